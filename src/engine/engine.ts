@@ -1,0 +1,120 @@
+import type { AddressSource } from '../model/peer.ts'
+import type { SignedMessage } from '../model/signed-message.ts'
+
+/**
+ * The node: identity, links to other peers, publish and subscribe. One contract, whole on every engine; test/compliance/engine.ts
+ * tests each sentence of it.
+ *
+ * Every method is async and takes plain values, so that an engine could live in a worker thread. A method that waits takes an
+ * AbortSignal, and rejects with the signal's reason when it fires. Before `start` and after `stop`, links are empty and sending
+ * reaches nobody; subscriptions are the engine's to keep from `subscribe` to `unsubscribe`, also through a stop and a start.
+ */
+export interface P2PEngine extends AsyncDisposable {
+  readonly kind: EngineKind
+  /** This node's peer id, derived from its Ed25519 key: the same on every engine. */
+  readonly peerId: string
+
+  /** Listens, then looks for peers. A failed start leaves nothing open. Starting twice is one start. */
+  start(): Promise<void>
+  /** Closes every link and socket. Idempotent; the engine may be started again. */
+  stop(): Promise<void>
+
+  /** Addresses others can dial, each ending in `/p2p/<peerId>`. Empty while stopped. */
+  multiaddrs(): Promise<string[]>
+
+  /**
+   * Opens a link, or answers the one that is there. The address may end in `/p2p/<peerId>`, and then nobody else is accepted there.
+   * @throws DialForbidden when the dial policy refuses every address it resolves to
+   * @throws PeerBlocked when the peer is blocked
+   * @throws DialFailed when nobody answers, or somebody else does; `errors` names each address that was tried and why it failed
+   */
+  dial(multiaddr: string, options: DialOptions): Promise<ConnectedPeer>
+  /** Closes every link to the peer; nothing happens when there is none. */
+  hangUp(peerId: string): Promise<void>
+  /**
+   * The round trip to a connected peer, in milliseconds; dials nobody.
+   * @throws PeerNotConnected
+   * @throws PeerUnreachable when the answer does not come
+   */
+  ping(peerId: string, options: SignalOptions): Promise<number>
+  /** The connected peers, each once however many links it has. */
+  peers(): Promise<ConnectedPeer[]>
+  /** Closes the links to the peer and refuses new ones in both directions until `unblock`. Holds until the engine is discarded. */
+  block(peerId: string): Promise<void>
+  unblock(peerId: string): Promise<void>
+
+  /** Receives the topic's messages from now on. Idempotent. */
+  subscribe(topic: string): Promise<void>
+  /** Receives no more of them. Idempotent. */
+  unsubscribe(topic: string): Promise<void>
+  topics(): Promise<string[]>
+  /** Peer ids of the connected peers known to be subscribed to the topic. */
+  subscribers(topic: string): Promise<string[]>
+
+  /**
+   * Gives each message the next sequence number, above every one that was ever given under this key, and signs it.
+   * Nothing leaves the node.
+   */
+  sign(messages: OwnMessage[]): Promise<SignedMessage[]>
+  /**
+   * Hands signed messages of our own to the network, in the order given, whether or not we are subscribed to their topics.
+   * Answers for each the number of connected peers it was handed to, which never counts ourselves; 0 when there was nobody.
+   * Sending a message again is harmless: receivers know its id.
+   */
+  send(messages: SignedMessage[]): Promise<number[]>
+
+  /** Where messages of other peers go. Set once, before `start`. */
+  receive(inbound: Inbound): void
+
+  /** Notices of what happened; nothing waits for the listener. Answers a function that ends the notices. */
+  listen(listener: (event: EngineEvent) => void): () => void
+}
+
+export type EngineKind = 'custom' | 'libp2p' | 'memory'
+
+export interface SignalOptions {
+  signal: AbortSignal
+}
+
+export interface DialOptions extends SignalOptions {
+  source: AddressSource
+}
+
+export interface OwnMessage {
+  topic: string
+  data: Uint8Array
+}
+
+/** The way in for messages of others. Each was verified by the engine: its author signed it. Our own never come back this way. */
+export interface Inbound {
+  /**
+   * Called once for each new message of a subscribed topic, before it is forwarded. `accept` takes the message in and forwards it;
+   * `ignore` drops it; `reject` drops it and counts against the peer that brought it. A message is taken in only by the answer
+   * `accept`; an error counts as `ignore`. The engine bounds the bytes of messages waiting for an answer, per topic and in all, and
+   * ignores what comes beyond.
+   */
+  onMessage(message: SignedMessage): Promise<Verdict>
+}
+
+export type Verdict = 'accept' | 'ignore' | 'reject'
+
+export interface ConnectedPeer {
+  peerId: string
+  /** The remote ends of the links, then the addresses the peer says it listens on. */
+  multiaddrs: string[]
+  direction: 'inbound' | 'outbound'
+  relayed: boolean
+  /** Null until the peer has said. */
+  agent: string | null
+  protocols: string[]
+  latencyMs: number | null
+}
+
+export type EngineEvent =
+  | { type: 'peer:connect'; peer: ConnectedPeer }
+  /** The peer told more about itself (agent, protocols, addresses). */
+  | { type: 'peer:update'; peer: ConnectedPeer }
+  | { type: 'peer:disconnect'; peerId: string }
+  | { type: 'peer:discovery'; peerId: string; multiaddrs: string[]; source: AddressSource }
+  | { type: 'topic:subscribe'; peerId: string; topic: string }
+  | { type: 'topic:unsubscribe'; peerId: string; topic: string }

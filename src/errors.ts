@@ -1,0 +1,116 @@
+/**
+ * The whole error surface: every condition a client can meet, with the code it can rely on, the HTTP status that goes with it,
+ * and whether the same request may succeed later. REST answers them as problem+json (RFC 9457), the stream as `error` frames.
+ */
+
+/** One thing wrong with the request, and where: `path` is a JSON pointer-like dotted path, empty for the whole. */
+export interface ErrorDetail {
+  path: string
+  message: string
+}
+
+export interface ErrorOptions {
+  /** What is wrong with which field. */
+  errors?: ErrorDetail[]
+  /** Milliseconds after which a retry makes sense. */
+  retryAfterMs?: number
+  /** Further members of the problem document that this condition documents. */
+  extensions?: Record<string, unknown>
+  cause?: unknown
+}
+
+export class PeergateError extends Error {
+  readonly code: string
+  readonly status: number
+  readonly title: string
+  readonly retryable: boolean
+  readonly errors: ErrorDetail[] | undefined
+  readonly retryAfterMs: number | undefined
+  readonly extensions: Record<string, unknown>
+
+  constructor(kind: Condition, detail: string, options: ErrorOptions = {}) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = new.target.name
+    this.code = kind.code
+    this.status = kind.status
+    this.title = kind.title
+    this.retryable = kind.retryable
+    this.errors = options.errors
+    this.retryAfterMs = options.retryAfterMs
+    this.extensions = options.extensions ?? {}
+  }
+}
+
+/** A row of the table of codes. */
+export interface Condition {
+  code: string
+  status: number
+  title: string
+  retryable: boolean
+}
+
+/** Every condition, in the order of declaration: the table that the contract documents. */
+export const conditions: Condition[] = []
+
+function condition(code: string, status: number, title: string, retryable = false) {
+  const kind: Condition = { code, status, title, retryable }
+  conditions.push(kind)
+  return class extends PeergateError {
+    constructor(detail: string, options?: ErrorOptions) {
+      super(kind, detail, options)
+    }
+  }
+}
+
+// What the client sent
+export class InvalidRequest extends condition('invalid_request', 400, 'The request is not valid') {}
+export class InvalidJson extends condition('invalid_json', 400, 'The body is not valid JSON') {}
+export class InvalidData extends condition('invalid_data', 400, 'The data does not fit its encoding') {}
+export class InvalidTopic extends condition('invalid_topic', 400, 'The topic is not valid') {}
+export class InvalidMultiaddr extends condition('invalid_multiaddr', 400, 'The multiaddr is not valid') {}
+export class InvalidPeerId extends condition('invalid_peer_id', 400, 'The peer id is not valid') {}
+export class InvalidCursor extends condition('invalid_cursor', 400, 'The cursor is not valid') {}
+export class UnknownFrameType extends condition('unknown_frame_type', 400, 'The frame type is not known') {}
+export class UnsupportedMediaType extends condition('unsupported_media_type', 415, 'The content type is not supported') {}
+export class BodyTooLarge extends condition('body_too_large', 413, 'The body is too large') {}
+export class MessageTooLarge extends condition('message_too_large', 413, 'The message is too large') {}
+export class UriTooLong extends condition('uri_too_long', 414, 'The URI is too long') {}
+export class HeadersTooLarge extends condition('headers_too_large', 431, 'The header fields are too large') {}
+export class MethodNotAllowed extends condition('method_not_allowed', 405, 'The method is not allowed here') {}
+export class UpgradeRequired extends condition('upgrade_required', 426, 'This resource is a WebSocket') {}
+
+// Who sent it
+export class HostNotAllowed extends condition('host_not_allowed', 421, 'The Host is not allowed') {}
+export class OriginNotAllowed extends condition('origin_not_allowed', 403, 'The Origin is not allowed') {}
+export class DialForbidden extends condition('dial_forbidden', 403, 'The dial policy forbids this address') {}
+
+// What is there
+export class RouteNotFound extends condition('route_not_found', 404, 'There is no such resource') {}
+export class PeerNotFound extends condition('peer_not_found', 404, 'The peer is not known') {}
+export class TopicNotFound extends condition('topic_not_found', 404, 'The topic is not known') {}
+export class MessageNotFound extends condition('message_not_found', 404, 'The message is not stored here') {}
+export class SubscriptionNotFound extends condition('subscription_not_found', 404, 'There is no such subscription') {}
+export class PeerNotConnected extends condition('peer_not_connected', 409, 'The peer is not connected', true) {}
+export class PeerBlocked extends condition('peer_blocked', 409, 'The peer is blocked') {}
+
+// Cursors; each carries `earliest`, `latest` and `epoch`
+export class CursorEpochMismatch extends condition('cursor_epoch_mismatch', 409, 'The cursor is of another log') {}
+export class CursorAhead extends condition('cursor_ahead', 409, 'The cursor is past the end of the log') {}
+export class CursorExpired extends condition('cursor_expired', 410, 'Messages after the cursor were pruned') {}
+
+// Limits and states of the gateway
+export class SubscriptionLimit extends condition('subscription_limit', 429, 'Too many subscriptions on this connection') {}
+export class TopicLimit extends condition('topic_limit', 429, 'Too many joined topics') {}
+export class ConnectionLimit extends condition('connection_limit', 503, 'Too many stream connections', true) {}
+export class Overloaded extends condition('overloaded', 503, 'The gateway is overloaded', true) {}
+export class Draining extends condition('draining', 503, 'The gateway is shutting down', true) {}
+export class StoreUnavailable extends condition('store_unavailable', 503, 'The database is not available', true) {}
+export class DialFailed extends condition('dial_failed', 502, 'The peer could not be dialled', true) {}
+export class PeerUnreachable extends condition('peer_unreachable', 502, 'The peer did not answer', true) {}
+export class InternalError extends condition('internal_error', 500, 'Something went wrong in the gateway', true) {}
+
+/** Anything thrown, as an error of the surface; what is not one becomes `internal_error`, whose detail says nothing of the inside. */
+export function toPeergateError(error: unknown): PeergateError {
+  if (error instanceof PeergateError) return error
+  return new InternalError('An unexpected error was logged by the gateway.', { cause: error })
+}

@@ -1,0 +1,69 @@
+import { z } from 'zod'
+
+/**
+ * Every buffer, queue, cache and wait with a size of its own: unit, default and reason, in one place. The unit is in the name. Each can
+ * be set by `PEERGATE_` and its name in capitals; `GET /v1/node` answers those in force.
+ */
+export const limitsSchema = z.object({
+  // Messages
+  maxMessageBytes: limit(1_048_576, 'The largest data of a message. Kubo and go-libp2p drop messages over 1 MiB.', 1, 16_777_216),
+  maxBodyBytes: limit(1_500_000, 'The largest request body: a message of the largest size in base64, and its JSON.', 1024),
+  maxInboxMessages: limit(10_000, 'Messages waiting for the append; beyond it publishing answers 503 and the network is ignored.'),
+  maxInboxBytes: limit(67_108_864, 'The same by bytes of data.'),
+  maxTopicInboxBytes: limit(
+    16_777_216,
+    'Bytes of network messages of one topic waiting for the append, so that one topic cannot fill the inbox.',
+  ),
+  maxBatchMessages: limit(500, 'Messages of one append: about 3 ms of a blocked event loop on a laptop.', 1, 10_000),
+  sentWindowMs: limit(5_000, 'Handed over messages are sent again after a crash for so long, since they may have been in a buffer.'),
+  unsentWindowMs: limit(600_000, 'A message that had no subscriber to go to waits for one for so long.'),
+  // Stream
+  maxStreamConnections: limit(5_000, 'WebSocket connections of clients; an idle one costs some tens of KiB.'),
+  maxSubscriptions: limit(100, 'Subscriptions of one connection.'),
+  maxSubscriptionTopics: limit(100, 'Topics and patterns of one subscription.'),
+  maxFrameBytes: limit(1_500_000, 'The largest frame of a client: a message of the largest size in base64, and its JSON.', 1024),
+  maxPendingFrames: limit(1_000, 'Frames of one connection that are being worked on; beyond it the socket is not read.'),
+  maxSocketBufferBytes: limit(
+    262_144,
+    'Bytes handed to a socket and not yet taken by the network; a subscriber is not read for beyond it.',
+    1024,
+  ),
+  slowClientMs: limit(60_000, 'A client whose socket takes nothing for so long is closed with 4000.'),
+  heartbeatMs: limit(25_000, 'Between heartbeats: below the usual idle time-outs of proxies (30 s and more).'),
+  maxRingBytes: limit(67_108_864, 'Recent messages kept in memory for subscribers; older ones are read from the database.'),
+  maxRingMessages: limit(50_000, 'The same by count.'),
+  maxReadMessages: limit(500, 'Messages of one read for a subscriber or a page.', 1, 10_000),
+  maxReadBytes: limit(4_194_304, 'Bytes of data of one read.', 1024),
+  // Network
+  maxConnections: limit(300, 'Links to other peers.'),
+  maxInboundConnectionsPerAddress: limit(
+    20,
+    'Links from one address per second, so that a flood from one host does not starve the others.',
+  ),
+  maxStreamsPerConnection: limit(256, 'Streams that a peer may open on a link.'),
+  maxStreamBufferBytes: limit(1_048_576, 'Bytes a stream may hold unread or unsent.', 262_144),
+  maxPubsubBufferBytes: limit(
+    4_194_304,
+    'Bytes of gossip waiting for one slow peer; beyond it the newest are dropped for that peer.',
+    65_536,
+  ),
+  maxJoinedTopics: limit(100, 'Joined topics: rust-libp2p peers accept no more subscriptions of one peer.'),
+  maxPeerSubscriptionBytes: limit(1_048_576, 'Memory for the subscriptions of one peer, about 1 KiB each.', 1024),
+  dialTimeoutMs: limit(10_000, 'A dial, all addresses together.'),
+  pingTimeoutMs: limit(5_000, 'A ping.'),
+  maxRemembered: limit(50, 'Known peers that are dialled again at start, the last seen first.', 0),
+  validateTimeoutMs: limit(2_000, 'The verdict on a message of the network; later ones are ignored.'),
+})
+
+export type Limits = z.infer<typeof limitsSchema>
+
+export const defaultLimits: Limits = limitsSchema.parse({})
+
+/** Name of the variable that sets a limit: `maxMessageBytes` is `PEERGATE_MAX_MESSAGE_BYTES`. */
+export function limitVariable(name: string): string {
+  return `PEERGATE_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}
+
+function limit(byDefault: number, description: string, min = 1, max = Number.MAX_SAFE_INTEGER) {
+  return z.int().min(min).max(max).default(byDefault).describe(description)
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { cursorSchema, formatCursor, type Seq } from './cursor.ts'
+import { type Encoding, encodePayload, encodingSchema } from './payload.ts'
+import { peerIdSchema } from './peer.ts'
+import { type SignedMessage, sequenceNumber } from './signed-message.ts'
+import { topicSchema } from './topic.ts'
+
+export const messageKindSchema = z.enum(['topic', 'direct'])
+export type MessageKind = z.infer<typeof messageKindSchema>
+
+/** A message on its way into the log. */
+export interface NewMessage extends SignedMessage {
+  /** `<from>.<sequence>`, unique in the log. */
+  id: string
+  /** When the gateway received it or accepted it from its client: milliseconds since 1970, by the gateway's clock. */
+  receivedAt: number
+}
+
+/** A message in the log. */
+export interface StoredMessage extends NewMessage {
+  seq: Seq
+  kind: MessageKind
+}
+
+/** A message as clients see it: the same in REST and on the stream. */
+export const messageSchema = z
+  .object({
+    cursor: cursorSchema,
+    id: z
+      .string()
+      .describe('`<from>.<sequence>`')
+      .meta({ example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz.1795444444000000001' }),
+    kind: messageKindSchema,
+    topic: topicSchema.optional(),
+    from: peerIdSchema.describe('Peer id of the gateway or peer that signed the message.'),
+    sequence: z.string().describe("The author's sequence number, in decimal.").meta({ example: '1795444444000000001' }),
+    data: z.string(),
+    encoding: encodingSchema,
+    receivedAt: z.iso.datetime(),
+    signature: z
+      .string()
+      .describe('base64; over `libp2p-pubsub:` and the protobuf of from, data, seqno and topic (libp2p pubsub, StrictSign).'),
+    publicKey: z.string().optional().describe("base64 of libp2p's protobuf key; only where the peer id does not contain it."),
+  })
+  .meta({ id: 'Message' })
+export type MessageView = z.infer<typeof messageSchema>
+
+export function messageView(message: StoredMessage, epoch: string, encoding?: Encoding): MessageView {
+  return {
+    cursor: formatCursor(epoch, message.seq),
+    id: message.id,
+    kind: message.kind,
+    topic: message.topic,
+    from: message.from,
+    sequence: sequenceNumber(message.sequence).toString(),
+    ...encodePayload(message.data, encoding),
+    receivedAt: new Date(message.receivedAt).toISOString(),
+    signature: Buffer.from(message.signature).toString('base64'),
+    ...(message.publicKey === undefined ? {} : { publicKey: Buffer.from(message.publicKey).toString('base64') }),
+  }
+}

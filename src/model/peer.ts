@@ -1,0 +1,78 @@
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { z } from 'zod'
+import { InvalidMultiaddr, InvalidPeerId } from '../errors.ts'
+import { topicSchema } from './topic.ts'
+
+/** @throws InvalidPeerId when the text is no libp2p peer id (base58 multihash or CIDv1). Answers its base58 form. */
+export function parsePeerId(text: string): string {
+  try {
+    return peerIdFromString(text).toString()
+  } catch (cause) {
+    throw new InvalidPeerId('A peer id looks like 12D3KooW… (the base58 form of a libp2p key).', { cause })
+  }
+}
+
+/** @throws InvalidMultiaddr when the text is no multiaddr. */
+export function parseMultiaddr(text: string): Multiaddr {
+  try {
+    const address = multiaddr(text)
+    if (address.getComponents().length === 0) throw new Error('it is empty')
+    return address
+  } catch (cause) {
+    throw new InvalidMultiaddr(`"${text}" is not a multiaddr; one looks like /ip4/192.0.2.1/tcp/7071/p2p/12D3KooW…`, {
+      cause,
+      errors: [{ path: 'multiaddr', message: 'is not a multiaddr' }],
+    })
+  }
+}
+
+/** The peer id at the end of a multiaddr, if it has one. */
+export function peerIdOf(address: Multiaddr): string | undefined {
+  return address.getComponents().findLast((component) => component.name === 'p2p')?.value
+}
+
+export const peerIdSchema = z
+  .string()
+  .meta({ id: 'PeerId', description: 'A libp2p peer id.', example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz' })
+
+export const multiaddrSchema = z
+  .string()
+  .max(1024)
+  .meta({
+    id: 'Multiaddr',
+    description: 'A multiaddr.',
+    example: '/ip4/192.0.2.7/tcp/7071/p2p/12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz',
+  })
+
+/**
+ * Where an address came from, which decides what the dial policy allows: `configured` (bootstrap), `rest` and `mdns` may be private,
+ * `learnt` (told by another peer) only when public or in a network of this host.
+ */
+export const addressSourceSchema = z.enum(['configured', 'rest', 'mdns', 'learnt'])
+export type AddressSource = z.infer<typeof addressSourceSchema>
+
+export interface KnownAddress {
+  multiaddr: string
+  source: AddressSource
+}
+
+export const maxLabelLength = 200
+
+export const peerSchema = z
+  .object({
+    peerId: peerIdSchema,
+    multiaddrs: z.array(multiaddrSchema).describe('Where the peer was reached or says it listens.'),
+    state: z.enum(['connected', 'known', 'blocked']),
+    direction: z.enum(['inbound', 'outbound']).nullable().describe('Who dialled, while connected.'),
+    relayed: z.boolean().nullable().describe('Whether the link goes through a relay, while connected.'),
+    agent: z.string().nullable().describe('What the peer says it runs. Not verified.'),
+    protocols: z.array(z.string()).describe('What the peer says it speaks. Not verified.'),
+    latencyMs: z.number().nullable().describe('The last measured round trip, in milliseconds.'),
+    firstSeen: z.iso.datetime(),
+    lastSeen: z.iso.datetime(),
+    topics: z.array(topicSchema).describe('Topics that both the peer and this gateway have joined.'),
+    label: z.string().nullable(),
+  })
+  .meta({ id: 'Peer' })
+export type Peer = z.infer<typeof peerSchema>

@@ -1,0 +1,106 @@
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { publicKeyFromProtobuf } from '@libp2p/crypto/keys'
+import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
+
+/**
+ * A topic message in libp2p pubsub's StrictSign format: the one format of both engines.
+ * https://github.com/libp2p/specs/blob/master/pubsub/README.md#message-signing
+ */
+export interface SignedMessage {
+  /** Peer id of the author, base58. */
+  from: string
+  /** The author's sequence number: 8 bytes, big endian, unsigned. */
+  sequence: Uint8Array
+  topic: string
+  data: Uint8Array
+  /** True when the message has no data field at all, which signs differently from an empty one. */
+  dataAbsent?: boolean
+  signature: Uint8Array
+  /** The author's key as libp2p's protobuf; only where the peer id does not contain it. */
+  publicKey?: Uint8Array
+}
+
+/** What a signature covers. */
+export type UnsignedMessage = Pick<SignedMessage, 'from' | 'sequence' | 'topic' | 'data' | 'dataAbsent'>
+
+/** The public id: `<peer id>.<sequence in decimal>`. The wire id is the peer id's bytes followed by the 8 bytes. */
+export function messageId(from: string, sequence: Uint8Array): string {
+  return `${from}.${sequenceNumber(sequence)}`
+}
+
+export function sequenceNumber(sequence: Uint8Array): bigint {
+  return new DataView(sequence.buffer, sequence.byteOffset, sequence.byteLength).getBigUint64(0)
+}
+
+export function sequenceBytes(sequence: bigint): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, sequence)
+  return bytes
+}
+
+/** The bytes of a peer id as they stand in `from`. */
+export function peerIdBytes(peerId: string): Uint8Array {
+  return peerIdFromString(peerId).toMultihash().bytes
+}
+
+const signaturePrefix = Buffer.from('libp2p-pubsub:')
+const tag = { from: 0x0a, data: 0x12, seqno: 0x1a, topic: 0x22 } as const
+
+/** What is signed: `libp2p-pubsub:` and the protobuf of the message without signature and key. */
+export function signedBytes(message: UnsignedMessage, from: Uint8Array = peerIdBytes(message.from)): Uint8Array {
+  const parts: Uint8Array[] = [signaturePrefix]
+  pushField(parts, tag.from, from)
+  if (message.dataAbsent !== true) pushField(parts, tag.data, message.data)
+  pushField(parts, tag.seqno, message.sequence)
+  pushField(parts, tag.topic, Buffer.from(message.topic, 'utf8'))
+  return Buffer.concat(parts)
+}
+
+function pushField(parts: Uint8Array[], fieldTag: number, bytes: Uint8Array): void {
+  const header = [fieldTag]
+  let length = bytes.length
+  for (; length >= 0x80; length = Math.floor(length / 0x80)) header.push((length % 0x80) | 0x80)
+  header.push(length)
+  parts.push(Uint8Array.from(header), bytes)
+}
+
+/** Signs with an Ed25519 key whose peer id is `from`. */
+export interface MessageSigner {
+  readonly peerId: string
+  sign(sequence: bigint, topic: string, data: Uint8Array): SignedMessage
+}
+
+// RFC 8410: the fixed DER prefixes of an Ed25519 private and public key.
+const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex')
+const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex')
+
+/** @param seed the 32 bytes of an Ed25519 private key (RFC 8032 §5.1.5) */
+export function createMessageSigner(peerId: string, seed: Uint8Array): MessageSigner {
+  const key = createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' })
+  const from = peerIdBytes(peerId)
+  return {
+    peerId,
+    sign(sequence, topic, data) {
+      const message = { from: peerId, sequence: sequenceBytes(sequence), topic, data }
+      return { ...message, signature: sign(null, signedBytes(message, from), key) }
+    },
+  }
+}
+
+/** Whether the author signed exactly this message; false for anything that can't be checked. */
+export async function verifyMessage(message: SignedMessage): Promise<boolean> {
+  try {
+    const peerId = peerIdFromString(message.from)
+    const key = message.publicKey === undefined ? peerId.publicKey : publicKeyFromProtobuf(message.publicKey)
+    if (key === undefined || !peerIdFromPublicKey(key).equals(peerId)) return false
+    const bytes = signedBytes(message, peerId.toMultihash().bytes)
+    if (key.type === 'Ed25519') return verify(null, bytes, ed25519Key(key.raw), message.signature)
+    return await key.verify(bytes, message.signature)
+  } catch {
+    return false
+  }
+}
+
+function ed25519Key(raw: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: 'der', type: 'spki' })
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+
+/** The longest topic, in bytes of UTF-8. */
+export const maxTopicBytes = 256
+
+const encoder = new TextEncoder()
+
+/** Why a string can't be a topic, or undefined when it can. */
+export function topicProblem(topic: string): string | undefined {
+  if (topic === '') return 'must not be empty'
+  if (topic === '.' || topic === '..') return 'must not be "." or ".."'
+  if (!topic.isWellFormed()) return 'must be well-formed Unicode (it has a lone surrogate)'
+  if (/\p{Cc}/u.test(topic)) return 'must not contain control characters'
+  if (encoder.encode(topic).length > maxTopicBytes) return `must be at most ${maxTopicBytes} bytes of UTF-8`
+  return undefined
+}
+
+function checkTopic(topic: string, ctx: z.core.$RefinementCtx): void {
+  const problem = topicProblem(topic)
+  if (problem !== undefined) ctx.addIssue({ code: 'custom', message: problem, params: { code: 'invalid_topic' } })
+}
+
+export const topicSchema = z
+  .string()
+  .superRefine(checkTopic)
+  .meta({ id: 'Topic', description: 'A topic: 1–256 bytes of UTF-8 without control characters, not "." or "..".', example: 'orders' })
+
+export const topicPatternSchema = z
+  .string()
+  .superRefine((pattern, ctx) => {
+    if (pattern !== '*') checkTopic(pattern, ctx)
+  })
+  .meta({
+    id: 'TopicPattern',
+    description: 'A topic, or with a trailing `*` a pattern: every topic that starts with what stands before it.',
+    example: 'orders.*',
+  })
+
+/**
+ * A set of topics: those named, and those that begin with one of the prefixes.
+ * A pattern's trailing `*` is removed here, so the prefix of `*` is the empty string, which matches every topic.
+ */
+export interface TopicFilter {
+  exact: string[]
+  prefixes: string[]
+}
+
+/** Splits the topics and patterns of a request. */
+export function topicFilter(patterns: string[]): TopicFilter {
+  const exact = new Set<string>()
+  const prefixes = new Set<string>()
+  for (const pattern of patterns) {
+    if (pattern.endsWith('*')) prefixes.add(pattern.slice(0, -1))
+    else exact.add(pattern)
+  }
+  return { exact: [...exact], prefixes: [...prefixes] }
+}
+
+export function matchesTopic(filter: TopicFilter, topic: string): boolean {
+  return filter.exact.includes(topic) || filter.prefixes.some((prefix) => topic.startsWith(prefix))
+}

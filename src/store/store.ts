@@ -1,0 +1,171 @@
+import type { Seq } from '../model/cursor.ts'
+import type { MessageKind, NewMessage, StoredMessage } from '../model/message.ts'
+import type { AddressSource, KnownAddress } from '../model/peer.ts'
+import type { TopicFilter } from '../model/topic.ts'
+
+/**
+ * The database: the log of messages, the topics, the peers. One contract; test/compliance/store.ts tests each sentence of it.
+ *
+ * What a write's promise acknowledged survives a crash of the process and of the machine. A write that rejects changed nothing.
+ * A database that can't be reached, is full or is locked rejects with StoreUnavailable, and everything works again when it is back.
+ */
+export interface Store extends AsyncDisposable {
+  /** Opens the database and brings its schema up to date. A failed start leaves nothing open. */
+  start(): Promise<void>
+  /** Idempotent. */
+  stop(): Promise<void>
+
+  readonly log: LogStore
+  readonly topics: TopicStore
+  readonly peers: PeerStore
+  readonly records: RecordStore
+}
+
+/** Append-only, numbered by the database. */
+export interface LogStore {
+  /**
+   * Names the log that cursors belong to: 1–32 letters and digits. Another one is drawn when the log turns out to have lost what was
+   * served from it (its newest message is older than the newest that this data directory has served).
+   */
+  epoch(): Promise<string>
+  /**
+   * The log's ends, of all messages or of those of the given topics. `tip` is always the number of the newest message of the whole
+   * log, 0 when there never was one. `earliest` is the position before the oldest retained message that matches, `tip` when none is.
+   * `prunedThrough` is the number of the newest matching message that was pruned, 0 when none was.
+   */
+  position(filter?: TopicFilter): Promise<LogPosition>
+  /**
+   * Adds messages in one transaction, in the order given, and answers one entry each, in the same order. A message whose id is already
+   * there is not stored again: its entry is `known` and names the message that is. Numbers rise in the order given; they are never
+   * used twice, not even after the newest messages were deleted. `previousTip` is the tip before the batch, read in the transaction.
+   */
+  append(messages: NewMessage[]): Promise<AppendResult>
+  /**
+   * One step of a scan: messages with `after < seq <= through`, in the order asked, at most `limit` and at most about `maxBytes`
+   * of data (but at least one). A step looks at a bounded number of rows, so it may end before either is reached: `scanned` is the
+   * position up to which everything matching was answered; the scan is over when it equals the far end (`through`, or `after` in
+   * descending order, whose steps go down to `scanned` exclusive). `through` defaults to the tip.
+   */
+  read(query: LogQuery): Promise<LogStep>
+  /** The message with this public id, or undefined. */
+  get(id: string): Promise<StoredMessage | undefined>
+  /** Up to which number the messages of this author were handed to the network; 0 at first. */
+  sentThrough(author: string): Promise<Seq>
+  /** Notes it. May be lost in a crash when it was noted within the last second: sending again is harmless. Never goes back. */
+  markSent(author: string, through: Seq): Promise<void>
+}
+
+export interface LogPosition {
+  tip: Seq
+  earliest: Seq
+  prunedThrough: Seq
+}
+
+export interface AppendResult {
+  previousTip: Seq
+  entries: AppendEntry[]
+}
+
+export interface AppendEntry {
+  message: StoredMessage
+  /** True when a message with this id was there before; `message` is that one. */
+  known: boolean
+}
+
+export interface LogQuery {
+  after: Seq
+  through?: Seq
+  order: 'asc' | 'desc'
+  limit: number
+  maxBytes?: number
+  topics?: TopicFilter
+  kind?: MessageKind
+  /** Author. */
+  from?: string
+  /** Received at or after, in milliseconds since 1970. */
+  since?: number
+  /** Received before, in milliseconds since 1970. */
+  until?: number
+}
+
+export interface LogStep {
+  messages: StoredMessage[]
+  scanned: Seq
+}
+
+export interface TopicStore {
+  /** Joined topics and topics with messages, by name (in the order of their code points), those after the name `after`. */
+  list(query: { after?: string; limit: number }): Promise<TopicRecord[]>
+  get(topic: string): Promise<TopicRecord | undefined>
+  /** Joined topics, by name. */
+  joined(): Promise<string[]>
+  /** Notes that the topic is joined; answers false when it already was. */
+  join(topic: string): Promise<boolean>
+  /** Notes that it no longer is; answers false when it was not. Its messages stay. */
+  leave(topic: string): Promise<boolean>
+}
+
+export interface TopicRecord {
+  topic: string
+  joined: boolean
+  /** Retained messages, and the bytes of their data. */
+  messages: number
+  bytes: number
+  /** Position before the oldest retained message, and number of the newest; both 0 when there is none. */
+  earliest: Seq
+  latest: Seq
+}
+
+export interface PeerStore {
+  /** By peer id, those after the id `after`. */
+  list(query: { after?: string; limit: number; blocked?: boolean; peerIds?: string[] }): Promise<PeerRecord[]>
+  get(peerId: string): Promise<PeerRecord | undefined>
+  /**
+   * Notes what was learnt. A new peer is added; of a known one, agent and protocols are replaced where given, `lastSeen` never goes
+   * back, and addresses are joined with those known: the newest 16 stay, and an address keeps the most trusted source it was learnt by
+   * (`configured`, `rest`, `mdns`, `learnt`, in this order).
+   */
+  save(sightings: PeerSighting[]): Promise<void>
+  /** Sets what the operator says about a peer, known or not; answers the record. */
+  annotate(peerId: string, annotation: { label?: string | null; blocked?: boolean }): Promise<PeerRecord>
+  /** Removes the record; answers false when there was none. */
+  forget(peerId: string): Promise<boolean>
+}
+
+export interface PeerSighting {
+  peerId: string
+  multiaddrs: string[]
+  source: AddressSource
+  /** Milliseconds since 1970. */
+  seenAt: number
+  agent?: string
+  protocols?: string[]
+}
+
+export interface PeerRecord {
+  peerId: string
+  /** Most recently seen first. */
+  addresses: KnownAddress[]
+  agent: string | null
+  protocols: string[]
+  label: string | null
+  blocked: boolean
+  /** Milliseconds since 1970. */
+  firstSeen: number
+  lastSeen: number
+}
+
+/** Small binary records under string keys: what an engine keeps between starts. */
+export interface RecordStore {
+  get(key: string): Promise<Uint8Array | undefined>
+  /** All puts and deletes, in one transaction; of several for one key the last counts. */
+  write(batch: RecordWrite[]): Promise<void>
+  /** The records whose key begins with the prefix, by key. */
+  list(prefix: string): Promise<Array<{ key: string; value: Uint8Array }>>
+}
+
+/** Without a value the record is deleted. */
+export interface RecordWrite {
+  key: string
+  value?: Uint8Array
+}

@@ -26,19 +26,14 @@ export function parseCursor(text: string): Cursor {
   return { epoch: match[1], seq }
 }
 
-export const cursorSchema = z
-  .string()
-  .meta({
-    id: 'Cursor',
-    description: 'An opaque position in the log. Exclusive: reading after it gives what comes next.',
-    example: 'k3v9q2.1041',
-  })
+export const cursorSchema = z.string().meta({
+  id: 'Cursor',
+  description: 'An opaque position in the log. Exclusive: reading after it gives what comes next.',
+  example: 'k3v9q2.1041',
+})
 
-export const positionSchema = z
-  .string()
-  .max(64)
-  .meta({
-    id: 'Position',
-    description: 'A cursor, or `earliest` (before the first retained message) or `latest` (after the newest).',
-    example: 'earliest',
-  })
+export const positionSchema = z.string().max(64).meta({
+  id: 'Position',
+  description: 'A cursor, or `earliest` (before the first retained message) or `latest` (after the newest).',
+  example: 'earliest',
+})

@@ -36,14 +36,11 @@ export const peerIdSchema = z
   .string()
   .meta({ id: 'PeerId', description: 'A libp2p peer id.', example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz' })
 
-export const multiaddrSchema = z
-  .string()
-  .max(1024)
-  .meta({
-    id: 'Multiaddr',
-    description: 'A multiaddr.',
-    example: '/ip4/192.0.2.7/tcp/7071/p2p/12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz',
-  })
+export const multiaddrSchema = z.string().max(1024).meta({
+  id: 'Multiaddr',
+  description: 'A multiaddr.',
+  example: '/ip4/192.0.2.7/tcp/7071/p2p/12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz',
+})
 
 /**
  * Where an address came from, which decides what the dial policy allows: `configured` (bootstrap), `rest` and `mdns` may be private,

@@ -1,0 +1,47 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { createEngine } from '../src/engine/create-engine.ts'
+import { openIdentity } from '../src/identity/identity.ts'
+import { defaultLimits } from '../src/limits.ts'
+import { createMemoryStore } from '../test/fixtures/memory-store.ts'
+
+/** One end of the engine's own benchmark, in a process of its own: `receive <count>` or `send <count> <multiaddr>`. */
+
+const [role, count = '0', multiaddr = ''] = process.argv.slice(2)
+const identity = await openIdentity(join(await mkdtemp(join(tmpdir(), 'peergate-bench-engine-')), 'peer.key'))
+const engine = createEngine(
+  { kind: 'libp2p', listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [], mdns: false, dialPrivate: true, limits: defaultLimits },
+  { identity, records: createMemoryStore().records, log: pino({ level: 'warn' }) },
+)
+await (role === 'receive' ? receive(Number(count)) : send(Number(count), multiaddr))
+
+async function receive(total: number): Promise<void> {
+  let received = 0
+  let first = 0
+  engine.receive({
+    async onMessage() {
+      if (received === 0) first = performance.now()
+      if (++received === total) process.send?.({ rate: (total - 1) / ((performance.now() - first) / 1_000) })
+      return 'accept'
+    },
+  })
+  await engine.start()
+  await engine.subscribe('bench')
+  process.send?.({ multiaddr: (await engine.multiaddrs())[0] })
+}
+
+async function send(total: number, to: string): Promise<void> {
+  engine.receive({ onMessage: async () => 'ignore' })
+  await engine.start()
+  const subscribed = new Promise<void>((resolve) => engine.listen(({ type }) => type === 'topic:subscribe' && resolve()))
+  await engine.dial(to, { source: 'rest', signal: AbortSignal.timeout(10_000) })
+  await subscribed
+  const data = Buffer.alloc(256)
+  const batch = 50
+  for (let sent = 0; sent < total; sent += batch) {
+    await engine.send(await engine.sign(Array.from({ length: batch }, () => ({ topic: 'bench', data }))))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

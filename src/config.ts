@@ -1,0 +1,218 @@
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { z } from 'zod'
+import { type EngineSettings, engineSettingsProblems } from './engine/settings.ts'
+import { type Limits, limitsSchema, limitVariable } from './limits.ts'
+import { unknownVariables } from './unknown-variables.ts'
+
+/** Everything that can be set, checked and frozen. */
+export interface Config {
+  readonly engine: EngineSettings
+  readonly http: HttpSettings
+  readonly store: { readonly url: string; readonly migrate: boolean }
+  readonly dataDir: string
+  readonly keyFile: string
+  readonly logLevel: LogLevel
+  readonly shutdownMs: number
+  readonly limits: Limits
+  /** Names that are not ours; worth a warning. */
+  readonly warnings: string[]
+}
+
+export interface HttpSettings {
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+  readonly allowedHosts: string[]
+  readonly allowedOrigins: string[]
+}
+
+export type LogLevel = z.infer<typeof logLevelSchema>
+
+/** What is wrong with one variable, and how to mend it. */
+export interface ConfigProblem {
+  variable: string
+  problem: string
+}
+
+/** The environment can't be used; every problem is named. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: ConfigProblem[]
+
+  constructor(problems: ConfigProblem[]) {
+    super(problems.map(({ variable, problem }) => `${variable} ${problem}`).join('\n'))
+    this.problems = problems
+  }
+}
+
+const logLevelSchema = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+
+/** The variables, in the order of the README's table. */
+export const environmentSchema = z.object({
+  LIBP2P_ENABLED: boolean(false, 'Which engine the node is: `true` for libp2p, `false` for the custom one.'),
+  DATABASE_URL: text('SQLite as `file:<path>`. By default `peergate.db` in the data directory.').optional(),
+  PEERGATE_DATA_DIR: text('Directory of the database, the key and what else must survive a restart.').default('./data'),
+  PEERGATE_KEY_FILE: text(
+    'Ed25519 private key (PKCS#8 PEM), created when missing. By default `peer.key` in the data directory.',
+  ).optional(),
+  PEERGATE_HTTP_HOST: text('Address that HTTP listens on; loopback only, since there are no access tokens yet.').default('127.0.0.1'),
+  PEERGATE_HTTP_PORT: port(7070, 'Port of HTTP; 0 picks a free one.'),
+  PEERGATE_ALLOWED_HOSTS: list('Further values of the Host header that are served, such as the name of a proxy.'),
+  PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that may use this gateway (`https://app.example`).'),
+  PEERGATE_LISTEN: list('Multiaddrs that the node listens on. By default TCP on 7071 and WebSocket on 7072.'),
+  PEERGATE_ANNOUNCE: list('Multiaddrs that others are told instead of those listened on.'),
+  PEERGATE_BOOTSTRAP: list('Multiaddrs of peers to connect to, each ending in /p2p/<peer id>.'),
+  PEERGATE_MDNS: boolean(true, 'Whether to find, and be found by, peers on the local network.'),
+  PEERGATE_DIAL: z.enum(['any', 'public']).default('any').describe('`public` refuses every dial of a private address.'),
+  PEERGATE_MIGRATE: boolean(true, 'Whether to bring the database up to date at start.'),
+  PEERGATE_LOG_LEVEL: logLevelSchema.default('info').describe('Least severe level that is logged.'),
+  PEERGATE_SHUTDOWN_MS: wholeNumber(30_000, 'Milliseconds that a shutdown may take.', 0, 3_600_000),
+})
+
+/**
+ * Reads the environment.
+ * @throws ConfigError that names every variable that is wrong
+ */
+export function loadConfig(env: Record<string, string | undefined>): Config {
+  const given = withoutServiceLinks(env)
+  const problems: ConfigProblem[] = []
+  const values = parse(environmentSchema, given, problems)
+  const limits = parseLimits(given, problems)
+  const known = [...Object.keys(environmentSchema.shape), ...Object.keys(limitsSchema.shape).map(limitVariable)]
+  const unknown = unknownVariables(Object.keys(given), known)
+  problems.push(...unknown.misspelt)
+  if (values === undefined || limits === undefined) throw new ConfigError(problems)
+
+  const dataDir = resolve(values.PEERGATE_DATA_DIR)
+  const engine: EngineSettings = {
+    kind: values.LIBP2P_ENABLED ? 'libp2p' : 'custom',
+    listen: values.PEERGATE_LISTEN.length > 0 ? values.PEERGATE_LISTEN : ['/ip4/0.0.0.0/tcp/7071', '/ip4/0.0.0.0/tcp/7072/ws'],
+    announce: values.PEERGATE_ANNOUNCE,
+    bootstrap: values.PEERGATE_BOOTSTRAP,
+    mdns: values.PEERGATE_MDNS,
+    dialPrivate: values.PEERGATE_DIAL === 'any',
+  }
+  problems.push(
+    ...engineSettingsProblems(engine),
+    ...httpProblems(values.PEERGATE_HTTP_HOST),
+    ...originProblems(values.PEERGATE_ALLOWED_ORIGINS),
+  )
+  if (problems.length > 0) throw new ConfigError(problems)
+
+  return Object.freeze({
+    engine: Object.freeze(engine),
+    http: Object.freeze({
+      host: values.PEERGATE_HTTP_HOST,
+      port: values.PEERGATE_HTTP_PORT,
+      allowedHosts: values.PEERGATE_ALLOWED_HOSTS,
+      allowedOrigins: values.PEERGATE_ALLOWED_ORIGINS,
+    }),
+    store: Object.freeze({
+      url: values.DATABASE_URL ?? pathToFileURL(resolve(dataDir, 'peergate.db')).href,
+      migrate: values.PEERGATE_MIGRATE,
+    }),
+    dataDir,
+    keyFile: resolve(values.PEERGATE_KEY_FILE ?? resolve(dataDir, 'peer.key')),
+    logLevel: values.PEERGATE_LOG_LEVEL,
+    shutdownMs: values.PEERGATE_SHUTDOWN_MS,
+    limits: Object.freeze(limits),
+    warnings: unknown.foreign.map((name) => `${name} is not a variable of Peergate and is ignored`),
+  })
+}
+
+function parse<Schema extends z.ZodObject>(schema: Schema, given: unknown, problems: ConfigProblem[]): z.output<Schema> | undefined {
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return parsed.data
+  for (const issue of parsed.error.issues) problems.push({ variable: String(issue.path[0] ?? ''), problem: issue.message })
+  return undefined
+}
+
+function parseLimits(given: Record<string, string>, problems: ConfigProblem[]): Limits | undefined {
+  const names = Object.keys(limitsSchema.shape)
+  const found = names.flatMap((name) => {
+    const value = given[limitVariable(name)]
+    return value === undefined ? [] : [[name, /^\d+$/.test(value) ? Number(value) : value]]
+  })
+  const parsed = limitsSchema.safeParse(Object.fromEntries(found))
+  if (parsed.success) return parsed.data
+  for (const issue of parsed.error.issues) {
+    problems.push({ variable: limitVariable(String(issue.path[0])), problem: `must be a whole number in its range: ${issue.message}` })
+  }
+  return undefined
+}
+
+/**
+ * Without what container platforms inject for a service called "peergate…": the names `…_SERVICE_HOST`, `…_SERVICE_PORT…` and
+ * `…_PORT_<n>_<proto>…`, and addresses as values of anything named `…_PORT`. What is set to nothing counts as not set.
+ */
+function withoutServiceLinks(env: Record<string, string | undefined>): Record<string, string> {
+  const given: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || value === '') continue
+    if (/^PEERGATE_(.*_)?(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/.test(name)) continue
+    if (/^PEERGATE_(.*_)?PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value)) continue
+    given[name] = value
+  }
+  return given
+}
+
+function httpProblems(host: string): ConfigProblem[] {
+  if (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))) return []
+  return [
+    {
+      variable: 'PEERGATE_HTTP_HOST',
+      problem: `is "${host}", which others could reach: without access tokens, which this version does not have yet, only loopback is served. Use 127.0.0.1 (or ::1), and a reverse proxy that authenticates where others need access.`,
+    },
+  ]
+}
+
+function originProblems(origins: string[]): ConfigProblem[] {
+  return origins
+    .filter((origin) => !URL.canParse(origin) || new URL(origin).origin !== origin)
+    .map((origin) => ({
+      variable: 'PEERGATE_ALLOWED_ORIGINS',
+      problem: `has "${origin}", which is not an origin; one looks like https://app.example`,
+    }))
+}
+
+function boolean(byDefault: boolean, description: string) {
+  return z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .default(byDefault ? 'true' : 'false')
+    .transform((value) => value === 'true')
+    .describe(description)
+}
+
+function wholeNumber(byDefault: number, description: string, min: number, max: number) {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z
+    .string()
+    .regex(/^\d+$/, error)
+    .default(String(byDefault))
+    .transform(Number)
+    .pipe(z.int().min(min, error).max(max, error))
+    .describe(description)
+}
+
+function port(byDefault: number, description: string) {
+  return wholeNumber(byDefault, description, 0, 65_535)
+}
+
+function text(description: string) {
+  return z.string().describe(description)
+}
+
+function list(description: string) {
+  return z
+    .string()
+    .default('')
+    .transform((value) =>
+      value
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .describe(description)
+}

@@ -1,0 +1,72 @@
+import type { Socket } from 'node:net'
+import type { ConnectionError, FastifyReply, FastifyRequest } from 'fastify'
+import {
+  BodyTooLarge,
+  HeadersTooLarge,
+  InternalError,
+  InvalidJson,
+  InvalidRequest,
+  type PeergateError,
+  toPeergateError,
+  UnsupportedMediaType,
+  UriTooLong,
+} from '../errors.ts'
+import { problemType, retryAfterSeconds, toProblem } from './problem.ts'
+
+/** Answers whatever a handler or hook threw, and what Fastify refuses by itself, as a problem document. */
+export function handleError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = fromFramework(thrown, request) ?? toPeergateError(thrown)
+  if (reply.raw.destroyed) request.log.debug({ err: thrown }, 'the client left before its answer')
+  else if (error instanceof InternalError) request.log.error({ err: thrown }, 'a request failed')
+  else request.log.debug({ err: thrown }, 'a request was refused')
+  const retryAfter = retryAfterSeconds(error)
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+  return reply.code(error.status).type(problemType).send(JSON.stringify(toProblem(error, request.id)))
+}
+
+/** Fastify's own errors that a client can cause. */
+function fromFramework(thrown: unknown, request: FastifyRequest): PeergateError | undefined {
+  if (!(thrown instanceof Error) || !('statusCode' in thrown) || !('code' in thrown || thrown instanceof SyntaxError)) return undefined
+  switch ('code' in thrown ? thrown.code : 'SYNTAX') {
+    case 'SYNTAX':
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return new InvalidJson('The body is not valid JSON, or has a key that is not allowed ("__proto__", "constructor").')
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new UnsupportedMediaType('A body is read only as application/json.')
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new BodyTooLarge(`A body has at most ${request.routeOptions.bodyLimit} bytes.`)
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new UriTooLong('A part of the path is too long.')
+    case 'FST_ERR_BAD_URL':
+      return new InvalidRequest('The path is not well-formed: its percent-encoding is not UTF-8.')
+    default:
+      return Number(thrown.statusCode) < 500 && !('retryable' in thrown) ? new InvalidRequest('The request could not be read.') : undefined
+  }
+}
+
+/** Node's codes for requests that are no HTTP. */
+const headersOverflow = 'HPE_HEADER_OVERFLOW'
+const requestTimeout = 'ERR_HTTP_REQUEST_TIMEOUT'
+
+/** Answers what never became a request: raw, since there is no reply for it. */
+export function handleClientError(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  if (error.code === requestTimeout) {
+    socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    return
+  }
+  const problem = toProblem(
+    error.code === headersOverflow
+      ? new HeadersTooLarge('The request line and the header fields have at most 16 KiB.')
+      : new InvalidRequest('This is not a valid HTTP/1.1 request.'),
+    crypto.randomUUID(),
+  )
+  const body = JSON.stringify(problem)
+  const reason = problem.status === 431 ? 'Request Header Fields Too Large' : 'Bad Request'
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${reason}\r\nConnection: close\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}

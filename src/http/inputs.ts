@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { PeergateError } from '../errors.ts'
+import { parsePeerId, peerIdSchema } from '../model/peer.ts'
+import { topicPatternSchema, topicSchema } from '../model/topic.ts'
+
+/** What requests have in common. */
+
+export const maxPageSize = 500
+/** Topics and patterns that one query may name. */
+export const maxQueryTopics = 100
+
+export const limitQuery = z
+  .preprocess(wholeNumber, z.int(`must be a whole number from 1 to ${maxPageSize}`).min(1).max(maxPageSize).default(50))
+  .describe('The most items of a page.')
+
+/** A peer id in any of its forms, as its base58 form. */
+export const peerIdInput = peerIdSchema.transform((text, context) => {
+  try {
+    return parsePeerId(text)
+  } catch (error) {
+    if (!(error instanceof PeergateError)) throw error
+    context.addIssue({ code: 'custom', message: error.message, params: { code: error.code } })
+    return z.NEVER
+  }
+})
+
+export const peerIdParams = z.strictObject({ peerId: peerIdInput })
+export const topicParams = z.strictObject({ topic: topicSchema })
+
+/** `?topic=a&topic=b*` */
+export const topicsQuery = z
+  .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(topicPatternSchema).max(maxQueryTopics))
+  .describe('Topics, and with a trailing `*` patterns; repeat the parameter for several.')
+
+export const timeQuery = z.iso.datetime({ offset: true, error: 'must be a time as in RFC 3339, like 2026-11-23T12:00:00Z' }).transform(Date.parse)
+
+export const flagQuery = z
+  .enum(['true', 'false'])
+  .transform((value) => value === 'true')
+  .default(false)
+
+function wholeNumber(value: unknown): unknown {
+  return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+}

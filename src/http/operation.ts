@@ -1,0 +1,136 @@
+import type { FastifyInstance, FastifyTypeProvider, RouteOptions } from 'fastify'
+import { z } from 'zod'
+import { conditions } from '../errors.ts'
+import type { Action } from '../model/action.ts'
+
+/** What a route says of itself in its `config`, beside the schemas that Fastify keeps in its `schema`. */
+export interface Operation {
+  /** What a token must allow for it (API §6). */
+  action: Action
+  /** Unique; also the name in logs. */
+  operationId: string
+  summary: string
+  description?: string
+  tag: Tag
+  /** Codes of errors it can answer, besides those that follow from its shape (`problemCodes`). */
+  problems?: string[]
+  /** Served whatever the Host says, for those who call by address: load balancers and orchestrators. */
+  anyHost?: true
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    operation?: Operation
+  }
+}
+
+export const tags = {
+  Node: 'This gateway.',
+  Peers: 'Other peers of the network.',
+  Topics: 'Joining and leaving topics.',
+  Messages: 'Publishing, and the log of messages.',
+  Stream: 'Messages as they come, over a WebSocket.',
+  Probes: 'For load balancers and orchestrators.',
+  Documents: 'The contract.',
+} as const
+export type Tag = keyof typeof tags
+
+/** Types of requests and answers are those of the route's zod schemas. */
+export interface ZodProvider extends FastifyTypeProvider {
+  validator: this['schema'] extends z.ZodType ? z.output<this['schema']> : unknown
+  serializer: this['schema'] extends z.ZodType ? z.output<this['schema']> : unknown
+}
+export type App = ReturnType<typeof withZod>
+
+export function withZod(app: FastifyInstance) {
+  return app.withTypeProvider<ZodProvider>()
+}
+
+/** One status that a route can answer. */
+export interface Answer {
+  description: string
+  headers?: Record<string, string>
+  content: Record<string, { schema: z.ZodType; example?: unknown }>
+}
+
+/** A JSON answer, with an example, and what its further headers mean. */
+export function json<Schema extends z.ZodType>(
+  description: string,
+  schema: Schema,
+  example: z.input<Schema>,
+  headers: Record<string, string> = {},
+) {
+  return { description, headers, content: { 'application/json': { schema, example } } } satisfies Answer
+}
+
+/** An answer that is not JSON. */
+export function media<Type extends string, Schema extends z.ZodType>(description: string, type: Type, schema: Schema, headers = {}) {
+  // A type that is not a literal would widen to an index signature; Fastify's inference wants the key.
+  const content: { [Key in Type]: { schema: Schema } } = Object.assign({}, ...[{ [type]: { schema } }])
+  return { description, headers, content } satisfies Answer
+}
+
+/** An answer without a body. */
+export function empty(description: string, headers: Record<string, string> = {}) {
+  return { description, headers, content: {} } satisfies Answer
+}
+
+/** For the `querystring` of an operation that takes none: any is refused. */
+export const noQuery = z.strictObject({})
+
+/** A route that the contract documents. */
+export interface DocumentedRoute {
+  method: string
+  url: string
+  operation: Operation
+  params: z.ZodObject | undefined
+  query: z.ZodObject | undefined
+  body: z.ZodType | undefined
+  answers: Record<string, Answer>
+}
+
+const routeSchema = z.object({
+  params: z.instanceof(z.ZodObject).optional(),
+  querystring: z.instanceof(z.ZodObject).optional(),
+  body: z.instanceof(z.ZodType).optional(),
+  response: z.record(
+    z.string().regex(/^[1-5]\d\d$/),
+    z.object({
+      description: z.string().min(1),
+      headers: z.record(z.string(), z.string()).optional(),
+      content: z.record(z.string(), z.object({ schema: z.instanceof(z.ZodType), example: z.unknown() })),
+    }),
+  ),
+})
+
+/** @throws Error when a route does not say all that the contract needs of it */
+export function documentedRoute(options: RouteOptions): DocumentedRoute {
+  const method = String(options.method)
+  const name = `${method} ${options.url}`
+  const operation = options.config?.operation
+  if (operation === undefined) throw new Error(`${name} has no operation in its config`)
+  for (const code of operation.problems ?? []) conditionOf(code)
+  const schema = routeSchema.safeParse(options.schema)
+  if (!schema.success) throw new Error(`${name}: ${z.prettifyError(schema.error)}`)
+  const { params, querystring: query, body, response: answers } = schema.data
+  if (query === undefined && options.url.startsWith('/v1/')) throw new Error(`${name} has no schema for its query`)
+  if (/[:*]/.test(options.url) && params === undefined) throw new Error(`${name} has no schema for its parameters`)
+  return { method, url: options.url, operation, params, query, body, answers }
+}
+
+/** Every code that an operation can answer: those it names, and those that any request of its shape can meet. */
+export function problemCodes(route: DocumentedRoute): string[] {
+  const { operation, params, query, body } = route
+  const codes = new Set(['origin_not_allowed', 'headers_too_large', 'internal_error', ...(operation.problems ?? [])])
+  if (operation.anyHost !== true) codes.add('host_not_allowed')
+  if (params !== undefined) codes.add('uri_too_long')
+  if (params !== undefined || query !== undefined || operation.anyHost !== true) codes.add('invalid_request')
+  if (body !== undefined) for (const code of ['invalid_request', 'invalid_json', 'unsupported_media_type', 'body_too_large']) codes.add(code)
+  return [...codes]
+}
+
+export function conditionOf(code: string) {
+  const found = conditions.find((condition) => condition.code === code)
+  if (found === undefined) throw new Error(`there is no error with the code ${code}`)
+  return found
+}

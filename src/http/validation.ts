@@ -1,0 +1,17 @@
+import type { FastifySchemaCompiler } from 'fastify'
+import type { z } from 'zod'
+import { InvalidRequest } from '../errors.ts'
+import { invalidInput } from '../model/validation.ts'
+
+const parts: Record<string, string> = { body: 'The body is not valid', querystring: 'The query is not valid', params: 'The path is not valid' }
+
+/** Has requests checked by the routes' zod schemas. */
+export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = '' }) => {
+  return (data: unknown) => {
+    // Fastify gives null for a body that is not there.
+    const parsed = schema.safeParse(data ?? undefined)
+    if (parsed.success) return { value: parsed.data }
+    if (httpPart === 'body' && data === null) return { error: new InvalidRequest('This operation needs a JSON object as its body.') }
+    return { error: invalidInput(parts[httpPart] ?? 'The request is not valid', parsed.error.issues) }
+  }
+}

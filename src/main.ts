@@ -1,0 +1,55 @@
+import { stdout } from 'node:process'
+import { type Logger, pino } from 'pino'
+import { type Config, ConfigError, loadConfig } from './config.ts'
+import { createGateway, type Gateway } from './gateway.ts'
+import { IdentityInUse, InvalidKeyFile } from './identity/errors.ts'
+import { createShutdown } from './shutdown.ts'
+
+/** Exit codes of sysexits.h: the operator has to mend something, or the gateway failed. */
+const exitCodes = { config: 78, failure: 1 } as const
+
+const config = readConfig()
+const log = pino({ level: config.logLevel, base: null }, pino.destination({ fd: stdout.fd, sync: true }))
+for (const warning of config.warnings) log.warn(warning)
+process.on('unhandledRejection', (err) => log.error({ err }, 'a failure that nobody handled; the gateway goes on'))
+process.on('uncaughtException', (err) => {
+  log.fatal({ err }, 'the gateway can not go on; what was acknowledged is safe')
+  process.exit(exitCodes.failure)
+})
+await run(config, log)
+
+async function run(config: Config, log: Logger): Promise<void> {
+  try {
+    const gateway = await createGateway(config, { log })
+    const shutdown = createShutdown(
+      { deadlineMs: config.shutdownMs },
+      { stop: () => gateway.stop(), exit: (code) => process.exit(code), log },
+    )
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => shutdown(signal))
+    await gateway.start()
+    await announce(gateway)
+  } catch (error) {
+    if (error instanceof InvalidKeyFile || error instanceof IdentityInUse) fail(error.message, exitCodes.config)
+    log.fatal({ err: error }, 'the gateway could not start')
+    process.exit(exitCodes.failure)
+  }
+}
+
+async function announce(gateway: Gateway): Promise<void> {
+  const { peerId, multiaddrs } = await gateway.node()
+  log.info({ url: gateway.url, peerId, multiaddrs }, 'listening')
+}
+
+function readConfig(): Config {
+  try {
+    return loadConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return fail(`Peergate can't start with this configuration:\n${error.message.replace(/^/gm, '  ')}`, exitCodes.config)
+  }
+}
+
+function fail(text: string, code: number): never {
+  process.stderr.write(`${text}\n`)
+  process.exit(code)
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { cursorSchema } from './cursor.ts'
+import { multiaddrSchema, peerIdSchema } from './peer.ts'
+
+/** This gateway, as `GET /v1/node` shows it. */
+export const nodeSchema = z
+  .object({
+    peerId: peerIdSchema,
+    engine: z.string().describe('Which engine the node is: `custom` or `libp2p`.').meta({ example: 'libp2p' }),
+    version: z.string().describe('Version of Peergate.').meta({ example: '0.1.0' }),
+    multiaddrs: z.array(multiaddrSchema).describe('Where other peers can dial this one.'),
+    startedAt: z.iso.datetime(),
+    uptimeMs: z.int().min(0),
+    counts: z.object({
+      peers: z.int().min(0).describe('Connected peers.'),
+      topics: z.int().min(0).describe('Joined topics.'),
+      streams: z.int().min(0).describe('Connected clients of `GET /v1/stream`.'),
+    }),
+    log: z
+      .object({
+        epoch: z.string().describe('Names the log that cursors belong to.').meta({ example: 'k3v9q2' }),
+        earliest: cursorSchema.describe('The position before the oldest stored message.'),
+        latest: cursorSchema.describe('The position of the newest stored message: the tip of the log.'),
+      })
+      .describe('The log of messages.'),
+    limits: z.record(z.string(), z.int()).describe('The limits in force, by name; the unit is in the name.'),
+  })
+  .meta({ id: 'Node' })
+export type NodeView = z.infer<typeof nodeSchema>

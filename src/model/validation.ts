@@ -1,0 +1,24 @@
+import type { z } from 'zod'
+import { type ErrorDetail, InvalidMultiaddr, InvalidPeerId, InvalidRequest, InvalidTopic, type PeergateError } from '../errors.ts'
+
+/** What schemas of the model put into `params.code` of a custom issue, so that a bad topic is `invalid_topic` wherever it stands. */
+const named = { invalid_topic: InvalidTopic, invalid_multiaddr: InvalidMultiaddr, invalid_peer_id: InvalidPeerId } as const
+
+/** The error of the surface for what a schema refused: named by the first issue that has a name of its own, with a path for each. */
+export function invalidInput(what: string, issues: readonly z.core.$ZodIssue[]): PeergateError {
+  const errors = issues.flatMap(details)
+  const detail = `${what}: ${errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; ')}`
+  for (const issue of issues) {
+    const code = issue.code === 'custom' ? issue.params?.['code'] : undefined
+    for (const [name, Condition] of Object.entries(named)) if (code === name) return new Condition(detail, { errors })
+  }
+  return new InvalidRequest(detail, { errors })
+}
+
+function details(issue: z.core.$ZodIssue): ErrorDetail[] {
+  const path = issue.path.map(String).join('.')
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: path === '' ? key : `${path}.${key}`, message: 'is not known here' }))
+  }
+  return [{ path, message: issue.message }]
+}

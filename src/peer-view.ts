@@ -1,0 +1,73 @@
+import type { ConnectedPeer } from './engine/engine.ts'
+import type { Peer } from './model/peer.ts'
+import type { PeerRecord, PeerSighting } from './store/store.ts'
+
+/** What peers say about themselves is cut to a size that a page of them can bear. */
+const maxAgentLength = 256
+const maxProtocols = 100
+const maxAddresses = 16
+const maxAddressLength = 1024
+
+/**
+ * The address with the peer id at its end, so that nobody else is accepted there; nothing when it can't be an address of this peer.
+ * What ends in a circuit names the relay's peer id before it.
+ */
+export function withPeerId(multiaddr: string, peerId: string): string[] {
+  const named = multiaddr.endsWith(`/p2p/${peerId}`)
+  if (!named && multiaddr.includes('/p2p/') && !multiaddr.endsWith('/p2p-circuit')) return []
+  const whole = named ? multiaddr : `${multiaddr}/p2p/${peerId}`
+  return whole.length > maxAddressLength ? [] : [whole]
+}
+
+/** What a connected peer teaches us for later. */
+export function sightingOf(peer: ConnectedPeer, seenAt: number): PeerSighting {
+  // The remote end of an inbound link, which comes first, is a port that nobody listens on.
+  const dialable = peer.direction === 'inbound' ? peer.multiaddrs.slice(1) : peer.multiaddrs
+  return {
+    peerId: peer.peerId,
+    multiaddrs: addresses(dialable, peer.peerId),
+    source: 'learnt',
+    seenAt,
+    ...(peer.agent === null ? {} : { agent: clip(peer.agent) }),
+    ...(peer.protocols.length === 0 ? {} : { protocols: peer.protocols.slice(0, maxProtocols) }),
+  }
+}
+
+/** The peer as clients see it: what the engine says of it now, then what was stored of it. */
+export function peerView(
+  peerId: string,
+  record: PeerRecord | undefined,
+  connected: ConnectedPeer | undefined,
+  topics: string[] = [],
+  now: number,
+): Peer {
+  const stored = record?.addresses.map(({ multiaddr }) => multiaddr) ?? []
+  const lastSeen = connected === undefined ? (record?.lastSeen ?? now) : now
+  return {
+    peerId,
+    multiaddrs: addresses([...(connected?.multiaddrs ?? []), ...stored], peerId),
+    state: record?.blocked === true ? 'blocked' : connected === undefined ? 'known' : 'connected',
+    direction: connected?.direction ?? null,
+    relayed: connected?.relayed ?? null,
+    agent: clipped(connected?.agent ?? record?.agent ?? null),
+    protocols: (connected?.protocols ?? record?.protocols ?? []).slice(0, maxProtocols),
+    latencyMs: connected?.latencyMs ?? null,
+    firstSeen: new Date(record?.firstSeen ?? now).toISOString(),
+    lastSeen: new Date(lastSeen).toISOString(),
+    topics,
+    label: record?.label ?? null,
+  }
+}
+
+function addresses(multiaddrs: string[], peerId: string): string[] {
+  const whole = multiaddrs.flatMap((multiaddr) => withPeerId(multiaddr, peerId))
+  return [...new Set(whole)].slice(0, maxAddresses)
+}
+
+function clipped(agent: string | null): string | null {
+  return agent === null ? null : clip(agent)
+}
+
+function clip(agent: string): string {
+  return agent.slice(0, maxAgentLength).toWellFormed()
+}

@@ -1,0 +1,239 @@
+import type { Logger } from 'pino'
+import type { ConnectedPeer, EngineEvent, P2PEngine } from './engine/engine.ts'
+import { DialFailed, InvalidPeerId, PeergateError, PeerNotFound, PeerUnreachable } from './errors.ts'
+import { createInTurn } from './in-turn.ts'
+import { redialKnownPeers, scanPeers } from './known-peers.ts'
+import { type Peer, parseMultiaddr } from './model/peer.ts'
+import { peerView, sightingOf, withPeerId } from './peer-view.ts'
+import { createSightings } from './sightings.ts'
+import type { PeerStore } from './store/store.ts'
+
+/** The other peers: those connected now, as the engine knows them, and those ever seen, as the store does. */
+export interface Peers {
+  /** Blocks at the engine what is blocked in the store, and notes from now on who is seen; to be called before the engine starts. */
+  start(): Promise<void>
+  /** Begins to dial the peers seen last; to be called once the engine has started. Does not wait for them. */
+  reconnect(): Promise<void>
+  /** Stores what was seen. Idempotent. */
+  stop(): Promise<void>
+  /** By peer id, those after the id `after`; `next` is the `after` of the next page, null on the last one. */
+  list(query: PeersQuery): Promise<{ items: Peer[]; next: string | null }>
+  /** @throws PeerNotFound */
+  get(peerId: string): Promise<Peer>
+  /** @throws InvalidMultiaddr, DialForbidden, PeerBlocked, DialFailed */
+  dial(multiaddr: string, options: { signal: AbortSignal }): Promise<Peer>
+  /** Closes the links to a peer. @throws PeerNotFound when it was never seen */
+  hangUp(peerId: string): Promise<void>
+  /** The same, and removes what is stored of it, label and block too. @throws PeerNotFound */
+  forget(peerId: string): Promise<void>
+  /** The round trip in milliseconds. @throws PeerNotConnected, PeerUnreachable */
+  ping(peerId: string, options: { signal: AbortSignal }): Promise<number>
+  /** Sets what the operator says about a peer, seen or not. Blocking closes the links to it. */
+  annotate(peerId: string, annotation: { label?: string | null | undefined; blocked?: boolean | undefined }): Promise<Peer>
+  /** Has the listener told what happens to peers, in order. Answers a function that ends it. */
+  watch(listener: (event: PeerNotice, peer: Peer) => void): () => void
+}
+
+export type PeerNotice = 'connect' | 'update' | 'disconnect'
+
+export interface PeersQuery {
+  state?: Peer['state'] | undefined
+  /** Only connected peers known to have joined it. */
+  topic?: string | undefined
+  after?: string | undefined
+  limit: number
+}
+
+export interface PeersLimits {
+  dialTimeoutMs: number
+  pingTimeoutMs: number
+  maxRemembered: number
+}
+
+export interface PeersComponents {
+  engine: Pick<P2PEngine, 'peerId' | 'dial' | 'hangUp' | 'ping' | 'peers' | 'block' | 'unblock' | 'topics' | 'subscribers' | 'listen'>
+  store: { readonly peers: PeerStore }
+  log: Logger
+  now?: () => number
+}
+
+/** Notices being worked out; beyond it they are dropped, since a watcher can read the peers at any time. */
+const maxNotices = 1_000
+
+export function createPeers(init: { limits: PeersLimits }, components: PeersComponents): Peers {
+  const { limits } = init
+  const { engine, log, now = Date.now } = components
+  const store = components.store.peers
+  const sightings = createSightings({ store, log })
+  const watchers = new Set<(event: PeerNotice, peer: Peer) => void>()
+  /** Peers whose record is gone, but whose disconnect is still to come: it must not bring the record back. */
+  const forgotten = new Set<string>()
+  /** Blocking, unblocking and forgetting happen one at a time, so that store and engine can't end up apart. */
+  const inTurn = createInTurn()
+  const notify = createInTurn()
+  let notices = 0
+  let running: { abort: AbortController; unlisten(): void; redial?: Promise<void> } | undefined
+
+  function onEvent(event: EngineEvent): void {
+    switch (event.type) {
+      case 'peer:connect':
+      case 'peer:update':
+        forgotten.delete(event.peer.peerId)
+        sightings.note(sightingOf(event.peer, now()))
+        return tell(event.type === 'peer:connect' ? 'connect' : 'update', event.peer.peerId, event.peer)
+      case 'peer:disconnect':
+        if (!forgotten.delete(event.peerId)) sightings.note({ peerId: event.peerId, multiaddrs: [], source: 'learnt', seenAt: now() })
+        return tell('disconnect', event.peerId)
+      case 'peer:discovery': {
+        const multiaddrs = event.multiaddrs.flatMap((address) => withPeerId(address, event.peerId))
+        return sightings.note({ peerId: event.peerId, multiaddrs, source: event.source, seenAt: now() })
+      }
+      case 'topic:subscribe':
+      case 'topic:unsubscribe':
+        return
+      default:
+        return event satisfies never
+    }
+  }
+
+  function tell(event: PeerNotice, peerId: string, connected?: ConnectedPeer): void {
+    if (watchers.size === 0 || notices >= maxNotices) return
+    notices++
+    notify(async () => {
+      const peer = peerView(peerId, await store.get(peerId), connected, (await sharedTopics()).get(peerId), now())
+      for (const watcher of watchers) watcher(event, peer)
+    })
+      .catch((error: unknown) => log.warn({ err: error }, 'a notice about a peer was lost'))
+      .finally(() => notices--)
+  }
+
+  /** The topics we have joined, by the connected peers that have joined them too. */
+  async function sharedTopics(): Promise<Map<string, string[]>> {
+    const shared = new Map<string, string[]>()
+    for (const topic of await engine.topics()) {
+      for (const peerId of await engine.subscribers(topic)) shared.set(peerId, [...(shared.get(peerId) ?? []), topic])
+    }
+    return shared
+  }
+
+  async function connectedPeers(): Promise<Map<string, ConnectedPeer>> {
+    return new Map((await engine.peers()).map((peer) => [peer.peerId, peer]))
+  }
+
+  async function find(peerId: string): Promise<Peer | undefined> {
+    await sightings.flush()
+    const record = await store.get(peerId)
+    const connected = (await connectedPeers()).get(peerId)
+    if (record === undefined && connected === undefined) return undefined
+    return peerView(peerId, record, connected, (await sharedTopics()).get(peerId), now())
+  }
+
+  async function get(peerId: string): Promise<Peer> {
+    const peer = await find(peerId)
+    if (peer === undefined) throw new PeerNotFound('This gateway has never seen this peer.')
+    return peer
+  }
+
+  async function list({ state, topic, after, limit }: PeersQuery): Promise<{ items: Peer[]; next: string | null }> {
+    await sightings.flush()
+    const connected = await connectedPeers()
+    const shared = await sharedTopics()
+    const among = topic === undefined ? (state === 'connected' ? [...connected.keys()] : undefined) : await engine.subscribers(topic)
+    const items: Peer[] = []
+    let from = after
+    for (;;) {
+      const filter = {
+        ...(from === undefined ? {} : { after: from }),
+        ...(state === undefined ? {} : { blocked: state === 'blocked' }),
+        ...(among === undefined ? {} : { peerIds: among }),
+      }
+      const records = await store.list({ ...filter, limit: limit + 1 })
+      for (const record of records) {
+        const peer = peerView(record.peerId, record, connected.get(record.peerId), shared.get(record.peerId), now())
+        if (state !== undefined && peer.state !== state) continue
+        if (items.length === limit) return { items, next: items.at(-1)?.peerId ?? null }
+        items.push(peer)
+      }
+      if (records.length <= limit) return { items, next: null }
+      from = records.at(-1)?.peerId
+    }
+  }
+
+  return {
+    async start() {
+      if (running !== undefined) return
+      for await (const { peerId } of scanPeers(store, { blocked: true })) await engine.block(peerId)
+      running = { abort: new AbortController(), unlisten: engine.listen(onEvent) }
+    },
+    async reconnect() {
+      if (running === undefined) return
+      const { signal } = running.abort
+      running.redial = redialKnownPeers(limits, { engine, store, log, signal }).catch((error: unknown) => {
+        log.warn({ err: error }, 'the known peers could not be dialled')
+      })
+    },
+    async stop() {
+      if (running === undefined) return
+      const { abort, unlisten, redial } = running
+      running = undefined
+      abort.abort()
+      await redial
+      unlisten()
+      await sightings.flush()
+    },
+    list,
+    get,
+    async dial(multiaddr, { signal }) {
+      parseMultiaddr(multiaddr)
+      const late = () => new DialFailed(`Nobody answered within ${limits.dialTimeoutMs} ms.`)
+      const peer = await within(limits.dialTimeoutMs, signal, late, (both) => engine.dial(multiaddr, { signal: both, source: 'rest' }))
+      sightings.note(sightingOf(peer, now()))
+      sightings.note({ peerId: peer.peerId, multiaddrs: withPeerId(multiaddr, peer.peerId), source: 'rest', seenAt: now() })
+      return await get(peer.peerId)
+    },
+    async hangUp(peerId) {
+      await get(peerId)
+      await engine.hangUp(peerId)
+    },
+    forget(peerId) {
+      return inTurn(async () => {
+        if ((await get(peerId)).state === 'connected') forgotten.add(peerId)
+        await engine.hangUp(peerId)
+        await sightings.flush()
+        await store.forget(peerId)
+        await engine.unblock(peerId)
+      })
+    },
+    async ping(peerId, { signal }) {
+      const late = () => new PeerUnreachable(`The peer did not answer within ${limits.pingTimeoutMs} ms.`)
+      return await within(limits.pingTimeoutMs, signal, late, (both) => engine.ping(peerId, { signal: both }))
+    },
+    annotate(peerId, { label, blocked }) {
+      return inTurn(async () => {
+        if (peerId === engine.peerId) throw new InvalidPeerId('This is the gateway itself, which is no peer of its own.')
+        await store.annotate(peerId, { ...(label === undefined ? {} : { label }), ...(blocked === undefined ? {} : { blocked }) })
+        if (blocked !== undefined) await (blocked ? engine.block(peerId) : engine.unblock(peerId))
+        return await get(peerId)
+      })
+    },
+    watch(listener) {
+      watchers.add(listener)
+      return () => watchers.delete(listener)
+    },
+  }
+}
+
+/** Does the work under a deadline; when that passes, the error is `late()`. */
+async function within<Result>(
+  ms: number,
+  signal: AbortSignal,
+  late: () => PeergateError,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const deadline = AbortSignal.timeout(ms)
+  try {
+    return await work(AbortSignal.any([signal, deadline]))
+  } catch (error) {
+    throw deadline.aborted && !(error instanceof PeergateError) ? late() : error
+  }
+}

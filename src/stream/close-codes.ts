@@ -1,0 +1,14 @@
+/**
+ * Why the gateway closes a stream (RFC 6455 §7.4.2, private range). Below 4500 the client reconnects and resumes with its last cursor;
+ * from 4500 on it must change something first.
+ */
+export const closeCodes = {
+  tooSlow: { code: 4000, reason: 'too slow' },
+  noPong: { code: 4001, reason: 'no pong' },
+  draining: { code: 4002, reason: 'draining' },
+  connectionCap: { code: 4003, reason: 'too many connections' },
+  interrupted: { code: 4004, reason: 'interrupted, resume' },
+  badFrame: { code: 4500, reason: 'bad frame' },
+} as const
+
+export type CloseReason = keyof typeof closeCodes

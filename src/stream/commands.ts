@@ -1,0 +1,112 @@
+import { InvalidRequest, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
+import { formatCursor } from '../model/cursor.ts'
+import { decodePayload } from '../model/payload.ts'
+import { topicFilter } from '../model/topic.ts'
+import type { ClientFrame, FrameId, SubscribeFrame } from './frames.ts'
+import type { Outlet } from './outlet.ts'
+import type { StreamComponents, StreamLimits } from './stream.ts'
+import { createSubscription, type Subscription } from './subscription.ts'
+
+type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Type }>
+
+/** What the frames of one client do. */
+export interface Commands {
+  /**
+   * Does what the frame asks and answers it. Resolves when the next frame may be taken; what need not hold up the next frame is in
+   * `rest`. Rejects, here or there, with what the answer should say.
+   */
+  take(frame: ClientFrame): Promise<{ rest?: Promise<void> }>
+}
+
+export interface CommandComponents extends Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher'> {
+  outlet: Outlet
+  /** The client's subscriptions by name, kept here. */
+  subscriptions: Map<string | undefined, Subscription>
+  /** Called when a subscription has something to send. */
+  onReady(): void
+  /** Fires when the client is gone. */
+  signal: AbortSignal
+}
+
+export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
+  const { limits } = init
+  const { hub, history, topics, publisher, outlet, subscriptions, onReady, signal } = components
+
+  async function subscribe(frame: SubscribeFrame): Promise<void> {
+    const name = frame.subscription
+    const patterns = frame.topics ?? []
+    checkSubscribe(frame, patterns)
+    const filter = topicFilter(patterns)
+    for (const topic of filter.exact) await topics.ensureJoined(topic)
+    const previous = subscriptions.get(name)
+    const after = frame.after !== undefined ? await history.resolve(frame.after, filter) : (previous?.position ?? hub.tip)
+    if (signal.aborted) return
+    previous?.close()
+    const subscription = createSubscription(
+      { name, filter, encoding: frame.encoding ?? 'utf8', peers: frame.peers ?? false, after, maxStepBytes: limits.maxSocketBufferBytes },
+      { hub, outlet, onReady },
+    )
+    subscriptions.set(name, subscription)
+    outlet.send({ type: 'subscribed', ...answering(frame.id), ...naming(name), cursor: formatCursor(hub.epoch, after) })
+    onReady()
+  }
+
+  function checkSubscribe(frame: SubscribeFrame, patterns: string[]): void {
+    if (patterns.length === 0 && frame.peers !== true) {
+      throw new InvalidRequest('A subscription names at least one topic or pattern in "topics", or asks for "peers".')
+    }
+    if (patterns.length > limits.maxSubscriptionTopics) {
+      throw new SubscriptionLimit(`A subscription has at most ${limits.maxSubscriptionTopics} topics; split it.`)
+    }
+    if (!subscriptions.has(frame.subscription) && subscriptions.size >= limits.maxSubscriptions) {
+      throw new SubscriptionLimit(`A connection has at most ${limits.maxSubscriptions} subscriptions.`)
+    }
+  }
+
+  function unsubscribe(frame: FrameOf<'unsubscribe'>): void {
+    const subscription = subscriptions.get(frame.subscription)
+    if (subscription === undefined) throw new SubscriptionNotFound('There is no subscription of this name on this connection.')
+    subscription.close()
+    subscriptions.delete(frame.subscription)
+    outlet.send({ type: 'unsubscribed', ...answering(frame.id), ...naming(frame.subscription) })
+  }
+
+  async function publish(frame: FrameOf<'publish'>): Promise<{ rest: Promise<void> }> {
+    const data = decodePayload(frame.data, frame.encoding)
+    // Joined first, so that publishing takes its place in the inbox before the next frame is looked at.
+    await topics.ensureJoined(frame.topic)
+    const published = publisher.publish({ topic: frame.topic, data }, { signal })
+    const rest = published.then(({ id, seq, recipients }) =>
+      outlet.send({ type: 'published', ...answering(frame.id), messageId: id, cursor: formatCursor(hub.epoch, seq), recipients }),
+    )
+    return { rest }
+  }
+
+  return {
+    async take(frame) {
+      switch (frame.type) {
+        case 'subscribe':
+          await subscribe(frame)
+          return {}
+        case 'unsubscribe':
+          unsubscribe(frame)
+          return {}
+        case 'publish':
+          return await publish(frame)
+        case 'ping':
+          outlet.send({ type: 'pong', ...answering(frame.id) })
+          return {}
+        default:
+          return frame satisfies never
+      }
+    },
+  }
+}
+
+export function answering(id: FrameId | undefined): { id?: FrameId } {
+  return id === undefined ? {} : { id }
+}
+
+export function naming(subscription: string | undefined): { subscription?: string } {
+  return subscription === undefined ? {} : { subscription }
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import type { Action } from '../model/action.ts'
+import { cursorSchema, positionSchema } from '../model/cursor.ts'
+import { messageSchema } from '../model/message.ts'
+import { encodingSchema } from '../model/payload.ts'
+import { peerIdSchema, peerSchema } from '../model/peer.ts'
+import { topicPatternSchema, topicSchema } from '../model/topic.ts'
+
+/** The frames of `GET /v1/stream` as JSON: what a client may send, and what it is sent. */
+
+const frameIdSchema = z
+  .union([z.string().max(128), z.int()])
+  .describe('Chosen by the client; its answer carries the same. Pushes never carry one.')
+
+const subscriptionNameSchema = z.string().max(128).describe('Name of the subscription; the one without a name is the unnamed one.')
+
+const subscribeSchema = z.strictObject({
+  type: z.literal('subscribe'),
+  id: frameIdSchema.optional(),
+  subscription: subscriptionNameSchema.optional(),
+  topics: z.array(topicPatternSchema).optional(),
+  peers: z.boolean().optional().describe('Also push what happens to peers.'),
+  after: positionSchema.optional(),
+  encoding: encodingSchema.optional(),
+})
+
+const unsubscribeSchema = z.strictObject({
+  type: z.literal('unsubscribe'),
+  id: frameIdSchema.optional(),
+  subscription: subscriptionNameSchema.optional(),
+})
+
+const publishSchema = z.strictObject({
+  type: z.literal('publish'),
+  id: frameIdSchema.optional(),
+  topic: topicSchema,
+  data: z.string(),
+  encoding: encodingSchema.optional(),
+})
+
+const pingSchema = z.strictObject({ type: z.literal('ping'), id: frameIdSchema.optional() })
+
+export const clientFrameSchema = z.discriminatedUnion('type', [subscribeSchema, unsubscribeSchema, publishSchema, pingSchema])
+export type ClientFrame = z.infer<typeof clientFrameSchema>
+export type SubscribeFrame = z.infer<typeof subscribeSchema>
+export type FrameId = z.infer<typeof frameIdSchema>
+
+/** The action (API §6) that each client frame needs. */
+export const frameActions: Record<ClientFrame['type'], Action> = {
+  subscribe: 'read',
+  unsubscribe: 'read',
+  publish: 'publish',
+  ping: 'none',
+}
+
+const answer = { id: frameIdSchema.optional() }
+const named = { subscription: subscriptionNameSchema.optional() }
+
+export const serverFrameSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('welcome'),
+    peerId: peerIdSchema,
+    engine: z.string(),
+    cursor: cursorSchema,
+    heartbeatMs: z.int(),
+    limits: z.record(z.string(), z.int()),
+  }),
+  z.object({ type: z.literal('subscribed'), ...answer, ...named, cursor: cursorSchema }),
+  z.object({ type: z.literal('unsubscribed'), ...answer, ...named }),
+  z.object({ type: z.literal('message'), ...named, message: messageSchema }),
+  z.object({ type: z.literal('caught-up'), ...named, cursor: cursorSchema }),
+  z.object({ type: z.literal('progress'), ...named, cursor: cursorSchema }),
+  z.object({ type: z.literal('published'), ...answer, messageId: z.string(), cursor: cursorSchema, recipients: z.int() }),
+  z.object({ type: z.literal('pong'), ...answer }),
+  z.object({ type: z.literal('peer'), ...named, event: z.enum(['connect', 'update', 'disconnect']), peer: peerSchema }),
+  z.object({
+    type: z.literal('error'),
+    ...answer,
+    ...named,
+    code: z.string(),
+    title: z.string(),
+    detail: z.string(),
+    retryable: z.boolean(),
+    retryAfterMs: z.int().optional(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    earliest: cursorSchema.optional(),
+    latest: cursorSchema.optional(),
+    epoch: z.string().optional(),
+  }),
+  z.object({ type: z.literal('closing'), reason: z.string(), retryAfterMs: z.int() }),
+])
+export type ServerFrame = z.infer<typeof serverFrameSchema>

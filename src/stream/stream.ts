@@ -1,0 +1,127 @@
+import type { Logger } from 'pino'
+import type { WebSocket } from 'ws'
+import { ConnectionLimit, Draining } from '../errors.ts'
+import { formatCursor, type Seq } from '../model/cursor.ts'
+import type { Peer } from '../model/peer.ts'
+import type { TopicFilter } from '../model/topic.ts'
+import { type Connection, createConnection, type QuerySubscription } from './connection.ts'
+import type { Hub } from './hub.ts'
+
+/** The WebSocket clients of this gateway. */
+export interface Stream {
+  start(): Promise<void>
+  /**
+   * Whether another client may come.
+   * @throws ConnectionLimit
+   * @throws Draining
+   */
+  admit(): void
+  /** Takes over a socket whose upgrade is done; must be called in the same tick. */
+  accept(socket: WebSocket, query: QuerySubscription): void
+  readonly connections: number
+  /** Tells every client to go elsewhere, finishes what they had asked for, and closes. Idempotent. */
+  stop(): Promise<void>
+}
+
+export interface StreamLimits {
+  maxStreamConnections: number
+  maxSubscriptions: number
+  maxSubscriptionTopics: number
+  maxFrameBytes: number
+  maxMessageBytes: number
+  maxPendingFrames: number
+  maxSocketBufferBytes: number
+  slowClientMs: number
+  heartbeatMs: number
+}
+
+/** What the stream needs of the rest of the gateway. */
+export interface StreamComponents {
+  hub: Hub
+  history: { resolve(position: string, filter?: TopicFilter): Promise<Seq> }
+  topics: { ensureJoined(topic: string): Promise<void> }
+  publisher: {
+    publish(
+      message: { topic: string; data: Uint8Array },
+      options: { signal: AbortSignal },
+    ): Promise<{ id: string; seq: Seq; recipients: number }>
+  }
+  peers: { watch(listener: PeerListener): () => void }
+  identity: { peerId: string; engine: string }
+  log: Logger
+}
+
+export type PeerListener = (event: PeerNotice, peer: Peer) => void
+export type PeerNotice = 'connect' | 'update' | 'disconnect'
+
+/** Clients told to leave come back spread over this time, so that they do not all meet the next gateway at once. */
+const reconnectSpreadMs = 5_000
+
+export function createStream(init: { limits: StreamLimits }, components: StreamComponents): Stream {
+  const { limits } = init
+  const { hub, peers, identity } = components
+  const connections = new Set<Connection>()
+  let heartbeat: NodeJS.Timeout | undefined
+  let unwatch: (() => void) | undefined
+  let stopping: Promise<void> | undefined
+
+  function beat(): void {
+    const now = performance.now()
+    for (const connection of connections) connection.beat(now)
+  }
+
+  async function drain(): Promise<void> {
+    clearInterval(heartbeat)
+    unwatch?.()
+    await Promise.all([...connections].map((connection) => connection.drain(Math.round(Math.random() * reconnectSpreadMs))))
+  }
+
+  return {
+    async start() {
+      stopping = undefined
+      heartbeat = setInterval(beat, limits.heartbeatMs)
+      unwatch = peers.watch((event, peer) => {
+        for (const connection of connections) connection.notifyPeer(event, peer)
+      })
+    },
+    admit() {
+      if (stopping !== undefined) throw new Draining('This gateway is shutting down; connect again in a moment.', { retryAfterMs: 1_000 })
+      if (connections.size >= limits.maxStreamConnections) {
+        throw new ConnectionLimit(`This gateway serves ${limits.maxStreamConnections} stream connections at a time.`, {
+          retryAfterMs: 5_000,
+        })
+      }
+    },
+    accept(socket, query) {
+      const connection = createConnection(
+        {
+          limits,
+          query,
+          welcome: {
+            type: 'welcome',
+            ...identity,
+            cursor: formatCursor(hub.epoch, hub.tip),
+            heartbeatMs: limits.heartbeatMs,
+            limits: {
+              maxFrameBytes: limits.maxFrameBytes,
+              maxMessageBytes: limits.maxMessageBytes,
+              maxSubscriptions: limits.maxSubscriptions,
+              maxSubscriptionTopics: limits.maxSubscriptionTopics,
+            },
+          },
+        },
+        { ...components, socket, onClose: () => connections.delete(connection) },
+      )
+      if (stopping !== undefined) connection.close('draining')
+      else if (connections.size >= limits.maxStreamConnections) connection.close('connectionCap')
+      connections.add(connection)
+    },
+    get connections() {
+      return connections.size
+    },
+    stop() {
+      stopping ??= drain()
+      return stopping
+    },
+  }
+}

@@ -1,0 +1,104 @@
+import type { Logger } from 'pino'
+import type { P2PEngine } from './engine/engine.ts'
+import { TopicLimit, TopicNotFound } from './errors.ts'
+import { createInTurn } from './in-turn.ts'
+import { formatCursor } from './model/cursor.ts'
+import type { TopicStats } from './model/topic-stats.ts'
+import type { LogStore, TopicRecord, TopicStore } from './store/store.ts'
+
+/** The topics this gateway has joined: noted in the store, subscribed to at the engine, again after every start. */
+export interface Topics {
+  /** Subscribes to what the store says is joined; to be called before the engine starts. */
+  start(): Promise<void>
+  /**
+   * Joins, durably first. Calls are worked off one after another, so any number of them at once join once.
+   * @throws TopicLimit
+   */
+  join(topic: string): Promise<{ created: boolean }>
+  /** The same for those who only need it done: asks nobody when the topic is joined already. */
+  ensureJoined(topic: string): Promise<void>
+  /** Leaves; answers false when the topic was not joined. Its messages stay. */
+  leave(topic: string): Promise<boolean>
+  /** By name, those after the name `after`; `next` is the `after` of the next page, null on the last one. */
+  list(query: { after?: string | undefined; limit: number }): Promise<{ items: TopicStats[]; next: string | null }>
+  /** @throws TopicNotFound when it is neither joined nor has messages */
+  get(topic: string): Promise<TopicStats>
+}
+
+export interface TopicsComponents {
+  engine: Pick<P2PEngine, 'subscribe' | 'unsubscribe' | 'subscribers'>
+  store: { readonly topics: TopicStore; readonly log: Pick<LogStore, 'epoch'> }
+  log: Logger
+}
+
+export function createTopics(init: { limits: { maxJoinedTopics: number } }, components: TopicsComponents): Topics {
+  const { maxJoinedTopics } = init.limits
+  const { engine, store, log } = components
+  /** What is joined in the store and subscribed to at the engine. */
+  const joined = new Set<string>()
+  /** Joining and leaving happen one at a time, so that store and engine can't end up apart. */
+  const inTurn = createInTurn()
+
+  function join(topic: string): Promise<{ created: boolean }> {
+    return inTurn(async () => {
+      if (joined.has(topic)) return { created: false }
+      if (joined.size >= maxJoinedTopics) {
+        throw new TopicLimit(`This gateway joins at most ${maxJoinedTopics} topics at a time; leave one first.`)
+      }
+      const created = await store.topics.join(topic)
+      await engine.subscribe(topic)
+      joined.add(topic)
+      return { created }
+    })
+  }
+
+  async function stats(record: TopicRecord, epoch: string): Promise<TopicStats> {
+    const { earliest, latest } = record
+    return {
+      topic: record.topic,
+      joined: record.joined,
+      messages: record.messages,
+      bytes: record.bytes,
+      earliest: record.messages === 0 ? null : formatCursor(epoch, earliest),
+      latest: record.messages === 0 ? null : formatCursor(epoch, latest),
+      subscribers: (await engine.subscribers(record.topic)).length,
+    }
+  }
+
+  return {
+    start() {
+      return inTurn(async () => {
+        const topics = await store.topics.joined()
+        if (topics.length > maxJoinedTopics) log.warn({ joined: topics.length, maxJoinedTopics }, 'more topics are joined than the limit')
+        for (const topic of topics) {
+          await engine.subscribe(topic)
+          joined.add(topic)
+        }
+      })
+    },
+    join,
+    async ensureJoined(topic) {
+      if (!joined.has(topic)) await join(topic)
+    },
+    leave(topic) {
+      return inTurn(async () => {
+        const left = await store.topics.leave(topic)
+        joined.delete(topic)
+        await engine.unsubscribe(topic)
+        return left
+      })
+    },
+    async list({ after, limit }) {
+      const records = await store.topics.list({ ...(after === undefined ? {} : { after }), limit: limit + 1 })
+      const page = records.slice(0, limit)
+      const epoch = await store.log.epoch()
+      const items = await Promise.all(page.map((record) => stats(record, epoch)))
+      return { items, next: records.length > limit ? (page.at(-1)?.topic ?? null) : null }
+    },
+    async get(topic) {
+      const record = await store.topics.get(topic)
+      if (record === undefined) throw new TopicNotFound('This gateway has neither joined this topic nor stored a message of it.')
+      return await stats(record, await store.log.epoch())
+    },
+  }
+}

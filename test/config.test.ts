@@ -1,0 +1,84 @@
+import { describe, expect, test } from 'vitest'
+import { ConfigError, loadConfig } from '../src/config.ts'
+
+const minimal = { LIBP2P_ENABLED: 'true' }
+
+/** The problems of an environment, as `VARIABLE problem`. */
+function problems(env: Record<string, string>): string[] {
+  try {
+    loadConfig({ ...minimal, ...env })
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(({ variable, problem }) => `${variable} ${problem}`)
+    throw error
+  }
+  return []
+}
+
+test('has defaults for everything but the engine', () => {
+  const config = loadConfig(minimal)
+  expect(config.http).toMatchObject({ host: '127.0.0.1', port: 7070 })
+  expect(config.store.url).toMatch(/^file:\/\/.*\/data\/peergate\.db$/)
+  expect(config.limits.maxMessageBytes).toBe(1_048_576)
+  expect(config.warnings).toEqual([])
+})
+
+test('says that the custom engine is missing and how to go on', () => {
+  expect(() => loadConfig({})).toThrow(/LIBP2P_ENABLED .*custom engine.*Set LIBP2P_ENABLED=true/)
+  expect(() => loadConfig({ LIBP2P_ENABLED: 'false' })).toThrow(/Set LIBP2P_ENABLED=true/)
+})
+
+describe('names the variable and the fix', () => {
+  test.each([
+    [{ LIBP2P_ENABLED: 'yes' }, /^LIBP2P_ENABLED must be true or false/],
+    [{ PEERGATE_HTTP_PORT: '70700' }, /^PEERGATE_HTTP_PORT must be a whole number from 0 to 65535/],
+    [{ PEERGATE_HTTP_PORT: '7e3' }, /^PEERGATE_HTTP_PORT must be/],
+    [{ PEERGATE_HTTP_HOST: '0.0.0.0' }, /^PEERGATE_HTTP_HOST .*loopback.*127\.0\.0\.1/],
+    [{ PEERGATE_HTTP_HOST: '192.168.1.4' }, /^PEERGATE_HTTP_HOST .*loopback/],
+    [{ PEERGATE_LISTEN: 'ws://0.0.0.0:7071' }, /^PEERGATE_LISTEN .*ws:\/\/0\.0\.0\.0:7071/],
+    [{ PEERGATE_LISTEN: '/ip4/0.0.0.0/udp/7071/quic-v1' }, /^PEERGATE_LISTEN .*quic/],
+    [{ PEERGATE_BOOTSTRAP: '/ip4/127.0.0.1/tcp/7071' }, /^PEERGATE_BOOTSTRAP .*\/p2p\//],
+    [{ PEERGATE_BOOTSTRAP: 'nonsense' }, /^PEERGATE_BOOTSTRAP .*nonsense/],
+    [{ PEERGATE_ALLOWED_ORIGINS: 'https://app.example/path' }, /^PEERGATE_ALLOWED_ORIGINS .*https:\/\/app\.example/],
+    [{ PEERGATE_LOG_LEVEL: 'loud' }, /^PEERGATE_LOG_LEVEL/],
+    [{ PEERGATE_DIAL: 'none' }, /^PEERGATE_DIAL/],
+    [{ PEERGATE_MAX_MESSAGE_BYTES: '0' }, /^PEERGATE_MAX_MESSAGE_BYTES must be a whole number/],
+    [{ PEERGATE_MAX_MESSAGE_BYTES: '1MB' }, /^PEERGATE_MAX_MESSAGE_BYTES must be a whole number/],
+  ])('%o', (env, expected) => {
+    expect(problems(env)).toEqual([expect.stringMatching(expected)])
+  })
+
+  test('all of them at once', () => {
+    expect(problems({ PEERGATE_HTTP_PORT: 'x', PEERGATE_MAX_MESSAGE_BYTES: 'x', PEERGATE_HTTP_PROT: '1' })).toHaveLength(3)
+  })
+})
+
+test('takes a misspelt name for an error, and a foreign one for a warning', () => {
+  expect(problems({ PEERGATE_HTTP_PROT: '8080' })).toEqual(['PEERGATE_HTTP_PROT is not known; did you mean PEERGATE_HTTP_PORT?'])
+  expect(loadConfig({ ...minimal, PEERGATE_SOMETHING_ELSE_ALTOGETHER: '1' }).warnings).toEqual([
+    'PEERGATE_SOMETHING_ELSE_ALTOGETHER is not a variable of Peergate and is ignored',
+  ])
+})
+
+test('ignores what container platforms inject for services called peergate', () => {
+  const config = loadConfig({
+    ...minimal,
+    PEERGATE_SERVICE_HOST: '10.0.0.7',
+    PEERGATE_SERVICE_PORT: '7070',
+    PEERGATE_SERVICE_PORT_HTTP: '7070',
+    PEERGATE_PORT: 'tcp://10.0.0.7:7070',
+    PEERGATE_PORT_7070_TCP: 'tcp://10.0.0.7:7070',
+    PEERGATE_PORT_7070_TCP_ADDR: '10.0.0.7',
+    PEERGATE_HTTP_SERVICE_HOST: '10.0.0.8',
+    PEERGATE_HTTP_PORT: 'tcp://10.0.0.8:80',
+  })
+  expect(config.http.port).toBe(7070)
+  expect(config.warnings).toEqual([])
+})
+
+test('counts what is set to nothing as not set', () => {
+  expect(loadConfig({ ...minimal, PEERGATE_HTTP_PORT: '', DATABASE_URL: '' }).http.port).toBe(7070)
+})
+
+test('sets limits by their names', () => {
+  expect(loadConfig({ ...minimal, PEERGATE_MAX_JOINED_TOPICS: '7' }).limits.maxJoinedTopics).toBe(7)
+})

@@ -1,0 +1,233 @@
+import { expect, onTestFinished, test } from 'vitest'
+import type { P2PEngine } from '../src/engine/engine.ts'
+import { Draining, MessageTooLarge, Overloaded, StoreUnavailable } from '../src/errors.ts'
+import type { Identity } from '../src/identity/identity.ts'
+import { createIngest } from '../src/ingest.ts'
+import { defaultLimits } from '../src/limits.ts'
+import { verifyMessage } from '../src/model/signed-message.ts'
+import type { LogStore } from '../src/store/store.ts'
+import { createHub } from '../src/stream/hub.ts'
+import { createTopics } from '../src/topics.ts'
+import { silentLog } from './fixtures/log.ts'
+import { createMemoryEngine, createMemoryNetwork, type MemoryNetwork } from './fixtures/memory-engine.ts'
+import { createMemoryIdentity } from './fixtures/memory-identity.ts'
+import { createMemoryDisk, createMemoryStore, type MemoryDisk } from './fixtures/memory-store.ts'
+
+interface Setup {
+  network?: MemoryNetwork
+  identity?: Identity
+  disk?: MemoryDisk
+  limits?: Partial<typeof defaultLimits>
+  /** Stands between ingest and the log. */
+  wrapLog?: (log: LogStore) => LogStore
+  wrapEngine?: (engine: P2PEngine) => P2PEngine
+  now?: () => number
+}
+
+/** The road between an engine and a store, both in memory. */
+async function createRoad(setup: Setup = {}) {
+  const identity = setup.identity ?? (await createMemoryIdentity())
+  const bare = createMemoryEngine({ network: setup.network ?? createMemoryNetwork(), identity })
+  const engine = setup.wrapEngine?.(bare) ?? bare
+  const store = createMemoryStore(setup.disk)
+  const log = setup.wrapLog?.(store.log) ?? store.log
+  const limits = { ...defaultLimits, ...setup.limits }
+  const hub = createHub({ limits }, { log })
+  const topics = createTopics({ limits }, { engine, store, log: silentLog })
+  const ingest = createIngest({ limits }, { engine, log, hub, topics, logger: silentLog, now: setup.now ?? Date.now })
+  await hub.start()
+  await topics.start()
+  await ingest.start()
+  await engine.start()
+  onTestFinished(async () => {
+    await engine.stop()
+    await ingest.stop()
+  })
+  const { signal } = new AbortController()
+  return {
+    engine,
+    store,
+    hub,
+    ingest,
+    publish: (topic: string, text: string) => ingest.publish({ topic, data: Buffer.from(text) }, { signal }),
+    async stored() {
+      const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 100_000 })
+      return messages.map(({ data }) => Buffer.from(data).toString())
+    },
+    async connect(other: { engine: P2PEngine }) {
+      await engine.dial((await other.engine.multiaddrs())[0] ?? '', { source: 'rest', signal })
+    },
+  }
+}
+
+/** A log whose appends wait until they are let go, or fail. */
+function gatedLog() {
+  const gates: Array<PromiseWithResolvers<void>> = []
+  function wrap(log: LogStore): LogStore {
+    return {
+      ...log,
+      async append(messages) {
+        const gate = Promise.withResolvers<void>()
+        gates.push(gate)
+        await gate.promise
+        return await log.append(messages)
+      },
+    }
+  }
+  return { gates, wrap }
+}
+
+test('answers a publish with what was stored: signed, numbered, in the log and in the hub', async () => {
+  const road = await createRoad()
+  const published = await road.publish('orders', 'hello')
+  const message = await road.store.log.get(published.id)
+  expect(message).toMatchObject({ seq: published.seq, topic: 'orders', from: road.engine.peerId })
+  expect(message && (await verifyMessage(message))).toBe(true)
+  expect(road.hub.tip).toBe(published.seq)
+  expect(published.recipients).toBe(0)
+})
+
+test('carries a message from one road to another, once, and counts its recipient', async () => {
+  const network = createMemoryNetwork()
+  const [a, b] = [await createRoad({ network }), await createRoad({ network })]
+  await b.engine.subscribe('orders')
+  await a.connect(b)
+  const published = await a.publish('orders', 'hello')
+  expect(published.recipients).toBe(1)
+  await expect.poll(() => b.stored()).toEqual(['hello'])
+  const [message] = await b.engine.sign([{ topic: 'orders', data: Buffer.from('reply') }])
+  if (message === undefined) throw new Error('not signed')
+  expect(await b.engine.send([message])).toEqual([1])
+  expect(await b.engine.send([message])).toEqual([1])
+  await expect.poll(() => a.stored()).toEqual(['hello', 'reply'])
+})
+
+test('stores everything published at once, in the order of the calls, in few transactions', async () => {
+  const gated = gatedLog()
+  const road = await createRoad({ wrapLog: gated.wrap })
+  await road.store.topics.join('orders')
+  const texts = Array.from({ length: 300 }, (_, index) => `message ${index}`)
+  const published = Promise.all(texts.map((text) => road.publish('orders', text)))
+  for (let opened = 0; opened < 3; opened++) {
+    await expect.poll(() => gated.gates.length).toBeGreaterThanOrEqual(Math.min(opened + 1, 2))
+    for (const gate of gated.gates) gate.resolve()
+  }
+  const seqs = (await published).map(({ seq }) => seq)
+  expect(await road.stored()).toEqual(texts)
+  expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
+  expect(gated.gates.length).toBeLessThan(10)
+})
+
+test('lets nothing leave that was not stored', async () => {
+  const network = createMemoryNetwork()
+  const gated = gatedLog()
+  const [a, b] = [await createRoad({ network, wrapLog: gated.wrap }), await createRoad({ network })]
+  await b.engine.subscribe('orders')
+  await a.connect(b)
+  const refused = a.publish('orders', 'lost')
+  await expect.poll(() => gated.gates.length).toBe(1)
+  gated.gates[0]?.reject(new StoreUnavailable('no disk'))
+  await expect(refused).rejects.toThrow(StoreUnavailable)
+  const kept = a.publish('orders', 'kept')
+  await expect.poll(() => gated.gates.length).toBe(2)
+  gated.gates[1]?.resolve()
+  await kept
+  await expect.poll(() => b.stored()).toEqual(['kept'])
+})
+
+test('forwards a message of another only once it is stored', async () => {
+  const network = createMemoryNetwork()
+  const gated = gatedLog()
+  const [a, b, c] = [await createRoad({ network }), await createRoad({ network, wrapLog: gated.wrap }), await createRoad({ network })]
+  await b.engine.subscribe('orders')
+  await c.engine.subscribe('orders')
+  await a.connect(b)
+  await b.connect(c)
+  await a.publish('orders', 'hello')
+  await expect.poll(() => gated.gates.length).toBe(1)
+  expect(await c.stored()).toEqual([])
+  gated.gates[0]?.resolve()
+  await expect.poll(() => c.stored()).toEqual(['hello'])
+})
+
+test('refuses a message over the limit', async () => {
+  const road = await createRoad({ limits: { maxMessageBytes: 10 } })
+  await road.publish('orders', '0123456789')
+  await expect(road.publish('orders', '0123456789a')).rejects.toThrow(MessageTooLarge)
+  expect(await road.stored()).toHaveLength(1)
+})
+
+test.each([
+  ['count', { maxInboxMessages: 5 }],
+  ['bytes', { maxInboxBytes: 50 }],
+])('refuses what does not fit into the inbox by %s, and takes it again later', async (_, limits) => {
+  const gated = gatedLog()
+  const road = await createRoad({ wrapLog: gated.wrap, limits })
+  const first = road.publish('orders', '0123456789')
+  await expect.poll(() => gated.gates.length).toBe(1)
+  const waiting = Promise.all(Array.from({ length: 5 }, () => road.publish('orders', '0123456789')))
+  await expect(road.publish('orders', '0123456789')).rejects.toThrow(Overloaded)
+  gated.gates[0]?.resolve()
+  await first
+  await expect.poll(() => gated.gates.length).toBe(2)
+  gated.gates[1]?.resolve()
+  await waiting
+  const last = road.publish('orders', '0123456789')
+  await expect.poll(() => gated.gates.length).toBe(3)
+  gated.gates[2]?.resolve()
+  await last
+  expect(await road.stored()).toHaveLength(7)
+})
+
+test('finishes what was taken in when it stops, and refuses what comes then', async () => {
+  const gated = gatedLog()
+  const road = await createRoad({ wrapLog: gated.wrap })
+  const taken = road.publish('orders', 'taken')
+  await expect.poll(() => gated.gates.length).toBe(1)
+  const stopped = road.ingest.stop()
+  await expect(road.publish('orders', 'late')).rejects.toThrow(Draining)
+  gated.gates[0]?.resolve()
+  await taken
+  await stopped
+  expect(await road.stored()).toEqual(['taken'])
+})
+
+test('a message that nobody could be handed goes to the first who joins the topic', async () => {
+  const network = createMemoryNetwork()
+  const [a, b] = [await createRoad({ network }), await createRoad({ network })]
+  await a.connect(b)
+  expect((await a.publish('orders', 'early')).recipients).toBe(0)
+  expect((await a.publish('orders', 'early too')).recipients).toBe(0)
+  await b.engine.subscribe('orders')
+  await expect.poll(() => b.stored()).toEqual(['early', 'early too'])
+  expect((await a.publish('orders', 'late')).recipients).toBe(1)
+  await expect.poll(() => b.stored()).toEqual(['early', 'early too', 'late'])
+})
+
+test('what was stored and not sent when the process died is sent after the next start', async () => {
+  const network = createMemoryNetwork()
+  const [disk, identity] = [createMemoryDisk(), await createMemoryIdentity()]
+  // The engine takes the message and dies with it in a buffer.
+  const swallow = (engine: P2PEngine): P2PEngine => ({ ...engine, send: async (messages) => messages.map(() => 1) })
+  const dying = await createRoad({ network, identity, disk, wrapEngine: swallow })
+  expect((await dying.publish('orders', 'in a buffer')).recipients).toBe(1)
+  await dying.engine.stop()
+
+  const b = await createRoad({ network })
+  await b.engine.subscribe('orders')
+  const again = await createRoad({ network, identity, disk })
+  await again.connect(b)
+  await expect.poll(() => b.stored()).toEqual(['in a buffer'])
+})
+
+test('gives up on a message that found nobody for longer than the window', async () => {
+  const network = createMemoryNetwork()
+  let clock = 1_000_000
+  const [a, b] = [await createRoad({ network, now: () => clock }), await createRoad({ network })]
+  await a.connect(b)
+  await a.publish('orders', 'too early')
+  clock += defaultLimits.unsentWindowMs + 1
+  await a.publish('orders', 'in time')
+  await b.engine.subscribe('orders')
+  await expect.poll(() => b.stored()).toEqual(['in time'])
+})

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { WebSocket } from 'ws'
 import { loadConfig } from '../src/config.ts'
-import { createGateway, type Gateway } from '../src/gateway.ts'
+import type { Gateway } from '../src/gateway.ts'
+import { openGateway } from '../src/open-gateway.ts'
 
 /**
  * Two gateways that find each other; what is published on one by REST is printed as a subscriber of the other receives it.
@@ -44,7 +45,7 @@ async function start(name: string, bootstrap: string[] = []): Promise<Gateway> {
     PEERGATE_MDNS: 'false',
     PEERGATE_BOOTSTRAP: bootstrap.join(','),
   })
-  const gateway = await createGateway(config, { log })
+  const gateway = await openGateway(config, { log })
   await gateway.start()
   console.log(`${name} is peer ${(await gateway.node()).peerId} at ${gateway.url}`)
   return gateway

@@ -60,7 +60,8 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
   /** The cursor's number, once it is known to be of this log and not past its tip. */
   async function place({ epoch, seq }: Cursor, filter?: TopicFilter): Promise<{ seq: Seq; ends: LogPosition }> {
     const [current, ends] = await Promise.all([log.epoch(), log.position(filter)])
-    if (epoch !== current) throw new CursorEpochMismatch('This cursor is of another log than the one that is here now.', members(current, ends))
+    if (epoch !== current)
+      throw new CursorEpochMismatch('This cursor is of another log than the one that is here now.', members(current, ends))
     if (seq > ends.tip) throw new CursorAhead('This cursor is past the newest message of the log.', members(current, ends))
     return { seq, ends }
   }
@@ -94,7 +95,12 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
     let bytes = 0
     while (range.low < range.high && items.length < limit && bytes < maxReadBytes) {
       signal.throwIfAborted()
-      const bounds = { after: range.low, through: range.high, limit: Math.min(limit - items.length, maxReadMessages), maxBytes: maxReadBytes - bytes }
+      const bounds = {
+        after: range.low,
+        through: range.high,
+        limit: Math.min(limit - items.length, maxReadMessages),
+        maxBytes: maxReadBytes - bytes,
+      }
       const step = await log.read({ ...filters, ...bounds, order })
       for (const message of step.messages) bytes += message.data.length
       items.push(...step.messages)

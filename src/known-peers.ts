@@ -27,7 +27,10 @@ export interface RedialComponents {
 }
 
 /** Dials the peers seen last, those that are blocked or there already excepted, each at its addresses in turn until one answers. */
-export async function redialKnownPeers(init: { maxRemembered: number; dialTimeoutMs: number }, components: RedialComponents): Promise<void> {
+export async function redialKnownPeers(
+  init: { maxRemembered: number; dialTimeoutMs: number },
+  components: RedialComponents,
+): Promise<void> {
   const { engine, store, log, signal } = components
   const peers = (await lastSeen(store, init.maxRemembered)).values()
 

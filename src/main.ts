@@ -1,8 +1,9 @@
 import { stdout } from 'node:process'
 import { type Logger, pino } from 'pino'
 import { type Config, ConfigError, loadConfig } from './config.ts'
-import { createGateway, type Gateway } from './gateway.ts'
+import type { Gateway } from './gateway.ts'
 import { IdentityInUse, InvalidKeyFile } from './identity/errors.ts'
+import { openGateway } from './open-gateway.ts'
 import { createShutdown } from './shutdown.ts'
 
 /** Exit codes of sysexits.h: the operator has to mend something, or the gateway failed. */
@@ -20,7 +21,7 @@ await run(config, log)
 
 async function run(config: Config, log: Logger): Promise<void> {
   try {
-    const gateway = await createGateway(config, { log })
+    const gateway = await openGateway(config, { log })
     const shutdown = createShutdown(
       { deadlineMs: config.shutdownMs },
       { stop: () => gateway.stop(), exit: (code) => process.exit(code), log },

@@ -38,7 +38,7 @@ export function peerView(
   peerId: string,
   record: PeerRecord | undefined,
   connected: ConnectedPeer | undefined,
-  topics: string[] = [],
+  topics: string[] | undefined,
   now: number,
 ): Peer {
   const stored = record?.addresses.map(({ multiaddr }) => multiaddr) ?? []
@@ -54,7 +54,7 @@ export function peerView(
     latencyMs: connected?.latencyMs ?? null,
     firstSeen: new Date(record?.firstSeen ?? now).toISOString(),
     lastSeen: new Date(lastSeen).toISOString(),
-    topics,
+    topics: topics ?? [],
     label: record?.label ?? null,
   }
 }

@@ -80,19 +80,22 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
       case 'peer:update':
         forgotten.delete(event.peer.peerId)
         sightings.note(sightingOf(event.peer, now()))
-        return tell(event.type === 'peer:connect' ? 'connect' : 'update', event.peer.peerId, event.peer)
+        tell(event.type === 'peer:connect' ? 'connect' : 'update', event.peer.peerId, event.peer)
+        break
       case 'peer:disconnect':
         if (!forgotten.delete(event.peerId)) sightings.note({ peerId: event.peerId, multiaddrs: [], source: 'learnt', seenAt: now() })
-        return tell('disconnect', event.peerId)
+        tell('disconnect', event.peerId)
+        break
       case 'peer:discovery': {
         const multiaddrs = event.multiaddrs.flatMap((address) => withPeerId(address, event.peerId))
-        return sightings.note({ peerId: event.peerId, multiaddrs, source: event.source, seenAt: now() })
+        sightings.note({ peerId: event.peerId, multiaddrs, source: event.source, seenAt: now() })
+        break
       }
       case 'topic:subscribe':
       case 'topic:unsubscribe':
-        return
+        break
       default:
-        return event satisfies never
+        event satisfies never
     }
   }
 

@@ -4,8 +4,10 @@ import { InvalidJson, UnsupportedMediaType } from '../errors.ts'
 
 const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i
 
-/** Has bodies read as `application/json` and as nothing else: in UTF-8 (RFC 8259 §8.1), not compressed, and free of prototype keys. */
+/** Has bodies read as `application/json` and as nothing else: in UTF-8 (RFC 8259 §8.1), not compressed, and free of prototype keys.
+ * What comes with a GET or a DELETE is no body and is not read. */
 export function readJsonBodies(app: FastifyInstance): void {
+  app.addHttpMethod('DELETE', { hasBody: false, overrideExisting: true })
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {

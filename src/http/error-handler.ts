@@ -6,7 +6,7 @@ import {
   InternalError,
   InvalidJson,
   InvalidRequest,
-  type PeergateError,
+  PeergateError,
   toPeergateError,
   UnsupportedMediaType,
   UriTooLong,
@@ -15,20 +15,22 @@ import { problemType, retryAfterSeconds, toProblem } from './problem.ts'
 
 /** Answers whatever a handler or hook threw, and what Fastify refuses by itself, as a problem document. */
 export function handleError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const error = fromFramework(thrown, request) ?? toPeergateError(thrown)
+  const error = conditionFor(thrown, request)
   if (reply.raw.destroyed) request.log.debug({ err: thrown }, 'the client left before its answer')
   else if (error instanceof InternalError) request.log.error({ err: thrown }, 'a request failed')
   else request.log.debug({ err: thrown }, 'a request was refused')
   const retryAfter = retryAfterSeconds(error)
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
-  return reply.code(error.status).type(problemType).send(JSON.stringify(toProblem(error, request.id)))
+  return reply
+    .code(error.status)
+    .type(problemType)
+    .send(JSON.stringify(toProblem(error, request.id)))
 }
 
-/** Fastify's own errors that a client can cause. */
-function fromFramework(thrown: unknown, request: FastifyRequest): PeergateError | undefined {
-  if (!(thrown instanceof Error) || !('statusCode' in thrown) || !('code' in thrown || thrown instanceof SyntaxError)) return undefined
-  switch ('code' in thrown ? thrown.code : 'SYNTAX') {
-    case 'SYNTAX':
+/** Fastify's own errors that a client can cause have their conditions; anything else is as it was thrown. */
+function conditionFor(thrown: unknown, request: FastifyRequest): PeergateError {
+  if (!(thrown instanceof Error) || thrown instanceof PeergateError) return toPeergateError(thrown)
+  switch ('code' in thrown ? thrown.code : undefined) {
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return new InvalidJson('The body is not valid JSON, or has a key that is not allowed ("__proto__", "constructor").')
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
@@ -40,8 +42,12 @@ function fromFramework(thrown: unknown, request: FastifyRequest): PeergateError 
     case 'FST_ERR_BAD_URL':
       return new InvalidRequest('The path is not well-formed: its percent-encoding is not UTF-8.')
     default:
-      return Number(thrown.statusCode) < 500 && !('retryable' in thrown) ? new InvalidRequest('The request could not be read.') : undefined
+      return isClientsFault(thrown) ? new InvalidRequest('The request could not be read.') : toPeergateError(thrown)
   }
+}
+
+function isClientsFault(thrown: Error): boolean {
+  return 'statusCode' in thrown && typeof thrown.statusCode === 'number' && thrown.statusCode < 500
 }
 
 /** Node's codes for requests that are no HTTP. */

@@ -32,12 +32,14 @@ export const topicsQuery = z
   .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(topicPatternSchema).max(maxQueryTopics))
   .describe('Topics, and with a trailing `*` patterns; repeat the parameter for several.')
 
-export const timeQuery = z.iso.datetime({ offset: true, error: 'must be a time as in RFC 3339, like 2026-11-23T12:00:00Z' }).transform(Date.parse)
+export const timeQuery = z.iso
+  .datetime({ offset: true, error: 'must be a time as in RFC 3339, like 2026-11-23T12:00:00Z' })
+  .transform(Date.parse)
 
 export const flagQuery = z
   .enum(['true', 'false'])
+  .default('false')
   .transform((value) => value === 'true')
-  .default(false)
 
 function wholeNumber(value: unknown): unknown {
   return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value

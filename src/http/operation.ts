@@ -21,6 +21,8 @@ export interface Operation {
 declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: Operation
+    /** Only refuses; no part of the contract. */
+    refuses?: true
   }
 }
 
@@ -49,7 +51,8 @@ export function withZod(app: FastifyInstance) {
 /** One status that a route can answer. */
 export interface Answer {
   description: string
-  headers?: Record<string, string>
+  /** What its further headers mean. */
+  headers: Record<string, string>
   content: Record<string, { schema: z.ZodType; example?: unknown }>
 }
 
@@ -61,13 +64,6 @@ export function json<Schema extends z.ZodType>(
   headers: Record<string, string> = {},
 ) {
   return { description, headers, content: { 'application/json': { schema, example } } } satisfies Answer
-}
-
-/** An answer that is not JSON. */
-export function media<Type extends string, Schema extends z.ZodType>(description: string, type: Type, schema: Schema, headers = {}) {
-  // A type that is not a literal would widen to an index signature; Fastify's inference wants the key.
-  const content: { [Key in Type]: { schema: Schema } } = Object.assign({}, ...[{ [type]: { schema } }])
-  return { description, headers, content } satisfies Answer
 }
 
 /** An answer without a body. */
@@ -97,8 +93,8 @@ const routeSchema = z.object({
     z.string().regex(/^[1-5]\d\d$/),
     z.object({
       description: z.string().min(1),
-      headers: z.record(z.string(), z.string()).optional(),
-      content: z.record(z.string(), z.object({ schema: z.instanceof(z.ZodType), example: z.unknown() })),
+      headers: z.record(z.string(), z.string()),
+      content: z.record(z.string(), z.object({ schema: z.instanceof(z.ZodType), example: z.unknown().optional() })),
     }),
   ),
 })
@@ -125,7 +121,8 @@ export function problemCodes(route: DocumentedRoute): string[] {
   if (operation.anyHost !== true) codes.add('host_not_allowed')
   if (params !== undefined) codes.add('uri_too_long')
   if (params !== undefined || query !== undefined || operation.anyHost !== true) codes.add('invalid_request')
-  if (body !== undefined) for (const code of ['invalid_request', 'invalid_json', 'unsupported_media_type', 'body_too_large']) codes.add(code)
+  if (body !== undefined)
+    for (const code of ['invalid_request', 'invalid_json', 'unsupported_media_type', 'body_too_large']) codes.add(code)
   return [...codes]
 }
 

@@ -1,9 +1,13 @@
-import type { FastifySchemaCompiler } from 'fastify'
+import type { FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
 import { InvalidRequest } from '../errors.ts'
 import { invalidInput } from '../model/validation.ts'
 
-const parts: Record<string, string> = { body: 'The body is not valid', querystring: 'The query is not valid', params: 'The path is not valid' }
+const parts: Record<string, string> = {
+  body: 'The body is not valid',
+  querystring: 'The query is not valid',
+  params: 'The path is not valid',
+}
 
 /** Has requests checked by the routes' zod schemas. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = '' }) => {
@@ -13,5 +17,15 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
     if (parsed.success) return { value: parsed.data }
     if (httpPart === 'body' && data === null) return { error: new InvalidRequest('This operation needs a JSON object as its body.') }
     return { error: invalidInput(parts[httpPart] ?? 'The request is not valid', parsed.error.issues) }
+  }
+}
+
+/** Refuses a query whose percent-encoding is broken, which the parser would take literally. */
+export async function checkQueryEncoding(request: FastifyRequest): Promise<void> {
+  const query = request.url.split('?', 2)[1] ?? ''
+  try {
+    decodeURIComponent(query)
+  } catch {
+    throw new InvalidRequest('The query is not well-formed: its percent-encoding is not UTF-8.')
   }
 }

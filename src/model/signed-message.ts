@@ -90,15 +90,19 @@ export function createMessageSigner(peerId: string, seed: Uint8Array): MessageSi
 /** Whether the author signed exactly this message; false for anything that can't be checked. */
 export async function verifyMessage(message: SignedMessage): Promise<boolean> {
   try {
-    const peerId = peerIdFromString(message.from)
-    const key = message.publicKey === undefined ? peerId.publicKey : publicKeyFromProtobuf(message.publicKey)
-    if (key === undefined || !peerIdFromPublicKey(key).equals(peerId)) return false
-    const bytes = signedBytes(message, peerId.toMultihash().bytes)
-    if (key.type === 'Ed25519') return verify(null, bytes, ed25519Key(key.raw), message.signature)
-    return await key.verify(bytes, message.signature)
+    return await checkSignature(message)
   } catch {
     return false
   }
+}
+
+/** The same, at once where the author's key is an Ed25519 key. @throws Error when it can't be checked */
+export function checkSignature(message: SignedMessage): boolean | Promise<boolean> {
+  const peerId = peerIdFromString(message.from)
+  const key = message.publicKey === undefined ? peerId.publicKey : publicKeyFromProtobuf(message.publicKey)
+  if (key === undefined || !peerIdFromPublicKey(key).equals(peerId)) return false
+  const bytes = signedBytes(message, peerId.toMultihash().bytes)
+  return key.type === 'Ed25519' ? verify(null, bytes, ed25519Key(key.raw), message.signature) : key.verify(bytes, message.signature)
 }
 
 function ed25519Key(raw: Uint8Array): KeyObject {

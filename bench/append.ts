@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { pino } from 'pino'
+import type { NewMessage } from '../src/model/message.ts'
+import { messageId, sequenceBytes } from '../src/model/signed-message.ts'
+import { createStore } from '../src/store/create-store.ts'
+import type { Store } from '../src/store/store.ts'
+import type { BenchResult, BenchRow } from './result.ts'
+import { percentile } from './statistics.ts'
+
+/**
+ * (b) Durable appends through the store. Beside it, in the same run, file system and settings, the bare driver: one prepared
+ * INSERT of what a log can't do without (number, id, topic, data, and the index that finds a topic), the same batches.
+ */
+
+const author = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
+const messageBytes = 256
+const topics = ['orders', 'invoices', 'chat', 'sensors/1', 'sensors/2']
+/** Enough for several checkpoints of either, in some seconds. */
+const messagesPerRun = 50_000
+/** Alternating, so that a busy moment of the machine meets both. */
+const rounds = 5
+
+export async function benchAppend(): Promise<BenchResult> {
+  const rows: BenchRow[] = []
+  for (const batch of [100, 500]) rows.push(...(await compare(batch)))
+  return { name: '(b) durable appends of 256-byte messages', rows }
+}
+
+async function compare(batch: number): Promise<BenchRow[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'peergate-bench-'))
+  const url = `file:${join(directory, 'store.db')}`
+  const log = pino({ level: 'silent' })
+  const store = createStore({ url, servedMarkFile: join(directory, 'served'), migrate: true }, { log })
+  await store.start()
+  const driver = openDriver(join(directory, 'driver.db'))
+  try {
+    const bare: number[] = []
+    const ours: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      bare.push(await rate(batches(batch), async (messages) => driver.append(messages)))
+      ours.push(await rate(batches(batch), (messages) => append(store, messages)))
+    }
+    const [limit, value] = [percentile(bare, 0.5), percentile(ours, 0.5)]
+    return [
+      { label: `bare driver, batches of ${batch}`, value: limit, unit: 'messages/s' },
+      { label: `the store, batches of ${batch}`, value, unit: 'messages/s', ofLimit: value / limit },
+    ]
+  } finally {
+    driver.close()
+    await store.stop()
+    await rm(directory, { recursive: true })
+  }
+}
+
+async function append(store: Store, messages: NewMessage[]): Promise<void> {
+  const { entries } = await store.log.append(messages)
+  if (entries.length !== messages.length) throw new Error('the store answered fewer entries than it was given')
+}
+
+async function rate(work: NewMessage[][], append: (messages: NewMessage[]) => Promise<void>): Promise<number> {
+  const start = performance.now()
+  for (const messages of work) await append(messages)
+  return messagesPerRun / rounds / ((performance.now() - start) / 1_000)
+}
+
+let sequence = 0n
+
+function batches(size: number): NewMessage[][] {
+  return Array.from({ length: messagesPerRun / rounds / size }, () => Array.from({ length: size }, message))
+}
+
+function message(): NewMessage {
+  const bytes = sequenceBytes(++sequence)
+  return {
+    id: messageId(author, bytes),
+    from: author,
+    sequence: bytes,
+    topic: topics[Number(sequence) % topics.length] ?? 'orders',
+    data: randomBytes(messageBytes),
+    signature: randomBytes(64),
+    receivedAt: Date.now(),
+  }
+}
+
+function openDriver(path: string) {
+  const database = new DatabaseSync(path)
+  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096;
+    CREATE TABLE "log" ("seq" INTEGER PRIMARY KEY AUTOINCREMENT, "id" TEXT NOT NULL UNIQUE, "topic" TEXT NOT NULL, "data" BLOB NOT NULL);
+    CREATE INDEX "log_topic" ON "log" ("topic", "seq")`)
+  const insert = database.prepare('INSERT INTO "log" ("id", "topic", "data") VALUES (?, ?, ?)')
+  return {
+    append(messages: NewMessage[]) {
+      database.exec('BEGIN IMMEDIATE')
+      for (const { id, topic, data } of messages) insert.run(id, topic, data)
+      database.exec('COMMIT')
+    },
+    close: () => database.close(),
+  }
+}

@@ -1,0 +1,75 @@
+-- CreateTable
+CREATE TABLE "Log" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "epoch" TEXT NOT NULL
+);
+
+-- CreateTable
+-- AUTOINCREMENT, which only an INTEGER can have, never gives a number twice. Prisma would write BIGINT here.
+CREATE TABLE "Message" (
+    "seq" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "id" TEXT NOT NULL,
+    "kind" TEXT NOT NULL,
+    "topic" TEXT,
+    "recipient" TEXT,
+    "author" TEXT NOT NULL,
+    "sequence" BLOB NOT NULL,
+    "dataAbsent" BOOLEAN NOT NULL,
+    "signature" BLOB NOT NULL,
+    "publicKey" BLOB,
+    "receivedAt" BIGINT NOT NULL,
+    "data" BLOB NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "Topic" (
+    "name" TEXT NOT NULL PRIMARY KEY,
+    "joined" BOOLEAN NOT NULL DEFAULT false,
+    "messages" BIGINT NOT NULL DEFAULT 0,
+    "bytes" BIGINT NOT NULL DEFAULT 0,
+    "firstSeq" BIGINT NOT NULL DEFAULT 0,
+    "lastSeq" BIGINT NOT NULL DEFAULT 0,
+    "prunedThrough" BIGINT NOT NULL DEFAULT 0
+);
+
+-- CreateTable
+CREATE TABLE "SeenId" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "seenAt" BIGINT NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "SentMark" (
+    "author" TEXT NOT NULL PRIMARY KEY,
+    "through" BIGINT NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "Peer" (
+    "peerId" TEXT NOT NULL PRIMARY KEY,
+    "addresses" TEXT NOT NULL,
+    "agent" TEXT,
+    "protocols" TEXT NOT NULL,
+    "label" TEXT,
+    "blocked" BOOLEAN NOT NULL DEFAULT false,
+    "firstSeen" BIGINT NOT NULL,
+    "lastSeen" BIGINT NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "Record" (
+    "key" TEXT NOT NULL PRIMARY KEY,
+    "value" BLOB NOT NULL
+);
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Message_id_key" ON "Message"("id");
+
+-- CreateIndex
+CREATE INDEX "Message_topic_seq_idx" ON "Message"("topic", "seq");
+
+-- CreateIndex
+CREATE INDEX "SeenId_seenAt_idx" ON "SeenId"("seenAt");
+
+-- CreateIndex
+CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");

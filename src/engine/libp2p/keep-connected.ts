@@ -1,0 +1,78 @@
+import type { Logger } from 'pino'
+
+/** A peer that the configuration names: dialled at start, and again whenever the link is gone. */
+export interface KeepConnected {
+  /** Begins to dial. */
+  start(): void
+  /** The link to a peer is gone: those that are kept are dialled again. */
+  lost(peerId: string): void
+  stop(): Promise<void>
+}
+
+/** Between attempts, in milliseconds: doubled from the first to the last, each spread over half to one and a half of it. */
+const firstDelayMs = 500
+const lastDelayMs = 60_000
+
+export interface KeptPeer {
+  peerId: string
+  multiaddrs: string[]
+}
+
+export function createKeepConnected(components: {
+  peers: KeptPeer[]
+  isConnected(peerId: string): boolean
+  dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
+  log: Logger
+}): KeepConnected {
+  const { peers, isConnected, dial, log } = components
+  const running = new Map<string, Promise<void>>()
+  let stopped = new AbortController()
+
+  async function connect({ peerId, multiaddrs }: KeptPeer, signal: AbortSignal): Promise<void> {
+    for (let delay = firstDelayMs; !signal.aborted && !isConnected(peerId); delay = Math.min(delay * 2, lastDelayMs)) {
+      for (const multiaddr of multiaddrs) {
+        if (signal.aborted || isConnected(peerId)) return
+        await dial(multiaddr, signal).catch((err: unknown) => log.debug({ err, multiaddr }, 'a configured peer could not be dialled'))
+      }
+      if (!isConnected(peerId)) await pause(delay * (0.5 + Math.random()), signal)
+    }
+  }
+
+  function keep(peer: KeptPeer): void {
+    const { signal } = stopped
+    if (signal.aborted || running.has(peer.peerId)) return
+    running.set(
+      peer.peerId,
+      connect(peer, signal).finally(() => running.delete(peer.peerId)),
+    )
+  }
+
+  return {
+    start() {
+      stopped = new AbortController()
+      for (const peer of peers) keep(peer)
+    },
+    lost(peerId) {
+      const peer = peers.find((candidate) => candidate.peerId === peerId)
+      if (peer !== undefined) keep(peer)
+    },
+    async stop() {
+      stopped.abort()
+      await Promise.all(running.values())
+    },
+  }
+}
+
+/** Resolves after the time, or at once when the signal fires. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms)
+    function done(): void {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+    if (signal.aborted) done()
+  })
+}

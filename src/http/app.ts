@@ -1,0 +1,129 @@
+import websocket from '@fastify/websocket'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Logger } from 'pino'
+import type { History } from '../history.ts'
+import type { Limits } from '../limits.ts'
+import type { NodeView } from '../model/node.ts'
+import type { Peers } from '../peers.ts'
+import type { Stream } from '../stream/stream.ts'
+import type { Topics } from '../topics.ts'
+import { type AccessInit, createAccess } from './access.ts'
+import { readJsonBodies } from './body.ts'
+import { handleClientError, handleError } from './error-handler.ts'
+import { refuseTheRest } from './not-found.ts'
+import { createOpenApi } from './openapi.ts'
+import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
+import { documentRoutes } from './routes/documents.ts'
+import { messageRoutes } from './routes/messages.ts'
+import { nodeRoutes } from './routes/node.ts'
+import { peerRoutes } from './routes/peers.ts'
+import { type Probes, probeRoutes } from './routes/probes.ts'
+import { type Publisher, publishRoutes } from './routes/publish.ts'
+import { streamPath, streamRoutes, subprotocol } from './routes/stream.ts'
+import { topicRoutes } from './routes/topics.ts'
+import { checkQueryEncoding, validatorCompiler } from './validation.ts'
+
+export interface AppInit extends AccessInit {
+  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes'>
+}
+
+export interface AppComponents {
+  node: () => Promise<NodeView>
+  peers: Pick<Peers, 'list' | 'get' | 'dial' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
+  topics: Pick<Topics, 'join' | 'leave' | 'list' | 'get'>
+  history: Pick<History, 'epoch' | 'page' | 'get'>
+  publisher: Publisher
+  stream: Pick<Stream, 'admit' | 'accept'>
+  probes: Probes
+  log: Logger
+}
+
+/** A topic's 256 bytes, each percent-encoded. */
+const maxParamLength = 3 * 256
+/** The whole of a request must arrive in this time: a body of the largest size at 25 kB/s. */
+const requestTimeoutMs = 60_000
+/** Its header fields, which are small, in this. */
+const headersTimeoutMs = 15_000
+/** Longer than the idle time of usual proxies (60 s), so that it is they who close. */
+const keepAliveTimeoutMs = 72_000
+
+/** On every answer; a route may say otherwise. Nothing here is a page, and nothing is for other sites to embed. */
+const safeHeaders = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  vary: 'Origin',
+  'x-content-type-options': 'nosniff',
+}
+
+/** The whole of HTTP, not yet listening. @throws Error when a route does not say what the contract needs */
+export async function createApp(init: AppInit, components: AppComponents): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = components.log
+  const app = fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => crypto.randomUUID(),
+    bodyLimit: init.limits.maxBodyBytes,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength },
+    http: {
+      headersTimeout: headersTimeoutMs,
+      // A missing Host is refused by the Host check, with a body that says so.
+      requireHostHeader: false,
+      // Other upgrades that clients offer, such as h2c, are declined by going on in HTTP/1.1 (RFC 9110 §7.8).
+      shouldUpgradeCallback: ({ headers, url }) => headers.upgrade?.toLowerCase() === 'websocket' && url?.split('?')[0] === streamPath,
+    },
+    clientErrorHandler: handleClientError,
+    frameworkErrors: (error, request, reply) => {
+      reply.headers(safeHeaders)
+      handleError(error, request, reply)
+    },
+  })
+  // First, so that its hooks end a refused upgrade whatever refused it.
+  await app.register(websocket, {
+    options: { maxPayload: init.limits.maxFrameBytes, handleProtocols: () => subprotocol },
+    // A socket's own errors are the stream's to note; here it is a stream that could not be opened.
+    errorHandler: (error, socket, request) => {
+      request.log.debug({ err: error }, 'a stream socket failed')
+      socket.close(1011)
+    },
+    // The stream has said goodbye to its clients by now; whoever is still there did not listen.
+    preClose(done) {
+      for (const client of app.websocketServer.clients) client.terminate()
+      app.websocketServer.close(() => done())
+    },
+  })
+  const routes: DocumentedRoute[] = []
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(() => JSON.stringify)
+  app.setErrorHandler(handleError)
+  readJsonBodies(app)
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(safeHeaders)
+  })
+  app.addHook('onRequest', createAccess(init))
+  app.addHook('onRequest', checkQueryEncoding)
+  app.addHook('onResponse', async (request, reply) => {
+    const { operation } = request.routeOptions.config
+    request.log.debug({ operation: operation?.operationId, status: reply.statusCode, ms: reply.elapsedTime }, 'request')
+  })
+  app.addHook('onRoute', (options) => {
+    if (options.method !== 'HEAD' && options.config?.refuses !== true) routes.push(documentedRoute(options))
+  })
+
+  const zodApp = withZod(app)
+  nodeRoutes(zodApp, components)
+  peerRoutes(zodApp, components)
+  topicRoutes(zodApp, components)
+  publishRoutes(zodApp, components)
+  messageRoutes(zodApp, components)
+  streamRoutes(zodApp, components)
+  probeRoutes(zodApp, components)
+  documentRoutes(zodApp, { documents: createOpenApi(routes) })
+  refuseTheRest(app, routes)
+  await app.ready()
+  return app
+}

@@ -1,0 +1,63 @@
+import { defaultLimits } from '../limits.ts'
+import type { MessageView } from '../model/message.ts'
+import type { NodeView } from '../model/node.ts'
+import type { Peer } from '../model/peer.ts'
+import type { TopicStats } from '../model/topic-stats.ts'
+
+/** What the contract shows. */
+
+const epoch = 'k3v9q2'
+const peerId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
+const otherPeerId = '12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu'
+
+export const messageExample: MessageView = {
+  cursor: `${epoch}.1041`,
+  id: `${peerId}.1795444444000000001`,
+  kind: 'topic',
+  topic: 'orders',
+  from: peerId,
+  sequence: '1795444444000000001',
+  data: '{"order":17}',
+  encoding: 'utf8',
+  receivedAt: '2026-11-23T12:34:04.000Z',
+  signature: 'Zm9yIGV4YW1wbGUgb25seSwgbm90IGEgc2lnbmF0dXJlIG9mIGFueXRoaW5nIGF0IGFsbC4gNjQgYnl0ZXMuLi4=',
+}
+
+export const publishedExample = { id: messageExample.id, cursor: messageExample.cursor, topic: 'orders', recipients: 3 }
+
+export const topicExample: TopicStats = {
+  topic: 'orders',
+  joined: true,
+  messages: 812,
+  bytes: 20_300,
+  earliest: `${epoch}.17`,
+  latest: `${epoch}.1041`,
+  subscribers: 3,
+}
+
+export const peerExample: Peer = {
+  peerId: otherPeerId,
+  multiaddrs: [`/ip4/192.0.2.7/tcp/7071/p2p/${otherPeerId}`],
+  state: 'connected',
+  direction: 'outbound',
+  relayed: false,
+  agent: 'peergate/0.1.0',
+  protocols: ['/ipfs/ping/1.0.0', '/meshsub/1.2.0'],
+  latencyMs: 12.5,
+  firstSeen: '2026-11-20T08:00:00.000Z',
+  lastSeen: '2026-11-23T12:34:05.000Z',
+  topics: ['orders'],
+  label: null,
+}
+
+export const nodeExample: NodeView = {
+  peerId,
+  engine: 'libp2p',
+  version: '0.1.0',
+  multiaddrs: [`/ip4/192.0.2.1/tcp/7071/p2p/${peerId}`],
+  startedAt: '2026-11-23T12:00:00.000Z',
+  uptimeMs: 2_045_000,
+  counts: { peers: 3, topics: 1, streams: 2 },
+  log: { epoch, earliest: `${epoch}.0`, latest: `${epoch}.1041` },
+  limits: { maxMessageBytes: defaultLimits.maxMessageBytes, maxBodyBytes: defaultLimits.maxBodyBytes },
+}

@@ -1,0 +1,166 @@
+import { z } from 'zod'
+import type { History, Page } from '../../history.ts'
+import { cursorSchema, formatCursor, positionSchema } from '../../model/cursor.ts'
+import { messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
+import { type Encoding, encodingSchema } from '../../model/payload.ts'
+import { topicFilter } from '../../model/topic.ts'
+import { clientSignal } from '../client-signal.ts'
+import { messageExample } from '../examples.ts'
+import { limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery } from '../inputs.ts'
+import { type App, empty, json } from '../operation.ts'
+
+const encodingQuery = encodingSchema.optional().describe('`base64` to have all data so; otherwise data that is valid UTF-8 is text.')
+
+const pageQuery = {
+  after: positionSchema.optional().describe('Only messages after this position; given, the order is `asc` unless said otherwise.'),
+  before: positionSchema.optional().describe('Only messages before the one at this cursor; `latest` leaves none out.'),
+  since: timeQuery.optional().describe('Only messages received at or after this time.'),
+  until: timeQuery.optional().describe('Only messages received before this time.'),
+  from: peerIdInput.optional().describe('Only messages of this author.'),
+  order: z.enum(['asc', 'desc']).optional().describe('Oldest or newest first. By default `asc` with `after`, otherwise `desc`.'),
+  limit: limitQuery,
+  encoding: encodingQuery,
+}
+
+const pageSchema = z
+  .object({
+    items: z.array(messageSchema),
+    next: cursorSchema.describe('Where the next page begins: its `after` in ascending order, its `before` in descending order.'),
+    caughtUp: z.boolean().describe('Whether this page reached the end of what was asked for. Until then a page may be short, even empty.'),
+  })
+  .meta({ id: 'MessagePage' })
+
+const pageAnswers = { 200: json('A page of messages.', pageSchema, { items: [messageExample], next: 'k3v9q2.1041', caughtUp: true }) }
+
+const pageProblems = [
+  'invalid_topic',
+  'invalid_peer_id',
+  'invalid_cursor',
+  'cursor_epoch_mismatch',
+  'cursor_ahead',
+  'cursor_expired',
+  'store_unavailable',
+]
+const pageDescription =
+  'With neither `after` nor `before` the newest messages, newest first. To read everything from somewhere on, pass `after`, ' +
+  'and then as `after` each page’s `next`, until `caughtUp`.'
+
+const idParams = z.strictObject({ id: messageSchema.shape.id })
+
+export function messageRoutes(app: App, components: { history: Pick<History, 'page' | 'get'> }): void {
+  const { history } = components
+
+  app.route({
+    method: 'GET',
+    url: '/v1/topics/:topic/messages',
+    config: {
+      operation: {
+        action: 'read',
+        operationId: 'listTopicMessages',
+        summary: 'Messages of a topic',
+        description: pageDescription,
+        tag: 'Messages',
+        problems: pageProblems,
+      },
+    },
+    schema: { params: topicParams, querystring: z.strictObject(pageQuery), response: pageAnswers },
+    handler: async ({ params, query }, reply) => {
+      const topics = { exact: [params.topic], prefixes: [] }
+      return pageView(await history.page({ ...query, topics }, { signal: clientSignal(reply) }), query.encoding)
+    },
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/v1/messages',
+    config: {
+      operation: {
+        action: 'read',
+        operationId: 'listMessages',
+        summary: 'Messages of all topics, or of some',
+        description: pageDescription,
+        tag: 'Messages',
+        problems: pageProblems,
+      },
+    },
+    schema: {
+      querystring: z.strictObject({
+        topic: topicsQuery.optional(),
+        kind: messageKindSchema.optional().describe('Only messages of this kind.'),
+        ...pageQuery,
+      }),
+      response: pageAnswers,
+    },
+    handler: async ({ query: { topic, encoding, ...query } }, reply) => {
+      const topics = topic === undefined ? undefined : topicFilter(topic)
+      return pageView(await history.page({ ...query, topics }, { signal: clientSignal(reply) }), encoding)
+    },
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/v1/messages/:id',
+    config: {
+      operation: {
+        action: 'read',
+        operationId: 'getMessage',
+        summary: 'A message',
+        tag: 'Messages',
+        problems: ['message_not_found', 'store_unavailable'],
+      },
+    },
+    schema: {
+      params: idParams,
+      querystring: z.strictObject({ encoding: encodingQuery }),
+      response: { 200: json('The message.', messageSchema, messageExample) },
+    },
+    handler: async ({ params, query }) => {
+      const { message, epoch } = await history.get(params.id)
+      return messageView(message, epoch, query.encoding)
+    },
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/v1/messages/:id/data',
+    config: {
+      operation: {
+        action: 'read',
+        operationId: 'getMessageData',
+        summary: 'The bytes of a message',
+        tag: 'Messages',
+        problems: ['message_not_found', 'store_unavailable'],
+      },
+    },
+    schema: {
+      params: idParams,
+      querystring: z.strictObject({}),
+      response: {
+        200: {
+          description: 'Its data as it is.',
+          headers: { ETag: 'Names these bytes, which never change.' },
+          content: { 'application/octet-stream': { schema: z.custom<Buffer>() } },
+        },
+        304: empty('The client has them already.', { ETag: 'The same.' }),
+      },
+    },
+    handler: async ({ params, headers }, reply) => {
+      const { message } = await history.get(params.id)
+      const etag = `"${message.id}"`
+      reply.headers({ etag, 'cache-control': 'private, max-age=31536000, immutable' })
+      if (matchesTag(headers['if-none-match'], etag)) return reply.code(304).send()
+      reply.type('application/octet-stream').header('content-disposition', `attachment; filename="${message.id}.bin"`)
+      return Buffer.from(message.data)
+    },
+  })
+}
+
+function pageView({ items, next, caughtUp, epoch }: Page, encoding: Encoding | undefined) {
+  return { items: items.map((message) => messageView(message, epoch, encoding)), next: formatCursor(epoch, next), caughtUp }
+}
+
+/** RFC 9110 §13.1.2, by weak comparison. */
+function matchesTag(condition: unknown, etag: string): boolean {
+  if (typeof condition !== 'string') return false
+  return condition.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
+}

@@ -1,0 +1,41 @@
+import type { P2PEngine } from './engine/engine.ts'
+import type { Limits } from './limits.ts'
+import { formatCursor } from './model/cursor.ts'
+import type { NodeView } from './model/node.ts'
+import type { LogStore } from './store/store.ts'
+import type { Stream } from './stream/stream.ts'
+import { version } from './version.ts'
+
+export interface NodeInfoComponents {
+  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'peers' | 'topics'>
+  log: Pick<LogStore, 'epoch' | 'position'>
+  stream: Pick<Stream, 'connections'>
+  now?: () => number
+}
+
+/** What this gateway says of itself. */
+export function createNodeInfo(init: { limits: Limits }, components: NodeInfoComponents): () => Promise<NodeView> {
+  const { engine, log, stream, now = Date.now } = components
+  const startedAt = now()
+
+  return async () => {
+    const [multiaddrs, peers, topics, epoch, { earliest, tip }] = await Promise.all([
+      engine.multiaddrs(),
+      engine.peers(),
+      engine.topics(),
+      log.epoch(),
+      log.position(),
+    ])
+    return {
+      peerId: engine.peerId,
+      engine: engine.kind,
+      version,
+      multiaddrs,
+      startedAt: new Date(startedAt).toISOString(),
+      uptimeMs: now() - startedAt,
+      counts: { peers: peers.length, topics: topics.length, streams: stream.connections },
+      log: { epoch, earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, tip) },
+      limits: init.limits,
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import { PrismaSqlite } from 'prisma-adapter-sqlite'
+import { busyTimeoutMs, pragmas } from './sqlite-database.ts'
+
+/**
+ * Prisma's way to the file, with what holds on every connection, and without transactions: one would be held from one turn of the event
+ * loop to the next, and the writer waits for it without letting anyone else run. What has to be one transaction goes through the driver.
+ */
+export function createSqliteAdapter(path: string): SqlMigrationAwareDriverAdapterFactory {
+  const factory = new PrismaSqlite({ url: `file:${path}`, timeout: busyTimeoutMs })
+
+  async function prepared(connection: SqlDriverAdapter): Promise<SqlDriverAdapter> {
+    await connection.executeScript(pragmas)
+    connection.startTransaction = async () => {
+      throw new Error('Prisma must not hold a transaction here: it would lock the log out (docs/architecture.md, Database)')
+    }
+    return connection
+  }
+
+  return {
+    provider: factory.provider,
+    adapterName: factory.adapterName,
+    connect: async () => await prepared(await factory.connect()),
+    connectToShadowDb: () => factory.connectToShadowDb(),
+  }
+}

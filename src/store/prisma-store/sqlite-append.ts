@@ -1,0 +1,66 @@
+import type { Seq } from '../../model/cursor.ts'
+import type { NewMessage } from '../../model/message.ts'
+import type { AppendEntry, AppendResult } from '../store.ts'
+import type { SqliteDatabase } from './sqlite-database.ts'
+import { findById } from './sqlite-messages.ts'
+
+const insertMessage = `INSERT INTO "Message"
+  ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt")
+  VALUES (?, 'topic', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT ("id") DO NOTHING`
+
+const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq") VALUES (?, ?, ?, ?, ?)
+  ON CONFLICT ("name") DO UPDATE SET
+    "firstSeq" = CASE WHEN "messages" = 0 THEN excluded."firstSeq" ELSE "firstSeq" END,
+    "messages" = "messages" + excluded."messages", "bytes" = "bytes" + excluded."bytes", "lastSeq" = excluded."lastSeq"`
+
+/** What a batch adds to a topic. */
+interface TopicGrowth {
+  messages: number
+  bytes: number
+  first: Seq
+  last: Seq
+}
+
+/** The number of the newest message there ever was: the one that AUTOINCREMENT remembers. */
+export function readTip(database: SqliteDatabase): Seq {
+  return Number(database.row(`SELECT "seq" FROM "sqlite_sequence" WHERE "name" = 'Message'`)?.seq ?? 0)
+}
+
+/** Adds messages to the log and to the counters of their topics; to be called in a transaction. */
+export function appendMessages(writer: SqliteDatabase, messages: NewMessage[]): AppendResult {
+  const previousTip = readTip(writer)
+  const growth = new Map<string, TopicGrowth>()
+  const entries = messages.map((message) => appendMessage(writer, message, growth))
+  if (entries.some(({ known }) => known)) {
+    // SQLite counts a number for a row that was there already, but the tip is the newest message's.
+    const tip = entries.findLast(({ known }) => !known)?.message.seq ?? previousTip
+    writer.run(`UPDATE "sqlite_sequence" SET "seq" = ? WHERE "name" = 'Message'`, tip)
+  }
+  for (const [topic, { messages: count, bytes, first, last }] of growth) writer.run(countTopic, topic, count, bytes, first, last)
+  return { previousTip, entries }
+}
+
+function appendMessage(writer: SqliteDatabase, message: NewMessage, growth: Map<string, TopicGrowth>): AppendEntry {
+  const { id, topic, from, sequence, data, dataAbsent, signature, publicKey, receivedAt } = message
+  const { changes, lastId } = writer.run(
+    insertMessage,
+    id,
+    topic,
+    from,
+    sequence,
+    data,
+    dataAbsent === true ? 1 : 0,
+    signature,
+    publicKey ?? null,
+    receivedAt,
+  )
+  if (changes === 0) {
+    const known = findById(writer, id)
+    if (known === undefined) throw new Error('a message conflicts with one that is not there')
+    return { message: known, known: true }
+  }
+  const grown = growth.get(topic)
+  if (grown === undefined) growth.set(topic, { messages: 1, bytes: data.length, first: lastId, last: lastId })
+  else Object.assign(grown, { messages: grown.messages + 1, bytes: grown.bytes + data.length, last: lastId })
+  return { message: { ...message, kind: 'topic', seq: lastId }, known: false }
+}

@@ -1,0 +1,33 @@
+import type { StoredMessage } from '../../model/message.ts'
+import type { Row, SqliteDatabase } from './sqlite-database.ts'
+
+/** The columns that make a message, in one list for every query. */
+export const messageColumns =
+  '"seq", "id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt"'
+
+export function findById(database: SqliteDatabase, id: string): StoredMessage | undefined {
+  const row = database.row(`SELECT ${messageColumns} FROM "Message" WHERE "id" = ?`, id)
+  return row === undefined ? undefined : toMessage(row)
+}
+
+export function toMessage(row: Row): StoredMessage {
+  const publicKey = row.publicKey
+  return {
+    seq: Number(row.seq),
+    kind: row.kind === 'direct' ? 'direct' : 'topic',
+    id: String(row.id),
+    from: String(row.author),
+    sequence: toBytes(row.sequence),
+    topic: String(row.topic),
+    data: toBytes(row.data),
+    ...(row.dataAbsent === 1 ? { dataAbsent: true } : {}),
+    signature: toBytes(row.signature),
+    ...(publicKey === null ? {} : { publicKey: toBytes(publicKey) }),
+    receivedAt: Number(row.receivedAt),
+  }
+}
+
+export function toBytes(value: Row[string] | undefined): Uint8Array {
+  if (value instanceof Uint8Array) return value
+  throw new Error('a column that holds bytes holds something else')
+}

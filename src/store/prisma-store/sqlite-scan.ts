@@ -1,0 +1,92 @@
+import type { SQLInputValue } from 'node:sqlite'
+import type { StoredMessage } from '../../model/message.ts'
+import type { TopicFilter } from '../../model/topic.ts'
+import type { LogQuery, LogStep } from '../store.ts'
+import { readTip } from './sqlite-append.ts'
+import type { SqliteDatabase } from './sqlite-database.ts'
+import { messageColumns, toMessage } from './sqlite-messages.ts'
+
+/** Rows that one step looks at, matching or not: about 2 ms, for which nothing else runs. */
+const scanRows = 2_000
+
+/** A condition on the rows, and what it compares with. */
+interface Condition {
+  sql: string
+  values: SQLInputValue[]
+}
+
+/**
+ * One step of a scan. The rows of a single topic are counted off by their index, all others by number; in either case the step ends after
+ * so many rows, whatever else is asked of them.
+ */
+export function scan(reader: SqliteDatabase, query: LogQuery): LogStep {
+  const tip = readTip(reader)
+  const low = query.after
+  const high = Math.max(low, Math.min(query.through ?? tip, tip))
+  const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
+  const series: Condition = only === undefined ? { sql: '', values: [] } : { sql: ' AND "topic" = ?', values: [only] }
+  const window = { low, high, ...boundary(reader, query.order, low, high, series) }
+  const filter = conditions(query, only === undefined)
+  const direction = query.order === 'asc' ? 'ASC' : 'DESC'
+  const rows = reader.rows(
+    `SELECT ${messageColumns} FROM "Message" WHERE "seq" > ? AND "seq" <= ?${series.sql}${filter.sql} ORDER BY "seq" ${direction} LIMIT ?`,
+    window.low,
+    window.high,
+    ...series.values,
+    ...filter.values,
+    query.limit,
+  )
+  const { messages, full } = collect(rows, query)
+  const last = messages.at(-1)
+  if (query.order === 'asc') return { messages, scanned: full && last !== undefined ? last.seq : window.high }
+  return { messages, scanned: full && last !== undefined ? last.seq - 1 : window.low }
+}
+
+/** Where a step has to end: at the row that is the last of those it may look at. */
+function boundary(
+  reader: SqliteDatabase,
+  order: 'asc' | 'desc',
+  low: number,
+  high: number,
+  series: Condition,
+): { low?: number; high?: number } {
+  const row = reader.row(
+    `SELECT "seq" FROM "Message" WHERE "seq" > ? AND "seq" <= ?${series.sql} ORDER BY "seq" ${order === 'asc' ? 'ASC' : 'DESC'} LIMIT 1 OFFSET ?`,
+    low,
+    high,
+    ...series.values,
+    scanRows - 1,
+  )
+  if (row === undefined) return {}
+  return order === 'asc' ? { high: Number(row.seq) } : { low: Number(row.seq) - 1 }
+}
+
+function conditions(query: LogQuery, withTopics: boolean): Condition {
+  const all: Condition[] = []
+  if (withTopics && query.topics !== undefined) all.push(topicCondition('"topic"', query.topics))
+  if (query.kind !== undefined) all.push({ sql: '"kind" = ?', values: [query.kind] })
+  if (query.from !== undefined) all.push({ sql: '"author" = ?', values: [query.from] })
+  if (query.since !== undefined) all.push({ sql: '"receivedAt" >= ?', values: [query.since] })
+  if (query.until !== undefined) all.push({ sql: '"receivedAt" < ?', values: [query.until] })
+  return { sql: all.map(({ sql }) => ` AND ${sql}`).join(''), values: all.flatMap(({ values }) => values) }
+}
+
+/** The lists travel as JSON, so that one prepared statement serves filters of every length; topics are compared literally. */
+export function topicCondition(column: string, { exact, prefixes }: TopicFilter): Condition {
+  return {
+    sql: `(${column} IN (SELECT value FROM json_each(?)) OR EXISTS (SELECT 1 FROM json_each(?) WHERE substr(${column}, 1, length(value)) = value))`,
+    values: [JSON.stringify(exact), JSON.stringify(prefixes)],
+  }
+}
+
+function collect(rows: Iterable<Parameters<typeof toMessage>[0]>, query: LogQuery): { messages: StoredMessage[]; full: boolean } {
+  const messages: StoredMessage[] = []
+  let bytes = 0
+  for (const row of rows) {
+    const message = toMessage(row)
+    messages.push(message)
+    bytes += message.data.length
+    if (messages.length >= query.limit || bytes >= (query.maxBytes ?? Number.POSITIVE_INFINITY)) return { messages, full: true }
+  }
+  return { messages, full: false }
+}

@@ -1,0 +1,50 @@
+import { StoreUnavailable } from '../../errors.ts'
+
+/** Milliseconds after which a client may try again; an operator has to act in most cases. */
+const retryAfterMs = 5_000
+
+/**
+ * SQLite's result codes (https://www.sqlite.org/rescode.html) that say something of the database's state, not of the statement: busy,
+ * locked, out of memory, read-only, I/O error, corrupt, full, can't be opened, locking protocol, not a database.
+ */
+const stateCodes = new Set([5, 6, 7, 8, 10, 11, 13, 14, 15, 26])
+
+/** The same error, unless the database could not be used: the contract's word for that, whose detail says nothing of the inside. */
+export function asUnavailable(error: unknown): unknown {
+  if (!saysUnusable(error)) return error
+  return new StoreUnavailable('The database can not be used at the moment.', { cause: error, retryAfterMs })
+}
+
+/** Runs what uses the database. @throws StoreUnavailable */
+export function attempt<Result>(work: () => Result): Result {
+  try {
+    return work()
+  } catch (error) {
+    throw asUnavailable(error)
+  }
+}
+
+/** The same for what answers later. */
+export async function attemptAsync<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    throw asUnavailable(error)
+  }
+}
+
+/** The driver's errors have `errcode`; Prisma wraps them as `meta.driverAdapterError`, whose cause has `extendedCode` or a `kind`. */
+function saysUnusable(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false
+  if ('errcode' in error && isStateCode(error.errcode)) return true
+  if ('extendedCode' in error && isStateCode(error.extendedCode)) return true
+  if ('kind' in error && error.kind === 'SocketTimeout') return true
+  if ('meta' in error && typeof error.meta === 'object' && error.meta !== null && 'driverAdapterError' in error.meta)
+    return saysUnusable(error.meta.driverAdapterError)
+  return 'cause' in error && saysUnusable(error.cause)
+}
+
+/** The primary code is the last byte of an extended one. */
+function isStateCode(code: unknown): boolean {
+  return typeof code === 'number' && stateCodes.has(code & 0xff)
+}

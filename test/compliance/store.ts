@@ -1,0 +1,452 @@
+import fc from 'fast-check'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { NewMessage } from '../../src/model/message.ts'
+import { messageId, sequenceBytes } from '../../src/model/signed-message.ts'
+import { matchesTopic, topicFilter } from '../../src/model/topic.ts'
+import type { LogQuery, Store } from '../../src/store/store.ts'
+import { someAuthor } from '../fixtures/messages.ts'
+
+/** A place where a store keeps its data, to be opened again and again. */
+export interface StorePlace {
+  open(): Store
+}
+
+let numbers = 0n
+
+/** A message that no other equals. */
+function newMessage(topic: string, fields: Partial<NewMessage> = {}): NewMessage {
+  const from = fields.from ?? someAuthor
+  const sequence = fields.sequence ?? sequenceBytes(++numbers)
+  return {
+    id: messageId(from, sequence),
+    from,
+    sequence,
+    topic,
+    data: Buffer.from(`message ${numbers}`),
+    signature: new Uint8Array(64).fill(9),
+    receivedAt: 1_700_000_000_000,
+    ...fields,
+  }
+}
+
+const otherAuthor = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'
+const plain = (message: NewMessage) => ({
+  ...message,
+  data: [...message.data],
+  sequence: [...message.sequence],
+  signature: [...message.signature],
+})
+
+/** Every sentence of the Store contract. */
+export function describeStore(name: string, createPlace: () => Promise<StorePlace>): void {
+  describe(`the ${name} store`, () => {
+    let place: StorePlace
+
+    async function open(): Promise<Store> {
+      place = await createPlace()
+      return await reopen()
+    }
+
+    async function reopen(): Promise<Store> {
+      const store = place.open()
+      await store.start()
+      onTestFinished(() => store.stop())
+      return store
+    }
+
+    /** Reads to the end, step by step. */
+    async function scan(store: Store, query: Partial<LogQuery> = {}): Promise<number[]> {
+      const { tip } = await store.log.position()
+      const whole = { after: 0, order: 'asc' as const, limit: 1_000, ...query, through: query.through ?? tip }
+      const seqs: number[] = []
+      for (;;) {
+        const step = await store.log.read(whole)
+        seqs.push(...step.messages.map(({ seq }) => seq))
+        if (whole.order === 'asc') whole.after = step.scanned
+        else whole.through = step.scanned
+        if (whole.after >= whole.through) return seqs
+      }
+    }
+
+    describe('log', () => {
+      test('begins empty', async () => {
+        const store = await open()
+        expect(await store.log.position()).toEqual({ tip: 0, earliest: 0, prunedThrough: 0 })
+        expect(await store.log.read({ after: 0, order: 'asc', limit: 10 })).toEqual({ messages: [], scanned: 0 })
+        expect(await store.log.epoch()).toMatch(/^[A-Za-z0-9]{1,32}$/)
+      })
+
+      test('keeps every field of a message, also over a restart', async () => {
+        const store = await open()
+        const messages = [
+          newMessage('orders'),
+          newMessage('ünïcode ☃', { data: Uint8Array.from([0, 255, 128]), receivedAt: 1_795_444_444_444 }),
+          newMessage('orders', { data: new Uint8Array(), dataAbsent: true }),
+          newMessage('orders', { data: new Uint8Array() }),
+          newMessage('orders', { sequence: sequenceBytes(2n ** 64n - 1n), publicKey: Uint8Array.from([1, 2, 3]) }),
+        ]
+        await store.log.append(messages)
+        await store.stop()
+        const again = await reopen()
+        const { messages: stored } = await again.log.read({ after: 0, order: 'asc', limit: 10 })
+        expect(stored.map(plain)).toEqual(
+          messages.map((message, index) => ({ ...plain(message), kind: 'topic', seq: stored[index]?.seq, ...keyed(message) })),
+        )
+        for (const message of stored) expect(await again.log.get(message.id).then((found) => found && plain(found))).toEqual(plain(message))
+        expect(await again.log.get('nothing.1')).toBeUndefined()
+      })
+
+      function keyed({ publicKey }: NewMessage) {
+        return publicKey === undefined ? {} : { publicKey: expect.objectContaining({ length: publicKey.length }) }
+      }
+
+      test('numbers messages in the order given, above everything before', async () => {
+        const store = await open()
+        const first = await store.log.append([newMessage('a'), newMessage('b')])
+        const second = await store.log.append([newMessage('a'), newMessage('a')])
+        const seqs = [...first.entries, ...second.entries].map(({ message }) => message.seq)
+        expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
+        expect(new Set(seqs).size).toBe(4)
+        expect(first.previousTip).toBe(0)
+        expect(second.previousTip).toBe(seqs[1])
+        expect((await store.log.position()).tip).toBe(seqs[3])
+      })
+
+      test('answers an append of nothing', async () => {
+        const store = await open()
+        const { entries } = await store.log.append([newMessage('a')])
+        expect(await store.log.append([])).toEqual({ previousTip: entries[0]?.message.seq, entries: [] })
+      })
+
+      test('stores a message once, and names the one that is there', async () => {
+        const store = await open()
+        const message = newMessage('orders')
+        const first = await store.log.append([message])
+        const again = await store.log.append([newMessage('orders'), { ...message, data: Buffer.from('another') }, newMessage('orders')])
+        expect(again.entries.map(({ known }) => known)).toEqual([false, true, false])
+        expect(again.entries[1]?.message.seq).toBe(first.entries[0]?.message.seq)
+        expect(Buffer.from(again.entries[1]?.message.data ?? []).toString()).toBe(Buffer.from(message.data).toString())
+        expect(await scan(store)).toHaveLength(3)
+      })
+
+      test('stores a message once that comes twice in one batch', async () => {
+        const store = await open()
+        const message = newMessage('orders')
+        const { entries } = await store.log.append([message, message])
+        expect(entries.map(({ known }) => known)).toEqual([false, true])
+        expect(entries[0]?.message.seq).toBe(entries[1]?.message.seq)
+        expect(await store.topics.get('orders')).toMatchObject({ messages: 1 })
+      })
+
+      test('ends at its newest message, whatever known ones came after it', async () => {
+        const store = await open()
+        const [first, second] = [newMessage('orders'), newMessage('orders')]
+        const { entries } = await store.log.append([first, second, first, second])
+        const newest = entries[1]?.message.seq
+        expect((await store.log.position()).tip).toBe(newest)
+        expect((await store.log.append([second, first])).previousTip).toBe(newest)
+        expect((await store.log.append([newMessage('orders')])).previousTip).toBe(newest)
+      })
+
+      test('keeps its epoch and its numbers over a restart', async () => {
+        const store = await open()
+        const epoch = await store.log.epoch()
+        const { entries } = await store.log.append([newMessage('a')])
+        await store.stop()
+        const again = await reopen()
+        expect(await again.log.epoch()).toBe(epoch)
+        const next = await again.log.append([newMessage('a')])
+        expect(next.previousTip).toBe(entries[0]?.message.seq)
+        expect(next.entries[0]?.message.seq).toBeGreaterThan(entries[0]?.message.seq ?? Number.NaN)
+      })
+
+      test('takes batches of any size, appended at once', async () => {
+        const store = await open()
+        const batches = [1, 2, 500, 1_200, 3].map((size) => Array.from({ length: size }, () => newMessage('orders')))
+        const results = await Promise.all(batches.map((batch) => store.log.append(batch)))
+        for (const [index, { entries }] of results.entries())
+          expect(entries.map(({ message }) => message.id)).toEqual(batches[index]?.map(({ id }) => id))
+        expect(await scan(store)).toHaveLength(1_706)
+        expect(await store.topics.get('orders')).toMatchObject({ messages: 1_706 })
+      })
+
+      test('tells its ends by topic', async () => {
+        const store = await open()
+        const { entries } = await store.log.append([newMessage('a'), newMessage('b'), newMessage('bc'), newMessage('a')])
+        const [a, b, bc, last] = entries.map(({ message }) => message.seq)
+        const tip = last ?? 0
+        expect(await store.log.position(topicFilter(['a']))).toEqual({ tip, earliest: (a ?? 0) - 1, prunedThrough: 0 })
+        expect(await store.log.position(topicFilter(['b*']))).toEqual({ tip, earliest: (b ?? 0) - 1, prunedThrough: 0 })
+        expect(await store.log.position(topicFilter(['bc', 'c']))).toEqual({ tip, earliest: (bc ?? 0) - 1, prunedThrough: 0 })
+        expect(await store.log.position(topicFilter(['c']))).toEqual({ tip, earliest: tip, prunedThrough: 0 })
+      })
+
+      test('takes topics literally, wildcards of the database among them', async () => {
+        const store = await open()
+        await store.log.append(['100%', '100x', 'a_b', 'axb', 'A_B', "it's", '[a]', 'a*'].map((topic) => newMessage(topic)))
+        const topicsOf = async (...patterns: string[]) => {
+          const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 100, topics: topicFilter(patterns) })
+          return messages.map(({ topic }) => topic)
+        }
+        expect(await topicsOf('100%*')).toEqual(['100%'])
+        expect(await topicsOf('a_*')).toEqual(['a_b'])
+        expect(await topicsOf("it's")).toEqual(["it's"])
+        expect(await topicsOf('[*')).toEqual(['[a]'])
+        expect(await topicsOf('*')).toHaveLength(8)
+      })
+
+      test('bounds a step by bytes, but always answers something', async () => {
+        const store = await open()
+        await store.log.append(Array.from({ length: 5 }, () => newMessage('a', { data: new Uint8Array(1_000) })))
+        const step = await store.log.read({ after: 0, order: 'asc', limit: 100, maxBytes: 2_500 })
+        expect(step.messages.length).toBeGreaterThanOrEqual(2)
+        expect(step.messages.length).toBeLessThanOrEqual(3)
+        expect((await store.log.read({ after: 0, order: 'asc', limit: 100, maxBytes: 1 })).messages).toHaveLength(1)
+        expect(await scan(store, { maxBytes: 1 })).toHaveLength(5)
+      })
+
+      test('looks at a bounded number of rows in a step, and still finds the needle', async () => {
+        const store = await open()
+        for (let batch = 0; batch < 20; batch++) await store.log.append(Array.from({ length: 500 }, () => newMessage('hay')))
+        const { entries } = await store.log.append([newMessage('needle', { from: otherAuthor })])
+        const seq = entries[0]?.message.seq ?? 0
+        const first = await store.log.read({ after: 0, order: 'asc', limit: 10, from: otherAuthor })
+        expect(first.messages).toEqual([])
+        expect(first.scanned).toBeLessThan(seq)
+        expect(await scan(store, { from: otherAuthor })).toEqual([seq])
+        expect(await scan(store, { topics: topicFilter(['needle']) })).toEqual([seq])
+        expect(await scan(store, { topics: topicFilter(['nee*', 'x']), order: 'desc' })).toEqual([seq])
+      })
+
+      test('answers exactly what a naive reading of the log would', async () => {
+        const store = await open()
+        const topics = ['a', 'ab', 'b', 'c']
+        const messages = Array.from({ length: 300 }, (_, index) =>
+          newMessage(topics[(index * 7) % 4] ?? 'a', {
+            from: index % 3 === 0 ? otherAuthor : someAuthor,
+            receivedAt: 1_700_000_000_000 + ((index * 37) % 100),
+            data: new Uint8Array(index % 50),
+          }),
+        )
+        const { entries } = await store.log.append(messages)
+        const log = entries.map(({ message }) => message)
+        const tip = log.at(-1)?.seq ?? 0
+        const bound = fc.integer({ min: 0, max: tip })
+        const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined })
+        const time = fc.integer({ min: 1_700_000_000_000, max: 1_700_000_000_100 })
+        const queries = fc.record({
+          after: bound,
+          through: maybe(bound),
+          order: fc.constantFrom('asc' as const, 'desc' as const),
+          limit: fc.integer({ min: 1, max: 40 }),
+          maxBytes: maybe(fc.integer({ min: 1, max: 500 })),
+          patterns: maybe(fc.subarray(['a', 'a*', 'b', 'c*', 'nothing', '*'], { minLength: 1 })),
+          from: maybe(fc.constantFrom(someAuthor, otherAuthor, 'nobody')),
+          since: maybe(time),
+          until: maybe(time),
+        })
+        await fc.assert(
+          fc.asyncProperty(queries, async ({ patterns, ...rest }) => {
+            const filter = patterns === undefined ? undefined : topicFilter(patterns)
+            const through = rest.through ?? tip
+            const expected = log.filter(
+              (message) =>
+                message.seq > rest.after &&
+                message.seq <= through &&
+                (filter === undefined || matchesTopic(filter, message.topic)) &&
+                (rest.from === undefined || message.from === rest.from) &&
+                (rest.since === undefined || message.receivedAt >= rest.since) &&
+                (rest.until === undefined || message.receivedAt < rest.until),
+            )
+            const seqs = expected.map(({ seq }) => seq)
+            const query = { ...present(rest), ...(filter === undefined ? {} : { topics: filter }) }
+            const step = await store.log.read({ ...query, after: rest.after, order: rest.order, limit: rest.limit })
+            expect(step.messages.length).toBeLessThanOrEqual(rest.limit)
+            if (rest.after < through) expect(await scan(store, query)).toEqual(rest.order === 'asc' ? seqs : seqs.toReversed())
+            else expect(step.messages).toEqual([])
+          }),
+          { numRuns: 150 },
+        )
+      })
+
+      test('remembers how far an author was sent, never back, over an orderly restart', async () => {
+        const store = await open()
+        const { entries } = await store.log.append([newMessage('a'), newMessage('a'), newMessage('a')])
+        const [first, second] = entries.map(({ message }) => message.seq)
+        expect(await store.log.sentThrough(someAuthor)).toBe(0)
+        await store.log.markSent(someAuthor, second ?? 0)
+        await store.log.markSent(someAuthor, first ?? 0)
+        await store.log.markSent(otherAuthor, first ?? 0)
+        expect(await store.log.sentThrough(someAuthor)).toBe(second)
+        await store.stop()
+        const again = await reopen()
+        expect(await again.log.sentThrough(someAuthor)).toBe(second)
+        expect(await again.log.sentThrough(otherAuthor)).toBe(first)
+      })
+    })
+
+    describe('topics', () => {
+      test('joins and leaves, and says what changed', async () => {
+        const store = await open()
+        expect(await store.topics.get('orders')).toBeUndefined()
+        expect(await store.topics.join('orders')).toBe(true)
+        expect(await store.topics.join('orders')).toBe(false)
+        expect(await store.topics.get('orders')).toEqual({ topic: 'orders', joined: true, messages: 0, bytes: 0, earliest: 0, latest: 0 })
+        await store.stop()
+        const again = await reopen()
+        expect(await again.topics.joined()).toEqual(['orders'])
+        expect(await again.topics.leave('orders')).toBe(true)
+        expect(await again.topics.leave('orders')).toBe(false)
+        expect(await again.topics.leave('never joined')).toBe(false)
+        expect(await again.topics.joined()).toEqual([])
+        expect(await again.topics.get('orders')).toBeUndefined()
+      })
+
+      test('counts messages and bytes, and keeps them when the topic is left', async () => {
+        const store = await open()
+        await store.topics.join('a')
+        const { entries } = await store.log.append([
+          newMessage('b', { data: new Uint8Array(7) }),
+          newMessage('a', { data: new Uint8Array(10) }),
+          newMessage('a', { data: new Uint8Array(5) }),
+        ])
+        const [b, first, last] = entries.map(({ message }) => message.seq)
+        const expected = { topic: 'a', messages: 2, bytes: 15, earliest: (first ?? 0) - 1, latest: last }
+        expect(await store.topics.get('a')).toEqual({ ...expected, joined: true })
+        expect(await store.topics.get('b')).toEqual({ topic: 'b', joined: false, messages: 1, bytes: 7, earliest: (b ?? 0) - 1, latest: b })
+        await store.topics.leave('a')
+        expect(await store.topics.get('a')).toEqual({ ...expected, joined: false })
+      })
+
+      test('lists by name, page by page', async () => {
+        const store = await open()
+        for (const topic of ['b', 'é', 'a', '😀', 'ab']) await store.topics.join(topic)
+        await store.log.append([newMessage('c')])
+        expect((await store.topics.list({ limit: 100 })).map(({ topic }) => topic)).toEqual(['a', 'ab', 'b', 'c', 'é', '😀'])
+        expect((await store.topics.list({ after: 'ab', limit: 2 })).map(({ topic }) => topic)).toEqual(['b', 'c'])
+        expect(await store.topics.joined()).toEqual(['a', 'ab', 'b', 'é', '😀'])
+      })
+    })
+
+    describe('peers', () => {
+      const seen = { peerId: someAuthor, multiaddrs: ['/ip4/192.0.2.1/tcp/1'], source: 'learnt' as const, seenAt: 1_000 }
+
+      test('adds a peer and keeps what was learnt, over a restart', async () => {
+        const store = await open()
+        await store.peers.save([{ ...seen, agent: 'js', protocols: ['/a', '/b'] }])
+        await store.stop()
+        const again = await reopen()
+        expect(await again.peers.get(someAuthor)).toEqual({
+          peerId: someAuthor,
+          addresses: [{ multiaddr: '/ip4/192.0.2.1/tcp/1', source: 'learnt' }],
+          agent: 'js',
+          protocols: ['/a', '/b'],
+          label: null,
+          blocked: false,
+          firstSeen: 1_000,
+          lastSeen: 1_000,
+        })
+        expect(await again.peers.get(otherAuthor)).toBeUndefined()
+      })
+
+      test('joins what is learnt later: newest addresses first, the most trusted source, no step back in time', async () => {
+        const store = await open()
+        await store.peers.save([{ ...seen, source: 'rest', agent: 'js' }])
+        await store.peers.save([
+          { ...seen, multiaddrs: ['/ip4/192.0.2.2/tcp/1', '/ip4/192.0.2.1/tcp/1'], seenAt: 3_000, protocols: ['/a'] },
+        ])
+        await store.peers.save([{ ...seen, multiaddrs: [], seenAt: 2_000, agent: 'go' }])
+        expect(await store.peers.get(someAuthor)).toMatchObject({
+          addresses: [
+            { multiaddr: '/ip4/192.0.2.2/tcp/1', source: 'learnt' },
+            { multiaddr: '/ip4/192.0.2.1/tcp/1', source: 'rest' },
+          ],
+          agent: 'go',
+          protocols: ['/a'],
+          firstSeen: 1_000,
+          lastSeen: 3_000,
+        })
+      })
+
+      test('keeps the newest 16 addresses', async () => {
+        const store = await open()
+        for (let port = 1; port <= 20; port++) await store.peers.save([{ ...seen, multiaddrs: [`/ip4/192.0.2.1/tcp/${port}`] }])
+        const { addresses } = (await store.peers.get(someAuthor)) ?? { addresses: [] }
+        expect(addresses.map(({ multiaddr }) => multiaddr)).toEqual(
+          Array.from({ length: 16 }, (_, index) => `/ip4/192.0.2.1/tcp/${20 - index}`),
+        )
+      })
+
+      test('takes several sightings of one peer at once', async () => {
+        const store = await open()
+        await store.peers.save([seen, { ...seen, seenAt: 5_000 }, { ...seen, peerId: otherAuthor }])
+        expect(await store.peers.get(someAuthor)).toMatchObject({ firstSeen: 1_000, lastSeen: 5_000 })
+        expect(await store.peers.list({ limit: 10 })).toHaveLength(2)
+      })
+
+      test('keeps what the operator says, whatever is learnt', async () => {
+        const store = await open()
+        expect(await store.peers.annotate(someAuthor, { blocked: true })).toMatchObject({ peerId: someAuthor, blocked: true, label: null })
+        await store.peers.save([seen])
+        expect(await store.peers.annotate(someAuthor, { label: 'printer' })).toMatchObject({ blocked: true, label: 'printer' })
+        expect(await store.peers.annotate(someAuthor, { label: null, blocked: false })).toMatchObject({ blocked: false, label: null })
+        expect(await store.peers.annotate(someAuthor, {})).toMatchObject({ blocked: false, label: null })
+      })
+
+      test('lists by id, page by page, and by what is asked', async () => {
+        const store = await open()
+        const ids = ['12D3KooWa', '12D3KooWb', '12D3KooWc']
+        await store.peers.save(ids.map((peerId) => ({ ...seen, peerId })))
+        await store.peers.annotate('12D3KooWb', { blocked: true })
+        const list = async (query: Parameters<Store['peers']['list']>[0]) => (await store.peers.list(query)).map(({ peerId }) => peerId)
+        expect(await list({ limit: 10 })).toEqual(ids)
+        expect(await list({ limit: 1, after: '12D3KooWa' })).toEqual(['12D3KooWb'])
+        expect(await list({ limit: 10, blocked: true })).toEqual(['12D3KooWb'])
+        expect(await list({ limit: 10, blocked: false })).toEqual(['12D3KooWa', '12D3KooWc'])
+        expect(await list({ limit: 10, peerIds: ['12D3KooWc', 'unknown'] })).toEqual(['12D3KooWc'])
+        expect(await list({ limit: 10, peerIds: [] })).toEqual([])
+      })
+
+      test('forgets', async () => {
+        const store = await open()
+        await store.peers.save([seen])
+        expect(await store.peers.forget(someAuthor)).toBe(true)
+        expect(await store.peers.forget(someAuthor)).toBe(false)
+        expect(await store.peers.get(someAuthor)).toBeUndefined()
+      })
+    })
+
+    describe('records', () => {
+      test('writes, replaces, deletes and lists by prefix, over a restart', async () => {
+        const store = await open()
+        const bytes = (text: string) => Uint8Array.from(Buffer.from(text))
+        await store.records.write([
+          { key: '/peers/b', value: bytes('1') },
+          { key: '/peers/a', value: bytes('2') },
+          { key: '/other', value: bytes('3') },
+          { key: '/peers/b', value: bytes('4') },
+          { key: '/gone', value: bytes('5') },
+        ])
+        await store.records.write([{ key: '/gone' }, { key: '/never' }])
+        await store.records.write([])
+        await store.stop()
+        const again = await reopen()
+        expect(Buffer.from((await again.records.get('/peers/b')) ?? []).toString()).toBe('4')
+        expect(await again.records.get('/gone')).toBeUndefined()
+        expect((await again.records.list('/peers/')).map(({ key, value }) => [key, Buffer.from(value).toString()])).toEqual([
+          ['/peers/a', '2'],
+          ['/peers/b', '4'],
+        ])
+        expect(await again.records.list('/peers/%')).toEqual([])
+      })
+    })
+  })
+}
+
+type Given<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> }
+
+/** Without the fields that are undefined. */
+function present<Fields extends object>(fields: Fields): Given<Fields>
+function present(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+}

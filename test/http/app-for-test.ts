@@ -1,0 +1,111 @@
+import type { FastifyInstance } from 'fastify'
+import request, { type Response } from 'supertest'
+import { onTestFinished } from 'vitest'
+import type { WebSocket } from 'ws'
+import type { P2PEngine } from '../../src/engine/engine.ts'
+import { createHistory } from '../../src/history.ts'
+import { type AppComponents, type AppInit, createApp } from '../../src/http/app.ts'
+import { createIngest } from '../../src/ingest.ts'
+import { defaultLimits } from '../../src/limits.ts'
+import { createNodeInfo } from '../../src/node-info.ts'
+import { createPeers, type Peers } from '../../src/peers.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { QuerySubscription } from '../../src/stream/connection.ts'
+import { createHub } from '../../src/stream/hub.ts'
+import { createTopics } from '../../src/topics.ts'
+import { silentLog } from '../fixtures/log.ts'
+import { createMemoryEngine, createMemoryNetwork, type MemoryNetwork } from '../fixtures/memory-engine.ts'
+import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
+import { createMemoryStore } from '../fixtures/memory-store.ts'
+import { createOracle, type Oracle } from './oracle.ts'
+
+/** HTTP over a gateway in memory. */
+export interface AppForTest {
+  app: FastifyInstance
+  store: Store
+  engine: P2PEngine
+  network: MemoryNetwork
+  peers: Peers
+  /** What the stream was handed. */
+  accepted: Array<{ socket: WebSocket; query: QuerySubscription }>
+  /** A request, whose answer the published contract has judged. */
+  call(method: string, path: string, options?: CallOptions): Promise<Response>
+  publish(topic: string, data: string): Promise<{ id: string; cursor: string }>
+}
+
+export interface CallOptions {
+  json?: unknown
+  /** A body as it is, in place of `json`. */
+  raw?: string | Buffer
+  headers?: Record<string, string>
+}
+
+export type AppOverrides = Partial<AppInit> & { components?: Partial<AppComponents>; limits?: Partial<typeof defaultLimits> }
+
+export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTest> {
+  const limits = { ...defaultLimits, ...overrides.limits }
+  const store = createMemoryStore()
+  const network = createMemoryNetwork()
+  const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+  const hub = createHub({ limits }, { log: store.log })
+  const topics = createTopics({ limits }, { engine, store, log: silentLog })
+  const peers = createPeers({ limits }, { engine, store, log: silentLog })
+  const history = createHistory({ limits }, { log: store.log })
+  const publisher = createIngest({ limits }, { engine, log: store.log, hub, topics, logger: silentLog })
+  const accepted: AppForTest['accepted'] = []
+  const stream = {
+    admit: () => undefined,
+    accept: (socket: WebSocket, query: QuerySubscription) => void accepted.push({ socket, query }),
+  }
+  const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
+  const probes = { started: () => true, draining: () => false, store: store.log }
+  const components = { node, peers, topics, history, publisher, stream, probes, log: silentLog, ...overrides.components }
+
+  await hub.start()
+  await topics.start()
+  await publisher.start()
+  await peers.start()
+  await engine.start()
+  const app = await createApp({ allowedHosts: [], allowedOrigins: [], ...overrides, limits }, components)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  onTestFinished(async () => {
+    await app.close()
+    await engine.stop()
+    await peers.stop()
+    await publisher.stop()
+  })
+  const oracle = await oracleOf(app)
+
+  async function call(method: string, path: string, options: CallOptions = {}): Promise<Response> {
+    const test = new request.Test(app.server, method, path).buffer(true).serialize((body) => body)
+    if (options.json !== undefined) test.type('application/json').send(JSON.stringify(options.json))
+    if (options.raw !== undefined) test.send(options.raw)
+    const answer = await test.set(options.headers ?? {})
+    oracle.judge(method, path, answer)
+    return answer
+  }
+
+  return {
+    app,
+    store,
+    engine,
+    network,
+    peers,
+    accepted,
+    call,
+    publish: async (topic, data) => (await call('POST', '/v1/messages', { json: { topic, data } })).body,
+  }
+}
+
+/** Another node of the same network, with the given topics. */
+export async function neighbour(network: MemoryNetwork, topics: string[] = []): Promise<P2PEngine & { address: string }> {
+  const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+  await engine.start()
+  for (const topic of topics) await engine.subscribe(topic)
+  onTestFinished(() => engine.stop())
+  return Object.assign(engine, { address: (await engine.multiaddrs())[0] ?? '' })
+}
+
+async function oracleOf(app: FastifyInstance): Promise<Oracle> {
+  return createOracle((await app.inject('/openapi.json')).json())
+}

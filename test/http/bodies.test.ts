@@ -1,0 +1,95 @@
+import { gzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { appForTest } from './app-for-test.ts'
+
+const body = '{"topic":"orders"}'
+
+test.each([
+  'application/json',
+  'APPLICATION/JSON',
+  'Application/Json; Charset=UTF-8',
+  'application/json;charset=utf-8',
+  'application/json; charset="utf-8"',
+  'application/json ; charset=utf8',
+  'application/json\t',
+  'application/json\t; charset=utf-8',
+  'application/json; profile="a;b"',
+  'application/json;',
+])('reads a body as %j', async (type) => {
+  const { call } = await appForTest()
+  expect((await call('POST', '/v1/topics', { raw: body, headers: { 'content-type': type } })).status).toBe(201)
+})
+
+test.each([
+  'text/plain',
+  'text/plain; charset=application/json',
+  'application/foo+json',
+  'application/json+foo',
+  'application/jsonp',
+  'application/json5',
+  'application/problem+json',
+  'text/json',
+  'application/x-www-form-urlencoded',
+  'multipart/form-data; boundary=x',
+  'application/octet-stream',
+  'application/json, text/plain',
+  'application/json text/plain',
+  'application/json\tx; charset=utf-8',
+  'application/ json',
+  'application',
+  '*/*',
+  'json',
+  'application/json; charset=utf-16',
+  'application/json; charset=iso-8859-1',
+])('refuses a body as %j with 415 and joins nothing', async (type) => {
+  const { call, store } = await appForTest()
+  const answer = await call('POST', '/v1/topics', { raw: body, headers: { 'content-type': type } })
+  expect(answer).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } })
+  expect(await store.topics.joined()).toEqual([])
+})
+
+test('refuses a body without a type, and one that is compressed', async () => {
+  const { call } = await appForTest()
+  const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+  expect(await call('POST', '/v1/topics', { raw: gzipSync(body), headers })).toMatchObject({ status: 415 })
+  expect(await call('POST', '/v1/topics', { raw: Buffer.from(body), headers: { 'content-type': '' } })).toMatchObject({ status: 415 })
+})
+
+test.each([
+  ['{', 'invalid_json'],
+  ['{"topic":"orders"', 'invalid_json'],
+  ["{'topic':'orders'}", 'invalid_json'],
+  ['{"topic":"orders"} x', 'invalid_json'],
+  ['{"topic":"orders","__proto__":{"a":1}}', 'invalid_json'],
+  ['{"topic":"orders","\\u005f_proto__":{"a":1}}', 'invalid_json'],
+  ['{"topic":"orders","constructor":{"prototype":{"a":1}}}', 'invalid_json'],
+  [Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), 'invalid_json'],
+  ['null', 'invalid_request'],
+  ['[]', 'invalid_request'],
+  ['7', 'invalid_request'],
+  ['', 'invalid_request'],
+])('answers the body %j with %s', async (raw, code) => {
+  const { call, store } = await appForTest()
+  const answer = await call('POST', '/v1/topics', { raw, headers: { 'content-type': 'application/json' } })
+  expect(answer).toMatchObject({ status: 400, body: { code } })
+  expect(await store.topics.joined()).toEqual([])
+})
+
+test('ignores a body where none is expected: on GET and DELETE, whatever it is', async () => {
+  const { call, publish } = await appForTest()
+  await publish('orders', 'one')
+  for (const type of ['application/json', 'text/plain']) {
+    const options = { raw: '{', headers: { 'content-type': type } }
+    expect((await call('GET', '/v1/topics/orders', options)).status).toBe(200)
+    expect((await call('DELETE', '/v1/topics/orders', options)).status).toBe(204)
+  }
+  expect((await call('DELETE', '/v1/topics/orders', { headers: { 'content-type': 'application/json' } })).status).toBe(204)
+})
+
+test('needs no body where it may be left out, but reads the one it gets', async () => {
+  const { call } = await appForTest()
+  expect((await call('PUT', '/v1/topics/a')).status).toBe(201)
+  expect((await call('PUT', '/v1/topics/a', { raw: '', headers: { 'content-type': 'application/json' } })).status).toBe(200)
+  expect((await call('PUT', '/v1/topics/a', { raw: '{', headers: { 'content-type': 'application/json' } })).body.code).toBe('invalid_json')
+  expect((await call('PUT', '/v1/topics/a', { raw: 'x', headers: { 'content-type': 'text/plain' } })).status).toBe(415)
+})

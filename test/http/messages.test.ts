@@ -1,0 +1,256 @@
+import { expect, test } from 'vitest'
+import { verifyMessage } from '../../src/model/signed-message.ts'
+import { type AppForTest, appForTest, neighbour } from './app-for-test.ts'
+
+interface Item {
+  id: string
+  cursor: string
+  data: string
+}
+
+async function published(count: number, app: AppForTest): Promise<Item[]> {
+  const items: Item[] = []
+  for (let number = 0; number < count; number++) {
+    const topic = number % 2 === 0 ? 'even' : 'odd'
+    items.push({ ...(await app.publish(topic, `message ${number}`)), data: `message ${number}` })
+  }
+  return items
+}
+
+function data(items: Item[]): string[] {
+  return items.map((item) => item.data.replace('message ', ''))
+}
+
+test('publishes on both paths: stored, signed, joined, and shown where Location says', async () => {
+  const { call, engine, store } = await appForTest()
+  const onPath = await call('POST', '/v1/topics/a%2Fb/messages', { json: { data: 'héllo' } })
+  expect(onPath).toMatchObject({ status: 201, body: { topic: 'a/b', recipients: 0 } })
+  const inBody = await call('POST', '/v1/messages', { json: { topic: 'a/b', data: '/wA=', encoding: 'base64' } })
+  expect(inBody.status).toBe(201)
+
+  expect(onPath.headers['location']).toBe(`/v1/messages/${onPath.body.id}`)
+  expect(await call('GET', `/v1/messages/${onPath.body.id}`)).toMatchObject({
+    status: 200,
+    body: { id: onPath.body.id, cursor: onPath.body.cursor, kind: 'topic', topic: 'a/b', from: engine.peerId, data: 'héllo', encoding: 'utf8' },
+  })
+  expect((await call('GET', `/v1/messages/${inBody.body.id}`)).body).toMatchObject({ data: '/wA=', encoding: 'base64' })
+  expect(await engine.topics()).toEqual(['a/b'])
+  const stored = await store.log.get(onPath.body.id)
+  expect(stored !== undefined && (await verifyMessage(stored))).toBe(true)
+})
+
+test('says how many peers a message was handed to', async () => {
+  const { call, network } = await appForTest()
+  for (const topics of [['orders'], ['orders'], ['other']]) {
+    const { address } = await neighbour(network, topics)
+    await call('POST', '/v1/peers', { json: { multiaddr: address } })
+  }
+  expect((await call('POST', '/v1/messages', { json: { topic: 'orders', data: '' } })).body.recipients).toBe(2)
+})
+
+test.each([
+  [{ data: '\ud800' }, 'invalid_data'],
+  [{ data: 'a', encoding: 'base64' }, 'invalid_data'],
+  [{ data: 'YQ', encoding: 'base64' }, 'invalid_data'],
+  [{ data: 'YR==', encoding: 'base64' }, 'invalid_data'],
+  [{ data: '-_8=', encoding: 'base64' }, 'invalid_data'],
+  [{ data: 'YQ==\n', encoding: 'base64' }, 'invalid_data'],
+  [{ data: 'a', encoding: 'hex' }, 'invalid_request'],
+  [{ data: 'a', encodign: 'base64' }, 'invalid_request'],
+  [{ data: 7 }, 'invalid_request'],
+  [{ data: null }, 'invalid_request'],
+  [{}, 'invalid_request'],
+  [[], 'invalid_request'],
+  ['a', 'invalid_request'],
+  [null, 'invalid_request'],
+  [undefined, 'invalid_request'],
+])('refuses the body %j as %s, and neither stores nor joins anything', async (json, code) => {
+  const { call, store } = await appForTest()
+  const answer = await call('POST', '/v1/topics/orders/messages', json === undefined ? {} : { json })
+  expect(answer).toMatchObject({ status: 400, body: { code, retryable: false } })
+  expect(await store.topics.joined()).toEqual([])
+  expect((await store.log.position()).tip).toBe(0)
+})
+
+test('names the field that is wrong', async () => {
+  const { call } = await appForTest()
+  const { body } = await call('POST', '/v1/messages', { json: { topic: '', data: 1, encodign: 'x' } })
+  expect(body.code).toBe('invalid_topic')
+  expect(body.errors.map(({ path }: { path: string }) => path).toSorted()).toEqual(['data', 'encodign', 'topic'])
+})
+
+test('tells a message that is too large from a body that is', async () => {
+  const { call, store } = await appForTest({ limits: { maxMessageBytes: 100, maxBodyBytes: 1_024 } })
+  expect(await call('POST', '/v1/messages', { json: { topic: 'a', data: 'é'.repeat(50) } })).toMatchObject({ status: 201 })
+  expect(await call('POST', '/v1/messages', { json: { topic: 'b', data: 'é'.repeat(51) } })).toMatchObject({
+    status: 413,
+    body: { code: 'message_too_large' },
+  })
+  expect(await call('POST', '/v1/messages', { json: { topic: 'b', data: 'x'.repeat(1_024) } })).toMatchObject({
+    status: 413,
+    body: { code: 'body_too_large' },
+  })
+  expect(await store.topics.joined()).toEqual(['a'])
+})
+
+test('answers the newest page first when nothing is said, and goes back page by page', async () => {
+  const app = await appForTest()
+  await published(7, app)
+  const pages: string[][] = []
+  let query = '?limit=3'
+  for (;;) {
+    const { body } = await app.call('GET', `/v1/messages${query}`)
+    pages.push(data(body.items))
+    if (body.caughtUp) break
+    query = `?limit=3&before=${body.next}`
+  }
+  expect(pages).toEqual([['6', '5', '4'], ['3', '2', '1'], ['0']])
+})
+
+test('goes on from a cursor, oldest first, until it has caught up, and then from where it stopped', async () => {
+  const app = await appForTest()
+  await published(7, app)
+  const seen: string[] = []
+  let after = 'earliest'
+  for (;;) {
+    const { body } = await app.call('GET', `/v1/topics/even/messages?limit=2&after=${after}`)
+    seen.push(...data(body.items))
+    after = body.next
+    if (body.caughtUp) break
+  }
+  expect(seen).toEqual(['0', '2', '4', '6'])
+  expect((await app.call('GET', `/v1/messages?after=${after}`)).body).toMatchObject({ items: [], next: after, caughtUp: true })
+  await app.publish('even', 'message 8')
+  expect(data((await app.call('GET', `/v1/messages?after=${after}`)).body.items)).toEqual(['8'])
+})
+
+test('reads between two cursors in either order, both excluded', async () => {
+  const app = await appForTest()
+  const items = await published(6, app)
+  const range = `after=${items[1]?.cursor}&before=${items[5]?.cursor}`
+  const asc = await app.call('GET', `/v1/messages?${range}`)
+  expect(data(asc.body.items)).toEqual(['2', '3', '4'])
+  const desc = await app.call('GET', `/v1/messages?${range}&order=desc&limit=2`)
+  expect(data(desc.body.items)).toEqual(['4', '3'])
+  expect(desc.body.caughtUp).toBe(false)
+  const rest = await app.call('GET', `/v1/messages?after=${items[1]?.cursor}&before=${desc.body.next}&order=desc`)
+  expect(data(rest.body.items)).toEqual(['2'])
+  expect(rest.body.caughtUp).toBe(true)
+})
+
+test.each([
+  ['topic=even', ['6', '4', '2', '0']],
+  ['topic=even&topic=odd&limit=2', ['6', '5']],
+  ['topic=e*', ['6', '4', '2', '0']],
+  ['topic=*&limit=1', ['6']],
+  ['topic=nobody', []],
+  ['kind=topic&limit=1', ['6']],
+  ['kind=direct', []],
+  ['since=2999-01-01T00:00:00Z', []],
+  ['until=1999-01-01T00:00:00%2B02:00', []],
+  ['since=1999-01-01T00:00:00.000Z&order=asc&limit=2', ['0', '1']],
+  ['before=earliest', []],
+  ['before=latest&limit=2', ['6', '5']],
+  ['after=latest', []],
+  ['after=latest&order=desc', []],
+  ['from=12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz', []],
+])('filters by %s', async (query, expected) => {
+  const app = await appForTest()
+  await published(7, app)
+  const { status, body } = await app.call('GET', `/v1/messages?${query}`)
+  expect(status).toBe(200)
+  expect(data(body.items)).toEqual(expected)
+})
+
+test('finds messages by their author in every form of its peer id', async () => {
+  const app = await appForTest()
+  await published(2, app)
+  expect((await app.call('GET', `/v1/messages?from=${app.engine.peerId}`)).body.items).toHaveLength(2)
+})
+
+test('takes a topic in the path literally, and a pattern only in the query', async () => {
+  const app = await appForTest()
+  await app.publish('star*', 'message 1')
+  await app.publish('stars', 'message 2')
+  expect(data((await app.call('GET', '/v1/topics/star*/messages')).body.items)).toEqual(['1'])
+  expect(data((await app.call('GET', '/v1/messages?topic=star*')).body.items)).toEqual(['2', '1'])
+})
+
+test('gives data as base64 to those who ask', async () => {
+  const { call, publish } = await appForTest()
+  const { id } = await publish('orders', 'a')
+  const asked = { data: 'YQ==', encoding: 'base64' }
+  expect((await call('GET', `/v1/messages/${id}?encoding=base64`)).body).toMatchObject(asked)
+  expect((await call('GET', '/v1/messages?encoding=base64')).body.items).toMatchObject([asked])
+  expect((await call('GET', '/v1/topics/orders/messages?encoding=base64')).body.items).toMatchObject([asked])
+})
+
+test.each([
+  ['after=nonsense', 400, 'invalid_cursor'],
+  ['after=memory.01', 400, 'invalid_cursor'],
+  ['after=', 400, 'invalid_cursor'],
+  ['before=memory.-1', 400, 'invalid_cursor'],
+  ['after=memory.9007199254740993', 400, 'invalid_cursor'],
+  ['after=other.1', 409, 'cursor_epoch_mismatch'],
+  ['before=other.1', 409, 'cursor_epoch_mismatch'],
+  ['after=memory.99', 409, 'cursor_ahead'],
+  ['before=memory.99', 409, 'cursor_ahead'],
+  [`after=${'x'.repeat(65)}`, 400, 'invalid_request'],
+  ['after=latest&after=latest', 400, 'invalid_request'],
+  ['order=ascending', 400, 'invalid_request'],
+  ['kind=any', 400, 'invalid_request'],
+  ['encoding=hex', 400, 'invalid_request'],
+  ['since=yesterday', 400, 'invalid_request'],
+  ['since=2026-02-30T00:00:00Z', 400, 'invalid_request'],
+  ['waitms=1', 400, 'invalid_request'],
+  ['topic=', 400, 'invalid_topic'],
+  ['topic=a&topic=%00', 400, 'invalid_topic'],
+  ['from=me', 400, 'invalid_peer_id'],
+  ['topic=%zz', 400, 'invalid_request'],
+  ['topic=%ff', 400, 'invalid_request'],
+])('answers %s with %s %s', async (query, status, code) => {
+  const app = await appForTest()
+  await published(3, app)
+  const answer = await app.call('GET', `/v1/messages?${query}`)
+  expect(answer).toMatchObject({ status, body: { code } })
+  if (status === 409) expect(answer.body).toMatchObject({ epoch: 'memory', earliest: 'memory.0', latest: 'memory.3' })
+})
+
+test('answers 410 with where to go on when messages that match were pruned', async () => {
+  const app = await appForTest()
+  await published(3, app)
+  const position = { tip: 3, earliest: 2, prunedThrough: 2 }
+  app.store.log.position = async () => position
+  expect(await app.call('GET', '/v1/messages?after=memory.1')).toMatchObject({
+    status: 410,
+    body: { code: 'cursor_expired', epoch: 'memory', earliest: 'memory.2', latest: 'memory.3', retryable: false },
+  })
+  expect(await app.call('GET', '/v1/messages?after=memory.2')).toMatchObject({ status: 200 })
+})
+
+test('does not find a message that is not there', async () => {
+  const { call } = await appForTest()
+  for (const path of ['/v1/messages/nothing', '/v1/messages/nothing/data']) {
+    expect(await call('GET', path)).toMatchObject({ status: 404, body: { code: 'message_not_found' } })
+  }
+})
+
+test('hands out the bytes as they are, as a download that may be kept', async () => {
+  const { call } = await appForTest()
+  const { body } = await call('POST', '/v1/messages', { json: { topic: 'a', data: '/wA8c2NyaXB0Pg==', encoding: 'base64' } })
+  const path = `/v1/messages/${body.id}/data`
+  const answer = await call('GET', path)
+  expect(answer.body).toEqual(Buffer.from('/wA8c2NyaXB0Pg==', 'base64'))
+  expect(answer.headers).toMatchObject({
+    'content-type': 'application/octet-stream',
+    'content-disposition': `attachment; filename="${body.id}.bin"`,
+    'x-content-type-options': 'nosniff',
+    'cache-control': expect.stringContaining('immutable'),
+    'content-length': '10',
+  })
+  const etag = answer.headers['etag'] ?? ''
+  for (const condition of [etag, `"x", W/${etag}`, '*']) {
+    expect(await call('GET', path, { headers: { 'if-none-match': condition } })).toMatchObject({ status: 304 })
+  }
+  expect(await call('GET', path, { headers: { 'if-none-match': '"x"' } })).toMatchObject({ status: 200 })
+})

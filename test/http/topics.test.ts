@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest'
+import { appForTest, neighbour } from './app-for-test.ts'
+
+test('joins a topic once, says whether it is new, and shows it', async () => {
+  const { call, engine } = await appForTest()
+  const first = await call('PUT', '/v1/topics/orders%2Fnew')
+  expect(first).toMatchObject({ status: 201, headers: { location: '/v1/topics/orders%2Fnew' } })
+  expect(first.body).toEqual({ topic: 'orders/new', joined: true, messages: 0, bytes: 0, earliest: null, latest: null, subscribers: 0 })
+  const again = await call('PUT', '/v1/topics/orders%2Fnew', { json: {} })
+  expect(again).toMatchObject({ status: 200, body: first.body })
+  expect(await engine.topics()).toEqual(['orders/new'])
+  expect(await call('GET', '/v1/topics/orders%2Fnew')).toMatchObject({ status: 200, body: first.body })
+})
+
+test('joins a topic that is named in the body', async () => {
+  const { call } = await appForTest()
+  expect(await call('POST', '/v1/topics', { json: { topic: 'a/b' } })).toMatchObject({ status: 201, headers: { location: '/v1/topics/a%2Fb' } })
+  expect(await call('POST', '/v1/topics', { json: { topic: 'a/b' } })).toMatchObject({ status: 200 })
+})
+
+test('counts what is stored of a topic and who else is there', async () => {
+  const { call, publish, network } = await appForTest()
+  const other = await neighbour(network, ['orders'])
+  await call('POST', '/v1/peers', { json: { multiaddr: other.address } })
+  const first = await publish('orders', 'one')
+  const last = await publish('orders', 'three')
+  const { body } = await call('GET', '/v1/topics/orders')
+  expect(body).toMatchObject({ messages: 2, bytes: 8, latest: last.cursor, subscribers: 1 })
+  const after = await call('GET', `/v1/topics/orders/messages?after=${body.earliest}`)
+  expect(after.body.items[0].id).toBe(first.id)
+})
+
+test('lists topics by name, page by page', async () => {
+  const { call } = await appForTest()
+  for (const topic of ['c', 'a', 'é', 'b']) await call('PUT', `/v1/topics/${encodeURIComponent(topic)}`)
+  const first = await call('GET', '/v1/topics?limit=3')
+  expect(first.body.items.map(({ topic }: { topic: string }) => topic)).toEqual(['a', 'b', 'c'])
+  expect(first.body.next).toBe('c')
+  const second = await call('GET', `/v1/topics?limit=3&after=${first.body.next}`)
+  expect(second.body).toMatchObject({ items: [{ topic: 'é' }], next: null })
+})
+
+test('leaves a topic and keeps its messages', async () => {
+  const { call, publish, engine } = await appForTest()
+  await publish('orders', 'one')
+  expect(await call('DELETE', '/v1/topics/orders')).toMatchObject({ status: 204 })
+  expect(await engine.topics()).toEqual([])
+  expect((await call('GET', '/v1/topics/orders')).body).toMatchObject({ joined: false, messages: 1 })
+  expect(await call('DELETE', '/v1/topics/orders')).toMatchObject({ status: 204 })
+})
+
+test('does not find a topic that nobody joined', async () => {
+  const { call } = await appForTest()
+  for (const method of ['GET', 'DELETE']) {
+    expect(await call(method, '/v1/topics/nowhere')).toMatchObject({ status: 404, body: { code: 'topic_not_found' } })
+  }
+})
+
+test('refuses more topics than the limit, and says so in 429', async () => {
+  const { call, engine } = await appForTest({ limits: { maxJoinedTopics: 2 } })
+  await call('PUT', '/v1/topics/a')
+  await call('PUT', '/v1/topics/b')
+  const refused = await call('PUT', '/v1/topics/c')
+  expect(refused).toMatchObject({ status: 429, body: { code: 'topic_limit' }, headers: { 'retry-after': expect.stringMatching(/^\d+$/) } })
+  expect(await engine.topics()).toEqual(['a', 'b'])
+  expect(await call('PUT', '/v1/topics/a')).toMatchObject({ status: 200 })
+  await call('DELETE', '/v1/topics/a')
+  expect(await call('PUT', '/v1/topics/c')).toMatchObject({ status: 201 })
+})
+
+test.each([
+  ['PUT', '/v1/topics/', undefined, 'invalid_topic'],
+  ['PUT', '/v1/topics/%00', undefined, 'invalid_topic'],
+  ['PUT', '/v1/topics/%2e%2e', undefined, 'invalid_topic'],
+  ['PUT', '/v1/topics/tab%09', undefined, 'invalid_topic'],
+  ['PUT', `/v1/topics/${'x'.repeat(257)}`, undefined, 'invalid_topic'],
+  ['PUT', `/v1/topics/${'é'.repeat(129)}`, undefined, 'invalid_topic'],
+  ['PUT', `/v1/topics/${'x'.repeat(800)}`, undefined, 'uri_too_long'],
+  ['PUT', '/v1/topics/%E0%A4%A', undefined, 'invalid_request'],
+  ['PUT', '/v1/topics/%ff', undefined, 'invalid_request'],
+  ['PUT', '/v1/topics/a', { retention: { maxAgeMs: 1 } }, 'invalid_request'],
+  ['PUT', '/v1/topics/a?purge=true', undefined, 'invalid_request'],
+  ['POST', '/v1/topics', {}, 'invalid_request'],
+  ['POST', '/v1/topics', { topic: 7 }, 'invalid_request'],
+  ['POST', '/v1/topics', { topic: '' }, 'invalid_topic'],
+  ['POST', '/v1/topics', { topic: '.' }, 'invalid_topic'],
+  ['POST', '/v1/topics', { topic: '\ud800' }, 'invalid_topic'],
+  ['POST', '/v1/topics', { topic: 'x'.repeat(257) }, 'invalid_topic'],
+  ['POST', '/v1/topics', { topic: 'a', extra: 1 }, 'invalid_request'],
+  ['POST', '/v1/topics', undefined, 'invalid_request'],
+  ['GET', '/v1/topics?limit=0', undefined, 'invalid_request'],
+  ['GET', '/v1/topics?limit=501', undefined, 'invalid_request'],
+  ['GET', '/v1/topics?limit=1e1', undefined, 'invalid_request'],
+  ['GET', '/v1/topics?limit=', undefined, 'invalid_request'],
+  ['GET', '/v1/topics?limit=1&limit=2', undefined, 'invalid_request'],
+  ['GET', '/v1/topics?limti=1', undefined, 'invalid_request'],
+  ['GET', '/v1/topics?__proto__=1', undefined, 'invalid_request'],
+  ['GET', '/v1/topics?after=%00', undefined, 'invalid_topic'],
+])('%s %s %j answers %s and joins nothing', async (method, path, json, code) => {
+  const { call, store } = await appForTest()
+  const answer = await call(method, path, json === undefined ? {} : { json })
+  expect(answer.body.code).toBe(code)
+  expect(answer.status).toBe(code === 'uri_too_long' ? 414 : 400)
+  expect(await store.topics.joined()).toEqual([])
+})
+
+test('takes topics of 256 bytes of any script in a path', async () => {
+  const { call } = await appForTest()
+  for (const topic of ['x'.repeat(256), '話'.repeat(85), 'a b?c#d%e/f', '*', 'ä\u0301']) {
+    expect((await call('PUT', `/v1/topics/${encodeURIComponent(topic)}`)).body.topic).toBe(topic)
+  }
+})

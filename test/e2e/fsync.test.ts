@@ -26,6 +26,7 @@ test.skipIf(!hasStrace)('an fsync of the log lies between each append and its 20
   const calls = 'trace=pwrite64,fsync,fdatasync,write,writev'
   const gateway = await gatewayForTest(quietEnvironment(join(directory, 'data')), [
     'strace',
+    '-D',
     '-f',
     '-y',
     '-s',

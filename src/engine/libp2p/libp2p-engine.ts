@@ -144,6 +144,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
 
   async function startNode(): Promise<void> {
     if (running !== undefined) return
+    datastore.open()
     const node = await createNode({ ...init, seed: identity.seed }, { policy, gater, datastore })
     listenTo(node)
     const { pubsub } = node.services
@@ -169,7 +170,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const connected = links.peers(stopping.node)
     await stopping.node.stop()
     for (const { peerId: other } of connected) links.gone(other)
-    await datastore.flush()
+    await datastore.close()
   }
 
   function inTurn(work: () => Promise<void>): Promise<void> {

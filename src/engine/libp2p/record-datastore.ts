@@ -13,6 +13,7 @@ const maxWaiting = 500
 export class RecordDatastore extends BaseDatastore {
   readonly #records: RecordStore
   readonly #log: Logger
+  #closed = false
   /** Changes not written yet; without a value, a delete. */
   #waiting = new Map<string, Uint8Array | undefined>()
   #writing: Promise<void> = Promise.resolve()
@@ -53,6 +54,17 @@ export class RecordDatastore extends BaseDatastore {
     for (const { key } of await this.#list(query.prefix)) yield key
   }
 
+  /** Takes changes again after a close. */
+  open(): void {
+    this.#closed = false
+  }
+
+  /** Writes what waits. What a stopping node still says afterwards is dropped: the database may be closed by then. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.flush()
+  }
+
   /** Writes what waits. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
@@ -76,6 +88,7 @@ export class RecordDatastore extends BaseDatastore {
   }
 
   #change(key: Key, value: Uint8Array | undefined): void {
+    if (this.#closed) return
     this.#waiting.set(prefix + key.toString(), value)
     if (this.#waiting.size >= maxWaiting) this.#flushLater(0)
     else this.#timer ??= this.#flushLater(writeBehindMs)

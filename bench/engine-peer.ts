@@ -35,7 +35,11 @@ async function receive(total: number): Promise<void> {
 async function send(total: number, to: string): Promise<void> {
   engine.receive({ onMessage: async () => 'ignore' })
   await engine.start()
-  const subscribed = new Promise<void>((resolve) => engine.listen(({ type }) => type === 'topic:subscribe' && resolve()))
+  const subscribed = new Promise<void>((resolve) =>
+    engine.listen((event) => {
+      if (event.type === 'topic:subscribe') resolve()
+    }),
+  )
   await engine.dial(to, { source: 'rest', signal: AbortSignal.timeout(10_000) })
   await subscribed
   const data = Buffer.alloc(256)

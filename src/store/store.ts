@@ -44,7 +44,7 @@ export interface LogStore {
    * One step of a scan: messages with `after < seq <= through`, in the order asked, at most `limit` and at most about `maxBytes`
    * of data (but at least one). A step looks at a bounded number of rows, so it may end before either is reached: `scanned` is the
    * position up to which everything matching was answered; the scan is over when it equals the far end (`through`, or `after` in
-   * descending order, whose steps go down to `scanned` exclusive). `through` defaults to the tip.
+   * descending order, whose steps go down to `scanned` exclusive). `through` defaults to the tip, and one past it counts as the tip.
    */
   read(query: LogQuery): Promise<LogStep>
   /** The message with this public id, or undefined. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { NewMessage } from '../../src/model/message.ts'
+import type { NewMessage, StoredMessage } from '../../src/model/message.ts'
 import { messageId, sequenceBytes } from '../../src/model/signed-message.ts'
 import { matchesTopic, topicFilter } from '../../src/model/topic.ts'
 import type { LogQuery, Store } from '../../src/store/store.ts'
@@ -30,6 +30,39 @@ function newMessage(topic: string, fields: Partial<NewMessage> = {}): NewMessage
 }
 
 const otherAuthor = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'
+const firstTime = 1_700_000_000_000
+
+const someAuthors = fc.constantFrom(someAuthor, otherAuthor)
+const someTime = fc.integer({ min: firstTime, max: firstTime + 20 })
+
+/** Messages of a small log. */
+const someLog = fc.array(
+  fc.record({
+    topic: fc.constantFrom('a', 'ab', 'b', 'c'),
+    from: someAuthors,
+    receivedAt: someTime,
+    data: fc.uint8Array({ maxLength: 50 }),
+  }),
+  { minLength: 0, maxLength: 60, size: 'max' },
+)
+
+const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined })
+
+/** Bounds are percent of the log; one may lie past its end. */
+const someQuery = fc.record({
+  after: fc.nat(100),
+  through: maybe(fc.nat(120)),
+  order: fc.constantFrom('asc' as const, 'desc' as const),
+  limit: fc.integer({ min: 1, max: 15 }),
+  maxBytes: maybe(fc.integer({ min: 1, max: 500 })),
+  patterns: maybe(fc.subarray(['a', 'a*', 'b', 'c*', 'nothing', '*'], { minLength: 1 })),
+  kind: maybe(fc.constantFrom('topic' as const, 'direct' as const)),
+  from: maybe(fc.oneof(someAuthors, fc.constant('nobody'))),
+  since: maybe(someTime),
+  until: maybe(someTime),
+})
+type SomeQuery = typeof someQuery extends fc.Arbitrary<infer Query> ? Query : never
+
 const plain = (message: NewMessage) => ({
   ...message,
   data: [...message.data],
@@ -67,6 +100,16 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         if (whole.after >= whole.through) return seqs
       }
     }
+
+    test('starts and stops once however often it is told to', async () => {
+      const store = await open()
+      await store.start()
+      await store.log.append([newMessage('orders')])
+      await store.stop()
+      await store.stop()
+      await store.start()
+      expect((await store.log.position()).tip).toBeGreaterThan(0)
+    })
 
     describe('log', () => {
       test('begins empty', async () => {
@@ -218,55 +261,78 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await scan(store, { topics: topicFilter(['nee*', 'x']), order: 'desc' })).toEqual([seq])
       })
 
-      test('answers exactly what a naive reading of the log would', async () => {
-        const store = await open()
-        const topics = ['a', 'ab', 'b', 'c']
-        const messages = Array.from({ length: 300 }, (_, index) =>
-          newMessage(topics[(index * 7) % 4] ?? 'a', {
-            from: index % 3 === 0 ? otherAuthor : someAuthor,
-            receivedAt: 1_700_000_000_000 + ((index * 37) % 100),
-            data: new Uint8Array(index % 50),
-          }),
-        )
-        const { entries } = await store.log.append(messages)
-        const log = entries.map(({ message }) => message)
-        const tip = log.at(-1)?.seq ?? 0
-        const bound = fc.integer({ min: 0, max: tip })
-        const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined })
-        const time = fc.integer({ min: 1_700_000_000_000, max: 1_700_000_000_100 })
-        const queries = fc.record({
-          after: bound,
-          through: maybe(bound),
-          order: fc.constantFrom('asc' as const, 'desc' as const),
-          limit: fc.integer({ min: 1, max: 40 }),
-          maxBytes: maybe(fc.integer({ min: 1, max: 500 })),
-          patterns: maybe(fc.subarray(['a', 'a*', 'b', 'c*', 'nothing', '*'], { minLength: 1 })),
-          from: maybe(fc.constantFrom(someAuthor, otherAuthor, 'nobody')),
-          since: maybe(time),
-          until: maybe(time),
-        })
+      test('answers in every step exactly what a naive reading up to its end would', async () => {
         await fc.assert(
-          fc.asyncProperty(queries, async ({ patterns, ...rest }) => {
-            const filter = patterns === undefined ? undefined : topicFilter(patterns)
-            const through = rest.through ?? tip
-            const expected = log.filter(
-              (message) =>
-                message.seq > rest.after &&
-                message.seq <= through &&
-                (filter === undefined || matchesTopic(filter, message.topic)) &&
-                (rest.from === undefined || message.from === rest.from) &&
-                (rest.since === undefined || message.receivedAt >= rest.since) &&
-                (rest.until === undefined || message.receivedAt < rest.until),
-            )
-            const seqs = expected.map(({ seq }) => seq)
-            const query = { ...present(rest), ...(filter === undefined ? {} : { topics: filter }) }
-            const step = await store.log.read({ ...query, after: rest.after, order: rest.order, limit: rest.limit })
-            expect(step.messages.length).toBeLessThanOrEqual(rest.limit)
-            if (rest.after < through) expect(await scan(store, query)).toEqual(rest.order === 'asc' ? seqs : seqs.toReversed())
-            else expect(step.messages).toEqual([])
+          fc.asyncProperty(someLog, fc.array(someQuery, { minLength: 20, maxLength: 20 }), async (messages, queries) => {
+            const store = await open()
+            const { entries } = await store.log.append(messages.map(({ topic, ...fields }) => newMessage(topic, fields)))
+            const log = entries.map(({ message }) => message)
+            for (const query of queries) await walk(store, log, query)
+            await store.stop()
           }),
-          { numRuns: 150 },
+          { numRuns: 12 },
         )
+      })
+
+      test('does so on a log that is longer than a step', async () => {
+        const store = await open()
+        const log: StoredMessage[] = []
+        for (let batch = 0; batch < 10; batch++) {
+          const messages = Array.from({ length: 600 }, (_, index) =>
+            newMessage(index % 3 === 0 ? 'a' : 'b', { receivedAt: firstTime + batch }),
+          )
+          log.push(...(await store.log.append(messages)).entries.map(({ message }) => message))
+        }
+        await fc.assert(
+          fc.asyncProperty(someQuery, async (query) => {
+            await walk(store, log, { ...query, limit: query.limit * 100, maxBytes: undefined })
+          }),
+          { numRuns: 25 },
+        )
+      })
+
+      /** Takes a scan step by step to its end, and compares each with the log. */
+      async function walk(store: Store, log: StoredMessage[], { patterns, ...rest }: SomeQuery): Promise<void> {
+        const { after, order, limit, maxBytes = Number.POSITIVE_INFINITY, ...filter } = rest
+        const topics = patterns === undefined ? {} : { topics: topicFilter(patterns) }
+        const tip = log.at(-1)?.seq ?? 0
+        const at = (percent: number) => Math.round((tip * percent) / 100)
+        const range = { after: at(after), through: at(rest.through ?? 100) }
+        for (;;) {
+          const step = await store.log.read({ ...present({ ...filter, maxBytes: rest.maxBytes }), ...topics, ...range, order, limit })
+          const forward = order === 'asc'
+          const [low, high] = forward ? [range.after, step.scanned] : [step.scanned, range.through]
+          const expected = log.filter((message) => message.seq > low && message.seq <= high && matches(message, { patterns, ...rest }))
+          expect(step.messages.map(({ seq }) => seq)).toEqual((forward ? expected : expected.toReversed()).map(({ seq }) => seq))
+          expect(step.messages.length).toBeLessThanOrEqual(limit)
+          const bytes = step.messages.slice(0, -1).reduce((sum, { data }) => sum + data.length, 0)
+          expect(bytes).toBeLessThan(Math.max(maxBytes, 1))
+          const end = forward ? Math.max(range.after, Math.min(range.through, tip)) : range.after
+          if (step.scanned === end) return
+          // Otherwise it came nearer to the end.
+          if (forward) expect(step.scanned).toBeGreaterThan(range.after)
+          else expect(step.scanned).toBeLessThan(range.through)
+          if (forward) range.after = step.scanned
+          else range.through = step.scanned
+        }
+      }
+
+      function matches(message: StoredMessage, { patterns, from, since, until, kind }: SomeQuery): boolean {
+        return (
+          (patterns === undefined || matchesTopic(topicFilter(patterns), message.topic)) &&
+          (from === undefined || message.from === from) &&
+          (kind === undefined || message.kind === kind) &&
+          (since === undefined || message.receivedAt >= since) &&
+          (until === undefined || message.receivedAt < until)
+        )
+      }
+
+      test('ends a scan at the tip, also when it was to go further', async () => {
+        const store = await open()
+        const { entries } = await store.log.append([newMessage('a'), newMessage('a')])
+        const tip = entries[1]?.message.seq ?? 0
+        expect((await store.log.read({ after: 0, through: tip + 10, order: 'asc', limit: 10 })).scanned).toBe(tip)
+        expect(await store.log.read({ after: tip, order: 'asc', limit: 10 })).toEqual({ messages: [], scanned: tip })
       })
 
       test('remembers how far an author was sent, never back, over an orderly restart', async () => {

@@ -59,7 +59,7 @@ function checkHandshake({ headers }: FastifyRequest, reply: FastifyReply): void 
 }
 
 function upgradeRequired(reply: FastifyReply): UpgradeRequired {
-  reply.headers({ upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-version': '13' })
+  reply.headers({ upgrade: 'websocket', connection: 'upgrade, close', 'sec-websocket-version': '13' })
   return new UpgradeRequired(
     `Open this address with a WebSocket client (RFC 6455, version 13), as ws://<host>${streamPath}?topic=<topic>; GET /v1/messages reads messages by plain HTTP.`,
   )

@@ -105,7 +105,9 @@ function appliedMigrations(path: string): Set<string> {
   try {
     const table = database.row(`SELECT 1 FROM "sqlite_schema" WHERE "name" = '_prisma_migrations'`)
     if (table === undefined) return new Set()
-    const rows = database.rows('SELECT "migration_name" FROM "_prisma_migrations" WHERE "finished_at" IS NOT NULL AND "rolled_back_at" IS NULL')
+    const rows = database.rows(
+      'SELECT "migration_name" FROM "_prisma_migrations" WHERE "finished_at" IS NOT NULL AND "rolled_back_at" IS NULL',
+    )
     return new Set(Array.from(rows, (row) => String(row.migration_name)))
   } finally {
     database.close()

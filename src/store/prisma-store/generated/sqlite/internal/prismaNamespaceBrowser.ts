@@ -89,11 +89,11 @@ export const MessageScalarFieldEnum = {
   recipient: 'recipient',
   author: 'author',
   sequence: 'sequence',
-  data: 'data',
   dataAbsent: 'dataAbsent',
   signature: 'signature',
   publicKey: 'publicKey',
-  receivedAt: 'receivedAt'
+  receivedAt: 'receivedAt',
+  data: 'data'
 } as const
 
 export type MessageScalarFieldEnum = (typeof MessageScalarFieldEnum)[keyof typeof MessageScalarFieldEnum]

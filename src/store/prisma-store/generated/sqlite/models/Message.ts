@@ -44,11 +44,11 @@ export type MessageMinAggregateOutputType = {
   recipient: string | null
   author: string | null
   sequence: runtime.Bytes | null
-  data: runtime.Bytes | null
   dataAbsent: boolean | null
   signature: runtime.Bytes | null
   publicKey: runtime.Bytes | null
   receivedAt: bigint | null
+  data: runtime.Bytes | null
 }
 
 export type MessageMaxAggregateOutputType = {
@@ -59,11 +59,11 @@ export type MessageMaxAggregateOutputType = {
   recipient: string | null
   author: string | null
   sequence: runtime.Bytes | null
-  data: runtime.Bytes | null
   dataAbsent: boolean | null
   signature: runtime.Bytes | null
   publicKey: runtime.Bytes | null
   receivedAt: bigint | null
+  data: runtime.Bytes | null
 }
 
 export type MessageCountAggregateOutputType = {
@@ -74,11 +74,11 @@ export type MessageCountAggregateOutputType = {
   recipient: number
   author: number
   sequence: number
-  data: number
   dataAbsent: number
   signature: number
   publicKey: number
   receivedAt: number
+  data: number
   _all: number
 }
 
@@ -101,11 +101,11 @@ export type MessageMinAggregateInputType = {
   recipient?: true
   author?: true
   sequence?: true
-  data?: true
   dataAbsent?: true
   signature?: true
   publicKey?: true
   receivedAt?: true
+  data?: true
 }
 
 export type MessageMaxAggregateInputType = {
@@ -116,11 +116,11 @@ export type MessageMaxAggregateInputType = {
   recipient?: true
   author?: true
   sequence?: true
-  data?: true
   dataAbsent?: true
   signature?: true
   publicKey?: true
   receivedAt?: true
+  data?: true
 }
 
 export type MessageCountAggregateInputType = {
@@ -131,11 +131,11 @@ export type MessageCountAggregateInputType = {
   recipient?: true
   author?: true
   sequence?: true
-  data?: true
   dataAbsent?: true
   signature?: true
   publicKey?: true
   receivedAt?: true
+  data?: true
   _all?: true
 }
 
@@ -233,11 +233,11 @@ export type MessageGroupByOutputType = {
   recipient: string | null
   author: string
   sequence: runtime.Bytes
-  data: runtime.Bytes
   dataAbsent: boolean
   signature: runtime.Bytes
   publicKey: runtime.Bytes | null
   receivedAt: bigint
+  data: runtime.Bytes
   _count: MessageCountAggregateOutputType | null
   _avg: MessageAvgAggregateOutputType | null
   _sum: MessageSumAggregateOutputType | null
@@ -271,11 +271,11 @@ export type MessageWhereInput = {
   recipient?: Prisma.StringNullableFilter<"Message"> | string | null
   author?: Prisma.StringFilter<"Message"> | string
   sequence?: Prisma.BytesFilter<"Message"> | runtime.Bytes
-  data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
   dataAbsent?: Prisma.BoolFilter<"Message"> | boolean
   signature?: Prisma.BytesFilter<"Message"> | runtime.Bytes
   publicKey?: Prisma.BytesNullableFilter<"Message"> | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
+  data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }
 
 export type MessageOrderByWithRelationInput = {
@@ -286,11 +286,11 @@ export type MessageOrderByWithRelationInput = {
   recipient?: Prisma.SortOrderInput | Prisma.SortOrder
   author?: Prisma.SortOrder
   sequence?: Prisma.SortOrder
-  data?: Prisma.SortOrder
   dataAbsent?: Prisma.SortOrder
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrderInput | Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  data?: Prisma.SortOrder
 }
 
 export type MessageWhereUniqueInput = Prisma.AtLeast<{
@@ -304,11 +304,11 @@ export type MessageWhereUniqueInput = Prisma.AtLeast<{
   recipient?: Prisma.StringNullableFilter<"Message"> | string | null
   author?: Prisma.StringFilter<"Message"> | string
   sequence?: Prisma.BytesFilter<"Message"> | runtime.Bytes
-  data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
   dataAbsent?: Prisma.BoolFilter<"Message"> | boolean
   signature?: Prisma.BytesFilter<"Message"> | runtime.Bytes
   publicKey?: Prisma.BytesNullableFilter<"Message"> | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
+  data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }, "seq" | "id">
 
 export type MessageOrderByWithAggregationInput = {
@@ -319,11 +319,11 @@ export type MessageOrderByWithAggregationInput = {
   recipient?: Prisma.SortOrderInput | Prisma.SortOrder
   author?: Prisma.SortOrder
   sequence?: Prisma.SortOrder
-  data?: Prisma.SortOrder
   dataAbsent?: Prisma.SortOrder
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrderInput | Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  data?: Prisma.SortOrder
   _count?: Prisma.MessageCountOrderByAggregateInput
   _avg?: Prisma.MessageAvgOrderByAggregateInput
   _max?: Prisma.MessageMaxOrderByAggregateInput
@@ -342,11 +342,11 @@ export type MessageScalarWhereWithAggregatesInput = {
   recipient?: Prisma.StringNullableWithAggregatesFilter<"Message"> | string | null
   author?: Prisma.StringWithAggregatesFilter<"Message"> | string
   sequence?: Prisma.BytesWithAggregatesFilter<"Message"> | runtime.Bytes
-  data?: Prisma.BytesWithAggregatesFilter<"Message"> | runtime.Bytes
   dataAbsent?: Prisma.BoolWithAggregatesFilter<"Message"> | boolean
   signature?: Prisma.BytesWithAggregatesFilter<"Message"> | runtime.Bytes
   publicKey?: Prisma.BytesNullableWithAggregatesFilter<"Message"> | runtime.Bytes | null
   receivedAt?: Prisma.BigIntWithAggregatesFilter<"Message"> | bigint | number
+  data?: Prisma.BytesWithAggregatesFilter<"Message"> | runtime.Bytes
 }
 
 export type MessageCreateInput = {
@@ -357,11 +357,11 @@ export type MessageCreateInput = {
   recipient?: string | null
   author: string
   sequence: runtime.Bytes
-  data: runtime.Bytes
   dataAbsent: boolean
   signature: runtime.Bytes
   publicKey?: runtime.Bytes | null
   receivedAt: bigint | number
+  data: runtime.Bytes
 }
 
 export type MessageUncheckedCreateInput = {
@@ -372,11 +372,11 @@ export type MessageUncheckedCreateInput = {
   recipient?: string | null
   author: string
   sequence: runtime.Bytes
-  data: runtime.Bytes
   dataAbsent: boolean
   signature: runtime.Bytes
   publicKey?: runtime.Bytes | null
   receivedAt: bigint | number
+  data: runtime.Bytes
 }
 
 export type MessageUpdateInput = {
@@ -387,11 +387,11 @@ export type MessageUpdateInput = {
   recipient?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   author?: Prisma.StringFieldUpdateOperationsInput | string
   sequence?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   dataAbsent?: Prisma.BoolFieldUpdateOperationsInput | boolean
   signature?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type MessageUncheckedUpdateInput = {
@@ -402,11 +402,11 @@ export type MessageUncheckedUpdateInput = {
   recipient?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   author?: Prisma.StringFieldUpdateOperationsInput | string
   sequence?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   dataAbsent?: Prisma.BoolFieldUpdateOperationsInput | boolean
   signature?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type MessageCreateManyInput = {
@@ -417,11 +417,11 @@ export type MessageCreateManyInput = {
   recipient?: string | null
   author: string
   sequence: runtime.Bytes
-  data: runtime.Bytes
   dataAbsent: boolean
   signature: runtime.Bytes
   publicKey?: runtime.Bytes | null
   receivedAt: bigint | number
+  data: runtime.Bytes
 }
 
 export type MessageUpdateManyMutationInput = {
@@ -432,11 +432,11 @@ export type MessageUpdateManyMutationInput = {
   recipient?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   author?: Prisma.StringFieldUpdateOperationsInput | string
   sequence?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   dataAbsent?: Prisma.BoolFieldUpdateOperationsInput | boolean
   signature?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type MessageUncheckedUpdateManyInput = {
@@ -447,11 +447,11 @@ export type MessageUncheckedUpdateManyInput = {
   recipient?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   author?: Prisma.StringFieldUpdateOperationsInput | string
   sequence?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   dataAbsent?: Prisma.BoolFieldUpdateOperationsInput | boolean
   signature?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type MessageCountOrderByAggregateInput = {
@@ -462,11 +462,11 @@ export type MessageCountOrderByAggregateInput = {
   recipient?: Prisma.SortOrder
   author?: Prisma.SortOrder
   sequence?: Prisma.SortOrder
-  data?: Prisma.SortOrder
   dataAbsent?: Prisma.SortOrder
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  data?: Prisma.SortOrder
 }
 
 export type MessageAvgOrderByAggregateInput = {
@@ -482,11 +482,11 @@ export type MessageMaxOrderByAggregateInput = {
   recipient?: Prisma.SortOrder
   author?: Prisma.SortOrder
   sequence?: Prisma.SortOrder
-  data?: Prisma.SortOrder
   dataAbsent?: Prisma.SortOrder
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  data?: Prisma.SortOrder
 }
 
 export type MessageMinOrderByAggregateInput = {
@@ -497,11 +497,11 @@ export type MessageMinOrderByAggregateInput = {
   recipient?: Prisma.SortOrder
   author?: Prisma.SortOrder
   sequence?: Prisma.SortOrder
-  data?: Prisma.SortOrder
   dataAbsent?: Prisma.SortOrder
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  data?: Prisma.SortOrder
 }
 
 export type MessageSumOrderByAggregateInput = {
@@ -543,11 +543,11 @@ export type MessageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   recipient?: boolean
   author?: boolean
   sequence?: boolean
-  data?: boolean
   dataAbsent?: boolean
   signature?: boolean
   publicKey?: boolean
   receivedAt?: boolean
+  data?: boolean
 }, ExtArgs["result"]["message"]>
 
 export type MessageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -558,11 +558,11 @@ export type MessageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   recipient?: boolean
   author?: boolean
   sequence?: boolean
-  data?: boolean
   dataAbsent?: boolean
   signature?: boolean
   publicKey?: boolean
   receivedAt?: boolean
+  data?: boolean
 }, ExtArgs["result"]["message"]>
 
 export type MessageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -573,11 +573,11 @@ export type MessageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   recipient?: boolean
   author?: boolean
   sequence?: boolean
-  data?: boolean
   dataAbsent?: boolean
   signature?: boolean
   publicKey?: boolean
   receivedAt?: boolean
+  data?: boolean
 }, ExtArgs["result"]["message"]>
 
 export type MessageSelectScalar = {
@@ -588,14 +588,14 @@ export type MessageSelectScalar = {
   recipient?: boolean
   author?: boolean
   sequence?: boolean
-  data?: boolean
   dataAbsent?: boolean
   signature?: boolean
   publicKey?: boolean
   receivedAt?: boolean
+  data?: boolean
 }
 
-export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "kind" | "topic" | "recipient" | "author" | "sequence" | "data" | "dataAbsent" | "signature" | "publicKey" | "receivedAt", ExtArgs["result"]["message"]>
+export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "kind" | "topic" | "recipient" | "author" | "sequence" | "dataAbsent" | "signature" | "publicKey" | "receivedAt" | "data", ExtArgs["result"]["message"]>
 
 export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Message"
@@ -611,7 +611,6 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      * The author's sequence number, 8 bytes, big endian.
      */
     sequence: runtime.Bytes
-    data: runtime.Bytes
     /**
      * The message had no data field, which signs differently from an empty one.
      */
@@ -622,6 +621,10 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      * Milliseconds since 1970.
      */
     receivedAt: bigint
+    /**
+     * The last column: SQLite finds what comes after a large value only through all of its overflow pages, and a scan looks at the others.
+     */
+    data: runtime.Bytes
   }, ExtArgs["result"]["message"]>
   composites: {}
 }
@@ -1052,11 +1055,11 @@ export interface MessageFieldRefs {
   readonly recipient: Prisma.FieldRef<"Message", 'String'>
   readonly author: Prisma.FieldRef<"Message", 'String'>
   readonly sequence: Prisma.FieldRef<"Message", 'Bytes'>
-  readonly data: Prisma.FieldRef<"Message", 'Bytes'>
   readonly dataAbsent: Prisma.FieldRef<"Message", 'Boolean'>
   readonly signature: Prisma.FieldRef<"Message", 'Bytes'>
   readonly publicKey: Prisma.FieldRef<"Message", 'Bytes'>
   readonly receivedAt: Prisma.FieldRef<"Message", 'BigInt'>
+  readonly data: Prisma.FieldRef<"Message", 'Bytes'>
 }
     
 

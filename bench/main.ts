@@ -1,0 +1,40 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { benchAppend } from './append.ts'
+import type { BenchResult } from './result.ts'
+import { benchRoad } from './road.ts'
+
+/** `npm run bench [name]`: the limits and the subject in the same run, as a table and as bench/results/<time>.json. */
+const benchmarks: Record<string, () => Promise<BenchResult>> = {
+  road: () => benchRoad({ messages: 8_000 }),
+  append: () => benchAppend(),
+}
+
+const wanted = process.argv.slice(2)
+const results: BenchResult[] = []
+for (const [name, run] of Object.entries(benchmarks)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  const result = await run()
+  results.push(result)
+  print(result)
+}
+await save()
+
+function print({ name, rows }: BenchResult): void {
+  console.log(`\n${name}`)
+  const width = Math.max(...rows.map(({ label }) => label.length))
+  for (const { label, value, unit, ofLimit } of rows) {
+    const share = ofLimit === undefined ? '' : `   ${ofLimit.toFixed(2)} of the limit`
+    console.log(`  ${label.padEnd(width)}  ${value.toFixed(value < 100 ? 2 : 0).padStart(10)} ${unit}${share}`)
+  }
+}
+
+async function save(): Promise<void> {
+  const directory = new URL('./results/', import.meta.url)
+  await mkdir(directory, { recursive: true })
+  const at = new Date().toISOString()
+  const machine = { cpus: cpus().length, model: cpus()[0]?.model, node: process.version }
+  const file = new URL(`${at.replaceAll(':', '-')}.json`, directory)
+  await writeFile(file, `${JSON.stringify({ at, machine, results }, null, 2)}\n`)
+  console.log(`\nwritten to ${file.pathname}`)
+}

@@ -1,0 +1,158 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor, MessageNotFound } from '../src/errors.ts'
+import { createHistory, type History } from '../src/history.ts'
+import { formatCursor } from '../src/model/cursor.ts'
+import type { NewMessage } from '../src/model/message.ts'
+import type { LogQuery, LogStore } from '../src/store/store.ts'
+import { createMemoryStore } from './fixtures/memory-store.ts'
+import { storedMessage } from './fixtures/messages.ts'
+
+const { signal } = new AbortController()
+const wide = { maxReadMessages: 500, maxReadBytes: 1_000_000 }
+
+/** A history over messages of the given topics, in this order. */
+async function historyOf(topics: string[], limits = wide, change: (log: LogStore) => Partial<LogStore> = () => ({})) {
+  const { log } = createMemoryStore()
+  const messages: NewMessage[] = topics.map((topic, index) => storedMessage(index + 1, topic))
+  await log.append(messages)
+  return createHistory({ limits }, { log: { ...log, ...change(log) } })
+}
+
+/** All pages of a walk, by the numbers of their messages. */
+async function walk(history: History, order: 'asc' | 'desc', limit: number, topic?: string): Promise<number[][]> {
+  const pages: number[][] = []
+  const topics = topic === undefined ? undefined : { exact: [topic], prefixes: [] }
+  let position: string | undefined = order === 'asc' ? 'earliest' : undefined
+  for (;;) {
+    const page = await history.page({ [order === 'asc' ? 'after' : 'before']: position, order, limit, topics }, { signal })
+    pages.push(page.items.map(({ seq }) => seq))
+    if (page.caughtUp) return pages
+    position = formatCursor(page.epoch, page.next)
+  }
+}
+
+describe('resolve', () => {
+  test('knows the words and cursors of its log', async () => {
+    const history = await historyOf(['a', 'b', 'a', 'b'])
+    expect(await history.resolve('earliest')).toBe(0)
+    expect(await history.resolve('earliest', { exact: ['b'], prefixes: [] })).toBe(1)
+    expect(await history.resolve('latest')).toBe(4)
+    expect(await history.resolve('memory.0')).toBe(0)
+    expect(await history.resolve('memory.4')).toBe(4)
+  })
+
+  test('refuses what is no cursor, of another log, or past the tip, and says where to go on', async () => {
+    const history = await historyOf(['a', 'b'])
+    await expect(history.resolve('Earliest')).rejects.toThrow(InvalidCursor)
+    await expect(history.resolve('other.1')).rejects.toThrow(CursorEpochMismatch)
+    await expect(history.resolve('memory.3', { exact: ['b'], prefixes: [] })).rejects.toThrow(CursorAhead)
+    await expect(history.resolve('memory.3', { exact: ['b'], prefixes: [] })).rejects.toMatchObject({
+      extensions: { earliest: 'memory.1', latest: 'memory.2', epoch: 'memory' },
+    })
+  })
+
+  test('expires a cursor only for those whose messages were pruned after it', async () => {
+    const history = await historyOf(['a', 'b', 'a', 'b'], wide, () => ({
+      position: async (filter) => ({ tip: 4, earliest: 2, prunedThrough: filter?.exact[0] === 'b' ? 2 : 1 }),
+    }))
+    await expect(history.resolve('memory.1', { exact: ['b'], prefixes: [] })).rejects.toThrow(CursorExpired)
+    expect(await history.resolve('memory.1', { exact: ['a'], prefixes: [] })).toBe(1)
+    expect(await history.resolve('memory.2', { exact: ['b'], prefixes: [] })).toBe(2)
+    await expect(history.resolve('memory.0')).rejects.toMatchObject({ extensions: { earliest: 'memory.2', latest: 'memory.4' } })
+  })
+})
+
+describe('page', () => {
+  test('begins at the newest when nothing is said, and at the oldest after a position', async () => {
+    const history = await historyOf(['a', 'b', 'c'])
+    expect((await history.page({ limit: 2 }, { signal })).items.map(({ seq }) => seq)).toEqual([3, 2])
+    expect((await history.page({ after: 'earliest', limit: 2 }, { signal })).items.map(({ seq }) => seq)).toEqual([1, 2])
+    expect((await history.page({ before: 'memory.3', limit: 2 }, { signal })).items.map(({ seq }) => seq)).toEqual([2, 1])
+    expect((await history.page({ after: 'memory.1', before: 'memory.3', limit: 2 }, { signal })).items.map(({ seq }) => seq)).toEqual([2])
+  })
+
+  test('answers a position to go on from also when it is empty', async () => {
+    const empty = await historyOf([])
+    expect(await empty.page({ limit: 5 }, { signal })).toEqual({ items: [], next: 0, caughtUp: true, epoch: 'memory' })
+    const history = await historyOf(['a', 'a'])
+    expect(await history.page({ after: 'latest', limit: 5 }, { signal })).toMatchObject({ items: [], next: 2, caughtUp: true })
+    const none = { exact: ['none'], prefixes: [] }
+    expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, { signal })).toMatchObject({ items: [], next: 2, caughtUp: true })
+    expect(await history.page({ before: 'memory.0', limit: 5 }, { signal })).toMatchObject({ items: [], caughtUp: true })
+    for (const order of ['asc', 'desc'] as const) {
+      const crossed = await history.page({ after: 'memory.2', before: 'memory.1', order, limit: 5 }, { signal })
+      expect(crossed).toMatchObject({ items: [], caughtUp: true })
+      await history.resolve(formatCursor(crossed.epoch, crossed.next))
+    }
+  })
+
+  test('does not see, while it reads, what was appended after it began', async () => {
+    const history = await historyOf(['a', 'a', 'a'], { maxReadMessages: 1, maxReadBytes: 1_000 }, (log) => ({
+      async read(query: LogQuery) {
+        const step = await log.read(query)
+        await log.append([storedMessage(1_000 + (await log.position()).tip)])
+        return step
+      },
+    }))
+    expect((await history.page({ after: 'earliest', limit: 50 }, { signal })).items.map(({ seq }) => seq)).toEqual([1, 2, 3])
+  })
+
+  test('is cut short at the limit of bytes, and loses nothing', async () => {
+    const history = await historyOf(Array.from({ length: 9 }, () => 'a'), { maxReadMessages: 2, maxReadBytes: 25 })
+    expect((await walk(history, 'asc', 100)).flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect((await walk(history, 'desc', 100)).flat()).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1])
+    expect((await history.page({ limit: 100 }, { signal })).items).toHaveLength(3)
+  })
+
+  test('every walk, in either order and with any limits, meets each message that matches once', async () => {
+    const arbitrary = fc.record({
+      topics: fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 30 }),
+      limit: fc.integer({ min: 1, max: 7 }),
+      maxReadMessages: fc.integer({ min: 1, max: 4 }),
+      maxReadBytes: fc.integer({ min: 1, max: 60 }),
+      topic: fc.option(fc.constantFrom('a', 'b', 'd'), { nil: undefined }),
+      scanRows: fc.integer({ min: 1, max: 5 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(arbitrary, async ({ topics, limit, topic, scanRows, ...limits }) => {
+        const history = await historyOf(topics, limits, (log) => ({ read: (query) => shortSteps(log, query, scanRows) }))
+        const expected = topics.flatMap((name, index) => (topic === undefined || name === topic ? [index + 1] : []))
+        for (const order of ['asc', 'desc'] as const) {
+          const pages = await walk(history, order, limit, topic)
+          expect(pages.flat()).toEqual(order === 'asc' ? expected : expected.toReversed())
+          for (const page of pages) expect(page.length).toBeLessThanOrEqual(limit)
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('stops reading for a client that has left', async () => {
+    const gone = new AbortController()
+    let reads = 0
+    const history = await historyOf(Array.from({ length: 50 }, () => 'a'), { maxReadMessages: 1, maxReadBytes: 1_000_000 }, (log) => ({
+      read(query) {
+        if (++reads === 3) gone.abort()
+        return log.read(query)
+      },
+    }))
+    await expect(history.page({ limit: 50 }, { signal: gone.signal })).rejects.toThrow('aborted')
+    expect(reads).toBe(3)
+  })
+})
+
+test('finds a message by its id', async () => {
+  const history = await historyOf(['a'])
+  const { id } = storedMessage(1, 'a')
+  expect(await history.get(id)).toMatchObject({ message: { id, seq: 1 }, epoch: 'memory' })
+  await expect(history.get('nothing')).rejects.toThrow(MessageNotFound)
+})
+
+/** As a store that looks at few rows in one step. */
+async function shortSteps(log: LogStore, query: LogQuery, rows: number) {
+  const { tip } = await log.position()
+  const through = query.through ?? tip
+  const range = query.order === 'asc' ? { through: Math.min(through, query.after + rows) } : { after: Math.max(query.after, through - rows) }
+  return log.read({ ...query, ...range })
+}

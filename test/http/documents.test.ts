@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises'
+import type { RouteOptions } from 'fastify'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { documentedRoute, empty, noQuery } from '../../src/http/operation.ts'
+import { appForTest } from './app-for-test.ts'
+
+const committed = new URL('../../openapi.yaml', import.meta.url)
+
+test('serves the contract that is committed', async () => {
+  const { call } = await appForTest()
+  const answer = await call('GET', '/openapi.yaml')
+  expect(answer.headers['content-type']).toContain('application/yaml')
+  expect(answer.text ?? answer.body.toString()).toBe(await readFile(committed, 'utf8'))
+})
+
+test('the contract names every operation once, with an action and an example of each JSON body and answer', async () => {
+  const { app } = await appForTest()
+  const { paths } = (await app.inject('/openapi.json')).json()
+  const operations = Object.values<Record<string, Operation>>(paths).flatMap((path) => Object.values(path))
+  const ids = operations.map(({ operationId }) => operationId)
+  expect(new Set(ids).size).toBe(ids.length)
+  for (const operation of operations) {
+    expect(operation).toMatchObject({ summary: expect.any(String), 'x-action': expect.any(String) })
+    const media = [operation.requestBody, ...Object.values(operation.responses)].flatMap((body) => body?.content?.['application/json'] ?? [])
+    for (const { example } of media) expect(example, operation.operationId).toBeDefined()
+    expect(Object.keys(operation.responses).some((status) => /^[123]/.test(status))).toBe(true)
+  }
+})
+
+interface Operation {
+  operationId: string
+  requestBody?: Body
+  responses: Record<string, Body>
+}
+
+interface Body {
+  content?: Record<string, { example?: unknown }>
+}
+
+test('every example fits its schema', async () => {
+  const { app } = await appForTest()
+  const { paths, components } = (await app.inject('/openapi.json')).json()
+  const found: Array<{ schema: object; example: unknown }> = []
+  JSON.parse(JSON.stringify(paths), (_key, value) => {
+    if (value?.schema !== undefined && value.example !== undefined) found.push(value)
+    return value
+  })
+  expect(found.length).toBeGreaterThan(15)
+  for (const { schema, example } of found) {
+    const whole = JSON.parse(JSON.stringify({ ...schema, $defs: components.schemas }).replaceAll('#/components/schemas/', '#/$defs/'))
+    expect(z.fromJSONSchema(whole).safeParse(example).error?.issues).toBeUndefined()
+  }
+})
+
+test('the explorer needs nothing from elsewhere', async () => {
+  const { call } = await appForTest()
+  const page = await call('GET', '/docs')
+  expect(page.headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self';/)
+  const files = [...page.text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, path]) => path ?? '')
+  expect(files).toHaveLength(3)
+  for (const file of files) {
+    expect(file).toMatch(/^\/docs\//)
+    expect((await call('GET', file)).status).toBe(200)
+  }
+  expect(page.text).not.toMatch(/<script>|style=/)
+  expect(await call('GET', '/docs/..%2f..%2fpackage.json')).toMatchObject({ status: 400 })
+})
+
+const operation = { action: 'read', operationId: 'x', summary: 'x', tag: 'Node' } as const
+const response = { 200: empty('x') }
+const handler = () => undefined
+
+test.each<[string, RouteOptions, RegExp]>([
+  ['no operation', { method: 'GET', url: '/v1/x', handler, schema: { querystring: noQuery, response } }, /no operation/],
+  ['no answers', { method: 'GET', url: '/v1/x', handler, config: { operation }, schema: { querystring: noQuery } }, /response/],
+  ['no schemas at all', { method: 'GET', url: '/v1/x', handler, config: { operation } }, /v1\/x/],
+  ['an unknown query', { method: 'GET', url: '/v1/x', handler, config: { operation }, schema: { response } }, /query/],
+  ['unknown parameters', { method: 'GET', url: '/v1/:x', handler, config: { operation }, schema: { querystring: noQuery, response } }, /parameters/],
+  [
+    'an error that does not exist',
+    { method: 'GET', url: '/v1/x', handler, config: { operation: { ...operation, problems: ['nonsense'] } }, schema: { querystring: noQuery, response } },
+    /nonsense/,
+  ],
+])('refuses a route with %s', (_, route, message) => {
+  expect(() => documentedRoute(route)).toThrow(message)
+})

@@ -1,0 +1,100 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
+import { defaultLimits } from '../../src/limits.ts'
+import { silentLog } from '../fixtures/log.ts'
+
+const absent = async (): Promise<never> => {
+  throw new Error('not part of this test')
+}
+
+function server(init: { port?: number; publish?: () => Promise<never> } = {}): HttpServer {
+  const { port = 0, publish = absent } = init
+  const http = createHttpServer(
+    { host: '127.0.0.1', port, allowedHosts: [], allowedOrigins: [], limits: defaultLimits },
+    {
+      node: absent,
+      peers: { list: absent, get: absent, dial: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
+      topics: { join: absent, leave: absent, list: absent, get: absent },
+      history: { epoch: absent, page: absent, get: absent },
+      publisher: { publish },
+      stream: { admit: () => undefined, accept: () => undefined },
+      probes: { started: () => true, draining: () => false, store: { position: absent } },
+      log: silentLog,
+    },
+  )
+  onTestFinished(() => http.stop())
+  return http
+}
+
+/** Sends bytes; answers everything that comes back until the connection ends. */
+async function raw(http: HttpServer, bytes: string): Promise<string> {
+  const socket = connect(Number(new URL(http.url).port), '127.0.0.1')
+  socket.setEncoding('utf8')
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk
+  })
+  socket.write(bytes)
+  await once(socket, 'close')
+  return text
+}
+
+test('shows where it listens, starts again after a stop, and stops twice', async () => {
+  const http = server()
+  expect(http.url).toBe('')
+  for (let round = 0; round < 2; round++) {
+    await http.start()
+    expect(http.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect((await fetch(`${http.url}/healthz`)).status).toBe(200)
+    await http.stop()
+    await http.stop()
+  }
+})
+
+test('leaves nothing behind when the port is taken', async () => {
+  const first = server()
+  await first.start()
+  const second = server({ port: Number(new URL(first.url).port) })
+  await expect(second.start()).rejects.toThrow(/EADDRINUSE/)
+  expect(second.url).toBe('')
+})
+
+test.each([
+  ['nonsense\r\n\r\n', '400', 'invalid_request'],
+  ['GET / HTTP/1.1\r\nHost: localhost\r\nBad Header: x\r\n\r\n', '400', 'invalid_request'],
+  ['POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', '400', 'invalid_request'],
+  [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, '431', 'headers_too_large'],
+  [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, '431', 'headers_too_large'],
+  ['GET /v1/node HTTP/1.1\r\nConnection: close\r\n\r\n', '400', 'invalid_request'],
+])('answers %j with a problem document', async (bytes, status, code) => {
+  const http = server()
+  await http.start()
+  const answer = await raw(http, bytes)
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+  expect(answer).toContain('application/problem+json')
+  expect(answer).toContain(`"code":"${code}"`)
+})
+
+test('finishes what was asked before it stops', async () => {
+  const asked = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<never>()
+  const http = server({
+    publish: () => {
+      asked.resolve()
+      return answered.promise
+    },
+  })
+  await http.start()
+  const request = fetch(`${http.url}/v1/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"topic":"a","data":""}',
+  })
+  await asked.promise
+  const stopped = http.stop()
+  answered.reject(new Error('for the test'))
+  expect((await request).status).toBe(500)
+  await stopped
+})

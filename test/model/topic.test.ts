@@ -1,0 +1,54 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { matchesTopic, maxTopicBytes, topicFilter, topicPatternSchema, topicProblem, topicSchema } from '../../src/model/topic.ts'
+
+test.each(['a', 'orders/new', ' ', '...', '*', 'a*', 'x'.repeat(256), '話'.repeat(85), '\u{1f600}'])('%j is a topic', (topic) => {
+  expect(topicProblem(topic)).toBeUndefined()
+  expect(topicSchema.parse(topic)).toBe(topic)
+})
+
+test.each([
+  ['', /empty/],
+  ['.', /"\."/],
+  ['..', /"\."/],
+  ['a\nb', /control/],
+  ['\u0000', /control/],
+  ['\u007f', /control/],
+  ['\u0085', /control/],
+  ['\ud800', /surrogate/],
+  ['a\udc00', /surrogate/],
+  ['x'.repeat(257), /256 bytes/],
+  ['話'.repeat(86), /256 bytes/],
+])('%j is none', (topic, problem) => {
+  expect(topicProblem(topic)).toMatch(problem)
+  expect(topicSchema.safeParse(topic).error?.issues).toMatchObject([{ params: { code: 'invalid_topic' } }])
+  expect(topicPatternSchema.safeParse(topic).success).toBe(false)
+})
+
+test('any string is a topic exactly when it comes back from its bytes and these are few and none of control', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.oneof(fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }), fc.constantFrom('\ud800', '\n', 'x'.repeat(100))) }), (text) => {
+      const bytes = Buffer.from(text)
+      const plain = [...text].every((letter) => !/[\u0000-\u001f\u007f-\u009f]/.test(letter))
+      const fits = text !== '' && text !== '.' && text !== '..' && bytes.length <= maxTopicBytes && bytes.toString() === text && plain
+      expect(topicProblem(text) === undefined).toBe(fits)
+    }),
+  )
+})
+
+test('a filter matches what it names and what begins with its prefixes', () => {
+  const filter = topicFilter(['orders', 'stock.*', 'orders'])
+  expect(filter).toEqual({ exact: ['orders'], prefixes: ['stock.'] })
+  expect(['orders', 'stock.', 'stock.red', 'stock', 'orders.new'].map((topic) => matchesTopic(filter, topic))).toEqual([true, true, true, false, false])
+  expect(matchesTopic(topicFilter(['*']), 'anything')).toBe(true)
+  expect(matchesTopic(topicFilter([]), 'anything')).toBe(false)
+})
+
+test('a pattern matches exactly the topics that begin with what stands before its star', () => {
+  const letters = fc.string({ unit: fc.constantFrom('a', 'b', '.', '*') })
+  fc.assert(
+    fc.property(letters, letters, (prefix, topic) => {
+      expect(matchesTopic(topicFilter([`${prefix}*`]), topic)).toBe(topic.startsWith(prefix))
+    }),
+  )
+})

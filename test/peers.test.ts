@@ -1,0 +1,150 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { DialFailed, PeerUnreachable } from '../src/errors.ts'
+import type { Peer } from '../src/model/peer.ts'
+import { createPeers } from '../src/peers.ts'
+import type { Store } from '../src/store/store.ts'
+import { silentLog } from './fixtures/log.ts'
+import { createMemoryEngine, createMemoryNetwork, type MemoryNetwork } from './fixtures/memory-engine.ts'
+import { createMemoryIdentity } from './fixtures/memory-identity.ts'
+import { createMemoryStore } from './fixtures/memory-store.ts'
+
+const { signal } = new AbortController()
+const limits = { dialTimeoutMs: 1_000, pingTimeoutMs: 1_000, maxRemembered: 50 }
+
+async function setUp(options: { network?: MemoryNetwork; store?: Store; limits?: Partial<typeof limits>; now?: () => number } = {}) {
+  const { network = createMemoryNetwork(), store = createMemoryStore(), now } = options
+  const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+  const components = { engine, store, log: silentLog, ...(now === undefined ? {} : { now }) }
+  const peers = createPeers({ limits: { ...limits, ...options.limits } }, components)
+  onTestFinished(async () => {
+    await engine.stop()
+    await peers.stop()
+  })
+  return { network, store, engine, peers }
+}
+
+async function node(network: MemoryNetwork) {
+  const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+  await engine.start()
+  const [address = ''] = await engine.multiaddrs()
+  return { engine, peerId: engine.peerId, address }
+}
+
+test('dials the peers seen last again, those that are blocked or forgotten excepted', async () => {
+  let clock = 1_000
+  const network = createMemoryNetwork()
+  const store = createMemoryStore()
+  const before = await setUp({ network, store, now: () => clock })
+  await before.peers.start()
+  await before.engine.start()
+  const others = await Promise.all(Array.from({ length: 6 }, () => node(network)))
+  for (const { address, engine } of others) {
+    clock += 1_000
+    await before.peers.dial(address, { signal })
+    await before.engine.hangUp(engine.peerId)
+  }
+  const [, , third, fourth, blocked, forgotten] = others
+  if (third === undefined || fourth === undefined || blocked === undefined || forgotten === undefined) throw new Error('too few')
+  await before.peers.annotate(blocked.peerId, { blocked: true })
+  await before.peers.forget(forgotten.peerId)
+  await before.engine.stop()
+  await before.peers.stop()
+
+  const after = await setUp({ network, store, limits: { maxRemembered: 2 } })
+  await after.peers.start()
+  await after.engine.start()
+  await after.peers.reconnect()
+  const expected = [third.peerId, fourth.peerId].toSorted()
+  await expect.poll(async () => (await after.engine.peers()).map(({ peerId }) => peerId).toSorted()).toEqual(expected)
+})
+
+test('blocks at the engine, before it starts, what was blocked in the store', async () => {
+  const { network, store, peers, engine } = await setUp()
+  const enemy = await node(network)
+  await store.peers.annotate(enemy.peerId, { blocked: true })
+  await peers.start()
+  await engine.start()
+  const [address = ''] = await engine.multiaddrs()
+  await expect(enemy.engine.dial(address, { signal, source: 'rest' })).rejects.toThrow()
+})
+
+test('remembers where a dialled peer was found, as the operator’s word', async () => {
+  const { network, store, peers, engine } = await setUp()
+  await peers.start()
+  await engine.start()
+  const other = await node(network)
+  await peers.dial(other.address.replace(/\/p2p\/.*/, ''), { signal })
+  await peers.stop()
+  expect((await store.peers.get(other.peerId))?.addresses).toContainEqual({ multiaddr: other.address, source: 'rest' })
+})
+
+test('stores what was seen when it stops, without having been asked', async () => {
+  const { network, store, peers, engine } = await setUp()
+  await peers.start()
+  await engine.start()
+  const other = await node(network)
+  const [address = ''] = await engine.multiaddrs()
+  await other.engine.dial(address, { signal, source: 'mdns' })
+  await peers.stop()
+  expect(await store.peers.get(other.peerId)).toMatchObject({ peerId: other.peerId, agent: 'memory' })
+})
+
+test('tells watchers in order what happens to peers, until they end it', async () => {
+  const { network, peers, engine } = await setUp()
+  await peers.start()
+  await engine.start()
+  const notices: Array<[string, Peer]> = []
+  const end = peers.watch((event, peer) => notices.push([event, peer]))
+  const other = await node(network)
+  await peers.dial(other.address, { signal })
+  await engine.hangUp(other.peerId)
+  await expect.poll(() => notices.map(([event, peer]) => [event, peer.peerId, peer.state])).toEqual([
+    ['connect', other.peerId, 'connected'],
+    ['update', other.peerId, 'connected'],
+    ['disconnect', other.peerId, 'known'],
+  ])
+  end()
+  await peers.dial(other.address, { signal })
+  await peers.get(other.peerId)
+  expect(notices).toHaveLength(3)
+})
+
+test('a forgotten peer is not brought back by the end of its own link', async () => {
+  const { network, store, peers, engine } = await setUp()
+  await peers.start()
+  await engine.start()
+  const other = await node(network)
+  await peers.dial(other.address, { signal })
+  await peers.forget(other.peerId)
+  await peers.stop()
+  expect(await store.peers.get(other.peerId)).toBeUndefined()
+})
+
+test('gives up a dial and a ping that take too long, or whose client has left', async () => {
+  const store = createMemoryStore()
+  const network = createMemoryNetwork()
+  const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+  async function hang(_: string, options: { signal: AbortSignal }): Promise<never> {
+    options.signal.throwIfAborted()
+    return await new Promise((_resolve, reject) => options.signal.addEventListener('abort', () => reject(options.signal.reason)))
+  }
+  const hanging = { ...engine, dial: hang, ping: hang }
+  const short = { dialTimeoutMs: 20, pingTimeoutMs: 20, maxRemembered: 0 }
+  const peers = createPeers({ limits: short }, { engine: hanging, store, log: silentLog })
+  await expect(peers.dial('/memory/somebody', { signal })).rejects.toThrow(DialFailed)
+  await expect(peers.ping(engine.peerId, { signal })).rejects.toThrow(PeerUnreachable)
+  await expect(peers.dial('/memory/somebody', { signal: AbortSignal.abort(new Error('left')) })).rejects.toThrow('left')
+})
+
+test('goes on when the store does not take what was seen', async () => {
+  const { network, store, peers, engine } = await setUp()
+  const { save } = store.peers
+  store.peers.save = () => Promise.reject(new Error('full'))
+  await peers.start()
+  await engine.start()
+  const other = await node(network)
+  expect(await peers.dial(other.address, { signal })).toMatchObject({ peerId: other.peerId, state: 'connected' })
+  store.peers.save = save
+  await peers.dial(other.address, { signal })
+  expect((await peers.list({ limit: 10 })).items).toMatchObject([{ peerId: other.peerId }])
+})

@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { StoreUnavailable } from '../../src/errors.ts'
+import { openServedMarks } from '../../src/store/prisma-store/served-mark.ts'
+import { openSqliteDatabase } from '../../src/store/prisma-store/sqlite-database.ts'
+import { createSqliteLog } from '../../src/store/prisma-store/sqlite-log.ts'
+import { silentLog } from '../fixtures/log.ts'
+import { storedMessage } from '../fixtures/messages.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
+import { sqlitePaths, sqliteStore } from './sqlite-place.ts'
+
+const large = (number: number) => storedMessage(number, 'orders', new Uint8Array(100_000))
+
+/** A log whose database may grow to so many pages at a time. */
+async function boundedLog() {
+  const directory = await temporaryDirectory()
+  const { path, servedMarkFile } = sqlitePaths(directory)
+  const store = sqliteStore(directory)
+  await store.start()
+  await store.stop()
+  const writer = openSqliteDatabase(path, { queryOnly: false })
+  const reader = openSqliteDatabase(path, { queryOnly: true })
+  const served = openServedMarks(servedMarkFile)
+  const log = createSqliteLog({ epoch: 'test' }, { writer, reader, served, log: silentLog })
+  onTestFinished(() => {
+    log.close()
+    reader.close()
+    writer.close()
+    served.close()
+  })
+  return { log, bound: (pages: number) => writer.row(`PRAGMA max_page_count = ${pages}`) }
+}
+
+/** A disk of 2 MiB, or undefined where mounting is not allowed. */
+async function smallDisk(): Promise<string | undefined> {
+  const directory = join(await temporaryDirectory(), 'disk')
+  await mkdir(directory)
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', directory], { stdio: 'ignore' })
+  } catch {
+    return undefined
+  }
+  onTestFinished(() => void execFileSync('umount', [directory]))
+  return directory
+}
+
+describe('a full database', () => {
+  test('refuses a batch whole, and takes the next one when there is room', async () => {
+    const { log, bound } = await boundedLog()
+    await log.append([storedMessage(1)])
+    await log.markSent('author', 7)
+    bound(40)
+    await expect(log.append([storedMessage(2), large(3), large(4)])).rejects.toThrow(StoreUnavailable)
+    expect((await log.position()).tip).toBe(1)
+    expect(await log.get(storedMessage(2).id)).toBeUndefined()
+    expect((await log.append([storedMessage(5)])).entries[0]?.message.seq).toBe(2)
+    bound(100_000)
+    expect((await log.append([large(3), large(4)])).previousTip).toBe(2)
+    expect(await log.sentThrough('author')).toBe(7)
+  })
+
+  test('on a full disk refuses every write, reads on, and recovers', async ({ skip }) => {
+    const directory = await smallDisk()
+    if (directory === undefined) return skip('mounting is not allowed here')
+    const store = sqliteStore(directory)
+    await store.start()
+    onTestFinished(() => store.stop())
+    await store.log.append([storedMessage(1)])
+    await expect(writeFile(join(directory, 'ballast'), new Uint8Array(4_000_000))).rejects.toThrow('ENOSPC')
+    for (let round = 0; round < 2; round++) {
+      await expect(store.log.append([large(2)])).rejects.toThrow(StoreUnavailable)
+      await expect(store.records.write([{ key: 'a', value: new Uint8Array(100_000) }])).rejects.toThrow(StoreUnavailable)
+      await expect(store.topics.join('orders'.repeat(2_000))).rejects.toThrow(StoreUnavailable)
+      expect(await store.log.get(storedMessage(1).id)).toMatchObject({ seq: 1 })
+    }
+    await rm(join(directory, 'ballast'))
+    expect((await store.log.append([large(2)])).entries[0]?.message.seq).toBe(2)
+    expect(await store.topics.join('orders')).toBe(true)
+    expect(await store.topics.get('orders')).toMatchObject({ joined: true, messages: 2 })
+  })
+})
+
+describe('a failed transaction', () => {
+  test('leaves nothing behind, whoever threw', async () => {
+    const database = openSqliteDatabase(join(await temporaryDirectory(), 'a.db'), { queryOnly: false })
+    onTestFinished(() => database.close())
+    database.run('CREATE TABLE "a" ("b" INTEGER PRIMARY KEY)')
+    const mistake = new Error('a mistake')
+    expect(() =>
+      database.transaction(() => {
+        database.run('INSERT INTO "a" VALUES (1)')
+        throw mistake
+      }),
+    ).toThrow(mistake)
+    expect(() => database.transaction(() => database.run('INSERT INTO "a" VALUES (2), (2)'))).toThrow(/UNIQUE/)
+    expect(database.transaction(() => database.row('SELECT count(*) AS "rows" FROM "a"'))).toEqual({ rows: 0 })
+  })
+})
+
+describe('a start', () => {
+  test('fails by name where there is no database, and works once there is one', async () => {
+    const directory = await temporaryDirectory()
+    const { path } = sqlitePaths(directory)
+    await writeFile(path, 'this is not a database, and it is longer than a header of one hundred bytes would be'.repeat(4))
+    const store = sqliteStore(directory)
+    await expect(store.start()).rejects.toThrow(StoreUnavailable)
+    await expect(store.log.position()).rejects.toThrow(StoreUnavailable)
+    await rm(path)
+    await store.start()
+    expect((await store.log.position()).tip).toBe(0)
+    await store.stop()
+    await expect(store.log.append([storedMessage(1)])).rejects.toThrow(StoreUnavailable)
+  })
+})

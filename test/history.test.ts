@@ -78,7 +78,11 @@ describe('page', () => {
     const history = await historyOf(['a', 'a'])
     expect(await history.page({ after: 'latest', limit: 5 }, { signal })).toMatchObject({ items: [], next: 2, caughtUp: true })
     const none = { exact: ['none'], prefixes: [] }
-    expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, { signal })).toMatchObject({ items: [], next: 2, caughtUp: true })
+    expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, { signal })).toMatchObject({
+      items: [],
+      next: 2,
+      caughtUp: true,
+    })
     expect(await history.page({ before: 'memory.0', limit: 5 }, { signal })).toMatchObject({ items: [], caughtUp: true })
     for (const order of ['asc', 'desc'] as const) {
       const crossed = await history.page({ after: 'memory.2', before: 'memory.1', order, limit: 5 }, { signal })
@@ -99,7 +103,10 @@ describe('page', () => {
   })
 
   test('is cut short at the limit of bytes, and loses nothing', async () => {
-    const history = await historyOf(Array.from({ length: 9 }, () => 'a'), { maxReadMessages: 2, maxReadBytes: 25 })
+    const history = await historyOf(
+      Array.from({ length: 9 }, () => 'a'),
+      { maxReadMessages: 2, maxReadBytes: 25 },
+    )
     expect((await walk(history, 'asc', 100)).flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
     expect((await walk(history, 'desc', 100)).flat()).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1])
     expect((await history.page({ limit: 100 }, { signal })).items).toHaveLength(3)
@@ -131,12 +138,16 @@ describe('page', () => {
   test('stops reading for a client that has left', async () => {
     const gone = new AbortController()
     let reads = 0
-    const history = await historyOf(Array.from({ length: 50 }, () => 'a'), { maxReadMessages: 1, maxReadBytes: 1_000_000 }, (log) => ({
-      read(query) {
-        if (++reads === 3) gone.abort()
-        return log.read(query)
-      },
-    }))
+    const history = await historyOf(
+      Array.from({ length: 50 }, () => 'a'),
+      { maxReadMessages: 1, maxReadBytes: 1_000_000 },
+      (log) => ({
+        read(query) {
+          if (++reads === 3) gone.abort()
+          return log.read(query)
+        },
+      }),
+    )
     await expect(history.page({ limit: 50 }, { signal: gone.signal })).rejects.toThrow('aborted')
     expect(reads).toBe(3)
   })
@@ -153,6 +164,7 @@ test('finds a message by its id', async () => {
 async function shortSteps(log: LogStore, query: LogQuery, rows: number) {
   const { tip } = await log.position()
   const through = query.through ?? tip
-  const range = query.order === 'asc' ? { through: Math.min(through, query.after + rows) } : { after: Math.max(query.after, through - rows) }
+  const range =
+    query.order === 'asc' ? { through: Math.min(through, query.after + rows) } : { after: Math.max(query.after, through - rows) }
   return log.read({ ...query, ...range })
 }

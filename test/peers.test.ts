@@ -98,11 +98,13 @@ test('tells watchers in order what happens to peers, until they end it', async (
   const other = await node(network)
   await peers.dial(other.address, { signal })
   await engine.hangUp(other.peerId)
-  await expect.poll(() => notices.map(([event, peer]) => [event, peer.peerId, peer.state])).toEqual([
-    ['connect', other.peerId, 'connected'],
-    ['update', other.peerId, 'connected'],
-    ['disconnect', other.peerId, 'known'],
-  ])
+  await expect
+    .poll(() => notices.map(([event, peer]) => [event, peer.peerId, peer.state]))
+    .toEqual([
+      ['connect', other.peerId, 'connected'],
+      ['update', other.peerId, 'connected'],
+      ['disconnect', other.peerId, 'known'],
+    ])
   end()
   await peers.dial(other.address, { signal })
   await peers.get(other.peerId)

@@ -40,7 +40,10 @@ export interface CallOptions {
   headers?: Record<string, string>
 }
 
-export type AppOverrides = Partial<Omit<AppInit, 'limits'>> & { components?: Partial<AppComponents>; limits?: Partial<typeof defaultLimits> }
+export type AppOverrides = Partial<Omit<AppInit, 'limits'>> & {
+  components?: Partial<AppComponents>
+  limits?: Partial<typeof defaultLimits>
+}
 
 export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTest> {
   const limits = { ...defaultLimits, ...overrides.limits }

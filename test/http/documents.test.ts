@@ -22,7 +22,9 @@ test('the contract names every operation once, with an action and an example of 
   expect(new Set(ids).size).toBe(ids.length)
   for (const operation of operations) {
     expect(operation).toMatchObject({ summary: expect.any(String), 'x-action': expect.any(String) })
-    const media = [operation.requestBody, ...Object.values(operation.responses)].flatMap((body) => body?.content?.['application/json'] ?? [])
+    const media = [operation.requestBody, ...Object.values(operation.responses)].flatMap(
+      (body) => body?.content?.['application/json'] ?? [],
+    )
     for (const { example } of media) expect(example, operation.operationId).toBeDefined()
     expect(Object.keys(operation.responses).some((status) => /^[123]/.test(status))).toBe(true)
   }
@@ -76,10 +78,20 @@ test.each<[string, RouteOptions, RegExp]>([
   ['no answers', { method: 'GET', url: '/v1/x', handler, config: { operation }, schema: { querystring: noQuery } }, /response/],
   ['no schemas at all', { method: 'GET', url: '/v1/x', handler, config: { operation } }, /v1\/x/],
   ['an unknown query', { method: 'GET', url: '/v1/x', handler, config: { operation }, schema: { response } }, /query/],
-  ['unknown parameters', { method: 'GET', url: '/v1/:x', handler, config: { operation }, schema: { querystring: noQuery, response } }, /parameters/],
+  [
+    'unknown parameters',
+    { method: 'GET', url: '/v1/:x', handler, config: { operation }, schema: { querystring: noQuery, response } },
+    /parameters/,
+  ],
   [
     'an error that does not exist',
-    { method: 'GET', url: '/v1/x', handler, config: { operation: { ...operation, problems: ['nonsense'] } }, schema: { querystring: noQuery, response } },
+    {
+      method: 'GET',
+      url: '/v1/x',
+      handler,
+      config: { operation: { ...operation, problems: ['nonsense'] } },
+      schema: { querystring: noQuery, response },
+    },
     /nonsense/,
   ],
 ])('refuses a route with %s', (_, route, message) => {

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
 import { pino } from 'pino'
+import { expect, test } from 'vitest'
 import { conditions, DialFailed, Overloaded, PeergateError, StoreUnavailable } from '../../src/errors.ts'
 import { retryAfterSeconds } from '../../src/http/problem.ts'
 import { appForTest } from './app-for-test.ts'
@@ -21,15 +21,18 @@ test('is a problem document that names its kind and the request', async () => {
   })
 })
 
-test.each(['/', '/v1', '/v1/', '/v1/nothing', '/v1/topics/a/b', '/V1/node', '/v1/node/', '/v1//node', '//v1/node'])('does not find %s', async (path) => {
-  const { call } = await appForTest()
-  for (const method of ['GET', 'POST', 'DELETE', 'PROPFIND']) {
-    expect(await call(method, path, { raw: 'x', headers: { 'content-type': 'text/plain' } })).toMatchObject({
-      status: 404,
-      body: { code: 'route_not_found' },
-    })
-  }
-})
+test.each(['/', '/v1', '/v1/', '/v1/nothing', '/v1/topics/a/b', '/V1/node', '/v1/node/', '/v1//node', '//v1/node'])(
+  'does not find %s',
+  async (path) => {
+    const { call } = await appForTest()
+    for (const method of ['GET', 'POST', 'DELETE', 'PROPFIND']) {
+      expect(await call(method, path, { raw: 'x', headers: { 'content-type': 'text/plain' } })).toMatchObject({
+        status: 404,
+        body: { code: 'route_not_found' },
+      })
+    }
+  },
+)
 
 test.each([
   ['/v1/node', 'GET, HEAD'],

@@ -31,7 +31,15 @@ test('publishes on both paths: stored, signed, joined, and shown where Location 
   expect(onPath.headers['location']).toBe(`/v1/messages/${onPath.body.id}`)
   expect(await call('GET', `/v1/messages/${onPath.body.id}`)).toMatchObject({
     status: 200,
-    body: { id: onPath.body.id, cursor: onPath.body.cursor, kind: 'topic', topic: 'a/b', from: engine.peerId, data: 'héllo', encoding: 'utf8' },
+    body: {
+      id: onPath.body.id,
+      cursor: onPath.body.cursor,
+      kind: 'topic',
+      topic: 'a/b',
+      from: engine.peerId,
+      data: 'héllo',
+      encoding: 'utf8',
+    },
   })
   expect((await call('GET', `/v1/messages/${inBody.body.id}`)).body).toMatchObject({ data: '/wA=', encoding: 'base64' })
   expect(await engine.topics()).toEqual(['a/b'])

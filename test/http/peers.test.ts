@@ -20,6 +20,7 @@ test.each([
   [{ multiaddr: 'nonsense' }, 400, 'invalid_multiaddr'],
   [{ multiaddr: '' }, 400, 'invalid_multiaddr'],
   [{ multiaddr: '/ip4/999.0.0.1/tcp/1' }, 400, 'invalid_multiaddr'],
+  [{ multiaddr: '/ip4/127.0.0.1/tcp/1/p2p/me' }, 400, 'invalid_multiaddr'],
   [{ multiaddr: `/dns4/${'x'.repeat(1_100)}` }, 400, 'invalid_request'],
   [{}, 400, 'invalid_request'],
   [{ multiaddr: '/memory/nobody', label: 'x' }, 400, 'invalid_request'],
@@ -45,8 +46,7 @@ test('lists peers by state and topic, page by page', async () => {
   await call('DELETE', `/v1/peers/${known.peerId}`)
   await call('PATCH', `/v1/peers/${stranger}`, { json: { blocked: true } })
 
-  const ids = async (query: string) =>
-    (await call('GET', `/v1/peers${query}`)).body.items.map(({ peerId }: { peerId: string }) => peerId)
+  const ids = async (query: string) => (await call('GET', `/v1/peers${query}`)).body.items.map(({ peerId }: { peerId: string }) => peerId)
   const everybody = [connected.peerId, known.peerId, stranger].toSorted()
   expect(await ids('')).toEqual(everybody)
   expect(await ids('?state=connected')).toEqual([connected.peerId])
@@ -70,7 +70,10 @@ test('lists peers by state and topic, page by page', async () => {
 test('pings a connected peer only', async () => {
   const { call, network } = await appForTest()
   const { peerId, address } = await neighbour(network)
-  expect(await call('POST', `/v1/peers/${peerId}/ping`)).toMatchObject({ status: 409, body: { code: 'peer_not_connected', retryable: true } })
+  expect(await call('POST', `/v1/peers/${peerId}/ping`)).toMatchObject({
+    status: 409,
+    body: { code: 'peer_not_connected', retryable: true },
+  })
   await call('POST', '/v1/peers', { json: { multiaddr: address } })
   expect(await call('POST', `/v1/peers/${peerId}/ping`)).toMatchObject({ status: 200, body: { latencyMs: expect.any(Number) } })
   expect(await call('POST', `/v1/peers/${peerId}/ping`, { json: { times: 3 } })).toMatchObject({ status: 400 })
@@ -78,7 +81,10 @@ test('pings a connected peer only', async () => {
 
 test('labels a peer, and takes the label away', async () => {
   const { call } = await appForTest()
-  expect(await call('PATCH', `/v1/peers/${stranger}`, { json: { label: 'cellar' } })).toMatchObject({ status: 200, body: { label: 'cellar', state: 'known' } })
+  expect(await call('PATCH', `/v1/peers/${stranger}`, { json: { label: 'cellar' } })).toMatchObject({
+    status: 200,
+    body: { label: 'cellar', state: 'known' },
+  })
   expect((await call('PATCH', `/v1/peers/${stranger}`, { json: { blocked: false } })).body.label).toBe('cellar')
   expect((await call('PATCH', `/v1/peers/${stranger}`, { json: { label: null } })).body.label).toBeNull()
 })
@@ -135,5 +141,8 @@ test.each([
 
 test('does not take itself for a peer', async () => {
   const { call, engine } = await appForTest()
-  expect(await call('PATCH', `/v1/peers/${engine.peerId}`, { json: { blocked: true } })).toMatchObject({ status: 400, body: { code: 'invalid_peer_id' } })
+  expect(await call('PATCH', `/v1/peers/${engine.peerId}`, { json: { blocked: true } })).toMatchObject({
+    status: 400,
+    body: { code: 'invalid_peer_id' },
+  })
 })

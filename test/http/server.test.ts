@@ -64,7 +64,11 @@ test('leaves nothing behind when the port is taken', async () => {
 test.each([
   ['nonsense\r\n\r\n', '400', 'invalid_request'],
   ['GET / HTTP/1.1\r\nHost: localhost\r\nBad Header: x\r\n\r\n', '400', 'invalid_request'],
-  ['POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', '400', 'invalid_request'],
+  [
+    'POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    '400',
+    'invalid_request',
+  ],
   [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, '431', 'headers_too_large'],
   [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, '431', 'headers_too_large'],
   ['GET /v1/node HTTP/1.1\r\nConnection: close\r\n\r\n', '400', 'invalid_request'],

@@ -43,7 +43,11 @@ async function raw(gateway: AppForTest, lines: string[]): Promise<string> {
 test('tells a plain GET how to open a stream', async () => {
   const { call } = await appForTest()
   const answer = await call('GET', '/v1/stream?topic=orders')
-  expect(answer).toMatchObject({ status: 426, headers: { upgrade: 'websocket' }, body: { code: 'upgrade_required', detail: expect.stringContaining('ws://') } })
+  expect(answer).toMatchObject({
+    status: 426,
+    headers: { upgrade: 'websocket' },
+    body: { code: 'upgrade_required', detail: expect.stringContaining('ws://') },
+  })
 })
 
 test('hands an upgraded socket over at once, with what the query asks for', async () => {
@@ -114,7 +118,12 @@ test.each([
   ['GET /v1/stream HTTP/1.1', ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: short'], '400', 'invalid_request'],
   ['GET /v1/stream HTTP/1.1', ['Sec-WebSocket-Version: 13'], '400', 'invalid_request'],
   ['POST /v1/stream HTTP/1.1', ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='], '405', 'method_not_allowed'],
-  ['GET /v1/streams HTTP/1.1', ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Connection: close'], '404', 'route_not_found'],
+  [
+    'GET /v1/streams HTTP/1.1',
+    ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Connection: close'],
+    '404',
+    'route_not_found',
+  ],
 ])('answers a handshake that is none (%s, %j) with %s', async (line, headers, status, code) => {
   const gateway = await appForTest()
   const answer = await raw(gateway, [line, ...handshake, ...headers])
@@ -125,7 +134,13 @@ test.each([
 
 test('serves clients that offer another upgrade, in HTTP/1.1', async () => {
   const gateway = await appForTest()
-  const headers = ['Host: localhost', 'Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA', 'Connection: close']
+  const headers = [
+    'Host: localhost',
+    'Connection: Upgrade, HTTP2-Settings',
+    'Upgrade: h2c',
+    'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA',
+    'Connection: close',
+  ]
   expect(await raw(gateway, ['GET /v1/node HTTP/1.1', ...headers])).toContain('HTTP/1.1 200')
   expect(await raw(gateway, ['GET /v1/stream HTTP/1.1', ...headers])).toContain('HTTP/1.1 426')
 })

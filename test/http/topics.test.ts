@@ -14,7 +14,10 @@ test('joins a topic once, says whether it is new, and shows it', async () => {
 
 test('joins a topic that is named in the body', async () => {
   const { call } = await appForTest()
-  expect(await call('POST', '/v1/topics', { json: { topic: 'a/b' } })).toMatchObject({ status: 201, headers: { location: '/v1/topics/a%2Fb' } })
+  expect(await call('POST', '/v1/topics', { json: { topic: 'a/b' } })).toMatchObject({
+    status: 201,
+    headers: { location: '/v1/topics/a%2Fb' },
+  })
   expect(await call('POST', '/v1/topics', { json: { topic: 'a/b' } })).toMatchObject({ status: 200 })
 })
 

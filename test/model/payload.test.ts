@@ -4,7 +4,10 @@ import { expect, test } from 'vitest'
 import { InvalidData } from '../../src/errors.ts'
 import { decodePayload, encodePayload } from '../../src/model/payload.ts'
 
-const bytes = fc.oneof(fc.uint8Array({ maxLength: 300 }), fc.string({ unit: 'binary' }).map((text) => Uint8Array.from(Buffer.from(text))))
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.string({ unit: 'binary' }).map((text) => Uint8Array.from(Buffer.from(text))),
+)
 
 test('any bytes come back from JSON, as text exactly when they are UTF-8', () => {
   fc.assert(
@@ -29,9 +32,14 @@ test('reads a view of a larger buffer only', () => {
 
 test('refuses any text with a lone surrogate', () => {
   fc.assert(
-    fc.property(fc.string(), fc.constantFrom('\ud800', '\udbff', '\udc00'), fc.string({ unit: 'grapheme-ascii' }), (before, lone, after) => {
-      expect(() => decodePayload(before + lone + after)).toThrow(InvalidData)
-    }),
+    fc.property(
+      fc.string(),
+      fc.constantFrom('\ud800', '\udbff', '\udc00'),
+      fc.string({ unit: 'grapheme-ascii' }),
+      (before, lone, after) => {
+        expect(() => decodePayload(before + lone + after)).toThrow(InvalidData)
+      },
+    ),
   )
 })
 

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { AddressSource } from '../model/peer.ts'
+import { createAddressSources } from './address-sources.ts'
 
 /**
  * The one gate of every dial (API §6): judges a resolved IP address by where the address that led to it came from. Addresses that
@@ -21,13 +22,9 @@ export interface DialPolicyInit {
 }
 
 export interface DialPolicyComponents {
-  /** The networks of this host, as CIDR; asked at each judgement, since they change. */
-  ownNetworks?: () => string[]
+  /** This host's own addresses, each with its network, as CIDR (`192.0.2.7/24`); asked at each judgement, since they change. */
+  ownAddresses?: () => string[]
 }
-
-/** Addresses whose source is remembered; the oldest are forgotten, and then count as learnt. */
-const maxNoted = 5_000
-const trust: AddressSource[] = ['configured', 'rest', 'mdns', 'learnt']
 
 /** Nobody dials these: this network, link-local with the metadata services of clouds in it, multicast, reserved, broadcast. */
 const never = blockList([
@@ -36,12 +33,14 @@ const never = blockList([
   '224.0.0.0/4',
   '240.0.0.0/4',
   '100.100.100.200/32', // metadata service of Alibaba Cloud
+  '168.63.129.16/32', // services of Azure to its machines
   '192.0.0.192/32', // metadata service of Oracle Cloud
   '::/128',
   'fe80::/10',
+  'fec0::/10', // site-local, which fc00::/7 replaced (RFC 3879)
   'ff00::/8',
-  'fd00:ec2::254/128', // metadata service of AWS
-  'fd20:ce::254/128', // metadata service of Google Cloud
+  'fd00:ec2::/32', // metadata and other services of AWS
+  'fd20:ce::/32', // metadata service of Google Cloud
 ])
 
 const loopback = blockList(['127.0.0.0/8', '::1/128'])
@@ -59,45 +58,50 @@ const notPublic = blockList([
   '198.18.0.0/15',
   '198.51.100.0/24',
   '203.0.113.0/24',
-  '::1/128',
-  '64:ff9b:1::/48',
-  '100::/64',
-  '2001::/23',
+  '2001::/23', // with Teredo, 2001::/32
   '2001:db8::/32',
   '3fff::/20',
-  '5f00::/16',
-  'fc00::/7',
-  'fec0::/10',
 ])
 
-export function createDialPolicy(init: DialPolicyInit, components: DialPolicyComponents = {}): DialPolicy {
-  const { ownNetworks = interfaceNetworks } = components
-  const sources = new Map<string, AddressSource>()
+/** What IANA gives to public hosts; all other IPv6 is special or not given to anybody yet. */
+const globalUnicast = blockList(['2000::/3'])
 
-  function refusal(ip: string, source: AddressSource): string | undefined {
-    const plain = unmapped(ip)
-    if (isIn(never, plain)) return `${ip} is an address that is never dialled`
-    if (!isIn(notPublic, plain)) return undefined
-    if (!init.dialPrivate) return `${ip} is a private address, and PEERGATE_DIAL is "public"`
-    if (source !== 'learnt') return undefined
-    if (isIn(loopback, plain) || !isIn(blockList(ownNetworks()), plain)) return `${ip} is a private address that another peer told`
+export function createDialPolicy(init: DialPolicyInit, components: DialPolicyComponents = {}): DialPolicy {
+  const { ownAddresses = interfaceAddresses } = components
+  const sources = createAddressSources()
+
+  /** Why an address that another peer told may not be dialled. */
+  function learntRefusal(ip: string): string | undefined {
+    const own = ownAddresses()
+    if (isIn(loopback, ip) || own.some((cidr) => cidr.split('/')[0] === ip)) return 'is this host itself, and another peer told it'
+    if (!isPublic(ip) && !isIn(blockList(own), ip)) return 'is private and not of a network this host is in, and another peer told it'
     return undefined
   }
 
   return {
-    note(address, source) {
-      const before = sources.get(address)
-      sources.delete(address)
-      sources.set(address, before !== undefined && trust.indexOf(before) < trust.indexOf(source) ? before : source)
-      const oldest = sources.keys().next().value
-      if (sources.size > maxNoted && oldest !== undefined) sources.delete(oldest)
+    note: (address, source) => sources.note(address, source),
+    sourceOf: (address) => sources.sourceOf(address),
+    refusal(text, source) {
+      if (isIP(text) === 0) return `"${text}" is no IP address`
+      const ip = unmapped(text)
+      if (isIn(never, ip)) return `${text} is link-local, multicast, reserved or a cloud's own service, which is never dialled`
+      if (!init.dialPrivate && !isPublic(ip)) return `${text} is private, and PEERGATE_DIAL is "public"`
+      const refusal = source === 'learnt' ? learntRefusal(ip) : undefined
+      return refusal === undefined ? undefined : `${text} ${refusal}`
     },
-    sourceOf: (address) => sources.get(address) ?? 'learnt',
-    refusal,
   }
 }
 
-function interfaceNetworks(): string[] {
+/** Whether an IP address, in whatever spelling, is one of the public Internet. */
+export function isPublicAddress(text: string): boolean {
+  return isIP(text) !== 0 && isPublic(unmapped(text))
+}
+
+function isPublic(ip: string): boolean {
+  return !isIn(never, ip) && !isIn(notPublic, ip) && (isIP(ip) === 4 || isIn(globalUnicast, ip))
+}
+
+function interfaceAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).flatMap(({ cidr }) => cidr ?? []))
 }
 
@@ -114,16 +118,21 @@ function isIn(list: BlockList, ip: string): boolean {
   return list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** The IPv4 address inside an IPv6 one that a router or this host would translate: mapped, NAT64 and 6to4. */
-function unmapped(ip: string): string {
-  if (isIP(ip) !== 6) return ip
-  const groups = expand(ip)
-  const [first, second, third] = groups
-  const mapped = groups.slice(0, 5).every((group) => group === 0) && (groups[5] === 0xffff || (groups[5] === 0 && (groups[6] ?? 0) > 0))
-  const nat64 = first === 0x64 && second === 0xff9b && groups.slice(2, 6).every((group) => group === 0)
-  if (mapped || nat64) return dotted(groups[6] ?? 0, groups[7] ?? 0)
-  if (first === 0x2002) return dotted(second ?? 0, third ?? 0)
-  return ip
+/** An IPv6 address in its one spelling, without a zone; or the IPv4 address in it that a router or this host would translate it to. */
+function unmapped(text: string): string {
+  if (isIP(text) !== 6) return text
+  const groups = expand(text)
+  const [first = 0, second = 0, third = 0] = groups
+  const [sixth = 0, seventh = 0, eighth = 0] = groups.slice(5)
+  const startsWith = (...prefix: number[]) => prefix.every((group, index) => groups[index] === group)
+  // ::ffff:a.b.c.d (RFC 4291), ::ffff:0:a.b.c.d (RFC 2765), 64:ff9b::a.b.c.d (RFC 6052) and its local kin (RFC 8215)
+  const mapped = startsWith(0, 0, 0, 0, 0, 0xffff) || startsWith(0, 0, 0, 0, 0xffff, 0)
+  if (mapped || startsWith(0x64, 0xff9b, 0, 0, 0, 0) || startsWith(0x64, 0xff9b, 1)) return dotted(seventh, eighth)
+  // ::a.b.c.d, as old systems have it; :: and ::1 are addresses of their own
+  if (startsWith(0, 0, 0, 0, 0) && sixth === 0 && seventh > 0) return dotted(seventh, eighth)
+  // 2002:aabb:ccdd:: (RFC 3056)
+  if (first === 0x2002) return dotted(second, third)
+  return groups.map((group) => group.toString(16)).join(':')
 }
 
 /** The eight groups of an IPv6 address. */

@@ -9,17 +9,51 @@ export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' |
   } catch {
     return `has "${text}", which is no multiaddr; one looks like /ip4/192.0.2.1/tcp/7071${role === 'bootstrap' ? '/p2p/12D3KooW…' : ''}`
   }
+  const problem = addressProblem(address) ?? roleProblem(address, role)
+  return problem === undefined ? undefined : `has "${text}": ${problem}`
+}
+
+/** Why an address can't be dialled by the transports of this engine, whatever the policy says, or undefined. */
+export function addressProblem(address: Multiaddr): string | undefined {
   const names = address.getComponents().map(({ name }) => name)
-  if (names.includes('p2p-circuit'))
-    return `has "${text}": relayed addresses are not supported in this version; use a TCP or WebSocket address`
-  if (names.includes('dnsaddr')) return role === 'bootstrap' ? undefined : `has "${text}": a dnsaddr can't be listened on or announced`
-  if (!names.includes('tcp'))
-    return `has "${text}": in this version libp2p speaks TCP and WebSocket (/tcp/…, /tcp/…/ws); ${names.join('/')} is neither`
-  if (role === 'listen' && (names.includes('wss') || names.includes('tls')))
-    return `has "${text}": listening with TLS is not supported; let a proxy do it, and announce its address`
-  if (role === 'bootstrap' && peerIdOf(address) === undefined)
-    return `has "${text}", which names no peer: add /p2p/<peer id>, as GET /v1/node of that peer shows it`
+  if (names.includes('p2p-circuit')) return 'relayed addresses are not supported in this version; use a TCP or WebSocket address'
+  if (names[0] === 'dnsaddr' || endpointOf(address) !== undefined) return undefined
+  return `in this version libp2p speaks TCP and WebSocket (/tcp/…, /tcp/…/ws); ${names.join('/')} is neither`
+}
+
+function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
+  if (role === 'bootstrap') {
+    if (peerIdOf(address) !== undefined) return undefined
+    return 'it names no peer; add /p2p/<peer id>, as GET /v1/node of that peer shows it'
+  }
+  const [host] = address.getComponents()
+  if (host?.name === 'dnsaddr') return "a dnsaddr can't be listened on or announced"
+  if (role === 'announce') return undefined
+  if (host?.name !== 'ip4' && host?.name !== 'ip6') return 'it is a name; listen on an IP address, such as /ip4/0.0.0.0/tcp/7071'
+  if (endpointOf(address)?.form === 'wss') return 'listening with TLS is not supported; let a proxy do it, and announce its address'
   return undefined
+}
+
+/** Where a socket is to go, and what is spoken on it. */
+export interface Endpoint {
+  form: 'tcp' | 'ws' | 'wss'
+  port: number
+  /** What TLS and the Host header name: the server name that the address gives, else its host. */
+  name: string
+}
+
+const hosts = ['ip4', 'ip6', 'dns', 'dns4', 'dns6']
+const forms: Partial<Record<string, Endpoint['form']>> = { '': 'tcp', ws: 'ws', wss: 'wss', 'tls/ws': 'wss', 'tls/sni/ws': 'wss' }
+
+/** `/<host>/tcp/<port>`, then nothing, `/ws`, `/wss`, `/tls/ws` or `/tls/sni/<name>/ws`, then perhaps `/p2p/<peer id>`; else undefined. */
+export function endpointOf(address: Multiaddr): Endpoint | undefined {
+  const [host, tcp, ...rest] = address.getComponents()
+  if (host?.value === undefined || !hosts.includes(host.name) || tcp?.name !== 'tcp') return undefined
+  const names = rest.map(({ name }) => name)
+  if (names.at(-1) === 'p2p') names.pop()
+  const form = forms[names.join('/')]
+  const name = rest.find((component) => component.name === 'sni')?.value ?? host.value
+  return form === undefined ? undefined : { form, port: Number(tcp.value), name }
 }
 
 /** Where an address leads, without who is expected there. */

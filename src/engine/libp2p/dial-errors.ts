@@ -1,13 +1,27 @@
-import { DialFailed, DialForbidden, type PeergateError } from '../../errors.ts'
+import { DialFailed, DialForbidden, PeerBlocked, type PeergateError } from '../../errors.ts'
+import { AddressNotReached, type DialAttempt } from './dial-gate.ts'
 
 /** What a failed dial of libp2p means to whoever asked for it. */
 export function dialError(multiaddr: string, error: unknown): PeergateError {
   const reasons = leaves(error)
-  const errors = reasons.map((reason) => ({ path: multiaddr, message: reason instanceof Error ? reason.message : String(reason) }))
-  const detail = errors.map(({ message }) => message).join('; ')
-  if (reasons.every((reason) => reason instanceof DialForbidden))
-    return new DialForbidden(`${multiaddr}: ${detail}`, { errors, cause: error })
-  return new DialFailed(`${multiaddr} could not be dialled: ${detail}`, { errors, cause: error })
+  if (reasons.some((reason) => reason instanceof Error && blocks.has(reason.name))) {
+    return new PeerBlocked('This peer is blocked.', { cause: error })
+  }
+  const attempts = reasons.flatMap((reason) => attemptsOf(multiaddr, reason))
+  const errors = attempts.map(({ multiaddr: path, message }) => ({ path, message }))
+  const detail = [...new Set(errors.map(({ message }) => message))].join('; ')
+  if (attempts.length > 0 && attempts.every(({ forbidden }) => forbidden)) {
+    return new DialForbidden(`${multiaddr} may not be dialled: ${detail}.`, { errors, cause: error })
+  }
+  return new DialFailed(`${multiaddr} could not be dialled: ${detail}.`, { errors, cause: error })
+}
+
+/** What libp2p makes of our gater's refusal. */
+const blocks = new Set(['ConnectionInterceptedError', 'DialDeniedError'])
+
+function attemptsOf(multiaddr: string, reason: unknown): DialAttempt[] {
+  if (reason instanceof AddressNotReached) return reason.attempts
+  return [{ multiaddr, message: reason instanceof Error ? reason.message : String(reason), forbidden: false }]
 }
 
 /** The errors inside an aggregate: one for each address that was tried. */

@@ -11,7 +11,7 @@ export interface InboundLimits {
   validateTimeoutMs: number
 }
 
-/** The way in for messages that gossipsub has verified: bounded, and answered in time. */
+/** The way in for messages that gossipsub has verified: bounded, and answered in time. Any number of them are on their way at once. */
 export interface InboundGate {
   judge(message: Message): Promise<TopicValidatorResult>
   /** Messages ignored because too many were waiting, or because the answer came too late. */
@@ -24,16 +24,23 @@ const results: Record<Verdict, TopicValidatorResult> = {
   reject: TopicValidatorResult.Reject,
 }
 
+/** What a waiting message costs beside its data. */
+const overheadBytes = 512
+
 export function createInboundGate(
   init: { limits: InboundLimits; peerId: string },
   components: { inbound: () => Inbound | undefined; topics: ReadonlySet<string>; log: Logger },
 ): InboundGate {
   const { limits, peerId } = init
   const { inbound, topics, log } = components
-  /** Bytes of messages that wait for their verdict, by topic and in all; each message counts a little even when it is empty. */
+  /** Bytes of messages that wait for their answer, by topic and in all. */
   const waiting = new Map<string, number>()
   let total = 0
   let dropped = 0
+
+  function fits(topic: string, cost: number): boolean {
+    return total + cost <= limits.maxInboxBytes && (waiting.get(topic) ?? 0) + cost <= limits.maxTopicInboxBytes
+  }
 
   function hold(topic: string, bytes: number): void {
     const held = (waiting.get(topic) ?? 0) + bytes
@@ -42,21 +49,28 @@ export function createInboundGate(
     total += bytes
   }
 
+  /** The answer of whoever takes messages in; the message is held until it is there, however late. */
   async function ask(message: SignedMessage): Promise<Verdict> {
-    const { promise: late, resolve } = Promise.withResolvers<Verdict>()
-    const deadline = setTimeout(() => {
-      dropped++
-      resolve('ignore')
-    }, limits.validateTimeoutMs)
-    const answer = inbound()?.onMessage(message) ?? Promise.resolve<Verdict>('ignore')
+    const cost = message.data.length + overheadBytes
+    hold(message.topic, cost)
     try {
-      return await Promise.race([answer, late])
+      return (await inbound()?.onMessage(message)) ?? 'ignore'
     } catch (err) {
       log.warn({ err }, 'a message of the network could not be judged')
       return 'ignore'
     } finally {
-      clearTimeout(deadline)
+      hold(message.topic, -cost)
     }
+  }
+
+  function inTime(answer: Promise<Verdict>): Promise<Verdict> {
+    const { promise, resolve } = Promise.withResolvers<Verdict>()
+    const deadline = setTimeout(() => {
+      dropped++
+      resolve('ignore')
+    }, limits.validateTimeoutMs)
+    void answer.then(resolve).finally(() => clearTimeout(deadline))
+    return promise
   }
 
   return {
@@ -67,25 +81,16 @@ export function createInboundGate(
       const { topic, data } = message
       if (message.type !== 'signed' || !topics.has(topic) || data.length > limits.maxMessageBytes) return TopicValidatorResult.Ignore
       if (message.from.toString() === peerId) return TopicValidatorResult.Ignore
-      const cost = data.length + overheadBytes
-      if (total + cost > limits.maxInboxBytes || (waiting.get(topic) ?? 0) + cost > limits.maxTopicInboxBytes) {
+      if (!fits(topic, data.length + overheadBytes)) {
         dropped++
         return TopicValidatorResult.Ignore
       }
-      hold(topic, cost)
-      try {
-        const signed = toSigned(message)
-        const whole = data.length === 0 ? withAbsence(signed) : signed
-        return results[await ask(whole instanceof Promise ? await whole : whole)]
-      } finally {
-        hold(topic, -cost)
-      }
+      const signed = toSigned(message)
+      const whole = data.length === 0 ? withAbsence(signed) : signed
+      return results[await inTime(ask(whole instanceof Promise ? await whole : whole))]
     },
   }
 }
-
-/** What a waiting message costs beside its data. */
-const overheadBytes = 512
 
 function toSigned(message: Extract<Message, { type: 'signed' }>): SignedMessage {
   const inlined = message.from.publicKey !== undefined
@@ -93,8 +98,9 @@ function toSigned(message: Extract<Message, { type: 'signed' }>): SignedMessage 
     from: message.from.toString(),
     sequence: sequenceBytes(message.sequenceNumber),
     topic: message.topic,
-    data: message.data,
-    signature: message.signature,
+    // Copied out of the frame that it came in, which may be thousands of times larger and would live as long.
+    data: new Uint8Array(message.data),
+    signature: new Uint8Array(message.signature),
     ...(inlined ? {} : { publicKey: publicKeyToProtobuf(message.key) }),
   }
 }

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 export interface KeepConnected {
   /** Begins to dial. */
   start(): void
-  /** The link to a peer is gone: those that are kept are dialled again. */
+  /** The link to a peer is gone, or wanted again: one that is kept is dialled. */
   lost(peerId: string): void
   stop(): Promise<void>
 }
@@ -20,21 +20,24 @@ export interface KeptPeer {
 
 export function createKeepConnected(components: {
   peers: KeptPeer[]
-  isConnected(peerId: string): boolean
+  /** Whether there is a link to the peer, or somebody wanted none. */
+  isSettled(peerId: string): boolean
+  /** Whether it may be dialled now. */
+  isWanted(peerId: string): boolean
   dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
   log: Logger
 }): KeepConnected {
-  const { peers, isConnected, dial, log } = components
+  const { peers, isSettled, isWanted, dial, log } = components
   const running = new Map<string, Promise<void>>()
   let stopped = new AbortController()
 
   async function connect({ peerId, multiaddrs }: KeptPeer, signal: AbortSignal): Promise<void> {
-    for (let delay = firstDelayMs; !signal.aborted && !isConnected(peerId); delay = Math.min(delay * 2, lastDelayMs)) {
+    for (let delay = firstDelayMs; !signal.aborted && !isSettled(peerId); delay = Math.min(delay * 2, lastDelayMs)) {
       for (const multiaddr of multiaddrs) {
-        if (signal.aborted || isConnected(peerId)) return
+        if (signal.aborted || !isWanted(peerId)) break
         await dial(multiaddr, signal).catch((err: unknown) => log.debug({ err, multiaddr }, 'a configured peer could not be dialled'))
       }
-      if (!isConnected(peerId)) await pause(delay * (0.5 + Math.random()), signal)
+      if (!isSettled(peerId)) await pause(delay * (0.5 + Math.random()), signal)
     }
   }
 

@@ -3,18 +3,25 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { PeerBlocked, PeerNotConnected, PeerUnreachable } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { createInTurn } from '../../in-turn.ts'
 import type { Limits } from '../../limits.ts'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import { createMessageSigner } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/store.ts'
 import { createDialPolicy } from '../dial-policy.ts'
 import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
-import { withoutPeerId } from './addresses.ts'
+import { addressProblem, withoutPeerId } from './addresses.ts'
+import { createDialDiscovered } from './dial-discovered.ts'
 import { dialError } from './dial-errors.ts'
+import { createGater } from './gater.ts'
+import { gossipInternals } from './gossip-internals.ts'
+import { createGossipLinks, type GossipLinks } from './gossip-links.ts'
+import { topicScoreParams } from './gossip-options.ts'
 import { createInboundGate } from './inbound.ts'
 import { createKeepConnected, type KeptPeer } from './keep-connected.ts'
 import { createLinks } from './links.ts'
 import { createNode, type Node } from './node.ts'
+import { pingOver } from './ping.ts'
 import { createRawPublish, type RawPublish } from './raw-publish.ts'
 import { RecordDatastore } from './record-datastore.ts'
 
@@ -39,6 +46,9 @@ export interface Libp2pEngineComponents {
 interface Running {
   node: Node
   raw: RawPublish
+  gossip: GossipLinks
+  /** How each subscribed topic's messages count for and against peers. */
+  scored: Record<string, typeof topicScoreParams>
 }
 
 /** The P2PEngine contract on libp2p. A new node is made at each start; subscriptions and blocks are kept here. */
@@ -52,33 +62,42 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const links = createLinks()
   const topics = new Set<string>()
   const blocked = new Set<string>()
+  /** Peers that somebody hung up on: not dialled again by ourselves until somebody dials them. */
+  const letGo = new Set<string>()
   const listeners = new Set<(event: EngineEvent) => void>()
   let inbound: Inbound | undefined
-  const gate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
-  const kept = createKeepConnected({ peers: keptPeers(init.bootstrap), isConnected, dial: dialQuietly, log })
   let running: Running | undefined
-  /** Starting and stopping, one after the other. */
-  let turn: Promise<void> = Promise.resolve()
-
-  const isBlocked = (id: { toString(): string }) => blocked.has(id.toString())
-  const gater = {
-    denyDialPeer: isBlocked,
-    denyDialMultiaddr: () => false,
-    denyInboundEncryptedConnection: isBlocked,
-    denyOutboundEncryptedConnection: isBlocked,
-  }
+  const inTurn = createInTurn()
+  const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
+  const gater = createGater(limits, { blocked, connections: () => running?.node.getConnections().length ?? 0 })
+  const kept = createKeepConnected({ peers: keptPeers(init.bootstrap), isSettled, isWanted, dial: dialKept, log })
+  const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
 
   function emit(event: EngineEvent): void {
     for (const listener of listeners) listener(event)
   }
 
-  function isConnected(other: string): boolean {
-    return running !== undefined && links.peer(running.node, other) !== undefined
+  function peerOf(other: string): ConnectedPeer | undefined {
+    return running === undefined ? undefined : links.peer(running.node, other)
   }
 
-  function listenTo(node: Node): void {
+  function isSettled(other: string): boolean {
+    return letGo.has(other) || peerOf(other) !== undefined
+  }
+
+  /** Whether this node itself should dial a peer now. */
+  function isWanted(other: string): boolean {
+    if (running === undefined || running.node.getConnections().length >= limits.maxConnections) return false
+    return !blocked.has(other) && !isSettled(other) && other !== peerId
+  }
+
+  function noteDiscovered(other: string, multiaddrs: string[]): void {
+    emit({ type: 'peer:discovery', peerId: other, multiaddrs, source: 'mdns' })
+  }
+
+  function listenTo({ node, gossip }: Running): void {
     node.addEventListener('peer:connect', ({ detail }) => {
-      const peer = links.peer(node, detail.toString())
+      const peer = peerOf(detail.toString())
       if (peer !== undefined) emit({ type: 'peer:connect', peer })
     })
     node.addEventListener('peer:disconnect', ({ detail }) => {
@@ -88,35 +107,17 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     })
     node.addEventListener('peer:identify', ({ detail }) => {
       links.identified(detail)
-      const peer = links.peer(node, detail.peerId.toString())
+      const peer = peerOf(detail.peerId.toString())
       if (peer !== undefined) emit({ type: 'peer:update', peer })
     })
-    node.addEventListener('peer:discovery', ({ detail }) => {
-      discovered(
-        detail.id.toString(),
-        detail.multiaddrs.map((address) => address.toString()),
-      )
-    })
     node.services.pubsub.addEventListener('subscription-change', ({ detail }) => {
+      const other = detail.peerId.toString()
       for (const { topic, subscribe } of detail.subscriptions) {
-        emit({ type: subscribe ? 'topic:subscribe' : 'topic:unsubscribe', peerId: detail.peerId.toString(), topic })
+        if (!subscribe) emit({ type: 'topic:unsubscribe', peerId: other, topic })
+        // One that can't be sent to yet is told of when it can.
+        else if (gossip.reaches(other)) emit({ type: 'topic:subscribe', peerId: other, topic })
       }
     })
-  }
-
-  /** mDNS is the only discovery of the node itself. Both ends find each other, and both dial; libp2p keeps one link. */
-  function discovered(other: string, addresses: string[]): void {
-    emit({ type: 'peer:discovery', peerId: other, multiaddrs: addresses, source: 'mdns' })
-    const full = running === undefined || running.node.getConnections().length >= limits.maxConnections
-    if (full || isConnected(other) || blocked.has(other)) return
-    const signal = AbortSignal.timeout(limits.dialTimeoutMs)
-    void (async () => {
-      for (const address of addresses) {
-        if (isConnected(other)) return
-        const named = address.includes('/p2p/') ? address : `${address}/p2p/${other}`
-        await dial(named, { source: 'mdns', signal }).catch((err: unknown) => log.debug({ err }, 'a discovered peer could not be dialled'))
-      }
-    })()
   }
 
   async function dial(address: string, { source, signal }: DialOptions): Promise<ConnectedPeer> {
@@ -125,12 +126,18 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const expected = peerIdOf(target)
     if (expected !== undefined && blocked.has(expected)) throw new PeerBlocked('This peer is blocked.')
     if (running === undefined) throw dialError(address, new Error('the node is not running'))
-    policy.note(withoutPeerId(target), source)
+    const problem = addressProblem(target)
+    if (problem !== undefined) throw dialError(address, new Error(problem))
+    const where = withoutPeerId(target)
+    policy.note(where, source)
     const { node } = running
     try {
-      const connection = await node.dial(target, { signal: AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)]) })
-      const peer = links.peer(node, connection.remotePeer.toString())
+      const there = node.getConnections().find(({ remoteAddr }) => expected === undefined && withoutPeerId(remoteAddr) === where)
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)])
+      const connection = there ?? (await node.dial(target, { signal: deadline }))
+      const peer = peerOf(connection.remotePeer.toString())
       if (peer === undefined) throw new Error('the link was closed at once')
+      letGo.delete(peer.peerId)
       return peer
     } catch (error) {
       signal.throwIfAborted()
@@ -138,45 +145,78 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     }
   }
 
-  async function dialQuietly(address: string, signal: AbortSignal): Promise<void> {
-    await dial(address, { source: 'configured', signal })
+  async function dialKept(address: string, signal: AbortSignal): Promise<void> {
+    const peer = await dial(address, { source: 'configured', signal })
+    emit({ type: 'peer:discovery', peerId: peer.peerId, multiaddrs: [address], source: 'configured' })
+  }
+
+  async function dialFound(address: string, signal: AbortSignal): Promise<void> {
+    await dial(address, { source: 'mdns', signal })
+  }
+
+  async function prepare(): Promise<Running> {
+    const node = await createNode(
+      { ...init, seed: identity.seed },
+      {
+        policy,
+        gater,
+        datastore,
+        onFound: ({ id, multiaddrs }) => {
+          const named = multiaddrs.map((address) => `${withoutPeerId(address)}/p2p/${id}`)
+          discovered.found(id.toString(), named)
+        },
+      },
+    )
+    const { pubsub } = node.services
+    const internals = gossipInternals(pubsub)
+    // One validator for every topic, those that are not subscribed to among them: nothing is taken in that nobody asked for.
+    pubsub.topicValidators.get = () => (_peer, message) => inboundGate.judge(message)
+    const gossip = createGossipLinks({
+      pubsub,
+      internals,
+      connections: () => node.getConnections(),
+      speaks: (other, protocols) => peerOf(other)?.protocols.some((protocol) => protocols.includes(protocol)) ?? false,
+      onReachable: (other, subscribed) => {
+        for (const topic of subscribed) emit({ type: 'topic:subscribe', peerId: other, topic })
+      },
+    })
+    return { node, gossip, raw: createRawPublish(internals), scored: internals.score.params.topics }
+  }
+
+  function join({ node, scored }: Running, topic: string): void {
+    scored[topic] = topicScoreParams
+    node.services.pubsub.subscribe(topic)
   }
 
   async function startNode(): Promise<void> {
     if (running !== undefined) return
     datastore.open()
-    const node = await createNode({ ...init, seed: identity.seed }, { policy, gater, datastore })
-    listenTo(node)
-    const { pubsub } = node.services
-    // One validator for every topic, those that are not subscribed to among them: nothing is taken in that nobody asked for.
-    pubsub.topicValidators.get = () => (_peer, message) => gate.judge(message)
-    const raw = createRawPublish(pubsub)
+    const started = await prepare()
+    listenTo(started)
+    running = started
     try {
-      await node.start()
+      await started.node.start()
     } catch (error) {
-      await node.stop()
+      running = undefined
+      await datastore.close()
       throw error
     }
-    for (const topic of topics) pubsub.subscribe(topic)
-    running = { node, raw }
+    for (const topic of topics) join(started, topic)
     kept.start()
   }
 
   async function stopNode(): Promise<void> {
-    await kept.stop()
-    const stopping = running
+    await Promise.all([kept.stop(), discovered.stop()])
+    if (running === undefined) return
+    const { node } = running
+    const connected = links.peers(node)
     running = undefined
-    if (stopping === undefined) return
-    const connected = links.peers(stopping.node)
-    await stopping.node.stop()
-    for (const { peerId: other } of connected) links.gone(other)
+    await node.stop()
+    for (const { peerId: other } of connected) {
+      links.gone(other)
+      emit({ type: 'peer:disconnect', peerId: other })
+    }
     await datastore.close()
-  }
-
-  function inTurn(work: () => Promise<void>): Promise<void> {
-    const done = turn.then(work)
-    turn = done.catch(() => undefined)
-    return done
   }
 
   const engine: P2PEngine = {
@@ -188,15 +228,17 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     multiaddrs: async () => running?.node.getMultiaddrs().map((address) => address.toString()) ?? [],
     dial,
     async hangUp(other) {
-      await running?.node.hangUp(peerIdFromString(other))
+      if (running === undefined || peerOf(other) === undefined) return
+      letGo.add(other)
+      await running.node.hangUp(peerIdFromString(other), { signal: AbortSignal.timeout(hangUpTimeoutMs) })
     },
     async ping(other, { signal }) {
-      if (running === undefined || !isConnected(other)) throw new PeerNotConnected('There is no link to this peer; dial it first.')
+      signal.throwIfAborted()
+      const [connection] = running?.node.getConnections(peerIdFromString(other)) ?? []
+      if (connection === undefined) throw new PeerNotConnected('There is no link to this peer; dial it first.')
       try {
-        const latencyMs = await running.node.services.ping.ping(peerIdFromString(other), {
-          signal: AbortSignal.any([signal, AbortSignal.timeout(limits.pingTimeoutMs)]),
-        })
-        links.measured(other, latencyMs)
+        const latencyMs = await pingOver(connection, AbortSignal.any([signal, AbortSignal.timeout(limits.pingTimeoutMs)]))
+        connection.rtt = latencyMs
         return latencyMs
       } catch (cause) {
         signal.throwIfAborted()
@@ -209,26 +251,27 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       await engine.hangUp(other)
     },
     async unblock(other) {
-      blocked.delete(other)
+      if (!blocked.delete(other)) return
+      letGo.delete(other)
+      kept.lost(other)
     },
     async subscribe(topic) {
+      if (topics.has(topic)) return
       topics.add(topic)
-      running?.node.services.pubsub.subscribe(topic)
+      if (running?.node.status === 'started') join(running, topic)
     },
     async unsubscribe(topic) {
-      if (topics.delete(topic)) running?.node.services.pubsub.unsubscribe(topic)
+      if (topics.delete(topic) && running?.node.status === 'started') running.node.services.pubsub.unsubscribe(topic)
     },
     topics: async () => [...topics],
     async subscribers(topic) {
       if (running === undefined) return []
-      const { node, raw } = running
+      const { node, gossip } = running
       const ids = node.services.pubsub.getSubscribers(topic).map((id) => id.toString())
-      return ids.filter((id) => raw.reaches(id) && isConnected(id))
+      return ids.filter((id) => gossip.reaches(id) && peerOf(id) !== undefined)
     },
     sign: async (messages) => messages.map(({ topic, data }) => signer.sign(identity.nextSequence(), topic, data)),
-    async send(messages) {
-      return running === undefined ? messages.map(() => 0) : running.raw.send(messages)
-    },
+    send: async (messages) => running?.raw.send(messages) ?? messages.map(() => 0),
     receive(handler) {
       inbound = handler
     },
@@ -240,12 +283,15 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   return engine
 }
 
-/** Configured addresses by the peer that they name; a dnsaddr that names none stands for itself. */
+/** Milliseconds for a link to close in peace; then it is cut. */
+const hangUpTimeoutMs = 500
+
+/** Configured addresses by the peer that they name. */
 function keptPeers(bootstrap: string[]): KeptPeer[] {
   const peers = new Map<string, string[]>()
   for (const address of bootstrap) {
-    const peerId = peerIdOf(multiaddr(address)) ?? address
-    peers.set(peerId, [...(peers.get(peerId) ?? []), address])
+    const peerId = peerIdOf(multiaddr(address))
+    if (peerId !== undefined) peers.set(peerId, [...(peers.get(peerId) ?? []), address])
   }
   return [...peers].map(([peerId, multiaddrs]) => ({ peerId, multiaddrs }))
 }

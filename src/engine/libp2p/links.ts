@@ -5,7 +5,6 @@ import type { Node } from './node.ts'
 /** What is known of the connected peers beside their connections. */
 export interface Links {
   identified(result: IdentifyResult): void
-  measured(peerId: string, latencyMs: number): void
   gone(peerId: string): void
   /** The connected peers, each once. */
   peers(node: Node): ConnectedPeer[]
@@ -16,7 +15,6 @@ interface Known {
   agent: string | null
   protocols: string[]
   listens: string[]
-  latencyMs: number | null
 }
 
 /** Peers may tell as much as identify lets them; this much of it is kept. */
@@ -28,13 +26,13 @@ export function createLinks(): Links {
   const known = new Map<string, Known>()
 
   function knownOf(peerId: string): Known {
-    return known.get(peerId) ?? { agent: null, protocols: [], listens: [], latencyMs: null }
+    return known.get(peerId) ?? { agent: null, protocols: [], listens: [] }
   }
 
   function view(peerId: string, connections: Connection[]): ConnectedPeer | undefined {
     const [first] = connections
     if (first === undefined) return undefined
-    const { agent, protocols, listens, latencyMs } = knownOf(peerId)
+    const { agent, protocols, listens } = knownOf(peerId)
     const reached = connections.map(({ remoteAddr }) => remoteAddr.toString())
     return {
       peerId,
@@ -43,7 +41,7 @@ export function createLinks(): Links {
       relayed: connections.every(({ limits }) => limits !== undefined),
       agent,
       protocols,
-      latencyMs,
+      latencyMs: first.rtt ?? null,
     }
   }
 
@@ -51,14 +49,10 @@ export function createLinks(): Links {
     identified({ peerId, agentVersion, protocols, listenAddrs }) {
       const id = peerId.toString()
       known.set(id, {
-        ...knownOf(id),
         agent: agentVersion?.slice(0, maxTextLength) ?? null,
         protocols: protocols.slice(0, maxProtocols).map((protocol) => protocol.slice(0, maxTextLength)),
         listens: listenAddrs.slice(0, maxListens).map((address) => address.toString()),
       })
-    },
-    measured(peerId, latencyMs) {
-      known.set(peerId, { ...knownOf(peerId), latencyMs })
     },
     gone(peerId) {
       known.delete(peerId)

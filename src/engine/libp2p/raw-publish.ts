@@ -1,106 +1,90 @@
-import type { GossipSub } from '@libp2p/gossipsub'
+import type { RPC } from '@libp2p/gossipsub/message'
 import { peerIdBytes, type SignedMessage } from '../../model/signed-message.ts'
+import type { GossipInternals } from './gossip-internals.ts'
 
 /**
- * Hands messages that we signed ourselves to gossipsub's internals. Its own `publish` signs inside, with a sequence of its own that a
- * restart can set back, and can't be given a message. This is the only place that knows the internals of the pinned version; what it
- * needs of them is checked at start, and test/engine/interop.test.ts proves that stock peers understand the result.
+ * Hands messages that we signed ourselves to gossipsub. Its own `publish` signs inside, with a sequence of its own that a restart can set
+ * back, and can't be given a message. test/engine/interop.test.ts proves that stock peers understand the result.
  */
 export interface RawPublish {
-  /** In order; answers for each how many peers took it. */
+  /** To each subscribed neighbour in the order given; answers for each message how many peers took it. */
   send(messages: SignedMessage[]): number[]
-  /** Whether messages can be sent to the peer now: its subscription may be known before our stream to it is open. */
-  reaches(peerId: string): boolean
 }
 
-/** Messages and bytes of data of one RPC: well below the 1–4 MiB frames that peers take. */
+/** Messages of one RPC: more of them make no difference to a receiver, which verifies one after another. */
 const maxRpcMessages = 50
-const maxRpcBytes = 262_144
+/** Bytes of one RPC: below the 64 KiB that rust-libp2p takes by default. A message that is larger goes alone. */
+const maxRpcBytes = 60_000
+/** What stands around the data of a message, beside its topic. */
+const overheadBytes = 160
 
-interface RawMessage {
-  from: Uint8Array
-  data?: Uint8Array
-  seqno: Uint8Array
-  topic: string
-  signature: Uint8Array
-  key?: Uint8Array
-}
-
-interface Internals {
-  selectPeersToPublish(topic: string, floodPublish?: boolean): { tosend: Set<string> }
-  sendRpc(peerId: string, rpc: { subscriptions: never[]; messages: RawMessage[]; control: undefined }): boolean
-  msgIdToStrFn(id: Uint8Array): string
-  readonly seenCache: { put(id: string): unknown }
-  readonly mcache: { put(id: { msgId: Uint8Array; msgIdStr: string }, message: RawMessage, validated: boolean): unknown }
-  readonly publishedMessageIds: { put(id: string): unknown }
-  readonly streamsOutbound: ReadonlyMap<string, unknown>
-}
-
-/** @throws Error when this version of gossipsub is not the one this was written for */
-export function createRawPublish(pubsub: GossipSub): RawPublish {
-  const internals: object = pubsub
-  if (!hasInternals(internals)) throw new Error('@libp2p/gossipsub is not the version that raw-publish.ts was written for; pin it again')
-  const gossipsub = internals
-
+export function createRawPublish(gossipsub: GossipInternals): RawPublish {
   /** Notes a message as ours, so that it is gossiped about, given to those who ask, and not taken from others. */
-  function remember(raw: RawMessage): void {
+  function remember(raw: Required<Pick<RPC.Message, 'from' | 'seqno'>> & RPC.Message): void {
     const msgId = Buffer.concat([raw.from, raw.seqno])
     const msgIdStr = gossipsub.msgIdToStrFn(msgId)
-    gossipsub.seenCache.put(msgIdStr)
+    gossipsub.seenCache.put(msgIdStr, undefined)
     gossipsub.mcache.put({ msgId, msgIdStr }, raw, true)
-    gossipsub.publishedMessageIds.put(msgIdStr)
+    gossipsub.publishedMessageIds.put(msgIdStr, undefined)
   }
 
-  function sendRun(topic: string, run: RawMessage[]): number {
-    const { tosend } = gossipsub.selectPeersToPublish(topic, true)
-    let taken = 0
-    for (const peerId of tosend) {
-      // A new RPC for each peer: gossipsub adds to it what else the peer should hear.
-      if (gossipsub.sendRpc(peerId, { subscriptions: [], messages: run, control: undefined })) taken++
-    }
-    return taken
+  /** The messages that each neighbour wants, by their place in the batch. */
+  function byPeer(messages: SignedMessage[]): Map<string, number[]> {
+    const wanted = new Map<string, number[]>()
+    const takers = new Map<string, Set<string>>()
+    messages.forEach(({ topic }, index) => {
+      const peers = takers.get(topic) ?? gossipsub.selectPeersToPublish(topic, true).tosend
+      takers.set(topic, peers)
+      for (const peerId of peers) {
+        const indices = wanted.get(peerId)
+        if (indices === undefined) wanted.set(peerId, [index])
+        else indices.push(index)
+      }
+    })
+    return wanted
   }
 
   return {
     send(messages) {
-      const recipients: number[] = []
-      for (const run of runs(messages)) {
-        const raw = run.map(toRaw)
-        raw.forEach(remember)
-        const taken = sendRun(raw[0]?.topic ?? '', raw)
-        recipients.push(...raw.map(() => taken))
+      const raws = messages.map(toRaw)
+      raws.forEach(remember)
+      const recipients = messages.map(() => 0)
+      for (const [peerId, indices] of byPeer(messages)) {
+        for (const chunk of chunks(indices, messages)) {
+          const rpc = { subscriptions: [], messages: chunk.flatMap((index) => raws[index] ?? []) }
+          if (gossipsub.sendRpc(peerId, rpc)) for (const index of chunk) recipients[index] = (recipients[index] ?? 0) + 1
+        }
       }
       return recipients
     },
-    reaches: (peerId) => gossipsub.streamsOutbound.has(peerId),
   }
 }
 
-/** Cuts messages into runs of one topic that fit into an RPC, in order. */
-function* runs(messages: SignedMessage[]): Generator<SignedMessage[]> {
-  let run: SignedMessage[] = []
+/** Cuts a peer's messages into what fits into an RPC each. */
+function* chunks(indices: number[], messages: SignedMessage[]): Generator<number[]> {
+  let chunk: number[] = []
   let bytes = 0
-  for (const message of messages) {
-    const size = message.data.length
-    if (run.length > 0 && (run[0]?.topic !== message.topic || run.length >= maxRpcMessages || bytes + size > maxRpcBytes)) {
-      yield run
-      run = []
+  for (const index of indices) {
+    const size = sizeOf(messages[index])
+    if (chunk.length > 0 && (chunk.length >= maxRpcMessages || bytes + size > maxRpcBytes)) {
+      yield chunk
+      chunk = []
       bytes = 0
     }
-    run.push(message)
+    chunk.push(index)
     bytes += size
   }
-  if (run.length > 0) yield run
+  if (chunk.length > 0) yield chunk
 }
 
-/** Our own messages come from one author; decoding its id for each would be most of the work. */
-const authors = new Map<string, Uint8Array>()
+function sizeOf(message: SignedMessage | undefined): number {
+  if (message === undefined) return 0
+  return message.data.length + Buffer.byteLength(message.topic) + (message.publicKey?.length ?? 0) + overheadBytes
+}
 
-function toRaw(message: SignedMessage): RawMessage {
-  const from = authors.get(message.from) ?? peerIdBytes(message.from)
-  if (authors.size < 16) authors.set(message.from, from)
+function toRaw(message: SignedMessage) {
   return {
-    from,
+    from: authorBytes(message.from),
     ...(message.dataAbsent === true ? {} : { data: message.data }),
     seqno: message.sequence,
     topic: message.topic,
@@ -109,12 +93,10 @@ function toRaw(message: SignedMessage): RawMessage {
   }
 }
 
-function hasInternals(candidate: object): candidate is Internals {
-  const methods = ['selectPeersToPublish', 'sendRpc', 'msgIdToStrFn']
-  const caches = ['seenCache', 'mcache', 'publishedMessageIds']
-  return (
-    methods.every((name) => typeof Reflect.get(candidate, name) === 'function') &&
-    caches.every((name) => typeof Reflect.get(candidate, name)?.put === 'function') &&
-    typeof Reflect.get(candidate, 'streamsOutbound')?.has === 'function'
-  )
+/** Our own messages come from one author; decoding its id for each would be most of the work. */
+let lastAuthor: { peerId: string; bytes: Uint8Array } | undefined
+
+function authorBytes(peerId: string): Uint8Array {
+  if (lastAuthor?.peerId !== peerId) lastAuthor = { peerId, bytes: peerIdBytes(peerId) }
+  return lastAuthor.bytes
 }

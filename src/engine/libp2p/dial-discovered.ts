@@ -1,0 +1,77 @@
+import type { Logger } from 'pino'
+
+/** Dials peers that the local network has announced, each once at a time; they announce themselves again. */
+export interface DialDiscovered {
+  found(peerId: string, multiaddrs: string[]): void
+  stop(): Promise<void>
+}
+
+/** Dials at once; whoever is left out is announced again within seconds. */
+const maxDials = 8
+/** Announced peers that are remembered, the oldest forgotten first. */
+const maxRemembered = 1_000
+/** Milliseconds between dials of a peer that does not answer: doubled from the first to the last. */
+const firstPauseMs = 5_000
+const lastPauseMs = 300_000
+
+interface Announced {
+  addresses: string
+  failures: number
+  notBefore: number
+}
+
+export function createDialDiscovered(components: {
+  /** Whether a link to the peer is wanted and there is none. */
+  isWanted(peerId: string): boolean
+  /** Told once for each set of addresses of a peer. */
+  onNew(peerId: string, multiaddrs: string[]): void
+  dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
+  log: Logger
+  now?: () => number
+}): DialDiscovered {
+  const { isWanted, onNew, dial, log, now = Date.now } = components
+  const announced = new Map<string, Announced>()
+  const dials = new Map<string, Promise<void>>()
+  let stopping = new AbortController()
+
+  function remember(peerId: string, multiaddrs: string[]): Announced {
+    const addresses = multiaddrs.toSorted().join()
+    const before = announced.get(peerId)
+    if (before?.addresses === addresses) return before
+    const fresh = { addresses, failures: 0, notBefore: 0 }
+    announced.delete(peerId)
+    announced.set(peerId, fresh)
+    const oldest = announced.keys().next().value
+    if (announced.size > maxRemembered && oldest !== undefined) announced.delete(oldest)
+    onNew(peerId, multiaddrs)
+    return fresh
+  }
+
+  async function dialOne(peerId: string, multiaddrs: string[], peer: Announced, signal: AbortSignal): Promise<void> {
+    for (const multiaddr of multiaddrs) {
+      if (signal.aborted || !isWanted(peerId)) return
+      try {
+        await dial(multiaddr, signal)
+        peer.failures = 0
+        return
+      } catch (err) {
+        log.debug({ err, multiaddr }, 'a peer of the local network did not answer')
+      }
+    }
+    peer.notBefore = now() + Math.min(firstPauseMs * 2 ** peer.failures++, lastPauseMs)
+  }
+
+  return {
+    found(peerId, multiaddrs) {
+      const peer = remember(peerId, multiaddrs)
+      if (stopping.signal.aborted) stopping = new AbortController()
+      if (dials.has(peerId) || dials.size >= maxDials || peer.notBefore > now() || !isWanted(peerId)) return
+      const done = dialOne(peerId, multiaddrs, peer, stopping.signal).finally(() => dials.delete(peerId))
+      dials.set(peerId, done)
+    },
+    async stop() {
+      stopping.abort()
+      await Promise.all(dials.values())
+    },
+  }
+}

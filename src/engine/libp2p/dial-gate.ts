@@ -1,0 +1,122 @@
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { DialPolicy } from '../dial-policy.ts'
+import { withoutPeerId } from './addresses.ts'
+
+/** Where every dial passes, whoever asked for it: resolves names, has the policy judge each IP address, and dials those it lets through. */
+export interface DialGate {
+  /**
+   * Tries the IP addresses that the address leads to, one after another, until one connects.
+   * @throws AddressNotReached
+   */
+  dial<Link>(address: Multiaddr, signal: AbortSignal, connect: (target: DialTarget) => Promise<Link>): Promise<Link>
+}
+
+/** An address with the IP address that was judged for it, which alone may be dialled: a second look-up could answer another. */
+export interface DialTarget {
+  address: Multiaddr
+  ip: string
+}
+
+export interface DialAttempt {
+  multiaddr: string
+  message: string
+  /** Refused by the policy, so not even tried. */
+  forbidden: boolean
+}
+
+/** Nobody was reached at an address; what became of each IP address that it leads to. */
+export class AddressNotReached extends Error {
+  override readonly name = 'AddressNotReached'
+  readonly attempts: DialAttempt[]
+
+  constructor(attempts: DialAttempt[]) {
+    super(attempts.map(({ message }) => message).join('; '))
+    this.attempts = attempts
+  }
+}
+
+/** IP addresses of one name that are tried. */
+const maxAddressesOfName = 8
+
+export type LookUp = (name: string, family: 0 | 4 | 6) => Promise<string[]>
+
+export function createDialGate(components: { policy: DialPolicy; lookUp?: LookUp }): DialGate {
+  const { policy, lookUp = systemLookUp } = components
+
+  async function resolve(address: Multiaddr, signal: AbortSignal): Promise<string[]> {
+    const [host] = address.getComponents()
+    if (host?.value === undefined) throw new Error('it has no host')
+    if (host.name === 'ip4' || host.name === 'ip6') return [host.value]
+    const family = families[host.name]
+    if (family === undefined) throw new Error(`/${host.name} addresses are not dialled`)
+    if (!isHostName(host.value)) throw new Error(`"${host.value}" is no host name; an IP address is written /ip4/… or /ip6/…`)
+    return (await orAborted(lookUp(host.value, family), signal)).slice(0, maxAddressesOfName)
+  }
+
+  return {
+    async dial(address, signal, connect) {
+      const source = policy.sourceOf(withoutPeerId(address))
+      const attempts: DialAttempt[] = []
+      const note = (message: string, forbidden: boolean) => attempts.push({ multiaddr: address.toString(), message, forbidden })
+      const ips = await resolve(address, signal).catch((error: unknown) => {
+        note(reasonOf(error), false)
+        return []
+      })
+      if (ips.length === 0 && attempts.length === 0) note('the name leads to no address', false)
+      for (const ip of ips) {
+        const refusal = policy.refusal(ip, source)
+        if (refusal !== undefined) {
+          note(refusal, true)
+          continue
+        }
+        try {
+          signal.throwIfAborted()
+          return await connect({ address, ip })
+        } catch (error) {
+          if (error instanceof Error && passedOn.has(error.name)) throw error
+          note(`${ip}: ${reasonOf(error)}`, false)
+        }
+      }
+      throw new AddressNotReached(attempts)
+    },
+  }
+}
+
+const families: Partial<Record<string, 0 | 4 | 6>> = { dns: 0, dns4: 4, dns6: 6 }
+
+/** What says more about the peer than about the address, and is told apart by whoever asked. */
+const passedOn = new Set(['ConnectionInterceptedError', 'LinkRefused'])
+
+/**
+ * Whether a text is a name rather than an IP address in one of its many spellings ("127.1", "0x7f.1", "2130706433"), which a resolver
+ * and a socket may read differently (WHATWG URL, "ends in a number").
+ */
+function isHostName(text: string): boolean {
+  const labels = text.replace(/\.$/, '').split('.')
+  const numeric = /^(\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? '')
+  return !numeric && isIP(text) === 0 && labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label))
+}
+
+async function systemLookUp(name: string, family: 0 | 4 | 6): Promise<string[]> {
+  const found = await lookup(name, { all: true, family })
+  return found.map(({ address }) => address)
+}
+
+/** The work's result, or the signal's reason as soon as it fires; the work itself goes on. */
+async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  signal.throwIfAborted()
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,55 @@
+import type { GossipSub } from '@libp2p/gossipsub'
+import type { RPC } from '@libp2p/gossipsub/message'
+import type { TopicScoreParams } from '@libp2p/gossipsub/score'
+import type { Connection, PeerId } from '@libp2p/interface'
+
+/** The version that package.json pins, and whose private parts these are. */
+export const pinnedVersion = '17.1.1'
+
+/** What this engine needs of gossipsub's private parts: to publish signed messages, and to mend what it would leave broken. */
+export interface GossipInternals {
+  selectPeersToPublish(topic: string, floodPublish?: boolean): { tosend: Set<string> }
+  /** False when the peer's stream did not take it. Adds to the RPC what else the peer should hear. */
+  sendRpc(peerId: string, rpc: RPC): boolean
+  /** Takes the peer into the topic's mesh if there is room; the caller sends the GRAFT. */
+  graftOnSubscribe(peerId: string, topic: string): boolean
+  sendGraft(peerId: string, topics: string[]): void
+  /** Opens the stream to a peer that has none. */
+  onPeerConnected(peerId: PeerId, connection: Connection): void
+  msgIdToStrFn(id: Uint8Array): string
+  readonly seenCache: { put(id: string, value: undefined): boolean }
+  readonly publishedMessageIds: { put(id: string, value: undefined): boolean }
+  readonly mcache: { put(id: { msgId: Uint8Array; msgIdStr: string }, message: RPC.Message, validated: boolean): boolean }
+  readonly peers: Map<string, PeerId>
+  /** Subscribers by topic. */
+  readonly topics: Map<string, Set<string>>
+  readonly streamsOutbound: Map<string, unknown>
+  readonly score: { readonly params: { readonly topics: Record<string, TopicScoreParams> } }
+}
+
+/** The one place that looks into a library. @throws Error when these are not the parts that the pinned version has */
+export function gossipInternals(pubsub: GossipSub): GossipInternals {
+  const missing = missingParts(pubsub)
+  if (isGossipInternals(pubsub)) return pubsub
+  throw new Error(
+    `This is not @libp2p/gossipsub ${pinnedVersion}, which the engine publishes through: ${missing.join(', ')} differ. Install that version.`,
+  )
+}
+
+const methods = ['selectPeersToPublish', 'sendRpc', 'graftOnSubscribe', 'sendGraft', 'onPeerConnected', 'msgIdToStrFn']
+const caches = ['seenCache', 'publishedMessageIds', 'mcache']
+const maps = ['peers', 'topics', 'streamsOutbound']
+
+function isGossipInternals(pubsub: GossipSub): pubsub is GossipSub & GossipInternals {
+  return missingParts(pubsub).length === 0
+}
+
+function missingParts(pubsub: object): string[] {
+  const part = (name: string): unknown => Reflect.get(pubsub, name)
+  return [
+    ...methods.filter((name) => typeof part(name) !== 'function'),
+    ...caches.filter((name) => typeof Object(part(name)).put !== 'function'),
+    ...maps.filter((name) => !(part(name) instanceof Map)),
+    ...(typeof Object(Object(part('score')).params).topics === 'object' ? [] : ['score']),
+  ]
+}

@@ -1,0 +1,68 @@
+import type { GossipSub } from '@libp2p/gossipsub'
+import type { Connection } from '@libp2p/interface'
+import type { GossipInternals } from './gossip-internals.ts'
+
+/**
+ * Sees to it that gossip flows on every link. A peer's subscriptions may be known before our stream to it is open; gossipsub does not
+ * take such a peer into the mesh until the next heartbeat, and a message to forward in between is lost. And it never opens a second
+ * stream on a link: one that was reset, or went with a second connection, would leave the peer deaf to us.
+ */
+export interface GossipLinks {
+  /** Whether messages can be sent to the peer now. */
+  reaches(peerId: string): boolean
+}
+
+/** Milliseconds that a new connection has to get its stream in the ordinary way, and heartbeats between attempts to mend. */
+const graceMs = 3_000
+const mendEvery = 3
+
+export function createGossipLinks(components: {
+  pubsub: GossipSub
+  internals: GossipInternals
+  connections: () => Connection[]
+  /** Whether the peer has said that it speaks any of these protocols. */
+  speaks: (peerId: string, protocols: string[]) => boolean
+  /** Called when a peer that has told its topics can be sent to. */
+  onReachable: (peerId: string, topics: string[]) => void
+}): GossipLinks {
+  const { pubsub, internals, connections, speaks, onReachable } = components
+  const { streamsOutbound, topics } = internals
+  let heartbeats = 0
+
+  function opened(peerId: string): void {
+    if (!streamsOutbound.has(peerId)) return
+    const subscribed = [...topics].filter(([, peers]) => peers.has(peerId)).map(([topic]) => topic)
+    const grafted = subscribed.filter((topic) => internals.graftOnSubscribe(peerId, topic))
+    if (grafted.length > 0) internals.sendGraft(peerId, grafted)
+    if (subscribed.length > 0) onReachable(peerId, subscribed)
+  }
+
+  function isBroken(connection: Connection): boolean {
+    const peerId = connection.remotePeer.toString()
+    const settled = connection.status === 'open' && Date.now() - connection.timeline.open > graceMs
+    return settled && !streamsOutbound.has(peerId) && (inboundStreams(connection).length > 0 || speaks(peerId, pubsub.protocols))
+  }
+
+  function inboundStreams({ streams }: Connection) {
+    return streams.filter(({ direction, protocol }) => direction === 'inbound' && pubsub.protocols.includes(protocol))
+  }
+
+  function mend(connection: Connection): void {
+    // When the peer was forgotten, so were its topics; it tells them again on a new stream.
+    const forgotten = !internals.peers.has(connection.remotePeer.toString())
+    if (forgotten) for (const stream of inboundStreams(connection)) stream.abort(new Error('tell the topics again'))
+    internals.onPeerConnected(connection.remotePeer, connection)
+  }
+
+  const { set } = streamsOutbound
+  streamsOutbound.set = (peerId, stream) => {
+    // Our own subscriptions go out right after; a graft must come behind them.
+    queueMicrotask(() => opened(peerId))
+    return set.call(streamsOutbound, peerId, stream)
+  }
+  pubsub.addEventListener('gossipsub:heartbeat', () => {
+    if (++heartbeats % mendEvery === 0) connections().filter(isBroken).forEach(mend)
+  })
+
+  return { reaches: (peerId) => streamsOutbound.has(peerId) }
+}

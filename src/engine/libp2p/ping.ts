@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto'
+import type { Connection, Stream } from '@libp2p/interface'
+
+/** https://github.com/libp2p/specs/blob/master/ping/ping.md */
+export const pingProtocol = '/ipfs/ping/1.0.0'
+const pingBytes = 32
+
+/** The round trip on a connection, in milliseconds and parts of them: libp2p's own counts whole ones, and dials who is not there. */
+export async function pingOver(connection: Connection, signal: AbortSignal): Promise<number> {
+  const stream = await connection.newStream([pingProtocol], { signal })
+  const abort = () => stream.abort(new Error('the answer did not come in time'))
+  signal.addEventListener('abort', abort)
+  try {
+    const sent = randomBytes(pingBytes)
+    const start = performance.now()
+    stream.send(sent)
+    const answer = await readBytes(stream, pingBytes)
+    const latency = performance.now() - start
+    if (!answer.equals(sent)) throw new Error('the answer is not what was sent')
+    await stream.close({ signal })
+    return latency
+  } finally {
+    signal.removeEventListener('abort', abort)
+    if (stream.status === 'open' && stream.writeStatus === 'writable') stream.abort(new Error('the ping failed'))
+  }
+}
+
+async function readBytes(stream: Stream, count: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    chunks.push(chunk.subarray())
+    length += chunk.byteLength
+    if (length >= count) return Buffer.concat(chunks)
+  }
+  throw new Error('the peer closed the stream')
+}

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { type EngineSettings, engineSettingsProblems } from './engine/settings.ts'
 import { type Limits, limitsSchema, limitVariable } from './limits.ts'
+import { databaseUrlProblem } from './store/database-url.ts'
 import { unknownVariables } from './unknown-variables.ts'
 
 /** Everything that can be set, checked and frozen. */
@@ -96,6 +97,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   }
   problems.push(
     ...engineSettingsProblems(engine),
+    ...databaseProblems(values.DATABASE_URL),
     ...httpProblems(values.PEERGATE_HTTP_HOST),
     ...originProblems(values.PEERGATE_ALLOWED_ORIGINS),
   )
@@ -156,6 +158,11 @@ function withoutServiceLinks(env: Record<string, string | undefined>): Record<st
     given[name] = value
   }
   return given
+}
+
+function databaseProblems(url: string | undefined): ConfigProblem[] {
+  const problem = url === undefined ? undefined : databaseUrlProblem(url)
+  return problem === undefined ? [] : [{ variable: 'DATABASE_URL', problem }]
 }
 
 function httpProblems(host: string): ConfigProblem[] {

@@ -6,7 +6,10 @@ import { readTip } from './sqlite-append.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 import { messageColumns, toMessage } from './sqlite-messages.ts'
 
-/** Rows that one step looks at, matching or not: about 2 ms, for which nothing else runs. */
+/**
+ * Rows that one step looks at, matching or not, while nothing else runs: 0.3 ms by number and 3 ms by topic for small messages, 9 ms where
+ * each is 200 kB (two cores, all in the page cache).
+ */
 const scanRows = 2_000
 
 /** A condition on the rows, and what it compares with. */
@@ -25,8 +28,10 @@ export function scan(reader: SqliteDatabase, query: LogQuery): LogStep {
   const high = Math.max(low, Math.min(query.through ?? tip, tip))
   const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
   const series: Condition = only === undefined ? { sql: '', values: [] } : { sql: ' AND "topic" = ?', values: [only] }
-  const window = { low, high, ...boundary(reader, query.order, low, high, series) }
   const filter = conditions(query, only === undefined)
+  // Where every row matches, the limit says how many are looked at.
+  const unbounded = filter.sql !== '' || query.limit > scanRows
+  const window = { low, high, ...(unbounded ? boundary(reader, query.order, low, high, series) : {}) }
   const direction = query.order === 'asc' ? 'ASC' : 'DESC'
   const rows = reader.rows(
     `SELECT ${messageColumns} FROM "Message" WHERE "seq" > ? AND "seq" <= ?${series.sql}${filter.sql} ORDER BY "seq" ${direction} LIMIT ?`,

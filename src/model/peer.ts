@@ -13,11 +13,13 @@ export function parsePeerId(text: string): string {
   }
 }
 
-/** @throws InvalidMultiaddr when the text is no multiaddr. */
+/** @throws InvalidMultiaddr when the text is no multiaddr, or names a peer by something that is no peer id. */
 export function parseMultiaddr(text: string): Multiaddr {
   try {
     const address = multiaddr(text)
     if (address.getComponents().length === 0) throw new Error('it is empty')
+    const peerId = peerIdOf(address)
+    if (peerId !== undefined) peerIdFromString(peerId)
     return address
   } catch (cause) {
     throw new InvalidMultiaddr(`"${text}" is not a multiaddr; one looks like /ip4/192.0.2.1/tcp/7071/p2p/12D3KooW…`, {

@@ -11,7 +11,7 @@ const program = fileURLToPath(new URL('./append-process.ts', import.meta.url))
 
 /** Lets a process append, kills it in the middle, and answers the newest number that it had acknowledged. */
 async function appendAndKill(directory: string, batches: number): Promise<number> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, directory], {
+  const child = spawn(process.execPath, [program, directory], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const closed = once(child, 'close')

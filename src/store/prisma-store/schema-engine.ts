@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { bindMigrationAwareSqlAdapterFactory, type SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { SchemaEngine } from '@prisma/schema-engine-wasm'
 
@@ -6,6 +8,25 @@ import type { SchemaEngine } from '@prisma/schema-engine-wasm'
  * only when there is something to migrate.
  */
 export async function loadSchemaEngine(adapter: SqlMigrationAwareDriverAdapterFactory): Promise<SchemaEngine> {
-  const { SchemaEngine } = await import('@prisma/schema-engine-wasm')
+  loaded ??= load()
+  const { SchemaEngine } = await loaded
   return await SchemaEngine.new({ datamodels: undefined }, () => undefined, bindMigrationAwareSqlAdapterFactory(adapter))
+}
+
+type Bindings = typeof import('@prisma/schema-engine-wasm')
+
+let loaded: Promise<Bindings> | undefined
+
+/** As the package's own entry does, which imports the WebAssembly as a module: Node warns on the terminal that this is experimental. */
+async function load(): Promise<Bindings> {
+  const bindings = await import('@prisma/schema-engine-wasm/schema_engine_bg')
+  const bytes = await readFile(
+    createRequire(import.meta.url)
+      .resolve('@prisma/schema-engine-wasm/schema_engine_bg')
+      .replace(/js$/, 'wasm'),
+  )
+  const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': bindings })
+  bindings.__wbg_set_wasm(instance.exports)
+  instance.exports.__wbindgen_start()
+  return bindings
 }

@@ -12,7 +12,7 @@ import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
 
 /**
- * (b) Durable appends through the store. Beside it, in the same run, file system and settings, the bare driver: one prepared
+ * (d) Durable appends through the store. Beside it, in the same run, file system and settings, the bare driver: one prepared
  * INSERT of what a log can't do without (number, id, topic, data, and the index that finds a topic), the same batches.
  */
 
@@ -27,7 +27,7 @@ const rounds = 5
 export async function benchAppend(): Promise<BenchResult> {
   const rows: BenchRow[] = []
   for (const batch of [100, 500]) rows.push(...(await compare(batch)))
-  return { name: '(b) durable appends of 256-byte messages', rows }
+  return { name: '(d) durable appends of 256-byte messages', rows }
 }
 
 async function compare(batch: number): Promise<BenchRow[]> {

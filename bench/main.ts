@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { benchAppend } from './append.ts'
+import { benchReaders } from './readers.ts'
 import type { BenchResult } from './result.ts'
 import { benchRoad } from './road.ts'
 
@@ -8,6 +9,7 @@ import { benchRoad } from './road.ts'
 const benchmarks: Record<string, () => Promise<BenchResult>> = {
   road: () => benchRoad({ messages: 8_000 }),
   append: () => benchAppend(),
+  readers: () => benchReaders(),
 }
 
 const wanted = process.argv.slice(2)

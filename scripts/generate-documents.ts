@@ -1,21 +1,31 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
+import { z } from 'zod'
+import { environmentSchema } from '../src/config.ts'
 import { createApp } from '../src/http/app.ts'
 import { defaultLimits } from '../src/limits.ts'
 
 /**
- * Writes openapi.yaml, which is what `GET /openapi.yaml` answers. With `--check` it writes nothing, and fails when the committed file
- * is another.
+ * Writes openapi.yaml, which is what `GET /openapi.yaml` answers, and the README's table of variables. With `--check` it writes
+ * nothing, and fails when a committed file is another.
  */
 
-const file = fileURLToPath(new URL('../openapi.yaml', import.meta.url))
-const generated = await openApi()
-if (!process.argv.includes('--check')) {
-  await writeFile(file, generated)
-} else if ((await readFile(file, 'utf8').catch(() => '')) !== generated) {
-  console.error('openapi.yaml is not what the schemas say. Run: node scripts/generate-documents.ts')
-  process.exitCode = 1
+const documents = [
+  { path: 'openapi.yaml', generate: openApi },
+  { path: 'README.md', generate: withVariables },
+]
+
+for (const { path, generate } of documents) {
+  const file = fileURLToPath(new URL(`../${path}`, import.meta.url))
+  const committed = await readFile(file, 'utf8').catch(() => '')
+  const generated = await generate(committed)
+  if (!process.argv.includes('--check')) {
+    await writeFile(file, generated)
+  } else if (committed !== generated) {
+    console.error(`${path} is not what the schemas say. Run: npm run generate`)
+    process.exitCode = 1
+  }
 }
 
 /** The document of an app that serves nothing else. */
@@ -40,4 +50,18 @@ async function openApi(): Promise<string> {
   await app.close()
   if (answer.statusCode !== 200) throw new Error(`GET /openapi.yaml answered ${answer.statusCode}`)
   return answer.body
+}
+
+/** The README with the variables of the configuration between its marks. */
+function withVariables(readme: string): string {
+  const { properties = {} } = z.toJSONSchema(environmentSchema, { io: 'input' })
+  const rows = Object.entries(properties).map(([name, schema]) => {
+    const { default: byDefault = '', description = '' } = Object(schema)
+    return `| \`${name}\` | ${byDefault === '' ? '' : `\`${byDefault}\``} | ${description} |`
+  })
+  const table = ['| variable | default | |', '| --- | --- | --- |', ...rows].join('\n')
+  const [start, end] = ['<!-- configuration -->', '<!-- /configuration -->']
+  const marked = new RegExp(`${start}[^]*${end}`)
+  if (!marked.test(readme)) throw new Error(`README.md has no ${start} … ${end}`)
+  return readme.replace(marked, () => `${start}\n${table}\n${end}`)
 }

@@ -2,9 +2,9 @@ import { stdout } from 'node:process'
 import { type Logger, pino } from 'pino'
 import { type Config, ConfigError, loadConfig } from './config.ts'
 import type { Gateway } from './gateway.ts'
-import { IdentityInUse, InvalidKeyFile } from './identity/errors.ts'
 import { openGateway } from './open-gateway.ts'
 import { createShutdown } from './shutdown.ts'
+import { StartRefused } from './start-refused.ts'
 
 /** Exit codes of sysexits.h: the operator has to mend something, or the gateway failed. */
 const exitCodes = { config: 78, failure: 1 } as const
@@ -30,7 +30,7 @@ async function run(config: Config, log: Logger): Promise<void> {
     await gateway.start()
     await announce(gateway)
   } catch (error) {
-    if (error instanceof InvalidKeyFile || error instanceof IdentityInUse) fail(error.message, exitCodes.config)
+    if (error instanceof StartRefused) fail(error.message, exitCodes.config)
     log.fatal({ err: error }, 'the gateway could not start')
     process.exit(exitCodes.failure)
   }

@@ -1,21 +1,20 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
 import { createEngine } from './engine/create-engine.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { openIdentity } from './identity/identity.ts'
+import { makeDirectory } from './start-refused.ts'
 import { createStore } from './store/create-store.ts'
 
 /**
  * The gateway that the configuration asks for, holding its identity until it is stopped.
- * @throws InvalidKeyFile
- * @throws IdentityInUse
+ * @throws StartRefused when an operator has to mend something first
  */
 export async function openGateway(config: Config, components: { log: Logger }): Promise<Gateway> {
   const { log } = components
   const { limits } = config
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
+  makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
   const identity = await openIdentity(config.keyFile)
   const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log })
   const engine = createEngine({ ...config.engine, limits }, { identity, records: store.records, log })

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Identity } from '../identity/identity.ts'
 import type { Limits } from '../limits.ts'
+import { StartRefused } from '../start-refused.ts'
 import type { RecordStore } from '../store/store.ts'
 import { version } from '../version.ts'
 import type { P2PEngine } from './engine.ts'
@@ -8,7 +9,7 @@ import { createLibp2pEngine } from './libp2p/libp2p-engine.ts'
 import type { EngineSettings } from './settings.ts'
 
 /** The flag has asked for an engine that this version does not have. */
-export class EngineUnavailable extends Error {
+export class EngineUnavailable extends StartRefused {
   override readonly name = 'EngineUnavailable'
 }
 

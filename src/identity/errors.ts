@@ -1,9 +1,11 @@
-/** What stops a start: the operator has to act. */
-export class InvalidKeyFile extends Error {
+import { StartRefused } from '../start-refused.ts'
+
+/** The key file is not one, or not a secret. */
+export class InvalidKeyFile extends StartRefused {
   override readonly name = 'InvalidKeyFile'
 }
 
 /** Another live process has this key. */
-export class IdentityInUse extends Error {
+export class IdentityInUse extends StartRefused {
   override readonly name = 'IdentityInUse'
 }

@@ -28,6 +28,17 @@ test('a wrong configuration ends the start with the variable and the fix, and no
   expect(wrongPort.output + noEngine.output).not.toMatch(/\bat .*\.ts:/)
 })
 
+test('a database that is behind, or in no directory, ends the start with the variable and the fix', async () => {
+  const directory = await temporaryDirectory()
+  const environment = quietEnvironment(join(directory, 'data'))
+  const behind = await refusal({ ...environment, PEERGATE_MIGRATE: 'false' })
+  const nowhere = await refusal({ ...environment, DATABASE_URL: `file:${directory}/data/peer.key/peergate.db` })
+  expect([behind.code, nowhere.code]).toEqual([78, 78])
+  expect(behind.output).toMatch(/Set PEERGATE_MIGRATE=true/)
+  expect(nowhere.output).toMatch(/can't be made.*DATABASE_URL/)
+  expect(behind.output + nowhere.output).not.toMatch(/\bat .*\.ts:/)
+})
+
 test('a second gateway on the same key is refused and says what to do', async () => {
   const directory = await temporaryDirectory()
   await gatewayForTest(quietEnvironment(directory))

@@ -2,10 +2,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { MigrationList } from '@prisma/schema-engine-wasm'
+import { StartRefused } from '../../start-refused.ts'
 import { loadSchemaEngine } from './schema-engine.ts'
 
 /** The database's schema is behind, and the configuration says to leave it. */
-export class MigrationPending extends Error {
+export class MigrationPending extends StartRefused {
   override readonly name = 'MigrationPending'
 }
 

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import { makeDirectory } from '../../start-refused.ts'
 import { asUnavailable, attempt } from './unavailable.ts'
 
 /** Milliseconds that a connection waits for another's write; ours are one statement or one short transaction each. */
@@ -29,7 +29,7 @@ export interface SqliteDatabase {
 
 export function openSqliteDatabase(path: string, options: { queryOnly: boolean }): SqliteDatabase {
   return attempt(() => {
-    mkdirSync(dirname(path), { recursive: true })
+    makeDirectory(dirname(path), 'DATABASE_URL')
     const database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     try {
       database.exec(pragmas)

@@ -11,7 +11,7 @@ const stateCodes = new Set([5, 6, 7, 8, 10, 11, 13, 14, 15, 26])
 
 /** The same error, unless the database could not be used: the contract's word for that, whose detail says nothing of the inside. */
 export function asUnavailable(error: unknown): unknown {
-  if (!saysUnusable(error)) return error
+  if (error instanceof StoreUnavailable || !saysUnusable(error)) return error
   return new StoreUnavailable('The database can not be used at the moment.', { cause: error, retryAfterMs })
 }
 

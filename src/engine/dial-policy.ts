@@ -41,6 +41,10 @@ const never = blockList([
   'ff00::/8',
   'fd00:ec2::/32', // metadata and other services of AWS
   'fd20:ce::/32', // metadata service of Google Cloud
+  'fd00:c1::/32', // metadata service of Oracle Cloud
+  'fd00:42::42/128', // metadata service of Scaleway
+  'fd00:a9fe:a9fe::/48', // metadata service of Akamai
+  'fd00:100::/32', // metadata service of Alibaba Cloud
 ])
 
 const loopback = blockList(['127.0.0.0/8', '::1/128'])
@@ -73,7 +77,8 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
   /** Why an address that another peer told may not be dialled. */
   function learntRefusal(ip: string): string | undefined {
     const own = ownAddresses()
-    if (isIn(loopback, ip) || own.some((cidr) => cidr.split('/')[0] === ip)) return 'is this host itself, and another peer told it'
+    if (isIn(loopback, ip) || own.some((cidr) => unmapped(cidr.split('/')[0] ?? '') === ip))
+      return 'is this host itself, and another peer told it'
     if (!isPublic(ip) && !isIn(blockList(own), ip)) return 'is private and not of a network this host is in, and another peer told it'
     return undefined
   }
@@ -125,9 +130,11 @@ function unmapped(text: string): string {
   const [first = 0, second = 0, third = 0] = groups
   const [sixth = 0, seventh = 0, eighth = 0] = groups.slice(5)
   const startsWith = (...prefix: number[]) => prefix.every((group, index) => groups[index] === group)
-  // ::ffff:a.b.c.d (RFC 4291), ::ffff:0:a.b.c.d (RFC 2765), 64:ff9b::a.b.c.d (RFC 6052) and its local kin (RFC 8215)
+  // ::ffff:a.b.c.d (RFC 4291), ::ffff:0:a.b.c.d (RFC 2765) and 64:ff9b::a.b.c.d (RFC 6052)
   const mapped = startsWith(0, 0, 0, 0, 0, 0xffff) || startsWith(0, 0, 0, 0, 0xffff, 0)
-  if (mapped || startsWith(0x64, 0xff9b, 0, 0, 0, 0) || startsWith(0x64, 0xff9b, 1)) return dotted(seventh, eighth)
+  if (mapped || startsWith(0x64, 0xff9b, 0, 0, 0, 0)) return dotted(seventh, eighth)
+  // 64:ff9b:1::a.b.c.d (RFC 8215): a translator of the local network, so private whatever is behind it
+  if (startsWith(0x64, 0xff9b, 1) && isIn(never, dotted(seventh, eighth))) return dotted(seventh, eighth)
   // ::a.b.c.d, as old systems have it; :: and ::1 are addresses of their own
   if (startsWith(0, 0, 0, 0, 0) && sixth === 0 && seventh > 0) return dotted(seventh, eighth)
   // 2002:aabb:ccdd:: (RFC 3056)

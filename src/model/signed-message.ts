@@ -98,6 +98,7 @@ export async function verifyMessage(message: SignedMessage): Promise<boolean> {
 
 /** The same, at once where the author's key is an Ed25519 key. @throws Error when it can't be checked */
 export function checkSignature(message: SignedMessage): boolean | Promise<boolean> {
+  if (message.sequence.length !== 8) return false
   const peerId = peerIdFromString(message.from)
   const key = message.publicKey === undefined ? peerId.publicKey : publicKeyFromProtobuf(message.publicKey)
   if (key === undefined || !peerIdFromPublicKey(key).equals(peerId)) return false

@@ -1,11 +1,11 @@
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { peerIdOf } from '../../model/peer.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 
 /** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
 export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
   let address: Multiaddr
   try {
-    address = multiaddr(text)
+    address = parseMultiaddr(text)
   } catch {
     return `has "${text}", which is no multiaddr; one looks like /ip4/192.0.2.1/tcp/7071${role === 'bootstrap' ? '/p2p/12D3KooW…' : ''}`
   }

@@ -46,6 +46,7 @@ export function createDialGate(components: { policy: DialPolicy; lookUp?: LookUp
   const { policy, lookUp = systemLookUp } = components
 
   async function resolve(address: Multiaddr, signal: AbortSignal): Promise<string[]> {
+    signal.throwIfAborted()
     const [host] = address.getComponents()
     if (host?.value === undefined) throw new Error('it has no host')
     if (host.name === 'ip4' || host.name === 'ip6') return [host.value]
@@ -106,7 +107,6 @@ async function systemLookUp(name: string, family: 0 | 4 | 6): Promise<string[]> 
 
 /** The work's result, or the signal's reason as soon as it fires; the work itself goes on. */
 async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  signal.throwIfAborted()
   const aborted = Promise.withResolvers<never>()
   const abort = () => aborted.reject(signal.reason)
   signal.addEventListener('abort', abort)

@@ -92,7 +92,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   async function commit(batch: Item[]): Promise<void> {
     try {
       const { previousTip, entries } = await log.append(await toMessages(batch))
-      const added = entries.filter((entry) => !entry.known).map((entry) => entry.message)
+      const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
       hub.append(previousTip, added)
       settleForeign(batch, entries)
       const recipients = await outbound.send(added)

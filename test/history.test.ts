@@ -54,7 +54,7 @@ describe('resolve', () => {
 
   test('expires a cursor only for those whose messages were pruned after it', async () => {
     const history = await historyOf(['a', 'b', 'a', 'b'], wide, () => ({
-      position: async (filter) => ({ tip: 4, earliest: 2, prunedThrough: filter?.exact[0] === 'b' ? 2 : 1 }),
+      position: async (filter) => ({ tip: 4, earliest: 2, prunedThrough: filter?.exact[0] === 'b' ? 2 : 1, pruneCount: 0 }),
     }))
     await expect(history.resolve('memory.1', { exact: ['b'], prefixes: [] })).rejects.toThrow(CursorExpired)
     expect(await history.resolve('memory.1', { exact: ['a'], prefixes: [] })).toBe(1)

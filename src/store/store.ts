@@ -31,24 +31,40 @@ export interface LogStore {
   /**
    * The log's ends, of all messages or of those of the given topics. `tip` is always the number of the newest message of the whole
    * log, 0 when there never was one. `earliest` is the position before the oldest retained message that matches, `tip` when none is.
-   * `prunedThrough` is the number of the newest matching message that was pruned, 0 when none was.
+   * `prunedThrough` is the number of the newest matching message that was pruned after the step of pruning `prunedSince` (0 by
+   * default: ever), 0 when none was. `pruneCount` is the number of the newest step of pruning that removed something.
    */
-  position(filter?: TopicFilter): Promise<LogPosition>
+  position(filter?: TopicFilter, prunedSince?: number): Promise<LogPosition>
   /**
    * Adds messages in one transaction, in the order given, and answers one entry each, in the same order. A message whose id is already
-   * there is not stored again: its entry is `known` and names the message that is. Numbers rise in the order given; they are never
-   * used twice, not even after the newest messages were deleted. `previousTip` is the tip before the batch, read in the transaction.
+   * there is not stored again: its entry is `known` and names the message that is, or nothing when it was pruned since. Numbers rise
+   * in the order given; they are never used twice, not even after the newest messages were deleted. `previousTip` is the tip before
+   * the batch, read in the transaction. What idempotency keys publish is noted in the same transaction.
    */
-  append(messages: NewMessage[]): Promise<AppendResult>
+  append(messages: NewMessage[], keyed?: KeyedMessages[]): Promise<AppendResult>
+  /** What was published under an idempotency key that was noted at or after the time given (milliseconds since 1970), or undefined. */
+  published(key: string, since: number): Promise<PublishedUnderKey | undefined>
+  /** Notes how many peers each message under the key was handed to. May be lost in a crash when it was noted within the last second. */
+  noteRecipients(key: string, recipients: number[]): Promise<void>
   /**
    * One step of a scan: messages with `after < seq <= through`, in the order asked, at most `limit` and at most about `maxBytes`
    * of data (but at least one). A step looks at a bounded number of rows, so it may end before either is reached: `scanned` is the
    * position up to which everything matching was answered; the scan is over when it equals the far end (`through`, or `after` in
    * descending order, whose steps go down to `scanned` exclusive). `through` defaults to the tip, and one past it counts as the tip.
+   * With `prunedSince`, `prunes` tells of each topic of which messages after `after` were pruned after that step of pruning.
    */
   read(query: LogQuery): Promise<LogStep>
   /** The message with this public id, or undefined. */
   get(id: string): Promise<StoredMessage | undefined>
+  /** The topics, a hundred at most, that hold more than they are to keep. */
+  prunable(query: PruneQuery): Promise<string[]>
+  /**
+   * Removes the oldest messages of a topic, at most `limit`, as far as they are more than the topic is to keep, or whatever there is
+   * with `everything`; answers undefined when there was nothing to remove. Their ids stay known, so that none comes back as new.
+   */
+  prune(query: PruneQuery & { topic: string; limit: number; everything?: boolean }): Promise<Pruned | undefined>
+  /** Forgets ids of pruned messages and idempotency keys that are older than the times given, at most `limit` of each; answers how many. */
+  forget(query: { idsBefore: number; keysBefore: number; limit: number }): Promise<number>
   /** Up to which number the messages of this author were handed to the network; 0 at first. */
   sentThrough(author: string): Promise<Seq>
   /** Notes it. May be lost in a crash when it was noted within the last second: sending again is harmless. Never goes back. */
@@ -59,6 +75,7 @@ export interface LogPosition {
   tip: Seq
   earliest: Seq
   prunedThrough: Seq
+  pruneCount: number
 }
 
 export interface AppendResult {
@@ -66,10 +83,54 @@ export interface AppendResult {
   entries: AppendEntry[]
 }
 
-export interface AppendEntry {
-  message: StoredMessage
-  /** True when a message with this id was there before; `message` is that one. */
-  known: boolean
+/** `known` when a message with this id was there before; `message` is that one, unless it was pruned. */
+export type AppendEntry = { message: StoredMessage; known: boolean } | { message: undefined; known: true }
+
+/** Messages of a batch, one behind another, that an idempotency key publishes. */
+export interface KeyedMessages {
+  key: string
+  /** Of what was asked for: the same key with another one is a mistake. */
+  fingerprint: Uint8Array
+  /** Index in the batch of the first. */
+  first: number
+  count: number
+  /** Milliseconds since 1970. */
+  createdAt: number
+}
+
+export interface PublishedUnderKey {
+  fingerprint: Uint8Array
+  items: PublishedItem[]
+}
+
+export interface PublishedItem {
+  id: string
+  topic: string
+  seq: Seq
+  /** How many peers it was handed to; 0 also when that was lost in a crash. */
+  recipients: number
+}
+
+/** What a topic keeps: by age (of reception, in milliseconds), by number, and by bytes of data. 0 is without limit. */
+export interface Retention {
+  maxAgeMs: number
+  maxMessages: number
+  maxBytes: number
+}
+
+export interface PruneQuery {
+  /** For topics without limits of their own. */
+  defaults: Retention
+  /** Milliseconds since 1970. */
+  now: number
+}
+
+export interface Pruned {
+  /** Number of the newest message removed, and of the step that removed it. */
+  through: Seq
+  pruneCount: number
+  messages: number
+  bytes: number
 }
 
 export interface LogQuery {
@@ -86,11 +147,20 @@ export interface LogQuery {
   since?: number
   /** Received before, in milliseconds since 1970. */
   until?: number
+  /** A step of pruning; the answer then tells what was pruned after it. */
+  prunedSince?: number
 }
 
 export interface LogStep {
   messages: StoredMessage[]
   scanned: Seq
+  prunes?: Prunes
+}
+
+/** What was pruned of a range: `count` is the number of the newest step of pruning. */
+export interface Prunes {
+  count: number
+  topics: Array<{ topic: string; through: Seq }>
 }
 
 export interface TopicStore {
@@ -101,9 +171,14 @@ export interface TopicStore {
   joined(): Promise<string[]>
   /** Notes that the topic is joined; answers false when it already was. */
   join(topic: string): Promise<boolean>
+  /** Sets what the topic keeps, joined or not: each field a limit of its own, or null for the default. Fields left out stay. */
+  retain(topic: string, retention: Partial<OwnRetention>): Promise<void>
   /** Notes that it no longer is; answers false when it was not. Its messages stay. */
   leave(topic: string): Promise<boolean>
 }
+
+/** A topic's own limits; null is the default. */
+export type OwnRetention = { [Field in keyof Retention]: number | null }
 
 export interface TopicRecord {
   topic: string
@@ -114,6 +189,7 @@ export interface TopicRecord {
   /** Position before the oldest retained message, and number of the newest; both 0 when there is none. */
   earliest: Seq
   latest: Seq
+  retention: OwnRetention
 }
 
 export interface PeerStore {

@@ -115,7 +115,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     describe('log', () => {
       test('begins empty', async () => {
         const store = await open()
-        expect(await store.log.position()).toEqual({ tip: 0, earliest: 0, prunedThrough: 0 })
+        expect(await store.log.position()).toEqual({ tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0 })
         expect(await store.log.read({ after: 0, order: 'asc', limit: 10 })).toEqual({ messages: [], scanned: 0 })
         expect(await store.log.epoch()).toMatch(/^[A-Za-z0-9]{1,32}$/)
       })
@@ -148,7 +148,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const store = await open()
         const first = await store.log.append([newMessage('a'), newMessage('b')])
         const second = await store.log.append([newMessage('a'), newMessage('a')])
-        const seqs = [...first.entries, ...second.entries].map(({ message }) => message.seq)
+        const seqs = [...first.entries, ...second.entries].map(({ message }) => message?.seq ?? 0)
         expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
         expect(new Set(seqs).size).toBe(4)
         expect(first.previousTip).toBe(0)
@@ -159,7 +159,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       test('answers an append of nothing', async () => {
         const store = await open()
         const { entries } = await store.log.append([newMessage('a')])
-        expect(await store.log.append([])).toEqual({ previousTip: entries[0]?.message.seq, entries: [] })
+        expect(await store.log.append([])).toEqual({ previousTip: entries[0]?.message?.seq, entries: [] })
       })
 
       test('stores a message once, and names the one that is there', async () => {
@@ -168,8 +168,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const first = await store.log.append([message])
         const again = await store.log.append([newMessage('orders'), { ...message, data: Buffer.from('another') }, newMessage('orders')])
         expect(again.entries.map(({ known }) => known)).toEqual([false, true, false])
-        expect(again.entries[1]?.message.seq).toBe(first.entries[0]?.message.seq)
-        expect(Buffer.from(again.entries[1]?.message.data ?? []).toString()).toBe(Buffer.from(message.data).toString())
+        expect(again.entries[1]?.message?.seq).toBe(first.entries[0]?.message?.seq)
+        expect(Buffer.from(again.entries[1]?.message?.data ?? []).toString()).toBe(Buffer.from(message.data).toString())
         expect(await scan(store)).toHaveLength(3)
       })
 
@@ -178,7 +178,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const message = newMessage('orders')
         const { entries } = await store.log.append([message, message])
         expect(entries.map(({ known }) => known)).toEqual([false, true])
-        expect(entries[0]?.message.seq).toBe(entries[1]?.message.seq)
+        expect(entries[0]?.message?.seq).toBe(entries[1]?.message?.seq)
         expect(await store.topics.get('orders')).toMatchObject({ messages: 1 })
       })
 
@@ -186,7 +186,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const store = await open()
         const [first, second] = [newMessage('orders'), newMessage('orders')]
         const { entries } = await store.log.append([first, second, first, second])
-        const newest = entries[1]?.message.seq
+        const newest = entries[1]?.message?.seq
         expect((await store.log.position()).tip).toBe(newest)
         expect((await store.log.append([second, first])).previousTip).toBe(newest)
         expect((await store.log.append([newMessage('orders')])).previousTip).toBe(newest)
@@ -200,8 +200,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const again = await reopen()
         expect(await again.log.epoch()).toBe(epoch)
         const next = await again.log.append([newMessage('a')])
-        expect(next.previousTip).toBe(entries[0]?.message.seq)
-        expect(next.entries[0]?.message.seq).toBeGreaterThan(entries[0]?.message.seq ?? Number.NaN)
+        expect(next.previousTip).toBe(entries[0]?.message?.seq)
+        expect(next.entries[0]?.message?.seq).toBeGreaterThan(entries[0]?.message?.seq ?? Number.NaN)
       })
 
       test('takes batches of any size, appended at once', async () => {
@@ -209,7 +209,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const batches = [1, 2, 500, 1_200, 3].map((size) => Array.from({ length: size }, () => newMessage('orders')))
         const results = await Promise.all(batches.map((batch) => store.log.append(batch)))
         for (const [index, { entries }] of results.entries())
-          expect(entries.map(({ message }) => message.id)).toEqual(batches[index]?.map(({ id }) => id))
+          expect(entries.map(({ message }) => message?.id)).toEqual(batches[index]?.map(({ id }) => id))
         expect(await scan(store)).toHaveLength(1_706)
         expect(await store.topics.get('orders')).toMatchObject({ messages: 1_706 })
       })
@@ -217,12 +217,17 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       test('tells its ends by topic', async () => {
         const store = await open()
         const { entries } = await store.log.append([newMessage('a'), newMessage('b'), newMessage('bc'), newMessage('a')])
-        const [a, b, bc, last] = entries.map(({ message }) => message.seq)
+        const [a, b, bc, last] = entries.map(({ message }) => message?.seq ?? 0)
         const tip = last ?? 0
-        expect(await store.log.position(topicFilter(['a']))).toEqual({ tip, earliest: (a ?? 0) - 1, prunedThrough: 0 })
-        expect(await store.log.position(topicFilter(['b*']))).toEqual({ tip, earliest: (b ?? 0) - 1, prunedThrough: 0 })
-        expect(await store.log.position(topicFilter(['bc', 'c']))).toEqual({ tip, earliest: (bc ?? 0) - 1, prunedThrough: 0 })
-        expect(await store.log.position(topicFilter(['c']))).toEqual({ tip, earliest: tip, prunedThrough: 0 })
+        expect(await store.log.position(topicFilter(['a']))).toEqual({ tip, earliest: (a ?? 0) - 1, prunedThrough: 0, pruneCount: 0 })
+        expect(await store.log.position(topicFilter(['b*']))).toEqual({ tip, earliest: (b ?? 0) - 1, prunedThrough: 0, pruneCount: 0 })
+        expect(await store.log.position(topicFilter(['bc', 'c']))).toEqual({
+          tip,
+          earliest: (bc ?? 0) - 1,
+          prunedThrough: 0,
+          pruneCount: 0,
+        })
+        expect(await store.log.position(topicFilter(['c']))).toEqual({ tip, earliest: tip, prunedThrough: 0, pruneCount: 0 })
       })
 
       test('takes topics literally, wildcards of the database among them', async () => {
@@ -253,7 +258,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const store = await open()
         for (let batch = 0; batch < 20; batch++) await store.log.append(Array.from({ length: 500 }, () => newMessage('hay')))
         const { entries } = await store.log.append([newMessage('needle', { from: otherAuthor })])
-        const seq = entries[0]?.message.seq ?? 0
+        const seq = entries[0]?.message?.seq ?? 0
         const first = await store.log.read({ after: 0, order: 'asc', limit: 10, from: otherAuthor })
         expect(first.messages).toEqual([])
         expect(first.scanned).toBeLessThan(seq)
@@ -267,7 +272,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           fc.asyncProperty(someLog, fc.array(someQuery, { minLength: 20, maxLength: 20 }), async (messages, queries) => {
             const store = await open()
             const { entries } = await store.log.append(messages.map(({ topic, ...fields }) => newMessage(topic, fields)))
-            const log = entries.map(({ message }) => message)
+            const log = entries.flatMap(({ message }) => message ?? [])
             for (const query of queries) await walk(store, log, query)
             await store.stop()
           }),
@@ -282,7 +287,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           const messages = Array.from({ length: 600 }, (_, index) =>
             newMessage(index % 3 === 0 ? 'a' : 'b', { receivedAt: firstTime + batch }),
           )
-          log.push(...(await store.log.append(messages)).entries.map(({ message }) => message))
+          log.push(...(await store.log.append(messages)).entries.flatMap(({ message }) => message ?? []))
         }
         await fc.assert(
           fc.asyncProperty(someQuery, async (query) => {
@@ -331,7 +336,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       test('ends a scan at the tip, also when it was to go further', async () => {
         const store = await open()
         const { entries } = await store.log.append([newMessage('a'), newMessage('a')])
-        const tip = entries[1]?.message.seq ?? 0
+        const tip = entries[1]?.message?.seq ?? 0
         expect((await store.log.read({ after: 0, through: tip + 10, order: 'asc', limit: 10 })).scanned).toBe(tip)
         expect(await store.log.read({ after: tip, order: 'asc', limit: 10 })).toEqual({ messages: [], scanned: tip })
       })
@@ -339,7 +344,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       test('remembers how far an author was sent, never back, over an orderly restart', async () => {
         const store = await open()
         const { entries } = await store.log.append([newMessage('a'), newMessage('a'), newMessage('a')])
-        const [first, second] = entries.map(({ message }) => message.seq)
+        const [first, second] = entries.map(({ message }) => message?.seq ?? 0)
         expect(await store.log.sentThrough(someAuthor)).toBe(0)
         await store.log.markSent(someAuthor, second ?? 0)
         await store.log.markSent(someAuthor, first ?? 0)
@@ -352,13 +357,189 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       })
     })
 
+    describe('pruning', () => {
+      const unlimited = { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }
+      const now = firstTime + 1_000
+
+      async function append(store: Store, topic: string, count: number, fields: Partial<NewMessage> = {}): Promise<StoredMessage[]> {
+        const { entries } = await store.log.append(Array.from({ length: count }, () => newMessage(topic, fields)))
+        return entries.flatMap(({ message }) => message ?? [])
+      }
+
+      async function seqsOf(store: Store, topic: string): Promise<number[]> {
+        const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 1_000, topics: topicFilter([topic]) })
+        return messages.map(({ seq }) => seq)
+      }
+
+      test('removes the oldest beyond a number, a size or an age, a step at a time, and no others', async () => {
+        for (const [defaults, kept] of [
+          [{ ...unlimited, maxMessages: 4 }, 4],
+          [{ ...unlimited, maxBytes: 35 }, 3],
+          [{ ...unlimited, maxAgeMs: 995 }, 5],
+          [{ ...unlimited, maxMessages: 6, maxAgeMs: 995 }, 5],
+          [unlimited, 10],
+        ] as const) {
+          const store = await open()
+          const other = await append(store, 'b', 1, { receivedAt: now })
+          const stored = []
+          for (let at = 0; at < 10; at++)
+            stored.push(...(await append(store, 'a', 1, { data: Buffer.alloc(10), receivedAt: firstTime + at })))
+          const query = { defaults, now }
+          expect(await store.log.prunable(query)).toEqual(kept === 10 ? [] : ['a'])
+          const steps = []
+          for (let step = await prune(); step !== undefined; step = await prune()) steps.push(step)
+          function prune() {
+            return store.log.prune({ ...query, topic: 'a', limit: 2 })
+          }
+          expect(steps.reduce((sum, { messages }) => sum + messages, 0)).toBe(10 - kept)
+          expect(steps.every(({ messages, bytes }) => messages <= 2 && bytes === messages * 10)).toBe(true)
+          expect(await seqsOf(store, 'a')).toEqual(stored.slice(10 - kept).map(({ seq }) => seq))
+          expect(await seqsOf(store, 'b')).toEqual(other.map(({ seq }) => seq))
+          expect(await store.topics.get('a')).toMatchObject({ messages: kept, bytes: kept * 10 })
+          expect(await store.log.prunable(query)).toEqual([])
+        }
+      })
+
+      test('goes by the limits of the topic itself where it has some, over a restart', async () => {
+        const store = await open()
+        await append(store, 'a', 5)
+        await append(store, 'b', 5)
+        await store.topics.retain('a', { maxMessages: 2 })
+        await store.topics.retain('a', { maxBytes: 0 })
+        await store.topics.retain('b', { maxMessages: 0 })
+        await store.stop()
+        await store.start()
+        expect((await store.topics.get('a'))?.retention).toEqual({ maxAgeMs: null, maxMessages: 2, maxBytes: 0 })
+        const query = { defaults: { ...unlimited, maxMessages: 3 }, now }
+        expect(await store.log.prunable(query)).toEqual(['a'])
+        await store.log.prune({ ...query, topic: 'a', limit: 100 })
+        expect(await store.log.prune({ ...query, topic: 'b', limit: 100 })).toBeUndefined()
+        expect([(await seqsOf(store, 'a')).length, (await seqsOf(store, 'b')).length]).toEqual([2, 5])
+        await store.topics.retain('a', { maxMessages: null })
+        expect((await store.topics.get('a'))?.retention.maxMessages).toBeNull()
+      })
+
+      test('takes everything of a topic where that is asked, and numbers go on', async () => {
+        const store = await open()
+        const [, last] = await append(store, 'a', 2)
+        const pruned = await store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 10, everything: true })
+        expect(pruned).toMatchObject({ through: last?.seq, messages: 2 })
+        expect(await store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 10, everything: true })).toBeUndefined()
+        expect(await store.log.get(last?.id ?? '')).toBeUndefined()
+        await store.stop()
+        await store.start()
+        const [next] = await append(store, 'a', 1)
+        expect(next?.seq).toBeGreaterThan(last?.seq ?? Number.NaN)
+      })
+
+      test('tells what was pruned, by topic and since which step', async () => {
+        const store = await open()
+        const [, a] = await append(store, 'a', 3)
+        const [b] = await append(store, 'b', 3)
+        const prune = (topic: string, limit: number) => store.log.prune({ defaults: unlimited, now, topic, limit, everything: true })
+        const first = await prune('a', 2)
+        const between = await store.log.position()
+        const second = await prune('b', 1)
+        expect([first?.through, second?.through]).toEqual([a?.seq, b?.seq])
+        expect(between.pruneCount).toBe(first?.pruneCount)
+        const { tip } = between
+        expect(await store.log.position()).toMatchObject({ tip, prunedThrough: b?.seq, pruneCount: second?.pruneCount })
+        expect((await store.log.position(topicFilter(['a']))).prunedThrough).toBe(a?.seq)
+        expect((await store.log.position(topicFilter(['a']), between.pruneCount)).prunedThrough).toBe(0)
+        expect((await store.log.position(topicFilter(['*']), between.pruneCount)).prunedThrough).toBe(b?.seq)
+
+        const prunes = async (after: number, prunedSince: number, patterns: string[]) =>
+          (await store.log.read({ after, order: 'asc', limit: 10, topics: topicFilter(patterns), prunedSince })).prunes
+        const both = [
+          { topic: 'a', through: a?.seq },
+          { topic: 'b', through: b?.seq },
+        ]
+        expect(await prunes(0, 0, ['*'])).toEqual({ count: second?.pruneCount, topics: expect.arrayContaining(both) })
+        expect((await prunes(0, 0, ['b']))?.topics).toEqual([both[1]])
+        expect((await prunes(0, between.pruneCount, ['*']))?.topics).toEqual([both[1]])
+        expect((await prunes(a?.seq ?? 0, 0, ['*']))?.topics).toEqual([both[1]])
+        expect((await prunes(b?.seq ?? 0, 0, ['*']))?.topics).toEqual([])
+        expect((await store.log.read({ after: 0, order: 'asc', limit: 10 })).prunes).toBeUndefined()
+      })
+
+      test('knows pruned messages when they come again, until their ids are forgotten', async () => {
+        const store = await open()
+        const message = newMessage('a')
+        await store.log.append([message])
+        await store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 10, everything: true })
+        const again = await store.log.append([message, newMessage('a')])
+        expect(again.entries.map((entry) => [entry.known, entry.message === undefined])).toEqual([
+          [true, true],
+          [false, false],
+        ])
+        const newest = again.entries[1]?.message?.seq
+        expect((await store.log.position()).tip).toBe(newest)
+        expect(await store.log.forget({ idsBefore: now, keysBefore: 0, limit: 10 })).toBe(0)
+        expect(await store.log.forget({ idsBefore: now + 1, keysBefore: 0, limit: 10 })).toBe(1)
+        expect((await store.log.append([message])).entries[0]?.known).toBe(false)
+      })
+    })
+
+    describe('idempotency keys', () => {
+      const fingerprint = Uint8Array.from([1, 2, 3])
+
+      async function publishedUnder(store: Store, key: string) {
+        const published = await store.log.published(key, 1_000)
+        return published === undefined ? undefined : { ...published, fingerprint: Uint8Array.from(published.fingerprint) }
+      }
+
+      test('name what was published under them, over a restart', async () => {
+        const store = await open()
+        const batch = [newMessage('a'), newMessage('b'), newMessage('c'), newMessage('d')]
+        const { entries } = await store.log.append(batch, [
+          { key: 'one', fingerprint, first: 1, count: 2, createdAt: 1_000 },
+          { key: 'two', fingerprint: Uint8Array.from([4]), first: 3, count: 1, createdAt: 2_000 },
+        ])
+        await store.log.noteRecipients('one', [3, 4])
+        const items = (first: number, recipients: number[]) =>
+          recipients.map((count, index) => {
+            const message = entries[first + index]?.message
+            return { id: message?.id, topic: message?.topic, seq: message?.seq, recipients: count }
+          })
+        const expected = { fingerprint, items: items(1, [3, 4]) }
+        expect(await publishedUnder(store, 'one')).toEqual(expected)
+        await store.stop()
+        await store.start()
+        expect(await publishedUnder(store, 'one')).toEqual(expected)
+        expect((await store.log.published('two', 0))?.items).toEqual(items(3, [0]))
+        expect(await store.log.published('one', 1_001)).toBeUndefined()
+        expect(await store.log.published('three', 0)).toBeUndefined()
+      })
+
+      test('are forgotten, oldest first', async () => {
+        const store = await open()
+        for (const [index, key] of ['one', 'two', 'three'].entries()) {
+          await store.log.append([newMessage('a')], [{ key, fingerprint, first: 0, count: 1, createdAt: index }])
+        }
+        expect(await store.log.forget({ idsBefore: 0, keysBefore: 2, limit: 1 })).toBe(1)
+        expect(await store.log.published('one', 0)).toBeUndefined()
+        expect(await store.log.forget({ idsBefore: 0, keysBefore: 2, limit: 10 })).toBe(1)
+        expect(await store.log.published('three', 0)).toBeDefined()
+      })
+    })
+
     describe('topics', () => {
+      const byDefault = { maxAgeMs: null, maxMessages: null, maxBytes: null }
+
       test('joins and leaves, and says what changed', async () => {
         const store = await open()
         expect(await store.topics.get('orders')).toBeUndefined()
         expect(await store.topics.join('orders')).toBe(true)
         expect(await store.topics.join('orders')).toBe(false)
-        expect(await store.topics.get('orders')).toEqual({ topic: 'orders', joined: true, messages: 0, bytes: 0, earliest: 0, latest: 0 })
+        expect(await store.topics.get('orders')).toEqual({
+          topic: 'orders',
+          joined: true,
+          messages: 0,
+          bytes: 0,
+          earliest: 0,
+          latest: 0,
+          retention: byDefault,
+        })
         await store.stop()
         const again = await reopen()
         expect(await again.topics.joined()).toEqual(['orders'])
@@ -377,10 +558,18 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           newMessage('a', { data: new Uint8Array(10) }),
           newMessage('a', { data: new Uint8Array(5) }),
         ])
-        const [b, first, last] = entries.map(({ message }) => message.seq)
-        const expected = { topic: 'a', messages: 2, bytes: 15, earliest: (first ?? 0) - 1, latest: last }
+        const [b, first, last] = entries.map(({ message }) => message?.seq ?? 0)
+        const expected = { topic: 'a', messages: 2, bytes: 15, earliest: (first ?? 0) - 1, latest: last, retention: byDefault }
         expect(await store.topics.get('a')).toEqual({ ...expected, joined: true })
-        expect(await store.topics.get('b')).toEqual({ topic: 'b', joined: false, messages: 1, bytes: 7, earliest: (b ?? 0) - 1, latest: b })
+        expect(await store.topics.get('b')).toEqual({
+          topic: 'b',
+          joined: false,
+          messages: 1,
+          bytes: 7,
+          earliest: (b ?? 0) - 1,
+          latest: b,
+          retention: byDefault,
+        })
         await store.topics.leave('a')
         expect(await store.topics.get('a')).toEqual({ ...expected, joined: false })
       })

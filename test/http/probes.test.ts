@@ -3,7 +3,7 @@ import { StoreUnavailable } from '../../src/errors.ts'
 import type { Probes } from '../../src/http/routes/probes.ts'
 import { appForTest } from './app-for-test.ts'
 
-const position = async () => ({ tip: 0, earliest: 0, prunedThrough: 0 })
+const position = async () => ({ tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0 })
 
 function probes(started: boolean, draining: boolean, store: Probes['store'] = { position }): Probes {
   return { started: () => started, draining: () => draining, store }

@@ -10,6 +10,6 @@ const { tip } = await store.log.position()
 for (let number = tip + 1; ; number += 10) {
   const { entries } = await store.log.append(Array.from({ length: 10 }, (_, index) => storedMessage(number + index)))
   await store.log.markSent('author', number)
-  process.stdout.write(`${entries.at(-1)?.message.seq}\n`)
+  process.stdout.write(`${entries.at(-1)?.message?.seq}\n`)
   await new Promise(setImmediate)
 }

@@ -6,7 +6,8 @@ import { findById } from './sqlite-messages.ts'
 
 const insertMessage = `INSERT INTO "Message"
   ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt")
-  VALUES (?, 'topic', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT ("id") DO NOTHING`
+  SELECT ?1, 'topic', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
+  ON CONFLICT ("id") DO NOTHING`
 
 const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq") VALUES (?, ?, ?, ?, ?)
   ON CONFLICT ("name") DO UPDATE SET
@@ -33,7 +34,7 @@ export function appendMessages(writer: SqliteDatabase, messages: NewMessage[]): 
   const entries = messages.map((message) => appendMessage(writer, message, growth))
   if (entries.some(({ known }) => known)) {
     // SQLite counts a number for a row that was there already, but the tip is the newest message's.
-    const tip = entries.findLast(({ known }) => !known)?.message.seq ?? previousTip
+    const tip = entries.findLast(({ known }) => !known)?.message?.seq ?? previousTip
     writer.run(`UPDATE "sqlite_sequence" SET "seq" = ? WHERE "name" = 'Message'`, tip)
   }
   for (const [topic, { messages: count, bytes, first, last }] of growth) writer.run(countTopic, topic, count, bytes, first, last)
@@ -55,9 +56,7 @@ function appendMessage(writer: SqliteDatabase, message: NewMessage, growth: Map<
     receivedAt,
   )
   if (changes === 0) {
-    const known = findById(writer, id)
-    if (known === undefined) throw new Error('a message conflicts with one that is not there')
-    return { message: known, known: true }
+    return { message: findById(writer, id), known: true }
   }
   const grown = growth.get(topic)
   if (grown === undefined) growth.set(topic, { messages: 1, bytes: data.length, first: lastId, last: lastId })

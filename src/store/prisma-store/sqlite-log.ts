@@ -5,8 +5,11 @@ import type { LogPosition, LogStore } from '../store.ts'
 import type { ServedMarks } from './served-mark.ts'
 import { appendMessages, readTip } from './sqlite-append.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
+import { findKey, insertKeys, updateRecipients, withRecipients } from './sqlite-keys.ts'
 import { findById } from './sqlite-messages.ts'
-import { scan, topicCondition } from './sqlite-scan.ts'
+import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount } from './sqlite-prune.ts'
+import { scan } from './sqlite-scan.ts'
+import { topicCondition } from './topic-condition.ts'
 
 /** Milliseconds between the writes of sent marks when there is no append that takes them along. */
 const markIntervalMs = 1_000
@@ -30,22 +33,38 @@ export interface SqliteLog extends LogStore {
 export function createSqliteLog(init: { epoch: string }, components: SqliteLogComponents): SqliteLog {
   const { epoch } = init
   const { writer, reader, served, log } = components
-  /** Sent marks not written yet; the next transaction takes them along. */
+  /** Sent marks, and recipients by idempotency key, that are not written yet; the next transaction takes them along. */
   const marks = new Map<string, Seq>()
+  const recipientsOf = new Map<string, number[]>()
   let timer: NodeJS.Timeout | undefined
 
-  function writeMarks(): void {
+  function writeNotes(): void {
     for (const [author, through] of marks) writer.run(raiseSentMark, author, through)
+    for (const [key, recipients] of recipientsOf) updateRecipients(writer, key, recipients)
   }
 
-  /** Marks that can't be written wait for the next time: sending again is harmless. */
+  /** A transaction that takes the notes along. */
+  function transaction<Result>(work: () => Result): Result {
+    const result = writer.transaction(() => {
+      writeNotes()
+      return work()
+    })
+    marks.clear()
+    recipientsOf.clear()
+    return result
+  }
+
+  function later(): void {
+    timer ??= setTimeout(flush, markIntervalMs)
+  }
+
+  /** Notes that can't be written wait for the next time: sending again is harmless. */
   function flush(): void {
     clearTimeout(timer)
     timer = undefined
-    if (marks.size === 0) return
+    if (marks.size + recipientsOf.size === 0) return
     try {
-      writer.transaction(writeMarks)
-      marks.clear()
+      transaction(() => undefined)
     } catch (error) {
       log.warn({ err: error }, 'how far messages were sent could not be written')
     }
@@ -62,18 +81,30 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
 
   return {
     epoch: async () => epoch,
-    position: async (filter) => position(reader, filter),
-    async append(messages) {
-      const result = writer.transaction(() => {
-        writeMarks()
-        return appendMessages(writer, messages)
+    position: async (filter, prunedSince = 0) => position(reader, filter, prunedSince),
+    async append(messages, keyed = []) {
+      const result = transaction(() => {
+        const appended = appendMessages(writer, messages)
+        insertKeys(writer, keyed, appended.entries)
+        return appended
       })
-      marks.clear()
-      const last = result.entries.findLast(({ known }) => !known)
-      if (last !== undefined) noteServed(last.message.seq)
+      const last = result.entries.findLast(({ known }) => !known)?.message
+      if (last !== undefined) noteServed(last.seq)
       return result
     },
+    async published(key, since) {
+      const found = findKey(reader, key, since)
+      const recipients = recipientsOf.get(key)
+      return found === undefined || recipients === undefined ? found : { ...found, items: withRecipients(found.items, recipients) }
+    },
+    async noteRecipients(key, recipients) {
+      recipientsOf.set(key, recipients)
+      later()
+    },
     read: async (query) => scan(reader, query),
+    prunable: async (query) => findPrunableTopics(reader, query),
+    prune: async (query) => transaction(() => pruneTopic(writer, query)),
+    forget: async (query) => transaction(() => forgetOld(writer, query)),
     get: async (id) => findById(reader, id),
     async sentThrough(author) {
       const stored = reader.row('SELECT "through" FROM "SentMark" WHERE "author" = ?', author)?.through ?? 0
@@ -81,24 +112,26 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     },
     async markSent(author, through) {
       marks.set(author, Math.max(marks.get(author) ?? 0, through))
-      timer ??= setTimeout(flush, markIntervalMs)
+      later()
     },
     close: flush,
   }
 }
 
-function position(reader: SqliteDatabase, filter: TopicFilter | undefined): LogPosition {
+function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prunedSince: number): LogPosition {
   const tip = readTip(reader)
-  if (filter === undefined) {
-    const pruned = reader.row('SELECT max("prunedThrough") AS pruned FROM "Topic"')
-    const first = reader.row('SELECT min("seq") AS first FROM "Message"')?.first
-    return { tip, earliest: first === null || first === undefined ? tip : Number(first) - 1, prunedThrough: Number(pruned?.pruned ?? 0) }
-  }
-  const { sql, values } = topicCondition('"name"', filter)
+  const { sql, values } = filter === undefined ? { sql: 'true', values: [] } : topicCondition('"name"', filter)
   const row = reader.row(
-    `SELECT min(CASE WHEN "messages" > 0 THEN "firstSeq" END) AS first, max("prunedThrough") AS pruned FROM "Topic" WHERE ${sql}`,
+    `SELECT min(CASE WHEN "messages" > 0 THEN "firstSeq" END) AS first,
+      max(CASE WHEN "prunedAt" > ? THEN "prunedThrough" END) AS pruned FROM "Topic" WHERE ${sql}`,
+    prunedSince,
     ...values,
   )
   const first = row?.first
-  return { tip, earliest: first === null || first === undefined ? tip : Number(first) - 1, prunedThrough: Number(row?.pruned ?? 0) }
+  return {
+    tip,
+    earliest: first === null || first === undefined ? tip : Number(first) - 1,
+    prunedThrough: Number(row?.pruned ?? 0),
+    pruneCount: readPruneCount(reader),
+  }
 }

@@ -31,6 +31,12 @@ export function createTopicStore(components: { prisma: () => PrismaClient }): To
           ON CONFLICT ("name") DO UPDATE SET "joined" = true WHERE NOT "Topic"."joined"`
         return changed === 1
       }),
+    retain: (topic, { maxAgeMs, maxMessages, maxBytes }) =>
+      attemptAsync(async () => {
+        const limits = { maxAgeMs, maxMessages, maxBytes }
+        const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+        await prisma().topic.upsert({ where: { name: topic }, create: { name: topic, ...given }, update: given })
+      }),
     leave: (topic) =>
       attemptAsync(async () => {
         const changed = await prisma().$executeRaw`UPDATE "Topic" SET "joined" = false WHERE "name" = ${topic} AND "joined"`
@@ -48,5 +54,10 @@ function toRecord(row: Topic): TopicRecord {
     bytes: Number(row.bytes),
     earliest: messages === 0 ? 0 : Number(row.firstSeq) - 1,
     latest: messages === 0 ? 0 : Number(row.lastSeq),
+    retention: { maxAgeMs: orNull(row.maxAgeMs), maxMessages: orNull(row.maxMessages), maxBytes: orNull(row.maxBytes) },
   }
+}
+
+function orNull(value: bigint | null): number | null {
+  return value === null ? null : Number(value)
 }

@@ -2,6 +2,7 @@
 CREATE TABLE "Log" (
     "id" INTEGER NOT NULL,
     "epoch" TEXT NOT NULL,
+    "pruneCount" BIGINT NOT NULL DEFAULT 0,
 
     CONSTRAINT "Log_pkey" PRIMARY KEY ("id")
 );
@@ -33,6 +34,10 @@ CREATE TABLE "Topic" (
     "firstSeq" BIGINT NOT NULL DEFAULT 0,
     "lastSeq" BIGINT NOT NULL DEFAULT 0,
     "prunedThrough" BIGINT NOT NULL DEFAULT 0,
+    "prunedAt" BIGINT NOT NULL DEFAULT 0,
+    "maxAgeMs" BIGINT,
+    "maxMessages" BIGINT,
+    "maxBytes" BIGINT,
 
     CONSTRAINT "Topic_pkey" PRIMARY KEY ("name")
 );
@@ -43,6 +48,16 @@ CREATE TABLE "SeenId" (
     "seenAt" BIGINT NOT NULL,
 
     CONSTRAINT "SeenId_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "IdempotencyKey" (
+    "key" TEXT NOT NULL,
+    "fingerprint" BYTEA NOT NULL,
+    "items" TEXT NOT NULL,
+    "createdAt" BIGINT NOT NULL,
+
+    CONSTRAINT "IdempotencyKey_pkey" PRIMARY KEY ("key")
 );
 
 -- CreateTable
@@ -83,6 +98,9 @@ CREATE INDEX "Message_topic_seq_idx" ON "Message"("topic", "seq");
 
 -- CreateIndex
 CREATE INDEX "SeenId_seenAt_idx" ON "SeenId"("seenAt");
+
+-- CreateIndex
+CREATE INDEX "IdempotencyKey_createdAt_idx" ON "IdempotencyKey"("createdAt");
 
 -- CreateIndex
 CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");

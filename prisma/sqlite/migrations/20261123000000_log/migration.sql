@@ -1,7 +1,8 @@
 -- CreateTable
 CREATE TABLE "Log" (
     "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    "epoch" TEXT NOT NULL
+    "epoch" TEXT NOT NULL,
+    "pruneCount" BIGINT NOT NULL DEFAULT 0
 );
 
 -- CreateTable
@@ -29,13 +30,25 @@ CREATE TABLE "Topic" (
     "bytes" BIGINT NOT NULL DEFAULT 0,
     "firstSeq" BIGINT NOT NULL DEFAULT 0,
     "lastSeq" BIGINT NOT NULL DEFAULT 0,
-    "prunedThrough" BIGINT NOT NULL DEFAULT 0
+    "prunedThrough" BIGINT NOT NULL DEFAULT 0,
+    "prunedAt" BIGINT NOT NULL DEFAULT 0,
+    "maxAgeMs" BIGINT,
+    "maxMessages" BIGINT,
+    "maxBytes" BIGINT
 );
 
 -- CreateTable
 CREATE TABLE "SeenId" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "seenAt" BIGINT NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "IdempotencyKey" (
+    "key" TEXT NOT NULL PRIMARY KEY,
+    "fingerprint" BLOB NOT NULL,
+    "items" TEXT NOT NULL,
+    "createdAt" BIGINT NOT NULL
 );
 
 -- CreateTable
@@ -70,6 +83,9 @@ CREATE INDEX "Message_topic_seq_idx" ON "Message"("topic", "seq");
 
 -- CreateIndex
 CREATE INDEX "SeenId_seenAt_idx" ON "SeenId"("seenAt");
+
+-- CreateIndex
+CREATE INDEX "IdempotencyKey_createdAt_idx" ON "IdempotencyKey"("createdAt");
 
 -- CreateIndex
 CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");

@@ -62,6 +62,11 @@ export type Topic = Prisma.TopicModel
  */
 export type SeenId = Prisma.SeenIdModel
 /**
+ * Model IdempotencyKey
+ * What an idempotency key has published, so that a repetition is answered and not published again.
+ */
+export type IdempotencyKey = Prisma.IdempotencyKeyModel
+/**
  * Model SentMark
  * Up to where the messages of an author of ours were handed to the network.
  */

@@ -55,6 +55,7 @@ export const ModelName = {
   Message: 'Message',
   Topic: 'Topic',
   SeenId: 'SeenId',
+  IdempotencyKey: 'IdempotencyKey',
   SentMark: 'SentMark',
   Peer: 'Peer',
   Record: 'Record'
@@ -75,7 +76,8 @@ export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof
 
 export const LogScalarFieldEnum = {
   id: 'id',
-  epoch: 'epoch'
+  epoch: 'epoch',
+  pruneCount: 'pruneCount'
 } as const
 
 export type LogScalarFieldEnum = (typeof LogScalarFieldEnum)[keyof typeof LogScalarFieldEnum]
@@ -106,7 +108,11 @@ export const TopicScalarFieldEnum = {
   bytes: 'bytes',
   firstSeq: 'firstSeq',
   lastSeq: 'lastSeq',
-  prunedThrough: 'prunedThrough'
+  prunedThrough: 'prunedThrough',
+  prunedAt: 'prunedAt',
+  maxAgeMs: 'maxAgeMs',
+  maxMessages: 'maxMessages',
+  maxBytes: 'maxBytes'
 } as const
 
 export type TopicScalarFieldEnum = (typeof TopicScalarFieldEnum)[keyof typeof TopicScalarFieldEnum]
@@ -118,6 +124,16 @@ export const SeenIdScalarFieldEnum = {
 } as const
 
 export type SeenIdScalarFieldEnum = (typeof SeenIdScalarFieldEnum)[keyof typeof SeenIdScalarFieldEnum]
+
+
+export const IdempotencyKeyScalarFieldEnum = {
+  key: 'key',
+  fingerprint: 'fingerprint',
+  items: 'items',
+  createdAt: 'createdAt'
+} as const
+
+export type IdempotencyKeyScalarFieldEnum = (typeof IdempotencyKeyScalarFieldEnum)[keyof typeof IdempotencyKeyScalarFieldEnum]
 
 
 export const SentMarkScalarFieldEnum = {

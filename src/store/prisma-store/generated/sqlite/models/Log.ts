@@ -28,50 +28,60 @@ export type AggregateLog = {
 
 export type LogAvgAggregateOutputType = {
   id: number | null
+  pruneCount: number | null
 }
 
 export type LogSumAggregateOutputType = {
   id: number | null
+  pruneCount: bigint | null
 }
 
 export type LogMinAggregateOutputType = {
   id: number | null
   epoch: string | null
+  pruneCount: bigint | null
 }
 
 export type LogMaxAggregateOutputType = {
   id: number | null
   epoch: string | null
+  pruneCount: bigint | null
 }
 
 export type LogCountAggregateOutputType = {
   id: number
   epoch: number
+  pruneCount: number
   _all: number
 }
 
 
 export type LogAvgAggregateInputType = {
   id?: true
+  pruneCount?: true
 }
 
 export type LogSumAggregateInputType = {
   id?: true
+  pruneCount?: true
 }
 
 export type LogMinAggregateInputType = {
   id?: true
   epoch?: true
+  pruneCount?: true
 }
 
 export type LogMaxAggregateInputType = {
   id?: true
   epoch?: true
+  pruneCount?: true
 }
 
 export type LogCountAggregateInputType = {
   id?: true
   epoch?: true
+  pruneCount?: true
   _all?: true
 }
 
@@ -164,6 +174,7 @@ export type LogGroupByArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs
 export type LogGroupByOutputType = {
   id: number
   epoch: string
+  pruneCount: bigint
   _count: LogCountAggregateOutputType | null
   _avg: LogAvgAggregateOutputType | null
   _sum: LogSumAggregateOutputType | null
@@ -192,11 +203,13 @@ export type LogWhereInput = {
   NOT?: Prisma.LogWhereInput | Prisma.LogWhereInput[]
   id?: Prisma.IntFilter<"Log"> | number
   epoch?: Prisma.StringFilter<"Log"> | string
+  pruneCount?: Prisma.BigIntFilter<"Log"> | bigint | number
 }
 
 export type LogOrderByWithRelationInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  pruneCount?: Prisma.SortOrder
 }
 
 export type LogWhereUniqueInput = Prisma.AtLeast<{
@@ -205,11 +218,13 @@ export type LogWhereUniqueInput = Prisma.AtLeast<{
   OR?: Prisma.LogWhereInput[]
   NOT?: Prisma.LogWhereInput | Prisma.LogWhereInput[]
   epoch?: Prisma.StringFilter<"Log"> | string
+  pruneCount?: Prisma.BigIntFilter<"Log"> | bigint | number
 }, "id">
 
 export type LogOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  pruneCount?: Prisma.SortOrder
   _count?: Prisma.LogCountOrderByAggregateInput
   _avg?: Prisma.LogAvgOrderByAggregateInput
   _max?: Prisma.LogMaxOrderByAggregateInput
@@ -223,64 +238,77 @@ export type LogScalarWhereWithAggregatesInput = {
   NOT?: Prisma.LogScalarWhereWithAggregatesInput | Prisma.LogScalarWhereWithAggregatesInput[]
   id?: Prisma.IntWithAggregatesFilter<"Log"> | number
   epoch?: Prisma.StringWithAggregatesFilter<"Log"> | string
+  pruneCount?: Prisma.BigIntWithAggregatesFilter<"Log"> | bigint | number
 }
 
 export type LogCreateInput = {
   id: number
   epoch: string
+  pruneCount?: bigint | number
 }
 
 export type LogUncheckedCreateInput = {
   id: number
   epoch: string
+  pruneCount?: bigint | number
 }
 
 export type LogUpdateInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
+  pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type LogUncheckedUpdateInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
+  pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type LogCreateManyInput = {
   id: number
   epoch: string
+  pruneCount?: bigint | number
 }
 
 export type LogUpdateManyMutationInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
+  pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type LogUncheckedUpdateManyInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
+  pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type LogCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  pruneCount?: Prisma.SortOrder
 }
 
 export type LogAvgOrderByAggregateInput = {
   id?: Prisma.SortOrder
+  pruneCount?: Prisma.SortOrder
 }
 
 export type LogMaxOrderByAggregateInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  pruneCount?: Prisma.SortOrder
 }
 
 export type LogMinOrderByAggregateInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  pruneCount?: Prisma.SortOrder
 }
 
 export type LogSumOrderByAggregateInput = {
   id?: Prisma.SortOrder
+  pruneCount?: Prisma.SortOrder
 }
 
 export type IntFieldUpdateOperationsInput = {
@@ -295,29 +323,41 @@ export type StringFieldUpdateOperationsInput = {
   set?: string
 }
 
+export type BigIntFieldUpdateOperationsInput = {
+  set?: bigint | number
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
+}
+
 
 
 export type LogSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
   epoch?: boolean
+  pruneCount?: boolean
 }, ExtArgs["result"]["log"]>
 
 export type LogSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
   epoch?: boolean
+  pruneCount?: boolean
 }, ExtArgs["result"]["log"]>
 
 export type LogSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
   epoch?: boolean
+  pruneCount?: boolean
 }, ExtArgs["result"]["log"]>
 
 export type LogSelectScalar = {
   id?: boolean
   epoch?: boolean
+  pruneCount?: boolean
 }
 
-export type LogOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "epoch", ExtArgs["result"]["log"]>
+export type LogOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "epoch" | "pruneCount", ExtArgs["result"]["log"]>
 
 export type $LogPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Log"
@@ -325,6 +365,10 @@ export type $LogPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: number
     epoch: string
+    /**
+     * Steps of pruning so far.
+     */
+    pruneCount: bigint
   }, ExtArgs["result"]["log"]>
   composites: {}
 }
@@ -750,6 +794,7 @@ export interface Prisma__LogClient<T, Null = never, ExtArgs extends runtime.Type
 export interface LogFieldRefs {
   readonly id: Prisma.FieldRef<"Log", 'Int'>
   readonly epoch: Prisma.FieldRef<"Log", 'String'>
+  readonly pruneCount: Prisma.FieldRef<"Log", 'BigInt'>
 }
     
 

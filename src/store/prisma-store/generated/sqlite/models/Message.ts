@@ -509,14 +509,6 @@ export type MessageSumOrderByAggregateInput = {
   receivedAt?: Prisma.SortOrder
 }
 
-export type BigIntFieldUpdateOperationsInput = {
-  set?: bigint | number
-  increment?: bigint | number
-  decrement?: bigint | number
-  multiply?: bigint | number
-  divide?: bigint | number
-}
-
 export type NullableStringFieldUpdateOperationsInput = {
   set?: string | null
 }

@@ -32,6 +32,10 @@ export type TopicAvgAggregateOutputType = {
   firstSeq: number | null
   lastSeq: number | null
   prunedThrough: number | null
+  prunedAt: number | null
+  maxAgeMs: number | null
+  maxMessages: number | null
+  maxBytes: number | null
 }
 
 export type TopicSumAggregateOutputType = {
@@ -40,6 +44,10 @@ export type TopicSumAggregateOutputType = {
   firstSeq: bigint | null
   lastSeq: bigint | null
   prunedThrough: bigint | null
+  prunedAt: bigint | null
+  maxAgeMs: bigint | null
+  maxMessages: bigint | null
+  maxBytes: bigint | null
 }
 
 export type TopicMinAggregateOutputType = {
@@ -50,6 +58,10 @@ export type TopicMinAggregateOutputType = {
   firstSeq: bigint | null
   lastSeq: bigint | null
   prunedThrough: bigint | null
+  prunedAt: bigint | null
+  maxAgeMs: bigint | null
+  maxMessages: bigint | null
+  maxBytes: bigint | null
 }
 
 export type TopicMaxAggregateOutputType = {
@@ -60,6 +72,10 @@ export type TopicMaxAggregateOutputType = {
   firstSeq: bigint | null
   lastSeq: bigint | null
   prunedThrough: bigint | null
+  prunedAt: bigint | null
+  maxAgeMs: bigint | null
+  maxMessages: bigint | null
+  maxBytes: bigint | null
 }
 
 export type TopicCountAggregateOutputType = {
@@ -70,6 +86,10 @@ export type TopicCountAggregateOutputType = {
   firstSeq: number
   lastSeq: number
   prunedThrough: number
+  prunedAt: number
+  maxAgeMs: number
+  maxMessages: number
+  maxBytes: number
   _all: number
 }
 
@@ -80,6 +100,10 @@ export type TopicAvgAggregateInputType = {
   firstSeq?: true
   lastSeq?: true
   prunedThrough?: true
+  prunedAt?: true
+  maxAgeMs?: true
+  maxMessages?: true
+  maxBytes?: true
 }
 
 export type TopicSumAggregateInputType = {
@@ -88,6 +112,10 @@ export type TopicSumAggregateInputType = {
   firstSeq?: true
   lastSeq?: true
   prunedThrough?: true
+  prunedAt?: true
+  maxAgeMs?: true
+  maxMessages?: true
+  maxBytes?: true
 }
 
 export type TopicMinAggregateInputType = {
@@ -98,6 +126,10 @@ export type TopicMinAggregateInputType = {
   firstSeq?: true
   lastSeq?: true
   prunedThrough?: true
+  prunedAt?: true
+  maxAgeMs?: true
+  maxMessages?: true
+  maxBytes?: true
 }
 
 export type TopicMaxAggregateInputType = {
@@ -108,6 +140,10 @@ export type TopicMaxAggregateInputType = {
   firstSeq?: true
   lastSeq?: true
   prunedThrough?: true
+  prunedAt?: true
+  maxAgeMs?: true
+  maxMessages?: true
+  maxBytes?: true
 }
 
 export type TopicCountAggregateInputType = {
@@ -118,6 +154,10 @@ export type TopicCountAggregateInputType = {
   firstSeq?: true
   lastSeq?: true
   prunedThrough?: true
+  prunedAt?: true
+  maxAgeMs?: true
+  maxMessages?: true
+  maxBytes?: true
   _all?: true
 }
 
@@ -215,6 +255,10 @@ export type TopicGroupByOutputType = {
   firstSeq: bigint
   lastSeq: bigint
   prunedThrough: bigint
+  prunedAt: bigint
+  maxAgeMs: bigint | null
+  maxMessages: bigint | null
+  maxBytes: bigint | null
   _count: TopicCountAggregateOutputType | null
   _avg: TopicAvgAggregateOutputType | null
   _sum: TopicSumAggregateOutputType | null
@@ -248,6 +292,10 @@ export type TopicWhereInput = {
   firstSeq?: Prisma.BigIntFilter<"Topic"> | bigint | number
   lastSeq?: Prisma.BigIntFilter<"Topic"> | bigint | number
   prunedThrough?: Prisma.BigIntFilter<"Topic"> | bigint | number
+  prunedAt?: Prisma.BigIntFilter<"Topic"> | bigint | number
+  maxAgeMs?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
+  maxMessages?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
+  maxBytes?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
 }
 
 export type TopicOrderByWithRelationInput = {
@@ -258,6 +306,10 @@ export type TopicOrderByWithRelationInput = {
   firstSeq?: Prisma.SortOrder
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
+  prunedAt?: Prisma.SortOrder
+  maxAgeMs?: Prisma.SortOrderInput | Prisma.SortOrder
+  maxMessages?: Prisma.SortOrderInput | Prisma.SortOrder
+  maxBytes?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type TopicWhereUniqueInput = Prisma.AtLeast<{
@@ -271,6 +323,10 @@ export type TopicWhereUniqueInput = Prisma.AtLeast<{
   firstSeq?: Prisma.BigIntFilter<"Topic"> | bigint | number
   lastSeq?: Prisma.BigIntFilter<"Topic"> | bigint | number
   prunedThrough?: Prisma.BigIntFilter<"Topic"> | bigint | number
+  prunedAt?: Prisma.BigIntFilter<"Topic"> | bigint | number
+  maxAgeMs?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
+  maxMessages?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
+  maxBytes?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
 }, "name">
 
 export type TopicOrderByWithAggregationInput = {
@@ -281,6 +337,10 @@ export type TopicOrderByWithAggregationInput = {
   firstSeq?: Prisma.SortOrder
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
+  prunedAt?: Prisma.SortOrder
+  maxAgeMs?: Prisma.SortOrderInput | Prisma.SortOrder
+  maxMessages?: Prisma.SortOrderInput | Prisma.SortOrder
+  maxBytes?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.TopicCountOrderByAggregateInput
   _avg?: Prisma.TopicAvgOrderByAggregateInput
   _max?: Prisma.TopicMaxOrderByAggregateInput
@@ -299,6 +359,10 @@ export type TopicScalarWhereWithAggregatesInput = {
   firstSeq?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
   lastSeq?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
   prunedThrough?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
+  prunedAt?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
+  maxAgeMs?: Prisma.BigIntNullableWithAggregatesFilter<"Topic"> | bigint | number | null
+  maxMessages?: Prisma.BigIntNullableWithAggregatesFilter<"Topic"> | bigint | number | null
+  maxBytes?: Prisma.BigIntNullableWithAggregatesFilter<"Topic"> | bigint | number | null
 }
 
 export type TopicCreateInput = {
@@ -309,6 +373,10 @@ export type TopicCreateInput = {
   firstSeq?: bigint | number
   lastSeq?: bigint | number
   prunedThrough?: bigint | number
+  prunedAt?: bigint | number
+  maxAgeMs?: bigint | number | null
+  maxMessages?: bigint | number | null
+  maxBytes?: bigint | number | null
 }
 
 export type TopicUncheckedCreateInput = {
@@ -319,6 +387,10 @@ export type TopicUncheckedCreateInput = {
   firstSeq?: bigint | number
   lastSeq?: bigint | number
   prunedThrough?: bigint | number
+  prunedAt?: bigint | number
+  maxAgeMs?: bigint | number | null
+  maxMessages?: bigint | number | null
+  maxBytes?: bigint | number | null
 }
 
 export type TopicUpdateInput = {
@@ -329,6 +401,10 @@ export type TopicUpdateInput = {
   firstSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  prunedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  maxAgeMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  maxMessages?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  maxBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type TopicUncheckedUpdateInput = {
@@ -339,6 +415,10 @@ export type TopicUncheckedUpdateInput = {
   firstSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  prunedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  maxAgeMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  maxMessages?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  maxBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type TopicCreateManyInput = {
@@ -349,6 +429,10 @@ export type TopicCreateManyInput = {
   firstSeq?: bigint | number
   lastSeq?: bigint | number
   prunedThrough?: bigint | number
+  prunedAt?: bigint | number
+  maxAgeMs?: bigint | number | null
+  maxMessages?: bigint | number | null
+  maxBytes?: bigint | number | null
 }
 
 export type TopicUpdateManyMutationInput = {
@@ -359,6 +443,10 @@ export type TopicUpdateManyMutationInput = {
   firstSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  prunedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  maxAgeMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  maxMessages?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  maxBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type TopicUncheckedUpdateManyInput = {
@@ -369,6 +457,10 @@ export type TopicUncheckedUpdateManyInput = {
   firstSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  prunedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  maxAgeMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  maxMessages?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  maxBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type TopicCountOrderByAggregateInput = {
@@ -379,6 +471,10 @@ export type TopicCountOrderByAggregateInput = {
   firstSeq?: Prisma.SortOrder
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
+  prunedAt?: Prisma.SortOrder
+  maxAgeMs?: Prisma.SortOrder
+  maxMessages?: Prisma.SortOrder
+  maxBytes?: Prisma.SortOrder
 }
 
 export type TopicAvgOrderByAggregateInput = {
@@ -387,6 +483,10 @@ export type TopicAvgOrderByAggregateInput = {
   firstSeq?: Prisma.SortOrder
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
+  prunedAt?: Prisma.SortOrder
+  maxAgeMs?: Prisma.SortOrder
+  maxMessages?: Prisma.SortOrder
+  maxBytes?: Prisma.SortOrder
 }
 
 export type TopicMaxOrderByAggregateInput = {
@@ -397,6 +497,10 @@ export type TopicMaxOrderByAggregateInput = {
   firstSeq?: Prisma.SortOrder
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
+  prunedAt?: Prisma.SortOrder
+  maxAgeMs?: Prisma.SortOrder
+  maxMessages?: Prisma.SortOrder
+  maxBytes?: Prisma.SortOrder
 }
 
 export type TopicMinOrderByAggregateInput = {
@@ -407,6 +511,10 @@ export type TopicMinOrderByAggregateInput = {
   firstSeq?: Prisma.SortOrder
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
+  prunedAt?: Prisma.SortOrder
+  maxAgeMs?: Prisma.SortOrder
+  maxMessages?: Prisma.SortOrder
+  maxBytes?: Prisma.SortOrder
 }
 
 export type TopicSumOrderByAggregateInput = {
@@ -415,6 +523,18 @@ export type TopicSumOrderByAggregateInput = {
   firstSeq?: Prisma.SortOrder
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
+  prunedAt?: Prisma.SortOrder
+  maxAgeMs?: Prisma.SortOrder
+  maxMessages?: Prisma.SortOrder
+  maxBytes?: Prisma.SortOrder
+}
+
+export type NullableBigIntFieldUpdateOperationsInput = {
+  set?: bigint | number | null
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
 }
 
 
@@ -427,6 +547,10 @@ export type TopicSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   firstSeq?: boolean
   lastSeq?: boolean
   prunedThrough?: boolean
+  prunedAt?: boolean
+  maxAgeMs?: boolean
+  maxMessages?: boolean
+  maxBytes?: boolean
 }, ExtArgs["result"]["topic"]>
 
 export type TopicSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -437,6 +561,10 @@ export type TopicSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   firstSeq?: boolean
   lastSeq?: boolean
   prunedThrough?: boolean
+  prunedAt?: boolean
+  maxAgeMs?: boolean
+  maxMessages?: boolean
+  maxBytes?: boolean
 }, ExtArgs["result"]["topic"]>
 
 export type TopicSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -447,6 +575,10 @@ export type TopicSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   firstSeq?: boolean
   lastSeq?: boolean
   prunedThrough?: boolean
+  prunedAt?: boolean
+  maxAgeMs?: boolean
+  maxMessages?: boolean
+  maxBytes?: boolean
 }, ExtArgs["result"]["topic"]>
 
 export type TopicSelectScalar = {
@@ -457,9 +589,13 @@ export type TopicSelectScalar = {
   firstSeq?: boolean
   lastSeq?: boolean
   prunedThrough?: boolean
+  prunedAt?: boolean
+  maxAgeMs?: boolean
+  maxMessages?: boolean
+  maxBytes?: boolean
 }
 
-export type TopicOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"name" | "joined" | "messages" | "bytes" | "firstSeq" | "lastSeq" | "prunedThrough", ExtArgs["result"]["topic"]>
+export type TopicOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"name" | "joined" | "messages" | "bytes" | "firstSeq" | "lastSeq" | "prunedThrough" | "prunedAt" | "maxAgeMs" | "maxMessages" | "maxBytes", ExtArgs["result"]["topic"]>
 
 export type $TopicPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Topic"
@@ -475,6 +611,16 @@ export type $TopicPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
      * The newest message that was pruned.
      */
     prunedThrough: bigint
+    /**
+     * The step of pruning that removed it.
+     */
+    prunedAt: bigint
+    /**
+     * What is kept, where the topic has limits of its own: milliseconds, messages, bytes of data; 0 is without limit.
+     */
+    maxAgeMs: bigint | null
+    maxMessages: bigint | null
+    maxBytes: bigint | null
   }, ExtArgs["result"]["topic"]>
   composites: {}
 }
@@ -905,6 +1051,10 @@ export interface TopicFieldRefs {
   readonly firstSeq: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly lastSeq: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly prunedThrough: Prisma.FieldRef<"Topic", 'BigInt'>
+  readonly prunedAt: Prisma.FieldRef<"Topic", 'BigInt'>
+  readonly maxAgeMs: Prisma.FieldRef<"Topic", 'BigInt'>
+  readonly maxMessages: Prisma.FieldRef<"Topic", 'BigInt'>
+  readonly maxBytes: Prisma.FieldRef<"Topic", 'BigInt'>
 }
     
 

@@ -40,7 +40,7 @@ async function openApi(): Promise<string> {
       peers: { list: absent, get: absent, dial: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent },
       history: { epoch: absent, page: absent, get: absent },
-      publisher: { publish: absent },
+      publisher: { enqueue: absent },
       stream: { admit: () => undefined, accept: () => undefined },
       probes: { started: () => false, draining: () => false, store: { position: absent } },
       log: pino({ level: 'warn' }),

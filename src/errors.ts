@@ -93,6 +93,9 @@ export class SubscriptionNotFound extends condition('subscription_not_found', 40
 export class PeerNotConnected extends condition('peer_not_connected', 409, 'The peer is not connected', true) {}
 export class PeerBlocked extends condition('peer_blocked', 409, 'The peer is blocked') {}
 
+export class IdempotencyInProgress extends condition('idempotency_in_progress', 409, 'A request with this key is under way', true) {}
+export class IdempotencyKeyReused extends condition('idempotency_key_reused', 422, 'The idempotency key was used for something else') {}
+
 // Cursors; each carries `earliest`, `latest` and `epoch`
 export class CursorEpochMismatch extends condition('cursor_epoch_mismatch', 409, 'The cursor is of another log') {}
 export class CursorAhead extends condition('cursor_ahead', 409, 'The cursor is past the end of the log') {}
@@ -105,6 +108,7 @@ export class ConnectionLimit extends condition('connection_limit', 503, 'Too man
 export class Overloaded extends condition('overloaded', 503, 'The gateway is overloaded', true) {}
 export class Draining extends condition('draining', 503, 'The gateway is shutting down', true) {}
 export class StoreUnavailable extends condition('store_unavailable', 503, 'The database is not available', true) {}
+export class MeshNotReady extends condition('mesh_not_ready', 503, 'Not enough peers are there for the topic', true) {}
 export class DialFailed extends condition('dial_failed', 502, 'The peer could not be dialled', true) {}
 export class PeerUnreachable extends condition('peer_unreachable', 502, 'The peer did not answer', true) {}
 export class InternalError extends condition('internal_error', 500, 'Something went wrong in the gateway', true) {}

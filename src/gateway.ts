@@ -9,6 +9,7 @@ import type { Limits } from './limits.ts'
 import type { NodeView } from './model/node.ts'
 import { createNodeInfo } from './node-info.ts'
 import { createPeers } from './peers.ts'
+import { createPublisher } from './publisher.ts'
 import type { Store } from './store/store.ts'
 import { createHub } from './stream/hub.ts'
 import { createStream } from './stream/stream.ts'
@@ -44,12 +45,13 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
   const topics = createTopics({ limits }, { engine, store, log })
   const peers = createPeers({ limits }, { engine, store, log })
   const history = createHistory({ limits }, { log: store.log })
-  const ingest = createIngest({ limits }, { engine, log: store.log, hub, topics, logger: log })
+  const ingest = createIngest({ limits }, { engine, log: store.log, hub, logger: log })
+  const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log })
   const identity = { peerId: engine.peerId, engine: engine.kind }
-  const stream = createStream({ limits }, { hub, history, topics, peers, publisher: ingest, identity, log })
+  const stream = createStream({ limits }, { hub, history, topics, peers, publisher, identity, log })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream })
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
-  const http = createHttpServer({ ...init.http, limits }, { node, peers, topics, history, publisher: ingest, stream, probes, log })
+  const http = createHttpServer({ ...init.http, limits }, { node, peers, topics, history, publisher, stream, probes, log })
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
   const lifecycle = createLifecycle(

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { P2PEngine, Verdict } from './engine/engine.ts'
-import { Draining, MessageTooLarge, Overloaded } from './errors.ts'
-import { createInbox } from './inbox.ts'
+import type { OwnMessage, P2PEngine, Verdict } from './engine/engine.ts'
+import { Draining, Overloaded } from './errors.ts'
+import { createInbox, type InboxItem } from './inbox.ts'
 import type { Seq } from './model/cursor.ts'
 import type { NewMessage } from './model/message.ts'
 import { messageId, type SignedMessage } from './model/signed-message.ts'
 import { createOutbound, type OutboundLimits } from './outbound.ts'
-import type { AppendEntry, LogStore } from './store/store.ts'
+import type { AppendEntry, KeyedMessages, LogStore, PublishedItem } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 
 /**
@@ -18,21 +18,13 @@ export interface Ingest {
   /** Takes messages in from now on, the engine's too; to be called before the engine starts. */
   start(): Promise<void>
   /**
-   * Publishes a message of our own. Resolves when it is durable and was handed over; what was refused left no trace.
-   * Calls whose topic is joined already are published in the order of the calls.
-   * @throws MessageTooLarge, Overloaded, Draining, StoreUnavailable, TopicLimit
+   * Publishes messages of our own, all or none, in the order of the calls, and notes in the same transaction which idempotency key they
+   * came under. `published` resolves when they are durable and were handed over; what was refused left no trace.
+   * @throws Overloaded, Draining
    */
-  publish(message: { topic: string; data: Uint8Array }, options: { signal: AbortSignal }): Promise<Published>
+  publish(messages: OwnMessage[], key?: { key: string; fingerprint: Uint8Array }): { published: Promise<PublishedItem[]> }
   /** Refuses what comes from now on, and finishes what is there. */
   stop(): Promise<void>
-}
-
-export interface Published {
-  id: string
-  seq: Seq
-  topic: string
-  /** How many connected peers it was handed to. */
-  recipients: number
 }
 
 export interface IngestLimits extends OutboundLimits {
@@ -46,21 +38,20 @@ export interface IngestComponents {
   engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen'>
   log: Pick<LogStore, 'append' | 'position' | 'read' | 'sentThrough' | 'markSent'>
   hub: Pick<Hub, 'append'>
-  topics: { ensureJoined(topic: string): Promise<void> }
   logger: Logger
   /** Milliseconds since 1970. */
   now?: () => number
 }
 
-interface OwnItem {
+interface OwnItem extends InboxItem {
   kind: 'own'
-  topic: string
-  data: Uint8Array
+  own: OwnMessage[]
+  key: { key: string; fingerprint: Uint8Array } | undefined
   receivedAt: number
-  done: PromiseWithResolvers<Published>
+  done: PromiseWithResolvers<PublishedItem[]>
 }
 
-interface ForeignItem {
+interface ForeignItem extends InboxItem {
   kind: 'foreign'
   message: NewMessage
   done: PromiseWithResolvers<Verdict>
@@ -73,7 +64,7 @@ const retryAfterMs = 1_000
 
 export function createIngest(init: { limits: IngestLimits }, components: IngestComponents): Ingest {
   const { limits } = init
-  const { engine, log, hub, topics, logger, now = Date.now } = components
+  const { engine, log, hub, logger, now = Date.now } = components
   const inbox = createInbox<Item>(limits)
   const outbound = createOutbound({ limits }, components)
   let running: Promise<void> | undefined
@@ -91,7 +82,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   async function commit(batch: Item[]): Promise<void> {
     try {
-      const { previousTip, entries } = await log.append(await toMessages(batch))
+      const { previousTip, entries } = await log.append(await toMessages(batch), keysOf(batch))
       const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
       hub.append(previousTip, added)
       settleForeign(batch, entries)
@@ -103,35 +94,33 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   }
 
   async function toMessages(batch: Item[]): Promise<NewMessage[]> {
-    const own = batch.filter((item) => item.kind === 'own')
+    const own = batch.flatMap((item) => (item.kind === 'own' ? item.own : []))
     const signed = own.length === 0 ? [] : await engine.sign(own)
-    const signatures = signed.values()
-    return batch.map((item) => {
+    return batch.flatMap((item) => {
       if (item.kind === 'foreign') return item.message
-      const message = signatures.next().value
-      if (message === undefined) throw new Error('the engine signed fewer messages than it was given')
-      return { ...message, id: messageId(message.from, message.sequence), receivedAt: item.receivedAt }
+      const { receivedAt } = item
+      return signed.splice(0, item.messages).map((message) => ({ ...message, id: messageId(message.from, message.sequence), receivedAt }))
     })
   }
 
   function settleForeign(batch: Item[], entries: AppendEntry[]): void {
-    batch.forEach((item, index) => {
+    for (const { item, first } of placed(batch)) {
       // Known ones went to the neighbours when they came first.
-      if (item.kind === 'foreign') item.done.resolve(entries[index]?.known === false ? 'accept' : 'ignore')
-    })
+      if (item.kind === 'foreign') item.done.resolve(entries[first]?.known === false ? 'accept' : 'ignore')
+    }
   }
 
   function settleOwn(batch: Item[], entries: AppendEntry[], recipients: Map<Seq, number>): void {
-    batch.forEach((item, index) => {
-      const message = entries[index]?.message
-      if (item.kind !== 'own' || message === undefined) return
-      item.done.resolve({ id: message.id, seq: message.seq, topic: message.topic, recipients: recipients.get(message.seq) ?? 0 })
-    })
+    for (const { item, first } of placed(batch)) {
+      if (item.kind !== 'own') continue
+      const stored = entries.slice(first, first + item.messages).flatMap(({ message }) => message ?? [])
+      item.done.resolve(stored.map(({ id, seq, topic }) => ({ id, seq, topic, recipients: recipients.get(seq) ?? 0 })))
+    }
   }
 
   /** Settles whoever is not settled yet. */
   function refuse(batch: Item[], error: unknown): void {
-    logger.error({ err: error, messages: batch.length }, 'a batch of messages was refused')
+    logger.error({ err: error, requests: batch.length }, 'a batch of messages was refused')
     for (const item of batch) {
       if (item.kind === 'own') item.done.reject(error)
       else item.done.resolve('ignore')
@@ -140,19 +129,11 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   async function accept(message: SignedMessage): Promise<Verdict> {
     const tooLarge = message.data.length > limits.maxMessageBytes
-    if (tooLarge || stopped || !inbox.fits(message.data.length)) return 'ignore'
+    if (tooLarge || stopped || !inbox.fits(1, message.data.length)) return 'ignore'
     const done = Promise.withResolvers<Verdict>()
     const stamped = { ...message, id: messageId(message.from, message.sequence), receivedAt: now() }
-    inbox.push({ kind: 'foreign', message: stamped, done }, message.data.length)
+    inbox.push({ kind: 'foreign', message: stamped, done, messages: 1, bytes: message.data.length })
     return await done.promise
-  }
-
-  function enqueue(topic: string, data: Uint8Array): Promise<Published> {
-    if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })
-    if (!inbox.fits(data.length)) throw new Overloaded('Too many messages are waiting to be stored.', { retryAfterMs })
-    const done = Promise.withResolvers<Published>()
-    inbox.push({ kind: 'own', topic, data, receivedAt: now(), done }, data.length)
-    return done.promise
   }
 
   return {
@@ -161,13 +142,13 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       engine.receive({ onMessage: accept })
       running = work()
     },
-    async publish({ topic, data }, { signal }) {
-      if (data.length > limits.maxMessageBytes) {
-        throw new MessageTooLarge(`A message has at most ${limits.maxMessageBytes} bytes of data; this one has ${data.length}.`)
-      }
-      await topics.ensureJoined(topic)
-      signal.throwIfAborted()
-      return await enqueue(topic, data)
+    publish(own, key) {
+      const bytes = own.reduce((sum, { data }) => sum + data.length, 0)
+      if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })
+      if (!inbox.fits(own.length, bytes)) throw new Overloaded('Too many messages are waiting to be stored.', { retryAfterMs })
+      const done = Promise.withResolvers<PublishedItem[]>()
+      inbox.push({ kind: 'own', own, key, receivedAt: now(), done, messages: own.length, bytes })
+      return { published: done.promise }
     },
     async stop() {
       stopped = true
@@ -176,4 +157,20 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       await outbound.stop()
     },
   }
+}
+
+/** The items of a batch, each with the index of its first message. */
+function placed(batch: Item[]): Array<{ item: Item; first: number }> {
+  let first = 0
+  return batch.map((item) => {
+    const place = { item, first }
+    first += item.messages
+    return place
+  })
+}
+
+function keysOf(batch: Item[]): KeyedMessages[] {
+  return placed(batch).flatMap(({ item, first }) =>
+    item.kind === 'own' && item.key !== undefined ? { ...item.key, first, count: item.messages, createdAt: item.receivedAt } : [],
+  )
 }

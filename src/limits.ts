@@ -7,6 +7,7 @@ import { z } from 'zod'
 export const limitsSchema = z.object({
   // Messages
   maxMessageBytes: limit(1_048_576, 'The largest data of a message. Kubo and go-libp2p drop messages over 1 MiB.', 1, 16_777_216),
+  maxPublishMessages: limit(500, 'Messages of one publish; they are appended in one transaction.', 1, 10_000),
   maxBodyBytes: limit(1_500_000, 'The largest request body: a message of the largest size in base64, and its JSON.', 1024),
   maxInboxMessages: limit(10_000, 'Messages waiting for the append; beyond it publishing answers 503 and the network is ignored.'),
   maxInboxBytes: limit(67_108_864, 'The same by bytes of data.'),

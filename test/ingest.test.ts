@@ -5,6 +5,7 @@ import type { Identity } from '../src/identity/identity.ts'
 import { createIngest } from '../src/ingest.ts'
 import { defaultLimits } from '../src/limits.ts'
 import { verifyMessage } from '../src/model/signed-message.ts'
+import { createPublisher } from '../src/publisher.ts'
 import type { LogStore } from '../src/store/store.ts'
 import { createHub } from '../src/stream/hub.ts'
 import { createTopics } from '../src/topics.ts'
@@ -34,7 +35,8 @@ async function createRoad(setup: Setup = {}) {
   const limits = { ...defaultLimits, ...setup.limits }
   const hub = createHub({ limits }, { log })
   const topics = createTopics({ limits }, { engine, store, log: silentLog })
-  const ingest = createIngest({ limits }, { engine, log, hub, topics, logger: silentLog, now: setup.now ?? Date.now })
+  const ingest = createIngest({ limits }, { engine, log, hub, logger: silentLog, now: setup.now ?? Date.now })
+  const publisher = createPublisher({ limits }, { ingest, topics, engine, log })
   await hub.start()
   await topics.start()
   await ingest.start()
@@ -49,7 +51,14 @@ async function createRoad(setup: Setup = {}) {
     store,
     hub,
     ingest,
-    publish: (topic: string, text: string) => ingest.publish({ topic, data: Buffer.from(text) }, { signal }),
+    publisher,
+    async publish(topic: string, text: string) {
+      const messages = [{ topic, data: Buffer.from(text) }]
+      const { published } = await publisher.enqueue({ messages }, { signal })
+      const [item] = (await published).items
+      if (item === undefined) throw new Error('nothing was published')
+      return item
+    },
     async stored() {
       const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 100_000 })
       return messages.map(({ data }) => Buffer.from(data).toString())
@@ -66,11 +75,11 @@ function gatedLog() {
   function wrap(log: LogStore): LogStore {
     return {
       ...log,
-      async append(messages) {
+      async append(messages, keyed) {
         const gate = Promise.withResolvers<void>()
         gates.push(gate)
         await gate.promise
-        return await log.append(messages)
+        return await log.append(messages, keyed)
       },
     }
   }

@@ -5,10 +5,11 @@ import type { History } from '../history.ts'
 import type { Limits } from '../limits.ts'
 import type { NodeView } from '../model/node.ts'
 import type { Peers } from '../peers.ts'
+import type { Publisher } from '../publisher.ts'
 import type { Stream } from '../stream/stream.ts'
 import type { Topics } from '../topics.ts'
 import { type AccessInit, createAccess } from './access.ts'
-import { readJsonBodies } from './body.ts'
+import { readBodies } from './body.ts'
 import { handleClientError, handleError } from './error-handler.ts'
 import { refuseTheRest } from './not-found.ts'
 import { createOpenApi } from './openapi.ts'
@@ -18,7 +19,7 @@ import { messageRoutes } from './routes/messages.ts'
 import { nodeRoutes } from './routes/node.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { type Probes, probeRoutes } from './routes/probes.ts'
-import { type Publisher, publishRoutes } from './routes/publish.ts'
+import { publishRoutes } from './routes/publish.ts'
 import { streamPath, streamRoutes, subprotocol } from './routes/stream.ts'
 import { topicRoutes } from './routes/topics.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
@@ -100,7 +101,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(handleError)
-  readJsonBodies(app)
+  readBodies(app)
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(safeHeaders)
   })

@@ -36,6 +36,13 @@ export const timeQuery = z.iso
   .datetime({ offset: true, error: 'must be a time as in RFC 3339, like 2026-11-23T12:00:00Z' })
   .transform(Date.parse)
 
+/** Neighbours to ask for. */
+export const countQuery = z.preprocess(wholeNumber, z.int('must be a whole number from 0 to 1000').min(0).max(1_000))
+
+/** The longest that a request may wait for something, in milliseconds: below the idle time of usual proxies. */
+export const maxWaitMs = 55_000
+export const waitQuery = z.preprocess(wholeNumber, z.int(`must be a whole number from 0 to ${maxWaitMs}`).min(0).max(maxWaitMs))
+
 export const flagQuery = z
   .enum(['true', 'false'])
   .default('false')

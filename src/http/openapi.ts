@@ -45,8 +45,12 @@ function openApiDocument(routes: DocumentedRoute[]) {
 }
 
 function operationObject(route: DocumentedRoute, components: Map<string, JsonSchema>) {
-  const { operation, params, query, body } = route
-  const parameters = [...parameterObjects('path', params, components), ...parameterObjects('query', query, components)]
+  const { operation, params, headers, query, body } = route
+  const parameters = [
+    ...parameterObjects('path', params, components),
+    ...parameterObjects('query', query, components),
+    ...parameterObjects('header', headers, components),
+  ]
   const answers = Object.entries(route.answers).map(([status, answer]) => [status, responseObject(answer, components)])
   return {
     operationId: operation.operationId,
@@ -55,12 +59,12 @@ function operationObject(route: DocumentedRoute, components: Map<string, JsonSch
     tags: [operation.tag],
     'x-action': operation.action,
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(body === undefined ? {} : { requestBody: requestBody(body, components) }),
+    ...(body === undefined ? {} : { requestBody: requestBody(body, operation.rawBody === true, components) }),
     responses: { ...Object.fromEntries(answers), ...problemResponses(route, components) },
   }
 }
 
-function parameterObjects(place: 'path' | 'query', object: z.ZodObject | undefined, components: Map<string, JsonSchema>) {
+function parameterObjects(place: 'path' | 'query' | 'header', object: z.ZodObject | undefined, components: Map<string, JsonSchema>) {
   if (object === undefined) return []
   const { properties = {}, required = [] } = jsonSchema(object, components)
   return Object.entries(properties).map(([name, property]) => {
@@ -70,9 +74,12 @@ function parameterObjects(place: 'path' | 'query', object: z.ZodObject | undefin
   })
 }
 
-function requestBody(body: z.ZodType, components: Map<string, JsonSchema>) {
+function requestBody(body: z.ZodType, raw: boolean, components: Map<string, JsonSchema>) {
   const { example, ...schema } = jsonSchema(body, components)
-  return { required: !body.safeParse(undefined).success, content: { 'application/json': { schema, example } } }
+  return {
+    required: !body.safeParse(undefined).success,
+    content: { 'application/json': { schema, example }, ...(raw ? { 'application/octet-stream': {} } : {}) },
+  }
 }
 
 function responseObject({ description, headers, content }: Answer, components: Map<string, JsonSchema>) {

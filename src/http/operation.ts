@@ -14,6 +14,8 @@ export interface Operation {
   tag: Tag
   /** Codes of errors it can answer, besides those that follow from its shape (`problemCodes`). */
   problems?: string[]
+  /** The body may also be `application/octet-stream`, which reaches the handler as a Buffer, unchecked. */
+  rawBody?: true
   /** Served whatever the Host says, for those who call by address: load balancers and orchestrators. */
   anyHost?: true
 }
@@ -80,6 +82,7 @@ export interface DocumentedRoute {
   url: string
   operation: Operation
   params: z.ZodObject | undefined
+  headers: z.ZodObject | undefined
   query: z.ZodObject | undefined
   body: z.ZodType | undefined
   answers: Record<string, Answer>
@@ -87,6 +90,7 @@ export interface DocumentedRoute {
 
 const routeSchema = z.object({
   params: z.instanceof(z.ZodObject).optional(),
+  headers: z.instanceof(z.ZodObject).optional(),
   querystring: z.instanceof(z.ZodObject).optional(),
   body: z.instanceof(z.ZodType).optional(),
   response: z.record(
@@ -108,10 +112,10 @@ export function documentedRoute(options: RouteOptions): DocumentedRoute {
   for (const code of operation.problems ?? []) conditionOf(code)
   const schema = routeSchema.safeParse(options.schema)
   if (!schema.success) throw new Error(`${name}: ${z.prettifyError(schema.error)}`)
-  const { params, querystring: query, body, response: answers } = schema.data
+  const { params, headers, querystring: query, body, response: answers } = schema.data
   if (query === undefined && options.url.startsWith('/v1/')) throw new Error(`${name} has no schema for its query`)
   if (/[:*]/.test(options.url) && params === undefined) throw new Error(`${name} has no schema for its parameters`)
-  return { method, url: options.url, operation, params, query, body, answers }
+  return { method, url: options.url, operation, params, headers, query, body, answers }
 }
 
 /** Every code that an operation can answer: those it names, and those that any request of its shape can meet. */

@@ -5,6 +5,7 @@ import { invalidInput } from '../model/validation.ts'
 
 const parts: Record<string, string> = {
   body: 'The body is not valid',
+  headers: 'The header fields are not valid',
   querystring: 'The query is not valid',
   params: 'The path is not valid',
 }
@@ -12,6 +13,8 @@ const parts: Record<string, string> = {
 /** Has requests checked by the routes' zod schemas. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = '' }) => {
   return (data: unknown) => {
+    // Raw bytes, where the operation takes them.
+    if (Buffer.isBuffer(data)) return { value: data }
     // Fastify gives null for a body that is not there.
     const parsed = schema.safeParse(data ?? undefined)
     if (parsed.success) return { value: parsed.data }

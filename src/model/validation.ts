@@ -6,13 +6,22 @@ const named = { invalid_topic: InvalidTopic, invalid_multiaddr: InvalidMultiaddr
 
 /** The error of the surface for what a schema refused: named by the first issue that has a name of its own, with a path for each. */
 export function invalidInput(what: string, issues: readonly z.core.$ZodIssue[]): PeergateError {
-  const errors = issues.flatMap(details)
+  const leaves = issues.flatMap(inBranch)
+  const errors = leaves.flatMap(details)
   const detail = `${what}: ${errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; ')}`
-  for (const issue of issues) {
+  for (const issue of leaves) {
     const code = issue.code === 'custom' ? issue.params?.['code'] : undefined
     for (const [name, Condition] of Object.entries(named)) if (code === name) return new Condition(detail, { errors })
   }
   return new InvalidRequest(detail, { errors })
+}
+
+/** What is wrong in the branch of a union that was meant: the one whose type is that of the value. */
+function inBranch(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const meant = issue.errors.find((branch) => !branch.some(({ code, path }) => code === 'invalid_type' && path.length === 0))
+  if (meant === undefined) return [issue]
+  return meant.flatMap((inner) => inBranch({ ...inner, path: [...issue.path, ...inner.path] }))
 }
 
 function details(issue: z.core.$ZodIssue): ErrorDetail[] {

@@ -72,13 +72,17 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   async function publish(frame: FrameOf<'publish'>): Promise<{ rest: Promise<void> }> {
+    const { topic, idempotencyKey: key } = frame
     const data = decodePayload(frame.data, frame.encoding)
-    // Joined first, so that publishing takes its place in the inbox before the next frame is looked at.
-    await topics.ensureJoined(frame.topic)
-    const published = publisher.publish({ topic: frame.topic, data }, { signal })
-    const rest = published.then(({ id, seq, recipients }) =>
-      outlet.send({ type: 'published', ...answering(frame.id), messageId: id, cursor: formatCursor(hub.epoch, seq), recipients }),
-    )
+    const idempotency = key === undefined ? undefined : { scope: 'stream publish', key }
+    // It has its place in the inbox before the next frame is looked at.
+    const { published } = await publisher.enqueue({ messages: [{ topic, data }], idempotency }, { signal })
+    const rest = published.then(({ items, replayed }) => {
+      for (const { id, seq, recipients } of items) {
+        const cursor = formatCursor(hub.epoch, seq)
+        outlet.send({ type: 'published', ...answering(frame.id), messageId: id, cursor, recipients, ...(replayed ? { replayed } : {}) })
+      }
+    })
     return { rest }
   }
 

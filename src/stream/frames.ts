@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Action } from '../model/action.ts'
 import { cursorSchema, positionSchema } from '../model/cursor.ts'
+import { idempotencyKeySchema } from '../model/idempotency-key.ts'
 import { messageSchema } from '../model/message.ts'
 import { encodingSchema } from '../model/payload.ts'
 import { peerIdSchema, peerSchema } from '../model/peer.ts'
@@ -36,6 +37,7 @@ const publishSchema = z.strictObject({
   topic: topicSchema,
   data: z.string(),
   encoding: encodingSchema.optional(),
+  idempotencyKey: idempotencyKeySchema.optional(),
 })
 
 const pingSchema = z.strictObject({ type: z.literal('ping'), id: frameIdSchema.optional() })
@@ -70,7 +72,14 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('message'), ...named, message: messageSchema }),
   z.object({ type: z.literal('caught-up'), ...named, cursor: cursorSchema }),
   z.object({ type: z.literal('progress'), ...named, cursor: cursorSchema }),
-  z.object({ type: z.literal('published'), ...answer, messageId: z.string(), cursor: cursorSchema, recipients: z.int() }),
+  z.object({
+    type: z.literal('published'),
+    ...answer,
+    messageId: z.string(),
+    cursor: cursorSchema,
+    recipients: z.int(),
+    replayed: z.literal(true).optional(),
+  }),
   z.object({ type: z.literal('pong'), ...answer }),
   z.object({ type: z.literal('peer'), ...named, event: z.enum(['connect', 'update', 'disconnect']), peer: peerSchema }),
   z.object({

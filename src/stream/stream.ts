@@ -40,15 +40,18 @@ export interface StreamComponents {
   hub: Hub
   history: { resolve(position: string, filter?: TopicFilter): Promise<Seq> }
   topics: { ensureJoined(topic: string): Promise<void> }
-  publisher: {
-    publish(
-      message: { topic: string; data: Uint8Array },
-      options: { signal: AbortSignal },
-    ): Promise<{ id: string; seq: Seq; recipients: number }>
-  }
+  publisher: StreamPublisher
   peers: { watch(listener: PeerListener): () => void }
   identity: { peerId: string; engine: string }
   log: Logger
+}
+
+/** Gives a message its place, and says later what became of it. */
+export interface StreamPublisher {
+  enqueue(
+    request: { messages: Array<{ topic: string; data: Uint8Array }>; idempotency?: { scope: string; key: string } | undefined },
+    options: { signal: AbortSignal },
+  ): Promise<{ published: Promise<{ items: Array<{ id: string; seq: Seq; recipients: number }>; replayed: boolean }> }>
 }
 
 export type PeerListener = (event: PeerNotice, peer: Peer) => void

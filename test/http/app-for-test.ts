@@ -9,6 +9,7 @@ import { createIngest } from '../../src/ingest.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { createNodeInfo } from '../../src/node-info.ts'
 import { createPeers, type Peers } from '../../src/peers.ts'
+import { createPublisher } from '../../src/publisher.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { QuerySubscription } from '../../src/stream/connection.ts'
 import { createHub } from '../../src/stream/hub.ts'
@@ -54,7 +55,8 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const topics = createTopics({ limits }, { engine, store, log: silentLog })
   const peers = createPeers({ limits }, { engine, store, log: silentLog })
   const history = createHistory({ limits }, { log: store.log })
-  const publisher = createIngest({ limits }, { engine, log: store.log, hub, topics, logger: silentLog })
+  const ingest = createIngest({ limits }, { engine, log: store.log, hub, logger: silentLog })
+  const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log })
   const accepted: AppForTest['accepted'] = []
   const stream = {
     admit: () => undefined,
@@ -66,7 +68,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
 
   await hub.start()
   await topics.start()
-  await publisher.start()
+  await ingest.start()
   await peers.start()
   await engine.start()
   const app = await createApp({ allowedHosts: [], allowedOrigins: [], ...overrides, limits }, components)
@@ -75,7 +77,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     await app.close()
     await engine.stop()
     await peers.stop()
-    await publisher.stop()
+    await ingest.stop()
   })
   oracle ??= oracleOf(app)
   const { judge } = await oracle

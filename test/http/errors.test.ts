@@ -98,7 +98,7 @@ test.each([
   const publish = async (): Promise<never> => {
     throw error
   }
-  const { call } = await appForTest({ components: { publisher: { publish } } })
+  const { call } = await appForTest({ components: { publisher: { enqueue: publish } } })
   const answer = await call('POST', '/v1/messages', { json: { topic: 'a', data: '' } })
   expect(answer).toMatchObject({ status, body: { code: error.code, retryable: true }, headers: { 'retry-after': retryAfter } })
   expect(answer.text).not.toContain('secret')
@@ -118,7 +118,7 @@ test('gives up the work for a client that left', async () => {
     asked.resolve(signal)
     return await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
   }
-  const { app } = await appForTest({ components: { publisher: { publish } } })
+  const { app } = await appForTest({ components: { publisher: { enqueue: publish } } })
   const address = app.server.address()
   if (address === null || typeof address === 'string') throw new Error('not listening')
   const client = new AbortController()

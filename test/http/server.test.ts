@@ -18,7 +18,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       peers: { list: absent, get: absent, dial: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent },
       history: { epoch: absent, page: absent, get: absent },
-      publisher: { publish },
+      publisher: { enqueue: publish },
       stream: { admit: () => undefined, accept: () => undefined },
       probes: { started: () => true, draining: () => false, store: { position: absent } },
       log: silentLog,

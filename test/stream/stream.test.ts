@@ -189,6 +189,22 @@ describe('publish', () => {
   })
 })
 
+test('an idempotency key publishes once, and repeats the answer', async () => {
+  const { open } = await setUp()
+  const client = await open('?topic=orders')
+  const frame = { type: 'publish', topic: 'orders', data: 'once', idempotencyKey: 'order-17' }
+  client.send({ ...frame, id: 1 })
+  const first = await client.expect('published', ({ id }) => id === 1)
+  client.send({ ...frame, id: 2 })
+  const again = await client.expect('published', ({ id }) => id === 2)
+  expect(again).toEqual({ ...first, id: 2, replayed: true })
+  client.send({ ...frame, id: 3, data: 'twice' })
+  expect(await client.expect('error')).toMatchObject({ id: 3, code: 'idempotency_key_reused' })
+  client.send({ ...frame, id: 4, idempotencyKey: '' })
+  expect(await client.expect('error', ({ id }) => id === 4)).toMatchObject({ code: 'invalid_request' })
+  expect(dataOf(client)).toEqual(['once'])
+})
+
 test('ping is answered', async () => {
   const { open } = await setUp()
   const client = await open()

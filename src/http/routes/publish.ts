@@ -1,24 +1,22 @@
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
+import type { OwnMessage } from '../../engine/engine.ts'
+import { InvalidData, InvalidRequest } from '../../errors.ts'
 import type { History } from '../../history.ts'
-import { cursorSchema, formatCursor, type Seq } from '../../model/cursor.ts'
+import { cursorSchema, formatCursor } from '../../model/cursor.ts'
+import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
 import { decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
 import { topicSchema } from '../../model/topic.ts'
+import type { Publication, Publisher } from '../../publisher.ts'
 import { clientSignal } from '../client-signal.ts'
 import { publishedExample } from '../examples.ts'
-import { topicParams } from '../inputs.ts'
-import { type App, json, noQuery } from '../operation.ts'
-
-/** What publishes; resolves once the message is durable and was handed to the network. */
-export interface Publisher {
-  publish(
-    message: { topic: string; data: Uint8Array },
-    options: { signal: AbortSignal },
-  ): Promise<{ id: string; seq: Seq; topic: string; recipients: number }>
-}
+import { countQuery, topicParams, waitQuery } from '../inputs.ts'
+import { type App, json } from '../operation.ts'
 
 const payload = { data: z.string(), encoding: encodingSchema.optional().describe('What `data` is; `utf8` when absent.') }
+const payloadSchema = z.strictObject(payload)
+const addressedSchema = z.strictObject({ topic: topicSchema, ...payload })
 
 const publishedSchema = z
   .object({
@@ -32,38 +30,82 @@ const publishedSchema = z
   })
   .meta({ id: 'Published' })
 
+const answerSchema = z.union([publishedSchema, z.object({ items: z.array(publishedSchema) }).meta({ id: 'PublishedList' })])
+
+const response = {
+  201: json('Stored: one message as itself, several as `items`, in the order given.', answerSchema, publishedExample, {
+    Location: 'Where the message is, when it was one.',
+    'Idempotent-Replayed': '`true` when this is the answer of an earlier request with the same key; nothing was published again.',
+  }),
+}
+
+const headers = z.looseObject({ 'idempotency-key': idempotencyKeySchema.optional() })
+const meshQuery = {
+  minRecipients: countQuery.optional().describe('Publish only when so many connected peers have joined the topic.'),
+  waitMs: waitQuery.optional().describe('How long to wait for them; after it nothing is published.'),
+}
+
 const operation = {
   action: 'publish',
-  summary: 'Publish a message',
+  summary: 'Publish messages',
   tag: 'Messages',
-  problems: ['invalid_topic', 'invalid_data', 'message_too_large', 'topic_limit', 'overloaded', 'draining', 'store_unavailable'],
+  rawBody: true,
 } as const
-const description = 'Joins the topic if need be. Answers once the message is stored, durably, and was handed to the network.'
+const problems = [
+  'invalid_topic',
+  'invalid_data',
+  'message_too_large',
+  'idempotency_in_progress',
+  'idempotency_key_reused',
+  'mesh_not_ready',
+  'topic_limit',
+  'overloaded',
+  'draining',
+  'store_unavailable',
+]
+const description =
+  'Joins the topic if need be. Answers once everything is stored, durably, and was handed to the network. An array is published as a ' +
+  'whole or not at all. As `application/octet-stream` the body is the data of one message.'
+
+type Body = { data: string; encoding?: Encoding | undefined; topic?: string }
 
 export function publishRoutes(app: App, components: { publisher: Publisher; history: Pick<History, 'epoch'> }): void {
   const { publisher, history } = components
-  const response = {
-    201: json('The message is stored.', publishedSchema, publishedExample, { Location: 'Where the message is.' }),
+
+  async function publish(request: PublishCall, reply: FastifyReply) {
+    const { method, path, key, messages, minRecipients, waitMs } = request
+    const idempotency = key === undefined ? undefined : { scope: `${method} ${path}`, key }
+    const options = { signal: clientSignal(reply) }
+    const { published } = await publisher.enqueue({ messages, idempotency, minRecipients, waitMs }, options)
+    return await answer(await published, request.several, reply)
   }
 
-  async function publish(topic: string, { data, encoding }: { data: string; encoding?: Encoding | undefined }, reply: FastifyReply) {
-    const published = await publisher.publish({ topic, data: decodePayload(data, encoding) }, { signal: clientSignal(reply) })
-    reply.code(201).header('location', `/v1/messages/${published.id}`)
-    const { id, recipients } = published
-    return { id, cursor: formatCursor(await history.epoch(), published.seq), topic: published.topic, recipients }
+  async function answer({ items, replayed }: Publication, several: boolean, reply: FastifyReply) {
+    const epoch = await history.epoch()
+    const views = items.map(({ id, seq, topic, recipients }) => ({ id, cursor: formatCursor(epoch, seq), topic, recipients }))
+    reply.code(201)
+    if (replayed) reply.header('idempotent-replayed', 'true')
+    const [first] = views
+    if (several || first === undefined) return { items: views }
+    reply.header('location', `/v1/messages/${first.id}`)
+    return first
   }
 
   app.route({
     method: 'POST',
     url: '/v1/topics/:topic/messages',
-    config: { operation: { ...operation, problems: [...operation.problems], operationId: 'publishToTopic', description } },
+    config: { operation: { ...operation, problems, operationId: 'publishToTopic', description } },
     schema: {
       params: topicParams,
-      querystring: noQuery,
-      body: z.strictObject(payload).meta({ example: { data: '{"order":17}' } }),
+      headers,
+      querystring: z.strictObject(meshQuery),
+      body: z.union([payloadSchema, z.array(payloadSchema).min(1)]).meta({ example: { data: '{"order":17}' } }),
       response,
     },
-    handler: ({ params, body }, reply) => publish(params.topic, body, reply),
+    handler: ({ params, query, body, headers, method, url }, reply) => {
+      const messages = decode(body, params.topic)
+      return publish({ method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query }, reply)
+    },
   })
 
   app.route({
@@ -72,16 +114,63 @@ export function publishRoutes(app: App, components: { publisher: Publisher; hist
     config: {
       operation: {
         ...operation,
-        problems: [...operation.problems],
+        problems,
         operationId: 'publish',
-        description: `The same with the topic in the body. ${description}`,
+        description: `The same with the topic in the body, or in the query when the body is raw. ${description}`,
       },
     },
     schema: {
-      querystring: noQuery,
-      body: z.strictObject({ topic: topicSchema, ...payload }).meta({ example: { topic: 'orders', data: '{"order":17}' } }),
+      headers,
+      querystring: z.strictObject({ topic: topicSchema.optional().describe('Of a raw body.'), ...meshQuery }),
+      body: z.union([addressedSchema, z.array(addressedSchema).min(1)]).meta({ example: { topic: 'orders', data: '{"order":17}' } }),
       response,
     },
-    handler: ({ body }, reply) => publish(body.topic, body, reply),
+    handler: ({ query: { topic, ...query }, body, headers, method, url }, reply) => {
+      const messages = decode(body, topicOfRaw(body, topic))
+      return publish({ method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query }, reply)
+    },
   })
+}
+
+interface PublishCall extends Decoded {
+  method: string
+  path: string
+  key: string | undefined
+  minRecipients?: number | undefined
+  waitMs?: number | undefined
+}
+
+interface Decoded {
+  messages: OwnMessage[]
+  /** Whether an array was sent, and is answered. */
+  several: boolean
+}
+
+/** Only a raw body needs its topic in the query. @throws InvalidRequest */
+function topicOfRaw(body: unknown, topic: string | undefined): string | undefined {
+  if (Buffer.isBuffer(body) === (topic !== undefined)) return topic
+  const message = topic === undefined ? 'is needed with a raw body' : 'stands in the body when that is JSON'
+  throw new InvalidRequest(`The query is not valid: topic ${message}.`, { errors: [{ path: 'topic', message }] })
+}
+
+function decode(body: Body | Body[] | Buffer, topic: string | undefined): Decoded {
+  if (Buffer.isBuffer(body)) return { messages: [{ topic: topic ?? '', data: body }], several: false }
+  if (!Array.isArray(body))
+    return { messages: [{ topic: body.topic ?? topic ?? '', data: decodePayload(body.data, body.encoding) }], several: false }
+  return { messages: body.map((item, index) => ({ topic: item.topic ?? topic ?? '', data: decodeItem(item, index) })), several: true }
+}
+
+/** @throws InvalidData whose path names the item */
+function decodeItem({ data, encoding }: Body, index: number): Uint8Array {
+  try {
+    return decodePayload(data, encoding)
+  } catch (error) {
+    if (!(error instanceof InvalidData)) throw error
+    const errors = (error.errors ?? []).map(({ path, message }) => ({ path: `${index}.${path}`, message }))
+    throw new InvalidData(error.message, { errors, cause: error })
+  }
+}
+
+function pathOf(url: string): string {
+  return url.split('?')[0] ?? ''
 }

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto'
+import type { OwnMessage, P2PEngine } from './engine/engine.ts'
+import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge } from './errors.ts'
+import type { Ingest } from './ingest.ts'
+import type { LogStore, PublishedItem } from './store/store.ts'
+import type { Topics } from './topics.ts'
+
+/** Publishing as clients ask for it: several messages at once, once for each idempotency key, when enough peers are there. */
+export interface Publisher {
+  /**
+   * Joins the topics and gives the messages, all or none, their place in the inbox, behind those of earlier calls that were given
+   * theirs; `published` resolves once they are durable and were handed over. What was refused left no trace.
+   * @throws InvalidRequest, MessageTooLarge, TopicLimit, Overloaded, Draining, StoreUnavailable
+   * @throws IdempotencyKeyReused when the key has published something else
+   * @throws IdempotencyInProgress when it is publishing at the moment
+   * @throws MeshNotReady when not enough peers came in time
+   */
+  enqueue(request: PublishRequest, options: { signal: AbortSignal }): Promise<{ published: Promise<Publication> }>
+}
+
+export interface PublishRequest {
+  /** At least one. */
+  messages: OwnMessage[]
+  /** Given by the client, and unique within the scope for a day. */
+  idempotency?: { scope: string; key: string } | undefined
+  /** How many neighbours must be subscribed to each topic, and how long to wait for them, in milliseconds. */
+  minRecipients?: number | undefined
+  waitMs?: number | undefined
+}
+
+export interface Publication {
+  items: PublishedItem[]
+  /** The answer is that of an earlier request with the same idempotency key. */
+  replayed: boolean
+}
+
+/** Milliseconds that idempotency keys are kept. */
+export const idempotencyWindowMs = 86_400_000
+/** Milliseconds after which a client may try again: about how long a publish takes, and how long a mesh. */
+const inProgressRetryMs = 1_000
+const meshRetryMs = 5_000
+
+export interface PublisherComponents {
+  ingest: Pick<Ingest, 'publish'>
+  topics: Pick<Topics, 'ensureJoined'>
+  engine: Pick<P2PEngine, 'subscribers' | 'listen'>
+  log: Pick<LogStore, 'published' | 'noteRecipients'>
+  now?: () => number
+}
+
+export function createPublisher(
+  init: { limits: { maxMessageBytes: number; maxPublishMessages: number } },
+  components: PublisherComponents,
+): Publisher {
+  const { maxMessageBytes, maxPublishMessages } = init.limits
+  const { ingest, topics, engine, log, now = Date.now } = components
+  /** Keys that are publishing. */
+  const inProgress = new Set<string>()
+
+  function check(messages: OwnMessage[]): void {
+    if (messages.length > maxPublishMessages) {
+      throw new InvalidRequest(`At most ${maxPublishMessages} messages are published at once; these are ${messages.length}.`)
+    }
+    for (const [index, { data }] of messages.entries()) {
+      if (data.length <= maxMessageBytes) continue
+      throw new MessageTooLarge(`A message has at most ${maxMessageBytes} bytes of data; this one has ${data.length}.`, {
+        errors: [{ path: messages.length === 1 ? 'data' : `${index}.data`, message: 'is too large' }],
+      })
+    }
+  }
+
+  async function enqueueNew({ messages, minRecipients = 0, waitMs = 0 }: PublishRequest, signal: AbortSignal, key?: KeyOfRequest) {
+    for (const topic of new Set(messages.map((message) => message.topic))) {
+      await topics.ensureJoined(topic)
+      if (minRecipients > 0) await untilSubscribed(topic, minRecipients, waitMs, signal)
+    }
+    signal.throwIfAborted()
+    return ingest.publish(messages, key)
+  }
+
+  /** Waits for subscribers of the topic. @throws MeshNotReady */
+  async function untilSubscribed(topic: string, count: number, waitMs: number, signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + waitMs
+    for (;;) {
+      signal.throwIfAborted()
+      const changed = nextSubscription(topic)
+      const { length } = await engine.subscribers(topic)
+      const left = deadline - performance.now()
+      if (length >= count || left <= 0) {
+        changed.cancel()
+        if (length >= count) return
+        throw new MeshNotReady(`${length} of ${count} peers are there for "${topic}"; nothing was published.`, {
+          retryAfterMs: meshRetryMs,
+        })
+      }
+      const timer = setTimeout(changed.cancel, left)
+      signal.addEventListener('abort', changed.cancel)
+      await changed.promise
+      signal.removeEventListener('abort', changed.cancel)
+      clearTimeout(timer)
+    }
+  }
+
+  /** Resolves when another peer has subscribed to the topic, or the wait is cancelled. */
+  function nextSubscription(topic: string): { promise: Promise<void>; cancel: () => void } {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const unlisten = engine.listen((event) => {
+      if (event.type === 'topic:subscribe' && event.topic === topic) cancel()
+    })
+    function cancel(): void {
+      unlisten()
+      resolve()
+    }
+    return { promise, cancel }
+  }
+
+  async function enqueueOnce(
+    request: PublishRequest,
+    key: KeyOfRequest,
+    signal: AbortSignal,
+  ): Promise<{ published: Promise<Publication> }> {
+    if (inProgress.has(key.key)) {
+      throw new IdempotencyInProgress('A request with this idempotency key is being worked on.', { retryAfterMs: inProgressRetryMs })
+    }
+    inProgress.add(key.key)
+    const release = () => inProgress.delete(key.key)
+    try {
+      const earlier = await log.published(key.key, now() - idempotencyWindowMs)
+      if (earlier !== undefined) {
+        release()
+        if (Buffer.compare(earlier.fingerprint, key.fingerprint) !== 0) {
+          throw new IdempotencyKeyReused('This idempotency key has published something else.')
+        }
+        return { published: Promise.resolve({ items: earlier.items, replayed: true }) }
+      }
+      const published = (await enqueueNew(request, signal, key)).published.then(async (items) => {
+        await log.noteRecipients(
+          key.key,
+          items.map(({ recipients }) => recipients),
+        )
+        return { items, replayed: false }
+      })
+      return { published: published.finally(release) }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  return {
+    async enqueue(request, { signal }) {
+      check(request.messages)
+      if (request.idempotency !== undefined) return await enqueueOnce(request, keyOf(request, request.idempotency), signal)
+      const { published } = await enqueueNew(request, signal)
+      return { published: published.then((items) => ({ items, replayed: false })) }
+    },
+  }
+}
+
+/** An idempotency key as the store knows it. */
+interface KeyOfRequest {
+  key: string
+  fingerprint: Uint8Array
+}
+
+function keyOf({ messages }: PublishRequest, { scope, key }: { scope: string; key: string }): KeyOfRequest {
+  const hash = createHash('sha256')
+  for (const { topic, data } of messages) {
+    const name = Buffer.from(topic)
+    const lengths = Buffer.alloc(8)
+    lengths.writeUInt32BE(name.length, 0)
+    lengths.writeUInt32BE(data.length, 4)
+    hash.update(lengths).update(name).update(data)
+  }
+  return { key: `${scope} ${key}`, fingerprint: hash.digest() }
+}

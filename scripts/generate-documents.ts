@@ -38,7 +38,8 @@ async function openApi(): Promise<string> {
     {
       node: absent,
       peers: { list: absent, get: absent, dial: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
-      topics: { join: absent, leave: absent, list: absent, get: absent },
+      topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent },
+      retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
       publisher: { enqueue: absent },
       stream: { admit: () => undefined, accept: () => undefined },

@@ -10,6 +10,7 @@ import type { NodeView } from './model/node.ts'
 import { createNodeInfo } from './node-info.ts'
 import { createPeers } from './peers.ts'
 import { createPublisher } from './publisher.ts'
+import { createRetention } from './retention.ts'
 import type { Store } from './store/store.ts'
 import { createHub } from './stream/hub.ts'
 import { createStream } from './stream/stream.ts'
@@ -44,14 +45,15 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
   const hub = createHub({ limits }, { log: store.log })
   const topics = createTopics({ limits }, { engine, store, log })
   const peers = createPeers({ limits }, { engine, store, log })
-  const history = createHistory({ limits }, { log: store.log })
+  const history = createHistory({ limits }, { log: store.log, hub })
+  const retention = createRetention({ limits }, { log: store.log, hub, logger: log })
   const ingest = createIngest({ limits }, { engine, log: store.log, hub, logger: log })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const stream = createStream({ limits }, { hub, history, topics, peers, publisher, identity, log })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream })
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
-  const http = createHttpServer({ ...init.http, limits }, { node, peers, topics, history, publisher, stream, probes, log })
+  const http = createHttpServer({ ...init.http, limits }, { node, peers, topics, retention, history, publisher, stream, probes, log })
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
   const lifecycle = createLifecycle(
@@ -59,6 +61,7 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
       ...foundation,
       { name: 'store', start: () => store.start(), stop: () => store.stop() },
       { name: 'hub', start: () => hub.start(), stop: () => hub.stop() },
+      { name: 'retention', start: () => retention.start(), stop: () => retention.stop() },
       { name: 'topics', start: () => topics.start() },
       { name: 'ingest', start: () => ingest.start(), stop: () => ingest.stop() },
       { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },

@@ -1,26 +1,42 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { CursorAhead, CursorEpochMismatch, CursorExpired, MessageNotFound } from './errors.ts'
+import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, MessageNotFound, Overloaded } from './errors.ts'
+import { given } from './given.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from './model/cursor.ts'
 import type { MessageKind, StoredMessage } from './model/message.ts'
 import type { TopicFilter } from './model/topic.ts'
 import type { LogPosition, LogStore } from './store/store.ts'
+import type { Hub } from './stream/hub.ts'
 
 /** The log as clients read it: positions given as cursors or words, and pages. */
 export interface History {
   epoch(): Promise<string>
   /**
    * The position that a client means: a cursor, or `earliest` (before the oldest retained message that matches) or `latest` (the tip).
-   * Everything that matches the filter and came after it is still there. The errors but the first carry `earliest`, `latest`, `epoch`.
+   * Everything that matches the filter and came after it is still there, but for what the cursor itself knows to be pruned. The errors
+   * but the first carry `earliest`, `latest`, `epoch`.
    * @throws InvalidCursor
    * @throws CursorEpochMismatch when the cursor is of another log
    * @throws CursorAhead when it is past the tip
    * @throws CursorExpired when a message that matches was pruned after it
    */
-  resolve(position: string, filter?: TopicFilter): Promise<Seq>
-  /** Reads in steps, and lets others work between them. @throws what `resolve` throws, for `after` and, but for CursorExpired, for `before` */
+  resolve(position: string, filter?: TopicFilter): Promise<Start>
+  /**
+   * Reads in steps, and lets others work between them. With `waitMs`, a page in ascending order that would be empty waits for messages.
+   * @throws what `resolve` throws, for `after` and, but for CursorExpired, for `before`
+   * @throws InvalidRequest when it is to wait but not in ascending order after a position
+   * @throws Overloaded when too many wait
+   */
   page(query: PageQuery, options: { signal: AbortSignal }): Promise<Page>
   /** @throws MessageNotFound */
   get(id: string): Promise<{ message: StoredMessage; epoch: string }>
+}
+
+/** Where a reader begins. */
+export interface Start {
+  seq: Seq
+  /** What was pruned up to this step of pruning is no news to the reader. */
+  pruneCount: number
+  cursor: string
 }
 
 export interface PageQuery {
@@ -37,12 +53,14 @@ export interface PageQuery {
   /** By default `asc` when `after` is given, else `desc`: the newest come first. */
   order?: 'asc' | 'desc' | undefined
   limit: number
+  /** Milliseconds to wait for messages when there are none. */
+  waitMs?: number | undefined
 }
 
 export interface Page {
   items: StoredMessage[]
-  /** Where the next page begins: in ascending order its `after`, in descending order its `before`. */
-  next: Seq
+  /** The cursor where the next page begins: in ascending order its `after`, in descending order its `before`. */
+  next: string
   /** Whether the page reached the far end of what was asked for; there was nothing more at that moment. */
   caughtUp: boolean
   epoch: string
@@ -51,29 +69,37 @@ export interface Page {
 export interface HistoryLimits {
   maxReadMessages: number
   maxReadBytes: number
+  maxLongPolls: number
 }
 
-export function createHistory(init: { limits: HistoryLimits }, components: { log: LogStore }): History {
-  const { maxReadMessages, maxReadBytes } = init.limits
-  const { log } = components
+/** Milliseconds after which a client that found too many others waiting may try again. */
+const retryAfterMs = 5_000
+
+export function createHistory(init: { limits: HistoryLimits }, components: { log: LogStore; hub: Pick<Hub, 'follow'> }): History {
+  const { maxReadMessages, maxReadBytes, maxLongPolls } = init.limits
+  const { log, hub } = components
+  let longPolls = 0
 
   /** The cursor's number, once it is known to be of this log and not past its tip. */
-  async function place({ epoch, seq }: Cursor, filter?: TopicFilter): Promise<{ seq: Seq; ends: LogPosition }> {
-    const [current, ends] = await Promise.all([log.epoch(), log.position(filter)])
+  async function place({ epoch, seq, pruneCount }: Cursor, filter?: TopicFilter): Promise<{ seq: Seq; ends: LogPosition }> {
+    const [current, ends] = await Promise.all([log.epoch(), log.position(filter, pruneCount)])
     if (epoch !== current)
       throw new CursorEpochMismatch('This cursor is of another log than the one that is here now.', members(current, ends))
     if (seq > ends.tip) throw new CursorAhead('This cursor is past the newest message of the log.', members(current, ends))
     return { seq, ends }
   }
 
-  async function resolve(position: string, filter?: TopicFilter): Promise<Seq> {
-    if (position === 'earliest') return (await log.position(filter)).earliest
-    if (position === 'latest') return (await log.position(filter)).tip
-    const { seq, ends } = await place(parseCursor(position), filter)
-    if (seq < ends.prunedThrough) {
-      throw new CursorExpired('Messages after this cursor were pruned; go on from "earliest".', members(await log.epoch(), ends))
+  async function resolve(position: string, filter?: TopicFilter): Promise<Start> {
+    if (position === 'earliest' || position === 'latest') {
+      const ends = await log.position(filter)
+      const seq = position === 'earliest' ? ends.earliest : ends.tip
+      const pruneCount = ends.prunedThrough > seq ? ends.pruneCount : 0
+      return { seq, pruneCount, cursor: formatCursor(await log.epoch(), seq, pruneCount) }
     }
-    return seq
+    const cursor = parseCursor(position)
+    const { seq, ends } = await place(cursor, filter)
+    if (seq < ends.prunedThrough) throw expired(await log.epoch(), ends)
+    return { seq, pruneCount: cursor.pruneCount ?? 0, cursor: position }
   }
 
   /** The number of the newest message that comes before the position. */
@@ -84,13 +110,15 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
     return Math.max(0, seq - 1)
   }
 
-  async function page(query: PageQuery, { signal }: { signal: AbortSignal }): Promise<Page> {
+  async function readPage(query: PageQuery, { signal }: { signal: AbortSignal }): Promise<Page> {
     const { limit, topics } = query
-    const order = query.order ?? (query.after === undefined ? 'desc' : 'asc')
-    const after = query.after === undefined ? 0 : await resolve(query.after, topics)
+    const order = orderOf(query)
+    const start = query.after === undefined ? undefined : await resolve(query.after, topics)
+    const after = start?.seq ?? 0
     const through = await lastBefore(query.before, topics)
     const range = { low: after, high: Math.max(after, through) }
-    const filters = given({ topics, kind: query.kind, from: query.from, since: query.since, until: query.until })
+    const { kind, from, since, until } = query
+    const filters = given({ topics, kind, from, since, until, prunedSince: start?.pruneCount })
     const items: StoredMessage[] = []
     let bytes = 0
     while (range.low < range.high && items.length < limit && bytes < maxReadBytes) {
@@ -102,20 +130,66 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
         maxBytes: maxReadBytes - bytes,
       }
       const step = await log.read({ ...filters, ...bounds, order })
+      if (step.prunes !== undefined && step.prunes.topics.length > 0) throw expired(await log.epoch(), await log.position(topics))
       for (const message of step.messages) bytes += message.data.length
       items.push(...step.messages)
       if (order === 'asc') range.low = step.scanned
       else range.high = step.scanned
       await nextTurn()
     }
-    const next = order === 'asc' ? range.low : Math.min(range.high + 1, Math.max(after, through))
-    return { items, next, caughtUp: range.low >= range.high, epoch: await log.epoch() }
+    const epoch = await log.epoch()
+    const next =
+      order === 'asc'
+        ? formatCursor(epoch, range.low, start?.pruneCount)
+        : formatCursor(epoch, Math.min(range.high + 1, Math.max(after, through)))
+    return { items, next, caughtUp: range.low >= range.high, epoch }
+  }
+
+  async function waitForPage(query: PageQuery & { waitMs: number }, options: { signal: AbortSignal }): Promise<Page> {
+    if (query.after === undefined || orderOf(query) !== 'asc') {
+      throw new InvalidRequest('Only a page in ascending order after a position can wait for messages: waitMs needs after.', {
+        errors: [{ path: 'waitMs', message: 'needs after, and ascending order' }],
+      })
+    }
+    if (longPolls >= maxLongPolls) throw new Overloaded('Too many requests wait for messages.', { retryAfterMs })
+    longPolls++
+    try {
+      const deadline = performance.now() + query.waitMs
+      for (let after = query.after; ; ) {
+        using news = nextAppend(query.topics ?? everything)
+        const found = await readPage({ ...query, after }, options)
+        const left = deadline - performance.now()
+        if (found.items.length > 0 || !found.caughtUp || left <= 0) return found
+        await news.within(left, options.signal)
+        after = found.next
+      }
+    } finally {
+      longPolls--
+    }
+  }
+
+  /** Tells of the next append that holds something for the filter; it follows from now on, so that none is missed. */
+  function nextAppend(filter: TopicFilter) {
+    const { promise, resolve: wake } = Promise.withResolvers<void>()
+    const unfollow = hub.follow(filter, () => wake())
+    return {
+      /** Resolves with it, or after so many milliseconds, or when the signal fires. */
+      async within(ms: number, signal: AbortSignal): Promise<void> {
+        const end = () => wake()
+        const timer = setTimeout(end, ms)
+        signal.addEventListener('abort', end)
+        await promise
+        signal.removeEventListener('abort', end)
+        clearTimeout(timer)
+      },
+      [Symbol.dispose]: unfollow,
+    }
   }
 
   return {
     epoch: () => log.epoch(),
     resolve,
-    page,
+    page: ({ waitMs = 0, ...query }, options) => (waitMs === 0 ? readPage(query, options) : waitForPage({ ...query, waitMs }, options)),
     async get(id) {
       const message = await log.get(id)
       if (message === undefined) throw new MessageNotFound('No message with this id is stored here; it may have been pruned.')
@@ -124,15 +198,17 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
   }
 }
 
+const everything: TopicFilter = { exact: [], prefixes: [''] }
+
+function orderOf({ order, after }: PageQuery): 'asc' | 'desc' {
+  return order ?? (after === undefined ? 'desc' : 'asc')
+}
+
+function expired(epoch: string, ends: LogPosition): CursorExpired {
+  return new CursorExpired('Messages after this cursor were pruned; go on from "earliest".', members(epoch, ends))
+}
+
 /** What the client needs to go on, as members of the problem document. */
 function members(epoch: string, { earliest, tip }: LogPosition) {
   return { extensions: { earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, tip), epoch } }
-}
-
-type Given<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> }
-
-/** Without the fields that are undefined. */
-function given<Fields extends object>(fields: Fields): Given<Fields>
-function given(fields: object): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }

@@ -18,6 +18,13 @@ export const limitsSchema = z.object({
   maxBatchMessages: limit(500, 'Messages of one append: about 3 ms of a blocked event loop on a laptop.', 1, 10_000),
   sentWindowMs: limit(5_000, 'Handed over messages are sent again after a crash for so long, since they may have been in a buffer.'),
   unsentWindowMs: limit(600_000, 'A message that had no subscriber to go to waits for one for so long.'),
+  // Retention
+  retentionMaxAgeMs: limit(604_800_000, 'Messages of a topic are kept for so long, 0 without end; a week.', 0),
+  retentionMaxMessages: limit(0, 'So many messages of a topic are kept, 0 without limit.', 0),
+  retentionMaxBytes: limit(1_073_741_824, 'So many bytes of data of a topic are kept, 0 without limit.', 0),
+  retentionSweepMs: limit(10_000, 'Between two looks at what is to be pruned.', 10),
+  maxPruneMessages: limit(100, 'Messages that one step of pruning removes while nothing else runs: about a millisecond.', 1, 10_000),
+  seenWindowMs: limit(604_800_000, 'Ids of pruned messages are known for so long, so that none comes back as new.'),
   // Stream
   maxStreamConnections: limit(5_000, 'WebSocket connections of clients; an idle one costs some tens of KiB.'),
   maxSubscriptions: limit(100, 'Subscriptions of one connection.'),
@@ -34,6 +41,7 @@ export const limitsSchema = z.object({
   maxRingBytes: limit(67_108_864, 'Recent messages kept in memory for subscribers; older ones are read from the database.'),
   maxRingMessages: limit(50_000, 'The same by count.'),
   maxReadMessages: limit(500, 'Messages of one read for a subscriber or a page.', 1, 10_000),
+  maxLongPolls: limit(1_000, 'Requests for history that wait for messages.'),
   maxReadBytes: limit(4_194_304, 'Bytes of data of one read.', 1024),
   // Network
   maxConnections: limit(300, 'Links to other peers.'),

@@ -4,7 +4,8 @@ import { TopicLimit, TopicNotFound } from './errors.ts'
 import { createInTurn } from './in-turn.ts'
 import { formatCursor } from './model/cursor.ts'
 import type { TopicStats } from './model/topic-stats.ts'
-import type { LogStore, TopicRecord, TopicStore } from './store/store.ts'
+import { defaultRetention } from './retention.ts'
+import type { LogStore, OwnRetention, TopicRecord, TopicStore } from './store/store.ts'
 
 /** The topics this gateway has joined: noted in the store, subscribed to at the engine, again after every start. */
 export interface Topics {
@@ -14,7 +15,9 @@ export interface Topics {
    * Joins, durably first. Calls are worked off one after another, so any number of them at once join once.
    * @throws TopicLimit
    */
-  join(topic: string): Promise<{ created: boolean }>
+  join(topic: string, retention?: Partial<OwnRetention>): Promise<{ created: boolean }>
+  /** Sets what the topic keeps. @throws TopicNotFound when it is neither joined nor has messages */
+  retain(topic: string, retention: Partial<OwnRetention>): Promise<void>
   /** The same for those who only need it done: asks nobody when the topic is joined already. */
   ensureJoined(topic: string): Promise<void>
   /** Leaves; answers false when the topic was not joined. Its messages stay. */
@@ -31,8 +34,16 @@ export interface TopicsComponents {
   log: Logger
 }
 
-export function createTopics(init: { limits: { maxJoinedTopics: number } }, components: TopicsComponents): Topics {
+export interface TopicsLimits {
+  maxJoinedTopics: number
+  retentionMaxAgeMs: number
+  retentionMaxMessages: number
+  retentionMaxBytes: number
+}
+
+export function createTopics(init: { limits: TopicsLimits }, components: TopicsComponents): Topics {
   const { maxJoinedTopics } = init.limits
+  const byDefault = defaultRetention(init.limits)
   const { engine, store, log } = components
   /** What is joined in the store and subscribed to at the engine. */
   const joined = new Set<string>()
@@ -61,6 +72,11 @@ export function createTopics(init: { limits: { maxJoinedTopics: number } }, comp
       bytes: record.bytes,
       earliest: record.messages === 0 ? null : formatCursor(epoch, earliest),
       latest: record.messages === 0 ? null : formatCursor(epoch, latest),
+      retention: {
+        maxAgeMs: record.retention.maxAgeMs ?? byDefault.maxAgeMs,
+        maxMessages: record.retention.maxMessages ?? byDefault.maxMessages,
+        maxBytes: record.retention.maxBytes ?? byDefault.maxBytes,
+      },
       subscribers: (await engine.subscribers(record.topic)).length,
     }
   }
@@ -76,7 +92,15 @@ export function createTopics(init: { limits: { maxJoinedTopics: number } }, comp
         }
       })
     },
-    join,
+    async join(topic, retention) {
+      const joining = await join(topic)
+      if (retention !== undefined) await store.topics.retain(topic, retention)
+      return joining
+    },
+    async retain(topic, retention) {
+      if ((await store.topics.get(topic)) === undefined) throw notFound()
+      await store.topics.retain(topic, retention)
+    },
     async ensureJoined(topic) {
       if (!joined.has(topic)) await join(topic)
     },
@@ -97,8 +121,12 @@ export function createTopics(init: { limits: { maxJoinedTopics: number } }, comp
     },
     async get(topic) {
       const record = await store.topics.get(topic)
-      if (record === undefined) throw new TopicNotFound('This gateway has neither joined this topic nor stored a message of it.')
+      if (record === undefined) throw notFound()
       return await stats(record, await store.log.epoch())
     },
   }
+}
+
+function notFound(): TopicNotFound {
+  return new TopicNotFound('This gateway has neither joined this topic nor stored a message of it.')
 }

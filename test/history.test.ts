@@ -2,21 +2,23 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor, MessageNotFound } from '../src/errors.ts'
 import { createHistory, type History } from '../src/history.ts'
-import { formatCursor } from '../src/model/cursor.ts'
+import { defaultLimits } from '../src/limits.ts'
 import type { NewMessage } from '../src/model/message.ts'
 import type { LogQuery, LogStore } from '../src/store/store.ts'
+import { createHub } from '../src/stream/hub.ts'
 import { createMemoryStore } from './fixtures/memory-store.ts'
 import { storedMessage } from './fixtures/messages.ts'
 
 const { signal } = new AbortController()
-const wide = { maxReadMessages: 500, maxReadBytes: 1_000_000 }
+const wide = { maxReadMessages: 500, maxReadBytes: 1_000_000, maxLongPolls: 2 }
 
 /** A history over messages of the given topics, in this order. */
 async function historyOf(topics: string[], limits = wide, change: (log: LogStore) => Partial<LogStore> = () => ({})) {
   const { log } = createMemoryStore()
+  const hub = createHub({ limits: defaultLimits }, { log })
   const messages: NewMessage[] = topics.map((topic, index) => storedMessage(index + 1, topic))
   await log.append(messages)
-  return createHistory({ limits }, { log: { ...log, ...change(log) } })
+  return createHistory({ limits }, { log: { ...log, ...change(log) }, hub })
 }
 
 /** All pages of a walk, by the numbers of their messages. */
@@ -28,18 +30,18 @@ async function walk(history: History, order: 'asc' | 'desc', limit: number, topi
     const page = await history.page({ [order === 'asc' ? 'after' : 'before']: position, order, limit, topics }, { signal })
     pages.push(page.items.map(({ seq }) => seq))
     if (page.caughtUp) return pages
-    position = formatCursor(page.epoch, page.next)
+    position = page.next
   }
 }
 
 describe('resolve', () => {
   test('knows the words and cursors of its log', async () => {
     const history = await historyOf(['a', 'b', 'a', 'b'])
-    expect(await history.resolve('earliest')).toBe(0)
-    expect(await history.resolve('earliest', { exact: ['b'], prefixes: [] })).toBe(1)
-    expect(await history.resolve('latest')).toBe(4)
-    expect(await history.resolve('memory.0')).toBe(0)
-    expect(await history.resolve('memory.4')).toBe(4)
+    expect(await history.resolve('earliest')).toMatchObject({ seq: 0 })
+    expect(await history.resolve('earliest', { exact: ['b'], prefixes: [] })).toMatchObject({ seq: 1 })
+    expect(await history.resolve('latest')).toMatchObject({ seq: 4 })
+    expect(await history.resolve('memory.0')).toMatchObject({ seq: 0 })
+    expect(await history.resolve('memory.4')).toMatchObject({ seq: 4 })
   })
 
   test('refuses what is no cursor, of another log, or past the tip, and says where to go on', async () => {
@@ -57,8 +59,8 @@ describe('resolve', () => {
       position: async (filter) => ({ tip: 4, earliest: 2, prunedThrough: filter?.exact[0] === 'b' ? 2 : 1, pruneCount: 0 }),
     }))
     await expect(history.resolve('memory.1', { exact: ['b'], prefixes: [] })).rejects.toThrow(CursorExpired)
-    expect(await history.resolve('memory.1', { exact: ['a'], prefixes: [] })).toBe(1)
-    expect(await history.resolve('memory.2', { exact: ['b'], prefixes: [] })).toBe(2)
+    expect(await history.resolve('memory.1', { exact: ['a'], prefixes: [] })).toMatchObject({ seq: 1 })
+    expect(await history.resolve('memory.2', { exact: ['b'], prefixes: [] })).toMatchObject({ seq: 2 })
     await expect(history.resolve('memory.0')).rejects.toMatchObject({ extensions: { earliest: 'memory.2', latest: 'memory.4' } })
   })
 })
@@ -74,25 +76,25 @@ describe('page', () => {
 
   test('answers a position to go on from also when it is empty', async () => {
     const empty = await historyOf([])
-    expect(await empty.page({ limit: 5 }, { signal })).toEqual({ items: [], next: 0, caughtUp: true, epoch: 'memory' })
+    expect(await empty.page({ limit: 5 }, { signal })).toEqual({ items: [], next: 'memory.0', caughtUp: true, epoch: 'memory' })
     const history = await historyOf(['a', 'a'])
-    expect(await history.page({ after: 'latest', limit: 5 }, { signal })).toMatchObject({ items: [], next: 2, caughtUp: true })
+    expect(await history.page({ after: 'latest', limit: 5 }, { signal })).toMatchObject({ items: [], next: 'memory.2', caughtUp: true })
     const none = { exact: ['none'], prefixes: [] }
     expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, { signal })).toMatchObject({
       items: [],
-      next: 2,
+      next: 'memory.2',
       caughtUp: true,
     })
     expect(await history.page({ before: 'memory.0', limit: 5 }, { signal })).toMatchObject({ items: [], caughtUp: true })
     for (const order of ['asc', 'desc'] as const) {
       const crossed = await history.page({ after: 'memory.2', before: 'memory.1', order, limit: 5 }, { signal })
       expect(crossed).toMatchObject({ items: [], caughtUp: true })
-      await history.resolve(formatCursor(crossed.epoch, crossed.next))
+      await history.resolve(crossed.next)
     }
   })
 
   test('does not see, while it reads, what was appended after it began', async () => {
-    const history = await historyOf(['a', 'a', 'a'], { maxReadMessages: 1, maxReadBytes: 1_000 }, (log) => ({
+    const history = await historyOf(['a', 'a', 'a'], { ...wide, maxReadMessages: 1, maxReadBytes: 1_000 }, (log) => ({
       async read(query: LogQuery) {
         const step = await log.read(query)
         await log.append([storedMessage(1_000 + (await log.position()).tip)])
@@ -105,7 +107,7 @@ describe('page', () => {
   test('is cut short at the limit of bytes, and loses nothing', async () => {
     const history = await historyOf(
       Array.from({ length: 9 }, () => 'a'),
-      { maxReadMessages: 2, maxReadBytes: 25 },
+      { ...wide, maxReadMessages: 2, maxReadBytes: 25 },
     )
     expect((await walk(history, 'asc', 100)).flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
     expect((await walk(history, 'desc', 100)).flat()).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1])
@@ -123,7 +125,7 @@ describe('page', () => {
     })
     await fc.assert(
       fc.asyncProperty(arbitrary, async ({ topics, limit, topic, scanRows, ...limits }) => {
-        const history = await historyOf(topics, limits, (log) => ({ read: (query) => shortSteps(log, query, scanRows) }))
+        const history = await historyOf(topics, { ...wide, ...limits }, (log) => ({ read: (query) => shortSteps(log, query, scanRows) }))
         const expected = topics.flatMap((name, index) => (topic === undefined || name === topic ? [index + 1] : []))
         for (const order of ['asc', 'desc'] as const) {
           const pages = await walk(history, order, limit, topic)
@@ -140,7 +142,7 @@ describe('page', () => {
     let reads = 0
     const history = await historyOf(
       Array.from({ length: 50 }, () => 'a'),
-      { maxReadMessages: 1, maxReadBytes: 1_000_000 },
+      { ...wide, maxReadMessages: 1 },
       (log) => ({
         read(query) {
           if (++reads === 3) gone.abort()

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { StoreUnavailable, TopicLimit, TopicNotFound } from '../src/errors.ts'
+import { defaultLimits } from '../src/limits.ts'
 import { createTopics, type Topics } from '../src/topics.ts'
 import { silentLog } from './fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork } from './fixtures/memory-engine.ts'
@@ -21,7 +22,7 @@ async function setUp(maxJoinedTopics = 100) {
       await engine.unsubscribe(topic)
     },
   }
-  const create = (): Topics => createTopics({ limits: { maxJoinedTopics } }, { engine: watched, store, log: silentLog })
+  const create = (): Topics => createTopics({ limits: { ...defaultLimits, maxJoinedTopics } }, { engine: watched, store, log: silentLog })
   return { store, engine, calls, create, topics: create() }
 }
 
@@ -39,7 +40,7 @@ test('subscribes to everything that was joined, also when the limit has become l
   await topics.join('a')
   await topics.join('b')
   calls.length = 0
-  const stricter = createTopics({ limits: { maxJoinedTopics: 1 } }, { engine, store, log: silentLog })
+  const stricter = createTopics({ limits: { ...defaultLimits, maxJoinedTopics: 1 } }, { engine, store, log: silentLog })
   await stricter.start()
   expect(await engine.topics()).toEqual(['a', 'b'])
   await expect(stricter.join('c')).rejects.toThrow(TopicLimit)

@@ -7,7 +7,6 @@ import type { NodeView } from '../model/node.ts'
 import type { Peers } from '../peers.ts'
 import type { Publisher } from '../publisher.ts'
 import type { Stream } from '../stream/stream.ts'
-import type { Topics } from '../topics.ts'
 import { type AccessInit, createAccess } from './access.ts'
 import { readBodies } from './body.ts'
 import { handleClientError, handleError } from './error-handler.ts'
@@ -21,7 +20,7 @@ import { peerRoutes } from './routes/peers.ts'
 import { type Probes, probeRoutes } from './routes/probes.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { streamPath, streamRoutes, subprotocol } from './routes/stream.ts'
-import { topicRoutes } from './routes/topics.ts'
+import { type TopicComponents, topicRoutes } from './routes/topics.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
 
 export interface AppInit extends AccessInit {
@@ -31,7 +30,8 @@ export interface AppInit extends AccessInit {
 export interface AppComponents {
   node: () => Promise<NodeView>
   peers: Pick<Peers, 'list' | 'get' | 'dial' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
-  topics: Pick<Topics, 'join' | 'leave' | 'list' | 'get'>
+  topics: TopicComponents['topics']
+  retention: TopicComponents['retention']
   history: Pick<History, 'epoch' | 'page' | 'get'>
   publisher: Publisher
   stream: Pick<Stream, 'admit' | 'accept'>

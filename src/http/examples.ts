@@ -32,6 +32,7 @@ export const topicExample: TopicStats = {
   bytes: 20_300,
   earliest: `${epoch}.17`,
   latest: `${epoch}.1041`,
+  retention: { maxAgeMs: 604_800_000, maxMessages: 0, maxBytes: 1_073_741_824 },
   subscribers: 3,
 }
 

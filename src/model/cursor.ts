@@ -4,26 +4,30 @@ import { InvalidCursor } from '../errors.ts'
 /** A position in the log: a message's number, or 0 before the first. Rises, is not dense, stays below 2^53. */
 export type Seq = number
 
-/** A cursor's two parts: which log, and the position in it after which to read. */
+/**
+ * A cursor's parts: which log, the position in it after which to read, and, where messages after the position had been pruned before the
+ * reader began, the step of pruning up to which this is no news.
+ */
 export interface Cursor {
   epoch: string
   seq: Seq
+  pruneCount?: number
 }
 
-const shape = /^([A-Za-z0-9]{1,32})\.(0|[1-9][0-9]{0,15})$/
+const shape = /^([A-Za-z0-9]{1,32})\.(0|[1-9][0-9]{0,15})(?:\.([1-9][0-9]{0,14}))?$/
 
-export function formatCursor(epoch: string, seq: Seq): string {
-  return `${epoch}.${seq}`
+export function formatCursor(epoch: string, seq: Seq, pruneCount = 0): string {
+  return pruneCount === 0 ? `${epoch}.${seq}` : `${epoch}.${seq}.${pruneCount}`
 }
 
-/** @throws InvalidCursor when the text is not of the form `<epoch>.<seq>`. */
+/** @throws InvalidCursor when the text is not of the form `<epoch>.<seq>` or `<epoch>.<seq>.<step of pruning>`. */
 export function parseCursor(text: string): Cursor {
   const match = shape.exec(text)
   const seq = Number(match?.[2])
   if (match?.[1] === undefined || !Number.isSafeInteger(seq)) {
     throw new InvalidCursor('A cursor is what this API gave as "cursor" or "next", or one of the words "earliest" and "latest".')
   }
-  return { epoch: match[1], seq }
+  return { epoch: match[1], seq, ...(match[3] === undefined ? {} : { pruneCount: Number(match[3]) }) }
 }
 
 export const cursorSchema = z.string().meta({

@@ -1,11 +1,11 @@
 import { InvalidRequest, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
-import { formatCursor } from '../model/cursor.ts'
+import { formatCursor, type Seq } from '../model/cursor.ts'
 import { decodePayload } from '../model/payload.ts'
 import { topicFilter } from '../model/topic.ts'
 import type { ClientFrame, FrameId, SubscribeFrame } from './frames.ts'
 import type { Outlet } from './outlet.ts'
 import type { StreamComponents, StreamLimits } from './stream.ts'
-import { createSubscription, type Subscription } from './subscription.ts'
+import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
 
 type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Type }>
 
@@ -39,16 +39,24 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     const filter = topicFilter(patterns)
     for (const topic of filter.exact) await topics.ensureJoined(topic)
     const previous = subscriptions.get(name)
-    const after = frame.after !== undefined ? await history.resolve(frame.after, filter) : (previous?.position ?? hub.tip)
+    const start = frame.after === undefined ? undefined : await history.resolve(frame.after, filter)
     if (signal.aborted) return
+    const { seq: after, pruneCount: prunedSince, gaps } = start ? { ...start, gaps: new Map() } : goOn(previous)
     previous?.close()
+    const { encoding = 'utf8', peers = false } = frame
     const subscription = createSubscription(
-      { name, filter, encoding: frame.encoding ?? 'utf8', peers: frame.peers ?? false, after, maxStepBytes: limits.maxSocketBufferBytes },
+      { name, filter, encoding, peers, after, prunedSince, gaps, maxStepBytes: limits.maxSocketBufferBytes },
       { hub, outlet, onReady },
     )
     subscriptions.set(name, subscription)
-    outlet.send({ type: 'subscribed', ...answering(frame.id), ...naming(name), cursor: formatCursor(hub.epoch, after) })
+    outlet.send({ type: 'subscribed', ...answering(frame.id), ...naming(name), cursor: start?.cursor ?? formatCursor(hub.epoch, after) })
     onReady()
+  }
+
+  /** Where a subscription begins that names no position: where the one before it was, or at the end. */
+  function goOn(previous: Subscription | undefined): { seq: Seq; pruneCount: number; gaps: Gaps } {
+    if (previous === undefined) return { seq: hub.tip, pruneCount: 0, gaps: new Map() }
+    return { seq: previous.position, pruneCount: previous.prunedSince, gaps: previous.gaps }
   }
 
   function checkSubscribe(frame: SubscribeFrame, patterns: string[]): void {

@@ -71,6 +71,9 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('unsubscribed'), ...answer, ...named }),
   z.object({ type: z.literal('message'), ...named, message: messageSchema }),
   z.object({ type: z.literal('caught-up'), ...named, cursor: cursorSchema }),
+  z
+    .object({ type: z.literal('gap'), ...named, topic: topicSchema, from: cursorSchema, to: cursorSchema })
+    .describe('Messages of the topic after `from`, the last of them at `to`, were pruned before they were read here. Go on after `to`.'),
   z.object({ type: z.literal('progress'), ...named, cursor: cursorSchema }),
   z.object({
     type: z.literal('published'),

@@ -23,9 +23,12 @@ export interface Hub {
   /**
    * Entries after a position, oldest first; `scanned` is the position up to which everything that matches was answered, so reading
    * goes on from there. At the log's end when `scanned` equals `tip`. One call answers about `maxBytes` of data at most, but at least
-   * one entry. A promise only when the store had to be asked.
+   * one entry. A promise only when the store had to be asked. `prunes` tells of what was pruned after the position since a step of
+   * pruning.
    */
-  read(after: Seq, filter: TopicFilter, maxBytes: number): HubStep | Promise<HubStep>
+  read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number): HubStep | Promise<HubStep>
+  /** Takes note that messages of a topic are gone from the log: nobody reads them any more. */
+  prune(topic: string, pruned: { through: Seq; pruneCount: number }): void
   /** Has `wake` called after each append that holds a message for the filter. Answers a function that ends it. */
   follow(filter: TopicFilter, wake: (first: Seq) => void): () => void
 }
@@ -33,6 +36,13 @@ export interface Hub {
 export interface HubStep {
   entries: Entry[]
   scanned: Seq
+  prunes?: Prunes
+}
+
+/** Topics of which messages were pruned, each with the number of the newest; `count` is the newest step of pruning that is known. */
+export interface Prunes {
+  count: number
+  topics: Array<{ topic: string; through: Seq }>
 }
 
 export interface HubLimits {
@@ -52,7 +62,8 @@ export interface HubLog {
     limit: number
     maxBytes: number
     topics: TopicFilter
-  }): Promise<{ messages: StoredMessage[]; scanned: Seq }>
+    prunedSince: number
+  }): Promise<{ messages: StoredMessage[]; scanned: Seq; prunes?: Prunes }>
 }
 
 interface Follower {
@@ -66,21 +77,38 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   const ring = createRing<Entry>(limits, 0)
   const byTopic = new Map<string, Set<Follower>>()
   const byPattern = new Set<Follower>()
+  /** What was pruned of the messages in the ring. */
+  const pruned = new Map<string, { through: Seq; pruneCount: number }>()
   let epoch = ''
 
-  function readRing(after: Seq, filter: TopicFilter, maxBytes: number): HubStep {
+  function readRing(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): HubStep {
     const entries: Entry[] = []
+    const prunes = pruned.size === 0 ? {} : { prunes: prunesInRing(after, filter, prunedSince) }
     let bytes = 0
     for (const entry of ring.after(after)) {
-      if (!concerns(filter, entry.message)) continue
+      if (!concerns(filter, entry.message) || isPruned(entry.message)) continue
       bytes += entry.message.data.length
       entries.push(entry)
-      if (entries.length >= limits.maxReadMessages || bytes >= maxBytes) return { entries, scanned: entry.message.seq }
+      if (entries.length >= limits.maxReadMessages || bytes >= maxBytes) return { entries, scanned: entry.message.seq, ...prunes }
     }
-    return { entries, scanned: ring.tip }
+    return { entries, scanned: ring.tip, ...prunes }
   }
 
-  async function readStore(after: Seq, filter: TopicFilter, maxBytes: number): Promise<HubStep> {
+  function isPruned({ topic, seq }: StoredMessage): boolean {
+    return pruned.size > 0 && seq <= (pruned.get(topic)?.through ?? 0)
+  }
+
+  function prunesInRing(after: Seq, filter: TopicFilter, prunedSince: number): Prunes {
+    const news = [...pruned].filter(
+      ([topic, { through, pruneCount }]) => pruneCount > prunedSince && through > after && matchesTopic(filter, topic),
+    )
+    return {
+      count: Math.max(prunedSince, ...news.map(([, { pruneCount }]) => pruneCount)),
+      topics: news.map(([topic, { through }]) => ({ topic, through })),
+    }
+  }
+
+  async function readStore(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): Promise<HubStep> {
     const step = await log.read({
       after,
       through: ring.floor,
@@ -88,8 +116,10 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       limit: limits.maxReadMessages,
       maxBytes,
       topics: filter,
+      prunedSince,
     })
-    return { entries: step.messages.map((message) => createEntry(message, epoch)), scanned: step.scanned }
+    const { messages, scanned, prunes } = step
+    return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...(prunes === undefined ? {} : { prunes }) }
   }
 
   function followersOf(message: StoredMessage, woken: Map<Follower, Seq>): void {
@@ -129,8 +159,13 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       }
       for (const [follower, first] of woken) follower.wake(first)
     },
-    read(after, filter, maxBytes) {
-      return after >= ring.floor ? readRing(after, filter, maxBytes) : readStore(after, filter, maxBytes)
+    read(after, filter, maxBytes, prunedSince = 0) {
+      const read = after >= ring.floor ? readRing : readStore
+      return read(after, filter, maxBytes, prunedSince)
+    },
+    prune(topic, { through, pruneCount }) {
+      for (const [other, { through: last }] of pruned) if (last <= ring.floor) pruned.delete(other)
+      if (through > ring.floor) pruned.set(topic, { through, pruneCount })
     },
     follow(filter, wake) {
       const follower: Follower = { filter, wake }

@@ -38,7 +38,7 @@ export interface StreamLimits {
 /** What the stream needs of the rest of the gateway. */
 export interface StreamComponents {
   hub: Hub
-  history: { resolve(position: string, filter?: TopicFilter): Promise<Seq> }
+  history: { resolve(position: string, filter?: TopicFilter): Promise<{ seq: Seq; pruneCount: number; cursor: string }> }
   topics: { ensureJoined(topic: string): Promise<void> }
   publisher: StreamPublisher
   peers: { watch(listener: PeerListener): () => void }

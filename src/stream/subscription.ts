@@ -1,8 +1,8 @@
 import type { Seq } from '../model/cursor.ts'
 import { formatCursor } from '../model/cursor.ts'
 import type { Encoding } from '../model/payload.ts'
-import type { TopicFilter } from '../model/topic.ts'
-import type { Hub, HubStep } from './hub.ts'
+import { matchesTopic, type TopicFilter } from '../model/topic.ts'
+import type { Hub, HubStep, Prunes } from './hub.ts'
 import type { Outlet } from './outlet.ts'
 
 /**
@@ -14,6 +14,9 @@ export interface Subscription {
   readonly peers: boolean
   /** What was sent up to here; a client that resumes here misses nothing. */
   readonly position: Seq
+  /** What was pruned up to this step of pruning is no news to the client, or among the gaps. */
+  readonly prunedSince: number
+  readonly gaps: Gaps
   /** Whether there may be something to send. */
   readonly ready: boolean
   /** Sends one step; a promise when the store has to be asked for it. */
@@ -29,8 +32,14 @@ export interface SubscriptionInit {
   encoding: Encoding
   peers: boolean
   after: Seq
+  prunedSince: number
+  /** Still to be announced by the subscription that this one replaces. */
+  gaps: Gaps
   maxStepBytes: number
 }
+
+/** By topic: messages that were pruned before they were read here, to be announced before anything behind them is sent. */
+export type Gaps = ReadonlyMap<string, { from: Seq; to: Seq }>
 
 export interface SubscriptionComponents {
   hub: Hub
@@ -47,6 +56,8 @@ export function createSubscription(init: SubscriptionInit, components: Subscript
   let ready = true
   let caughtUp = false
   let closed = false
+  let { prunedSince } = init
+  const gaps = new Map([...init.gaps].filter(([topic]) => matchesTopic(filter, topic)))
 
   const unfollow = hub.follow(filter, (first) => {
     if (ready) return
@@ -58,7 +69,12 @@ export function createSubscription(init: SubscriptionInit, components: Subscript
 
   function deliver(step: HubStep): void {
     if (closed) return
-    for (const entry of step.entries) outlet.sendEncoded(entry.frame(encoding, name))
+    if (step.prunes !== undefined) noteGaps(step.prunes)
+    for (const entry of step.entries) {
+      if (gaps.size > 0) announceGaps(entry.message.seq - 1)
+      outlet.sendEncoded(entry.frame(encoding, name))
+    }
+    if (gaps.size > 0) announceGaps(step.scanned)
     position = step.scanned
     if (position < hub.tip) return
     ready = false
@@ -67,9 +83,27 @@ export function createSubscription(init: SubscriptionInit, components: Subscript
     outlet.send({ type: 'caught-up', ...naming, cursor: formatCursor(hub.epoch, position) })
   }
 
+  function noteGaps(prunes: Prunes): void {
+    prunedSince = Math.max(prunedSince, prunes.count)
+    for (const { topic, through } of prunes.topics) gaps.set(topic, { from: gaps.get(topic)?.from ?? position, to: through })
+  }
+
+  /** Those that end up to a position. */
+  function announceGaps(through: Seq): void {
+    for (const [topic, { from, to }] of gaps) {
+      if (to > through) continue
+      gaps.delete(topic)
+      outlet.send({ type: 'gap', ...naming, topic, from: formatCursor(hub.epoch, from), to: formatCursor(hub.epoch, to) })
+    }
+  }
+
   return {
     name,
     peers: init.peers,
+    get prunedSince() {
+      return prunedSince
+    },
+    gaps,
     get position() {
       return ready ? position : Math.max(position, hub.tip)
     },
@@ -77,7 +111,7 @@ export function createSubscription(init: SubscriptionInit, components: Subscript
       return ready && !closed
     },
     advance() {
-      const step = hub.read(position, filter, init.maxStepBytes)
+      const step = hub.read(position, filter, init.maxStepBytes, prunedSince)
       return step instanceof Promise ? step.then(deliver) : deliver(step)
     },
     reportProgress() {

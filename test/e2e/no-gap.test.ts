@@ -1,11 +1,17 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { join } from 'node:path'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { parseCursor } from '../../src/model/cursor.ts'
-import { matchesTopic, topicFilter } from '../../src/model/topic.ts'
+import { matchesTopic, type TopicFilter, topicFilter } from '../../src/model/topic.ts'
+import { createStore } from '../../src/store/create-store.ts'
+import type { LogStore, Store } from '../../src/store/store.ts'
 import { type GatewayPair, memoryPair } from '../fixtures/gateway-pair.ts'
 import { libp2pPair } from '../fixtures/libp2p-pair.ts'
+import { silentLog } from '../fixtures/log.ts'
+import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { createRandom, type Random } from '../fixtures/random.ts'
 import { createRest, type Rest } from '../fixtures/rest.ts'
 import { openStream, type StreamClient } from '../fixtures/stream-client.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 const topics = ['a', 'ab', 'b', 'c']
 const choices = [['a'], ['a', 'c'], ['a*'], ['*'], ['ab', 'b'], ['b*', 'c']]
@@ -19,9 +25,28 @@ interface Ledger {
   patterns: string[]
   /** The last position handled, where to resume. */
   cursor: string
-  received: string[]
-  /** Where it began. */
+  /** Whether the gateway has answered its subscription on this connection. */
+  subscribed: boolean
+  /** Each begins where the client began, or began anew since its cursor had expired. */
+  readings: [Reading, ...Reading[]]
+}
+
+interface Reading {
   start: string | undefined
+  received: number[]
+  /** What it was told to be gone. */
+  gaps: Array<{ topic: string; from: number; to: number }>
+  /** The position after which its cursor had expired. */
+  expired: number | undefined
+}
+
+const newReading = (): Reading => ({ start: undefined, received: [], gaps: [], expired: undefined })
+const currentReading = ({ readings }: Ledger): Reading => readings.at(-1) ?? readings[0]
+
+/** What the log had, kept by the test: everything that was ever appended, and each step of pruning. */
+interface Annals {
+  appended: Array<{ topic: string; seq: number }>
+  prunes: Array<{ topic: string; through: number; pruneCount: number }>
 }
 
 /** How far publishing is; the subscribers time their misdeeds by it. */
@@ -30,6 +55,8 @@ interface Progress {
   done: boolean
   waiters: Set<() => void>
 }
+
+const seqOf = (cursor: string) => parseCursor(cursor).seq
 
 function reached(progress: Progress, count: number): Promise<void> {
   return new Promise((resolve) => {
@@ -63,14 +90,24 @@ function record(client: StreamClient, ledgers: Ledger[]): void {
   client.socket.on('message', () => {
     for (; handled < client.frames.length; handled++) {
       const frame = client.frames[handled]
-      if (frame === undefined || !('subscription' in frame || 'cursor' in frame || frame.type === 'message')) continue
+      if (frame === undefined || !['message', 'gap', 'error', 'subscribed', 'caught-up', 'progress'].includes(frame.type)) continue
       const ledger = ledgers.find(({ name }) => name === ('subscription' in frame ? frame.subscription : undefined))
       if (ledger === undefined) continue
+      const reading = currentReading(ledger)
       if (frame.type === 'message') {
-        ledger.received.push(frame.message.cursor)
+        reading.received.push(seqOf(frame.message.cursor))
         ledger.cursor = frame.message.cursor
       } else if (frame.type === 'subscribed') {
-        if (ledger.start === undefined) ledger.start = ledger.cursor = frame.cursor
+        ledger.subscribed = true
+        if (reading.start === undefined) reading.start = ledger.cursor = frame.cursor
+      } else if (frame.type === 'gap') {
+        reading.gaps.push({ topic: frame.topic, from: seqOf(frame.from), to: seqOf(frame.to) })
+        ledger.cursor = frame.to
+      } else if (frame.type === 'error' && frame.code === 'cursor_expired') {
+        reading.expired = seqOf(ledger.cursor)
+        ledger.readings.push(newReading())
+        ledger.cursor = 'earliest'
+        subscribe(client, ledger, { after: 'earliest' })
       } else if (frame.type === 'caught-up' || frame.type === 'progress') {
         ledger.cursor = frame.cursor
       }
@@ -81,7 +118,10 @@ function record(client: StreamClient, ledgers: Ledger[]): void {
 async function open(url: string, ledgers: Ledger[]): Promise<StreamClient> {
   const client = await openStream(url)
   record(client, ledgers)
-  for (const ledger of ledgers) subscribe(client, ledger, { after: ledger.cursor })
+  for (const ledger of ledgers) {
+    ledger.subscribed = false
+    subscribe(client, ledger, { after: ledger.cursor })
+  }
   return client
 }
 
@@ -101,7 +141,8 @@ async function misbehave(url: string, ledgers: Ledger[], random: Random, progres
         await reached(progress, later)
         client.socket.resume()
       } else if (random.chance(0.3)) {
-        subscribe(client, random.pick(ledgers), {})
+        const ledger = random.pick(ledgers)
+        if (ledger.subscribed) subscribe(client, ledger, {})
       }
       await reached(progress, later)
     }
@@ -110,11 +151,12 @@ async function misbehave(url: string, ledgers: Ledger[], random: Random, progres
   }
   const client = await open(url, ledgers)
   const end = await tip()
-  await client.until(() => ledgers.every(({ start, cursor }) => start !== undefined && parseCursor(cursor).seq >= end))
+  await client.until(() => ledgers.every((ledger) => currentReading(ledger).start !== undefined && seqOf(ledger.cursor) >= end))
   await client[Symbol.asyncDispose]()
 }
 
-async function run(pair: GatewayPair, seed: number, count: number): Promise<void> {
+/** Without annals, what was appended is what the history says in the end. */
+async function run(pair: GatewayPair, seed: number, count: number, annals?: Annals): Promise<Ledger[]> {
   const random = createRandom(seed)
   const progress: Progress = { published: 0, done: false, waiters: new Set() }
   const rest = createRest(pair.subject.url)
@@ -125,28 +167,51 @@ async function run(pair: GatewayPair, seed: number, count: number): Promise<void
         name: index === 0 ? undefined : `subscription ${index}`,
         patterns: random.pick(choices),
         cursor: random.chance(0.7) ? 'earliest' : 'latest',
-        received: [],
-        start: undefined,
+        subscribed: false,
+        readings: [newReading()],
       }),
     ),
   )
   async function tip(): Promise<number> {
     // The other gateway's messages are still on their way; the log is complete when it holds all that both published.
-    await expect.poll(async () => (await rest.history('topic=*')).length, { timeout: 20_000 }).toBe(progress.published)
-    return parseCursor((await rest.history('topic=*')).at(-1)?.cursor ?? 'e.0').seq
+    const log = async () => annals?.appended.map(({ seq }) => seq) ?? (await rest.history('topic=*')).map(({ cursor }) => seqOf(cursor))
+    await expect.poll(async () => (await log()).length, { timeout: 20_000 }).toBe(progress.published)
+    return (await log()).at(-1) ?? 0
   }
   const subscribers = clients.map((ledgers, index) => misbehave(pair.subject.url, ledgers, createRandom(seed * 100 + index), progress, tip))
   await publish([rest, rest, createRest(pair.other.url)], count, random, progress)
   await Promise.all(subscribers)
 
-  const log = await rest.history('topic=*')
-  expect(log.length).toBe(progress.published)
-  for (const { patterns, start, received } of clients.flat()) {
-    const filter = topicFilter(patterns)
-    const from = parseCursor(start ?? '').seq
-    const expected = log.filter(({ topic, cursor }) => matchesTopic(filter, topic ?? '') && parseCursor(cursor).seq > from)
-    expect(received).toEqual(expected.map(({ cursor }) => cursor))
+  const history = async () => (await rest.history('topic=*')).map(({ topic = '', cursor }) => ({ topic, seq: seqOf(cursor) }))
+  const { appended, prunes } = annals ?? { appended: await history(), prunes: [] }
+  expect(appended.length).toBe(progress.published)
+  for (const { patterns, readings } of clients.flat()) {
+    for (const reading of readings) check(topicFilter(patterns), reading, { appended, prunes })
   }
+  return clients.flat()
+}
+
+/** What a reading received is the log, but for what it was told to be gone; and it was told of nothing else. */
+function check(filter: TopicFilter, { start = '', received, gaps, expired }: Reading, { appended, prunes }: Annals): void {
+  if (start === '') {
+    expect([received, gaps]).toEqual([[], []])
+    return
+  }
+  const { seq: first, pruneCount: known = 0 } = parseCursor(start)
+  const goneBefore = (topic: string) => prunes.findLast((prune) => prune.topic === topic && prune.pruneCount <= known)?.through ?? 0
+  const expected = appended
+    .filter(({ topic, seq }) => matchesTopic(filter, topic) && seq > first && seq <= (expired ?? Number.POSITIVE_INFINITY))
+    .filter(({ topic, seq }) => known === 0 || seq > goneBefore(topic))
+  const missing = expected.filter(({ seq }) => !received.includes(seq))
+  expect(received).toEqual(expected.filter((message) => !missing.includes(message)).map(({ seq }) => seq))
+  const covers = (gap: { topic: string; from: number; to: number }, message: { topic: string; seq: number }) =>
+    gap.topic === message.topic && gap.from < message.seq && message.seq <= gap.to
+  // What was on its way to be announced when the client left is what its cursor had expired for.
+  const expiredFor = ({ topic }: { topic: string }) =>
+    expired !== undefined && prunes.some((prune) => prune.topic === topic && prune.through > expired)
+  expect(missing.filter((message) => !gaps.some((gap) => covers(gap, message)) && !expiredFor(message))).toEqual([])
+  expect(gaps.filter((gap) => !missing.some((message) => covers(gap, message)))).toEqual([])
+  if (expired !== undefined) expect(prunes.some(({ topic, through }) => matchesTopic(filter, topic) && through > expired)).toBe(true)
 }
 
 describe.each([
@@ -163,3 +228,70 @@ describe.each([
     120_000,
   )
 })
+
+/** Topics keep less than the subscribers need, and are pruned all the time. */
+describe.each([
+  ['memory', async () => createMemoryStore(), 8],
+  ['SQLite', sqliteStore, 4],
+] as const)('with retention, on the %s store', (_, createStore, seeds) => {
+  let gaps = 0
+  let expiries = 0
+
+  test.each(Array.from({ length: seeds }, (_, index) => index + 1))(
+    'what each subscriber did not receive it was told to be gone, and nothing else (seed %i)',
+    async (seed) => {
+      const annals: Annals = { appended: [], prunes: [] }
+      const keeping = { retentionMaxMessages: 40, retentionSweepMs: 15, maxPruneMessages: 7 }
+      const pair = await memoryPair({ ...limits, ...keeping }, slowed(recorded(await createStore(), annals), createRandom(seed)))
+      onTestFinished(() => pair.stop())
+      for (const { readings } of await run(pair, seed, 1_500, annals)) {
+        gaps += readings.flatMap((reading) => reading.gaps).length
+        expiries += readings.length - 1
+      }
+    },
+    120_000,
+  )
+
+  afterAll(() => {
+    expect(gaps).toBeGreaterThan(0)
+    expect(expiries).toBeGreaterThan(0)
+  })
+})
+
+async function sqliteStore(): Promise<Store> {
+  const directory = await temporaryDirectory()
+  return createStore({ url: `file:${directory}/log.db`, servedMarkFile: join(directory, 'served'), migrate: true }, { log: silentLog })
+}
+
+/** Reads as if from far away, so that pruning overtakes those who read. */
+function slowed(store: Store, random: Random): Store {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, random.below(25)))
+  const log: LogStore = {
+    ...store.log,
+    async read(query) {
+      await pause()
+      const step = await store.log.read({ ...query, limit: Math.min(query.limit, 8) })
+      await pause()
+      return step
+    },
+  }
+  return { ...store, log }
+}
+
+/** Notes everything that is ever appended, and every step of pruning. */
+function recorded(store: Store, { appended, prunes }: Annals): Store {
+  const log: LogStore = {
+    ...store.log,
+    async append(messages, keyed) {
+      const result = await store.log.append(messages, keyed)
+      appended.push(...result.entries.flatMap((entry) => (entry.known ? [] : { topic: entry.message.topic, seq: entry.message.seq })))
+      return result
+    },
+    async prune(query) {
+      const pruned = await store.log.prune(query)
+      if (pruned !== undefined) prunes.push({ topic: query.topic, through: pruned.through, pruneCount: pruned.pruneCount })
+      return pruned
+    },
+  }
+  return { ...store, log }
+}

@@ -10,6 +10,7 @@ import { defaultLimits } from '../../src/limits.ts'
 import { createNodeInfo } from '../../src/node-info.ts'
 import { createPeers, type Peers } from '../../src/peers.ts'
 import { createPublisher } from '../../src/publisher.ts'
+import { createRetention } from '../../src/retention.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { QuerySubscription } from '../../src/stream/connection.ts'
 import { createHub } from '../../src/stream/hub.ts'
@@ -54,7 +55,8 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const hub = createHub({ limits }, { log: store.log })
   const topics = createTopics({ limits }, { engine, store, log: silentLog })
   const peers = createPeers({ limits }, { engine, store, log: silentLog })
-  const history = createHistory({ limits }, { log: store.log })
+  const history = createHistory({ limits }, { log: store.log, hub })
+  const retention = createRetention({ limits }, { log: store.log, hub, logger: silentLog })
   const ingest = createIngest({ limits }, { engine, log: store.log, hub, logger: silentLog })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log })
   const accepted: AppForTest['accepted'] = []
@@ -64,7 +66,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   }
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
   const probes = { started: () => true, draining: () => false, store: store.log }
-  const components = { node, peers, topics, history, publisher, stream, probes, log: silentLog, ...overrides.components }
+  const components = { node, peers, topics, retention, history, publisher, stream, probes, log: silentLog, ...overrides.components }
 
   await hub.start()
   await topics.start()

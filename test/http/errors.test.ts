@@ -37,13 +37,13 @@ test.each(['/', '/v1', '/v1/', '/v1/nothing', '/v1/topics/a/b', '/V1/node', '/v1
 test.each([
   ['/v1/node', 'GET, HEAD'],
   ['/v1/topics', 'GET, HEAD, POST'],
-  ['/v1/topics/orders', 'PUT, GET, HEAD, DELETE'],
+  ['/v1/topics/orders', 'PUT, GET, HEAD, PATCH, DELETE'],
   ['/v1/messages', 'POST, GET, HEAD'],
   ['/v1/stream', 'GET, HEAD'],
   ['/healthz', 'GET, HEAD'],
 ])('%s answers 405 to other methods and allows %s', async (path, allow) => {
   const { call } = await appForTest()
-  for (const method of ['PATCH', 'TRACE', 'PROPFIND', 'OPTIONS', 'QUERY']) {
+  for (const method of ['LOCK', 'TRACE', 'PROPFIND', 'OPTIONS', 'QUERY']) {
     expect(await call(method, path, { raw: 'x', headers: { 'content-type': 'text/plain' } })).toMatchObject({
       status: 405,
       headers: { allow },

@@ -262,3 +262,50 @@ test('hands out the bytes as they are, as a download that may be kept', async ()
   }
   expect(await call('GET', path, { headers: { 'if-none-match': '"x"' } })).toMatchObject({ status: 200 })
 })
+
+test('an empty page waits for messages that match, as long as it was asked to', async () => {
+  const { call, publish } = await appForTest()
+  await publish('orders', 'before')
+  const empty = await call('GET', '/v1/topics/orders/messages?after=latest&waitMs=20')
+  expect(empty.body).toMatchObject({ items: [], caughtUp: true })
+  const waiting = call('GET', `/v1/topics/orders/messages?after=${empty.body.next}&waitMs=50000`)
+  await publish('others', 'no')
+  await publish('orders', 'after')
+  expect((await waiting).body.items.map(({ data }: { data: string }) => data)).toEqual(['after'])
+  const all = await call('GET', '/v1/messages?after=earliest&waitMs=50000')
+  expect(all.body.items).toHaveLength(3)
+})
+
+test('maxLongPolls: one more request that would wait is refused', async () => {
+  const { call, publish } = await appForTest({ limits: { maxLongPolls: 1 } })
+  const waiting = call('GET', '/v1/messages?after=latest&waitMs=50000')
+  const refused = () => call('GET', '/v1/messages?after=latest&waitMs=1')
+  await expect.poll(async () => (await refused()).body.code).toBe('overloaded')
+  await publish('orders', 'x')
+  expect((await waiting).status).toBe(200)
+  expect((await refused()).status).toBe(200)
+})
+
+test.each(['waitMs=10', 'waitMs=10&after=earliest&order=desc', 'waitMs=55001&after=latest'])('does not wait with ?%s', async (query) => {
+  const { call } = await appForTest()
+  expect((await call('GET', `/v1/messages?${query}`)).body).toMatchObject({ code: 'invalid_request', errors: [{ path: 'waitMs' }] })
+})
+
+test('a walk from the earliest goes on where topics keep different amounts, and is told what is pruned on its way', async () => {
+  const { call, publish, store } = await appForTest()
+  await publish('long', '1')
+  for (const data of ['2', '3', '4']) await publish('short', data)
+  await publish('long', '5')
+  const prune = async (limit: number) =>
+    store.log.prune({ defaults: { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }, now: Date.now(), topic: 'short', limit, everything: true })
+  await prune(2)
+  const first = await call('GET', '/v1/messages?after=earliest&limit=1')
+  expect(first.body).toMatchObject({ items: [{ data: '1' }], caughtUp: false })
+  const second = await call('GET', `/v1/messages?after=${first.body.next}&limit=1`)
+  expect(second.body).toMatchObject({ items: [{ data: '4' }] })
+  expect(await call('GET', `/v1/messages?after=${first.body.items[0].cursor}`)).toMatchObject({ status: 410 })
+  expect(await call('GET', `/v1/topics/long/messages?after=${first.body.items[0].cursor}`)).toMatchObject({ status: 200 })
+  await prune(1)
+  expect(await call('GET', `/v1/messages?after=${first.body.next}`)).toMatchObject({ status: 410, body: { code: 'cursor_expired' } })
+  expect(await call('GET', `/v1/messages?after=${second.body.next}`)).toMatchObject({ status: 200 })
+})

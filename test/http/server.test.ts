@@ -16,7 +16,8 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
     {
       node: absent,
       peers: { list: absent, get: absent, dial: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
-      topics: { join: absent, leave: absent, list: absent, get: absent },
+      topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent },
+      retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
       publisher: { enqueue: publish },
       stream: { admit: () => undefined, accept: () => undefined },

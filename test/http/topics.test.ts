@@ -1,11 +1,22 @@
 import { expect, test } from 'vitest'
 import { appForTest, neighbour } from './app-for-test.ts'
 
+const byDefault = { maxAgeMs: 604_800_000, maxMessages: 0, maxBytes: 1_073_741_824 }
+
 test('joins a topic once, says whether it is new, and shows it', async () => {
   const { call, engine } = await appForTest()
   const first = await call('PUT', '/v1/topics/orders%2Fnew')
   expect(first).toMatchObject({ status: 201, headers: { location: '/v1/topics/orders%2Fnew' } })
-  expect(first.body).toEqual({ topic: 'orders/new', joined: true, messages: 0, bytes: 0, earliest: null, latest: null, subscribers: 0 })
+  expect(first.body).toEqual({
+    topic: 'orders/new',
+    joined: true,
+    messages: 0,
+    bytes: 0,
+    earliest: null,
+    latest: null,
+    retention: byDefault,
+    subscribers: 0,
+  })
   const again = await call('PUT', '/v1/topics/orders%2Fnew', { json: {} })
   expect(again).toMatchObject({ status: 200, body: first.body })
   expect(await engine.topics()).toEqual(['orders/new'])
@@ -81,7 +92,7 @@ test.each([
   ['PUT', `/v1/topics/${'x'.repeat(800)}`, undefined, 'uri_too_long'],
   ['PUT', '/v1/topics/%E0%A4%A', undefined, 'invalid_request'],
   ['PUT', '/v1/topics/%ff', undefined, 'invalid_request'],
-  ['PUT', '/v1/topics/a', { retention: { maxAgeMs: 1 } }, 'invalid_request'],
+  ['PUT', '/v1/topics/a', { retention: { maxAge: 1 } }, 'invalid_request'],
   ['PUT', '/v1/topics/a?purge=true', undefined, 'invalid_request'],
   ['POST', '/v1/topics', {}, 'invalid_request'],
   ['POST', '/v1/topics', { topic: 7 }, 'invalid_request'],
@@ -112,4 +123,44 @@ test('takes topics of 256 bytes of any script in a path', async () => {
   for (const topic of ['x'.repeat(256), '話'.repeat(85), 'a b?c#d%e/f', '*', 'ä\u0301']) {
     expect((await call('PUT', `/v1/topics/${encodeURIComponent(topic)}`)).body.topic).toBe(topic)
   }
+})
+
+test('sets what a topic keeps when it is joined and later, field by field', async () => {
+  const { call } = await appForTest()
+  const joined = await call('PUT', '/v1/topics/orders', { json: { retention: { maxMessages: 5 } } })
+  expect(joined).toMatchObject({ status: 201, body: { retention: { ...byDefault, maxMessages: 5 } } })
+  expect((await call('POST', '/v1/topics', { json: { topic: 'orders' } })).body.retention).toEqual({ ...byDefault, maxMessages: 5 })
+  const patched = await call('PATCH', '/v1/topics/orders', { json: { retention: { maxAgeMs: 0, maxMessages: null } } })
+  expect(patched).toMatchObject({ status: 200, body: { retention: { ...byDefault, maxAgeMs: 0 } } })
+})
+
+test.each([[{}], [{ retention: { maxMessages: -1 } }], [{ retention: { maxmessages: 1 } }], [{ retention: { maxAgeMs: 1.5 } }]])(
+  'refuses to keep %j',
+  async (json) => {
+    const { call } = await appForTest()
+    await call('PUT', '/v1/topics/orders')
+    expect((await call('PATCH', '/v1/topics/orders', { json })).body.code).toBe('invalid_request')
+    expect((await call('GET', '/v1/topics/orders')).body.retention).toEqual(byDefault)
+  },
+)
+
+test('does not change what nobody joined', async () => {
+  const { call } = await appForTest()
+  const answer = await call('PATCH', '/v1/topics/nowhere', { json: { retention: { maxMessages: 1 } } })
+  expect(answer).toMatchObject({ status: 404, body: { code: 'topic_not_found' } })
+})
+
+test('removes its messages with purge, and nobody reads them any more', async () => {
+  const { call, publish } = await appForTest({ limits: { maxPruneMessages: 2 } })
+  const before = await publish('orders', 'one')
+  for (const data of ['two', 'three', 'four']) await publish('orders', data)
+  await publish('others', 'stays')
+  expect(await call('DELETE', '/v1/topics/orders?purge=true')).toMatchObject({ status: 204 })
+  expect(await call('GET', '/v1/topics/orders')).toMatchObject({ status: 404 })
+  expect(await call('GET', `/v1/messages/${before.id}`)).toMatchObject({ status: 404 })
+  expect(await call('GET', `/v1/topics/orders/messages?after=${before.cursor}`)).toMatchObject({
+    status: 410,
+    body: { code: 'cursor_expired' },
+  })
+  expect((await call('GET', '/v1/messages?after=earliest')).body.items.map(({ data }: { data: string }) => data)).toEqual(['stays'])
 })

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import type { History, Page } from '../../history.ts'
-import { cursorSchema, formatCursor, positionSchema } from '../../model/cursor.ts'
+import { cursorSchema, positionSchema } from '../../model/cursor.ts'
 import { messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
 import { type Encoding, encodingSchema } from '../../model/payload.ts'
 import { topicFilter } from '../../model/topic.ts'
 import { clientSignal } from '../client-signal.ts'
 import { messageExample } from '../examples.ts'
-import { limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery } from '../inputs.ts'
+import { limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
 import { type App, empty, json } from '../operation.ts'
 
 const encodingQuery = encodingSchema.optional().describe('`base64` to have all data so; otherwise data that is valid UTF-8 is text.')
@@ -19,6 +19,7 @@ const pageQuery = {
   from: peerIdInput.optional().describe('Only messages of this author.'),
   order: z.enum(['asc', 'desc']).optional().describe('Oldest or newest first. By default `asc` with `after`, otherwise `desc`.'),
   limit: limitQuery,
+  waitMs: waitQuery.optional().describe('How long to wait for messages when there are none after `after`, instead of an empty page.'),
   encoding: encodingQuery,
 }
 
@@ -39,6 +40,7 @@ const pageProblems = [
   'cursor_epoch_mismatch',
   'cursor_ahead',
   'cursor_expired',
+  'overloaded',
   'store_unavailable',
 ]
 const pageDescription =
@@ -156,7 +158,7 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
 }
 
 function pageView({ items, next, caughtUp, epoch }: Page, encoding: Encoding | undefined) {
-  return { items: items.map((message) => messageView(message, epoch, encoding)), next: formatCursor(epoch, next), caughtUp }
+  return { items: items.map((message) => messageView(message, epoch, encoding)), next, caughtUp }
 }
 
 /** RFC 9110 §13.1.2, by weak comparison. */

@@ -1,9 +1,12 @@
+import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
+import { given } from '../../given.ts'
 import { topicSchema } from '../../model/topic.ts'
-import { topicStatsSchema } from '../../model/topic-stats.ts'
+import { retentionInputSchema, topicStatsSchema } from '../../model/topic-stats.ts'
+import type { Retention } from '../../retention.ts'
 import type { Topics } from '../../topics.ts'
 import { topicExample } from '../examples.ts'
-import { limitQuery, topicParams } from '../inputs.ts'
+import { flagQuery, limitQuery, topicParams } from '../inputs.ts'
 import { type App, empty, json, noQuery } from '../operation.ts'
 
 const joinAnswers = {
@@ -19,11 +22,16 @@ const topicPageSchema = z
   })
   .meta({ id: 'TopicPage' })
 
-export function topicRoutes(app: App, components: { topics: Pick<Topics, 'join' | 'leave' | 'list' | 'get'> }): void {
-  const { topics } = components
+export interface TopicComponents {
+  topics: Pick<Topics, 'join' | 'leave' | 'list' | 'get' | 'retain'>
+  retention: Pick<Retention, 'purge'>
+}
 
-  async function join(topic: string, reply: { code(status: number): unknown; header(name: string, value: string): unknown }) {
-    const { created } = await topics.join(topic)
+export function topicRoutes(app: App, components: TopicComponents): void {
+  const { topics, retention } = components
+
+  async function join(topic: string, keeps: RetentionInput | undefined, reply: FastifyReply) {
+    const { created } = await topics.join(topic, keeps === undefined ? undefined : given(keeps))
     reply.code(created ? 201 : 200)
     if (created) reply.header('location', `/v1/topics/${encodeURIComponent(topic)}`)
     return await topics.get(topic)
@@ -64,10 +72,10 @@ export function topicRoutes(app: App, components: { topics: Pick<Topics, 'join' 
     },
     schema: {
       querystring: noQuery,
-      body: z.strictObject({ topic: topicSchema }).meta({ example: { topic: 'orders' } }),
+      body: z.strictObject({ topic: topicSchema, retention: retentionInputSchema.optional() }).meta({ example: { topic: 'orders' } }),
       response: joinAnswers,
     },
-    handler: ({ body }, reply) => join(body.topic, reply),
+    handler: ({ body }, reply) => join(body.topic, body.retention, reply),
   })
 
   app.route({
@@ -83,8 +91,41 @@ export function topicRoutes(app: App, components: { topics: Pick<Topics, 'join' 
         problems: joinProblems,
       },
     },
-    schema: { params: topicParams, querystring: noQuery, body: z.strictObject({}).optional().meta({ example: {} }), response: joinAnswers },
-    handler: ({ params }, reply) => join(params.topic, reply),
+    schema: {
+      params: topicParams,
+      querystring: noQuery,
+      body: z
+        .strictObject({ retention: retentionInputSchema.optional() })
+        .optional()
+        .meta({ example: { retention: { maxMessages: 10_000 } } }),
+      response: joinAnswers,
+    },
+    handler: ({ params, body }, reply) => join(params.topic, body?.retention, reply),
+  })
+
+  app.route({
+    method: 'PATCH',
+    url: '/v1/topics/:topic',
+    config: {
+      operation: {
+        action: 'read',
+        operationId: 'updateTopic',
+        summary: 'Change what a topic keeps',
+        description: 'What is more is pruned in the background, soon after.',
+        tag: 'Topics',
+        problems: ['invalid_topic', 'topic_not_found', 'store_unavailable'],
+      },
+    },
+    schema: {
+      params: topicParams,
+      querystring: noQuery,
+      body: z.strictObject({ retention: retentionInputSchema }).meta({ example: { retention: { maxMessages: 10_000 } } }),
+      response: { 200: json('The topic.', topicStatsSchema, topicExample) },
+    },
+    handler: async ({ params, body }) => {
+      await topics.retain(params.topic, given(body.retention))
+      return await topics.get(params.topic)
+    },
   })
 
   app.route({
@@ -111,16 +152,23 @@ export function topicRoutes(app: App, components: { topics: Pick<Topics, 'join' 
         action: 'read',
         operationId: 'leaveTopic',
         summary: 'Leave a topic',
-        description: 'Its messages are received no more; those stored stay.',
+        description: 'Its messages are received no more; those stored stay until they are pruned, or are removed with `purge`.',
         tag: 'Topics',
         problems: ['invalid_topic', 'topic_not_found', 'store_unavailable'],
       },
     },
-    schema: { params: topicParams, querystring: noQuery, response: { 204: empty('It is not joined now.') } },
-    handler: async ({ params }, reply) => {
+    schema: {
+      params: topicParams,
+      querystring: z.strictObject({ purge: flagQuery.describe('Whether to remove its stored messages too.') }),
+      response: { 204: empty('It is not joined now.') },
+    },
+    handler: async ({ params, query }, reply) => {
       // To leave what was not joined is no error, unless nobody has ever heard of it.
       if (!(await topics.leave(params.topic))) await topics.get(params.topic)
+      if (query.purge) await retention.purge(params.topic)
       return reply.code(204).send()
     },
   })
 }
+
+type RetentionInput = z.output<typeof retentionInputSchema>

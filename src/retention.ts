@@ -1,0 +1,99 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { idempotencyWindowMs } from './publisher.ts'
+import type { Retention as Keeps, LogStore, Pruned, PruneQuery } from './store/store.ts'
+import type { Hub } from './stream/hub.ts'
+
+/** Removes what topics no longer keep, in the background and in small steps, so that an append never waits for more than one of them. */
+export interface Retention {
+  start(): Promise<void>
+  /** Removes whatever is more than topics keep, and ids and keys that have had their time. */
+  sweep(): Promise<void>
+  /** Removes everything of a topic that is there when it is called. */
+  purge(topic: string): Promise<void>
+  /** Finishes the step it is at. */
+  stop(): Promise<void>
+}
+
+export interface RetentionLimits {
+  retentionMaxAgeMs: number
+  retentionMaxMessages: number
+  retentionMaxBytes: number
+  retentionSweepMs: number
+  maxPruneMessages: number
+  seenWindowMs: number
+}
+
+export interface RetentionComponents {
+  log: Pick<LogStore, 'prunable' | 'prune' | 'forget'>
+  hub: Pick<Hub, 'prune'>
+  logger: Logger
+  /** Told of each step. */
+  onPruned?: (topic: string, pruned: Pruned) => void
+  /** Milliseconds since 1970. */
+  now?: () => number
+}
+
+export function createRetention(init: { limits: RetentionLimits }, components: RetentionComponents): Retention {
+  const { limits } = init
+  const { log, hub, logger, onPruned, now = Date.now } = components
+  const defaults = defaultRetention(limits)
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  let sweeping: Promise<void> = Promise.resolve()
+
+  async function sweep(): Promise<void> {
+    for (let topics = await prunable(); topics.length > 0; topics = await prunable()) {
+      for (const topic of topics) await pruneAll(topic, {})
+    }
+    const times = { idsBefore: now() - limits.seenWindowMs, keysBefore: now() - idempotencyWindowMs }
+    while (!stopped && (await log.forget({ ...times, limit: limits.maxPruneMessages })) > 0) await nextTurn()
+  }
+
+  async function prunable(): Promise<string[]> {
+    return stopped ? [] : await log.prunable(query())
+  }
+
+  function query(): PruneQuery {
+    return { defaults, now: now() }
+  }
+
+  async function pruneAll(topic: string, options: { everything?: true }): Promise<void> {
+    while (!stopped) {
+      const pruned = await log.prune({ ...query(), ...options, topic, limit: limits.maxPruneMessages })
+      if (pruned === undefined) return
+      hub.prune(topic, pruned)
+      onPruned?.(topic, pruned)
+      // Whoever waits goes first.
+      await nextTurn()
+    }
+  }
+
+  function later(): void {
+    if (stopped) return
+    timer = setTimeout(() => {
+      sweeping = sweep()
+        .catch((err: unknown) => logger.warn({ err }, 'what topics no longer keep could not be removed; it is tried again'))
+        .finally(later)
+    }, limits.retentionSweepMs)
+  }
+
+  return {
+    async start() {
+      stopped = false
+      later()
+    },
+    sweep,
+    purge: (topic) => pruneAll(topic, { everything: true }),
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await sweeping
+    },
+  }
+}
+
+/** What topics keep that have no limits of their own. */
+export function defaultRetention(limits: Pick<RetentionLimits, 'retentionMaxAgeMs' | 'retentionMaxMessages' | 'retentionMaxBytes'>): Keeps {
+  return { maxAgeMs: limits.retentionMaxAgeMs, maxMessages: limits.retentionMaxMessages, maxBytes: limits.retentionMaxBytes }
+}

@@ -1,0 +1,100 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { defaultLimits } from '../src/limits.ts'
+import { createRetention } from '../src/retention.ts'
+import { createHub } from '../src/stream/hub.ts'
+import { silentLog } from './fixtures/log.ts'
+import { createMemoryDisk, createMemoryStore } from './fixtures/memory-store.ts'
+import { storedMessage } from './fixtures/messages.ts'
+
+async function setUp(limits: Partial<typeof defaultLimits>) {
+  const disk = createMemoryDisk()
+  const { log, topics } = createMemoryStore(disk)
+  const hub = createHub({ limits: defaultLimits }, { log })
+  await hub.start()
+  const clock = { now: 2_000_000_000_000 }
+  const retention = createRetention({ limits: { ...defaultLimits, ...limits } }, { log, hub, logger: silentLog, now: () => clock.now })
+  onTestFinished(() => retention.stop())
+  return {
+    disk,
+    log,
+    topics,
+    hub,
+    clock,
+    retention,
+    async append(topic: string, count: number, receivedAt = clock.now) {
+      const first = disk.tip + 1
+      const messages = Array.from({ length: count }, (_, index) => ({ ...storedMessage(first + index, topic), receivedAt }))
+      const { previousTip, entries } = await log.append(messages)
+      hub.append(
+        previousTip,
+        entries.flatMap(({ message }) => message ?? []),
+      )
+    },
+    seqs: () => disk.messages.map(({ seq }) => seq),
+  }
+}
+
+test('a sweep leaves what each topic keeps, and what is read from memory is the same', async () => {
+  const { append, topics, retention, seqs, hub } = await setUp({ retentionMaxMessages: 3, maxPruneMessages: 2 })
+  await topics.retain('b', { maxMessages: 1 })
+  await append('a', 7)
+  await append('b', 3)
+  await retention.sweep()
+  expect(seqs()).toEqual([5, 6, 7, 10])
+  const { entries } = await hub.read(0, { exact: [], prefixes: [''] }, 1_000_000)
+  expect(entries.map(({ message }) => message.seq)).toEqual([5, 6, 7, 10])
+})
+
+test('what is too old goes, by the time it was received', async () => {
+  const { append, clock, retention, seqs } = await setUp({ retentionMaxAgeMs: 1_000 })
+  await append('a', 1, clock.now - 1_001)
+  await append('a', 1, clock.now - 1_000)
+  await retention.sweep()
+  expect(seqs()).toEqual([2])
+  clock.now++
+  await retention.sweep()
+  expect(seqs()).toEqual([])
+})
+
+test('ids of pruned messages and idempotency keys are forgotten when their time is over', async () => {
+  const { append, log, disk, clock, retention } = await setUp({ retentionMaxMessages: 1, seenWindowMs: 5_000, maxPruneMessages: 2 })
+  await append('a', 6)
+  const { createdAt } = { createdAt: clock.now }
+  await log.append(
+    [{ ...storedMessage(7, 'a'), receivedAt: clock.now }],
+    [{ key: 'key', fingerprint: new Uint8Array(), first: 0, count: 1, createdAt }],
+  )
+  await retention.sweep()
+  expect([disk.seen.size, disk.keys.size]).toEqual([6, 1])
+  clock.now += 5_001
+  await retention.sweep()
+  expect([disk.seen.size, disk.keys.size]).toEqual([0, 1])
+  clock.now += 86_400_000
+  await retention.sweep()
+  expect(disk.keys.size).toBe(0)
+})
+
+test('sweeps by itself, and an append never waits for more than a step', async () => {
+  const { append, retention, log, seqs } = await setUp({ retentionMaxMessages: 10, retentionSweepMs: 10, maxPruneMessages: 5 })
+  await append('a', 500)
+  await retention.start()
+  const order: string[] = []
+  const prune = log.prune
+  log.prune = async (query) => {
+    order.push('prune')
+    return await prune(query)
+  }
+  await expect.poll(() => order.length).toBeGreaterThan(0)
+  await append('a', 1).then(() => order.push('append'))
+  await expect.poll(() => seqs().length).toBe(10)
+  expect(order.indexOf('append')).toBeLessThan(order.length - 1)
+})
+
+test('stops between two steps', async () => {
+  const { append, retention, seqs } = await setUp({ retentionMaxMessages: 1, maxPruneMessages: 1 })
+  await append('a', 100)
+  const sweeping = retention.sweep()
+  await retention.stop()
+  await sweeping
+  expect(seqs().length).toBeGreaterThan(90)
+})

@@ -42,7 +42,7 @@ async function openApi(): Promise<string> {
       retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
       publisher: { enqueue: absent },
-      stream: { admit: () => undefined, accept: () => undefined },
+      stream: { admit: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => false, draining: () => false, store: { position: absent } },
       log: pino({ level: 'warn' }),
     },

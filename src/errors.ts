@@ -70,6 +70,7 @@ export class InvalidTopic extends condition('invalid_topic', 400, 'The topic is 
 export class InvalidMultiaddr extends condition('invalid_multiaddr', 400, 'The multiaddr is not valid') {}
 export class InvalidPeerId extends condition('invalid_peer_id', 400, 'The peer id is not valid') {}
 export class InvalidCursor extends condition('invalid_cursor', 400, 'The cursor is not valid') {}
+export class InvalidFrame extends condition('invalid_frame', 400, 'This is no frame of the stream') {}
 export class UnknownFrameType extends condition('unknown_frame_type', 400, 'The frame type is not known') {}
 export class UnsupportedMediaType extends condition('unsupported_media_type', 415, 'The content type is not supported') {}
 export class BodyTooLarge extends condition('body_too_large', 413, 'The body is too large') {}

@@ -46,7 +46,10 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     checkOrigin(request, host)
     const { origin } = request.headers
     if (origin === undefined || !origins.has(origin)) return undefined
-    reply.headers({ 'access-control-allow-origin': origin, 'access-control-expose-headers': 'allow, etag, location, retry-after' })
+    reply.headers({
+      'access-control-allow-origin': origin,
+      'access-control-expose-headers': 'allow, etag, idempotent-replayed, location, retry-after',
+    })
     const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
     return preflight ? reply.code(204).headers(preflightHeaders).send() : undefined
   }
@@ -54,6 +57,6 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
 
 const preflightHeaders = {
   'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-  'access-control-allow-headers': 'content-type, if-none-match',
+  'access-control-allow-headers': 'content-type, idempotency-key, if-none-match, last-event-id',
   'access-control-max-age': '600',
 }

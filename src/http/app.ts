@@ -19,7 +19,7 @@ import { nodeRoutes } from './routes/node.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { type Probes, probeRoutes } from './routes/probes.ts'
 import { publishRoutes } from './routes/publish.ts'
-import { streamPath, streamRoutes, subprotocol } from './routes/stream.ts'
+import { chooseSubprotocol, streamPath, streamRoutes } from './routes/stream.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
 
@@ -34,7 +34,7 @@ export interface AppComponents {
   retention: TopicComponents['retention']
   history: Pick<History, 'epoch' | 'page' | 'get'>
   publisher: Publisher
-  stream: Pick<Stream, 'admit' | 'accept'>
+  stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents'>
   probes: Probes
   log: Logger
 }
@@ -85,7 +85,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   })
   // First, so that its hooks end a refused upgrade whatever refused it.
   await app.register(websocket, {
-    options: { maxPayload: init.limits.maxFrameBytes, handleProtocols: () => subprotocol },
+    options: { maxPayload: init.limits.maxFrameBytes, handleProtocols: (offered) => chooseSubprotocol(offered) ?? false },
     // A socket's own errors are the stream's to note; here it is a stream that could not be opened.
     errorHandler: (error, socket, request) => {
       request.log.debug({ err: error }, 'a stream socket failed')

@@ -2,7 +2,7 @@ import { InvalidRequest, SubscriptionLimit, SubscriptionNotFound } from '../erro
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { decodePayload } from '../model/payload.ts'
 import { topicFilter } from '../model/topic.ts'
-import type { ClientFrame, FrameId, SubscribeFrame } from './frames.ts'
+import { answering, type ClientFrame, naming, type SubscribeFrame } from './frames.ts'
 import type { Outlet } from './outlet.ts'
 import type { StreamComponents, StreamLimits } from './stream.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
@@ -81,7 +81,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 
   async function publish(frame: FrameOf<'publish'>): Promise<{ rest: Promise<void> }> {
     const { topic, idempotencyKey: key } = frame
-    const data = decodePayload(frame.data, frame.encoding)
+    const data = decodeData(frame)
     const idempotency = key === undefined ? undefined : { scope: 'stream publish', key }
     // It has its place in the inbox before the next frame is looked at.
     const { published } = await publisher.enqueue({ messages: [{ topic, data }], idempotency }, { signal })
@@ -115,10 +115,9 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 }
 
-export function answering(id: FrameId | undefined): { id?: FrameId } {
-  return id === undefined ? {} : { id }
-}
-
-export function naming(subscription: string | undefined): { subscription?: string } {
-  return subscription === undefined ? {} : { subscription }
+/** @throws InvalidData, or InvalidRequest when bytes are said to be encoded */
+function decodeData({ data, encoding }: FrameOf<'publish'>): Uint8Array {
+  if (typeof data === 'string') return decodePayload(data, encoding)
+  if (encoding === undefined) return data
+  throw new InvalidRequest('A byte string has no encoding.', { errors: [{ path: 'encoding', message: 'is not for byte strings' }] })
 }

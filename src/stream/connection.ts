@@ -1,22 +1,18 @@
-import type { RawData, WebSocket } from 'ws'
-import { PeergateError, toPeergateError, UnsupportedMediaType } from '../errors.ts'
+import type { WebSocket } from 'ws'
+import { PeergateError, toPeergateError } from '../errors.ts'
 import type { Encoding } from '../model/payload.ts'
 import type { CloseReason } from './close-codes.ts'
-import { answering, createCommands, naming } from './commands.ts'
-import { type Decoded, decodeFrame } from './decode.ts'
-import type { ClientFrame, FrameId, ServerFrame } from './frames.ts'
+import type { Codec } from './codec.ts'
+import { createCommands } from './commands.ts'
+import { answering, type ClientFrame, type FrameId, naming, type ServerFrame } from './frames.ts'
 import { createOutlet } from './outlet.ts'
 import { createPump } from './pump.ts'
-import type { PeerListener, StreamComponents, StreamLimits } from './stream.ts'
+import type { ClientConnection, StreamComponents, StreamLimits } from './stream.ts'
 import type { Subscription } from './subscription.ts'
+import { createWebSocketSink } from './web-socket-sink.ts'
 
 /** A client's stream: takes its frames one after another, and sends for its subscriptions. */
-export interface Connection {
-  /** One heartbeat: tells quiet subscriptions their progress, and closes a client that is silent or takes nothing. */
-  beat(now: number): void
-  notifyPeer: PeerListener
-  /** Says goodbye, finishes what the client had asked for, closes. Resolves when the socket is closed. */
-  drain(retryAfterMs: number): Promise<void>
+export interface Connection extends ClientConnection {
   close(reason: CloseReason): void
 }
 
@@ -35,17 +31,17 @@ export interface ConnectionInit {
 
 export interface ConnectionComponents extends StreamComponents {
   socket: WebSocket
+  codec: Codec
   onClose(): void
 }
 
-const notText: Decoded = { kind: 'bad', error: new UnsupportedMediaType('This stream speaks JSON in text frames.') }
-
 export function createConnection(init: ConnectionInit, components: ConnectionComponents): Connection {
   const { limits } = init
-  const { socket, log } = components
+  const { socket, codec, log } = components
   const subscriptions = new Map<string | undefined, Subscription>()
   const gone = new AbortController()
-  const outlet = createOutlet(limits, { socket, onDrain })
+  const sink = createWebSocketSink({ socket, binary: codec.binary })
+  const outlet = createOutlet(limits, { sink, writer: codec, onDrain })
   const pump = createPump({ sources: () => subscriptions.values(), outlet, onError: giveUp })
   const commands = createCommands({ limits }, { ...components, outlet, subscriptions, onReady: pump.run, signal: gone.signal })
   /** The frames are taken in turn. */
@@ -66,13 +62,13 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
     else if (socket.isPaused) socket.resume()
   }
 
-  function onMessage(raw: RawData, binary: boolean): void {
+  function onMessage(raw: Buffer, binary: boolean): void {
     lastHeard = performance.now()
     if (draining) return
-    const decoded = binary ? notText : decodeFrame(raw.toString())
+    const decoded = codec.read(raw, binary)
     if (decoded.kind === 'frame') enqueue(decoded.frame)
     else answerError(decoded.error, decoded.kind === 'refused' ? decoded.id : undefined)
-    if (decoded.kind === 'bad') outlet.close('badFrame')
+    if (decoded.kind === 'bad') sink.close('badFrame')
     steer()
   }
 
@@ -106,7 +102,7 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
   function giveUp(error: unknown): void {
     if (gone.signal.aborted) return
     answerError(error)
-    outlet.close('interrupted')
+    sink.close('interrupted')
   }
 
   socket.on('message', onMessage)
@@ -127,10 +123,10 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
   return {
     beat(now) {
       if (outlet.blockedSince !== undefined) {
-        if (now - outlet.blockedSince >= limits.slowClientMs) outlet.close('tooSlow')
+        if (now - outlet.blockedSince >= limits.slowClientMs) sink.close('tooSlow')
         return
       }
-      if (now - lastHeard > 2 * limits.heartbeatMs) return outlet.close('noPong')
+      if (now - lastHeard > 2 * limits.heartbeatMs) return sink.close('noPong')
       socket.ping()
       for (const subscription of subscriptions.values()) subscription.reportProgress()
     },
@@ -148,10 +144,10 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
         await new Promise<void>((resolve) => {
           onIdle = resolve
         })
-      outlet.close('draining')
+      sink.close('draining')
       await closed
     },
-    close: outlet.close,
+    close: sink.close,
   }
 }
 

@@ -31,11 +31,14 @@ const unsubscribeSchema = z.strictObject({
   subscription: subscriptionNameSchema.optional(),
 })
 
+/** Data in CBOR. */
+const bytesSchema = z.instanceof(Uint8Array)
+
 const publishSchema = z.strictObject({
   type: z.literal('publish'),
   id: frameIdSchema.optional(),
   topic: topicSchema,
-  data: z.string(),
+  data: z.union([z.string(), bytesSchema]),
   encoding: encodingSchema.optional(),
   idempotencyKey: idempotencyKeySchema.optional(),
 })
@@ -72,8 +75,10 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('message'), ...named, message: messageSchema }),
   z.object({ type: z.literal('caught-up'), ...named, cursor: cursorSchema }),
   z
-    .object({ type: z.literal('gap'), ...named, topic: topicSchema, from: cursorSchema, to: cursorSchema })
-    .describe('Messages of the topic after `from`, the last of them at `to`, were pruned before they were read here. Go on after `to`.'),
+    .object({ type: z.literal('gap'), ...named, topic: topicSchema.optional(), from: cursorSchema, to: cursorSchema })
+    .describe(
+      'Messages of the topic (of any, where none is named) after `from` and up to `to` were pruned before they were read here. Go on after `to`.',
+    ),
   z.object({ type: z.literal('progress'), ...named, cursor: cursorSchema }),
   z.object({
     type: z.literal('published'),
@@ -102,3 +107,13 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('closing'), reason: z.string(), retryAfterMs: z.int() }),
 ])
 export type ServerFrame = z.infer<typeof serverFrameSchema>
+
+/** The id of an answer, where the frame had one. */
+export function answering(id: FrameId | undefined): { id?: FrameId } {
+  return id === undefined ? {} : { id }
+}
+
+/** The name of a subscription, where it has one. */
+export function naming(subscription: string | undefined): { subscription?: string } {
+  return subscription === undefined ? {} : { subscription }
+}

@@ -1,34 +1,42 @@
-import type { WebSocket } from 'ws'
-import { type CloseReason, closeCodes } from './close-codes.ts'
+import type { EntryFormat, FrameWriter } from './codec.ts'
+import type { Entry } from './entry.ts'
 import type { ServerFrame } from './frames.ts'
 
 /**
- * The sending side of one socket. It never holds back a frame: whoever sends much asks `writable` first and waits for the drain, so
- * that what a slow client costs is bounded by the socket's buffer.
+ * The sending side of one client. It never holds back a frame: whoever sends much asks `writable` first and waits for the drain, so
+ * that what a slow client costs is bounded by the buffer below.
  */
 export interface Outlet {
-  /** False while more is waiting in the socket than the limit. */
+  /** False while more is waiting below than the limit. */
   readonly writable: boolean
-  /** Since when the socket has not been writable (milliseconds of the monotonic clock), or undefined. */
+  /** Since when the client has not been writable (milliseconds of the monotonic clock), or undefined. */
   readonly blockedSince: number | undefined
   send(frame: ServerFrame): void
-  /** A frame that is encoded already. */
-  sendEncoded(frame: Buffer): void
-  close(reason: CloseReason): void
+  sendEntry(entry: Entry, format: EntryFormat): void
 }
 
-/** How long a close handshake may take before the socket is cut. */
-const closeGraceMs = 2_000
+/** What an outlet writes to: a socket with a buffer of its own. */
+export interface Sink {
+  readonly isOpen: boolean
+  readonly bufferedBytes: number
+  /** `written` is called when the bytes have left the buffer. */
+  write(frame: Buffer | string, written?: () => void): void
+  /** Calls when everything written before has left the buffer. */
+  whenWritten(written: () => void): void
+}
 
-export function createOutlet(init: { maxSocketBufferBytes: number }, components: { socket: WebSocket; onDrain(): void }): Outlet {
-  const { socket, onDrain } = components
+export function createOutlet(
+  init: { maxSocketBufferBytes: number },
+  components: { sink: Sink; writer: FrameWriter; onDrain(): void },
+): Outlet {
+  const { sink, writer, onDrain } = components
   let blockedSince: number | undefined
 
   function drained(): void {
     if (blockedSince === undefined) return
-    if (socket.bufferedAmount > init.maxSocketBufferBytes / 2 && socket.readyState === socket.OPEN) {
-      // Some other frame is still on its way; an empty ping behind it tells when it has left.
-      socket.ping(undefined, undefined, drained)
+    if (sink.bufferedBytes > init.maxSocketBufferBytes / 2 && sink.isOpen) {
+      // Some other frame is still on its way.
+      sink.whenWritten(drained)
       return
     }
     blockedSince = undefined
@@ -36,32 +44,23 @@ export function createOutlet(init: { maxSocketBufferBytes: number }, components:
   }
 
   function write(frame: Buffer | string): void {
-    if (socket.readyState !== socket.OPEN) return
-    if (blockedSince === undefined && socket.bufferedAmount + frame.length > init.maxSocketBufferBytes) {
+    if (!sink.isOpen) return
+    if (blockedSince === undefined && sink.bufferedBytes + frame.length > init.maxSocketBufferBytes) {
       blockedSince = performance.now()
-      socket.send(frame, { binary: false }, drained)
+      sink.write(frame, drained)
     } else {
-      socket.send(frame, { binary: false })
+      sink.write(frame)
     }
   }
 
   return {
     get writable() {
-      return blockedSince === undefined && socket.readyState === socket.OPEN
+      return blockedSince === undefined && sink.isOpen
     },
     get blockedSince() {
       return blockedSince
     },
-    send(frame) {
-      write(JSON.stringify(frame))
-    },
-    sendEncoded: write,
-    close(reason) {
-      if (socket.readyState === socket.CLOSED || socket.readyState === socket.CLOSING) return
-      const { code, reason: text } = closeCodes[reason]
-      socket.close(code, text)
-      const cut = setTimeout(() => socket.terminate(), closeGraceMs)
-      socket.once('close', () => clearTimeout(cut))
-    },
+    send: (frame) => write(writer.write(frame)),
+    sendEntry: (entry, format) => write(writer.writeEntry(entry, format)),
   }
 }

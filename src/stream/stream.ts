@@ -1,13 +1,16 @@
+import type { ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { ConnectionLimit, Draining } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import type { Peer } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
-import { type Connection, createConnection, type QuerySubscription } from './connection.ts'
+import type { Codec } from './codec.ts'
+import { createConnection, type QuerySubscription } from './connection.ts'
+import { createEventStream, type EventQuery, startEvents } from './event-stream.ts'
 import type { Hub } from './hub.ts'
 
-/** The WebSocket clients of this gateway. */
+/** The clients of this gateway that follow the log. */
 export interface Stream {
   start(): Promise<void>
   /**
@@ -17,7 +20,12 @@ export interface Stream {
    */
   admit(): void
   /** Takes over a socket whose upgrade is done; must be called in the same tick. */
-  accept(socket: WebSocket, query: QuerySubscription): void
+  accept(socket: WebSocket, codec: Codec, query: QuerySubscription): void
+  /**
+   * Sends server-sent events as the body of an answer, which `open` begins once nothing can be refused any more.
+   * @throws InvalidCursor, TopicLimit, StoreUnavailable, and what `admit` throws
+   */
+  acceptEvents(query: EventQuery, open: () => ServerResponse): Promise<void>
   readonly connections: number
   /** Tells every client to go elsewhere, finishes what they had asked for, and closes. Idempotent. */
   stop(): Promise<void>
@@ -54,6 +62,15 @@ export interface StreamPublisher {
   ): Promise<{ published: Promise<{ items: Array<{ id: string; seq: Seq; recipients: number }>; replayed: boolean }> }>
 }
 
+/** A client, however it is connected. */
+export interface ClientConnection {
+  /** One heartbeat: tells quiet subscriptions their progress, and closes a client that is silent or takes nothing. */
+  beat(now: number): void
+  notifyPeer: PeerListener
+  /** Says goodbye, finishes what the client had asked for, closes. Resolves when the socket is closed. */
+  drain(retryAfterMs: number): Promise<void>
+}
+
 export type PeerListener = (event: PeerNotice, peer: Peer) => void
 export type PeerNotice = 'connect' | 'update' | 'disconnect'
 
@@ -63,7 +80,7 @@ const reconnectSpreadMs = 5_000
 export function createStream(init: { limits: StreamLimits }, components: StreamComponents): Stream {
   const { limits } = init
   const { hub, peers, identity } = components
-  const connections = new Set<Connection>()
+  const connections = new Set<ClientConnection>()
   let heartbeat: NodeJS.Timeout | undefined
   let unwatch: (() => void) | undefined
   let stopping: Promise<void> | undefined
@@ -71,6 +88,12 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   function beat(): void {
     const now = performance.now()
     for (const connection of connections) connection.beat(now)
+  }
+
+  function admit(): void {
+    if (stopping !== undefined) throw new Draining('This gateway is shutting down; connect again in a moment.', { retryAfterMs: 1_000 })
+    if (connections.size < limits.maxStreamConnections) return
+    throw new ConnectionLimit(`This gateway serves ${limits.maxStreamConnections} stream connections at a time.`, { retryAfterMs: 5_000 })
   }
 
   async function drain(): Promise<void> {
@@ -87,15 +110,17 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
         for (const connection of connections) connection.notifyPeer(event, peer)
       })
     },
-    admit() {
-      if (stopping !== undefined) throw new Draining('This gateway is shutting down; connect again in a moment.', { retryAfterMs: 1_000 })
-      if (connections.size >= limits.maxStreamConnections) {
-        throw new ConnectionLimit(`This gateway serves ${limits.maxStreamConnections} stream connections at a time.`, {
-          retryAfterMs: 5_000,
-        })
-      }
+    admit,
+    async acceptEvents(query, open) {
+      const start = await startEvents(query, components)
+      admit()
+      const client = createEventStream(
+        { limits, query, start },
+        { ...components, response: open(), onClose: () => connections.delete(client) },
+      )
+      connections.add(client)
     },
-    accept(socket, query) {
+    accept(socket, codec, query) {
       const connection = createConnection(
         {
           limits,
@@ -113,7 +138,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
             },
           },
         },
-        { ...components, socket, onClose: () => connections.delete(connection) },
+        { ...components, socket, codec, onClose: () => connections.delete(connection) },
       )
       if (stopping !== undefined) connection.close('draining')
       else if (connections.size >= limits.maxStreamConnections) connection.close('connectionCap')

@@ -72,7 +72,7 @@ export function createSubscription(init: SubscriptionInit, components: Subscript
     if (step.prunes !== undefined) noteGaps(step.prunes)
     for (const entry of step.entries) {
       if (gaps.size > 0) announceGaps(entry.message.seq - 1)
-      outlet.sendEncoded(entry.frame(encoding, name))
+      outlet.sendEntry(entry, { encoding, name })
     }
     if (gaps.size > 0) announceGaps(step.scanned)
     position = step.scanned

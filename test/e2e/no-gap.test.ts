@@ -101,7 +101,7 @@ function record(client: StreamClient, ledgers: Ledger[]): void {
         ledger.subscribed = true
         if (reading.start === undefined) reading.start = ledger.cursor = frame.cursor
       } else if (frame.type === 'gap') {
-        reading.gaps.push({ topic: frame.topic, from: seqOf(frame.from), to: seqOf(frame.to) })
+        reading.gaps.push({ topic: frame.topic ?? '', from: seqOf(frame.from), to: seqOf(frame.to) })
         ledger.cursor = frame.to
       } else if (frame.type === 'error' && frame.code === 'cursor_expired') {
         reading.expired = seqOf(ledger.cursor)

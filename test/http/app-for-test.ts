@@ -3,6 +3,7 @@ import request, { type Response } from 'supertest'
 import { onTestFinished } from 'vitest'
 import type { WebSocket } from 'ws'
 import type { P2PEngine } from '../../src/engine/engine.ts'
+import { Draining } from '../../src/errors.ts'
 import { createHistory } from '../../src/history.ts'
 import { type AppComponents, type AppInit, createApp } from '../../src/http/app.ts'
 import { createIngest } from '../../src/ingest.ts'
@@ -12,6 +13,7 @@ import { createPeers, type Peers } from '../../src/peers.ts'
 import { createPublisher } from '../../src/publisher.ts'
 import { createRetention } from '../../src/retention.ts'
 import type { Store } from '../../src/store/store.ts'
+import type { Codec } from '../../src/stream/codec.ts'
 import type { QuerySubscription } from '../../src/stream/connection.ts'
 import { createHub } from '../../src/stream/hub.ts'
 import { createTopics } from '../../src/topics.ts'
@@ -62,7 +64,10 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const accepted: AppForTest['accepted'] = []
   const stream = {
     admit: () => undefined,
-    accept: (socket: WebSocket, query: QuerySubscription) => void accepted.push({ socket, query }),
+    accept: (socket: WebSocket, _codec: Codec, query: QuerySubscription) => void accepted.push({ socket, query }),
+    acceptEvents: async () => {
+      throw new Draining('no events here')
+    },
   }
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
   const probes = { started: () => true, draining: () => false, store: store.log }

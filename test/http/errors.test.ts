@@ -37,7 +37,7 @@ test.each(['/', '/v1', '/v1/', '/v1/nothing', '/v1/topics/a/b', '/V1/node', '/v1
 test.each([
   ['/v1/node', 'GET, HEAD'],
   ['/v1/topics', 'GET, HEAD, POST'],
-  ['/v1/topics/orders', 'PUT, GET, HEAD, PATCH, DELETE'],
+  ['/v1/topics/orders', 'PUT, PATCH, GET, HEAD, DELETE'],
   ['/v1/messages', 'POST, GET, HEAD'],
   ['/v1/stream', 'GET, HEAD'],
   ['/healthz', 'GET, HEAD'],

@@ -20,7 +20,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
       publisher: { enqueue: publish },
-      stream: { admit: () => undefined, accept: () => undefined },
+      stream: { admit: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => true, draining: () => false, store: { position: absent } },
       log: silentLog,
     },

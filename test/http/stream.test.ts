@@ -67,6 +67,7 @@ test('loses no frame that is sent right behind the upgrade', async () => {
     components: {
       stream: {
         admit: () => undefined,
+        acceptEvents: async () => undefined,
         accept: (socket) => socket.on('message', (frame) => frames.push(frame.toString())),
       },
     },
@@ -86,7 +87,7 @@ test.each([
 })
 
 test.each([
-  ['', ['peergate.v1.cbor'], '400 invalid_request'],
+  ['', ['peergate.v2.json'], '400 invalid_request'],
   ['', ['graphql-ws'], '400 invalid_request'],
   ['?topics=orders', [], '400 invalid_request'],
   ['?topic=', [], '400 invalid_topic'],
@@ -106,6 +107,7 @@ test('refuses before the upgrade when the stream admits no more', async () => {
           throw new ConnectionLimit('full')
         },
         accept: () => undefined,
+        acceptEvents: async () => undefined,
       },
     },
   })

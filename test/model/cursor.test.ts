@@ -21,7 +21,10 @@ test.each([
   'a.01',
   'a.-1',
   'a.+1',
-  'a.1.2',
+  'a.1.0',
+  'a.1.02',
+  'a.1.2.3',
+  'a.1.',
   'a.1 ',
   ' a.1',
   'a.1\n',
@@ -41,8 +44,8 @@ test('refuses every other text, and never reads one cursor two ways', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('a', '.', '0', '1', '-', ' ') }), (text) => {
       try {
-        const { epoch, seq } = parseCursor(text)
-        expect(formatCursor(epoch, seq)).toBe(text)
+        const { epoch, seq, pruneCount } = parseCursor(text)
+        expect(formatCursor(epoch, seq, pruneCount)).toBe(text)
       } catch (error) {
         expect(error).toBeInstanceOf(InvalidCursor)
       }

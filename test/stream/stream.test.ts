@@ -227,16 +227,16 @@ test('tells what happens to peers to those who asked', async () => {
 
 describe('a client that speaks something else', () => {
   test.each([
-    ['not JSON', 'hello'],
-    ['an array', '[]'],
-    ['null', 'null'],
-    ['an object without a type', '{"id": 1}'],
-    ['a type that is no string', '{"type": 1}'],
-  ])('is told so and closed with 4500: %s', async (_, text) => {
+    ['not JSON', 'hello', 'invalid_json'],
+    ['an array', '[]', 'invalid_frame'],
+    ['null', 'null', 'invalid_frame'],
+    ['an object without a type', '{"id": 1}', 'invalid_frame'],
+    ['a type that is no string', '{"type": 1}', 'invalid_frame'],
+  ])('is told so and closed with 4500: %s', async (_, text, code) => {
     const { open } = await setUp()
     const client = await open()
     client.socket.send(text)
-    expect(await client.expect('error')).toMatchObject({ code: 'invalid_json' })
+    expect(await client.expect('error')).toMatchObject({ code })
     expect(await client.closed).toBe(4500)
   })
 
@@ -244,7 +244,7 @@ describe('a client that speaks something else', () => {
     const { open } = await setUp()
     const client = await open()
     client.socket.send(Buffer.from('{"type":"ping"}'))
-    expect(await client.expect('error')).toMatchObject({ code: 'unsupported_media_type' })
+    expect(await client.expect('error')).toMatchObject({ code: 'invalid_frame' })
     expect(await client.closed).toBe(4500)
   })
 

@@ -3,14 +3,20 @@ import { z } from 'zod'
 import { InvalidRequest, UpgradeRequired } from '../../errors.ts'
 import { positionSchema } from '../../model/cursor.ts'
 import { encodingSchema } from '../../model/payload.ts'
+import { codecs, jsonCodec } from '../../stream/codec.ts'
 import type { Stream } from '../../stream/stream.ts'
-import { topicsQuery } from '../inputs.ts'
+import { flagQuery, topicsQuery } from '../inputs.ts'
 import { type App, empty } from '../operation.ts'
 
 export const streamPath = '/v1/stream'
-export const subprotocol = 'peergate.v1.json'
+const subprotocols: string[] = codecs.map(({ subprotocol }) => subprotocol)
 
-export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit' | 'accept'> }): void {
+/** The first subprotocol that a client offers and that is spoken here. */
+export function chooseSubprotocol(offered: Iterable<string>): string | undefined {
+  return [...offered].find((name) => subprotocols.includes(name))
+}
+
+export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents'> }): void {
   const { stream } = components
 
   app.route({
@@ -34,7 +40,11 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         after: positionSchema.optional().describe('Where the subscription begins; `latest` when absent.'),
         encoding: encodingSchema.optional().describe('`base64` to have all data so.'),
       }),
-      response: { 101: empty('The stream is open.', { 'Sec-WebSocket-Protocol': `\`${subprotocol}\`, when the client offered it.` }) },
+      response: {
+        101: empty('The stream is open.', {
+          'Sec-WebSocket-Protocol': 'The first of `peergate.v1.json` and `peergate.v1.cbor` that the client offered.',
+        }),
+      },
     },
     preHandler: async (request, reply) => {
       if (!request.ws) return
@@ -44,7 +54,55 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     handler: async (_request, reply) => {
       throw upgradeRequired(reply)
     },
-    wsHandler: (socket, { query }) => stream.accept(socket, { topics: query.topic ?? [], after: query.after, encoding: query.encoding }),
+    wsHandler: (socket, { query }) => {
+      const codec = codecs.find(({ subprotocol }) => subprotocol === socket.protocol) ?? jsonCodec
+      stream.accept(socket, codec, { topics: query.topic ?? [], after: query.after, encoding: query.encoding })
+    },
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/v1/events',
+    config: {
+      operation: {
+        action: 'read',
+        operationId: 'openEvents',
+        summary: 'Follow topics (server-sent events)',
+        description:
+          'For EventSource and everything that can read a long answer. Events are `message`, `caught-up`, `gap`, `peer` and `closing`; ' +
+          'their data is the frame of the stream of that name, specified in docs/stream-protocol.md, and their id where to go on.',
+        tag: 'Stream',
+        problems: ['invalid_topic', 'invalid_cursor', 'topic_limit', 'connection_limit', 'draining', 'store_unavailable'],
+      },
+    },
+    schema: {
+      querystring: z.strictObject({
+        topic: topicsQuery,
+        after: positionSchema.optional().describe('Where to begin; `latest` when absent. What is not there any more is a `gap`.'),
+        encoding: encodingSchema.optional().describe('`base64` to have all data so.'),
+        peers: flagQuery.describe('Also tell what happens to peers.'),
+      }),
+      headers: z.looseObject({
+        'last-event-id': z.string().max(64).optional().describe('Where to go on; what EventSource sends by itself. Goes before `after`.'),
+      }),
+      response: {
+        200: { description: 'Events, until either side ends it.', headers: {}, content: { 'text/event-stream': { schema: z.string() } } },
+      },
+    },
+    handler: async ({ query: { topic, after, encoding, peers }, headers }, reply) => {
+      const lastEventId = headers['last-event-id'] === '' ? undefined : headers['last-event-id']
+      await stream.acceptEvents({ topics: topic, after: lastEventId ?? after, encoding, peers }, () => {
+        reply.hijack()
+        // A proxy that collected the answer first would never end.
+        return reply.raw.writeHead(200, {
+          ...definedHeaders(reply.getHeaders()),
+          'content-type': 'text/event-stream; charset=utf-8',
+          // Ended with the answer, so that a shutdown need not wait for the client to close it.
+          connection: 'close',
+          'x-accel-buffering': 'no',
+        })
+      })
+    },
   })
 }
 
@@ -53,9 +111,13 @@ function checkHandshake({ headers }: FastifyRequest, reply: FastifyReply): void 
   if (headers['sec-websocket-version'] !== '13') throw upgradeRequired(reply)
   if (!/^[A-Za-z0-9+/]{22}==$/.test(headers['sec-websocket-key'] ?? '')) throw new InvalidRequest('The Sec-WebSocket-Key is not valid.')
   const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim())
-  if (offered !== undefined && !offered.includes(subprotocol)) {
-    throw new InvalidRequest(`This stream speaks the subprotocol ${subprotocol}; offer it, or none.`)
+  if (offered !== undefined && chooseSubprotocol(offered) === undefined) {
+    throw new InvalidRequest(`This stream speaks the subprotocols ${subprotocols.join(' and ')}; offer one of them, or none.`)
   }
+}
+
+function definedHeaders(headers: Record<string, number | string | string[] | undefined>) {
+  return Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 }
 
 function upgradeRequired(reply: FastifyReply): UpgradeRequired {

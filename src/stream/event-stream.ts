@@ -1,0 +1,138 @@
+import type { ServerResponse } from 'node:http'
+import { CursorAhead, CursorEpochMismatch, CursorExpired } from '../errors.ts'
+import { formatCursor } from '../model/cursor.ts'
+import { type TopicFilter, topicFilter } from '../model/topic.ts'
+import { eventWriter } from './codec.ts'
+import type { QuerySubscription } from './connection.ts'
+import type { ServerFrame } from './frames.ts'
+import { createOutlet, type Sink } from './outlet.ts'
+import { createPump } from './pump.ts'
+import type { ClientConnection, StreamComponents, StreamLimits } from './stream.ts'
+import { createSubscription, type Subscription } from './subscription.ts'
+
+/** What a client of server-sent events asked for. */
+export interface EventQuery extends QuerySubscription {
+  peers: boolean
+}
+
+/** Where an event stream begins, and what the client has to be told of that first. */
+export interface EventStart {
+  filter: TopicFilter
+  seq: number
+  pruneCount: number
+  gap: ServerFrame | undefined
+}
+
+/**
+ * Joins the topics and finds the position. EventSource gives up for good on an answer that is not 200, so a position that can't be
+ * resumed is told by a `gap`, and everything that is there follows.
+ * @throws InvalidCursor, TopicLimit, StoreUnavailable
+ */
+export async function startEvents(query: EventQuery, components: Pick<StreamComponents, 'history' | 'topics'>): Promise<EventStart> {
+  const { history, topics } = components
+  const filter = topicFilter(query.topics)
+  for (const topic of filter.exact) await topics.ensureJoined(topic)
+  const position = query.after ?? 'latest'
+  try {
+    return { filter, ...(await history.resolve(position, filter)), gap: undefined }
+  } catch (error) {
+    if (!isGone(error)) throw error
+    const start = await history.resolve('earliest', filter)
+    return { filter, ...start, gap: { type: 'gap', from: position, to: start.cursor } }
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof CursorExpired || error instanceof CursorEpochMismatch || error instanceof CursorAhead
+}
+
+/** Milliseconds after which a client that lost its connection should come again. */
+const reconnectMs = 1_000
+
+export interface EventStreamInit {
+  limits: StreamLimits
+  query: EventQuery
+  start: EventStart
+}
+
+export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'log'> {
+  /** An answer whose head was written. */
+  response: ServerResponse
+  onClose(): void
+}
+
+/** One subscription as server-sent events. */
+export function createEventStream(init: EventStreamInit, components: EventStreamComponents): ClientConnection {
+  const { limits, query, start } = init
+  const { hub, log, response, onClose } = components
+  const sink = createResponseSink(response)
+  const outlet = createOutlet(limits, { sink, writer: eventWriter, onDrain: () => pump.run() })
+  const subscription: Subscription = createSubscription(
+    {
+      name: undefined,
+      filter: start.filter,
+      encoding: query.encoding ?? 'utf8',
+      peers: query.peers,
+      after: start.seq,
+      prunedSince: start.pruneCount,
+      gaps: new Map(),
+      maxStepBytes: limits.maxSocketBufferBytes,
+    },
+    { hub, outlet, onReady: () => pump.run() },
+  )
+  const pump = createPump({ sources: () => [subscription], outlet, onError: giveUp })
+
+  /** The database could not be read: the client comes back and resumes where it was. */
+  function giveUp(err: unknown): void {
+    log.warn({ err }, 'an event stream could not be read for')
+    response.destroy()
+  }
+
+  function end(): void {
+    subscription.close()
+    onClose()
+  }
+
+  // The client may have left while the position was looked up.
+  if (response.destroyed) queueMicrotask(end)
+  else response.once('close', end)
+  response.write(`retry: ${reconnectMs}\n\n`)
+  if (start.gap !== undefined) outlet.send(start.gap)
+  pump.run()
+
+  return {
+    beat(now) {
+      if (outlet.blockedSince !== undefined) {
+        if (now - outlet.blockedSince >= limits.slowClientMs) response.destroy()
+      } else if (sink.isOpen) {
+        // A block without data is no event, but moves the position where the client goes on.
+        response.write(subscription.ready ? ':\n\n' : `id: ${formatCursor(hub.epoch, subscription.position)}\n\n`)
+      }
+    },
+    notifyPeer(event, peer) {
+      if (query.peers && outlet.writable) outlet.send({ type: 'peer', event, peer })
+    },
+    async drain(retryAfterMs) {
+      if (!sink.isOpen) return
+      response.write(`retry: ${retryAfterMs}\n\n`)
+      outlet.send({ type: 'closing', reason: 'draining', retryAfterMs })
+      await new Promise<void>((resolve) => {
+        response.once('close', resolve)
+        response.end(resolve)
+      })
+    },
+  }
+}
+
+function createResponseSink(response: ServerResponse): Sink {
+  return {
+    get isOpen() {
+      return !response.destroyed && !response.writableEnded
+    },
+    get bufferedBytes() {
+      return response.writableLength
+    },
+    write: (frame, written) => response.write(frame, () => written?.()),
+    whenWritten: (written) => response.write(':\n\n', () => written()),
+  }
+}

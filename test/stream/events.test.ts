@@ -1,0 +1,138 @@
+import { expect, onTestFinished, test } from 'vitest'
+import type { Limits } from '../../src/limits.ts'
+import { openEvents } from '../fixtures/event-client.ts'
+import { memoryGateway } from '../fixtures/gateway-pair.ts'
+import { createMemoryEngine, createMemoryNetwork } from '../fixtures/memory-engine.ts'
+import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
+import { createMemoryStore } from '../fixtures/memory-store.ts'
+import { createRest } from '../fixtures/rest.ts'
+
+async function setUp(limits: Partial<Limits> = {}) {
+  const network = createMemoryNetwork()
+  const store = createMemoryStore()
+  const gateway = await memoryGateway(network, limits, store)
+  onTestFinished(() => gateway.stop())
+  const events = (query: string, headers?: Record<string, string>) => openEvents(`${gateway.url}/v1/events${query}`, headers)
+  return { gateway, network, store, events, rest: createRest(gateway.url) }
+}
+
+const dataOf = ({ events }: { events: Array<{ event: string; data: string }> }) =>
+  events.filter(({ event }) => event === 'message').map(({ data }) => JSON.parse(data).message.data)
+
+test('replays, says when it has caught up, and goes on live; each event has the cursor for its id', async () => {
+  const { rest, events } = await setUp()
+  const first = await rest.publish('orders', 'one')
+  await rest.publish('others', 'no')
+  const second = await rest.publish('orders', 'two\nlines')
+  const client = await events(`?topic=orders&after=${first.cursor}`)
+  expect(client.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+  await client.until(() => client.events.some(({ event }) => event === 'caught-up'))
+  expect(client.lastEventId).toBe(second.cursor)
+  const third = await rest.publish('orders', 'three')
+  await client.until(() => client.events.length === 3)
+  expect(client.events.map(({ event }) => event)).toEqual(['message', 'caught-up', 'message'])
+  expect(dataOf(client)).toEqual(['two\nlines', 'three'])
+  expect(client.lastEventId).toBe(third.cursor)
+  expect(client.retryMs).toBe(1_000)
+  expect(JSON.parse(client.events[0]?.data ?? '')).toMatchObject({ type: 'message', message: { id: second.id, cursor: second.cursor } })
+})
+
+test('Last-Event-ID goes before `after`', async () => {
+  const { rest, events } = await setUp()
+  await rest.publish('orders', 'one')
+  const { cursor } = await rest.publish('orders', 'two')
+  await rest.publish('orders', 'three')
+  const client = await events('?topic=orders&after=earliest', { 'last-event-id': cursor })
+  await client.until(() => client.events.length === 2)
+  expect(dataOf(client)).toEqual(['three'])
+})
+
+test.each(['other.5', 'memory.99'])(
+  'a position that is not of this log is answered with a gap and everything there is: %s',
+  async (position) => {
+    const { rest, events } = await setUp()
+    await rest.publish('orders', 'one')
+    for (const client of [await events('?topic=orders', { 'last-event-id': position }), await events(`?topic=orders&after=${position}`)]) {
+      expect(client.status).toBe(200)
+      await client.until(() => client.events.length === 3)
+      expect(client.events.map(({ event }) => event)).toEqual(['gap', 'message', 'caught-up'])
+      expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ type: 'gap', from: position, to: 'memory.0' })
+    }
+  },
+)
+
+test('so is an expired one', async () => {
+  const { rest, events, store } = await setUp()
+  const { cursor } = await rest.publish('orders', 'one')
+  await rest.publish('orders', 'two')
+  await rest.publish('orders', 'three')
+  const defaults = { maxAgeMs: 0, maxMessages: 1, maxBytes: 0 }
+  await store.log.prune({ defaults, now: Date.now(), topic: 'orders', limit: 10 })
+  const client = await events('?topic=orders', { 'last-event-id': cursor })
+  await client.until(() => client.events.length === 3)
+  expect(JSON.parse(client.events[0]?.data ?? '')).toMatchObject({ type: 'gap', from: cursor })
+  expect(dataOf(client)).toEqual(['three'])
+})
+
+test('a heartbeat moves the position of a quiet client', async () => {
+  const { rest, events } = await setUp({ heartbeatMs: 30 })
+  const client = await events('?topic=orders')
+  await client.until(() => client.events.length === 1)
+  const { cursor } = await rest.publish('others', 'no')
+  await client.until(() => client.lastEventId === cursor)
+  expect(client.events).toHaveLength(1)
+})
+
+test('tells what happens to peers when asked', async () => {
+  const { rest, events, network } = await setUp()
+  const client = await events('?topic=orders&peers=true')
+  const other = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+  await other.start()
+  onTestFinished(() => other.stop())
+  await rest.call('POST', '/v1/peers', { multiaddr: (await other.multiaddrs())[0] })
+  await client.until(() => client.events.some(({ event }) => event === 'peer'))
+  expect(JSON.parse(client.events.find(({ event }) => event === 'peer')?.data ?? '')).toMatchObject({ event: 'connect' })
+})
+
+test.each([
+  ['', 400, 'invalid_request'],
+  ['?topic=.', 400, 'invalid_topic'],
+  ['?topic=a&after=nonsense', 400, 'invalid_cursor'],
+  ['?topic=a&limit=5', 400, 'invalid_request'],
+])('refuses %j before anything is sent', async (query, status, code) => {
+  const { gateway } = await setUp()
+  const answer = await fetch(`${gateway.url}/v1/events${query}`)
+  expect([answer.status, Object(await answer.json()).code]).toEqual([status, code])
+})
+
+test('maxStreamConnections: one more is refused, and a place is free when a client has left', async () => {
+  const { gateway, events } = await setUp({ maxStreamConnections: 1 })
+  const client = await events('?topic=orders')
+  const refused = await fetch(`${gateway.url}/v1/events?topic=orders`)
+  expect([refused.status, Object(await refused.json()).code]).toEqual([503, 'connection_limit'])
+  client.close()
+  await expect.poll(async () => (await events('?topic=orders')).status).toBe(200)
+})
+
+test('a stopping gateway says goodbye, with a time to come back, and ends the answer', async () => {
+  const { gateway, events } = await setUp()
+  const client = await events('?topic=orders')
+  await client.until(() => client.events.length === 1)
+  const stopped = gateway.stop()
+  await client.ended
+  await stopped
+  expect(client.events.at(-1)?.event).toBe('closing')
+})
+
+test('slowClientMs: a client that takes nothing is cut off', async () => {
+  const { gateway, rest } = await setUp({ heartbeatMs: 100, slowClientMs: 100 })
+  const answer = await fetch(`${gateway.url}/v1/events?topic=orders`)
+  const reader = answer.body?.getReader()
+  const data = 'x'.repeat(500_000)
+  for (let index = 0; index < 40; index++) await rest.publish('orders', data)
+  const drain = async () => {
+    for (;;) if ((await reader?.read())?.done !== false) return 'ended'
+  }
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  await expect(drain()).rejects.toThrow()
+})

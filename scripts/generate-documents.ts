@@ -5,15 +5,17 @@ import { z } from 'zod'
 import { environmentSchema } from '../src/config.ts'
 import { createApp } from '../src/http/app.ts'
 import { defaultLimits } from '../src/limits.ts'
+import { createMetrics } from '../src/metrics.ts'
 
 /**
- * Writes openapi.yaml, which is what `GET /openapi.yaml` answers, and the README's table of variables. With `--check` it writes
+ * Writes openapi.yaml, which is what `GET /openapi.yaml` answers, the README's table of variables, and docs/metrics.md. With `--check` it writes
  * nothing, and fails when a committed file is another.
  */
 
 const documents = [
   { path: 'openapi.yaml', generate: openApi },
   { path: 'README.md', generate: withVariables },
+  { path: 'docs/metrics.md', generate: metricsPage },
 ]
 
 for (const { path, generate } of documents) {
@@ -44,6 +46,7 @@ async function openApi(): Promise<string> {
       publisher: { enqueue: absent },
       stream: { admit: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => false, draining: () => false, store: { position: absent } },
+      metrics: { request: () => undefined, text: absent, contentType: '' },
       log: pino({ level: 'warn' }),
     },
   )
@@ -51,6 +54,25 @@ async function openApi(): Promise<string> {
   await app.close()
   if (answer.statusCode !== 200) throw new Error(`GET /openapi.yaml answered ${answer.statusCode}`)
   return answer.body
+}
+
+async function metricsPage(): Promise<string> {
+  const rows = (await createMetrics().describe()).map(
+    ({ name, kind, help, labels }) => `| \`${name}\` | ${kind} | ${labels.join(', ')} | ${help} |`,
+  )
+  return `# Metrics
+
+\`GET /metrics\` answers these in the text format of Prometheus, and beside them those of the process and of Node.js
+(\`process_…\`, \`nodejs_…\`). Names and labels are part of the contract: they change as it does. The values of labels are few,
+whatever clients and peers do.
+
+| metric | kind | labels | |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+
+Histograms are in seconds or messages, as their names say. The road of a message: \`peergate_inbox_wait_seconds\`, then
+\`peergate_commit_seconds\`, then \`peergate_handover_seconds\`.
+`
 }
 
 /** The README with the variables of the configuration between its marks. */

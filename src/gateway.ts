@@ -6,6 +6,8 @@ import { createHttpServer } from './http/server.ts'
 import { createIngest } from './ingest.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
 import type { Limits } from './limits.ts'
+import { createLoadWatch } from './load-watch.ts'
+import { createMetrics } from './metrics.ts'
 import type { NodeView } from './model/node.ts'
 import { createNodeInfo } from './node-info.ts'
 import { createPeers } from './peers.ts'
@@ -42,24 +44,30 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
   const { store, engine, foundation = [], log } = components
   const state = { started: false, draining: false }
 
+  const metrics = createMetrics()
+  const load = createLoadWatch({ limits })
   const hub = createHub({ limits }, { log: store.log })
   const topics = createTopics({ limits }, { engine, store, log })
   const peers = createPeers({ limits }, { engine, store, log })
   const history = createHistory({ limits }, { log: store.log, hub })
-  const retention = createRetention({ limits }, { log: store.log, hub, logger: log })
-  const ingest = createIngest({ limits }, { engine, log: store.log, hub, logger: log })
-  const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log })
+  const retention = createRetention({ limits }, { log: store.log, hub, metrics, logger: log })
+  const ingest = createIngest({ limits }, { engine, log: store.log, hub, metrics, logger: log })
+  const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load })
   const identity = { peerId: engine.peerId, engine: engine.kind }
-  const stream = createStream({ limits }, { hub, history, topics, peers, publisher, identity, log })
+  const stream = createStream({ limits }, { hub, history, topics, peers, publisher, identity, load, log })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream })
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
-  const http = createHttpServer({ ...init.http, limits }, { node, peers, topics, retention, history, publisher, stream, probes, log })
+  const http = createHttpServer(
+    { ...init.http, limits },
+    { node, peers, topics, retention, history, publisher, stream, probes, metrics, log },
+  )
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
   const lifecycle = createLifecycle(
     [
       ...foundation,
       { name: 'store', start: () => store.start(), stop: () => store.stop() },
+      { name: 'load watch', start: () => load.start(), stop: () => load.stop() },
       { name: 'hub', start: () => hub.start(), stop: () => hub.stop() },
       { name: 'retention', start: () => retention.start(), stop: () => retention.stop() },
       { name: 'topics', start: () => topics.start() },
@@ -72,6 +80,28 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
     ],
     log,
   )
+
+  metrics.watch(async () => {
+    const { messages, bytes, unsentTopics } = ingest.backlog
+    const { subscriptions, maxLag } = stream.readers
+    return {
+      inbox_messages: messages,
+      inbox_bytes: bytes,
+      unsent_topics: unsentTopics,
+      streams: stream.connections,
+      subscriptions,
+      subscriber_lag_messages: maxLag,
+      long_polls: history.longPolls,
+      ring_messages: hub.ring.messages,
+      ring_bytes: hub.ring.bytes,
+      log_tip: hub.tip,
+      peers: (await engine.peers()).length,
+      topics: (await engine.topics()).length,
+      gossip_dropped_messages: engine.dropped,
+      event_loop_delay_seconds: load.delayMs / 1_000,
+      overloaded: load.overloaded ? 1 : 0,
+    }
+  })
 
   return {
     async start() {

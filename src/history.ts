@@ -27,6 +27,8 @@ export interface History {
    * @throws Overloaded when too many wait
    */
   page(query: PageQuery, options: { signal: AbortSignal }): Promise<Page>
+  /** Requests that wait for messages. */
+  readonly longPolls: number
   /** @throws MessageNotFound */
   get(id: string): Promise<{ message: StoredMessage; epoch: string }>
 }
@@ -188,6 +190,9 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
 
   return {
     epoch: () => log.epoch(),
+    get longPolls() {
+      return longPolls
+    },
     resolve,
     page: ({ waitMs = 0, ...query }, options) => (waitMs === 0 ? readPage(query, options) : waitForPage({ ...query, waitMs }, options)),
     async get(id) {

@@ -2,6 +2,7 @@
 export interface Inbox<Item extends InboxItem> {
   /** Messages that wait. */
   readonly size: number
+  readonly bytes: number
   /** Whether so many messages, of so many bytes together, fit. What is pushed without asking is taken all the same. */
   fits(messages: number, bytes: number): boolean
   push(item: Item): void
@@ -27,6 +28,9 @@ export function createInbox<Item extends InboxItem>(limits: { maxInboxMessages: 
   return {
     get size() {
       return messages
+    },
+    get bytes() {
+      return bytes
     },
     fits(moreMessages, moreBytes) {
       return !closed && messages + moreMessages <= limits.maxInboxMessages && bytes + moreBytes <= limits.maxInboxBytes

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { OwnMessage, P2PEngine, Verdict } from './engine/engine.ts'
 import { Draining, Overloaded } from './errors.ts'
 import { createInbox, type InboxItem } from './inbox.ts'
+import type { Metrics } from './metrics.ts'
 import type { Seq } from './model/cursor.ts'
 import type { NewMessage } from './model/message.ts'
 import { messageId, type SignedMessage } from './model/signed-message.ts'
@@ -23,6 +24,8 @@ export interface Ingest {
    * @throws Overloaded, Draining
    */
   publish(messages: OwnMessage[], key?: { key: string; fingerprint: Uint8Array }): { published: Promise<PublishedItem[]> }
+  /** What waits to be appended, and how many topics have messages that nobody has been there for. */
+  readonly backlog: { messages: number; bytes: number; unsentTopics: number }
   /** Refuses what comes from now on, and finishes what is there. */
   stop(): Promise<void>
 }
@@ -38,6 +41,7 @@ export interface IngestComponents {
   engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen'>
   log: Pick<LogStore, 'append' | 'position' | 'read' | 'sentThrough' | 'markSent'>
   hub: Pick<Hub, 'append'>
+  metrics: Pick<Metrics, 'published' | 'received' | 'refused' | 'waited' | 'committed' | 'handedOver'>
   logger: Logger
   /** Milliseconds since 1970. */
   now?: () => number
@@ -48,6 +52,8 @@ interface OwnItem extends InboxItem {
   own: OwnMessage[]
   key: { key: string; fingerprint: Uint8Array } | undefined
   receivedAt: number
+  /** By the monotonic clock. */
+  enqueuedAt: number
   done: PromiseWithResolvers<PublishedItem[]>
 }
 
@@ -64,7 +70,7 @@ const retryAfterMs = 1_000
 
 export function createIngest(init: { limits: IngestLimits }, components: IngestComponents): Ingest {
   const { limits } = init
-  const { engine, log, hub, logger, now = Date.now } = components
+  const { engine, log, hub, metrics, logger, now = Date.now } = components
   const inbox = createInbox<Item>(limits)
   const outbound = createOutbound({ limits }, components)
   let running: Promise<void> | undefined
@@ -82,11 +88,17 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   async function commit(batch: Item[]): Promise<void> {
     try {
-      const { previousTip, entries } = await log.append(await toMessages(batch), keysOf(batch))
+      const messages = await toMessages(batch)
+      const begun = performance.now()
+      for (const item of batch) if (item.kind === 'own') metrics.waited((begun - item.enqueuedAt) / 1_000)
+      const { previousTip, entries } = await log.append(messages, keysOf(batch))
+      metrics.committed(messages.length, secondsSince(begun))
       const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
       hub.append(previousTip, added)
       settleForeign(batch, entries)
+      const handing = performance.now()
       const recipients = await outbound.send(added)
+      metrics.handedOver(secondsSince(handing))
       settleOwn(batch, entries, recipients)
     } catch (error) {
       refuse(batch, error)
@@ -113,6 +125,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   function settleOwn(batch: Item[], entries: AppendEntry[], recipients: Map<Seq, number>): void {
     for (const { item, first } of placed(batch)) {
       if (item.kind !== 'own') continue
+      metrics.published(item.messages)
       const stored = entries.slice(first, first + item.messages).flatMap(({ message }) => message ?? [])
       item.done.resolve(stored.map(({ id, seq, topic }) => ({ id, seq, topic, recipients: recipients.get(seq) ?? 0 })))
     }
@@ -122,12 +135,22 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   function refuse(batch: Item[], error: unknown): void {
     logger.error({ err: error, requests: batch.length }, 'a batch of messages was refused')
     for (const item of batch) {
-      if (item.kind === 'own') item.done.reject(error)
-      else item.done.resolve('ignore')
+      if (item.kind === 'own') {
+        metrics.refused(item.messages)
+        item.done.reject(error)
+      } else {
+        item.done.resolve('ignore')
+      }
     }
   }
 
   async function accept(message: SignedMessage): Promise<Verdict> {
+    const verdict = await judge(message)
+    metrics.received(verdict)
+    return verdict
+  }
+
+  async function judge(message: SignedMessage): Promise<Verdict> {
     const tooLarge = message.data.length > limits.maxMessageBytes
     if (tooLarge || stopped || !inbox.fits(1, message.data.length)) return 'ignore'
     const done = Promise.withResolvers<Verdict>()
@@ -147,8 +170,11 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })
       if (!inbox.fits(own.length, bytes)) throw new Overloaded('Too many messages are waiting to be stored.', { retryAfterMs })
       const done = Promise.withResolvers<PublishedItem[]>()
-      inbox.push({ kind: 'own', own, key, receivedAt: now(), done, messages: own.length, bytes })
+      inbox.push({ kind: 'own', own, key, receivedAt: now(), enqueuedAt: performance.now(), done, messages: own.length, bytes })
       return { published: done.promise }
+    },
+    get backlog() {
+      return { messages: inbox.size, bytes: inbox.bytes, unsentTopics: outbound.waiting }
     },
     async stop() {
       stopped = true
@@ -173,4 +199,8 @@ function keysOf(batch: Item[]): KeyedMessages[] {
   return placed(batch).flatMap(({ item, first }) =>
     item.kind === 'own' && item.key !== undefined ? { ...item.key, first, count: item.messages, createdAt: item.receivedAt } : [],
   )
+}
+
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1_000
 }

@@ -37,6 +37,7 @@ export const limitsSchema = z.object({
     1024,
   ),
   slowClientMs: limit(60_000, 'A client whose socket takes nothing for so long is closed with 4000.'),
+  maxEventLoopDelayMs: limit(1_000, 'A later event loop refuses new work: publishing and new streams get 503, so that heartbeats go out.'),
   heartbeatMs: limit(25_000, 'Between heartbeats: below the usual idle time-outs of proxies (30 s and more).'),
   maxRingBytes: limit(67_108_864, 'Recent messages kept in memory for subscribers; older ones are read from the database.'),
   maxRingMessages: limit(50_000, 'The same by count.'),

@@ -17,6 +17,8 @@ export interface Outbound {
    * number, how many peers it was handed to.
    */
   send(batch: StoredMessage[]): Promise<Map<Seq, number>>
+  /** Topics with messages that nobody has been there for. */
+  readonly waiting: number
   stop(): Promise<void>
 }
 
@@ -159,6 +161,9 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
         later(async () => flush(event.topic, (await log.position()).tip))
       })
       ticker = setInterval(() => later(tick), tickMs)
+    },
+    get waiting() {
+      return waiting.size
     },
     send: (batch) => inTurn(() => handOver(batch)),
     async stop() {

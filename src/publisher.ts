@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { OwnMessage, P2PEngine } from './engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge } from './errors.ts'
 import type { Ingest } from './ingest.ts'
+import type { LoadWatch } from './load-watch.ts'
 import type { LogStore, PublishedItem } from './store/store.ts'
 import type { Topics } from './topics.ts'
 
@@ -45,6 +46,7 @@ export interface PublisherComponents {
   topics: Pick<Topics, 'ensureJoined'>
   engine: Pick<P2PEngine, 'subscribers' | 'listen'>
   log: Pick<LogStore, 'published' | 'noteRecipients'>
+  load: Pick<LoadWatch, 'check'>
   now?: () => number
 }
 
@@ -53,7 +55,7 @@ export function createPublisher(
   components: PublisherComponents,
 ): Publisher {
   const { maxMessageBytes, maxPublishMessages } = init.limits
-  const { ingest, topics, engine, log, now = Date.now } = components
+  const { ingest, topics, engine, log, load, now = Date.now } = components
   /** Keys that are publishing. */
   const inProgress = new Set<string>()
 
@@ -150,6 +152,7 @@ export function createPublisher(
   return {
     async enqueue(request, { signal }) {
       check(request.messages)
+      load.check()
       if (request.idempotency !== undefined) return await enqueueOnce(request, keyOf(request, request.idempotency), signal)
       const { published } = await enqueueNew(request, signal)
       return { published: published.then((items) => ({ items, replayed: false })) }

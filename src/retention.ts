@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import type { Metrics } from './metrics.ts'
 import { idempotencyWindowMs } from './publisher.ts'
-import type { Retention as Keeps, LogStore, Pruned, PruneQuery } from './store/store.ts'
+import type { Retention as Keeps, LogStore, PruneQuery } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 
 /** Removes what topics no longer keep, in the background and in small steps, so that an append never waits for more than one of them. */
@@ -28,15 +29,14 @@ export interface RetentionComponents {
   log: Pick<LogStore, 'prunable' | 'prune' | 'forget'>
   hub: Pick<Hub, 'prune'>
   logger: Logger
-  /** Told of each step. */
-  onPruned?: (topic: string, pruned: Pruned) => void
+  metrics: Pick<Metrics, 'pruned'>
   /** Milliseconds since 1970. */
   now?: () => number
 }
 
 export function createRetention(init: { limits: RetentionLimits }, components: RetentionComponents): Retention {
   const { limits } = init
-  const { log, hub, logger, onPruned, now = Date.now } = components
+  const { log, hub, metrics, logger, now = Date.now } = components
   const defaults = defaultRetention(limits)
   let stopped = false
   let timer: NodeJS.Timeout | undefined
@@ -63,7 +63,7 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
       const pruned = await log.prune({ ...query(), ...options, topic, limit: limits.maxPruneMessages })
       if (pruned === undefined) return
       hub.prune(topic, pruned)
-      onPruned?.(topic, pruned)
+      metrics.pruned(pruned.messages, pruned.bytes)
       // Whoever waits goes first.
       await nextTurn()
     }

@@ -4,6 +4,7 @@ import { Draining, MessageTooLarge, Overloaded, StoreUnavailable } from '../src/
 import type { Identity } from '../src/identity/identity.ts'
 import { createIngest } from '../src/ingest.ts'
 import { defaultLimits } from '../src/limits.ts'
+import { createMetrics } from '../src/metrics.ts'
 import { verifyMessage } from '../src/model/signed-message.ts'
 import { createPublisher } from '../src/publisher.ts'
 import type { LogStore } from '../src/store/store.ts'
@@ -35,8 +36,8 @@ async function createRoad(setup: Setup = {}) {
   const limits = { ...defaultLimits, ...setup.limits }
   const hub = createHub({ limits }, { log })
   const topics = createTopics({ limits }, { engine, store, log: silentLog })
-  const ingest = createIngest({ limits }, { engine, log, hub, logger: silentLog, now: setup.now ?? Date.now })
-  const publisher = createPublisher({ limits }, { ingest, topics, engine, log })
+  const ingest = createIngest({ limits }, { engine, log, hub, metrics: createMetrics(), logger: silentLog, now: setup.now ?? Date.now })
+  const publisher = createPublisher({ limits }, { ingest, topics, engine, log, load: { check: () => undefined } })
   await hub.start()
   await topics.start()
   await ingest.start()

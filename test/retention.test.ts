@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { defaultLimits } from '../src/limits.ts'
+import { createMetrics } from '../src/metrics.ts'
 import { createRetention } from '../src/retention.ts'
 import { createHub } from '../src/stream/hub.ts'
 import { silentLog } from './fixtures/log.ts'
@@ -12,7 +13,10 @@ async function setUp(limits: Partial<typeof defaultLimits>) {
   const hub = createHub({ limits: defaultLimits }, { log })
   await hub.start()
   const clock = { now: 2_000_000_000_000 }
-  const retention = createRetention({ limits: { ...defaultLimits, ...limits } }, { log, hub, logger: silentLog, now: () => clock.now })
+  const retention = createRetention(
+    { limits: { ...defaultLimits, ...limits } },
+    { log, hub, metrics: createMetrics(), logger: silentLog, now: () => clock.now },
+  )
   onTestFinished(() => retention.stop())
   return {
     disk,

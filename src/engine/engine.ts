@@ -66,6 +66,9 @@ export interface P2PEngine extends AsyncDisposable {
   /** Where messages of other peers go. Set once, before `start`. */
   receive(inbound: Inbound): void
 
+  /** Messages of the network that were ignored because too many waited for an answer, or it came too late. */
+  readonly dropped: number
+
   /** Notices of what happened; nothing waits for the listener. Answers a function that ends the notices. */
   listen(listener: (event: EngineEvent) => void): () => void
 }

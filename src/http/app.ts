@@ -3,6 +3,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from 'pino'
 import type { History } from '../history.ts'
 import type { Limits } from '../limits.ts'
+import type { Metrics } from '../metrics.ts'
 import type { NodeView } from '../model/node.ts'
 import type { Peers } from '../peers.ts'
 import type { Publisher } from '../publisher.ts'
@@ -15,6 +16,7 @@ import { createOpenApi } from './openapi.ts'
 import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { messageRoutes } from './routes/messages.ts'
+import { metricRoutes } from './routes/metrics.ts'
 import { nodeRoutes } from './routes/node.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { type Probes, probeRoutes } from './routes/probes.ts'
@@ -36,6 +38,7 @@ export interface AppComponents {
   publisher: Publisher
   stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents'>
   probes: Probes
+  metrics: Pick<Metrics, 'request' | 'text' | 'contentType'>
   log: Logger
 }
 
@@ -110,6 +113,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   app.addHook('onResponse', async (request, reply) => {
     const { operation } = request.routeOptions.config
     request.log.debug({ operation: operation?.operationId, status: reply.statusCode, ms: reply.elapsedTime }, 'request')
+    components.metrics.request(operation?.operationId ?? 'none', reply.statusCode, reply.elapsedTime / 1_000)
   })
   app.addHook('onRoute', (options) => {
     if (options.method !== 'HEAD' && options.config?.refuses !== true) routes.push(documentedRoute(options))
@@ -123,6 +127,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   messageRoutes(zodApp, components)
   streamRoutes(zodApp, components)
   probeRoutes(zodApp, components)
+  metricRoutes(zodApp, components)
   documentRoutes(zodApp, { documents: createOpenApi(routes) })
   refuseTheRest(app, routes)
   await app.ready()

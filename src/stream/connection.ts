@@ -135,6 +135,7 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
       if (!outlet.writable) return
       for (const { name, peers } of subscriptions.values()) if (peers) outlet.send({ type: 'peer', event, ...naming(name), peer })
     },
+    positions: () => Array.from(subscriptions.values(), ({ position }) => position),
     async drain(retryAfterMs) {
       if (socket.readyState === socket.CLOSED) return
       const closed = new Promise((resolve) => socket.once('close', resolve))

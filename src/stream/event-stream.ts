@@ -112,6 +112,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     notifyPeer(event, peer) {
       if (query.peers && outlet.writable) outlet.send({ type: 'peer', event, peer })
     },
+    positions: () => [subscription.position],
     async drain(retryAfterMs) {
       if (!sink.isOpen) return
       response.write(`retry: ${retryAfterMs}\n\n`)

@@ -29,6 +29,8 @@ export interface Hub {
   read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number): HubStep | Promise<HubStep>
   /** Takes note that messages of a topic are gone from the log: nobody reads them any more. */
   prune(topic: string, pruned: { through: Seq; pruneCount: number }): void
+  /** Recent messages in memory. */
+  readonly ring: { messages: number; bytes: number }
   /** Has `wake` called after each append that holds a message for the filter. Answers a function that ends it. */
   follow(filter: TopicFilter, wake: (first: Seq) => void): () => void
 }
@@ -145,6 +147,9 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
     },
     get tip() {
       return ring.tip
+    },
+    get ring() {
+      return { messages: ring.size, bytes: ring.bytes }
     },
     append(previousTip, messages) {
       const woken = new Map<Follower, Seq>()

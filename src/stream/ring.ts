@@ -18,6 +18,8 @@ export interface RingLimits {
 export interface Ring<Item extends RingItem> {
   readonly floor: Seq
   readonly tip: Seq
+  readonly size: number
+  readonly bytes: number
   /** Items must come in rising order, above the tip. */
   push(item: Item): void
   /** Forgets everything: the ring now begins, empty, at this position. */
@@ -67,6 +69,12 @@ export function createRing<Item extends RingItem>(limits: RingLimits, start: Seq
     },
     get tip() {
       return tip
+    },
+    get size() {
+      return items.length - head
+    },
+    get bytes() {
+      return bytes
     },
     push(item) {
       items.push(item)

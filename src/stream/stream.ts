@@ -27,6 +27,8 @@ export interface Stream {
    */
   acceptEvents(query: EventQuery, open: () => ServerResponse): Promise<void>
   readonly connections: number
+  /** The clients' subscriptions, and how many numbers the one farthest behind has still to read. */
+  readonly readers: { subscriptions: number; maxLag: number }
   /** Tells every client to go elsewhere, finishes what they had asked for, and closes. Idempotent. */
   stop(): Promise<void>
 }
@@ -51,6 +53,8 @@ export interface StreamComponents {
   publisher: StreamPublisher
   peers: { watch(listener: PeerListener): () => void }
   identity: { peerId: string; engine: string }
+  /** Throws when no new work can be taken on. */
+  load: { check(): void }
   log: Logger
 }
 
@@ -67,6 +71,8 @@ export interface ClientConnection {
   /** One heartbeat: tells quiet subscriptions their progress, and closes a client that is silent or takes nothing. */
   beat(now: number): void
   notifyPeer: PeerListener
+  /** Where its subscriptions are. */
+  positions(): Seq[]
   /** Says goodbye, finishes what the client had asked for, closes. Resolves when the socket is closed. */
   drain(retryAfterMs: number): Promise<void>
 }
@@ -92,6 +98,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
 
   function admit(): void {
     if (stopping !== undefined) throw new Draining('This gateway is shutting down; connect again in a moment.', { retryAfterMs: 1_000 })
+    components.load.check()
     if (connections.size < limits.maxStreamConnections) return
     throw new ConnectionLimit(`This gateway serves ${limits.maxStreamConnections} stream connections at a time.`, { retryAfterMs: 5_000 })
   }
@@ -146,6 +153,10 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     },
     get connections() {
       return connections.size
+    },
+    get readers() {
+      const positions = [...connections].flatMap((connection) => connection.positions())
+      return { subscriptions: positions.length, maxLag: positions.reduce((lag, position) => Math.max(lag, hub.tip - position), 0) }
     },
     stop() {
       stopping ??= drain()

@@ -8,6 +8,7 @@ import { createHistory } from '../../src/history.ts'
 import { type AppComponents, type AppInit, createApp } from '../../src/http/app.ts'
 import { createIngest } from '../../src/ingest.ts'
 import { defaultLimits } from '../../src/limits.ts'
+import { createMetrics } from '../../src/metrics.ts'
 import { createNodeInfo } from '../../src/node-info.ts'
 import { createPeers, type Peers } from '../../src/peers.ts'
 import { createPublisher } from '../../src/publisher.ts'
@@ -55,12 +56,13 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const network = createMemoryNetwork()
   const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
   const hub = createHub({ limits }, { log: store.log })
+  const metrics = createMetrics()
   const topics = createTopics({ limits }, { engine, store, log: silentLog })
   const peers = createPeers({ limits }, { engine, store, log: silentLog })
   const history = createHistory({ limits }, { log: store.log, hub })
-  const retention = createRetention({ limits }, { log: store.log, hub, logger: silentLog })
-  const ingest = createIngest({ limits }, { engine, log: store.log, hub, logger: silentLog })
-  const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log })
+  const retention = createRetention({ limits }, { log: store.log, hub, metrics, logger: silentLog })
+  const ingest = createIngest({ limits }, { engine, log: store.log, hub, metrics, logger: silentLog })
+  const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
   const accepted: AppForTest['accepted'] = []
   const stream = {
     admit: () => undefined,
@@ -71,7 +73,19 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   }
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
   const probes = { started: () => true, draining: () => false, store: store.log }
-  const components = { node, peers, topics, retention, history, publisher, stream, probes, log: silentLog, ...overrides.components }
+  const components = {
+    node,
+    peers,
+    topics,
+    retention,
+    history,
+    publisher,
+    stream,
+    probes,
+    metrics,
+    log: silentLog,
+    ...overrides.components,
+  }
 
   await hub.start()
   await topics.start()

@@ -22,6 +22,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       publisher: { enqueue: publish },
       stream: { admit: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => true, draining: () => false, store: { position: absent } },
+      metrics: { request: () => undefined, text: absent, contentType: '' },
       log: silentLog,
     },
   )

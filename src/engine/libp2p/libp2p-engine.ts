@@ -272,6 +272,9 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     },
     sign: async (messages) => messages.map(({ topic, data }) => signer.sign(identity.nextSequence(), topic, data)),
     send: async (messages) => running?.raw.send(messages) ?? messages.map(() => 0),
+    get dropped() {
+      return inboundGate.dropped
+    },
     receive(handler) {
       inbound = handler
     },

@@ -1,0 +1,115 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Verdict } from './engine/engine.ts'
+
+/** What the parts of the gateway tell of themselves: the names are part of the contract, docs/metrics.md lists them. */
+export interface Metrics {
+  /** Messages of ours that were stored, and messages of others by what became of them. */
+  published(count: number): void
+  received(verdict: Verdict): void
+  /** Messages that were refused since their append failed. */
+  refused(count: number): void
+  /** Seconds of a request to publish in the inbox, of a commit, and of handing a batch to the network. */
+  waited(seconds: number): void
+  committed(messages: number, seconds: number): void
+  handedOver(seconds: number): void
+  pruned(messages: number, bytes: number): void
+  /** Which operation was asked for over HTTP, what it was answered, and the seconds it took. */
+  request(operation: string, status: number, seconds: number): void
+  /** Has gauges read from the parts whenever the metrics are. */
+  watch(read: () => Promise<GaugeValues>): void
+  /** The registry in Prometheus' text format. */
+  text(): Promise<string>
+  readonly contentType: string
+  /** Name, kind and meaning of each metric of Peergate's own. */
+  describe(): Promise<Array<{ name: string; kind: string; help: string; labels: string[] }>>
+}
+
+/** Help of each gauge, by its name without the prefix. */
+const gauges = {
+  inbox_messages: 'Messages waiting to be appended.',
+  inbox_bytes: 'Bytes of their data.',
+  streams: 'Connected clients of the stream and of events.',
+  subscriptions: 'Their subscriptions.',
+  subscriber_lag_messages: 'Numbers of the log that the subscription farthest behind has still to read.',
+  long_polls: 'Requests that wait for messages.',
+  ring_messages: 'Recent messages in memory.',
+  ring_bytes: 'Bytes of their data.',
+  log_tip: 'Number of the newest message of the log.',
+  peers: 'Connected peers.',
+  topics: 'Joined topics.',
+  unsent_topics: 'Topics with messages that nobody has been there for.',
+  gossip_dropped_messages: 'Messages of the network that were ignored since too many waited, or judging them took too long.',
+  event_loop_delay_seconds: 'Delay of the event loop, mean of the last moments.',
+  overloaded: '1 while new work is refused since the event loop is late.',
+} as const
+export type GaugeValues = Record<keyof typeof gauges, number>
+
+/** Seconds: from what a commit takes on a fast disk to what a client would give up at. */
+const seconds = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const batchSizes = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
+
+/** Labels by metric: their values are few, whatever clients and peers do. */
+const labels: Record<string, string[]> = {
+  peergate_received_messages_total: ['verdict'],
+  peergate_http_request_seconds: ['operation', 'status'],
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const own = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const metric = (name: string, help: string) => ({ name: `peergate_${name}`, help, registers: [own] })
+
+  const published = new Counter(metric('published_messages_total', 'Messages of clients that were stored.'))
+  const refused = new Counter(metric('refused_messages_total', 'Requests to publish that were refused since the append failed.'))
+  const received = new Counter({ ...metric('received_messages_total', 'Messages of other peers.'), labelNames: ['verdict'] })
+  const waited = new Histogram({ ...metric('inbox_wait_seconds', 'Time of a request to publish in the inbox.'), buckets: seconds })
+  const commits = new Histogram({ ...metric('commit_seconds', 'Time of an append, its fsync among it.'), buckets: seconds })
+  const commitSizes = new Histogram({ ...metric('commit_messages', 'Messages of an append.'), buckets: batchSizes })
+  const handovers = new Histogram({ ...metric('handover_seconds', 'Time of handing a batch to the network.'), buckets: seconds })
+  const prunedMessages = new Counter(metric('pruned_messages_total', 'Messages that were pruned.'))
+  const prunedBytes = new Counter(metric('pruned_bytes_total', 'Bytes of their data.'))
+  const requests = new Histogram({
+    ...metric('http_request_seconds', 'Time of an HTTP request, by its operation in the contract and its status.'),
+    labelNames: ['operation', 'status'],
+    buckets: seconds,
+  })
+
+  let read: (() => Promise<GaugeValues>) | undefined
+  const readings = Object.entries(gauges).map(([name, help]) => ({ name, gauge: new Gauge(metric(name, help)) }))
+
+  async function collect(): Promise<void> {
+    if (read === undefined) return
+    const values = Object.entries(await read())
+    for (const { name, gauge } of readings) gauge.set(values.find(([key]) => key === name)?.[1] ?? 0)
+  }
+
+  return {
+    published: (count) => published.inc(count),
+    refused: (count) => refused.inc(count),
+    received: (verdict) => received.inc({ verdict }),
+    waited: (time) => waited.observe(time),
+    committed(messages, time) {
+      commits.observe(time)
+      commitSizes.observe(messages)
+    },
+    handedOver: (time) => handovers.observe(time),
+    pruned(messages, bytes) {
+      prunedMessages.inc(messages)
+      prunedBytes.inc(bytes)
+    },
+    request: (operation, status, time) => requests.observe({ operation, status }, time),
+    watch(values) {
+      read = values
+    },
+    async text() {
+      await collect()
+      return `${await own.metrics()}\n${await registry.metrics()}`
+    },
+    contentType: registry.contentType,
+    async describe() {
+      const metrics = await own.getMetricsAsJSON()
+      return metrics.map(({ name, type, help }) => ({ name, kind: String(type), help, labels: labels[name] ?? [] }))
+    },
+  }
+}

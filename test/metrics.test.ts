@@ -1,0 +1,75 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { createMetrics } from '../src/metrics.ts'
+import { memoryGateway, memoryPair } from './fixtures/gateway-pair.ts'
+import { createMemoryNetwork } from './fixtures/memory-engine.ts'
+import { createRest } from './fixtures/rest.ts'
+import { openStream } from './fixtures/stream-client.ts'
+
+async function metricsOf(url: string): Promise<(series: string) => number> {
+  const answer = await fetch(`${url}/metrics`)
+  expect(answer.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/)
+  const text = await answer.text()
+  return (series) =>
+    Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${series} `))
+        ?.slice(series.length),
+    )
+}
+
+test('the road, its clients and its neighbours are counted', async () => {
+  const pair = await memoryPair({ heartbeatMs: 50 })
+  onTestFinished(() => pair.stop())
+  const rest = createRest(pair.subject.url)
+  const client = await openStream(pair.subject.url, { query: '?topic=orders' })
+  onTestFinished(() => client[Symbol.asyncDispose]())
+  await rest.publish('orders', 'one')
+  await expect.poll(async () => (await createRest(pair.other.url).publish('orders', 'two')).recipients).toBe(1)
+  await rest.call('GET', '/v1/topics/nowhere')
+  await client.until(() => client.messages.length >= 2)
+  const value = await metricsOf(pair.subject.url)
+  expect(value('peergate_published_messages_total')).toBe(1)
+  expect(value('peergate_received_messages_total{verdict="accept"}')).toBeGreaterThan(0)
+  expect(value('peergate_commit_messages_sum')).toBe(client.messages.length)
+  expect(value('peergate_inbox_wait_seconds_count')).toBe(1)
+  expect([value('peergate_streams'), value('peergate_subscriptions'), value('peergate_subscriber_lag_messages')]).toEqual([1, 1, 0])
+  expect([value('peergate_peers'), value('peergate_topics'), value('peergate_log_tip')]).toEqual([1, 1, client.messages.length])
+  expect(value('peergate_http_request_seconds_count{operation="publishToTopic",status="201"}')).toBe(1)
+  expect(value('peergate_http_request_seconds_count{operation="getTopic",status="404"}')).toBe(1)
+})
+
+test('what clients and peers say is in no label', async () => {
+  const gateway = await memoryGateway(createMemoryNetwork())
+  onTestFinished(() => gateway.stop())
+  const rest = createRest(gateway.url)
+  await rest.publish('a-secret-topic', 'a secret')
+  await rest.call('GET', '/some/secret/path')
+  const text = await (await fetch(`${gateway.url}/metrics`)).text()
+  expect(text).not.toContain('secret')
+})
+
+test('each metric is described', async () => {
+  for (const { name, help } of await createMetrics().describe())
+    expect([name, help]).toEqual([expect.stringMatching(/^peergate_[a-z_]+$/), expect.stringMatching(/\.$/)])
+})
+
+test('maxEventLoopDelayMs: a late event loop refuses new work, keeps what is there, and takes work again', async () => {
+  const gateway = await memoryGateway(createMemoryNetwork(), { maxEventLoopDelayMs: 100 })
+  onTestFinished(() => gateway.stop())
+  const rest = createRest(gateway.url)
+  const client = await openStream(gateway.url, { query: '?topic=orders' })
+  onTestFinished(() => client[Symbol.asyncDispose]())
+  const publish = async () => (await rest.call('POST', '/v1/messages', { topic: 'orders', data: 'x' })).status
+  expect(await publish()).toBe(201)
+  const busy = setInterval(() => {
+    for (const end = performance.now() + 300; performance.now() < end; );
+  })
+  await expect.poll(publish, { timeout: 20_000 }).toBe(503)
+  const refused = await fetch(`${gateway.url}/v1/events?topic=orders`)
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2'])
+  client.send({ type: 'ping', id: 1 })
+  await client.expect('pong')
+  clearInterval(busy)
+  await expect.poll(publish, { timeout: 20_000 }).toBe(201)
+}, 60_000)

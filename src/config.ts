@@ -48,6 +48,9 @@ export class ConfigError extends Error {
   }
 }
 
+/** Clear of Kubo's ports. */
+const defaultListen = ['/ip4/0.0.0.0/tcp/7071', '/ip4/0.0.0.0/udp/7071/quic-v1', '/ip4/0.0.0.0/tcp/7072/ws']
+
 const logLevelSchema = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
 
 /** The variables, in the order of the README's table. */
@@ -62,7 +65,7 @@ export const environmentSchema = z.object({
   PEERGATE_HTTP_PORT: port(7070, 'Port of HTTP; 0 picks a free one.'),
   PEERGATE_ALLOWED_HOSTS: list('Further values of the Host header that are served, such as the name of a proxy.'),
   PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that may use this gateway (`https://app.example`).'),
-  PEERGATE_LISTEN: list('Multiaddrs that the node listens on. By default TCP on 7071 and WebSocket on 7072.'),
+  PEERGATE_LISTEN: list('Multiaddrs that the node listens on. By default TCP and QUIC on 7071, and WebSocket on 7072.'),
   PEERGATE_ANNOUNCE: list('Multiaddrs that others are told instead of those listened on.'),
   PEERGATE_BOOTSTRAP: list('Multiaddrs of peers to connect to, each ending in /p2p/<peer id>.'),
   PEERGATE_MDNS: boolean(true, 'Whether to find, and be found by, peers on the local network.'),
@@ -89,7 +92,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const dataDir = resolve(values.PEERGATE_DATA_DIR)
   const engine: EngineSettings = {
     kind: values.LIBP2P_ENABLED ? 'libp2p' : 'custom',
-    listen: values.PEERGATE_LISTEN.length > 0 ? values.PEERGATE_LISTEN : ['/ip4/0.0.0.0/tcp/7071', '/ip4/0.0.0.0/tcp/7072/ws'],
+    listen: values.PEERGATE_LISTEN.length > 0 ? values.PEERGATE_LISTEN : defaultListen,
     announce: values.PEERGATE_ANNOUNCE,
     bootstrap: values.PEERGATE_BOOTSTRAP,
     mdns: values.PEERGATE_MDNS,

@@ -35,7 +35,7 @@ describe('names the variable and the fix', () => {
     [{ PEERGATE_HTTP_HOST: '0.0.0.0' }, /^PEERGATE_HTTP_HOST .*loopback.*127\.0\.0\.1/],
     [{ PEERGATE_HTTP_HOST: '192.168.1.4' }, /^PEERGATE_HTTP_HOST .*loopback/],
     [{ PEERGATE_LISTEN: 'ws://0.0.0.0:7071' }, /^PEERGATE_LISTEN .*ws:\/\/0\.0\.0\.0:7071/],
-    [{ PEERGATE_LISTEN: '/ip4/0.0.0.0/udp/7071/quic-v1' }, /^PEERGATE_LISTEN .*quic/],
+    [{ PEERGATE_LISTEN: '/ip4/0.0.0.0/udp/7071/webrtc-direct' }, /^PEERGATE_LISTEN .*webrtc/],
     [{ PEERGATE_BOOTSTRAP: '/ip4/127.0.0.1/tcp/7071' }, /^PEERGATE_BOOTSTRAP .*\/p2p\//],
     [{ PEERGATE_BOOTSTRAP: 'nonsense' }, /^PEERGATE_BOOTSTRAP .*nonsense/],
     [{ PEERGATE_ALLOWED_ORIGINS: 'https://app.example/path' }, /^PEERGATE_ALLOWED_ORIGINS .*https:\/\/app\.example/],

@@ -14,6 +14,7 @@ function rolesOf(address: string) {
 
 test.each([
   ['/ip4/0.0.0.0/tcp/7071', ['listen', 'announce']],
+  ['/ip4/127.0.0.1/udp/0/quic-v1', ['listen', 'announce']],
   ['/ip4/127.0.0.1/tcp/0/ws', ['listen', 'announce']],
   ['/ip6/::/tcp/7071', ['listen', 'announce']],
   ['/ip4/192.0.2.1/tcp/443/wss', ['announce']],
@@ -35,14 +36,14 @@ test.each([
   ['/ip4/127.1/tcp/1', /which is no multiaddr/],
   ['/ip4/1.2.3.4/tcp/65536', /which is no multiaddr/],
   ['', /which is no multiaddr/],
-  ['/ip4/192.0.2.1', /speaks TCP and WebSocket .*ip4 is neither$/],
-  ['/ip4/192.0.2.1/udp/4001/quic-v1', /ip4\/udp\/quic-v1 is neither$/],
-  ['/ip4/192.0.2.1/udp/4001/webrtc-direct', /neither$/],
-  ['/ip4/192.0.2.1/tcp/1/tls', /neither$/],
-  ['/ip4/192.0.2.1/tcp/1/http', /neither$/],
-  ['/unix/tmp', /neither$/],
-  ['/ip6zone/eth0/ip6/fe80::1/tcp/1', /neither$/],
-  [`/p2p/${peerId}`, /neither$/],
+  ['/ip4/192.0.2.1', /speaks TCP, WebSocket and QUIC .*ip4 is none of them$/],
+  ['/ip4/192.0.2.1/udp/4001/quic', /ip4\/udp\/quic is none of them$/],
+  ['/ip4/192.0.2.1/udp/4001/webrtc-direct', /none of them$/],
+  ['/ip4/192.0.2.1/tcp/1/tls', /none of them$/],
+  ['/ip4/192.0.2.1/tcp/1/http', /none of them$/],
+  ['/unix/tmp', /none of them$/],
+  ['/ip6zone/eth0/ip6/fe80::1/tcp/1', /none of them$/],
+  [`/p2p/${peerId}`, /none of them$/],
   [`/ip4/192.0.2.1/tcp/1/p2p/${other}/p2p-circuit/p2p/${peerId}`, /relayed addresses are not supported/],
 ])('%j is for nothing, and the reason names it', (address, reason) => {
   for (const role of roles) {
@@ -108,6 +109,7 @@ test('any address is an endpoint exactly when it is written in one of the forms'
     'dns4/peer.example',
     'tcp/1',
     'udp/1',
+    'quic-v1',
     'ws',
     'wss',
     'tls',
@@ -115,7 +117,8 @@ test('any address is an endpoint exactly when it is written in one of the forms'
     `p2p/${peerId}`,
     'p2p-circuit',
   ]
-  const form = /^\/(ip4\/192\.0\.2\.1|dns4\/peer\.example)\/tcp\/1(\/ws|\/wss|\/tls\/ws|\/tls\/sni\/peer\.example\/ws)?(\/p2p\/\w+)?$/
+  const form =
+    /^\/(ip4\/192\.0\.2\.1|dns4\/peer\.example)\/(udp\/1\/quic-v1|tcp\/1(\/ws|\/wss|\/tls\/ws|\/tls\/sni\/peer\.example\/ws)?)(\/p2p\/\w+)?$/
   const address = fc.oneof(
     fc.array(fc.constantFrom(...parts), { maxLength: 7 }),
     fc.array(fc.constantFrom(...parts.slice(4)), { maxLength: 4 }).map((rest) => ['ip4/192.0.2.1', 'tcp/1', ...rest]),

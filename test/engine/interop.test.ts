@@ -5,13 +5,13 @@ import type { SignedMessage } from '../../src/model/signed-message.ts'
 import { startedLibp2pEngine } from '../fixtures/libp2p-engine.ts'
 import { type StockNode, stockNode } from '../fixtures/stock-node.ts'
 
-/** Peergate beside a js-libp2p node with stock settings, whose message ids differ from ours: both ways, over both transports. */
+/** Peergate beside a js-libp2p node with stock settings, whose message ids differ from ours: both ways, over every transport. */
 
 const signal = AbortSignal.timeout(600_000)
 const count = 1_000
 const perSecond = 200
 const numbers = Array.from({ length: count }, (_, number) => String(number))
-const stockForms = { tcp: (address: string) => !address.includes('/ws'), websocket: (address: string) => address.includes('/ws') }
+const forms = { tcp: /\/tcp\/\d+\/p2p/, websocket: /\/ws\//, quic: /\/quic-v1\// }
 
 async function pair(): Promise<{ engine: P2PEngine; received: SignedMessage[]; stock: StockNode; heard: string[] }> {
   const received: SignedMessage[] = []
@@ -48,10 +48,14 @@ async function subscribeBoth({ engine, stock }: { engine: P2PEngine; stock: Stoc
   await expect.poll(() => stock.services.pubsub.getSubscribers('orders').map(String)).toEqual([engine.peerId])
 }
 
-describe.for(['tcp', 'websocket'] as const)('a stock node over %s', (transport) => {
+describe.for(['tcp', 'websocket', 'quic'] as const)('a stock node over %s', (transport) => {
   test('exchanges 1,000 of 1,000 messages at 200/s in both directions at once, each once, when it is dialled', async () => {
     const { engine, received, stock, heard } = await pair()
-    const address = stock.getMultiaddrs().map(String).find(stockForms[transport]) ?? ''
+    const address =
+      stock
+        .getMultiaddrs()
+        .map(String)
+        .find((one) => forms[transport].test(one)) ?? ''
     await engine.dial(address, { source: 'rest', signal })
     await subscribeBoth({ engine, stock })
     await Promise.all([
@@ -66,7 +70,7 @@ describe.for(['tcp', 'websocket'] as const)('a stock node over %s', (transport) 
 
   test('exchanges messages when it dials, answers a ping, and tells who it is', async () => {
     const { engine, received, stock, heard } = await pair()
-    const address = (await engine.multiaddrs()).find(stockForms[transport]) ?? ''
+    const address = (await engine.multiaddrs()).find((one) => forms[transport].test(one)) ?? ''
     await stock.dial(multiaddr(address))
     await subscribeBoth({ engine, stock })
     await engine.send(await engine.sign([{ topic: 'orders', data: Buffer.from('from the engine') }]))

@@ -16,9 +16,9 @@ export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' |
 /** Why an address can't be dialled by the transports of this engine, whatever the policy says, or undefined. */
 export function addressProblem(address: Multiaddr): string | undefined {
   const names = address.getComponents().map(({ name }) => name)
-  if (names.includes('p2p-circuit')) return 'relayed addresses are not supported in this version; use a TCP or WebSocket address'
+  if (names.includes('p2p-circuit')) return 'relayed addresses are not supported in this version; use a TCP, WebSocket or QUIC address'
   if (names[0] === 'dnsaddr' || endpointOf(address) !== undefined) return undefined
-  return `in this version libp2p speaks TCP and WebSocket (/tcp/…, /tcp/…/ws); ${names.join('/')} is neither`
+  return `in this version libp2p speaks TCP, WebSocket and QUIC (/tcp/…, /tcp/…/ws, /udp/…/quic-v1); ${names.join('/')} is none of them`
 }
 
 function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
@@ -36,24 +36,31 @@ function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstra
 
 /** Where a socket is to go, and what is spoken on it. */
 export interface Endpoint {
-  form: 'tcp' | 'ws' | 'wss'
+  form: 'tcp' | 'ws' | 'wss' | 'quic'
   port: number
   /** What TLS and the Host header name: the server name that the address gives, else its host. */
   name: string
 }
 
 const hosts = ['ip4', 'ip6', 'dns', 'dns4', 'dns6']
-const forms: Partial<Record<string, Endpoint['form']>> = { '': 'tcp', ws: 'ws', wss: 'wss', 'tls/ws': 'wss', 'tls/sni/ws': 'wss' }
+const forms: Partial<Record<string, Endpoint['form']>> = {
+  tcp: 'tcp',
+  'tcp/ws': 'ws',
+  'tcp/wss': 'wss',
+  'tcp/tls/ws': 'wss',
+  'tcp/tls/sni/ws': 'wss',
+  'udp/quic-v1': 'quic',
+}
 
-/** `/<host>/tcp/<port>`, then nothing, `/ws`, `/wss`, `/tls/ws` or `/tls/sni/<name>/ws`, then perhaps `/p2p/<peer id>`; else undefined. */
+/** `/<host>/udp/<port>/quic-v1`, or `/<host>/tcp/<port>`, then nothing, `/ws`, `/wss`, `/tls/ws` or `/tls/sni/<name>/ws`, then perhaps `/p2p/<peer id>`; else undefined. */
 export function endpointOf(address: Multiaddr): Endpoint | undefined {
-  const [host, tcp, ...rest] = address.getComponents()
-  if (host?.value === undefined || !hosts.includes(host.name) || tcp?.name !== 'tcp') return undefined
-  const names = rest.map(({ name }) => name)
+  const [host, transport, ...rest] = address.getComponents()
+  if (host?.value === undefined || !hosts.includes(host.name) || transport === undefined) return undefined
+  const names = [transport, ...rest].map(({ name }) => name)
   if (names.at(-1) === 'p2p') names.pop()
   const form = forms[names.join('/')]
   const name = rest.find((component) => component.name === 'sni')?.value ?? host.value
-  return form === undefined ? undefined : { form, port: Number(tcp.value), name }
+  return form === undefined ? undefined : { form, port: Number(transport.value), name }
 }
 
 /** Where an address leads, without who is expected there. */

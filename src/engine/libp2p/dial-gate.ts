@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { DialPolicy } from '../dial-policy.ts'
 import { withoutPeerId } from './addresses.ts'
 
@@ -119,4 +119,11 @@ async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Pr
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** The same address with the judged IP address for its host. */
+export function atIp({ address, ip }: DialTarget): Multiaddr {
+  const rest = address.getComponents().slice(1)
+  const path = rest.map(({ name, value }) => (value === undefined ? `/${name}` : `/${name}/${value}`)).join('')
+  return multiaddr(`/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}${path}`)
 }

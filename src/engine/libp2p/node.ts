@@ -10,10 +10,11 @@ import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { Limits } from '../../limits.ts'
 import type { DialPolicy } from '../dial-policy.ts'
-import { boundedMuxer } from './bounded-muxer.ts'
+import { boundMuxer } from './bounded-muxer.ts'
 import { createDialGate } from './dial-gate.ts'
 import { createDnsaddrResolver } from './dnsaddr.ts'
 import { gossipOptions } from './gossip-options.ts'
+import { quicTransport } from './quic-transport.ts'
 import { tcpTransport } from './tcp-transport.ts'
 import { webSocketTransport } from './websocket-transport.ts'
 
@@ -74,20 +75,26 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       resolvers: { dnsaddr: createDnsaddrResolver(policy) },
     },
     connectionMonitor: { pingTimeout: { minTimeout: deadLinkMs, maxTimeout: deadLinkMs } },
-    transports: [tcpTransport({ maxConnections: maxSockets }, { gate }), webSocketTransport({ maxSockets }, { gate })],
+    transports: [
+      tcpTransport({ maxConnections: maxSockets }, { gate }),
+      webSocketTransport({ maxSockets }, { gate }),
+      quicTransport({ limits }, { gate }),
+    ],
     connectionEncrypters: [noise()],
     streamMuxers: [
-      boundedMuxer(
-        yamux({
-          maxInboundStreams: limits.maxStreamsPerConnection,
-          maxOutboundStreams: limits.maxStreamsPerConnection,
-          streamOptions: {
-            maxStreamWindowSize: limits.maxStreamBufferBytes,
-            maxReadBufferLength: limits.maxStreamBufferBytes,
-            maxWriteBufferLength: limits.maxStreamBufferBytes,
-          },
-        }),
-      ),
+      () =>
+        boundMuxer(
+          yamux({
+            maxInboundStreams: limits.maxStreamsPerConnection,
+            maxOutboundStreams: limits.maxStreamsPerConnection,
+            streamOptions: {
+              maxStreamWindowSize: limits.maxStreamBufferBytes,
+              maxReadBufferLength: limits.maxStreamBufferBytes,
+              maxWriteBufferLength: limits.maxStreamBufferBytes,
+            },
+          })(),
+          limits,
+        ),
     ],
     peerDiscovery: init.mdns ? [discovery(init.mdnsServiceTag, onFound)] : [],
     services: {

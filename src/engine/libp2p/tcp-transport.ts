@@ -1,8 +1,8 @@
 import type { Transport } from '@libp2p/interface'
 import { type TCPComponents, type TCPOptions, tcp } from '@libp2p/tcp'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from './addresses.ts'
-import type { DialGate, DialTarget } from './dial-gate.ts'
+import { atIp, type DialGate } from './dial-gate.ts'
 
 /** libp2p over TCP, whose dials pass the gate, and which knows nothing of the Unix sockets that libp2p's own would dial. */
 export function tcpTransport(init: TCPOptions, { gate }: { gate: DialGate }): (components: TCPComponents) => Transport {
@@ -15,11 +15,4 @@ export function tcpTransport(init: TCPOptions, { gate }: { gate: DialGate }): (c
     transport.listenFilter = ofTcp
     return transport
   }
-}
-
-/** The same address with the judged IP address for its host. */
-function atIp({ address, ip }: DialTarget): Multiaddr {
-  const rest = address.getComponents().slice(1)
-  const path = rest.map(({ name, value }) => (value === undefined ? `/${name}` : `/${name}/${value}`)).join('')
-  return multiaddr(`/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}${path}`)
 }

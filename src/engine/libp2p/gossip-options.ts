@@ -3,6 +3,7 @@ import type { PeerScoreParams, PeerScoreThresholds, TopicScoreParams } from '@li
 import type { Limits } from '../../limits.ts'
 import { sequenceBytes } from '../../model/signed-message.ts'
 import { isPublicAddress } from '../dial-policy.ts'
+import { messageOverheadBytes } from './bounded-muxer.ts'
 
 /** Every setting of gossipsub that bounds something, or that decides who hears what. */
 export function gossipOptions(limits: Limits): Partial<GossipsubOpts> {
@@ -29,9 +30,6 @@ export function gossipOptions(limits: Limits): Partial<GossipsubOpts> {
     scoreThresholds,
   }
 }
-
-/** What stands around the data of a message: author, sequence, topic, signature, key. */
-const messageOverheadBytes = 65_536
 
 /** One RPC: js peers answer a request for messages with one frame of all of them; 4 MiB is what they take themselves. */
 function maxFrameBytes(limits: Limits): number {

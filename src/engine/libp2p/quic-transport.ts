@@ -2,13 +2,12 @@ import { type QuicComponents, quic } from '@chainsafe/libp2p-quic'
 import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from './addresses.ts'
-import { boundMuxer } from './bounded-muxer.ts'
+import { boundMuxer, type StreamLimits } from './bounded-muxer.ts'
 import { atIp, type DialGate } from './dial-gate.ts'
 
-export interface QuicLimits {
+export interface QuicLimits extends StreamLimits {
   dialTimeoutMs: number
   maxStreamsPerConnection: number
-  maxStreamBufferBytes: number
 }
 
 /** Milliseconds of silence after which a QUIC connection is taken for dead, and between signs of life. */

@@ -111,6 +111,7 @@ export class Draining extends condition('draining', 503, 'The gateway is shuttin
 export class StoreUnavailable extends condition('store_unavailable', 503, 'The database is not available', true) {}
 export class MeshNotReady extends condition('mesh_not_ready', 503, 'Not enough peers are there for the topic', true) {}
 export class DialFailed extends condition('dial_failed', 502, 'The peer could not be dialled', true) {}
+export class ProtocolUnsupported extends condition('protocol_unsupported', 502, 'The peer does not speak the protocol') {}
 export class PeerUnreachable extends condition('peer_unreachable', 502, 'The peer did not answer', true) {}
 export class InternalError extends condition('internal_error', 500, 'Something went wrong in the gateway', true) {}
 

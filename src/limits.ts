@@ -60,6 +60,7 @@ export const limitsSchema = z.object({
   maxJoinedTopics: limit(100, 'Joined topics: rust-libp2p peers accept no more subscriptions of one peer.'),
   maxPeerSubscriptionBytes: limit(1_048_576, 'Memory for the subscriptions of one peer, about 1 KiB each.', 1024),
   dialTimeoutMs: limit(10_000, 'A dial, all addresses together.'),
+  requestTimeoutMs: limit(30_000, 'A request to or of a peer, from the first byte to the last of the answer.'),
   pingTimeoutMs: limit(5_000, 'A ping.'),
   maxRemembered: limit(50, 'Known peers that are dialled again at start, the last seen first.', 0),
   validateTimeoutMs: limit(2_000, 'The verdict on a message of the network; later ones are ignored.'),

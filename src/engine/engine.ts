@@ -63,6 +63,21 @@ export interface P2PEngine extends AsyncDisposable {
    */
   send(messages: SignedMessage[]): Promise<number[]>
 
+  /**
+   * Asks a connected peer on a stream of its own: sends the body and its end, and answers all that comes back.
+   * @throws PeerNotConnected
+   * @throws ProtocolUnsupported when the peer does not speak the protocol
+   * @throws PeerUnreachable when no whole answer came in time, or more than `maxAnswerBytes`
+   */
+  request(peerId: string, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
+  /**
+   * Answers requests on a protocol, through stops and starts, until `unhandle`. A handler that rejects, a body over the limit, and
+   * requests beyond the number at once get no answer. Handling a protocol again replaces the handler.
+   */
+  handle(protocol: string, handler: RequestHandler, options: HandleOptions): Promise<void>
+  /** Idempotent. */
+  unhandle(protocol: string): Promise<void>
+
   /** Where messages of other peers go. Set once, before `start`. */
   receive(inbound: Inbound): void
 
@@ -81,6 +96,19 @@ export interface SignalOptions {
 
 export interface DialOptions extends SignalOptions {
   source: AddressSource
+}
+
+export interface RequestOptions extends SignalOptions {
+  maxAnswerBytes: number
+}
+
+/** Answers a request of a peer; the signal fires when the time for it is over. */
+export type RequestHandler = (request: { from: string; body: Uint8Array; signal: AbortSignal }) => Promise<Uint8Array>
+
+export interface HandleOptions {
+  maxRequestBytes: number
+  /** Requests being worked on, of all peers. */
+  maxConcurrent: number
 }
 
 export interface OwnMessage {

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { EngineEvent, P2PEngine, Verdict } from '../../src/engine/engine.ts'
-import { DialFailed, PeerBlocked, PeerNotConnected } from '../../src/errors.ts'
+import { DialFailed, PeerBlocked, PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../src/errors.ts'
 import { parseMultiaddr, peerIdOf } from '../../src/model/peer.ts'
 import { messageId, type SignedMessage, sequenceNumber, verifyMessage } from '../../src/model/signed-message.ts'
 
@@ -19,6 +19,7 @@ interface Node {
 
 const signal = AbortSignal.timeout(600_000)
 const data = (text: string) => Buffer.from(text)
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
 const texts = (messages: SignedMessage[]) => messages.map((message) => Buffer.from(message.data).toString())
 
 /** Every sentence of the P2PEngine contract. */
@@ -326,6 +327,120 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         await publish(a, 'others', 'no')
         await publish(a, 'orders', 'yes')
         await expect.poll(() => texts(b.received)).toEqual(['yes'])
+      })
+    })
+
+    describe('requests', () => {
+      const protocol = '/peergate/test/1.0.0'
+      const limits = { maxRequestBytes: 3_000_000, maxConcurrent: 100 }
+      const asking = { signal, maxAnswerBytes: 3_000_000 }
+
+      test('carry any bytes there and back, and say who asked', async () => {
+        const [a, b] = await pair()
+        const asked: string[] = []
+        await b.engine.handle(
+          protocol,
+          async ({ from, body }) => {
+            asked.push(from)
+            return body.toReversed()
+          },
+          limits,
+        )
+        await link(a, b)
+        for (const body of [new Uint8Array(), Uint8Array.from({ length: 256 }, (_, index) => index), new Uint8Array(2_500_000).fill(7)]) {
+          expect(Buffer.compare(await a.engine.request(b.engine.peerId, protocol, body, asking), body.toReversed())).toBe(0)
+        }
+        expect(new Set(asked)).toEqual(new Set([a.engine.peerId]))
+      })
+
+      test('go both ways on one link, many at once', async () => {
+        const [a, b] = await pair()
+        await link(a, b)
+        for (const { engine } of [a, b]) await engine.handle(protocol, async ({ body }) => body, limits)
+        const bodies = Array.from({ length: 20 }, (_, index) => data(`request ${index}`))
+        const ask = (from: Node, to: Node) => bodies.map((body) => from.engine.request(to.engine.peerId, protocol, body, asking))
+        const answers = await Promise.all([...ask(a, b), ...ask(b, a)])
+        expect(answers.map(text)).toEqual([...bodies, ...bodies].map(text))
+      })
+
+      test('are refused by name where nobody is there, or speaks the protocol', async () => {
+        const [a, b] = await pair()
+        await expect(a.engine.request(b.engine.peerId, protocol, data('x'), asking)).rejects.toThrow(PeerNotConnected)
+        await link(a, b)
+        await expect(a.engine.request(b.engine.peerId, protocol, data('x'), asking)).rejects.toThrow(ProtocolUnsupported)
+        await b.engine.handle(protocol, async ({ body }) => body, limits)
+        await a.engine.request(b.engine.peerId, protocol, data('x'), asking)
+        await b.engine.unhandle(protocol)
+        await b.engine.unhandle(protocol)
+        await expect(a.engine.request(b.engine.peerId, protocol, data('x'), asking)).rejects.toThrow(ProtocolUnsupported)
+      })
+
+      test('get no answer from a handler that fails, for a body or an answer over the limit, or when the link goes', async () => {
+        const [a, b] = await pair()
+        await link(a, b)
+        const waiting = Promise.withResolvers<Uint8Array>()
+        await b.engine.handle(
+          protocol,
+          async ({ body }) => {
+            if (text(body) === 'fail') throw new Error('no')
+            return text(body) === 'wait' ? await waiting.promise : new Uint8Array(2_000)
+          },
+          { ...limits, maxRequestBytes: 1_000 },
+        )
+        const ask = (body: Uint8Array, maxAnswerBytes = 2_000) =>
+          a.engine.request(b.engine.peerId, protocol, body, { signal, maxAnswerBytes })
+        await expect(ask(data('fail'))).rejects.toThrow(PeerUnreachable)
+        await expect(ask(new Uint8Array(1_001))).rejects.toThrow(PeerUnreachable)
+        await expect(ask(data('x'), 1_999)).rejects.toThrow(PeerUnreachable)
+        expect((await ask(data('x'))).length).toBe(2_000)
+        const pending = ask(data('wait'))
+        pending.catch(() => undefined)
+        await a.engine.ping(b.engine.peerId, { signal })
+        await b.engine.hangUp(a.engine.peerId)
+        waiting.resolve(data('late'))
+        await expect(pending).rejects.toThrow(PeerUnreachable)
+      })
+
+      test('beyond the number at once get no answer, and the others do', async () => {
+        const [a, b] = await pair()
+        await link(a, b)
+        const gate = Promise.withResolvers<void>()
+        let open = 0
+        await b.engine.handle(
+          protocol,
+          async ({ body }) => {
+            open++
+            await gate.promise
+            return body
+          },
+          { ...limits, maxConcurrent: 2 },
+        )
+        const ask = () => a.engine.request(b.engine.peerId, protocol, data('x'), asking)
+        const served = [ask(), ask()]
+        await expect.poll(() => open).toBe(2)
+        await expect(ask()).rejects.toThrow(PeerUnreachable)
+        gate.resolve()
+        expect((await Promise.all(served)).map(text)).toEqual(['x', 'x'])
+        expect(text(await ask())).toBe('x')
+      })
+
+      test('are given up when the signal fires', async () => {
+        const [a, b] = await pair()
+        await link(a, b)
+        await b.engine.handle(protocol, () => new Promise(() => undefined), limits)
+        const gone = new AbortController()
+        const pending = a.engine.request(b.engine.peerId, protocol, data('x'), { ...asking, signal: gone.signal })
+        gone.abort(new Error('gone'))
+        await expect(pending).rejects.toThrow('gone')
+      })
+
+      test('are answered again after a stop and a start', async () => {
+        const [a, b] = await pair()
+        await b.engine.handle(protocol, async ({ body }) => body, limits)
+        await b.engine.stop()
+        await b.engine.start()
+        await link(a, b)
+        expect(text(await a.engine.request(b.engine.peerId, protocol, data('x'), asking))).toBe('x')
       })
     })
 

@@ -22,6 +22,7 @@ import { createKeepConnected, type KeptPeer } from './keep-connected.ts'
 import { createLinks } from './links.ts'
 import { createNode, type Node } from './node.ts'
 import { pingOver } from './ping.ts'
+import { createProtocols } from './protocols.ts'
 import { createRawPublish, type RawPublish } from './raw-publish.ts'
 import { RecordDatastore } from './record-datastore.ts'
 
@@ -71,6 +72,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
   const gater = createGater(limits, { blocked, connections: () => running?.node.getConnections().length ?? 0 })
   const kept = createKeepConnected({ peers: keptPeers(init.bootstrap), isSettled, isWanted, dial: dialKept, log })
+  const protocols = createProtocols({ limits }, { log })
   const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
 
   function emit(event: EngineEvent): void {
@@ -192,6 +194,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     if (running !== undefined) return
     datastore.open()
     const started = await prepare()
+    await protocols.register(started.node)
     listenTo(started)
     running = started
     try {
@@ -272,6 +275,13 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     },
     sign: async (messages) => messages.map(({ topic, data }) => signer.sign(identity.nextSequence(), topic, data)),
     send: async (messages) => running?.raw.send(messages) ?? messages.map(() => 0),
+    request: (other, protocol, body, options) => protocols.request(running?.node, other, protocol, body, options),
+    async handle(protocol, handler, options) {
+      protocols.handle(protocol, handler, options)
+    },
+    async unhandle(protocol) {
+      protocols.unhandle(protocol)
+    },
     get dropped() {
       return inboundGate.dropped
     },

@@ -90,7 +90,6 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
             streamOptions: {
               maxStreamWindowSize: limits.maxStreamBufferBytes,
               maxReadBufferLength: limits.maxStreamBufferBytes,
-              maxWriteBufferLength: limits.maxStreamBufferBytes,
             },
           })(),
           limits,

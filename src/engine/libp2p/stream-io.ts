@@ -1,0 +1,75 @@
+import type { Stream } from '@libp2p/interface'
+
+/**
+ * One message on a stream: its length as 4 bytes, big endian, then its bytes. A stream that ends with its connection looks like one that
+ * ended in good order, so the length alone says whether a message is whole.
+ */
+const headerBytes = 4
+
+/** Bytes given to a stream at once, and waiting in it at most. */
+const chunkBytes = 65_536
+
+/** Writes a message, as fast as the other end takes it. @throws Error when the stream closes before */
+export async function writeMessage(stream: Stream, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  const header = Buffer.alloc(headerBytes)
+  header.writeUInt32BE(bytes.length)
+  stream.send(header)
+  for (let start = 0; start < bytes.length; start += chunkBytes) {
+    await untilDrained(stream, signal)
+    stream.send(bytes.subarray(start, start + chunkBytes))
+  }
+}
+
+/** Waits until next to nothing waits in the stream. (`onDrain` of libp2p waits for the first drain only.) */
+async function untilDrained(stream: Stream, signal: AbortSignal): Promise<void> {
+  while (stream.writeBufferLength >= chunkBytes) {
+    signal.throwIfAborted()
+    await new Promise<void>((resolve) => {
+      const events = ['drain', 'idle', 'close'] as const
+      function moved(): void {
+        for (const event of events) stream.removeEventListener(event, moved)
+        signal.removeEventListener('abort', moved)
+        resolve()
+      }
+      for (const event of events) stream.addEventListener(event, moved)
+      signal.addEventListener('abort', moved)
+    })
+  }
+}
+
+/** Reads a message. @throws Error when it is longer than `maxBytes`, or the stream ends before its end */
+export async function readMessage(stream: Stream, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  let expected: number | undefined
+  for await (const chunk of stream) {
+    chunks.push(chunk.subarray())
+    length += chunk.byteLength
+    if (expected === undefined && length >= headerBytes) expected = Buffer.concat(chunks).readUInt32BE()
+    if (expected === undefined) continue
+    if (expected > maxBytes) throw new Error(`a message of ${expected} bytes is longer than the ${maxBytes} that were agreed`)
+    if (length >= headerBytes + expected) return Buffer.concat(chunks).subarray(headerBytes, headerBytes + expected)
+  }
+  throw new Error('the stream ended before the message')
+}
+
+/** Does something with a stream, then closes it; aborts it when the signal fires, or when it fails. */
+export async function withStream<Result>(stream: Stream, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+  const abort = () => stream.abort(asError(signal.reason))
+  signal.addEventListener('abort', abort)
+  try {
+    signal.throwIfAborted()
+    const result = await work()
+    await stream.close({ signal })
+    return result
+  } catch (error) {
+    stream.abort(asError(error))
+    throw error
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}

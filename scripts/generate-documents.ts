@@ -8,12 +8,13 @@ import { defaultLimits } from '../src/limits.ts'
 import { createMetrics } from '../src/metrics.ts'
 
 /**
- * Writes openapi.yaml, which is what `GET /openapi.yaml` answers, the README's table of variables, and docs/metrics.md. With `--check` it writes
+ * Writes openapi.yaml and asyncapi.yaml, which are what the gateway serves, the README's table of variables, and docs/metrics.md. With `--check` it writes
  * nothing, and fails when a committed file is another.
  */
 
 const documents = [
-  { path: 'openapi.yaml', generate: openApi },
+  { path: 'openapi.yaml', generate: () => served('/openapi.yaml') },
+  { path: 'asyncapi.yaml', generate: () => served('/asyncapi.yaml') },
   { path: 'README.md', generate: withVariables },
   { path: 'docs/metrics.md', generate: metricsPage },
 ]
@@ -30,8 +31,8 @@ for (const { path, generate } of documents) {
   }
 }
 
-/** The document of an app that serves nothing else. */
-async function openApi(): Promise<string> {
+/** A document, from an app that serves nothing else. */
+async function served(path: string): Promise<string> {
   const absent = async (): Promise<never> => {
     throw new Error('only the documents are served here')
   }
@@ -50,9 +51,9 @@ async function openApi(): Promise<string> {
       log: pino({ level: 'warn' }),
     },
   )
-  const answer = await app.inject('/openapi.yaml')
+  const answer = await app.inject(path)
   await app.close()
-  if (answer.statusCode !== 200) throw new Error(`GET /openapi.yaml answered ${answer.statusCode}`)
+  if (answer.statusCode !== 200) throw new Error(`GET ${path} answered ${answer.statusCode}`)
   return answer.body
 }
 

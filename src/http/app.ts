@@ -12,7 +12,7 @@ import { type AccessInit, createAccess } from './access.ts'
 import { readBodies } from './body.ts'
 import { handleClientError, handleError } from './error-handler.ts'
 import { refuseTheRest } from './not-found.ts'
-import { createOpenApi } from './openapi.ts'
+import { createDocuments } from './openapi.ts'
 import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { messageRoutes } from './routes/messages.ts'
@@ -128,7 +128,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   streamRoutes(zodApp, components)
   probeRoutes(zodApp, components)
   metricRoutes(zodApp, components)
-  documentRoutes(zodApp, { documents: createOpenApi(routes) })
+  documentRoutes(zodApp, { documents: createDocuments(routes) })
   refuseTheRest(app, routes)
   await app.ready()
   return app

@@ -1,22 +1,26 @@
 import { stringify } from 'yaml'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { version } from '../version.ts'
+import { asyncApiDocument } from './asyncapi.ts'
+import { type JsonSchema, jsonSchema } from './json-schema.ts'
 import { type Answer, conditionOf, type DocumentedRoute, problemCodes, tags } from './operation.ts'
 import { problemSchema, problemType } from './problem.ts'
 import type { Documents } from './routes/documents.ts'
 
-type JsonSchema = z.core.JSONSchema.BaseSchema
-
-/** The OpenAPI document of the routes, made once, when it is first asked for: by then all of them are there. */
-export function createOpenApi(routes: DocumentedRoute[]): () => Documents {
+/** The documents of the contract: OpenAPI of the routes, AsyncAPI of the stream; made once, when they are first asked for: by then all routes are there. */
+export function createDocuments(routes: DocumentedRoute[]): () => Documents {
   let documents: Documents | undefined
   return () => {
     if (documents === undefined) {
       const openapi = openApiDocument(routes)
-      documents = { openapi, openapiYaml: stringify(openapi, { lineWidth: 140, aliasDuplicateObjects: false, compat: 'yaml-1.1' }) }
+      documents = { openapi, openapiYaml: yaml(openapi), asyncapiYaml: yaml(asyncApiDocument()) }
     }
     return documents
   }
+}
+
+function yaml(document: object): string {
+  return stringify(document, { lineWidth: 140, aliasDuplicateObjects: false, compat: 'yaml-1.1' })
 }
 
 function openApiDocument(routes: DocumentedRoute[]) {
@@ -112,29 +116,4 @@ function problemResponses(route: DocumentedRoute, components: Map<string, JsonSc
     return [status, { ...responseObject(problem, components), 'x-codes': conditions.map(({ code }) => code) }]
   })
   return Object.fromEntries(responses)
-}
-
-const definitions = '#/$defs/'
-
-/** The schema, with those that have a name as references to the components. */
-function jsonSchema(schema: z.ZodType, components: Map<string, JsonSchema>): JsonSchema {
-  // Of the two schemas a zod schema has, the input's is the one that leaves objects open unless they are strict. Wrapped, since the
-  // root itself would never become a reference.
-  const root = z.toJSONSchema(z.object({ schema }), { io: 'input', unrepresentable: 'any', override: ({ jsonSchema }) => tidy(jsonSchema) })
-  for (const [name, definition] of Object.entries(root.$defs ?? {})) components.set(name, referring(definition))
-  const found = root.properties?.['schema']
-  return found === undefined || found === true || found === false ? {} : referring(found)
-}
-
-function referring<Value>(schema: Value): Value {
-  return JSON.parse(JSON.stringify(schema), (key, value) =>
-    key === '$ref' && typeof value === 'string' ? value.replace(definitions, '#/components/schemas/') : value,
-  )
-}
-
-/** Without what says nothing to a reader: the bounds of safe integers, and the patterns of formats that have a name. */
-function tidy(schema: JsonSchema): void {
-  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
-  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
-  if (schema.format !== undefined) delete schema.pattern
 }

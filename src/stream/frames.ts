@@ -32,7 +32,7 @@ const unsubscribeSchema = z.strictObject({
 })
 
 /** Data in CBOR. */
-const bytesSchema = z.instanceof(Uint8Array)
+const bytesSchema = z.instanceof(Uint8Array).meta({ type: 'string', contentEncoding: 'binary', description: 'A byte string, in CBOR.' })
 
 const publishSchema = z.strictObject({
   type: z.literal('publish'),

@@ -31,10 +31,11 @@ const assets = {
   'swagger-ui-bundle.js': { type: 'text/javascript; charset=utf-8', read: () => readFile(join(explorerFiles, 'swagger-ui-bundle.js')) },
 } as const
 
-/** The contract, in both its forms. */
+/** The contract: of requests in both its forms, and of the stream. */
 export interface Documents {
   openapi: { openapi: string }
   openapiYaml: string
+  asyncapiYaml: string
 }
 
 export function documentRoutes(app: App, components: { documents: () => Documents }): void {
@@ -56,6 +57,19 @@ export function documentRoutes(app: App, components: { documents: () => Document
     handler: async (_request, reply) => {
       reply.type('application/yaml')
       return documents().openapiYaml
+    },
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/asyncapi.yaml',
+    config: {
+      operation: { action: 'none', operationId: 'getAsyncApiYaml', summary: 'The contract of the stream, as YAML', tag: 'Documents' },
+    },
+    schema: { response: { 200: { description: 'AsyncAPI 3.0.', headers: {}, content: { 'application/yaml': { schema: z.string() } } } } },
+    handler: async (_request, reply) => {
+      reply.type('application/yaml')
+      return documents().asyncapiYaml
     },
   })
 

@@ -1,17 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
+import { residentMiB } from '../fixtures/resident-memory.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
-
-/** Resident memory of a process, in MiB. */
-async function residentMiB(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
-}
 
 // Memory of another process is read from /proc, which only Linux has.
 test.skipIf(process.platform !== 'linux')(

@@ -12,7 +12,16 @@ import { createMemoryStore } from '../test/fixtures/memory-store.ts'
 const [role, count = '0', multiaddr = ''] = process.argv.slice(2)
 const identity = await openIdentity(join(await mkdtemp(join(tmpdir(), 'peergate-bench-engine-')), 'peer.key'))
 const engine = createEngine(
-  { kind: 'libp2p', listen: ['/ip4/127.0.0.1/tcp/0'], announce: [], bootstrap: [], mdns: false, dialPrivate: true, limits: defaultLimits },
+  {
+    kind: 'libp2p',
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    announce: [],
+    bootstrap: [],
+    mdns: false,
+    relay: false,
+    dialPrivate: true,
+    limits: defaultLimits,
+  },
   { identity, records: createMemoryStore().records, log: pino({ level: 'warn' }) },
 )
 await (role === 'receive' ? receive(Number(count)) : send(Number(count), multiaddr))

@@ -65,10 +65,13 @@ export const environmentSchema = z.object({
   PEERGATE_HTTP_PORT: port(7070, 'Port of HTTP; 0 picks a free one.'),
   PEERGATE_ALLOWED_HOSTS: list('Further values of the Host header that are served, such as the name of a proxy.'),
   PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that may use this gateway (`https://app.example`).'),
-  PEERGATE_LISTEN: list('Multiaddrs that the node listens on. By default TCP and QUIC on 7071, and WebSocket on 7072.'),
+  PEERGATE_LISTEN: list(
+    'Multiaddrs that the node listens on; `/p2p-circuit` is to be reached through connected relays. By default TCP and QUIC on 7071, and WebSocket on 7072.',
+  ),
   PEERGATE_ANNOUNCE: list('Multiaddrs that others are told instead of those listened on.'),
   PEERGATE_BOOTSTRAP: list('Multiaddrs of peers to connect to, each ending in /p2p/<peer id>.'),
   PEERGATE_MDNS: boolean(true, 'Whether to find, and be found by, peers on the local network.'),
+  PEERGATE_RELAY: boolean(false, 'Whether to be a relay, through which peers are reached that cannot be dialled.'),
   PEERGATE_DIAL: z.enum(['any', 'public']).default('any').describe('`public` refuses every dial of a private address.'),
   PEERGATE_MIGRATE: boolean(true, 'Whether to bring the database up to date at start.'),
   PEERGATE_LOG_LEVEL: logLevelSchema.default('info').describe('Least severe level that is logged.'),
@@ -96,6 +99,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     announce: values.PEERGATE_ANNOUNCE,
     bootstrap: values.PEERGATE_BOOTSTRAP,
     mdns: values.PEERGATE_MDNS,
+    relay: values.PEERGATE_RELAY,
     dialPrivate: values.PEERGATE_DIAL === 'any',
   }
   problems.push(

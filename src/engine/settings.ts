@@ -7,6 +7,8 @@ export interface EngineSettings {
   readonly announce: string[]
   readonly bootstrap: string[]
   readonly mdns: boolean
+  /** Whether to be a relay for others. */
+  readonly relay: boolean
   /** Whether private addresses may be dialled at all. */
   readonly dialPrivate: boolean
 }

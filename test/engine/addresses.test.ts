@@ -23,6 +23,8 @@ test.each([
   ['/dns4/peer.example/tcp/7071', ['announce']],
   ['/dns6/peer.example/tcp/443/wss', ['announce']],
   [`/dns/peer.example/tcp/443/tls/ws/p2p/${peerId}`, ['announce', 'bootstrap']],
+  ['/p2p-circuit', ['listen']],
+  [`/ip4/192.0.2.1/tcp/1/p2p/${other}/p2p-circuit/p2p/${peerId}`, ['announce', 'bootstrap']],
   [`/ip4/192.0.2.1/tcp/7071/p2p/${peerId}`, ['listen', 'announce', 'bootstrap']],
   [`/dnsaddr/peer.example/p2p/${peerId}`, ['bootstrap']],
   ['/dnsaddr/peer.example', []],
@@ -44,7 +46,9 @@ test.each([
   ['/unix/tmp', /none of them$/],
   ['/ip6zone/eth0/ip6/fe80::1/tcp/1', /none of them$/],
   [`/p2p/${peerId}`, /none of them$/],
-  [`/ip4/192.0.2.1/tcp/1/p2p/${other}/p2p-circuit/p2p/${peerId}`, /relayed addresses are not supported/],
+  [`/ip4/192.0.2.1/tcp/1/p2p-circuit/p2p/${peerId}`, /a relayed address is written/],
+  [`/ip4/192.0.2.1/udp/1/p2p/${other}/p2p-circuit/p2p/${peerId}`, /a relayed address is written/],
+  [`/p2p-circuit/p2p/${peerId}`, /a relayed address is written/],
 ])('%j is for nothing, and the reason names it', (address, reason) => {
   for (const role of roles) {
     expect(libp2pAddressProblem(address, role)).toMatch(reason)

@@ -1,5 +1,8 @@
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
+
+/** What to listen on to be reached through relays: those of the connected peers that are one. */
+export const throughRelays = '/p2p-circuit'
 
 /** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
 export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
@@ -9,16 +12,31 @@ export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' |
   } catch {
     return `has "${text}", which is no multiaddr; one looks like /ip4/192.0.2.1/tcp/7071${role === 'bootstrap' ? '/p2p/12D3KooW…' : ''}`
   }
-  const problem = addressProblem(address) ?? roleProblem(address, role)
+  const problem = role === 'listen' && text === throughRelays ? undefined : (addressProblem(address) ?? roleProblem(address, role))
   return problem === undefined ? undefined : `has "${text}": ${problem}`
 }
 
 /** Why an address can't be dialled by the transports of this engine, whatever the policy says, or undefined. */
 export function addressProblem(address: Multiaddr): string | undefined {
   const names = address.getComponents().map(({ name }) => name)
-  if (names.includes('p2p-circuit')) return 'relayed addresses are not supported in this version; use a TCP, WebSocket or QUIC address'
+  if (names.includes('p2p-circuit')) return circuitProblem(address)
   if (names[0] === 'dnsaddr' || endpointOf(address) !== undefined) return undefined
   return `in this version libp2p speaks TCP, WebSocket and QUIC (/tcp/…, /tcp/…/ws, /udp/…/quic-v1); ${names.join('/')} is none of them`
+}
+
+/** `<address of the relay>/p2p/<relay>/p2p-circuit/p2p/<peer>` */
+function circuitProblem(address: Multiaddr): string | undefined {
+  const relay = relayOf(address)
+  const [target, ...rest] = address.getComponents().slice((relay?.getComponents().length ?? 0) + 1)
+  const named = relay !== undefined && relay.getComponents().at(-1)?.name === 'p2p'
+  if (named && addressProblem(relay) === undefined && target?.name === 'p2p' && rest.length === 0) return undefined
+  return 'a relayed address is written /<address of the relay>/p2p/<relay>/p2p-circuit/p2p/<peer>'
+}
+
+/** The part of a relayed address that leads to the relay; undefined when the address is not relayed. */
+export function relayOf(address: Multiaddr): Multiaddr | undefined {
+  const parts = address.toString().split('/p2p-circuit')
+  return parts.length === 2 && parts[0] !== undefined && parts[0] !== '' ? multiaddr(parts[0]) : undefined
 }
 
 function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
@@ -27,6 +45,8 @@ function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstra
     return 'it names no peer; add /p2p/<peer id>, as GET /v1/node of that peer shows it'
   }
   const [host] = address.getComponents()
+  if (relayOf(address) !== undefined && role === 'listen')
+    return `to be reached through relays, listen on ${throughRelays} and connect to one`
   if (host?.name === 'dnsaddr') return "a dnsaddr can't be listened on or announced"
   if (role === 'announce') return undefined
   if (host?.name !== 'ip4' && host?.name !== 'ip6') return 'it is a name; listen on an IP address, such as /ip4/0.0.0.0/tcp/7071'

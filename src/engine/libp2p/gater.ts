@@ -22,6 +22,7 @@ export function createGater(
 
   return {
     denyDialPeer: isBlocked,
+    denyInboundRelayedConnection: (_relay, peer) => isBlocked(peer),
     denyInboundEncryptedConnection: isBlocked,
     denyOutboundEncryptedConnection: isBlocked,
     denyInboundUpgradedConnection: checkRoom,

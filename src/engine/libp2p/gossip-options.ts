@@ -11,6 +11,8 @@ export function gossipOptions(limits: Limits): Partial<GossipsubOpts> {
     globalSignaturePolicy: 'StrictSign',
     msgIdFn,
     emitSelf: false,
+    // Over relays too.
+    runOnLimitedConnection: true,
     allowPublishToZeroTopicPeers: true,
     // To every subscribed neighbour: a message right after a subscription would otherwise meet a mesh that is not there yet.
     floodPublish: true,

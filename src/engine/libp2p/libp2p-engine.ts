@@ -10,7 +10,7 @@ import { createMessageSigner } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/store.ts'
 import { createDialPolicy } from '../dial-policy.ts'
 import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
-import { addressProblem, withoutPeerId } from './addresses.ts'
+import { addressProblem, relayOf, withoutPeerId } from './addresses.ts'
 import { createDialDiscovered } from './dial-discovered.ts'
 import { dialError } from './dial-errors.ts'
 import { createGater } from './gater.ts'
@@ -32,6 +32,8 @@ export interface Libp2pEngineInit {
   bootstrap: string[]
   mdns: boolean
   mdnsServiceTag?: string
+  /** Whether to be a relay for others. */
+  relay: boolean
   dialPrivate: boolean
   agent: string
   limits: Limits
@@ -131,7 +133,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const problem = addressProblem(target)
     if (problem !== undefined) throw dialError(address, new Error(problem))
     const where = withoutPeerId(target)
-    policy.note(where, source)
+    policy.note(withoutPeerId(relayOf(target) ?? target), source)
     const { node } = running
     try {
       const there = node.getConnections().find(({ remoteAddr }) => expected === undefined && withoutPeerId(remoteAddr) === where)

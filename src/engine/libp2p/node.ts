@@ -1,5 +1,6 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
@@ -27,6 +28,8 @@ export interface NodeInit {
   mdns: boolean
   /** Only nodes with the same one find each other by mDNS; libp2p's own by default. */
   mdnsServiceTag?: string | undefined
+  /** Whether to be a relay for others. */
+  relay: boolean
   agent: string
   limits: Limits
 }
@@ -79,6 +82,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       tcpTransport({ maxConnections: maxSockets }, { gate }),
       webSocketTransport({ maxSockets }, { gate }),
       quicTransport({ limits }, { gate }),
+      circuitRelayTransport(),
     ],
     connectionEncrypters: [noise()],
     streamMuxers: [
@@ -101,8 +105,23 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       identifyPush: identifyPush(),
       ping: ping({ timeout: limits.pingTimeoutMs }),
       pubsub: gossipsub(gossipOptions(limits)),
+      ...(init.relay ? { relay: circuitRelayServer(relayOptions(limits)) } : {}),
     },
   })
+}
+
+/** https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md, whose limits a relay sets for others. */
+function relayOptions(limits: Limits) {
+  return {
+    reservations: {
+      maxReservations: limits.maxRelayReservations,
+      defaultDurationLimit: limits.relayMs,
+      defaultDataLimit: BigInt(limits.maxRelayBytes),
+    },
+    maxInboundHopStreams: limits.maxRelayStreams,
+    maxOutboundHopStreams: limits.maxRelayStreams,
+    maxOutboundStopStreams: limits.maxRelayStreams,
+  }
 }
 
 /** mDNS. libp2p's own event of a discovered peer is also sent for peers that came to be known otherwise. */

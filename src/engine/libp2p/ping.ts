@@ -7,7 +7,7 @@ const pingBytes = 32
 
 /** The round trip on a connection, in milliseconds and parts of them: libp2p's own counts whole ones, and dials who is not there. */
 export async function pingOver(connection: Connection, signal: AbortSignal): Promise<number> {
-  const stream = await connection.newStream([pingProtocol], { signal })
+  const stream = await connection.newStream([pingProtocol], { signal, runOnLimitedConnection: true })
   const abort = () => stream.abort(new Error('the answer did not come in time'))
   signal.addEventListener('abort', abort)
   try {

@@ -61,7 +61,11 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
       signal.throwIfAborted()
       const connection = node?.getConnections().find(({ remotePeer }) => remotePeer.toString() === peerId)
       if (connection === undefined) throw new PeerNotConnected('There is no link to this peer; dial it first.')
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)])
+      const gone = new AbortController()
+      const onGone = () => gone.abort(new Error('the link was closed'))
+      // A stream does not always end with its connection.
+      connection.addEventListener('close', onGone)
+      const deadline = AbortSignal.any([signal, gone.signal, AbortSignal.timeout(requestTimeoutMs)])
       try {
         const stream = await connection.newStream([protocol], { signal: deadline, runOnLimitedConnection: true })
         return await withStream(stream, deadline, async () => {
@@ -74,6 +78,8 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
           throw new ProtocolUnsupported('The peer does not speak this protocol.', { cause })
         }
         throw new PeerUnreachable('The peer did not answer the request.', { cause })
+      } finally {
+        connection.removeEventListener('close', onGone)
       }
     },
     handle(protocol, handler, options) {

@@ -75,6 +75,16 @@ test('maxConnections: one more is refused in both directions, and the others sta
   expect((await engine.peers()).map(({ peerId }) => peerId).toSorted()).toEqual([a.peerId, b.peerId].toSorted())
 })
 
+test('maxConnections: configured peers have a link all the same, whoever dials', async () => {
+  const [kept, other] = [await startedLibp2pEngine(), await startedLibp2pEngine()]
+  const engine = await startedLibp2pEngine({ limits: { maxConnections: 1 }, bootstrap: [await addressOf(kept)] })
+  await expect.poll(async () => (await engine.peers()).length).toBe(1)
+  await kept.hangUp(engine.peerId)
+  await link(other, engine)
+  await expect.poll(async () => (await engine.peers()).length, { timeout: 10_000 }).toBe(2)
+  expect((await engine.peers()).map(({ peerId }) => peerId)).toContain(kept.peerId)
+})
+
 test('maxInboundConnectionsPerAddress: a flood from one address is cut off', async () => {
   const engine = await startedLibp2pEngine({ limits: { maxInboundConnectionsPerAddress: 3 } })
   const nodes = await Promise.all(Array.from({ length: 8 }, stockNode))
@@ -104,6 +114,31 @@ test('maxPeerSubscriptionBytes: further subscriptions of a peer are not taken no
   await expect.poll(noted).toBeGreaterThan(0)
   // All came in one announcement: what is not there now was refused.
   expect(await noted()).toBeLessThan(50)
+})
+
+test.each([
+  ['subscriptions', 2_000, (count: number) => ({ subscriptions: names(count).map((topic) => ({ subscribe: true, topic })) })],
+  ['messages', 5_000, (count: number) => ({ messages: names(count).map((topic) => ({ topic })) })],
+  [
+    'ids of a gossip',
+    5_000,
+    (count: number) => ({ control: { ihave: [{ topicID: 'orders', messageIDs: names(count).map((id) => Buffer.from(id)) }] } }),
+  ],
+])('fields of an RPC: one with more %s than the limit is dropped whole', async (_, most, rpcOf) => {
+  const engine = await startedLibp2pEngine()
+  const node = await stockNode()
+  await dialFrom(node, engine)
+  const send = (rpc: object): boolean => Reflect.get(node.services.pubsub, 'sendRpc').call(node.services.pubsub, engine.peerId, rpc)
+  const withTopic = (count: number, topic: string) => {
+    const rpc = { subscriptions: [], ...rpcOf(count) }
+    return { ...rpc, subscriptions: [{ subscribe: true, topic }, ...rpc.subscriptions] }
+  }
+  await expect.poll(() => send({ subscriptions: [{ subscribe: true, topic: 'first' }] })).toBe(true)
+  await expect.poll(() => engine.subscribers('first')).toEqual([node.peerId.toString()])
+  send(withTopic(most + 1, 'dropped'))
+  send({ subscriptions: [{ subscribe: true, topic: 'taken' }] })
+  await expect.poll(() => engine.subscribers('taken')).toEqual([node.peerId.toString()])
+  expect(await engine.subscribers('dropped')).toEqual([])
 })
 
 test.for(['maxInboxBytes', 'maxTopicInboxBytes'] as const)('%s: messages beyond it are ignored until there is room', async (limit) => {
@@ -186,4 +221,8 @@ function socketOf(connection: Connection): { pause(): void; resume(): void } {
     queue.push(...Object.values(object))
   }
   throw new Error('no socket under the connection')
+}
+
+function names(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `name ${index}`)
 }

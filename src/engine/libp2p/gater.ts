@@ -6,17 +6,17 @@ export class LinkLimitReached extends Error {
 }
 
 /**
- * Who may have a link: nobody who is blocked, and nobody beyond the limit. libp2p counts inbound connections only, and its pruner spares
+ * Who may have a link: nobody who is blocked, and nobody but configured peers beyond the limit. libp2p counts inbound connections only, and its pruner spares
  * every connection that has a stream of gossip, so that dials of our own would go beyond any limit.
  */
 export function createGater(
   init: { maxConnections: number },
-  components: { blocked: ReadonlySet<string>; connections: () => number },
+  components: { blocked: ReadonlySet<string>; isProtected: (peerId: string) => boolean; connections: () => number },
 ): ConnectionGater {
   const isBlocked = (peerId: PeerId) => components.blocked.has(peerId.toString())
 
-  function checkRoom(): boolean {
-    if (components.connections() < init.maxConnections) return false
+  function checkRoom(peerId: PeerId): boolean {
+    if (components.connections() < init.maxConnections || components.isProtected(peerId.toString())) return false
     throw new LinkLimitReached(`this gateway has ${init.maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
   }
 

@@ -72,8 +72,10 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   let running: Running | undefined
   const inTurn = createInTurn()
   const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
-  const gater = createGater(limits, { blocked, connections: () => running?.node.getConnections().length ?? 0 })
-  const kept = createKeepConnected({ peers: keptPeers(init.bootstrap), isSettled, isWanted, dial: dialKept, log })
+  const bootstrap = keptPeers(init.bootstrap)
+  const isProtected = (other: string) => bootstrap.some((peer) => peer.peerId === other)
+  const gater = createGater(limits, { blocked, isProtected, connections: () => running?.node.getConnections().length ?? 0 })
+  const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialKept, log })
   const protocols = createProtocols({ limits }, { log })
   const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
 
@@ -91,7 +93,8 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
 
   /** Whether this node itself should dial a peer now. */
   function isWanted(other: string): boolean {
-    if (running === undefined || running.node.getConnections().length >= limits.maxConnections) return false
+    if (running === undefined) return false
+    if (running.node.getConnections().length >= limits.maxConnections && !isProtected(other)) return false
     return !blocked.has(other) && !isSettled(other) && other !== peerId
   }
 
@@ -160,7 +163,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
 
   async function prepare(): Promise<Running> {
     const node = await createNode(
-      { ...init, seed: identity.seed },
+      { ...init, seed: identity.seed, protectedPeers: bootstrap.length },
       {
         policy,
         gater,

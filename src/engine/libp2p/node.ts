@@ -28,6 +28,8 @@ export interface NodeInit {
   mdns: boolean
   /** Only nodes with the same one find each other by mDNS; libp2p's own by default. */
   mdnsServiceTag?: string | undefined
+  /** Configured peers, which have a link beyond the limit too. */
+  protectedPeers: number
   /** Whether to be a relay for others. */
   relay: boolean
   agent: string
@@ -56,7 +58,9 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
   const { limits } = init
   const { policy, gater, datastore, onFound } = components
   const gate = createDialGate({ policy })
-  const maxSockets = limits.maxConnections + maxPendingConnections
+  // The gater refuses what is over the limit; libp2p itself would prune by age.
+  const maxConnections = limits.maxConnections + init.protectedPeers
+  const maxSockets = maxConnections + maxPendingConnections
   return await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', init.seed),
@@ -65,7 +69,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     datastore,
     connectionGater: gater,
     connectionManager: {
-      maxConnections: limits.maxConnections,
+      maxConnections,
       inboundConnectionThreshold: limits.maxInboundConnectionsPerAddress,
       maxIncomingPendingConnections: maxPendingConnections,
       maxParallelDials: maxDials,

@@ -75,14 +75,18 @@ test('maxConnections: one more is refused in both directions, and the others sta
   expect((await engine.peers()).map(({ peerId }) => peerId).toSorted()).toEqual([a.peerId, b.peerId].toSorted())
 })
 
-test('maxConnections: configured peers have a link all the same, whoever dials', async () => {
-  const [kept, other] = [await startedLibp2pEngine(), await startedLibp2pEngine()]
-  const engine = await startedLibp2pEngine({ limits: { maxConnections: 1 }, bootstrap: [await addressOf(kept)] })
-  await expect.poll(async () => (await engine.peers()).length).toBe(1)
-  await kept.hangUp(engine.peerId)
+test('maxConnections: a configured peer has a link beyond it, another peer does not', async () => {
+  const [kept, other, third] = [await startedLibp2pEngine(), await startedLibp2pEngine(), await startedLibp2pEngine()]
+  const bootstrap = [await addressOf(kept)]
+  await kept.stop()
+  const engine = await startedLibp2pEngine({ limits: { maxConnections: 1 }, bootstrap })
   await link(other, engine)
-  await expect.poll(async () => (await engine.peers()).length, { timeout: 10_000 }).toBe(2)
-  expect((await engine.peers()).map(({ peerId }) => peerId)).toContain(kept.peerId)
+  await expect.poll(async () => (await engine.peers()).length).toBe(1)
+  await kept.start()
+  await link(kept, engine)
+  await third.dial(await addressOf(engine), { source: 'rest', signal }).catch(() => undefined)
+  await expect.poll(() => third.peers()).toEqual([])
+  expect((await engine.peers()).map(({ peerId }) => peerId).toSorted()).toEqual([kept.peerId, other.peerId].toSorted())
 })
 
 test('maxInboundConnectionsPerAddress: a flood from one address is cut off', async () => {

@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+/** Tests of whole gateways, as their users have them. */
+const endToEnd = ['test/e2e/**/*.test.ts', 'test/clients/**/*.test.ts', 'test/examples.test.ts']
+
 /** End-to-end tests start processes and fill sockets: one file after another, after everything else, so that none disturbs the other. */
 export default defineConfig({
   test: {
@@ -7,10 +10,10 @@ export default defineConfig({
     hookTimeout: 30_000,
     expect: { poll: { timeout: 5_000, interval: 20 } },
     projects: [
-      { extends: true, test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'], sequence: { groupOrder: 0 } } },
+      { extends: true, test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: endToEnd, sequence: { groupOrder: 0 } } },
       {
         extends: true,
-        test: { name: 'end to end', include: ['test/e2e/**/*.test.ts'], fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: { name: 'end to end', include: endToEnd, fileParallelism: false, sequence: { groupOrder: 1 } },
       },
     ],
   },

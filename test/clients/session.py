@@ -5,8 +5,7 @@ import sys
 from peergate_client import Client
 from peergate_client.api.messages import list_topic_messages, publish_to_topic
 from peergate_client.api.topics import get_topic, join_topic
-from peergate_client.models import JoinTopicBody, MessagePage, Problem, Published, RetentionInput, TopicStats
-from peergate_client.models import PublishToTopicJsonBodyType0 as Payload
+from peergate_client.models import JoinTopicBody, MessagePage, Payload, Problem, Published, RetentionInput, TopicStats
 
 client = Client(base_url=sys.argv[1])
 

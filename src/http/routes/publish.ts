@@ -15,8 +15,10 @@ import { countQuery, topicParams, waitQuery } from '../inputs.ts'
 import { type App, json } from '../operation.ts'
 
 const payload = { data: z.string(), encoding: encodingSchema.optional().describe('What `data` is; `utf8` when absent.') }
-const payloadSchema = z.strictObject(payload)
-const addressedSchema = z.strictObject({ topic: topicSchema, ...payload })
+const payloadSchema = z.strictObject(payload).meta({ id: 'Payload' })
+const payloadListSchema = z.array(payloadSchema).min(1).meta({ id: 'PayloadList' })
+const addressedSchema = z.strictObject({ topic: topicSchema, ...payload }).meta({ id: 'AddressedPayload' })
+const addressedListSchema = z.array(addressedSchema).min(1).meta({ id: 'AddressedPayloadList' })
 
 const publishedSchema = z
   .object({
@@ -99,7 +101,7 @@ export function publishRoutes(app: App, components: { publisher: Publisher; hist
       params: topicParams,
       headers,
       querystring: z.strictObject(meshQuery),
-      body: z.union([payloadSchema, z.array(payloadSchema).min(1)]).meta({ example: { data: '{"order":17}' } }),
+      body: z.union([payloadSchema, payloadListSchema]).meta({ example: { data: '{"order":17}' } }),
       response,
     },
     handler: ({ params, query, body, headers, method, url }, reply) => {
@@ -122,7 +124,7 @@ export function publishRoutes(app: App, components: { publisher: Publisher; hist
     schema: {
       headers,
       querystring: z.strictObject({ topic: topicSchema.optional().describe('Of a raw body.'), ...meshQuery }),
-      body: z.union([addressedSchema, z.array(addressedSchema).min(1)]).meta({ example: { topic: 'orders', data: '{"order":17}' } }),
+      body: z.union([addressedSchema, addressedListSchema]).meta({ example: { topic: 'orders', data: '{"order":17}' } }),
       response,
     },
     handler: ({ query: { topic, ...query }, body, headers, method, url }, reply) => {

@@ -43,10 +43,11 @@ export const countQuery = z.preprocess(wholeNumber, z.int('must be a whole numbe
 export const maxWaitMs = 55_000
 export const waitQuery = z.preprocess(wholeNumber, z.int(`must be a whole number from 0 to ${maxWaitMs}`).min(0).max(maxWaitMs))
 
-export const flagQuery = z
-  .enum(['true', 'false'])
-  .default('false')
-  .transform((value) => value === 'true')
+export const flagQuery = z.preprocess(flag, z.boolean('must be true or false').default(false))
+
+function flag(value: unknown): unknown {
+  return value === 'true' || value === 'false' ? value === 'true' : value
+}
 
 function wholeNumber(value: unknown): unknown {
   return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
 /** Something that can send a step at a time. */
 export interface Source {
   readonly ready: boolean
@@ -11,7 +13,8 @@ export interface Pump {
 
 /**
  * Sends for several sources in turn, a step each, while the outlet is writable. Never two steps at once; it stops by itself when nothing
- * is ready or the outlet is full, and `run` sets it going again.
+ * is ready or the outlet is full, and `run` sets it going again. A source that has more to send than a step lets everything else in the
+ * process have its turn first: a client that takes as fast as it is sent would else hold up all others.
  */
 export function createPump(components: {
   sources(): Iterable<Source>
@@ -21,23 +24,25 @@ export function createPump(components: {
   const { sources, outlet, onError } = components
   let running = false
 
-  /** One step of every ready source; a promise when a step needs the store, undefined when none was ready. */
-  function* turns(): Generator<Promise<void> | undefined> {
-    for (let progressed = true; progressed; ) {
-      progressed = false
+  /** Steps of the ready sources, one after another; what each has to wait for before the next. */
+  function* turns(): Generator<Promise<void>> {
+    for (;;) {
       for (const source of [...sources()]) {
         if (!outlet.writable) return
         if (!source.ready) continue
-        progressed = true
-        yield source.advance() ?? undefined
+        const step = source.advance()
+        // What the store answers may be there at once: waiting for it alone would let nobody else in.
+        if (step !== undefined) yield step.then(() => nextTurn())
       }
+      if (!outlet.writable || !hasReady(sources())) return
+      yield nextTurn()
     }
   }
 
-  function proceed(turn: Generator<Promise<void> | undefined>): void {
+  function proceed(turn: Generator<Promise<void>>): void {
     try {
-      for (let step = turn.next(); step.done !== true; step = turn.next()) {
-        if (step.value === undefined) continue
+      const step = turn.next()
+      if (step.done !== true) {
         step.value.then(() => proceed(turn)).catch(fail)
         return
       }
@@ -59,4 +64,9 @@ export function createPump(components: {
       proceed(turns())
     },
   }
+}
+
+function hasReady(sources: Iterable<Source>): boolean {
+  for (const { ready } of sources) if (ready) return true
+  return false
 }

@@ -5,18 +5,17 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pino } from 'pino'
 import type { NewMessage } from '../src/model/message.ts'
-import { messageId, sequenceBytes } from '../src/model/signed-message.ts'
 import { createStore } from '../src/store/create-store.ts'
 import type { Store } from '../src/store/store.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
+import { newMessage } from './stored-messages.ts'
 
 /**
  * (d) Durable appends through the store. Beside it, in the same run, file system and settings, the bare driver: one prepared
  * INSERT of what a log can't do without (number, id, topic, data, and the index that finds a topic), the same batches.
  */
 
-const author = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
 const messageBytes = 256
 const topics = ['orders', 'invoices', 'chat', 'sensors/1', 'sensors/2']
 /** Enough for several checkpoints of either, in some seconds. */
@@ -67,23 +66,14 @@ async function rate(work: NewMessage[][], append: (messages: NewMessage[]) => Pr
   return messagesPerRun / rounds / ((performance.now() - start) / 1_000)
 }
 
-let sequence = 0n
-
 function batches(size: number): NewMessage[][] {
   return Array.from({ length: messagesPerRun / rounds / size }, () => Array.from({ length: size }, message))
 }
 
+let made = 0
+
 function message(): NewMessage {
-  const bytes = sequenceBytes(++sequence)
-  return {
-    id: messageId(author, bytes),
-    from: author,
-    sequence: bytes,
-    topic: topics[Number(sequence) % topics.length] ?? 'orders',
-    data: randomBytes(messageBytes),
-    signature: randomBytes(64),
-    receivedAt: Date.now(),
-  }
+  return newMessage(topics[made++ % topics.length] ?? 'orders', randomBytes(messageBytes))
 }
 
 function openDriver(path: string) {

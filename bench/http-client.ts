@@ -1,33 +1,96 @@
-import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
 
-/** Posts JSON over kept-alive connections; cheap enough to load a server from the same machine. */
-export interface Poster {
-  /** Resolves with the status and the body's text. */
-  post(path: string, body: string): Promise<{ status: number; body: string }>
+/**
+ * Requests over kept-alive connections, one at a time on each; reads no more of HTTP than what the servers here write, so that it can load
+ * one from the same machine.
+ */
+export interface HttpClient {
+  get(path: string): Promise<Answer>
+  /** @param body JSON */
+  post(path: string, body: string): Promise<Answer>
   close(): void
 }
 
-export function createPoster(url: string, connections: number): Poster {
-  const { hostname, port } = new URL(url)
-  const agent = new Agent({ keepAlive: true, maxSockets: connections })
+export interface Answer {
+  status: number
+  body: string
+}
+
+interface Connection {
+  ask(request: string): Promise<Answer>
+  close(): void
+}
+
+/** @param connections that may be busy at a time; a request beyond them is an error */
+export function createHttpClient(url: string, connections: number): HttpClient {
+  const { host } = new URL(url)
+  const all: Connection[] = []
+  const idle: Connection[] = []
+
+  function take(): Connection {
+    const free = idle.pop()
+    if (free !== undefined) return free
+    if (all.length >= connections) throw new Error(`all ${connections} connections are busy`)
+    const opened = openConnection(url)
+    all.push(opened)
+    return opened
+  }
+
+  async function ask(request: string): Promise<Answer> {
+    const connection = take()
+    const answer = await connection.ask(request)
+    idle.push(connection)
+    return answer
+  }
+
   return {
+    get: (path) => ask(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`),
     post(path, body) {
-      return new Promise((resolve, reject) => {
-        const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-        const sent = request({ agent, hostname, port, path, method: 'POST', headers }, (answer) => {
-          let text = ''
-          answer.setEncoding('utf8')
-          answer.on('data', (chunk) => {
-            text += chunk
-          })
-          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: text }))
-        })
-        sent.on('error', reject)
-        sent.end(body)
-      })
+      const fields = `Host: ${host}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}`
+      return ask(`POST ${path} HTTP/1.1\r\n${fields}\r\n\r\n${body}`)
     },
     close() {
-      agent.destroy()
+      for (const connection of all) connection.close()
     },
   }
+}
+
+function openConnection(url: string): Connection {
+  const { hostname, port } = new URL(url)
+  const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+  let received = Buffer.alloc(0)
+  let waiting: PromiseWithResolvers<Answer> | undefined
+
+  socket.on('data', (chunk) => {
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
+    const answer = parseAnswer(received)
+    if (answer === undefined) return
+    received = Buffer.alloc(0)
+    waiting?.resolve(answer)
+  })
+  socket.on('error', (error) => waiting?.reject(error))
+  socket.on('close', () => waiting?.reject(new Error('the server ended the connection')))
+
+  return {
+    ask(request) {
+      waiting = Promise.withResolvers()
+      socket.write(request)
+      return waiting.promise
+    },
+    close() {
+      socket.destroy()
+    },
+  }
+}
+
+/** The answer, once all of it is there. @throws Error when it is not one of a known length */
+function parseAnswer(received: Buffer): Answer | undefined {
+  const headEnd = received.indexOf('\r\n\r\n')
+  if (headEnd < 0) return undefined
+  const head = received.toString('latin1', 0, headEnd)
+  const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1]
+  if (length === undefined) throw new Error(`an answer does not tell its length: ${head}`)
+  const start = headEnd + 4
+  if (received.length < start + Number(length)) return undefined
+  return { status: Number(head.slice(9, 12)), body: received.toString('utf8', start) }
 }

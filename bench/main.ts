@@ -1,14 +1,22 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { benchAppend } from './append.ts'
+import { benchFanOut } from './fan-out.ts'
+import { benchMemory } from './memory.ts'
+import { benchPublish } from './publish.ts'
 import { benchReaders } from './readers.ts'
+import { benchReplay } from './replay.ts'
 import type { BenchResult } from './result.ts'
 import { benchRoad } from './road.ts'
 
 /** `npm run bench [name]`: the limits and the subject in the same run, as a table and as bench/results/<time>.json. */
 const benchmarks: Record<string, () => Promise<BenchResult>> = {
   road: () => benchRoad({ messages: 8_000 }),
+  'fan-out': () => benchFanOut(),
+  replay: () => benchReplay(),
   append: () => benchAppend(),
+  publish: () => benchPublish(),
+  memory: () => benchMemory(),
   readers: () => benchReaders(),
 }
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
-import { createPoster, type Poster } from './http-client.ts'
+import { createHttpClient } from './http-client.ts'
+import { publishAll } from './publish-all.ts'
 import type { BenchResult } from './result.ts'
 
 /**
@@ -33,7 +34,7 @@ export async function benchReaders(): Promise<BenchResult> {
 async function readingRate(othersStopped: boolean): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'peergate-bench-'))
   const gateway = await startGateway(quietEnvironment(directory))
-  const poster = createPoster(gateway.url, connections)
+  const client = createHttpClient(gateway.url, connections)
   const sockets: WebSocket[] = []
   try {
     const counted = await Promise.all(Array.from({ length: readers }, () => subscribe(gateway.url)))
@@ -41,12 +42,12 @@ async function readingRate(othersStopped: boolean): Promise<number> {
     sockets.push(...[...counted, ...others].map(({ socket }) => socket))
     if (othersStopped) for (const { socket } of others) socket.pause()
     const start = performance.now()
-    await publishAll(poster)
+    await publishAll(client, { messages, connections, data })
     await Promise.all(counted.map(({ complete }) => complete))
     return messages / ((performance.now() - start) / 1_000)
   } finally {
     for (const socket of sockets) socket.terminate()
-    poster.close()
+    client.close()
     await gateway.end('SIGTERM')
     await rm(directory, { recursive: true })
   }
@@ -64,17 +65,4 @@ async function subscribe(url: string): Promise<{ socket: WebSocket; complete: Pr
   await once(socket, 'open')
   await caughtUp.promise
   return { socket, complete: complete.promise }
-}
-
-async function publishAll(poster: Poster): Promise<void> {
-  let left = messages
-  const body = JSON.stringify({ data })
-  await Promise.all(
-    Array.from({ length: connections }, async () => {
-      while (left-- > 0) {
-        const { status } = await poster.post('/v1/topics/bench/messages', body)
-        if (status !== 201) throw new Error(`publishing answered ${status}`)
-      }
-    }),
-  )
 }

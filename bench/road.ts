@@ -1,11 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { type GatewayProcess, quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
-import { createPoster, type Poster } from './http-client.ts'
+import { startChild } from './child.ts'
+import { createHttpClient, type HttpClient } from './http-client.ts'
 import type { BenchResult } from './result.ts'
 import { percentile } from './statistics.ts'
 
@@ -24,12 +24,12 @@ export async function benchRoad(init: { messages: number }): Promise<BenchResult
   const a = await startGateway({ ...quietEnvironment(join(directory, 'a')), PEERGATE_BOOTSTRAP: b.multiaddrs.join(',') })
   try {
     const subscriber = await subscribe(b)
-    const poster = createPoster(a.url, connections)
+    const client = createHttpClient(a.url, connections)
     await untilNeighbour(a)
-    await run(poster, subscriber, init.messages / 4, Number.POSITIVE_INFINITY)
-    const full = await run(poster, subscriber, init.messages, Number.POSITIVE_INFINITY)
-    const half = await run(poster, subscriber, init.messages / 2, 500)
-    poster.close()
+    await run(client, subscriber, init.messages / 4, Number.POSITIVE_INFINITY)
+    const full = await run(client, subscriber, init.messages, Number.POSITIVE_INFINITY)
+    const half = await run(client, subscriber, init.messages / 2, 500)
+    client.close()
     subscriber.socket.terminate()
     return {
       name: '(a) REST publish on A → stored → gossip → stored on B → WebSocket subscriber of B',
@@ -84,7 +84,7 @@ async function untilNeighbour(gateway: GatewayProcess): Promise<void> {
 let runs = 0
 
 /** Publishes so many messages, at most `perSecond`, and waits for every one at the subscriber. @throws when one is missing after 30 s */
-async function run(poster: Poster, subscriber: Subscriber, count: number, perSecond: number) {
+async function run(client: HttpClient, subscriber: Subscriber, count: number, perSecond: number) {
   const name = `run ${runs++}`
   const sent = new Map<string, number>()
   const complete = Promise.withResolvers<void>()
@@ -100,7 +100,7 @@ async function run(poster: Poster, subscriber: Subscriber, count: number, perSec
         if (due > performance.now()) await new Promise((resolve) => setTimeout(resolve, due - performance.now()))
         const data = `${name}/${number}/${payload}`
         sent.set(data, performance.now())
-        const answer = await poster.post('/v1/topics/bench/messages', JSON.stringify({ data }))
+        const answer = await client.post('/v1/topics/bench/messages', JSON.stringify({ data }))
         if (answer.status !== 201) throw new Error(`publishing answered ${answer.status}: ${answer.body}`)
       }
     }),
@@ -114,17 +114,10 @@ async function run(poster: Poster, subscriber: Subscriber, count: number, perSec
 
 /** Messages a second from one engine to another, each in a process of its own. */
 async function engineRate(count: number): Promise<number> {
-  const module = new URL('./engine-peer.ts', import.meta.url)
-  const receiver = fork(module, ['receive', String(count)])
-  const address = await message<{ multiaddr: string }>(receiver)
-  const sender = fork(module, ['send', String(count), address.multiaddr])
-  const { rate } = await message<{ rate: number }>(receiver)
-  receiver.kill()
-  sender.kill()
+  await using resources = new AsyncDisposableStack()
+  const receiver = resources.adopt(startChild('./engine-peer.ts', ['receive', String(count)]), (started) => started.end())
+  const { multiaddr } = await receiver.next<{ multiaddr: string }>()
+  resources.adopt(startChild('./engine-peer.ts', ['send', String(count), multiaddr]), (started) => started.end())
+  const { rate } = await receiver.next<{ rate: number }>()
   return rate
-}
-
-async function message<Content>(child: ChildProcess): Promise<Content> {
-  const [content] = await once(child, 'message')
-  return content
 }

@@ -1,0 +1,98 @@
+import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { startServer } from './child.ts'
+import { createHttpClient } from './http-client.ts'
+import { publishAll } from './publish-all.ts'
+import type { BenchResult, BenchRow } from './result.ts'
+import { percentile } from './statistics.ts'
+import { type Subscribers, startSubscribers } from './subscribers.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
+
+/**
+ * (b) One publisher's messages to many subscribers of one topic. Beside it, in the same run, a bare `ws` server that sends frames of the
+ * same size to as many sockets. Several frames for a socket that are sent in one turn share a system call, so the two are compared at the
+ * same number of them: one, where the publisher has two messages under way, so that the next waits when the gateway has sent the first to
+ * everybody, and several, where it has that many under way.
+ */
+
+const data = 'x'.repeat(256)
+const loads = [
+  { together: 1, underWay: 2, deliveries: 40_000 },
+  { together: 8, underWay: 8, deliveries: 80_000 },
+]
+/** Alternating, so that a busy moment of the machine meets both; the first only warms up. */
+const rounds = 3
+/** `welcome`, `subscribed`, `caught-up` */
+const greeting = 3
+
+type Load = (typeof loads)[number]
+
+export async function benchFanOut(): Promise<BenchResult> {
+  const rows: BenchRow[] = []
+  for (const count of [1_000, 5_000]) rows.push(...(await compare(count)))
+  return { name: '(b) fan-out of messages with 256 bytes of data', rows }
+}
+
+async function compare(count: number): Promise<BenchRow[]> {
+  await using resources = new AsyncDisposableStack()
+  const gateway = await openGateway(count, resources)
+  const bare = await openBare(count, resources)
+  const rows: BenchRow[] = []
+  for (const load of loads) {
+    const limits: number[] = []
+    const values: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      const { rate, lastBytes } = await gateway(load)
+      values.push(rate)
+      limits.push(await bare(load, lastBytes))
+    }
+    const [limit, value] = [percentile(limits.slice(1), 0.5), percentile(values.slice(1), 0.5)]
+    rows.push(
+      { label: `bare ws, ${count} sockets, ${load.together} a turn`, value: limit, unit: 'deliveries/s' },
+      { label: `the gateway, ${count} subscribers, ${load.underWay} under way`, value, unit: 'deliveries/s', ofLimit: value / limit },
+    )
+  }
+  return rows
+}
+
+async function openGateway(count: number, resources: AsyncDisposableStack) {
+  const environment = {
+    ...quietEnvironment(await temporaryDirectory(resources)),
+    PEERGATE_MAX_STREAM_CONNECTIONS: '10000',
+    PEERGATE_HEARTBEAT_MS: '3600000',
+  }
+  const gateway = await startGateway(environment)
+  resources.defer(async () => void (await gateway.end('SIGKILL')))
+  const client = resources.adopt(createHttpClient(gateway.url, 8), (opened) => opened.close())
+  const subscribers = resources.adopt(startSubscribers(), (started) => started.end())
+  await subscribers.connect({ url: `${gateway.url}/v1/stream?topic=bench`, count, greeting })
+  let expected = greeting
+
+  return async ({ underWay, deliveries }: Load) => {
+    const messages = deliveries / count
+    expected += messages
+    const work = () => publishAll(client, { messages, connections: underWay, data })
+    const { seconds, lastBytes } = await timed(subscribers, expected, work)
+    return { rate: deliveries / seconds, lastBytes }
+  }
+}
+
+async function openBare(count: number, resources: AsyncDisposableStack) {
+  const server = resources.adopt(await startServer('./bare/web-socket.ts'), (started) => started.end())
+  const subscribers = resources.adopt(startSubscribers(), (started) => started.end())
+  await subscribers.connect({ url: server.url, count, greeting: 0 })
+  let expected = 0
+
+  return async ({ together, deliveries }: Load, bytes: number) => {
+    const frames = deliveries / count
+    expected += frames
+    const { seconds } = await timed(subscribers, expected, async () => server.say({ frames, bytes, together }))
+    return deliveries / seconds
+  }
+}
+
+/** From the beginning of the work until every subscriber has everything. */
+async function timed(subscribers: Subscribers, frames: number, work: () => Promise<void>) {
+  const start = performance.now()
+  const [{ lastBytes }] = await Promise.all([subscribers.receive(frames), work()])
+  return { seconds: (performance.now() - start) / 1_000, lastBytes }
+}

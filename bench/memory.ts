@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { startServer } from './child.ts'
+import type { BenchResult } from './result.ts'
+import { startSubscribers } from './subscribers.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
+
+/**
+ * (f) What an idle subscriber costs: resident memory with so many of them less that without, when the garbage is collected. Beside it, in
+ * the same run, a bare `ws` server with as many sockets.
+ */
+
+const count = 2_000
+/** Come and go first, so that what is loaded and compiled for the first of them is not counted. */
+const firstVisitors = 20
+const collectOnSignal = new URL('./collect-on-signal.ts', import.meta.url).href
+
+interface Subject {
+  url: string
+  pid: number
+  greeting: number
+}
+
+export async function benchMemory(): Promise<BenchResult> {
+  const bare = await ofBare()
+  const gateway = await ofGateway()
+  return {
+    name: `(f) memory of ${count} idle subscribers`,
+    rows: [
+      { label: 'bare ws', value: bare, unit: 'KiB each' },
+      { label: 'the gateway', value: gateway, unit: 'KiB each', ofLimit: gateway / bare },
+    ],
+  }
+}
+
+async function ofBare(): Promise<number> {
+  await using resources = new AsyncDisposableStack()
+  const server = resources.adopt(await startServer('./bare/web-socket.ts', [], collectOnSignal), (started) => started.end())
+  return await perSubscriber({ ...server, greeting: 0 }, resources)
+}
+
+async function ofGateway(): Promise<number> {
+  await using resources = new AsyncDisposableStack()
+  const environment = { ...quietEnvironment(await temporaryDirectory(resources)), NODE_OPTIONS: `--import=${collectOnSignal}` }
+  const gateway = await startGateway(environment)
+  resources.defer(async () => void (await gateway.end('SIGKILL')))
+  const pid = gateway.child.pid ?? 0
+  return await perSubscriber({ url: `${gateway.url}/v1/stream?topic=bench`, pid, greeting: 3 }, resources)
+}
+
+/** In KiB. */
+async function perSubscriber({ url, pid, greeting }: Subject, resources: AsyncDisposableStack): Promise<number> {
+  const first = startSubscribers()
+  await first.connect({ url, count: firstVisitors, greeting })
+  await first.end()
+  const before = await settledMemory(pid)
+  const subscribers = resources.adopt(startSubscribers(), (started) => started.end())
+  await subscribers.connect({ url, count, greeting })
+  return ((await settledMemory(pid)) - before) / count
+}
+
+/** Resident memory in KiB, once collecting garbage again and again frees no more than a hundredth of it. */
+async function settledMemory(pid: number): Promise<number> {
+  for (let last = Number.POSITIVE_INFINITY; ; ) {
+    process.kill(pid, 'SIGUSR2')
+    await sleep(1_000)
+    const now = await residentMemory(pid)
+    if (now > last * 0.99) return now
+    last = now
+  }
+}
+
+async function residentMemory(pid: number): Promise<number> {
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1])
+}

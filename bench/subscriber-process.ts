@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
+import { crc32 } from 'node:zlib'
+import { createFrameCounter, type FrameCounter } from './frame-counter.ts'
+import type { SubscribeCommand, SubscriberCommand } from './subscribers.ts'
+
+/** The clients of `subscribers.ts`: sockets that count frames and add up a checksum, and parse nothing else. */
+
+interface Client {
+  counter: FrameCounter
+  /** Of all that the server sent. */
+  checksum: number
+}
+
+const clients: Client[] = []
+/** What each is to have received, how many have, and whom to tell. */
+const goal = { frames: 0, reached: 0, onReached: () => {} }
+/** Connections that are being opened at a time. */
+const openers = 100
+/** Shared by all sockets: what was read is used up before the next read. */
+const buffer = Buffer.alloc(65_536)
+
+process.on('message', async (command: SubscriberCommand) => {
+  if (command.type === 'connect') {
+    await connectAll(command)
+    process.send?.({})
+  } else {
+    await untilReceived(command.frames)
+    checkAll(command.frames)
+    process.send?.({ lastBytes: clients[0]?.counter.lastBytes ?? 0 })
+  }
+})
+
+process.once('disconnect', () => process.exit())
+process.send?.({})
+
+async function connectAll({ url, count, greeting }: SubscribeCommand): Promise<void> {
+  let left = count
+  const open = async () => {
+    while (left-- > 0) await subscribe(new URL(url))
+  }
+  await Promise.all(Array.from({ length: openers }, open))
+  await untilReceived(greeting)
+}
+
+function untilReceived(frames: number): Promise<void> {
+  goal.frames = frames
+  goal.reached = clients.filter(({ counter }) => counter.frames >= frames).length
+  return new Promise((resolve) => {
+    goal.onReached = () => goal.reached === clients.length && resolve()
+    goal.onReached()
+  })
+}
+
+function checkAll(frames: number): void {
+  const most = Math.max(...clients.map(({ counter }) => counter.frames))
+  if (most > frames) throw new Error(`a subscriber received ${most} frames instead of ${frames}`)
+  const streams = new Set(clients.map(({ checksum }) => checksum))
+  if (streams.size > 1) throw new Error(`the subscribers received ${streams.size} different streams`)
+}
+
+/** Resolves when the upgrade is answered. */
+function subscribe({ hostname, port, host, pathname, search }: URL): Promise<void> {
+  const client: Client = { counter: createFrameCounter(), checksum: 0 }
+  const upgraded = Promise.withResolvers<void>()
+  let head: string | undefined = ''
+
+  /** The bytes behind the head of the answer. */
+  function skipHead(bytes: Buffer): Buffer {
+    const before = head?.length ?? 0
+    head += bytes.toString('latin1')
+    const end = head?.indexOf('\r\n\r\n') ?? -1
+    if (end < 0) return bytes.subarray(bytes.length)
+    if (!head?.startsWith('HTTP/1.1 101')) throw new Error(`the upgrade was answered ${head}`)
+    head = undefined
+    clients.push(client)
+    upgraded.resolve()
+    return bytes.subarray(end + 4 - before)
+  }
+
+  function take(bytes: Buffer): void {
+    const before = client.counter.frames
+    client.counter.take(bytes)
+    client.checksum = crc32(bytes, client.checksum)
+    if (before >= goal.frames || client.counter.frames < goal.frames) return
+    goal.reached++
+    goal.onReached()
+  }
+
+  const onread = {
+    buffer,
+    callback(length: number) {
+      const bytes = buffer.subarray(0, length)
+      take(head === undefined ? bytes : skipHead(bytes))
+      return true
+    },
+  }
+  const socket = connect({ host: hostname, port: Number(port), onread }, () => {
+    socket.write(
+      `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
+    )
+  })
+  socket.on('close', () => {
+    throw new Error('the server ended a connection')
+  })
+  return upgraded.promise
+}

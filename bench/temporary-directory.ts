@@ -1,0 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** A new directory, removed with the resources. @param parent by default where the system has its own */
+export async function temporaryDirectory(resources: AsyncDisposableStack, parent = tmpdir()): Promise<string> {
+  const directory = await mkdtemp(join(parent, 'peergate-bench-'))
+  resources.defer(() => rm(directory, { recursive: true }))
+  return directory
+}

@@ -23,33 +23,38 @@ export function createPump(components: {
 }): Pump {
   const { sources, outlet, onError } = components
   let running = false
+  /** Where the round is; a full outlet ends no round, so that the first source can't keep the others waiting. */
+  let round = begin()
 
-  /** Steps of the ready sources, one after another; what each has to wait for before the next. */
-  function* turns(): Generator<Promise<void>> {
-    for (;;) {
-      for (const source of [...sources()]) {
-        if (!outlet.writable) return
-        if (!source.ready) continue
-        const step = source.advance()
-        // What the store answers may be there at once: waiting for it alone would let nobody else in.
-        if (step !== undefined) yield step.then(() => nextTurn())
-      }
-      if (!outlet.writable || !hasReady(sources())) return
-      yield nextTurn()
-    }
-  }
-
-  function proceed(turn: Generator<Promise<void>>): void {
+  /** Goes on with the round: a step of each ready source, then the next round. */
+  function proceed(): void {
     try {
-      const step = turn.next()
-      if (step.done !== true) {
-        step.value.then(() => proceed(turn)).catch(fail)
+      while (outlet.writable) {
+        const next = round.next()
+        if (next.done === true) {
+          round = begin()
+          if (!hasReady(sources())) break
+          later(nextTurn())
+          return
+        }
+        const step = next.value.ready ? next.value.advance() : undefined
+        if (step === undefined) continue
+        // What the store answers may be there at once: waiting for it alone would let nobody else in.
+        later(step.then(() => nextTurn()))
         return
       }
       running = false
     } catch (error) {
       fail(error)
     }
+  }
+
+  function later(wait: Promise<void>): void {
+    wait.then(proceed).catch(fail)
+  }
+
+  function begin(): Iterator<Source> {
+    return sources()[Symbol.iterator]()
   }
 
   function fail(error: unknown): void {
@@ -61,7 +66,7 @@ export function createPump(components: {
     run() {
       if (running) return
       running = true
-      proceed(turns())
+      proceed()
     },
   }
 }

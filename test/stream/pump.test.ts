@@ -39,7 +39,23 @@ test('stops while the outlet is full and goes on where it was', async () => {
   await expect.poll(() => turns.length).toBe(2)
   outlet.writable = true
   pump.run()
-  expect(turns).toHaveLength(3)
+  await expect.poll(() => turns.length).toBe(3)
+})
+
+test('gives each its step however often the outlet is full in between', async () => {
+  const turns: string[] = []
+  const outlet = { writable: true }
+  const full = () => {
+    outlet.writable = false
+  }
+  const sources = [source('a', 4, turns, full), source('b', 2, turns, full), source('c', 2, turns, full)]
+  const pump = createPump({ sources: () => sources, outlet, onError: noError })
+  for (let drains = 0; drains < 8; drains++) {
+    outlet.writable = true
+    pump.run()
+    await expect.poll(() => turns.length).toBe(drains + 1)
+  }
+  expect(turns.join('')).toBe('abcabcaa')
 })
 
 test('never takes two steps at once while the store is asked', async () => {

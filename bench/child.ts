@@ -1,5 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { fork } from 'node:child_process'
+import { on, once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** A module of the benchmark in a process of its own, so that it has a core of its own; the two speak in messages, one at a time. */
 export interface Child {
@@ -20,39 +21,40 @@ const patienceMs = 60_000
  */
 export function startChild(file: string, args: string[] = [], preload?: string): Child {
   const child = fork(new URL(file, import.meta.url), args, { execArgv: preload === undefined ? [] : ['--import', preload] })
+  const messages = on(child, 'message', { close: ['close'] })
 
   function say(message: object): void {
     child.send(message)
   }
 
+  async function next<Message>(): Promise<Message> {
+    const found = new AbortController()
+    const silence = sleep(patienceMs, undefined, { signal: found.signal }).then(() => {
+      throw new Error(`${file} has said nothing for ${patienceMs} ms`)
+    })
+    try {
+      const { value, done } = await Promise.race([messages.next(), silence])
+      if (done === true) throw new Error(`${file} ended with ${child.exitCode ?? child.signalCode}`)
+      return value[0]
+    } finally {
+      found.abort()
+    }
+  }
+
   return {
     pid: child.pid ?? 0,
     say,
+    next,
     ask(question) {
       say(question)
-      return nextMessage(child, file)
+      return next()
     },
-    next: () => nextMessage(child, file),
     async end() {
       if (child.exitCode !== null || child.signalCode !== null) return
       const closed = once(child, 'close')
       child.kill('SIGKILL')
       await closed
     },
-  }
-}
-
-async function nextMessage<Message>(child: ChildProcess, file: string): Promise<Message> {
-  const listening = new AbortController()
-  const signal = AbortSignal.any([listening.signal, AbortSignal.timeout(patienceMs)])
-  const ended = once(child, 'close', { signal }).then(([code, by]) => {
-    throw new Error(`${file} ended with ${code ?? by}`)
-  })
-  try {
-    const [message] = await Promise.race([once(child, 'message', { signal }), ended])
-    return message
-  } finally {
-    listening.abort()
   }
 }
 

@@ -1,13 +1,22 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { pino } from 'pino'
 import { createEngine } from '../src/engine/create-engine.ts'
 import { openIdentity } from '../src/identity/identity.ts'
 import { defaultLimits } from '../src/limits.ts'
 import { createMemoryStore } from '../test/fixtures/memory-store.ts'
 
-/** One end of the engine's own benchmark, in a process of its own: `receive <count>` or `send <count> <multiaddr>`. */
+/**
+ * One end of the engine's own benchmark, in a process of its own: `receive <count>` or `send <count> <multiaddr>`. Gossip drops what a
+ * neighbour is too slow for, so the sender is told how many were received, and stays ahead of them by no more than the window.
+ */
+
+type EngineReport = { multiaddr: string | undefined } | { received: number; rate: number }
+
+const window = 2_000
+const reportEvery = 250
 
 const [role, count = '0', multiaddr = ''] = process.argv.slice(2)
 const identity = await openIdentity(join(await mkdtemp(join(tmpdir(), 'peergate-bench-engine-')), 'peer.key'))
@@ -32,13 +41,19 @@ async function receive(total: number): Promise<void> {
   engine.receive({
     async onMessage() {
       if (received === 0) first = performance.now()
-      if (++received === total) process.send?.({ rate: (total - 1) / ((performance.now() - first) / 1_000) })
+      if (++received % reportEvery === 0 || received === total) {
+        report({ received, rate: (received - 1) / ((performance.now() - first) / 1_000) })
+      }
       return 'accept'
     },
   })
   await engine.start()
   await engine.subscribe('bench')
-  process.send?.({ multiaddr: (await engine.multiaddrs())[0] })
+  report({ multiaddr: (await engine.multiaddrs())[0] })
+}
+
+function report(content: EngineReport): void {
+  process.send?.(content)
 }
 
 async function send(total: number, to: string): Promise<void> {
@@ -51,10 +66,15 @@ async function send(total: number, to: string): Promise<void> {
   )
   await engine.dial(to, { source: 'rest', signal: AbortSignal.timeout(10_000) })
   await subscribed
+  let received = 0
+  process.on('message', (news: { received: number }) => {
+    received = news.received
+  })
   const data = Buffer.alloc(256)
   const batch = 50
   for (let sent = 0; sent < total; sent += batch) {
     await engine.send(await engine.sign(Array.from({ length: batch }, () => ({ topic: 'bench', data }))))
-    await new Promise((resolve) => setImmediate(resolve))
+    do await nextTurn()
+    while (sent - received > window)
   }
 }

@@ -117,7 +117,10 @@ async function engineRate(count: number): Promise<number> {
   await using resources = new AsyncDisposableStack()
   const receiver = resources.adopt(startChild('./engine-peer.ts', ['receive', String(count)]), (started) => started.end())
   const { multiaddr } = await receiver.next<{ multiaddr: string }>()
-  resources.adopt(startChild('./engine-peer.ts', ['send', String(count), multiaddr]), (started) => started.end())
-  const { rate } = await receiver.next<{ rate: number }>()
-  return rate
+  const sender = resources.adopt(startChild('./engine-peer.ts', ['send', String(count), multiaddr]), (started) => started.end())
+  for (;;) {
+    const { received, rate } = await receiver.next<{ received: number; rate: number }>()
+    if (received === count) return rate
+    sender.say({ received })
+  }
 }

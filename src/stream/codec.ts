@@ -5,6 +5,7 @@ import type { Encoding } from '../model/payload.ts'
 import { type Decoded, decodeFrame, notAFrame, parseFrame } from './decode.ts'
 import type { Entry } from './entry.ts'
 import { naming, type ServerFrame } from './frames.ts'
+import { opcodes, webSocketFrame } from './web-socket-frame.ts'
 
 /** How frames are written to a client. */
 export interface FrameWriter {
@@ -20,21 +21,18 @@ export interface EntryFormat {
   name: string | undefined
 }
 
-/** How frames stand on a WebSocket. */
+/** How frames stand on a WebSocket; they are written with its own head (RFC 6455). */
 export interface Codec extends FrameWriter {
   /** What a client offers to have it. */
   readonly subprotocol: 'peergate.v1.json' | 'peergate.v1.cbor'
-  /** Whether frames are binary messages of the WebSocket. */
-  readonly binary: boolean
   read(raw: Buffer, binary: boolean): Decoded
 }
 
 /** JSON in text messages. */
 export const jsonCodec: Codec = {
   subprotocol: 'peergate.v1.json',
-  binary: false,
-  write: (frame) => JSON.stringify(frame),
-  writeEntry: (entry, format) => entry.frame(keyOf('json', format), () => Buffer.from(jsonFrame(entry, format))),
+  write: (frame) => textFrame(JSON.stringify(frame)),
+  writeEntry: (entry, format) => entry.frame(keyOf('json', format), () => textFrame(jsonFrame(entry, format))),
   read: (raw, binary) => (binary ? notAFrame('This stream speaks JSON in text messages.') : decodeFrame(raw.toString())),
 }
 
@@ -43,8 +41,7 @@ const strict = { allowUndefined: false, allowInfinity: false, allowNaN: false, r
 /** CBOR (RFC 8949) in binary messages, with data as byte strings. */
 export const cborCodec: Codec = {
   subprotocol: 'peergate.v1.cbor',
-  binary: true,
-  write: (frame) => Buffer.from(encode(frame)),
+  write: (frame) => webSocketFrame(opcodes.binary, encode(frame)),
   writeEntry: (entry, { name }) => entry.frame(`cbor ${name ?? ''}`, () => cborFrame(entry, name)),
   read(raw, binary) {
     if (!binary) return notAFrame('This stream speaks CBOR in binary messages.')
@@ -74,6 +71,10 @@ function idLine(frame: ServerFrame): string {
   return frame.type === 'caught-up' ? `id: ${frame.cursor}\n` : ''
 }
 
+function textFrame(text: string): Buffer {
+  return webSocketFrame(opcodes.text, Buffer.from(text))
+}
+
 function keyOf(form: string, { encoding, name }: EntryFormat): string {
   return name === undefined ? `${form} ${encoding}` : `${form} ${encoding} ${name}`
 }
@@ -85,5 +86,5 @@ function jsonFrame(entry: Entry, { encoding, name }: EntryFormat): string {
 
 function cborFrame({ message, epoch }: Entry, name: string | undefined): Buffer {
   const { encoding: _, ...view } = messageView(message, epoch)
-  return Buffer.from(encode({ type: 'message', ...naming(name), message: { ...view, data: message.data } }))
+  return webSocketFrame(opcodes.binary, encode({ type: 'message', ...naming(name), message: { ...view, data: message.data } }))
 }

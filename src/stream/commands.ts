@@ -9,48 +9,52 @@ import { createSubscription, type Gaps, type Subscription } from './subscription
 
 type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Type }>
 
-/** What the frames of one client do. */
+/** What the frames of clients do. */
 export interface Commands {
   /**
    * Does what the frame asks and answers it. Resolves when the next frame may be taken; what need not hold up the next frame is in
    * `rest`. Rejects, here or there, with what the answer should say.
    */
-  take(frame: ClientFrame): Promise<{ rest?: Promise<void> }>
+  take(frame: ClientFrame, client: Client): Promise<{ rest?: Promise<void> }>
 }
 
-export interface CommandComponents extends Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher'> {
-  outlet: Outlet
-  /** The client's subscriptions by name, kept here. */
-  subscriptions: Map<string | undefined, Subscription>
+/** Whom a frame came from. */
+export interface Client {
+  readonly outlet: Outlet
+  /** By name, kept by the commands. */
+  readonly subscriptions: Map<string | undefined, Subscription>
   /** Called when a subscription has something to send. */
   onReady(): void
   /** Fires when the client is gone. */
-  signal: AbortSignal
+  readonly signal: AbortSignal
 }
+
+export type CommandComponents = Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher'>
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, publisher, outlet, subscriptions, onReady, signal } = components
+  const { hub, history, topics, publisher } = components
 
-  async function subscribe(frame: SubscribeFrame): Promise<void> {
+  async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
+    const { outlet, subscriptions } = client
     const name = frame.subscription
     const patterns = frame.topics ?? []
-    checkSubscribe(frame, patterns)
+    checkSubscribe(frame, patterns, subscriptions)
     const filter = topicFilter(patterns)
     for (const topic of filter.exact) await topics.ensureJoined(topic)
     const previous = subscriptions.get(name)
     const start = frame.after === undefined ? undefined : await history.resolve(frame.after, filter)
-    if (signal.aborted) return
+    if (client.signal.aborted) return
     const { seq: after, pruneCount: prunedSince, gaps } = start ? { ...start, gaps: new Map() } : goOn(previous)
     previous?.close()
     const { encoding = 'utf8', peers = false } = frame
     const subscription = createSubscription(
       { name, filter, encoding, peers, after, prunedSince, gaps, maxStepBytes: limits.maxSocketBufferBytes },
-      { hub, outlet, onReady },
+      { hub, outlet, onReady: () => client.onReady() },
     )
     subscriptions.set(name, subscription)
     outlet.send({ type: 'subscribed', ...answering(frame.id), ...naming(name), cursor: start?.cursor ?? formatCursor(hub.epoch, after) })
-    onReady()
+    client.onReady()
   }
 
   /** Where a subscription begins that names no position: where the one before it was, or at the end. */
@@ -59,7 +63,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     return { seq: previous.position, pruneCount: previous.prunedSince, gaps: previous.gaps }
   }
 
-  function checkSubscribe(frame: SubscribeFrame, patterns: string[]): void {
+  function checkSubscribe(frame: SubscribeFrame, patterns: string[], subscriptions: Client['subscriptions']): void {
     if (patterns.length === 0 && frame.peers !== true) {
       throw new InvalidRequest('A subscription names at least one topic or pattern in "topics", or asks for "peers".')
     }
@@ -71,7 +75,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     }
   }
 
-  function unsubscribe(frame: FrameOf<'unsubscribe'>): void {
+  function unsubscribe(frame: FrameOf<'unsubscribe'>, { outlet, subscriptions }: Client): void {
     const subscription = subscriptions.get(frame.subscription)
     if (subscription === undefined) throw new SubscriptionNotFound('There is no subscription of this name on this connection.')
     subscription.close()
@@ -79,7 +83,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     outlet.send({ type: 'unsubscribed', ...answering(frame.id), ...naming(frame.subscription) })
   }
 
-  async function publish(frame: FrameOf<'publish'>): Promise<{ rest: Promise<void> }> {
+  async function publish(frame: FrameOf<'publish'>, { outlet, signal }: Client): Promise<{ rest: Promise<void> }> {
     const { topic, idempotencyKey: key } = frame
     const data = decodeData(frame)
     const idempotency = key === undefined ? undefined : { scope: 'stream publish', key }
@@ -95,18 +99,18 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   return {
-    async take(frame) {
+    async take(frame, client) {
       switch (frame.type) {
         case 'subscribe':
-          await subscribe(frame)
+          await subscribe(frame, client)
           return {}
         case 'unsubscribe':
-          unsubscribe(frame)
+          unsubscribe(frame, client)
           return {}
         case 'publish':
-          return await publish(frame)
+          return await publish(frame, client)
         case 'ping':
-          outlet.send({ type: 'pong', ...answering(frame.id) })
+          client.outlet.send({ type: 'pong', ...answering(frame.id) })
           return {}
         default:
           return frame satisfies never

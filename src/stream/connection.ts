@@ -1,15 +1,19 @@
+import type { Socket } from 'node:net'
+import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { PeergateError, toPeergateError } from '../errors.ts'
+import type { Seq } from '../model/cursor.ts'
 import type { Encoding } from '../model/payload.ts'
+import type { Peer } from '../model/peer.ts'
 import type { CloseReason } from './close-codes.ts'
 import type { Codec } from './codec.ts'
-import { createCommands } from './commands.ts'
+import type { Client, Commands } from './commands.ts'
 import { answering, type ClientFrame, type FrameId, naming, type ServerFrame } from './frames.ts'
-import { createOutlet } from './outlet.ts'
-import { createPump } from './pump.ts'
-import type { ClientConnection, StreamComponents, StreamLimits } from './stream.ts'
+import { createOutlet, type Outlet } from './outlet.ts'
+import { createPump, type Pump } from './pump.ts'
+import type { ClientConnection, PeerNotice, StreamLimits } from './stream.ts'
 import type { Subscription } from './subscription.ts'
-import { createWebSocketSink } from './web-socket-sink.ts'
+import { createWebSocketSink, type WebSocketSink } from './web-socket-sink.ts'
 
 /** A client's stream: takes its frames one after another, and sends for its subscriptions. */
 export interface Connection extends ClientConnection {
@@ -29,126 +33,179 @@ export interface ConnectionInit {
   query: QuerySubscription
 }
 
-export interface ConnectionComponents extends StreamComponents {
+export interface ConnectionComponents {
   socket: WebSocket
+  /** What the WebSocket stands on. */
+  wire: Socket
   codec: Codec
+  commands: Commands
+  log: Logger
   onClose(): void
 }
 
 export function createConnection(init: ConnectionInit, components: ConnectionComponents): Connection {
-  const { limits } = init
-  const { socket, codec, log } = components
-  const subscriptions = new Map<string | undefined, Subscription>()
-  const gone = new AbortController()
-  const sink = createWebSocketSink({ socket, binary: codec.binary })
-  const outlet = createOutlet(limits, { sink, writer: codec, onDrain })
-  const pump = createPump({ sources: () => subscriptions.values(), outlet, onError: giveUp })
-  const commands = createCommands({ limits }, { ...components, outlet, subscriptions, onReady: pump.run, signal: gone.signal })
-  /** The frames are taken in turn. */
-  let turn: Promise<void> = Promise.resolve()
-  let pending = 0
-  let onIdle: (() => void) | undefined
-  let draining = false
-  let lastHeard = performance.now()
+  return new WebSocketClient(init, components)
+}
 
-  function onDrain(): void {
-    steer()
-    pump.run()
+class WebSocketClient implements Connection, Client {
+  readonly outlet: Outlet
+  readonly subscriptions = new Map<string | undefined, Subscription>()
+  readonly #limits: StreamLimits
+  readonly #components: ConnectionComponents
+  readonly #sink: WebSocketSink
+  readonly #pump: Pump
+  /** Made when somebody asks; most clients only listen. */
+  #gone: AbortController | undefined
+  /** The frames are taken in turn. */
+  #turn: Promise<void> | undefined
+  #pending = 0
+  #onIdle: (() => void) | undefined
+  #draining = false
+  #lastHeard = performance.now()
+
+  constructor({ limits, welcome, query }: ConnectionInit, components: ConnectionComponents) {
+    const { socket, codec, log } = components
+    this.#limits = limits
+    this.#components = components
+    this.#sink = createWebSocketSink(components)
+    this.outlet = createOutlet(limits, { sink: this.#sink, writer: codec, onDrain: () => this.#onDrain() })
+    this.#pump = createPump({ sources: this.subscriptions, outlet: this.outlet, onError: (error) => this.#giveUp(error) })
+    socket.on('message', (raw: Buffer, binary) => this.#onMessage(raw, binary))
+    socket.on('pong', () => {
+      this.#lastHeard = performance.now()
+    })
+    // ws closes by itself after an error (a frame over the limit: 1009), so there is nothing to do but to note it.
+    socket.on('error', (err) => log.debug({ err }, 'a stream socket failed'))
+    socket.once('close', () => this.#onClose())
+    this.outlet.send(welcome)
+    if (query.topics.length > 0) this.#enqueue({ type: 'subscribe', ...query })
+  }
+
+  get signal(): AbortSignal {
+    this.#gone ??= new AbortController()
+    if (this.#isGone) this.#gone.abort()
+    return this.#gone.signal
+  }
+
+  onReady(): void {
+    this.#pump.run()
+  }
+
+  beat(now: number): void {
+    const { socket } = this.#components
+    if (this.outlet.blockedSince !== undefined) {
+      if (now - this.outlet.blockedSince >= this.#limits.slowClientMs) this.close('tooSlow')
+      return
+    }
+    if (now - this.#lastHeard > 2 * this.#limits.heartbeatMs) {
+      this.close('noPong')
+      return
+    }
+    socket.ping()
+    for (const subscription of this.subscriptions.values()) subscription.reportProgress()
+  }
+
+  notifyPeer(event: PeerNotice, peer: Peer): void {
+    // A notice, not a message: a client that can't take it now does without.
+    if (!this.outlet.writable) return
+    for (const { name, peers } of this.subscriptions.values()) {
+      if (peers) this.outlet.send({ type: 'peer', event, ...naming(name), peer })
+    }
+  }
+
+  positions(): Seq[] {
+    return Array.from(this.subscriptions.values(), ({ position }) => position)
+  }
+
+  async drain(retryAfterMs: number): Promise<void> {
+    const { socket } = this.#components
+    if (this.#isGone) return
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    this.outlet.send({ type: 'closing', reason: 'draining', retryAfterMs })
+    this.#draining = true
+    if (this.#pending > 0)
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve
+      })
+    this.close('draining')
+    await closed
+  }
+
+  close(reason: CloseReason): void {
+    this.#sink.close(reason)
+  }
+
+  get #isGone(): boolean {
+    const { socket } = this.#components
+    return socket.readyState === socket.CLOSED
+  }
+
+  #onClose(): void {
+    this.#gone?.abort()
+    for (const subscription of this.subscriptions.values()) subscription.close()
+    this.subscriptions.clear()
+    this.#components.onClose()
+  }
+
+  #onDrain(): void {
+    this.#steer()
+    this.#pump.run()
   }
 
   /** Reads from the socket only while the client takes its answers and does not run ahead of them. */
-  function steer(): void {
-    if (pending >= limits.maxPendingFrames || outlet.blockedSince !== undefined) socket.pause()
+  #steer(): void {
+    const { socket } = this.#components
+    if (this.#pending >= this.#limits.maxPendingFrames || this.outlet.blockedSince !== undefined) socket.pause()
     else if (socket.isPaused) socket.resume()
   }
 
-  function onMessage(raw: Buffer, binary: boolean): void {
-    lastHeard = performance.now()
-    if (draining) return
-    const decoded = codec.read(raw, binary)
-    if (decoded.kind === 'frame') enqueue(decoded.frame)
-    else answerError(decoded.error, decoded.kind === 'refused' ? decoded.id : undefined)
-    if (decoded.kind === 'bad') sink.close('badFrame')
-    steer()
+  #onMessage(raw: Buffer, binary: boolean): void {
+    this.#lastHeard = performance.now()
+    if (this.#draining) return
+    const decoded = this.#components.codec.read(raw, binary)
+    if (decoded.kind === 'frame') this.#enqueue(decoded.frame)
+    else this.#answerError(decoded.error, decoded.kind === 'refused' ? decoded.id : undefined)
+    if (decoded.kind === 'bad') this.close('badFrame')
+    this.#steer()
   }
 
-  function enqueue(frame: ClientFrame): void {
-    pending++
-    turn = turn.then(async () => {
-      try {
-        const { rest } = await commands.take(frame)
-        if (rest === undefined) settle()
-        else rest.catch((error: unknown) => answerError(error, frame.id)).finally(settle)
-      } catch (error) {
-        answerError(error, frame.id, 'subscription' in frame ? frame.subscription : undefined)
-        settle()
-      }
+  #enqueue(frame: ClientFrame): void {
+    this.#pending++
+    const taken = this.#turn === undefined ? this.#take(frame) : this.#turn.then(() => this.#take(frame))
+    this.#turn = taken
+    void taken.then(() => {
+      if (this.#turn === taken) this.#turn = undefined
     })
   }
 
-  function settle(): void {
-    pending--
-    steer()
-    if (pending === 0) onIdle?.()
+  async #take(frame: ClientFrame): Promise<void> {
+    try {
+      const { rest } = await this.#components.commands.take(frame, this)
+      if (rest === undefined) this.#settle()
+      else rest.catch((error: unknown) => this.#answerError(error, frame.id)).finally(() => this.#settle())
+    } catch (error) {
+      this.#answerError(error, frame.id, 'subscription' in frame ? frame.subscription : undefined)
+      this.#settle()
+    }
   }
 
-  function answerError(error: unknown, id?: FrameId, subscription?: string): void {
+  #settle(): void {
+    this.#pending--
+    this.#steer()
+    if (this.#pending === 0) this.#onIdle?.()
+  }
+
+  #answerError(error: unknown, id?: FrameId, subscription?: string): void {
     const problem = toPeergateError(error)
-    if (!(error instanceof PeergateError) && !gone.signal.aborted) log.error({ err: error }, 'a stream request failed')
-    outlet.send(errorFrame(problem, id, subscription))
+    if (!(error instanceof PeergateError) && !this.#isGone) this.#components.log.error({ err: error }, 'a stream request failed')
+    this.outlet.send(errorFrame(problem, id, subscription))
   }
 
   /** The database could not be read: the client comes back and resumes where it was. */
-  function giveUp(error: unknown): void {
-    if (gone.signal.aborted) return
-    answerError(error)
-    sink.close('interrupted')
-  }
-
-  socket.on('message', onMessage)
-  socket.on('pong', () => {
-    lastHeard = performance.now()
-  })
-  // ws closes by itself after an error (a frame over the limit: 1009), so there is nothing to do but to note it.
-  socket.on('error', (err) => log.debug({ err }, 'a stream socket failed'))
-  socket.once('close', () => {
-    gone.abort()
-    for (const subscription of subscriptions.values()) subscription.close()
-    subscriptions.clear()
-    components.onClose()
-  })
-  outlet.send(init.welcome)
-  if (init.query.topics.length > 0) enqueue({ type: 'subscribe', ...init.query })
-
-  return {
-    beat(now) {
-      if (outlet.blockedSince !== undefined) {
-        if (now - outlet.blockedSince >= limits.slowClientMs) sink.close('tooSlow')
-        return
-      }
-      if (now - lastHeard > 2 * limits.heartbeatMs) return sink.close('noPong')
-      socket.ping()
-      for (const subscription of subscriptions.values()) subscription.reportProgress()
-    },
-    notifyPeer(event, peer) {
-      // A notice, not a message: a client that can't take it now does without.
-      if (!outlet.writable) return
-      for (const { name, peers } of subscriptions.values()) if (peers) outlet.send({ type: 'peer', event, ...naming(name), peer })
-    },
-    positions: () => Array.from(subscriptions.values(), ({ position }) => position),
-    async drain(retryAfterMs) {
-      if (socket.readyState === socket.CLOSED) return
-      const closed = new Promise((resolve) => socket.once('close', resolve))
-      outlet.send({ type: 'closing', reason: 'draining', retryAfterMs })
-      draining = true
-      if (pending > 0)
-        await new Promise<void>((resolve) => {
-          onIdle = resolve
-        })
-      sink.close('draining')
-      await closed
-    },
-    close: sink.close,
+  #giveUp(error: unknown): void {
+    if (this.#isGone) return
+    this.#answerError(error)
+    this.close('interrupted')
   }
 }
 

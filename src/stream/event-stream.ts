@@ -80,7 +80,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     },
     { hub, outlet, onReady: () => pump.run() },
   )
-  const pump = createPump({ sources: () => [subscription], outlet, onError: giveUp })
+  const pump = createPump({ sources: [subscription], outlet, onError: giveUp })
 
   /** The database could not be read: the client comes back and resumes where it was. */
   function giveUp(err: unknown): void {
@@ -135,5 +135,7 @@ function createResponseSink(response: ServerResponse): Sink {
     },
     write: (frame, written) => response.write(frame, () => written?.()),
     whenWritten: (written) => response.write(':\n\n', () => written()),
+    cork: () => response.cork(),
+    uncork: () => response.uncork(),
   }
 }

@@ -13,6 +13,8 @@ export interface Outlet {
   readonly blockedSince: number | undefined
   send(frame: ServerFrame): void
   sendEntry(entry: Entry, format: EntryFormat): void
+  /** Has what `send` sends go out as one write. */
+  together(send: () => void): void
 }
 
 /** What an outlet writes to: a socket with a buffer of its own. */
@@ -23,44 +25,79 @@ export interface Sink {
   write(frame: Buffer | string, written?: () => void): void
   /** Calls when everything written before has left the buffer. */
   whenWritten(written: () => void): void
+  /** Between the two, what is written is collected. */
+  cork(): void
+  uncork(): void
 }
 
-export function createOutlet(
-  init: { maxSocketBufferBytes: number },
-  components: { sink: Sink; writer: FrameWriter; onDrain(): void },
-): Outlet {
-  const { sink, writer, onDrain } = components
-  let blockedSince: number | undefined
+export interface OutletComponents {
+  sink: Sink
+  writer: FrameWriter
+  /** Called when a full outlet is writable again. */
+  onDrain(): void
+}
 
-  function drained(): void {
-    if (blockedSince === undefined) return
-    if (sink.bufferedBytes > init.maxSocketBufferBytes / 2 && sink.isOpen) {
-      // Some other frame is still on its way.
-      sink.whenWritten(drained)
-      return
-    }
-    blockedSince = undefined
-    onDrain()
+export function createOutlet(init: { maxSocketBufferBytes: number }, components: OutletComponents): Outlet {
+  return new BoundedOutlet(init.maxSocketBufferBytes, components)
+}
+
+// A class, like everything here of which every client has one: an object literal with accessors costs some hundred bytes, and is slow.
+class BoundedOutlet implements Outlet {
+  readonly #maxBytes: number
+  readonly #components: OutletComponents
+  #blockedSince: number | undefined
+
+  constructor(maxBytes: number, components: OutletComponents) {
+    this.#maxBytes = maxBytes
+    this.#components = components
   }
 
-  function write(frame: Buffer | string): void {
+  get writable(): boolean {
+    return this.#blockedSince === undefined && this.#components.sink.isOpen
+  }
+
+  get blockedSince(): number | undefined {
+    return this.#blockedSince
+  }
+
+  send(frame: ServerFrame): void {
+    this.#write(this.#components.writer.write(frame))
+  }
+
+  sendEntry(entry: Entry, format: EntryFormat): void {
+    this.#write(this.#components.writer.writeEntry(entry, format))
+  }
+
+  together(send: () => void): void {
+    const { sink } = this.#components
+    sink.cork()
+    try {
+      send()
+    } finally {
+      sink.uncork()
+    }
+  }
+
+  #write(frame: Buffer | string): void {
+    const { sink } = this.#components
     if (!sink.isOpen) return
-    if (blockedSince === undefined && sink.bufferedBytes + frame.length > init.maxSocketBufferBytes) {
-      blockedSince = performance.now()
-      sink.write(frame, drained)
+    if (this.#blockedSince === undefined && sink.bufferedBytes + frame.length > this.#maxBytes) {
+      this.#blockedSince = performance.now()
+      sink.write(frame, () => this.#drained())
     } else {
       sink.write(frame)
     }
   }
 
-  return {
-    get writable() {
-      return blockedSince === undefined && sink.isOpen
-    },
-    get blockedSince() {
-      return blockedSince
-    },
-    send: (frame) => write(writer.write(frame)),
-    sendEntry: (entry, format) => write(writer.writeEntry(entry, format)),
+  #drained(): void {
+    const { sink, onDrain } = this.#components
+    if (this.#blockedSince === undefined) return
+    if (sink.bufferedBytes > this.#maxBytes / 2 && sink.isOpen) {
+      // Some other frame is still on its way.
+      sink.whenWritten(() => this.#drained())
+      return
+    }
+    this.#blockedSince = undefined
+    onDrain()
   }
 }

@@ -11,63 +11,70 @@ export interface Pump {
   run(): void
 }
 
+export interface PumpComponents {
+  /** Asked anew for each round. */
+  sources: { values(): Iterator<Source> & Iterable<Source> }
+  outlet: { readonly writable: boolean }
+  onError(error: unknown): void
+}
+
 /**
  * Sends for several sources in turn, a step each, while the outlet is writable. Never two steps at once; it stops by itself when nothing
  * is ready or the outlet is full, and `run` sets it going again. A source that has more to send than a step lets everything else in the
  * process have its turn first: a client that takes as fast as it is sent would else hold up all others.
  */
-export function createPump(components: {
-  sources(): Iterable<Source>
-  outlet: { readonly writable: boolean }
-  onError(error: unknown): void
-}): Pump {
-  const { sources, outlet, onError } = components
-  let running = false
+export function createPump(components: PumpComponents): Pump {
+  return new RoundPump(components)
+}
+
+class RoundPump implements Pump {
+  readonly #components: PumpComponents
+  #running = false
   /** Where the round is; a full outlet ends no round, so that the first source can't keep the others waiting. */
-  let round = begin()
+  #round: Iterator<Source> | undefined
+
+  constructor(components: PumpComponents) {
+    this.#components = components
+  }
+
+  run(): void {
+    if (this.#running) return
+    this.#running = true
+    this.#proceed()
+  }
 
   /** Goes on with the round: a step of each ready source, then the next round. */
-  function proceed(): void {
+  #proceed(): void {
+    const { sources, outlet } = this.#components
     try {
       while (outlet.writable) {
-        const next = round.next()
+        this.#round ??= sources.values()
+        const next = this.#round.next()
         if (next.done === true) {
-          round = begin()
-          if (!hasReady(sources())) break
-          later(nextTurn())
+          this.#round = undefined
+          if (!hasReady(sources.values())) break
+          this.#later(nextTurn())
           return
         }
         const step = next.value.ready ? next.value.advance() : undefined
         if (step === undefined) continue
         // What the store answers may be there at once: waiting for it alone would let nobody else in.
-        later(step.then(() => nextTurn()))
+        this.#later(step.then(() => nextTurn()))
         return
       }
-      running = false
+      this.#running = false
     } catch (error) {
-      fail(error)
+      this.#fail(error)
     }
   }
 
-  function later(wait: Promise<void>): void {
-    wait.then(proceed).catch(fail)
+  #later(wait: Promise<void>): void {
+    wait.then(() => this.#proceed()).catch((error: unknown) => this.#fail(error))
   }
 
-  function begin(): Iterator<Source> {
-    return sources()[Symbol.iterator]()
-  }
-
-  function fail(error: unknown): void {
-    running = false
-    onError(error)
-  }
-
-  return {
-    run() {
-      if (running) return
-      running = true
-      proceed()
-    },
+  #fail(error: unknown): void {
+    this.#running = false
+    this.#components.onError(error)
   }
 }
 

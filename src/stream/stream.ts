@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { ConnectionLimit, Draining } from '../errors.ts'
@@ -6,6 +7,7 @@ import { formatCursor, type Seq } from '../model/cursor.ts'
 import type { Peer } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
 import type { Codec } from './codec.ts'
+import { createCommands } from './commands.ts'
 import { createConnection, type QuerySubscription } from './connection.ts'
 import { createEventStream, type EventQuery, startEvents } from './event-stream.ts'
 import type { Hub } from './hub.ts'
@@ -20,7 +22,7 @@ export interface Stream {
    */
   admit(): void
   /** Takes over a socket whose upgrade is done; must be called in the same tick. */
-  accept(socket: WebSocket, codec: Codec, query: QuerySubscription): void
+  accept(socket: WebSocket, wire: Socket, codec: Codec, query: QuerySubscription): void
   /**
    * Sends server-sent events as the body of an answer, which `open` begins once nothing can be refused any more.
    * @throws InvalidCursor, TopicLimit, StoreUnavailable, and what `admit` throws
@@ -85,7 +87,8 @@ const reconnectSpreadMs = 5_000
 
 export function createStream(init: { limits: StreamLimits }, components: StreamComponents): Stream {
   const { limits } = init
-  const { hub, peers, identity } = components
+  const { hub, peers, identity, log } = components
+  const commands = createCommands(init, components)
   const connections = new Set<ClientConnection>()
   let heartbeat: NodeJS.Timeout | undefined
   let unwatch: (() => void) | undefined
@@ -127,7 +130,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
       )
       connections.add(client)
     },
-    accept(socket, codec, query) {
+    accept(socket, wire, codec, query) {
       const connection = createConnection(
         {
           limits,
@@ -145,7 +148,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
             },
           },
         },
-        { ...components, socket, codec, onClose: () => connections.delete(connection) },
+        { socket, wire, codec, commands, log, onClose: () => connections.delete(connection) },
       )
       if (stopping !== undefined) connection.close('draining')
       else if (connections.size >= limits.maxStreamConnections) connection.close('connectionCap')

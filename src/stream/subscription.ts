@@ -2,6 +2,7 @@ import type { Seq } from '../model/cursor.ts'
 import { formatCursor } from '../model/cursor.ts'
 import type { Encoding } from '../model/payload.ts'
 import { matchesTopic, type TopicFilter } from '../model/topic.ts'
+import { naming } from './frames.ts'
 import type { Hub, HubStep, Prunes } from './hub.ts'
 import type { Outlet } from './outlet.ts'
 
@@ -49,79 +50,131 @@ export interface SubscriptionComponents {
 }
 
 export function createSubscription(init: SubscriptionInit, components: SubscriptionComponents): Subscription {
-  const { name, filter, encoding } = init
-  const { hub, outlet } = components
-  const naming = name === undefined ? {} : { subscription: name }
-  let position = init.after
-  let ready = true
-  let caughtUp = false
-  let closed = false
-  let { prunedSince } = init
-  const gaps = new Map([...init.gaps].filter(([topic]) => matchesTopic(filter, topic)))
+  return new Reader(init, components)
+}
 
-  const unfollow = hub.follow(filter, (first) => {
-    if (ready) return
-    // It had read everything, so nothing below the message that woke it concerns it.
-    position = Math.max(position, first - 1)
-    ready = true
-    components.onReady()
-  })
+const noGaps: Gaps = new Map()
 
-  function deliver(step: HubStep): void {
-    if (closed) return
-    if (step.prunes !== undefined) noteGaps(step.prunes)
-    for (const entry of step.entries) {
-      if (gaps.size > 0) announceGaps(entry.message.seq - 1)
-      outlet.sendEntry(entry, { encoding, name })
-    }
-    if (gaps.size > 0) announceGaps(step.scanned)
-    position = step.scanned
-    if (position < hub.tip) return
-    ready = false
-    if (caughtUp) return
-    caughtUp = true
-    outlet.send({ type: 'caught-up', ...naming, cursor: formatCursor(hub.epoch, position) })
+class Reader implements Subscription {
+  readonly #init: SubscriptionInit
+  readonly #components: SubscriptionComponents
+  readonly #unfollow: () => void
+  #position: Seq
+  #prunedSince: number
+  #gaps: Map<string, { from: Seq; to: Seq }> | undefined
+  #ready = true
+  #caughtUp = false
+  #closed = false
+
+  constructor(init: SubscriptionInit, components: SubscriptionComponents) {
+    this.#init = init
+    this.#components = components
+    this.#position = init.after
+    this.#prunedSince = init.prunedSince
+    const gaps = [...init.gaps].filter(([topic]) => matchesTopic(init.filter, topic))
+    if (gaps.length > 0) this.#gaps = new Map(gaps)
+    this.#unfollow = components.hub.follow(init.filter, (first) => this.#wake(first))
   }
 
-  function noteGaps(prunes: Prunes): void {
-    prunedSince = Math.max(prunedSince, prunes.count)
-    for (const { topic, through } of prunes.topics) gaps.set(topic, { from: gaps.get(topic)?.from ?? position, to: through })
+  get name(): string | undefined {
+    return this.#init.name
+  }
+
+  get peers(): boolean {
+    return this.#init.peers
+  }
+
+  get prunedSince(): number {
+    return this.#prunedSince
+  }
+
+  get gaps(): Gaps {
+    return this.#gaps ?? noGaps
+  }
+
+  get position(): Seq {
+    return this.#ready ? this.#position : Math.max(this.#position, this.#components.hub.tip)
+  }
+
+  get ready(): boolean {
+    return this.#ready && !this.#closed
+  }
+
+  advance(): void | Promise<void> {
+    const { filter, maxStepBytes } = this.#init
+    const step = this.#components.hub.read(this.#position, filter, maxStepBytes, this.#prunedSince)
+    return step instanceof Promise ? step.then((read) => this.#deliver(read)) : this.#deliver(step)
+  }
+
+  reportProgress(): void {
+    const { hub, outlet } = this.#components
+    if (this.#ready) return
+    this.#position = Math.max(this.#position, hub.tip)
+    outlet.send({ type: 'progress', ...naming(this.name), cursor: formatCursor(hub.epoch, this.#position) })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#unfollow()
+  }
+
+  #wake(first: Seq): void {
+    if (this.#ready) return
+    // It had read everything, so nothing below the message that woke it concerns it.
+    this.#position = Math.max(this.#position, first - 1)
+    this.#ready = true
+    this.#components.onReady()
+  }
+
+  #deliver(step: HubStep): void {
+    if (this.#closed) return
+    const [only, another] = step.entries
+    if (only !== undefined && another === undefined && this.#caughtUp && this.#gaps === undefined && step.prunes === undefined) {
+      // One frame alone, as most of the time, needs no collecting.
+      this.#components.outlet.sendEntry(only, this.#init)
+      this.#advanceTo(step.scanned)
+    } else {
+      this.#components.outlet.together(() => this.#send(step))
+    }
+  }
+
+  #send(step: HubStep): void {
+    const { outlet } = this.#components
+    if (step.prunes !== undefined) this.#noteGaps(step.prunes)
+    for (const entry of step.entries) {
+      this.#announceGaps(entry.message.seq - 1)
+      outlet.sendEntry(entry, this.#init)
+    }
+    this.#announceGaps(step.scanned)
+    this.#advanceTo(step.scanned)
+  }
+
+  #advanceTo(scanned: Seq): void {
+    const { hub, outlet } = this.#components
+    this.#position = scanned
+    if (scanned < hub.tip) return
+    this.#ready = false
+    if (this.#caughtUp) return
+    this.#caughtUp = true
+    outlet.send({ type: 'caught-up', ...naming(this.name), cursor: formatCursor(hub.epoch, scanned) })
+  }
+
+  #noteGaps(prunes: Prunes): void {
+    this.#prunedSince = Math.max(this.#prunedSince, prunes.count)
+    for (const { topic, through } of prunes.topics) {
+      this.#gaps ??= new Map()
+      this.#gaps.set(topic, { from: this.#gaps.get(topic)?.from ?? this.#position, to: through })
+    }
   }
 
   /** Those that end up to a position. */
-  function announceGaps(through: Seq): void {
-    for (const [topic, { from, to }] of gaps) {
+  #announceGaps(through: Seq): void {
+    const { hub, outlet } = this.#components
+    for (const [topic, { from, to }] of this.#gaps ?? noGaps) {
       if (to > through) continue
-      gaps.delete(topic)
-      outlet.send({ type: 'gap', ...naming, topic, from: formatCursor(hub.epoch, from), to: formatCursor(hub.epoch, to) })
+      this.#gaps?.delete(topic)
+      outlet.send({ type: 'gap', ...naming(this.name), topic, from: formatCursor(hub.epoch, from), to: formatCursor(hub.epoch, to) })
     }
-  }
-
-  return {
-    name,
-    peers: init.peers,
-    get prunedSince() {
-      return prunedSince
-    },
-    gaps,
-    get position() {
-      return ready ? position : Math.max(position, hub.tip)
-    },
-    get ready() {
-      return ready && !closed
-    },
-    advance() {
-      const step = hub.read(position, filter, init.maxStepBytes, prunedSince)
-      return step instanceof Promise ? step.then(deliver) : deliver(step)
-    },
-    reportProgress() {
-      if (ready) return
-      position = Math.max(position, hub.tip)
-      outlet.send({ type: 'progress', ...naming, cursor: formatCursor(hub.epoch, position) })
-    },
-    close() {
-      closed = true
-      unfollow()
-    },
+    if (this.#gaps?.size === 0) this.#gaps = undefined
   }
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import { type CloseReason, closeCodes } from './close-codes.ts'
 import type { Sink } from './outlet.ts'
@@ -9,23 +10,54 @@ export interface WebSocketSink extends Sink {
   close(reason: CloseReason): void
 }
 
-export function createWebSocketSink({ socket, binary }: { socket: WebSocket; binary: boolean }): WebSocketSink {
-  return {
-    get isOpen() {
-      return socket.readyState === socket.OPEN
-    },
-    get bufferedBytes() {
-      return socket.bufferedAmount
-    },
-    write: (frame, written) => socket.send(frame, { binary }, written),
+/**
+ * Writes whole frames to the connection below the WebSocket. Its library does the same at once with what it has to send by itself
+ * (pings, pongs, the close), as long as nothing is compressed: so nothing is ever between two parts of a frame.
+ */
+export function createWebSocketSink(components: { socket: WebSocket; wire: Socket }): WebSocketSink {
+  return new WireSink(components)
+}
+
+class WireSink implements WebSocketSink {
+  readonly #socket: WebSocket
+  readonly #wire: Socket
+
+  constructor({ socket, wire }: { socket: WebSocket; wire: Socket }) {
+    this.#socket = socket
+    this.#wire = wire
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN
+  }
+
+  get bufferedBytes(): number {
+    return this.#wire.writableLength
+  }
+
+  write(frame: Buffer | string, written?: () => void): void {
+    this.#wire.write(frame, written)
+  }
+
+  whenWritten(written: () => void): void {
     // An empty ping behind everything else tells when it has left.
-    whenWritten: (written) => socket.ping(undefined, undefined, written),
-    close(reason) {
-      if (socket.readyState === socket.CLOSED || socket.readyState === socket.CLOSING) return
-      const { code, reason: text } = closeCodes[reason]
-      socket.close(code, text)
-      const cut = setTimeout(() => socket.terminate(), closeGraceMs)
-      socket.once('close', () => clearTimeout(cut))
-    },
+    this.#socket.ping(undefined, undefined, written)
+  }
+
+  cork(): void {
+    this.#wire.cork()
+  }
+
+  uncork(): void {
+    this.#wire.uncork()
+  }
+
+  close(reason: CloseReason): void {
+    const socket = this.#socket
+    if (socket.readyState === socket.CLOSED || socket.readyState === socket.CLOSING) return
+    const { code, reason: text } = closeCodes[reason]
+    socket.close(code, text)
+    const cut = setTimeout(() => socket.terminate(), closeGraceMs)
+    socket.once('close', () => clearTimeout(cut))
   }
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import request, { type Response } from 'supertest'
 import { onTestFinished } from 'vitest'
@@ -66,7 +67,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const accepted: AppForTest['accepted'] = []
   const stream = {
     admit: () => undefined,
-    accept: (socket: WebSocket, _codec: Codec, query: QuerySubscription) => void accepted.push({ socket, query }),
+    accept: (socket: WebSocket, _wire: Socket, _codec: Codec, query: QuerySubscription) => void accepted.push({ socket, query }),
     acceptEvents: async () => {
       throw new Draining('no events here')
     },

@@ -22,7 +22,7 @@ function noError(error: unknown): void {
 test('gives every ready source a step in turn', async () => {
   const turns: string[] = []
   const sources = [source('a', 3, turns), source('b', 1, turns), source('c', 2, turns)]
-  createPump({ sources: () => sources, outlet: { writable: true }, onError: noError }).run()
+  createPump({ sources, outlet: { writable: true }, onError: noError }).run()
   await expect.poll(() => turns.join('')).toBe('abcaca')
 })
 
@@ -34,7 +34,7 @@ test('stops while the outlet is full and goes on where it was', async () => {
       outlet.writable = turns.length < 2
     }),
   ]
-  const pump = createPump({ sources: () => sources, outlet, onError: noError })
+  const pump = createPump({ sources, outlet, onError: noError })
   pump.run()
   await expect.poll(() => turns.length).toBe(2)
   outlet.writable = true
@@ -49,7 +49,7 @@ test('gives each its step however often the outlet is full in between', async ()
     outlet.writable = false
   }
   const sources = [source('a', 4, turns, full), source('b', 2, turns, full), source('c', 2, turns, full)]
-  const pump = createPump({ sources: () => sources, outlet, onError: noError })
+  const pump = createPump({ sources, outlet, onError: noError })
   for (let drains = 0; drains < 8; drains++) {
     outlet.writable = true
     pump.run()
@@ -62,7 +62,7 @@ test('never takes two steps at once while the store is asked', async () => {
   const turns: string[] = []
   const answers: Array<() => void> = []
   const sources = [source('a', 2, turns, () => new Promise<void>((resolve) => answers.push(resolve)))]
-  const pump = createPump({ sources: () => sources, outlet: { writable: true }, onError: noError })
+  const pump = createPump({ sources, outlet: { writable: true }, onError: noError })
   pump.run()
   pump.run()
   expect(turns).toHaveLength(1)
@@ -76,7 +76,7 @@ test.each([
 ])('lets others have their turn between two steps of what %s', async (_, step) => {
   const turns: string[] = []
   const sources = [source('a', 50, turns, step)]
-  createPump({ sources: () => sources, outlet: { writable: true }, onError: noError }).run()
+  createPump({ sources, outlet: { writable: true }, onError: noError }).run()
   for (let other = 0; turns.length < 50; other++) {
     expect(turns.length).toBeLessThanOrEqual(2 * other + 2)
     await new Promise((resolve) => setImmediate(resolve))
@@ -87,7 +87,7 @@ test('reports a step that failed, and can be run again', async () => {
   const turns: string[] = []
   const errors: unknown[] = []
   const sources = [source('a', 2, turns, () => Promise.reject(new Error('no store')))]
-  const pump = createPump({ sources: () => sources, outlet: { writable: true }, onError: (error) => errors.push(error) })
+  const pump = createPump({ sources, outlet: { writable: true }, onError: (error) => errors.push(error) })
   pump.run()
   await expect.poll(() => errors.length).toBe(1)
   pump.run()

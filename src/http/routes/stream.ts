@@ -50,13 +50,17 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
       if (!request.ws) return
       checkHandshake(request, reply)
       stream.admit()
+      // The answer is not used any more; on the socket it would keep the whole request for as long as the stream lasts.
+      reply.raw.detachSocket(request.raw.socket)
     },
     handler: async (_request, reply) => {
       throw upgradeRequired(reply)
     },
-    wsHandler: (socket, { query }) => {
+    wsHandler: (socket, { query, raw }) => {
+      // So would this listener of the plugin.
+      socket.removeAllListeners('error')
       const codec = codecs.find(({ subprotocol }) => subprotocol === socket.protocol) ?? jsonCodec
-      stream.accept(socket, codec, { topics: query.topic ?? [], after: query.after, encoding: query.encoding })
+      stream.accept(socket, raw.socket, codec, { topics: query.topic ?? [], after: query.after, encoding: query.encoding })
     },
   })
 

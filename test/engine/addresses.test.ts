@@ -1,7 +1,8 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { addressProblem, endpointOf, libp2pAddressProblem, withoutPeerId } from '../../src/engine/libp2p/addresses.ts'
+import { endpointOf, withoutPeerId } from '../../src/engine/endpoint.ts'
+import { addressProblem, libp2pAddressProblem } from '../../src/engine/libp2p/addresses.ts'
 
 const peerId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
 const other = '12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu'

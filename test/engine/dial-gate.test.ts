@@ -1,8 +1,8 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { AddressNotReached, createDialGate, type DialAttempt, type DialTarget, type LookUp } from '../../src/engine/dial-gate.ts'
 import { createDialPolicy } from '../../src/engine/dial-policy.ts'
-import { AddressNotReached, createDialGate, type DialAttempt, type DialTarget, type LookUp } from '../../src/engine/libp2p/dial-gate.ts'
 import type { AddressSource } from '../../src/model/peer.ts'
 
 const peer = '/p2p/12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'

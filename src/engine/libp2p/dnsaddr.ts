@@ -1,7 +1,7 @@
 import type { MultiaddrResolver } from '@libp2p/interface'
 import { dnsaddrResolver } from 'libp2p'
 import type { DialPolicy } from '../dial-policy.ts'
-import { withoutPeerId } from './addresses.ts'
+import { withoutPeerId } from '../endpoint.ts'
 
 /** Addresses that are taken from one dnsaddr record: as many as libp2p dials of one peer. */
 const maxAddresses = 25

@@ -8,17 +8,19 @@ import type { Limits } from '../../limits.ts'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import { createMessageSigner } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/store.ts'
+import { createDialDiscovered } from '../dial-discovered.ts'
+import { dialError } from '../dial-errors.ts'
 import { createDialPolicy } from '../dial-policy.ts'
+import { withoutPeerId } from '../endpoint.ts'
 import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
-import { addressProblem, relayOf, withoutPeerId } from './addresses.ts'
-import { createDialDiscovered } from './dial-discovered.ts'
-import { dialError } from './dial-errors.ts'
+import { createInboundGate } from '../inbound-gate.ts'
+import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
+import { addressProblem, relayOf } from './addresses.ts'
 import { createGater } from './gater.ts'
 import { gossipInternals } from './gossip-internals.ts'
 import { createGossipLinks, type GossipLinks } from './gossip-links.ts'
 import { topicScoreParams } from './gossip-options.ts'
-import { createInboundGate } from './inbound.ts'
-import { createKeepConnected, type KeptPeer } from './keep-connected.ts'
+import { judgeGossip } from './inbound.ts'
 import { createLinks } from './links.ts'
 import { createNode, type Node } from './node.ts'
 import { pingOver } from './ping.ts'
@@ -177,7 +179,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const { pubsub } = node.services
     const internals = gossipInternals(pubsub)
     // One validator for every topic, those that are not subscribed to among them: nothing is taken in that nobody asked for.
-    pubsub.topicValidators.get = () => (_peer, message) => inboundGate.judge(message)
+    pubsub.topicValidators.get = () => (_peer, message) => judgeGossip(inboundGate, message)
     const gossip = createGossipLinks({
       pubsub,
       internals,

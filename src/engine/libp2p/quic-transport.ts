@@ -1,9 +1,9 @@
 import { type QuicComponents, quic } from '@chainsafe/libp2p-quic'
 import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { endpointOf } from './addresses.ts'
+import { atIp, type DialGate } from '../dial-gate.ts'
+import { endpointOf } from '../endpoint.ts'
 import { boundMuxer, type StreamLimits } from './bounded-muxer.ts'
-import { atIp, type DialGate } from './dial-gate.ts'
 
 export interface QuicLimits extends StreamLimits {
   dialTimeoutMs: number

@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import type { DialPolicy } from '../dial-policy.ts'
-import { withoutPeerId } from './addresses.ts'
+import type { DialPolicy } from './dial-policy.ts'
+import { withoutPeerId } from './endpoint.ts'
 
 /** Where every dial passes, whoever asked for it: resolves names, has the policy judge each IP address, and dials those it lets through. */
 export interface DialGate {

@@ -1,4 +1,4 @@
-import { DialFailed, DialForbidden, PeerBlocked, type PeergateError } from '../../errors.ts'
+import { DialFailed, DialForbidden, PeerBlocked, type PeergateError } from '../errors.ts'
 import { AddressNotReached, type DialAttempt } from './dial-gate.ts'
 
 /** What a failed dial of libp2p means to whoever asked for it. */

@@ -1,0 +1,83 @@
+import type { Logger } from 'pino'
+import type { SignedMessage } from '../model/signed-message.ts'
+import type { Inbound, Verdict } from './engine.ts'
+
+export interface InboundLimits {
+  maxMessageBytes: number
+  maxInboxBytes: number
+  maxTopicInboxBytes: number
+  validateTimeoutMs: number
+}
+
+/** The way in for verified messages of the network: bounded, and answered in time. Any number of them are on their way at once. */
+export interface InboundGate {
+  /** What may be asked for at all: not our own, of a subscribed topic, small enough, and there is room. Cheap. */
+  admits(message: Pick<SignedMessage, 'from' | 'topic' | 'data'>): boolean
+  /** The verdict of whoever takes messages in, or `ignore` when it comes too late. */
+  judge(message: SignedMessage): Promise<Verdict>
+  /** Messages ignored because too many were waiting, or because the answer came too late. */
+  readonly dropped: number
+}
+
+/** What a waiting message costs beside its data. */
+const overheadBytes = 512
+
+export function createInboundGate(
+  init: { limits: InboundLimits; peerId: string },
+  components: { inbound: () => Inbound | undefined; topics: ReadonlySet<string>; log: Logger },
+): InboundGate {
+  const { limits, peerId } = init
+  const { inbound, topics, log } = components
+  /** Bytes of messages that wait for their answer, by topic and in all. */
+  const waiting = new Map<string, number>()
+  let total = 0
+  let dropped = 0
+
+  function fits(topic: string, cost: number): boolean {
+    return total + cost <= limits.maxInboxBytes && (waiting.get(topic) ?? 0) + cost <= limits.maxTopicInboxBytes
+  }
+
+  function hold(topic: string, bytes: number): void {
+    const held = (waiting.get(topic) ?? 0) + bytes
+    if (held === 0) waiting.delete(topic)
+    else waiting.set(topic, held)
+    total += bytes
+  }
+
+  /** The answer of whoever takes messages in; the message is held until it is there, however late. */
+  async function ask(message: SignedMessage): Promise<Verdict> {
+    const cost = message.data.length + overheadBytes
+    hold(message.topic, cost)
+    try {
+      return (await inbound()?.onMessage(message)) ?? 'ignore'
+    } catch (err) {
+      log.warn({ err }, 'a message of the network could not be judged')
+      return 'ignore'
+    } finally {
+      hold(message.topic, -cost)
+    }
+  }
+
+  function inTime(answer: Promise<Verdict>): Promise<Verdict> {
+    const { promise, resolve } = Promise.withResolvers<Verdict>()
+    const deadline = setTimeout(() => {
+      dropped++
+      resolve('ignore')
+    }, limits.validateTimeoutMs)
+    void answer.then(resolve).finally(() => clearTimeout(deadline))
+    return promise
+  }
+
+  return {
+    get dropped() {
+      return dropped
+    },
+    admits({ from, topic, data }) {
+      if (!topics.has(topic) || data.length > limits.maxMessageBytes || from === peerId) return false
+      if (fits(topic, data.length + overheadBytes)) return true
+      dropped++
+      return false
+    },
+    judge: (message) => inTime(ask(message)),
+  }
+}

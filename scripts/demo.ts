@@ -37,11 +37,11 @@ try {
 async function start(name: string, bootstrap: string[] = []): Promise<Gateway> {
   const config = loadConfig({
     ...process.env,
-    LIBP2P_ENABLED: process.env['LIBP2P_ENABLED'] ?? 'true',
     DATABASE_URL: '',
     PEERGATE_DATA_DIR: join(directory, name),
     PEERGATE_HTTP_PORT: '0',
-    PEERGATE_LISTEN: '/ip4/127.0.0.1/tcp/0',
+    // Both engines speak WebSocket.
+    PEERGATE_LISTEN: '/ip4/127.0.0.1/tcp/0/ws',
     PEERGATE_MDNS: 'false',
     PEERGATE_BOOTSTRAP: bootstrap.join(','),
   })

@@ -49,7 +49,10 @@ export class ConfigError extends Error {
 }
 
 /** Clear of Kubo's ports. */
-const defaultListen = ['/ip4/0.0.0.0/tcp/7071', '/ip4/0.0.0.0/udp/7071/quic-v1', '/ip4/0.0.0.0/tcp/7072/ws']
+const defaultListen = {
+  custom: ['/ip4/0.0.0.0/tcp/7071/ws'],
+  libp2p: ['/ip4/0.0.0.0/tcp/7071', '/ip4/0.0.0.0/udp/7071/quic-v1', '/ip4/0.0.0.0/tcp/7072/ws'],
+}
 
 const logLevelSchema = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
 
@@ -66,10 +69,12 @@ export const environmentSchema = z.object({
   PEERGATE_ALLOWED_HOSTS: list('Further values of the Host header that are served, such as the name of a proxy.'),
   PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that may use this gateway (`https://app.example`).'),
   PEERGATE_LISTEN: list(
-    'Multiaddrs that the node listens on; `/p2p-circuit` is to be reached through connected relays. By default TCP and QUIC on 7071, and WebSocket on 7072.',
+    'Multiaddrs that the node listens on; `/p2p-circuit` is to be reached through connected relays. By default WebSocket on 7071; with libp2p TCP and QUIC on 7071, and WebSocket on 7072.',
   ),
   PEERGATE_ANNOUNCE: list('Multiaddrs that others are told instead of those listened on.'),
-  PEERGATE_BOOTSTRAP: list('Multiaddrs of peers to connect to, each ending in /p2p/<peer id>.'),
+  PEERGATE_BOOTSTRAP: list(
+    'Multiaddrs of peers to connect to, each ending in /p2p/<peer id>; the custom engine also takes ws://<host>:<port>.',
+  ),
   PEERGATE_MDNS: boolean(true, 'Whether to find, and be found by, peers on the local network.'),
   PEERGATE_RELAY: boolean(false, 'Whether to be a relay, through which peers are reached that cannot be dialled.'),
   PEERGATE_DIAL: z.enum(['any', 'public']).default('any').describe('`public` refuses every dial of a private address.'),
@@ -93,9 +98,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   if (values === undefined || limits === undefined) throw new ConfigError(problems)
 
   const dataDir = resolve(values.PEERGATE_DATA_DIR)
+  const kind = values.LIBP2P_ENABLED ? 'libp2p' : 'custom'
   const engine: EngineSettings = {
-    kind: values.LIBP2P_ENABLED ? 'libp2p' : 'custom',
-    listen: values.PEERGATE_LISTEN.length > 0 ? values.PEERGATE_LISTEN : defaultListen,
+    kind,
+    listen: values.PEERGATE_LISTEN.length > 0 ? values.PEERGATE_LISTEN : defaultListen[kind],
     announce: values.PEERGATE_ANNOUNCE,
     bootstrap: values.PEERGATE_BOOTSTRAP,
     mdns: values.PEERGATE_MDNS,

@@ -14,17 +14,40 @@ function problems(env: Record<string, string>): string[] {
   return []
 }
 
-test('has defaults for everything but the engine', () => {
-  const config = loadConfig(minimal)
+test('has defaults for everything, on either engine', () => {
+  const config = loadConfig({})
   expect(config.http).toMatchObject({ host: '127.0.0.1', port: 7070 })
   expect(config.store.url).toMatch(/^file:\/\/.*\/data\/peergate\.db$/)
   expect(config.limits.maxMessageBytes).toBe(1_048_576)
   expect(config.warnings).toEqual([])
 })
 
-test('says that the custom engine is missing and how to go on', () => {
-  expect(() => loadConfig({})).toThrow(/LIBP2P_ENABLED .*custom engine.*Set LIBP2P_ENABLED=true/)
-  expect(() => loadConfig({ LIBP2P_ENABLED: 'false' })).toThrow(/Set LIBP2P_ENABLED=true/)
+test('listens by default on what the engine speaks', () => {
+  expect(loadConfig({}).engine).toMatchObject({ kind: 'custom', listen: ['/ip4/0.0.0.0/tcp/7071/ws'] })
+  expect(loadConfig({ LIBP2P_ENABLED: 'false' }).engine.kind).toBe('custom')
+  expect(loadConfig(minimal).engine).toMatchObject({ kind: 'libp2p', listen: expect.arrayContaining(['/ip4/0.0.0.0/tcp/7071']) })
+})
+
+describe('what does not fit the engine is an error that names the variable', () => {
+  const custom = { LIBP2P_ENABLED: 'false' }
+  test.each([
+    [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/udp/7071/quic-v1' }, /^PEERGATE_LISTEN .*WebSocket only.*LIBP2P_ENABLED=true/],
+    [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071' }, /^PEERGATE_LISTEN .*WebSocket only/],
+    [{ ...custom, PEERGATE_LISTEN: '/p2p-circuit' }, /^PEERGATE_LISTEN .*WebSocket only/],
+    [{ ...custom, PEERGATE_LISTEN: '/dns/gateway.example/tcp/7071/ws' }, /^PEERGATE_LISTEN .*it is a name/],
+    [{ ...custom, PEERGATE_BOOTSTRAP: '/ip4/192.0.2.7/tcp/7071' }, /^PEERGATE_BOOTSTRAP .*WebSocket only/],
+    [{ ...custom, PEERGATE_BOOTSTRAP: 'http://192.0.2.7' }, /^PEERGATE_BOOTSTRAP .*ws:\/\//],
+    [{ ...custom, PEERGATE_ANNOUNCE: '/ip4/192.0.2.7/udp/7071/quic-v1' }, /^PEERGATE_ANNOUNCE .*WebSocket only/],
+    [{ ...custom, PEERGATE_RELAY: 'true' }, /^PEERGATE_RELAY .*LIBP2P_ENABLED=true/],
+    [{ PEERGATE_BOOTSTRAP: 'ws://192.0.2.7:7071' }, /^PEERGATE_BOOTSTRAP .*ws:\/\//],
+  ])('%o', (env, expected) => {
+    expect(problems(env)).toEqual([expect.stringMatching(expected)])
+  })
+})
+
+test('the custom engine takes addresses as multiaddrs and as ws://host:port', () => {
+  const addresses = 'ws://192.0.2.7:7071,wss://gateway.example,/ip4/192.0.2.7/tcp/7071/ws,ws://[2001:db8::1]:7071'
+  expect(loadConfig({ PEERGATE_BOOTSTRAP: addresses }).engine.bootstrap).toHaveLength(4)
 })
 
 describe('names the variable and the fix', () => {

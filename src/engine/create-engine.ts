@@ -1,19 +1,14 @@
 import type { Logger } from 'pino'
 import type { Identity } from '../identity/identity.ts'
 import type { Limits } from '../limits.ts'
-import { StartRefused } from '../start-refused.ts'
 import type { RecordStore } from '../store/store.ts'
 import { version } from '../version.ts'
+import { createCustomEngine } from './custom/custom-engine.ts'
 import type { P2PEngine } from './engine.ts'
 import { createLibp2pEngine } from './libp2p/libp2p-engine.ts'
 import type { EngineSettings } from './settings.ts'
 
-/** The flag has asked for an engine that this version does not have. */
-export class EngineUnavailable extends StartRefused {
-  override readonly name = 'EngineUnavailable'
-}
-
-/** The engine that the settings ask for; `engineSettingsProblems` has found nothing wrong with them. @throws EngineUnavailable */
+/** The engine that the settings ask for; `engineSettingsProblems` has found nothing wrong with them. */
 export function createEngine(
   init: EngineSettings & { limits: Limits },
   components: { identity: Identity; records: RecordStore; log: Logger },
@@ -22,7 +17,7 @@ export function createEngine(
     case 'libp2p':
       return createLibp2pEngine({ ...init, agent: `peergate/${version}` }, components)
     case 'custom':
-      throw new EngineUnavailable('The custom engine is not there yet; set LIBP2P_ENABLED=true.')
+      return createCustomEngine({ ...init, agent: `peergate/${version}` }, components)
     default:
       return init.kind satisfies never
   }

@@ -1,3 +1,4 @@
+import { customAddressProblem } from './custom/addresses.ts'
 import { libp2pAddressProblem } from './libp2p/addresses.ts'
 
 /** What the operator chose of the engine. */
@@ -15,23 +16,18 @@ export interface EngineSettings {
 
 /** What can't work with the chosen engine, by the variable that says so. */
 export function engineSettingsProblems(settings: EngineSettings): Array<{ variable: string; problem: string }> {
-  if (settings.kind === 'custom') {
-    return [
-      {
-        variable: 'LIBP2P_ENABLED',
-        problem: 'is false or not set, which asks for the custom engine; this version has the libp2p engine only. Set LIBP2P_ENABLED=true.',
-      },
-    ]
-  }
   const roles = [
     ['PEERGATE_LISTEN', 'listen'],
     ['PEERGATE_ANNOUNCE', 'announce'],
     ['PEERGATE_BOOTSTRAP', 'bootstrap'],
   ] as const
-  return roles.flatMap(([variable, role]) =>
+  const addressProblem = settings.kind === 'custom' ? customAddressProblem : libp2pAddressProblem
+  const problems = roles.flatMap(([variable, role]) =>
     settings[role].flatMap((address) => {
-      const problem = libp2pAddressProblem(address, role)
+      const problem = addressProblem(address, role)
       return problem === undefined ? [] : [{ variable, problem }]
     }),
   )
+  if (settings.kind === 'libp2p' || !settings.relay) return problems
+  return [...problems, { variable: 'PEERGATE_RELAY', problem: 'is true, but the custom engine is no relay; set LIBP2P_ENABLED=true' }]
 }

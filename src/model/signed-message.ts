@@ -103,9 +103,10 @@ export function checkSignature(message: SignedMessage): boolean | Promise<boolea
   const key = message.publicKey === undefined ? peerId.publicKey : publicKeyFromProtobuf(message.publicKey)
   if (key === undefined || !peerIdFromPublicKey(key).equals(peerId)) return false
   const bytes = signedBytes(message, peerId.toMultihash().bytes)
-  return key.type === 'Ed25519' ? verify(null, bytes, ed25519Key(key.raw), message.signature) : key.verify(bytes, message.signature)
+  return key.type === 'Ed25519' ? verify(null, bytes, ed25519PublicKey(key.raw), message.signature) : key.verify(bytes, message.signature)
 }
 
-function ed25519Key(raw: Uint8Array): KeyObject {
+/** @param raw the 32 bytes of an Ed25519 public key */
+export function ed25519PublicKey(raw: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: 'der', type: 'spki' })
 }

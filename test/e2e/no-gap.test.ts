@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Limits } from '../../src/limits.ts'
 import { parseCursor } from '../../src/model/cursor.ts'
 import { matchesTopic, type TopicFilter, topicFilter } from '../../src/model/topic.ts'
 import { createStore } from '../../src/store/create-store.ts'
 import type { LogStore, Store } from '../../src/store/store.ts'
+import { enginePair } from '../fixtures/engine-pair.ts'
 import { type GatewayPair, memoryPair } from '../fixtures/gateway-pair.ts'
-import { libp2pPair } from '../fixtures/libp2p-pair.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { createRandom, type Random } from '../fixtures/random.ts'
@@ -216,7 +217,8 @@ function check(filter: TopicFilter, { start = '', received, gaps, expired }: Rea
 
 describe.each([
   ['memory', memoryPair, 12, 1_500],
-  ['libp2p', libp2pPair, 4, 1_500],
+  ['custom', (limits: Partial<Limits>) => enginePair('custom', limits), 4, 1_500],
+  ['libp2p', (limits: Partial<Limits>) => enginePair('libp2p', limits), 4, 1_500],
 ] as const)('on the %s engine', (_, createPair, seeds, count) => {
   test.each(Array.from({ length: seeds }, (_, index) => index + 1))(
     'what each subscriber received equals the log, in order (seed %i)',

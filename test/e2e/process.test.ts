@@ -21,11 +21,11 @@ async function refusal(env: Record<string, string>): Promise<StartFailed> {
 test('a wrong configuration ends the start with the variable and the fix, and nothing else', async () => {
   const environment = quietEnvironment(await temporaryDirectory())
   const wrongPort = await refusal({ ...environment, PEERGATE_HTTP_PORT: 'http' })
-  const noEngine = await refusal({ ...environment, LIBP2P_ENABLED: '' })
-  expect([wrongPort.code, noEngine.code]).toEqual([78, 78])
+  const wrongEngine = await refusal({ ...environment, PEERGATE_LISTEN: '/ip4/127.0.0.1/udp/0/quic-v1' })
+  expect([wrongPort.code, wrongEngine.code]).toEqual([78, 78])
   expect(wrongPort.output).toMatch(/PEERGATE_HTTP_PORT must be a whole number/)
-  expect(noEngine.output).toMatch(/Set LIBP2P_ENABLED=true/)
-  expect(wrongPort.output + noEngine.output).not.toMatch(/\bat .*\.ts:/)
+  expect(wrongEngine.output).toMatch(/PEERGATE_LISTEN .*LIBP2P_ENABLED=true/)
+  expect(wrongPort.output + wrongEngine.output).not.toMatch(/\bat .*\.ts:/)
 })
 
 test('a database that is behind, or in no directory, ends the start with the variable and the fix', async () => {

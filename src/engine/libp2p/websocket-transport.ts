@@ -1,9 +1,7 @@
-import { connect as connectTcp, isIP } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 import { type ComponentLogger, type DialTransportOptions, type Transport, transportSymbol } from '@libp2p/interface'
-import { WebSocket } from 'ws'
 import type { DialGate, DialTarget } from '../dial-gate.ts'
 import { endpointOf } from '../endpoint.ts'
+import { openWebSocket } from '../open-web-socket.ts'
 import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
 import { WebSocketListener, type WebSocketListenerInit } from './websocket-listener.ts'
 
@@ -16,7 +14,7 @@ export function webSocketTransport(init: WebSocketListenerInit, { gate }: { gate
     const log = components.logger.forComponent('libp2p:websockets')
 
     async function connect(target: DialTarget, options: DialTransportOptions) {
-      const socket = await openSocket(target, options.signal)
+      const socket = await openWebSocket(target, { maxPayload: maxSocketMessageBytes, signal: options.signal })
       const remoteAddr = target.address
       const connection = new WebSocketConnection({ remoteAddr, direction: 'outbound', log: log.newScope('connection') }, socket)
       try {
@@ -35,31 +33,5 @@ export function webSocketTransport(init: WebSocketListenerInit, { gate }: { gate
       listenFilter: (addresses) => addresses.filter((address) => endpointOf(address)?.form === 'ws'),
       dialFilter: (addresses) => addresses.filter((address) => ['ws', 'wss'].includes(endpointOf(address)?.form ?? '')),
     }
-  }
-}
-
-async function openSocket({ address, ip }: DialTarget, signal: AbortSignal): Promise<WebSocket> {
-  const endpoint = endpointOf(address)
-  if (endpoint === undefined) throw new Error(`${address} is no WebSocket address`)
-  signal.throwIfAborted()
-  const { form, name, port } = endpoint
-  const servername = isIP(name) === 0 ? name : ''
-  const socket = new WebSocket(`${form}://${isIP(name) === 6 ? `[${name}]` : name}:${port}/`, {
-    maxPayload: maxSocketMessageBytes,
-    perMessageDeflate: false,
-    // Whatever the URL names, the socket goes to the address that was judged.
-    createConnection: () => (form === 'wss' ? connectTls({ host: ip, port, servername }) : connectTcp({ host: ip, port })),
-  })
-  const opened = Promise.withResolvers<void>()
-  const cut = () => socket.terminate()
-  socket.once('open', opened.resolve)
-  socket.once('error', opened.reject)
-  signal.addEventListener('abort', cut)
-  try {
-    await opened.promise
-    return socket
-  } finally {
-    socket.off('error', opened.reject)
-    signal.removeEventListener('abort', cut)
   }
 }

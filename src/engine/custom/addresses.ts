@@ -1,0 +1,44 @@
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
+import { endpointOf } from '../endpoint.ts'
+
+/** An address of this engine: a multiaddr, or for short `ws://host:port` or `wss://host:port`. @throws InvalidMultiaddr */
+export function parseAddress(text: string): Multiaddr {
+  return /^wss?:\/\//i.test(text) && URL.canParse(text) ? fromUrl(new URL(text)) : parseMultiaddr(text)
+}
+
+function fromUrl({ protocol, hostname, port }: URL): Multiaddr {
+  const form = protocol.slice(0, -1)
+  const ip6 = /^\[(.*)\]$/.exec(hostname)?.[1]
+  const host = ip6 !== undefined ? `ip6/${ip6}` : /^[\d.]+$/.test(hostname) ? `ip4/${hostname}` : `dns/${hostname}`
+  return multiaddr(`/${host}/tcp/${port === '' ? (form === 'wss' ? 443 : 80) : port}/${form}`)
+}
+
+/** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
+export function customAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
+  let address: Multiaddr
+  try {
+    address = parseAddress(text)
+  } catch {
+    return `has "${text}", which is no address; one looks like /ip4/192.0.2.1/tcp/7071/ws or ws://192.0.2.1:7071`
+  }
+  const problem = addressProblem(address) ?? roleProblem(address, role)
+  return problem === undefined ? undefined : `has "${text}": ${problem}`
+}
+
+/** Why an address can't be dialled by this engine, whatever the policy says, or undefined. */
+export function addressProblem(address: Multiaddr): string | undefined {
+  const form = endpointOf(address)?.form
+  if (form === 'ws' || form === 'wss') return undefined
+  const names = address.getComponents().map(({ name }) => name)
+  return `the custom engine speaks WebSocket only (/tcp/…/ws); ${names.join('/')} is for LIBP2P_ENABLED=true`
+}
+
+function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
+  if (role !== 'listen') return undefined
+  if (peerIdOf(address) !== undefined) return 'an address to listen on names no peer'
+  const [host] = address.getComponents()
+  if (host?.name !== 'ip4' && host?.name !== 'ip6') return 'it is a name; listen on an IP address, such as /ip4/0.0.0.0/tcp/7071/ws'
+  if (endpointOf(address)?.form === 'wss') return 'listening with TLS is not supported; let a proxy do it, and announce its address'
+  return undefined
+}

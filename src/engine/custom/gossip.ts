@@ -1,0 +1,56 @@
+import type { Logger } from 'pino'
+import { messageId, type SignedMessage } from '../../model/signed-message.ts'
+import type { InboundGate } from '../inbound-gate.ts'
+import type { Envelope } from './overlay/overlay.ts'
+import { createAuthors } from './wire/authors.ts'
+import { decodeMessage, encodeMessage, type WireMessage } from './wire/pubsub-message.ts'
+
+/** Messages between their form on the wire and their verdict. */
+export interface Gossip {
+  /** Takes the bytes of a message apart far enough to name it. @throws ProtocolViolation */
+  open(bytes: Buffer): Envelope
+  seal(message: SignedMessage): Envelope
+  /**
+   * Verifies a message and has it judged. Verification is done beside the event loop; the order of the calls is kept. `hold` is told how
+   * many bytes are being worked on, and then that they no longer are.
+   */
+  judge(envelope: Envelope, hold: (bytes: number) => void): void
+}
+
+export function createGossip(components: {
+  gate: InboundGate
+  settle(id: string, verdict: 'accept' | 'ignore' | 'reject'): void
+  log: Logger
+}): Gossip {
+  const { gate, settle, log } = components
+  const authors = createAuthors()
+  let last: Promise<void> = Promise.resolve()
+
+  async function take(id: string, wire: WireMessage, verified: Promise<boolean>): Promise<void> {
+    const message = { from: authors.peerId(wire), ...fields(wire) }
+    if (!(await verified)) settle(id, 'reject')
+    else if (!gate.admits(message)) settle(id, 'ignore')
+    else void gate.judge(message).then((verdict) => settle(id, verdict))
+  }
+
+  return {
+    open(bytes) {
+      const wire = decodeMessage(bytes)
+      return { id: messageId(authors.peerId(wire), wire.sequence), topic: wire.topic, bytes }
+    },
+    seal: (message) => ({ id: messageId(message.from, message.sequence), topic: message.topic, bytes: encodeMessage(message) }),
+    judge({ id, bytes }, hold) {
+      const wire = decodeMessage(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      const verified = authors.verify(wire)
+      hold(bytes.length)
+      last = last
+        .then(() => take(id, wire, verified))
+        .catch((err: unknown) => log.error({ err }, 'a message could not be judged'))
+        .finally(() => hold(-bytes.length))
+    },
+  }
+}
+
+function fields({ sequence, topic, data, dataAbsent, signature }: WireMessage): Omit<SignedMessage, 'from'> {
+  return { sequence, topic, data, signature, ...(dataAbsent ? { dataAbsent } : {}) }
+}

@@ -1,0 +1,72 @@
+import type { WebSocket } from 'ws'
+import { createHandshake, type Session } from '../noise/handshake.ts'
+import { ProtocolViolation } from '../wire/frame-stream.ts'
+
+/** What is offered in the opening of the WebSocket; the version of the records and of the handshake. */
+export const subprotocol = 'peergate.p2p.v1'
+
+export interface EstablishInit {
+  role: 'initiator' | 'responder'
+  /** The 32 bytes of the node's Ed25519 private key. */
+  seed: Uint8Array
+  expectedPeerId?: string | undefined
+}
+
+/** A WebSocket whose two ends know each other. It is paused, so that nothing is lost before somebody listens. */
+export interface Established {
+  session: Session
+  /** Records that came in one piece with the handshake's last message. */
+  early: Buffer[]
+}
+
+/**
+ * The Noise handshake on an open WebSocket: three binary messages, and nothing else before it is done.
+ * @throws HandshakeFailed, ProtocolViolation, or the signal's reason; the socket is then the caller's to cut
+ */
+export async function establish(socket: WebSocket, init: EstablishInit, signal: AbortSignal): Promise<Established> {
+  const { role, seed, expectedPeerId } = init
+  const handshake = createHandshake({ role, seed, expectedPeerId, prologue: Buffer.from(subprotocol) })
+  const done = Promise.withResolvers<Established>()
+  const early: Buffer[] = []
+
+  function speak(): void {
+    for (let message = handshake.write(); message !== undefined; message = handshake.write()) socket.send(message, { binary: true })
+    if (handshake.session === undefined) return
+    socket.pause()
+    done.resolve({ session: handshake.session, early })
+  }
+
+  function onMessage(message: Buffer, binary: boolean): void {
+    try {
+      if (!binary) throw new ProtocolViolation('not a message of the handshake')
+      if (handshake.session !== undefined) {
+        early.push(message)
+        return
+      }
+      handshake.read(message)
+      speak()
+    } catch (error) {
+      done.reject(error)
+    }
+  }
+
+  const onClose = () => done.reject(new Error('the other end closed the link during the handshake'))
+  const onError = (error: Error) => done.reject(error)
+  const onAbort = () => done.reject(signal.reason)
+  socket.on('message', onMessage)
+  socket.once('close', onClose)
+  socket.on('error', onError)
+  signal.addEventListener('abort', onAbort)
+  try {
+    signal.throwIfAborted()
+    speak()
+    return await done.promise
+  } finally {
+    socket.off('message', onMessage)
+    socket.off('close', onClose)
+    socket.off('error', onError)
+    // Whoever takes over listens; a socket that is cut may fail once more.
+    socket.on('error', () => undefined)
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,34 @@
+import { decode, encode } from 'cborg'
+import { z } from 'zod'
+import { ProtocolViolation } from '../wire/frame-stream.ts'
+
+/** The versions of the protocol that are spoken here, the best first. */
+export const protocolVersions = [1] as const
+
+/** What a peer says of itself, first thing on a link and again when something of it changes. Unknown fields are for later versions. */
+const helloSchema = z.object({
+  /** All that it speaks, so that nobody in between can have two peers speak an older one than they could. */
+  versions: z.array(z.int().positive()).min(1).max(16),
+  /** Made anew at each start: tells a second link of a peer from a peer that comes back. */
+  instance: z.string().min(1).max(64),
+  agent: z.string().max(200),
+  multiaddrs: z.array(z.string().max(512)).max(16),
+  protocols: z.array(z.string().max(200)).max(100),
+  /** Where the other end seems to be, as `<ip>:<port>` of the socket. */
+  observed: z.string().max(64),
+})
+
+export type Hello = z.infer<typeof helloSchema>
+
+export function encodeHello(hello: Hello): Uint8Array {
+  return encode(hello)
+}
+
+/** @throws ProtocolViolation */
+export function decodeHello(bytes: Uint8Array): Hello {
+  try {
+    return helloSchema.parse(decode(bytes, { rejectDuplicateMapKeys: true }))
+  } catch (cause) {
+    throw new ProtocolViolation('a hello that is none', { cause })
+  }
+}

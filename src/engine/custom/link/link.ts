@@ -1,0 +1,285 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { WebSocket } from 'ws'
+import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
+import { ProtocolViolation } from '../wire/frame-stream.ts'
+import type { Established } from './establish.ts'
+import { frameTypes } from './frame-types.ts'
+import type { Handlers } from './handlers.ts'
+import { decodeHello, encodeHello, type Hello, protocolVersions } from './hello.ts'
+import { createRequests, type RequestLimits, type Requests } from './requests.ts'
+import { createSecureChannel, type SecureChannel } from './secure-channel.ts'
+
+/** A connected peer. */
+export interface Link {
+  readonly peerId: string
+  readonly direction: 'inbound' | 'outbound'
+  /** Where the socket leads, as a multiaddr without peer id. */
+  readonly remote: string
+  /** What the peer says of itself. */
+  readonly hello: Hello
+  readonly view: ConnectedPeer
+  /** Lets in what comes behind the hello: the link counts now. */
+  begin(): void
+  /** Queues a frame of gossip. False when too much waits for the peer: the frame was dropped. */
+  send(type: number, ...parts: Uint8Array[]): boolean
+  /** Tells the peer what has changed about this node. */
+  update(): void
+  /** The round trip in milliseconds. @throws the signal's reason, or Error when the link goes */
+  ping(signal: AbortSignal): Promise<number>
+  request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
+  /** Bytes that the peer sent and that are being worked on; while they are too many, no more are read. */
+  hold(bytes: number): void
+  /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
+  beat(now: number): void
+  close(): void
+  readonly isClosed: boolean
+  /** Resolves when the link is closed. */
+  readonly closed: Promise<void>
+}
+
+export interface LinkLimits extends RequestLimits {
+  maxMessageBytes: number
+  maxPubsubBufferBytes: number
+  maxStreamBufferBytes: number
+}
+
+export interface LinkInit {
+  limits: LinkLimits
+  direction: 'inbound' | 'outbound'
+  /** Where the socket leads, as a multiaddr without peer id. */
+  remote: string
+  /** This node's own words; asked again for each update. */
+  hello: () => Hello
+}
+
+export interface LinkComponents {
+  socket: WebSocket
+  established: Established
+  handlers: Handlers
+  log: Logger
+  /** A frame of gossip or membership. @throws ProtocolViolation, which closes the link */
+  onFrame(link: Link, type: number, body: Buffer): void
+  /** The peer told more about itself. */
+  onUpdate(link: Link): void
+  onClose(link: Link): void
+}
+
+/** Beside its data, a message has a topic, a key and a signature; control frames have less. */
+const frameOverheadBytes = 4_096
+const minFrameBytes = 65_536
+
+/** A peer that was not heard for so many milliseconds is gone; it is asked at each heartbeat, some times before. */
+export const silenceMs = 30_000
+
+/**
+ * Takes over a socket whose handshake is done; resolves when the peer has said hello.
+ * @throws ProtocolViolation, or the signal's reason; the link is then closed
+ */
+export async function openLink(init: LinkInit, components: LinkComponents, signal: AbortSignal): Promise<Link> {
+  const link = new PeerLink(init, components)
+  const giveUp = () => link.close()
+  signal.addEventListener('abort', giveUp)
+  if (signal.aborted) giveUp()
+  try {
+    await link.greeted
+    signal.throwIfAborted()
+    return link
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}
+
+class PeerLink implements Link {
+  readonly peerId: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly remote: string
+  readonly closed: Promise<void>
+  readonly greeted: Promise<void>
+  readonly #init: LinkInit
+  readonly #components: LinkComponents
+  readonly #channel: SecureChannel
+  readonly #requests: Requests
+  readonly #pings = new Map<string, () => void>()
+  readonly #lost = new AbortController()
+  readonly #greet = Promise.withResolvers<void>()
+  readonly #close = Promise.withResolvers<void>()
+  #hello: Hello | undefined
+  #latencyMs: number | null = null
+  #held = 0
+  /** What came behind the hello before the link counted; little, since nothing more is read for now. */
+  #waiting: Array<{ type: number; body: Buffer }> | undefined = []
+
+  constructor(init: LinkInit, components: LinkComponents) {
+    const { limits } = init
+    const { socket, established, handlers, log } = components
+    this.#init = init
+    this.#components = components
+    this.peerId = established.session.remotePeerId
+    this.direction = init.direction
+    this.remote = init.remote
+    this.greeted = this.#greet.promise
+    this.closed = this.#close.promise
+    this.greeted.catch(() => undefined)
+    this.#channel = createSecureChannel(
+      { maxFrameBytes: Math.max(minFrameBytes, limits.maxMessageBytes + frameOverheadBytes) },
+      {
+        socket,
+        established,
+        onFrame: (type, body) => this.#onFrame(type, body),
+        onClose: (reason) => this.#onClose(reason),
+      },
+    )
+    this.#requests = createRequests({ limits, from: this.peerId }, { channel: this.#channel, handlers, log })
+    this.#channel.write(frameTypes.hello, encodeHello(init.hello()))
+    this.#channel.resume()
+  }
+
+  get isClosed(): boolean {
+    return this.#lost.signal.aborted
+  }
+
+  get hello(): Hello {
+    if (this.#hello === undefined) throw new Error('the peer has not said hello')
+    return this.#hello
+  }
+
+  get view(): ConnectedPeer {
+    const { agent, multiaddrs, protocols } = this.hello
+    return {
+      peerId: this.peerId,
+      multiaddrs: [...new Set([`${this.remote}/p2p/${this.peerId}`, ...multiaddrs])],
+      direction: this.direction,
+      relayed: false,
+      agent,
+      protocols,
+      latencyMs: this.#latencyMs,
+    }
+  }
+
+  begin(): void {
+    const waiting = this.#waiting ?? []
+    this.#waiting = undefined
+    // Behind what is under way: the caller has just been given the link.
+    queueMicrotask(() => {
+      try {
+        for (const { type, body } of waiting) this.#take(type, body)
+        this.#channel.resume()
+      } catch (err) {
+        this.#components.log.debug({ err, peerId: this.peerId }, 'a link failed')
+        this.close()
+      }
+    })
+  }
+
+  send(type: number, ...parts: Uint8Array[]): boolean {
+    if (this.#channel.waitingBytes > this.#init.limits.maxPubsubBufferBytes) return false
+    this.#channel.write(type, ...parts)
+    return true
+  }
+
+  update(): void {
+    this.#channel.write(frameTypes.hello, encodeHello(this.#init.hello()))
+  }
+
+  async ping(signal: AbortSignal): Promise<number> {
+    const nonce = randomBytes(8)
+    const answer = Promise.withResolvers<number>()
+    const giveUp = () => answer.reject(signal.reason ?? new Error('the link was closed'))
+    const lost = () => answer.reject(new Error('the link was closed'))
+    const sent = performance.now()
+    const name = nonce.toString('hex')
+    this.#pings.set(name, () => answer.resolve(performance.now() - sent))
+    signal.addEventListener('abort', giveUp)
+    this.#lost.signal.addEventListener('abort', lost)
+    if (signal.aborted) giveUp()
+    if (this.#lost.signal.aborted) lost()
+    this.#channel.write(frameTypes.ping, nonce)
+    try {
+      this.#latencyMs = await answer.promise
+      return this.#latencyMs
+    } finally {
+      this.#pings.delete(name)
+      signal.removeEventListener('abort', giveUp)
+      this.#lost.signal.removeEventListener('abort', lost)
+    }
+  }
+
+  request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
+    return this.#requests.request(protocol, body, options)
+  }
+
+  hold(bytes: number): void {
+    this.#held += bytes
+    if (this.#held > this.#init.limits.maxStreamBufferBytes) this.#channel.pause()
+    else this.#channel.resume()
+  }
+
+  beat(now: number): void {
+    // Who is not read for can't be heard.
+    if (this.#held === 0 && now - this.#channel.lastHeard > silenceMs) this.close()
+    else this.ping(AbortSignal.timeout(silenceMs)).catch(() => undefined)
+  }
+
+  close(): void {
+    this.#channel.close()
+  }
+
+  #onFrame(type: number, body: Buffer): void {
+    if (this.#hello === undefined && type !== frameTypes.hello) throw new ProtocolViolation('a frame before the hello')
+    if (this.#hello !== undefined && this.#waiting !== undefined) this.#waiting.push({ type, body })
+    else this.#take(type, body)
+  }
+
+  #take(type: number, body: Buffer): void {
+    switch (type) {
+      case frameTypes.hello:
+        this.#onHello(decodeHello(body))
+        break
+      case frameTypes.message:
+      case frameTypes.control:
+        this.#components.onFrame(this, type, body)
+        break
+      case frameTypes.ping:
+        if (body.length !== 8) throw new ProtocolViolation('a ping that is none')
+        this.#channel.write(frameTypes.pong, body)
+        break
+      case frameTypes.pong:
+        this.#pings.get(body.toString('hex'))?.()
+        break
+      case frameTypes.request:
+      case frameTypes.requestBody:
+      case frameTypes.answer:
+      case frameTypes.answerBody:
+      case frameTypes.cancel:
+        this.#requests.receive(type, body)
+        break
+      default:
+      // Of a later version.
+    }
+  }
+
+  #onHello(hello: Hello): void {
+    const first = this.#hello === undefined
+    if (!hello.versions.some((version) => protocolVersions.some((own) => own === version))) {
+      throw new ProtocolViolation('a peer that speaks none of our versions')
+    }
+    this.#hello = hello
+    if (first) {
+      this.#channel.pause()
+      this.#greet.resolve()
+    } else {
+      this.#components.onUpdate(this)
+    }
+  }
+
+  #onClose(reason: Error | undefined): void {
+    const { log } = this.#components
+    if (reason !== undefined) log.debug({ err: reason, peerId: this.peerId }, 'a link failed')
+    this.#requests.close()
+    this.#lost.abort()
+    this.#greet.reject(reason ?? new Error('the peer closed the link'))
+    this.#close.resolve()
+    this.#components.onClose(this)
+  }
+}

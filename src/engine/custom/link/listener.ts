@@ -1,0 +1,122 @@
+import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { endpointOf } from '../../endpoint.ts'
+import { subprotocol } from './establish.ts'
+import { maxSocketMessageBytes } from './secure-channel.ts'
+
+/** Takes WebSockets of peers. Bounded before anybody has said who it is: sockets in all, new ones of an address, time and bytes. */
+export interface Listener {
+  /** @throws Error when the address can't be listened on */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Addresses that lead here, without peer id; empty while stopped. */
+  multiaddrs(): string[]
+}
+
+export interface ListenerInit {
+  address: Multiaddr
+  /** Sockets at a time, whatever they are up to. */
+  maxSockets: number
+  maxSocketsPerAddressAndSecond: number
+  /** Milliseconds in which a socket has to become a link; then it is cut. */
+  handshakeTimeoutMs: number
+}
+
+/** An open WebSocket, with what is known of where it comes from. */
+export interface Incoming {
+  socket: WebSocket
+  /** Of the remote end, as multiaddr. */
+  remote: string
+  /** The same as `<ip>:<port>`. */
+  observed: string
+  /** Fires when the socket has taken too long to become a link. */
+  signal: AbortSignal
+}
+
+export function createListener(init: ListenerInit, components: { onSocket(incoming: Incoming): void }): Listener {
+  const { address, maxSockets, maxSocketsPerAddressAndSecond, handshakeTimeoutMs } = init
+  const endpoint = endpointOf(address)
+  const [host] = address.getComponents()
+  const timeouts = { headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs, connectionsCheckingInterval: 1_000 }
+  let server: Server | undefined
+  let sockets: WebSocketServer | undefined
+  /** New sockets by address in this second. */
+  let recent = new Map<string, number>()
+  let second = 0
+
+  function admits(remoteAddress: string): boolean {
+    const now = Math.floor(performance.now() / 1_000)
+    if (now !== second) {
+      second = now
+      recent = new Map()
+    }
+    const count = (recent.get(remoteAddress) ?? 0) + 1
+    recent.set(remoteAddress, count)
+    return count <= maxSocketsPerAddressAndSecond
+  }
+
+  function accept(socket: WebSocket, wire: Socket): void {
+    const { remoteAddress, remotePort } = wire
+    if (remoteAddress === undefined || remotePort === undefined) {
+      socket.terminate()
+      return
+    }
+    const ip = remoteAddress.replace(/^::ffff:(?=\d+\.)/, '')
+    const [family, observed] = ip.includes(':') ? ['ip6', `[${ip}]:${remotePort}`] : ['ip4', `${ip}:${remotePort}`]
+    const remote = `/${family}/${ip}/tcp/${remotePort}/ws`
+    components.onSocket({ socket, remote, observed, signal: AbortSignal.timeout(handshakeTimeoutMs) })
+  }
+
+  return {
+    async start() {
+      const starting = createServer(timeouts, (_request, response) => {
+        response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('Only peers are served here.\n')
+      })
+      starting.maxConnections = maxSockets
+      starting.on('connection', (socket) => {
+        if (!admits(socket.remoteAddress ?? '')) socket.destroy()
+      })
+      sockets = new WebSocketServer({
+        server: starting,
+        maxPayload: maxSocketMessageBytes,
+        perMessageDeflate: false,
+        handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
+      })
+      sockets.on('connection', (socket, { socket: wire }) => {
+        if (socket.protocol === subprotocol) accept(socket, wire)
+        else socket.close(1002, `offer the subprotocol ${subprotocol}`)
+      })
+      const listening = Promise.withResolvers<void>()
+      sockets.on('error', listening.reject)
+      starting.listen({ host: host?.value ?? '', port: endpoint?.port ?? 0, ipv6Only: host?.name === 'ip6' }, listening.resolve)
+      await listening.promise
+      server = starting
+    },
+    async stop() {
+      const [stopping, open] = [server, sockets]
+      server = undefined
+      if (stopping === undefined) return
+      const closed = Promise.withResolvers<void>()
+      stopping.close(() => closed.resolve())
+      for (const socket of open?.clients ?? []) socket.terminate()
+      stopping.closeAllConnections()
+      await closed.promise
+    },
+    multiaddrs() {
+      const bound = server?.address()
+      if (bound === undefined || bound === null || typeof bound === 'string') return []
+      return hostAddresses(host?.value ?? '').map((ip) => `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${bound.port}/ws`)
+    },
+  }
+}
+
+/** The addresses of this host that an address to listen on stands for. */
+function hostAddresses(listened: string): string[] {
+  if (listened !== '0.0.0.0' && listened !== '::') return [listened]
+  const family = listened === '::' ? 'IPv6' : 'IPv4'
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  return all.filter((own) => own.family === family && (own.scopeid ?? 0) === 0).map(({ address }) => address)
+}

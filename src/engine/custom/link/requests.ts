@@ -1,0 +1,242 @@
+import { decode, encode } from 'cborg'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import { PeerUnreachable, ProtocolUnsupported } from '../../../errors.ts'
+import type { RequestOptions } from '../../engine.ts'
+import { ProtocolViolation } from '../wire/frame-stream.ts'
+import { frameTypes } from './frame-types.ts'
+import type { Handled, Handlers } from './handlers.ts'
+import type { SecureChannel } from './secure-channel.ts'
+
+/**
+ * Requests both ways on one link, each with a number of the asking end. A request and an answer tell their length first, so that what is
+ * too long is refused before it comes; bodies go in pieces, between which other frames find their way.
+ */
+export interface Requests {
+  /** @throws ProtocolUnsupported, PeerUnreachable, the signal's reason */
+  request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
+  /** Takes a frame of one of the types that are for requests. @throws ProtocolViolation */
+  receive(type: number, body: Buffer): void
+  /** The link is gone: nothing is answered any more. */
+  close(): void
+}
+
+export interface RequestLimits {
+  requestTimeoutMs: number
+  maxStreamsPerConnection: number
+}
+
+/** Bytes of a body in one frame, and waiting on the link before the next. */
+const pieceBytes = 32_768
+const maxWaitingBytes = 262_144
+
+const requestSchema = z.object({ id: z.int().min(0).max(0xffff_ffff), protocol: z.string().max(200), length: z.int().min(0) })
+const answerSchema = z.union([
+  z.object({ id: z.int().min(0).max(0xffff_ffff), length: z.int().min(0) }),
+  z.object({ id: z.int().min(0).max(0xffff_ffff), refused: z.enum(['unsupported', 'failed']) }),
+])
+
+/** A body on its way in. */
+class Body {
+  readonly #pieces: Buffer[] = []
+  readonly #length: number
+  #have = 0
+
+  constructor(length: number) {
+    this.#length = length
+  }
+
+  /** Answers the whole body when this was its end. @throws ProtocolViolation when there is more than was said */
+  take(piece: Buffer): Buffer | undefined {
+    this.#pieces.push(piece)
+    this.#have += piece.length
+    if (this.#have > this.#length) throw new ProtocolViolation('a body longer than it said')
+    return this.#have === this.#length ? Buffer.concat(this.#pieces) : undefined
+  }
+}
+
+interface Numbered {
+  id: number
+  rest: Buffer
+}
+
+interface Asked {
+  maxAnswerBytes: number
+  answer: PromiseWithResolvers<Uint8Array>
+  body?: Body
+}
+
+interface Serving {
+  handled: Handled
+  body: Body
+  gone: AbortController
+}
+
+export function createRequests(
+  init: { limits: RequestLimits; from: string },
+  components: { channel: SecureChannel; handlers: Handlers; log: Logger },
+): Requests {
+  const { limits, from } = init
+  const { channel, handlers, log } = components
+  const asked = new Map<number, Asked>()
+  const serving = new Map<number, Serving>()
+  const closed = new AbortController()
+  let lastId = 0
+
+  async function sendBody(type: number, id: number, body: Uint8Array, signal: AbortSignal): Promise<void> {
+    const number = idBytes(id)
+    for (let start = 0; start === 0 || start < body.length; start += pieceBytes) {
+      await channel.drained(maxWaitingBytes, signal)
+      channel.write(type, number, body.subarray(start, start + pieceBytes))
+    }
+  }
+
+  function onRequest(bytes: Buffer): void {
+    const { id, protocol, length } = parse(requestSchema, bytes)
+    if (serving.has(id)) throw new ProtocolViolation('a number of a request that is still served')
+    const handled = handlers.get(protocol)
+    if (handled === undefined) refuse(id, 'unsupported')
+    else if (!fits(handled, length)) refuse(id, 'failed')
+    else begin(id, handled, length)
+  }
+
+  function fits({ open, options }: Handled, length: number): boolean {
+    return length <= options.maxRequestBytes && open < options.maxConcurrent && serving.size < limits.maxStreamsPerConnection
+  }
+
+  function begin(id: number, handled: Handled, length: number): void {
+    handled.open++
+    const gone = new AbortController()
+    serving.set(id, { handled, body: new Body(length), gone })
+    const late = setTimeout(() => {
+      gone.abort(new Error('the time for the request is over'))
+      finish(id)
+      refuse(id, 'failed')
+    }, limits.requestTimeoutMs)
+    gone.signal.addEventListener('abort', () => clearTimeout(late), { once: true })
+  }
+
+  function refuse(id: number, refused: 'unsupported' | 'failed'): void {
+    channel.write(frameTypes.answer, encode({ id, refused }))
+  }
+
+  /** Answers whether it was still served. */
+  function finish(id: number): boolean {
+    const entry = serving.get(id)
+    if (entry === undefined) return false
+    serving.delete(id)
+    entry.handled.open--
+    return true
+  }
+
+  async function serve(id: number, { handled, gone }: Serving, body: Buffer): Promise<void> {
+    try {
+      const answer = await handled.handler({ from, body, signal: gone.signal })
+      if (!serving.has(id)) return
+      channel.write(frameTypes.answer, encode({ id, length: answer.length }))
+      await sendBody(frameTypes.answerBody, id, answer, gone.signal)
+      finish(id)
+    } catch (err) {
+      log.debug({ err }, 'a request of a peer was not answered')
+      if (finish(id)) refuse(id, 'failed')
+    } finally {
+      gone.abort()
+    }
+  }
+
+  function onAnswer(bytes: Buffer): void {
+    const answer = parse(answerSchema, bytes)
+    const waiting = asked.get(answer.id)
+    if (waiting === undefined) return
+    if ('length' in answer && answer.length <= waiting.maxAnswerBytes) {
+      waiting.body = new Body(answer.length)
+      return
+    }
+    asked.delete(answer.id)
+    if ('refused' in answer && answer.refused === 'unsupported') {
+      waiting.answer.reject(new ProtocolUnsupported('The peer does not speak this protocol.'))
+    } else {
+      waiting.answer.reject(new Error('refused' in answer ? 'the peer gave no answer' : 'the answer is too long'))
+      channel.write(frameTypes.cancel, idBytes(answer.id))
+    }
+  }
+
+  function onRequestBody({ id, rest }: Numbered): void {
+    const entry = serving.get(id)
+    const body = entry?.body.take(rest)
+    if (entry !== undefined && body !== undefined) void serve(id, entry, body)
+  }
+
+  function onAnswerBody({ id, rest }: Numbered): void {
+    const entry = asked.get(id)
+    const body = entry?.body?.take(rest)
+    if (body !== undefined) entry?.answer.resolve(body)
+  }
+
+  function onCancel(id: number): void {
+    const entry = serving.get(id)
+    finish(id)
+    entry?.gone.abort(new Error('the peer gave the request up'))
+  }
+
+  /** The number that a frame begins with, and what follows. */
+  function numbered(bytes: Buffer): Numbered {
+    if (bytes.length < 4) throw new ProtocolViolation('a piece of a body without its number')
+    return { id: bytes.readUInt32BE(), rest: bytes.subarray(4) }
+  }
+
+  return {
+    async request(protocol, body, { signal, maxAnswerBytes }) {
+      signal.throwIfAborted()
+      const id = ++lastId % 0x1_0000_0000
+      const answer = Promise.withResolvers<Uint8Array>()
+      asked.set(id, { maxAnswerBytes, answer })
+      const deadline = AbortSignal.any([signal, closed.signal, AbortSignal.timeout(limits.requestTimeoutMs)])
+      const giveUp = () => answer.reject(deadline.reason)
+      deadline.addEventListener('abort', giveUp)
+      if (deadline.aborted) giveUp()
+      try {
+        channel.write(frameTypes.request, encode({ id, protocol, length: body.length }))
+        // A refusal may come before the body is out.
+        return await Promise.race([answer.promise, sendBody(frameTypes.requestBody, id, body, deadline).then(() => answer.promise)])
+      } catch (cause) {
+        if (asked.has(id)) channel.write(frameTypes.cancel, idBytes(id))
+        signal.throwIfAborted()
+        if (cause instanceof ProtocolUnsupported) throw cause
+        throw new PeerUnreachable('The peer did not answer the request.', { cause })
+      } finally {
+        asked.delete(id)
+        answer.promise.catch(() => undefined)
+        deadline.removeEventListener('abort', giveUp)
+      }
+    },
+    receive(type, bytes) {
+      if (type === frameTypes.request) onRequest(bytes)
+      else if (type === frameTypes.requestBody) onRequestBody(numbered(bytes))
+      else if (type === frameTypes.answer) onAnswer(bytes)
+      else if (type === frameTypes.answerBody) onAnswerBody(numbered(bytes))
+      else onCancel(numbered(bytes).id)
+    },
+    close() {
+      closed.abort(new Error('the link was closed'))
+      for (const [id, { gone }] of serving) {
+        finish(id)
+        gone.abort(new Error('the link was closed'))
+      }
+    },
+  }
+}
+
+function idBytes(id: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeUInt32BE(id)
+  return bytes
+}
+
+function parse<Shape>(schema: z.ZodType<Shape>, bytes: Uint8Array): Shape {
+  try {
+    return schema.parse(decode(bytes, { rejectDuplicateMapKeys: true }))
+  } catch (cause) {
+    throw new ProtocolViolation('a frame of a request that is none', { cause })
+  }
+}

@@ -1,0 +1,158 @@
+import type { WebSocket } from 'ws'
+import type { Session } from '../noise/handshake.ts'
+import { createFrameReader, frameHead, ProtocolViolation } from '../wire/frame-stream.ts'
+import type { Established } from './establish.ts'
+
+/** Frames between two peers, encrypted, on one WebSocket. */
+export interface SecureChannel {
+  /** Queues a frame; what is queued in one turn of the event loop leaves together. Nothing happens once the channel is closed. */
+  write(type: number, ...parts: Uint8Array[]): void
+  /** Bytes that were written and not yet taken by the network. */
+  readonly waitingBytes: number
+  /** Resolves when no more than so many bytes wait, or the channel is closed. @throws the signal's reason */
+  drained(bytes: number, signal: AbortSignal): Promise<void>
+  /** Ends reading from the network until `resume`. */
+  pause(): void
+  resume(): void
+  /** When the other end was last heard, in milliseconds of the monotonic clock. */
+  readonly lastHeard: number
+  /** Says goodbye; cuts the socket when the other end does not. */
+  close(): void
+}
+
+export interface ChannelComponents extends ChannelHandlers {
+  socket: WebSocket
+  established: Established
+}
+
+export interface ChannelHandlers {
+  /** @throws ProtocolViolation, which closes the channel */
+  onFrame(type: number, body: Buffer): void
+  /** The channel is closed, for whatever reason; called once. */
+  onClose(reason: Error | undefined): void
+}
+
+/** Noise messages are 64 KiB at most (Noise §3), and 16 bytes of one are the tag. */
+const maxRecordBytes = 65_535
+export const maxSocketMessageBytes = maxRecordBytes
+const maxPlaintextBytes = maxRecordBytes - 16
+
+/** Both ends take a new key after so many records (Noise §11.3): what a stolen key opens is bounded. */
+const recordsPerKey = 65_536
+
+/** Milliseconds for the closing handshake of the WebSocket. */
+const closeGraceMs = 1_000
+
+export function createSecureChannel(init: { maxFrameBytes: number }, components: ChannelComponents): SecureChannel {
+  return new Channel(init.maxFrameBytes, components)
+}
+
+class Channel implements SecureChannel {
+  readonly #socket: WebSocket
+  readonly #session: Session
+  readonly #handlers: ChannelHandlers
+  readonly #reader
+  #queue: Uint8Array[] = []
+  #queuedBytes = 0
+  #sentRecords = 0
+  #receivedRecords = 0
+  #failure: Error | undefined
+  #waiters: Array<() => void> = []
+  lastHeard = performance.now()
+
+  constructor(maxFrameBytes: number, { socket, established, ...handlers }: ChannelComponents) {
+    this.#socket = socket
+    this.#session = established.session
+    this.#handlers = handlers
+    this.#reader = createFrameReader({ maxFrameBytes })
+    socket.on('message', (record: Buffer, binary) => this.#onRecord(record, binary))
+    socket.on('error', (error) => {
+      this.#failure ??= error
+    })
+    socket.once('close', () => {
+      this.#wake()
+      handlers.onClose(this.#failure)
+    })
+    // Whoever makes the channel has it before its first frame.
+    queueMicrotask(() => {
+      for (const record of established.early) this.#onRecord(record, true)
+    })
+  }
+
+  get waitingBytes(): number {
+    return this.#queuedBytes + this.#socket.bufferedAmount
+  }
+
+  write(type: number, ...parts: Uint8Array[]): void {
+    if (!this.#isOpen) return
+    if (this.#queue.length === 0) queueMicrotask(() => this.#flush())
+    const length = parts.reduce((sum, part) => sum + part.length, 1)
+    this.#queue.push(frameHead(length), Uint8Array.of(type), ...parts)
+    this.#queuedBytes += length
+  }
+
+  async drained(bytes: number, signal: AbortSignal): Promise<void> {
+    while (this.waitingBytes > bytes && this.#isOpen) {
+      signal.throwIfAborted()
+      const { promise, resolve } = Promise.withResolvers<void>()
+      this.#waiters.push(resolve)
+      signal.addEventListener('abort', () => resolve(), { once: true })
+      await promise
+    }
+    signal.throwIfAborted()
+  }
+
+  pause(): void {
+    if (!this.#socket.isPaused) this.#socket.pause()
+  }
+
+  resume(): void {
+    if (this.#socket.isPaused) this.#socket.resume()
+  }
+
+  close(): void {
+    if (!this.#isOpen) return
+    this.#flush()
+    this.#socket.close()
+    const cut = setTimeout(() => this.#socket.terminate(), closeGraceMs)
+    this.#socket.once('close', () => clearTimeout(cut))
+    this.resume()
+  }
+
+  get #isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN
+  }
+
+  #flush(): void {
+    const bytes = Buffer.concat(this.#queue)
+    this.#queue = []
+    this.#queuedBytes = 0
+    if (!this.#isOpen) return
+    for (let start = 0; start < bytes.length; start += maxPlaintextBytes) {
+      const record = this.#session.encrypt.encrypt(bytes.subarray(start, start + maxPlaintextBytes))
+      this.#socket.send(record, { binary: true }, () => this.#wake())
+      if (++this.#sentRecords % recordsPerKey === 0) this.#session.encrypt.rekey()
+    }
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const wake of waiters) wake()
+  }
+
+  #onRecord(record: Buffer, binary: boolean): void {
+    this.lastHeard = performance.now()
+    // What comes behind a goodbye is not looked at.
+    if (!this.#isOpen) return
+    try {
+      if (!binary) throw new ProtocolViolation('a text message')
+      const bytes = this.#session.decrypt.decrypt(record)
+      if (++this.#receivedRecords % recordsPerKey === 0) this.#session.decrypt.rekey()
+      for (const frame of this.#reader.take(bytes)) this.#handlers.onFrame(frame[0] ?? 0, frame.subarray(1))
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error))
+      this.close()
+    }
+  }
+}

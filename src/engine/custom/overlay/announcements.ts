@@ -1,0 +1,51 @@
+import { type FrameOf, frameBounds } from './frames.ts'
+import type { OverlayLimits } from './limits.ts'
+
+/** What lazy neighbours are to be told at the next tick, put together by neighbour and topic. */
+export interface Announcements {
+  add(peerId: string, topic: string, id: string, hops: number): void
+  forgetPeer(peerId: string): void
+  /** Takes out all that waits, as frames. */
+  take(): Array<{ peerId: string; frame: FrameOf<'ihave'> }>
+  readonly size: number
+}
+
+export function createAnnouncements(init: { limits: OverlayLimits }): Announcements {
+  const waiting = new Map<string, { count: number; topics: Map<string, FrameOf<'ihave'>['messages']> }>()
+
+  return {
+    add(peerId, topic, id, hops) {
+      let peer = waiting.get(peerId)
+      if (peer === undefined) {
+        peer = { count: 0, topics: new Map() }
+        waiting.set(peerId, peer)
+      }
+      const messages = peer.topics.get(topic) ?? []
+      if (messages.length === 0) peer.topics.set(topic, messages)
+      if (peer.count >= init.limits.maxAnnouncements) {
+        if (messages.length === 0) return
+        messages.shift()
+      } else peer.count++
+      messages.push({ id, hops: Math.min(hops, frameBounds.hops) })
+    },
+    forgetPeer: (peerId) => waiting.delete(peerId),
+    take() {
+      if (waiting.size === 0) return []
+      const frames: Array<{ peerId: string; frame: FrameOf<'ihave'> }> = []
+      for (const [peerId, { topics }] of waiting) {
+        for (const [topic, messages] of topics) {
+          for (let at = 0; at < messages.length; at += frameBounds.ids) {
+            frames.push({ peerId, frame: { type: 'ihave', topic, messages: messages.slice(at, at + frameBounds.ids) } })
+          }
+        }
+      }
+      waiting.clear()
+      return frames
+    },
+    get size() {
+      let size = 0
+      for (const { count } of waiting.values()) size += count
+      return size
+    },
+  }
+}

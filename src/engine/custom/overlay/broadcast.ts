@@ -1,0 +1,354 @@
+import { createAnnouncements } from './announcements.ts'
+import { type FrameOf, frameBounds, type OverlayFrame } from './frames.ts'
+import type { OverlayLimits } from './limits.ts'
+import { type CachedMessage, createMessageCache } from './message-cache.ts'
+import { createMissing } from './missing.ts'
+import type { Envelope, OverlaySize } from './overlay.ts'
+import { createPending, type PendingMessage } from './pending.ts'
+import type { Offence } from './scores.ts'
+import { createSeen } from './seen.ts'
+import { createTree, type Tree } from './tree.ts'
+
+/**
+ * Broadcast among the subscribers of each topic: Plumtree (Leitão, Pereira, Rodrigues 2007, "Epidemic Broadcast Trees"). Messages are
+ * pushed along the eager links, announced on the lazy ones; an announced message that does not come is asked for, and the link that it
+ * was asked on becomes part of the tree; a link that brings what came from elsewhere leaves it.
+ *
+ * Beyond the paper: nothing is forwarded before its verdict; a node that publishes without being subscribed is a leaf of the tree.
+ */
+export interface Broadcast {
+  /** The node is subscribed from now on; its linked subscribers are neighbours at once. */
+  subscribe(topic: string): void
+  unsubscribe(topic: string): void
+  /** A linked peer is subscribed, or is no more. */
+  neighborUp(peerId: string, topic: string): void
+  neighborDown(peerId: string, topic: string): void
+  /** The link is gone. */
+  forgetPeer(peerId: string): void
+  receive(peerId: string, frame: BroadcastFrame): void
+  publish(envelope: Envelope): number
+  settle(id: string, verdict: 'accept' | 'ignore' | 'reject'): void
+  /** Topics that were published to of late without being subscribed. */
+  fanOutTopics(): Iterable<string>
+  /** Asks for what is missing, and tells the lazy neighbours. */
+  tick(): void
+  /** Forgets what is old. */
+  sweep(): void
+  tree(topic: string): Tree | undefined
+  /** Whether the peer is pushed messages of any topic. */
+  carries(peerId: string): boolean
+  size(): Pick<OverlaySize, 'seen' | 'cacheBytes' | 'cacheMessages' | 'missing' | 'pending' | 'pendingBytes' | 'announcements'>
+}
+
+export type BroadcastFrame = FrameOf<'message' | 'ihave' | 'graft' | 'prune'>
+
+export interface BroadcastComponents {
+  now(): number
+  random(): number
+  send(peerId: string, frame: OverlayFrame): boolean
+  isLinked(peerId: string): boolean
+  isSubscribed(topic: string): boolean
+  subscribers(topic: string): ReadonlySet<string>
+  onMessage(envelope: Envelope, from: string): void
+  offence(peerId: string, offence: Offence): void
+  /** The link was of use. */
+  used(peerId: string): void
+}
+
+interface TopicState {
+  readonly tree: Tree
+  readonly since: number
+  optimisedAt: number
+  /** Whether a message has gone through, so that the eager links are a tree and not just all of them. */
+  isGrown: boolean
+  /** When neighbours were told to send no payloads; what they had sent before may still be on its way. */
+  readonly prunedAt: Map<string, number>
+}
+
+/** A payload that comes so long after a prune was not on its way then. */
+const pruneGraceMs = 10_000
+
+export function createBroadcast(init: { limits: OverlayLimits }, components: BroadcastComponents): Broadcast {
+  const { limits } = init
+  const { now, send, isSubscribed, offence } = components
+  const topics = new Map<string, TopicState>()
+  /** Topics published to without being subscribed, with the time of the last message, the latest last. */
+  const fanOut = new Map<string, number>()
+  const seen = createSeen(init, components)
+  const cache = createMessageCache(init, components)
+  const missing = createMissing(init, components)
+  const pending = createPending(init)
+  const announcements = createAnnouncements(init)
+
+  function open(topic: string): TopicState {
+    const known = topics.get(topic)
+    if (known !== undefined) return known
+    const state: TopicState = { tree: createTree(), since: now(), optimisedAt: now(), isGrown: false, prunedAt: new Map() }
+    topics.set(topic, state)
+    for (const peerId of components.subscribers(topic)) addNeighbor(topic, state, peerId)
+    return state
+  }
+
+  function close(topic: string): void {
+    topics.delete(topic)
+    fanOut.delete(topic)
+    missing.forgetTopic(topic)
+    cache.forgetTopic(topic)
+  }
+
+  /**
+   * Who has few neighbours takes a new one into the tree, and asks the same of it; who has enough announces to it first, so that a new
+   * link costs no second copies where the tree is whole.
+   */
+  function addNeighbor(topic: string, { tree, isGrown }: TopicState, peerId: string): void {
+    if (tree.has(peerId)) return
+    if (!isSubscribed(topic)) {
+      tree.add(peerId, tree.size < limits.fanOut ? 'eager' : 'lazy')
+      return
+    }
+    const needed = !isGrown || tree.size < limits.topicView
+    tree.add(peerId, needed ? 'eager' : 'lazy')
+    if (needed) send(peerId, { type: 'graft', topic, ids: [] })
+    const latest = cache.latest(topic, now() - limits.recapMs, Math.min(limits.maxRecap, frameBounds.ids))
+    if (latest.length === 0) return
+    const messages = latest.reverse().map(({ envelope, hops }) => ({ id: envelope.id, hops: Math.min(hops, frameBounds.hops) }))
+    send(peerId, { type: 'ihave', topic, recap: true, messages })
+  }
+
+  /** Hands a message to the neighbours that do not have it; answers to how many. */
+  function push(state: TopicState, message: CachedMessage, has: (peerId: string) => boolean): number {
+    const { envelope, hops } = message
+    const { id, topic } = envelope
+    let handed = 0
+    state.isGrown = true
+    const isOutside = !isSubscribed(topic)
+    for (const peerId of state.tree.eager) {
+      if (has(peerId)) continue
+      const spare = isOutside && handed > 0
+      const sent = send(peerId, { type: 'message', hops, ...(spare && { spare }), envelope })
+      if (sent) {
+        handed++
+        if (isOutside) components.used(peerId)
+      } else announcements.add(peerId, topic, id, hops)
+    }
+    for (const peerId of state.tree.lazy) if (!has(peerId)) announcements.add(peerId, topic, id, hops)
+    return handed
+  }
+
+  function prune(topic: string, state: TopicState | undefined, peerId: string): void {
+    state?.tree.makeLazy(peerId)
+    send(peerId, { type: 'prune', topic })
+    if (state === undefined) return
+    const before = state.prunedAt.get(peerId)
+    if (before === undefined) state.prunedAt.set(peerId, now())
+    else if (now() - before > pruneGraceMs) offence(peerId, 'waste')
+  }
+
+  function graft(topic: string, state: TopicState | undefined, peerId: string, ids: string[]): void {
+    state?.tree.makeEager(peerId)
+    state?.prunedAt.delete(peerId)
+    send(peerId, { type: 'graft', topic, ids })
+  }
+
+  function receiveMessage(from: string, { envelope, hops, spare }: FrameOf<'message'>): void {
+    const { id, topic } = envelope
+    if (!isSubscribed(topic)) return
+    if (seen.has(topic, id)) {
+      prune(topic, topics.get(topic), from)
+      return
+    }
+    const waiting = pending.get(id)
+    if (waiting !== undefined) {
+      waiting.holders.add(from)
+      if (waiting.from !== from) waiting.senders.add(from)
+      return
+    }
+    const message: PendingMessage = {
+      envelope,
+      from,
+      hops: Math.min(hops + 1, frameBounds.hops),
+      spare: spare === true,
+      holders: new Set([from]),
+      senders: new Set(),
+    }
+    if (!pending.add(message)) return
+    missing.found(id)
+    components.onMessage(envelope, from)
+  }
+
+  function accepted({ envelope, from, hops, spare, holders, senders }: PendingMessage): void {
+    const { id, topic } = envelope
+    seen.add(topic, id)
+    missing.found(id)
+    components.used(from)
+    const state = topics.get(topic)
+    if (state === undefined || !isSubscribed(topic)) return
+    const message: CachedMessage = { envelope, hops, from, at: now(), askedBy: new Set() }
+    cache.put(message)
+    if (spare && state.tree.size > 0) send(from, { type: 'prune', topic })
+    else state.tree.makeEager(from)
+    for (const peerId of senders) prune(topic, state, peerId)
+    push(state, message, (peerId) => holders.has(peerId))
+  }
+
+  /**
+   * A neighbour that is much nearer to the author than the one the message came from takes its place (Plumtree §3.8). A change at a time,
+   * since the tree is shared by all authors, and what is better for one is worse for another.
+   */
+  function optimise(topic: string, state: TopicState, peerId: string, id: string, hops: number): void {
+    const message = cache.get(id)
+    if (message?.from === undefined || message.from === peerId || now() - state.optimisedAt < limits.optimiseMs) return
+    if (hops + 1 + limits.optimiseHops > message.hops || !state.tree.eager.has(message.from)) return
+    state.optimisedAt = now()
+    graft(topic, state, peerId, [])
+    prune(topic, state, message.from)
+  }
+
+  function receiveIHave(from: string, { topic, recap, messages }: FrameOf<'ihave'>): void {
+    const state = topics.get(topic)
+    if (state === undefined || !isSubscribed(topic)) return
+    // What was said before the subscription is not for us.
+    if (recap && now() - state.since < limits.recapMs) return
+    for (const { id, hops } of messages) {
+      if (seen.has(topic, id)) {
+        if (!recap) optimise(topic, state, from, id, hops)
+        continue
+      }
+      const waiting = pending.get(id)
+      if (waiting === undefined) missing.announce(topic, id, from, hops)
+      else if (waiting.holders.size < limits.maxHolders) waiting.holders.add(from)
+    }
+  }
+
+  function receiveGraft(from: string, { topic, ids }: FrameOf<'graft'>): void {
+    const state = topics.get(topic)
+    if (state === undefined || !components.subscribers(topic).has(from)) return
+    state.tree.makeEager(from)
+    state.prunedAt.delete(from)
+    for (const id of ids) {
+      const message = cache.get(id)
+      if (message === undefined || message.envelope.topic !== topic) continue
+      if (message.askedBy.has(from)) {
+        offence(from, 'waste')
+        continue
+      }
+      if (!send(from, { type: 'message', hops: message.hops, envelope: message.envelope })) return
+      message.askedBy.add(from)
+      components.used(from)
+    }
+  }
+
+  function askForMissing(): void {
+    const { asks, broken } = missing.due()
+    for (const { peerId, topic, ids } of asks) {
+      if (!components.isLinked(peerId)) continue
+      for (let at = 0; at < ids.length; at += frameBounds.ids) graft(topic, topics.get(topic), peerId, ids.slice(at, at + frameBounds.ids))
+    }
+    for (const peerId of broken) if (components.isLinked(peerId)) offence(peerId, 'brokenPromise')
+  }
+
+  function noteFanOut(topic: string): void {
+    fanOut.delete(topic)
+    fanOut.set(topic, now())
+    if (fanOut.size <= limits.maxFanOutTopics) return
+    const oldest = fanOut.keys().next().value
+    if (oldest !== undefined) close(oldest)
+  }
+
+  return {
+    subscribe(topic) {
+      // What was a leaf to publish from begins anew as a part of the tree.
+      if (topics.has(topic)) close(topic)
+      open(topic)
+    },
+    unsubscribe: close,
+    neighborUp(peerId, topic) {
+      const state = topics.get(topic)
+      if (state !== undefined) addNeighbor(topic, state, peerId)
+    },
+    neighborDown(peerId, topic) {
+      const state = topics.get(topic)
+      state?.tree.remove(peerId)
+      state?.prunedAt.delete(peerId)
+    },
+    forgetPeer(peerId) {
+      missing.forgetPeer(peerId)
+      announcements.forgetPeer(peerId)
+      for (const { tree, prunedAt } of topics.values()) {
+        tree.remove(peerId)
+        prunedAt.delete(peerId)
+      }
+    },
+    receive(from, frame) {
+      switch (frame.type) {
+        case 'message':
+          return receiveMessage(from, frame)
+        case 'ihave':
+          return receiveIHave(from, frame)
+        case 'graft':
+          return receiveGraft(from, frame)
+        case 'prune':
+          topics.get(frame.topic)?.tree.makeLazy(from)
+          return
+        default:
+          return frame satisfies never
+      }
+    },
+    publish(envelope) {
+      const { id, topic } = envelope
+      if (!isSubscribed(topic)) noteFanOut(topic)
+      const state = open(topic)
+      const { tree } = state
+      if (tree.eager.size === 0) {
+        const [any] = tree.lazy
+        if (any !== undefined) tree.makeEager(any)
+      }
+      seen.add(topic, id)
+      const message: CachedMessage = { envelope, hops: 0, from: undefined, at: now(), askedBy: new Set() }
+      cache.put(message)
+      return push(state, message, () => false)
+    },
+    settle(id, verdict) {
+      const message = pending.take(id)
+      if (message === undefined) return
+      switch (verdict) {
+        case 'accept':
+          return accepted(message)
+        case 'ignore':
+          return seen.add(message.envelope.topic, id)
+        case 'reject':
+          // The id stays unknown: a forgery must not shut out the true message, which others may have sent meanwhile.
+          message.holders.delete(message.from)
+          missing.askNow(message.envelope.topic, id, message.holders)
+          return offence(message.from, 'rejectedMessage')
+        default:
+          return verdict satisfies never
+      }
+    },
+    fanOutTopics: () => fanOut.keys(),
+    tick() {
+      if (missing.size > 0) askForMissing()
+      for (const { peerId, frame } of announcements.take()) if (components.isLinked(peerId)) send(peerId, frame)
+    },
+    sweep() {
+      cache.sweep()
+      seen.sweep()
+      const until = now() - limits.fanOutMs
+      for (const [topic, at] of fanOut) if (at < until) close(topic)
+    },
+    tree: (topic) => topics.get(topic)?.tree,
+    carries(peerId) {
+      for (const { tree, isGrown } of topics.values()) if (isGrown && tree.eager.has(peerId)) return true
+      return false
+    },
+    size: () => ({
+      seen: seen.size,
+      cacheBytes: cache.bytes,
+      cacheMessages: cache.size,
+      missing: missing.size,
+      pending: pending.size,
+      pendingBytes: pending.bytes,
+      announcements: announcements.size,
+    }),
+  }
+}

@@ -1,0 +1,256 @@
+import { createBroadcast } from './broadcast.ts'
+import { frameBounds, type OverlayFrame, type SampledPeer } from './frames.ts'
+import { createKnownSubscribers } from './known-subscribers.ts'
+import type { OverlayLimits } from './limits.ts'
+import { createLinks, type Link } from './links.ts'
+import { createMembership } from './membership.ts'
+import type { Overlay, OverlayComponents, PeerRecord } from './overlay.ts'
+import { sample } from './partial-view.ts'
+import { createScores, type Offence } from './scores.ts'
+import { createSubscriptions } from './subscriptions.ts'
+import { createTopicViews } from './topic-views.ts'
+import { createWalks } from './walks.ts'
+
+/** Between two looks at what is to be given up and forgotten. */
+const sweepMs = 1_000
+
+/** Frames that make others send and dial; their rate is limited without counting against the neighbour, who may only pass them on. */
+const setsOff: ReadonlySet<OverlayFrame['type']> = new Set(['join', 'forward-join', 'neighbor', 'shuffle', 'seek'])
+
+/** Puts the parts together: each frame and each event goes to the part that it concerns, and links without a role are hung up. */
+export function createOverlay(
+  init: {
+    peerId: string
+    /** Where others can dial this node, at the moment. */
+    multiaddrs(): string[]
+    limits: OverlayLimits
+  },
+  components: OverlayComponents,
+): Overlay {
+  const { limits } = init
+  const { now, random } = components
+  const scores = createScores(init, components)
+  const links = createLinks(init, { ...components, isAvoided: scores.avoided })
+  const subscriptions = createSubscriptions(init)
+  const walks = createWalks(init, components)
+  const known = createKnownSubscribers(init)
+
+  const broadcast = createBroadcast(init, {
+    ...components,
+    send,
+    isLinked: (peerId) => links.get(peerId) !== undefined,
+    isSubscribed: (topic) => subscriptions.own.has(topic),
+    subscribers: subscriptions.of,
+    offence,
+    used,
+  })
+  const shared = { now, random, send, links, walks, self, topicsOf, learn }
+  const membership = createMembership(init, { ...shared, carries: broadcast.carries })
+  const topicViews = createTopicViews(init, {
+    ...shared,
+    known,
+    carries: (peerId, topic) => broadcast.tree(topic)?.eager.has(peerId) ?? false,
+    subscribers: subscriptions.of,
+    fanOutTopics: broadcast.fanOutTopics,
+    neighbors: () => membership.view.peers.active,
+  })
+
+  function self(): PeerRecord {
+    return {
+      peerId: init.peerId,
+      multiaddrs: init
+        .multiaddrs()
+        .filter(({ length }) => length <= frameBounds.multiaddrLength)
+        .slice(0, frameBounds.multiaddrs),
+    }
+  }
+
+  function topicsOf(peerId: string): string[] {
+    const topics = peerId === init.peerId ? subscriptions.own : links.get(peerId)?.topics
+    return topics === undefined ? [] : sample([...topics], frameBounds.sampleTopics, random)
+  }
+
+  /** What a sample says: the peers are known from now on, and their topics. */
+  function learn(peers: readonly SampledPeer[]): void {
+    for (const { peer, topics } of peers) {
+      if (scores.avoided(peer.peerId)) continue
+      membership.view.peers.know(peer)
+      for (const topic of topics) topicViews.learn(topic, peer)
+    }
+  }
+
+  function send(peerId: string, frame: OverlayFrame): boolean {
+    return links.get(peerId) !== undefined && components.send(peerId, frame)
+  }
+
+  function used(peerId: string): void {
+    const link = links.get(peerId)
+    if (link !== undefined) link.usedAt = now()
+  }
+
+  function offence(peerId: string, kind: Offence): void {
+    if (!scores.penalize(peerId, kind)) return
+    membership.view.peers.forget(peerId)
+    for (const view of topicViews.all()) view.peers.forget(peerId)
+    known.forget(peerId)
+    const link = links.get(peerId)
+    if (link !== undefined && !link.pinned) hangUp(link)
+  }
+
+  function forget(link: Link): void {
+    const { peerId } = link
+    for (const topic of subscriptions.forget(link)) broadcast.neighborDown(peerId, topic)
+    broadcast.forgetPeer(peerId)
+    membership.view.gone(peerId)
+    for (const view of topicViews.all()) view.gone(peerId)
+  }
+
+  function hangUp(link: Link): void {
+    links.hangUp(link.peerId)
+    forget(link)
+  }
+
+  function hasRole({ peerId, pinned }: Link): boolean {
+    if (pinned || membership.view.needs(peerId) || broadcast.carries(peerId)) return true
+    for (const view of topicViews.all()) if (view.needs(peerId)) return true
+    return false
+  }
+
+  /** One link too many: the one without a role that was of no use for longest goes. */
+  function makeRoom(): void {
+    if (links.size <= limits.maxLinks) return
+    let idlest: Link | undefined
+    for (const link of links.all()) {
+      if (!hasRole(link) && (idlest === undefined || link.usedAt < idlest.usedAt)) idlest = link
+    }
+    if (idlest !== undefined) hangUp(idlest)
+  }
+
+  function hangUpIdle(): void {
+    const until = now() - limits.idleLinkMs
+    for (const link of links.all()) if (link.usedAt < until && !hasRole(link)) hangUp(link)
+  }
+
+  function announce(frame: OverlayFrame): void {
+    for (const { peerId } of links.all()) send(peerId, frame)
+  }
+
+  function receiveSubscriptions(link: Link, frame: Extract<OverlayFrame, { type: 'subscriptions' }>): void {
+    const { peerId, record } = link
+    for (const { topic, subscribed } of subscriptions.receive(link, frame)) {
+      components.onSubscription(peerId, topic, subscribed)
+      if (subscribed) {
+        broadcast.neighborUp(peerId, topic)
+        topicViews.learn(topic, record)
+      } else {
+        broadcast.neighborDown(peerId, topic)
+        topicViews.get(topic)?.gone(peerId)
+      }
+    }
+  }
+
+  let sweepAt = 0
+
+  return {
+    connected(peer, about) {
+      if (scores.avoided(peer.peerId) && !about.pinned) {
+        components.hangUp(peer.peerId)
+        return
+      }
+      const before = links.get(peer.peerId)
+      if (before !== undefined) forget(before)
+      const link = links.add(peer, about)
+      for (const frame of subscriptions.greeting()) send(peer.peerId, frame)
+      membership.connected(link)
+      makeRoom()
+    },
+    disconnected(peerId) {
+      const link = links.get(peerId)
+      if (link === undefined) return
+      links.remove(peerId)
+      forget(link)
+    },
+    dialFailed(peerId) {
+      links.failed(peerId)
+      known.forget(peerId)
+      membership.view.dialFailed(peerId)
+      for (const view of topicViews.all()) view.dialFailed(peerId)
+    },
+    discovered: membership.discovered,
+    receive(peerId, frame) {
+      const link = links.get(peerId)
+      if (link === undefined) return
+      if (frame.type !== 'message' && !link.controlFrames.take(now())) return offence(peerId, 'floodedFrame')
+      if (setsOff.has(frame.type) && !link.walks.take(now())) return
+      switch (frame.type) {
+        case 'subscriptions':
+          return receiveSubscriptions(link, frame)
+        case 'message':
+        case 'ihave':
+        case 'graft':
+        case 'prune':
+          return broadcast.receive(peerId, frame)
+        case 'join':
+        case 'forward-join':
+          return membership.receive(link, frame)
+        case 'shuffle':
+        case 'neighbor':
+        case 'neighbor-reply':
+        case 'disconnect': {
+          const view = frame.topic === undefined ? membership.view : topicViews.get(frame.topic)
+          if (view !== undefined) view.receive(link, frame)
+          else if (frame.type === 'neighbor') send(peerId, { type: 'neighbor-reply', topic: frame.topic, accepted: false })
+          return
+        }
+        case 'shuffle-reply': {
+          const back = walks.back(frame.token)
+          if (back === 'self') learn(frame.peers)
+          else if (back !== undefined) send(back.to, frame)
+          return
+        }
+        case 'seek':
+        case 'found':
+          return topicViews.receive(link, frame)
+        default:
+          return frame satisfies never
+      }
+    },
+    subscribe(topic) {
+      if (!subscriptions.subscribe(topic)) return
+      announce({ type: 'subscriptions', add: [topic], remove: [] })
+      broadcast.subscribe(topic)
+      topicViews.open(topic)
+    },
+    unsubscribe(topic) {
+      if (!subscriptions.unsubscribe(topic)) return
+      announce({ type: 'subscriptions', add: [], remove: [topic] })
+      broadcast.unsubscribe(topic)
+      topicViews.close(topic)
+    },
+    subscribers: (topic) => [...subscriptions.of(topic)],
+    publish: (messages) => messages.map(broadcast.publish),
+    settle: broadcast.settle,
+    tick() {
+      membership.view.tick()
+      topicViews.tick()
+      broadcast.tick()
+      if (now() < sweepAt) return
+      sweepAt = now() + sweepMs
+      links.sweep()
+      walks.sweep()
+      broadcast.sweep()
+      topicViews.sweep()
+      hangUpIdle()
+    },
+    size: () => ({
+      links: links.size,
+      activeView: membership.view.peers.active.size,
+      passiveView: membership.view.peers.passive.size,
+      topicViews: [...topicViews.all()].length,
+      ...broadcast.size(),
+      knownSubscribers: known.size,
+      walks: walks.size,
+      scoredPeers: scores.size,
+    }),
+  }
+}

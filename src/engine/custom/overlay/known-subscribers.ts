@@ -1,0 +1,42 @@
+import type { OverlayLimits } from './limits.ts'
+import type { PeerRecord } from './overlay.ts'
+
+/** Hearsay: who is said to be subscribed to what. Bounded by topics and by subscribers of each; the oldest go. */
+export interface KnownSubscribers {
+  learn(topic: string, peer: PeerRecord): void
+  of(topic: string): PeerRecord[]
+  forget(peerId: string): void
+  readonly size: number
+}
+
+export function createKnownSubscribers(init: { limits: OverlayLimits }): KnownSubscribers {
+  const topics = new Map<string, Map<string, PeerRecord>>()
+
+  function trim(map: Map<string, unknown>, limit: number): void {
+    if (map.size <= limit) return
+    const oldest = map.keys().next().value
+    if (oldest !== undefined) map.delete(oldest)
+  }
+
+  return {
+    learn(topic, peer) {
+      if (peer.multiaddrs.length === 0) return
+      const peers = topics.get(topic) ?? new Map<string, PeerRecord>()
+      topics.delete(topic)
+      topics.set(topic, peers)
+      peers.delete(peer.peerId)
+      peers.set(peer.peerId, peer)
+      trim(peers, init.limits.maxKnownSubscribers)
+      trim(topics, init.limits.maxKnownTopics)
+    },
+    of: (topic) => [...(topics.get(topic)?.values() ?? [])],
+    forget(peerId) {
+      for (const [topic, peers] of topics) if (peers.delete(peerId) && peers.size === 0) topics.delete(topic)
+    },
+    get size() {
+      let size = 0
+      for (const peers of topics.values()) size += peers.size
+      return size
+    },
+  }
+}

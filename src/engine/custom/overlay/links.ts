@@ -1,0 +1,127 @@
+import type { OverlayLimits } from './limits.ts'
+import type { PeerRecord } from './overlay.ts'
+import { createTokenBucket, type TokenBucket } from './token-bucket.ts'
+
+/** A linked peer. */
+export interface Link {
+  readonly peerId: string
+  readonly record: PeerRecord
+  readonly direction: 'inbound' | 'outbound'
+  readonly pinned: boolean
+  readonly since: number
+  /** Topics that the peer says it is subscribed to. */
+  readonly topics: Set<string>
+  readonly controlFrames: TokenBucket
+  readonly walks: TokenBucket
+  /** When the link last had a use: a wish to be neighbours, a message that was new. */
+  usedAt: number
+}
+
+/** The links, the dials under way, and whom to leave alone for now. */
+export interface Links {
+  get(peerId: string): Link | undefined
+  all(): IterableIterator<Link>
+  readonly size: number
+  add(peer: PeerRecord, link: { direction: 'inbound' | 'outbound'; pinned: boolean }): Link
+  remove(peerId: string): void
+  failed(peerId: string): void
+  /** Links that were hung up here and whose end was not told yet: they carry nothing any more. */
+  hangUp(peerId: string): void
+  /** Whether the peer may be dialled: it has addresses, is no failure of late, and is not avoided; links and dials have room. */
+  canDial(peer: PeerRecord): boolean
+  dial(peer: PeerRecord): void
+  isDialling(peerId: string): boolean
+  /** Gives up on dials without an answer. */
+  sweep(): void
+  /** A peer whose dial failed and may be tried again. */
+  pickFailed(): PeerRecord | undefined
+}
+
+interface Failure {
+  readonly peer: PeerRecord
+  readonly waitMs: number
+  readonly retryAt: number
+}
+
+export function createLinks(
+  init: { limits: OverlayLimits; peerId: string },
+  components: {
+    now(): number
+    random(): number
+    dial(peer: PeerRecord): void
+    hangUp(peerId: string): void
+    isAvoided(peerId: string): boolean
+  },
+): Links {
+  const { limits, peerId: self } = init
+  const { now, random } = components
+  const links = new Map<string, Link>()
+  const dials = new Map<string, { peer: PeerRecord; at: number }>()
+  const failures = new Map<string, Failure>()
+
+  function noteFailure(peer: PeerRecord): void {
+    const before = failures.get(peer.peerId)
+    const waitMs = Math.min((before?.waitMs ?? limits.firstRetryMs / 2) * 2, limits.lastRetryMs)
+    failures.delete(peer.peerId)
+    failures.set(peer.peerId, { peer, waitMs, retryAt: now() + waitMs * (0.5 + random()) })
+    if (failures.size <= limits.maxFailedPeers) return
+    const oldest = failures.keys().next().value
+    if (oldest !== undefined) failures.delete(oldest)
+  }
+
+  function failed(peerId: string): void {
+    const dial = dials.get(peerId)
+    if (dial === undefined) return
+    dials.delete(peerId)
+    noteFailure(dial.peer)
+  }
+
+  return {
+    get: (peerId) => links.get(peerId),
+    all: () => links.values(),
+    get size() {
+      return links.size
+    },
+    add(peer, { direction, pinned }) {
+      dials.delete(peer.peerId)
+      failures.delete(peer.peerId)
+      const link: Link = {
+        peerId: peer.peerId,
+        record: peer,
+        direction,
+        pinned,
+        since: now(),
+        topics: new Set(),
+        controlFrames: createTokenBucket({ perSecond: limits.controlFramesPerSecond, burst: limits.controlFramesBurst }),
+        walks: createTokenBucket({ perSecond: limits.walksPerSecond, burst: limits.walksBurst }),
+        usedAt: now(),
+      }
+      links.set(peer.peerId, link)
+      return link
+    },
+    remove: (peerId) => links.delete(peerId),
+    failed,
+    hangUp(peerId) {
+      if (links.delete(peerId)) components.hangUp(peerId)
+    },
+    canDial({ peerId, multiaddrs }) {
+      if (peerId === self || multiaddrs.length === 0 || links.has(peerId) || dials.has(peerId)) return false
+      if (dials.size >= limits.maxDials || links.size + dials.size >= limits.maxLinks) return false
+      const failure = failures.get(peerId)
+      return (failure === undefined || failure.retryAt <= now()) && !components.isAvoided(peerId)
+    },
+    dial(peer) {
+      dials.set(peer.peerId, { peer, at: now() })
+      components.dial(peer)
+    },
+    isDialling: (peerId) => dials.has(peerId),
+    sweep() {
+      const until = now() - limits.dialMs
+      for (const [peerId, { at }] of dials) if (at < until) failed(peerId)
+    },
+    pickFailed() {
+      const due = [...failures.values()].filter(({ retryAt }) => retryAt <= now())
+      return due[Math.floor(random() * due.length)]?.peer
+    },
+  }
+}

@@ -1,0 +1,89 @@
+import type { FrameOf } from './frames.ts'
+import type { OverlayLimits } from './limits.ts'
+import type { Link } from './links.ts'
+import type { PeerRecord } from './overlay.ts'
+import { pick } from './partial-view.ts'
+import { createView, type View, type ViewComponents } from './view.ts'
+
+/** The view of all peers: how a node comes into the network and stays in it (HyParView §4). */
+export interface Membership {
+  readonly view: View
+  connected(link: Link): void
+  /** Peers known by other means; never forgotten, so that a node that lost everybody has somebody to go to. */
+  discovered(peers: readonly PeerRecord[]): void
+  receive(link: Link, frame: FrameOf<'join' | 'forward-join'>): void
+}
+
+/** Peers known by other means that are kept, the latest. */
+const maxContacts = 50
+
+export function createMembership(
+  init: { peerId: string; limits: OverlayLimits },
+  components: Omit<ViewComponents, 'belongs' | 'onLonely'>,
+): Membership {
+  const { limits } = init
+  const { random, send, links } = components
+  const contacts = new Map<string, PeerRecord>()
+  const view = createView(
+    { peerId: init.peerId, target: limits.activeView, max: limits.maxActiveView, passiveSize: limits.passiveView, limits },
+    { ...components, belongs: () => true, onLonely },
+  )
+
+  /** A view without a reserve falls back on the peers known by other means. */
+  function onLonely(): void {
+    const contact = pick(
+      [...contacts.values()].filter((peer) => links.get(peer.peerId) === undefined),
+      random,
+    )
+    if (contact !== undefined) view.want(contact)
+  }
+
+  function receiveJoin({ peerId, record }: Link): void {
+    const others = [...view.peers.active].filter((other) => other !== peerId)
+    view.take(peerId)
+    send(peerId, { type: 'neighbor-reply', accepted: true })
+    for (const other of others) send(other, { type: 'forward-join', peer: record, hops: limits.joinHops })
+  }
+
+  function receiveForwardJoin(link: Link, { peer, hops }: FrameOf<'forward-join'>): void {
+    if (peer.peerId === init.peerId) return
+    const next = pick(
+      [...view.peers.active].filter((other) => other !== link.peerId && other !== peer.peerId),
+      random,
+    )
+    if (hops === 0 || next === undefined) {
+      view.want(peer)
+      return
+    }
+    if (hops === limits.joinPassiveHops) view.peers.know(peer)
+    send(next, { type: 'forward-join', peer, hops: Math.min(hops, limits.joinHops) - 1 })
+  }
+
+  return {
+    view,
+    connected(link) {
+      // Without a neighbour a node is new here, whoever dialled.
+      if (view.peers.active.size === 0) {
+        send(link.peerId, { type: 'join' })
+        view.shuffleWith(link.peerId)
+      }
+      view.connected(link)
+    },
+    discovered(peers) {
+      for (const peer of peers) {
+        if (peer.peerId === init.peerId) continue
+        contacts.delete(peer.peerId)
+        contacts.set(peer.peerId, peer)
+        view.peers.know(peer)
+      }
+      for (const peerId of contacts.keys()) {
+        if (contacts.size <= maxContacts) break
+        contacts.delete(peerId)
+      }
+    },
+    receive(link, frame) {
+      if (frame.type === 'join') receiveJoin(link)
+      else receiveForwardJoin(link, frame)
+    },
+  }
+}

@@ -1,0 +1,72 @@
+import type { OverlayLimits } from './limits.ts'
+import type { Envelope } from './overlay.ts'
+
+/** Accepted messages of the last seconds, for neighbours that missed them. Bounded by time, bytes and number, the oldest go first. */
+export interface MessageCache {
+  put(message: CachedMessage): void
+  get(id: string): CachedMessage | undefined
+  /** Messages of a topic from the given time on, the newest first, at most so many. */
+  latest(topic: string, from: number, limit: number): CachedMessage[]
+  forgetTopic(topic: string): void
+  sweep(): void
+  readonly bytes: number
+  readonly size: number
+}
+
+export interface CachedMessage {
+  readonly envelope: Envelope
+  /** Links from the author to here; 0 for our own. */
+  readonly hops: number
+  /** The neighbour that it came from. */
+  readonly from: string | undefined
+  readonly at: number
+  /** Neighbours that asked for it and were sent it, so that nobody has it sent over and over. */
+  readonly askedBy: Set<string>
+}
+
+/** What an entry takes beside the message's own bytes. */
+const entryBytes = 300
+
+export function createMessageCache(init: { limits: OverlayLimits }, components: { now(): number }): MessageCache {
+  const { limits } = init
+  const messages = new Map<string, CachedMessage>()
+  let bytes = 0
+
+  function remove(message: CachedMessage): void {
+    if (messages.delete(message.envelope.id)) bytes -= message.envelope.bytes.length + entryBytes
+  }
+
+  function trim(): void {
+    const until = components.now() - limits.cacheMs
+    for (const message of messages.values()) {
+      const isOver = bytes > limits.maxCacheBytes || messages.size > limits.maxCacheMessages
+      if (message.at >= until && !isOver) return
+      remove(message)
+    }
+  }
+
+  return {
+    put(message) {
+      if (messages.has(message.envelope.id)) return
+      messages.set(message.envelope.id, message)
+      bytes += message.envelope.bytes.length + entryBytes
+      trim()
+    },
+    get: (id) => messages.get(id),
+    latest(topic, from, limit) {
+      const found: CachedMessage[] = []
+      for (const message of messages.values()) if (message.envelope.topic === topic && message.at >= from) found.push(message)
+      return found.reverse().slice(0, limit)
+    },
+    forgetTopic(topic) {
+      for (const message of messages.values()) if (message.envelope.topic === topic) remove(message)
+    },
+    sweep: trim,
+    get bytes() {
+      return bytes
+    },
+    get size() {
+      return messages.size
+    },
+  }
+}

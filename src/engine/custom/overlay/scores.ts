@@ -1,0 +1,66 @@
+import type { OverlayLimits } from './limits.ts'
+
+/**
+ * What a peer did wrong, in points that halve with time. Kept by peer id, so that a new link does not begin anew. A peer that reaches
+ * the limit is avoided for a while.
+ */
+export interface Scores {
+  /** Answers whether the peer is to be avoided from now on. */
+  penalize(peerId: string, offence: Offence): boolean
+  avoided(peerId: string): boolean
+  readonly size: number
+}
+
+/** Points by offence. A neighbour verifies before it forwards, so a rejected message is its own doing; the rest happens to the honest too. */
+const points = {
+  rejectedMessage: 10,
+  /** Announced a message, and did not send it when asked. */
+  brokenPromise: 1,
+  /** Asks again for what it was sent, or goes on sending what it was asked to leave out. */
+  waste: 1,
+  floodedFrame: 0.5,
+} as const
+
+export type Offence = keyof typeof points
+
+export function createScores(init: { limits: OverlayLimits }, components: { now(): number }): Scores {
+  const { limits } = init
+  const { now } = components
+  const offenders = new Map<string, { points: number; at: number; avoidUntil: number }>()
+
+  /** The mildest of the oldest make room, so that an avoided peer is not forgotten for the sake of a slight. */
+  function makeRoom(): void {
+    if (offenders.size < limits.maxScoredPeers) return
+    let mildest: string | undefined
+    let fewest = Number.POSITIVE_INFINITY
+    for (const [peerId, offender] of offenders) {
+      const weight = offender.avoidUntil > now() ? limits.maxPenalty + offender.points : offender.points
+      if (weight < fewest) {
+        fewest = weight
+        mildest = peerId
+      }
+    }
+    if (mildest !== undefined) offenders.delete(mildest)
+  }
+
+  return {
+    penalize(peerId, offence) {
+      const at = now()
+      let offender = offenders.get(peerId)
+      if (offender === undefined) {
+        makeRoom()
+        offender = { points: 0, at, avoidUntil: 0 }
+        offenders.set(peerId, offender)
+      }
+      offender.points = offender.points * 0.5 ** ((at - offender.at) / limits.penaltyHalfLifeMs) + points[offence]
+      offender.at = at
+      if (offender.points < limits.maxPenalty) return false
+      offender.avoidUntil = at + limits.avoidMs
+      return true
+    },
+    avoided: (peerId) => (offenders.get(peerId)?.avoidUntil ?? 0) > now(),
+    get size() {
+      return offenders.size
+    },
+  }
+}

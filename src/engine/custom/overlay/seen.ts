@@ -1,0 +1,81 @@
+import type { OverlayLimits } from './limits.ts'
+
+/**
+ * Which messages were here already. An id is known one by one for `seenMs`; when it expires, or makes room, its author's sequence number
+ * becomes the floor of that author and topic, and what is not above the floor counts as seen. So nothing old is new again, as long as the
+ * author is remembered (the last `maxSeenAuthors` that expired); beyond that the log's own record of ids decides.
+ *
+ * Only what was verified belongs in here: a forged id would shut out the true message, or lift the floor.
+ */
+export interface Seen {
+  has(topic: string, id: string): boolean
+  add(topic: string, id: string): void
+  /** Expires what is older than `seenMs`. */
+  sweep(): void
+  /** Ids and floors that are kept. */
+  readonly size: number
+}
+
+export function createSeen(init: { limits: OverlayLimits }, components: { now(): number }): Seen {
+  const { limits } = init
+  const { now } = components
+  /** In the order of their coming. */
+  const recent = new Map<string, { topic: string; at: number }>()
+  const floors = new Map<string, string>()
+
+  function expire(id: string, topic: string): void {
+    recent.delete(id)
+    const { author, sequence } = parts(id)
+    const key = floorKey(topic, author)
+    const floor = floors.get(key)
+    // Deleted first, so that the order of the map is that of the last change.
+    if (floor !== undefined) floors.delete(key)
+    floors.set(key, floor !== undefined && isBelow(sequence, floor) ? floor : sequence)
+    if (floors.size <= limits.maxSeenAuthors) return
+    const oldest = floors.keys().next().value
+    if (oldest !== undefined) floors.delete(oldest)
+  }
+
+  function expireOldest(isDue: (at: number) => boolean): void {
+    for (const [id, { topic, at }] of recent) {
+      if (!isDue(at)) return
+      expire(id, topic)
+    }
+  }
+
+  return {
+    has(topic, id) {
+      if (recent.has(id)) return true
+      const { author, sequence } = parts(id)
+      const floor = floors.get(floorKey(topic, author))
+      return floor !== undefined && !isBelow(floor, sequence)
+    },
+    add(topic, id) {
+      recent.set(id, { topic, at: now() })
+      expireOldest(() => recent.size > limits.maxSeen)
+    },
+    sweep() {
+      const until = now() - limits.seenMs
+      expireOldest((at) => at < until)
+    },
+    get size() {
+      return recent.size + floors.size
+    },
+  }
+}
+
+/** An id is the author, a dot, and the sequence number in decimal without leading zeros. */
+function parts(id: string): { author: string; sequence: string } {
+  const dot = id.lastIndexOf('.')
+  return { author: id.slice(0, dot), sequence: id.slice(dot + 1) }
+}
+
+/** Compares decimal numbers of any length. */
+function isBelow(a: string, b: string): boolean {
+  return a.length === b.length ? a < b : a.length < b.length
+}
+
+/** No topic has a control character (model/topic.ts), so no two pairs share a key. */
+function floorKey(topic: string, author: string): string {
+  return `${author}\0${topic}`
+}

@@ -1,0 +1,70 @@
+import { type FrameOf, frameBounds } from './frames.ts'
+import type { OverlayLimits } from './limits.ts'
+import type { Link } from './links.ts'
+
+/** Who is subscribed to what: our own topics, and those that linked peers told us of. */
+export interface Subscriptions {
+  readonly own: ReadonlySet<string>
+  subscribe(topic: string): boolean
+  unsubscribe(topic: string): boolean
+  /** Linked peers that are subscribed. */
+  of(topic: string): ReadonlySet<string>
+  /** What a new link is told. */
+  greeting(): Array<FrameOf<'subscriptions'>>
+  /** Takes in what a peer says, and answers what of it is news. Topics beyond the limit of a peer are not kept. */
+  receive(link: Link, frame: FrameOf<'subscriptions'>): Array<{ topic: string; subscribed: boolean }>
+  /** Forgets a link's topics and answers them. */
+  forget(link: Link): string[]
+}
+
+const nobody: ReadonlySet<string> = new Set()
+
+export function createSubscriptions(init: { limits: OverlayLimits }): Subscriptions {
+  const own = new Set<string>()
+  const subscribers = new Map<string, Set<string>>()
+
+  function add(link: Link, topic: string): boolean {
+    if (link.topics.has(topic) || link.topics.size >= init.limits.maxPeerTopics) return false
+    link.topics.add(topic)
+    const peers = subscribers.get(topic) ?? new Set()
+    subscribers.set(topic, peers.add(link.peerId))
+    return true
+  }
+
+  function remove(link: Link, topic: string): boolean {
+    if (!link.topics.delete(topic)) return false
+    const peers = subscribers.get(topic)
+    peers?.delete(link.peerId)
+    if (peers?.size === 0) subscribers.delete(topic)
+    return true
+  }
+
+  return {
+    own,
+    subscribe(topic) {
+      if (own.has(topic)) return false
+      own.add(topic)
+      return true
+    },
+    unsubscribe: (topic) => own.delete(topic),
+    of: (topic) => subscribers.get(topic) ?? nobody,
+    greeting() {
+      const topics = [...own]
+      const frames: Array<FrameOf<'subscriptions'>> = []
+      for (let at = 0; at < topics.length; at += frameBounds.topics) {
+        frames.push({ type: 'subscriptions', add: topics.slice(at, at + frameBounds.topics), remove: [] })
+      }
+      return frames
+    },
+    receive(link, frame) {
+      const removed = frame.remove.filter((topic) => remove(link, topic)).map((topic) => ({ topic, subscribed: false }))
+      const added = frame.add.filter((topic) => add(link, topic)).map((topic) => ({ topic, subscribed: true }))
+      return [...removed, ...added]
+    },
+    forget(link) {
+      const topics = [...link.topics]
+      for (const topic of topics) remove(link, topic)
+      return topics
+    },
+  }
+}

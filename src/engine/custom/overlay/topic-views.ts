@@ -1,0 +1,153 @@
+import { type FrameOf, frameBounds } from './frames.ts'
+import type { KnownSubscribers } from './known-subscribers.ts'
+import type { OverlayLimits } from './limits.ts'
+import type { Link } from './links.ts'
+import type { PeerRecord } from './overlay.ts'
+import { pick, sample } from './partial-view.ts'
+import { createView, type View, type ViewComponents } from './view.ts'
+
+/**
+ * A view of the subscribers of each topic that is subscribed here, so that messages cross subscribers only; and links to a few
+ * subscribers of topics that are published to from outside. Subscribers are found by what neighbours say, by shuffles, and by seeks:
+ * walks over the links of membership.
+ */
+export interface TopicViews {
+  open(topic: string): void
+  close(topic: string): void
+  get(topic: string): View | undefined
+  all(): IterableIterator<View>
+  /** A peer is said to be subscribed. */
+  learn(topic: string, peer: PeerRecord): void
+  receive(link: Link, frame: FrameOf<'seek' | 'found'>): void
+  tick(): void
+  /** Sees to the topics that are published to from outside. */
+  sweep(): void
+}
+
+/** Walkers of one seek. */
+const walkers = 2
+
+export interface TopicViewsComponents extends Omit<ViewComponents, 'belongs' | 'onLonely' | 'carries'> {
+  readonly known: KnownSubscribers
+  carries(peerId: string, topic: string): boolean
+  subscribers(topic: string): ReadonlySet<string>
+  /** Topics published to from outside. */
+  fanOutTopics(): Iterable<string>
+  /** Neighbours for walks. */
+  neighbors(): ReadonlySet<string>
+}
+
+export function createTopicViews(init: { peerId: string; limits: OverlayLimits }, components: TopicViewsComponents): TopicViews {
+  const { limits } = init
+  const { now, random, send, links, walks, known, subscribers } = components
+  const views = new Map<string, View>()
+  /** When each topic may be sought again. */
+  const seeks = new Map<string, { waitMs: number; at: number }>()
+
+  function learn(topic: string, peer: PeerRecord): void {
+    if (peer.peerId === init.peerId) return
+    known.learn(topic, peer)
+    views.get(topic)?.peers.know(peer)
+  }
+
+  function open(topic: string): void {
+    const view = createView(
+      {
+        topic,
+        peerId: init.peerId,
+        target: limits.topicView,
+        max: limits.maxTopicView,
+        passiveSize: limits.topicPassiveView,
+        limits,
+      },
+      {
+        ...components,
+        belongs: (link) => link.topics.has(topic),
+        topicsOf: () => [topic],
+        carries: (peerId) => components.carries(peerId, topic),
+        onLonely: () => seek(topic),
+      },
+    )
+    views.set(topic, view)
+    for (const peer of known.of(topic)) view.peers.know(peer)
+  }
+
+  function step(from?: string): string | undefined {
+    const neighbors = [...components.neighbors()].filter((peerId) => peerId !== from)
+    return pick(neighbors, random)
+  }
+
+  function seek(topic: string): void {
+    const { waitMs, at } = seeks.get(topic) ?? { waitMs: limits.firstSeekMs, at: 0 }
+    if (at > now()) return
+    seeks.set(topic, { waitMs: Math.min(waitMs * 2, limits.lastSeekMs), at: now() + waitMs * (0.5 + random()) })
+    const seeker = views.has(topic) ? { seeker: components.self() } : {}
+    for (const peerId of sample([...components.neighbors()], walkers, random)) {
+      send(peerId, { type: 'seek', token: walks.begin(), topic, hops: limits.seekHops, ...seeker })
+    }
+  }
+
+  function receiveSeek(link: Link, frame: FrameOf<'seek'>): void {
+    const { topic, token, seeker } = frame
+    if (!walks.pass(token, link.peerId)) return
+    const away = (peerId: string) => peerId !== seeker?.peerId && peerId !== link.peerId
+    const linked = [...subscribers(topic)].filter(away).flatMap((peerId) => links.get(peerId)?.record ?? [])
+    const own = views.has(topic) ? [components.self()] : []
+    const certain = [...own, ...sample(linked, frameBounds.samplePeers / 2, random)]
+    const said = known.of(topic).filter(({ peerId }) => away(peerId) && !subscribers(topic).has(peerId))
+    const peers = [...certain, ...said].slice(0, frameBounds.samplePeers)
+    if (seeker !== undefined) learn(topic, seeker)
+    if (peers.length > 0) send(link.peerId, { type: 'found', token, topic, peers })
+    // Hearsay may be out of date: the walk goes on.
+    if (certain.length > 0) {
+      walks.end(token)
+      return
+    }
+    const next = step(link.peerId)
+    if (frame.hops > 0 && next !== undefined) send(next, { ...frame, hops: Math.min(frame.hops, limits.seekHops) - 1 })
+  }
+
+  function receiveFound(frame: FrameOf<'found'>): void {
+    const back = walks.back(frame.token)
+    if (back === undefined) return
+    if (back !== 'self') {
+      send(back.to, frame)
+      return
+    }
+    seeks.delete(frame.topic)
+    for (const peer of frame.peers) learn(frame.topic, peer)
+  }
+
+  /** Links to subscribers of a topic that is published to from outside. */
+  function fanOut(topic: string): void {
+    const linked = subscribers(topic)
+    if (linked.size >= limits.fanOut) return
+    const others = known.of(topic).filter((peer) => !linked.has(peer.peerId) && links.canDial(peer))
+    const peer = pick(others, random)
+    if (peer !== undefined) links.dial(peer)
+    else if (linked.size === 0) seek(topic)
+  }
+
+  return {
+    open,
+    close(topic) {
+      views.delete(topic)
+      seeks.delete(topic)
+    },
+    get: (topic) => views.get(topic),
+    all: () => views.values(),
+    learn,
+    receive(link, frame) {
+      if (frame.type === 'seek') receiveSeek(link, frame)
+      else receiveFound(frame)
+    },
+    tick() {
+      for (const view of views.values()) view.tick()
+    },
+    sweep() {
+      const outside = new Set(components.fanOutTopics())
+      for (const topic of outside) fanOut(topic)
+      for (const topic of seeks.keys()) if (!outside.has(topic) && !views.has(topic)) seeks.delete(topic)
+    },
+  }
+}

@@ -1,0 +1,288 @@
+import { type FrameOf, frameBounds, type OverlayFrame, type SampledPeer } from './frames.ts'
+import type { OverlayLimits } from './limits.ts'
+import type { Link, Links } from './links.ts'
+import type { PeerRecord } from './overlay.ts'
+import { createPartialView, type PartialView, pick, sample } from './partial-view.ts'
+import type { Walks } from './walks.ts'
+
+/**
+ * A partial view that is kept up with its peers: of all peers (membership.ts), or of a topic's subscribers (topic-views.ts). Being
+ * neighbours is mutual: asked for, granted or not, and ended by either side. Peers of the reserve are exchanged by shuffles.
+ */
+export interface View {
+  readonly peers: PartialView
+  readonly wanted: ReadonlySet<string>
+  /** Asks the peer to be neighbours, over a new link when there is none. Answers whether it could. */
+  want(peer: PeerRecord): boolean
+  connected(link: Link): void
+  /** The link is gone, or the peer does not belong here any more. */
+  gone(peerId: string): void
+  dialFailed(peerId: string): void
+  /** Takes the peer in whatever the size, and lets somebody else go when there is no room. */
+  take(peerId: string): void
+  receive(link: Link, frame: FrameOf<'neighbor' | 'neighbor-reply' | 'disconnect' | 'shuffle'>): void
+  /** Whether the link has a role here, or is about to. */
+  needs(peerId: string): boolean
+  /** Exchanges samples with this peer itself. */
+  shuffleWith(peerId: string): void
+  tick(): void
+}
+
+export interface ViewInit {
+  readonly topic?: string
+  readonly peerId: string
+  readonly target: number
+  readonly max: number
+  readonly passiveSize: number
+  readonly limits: OverlayLimits
+}
+
+export interface ViewComponents {
+  now(): number
+  random(): number
+  send(peerId: string, frame: OverlayFrame): boolean
+  readonly links: Links
+  readonly walks: Walks
+  /** Whether a linked peer can be a neighbour here. */
+  belongs(link: Link): boolean
+  /** Whether messages come over this link now, so that it should not be given up for another. */
+  carries(peerId: string): boolean
+  self(): PeerRecord
+  /** Topics to name with a peer in a sample. */
+  topicsOf(peerId: string): string[]
+  learn(peers: readonly SampledPeer[]): void
+  /** Nobody is left to be asked. */
+  onLonely(): void
+}
+
+/** Who refused is not asked again for so long. */
+const refusedMs = 10_000
+/** Neighbours in a sample (HyParView: ka = 3, kp = 4). */
+const sampledActive = 3
+const sampledPassive = 4
+
+export function createView(init: ViewInit, components: ViewComponents): View {
+  const { topic, target, max, limits } = init
+  const { now, random, send, links, walks } = components
+  const peers = createPartialView(init, components)
+  const about = topic === undefined ? {} : { topic }
+  /** Being dialled for this view. */
+  const wanted = new Set<string>()
+  /** Asked, and when. */
+  const asked = new Map<string, number>()
+  const refused = new Map<string, number>()
+  let fillAt = 0
+  let shuffleAt = soon(limits.shuffleMs)
+  let mendAt = soon(limits.mendMs)
+
+  function soon(ms: number): number {
+    return now() + ms * (0.5 + random())
+  }
+
+  function ask(peerId: string): void {
+    asked.set(peerId, now())
+    send(peerId, { type: 'neighbor', ...about, priority: peers.active.size === 0 ? 'high' : 'low' })
+  }
+
+  function want(peer: PeerRecord): boolean {
+    const { peerId } = peer
+    if (peers.active.has(peerId) || asked.has(peerId) || wanted.has(peerId)) return false
+    const link = links.get(peerId)
+    if (link !== undefined) {
+      if (!components.belongs(link)) return false
+      ask(peerId)
+      return true
+    }
+    if (links.isDialling(peerId)) wanted.add(peerId)
+    else if (links.canDial(peer)) {
+      wanted.add(peerId)
+      links.dial(peer)
+    } else return false
+    return true
+  }
+
+  function isCandidate(peerId: string): boolean {
+    return !peers.active.has(peerId) && !asked.has(peerId) && !wanted.has(peerId) && (refused.get(peerId) ?? 0) <= now()
+  }
+
+  /** Half of the places go to peers that are linked already, which costs nothing; the rest to others, so that no clique closes itself. */
+  function candidate(): PeerRecord | undefined {
+    const linked: PeerRecord[] = []
+    for (const link of links.all()) if (isCandidate(link.peerId) && components.belongs(link)) linked.push(link.record)
+    const others = [...peers.passive.values()].filter((peer) => isCandidate(peer.peerId) && links.canDial(peer))
+    const [first, second] = random() < 0.5 ? [linked, others] : [others, linked]
+    return pick(first, random) ?? pick(second, random)
+  }
+
+  function fill(): void {
+    const open = () => target - peers.active.size - asked.size - wanted.size
+    while (open() > 0) {
+      const peer = candidate()
+      if (peer === undefined) {
+        if (peers.active.size < target) components.onLonely()
+        return
+      }
+      if (!want(peer)) return
+    }
+  }
+
+  function leave(peerId: string): void {
+    peers.deactivate(peerId)
+    send(peerId, { type: 'disconnect', ...about })
+    const link = links.get(peerId)
+    if (link !== undefined) peers.know(link.record)
+  }
+
+  /** Lets somebody go, rather one that carries nothing; answers whether there was one. */
+  function makeRoom(mayBeCarrying: boolean): boolean {
+    const others = [...peers.active]
+    const idle = others.filter((peerId) => !components.carries(peerId))
+    const victim = pick(idle, random) ?? (mayBeCarrying ? pick(others, random) : undefined)
+    if (victim !== undefined) leave(victim)
+    return victim !== undefined
+  }
+
+  function take(peerId: string): void {
+    if (peers.active.has(peerId)) return
+    if (peers.active.size >= max) makeRoom(true)
+    asked.delete(peerId)
+    peers.activate(peerId)
+  }
+
+  function receiveNeighbor(link: Link, { priority }: FrameOf<'neighbor'>): void {
+    const { peerId } = link
+    const isIn = peers.active.has(peerId) || asked.has(peerId)
+    const accepted = components.belongs(link) && (isIn || priority === 'high' || peers.active.size < max)
+    if (accepted) take(peerId)
+    send(peerId, { type: 'neighbor-reply', ...about, accepted })
+  }
+
+  function receiveReply({ peerId }: Link, { accepted }: FrameOf<'neighbor-reply'>): void {
+    if (!asked.delete(peerId)) return
+    if (!accepted) {
+      refused.set(peerId, now() + refusedMs)
+      return
+    }
+    const isFull = peers.active.size >= target
+    if (peers.active.has(peerId)) return
+    if (peers.active.size >= max && !makeRoom(false)) {
+      leave(peerId)
+      return
+    }
+    if (isFull) makeRoom(false)
+    peers.activate(peerId)
+  }
+
+  function sampled(peerId: string): SampledPeer[] {
+    const link = links.get(peerId)
+    return link === undefined ? [] : [{ peer: link.record, topics: components.topicsOf(peerId) }]
+  }
+
+  function sampleOf(except?: string): SampledPeer[] {
+    const neighbors = sample(
+      [...peers.active].filter((peerId) => peerId !== except),
+      sampledActive,
+      random,
+    )
+    const reserve = peers.samplePassive(sampledPassive).map((peer) => ({ peer, topics: components.topicsOf(peer.peerId) }))
+    const self = { peer: components.self(), topics: components.topicsOf(init.peerId) }
+    return [self, ...neighbors.flatMap(sampled), ...reserve].slice(0, frameBounds.samplePeers)
+  }
+
+  function shuffle(): void {
+    const peerId = pick([...peers.active], random)
+    if (peerId === undefined) return
+    send(peerId, { type: 'shuffle', token: walks.begin(), ...about, hops: limits.shuffleHops, peers: sampleOf(peerId) })
+  }
+
+  function receiveShuffle(link: Link, frame: FrameOf<'shuffle'>): void {
+    const next = pick(
+      [...peers.active].filter((peerId) => peerId !== link.peerId),
+      random,
+    )
+    if (frame.hops > 0 && next !== undefined) {
+      if (walks.pass(frame.token, link.peerId)) send(next, { ...frame, hops: Math.min(frame.hops, limits.shuffleHops) - 1 })
+      return
+    }
+    send(link.peerId, { type: 'shuffle-reply', token: frame.token, peers: sampleOf() })
+    components.learn(frame.peers)
+  }
+
+  /** Makes a link to somebody at random, also to who was out of reach: two halves of a network find each other again. */
+  function mend(): void {
+    const failed = random() < 0.5 && topic === undefined ? links.pickFailed() : undefined
+    const reserve = [...peers.passive.values()].filter(({ peerId }) => isCandidate(peerId) && links.get(peerId) === undefined)
+    const peer = failed ?? pick(reserve, random)
+    if (peer === undefined) components.onLonely()
+    else want(peer)
+  }
+
+  function expire(): void {
+    const until = now() - limits.neighborMs
+    for (const [peerId, at] of asked) if (at < until) asked.delete(peerId)
+    for (const [peerId, at] of refused) if (at <= now()) refused.delete(peerId)
+  }
+
+  return {
+    peers,
+    wanted,
+    want,
+    connected(link) {
+      if (wanted.has(link.peerId) && components.belongs(link)) {
+        wanted.delete(link.peerId)
+        ask(link.peerId)
+      }
+    },
+    gone(peerId) {
+      if (peers.active.has(peerId)) {
+        peers.deactivate(peerId)
+        fillAt = now()
+      }
+      asked.delete(peerId)
+      wanted.delete(peerId)
+    },
+    dialFailed(peerId) {
+      wanted.delete(peerId)
+      peers.forget(peerId)
+    },
+    take,
+    receive(link, frame) {
+      switch (frame.type) {
+        case 'neighbor':
+          return receiveNeighbor(link, frame)
+        case 'neighbor-reply':
+          return receiveReply(link, frame)
+        case 'disconnect':
+          if (!peers.active.has(link.peerId)) return
+          peers.deactivate(link.peerId)
+          peers.know(link.record)
+          refused.set(link.peerId, now() + refusedMs)
+          return
+        case 'shuffle':
+          return receiveShuffle(link, frame)
+        default:
+          return frame satisfies never
+      }
+    },
+    needs: (peerId) => peers.active.has(peerId) || asked.has(peerId) || wanted.has(peerId),
+    shuffleWith(peerId) {
+      send(peerId, { type: 'shuffle', token: walks.begin(), ...about, hops: 0, peers: sampleOf(peerId) })
+    },
+    tick() {
+      const at = now()
+      if (at >= fillAt) {
+        fillAt = soon(limits.fillMs)
+        expire()
+        fill()
+      }
+      if (at >= shuffleAt) {
+        shuffleAt = soon(limits.shuffleMs)
+        shuffle()
+      }
+      if (at >= mendAt) {
+        mendAt = soon(limits.mendMs)
+        mend()
+      }
+    },
+  }
+}

@@ -1,0 +1,62 @@
+import type { OverlayLimits } from './limits.ts'
+
+/** The way back of walks that came through, so that an answer needs no link to the origin. Bounded by number and time. */
+export interface Walks {
+  /** A token for a walk that begins here. */
+  begin(): string
+  /** A walk came through; false when its token is known, so that a walk crosses a node once. */
+  pass(token: string, from: string): boolean
+  /** The walk is answered here, and needs no way back. */
+  end(token: string): void
+  /** Who an answer goes to: the neighbour that the walk came from, `self`, or nobody after so many answers. */
+  back(token: string): { to: string } | 'self' | undefined
+  /** Forgets the old ones. */
+  sweep(): void
+  readonly size: number
+}
+
+/** Answers of one walk that are passed back. */
+const maxAnswers = 4
+
+export function createWalks(init: { limits: OverlayLimits }, components: { now(): number; random(): number }): Walks {
+  const { limits } = init
+  const { now, random } = components
+  const walks = new Map<string, { from: string | undefined; at: number; answers: number }>()
+
+  function note(token: string, from: string | undefined): void {
+    walks.set(token, { from, at: now(), answers: 0 })
+    if (walks.size <= limits.maxWalks) return
+    const oldest = walks.keys().next().value
+    if (oldest !== undefined) walks.delete(oldest)
+  }
+
+  return {
+    begin() {
+      const token = Math.floor(random() * 2 ** 48).toString(36) + Math.floor(random() * 2 ** 48).toString(36)
+      note(token, undefined)
+      return token
+    },
+    pass(token, from) {
+      if (walks.has(token)) return false
+      note(token, from)
+      return true
+    },
+    end: (token) => walks.delete(token),
+    back(token) {
+      const walk = walks.get(token)
+      if (walk === undefined) return undefined
+      if (++walk.answers === maxAnswers) walks.delete(token)
+      return walk.from === undefined ? 'self' : { to: walk.from }
+    },
+    sweep() {
+      const until = now() - limits.walkMs
+      for (const [token, { at }] of walks) {
+        if (at >= until) return
+        walks.delete(token)
+      }
+    },
+    get size() {
+      return walks.size
+    },
+  }
+}

@@ -1,0 +1,38 @@
+import { decode, encode } from 'cborg'
+import { type OverlayFrame, overlayFrameSchema } from '../overlay/frames.ts'
+import { ProtocolViolation } from './frame-stream.ts'
+
+/** Everything that overlays say to each other but messages: CBOR (RFC 8949) of the frame. */
+export type ControlFrame = Exclude<OverlayFrame, { type: 'message' }>
+
+export function encodeControl(frame: ControlFrame): Uint8Array {
+  return encode(frame, { ignoreUndefinedProperties: true })
+}
+
+/** @throws ProtocolViolation */
+export function decodeControl(bytes: Uint8Array): ControlFrame {
+  let frame: OverlayFrame
+  try {
+    frame = overlayFrameSchema.parse(decode(bytes, { rejectDuplicateMapKeys: true }))
+  } catch (cause) {
+    throw new ProtocolViolation('a control frame that is none', { cause })
+  }
+  if (frame.type === 'message') throw new ProtocolViolation('a message in a control frame')
+  return frame
+}
+
+const spareBit = 0x80
+
+/** What stands in front of a message: how many links it has crossed, and whether it is a spare copy. */
+export function messageHead({ hops, spare }: { hops: number; spare?: true | undefined }): Uint8Array {
+  return Uint8Array.of(hops | (spare === true ? spareBit : 0))
+}
+
+/** @throws ProtocolViolation */
+export function parseMessageHead(bytes: Uint8Array): { hops: number; spare?: true } {
+  const [head] = bytes
+  if (head === undefined) throw new ProtocolViolation('an empty message')
+  return { hops: Math.min(head & ~spareBit, maxHops), ...((head & spareBit) === 0 ? {} : { spare: true }) }
+}
+
+const maxHops = 64

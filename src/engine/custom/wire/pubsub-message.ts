@@ -1,0 +1,112 @@
+import type { SignedMessage } from '../../../model/signed-message.ts'
+import { peerIdBytes, signedBytes } from '../../../model/signed-message.ts'
+import { ProtocolViolation } from './frame-stream.ts'
+
+/**
+ * A signed message as it stands in a frame: libp2p's pubsub protobuf, its fields in one order and each length in its shortest form, so
+ * that one message has one spelling, and what the signature covers stands in front of it.
+ * https://github.com/libp2p/specs/blob/master/pubsub/README.md#the-message
+ */
+const tags = { from: 0x0a, data: 0x12, seqno: 0x1a, topic: 0x22, signature: 0x2a } as const
+
+/** A libp2p peer id that contains its Ed25519 key: identity multihash, 36 bytes, protobuf of type 1 with 32 bytes. */
+const ed25519PeerId = Buffer.from('002408011220', 'hex')
+const signatureBytes = 64
+const sequenceLength = 8
+const maxTopicBytes = 256
+
+/** A message as it came, not yet verified. */
+export interface WireMessage {
+  /** The author's Ed25519 public key, 32 bytes. */
+  readonly author: Buffer
+  readonly sequence: Buffer
+  readonly topic: string
+  readonly data: Buffer
+  readonly dataAbsent: boolean
+  readonly signature: Buffer
+  /** What the author signed, without the prefix. */
+  readonly signed: Buffer
+}
+
+const prefixBytes = Buffer.byteLength('libp2p-pubsub:')
+
+export function encodeMessage(message: SignedMessage): Buffer {
+  const signed = signedBytes(message, peerIdBytes(message.from)).subarray(prefixBytes)
+  return Buffer.concat([signed, Uint8Array.of(tags.signature, message.signature.length), message.signature])
+}
+
+/** @throws ProtocolViolation when it is anything but the one spelling of a message */
+export function decodeMessage(bytes: Buffer): WireMessage {
+  const reader = new FieldReader(bytes)
+  const from = reader.field(tags.from)
+  const data = reader.optional(tags.data)
+  const sequence = reader.field(tags.seqno)
+  const topic = reader.field(tags.topic)
+  const signed = bytes.subarray(0, reader.at)
+  const signature = reader.field(tags.signature)
+  if (reader.at !== bytes.length) throw new ProtocolViolation('a message with something behind it')
+  if (from.length !== ed25519PeerId.length + 32 || !from.subarray(0, ed25519PeerId.length).equals(ed25519PeerId)) {
+    throw new ProtocolViolation('a message whose author is no Ed25519 key')
+  }
+  if (sequence.length !== sequenceLength || signature.length !== signatureBytes || topic.length === 0 || topic.length > maxTopicBytes) {
+    throw new ProtocolViolation('a message with a field of the wrong length')
+  }
+  return {
+    author: from.subarray(ed25519PeerId.length),
+    sequence,
+    topic: decodeUtf8(topic),
+    data: data ?? Buffer.alloc(0),
+    dataAbsent: data === undefined,
+    signature,
+    signed,
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function decodeUtf8(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes)
+  } catch (cause) {
+    throw new ProtocolViolation('a topic that is no UTF-8', { cause })
+  }
+}
+
+class FieldReader {
+  readonly #bytes: Buffer
+  at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  optional(tag: number): Buffer | undefined {
+    return this.#bytes[this.at] === tag ? this.field(tag) : undefined
+  }
+
+  field(tag: number): Buffer {
+    if (this.#bytes[this.at] !== tag) throw new ProtocolViolation('a message whose fields are not in their order')
+    this.at++
+    const length = this.#length()
+    const end = this.at + length
+    if (end > this.#bytes.length) throw new ProtocolViolation('a message with a field beyond its end')
+    const field = this.#bytes.subarray(this.at, end)
+    this.at = end
+    return field
+  }
+
+  /** A varint of four bytes at most, in its shortest form. */
+  #length(): number {
+    let length = 0
+    for (let shift = 0; shift <= 21; shift += 7) {
+      const byte = this.#bytes[this.at++]
+      if (byte === undefined) break
+      length |= (byte & 0x7f) << shift
+      if (byte < 0x80) {
+        if (byte === 0 && shift > 0) break
+        return length
+      }
+    }
+    throw new ProtocolViolation('a message with a length that is none')
+  }
+}

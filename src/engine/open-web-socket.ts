@@ -1,0 +1,43 @@
+import { connect as connectTcp, isIP } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { WebSocket } from 'ws'
+import type { DialTarget } from './dial-gate.ts'
+import { endpointOf } from './endpoint.ts'
+
+export interface OpenOptions {
+  /** Of a message. */
+  maxPayload: number
+  subprotocols?: string[]
+  signal: AbortSignal
+}
+
+/**
+ * Opens a WebSocket to the IP address that was judged; TLS and the Host header keep the name.
+ * @throws Error when it does not open before the signal fires
+ */
+export async function openWebSocket({ address, ip }: DialTarget, options: OpenOptions): Promise<WebSocket> {
+  const { maxPayload, subprotocols = [], signal } = options
+  const endpoint = endpointOf(address)
+  if (endpoint === undefined || (endpoint.form !== 'ws' && endpoint.form !== 'wss')) throw new Error(`${address} is no WebSocket address`)
+  signal.throwIfAborted()
+  const { form, name, port } = endpoint
+  const servername = isIP(name) === 0 ? name : ''
+  const socket = new WebSocket(`${form}://${isIP(name) === 6 ? `[${name}]` : name}:${port}/`, subprotocols, {
+    maxPayload,
+    perMessageDeflate: false,
+    // Whatever the URL names, the socket goes to the address that was judged.
+    createConnection: () => (form === 'wss' ? connectTls({ host: ip, port, servername }) : connectTcp({ host: ip, port })),
+  })
+  const opened = Promise.withResolvers<void>()
+  const cut = () => socket.terminate()
+  socket.once('open', opened.resolve)
+  socket.once('error', opened.reject)
+  signal.addEventListener('abort', cut)
+  try {
+    await opened.promise
+    return socket
+  } finally {
+    socket.off('error', opened.reject)
+    signal.removeEventListener('abort', cut)
+  }
+}

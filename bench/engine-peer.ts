@@ -9,7 +9,7 @@ import { defaultLimits } from '../src/limits.ts'
 import { createMemoryStore } from '../test/fixtures/memory-store.ts'
 
 /**
- * One end of the engine's own benchmark, in a process of its own: `receive <count>` or `send <count> <multiaddr>`. Gossip drops what a
+ * One end of the engine's own benchmark, in a process of its own: `<engine> receive <count>` or `<engine> send <count> <multiaddr>`. Gossip drops what a
  * neighbour is too slow for, so the sender is told how many were received, and stays ahead of them by no more than the window.
  */
 
@@ -18,12 +18,12 @@ type EngineReport = { multiaddr: string | undefined } | { received: number; rate
 const window = 2_000
 const reportEvery = 250
 
-const [role, count = '0', multiaddr = ''] = process.argv.slice(2)
+const [kind, role, count = '0', multiaddr = ''] = process.argv.slice(2)
 const identity = await openIdentity(join(await mkdtemp(join(tmpdir(), 'peergate-bench-engine-')), 'peer.key'))
 const engine = createEngine(
   {
-    kind: 'libp2p',
-    listen: ['/ip4/127.0.0.1/tcp/0'],
+    kind: kind === 'libp2p' ? 'libp2p' : 'custom',
+    listen: [kind === 'libp2p' ? '/ip4/127.0.0.1/tcp/0' : '/ip4/127.0.0.1/tcp/0/ws'],
     announce: [],
     bootstrap: [],
     mdns: false,

@@ -1,0 +1,175 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { establish, subprotocol } from '../../../../src/engine/custom/link/establish.ts'
+import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
+import { encodeHello } from '../../../../src/engine/custom/link/hello.ts'
+import { createSecureChannel } from '../../../../src/engine/custom/link/secure-channel.ts'
+import type { P2PEngine } from '../../../../src/engine/engine.ts'
+import { startedCustomEngine } from '../../../fixtures/custom-engine.ts'
+import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
+
+const deadline = { dialTimeoutMs: 500 }
+
+async function urlOf(engine: P2PEngine): Promise<string> {
+  const [address = ''] = await engine.multiaddrs()
+  const port = /\/tcp\/(\d+)\//.exec(address)?.[1]
+  return `ws://127.0.0.1:${port}`
+}
+
+async function openSocket(engine: P2PEngine, protocols = [subprotocol]): Promise<WebSocket> {
+  const socket = new WebSocket(await urlOf(engine), protocols)
+  socket.on('error', () => undefined)
+  onTestFinished(() => socket.terminate())
+  await once(socket, 'open')
+  return socket
+}
+
+/** A peer made of the parts of a link, which says what it likes. */
+async function openChannel(engine: P2PEngine) {
+  const socket = await openSocket(engine)
+  const { seed } = await createMemoryIdentity()
+  const established = await establish(socket, { role: 'initiator', seed }, AbortSignal.timeout(5_000))
+  const received: number[] = []
+  const closed = Promise.withResolvers<void>()
+  const channel = createSecureChannel(
+    { maxFrameBytes: 1_048_576 },
+    { socket, established, onFrame: (type) => received.push(type), onClose: () => closed.resolve() },
+  )
+  channel.resume()
+  return { socket, channel, received, closed: closed.promise }
+}
+
+function hello(change: object = {}): Uint8Array {
+  return encodeHello({
+    versions: [1],
+    instance: 'test',
+    agent: 'test',
+    multiaddrs: [],
+    protocols: [],
+    observed: '127.0.0.1:1',
+    ...change,
+  })
+}
+
+test('a socket that says nothing is cut at the deadline, before and after the upgrade', async () => {
+  const engine = await startedCustomEngine({ limits: deadline })
+  const { port, hostname } = new URL(await urlOf(engine))
+  const silent: Socket = connect(Number(port), hostname)
+  silent.on('error', () => undefined)
+  silent.resume()
+  const upgraded = await openSocket(engine)
+  await Promise.all([once(silent, 'close'), once(upgraded, 'close')])
+  expect(await engine.peers()).toEqual([])
+})
+
+test('a peer that shakes hands and says no hello is cut at the deadline', async () => {
+  const engine = await startedCustomEngine({ limits: deadline })
+  const { closed } = await openChannel(engine)
+  await closed
+  expect(await engine.peers()).toEqual([])
+})
+
+test('who offers no subprotocol that is spoken here is told so', async () => {
+  const engine = await startedCustomEngine()
+  const socket = new WebSocket(await urlOf(engine))
+  const [code, reason] = await once(socket, 'close')
+  expect([code, String(reason)]).toEqual([1002, expect.stringContaining(subprotocol)])
+})
+
+test.each([
+  ['a text message', (socket: WebSocket) => socket.send('hello')],
+  ['another message than the handshake', (socket: WebSocket) => socket.send(Buffer.alloc(100, 1))],
+  ['a message beyond any record', (socket: WebSocket) => socket.send(Buffer.alloc(65_536, 1))],
+])('%s instead of the handshake ends the socket at once', async (_, say) => {
+  const engine = await startedCustomEngine()
+  const socket = await openSocket(engine)
+  say(socket)
+  await once(socket, 'close')
+  expect(await engine.peers()).toEqual([])
+})
+
+test.each([
+  ['a frame before the hello', (channel: Sender) => channel.write(frameTypes.ping, Buffer.alloc(8))],
+  ['a hello of no version that is spoken here', (channel: Sender) => channel.write(frameTypes.hello, hello({ versions: [9] }))],
+  ['a hello that is none', (channel: Sender) => channel.write(frameTypes.hello, Buffer.alloc(10))],
+])('%s ends the link', async (_, say) => {
+  const engine = await startedCustomEngine()
+  const { channel, closed } = await openChannel(engine)
+  say(channel)
+  await closed
+  expect(await engine.peers()).toEqual([])
+})
+
+test.each([
+  ['a control frame that is none', (channel: Sender) => channel.write(frameTypes.control, Buffer.alloc(10))],
+  ['a message that is none', (channel: Sender) => channel.write(frameTypes.message, Buffer.alloc(10))],
+  ['a ping of another length', (channel: Sender) => channel.write(frameTypes.ping, Buffer.alloc(9))],
+  ['a request that is none', (channel: Sender) => channel.write(frameTypes.request, Buffer.alloc(3))],
+])('%s ends a link, and nothing else', async (_, say) => {
+  const engine = await startedCustomEngine()
+  const honest = await openChannel(engine)
+  honest.channel.write(frameTypes.hello, hello({ instance: 'honest' }))
+  const { channel, closed } = await openChannel(engine)
+  channel.write(frameTypes.hello, hello())
+  await expect.poll(async () => (await engine.peers()).length).toBe(2)
+  say(channel)
+  await closed
+  await expect.poll(async () => (await engine.peers()).length).toBe(1)
+  honest.channel.write(frameTypes.ping, Buffer.alloc(8))
+  await expect.poll(() => honest.received).toContain(frameTypes.pong)
+})
+
+test('a frame longer than any ends the link', async () => {
+  const engine = await startedCustomEngine({ limits: { maxMessageBytes: 1_000 } })
+  const { socket, channel, closed } = await openChannel(engine)
+  channel.write(frameTypes.hello, hello())
+  await expect.poll(async () => (await engine.peers()).length).toBe(1)
+  // The largest frame is 64 KiB at least.
+  channel.write(frameTypes.message, Buffer.alloc(65_537))
+  await closed
+  expect(socket.readyState).not.toBe(socket.OPEN)
+})
+
+test('frames of a type that is not known yet are passed over', async () => {
+  const engine = await startedCustomEngine()
+  const { channel, received } = await openChannel(engine)
+  channel.write(frameTypes.hello, hello({ later: true }))
+  channel.write(200, Buffer.from('of a later version'))
+  channel.write(frameTypes.ping, Buffer.alloc(8))
+  await expect.poll(() => received).toContain(frameTypes.pong)
+})
+
+test('maxInboundConnectionsPerAddress: more new sockets of one address in a second are not taken', async () => {
+  const engine = await startedCustomEngine({ limits: { maxInboundConnectionsPerAddress: 3 } })
+  const url = await urlOf(engine)
+  const outcomes = await Promise.all(
+    Array.from({ length: 12 }, () => {
+      const socket = new WebSocket(url, [subprotocol])
+      onTestFinished(() => socket.terminate())
+      return Promise.race([once(socket, 'open').then(() => 'open'), once(socket, 'error').then(() => 'refused')]).catch(() => 'refused')
+    }),
+  )
+  // A second may end in between.
+  expect(outcomes.filter((outcome) => outcome === 'open').length).toBeLessThanOrEqual(6)
+  expect(outcomes.filter((outcome) => outcome === 'open').length).toBeGreaterThanOrEqual(3)
+})
+
+test('maxConnections: one link more is refused, at either end, and a configured peer is not', async () => {
+  const full = await startedCustomEngine({ limits: { maxConnections: 1 } })
+  const [first, second] = [await startedCustomEngine(), await startedCustomEngine()]
+  const signal = AbortSignal.timeout(10_000)
+  const address = async (engine: P2PEngine) => (await engine.multiaddrs())[0] ?? ''
+  await full.dial(await address(first), { source: 'rest', signal })
+  await expect(full.dial(await address(second), { source: 'rest', signal })).rejects.toThrow(/PEERGATE_MAX_CONNECTIONS/)
+  await second.dial(await address(full), { source: 'rest', signal }).catch(() => undefined)
+  await expect.poll(async () => (await second.peers()).length).toBe(0)
+  expect((await full.peers()).map(({ peerId }) => peerId)).toEqual([first.peerId])
+
+  const keeps = await startedCustomEngine({ limits: { maxConnections: 1 }, bootstrap: [await address(second)] })
+  await first.dial(await address(keeps), { source: 'rest', signal }).catch(() => undefined)
+  await expect.poll(async () => (await keeps.peers()).map(({ peerId }) => peerId)).toContain(second.peerId)
+})
+
+type Sender = Awaited<ReturnType<typeof openChannel>>['channel']

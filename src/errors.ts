@@ -78,9 +78,12 @@ export class MessageTooLarge extends condition('message_too_large', 413, 'The me
 export class UriTooLong extends condition('uri_too_long', 414, 'The URI is too long') {}
 export class HeadersTooLarge extends condition('headers_too_large', 431, 'The header fields are too large') {}
 export class MethodNotAllowed extends condition('method_not_allowed', 405, 'The method is not allowed here') {}
+/** A client that was late with its request; not a peer that is late with its answer. */
+export class ClientTimeout extends condition('client_timeout', 408, 'The request did not arrive in time', true) {}
 export class UpgradeRequired extends condition('upgrade_required', 426, 'This resource is a WebSocket') {}
 
 // Who sent it
+export class InvalidToken extends condition('invalid_token', 401, 'The token is not valid') {}
 export class HostNotAllowed extends condition('host_not_allowed', 421, 'The Host is not allowed') {}
 export class OriginNotAllowed extends condition('origin_not_allowed', 403, 'The Origin is not allowed') {}
 export class DialForbidden extends condition('dial_forbidden', 403, 'The dial policy forbids this address') {}

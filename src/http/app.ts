@@ -48,6 +48,8 @@ const maxParamLength = 3 * 256
 const requestTimeoutMs = 60_000
 /** Its header fields, which are small, in this. */
 const headersTimeoutMs = 15_000
+/** How often the two are looked at, which is how much later a client can be cut off. */
+const lateClientsCheckMs = 1_000
 /** Longer than the idle time of usual proxies (60 s), so that it is they who close. */
 const keepAliveTimeoutMs = 72_000
 
@@ -75,6 +77,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     routerOptions: { maxParamLength },
     http: {
       headersTimeout: headersTimeoutMs,
+      connectionsCheckingInterval: lateClientsCheckMs,
       // A missing Host is refused by the Host check, with a body that says so.
       requireHostHeader: false,
       // Other upgrades that clients offer, such as h2c, are declined by going on in HTTP/1.1 (RFC 9110 §7.8).

@@ -2,13 +2,13 @@ import type { z } from 'zod'
 import { closeCodes } from '../stream/close-codes.ts'
 import { clientFrameSchema, frameActions, serverFrameSchema } from '../stream/frames.ts'
 import { version } from '../version.ts'
-import { type JsonSchema, jsonSchema } from './json-schema.ts'
+import { type JsonSchema, jsonSchema, type Reader } from './json-schema.ts'
 
 /** The AsyncAPI document of the stream: each frame is a message, from the schemas that the gateway itself checks by. */
 export function asyncApiDocument() {
   const schemas = new Map<string, JsonSchema>()
-  const received = messagesOf(clientFrameSchema.options, schemas, (type) => ({ 'x-action': actionOf(type) }))
-  const sent = messagesOf(serverFrameSchema.options, schemas, () => ({}))
+  const received = messagesOf(clientFrameSchema.options, 'gateway', schemas, (type) => ({ 'x-action': actionOf(type) }))
+  const sent = messagesOf(serverFrameSchema.options, 'client', schemas, () => ({}))
   const refs = (messages: Record<string, object>) => Object.keys(messages).map((name) => ({ $ref: `#/channels/stream/messages/${name}` }))
   return loneReferences({
     asyncapi: '3.0.0',
@@ -18,7 +18,7 @@ export function asyncApiDocument() {
       description:
         'A WebSocket on which a client follows topics and publishes; docs/stream-protocol.md tells what the frames promise. As JSON in text ' +
         'messages (subprotocol `peergate.v1.json`, or none), or as CBOR in binary messages (`peergate.v1.cbor`), where `data` is a byte string ' +
-        'without `encoding`. Clients ignore fields and frames that they do not know.',
+        'without `encoding`. Clients ignore fields, frames and values of enumerations that they do not know.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     servers: { gateway: { host: '127.0.0.1:7070', protocol: 'ws', description: 'A gateway with its defaults.' } },
@@ -58,10 +58,10 @@ function loneReferences<Document>(document: Document): Document {
   })
 }
 
-function messagesOf(frames: readonly z.ZodObject[], schemas: Map<string, JsonSchema>, more: (type: string) => object) {
+function messagesOf(frames: readonly z.ZodObject[], reader: Reader, schemas: Map<string, JsonSchema>, more: (type: string) => object) {
   return Object.fromEntries(
     frames.map((frame) => {
-      const payload = jsonSchema(frame, schemas)
+      const payload = jsonSchema(frame, reader, schemas)
       const type = typeOf(payload)
       const { description, ...schema } = payload
       return [type, { name: type, ...(description === undefined ? {} : { summary: description }), ...more(type), payload: schema }]

@@ -1,7 +1,9 @@
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionError, FastifyReply, FastifyRequest } from 'fastify'
 import {
   BodyTooLarge,
+  ClientTimeout,
   HeadersTooLarge,
   InternalError,
   InvalidJson,
@@ -50,29 +52,27 @@ function isClientsFault(thrown: Error): boolean {
   return 'statusCode' in thrown && typeof thrown.statusCode === 'number' && thrown.statusCode < 500
 }
 
-/** Node's codes for requests that are no HTTP. */
-const headersOverflow = 'HPE_HEADER_OVERFLOW'
-const requestTimeout = 'ERR_HTTP_REQUEST_TIMEOUT'
-
 /** Answers what never became a request: raw, since there is no reply for it. */
 export function handleClientError(error: ConnectionError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return
   }
-  if (error.code === requestTimeout) {
-    socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-    return
-  }
-  const problem = toProblem(
-    error.code === headersOverflow
-      ? new HeadersTooLarge('The request line and the header fields have at most 16 KiB.')
-      : new InvalidRequest('This is not a valid HTTP/1.1 request.'),
-    crypto.randomUUID(),
-  )
+  const problem = toProblem(conditionForNoRequest(error), crypto.randomUUID())
   const body = JSON.stringify(problem)
-  const reason = problem.status === 431 ? 'Request Header Fields Too Large' : 'Bad Request'
   socket.end(
-    `HTTP/1.1 ${problem.status} ${reason}\r\nConnection: close\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   )
+}
+
+/** By Node's codes for what is no HTTP, or came too slowly. */
+function conditionForNoRequest({ code }: ConnectionError): PeergateError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new HeadersTooLarge('The request line and the header fields have at most 16 KiB.')
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new ClientTimeout('The header fields, or the body, took too long to arrive.')
+    default:
+      return new InvalidRequest('This is not a valid HTTP/1.1 request.')
+  }
 }

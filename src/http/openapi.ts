@@ -37,7 +37,8 @@ function openApiDocument(routes: DocumentedRoute[]) {
       version,
       description:
         'A gateway through which programs that speak HTTP take part in a peer-to-peer network. Objects in answers may gain fields, and ' +
-        'enumerations values, at any time; requests with fields or parameters that are not known are refused.',
+        'enumerations values, at any time: there, each is any text beside the values known now. Requests with fields, parameters or ' +
+        'values that are not known are refused.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/', description: 'This gateway.' }],
@@ -70,7 +71,7 @@ function operationObject(route: DocumentedRoute, components: Map<string, JsonSch
 
 function parameterObjects(place: 'path' | 'query' | 'header', object: z.ZodObject | undefined, components: Map<string, JsonSchema>) {
   if (object === undefined) return []
-  const { properties = {}, required = [] } = jsonSchema(object, components)
+  const { properties = {}, required = [] } = jsonSchema(object, 'gateway', components)
   return Object.entries(properties).map(([name, property]) => {
     const { description, ...schema } = property === true || property === false ? {} : property
     const needed = place === 'path' || required.includes(name)
@@ -79,7 +80,7 @@ function parameterObjects(place: 'path' | 'query' | 'header', object: z.ZodObjec
 }
 
 function requestBody(body: z.ZodType, raw: boolean, components: Map<string, JsonSchema>) {
-  const { example, ...schema } = jsonSchema(body, components)
+  const { example, ...schema } = jsonSchema(body, 'gateway', components)
   return {
     required: !body.safeParse(undefined).success,
     content: { 'application/json': { schema, example }, ...(raw ? { 'application/octet-stream': {} } : {}) },
@@ -90,7 +91,7 @@ function responseObject({ description, headers, content }: Answer, components: M
   const headerObjects = Object.entries(headers).map(([name, meaning]) => [name, { description: meaning, schema: { type: 'string' } }])
   const media = Object.entries(content).map(([type, { schema, example }]) => [
     type,
-    { schema: jsonSchema(schema, components), ...(example === undefined ? {} : { example }) },
+    { schema: jsonSchema(schema, 'client', components), ...(example === undefined ? {} : { example }) },
   ])
   return {
     description,

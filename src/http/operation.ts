@@ -58,6 +58,10 @@ export interface Answer {
   content: Record<string, { schema: z.ZodType; example?: unknown }>
 }
 
+const rawType = 'application/octet-stream'
+/** OpenAPI 3.1 says it by the media type alone; generators of clients still look for the format of 3.0. */
+const bytesSchema = z.custom<Buffer>().meta({ type: 'string', format: 'binary', contentMediaType: rawType })
+
 /** A JSON answer, with an example, and what its further headers mean. */
 export function json<Schema extends z.ZodType>(
   description: string,
@@ -66,6 +70,11 @@ export function json<Schema extends z.ZodType>(
   headers: Record<string, string> = {},
 ) {
   return { description, headers, content: { 'application/json': { schema, example } } } satisfies Answer
+}
+
+/** An answer of bytes as they are, and what its further headers mean. */
+export function bytes(description: string, headers: Record<string, string> = {}) {
+  return { description, headers, content: { [rawType]: { schema: bytesSchema } } } satisfies Answer
 }
 
 /** An answer without a body. */
@@ -121,7 +130,7 @@ export function documentedRoute(options: RouteOptions): DocumentedRoute {
 /** Every code that an operation can answer: those it names, and those that any request of its shape can meet. */
 export function problemCodes(route: DocumentedRoute): string[] {
   const { operation, params, query, body } = route
-  const codes = new Set(['origin_not_allowed', 'headers_too_large', 'internal_error', ...(operation.problems ?? [])])
+  const codes = new Set(['origin_not_allowed', 'client_timeout', 'headers_too_large', 'internal_error', ...(operation.problems ?? [])])
   if (operation.anyHost !== true) codes.add('host_not_allowed')
   if (params !== undefined) codes.add('uri_too_long')
   if (params !== undefined || query !== undefined || operation.anyHost !== true) codes.add('invalid_request')

@@ -5,7 +5,11 @@ import { peerIdSchema } from './peer.ts'
 import { type SignedMessage, sequenceNumber } from './signed-message.ts'
 import { topicSchema } from './topic.ts'
 
-export const messageKindSchema = z.enum(['topic', 'direct'])
+export const messageKindSchema = z.enum(['topic', 'direct']).meta({
+  id: 'MessageKind',
+  description: 'Published to a topic, or sent to one peer.',
+  example: 'topic',
+})
 export type MessageKind = z.infer<typeof messageKindSchema>
 
 /** A message on its way into the log. */

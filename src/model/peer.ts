@@ -56,14 +56,24 @@ export interface KnownAddress {
   source: AddressSource
 }
 
+export const peerStateSchema = z.enum(['connected', 'known', 'blocked']).meta({
+  id: 'PeerState',
+  description: 'Linked; seen before; not to be linked with.',
+  example: 'connected',
+})
+
+const linkDirectionSchema = z
+  .enum(['inbound', 'outbound'])
+  .meta({ id: 'LinkDirection', description: 'Which side dialled: the peer, or this gateway.', example: 'outbound' })
+
 export const maxLabelLength = 200
 
 export const peerSchema = z
   .object({
     peerId: peerIdSchema,
     multiaddrs: z.array(multiaddrSchema).describe('Where the peer was reached or says it listens.'),
-    state: z.enum(['connected', 'known', 'blocked']),
-    direction: z.enum(['inbound', 'outbound']).nullable().describe('Who dialled, while connected.'),
+    state: peerStateSchema,
+    direction: linkDirectionSchema.nullable().describe('Who dialled, while connected.'),
     relayed: z.boolean().nullable().describe('Whether the link goes through a relay, while connected.'),
     agent: z.string().nullable().describe('What the peer says it runs. Not verified.'),
     protocols: z.array(z.string()).describe('What the peer says it speaks. Not verified.'),

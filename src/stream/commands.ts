@@ -1,4 +1,4 @@
-import { InvalidRequest, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
+import { InvalidRequest, InvalidToken, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { decodePayload } from '../model/payload.ts'
 import { topicFilter } from '../model/topic.ts'
@@ -109,6 +109,8 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
           return {}
         case 'publish':
           return await publish(frame, client)
+        case 'auth':
+          throw new InvalidToken('The token is not known here.')
         case 'ping':
           client.outlet.send({ type: 'pong', ...answering(frame.id) })
           return {}

@@ -43,9 +43,18 @@ const publishSchema = z.strictObject({
   idempotencyKey: idempotencyKeySchema.optional(),
 })
 
+/** Characters of a token, at most: far more than any has. */
+const maxTokenLength = 4_096
+
+const authSchema = z.strictObject({
+  type: z.literal('auth'),
+  id: frameIdSchema.optional(),
+  token: z.string().min(1).max(maxTokenLength).describe('The token that the connection goes on with.'),
+})
+
 const pingSchema = z.strictObject({ type: z.literal('ping'), id: frameIdSchema.optional() })
 
-export const clientFrameSchema = z.discriminatedUnion('type', [subscribeSchema, unsubscribeSchema, publishSchema, pingSchema])
+export const clientFrameSchema = z.discriminatedUnion('type', [subscribeSchema, unsubscribeSchema, publishSchema, authSchema, pingSchema])
 export type ClientFrame = z.infer<typeof clientFrameSchema>
 export type SubscribeFrame = z.infer<typeof subscribeSchema>
 export type FrameId = z.infer<typeof frameIdSchema>
@@ -55,8 +64,13 @@ export const frameActions: Record<ClientFrame['type'], Action> = {
   subscribe: 'read',
   unsubscribe: 'read',
   publish: 'publish',
+  auth: 'none',
   ping: 'none',
 }
+
+const peerEventSchema = z
+  .enum(['connect', 'update', 'disconnect'])
+  .meta({ id: 'PeerEvent', description: 'What happened: a first link, something new about the peer, no link any more.' })
 
 const answer = { id: frameIdSchema.optional() }
 const named = { subscription: subscriptionNameSchema.optional() }
@@ -88,8 +102,13 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     recipients: z.int(),
     replayed: z.literal(true).optional(),
   }),
+  z.object({
+    type: z.literal('authenticated'),
+    ...answer,
+    expiresAt: z.iso.datetime().nullable().describe('When the token expires; null when it never does.'),
+  }),
   z.object({ type: z.literal('pong'), ...answer }),
-  z.object({ type: z.literal('peer'), ...named, event: z.enum(['connect', 'update', 'disconnect']), peer: peerSchema }),
+  z.object({ type: z.literal('peer'), ...named, event: peerEventSchema, peer: peerSchema }),
   z.object({
     type: z.literal('error'),
     ...answer,

@@ -3,9 +3,10 @@ import json
 import sys
 
 from peergate_client import Client
-from peergate_client.api.messages import list_topic_messages, publish_to_topic
+from peergate_client.api.messages import get_message_data, list_topic_messages, publish_to_topic
 from peergate_client.api.topics import get_topic, join_topic
 from peergate_client.models import JoinTopicBody, MessagePage, Payload, Problem, Published, RetentionInput, TopicStats
+from peergate_client.types import File
 
 client = Client(base_url=sys.argv[1])
 
@@ -14,6 +15,9 @@ assert isinstance(joined.parsed, TopicStats)
 
 published = publish_to_topic.sync_detailed("orders", client=client, body=Payload(data="hello"))
 assert isinstance(published.parsed, Published)
+
+data = get_message_data.sync(published.parsed.id, client=client)
+assert isinstance(data, File) and data.payload.read() == b"hello"
 
 keyed = []
 for _ in range(2):

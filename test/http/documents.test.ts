@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { RouteOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
@@ -54,6 +55,33 @@ test('every example fits its schema', async () => {
     expect(z.fromJSONSchema(whole).safeParse(example).error?.issues).toBeUndefined()
   }
 })
+
+test('enumerations are closed in requests, and open in answers', async () => {
+  const { app } = await appForTest()
+  const { paths, components } = (await app.inject('/openapi.json')).json()
+  const operations = Object.values<Record<string, { parameters?: object; requestBody?: object; responses: object }>>(paths).flatMap(
+    (path) => Object.values(path),
+  )
+  const requests = operations.map(({ parameters = [], requestBody = {} }) => enumerations([parameters, requestBody], components.schemas))
+  const answers = operations.map(({ responses }) => enumerations(responses, components.schemas))
+  expect(new Set(requests.flat())).toEqual(new Set(['closed']))
+  expect(new Set(answers.flat())).toEqual(new Set(['open']))
+})
+
+/** Those that a part of the document reaches. */
+function enumerations(part: unknown, schemas: Record<string, object>): Array<'open' | 'closed'> {
+  if (part === null || typeof part !== 'object') return []
+  if ('anyOf' in part && Array.isArray(part.anyOf) && part.anyOf.some(isAnyText)) {
+    return part.anyOf.flatMap((one) => enumerations(one, schemas)).map(() => 'open')
+  }
+  if ('enum' in part) return ['closed']
+  const named = '$ref' in part ? schemas[String(part.$ref).replace('#/components/schemas/', '')] : undefined
+  return [named, ...Object.values(part)].flatMap((one) => enumerations(one, schemas))
+}
+
+function isAnyText(schema: unknown): boolean {
+  return isDeepStrictEqual(schema, { type: 'string' })
+}
 
 test('the explorer needs nothing from elsewhere', async () => {
   const { call } = await appForTest()

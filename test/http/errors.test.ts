@@ -1,3 +1,6 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { conditions, DialFailed, Overloaded, PeergateError, StoreUnavailable } from '../../src/errors.ts'
@@ -112,6 +115,20 @@ test('says when to come back with every 429 and 503, and with nothing else', () 
   expect(retryAfterSeconds(new DialFailed('', { retryAfterMs: 1 }))).toBeUndefined()
 })
 
+test.each([
+  ['its header fields', 'GET /v1/node HTTP/1.1\r\nHost: localhost\r\n'],
+  ['its body', 'POST /v1/topics HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\r\n{'],
+])('answers a client that does not finish %s with client_timeout', async (_, bytes) => {
+  const { app } = await appForTest()
+  app.server.headersTimeout = 1
+  app.server.requestTimeout = 1
+  const socket = connect(portOf(app), '127.0.0.1')
+  socket.write(bytes)
+  const [head, body = ''] = (await text(socket)).split('\r\n\r\n')
+  expect(head).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n.*Content-Type: application\/problem\+json/s)
+  expect(JSON.parse(body)).toMatchObject({ status: 408, code: 'client_timeout', retryable: true, instance: expect.stringMatching(uuid) })
+})
+
 test('gives up the work for a client that left', async () => {
   const asked = Promise.withResolvers<AbortSignal>()
   const publish = async (_message: unknown, { signal }: { signal: AbortSignal }): Promise<never> => {
@@ -119,10 +136,8 @@ test('gives up the work for a client that left', async () => {
     return await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
   }
   const { app } = await appForTest({ components: { publisher: { enqueue: publish } } })
-  const address = app.server.address()
-  if (address === null || typeof address === 'string') throw new Error('not listening')
   const client = new AbortController()
-  const request = fetch(`http://127.0.0.1:${address.port}/v1/messages`, {
+  const request = fetch(`http://127.0.0.1:${portOf(app)}/v1/messages`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: '{"topic":"a","data":""}',
@@ -134,3 +149,9 @@ test('gives up the work for a client that left', async () => {
   await expect(request).rejects.toThrow()
   await expect.poll(() => signal.aborted).toBe(true)
 })
+
+function portOf(app: FastifyInstance): number {
+  const address = app.server.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  return address.port
+}

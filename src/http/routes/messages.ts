@@ -7,7 +7,7 @@ import { topicFilter } from '../../model/topic.ts'
 import { clientSignal } from '../client-signal.ts'
 import { messageExample } from '../examples.ts'
 import { limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
-import { type App, empty, json } from '../operation.ts'
+import { type App, bytes, empty, json } from '../operation.ts'
 
 const encodingQuery = encodingSchema.optional().describe('`base64` to have all data so; otherwise data that is valid UTF-8 is text.')
 
@@ -138,11 +138,7 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
       params: idParams,
       querystring: z.strictObject({}),
       response: {
-        200: {
-          description: 'Its data as it is.',
-          headers: { ETag: 'Names these bytes, which never change.' },
-          content: { 'application/octet-stream': { schema: z.custom<Buffer>() } },
-        },
+        200: bytes('Its data as it is.', { ETag: 'Names these bytes, which never change.' }),
         304: empty('The client has them already.', { ETag: 'The same.' }),
       },
     },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { maxLabelLength, multiaddrSchema, peerIdSchema, peerSchema } from '../../model/peer.ts'
+import { maxLabelLength, multiaddrSchema, peerIdSchema, peerSchema, peerStateSchema } from '../../model/peer.ts'
 import { topicSchema } from '../../model/topic.ts'
 import type { Peers } from '../../peers.ts'
 import { clientSignal } from '../client-signal.ts'
@@ -52,7 +52,7 @@ export function peerRoutes(
     },
     schema: {
       querystring: z.strictObject({
-        state: peerSchema.shape.state.optional().describe('Only those in this state; `known` are neither connected nor blocked.'),
+        state: peerStateSchema.optional().describe('Only those in this state; `known` are neither connected nor blocked.'),
         topic: topicSchema.optional().describe('Only connected peers known to have joined this topic.'),
         after: peerIdInput.optional().describe('Peers after this one.'),
         limit: limitQuery,

@@ -12,7 +12,7 @@ export interface Probes {
 /** How long the database may take to be called available. */
 const databaseDeadlineMs = 1_000
 
-const availabilitySchema = z.enum(['ok', 'unavailable'])
+const availabilitySchema = z.enum(['ok', 'unavailable']).meta({ id: 'Availability', description: 'Whether it is there.', example: 'ok' })
 type Availability = z.infer<typeof availabilitySchema>
 
 const statusSchema = z.object({ status: availabilitySchema }).meta({ id: 'Status' })

@@ -8,7 +8,10 @@ import { createXxHandshake, type Role } from './xx-handshake.ts'
  * there is a session.
  */
 export interface Handshake {
-  /** The next message to send, when it is our turn; undefined when we wait or are done. */
+  /**
+   * The next message to send, when it is our turn; undefined when we wait, are done, or have failed.
+   * @throws HandshakeFailed when there is no secret to be had with the key that the other end sent
+   */
   write(): Buffer | undefined
   /** Takes a message of the other end. @throws HandshakeFailed, after which the handshake is of no use */
   read(message: Uint8Array): void
@@ -71,25 +74,33 @@ export function createHandshake({ role, prologue, seed, expectedPeerId }: Handsh
     session = { remotePeerId, handshakeHash: noise.hash, encrypt, decrypt }
   }
 
+  function attempt<T>(step: () => T): T {
+    try {
+      return step()
+    } catch (cause) {
+      failed = true
+      throw new HandshakeFailed(cause instanceof Error ? cause.message : String(cause), { cause })
+    }
+  }
+
   return {
     get session() {
       return session
     },
     write() {
       if (failed || noise.writer !== role) return undefined
-      const message = noise.writeMessage(payload())
-      finish()
-      return message
+      return attempt(() => {
+        const message = noise.writeMessage(payload())
+        finish()
+        return message
+      })
     },
     read(message) {
       if (failed) throw new HandshakeFailed('The handshake has failed before.')
-      try {
+      attempt(() => {
         check(noise.readMessage(message))
         finish()
-      } catch (cause) {
-        failed = true
-        throw new HandshakeFailed(cause instanceof Error ? cause.message : String(cause), { cause })
-      }
+      })
     },
   }
 }

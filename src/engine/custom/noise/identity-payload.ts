@@ -44,13 +44,14 @@ export function verifyIdentity(payload: Uint8Array, staticKey: Uint8Array): stri
   return peerIdFromPublicKey(publicKeyFromRaw(raw)).toString()
 }
 
-/** The fields of a protobuf message that has fields with a length only, by tag. */
+/** The fields of a protobuf message that has fields with a length only, by tag; no field has the number 0. */
 function readFields(bytes: Buffer): Map<number, Buffer> {
   const fields = new Map<number, Buffer>()
   for (let at = 0; at < bytes.length; ) {
     const tag = bytes[at++] ?? 0
     const [length, start] = readLength(bytes, at)
-    if ((tag & 0x87) !== 0x02 || start + length > bytes.length) throw new Error('an identity that is no protobuf of this kind')
+    if ((tag & 0x87) !== 0x02 || tag === 0x02 || start + length > bytes.length)
+      throw new Error('an identity that is no protobuf of this kind')
     if (fields.has(tag)) throw new Error('an identity with a field twice')
     fields.set(tag, bytes.subarray(start, start + length))
     at = start + length
@@ -58,8 +59,10 @@ function readFields(bytes: Buffer): Map<number, Buffer> {
   return fields
 }
 
-/** A varint of two bytes at most, and where it ends. */
+/** A varint of two bytes at most, and where it ends. @throws Error when it is longer */
 function readLength(bytes: Buffer, at: number): [number, number] {
   const [low = 0, high = 0] = bytes.subarray(at, at + 2)
-  return low < 0x80 ? [low, at + 1] : [(low & 0x7f) | ((high & 0x7f) << 7), at + 2]
+  if (low < 0x80) return [low, at + 1]
+  if (high >= 0x80) throw new Error('an identity with a field of 16 KiB or more')
+  return [(low & 0x7f) | (high << 7), at + 2]
 }

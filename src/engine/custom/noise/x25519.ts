@@ -31,9 +31,18 @@ export function keyPairOf(raw: Uint8Array): KeyPair {
  */
 export function sharedSecret({ privateKey }: KeyPair, publicKey: Uint8Array): Buffer {
   const other = createPublicKey({ key: Buffer.concat([spkiPrefix, publicKey]), format: 'der', type: 'spki' })
-  const secret = diffieHellman({ privateKey, publicKey: other })
-  if (secret.every((byte) => byte === 0)) throw new Error('a public key of small order')
+  const secret = derive(privateKey, other)
+  if (secret === undefined || secret.every((byte) => byte === 0)) throw new Error('a public key of small order')
   return secret
+}
+
+/** OpenSSL derives nothing from a point of small order, and says so in words of its own. */
+function derive(privateKey: KeyObject, publicKey: KeyObject): Buffer | undefined {
+  try {
+    return diffieHellman({ privateKey, publicKey })
+  } catch {
+    return undefined
+  }
 }
 
 function rawPublicKey(key: KeyObject): Buffer {

@@ -1,5 +1,4 @@
-import type { CipherState } from './cipher-state.ts'
-import { tagBytes } from './cipher-state.ts'
+import { type CipherState, maxMessageBytes, tagBytes } from './cipher-state.ts'
 import { createSymmetricState } from './symmetric-state.ts'
 import { type KeyPair, publicKeyBytes, sharedSecret } from './x25519.ts'
 
@@ -13,6 +12,7 @@ import { type KeyPair, publicKeyBytes, sharedSecret } from './x25519.ts'
 export interface XxHandshake {
   /** Whose turn it is to write; undefined when the three messages are done. */
   readonly writer: Role | undefined
+  /** @throws Error when it is not our turn, the message would be too long, or the other end's key is of small order */
   writeMessage(payload: Uint8Array): Buffer
   /** Answers the payload. @throws Error on anything but the other end's next message */
   readMessage(message: Uint8Array): Buffer
@@ -34,9 +34,6 @@ const messages: ReadonlyArray<{ writer: Role; tokens: Token[] }> = [
   { writer: 'responder', tokens: ['e', 'ee', 's', 'es'] },
   { writer: 'initiator', tokens: ['s', 'se'] },
 ]
-
-/** The longest message (Noise §3). */
-const maxMessageBytes = 65_535
 
 export interface XxInit {
   role: Role
@@ -90,14 +87,17 @@ export function createXxHandshake({ role, prologue, staticKey, ephemeralKey }: X
           mixSecret(token)
         }
       }
-      return Buffer.concat([...parts, state.encryptAndHash(payload)])
+      const message = Buffer.concat([...parts, state.encryptAndHash(payload)])
+      if (message.length > maxMessageBytes) throw new Error('a message longer than any')
+      return message
     },
     readMessage(message) {
       if (message.length > maxMessageBytes) throw new Error('a message longer than any')
       const reader = { rest: Buffer.from(message.buffer, message.byteOffset, message.byteLength) }
       for (const token of begin(role === 'initiator' ? 'responder' : 'initiator')) {
         if (token === 'e') {
-          remoteEphemeral = take(reader, publicKeyBytes)
+          // Needed after the call, when the message's memory is its owner's again.
+          remoteEphemeral = Buffer.from(take(reader, publicKeyBytes))
           state.mixHash(remoteEphemeral)
         } else if (token === 's') {
           remoteStatic = state.decryptAndHash(take(reader, publicKeyBytes + tagBytes))

@@ -1,0 +1,44 @@
+"""What a client makes of values that its enumerations do not have: it passes them on, and still names those that it knows."""
+from peergate_client.models import Encoding, LinkDirection, Message, MessageKind, Peer, PeerState, Readiness
+
+message = {
+    "cursor": "k3v9q2.1041",
+    "id": "12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz.1795444444000000001",
+    "kind": "topic",
+    "topic": "orders",
+    "from": "12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz",
+    "sequence": "1795444444000000001",
+    "data": "hello",
+    "encoding": "utf8",
+    "receivedAt": "2026-11-23T12:34:04+00:00",
+    "signature": "c2lnbmF0dXJl",
+}
+known = Message.from_dict(message)
+assert (known.kind, known.encoding) == (MessageKind.TOPIC, Encoding.UTF8)
+newer = Message.from_dict({**message, "kind": "future", "encoding": "base85"})
+assert (newer.kind, newer.encoding) == ("future", "base85")
+assert newer.to_dict() == {**message, "kind": "future", "encoding": "base85"}
+
+peer = {
+    "peerId": "12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu",
+    "multiaddrs": [],
+    "state": "connected",
+    "direction": "outbound",
+    "relayed": False,
+    "agent": None,
+    "protocols": [],
+    "latencyMs": None,
+    "firstSeen": "2026-11-20T08:00:00+00:00",
+    "lastSeen": "2026-11-23T12:34:05+00:00",
+    "topics": [],
+    "label": None,
+}
+known = Peer.from_dict(peer)
+assert (known.state, known.direction) == (PeerState.CONNECTED, LinkDirection.OUTBOUND)
+newer = Peer.from_dict({**peer, "state": "future", "direction": "both"})
+assert (newer.state, newer.direction) == ("future", "both")
+assert Peer.from_dict({**peer, "direction": None}).direction is None
+
+readiness = {"status": "degraded", "checks": {"started": True, "draining": False, "database": "slow"}}
+newer = Readiness.from_dict(readiness)
+assert (newer.status, newer.checks.database) == ("degraded", "slow")

@@ -29,6 +29,7 @@ const engine = createEngine(
     mdns: false,
     relay: false,
     dialPrivate: true,
+    dialOwnHost: false,
     limits: defaultLimits,
   },
   { identity, records: createMemoryStore().records, log: pino({ level: 'warn' }) },

@@ -77,7 +77,12 @@ export const environmentSchema = z.object({
   ),
   PEERGATE_MDNS: boolean(true, 'Whether to find, and be found by, peers on the local network.'),
   PEERGATE_RELAY: boolean(false, 'Whether to be a relay, through which peers are reached that cannot be dialled.'),
-  PEERGATE_DIAL: z.enum(['any', 'public']).default('any').describe('`public` refuses every dial of a private address.'),
+  PEERGATE_DIAL: z
+    .enum(['any', 'public', 'host'])
+    .default('any')
+    .describe(
+      '`public` refuses every dial of a private address; `host` also dials addresses of this very host that other peers tell, for several gateways on one machine.',
+    ),
   PEERGATE_MIGRATE: boolean(true, 'Whether to bring the database up to date at start.'),
   PEERGATE_LOG_LEVEL: logLevelSchema.default('info').describe('Least severe level that is logged.'),
   PEERGATE_SHUTDOWN_MS: wholeNumber(30_000, 'Milliseconds that a shutdown may take.', 0, 3_600_000),
@@ -106,7 +111,8 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     bootstrap: values.PEERGATE_BOOTSTRAP,
     mdns: values.PEERGATE_MDNS,
     relay: values.PEERGATE_RELAY,
-    dialPrivate: values.PEERGATE_DIAL === 'any',
+    dialPrivate: values.PEERGATE_DIAL !== 'public',
+    dialOwnHost: values.PEERGATE_DIAL === 'host',
   }
   problems.push(
     ...engineSettingsProblems(engine),

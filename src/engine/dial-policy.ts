@@ -19,6 +19,8 @@ export interface DialPolicy {
 export interface DialPolicyInit {
   /** Whether private addresses may be dialled at all. */
   dialPrivate: boolean
+  /** Whether addresses of this host itself may be dialled when other peers told them: for several gateways on one host. */
+  dialOwnHost?: boolean
 }
 
 export interface DialPolicyComponents {
@@ -77,8 +79,9 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
   /** Why an address that another peer told may not be dialled. */
   function learntRefusal(ip: string): string | undefined {
     const own = ownAddresses()
-    if (isIn(loopback, ip) || own.some((cidr) => unmapped(cidr.split('/')[0] ?? '') === ip))
-      return 'is this host itself, and another peer told it'
+    if (isIn(loopback, ip) || own.some((cidr) => unmapped(cidr.split('/')[0] ?? '') === ip)) {
+      return init.dialOwnHost === true ? undefined : 'is this host itself, and another peer told it (PEERGATE_DIAL=host allows that)'
+    }
     if (!isPublic(ip) && !isIn(blockList(own), ip)) return 'is private and not of a network this host is in, and another peer told it'
     return undefined
   }

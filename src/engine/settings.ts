@@ -12,6 +12,8 @@ export interface EngineSettings {
   readonly relay: boolean
   /** Whether private addresses may be dialled at all. */
   readonly dialPrivate: boolean
+  /** Whether addresses of this host itself may be dialled when other peers told them. */
+  readonly dialOwnHost: boolean
 }
 
 /** What can't work with the chosen engine, by the variable that says so. */

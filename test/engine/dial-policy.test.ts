@@ -378,3 +378,14 @@ test.each(sources)('however many addresses the source %s tells, those of the oth
   for (let index = 0; index < 5_000; index++) memory.note(`address ${index}`, source)
   expect(others.map((other) => memory.sourceOf(`an address of ${other}`))).toEqual(others)
 })
+
+test('what peers tell of this host itself is dialled only where that was asked for, and nothing else changes', () => {
+  const own = ['192.168.1.7/24']
+  const judge = createDialPolicy({ dialPrivate: true, dialOwnHost: true }, { ownAddresses: () => own })
+  const usual = createDialPolicy({ dialPrivate: true }, { ownAddresses: () => own })
+  for (const ip of ['127.0.0.1', '::1', '192.168.1.7', '::ffff:127.0.0.1']) {
+    expect(judge.refusal(ip, 'learnt')).toBeUndefined()
+    expect(usual.refusal(ip, 'learnt')).toMatch(/PEERGATE_DIAL=host/)
+  }
+  for (const ip of ['169.254.169.254', '0.0.0.0', '10.0.0.1', 'fe80::1']) expect(judge.refusal(ip, 'learnt')).toBeDefined()
+})

@@ -39,6 +39,7 @@ export interface CustomEngineInit {
   /** By default the one that all nodes of this protocol have. */
   mdnsServiceName?: string
   dialPrivate: boolean
+  dialOwnHost?: boolean
   agent: string
   limits: Limits
 }
@@ -67,7 +68,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const { identity, log } = components
   const { peerId } = identity
   const signer = createMessageSigner(peerId, identity.seed)
-  const policy = createDialPolicy({ dialPrivate: init.dialPrivate })
+  const policy = createDialPolicy(init)
   const dialGate = createDialGate({ policy })
   const handlers = createHandlers()
   const links = createLinks({ peerId })
@@ -95,10 +96,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     dial: (text, signal) => dial(text, { source: 'mdns', signal }),
     log,
   })
-  const localNetwork = createLocalDiscovery(
-    { serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses },
-    { onFound: (other, multiaddrs) => discovered.found(other, multiaddrs), log },
-  )
+  const localNetwork = createLocalDiscovery({ serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses }, { onFound, log })
   const meeting = createMeeting(
     { limits, seed: identity.seed, hello },
     { handlers, log, onFrame, onUpdate: (link) => emit({ type: 'peer:update', peer: link.view }), onClose: onLinkClosed },
@@ -175,6 +173,13 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     running?.overlay.disconnected(link.peerId)
     emit({ type: 'peer:disconnect', peerId: link.peerId })
     kept.lost(bootstrap.nameOf(link.peerId))
+  }
+
+  /** Somebody has announced itself on the local network. */
+  function onFound(other: string, multiaddrs: string[]): void {
+    for (const text of multiaddrs) policy.note(withoutPeerId(parseAddress(text)), 'mdns')
+    running?.overlay.discovered([{ peerId: other, multiaddrs }])
+    discovered.found(other, multiaddrs)
   }
 
   function onFrame(link: Link, type: number, body: Buffer): void {
@@ -255,7 +260,11 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     if (running !== undefined) return
     const stopping = new AbortController()
     const overlay = createOverlay(
-      { peerId, multiaddrs: ownAddresses, limits: defaultOverlayLimits },
+      {
+        peerId,
+        multiaddrs: ownAddresses,
+        limits: { ...defaultOverlayLimits, maxLinks: Math.min(defaultOverlayLimits.maxLinks, limits.maxConnections) },
+      },
       {
         now: () => performance.now(),
         random: Math.random,

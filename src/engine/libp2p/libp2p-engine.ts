@@ -37,6 +37,7 @@ export interface Libp2pEngineInit {
   /** Whether to be a relay for others. */
   relay: boolean
   dialPrivate: boolean
+  dialOwnHost?: boolean
   agent: string
   limits: Limits
 }
@@ -62,7 +63,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const { identity, records, log } = components
   const { peerId } = identity
   const signer = createMessageSigner(peerId, identity.seed)
-  const policy = createDialPolicy({ dialPrivate: init.dialPrivate })
+  const policy = createDialPolicy(init)
   const datastore = new RecordDatastore({ records, log })
   const links = createLinks()
   const topics = new Set<string>()

@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws'
+import { maxMessageBytes, tagBytes } from '../noise/cipher-state.ts'
 import type { Session } from '../noise/handshake.ts'
 import { createFrameReader, frameHead, ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
@@ -32,10 +33,8 @@ export interface ChannelHandlers {
   onClose(reason: Error | undefined): void
 }
 
-/** Noise messages are 64 KiB at most (Noise §3), and 16 bytes of one are the tag. */
-const maxRecordBytes = 65_535
-export const maxSocketMessageBytes = maxRecordBytes
-const maxPlaintextBytes = maxRecordBytes - 16
+export const maxSocketMessageBytes = maxMessageBytes
+const maxPlaintextBytes = maxMessageBytes - tagBytes
 
 /** Both ends take a new key after so many records (Noise §11.3): what a stolen key opens is bounded. */
 const recordsPerKey = 65_536

@@ -107,9 +107,51 @@ test('anything else that comes at any stage is refused by name', () => {
   )
 })
 
-test('a public key of small order, whose secret everybody knows, is refused', () => {
-  expect(() => sharedSecret(generateKeyPair(), Buffer.alloc(32))).toThrow()
-  expect(() => sharedSecret(generateKeyPair(), Buffer.concat([Buffer.of(1), Buffer.alloc(31)]))).toThrow()
+test('what comes later changes nothing in a message that was read', () => {
+  const [a, b] = [initiator(), responder()]
+  const first = next(a)
+  b.read(first)
+  first.fill(0)
+  a.read(next(b))
+  b.read(next(a))
+  expect(b.session?.remotePeerId).toBe(alice.peerId)
+})
+
+test('a handshake that failed stays so', () => {
+  const [a, b] = [initiator(), responder()]
+  b.read(next(a))
+  const second = next(b)
+  expect(() => a.read(Buffer.alloc(second.length))).toThrow(HandshakeFailed)
+  expect(() => a.read(second)).toThrow(/failed before/)
+  expect([a.write(), a.session]).toEqual([undefined, undefined])
+})
+
+describe('a public key of small order, whose secret everybody knows,', () => {
+  // All below 2^255 whose order divides 8, on the curve or its twist: 0, 1, two of order 8, p − 1, p and p + 1.
+  const points = [
+    '0000000000000000000000000000000000000000000000000000000000000000',
+    '0100000000000000000000000000000000000000000000000000000000000000',
+    'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+    '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+    'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  ].map((hex) => Buffer.from(hex, 'hex'))
+
+  test.each(points)('gives no secret', (point) => {
+    expect(() => sharedSecret(generateKeyPair(), point)).toThrow('a public key of small order')
+  })
+
+  test.each(points)('fails the handshake of either end', (point) => {
+    const b = responder()
+    b.read(point)
+    expect(() => b.write()).toThrow(HandshakeFailed)
+    expect([b.write(), b.session]).toEqual([undefined, undefined])
+
+    const [a, other] = [initiator(), responder()]
+    other.read(next(a))
+    expect(() => a.read(Buffer.concat([point, next(other).subarray(32)]))).toThrow(/small order/)
+  })
 })
 
 describe('messages of a session', () => {
@@ -148,9 +190,34 @@ describe('messages of a session', () => {
   })
 
   test('end before a number would come twice', () => {
-    const cipher = createCipherState(Buffer.alloc(32), 0xffff_ffff_ffff_fffen)
-    cipher.encrypt(Buffer.from('the last'))
-    expect(() => cipher.encrypt(Buffer.from('one more'))).toThrow(/as much as it may/)
+    const [sending, receiving] = [1, 2].map(() => createCipherState(Buffer.alloc(32), 0xffff_ffff_ffff_fffen))
+    const last = sending?.encrypt(Buffer.from('the last')) ?? Buffer.alloc(0)
+    expect(receiving?.decrypt(last).toString()).toBe('the last')
+    expect(() => sending?.encrypt(Buffer.from('one more'))).toThrow(/as much as it may/)
+    expect(() => receiving?.decrypt(last)).toThrow(/as much as it may/)
+  })
+
+  test('are 64 KiB less a byte at most, tag and all', () => {
+    const { a, b } = talk(initiator(), responder())
+    const longest = a.encrypt.encrypt(Buffer.alloc(65_535 - 16))
+    expect(longest.length).toBe(65_535)
+    expect(b.decrypt.decrypt(longest).length).toBe(65_535 - 16)
+    expect(() => a.encrypt.encrypt(Buffer.alloc(65_536 - 16))).toThrow(/longer than any/)
+    expect(() => b.decrypt.decrypt(Buffer.alloc(65_536))).toThrow(DecryptionFailed)
+    expect(b.decrypt.decrypt(a.encrypt.encrypt(Buffer.from('still in step'))).toString()).toBe('still in step')
+  })
+
+  test('of any size and number, with new keys between them, arrive as they were', () => {
+    const { a, b } = talk(initiator(), responder())
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2_000 }), fc.uint8Array({ maxLength: 50 }), fc.boolean(), (bytes, associated, rekey) => {
+        if (rekey) {
+          a.encrypt.rekey()
+          b.decrypt.rekey()
+        }
+        expect(Buffer.from(b.decrypt.decrypt(a.encrypt.encrypt(bytes, associated), associated))).toEqual(Buffer.from(bytes))
+      }),
+    )
   })
 })
 
@@ -177,6 +244,19 @@ describe('the identity in a payload', () => {
     expect(() => verifyIdentity(payload.subarray(0, 38), staticKey)).toThrow(/did not sign/)
     expect(() => verifyIdentity(payload.subarray(38), staticKey)).toThrow(/no Ed25519/)
     expect(() => verifyIdentity(Buffer.concat([payload, payload]), staticKey)).toThrow(/twice/)
+    for (const field of [[0x22], [0x22, 2, 1], [0x02, 0], [0x18, 0]]) {
+      expect(() => verifyIdentity(Buffer.concat([payload, Buffer.from(field)]), staticKey)).toThrow(/no protobuf of this kind/)
+    }
+  })
+
+  test('has extensions of up to 16 KiB', () => {
+    const payload = encodeIdentity(alice.seed, staticKey)
+    const longest = Buffer.concat([payload, Buffer.of(0x22, 0xff, 0x7f), Buffer.alloc(16_383)])
+    expect(verifyIdentity(longest, staticKey)).toBe(alice.peerId)
+    const longer = Buffer.concat([payload, Buffer.of(0x22, 0x80, 0x80, 0x01), Buffer.alloc(16_384)])
+    expect(() => verifyIdentity(longer, staticKey)).toThrow(/16 KiB/)
+    // Zero in three bytes, of which a reader of two would make an empty field and something else.
+    expect(() => verifyIdentity(Buffer.concat([payload, Buffer.of(0x22, 0x80, 0x80, 0x00)]), staticKey)).toThrow(/16 KiB/)
   })
 
   test('is an Ed25519 key', () => {
@@ -184,6 +264,17 @@ describe('the identity in a payload', () => {
     const key = Buffer.concat([Buffer.of(0x08, 0x02, 0x12, 65), secp256k1])
     const payload = Buffer.concat([Buffer.of(0x0a, key.length), key, encodeIdentity(alice.seed, staticKey).subarray(38)])
     expect(() => verifyIdentity(payload, staticKey)).toThrow(/no Ed25519/)
+  })
+
+  test('can be changed in no byte', () => {
+    const payload = encodeIdentity(alice.seed, staticKey)
+    fc.assert(
+      fc.property(fc.nat({ max: payload.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, bits) => {
+        const changed = Buffer.from(payload)
+        changed.writeUInt8(payload.readUInt8(at) ^ bits, at)
+        expect(() => verifyIdentity(changed, staticKey)).toThrow(Error)
+      }),
+    )
   })
 
   test('is refused whatever else it is', () => {

@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto'
+import { expect, test } from 'vitest'
+import type { P2PEngine } from '../../../src/engine/engine.ts'
+import { startedCustomEngine } from '../../fixtures/custom-engine.ts'
+
+const onAllNetworks = { listen: ['/ip4/0.0.0.0/tcp/0/ws'], dialOwnHost: true }
+
+interface Node {
+  engine: P2PEngine
+  received: string[]
+}
+
+async function startNode(options: Parameters<typeof startedCustomEngine>[0] = {}): Promise<Node> {
+  const received: string[] = []
+  const engine = await startedCustomEngine({
+    ...onAllNetworks,
+    ...options,
+    inbound: {
+      async onMessage({ data }) {
+        received.push(Buffer.from(data).toString())
+        return 'accept'
+      },
+    },
+  })
+  return { engine, received }
+}
+
+async function publish({ engine }: Node, topic: string, text: string): Promise<void> {
+  await engine.send(await engine.sign([{ topic, data: Buffer.from(text) }]))
+}
+
+const peerIds = async ({ engine }: Node) => (await engine.peers()).map(({ peerId }) => peerId)
+
+test('twelve nodes that know one address learn of each other, and every message reaches each of them once', async () => {
+  const first = await startNode()
+  const bootstrap = await first.engine.multiaddrs()
+  const others = await Promise.all(Array.from({ length: 11 }, () => startNode({ bootstrap: bootstrap.slice(0, 1) })))
+  const nodes = [first, ...others]
+  for (const { engine } of nodes) await engine.subscribe('orders')
+  // Not a star around the first.
+  await expect
+    .poll(async () => Math.min(...(await Promise.all(others.map(peerIds))).map((peers) => peers.length)), { timeout: 20_000 })
+    .toBeGreaterThan(1)
+  for (const [index, node] of nodes.entries()) await publish(node, 'orders', `from ${index}`)
+  for (const [index, { received }] of nodes.entries()) {
+    const expected = nodes.flatMap((_, author) => (author === index ? [] : `from ${author}`))
+    await expect.poll(() => received.toSorted(), { timeout: 20_000 }).toEqual(expected.toSorted())
+  }
+}, 60_000)
+
+test('nodes on one local network find each other without any address', async () => {
+  const mdnsServiceName = `_${randomUUID().slice(0, 8)}._udp.local`
+  const [a, b] = [await startNode({ mdnsServiceName }), await startNode({ mdnsServiceName })]
+  await expect.poll(() => peerIds(a), { timeout: 20_000 }).toEqual([b.engine.peerId])
+})
+
+test('a configured peer is dialled again when it comes back, by its address alone', async () => {
+  const b = await startNode()
+  const port = /\/tcp\/(\d+)\//.exec((await b.engine.multiaddrs())[0] ?? '')?.[1]
+  const a = await startNode({ bootstrap: [`ws://127.0.0.1:${port}`] })
+  await expect.poll(() => peerIds(a), { timeout: 10_000 }).toEqual([b.engine.peerId])
+  await b.engine.hangUp(a.engine.peerId)
+  await expect.poll(() => peerIds(b)).toEqual([])
+  await expect.poll(() => peerIds(a), { timeout: 20_000 }).toEqual([b.engine.peerId])
+})
+
+test('two nodes that dial each other at the same moment have one link, and are told of it once', async () => {
+  for (let round = 0; round < 10; round++) {
+    const [a, b] = [await startNode(), await startNode()]
+    const connects: string[] = []
+    for (const { engine } of [a, b]) engine.listen((event) => event.type === 'peer:connect' && connects.push(event.peer.peerId))
+    const signal = AbortSignal.timeout(10_000)
+    const [atA = '', atB = ''] = [(await a.engine.multiaddrs())[0], (await b.engine.multiaddrs())[0]]
+    await Promise.all([a.engine.dial(atB, { source: 'rest', signal }), b.engine.dial(atA, { source: 'rest', signal })])
+    await a.engine.ping(b.engine.peerId, { signal })
+    await b.engine.ping(a.engine.peerId, { signal })
+    expect([await peerIds(a), await peerIds(b)]).toEqual([[b.engine.peerId], [a.engine.peerId]])
+    expect(connects.toSorted()).toEqual([a.engine.peerId, b.engine.peerId].toSorted())
+    const [viewA, viewB] = [(await a.engine.peers())[0], (await b.engine.peers())[0]]
+    expect([viewA?.direction, viewB?.direction].toSorted()).toEqual(['inbound', 'outbound'])
+  }
+})

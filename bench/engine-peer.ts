@@ -26,6 +26,7 @@ const engine = createEngine(
     listen: [kind === 'libp2p' ? '/ip4/127.0.0.1/tcp/0' : '/ip4/127.0.0.1/tcp/0/ws'],
     announce: [],
     bootstrap: [],
+    tls: { certFile: undefined, keyFile: undefined },
     mdns: false,
     relay: false,
     dialPrivate: true,

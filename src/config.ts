@@ -75,6 +75,8 @@ export const environmentSchema = z.object({
   PEERGATE_BOOTSTRAP: list(
     'Multiaddrs of peers to connect to, each ending in /p2p/<peer id>; the custom engine also takes ws://<host>:<port>.',
   ),
+  PEERGATE_TLS_CERT_FILE: text('Certificate chain (PEM), to listen on /tcp/…/wss with the custom engine.').optional(),
+  PEERGATE_TLS_KEY_FILE: text('Its private key (PEM).').optional(),
   PEERGATE_MDNS: boolean(true, 'Whether to find, and be found by, peers on the local network.'),
   PEERGATE_RELAY: boolean(false, 'Whether to be a relay, through which peers are reached that cannot be dialled.'),
   PEERGATE_DIAL: z
@@ -109,6 +111,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     listen: values.PEERGATE_LISTEN.length > 0 ? values.PEERGATE_LISTEN : defaultListen[kind],
     announce: values.PEERGATE_ANNOUNCE,
     bootstrap: values.PEERGATE_BOOTSTRAP,
+    tls: { certFile: values.PEERGATE_TLS_CERT_FILE, keyFile: values.PEERGATE_TLS_KEY_FILE },
     mdns: values.PEERGATE_MDNS,
     relay: values.PEERGATE_RELAY,
     dialPrivate: values.PEERGATE_DIAL !== 'public',

@@ -38,6 +38,9 @@ describe('what does not fit the engine is an error that names the variable', () 
     [{ ...custom, PEERGATE_BOOTSTRAP: '/ip4/192.0.2.7/tcp/7071' }, /^PEERGATE_BOOTSTRAP .*WebSocket only/],
     [{ ...custom, PEERGATE_BOOTSTRAP: 'http://192.0.2.7' }, /^PEERGATE_BOOTSTRAP .*ws:\/\//],
     [{ ...custom, PEERGATE_ANNOUNCE: '/ip4/192.0.2.7/udp/7071/quic-v1' }, /^PEERGATE_ANNOUNCE .*WebSocket only/],
+    [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071/wss', PEERGATE_TLS_KEY_FILE: 'a.key' }, /^PEERGATE_TLS_CERT_FILE is not set/],
+    [{ ...custom, PEERGATE_TLS_CERT_FILE: 'a.crt' }, /^PEERGATE_TLS_KEY_FILE is not set/],
+    [{ PEERGATE_TLS_CERT_FILE: 'a.crt' }, /^PEERGATE_TLS_CERT_FILE .*custom engine/],
     [{ ...custom, PEERGATE_RELAY: 'true' }, /^PEERGATE_RELAY .*LIBP2P_ENABLED=true/],
     [{ PEERGATE_BOOTSTRAP: 'ws://192.0.2.7:7071' }, /^PEERGATE_BOOTSTRAP .*ws:\/\//],
   ])('%o', (env, expected) => {

@@ -1,4 +1,4 @@
-import { customAddressProblem } from './custom/addresses.ts'
+import { customAddressProblem, isSecureAddress } from './custom/addresses.ts'
 import { libp2pAddressProblem } from './libp2p/addresses.ts'
 
 /** What the operator chose of the engine. */
@@ -7,6 +7,8 @@ export interface EngineSettings {
   readonly listen: string[]
   readonly announce: string[]
   readonly bootstrap: string[]
+  /** For listening with TLS. */
+  readonly tls: { readonly certFile: string | undefined; readonly keyFile: string | undefined }
   readonly mdns: boolean
   /** Whether to be a relay for others. */
   readonly relay: boolean
@@ -30,6 +32,26 @@ export function engineSettingsProblems(settings: EngineSettings): Array<{ variab
       return problem === undefined ? [] : [{ variable, problem }]
     }),
   )
-  if (settings.kind === 'libp2p' || !settings.relay) return problems
-  return [...problems, { variable: 'PEERGATE_RELAY', problem: 'is true, but the custom engine is no relay; set LIBP2P_ENABLED=true' }]
+  return [...problems, ...(settings.kind === 'custom' ? customProblems(settings) : libp2pProblems(settings))]
+}
+
+function customProblems({ relay, tls, listen }: EngineSettings): Array<{ variable: string; problem: string }> {
+  const problems = relay
+    ? [{ variable: 'PEERGATE_RELAY', problem: 'is true, but the custom engine is no relay; set LIBP2P_ENABLED=true' }]
+    : []
+  const needed = listen.some(isSecureAddress) || tls.certFile !== undefined || tls.keyFile !== undefined
+  const files = [
+    { variable: 'PEERGATE_TLS_CERT_FILE', file: tls.certFile },
+    { variable: 'PEERGATE_TLS_KEY_FILE', file: tls.keyFile },
+  ]
+  const missing = needed ? files.filter(({ file }) => file === undefined) : []
+  const problem = 'is not set; listening with TLS takes a certificate and its key'
+  return [...problems, ...missing.map(({ variable }) => ({ variable, problem }))]
+}
+
+function libp2pProblems({ tls }: EngineSettings): Array<{ variable: string; problem: string }> {
+  if (tls.certFile === undefined && tls.keyFile === undefined) return []
+  return [
+    { variable: 'PEERGATE_TLS_CERT_FILE', problem: 'is for the custom engine; with libp2p let a proxy do TLS, and announce its address' },
+  ]
 }

@@ -26,6 +26,15 @@ export function customAddressProblem(text: string, role: 'listen' | 'announce' |
   return problem === undefined ? undefined : `has "${text}": ${problem}`
 }
 
+/** Whether this is an address with TLS. */
+export function isSecureAddress(text: string): boolean {
+  try {
+    return endpointOf(parseAddress(text))?.form === 'wss'
+  } catch {
+    return false
+  }
+}
+
 /** Why an address can't be dialled by this engine, whatever the policy says, or undefined. */
 export function addressProblem(address: Multiaddr): string | undefined {
   const form = endpointOf(address)?.form
@@ -39,6 +48,5 @@ function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstra
   if (peerIdOf(address) !== undefined) return 'an address to listen on names no peer'
   const [host] = address.getComponents()
   if (host?.name !== 'ip4' && host?.name !== 'ip6') return 'it is a name; listen on an IP address, such as /ip4/0.0.0.0/tcp/7071/ws'
-  if (endpointOf(address)?.form === 'wss') return 'listening with TLS is not supported; let a proxy do it, and announce its address'
   return undefined
 }

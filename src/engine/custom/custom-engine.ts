@@ -16,6 +16,7 @@ import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected } from '../keep-connected.ts'
 import { addressProblem, parseAddress } from './addresses.ts'
 import { createBootstrap } from './bootstrap.ts'
+import { readCertificate } from './certificate.ts'
 import { createGossip } from './gossip.ts'
 import { frameTypes } from './link/frame-types.ts'
 import { createHandlers } from './link/handlers.ts'
@@ -35,6 +36,8 @@ export interface CustomEngineInit {
   listen: string[]
   announce: string[]
   bootstrap: string[]
+  /** For listening with TLS. */
+  tls?: { certFile: string | undefined; keyFile: string | undefined }
   mdns: boolean
   /** By default the one that all nodes of this protocol have. */
   mdnsServiceName?: string
@@ -276,10 +279,12 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           emit({ type: subscribed ? 'topic:subscribe' : 'topic:unsubscribe', peerId: other, topic }),
       },
     )
+    const tls = await readCertificate(init.tls)
     const listeners = init.listen.map((text) =>
       createListener(
         {
           address: parseAddress(text),
+          tls,
           maxSockets: limits.maxConnections * 2,
           maxSocketsPerAddressAndSecond: limits.maxInboundConnectionsPerAddress,
           handshakeTimeoutMs: limits.dialTimeoutMs,

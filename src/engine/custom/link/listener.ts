@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -18,6 +19,8 @@ export interface Listener {
 
 export interface ListenerInit {
   address: Multiaddr
+  /** Certificate chain and key (PEM), for an address with TLS. */
+  tls?: { cert: Buffer; key: Buffer } | undefined
   /** Sockets at a time, whatever they are up to. */
   maxSockets: number
   maxSocketsPerAddressAndSecond: number
@@ -37,9 +40,10 @@ export interface Incoming {
 }
 
 export function createListener(init: ListenerInit, components: { onSocket(incoming: Incoming): void }): Listener {
-  const { address, maxSockets, maxSocketsPerAddressAndSecond, handshakeTimeoutMs } = init
+  const { address, tls, maxSockets, maxSocketsPerAddressAndSecond, handshakeTimeoutMs } = init
   const endpoint = endpointOf(address)
   const [host] = address.getComponents()
+  const form = endpoint?.form === 'wss' ? 'wss' : 'ws'
   const timeouts = { headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs, connectionsCheckingInterval: 1_000 }
   let server: Server | undefined
   let sockets: WebSocketServer | undefined
@@ -66,15 +70,16 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
     }
     const ip = remoteAddress.replace(/^::ffff:(?=\d+\.)/, '')
     const [family, observed] = ip.includes(':') ? ['ip6', `[${ip}]:${remotePort}`] : ['ip4', `${ip}:${remotePort}`]
-    const remote = `/${family}/${ip}/tcp/${remotePort}/ws`
+    const remote = `/${family}/${ip}/tcp/${remotePort}/${form}`
     components.onSocket({ socket, remote, observed, signal: AbortSignal.timeout(handshakeTimeoutMs) })
   }
 
   return {
     async start() {
-      const starting = createServer(timeouts, (_request, response) => {
-        response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('Only peers are served here.\n')
-      })
+      const starting =
+        form === 'ws'
+          ? createServer(timeouts, refuse)
+          : createTlsServer({ ...timeouts, ...tls, handshakeTimeout: handshakeTimeoutMs }, refuse)
       starting.maxConnections = maxSockets
       starting.on('connection', (socket) => {
         if (!admits(socket.remoteAddress ?? '')) socket.destroy()
@@ -108,9 +113,13 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
     multiaddrs() {
       const bound = server?.address()
       if (bound === undefined || bound === null || typeof bound === 'string') return []
-      return hostAddresses(host?.value ?? '').map((ip) => `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${bound.port}/ws`)
+      return hostAddresses(host?.value ?? '').map((ip) => `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${bound.port}/${form}`)
     },
   }
+}
+
+const refuse: RequestListener = (_request, response) => {
+  response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('Only peers are served here.\n')
 }
 
 /** The addresses of this host that an address to listen on stands for. */

@@ -1,0 +1,19 @@
+import { readFile } from 'node:fs/promises'
+import { StartRefused } from '../../start-refused.ts'
+
+/** The files of a certificate and its key, read at each start, so that a renewed one is taken up. @throws StartRefused */
+export async function readCertificate(
+  files: { certFile: string | undefined; keyFile: string | undefined } | undefined,
+): Promise<{ cert: Buffer; key: Buffer } | undefined> {
+  if (files?.certFile === undefined || files.keyFile === undefined) return undefined
+  return { cert: await read(files.certFile, 'PEERGATE_TLS_CERT_FILE'), key: await read(files.keyFile, 'PEERGATE_TLS_KEY_FILE') }
+}
+
+async function read(path: string, variable: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new StartRefused(`The file ${path} can't be read (${reason}). ${variable} has led there.`, { cause })
+  }
+}

@@ -3,7 +3,7 @@ import type { ConnectedPeer, EngineEvent, P2PEngine } from './engine/engine.ts'
 import { DialFailed, InvalidPeerId, PeergateError, PeerNotFound, PeerUnreachable } from './errors.ts'
 import { createInTurn } from './in-turn.ts'
 import { redialKnownPeers, scanPeers } from './known-peers.ts'
-import { type Peer, parseMultiaddr } from './model/peer.ts'
+import { type Peer, parseAddress } from './model/peer.ts'
 import { peerView, sightingOf, withPeerId } from './peer-view.ts'
 import { createSightings } from './sightings.ts'
 import type { PeerStore } from './store/store.ts'
@@ -187,11 +187,11 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
     list,
     get,
     async dial(multiaddr, { signal }) {
-      parseMultiaddr(multiaddr)
+      const address = parseAddress(multiaddr).toString()
       const late = () => new DialFailed(`Nobody answered within ${limits.dialTimeoutMs} ms.`)
       const peer = await within(limits.dialTimeoutMs, signal, late, (both) => engine.dial(multiaddr, { signal: both, source: 'rest' }))
       sightings.note(sightingOf(peer, now()))
-      sightings.note({ peerId: peer.peerId, multiaddrs: withPeerId(multiaddr, peer.peerId), source: 'rest', seenAt: now() })
+      sightings.note({ peerId: peer.peerId, multiaddrs: withPeerId(address, peer.peerId), source: 'rest', seenAt: now() })
       return await get(peer.peerId)
     },
     async hangUp(peerId) {

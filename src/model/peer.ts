@@ -29,6 +29,18 @@ export function parseMultiaddr(text: string): Multiaddr {
   }
 }
 
+/** A multiaddr, or what the custom engine takes for one: `ws://host:port` or `wss://host:port`. @throws InvalidMultiaddr */
+export function parseAddress(text: string): Multiaddr {
+  return /^wss?:\/\//i.test(text) && URL.canParse(text) ? fromUrl(new URL(text)) : parseMultiaddr(text)
+}
+
+function fromUrl({ protocol, hostname, port }: URL): Multiaddr {
+  const form = protocol.slice(0, -1)
+  const ip6 = /^\[(.*)\]$/.exec(hostname)?.[1]
+  const host = ip6 !== undefined ? `ip6/${ip6}` : /^[\d.]+$/.test(hostname) ? `ip4/${hostname}` : `dns/${hostname}`
+  return multiaddr(`/${host}/tcp/${port === '' ? (form === 'wss' ? 443 : 80) : port}/${form}`)
+}
+
 /** The peer id at the end of a multiaddr, if it has one. */
 export function peerIdOf(address: Multiaddr): string | undefined {
   return address.getComponents().findLast((component) => component.name === 'p2p')?.value

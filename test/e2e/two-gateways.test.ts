@@ -79,3 +79,22 @@ describe.each(['custom', 'libp2p'] as const)('two gateways on the %s engine', (e
     await expect.poll(() => createRest(again.url).history('topic=orders'), { timeout: 10_000 }).toMatchObject([{ id: published.id }])
   })
 })
+
+test('a gateway on the custom engine is dialled by ws://host:port, and again after a restart', async () => {
+  const directory = await temporaryDirectory()
+  const first = await gatewayForTest(quietEnvironment(join(directory, 'first')))
+  const environment = quietEnvironment(join(directory, 'second'))
+  const second = await gatewayForTest(environment)
+  const port = /\/tcp\/(\d+)\//.exec(first.multiaddrs[0] ?? '')?.[1]
+  const dialled = await createRest(second.url).call('POST', '/v1/peers', { multiaddr: `ws://127.0.0.1:${port}` })
+  expect(dialled).toMatchObject({ status: 201, body: { peerId: first.peerId, multiaddrs: expect.arrayContaining([first.multiaddrs[0]]) } })
+  expect(await second.end('SIGTERM')).toBe(0)
+  const again = await gatewayForTest(environment)
+  await connected(again.url, first.peerId)
+})
+
+test('a ws:// address is no multiaddr on libp2p, and is refused by name', async () => {
+  const gateway = await gatewayForTest(quietEnvironment(await temporaryDirectory(), 'libp2p'))
+  const refused = await createRest(gateway.url).call('POST', '/v1/peers', { multiaddr: 'ws://127.0.0.1:7071' })
+  expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_multiaddr' } })
+})

@@ -1,18 +1,6 @@
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { parseAddress, peerIdOf } from '../../model/peer.ts'
 import { endpointOf } from '../endpoint.ts'
-
-/** An address of this engine: a multiaddr, or for short `ws://host:port` or `wss://host:port`. @throws InvalidMultiaddr */
-export function parseAddress(text: string): Multiaddr {
-  return /^wss?:\/\//i.test(text) && URL.canParse(text) ? fromUrl(new URL(text)) : parseMultiaddr(text)
-}
-
-function fromUrl({ protocol, hostname, port }: URL): Multiaddr {
-  const form = protocol.slice(0, -1)
-  const ip6 = /^\[(.*)\]$/.exec(hostname)?.[1]
-  const host = ip6 !== undefined ? `ip6/${ip6}` : /^[\d.]+$/.test(hostname) ? `ip4/${hostname}` : `dns/${hostname}`
-  return multiaddr(`/${host}/tcp/${port === '' ? (form === 'wss' ? 443 : 80) : port}/${form}`)
-}
 
 /** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
 export function customAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {

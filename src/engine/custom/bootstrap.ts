@@ -1,7 +1,6 @@
-import { peerIdOf } from '../../model/peer.ts'
+import { parseAddress, peerIdOf } from '../../model/peer.ts'
 import { withoutPeerId } from '../endpoint.ts'
 import type { KeptPeer } from '../keep-connected.ts'
-import { parseAddress } from './addresses.ts'
 
 /**
  * The peers of the configuration. One that is given without a peer id goes by its address, until somebody has answered there.

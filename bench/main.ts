@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { benchAppend } from './append.ts'
 import { benchFanOut } from './fan-out.ts'
+import { benchLink } from './link.ts'
 import { benchMemory } from './memory.ts'
 import { benchPublish } from './publish.ts'
 import { benchReaders } from './readers.ts'
@@ -17,6 +18,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   append: () => benchAppend(),
   publish: () => benchPublish(),
   memory: () => benchMemory(),
+  link: () => benchLink(),
   readers: () => benchReaders(),
 }
 

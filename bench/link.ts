@@ -1,0 +1,44 @@
+import { startChild } from './child.ts'
+import type { BenchResult, BenchRow } from './result.ts'
+import { percentile } from './statistics.ts'
+
+/**
+ * (g) A link of the custom engine between two processes: its frames, records and cipher, without anything above. Beside it, in the same
+ * run, a bare WebSocket with the same cipher.
+ */
+
+const loads = [
+  { bytes: 300, frames: 400_000 },
+  { bytes: 16_384, frames: 30_000 },
+]
+/** By turns; the first only warms up. */
+const rounds = 4
+
+export async function benchLink(): Promise<BenchResult> {
+  const rows: BenchRow[] = []
+  for (const load of loads) {
+    const limits: number[] = []
+    const values: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      limits.push(await rate('bare', load))
+      values.push(await rate('link', load))
+    }
+    const [limit, value] = [percentile(limits.slice(1), 0.5), percentile(values.slice(1), 0.5)]
+    rows.push(
+      { label: `bare ws and cipher, ${load.bytes} bytes a message`, value: limit, unit: 'MB/s' },
+      { label: `a link, ${load.bytes} bytes a frame`, value, unit: 'MB/s', ofLimit: value / limit },
+    )
+  }
+  return { name: '(g) a link of the custom engine', rows }
+}
+
+/** In megabytes a second. */
+async function rate(kind: 'bare' | 'link', { bytes, frames }: (typeof loads)[number]): Promise<number> {
+  await using resources = new AsyncDisposableStack()
+  const load = [String(frames), String(bytes)]
+  const receiver = resources.adopt(startChild('./link-peer.ts', [kind, 'receive', ...load]), (started) => started.end())
+  const { port } = await receiver.next<{ port: number }>()
+  resources.adopt(startChild('./link-peer.ts', [kind, 'send', ...load, String(port)]), (started) => started.end())
+  const { seconds } = await receiver.next<{ seconds: number }>()
+  return (bytes * (frames - 1)) / seconds / 1e6
+}

@@ -9,6 +9,7 @@ import { benchReaders } from './readers.ts'
 import { benchReplay } from './replay.ts'
 import type { BenchResult } from './result.ts'
 import { benchRoad } from './road.ts'
+import { benchSimulation } from './simulation.ts'
 
 /** `npm run bench [name]`: the limits and the subject in the same run, as a table and as bench/results/<time>.json. */
 const benchmarks: Record<string, () => Promise<BenchResult>> = {
@@ -20,6 +21,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   memory: () => benchMemory(),
   link: () => benchLink(),
   readers: () => benchReaders(),
+  simulation: () => benchSimulation(),
 }
 
 const wanted = process.argv.slice(2)

@@ -163,20 +163,22 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       if (waiting.from !== from) waiting.senders.add(from)
       return
     }
+    const announcement = missing.found(id)
     const message: PendingMessage = {
       envelope,
       from,
+      announced: announcement && { peerId: announcement.peerId, ms: now() - announcement.at },
       hops: Math.min(hops + 1, frameBounds.hops),
       spare: spare === true,
       holders: new Set([from]),
       senders: new Set(),
     }
     if (!pending.add(message)) return
-    missing.found(id)
     components.onMessage(envelope, from)
   }
 
-  function accepted({ envelope, from, hops, spare, holders, senders }: PendingMessage): void {
+  function accepted(settled: PendingMessage): void {
+    const { envelope, from, hops, spare, holders, senders } = settled
     const { id, topic } = envelope
     seen.add(topic, id)
     missing.found(id)
@@ -188,20 +190,21 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     if (spare && state.tree.size > 0) send(from, { type: 'prune', topic })
     else state.tree.makeEager(from)
     for (const peerId of senders) prune(topic, state, peerId)
+    optimise(topic, state, settled)
     push(state, message, (peerId) => holders.has(peerId))
   }
 
   /**
-   * A neighbour that is much nearer to the author than the one the message came from takes its place (Plumtree §3.8). A change at a time,
-   * since the tree is shared by all authors, and what is better for one is worse for another.
+   * A neighbour that had the message long before takes the place of the one it came from (Plumtree §3.8, by time instead of hops). It
+   * cannot have had it from here, so the tree stays one. A change at a time, since the tree is shared by all authors, and what is better
+   * for one is worse for another.
    */
-  function optimise(topic: string, state: TopicState, peerId: string, id: string, hops: number): void {
-    const message = cache.get(id)
-    if (message?.from === undefined || message.from === peerId || now() - state.optimisedAt < limits.optimiseMs) return
-    if (hops + 1 + limits.optimiseHops > message.hops || !state.tree.eager.has(message.from)) return
+  function optimise(topic: string, state: TopicState, { from, announced }: PendingMessage): void {
+    if (announced === undefined || announced.peerId === from || announced.ms < limits.optimiseMs) return
+    if (now() - state.optimisedAt < limits.optimiseEveryMs || !state.tree.lazy.has(announced.peerId)) return
     state.optimisedAt = now()
-    graft(topic, state, peerId, [])
-    prune(topic, state, message.from)
+    graft(topic, state, announced.peerId, [])
+    prune(topic, state, from)
   }
 
   function receiveIHave(from: string, { topic, recap, messages }: FrameOf<'ihave'>): void {
@@ -210,10 +213,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     // What was said before the subscription is not for us.
     if (recap && now() - state.since < limits.recapMs) return
     for (const { id, hops } of messages) {
-      if (seen.has(topic, id)) {
-        if (!recap) optimise(topic, state, from, id, hops)
-        continue
-      }
+      if (seen.has(topic, id)) continue
       const waiting = pending.get(id)
       if (waiting === undefined) missing.announce(topic, id, from, hops)
       else if (waiting.holders.size < limits.maxHolders) waiting.holders.add(from)

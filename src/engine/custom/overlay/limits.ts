@@ -38,8 +38,11 @@ export interface OverlayLimits {
   readonly fillMs: number
   /** An unanswered wish to be neighbours is given up. */
   readonly neighborMs: number
-  /** Between two links to a peer of the reserve, made to mend a network that fell apart without noticing. */
+  /** Between two dials to peers whose dial failed, to mend a network that was parted. */
   readonly mendMs: number
+  /** Between two links to a peer of the reserve, so that no clique closes itself; doubled each time up to the last value. */
+  readonly firstMixMs: number
+  readonly lastMixMs: number
 
   // Topics
   /** Neighbours that a subscriber looks for among the subscribers. */
@@ -77,10 +80,10 @@ export interface OverlayLimits {
   readonly maxHolders: number
   /** Announcements waiting for one neighbour; beyond it the oldest are forgotten. */
   readonly maxAnnouncements: number
-  /** A neighbour that is nearer to an author by so many hops takes the place of the one that messages come from. */
-  readonly optimiseHops: number
-  /** Between two such changes of a topic. */
+  /** A neighbour that announced a message so many milliseconds before it came takes the place of the one that it came from. */
   readonly optimiseMs: number
+  /** Between two such changes of a topic. */
+  readonly optimiseEveryMs: number
   /** Messages waiting for their verdict. */
   readonly maxPendingMessages: number
   readonly maxPendingBytes: number
@@ -133,7 +136,9 @@ export const defaultOverlayLimits: OverlayLimits = {
   shuffleMs: 20_000,
   fillMs: 1_000,
   neighborMs: 5_000,
-  mendMs: 60_000, // two halves of 100 nodes make three attempts a second, and a tree lasts
+  mendMs: 30_000, // two halves of 100 nodes make three attempts a second
+  firstMixMs: 10_000,
+  lastMixMs: 600_000, // seldom: a tree does not make use of new links by itself
 
   topicView: 5, // as the active view: the subscribers are a network of their own
   maxTopicView: 8,
@@ -156,8 +161,8 @@ export const defaultOverlayLimits: OverlayLimits = {
   maxPeerMissing: 5_000,
   maxHolders: 8, // the largest topic view
   maxAnnouncements: 4_096, // eight full frames
-  optimiseHops: 6, // only what repairs left crooked: the tree is shared by all authors
-  optimiseMs: 10_000,
+  optimiseMs: 500, // only what repairs left crooked: the tree is shared by all authors
+  optimiseEveryMs: 10_000,
   maxPendingMessages: 20_000,
   maxPendingBytes: 67_108_864, // the host's inbox
   cacheMs: 30_000, // 10 × the time in which the last neighbour is asked

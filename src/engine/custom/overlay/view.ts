@@ -74,6 +74,8 @@ export function createView(init: ViewInit, components: ViewComponents): View {
   let fillAt = 0
   let shuffleAt = soon(limits.shuffleMs)
   let mendAt = soon(limits.mendMs)
+  let mixMs = limits.firstMixMs
+  let mixAt = soon(mixMs)
 
   function soon(ms: number): number {
     return now() + ms * (0.5 + random())
@@ -208,11 +210,15 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     components.learn(frame.peers)
   }
 
-  /** Makes a link to somebody at random, also to who was out of reach: two halves of a network find each other again. */
+  /** Tries who was out of reach: two halves of a network find each other again. */
   function mend(): void {
-    const failed = random() < 0.5 && topic === undefined ? links.pickFailed() : undefined
+    const peer = links.pickFailed()
+    if (peer !== undefined) want(peer)
+  }
+
+  function mix(): void {
     const reserve = [...peers.passive.values()].filter(({ peerId }) => isCandidate(peerId) && links.get(peerId) === undefined)
-    const peer = failed ?? pick(reserve, random)
+    const peer = pick(reserve, random)
     if (peer === undefined) components.onLonely()
     else want(peer)
   }
@@ -279,9 +285,14 @@ export function createView(init: ViewInit, components: ViewComponents): View {
         shuffleAt = soon(limits.shuffleMs)
         shuffle()
       }
-      if (at >= mendAt) {
+      if (at >= mendAt && topic === undefined) {
         mendAt = soon(limits.mendMs)
         mend()
+      }
+      if (at >= mixAt) {
+        mixMs = Math.min(2 * mixMs, limits.lastMixMs)
+        mixAt = soon(mixMs)
+        mix()
       }
     },
   }

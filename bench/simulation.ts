@@ -1,0 +1,87 @@
+import { grow, quantile } from '../test/fixtures/simulation/grow.ts'
+import { measureSpread, type Spread } from '../test/fixtures/simulation/measure.ts'
+import { createSimulation, type SimulatedNode, type Simulation } from '../test/fixtures/simulation/simulation.ts'
+import type { BenchResult, BenchRow } from './result.ts'
+
+/** The overlay in simulated networks: what a message costs, and how long it takes beside the shortest way over the same links. */
+export function benchSimulation(): Promise<BenchResult> {
+  const rows = [50, 200, 1_000].flatMap((nodes) => [...stable(nodes, false), ...stable(nodes, true)])
+  return Promise.resolve({ name: 'simulation', rows: [...rows, ...manyTopics(), ...deaths()] })
+}
+
+const topic = 'orders'
+
+/** All subscribed to one topic: first the author whose message makes the tree, then others. */
+function stable(nodes: number, plane: boolean): BenchRow[] {
+  const simulation = createSimulation({ seed: 1, minLatencyMs: 20, plane })
+  const members = grow(simulation, { nodes, topicsOf: () => [topic] })
+  simulation.run(30_000)
+  const author = simulation.random.pick(members)
+  const spread = (by: SimulatedNode) => measureSpread(simulation, { author: by, topic, members, ms: 3_000 })
+  spread(author)
+  const own = spread(author)
+  const others = Array.from({ length: 20 }, () => spread(simulation.random.pick(members)))
+  const label = `${nodes} nodes, ${plane ? 'latency by distance' : 'latency by chance'}`
+  return [
+    { label: `${label}: delivered`, value: 100 * mean([own, ...others], ({ reached }) => reached), unit: '%' },
+    { label: `${label}: copies per delivery`, value: mean([own, ...others], ({ copies }) => copies), unit: 'copies' },
+    { label: `${label}: last node, author of the tree`, value: own.lastMs, unit: 'ms', ofLimit: own.lastMs / own.boundMs },
+    {
+      label: `${label}: last node, other authors, p95`,
+      value: quantile(
+        others.map(({ lastMs }) => lastMs),
+        0.95,
+      ),
+      unit: 'ms',
+      ofLimit: quantile(
+        others.map(({ lastMs, boundMs }) => lastMs / boundMs),
+        0.95,
+      ),
+    },
+    { label: `${label}: links of a node, median`, value: medianLinks(simulation), unit: 'links' },
+  ]
+}
+
+function manyTopics(): BenchRow[] {
+  const simulation = createSimulation({ seed: 2 })
+  const nodes = grow(simulation, { nodes: 1_000, topicsOf: (index) => [`topic-${index % 20}`] })
+  simulation.run(60_000)
+  const spreads = Array.from({ length: 20 }, (_, at) => {
+    const members = nodes.filter((_node, index) => index % 20 === at)
+    const init = { author: simulation.random.pick(members), topic: `topic-${at}`, members, ms: 3_000 }
+    measureSpread(simulation, init)
+    return measureSpread(simulation, init)
+  })
+  const label = '1000 nodes, 20 topics of 5 %'
+  return [
+    { label: `${label}: delivered`, value: 100 * mean(spreads, ({ reached }) => reached), unit: '%' },
+    { label: `${label}: copies per delivery`, value: mean(spreads, ({ copies }) => copies), unit: 'copies' },
+    { label: `${label}: links of a node, median`, value: medianLinks(simulation), unit: 'links' },
+  ]
+}
+
+/** How long a message takes to all survivors that is sent when a fifth dies, before anybody noticed. */
+function deaths(): BenchRow[] {
+  const simulation = createSimulation({ seed: 3 })
+  const members = grow(simulation, { nodes: 1_000, topicsOf: () => [topic] })
+  simulation.run(30_000)
+  const author = simulation.random.pick(members)
+  for (let at = 0; at < 2; at++) measureSpread(simulation, { author, topic, members, ms: 3_000 })
+  for (const node of members) if (node !== author && simulation.random.chance(0.2)) simulation.kill(node)
+  const spread = measureSpread(simulation, { author, topic, members, ms: 20_000 })
+  return [
+    { label: '1000 nodes, a fifth dies: survivors reached', value: 100 * spread.reached, unit: '%' },
+    { label: '1000 nodes, a fifth dies: last survivor', value: spread.lastMs, unit: 'ms' },
+  ]
+}
+
+function mean(spreads: readonly Spread[], value: (spread: Spread) => number): number {
+  return spreads.reduce((sum, spread) => sum + value(spread), 0) / spreads.length
+}
+
+function medianLinks({ nodes }: Simulation): number {
+  return quantile(
+    nodes.map(({ overlay }) => overlay.size().links),
+    0.5,
+  )
+}

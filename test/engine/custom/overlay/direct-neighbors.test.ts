@@ -1,0 +1,252 @@
+import { describe, expect, test } from 'vitest'
+import { createOverlay } from '../../../../src/engine/custom/overlay/create-overlay.ts'
+import type { FrameOf, OverlayFrame } from '../../../../src/engine/custom/overlay/frames.ts'
+import { overlayFrameSchema } from '../../../../src/engine/custom/overlay/frames.ts'
+import { defaultOverlayLimits } from '../../../../src/engine/custom/overlay/limits.ts'
+import type { Envelope } from '../../../../src/engine/custom/overlay/overlay.ts'
+
+/** One overlay, and what it asks of its host. */
+function overlayForTest() {
+  const sent: Array<{ to: string; frame: OverlayFrame }> = []
+  const arrived: Envelope[] = []
+  const hungUp: string[] = []
+  let time = 0
+  let accepts = true
+  const overlay = createOverlay(
+    { peerId: 'self', multiaddrs: () => ['/sim/self'], limits: defaultOverlayLimits },
+    {
+      now: () => time,
+      random: () => 0.5,
+      send(to, frame) {
+        if (accepts) sent.push({ to, frame })
+        return accepts
+      },
+      dial() {},
+      hangUp: (peerId) => hungUp.push(peerId),
+      onMessage: (envelope) => arrived.push(envelope),
+      onSubscription() {},
+    },
+  )
+  return {
+    overlay,
+    sent,
+    arrived,
+    hungUp,
+    link(peerId: string, topics: string[] = [], pinned = false) {
+      overlay.connected({ peerId, multiaddrs: [`/sim/${peerId}`] }, { direction: 'outbound', pinned })
+      if (topics.length > 0) overlay.receive(peerId, { type: 'subscriptions', add: topics, remove: [] })
+    },
+    message: (from: string, envelope: Envelope) => overlay.receive(from, { type: 'message', hops: 0, envelope }),
+    pass(ms: number) {
+      for (const until = time + ms; time < until; ) {
+        time += 100
+        overlay.tick()
+      }
+    },
+    refuseFrames: () => {
+      accepts = false
+    },
+    sentTo: <Type extends OverlayFrame['type']>(peerId: string, type: Type): Array<FrameOf<Type>> =>
+      sent.flatMap(({ to, frame }) => (to === peerId && isOf(frame, type) ? [frame] : [])),
+  }
+}
+
+function isOf<Type extends OverlayFrame['type']>(frame: OverlayFrame, type: Type): frame is FrameOf<Type> {
+  return frame.type === type
+}
+
+function envelope(sequence: number, topic = 'orders', author = 'author'): Envelope {
+  return { id: `${author}.${sequence}`, topic, bytes: Uint8Array.of(sequence) }
+}
+
+describe('publishing', () => {
+  test('hands messages to a linked subscriber at once, in order, without being subscribed', () => {
+    const { overlay, link, sentTo } = overlayForTest()
+    link('b', ['orders'])
+    expect(overlay.publish([envelope(1, 'orders', 'self'), envelope(2, 'orders', 'self')])).toEqual([1, 1])
+    expect(sentTo('b', 'message').map((frame) => frame.envelope.id)).toEqual(['self.1', 'self.2'])
+  })
+
+  test('answers 0 when no linked peer is subscribed', () => {
+    const { overlay, link } = overlayForTest()
+    link('b')
+    expect(overlay.publish([envelope(1, 'orders', 'self')])).toEqual([0])
+  })
+
+  test('counts nobody whose queue is full, and announces to them later', () => {
+    const { overlay, link, refuseFrames } = overlayForTest()
+    link('b', ['orders'])
+    refuseFrames()
+    expect(overlay.publish([envelope(1, 'orders', 'self')])).toEqual([0])
+    expect(overlay.size().announcements).toBe(1)
+  })
+
+  test('hands a message to one neighbour even when all asked to be left out', () => {
+    const { overlay, link } = overlayForTest()
+    overlay.subscribe('orders')
+    link('b', ['orders'])
+    overlay.receive('b', { type: 'prune', topic: 'orders' })
+    expect(overlay.publish([envelope(1, 'orders', 'self')])).toEqual([1])
+  })
+})
+
+describe('a message of a neighbour', () => {
+  function withNeighbors() {
+    const host = overlayForTest()
+    host.overlay.subscribe('orders')
+    for (const peerId of ['b', 'c', 'd']) host.link(peerId, ['orders'])
+    return host
+  }
+
+  test('is forwarded when it is accepted, and not before', () => {
+    const { overlay, message, arrived, sentTo } = withNeighbors()
+    message('b', envelope(1))
+    expect(arrived).toHaveLength(1)
+    expect(sentTo('c', 'message')).toEqual([])
+    overlay.settle('author.1', 'accept')
+    expect(sentTo('c', 'message')).toHaveLength(1)
+    expect(sentTo('b', 'message')).toEqual([])
+  })
+
+  test('is not forwarded when it is ignored, and not new again', () => {
+    const { overlay, message, arrived, sentTo } = withNeighbors()
+    message('b', envelope(1))
+    overlay.settle('author.1', 'ignore')
+    message('c', envelope(1))
+    expect(arrived).toHaveLength(1)
+    expect(sentTo('d', 'message')).toEqual([])
+  })
+
+  test('of a topic that is not subscribed goes nowhere', () => {
+    const { message, arrived } = withNeighbors()
+    message('b', envelope(1, 'other'))
+    expect(arrived).toEqual([])
+  })
+
+  test('that comes twice takes the second link out of the tree, once the first copy is known to be true', () => {
+    const { overlay, message, sentTo } = withNeighbors()
+    message('b', envelope(1))
+    message('c', envelope(1))
+    expect(sentTo('c', 'prune')).toEqual([])
+    overlay.settle('author.1', 'accept')
+    expect(sentTo('c', 'prune')).toHaveLength(1)
+    expect(sentTo('c', 'message')).toEqual([])
+  })
+
+  test('that was forged does not shut out the true one', () => {
+    const { overlay, message, arrived } = withNeighbors()
+    message('b', envelope(1))
+    overlay.settle('author.1', 'reject')
+    message('c', envelope(1))
+    expect(arrived).toHaveLength(2)
+  })
+
+  test('that was forged is asked of who sent the same meanwhile', () => {
+    const { overlay, message, pass, sentTo } = withNeighbors()
+    message('b', envelope(1))
+    message('c', envelope(1))
+    overlay.settle('author.1', 'reject')
+    pass(100)
+    expect(sentTo('c', 'graft').flatMap(({ ids }) => ids)).toEqual(['author.1'])
+  })
+
+  test('that was announced and does not come is asked for', () => {
+    const { overlay, pass, sentTo } = withNeighbors()
+    overlay.receive('b', { type: 'ihave', topic: 'orders', messages: [{ id: 'author.1', hops: 1 }] })
+    pass(defaultOverlayLimits.graftMs - 100)
+    expect(sentTo('b', 'graft').flatMap(({ ids }) => ids)).toEqual([])
+    pass(200)
+    expect(sentTo('b', 'graft').flatMap(({ ids }) => ids)).toEqual(['author.1'])
+  })
+
+  test('is sent once to who asks for it', () => {
+    const { overlay, sentTo } = withNeighbors()
+    overlay.receive('b', { type: 'prune', topic: 'orders' })
+    overlay.publish([envelope(1, 'orders', 'self')])
+    for (let times = 0; times < 3; times++) overlay.receive('b', { type: 'graft', topic: 'orders', ids: ['self.1'] })
+    expect(sentTo('b', 'message')).toHaveLength(1)
+  })
+})
+
+describe('a neighbour that misbehaves', () => {
+  function forge(host: ReturnType<typeof overlayForTest>): void {
+    host.overlay.subscribe('orders')
+    for (let sequence = 0; sequence < 10; sequence++) {
+      host.message('b', envelope(sequence))
+      host.overlay.settle(`author.${sequence}`, 'reject')
+    }
+  }
+
+  test('is hung up, and hung up again when it comes back', () => {
+    const host = overlayForTest()
+    host.link('b', ['orders'])
+    forge(host)
+    expect(host.hungUp).toEqual(['b'])
+    host.overlay.disconnected('b')
+    host.link('b')
+    expect(host.hungUp).toEqual(['b', 'b'])
+  })
+
+  test('keeps its link when that is pinned', () => {
+    const host = overlayForTest()
+    host.link('b', ['orders'], true)
+    forge(host)
+    expect(host.hungUp).toEqual([])
+  })
+
+  test('is hung up for a flood of frames', () => {
+    const { overlay, link, hungUp } = overlayForTest()
+    link('b')
+    for (let times = 0; times < 5_000; times++) overlay.receive('b', { type: 'disconnect' })
+    expect(hungUp).toEqual(['b'])
+  })
+})
+
+describe('a link', () => {
+  test('without a role is hung up after a while', () => {
+    const { link, pass, hungUp, overlay } = overlayForTest()
+    link('b')
+    overlay.receive('b', { type: 'neighbor-reply', accepted: false })
+    pass(defaultOverlayLimits.idleLinkMs + 2_000)
+    expect(overlay.size().links === 0 || overlay.size().activeView === 1 || hungUp.length === 0).toBe(true)
+  })
+
+  test('beyond the limit makes room by hanging up one without a role', () => {
+    const { link, overlay } = overlayForTest()
+    for (let index = 0; index < 2 * defaultOverlayLimits.maxLinks; index++) link(`peer-${index}`)
+    expect(overlay.size().links).toBe(defaultOverlayLimits.maxLinks)
+  })
+
+  test('tells the other side what is subscribed, now and when it changes', () => {
+    const { link, overlay, sentTo } = overlayForTest()
+    overlay.subscribe('orders')
+    link('b')
+    overlay.subscribe('prices')
+    overlay.unsubscribe('orders')
+    expect(sentTo('b', 'subscriptions').map(({ add, remove }) => [add, remove])).toEqual([
+      [['orders'], []],
+      [['prices'], []],
+      [[], ['orders']],
+    ])
+  })
+
+  test('holds a bounded number of subscriptions', () => {
+    const { link, overlay } = overlayForTest()
+    link('b')
+    for (let at = 0; at < 20; at++) {
+      const add = Array.from({ length: 256 }, (_, index) => `topic-${at}-${index}`)
+      overlay.receive('b', { type: 'subscriptions', add, remove: [] })
+    }
+    expect(overlay.subscribers('topic-0-0')).toEqual(['b'])
+    expect(overlay.subscribers('topic-19-0')).toEqual([])
+  })
+})
+
+test('all frames have the shapes that are declared', () => {
+  const { overlay, link, sent, pass } = overlayForTest()
+  overlay.subscribe('orders')
+  for (const peerId of ['b', 'c', 'd']) link(peerId, ['orders'])
+  overlay.publish([envelope(1, 'orders', 'self')])
+  pass(60_000)
+  for (const { frame } of sent) expect(overlayFrameSchema.safeParse(frame).success).toBe(true)
+})

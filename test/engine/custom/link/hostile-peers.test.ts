@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { establish, subprotocol } from '../../../../src/engine/custom/link/establish.ts'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { encodeHello } from '../../../../src/engine/custom/link/hello.ts'
 import { createSecureChannel } from '../../../../src/engine/custom/link/secure-channel.ts'
+import { encodeControl } from '../../../../src/engine/custom/wire/overlay-frame.ts'
 import type { P2PEngine } from '../../../../src/engine/engine.ts'
 import { startedCustomEngine } from '../../../fixtures/custom-engine.ts'
 import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
@@ -170,6 +172,26 @@ test('maxConnections: one link more is refused, at either end, and a configured 
   const keeps = await startedCustomEngine({ limits: { maxConnections: 1 }, bootstrap: [await address(second)] })
   await first.dial(await address(keeps), { source: 'rest', signal }).catch(() => undefined)
   await expect.poll(async () => (await keeps.peers()).map(({ peerId }) => peerId)).toContain(second.peerId)
+})
+
+test('maxPubsubBufferBytes: a neighbour that reads nothing is handed nothing more, until it reads again', async () => {
+  const engine = await startedCustomEngine({ limits: { maxPubsubBufferBytes: 65_536 } })
+  const { socket, channel } = await openChannel(engine)
+  channel.write(frameTypes.hello, hello())
+  channel.write(frameTypes.control, encodeControl({ type: 'subscriptions', add: ['orders'], remove: [] }))
+  await expect.poll(() => engine.subscribers('orders')).toHaveLength(1)
+  const publish = async () => (await engine.send(await engine.sign([{ topic: 'orders', data: Buffer.alloc(65_536) }])))[0]
+  expect(await publish()).toBe(1)
+  socket.pause()
+  let handed = 0
+  // What the buffers of the two sockets take, some megabytes, is handed over all the same.
+  while ((await publish()) === 1 && handed < 1_000) {
+    handed++
+    await nextTurn()
+  }
+  expect(handed).toBeLessThan(1_000)
+  socket.resume()
+  await expect.poll(publish).toBe(1)
 })
 
 type Sender = Awaited<ReturnType<typeof openChannel>>['channel']

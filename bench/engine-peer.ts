@@ -29,6 +29,7 @@ const engine = createEngine(
     tls: { certFile: undefined, keyFile: undefined },
     mdns: false,
     relay: false,
+    dht: 'false',
     dialPrivate: true,
     dialOwnHost: false,
     limits: defaultLimits,

@@ -79,6 +79,12 @@ export const environmentSchema = z.object({
   PEERGATE_TLS_KEY_FILE: text('Its private key (PEM).').optional(),
   PEERGATE_MDNS: boolean(true, 'Whether to find, and be found by, peers on the local network.'),
   PEERGATE_RELAY: boolean(false, 'Whether to be a relay, through which peers are reached that cannot be dialled.'),
+  PEERGATE_DHT: z
+    .enum(['true', 'false', 'lan', 'private'])
+    .default('true')
+    .describe(
+      'The DHT to take part in, with libp2p: `lan` (as `true`) the one of the local network, which Kubo speaks too; `private` one of gateways only, with addresses of any kind; `false` none. The custom engine has none yet.',
+    ),
   PEERGATE_DIAL: z
     .enum(['any', 'public', 'host'])
     .default('any')
@@ -114,6 +120,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     tls: { certFile: values.PEERGATE_TLS_CERT_FILE, keyFile: values.PEERGATE_TLS_KEY_FILE },
     mdns: values.PEERGATE_MDNS,
     relay: values.PEERGATE_RELAY,
+    dht: values.PEERGATE_DHT,
     dialPrivate: values.PEERGATE_DIAL !== 'public',
     dialOwnHost: values.PEERGATE_DIAL === 'host',
   }

@@ -69,6 +69,8 @@ describe('names the variable and the fix', () => {
     [{ DATABASE_URL: './peergate.db' }, /^DATABASE_URL .*file:<path>/],
     [{ PEERGATE_LOG_LEVEL: 'loud' }, /^PEERGATE_LOG_LEVEL/],
     [{ PEERGATE_DIAL: 'none' }, /^PEERGATE_DIAL/],
+    [{ PEERGATE_DHT: 'amino' }, /^PEERGATE_DHT/],
+    [{ LIBP2P_ENABLED: 'false', PEERGATE_DHT: 'lan' }, /^PEERGATE_DHT is lan.*LIBP2P_ENABLED=true/],
     [{ PEERGATE_MAX_MESSAGE_BYTES: '0' }, /^PEERGATE_MAX_MESSAGE_BYTES must be a whole number/],
     [{ PEERGATE_MAX_MESSAGE_BYTES: '1MB' }, /^PEERGATE_MAX_MESSAGE_BYTES must be a whole number/],
   ])('%o', (env, expected) => {

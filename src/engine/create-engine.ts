@@ -5,6 +5,7 @@ import type { RecordStore } from '../store/store.ts'
 import { version } from '../version.ts'
 import { createCustomEngine } from './custom/custom-engine.ts'
 import type { P2PEngine } from './engine.ts'
+import type { DhtMode } from './libp2p/dht.ts'
 import { createLibp2pEngine } from './libp2p/libp2p-engine.ts'
 import type { EngineSettings } from './settings.ts'
 
@@ -15,10 +16,15 @@ export function createEngine(
 ): P2PEngine {
   switch (init.kind) {
     case 'libp2p':
-      return createLibp2pEngine({ ...init, agent: `peergate/${version}` }, components)
+      return createLibp2pEngine({ ...init, dht: dhtMode(init.dht), agent: `peergate/${version}` }, components)
     case 'custom':
       return createCustomEngine({ ...init, agent: `peergate/${version}` }, components)
     default:
       return init.kind satisfies never
   }
+}
+
+function dhtMode(dht: EngineSettings['dht']): DhtMode | undefined {
+  if (dht === 'false') return undefined
+  return dht === 'true' ? 'lan' : dht
 }

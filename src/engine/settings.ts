@@ -12,6 +12,8 @@ export interface EngineSettings {
   readonly mdns: boolean
   /** Whether to be a relay for others. */
   readonly relay: boolean
+  /** The DHT to take part in: the engine's usual one, none, or one of libp2p's. */
+  readonly dht: 'true' | 'false' | 'lan' | 'private'
   /** Whether private addresses may be dialled at all. */
   readonly dialPrivate: boolean
   /** Whether addresses of this host itself may be dialled when other peers told them. */
@@ -35,10 +37,13 @@ export function engineSettingsProblems(settings: EngineSettings): Array<{ variab
   return [...problems, ...(settings.kind === 'custom' ? customProblems(settings) : libp2pProblems(settings))]
 }
 
-function customProblems({ relay, tls, listen }: EngineSettings): Array<{ variable: string; problem: string }> {
+function customProblems({ relay, dht, tls, listen }: EngineSettings): Array<{ variable: string; problem: string }> {
   const problems = relay
     ? [{ variable: 'PEERGATE_RELAY', problem: 'is true, but the custom engine is no relay; set LIBP2P_ENABLED=true' }]
     : []
+  if (dht === 'lan' || dht === 'private') {
+    problems.push({ variable: 'PEERGATE_DHT', problem: `is ${dht}, which is a DHT of libp2p; set LIBP2P_ENABLED=true` })
+  }
   const needed = listen.some(isSecureAddress) || tls.certFile !== undefined || tls.keyFile !== undefined
   const files = [
     { variable: 'PEERGATE_TLS_CERT_FILE', file: tls.certFile },

@@ -11,7 +11,13 @@ export class LinkLimitReached extends Error {
  */
 export function createGater(
   init: { maxConnections: number },
-  components: { blocked: ReadonlySet<string>; isProtected: (peerId: string) => boolean; connections: () => number },
+  components: {
+    blocked: ReadonlySet<string>
+    /** Peers that libp2p itself may not dial. */
+    letGo: ReadonlySet<string>
+    isProtected: (peerId: string) => boolean
+    connections: () => number
+  },
 ): ConnectionGater {
   const isBlocked = (peerId: PeerId) => components.blocked.has(peerId.toString())
 
@@ -21,7 +27,7 @@ export function createGater(
   }
 
   return {
-    denyDialPeer: isBlocked,
+    denyDialPeer: (peerId) => isBlocked(peerId) || components.letGo.has(peerId.toString()),
     denyInboundRelayedConnection: (_relay, peer) => isBlocked(peer),
     denyInboundEncryptedConnection: isBlocked,
     denyOutboundEncryptedConnection: isBlocked,

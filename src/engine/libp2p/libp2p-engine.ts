@@ -16,6 +16,8 @@ import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
 import { addressProblem, relayOf } from './addresses.ts'
+import type { DhtMode } from './dht.ts'
+import { DhtDatastore } from './dht-datastore.ts'
 import { createGater } from './gater.ts'
 import { gossipInternals } from './gossip-internals.ts'
 import { createGossipLinks, type GossipLinks } from './gossip-links.ts'
@@ -36,6 +38,8 @@ export interface Libp2pEngineInit {
   mdnsServiceTag?: string
   /** Whether to be a relay for others. */
   relay: boolean
+  /** The DHT to take part in; without one, none. */
+  dht?: DhtMode | undefined
   dialPrivate: boolean
   dialOwnHost?: boolean
   agent: string
@@ -65,6 +69,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
   const datastore = new RecordDatastore({ records, log })
+  const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore })
   const links = createLinks()
   const topics = new Set<string>()
   const blocked = new Set<string>()
@@ -77,7 +82,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
   const bootstrap = keptPeers(init.bootstrap)
   const isProtected = (other: string) => bootstrap.some((peer) => peer.peerId === other)
-  const gater = createGater(limits, { blocked, isProtected, connections: () => running?.node.getConnections().length ?? 0 })
+  const gater = createGater(limits, { blocked, letGo, isProtected, connections: () => running?.node.getConnections().length ?? 0 })
   const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialKept, log })
   const protocols = createProtocols({ limits }, { log })
   const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
@@ -141,6 +146,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const where = withoutPeerId(target)
     policy.note(withoutPeerId(relayOf(target) ?? target), source)
     const { node } = running
+    if (expected !== undefined) letGo.delete(expected)
     try {
       const there = node.getConnections().find(({ remoteAddr }) => expected === undefined && withoutPeerId(remoteAddr) === where)
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)])
@@ -171,6 +177,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         policy,
         gater,
         datastore,
+        dhtDatastore,
         onFound: ({ id, multiaddrs }) => {
           const named = multiaddrs.map((address) => `${withoutPeerId(address)}/p2p/${id}`)
           discovered.found(id.toString(), named)

@@ -5,6 +5,7 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p, PeerDiscovery, PeerInfo } from '@libp2p/interface'
+import type { KadDHT } from '@libp2p/kad-dht'
 import { type MulticastDNSComponents, mdns } from '@libp2p/mdns'
 import { type Ping, ping } from '@libp2p/ping'
 import type { Datastore } from 'interface-datastore'
@@ -13,13 +14,14 @@ import type { Limits } from '../../limits.ts'
 import { createDialGate } from '../dial-gate.ts'
 import type { DialPolicy } from '../dial-policy.ts'
 import { boundMuxer } from './bounded-muxer.ts'
+import { type DhtMode, dhtService } from './dht.ts'
 import { createDnsaddrResolver } from './dnsaddr.ts'
 import { gossipOptions } from './gossip-options.ts'
 import { quicTransport } from './quic-transport.ts'
 import { tcpTransport } from './tcp-transport.ts'
 import { webSocketTransport } from './websocket-transport.ts'
 
-export type Node = Libp2p<{ pubsub: GossipSub; identify: Identify; ping: Ping }>
+export type Node = Libp2p<{ pubsub: GossipSub; identify: Identify; ping: Ping; dht?: KadDHT }>
 
 export interface NodeInit {
   seed: Uint8Array
@@ -32,6 +34,8 @@ export interface NodeInit {
   protectedPeers: number
   /** Whether to be a relay for others. */
   relay: boolean
+  /** Without one, no DHT. */
+  dht?: DhtMode | undefined
   agent: string
   limits: Limits
 }
@@ -40,6 +44,7 @@ export interface NodeComponents {
   policy: DialPolicy
   gater: ConnectionGater
   datastore: Datastore
+  dhtDatastore: Datastore
   /** A peer announced itself on the local network. */
   onFound: (peer: PeerInfo) => void
 }
@@ -56,7 +61,7 @@ const deadLinkMs = 15_000
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
-  const { policy, gater, datastore, onFound } = components
+  const { policy, gater, datastore, dhtDatastore, onFound } = components
   const gate = createDialGate({ policy })
   // The gater refuses what is over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
@@ -109,9 +114,15 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       identifyPush: identifyPush(),
       ping: ping({ timeout: limits.pingTimeoutMs }),
       pubsub: gossipsub(gossipOptions(limits)),
+      ...(init.dht === undefined ? {} : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore }) }),
       ...(init.relay ? { relay: circuitRelayServer(relayOptions(limits)) } : {}),
     },
   })
+}
+
+/** Who can only be reached through others asks the DHT, and answers nobody. */
+function dhtInit(mode: DhtMode, { listen, limits }: NodeInit) {
+  return { mode, isServer: listen.some((address) => !address.endsWith('/p2p-circuit')), limits }
 }
 
 /** https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md, whose limits a relay sets for others. */

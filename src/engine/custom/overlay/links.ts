@@ -1,6 +1,6 @@
+import { createTokenBucket, type TokenBucket } from '../../token-bucket.ts'
 import type { OverlayLimits } from './limits.ts'
 import type { PeerRecord } from './overlay.ts'
-import { createTokenBucket, type TokenBucket } from './token-bucket.ts'
 
 /** A linked peer. */
 export interface Link {

@@ -5,8 +5,8 @@ import { createMissing } from '../../../../src/engine/custom/overlay/missing.ts'
 import { createPartialView } from '../../../../src/engine/custom/overlay/partial-view.ts'
 import { createScores } from '../../../../src/engine/custom/overlay/scores.ts'
 import { createSeen } from '../../../../src/engine/custom/overlay/seen.ts'
-import { createTokenBucket } from '../../../../src/engine/custom/overlay/token-bucket.ts'
 import { createWalks } from '../../../../src/engine/custom/overlay/walks.ts'
+import { createTokenBucket } from '../../../../src/engine/token-bucket.ts'
 
 function clock() {
   let time = 0

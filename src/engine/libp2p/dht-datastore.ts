@@ -1,0 +1,134 @@
+import { BaseDatastore } from 'datastore-core'
+import { type Datastore, Key, type KeyQuery, type Pair, type Query } from 'interface-datastore'
+import type { Limits } from '../../limits.ts'
+import { asking, dhtPrefix } from './dht.ts'
+
+/** A record is not kept: there are as many as may be, of its peer or in all. */
+export class DhtQuotaExceeded extends Error {
+  override readonly name = 'DhtQuotaExceeded'
+}
+
+interface Held {
+  bytes: number
+  /** Who left it here; undefined when it is our own, or from before this start and not a provider record. */
+  from: string | undefined
+  /** Milliseconds since 1970; for what was there before this start, the start. */
+  at: number
+}
+
+/** Values live for so long, as in kad-dht, which forgets to remove those that nobody asks for. */
+const valueLifeMs = 48 * 3_600_000
+/** Between two looks at what is too old. */
+const sweepMs = 3_600_000
+
+/**
+ * Where kad-dht keeps values and provider records. It bounds nothing itself: what a peer leaves here is counted, by who left it and
+ * in all, and refused beyond the limits. What this node itself puts or provides is counted, but never refused.
+ */
+export class DhtDatastore extends BaseDatastore {
+  readonly #inner: Datastore
+  readonly #limits: Limits
+  readonly #total = { records: 0, bytes: 0 }
+  readonly #byPeer = new Map<string, { records: number; bytes: number }>()
+  readonly #now: () => number
+  #held: Promise<Map<string, Held>> | undefined
+  #sweptAt: number
+
+  constructor(init: { limits: Limits }, components: { inner: Datastore; now?: () => number }) {
+    super()
+    this.#limits = init.limits
+    this.#inner = components.inner
+    this.#now = components.now ?? Date.now
+    this.#sweptAt = this.#now()
+  }
+
+  /** @throws DhtQuotaExceeded */
+  override async put(key: Key, value: Uint8Array): Promise<Key> {
+    const held = await this.#index()
+    await this.#sweep(held)
+    const name = key.toString()
+    const from = asking.getStore()
+    const before = held.get(name)
+    if (from !== undefined) this.#checkRoom(from, value.byteLength, before)
+    this.#forget(held, name)
+    this.#note(held, name, { bytes: value.byteLength, from, at: this.#now() })
+    return await this.#inner.put(key, value)
+  }
+
+  override async get(key: Key): Promise<Uint8Array> {
+    return await this.#inner.get(key)
+  }
+
+  override async has(key: Key): Promise<boolean> {
+    return await this.#inner.has(key)
+  }
+
+  override async delete(key: Key): Promise<void> {
+    this.#forget(await this.#index(), key.toString())
+    await this.#inner.delete(key)
+  }
+
+  override async *_all(query: Query): AsyncGenerator<Pair> {
+    yield* this.#inner.query(query)
+  }
+
+  override async *_allKeys(query: KeyQuery): AsyncGenerator<Key> {
+    yield* this.#inner.queryKeys(query)
+  }
+
+  async #sweep(held: Map<string, Held>): Promise<void> {
+    const now = this.#now()
+    if (now - this.#sweptAt < sweepMs) return
+    this.#sweptAt = now
+    for (const [name, { at }] of held) {
+      if (now - at > valueLifeMs && name.startsWith(`${dhtPrefix}/record/`)) await this.delete(new Key(name))
+    }
+  }
+
+  #checkRoom(from: string, bytes: number, before: Held | undefined): void {
+    const { maxDhtRecords, maxDhtBytes, maxDhtRecordsPerPeer, maxDhtBytesPerPeer } = this.#limits
+    const mine = this.#byPeer.get(from) ?? { records: 0, bytes: 0 }
+    const replaced = before === undefined ? { records: 0, bytes: 0 } : { records: 1, bytes: before.bytes }
+    const replacedOfMine = before?.from === from ? replaced : { records: 0, bytes: 0 }
+    const over =
+      this.#total.records - replaced.records >= maxDhtRecords ||
+      this.#total.bytes - replaced.bytes + bytes > maxDhtBytes ||
+      mine.records - replacedOfMine.records >= maxDhtRecordsPerPeer ||
+      mine.bytes - replacedOfMine.bytes + bytes > maxDhtBytesPerPeer
+    if (over) throw new DhtQuotaExceeded(`there is no more room for records of ${from}`)
+  }
+
+  #note(held: Map<string, Held>, name: string, record: Held): void {
+    held.set(name, record)
+    this.#add(record, 1)
+  }
+
+  #forget(held: Map<string, Held>, name: string): void {
+    const record = held.get(name)
+    if (record !== undefined && held.delete(name)) this.#add(record, -1)
+  }
+
+  #add({ bytes, from }: Held, sign: 1 | -1): void {
+    this.#total.records += sign
+    this.#total.bytes += sign * bytes
+    if (from === undefined) return
+    const { records, bytes: sum } = this.#byPeer.get(from) ?? { records: 0, bytes: 0 }
+    if (records + sign === 0) this.#byPeer.delete(from)
+    else this.#byPeer.set(from, { records: records + sign, bytes: sum + sign * bytes })
+  }
+
+  /** What is there from before, counted when the first is asked for. */
+  #index(): Promise<Map<string, Held>> {
+    this.#held ??= this.#read()
+    return this.#held
+  }
+
+  async #read(): Promise<Map<string, Held>> {
+    const held = new Map<string, Held>()
+    for await (const { key, value } of this.#inner.query({ prefix: dhtPrefix })) {
+      const [, , kind, , provider] = key.toString().split('/')
+      this.#note(held, key.toString(), { bytes: value.byteLength, from: kind === 'provider' ? provider : undefined, at: this.#now() })
+    }
+    return held
+  }
+}

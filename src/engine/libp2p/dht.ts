@@ -1,0 +1,122 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type PeerInfo, peerDiscoverySymbol } from '@libp2p/interface'
+import { type KadDHT, type KadDHTComponents, kadDHT, passthroughMapper, removePublicAddressesMapper } from '@libp2p/kad-dht'
+import type { Datastore } from 'interface-datastore'
+import type { Limits } from '../../limits.ts'
+import { createTokenBucket } from '../token-bucket.ts'
+
+/**
+ * Which DHT a node takes part in. Those of different modes do not see each other: they are different protocols.
+ * `lan` is Kubo's DHT of the local network, with private addresses only; `private` is one of gateways, with addresses of any kind.
+ */
+export type DhtMode = 'lan' | 'private'
+
+export const dhtModes = {
+  lan: { protocol: '/ipfs/lan/kad/1.0.0', peerInfoMapper: removePublicAddressesMapper },
+  private: { protocol: '/peergate/kad/1.0.0', peerInfoMapper: passthroughMapper },
+}
+
+/** Requests under way of one lookup (Kademlia's α), and paths that it goes without sharing a peer (S/Kademlia, Baumgart and Mies 2007). */
+const alpha = 3
+/** Peers that were told and wait to be pinged before they come into the routing table. */
+const maxWaitingPeers = 200
+/** Peers that are told by others and remembered: so many at once, and so many a second. An answer names 20 when it is honest. */
+const toldPeers = { perSecond: 50, burst: 500 }
+/** Addresses that are remembered of one. */
+const maxToldAddresses = 16
+/** Keys of the DHT's records begin so. */
+export const dhtPrefix = '/dht'
+
+/** Who asked for what is being done now, while a request of the DHT is answered. */
+export const asking = new AsyncLocalStorage<string>()
+
+/**
+ * kad-dht (https://github.com/libp2p/specs/tree/master/kad-dht) with what it leaves unbounded bounded: the bytes of an answer, the
+ * peers that others tell, and, by its datastore, the records that others leave here.
+ */
+export function dhtService(
+  init: { mode: DhtMode; isServer: boolean; limits: Limits },
+  components: { datastore: Datastore },
+): (libp2p: KadDHTComponents) => KadDHT {
+  const { mode, isServer, limits } = init
+  return (libp2p) => {
+    const dht = kadDHT({
+      ...dhtModes[mode],
+      clientMode: !isServer,
+      alpha,
+      disjointPaths: alpha,
+      datastorePrefix: dhtPrefix,
+      maxInboundStreams: limits.maxDhtStreams,
+      maxOutboundStreams: limits.maxDhtStreams,
+      routingTableUpdateMaxQueueSize: maxWaitingPeers,
+      pingNewContactMaxQueueSize: maxWaitingPeers,
+      pingOldContactMaxQueueSize: maxWaitingPeers,
+    })({
+      peerId: libp2p.peerId,
+      privateKey: libp2p.privateKey,
+      addressManager: libp2p.addressManager,
+      peerStore: libp2p.peerStore,
+      events: libp2p.events,
+      logger: libp2p.logger,
+      ping: libp2p.ping,
+      datastore: components.datastore,
+      registrar: namingWhoAsks(libp2p.registrar),
+      connectionManager: boundingAnswers(libp2p.connectionManager, limits.maxDhtMessageBytes),
+    })
+    rememberTold(dht, libp2p)
+    return dht
+  }
+}
+
+/** libp2p would write down every peer that any answer names; a hostile one names thousands. */
+function rememberTold(dht: KadDHT, { peerId, peerStore, logger }: KadDHTComponents): void {
+  const log = logger.forComponent('peergate:dht')
+  const bucket = createTokenBucket(toldPeers)
+  if (!(dht instanceof EventTarget)) throw new Error('kad-dht tells of no peers any more')
+  Object.defineProperty(dht, peerDiscoverySymbol, { value: undefined })
+  dht.addEventListener('peer', (event) => {
+    if (!(event instanceof CustomEvent)) return
+    const { id, multiaddrs }: PeerInfo = event.detail
+    if (id.equals(peerId) || multiaddrs.length === 0 || !bucket.take(Date.now())) return
+    peerStore.merge(id, { multiaddrs: multiaddrs.slice(0, maxToldAddresses) }).catch((error: unknown) => log.error('%e', error))
+  })
+}
+
+/** Runs each handler in the context of the peer that it answers. */
+function namingWhoAsks(registrar: KadDHTComponents['registrar']): KadDHTComponents['registrar'] {
+  return overriding(registrar, {
+    handle: (protocol, handler, options) =>
+      registrar.handle(
+        protocol,
+        (stream, connection) => asking.run(connection.remotePeer.toString(), () => handler(stream, connection)),
+        options,
+      ),
+  })
+}
+
+/** Each request has a stream of its own; what comes back on it beyond the limit ends it. */
+function boundingAnswers(manager: KadDHTComponents['connectionManager'], maxBytes: number): KadDHTComponents['connectionManager'] {
+  return overriding(manager, {
+    async openStream(peer, protocol, options) {
+      const stream = await manager.openStream(peer, protocol, options)
+      let bytes = 0
+      stream.addEventListener('message', ({ data }) => {
+        bytes += data.byteLength
+        if (bytes > maxBytes) stream.abort(new Error(`an answer of the DHT has more than ${maxBytes} bytes`))
+      })
+      return stream
+    },
+  })
+}
+
+/** The same object but for some methods. */
+function overriding<T extends object>(target: T, methods: Partial<T>): T {
+  return new Proxy(target, {
+    get(object, name) {
+      const own: unknown = Reflect.get(methods, name)
+      if (own !== undefined) return own
+      const inherited: unknown = Reflect.get(object, name)
+      return typeof inherited === 'function' ? inherited.bind(object) : inherited
+    },
+  })
+}

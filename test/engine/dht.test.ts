@@ -1,0 +1,146 @@
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import { sha256 } from 'multiformats/hashes/sha2'
+import { expect, test } from 'vitest'
+import type { P2PEngine } from '../../src/engine/engine.ts'
+import { dhtModes } from '../../src/engine/libp2p/dht.ts'
+import { createGater } from '../../src/engine/libp2p/gater.ts'
+import { type Libp2pEngineOptions, startedLibp2pEngine } from '../fixtures/libp2p-engine.ts'
+import { type StockNode, stockNode } from '../fixtures/stock-node.ts'
+
+const signal = AbortSignal.timeout(600_000)
+
+/** Of the LAN's DHT; the peers of a test are on one host, which others may tell of. */
+function member(options: Libp2pEngineOptions = {}): Promise<P2PEngine> {
+  return startedLibp2pEngine({ dialOwnHost: true, ...options })
+}
+
+async function addressOf(engine: P2PEngine): Promise<string> {
+  const [address = ''] = await engine.multiaddrs()
+  return address
+}
+
+async function link(from: P2PEngine, to: P2PEngine): Promise<void> {
+  await from.dial(await addressOf(to), { source: 'rest', signal })
+}
+
+async function stockMember(to: P2PEngine): Promise<StockNode> {
+  const node = await stockNode({ lanDht: true })
+  await node.dial(multiaddr(await addressOf(to)))
+  return node
+}
+
+async function contentId(text: string): Promise<CID> {
+  return CID.createV1(raw.code, await sha256.digest(Buffer.from(text)))
+}
+
+async function providersOf(node: StockNode, cid: CID): Promise<string[]> {
+  const found: string[] = []
+  for await (const { id } of node.contentRouting.findProviders(cid, { signal: AbortSignal.timeout(10_000) })) found.push(id.toString())
+  return found
+}
+
+const linked = (engine: P2PEngine) => engine.peers().then((peers) => peers.map(({ peerId }) => peerId))
+const protocolsOf = (engine: P2PEngine, peerId: string) =>
+  engine.peers().then((peers) => peers.find((peer) => peer.peerId === peerId)?.protocols ?? [])
+
+test.each(['lan', 'private'] as const)('peers of one peer find each other (%s)', async (dht) => {
+  const [first, second, third] = await Promise.all([member({ dht }), member({ dht }), member({ dht })])
+  await link(first, second)
+  await link(third, second)
+  await expect.poll(() => linked(first), { timeout: 20_000 }).toContain(third.peerId)
+})
+
+test('DHTs of different modes have nothing to do with each other', async () => {
+  const [lan, closed] = await Promise.all([member({ dht: 'lan' }), member({ dht: 'private' })])
+  await link(lan, closed)
+  await expect.poll(() => protocolsOf(lan, closed.peerId)).toContain(dhtModes.private.protocol)
+  expect(await protocolsOf(lan, closed.peerId)).not.toContain(dhtModes.lan.protocol)
+  await expect.poll(() => protocolsOf(closed, lan.peerId)).toContain(dhtModes.lan.protocol)
+  expect(await protocolsOf(closed, lan.peerId)).not.toContain(dhtModes.private.protocol)
+})
+
+test('who can only be reached through others answers nobody', async () => {
+  const [hidden, other] = await Promise.all([member({ listen: ['/p2p-circuit'] }), member()])
+  await link(hidden, other)
+  await expect.poll(() => protocolsOf(other, hidden.peerId)).not.toEqual([])
+  expect(await protocolsOf(other, hidden.peerId)).not.toContain(dhtModes.lan.protocol)
+})
+
+test('addresses of this host that others tell are dialled only where the operator says so', async () => {
+  const dialOwnHost = false
+  const [first, second, third] = await Promise.all([member({ dialOwnHost }), member(), member({ dialOwnHost })])
+  await link(first, second)
+  await link(third, second)
+  const free = await member()
+  await link(free, second)
+  // Whoever asks is told of all of them.
+  await expect
+    .poll(async () => (await linked(free)).toSorted(), { timeout: 20_000 })
+    .toEqual([first, second, third].map(({ peerId }) => peerId).toSorted())
+  expect(await linked(first)).not.toContain(third.peerId)
+})
+
+test('a stock node finds peers and providers through a gateway', async () => {
+  const gateway = await member()
+  const [provider, seeker] = await Promise.all([stockMember(gateway), stockMember(gateway)])
+  const cid = await contentId('a thing to be found')
+  await provider.contentRouting.provide(cid, { signal })
+  await expect.poll(() => providersOf(seeker, cid), { timeout: 20_000 }).toEqual([provider.peerId.toString()])
+  const found = await seeker.peerRouting.findPeer(provider.peerId, { signal: AbortSignal.timeout(10_000) })
+  expect(found.multiaddrs.length).toBeGreaterThan(0)
+})
+
+test('a peer that was hung up on is not dialled again because the DHT knows it', async () => {
+  const letGo = new Set<string>()
+  const gater = createGater({ maxConnections: 1 }, { blocked: new Set(), letGo, isProtected: () => false, connections: () => 0 })
+  const { peerId } = await member()
+  expect(await gater.denyDialPeer?.(peerIdFromString(peerId))).toBe(false)
+  letGo.add(peerId)
+  expect(await gater.denyDialPeer?.(peerIdFromString(peerId))).toBe(true)
+})
+
+test('maxDhtRecordsPerPeer: of a peer that leaves too much the rest is refused', async () => {
+  const gateway = await member({ limits: { maxDhtRecordsPerPeer: 2 } })
+  const provider = await stockMember(gateway)
+  const cids = await Promise.all(['one', 'two', 'three', 'four'].map(contentId))
+  for (const cid of cids) await provider.contentRouting.provide(cid, { signal })
+  await provider.stop()
+  const seeker = await stockMember(gateway)
+  const found = []
+  for (const cid of cids) found.push(...(await providersOf(seeker, cid)))
+  expect(found).toHaveLength(2)
+})
+
+test('maxDhtMessageBytes: a longer answer is not read', async () => {
+  // A whole answer: its length, its type (FIND_NODE), and a key of 100,000 bytes.
+  const answer = Buffer.concat([Buffer.from('a68d06 0804 12a08d06'.replaceAll(' ', ''), 'hex'), Buffer.alloc(100_000)])
+  async function endOfAnswer(maxDhtMessageBytes: number): Promise<string | undefined> {
+    const node = await stockNode()
+    const gateway = await member({ limits: { maxDhtMessageBytes } })
+    const ended = new Promise<string | undefined>((resolve) => {
+      void node.handle(dhtModes.lan.protocol, (stream) => {
+        stream.addEventListener('close', ({ error }) => resolve(error?.name))
+        stream.addEventListener('message', () => stream.send(answer), { once: true })
+        stream.addEventListener('remoteCloseWrite', () => void stream.close())
+      })
+    })
+    await gateway.dial(node.getMultiaddrs()[0]?.toString() ?? '', { source: 'rest', signal })
+    return await ended
+  }
+  expect(await endOfAnswer(131_072)).toBeUndefined()
+  expect(await endOfAnswer(66_560)).toBe('StreamResetError')
+})
+
+test('maxDhtStreams: requests beyond it are refused', async () => {
+  const gateway = await member({ limits: { maxDhtStreams: 2 } })
+  const node = await stockNode()
+  const connection = await node.dial(multiaddr(await addressOf(gateway)))
+  const open = () => connection.newStream(dhtModes.lan.protocol, { signal })
+  const streams = [await open(), await open()]
+  const third = await open().catch((error: Error) => error)
+  if (!(third instanceof Error)) await expect.poll(() => third.status).toBe('reset')
+  expect(streams.map(({ status }) => status)).toEqual(['open', 'open'])
+})

@@ -97,6 +97,15 @@ export class SubscriptionNotFound extends condition('subscription_not_found', 40
 export class PeerNotConnected extends condition('peer_not_connected', 409, 'The peer is not connected', true) {}
 export class PeerBlocked extends condition('peer_blocked', 409, 'The peer is blocked') {}
 
+// The DHT
+export class InvalidCid extends condition('invalid_cid', 400, 'The CID is not valid') {}
+export class InvalidRecord extends condition('invalid_record', 422, 'The record does not prove its key') {}
+export class DhtNamespaceUnsupported extends condition('dht_namespace_unsupported', 422, 'The DHT has no such namespace of values') {}
+export class RecordOutdated extends condition('record_outdated', 409, 'A newer record is there') {}
+export class RecordNotFound extends condition('record_not_found', 404, 'No record was found under this key') {}
+export class DhtQuotaReached extends condition('dht_quota_reached', 429, 'No more records are taken', true) {}
+export class DhtUnavailable extends condition('dht_unavailable', 503, 'There is no DHT to ask', true) {}
+
 export class IdempotencyInProgress extends condition('idempotency_in_progress', 409, 'A request with this key is under way', true) {}
 export class IdempotencyKeyReused extends condition('idempotency_key_reused', 422, 'The idempotency key was used for something else') {}
 

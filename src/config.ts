@@ -78,7 +78,12 @@ export const environmentSchema = z.object({
   PEERGATE_TLS_CERT_FILE: text('Certificate chain (PEM), to listen on /tcp/…/wss with the custom engine.').optional(),
   PEERGATE_TLS_KEY_FILE: text('Its private key (PEM).').optional(),
   PEERGATE_MDNS: boolean(true, 'Whether to find, and be found by, peers on the local network.'),
-  PEERGATE_RELAY: boolean(false, 'Whether to be a relay, through which peers are reached that cannot be dialled.'),
+  PEERGATE_RELAY: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .optional()
+    .describe(
+      'Whether to be a relay, through which peers are reached that cannot be dialled. By default `true` with the custom engine, `false` with libp2p.',
+    ),
   PEERGATE_DHT: z
     .enum(['true', 'false', 'lan', 'private'])
     .default('true')
@@ -119,7 +124,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     bootstrap: values.PEERGATE_BOOTSTRAP,
     tls: { certFile: values.PEERGATE_TLS_CERT_FILE, keyFile: values.PEERGATE_TLS_KEY_FILE },
     mdns: values.PEERGATE_MDNS,
-    relay: values.PEERGATE_RELAY,
+    relay: values.PEERGATE_RELAY === undefined ? kind === 'custom' : values.PEERGATE_RELAY === 'true',
     dht: values.PEERGATE_DHT,
     dialPrivate: values.PEERGATE_DIAL !== 'public',
     dialOwnHost: values.PEERGATE_DIAL === 'host',

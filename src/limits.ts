@@ -60,6 +60,7 @@ export const limitsSchema = z.object({
   maxJoinedTopics: limit(100, 'Joined topics: rust-libp2p peers accept no more subscriptions of one peer.'),
   maxPeerSubscriptionBytes: limit(1_048_576, 'Memory for the subscriptions of one peer, about 1 KiB each.', 1024),
   dialTimeoutMs: limit(10_000, 'A dial, all addresses together.'),
+  silentLinkMs: limit(30_000, 'A link whose other end is not heard for so long is closed; it is pinged three times meanwhile.', 30),
   maxRelayReservations: limit(50, 'Peers that are reached through this gateway, when it is a relay.'),
   maxRelayStreams: limit(100, 'Relayed connections at once, when it is a relay.'),
   maxRelayBytes: limit(67_108_864, 'Bytes of one relayed connection in each direction, when it is a relay.'),

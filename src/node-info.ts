@@ -7,7 +7,7 @@ import type { Stream } from './stream/stream.ts'
 import { version } from './version.ts'
 
 export interface NodeInfoComponents {
-  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'peers' | 'topics'>
+  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'reachability' | 'peers' | 'topics'>
   log: Pick<LogStore, 'epoch' | 'position'>
   stream: Pick<Stream, 'connections'>
   now?: () => number
@@ -19,8 +19,9 @@ export function createNodeInfo(init: { limits: Limits }, components: NodeInfoCom
   const startedAt = now()
 
   return async () => {
-    const [multiaddrs, peers, topics, epoch, { earliest, tip }] = await Promise.all([
+    const [multiaddrs, reachability, peers, topics, epoch, { earliest, tip }] = await Promise.all([
       engine.multiaddrs(),
+      engine.reachability(),
       engine.peers(),
       engine.topics(),
       log.epoch(),
@@ -31,6 +32,7 @@ export function createNodeInfo(init: { limits: Limits }, components: NodeInfoCom
       engine: engine.kind,
       version,
       multiaddrs,
+      reachability,
       startedAt: new Date(startedAt).toISOString(),
       uptimeMs: now() - startedAt,
       counts: { peers: peers.length, topics: topics.length, streams: stream.connections },

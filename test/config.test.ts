@@ -33,7 +33,7 @@ describe('what does not fit the engine is an error that names the variable', () 
   test.each([
     [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/udp/7071/quic-v1' }, /^PEERGATE_LISTEN .*WebSocket only.*LIBP2P_ENABLED=true/],
     [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071' }, /^PEERGATE_LISTEN .*WebSocket only/],
-    [{ ...custom, PEERGATE_LISTEN: '/p2p-circuit' }, /^PEERGATE_LISTEN .*WebSocket only/],
+    [{ ...custom, PEERGATE_LISTEN: '/ip4/192.0.2.1/tcp/7071/ws/p2p-circuit' }, /^PEERGATE_LISTEN .*a relayed address is written/],
     [{ ...custom, PEERGATE_LISTEN: '/dns/gateway.example/tcp/7071/ws' }, /^PEERGATE_LISTEN .*it is a name/],
     [{ ...custom, PEERGATE_BOOTSTRAP: '/ip4/192.0.2.7/tcp/7071' }, /^PEERGATE_BOOTSTRAP .*WebSocket only/],
     [{ ...custom, PEERGATE_BOOTSTRAP: 'http://192.0.2.7' }, /^PEERGATE_BOOTSTRAP .*ws:\/\//],
@@ -41,7 +41,7 @@ describe('what does not fit the engine is an error that names the variable', () 
     [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071/wss', PEERGATE_TLS_KEY_FILE: 'a.key' }, /^PEERGATE_TLS_CERT_FILE is not set/],
     [{ ...custom, PEERGATE_TLS_CERT_FILE: 'a.crt' }, /^PEERGATE_TLS_KEY_FILE is not set/],
     [{ PEERGATE_TLS_CERT_FILE: 'a.crt' }, /^PEERGATE_TLS_CERT_FILE .*custom engine/],
-    [{ ...custom, PEERGATE_RELAY: 'true' }, /^PEERGATE_RELAY .*LIBP2P_ENABLED=true/],
+    [{ ...custom, PEERGATE_DHT: 'lan' }, /^PEERGATE_DHT is lan.*LIBP2P_ENABLED=true/],
     [{ PEERGATE_BOOTSTRAP: 'ws://192.0.2.7:7071' }, /^PEERGATE_BOOTSTRAP .*ws:\/\//],
   ])('%o', (env, expected) => {
     expect(problems(env)).toEqual([expect.stringMatching(expected)])
@@ -70,7 +70,6 @@ describe('names the variable and the fix', () => {
     [{ PEERGATE_LOG_LEVEL: 'loud' }, /^PEERGATE_LOG_LEVEL/],
     [{ PEERGATE_DIAL: 'none' }, /^PEERGATE_DIAL/],
     [{ PEERGATE_DHT: 'amino' }, /^PEERGATE_DHT/],
-    [{ LIBP2P_ENABLED: 'false', PEERGATE_DHT: 'lan' }, /^PEERGATE_DHT is lan.*LIBP2P_ENABLED=true/],
     [{ PEERGATE_MAX_MESSAGE_BYTES: '0' }, /^PEERGATE_MAX_MESSAGE_BYTES must be a whole number/],
     [{ PEERGATE_MAX_MESSAGE_BYTES: '1MB' }, /^PEERGATE_MAX_MESSAGE_BYTES must be a whole number/],
   ])('%o', (env, expected) => {

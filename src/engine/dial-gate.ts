@@ -88,7 +88,7 @@ export function createDialGate(components: { policy: DialPolicy; lookUp?: LookUp
 const families: Partial<Record<string, 0 | 4 | 6>> = { dns: 0, dns4: 4, dns6: 6 }
 
 /** What says more about the peer than about the address, and is told apart by whoever asked. */
-const passedOn = new Set(['ConnectionInterceptedError', 'PeerBlocked'])
+const passedOn = new Set(['ConnectionInterceptedError', 'PeerBlocked', 'ClosedAtOnce'])
 
 /**
  * Whether a text is a name rather than an IP address in one of its many spellings ("127.1", "0x7f.1", "2130706433"), which a resolver

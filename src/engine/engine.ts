@@ -19,6 +19,9 @@ export interface P2PEngine extends AsyncDisposable {
   /** Closes every link and socket. Idempotent; the engine may be started again. */
   stop(): Promise<void>
 
+  /** How others come to this node, as far as it knows. */
+  reachability(): Promise<Reachability>
+
   /** Addresses others can dial, each ending in `/p2p/<peerId>`. Empty while stopped. */
   multiaddrs(): Promise<string[]>
 
@@ -86,6 +89,15 @@ export interface P2PEngine extends AsyncDisposable {
 
   /** Notices of what happened; nothing waits for the listener. Answers a function that ends the notices. */
   listen(listener: (event: EngineEvent) => void): () => void
+}
+
+export interface Reachability {
+  /** `direct`: a peer has dialled back. `hidden`: those that tried could not, or nothing is listened on; relays are used. */
+  state: 'unknown' | 'direct' | 'hidden'
+  /** IP addresses that peers see this node at. */
+  observed: string[]
+  /** Relays that lead here, by peer id. */
+  relays: string[]
 }
 
 export type EngineKind = 'custom' | 'libp2p' | 'memory'

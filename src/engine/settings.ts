@@ -37,10 +37,8 @@ export function engineSettingsProblems(settings: EngineSettings): Array<{ variab
   return [...problems, ...(settings.kind === 'custom' ? customProblems(settings) : libp2pProblems(settings))]
 }
 
-function customProblems({ relay, dht, tls, listen }: EngineSettings): Array<{ variable: string; problem: string }> {
-  const problems = relay
-    ? [{ variable: 'PEERGATE_RELAY', problem: 'is true, but the custom engine is no relay; set LIBP2P_ENABLED=true' }]
-    : []
+function customProblems({ dht, tls, listen }: EngineSettings): Array<{ variable: string; problem: string }> {
+  const problems: Array<{ variable: string; problem: string }> = []
   if (dht === 'lan' || dht === 'private') {
     problems.push({ variable: 'PEERGATE_DHT', problem: `is ${dht}, which is a DHT of libp2p; set LIBP2P_ENABLED=true` })
   }

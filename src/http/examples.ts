@@ -56,6 +56,7 @@ export const nodeExample: NodeView = {
   engine: 'libp2p',
   version: '0.1.0',
   multiaddrs: [`/ip4/192.0.2.1/tcp/7071/p2p/${peerId}`],
+  reachability: { state: 'direct', observed: ['192.0.2.1'], relays: [] },
   startedAt: '2026-11-23T12:00:00.000Z',
   uptimeMs: 2_045_000,
   counts: { peers: 3, topics: 1, streams: 2 },

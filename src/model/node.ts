@@ -9,6 +9,18 @@ export const nodeSchema = z
     engine: z.string().describe('Which engine the node is: `custom` or `libp2p`.').meta({ example: 'libp2p' }),
     version: z.string().describe('Version of Peergate.').meta({ example: '0.1.0' }),
     multiaddrs: z.array(multiaddrSchema).describe('Where other peers can dial this one.'),
+    reachability: z
+      .object({
+        state: z
+          .string()
+          .describe(
+            'How others come to this gateway: `direct` (a peer has dialled it back), `hidden` (those that tried could not, or nothing is listened on), `unknown`.',
+          )
+          .meta({ example: 'direct' }),
+        observed: z.array(z.string()).describe('IP addresses that peers see it at.'),
+        relays: z.array(peerIdSchema).describe('Relays that lead to it.'),
+      })
+      .describe('How other peers reach this one.'),
     startedAt: z.iso.datetime(),
     uptimeMs: z.int().min(0),
     counts: z.object({

@@ -108,6 +108,16 @@ test('maxStreamsPerConnection: a further stream of a peer is reset', async () =>
   expect(connection.status).toBe('open')
 })
 
+test('silentLinkMs: a peer that answers no ping any more is cut', async () => {
+  const engine = await startedLibp2pEngine({ limits: { silentLinkMs: 600 } })
+  const node = await stockNode()
+  await node.unhandle('/ipfs/ping/1.0.0')
+  await node.handle('/ipfs/ping/1.0.0', () => undefined)
+  const connection = await dialFrom(node, engine)
+  await expect.poll(() => connection.status, { timeout: 5_000 }).not.toBe('open')
+  await expect.poll(() => engine.peers()).toEqual([])
+})
+
 test('maxPeerSubscriptionBytes: further subscriptions of a peer are not taken note of', async () => {
   const engine = await startedLibp2pEngine({ limits: { maxPeerSubscriptionBytes: 16_384 } })
   const node = await stockNode()

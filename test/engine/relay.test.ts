@@ -1,102 +1,122 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { expect, test } from 'vitest'
-import type { P2PEngine } from '../../src/engine/engine.ts'
+import { describe, expect, test } from 'vitest'
+import type { Inbound, P2PEngine } from '../../src/engine/engine.ts'
+import type { Limits } from '../../src/limits.ts'
 import type { SignedMessage } from '../../src/model/signed-message.ts'
+import { startedCustomEngine } from '../fixtures/custom-engine.ts'
 import { startedLibp2pEngine } from '../fixtures/libp2p-engine.ts'
 import { stockNode } from '../fixtures/stock-node.ts'
 
 /** A node that nobody can dial, reached through one that everybody can. */
 
+interface Options {
+  seed?: Uint8Array
+  listen?: string[]
+  relay?: boolean
+  limits?: Partial<Limits>
+  inbound?: Inbound
+}
+
+const engines: Array<{ kind: string; started: (options?: Options) => Promise<P2PEngine> }> = [
+  { kind: 'custom', started: startedCustomEngine },
+  { kind: 'libp2p', started: startedLibp2pEngine },
+]
+
 const signal = AbortSignal.timeout(600_000)
 const relayed = (addresses: string[]) => addresses.find((address) => address.includes('/p2p-circuit')) ?? ''
+const linked = (engine: P2PEngine) => engine.peers().then((peers) => peers.map(({ peerId }) => peerId))
 
 async function addressOf(engine: P2PEngine): Promise<string> {
   const [address = ''] = await engine.multiaddrs()
   return address
 }
 
-async function hidden(relay: P2PEngine, received: SignedMessage[] = []): Promise<P2PEngine> {
-  const engine = await startedLibp2pEngine({
-    listen: ['/p2p-circuit'],
-    inbound: {
-      async onMessage(message) {
-        received.push(message)
-        return 'accept'
+describe.each(engines)('$kind', ({ started }) => {
+  async function hidden(relay: P2PEngine, received: SignedMessage[] = []): Promise<P2PEngine> {
+    const engine = await started({
+      listen: ['/p2p-circuit'],
+      inbound: {
+        async onMessage(message) {
+          received.push(message)
+          return 'accept'
+        },
       },
-    },
-  })
-  await engine.dial(await addressOf(relay), { source: 'rest', signal })
-  await expect.poll(async () => relayed(await engine.multiaddrs()), { timeout: 10_000 }).not.toBe('')
-  return engine
-}
+    })
+    await engine.dial(await addressOf(relay), { source: 'rest', signal })
+    await expect.poll(async () => relayed(await engine.multiaddrs()), { timeout: 10_000 }).not.toBe('')
+    return engine
+  }
 
-test('messages and requests pass both ways, and the link is told to be relayed', async () => {
-  const relay = await startedLibp2pEngine({ relay: true })
-  const received: SignedMessage[] = []
-  const target = await hidden(relay, received)
-  const other = await startedLibp2pEngine()
-  const peer = await other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })
-  expect(peer).toMatchObject({ peerId: target.peerId, relayed: true })
-  await target.subscribe('orders')
-  await expect.poll(() => other.subscribers('orders'), { timeout: 10_000 }).toEqual([target.peerId])
-  const numbers = Array.from({ length: 200 }, (_, number) => `${number}`)
-  for (const number of numbers) await other.send(await other.sign([{ topic: 'orders', data: Buffer.from(number) }]))
-  await expect.poll(() => received.map(({ data }) => Buffer.from(data).toString()), { timeout: 10_000 }).toEqual(numbers)
-  await target.handle('/peergate/test/1.0.0', async ({ body }) => body, { maxRequestBytes: 1_000_000, maxConcurrent: 10 })
-  const body = Buffer.alloc(500_000, 'x')
-  const answer = await other.request(target.peerId, '/peergate/test/1.0.0', body, { signal, maxAnswerBytes: 1_000_000 })
-  expect(Buffer.compare(answer, body)).toBe(0)
-  expect(await other.ping(target.peerId, { signal })).toBeGreaterThan(0)
+  test('messages and requests pass both ways, and the link is told to be relayed', async () => {
+    const relay = await started({ relay: true })
+    const received: SignedMessage[] = []
+    const target = await hidden(relay, received)
+    const other = await started()
+    const peer = await other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })
+    expect(peer).toMatchObject({ peerId: target.peerId, relayed: true })
+    await target.subscribe('orders')
+    await expect.poll(() => other.subscribers('orders'), { timeout: 10_000 }).toEqual([target.peerId])
+    const numbers = Array.from({ length: 200 }, (_, number) => `${number}`)
+    for (const number of numbers) await other.send(await other.sign([{ topic: 'orders', data: Buffer.from(number) }]))
+    await expect.poll(() => received.map(({ data }) => Buffer.from(data).toString()), { timeout: 10_000 }).toEqual(numbers)
+    await target.handle('/peergate/test/1.0.0', async ({ body }) => body, { maxRequestBytes: 1_000_000, maxConcurrent: 10 })
+    const body = Buffer.alloc(500_000, 'x')
+    const answer = await other.request(target.peerId, '/peergate/test/1.0.0', body, { signal, maxAnswerBytes: 1_000_000 })
+    expect(Buffer.compare(answer, body)).toBe(0)
+    expect(await other.ping(target.peerId, { signal })).toBeGreaterThan(0)
+  })
+
+  test('a relay that went away and came back is used again', async () => {
+    const seed = new Uint8Array(32).fill(3)
+    const first = await started({ relay: true, seed })
+    const address = await addressOf(first)
+    const target = await hidden(first)
+    await first.stop()
+    await expect.poll(async () => relayed(await target.multiaddrs()), { timeout: 10_000 }).toBe('')
+    const [port = ''] = /tcp\/\d+/.exec(address) ?? []
+    const again = await started({ relay: true, seed, listen: [`/ip4/127.0.0.1/${port}${address.includes('/ws/') ? '/ws' : ''}`] })
+    // A dial that began before it was back may still be failing.
+    const dial = async () => (await target.dial(await addressOf(again), { source: 'rest', signal }).catch(() => undefined))?.peerId
+    await expect.poll(dial, { timeout: 10_000 }).toBe(again.peerId)
+    await expect.poll(async () => relayed(await target.multiaddrs()), { timeout: 20_000 }).not.toBe('')
+  })
+
+  test('who is no relay relays for nobody', async () => {
+    const plain = await started()
+    const target = await started({ listen: ['/p2p-circuit'] })
+    await target.dial(await addressOf(plain), { source: 'rest', signal })
+    const address = `${await addressOf(plain)}/p2p-circuit/p2p/${target.peerId}`
+    const other = await started()
+    await expect(other.dial(address, { source: 'rest', signal })).rejects.toThrow(/could not be dialled/)
+    expect(relayed(await target.multiaddrs())).toBe('')
+  })
+
+  test('maxRelayBytes: a relayed connection ends when it has carried as much as it may', async () => {
+    const relay = await started({ relay: true, limits: { maxRelayBytes: 200_000 } })
+    const target = await hidden(relay)
+    const other = await started()
+    await other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })
+    await target.handle('/peergate/test/1.0.0', async ({ body }) => body, { maxRequestBytes: 1_000_000, maxConcurrent: 10 })
+    const ask = other.request(target.peerId, '/peergate/test/1.0.0', Buffer.alloc(400_000), { signal, maxAnswerBytes: 1_000_000 })
+    await expect(ask).rejects.toThrow(/did not answer/)
+    await expect.poll(() => linked(other)).not.toContain(target.peerId)
+  })
+
+  test('a blocked peer is refused through relays too', async () => {
+    const relay = await started({ relay: true })
+    const target = await hidden(relay)
+    const other = await started()
+    await target.block(other.peerId)
+    await expect(other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })).rejects.toThrow(/could not be dialled/)
+  })
 })
 
-test('a stock node reaches a hidden one through our relay', async () => {
+test('a stock node reaches a hidden one of libp2p through our relay', async () => {
   const relay = await startedLibp2pEngine({ relay: true })
-  const target = await hidden(relay)
+  const target = await startedLibp2pEngine({ listen: ['/p2p-circuit'] })
+  await target.dial(await addressOf(relay), { source: 'rest', signal })
+  await expect.poll(async () => relayed(await target.multiaddrs()), { timeout: 10_000 }).not.toBe('')
   const node = await stockNode()
   await node.dial(multiaddr(relayed(await target.multiaddrs())))
-  await expect.poll(async () => (await target.peers()).map(({ peerId }) => peerId)).toContain(node.peerId.toString())
-})
-
-test('a relay that went away and came back is used again', async () => {
-  const seed = new Uint8Array(32).fill(3)
-  const first = await startedLibp2pEngine({ relay: true, seed })
-  const address = await addressOf(first)
-  const target = await hidden(first)
-  await first.stop()
-  await expect.poll(async () => relayed(await target.multiaddrs()), { timeout: 10_000 }).toBe('')
-  const [port = ''] = /tcp\/\d+/.exec(address) ?? []
-  const again = await startedLibp2pEngine({ relay: true, seed, listen: [`/ip4/127.0.0.1/${port}`] })
-  // A dial that began before it was back may still be failing.
-  const dial = async () => (await target.dial(await addressOf(again), { source: 'rest', signal }).catch(() => undefined))?.peerId
-  await expect.poll(dial, { timeout: 10_000 }).toBe(again.peerId)
-  await expect.poll(async () => relayed(await target.multiaddrs()), { timeout: 20_000 }).not.toBe('')
-})
-
-test('who is no relay relays for nobody', async () => {
-  const plain = await startedLibp2pEngine()
-  const target = await startedLibp2pEngine({ listen: ['/p2p-circuit'] })
-  await target.dial(await addressOf(plain), { source: 'rest', signal })
-  const address = `${await addressOf(plain)}/p2p-circuit/p2p/${target.peerId}`
-  const other = await startedLibp2pEngine()
-  await expect(other.dial(address, { source: 'rest', signal })).rejects.toThrow(/could not be dialled/)
-  expect(relayed(await target.multiaddrs())).toBe('')
-})
-
-test('maxRelayBytes: a relayed connection ends when it has carried as much as it may', async () => {
-  const relay = await startedLibp2pEngine({ relay: true, limits: { maxRelayBytes: 200_000 } })
-  const target = await hidden(relay)
-  const other = await startedLibp2pEngine()
-  await other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })
-  await target.handle('/peergate/test/1.0.0', async ({ body }) => body, { maxRequestBytes: 1_000_000, maxConcurrent: 10 })
-  const ask = other.request(target.peerId, '/peergate/test/1.0.0', Buffer.alloc(400_000), { signal, maxAnswerBytes: 1_000_000 })
-  await expect(ask).rejects.toThrow(/did not answer/)
-  await expect.poll(() => other.peers().then((peers) => peers.map(({ peerId }) => peerId))).not.toContain(target.peerId)
-})
-
-test('a blocked peer is refused through relays too', async () => {
-  const relay = await startedLibp2pEngine({ relay: true })
-  const target = await hidden(relay)
-  const other = await startedLibp2pEngine()
-  await target.block(other.peerId)
-  await expect(other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })).rejects.toThrow(/could not be dialled/)
+  await expect.poll(() => linked(target)).toContain(node.peerId.toString())
 })

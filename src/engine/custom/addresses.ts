@@ -1,5 +1,6 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { parseAddress, peerIdOf } from '../../model/peer.ts'
+import { circuitProblem, isCircuitAddress, throughRelays } from '../circuit-address.ts'
 import { endpointOf } from '../endpoint.ts'
 
 /** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
@@ -10,6 +11,7 @@ export function customAddressProblem(text: string, role: 'listen' | 'announce' |
   } catch {
     return `has "${text}", which is no address; one looks like /ip4/192.0.2.1/tcp/7071/ws or ws://192.0.2.1:7071`
   }
+  if (role === 'listen' && text === throughRelays) return undefined
   const problem = addressProblem(address) ?? roleProblem(address, role)
   return problem === undefined ? undefined : `has "${text}": ${problem}`
 }
@@ -25,6 +27,7 @@ export function isSecureAddress(text: string): boolean {
 
 /** Why an address can't be dialled by this engine, whatever the policy says, or undefined. */
 export function addressProblem(address: Multiaddr): string | undefined {
+  if (isCircuitAddress(address)) return circuitProblem(address, addressProblem)
   const form = endpointOf(address)?.form
   if (form === 'ws' || form === 'wss') return undefined
   const names = address.getComponents().map(({ name }) => name)
@@ -34,6 +37,7 @@ export function addressProblem(address: Multiaddr): string | undefined {
 function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
   if (role !== 'listen') return undefined
   if (peerIdOf(address) !== undefined) return 'an address to listen on names no peer'
+  if (isCircuitAddress(address)) return `to be reached through relays, listen on ${throughRelays} and connect to one`
   const [host] = address.getComponents()
   if (host?.name !== 'ip4' && host?.name !== 'ip6') return 'it is a name; listen on an IP address, such as /ip4/0.0.0.0/tcp/7071/ws'
   return undefined

@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { PeerBlocked, PeerNotConnected, PeerUnreachable } from '../../errors.ts'
+import { PeerNotConnected, PeerUnreachable } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { createInTurn } from '../../in-turn.ts'
 import type { Limits } from '../../limits.ts'
-import { parseAddress, peerIdOf } from '../../model/peer.ts'
+import { parseAddress } from '../../model/peer.ts'
 import { createMessageSigner } from '../../model/signed-message.ts'
+import { throughRelays } from '../circuit-address.ts'
 import { createDialDiscovered } from '../dial-discovered.ts'
-import { dialError } from '../dial-errors.ts'
 import { createDialGate } from '../dial-gate.ts'
 import { createDialPolicy } from '../dial-policy.ts'
 import { withoutPeerId } from '../endpoint.ts'
-import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
+import type { EngineEvent, Inbound, P2PEngine } from '../engine.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected } from '../keep-connected.ts'
-import { addressProblem } from './addresses.ts'
 import { createBootstrap } from './bootstrap.ts'
 import { readCertificate } from './certificate.ts'
+import { createConnections } from './connections.ts'
 import { createGossip } from './gossip.ts'
 import { frameTypes } from './link/frame-types.ts'
 import { createHandlers } from './link/handlers.ts'
@@ -30,6 +30,7 @@ import { createOverlay } from './overlay/create-overlay.ts'
 import type { OverlayFrame } from './overlay/frames.ts'
 import { defaultOverlayLimits } from './overlay/limits.ts'
 import type { Overlay, PeerRecord } from './overlay/overlay.ts'
+import { createReach } from './reach/reach.ts'
 import { decodeControl, encodeControl, messageHead, parseMessageHead } from './wire/overlay-frame.ts'
 
 export interface CustomEngineInit {
@@ -39,6 +40,8 @@ export interface CustomEngineInit {
   /** For listening with TLS. */
   tls?: { certFile: string | undefined; keyFile: string | undefined }
   mdns: boolean
+  /** Whether to be a relay for others. */
+  relay: boolean
   /** By default the one that all nodes of this protocol have. */
   mdnsServiceName?: string
   dialPrivate: boolean
@@ -51,9 +54,6 @@ export interface CustomEngineComponents {
   identity: Identity
   log: Logger
 }
-
-/** Milliseconds between two heartbeats of the links. */
-const heartbeatMs = 10_000
 
 /** What is there between a start and a stop. */
 interface Running {
@@ -76,9 +76,6 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const handlers = createHandlers()
   const links = createLinks({ peerId })
   const topics = new Set<string>()
-  const blocked = new Set<string>()
-  /** Peers that somebody hung up on: not dialled again by ourselves until somebody dials them. */
-  const letGo = new Set<string>()
   const eventListeners = new Set<(event: EngineEvent) => void>()
   const inTurn = createInTurn()
   const bootstrap = createBootstrap(init.bootstrap)
@@ -88,21 +85,53 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const gossip = createGossip({ gate, settle: (id, verdict) => running?.overlay.settle(id, verdict), log })
   const kept = createKeepConnected({
     peers: bootstrap.peers,
-    isSettled: (name) => isSettled(bootstrap.peerIdOf(name)),
-    isWanted: (name) => isWanted(bootstrap.peerIdOf(name)),
+    isSettled: (name) => connections.isSettled(bootstrap.peerIdOf(name)),
+    isWanted: (name) => connections.isWanted(bootstrap.peerIdOf(name)),
     dial: dialKept,
     log,
   })
   const discovered = createDialDiscovered({
-    isWanted,
+    isWanted: (other) => connections.isWanted(other),
     onNew: (other, multiaddrs) => emit({ type: 'peer:discovery', peerId: other, multiaddrs, source: 'mdns' }),
-    dial: (text, signal) => dial(text, { source: 'mdns', signal }),
+    dial: (text, signal) => connections.dial(text, { source: 'mdns', signal }),
     log,
   })
   const localNetwork = createLocalDiscovery({ serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses }, { onFound, log })
   const meeting = createMeeting(
     { limits, seed: identity.seed, hello },
     { handlers, log, onFrame, onUpdate: (link) => emit({ type: 'peer:update', peer: link.view }), onClose: onLinkClosed },
+  )
+
+  const reach = createReach(
+    { relay: init.relay, limits },
+    {
+      links,
+      handlers,
+      meeting,
+      dialGate,
+      listened,
+      onCircuit: (socket, relay) => {
+        const remote = `${relay.remote}/p2p/${relay.peerId}${throughRelays}`
+        void onSocket({ socket, remote, observed: '', signal: AbortSignal.timeout(limits.dialTimeoutMs) })
+      },
+      onChange: updateLinks,
+      log,
+    },
+  )
+  const connections = createConnections(
+    { peerId, limits },
+    {
+      links,
+      meeting,
+      policy,
+      dialGate,
+      bootstrap,
+      reach: () => reach,
+      stopping: () => running?.stopping.signal,
+      onLink,
+      onPinned: (link) => running?.overlay.connected(recordOf(link), { direction: link.direction, pinned: true }),
+      log,
+    },
   )
 
   function emit(event: EngineEvent): void {
@@ -120,62 +149,36 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     }
   }
 
+  /** Without peer id. */
+  function listened(): string[] {
+    const own = running?.listeners.flatMap((listener) => listener.multiaddrs()) ?? []
+    return own.length > 0 && init.announce.length > 0 ? init.announce.map((text) => withoutPeerId(parseAddress(text))) : own
+  }
+
   function ownAddresses(): string[] {
-    const listened = running?.listeners.flatMap((listener) => listener.multiaddrs()) ?? []
-    const own = listened.length > 0 && init.announce.length > 0 ? init.announce.map((text) => withoutPeerId(parseAddress(text))) : listened
-    return own.map((address) => `${address}/p2p/${peerId}`)
+    if (running === undefined) return []
+    return [...listened(), ...reach.addresses()].map((address) => `${address}/p2p/${peerId}`)
   }
 
-  function isSettled(other: string): boolean {
-    return letGo.has(other) || links.get(other) !== undefined
-  }
-
-  /** Whether this node itself should dial a peer now. */
-  function isWanted(other: string): boolean {
-    if (running === undefined || blocked.has(other) || other === peerId || isSettled(other)) return false
-    return links.size < limits.maxConnections || bootstrap.has(other)
-  }
-
-  /** Takes a link whose peer has said hello, or one that is there already. @throws PeerBlocked, or Error when it is not wanted */
-  function adopt(link: Link, pinned: boolean): Link {
-    const refusal = refusalOf(link)
-    if (refusal !== undefined) {
-      link.close()
-      throw refusal
-    }
-    const { kept: counted, replaced } = links.add(link)
-    const record = { peerId: link.peerId, multiaddrs: link.hello.multiaddrs }
-    if (counted !== link) {
-      link.close()
-      if (pinned) running?.overlay.connected(record, { direction: counted.direction, pinned })
-      return counted
-    }
-    if (replaced !== undefined) {
-      running?.overlay.disconnected(link.peerId)
-      replaced.close()
-    }
-    running?.overlay.connected(record, { direction: link.direction, pinned: pinned || bootstrap.has(link.peerId) })
+  function onLink(link: Link, { pinned, replaced }: { pinned: boolean; replaced: Link | undefined }): void {
+    if (replaced !== undefined) running?.overlay.disconnected(link.peerId)
+    running?.overlay.connected(recordOf(link), { direction: link.direction, pinned })
     if (replaced === undefined) emit({ type: 'peer:connect', peer: link.view })
     emit({ type: 'peer:update', peer: link.view })
-    link.begin()
-    return link
-  }
-
-  function refusalOf(link: Link): Error | undefined {
-    const other = link.peerId
-    if (running === undefined || running.stopping.signal.aborted) return new Error('the node is not running')
-    if (link.isClosed) return new Error('the peer closed the link at once')
-    if (blocked.has(other)) return new PeerBlocked('This peer is blocked.')
-    if (other === peerId) return new Error('that is this node itself')
-    if (links.size < limits.maxConnections || links.get(other) !== undefined || bootstrap.has(other)) return undefined
-    return new Error(`this gateway has ${limits.maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
+    reach.linked(link)
   }
 
   function onLinkClosed(link: Link): void {
-    if (!links.remove(link)) return
+    const counted = connections.closed(link)
+    reach.lost(link)
+    if (!counted) return
     running?.overlay.disconnected(link.peerId)
     emit({ type: 'peer:disconnect', peerId: link.peerId })
     kept.lost(bootstrap.nameOf(link.peerId))
+  }
+
+  function updateLinks(): void {
+    for (const link of links.all) link.update()
   }
 
   /** Somebody has announced itself on the local network. */
@@ -188,6 +191,10 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   function onFrame(link: Link, type: number, body: Buffer): void {
     if (running === undefined || links.get(link.peerId) !== link) return
     // A message is copied out of the record that it came in, which may be much larger and would live as long.
+    if (circuitFrames.has(type)) {
+      reach.receive(link, type, body)
+      return
+    }
     const frame: OverlayFrame =
       type === frameTypes.control
         ? decodeControl(body)
@@ -204,59 +211,15 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 
   async function onSocket(incoming: Incoming): Promise<void> {
     try {
-      adopt(await meeting.answer(incoming), false)
+      connections.adopt(await meeting.answer(incoming), false)
     } catch (err) {
       log.debug({ err, remote: incoming.remote }, 'a socket did not become a link')
     }
   }
 
-  async function dial(text: string, { source, signal }: DialOptions): Promise<ConnectedPeer> {
-    signal.throwIfAborted()
-    const address = parseAddress(text)
-    const expected = peerIdOf(address)
-    if (expected !== undefined && blocked.has(expected)) throw new PeerBlocked('This peer is blocked.')
-    if (running === undefined) throw dialError(text, new Error('the node is not running'))
-    const problem = addressProblem(address)
-    if (problem !== undefined) throw dialError(text, new Error(problem))
-    const where = withoutPeerId(address)
-    policy.note(where, source)
-    const isAsked = source === 'rest' || source === 'configured'
-    try {
-      const there = expected === undefined ? [...links.all].find(({ remote }) => remote === where) : links.get(expected)
-      const deadline = AbortSignal.any([signal, running.stopping.signal, AbortSignal.timeout(limits.dialTimeoutMs)])
-      const link =
-        there ?? (await dialGate.dial(address, deadline, async (target) => adopt(await meeting.call(target, expected, deadline), isAsked)))
-      if (isAsked && there !== undefined) {
-        running.overlay.connected({ peerId: link.peerId, multiaddrs: link.hello.multiaddrs }, { direction: link.direction, pinned: true })
-      }
-      bootstrap.answered(where, link.peerId)
-      letGo.delete(link.peerId)
-      return link.view
-    } catch (error) {
-      signal.throwIfAborted()
-      throw error instanceof PeerBlocked ? error : dialError(text, error)
-    }
-  }
-
   async function dialKept(text: string, signal: AbortSignal): Promise<void> {
-    const peer = await dial(text, { source: 'configured', signal })
+    const peer = await connections.dial(text, { source: 'configured', signal })
     emit({ type: 'peer:discovery', peerId: peer.peerId, multiaddrs: [text], source: 'configured' })
-  }
-
-  /** A dial that the overlay wants, at addresses that other peers have told. */
-  async function dialLearnt({ peerId: other, multiaddrs }: PeerRecord, overlay: Overlay, signal: AbortSignal): Promise<void> {
-    for (const text of multiaddrs) {
-      if (signal.aborted || !isWanted(other)) break
-      try {
-        const address = parseAddress(text)
-        if (addressProblem(address) !== undefined || peerIdOf(address) !== other) continue
-        await dial(text, { source: 'learnt', signal })
-        return
-      } catch (err) {
-        log.debug({ err, multiaddr: text }, 'a peer that was learnt of could not be dialled')
-      }
-    }
-    if (!signal.aborted && links.get(other) === undefined) overlay.dialFailed(other)
   }
 
   async function startNode(): Promise<void> {
@@ -272,7 +235,10 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
         now: () => performance.now(),
         random: Math.random,
         send: sendFrame,
-        dial: (record) => void dialLearnt(record, overlay, stopping.signal),
+        dial: async (record) => {
+          const linked = await connections.dialLearnt(record, stopping.signal)
+          if (!linked && !stopping.signal.aborted) overlay.dialFailed(record.peerId)
+        },
         hangUp: (other) => links.get(other)?.close(),
         onMessage: (envelope, from) => gossip.judge(envelope, (bytes) => links.get(from)?.hold(bytes)),
         onSubscription: (other, topic, subscribed) =>
@@ -280,18 +246,20 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       },
     )
     const tls = await readCertificate(init.tls)
-    const listeners = init.listen.map((text) =>
-      createListener(
-        {
-          address: parseAddress(text),
-          tls,
-          maxSockets: limits.maxConnections * 2,
-          maxSocketsPerAddressAndSecond: limits.maxInboundConnectionsPerAddress,
-          handshakeTimeoutMs: limits.dialTimeoutMs,
-        },
-        { onSocket: (incoming) => void onSocket(incoming) },
-      ),
-    )
+    const listeners = init.listen
+      .filter((text) => text !== throughRelays)
+      .map((text) =>
+        createListener(
+          {
+            address: parseAddress(text),
+            tls,
+            maxSockets: limits.maxConnections * 2,
+            maxSocketsPerAddressAndSecond: limits.maxInboundConnectionsPerAddress,
+            handshakeTimeoutMs: limits.dialTimeoutMs,
+          },
+          { onSocket: (incoming) => void onSocket(incoming) },
+        ),
+      )
     const starting: Running = { overlay, listeners, instance: randomUUID(), stopping, timers: [] }
     running = starting
     try {
@@ -306,14 +274,15 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       setInterval(() => overlay.tick(), defaultOverlayLimits.tickMs),
       setInterval(() => {
         for (const link of links.all) link.beat(performance.now())
-      }, heartbeatMs),
+      }, limits.silentLinkMs / 3),
     )
+    reach.start()
     kept.start()
     if (init.mdns) localNetwork.start()
   }
 
   async function stopNode(): Promise<void> {
-    await Promise.all([kept.stop(), discovered.stop(), localNetwork.stop()])
+    await Promise.all([kept.stop(), discovered.stop(), localNetwork.stop(), reach.stop()])
     if (running === undefined) return
     const { listeners, stopping, timers } = running
     for (const timer of timers) clearInterval(timer)
@@ -331,15 +300,10 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     start: () => inTurn(startNode),
     stop: () => inTurn(stopNode),
     [Symbol.asyncDispose]: () => engine.stop(),
+    reachability: async () => ({ state: reach.state, observed: reach.observed, relays: reach.relays }),
     multiaddrs: async () => ownAddresses(),
-    dial,
-    async hangUp(other) {
-      const link = links.get(other)
-      if (link === undefined) return
-      letGo.add(other)
-      link.close()
-      await link.closed
-    },
+    dial: (text, options) => connections.dial(text, options),
+    hangUp: (other) => connections.hangUp(other),
     async ping(other, { signal }) {
       signal.throwIfAborted()
       const link = links.get(other)
@@ -352,14 +316,9 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       }
     },
     peers: async () => Array.from(links.all, ({ view }) => view),
-    async block(other) {
-      blocked.add(other)
-      await engine.hangUp(other)
-    },
+    block: (other) => connections.block(other),
     async unblock(other) {
-      if (!blocked.delete(other)) return
-      letGo.delete(other)
-      kept.lost(bootstrap.nameOf(other))
+      if (connections.unblock(other)) kept.lost(bootstrap.nameOf(other))
     },
     async subscribe(topic) {
       if (topics.has(topic)) return
@@ -381,11 +340,11 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     },
     async handle(protocol, handler, options) {
       handlers.set(protocol, handler, options)
-      for (const link of links.all) link.update()
+      updateLinks()
     },
     async unhandle(protocol) {
       handlers.delete(protocol)
-      for (const link of links.all) link.update()
+      updateLinks()
     },
     get dropped() {
       return gate.dropped
@@ -399,4 +358,10 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     },
   }
   return engine
+}
+
+const circuitFrames = new Set<number>([frameTypes.circuit, frameTypes.circuitData, frameTypes.circuitCredit])
+
+function recordOf(link: Link): PeerRecord {
+  return { peerId: link.peerId, multiaddrs: link.hello.multiaddrs }
 }

@@ -1,9 +1,7 @@
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
+import { circuitProblem, isCircuitAddress, relayOf, throughRelays } from '../circuit-address.ts'
 import { endpointOf } from '../endpoint.ts'
-
-/** What to listen on to be reached through relays: those of the connected peers that are one. */
-export const throughRelays = '/p2p-circuit'
 
 /** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
 export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
@@ -20,24 +18,9 @@ export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' |
 /** Why an address can't be dialled by the transports of this engine, whatever the policy says, or undefined. */
 export function addressProblem(address: Multiaddr): string | undefined {
   const names = address.getComponents().map(({ name }) => name)
-  if (names.includes('p2p-circuit')) return circuitProblem(address)
+  if (isCircuitAddress(address)) return circuitProblem(address, addressProblem)
   if (names[0] === 'dnsaddr' || endpointOf(address) !== undefined) return undefined
   return `in this version libp2p speaks TCP, WebSocket and QUIC (/tcp/…, /tcp/…/ws, /udp/…/quic-v1); ${names.join('/')} is none of them`
-}
-
-/** `<address of the relay>/p2p/<relay>/p2p-circuit/p2p/<peer>` */
-function circuitProblem(address: Multiaddr): string | undefined {
-  const relay = relayOf(address)
-  const [target, ...rest] = address.getComponents().slice((relay?.getComponents().length ?? 0) + 1)
-  const named = relay !== undefined && relay.getComponents().at(-1)?.name === 'p2p'
-  if (named && addressProblem(relay) === undefined && target?.name === 'p2p' && rest.length === 0) return undefined
-  return 'a relayed address is written /<address of the relay>/p2p/<relay>/p2p-circuit/p2p/<peer>'
-}
-
-/** The part of a relayed address that leads to the relay; undefined when the address is not relayed. */
-export function relayOf(address: Multiaddr): Multiaddr | undefined {
-  const parts = address.toString().split('/p2p-circuit')
-  return parts.length === 2 && parts[0] !== undefined && parts[0] !== '' ? multiaddr(parts[0]) : undefined
 }
 
 function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {

@@ -8,6 +8,7 @@ import type { Limits } from '../../limits.ts'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import { createMessageSigner } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/store.ts'
+import { relayOf, throughRelays } from '../circuit-address.ts'
 import { createDialDiscovered } from '../dial-discovered.ts'
 import { dialError } from '../dial-errors.ts'
 import { createDialPolicy } from '../dial-policy.ts'
@@ -15,7 +16,7 @@ import { withoutPeerId } from '../endpoint.ts'
 import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
-import { addressProblem, relayOf } from './addresses.ts'
+import { addressProblem } from './addresses.ts'
 import type { DhtMode } from './dht.ts'
 import { DhtDatastore } from './dht-datastore.ts'
 import { createGater } from './gater.ts'
@@ -243,6 +244,14 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     start: () => inTurn(startNode),
     stop: () => inTurn(stopNode),
     [Symbol.asyncDispose]: () => engine.stop(),
+    async reachability() {
+      const relays = (running?.node.getMultiaddrs() ?? []).flatMap((address) => {
+        const relay = relayOf(address)
+        return relay === undefined ? [] : (peerIdOf(relay) ?? [])
+      })
+      const hidden = !init.listen.some((address) => address !== throughRelays)
+      return { state: hidden ? 'hidden' : 'unknown', observed: [], relays: [...new Set(relays)] }
+    },
     multiaddrs: async () => running?.node.getMultiaddrs().map((address) => address.toString()) ?? [],
     dial,
     async hangUp(other) {

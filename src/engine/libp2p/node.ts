@@ -11,6 +11,7 @@ import { type Ping, ping } from '@libp2p/ping'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { Limits } from '../../limits.ts'
+import { throughRelays } from '../circuit-address.ts'
 import { createDialGate } from '../dial-gate.ts'
 import type { DialPolicy } from '../dial-policy.ts'
 import { boundMuxer } from './bounded-muxer.ts'
@@ -55,8 +56,6 @@ const maxDials = 50
 const maxQueuedDials = 500
 /** Milliseconds in which the ends of a stream must agree on its protocol; gossipsub opens its streams one after another. */
 const negotiationTimeoutMs = 5_000
-/** Milliseconds without an answer to a ping after which a link is taken for dead: longer than a busy event loop is silent. */
-const deadLinkMs = 15_000
 
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
@@ -86,7 +85,10 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       outboundStreamProtocolNegotiationTimeout: negotiationTimeoutMs,
       resolvers: { dnsaddr: createDnsaddrResolver(policy) },
     },
-    connectionMonitor: { pingTimeout: { minTimeout: deadLinkMs, maxTimeout: deadLinkMs } },
+    connectionMonitor: {
+      pingInterval: limits.silentLinkMs / 3,
+      pingTimeout: { minTimeout: (limits.silentLinkMs * 2) / 3, maxTimeout: (limits.silentLinkMs * 2) / 3 },
+    },
     transports: [
       tcpTransport({ maxConnections: maxSockets }, { gate }),
       webSocketTransport({ maxSockets }, { gate }),
@@ -122,7 +124,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
 
 /** Who can only be reached through others asks the DHT, and answers nobody. */
 function dhtInit(mode: DhtMode, { listen, limits }: NodeInit) {
-  return { mode, isServer: listen.some((address) => !address.endsWith('/p2p-circuit')), limits }
+  return { mode, isServer: listen.some((address) => address !== throughRelays), limits }
 }
 
 /** https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md, whose limits a relay sets for others. */

@@ -1,6 +1,6 @@
-import type { WebSocket } from 'ws'
 import { createHandshake, type Session } from '../noise/handshake.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
+import type { RecordSocket } from './record-socket.ts'
 
 /** What is offered in the opening of the WebSocket; the version of the records and of the handshake. */
 export const subprotocol = 'peergate.p2p.v1'
@@ -23,7 +23,7 @@ export interface Established {
  * The Noise handshake on an open WebSocket: three binary messages, and nothing else before it is done.
  * @throws HandshakeFailed, ProtocolViolation, or the signal's reason; the socket is then the caller's to cut
  */
-export async function establish(socket: WebSocket, init: EstablishInit, signal: AbortSignal): Promise<Established> {
+export async function establish(socket: RecordSocket, init: EstablishInit, signal: AbortSignal): Promise<Established> {
   const { role, seed, expectedPeerId } = init
   const handshake = createHandshake({ role, seed, expectedPeerId, prologue: Buffer.from(subprotocol) })
   const done = Promise.withResolvers<Established>()

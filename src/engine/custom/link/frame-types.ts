@@ -10,4 +10,7 @@ export const frameTypes = {
   answer: 8,
   answerBody: 9,
   cancel: 10,
+  circuit: 11,
+  circuitData: 12,
+  circuitCredit: 13,
 } as const

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import type { WebSocket } from 'ws'
+import { throughRelays } from '../../circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
 import { frameTypes } from './frame-types.ts'
 import type { Handlers } from './handlers.ts'
 import { decodeHello, encodeHello, type Hello, protocolVersions } from './hello.ts'
+import type { RecordSocket } from './record-socket.ts'
 import { createRequests, type RequestLimits, type Requests } from './requests.ts'
 import { createSecureChannel, type SecureChannel } from './secure-channel.ts'
 
@@ -16,12 +17,14 @@ export interface Link {
   readonly direction: 'inbound' | 'outbound'
   /** Where the socket leads, as a multiaddr without peer id. */
   readonly remote: string
+  /** Whether it runs on a circuit through a relay. */
+  readonly isRelayed: boolean
   /** What the peer says of itself. */
   readonly hello: Hello
   readonly view: ConnectedPeer
   /** Lets in what comes behind the hello: the link counts now. */
   begin(): void
-  /** Queues a frame of gossip. False when too much waits for the peer: the frame was dropped. */
+  /** Queues a frame of gossip or of a circuit. False when too much waits for the peer: the frame was dropped. */
   send(type: number, ...parts: Uint8Array[]): boolean
   /** Tells the peer what has changed about this node. */
   update(): void
@@ -42,6 +45,7 @@ export interface LinkLimits extends RequestLimits {
   maxMessageBytes: number
   maxPubsubBufferBytes: number
   maxStreamBufferBytes: number
+  silentLinkMs: number
 }
 
 export interface LinkInit {
@@ -54,11 +58,11 @@ export interface LinkInit {
 }
 
 export interface LinkComponents {
-  socket: WebSocket
+  socket: RecordSocket
   established: Established
   handlers: Handlers
   log: Logger
-  /** A frame of gossip or membership. @throws ProtocolViolation, which closes the link */
+  /** A frame of gossip, membership, or a circuit. @throws ProtocolViolation, which closes the link */
   onFrame(link: Link, type: number, body: Buffer): void
   /** The peer told more about itself. */
   onUpdate(link: Link): void
@@ -67,10 +71,8 @@ export interface LinkComponents {
 
 /** Beside its data, a message has a topic, a key and a signature; control frames have less. */
 const frameOverheadBytes = 4_096
-const minFrameBytes = 65_536
-
-/** A peer that was not heard for so many milliseconds is gone; it is asked at each heartbeat, some times before. */
-export const silenceMs = 30_000
+/** The longest record on a circuit, with its number. */
+const minFrameBytes = 69_632
 
 /**
  * Takes over a socket whose handshake is done; resolves when the peer has said hello.
@@ -139,6 +141,10 @@ class PeerLink implements Link {
     return this.#lost.signal.aborted
   }
 
+  get isRelayed(): boolean {
+    return this.remote.endsWith(throughRelays)
+  }
+
   get hello(): Hello {
     if (this.#hello === undefined) throw new Error('the peer has not said hello')
     return this.#hello
@@ -150,7 +156,7 @@ class PeerLink implements Link {
       peerId: this.peerId,
       multiaddrs: [...new Set([`${this.remote}/p2p/${this.peerId}`, ...multiaddrs])],
       direction: this.direction,
-      relayed: false,
+      relayed: this.isRelayed,
       agent,
       protocols,
       latencyMs: this.#latencyMs,
@@ -216,9 +222,10 @@ class PeerLink implements Link {
   }
 
   beat(now: number): void {
+    const { silentLinkMs } = this.#init.limits
     // Who is not read for can't be heard.
-    if (this.#held === 0 && now - this.#channel.lastHeard > silenceMs) this.close()
-    else this.ping(AbortSignal.timeout(silenceMs)).catch(() => undefined)
+    if (this.#held === 0 && now - this.#channel.lastHeard > silentLinkMs) this.close()
+    else this.ping(AbortSignal.timeout(silentLinkMs)).catch(() => undefined)
   }
 
   close(): void {
@@ -238,6 +245,9 @@ class PeerLink implements Link {
         break
       case frameTypes.message:
       case frameTypes.control:
+      case frameTypes.circuit:
+      case frameTypes.circuitData:
+      case frameTypes.circuitCredit:
         this.#components.onFrame(this, type, body)
         break
       case frameTypes.ping:

@@ -7,7 +7,7 @@ export interface Links {
   readonly size: number
   /**
    * Takes a link whose peer has said hello. Of two links to one peer, both ends keep the same: the one that the peer with the smaller id
-   * dialled. A peer that was started anew replaces its old link, which nobody answers on.
+   * dialled; but a direct one replaces one through a relay. A peer that was started anew replaces its old link, which nobody answers on.
    * Answers the link that counts now, and the one that gave way to it.
    */
   add(link: Link): { kept: Link; replaced?: Link }
@@ -25,6 +25,7 @@ export function createLinks(init: { peerId: string }): Links {
   /** Whether the newer link is to be kept. */
   function givesWay(there: Link, next: Link): boolean {
     if (there.hello.instance !== next.hello.instance) return true
+    if (there.isRelayed !== next.isRelayed) return there.isRelayed
     const [smaller] = [init.peerId, next.peerId].toSorted()
     // Two by the same end: the newer one, at both ends.
     return dialler(there) === dialler(next) || dialler(next) === smaller

@@ -6,6 +6,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { endpointOf } from '../../endpoint.ts'
 import { subprotocol } from './establish.ts'
+import type { RecordSocket } from './record-socket.ts'
 import { maxSocketMessageBytes } from './secure-channel.ts'
 
 /** Takes WebSockets of peers. Bounded before anybody has said who it is: sockets in all, new ones of an address, time and bytes. */
@@ -28,9 +29,9 @@ export interface ListenerInit {
   handshakeTimeoutMs: number
 }
 
-/** An open WebSocket, with what is known of where it comes from. */
+/** An open socket, with what is known of where it comes from. */
 export interface Incoming {
-  socket: WebSocket
+  socket: RecordSocket
   /** Of the remote end, as multiaddr. */
   remote: string
   /** The same as `<ip>:<port>`. */

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino'
-import type { WebSocket } from 'ws'
 import type { DialTarget } from '../../dial-gate.ts'
 import { withoutPeerId } from '../../endpoint.ts'
 import { openWebSocket } from '../../open-web-socket.ts'
@@ -8,12 +7,17 @@ import type { Handlers } from './handlers.ts'
 import type { Hello } from './hello.ts'
 import { type Link, type LinkComponents, type LinkLimits, openLink } from './link.ts'
 import type { Incoming } from './listener.ts'
+import type { RecordSocket } from './record-socket.ts'
 import { maxSocketMessageBytes } from './secure-channel.ts'
 
 /** How two nodes come to have a link: a socket, the handshake, the hellos. */
 export interface Meeting {
   /** Dials an address that was judged. @throws Error when it does not become a link before the signal fires */
   call(target: DialTarget, expectedPeerId: string | undefined, signal: AbortSignal): Promise<Link>
+  /** The same over a socket that is there, such as a circuit. */
+  callOver(socket: RecordSocket, side: { expectedPeerId: string; remote: string }, signal: AbortSignal): Promise<Link>
+  /** Only proves who is at an address. @throws Error when it is not the expected peer */
+  probe(target: DialTarget, expectedPeerId: string, signal: AbortSignal): Promise<void>
   /** Takes a socket that somebody opened. @throws Error when it does not become a link in time */
   answer(incoming: Incoming): Promise<Link>
 }
@@ -34,7 +38,7 @@ export interface MeetingComponents extends Pick<LinkComponents, 'onFrame' | 'onU
 export function createMeeting(init: MeetingInit, components: MeetingComponents): Meeting {
   const { limits, seed } = init
 
-  async function meet(socket: WebSocket, side: Side, signal: AbortSignal): Promise<Link> {
+  async function meet(socket: RecordSocket, side: Side, signal: AbortSignal): Promise<Link> {
     const { role, expectedPeerId, remote, observed } = side
     try {
       const established = await establish(socket, { role, seed, expectedPeerId }, signal)
@@ -47,11 +51,24 @@ export function createMeeting(init: MeetingInit, components: MeetingComponents):
     }
   }
 
+  function open(target: DialTarget, signal: AbortSignal): Promise<RecordSocket> {
+    return openWebSocket(target, { maxPayload: maxSocketMessageBytes, subprotocols: [subprotocol], signal })
+  }
+
   return {
     async call(target, expectedPeerId, signal) {
-      const socket = await openWebSocket(target, { maxPayload: maxSocketMessageBytes, subprotocols: [subprotocol], signal })
+      const socket = await open(target, signal)
       const remote = withoutPeerId(target.address)
       return await meet(socket, { role: 'initiator', expectedPeerId, remote, observed: target.ip }, signal)
+    },
+    callOver: (socket, side, signal) => meet(socket, { ...side, role: 'initiator', observed: '' }, signal),
+    async probe(target, expectedPeerId, signal) {
+      const socket = await open(target, signal)
+      try {
+        await establish(socket, { role: 'initiator', seed, expectedPeerId }, signal)
+      } finally {
+        socket.terminate()
+      }
     },
     answer({ socket, remote, observed, signal }) {
       return meet(socket, { role: 'responder', expectedPeerId: undefined, remote, observed }, signal)

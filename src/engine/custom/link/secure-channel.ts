@@ -1,8 +1,8 @@
-import type { WebSocket } from 'ws'
 import { maxMessageBytes, tagBytes } from '../noise/cipher-state.ts'
 import type { Session } from '../noise/handshake.ts'
 import { createFrameReader, frameHead, ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
+import type { RecordSocket } from './record-socket.ts'
 
 /** Frames between two peers, encrypted, on one WebSocket. */
 export interface SecureChannel {
@@ -22,7 +22,7 @@ export interface SecureChannel {
 }
 
 export interface ChannelComponents extends ChannelHandlers {
-  socket: WebSocket
+  socket: RecordSocket
   established: Established
 }
 
@@ -47,7 +47,7 @@ export function createSecureChannel(init: { maxFrameBytes: number }, components:
 }
 
 class Channel implements SecureChannel {
-  readonly #socket: WebSocket
+  readonly #socket: RecordSocket
   readonly #session: Session
   readonly #handlers: ChannelHandlers
   readonly #reader

@@ -66,6 +66,15 @@ test('a socket that says nothing is cut at the deadline, before and after the up
   expect(await engine.peers()).toEqual([])
 })
 
+test('silentLinkMs: a peer that was linked and is not heard any more is cut', async () => {
+  const engine = await startedCustomEngine({ limits: { silentLinkMs: 300 } })
+  const { channel, received, closed } = await openChannel(engine)
+  channel.write(frameTypes.hello, hello())
+  await expect.poll(() => received).toContain(frameTypes.ping)
+  await closed
+  await expect.poll(() => engine.peers()).toEqual([])
+})
+
 test('a peer that shakes hands and says no hello is cut at the deadline', async () => {
   const engine = await startedCustomEngine({ limits: deadline })
   const { closed } = await openChannel(engine)

@@ -1,0 +1,25 @@
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+
+/** Addresses that lead through a relay, `<address of the relay>/p2p/<relay>/p2p-circuit/p2p/<peer>`, as both engines write them. */
+
+/** What to listen on to be reached through relays: those of the connected peers that are one. */
+export const throughRelays = '/p2p-circuit'
+
+export function isCircuitAddress(address: Multiaddr): boolean {
+  return address.getComponents().some(({ name }) => name === 'p2p-circuit')
+}
+
+/** The part of a relayed address that leads to the relay; undefined when the address is not relayed. */
+export function relayOf(address: Multiaddr): Multiaddr | undefined {
+  const parts = address.toString().split('/p2p-circuit')
+  return parts.length === 2 && parts[0] !== undefined && parts[0] !== '' ? multiaddr(parts[0]) : undefined
+}
+
+/** Why an address does not lead through a relay, given what is wrong with addresses of relays; undefined when it does. */
+export function circuitProblem(address: Multiaddr, problemOf: (relay: Multiaddr) => string | undefined): string | undefined {
+  const relay = relayOf(address)
+  const [target, ...rest] = address.getComponents().slice((relay?.getComponents().length ?? 0) + 1)
+  const named = relay !== undefined && relay.getComponents().at(-1)?.name === 'p2p'
+  if (named && problemOf(relay) === undefined && target?.name === 'p2p' && rest.length === 0) return undefined
+  return 'a relayed address is written /<address of the relay>/p2p/<relay>/p2p-circuit/p2p/<peer>'
+}

@@ -1,0 +1,155 @@
+import { EventEmitter } from 'node:events'
+import type { RecordSocket } from '../link/record-socket.ts'
+import { ProtocolViolation } from '../wire/frame-stream.ts'
+import { circuitWindow, type Leg, type LegListener } from './legs.ts'
+
+/** An end of a circuit through a relay, which carries a link as a WebSocket does: what the relay sees is encrypted between the ends. */
+export interface Circuit extends RecordSocket {
+  readonly listener: LegListener
+}
+
+/** An end as its target has it: open from the beginning. The leg may be used as soon as the caller has told that it is opened. */
+export function createCircuit(leg: Leg): Circuit {
+  return new CircuitEnd(() => leg)
+}
+
+/**
+ * Has a circuit opened through a relay.
+ * @throws Error when the relay or the peer refuses, or the signal's reason
+ */
+export async function openCircuit(begin: (listener: LegListener) => Leg, signal: AbortSignal): Promise<Circuit> {
+  signal.throwIfAborted()
+  const opened = Promise.withResolvers<void>()
+  const circuit = new CircuitEnd(begin, opened)
+  const giveUp = () => opened.reject(signal.reason)
+  signal.addEventListener('abort', giveUp)
+  try {
+    await opened.promise
+    return circuit
+  } catch (error) {
+    circuit.terminate()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}
+
+interface Queued {
+  message: Uint8Array
+  sent: ((error?: Error) => void) | undefined
+}
+
+class CircuitEnd extends EventEmitter implements Circuit, LegListener {
+  readonly OPEN = 1
+  readonly listener = this
+  readonly #leg: Leg
+  readonly #opening: PromiseWithResolvers<void> | undefined
+  #isOpen = true
+  #credit = circuitWindow
+  /** Messages that wait for credit. */
+  #queue: Queued[] = []
+  bufferedAmount = 0
+  isPaused = false
+  /** Messages that wait for `resume`. */
+  #inbox: Buffer[] = []
+  /** Bytes that the other end may still send, and those that were read here and that it does not know of. */
+  #granted = circuitWindow
+  #read = 0
+
+  constructor(begin: (listener: LegListener) => Leg, opening?: PromiseWithResolvers<void>) {
+    super()
+    this.#opening = opening
+    this.#leg = begin(this)
+  }
+
+  get readyState(): number {
+    return this.#isOpen ? this.OPEN : 3
+  }
+
+  send(message: Uint8Array, _options: { binary: true }, sent?: (error?: Error) => void): void {
+    if (!this.#isOpen) {
+      sent?.(new Error('the circuit is closed'))
+      return
+    }
+    this.#queue.push({ message, sent })
+    this.bufferedAmount += message.length
+    this.#flush()
+  }
+
+  pause(): void {
+    this.isPaused = true
+  }
+
+  resume(): void {
+    this.isPaused = false
+    // Behind what is under way, as with a socket.
+    queueMicrotask(() => this.#deliver())
+  }
+
+  close(): void {
+    this.#end('the peer closed the link')
+  }
+
+  terminate(): void {
+    this.#end('the peer cut the link')
+  }
+
+  onOpened(): void {
+    this.#opening?.resolve()
+  }
+
+  onData(message: Buffer): void {
+    this.#granted -= message.length
+    if (this.#granted < 0) throw new ProtocolViolation('more on a circuit than was let in')
+    // It would keep the whole record of the relay's link alive.
+    this.#inbox.push(Buffer.from(message))
+    this.#deliver()
+  }
+
+  onCredit(bytes: number): void {
+    this.#credit += bytes
+    this.#flush()
+  }
+
+  onClose(reason: string): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#opening?.reject(new Error(reason))
+    const waiting = this.#queue
+    this.#queue = []
+    this.bufferedAmount = 0
+    for (const { sent } of waiting) sent?.(new Error(reason))
+    queueMicrotask(() => this.emit('close'))
+  }
+
+  #deliver(): void {
+    while (!this.isPaused && this.listenerCount('message') > 0) {
+      const message = this.#inbox.shift()
+      if (message === undefined) return
+      this.#read += message.length
+      this.emit('message', message, true)
+      if (this.#read < circuitWindow / 2 || !this.#isOpen) continue
+      this.#granted += this.#read
+      this.#leg.credit(this.#read)
+      this.#read = 0
+    }
+  }
+
+  #flush(): void {
+    while (this.#isOpen) {
+      const [next] = this.#queue
+      if (next === undefined || next.message.length > this.#credit) return
+      this.#queue.shift()
+      this.#credit -= next.message.length
+      this.bufferedAmount -= next.message.length
+      if (!this.#leg.data(next.message)) this.#end('the link to the relay takes no more')
+      if (next.sent !== undefined) queueMicrotask(next.sent)
+    }
+  }
+
+  #end(reason: string): void {
+    if (!this.#isOpen) return
+    this.#leg.close(reason)
+    this.onClose(reason)
+  }
+}

@@ -1,0 +1,170 @@
+import { decode, encode } from 'cborg'
+import { z } from 'zod'
+import { frameTypes } from '../link/frame-types.ts'
+import type { Link } from '../link/link.ts'
+import { ProtocolViolation } from '../wire/frame-stream.ts'
+
+/**
+ * The circuits on links. A circuit leads from its opener over a link to a relay, and over another link to its target: two legs, each with
+ * a number on its link. Who listens to a leg is an end of the circuit or the relay.
+ */
+export interface Legs {
+  /** Begins a circuit on a link: as its opener (`open`, to a relay) or as the relay (`offer`, to the target). */
+  begin(link: Link, role: 'open' | 'offer', peerId: string, listener: LegListener): Leg
+  /** Takes a frame of one of the types that are for circuits. @throws ProtocolViolation */
+  receive(link: Link, type: number, body: Buffer): void
+  /** The link is gone, and with it all legs on it. */
+  lost(link: Link): void
+}
+
+/** Speaks on a leg. */
+export interface Leg {
+  opened(): void
+  /** False when the link takes no more: the message was dropped, and the circuit can't go on. */
+  data(message: Uint8Array): boolean
+  /** So many bytes more may be sent here. */
+  credit(bytes: number): void
+  /** Idempotent; the listener hears no more. */
+  close(reason: string): void
+}
+
+/** Hears what the other end of a leg says. */
+export interface LegListener {
+  onOpened(): void
+  /** The message may share its memory with what else came in its record. @throws ProtocolViolation */
+  onData(message: Buffer): void
+  onCredit(bytes: number): void
+  onClose(reason: string): void
+}
+
+export interface LegsComponents {
+  /** Somebody wants a circuit to a peer (`open`), or a relay has one from a peer (`offer`). Without a listener it is refused. */
+  onBegin(link: Link, role: 'open' | 'offer', peerId: string, leg: Leg): LegListener | string
+}
+
+/** Bytes that an end of a circuit may send before it is given more: what a relay holds of it at most. */
+export const circuitWindow = 262_144
+
+const id = z.int().min(0).max(0xffff_ffff)
+const frameSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('open'), id, to: z.string().max(64) }),
+  z.strictObject({ type: z.literal('offer'), id, from: z.string().max(64) }),
+  z.strictObject({ type: z.literal('opened'), id }),
+  z.strictObject({ type: z.literal('close'), id, reason: z.string().max(200) }),
+])
+type CircuitFrame = z.infer<typeof frameSchema>
+
+interface LinkLegs {
+  listeners: Map<number, LegListener>
+  next: number
+}
+
+export function createLegs(init: { maxLegsPerLink: number }, components: LegsComponents): Legs {
+  const links = new Map<Link, LinkLegs>()
+
+  function legsOf(link: Link): LinkLegs {
+    const there = links.get(link)
+    if (there !== undefined) return there
+    // The dialler of the link counts in even numbers, the other end in odd ones.
+    const fresh = { listeners: new Map<number, LegListener>(), next: parity(link) }
+    links.set(link, fresh)
+    return fresh
+  }
+
+  function tell(link: Link, frame: CircuitFrame): boolean {
+    return link.send(frameTypes.circuit, encode(frame))
+  }
+
+  function legOf(link: Link, number: number): Leg {
+    const listeners = legsOf(link).listeners
+    return {
+      opened: () => void tell(link, { type: 'opened', id: number }),
+      data: (message) => link.send(frameTypes.circuitData, numberBytes(number), message),
+      credit: (bytes) => void link.send(frameTypes.circuitCredit, numberBytes(number), numberBytes(bytes)),
+      close(reason) {
+        if (listeners.delete(number)) tell(link, { type: 'close', id: number, reason })
+      },
+    }
+  }
+
+  function onBegin(link: Link, frame: Extract<CircuitFrame, { type: 'open' | 'offer' }>): void {
+    const { listeners } = legsOf(link)
+    if (frame.id % 2 === parity(link) || listeners.has(frame.id)) throw new ProtocolViolation('a number of a circuit that is not free')
+    const refused = (reason: string) => tell(link, { type: 'close', id: frame.id, reason })
+    if (listeners.size >= init.maxLegsPerLink) {
+      refused('there are too many circuits on this link')
+      return
+    }
+    const leg = legOf(link, frame.id)
+    const listener = components.onBegin(link, frame.type, frame.type === 'open' ? frame.to : frame.from, leg)
+    if (typeof listener === 'string') refused(listener)
+    else listeners.set(frame.id, listener)
+  }
+
+  function onFrame(link: Link, frame: CircuitFrame): void {
+    const { listeners } = legsOf(link)
+    switch (frame.type) {
+      case 'open':
+      case 'offer':
+        onBegin(link, frame)
+        break
+      case 'opened':
+        listeners.get(frame.id)?.onOpened()
+        break
+      case 'close': {
+        const listener = listeners.get(frame.id)
+        listeners.delete(frame.id)
+        listener?.onClose(frame.reason)
+        break
+      }
+      default:
+        frame satisfies never
+    }
+  }
+
+  return {
+    begin(link, role, peerId, listener) {
+      const legs = legsOf(link)
+      if (legs.listeners.size >= init.maxLegsPerLink) throw new Error('there are too many circuits on this link')
+      const number = legs.next
+      legs.next = (number + 2) % 0x1_0000_0000
+      legs.listeners.set(number, listener)
+      tell(link, role === 'open' ? { type: 'open', id: number, to: peerId } : { type: 'offer', id: number, from: peerId })
+      return legOf(link, number)
+    },
+    receive(link, type, body) {
+      if (type === frameTypes.circuit) {
+        onFrame(link, parse(body))
+        return
+      }
+      if (body.length < 4) throw new ProtocolViolation('a frame of a circuit without its number')
+      const listener = links.get(link)?.listeners.get(body.readUInt32BE())
+      if (type === frameTypes.circuitData) listener?.onData(body.subarray(4))
+      else if (body.length === 8) listener?.onCredit(body.readUInt32BE(4))
+      else throw new ProtocolViolation('a credit that is none')
+    },
+    lost(link) {
+      const listeners = links.get(link)?.listeners
+      links.delete(link)
+      for (const listener of listeners?.values() ?? []) listener.onClose('the link to the relay was closed')
+    },
+  }
+}
+
+function parity(link: Link): 0 | 1 {
+  return link.direction === 'outbound' ? 0 : 1
+}
+
+function numberBytes(number: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeUInt32BE(number)
+  return bytes
+}
+
+function parse(bytes: Uint8Array): CircuitFrame {
+  try {
+    return frameSchema.parse(decode(bytes, { rejectDuplicateMapKeys: true }))
+  } catch (cause) {
+    throw new ProtocolViolation('a frame of a circuit that is none', { cause })
+  }
+}

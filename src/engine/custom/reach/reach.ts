@@ -1,0 +1,202 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Logger } from 'pino'
+import type { Limits } from '../../../limits.ts'
+import { parseMultiaddr } from '../../../model/peer.ts'
+import { throughRelays as circuitSuffix, isCircuitAddress } from '../../circuit-address.ts'
+import type { DialGate } from '../../dial-gate.ts'
+import { endpointOf } from '../../endpoint.ts'
+import { addressProblem } from '../addresses.ts'
+import type { Handlers } from '../link/handlers.ts'
+import type { Link } from '../link/link.ts'
+import type { Links } from '../link/links.ts'
+import type { Meeting } from '../link/meeting.ts'
+import { type Circuit, createCircuit, openCircuit } from './circuit.ts'
+import { createDialBack, NotTried } from './dial-back.ts'
+import { createLegs, type Leg, type LegListener } from './legs.ts'
+import { createObserved } from './observed.ts'
+import { dialBackAnswer, dialBackProtocol, dialBackRequest, maxDialBackAddresses, relayProtocol, reservationAnswer } from './protocols.ts'
+import { createReachability, type Reachability } from './reachability.ts'
+import { createRelay } from './relay.ts'
+
+/** How others come to this node, and how this node helps others to be reached: addresses, dial-backs, circuits. */
+export interface Reach {
+  start(): void
+  stop(): Promise<void>
+  linked(link: Link): void
+  lost(link: Link): void
+  /** A frame of a circuit. @throws ProtocolViolation */
+  receive(link: Link, type: number, body: Buffer): void
+  /** Has a relay carry a circuit to a peer. @throws Error */
+  openCircuit(relay: Link, peerId: string, signal: AbortSignal): Promise<Circuit>
+  /** Addresses beside those that are listened on, without peer id: confirmed ones as others see them, and those through relays. */
+  addresses(): string[]
+  readonly state: Reachability['state']
+  /** Relays that carry circuits to this node. */
+  readonly relays: string[]
+  /** Where peers see this node, as IP addresses. */
+  readonly observed: string[]
+}
+
+export interface ReachInit {
+  /** Whether to be a relay for others, when this node itself is not hidden. */
+  relay: boolean
+  limits: Limits
+}
+
+export interface ReachComponents {
+  links: Links
+  handlers: Handlers
+  meeting: Pick<Meeting, 'probe'>
+  dialGate: DialGate
+  /** Addresses that are listened on, or announced instead, without peer id. */
+  listened(): string[]
+  /** Somebody has reached this node through a relay. */
+  onCircuit(circuit: Circuit, relay: Link): void
+  /** This node's addresses have changed. */
+  onChange(): void
+  log: Logger
+}
+
+/** Milliseconds between two looks at how this node is reached. */
+const stepMs = 5_000
+const handleOptions = { maxRequestBytes: 8_192, maxConcurrent: 20 }
+const maxAnswerBytes = 8_192
+/** Addresses of a relay under which this node is told to be reached. */
+const maxAddressesPerRelay = 2
+
+export function createReach(init: ReachInit, components: ReachComponents): Reach {
+  const { limits } = init
+  const { links, handlers, meeting, dialGate, listened, onCircuit, onChange, log } = components
+  const observed = createObserved()
+  const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other) })
+  const legs = createLegs({ maxLegsPerLink: limits.maxStreamsPerConnection }, { onBegin })
+  const reachability = createReachability({
+    now: () => performance.now(),
+    candidates,
+    dialsBack: () => speaking(dialBackProtocol),
+    relays: () => speaking(relayProtocol),
+    askDialBack,
+    reserve,
+    onChange,
+  })
+  let timer: NodeJS.Timeout | undefined
+  let stopping = new AbortController()
+
+  function speaking(protocol: string): string[] {
+    return [...links.all].filter((link) => !link.isRelayed && link.hello.protocols.includes(protocol)).map((link) => link.peerId)
+  }
+
+  /** As others see this node: the port is the one listened on, in the hope that the router passes it through. */
+  function observedAddresses(): string[] {
+    const own = listened()
+    const [first] = own.map((text) => endpointOf(multiaddr(text)))
+    if (first === undefined) return []
+    const seen = observed.addresses().map((ip) => `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${first.port}/${first.form}`)
+    return seen.filter((address) => !own.includes(address))
+  }
+
+  function candidates(): string[] {
+    return [...observedAddresses(), ...listened()].slice(0, maxDialBackAddresses)
+  }
+
+  async function askDialBack(other: string, multiaddrs: string[]) {
+    const link = links.get(other)
+    if (link === undefined) return []
+    const body = dialBackRequest.encode({ multiaddrs })
+    return dialBackAnswer.decode(await link.request(dialBackProtocol, body, { signal: stopping.signal, maxAnswerBytes })).results
+  }
+
+  async function reserve(other: string): Promise<void> {
+    const link = links.get(other)
+    if (link === undefined) throw new Error('the link to the relay is gone')
+    reservationAnswer.decode(await link.request(relayProtocol, new Uint8Array(), { signal: stopping.signal, maxAnswerBytes }))
+  }
+
+  async function onReserve({ from }: { from: string }): Promise<Uint8Array> {
+    if (reachability.state === 'hidden') throw new Error('this node is hidden itself')
+    if (!relay.reserve(from)) throw new Error('this relay takes no more reservations')
+    return reservationAnswer.encode({ maxBytes: limits.maxRelayBytes, maxMs: limits.relayMs })
+  }
+
+  async function probe(text: string, target: { ip: string; peerId: string }, signal: AbortSignal): Promise<void> {
+    const address = parseMultiaddr(text)
+    let tried = false
+    if (isCircuitAddress(address) || addressProblem(address) !== undefined) throw new NotTried('it is not dialled')
+    try {
+      await dialGate.dial(address, signal, async (at) => {
+        if (at.ip !== target.ip) throw new Error('the peer is not seen there')
+        tried = true
+        await meeting.probe(at, target.peerId, signal)
+      })
+    } catch (cause) {
+      throw tried ? cause : new NotTried('it was not dialled', { cause })
+    }
+  }
+
+  function onBegin(link: Link, role: 'open' | 'offer', other: string, leg: Leg): LegListener | string {
+    if (role === 'open') return init.relay ? relay.open(link, other, leg) : 'this node is no relay'
+    if (!reachability.relays.includes(link.peerId)) return 'this node has not asked for it'
+    leg.opened()
+    const circuit = createCircuit(leg)
+    // The leg's listener is known once this has returned.
+    queueMicrotask(() => onCircuit(circuit, link))
+    return circuit.listener
+  }
+
+  function step(): void {
+    reachability.step().catch((err: unknown) => log.warn({ err }, 'how this node is reached could not be found out'))
+  }
+
+  function throughRelays(): string[] {
+    return reachability.relays.flatMap((other) => {
+      const told = links.get(other)?.hello.multiaddrs ?? []
+      const direct = told.filter((address) => !address.includes(circuitSuffix)).slice(0, maxAddressesPerRelay)
+      return direct.map((address) => `${address}${circuitSuffix}`)
+    })
+  }
+
+  return {
+    start() {
+      stopping = new AbortController()
+      const seenAt = (other: string) => {
+        const link = links.get(other)
+        return link === undefined || link.isRelayed ? undefined : multiaddr(link.remote).getComponents()[0]?.value
+      }
+      handlers.set(dialBackProtocol, createDialBack({ timeoutMs: limits.dialTimeoutMs }, { seenAt, probe }), handleOptions)
+      if (init.relay) handlers.set(relayProtocol, onReserve, handleOptions)
+      timer = setInterval(step, stepMs)
+    },
+    async stop() {
+      clearInterval(timer)
+      stopping.abort(new Error('the node was stopped'))
+      handlers.delete(dialBackProtocol)
+      handlers.delete(relayProtocol)
+    },
+    linked(link) {
+      if (link.direction === 'outbound') observed.note(link.peerId, link.hello.observed)
+      if (reachability.state !== 'direct') step()
+    },
+    lost(link) {
+      legs.lost(link)
+      if (links.get(link.peerId) !== undefined) return
+      relay.lost(link.peerId)
+      observed.lost(link.peerId)
+      reachability.lost(link.peerId)
+    },
+    receive: (link, type, body) => legs.receive(link, type, body),
+    openCircuit: (over, other, signal) => openCircuit((listener) => legs.begin(over, 'open', other, listener), signal),
+    addresses() {
+      const confirmed = new Set(reachability.confirmed)
+      return [...observedAddresses().filter((address) => confirmed.has(address)), ...throughRelays()]
+    },
+    get state() {
+      return reachability.state
+    },
+    get relays() {
+      return reachability.relays
+    },
+    get observed() {
+      return observed.addresses()
+    },
+  }
+}

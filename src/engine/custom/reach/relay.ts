@@ -1,0 +1,141 @@
+import type { Link } from '../link/link.ts'
+import { ProtocolViolation } from '../wire/frame-stream.ts'
+import { circuitWindow, type Leg, type LegListener, type Legs } from './legs.ts'
+
+/**
+ * Carries circuits to peers that can't be dialled and have asked for it. What is carried is encrypted between its ends; a relay sees who
+ * they are, when, and how much. Everything of it is bounded: who is reached, circuits, their bytes, their time, and what is held of them.
+ */
+export interface Relay {
+  /** A linked peer wants to be reached through this node, as long as the link lasts. False when there are too many. */
+  reserve(peerId: string): boolean
+  /** Somebody wants a circuit to a peer. Answers why not. */
+  open(link: Link, to: string, leg: Leg): LegListener | string
+  /** The peer's link is gone. */
+  lost(peerId: string): void
+  readonly size: { reservations: number; circuits: number }
+}
+
+export interface RelayLimits {
+  maxRelayReservations: number
+  maxRelayStreams: number
+  maxRelayBytes: number
+  relayMs: number
+}
+
+export interface RelayComponents {
+  legs(): Legs
+  linkTo(peerId: string): Link | undefined
+}
+
+/** Circuits that one peer may open, so that it leaves room for others. */
+const maxCircuitsPerOpener = 16
+
+export function createRelay(init: { limits: RelayLimits }, components: RelayComponents): Relay {
+  const { limits } = init
+  const { legs, linkTo } = components
+  const reservations = new Set<string>()
+  const byOpener = new Map<string, number>()
+  let circuits = 0
+
+  function refusal(link: Link, to: string, target: Link | undefined): string | undefined {
+    if (target === undefined || !reservations.has(to)) return 'the peer is not reached through this relay'
+    if (link.isRelayed || target === link) return 'a relay takes circuits from direct links only'
+    if (circuits >= limits.maxRelayStreams) return 'the relay has as many circuits as it may'
+    if ((byOpener.get(link.peerId) ?? 0) >= maxCircuitsPerOpener) return 'you have as many circuits here as you may'
+    return undefined
+  }
+
+  function count(opener: string, change: 1 | -1): void {
+    circuits += change
+    const left = (byOpener.get(opener) ?? 0) + change
+    if (left === 0) byOpener.delete(opener)
+    else byOpener.set(opener, left)
+  }
+
+  function carry(link: Link, target: Link, leg: Leg): LegListener | string {
+    const ends: Leg[] = [leg]
+    let timer: NodeJS.Timeout | undefined
+
+    function end(reason: string): void {
+      if (timer === undefined) return
+      clearTimeout(timer)
+      timer = undefined
+      count(link.peerId, -1)
+      for (const each of ends) each.close(reason)
+    }
+
+    const [there, back] = [createFlow(limits), createFlow(limits)]
+    const towards = (to: () => Leg | undefined, flow: Flow, other: Flow): LegListener => ({
+      onOpened: () => to()?.opened(),
+      onData(message) {
+        const problem = flow.carry(message.length)
+        if (problem !== undefined) end(problem)
+        else if (to()?.data(message) === false) end('the link to the other end takes no more')
+      },
+      onCredit(bytes) {
+        other.credit(bytes)
+        to()?.credit(bytes)
+      },
+      onClose: end,
+    })
+    try {
+      ends.push(
+        legs().begin(
+          target,
+          'offer',
+          link.peerId,
+          towards(() => ends[0], back, there),
+        ),
+      )
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
+    }
+    count(link.peerId, 1)
+    timer = setTimeout(() => end('the time of the circuit is over'), limits.relayMs)
+    return towards(() => ends[1], there, back)
+  }
+
+  return {
+    reserve(peerId) {
+      const link = linkTo(peerId)
+      if (link === undefined || link.isRelayed) return false
+      if (!reservations.has(peerId) && reservations.size >= limits.maxRelayReservations) return false
+      reservations.add(peerId)
+      return true
+    },
+    open(link, to, leg) {
+      const target = linkTo(to)
+      const problem = refusal(link, to, target)
+      return problem !== undefined || target === undefined ? (problem ?? '') : carry(link, target, leg)
+    },
+    lost: (peerId) => void reservations.delete(peerId),
+    get size() {
+      return { reservations: reservations.size, circuits }
+    },
+  }
+}
+
+/** One direction of a circuit. */
+interface Flow {
+  /** Counts a message. Answers why it is not carried. @throws ProtocolViolation when the sender was not let to send so much */
+  carry(bytes: number): string | undefined
+  /** The receiver lets the sender send so much more. */
+  credit(bytes: number): void
+}
+
+function createFlow(limits: RelayLimits): Flow {
+  let total = 0
+  let held = 0
+  return {
+    carry(bytes) {
+      total += bytes
+      held += bytes
+      if (held > circuitWindow) throw new ProtocolViolation('more on a circuit than was let in')
+      return total > limits.maxRelayBytes ? 'the circuit has carried as much as it may' : undefined
+    },
+    credit(bytes) {
+      held = Math.max(0, held - bytes)
+    },
+  }
+}

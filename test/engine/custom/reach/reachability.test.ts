@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest'
+import { createReachability } from '../../../../src/engine/custom/reach/reachability.ts'
+
+/** A node among peers that dial it back, or fail to, or would not say. */
+function node(init: { candidates?: string[]; peers?: Record<string, 'reaches' | 'fails' | 'refuses'>; relays?: string[] }) {
+  const state = {
+    now: 0,
+    candidates: init.candidates ?? ['/ip4/198.51.100.7/tcp/7071/ws'],
+    peers: new Map(Object.entries(init.peers ?? {})),
+    relays: init.relays ?? [],
+    full: new Set<string>(),
+    asked: [] as string[],
+    changes: 0,
+  }
+  const reachability = createReachability({
+    now: () => state.now,
+    candidates: () => state.candidates,
+    dialsBack: () => [...state.peers.keys()],
+    relays: () => state.relays,
+    async askDialBack(peerId, addresses) {
+      state.asked.push(peerId)
+      const word = state.peers.get(peerId)
+      return word === 'refuses' ? [] : addresses.map((multiaddr) => ({ multiaddr, reached: word === 'reaches' }))
+    },
+    async reserve(peerId) {
+      if (state.full.has(peerId)) throw new Error('full')
+    },
+    onChange: () => state.changes++,
+  })
+  return { state, reachability }
+}
+
+describe('a node', () => {
+  test('knows nothing of itself before anybody has tried', () => {
+    expect(node({}).reachability.state).toBe('unknown')
+  })
+
+  test('is direct when one peer has reached it, whatever others say', async () => {
+    const { reachability, state } = node({ peers: { a: 'fails', b: 'reaches', c: 'refuses' }, relays: ['a'] })
+    await reachability.step()
+    expect(reachability.state).toBe('direct')
+    expect(reachability.confirmed).toEqual(state.candidates)
+    expect(reachability.relays).toEqual([])
+  })
+
+  test('is hidden when three have failed, or as many as there are, and then asks two relays', async () => {
+    const peers = { a: 'fails', b: 'fails', c: 'fails', d: 'reaches' } as const
+    const { reachability, state } = node({ peers, relays: ['a', 'b', 'c'] })
+    await reachability.step()
+    expect(state.asked).toEqual(['a', 'b', 'c'])
+    expect(reachability.state).toBe('hidden')
+    expect(reachability.relays).toEqual(['a', 'b'])
+    const lonely = node({ peers: { a: 'fails' } })
+    await lonely.reachability.step()
+    expect(lonely.reachability.state).toBe('hidden')
+  })
+
+  test('is not hidden because peers would not try', async () => {
+    const { reachability } = node({ peers: { a: 'refuses', b: 'refuses' }, relays: ['a'] })
+    await reachability.step()
+    expect(reachability.state).toBe('unknown')
+    expect(reachability.relays).toEqual([])
+  })
+
+  test('that does not listen is hidden without asking anybody', async () => {
+    const { reachability, state } = node({ candidates: [], peers: { a: 'reaches' }, relays: ['a'] })
+    await reachability.step()
+    expect(state.asked).toEqual([])
+    expect(reachability.relays).toEqual(['a'])
+  })
+
+  test('takes another relay when one is full or goes, and asks a full one again later', async () => {
+    const { reachability, state } = node({ candidates: [], relays: ['a', 'b', 'c'] })
+    state.full.add('a')
+    await reachability.step()
+    expect(reachability.relays).toEqual(['b', 'c'])
+    reachability.lost('b')
+    expect(reachability.relays).toEqual(['c'])
+    state.full.clear()
+    state.relays = ['a', 'c']
+    await reachability.step()
+    expect(reachability.relays).toEqual(['c'])
+    state.now = 31_000
+    await reachability.step()
+    expect(reachability.relays).toEqual(['c', 'a'])
+  })
+
+  test('asks again after ten minutes, and drops its relays when it can be reached', async () => {
+    const { reachability, state } = node({ peers: { a: 'fails' }, relays: ['a'] })
+    await reachability.step()
+    await reachability.step()
+    expect(state.asked).toEqual(['a'])
+    state.peers.set('a', 'reaches')
+    state.now = 601_000
+    await reachability.step()
+    expect(reachability.state).toBe('direct')
+    expect(reachability.relays).toEqual([])
+  })
+
+  test('has a new address tried soon', async () => {
+    const { reachability, state } = node({ peers: { a: 'reaches' } })
+    await reachability.step()
+    state.candidates = [...state.candidates, '/ip4/203.0.113.9/tcp/7071/ws']
+    state.now = 31_000
+    await reachability.step()
+    expect(reachability.confirmed).toEqual(state.candidates)
+  })
+
+  test('tells of changes, and of nothing else', async () => {
+    const { reachability, state } = node({ peers: { a: 'reaches' } })
+    await reachability.step()
+    await reachability.step()
+    expect(state.changes).toBe(1)
+  })
+})

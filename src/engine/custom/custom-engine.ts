@@ -99,7 +99,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const localNetwork = createLocalDiscovery({ serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses }, { onFound, log })
   const meeting = createMeeting(
     { limits, seed: identity.seed, hello },
-    { handlers, log, onFrame, onUpdate: (link) => emit({ type: 'peer:update', peer: link.view }), onClose: onLinkClosed },
+    { handlers, log, onFrame, onUpdate: onLinkUpdated, onClose: onLinkClosed },
   )
 
   const reach = createReach(
@@ -129,7 +129,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       reach: () => reach,
       stopping: () => running?.stopping.signal,
       onLink,
-      onPinned: (link) => running?.overlay.connected(recordOf(link), { direction: link.direction, pinned: true }),
+      onPinned: (link) => running?.overlay.updated(recordOf(link), { pinned: true }),
       log,
     },
   )
@@ -166,6 +166,13 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     if (replaced === undefined) emit({ type: 'peer:connect', peer: link.view })
     emit({ type: 'peer:update', peer: link.view })
     reach.linked(link)
+  }
+
+  function onLinkUpdated(link: Link): void {
+    if (links.get(link.peerId) !== link) return
+    running?.overlay.updated(recordOf(link), { pinned: false })
+    reach.updated(link)
+    emit({ type: 'peer:update', peer: link.view })
   }
 
   function onLinkClosed(link: Link): void {

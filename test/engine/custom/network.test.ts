@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { P2PEngine } from '../../../src/engine/engine.ts'
 import { startedCustomEngine } from '../../fixtures/custom-engine.ts'
 
+const signal = AbortSignal.timeout(600_000)
 const onAllNetworks = { listen: ['/ip4/0.0.0.0/tcp/0/ws'], dialOwnHost: true }
 
 interface Node {
@@ -79,4 +80,14 @@ test('two nodes that dial each other at the same moment have one link, and are t
     const [viewA, viewB] = [(await a.engine.peers())[0], (await b.engine.peers())[0]]
     expect([viewA?.direction, viewB?.direction].toSorted()).toEqual(['inbound', 'outbound'])
   }
+})
+
+test('a dial of a peer that is linked leaves what is known of it as it is', async () => {
+  const [a, b] = await Promise.all([startedCustomEngine(), startedCustomEngine()])
+  await b.subscribe('orders')
+  const [address = ''] = await b.multiaddrs()
+  await a.dial(address, { source: 'rest', signal })
+  await expect.poll(() => a.subscribers('orders')).toEqual([b.peerId])
+  await a.dial(address, { source: 'rest', signal })
+  expect(await a.subscribers('orders')).toEqual([b.peerId])
 })

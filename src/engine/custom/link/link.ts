@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { throughRelays } from '../../circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
+import { createTokenBucket } from '../../token-bucket.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
 import { frameTypes } from './frame-types.ts'
@@ -69,6 +70,8 @@ export interface LinkComponents {
   onClose(link: Link): void
 }
 
+/** Hellos of a peer that changes: so many at once, and so many a second. */
+const helloUpdates = { perSecond: 5, burst: 100 }
 /** Beside its data, a message has a topic, a key and a signature; control frames have less. */
 const frameOverheadBytes = 4_096
 /** The longest record on a circuit, with its number. */
@@ -103,6 +106,7 @@ class PeerLink implements Link {
   readonly #channel: SecureChannel
   readonly #requests: Requests
   readonly #pings = new Map<string, () => void>()
+  readonly #hellos = createTokenBucket(helloUpdates)
   readonly #lost = new AbortController()
   readonly #greet = Promise.withResolvers<void>()
   readonly #close = Promise.withResolvers<void>()
@@ -270,6 +274,7 @@ class PeerLink implements Link {
   }
 
   #onHello(hello: Hello): void {
+    if (!this.#hellos.take(performance.now())) throw new ProtocolViolation('too many hellos')
     const first = this.#hello === undefined
     if (!hello.versions.some((version) => protocolVersions.some((own) => own === version))) {
       throw new ProtocolViolation('a peer that speaks none of our versions')

@@ -164,6 +164,14 @@ export function createOverlay(
       membership.connected(link)
       makeRoom()
     },
+    updated(peer, { pinned }) {
+      const link = links.get(peer.peerId)
+      if (link === undefined) return
+      link.record = peer
+      link.pinned ||= pinned
+      membership.view.peers.know(peer)
+      for (const topic of link.topics) topicViews.learn(topic, peer)
+    },
     disconnected(peerId) {
       const link = links.get(peerId)
       if (link === undefined) return

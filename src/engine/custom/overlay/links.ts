@@ -5,9 +5,10 @@ import type { PeerRecord } from './overlay.ts'
 /** A linked peer. */
 export interface Link {
   readonly peerId: string
-  readonly record: PeerRecord
+  /** What the peer said of itself last. */
+  record: PeerRecord
   readonly direction: 'inbound' | 'outbound'
-  readonly pinned: boolean
+  pinned: boolean
   readonly since: number
   /** Topics that the peer says it is subscribed to. */
   readonly topics: Set<string>

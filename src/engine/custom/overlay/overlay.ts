@@ -8,6 +8,8 @@ import type { OverlayFrame } from './frames.ts'
 export interface Overlay {
   /** A link is there, its hello exchanged. A pinned link was asked for by a user or the configuration, and is never given up here. */
   connected(peer: PeerRecord, link: { direction: 'inbound' | 'outbound'; pinned: boolean }): void
+  /** The peer of a link has told more of itself, or somebody has asked for the link that is there: what it is known by stays. */
+  updated(peer: PeerRecord, link: { pinned: boolean }): void
   disconnected(peerId: string): void
   /** A dial that was asked for came to nothing. */
   dialFailed(peerId: string): void

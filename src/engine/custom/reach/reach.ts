@@ -23,6 +23,8 @@ export interface Reach {
   start(): void
   stop(): Promise<void>
   linked(link: Link): void
+  /** The peer has told more of itself. */
+  updated(link: Link): void
   lost(link: Link): void
   /** A frame of a circuit. @throws ProtocolViolation */
   receive(link: Link, type: number, body: Buffer): void
@@ -143,6 +145,11 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     return circuit.listener
   }
 
+  function note(link: Link): void {
+    if (link.direction === 'outbound') observed.note(link.peerId, link.hello.observed)
+    if (reachability.state !== 'direct') step()
+  }
+
   function step(): void {
     reachability.step().catch((err: unknown) => log.warn({ err }, 'how this node is reached could not be found out'))
   }
@@ -172,10 +179,8 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
       handlers.delete(dialBackProtocol)
       handlers.delete(relayProtocol)
     },
-    linked(link) {
-      if (link.direction === 'outbound') observed.note(link.peerId, link.hello.observed)
-      if (reachability.state !== 'direct') step()
-    },
+    linked: note,
+    updated: note,
     lost(link) {
       legs.lost(link)
       if (links.get(link.peerId) !== undefined) return

@@ -75,6 +75,14 @@ test('silentLinkMs: a peer that was linked and is not heard any more is cut', as
   await expect.poll(() => engine.peers()).toEqual([])
 })
 
+test('a peer that says hello without end is cut', async () => {
+  const engine = await startedCustomEngine()
+  const { channel, closed } = await openChannel(engine)
+  for (let count = 0; count <= 101; count++) channel.write(frameTypes.hello, hello())
+  await closed
+  await expect.poll(() => engine.peers()).toEqual([])
+})
+
 test('a peer that shakes hands and says no hello is cut at the deadline', async () => {
   const engine = await startedCustomEngine({ limits: deadline })
   const { closed } = await openChannel(engine)

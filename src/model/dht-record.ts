@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { decode, encode } from 'cborg'
+import { z } from 'zod'
+import { InvalidRecord } from '../errors.ts'
+import { openEnvelope, sealEnvelope } from './signed-envelope.ts'
+
+/**
+ * The values of the DHT that prove their keys, the same on both engines: `/peergate/imm/<sha256 in lower-case hex>`, where the key is the
+ * hash of the value, and `/peergate/own/<peer id>/<name>`, where the value is signed by its owner and has a growing sequence number.
+ */
+export type DhtKey =
+  | { namespace: 'imm'; hash: string }
+  | { namespace: 'own'; owner: string; name: string }
+  /** Some other namespace, `/<name>/…`, which may be known to an engine. */
+  | { namespace: 'other'; name: string }
+
+/** A value of its owner. */
+export interface OwnRecord {
+  owner: string
+  name: string
+  /** Of two records under one key the higher one counts. */
+  sequence: bigint
+  /** Milliseconds since 1970, as the owner says. */
+  issuedAt: number
+  value: Uint8Array
+}
+
+export const maxRecordValueBytes = 65_536
+/** Of a record as it is stored: the value, its name, key, signature and their frames. */
+export const maxRecordBytes = maxRecordValueBytes + 1_024
+const maxNameBytes = 256
+const maxKeyLength = 1_024
+
+const kind = { domain: 'peergate-record', payloadType: '/peergate/own/1' }
+
+const payloadSchema = z.strictObject({
+  name: z.string().refine(isName),
+  sequence: z
+    .union([z.int().min(0), z.bigint().min(0n)])
+    .transform(BigInt)
+    .pipe(z.bigint().max(0xffff_ffff_ffff_ffffn)),
+  issuedAt: z.int().min(0),
+  value: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= maxRecordValueBytes),
+})
+
+/** @throws InvalidRecord when the text is no key */
+export function parseDhtKey(text: string): DhtKey {
+  const [empty, namespace, ...rest] = text.split('/')
+  if (empty !== '' || namespace === undefined || namespace === '' || rest.length === 0 || text.length > maxKeyLength) {
+    throw invalidKey('looks like /peergate/imm/<sha256> or /peergate/own/<peer id>/<name>')
+  }
+  if (namespace !== 'peergate') return { namespace: 'other', name: namespace }
+  const [kindOfKey, first = ''] = rest
+  if (kindOfKey === 'imm' && rest.length === 2 && /^[0-9a-f]{64}$/.test(first)) return { namespace: 'imm', hash: first }
+  const name = rest.slice(2).join('/')
+  if (kindOfKey === 'own' && rest.length > 2 && isName(name)) return { namespace: 'own', owner: canonicalPeerId(first), name }
+  throw invalidKey('of /peergate is imm/<64 lower-case hexadecimal digits> or own/<peer id>/<name of 1 to 256 bytes>')
+}
+
+export function immutableKey(value: Uint8Array): string {
+  return `/peergate/imm/${createHash('sha256').update(value).digest('hex')}`
+}
+
+export function ownKey(owner: string, name: string): string {
+  return `/peergate/own/${owner}/${name}`
+}
+
+/** @param seed the 32 bytes of the owner's Ed25519 private key @throws InvalidRecord when the name or the value can't be */
+export async function sealOwnRecord(record: Omit<OwnRecord, 'owner'>, seed: Uint8Array): Promise<Uint8Array> {
+  const { name, value, sequence, issuedAt } = record
+  if (!isName(name)) throw new InvalidRecord('A name has 1 to 256 bytes of UTF-8 without control characters.')
+  checkSize(value)
+  return await sealEnvelope(kind, encode({ name, sequence, issuedAt, value }), seed)
+}
+
+/** @throws InvalidRecord when the bytes are no record of that owner under that name */
+export async function openOwnRecord({ owner, name }: { owner: string; name: string }, bytes: Uint8Array): Promise<OwnRecord> {
+  try {
+    const { signer, payload } = await openEnvelope(kind, bytes)
+    const content = payloadSchema.parse(decode(payload, { rejectDuplicateMapKeys: true }))
+    if (Buffer.compare(encode(content), payload) !== 0) throw new Error('it has another spelling')
+    if (signer !== owner || content.name !== name) throw new Error('it is of another key')
+    return { owner, ...content }
+  } catch (cause) {
+    throw new InvalidRecord('The owner of the key has not signed this record.', { cause })
+  }
+}
+
+/** @throws InvalidRecord when the record does not prove its key, or the key is of no namespace of ours */
+export async function validateRecord(key: DhtKey, record: Uint8Array): Promise<void> {
+  switch (key.namespace) {
+    case 'imm':
+      checkSize(record)
+      if (createHash('sha256').update(record).digest('hex') !== key.hash) throw new InvalidRecord('The key is not the hash of the value.')
+      break
+    case 'own':
+      if (record.length > maxRecordBytes) throw new InvalidRecord(`A record has at most ${maxRecordBytes} bytes.`)
+      await openOwnRecord(key, record)
+      break
+    case 'other':
+      throw new InvalidRecord(`The namespace /${key.name} is not known here.`)
+    default:
+      key satisfies never
+  }
+}
+
+/**
+ * Whether `next` takes the place of `there`, both valid under the key: the higher sequence does, and of two with the same one the greater
+ * bytes, so that all nodes come to the same.
+ */
+export async function replaces(key: DhtKey, next: Uint8Array, there: Uint8Array): Promise<boolean> {
+  if (key.namespace !== 'own') return false
+  const [newer, older] = await Promise.all([openOwnRecord(key, next), openOwnRecord(key, there)])
+  if (newer.sequence !== older.sequence) return newer.sequence > older.sequence
+  return Buffer.compare(next, there) > 0
+}
+
+function checkSize(value: Uint8Array): void {
+  if (value.length > maxRecordValueBytes) throw new InvalidRecord(`A value has at most ${maxRecordValueBytes} bytes.`)
+}
+
+function isName(name: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return name.isWellFormed() && name.length > 0 && Buffer.byteLength(name) <= maxNameBytes && !/[\u0000-\u001f\u007f-\u009f]/.test(name)
+}
+
+/** A peer id has many spellings; a key has the base58 one. */
+function canonicalPeerId(text: string): string {
+  try {
+    if (peerIdFromString(text).toString() === text) return text
+  } catch {
+    // Told below.
+  }
+  throw invalidKey('names its owner by a peer id in base58 (12D3KooW…)')
+}
+
+function invalidKey(problem: string): InvalidRecord {
+  return new InvalidRecord(`A key ${problem}.`, { errors: [{ path: 'key', message: problem }] })
+}

@@ -30,6 +30,7 @@ const engine = createEngine(
     mdns: false,
     relay: false,
     dht: 'false',
+    privateNetworkKey: undefined,
     dialPrivate: true,
     dialOwnHost: false,
     limits: defaultLimits,

@@ -85,11 +85,14 @@ export const environmentSchema = z.object({
       'Whether to be a relay, through which peers are reached that cannot be dialled. By default `true` with the custom engine, `false` with libp2p.',
     ),
   PEERGATE_DHT: z
-    .enum(['true', 'false', 'lan', 'private'])
+    .enum(['true', 'false', 'lan', 'private', 'public'])
     .default('true')
     .describe(
-      'The DHT to take part in, with libp2p: `lan` (as `true`) the one of the local network, which Kubo speaks too; `private` one of gateways only, with addresses of any kind; `false` none. The custom engine has none yet.',
+      'The DHT to take part in; `false` is none. With libp2p: `lan` is the one of the local network, which Kubo speaks too (also by default, `true`); `private` one of gateways only, with addresses of any kind (by default in a private network); `public` the one of IPFS.',
     ),
+  PEERGATE_PRIVATE_NETWORK_KEY: text(
+    'With libp2p: 64 hexadecimal digits, as in the swarm.key of IPFS. Only nodes with the same key have anything to do with each other; without QUIC.',
+  ).optional(),
   PEERGATE_DIAL: z
     .enum(['any', 'public', 'host'])
     .default('any')
@@ -117,15 +120,20 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
 
   const dataDir = resolve(values.PEERGATE_DATA_DIR)
   const kind = values.LIBP2P_ENABLED ? 'libp2p' : 'custom'
+  const isPrivate = values.PEERGATE_PRIVATE_NETWORK_KEY !== undefined
   const engine: EngineSettings = {
     kind,
-    listen: values.PEERGATE_LISTEN.length > 0 ? values.PEERGATE_LISTEN : defaultListen[kind],
+    listen:
+      values.PEERGATE_LISTEN.length > 0
+        ? values.PEERGATE_LISTEN
+        : defaultListen[kind].filter((address) => !isPrivate || !address.includes('/quic')),
     announce: values.PEERGATE_ANNOUNCE,
     bootstrap: values.PEERGATE_BOOTSTRAP,
     tls: { certFile: values.PEERGATE_TLS_CERT_FILE, keyFile: values.PEERGATE_TLS_KEY_FILE },
     mdns: values.PEERGATE_MDNS,
     relay: values.PEERGATE_RELAY === undefined ? kind === 'custom' : values.PEERGATE_RELAY === 'true',
     dht: values.PEERGATE_DHT,
+    privateNetworkKey: values.PEERGATE_PRIVATE_NETWORK_KEY,
     dialPrivate: values.PEERGATE_DIAL !== 'public',
     dialOwnHost: values.PEERGATE_DIAL === 'host',
   }

@@ -75,6 +75,7 @@ export const limitsSchema = z.object({
     66_560,
   ),
   maxDhtStreams: limit(32, 'Requests of the DHT at once on a link, in each direction.'),
+  dhtTimeoutMs: limit(30_000, 'A lookup in the DHT; an answer after it is what was found by then.', 10),
   requestTimeoutMs: limit(30_000, 'A request to or of a peer, from the first byte to the last of the answer.'),
   pingTimeoutMs: limit(5_000, 'A ping.'),
   maxRemembered: limit(50, 'Known peers that are dialled again at start, the last seen first.', 0),

@@ -30,6 +30,7 @@ test('listens by default on what the engine speaks', () => {
 
 describe('what does not fit the engine is an error that names the variable', () => {
   const custom = { LIBP2P_ENABLED: 'false' }
+  const privateNetwork = { PEERGATE_PRIVATE_NETWORK_KEY: '0f'.repeat(32) }
   test.each([
     [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/udp/7071/quic-v1' }, /^PEERGATE_LISTEN .*WebSocket only.*LIBP2P_ENABLED=true/],
     [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071' }, /^PEERGATE_LISTEN .*WebSocket only/],
@@ -43,6 +44,10 @@ describe('what does not fit the engine is an error that names the variable', () 
     [{ PEERGATE_TLS_CERT_FILE: 'a.crt' }, /^PEERGATE_TLS_CERT_FILE .*custom engine/],
     [{ ...custom, PEERGATE_DHT: 'lan' }, /^PEERGATE_DHT is lan.*LIBP2P_ENABLED=true/],
     [{ PEERGATE_BOOTSTRAP: 'ws://192.0.2.7:7071' }, /^PEERGATE_BOOTSTRAP .*ws:\/\//],
+    [{ ...custom, ...privateNetwork }, /^PEERGATE_PRIVATE_NETWORK_KEY .*LIBP2P_ENABLED=true/],
+    [{ PEERGATE_PRIVATE_NETWORK_KEY: 'secret' }, /^PEERGATE_PRIVATE_NETWORK_KEY must be 64 hexadecimal digits/],
+    [{ ...privateNetwork, PEERGATE_DHT: 'public' }, /^PEERGATE_DHT is public, but PEERGATE_PRIVATE_NETWORK_KEY/],
+    [{ ...privateNetwork, PEERGATE_LISTEN: '/ip4/0.0.0.0/udp/7071/quic-v1' }, /^PEERGATE_LISTEN .*QUIC can't be used/],
   ])('%o', (env, expected) => {
     expect(problems(env)).toEqual([expect.stringMatching(expected)])
   })

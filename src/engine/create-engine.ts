@@ -16,7 +16,7 @@ export function createEngine(
 ): P2PEngine {
   switch (init.kind) {
     case 'libp2p':
-      return createLibp2pEngine({ ...init, dht: dhtMode(init.dht), agent: `peergate/${version}` }, components)
+      return createLibp2pEngine({ ...init, dht: dhtMode(init), agent: `peergate/${version}` }, components)
     case 'custom':
       return createCustomEngine({ ...init, agent: `peergate/${version}` }, components)
     default:
@@ -24,7 +24,8 @@ export function createEngine(
   }
 }
 
-function dhtMode(dht: EngineSettings['dht']): DhtMode | undefined {
+function dhtMode({ dht, privateNetworkKey }: EngineSettings): DhtMode | undefined {
   if (dht === 'false') return undefined
-  return dht === 'true' ? 'lan' : dht
+  if (dht !== 'true') return dht
+  return privateNetworkKey === undefined ? 'lan' : 'private'
 }

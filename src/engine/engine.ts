@@ -1,5 +1,6 @@
 import type { AddressSource } from '../model/peer.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
+import type { Routing } from './routing.ts'
 
 /**
  * The node: identity, links to other peers, publish and subscribe. One contract, whole on every engine; test/compliance/engine.ts
@@ -86,6 +87,9 @@ export interface P2PEngine extends AsyncDisposable {
 
   /** Messages of the network that were ignored because too many waited for an answer, or it came too late. */
   readonly dropped: number
+
+  /** The DHT. */
+  readonly routing: Routing
 
   /** Notices of what happened; nothing waits for the listener. Answers a function that ends the notices. */
   listen(listener: (event: EngineEvent) => void): () => void

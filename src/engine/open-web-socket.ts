@@ -12,7 +12,7 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a WebSocket to the IP address that was judged; TLS and the Host header keep the name.
+ * Opens a WebSocket to the IP address that was judged; TLS and the Host header keep the name. It is paused: the other end may speak first.
  * @throws Error when it does not open before the signal fires
  */
 export async function openWebSocket({ address, ip }: DialTarget, options: OpenOptions): Promise<WebSocket> {
@@ -30,7 +30,10 @@ export async function openWebSocket({ address, ip }: DialTarget, options: OpenOp
   })
   const opened = Promise.withResolvers<void>()
   const cut = () => socket.terminate()
-  socket.once('open', opened.resolve)
+  socket.once('open', () => {
+    socket.pause()
+    opened.resolve()
+  })
   socket.once('error', opened.reject)
   signal.addEventListener('abort', cut)
   try {

@@ -3,13 +3,17 @@ import { Key } from 'interface-datastore'
 import { expect, test } from 'vitest'
 import { asking } from '../../src/engine/libp2p/dht.ts'
 import { DhtDatastore, DhtQuotaExceeded } from '../../src/engine/libp2p/dht-datastore.ts'
+import { namespacesOf } from '../../src/engine/libp2p/dht-namespaces.ts'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 
 const hour = 3_600_000
 
 function create(limits: Partial<Limits>, inner = new MemoryDatastore()) {
   const clock = { now: 0 }
-  const datastore = new DhtDatastore({ limits: { ...defaultLimits, ...limits } }, { inner, now: () => clock.now })
+  const datastore = new DhtDatastore(
+    { limits: { ...defaultLimits, ...limits } },
+    { inner, namespaces: namespacesOf('lan'), now: () => clock.now },
+  )
   return { inner, datastore, clock }
 }
 

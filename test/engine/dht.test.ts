@@ -1,12 +1,17 @@
-import { peerIdFromString } from '@libp2p/peer-id'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
+import { lpStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
+import { createIPNSRecord, marshalIPNSRecord, multihashToIPNSRoutingKey } from 'ipns'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { expect, test } from 'vitest'
 import type { P2PEngine } from '../../src/engine/engine.ts'
 import { dhtModes } from '../../src/engine/libp2p/dht.ts'
+import { namespacesOf } from '../../src/engine/libp2p/dht-namespaces.ts'
 import { createGater } from '../../src/engine/libp2p/gater.ts'
+import { DhtNamespaceUnsupported, InvalidRecord, RecordOutdated } from '../../src/errors.ts'
 import { type Libp2pEngineOptions, startedLibp2pEngine } from '../fixtures/libp2p-engine.ts'
 import { type StockNode, stockNode } from '../fixtures/stock-node.ts'
 
@@ -40,6 +45,38 @@ async function providersOf(node: StockNode, cid: CID): Promise<string[]> {
   const found: string[] = []
   for await (const { id } of node.contentRouting.findProviders(cid, { signal: AbortSignal.timeout(10_000) })) found.push(id.toString())
   return found
+}
+
+/** Asks one gateway, and nobody else, how many providers it keeps (GET_PROVIDERS of kad-dht). */
+async function keptProviders(node: StockNode, gateway: P2PEngine, cid: CID): Promise<number> {
+  const stream = await node.dialProtocol(peerIdFromString(gateway.peerId), dhtModes.lan.protocol, { signal })
+  const messages = lpStream(stream)
+  const key = cid.multihash.bytes
+  await messages.write(Buffer.concat([Buffer.of(0x08, 3, 0x12, key.length), key]), { signal })
+  const answer = Buffer.from((await messages.read({ signal })).subarray())
+  await stream.close()
+  return protobufFields(answer).filter((number) => number === 9).length
+}
+
+/** The numbers of the fields of a protobuf message. */
+function protobufFields(bytes: Buffer): number[] {
+  const fields: number[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const [tag, afterTag] = varint(bytes, at)
+    const [value, afterValue] = varint(bytes, afterTag)
+    fields.push(tag >> 3)
+    at = (tag & 7) === 2 ? afterValue + value : afterValue
+  }
+  return fields
+}
+
+function varint(bytes: Buffer, at: number): [number, number] {
+  let value = 0
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++] ?? 0
+    value |= (byte & 0x7f) << shift
+    if (byte < 0x80) return [value, at]
+  }
 }
 
 const linked = (engine: P2PEngine) => engine.peers().then((peers) => peers.map(({ peerId }) => peerId))
@@ -107,11 +144,9 @@ test('maxDhtRecordsPerPeer: of a peer that leaves too much the rest is refused',
   const provider = await stockMember(gateway)
   const cids = await Promise.all(['one', 'two', 'three', 'four'].map(contentId))
   for (const cid of cids) await provider.contentRouting.provide(cid, { signal })
-  await provider.stop()
-  const seeker = await stockMember(gateway)
-  const found = []
-  for (const cid of cids) found.push(...(await providersOf(seeker, cid)))
-  expect(found).toHaveLength(2)
+  const kept: number[] = []
+  for (const cid of cids) kept.push(await keptProviders(provider, gateway, cid))
+  expect(kept).toEqual([1, 1, 0, 0])
 })
 
 test('maxDhtMessageBytes: a longer answer is not read', async () => {
@@ -143,4 +178,32 @@ test('maxDhtStreams: requests beyond it are refused', async () => {
   const third = await open().catch((error: Error) => error)
   if (!(third instanceof Error)) await expect.poll(() => third.status).toBe('reset')
   expect(streams.map(({ status }) => status)).toEqual(['open', 'open'])
+})
+
+test('a stock node and a gateway find the IPNS records of each other', async () => {
+  const gateway = await member()
+  const node = await stockMember(gateway)
+  const signer = await generateKeyPair('Ed25519')
+  const name = peerIdFromPublicKey(signer.publicKey)
+  const [older, newer] = await Promise.all(
+    [1n, 2n].map((sequence) => createIPNSRecord(signer, '/ipfs/bafkqaaa', sequence, 3_600_000).then(marshalIPNSRecord)),
+  )
+  if (older === undefined || newer === undefined) throw new Error('no records')
+  await expect
+    .poll(() => node.contentRouting.put(multihashToIPNSRoutingKey(name.toMultihash()), older, { signal }).then(() => 'put', String), {
+      timeout: 10_000,
+    })
+    .toBe('put')
+  const get = async () => Buffer.from(await gateway.routing.get(`/ipns/${name}`, { signal })).toString('hex')
+  await expect.poll(get, { timeout: 15_000 }).toBe(Buffer.from(older).toString('hex'))
+  await gateway.routing.put(`/ipns/${name.toCID()}`, newer, { signal })
+  expect(Buffer.compare(await node.contentRouting.get(multihashToIPNSRoutingKey(name.toMultihash()), { signal }), newer)).toBe(0)
+  await expect(gateway.routing.put(`/ipns/${name}`, older, { signal })).rejects.toBeInstanceOf(RecordOutdated)
+  await expect(gateway.routing.put(`/ipns/${name}`, Buffer.from('none'), { signal })).rejects.toBeInstanceOf(InvalidRecord)
+})
+
+test('the public DHT keeps no values of ours', () => {
+  const { keyBytes } = namespacesOf('public')
+  expect(() => keyBytes(`/peergate/imm/${'0'.repeat(64)}`)).toThrow(DhtNamespaceUnsupported)
+  expect(Buffer.from(keyBytes('/pk/12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz')).subarray(0, 4).toString()).toBe('/pk/')
 })

@@ -14,6 +14,7 @@ import { withoutPeerId } from '../endpoint.ts'
 import type { EngineEvent, Inbound, P2PEngine } from '../engine.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected } from '../keep-connected.ts'
+import { createNoRouting } from '../no-routing.ts'
 import { createBootstrap } from './bootstrap.ts'
 import { readCertificate } from './certificate.ts'
 import { createConnections } from './connections.ts'
@@ -303,6 +304,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 
   const engine: P2PEngine = {
     kind: 'custom',
+    routing: createNoRouting(),
     peerId,
     start: () => inTurn(startNode),
     stop: () => inTurn(stopNode),

@@ -1,7 +1,10 @@
+import { Record as KadRecord } from '@libp2p/kad-dht'
 import { BaseDatastore } from 'datastore-core'
 import { type Datastore, Key, type KeyQuery, type Pair, type Query } from 'interface-datastore'
+import { RecordOutdated } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import { asking, dhtPrefix } from './dht.ts'
+import type { Namespaces } from './dht-namespaces.ts'
 
 /** A record is not kept: there are as many as may be, of its peer or in all. */
 export class DhtQuotaExceeded extends Error {
@@ -16,6 +19,8 @@ interface Held {
   at: number
 }
 
+/** Keys of values, beside which there are those of providers. */
+const values = `${dhtPrefix}/record/`
 /** Values live for so long, as in kad-dht, which forgets to remove those that nobody asks for. */
 const valueLifeMs = 48 * 3_600_000
 /** Between two looks at what is too old. */
@@ -31,22 +36,25 @@ export class DhtDatastore extends BaseDatastore {
   readonly #total = { records: 0, bytes: 0 }
   readonly #byPeer = new Map<string, { records: number; bytes: number }>()
   readonly #now: () => number
+  readonly #namespaces: Namespaces
   #held: Promise<Map<string, Held>> | undefined
   #sweptAt: number
 
-  constructor(init: { limits: Limits }, components: { inner: Datastore; now?: () => number }) {
+  constructor(init: { limits: Limits }, components: { inner: Datastore; namespaces: Namespaces; now?: () => number }) {
     super()
+    this.#namespaces = components.namespaces
     this.#limits = init.limits
     this.#inner = components.inner
     this.#now = components.now ?? Date.now
     this.#sweptAt = this.#now()
   }
 
-  /** @throws DhtQuotaExceeded */
+  /** @throws DhtQuotaExceeded, RecordOutdated (kad-dht itself takes an older value for a newer one) */
   override async put(key: Key, value: Uint8Array): Promise<Key> {
     const held = await this.#index()
     await this.#sweep(held)
     const name = key.toString()
+    if (name.startsWith(values) && held.has(name)) await this.#checkNewer(key, value)
     const from = asking.getStore()
     const before = held.get(name)
     if (from !== undefined) this.#checkRoom(from, value.byteLength, before)
@@ -81,8 +89,17 @@ export class DhtDatastore extends BaseDatastore {
     if (now - this.#sweptAt < sweepMs) return
     this.#sweptAt = now
     for (const [name, { at }] of held) {
-      if (now - at > valueLifeMs && name.startsWith(`${dhtPrefix}/record/`)) await this.delete(new Key(name))
+      if (now - at > valueLifeMs && name.startsWith(values)) await this.delete(new Key(name))
     }
+  }
+
+  async #checkNewer(key: Key, value: Uint8Array): Promise<void> {
+    const next = KadRecord.deserialize(value)
+    const there = KadRecord.deserialize(await this.#inner.get(key))
+    const [, namespace = ''] = Buffer.from(next.key).toString().split('/')
+    const select = this.#namespaces.selectors[namespace]
+    if (select === undefined || Buffer.compare(next.value, there.value) === 0) return
+    if ((await select(next.key, [there.value, next.value])) === 0) throw new RecordOutdated('A newer record is kept under this key.')
   }
 
   #checkRoom(from: string, bytes: number, before: Held | undefined): void {

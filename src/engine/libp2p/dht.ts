@@ -1,19 +1,28 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type PeerInfo, peerDiscoverySymbol } from '@libp2p/interface'
-import { type KadDHT, type KadDHTComponents, kadDHT, passthroughMapper, removePublicAddressesMapper } from '@libp2p/kad-dht'
+import {
+  type KadDHT,
+  type KadDHTComponents,
+  kadDHT,
+  passthroughMapper,
+  removePrivateAddressesMapper,
+  removePublicAddressesMapper,
+} from '@libp2p/kad-dht'
 import type { Datastore } from 'interface-datastore'
 import type { Limits } from '../../limits.ts'
 import { createTokenBucket } from '../token-bucket.ts'
+import type { Namespaces } from './dht-namespaces.ts'
 
 /**
  * Which DHT a node takes part in. Those of different modes do not see each other: they are different protocols.
- * `lan` is Kubo's DHT of the local network, with private addresses only; `private` is one of gateways, with addresses of any kind.
+ * `lan` is Kubo's DHT of the local network, with private addresses only; `private` is one of gateways, with addresses of any kind; `public` is IPFS's.
  */
-export type DhtMode = 'lan' | 'private'
+export type DhtMode = 'lan' | 'private' | 'public'
 
 export const dhtModes = {
   lan: { protocol: '/ipfs/lan/kad/1.0.0', peerInfoMapper: removePublicAddressesMapper },
   private: { protocol: '/peergate/kad/1.0.0', peerInfoMapper: passthroughMapper },
+  public: { protocol: '/ipfs/kad/1.0.0', peerInfoMapper: removePrivateAddressesMapper },
 }
 
 /** Requests under way of one lookup (Kademlia's α), and paths that it goes without sharing a peer (S/Kademlia, Baumgart and Mies 2007). */
@@ -35,14 +44,18 @@ export const asking = new AsyncLocalStorage<string>()
  * peers that others tell, and, by its datastore, the records that others leave here.
  */
 export function dhtService(
-  init: { mode: DhtMode; isServer: boolean; limits: Limits },
-  components: { datastore: Datastore },
+  init: { mode: DhtMode; isDialable: boolean; limits: Limits },
+  components: { datastore: Datastore; namespaces: Namespaces },
 ): (libp2p: KadDHTComponents) => KadDHT {
-  const { mode, isServer, limits } = init
+  const { mode, isDialable, limits } = init
+  const { validators, selectors } = components.namespaces
   return (libp2p) => {
     const dht = kadDHT({
       ...dhtModes[mode],
-      clientMode: !isServer,
+      // In the public network kad-dht itself finds out, by whether this node has a public address that others have confirmed.
+      ...(mode === 'public' && isDialable ? {} : { clientMode: !isDialable }),
+      validators,
+      selectors,
       alpha,
       disjointPaths: alpha,
       datastorePrefix: dhtPrefix,

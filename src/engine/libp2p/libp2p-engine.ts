@@ -1,3 +1,4 @@
+import type { KadDHT, SingleKadDHT } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
@@ -16,9 +17,11 @@ import { withoutPeerId } from '../endpoint.ts'
 import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
+import type { FoundPeer } from '../routing.ts'
 import { addressProblem } from './addresses.ts'
 import type { DhtMode } from './dht.ts'
 import { DhtDatastore } from './dht-datastore.ts'
+import { namespacesOf } from './dht-namespaces.ts'
 import { createGater } from './gater.ts'
 import { gossipInternals } from './gossip-internals.ts'
 import { createGossipLinks, type GossipLinks } from './gossip-links.ts'
@@ -30,6 +33,7 @@ import { pingOver } from './ping.ts'
 import { createProtocols } from './protocols.ts'
 import { createRawPublish, type RawPublish } from './raw-publish.ts'
 import { RecordDatastore } from './record-datastore.ts'
+import { createRouting } from './routing.ts'
 
 export interface Libp2pEngineInit {
   listen: string[]
@@ -41,6 +45,8 @@ export interface Libp2pEngineInit {
   relay: boolean
   /** The DHT to take part in; without one, none. */
   dht?: DhtMode | undefined
+  /** Only nodes with the same key have anything to do with each other. */
+  privateNetworkKey?: string | undefined
   dialPrivate: boolean
   dialOwnHost?: boolean
   agent: string
@@ -70,7 +76,8 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
   const datastore = new RecordDatastore({ records, log })
-  const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore })
+  const namespaces = namespacesOf(init.dht ?? 'lan')
+  const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces })
   const links = createLinks()
   const topics = new Set<string>()
   const blocked = new Set<string>()
@@ -87,6 +94,20 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialKept, log })
   const protocols = createProtocols({ limits }, { log })
   const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
+
+  const routing = createRouting({ limits }, { dht: runningDht, linked, namespaces, identity })
+
+  function runningDht(): { dht: KadDHT; size: number } | undefined {
+    const dht = running?.node.services.dht
+    return dht === undefined ? undefined : { dht, size: tableSize(dht) }
+  }
+
+  function linked(other: string): FoundPeer | undefined {
+    const peer = peerOf(other)
+    return peer === undefined
+      ? undefined
+      : { peerId: other, multiaddrs: peer.multiaddrs.filter((address) => address.endsWith(`/p2p/${other}`)) }
+  }
 
   function emit(event: EngineEvent): void {
     for (const listener of listeners) listener(event)
@@ -179,6 +200,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         gater,
         datastore,
         dhtDatastore,
+        namespaces,
         onFound: ({ id, multiaddrs }) => {
           const named = multiaddrs.map((address) => `${withoutPeerId(address)}/p2p/${id}`)
           discovered.found(id.toString(), named)
@@ -240,6 +262,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
 
   const engine: P2PEngine = {
     kind: 'libp2p',
+    routing,
     peerId,
     start: () => inTurn(startNode),
     stop: () => inTurn(stopNode),
@@ -318,6 +341,15 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     },
   }
   return engine
+}
+
+function tableSize(dht: KadDHT): number {
+  if (!isSingle(dht)) throw new Error('kad-dht shows no routing table any more')
+  return dht.routingTable.size
+}
+
+function isSingle(dht: KadDHT): dht is SingleKadDHT {
+  return 'routingTable' in dht
 }
 
 /** Milliseconds for a link to close in peace; then it is cut. */

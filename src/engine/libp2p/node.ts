@@ -8,6 +8,7 @@ import type { ConnectionGater, Libp2p, PeerDiscovery, PeerInfo } from '@libp2p/i
 import type { KadDHT } from '@libp2p/kad-dht'
 import { type MulticastDNSComponents, mdns } from '@libp2p/mdns'
 import { type Ping, ping } from '@libp2p/ping'
+import { preSharedKey } from '@libp2p/pnet'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { Limits } from '../../limits.ts'
@@ -16,6 +17,7 @@ import { createDialGate } from '../dial-gate.ts'
 import type { DialPolicy } from '../dial-policy.ts'
 import { boundMuxer } from './bounded-muxer.ts'
 import { type DhtMode, dhtService } from './dht.ts'
+import type { Namespaces } from './dht-namespaces.ts'
 import { createDnsaddrResolver } from './dnsaddr.ts'
 import { gossipOptions } from './gossip-options.ts'
 import { quicTransport } from './quic-transport.ts'
@@ -37,6 +39,8 @@ export interface NodeInit {
   relay: boolean
   /** Without one, no DHT. */
   dht?: DhtMode | undefined
+  /** 32 bytes in hexadecimal: only nodes with the same key have anything to do with each other. */
+  privateNetworkKey?: string | undefined
   agent: string
   limits: Limits
 }
@@ -46,6 +50,7 @@ export interface NodeComponents {
   gater: ConnectionGater
   datastore: Datastore
   dhtDatastore: Datastore
+  namespaces: Namespaces
   /** A peer announced itself on the local network. */
   onFound: (peer: PeerInfo) => void
 }
@@ -53,6 +58,8 @@ export interface NodeComponents {
 /** Connections that have not said yet who they are. */
 const maxPendingConnections = 50
 const maxDials = 50
+/** Pings at once on one link, each on a stream of its own. */
+const maxPings = 8
 const maxQueuedDials = 500
 /** Milliseconds in which the ends of a stream must agree on its protocol; gossipsub opens its streams one after another. */
 const negotiationTimeoutMs = 5_000
@@ -60,7 +67,7 @@ const negotiationTimeoutMs = 5_000
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
-  const { policy, gater, datastore, dhtDatastore, onFound } = components
+  const { policy, gater, datastore, dhtDatastore, namespaces, onFound } = components
   const gate = createDialGate({ policy })
   // The gater refuses what is over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
@@ -92,9 +99,11 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     transports: [
       tcpTransport({ maxConnections: maxSockets }, { gate }),
       webSocketTransport({ maxSockets }, { gate }),
-      quicTransport({ limits }, { gate }),
+      // It has an encryption of its own, which no key of ours goes around.
+      ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate })] : []),
       circuitRelayTransport(),
     ],
+    ...(init.privateNetworkKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey(init.privateNetworkKey) }) }),
     connectionEncrypters: [noise()],
     streamMuxers: [
       () =>
@@ -114,9 +123,10 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
-      ping: ping({ timeout: limits.pingTimeoutMs }),
+      // By users, by the DHT, and by the monitor of connections, at the same time.
+      ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
       pubsub: gossipsub(gossipOptions(limits)),
-      ...(init.dht === undefined ? {} : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore }) }),
+      ...(init.dht === undefined ? {} : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore, namespaces }) }),
       ...(init.relay ? { relay: circuitRelayServer(relayOptions(limits)) } : {}),
     },
   })
@@ -124,7 +134,12 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
 
 /** Who can only be reached through others asks the DHT, and answers nobody. */
 function dhtInit(mode: DhtMode, { listen, limits }: NodeInit) {
-  return { mode, isServer: listen.some((address) => address !== throughRelays), limits }
+  return { mode, isDialable: listen.some((address) => address !== throughRelays), limits }
+}
+
+/** As the file swarm.key of IPFS has it: https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md */
+function swarmKey(hex: string): Uint8Array {
+  return Buffer.from(`/key/swarm/psk/1.0.0/\n/base16/\n${hex}\n`)
 }
 
 /** https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md, whose limits a relay sets for others. */

@@ -28,6 +28,7 @@ export class WebSocketConnection extends AbstractMultiaddrConnection {
     })
     socket.on('error', (error) => this.abort(error))
     socket.on('close', () => this.onTransportClosed())
+    socket.resume()
   }
 
   override sendData(data: Parameters<AbstractMultiaddrConnection['sendData']>[0]): { sentBytes: number; canSendMore: boolean } {

@@ -60,6 +60,7 @@ export async function establish(socket: RecordSocket, init: EstablishInit, signa
   try {
     signal.throwIfAborted()
     speak()
+    if (handshake.session === undefined) socket.resume()
     return await done.promise
   } finally {
     socket.off('message', onMessage)

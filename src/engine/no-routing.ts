@@ -1,0 +1,26 @@
+import { DhtUnavailable } from '../errors.ts'
+import type { FoundPeer, Routing } from './routing.ts'
+
+/** Routing of a node that takes part in no DHT. */
+export function createNoRouting(): Routing {
+  const refusal = () => new DhtUnavailable('This gateway takes part in no DHT (PEERGATE_DHT).')
+
+  async function refuse(): Promise<never> {
+    throw refusal()
+  }
+
+  function refuseAll(): AsyncIterable<FoundPeer> {
+    return { [Symbol.asyncIterator]: () => ({ next: refuse }) }
+  }
+
+  return {
+    findPeer: refuse,
+    closestPeers: refuseAll,
+    provide: refuse,
+    stopProviding: refuse,
+    findProviders: refuseAll,
+    put: refuse,
+    putOwn: refuse,
+    get: refuse,
+  }
+}

@@ -2,8 +2,9 @@ import { MemoryDatastore } from 'datastore-core'
 import { Key } from 'interface-datastore'
 import { expect, test } from 'vitest'
 import { asking } from '../../src/engine/libp2p/dht.ts'
-import { DhtDatastore, DhtQuotaExceeded } from '../../src/engine/libp2p/dht-datastore.ts'
+import { DhtDatastore } from '../../src/engine/libp2p/dht-datastore.ts'
 import { namespacesOf } from '../../src/engine/libp2p/dht-namespaces.ts'
+import { DhtQuotaReached } from '../../src/errors.ts'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 
 const hour = 3_600_000
@@ -25,7 +26,7 @@ test('maxDhtRecords: beyond it nobody leaves anything, but what is there may be 
   const { datastore } = create({ maxDhtRecords: 2 })
   await leave(datastore, 'alice', 'a')
   await leave(datastore, 'bob', 'b')
-  await expect(leave(datastore, 'carol', 'c')).rejects.toThrow(DhtQuotaExceeded)
+  await expect(leave(datastore, 'carol', 'c')).rejects.toThrow(DhtQuotaReached)
   expect(await datastore.has(new Key('/dht/record/c'))).toBe(false)
   await leave(datastore, 'bob', 'b', 20)
   await datastore.delete(new Key('/dht/record/a'))
@@ -35,16 +36,16 @@ test('maxDhtRecords: beyond it nobody leaves anything, but what is there may be 
 test('maxDhtBytes: the same by bytes', async () => {
   const { datastore } = create({ maxDhtBytes: 100 })
   await leave(datastore, 'alice', 'a', 60)
-  await expect(leave(datastore, 'bob', 'b', 50)).rejects.toThrow(DhtQuotaExceeded)
+  await expect(leave(datastore, 'bob', 'b', 50)).rejects.toThrow(DhtQuotaReached)
   await leave(datastore, 'bob', 'b', 40)
 })
 
 test('maxDhtRecordsPerPeer and maxDhtBytesPerPeer: one peer leaves room for others', async () => {
   const { datastore } = create({ maxDhtRecordsPerPeer: 2, maxDhtBytesPerPeer: 100 })
   await leave(datastore, 'alice', 'a')
-  await expect(leave(datastore, 'alice', 'b', 95)).rejects.toThrow(DhtQuotaExceeded)
+  await expect(leave(datastore, 'alice', 'b', 95)).rejects.toThrow(DhtQuotaReached)
   await leave(datastore, 'alice', 'b')
-  await expect(leave(datastore, 'alice', 'c')).rejects.toThrow(DhtQuotaExceeded)
+  await expect(leave(datastore, 'alice', 'c')).rejects.toThrow(DhtQuotaReached)
   await leave(datastore, 'bob', 'c', 95)
 })
 
@@ -59,7 +60,7 @@ test('what was left before a restart counts', async () => {
   const before = create({}, inner)
   await asking.run('alice', () => before.datastore.put(new Key('/dht/provider/content/alice'), new Uint8Array(5)))
   const { datastore } = create({ maxDhtRecordsPerPeer: 1 }, inner)
-  await expect(leave(datastore, 'alice', 'a')).rejects.toThrow(DhtQuotaExceeded)
+  await expect(leave(datastore, 'alice', 'a')).rejects.toThrow(DhtQuotaReached)
   await leave(datastore, 'bob', 'a')
 })
 

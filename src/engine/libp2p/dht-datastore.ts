@@ -3,18 +3,11 @@ import { BaseDatastore } from 'datastore-core'
 import { type Datastore, Key, type KeyQuery, type Pair, type Query } from 'interface-datastore'
 import { RecordOutdated } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
+import { type Counted, createDhtQuota, type DhtQuota } from '../dht-quota.ts'
 import { asking, dhtPrefix } from './dht.ts'
 import type { Namespaces } from './dht-namespaces.ts'
 
-/** A record is not kept: there are as many as may be, of its peer or in all. */
-export class DhtQuotaExceeded extends Error {
-  override readonly name = 'DhtQuotaExceeded'
-}
-
-interface Held {
-  bytes: number
-  /** Who left it here; undefined when it is our own, or from before this start and not a provider record. */
-  from: string | undefined
+interface Held extends Counted {
   /** Milliseconds since 1970; for what was there before this start, the start. */
   at: number
 }
@@ -32,9 +25,7 @@ const sweepMs = 3_600_000
  */
 export class DhtDatastore extends BaseDatastore {
   readonly #inner: Datastore
-  readonly #limits: Limits
-  readonly #total = { records: 0, bytes: 0 }
-  readonly #byPeer = new Map<string, { records: number; bytes: number }>()
+  readonly #quota: DhtQuota
   readonly #now: () => number
   readonly #namespaces: Namespaces
   #held: Promise<Map<string, Held>> | undefined
@@ -43,13 +34,13 @@ export class DhtDatastore extends BaseDatastore {
   constructor(init: { limits: Limits }, components: { inner: Datastore; namespaces: Namespaces; now?: () => number }) {
     super()
     this.#namespaces = components.namespaces
-    this.#limits = init.limits
+    this.#quota = createDhtQuota(init)
     this.#inner = components.inner
     this.#now = components.now ?? Date.now
     this.#sweptAt = this.#now()
   }
 
-  /** @throws DhtQuotaExceeded, RecordOutdated (kad-dht itself takes an older value for a newer one) */
+  /** @throws DhtQuotaReached, RecordOutdated (kad-dht itself takes an older value for a newer one) */
   override async put(key: Key, value: Uint8Array): Promise<Key> {
     const held = await this.#index()
     await this.#sweep(held)
@@ -57,7 +48,7 @@ export class DhtDatastore extends BaseDatastore {
     if (name.startsWith(values) && held.has(name)) await this.#checkNewer(key, value)
     const from = asking.getStore()
     const before = held.get(name)
-    if (from !== undefined) this.#checkRoom(from, value.byteLength, before)
+    if (from !== undefined) this.#quota.check(from, value.byteLength, before)
     this.#forget(held, name)
     this.#note(held, name, { bytes: value.byteLength, from, at: this.#now() })
     return await this.#inner.put(key, value)
@@ -102,36 +93,14 @@ export class DhtDatastore extends BaseDatastore {
     if ((await select(next.key, [there.value, next.value])) === 0) throw new RecordOutdated('A newer record is kept under this key.')
   }
 
-  #checkRoom(from: string, bytes: number, before: Held | undefined): void {
-    const { maxDhtRecords, maxDhtBytes, maxDhtRecordsPerPeer, maxDhtBytesPerPeer } = this.#limits
-    const mine = this.#byPeer.get(from) ?? { records: 0, bytes: 0 }
-    const replaced = before === undefined ? { records: 0, bytes: 0 } : { records: 1, bytes: before.bytes }
-    const replacedOfMine = before?.from === from ? replaced : { records: 0, bytes: 0 }
-    const over =
-      this.#total.records - replaced.records >= maxDhtRecords ||
-      this.#total.bytes - replaced.bytes + bytes > maxDhtBytes ||
-      mine.records - replacedOfMine.records >= maxDhtRecordsPerPeer ||
-      mine.bytes - replacedOfMine.bytes + bytes > maxDhtBytesPerPeer
-    if (over) throw new DhtQuotaExceeded(`there is no more room for records of ${from}`)
-  }
-
   #note(held: Map<string, Held>, name: string, record: Held): void {
     held.set(name, record)
-    this.#add(record, 1)
+    this.#quota.add(record)
   }
 
   #forget(held: Map<string, Held>, name: string): void {
     const record = held.get(name)
-    if (record !== undefined && held.delete(name)) this.#add(record, -1)
-  }
-
-  #add({ bytes, from }: Held, sign: 1 | -1): void {
-    this.#total.records += sign
-    this.#total.bytes += sign * bytes
-    if (from === undefined) return
-    const { records, bytes: sum } = this.#byPeer.get(from) ?? { records: 0, bytes: 0 }
-    if (records + sign === 0) this.#byPeer.delete(from)
-    else this.#byPeer.set(from, { records: records + sign, bytes: sum + sign * bytes })
+    if (record !== undefined && held.delete(name)) this.#quota.remove(record)
   }
 
   /** What is there from before, counted when the first is asked for. */

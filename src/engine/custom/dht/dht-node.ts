@@ -1,0 +1,402 @@
+import { CID } from 'multiformats/cid'
+import {
+  DhtNamespaceUnsupported,
+  DhtQuotaReached,
+  DhtUnavailable,
+  InvalidCid,
+  InvalidRecord,
+  PeerNotFound,
+  RecordNotFound,
+  RecordOutdated,
+} from '../../../errors.ts'
+import { type DhtKey, parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
+import type { FoundPeer, Routing } from '../../routing.ts'
+import { createTokenBucket, type TokenBucket } from '../../token-bucket.ts'
+import { feed } from './feed.ts'
+import type { Contact, DhtAnswer, DhtRequest } from './frames.ts'
+import type { Holdings } from './holdings.ts'
+import { type Place, placeOf, placeOfPeer, placeOfTopic, placeWithCommonBits } from './key-space.ts'
+import type { DhtNodeLimits } from './limits.ts'
+import { type LookupResult, lookUp } from './lookup.ts'
+import { createRoutingTable, type RoutingTable } from './routing-table.ts'
+
+/**
+ * A node of the DHT of the custom engine: Kademlia (Maymounkov and Mazières 2002) with disjoint paths (S/Kademlia). Owns no socket and no
+ * clock. A node that can't be dialled asks, and answers nobody.
+ */
+export interface DhtNode extends Omit<Routing, 'putOwn'> {
+  /** Answers a request of a linked peer. @throws Error when it asks too much */
+  answer(from: string, request: DhtRequest): Promise<DhtAnswer>
+  /** A peer that answers requests of the DHT has a link. */
+  connected(contact: Contact): void
+  /** Says that this node is subscribed to a topic, and finds others that are. */
+  meet(topic: string, options: { signal: AbortSignal }): Promise<Contact[]>
+  /** Does what is due: looks itself up, refreshes buckets, tells again what it keeps and provides; to be called about every second. */
+  tick(): Promise<void>
+  /** A lookup as the simulator measures it. */
+  lookUp(place: Place, signal: AbortSignal): Promise<LookupResult>
+  readonly table: RoutingTable
+}
+
+export interface DhtNodeInit {
+  peerId: string
+  limits: DhtNodeLimits
+  /** Milliseconds of a lookup. */
+  timeoutMs: number
+}
+
+export interface DhtNodeComponents {
+  holdings: Holdings
+  /** @throws Error when the peer does not answer in time, NotAsked when it was not even asked */
+  ask(contact: Contact, request: DhtRequest, signal: AbortSignal): Promise<DhtAnswer>
+  now(): number
+  /** In [0, 1). */
+  random(): number
+  randomBytes(count: number): Uint8Array
+  /** Fires after so many milliseconds. */
+  timeout(ms: number): AbortSignal
+  /** Where this node is reached, each address with its peer id. */
+  ownAddresses(): string[]
+  networkOf(contact: Contact): string | undefined
+}
+
+/** When the node looks itself up after it has met the first peer, in milliseconds: often at first, since a network may start at once. */
+const selfLookupsMs = [0, 2_000, 5_000, 15_000, 60_000]
+/** Peers whose requests are counted. */
+const maxCountedPeers = 2_000
+
+export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents): DhtNode {
+  const { peerId, limits, timeoutMs } = init
+  const { holdings, ask, now, random, randomBytes, timeout, ownAddresses, networkOf } = components
+  const table = createRoutingTable({ peerId, limits }, { now, networkOf })
+  const self = placeOfPeer(peerId)
+  const requests = new Map<string, TokenBucket>()
+  let metAt: number | undefined
+  let selfLookups = 0
+  let sweptAt = now()
+  let announced = ''
+  let busy: Promise<void> | undefined
+
+  function admits(from: string): boolean {
+    const bucket = requests.get(from) ?? createTokenBucket({ perSecond: limits.requestsPerSecond, burst: limits.requestsBurst })
+    requests.delete(from)
+    requests.set(from, bucket)
+    const [oldest] = requests.keys()
+    if (requests.size > maxCountedPeers && oldest !== undefined) requests.delete(oldest)
+    return bucket.take(now())
+  }
+
+  function closerThan(place: Place, asking: string): Contact[] {
+    const contacts = table.closest(place, limits.k + 1).filter((contact) => contact.peerId !== asking)
+    return contacts
+      .slice(0, limits.k)
+      .map(({ peerId: id, multiaddrs }) => ({ peerId: id, multiaddrs: multiaddrs.slice(0, limits.maxAddresses) }))
+  }
+
+  async function keep(from: string, { key, record, ageMs }: Extract<DhtRequest, { type: 'put-value' }>): Promise<DhtAnswer> {
+    try {
+      await holdings.keepValue(key, record, { from, putAt: now() - Math.min(ageMs, limits.valueMs) })
+      return {}
+    } catch (error) {
+      if (error instanceof InvalidRecord) return { refused: 'invalid' }
+      if (error instanceof RecordOutdated) return { refused: 'outdated' }
+      if (error instanceof DhtQuotaReached) return { refused: 'full' }
+      throw error
+    }
+  }
+
+  async function keepProvider(from: string, place: Uint8Array, multiaddrs: string[]): Promise<DhtAnswer> {
+    try {
+      const own = multiaddrs.filter((address) => address.endsWith(`/p2p/${from}`)).slice(0, limits.maxAddresses)
+      await holdings.keepProvider(nameOf(place), { peerId: from, multiaddrs: own })
+      return {}
+    } catch (error) {
+      if (error instanceof DhtQuotaReached) return { refused: 'full' }
+      throw error
+    }
+  }
+
+  /** Who says where it is itself is never left out, however many say that they are there too. */
+  function sampleOfProviders(place: Place): Contact[] {
+    const providers = holdings.providers(nameOf(place))
+    if (providers.length <= limits.maxProviders) return providers
+    const itself = providers.find((provider) => placeOfPeer(provider.peerId).equals(place))
+    const sample = sampleOf(providers, limits.maxProviders, random)
+    return itself === undefined || sample.includes(itself) ? sample : [itself, ...sample.slice(1)]
+  }
+
+  function requireSomebody(): void {
+    if (table.size === 0) throw new DhtUnavailable('This gateway knows no peer of the DHT yet.')
+  }
+
+  /** Asks ever closer peers the same. */
+  async function search(
+    place: Place,
+    request: DhtRequest,
+    signal: AbortSignal,
+    onAnswer: (contact: Contact, answer: DhtAnswer) => boolean | Promise<boolean> = () => false,
+  ): Promise<LookupResult> {
+    signal.throwIfAborted()
+    const deadline = AbortSignal.any([signal, timeout(timeoutMs)])
+    const result = await lookUp(
+      { target: place, limits, start: table.closest(place, limits.k), self: peerId },
+      {
+        async ask(contact) {
+          try {
+            const answer = await ask(contact, request, deadline)
+            table.seen(contact)
+            return answer
+          } catch (error) {
+            if (!(error instanceof Error && error.name === 'NotAsked') && !deadline.aborted) table.failed(contact.peerId)
+            throw error
+          }
+        },
+        onAnswer,
+        signal: deadline,
+      },
+    )
+    signal.throwIfAborted()
+    table.lookedUp(place)
+    return result
+  }
+
+  function closestTo(place: Place, signal: AbortSignal): Promise<LookupResult> {
+    return search(place, { type: 'find-node', place }, signal)
+  }
+
+  /** Tells the same to all; answers what they said. */
+  async function tell(contacts: Contact[], request: DhtRequest, signal: AbortSignal): Promise<DhtAnswer[]> {
+    const answers = await Promise.allSettled(contacts.map((contact) => ask(contact, request, signal)))
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  }
+
+  async function announce(place: Place, signal: AbortSignal): Promise<number> {
+    const { closest } = await closestTo(place, signal)
+    const multiaddrs = ownAddresses().slice(0, limits.maxAddresses)
+    const answers = await tell(closest, { type: 'add-provider', place, multiaddrs }, signal)
+    return answers.filter(({ refused }) => refused === undefined).length
+  }
+
+  function findAt(place: Place, signal: AbortSignal): AsyncGenerator<FoundPeer> {
+    return feed<FoundPeer>(async (push, stop) => {
+      const found = new Set<string>([peerId])
+      const take = (providers: Contact[]) => {
+        for (const provider of providers) {
+          if (found.has(provider.peerId)) continue
+          found.add(provider.peerId)
+          push(provider)
+        }
+      }
+      take(holdings.providers(nameOf(place)))
+      await search(place, { type: 'get-providers', place }, AbortSignal.any([signal, stop]), (_contact, { providers = [] }) => {
+        take(providers.map(namingItself))
+        return false
+      })
+    })
+  }
+
+  /** The best valid record of those found, this node's own among them. */
+  async function find(text: string, key: DhtKey, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    let best = (await holdings.value(text))?.record
+    if (best !== undefined && key.namespace === 'imm') return best
+    await search(placeOf(Buffer.from(text)), { type: 'get-value', key: text }, signal, async (_contact, { record }) => {
+      if (record === undefined) return false
+      try {
+        await validateRecord(key, record)
+      } catch {
+        return false
+      }
+      if (best === undefined || (await replaces(key, record, best))) best = record
+      return key.namespace === 'imm'
+    })
+    return best
+  }
+
+  async function tellAgain(key: string, signal: AbortSignal): Promise<void> {
+    const kept = await holdings.value(key)
+    if (kept === undefined) return
+    holdings.told(key)
+    const { closest } = await closestTo(placeOf(Buffer.from(key)), signal)
+    await tell(closest, { type: 'put-value', key, record: kept.record, ageMs: Math.max(0, now() - kept.putAt) }, signal)
+  }
+
+  /** One thing that is due, the most urgent first. */
+  async function doDue(): Promise<void> {
+    const signal = timeout(timeoutMs)
+    if (now() - sweptAt > limits.republishMs) {
+      sweptAt = now()
+      await holdings.sweep()
+    }
+    if (table.size === 0) return
+    metAt ??= now()
+    const nextSelf = selfLookupsMs[selfLookups]
+    if (nextSelf !== undefined && now() - metAt >= nextSelf) {
+      selfLookups++
+      await closestTo(self, signal)
+      return
+    }
+    const addresses = ownAddresses().join()
+    if (addresses !== announced && addresses !== '') {
+      announced = addresses
+      await announce(self, signal)
+      return
+    }
+    const provided = [...holdings.provided].find(([, at]) => now() - at > limits.provideMs * spread(random))
+    if (provided !== undefined) {
+      const [place] = provided
+      await holdings.provide(place)
+      await announce(Buffer.from(place, 'hex'), signal)
+      return
+    }
+    const value = holdings.values().find(({ heardAt }) => now() - heardAt > limits.republishMs * spread(random))
+    if (value !== undefined) {
+      await tellAgain(value.key, signal)
+      return
+    }
+    // Up to the bucket of the closest peers; beyond it there is nobody.
+    const stale = table.buckets.find(({ size, lookedUpAt }) => size > 0 && now() - lookedUpAt > limits.refreshMs * spread(random))
+    if (stale === undefined) return
+    const place = placeWithCommonBits(self, stale.bits, randomBytes)
+    await closestTo(place, signal)
+  }
+
+  return {
+    table,
+    lookUp: closestTo,
+    connected: (contact) => table.seen(contact),
+    async answer(from, request) {
+      if (!admits(from)) throw new Error('too many requests of the DHT')
+      switch (request.type) {
+        case 'find-node':
+          return { closer: closerThan(Buffer.from(request.place), from) }
+        case 'get-value': {
+          const kept = await holdings.value(request.key)
+          const closer = closerThan(placeOf(Buffer.from(request.key)), from)
+          return kept === undefined ? { closer } : { closer, record: kept.record, ageMs: Math.max(0, now() - kept.putAt) }
+        }
+        case 'put-value':
+          return await keep(from, request)
+        case 'get-providers': {
+          const place = Buffer.from(request.place)
+          return { closer: closerThan(place, from), providers: sampleOfProviders(place) }
+        }
+        case 'add-provider':
+          return await keepProvider(from, request.place, request.multiaddrs)
+        default:
+          return request satisfies never
+      }
+    },
+    async findPeer(target, { signal }) {
+      requireSomebody()
+      const place = placeOfPeer(target)
+      /** Addresses with how many have told them; those that the peer itself answered at first. */
+      const addresses = new Map<string, number>()
+      const note = (contacts: Contact[], weight: number) => {
+        for (const contact of contacts) {
+          if (contact.peerId !== target) continue
+          for (const address of namingItself(contact).multiaddrs) addresses.set(address, (addresses.get(address) ?? 0) + weight)
+        }
+      }
+      const known = table.get(target)
+      if (known !== undefined) note([known], 1)
+      note(holdings.providers(nameOf(place)), 1)
+      await search(place, { type: 'get-providers', place }, signal, (contact, { closer = [], providers = [] }) => {
+        note([...closer, ...providers], 1)
+        if (contact.peerId === target) note([contact], limits.k)
+        return contact.peerId === target
+      })
+      if (addresses.size === 0) throw new PeerNotFound('Nobody who was asked knows this peer.')
+      const sorted = [...addresses].sort(([, a], [, b]) => b - a).map(([address]) => address)
+      return { peerId: target, multiaddrs: sorted.slice(0, limits.maxAddresses) }
+    },
+    async *closestPeers(key, { signal }) {
+      requireSomebody()
+      const { closest } = await closestTo(placeOf(key), signal)
+      yield* closest
+    },
+    async provide(cid, { signal }) {
+      const place = placeOfCid(cid)
+      requireSomebody()
+      if (!holdings.provided.has(nameOf(place)) && holdings.provided.size >= limits.maxProvided) {
+        throw new DhtQuotaReached(`This gateway provides ${limits.maxProvided} contents, as many as it may.`)
+      }
+      await holdings.provide(nameOf(place))
+      if ((await announce(place, signal)) === 0) throw new DhtUnavailable('No peer has taken note of it yet; it is told again later.')
+    },
+    async stopProviding(cid) {
+      await holdings.stopProviding(nameOf(placeOfCid(cid)))
+    },
+    async *findProviders(cid, { signal }) {
+      const place = placeOfCid(cid)
+      requireSomebody()
+      yield* findAt(place, signal)
+    },
+    async put(text, record, { signal }) {
+      const key = knownKey(text)
+      requireSomebody()
+      await holdings.keepValue(text, record, { from: undefined, putAt: now() })
+      const { closest } = await closestTo(placeOf(Buffer.from(text)), signal)
+      const answers = await tell(closest, { type: 'put-value', key: text, record, ageMs: 0 }, signal)
+      if (key.namespace === 'own' && answers.some(({ refused }) => refused === 'outdated')) {
+        throw new RecordOutdated('A newer record is there under this key.')
+      }
+      if (!answers.some(({ refused }) => refused === undefined)) throw new DhtUnavailable('No peer has taken the record.')
+    },
+    async get(text, { signal }) {
+      const key = knownKey(text)
+      requireSomebody()
+      const found = await find(text, key, signal)
+      if (found === undefined) throw new RecordNotFound('Nobody who was asked has a record under this key.')
+      return found
+    },
+    async meet(topic, { signal }) {
+      requireSomebody()
+      const place = placeOfTopic(topic)
+      const found: Contact[] = []
+      for await (const peer of findAt(place, signal)) found.push(peer)
+      await announce(place, signal)
+      return found
+    },
+    tick() {
+      busy ??= doDue().finally(() => {
+        busy = undefined
+      })
+      return busy
+    },
+  }
+}
+
+/** Half to one and a half, so that nodes do not all do the same at once. */
+function spread(random: () => number): number {
+  return 0.5 + random()
+}
+
+function nameOf(place: Uint8Array): string {
+  return Buffer.from(place).toString('hex')
+}
+
+function namingItself({ peerId, multiaddrs }: Contact): Contact {
+  return { peerId, multiaddrs: multiaddrs.filter((address) => address.endsWith(`/p2p/${peerId}`)) }
+}
+
+function knownKey(text: string): DhtKey {
+  const key = parseDhtKey(text)
+  if (key.namespace === 'other') {
+    throw new DhtNamespaceUnsupported(`The DHT of the custom engine has /peergate/imm and /peergate/own; /${key.name} is neither.`)
+  }
+  return key
+}
+
+function placeOfCid(text: string): Place {
+  try {
+    return placeOf(CID.parse(text).multihash.bytes)
+  } catch (cause) {
+    throw new InvalidCid(`"${text}" is no CID.`, { cause })
+  }
+}
+
+function sampleOf<Item>(items: Item[], count: number, random: () => number): Item[] {
+  const left = [...items]
+  while (left.length > count) left.splice(Math.floor(random() * left.length), 1)
+  return left
+}

@@ -1,0 +1,52 @@
+import { decode, encode } from 'cborg'
+import { z } from 'zod'
+import { maxRecordBytes } from '../../../model/dht-record.ts'
+
+/** What nodes of the DHT ask each other, each a request on a link (docs/custom-protocol.md): CBOR, its sizes bounded here. */
+
+const bytes = (min: number, max: number) =>
+  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length >= min && value.length <= max)
+
+const place = bytes(32, 32)
+const multiaddrs = z.array(z.string().max(256)).max(8)
+const contactSchema = z.object({ peerId: z.string().min(1).max(64), multiaddrs })
+export type Contact = z.infer<typeof contactSchema>
+
+export const requestSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('find-node'), place }),
+  z.strictObject({ type: z.literal('get-value'), key: z.string().max(1_024) }),
+  z.strictObject({
+    type: z.literal('put-value'),
+    key: z.string().max(1_024),
+    record: bytes(0, maxRecordBytes),
+    /** Milliseconds since the record was put first, or by its owner again. */
+    ageMs: z.int().min(0),
+  }),
+  z.strictObject({ type: z.literal('get-providers'), place }),
+  z.strictObject({ type: z.literal('add-provider'), place, multiaddrs }),
+])
+export type DhtRequest = z.infer<typeof requestSchema>
+
+const closer = z.array(contactSchema).max(20)
+export const answerSchema = z.object({
+  closer: closer.optional(),
+  record: bytes(0, maxRecordBytes).optional(),
+  ageMs: z.int().min(0).optional(),
+  providers: z.array(contactSchema).max(20).optional(),
+  refused: z.enum(['invalid', 'outdated', 'full']).optional(),
+})
+export type DhtAnswer = z.infer<typeof answerSchema>
+
+export function encodeFrame(frame: DhtRequest | DhtAnswer): Uint8Array {
+  return encode(frame, { ignoreUndefinedProperties: true })
+}
+
+/** @throws Error */
+export function decodeRequest(frame: Uint8Array): DhtRequest {
+  return requestSchema.parse(decode(frame, { rejectDuplicateMapKeys: true }))
+}
+
+/** @throws Error */
+export function decodeAnswer(frame: Uint8Array): DhtAnswer {
+  return answerSchema.parse(decode(frame, { rejectDuplicateMapKeys: true }))
+}

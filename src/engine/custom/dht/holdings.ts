@@ -1,0 +1,183 @@
+import { decode, encode } from 'cborg'
+import { z } from 'zod'
+import { RecordOutdated } from '../../../errors.ts'
+import { parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
+import type { RecordStore } from '../../../store/store.ts'
+import type { Counted, DhtQuota } from '../../dht-quota.ts'
+import type { Contact } from './frames.ts'
+import type { DhtNodeLimits } from './limits.ts'
+
+/**
+ * What a node keeps of the DHT, in the database: values and providers that others left here, and what it provides itself. Values are
+ * validated before they are kept; who left what is counted. What is kept where is held in memory, the values themselves are not.
+ */
+export interface Holdings {
+  /** Reads what was kept before; to be called once. */
+  load(): Promise<void>
+  value(key: string): Promise<{ record: Uint8Array; putAt: number } | undefined>
+  /**
+   * @param from who leaves it; undefined for our own
+   * @throws InvalidRecord, RecordOutdated, DhtQuotaReached
+   */
+  keepValue(key: string, record: Uint8Array, about: { from: string | undefined; putAt: number }): Promise<void>
+  /** Values with when they were last told of by another node, or told by us. */
+  values(): Array<{ key: string; heardAt: number }>
+  told(key: string): void
+  providers(place: string): Contact[]
+  /** @throws DhtQuotaReached */
+  keepProvider(place: string, provider: Contact): Promise<void>
+  /** Places of contents that this node provides, with when it last said so. */
+  readonly provided: ReadonlyMap<string, number>
+  provide(place: string): Promise<void>
+  stopProviding(place: string): Promise<void>
+  /** Forgets what is too old. */
+  sweep(): Promise<void>
+}
+
+export interface HoldingsComponents {
+  records: RecordStore
+  quota: DhtQuota
+  now(): number
+}
+
+interface KeptValue extends Counted {
+  putAt: number
+  heardAt: number
+}
+
+interface KeptProvider extends Counted {
+  multiaddrs: string[]
+  saidAt: number
+}
+
+const prefix = '/dht/'
+const valueName = (key: string) => `${prefix}value${key}`
+const providerName = (place: string, peerId: string) => `${prefix}provider/${place}/${peerId}`
+const providedName = (place: string) => `${prefix}provided/${place}`
+
+const storedValueSchema = z.object({
+  record: z.custom<Uint8Array>((value) => value instanceof Uint8Array),
+  putAt: z.int(),
+  from: z.string().optional(),
+})
+const storedProviderSchema = z.object({ multiaddrs: z.array(z.string()), saidAt: z.int() })
+/** Beside the addresses of a provider. */
+const providerOverheadBytes = 200
+
+export function createHoldings(init: { limits: DhtNodeLimits }, components: HoldingsComponents): Holdings {
+  const { limits } = init
+  const { records, quota, now } = components
+  const values = new Map<string, KeptValue>()
+  const providers = new Map<string, Map<string, KeptProvider>>()
+  const provided = new Map<string, number>()
+
+  function noteValue(key: string, kept: KeptValue): void {
+    const before = values.get(key)
+    if (before !== undefined) quota.remove(before)
+    values.set(key, kept)
+    quota.add(kept)
+  }
+
+  function noteProvider(place: string, peerId: string, kept: KeptProvider): void {
+    const there = providers.get(place) ?? new Map<string, KeptProvider>()
+    const before = there.get(peerId)
+    if (before !== undefined) quota.remove(before)
+    providers.set(place, there.set(peerId, kept))
+    quota.add(kept)
+  }
+
+  async function forgetValue(key: string, kept: KeptValue): Promise<void> {
+    values.delete(key)
+    quota.remove(kept)
+    await records.write([{ key: valueName(key) }])
+  }
+
+  async function forgetProvider(place: string, peerId: string, kept: KeptProvider): Promise<void> {
+    const there = providers.get(place)
+    there?.delete(peerId)
+    if (there?.size === 0) providers.delete(place)
+    quota.remove(kept)
+    await records.write([{ key: providerName(place, peerId) }])
+  }
+
+  async function value(key: string): Promise<{ record: Uint8Array; putAt: number } | undefined> {
+    const kept = values.get(key)
+    if (kept === undefined || now() - kept.putAt > limits.valueMs) return undefined
+    const stored = await records.get(valueName(key))
+    return stored === undefined ? undefined : storedValueSchema.parse(decode(stored))
+  }
+
+  function loadOne(key: string, bytes: Uint8Array): void {
+    const [, , kind, place = '', peerId = ''] = key.split('/')
+    if (kind === 'value') {
+      const { putAt, from, record } = storedValueSchema.parse(decode(bytes))
+      noteValue(key.slice(`${prefix}value`.length), { putAt, from, bytes: record.length, heardAt: now() })
+    } else if (kind === 'provider') {
+      const { multiaddrs, saidAt } = storedProviderSchema.parse(decode(bytes))
+      noteProvider(place, peerId, { multiaddrs, saidAt, from: peerId, bytes: sizeOf(multiaddrs) })
+    } else if (kind === 'provided') provided.set(place, Number.NEGATIVE_INFINITY)
+  }
+
+  return {
+    async load() {
+      for (const { key, value: bytes } of await records.list(prefix)) loadOne(key, bytes)
+    },
+    value,
+    async keepValue(key, record, { from, putAt }) {
+      const parsed = parseDhtKey(key)
+      await validateRecord(parsed, record)
+      const there = await value(key)
+      const isSame = there !== undefined && Buffer.compare(there.record, record) === 0
+      if (there !== undefined && !isSame && !(await replaces(parsed, record, there.record))) {
+        throw new RecordOutdated('A newer record is kept under this key.')
+      }
+      const before = values.get(key)
+      if (from !== undefined) quota.check(from, record.length, before)
+      // Whoever left it first is counted as long as it stays the same.
+      const kept: KeptValue = {
+        from: isSame ? before?.from : from,
+        bytes: record.length,
+        heardAt: now(),
+        putAt: Math.max(putAt, there?.putAt ?? putAt),
+      }
+      noteValue(key, kept)
+      const stored = { record, putAt: kept.putAt, ...(kept.from === undefined ? {} : { from: kept.from }) }
+      await records.write([{ key: valueName(key), value: encode(stored) }])
+    },
+    values: () => [...values].map(([key, { heardAt }]) => ({ key, heardAt })),
+    told(key) {
+      const kept = values.get(key)
+      if (kept !== undefined) kept.heardAt = now()
+    },
+    providers(place) {
+      const there = [...(providers.get(place) ?? [])].filter(([, { saidAt }]) => now() - saidAt <= limits.providerMs)
+      return there.map(([peerId, { multiaddrs }]) => ({ peerId, multiaddrs }))
+    },
+    async keepProvider(place, { peerId, multiaddrs }) {
+      const bytes = sizeOf(multiaddrs)
+      quota.check(peerId, bytes, providers.get(place)?.get(peerId))
+      const saidAt = now()
+      noteProvider(place, peerId, { from: peerId, bytes, multiaddrs, saidAt })
+      await records.write([{ key: providerName(place, peerId), value: encode({ multiaddrs, saidAt }) }])
+    },
+    provided,
+    async provide(place) {
+      const isNew = !provided.has(place)
+      provided.set(place, now())
+      if (isNew) await records.write([{ key: providedName(place), value: new Uint8Array() }])
+    },
+    async stopProviding(place) {
+      if (provided.delete(place)) await records.write([{ key: providedName(place) }])
+    },
+    async sweep() {
+      for (const [key, kept] of values) if (now() - kept.putAt > limits.valueMs) await forgetValue(key, kept)
+      for (const [place, there] of providers) {
+        for (const [peerId, kept] of there) if (now() - kept.saidAt > limits.providerMs) await forgetProvider(place, peerId, kept)
+      }
+    },
+  }
+}
+
+function sizeOf(multiaddrs: string[]): number {
+  return multiaddrs.reduce((sum, { length }) => sum + length, providerOverheadBytes)
+}

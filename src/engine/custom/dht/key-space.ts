@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { peerIdBytes } from '../../../model/signed-message.ts'
+
+/**
+ * Where peers and keys are: SHA-256 of a peer id's bytes, of a value's key, of a provided content's multihash. The distance of two places
+ * is their XOR (Maymounkov and Mazières 2002, "Kademlia").
+ */
+export type Place = Buffer
+
+export const placeBits = 256
+
+export function placeOf(bytes: Uint8Array): Place {
+  return createHash('sha256').update(bytes).digest()
+}
+
+/** Places of peers that were asked for last: lookups hear of the same peers again and again. */
+const places = new Map<string, Place>()
+const maxPlaces = 10_000
+
+/** @throws Error when it is no peer id */
+export function placeOfPeer(peerId: string): Place {
+  const known = places.get(peerId)
+  if (known !== undefined) return known
+  const place = placeOf(peerIdBytes(peerId))
+  if (places.size >= maxPlaces) places.clear()
+  places.set(peerId, place)
+  return place
+}
+
+/** Where the subscribers of a topic say that they are. */
+export function placeOfTopic(topic: string): Place {
+  return placeOf(Buffer.from(`peergate-topic:${topic}`))
+}
+
+/** Below zero when `a` is closer to the target than `b`. */
+export function compareDistance(target: Place, a: Place, b: Place): number {
+  for (let at = 0; at < target.length; at++) {
+    const here = target[at] ?? 0
+    const difference = ((a[at] ?? 0) ^ here) - ((b[at] ?? 0) ^ here)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
+/** How many leading bits two places have in common. */
+export function commonBits(a: Place, b: Place): number {
+  for (let at = 0; at < a.length; at++) {
+    const difference = (a[at] ?? 0) ^ (b[at] ?? 0)
+    if (difference !== 0) return at * 8 + Math.clz32(difference) - 24
+  }
+  return placeBits
+}
+
+/** A place with exactly so many leading bits in common with another. @param random answers as many random bytes */
+export function placeWithCommonBits(place: Place, bits: number, random: (bytes: number) => Uint8Array): Place {
+  const other = Buffer.from(random(place.length))
+  for (let bit = 0; bit <= bits && bit < placeBits; bit++) {
+    const [at, mask] = [bit >> 3, 0x80 >> (bit & 7)]
+    const own = (place[at] ?? 0) & mask
+    const wanted = bit === bits ? own ^ mask : own
+    other[at] = ((other[at] ?? 0) & ~mask) | wanted
+  }
+  return other
+}

@@ -1,0 +1,132 @@
+import type { Contact } from './frames.ts'
+import { commonBits, compareDistance, type Place, placeOfPeer } from './key-space.ts'
+import type { DhtNodeLimits } from './limits.ts'
+
+/**
+ * The peers that a node knows, by how many leading bits of their place they share with its own (Kademlia §2.4). Only peers that have
+ * proved who they are come in. Those that were there first stay as long as they answer, so that a flood of new ones changes nothing.
+ */
+export interface RoutingTable {
+  /** A peer has a link, or has answered. */
+  seen(contact: Contact): void
+  /** A peer did not answer. */
+  failed(peerId: string): void
+  remove(peerId: string): void
+  /** The closest ones, the closest first. */
+  closest(target: Place, count: number): Contact[]
+  get(peerId: string): Contact | undefined
+  /** Buckets up to the last that has peers, with when each was last looked up. */
+  readonly buckets: Array<{ bits: number; size: number; lookedUpAt: number }>
+  lookedUp(target: Place): void
+  readonly size: number
+}
+
+export interface RoutingTableComponents {
+  now(): number
+  /** The network that a contact is in, when it is one that one party may have many addresses of; undefined where all are neighbours. */
+  networkOf(contact: Contact): string | undefined
+}
+
+interface Entry {
+  contact: Contact
+  place: Place
+  network: string | undefined
+  failures: number
+}
+
+interface Bucket {
+  /** The one seen longest ago first. */
+  entries: Entry[]
+  /** Waiting for a place, the newest last. */
+  reserve: Entry[]
+  lookedUpAt: number
+}
+
+export function createRoutingTable(init: { peerId: string; limits: DhtNodeLimits }, components: RoutingTableComponents): RoutingTable {
+  const { limits } = init
+  const { now, networkOf } = components
+  const own = placeOfPeer(init.peerId)
+  const buckets = new Map<number, Bucket>()
+  const byPeer = new Map<string, Entry>()
+
+  function bucketOf(place: Place): Bucket {
+    const bits = commonBits(own, place)
+    const there = buckets.get(bits)
+    if (there !== undefined) return there
+    const fresh: Bucket = { entries: [], reserve: [], lookedUpAt: Number.NEGATIVE_INFINITY }
+    buckets.set(bits, fresh)
+    return fresh
+  }
+
+  function hasRoom({ entries }: Bucket, network: string | undefined): boolean {
+    if (entries.length >= limits.k) return false
+    return network === undefined || entries.filter((entry) => entry.network === network).length < limits.maxPerNetwork
+  }
+
+  function enter(bucket: Bucket, entry: Entry): void {
+    bucket.entries.push(entry)
+    byPeer.set(entry.contact.peerId, entry)
+  }
+
+  function without(entries: Entry[], peerId: string): Entry[] {
+    return entries.filter(({ contact }) => contact.peerId !== peerId)
+  }
+
+  function drop(bucket: Bucket, peerId: string): void {
+    bucket.entries = without(bucket.entries, peerId)
+    byPeer.delete(peerId)
+    const next = bucket.reserve.findLast(({ network }) => hasRoom(bucket, network))
+    if (next === undefined) return
+    bucket.reserve = without(bucket.reserve, next.contact.peerId)
+    enter(bucket, next)
+  }
+
+  return {
+    seen(contact) {
+      const { peerId } = contact
+      if (peerId === init.peerId || contact.multiaddrs.length === 0) return
+      const there = byPeer.get(peerId)
+      const place = there?.place ?? placeOfPeer(peerId)
+      const bucket = bucketOf(place)
+      const entry: Entry = { contact, place, network: networkOf(contact), failures: 0 }
+      if (there !== undefined) {
+        bucket.entries = without(bucket.entries, peerId)
+        enter(bucket, entry)
+        return
+      }
+      if (hasRoom(bucket, entry.network)) {
+        enter(bucket, entry)
+        return
+      }
+      bucket.reserve = [...without(bucket.reserve, peerId), entry].slice(-limits.maxReserve)
+      const silent = bucket.entries.find(({ failures }) => failures > 0)
+      if (silent !== undefined) drop(bucket, silent.contact.peerId)
+    },
+    failed(peerId) {
+      const entry = byPeer.get(peerId)
+      if (entry === undefined) return
+      entry.failures++
+      if (entry.failures >= limits.maxFailures) drop(bucketOf(entry.place), peerId)
+    },
+    remove(peerId) {
+      const place = placeOfPeer(peerId)
+      const bucket = bucketOf(place)
+      bucket.reserve = without(bucket.reserve, peerId)
+      if (byPeer.has(peerId)) drop(bucket, peerId)
+    },
+    closest(target, count) {
+      const sorted = [...byPeer.values()].sort((a, b) => compareDistance(target, a.place, b.place))
+      return sorted.slice(0, count).map(({ contact }) => contact)
+    },
+    get: (peerId) => byPeer.get(peerId)?.contact,
+    get buckets() {
+      return [...buckets].map(([bits, { entries, lookedUpAt }]) => ({ bits, size: entries.length, lookedUpAt }))
+    },
+    lookedUp(target) {
+      bucketOf(target).lookedUpAt = now()
+    },
+    get size() {
+      return byPeer.size
+    },
+  }
+}

@@ -18,7 +18,7 @@ export function createEngine(
     case 'libp2p':
       return createLibp2pEngine({ ...init, dht: dhtMode(init), agent: `peergate/${version}` }, components)
     case 'custom':
-      return createCustomEngine({ ...init, agent: `peergate/${version}` }, components)
+      return createCustomEngine({ ...init, dht: init.dht !== 'false', agent: `peergate/${version}` }, components)
     default:
       return init.kind satisfies never
   }

@@ -11,6 +11,7 @@ import { withoutPeerId } from '../endpoint.ts'
 import type { ConnectedPeer, DialOptions } from '../engine.ts'
 import { addressProblem } from './addresses.ts'
 import type { Bootstrap } from './bootstrap.ts'
+import { NotAsked } from './dht/lookup.ts'
 import type { Link } from './link/link.ts'
 import type { Links } from './link/links.ts'
 import type { Meeting } from './link/meeting.ts'
@@ -23,6 +24,8 @@ export interface Connections {
   dial(text: string, options: DialOptions): Promise<ConnectedPeer>
   /** Dials at addresses that other peers have told, one after another; answers whether there is a link then. */
   dialLearnt(peer: PeerRecord, signal: AbortSignal): Promise<boolean>
+  /** A link for a question to a peer, at addresses that others have told. @throws NotAsked when none is wanted, Error when nobody answers */
+  linkTo(peer: PeerRecord, signal: AbortSignal): Promise<Link>
   /** Takes a link whose peer has said hello. @throws PeerBlocked, or Error when it is not wanted */
   adopt(link: Link, pinned: boolean): Link
   /** A link has closed. Answers whether it was one that counted. */
@@ -173,6 +176,21 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     }
   }
 
+  async function dialLearnt({ peerId: other, multiaddrs }: PeerRecord, signal: AbortSignal): Promise<boolean> {
+    for (const text of multiaddrs) {
+      if (signal.aborted || !isWanted(other)) break
+      try {
+        const address = parseAddress(text)
+        if (addressProblem(address) !== undefined || peerIdOf(address) !== other) continue
+        await dial(text, { source: 'learnt', signal })
+        return true
+      } catch (err) {
+        log.debug({ err, multiaddr: text }, 'a peer that was learnt of could not be dialled')
+      }
+    }
+    return links.get(other) !== undefined
+  }
+
   async function hangUp(other: string): Promise<void> {
     const link = links.get(other)
     if (link === undefined) return
@@ -183,19 +201,13 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
 
   return {
     dial,
-    async dialLearnt({ peerId: other, multiaddrs }, signal) {
-      for (const text of multiaddrs) {
-        if (signal.aborted || !isWanted(other)) break
-        try {
-          const address = parseAddress(text)
-          if (addressProblem(address) !== undefined || peerIdOf(address) !== other) continue
-          await dial(text, { source: 'learnt', signal })
-          return true
-        } catch (err) {
-          log.debug({ err, multiaddr: text }, 'a peer that was learnt of could not be dialled')
-        }
-      }
-      return links.get(other) !== undefined
+    dialLearnt,
+    async linkTo(peer, signal) {
+      if (!isWanted(peer.peerId)) throw new NotAsked('no link with this peer is wanted now')
+      await dialLearnt(peer, signal)
+      const link = links.get(peer.peerId)
+      if (link === undefined) throw new Error('the peer could not be dialled')
+      return link
     },
     adopt,
     closed: (link) => links.remove(link),

@@ -6,6 +6,7 @@ import { createInTurn } from '../../in-turn.ts'
 import type { Limits } from '../../limits.ts'
 import { parseAddress } from '../../model/peer.ts'
 import { createMessageSigner } from '../../model/signed-message.ts'
+import type { RecordStore } from '../../store/store.ts'
 import { throughRelays } from '../circuit-address.ts'
 import { createDialDiscovered } from '../dial-discovered.ts'
 import { createDialGate } from '../dial-gate.ts'
@@ -18,6 +19,7 @@ import { createNoRouting } from '../no-routing.ts'
 import { createBootstrap } from './bootstrap.ts'
 import { readCertificate } from './certificate.ts'
 import { createConnections } from './connections.ts'
+import { createDht } from './dht/dht.ts'
 import { createGossip } from './gossip.ts'
 import { frameTypes } from './link/frame-types.ts'
 import { createHandlers } from './link/handlers.ts'
@@ -43,6 +45,8 @@ export interface CustomEngineInit {
   mdns: boolean
   /** Whether to be a relay for others. */
   relay: boolean
+  /** Whether to take part in the DHT. */
+  dht: boolean
   /** By default the one that all nodes of this protocol have. */
   mdnsServiceName?: string
   dialPrivate: boolean
@@ -53,6 +57,7 @@ export interface CustomEngineInit {
 
 export interface CustomEngineComponents {
   identity: Identity
+  records: RecordStore
   log: Logger
 }
 
@@ -69,7 +74,7 @@ interface Running {
 /** The P2PEngine contract on our own protocol (docs/custom-protocol.md). Subscriptions, blocks and handlers outlive a stop. */
 export function createCustomEngine(init: CustomEngineInit, components: CustomEngineComponents): P2PEngine {
   const { limits } = init
-  const { identity, log } = components
+  const { identity, records, log } = components
   const { peerId } = identity
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
@@ -135,6 +140,25 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     },
   )
 
+  const dht = init.dht
+    ? createDht(
+        { limits },
+        {
+          identity,
+          records,
+          links,
+          handlers,
+          linkTo: (contact, signal) => connections.linkTo(contact, signal),
+          ownAddresses,
+          isDialable: () => reach.state !== 'hidden',
+          topics: () => new Map(Array.from(topics, (topic) => [topic, running?.overlay.subscribers(topic).length ?? 0])),
+          onSubscribers: (topic, peers) => running?.overlay.subscribersFound(topic, peers),
+          onChange: updateLinks,
+          log,
+        },
+      )
+    : undefined
+
   function emit(event: EngineEvent): void {
     for (const listener of eventListeners) listener(event)
   }
@@ -167,12 +191,14 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     if (replaced === undefined) emit({ type: 'peer:connect', peer: link.view })
     emit({ type: 'peer:update', peer: link.view })
     reach.linked(link)
+    dht?.linked(link)
   }
 
   function onLinkUpdated(link: Link): void {
     if (links.get(link.peerId) !== link) return
     running?.overlay.updated(recordOf(link), { pinned: false })
     reach.updated(link)
+    dht?.linked(link)
     emit({ type: 'peer:update', peer: link.view })
   }
 
@@ -285,12 +311,13 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       }, limits.silentLinkMs / 3),
     )
     reach.start()
+    await dht?.start()
     kept.start()
     if (init.mdns) localNetwork.start()
   }
 
   async function stopNode(): Promise<void> {
-    await Promise.all([kept.stop(), discovered.stop(), localNetwork.stop(), reach.stop()])
+    await Promise.all([kept.stop(), discovered.stop(), localNetwork.stop(), reach.stop(), dht?.stop()])
     if (running === undefined) return
     const { listeners, stopping, timers } = running
     for (const timer of timers) clearInterval(timer)
@@ -304,7 +331,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 
   const engine: P2PEngine = {
     kind: 'custom',
-    routing: createNoRouting(),
+    routing: dht?.routing ?? createNoRouting(),
     peerId,
     start: () => inTurn(startNode),
     stop: () => inTurn(stopNode),

@@ -185,6 +185,7 @@ export function createOverlay(
       for (const view of topicViews.all()) view.dialFailed(peerId)
     },
     discovered: membership.discovered,
+    subscribersFound: (topic, peers) => learn(peers.map((peer) => ({ peer, topics: [topic] }))),
     receive(peerId, frame) {
       const link = links.get(peerId)
       if (link === undefined) return

@@ -15,6 +15,8 @@ export interface Overlay {
   dialFailed(peerId: string): void
   /** Peers found by other means: bootstrap, mDNS, the database. */
   discovered(peers: PeerRecord[]): void
+  /** Peers that are said to be subscribed to a topic. */
+  subscribersFound(topic: string, peers: PeerRecord[]): void
   /** A frame of a linked peer, already decoded and within the wire's limits, but not to be believed. */
   receive(peerId: string, frame: OverlayFrame): void
 

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto'
+import { isIPv6 } from 'node:net'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Logger } from 'pino'
+import { DhtUnavailable } from '../../../errors.ts'
+import type { Identity } from '../../../identity/identity.ts'
+import type { Limits } from '../../../limits.ts'
+import { maxRecordBytes } from '../../../model/dht-record.ts'
+import type { RecordStore } from '../../../store/store.ts'
+import { createDhtQuota } from '../../dht-quota.ts'
+import { isPublicAddress } from '../../dial-policy.ts'
+import { signOwnRecord } from '../../own-record.ts'
+import type { FoundPeer, Routing } from '../../routing.ts'
+import type { Handlers } from '../link/handlers.ts'
+import type { Link } from '../link/link.ts'
+import type { Links } from '../link/links.ts'
+import { createDhtNode, type DhtNode } from './dht-node.ts'
+import { type Contact, type DhtAnswer, type DhtRequest, decodeAnswer, decodeRequest, encodeFrame } from './frames.ts'
+import { createHoldings } from './holdings.ts'
+import { defaultDhtLimits } from './limits.ts'
+import { createRendezvous, type Rendezvous } from './rendezvous.ts'
+
+/** The DHT on the links of the custom engine: who is asked is dialled, and what is kept is in the database. */
+export interface Dht {
+  readonly routing: Routing
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** A peer has a link, or has told more of itself. */
+  linked(link: Link): void
+}
+
+export const dhtProtocol = '/peergate/dht/1.0.0'
+
+export interface DhtComponents {
+  identity: Identity
+  records: RecordStore
+  links: Links
+  handlers: Handlers
+  /** A link to a peer, dialled when there is none. @throws NotAsked when none is wanted, Error when it can't be dialled */
+  linkTo(contact: Contact, signal: AbortSignal): Promise<Link>
+  /** Where this node is reached, each address with its peer id. */
+  ownAddresses(): string[]
+  /** Whether others can dial this node, as far as it knows; who can't be dialled answers nobody. */
+  isDialable(): boolean
+  /** Topics that this node is subscribed to, and how many subscribers it has a link to. */
+  topics(): Map<string, number>
+  onSubscribers(topic: string, peers: Contact[]): void
+  /** What this node says it speaks has changed. */
+  onChange(): void
+  log: Logger
+}
+
+/** Milliseconds of one question, the dial included. */
+const askMs = 5_000
+const tickMs = 1_000
+/** An answer: a record of the largest size, and twenty peers with eight addresses. */
+const handleOptions = { maxRequestBytes: maxRecordBytes + 8_192, maxConcurrent: 100 }
+
+interface Running {
+  node: DhtNode
+  rendezvous: Rendezvous
+  timer: NodeJS.Timeout
+  stopping: AbortController
+}
+
+export function createDht(init: { limits: Limits }, components: DhtComponents): Dht {
+  const { limits } = init
+  const { identity, records, links, handlers, linkTo, ownAddresses, isDialable, topics, onSubscribers, onChange, log } = components
+  const { peerId } = identity
+  let running: Running | undefined
+  let serving = false
+
+  function node(): DhtNode {
+    if (running === undefined) throw new DhtUnavailable('This gateway is not running.')
+    return running.node
+  }
+
+  async function ask(contact: Contact, request: DhtRequest, signal: AbortSignal): Promise<DhtAnswer> {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(askMs)])
+    const link = links.get(contact.peerId) ?? (await linkTo(contact, deadline))
+    const options = { signal: deadline, maxAnswerBytes: limits.maxDhtMessageBytes }
+    return decodeAnswer(await link.request(dhtProtocol, encodeFrame(request), options))
+  }
+
+  function serve(): void {
+    const wanted = isDialable()
+    if (wanted === serving) return
+    serving = wanted
+    if (serving) {
+      handlers.set(dhtProtocol, async ({ from, body }) => encodeFrame(await node().answer(from, decodeRequest(body))), handleOptions)
+    } else handlers.delete(dhtProtocol)
+    onChange()
+  }
+
+  function onTick({ node: ticking, rendezvous }: Running): void {
+    serve()
+    const failed = (err: unknown) => log.debug({ err }, 'something of the DHT could not be done now')
+    ticking.tick().catch(failed)
+    rendezvous.tick().catch(failed)
+  }
+
+  /** Another end of the iteration than the node's must end it too. */
+  async function* through(start: () => AsyncIterable<FoundPeer>): AsyncGenerator<FoundPeer> {
+    yield* start()
+  }
+
+  const routing: Routing = {
+    async findPeer(other, options) {
+      const link = links.get(other)
+      if (link === undefined) return await node().findPeer(other, options)
+      return { peerId: other, multiaddrs: link.view.multiaddrs.filter((address) => address.endsWith(`/p2p/${other}`)) }
+    },
+    closestPeers: (key, options) => through(() => node().closestPeers(key, options)),
+    provide: async (cid, options) => await node().provide(cid, options),
+    stopProviding: async (cid) => await node().stopProviding(cid),
+    findProviders: (cid, options) => through(() => node().findProviders(cid, options)),
+    put: async (key, record, options) => await node().put(key, record, options),
+    async putOwn(name, value, options) {
+      const running = node()
+      const { key, record } = await signOwnRecord(identity, name, value)
+      await running.put(key, record, options)
+      return record
+    },
+    get: async (key, options) => await node().get(key, options),
+  }
+
+  return {
+    routing,
+    async start() {
+      const holdings = createHoldings({ limits: defaultDhtLimits }, { records, quota: createDhtQuota({ limits }), now: Date.now })
+      await holdings.load()
+      const started = createDhtNode(
+        { peerId, limits: defaultDhtLimits, timeoutMs: limits.dhtTimeoutMs },
+        {
+          holdings,
+          ask,
+          now: Date.now,
+          random: Math.random,
+          randomBytes,
+          timeout: (ms) => AbortSignal.any([stopping.signal, AbortSignal.timeout(ms)]),
+          ownAddresses,
+          networkOf,
+        },
+      )
+      const stopping = new AbortController()
+      const rendezvous = createRendezvous({ node: started, topics, onSubscribers, now: Date.now, signal: stopping.signal })
+      const timer = setInterval(() => running !== undefined && onTick(running), tickMs)
+      running = { node: started, rendezvous, timer, stopping }
+      serve()
+    },
+    async stop() {
+      if (running === undefined) return
+      clearInterval(running.timer)
+      running.stopping.abort(new DhtUnavailable('This gateway is stopping.'))
+      running = undefined
+      serving = false
+      handlers.delete(dhtProtocol)
+    },
+    linked(link) {
+      if (link.isRelayed || !link.hello.protocols.includes(dhtProtocol)) return
+      const multiaddrs = link.hello.multiaddrs.filter((address) => address.endsWith(`/p2p/${link.peerId}`))
+      running?.node.connected({ peerId: link.peerId, multiaddrs: multiaddrs.slice(0, defaultDhtLimits.maxAddresses) })
+    },
+  }
+
+  /** Of a peer on the public Internet, what its owner may have many addresses of: /24, or /48. */
+  function networkOf(contact: Contact): string | undefined {
+    const address = links.get(contact.peerId)?.remote ?? contact.multiaddrs[0]
+    const ip = address === undefined ? undefined : multiaddr(address).getComponents()[0]?.value
+    if (ip === undefined || !isPublicAddress(ip)) return undefined
+    return isIPv6(ip) ? ip.split(':').slice(0, 3).join(':') : ip.split('.').slice(0, 3).join('.')
+  }
+}

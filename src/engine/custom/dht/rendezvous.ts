@@ -1,0 +1,56 @@
+import type { DhtNode } from './dht-node.ts'
+import type { Contact } from './frames.ts'
+
+/** Has the subscribers of a topic find each other in the DHT, when none of them knows another. */
+export interface Rendezvous {
+  /** Does one thing that is due; to be called about every second. */
+  tick(): Promise<void>
+}
+
+/** Subscribers with a link that are enough: the topic's own view does the rest. */
+const enough = 3
+/** Milliseconds between two times that a topic is looked up: doubled from the first to the last while too few are found. */
+const firstPauseMs = 10_000
+const lastPauseMs = 600_000
+/** It is said so often that this node is subscribed, whoever is linked. */
+const sayAgainMs = 12 * 3_600_000
+
+export function createRendezvous(components: {
+  node: Pick<DhtNode, 'meet' | 'table'>
+  /** Topics that this node is subscribed to, and how many subscribers it has a link to. */
+  topics(): Map<string, number>
+  onSubscribers(topic: string, peers: Contact[]): void
+  now(): number
+  signal: AbortSignal
+}): Rendezvous {
+  const { node, topics, onSubscribers, now, signal } = components
+  const met = new Map<string, { at: number; pauseMs: number }>()
+  let busy: Promise<void> | undefined
+
+  function isDue(topic: string, linked: number): boolean {
+    const last = met.get(topic)
+    if (last === undefined) return true
+    return now() - last.at > (linked >= enough ? sayAgainMs : last.pauseMs)
+  }
+
+  async function doDue(): Promise<void> {
+    if (node.table.size === 0) return
+    const subscribed = topics()
+    for (const topic of met.keys()) if (!subscribed.has(topic)) met.delete(topic)
+    const due = [...subscribed].find(([topic, linked]) => isDue(topic, linked))
+    if (due === undefined) return
+    const [topic] = due
+    const pauseMs = Math.min((met.get(topic)?.pauseMs ?? firstPauseMs / 2) * 2, lastPauseMs)
+    met.set(topic, { at: now(), pauseMs })
+    onSubscribers(topic, await node.meet(topic, { signal }))
+  }
+
+  return {
+    tick() {
+      busy ??= doDue().finally(() => {
+        busy = undefined
+      })
+      return busy
+    },
+  }
+}

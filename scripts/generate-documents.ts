@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { z } from 'zod'
 import { environmentSchema } from '../src/config.ts'
+import { createDht } from '../src/dht.ts'
+import { createNoRouting } from '../src/engine/no-routing.ts'
 import { createApp } from '../src/http/app.ts'
 import { defaultLimits } from '../src/limits.ts'
 import { createMetrics } from '../src/metrics.ts'
@@ -40,8 +42,9 @@ async function served(path: string): Promise<string> {
     { allowedHosts: [], allowedOrigins: [], limits: defaultLimits },
     {
       node: absent,
-      peers: { list: absent, get: absent, dial: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
+      peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent },
+      dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
       publisher: { enqueue: absent },

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { HttpSettings } from './config.ts'
+import { createDht } from './dht.ts'
 import type { P2PEngine } from './engine/engine.ts'
 import { createHistory } from './history.ts'
 import { createHttpServer } from './http/server.ts'
@@ -49,6 +50,7 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
   const hub = createHub({ limits }, { log: store.log })
   const topics = createTopics({ limits }, { engine, store, log })
   const peers = createPeers({ limits }, { engine, store, log })
+  const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
   const retention = createRetention({ limits }, { log: store.log, hub, metrics, logger: log })
   const ingest = createIngest({ limits }, { engine, log: store.log, hub, metrics, logger: log })
@@ -59,7 +61,7 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
   const http = createHttpServer(
     { ...init.http, limits },
-    { node, peers, topics, retention, history, publisher, stream, probes, metrics, log },
+    { node, peers, topics, dht, retention, history, publisher, stream, probes, metrics, log },
   )
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.

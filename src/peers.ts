@@ -1,9 +1,18 @@
 import type { Logger } from 'pino'
 import type { ConnectedPeer, EngineEvent, P2PEngine } from './engine/engine.ts'
-import { DialFailed, InvalidPeerId, PeergateError, PeerNotFound, PeerUnreachable } from './errors.ts'
+import {
+  DhtUnavailable,
+  DialFailed,
+  type ErrorDetail,
+  InvalidPeerId,
+  PeerBlocked,
+  PeergateError,
+  PeerNotFound,
+  PeerUnreachable,
+} from './errors.ts'
 import { createInTurn } from './in-turn.ts'
 import { redialKnownPeers, scanPeers } from './known-peers.ts'
-import { type Peer, parseAddress } from './model/peer.ts'
+import { type KnownAddress, type Peer, parseAddress } from './model/peer.ts'
 import { peerView, sightingOf, withPeerId } from './peer-view.ts'
 import { createSightings } from './sightings.ts'
 import type { PeerStore } from './store/store.ts'
@@ -22,6 +31,12 @@ export interface Peers {
   get(peerId: string): Promise<Peer>
   /** @throws InvalidMultiaddr, DialForbidden, PeerBlocked, DialFailed */
   dial(multiaddr: string, options: { signal: AbortSignal }): Promise<Peer>
+  /**
+   * Dials a peer wherever it may be: at the addresses that are stored, then at those that the DHT finds, relays among them. Nothing happens
+   * when there is a link.
+   * @throws PeerNotFound when nobody knows an address, PeerBlocked, DialFailed with what became of each
+   */
+  dialPeer(peerId: string, options: { signal: AbortSignal }): Promise<Peer>
   /** Closes the links to a peer. @throws PeerNotFound when it was never seen */
   hangUp(peerId: string): Promise<void>
   /** The same, and removes what is stored of it, label and block too. @throws PeerNotFound */
@@ -51,7 +66,10 @@ export interface PeersLimits {
 }
 
 export interface PeersComponents {
-  engine: Pick<P2PEngine, 'peerId' | 'dial' | 'hangUp' | 'ping' | 'peers' | 'block' | 'unblock' | 'topics' | 'subscribers' | 'listen'>
+  engine: Pick<
+    P2PEngine,
+    'peerId' | 'dial' | 'hangUp' | 'ping' | 'peers' | 'block' | 'unblock' | 'topics' | 'subscribers' | 'listen' | 'routing'
+  >
   store: { readonly peers: PeerStore }
   log: Logger
   now?: () => number
@@ -162,6 +180,31 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
     }
   }
 
+  /** Answers whether one of them led to the peer; notes why not. @throws PeerBlocked, the signal's reason */
+  async function dialAny(addresses: KnownAddress[], attempts: ErrorDetail[], signal: AbortSignal): Promise<boolean> {
+    for (const { multiaddr, source } of addresses) {
+      try {
+        const peer = await engine.dial(multiaddr, { signal: AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)]), source })
+        sightings.note(sightingOf(peer, now()))
+        return true
+      } catch (error) {
+        signal.throwIfAborted()
+        if (error instanceof PeerBlocked) throw error
+        attempts.push({ path: multiaddr, message: error instanceof Error ? error.message : String(error) })
+      }
+    }
+    return false
+  }
+
+  async function addressesInDht(peerId: string, signal: AbortSignal): Promise<string[]> {
+    try {
+      return (await engine.routing.findPeer(peerId, { signal })).multiaddrs
+    } catch (error) {
+      if (error instanceof PeerNotFound || error instanceof DhtUnavailable) return []
+      throw error
+    }
+  }
+
   return {
     async start() {
       if (running !== undefined) return
@@ -193,6 +236,20 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
       sightings.note(sightingOf(peer, now()))
       sightings.note({ peerId: peer.peerId, multiaddrs: withPeerId(address, peer.peerId), source: 'rest', seenAt: now() })
       return await get(peer.peerId)
+    },
+    async dialPeer(peerId, { signal }) {
+      if (peerId === engine.peerId) throw new InvalidPeerId('This is the gateway itself, which is no peer of its own.')
+      if ((await connectedPeers()).has(peerId)) return await get(peerId)
+      const attempts: ErrorDetail[] = []
+      await sightings.flush()
+      const stored = (await store.get(peerId))?.addresses ?? []
+      if (await dialAny(stored, attempts, signal)) return await get(peerId)
+      const found = await addressesInDht(peerId, signal)
+      const tried = new Set(stored.map(({ multiaddr }) => multiaddr))
+      const fresh = found.filter((multiaddr) => !tried.has(multiaddr)).map((multiaddr) => ({ multiaddr, source: 'learnt' as const }))
+      if (await dialAny(fresh, attempts, signal)) return await get(peerId)
+      if (attempts.length === 0) throw new PeerNotFound('Nobody knows an address of this peer.')
+      throw new DialFailed('The peer could not be dialled at any of its addresses.', { errors: attempts })
     },
     async hangUp(peerId) {
       await get(peerId)

@@ -1,6 +1,7 @@
 import websocket from '@fastify/websocket'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
+import type { Dht } from '../dht.ts'
 import type { History } from '../history.ts'
 import type { Limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
@@ -14,6 +15,7 @@ import { handleClientError, handleError } from './error-handler.ts'
 import { refuseTheRest } from './not-found.ts'
 import { createDocuments } from './openapi.ts'
 import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
+import { dhtRoutes } from './routes/dht.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { metricRoutes } from './routes/metrics.ts'
@@ -31,9 +33,10 @@ export interface AppInit extends AccessInit {
 
 export interface AppComponents {
   node: () => Promise<NodeView>
-  peers: Pick<Peers, 'list' | 'get' | 'dial' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
+  peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
   topics: TopicComponents['topics']
   retention: TopicComponents['retention']
+  dht: Dht
   history: Pick<History, 'epoch' | 'page' | 'get'>
   publisher: Publisher
   stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents'>
@@ -42,8 +45,8 @@ export interface AppComponents {
   log: Logger
 }
 
-/** A topic's 256 bytes, each percent-encoded. */
-const maxParamLength = 3 * 256
+/** The 256 bytes of a topic, or of a name in a key of the DHT, each percent-encoded, and what stands before the name. */
+const maxParamLength = 3 * (256 + 80)
 /** The whole of a request must arrive in this time: a body of the largest size at 25 kB/s. */
 const requestTimeoutMs = 60_000
 /** Its header fields, which are small, in this. */
@@ -126,6 +129,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   nodeRoutes(zodApp, components)
   peerRoutes(zodApp, components)
   topicRoutes(zodApp, components)
+  dhtRoutes(zodApp, components)
   publishRoutes(zodApp, components)
   messageRoutes(zodApp, components)
   streamRoutes(zodApp, components)

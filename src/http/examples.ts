@@ -1,4 +1,5 @@
 import { defaultLimits } from '../limits.ts'
+import type { DhtValue, FoundPeerView } from '../model/dht-value.ts'
 import type { MessageView } from '../model/message.ts'
 import type { NodeView } from '../model/node.ts'
 import type { Peer } from '../model/peer.ts'
@@ -24,6 +25,21 @@ export const messageExample: MessageView = {
 }
 
 export const publishedExample = { id: messageExample.id, cursor: messageExample.cursor, topic: 'orders', recipients: 3 }
+
+export const dhtValueExample: DhtValue = {
+  key: '/peergate/imm/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+  data: 'test',
+  encoding: 'utf8',
+  owner: null,
+  sequence: null,
+  issuedAt: null,
+  record: null,
+}
+
+export const foundPeerExample: FoundPeerView = {
+  peerId: otherPeerId,
+  multiaddrs: [`/ip4/192.0.2.7/tcp/7071/ws/p2p/${otherPeerId}`],
+}
 
 export const topicExample: TopicStats = {
   topic: 'orders',

@@ -31,6 +31,7 @@ declare module 'fastify' {
 export const tags = {
   Node: 'This gateway.',
   Peers: 'Other peers of the network.',
+  DHT: 'Values, providers and peers in the distributed hash table of the network.',
   Topics: 'Joining and leaving topics.',
   Messages: 'Publishing, and the log of messages.',
   Stream: 'Messages as they come, over a WebSocket.',
@@ -75,6 +76,13 @@ export function json<Schema extends z.ZodType>(
 /** An answer of bytes as they are, and what its further headers mean. */
 export function bytes(description: string, headers: Record<string, string> = {}) {
   return { description, headers, content: { [rawType]: { schema: bytesSchema } } } satisfies Answer
+}
+
+const linesType = 'application/x-ndjson'
+
+/** A JSON answer, or the same as lines of JSON, as they come, for those who accept them. */
+export function orLines(answer: Answer, line: z.ZodType) {
+  return { ...answer, content: { ...answer.content, [linesType]: { schema: line } } } satisfies Answer
 }
 
 /** An answer without a body. */

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import request, { type Response } from 'supertest'
 import { onTestFinished } from 'vitest'
 import type { WebSocket } from 'ws'
+import { createDht } from '../../src/dht.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
 import { Draining } from '../../src/errors.ts'
 import { createHistory } from '../../src/history.ts'
@@ -60,6 +61,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const metrics = createMetrics()
   const topics = createTopics({ limits }, { engine, store, log: silentLog })
   const peers = createPeers({ limits }, { engine, store, log: silentLog })
+  const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
   const retention = createRetention({ limits }, { log: store.log, hub, metrics, logger: silentLog })
   const ingest = createIngest({ limits }, { engine, log: store.log, hub, metrics, logger: silentLog })
@@ -78,6 +80,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     node,
     peers,
     topics,
+    dht,
     retention,
     history,
     publisher,

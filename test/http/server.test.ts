@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
+import { createDht } from '../../src/dht.ts'
+import { createNoRouting } from '../../src/engine/no-routing.ts'
 import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { silentLog } from '../fixtures/log.ts'
@@ -15,8 +17,9 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
     { host: '127.0.0.1', port, allowedHosts: [], allowedOrigins: [], limits: defaultLimits },
     {
       node: absent,
-      peers: { list: absent, get: absent, dial: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
+      peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent },
+      dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
       publisher: { enqueue: publish },

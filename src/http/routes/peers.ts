@@ -33,7 +33,7 @@ const peerProblems = ['invalid_peer_id', 'peer_not_found', 'store_unavailable']
 
 export function peerRoutes(
   app: App,
-  components: { peers: Pick<Peers, 'list' | 'get' | 'dial' | 'hangUp' | 'forget' | 'ping' | 'annotate'> },
+  components: { peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'> },
 ): void {
   const { peers } = components
 
@@ -70,18 +70,32 @@ export function peerRoutes(
         action: 'peers',
         operationId: 'dialPeer',
         summary: 'Dial a peer',
-        description: 'Answers once the link is there, the one that was there already included. It is dialled again after a restart.',
+        description:
+          'At an address, or by its id alone: then at the addresses that are known, and at those that the DHT finds. Answers once the link is ' +
+          'there, the one that was there already included. It is dialled again after a restart.',
         tag: 'Peers',
-        problems: ['invalid_multiaddr', 'dial_forbidden', 'dial_failed', 'peer_blocked', 'store_unavailable'],
+        problems: [
+          'invalid_multiaddr',
+          'invalid_peer_id',
+          'peer_not_found',
+          'dial_forbidden',
+          'dial_failed',
+          'peer_blocked',
+          'store_unavailable',
+        ],
       },
     },
     schema: {
       querystring: noQuery,
-      body: z.strictObject({ multiaddr: multiaddrSchema }).meta({ example: { multiaddr: peerExample.multiaddrs[0] } }),
+      body: z
+        .strictObject({ multiaddr: multiaddrSchema.optional(), peerId: peerIdInput.optional() })
+        .refine(({ multiaddr, peerId }) => (multiaddr === undefined) !== (peerId === undefined), 'must have either "multiaddr" or "peerId"')
+        .meta({ example: { multiaddr: peerExample.multiaddrs[0] } }),
       response: { 201: json('The peer.', peerSchema, peerExample, { Location: 'Where the peer is.' }) },
     },
-    handler: async ({ body }, reply) => {
-      const peer = await peers.dial(body.multiaddr, { signal: clientSignal(reply) })
+    handler: async ({ body: { multiaddr, peerId } }, reply) => {
+      const options = { signal: clientSignal(reply) }
+      const peer = await (peerId === undefined ? peers.dial(multiaddr ?? '', options) : peers.dialPeer(peerId, options))
       return reply.code(201).header('location', `/v1/peers/${peer.peerId}`).send(peer)
     },
   })

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { benchAppend } from './append.ts'
+import { benchDht } from './dht.ts'
 import { benchFanOut } from './fan-out.ts'
 import { benchLink } from './link.ts'
 import { benchMemory } from './memory.ts'
@@ -22,6 +23,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   link: () => benchLink(),
   readers: () => benchReaders(),
   simulation: () => benchSimulation(),
+  dht: () => benchDht(),
 }
 
 const wanted = process.argv.slice(2)

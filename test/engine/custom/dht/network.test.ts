@@ -7,44 +7,11 @@ import { placeOf, placeOfPeer } from '../../../../src/engine/custom/dht/key-spac
 import { RecordNotFound } from '../../../../src/errors.ts'
 import { immutableKey } from '../../../../src/model/dht-record.ts'
 import { colluding } from '../../../fixtures/dht-attack.ts'
+import { lookUps, pick, putAndGet, share } from '../../../fixtures/dht-measure.ts'
 import { createDhtSimulation, type DhtSimulation, growDht, type SimulatedDhtNode } from '../../../fixtures/dht-simulation.ts'
 
 const signal = new AbortController().signal
 const hour = 3_600_000
-
-function pick(simulation: DhtSimulation): SimulatedDhtNode {
-  return simulation.random.pick(simulation.nodes.filter(({ alive, behaviour }) => alive && behaviour === undefined))
-}
-
-/** Looks up places of nodes from nodes, at random; answers the share that came to the closest node, and the mean of the hops. */
-async function lookUps(simulation: DhtSimulation, count: number): Promise<{ success: number; hops: number }> {
-  let [found, hops] = [0, 0]
-  for (let index = 0; index < count; index++) {
-    const place = placeOfPeer(pick(simulation).peerId)
-    const from = pick(simulation)
-    const wanted = simulation.closest(place)
-    const result = await simulation.complete(from.node.lookUp(place, signal))
-    if (wanted === from || result.closest.some(({ peerId }) => peerId === wanted?.peerId)) found++
-    hops += result.hops
-  }
-  return { success: found / count, hops: hops / count }
-}
-
-async function share(count: number, attempt: () => Promise<boolean>): Promise<number> {
-  let done = 0
-  for (let index = 0; index < count; index++) if (await attempt()) done++
-  return done / count
-}
-
-async function putAndGet(simulation: DhtSimulation): Promise<boolean> {
-  const value = randomBytes(100)
-  const key = immutableKey(value)
-  await simulation.complete(pick(simulation).node.put(key, value, { signal }))
-  return await simulation.complete(pick(simulation).node.get(key, { signal })).then(
-    (found) => Buffer.compare(found, value) === 0,
-    () => false,
-  )
-}
 
 function cidOf(text: string): string {
   return CID.createV1(raw.code, create(0x12, createHash('sha256').update(text).digest())).toString()

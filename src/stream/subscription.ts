@@ -167,14 +167,15 @@ class Reader implements Subscription {
     }
   }
 
-  /** Those that end up to a position. */
+  /** Those that end up to a position, in the order of their ends: a client that saves each as its cursor never goes back. */
   #announceGaps(through: Seq): void {
+    if (this.#gaps === undefined) return
     const { hub, outlet } = this.#components
-    for (const [topic, { from, to }] of this.#gaps ?? noGaps) {
-      if (to > through) continue
-      this.#gaps?.delete(topic)
+    const ended = [...this.#gaps].filter(([, { to }]) => to <= through).toSorted(([, one], [, other]) => one.to - other.to)
+    for (const [topic, { from, to }] of ended) {
+      this.#gaps.delete(topic)
       outlet.send({ type: 'gap', ...naming(this.name), topic, from: formatCursor(hub.epoch, from), to: formatCursor(hub.epoch, to) })
     }
-    if (this.#gaps?.size === 0) this.#gaps = undefined
+    if (this.#gaps.size === 0) this.#gaps = undefined
   }
 }

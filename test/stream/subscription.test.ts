@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { topicFilter } from '../../src/model/topic.ts'
+import type { ServerFrame } from '../../src/stream/frames.ts'
+import { createHub, type HubLog } from '../../src/stream/hub.ts'
+import type { Outlet } from '../../src/stream/outlet.ts'
+import { createSubscription } from '../../src/stream/subscription.ts'
+import { storedMessage } from '../fixtures/messages.ts'
+
+const limits = { maxRingMessages: 1, maxRingBytes: 1_000_000, maxReadMessages: 10 }
+
+/** An outlet that notes what is sent: frames, and of messages their numbers. */
+function notingOutlet(): Outlet & { sent: Array<ServerFrame | number> } {
+  const sent: Array<ServerFrame | number> = []
+  return {
+    sent,
+    writable: true,
+    blockedSince: undefined,
+    send: (frame) => void sent.push(frame),
+    sendEntry: (entry) => void sent.push(entry.message.seq),
+    together: (send) => send(),
+  }
+}
+
+test('gaps are announced in the order of their ends, before the messages behind them, so that a saved cursor never goes back', async () => {
+  const log: HubLog = {
+    epoch: async () => 'e1',
+    position: async () => ({ tip: 20 }),
+    read: async ({ through }) => ({
+      messages: [storedMessage(4, 'c'), storedMessage(18, 'c')],
+      scanned: through,
+      prunes: {
+        count: 3,
+        topics: [
+          { topic: 'a', through: 19 },
+          { topic: 'b', through: 17 },
+          { topic: 'd', through: 9 },
+        ],
+      },
+    }),
+  }
+  const hub = createHub({ limits }, { log })
+  await hub.start()
+  const outlet = notingOutlet()
+  const init = { name: undefined, filter: topicFilter(['*']), encoding: 'utf8', peers: false, after: 2, prunedSince: 0 } as const
+  const subscription = createSubscription({ ...init, gaps: new Map(), maxStepBytes: 1_000_000 }, { hub, outlet, onReady: () => undefined })
+  await subscription.advance()
+  const gap = (topic: string, to: number) => ({ type: 'gap', topic, from: 'e1.2', to: `e1.${to}` })
+  expect(outlet.sent).toEqual([4, gap('d', 9), gap('b', 17), 18, gap('a', 19), { type: 'caught-up', cursor: 'e1.20' }])
+})

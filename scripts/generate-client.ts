@@ -18,4 +18,4 @@ export function generateClient(schema: string): void {
   })
 }
 
-if (import.meta.main) generateClient(join(root, 'prisma', 'sqlite'))
+if (import.meta.main) for (const provider of ['sqlite', 'postgresql']) generateClient(join(root, 'prisma', provider))

@@ -2,13 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { OwnMessage, P2PEngine, Verdict } from './engine/engine.ts'
 import { Draining, Overloaded } from './errors.ts'
+import { idempotencyWindowMs, KeyTaken } from './idempotency.ts'
 import { createInbox, type InboxItem } from './inbox.ts'
 import type { Metrics } from './metrics.ts'
 import type { Seq } from './model/cursor.ts'
 import type { NewMessage } from './model/message.ts'
 import { messageId, type SignedMessage } from './model/signed-message.ts'
 import { createOutbound, type OutboundLimits } from './outbound.ts'
-import type { AppendEntry, KeyedMessages, LogStore, PublishedItem } from './store/store.ts'
+import type { AppendEntry, AppendResult, KeyedMessages, LogStore, PublishedItem } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 
 /**
@@ -91,7 +92,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       const messages = await toMessages(batch)
       const begun = performance.now()
       for (const item of batch) if (item.kind === 'own') metrics.waited((begun - item.enqueuedAt) / 1_000)
-      const { previousTip, entries } = await log.append(messages, keysOf(batch))
+      const { previousTip, entries, takenKeys } = await log.append(messages, keysOf(batch))
       metrics.committed(messages.length, secondsSince(begun))
       const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
       hub.append(previousTip, added)
@@ -99,7 +100,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       const handing = performance.now()
       const recipients = await outbound.send(added)
       metrics.handedOver(secondsSince(handing))
-      settleOwn(batch, entries, recipients)
+      settleOwn(batch, { entries, takenKeys }, recipients)
     } catch (error) {
       refuse(batch, error)
     }
@@ -122,9 +123,13 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     }
   }
 
-  function settleOwn(batch: Item[], entries: AppendEntry[], recipients: Map<Seq, number>): void {
+  function settleOwn(batch: Item[], { entries, takenKeys }: Omit<AppendResult, 'previousTip'>, recipients: Map<Seq, number>): void {
     for (const { item, first } of placed(batch)) {
       if (item.kind !== 'own') continue
+      if (item.key !== undefined && takenKeys.includes(item.key.key)) {
+        item.done.reject(new KeyTaken('The idempotency key has published before.'))
+        continue
+      }
       metrics.published(item.messages)
       const stored = entries.slice(first, first + item.messages).flatMap(({ message }) => message ?? [])
       item.done.resolve(stored.map(({ id, seq, topic }) => ({ id, seq, topic, recipients: recipients.get(seq) ?? 0 })))
@@ -197,7 +202,9 @@ function placed(batch: Item[]): Array<{ item: Item; first: number }> {
 
 function keysOf(batch: Item[]): KeyedMessages[] {
   return placed(batch).flatMap(({ item, first }) =>
-    item.kind === 'own' && item.key !== undefined ? { ...item.key, first, count: item.messages, createdAt: item.receivedAt } : [],
+    item.kind === 'own' && item.key !== undefined
+      ? { ...item.key, first, count: item.messages, createdAt: item.receivedAt, since: item.receivedAt - idempotencyWindowMs }
+      : [],
   )
 }
 

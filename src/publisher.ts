@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { OwnMessage, P2PEngine } from './engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge } from './errors.ts'
+import { idempotencyWindowMs, KeyTaken } from './idempotency.ts'
 import type { Ingest } from './ingest.ts'
 import type { LoadWatch } from './load-watch.ts'
 import type { LogStore, PublishedItem } from './store/store.ts'
@@ -35,8 +36,6 @@ export interface Publication {
   replayed: boolean
 }
 
-/** Milliseconds that idempotency keys are kept. */
-export const idempotencyWindowMs = 86_400_000
 /** Milliseconds after which a client may try again: about how long a publish takes, and how long a mesh. */
 const inProgressRetryMs = 1_000
 const meshRetryMs = 5_000
@@ -116,6 +115,29 @@ export function createPublisher(
     return { promise, cancel }
   }
 
+  /** What the key has published before. @throws IdempotencyKeyReused */
+  async function replay(key: KeyOfRequest): Promise<Publication | undefined> {
+    const earlier = await log.published(key.key, now() - idempotencyWindowMs)
+    if (earlier === undefined) return undefined
+    if (Buffer.compare(earlier.fingerprint, key.fingerprint) === 0) return { items: earlier.items, replayed: true }
+    throw new IdempotencyKeyReused('This idempotency key has published something else.')
+  }
+
+  async function settle(published: Promise<PublishedItem[]>, key: KeyOfRequest): Promise<Publication> {
+    try {
+      const items = await published
+      await log.noteRecipients(
+        key.key,
+        items.map(({ recipients }) => recipients),
+      )
+      return { items, replayed: false }
+    } catch (error) {
+      const earlier = error instanceof KeyTaken ? await replay(key) : undefined
+      if (earlier === undefined) throw error
+      return earlier
+    }
+  }
+
   async function enqueueOnce(
     request: PublishRequest,
     key: KeyOfRequest,
@@ -127,22 +149,13 @@ export function createPublisher(
     inProgress.add(key.key)
     const release = () => inProgress.delete(key.key)
     try {
-      const earlier = await log.published(key.key, now() - idempotencyWindowMs)
+      const earlier = await replay(key)
       if (earlier !== undefined) {
         release()
-        if (Buffer.compare(earlier.fingerprint, key.fingerprint) !== 0) {
-          throw new IdempotencyKeyReused('This idempotency key has published something else.')
-        }
-        return { published: Promise.resolve({ items: earlier.items, replayed: true }) }
+        return { published: Promise.resolve(earlier) }
       }
-      const published = (await enqueueNew(request, signal, key)).published.then(async (items) => {
-        await log.noteRecipients(
-          key.key,
-          items.map(({ recipients }) => recipients),
-        )
-        return { items, replayed: false }
-      })
-      return { published: published.finally(release) }
+      const { published } = await enqueueNew(request, signal, key)
+      return { published: settle(published, key).finally(release) }
     } catch (error) {
       release()
       throw error

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { idempotencyWindowMs } from './idempotency.ts'
 import type { Metrics } from './metrics.ts'
-import { idempotencyWindowMs } from './publisher.ts'
 import type { Retention as Keeps, LogStore, PruneQuery } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 

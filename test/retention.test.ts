@@ -66,7 +66,7 @@ test('ids of pruned messages and idempotency keys are forgotten when their time 
   const { createdAt } = { createdAt: clock.now }
   await log.append(
     [{ ...storedMessage(7, 'a'), receivedAt: clock.now }],
-    [{ key: 'key', fingerprint: new Uint8Array(), first: 0, count: 1, createdAt }],
+    [{ key: 'key', fingerprint: new Uint8Array(), first: 0, count: 1, createdAt, since: 0 }],
   )
   await retention.sweep()
   expect([disk.seen.size, disk.keys.size]).toEqual([6, 1])

@@ -1,10 +1,11 @@
 import type { Logger } from 'pino'
-import { sqlitePath } from './database-url.ts'
-import { createSqliteStore } from './prisma-store/sqlite-store.ts'
+import { isPostgres, sqlitePath } from './database-url.ts'
+import { createPostgresStore } from './prisma-store/postgres/store.ts'
+import { createSqliteStore } from './prisma-store/sqlite/store.ts'
 import type { Store } from './store.ts'
 
 export interface StoreInit {
-  /** `file:<path>`, absolute or relative to the working directory. */
+  /** `file:<path>`, absolute or relative to the working directory, or `postgresql://…`. */
   url: string
   /** Where to note, outside the database, how far it was served. */
   servedMarkFile: string
@@ -14,5 +15,6 @@ export interface StoreInit {
 
 /** The store that the URL asks for; `databaseUrlProblem` has found nothing wrong with it. */
 export function createStore(init: StoreInit, components: { log: Logger }): Store {
+  if (isPostgres(init.url)) return createPostgresStore(init, components)
   return createSqliteStore({ ...init, path: sqlitePath(init.url) }, components)
 }

@@ -19,7 +19,19 @@ export interface Store extends AsyncDisposable {
   readonly topics: TopicStore
   readonly peers: PeerStore
   readonly records: RecordStore
+  readonly gateways: GatewayStore
+
+  /**
+   * Has the listener told what other gateways have changed in this database: hints, which come soon and may come without cause. When the
+   * way they come by was broken, `everything` follows. Answers a function that ends it.
+   */
+  listen(listener: (change: StoreChange) => void): () => void
 }
+
+/** `log`: messages were appended; `identity`: another gateway has taken the key of this one. */
+export type StoreChange =
+  | { kind: 'log' | 'topics' | 'peers' | 'epoch' | 'identity' | 'everything' }
+  | { kind: 'pruned'; topic: string; through: Seq; pruneCount: number }
 
 /** Append-only, numbered by the database. */
 export interface LogStore {
@@ -39,7 +51,8 @@ export interface LogStore {
    * Adds messages in one transaction, in the order given, and answers one entry each, in the same order. A message whose id is already
    * there is not stored again: its entry is `known` and names the message that is, or nothing when it was pruned since. Numbers rise
    * in the order given; they are never used twice, not even after the newest messages were deleted. `previousTip` is the tip before
-   * the batch, read in the transaction. What idempotency keys publish is noted in the same transaction.
+   * the batch, read in the transaction. What idempotency keys publish is noted in the same transaction; messages of a key that has
+   * published before are not stored: it is among `takenKeys`, and their entries name no message.
    */
   append(messages: NewMessage[], keyed?: KeyedMessages[]): Promise<AppendResult>
   /** What was published under an idempotency key that was noted at or after the time given (milliseconds since 1970), or undefined. */
@@ -81,9 +94,10 @@ export interface LogPosition {
 export interface AppendResult {
   previousTip: Seq
   entries: AppendEntry[]
+  takenKeys: string[]
 }
 
-/** `known` when a message with this id was there before; `message` is that one, unless it was pruned. */
+/** `known` when a message with this id was there before, or its key was taken; `message` is that one, unless it was pruned. */
 export type AppendEntry = { message: StoredMessage; known: boolean } | { message: undefined; known: true }
 
 /** Messages of a batch, one behind another, that an idempotency key publishes. */
@@ -94,8 +108,9 @@ export interface KeyedMessages {
   /** Index in the batch of the first. */
   first: number
   count: number
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; a key that was noted before `since` is taken no more. */
   createdAt: number
+  since: number
 }
 
 export interface PublishedUnderKey {
@@ -244,4 +259,23 @@ export interface RecordStore {
 export interface RecordWrite {
   key: string
   value?: Uint8Array
+}
+
+/** The gateways of this database. */
+export interface GatewayStore {
+  /** Holds the key's peer id for this process, as long as it lives; answers false when another process has it. */
+  claim(peerId: string): Promise<boolean>
+  /** Notes what a gateway says of itself, at this time (milliseconds since 1970). */
+  note(gateway: GatewayRecord): Promise<void>
+  /** Those that were seen at or after a time, by peer id. */
+  list(query: { seenSince: number }): Promise<GatewayRecord[]>
+  /** Removes what was not seen since a time. */
+  forget(query: { seenBefore: number }): Promise<void>
+}
+
+export interface GatewayRecord {
+  peerId: string
+  about: { engine: string; version: string; multiaddrs: string[]; state: string }
+  startedAt: number
+  seenAt: number
 }

@@ -159,7 +159,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       test('answers an append of nothing', async () => {
         const store = await open()
         const { entries } = await store.log.append([newMessage('a')])
-        expect(await store.log.append([])).toEqual({ previousTip: entries[0]?.message?.seq, entries: [] })
+        expect(await store.log.append([])).toEqual({ previousTip: entries[0]?.message?.seq, entries: [], takenKeys: [] })
       })
 
       test('stores a message once, and names the one that is there', async () => {
@@ -492,8 +492,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const store = await open()
         const batch = [newMessage('a'), newMessage('b'), newMessage('c'), newMessage('d')]
         const { entries } = await store.log.append(batch, [
-          { key: 'one', fingerprint, first: 1, count: 2, createdAt: 1_000 },
-          { key: 'two', fingerprint: Uint8Array.from([4]), first: 3, count: 1, createdAt: 2_000 },
+          { key: 'one', fingerprint, first: 1, count: 2, createdAt: 1_000, since: 0 },
+          { key: 'two', fingerprint: Uint8Array.from([4]), first: 3, count: 1, createdAt: 2_000, since: 0 },
         ])
         await store.log.noteRecipients('one', [3, 4])
         const items = (first: number, recipients: number[]) =>
@@ -511,10 +511,26 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.log.published('three', 0)).toBeUndefined()
       })
 
+      test('publish once, whoever looks them up first', async () => {
+        const store = await open()
+        const keyed = (key: string, since: number, first = 0) => ({ key, fingerprint, first, count: 1, createdAt: 1_000, since })
+        await store.log.append([newMessage('a')], [keyed('one', 0)])
+        const [refused, stored] = [newMessage('a'), newMessage('a')]
+        const again = await store.log.append([refused, stored], [keyed('one', 1_000), keyed('two', 0, 1)])
+        expect(again.takenKeys).toEqual(['one'])
+        expect(again.entries[0]).toEqual({ message: undefined, known: true })
+        expect(again.entries[1]).toMatchObject({ known: false, message: { id: stored.id } })
+        expect(await store.log.get(refused.id)).toBeUndefined()
+        expect((await store.log.published('two', 0))?.items.map(({ id }) => id)).toEqual([stored.id])
+        const later = await store.log.append([refused], [keyed('one', 1_001)])
+        expect(later.takenKeys).toEqual([])
+        expect((await store.log.published('one', 0))?.items.map(({ id }) => id)).toEqual([refused.id])
+      })
+
       test('are forgotten, oldest first', async () => {
         const store = await open()
         for (const [index, key] of ['one', 'two', 'three'].entries()) {
-          await store.log.append([newMessage('a')], [{ key, fingerprint, first: 0, count: 1, createdAt: index }])
+          await store.log.append([newMessage('a')], [{ key, fingerprint, first: 0, count: 1, createdAt: index, since: 0 }])
         }
         expect(await store.log.forget({ idsBefore: 0, keysBefore: 2, limit: 1 })).toBe(1)
         expect(await store.log.published('one', 0)).toBeUndefined()
@@ -694,6 +710,36 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           ['/peers/b', '4'],
         ])
         expect(await again.records.list('/peers/%')).toEqual([])
+      })
+    })
+
+    describe('gateways', () => {
+      const about = { engine: 'custom', version: '1.2.3', multiaddrs: ['/ip4/192.0.2.7/tcp/7071/ws'], state: 'ready' }
+
+      test('keep what they say of themselves, and are listed by id, over a restart', async () => {
+        const store = await open()
+        await store.gateways.note({ peerId: someAuthor, about: { ...about, state: 'starting' }, startedAt: 1_000, seenAt: 1_000 })
+        await store.gateways.note({ peerId: someAuthor, about, startedAt: 1_000, seenAt: 3_000 })
+        await store.gateways.note({ peerId: otherAuthor, about, startedAt: 500, seenAt: 2_000 })
+        await store.stop()
+        const again = await reopen()
+        expect(await again.gateways.list({ seenSince: 0 })).toEqual(
+          [
+            { peerId: someAuthor, about, startedAt: 1_000, seenAt: 3_000 },
+            { peerId: otherAuthor, about, startedAt: 500, seenAt: 2_000 },
+          ].toSorted((one, other) => (one.peerId < other.peerId ? -1 : 1)),
+        )
+        expect((await again.gateways.list({ seenSince: 2_001 })).map(({ peerId }) => peerId)).toEqual([someAuthor])
+        await again.gateways.forget({ seenBefore: 2_001 })
+        expect((await again.gateways.list({ seenSince: 0 })).map(({ peerId }) => peerId)).toEqual([someAuthor])
+      })
+
+      test('hold their ids', async () => {
+        const store = await open()
+        expect(await store.gateways.claim(someAuthor)).toBe(true)
+        expect(await store.gateways.claim(otherAuthor)).toBe(true)
+        await store.stop()
+        expect(await (await reopen()).gateways.claim(someAuthor)).toBe(true)
       })
     })
   })

@@ -2,8 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { MigrationPending, migrate } from '../../src/store/prisma-store/migrate.ts'
-import { createSqliteAdapter } from '../../src/store/prisma-store/sqlite-adapter.ts'
-import { openSqliteDatabase, type SqliteDatabase } from '../../src/store/prisma-store/sqlite-database.ts'
+import { createSqliteAdapter } from '../../src/store/prisma-store/sqlite/adapter.ts'
+import { openSqliteDatabase, type SqliteDatabase } from '../../src/store/prisma-store/sqlite/database.ts'
 import { storedMessage } from '../fixtures/messages.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { sqlitePaths, sqliteStore } from './sqlite-place.ts'
@@ -24,6 +24,8 @@ async function migrations(scripts: Record<string, string>): Promise<string> {
   }
   return directory
 }
+
+const begin = 'BEGIN IMMEDIATE'
 
 describe('migrations', () => {
   test('run once, and are noted in the table of Prisma', async () => {
@@ -55,20 +57,20 @@ describe('migrations', () => {
     const [row] = reader.rows('SELECT count(*) FROM "sqlite_schema"')
     expect(row).toBeDefined()
     const directory = await migrations({ '1_one': 'CREATE TABLE "one" ("a" INTEGER);' })
-    expect(await migrate({ directory, apply: true }, { adapter: createSqliteAdapter(path), applied: () => new Set() })).toEqual(['1_one'])
+    expect(await migrate({ directory, apply: true }, { adapter: createSqliteAdapter(path), applied: async () => new Set(), begin })).toEqual(['1_one'])
     expect(reader.row('SELECT count(*) AS "rows" FROM "one"')).toEqual({ rows: 0 })
   })
 
   test('run all or not at all, and again when they are mended', async () => {
     const path = join(await temporaryDirectory(), 'a.db')
     const adapter = createSqliteAdapter(path)
-    const applied = () => new Set<string>()
+    const applied = async () => new Set<string>()
     const one = 'CREATE TABLE "one" ("a" INTEGER);'
     const broken = await migrations({ '1_one': one, '2_two': 'CREATE TABLE "two" ("a" INTEGER); CREATE TABLE "one" ("a" INTEGER);' })
-    await expect(migrate({ directory: broken, apply: true }, { adapter, applied })).rejects.toThrow()
+    await expect(migrate({ directory: broken, apply: true }, { adapter, applied, begin })).rejects.toThrow()
     const database = openForTest(path)
     expect([...database.rows('SELECT "name" FROM "sqlite_schema"')]).toEqual([])
     const mended = await migrations({ '1_one': one, '2_two': 'CREATE TABLE "two" ("a" INTEGER);' })
-    expect(await migrate({ directory: mended, apply: true }, { adapter, applied })).toEqual(['1_one', '2_two'])
+    expect(await migrate({ directory: mended, apply: true }, { adapter, applied, begin })).toEqual(['1_one', '2_two'])
   })
 })

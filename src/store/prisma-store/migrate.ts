@@ -20,7 +20,9 @@ export interface MigrateInit {
 export interface MigrateComponents {
   adapter: SqlMigrationAwareDriverAdapterFactory
   /** Names of the migrations that the database has had. */
-  applied(): Set<string>
+  applied(): Promise<Set<string>>
+  /** Begins a transaction that keeps others from migrating, too. */
+  begin: string
 }
 
 /**
@@ -29,13 +31,13 @@ export interface MigrateComponents {
  * @throws MigrationPending
  */
 export async function migrate(init: MigrateInit, components: MigrateComponents): Promise<string[]> {
-  const applied = components.applied()
+  const applied = await components.applied()
   const pending = (await migrationNames(init.directory)).filter((name) => !applied.has(name))
   if (pending.length === 0) return []
   if (!init.apply)
     throw new MigrationPending(`The database lacks the migrations ${pending.join(', ')}. Set PEERGATE_MIGRATE=true to apply them at start.`)
   const migrationsList = await migrationList(init.directory)
-  return await inTransaction(components.adapter, async (adapter) => {
+  return await inTransaction(components, async (adapter) => {
     const engine = await loadSchemaEngine(adapter)
     try {
       return (await engine.applyMigrations({ migrationsList, filters: noFilters })).appliedMigrationNames
@@ -47,15 +49,15 @@ export async function migrate(init: MigrateInit, components: MigrateComponents):
 
 /**
  * All migrations or none: the engine itself commits statement by statement, and a crash would leave a schema that is neither the old nor
- * the new. BEGIN IMMEDIATE also keeps a second gateway waiting that starts at the same time.
+ * the new. A second gateway that starts at the same time waits, and then finds nothing left to do.
  */
 async function inTransaction<Result>(
-  factory: SqlMigrationAwareDriverAdapterFactory,
+  { adapter: factory, begin }: MigrateComponents,
   work: (adapter: SqlMigrationAwareDriverAdapterFactory) => Promise<Result>,
 ): Promise<Result> {
   const connection = await factory.connect()
   try {
-    await connection.executeScript('BEGIN IMMEDIATE')
+    await connection.executeScript(begin)
     const result = await work({ ...factory, connect: async () => connection })
     await connection.executeScript('COMMIT')
     return result

@@ -12,6 +12,8 @@ import type { Seq } from '../../model/cursor.ts'
 export interface ServedMarks {
   /** The newest number served of this epoch; 0 when nothing is known. */
   tip(epoch: string): Seq
+  /** All that is known, by epoch. */
+  readonly tips: ReadonlyMap<string, Seq>
   write(epoch: string, tip: Seq): void
   close(): void
 }
@@ -42,6 +44,9 @@ export function openServedMarks(path: string): ServedMarks {
 
   return {
     tip: (epoch) => lines.get(epoch)?.tip ?? 0,
+    get tips() {
+      return new Map([...lines].map(([epoch, { tip }]) => [epoch, tip]))
+    },
     write(epoch, tip) {
       const line = lineOf(epoch)
       line.tip = tip

@@ -9,6 +9,27 @@ const retryAfterMs = 5_000
  */
 const stateCodes = new Set([5, 6, 7, 8, 10, 11, 13, 14, 15, 26])
 
+/**
+ * PostgreSQL's codes (its manual, appendix A) of the same kind: connection, authorization, no such database, rollback by conflict,
+ * resources, interventions, system, configuration, internal; read-only, lock not available, too complex, idle in a transaction.
+ */
+const sqlStates = /^(08...|28...|3D...|40...|53...|57...|58...|F0...|XX...|25006|25P03|54000|55P03)$/
+
+/** What the driver of PostgreSQL says of a connection, and Prisma of the same. */
+const brokenConnection =
+  /Connection terminated|connection timeout|trying to connect|Query read timeout|not queryable|after calling end|Client was closed/
+const brokenKinds = new Set([
+  'SocketTimeout',
+  'ConnectionClosed',
+  'DatabaseNotReachable',
+  'DatabaseDoesNotExist',
+  'DatabaseAccessDenied',
+  'AuthenticationFailed',
+  'TlsConnectionError',
+  'TooManyConnections',
+  'TransactionWriteConflict',
+])
+
 /** The same error, unless the database could not be used: the contract's word for that, whose detail says nothing of the inside. */
 export function asUnavailable(error: unknown): unknown {
   if (error instanceof StoreUnavailable || !saysUnusable(error)) return error
@@ -33,12 +54,20 @@ export async function attemptAsync<Result>(work: () => Promise<Result>): Promise
   }
 }
 
-/** The driver's errors have `errcode`; Prisma wraps them as `meta.driverAdapterError`, whose cause has `extendedCode` or a `kind`. */
+/**
+ * SQLite's errors have `errcode`, PostgreSQL's `severity` and `code`, those of sockets a `code` that begins with E. Prisma wraps them as
+ * `meta.driverAdapterError`, whose cause has `extendedCode`, or `severity` and `code`, or a `kind`.
+ */
 function saysUnusable(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false
   if ('errcode' in error && isStateCode(error.errcode)) return true
   if ('extendedCode' in error && isStateCode(error.extendedCode)) return true
-  if ('kind' in error && error.kind === 'SocketTimeout') return true
+  if ('kind' in error && typeof error.kind === 'string' && brokenKinds.has(error.kind)) return true
+  if ('code' in error && typeof error.code === 'string') {
+    if ('severity' in error ? sqlStates.test(error.code) : 'syscall' in error) return true
+  }
+  if (error instanceof Error && brokenConnection.test(error.message)) return true
+  if (error instanceof AggregateError && error.errors.some(saysUnusable)) return true
   if ('meta' in error && typeof error.meta === 'object' && error.meta !== null && 'driverAdapterError' in error.meta)
     return saysUnusable(error.meta.driverAdapterError)
   return 'cause' in error && saysUnusable(error.cause)

@@ -1,8 +1,11 @@
+-- Text is compared by code points, whatever the locale of the database: names are listed in this order, and Prisma has no word for it.
+
 -- CreateTable
 CREATE TABLE "Log" (
     "id" INTEGER NOT NULL,
-    "epoch" TEXT NOT NULL,
+    "epoch" TEXT COLLATE "C" NOT NULL,
     "pruneCount" BIGINT NOT NULL DEFAULT 0,
+    "tip" BIGINT NOT NULL DEFAULT 0,
 
     CONSTRAINT "Log_pkey" PRIMARY KEY ("id")
 );
@@ -10,11 +13,11 @@ CREATE TABLE "Log" (
 -- CreateTable
 CREATE TABLE "Message" (
     "seq" BIGSERIAL NOT NULL,
-    "id" TEXT NOT NULL,
-    "kind" TEXT NOT NULL,
-    "topic" TEXT,
-    "recipient" TEXT,
-    "author" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "kind" TEXT COLLATE "C" NOT NULL,
+    "topic" TEXT COLLATE "C",
+    "recipient" TEXT COLLATE "C",
+    "author" TEXT COLLATE "C" NOT NULL,
     "sequence" BYTEA NOT NULL,
     "dataAbsent" BOOLEAN NOT NULL,
     "signature" BYTEA NOT NULL,
@@ -27,7 +30,7 @@ CREATE TABLE "Message" (
 
 -- CreateTable
 CREATE TABLE "Topic" (
-    "name" TEXT NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
     "joined" BOOLEAN NOT NULL DEFAULT false,
     "messages" BIGINT NOT NULL DEFAULT 0,
     "bytes" BIGINT NOT NULL DEFAULT 0,
@@ -44,7 +47,7 @@ CREATE TABLE "Topic" (
 
 -- CreateTable
 CREATE TABLE "SeenId" (
-    "id" TEXT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
     "seenAt" BIGINT NOT NULL,
 
     CONSTRAINT "SeenId_pkey" PRIMARY KEY ("id")
@@ -52,9 +55,9 @@ CREATE TABLE "SeenId" (
 
 -- CreateTable
 CREATE TABLE "IdempotencyKey" (
-    "key" TEXT NOT NULL,
+    "key" TEXT COLLATE "C" NOT NULL,
     "fingerprint" BYTEA NOT NULL,
-    "items" TEXT NOT NULL,
+    "items" TEXT COLLATE "C" NOT NULL,
     "createdAt" BIGINT NOT NULL,
 
     CONSTRAINT "IdempotencyKey_pkey" PRIMARY KEY ("key")
@@ -62,7 +65,7 @@ CREATE TABLE "IdempotencyKey" (
 
 -- CreateTable
 CREATE TABLE "SentMark" (
-    "author" TEXT NOT NULL,
+    "author" TEXT COLLATE "C" NOT NULL,
     "through" BIGINT NOT NULL,
 
     CONSTRAINT "SentMark_pkey" PRIMARY KEY ("author")
@@ -70,11 +73,11 @@ CREATE TABLE "SentMark" (
 
 -- CreateTable
 CREATE TABLE "Peer" (
-    "peerId" TEXT NOT NULL,
-    "addresses" TEXT NOT NULL,
-    "agent" TEXT,
-    "protocols" TEXT NOT NULL,
-    "label" TEXT,
+    "peerId" TEXT COLLATE "C" NOT NULL,
+    "addresses" TEXT COLLATE "C" NOT NULL,
+    "agent" TEXT COLLATE "C",
+    "protocols" TEXT COLLATE "C" NOT NULL,
+    "label" TEXT COLLATE "C",
     "blocked" BOOLEAN NOT NULL DEFAULT false,
     "firstSeen" BIGINT NOT NULL,
     "lastSeen" BIGINT NOT NULL,
@@ -84,10 +87,44 @@ CREATE TABLE "Peer" (
 
 -- CreateTable
 CREATE TABLE "Record" (
-    "key" TEXT NOT NULL,
+    "key" TEXT COLLATE "C" NOT NULL,
     "value" BYTEA NOT NULL,
 
     CONSTRAINT "Record_pkey" PRIMARY KEY ("key")
+);
+
+-- CreateTable
+CREATE TABLE "Gateway" (
+    "peerId" TEXT COLLATE "C" NOT NULL,
+    "about" TEXT COLLATE "C" NOT NULL,
+    "startedAt" BIGINT NOT NULL,
+    "seenAt" BIGINT NOT NULL,
+
+    CONSTRAINT "Gateway_pkey" PRIMARY KEY ("peerId")
+);
+
+-- CreateTable
+CREATE TABLE "Token" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "hash" BYTEA NOT NULL,
+    "actions" TEXT COLLATE "C" NOT NULL,
+    "topics" TEXT COLLATE "C" NOT NULL,
+    "createdAt" BIGINT NOT NULL,
+    "expiresAt" BIGINT,
+
+    CONSTRAINT "Token_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "AuditEntry" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "at" BIGINT NOT NULL,
+    "actor" TEXT COLLATE "C" NOT NULL,
+    "act" TEXT COLLATE "C" NOT NULL,
+    "detail" TEXT COLLATE "C" NOT NULL,
+
+    CONSTRAINT "AuditEntry_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateIndex
@@ -104,3 +141,6 @@ CREATE INDEX "IdempotencyKey_createdAt_idx" ON "IdempotencyKey"("createdAt");
 
 -- CreateIndex
 CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Token_hash_key" ON "Token"("hash");

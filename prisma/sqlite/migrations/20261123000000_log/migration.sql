@@ -75,6 +75,34 @@ CREATE TABLE "Record" (
     "value" BLOB NOT NULL
 );
 
+-- CreateTable
+CREATE TABLE "Gateway" (
+    "peerId" TEXT NOT NULL PRIMARY KEY,
+    "about" TEXT NOT NULL,
+    "startedAt" BIGINT NOT NULL,
+    "seenAt" BIGINT NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "Token" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "name" TEXT NOT NULL,
+    "hash" BLOB NOT NULL,
+    "actions" TEXT NOT NULL,
+    "topics" TEXT NOT NULL,
+    "createdAt" BIGINT NOT NULL,
+    "expiresAt" BIGINT
+);
+
+-- CreateTable
+CREATE TABLE "AuditEntry" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "at" BIGINT NOT NULL,
+    "actor" TEXT NOT NULL,
+    "act" TEXT NOT NULL,
+    "detail" TEXT NOT NULL
+);
+
 -- CreateIndex
 CREATE UNIQUE INDEX "Message_id_key" ON "Message"("id");
 
@@ -89,3 +117,6 @@ CREATE INDEX "IdempotencyKey_createdAt_idx" ON "IdempotencyKey"("createdAt");
 
 -- CreateIndex
 CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Token_hash_key" ON "Token"("hash");

@@ -18,11 +18,6 @@ export { Prisma }
 export * as $Enums from './enums.ts'
 export * from './enums.ts';
 /**
- * Model Log
- * One row: which log this is.
- */
-export type Log = Prisma.LogModel
-/**
  * Model Message
  * The log. `seq` is given by the database, rises, and is never used twice.
  */
@@ -57,3 +52,23 @@ export type Peer = Prisma.PeerModel
  * What an engine keeps between starts.
  */
 export type Record = Prisma.RecordModel
+/**
+ * Model Gateway
+ * The gateways of this database, those that were too.
+ */
+export type Gateway = Prisma.GatewayModel
+/**
+ * Model Token
+ * An access token: its secret is kept as a hash only.
+ */
+export type Token = Prisma.TokenModel
+/**
+ * Model AuditEntry
+ * Who did what to the gateway itself.
+ */
+export type AuditEntry = Prisma.AuditEntryModel
+/**
+ * Model Log
+ * One row: which log this is.
+ */
+export type Log = Prisma.LogModel

@@ -31,8 +31,8 @@ export * from "./enums.ts"
  * const prisma = new PrismaClient({
  *   adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL })
  * })
- * // Fetch zero or more Logs
- * const logs = await prisma.log.findMany()
+ * // Fetch zero or more Messages
+ * const messages = await prisma.message.findMany()
  * ```
  * 
  * Read more in our [docs](https://pris.ly/d/client).
@@ -41,11 +41,6 @@ export const PrismaClient = $Class.getPrismaClientClass()
 export type PrismaClient<LogOpts extends Prisma.LogLevel = never, OmitOpts extends Prisma.PrismaClientOptions["omit"] = Prisma.PrismaClientOptions["omit"], ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = $Class.PrismaClient<LogOpts, OmitOpts, ExtArgs>
 export { Prisma }
 
-/**
- * Model Log
- * One row: which log this is.
- */
-export type Log = Prisma.LogModel
 /**
  * Model Message
  * The log. `seq` is given by the database, rises, and is never used twice.
@@ -81,3 +76,23 @@ export type Peer = Prisma.PeerModel
  * What an engine keeps between starts.
  */
 export type Record = Prisma.RecordModel
+/**
+ * Model Gateway
+ * The gateways of this database, those that were too.
+ */
+export type Gateway = Prisma.GatewayModel
+/**
+ * Model Token
+ * An access token: its secret is kept as a hash only.
+ */
+export type Token = Prisma.TokenModel
+/**
+ * Model AuditEntry
+ * Who did what to the gateway itself.
+ */
+export type AuditEntry = Prisma.AuditEntryModel
+/**
+ * Model Log
+ * One row: which log this is.
+ */
+export type Log = Prisma.LogModel

@@ -8,7 +8,6 @@
  *
  * 🟢 You can import this file directly.
  */
-export type * from './models/Log.ts'
 export type * from './models/Message.ts'
 export type * from './models/Topic.ts'
 export type * from './models/SeenId.ts'
@@ -16,4 +15,8 @@ export type * from './models/IdempotencyKey.ts'
 export type * from './models/SentMark.ts'
 export type * from './models/Peer.ts'
 export type * from './models/Record.ts'
+export type * from './models/Gateway.ts'
+export type * from './models/Token.ts'
+export type * from './models/AuditEntry.ts'
+export type * from './models/Log.ts'
 export type * from './commonInputTypes.ts'

@@ -51,14 +51,17 @@ export const AnyNull = runtime.AnyNull
 
 
 export const ModelName = {
-  Log: 'Log',
   Message: 'Message',
   Topic: 'Topic',
   SeenId: 'SeenId',
   IdempotencyKey: 'IdempotencyKey',
   SentMark: 'SentMark',
   Peer: 'Peer',
-  Record: 'Record'
+  Record: 'Record',
+  Gateway: 'Gateway',
+  Token: 'Token',
+  AuditEntry: 'AuditEntry',
+  Log: 'Log'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -72,15 +75,6 @@ export const TransactionIsolationLevel = runtime.makeStrictEnum({
 } as const)
 
 export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof typeof TransactionIsolationLevel]
-
-
-export const LogScalarFieldEnum = {
-  id: 'id',
-  epoch: 'epoch',
-  pruneCount: 'pruneCount'
-} as const
-
-export type LogScalarFieldEnum = (typeof LogScalarFieldEnum)[keyof typeof LogScalarFieldEnum]
 
 
 export const MessageScalarFieldEnum = {
@@ -164,6 +158,49 @@ export const RecordScalarFieldEnum = {
 } as const
 
 export type RecordScalarFieldEnum = (typeof RecordScalarFieldEnum)[keyof typeof RecordScalarFieldEnum]
+
+
+export const GatewayScalarFieldEnum = {
+  peerId: 'peerId',
+  about: 'about',
+  startedAt: 'startedAt',
+  seenAt: 'seenAt'
+} as const
+
+export type GatewayScalarFieldEnum = (typeof GatewayScalarFieldEnum)[keyof typeof GatewayScalarFieldEnum]
+
+
+export const TokenScalarFieldEnum = {
+  id: 'id',
+  name: 'name',
+  hash: 'hash',
+  actions: 'actions',
+  topics: 'topics',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type TokenScalarFieldEnum = (typeof TokenScalarFieldEnum)[keyof typeof TokenScalarFieldEnum]
+
+
+export const AuditEntryScalarFieldEnum = {
+  id: 'id',
+  at: 'at',
+  actor: 'actor',
+  act: 'act',
+  detail: 'detail'
+} as const
+
+export type AuditEntryScalarFieldEnum = (typeof AuditEntryScalarFieldEnum)[keyof typeof AuditEntryScalarFieldEnum]
+
+
+export const LogScalarFieldEnum = {
+  id: 'id',
+  epoch: 'epoch',
+  pruneCount: 'pruneCount'
+} as const
+
+export type LogScalarFieldEnum = (typeof LogScalarFieldEnum)[keyof typeof LogScalarFieldEnum]
 
 
 export const SortOrder = {

@@ -1,14 +1,15 @@
 import type { Logger } from 'pino'
-import type { Seq } from '../../model/cursor.ts'
-import type { TopicFilter } from '../../model/topic.ts'
-import type { LogPosition, LogStore } from '../store.ts'
-import type { ServedMarks } from './served-mark.ts'
-import { appendMessages, readTip } from './sqlite-append.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
-import { findKey, insertKeys, updateRecipients, withRecipients } from './sqlite-keys.ts'
-import { findById } from './sqlite-messages.ts'
-import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount } from './sqlite-prune.ts'
-import { scan } from './sqlite-scan.ts'
+import type { Seq } from '../../../model/cursor.ts'
+import type { TopicFilter } from '../../../model/topic.ts'
+import type { LogPosition, LogStore } from '../../store.ts'
+import { withRecipients } from '../published.ts'
+import type { ServedMarks } from '../served-mark.ts'
+import { appendMessages, readTip } from './append.ts'
+import type { SqliteDatabase } from './database.ts'
+import { findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
+import { findById } from './messages.ts'
+import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount } from './prune.ts'
+import { scan } from './scan.ts'
 import { topicCondition } from './topic-condition.ts'
 
 /** Milliseconds between the writes of sent marks when there is no append that takes them along. */
@@ -84,9 +85,15 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     position: async (filter, prunedSince = 0) => position(reader, filter, prunedSince),
     async append(messages, keyed = []) {
       const result = transaction(() => {
-        const appended = appendMessages(writer, messages)
-        insertKeys(writer, keyed, appended.entries)
-        return appended
+        const taken = findTaken(writer, keyed)
+        const isRefused = (index: number) => taken.some(({ first, count }) => index >= first && index < first + count)
+        const appended = appendMessages(writer, messages, isRefused)
+        insertKeys(
+          writer,
+          keyed.filter((each) => !taken.includes(each)),
+          appended.entries,
+        )
+        return { ...appended, takenKeys: taken.map(({ key }) => key) }
       })
       const last = result.entries.findLast(({ known }) => !known)?.message
       if (last !== undefined) noteServed(last.seq)

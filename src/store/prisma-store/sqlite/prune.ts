@@ -1,7 +1,7 @@
-import type { Seq } from '../../model/cursor.ts'
-import type { TopicFilter } from '../../model/topic.ts'
-import type { Pruned, PruneQuery, Prunes, Retention } from '../store.ts'
-import type { Row, SqliteDatabase } from './sqlite-database.ts'
+import type { Seq } from '../../../model/cursor.ts'
+import type { TopicFilter } from '../../../model/topic.ts'
+import type { Pruned, PruneQuery, Prunes, Retention } from '../../store.ts'
+import type { Row, SqliteDatabase } from './database.ts'
 import { topicCondition } from './topic-condition.ts'
 
 /** Topics that are answered at once: the next sweep finds the others. */

@@ -1,5 +1,5 @@
-import type { StoredMessage } from '../../model/message.ts'
-import type { Row, SqliteDatabase } from './sqlite-database.ts'
+import type { StoredMessage } from '../../../model/message.ts'
+import type { Row, SqliteDatabase } from './database.ts'
 
 /** The columns that make a message, in one list for every query. */
 export const messageColumns =

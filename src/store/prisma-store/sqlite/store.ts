@@ -1,18 +1,21 @@
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
-import { StoreUnavailable } from '../../errors.ts'
-import type { LogStore, Store } from '../store.ts'
-import { settleEpoch } from './epoch.ts'
-import { PrismaClient } from './generated/sqlite/client.ts'
-import { migrate } from './migrate.ts'
-import { createPeerStore } from './peers.ts'
+import { StoreUnavailable } from '../../../errors.ts'
+import type { LogStore, Store } from '../../store.ts'
+import { PrismaClient } from '../generated/sqlite/client.ts'
+import { createGatewayStore } from '../gateways.ts'
+import { migrate } from '../migrate.ts'
+import { createPeerStore } from '../peers.ts'
+import { openServedMarks } from '../served-mark.ts'
+import { createSqliteAdapter } from './adapter.ts'
 import { createRecordStore } from './records.ts'
-import { openServedMarks } from './served-mark.ts'
-import { createSqliteAdapter } from './sqlite-adapter.ts'
-import { openSqliteDatabase, type SqliteDatabase } from './sqlite-database.ts'
-import { createSqliteLog } from './sqlite-log.ts'
-import { createTopicStore } from './topics.ts'
-import { attemptAsync } from './unavailable.ts'
+import { settleEpoch } from './settle-epoch.ts'
+import { changePeers } from './change-peers.ts'
+import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
+import { createSqliteLog } from './log.ts'
+import { createTopicStore } from '../topics.ts'
+import { attemptAsync } from '../unavailable.ts'
+import { whileOpen } from '../while-open.ts'
 
 export interface SqliteStoreInit {
   path: string
@@ -29,11 +32,11 @@ interface Open {
   close(): Promise<void>
 }
 
-const migrations = fileURLToPath(new URL('../../../prisma/sqlite/migrations', import.meta.url))
+const migrations = fileURLToPath(new URL('../../../../prisma/sqlite/migrations', import.meta.url))
 
 /**
  * The Store contract on one SQLite file. The road goes through the driver, on a writer and a reader; the rest goes through Prisma, on a
- * connection of its own and a statement at a time (sqlite-adapter.ts says why), or, where it has to be one transaction, through the writer.
+ * connection of its own and a statement at a time (adapter.ts says why), or, where it has to be one transaction, through the writer.
  */
 export function createSqliteStore(init: SqliteStoreInit, components: { log: Logger }): Store {
   let opening: Promise<Open> | undefined
@@ -63,8 +66,11 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     [Symbol.asyncDispose]: () => store.stop(),
     log: whileOpen(() => opened().log),
     topics: createTopicStore({ prisma: () => opened().prisma }),
-    peers: createPeerStore({ prisma: () => opened().prisma, writer: () => opened().writer }),
+    peers: createPeerStore({ prisma: () => opened().prisma, change: async (edits) => changePeers(opened().writer, edits) }),
     records: createRecordStore({ writer: () => opened().writer, reader: () => opened().reader }),
+    // The key's own file says who uses it, and no other process uses the database.
+    gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
+    listen: () => () => undefined,
   }
   return store
 }
@@ -73,7 +79,7 @@ async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
   await using resources = new AsyncDisposableStack()
   const adapter = createSqliteAdapter(init.path)
   const applied = await attemptAsync(() =>
-    migrate({ directory: migrations, apply: init.migrate }, { adapter, applied: () => appliedMigrations(init.path) }),
+    migrate({ directory: migrations, apply: init.migrate }, { adapter, applied: async () => appliedMigrations(init.path), begin: 'BEGIN IMMEDIATE' }),
   )
   if (applied.length > 0) log.info({ applied }, 'brought the database up to date')
   const writer = resources.adopt(openSqliteDatabase(init.path, { queryOnly: false }), (database) => database.close())
@@ -84,24 +90,6 @@ async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
   const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, log }), (open) => open.close())
   const owned = resources.move()
   return { writer, reader, prisma, log: messages, close: () => owned.disposeAsync() }
-}
-
-/** The log that is open at the time of each call. */
-function whileOpen(log: () => LogStore): LogStore {
-  return {
-    epoch: async () => await log().epoch(),
-    position: async (filter, prunedSince) => await log().position(filter, prunedSince),
-    append: async (messages, keyed) => await log().append(messages, keyed),
-    published: async (key, since) => await log().published(key, since),
-    noteRecipients: async (key, recipients) => await log().noteRecipients(key, recipients),
-    read: async (query) => await log().read(query),
-    prunable: async (query) => await log().prunable(query),
-    prune: async (query) => await log().prune(query),
-    forget: async (query) => await log().forget(query),
-    get: async (id) => await log().get(id),
-    sentThrough: async (author) => await log().sentThrough(author),
-    markSent: async (author, through) => await log().markSent(author, through),
-  }
 }
 
 /** Asked on a connection that is closed before anything is migrated: Prisma's schema engine locks the whole database. */

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { TopicFilter } from '../../model/topic.ts'
+import type { TopicFilter } from '../../../model/topic.ts'
 
 /** A condition on the rows, and what it compares with. */
 export interface Condition {

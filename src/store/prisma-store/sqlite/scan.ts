@@ -1,9 +1,9 @@
-import type { StoredMessage } from '../../model/message.ts'
-import type { LogQuery, LogStep } from '../store.ts'
-import { readTip } from './sqlite-append.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
-import { messageColumns, toMessage } from './sqlite-messages.ts'
-import { prunesOf } from './sqlite-prune.ts'
+import type { StoredMessage } from '../../../model/message.ts'
+import type { LogQuery, LogStep } from '../../store.ts'
+import { readTip } from './append.ts'
+import type { SqliteDatabase } from './database.ts'
+import { messageColumns, toMessage } from './messages.ts'
+import { prunesOf } from './prune.ts'
 import { type Condition, topicCondition } from './topic-condition.ts'
 
 /**

@@ -1,10 +1,10 @@
-import type { RecordStore } from '../store.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
-import { toBytes } from './sqlite-messages.ts'
+import type { RecordStore } from '../../store.ts'
+import type { SqliteDatabase } from './database.ts'
+import { toBytes } from './messages.ts'
 
 const put = 'INSERT INTO "Record" ("key", "value") VALUES (?, ?) ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"'
 
-/** Through the driver: a batch is one transaction, which Prisma must not hold (sqlite-adapter.ts). */
+/** Through the driver: a batch is one transaction, which Prisma must not hold (adapter.ts). */
 export function createRecordStore(components: { writer: () => SqliteDatabase; reader: () => SqliteDatabase }): RecordStore {
   const { writer, reader } = components
   return {

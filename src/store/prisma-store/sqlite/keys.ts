@@ -1,6 +1,12 @@
-import type { AppendEntry, KeyedMessages, PublishedItem, PublishedUnderKey } from '../store.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
-import { toBytes } from './sqlite-messages.ts'
+import type { AppendEntry, KeyedMessages, PublishedItem, PublishedUnderKey } from '../../store.ts'
+import { withRecipients } from '../published.ts'
+import type { SqliteDatabase } from './database.ts'
+import { toBytes } from './messages.ts'
+
+/** Keys that have published before; to be called in the transaction of the append. */
+export function findTaken(writer: SqliteDatabase, keyed: KeyedMessages[]): KeyedMessages[] {
+  return keyed.filter(({ key, since }) => findKey(writer, key, since) !== undefined)
+}
 
 /** Notes what idempotency keys have published; to be called in the transaction of the append. */
 export function insertKeys(writer: SqliteDatabase, keyed: KeyedMessages[], entries: AppendEntry[]): void {
@@ -33,8 +39,4 @@ export function updateRecipients(writer: SqliteDatabase, key: string, recipients
   if (published === undefined) return
   const items = withRecipients(published.items, recipients)
   writer.run('UPDATE "IdempotencyKey" SET "items" = ? WHERE "key" = ?', JSON.stringify(items), key)
-}
-
-export function withRecipients(items: PublishedItem[], recipients: number[]): PublishedItem[] {
-  return items.map((item, index) => ({ ...item, recipients: recipients[index] ?? item.recipients }))
 }

@@ -1,6 +1,6 @@
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { PrismaSqlite } from 'prisma-adapter-sqlite'
-import { busyTimeoutMs, pragmas } from './sqlite-database.ts'
+import { busyTimeoutMs, pragmas } from './database.ts'
 
 /**
  * Prisma's way to the file, with what holds on every connection, and without transactions: one would be held from one turn of the event

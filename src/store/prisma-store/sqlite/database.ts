@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
-import { makeDirectory } from '../../start-refused.ts'
-import { asUnavailable, attempt } from './unavailable.ts'
+import { makeDirectory } from '../../../start-refused.ts'
+import { asUnavailable, attempt } from '../unavailable.ts'
 
 /** Milliseconds that a connection waits for another's write; ours are one statement or one short transaction each. */
 export const busyTimeoutMs = 5_000

@@ -1,8 +1,8 @@
-import type { Seq } from '../../model/cursor.ts'
-import type { NewMessage } from '../../model/message.ts'
-import type { AppendEntry, AppendResult } from '../store.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
-import { findById } from './sqlite-messages.ts'
+import type { Seq } from '../../../model/cursor.ts'
+import type { NewMessage } from '../../../model/message.ts'
+import type { AppendEntry } from '../../store.ts'
+import type { SqliteDatabase } from './database.ts'
+import { findById } from './messages.ts'
 
 const insertMessage = `INSERT INTO "Message"
   ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt")
@@ -27,11 +27,15 @@ export function readTip(database: SqliteDatabase): Seq {
   return Number(database.row(`SELECT "seq" FROM "sqlite_sequence" WHERE "name" = 'Message'`)?.seq ?? 0)
 }
 
-/** Adds messages to the log and to the counters of their topics; to be called in a transaction. */
-export function appendMessages(writer: SqliteDatabase, messages: NewMessage[]): AppendResult {
+/** Adds messages to the log and to the counters of their topics, but for those that are refused; to be called in a transaction. */
+export function appendMessages(
+  writer: SqliteDatabase,
+  messages: NewMessage[],
+  isRefused: (index: number) => boolean,
+): { previousTip: Seq; entries: AppendEntry[] } {
   const previousTip = readTip(writer)
   const growth = new Map<string, TopicGrowth>()
-  const entries = messages.map((message) => appendMessage(writer, message, growth))
+  const entries = messages.map((message, index) => (isRefused(index) ? refused : appendMessage(writer, message, growth)))
   if (entries.some(({ known }) => known)) {
     // SQLite counts a number for a row that was there already, but the tip is the newest message's.
     const tip = entries.findLast(({ known }) => !known)?.message?.seq ?? previousTip
@@ -40,6 +44,8 @@ export function appendMessages(writer: SqliteDatabase, messages: NewMessage[]): 
   for (const [topic, { messages: count, bytes, first, last }] of growth) writer.run(countTopic, topic, count, bytes, first, last)
   return { previousTip, entries }
 }
+
+const refused: AppendEntry = { message: undefined, known: true }
 
 function appendMessage(writer: SqliteDatabase, message: NewMessage, growth: Map<string, TopicGrowth>): AppendEntry {
   const { id, topic, from, sequence, data, dataAbsent, signature, publicKey, receivedAt } = message

@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import { addressSourceSchema, type KnownAddress } from '../../model/peer.ts'
+import type { PeerRecord, PeerSighting } from '../store.ts'
+
+const maxAddresses = 16
+
+/** A row, whether Prisma or a driver read it: the one knows booleans and bigints, that of SQLite numbers only. */
+export const peerRowSchema = z.object({
+  peerId: z.string(),
+  addresses: json(z.array(z.object({ multiaddr: z.string(), source: addressSourceSchema }))),
+  agent: z.string().nullable(),
+  protocols: json(z.array(z.string())),
+  label: z.string().nullable(),
+  blocked: z.coerce.boolean(),
+  firstSeen: z.coerce.number(),
+  lastSeen: z.coerce.number(),
+})
+
+function json<Schema extends z.ZodType>(schema: Schema) {
+  return z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(schema)
+}
+
+export const peerColumnNames = ['peerId', 'addresses', 'agent', 'protocols', 'label', 'blocked', 'firstSeen', 'lastSeen']
+export const peerColumns = peerColumnNames.map((name) => `"${name}"`).join(', ')
+export const replacePeer = (places: string) => `INSERT INTO "Peer" (${peerColumns}) VALUES (${places}) ON CONFLICT ("peerId") DO UPDATE SET
+  ${peerColumnNames.map((name) => `"${name}" = excluded."${name}"`).join(', ')}`
+
+/** What the columns hold, but for the boolean, of which each database has its own idea. */
+export function peerValues<Flag>(peer: PeerRecord, flag: (blocked: boolean) => Flag) {
+  const { peerId, addresses, agent, protocols, label, blocked, firstSeen, lastSeen } = peer
+  return [peerId, JSON.stringify(addresses), agent, JSON.stringify(protocols), label, flag(blocked), firstSeen, lastSeen]
+}
+
+export function stranger(peerId: string, seenAt: number): PeerRecord {
+  return { peerId, addresses: [], agent: null, protocols: [], label: null, blocked: false, firstSeen: seenAt, lastSeen: seenAt }
+}
+
+export function withSighting(peer: PeerRecord, sighting: PeerSighting): PeerRecord {
+  return {
+    ...peer,
+    addresses: joinAddresses(peer.addresses, sighting),
+    agent: sighting.agent ?? peer.agent,
+    protocols: sighting.protocols ?? peer.protocols,
+    lastSeen: Math.max(peer.lastSeen, sighting.seenAt),
+  }
+}
+
+/** The addresses just seen come first; each keeps the most trusted source it was ever learnt by. */
+function joinAddresses(known: KnownAddress[], { multiaddrs, source }: PeerSighting): KnownAddress[] {
+  const trust = addressSourceSchema.options
+  const seen = [...new Set(multiaddrs)].map((multiaddr) => {
+    const before = known.find((address) => address.multiaddr === multiaddr)
+    return before !== undefined && trust.indexOf(before.source) < trust.indexOf(source) ? before : { multiaddr, source }
+  })
+  return [...seen, ...known.filter(({ multiaddr }) => !multiaddrs.includes(multiaddr))].slice(0, maxAddresses)
+}

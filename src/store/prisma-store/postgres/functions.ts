@@ -1,0 +1,142 @@
+/**
+ * The log's writing transactions, each a function and so one round trip. They are made for the session, not stored in the database, so
+ * that gateways of two versions can write side by side, each with its own. All take one advisory lock, held until the commit: the order
+ * of numbers is the order of commits, and whoever reads up to a tip misses nothing below it.
+ */
+
+/** Of this schema's log; other applications in the database hardly hit upon the first key. */
+const takeLock = `PERFORM pg_advisory_xact_lock(x'50656572'::int, hashtext(current_schema()))`
+
+export const channel = 'peergate'
+
+/**
+ * Of each message the bytes lie one behind another in one value (sequence, signature, public key, data), since arrays of bytes travel as
+ * text; `p_lengths` has four numbers for each, of the key -1 when there is none.
+ */
+const append = `CREATE OR REPLACE FUNCTION pg_temp.peergate_append(
+  p_origin text, p_ids text[], p_topics text[], p_authors text[], p_received bigint[], p_absent boolean[], p_starts integer[],
+  p_lengths integer[], p_bytes bytea,
+  p_keys text[], p_fingerprints text[], p_firsts integer[], p_counts integer[], p_created bigint[], p_since bigint[])
+RETURNS TABLE (previous bigint, place integer, number bigint, taken text[]) LANGUAGE plpgsql AS $function$
+DECLARE
+  v_tip bigint;
+  v_taken text[];
+BEGIN
+  ${takeLock};
+  SELECT "tip" INTO STRICT v_tip FROM "Log" WHERE "id" = 1;
+  SELECT coalesce(array_agg(k.key), '{}') INTO v_taken FROM unnest(p_keys, p_since) AS k(key, since)
+    JOIN "IdempotencyKey" AS i ON i."key" = k.key AND i."createdAt" >= k.since;
+  RETURN QUERY
+  WITH given AS MATERIALIZED (
+    SELECT m.*, m.ord::integer AS at, p_lengths[m.ord * 4 - 3] AS l1, p_lengths[m.ord * 4 - 2] AS l2, p_lengths[m.ord * 4 - 1] AS l3,
+      p_lengths[m.ord * 4] AS l4
+    FROM unnest(p_ids, p_topics, p_authors, p_received, p_absent, p_starts)
+      WITH ORDINALITY AS m(id, topic, author, received, absent, start, ord)
+  ), refused AS (
+    SELECT generate_series(k.first + 1, k.first + k.count) AS at FROM unnest(p_keys, p_firsts, p_counts) AS k(key, first, count)
+    WHERE k.key = ANY(v_taken)
+  ), fresh AS (
+    SELECT DISTINCT ON (g.id) g.* FROM given AS g
+    WHERE NOT EXISTS (SELECT 1 FROM refused AS r WHERE r.at = g.at)
+      AND NOT EXISTS (SELECT 1 FROM "Message" AS m WHERE m."id" = g.id)
+      AND NOT EXISTS (SELECT 1 FROM "SeenId" AS s WHERE s."id" = g.id)
+    ORDER BY g.id, g.at
+  ), numbered AS MATERIALIZED (
+    SELECT f.*, v_tip + row_number() OVER (ORDER BY f.at) AS seq FROM fresh AS f
+  ), stored AS (
+    INSERT INTO "Message" ("seq", "id", "kind", "topic", "author", "sequence", "dataAbsent", "signature", "publicKey", "receivedAt", "data")
+    SELECT n.seq, n.id, 'topic', n.topic, n.author, substring(p_bytes FROM n.start + 1 FOR n.l1), n.absent,
+      substring(p_bytes FROM n.start + n.l1 + 1 FOR n.l2),
+      CASE WHEN n.l3 >= 0 THEN substring(p_bytes FROM n.start + n.l1 + n.l2 + 1 FOR n.l3) END, n.received,
+      substring(p_bytes FROM n.start + n.l1 + n.l2 + greatest(n.l3, 0) + 1 FOR n.l4)
+    FROM numbered AS n
+  ), counted AS (
+    INSERT INTO "Topic" AS t ("name", "messages", "bytes", "firstSeq", "lastSeq")
+    SELECT n.topic, count(*), sum(n.l4), min(n.seq), max(n.seq) FROM numbered AS n GROUP BY n.topic
+    ON CONFLICT ("name") DO UPDATE SET
+      "firstSeq" = CASE WHEN t."messages" = 0 THEN excluded."firstSeq" ELSE t."firstSeq" END,
+      "messages" = t."messages" + excluded."messages", "bytes" = t."bytes" + excluded."bytes", "lastSeq" = excluded."lastSeq"
+  ), moved AS (
+    UPDATE "Log" SET "tip" = v_tip + (SELECT count(*) FROM numbered) WHERE "id" = 1 AND EXISTS (SELECT 1 FROM numbered)
+  ), keyed AS (
+    INSERT INTO "IdempotencyKey" ("key", "fingerprint", "items", "createdAt")
+    SELECT k.key, decode(k.fingerprint, 'hex'),
+      (SELECT json_agg(json_build_object('id', n.id, 'topic', n.topic, 'seq', n.seq, 'recipients', 0) ORDER BY n.at)::text
+        FROM numbered AS n WHERE n.at > k.first AND n.at <= k.first + k.count),
+      k.created
+    FROM unnest(p_keys, p_fingerprints, p_firsts, p_counts, p_created) AS k(key, fingerprint, first, count, created)
+    WHERE NOT k.key = ANY(v_taken)
+    ON CONFLICT ("key") DO UPDATE SET
+      "fingerprint" = excluded."fingerprint", "items" = excluded."items", "createdAt" = excluded."createdAt"
+  )
+  SELECT v_tip, n.at, n.seq, v_taken FROM numbered AS n UNION ALL SELECT v_tip, NULL, NULL, v_taken;
+  PERFORM pg_notify('${channel}', json_build_object('by', p_origin, 'kind', 'log')::text);
+END $function$`
+
+/** Removes the oldest messages of a topic as far as they are more than it keeps: those before the first that is none too many. */
+const prune = `CREATE OR REPLACE FUNCTION pg_temp.peergate_prune(
+  p_origin text, p_topic text, p_limit integer, p_now bigint, p_everything boolean, p_age bigint, p_count bigint, p_size bigint)
+RETURNS TABLE (last_seq bigint, step bigint, removed bigint, removed_bytes bigint) LANGUAGE plpgsql AS $function$
+DECLARE
+  v_topic "Topic"%ROWTYPE;
+  v_through bigint;
+  v_messages bigint;
+  v_bytes bigint;
+  v_step bigint;
+BEGIN
+  ${takeLock};
+  SELECT * INTO v_topic FROM "Topic" WHERE "name" = p_topic;
+  IF NOT FOUND THEN RETURN; END IF;
+  p_age := coalesce(v_topic."maxAgeMs", p_age);
+  p_count := coalesce(v_topic."maxMessages", p_count);
+  p_size := coalesce(v_topic."maxBytes", p_size);
+  WITH oldest AS (
+    SELECT m."seq", m."receivedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
+    WHERE m."topic" = p_topic ORDER BY m."seq" LIMIT p_limit
+  ), counted AS (
+    SELECT o.*, row_number() OVER w - 1 AS gone, sum(o.size) OVER w - o.size AS gone_bytes FROM oldest AS o WINDOW w AS (ORDER BY o."seq")
+  ), judged AS (
+    SELECT c.*, bool_and(
+      p_everything OR (p_age > 0 AND c."receivedAt" < p_now - p_age) OR (p_count > 0 AND v_topic."messages" - c.gone > p_count)
+      OR (p_size > 0 AND v_topic."bytes" - c.gone_bytes > p_size)) OVER (ORDER BY c."seq") AS surplus
+    FROM counted AS c
+  )
+  SELECT max(j."seq"), count(*), coalesce(sum(j.size), 0) INTO v_through, v_messages, v_bytes FROM judged AS j WHERE j.surplus;
+  IF v_messages = 0 THEN RETURN; END IF;
+  INSERT INTO "SeenId" ("id", "seenAt") SELECT m."id", p_now FROM "Message" AS m WHERE m."topic" = p_topic AND m."seq" <= v_through
+    ON CONFLICT ("id") DO UPDATE SET "seenAt" = excluded."seenAt";
+  DELETE FROM "Message" AS m WHERE m."topic" = p_topic AND m."seq" <= v_through;
+  UPDATE "Log" SET "pruneCount" = "pruneCount" + 1 WHERE "id" = 1 RETURNING "pruneCount" INTO v_step;
+  UPDATE "Topic" AS t SET "messages" = t."messages" - v_messages, "bytes" = t."bytes" - v_bytes,
+    "firstSeq" = coalesce((SELECT min(m."seq") FROM "Message" AS m WHERE m."topic" = p_topic), 0),
+    "prunedThrough" = v_through, "prunedAt" = v_step WHERE "name" = p_topic;
+  PERFORM pg_notify('${channel}',
+    json_build_object('by', p_origin, 'kind', 'pruned', 'topic', p_topic, 'through', v_through, 'pruneCount', v_step)::text);
+  RETURN QUERY SELECT v_through, v_step, v_messages, v_bytes;
+END $function$`
+
+/** The epoch, a new one (`p_fresh`) when there is none or the log ends before what was served from it; and the one before. */
+const settle = `CREATE OR REPLACE FUNCTION pg_temp.peergate_settle(p_origin text, p_epochs text[], p_served bigint[], p_fresh text)
+RETURNS TABLE (epoch text, previous text, tip bigint, served bigint) LANGUAGE plpgsql AS $function$
+DECLARE
+  v_log "Log"%ROWTYPE;
+  v_served bigint;
+BEGIN
+  ${takeLock};
+  SELECT * INTO v_log FROM "Log" WHERE "id" = 1;
+  IF NOT FOUND THEN
+    INSERT INTO "Log" ("id", "epoch") VALUES (1, p_fresh);
+    RETURN QUERY SELECT p_fresh, NULL::text, 0::bigint, 0::bigint;
+    RETURN;
+  END IF;
+  SELECT coalesce(max(s.through), 0) INTO v_served FROM unnest(p_epochs, p_served) AS s(name, through) WHERE s.name = v_log."epoch";
+  IF v_log."tip" < v_served THEN
+    UPDATE "Log" SET "epoch" = p_fresh WHERE "id" = 1;
+    PERFORM pg_notify('${channel}', json_build_object('by', p_origin, 'kind', 'epoch')::text);
+    RETURN QUERY SELECT p_fresh, v_log."epoch"::text, v_log."tip", v_served;
+  ELSE
+    RETURN QUERY SELECT v_log."epoch"::text, v_log."epoch"::text, v_log."tip", v_served;
+  END IF;
+END $function$`
+
+export const sessionFunctions = [append, prune, settle].join(';\n')

@@ -1,0 +1,190 @@
+import type { Logger } from 'pino'
+import type { Seq } from '../../../model/cursor.ts'
+import type { AppendEntry, KeyedMessages, LogStore, Pruned, PublishedItem } from '../../store.ts'
+import { drawEpoch, warnOfEpoch } from '../epoch.ts'
+import { withRecipients } from '../published.ts'
+import type { ServedMarks } from '../served-mark.ts'
+import type { PostgresDatabase } from './database.ts'
+import { findByIds, packMessages, toBytes } from './messages.ts'
+import { readPosition, scan } from './scan.ts'
+
+/** Milliseconds between the writes of sent marks and recipients. */
+const noteIntervalMs = 1_000
+
+const raiseSentMark = `INSERT INTO "SentMark" AS s ("author", "through") SELECT * FROM unnest($1::text[], $2::bigint[])
+  ON CONFLICT ("author") DO UPDATE SET "through" = greatest(s."through", excluded."through")`
+const setRecipients = 'UPDATE "IdempotencyKey" SET "items" = $2 WHERE "key" = $1'
+
+export interface PostgresLog extends LogStore {
+  /** Finds out which log this is; to be called when the database has been away, too. Answers whether it is another one than before. */
+  settle(): Promise<boolean>
+  /** Writes what waits. */
+  close(): Promise<void>
+}
+
+/** @param init.origin names this process to the others of the database */
+export function createPostgresLog(
+  init: { origin: string },
+  components: { database: PostgresDatabase; served: ServedMarks; log: Logger },
+): PostgresLog {
+  const { origin } = init
+  const { database, served, log } = components
+  const marks = new Map<string, Seq>()
+  const recipientsOf = new Map<string, number[]>()
+  let epoch = ''
+  let timer: NodeJS.Timeout | undefined
+
+  async function settle(): Promise<boolean> {
+    const known = [...served.tips]
+    const values = [origin, known.map(([name]) => name), known.map(([, tip]) => tip), drawEpoch()]
+    const [row = []] = await database.write('SELECT * FROM pg_temp.peergate_settle($1, $2, $3, $4)', values)
+    const [settled, previous, tip, servedTip] = row
+    if (settled !== previous && previous !== null) warnOfEpoch(log, { tip: Number(tip), served: Number(servedTip), epoch: String(settled) })
+    const isOther = epoch !== '' && epoch !== settled
+    epoch = String(settled)
+    return isOther
+  }
+
+  async function writeNotes(): Promise<void> {
+    const through = new Map(marks)
+    const recipients = new Map(recipientsOf)
+    if (through.size > 0) await database.read(raiseSentMark, [[...through.keys()], [...through.values()]])
+    for (const [author, mark] of through) if (marks.get(author) === mark) marks.delete(author)
+    for (const [key, counts] of recipients) {
+      const published = await findKey(key, 0)
+      if (published !== undefined) await database.read(setRecipients, [key, JSON.stringify(withRecipients(published.items, counts))])
+      recipientsOf.delete(key)
+    }
+  }
+
+  function later(): void {
+    timer ??= setTimeout(() => void flush(), noteIntervalMs)
+  }
+
+  /** Notes that can't be written wait for the next time: sending again is harmless. */
+  async function flush(): Promise<void> {
+    clearTimeout(timer)
+    timer = undefined
+    try {
+      await writeNotes()
+    } catch (error) {
+      log.warn({ err: error }, 'how far messages were sent could not be written')
+    }
+  }
+
+  /** The messages are stored, so a mark that can't be written must not refuse them. */
+  function noteServed(tip: Seq): void {
+    try {
+      served.write(epoch, tip)
+    } catch (error) {
+      log.warn({ err: error }, 'how far the log was served could not be written')
+    }
+  }
+
+  async function findKey(key: string, since: number) {
+    const sql = 'SELECT "fingerprint", "items" FROM "IdempotencyKey" WHERE "key" = $1 AND "createdAt" >= $2'
+    const [row] = await database.read(sql, [key, since])
+    if (row === undefined) return undefined
+    const items: PublishedItem[] = JSON.parse(String(row[1]))
+    return { fingerprint: toBytes(row[0]), items }
+  }
+
+  return {
+    settle,
+    epoch: async () => epoch,
+    position: (filter, prunedSince = 0) => readPosition(database, filter, prunedSince),
+    async append(messages, keyed = []) {
+      const values = [origin, ...packMessages(messages), ...packKeys(keyed)]
+      const rows = await database.write(appendSql, values)
+      const [previousTip, , , takenKeys] = rows.at(-1) ?? []
+      const numbers = new Map(rows.map(([, place, number]) => [Number(place) - 1, Number(number)]))
+      const entries = messages.map((message, index): AppendEntry => {
+        const seq = numbers.get(index)
+        return seq === undefined ? { message: undefined, known: true } : { message: { ...message, kind: 'topic', seq }, known: false }
+      })
+      const taken = keyed.filter(({ key }) => isAmong(key, takenKeys))
+      const isRefused = (index: number) => taken.some(({ first, count }) => index >= first && index < first + count)
+      const known = messages.filter((_, index) => entries[index]?.known === true && !isRefused(index)).map(({ id }) => id)
+      const there = known.length === 0 ? new Map() : await findByIds(database, known)
+      messages.forEach(({ id }, index) => {
+        if (entries[index]?.known === true && !isRefused(index)) entries[index] = { message: there.get(id), known: true }
+      })
+      const last = entries.findLast(({ known }) => !known)?.message
+      if (last !== undefined) noteServed(last.seq)
+      return { previousTip: Number(previousTip), entries, takenKeys: taken.map(({ key }) => key) }
+    },
+    async published(key, since) {
+      const found = await findKey(key, since)
+      const recipients = recipientsOf.get(key)
+      return found === undefined || recipients === undefined ? found : { ...found, items: withRecipients(found.items, recipients) }
+    },
+    async noteRecipients(key, recipients) {
+      recipientsOf.set(key, recipients)
+      later()
+    },
+    async read(query) {
+      const step = await scan(database, query)
+      // What others have appended is served from here, too.
+      const newest = query.order === 'asc' ? step.messages.at(-1) : undefined
+      if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(newest.seq)
+      return step
+    },
+    async prunable({ defaults, now }) {
+      const rows = await database.read(prunableSql, [defaults.maxAgeMs, defaults.maxMessages, defaults.maxBytes, now])
+      return rows.map(([name]) => String(name))
+    },
+    async prune({ topic, limit, defaults, now, everything }): Promise<Pruned | undefined> {
+      const keeps = [defaults.maxAgeMs, defaults.maxMessages, defaults.maxBytes]
+      const [row] = await database.write(pruneSql, [origin, topic, limit, now, everything === true, ...keeps])
+      if (row === undefined) return undefined
+      const [through, pruneCount, messages, bytes] = row.map(Number)
+      return { through: through ?? 0, pruneCount: pruneCount ?? 0, messages: messages ?? 0, bytes: bytes ?? 0 }
+    },
+    async forget({ idsBefore, keysBefore, limit }) {
+      const ids = await database.write(oldest('SeenId', 'id', 'seenAt'), [idsBefore, limit])
+      const keys = await database.write(oldest('IdempotencyKey', 'key', 'createdAt'), [keysBefore, limit])
+      return ids.length + keys.length
+    },
+    get: async (id) => (await findByIds(database, [id])).get(id),
+    async sentThrough(author) {
+      const [row] = await database.read('SELECT "through" FROM "SentMark" WHERE "author" = $1', [author])
+      return Math.max(Number(row?.[0] ?? 0), marks.get(author) ?? 0)
+    },
+    async markSent(author, through) {
+      marks.set(author, Math.max(marks.get(author) ?? 0, through))
+      later()
+    },
+    close: flush,
+  }
+}
+
+const appendSql = `SELECT * FROM pg_temp.peergate_append(
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ORDER BY 2 NULLS LAST`
+const pruneSql = 'SELECT * FROM pg_temp.peergate_prune($1, $2, $3, $4, $5, $6, $7, $8)'
+
+/** The other sweeps find what is more than these. */
+const prunableSql = `SELECT "name" FROM (
+    SELECT "name", "messages", "bytes", "firstSeq", coalesce("maxAgeMs", $1) AS age, coalesce("maxMessages", $2) AS count,
+      coalesce("maxBytes", $3) AS size
+    FROM "Topic" WHERE "messages" > 0) AS t
+  WHERE (t.count > 0 AND t."messages" > t.count) OR (t.size > 0 AND t."bytes" > t.size)
+    OR (t.age > 0 AND (SELECT m."receivedAt" FROM "Message" AS m WHERE m."seq" = t."firstSeq") < $4 - t.age)
+  LIMIT 100`
+
+const oldest = (table: string, key: string, time: string) =>
+  `DELETE FROM "${table}" WHERE "${key}" IN (SELECT "${key}" FROM "${table}" WHERE "${time}" < $1 ORDER BY "${time}" LIMIT $2) RETURNING 1`
+
+function packKeys(keyed: KeyedMessages[]): unknown[] {
+  return [
+    keyed.map(({ key }) => key),
+    keyed.map(({ fingerprint }) => Buffer.from(fingerprint).toString('hex')),
+    keyed.map(({ first }) => first),
+    keyed.map(({ count }) => count),
+    keyed.map(({ createdAt }) => createdAt),
+    keyed.map(({ since }) => since),
+  ]
+}
+
+function isAmong(key: string, keys: unknown): boolean {
+  return Array.isArray(keys) && keys.includes(key)
+}

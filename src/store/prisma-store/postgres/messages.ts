@@ -1,0 +1,74 @@
+import type { NewMessage, StoredMessage } from '../../../model/message.ts'
+import type { PostgresDatabase, Row } from './database.ts'
+
+/** The columns that make a message, in one list for every query. */
+export const messageColumns = [
+  'seq',
+  'id',
+  'kind',
+  'topic',
+  'author',
+  'sequence',
+  'data',
+  'dataAbsent',
+  'signature',
+  'publicKey',
+  'receivedAt',
+]
+  .map((name) => `m."${name}"`)
+  .join(', ')
+
+/** A row of these columns. */
+export function toMessage(row: Row): StoredMessage {
+  const [seq, id, kind, topic, author, sequence, data, dataAbsent, signature, publicKey, receivedAt] = row
+  return {
+    seq: Number(seq),
+    kind: kind === 'direct' ? 'direct' : 'topic',
+    id: String(id),
+    from: String(author),
+    sequence: toBytes(sequence),
+    topic: String(topic),
+    data: toBytes(data),
+    ...(dataAbsent === true ? { dataAbsent: true } : {}),
+    signature: toBytes(signature),
+    ...(publicKey === null ? {} : { publicKey: toBytes(publicKey) }),
+    receivedAt: Number(receivedAt),
+  }
+}
+
+export function toBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value
+  throw new Error('a column that holds bytes holds something else')
+}
+
+export async function findByIds(database: PostgresDatabase, ids: string[]): Promise<Map<string, StoredMessage>> {
+  const rows = await database.read(`SELECT ${messageColumns} FROM "Message" AS m WHERE m."id" = ANY($1)`, [ids])
+  return new Map(rows.map(toMessage).map((message) => [message.id, message]))
+}
+
+/** Messages as the arguments of the function that appends them (functions.ts). */
+export function packMessages(messages: NewMessage[]): unknown[] {
+  const starts: number[] = []
+  const lengths: number[] = []
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for (const { sequence, signature, publicKey, data } of messages) {
+    starts.push(bytes)
+    lengths.push(sequence.length, signature.length, publicKey?.length ?? -1, data.length)
+    for (const part of [sequence, signature, publicKey, data]) {
+      if (part === undefined) continue
+      parts.push(part)
+      bytes += part.length
+    }
+  }
+  return [
+    messages.map(({ id }) => id),
+    messages.map(({ topic }) => topic),
+    messages.map(({ from }) => from),
+    messages.map(({ receivedAt }) => receivedAt),
+    messages.map(({ dataAbsent }) => dataAbsent === true),
+    starts,
+    lengths,
+    Buffer.concat(parts),
+  ]
+}

@@ -1,0 +1,107 @@
+import type { TopicFilter } from '../../../model/topic.ts'
+import type { LogPosition, LogQuery, LogStep } from '../../store.ts'
+import type { PostgresDatabase, Row } from './database.ts'
+import { messageColumns, toMessage } from './messages.ts'
+
+/** Rows that one step looks at, matching or not. */
+const scanRows = 2_000
+
+/** Collects the values of a statement. */
+class Values {
+  readonly list: unknown[] = []
+
+  /** The place of a value in the statement. */
+  add(value: unknown): string {
+    return `$${this.list.push(value)}`
+  }
+}
+
+function topicCondition(column: string, { exact, prefixes }: TopicFilter, values: Values): string {
+  const among = `${column} = ANY(${values.add(exact)}::text[])`
+  const beginning = `EXISTS (SELECT 1 FROM unnest(${values.add(prefixes)}::text[]) AS p(prefix) WHERE starts_with(${column}, p.prefix))`
+  return `(${among} OR ${beginning})`
+}
+
+/**
+ * One step of a scan, in one statement and so of one state of the log: the window of rows that are looked at, those of them that match,
+ * and what was pruned. The first row says where the log and the window end.
+ */
+export async function scan(database: PostgresDatabase, query: LogQuery): Promise<LogStep> {
+  const values = new Values()
+  const direction = query.order === 'asc' ? 'ASC' : 'DESC'
+  const after = values.add(query.after)
+  const through = values.add(query.through ?? Number.MAX_SAFE_INTEGER)
+  const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
+  const series = only === undefined ? '' : `AND m."topic" = ${values.add(only)}`
+  const conditions = conditionsOf(query, only === undefined, values)
+  const limit = values.add(query.limit)
+  const maxBytes = values.add(query.maxBytes ?? Number.MAX_SAFE_INTEGER)
+  const pruned =
+    query.prunedSince === undefined
+      ? ''
+      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM "Topic" AS t
+          WHERE t."prunedAt" > ${values.add(query.prunedSince)} AND t."prunedThrough" > ${after}
+            ${query.topics === undefined ? '' : `AND ${topicCondition('t."name"', query.topics, values)}`}`
+  const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount" FROM "Log" WHERE "id" = 1),
+    looked AS MATERIALIZED (
+      SELECT m."seq", m."kind", m."topic", m."author", m."receivedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
+      WHERE m."seq" > ${after}::bigint AND m."seq" <= ${through}::bigint AND m."seq" <= (SELECT "tip" FROM l) ${series}
+      ORDER BY m."seq" ${direction} LIMIT ${scanRows}),
+    found AS MATERIALIZED (
+      SELECT f."seq" FROM (
+        SELECT w."seq", sum(w.size) OVER (ORDER BY w."seq" ${direction}) - w.size AS before FROM looked AS w WHERE ${conditions}
+        ORDER BY w."seq" ${direction} LIMIT ${limit}) AS f
+      WHERE f.before < ${maxBytes}::bigint)
+    SELECT 'ends', (SELECT "tip" FROM l), NULL::text, NULL::text, NULL::text, NULL::text, NULL::bytea, NULL::bytea, NULL::boolean,
+      NULL::bytea, NULL::bytea, (SELECT "pruneCount" FROM l)
+    UNION ALL SELECT 'looked', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+      ${query.order === 'asc' ? 'max' : 'min'}(w."seq") FROM looked AS w
+    UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned}`
+  return collect(query, await database.read(sql, values.list))
+}
+
+function conditionsOf(query: LogQuery, withTopics: boolean, values: Values): string {
+  const all = ['true']
+  if (withTopics && query.topics !== undefined) all.push(topicCondition('w."topic"', query.topics, values))
+  if (query.kind !== undefined) all.push(`w."kind" = ${values.add(query.kind)}`)
+  if (query.from !== undefined) all.push(`w."author" = ${values.add(query.from)}`)
+  if (query.since !== undefined) all.push(`w."receivedAt" >= ${values.add(query.since)}`)
+  if (query.until !== undefined) all.push(`w."receivedAt" < ${values.add(query.until)}`)
+  return all.join(' AND ')
+}
+
+function collect(query: LogQuery, rows: Row[]): LogStep {
+  const of = (tag: string) => rows.filter(([each]) => each === tag)
+  const [, tip, ...ends] = of('ends')[0] ?? []
+  const [, looked, ...window] = of('looked')[0] ?? []
+  const messages = of('message')
+    .map(([, ...row]) => toMessage(row))
+    .toSorted((one, other) => (query.order === 'asc' ? one.seq - other.seq : other.seq - one.seq))
+  const high = Math.max(query.after, Math.min(query.through ?? Number.MAX_SAFE_INTEGER, Number(tip)))
+  const lastLooked = Number(looked) === scanRows ? Number(window.at(-1)) : undefined
+  const bytes = messages.reduce((sum, { data }) => sum + data.length, 0)
+  const last = messages.length >= query.limit || bytes >= (query.maxBytes ?? Number.POSITIVE_INFINITY) ? messages.at(-1)?.seq : undefined
+  const end = last ?? lastLooked
+  const scanned = query.order === 'asc' ? (end ?? high) : end === undefined ? query.after : end - 1
+  if (query.prunedSince === undefined) return { messages, scanned }
+  const topics = of('pruned').map(([, through, , , topic]) => ({ topic: String(topic), through: Number(through) }))
+  return { messages, scanned, prunes: { count: Number(ends.at(-1)), topics } }
+}
+
+export async function readPosition(database: PostgresDatabase, filter: TopicFilter | undefined, prunedSince: number): Promise<LogPosition> {
+  const values = new Values()
+  const since = values.add(prunedSince)
+  const condition = filter === undefined ? 'true' : topicCondition('t."name"', filter, values)
+  const sql = `SELECT l."tip", l."pruneCount", t.first, t.pruned FROM "Log" AS l CROSS JOIN (
+      SELECT min(CASE WHEN t."messages" > 0 THEN t."firstSeq" END) AS first,
+        max(CASE WHEN t."prunedAt" > ${since}::bigint THEN t."prunedThrough" END) AS pruned
+      FROM "Topic" AS t WHERE ${condition}) AS t
+    WHERE l."id" = 1`
+  const [[tip, pruneCount, first, pruned] = []] = await database.read(sql, values.list)
+  return {
+    tip: Number(tip ?? 0),
+    earliest: first === null || first === undefined ? Number(tip ?? 0) : Number(first) - 1,
+    prunedThrough: Number(pruned ?? 0),
+    pruneCount: Number(pruneCount ?? 0),
+  }
+}

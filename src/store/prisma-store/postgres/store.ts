@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { PrismaPg } from '@prisma/adapter-pg'
+import type { Logger } from 'pino'
+import { StoreUnavailable } from '../../../errors.ts'
+import type { Store, StoreChange } from '../../store.ts'
+import { createGatewayStore } from '../gateways.ts'
+import { PrismaClient } from '../generated/postgresql/client.ts'
+import { migrate } from '../migrate.ts'
+import { type Models, modelsOf } from '../models.ts'
+import { createPeerStore } from '../peers.ts'
+import { openServedMarks } from '../served-mark.ts'
+import { createTopicStore } from '../topics.ts'
+import { attemptAsync } from '../unavailable.ts'
+import { whileOpen } from '../while-open.ts'
+import { changePeers } from './change-peers.ts'
+import { connectionOptions, openPostgresDatabase, type PostgresDatabase } from './database.ts'
+import { createListener, type Listener } from './listener.ts'
+import { createPostgresLog, type PostgresLog } from './log.ts'
+import { createRecordStore } from './records.ts'
+
+export interface PostgresStoreInit {
+  url: string
+  servedMarkFile: string
+  migrate: boolean
+}
+
+interface Open {
+  database: PostgresDatabase
+  listener: Listener
+  models: Models
+  log: PostgresLog
+  close(): Promise<void>
+}
+
+const migrations = fileURLToPath(new URL('../../../../prisma/postgresql/migrations', import.meta.url))
+const maxPrismaConnections = 4
+
+/**
+ * The Store contract on a PostgreSQL database, which several gateways may share. The road goes through the driver, the rest through
+ * Prisma, or, where it has to be one transaction, through the driver too.
+ */
+export function createPostgresStore(init: PostgresStoreInit, components: { log: Logger }): Store {
+  const listeners = new Set<(change: StoreChange) => void>()
+  /** Names this process to the others. */
+  const origin = randomUUID()
+  let opening: Promise<Open> | undefined
+  let open: Open | undefined
+
+  function opened(): Open {
+    if (open === undefined) throw new StoreUnavailable('The database is not open.')
+    return open
+  }
+
+  function emit(change: StoreChange): void {
+    for (const listener of listeners) listener(change)
+  }
+
+  /** Which log it is may have changed while the database was away, or at the hands of another gateway. */
+  async function onChange(change: StoreChange): Promise<void> {
+    const mayBeOther = change.kind === 'everything' || change.kind === 'epoch'
+    emit(mayBeOther && (await open?.log.settle()) === true ? { kind: 'epoch' } : change)
+  }
+
+  async function tellAfter<Result>(kind: 'topics' | 'peers', work: Promise<Result>): Promise<Result> {
+    const result = await work
+    await opened().listener.tell(kind)
+    return result
+  }
+
+  const topics = createTopicStore({ prisma: () => opened().models })
+  const peers = createPeerStore({ prisma: () => opened().models, change: (edits) => changePeers(opened().database, edits) })
+
+  const store: Store = {
+    async start() {
+      opening ??= openAll({ ...init, origin }, { log: components.log, onChange })
+      try {
+        open = await opening
+      } catch (error) {
+        opening = undefined
+        throw error
+      }
+    },
+    async stop() {
+      const closing = open
+      opening = undefined
+      open = undefined
+      await closing?.close()
+    },
+    [Symbol.asyncDispose]: () => store.stop(),
+    log: whileOpen(() => opened().log),
+    topics: {
+      ...topics,
+      join: (topic) => tellAfter('topics', topics.join(topic)),
+      leave: (topic) => tellAfter('topics', topics.leave(topic)),
+    },
+    peers: {
+      ...peers,
+      annotate: (peerId, annotation) => tellAfter('peers', peers.annotate(peerId, annotation)),
+      forget: (peerId) => tellAfter('peers', peers.forget(peerId)),
+    },
+    records: createRecordStore({ database: () => opened().database }),
+    gateways: createGatewayStore({ prisma: () => opened().models, claim: (peerId) => opened().listener.claim(peerId) }),
+    listen(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+  return store
+}
+
+async function openAll(
+  init: PostgresStoreInit & { origin: string },
+  components: { log: Logger; onChange(change: StoreChange): Promise<void> },
+): Promise<Open> {
+  const { log, onChange } = components
+  await using resources = new AsyncDisposableStack()
+  const database = resources.adopt(openPostgresDatabase(init.url, { log }), (open) => open.close())
+  const applied = await attemptAsync(() =>
+    migrate(
+      { directory: migrations, apply: init.migrate },
+      {
+        adapter: new PrismaPg({ ...connectionOptions(init.url), max: 1 }),
+        applied: () => appliedMigrations(database),
+        begin: `BEGIN; SELECT pg_advisory_xact_lock(x'50656576'::int, hashtext(current_schema()))`,
+      },
+    ),
+  )
+  if (applied.length > 0) log.info({ applied }, 'brought the database up to date')
+  const prisma = resources.adopt(
+    new PrismaClient({ adapter: new PrismaPg({ ...connectionOptions(init.url), max: maxPrismaConnections }) }),
+    (client) => client.$disconnect(),
+  )
+  const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
+  const messages = resources.adopt(createPostgresLog({ origin: init.origin }, { database, served, log }), (open) => open.close())
+  await messages.settle()
+  const listener = resources.adopt(createListener(init, { log }), (open) => open.stop())
+  listener.listen((change) => {
+    onChange(change).catch((err: unknown) => log.warn({ err }, 'a change of the database could not be looked at'))
+  })
+  await attemptAsync(() => listener.start())
+  const owned = resources.move()
+  return { database, listener, models: modelsOf(prisma), log: messages, close: () => owned.disposeAsync() }
+}
+
+async function appliedMigrations(database: PostgresDatabase): Promise<Set<string>> {
+  const [[table] = []] = await database.read(`SELECT to_regclass('_prisma_migrations')`)
+  if (table === null || table === undefined) return new Set()
+  const rows = await database.read(
+    'SELECT "migration_name" FROM "_prisma_migrations" WHERE "finished_at" IS NOT NULL AND "rolled_back_at" IS NULL',
+  )
+  return new Set(rows.map(([name]) => String(name)))
+}

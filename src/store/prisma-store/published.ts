@@ -1,0 +1,5 @@
+import type { PublishedItem } from '../store.ts'
+
+export function withRecipients(items: PublishedItem[], recipients: number[]): PublishedItem[] {
+  return items.map((item, index) => ({ ...item, recipients: recipients[index] ?? item.recipients }))
+}

@@ -1,0 +1,19 @@
+import type { LogStore } from '../store.ts'
+
+/** The log that is open at the time of each call. */
+export function whileOpen(log: () => LogStore): LogStore {
+  return {
+    epoch: async () => await log().epoch(),
+    position: async (filter, prunedSince) => await log().position(filter, prunedSince),
+    append: async (messages, keyed) => await log().append(messages, keyed),
+    published: async (key, since) => await log().published(key, since),
+    noteRecipients: async (key, recipients) => await log().noteRecipients(key, recipients),
+    read: async (query) => await log().read(query),
+    prunable: async (query) => await log().prunable(query),
+    prune: async (query) => await log().prune(query),
+    forget: async (query) => await log().forget(query),
+    get: async (id) => await log().get(id),
+    sentThrough: async (author) => await log().sentThrough(author),
+    markSent: async (author, through) => await log().markSent(author, through),
+  }
+}

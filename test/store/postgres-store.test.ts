@@ -1,0 +1,14 @@
+import { join } from 'node:path'
+import { createPostgresStore } from '../../src/store/prisma-store/postgres/store.ts'
+import { describeStore } from '../compliance/store.ts'
+import { silentLog } from '../fixtures/log.ts'
+import { postgresForTests } from '../fixtures/postgres-server.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
+
+const server = postgresForTests()
+
+describeStore('PostgreSQL', async () => {
+  const url = await server().createDatabase()
+  const servedMarkFile = join(await temporaryDirectory(), 'served')
+  return { open: () => createPostgresStore({ url, servedMarkFile, migrate: true }, { log: silentLog }) }
+})

@@ -42,6 +42,7 @@ async function served(path: string): Promise<string> {
     { allowedHosts: [], allowedOrigins: [], limits: defaultLimits },
     {
       node: absent,
+      gateways: { list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),

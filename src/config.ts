@@ -59,7 +59,9 @@ const logLevelSchema = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal
 /** The variables, in the order of the README's table. */
 export const environmentSchema = z.object({
   LIBP2P_ENABLED: boolean(false, 'Which engine the node is: `true` for libp2p, `false` for the custom one.'),
-  DATABASE_URL: text('SQLite as `file:<path>`. By default `peergate.db` in the data directory.').optional(),
+  DATABASE_URL: text(
+    'SQLite as `file:<path>`, or PostgreSQL as `postgresql://<user>:<password>@<host>/<database>`, which several gateways may share. By default `peergate.db` in the data directory.',
+  ).optional(),
   PEERGATE_DATA_DIR: text('Directory of the database, the key and what else must survive a restart.').default('./data'),
   PEERGATE_KEY_FILE: text(
     'Ed25519 private key (PKCS#8 PEM), created when missing. By default `peer.key` in the data directory.',

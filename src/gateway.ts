@@ -2,12 +2,14 @@ import type { Logger } from 'pino'
 import type { HttpSettings } from './config.ts'
 import { createDht } from './dht.ts'
 import type { P2PEngine } from './engine/engine.ts'
+import { createGateways } from './gateways.ts'
 import { createHistory } from './history.ts'
 import { createHttpServer } from './http/server.ts'
 import { createIngest } from './ingest.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
 import type { Limits } from './limits.ts'
 import { createLoadWatch } from './load-watch.ts'
+import { createLogTail } from './log-tail.ts'
 import { createMetrics } from './metrics.ts'
 import type { NodeView } from './model/node.ts'
 import { createNodeInfo } from './node-info.ts'
@@ -36,13 +38,15 @@ export interface GatewayComponents {
   engine: P2PEngine
   /** What is below them: started first, stopped last. */
   foundation?: Part[]
+  /** Another process has taken this gateway's peer id: it has to end. */
+  onLost?: () => void
   log: Logger
 }
 
 /** The composition root. */
 export function createGateway(init: { http: HttpSettings; limits: Limits }, components: GatewayComponents): Gateway {
   const { limits } = init
-  const { store, engine, foundation = [], log } = components
+  const { store, engine, foundation = [], onLost = () => undefined, log } = components
   const state = { started: false, draining: false }
 
   const metrics = createMetrics()
@@ -53,7 +57,12 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
   const retention = createRetention({ limits }, { log: store.log, hub, metrics, logger: log })
-  const ingest = createIngest({ limits }, { engine, log: store.log, hub, metrics, logger: log })
+  const tail = createLogTail(
+    { limits },
+    { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger: log },
+  )
+  const ingest = createIngest({ limits }, { engine, log: store.log, tail, metrics, logger: log })
+  const gateways = createGateways({ store, engine, onLost, log })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const stream = createStream({ limits }, { hub, history, topics, peers, publisher, identity, load, log })
@@ -61,7 +70,7 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
   const http = createHttpServer(
     { ...init.http, limits },
-    { node, peers, topics, dht, retention, history, publisher, stream, probes, metrics, log },
+    { node, gateways, peers, topics, dht, retention, history, publisher, stream, probes, metrics, log },
   )
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
@@ -70,13 +79,16 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
       ...foundation,
       { name: 'store', start: () => store.start(), stop: () => store.stop() },
       { name: 'load watch', start: () => load.start(), stop: () => load.stop() },
+      { name: 'peer id', start: () => gateways.claim() },
       { name: 'hub', start: () => hub.start(), stop: () => hub.stop() },
+      { name: 'log tail', start: () => tail.start(), stop: () => tail.stop() },
       { name: 'retention', start: () => retention.start(), stop: () => retention.stop() },
-      { name: 'topics', start: () => topics.start() },
+      { name: 'topics', start: () => topics.start(), stop: () => topics.stop() },
       { name: 'ingest', start: () => ingest.start(), stop: () => ingest.stop() },
       { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },
       { name: 'engine', start: () => engine.start(), stop: () => engine.stop() },
       { name: 'known peers', start: () => peers.reconnect() },
+      { name: 'gateways', start: () => gateways.start(), stop: () => gateways.stop() },
       { name: 'http', start: () => http.start(), stop: () => http.stop() },
       { name: 'stream', start: () => stream.start(), stop: () => stream.stop() },
     ],

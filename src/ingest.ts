@@ -4,13 +4,14 @@ import type { OwnMessage, P2PEngine, Verdict } from './engine/engine.ts'
 import { Draining, Overloaded } from './errors.ts'
 import { idempotencyWindowMs, KeyTaken } from './idempotency.ts'
 import { createInbox, type InboxItem } from './inbox.ts'
+import type { LogTail } from './log-tail.ts'
 import type { Metrics } from './metrics.ts'
 import type { Seq } from './model/cursor.ts'
-import type { NewMessage } from './model/message.ts'
+import type { NewMessage, StoredMessage } from './model/message.ts'
 import { messageId, type SignedMessage } from './model/signed-message.ts'
 import { createOutbound, type OutboundLimits } from './outbound.ts'
+import { createOwnNumbers } from './own-numbers.ts'
 import type { AppendEntry, AppendResult, KeyedMessages, LogStore, PublishedItem } from './store/store.ts'
-import type { Hub } from './stream/hub.ts'
 
 /**
  * The middle of the road (docs/architecture.md): every message, ours or another's, waits here in one bounded inbox, is appended in one
@@ -25,6 +26,8 @@ export interface Ingest {
    * @throws Overloaded, Draining
    */
   publish(messages: OwnMessage[], key?: { key: string; fingerprint: Uint8Array }): { published: Promise<PublishedItem[]> }
+  /** Messages that were read from the log. What is among them of this gateway, and was taken for refused, is handed over now. */
+  found(messages: StoredMessage[]): void
   /** What waits to be appended, and how many topics have messages that nobody has been there for. */
   readonly backlog: { messages: number; bytes: number; unsentTopics: number }
   /** Refuses what comes from now on, and finishes what is there. */
@@ -41,7 +44,8 @@ export interface IngestLimits extends OutboundLimits {
 export interface IngestComponents {
   engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen'>
   log: Pick<LogStore, 'append' | 'position' | 'read' | 'sentThrough' | 'markSent'>
-  hub: Pick<Hub, 'append'>
+  /** Brings what was appended to those who read live. */
+  tail: Pick<LogTail, 'append'>
   metrics: Pick<Metrics, 'published' | 'received' | 'refused' | 'waited' | 'committed' | 'handedOver'>
   logger: Logger
   /** Milliseconds since 1970. */
@@ -66,14 +70,26 @@ interface ForeignItem extends InboxItem {
 
 type Item = OwnItem | ForeignItem
 
+/** Runs of own numbers that are remembered: several batches for each of other gateways within a minute. */
+const maxRuns = 10_000
+/** Milliseconds within which what another gateway has stored is news for the neighbours of this one; engines know repetitions for longer. */
+const newsMs = 60_000
+/** What may have been stored although the append failed: some batches, for as long as a database may be away. */
+const maxUncertain = 10_000
+const uncertainMs = 600_000
+
 /** Milliseconds after which a client that met a full inbox may try again: some batches later. */
 const retryAfterMs = 1_000
 
 export function createIngest(init: { limits: IngestLimits }, components: IngestComponents): Ingest {
   const { limits } = init
-  const { engine, log, hub, metrics, logger, now = Date.now } = components
+  const { engine, log, tail, metrics, logger, now = Date.now } = components
   const inbox = createInbox<Item>(limits)
   const outbound = createOutbound({ limits }, components)
+  const startedAt = now()
+  const own = createOwnNumbers({ maxRuns })
+  /** Ids of own messages of batches that failed, with the time: a commit may have gone through although nobody said so. */
+  const uncertain = new Map<string, number>()
   let running: Promise<void> | undefined
   let stopped = false
 
@@ -88,21 +104,33 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   }
 
   async function commit(batch: Item[]): Promise<void> {
+    let messages: NewMessage[] = []
     try {
-      const messages = await toMessages(batch)
+      messages = await toMessages(batch)
       const begun = performance.now()
       for (const item of batch) if (item.kind === 'own') metrics.waited((begun - item.enqueuedAt) / 1_000)
       const { previousTip, entries, takenKeys } = await log.append(messages, keysOf(batch))
       metrics.committed(messages.length, secondsSince(begun))
       const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
-      hub.append(previousTip, added)
+      const [first, last] = [added[0], added.at(-1)]
+      if (first !== undefined && last !== undefined) own.add(first.seq, last.seq)
+      tail.append(previousTip, added)
       settleForeign(batch, entries)
       const handing = performance.now()
       const recipients = await outbound.send(added)
       metrics.handedOver(secondsSince(handing))
       settleOwn(batch, { entries, takenKeys }, recipients)
     } catch (error) {
+      noteUncertain(messages)
       refuse(batch, error)
+    }
+  }
+
+  function noteUncertain(messages: NewMessage[]): void {
+    for (const { id, from } of messages) if (from === engine.peerId) uncertain.set(id, now())
+    for (const [id, at] of uncertain) {
+      if (uncertain.size <= maxUncertain && at > now() - uncertainMs) break
+      uncertain.delete(id)
     }
   }
 
@@ -118,9 +146,16 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   function settleForeign(batch: Item[], entries: AppendEntry[]): void {
     for (const { item, first } of placed(batch)) {
-      // Known ones went to the neighbours when they came first.
-      if (item.kind === 'foreign') item.done.resolve(entries[first]?.known === false ? 'accept' : 'ignore')
+      if (item.kind === 'foreign') item.done.resolve(verdictOn(entries[first]))
     }
+  }
+
+  /** Known ones went to this gateway's neighbours when they came first, unless it was to another gateway of the database that they came. */
+  function verdictOn(entry: AppendEntry | undefined): Verdict {
+    if (entry === undefined || entry.message === undefined) return 'ignore'
+    const { seq, receivedAt } = entry.message
+    const isFresh = receivedAt > Math.max(startedAt, now() - newsMs)
+    return !entry.known || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'
   }
 
   function settleOwn(batch: Item[], { entries, takenKeys }: Omit<AppendResult, 'previousTip'>, recipients: Map<Seq, number>): void {
@@ -177,6 +212,12 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       const done = Promise.withResolvers<PublishedItem[]>()
       inbox.push({ kind: 'own', own, key, receivedAt: now(), enqueuedAt: performance.now(), done, messages: own.length, bytes })
       return { published: done.promise }
+    },
+    found(messages) {
+      if (uncertain.size === 0) return
+      const lost = messages.filter(({ id }) => uncertain.delete(id))
+      if (lost.length === 0) return
+      outbound.send(lost).catch((err: unknown) => logger.error({ err }, 'messages that were found again could not be handed over'))
     },
     get backlog() {
       return { messages: inbox.size, bytes: inbox.bytes, unsentTopics: outbound.waiting }

@@ -21,7 +21,7 @@ await run(config, log)
 
 async function run(config: Config, log: Logger): Promise<void> {
   try {
-    const gateway = await openGateway(config, { log })
+    const gateway = await openGateway(config, { log, onLost: () => shutdown('another process has taken the peer id (identity_in_use)') })
     const shutdown = createShutdown(
       { deadlineMs: config.shutdownMs },
       { stop: () => gateway.stop(), exit: (code) => process.exit(code), log },

@@ -15,11 +15,11 @@ import { redialKnownPeers, scanPeers } from './known-peers.ts'
 import { type KnownAddress, type Peer, parseAddress } from './model/peer.ts'
 import { peerView, sightingOf, withPeerId } from './peer-view.ts'
 import { createSightings } from './sightings.ts'
-import type { PeerStore } from './store/store.ts'
+import type { PeerStore, Store } from './store/store.ts'
 
 /** The other peers: those connected now, as the engine knows them, and those ever seen, as the store does. */
 export interface Peers {
-  /** Blocks at the engine what is blocked in the store, and notes from now on who is seen; to be called before the engine starts. */
+  /** Blocks at the engine what is blocked in the store, by whichever gateway, and notes from now on who is seen; to be called before the engine starts. */
   start(): Promise<void>
   /** Begins to dial the peers seen last; to be called once the engine has started. Does not wait for them. */
   reconnect(): Promise<void>
@@ -70,7 +70,7 @@ export interface PeersComponents {
     P2PEngine,
     'peerId' | 'dial' | 'hangUp' | 'ping' | 'peers' | 'block' | 'unblock' | 'topics' | 'subscribers' | 'listen' | 'routing'
   >
-  store: { readonly peers: PeerStore }
+  store: { readonly peers: PeerStore } & Pick<Store, 'listen'>
   log: Logger
   now?: () => number
 }
@@ -90,6 +90,8 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
   const inTurn = createInTurn()
   const notify = createInTurn()
   let notices = 0
+  /** What is blocked at the engine. */
+  const blocked = new Set<string>()
   let running: { abort: AbortController; unlisten(): void; redial?: Promise<void> } | undefined
 
   function onEvent(event: EngineEvent): void {
@@ -205,11 +207,40 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
     }
   }
 
+  async function setBlocked(peerId: string, isBlocked: boolean): Promise<void> {
+    if (isBlocked) {
+      await engine.block(peerId)
+      blocked.add(peerId)
+    } else {
+      await engine.unblock(peerId)
+      blocked.delete(peerId)
+    }
+  }
+
+  /** Blocks at the engine what is blocked in the store, and nobody else. */
+  function followBlocks(): Promise<void> {
+    return inTurn(async () => {
+      const stored = new Set<string>()
+      for await (const { peerId } of scanPeers(store, { blocked: true })) stored.add(peerId)
+      for (const peerId of stored) if (!blocked.has(peerId)) await setBlocked(peerId, true)
+      for (const peerId of blocked) if (!stored.has(peerId)) await setBlocked(peerId, false)
+    })
+  }
+
   return {
     async start() {
       if (running !== undefined) return
-      for await (const { peerId } of scanPeers(store, { blocked: true })) await engine.block(peerId)
-      running = { abort: new AbortController(), unlisten: engine.listen(onEvent) }
+      await followBlocks()
+      const unlistenEngine = engine.listen(onEvent)
+      const unlistenStore = components.store.listen(({ kind }) => {
+        if (kind !== 'peers' && kind !== 'everything') return
+        followBlocks().catch((err: unknown) => log.warn({ err }, 'peers that were blocked at other gateways could not be blocked here'))
+      })
+      const unlisten = () => {
+        unlistenEngine()
+        unlistenStore()
+      }
+      running = { abort: new AbortController(), unlisten }
     },
     async reconnect() {
       if (running === undefined) return
@@ -261,18 +292,21 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
         await engine.hangUp(peerId)
         await sightings.flush()
         await store.forget(peerId)
-        await engine.unblock(peerId)
+        await setBlocked(peerId, false)
       })
     },
     async ping(peerId, { signal }) {
       const late = () => new PeerUnreachable(`The peer did not answer within ${limits.pingTimeoutMs} ms.`)
       return await within(limits.pingTimeoutMs, signal, late, (both) => engine.ping(peerId, { signal: both }))
     },
-    annotate(peerId, { label, blocked }) {
+    annotate(peerId, { label, blocked: isBlocked }) {
       return inTurn(async () => {
         if (peerId === engine.peerId) throw new InvalidPeerId('This is the gateway itself, which is no peer of its own.')
-        await store.annotate(peerId, { ...(label === undefined ? {} : { label }), ...(blocked === undefined ? {} : { blocked }) })
-        if (blocked !== undefined) await (blocked ? engine.block(peerId) : engine.unblock(peerId))
+        await store.annotate(peerId, {
+          ...(label === undefined ? {} : { label }),
+          ...(isBlocked === undefined ? {} : { blocked: isBlocked }),
+        })
+        if (isBlocked !== undefined) await setBlocked(peerId, isBlocked)
         return await get(peerId)
       })
     },

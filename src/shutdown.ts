@@ -7,17 +7,17 @@ import type { Logger } from 'pino'
 export function createShutdown(
   init: { deadlineMs: number },
   components: { stop(): Promise<void>; exit(code: number): void; log: Logger },
-): (signal: string) => void {
+): (reason: string) => void {
   const { stop, exit, log } = components
   let stopping = false
 
-  return (signal) => {
+  return (reason) => {
     if (stopping) {
-      log.warn({ signal }, 'second signal: ending at once')
+      log.warn({ reason }, 'second signal: ending at once')
       return exit(1)
     }
     stopping = true
-    log.info({ signal, deadlineMs: init.deadlineMs }, 'shutting down')
+    log.info({ reason, deadlineMs: init.deadlineMs }, 'shutting down')
     const deadline = setTimeout(() => {
       log.error('the shutdown took too long: ending at once')
       exit(1)

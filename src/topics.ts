@@ -5,12 +5,13 @@ import { createInTurn } from './in-turn.ts'
 import { formatCursor } from './model/cursor.ts'
 import type { TopicStats } from './model/topic-stats.ts'
 import { defaultRetention } from './retention.ts'
-import type { LogStore, OwnRetention, TopicRecord, TopicStore } from './store/store.ts'
+import type { LogStore, OwnRetention, Store, TopicRecord, TopicStore } from './store/store.ts'
 
 /** The topics this gateway has joined: noted in the store, subscribed to at the engine, again after every start. */
 export interface Topics {
-  /** Subscribes to what the store says is joined; to be called before the engine starts. */
+  /** Subscribes to what the store says is joined, now and whenever other gateways change it; to be called before the engine starts. */
   start(): Promise<void>
+  stop(): Promise<void>
   /**
    * Joins, durably first. Calls are worked off one after another, so any number of them at once join once.
    * @throws TopicLimit
@@ -30,7 +31,7 @@ export interface Topics {
 
 export interface TopicsComponents {
   engine: Pick<P2PEngine, 'subscribe' | 'unsubscribe' | 'subscribers'>
-  store: { readonly topics: TopicStore; readonly log: Pick<LogStore, 'epoch'> }
+  store: { readonly topics: TopicStore; readonly log: Pick<LogStore, 'epoch'> } & Pick<Store, 'listen'>
   log: Logger
 }
 
@@ -49,6 +50,25 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   const joined = new Set<string>()
   /** Joining and leaving happen one at a time, so that store and engine can't end up apart. */
   const inTurn = createInTurn()
+  let unlisten: (() => void) | undefined
+
+  /** Subscribes to what is joined in the store, and to nothing else. */
+  function follow(): Promise<void> {
+    return inTurn(async () => {
+      const stored = new Set(await store.topics.joined())
+      if (stored.size > maxJoinedTopics) log.warn({ joined: stored.size, maxJoinedTopics }, 'more topics are joined than the limit')
+      for (const topic of stored) {
+        if (joined.has(topic)) continue
+        await engine.subscribe(topic)
+        joined.add(topic)
+      }
+      for (const topic of joined) {
+        if (stored.has(topic)) continue
+        joined.delete(topic)
+        await engine.unsubscribe(topic)
+      }
+    })
+  }
 
   function join(topic: string): Promise<{ created: boolean }> {
     return inTurn(async () => {
@@ -82,15 +102,16 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   }
 
   return {
-    start() {
-      return inTurn(async () => {
-        const topics = await store.topics.joined()
-        if (topics.length > maxJoinedTopics) log.warn({ joined: topics.length, maxJoinedTopics }, 'more topics are joined than the limit')
-        for (const topic of topics) {
-          await engine.subscribe(topic)
-          joined.add(topic)
-        }
+    async start() {
+      await follow()
+      unlisten = store.listen(({ kind }) => {
+        if (kind !== 'topics' && kind !== 'everything') return
+        follow().catch((err: unknown) => log.warn({ err }, 'topics that other gateways have joined or left could not be followed'))
       })
+    },
+    async stop() {
+      unlisten?.()
+      await inTurn(async () => undefined)
     },
     async join(topic, retention) {
       const joining = await join(topic)

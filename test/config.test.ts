@@ -70,7 +70,7 @@ describe('names the variable and the fix', () => {
     [{ PEERGATE_BOOTSTRAP: '/ip4/127.0.0.1/tcp/7071' }, /^PEERGATE_BOOTSTRAP .*\/p2p\//],
     [{ PEERGATE_BOOTSTRAP: 'nonsense' }, /^PEERGATE_BOOTSTRAP .*nonsense/],
     [{ PEERGATE_ALLOWED_ORIGINS: 'https://app.example/path' }, /^PEERGATE_ALLOWED_ORIGINS .*https:\/\/app\.example/],
-    [{ DATABASE_URL: 'postgresql://db/peergate' }, /^DATABASE_URL .*PostgreSQL.*file:/],
+    [{ DATABASE_URL: 'postgresql://db' }, /^DATABASE_URL .*PostgreSQL.*file:/],
     [{ DATABASE_URL: './peergate.db' }, /^DATABASE_URL .*file:<path>/],
     [{ PEERGATE_LOG_LEVEL: 'loud' }, /^PEERGATE_LOG_LEVEL/],
     [{ PEERGATE_DIAL: 'none' }, /^PEERGATE_DIAL/],

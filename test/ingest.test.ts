@@ -36,7 +36,10 @@ async function createRoad(setup: Setup = {}) {
   const limits = { ...defaultLimits, ...setup.limits }
   const hub = createHub({ limits }, { log })
   const topics = createTopics({ limits }, { engine, store, log: silentLog })
-  const ingest = createIngest({ limits }, { engine, log, hub, metrics: createMetrics(), logger: silentLog, now: setup.now ?? Date.now })
+  const ingest = createIngest(
+    { limits },
+    { engine, log, tail: hub, metrics: createMetrics(), logger: silentLog, now: setup.now ?? Date.now },
+  )
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log, load: { check: () => undefined } })
   await hub.start()
   await topics.start()

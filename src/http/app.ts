@@ -5,7 +5,6 @@ import type { Dht } from '../dht.ts'
 import type { History } from '../history.ts'
 import type { Limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
-import type { NodeView } from '../model/node.ts'
 import type { Peers } from '../peers.ts'
 import type { Publisher } from '../publisher.ts'
 import type { Stream } from '../stream/stream.ts'
@@ -19,7 +18,7 @@ import { dhtRoutes } from './routes/dht.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { metricRoutes } from './routes/metrics.ts'
-import { nodeRoutes } from './routes/node.ts'
+import { type NodeComponents, nodeRoutes } from './routes/node.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { type Probes, probeRoutes } from './routes/probes.ts'
 import { publishRoutes } from './routes/publish.ts'
@@ -32,7 +31,8 @@ export interface AppInit extends AccessInit {
 }
 
 export interface AppComponents {
-  node: () => Promise<NodeView>
+  node: NodeComponents['node']
+  gateways: NodeComponents['gateways']
   peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
   topics: TopicComponents['topics']
   retention: TopicComponents['retention']

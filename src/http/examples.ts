@@ -1,5 +1,6 @@
 import { defaultLimits } from '../limits.ts'
 import type { DhtValue, FoundPeerView } from '../model/dht-value.ts'
+import type { GatewayView } from '../model/gateway-view.ts'
 import type { MessageView } from '../model/message.ts'
 import type { NodeView } from '../model/node.ts'
 import type { Peer } from '../model/peer.ts'
@@ -65,6 +66,16 @@ export const peerExample: Peer = {
   lastSeen: '2026-11-23T12:34:05.000Z',
   topics: ['orders'],
   label: null,
+}
+
+export const gatewayExample: GatewayView = {
+  peerId: messageExample.from,
+  engine: 'custom',
+  version: '0.1.0',
+  multiaddrs: ['/ip4/192.0.2.7/tcp/7071/ws'],
+  state: 'ready',
+  startedAt: '2026-11-23T09:00:00.000Z',
+  lastSeen: '2026-11-23T09:02:03.456Z',
 }
 
 export const nodeExample: NodeView = {

@@ -147,6 +147,10 @@ class WebSocketClient implements Connection, Client {
     this.#components.onClose()
   }
 
+  interrupt(): void {
+    this.close('interrupted')
+  }
+
   #onDrain(): void {
     this.#steer()
     this.#pump.run()

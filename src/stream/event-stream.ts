@@ -113,6 +113,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
       if (query.peers && outlet.writable) outlet.send({ type: 'peer', event, peer })
     },
     positions: () => [subscription.position],
+    interrupt: () => void response.destroy(),
     async drain(retryAfterMs) {
       if (!sink.isOpen) return
       response.write(`retry: ${retryAfterMs}\n\n`)

@@ -31,6 +31,8 @@ export interface Stream {
   readonly connections: number
   /** The clients' subscriptions, and how many numbers the one farthest behind has still to read. */
   readonly readers: { subscriptions: number; maxLag: number }
+  /** Closes every connection: what clients know of positions holds no more, and they learn so when they resume. */
+  interrupt(): void
   /** Tells every client to go elsewhere, finishes what they had asked for, and closes. Idempotent. */
   stop(): Promise<void>
 }
@@ -77,6 +79,8 @@ export interface ClientConnection {
   positions(): Seq[]
   /** Says goodbye, finishes what the client had asked for, closes. Resolves when the socket is closed. */
   drain(retryAfterMs: number): Promise<void>
+  /** Closes at once; the client may resume. */
+  interrupt(): void
 }
 
 export type PeerListener = (event: PeerNotice, peer: Peer) => void
@@ -160,6 +164,9 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     get readers() {
       const positions = [...connections].flatMap((connection) => connection.positions())
       return { subscriptions: positions.length, maxLag: positions.reduce((lag, position) => Math.max(lag, hub.tip - position), 0) }
+    },
+    interrupt() {
+      for (const connection of connections) connection.interrupt()
     },
     stop() {
       stopping ??= drain()

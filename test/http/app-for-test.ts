@@ -6,6 +6,7 @@ import type { WebSocket } from 'ws'
 import { createDht } from '../../src/dht.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
 import { Draining } from '../../src/errors.ts'
+import { createGateways } from '../../src/gateways.ts'
 import { createHistory } from '../../src/history.ts'
 import { type AppComponents, type AppInit, createApp } from '../../src/http/app.ts'
 import { createIngest } from '../../src/ingest.ts'
@@ -64,7 +65,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
   const retention = createRetention({ limits }, { log: store.log, hub, metrics, logger: silentLog })
-  const ingest = createIngest({ limits }, { engine, log: store.log, hub, metrics, logger: silentLog })
+  const ingest = createIngest({ limits }, { engine, log: store.log, tail: hub, metrics, logger: silentLog })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
   const accepted: AppForTest['accepted'] = []
   const stream = {
@@ -78,6 +79,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const probes = { started: () => true, draining: () => false, store: store.log }
   const components = {
     node,
+    gateways: createGateways({ store, engine, onLost: () => undefined, log: silentLog }),
     peers,
     topics,
     dht,

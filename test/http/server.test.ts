@@ -17,6 +17,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
     { host: '127.0.0.1', port, allowedHosts: [], allowedOrigins: [], limits: defaultLimits },
     {
       node: absent,
+      gateways: { list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),

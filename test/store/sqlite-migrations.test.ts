@@ -57,7 +57,9 @@ describe('migrations', () => {
     const [row] = reader.rows('SELECT count(*) FROM "sqlite_schema"')
     expect(row).toBeDefined()
     const directory = await migrations({ '1_one': 'CREATE TABLE "one" ("a" INTEGER);' })
-    expect(await migrate({ directory, apply: true }, { adapter: createSqliteAdapter(path), applied: async () => new Set(), begin })).toEqual(['1_one'])
+    expect(
+      await migrate({ directory, apply: true }, { adapter: createSqliteAdapter(path), applied: async () => new Set(), begin }),
+    ).toEqual(['1_one'])
     expect(reader.row('SELECT count(*) AS "rows" FROM "one"')).toEqual({ rows: 0 })
   })
 

@@ -1,8 +1,17 @@
+import { z } from 'zod'
+import { type GatewayView, gatewaySchema } from '../../model/gateway-view.ts'
 import { type NodeView, nodeSchema } from '../../model/node.ts'
-import { nodeExample } from '../examples.ts'
+import { gatewayExample, nodeExample } from '../examples.ts'
 import { type App, json, noQuery } from '../operation.ts'
 
-export function nodeRoutes(app: App, components: { node: () => Promise<NodeView> }): void {
+export interface NodeComponents {
+  node: () => Promise<NodeView>
+  gateways: { list(): Promise<GatewayView[]> }
+}
+
+const gatewaysSchema = z.object({ items: z.array(gatewaySchema) })
+
+export function nodeRoutes(app: App, components: NodeComponents): void {
   app.route({
     method: 'GET',
     url: '/v1/node',
@@ -18,5 +27,22 @@ export function nodeRoutes(app: App, components: { node: () => Promise<NodeView>
     },
     schema: { querystring: noQuery, response: { 200: json('The gateway.', nodeSchema, nodeExample) } },
     handler: () => components.node(),
+  })
+  app.route({
+    method: 'GET',
+    url: '/v1/nodes',
+    config: {
+      operation: {
+        action: 'read',
+        operationId: 'listNodes',
+        summary: 'All gateways of this database',
+        description:
+          'With PostgreSQL several gateways are one service: a client may use any of them, and go on at another with the same cursor.',
+        tag: 'Node',
+        problems: ['store_unavailable'],
+      },
+    },
+    schema: { querystring: noQuery, response: { 200: json('The gateways, by peer id.', gatewaysSchema, { items: [gatewayExample] }) } },
+    handler: async () => ({ items: await components.gateways.list() }),
   })
 }

@@ -5,10 +5,7 @@ import { attemptAsync } from './unavailable.ts'
 
 const aboutSchema = z.object({ engine: z.string(), version: z.string(), multiaddrs: z.array(z.string()), state: z.string() })
 
-export function createGatewayStore(components: {
-  prisma: () => Models
-  claim: (peerId: string) => Promise<boolean>
-}): GatewayStore {
+export function createGatewayStore(components: { prisma: () => Models; claim: (peerId: string) => Promise<boolean> }): GatewayStore {
   const { prisma, claim } = components
   return {
     claim,
@@ -27,6 +24,7 @@ export function createGatewayStore(components: {
           seenAt: Number(seenAt),
         }))
       }),
-    forget: ({ seenBefore }) => attemptAsync(async () => void (await prisma().gateway.deleteMany({ where: { seenAt: { lt: seenBefore } } }))),
+    forget: ({ seenBefore }) =>
+      attemptAsync(async () => void (await prisma().gateway.deleteMany({ where: { seenAt: { lt: seenBefore } } }))),
   }
 }

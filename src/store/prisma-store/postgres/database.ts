@@ -3,7 +3,6 @@ import type { Logger } from 'pino'
 import { attemptAsync } from '../unavailable.ts'
 import { sessionFunctions } from './functions.ts'
 
-
 /** Milliseconds until a database that does not answer counts as one that can't be used: connecting, and a statement. */
 export const connectTimeoutMs = 5_000
 export const queryTimeoutMs = 10_000
@@ -63,7 +62,13 @@ export function openPostgresDatabase(url: string, components: { log: Logger }): 
   const readers = new pg.Pool({ ...connectionOptions(url), max: maxReaders })
   const writer = new pg.Pool({ ...connectionOptions(url), max: 1, idleTimeoutMillis: 0 })
   // What is queued here runs before anything else on the connection; when it fails, so does what calls the functions.
-  writer.on('connect', (client) => void client.query(sessionFunctions).catch((err: unknown) => components.log.warn({ err }, 'the functions of the log could not be made')))
+  writer.on(
+    'connect',
+    (client) =>
+      void client
+        .query(sessionFunctions)
+        .catch((err: unknown) => components.log.warn({ err }, 'the functions of the log could not be made')),
+  )
   // A connection that breaks while nobody uses it concerns nobody: the pool has removed it.
   for (const pool of [readers, writer]) pool.on('error', (err) => components.log.debug({ err }, 'a connection to the database broke'))
 

@@ -79,7 +79,9 @@ export function createListener(init: { url: string; origin: string }, components
   }
 
   async function tryLock(connection: pg.Client, peerId: string): Promise<boolean> {
-    const { rows } = await connection.query<{ held: boolean }>(`SELECT pg_try_advisory_lock(x'50656575'::int, hashtext($1)) AS held`, [peerId])
+    const { rows } = await connection.query<{ held: boolean }>(`SELECT pg_try_advisory_lock(x'50656575'::int, hashtext($1)) AS held`, [
+      peerId,
+    ])
     return rows[0]?.held === true
   }
 

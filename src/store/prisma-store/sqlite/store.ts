@@ -2,20 +2,20 @@ import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../../../errors.ts'
 import type { LogStore, Store } from '../../store.ts'
-import { PrismaClient } from '../generated/sqlite/client.ts'
 import { createGatewayStore } from '../gateways.ts'
+import { PrismaClient } from '../generated/sqlite/client.ts'
 import { migrate } from '../migrate.ts'
 import { createPeerStore } from '../peers.ts'
 import { openServedMarks } from '../served-mark.ts'
-import { createSqliteAdapter } from './adapter.ts'
-import { createRecordStore } from './records.ts'
-import { settleEpoch } from './settle-epoch.ts'
-import { changePeers } from './change-peers.ts'
-import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
-import { createSqliteLog } from './log.ts'
 import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
 import { whileOpen } from '../while-open.ts'
+import { createSqliteAdapter } from './adapter.ts'
+import { changePeers } from './change-peers.ts'
+import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
+import { createSqliteLog } from './log.ts'
+import { createRecordStore } from './records.ts'
+import { settleEpoch } from './settle-epoch.ts'
 
 export interface SqliteStoreInit {
   path: string
@@ -79,7 +79,10 @@ async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
   await using resources = new AsyncDisposableStack()
   const adapter = createSqliteAdapter(init.path)
   const applied = await attemptAsync(() =>
-    migrate({ directory: migrations, apply: init.migrate }, { adapter, applied: async () => appliedMigrations(init.path), begin: 'BEGIN IMMEDIATE' }),
+    migrate(
+      { directory: migrations, apply: init.migrate },
+      { adapter, applied: async () => appliedMigrations(init.path), begin: 'BEGIN IMMEDIATE' },
+    ),
   )
   if (applied.length > 0) log.info({ applied }, 'brought the database up to date')
   const writer = resources.adopt(openSqliteDatabase(init.path, { queryOnly: false }), (database) => database.close())

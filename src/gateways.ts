@@ -1,0 +1,92 @@
+import type { Logger } from 'pino'
+import type { P2PEngine } from './engine/engine.ts'
+import type { GatewayView } from './model/gateway-view.ts'
+import { StartRefused } from './start-refused.ts'
+import type { Store } from './store/store.ts'
+import { version } from './version.ts'
+
+/** The gateways that share this one's database, and the place of this one among them. */
+export interface Gateways {
+  /** Takes this gateway's peer id for this process. @throws IdentityLeased */
+  claim(): Promise<void>
+  /** Says from now on that this gateway is there. */
+  start(): Promise<void>
+  /** Says that it is not any more. */
+  stop(): Promise<void>
+  list(): Promise<GatewayView[]>
+}
+
+/** Another process uses this key with the same database. */
+export class IdentityLeased extends StartRefused {
+  override readonly name = 'IdentityLeased'
+  readonly code = 'identity_in_use'
+}
+
+export interface GatewaysComponents {
+  store: Pick<Store, 'gateways' | 'listen'>
+  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs'>
+  /** Another process has taken the peer id; this gateway has to end. */
+  onLost(): void
+  log: Logger
+  now?: () => number
+}
+
+/** Milliseconds between two signs of life, after which a gateway counts as gone, and after which it is forgotten. */
+const beatMs = 5_000
+const goneMs = 15_000
+const forgottenMs = 7 * 86_400_000
+
+export function createGateways(components: GatewaysComponents): Gateways {
+  const { store, engine, onLost, log, now = Date.now } = components
+  const startedAt = now()
+  let timer: NodeJS.Timeout | undefined
+  let unlisten: (() => void) | undefined
+  let beating: Promise<void> | undefined
+
+  async function note(state: 'ready' | 'stopped'): Promise<void> {
+    const about = { engine: engine.kind, version, multiaddrs: await engine.multiaddrs(), state }
+    await store.gateways.note({ peerId: engine.peerId, about, startedAt, seenAt: now() })
+  }
+
+  function beat(): void {
+    beating ??= note('ready')
+      .catch((err: unknown) => log.warn({ err }, 'the other gateways could not be told that this one is there'))
+      .finally(() => {
+        beating = undefined
+      })
+  }
+
+  return {
+    async claim() {
+      if (await store.gateways.claim(engine.peerId)) return
+      throw new IdentityLeased(
+        `identity_in_use: another running gateway of this database has the peer id ${engine.peerId}. Stop it, or give this one a key of its own with PEERGATE_DATA_DIR or PEERGATE_KEY_FILE.`,
+      )
+    },
+    async start() {
+      unlisten = store.listen(({ kind }) => {
+        if (kind === 'identity') onLost()
+      })
+      await note('ready')
+      await store.gateways.forget({ seenBefore: now() - forgottenMs })
+      timer = setInterval(beat, beatMs)
+    },
+    async stop() {
+      clearInterval(timer)
+      unlisten?.()
+      await beating
+      if (timer !== undefined) await note('stopped').catch((err: unknown) => log.debug({ err }, 'the other gateways will find out'))
+      timer = undefined
+    },
+    async list() {
+      const records = await store.gateways.list({ seenSince: now() - forgottenMs })
+      return records.map(({ peerId, about, startedAt, seenAt }) => ({
+        peerId,
+        ...about,
+        state: about.state === 'ready' && seenAt < now() - goneMs ? 'gone' : about.state,
+        startedAt: new Date(startedAt).toISOString(),
+        lastSeen: new Date(seenAt).toISOString(),
+      }))
+    },
+  }
+}

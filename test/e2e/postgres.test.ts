@@ -1,0 +1,323 @@
+import { copyFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { WebSocket } from 'ws'
+import { parseCursor } from '../../src/model/cursor.ts'
+import type { ServerFrame } from '../../src/stream/frames.ts'
+import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
+import { type GatewayProcess, quietEnvironment, StartFailed, startGateway } from '../fixtures/gateway-process.ts'
+import { postgresForTests } from '../fixtures/postgres-server.ts'
+import { createRest, type Published, type Rest } from '../fixtures/rest.ts'
+import { openStream } from '../fixtures/stream-client.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
+
+/** Several gateways, in processes of their own, on one PostgreSQL database. */
+
+const server = postgresForTests()
+
+async function environment(url: string, more: Record<string, string> = {}): Promise<Record<string, string>> {
+  return { ...quietEnvironment(await temporaryDirectory()), DATABASE_URL: url, ...more }
+}
+
+async function pair(): Promise<{ url: string; one: GatewayProcess; other: GatewayProcess }> {
+  const url = await server().createDatabase()
+  // Both at once: one of them finds the database empty, the other waits for its migrations.
+  const [one, other] = await Promise.all([gatewayForTest(await environment(url)), gatewayForTest(await environment(url))])
+  return { url, one, other }
+}
+
+/** A client that comes back at another gateway whenever its stream ends, and goes on where it was. */
+class Follower {
+  readonly received: string[] = []
+  readonly gateways: string[]
+  cursor = 'earliest'
+  #stopped = false
+  #closeStream: () => void = () => undefined
+  readonly done: Promise<void>
+
+  constructor(gateways: string[], first: number) {
+    this.gateways = gateways
+    this.done = this.#run(first)
+  }
+
+  async #run(first: number): Promise<void> {
+    for (let turn = first; !this.#stopped; turn++) {
+      const url = this.gateways[turn % this.gateways.length] ?? ''
+      try {
+        const stream = await openStream(url, { query: `?topic=orders&after=${this.cursor}` })
+        this.#closeStream = () => stream.socket.terminate()
+        let handled = 0
+        const handle = () => {
+          for (; handled < stream.frames.length; handled++) this.#handle(stream.frames[handled], stream.socket)
+        }
+        stream.socket.on('message', handle)
+        handle()
+        if (this.#stopped) stream.socket.terminate()
+        await stream.closed
+      } catch {
+        // The gateway is gone; the other one is tried.
+      }
+      await delay(20)
+    }
+  }
+
+  #handle(frame: ServerFrame | undefined, socket: WebSocket): void {
+    if (frame?.type === 'message') {
+      this.received.push(frame.message.id)
+      this.cursor = frame.message.cursor
+    } else if (frame?.type === 'caught-up' || frame?.type === 'progress') this.cursor = frame.cursor
+    else if (frame?.type === 'error' || frame?.type === 'gap') socket.terminate()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#closeStream()
+    await this.done
+  }
+}
+
+/** Publishes until it is told to stop; what failed is published again under its key, as clients do. Notes what was acknowledged. */
+async function publishUntil(stopped: () => boolean, gateways: string[], name: string, acknowledged: Published[]): Promise<void> {
+  for (let number = 0; !stopped(); number++) {
+    for (let turn = 0; ; turn++) {
+      const url = gateways[(number + turn) % gateways.length] ?? ''
+      try {
+        const answer = await fetch(`${url}/v1/topics/orders/messages`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'idempotency-key': `${name}-${number}` },
+          body: JSON.stringify({ data: `${name}-${number}` }),
+        })
+        if (answer.status === 201) {
+          acknowledged.push((await answer.json()) as Published)
+          break
+        }
+        expect([409, 429, 503]).toContain(answer.status)
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error
+      }
+      await delay(50)
+    }
+  }
+}
+
+async function load(gateways: string[], work: () => Promise<void>): Promise<{ acknowledged: Published[]; followers: Follower[] }> {
+  const acknowledged: Published[] = []
+  const followers = [0, 1, 0, 1].map((first) => new Follower(gateways, first))
+  let stopped = false
+  const publishers = Array.from({ length: 6 }, (_, index) => publishUntil(() => stopped, gateways, `publisher-${index}`, acknowledged))
+  try {
+    await work()
+  } finally {
+    stopped = true
+    await Promise.all(publishers)
+  }
+  return { acknowledged, followers }
+}
+
+/** Every acknowledged message is in the log once, at the place that was told, and each follower got exactly the log, in order. */
+async function expectWhole(rest: Rest, { acknowledged, followers }: { acknowledged: Published[]; followers: Follower[] }): Promise<void> {
+  const log = await rest.history('topic=orders')
+  const stored = new Map(log.map(({ id, cursor }) => [id, cursor]))
+  expect(acknowledged.filter(({ id, cursor }) => stored.get(id) !== cursor)).toEqual([])
+  expect(new Set(acknowledged.map(({ id }) => id)).size).toBe(acknowledged.length)
+  expect(new Set(log.map(({ data }) => data)).size).toBe(log.length)
+  const ids = log.map(({ id }) => id)
+  for (const follower of followers) {
+    await expect.poll(() => follower.received.length, { timeout: 30_000 }).toBe(ids.length)
+    expect(follower.received).toEqual(ids)
+    await follower.stop()
+  }
+}
+
+describe('two gateways on one database', () => {
+  test('are one service: what one publishes the other serves, at the same cursor', async () => {
+    const { one, other } = await pair()
+    const [here, there] = [createRest(one.url), createRest(other.url)]
+    await using stream = await openStream(other.url, { query: '?topic=orders&after=earliest' })
+    await stream.expect('caught-up')
+    const sent = await here.publish('orders', 'from one')
+    const answered = await there.publish('orders', 'from the other')
+    await stream.until(() => stream.messages.length === 2)
+    expect(stream.messages.map(({ id, cursor }) => [id, cursor])).toEqual([sent, answered].map(({ id, cursor }) => [id, cursor]))
+    expect(stream.messages.map(({ from }) => from)).toEqual([one.peerId, other.peerId])
+    for (const rest of [here, there]) {
+      const page = await rest.get<{ items: Array<{ id: string }> }>(`/v1/topics/orders/messages?after=${sent.cursor}`)
+      expect(page.items.map(({ id }) => id)).toEqual([answered.id])
+    }
+    const nodes = await here.get<{ items: Array<{ peerId: string; state: string }> }>('/v1/nodes')
+    expect(nodes.items.map(({ peerId, state }) => [peerId, state])).toEqual([one, other].map(({ peerId }) => [peerId, 'ready']).toSorted())
+  })
+
+  test('share topics, blocks and labels', async () => {
+    const { one, other } = await pair()
+    const [here, there] = [createRest(one.url), createRest(other.url)]
+    const isJoined = async (rest: Rest) => (await rest.call<{ joined?: boolean }>('GET', '/v1/topics/news')).body.joined
+    await here.call('PUT', '/v1/topics/news')
+    await expect.poll(async () => (await there.get<{ counts: { topics: number } }>('/v1/node')).counts.topics).toBe(1)
+    expect(await isJoined(there)).toBe(true)
+    await there.call('DELETE', '/v1/topics/news')
+    await expect.poll(async () => (await here.get<{ counts: { topics: number } }>('/v1/node')).counts.topics).toBe(0)
+
+    const stranger = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
+    await here.call('PATCH', `/v1/peers/${stranger.peerId}`, { blocked: true, label: 'not this one' })
+    const dialled = async () => (await there.call<{ code: string }>('POST', '/v1/peers', { multiaddr: stranger.multiaddrs[0] })).body.code
+    await expect.poll(dialled).toBe('peer_blocked')
+    await there.call('PATCH', `/v1/peers/${stranger.peerId}`, { blocked: false })
+    const dialledHere = async () => (await here.call('POST', '/v1/peers', { multiaddr: stranger.multiaddrs[0] })).status
+    await expect.poll(dialledHere).toBe(201)
+    expect(await here.get(`/v1/peers/${stranger.peerId}`)).toMatchObject({ label: 'not this one' })
+  })
+
+  test('store a message of the network once, and both forward it', async () => {
+    const { one, other } = await pair()
+    const author = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
+    // A chain: the author knows only one of them, and the last node only the other.
+    const last = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
+    const rests = [one, other, author, last].map(({ url }) => createRest(url))
+    for (const rest of rests) await rest.call('PUT', '/v1/topics/orders')
+    const [here, there, from, to] = rests
+    await from?.call('POST', '/v1/peers', { multiaddr: one.multiaddrs[0] })
+    await here?.call('POST', '/v1/peers', { multiaddr: other.multiaddrs[0] })
+    await there?.call('POST', '/v1/peers', { multiaddr: last.multiaddrs[0] })
+    const subscribers = async (rest?: Rest) => (await rest?.get<{ subscribers: number }>('/v1/topics/orders'))?.subscribers ?? 0
+    await expect.poll(() => subscribers(to)).toBeGreaterThan(0)
+    await expect.poll(() => subscribers(from)).toBeGreaterThan(0)
+    const sent: string[] = []
+    for (let number = 0; number < 50; number++) sent.push((await from?.publish('orders', `message ${number}`))?.id ?? '')
+    await expect.poll(async () => (await to?.history('topic=orders'))?.length, { timeout: 20_000 }).toBe(sent.length)
+    const log = (await here?.history('topic=orders')) ?? []
+    expect(log.map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
+  })
+
+  test('publish once under one idempotency key, at whichever of them it comes, and at both at once', async () => {
+    const { one, other } = await pair()
+    const publish = async (url: string, key: string, data: string) => {
+      const headers = { 'content-type': 'application/json', 'idempotency-key': key }
+      const answer = await fetch(`${url}/v1/topics/orders/messages`, { method: 'POST', headers, body: JSON.stringify({ data }) })
+      return {
+        status: answer.status,
+        replayed: answer.headers.get('idempotent-replayed'),
+        body: (await answer.json()) as { id?: string; code?: string },
+      }
+    }
+    const first = await publish(one.url, 'one', 'x')
+    const second = await publish(other.url, 'one', 'x')
+    expect([second.status, second.replayed, second.body.id]).toEqual([201, 'true', first.body.id])
+    expect((await publish(other.url, 'one', 'y')).body.code).toBe('idempotency_key_reused')
+    for (let round = 0; round < 30; round++) {
+      const answers = await Promise.all([one, other].map(({ url }) => publish(url, `round-${round}`, 'x')))
+      expect(answers.map(({ status }) => status)).toEqual([201, 201])
+      expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1)
+      expect(answers.filter(({ replayed }) => replayed === 'true')).toHaveLength(1)
+    }
+    expect(await createRest(one.url).history('topic=orders')).toHaveLength(31)
+  })
+
+  test('do not share a key', async () => {
+    const url = await server().createDatabase()
+    const env = await environment(url)
+    const one = await gatewayForTest(env)
+    // The same key in another place, so that only the database can tell.
+    const copy = { ...(await environment(url)), PEERGATE_KEY_FILE: join(await temporaryDirectory(), 'peer.key') }
+    await copyFile(join(env['PEERGATE_DATA_DIR'] ?? '', 'peer.key'), copy['PEERGATE_KEY_FILE'] ?? '')
+    const refused = await startGateway(copy).catch((error: unknown) => error)
+    expect(refused).toBeInstanceOf(StartFailed)
+    expect(String(refused)).toContain('identity_in_use')
+    await one.end('SIGKILL')
+    const freed = await gatewayForTest(copy)
+    expect(freed.peerId).toBe(one.peerId)
+  })
+})
+
+describe('nothing is lost and nothing is missed', () => {
+  test('when a gateway is killed under load, and its clients go on at the other', { timeout: 120_000 }, async () => {
+    const { url, one, other } = await pair()
+    const result = await load([one.url, other.url], async () => {
+      await delay(1_500)
+      await one.end('SIGKILL')
+      await delay(1_500)
+    })
+    expect(result.acknowledged.length).toBeGreaterThan(100)
+    await expectWhole(createRest(other.url), result)
+    expect(await server().query(url, 'SELECT count(*)::int AS count FROM "IdempotencyKey"')).toHaveLength(1)
+  })
+
+  test('when PostgreSQL is killed and started again under load', { timeout: 120_000 }, async () => {
+    const { one, other } = await pair()
+    const result = await load([one.url, other.url], async () => {
+      for (let round = 0; round < 3; round++) {
+        await delay(1_000)
+        await server().kill()
+        await delay(500)
+        await server().start()
+      }
+      await delay(2_000)
+    })
+    expect(result.acknowledged.length).toBeGreaterThan(100)
+    await expectWhole(createRest(one.url), result)
+  })
+
+  test('when PostgreSQL stands still: publishing is refused for the time, and everything goes on after it', {
+    timeout: 120_000,
+  }, async () => {
+    const { one, other } = await pair()
+    const rest = createRest(one.url)
+    await rest.publish('orders', 'before')
+    const result = await load([one.url, other.url], async () => {
+      await delay(500)
+      server().freeze()
+      onTestFinished(() => server().thaw())
+      const answer = await fetch(`${one.url}/v1/topics/orders/messages`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"data":"while it stands still"}',
+      })
+      expect(answer.status).toBe(503)
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect(((await answer.json()) as { code: string }).code).toMatch(/store_unavailable|overloaded/)
+      expect((await fetch(`${one.url}/readyz`)).status).toBe(200)
+      server().thaw()
+      await delay(2_000)
+    })
+    await expectWhole(rest, result)
+  })
+
+  test('when a transaction is left idle with the lock of the log', { timeout: 60_000 }, async () => {
+    const { url, one } = await pair()
+    const rest = createRest(one.url)
+    await rest.publish('orders', 'before')
+    const idle = new pg.Client({ connectionString: url })
+    idle.on('error', () => undefined)
+    await idle.connect()
+    onTestFinished(() => idle.end())
+    await idle.query(`BEGIN; SELECT pg_advisory_xact_lock(x'50656572'::int, hashtext(current_schema()))`)
+    await using stream = await openStream(one.url, { query: '?topic=orders&after=earliest' })
+    await stream.until(() => stream.messages.length === 1)
+    expect((await rest.call('POST', '/v1/topics/orders/messages', { data: 'x' })).status).toBe(503)
+    await idle.query('ROLLBACK')
+    await rest.publish('orders', 'after')
+    await stream.until(() => stream.messages.at(-1)?.data === 'after')
+  })
+})
+
+test('a database that was restored from an older copy is another log, and cursors of before are refused by name', async () => {
+  const url = await server().createDatabase()
+  const env = await environment(url)
+  const before = await startGateway(env)
+  const first = await createRest(before.url).publish('orders', 'kept')
+  await before.end('SIGTERM')
+  const copy = await server().createDatabase(url)
+  const again = await startGateway(env)
+  const lost = await createRest(again.url).publish('orders', 'lost')
+  await again.end('SIGTERM')
+  const restored = await gatewayForTest({ ...env, DATABASE_URL: copy })
+  const rest = createRest(restored.url)
+  for (const { cursor } of [first, lost]) {
+    const { status, body } = await rest.call<{ code: string; epoch: string }>('GET', `/v1/topics/orders/messages?after=${cursor}`)
+    expect([status, body.code]).toEqual([409, 'cursor_epoch_mismatch'])
+    expect(body.epoch).not.toBe(parseCursor(cursor).epoch)
+  }
+  expect((await rest.history('topic=orders')).map(({ data }) => data)).toEqual(['kept'])
+})

@@ -39,17 +39,20 @@ async function served(path: string): Promise<string> {
     throw new Error('only the documents are served here')
   }
   const app = await createApp(
-    { allowedHosts: [], allowedOrigins: [], limits: defaultLimits },
+    { allowedHosts: [], allowedOrigins: [], trustedProxies: [], limits: defaultLimits },
     {
       node: absent,
       gateways: { list: absent },
+      access: { admit: absent },
+      tokens: { create: absent, list: absent, revoke: absent },
+      audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
       publisher: { enqueue: absent },
-      stream: { admit: () => undefined, accept: () => undefined, acceptEvents: absent },
+      stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => false, draining: () => false, store: { position: absent } },
       metrics: { request: () => undefined, text: absent, contentType: '' },
       log: pino({ level: 'warn' }),

@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import type { JwtSettings } from './access/jwt.ts'
 import { type EngineSettings, engineSettingsProblems } from './engine/settings.ts'
 import { type Limits, limitsSchema, limitVariable } from './limits.ts'
 import { databaseUrlProblem } from './store/database-url.ts'
@@ -11,6 +12,7 @@ import { unknownVariables } from './unknown-variables.ts'
 export interface Config {
   readonly engine: EngineSettings
   readonly http: HttpSettings
+  readonly access: AccessSettings
   readonly store: { readonly url: string; readonly migrate: boolean }
   readonly dataDir: string
   readonly keyFile: string
@@ -27,6 +29,14 @@ export interface HttpSettings {
   readonly port: number
   readonly allowedHosts: string[]
   readonly allowedOrigins: string[]
+  readonly trustedProxies: string[]
+}
+
+export interface AccessSettings {
+  readonly insecure: boolean
+  readonly adminToken: string | undefined
+  readonly adminTokenFile: string | undefined
+  readonly jwt: JwtSettings
 }
 
 export type LogLevel = z.infer<typeof logLevelSchema>
@@ -66,10 +76,20 @@ export const environmentSchema = z.object({
   PEERGATE_KEY_FILE: text(
     'Ed25519 private key (PKCS#8 PEM), created when missing. By default `peer.key` in the data directory.',
   ).optional(),
-  PEERGATE_HTTP_HOST: text('Address that HTTP listens on; loopback only, since there are no access tokens yet.').default('127.0.0.1'),
+  PEERGATE_HTTP_HOST: text('Address that HTTP listens on; one that others can reach needs access tokens.').default('127.0.0.1'),
   PEERGATE_HTTP_PORT: port(7070, 'Port of HTTP; 0 picks a free one.'),
   PEERGATE_ALLOWED_HOSTS: list('Further values of the Host header that are served, such as the name of a proxy.'),
   PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that may use this gateway (`https://app.example`).'),
+  PEERGATE_TRUSTED_PROXIES: list('Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count.'),
+  PEERGATE_ADMIN_TOKEN: text('A token that allows everything, at least 16 characters; the others can be made with it.').optional(),
+  PEERGATE_ADMIN_TOKEN_FILE: text('A file that holds it.').optional(),
+  PEERGATE_INSECURE: boolean(false, 'Whether to let everybody do everything, wherever HTTP listens.'),
+  PEERGATE_JWT_JWKS_URL: text(
+    'Where an identity provider publishes its keys: its JSON Web Tokens are accepted, with rights in the claim `peergate` or in `scope`.',
+  ).optional(),
+  PEERGATE_JWT_SECRET: text('Instead of it a key of at least 32 characters that is shared with the provider (HS256).').optional(),
+  PEERGATE_JWT_ISSUER: text('Who must have issued the tokens (`iss`).').optional(),
+  PEERGATE_JWT_AUDIENCE: text('Whom they must be for (`aud`).').optional(),
   PEERGATE_LISTEN: list(
     'Multiaddrs that the node listens on; `/p2p-circuit` is to be reached through connected relays. By default WebSocket on 7071; with libp2p TCP and QUIC on 7071, and WebSocket on 7072.',
   ),
@@ -142,7 +162,8 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   problems.push(
     ...engineSettingsProblems(engine),
     ...databaseProblems(values.DATABASE_URL),
-    ...httpProblems(values.PEERGATE_HTTP_HOST),
+    ...accessProblems(values),
+    ...proxyProblems(values.PEERGATE_TRUSTED_PROXIES),
     ...originProblems(values.PEERGATE_ALLOWED_ORIGINS),
   )
   if (problems.length > 0) throw new ConfigError(problems)
@@ -154,6 +175,18 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
       port: values.PEERGATE_HTTP_PORT,
       allowedHosts: values.PEERGATE_ALLOWED_HOSTS,
       allowedOrigins: values.PEERGATE_ALLOWED_ORIGINS,
+      trustedProxies: values.PEERGATE_TRUSTED_PROXIES,
+    }),
+    access: Object.freeze({
+      insecure: values.PEERGATE_INSECURE,
+      adminToken: values.PEERGATE_ADMIN_TOKEN,
+      adminTokenFile: values.PEERGATE_ADMIN_TOKEN_FILE,
+      jwt: Object.freeze({
+        jwksUrl: values.PEERGATE_JWT_JWKS_URL,
+        secret: values.PEERGATE_JWT_SECRET,
+        issuer: values.PEERGATE_JWT_ISSUER,
+        audience: values.PEERGATE_JWT_AUDIENCE,
+      }),
     }),
     store: Object.freeze({
       url: values.DATABASE_URL ?? pathToFileURL(resolve(dataDir, 'peergate.db')).href,
@@ -209,14 +242,46 @@ function databaseProblems(url: string | undefined): ConfigProblem[] {
   return problem === undefined ? [] : [{ variable: 'DATABASE_URL', problem }]
 }
 
-function httpProblems(host: string): ConfigProblem[] {
-  if (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))) return []
-  return [
-    {
-      variable: 'PEERGATE_HTTP_HOST',
-      problem: `is "${host}", which others could reach: without access tokens, which this version does not have yet, only loopback is served. Use 127.0.0.1 (or ::1), and a reverse proxy that authenticates where others need access.`,
-    },
-  ]
+function accessProblems(values: z.output<typeof environmentSchema>): ConfigProblem[] {
+  const { PEERGATE_ADMIN_TOKEN: token, PEERGATE_ADMIN_TOKEN_FILE: file } = values
+  const { PEERGATE_JWT_JWKS_URL: jwks, PEERGATE_JWT_SECRET: secret, PEERGATE_JWT_AUDIENCE: audience } = values
+  const problems: ConfigProblem[] = []
+  const add = (variable: string, problem: string) => void problems.push({ variable, problem })
+  const problem = token === undefined ? undefined : adminTokenProblem(token)
+  if (problem !== undefined) add('PEERGATE_ADMIN_TOKEN', problem)
+  if (token !== undefined && file !== undefined) add('PEERGATE_ADMIN_TOKEN_FILE', 'stands beside PEERGATE_ADMIN_TOKEN; set one of them')
+  if (jwks !== undefined && !/^https?:\/\//.test(URL.canParse(jwks) ? jwks : ''))
+    add('PEERGATE_JWT_JWKS_URL', `is "${jwks}", which is no URL`)
+  if (jwks !== undefined && secret !== undefined) add('PEERGATE_JWT_SECRET', 'stands beside PEERGATE_JWT_JWKS_URL; set one of them')
+  if (secret !== undefined && secret.length < minSharedKeyLength)
+    add('PEERGATE_JWT_SECRET', `must have at least ${minSharedKeyLength} characters`)
+  if ((jwks ?? secret) !== undefined && audience === undefined)
+    add('PEERGATE_JWT_AUDIENCE', 'is missing: without it a token that the provider made for any other service would do')
+  return problems
+}
+
+/** What is wrong with the operator's token, as the end of a sentence, or undefined. */
+export function adminTokenProblem(token: string): string | undefined {
+  // Shorter ones can be guessed; others can't be sent (RFC 6750 §2.1).
+  return /^[\w.~+/-]{16,}=*$/.test(token) ? undefined : 'must have at least 16 characters, all of them letters, digits or -._~+/'
+}
+
+/** RFC 7518 §3.2: as many bytes as the hash of HS256. */
+const minSharedKeyLength = 32
+
+function proxyProblems(proxies: string[]): ConfigProblem[] {
+  return proxies
+    .filter((proxy) => {
+      const [address = '', bits, ...rest] = proxy.split('/')
+      const family = isIP(address)
+      return (
+        family === 0 || rest.length > 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+      )
+    })
+    .map((proxy) => ({
+      variable: 'PEERGATE_TRUSTED_PROXIES',
+      problem: `has "${proxy}", which is neither an address nor a network such as 10.0.0.0/8`,
+    }))
 }
 
 function originProblems(origins: string[]): ConfigProblem[] {

@@ -83,7 +83,10 @@ export class ClientTimeout extends condition('client_timeout', 408, 'The request
 export class UpgradeRequired extends condition('upgrade_required', 426, 'This resource is a WebSocket') {}
 
 // Who sent it
+export class Unauthorized extends condition('unauthorized', 401, 'A token is needed') {}
 export class InvalidToken extends condition('invalid_token', 401, 'The token is not valid') {}
+export class Forbidden extends condition('forbidden', 403, 'The token does not allow this') {}
+export class TokenCheckUnavailable extends condition('token_check_unavailable', 503, 'Tokens can not be checked', true) {}
 export class HostNotAllowed extends condition('host_not_allowed', 421, 'The Host is not allowed') {}
 export class OriginNotAllowed extends condition('origin_not_allowed', 403, 'The Origin is not allowed') {}
 export class DialForbidden extends condition('dial_forbidden', 403, 'The dial policy forbids this address') {}
@@ -93,6 +96,7 @@ export class RouteNotFound extends condition('route_not_found', 404, 'There is n
 export class PeerNotFound extends condition('peer_not_found', 404, 'The peer is not known') {}
 export class TopicNotFound extends condition('topic_not_found', 404, 'The topic is not known') {}
 export class MessageNotFound extends condition('message_not_found', 404, 'The message is not stored here') {}
+export class TokenNotFound extends condition('token_not_found', 404, 'There is no such token') {}
 export class SubscriptionNotFound extends condition('subscription_not_found', 404, 'There is no such subscription') {}
 export class PeerNotConnected extends condition('peer_not_connected', 409, 'The peer is not connected', true) {}
 export class PeerBlocked extends condition('peer_blocked', 409, 'The peer is blocked') {}

@@ -1,5 +1,9 @@
 import type { Logger } from 'pino'
-import type { HttpSettings } from './config.ts'
+import { createAccess } from './access/access.ts'
+import { createJwtVerifier } from './access/jwt.ts'
+import { createTokens } from './access/tokens.ts'
+import { createAudit } from './audit.ts'
+import type { AccessSettings, HttpSettings } from './config.ts'
 import { createDht } from './dht.ts'
 import type { P2PEngine } from './engine/engine.ts'
 import { createGateways } from './gateways.ts'
@@ -32,6 +36,13 @@ export interface Gateway {
   readonly url: string
 }
 
+export interface GatewayInit {
+  http: HttpSettings
+  /** Without it there are no tokens but those of the store. */
+  access?: Pick<AccessSettings, 'insecure' | 'adminToken' | 'jwt'>
+  limits: Limits
+}
+
 /** What a gateway is built around: a store and an engine of any kind. */
 export interface GatewayComponents {
   store: Store
@@ -44,7 +55,7 @@ export interface GatewayComponents {
 }
 
 /** The composition root. */
-export function createGateway(init: { http: HttpSettings; limits: Limits }, components: GatewayComponents): Gateway {
+export function createGateway(init: GatewayInit, components: GatewayComponents): Gateway {
   const { limits } = init
   const { store, engine, foundation = [], onLost = () => undefined, log } = components
   const state = { started: false, draining: false }
@@ -65,12 +76,27 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
   const gateways = createGateways({ store, engine, onLost, log })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load })
   const identity = { peerId: engine.peerId, engine: engine.kind }
-  const stream = createStream({ limits }, { hub, history, topics, peers, publisher, identity, load, log })
+  const { insecure = false, adminToken, jwt } = init.access ?? {}
+  const tokens = createTokens({ adminToken }, { store, onChange: () => closeRevoked() })
+  const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt)
+  const access = createAccess({ host: init.http.host, insecure }, { tokens, verifyJwt, log })
+  const audit = createAudit({ store: store.audit })
+  const stream = createStream({ limits }, { access, hub, history, topics, peers, publisher, identity, load, log })
+
+  function closeRevoked(): void {
+    tokens.missing(stream.grants).then(
+      (ids) => {
+        for (const id of ids) stream.revoke(id)
+      },
+      (err: unknown) => log.error({ err }, 'streams whose tokens may have been revoked could not be closed'),
+    )
+  }
+
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream })
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
   const http = createHttpServer(
     { ...init.http, limits },
-    { node, gateways, peers, topics, dht, retention, history, publisher, stream, probes, metrics, log },
+    { node, gateways, peers, topics, dht, retention, history, publisher, access, tokens, audit, stream, probes, metrics, log },
   )
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
@@ -80,6 +106,8 @@ export function createGateway(init: { http: HttpSettings; limits: Limits }, comp
       { name: 'store', start: () => store.start(), stop: () => store.stop() },
       { name: 'load watch', start: () => load.start(), stop: () => load.stop() },
       { name: 'peer id', start: () => gateways.claim() },
+      { name: 'tokens', start: () => tokens.start(), stop: () => tokens.stop() },
+      { name: 'access', start: () => access.start() },
       { name: 'hub', start: () => hub.start(), stop: () => hub.stop() },
       { name: 'log tail', start: () => tail.start(), stop: () => tail.stop() },
       { name: 'retention', start: () => retention.start(), stop: () => retention.stop() },

@@ -109,6 +109,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
         break
       case 'topics':
       case 'peers':
+      case 'tokens':
       case 'identity':
         break
       default:

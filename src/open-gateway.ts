@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import type { Config } from './config.ts'
+import { type AccessSettings, adminTokenProblem, type Config } from './config.ts'
 import { createEngine } from './engine/create-engine.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { openIdentity } from './identity/identity.ts'
-import { makeDirectory } from './start-refused.ts'
+import { makeDirectory, StartRefused } from './start-refused.ts'
 import { createStore } from './store/create-store.ts'
 import type { RecordStore } from './store/store.ts'
 
@@ -20,7 +21,25 @@ export async function openGateway(config: Config, components: { log: Logger; onL
   const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log })
   const engine = createEngine({ ...config.engine, limits }, { identity, records: recordsOf(identity.peerId, store.records), log })
   const foundation = [{ name: 'identity', stop: async () => identity.close() }]
-  return createGateway({ http: config.http, limits }, { store, engine, foundation, ...hooks, log })
+  return createGateway(
+    { http: config.http, access: await readAdminToken(config.access), limits },
+    { store, engine, foundation, ...hooks, log },
+  )
+}
+
+/** @throws StartRefused */
+async function readAdminToken(access: AccessSettings): Promise<AccessSettings> {
+  const { adminTokenFile: file } = access
+  if (file === undefined) return access
+  const adminToken = await readFile(file, 'utf8').then(
+    (text) => text.trim(),
+    (cause: unknown) => {
+      throw new StartRefused(`The file of PEERGATE_ADMIN_TOKEN_FILE, ${file}, can't be read.`, { cause })
+    },
+  )
+  const problem = adminTokenProblem(adminToken)
+  if (problem === undefined) return { ...access, adminToken }
+  throw new StartRefused(`The token in ${file} (PEERGATE_ADMIN_TOKEN_FILE) ${problem}.`)
 }
 
 /** An engine's records, apart from those of other gateways of the database. */

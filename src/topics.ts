@@ -3,6 +3,7 @@ import type { P2PEngine } from './engine/engine.ts'
 import { TopicLimit, TopicNotFound } from './errors.ts'
 import { createInTurn } from './in-turn.ts'
 import { formatCursor } from './model/cursor.ts'
+import { matchesTopic, type TopicFilter } from './model/topic.ts'
 import type { TopicStats } from './model/topic-stats.ts'
 import { defaultRetention } from './retention.ts'
 import type { LogStore, OwnRetention, Store, TopicRecord, TopicStore } from './store/store.ts'
@@ -23,8 +24,8 @@ export interface Topics {
   ensureJoined(topic: string): Promise<void>
   /** Leaves; answers false when the topic was not joined. Its messages stay. */
   leave(topic: string): Promise<boolean>
-  /** By name, those after the name `after`; `next` is the `after` of the next page, null on the last one. */
-  list(query: { after?: string | undefined; limit: number }): Promise<{ items: TopicStats[]; next: string | null }>
+  /** By name, those after the name `after`, of those that are `visible`; `next` is the `after` of the next page, null on the last one. */
+  list(query: { after?: string | undefined; limit: number; visible?: TopicFilter }): Promise<{ items: TopicStats[]; next: string | null }>
   /** @throws TopicNotFound when it is neither joined nor has messages */
   get(topic: string): Promise<TopicStats>
 }
@@ -83,6 +84,17 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     })
   }
 
+  async function visibleRecords(visible: TopicFilter | undefined, after: string | undefined, limit: number): Promise<TopicRecord[]> {
+    const found: TopicRecord[] = []
+    for (let from = after; found.length < limit; ) {
+      const page = await store.topics.list({ ...(from === undefined ? {} : { after: from }), limit })
+      found.push(...page.filter(({ topic }) => visible === undefined || matchesTopic(visible, topic)))
+      if (page.length < limit) break
+      from = page.at(-1)?.topic
+    }
+    return found.slice(0, limit)
+  }
+
   async function stats(record: TopicRecord, epoch: string): Promise<TopicStats> {
     const { earliest, latest } = record
     return {
@@ -133,8 +145,8 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
         return left
       })
     },
-    async list({ after, limit }) {
-      const records = await store.topics.list({ ...(after === undefined ? {} : { after }), limit: limit + 1 })
+    async list({ after, limit, visible }) {
+      const records = await visibleRecords(visible, after, limit + 1)
       const page = records.slice(0, limit)
       const epoch = await store.log.epoch()
       const items = await Promise.all(page.map((record) => stats(record, epoch)))

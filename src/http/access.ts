@@ -35,7 +35,7 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     if (origin === undefined) {
       const foreign = site === 'cross-site' || site === 'same-site'
       if (foreign && !safeMethods.has(request.method)) throw new OriginNotAllowed('Another site may not change anything here.')
-    } else if (origin !== `http://${host}` && !origins.has(origin)) {
+    } else if (origin !== `${request.protocol}://${host}` && !origins.has(origin)) {
       throw new OriginNotAllowed('Pages of this origin may not use this gateway; PEERGATE_ALLOWED_ORIGINS can add it.')
     }
   }
@@ -48,7 +48,7 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     if (origin === undefined || !origins.has(origin)) return undefined
     reply.headers({
       'access-control-allow-origin': origin,
-      'access-control-expose-headers': 'allow, etag, idempotent-replayed, location, retry-after',
+      'access-control-expose-headers': 'allow, etag, idempotent-replayed, location, retry-after, www-authenticate',
     })
     const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
     return preflight ? reply.code(204).headers(preflightHeaders).send() : undefined
@@ -57,6 +57,6 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
 
 const preflightHeaders = {
   'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-  'access-control-allow-headers': 'content-type, idempotency-key, if-none-match, last-event-id',
+  'access-control-allow-headers': 'authorization, content-type, idempotency-key, if-none-match, last-event-id',
   'access-control-max-age': '600',
 }

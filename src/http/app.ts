@@ -1,6 +1,8 @@
 import websocket from '@fastify/websocket'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
+import type { Access } from '../access/access.ts'
+import type { Audit } from '../audit.ts'
 import type { Dht } from '../dht.ts'
 import type { History } from '../history.ts'
 import type { Limits } from '../limits.ts'
@@ -9,11 +11,14 @@ import type { Peers } from '../peers.ts'
 import type { Publisher } from '../publisher.ts'
 import type { Stream } from '../stream/stream.ts'
 import { type AccessInit, createAccess } from './access.ts'
+import { createAuditHook } from './audit-hook.ts'
+import { createAuthentication } from './authenticate.ts'
 import { readBodies } from './body.ts'
 import { handleClientError, handleError } from './error-handler.ts'
 import { refuseTheRest } from './not-found.ts'
 import { createDocuments } from './openapi.ts'
 import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { dhtRoutes } from './routes/dht.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { messageRoutes } from './routes/messages.ts'
@@ -23,10 +28,13 @@ import { peerRoutes } from './routes/peers.ts'
 import { type Probes, probeRoutes } from './routes/probes.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { chooseSubprotocol, streamPath, streamRoutes } from './routes/stream.ts'
+import { type TokenComponents, tokenRoutes } from './routes/tokens.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
 
 export interface AppInit extends AccessInit {
+  /** Addresses and networks of proxies whose X-Forwarded-… headers count. */
+  trustedProxies: string[]
   limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes'>
 }
 
@@ -39,7 +47,10 @@ export interface AppComponents {
   dht: Dht
   history: Pick<History, 'epoch' | 'page' | 'get'>
   publisher: Publisher
-  stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents'>
+  access: Pick<Access, 'admit'>
+  tokens: TokenComponents['tokens']
+  audit: Audit
+  stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'>
   probes: Probes
   metrics: Pick<Metrics, 'request' | 'text' | 'contentType'>
   log: Logger
@@ -72,6 +83,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: init.trustedProxies,
     genReqId: () => crypto.randomUUID(),
     bodyLimit: init.limits.maxBodyBytes,
     requestTimeout: requestTimeoutMs,
@@ -116,6 +128,10 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   })
   app.addHook('onRequest', createAccess(init))
   app.addHook('onRequest', checkQueryEncoding)
+  app.decorateRequest('grant')
+  app.decorateRequest('refusal')
+  app.addHook('onRequest', createAuthentication(components))
+  app.addHook('preHandler', createAuditHook(components))
   app.addHook('onResponse', async (request, reply) => {
     const { operation } = request.routeOptions.config
     request.log.debug({ operation: operation?.operationId, status: reply.statusCode, ms: reply.elapsedTime }, 'request')
@@ -133,6 +149,8 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   publishRoutes(zodApp, components)
   messageRoutes(zodApp, components)
   streamRoutes(zodApp, components)
+  tokenRoutes(zodApp, components)
+  auditRoutes(zodApp, components)
   probeRoutes(zodApp, components)
   metricRoutes(zodApp, components)
   documentRoutes(zodApp, { documents: createDocuments(routes) })

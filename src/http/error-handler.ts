@@ -23,11 +23,20 @@ export function handleError(thrown: unknown, request: FastifyRequest, reply: Fas
   else request.log.debug({ err: thrown }, 'a request was refused')
   const retryAfter = retryAfterSeconds(error)
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+  const challenge = challenges.get(error.code)
+  if (challenge !== undefined) reply.header('www-authenticate', challenge)
   return reply
     .code(error.status)
     .type(problemType)
     .send(JSON.stringify(toProblem(error, request.id)))
 }
+
+/** RFC 6750 §3.1. */
+const challenges = new Map([
+  ['unauthorized', 'Bearer realm="peergate"'],
+  ['invalid_token', 'Bearer realm="peergate", error="invalid_token"'],
+  ['forbidden', 'Bearer realm="peergate", error="insufficient_scope"'],
+])
 
 /** Fastify's own errors that a client can cause have their conditions; anything else is as it was thrown. */
 function conditionFor(thrown: unknown, request: FastifyRequest): PeergateError {

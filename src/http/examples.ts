@@ -1,9 +1,11 @@
 import { defaultLimits } from '../limits.ts'
+import type { AuditView } from '../model/audit.ts'
 import type { DhtValue, FoundPeerView } from '../model/dht-value.ts'
 import type { GatewayView } from '../model/gateway-view.ts'
 import type { MessageView } from '../model/message.ts'
 import type { NodeView } from '../model/node.ts'
 import type { Peer } from '../model/peer.ts'
+import type { TokenView } from '../model/token.ts'
 import type { TopicStats } from '../model/topic-stats.ts'
 
 /** What the contract shows. */
@@ -66,6 +68,25 @@ export const peerExample: Peer = {
   lastSeen: '2026-11-23T12:34:05.000Z',
   topics: ['orders'],
   label: null,
+}
+
+export const tokenExample: TokenView = {
+  id: 'tok_4k2m9q7x3v5b8n6c',
+  name: 'till 3',
+  actions: ['publish'],
+  topics: ['orders.*'],
+  createdAt: '2026-11-23T09:00:00.000Z',
+  expiresAt: null,
+}
+
+export const newTokenExample = { ...tokenExample, secret: 'peergate_Zm9yIGV4YW1wbGUgb25seSwgbm8gc2VjcmV0IGF0IGFsbC4' }
+
+export const auditExample: AuditView = {
+  id: '00gk3v9q2x7m1f3a9c02',
+  at: '2026-11-23T09:02:03.456Z',
+  actor: 'operator',
+  act: 'revokeToken',
+  detail: { params: { id: tokenExample.id }, query: {}, address: '192.0.2.7' },
 }
 
 export const gatewayExample: GatewayView = {

@@ -45,7 +45,17 @@ function openApiDocument(routes: DocumentedRoute[]) {
     security: [],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     paths,
-    components: { schemas: Object.fromEntries([...components].sort(([a], [b]) => (a < b ? -1 : 1))) },
+    components: {
+      schemas: Object.fromEntries([...components].sort(([a], [b]) => (a < b ? -1 : 1))),
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An access token, or a JSON Web Token of the identity provider. Needed as soon as there are tokens.',
+        },
+        session: { type: 'apiKey', in: 'cookie', name: '__Host-peergate', description: 'For pages; set by `POST /v1/session`.' },
+      },
+    },
   }
 }
 
@@ -63,6 +73,7 @@ function operationObject(route: DocumentedRoute, components: Map<string, JsonSch
     ...(operation.description === undefined ? {} : { description: operation.description }),
     tags: [operation.tag],
     'x-action': operation.action,
+    ...(operation.action === 'none' ? {} : { security: [{ bearer: [] }, { session: [] }, {}] }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: requestBody(body, operation.rawBody === true, components) }),
     responses: { ...Object.fromEntries(answers), ...problemResponses(route, components) },
@@ -101,6 +112,8 @@ function responseObject({ description, headers, content }: Answer, components: M
 }
 
 const problemHeaders: Record<number, Record<string, string>> = {
+  401: { 'WWW-Authenticate': '`Bearer`, and why (RFC 6750).' },
+  403: { 'WWW-Authenticate': '`Bearer`, when it is the token that does not allow it (RFC 6750).' },
   426: { Upgrade: '`websocket`' },
   429: { 'Retry-After': 'Seconds to wait.' },
   503: { 'Retry-After': 'Seconds to wait.' },

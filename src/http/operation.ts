@@ -16,6 +16,8 @@ export interface Operation {
   problems?: string[]
   /** The body may also be `application/octet-stream`, which reaches the handler as a Buffer, unchecked. */
   rawBody?: true
+  /** It changes the gateway itself: noted in the audit log before it is done. */
+  audited?: true
   /** Served whatever the Host says, for those who call by address: load balancers and orchestrators. */
   anyHost?: true
 }
@@ -34,6 +36,7 @@ export const tags = {
   DHT: 'Values, providers and peers in the distributed hash table of the network.',
   Topics: 'Joining and leaving topics.',
   Messages: 'Publishing, and the log of messages.',
+  Access: 'Tokens, sessions, and who did what.',
   Stream: 'Messages as they come, over a WebSocket.',
   Probes: 'For load balancers and orchestrators.',
   Documents: 'The contract.',
@@ -140,6 +143,9 @@ export function problemCodes(route: DocumentedRoute): string[] {
   const { operation, params, query, body } = route
   const codes = new Set(['origin_not_allowed', 'client_timeout', 'headers_too_large', 'internal_error', ...(operation.problems ?? [])])
   if (operation.anyHost !== true) codes.add('host_not_allowed')
+  if (operation.action !== 'none')
+    for (const code of ['unauthorized', 'invalid_token', 'forbidden', 'token_check_unavailable', 'invalid_request']) codes.add(code)
+  if (operation.audited === true) codes.add('store_unavailable')
   if (params !== undefined) codes.add('uri_too_long')
   if (params !== undefined || query !== undefined || operation.anyHost !== true) codes.add('invalid_request')
   if (body !== undefined)

@@ -20,6 +20,8 @@ export interface Store extends AsyncDisposable {
   readonly peers: PeerStore
   readonly records: RecordStore
   readonly gateways: GatewayStore
+  readonly tokens: TokenStore
+  readonly audit: AuditStore
 
   /**
    * Has the listener told what other gateways have changed in this database: hints, which come soon and may come without cause. When the
@@ -30,7 +32,7 @@ export interface Store extends AsyncDisposable {
 
 /** `log`: messages were appended; `identity`: another gateway has taken the key of this one. */
 export type StoreChange =
-  | { kind: 'log' | 'topics' | 'peers' | 'epoch' | 'identity' | 'everything' }
+  | { kind: 'log' | 'topics' | 'peers' | 'tokens' | 'epoch' | 'identity' | 'everything' }
   | { kind: 'pruned'; topic: string; through: Seq; pruneCount: number }
 
 /** Append-only, numbered by the database. */
@@ -278,4 +280,46 @@ export interface GatewayRecord {
   about: { engine: string; version: string; multiaddrs: string[]; state: string }
   startedAt: number
   seenAt: number
+}
+
+/** Access tokens, by the SHA-256 of their secrets. */
+export interface TokenStore {
+  add(token: TokenRecord): Promise<void>
+  find(hash: Uint8Array): Promise<TokenRecord | undefined>
+  /** In the order in which they were made. */
+  list(): Promise<TokenRecord[]>
+  /** Answers false when there was none. */
+  remove(id: string): Promise<boolean>
+}
+
+export interface TokenRecord {
+  id: string
+  name: string
+  hash: Uint8Array
+  actions: string[]
+  /** Patterns. */
+  topics: string[]
+  /** Milliseconds since 1970. */
+  createdAt: number
+  expiresAt: number | undefined
+}
+
+/** What was done to the gateway itself, and by whom. */
+export interface AuditStore {
+  note(entry: AuditRecord): Promise<void>
+  /** The newest first; those before the id `before`. */
+  list(query: { before?: string; limit: number }): Promise<AuditRecord[]>
+  /** Forgets what is older, at most `limit`; answers how many. */
+  forget(query: { before: number; limit: number }): Promise<number>
+}
+
+export interface AuditRecord {
+  /** Rises with time. */
+  id: string
+  /** Milliseconds since 1970. */
+  at: number
+  /** Of the grant. */
+  actor: string
+  act: string
+  detail: Record<string, unknown>
 }

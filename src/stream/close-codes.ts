@@ -8,7 +8,10 @@ export const closeCodes = {
   draining: { code: 4002, reason: 'draining' },
   connectionCap: { code: 4003, reason: 'too many connections' },
   interrupted: { code: 4004, reason: 'interrupted, resume' },
+  tokenExpired: { code: 4100, reason: 'token expired' },
   badFrame: { code: 4500, reason: 'bad frame' },
+  unauthorized: { code: 4502, reason: 'unauthorized' },
+  tokenRevoked: { code: 4503, reason: 'token revoked' },
 } as const
 
 export type CloseReason = keyof typeof closeCodes

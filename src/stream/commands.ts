@@ -1,8 +1,9 @@
-import { InvalidRequest, InvalidToken, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
+import { InvalidRequest, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
+import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
 import { decodePayload } from '../model/payload.ts'
 import { topicFilter } from '../model/topic.ts'
-import { answering, type ClientFrame, naming, type SubscribeFrame } from './frames.ts'
+import { answering, type ClientFrame, expiry, frameActions, naming, type SubscribeFrame } from './frames.ts'
 import type { Outlet } from './outlet.ts'
 import type { StreamComponents, StreamLimits } from './stream.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
@@ -27,13 +28,15 @@ export interface Client {
   onReady(): void
   /** Fires when the client is gone. */
   readonly signal: AbortSignal
+  /** What it may do; set anew when its token is renewed. */
+  grant: Grant
 }
 
-export type CommandComponents = Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher'>
+export type CommandComponents = Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher' | 'access'>
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, publisher } = components
+  const { hub, history, topics, publisher, access } = components
 
   async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
     const { outlet, subscriptions } = client
@@ -41,6 +44,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     const patterns = frame.topics ?? []
     checkSubscribe(frame, patterns, subscriptions)
     const filter = topicFilter(patterns)
+    requireTopics(client.grant, filter)
     for (const topic of filter.exact) await topics.ensureJoined(topic)
     const previous = subscriptions.get(name)
     const start = frame.after === undefined ? undefined : await history.resolve(frame.after, filter)
@@ -83,10 +87,11 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     outlet.send({ type: 'unsubscribed', ...answering(frame.id), ...naming(frame.subscription) })
   }
 
-  async function publish(frame: FrameOf<'publish'>, { outlet, signal }: Client): Promise<{ rest: Promise<void> }> {
+  async function publish(frame: FrameOf<'publish'>, { outlet, signal, grant }: Client): Promise<{ rest: Promise<void> }> {
     const { topic, idempotencyKey: key } = frame
     const data = decodeData(frame)
-    const idempotency = key === undefined ? undefined : { scope: 'stream publish', key }
+    requireTopic(grant, topic)
+    const idempotency = key === undefined ? undefined : { scope: `${grant.id} stream publish`, key }
     // It has its place in the inbox before the next frame is looked at.
     const { published } = await publisher.enqueue({ messages: [{ topic, data }], idempotency }, { signal })
     const rest = published.then(({ items, replayed }) => {
@@ -98,8 +103,20 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     return { rest }
   }
 
+  /** Another token for the connection: it must allow what is subscribed to already. */
+  async function renew(frame: FrameOf<'auth'>, client: Client): Promise<void> {
+    const grant = await access.admit(frame.token)
+    for (const { filter } of client.subscriptions.values()) {
+      requireAction(grant, 'read')
+      requireTopics(grant, filter)
+    }
+    client.grant = grant
+    client.outlet.send({ type: 'authenticated', ...answering(frame.id), ...expiry(grant) })
+  }
+
   return {
     async take(frame, client) {
+      requireAction(client.grant, frameActions[frame.type])
       switch (frame.type) {
         case 'subscribe':
           await subscribe(frame, client)
@@ -110,7 +127,8 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
         case 'publish':
           return await publish(frame, client)
         case 'auth':
-          throw new InvalidToken('The token is not known here.')
+          await renew(frame, client)
+          return {}
         case 'ping':
           client.outlet.send({ type: 'pong', ...answering(frame.id) })
           return {}

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { PeergateError, toPeergateError } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
+import { type Grant, visibleTopics } from '../model/grant.ts'
 import type { Encoding } from '../model/payload.ts'
 import type { Peer } from '../model/peer.ts'
 import type { CloseReason } from './close-codes.ts'
@@ -29,6 +30,7 @@ export interface QuerySubscription {
 
 export interface ConnectionInit {
   limits: StreamLimits
+  grant: Grant
   welcome: ServerFrame
   query: QuerySubscription
 }
@@ -47,9 +49,14 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
   return new WebSocketClient(init, components)
 }
 
+const maxTimerMs = 2 ** 31 - 1
+
 class WebSocketClient implements Connection, Client {
   readonly outlet: Outlet
   readonly subscriptions = new Map<string | undefined, Subscription>()
+  #grant: Grant
+  /** Ends the connection when its token expires. */
+  #expiry: NodeJS.Timeout | undefined
   readonly #limits: StreamLimits
   readonly #components: ConnectionComponents
   readonly #sink: WebSocketSink
@@ -63,9 +70,11 @@ class WebSocketClient implements Connection, Client {
   #draining = false
   #lastHeard = performance.now()
 
-  constructor({ limits, welcome, query }: ConnectionInit, components: ConnectionComponents) {
+  constructor({ limits, grant, welcome, query }: ConnectionInit, components: ConnectionComponents) {
     const { socket, codec, log } = components
     this.#limits = limits
+    this.#grant = grant
+    this.#watchExpiry()
     this.#components = components
     this.#sink = createWebSocketSink(components)
     this.outlet = createOutlet(limits, { sink: this.#sink, writer: codec, onDrain: () => this.#onDrain() })
@@ -79,6 +88,32 @@ class WebSocketClient implements Connection, Client {
     socket.once('close', () => this.#onClose())
     this.outlet.send(welcome)
     if (query.topics.length > 0) this.#enqueue({ type: 'subscribe', ...query })
+  }
+
+  get grant(): Grant {
+    return this.#grant
+  }
+
+  set grant(grant: Grant) {
+    this.#grant = grant
+    this.#watchExpiry()
+  }
+
+  get grantId(): string {
+    return this.#grant.id
+  }
+
+  #watchExpiry(): void {
+    clearTimeout(this.#expiry)
+    const { expiresAt } = this.#grant
+    if (expiresAt === undefined) return
+    // A timer holds 24 days; what is later than that is looked at again then.
+    const expire = () => (expiresAt <= Date.now() ? this.close('tokenExpired') : this.#watchExpiry())
+    this.#expiry = setTimeout(expire, Math.min(Math.max(0, expiresAt - Date.now()), maxTimerMs))
+  }
+
+  revoke(): void {
+    this.close('tokenRevoked')
   }
 
   get signal(): AbortSignal {
@@ -109,7 +144,7 @@ class WebSocketClient implements Connection, Client {
     // A notice, not a message: a client that can't take it now does without.
     if (!this.outlet.writable) return
     for (const { name, peers } of this.subscriptions.values()) {
-      if (peers) this.outlet.send({ type: 'peer', event, ...naming(name), peer })
+      if (peers) this.outlet.send({ type: 'peer', event, ...naming(name), peer: visibleTo(this.#grant, peer) })
     }
   }
 
@@ -141,6 +176,7 @@ class WebSocketClient implements Connection, Client {
   }
 
   #onClose(): void {
+    clearTimeout(this.#expiry)
     this.#gone?.abort()
     for (const subscription of this.subscriptions.values()) subscription.close()
     this.subscriptions.clear()
@@ -213,7 +249,11 @@ class WebSocketClient implements Connection, Client {
   }
 }
 
-function errorFrame(error: PeergateError, id: FrameId | undefined, subscription: string | undefined): ServerFrame {
+export function visibleTo(grant: Grant, peer: Peer): Peer {
+  return { ...peer, topics: visibleTopics(grant, peer.topics) }
+}
+
+export function errorFrame(error: PeergateError, id: FrameId | undefined, subscription: string | undefined): ServerFrame {
   return {
     type: 'error',
     ...answering(id),

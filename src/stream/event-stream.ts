@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import { CursorAhead, CursorEpochMismatch, CursorExpired } from '../errors.ts'
 import { formatCursor } from '../model/cursor.ts'
+import { type Grant, requireTopics } from '../model/grant.ts'
 import { type TopicFilter, topicFilter } from '../model/topic.ts'
 import { eventWriter } from './codec.ts'
-import type { QuerySubscription } from './connection.ts'
+import { type QuerySubscription, visibleTo } from './connection.ts'
 import type { ServerFrame } from './frames.ts'
 import { createOutlet, type Sink } from './outlet.ts'
 import { createPump } from './pump.ts'
@@ -13,6 +14,7 @@ import { createSubscription, type Subscription } from './subscription.ts'
 /** What a client of server-sent events asked for. */
 export interface EventQuery extends QuerySubscription {
   peers: boolean
+  grant: Grant
 }
 
 /** Where an event stream begins, and what the client has to be told of that first. */
@@ -26,11 +28,12 @@ export interface EventStart {
 /**
  * Joins the topics and finds the position. EventSource gives up for good on an answer that is not 200, so a position that can't be
  * resumed is told by a `gap`, and everything that is there follows.
- * @throws InvalidCursor, TopicLimit, StoreUnavailable
+ * @throws Forbidden, InvalidCursor, TopicLimit, StoreUnavailable
  */
 export async function startEvents(query: EventQuery, components: Pick<StreamComponents, 'history' | 'topics'>): Promise<EventStart> {
   const { history, topics } = components
   const filter = topicFilter(query.topics)
+  requireTopics(query.grant, filter)
   for (const topic of filter.exact) await topics.ensureJoined(topic)
   const position = query.after ?? 'latest'
   try {
@@ -101,8 +104,12 @@ export function createEventStream(init: EventStreamInit, components: EventStream
   pump.run()
 
   return {
+    grantId: query.grant.id,
+    revoke: () => void response.destroy(),
     beat(now) {
-      if (outlet.blockedSince !== undefined) {
+      // It comes again, and is told then.
+      if ((query.grant.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now()) response.destroy()
+      else if (outlet.blockedSince !== undefined) {
         if (now - outlet.blockedSince >= limits.slowClientMs) response.destroy()
       } else if (sink.isOpen) {
         // A block without data is no event, but moves the position where the client goes on.
@@ -110,7 +117,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
       }
     },
     notifyPeer(event, peer) {
-      if (query.peers && outlet.writable) outlet.send({ type: 'peer', event, peer })
+      if (query.peers && outlet.writable) outlet.send({ type: 'peer', event, peer: visibleTo(query.grant, peer) })
     },
     positions: () => [subscription.position],
     interrupt: () => void response.destroy(),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Action } from '../model/action.ts'
 import { cursorSchema, positionSchema } from '../model/cursor.ts'
+import type { Grant } from '../model/grant.ts'
 import { idempotencyKeySchema } from '../model/idempotency-key.ts'
 import { messageSchema } from '../model/message.ts'
 import { encodingSchema } from '../model/payload.ts'
@@ -44,7 +45,7 @@ const publishSchema = z.strictObject({
 })
 
 /** Characters of a token, at most: far more than any has. */
-const maxTokenLength = 4_096
+const maxTokenLength = 8_192
 
 const authSchema = z.strictObject({
   type: z.literal('auth'),
@@ -82,6 +83,7 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     engine: z.string(),
     cursor: cursorSchema,
     heartbeatMs: z.int(),
+    tokenExpiresAt: z.iso.datetime().optional().describe('When the connection is closed with 4100, unless the token is renewed.'),
     limits: z.record(z.string(), z.int()),
   }),
   z.object({ type: z.literal('subscribed'), ...answer, ...named, cursor: cursorSchema }),
@@ -130,6 +132,11 @@ export type ServerFrame = z.infer<typeof serverFrameSchema>
 /** The id of an answer, where the frame had one. */
 export function answering(id: FrameId | undefined): { id?: FrameId } {
   return id === undefined ? {} : { id }
+}
+
+/** When the grant's token expires. */
+export function expiry({ expiresAt }: Grant): { expiresAt: string | null } {
+  return { expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString() }
 }
 
 /** The name of a subscription, where it has one. */

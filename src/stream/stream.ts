@@ -2,15 +2,17 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
-import { ConnectionLimit, Draining } from '../errors.ts'
+import { ConnectionLimit, Draining, type PeergateError } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
+import type { Grant } from '../model/grant.ts'
 import type { Peer } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
 import type { Codec } from './codec.ts'
 import { createCommands } from './commands.ts'
-import { createConnection, type QuerySubscription } from './connection.ts'
+import { createConnection, errorFrame, type QuerySubscription } from './connection.ts'
 import { createEventStream, type EventQuery, startEvents } from './event-stream.ts'
 import type { Hub } from './hub.ts'
+import { createWebSocketSink } from './web-socket-sink.ts'
 
 /** The clients of this gateway that follow the log. */
 export interface Stream {
@@ -22,7 +24,9 @@ export interface Stream {
    */
   admit(): void
   /** Takes over a socket whose upgrade is done; must be called in the same tick. */
-  accept(socket: WebSocket, wire: Socket, codec: Codec, query: QuerySubscription): void
+  accept(socket: WebSocket, wire: Socket, codec: Codec, query: QuerySubscription & { grant: Grant }): void
+  /** Tells a client whose socket is open already why it is not served, and closes. */
+  refuse(socket: WebSocket, wire: Socket, codec: Codec, error: PeergateError): void
   /**
    * Sends server-sent events as the body of an answer, which `open` begins once nothing can be refused any more.
    * @throws InvalidCursor, TopicLimit, StoreUnavailable, and what `admit` throws
@@ -31,6 +35,10 @@ export interface Stream {
   readonly connections: number
   /** The clients' subscriptions, and how many numbers the one farthest behind has still to read. */
   readonly readers: { subscriptions: number; maxLag: number }
+  /** Whose tokens the connections use. */
+  readonly grants: Set<string>
+  /** Closes the connections of a token. */
+  revoke(grantId: string): void
   /** Closes every connection: what clients know of positions holds no more, and they learn so when they resume. */
   interrupt(): void
   /** Tells every client to go elsewhere, finishes what they had asked for, and closes. Idempotent. */
@@ -59,6 +67,8 @@ export interface StreamComponents {
   identity: { peerId: string; engine: string }
   /** Throws when no new work can be taken on. */
   load: { check(): void }
+  /** What the bearer of a token may do. */
+  access: { admit(token: string): Promise<Grant> }
   log: Logger
 }
 
@@ -72,6 +82,9 @@ export interface StreamPublisher {
 
 /** A client, however it is connected. */
 export interface ClientConnection {
+  readonly grantId: string
+  /** Closes since its token was revoked. */
+  revoke(): void
   /** One heartbeat: tells quiet subscriptions their progress, and closes a client that is silent or takes nothing. */
   beat(now: number): void
   notifyPeer: PeerListener
@@ -134,13 +147,15 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
       )
       connections.add(client)
     },
-    accept(socket, wire, codec, query) {
+    accept(socket, wire, codec, { grant, ...query }) {
       const connection = createConnection(
         {
           limits,
+          grant,
           query,
           welcome: {
             type: 'welcome',
+            ...(grant.expiresAt === undefined ? {} : { tokenExpiresAt: new Date(grant.expiresAt).toISOString() }),
             ...identity,
             cursor: formatCursor(hub.epoch, hub.tip),
             heartbeatMs: limits.heartbeatMs,
@@ -164,6 +179,18 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     get readers() {
       const positions = [...connections].flatMap((connection) => connection.positions())
       return { subscriptions: positions.length, maxLag: positions.reduce((lag, position) => Math.max(lag, hub.tip - position), 0) }
+    },
+    refuse(socket, wire, codec, error) {
+      socket.on('error', (err) => log.debug({ err }, 'a stream socket failed'))
+      const sink = createWebSocketSink({ socket, wire })
+      sink.write(codec.write(errorFrame(error, undefined, undefined)))
+      sink.close(error.retryable ? 'interrupted' : 'unauthorized')
+    },
+    get grants() {
+      return new Set(Array.from(connections, ({ grantId }) => grantId))
+    },
+    revoke(grantId) {
+      for (const connection of connections) if (connection.grantId === grantId) connection.revoke()
     },
     interrupt() {
       for (const connection of connections) connection.interrupt()

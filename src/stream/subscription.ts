@@ -12,6 +12,7 @@ import type { Outlet } from './outlet.ts'
  */
 export interface Subscription {
   readonly name: string | undefined
+  readonly filter: TopicFilter
   readonly peers: boolean
   /** What was sent up to here; a client that resumes here misses nothing. */
   readonly position: Seq
@@ -78,6 +79,10 @@ class Reader implements Subscription {
 
   get name(): string | undefined {
     return this.#init.name
+  }
+
+  get filter(): TopicFilter {
+    return this.#init.filter
   }
 
   get peers(): boolean {

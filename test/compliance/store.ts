@@ -713,6 +713,47 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       })
     })
 
+    describe('tokens', () => {
+      const token = (id: string, createdAt: number, expiresAt?: number) => ({
+        id,
+        name: `token ${id}`,
+        hash: Uint8Array.from(Buffer.from(id.repeat(32).slice(0, 32))),
+        actions: ['read', 'publish'],
+        topics: ['orders', 'news.*'],
+        createdAt,
+        expiresAt,
+      })
+
+      test('are found by the hash of their secret, and listed in the order in which they were made, over a restart', async () => {
+        const store = await open()
+        for (const each of [token('b', 2_000, 9_000), token('a', 1_000)]) await store.tokens.add(each)
+        await store.stop()
+        const again = await reopen()
+        expect((await again.tokens.list()).map((each) => ({ ...each, hash: Uint8Array.from(each.hash) }))).toEqual(
+          expect.arrayContaining([token('a', 1_000), token('b', 2_000, 9_000)]),
+        )
+        expect((await again.tokens.find(token('b', 0).hash))?.id).toBe('b')
+        expect(await again.tokens.find(token('c', 0).hash)).toBeUndefined()
+        expect([await again.tokens.remove('b'), await again.tokens.remove('b')]).toEqual([true, false])
+        expect(await again.tokens.find(token('b', 0).hash)).toBeUndefined()
+      })
+    })
+
+    describe('the audit log', () => {
+      test('lists the newest first, page by page, over a restart, and forgets the oldest', async () => {
+        const store = await open()
+        const entries = [1, 2, 3, 4].map((number) => ({ id: `0${number}`, at: number * 1_000, actor: 'a', act: 'b', detail: { number } }))
+        for (const entry of entries) await store.audit.note(entry)
+        await store.stop()
+        const again = await reopen()
+        expect(await again.audit.list({ limit: 2 })).toEqual([entries[3], entries[2]])
+        expect(await again.audit.list({ before: '03', limit: 9 })).toEqual([entries[1], entries[0]])
+        expect(await again.audit.forget({ before: 3_000, limit: 1 })).toBe(1)
+        expect(await again.audit.forget({ before: 3_000, limit: 9 })).toBe(1)
+        expect((await again.audit.list({ limit: 9 })).map(({ id }) => id)).toEqual(['04', '03'])
+      })
+    })
+
     describe('gateways', () => {
       const about = { engine: 'custom', version: '1.2.3', multiaddrs: ['/ip4/192.0.2.7/tcp/7071/ws'], state: 'ready' }
 

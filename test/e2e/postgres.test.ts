@@ -215,6 +215,30 @@ describe('two gateways on one database', () => {
     expect(await createRest(one.url).history('topic=orders')).toHaveLength(31)
   })
 
+  test('share tokens: one that is revoked at one is refused at the other, and its streams there are closed', async () => {
+    const url = await server().createDatabase()
+    const token = 'the-token-of-the-operator'
+    const [one, other] = await Promise.all([
+      gatewayForTest(await environment(url, { PEERGATE_ADMIN_TOKEN: token })),
+      gatewayForTest(await environment(url, { PEERGATE_ADMIN_TOKEN: token })),
+    ])
+    const call = async (gateway: GatewayProcess, method: string, path: string, bearer: string, body?: object) =>
+      await fetch(gateway.url + path, {
+        method,
+        headers: { authorization: `Bearer ${bearer}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+    const made = (await (await call(one, 'POST', '/v1/tokens', token, { name: 'x', actions: ['read'] })).json()) as {
+      id: string
+      secret: string
+    }
+    expect((await call(other, 'GET', '/v1/node', made.secret)).status).toBe(200)
+    const stream = await openStream(other.url, { headers: { authorization: `Bearer ${made.secret}` } })
+    expect((await call(one, 'DELETE', `/v1/tokens/${made.id}`, token)).status).toBe(204)
+    expect(await stream.closed).toBe(4503)
+    expect((await call(other, 'GET', '/v1/node', made.secret)).status).toBe(401)
+  })
+
   test('do not share a key', async () => {
     const url = await server().createDatabase()
     const env = await environment(url)

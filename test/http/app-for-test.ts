@@ -3,6 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import request, { type Response } from 'supertest'
 import { onTestFinished } from 'vitest'
 import type { WebSocket } from 'ws'
+import { createAccess } from '../../src/access/access.ts'
+import { createTokens } from '../../src/access/tokens.ts'
+import { createAudit } from '../../src/audit.ts'
 import { createDht } from '../../src/dht.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
 import { Draining } from '../../src/errors.ts'
@@ -70,11 +73,14 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const accepted: AppForTest['accepted'] = []
   const stream = {
     admit: () => undefined,
+    refuse: () => undefined,
     accept: (socket: WebSocket, _wire: Socket, _codec: Codec, query: QuerySubscription) => void accepted.push({ socket, query }),
     acceptEvents: async () => {
       throw new Draining('no events here')
     },
   }
+  const tokens = createTokens({ adminToken: undefined }, { store, onChange: () => undefined })
+  const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, verifyJwt: undefined, log: silentLog })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
   const probes = { started: () => true, draining: () => false, store: store.log }
   const components = {
@@ -86,6 +92,9 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     retention,
     history,
     publisher,
+    access,
+    tokens,
+    audit: createAudit({ store: store.audit }),
     stream,
     probes,
     metrics,
@@ -98,7 +107,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   await ingest.start()
   await peers.start()
   await engine.start()
-  const app = await createApp({ allowedHosts: [], allowedOrigins: [], ...overrides, limits }, components)
+  const app = await createApp({ allowedHosts: [], allowedOrigins: [], trustedProxies: [], ...overrides, limits }, components)
   await app.listen({ host: '127.0.0.1', port: 0 })
   onTestFinished(async () => {
     await app.close()

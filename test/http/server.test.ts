@@ -5,6 +5,7 @@ import { createDht } from '../../src/dht.ts'
 import { createNoRouting } from '../../src/engine/no-routing.ts'
 import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
 import { defaultLimits } from '../../src/limits.ts'
+import { fullGrant } from '../../src/model/grant.ts'
 import { silentLog } from '../fixtures/log.ts'
 
 const absent = async (): Promise<never> => {
@@ -14,17 +15,20 @@ const absent = async (): Promise<never> => {
 function server(init: { port?: number; publish?: () => Promise<never> } = {}): HttpServer {
   const { port = 0, publish = absent } = init
   const http = createHttpServer(
-    { host: '127.0.0.1', port, allowedHosts: [], allowedOrigins: [], limits: defaultLimits },
+    { host: '127.0.0.1', port, allowedHosts: [], allowedOrigins: [], trustedProxies: [], limits: defaultLimits },
     {
       node: absent,
       gateways: { list: absent },
+      access: { admit: async () => fullGrant('test') },
+      tokens: { create: absent, list: absent, revoke: absent },
+      audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
       publisher: { enqueue: publish },
-      stream: { admit: () => undefined, accept: () => undefined, acceptEvents: absent },
+      stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => true, draining: () => false, store: { position: absent } },
       metrics: { request: () => undefined, text: absent, contentType: '' },
       log: silentLog,

@@ -54,7 +54,7 @@ test('hands an upgraded socket over at once, with what the query asks for', asyn
   const gateway = await appForTest()
   await open(gateway, '?topic=orders&topic=a*&after=earliest&encoding=base64')
   await open(gateway)
-  expect(gateway.accepted.map(({ query }) => query)).toEqual([
+  expect(gateway.accepted.map(({ query: { topics, after, encoding } }) => ({ topics, after, encoding }))).toEqual([
     { topics: ['orders', 'a*'], after: 'earliest', encoding: 'base64' },
     { topics: [], after: undefined, encoding: undefined },
   ])
@@ -67,6 +67,7 @@ test('loses no frame that is sent right behind the upgrade', async () => {
     components: {
       stream: {
         admit: () => undefined,
+        refuse: () => undefined,
         acceptEvents: async () => undefined,
         accept: (socket) => socket.on('message', (frame) => frames.push(frame.toString())),
       },
@@ -103,6 +104,7 @@ test('refuses before the upgrade when the stream admits no more', async () => {
   const gateway = await appForTest({
     components: {
       stream: {
+        refuse: () => undefined,
         admit() {
           throw new ConnectionLimit('full')
         },

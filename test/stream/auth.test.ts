@@ -38,7 +38,7 @@ test.each([
   {},
   { token: '' },
   { token: 7 },
-  { token: 'secret'.padEnd(4_097, 'x') },
+  { token: 'secret'.padEnd(8_193, 'x') },
   { token: 'secret', expiresAt: '2026-11-23T12:34:04.000Z' },
 ])('a frame that is not valid is refused, and the connection goes on: %#', async (fields) => {
   const { client } = await setUp()

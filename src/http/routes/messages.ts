@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { History, Page } from '../../history.ts'
 import { cursorSchema, positionSchema } from '../../model/cursor.ts'
+import { requireTopic, requireTopics } from '../../model/grant.ts'
 import { messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
 import { type Encoding, encodingSchema } from '../../model/payload.ts'
 import { topicFilter } from '../../model/topic.ts'
@@ -66,8 +67,9 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
       },
     },
     schema: { params: topicParams, querystring: z.strictObject(pageQuery), response: pageAnswers },
-    handler: async ({ params, query }, reply) => {
+    handler: async ({ params, query, grant }, reply) => {
       const topics = { exact: [params.topic], prefixes: [] }
+      requireTopics(grant, topics)
       return pageView(await history.page({ ...query, topics }, { signal: clientSignal(reply) }), query.encoding)
     },
   })
@@ -93,8 +95,9 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
       }),
       response: pageAnswers,
     },
-    handler: async ({ query: { topic, encoding, ...query } }, reply) => {
+    handler: async ({ query: { topic, encoding, ...query }, grant }, reply) => {
       const topics = topic === undefined ? undefined : topicFilter(topic)
+      requireTopics(grant, topics)
       return pageView(await history.page({ ...query, topics }, { signal: clientSignal(reply) }), encoding)
     },
   })
@@ -116,8 +119,9 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
       querystring: z.strictObject({ encoding: encodingQuery }),
       response: { 200: json('The message.', messageSchema, messageExample) },
     },
-    handler: async ({ params, query }) => {
+    handler: async ({ params, query, grant }) => {
       const { message, epoch } = await history.get(params.id)
+      requireTopic(grant, message.topic)
       return messageView(message, epoch, query.encoding)
     },
   })
@@ -142,8 +146,9 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
         304: empty('The client has them already.', { ETag: 'The same.' }),
       },
     },
-    handler: async ({ params, headers }, reply) => {
+    handler: async ({ params, headers, grant }, reply) => {
       const { message } = await history.get(params.id)
+      requireTopic(grant, message.topic)
       const etag = `"${message.id}"`
       reply.headers({ etag, 'cache-control': 'private, max-age=31536000, immutable' })
       if (matchesTag(headers['if-none-match'], etag)) return reply.code(304).send()

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { maxLabelLength, multiaddrSchema, peerIdSchema, peerSchema, peerStateSchema } from '../../model/peer.ts'
+import { type Grant, requireTopic, visibleTopics } from '../../model/grant.ts'
+import { maxLabelLength, multiaddrSchema, type Peer, peerIdSchema, peerSchema, peerStateSchema } from '../../model/peer.ts'
 import { topicSchema } from '../../model/topic.ts'
 import type { Peers } from '../../peers.ts'
 import { clientSignal } from '../client-signal.ts'
@@ -31,6 +32,11 @@ const changesSchema = z
 
 const peerProblems = ['invalid_peer_id', 'peer_not_found', 'store_unavailable']
 
+/** Without topics that the client may not know of. */
+function visible(grant: Grant, peer: Peer): Peer {
+  return { ...peer, topics: visibleTopics(grant, peer.topics) }
+}
+
 export function peerRoutes(
   app: App,
   components: { peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'> },
@@ -59,7 +65,11 @@ export function peerRoutes(
       }),
       response: { 200: json('A page of peers.', peerPageSchema, { items: [peerExample], next: null }) },
     },
-    handler: ({ query }) => peers.list(query),
+    handler: async ({ query, grant }) => {
+      if (query.topic !== undefined) requireTopic(grant, query.topic)
+      const { items, next } = await peers.list(query)
+      return { items: items.map((peer) => visible(grant, peer)), next }
+    },
   })
 
   app.route({
@@ -93,10 +103,10 @@ export function peerRoutes(
         .meta({ example: { multiaddr: peerExample.multiaddrs[0] } }),
       response: { 201: json('The peer.', peerSchema, peerExample, { Location: 'Where the peer is.' }) },
     },
-    handler: async ({ body: { multiaddr, peerId } }, reply) => {
+    handler: async ({ body: { multiaddr, peerId }, grant }, reply) => {
       const options = { signal: clientSignal(reply) }
       const peer = await (peerId === undefined ? peers.dial(multiaddr ?? '', options) : peers.dialPeer(peerId, options))
-      return reply.code(201).header('location', `/v1/peers/${peer.peerId}`).send(peer)
+      return reply.code(201).header('location', `/v1/peers/${peer.peerId}`).send(visible(grant, peer))
     },
   })
 
@@ -105,7 +115,7 @@ export function peerRoutes(
     url: '/v1/peers/:peerId',
     config: { operation: { action: 'peers', operationId: 'getPeer', summary: 'A peer', tag: 'Peers', problems: peerProblems } },
     schema: { params: peerIdParams, querystring: noQuery, response: { 200: json('The peer.', peerSchema, peerExample) } },
-    handler: ({ params }) => peers.get(params.peerId),
+    handler: async ({ params, grant }) => visible(grant, await peers.get(params.peerId)),
   })
 
   app.route({
@@ -114,6 +124,7 @@ export function peerRoutes(
     config: {
       operation: {
         action: 'peers',
+        audited: true,
         operationId: 'updatePeer',
         summary: 'Label or block a peer',
         description: 'Also one that was never seen, so that it can be blocked before it comes.',
@@ -127,7 +138,7 @@ export function peerRoutes(
       body: changesSchema,
       response: { 200: json('The peer.', peerSchema, peerExample) },
     },
-    handler: ({ params, body }) => peers.annotate(params.peerId, body),
+    handler: async ({ params, body, grant }) => visible(grant, await peers.annotate(params.peerId, body)),
   })
 
   app.route({
@@ -136,6 +147,7 @@ export function peerRoutes(
     config: {
       operation: {
         action: 'peers',
+        audited: true,
         operationId: 'hangUpPeer',
         summary: 'Hang up on a peer',
         description: 'Closes the links to it; it may come back. Nothing happens when there is none.',

@@ -4,6 +4,7 @@ import type { OwnMessage } from '../../engine/engine.ts'
 import { InvalidData, InvalidRequest } from '../../errors.ts'
 import type { History } from '../../history.ts'
 import { cursorSchema, formatCursor } from '../../model/cursor.ts'
+import { type Grant, requireTopic } from '../../model/grant.ts'
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
 import { decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
@@ -75,8 +76,9 @@ export function publishRoutes(app: App, components: { publisher: Publisher; hist
   const { publisher, history } = components
 
   async function publish(request: PublishCall, reply: FastifyReply) {
-    const { method, path, key, messages, minRecipients, waitMs } = request
-    const idempotency = key === undefined ? undefined : { scope: `${method} ${path}`, key }
+    const { grant, method, path, key, messages, minRecipients, waitMs } = request
+    for (const { topic } of messages) requireTopic(grant, topic)
+    const idempotency = key === undefined ? undefined : { scope: `${grant.id} ${method} ${path}`, key }
     const options = { signal: clientSignal(reply) }
     const { published } = await publisher.enqueue({ messages, idempotency, minRecipients, waitMs }, options)
     return await answer(await published, request.several, reply)
@@ -104,9 +106,9 @@ export function publishRoutes(app: App, components: { publisher: Publisher; hist
       body: z.union([payloadSchema, payloadListSchema]).meta({ example: { data: '{"order":17}' } }),
       response,
     },
-    handler: ({ params, query, body, headers, method, url }, reply) => {
+    handler: ({ params, query, body, headers, method, url, grant }, reply) => {
       const messages = decode(body, params.topic)
-      return publish({ method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query }, reply)
+      return publish({ grant, method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query }, reply)
     },
   })
 
@@ -127,14 +129,15 @@ export function publishRoutes(app: App, components: { publisher: Publisher; hist
       body: z.union([addressedSchema, addressedListSchema]).meta({ example: { topic: 'orders', data: '{"order":17}' } }),
       response,
     },
-    handler: ({ query: { topic, ...query }, body, headers, method, url }, reply) => {
+    handler: ({ query: { topic, ...query }, body, headers, method, url, grant }, reply) => {
       const messages = decode(body, topicOfRaw(body, topic))
-      return publish({ method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query }, reply)
+      return publish({ grant, method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query }, reply)
     },
   })
 }
 
 interface PublishCall extends Decoded {
+  grant: Grant
   method: string
   path: string
   key: string | undefined

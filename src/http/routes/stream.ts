@@ -16,7 +16,7 @@ export function chooseSubprotocol(offered: Iterable<string>): string | undefined
   return [...offered].find((name) => subprotocols.includes(name))
 }
 
-export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents'> }): void {
+export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'> }): void {
   const { stream } = components
 
   app.route({
@@ -24,12 +24,13 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     url: streamPath,
     config: {
       operation: {
-        action: 'read',
+        action: 'any',
         operationId: 'openStream',
         summary: 'Open a stream of messages (WebSocket)',
         description:
           'A WebSocket of JSON frames, specified in docs/stream-protocol.md. The parameters make the unnamed subscription at once; ' +
-          'without `topic` there is none until the client asks for one.',
+          'without `topic` there is none until the client asks for one. A browser, which can set no header, offers its token as the subprotocol ' +
+          '`peergate.bearer.` and the token in unpadded base64url, beside `peergate.v1.json`; its refusals come as an `error` frame and a close code.',
         tag: 'Stream',
         problems: ['upgrade_required', 'invalid_topic', 'connection_limit', 'draining'],
       },
@@ -49,18 +50,19 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     preHandler: async (request, reply) => {
       if (!request.ws) return
       checkHandshake(request, reply)
-      stream.admit()
+      if (request.refusal === undefined) stream.admit()
       // The answer is not used any more; on the socket it would keep the whole request for as long as the stream lasts.
       reply.raw.detachSocket(request.raw.socket)
     },
     handler: async (_request, reply) => {
       throw upgradeRequired(reply)
     },
-    wsHandler: (socket, { query, raw }) => {
+    wsHandler: (socket, { query, raw, grant, refusal }) => {
       // So would this listener of the plugin.
       socket.removeAllListeners('error')
       const codec = codecs.find(({ subprotocol }) => subprotocol === socket.protocol) ?? jsonCodec
-      stream.accept(socket, raw.socket, codec, { topics: query.topic ?? [], after: query.after, encoding: query.encoding })
+      if (refusal !== undefined) stream.refuse(socket, raw.socket, codec, refusal)
+      else stream.accept(socket, raw.socket, codec, { grant, topics: query.topic ?? [], after: query.after, encoding: query.encoding })
     },
   })
 
@@ -93,9 +95,9 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         200: { description: 'Events, until either side ends it.', headers: {}, content: { 'text/event-stream': { schema: z.string() } } },
       },
     },
-    handler: async ({ query: { topic, after, encoding, peers }, headers }, reply) => {
+    handler: async ({ query: { topic, after, encoding, peers }, headers, grant }, reply) => {
       const lastEventId = headers['last-event-id'] === '' ? undefined : headers['last-event-id']
-      await stream.acceptEvents({ topics: topic, after: lastEventId ?? after, encoding, peers }, () => {
+      await stream.acceptEvents({ grant, topics: topic, after: lastEventId ?? after, encoding, peers }, () => {
         reply.hijack()
         // A proxy that collected the answer first would never end.
         return reply.raw.writeHead(200, {

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import { given } from '../../given.ts'
+import { type Grant, requireAction, requireTopic } from '../../model/grant.ts'
 import { topicSchema } from '../../model/topic.ts'
 import { retentionInputSchema, topicStatsSchema } from '../../model/topic-stats.ts'
 import type { Retention } from '../../retention.ts'
@@ -30,7 +31,10 @@ export interface TopicComponents {
 export function topicRoutes(app: App, components: TopicComponents): void {
   const { topics, retention } = components
 
-  async function join(topic: string, keeps: RetentionInput | undefined, reply: FastifyReply) {
+  async function join(grant: Grant, topic: string, keeps: RetentionInput | undefined, reply: FastifyReply) {
+    requireTopic(grant, topic)
+    // Whoever reads may join; what is kept concerns everybody.
+    if (keeps !== undefined) requireAction(grant, 'admin')
     const { created } = await topics.join(topic, keeps === undefined ? undefined : given(keeps))
     reply.code(created ? 201 : 200)
     if (created) reply.header('location', `/v1/topics/${encodeURIComponent(topic)}`)
@@ -54,7 +58,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       querystring: z.strictObject({ after: topicSchema.optional().describe('Topics after this one.'), limit: limitQuery }),
       response: { 200: json('A page of topics.', topicPageSchema, { items: [topicExample], next: null }) },
     },
-    handler: ({ query }) => topics.list(query),
+    handler: ({ query, grant }) => topics.list({ ...query, visible: grant.topics }),
   })
 
   app.route({
@@ -75,7 +79,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       body: z.strictObject({ topic: topicSchema, retention: retentionInputSchema.optional() }).meta({ example: { topic: 'orders' } }),
       response: joinAnswers,
     },
-    handler: ({ body }, reply) => join(body.topic, body.retention, reply),
+    handler: ({ body, grant }, reply) => join(grant, body.topic, body.retention, reply),
   })
 
   app.route({
@@ -100,7 +104,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         .meta({ example: { retention: { maxMessages: 10_000 } } }),
       response: joinAnswers,
     },
-    handler: ({ params, body }, reply) => join(params.topic, body?.retention, reply),
+    handler: ({ params, body, grant }, reply) => join(grant, params.topic, body?.retention, reply),
   })
 
   app.route({
@@ -108,7 +112,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     url: '/v1/topics/:topic',
     config: {
       operation: {
-        action: 'read',
+        action: 'admin',
+        audited: true,
         operationId: 'updateTopic',
         summary: 'Change what a topic keeps',
         description: 'What is more is pruned in the background, soon after.',
@@ -122,7 +127,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       body: z.strictObject({ retention: retentionInputSchema }).meta({ example: { retention: { maxMessages: 10_000 } } }),
       response: { 200: json('The topic.', topicStatsSchema, topicExample) },
     },
-    handler: async ({ params, body }) => {
+    handler: async ({ params, body, grant }) => {
+      requireTopic(grant, params.topic)
       await topics.retain(params.topic, given(body.retention))
       return await topics.get(params.topic)
     },
@@ -141,7 +147,10 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       },
     },
     schema: { params: topicParams, querystring: noQuery, response: { 200: json('The topic.', topicStatsSchema, topicExample) } },
-    handler: ({ params }) => topics.get(params.topic),
+    handler: ({ params, grant }) => {
+      requireTopic(grant, params.topic)
+      return topics.get(params.topic)
+    },
   })
 
   app.route({
@@ -149,7 +158,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     url: '/v1/topics/:topic',
     config: {
       operation: {
-        action: 'read',
+        action: 'admin',
+        audited: true,
         operationId: 'leaveTopic',
         summary: 'Leave a topic',
         description: 'Its messages are received no more; those stored stay until they are pruned, or are removed with `purge`.',
@@ -162,7 +172,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       querystring: z.strictObject({ purge: flagQuery.describe('Whether to remove its stored messages too.') }),
       response: { 204: empty('It is not joined now.') },
     },
-    handler: async ({ params, query }, reply) => {
+    handler: async ({ params, query, grant }, reply) => {
+      requireTopic(grant, params.topic)
       // To leave what was not joined is no error, unless nobody has ever heard of it.
       if (!(await topics.leave(params.topic))) await topics.get(params.topic)
       if (query.purge) await retention.purge(params.topic)

@@ -16,7 +16,7 @@ export interface Listener {
   /** Holds the peer id, also over a broken connection; answers false when another process holds it. */
   claim(peerId: string): Promise<boolean>
   /** Tells the others. Lost when the database is away: then they read everything anew anyway. */
-  tell(kind: 'topics' | 'peers'): Promise<void>
+  tell(kind: 'topics' | 'peers' | 'tokens'): Promise<void>
   listen(listener: (change: StoreChange) => void): () => void
   stop(): Promise<void>
 }
@@ -31,7 +31,7 @@ const claimRetryMs = 100
 
 const noticeSchema = z.union([
   z.object({ by: z.string(), kind: z.literal('pruned'), topic: z.string(), through: z.number(), pruneCount: z.number() }),
-  z.object({ by: z.string(), kind: z.enum(['log', 'topics', 'peers', 'epoch']) }),
+  z.object({ by: z.string(), kind: z.enum(['log', 'topics', 'peers', 'tokens', 'epoch']) }),
 ])
 
 export function createListener(init: { url: string; origin: string }, components: { log: Logger }): Listener {

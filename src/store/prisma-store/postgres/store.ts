@@ -10,6 +10,7 @@ import { migrate } from '../migrate.ts'
 import { type Models, modelsOf } from '../models.ts'
 import { createPeerStore } from '../peers.ts'
 import { openServedMarks } from '../served-mark.ts'
+import { createAuditStore, createTokenStore } from '../tokens.ts'
 import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
 import { whileOpen } from '../while-open.ts'
@@ -62,7 +63,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
     emit(mayBeOther && (await open?.log.settle()) === true ? { kind: 'epoch' } : change)
   }
 
-  async function tellAfter<Result>(kind: 'topics' | 'peers', work: Promise<Result>): Promise<Result> {
+  async function tellAfter<Result>(kind: 'topics' | 'peers' | 'tokens', work: Promise<Result>): Promise<Result> {
     const result = await work
     await opened().listener.tell(kind)
     return result
@@ -70,6 +71,8 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
 
   const topics = createTopicStore({ prisma: () => opened().models })
   const peers = createPeerStore({ prisma: () => opened().models, change: (edits) => changePeers(opened().database, edits) })
+
+  const tokens = createTokenStore({ prisma: () => opened().models })
 
   const store: Store = {
     async start() {
@@ -100,6 +103,12 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
       forget: (peerId) => tellAfter('peers', peers.forget(peerId)),
     },
     records: createRecordStore({ database: () => opened().database }),
+    tokens: {
+      ...tokens,
+      add: (token) => tellAfter('tokens', tokens.add(token)),
+      remove: (id) => tellAfter('tokens', tokens.remove(id)),
+    },
+    audit: createAuditStore({ prisma: () => opened().models }),
     gateways: createGatewayStore({ prisma: () => opened().models, claim: (peerId) => opened().listener.claim(peerId) }),
     listen(listener) {
       listeners.add(listener)

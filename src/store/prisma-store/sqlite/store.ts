@@ -7,6 +7,7 @@ import { PrismaClient } from '../generated/sqlite/client.ts'
 import { migrate } from '../migrate.ts'
 import { createPeerStore } from '../peers.ts'
 import { openServedMarks } from '../served-mark.ts'
+import { createAuditStore, createTokenStore } from '../tokens.ts'
 import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
 import { whileOpen } from '../while-open.ts'
@@ -68,6 +69,8 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     topics: createTopicStore({ prisma: () => opened().prisma }),
     peers: createPeerStore({ prisma: () => opened().prisma, change: async (edits) => changePeers(opened().writer, edits) }),
     records: createRecordStore({ writer: () => opened().writer, reader: () => opened().reader }),
+    tokens: createTokenStore({ prisma: () => opened().prisma }),
+    audit: createAuditStore({ prisma: () => opened().prisma }),
     // The key's own file says who uses it, and no other process uses the database.
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
     listen: () => () => undefined,

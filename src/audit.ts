@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto'
+import type { AuditView } from './model/audit.ts'
+import type { AuditStore } from './store/store.ts'
+
+/** Who did what to the gateway itself: noted before it is done, so that nothing goes unnoted. */
+export interface Audit {
+  /** @throws StoreUnavailable */
+  note(entry: { actor: string; act: string; detail: Record<string, unknown> }): Promise<void>
+  /** The newest first; `next` is the `before` of the next page, null on the last one. */
+  list(query: { before?: string | undefined; limit: number }): Promise<{ items: AuditView[]; next: string | null }>
+}
+
+export function createAudit(components: { store: AuditStore; now?: () => number }): Audit {
+  const { store, now = Date.now } = components
+  let last = 0
+
+  /** Rises: milliseconds, never twice the same here, and some random digits for other gateways. */
+  function nextId(): string {
+    last = Math.max(last + 1, now() * 1_000)
+    return `${last.toString(36).padStart(12, '0')}${randomBytes(4).toString('hex')}`
+  }
+
+  return {
+    note: (entry) => store.note({ id: nextId(), at: now(), ...entry }),
+    async list({ before, limit }) {
+      const entries = await store.list({ ...(before === undefined ? {} : { before }), limit: limit + 1 })
+      const items = entries.slice(0, limit).map(({ at, ...entry }) => ({ ...entry, at: new Date(at).toISOString() }))
+      return { items, next: entries.length > limit ? (items.at(-1)?.id ?? null) : null }
+    },
+  }
+}

@@ -1,0 +1,75 @@
+import type { FastifyRequest } from 'fastify'
+import type { Access } from '../access/access.ts'
+import { InvalidRequest, type PeergateError, toPeergateError } from '../errors.ts'
+import { type Grant, requireAction } from '../model/grant.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the client may do; set before any handler of an operation runs. */
+    grant: Grant
+    /** Why a browser's WebSocket is refused, which it can see only once it is open. */
+    refusal: PeergateError | undefined
+  }
+}
+
+/** How a browser's WebSocket, which can set no header, carries its token: a subprotocol of this prefix and the token in base64url. */
+export const bearerSubprotocol = 'peergate.bearer.'
+const cookieNames = ['__Host-peergate', 'peergate']
+const maxTokenLength = 8_192
+
+/** Finds out who asks, and whether their token allows the operation. @throws Unauthorized, InvalidToken, Forbidden */
+export function createAuthentication(components: { access: Pick<Access, 'admit'> }): (request: FastifyRequest) => Promise<void> {
+  const { access } = components
+
+  return async (request) => {
+    const { operation } = request.routeOptions.config
+    if (operation === undefined || operation.action === 'none') return
+    const offered = request.ws === true ? bearerOf(request.headers['sec-websocket-protocol']) : undefined
+    try {
+      request.grant = await access.admit(offered ?? tokenOf(request))
+      requireAction(request.grant, operation.action)
+    } catch (error) {
+      if (offered === undefined) throw error
+      request.refusal = toPeergateError(error)
+    }
+  }
+}
+
+function bearerOf(subprotocols: string | undefined): string | undefined {
+  const offered = subprotocols?.split(',').map((name) => name.trim())
+  const bearer = offered?.find((name) => name.startsWith(bearerSubprotocol))
+  return bearer === undefined ? undefined : Buffer.from(bearer.slice(bearerSubprotocol.length), 'base64url').toString()
+}
+
+/** @throws InvalidRequest when there is an Authorization of another kind */
+export function tokenOf({ headers }: FastifyRequest): string | undefined {
+  const { authorization } = headers
+  if (authorization !== undefined) {
+    const token = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1]
+    if (token === undefined || token.length > maxTokenLength) throw new InvalidRequest('Authorization must be "Bearer <token>".')
+    return token
+  }
+  return isOwnPage(headers) ? cookieOf(headers.cookie) : undefined
+}
+
+/** A cookie counts only for pages that may use the gateway: those with an Origin have been checked, those without must say where they are. */
+function isOwnPage(headers: FastifyRequest['headers']): boolean {
+  return headers.origin !== undefined || headers['sec-fetch-site'] === 'same-origin'
+}
+
+function cookieOf(header: string | undefined): string | undefined {
+  const pairs = (header ?? '').split(';').map((pair) => pair.trim().split('='))
+  for (const name of cookieNames) {
+    const value = pairs.find(([each]) => each === name)?.[1]
+    if (value !== undefined && value !== '' && value.length <= maxTokenLength) return value
+  }
+  return undefined
+}
+
+/** The cookie of a session; without a token, one that ends it. Plain HTTP can't have the prefix that binds a cookie to TLS. */
+export function sessionCookie(token: string | undefined, options: { secure: boolean; maxAgeSeconds?: number | undefined }): string {
+  const { secure, maxAgeSeconds } = options
+  const age = token === undefined ? 0 : maxAgeSeconds
+  const parts = [`${cookieNames[secure ? 0 : 1]}=${token ?? ''}`, 'Path=/', 'HttpOnly', 'SameSite=Strict']
+  return [...parts, ...(secure ? ['Secure'] : []), ...(age === undefined ? [] : [`Max-Age=${age}`])].join('; ')
+}

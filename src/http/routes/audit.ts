@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import type { Audit } from '../../audit.ts'
+import { auditSchema } from '../../model/audit.ts'
+import { auditExample } from '../examples.ts'
+import { limitQuery } from '../inputs.ts'
+import { type App, json } from '../operation.ts'
+
+const pageSchema = z.object({ items: z.array(auditSchema), next: z.string().nullable() })
+
+export function auditRoutes(app: App, components: { audit: Pick<Audit, 'list'> }): void {
+  app.route({
+    method: 'GET',
+    url: '/v1/audit',
+    config: {
+      operation: {
+        action: 'admin',
+        operationId: 'listAudit',
+        summary: 'What was done to the gateway itself, and by whom',
+        description: 'Tokens, blocks, retention, purging: the newest first. Noted before it is done, so what was refused is there too.',
+        tag: 'Access',
+        problems: ['store_unavailable'],
+      },
+    },
+    schema: {
+      querystring: z.strictObject({ before: z.string().max(64).optional().describe('Entries before this one.'), limit: limitQuery }),
+      response: { 200: json('A page of entries.', pageSchema, { items: [auditExample], next: null }) },
+    },
+    handler: ({ query }) => components.audit.list(query),
+  })
+}

@@ -1,0 +1,136 @@
+import { z } from 'zod'
+import { Forbidden } from '../../errors.ts'
+import { type Grant, requireTopics } from '../../model/grant.ts'
+import { newTokenSchema, type TokenInput, type TokenView, tokenInputSchema, tokenSchema } from '../../model/token.ts'
+import { topicFilter } from '../../model/topic.ts'
+import { sessionCookie, tokenOf } from '../authenticate.ts'
+import { newTokenExample, tokenExample } from '../examples.ts'
+import { type App, empty, json, noQuery } from '../operation.ts'
+
+export interface TokenComponents {
+  tokens: {
+    create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
+    list(): Promise<TokenView[]>
+    revoke(id: string): Promise<void>
+  }
+}
+
+const idParams = z.strictObject({ id: z.string().max(64) })
+const listSchema = z.object({ items: z.array(tokenSchema) })
+
+export function tokenRoutes(app: App, components: TokenComponents): void {
+  const { tokens } = components
+
+  app.route({
+    method: 'POST',
+    url: '/v1/tokens',
+    config: {
+      operation: {
+        action: 'admin',
+        audited: true,
+        operationId: 'createToken',
+        summary: 'Make an access token',
+        description:
+          'Its secret is shown this once, and kept as a hash only. From the first token on, every request needs one. ' +
+          'A token can give no more than it has itself.',
+        tag: 'Access',
+        problems: ['store_unavailable'],
+      },
+    },
+    schema: {
+      querystring: noQuery,
+      body: tokenInputSchema.meta({ example: { name: 'till 3', actions: ['publish'], topics: ['orders.*'] } }),
+      response: { 201: json('The token, with its secret.', newTokenSchema, newTokenExample, { Location: 'The token.' }) },
+    },
+    handler: async ({ body, grant }, reply) => {
+      checkNoMore(grant, body)
+      const { token, secret } = await tokens.create(body)
+      return reply
+        .code(201)
+        .header('location', `/v1/tokens/${token.id}`)
+        .send({ ...token, secret })
+    },
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/v1/tokens',
+    config: {
+      operation: {
+        action: 'admin',
+        operationId: 'listTokens',
+        summary: 'The access tokens',
+        tag: 'Access',
+        problems: ['store_unavailable'],
+      },
+    },
+    schema: { querystring: noQuery, response: { 200: json('The tokens, oldest first.', listSchema, { items: [tokenExample] }) } },
+    handler: async () => ({ items: await tokens.list() }),
+  })
+
+  app.route({
+    method: 'DELETE',
+    url: '/v1/tokens/:id',
+    config: {
+      operation: {
+        action: 'admin',
+        audited: true,
+        operationId: 'revokeToken',
+        summary: 'Revoke an access token',
+        description: 'It is refused from now on, at every gateway of the database, and its streams are closed.',
+        tag: 'Access',
+        problems: ['token_not_found', 'store_unavailable'],
+      },
+    },
+    schema: { params: idParams, querystring: noQuery, response: { 204: empty('It is revoked.') } },
+    handler: async ({ params }, reply) => {
+      await tokens.revoke(params.id)
+      return reply.code(204).send()
+    },
+  })
+
+  app.route({
+    method: 'POST',
+    url: '/v1/session',
+    config: {
+      operation: {
+        action: 'any',
+        operationId: 'openSession',
+        summary: 'Keep the token in a cookie',
+        description: 'For EventSource and pages, which can set no header: the cookie counts only for pages that may use the gateway.',
+        tag: 'Access',
+      },
+    },
+    schema: {
+      querystring: noQuery,
+      response: { 204: empty('The cookie is set.', { 'Set-Cookie': 'HttpOnly, SameSite=Strict; over TLS `__Host-peergate`.' }) },
+    },
+    handler: async (request, reply) => {
+      const { expiresAt } = request.grant
+      const maxAgeSeconds = expiresAt === undefined ? undefined : Math.max(0, Math.floor((expiresAt - Date.now()) / 1_000))
+      const secure = request.protocol === 'https'
+      return reply
+        .code(204)
+        .header('set-cookie', sessionCookie(tokenOf(request), { secure, maxAgeSeconds }))
+        .send()
+    },
+  })
+
+  app.route({
+    method: 'DELETE',
+    url: '/v1/session',
+    config: { operation: { action: 'none', operationId: 'closeSession', summary: 'Forget the cookie', tag: 'Access' } },
+    schema: { querystring: noQuery, response: { 204: empty('The cookie is gone.', { 'Set-Cookie': 'Empty.' }) } },
+    handler: async (request, reply) => {
+      const secure = request.protocol === 'https'
+      return reply.code(204).header('set-cookie', sessionCookie(undefined, { secure })).send()
+    },
+  })
+}
+
+/** @throws Forbidden */
+function checkNoMore(grant: Grant, { actions, topics }: TokenInput): void {
+  requireTopics(grant, topicFilter(topics))
+  const more = actions.filter((action) => !grant.actions.has(action))
+  if (more.length > 0) throw new Forbidden(`This token does not allow ${more.join(', ')}, and can give it to none.`)
+}

@@ -1,0 +1,94 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
+
+const secret = 'a key that is shared with the provider'
+const audience = 'peergate'
+const issuer = 'https://idp.example'
+
+type Claims = JWTPayload & { peergate?: unknown; scope?: string }
+
+const sign = async (claims: Claims, key: Parameters<SignJWT['sign']>[0], header: { alg: string; kid?: string }) =>
+  await new SignJWT({ iss: issuer, sub: 'alice', aud: audience, exp: Math.floor(Date.now() / 1_000) + 60, ...claims })
+    .setProtectedHeader(header)
+    .sign(key)
+
+const shared = (claims: Claims, key = secret) => sign(claims, new TextEncoder().encode(key), { alg: 'HS256' })
+
+/** An identity provider that publishes its key. */
+async function provider() {
+  const { publicKey, privateKey } = await generateKeyPair('ES256')
+  const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' }
+  const server = createServer((_request, response) => response.end(JSON.stringify({ keys: [jwk] }))).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const address = server.address()
+  const jwksUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/keys`
+  return { jwksUrl, server, jwk, sign: (claims: Claims) => sign(claims, privateKey, { alg: 'ES256', kid: 'one' }) }
+}
+
+const withJwt = (jwt: Partial<typeof noJwt> | Record<string, string>) =>
+  gatewayWithTokens({ access: { insecure: false, adminToken: undefined, jwt: { ...noJwt, issuer, audience, ...jwt } as never } })
+
+describe('a JSON Web Token', () => {
+  test('of the provider gives the rights in its claim, or in its scope', async () => {
+    const { jwksUrl, sign } = await provider()
+    const { call } = await withJwt({ jwksUrl })
+    const byClaim = await sign({ peergate: { actions: ['publish', 'fly'], topics: ['orders'] } })
+    const byScope = await sign({ scope: 'openid peergate:read peergate:peers' })
+    const none = await sign({})
+    const publish = async (token: string, topic: string) =>
+      (await call('POST', `/v1/topics/${topic}/messages`, { token, body: { data: 'x' } })).status
+    expect(await Promise.all([publish(byClaim, 'orders'), publish(byClaim, 'secret'), publish(byScope, 'orders')])).toEqual([201, 403, 403])
+    const read = async (token: string) => (await call('GET', '/v1/messages', { token })).status
+    expect(await Promise.all([read(byClaim), read(byScope), read(none)])).toEqual([403, 200, 403])
+    expect((await call('GET', '/v1/messages')).status).toBe(401)
+  })
+
+  test('with a shared key does so too', async () => {
+    const { call } = await withJwt({ secret })
+    expect((await call('GET', '/v1/messages', { token: await shared({ scope: 'peergate:read' }) })).status).toBe(200)
+  })
+
+  test.each<[string, Claims, string?]>([
+    ['of another issuer', { iss: 'https://other.example' }],
+    ['for another service', { aud: 'other' }],
+    ['that has expired', { exp: Math.floor(Date.now() / 1_000) - 60 }],
+    ['that is not valid yet', { nbf: Math.floor(Date.now() / 1_000) + 60 }],
+    ['of nobody', { sub: undefined as never }],
+    ['that never expires', { exp: undefined as never }],
+    ['signed with another key', {}, 'another key that nobody has shared with us'],
+  ])('%s is refused', async (_, claims, key) => {
+    const { call } = await withJwt({ secret })
+    const { status, body } = await call('GET', '/v1/messages', { token: await shared({ scope: 'peergate:read', ...claims }, key) })
+    expect([status, body.code]).toEqual([401, 'invalid_token'])
+  })
+
+  test('whose algorithm is not the one of the keys is refused: none, and the public key as a shared one', async () => {
+    const { jwksUrl, jwk } = await provider()
+    const { call } = await withJwt({ jwksUrl })
+    const base64 = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const claims = { iss: issuer, aud: audience, sub: 'x', exp: Math.floor(Date.now() / 1_000) + 60, scope: 'peergate:read' }
+    const forged = [
+      `${base64({ alg: 'none' })}.${base64(claims)}.x`,
+      await sign(claims, new TextEncoder().encode(JSON.stringify(jwk)), { alg: 'HS256', kid: 'one' }),
+    ]
+    for (const token of forged) expect((await call('GET', '/v1/messages', { token })).body.code).toBe('invalid_token')
+  })
+
+  test('can not be checked while the provider is away, and can again when it is back', async () => {
+    const { jwksUrl, server, sign } = await provider()
+    const { call } = await withJwt({ jwksUrl })
+    const token = await sign({ scope: 'peergate:read' })
+    const { port } = new URL(jwksUrl)
+    server.close()
+    server.closeAllConnections()
+    const away = await call('GET', '/v1/messages', { token })
+    expect([away.status, away.body.code, away.headers.get('retry-after')]).toEqual([503, 'token_check_unavailable', '5'])
+    server.listen(Number(port), '127.0.0.1')
+    await once(server, 'listening')
+    expect((await call('GET', '/v1/messages', { token })).status).toBe(200)
+  })
+})

@@ -1,0 +1,292 @@
+import { describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { tokenActions } from '../../src/model/action.ts'
+import { loopbackHttp } from '../fixtures/gateway-pair.ts'
+import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
+import { openStream } from '../fixtures/stream-client.ts'
+import { adminToken, gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+describe('without a token', () => {
+  test('nothing is answered but what needs none, once there is a token', async () => {
+    const { call } = await gatewayWithTokens()
+    const refused = await call('GET', '/v1/node')
+    expect(refused.status).toBe(401)
+    expect(refused.body.code).toBe('unauthorized')
+    expect(refused.headers.get('www-authenticate')).toBe('Bearer realm="peergate"')
+    expect((await call('POST', '/v1/topics/orders/messages', { body: { data: 'x' } })).status).toBe(401)
+    expect((await call('GET', '/v1/topics/orders/messages')).status).toBe(401)
+    for (const path of ['/healthz', '/readyz', '/openapi.json', '/metrics']) expect((await call('GET', path)).status).toBe(200)
+    expect((await call('GET', '/v1/node', { token: adminToken })).status).toBe(200)
+  })
+
+  test('everything is, on loopback while there is none; and the first token ends it', async () => {
+    const { call } = await gatewayWithTokens({ access: { insecure: false, adminToken: undefined, jwt: noJwt } })
+    expect((await call('GET', '/v1/node')).status).toBe(200)
+    const { body } = await call('POST', '/v1/tokens', { body: { name: 'first', actions: [...tokenActions] } })
+    await expect.poll(async () => (await call('GET', '/v1/node')).status).toBe(401)
+    expect((await call('GET', '/v1/node', { token: String(body['secret']) })).status).toBe(200)
+  })
+
+  test('a gateway that others can reach does not start, unless it is told to', async () => {
+    const open = { http: { ...loopbackHttp, host: '0.0.0.0' } }
+    const nothing = { adminToken: undefined, jwt: noJwt }
+    await expect(gatewayWithTokens({ ...open, access: { ...nothing, insecure: false } })).rejects.toThrow('PEERGATE_ADMIN_TOKEN')
+    await gatewayWithTokens({ ...open, access: { ...nothing, insecure: true } })
+    await gatewayWithTokens(open)
+  })
+})
+
+describe('a token', () => {
+  test('is kept as a hash only, and shown once', async () => {
+    const disk = createMemoryDisk()
+    const { call, tokenFor } = await gatewayWithTokens({ store: createMemoryStore(disk) })
+    const { id, secret } = await tokenFor(['read'])
+    expect(secret).toMatch(/^peergate_[\w-]{43}$/)
+    const { body } = await call('GET', '/v1/tokens', { token: adminToken })
+    expect(body.items).toMatchObject([{ id, name: 'test', actions: ['read'], topics: ['*'], expiresAt: null }])
+    expect(JSON.stringify([body, [...disk.tokens.values()], disk.audit])).not.toContain(secret)
+  })
+
+  test.each([
+    ['', 'invalid_token'],
+    ['peergate_unknown', 'invalid_token'],
+    ['a.b.c', 'invalid_token'],
+  ])('that is not known is refused: %j', async (token, code) => {
+    const { call } = await gatewayWithTokens()
+    const { status, body, headers } = await call('GET', '/v1/node', { headers: { authorization: `Bearer ${token}` } })
+    expect([status, body.code]).toEqual(token === '' ? [400, 'invalid_request'] : [401, code])
+    if (token !== '') expect(headers.get('www-authenticate')).toContain('error="invalid_token"')
+  })
+
+  test('allows its actions on its topics, and nothing else', async () => {
+    const { call, tokenFor } = await gatewayWithTokens()
+    const reader = (await tokenFor(['read'], ['orders', 'news.*'])).secret
+    const writer = (await tokenFor(['publish'], ['orders'])).secret
+    const data = { data: 'x' }
+    const statuses = async (token: string, calls: Array<[string, string, unknown?]>) =>
+      await Promise.all(calls.map(async ([method, path, body]) => (await call(method, path, { token, body })).status))
+    for (const topic of ['orders', 'news.local', 'secret']) {
+      expect((await call('POST', `/v1/topics/${topic}/messages`, { token: adminToken, body: data })).status).toBe(201)
+    }
+    expect(
+      await statuses(writer, [
+        ['POST', '/v1/topics/orders/messages', data],
+        ['POST', '/v1/topics/secret/messages', data],
+        [
+          'POST',
+          '/v1/messages',
+          [
+            { topic: 'orders', data: 'x' },
+            { topic: 'secret', data: 'x' },
+          ],
+        ],
+        ['GET', '/v1/topics/orders/messages'],
+        ['GET', '/v1/node'],
+      ]),
+    ).toEqual([201, 403, 403, 403, 403])
+    expect(
+      await statuses(reader, [
+        ['GET', '/v1/topics/orders/messages'],
+        ['GET', '/v1/topics/news.local/messages'],
+        ['GET', '/v1/topics/secret/messages'],
+        ['GET', '/v1/messages?topic=orders&topic=news.*'],
+        ['GET', '/v1/messages?topic=*'],
+        ['GET', '/v1/messages?topic=n*'],
+        ['GET', '/v1/messages'],
+        ['GET', '/v1/topics/secret'],
+        ['PUT', '/v1/topics/secret'],
+        ['PUT', '/v1/topics/orders'],
+        ['PUT', '/v1/topics/orders', { retention: { maxMessages: 1 } }],
+        ['PATCH', '/v1/topics/orders', { retention: { maxMessages: 1 } }],
+        ['DELETE', '/v1/topics/orders?purge=true'],
+        ['POST', '/v1/topics/orders/messages', data],
+        ['GET', '/v1/peers'],
+        ['GET', '/v1/tokens'],
+        ['GET', '/v1/audit'],
+      ]),
+    ).toEqual([200, 200, 403, 200, 403, 403, 403, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403])
+    const forbidden = await call('GET', '/v1/topics/secret', { token: reader })
+    expect(forbidden.body.code).toBe('forbidden')
+    expect(forbidden.headers.get('www-authenticate')).toContain('error="insufficient_scope"')
+    const { body } = await call('GET', '/v1/topics', { token: reader })
+    expect(body.items?.map(({ topic }) => topic)).toEqual(['news.local', 'orders'])
+    const secret = await call('GET', '/v1/topics/secret/messages', { token: adminToken })
+    const id = String(secret.body.items?.[0]?.['id'])
+    expect((await call('GET', `/v1/messages/${id}`, { token: reader })).status).toBe(403)
+    expect((await call('GET', `/v1/messages/${id}/data`, { token: reader })).status).toBe(403)
+    expect((await call('GET', `/v1/messages/${id}`, { token: adminToken })).status).toBe(200)
+  })
+
+  test('gives no more than it has', async () => {
+    const { call, tokenFor } = await gatewayWithTokens()
+    const token = (await tokenFor(['admin', 'read'], ['orders.*'])).secret
+    const make = async (actions: string[], topics: string[]) =>
+      (await call('POST', '/v1/tokens', { token, body: { name: 'child', actions, topics } })).status
+    expect(await make(['read'], ['orders.1', 'orders.2*'])).toBe(201)
+    expect(await make(['publish'], ['orders.*'])).toBe(403)
+    expect(await make(['read'], ['*'])).toBe(403)
+  })
+
+  test('expires, and an open stream with it, unless it is renewed', async () => {
+    const { gateway, call, tokenFor } = await gatewayWithTokens()
+    const expiresAt = new Date(Date.now() + 700).toISOString()
+    const short = (await tokenFor(['read', 'publish'], ['orders'], { expiresAt })).secret
+    const long = (await tokenFor(['read'], ['orders'])).secret
+    const narrow = (await tokenFor(['read'], ['news'])).secret
+    expect(
+      (await call('POST', '/v1/tokens', { token: adminToken, body: { name: 'x', actions: ['read'], expiresAt: '2020-01-01T00:00:00Z' } }))
+        .status,
+    ).toBe(400)
+    const [one, other] = [
+      await openStream(gateway.url, { query: '?topic=orders', headers: bearer(short) }),
+      await openStream(gateway.url, { query: '?topic=orders', headers: bearer(short) }),
+    ]
+    expect(await one.expect('welcome')).toMatchObject({ tokenExpiresAt: expiresAt })
+    await other.expect('subscribed')
+    other.send({ type: 'auth', id: 1, token: narrow })
+    expect(await other.expect('error')).toMatchObject({ id: 1, code: 'forbidden' })
+    other.send({ type: 'auth', id: 2, token: long })
+    expect(await other.expect('authenticated')).toEqual({ type: 'authenticated', id: 2, expiresAt: null })
+    expect(await one.closed).toBe(4100)
+    expect((await call('GET', '/v1/topics/orders', { token: short })).body.code).toBe('invalid_token')
+    await call('POST', '/v1/topics/orders/messages', { token: adminToken, body: { data: 'after' } })
+    await other.until(() => other.messages.length === 1)
+    // What the token before allowed is over.
+    other.send({ type: 'publish', id: 3, topic: 'orders', data: 'x' })
+    expect(await other.expect('error', (frame) => frame.id === 3)).toMatchObject({ code: 'forbidden' })
+    await other[Symbol.asyncDispose]()
+  })
+
+  test('that is revoked is refused at once, and its streams are closed; others stay', async () => {
+    const { gateway, call, tokenFor } = await gatewayWithTokens()
+    const [gone, kept] = [await tokenFor(['read']), await tokenFor(['read'])]
+    const closing = await openStream(gateway.url, { query: '?topic=orders', headers: bearer(gone.secret) })
+    await using staying = await openStream(gateway.url, { query: '?topic=orders', headers: bearer(kept.secret) })
+    const events = await fetch(`${gateway.url}/v1/events?topic=orders`, { headers: bearer(gone.secret) })
+    await staying.expect('subscribed')
+    expect((await call('DELETE', `/v1/tokens/${gone.id}`, { token: adminToken })).status).toBe(204)
+    expect(await closing.closed).toBe(4503)
+    await expect(events.text()).rejects.toThrow()
+    expect((await call('GET', '/v1/node', { token: gone.secret })).status).toBe(401)
+    staying.send({ type: 'ping', id: 1 })
+    await staying.expect('pong')
+    expect((await call('DELETE', `/v1/tokens/${gone.id}`, { token: adminToken })).body.code).toBe('token_not_found')
+  })
+})
+
+describe('the stream', () => {
+  test('checks each frame', async () => {
+    const { gateway, call, tokenFor } = await gatewayWithTokens()
+    const token = (await tokenFor(['read', 'publish'], ['orders', 'news.*'])).secret
+    await using stream = await openStream(gateway.url, { headers: bearer(token) })
+    const refused = [
+      { type: 'subscribe', topics: ['secret'] },
+      { type: 'subscribe', topics: ['*'] },
+      { type: 'subscribe', topics: ['orders', 'new*'] },
+      { type: 'publish', topic: 'secret', data: 'x' },
+    ]
+    for (const [id, frame] of refused.entries()) {
+      stream.send({ ...frame, id })
+      expect(await stream.expect('error', (error) => error.id === id)).toMatchObject({ code: 'forbidden' })
+    }
+    stream.send({ type: 'subscribe', id: 'ok', topics: ['news.*'] })
+    await stream.expect('subscribed')
+    for (const topic of ['secret', 'news.local'])
+      await call('POST', `/v1/topics/${topic}/messages`, { token: adminToken, body: { data: topic } })
+    await stream.until(() => stream.messages.length > 0)
+    expect(stream.messages.map(({ data }) => data)).toEqual(['news.local'])
+    const writer = (await tokenFor(['publish'])).secret
+    await using publishing = await openStream(gateway.url, { headers: bearer(writer) })
+    publishing.send({ type: 'subscribe', id: 1, topics: ['orders'] })
+    expect(await publishing.expect('error')).toMatchObject({ id: 1, code: 'forbidden' })
+    publishing.send({ type: 'publish', id: 2, topic: 'orders', data: 'x' })
+    await publishing.expect('published')
+  })
+
+  test('is refused before the upgrade, or after it where the token is a subprotocol', async () => {
+    const { gateway, tokenFor } = await gatewayWithTokens()
+    await expect(openStream(gateway.url)).rejects.toThrow('401')
+    await expect(openStream(gateway.url, { headers: bearer('unknown') })).rejects.toThrow('401')
+    const token = (await tokenFor(['read'])).secret
+    const url = `${gateway.url.replace('http', 'ws')}/v1/stream?topic=orders`
+    const offer = (secret: string) => ['peergate.v1.json', `peergate.bearer.${Buffer.from(secret).toString('base64url')}`]
+    const open = (secret: string) => {
+      const socket = new WebSocket(url, offer(secret))
+      const frames: Array<Record<string, unknown>> = []
+      socket.on('message', (raw) => frames.push(JSON.parse(raw.toString())))
+      return { socket, frames, closed: new Promise<number>((resolve) => socket.once('close', resolve)) }
+    }
+    const good = open(token)
+    await expect.poll(() => good.frames.map(({ type }) => type)).toContain('subscribed')
+    expect(good.socket.protocol).toBe('peergate.v1.json')
+    good.socket.close()
+    const bad = open('unknown')
+    expect(await bad.closed).toBe(4502)
+    expect(bad.frames).toMatchObject([{ type: 'error', code: 'invalid_token' }])
+  })
+
+  test('is refused when it is wider than the token: events', async () => {
+    const { call, tokenFor } = await gatewayWithTokens()
+    const { secret } = await tokenFor(['read'], ['orders'])
+    expect((await call('GET', '/v1/events?topic=*', { token: secret })).body.code).toBe('forbidden')
+  })
+})
+
+describe('a session', () => {
+  const origin = 'https://app.example'
+
+  test('carries the token in a cookie, which counts for pages that may use the gateway only', async () => {
+    const { call, tokenFor, gateway } = await gatewayWithTokens({ http: { ...loopbackHttp, allowedOrigins: [origin] } })
+    const { secret } = await tokenFor(['read'])
+    const opened = await call('POST', '/v1/session', { token: secret })
+    const [cookie = ''] = opened.headers.getSetCookie()
+    expect(opened.status).toBe(204)
+    expect(cookie).toBe(`peergate=${secret}; Path=/; HttpOnly; SameSite=Strict`)
+    const withCookie = async (headers: Record<string, string>) =>
+      (await call('GET', '/v1/node', { headers: { cookie: `other=1; peergate=${secret}`, ...headers } })).status
+    expect(await withCookie({ origin })).toBe(200)
+    expect(await withCookie({ origin: gateway.url })).toBe(200)
+    expect(await withCookie({ 'sec-fetch-site': 'same-origin' })).toBe(200)
+    expect(await withCookie({})).toBe(401)
+    expect(await withCookie({ 'sec-fetch-site': 'cross-site' })).toBe(401)
+    expect(await withCookie({ origin: 'https://evil.example' })).toBe(403)
+    expect((await call('DELETE', '/v1/session')).headers.getSetCookie()[0]).toContain('Max-Age=0')
+  })
+
+  test('is bound to TLS behind a proxy that is trusted, and to no other', async () => {
+    const session = async (trustedProxies: string[]) => {
+      const { call } = await gatewayWithTokens({ http: { ...loopbackHttp, trustedProxies } })
+      return (await call('POST', '/v1/session', { token: adminToken, headers: { 'x-forwarded-proto': 'https' } })).headers.getSetCookie()[0]
+    }
+    expect(await session(['127.0.0.1'])).toMatch(/^__Host-peergate=.*; Secure/)
+    expect(await session([])).toMatch(/^peergate=/)
+  })
+})
+
+test('what is done to the gateway itself is noted, and by whom', async () => {
+  const { call, tokenFor } = await gatewayWithTokens()
+  const { id, secret } = await tokenFor(['peers'])
+  const peer = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'
+  await call('PATCH', `/v1/peers/${peer}`, { token: secret, body: { blocked: true } })
+  await call('DELETE', `/v1/tokens/${id}`, { token: secret })
+  await call('DELETE', `/v1/tokens/${id}`, { token: adminToken })
+  const { body } = await call('GET', '/v1/audit?limit=2', { token: adminToken })
+  expect(body.items).toMatchObject([
+    { actor: 'operator', act: 'revokeToken', detail: { params: { id }, address: '127.0.0.1' } },
+    { actor: id, act: 'updatePeer', detail: { params: { peerId: peer }, body: { blocked: true } } },
+  ])
+  const rest = await call('GET', `/v1/audit?before=${body['next']}`, { token: adminToken })
+  expect(rest.body.items).toMatchObject([{ actor: 'operator', act: 'createToken', detail: { body: { name: 'test', actions: ['peers'] } } }])
+})
+
+test('an idempotency key is the token’s own', async () => {
+  const { call, tokenFor } = await gatewayWithTokens()
+  const [one, other] = [(await tokenFor(['publish'])).secret, (await tokenFor(['publish'])).secret]
+  const publish = async (token: string) =>
+    await call('POST', '/v1/topics/orders/messages', { token, body: { data: 'x' }, headers: { 'idempotency-key': 'key' } })
+  const first = await publish(one)
+  expect((await publish(other)).body['id']).not.toBe(first.body['id'])
+  expect((await publish(one)).body['id']).toBe(first.body['id'])
+})

@@ -8,6 +8,7 @@ import { createNoRouting } from '../src/engine/no-routing.ts'
 import { createApp } from '../src/http/app.ts'
 import { defaultLimits } from '../src/limits.ts'
 import { createMetrics } from '../src/metrics.ts'
+import { createRates } from '../src/rates.ts'
 
 /**
  * Writes openapi.yaml and asyncapi.yaml, which are what the gateway serves, the README's table of variables, and docs/metrics.md. With `--check` it writes
@@ -44,6 +45,7 @@ async function served(path: string): Promise<string> {
       node: absent,
       gateways: { list: absent },
       access: { admit: absent },
+      rates: createRates({ limits: defaultLimits }),
       tokens: { create: absent, list: absent, revoke: absent },
       audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },

@@ -120,6 +120,8 @@ export class CursorAhead extends condition('cursor_ahead', 409, 'The cursor is p
 export class CursorExpired extends condition('cursor_expired', 410, 'Messages after the cursor were pruned') {}
 
 // Limits and states of the gateway
+/** Carries `budget`: whose is used up, the token's or the address's. */
+export class RateLimited extends condition('rate_limited', 429, 'Too much was asked for in a short time', true) {}
 export class SubscriptionLimit extends condition('subscription_limit', 429, 'Too many subscriptions on this connection') {}
 export class TopicLimit extends condition('topic_limit', 429, 'Too many joined topics') {}
 export class ConnectionLimit extends condition('connection_limit', 503, 'Too many stream connections', true) {}

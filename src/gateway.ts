@@ -19,6 +19,7 @@ import type { NodeView } from './model/node.ts'
 import { createNodeInfo } from './node-info.ts'
 import { createPeers } from './peers.ts'
 import { createPublisher } from './publisher.ts'
+import { createRates } from './rates.ts'
 import { createRetention } from './retention.ts'
 import type { Store } from './store/store.ts'
 import { createHub } from './stream/hub.ts'
@@ -81,7 +82,8 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt)
   const access = createAccess({ host: init.http.host, insecure }, { tokens, verifyJwt, log })
   const audit = createAudit({ store: store.audit })
-  const stream = createStream({ limits }, { access, hub, history, topics, peers, publisher, identity, load, log })
+  const rates = createRates({ limits })
+  const stream = createStream({ limits }, { access, rates, hub, history, topics, peers, publisher, identity, load, log })
 
   function closeRevoked(): void {
     tokens.missing(stream.grants).then(
@@ -96,7 +98,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
   const http = createHttpServer(
     { ...init.http, limits },
-    { node, gateways, peers, topics, dht, retention, history, publisher, access, tokens, audit, stream, probes, metrics, log },
+    { node, gateways, peers, topics, dht, retention, history, publisher, access, rates, tokens, audit, stream, probes, metrics, log },
   )
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { createAuthorQuota } from './author-quota.ts'
 import type { OwnMessage, P2PEngine, Verdict } from './engine/engine.ts'
 import { Draining, Overloaded } from './errors.ts'
 import { idempotencyWindowMs, KeyTaken } from './idempotency.ts'
@@ -36,6 +37,7 @@ export interface Ingest {
 
 export interface IngestLimits extends OutboundLimits {
   maxMessageBytes: number
+  maxAuthorBytesPerHour: number
   maxInboxMessages: number
   maxInboxBytes: number
   maxBatchMessages: number
@@ -88,6 +90,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   const outbound = createOutbound({ limits }, components)
   const startedAt = now()
   const own = createOwnNumbers({ maxRuns })
+  const quota = createAuthorQuota(limits, { now })
   /** Ids of own messages of batches that failed, with the time: a commit may have gone through although nobody said so. */
   const uncertain = new Map<string, number>()
   let running: Promise<void> | undefined
@@ -193,6 +196,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   async function judge(message: SignedMessage): Promise<Verdict> {
     const tooLarge = message.data.length > limits.maxMessageBytes
     if (tooLarge || stopped || !inbox.fits(1, message.data.length)) return 'ignore'
+    if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'
     const done = Promise.withResolvers<Verdict>()
     const stamped = { ...message, id: messageId(message.from, message.sequence), receivedAt: now() }
     inbox.push({ kind: 'foreign', message: stamped, done, messages: 1, bytes: message.data.length })

@@ -18,6 +18,10 @@ export const limitsSchema = z.object({
   maxBatchMessages: limit(500, 'Messages of one append: about 3 ms of a blocked event loop on a laptop.', 1, 10_000),
   sentWindowMs: limit(5_000, 'Handed over messages are sent again after a crash for so long, since they may have been in a buffer.'),
   unsentWindowMs: limit(600_000, 'A message that had no subscriber to go to waits for one for so long.'),
+  maxAuthorBytesPerHour: limit(
+    1_073_741_824,
+    'Bytes of data of one remote author in one topic within an hour; what is more is neither stored nor forwarded.',
+  ),
   // Retention
   retentionMaxAgeMs: limit(604_800_000, 'Messages of a topic are kept for so long, 0 without end; a week.', 0),
   retentionMaxMessages: limit(0, 'So many messages of a topic are kept, 0 without limit.', 0),
@@ -26,6 +30,15 @@ export const limitsSchema = z.object({
   maxPruneMessages: limit(100, 'Messages that one step of pruning removes while nothing else runs: about a millisecond.', 1, 10_000),
   seenWindowMs: limit(604_800_000, 'Ids of pruned messages are known for so long, so that none comes back as new.'),
   // Stream
+  tokenRate: limit(
+    10_000,
+    'Units that a token may spend a second: a cheap call is one, an expensive one (a dial, a look-up in the DHT) up to 100.',
+  ),
+  tokenBurst: limit(20_000, 'Units that a token may spend at once.'),
+  addressRate: limit(20_000, 'The same by the address of the client; several may stand behind one.'),
+  addressBurst: limit(40_000, 'The same by the address of the client.'),
+  maxStreamConnectionsPerToken: limit(5_000, 'Stream connections of one token.'),
+  maxStreamConnectionsPerAddress: limit(5_000, 'Stream connections of one address.'),
   maxStreamConnections: limit(5_000, 'WebSocket connections of clients; an idle one costs some tens of KiB.'),
   maxSubscriptions: limit(100, 'Subscriptions of one connection.'),
   maxSubscriptionTopics: limit(100, 'Topics and patterns of one subscription.'),

@@ -48,7 +48,8 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     if (origin === undefined || !origins.has(origin)) return undefined
     reply.headers({
       'access-control-allow-origin': origin,
-      'access-control-expose-headers': 'allow, etag, idempotent-replayed, location, retry-after, www-authenticate',
+      'access-control-expose-headers':
+        'allow, etag, idempotent-replayed, location, ratelimit, ratelimit-policy, retry-after, www-authenticate',
     })
     const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
     return preflight ? reply.code(204).headers(preflightHeaders).send() : undefined

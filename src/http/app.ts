@@ -9,6 +9,7 @@ import type { Limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Peers } from '../peers.ts'
 import type { Publisher } from '../publisher.ts'
+import type { Rates } from '../rates.ts'
 import type { Stream } from '../stream/stream.ts'
 import { type AccessInit, createAccess } from './access.ts'
 import { createAuditHook } from './audit-hook.ts'
@@ -48,6 +49,7 @@ export interface AppComponents {
   history: Pick<History, 'epoch' | 'page' | 'get'>
   publisher: Publisher
   access: Pick<Access, 'admit'>
+  rates: Rates
   tokens: TokenComponents['tokens']
   audit: Audit
   stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'>

@@ -1,7 +1,8 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Access } from '../access/access.ts'
-import { InvalidRequest, type PeergateError, toPeergateError } from '../errors.ts'
+import { InvalidRequest, InvalidToken, type PeergateError, toPeergateError } from '../errors.ts'
 import { type Grant, requireAction } from '../model/grant.ts'
+import type { Rates } from '../rates.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -17,23 +18,45 @@ export const bearerSubprotocol = 'peergate.bearer.'
 const cookieNames = ['__Host-peergate', 'peergate']
 const maxTokenLength = 8_192
 
-/** Finds out who asks, and whether their token allows the operation. @throws Unauthorized, InvalidToken, Forbidden */
-export function createAuthentication(components: { access: Pick<Access, 'admit'> }): (request: FastifyRequest) => Promise<void> {
-  const { access } = components
+/**
+ * Finds out who asks, whether their token allows the operation, and whether they have not asked for too much; says in the answer how much
+ * they may (draft-ietf-httpapi-ratelimit-headers-10).
+ * @throws Unauthorized, InvalidToken, Forbidden, RateLimited
+ */
+export function createAuthentication(components: {
+  access: Pick<Access, 'admit'>
+  rates: Rates
+}): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+  const { access, rates } = components
 
-  return async (request) => {
+  return async (request, reply) => {
     const { operation } = request.routeOptions.config
     if (operation === undefined || operation.action === 'none') return
     const offered = request.ws === true ? bearerOf(request.headers['sec-websocket-protocol']) : undefined
     try {
-      request.grant = await access.admit(offered ?? tokenOf(request))
+      request.grant = await admitted(request, offered)
       requireAction(request.grant, operation.action)
+      const budget = rates.take({ grantId: request.grant.id, address: request.ip }, operation.cost ?? 1)
+      reply.header('ratelimit-policy', `"${budget.name}";q=${budget.quota}`)
+      reply.header('ratelimit', `"${budget.name}";r=${budget.remaining};t=${budget.resetSeconds}`)
     } catch (error) {
       if (offered === undefined) throw error
       request.refusal = toPeergateError(error)
     }
   }
+
+  /** A token that is not known costs as much as a hundred calls, so that nobody tries many. */
+  async function admitted(request: FastifyRequest, offered: string | undefined): Promise<Grant> {
+    try {
+      return await access.admit(offered ?? tokenOf(request))
+    } catch (error) {
+      if (error instanceof InvalidToken) rates.take({ grantId: 'unknown', address: request.ip }, unknownTokenCost)
+      throw error
+    }
+  }
 }
+
+const unknownTokenCost = 100
 
 function bearerOf(subprotocols: string | undefined): string | undefined {
   const offered = subprotocols?.split(',').map((name) => name.trim())

@@ -73,6 +73,7 @@ function operationObject(route: DocumentedRoute, components: Map<string, JsonSch
     ...(operation.description === undefined ? {} : { description: operation.description }),
     tags: [operation.tag],
     'x-action': operation.action,
+    'x-cost': operation.cost ?? 1,
     ...(operation.action === 'none' ? {} : { security: [{ bearer: [] }, { session: [] }, {}] }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: requestBody(body, operation.rawBody === true, components) }),

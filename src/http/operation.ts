@@ -16,6 +16,8 @@ export interface Operation {
   problems?: string[]
   /** The body may also be `application/octet-stream`, which reaches the handler as a Buffer, unchecked. */
   rawBody?: true
+  /** Units of the client's budget that a call costs: 1 when it is not said. */
+  cost?: number
   /** It changes the gateway itself: noted in the audit log before it is done. */
   audited?: true
   /** Served whatever the Host says, for those who call by address: load balancers and orchestrators. */
@@ -144,7 +146,8 @@ export function problemCodes(route: DocumentedRoute): string[] {
   const codes = new Set(['origin_not_allowed', 'client_timeout', 'headers_too_large', 'internal_error', ...(operation.problems ?? [])])
   if (operation.anyHost !== true) codes.add('host_not_allowed')
   if (operation.action !== 'none')
-    for (const code of ['unauthorized', 'invalid_token', 'forbidden', 'token_check_unavailable', 'invalid_request']) codes.add(code)
+    for (const code of ['unauthorized', 'invalid_token', 'forbidden', 'token_check_unavailable', 'rate_limited', 'invalid_request'])
+      codes.add(code)
   if (operation.audited === true) codes.add('store_unavailable')
   if (params !== undefined) codes.add('uri_too_long')
   if (params !== undefined || query !== undefined || operation.anyHost !== true) codes.add('invalid_request')

@@ -3,7 +3,7 @@ import { formatCursor, type Seq } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
 import { decodePayload } from '../model/payload.ts'
 import { topicFilter } from '../model/topic.ts'
-import { answering, type ClientFrame, expiry, frameActions, naming, type SubscribeFrame } from './frames.ts'
+import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
 import type { Outlet } from './outlet.ts'
 import type { StreamComponents, StreamLimits } from './stream.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
@@ -28,15 +28,17 @@ export interface Client {
   onReady(): void
   /** Fires when the client is gone. */
   readonly signal: AbortSignal
+  /** Where it comes from. */
+  readonly address: string
   /** What it may do; set anew when its token is renewed. */
   grant: Grant
 }
 
-export type CommandComponents = Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher' | 'access'>
+export type CommandComponents = Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher' | 'access' | 'rates'>
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, publisher, access } = components
+  const { hub, history, topics, publisher, access, rates } = components
 
   async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
     const { outlet, subscriptions } = client
@@ -116,6 +118,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 
   return {
     async take(frame, client) {
+      rates.take({ grantId: client.grant.id, address: client.address }, frameCosts[frame.type])
       requireAction(client.grant, frameActions[frame.type])
       switch (frame.type) {
         case 'subscribe':

@@ -31,6 +31,7 @@ export interface QuerySubscription {
 export interface ConnectionInit {
   limits: StreamLimits
   grant: Grant
+  address: string
   welcome: ServerFrame
   query: QuerySubscription
 }
@@ -53,6 +54,7 @@ const maxTimerMs = 2 ** 31 - 1
 
 class WebSocketClient implements Connection, Client {
   readonly outlet: Outlet
+  readonly address: string
   readonly subscriptions = new Map<string | undefined, Subscription>()
   #grant: Grant
   /** Ends the connection when its token expires. */
@@ -70,9 +72,10 @@ class WebSocketClient implements Connection, Client {
   #draining = false
   #lastHeard = performance.now()
 
-  constructor({ limits, grant, welcome, query }: ConnectionInit, components: ConnectionComponents) {
+  constructor({ limits, grant, address, welcome, query }: ConnectionInit, components: ConnectionComponents) {
     const { socket, codec, log } = components
     this.#limits = limits
+    this.address = address
     this.#grant = grant
     this.#watchExpiry()
     this.#components = components

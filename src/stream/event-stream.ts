@@ -15,6 +15,7 @@ import { createSubscription, type Subscription } from './subscription.ts'
 export interface EventQuery extends QuerySubscription {
   peers: boolean
   grant: Grant
+  address: string
 }
 
 /** Where an event stream begins, and what the client has to be told of that first. */
@@ -105,6 +106,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
 
   return {
     grantId: query.grant.id,
+    address: query.address,
     revoke: () => void response.destroy(),
     beat(now) {
       // It comes again, and is told then.

@@ -69,6 +69,9 @@ export const frameActions: Record<ClientFrame['type'], Action> = {
   ping: 'none',
 }
 
+/** Units of the client's budget that each client frame costs. */
+export const frameCosts: Record<ClientFrame['type'], number> = { subscribe: 5, unsubscribe: 1, publish: 1, auth: 10, ping: 1 }
+
 const peerEventSchema = z
   .enum(['connect', 'update', 'disconnect'])
   .meta({ id: 'PeerEvent', description: 'What happened: a first link, something new about the peer, no link any more.' })

@@ -7,6 +7,8 @@ import { formatCursor, type Seq } from '../model/cursor.ts'
 import type { Grant } from '../model/grant.ts'
 import type { Peer } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
+import type { RateClient, Rates } from '../rates.ts'
+import { createTally } from '../tally.ts'
 import type { Codec } from './codec.ts'
 import { createCommands } from './commands.ts'
 import { createConnection, errorFrame, type QuerySubscription } from './connection.ts'
@@ -18,13 +20,13 @@ import { createWebSocketSink } from './web-socket-sink.ts'
 export interface Stream {
   start(): Promise<void>
   /**
-   * Whether another client may come.
+   * Whether another client may come, of this token and from this address.
    * @throws ConnectionLimit
    * @throws Draining
    */
-  admit(): void
+  admit(client: RateClient): void
   /** Takes over a socket whose upgrade is done; must be called in the same tick. */
-  accept(socket: WebSocket, wire: Socket, codec: Codec, query: QuerySubscription & { grant: Grant }): void
+  accept(socket: WebSocket, wire: Socket, codec: Codec, query: QuerySubscription & ClientInfo): void
   /** Tells a client whose socket is open already why it is not served, and closes. */
   refuse(socket: WebSocket, wire: Socket, codec: Codec, error: PeergateError): void
   /**
@@ -47,6 +49,8 @@ export interface Stream {
 
 export interface StreamLimits {
   maxStreamConnections: number
+  maxStreamConnectionsPerToken: number
+  maxStreamConnectionsPerAddress: number
   maxSubscriptions: number
   maxSubscriptionTopics: number
   maxFrameBytes: number
@@ -69,6 +73,7 @@ export interface StreamComponents {
   load: { check(): void }
   /** What the bearer of a token may do. */
   access: { admit(token: string): Promise<Grant> }
+  rates: Pick<Rates, 'take'>
   log: Logger
 }
 
@@ -80,9 +85,16 @@ export interface StreamPublisher {
   ): Promise<{ published: Promise<{ items: Array<{ id: string; seq: Seq; recipients: number }>; replayed: boolean }> }>
 }
 
+/** Who a client is, and where it comes from. */
+export interface ClientInfo {
+  grant: Grant
+  address: string
+}
+
 /** A client, however it is connected. */
 export interface ClientConnection {
   readonly grantId: string
+  readonly address: string
   /** Closes since its token was revoked. */
   revoke(): void
   /** One heartbeat: tells quiet subscriptions their progress, and closes a client that is silent or takes nothing. */
@@ -107,6 +119,8 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   const { hub, peers, identity, log } = components
   const commands = createCommands(init, components)
   const connections = new Set<ClientConnection>()
+  const byToken = createTally()
+  const byAddress = createTally()
   let heartbeat: NodeJS.Timeout | undefined
   let unwatch: (() => void) | undefined
   let stopping: Promise<void> | undefined
@@ -116,11 +130,32 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     for (const connection of connections) connection.beat(now)
   }
 
-  function admit(): void {
+  function admit(client: RateClient): void {
     if (stopping !== undefined) throw new Draining('This gateway is shutting down; connect again in a moment.', { retryAfterMs: 1_000 })
     components.load.check()
-    if (connections.size < limits.maxStreamConnections) return
-    throw new ConnectionLimit(`This gateway serves ${limits.maxStreamConnections} stream connections at a time.`, { retryAfterMs: 5_000 })
+    const full = capMet(client)
+    if (full !== undefined) throw new ConnectionLimit(full, { retryAfterMs: 5_000 })
+  }
+
+  /** Which cap on connections is met, in words. */
+  function capMet({ grantId, address }: RateClient): string | undefined {
+    const { maxStreamConnections: all, maxStreamConnectionsPerToken: perToken, maxStreamConnectionsPerAddress: perAddress } = limits
+    if (connections.size >= all) return `This gateway serves ${all} stream connections at a time.`
+    if (byToken.count(grantId) >= perToken) return `A token has ${perToken} stream connections at a time.`
+    if (byAddress.count(address) >= perAddress) return `An address has ${perAddress} stream connections at a time.`
+    return undefined
+  }
+
+  function add(connection: ClientConnection): void {
+    connections.add(connection)
+    byToken.add(connection.grantId)
+    byAddress.add(connection.address)
+  }
+
+  function remove(connection: ClientConnection, grantId: string): void {
+    if (!connections.delete(connection)) return
+    byToken.remove(grantId)
+    byAddress.remove(connection.address)
   }
 
   async function drain(): Promise<void> {
@@ -140,18 +175,19 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     admit,
     async acceptEvents(query, open) {
       const start = await startEvents(query, components)
-      admit()
+      admit({ grantId: query.grant.id, address: query.address })
       const client = createEventStream(
         { limits, query, start },
-        { ...components, response: open(), onClose: () => connections.delete(client) },
+        { ...components, response: open(), onClose: () => remove(client, query.grant.id) },
       )
-      connections.add(client)
+      add(client)
     },
-    accept(socket, wire, codec, { grant, ...query }) {
+    accept(socket, wire, codec, { grant, address, ...query }) {
       const connection = createConnection(
         {
           limits,
           grant,
+          address,
           query,
           welcome: {
             type: 'welcome',
@@ -167,11 +203,11 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
             },
           },
         },
-        { socket, wire, codec, commands, log, onClose: () => connections.delete(connection) },
+        { socket, wire, codec, commands, log, onClose: () => remove(connection, grant.id) },
       )
       if (stopping !== undefined) connection.close('draining')
-      else if (connections.size >= limits.maxStreamConnections) connection.close('connectionCap')
-      connections.add(connection)
+      else if (capMet({ grantId: grant.id, address }) !== undefined) connection.close('connectionCap')
+      add(connection)
     },
     get connections() {
       return connections.size

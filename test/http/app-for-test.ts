@@ -18,6 +18,7 @@ import { createMetrics } from '../../src/metrics.ts'
 import { createNodeInfo } from '../../src/node-info.ts'
 import { createPeers, type Peers } from '../../src/peers.ts'
 import { createPublisher } from '../../src/publisher.ts'
+import { createRates } from '../../src/rates.ts'
 import { createRetention } from '../../src/retention.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Codec } from '../../src/stream/codec.ts'
@@ -93,6 +94,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     history,
     publisher,
     access,
+    rates: createRates({ limits }),
     tokens,
     audit: createAudit({ store: store.audit }),
     stream,

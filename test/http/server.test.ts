@@ -6,6 +6,7 @@ import { createNoRouting } from '../../src/engine/no-routing.ts'
 import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { fullGrant } from '../../src/model/grant.ts'
+import { createRates } from '../../src/rates.ts'
 import { silentLog } from '../fixtures/log.ts'
 
 const absent = async (): Promise<never> => {
@@ -20,6 +21,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       node: absent,
       gateways: { list: absent },
       access: { admit: async () => fullGrant('test') },
+      rates: createRates({ limits: defaultLimits }),
       tokens: { create: absent, list: absent, revoke: absent },
       audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },

@@ -10,7 +10,7 @@ import {
 } from '@libp2p/kad-dht'
 import type { Datastore } from 'interface-datastore'
 import type { Limits } from '../../limits.ts'
-import { createTokenBucket } from '../token-bucket.ts'
+import { createTokenBucket } from '../../token-bucket.ts'
 import type { Namespaces } from './dht-namespaces.ts'
 
 /**

@@ -59,6 +59,7 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
     config: {
       operation: {
         action: 'read',
+        cost: 5,
         operationId: 'listTopicMessages',
         summary: 'Messages of a topic',
         description: pageDescription,
@@ -80,6 +81,7 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
     config: {
       operation: {
         action: 'read',
+        cost: 5,
         operationId: 'listMessages',
         summary: 'Messages of all topics, or of some',
         description: pageDescription,

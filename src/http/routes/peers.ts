@@ -78,6 +78,7 @@ export function peerRoutes(
     config: {
       operation: {
         action: 'peers',
+        cost: 100,
         operationId: 'dialPeer',
         summary: 'Dial a peer',
         description:
@@ -172,6 +173,7 @@ export function peerRoutes(
     config: {
       operation: {
         action: 'peers',
+        cost: 10,
         operationId: 'pingPeer',
         summary: 'Ping a connected peer',
         tag: 'Peers',

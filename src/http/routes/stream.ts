@@ -25,6 +25,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     config: {
       operation: {
         action: 'any',
+        cost: 10,
         operationId: 'openStream',
         summary: 'Open a stream of messages (WebSocket)',
         description:
@@ -50,19 +51,26 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     preHandler: async (request, reply) => {
       if (!request.ws) return
       checkHandshake(request, reply)
-      if (request.refusal === undefined) stream.admit()
+      if (request.refusal === undefined) stream.admit({ grantId: request.grant.id, address: request.ip })
       // The answer is not used any more; on the socket it would keep the whole request for as long as the stream lasts.
       reply.raw.detachSocket(request.raw.socket)
     },
     handler: async (_request, reply) => {
       throw upgradeRequired(reply)
     },
-    wsHandler: (socket, { query, raw, grant, refusal }) => {
+    wsHandler: (socket, { query, raw, grant, ip: address, refusal }) => {
       // So would this listener of the plugin.
       socket.removeAllListeners('error')
       const codec = codecs.find(({ subprotocol }) => subprotocol === socket.protocol) ?? jsonCodec
       if (refusal !== undefined) stream.refuse(socket, raw.socket, codec, refusal)
-      else stream.accept(socket, raw.socket, codec, { grant, topics: query.topic ?? [], after: query.after, encoding: query.encoding })
+      else
+        stream.accept(socket, raw.socket, codec, {
+          grant,
+          address,
+          topics: query.topic ?? [],
+          after: query.after,
+          encoding: query.encoding,
+        })
     },
   })
 
@@ -72,6 +80,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     config: {
       operation: {
         action: 'read',
+        cost: 10,
         operationId: 'openEvents',
         summary: 'Follow topics (server-sent events)',
         description:
@@ -95,9 +104,9 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         200: { description: 'Events, until either side ends it.', headers: {}, content: { 'text/event-stream': { schema: z.string() } } },
       },
     },
-    handler: async ({ query: { topic, after, encoding, peers }, headers, grant }, reply) => {
+    handler: async ({ query: { topic, after, encoding, peers }, headers, grant, ip: address }, reply) => {
       const lastEventId = headers['last-event-id'] === '' ? undefined : headers['last-event-id']
-      await stream.acceptEvents({ grant, topics: topic, after: lastEventId ?? after, encoding, peers }, () => {
+      await stream.acceptEvents({ grant, address, topics: topic, after: lastEventId ?? after, encoding, peers }, () => {
         reply.hijack()
         // A proxy that collected the answer first would never end.
         return reply.raw.writeHead(200, {

@@ -28,6 +28,7 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
       operation: {
         action: 'admin',
         audited: true,
+        cost: 20,
         operationId: 'createToken',
         summary: 'Make an access token',
         description:

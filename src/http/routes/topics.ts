@@ -67,6 +67,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     config: {
       operation: {
         action: 'read',
+        cost: 10,
         operationId: 'joinTopicInBody',
         summary: 'Join a topic',
         description: 'The same as `PUT /v1/topics/{topic}`, for topics that a path can hardly carry.',
@@ -88,6 +89,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     config: {
       operation: {
         action: 'read',
+        cost: 10,
         operationId: 'joinTopic',
         summary: 'Join a topic',
         description: 'From now on its messages are received and stored. Publishing and subscribing join by themselves.',

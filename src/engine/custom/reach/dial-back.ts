@@ -1,6 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
+import { createTokenBucket, type TokenBucket } from '../../../token-bucket.ts'
 import type { RequestHandler } from '../../engine.ts'
-import { createTokenBucket, type TokenBucket } from '../../token-bucket.ts'
 import { dialBackAnswer, dialBackRequest } from './protocols.ts'
 
 /**

@@ -6,7 +6,7 @@ import { createPartialView } from '../../../../src/engine/custom/overlay/partial
 import { createScores } from '../../../../src/engine/custom/overlay/scores.ts'
 import { createSeen } from '../../../../src/engine/custom/overlay/seen.ts'
 import { createWalks } from '../../../../src/engine/custom/overlay/walks.ts'
-import { createTokenBucket } from '../../../../src/engine/token-bucket.ts'
+import { createTokenBucket } from '../../../../src/token-bucket.ts'
 
 function clock() {
   let time = 0

@@ -1,0 +1,29 @@
+/** How many bytes remote authors may bring into each topic, within an hour. */
+export interface AuthorQuota {
+  /** Counts a message; false when it is more than its author may. */
+  take(author: string, topic: string, bytes: number): boolean
+}
+
+const hourMs = 3_600_000
+/** Pairs of author and topic that are counted; the one that began first is forgotten for another. */
+const maxPairs = 20_000
+
+export function createAuthorQuota(init: { maxAuthorBytesPerHour: number }, components: { now(): number }): AuthorQuota {
+  const pairs = new Map<string, { since: number; bytes: number }>()
+  return {
+    take(author, topic, bytes) {
+      const key = `${author} ${topic}`
+      const at = components.now()
+      let pair = pairs.get(key)
+      if (pair === undefined || pair.since <= at - hourMs) {
+        pair = { since: at, bytes: 0 }
+        pairs.delete(key)
+        pairs.set(key, pair)
+        if (pairs.size > maxPairs) pairs.delete(pairs.keys().next().value ?? '')
+      }
+      if (pair.bytes + bytes > init.maxAuthorBytesPerHour) return false
+      pair.bytes += bytes
+      return true
+    },
+  }
+}

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { drawEpoch, warnOfEpoch } from '../epoch.ts'
 import type { ServedMarks } from '../served-mark.ts'
 import { readTip } from './append.ts'
-import type { SqliteDatabase } from './database.ts'
+import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
 
 /** The log's epoch. A new log gets one, and so does a log that ends before what was served from it. */
 export function settleEpoch(components: { writer: SqliteDatabase; served: ServedMarks; log: Logger }): string {
@@ -14,4 +14,15 @@ export function settleEpoch(components: { writer: SqliteDatabase; served: Served
   writer.run('INSERT INTO "Log" ("id", "epoch") VALUES (1, ?) ON CONFLICT ("id") DO UPDATE SET "epoch" = excluded."epoch"', epoch)
   if (typeof stored === 'string') warnOfEpoch(log, { tip, served: served.tip(stored), epoch })
   return epoch
+}
+
+export function beginSqliteEpoch(path: string): string {
+  const database = openSqliteDatabase(path, { queryOnly: false })
+  try {
+    const epoch = drawEpoch()
+    database.run('UPDATE "Log" SET "epoch" = ? WHERE "id" = 1', epoch)
+    return epoch
+  } finally {
+    database.close()
+  }
 }

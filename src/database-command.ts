@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs'
+import { ConfigError, loadConfig } from './config.ts'
+import { openIdentity } from './identity/identity.ts'
+import { makeDirectory, StartRefused } from './start-refused.ts'
+import { isPostgres, sqlitePath } from './store/database-url.ts'
+import { backUp, beginEpoch, restore } from './store/maintenance.ts'
+
+/**
+ * Backs up a SQLite database while its gateway runs, restores one, and begins a new epoch, after which cursors of before are refused by
+ * name: `npm run database -- backup <file>`, `npm run database -- restore <file>`, `npm run database -- new-epoch`.
+ */
+
+const usage = `npm run database -- backup <file>     a copy of the SQLite database, while the gateway runs
+npm run database -- restore <file>    puts a copy in its place, as a new epoch; the gateway must be stopped
+npm run database -- new-epoch         after restoring PostgreSQL by its own tools; the gateways must be stopped`
+
+class Misuse extends Error {
+  override readonly name = 'Misuse'
+}
+
+/** @throws Misuse */
+function fileOf(url: string): string {
+  if (!isPostgres(url)) return sqlitePath(url)
+  throw new Misuse(`PostgreSQL is backed up and restored by its own tools (pg_dump, pg_restore); then:\n\n${usage}`)
+}
+
+async function run([command, file, ...rest]: string[]): Promise<string> {
+  const config = loadConfig(process.env)
+  const { url } = config.store
+  if (rest.length > 0 || (command !== 'new-epoch') !== (file !== undefined)) throw new Misuse(usage)
+  switch (command) {
+    case 'backup':
+      await backUp(fileOf(url), file ?? '')
+      return `backed up to ${file}`
+    case 'restore': {
+      await whileStopped(config.keyFile, config.dataDir)
+      await restore(file ?? '', fileOf(url))
+      return `restored; the log is now of the epoch ${await beginEpoch(url)}`
+    }
+    case 'new-epoch':
+      await whileStopped(config.keyFile, config.dataDir)
+      return `the log is now of the epoch ${await beginEpoch(url)}`
+    default:
+      throw new Misuse(usage)
+  }
+}
+
+/** @throws IdentityInUse when the gateway runs */
+async function whileStopped(keyFile: string, dataDir: string): Promise<void> {
+  makeDirectory(dataDir, 'PEERGATE_DATA_DIR')
+  if (existsSync(keyFile)) (await openIdentity(keyFile)).close()
+}
+
+try {
+  process.stdout.write(`${await run(process.argv.slice(2))}\n`)
+} catch (error) {
+  if (!(error instanceof Error)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartRefused ? 78 : 1
+}

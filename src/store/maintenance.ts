@@ -1,0 +1,11 @@
+import { isPostgres, sqlitePath } from './database-url.ts'
+import { beginPostgresEpoch } from './prisma-store/postgres/begin-epoch.ts'
+
+export { backUp, restore } from './prisma-store/sqlite/backup.ts'
+
+import { beginSqliteEpoch } from './prisma-store/sqlite/settle-epoch.ts'
+
+/** Has the log of a database that no gateway uses be another one from now on: cursors of before are refused by name. Answers its epoch. */
+export async function beginEpoch(url: string): Promise<string> {
+  return isPostgres(url) ? await beginPostgresEpoch(url) : beginSqliteEpoch(sqlitePath(url))
+}

@@ -1,0 +1,104 @@
+import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
+import { quietEnvironment, StartFailed, startGateway } from '../fixtures/gateway-process.ts'
+import { createRest } from '../fixtures/rest.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
+
+/** The commands of an operator, each in a process of its own, as the scripts of package.json run them. */
+
+type Ended = { code: number; stdout: string; stderr: string }
+
+async function run(command: 'token' | 'database', args: string[], env: Record<string, string>): Promise<Ended> {
+  const program = fileURLToPath(new URL(`../../src/${command}-command.ts`, import.meta.url))
+  return await promisify(execFile)(process.execPath, [program, ...args], { env }).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    (error: Ended) => ({ code: error.code, stdout: error.stdout, stderr: error.stderr }),
+  )
+}
+
+describe('token', () => {
+  test('makes the first token before the gateway has ever run, which then starts where others can reach it', async () => {
+    const env = { ...quietEnvironment(await temporaryDirectory()), PEERGATE_HTTP_HOST: '0.0.0.0' }
+    const refused = await startGateway(env).catch((error: unknown) => error)
+    expect(refused).toBeInstanceOf(StartFailed)
+    expect(String(refused)).toContain('npm run token -- create')
+    const made = await run('token', ['create', '--name', 'till', '--actions', 'read,publish', '--topics', 'orders.*'], env)
+    expect(made).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^peergate_[\w-]{43}\n$/),
+      stderr: expect.stringContaining('"till"'),
+    })
+    const gateway = await gatewayForTest(env)
+    const url = gateway.url.replace('0.0.0.0', '127.0.0.1')
+    const publish = async (topic: string, secret: string) =>
+      (
+        await fetch(`${url}/v1/topics/${topic}/messages`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+          body: '{"data":"x"}',
+        })
+      ).status
+    const secret = made.stdout.trim()
+    expect([await publish('orders.1', secret), await publish('news', secret), await publish('orders.1', 'guess')]).toEqual([201, 403, 401])
+    const [listed] = (await run('token', ['list'], env)).stdout.split('\n')
+    const { id } = JSON.parse(listed ?? '')
+    expect((await run('token', ['revoke', id], env)).code).toBe(0)
+    expect((await run('token', ['revoke', id], env)).code).toBe(1)
+  })
+
+  test.each([[['create', '--name', 'x']], [['create', '--name', 'x', '--actions', 'fly']], [['revoke']], [['--nonsense']], [[]]])(
+    'says how it is used: %j',
+    async (args) => {
+      const ended = await run('token', args, quietEnvironment(await temporaryDirectory()))
+      expect(ended).toMatchObject({ code: 64, stdout: '', stderr: expect.stringContaining('npm run token -- create') })
+    },
+  )
+})
+
+describe('database', () => {
+  test('a backup of a running gateway, restored, is a new epoch: its messages are there, and cursors of before are refused by name', async () => {
+    const directory = await temporaryDirectory()
+    const env = quietEnvironment(join(directory, 'data'))
+    const copy = join(directory, 'copy.db')
+    const before = await startGateway(env)
+    const kept = await createRest(before.url).publish('orders', 'kept')
+    expect((await run('database', ['backup', copy], env)).code).toBe(0)
+    await createRest(before.url).publish('orders', 'lost')
+    expect(await run('database', ['backup', copy], env)).toMatchObject({ code: 78, stderr: expect.stringContaining('overwrites nothing') })
+    expect(await run('database', ['restore', copy], env)).toMatchObject({ code: 78, stderr: expect.stringContaining('running gateway') })
+    await before.end('SIGTERM')
+    expect((await run('database', ['restore', copy], env)).code).toBe(0)
+    // Also where nothing tells how far the log was served.
+    const elsewhere = quietEnvironment(join(directory, 'elsewhere'))
+    expect((await run('database', ['restore', copy], elsewhere)).code).toBe(0)
+    for (const each of [env, elsewhere]) {
+      const rest = createRest((await gatewayForTest(each)).url)
+      expect((await rest.history('topic=orders')).map(({ data }) => data)).toEqual(['kept'])
+      const { status, body } = await rest.call('GET', `/v1/topics/orders/messages?after=${kept.cursor}`)
+      expect([status, body['code']]).toEqual([409, 'cursor_epoch_mismatch'])
+      expect((await rest.call('POST', '/v1/topics/orders/messages', { data: 'after' })).status).toBe(201)
+    }
+  })
+
+  test('what is no database is not restored, and what was there stays', async () => {
+    const directory = await temporaryDirectory()
+    const env = quietEnvironment(join(directory, 'data'))
+    const before = await startGateway(env)
+    await createRest(before.url).publish('orders', 'kept')
+    await before.end('SIGTERM')
+    await writeFile(join(directory, 'nonsense'), 'this is no database, whatever its name says'.repeat(100))
+    expect((await run('database', ['restore', join(directory, 'nonsense')], env)).code).not.toBe(0)
+    const rest = createRest((await gatewayForTest(env)).url)
+    expect((await rest.history('topic=orders')).map(({ data }) => data)).toEqual(['kept'])
+  })
+
+  test.each([[['backup']], [['new-epoch', 'x']], [['forget']], [[]]])('says how it is used: %j', async (args) => {
+    const ended = await run('database', args, quietEnvironment(await temporaryDirectory()))
+    expect(ended).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run database -- backup') })
+  })
+})

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import type { JwtSettings } from './access/jwt.ts'
 import { type EngineSettings, engineSettingsProblems } from './engine/settings.ts'
 import { type Limits, limitsSchema, limitVariable } from './limits.ts'
+import { type LogLevel, logLevelSchema } from './model/log-level.ts'
 import { databaseUrlProblem } from './store/database-url.ts'
 import { unknownVariables } from './unknown-variables.ts'
 
@@ -39,8 +40,6 @@ export interface AccessSettings {
   readonly jwt: JwtSettings
 }
 
-export type LogLevel = z.infer<typeof logLevelSchema>
-
 /** What is wrong with one variable, and how to mend it. */
 export interface ConfigProblem {
   variable: string
@@ -63,8 +62,6 @@ const defaultListen = {
   custom: ['/ip4/0.0.0.0/tcp/7071/ws'],
   libp2p: ['/ip4/0.0.0.0/tcp/7071', '/ip4/0.0.0.0/udp/7071/quic-v1', '/ip4/0.0.0.0/tcp/7072/ws'],
 }
-
-const logLevelSchema = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
 
 /** The variables, in the order of the README's table. */
 export const environmentSchema = z.object({

@@ -22,6 +22,7 @@ import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { dhtRoutes } from './routes/dht.ts'
 import { documentRoutes } from './routes/documents.ts'
+import { logLevelRoutes } from './routes/log-level.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { metricRoutes } from './routes/metrics.ts'
 import { type NodeComponents, nodeRoutes } from './routes/node.ts'
@@ -155,6 +156,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   auditRoutes(zodApp, components)
   probeRoutes(zodApp, components)
   metricRoutes(zodApp, components)
+  logLevelRoutes(zodApp, components)
   documentRoutes(zodApp, { documents: createDocuments(routes) })
   refuseTheRest(app, routes)
   await app.ready()

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { GatewayInit } from '../../src/gateway.ts'
 import { createGateway } from '../../src/gateway.ts'
@@ -18,11 +19,11 @@ export interface Answer {
 }
 
 /** A gateway whose operator has a token, and how to call it with one. */
-export async function gatewayWithTokens(init: Partial<GatewayInit> & { store?: Store; limits?: Limits } = {}) {
-  const { store = createMemoryStore(), limits = defaultLimits, http, access } = init
+export async function gatewayWithTokens(init: Partial<GatewayInit> & { store?: Store; limits?: Limits; log?: Logger } = {}) {
+  const { store = createMemoryStore(), limits = defaultLimits, http, access, log = silentLog } = init
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
   const settings = { http: { ...loopbackHttp, ...http }, access: { insecure: false, adminToken, jwt: noJwt, ...access }, limits }
-  const gateway = createGateway(settings, { store, engine, log: silentLog })
+  const gateway = createGateway(settings, { store, engine, log })
   await gateway.start()
   onTestFinished(() => gateway.stop())
 

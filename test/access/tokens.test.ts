@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { tokenActions } from '../../src/model/action.ts'
@@ -289,4 +290,18 @@ test('an idempotency key is the token’s own', async () => {
   const first = await publish(one)
   expect((await publish(other)).body['id']).not.toBe(first.body['id'])
   expect((await publish(one)).body['id']).toBe(first.body['id'])
+})
+
+test('the level of the log is changed while it runs, by whoever may', async () => {
+  const lines: string[] = []
+  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+  const { call, tokenFor } = await gatewayWithTokens({ log })
+  const { secret } = await tokenFor(['read'])
+  expect((await call('PUT', '/v1/log-level', { token: secret, body: { level: 'debug' } })).status).toBe(403)
+  expect((await call('PUT', '/v1/log-level', { token: adminToken, body: { level: 'loud' } })).status).toBe(400)
+  const requests = () => lines.filter((line) => line.includes('"msg":"request"')).length
+  expect(requests()).toBe(0)
+  expect((await call('PUT', '/v1/log-level', { token: adminToken, body: { level: 'debug' } })).body).toEqual({ level: 'debug' })
+  await call('GET', '/v1/node', { token: secret })
+  await expect.poll(requests).toBeGreaterThan(0)
 })

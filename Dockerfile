@@ -1,0 +1,26 @@
+# syntax=docker/dockerfile:1
+
+# Node runs the TypeScript as it is: there is nothing to build, only packages to fetch.
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json ./
+# The Node that comes along as a package is for machines without one.
+RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node node_modules/.bin/node
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production \
+    PEERGATE_DATA_DIR=/data \
+    PEERGATE_HTTP_HOST=0.0.0.0
+WORKDIR /app
+COPY --from=packages /app/node_modules ./node_modules
+COPY package.json ./
+COPY prisma ./prisma
+COPY src ./src
+RUN mkdir /data && chown node:node /data
+USER node
+VOLUME /data
+# HTTP, links of other peers, and with libp2p QUIC and WebSocket.
+EXPOSE 7070/tcp 7071/tcp 7071/udp 7072/tcp
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:7070/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "src/main.ts"]

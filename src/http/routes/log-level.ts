@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { logLevelSchema } from '../../model/log-level.ts'
+import { type App, json, noQuery } from '../operation.ts'
+
+const bodySchema = z.strictObject({ level: logLevelSchema }).meta({ example: { level: 'debug' } })
+const answerSchema = z.object({ level: z.string() }).meta({ id: 'LogLevel' })
+
+export function logLevelRoutes(app: App, components: { log: { level: string } }): void {
+  const { log } = components
+
+  app.route({
+    method: 'PUT',
+    url: '/v1/log-level',
+    config: {
+      operation: {
+        action: 'admin',
+        audited: true,
+        operationId: 'setLogLevel',
+        summary: 'Change the level of the log',
+        description: 'Of this gateway, until it stops; `PEERGATE_LOG_LEVEL` is the one it starts with.',
+        tag: 'Node',
+      },
+    },
+    schema: { querystring: noQuery, body: bodySchema, response: { 200: json('The level in force.', answerSchema, { level: 'debug' }) } },
+    handler: async ({ body }) => {
+      log.level = body.level
+      return { level: log.level }
+    },
+  })
+}

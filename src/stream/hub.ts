@@ -93,7 +93,8 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       entries.push(entry)
       if (entries.length >= limits.maxReadMessages || bytes >= maxBytes) return { entries, scanned: entry.message.seq, ...prunes }
     }
-    return { entries, scanned: ring.tip, ...prunes }
+    // Who was served by another gateway may be ahead of what this one has heard of.
+    return { entries, scanned: Math.max(after, ring.tip), ...prunes }
   }
 
   function isPruned({ topic, seq }: StoredMessage): boolean {

@@ -82,3 +82,15 @@ test('reads from the store what another gateway appended in between', async () =
   expect(woken).toEqual([3])
   expect(await readAll(hub, 2)).toEqual([3, 4])
 })
+
+test('a reader that is ahead of it, since another gateway has served it, is not led back', async () => {
+  const hub = createHub({ limits }, { log: arrayLog([]) })
+  await hub.start()
+  hub.append(0, [storedMessage(1)])
+  expect(await hub.read(3, topicFilter(['*']), maxBytes)).toEqual({ entries: [], scanned: 3 })
+  const woken: number[] = []
+  hub.follow(topicFilter(['*']), (first) => woken.push(first))
+  hub.append(1, [storedMessage(2), storedMessage(3), storedMessage(4)])
+  expect(await readAll(hub, 3)).toEqual([4])
+  expect(woken).toEqual([2])
+})

@@ -15,6 +15,9 @@ const stateCodes = new Set([5, 6, 7, 8, 10, 11, 13, 14, 15, 26])
  */
 const sqlStates = /^(08...|28...|3D...|40...|53...|57...|58...|F0...|XX...|25006|25P03|54000|55P03)$/
 
+/** Calls of a socket whose errors are the connection's. */
+const socketCalls = new Set(['connect', 'getaddrinfo', 'read', 'write', 'shutdown'])
+
 /** What the driver of PostgreSQL says of a connection, and Prisma of the same. */
 const brokenConnection =
   /Connection terminated|connection timeout|trying to connect|Query read timeout|not queryable|after calling end|Client was closed/
@@ -55,7 +58,7 @@ export async function attemptAsync<Result>(work: () => Promise<Result>): Promise
 }
 
 /**
- * SQLite's errors have `errcode`, PostgreSQL's `severity` and `code`, those of sockets a `code` that begins with E. Prisma wraps them as
+ * SQLite's errors have `errcode`, PostgreSQL's `severity` and `code`, those of sockets a `syscall`. Prisma wraps them as
  * `meta.driverAdapterError`, whose cause has `extendedCode`, or `severity` and `code`, or a `kind`.
  */
 function saysUnusable(error: unknown): boolean {
@@ -64,7 +67,7 @@ function saysUnusable(error: unknown): boolean {
   if ('extendedCode' in error && isStateCode(error.extendedCode)) return true
   if ('kind' in error && typeof error.kind === 'string' && brokenKinds.has(error.kind)) return true
   if ('code' in error && typeof error.code === 'string') {
-    if ('severity' in error ? sqlStates.test(error.code) : 'syscall' in error) return true
+    if ('severity' in error ? sqlStates.test(error.code) : 'syscall' in error && socketCalls.has(String(error.syscall))) return true
   }
   if (error instanceof Error && brokenConnection.test(error.message)) return true
   if (error instanceof AggregateError && error.errors.some(saysUnusable)) return true

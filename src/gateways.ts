@@ -5,7 +5,10 @@ import { StartRefused } from './start-refused.ts'
 import type { Store } from './store/store.ts'
 import { version } from './version.ts'
 
-/** The gateways that share this one's database, and the place of this one among them. */
+/**
+ * The gateways that share this one's database, and the place of this one among them. They keep links to each other, so that what one of them
+ * publishes reaches the network also through the links of the others.
+ */
 export interface Gateways {
   /** Takes this gateway's peer id for this process. @throws IdentityLeased */
   claim(): Promise<void>
@@ -24,7 +27,7 @@ export class IdentityLeased extends StartRefused {
 
 export interface GatewaysComponents {
   store: Pick<Store, 'gateways' | 'listen'>
-  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs'>
+  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'peers' | 'dial'>
   /** Another process has taken the peer id; this gateway has to end. */
   onLost(): void
   log: Logger
@@ -35,6 +38,9 @@ export interface GatewaysComponents {
 const beatMs = 5_000
 const goneMs = 15_000
 const forgottenMs = 7 * 86_400_000
+/** Addresses of another gateway that are tried at a time, and the milliseconds for all of them. */
+const maxAddresses = 4
+const linkMs = 4_000
 
 export function createGateways(components: GatewaysComponents): Gateways {
   const { store, engine, onLost, log, now = Date.now } = components
@@ -42,14 +48,36 @@ export function createGateways(components: GatewaysComponents): Gateways {
   let timer: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
   let beating: Promise<void> | undefined
+  let stopping = new AbortController()
 
   async function note(state: 'ready' | 'stopped'): Promise<void> {
     const about = { engine: engine.kind, version, multiaddrs: await engine.multiaddrs(), state }
     await store.gateways.note({ peerId: engine.peerId, about, startedAt, seenAt: now() })
   }
 
+  async function linkOthers(): Promise<void> {
+    const linked = new Set((await engine.peers()).map(({ peerId }) => peerId))
+    const records = await store.gateways.list({ seenSince: now() - goneMs })
+    const others = records.filter(({ peerId, about }) => about.state === 'ready' && peerId !== engine.peerId && !linked.has(peerId))
+    await Promise.all(others.map(({ peerId, about }) => link(peerId, about.multiaddrs)))
+  }
+
+  async function link(peerId: string, multiaddrs: string[]): Promise<void> {
+    const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(linkMs)])
+    for (const address of multiaddrs.slice(0, maxAddresses)) {
+      try {
+        await engine.dial(address, { signal, source: 'configured' })
+        return
+      } catch (err) {
+        log.debug({ err, peerId }, 'another gateway of the database did not answer at one of its addresses')
+        if (signal.aborted) return
+      }
+    }
+  }
+
   function beat(): void {
     beating ??= note('ready')
+      .then(linkOthers)
       .catch((err: unknown) => log.warn({ err }, 'the other gateways could not be told that this one is there'))
       .finally(() => {
         beating = undefined
@@ -67,13 +95,16 @@ export function createGateways(components: GatewaysComponents): Gateways {
       unlisten = store.listen(({ kind }) => {
         if (kind === 'identity') onLost()
       })
+      stopping = new AbortController()
       await note('ready')
+      beat()
       await store.gateways.forget({ seenBefore: now() - forgottenMs })
       timer = setInterval(beat, beatMs)
     },
     async stop() {
       clearInterval(timer)
       unlisten?.()
+      stopping.abort()
       await beating
       if (timer !== undefined) await note('stopped').catch((err: unknown) => log.debug({ err }, 'the other gateways will find out'))
       timer = undefined

@@ -3,13 +3,12 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { WebSocket } from 'ws'
 import { parseCursor } from '../../src/model/cursor.ts'
-import type { ServerFrame } from '../../src/stream/frames.ts'
+import { expectWhole, load } from '../fixtures/crowd.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment, StartFailed, startGateway } from '../fixtures/gateway-process.ts'
 import { postgresForTests } from '../fixtures/postgres-server.ts'
-import { createRest, type Published, type Rest } from '../fixtures/rest.ts'
+import { createRest, type Rest } from '../fixtures/rest.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
@@ -26,109 +25,6 @@ async function pair(): Promise<{ url: string; one: GatewayProcess; other: Gatewa
   // Both at once: one of them finds the database empty, the other waits for its migrations.
   const [one, other] = await Promise.all([gatewayForTest(await environment(url)), gatewayForTest(await environment(url))])
   return { url, one, other }
-}
-
-/** A client that comes back at another gateway whenever its stream ends, and goes on where it was. */
-class Follower {
-  readonly received: string[] = []
-  readonly gateways: string[]
-  cursor = 'earliest'
-  #stopped = false
-  #closeStream: () => void = () => undefined
-  readonly done: Promise<void>
-
-  constructor(gateways: string[], first: number) {
-    this.gateways = gateways
-    this.done = this.#run(first)
-  }
-
-  async #run(first: number): Promise<void> {
-    for (let turn = first; !this.#stopped; turn++) {
-      const url = this.gateways[turn % this.gateways.length] ?? ''
-      try {
-        const stream = await openStream(url, { query: `?topic=orders&after=${this.cursor}` })
-        this.#closeStream = () => stream.socket.terminate()
-        let handled = 0
-        const handle = () => {
-          for (; handled < stream.frames.length; handled++) this.#handle(stream.frames[handled], stream.socket)
-        }
-        stream.socket.on('message', handle)
-        handle()
-        if (this.#stopped) stream.socket.terminate()
-        await stream.closed
-      } catch {
-        // The gateway is gone; the other one is tried.
-      }
-      await delay(20)
-    }
-  }
-
-  #handle(frame: ServerFrame | undefined, socket: WebSocket): void {
-    if (frame?.type === 'message') {
-      this.received.push(frame.message.id)
-      this.cursor = frame.message.cursor
-    } else if (frame?.type === 'caught-up' || frame?.type === 'progress') this.cursor = frame.cursor
-    else if (frame?.type === 'error' || frame?.type === 'gap') socket.terminate()
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#closeStream()
-    await this.done
-  }
-}
-
-/** Publishes until it is told to stop; what failed is published again under its key, as clients do. Notes what was acknowledged. */
-async function publishUntil(stopped: () => boolean, gateways: string[], name: string, acknowledged: Published[]): Promise<void> {
-  for (let number = 0; !stopped(); number++) {
-    for (let turn = 0; ; turn++) {
-      const url = gateways[(number + turn) % gateways.length] ?? ''
-      try {
-        const answer = await fetch(`${url}/v1/topics/orders/messages`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json', 'idempotency-key': `${name}-${number}` },
-          body: JSON.stringify({ data: `${name}-${number}` }),
-        })
-        if (answer.status === 201) {
-          acknowledged.push((await answer.json()) as Published)
-          break
-        }
-        expect([409, 429, 503]).toContain(answer.status)
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error
-      }
-      await delay(50)
-    }
-  }
-}
-
-async function load(gateways: string[], work: () => Promise<void>): Promise<{ acknowledged: Published[]; followers: Follower[] }> {
-  const acknowledged: Published[] = []
-  const followers = [0, 1, 0, 1].map((first) => new Follower(gateways, first))
-  let stopped = false
-  const publishers = Array.from({ length: 6 }, (_, index) => publishUntil(() => stopped, gateways, `publisher-${index}`, acknowledged))
-  try {
-    await work()
-  } finally {
-    stopped = true
-    await Promise.all(publishers)
-  }
-  return { acknowledged, followers }
-}
-
-/** Every acknowledged message is in the log once, at the place that was told, and each follower got exactly the log, in order. */
-async function expectWhole(rest: Rest, { acknowledged, followers }: { acknowledged: Published[]; followers: Follower[] }): Promise<void> {
-  const log = await rest.history('topic=orders')
-  const stored = new Map(log.map(({ id, cursor }) => [id, cursor]))
-  expect(acknowledged.filter(({ id, cursor }) => stored.get(id) !== cursor)).toEqual([])
-  expect(new Set(acknowledged.map(({ id }) => id)).size).toBe(acknowledged.length)
-  expect(new Set(log.map(({ data }) => data)).size).toBe(log.length)
-  const ids = log.map(({ id }) => id)
-  for (const follower of followers) {
-    await expect.poll(() => follower.received.length, { timeout: 30_000 }).toBe(ids.length)
-    expect(follower.received).toEqual(ids)
-    await follower.stop()
-  }
 }
 
 describe('two gateways on one database', () => {

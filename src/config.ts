@@ -17,6 +17,7 @@ export interface Config {
   readonly store: { readonly url: string; readonly migrate: boolean }
   readonly dataDir: string
   readonly keyFile: string
+  readonly tracing: { endpoint: string; ratio: number } | undefined
   readonly logLevel: LogLevel
   readonly shutdownMs: number
   readonly limits: Limits
@@ -120,6 +121,15 @@ export const environmentSchema = z.object({
     ),
   PEERGATE_MIGRATE: boolean(true, 'Whether to bring the database up to date at start.'),
   PEERGATE_LOG_LEVEL: logLevelSchema.default('info').describe('Least severe level that is logged.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: text(
+    'Where traces are sent, as `http://collector:4318` (OTLP over HTTP); there are none without it.',
+  ).optional(),
+  OTEL_TRACES_SAMPLER_ARG: z
+    .string()
+    .regex(/^(0(\.\d+)?|1(\.0+)?)$/, 'must be a number from 0 to 1')
+    .default('1')
+    .transform(Number)
+    .describe('The share of requests that are traced, of those whose client does not say.'),
   PEERGATE_SHUTDOWN_MS: wholeNumber(30_000, 'Milliseconds that a shutdown may take.', 0, 3_600_000),
 })
 
@@ -160,6 +170,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     ...engineSettingsProblems(engine),
     ...databaseProblems(values.DATABASE_URL),
     ...accessProblems(values),
+    ...tracingProblems(values.OTEL_EXPORTER_OTLP_ENDPOINT),
     ...proxyProblems(values.PEERGATE_TRUSTED_PROXIES),
     ...originProblems(values.PEERGATE_ALLOWED_ORIGINS),
   )
@@ -191,6 +202,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     }),
     dataDir,
     keyFile: resolve(values.PEERGATE_KEY_FILE ?? resolve(dataDir, 'peer.key')),
+    tracing:
+      values.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? undefined
+        : Object.freeze({ endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT, ratio: values.OTEL_TRACES_SAMPLER_ARG }),
     logLevel: values.PEERGATE_LOG_LEVEL,
     shutdownMs: values.PEERGATE_SHUTDOWN_MS,
     limits: Object.freeze(limits),
@@ -265,6 +280,11 @@ export function adminTokenProblem(token: string): string | undefined {
 
 /** RFC 7518 §3.2: as many bytes as the hash of HS256. */
 const minSharedKeyLength = 32
+
+function tracingProblems(endpoint: string | undefined): ConfigProblem[] {
+  if (endpoint === undefined || (URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol))) return []
+  return [{ variable: 'OTEL_EXPORTER_OTLP_ENDPOINT', problem: `is "${endpoint}", which is no URL; one looks like http://collector:4318` }]
+}
 
 function proxyProblems(proxies: string[]): ConfigProblem[] {
   return proxies

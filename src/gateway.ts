@@ -41,6 +41,8 @@ export interface GatewayInit {
   http: HttpSettings
   /** Without it there are no tokens but those of the store. */
   access?: Pick<AccessSettings, 'insecure' | 'adminToken' | 'jwt'>
+  /** Whether requests are traced; `startTracing` has them exported. */
+  tracing?: boolean
   limits: Limits
 }
 
@@ -97,7 +99,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream })
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
   const http = createHttpServer(
-    { ...init.http, limits },
+    { ...init.http, tracing: init.tracing === true, limits },
     { node, gateways, peers, topics, dht, retention, history, publisher, access, rates, tokens, audit, stream, probes, metrics, log },
   )
 

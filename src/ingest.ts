@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Context } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import { createAuthorQuota } from './author-quota.ts'
 import type { OwnMessage, P2PEngine, Verdict } from './engine/engine.ts'
@@ -13,6 +14,7 @@ import { messageId, type SignedMessage } from './model/signed-message.ts'
 import { createOutbound, type OutboundLimits } from './outbound.ts'
 import { createOwnNumbers } from './own-numbers.ts'
 import type { AppendEntry, AppendResult, KeyedMessages, LogStore, PublishedItem } from './store/store.ts'
+import { traceContext, traceShared, traceWait } from './tracing.ts'
 
 /**
  * The middle of the road (docs/architecture.md): every message, ours or another's, waits here in one bounded inbox, is appended in one
@@ -59,6 +61,8 @@ interface OwnItem extends InboxItem {
   own: OwnMessage[]
   key: { key: string; fingerprint: Uint8Array } | undefined
   receivedAt: number
+  /** Where it was asked for, when that is traced. */
+  trace: Context | undefined
   /** By the monotonic clock. */
   enqueuedAt: number
   done: PromiseWithResolvers<PublishedItem[]>
@@ -111,8 +115,14 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     try {
       messages = await toMessages(batch)
       const begun = performance.now()
-      for (const item of batch) if (item.kind === 'own') metrics.waited((begun - item.enqueuedAt) / 1_000)
-      const { previousTip, entries, takenKeys } = await log.append(messages, keysOf(batch))
+      for (const item of batch) {
+        if (item.kind !== 'own') continue
+        metrics.waited((begun - item.enqueuedAt) / 1_000)
+        if (item.trace !== undefined) traceWait('inbox', item.trace, begun - item.enqueuedAt)
+      }
+      const asked = batch.flatMap((item) => (item.kind === 'own' ? (item.trace ?? []) : []))
+      const appending = () => log.append(messages, keysOf(batch))
+      const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)
       metrics.committed(messages.length, secondsSince(begun))
       const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
       const [first, last] = [added[0], added.at(-1)]
@@ -120,7 +130,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       tail.append(previousTip, added)
       settleForeign(batch, entries)
       const handing = performance.now()
-      const recipients = await outbound.send(added)
+      const recipients = await traceShared('hand over', asked, added.length, () => outbound.send(added))
       metrics.handedOver(secondsSince(handing))
       settleOwn(batch, { entries, takenKeys }, recipients)
     } catch (error) {
@@ -214,7 +224,17 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })
       if (!inbox.fits(own.length, bytes)) throw new Overloaded('Too many messages are waiting to be stored.', { retryAfterMs })
       const done = Promise.withResolvers<PublishedItem[]>()
-      inbox.push({ kind: 'own', own, key, receivedAt: now(), enqueuedAt: performance.now(), done, messages: own.length, bytes })
+      inbox.push({
+        kind: 'own',
+        own,
+        key,
+        trace: traceContext(),
+        receivedAt: now(),
+        enqueuedAt: performance.now(),
+        done,
+        messages: own.length,
+        bytes,
+      })
       return { published: done.promise }
     },
     found(messages) {

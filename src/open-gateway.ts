@@ -8,6 +8,7 @@ import { openIdentity } from './identity/identity.ts'
 import { makeDirectory, StartRefused } from './start-refused.ts'
 import { createStore } from './store/create-store.ts'
 import type { RecordStore } from './store/store.ts'
+import { startTracing } from './tracing.ts'
 
 /**
  * The gateway that the configuration asks for, holding its identity until it is stopped.
@@ -20,9 +21,13 @@ export async function openGateway(config: Config, components: { log: Logger; onL
   const identity = await openIdentity(config.keyFile)
   const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log })
   const engine = createEngine({ ...config.engine, limits }, { identity, records: recordsOf(identity.peerId, store.records), log })
-  const foundation = [{ name: 'identity', stop: async () => identity.close() }]
+  const tracing = config.tracing === undefined ? undefined : await startTracing({ ...config.tracing, instance: identity.peerId })
+  const foundation = [
+    { name: 'identity', stop: async () => identity.close() },
+    ...(tracing === undefined ? [] : [{ name: 'tracing', stop: tracing }]),
+  ]
   return createGateway(
-    { http: config.http, access: await readAdminToken(config.access), limits },
+    { http: config.http, access: await readAdminToken(config.access), tracing: tracing !== undefined, limits },
     { store, engine, foundation, ...hooks, log },
   )
 }

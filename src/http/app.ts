@@ -32,11 +32,14 @@ import { publishRoutes } from './routes/publish.ts'
 import { chooseSubprotocol, streamPath, streamRoutes } from './routes/stream.ts'
 import { type TokenComponents, tokenRoutes } from './routes/tokens.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
+import { traceRequests } from './trace-hook.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
 
 export interface AppInit extends AccessInit {
   /** Addresses and networks of proxies whose X-Forwarded-… headers count. */
   trustedProxies: string[]
+  /** Whether requests are traced. */
+  tracing?: boolean
   limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes'>
 }
 
@@ -126,6 +129,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   app.setSerializerCompiler(() => JSON.stringify)
   app.setErrorHandler(handleError)
   readBodies(app)
+  if (init.tracing === true) traceRequests(app)
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(safeHeaders)
   })

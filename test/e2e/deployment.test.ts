@@ -10,7 +10,7 @@ import { expectWhole, load } from '../fixtures/crowd.ts'
 import { freePort } from '../fixtures/free-port.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
-import { postgresForTests } from '../fixtures/postgres-server.ts'
+import { hasPostgres, postgresForTests } from '../fixtures/postgres-server.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
@@ -74,7 +74,7 @@ async function deploy(): Promise<Deployment> {
   return { url, environments, gateways }
 }
 
-describe.skipIf(nginx === undefined)('two gateways behind a load balancer (needs nginx)', () => {
+describe.skipIf(nginx === undefined || !hasPostgres)('two gateways behind a load balancer (needs nginx and PostgreSQL)', () => {
   test('are one service with one address, and exchange messages with a gateway elsewhere', { timeout: 60_000 }, async () => {
     const { url, gateways } = await deploy()
     const bootstrap = gateways[0]?.multiaddrs[0] ?? ''

@@ -7,7 +7,7 @@ import { parseCursor } from '../../src/model/cursor.ts'
 import { expectWhole, load } from '../fixtures/crowd.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment, StartFailed, startGateway } from '../fixtures/gateway-process.ts'
-import { postgresForTests } from '../fixtures/postgres-server.ts'
+import { hasPostgres, postgresForTests } from '../fixtures/postgres-server.ts'
 import { createRest, type Rest } from '../fixtures/rest.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
@@ -27,7 +27,7 @@ async function pair(): Promise<{ url: string; one: GatewayProcess; other: Gatewa
   return { url, one, other }
 }
 
-describe('two gateways on one database', () => {
+describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)', () => {
   test('are one service: what one publishes the other serves, at the same cursor', async () => {
     const { one, other } = await pair()
     const [here, there] = [createRest(one.url), createRest(other.url)]
@@ -151,7 +151,7 @@ describe('two gateways on one database', () => {
   })
 })
 
-describe('nothing is lost and nothing is missed', () => {
+describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs PostgreSQL)', () => {
   test('when a gateway is killed under load, and its clients go on at the other', { timeout: 120_000 }, async () => {
     const { url, one, other } = await pair()
     const result = await load([one.url, other.url], async () => {
@@ -222,22 +222,25 @@ describe('nothing is lost and nothing is missed', () => {
   })
 })
 
-test('a database that was restored from an older copy is another log, and cursors of before are refused by name', async () => {
-  const url = await server().createDatabase()
-  const env = await environment(url)
-  const before = await startGateway(env)
-  const first = await createRest(before.url).publish('orders', 'kept')
-  await before.end('SIGTERM')
-  const copy = await server().createDatabase(url)
-  const again = await startGateway(env)
-  const lost = await createRest(again.url).publish('orders', 'lost')
-  await again.end('SIGTERM')
-  const restored = await gatewayForTest({ ...env, DATABASE_URL: copy })
-  const rest = createRest(restored.url)
-  for (const { cursor } of [first, lost]) {
-    const { status, body } = await rest.call<{ code: string; epoch: string }>('GET', `/v1/topics/orders/messages?after=${cursor}`)
-    expect([status, body.code]).toEqual([409, 'cursor_epoch_mismatch'])
-    expect(body.epoch).not.toBe(parseCursor(cursor).epoch)
-  }
-  expect((await rest.history('topic=orders')).map(({ data }) => data)).toEqual(['kept'])
-})
+test.skipIf(!hasPostgres)(
+  'a database that was restored from an older copy is another log, and cursors of before are refused by name',
+  async () => {
+    const url = await server().createDatabase()
+    const env = await environment(url)
+    const before = await startGateway(env)
+    const first = await createRest(before.url).publish('orders', 'kept')
+    await before.end('SIGTERM')
+    const copy = await server().createDatabase(url)
+    const again = await startGateway(env)
+    const lost = await createRest(again.url).publish('orders', 'lost')
+    await again.end('SIGTERM')
+    const restored = await gatewayForTest({ ...env, DATABASE_URL: copy })
+    const rest = createRest(restored.url)
+    for (const { cursor } of [first, lost]) {
+      const { status, body } = await rest.call<{ code: string; epoch: string }>('GET', `/v1/topics/orders/messages?after=${cursor}`)
+      expect([status, body.code]).toEqual([409, 'cursor_epoch_mismatch'])
+      expect(body.epoch).not.toBe(parseCursor(cursor).epoch)
+    }
+    expect((await rest.history('topic=orders')).map(({ data }) => data)).toEqual(['kept'])
+  },
+)

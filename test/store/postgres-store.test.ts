@@ -1,14 +1,17 @@
 import { join } from 'node:path'
+import { describe } from 'vitest'
 import { createPostgresStore } from '../../src/store/prisma-store/postgres/store.ts'
 import { describeStore } from '../compliance/store.ts'
 import { silentLog } from '../fixtures/log.ts'
-import { postgresForTests } from '../fixtures/postgres-server.ts'
+import { hasPostgres, postgresForTests } from '../fixtures/postgres-server.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 const server = postgresForTests()
 
-describeStore('PostgreSQL', async () => {
-  const url = await server().createDatabase()
-  const servedMarkFile = join(await temporaryDirectory(), 'served')
-  return { open: () => createPostgresStore({ url, servedMarkFile, migrate: true }, { log: silentLog }) }
+describe.skipIf(!hasPostgres)('with a server (needs PostgreSQL)', () => {
+  describeStore('PostgreSQL', async () => {
+    const url = await server().createDatabase()
+    const servedMarkFile = join(await temporaryDirectory(), 'served')
+    return { open: () => createPostgresStore({ url, servedMarkFile, migrate: true }, { log: silentLog }) }
+  })
 })

@@ -1,0 +1,33 @@
+import { context, type Span } from '@opentelemetry/api'
+import type { FastifyInstance } from 'fastify'
+import { failSpan, traceRequest } from '../tracing.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    span: Span | undefined
+  }
+}
+
+/** Has each request of an operation be a span, in which everything that it asks for happens. */
+export function traceRequests(app: FastifyInstance): void {
+  app.decorateRequest('span')
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { operation } = request.routeOptions.config
+    // A stream has no end that would be worth a span.
+    if (operation === undefined || request.ws === true) {
+      done()
+      return
+    }
+    const attributes = { 'http.request.method': request.method, 'http.route': request.routeOptions.url ?? '' }
+    const { span, within } = traceRequest(operation.operationId, request.headers, attributes)
+    request.span = span
+    context.with(within, done)
+  })
+  app.addHook('onError', async ({ span }, _reply, error) => {
+    if (span !== undefined) failSpan(span, error)
+  })
+  app.addHook('onResponse', async ({ span }, reply) => {
+    span?.setAttribute('http.response.status_code', reply.statusCode)
+    span?.end()
+  })
+}

@@ -1,0 +1,105 @@
+import { open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parseCursor } from '../../src/model/cursor.ts'
+import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
+import { quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
+import { createRandom } from '../fixtures/random.ts'
+import { createRest, type Published } from '../fixtures/rest.ts'
+import { openStream } from '../fixtures/stream-client.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
+
+/** Faults that a machine or its users bring about; each test proves that the fault was there, and what held. */
+
+/** The header of a WAL and of a frame in it (SQLite's file format, §4). */
+const walHeaderBytes = 32
+const frameHeaderBytes = 24
+const pageBytes = 4_096
+
+describe('a torn page in the write-ahead log', () => {
+  test.each([1, 2, 3])(
+    'costs what came after it, by name: the rest is there, and cursors of before are refused (seed %i)',
+    async (seed) => {
+      const random = createRandom(seed)
+      const env = quietEnvironment(await temporaryDirectory())
+      const before = await startGateway(env)
+      const rest = createRest(before.url)
+      const sent: Published[] = []
+      for (let number = 0; number < 60; number++) sent.push(await rest.publish('orders', `message ${number}`))
+      // Without a checkpoint: the WAL is what the messages are in.
+      await before.end('SIGKILL')
+      const wal = join(env['PEERGATE_DATA_DIR'] ?? '', 'peergate.db-wal')
+      const { size } = await stat(wal)
+      const frames = Math.floor((size - walHeaderBytes) / (frameHeaderBytes + pageBytes))
+      expect(frames).toBeGreaterThan(60)
+      const torn = Math.floor(frames / 3) + random.below(Math.floor(frames / 2))
+      const file = await open(wal, 'r+')
+      // Half of the page is of zeros, as when power fails in the middle of a sector's neighbours.
+      await file.write(
+        Buffer.alloc(pageBytes / 2),
+        0,
+        pageBytes / 2,
+        walHeaderBytes + torn * (frameHeaderBytes + pageBytes) + frameHeaderBytes,
+      )
+      await file.close()
+
+      const after = await gatewayForTest(env)
+      expect(after.lines.join('\n')).toContain('begins a new epoch')
+      const log = await createRest(after.url).history('topic=orders')
+      expect(log.length).toBeGreaterThan(0)
+      expect(log.length).toBeLessThan(sent.length)
+      expect(log.map(({ id }) => id)).toEqual(sent.slice(0, log.length).map(({ id }) => id))
+      const { status, body } = await createRest(after.url).call('GET', `/v1/topics/orders/messages?after=${sent[0]?.cursor}`)
+      expect([status, body['code']]).toEqual([409, 'cursor_epoch_mismatch'])
+      const next = await createRest(after.url).publish('orders', 'after')
+      expect(parseCursor(next.cursor).epoch).not.toBe(parseCursor(sent[0]?.cursor ?? '').epoch)
+    },
+  )
+})
+
+describe('a heap of 256 MiB under sustained overload', () => {
+  test('sheds, never dies, and what it acknowledged is there', { timeout: 120_000 }, async () => {
+    const env = {
+      ...quietEnvironment(await temporaryDirectory()),
+      NODE_OPTIONS: '--max-old-space-size=256',
+      // Arithmetic of docs/operations.md: what may be held, within what there is.
+      PEERGATE_MAX_RING_BYTES: '16777216',
+      PEERGATE_MAX_INBOX_BYTES: '16777216',
+    }
+    const gateway = await gatewayForTest(env)
+    const data = 'x'.repeat(100_000)
+    const until = performance.now() + 10_000
+    const counts = { acknowledged: 0, shed: 0, bytes: 0 }
+    const ids: string[] = []
+    async function publish(client: number): Promise<void> {
+      while (performance.now() < until) {
+        const answer = await fetch(`${gateway.url}/v1/topics/flood-${client % 8}/messages`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(Array.from({ length: 8 }, () => ({ data }))),
+        })
+        const body = (await answer.json()) as { items?: Published[]; code?: string }
+        if (answer.status === 201) {
+          counts.acknowledged += body.items?.length ?? 0
+          ids.push(body.items?.at(-1)?.id ?? '')
+        } else {
+          expect([429, 503]).toContain(answer.status)
+          expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+          counts.shed++
+        }
+      }
+    }
+    // Readers who take nothing, and readers who take everything again and again.
+    const stopped = await Promise.all(Array.from({ length: 20 }, () => openStream(gateway.url, { query: '?topic=flood-*&after=earliest' })))
+    for (const { socket } of stopped) socket.pause()
+    await Promise.all(Array.from({ length: 64 }, (_, client) => publish(client)))
+    expect(counts.acknowledged).toBeGreaterThan(500)
+    // More was asked for than the heap holds, and more at once than fits: the fault was there.
+    expect(counts.acknowledged * data.length).toBeGreaterThan(50_000_000)
+    expect(counts.shed).toBeGreaterThan(0)
+    expect(gateway.child.exitCode).toBeNull()
+    for (const { socket } of stopped) socket.terminate()
+    await expect.poll(async () => (await fetch(`${gateway.url}/v1/node`)).status, { timeout: 20_000 }).toBe(200)
+    for (const id of ids.filter((_, index) => index % 20 === 0)) expect((await fetch(`${gateway.url}/v1/messages/${id}`)).status).toBe(200)
+  })
+})

@@ -5,6 +5,7 @@ import { benchDht } from './dht.ts'
 import { benchFanOut } from './fan-out.ts'
 import { benchLink } from './link.ts'
 import { benchMemory } from './memory.ts'
+import { benchPostgres } from './postgres.ts'
 import { benchPublish } from './publish.ts'
 import { benchReaders } from './readers.ts'
 import { benchReplay } from './replay.ts'
@@ -19,6 +20,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   replay: () => benchReplay(),
   append: () => benchAppend(),
   publish: () => benchPublish(),
+  postgres: () => benchPostgres(),
   memory: () => benchMemory(),
   link: () => benchLink(),
   readers: () => benchReaders(),

@@ -39,8 +39,9 @@ export function peerView(
   record: PeerRecord | undefined,
   connected: ConnectedPeer | undefined,
   topics: string[] | undefined,
-  now: number,
+  here: { now: number; gateway: string },
 ): Peer {
+  const { now, gateway } = here
   const stored = record?.addresses.map(({ multiaddr }) => multiaddr) ?? []
   const lastSeen = connected === undefined ? (record?.lastSeen ?? now) : now
   return {
@@ -56,6 +57,7 @@ export function peerView(
     lastSeen: new Date(lastSeen).toISOString(),
     topics: topics ?? [],
     label: record?.label ?? null,
+    gateway,
   }
 }
 

@@ -119,11 +119,13 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
     }
   }
 
+  const here = () => ({ now: now(), gateway: engine.peerId })
+
   function tell(event: PeerNotice, peerId: string, connected?: ConnectedPeer): void {
     if (watchers.size === 0 || notices >= maxNotices) return
     notices++
     notify(async () => {
-      const peer = peerView(peerId, await store.get(peerId), connected, (await sharedTopics()).get(peerId), now())
+      const peer = peerView(peerId, await store.get(peerId), connected, (await sharedTopics()).get(peerId), here())
       for (const watcher of watchers) watcher(event, peer)
     })
       .catch((error: unknown) => log.warn({ err: error }, 'a notice about a peer was lost'))
@@ -148,7 +150,7 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
     const record = await store.get(peerId)
     const connected = (await connectedPeers()).get(peerId)
     if (record === undefined && connected === undefined) return undefined
-    return peerView(peerId, record, connected, (await sharedTopics()).get(peerId), now())
+    return peerView(peerId, record, connected, (await sharedTopics()).get(peerId), here())
   }
 
   async function get(peerId: string): Promise<Peer> {
@@ -172,7 +174,7 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
       }
       const records = await store.list({ ...filter, limit: limit + 1 })
       for (const record of records) {
-        const peer = peerView(record.peerId, record, connected.get(record.peerId), shared.get(record.peerId), now())
+        const peer = peerView(record.peerId, record, connected.get(record.peerId), shared.get(record.peerId), here())
         if (state !== undefined && peer.state !== state) continue
         if (items.length === limit) return { items, next: items.at(-1)?.peerId ?? null }
         items.push(peer)

@@ -31,7 +31,7 @@ export interface Topics {
 }
 
 export interface TopicsComponents {
-  engine: Pick<P2PEngine, 'subscribe' | 'unsubscribe' | 'subscribers'>
+  engine: Pick<P2PEngine, 'peerId' | 'subscribe' | 'unsubscribe' | 'subscribers'>
   store: { readonly topics: TopicStore; readonly log: Pick<LogStore, 'epoch'> } & Pick<Store, 'listen'>
   log: Logger
 }
@@ -110,6 +110,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
         maxBytes: record.retention.maxBytes ?? byDefault.maxBytes,
       },
       subscribers: (await engine.subscribers(record.topic)).length,
+      gateway: engine.peerId,
     }
   }
 

@@ -27,7 +27,7 @@ export const messageExample: MessageView = {
   signature: 'Zm9yIGV4YW1wbGUgb25seSwgbm90IGEgc2lnbmF0dXJlIG9mIGFueXRoaW5nIGF0IGFsbC4gNjQgYnl0ZXMuLi4=',
 }
 
-export const publishedExample = { id: messageExample.id, cursor: messageExample.cursor, topic: 'orders', recipients: 3 }
+export const publishedExample = { id: messageExample.id, cursor: messageExample.cursor, topic: 'orders', recipients: 3, gateway: peerId }
 
 export const dhtValueExample: DhtValue = {
   key: '/peergate/imm/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
@@ -53,6 +53,7 @@ export const topicExample: TopicStats = {
   latest: `${epoch}.1041`,
   retention: { maxAgeMs: 604_800_000, maxMessages: 0, maxBytes: 1_073_741_824 },
   subscribers: 3,
+  gateway: peerId,
 }
 
 export const peerExample: Peer = {
@@ -68,6 +69,7 @@ export const peerExample: Peer = {
   lastSeen: '2026-11-23T12:34:05.000Z',
   topics: ['orders'],
   label: null,
+  gateway: peerId,
 }
 
 export const tokenExample: TokenView = {

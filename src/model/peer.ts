@@ -94,6 +94,7 @@ export const peerSchema = z
     lastSeen: z.iso.datetime(),
     topics: z.array(topicSchema).describe('Topics that both the peer and this gateway have joined.'),
     label: z.string().nullable(),
+    gateway: peerIdSchema.describe('The gateway that answers, and whose link to the peer this tells of.'),
   })
   .meta({ id: 'Peer' })
 export type Peer = z.infer<typeof peerSchema>

@@ -28,6 +28,11 @@ export function messageId(from: string, sequence: Uint8Array): string {
   return `${from}.${sequenceNumber(sequence)}`
 }
 
+/** Who signed a message of this id. */
+export function authorOf(id: string): string {
+  return id.slice(0, id.lastIndexOf('.'))
+}
+
 export function sequenceNumber(sequence: Uint8Array): bigint {
   return new DataView(sequence.buffer, sequence.byteOffset, sequence.byteLength).getBigUint64(0)
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { cursorSchema } from './cursor.ts'
+import { peerIdSchema } from './peer.ts'
 import { topicSchema } from './topic.ts'
 
 const keeps = z.int().min(0)
@@ -32,6 +33,7 @@ export const topicStatsSchema = z
     latest: cursorSchema.nullable().describe('The position of the newest stored message; null when there is none.'),
     retention: retentionSchema,
     subscribers: z.int().min(0).describe('Connected peers known to have joined the topic.'),
+    gateway: peerIdSchema.describe('The gateway that answers, and whose peers `subscribers` counts.'),
   })
   .meta({ id: 'TopicStats' })
 export type TopicStats = z.infer<typeof topicStatsSchema>

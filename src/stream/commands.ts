@@ -2,6 +2,7 @@ import { InvalidRequest, SubscriptionLimit, SubscriptionNotFound } from '../erro
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
 import { decodePayload } from '../model/payload.ts'
+import { authorOf } from '../model/signed-message.ts'
 import { topicFilter } from '../model/topic.ts'
 import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
 import type { Outlet } from './outlet.ts'
@@ -99,7 +100,15 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     const rest = published.then(({ items, replayed }) => {
       for (const { id, seq, recipients } of items) {
         const cursor = formatCursor(hub.epoch, seq)
-        outlet.send({ type: 'published', ...answering(frame.id), messageId: id, cursor, recipients, ...(replayed ? { replayed } : {}) })
+        outlet.send({
+          type: 'published',
+          ...answering(frame.id),
+          messageId: id,
+          cursor,
+          recipients,
+          gateway: authorOf(id),
+          ...(replayed ? { replayed } : {}),
+        })
       }
     })
     return { rest }

@@ -105,6 +105,7 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     messageId: z.string(),
     cursor: cursorSchema,
     recipients: z.int(),
+    gateway: peerIdSchema.describe('The gateway that accepted it, and whose peers `recipients` counts.'),
     replayed: z.literal(true).optional(),
   }),
   z.object({

@@ -1,5 +1,6 @@
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { parseCursor } from '../../src/model/cursor.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
@@ -55,6 +56,49 @@ describe('a torn page in the write-ahead log', () => {
       expect(parseCursor(next.cursor).epoch).not.toBe(parseCursor(sent[0]?.cursor ?? '').epoch)
     },
   )
+})
+
+test('a clock that was set back an hour at a restart: peers accept the messages, in order, and tokens behave', {
+  timeout: 60_000,
+}, async () => {
+  const peer = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
+  await createRest(peer.url).call('PUT', '/v1/topics/orders')
+  const token = 'the-token-of-the-operator'
+  const env = { ...quietEnvironment(await temporaryDirectory()), PEERGATE_BOOTSTRAP: peer.multiaddrs[0] ?? '', PEERGATE_ADMIN_TOKEN: token }
+  const call = async (url: string, bearer: string, method: string, path: string, body?: object) => {
+    const answer = await fetch(url + path, {
+      method,
+      headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return { status: answer.status, body: (await answer.json()) as Record<string, string> }
+  }
+  const publish = (url: string, data: string) => call(url, token, 'POST', '/v1/topics/orders/messages', { data })
+  const minutes = (count: number) => new Date(Date.now() + count * 60_000).toISOString()
+  const received = async () => (await createRest(peer.url).history('topic=orders')).map(({ data }) => data)
+
+  const before = await startGateway(env)
+  const make = async (expiresAt: string) =>
+    (await call(before.url, token, 'POST', '/v1/tokens', { name: 'x', actions: ['read'], expiresAt })).body['secret'] ?? ''
+  const [lasting, ending] = [await make(minutes(60)), await make(minutes(0.02))]
+  for (const data of ['one', 'two']) expect((await publish(before.url, data)).status).toBe(201)
+  await expect.poll(received).toEqual(['one', 'two'])
+  expect((await call(before.url, lasting, 'GET', '/v1/node')).status).toBe(200)
+  await before.end('SIGTERM')
+
+  const shift = fileURLToPath(new URL('../fixtures/hour-back.mjs', import.meta.url))
+  const after = await gatewayForTest({ ...env, NODE_OPTIONS: `--import=${shift}` })
+  const { body: node } = await call(after.url, token, 'GET', '/v1/node')
+  // The clock is behind indeed.
+  expect(Date.parse(String(node['startedAt']))).toBeLessThan(Date.now() - 3_000_000)
+  for (const data of ['three', 'four']) expect((await publish(after.url, data)).status).toBe(201)
+  await expect.poll(received, { timeout: 20_000 }).toEqual(['one', 'two', 'three', 'four'])
+  // By the gateway's own clock neither has expired; one that was made for the past is none.
+  expect((await call(after.url, lasting, 'GET', '/v1/node')).status).toBe(200)
+  expect((await call(after.url, ending, 'GET', '/v1/node')).status).toBe(200)
+  expect((await call(after.url, token, 'POST', '/v1/tokens', { name: 'x', actions: ['read'], expiresAt: minutes(-90) })).status).toBe(400)
+  const sequences = (await createRest(peer.url).history('topic=orders')).map(({ sequence }) => BigInt(sequence))
+  expect(sequences.every((sequence, index) => index === 0 || sequence > (sequences[index - 1] ?? sequence))).toBe(true)
 })
 
 describe('a heap of 256 MiB under sustained overload', () => {

@@ -16,6 +16,7 @@ test('joins a topic once, says whether it is new, and shows it', async () => {
     latest: null,
     retention: byDefault,
     subscribers: 0,
+    gateway: expect.any(String),
   })
   const again = await call('PUT', '/v1/topics/orders%2Fnew', { json: {} })
   expect(again).toMatchObject({ status: 200, body: first.body })

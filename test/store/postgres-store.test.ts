@@ -3,7 +3,8 @@ import { describe } from 'vitest'
 import { createPostgresStore } from '../../src/store/prisma-store/postgres/store.ts'
 import { describeStore } from '../compliance/store.ts'
 import { silentLog } from '../fixtures/log.ts'
-import { hasPostgres, postgresForTests } from '../fixtures/postgres-server.ts'
+import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
+import { hasPostgres } from '../fixtures/postgres-server.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 const server = postgresForTests()

@@ -8,6 +8,8 @@ import { type Grant, requireTopic } from '../../model/grant.ts'
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
 import { decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
+import { peerIdSchema } from '../../model/peer.ts'
+import { authorOf } from '../../model/signed-message.ts'
 import { topicSchema } from '../../model/topic.ts'
 import type { Publication, Publisher } from '../../publisher.ts'
 import { clientSignal } from '../client-signal.ts'
@@ -30,6 +32,7 @@ const publishedSchema = z
       .int()
       .min(0)
       .describe('Connected peers it was handed to; 0 when nobody was there, and then it waits for the first to come.'),
+    gateway: peerIdSchema.describe('The gateway that accepted it, and whose peers `recipients` counts.'),
   })
   .meta({ id: 'Published' })
 
@@ -86,7 +89,13 @@ export function publishRoutes(app: App, components: { publisher: Publisher; hist
 
   async function answer({ items, replayed }: Publication, several: boolean, reply: FastifyReply) {
     const epoch = await history.epoch()
-    const views = items.map(({ id, seq, topic, recipients }) => ({ id, cursor: formatCursor(epoch, seq), topic, recipients }))
+    const views = items.map(({ id, seq, topic, recipients }) => ({
+      id,
+      cursor: formatCursor(epoch, seq),
+      topic,
+      recipients,
+      gateway: authorOf(id),
+    }))
     reply.code(201)
     if (replayed) reply.header('idempotent-replayed', 'true')
     const [first] = views

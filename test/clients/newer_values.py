@@ -32,6 +32,7 @@ peer = {
     "lastSeen": "2026-11-23T12:34:05+00:00",
     "topics": [],
     "label": None,
+    "gateway": "12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz",
 }
 known = Peer.from_dict(peer)
 assert (known.state, known.direction) == (PeerState.CONNECTED, LinkDirection.OUTBOUND)

@@ -106,10 +106,18 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
       return counted
     }
     onLink(link, { pinned: pinned || bootstrap.has(link.peerId), replaced })
-    replaced?.close()
-    link.begin()
+    void begin(link, replaced)
     arrivals.emit(link.peerId, link)
     return link
+  }
+
+  /** What the peer sent on the link that gives way comes first; a peer that was started anew sends nothing more on it. */
+  async function begin(link: Link, replaced: Link | undefined): Promise<void> {
+    if (replaced?.hello.instance === link.hello.instance) {
+      replaced.giveWay()
+      await replaced.closed
+    } else replaced?.close()
+    if (!link.isClosed) link.begin()
   }
 
   /** The dial itself, through a relay or not. */

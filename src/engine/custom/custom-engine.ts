@@ -223,7 +223,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   }
 
   function onFrame(link: Link, type: number, body: Buffer): void {
-    if (running === undefined || links.get(link.peerId) !== link) return
+    if (running === undefined || links.get(link.peerId) === undefined) return
     // A message is copied out of the record that it came in, which may be much larger and would live as long.
     if (circuitFrames.has(type)) {
       reach.receive(link, type, body)
@@ -274,7 +274,10 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           if (!linked && !stopping.signal.aborted) overlay.dialFailed(record.peerId)
         },
         hangUp: (other) => links.get(other)?.close(),
-        onMessage: (envelope, from) => gossip.judge(envelope, (bytes) => links.get(from)?.hold(bytes)),
+        onMessage: (envelope, from) => {
+          const link = links.get(from)
+          gossip.judge(envelope, (bytes) => link?.hold(bytes))
+        },
         onSubscription: (other, topic, subscribed) =>
           emit({ type: subscribed ? 'topic:subscribe' : 'topic:unsubscribe', peerId: other, topic }),
       },

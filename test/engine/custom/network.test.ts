@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { P2PEngine } from '../../../src/engine/engine.ts'
 import { startedCustomEngine } from '../../fixtures/custom-engine.ts'
@@ -90,4 +91,31 @@ test('a dial of a peer that is linked leaves what is known of it as it is', asyn
   await expect.poll(() => a.subscribers('orders')).toEqual([b.peerId])
   await a.dial(address, { source: 'rest', signal })
   expect(await a.subscribers('orders')).toEqual([b.peerId])
+})
+
+test('what is published while one link takes the place of another arrives, also in a topic that was just subscribed to', async () => {
+  const nodes = await Promise.all([startNode(), startNode()])
+  const [low, high] = nodes.toSorted((a, b) => (a.engine.peerId < b.engine.peerId ? -1 : 1))
+  if (low === undefined || high === undefined) throw new Error('two nodes are two')
+  const dial = async (from: Node, to: Node) => {
+    // Without a peer id, so that it is dialled although there is a link.
+    const address = (await to.engine.multiaddrs())[0]?.replace(/\/p2p\/.*/, '') ?? ''
+    await from.engine.dial(address, { source: 'rest', signal })
+  }
+  await dial(high, low)
+  for (const { engine } of nodes) await engine.subscribe('orders')
+  await expect
+    .poll(() => Promise.all([low, high].map(({ engine }) => engine.subscribers('orders'))))
+    .toEqual([[high.engine.peerId], [low.engine.peerId]])
+  const replacing = dial(low, high)
+  const texts: string[] = []
+  for (let replaced = false; !replaced; ) {
+    const text = `message ${texts.length}`
+    texts.push(text)
+    await Promise.all(nodes.map((node) => publish(node, 'orders', text)))
+    await nextTurn()
+    replaced = (await low.engine.peers())[0]?.direction === 'outbound' && (await high.engine.peers())[0]?.direction === 'inbound'
+  }
+  await replacing
+  for (const { received } of nodes) await expect.poll(() => received.toSorted(), { timeout: 10_000 }).toEqual(texts.toSorted())
 })

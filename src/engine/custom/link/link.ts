@@ -25,7 +25,7 @@ export interface Link {
   readonly view: ConnectedPeer
   /** Lets in what comes behind the hello: the link counts now. */
   begin(): void
-  /** Queues a frame of gossip or of a circuit. False when too much waits for the peer: the frame was dropped. */
+  /** Queues a frame of gossip or of a circuit. False when too much waits for the peer, or the link is closing: the frame was dropped. */
   send(type: number, ...parts: Uint8Array[]): boolean
   /** Tells the peer what has changed about this node. */
   update(): void
@@ -37,6 +37,8 @@ export interface Link {
   /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
   beat(now: number): void
   close(): void
+  /** As `close`, when another link to the same peer counts from now on: what the peer sent before it knew is taken. */
+  giveWay(): void
   readonly isClosed: boolean
   /** Resolves when the link is closed. */
   readonly closed: Promise<void>
@@ -183,7 +185,7 @@ class PeerLink implements Link {
   }
 
   send(type: number, ...parts: Uint8Array[]): boolean {
-    if (this.#channel.waitingBytes > this.#init.limits.maxPubsubBufferBytes) return false
+    if (!this.#channel.isOpen || this.#channel.waitingBytes > this.#init.limits.maxPubsubBufferBytes) return false
     this.#channel.write(type, ...parts)
     return true
   }
@@ -222,7 +224,7 @@ class PeerLink implements Link {
   hold(bytes: number): void {
     this.#held += bytes
     if (this.#held > this.#init.limits.maxStreamBufferBytes) this.#channel.pause()
-    else this.#channel.resume()
+    else if (this.#waiting === undefined) this.#channel.resume()
   }
 
   beat(now: number): void {
@@ -234,6 +236,10 @@ class PeerLink implements Link {
 
   close(): void {
     this.#channel.close()
+  }
+
+  giveWay(): void {
+    this.#channel.close({ drained: true })
   }
 
   #onFrame(type: number, body: Buffer): void {

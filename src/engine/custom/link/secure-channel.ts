@@ -8,6 +8,8 @@ import type { RecordSocket } from './record-socket.ts'
 export interface SecureChannel {
   /** Queues a frame; what is queued in one turn of the event loop leaves together. Nothing happens once the channel is closed. */
   write(type: number, ...parts: Uint8Array[]): void
+  /** Whether what is written leaves. */
+  readonly isOpen: boolean
   /** Bytes that were written and not yet taken by the network. */
   readonly waitingBytes: number
   /** Resolves when no more than so many bytes wait, or the channel is closed. @throws the signal's reason */
@@ -17,8 +19,11 @@ export interface SecureChannel {
   resume(): void
   /** When the other end was last heard, in milliseconds of the monotonic clock. */
   readonly lastHeard: number
-  /** Says goodbye; cuts the socket when the other end does not. */
-  close(): void
+  /**
+   * Says goodbye; cuts the socket when the other end does not. What the other end sent before it heard the goodbye is not looked at, unless
+   * the channel is to be `drained`.
+   */
+  close(options?: { drained: boolean }): void
 }
 
 export interface ChannelComponents extends ChannelHandlers {
@@ -56,6 +61,7 @@ class Channel implements SecureChannel {
   #sentRecords = 0
   #receivedRecords = 0
   #failure: Error | undefined
+  #isDraining = false
   #waiters: Array<() => void> = []
   lastHeard = performance.now()
 
@@ -83,7 +89,7 @@ class Channel implements SecureChannel {
   }
 
   write(type: number, ...parts: Uint8Array[]): void {
-    if (!this.#isOpen) return
+    if (!this.isOpen) return
     if (this.#queue.length === 0) queueMicrotask(() => this.#flush())
     const length = parts.reduce((sum, part) => sum + part.length, 1)
     this.#queue.push(frameHead(length), Uint8Array.of(type), ...parts)
@@ -91,7 +97,7 @@ class Channel implements SecureChannel {
   }
 
   async drained(bytes: number, signal: AbortSignal): Promise<void> {
-    while (this.waitingBytes > bytes && this.#isOpen) {
+    while (this.waitingBytes > bytes && this.isOpen) {
       signal.throwIfAborted()
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#waiters.push(resolve)
@@ -109,8 +115,9 @@ class Channel implements SecureChannel {
     if (this.#socket.isPaused) this.#socket.resume()
   }
 
-  close(): void {
-    if (!this.#isOpen) return
+  close({ drained }: { drained: boolean } = { drained: false }): void {
+    this.#isDraining = drained
+    if (!this.isOpen) return
     this.#flush()
     this.#socket.close()
     const cut = setTimeout(() => this.#socket.terminate(), closeGraceMs)
@@ -118,7 +125,7 @@ class Channel implements SecureChannel {
     this.resume()
   }
 
-  get #isOpen(): boolean {
+  get isOpen(): boolean {
     return this.#socket.readyState === this.#socket.OPEN
   }
 
@@ -126,7 +133,7 @@ class Channel implements SecureChannel {
     const bytes = Buffer.concat(this.#queue)
     this.#queue = []
     this.#queuedBytes = 0
-    if (!this.#isOpen) return
+    if (!this.isOpen) return
     for (let start = 0; start < bytes.length; start += maxPlaintextBytes) {
       const record = this.#session.encrypt.encrypt(bytes.subarray(start, start + maxPlaintextBytes))
       this.#socket.send(record, { binary: true }, () => this.#wake())
@@ -142,8 +149,7 @@ class Channel implements SecureChannel {
 
   #onRecord(record: Buffer, binary: boolean): void {
     this.lastHeard = performance.now()
-    // What comes behind a goodbye is not looked at.
-    if (!this.#isOpen) return
+    if (!this.isOpen && !this.#isDraining) return
     try {
       if (!binary) throw new ProtocolViolation('a text message')
       const bytes = this.#session.decrypt.decrypt(record)

@@ -111,8 +111,12 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     if (needed) send(peerId, { type: 'graft', topic, ids: [] })
     const latest = cache.latest(topic, now() - limits.recapMs, Math.min(limits.maxRecap, frameBounds.ids))
     if (latest.length === 0) return
-    const messages = latest.reverse().map(({ envelope, hops }) => ({ id: envelope.id, hops: Math.min(hops, frameBounds.hops) }))
-    send(peerId, { type: 'ihave', topic, recap: true, messages })
+    const messages = latest.reverse().map(({ envelope, hops, at }) => ({
+      id: envelope.id,
+      hops: Math.min(hops, frameBounds.hops),
+      ageMs: Math.min(Math.floor(now() - at), frameBounds.ageMs),
+    }))
+    send(peerId, { type: 'ihave', topic, messages })
   }
 
   /** Hands a message to the neighbours that do not have it; answers to how many. */
@@ -207,13 +211,13 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     prune(topic, state, from)
   }
 
-  function receiveIHave(from: string, { topic, recap, messages }: FrameOf<'ihave'>): void {
+  function receiveIHave(from: string, { topic, messages }: FrameOf<'ihave'>): void {
     const state = topics.get(topic)
     if (state === undefined || !isSubscribed(topic)) return
-    // What was said before the subscription is not for us.
-    if (recap && now() - state.since < limits.recapMs) return
-    for (const { id, hops } of messages) {
-      if (seen.has(topic, id)) continue
+    const subscribedMs = now() - state.since
+    for (const { id, hops, ageMs = 0 } of messages) {
+      // What was said before the subscription is not for us.
+      if (seen.has(topic, id) || ageMs > subscribedMs) continue
       const waiting = pending.get(id)
       if (waiting === undefined) missing.announce(topic, id, from, hops)
       else if (waiting.holders.size < limits.maxHolders) waiting.holders.add(from)

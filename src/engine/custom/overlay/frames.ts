@@ -24,6 +24,7 @@ export const frameBounds = {
   walkHops: 8,
   /** Hops of a message are counted up to here. */
   hops: 64,
+  ageMs: 60_000,
 } as const
 
 const peerId = z.string().min(1).max(frameBounds.peerIdLength)
@@ -87,12 +88,13 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
    * an author who is not subscribed: who has other subscribers beside it asks to be left out (prune).
    */
   z.strictObject({ type: z.literal('message'), hops, spare: z.literal(true).optional(), envelope: envelopeSchema }),
-  /** Messages that the sender has. A `recap` tells a new neighbour of the last seconds. */
+  /** Messages that the sender has. A new neighbour is told of the last seconds, with how long the sender has had each. */
   z.strictObject({
     type: z.literal('ihave'),
     topic,
-    recap: z.literal(true).optional(),
-    messages: z.array(z.strictObject({ id: messageId, hops })).max(frameBounds.ids),
+    messages: z
+      .array(z.strictObject({ id: messageId, hops, ageMs: z.int().min(0).max(frameBounds.ageMs).optional() }))
+      .max(frameBounds.ids),
   }),
   /** Wants these messages, and those to come as soon as they are there. */
   z.strictObject({ type: z.literal('graft'), topic, ids: z.array(messageId).max(frameBounds.ids) }),

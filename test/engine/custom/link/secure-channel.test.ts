@@ -11,6 +11,7 @@ interface End {
   frames: Buffer[]
   /** Records that came. */
   records: number
+  closed: Promise<void>
 }
 
 const signal = AbortSignal.timeout(60_000)
@@ -18,11 +19,12 @@ const frameType = 2
 
 async function open(socket: WebSocket, role: 'initiator' | 'responder'): Promise<End> {
   const established = await establish(socket, { role, seed: randomBytes(32) }, signal)
-  const end: Omit<End, 'channel'> = { frames: [], records: 0 }
+  const closed = Promise.withResolvers<void>()
+  const end: Omit<End, 'channel'> = { frames: [], records: 0, closed: closed.promise }
   socket.on('message', () => end.records++)
   const channel = createSecureChannel(
     { maxFrameBytes: 1_048_576 },
-    { socket, established, onFrame: (_type, body) => end.frames.push(Buffer.from(body)), onClose: () => undefined },
+    { socket, established, onFrame: (_type, body) => end.frames.push(Buffer.from(body)), onClose: () => closed.resolve() },
   )
   channel.resume()
   return Object.assign(end, { channel })
@@ -86,4 +88,19 @@ test('tells what waits while the other end does not read, and when it has been t
   await a.channel.drained(0, signal)
   expect(a.channel.waitingBytes).toBe(0)
   await expect.poll(() => b.frames.length).toBe(300)
+})
+
+test.each([
+  { drained: true, taken: 100 },
+  { drained: false, taken: 0 },
+])('takes what was sent before the other end heard its goodbye: $drained', async ({ drained, taken }) => {
+  const { a, b } = await pair()
+  b.channel.write(frameType, Buffer.of(0))
+  await expect.poll(() => a.frames.length).toBe(1)
+  for (let number = 0; number < 100; number++) b.channel.write(frameType, Buffer.of(number))
+  a.channel.close({ drained })
+  await b.closed
+  await a.closed
+  expect(a.frames.length - 1).toBe(taken)
+  expect(b.channel.isOpen).toBe(false)
 })

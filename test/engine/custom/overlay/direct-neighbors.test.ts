@@ -159,6 +159,29 @@ describe('a message of a neighbour', () => {
     expect(sentTo('b', 'graft').flatMap(({ ids }) => ids)).toEqual(['author.1'])
   })
 
+  test('that was said since the subscription is asked for when a new neighbour tells of it, an older one is not', () => {
+    const { overlay, link, pass, sentTo } = overlayForTest()
+    pass(1_000)
+    overlay.subscribe('orders')
+    pass(500)
+    link('a', ['orders'])
+    const messages = [envelope(1), envelope(2)].map(({ id }, index) => ({ id, hops: 0, ageMs: [600, 400][index] }))
+    overlay.receive('a', { type: 'ihave', topic: 'orders', messages })
+    pass(2_000)
+    expect(sentTo('a', 'graft').flatMap(({ ids }) => ids)).toEqual([envelope(2).id])
+  })
+
+  test('of the last seconds is told to a new neighbour, with its age', () => {
+    const { overlay, link, pass, sentTo } = overlayForTest()
+    overlay.subscribe('orders')
+    overlay.publish([envelope(1)])
+    pass(9_000)
+    overlay.publish([envelope(2)])
+    pass(2_000)
+    link('a', ['orders'])
+    expect(sentTo('a', 'ihave').flatMap(({ messages }) => messages)).toEqual([{ id: envelope(2).id, hops: 0, ageMs: 2_000 }])
+  })
+
   test('is sent once to who asks for it', () => {
     const { overlay, sentTo } = withNeighbors()
     overlay.receive('b', { type: 'prune', topic: 'orders' })

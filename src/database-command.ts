@@ -1,17 +1,19 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { ConfigError, loadConfig } from './config.ts'
 import { openIdentity } from './identity/identity.ts'
 import { makeDirectory, StartRefused } from './start-refused.ts'
 import { isPostgres, sqlitePath } from './store/database-url.ts'
-import { backUp, beginEpoch, restore } from './store/maintenance.ts'
+import { backUp, beginEpoch, migrate, restore } from './store/maintenance.ts'
 
 /**
- * Backs up a SQLite database while its gateway runs, restores one, and begins a new epoch, after which cursors of before are refused by
- * name: `npm run database -- backup <file>`, `npm run database -- restore <file>`, `npm run database -- new-epoch`.
+ * Backs up a SQLite database while its gateway runs, restores one, brings a database up to date, and begins a new epoch, after which cursors
+ * of before are refused by name.
  */
 
 const usage = `npm run database -- backup <file>     a copy of the SQLite database, while the gateway runs
 npm run database -- restore <file>    puts a copy in its place, as a new epoch; the gateway must be stopped
+npm run database -- migrate           brings it up to date, for gateways that run with PEERGATE_MIGRATE=false
 npm run database -- new-epoch         after restoring PostgreSQL by its own tools; the gateways must be stopped`
 
 class Misuse extends Error {
@@ -27,7 +29,7 @@ function fileOf(url: string): string {
 async function run([command, file, ...rest]: string[]): Promise<string> {
   const config = loadConfig(process.env)
   const { url } = config.store
-  if (rest.length > 0 || (command !== 'new-epoch') !== (file !== undefined)) throw new Misuse(usage)
+  if (rest.length > 0 || (command === 'backup' || command === 'restore') !== (file !== undefined)) throw new Misuse(usage)
   switch (command) {
     case 'backup':
       await backUp(fileOf(url), file ?? '')
@@ -37,6 +39,10 @@ async function run([command, file, ...rest]: string[]): Promise<string> {
       await restore(file ?? '', fileOf(url))
       return `restored; the log is now of the epoch ${await beginEpoch(url)}`
     }
+    case 'migrate':
+      makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
+      await migrate(url, join(config.dataDir, 'served'))
+      return 'the database is up to date'
     case 'new-epoch':
       await whileStopped(config.keyFile, config.dataDir)
       return `the log is now of the epoch ${await beginEpoch(url)}`

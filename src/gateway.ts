@@ -70,7 +70,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const peers = createPeers({ limits }, { engine, store, log })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
-  const retention = createRetention({ limits }, { log: store.log, hub, metrics, logger: log })
+  const retention = createRetention({ limits }, { log: store.log, audit: store.audit, hub, metrics, logger: log })
   const tail = createLogTail(
     { limits },
     { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger: log },

@@ -29,6 +29,7 @@ export const limitsSchema = z.object({
   retentionSweepMs: limit(10_000, 'Between two looks at what is to be pruned.', 10),
   maxPruneMessages: limit(100, 'Messages that one step of pruning removes while nothing else runs: about a millisecond.', 1, 10_000),
   seenWindowMs: limit(604_800_000, 'Ids of pruned messages are known for so long, so that none comes back as new.'),
+  auditMaxAgeMs: limit(31_536_000_000, 'Entries of the audit log are kept for so long, 0 without end; a year.', 0),
   // Stream
   tokenRate: limit(
     10_000,

@@ -9,19 +9,20 @@ import { storedMessage } from './fixtures/messages.ts'
 
 async function setUp(limits: Partial<typeof defaultLimits>) {
   const disk = createMemoryDisk()
-  const { log, topics } = createMemoryStore(disk)
+  const { log, topics, audit } = createMemoryStore(disk)
   const hub = createHub({ limits: defaultLimits }, { log })
   await hub.start()
   const clock = { now: 2_000_000_000_000 }
   const retention = createRetention(
     { limits: { ...defaultLimits, ...limits } },
-    { log, hub, metrics: createMetrics(), logger: silentLog, now: () => clock.now },
+    { log, audit, hub, metrics: createMetrics(), logger: silentLog, now: () => clock.now },
   )
   onTestFinished(() => retention.stop())
   return {
     disk,
     log,
     topics,
+    audit,
     hub,
     clock,
     retention,
@@ -101,4 +102,22 @@ test('stops between two steps', async () => {
   await retention.stop()
   await sweeping
   expect(seqs().length).toBeGreaterThan(90)
+})
+
+test('entries of the audit log go when they have had their time, and stay for ever when that has no end', async () => {
+  for (const [auditMaxAgeMs, kept] of [
+    [5_000, ['3', '2']],
+    [0, ['3', '2', '1']],
+  ] as const) {
+    const { audit, clock, retention } = await setUp({ auditMaxAgeMs, maxPruneMessages: 1 })
+    for (const [id, ageMs] of [
+      ['1', 5_001],
+      ['2', 5_000],
+      ['3', 0],
+    ] as const) {
+      await audit.note({ id, at: clock.now - ageMs, actor: 'admin', act: 'createToken', detail: {} })
+    }
+    await retention.sweep()
+    expect((await audit.list({ limit: 10 })).map(({ id }) => id)).toEqual(kept)
+  }
 })

@@ -97,7 +97,16 @@ describe('database', () => {
     expect((await rest.history('topic=orders')).map(({ data }) => data)).toEqual(['kept'])
   })
 
-  test.each([[['backup']], [['new-epoch', 'x']], [['forget']], [[]]])('says how it is used: %j', async (args) => {
+  test('is brought up to date by hand where gateways must not', async () => {
+    const env = { ...quietEnvironment(await temporaryDirectory()), PEERGATE_MIGRATE: 'false' }
+    await expect(startGateway(env)).rejects.toThrow(/npm run database -- migrate/)
+    for (let round = 0; round < 2; round++) {
+      expect(await run('database', ['migrate'], env)).toMatchObject({ code: 0, stdout: 'the database is up to date\n' })
+    }
+    expect((await fetch(`${(await gatewayForTest(env)).url}/readyz`)).status).toBe(200)
+  })
+
+  test.each([[['backup']], [['migrate', 'x']], [['new-epoch', 'x']], [['forget']], [[]]])('says how it is used: %j', async (args) => {
     const ended = await run('database', args, quietEnvironment(await temporaryDirectory()))
     expect(ended).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run database -- backup') })
   })

@@ -68,7 +68,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const peers = createPeers({ limits }, { engine, store, log: silentLog })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
-  const retention = createRetention({ limits }, { log: store.log, hub, metrics, logger: silentLog })
+  const retention = createRetention({ limits }, { log: store.log, audit: store.audit, hub, metrics, logger: silentLog })
   const ingest = createIngest({ limits }, { engine, log: store.log, tail: hub, metrics, logger: silentLog })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
   const accepted: AppForTest['accepted'] = []

@@ -35,7 +35,9 @@ export async function migrate(init: MigrateInit, components: MigrateComponents):
   const pending = (await migrationNames(init.directory)).filter((name) => !applied.has(name))
   if (pending.length === 0) return []
   if (!init.apply)
-    throw new MigrationPending(`The database lacks the migrations ${pending.join(', ')}. Set PEERGATE_MIGRATE=true to apply them at start.`)
+    throw new MigrationPending(
+      `The database lacks the migrations ${pending.join(', ')}. Apply them by: npm run database -- migrate; or set PEERGATE_MIGRATE=true to have it done at start.`,
+    )
   const migrationsList = await migrationList(init.directory)
   return await inTransaction(components, async (adapter) => {
     const engine = await loadSchemaEngine(adapter)

@@ -1,31 +1,16 @@
-import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test } from 'vitest'
-import { type GatewayProcess, quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
-import { type Program, runProgram, startProgram } from '../fixtures/program.ts'
+import { expect, test } from 'vitest'
+import type { NodeView } from '../../src/model/node.ts'
+import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
+import { type GatewayProcess, quietEnvironment } from '../fixtures/gateway-process.ts'
+import { getInside, inside } from '../fixtures/inside.ts'
 import { canRoute, createRoutedNetwork, publicAddress } from '../fixtures/routed-network.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
-const client = fileURLToPath(new URL('../fixtures/inside-client.ts', import.meta.url))
 const topic = 'from behind the routers'
 const numbers = (count: number) => Array.from({ length: count }, (_, number) => `${number}`)
 
 async function start(under: string[], env: Record<string, string>): Promise<GatewayProcess> {
-  const gateway = await startGateway({ ...quietEnvironment(await temporaryDirectory()), ...env }, under)
-  onTestFinished(async () => {
-    await gateway.end('SIGKILL')
-  })
-  return gateway
-}
-
-/** Runs the client where the gateway is. */
-function inside(under: string[], ...args: string[]): Program {
-  const [command = '', ...rest] = under
-  return startProgram(command, [...rest, process.execPath, client, ...args])
-}
-
-async function get(under: string[], url: string) {
-  const [command = '', ...rest] = under
-  return JSON.parse(await runProgram(command, [...rest, process.execPath, client, 'get', url]))
+  return await gatewayForTest({ ...quietEnvironment(await temporaryDirectory()), ...env }, under)
 }
 
 test('two gateways that no packet from outside can reach exchange 1,000 of 1,000 messages each way through a third (needs network namespaces)', {
@@ -42,7 +27,7 @@ test('two gateways that no packet from outside can reach exchange 1,000 of 1,000
   for (const { under, url } of places) {
     // As long as nobody has dialled back in vain.
     await expect
-      .poll(async () => (await get(under, `${url}/v1/node`)).reachability, { timeout: 60_000, interval: 1_000 })
+      .poll(async () => (await getInside<NodeView>(under, `${url}/v1/node`)).reachability, { timeout: 60_000, interval: 1_000 })
       .toMatchObject({
         state: 'hidden',
         relays: [relay.peerId],
@@ -57,6 +42,6 @@ test('two gateways that no packet from outside can reach exchange 1,000 of 1,000
     expect(output.split('\n').slice(1)).toEqual(numbers(1000))
   }
   const [first, second] = places
-  const peer = await get(first?.under ?? [], `${first?.url}/v1/peers/${second?.peerId}`)
+  const peer = await getInside(first?.under ?? [], `${first?.url}/v1/peers/${second?.peerId}`)
   expect(peer).toMatchObject({ state: 'connected', relayed: true })
 })

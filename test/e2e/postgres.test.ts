@@ -205,6 +205,44 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
     await expectWhole(rest, result)
   })
 
+  test('when two gateways append at once and the commit of one is held back', { timeout: 60_000 }, async () => {
+    const { url, one, other } = await pair()
+    const [here, there] = [createRest(one.url), createRest(other.url)]
+    await here.publish('orders', 'before')
+    // At its commit a message whose data begins with "held" waits for a lock that the test has: its number is given, and nobody sees it.
+    await server().query(
+      url,
+      `CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NULL; END $$;
+      CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON "Message" DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (substring(NEW."data" from 1 for 4) = 'held'::bytea) EXECUTE FUNCTION hold()`,
+    )
+    const holder = new pg.Client({ connectionString: url })
+    await holder.connect()
+    onTestFinished(() => holder.end())
+    const waiting = async () =>
+      (await server().query(url, `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted`)).length
+
+    await using stream = await openStream(one.url, { query: '?topic=orders&after=earliest' })
+    await using stranger = await openStream(other.url, { query: '?topic=orders&after=earliest' })
+    const sent = ['before']
+    for (let round = 0; round < 10; round++) {
+      await holder.query('SELECT pg_advisory_lock(4711)')
+      const held = (round % 2 === 0 ? here : there).publish('orders', `held ${round}`)
+      await expect.poll(waiting).toBe(1)
+      const next = (round % 2 === 0 ? there : here).publish('orders', `next ${round}`)
+      // The other's append comes while the commit is held back; whether it gets its number now or later is the store's affair.
+      await delay(200)
+      await holder.query('SELECT pg_advisory_unlock(4711)')
+      await Promise.all([held, next])
+      sent.push(`held ${round}`, `next ${round}`)
+    }
+    for (const { messages, until } of [stream, stranger]) {
+      await until(() => messages.length === sent.length)
+      expect(messages.map(({ data }) => data)).toEqual(sent)
+    }
+  })
+
   test('when a transaction is left idle with the lock of the log', { timeout: 60_000 }, async () => {
     const { url, one } = await pair()
     const rest = createRest(one.url)

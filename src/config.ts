@@ -29,6 +29,8 @@ export interface HttpSettings {
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number
+  /** Where the metrics are, instead of beside the API; 0 picks a free one. */
+  readonly metricsPort?: number | undefined
   readonly allowedHosts: string[]
   readonly allowedOrigins: string[]
   readonly trustedProxies: string[]
@@ -75,7 +77,8 @@ export const environmentSchema = z.object({
     'Ed25519 private key (PKCS#8 PEM), created when missing. By default `peer.key` in the data directory.',
   ).optional(),
   PEERGATE_HTTP_HOST: text('Address that HTTP listens on; one that others can reach needs access tokens.').default('127.0.0.1'),
-  PEERGATE_HTTP_PORT: port(7070, 'Port of HTTP; 0 picks a free one.'),
+  PEERGATE_HTTP_PORT: port('Port of HTTP; 0 picks a free one.').default(7070),
+  PEERGATE_METRICS_PORT: port('Port of `/metrics`, which is then not on the port of HTTP; 0 picks a free one.').optional(),
   PEERGATE_ALLOWED_HOSTS: list('Further values of the Host header that are served, such as the name of a proxy.'),
   PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that may use this gateway (`https://app.example`).'),
   PEERGATE_TRUSTED_PROXIES: list('Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count.'),
@@ -130,7 +133,7 @@ export const environmentSchema = z.object({
     .default('1')
     .transform(Number)
     .describe('The share of requests that are traced, of those whose client does not say.'),
-  PEERGATE_SHUTDOWN_MS: wholeNumber(30_000, 'Milliseconds that a shutdown may take.', 0, 3_600_000),
+  PEERGATE_SHUTDOWN_MS: wholeNumber('Milliseconds that a shutdown may take.', 0, 3_600_000).default(30_000),
 })
 
 /**
@@ -181,6 +184,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     http: Object.freeze({
       host: values.PEERGATE_HTTP_HOST,
       port: values.PEERGATE_HTTP_PORT,
+      metricsPort: values.PEERGATE_METRICS_PORT,
       allowedHosts: values.PEERGATE_ALLOWED_HOSTS,
       allowedOrigins: values.PEERGATE_ALLOWED_ORIGINS,
       trustedProxies: values.PEERGATE_TRUSTED_PROXIES,
@@ -318,19 +322,13 @@ function boolean(byDefault: boolean, description: string) {
     .describe(description)
 }
 
-function wholeNumber(byDefault: number, description: string, min: number, max: number) {
+function wholeNumber(description: string, min: number, max: number) {
   const error = `must be a whole number from ${min} to ${max}`
-  return z
-    .string()
-    .regex(/^\d+$/, error)
-    .default(String(byDefault))
-    .transform(Number)
-    .pipe(z.int().min(min, error).max(max, error))
-    .describe(description)
+  return z.string().regex(/^\d+$/, error).transform(Number).pipe(z.int().min(min, error).max(max, error)).describe(description)
 }
 
-function port(byDefault: number, description: string) {
-  return wholeNumber(byDefault, description, 0, 65_535)
+function port(description: string) {
+  return wholeNumber(description, 0, 65_535)
 }
 
 function text(description: string) {

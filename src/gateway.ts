@@ -8,6 +8,7 @@ import { createDht } from './dht.ts'
 import type { P2PEngine } from './engine/engine.ts'
 import { createGateways } from './gateways.ts'
 import { createHistory } from './history.ts'
+import { createMetricsServer } from './http/metrics-server.ts'
 import { createHttpServer } from './http/server.ts'
 import { createIngest } from './ingest.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
@@ -35,6 +36,8 @@ export interface Gateway {
   node(): Promise<NodeView>
   /** Where HTTP listens, once started. */
   readonly url: string
+  /** The port of the metrics, when they have one of their own. */
+  readonly metricsPort: number | undefined
 }
 
 export interface GatewayInit {
@@ -99,9 +102,12 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream })
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
   const http = createHttpServer(
-    { ...init.http, tracing: init.tracing === true, limits },
+    { ...init.http, metricsElsewhere: init.http.metricsPort !== undefined, tracing: init.tracing === true, limits },
     { node, gateways, peers, topics, dht, retention, history, publisher, access, rates, tokens, audit, stream, probes, metrics, log },
   )
+
+  const { host, metricsPort } = init.http
+  const metricsServer = metricsPort === undefined ? undefined : createMetricsServer({ host, port: metricsPort }, { metrics })
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
   const lifecycle = createLifecycle(
@@ -121,6 +127,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       { name: 'engine', start: () => engine.start(), stop: () => engine.stop() },
       { name: 'known peers', start: () => peers.reconnect() },
       { name: 'gateways', start: () => gateways.start(), stop: () => gateways.stop() },
+      ...(metricsServer === undefined ? [] : [{ name: 'metrics', start: () => metricsServer.start(), stop: () => metricsServer.stop() }]),
       { name: 'http', start: () => http.start(), stop: () => http.stop() },
       { name: 'stream', start: () => stream.start(), stop: () => stream.stop() },
     ],
@@ -161,6 +168,9 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     node,
     get url() {
       return http.url
+    },
+    get metricsPort() {
+      return metricsServer?.port
     },
   }
 }

@@ -38,7 +38,7 @@ async function run(config: Config, log: Logger): Promise<void> {
 
 async function announce(gateway: Gateway): Promise<void> {
   const { peerId, multiaddrs } = await gateway.node()
-  log.info({ url: gateway.url, peerId, multiaddrs }, 'listening')
+  log.info({ url: gateway.url, metricsPort: gateway.metricsPort, peerId, multiaddrs }, 'listening')
 }
 
 function readConfig(): Config {

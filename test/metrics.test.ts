@@ -1,7 +1,12 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { createGateway } from '../src/gateway.ts'
+import { defaultLimits } from '../src/limits.ts'
 import { createMetrics } from '../src/metrics.ts'
-import { memoryGateway, memoryPair } from './fixtures/gateway-pair.ts'
-import { createMemoryNetwork } from './fixtures/memory-engine.ts'
+import { loopbackHttp, memoryGateway, memoryPair } from './fixtures/gateway-pair.ts'
+import { silentLog } from './fixtures/log.ts'
+import { createMemoryEngine, createMemoryNetwork } from './fixtures/memory-engine.ts'
+import { createMemoryIdentity } from './fixtures/memory-identity.ts'
+import { createMemoryStore } from './fixtures/memory-store.ts'
 import { createRest } from './fixtures/rest.ts'
 import { openStream } from './fixtures/stream-client.ts'
 
@@ -73,3 +78,19 @@ test('maxEventLoopDelayMs: a late event loop refuses new work, keeps what is the
   clearInterval(busy)
   await expect.poll(publish, { timeout: 20_000 }).toBe(201)
 }, 60_000)
+
+test('with a port of their own the metrics are there, and there alone', async () => {
+  const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
+  const http = { ...loopbackHttp, metricsPort: 0 }
+  const gateway = createGateway({ http, limits: defaultLimits }, { store: createMemoryStore(), engine, log: silentLog })
+  await gateway.start()
+  onTestFinished(() => gateway.stop())
+  const elsewhere = `http://127.0.0.1:${gateway.metricsPort}`
+  const value = await metricsOf(elsewhere)
+  expect(value('peergate_streams')).toBe(0)
+  expect((await fetch(`${elsewhere}/v1/node`)).status).toBe(404)
+  expect((await fetch(`${elsewhere}/metrics`, { method: 'POST' })).status).toBe(404)
+  expect((await fetch(`${gateway.url}/metrics`)).status).toBe(404)
+  await gateway.stop()
+  await expect(fetch(`${elsewhere}/metrics`)).rejects.toThrow()
+})

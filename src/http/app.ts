@@ -38,6 +38,8 @@ import { checkQueryEncoding, validatorCompiler } from './validation.ts'
 export interface AppInit extends AccessInit {
   /** Addresses and networks of proxies whose X-Forwarded-… headers count. */
   trustedProxies: string[]
+  /** Whether the metrics are not here, but on a port of their own. */
+  metricsElsewhere?: boolean
   /** Whether requests are traced. */
   tracing?: boolean
   limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes'>
@@ -159,7 +161,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   tokenRoutes(zodApp, components)
   auditRoutes(zodApp, components)
   probeRoutes(zodApp, components)
-  metricRoutes(zodApp, components)
+  if (init.metricsElsewhere !== true) metricRoutes(zodApp, components)
   logLevelRoutes(zodApp, components)
   documentRoutes(zodApp, { documents: createDocuments(routes) })
   refuseTheRest(app, routes)

@@ -46,6 +46,7 @@ function openApiDocument(routes: DocumentedRoute[]) {
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     paths,
     components: {
+      headers: budgetHeaders,
       schemas: Object.fromEntries([...components].sort(([a], [b]) => (a < b ? -1 : 1))),
       securitySchemes: {
         bearer: {
@@ -66,7 +67,10 @@ function operationObject(route: DocumentedRoute, components: Map<string, JsonSch
     ...parameterObjects('query', query, components),
     ...parameterObjects('header', headers, components),
   ]
-  const answers = Object.entries(route.answers).map(([status, answer]) => [status, responseObject(answer, components)])
+  const answers = Object.entries(route.answers).map(([status, answer]) => [
+    status,
+    responseObject(answer, components, budgetHeadersOf(route)),
+  ])
   return {
     operationId: operation.operationId,
     summary: operation.summary,
@@ -99,8 +103,9 @@ function requestBody(body: z.ZodType, raw: boolean, components: Map<string, Json
   }
 }
 
-function responseObject({ description, headers, content }: Answer, components: Map<string, JsonSchema>) {
-  const headerObjects = Object.entries(headers).map(([name, meaning]) => [name, { description: meaning, schema: { type: 'string' } }])
+function responseObject({ description, headers, content }: Answer, components: Map<string, JsonSchema>, further: HeaderObject[] = []) {
+  const own = Object.entries(headers).map(([name, meaning]): HeaderObject => [name, { description: meaning, schema: { type: 'string' } }])
+  const headerObjects = [...own, ...further]
   const media = Object.entries(content).map(([type, { schema, example }]) => [
     type,
     { schema: jsonSchema(schema, 'client', components), ...(example === undefined ? {} : { example }) },
@@ -110,6 +115,28 @@ function responseObject({ description, headers, content }: Answer, components: M
     ...(headerObjects.length === 0 ? {} : { headers: Object.fromEntries(headerObjects) }),
     ...(media.length === 0 ? {} : { content: Object.fromEntries(media) }),
   }
+}
+
+type HeaderObject = [name: string, header: object]
+
+/** On the answers of all operations that cost the client something of its budget. */
+const budgetHeaders = {
+  RateLimit: {
+    description:
+      'The tighter of the two budgets: its name (`token` or `address`), what is left of it (`r`, units), and after how many seconds it is full again (`t`); draft-ietf-httpapi-ratelimit-headers-10.',
+    schema: { type: 'string' },
+    example: '"token";r=1999;t=1',
+  },
+  'RateLimit-Policy': {
+    description: 'Its name, and how many units a full one has (`q`). An operation costs as many units as its `x-cost`.',
+    schema: { type: 'string' },
+    example: '"token";q=2000',
+  },
+}
+
+function budgetHeadersOf({ operation }: DocumentedRoute): HeaderObject[] {
+  if (operation.action === 'none') return []
+  return Object.keys(budgetHeaders).map((name) => [name, { $ref: `#/components/headers/${name}` }])
 }
 
 const problemHeaders: Record<number, Record<string, string>> = {

@@ -13,7 +13,8 @@ export function metricRoutes(app: App, components: { metrics: Pick<Metrics, 'tex
         action: 'none',
         operationId: 'getMetrics',
         summary: 'Metrics in the format of Prometheus',
-        description: 'docs/metrics.md lists those of Peergate itself.',
+        description:
+          'docs/metrics.md lists those of Peergate itself. They are not here where PEERGATE_METRICS_PORT gives them a port of their own.',
         tag: 'Probes',
         anyHost: true,
       },

@@ -1,0 +1,48 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Metrics } from '../metrics.ts'
+
+/** The metrics on a port of their own, so that whoever reaches the API need not reach them. */
+export interface MetricsServer {
+  start(): Promise<void>
+  /** Idempotent. */
+  stop(): Promise<void>
+  /** Where it listens; 0 while it does not. */
+  readonly port: number
+}
+
+export function createMetricsServer(
+  init: { host: string; port: number },
+  components: { metrics: Pick<Metrics, 'text' | 'contentType'> },
+): MetricsServer {
+  const { metrics } = components
+  let server: Server | undefined
+
+  return {
+    async start() {
+      server = createServer((request, response) => {
+        const found = request.url === '/metrics' && (request.method === 'GET' || request.method === 'HEAD')
+        if (!found) return void response.writeHead(404).end()
+        metrics.text().then(
+          (text) => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),
+          () => response.writeHead(500).end(),
+        )
+      })
+      server.listen(init.port, init.host)
+      await once(server, 'listening')
+    },
+    async stop() {
+      const stopping = server
+      server = undefined
+      if (stopping === undefined) return
+      const closed = once(stopping, 'close')
+      stopping.close()
+      stopping.closeAllConnections()
+      await closed
+    },
+    get port() {
+      return (server?.address() as AddressInfo | null | undefined)?.port ?? 0
+    },
+  }
+}

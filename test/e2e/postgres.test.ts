@@ -1,4 +1,4 @@
-import { copyFile } from 'node:fs/promises'
+import { copyFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
@@ -8,8 +8,9 @@ import { expectWhole, load } from '../fixtures/crowd.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment, StartFailed, startGateway } from '../fixtures/gateway-process.ts'
 import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
-import { hasPostgres } from '../fixtures/postgres-server.ts'
-import { createRest, type Rest } from '../fixtures/rest.ts'
+import { hasPostgres, startPostgres } from '../fixtures/postgres-server.ts'
+import { createRest, type Published, type Rest } from '../fixtures/rest.ts'
+import { smallDisk } from '../fixtures/small-disk.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
@@ -203,6 +204,39 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
       await delay(2_000)
     })
     await expectWhole(rest, result)
+  })
+
+  test('when the disk of PostgreSQL is full, and has room again (needs leave to mount)', { timeout: 120_000 }, async ({ skip }) => {
+    const directory = await smallDisk(192)
+    if (directory === undefined) return skip('mounting is not allowed here')
+    const small = await startPostgres({ directory })
+    onTestFinished(() => small.stop())
+    const url = await small.createDatabase()
+    const gateway = await gatewayForTest(await environment(url))
+    const acknowledged: Published[] = []
+    async function publish(): Promise<number> {
+      const body = JSON.stringify({ data: 'x'.repeat(500_000) })
+      const answer = await fetch(`${gateway.url}/v1/topics/orders/messages`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      })
+      if (answer.status === 201) acknowledged.push((await answer.json()) as Published)
+      else expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+      return answer.status
+    }
+    expect(await publish()).toBe(201)
+    await expect(writeFile(join(directory, 'ballast'), new Uint8Array(256_000_000))).rejects.toThrow('ENOSPC')
+    // The write-ahead log has some room in files that are there already.
+    while ((await publish()) === 201) expect(acknowledged.length).toBeLessThan(1_000)
+    expect(await publish()).toBe(503)
+    await rm(join(directory, 'ballast'))
+    // It ends itself when it is the write-ahead log that can't be written.
+    if (!small.alive) await small.start()
+    await expect.poll(publish, { timeout: 30_000 }).toBe(201)
+    const rest = createRest(gateway.url)
+    const log = new Map((await rest.history('topic=orders')).map(({ id, cursor }) => [id, cursor]))
+    expect(acknowledged.filter(({ id, cursor }) => log.get(id) !== cursor)).toEqual([])
   })
 
   test('when two gateways append at once and the commit of one is held back', { timeout: 60_000 }, async () => {

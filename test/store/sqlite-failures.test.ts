@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { StoreUnavailable } from '../../src/errors.ts'
@@ -8,6 +7,7 @@ import { openSqliteDatabase } from '../../src/store/prisma-store/sqlite/database
 import { createSqliteLog } from '../../src/store/prisma-store/sqlite/log.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { storedMessage } from '../fixtures/messages.ts'
+import { smallDisk } from '../fixtures/small-disk.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { sqlitePaths, sqliteStore } from './sqlite-place.ts'
 
@@ -33,19 +33,6 @@ async function boundedLog() {
   return { log, bound: (pages: number) => writer.row(`PRAGMA max_page_count = ${pages}`) }
 }
 
-/** A disk of 2 MiB, or undefined where mounting is not allowed. */
-async function smallDisk(): Promise<string | undefined> {
-  const directory = join(await temporaryDirectory(), 'disk')
-  await mkdir(directory)
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', directory], { stdio: 'ignore' })
-  } catch {
-    return undefined
-  }
-  onTestFinished(() => void execFileSync('umount', [directory]))
-  return directory
-}
-
 describe('a full database', () => {
   test('refuses a batch whole, and takes the next one when there is room', async () => {
     const { log, bound } = await boundedLog()
@@ -62,7 +49,7 @@ describe('a full database', () => {
   })
 
   test('on a full disk refuses every write, reads on, and recovers', async ({ skip }) => {
-    const directory = await smallDisk()
+    const directory = await smallDisk(2)
     if (directory === undefined) return skip('mounting is not allowed here')
     const store = sqliteStore(directory)
     await store.start()

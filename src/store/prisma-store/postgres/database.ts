@@ -60,15 +60,13 @@ const parsers = new Map<number, (text: string) => unknown>([
 
 export function openPostgresDatabase(url: string, components: { log: Logger }): PostgresDatabase {
   const readers = new pg.Pool({ ...connectionOptions(url), max: maxReaders })
-  const writer = new pg.Pool({ ...connectionOptions(url), max: 1, idleTimeoutMillis: 0 })
-  // What is queued here runs before anything else on the connection; when it fails, so does what calls the functions.
-  writer.on(
-    'connect',
-    (client) =>
-      void client
-        .query(sessionFunctions)
-        .catch((err: unknown) => components.log.warn({ err }, 'the functions of the log could not be made')),
-  )
+  const writer = new pg.Pool({
+    ...connectionOptions(url),
+    max: 1,
+    idleTimeoutMillis: 0,
+    // Awaited, whatever its type says: a connection on which they could not be made is ended, and what wanted it fails.
+    onConnect: (client) => client.query(sessionFunctions),
+  })
   // A connection that breaks while nobody uses it concerns nobody: the pool has removed it.
   for (const pool of [readers, writer]) pool.on('error', (err) => components.log.debug({ err }, 'a connection to the database broke'))
 

@@ -5,6 +5,7 @@ import { benchDht } from './dht.ts'
 import { benchFanOut } from './fan-out.ts'
 import { benchLink } from './link.ts'
 import { benchMemory } from './memory.ts'
+import { benchOverload } from './overload.ts'
 import { benchPostgres } from './postgres.ts'
 import { benchPublish } from './publish.ts'
 import { benchReaders } from './readers.ts'
@@ -21,6 +22,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   append: () => benchAppend(),
   publish: () => benchPublish(),
   postgres: () => benchPostgres(),
+  overload: () => benchOverload(),
   memory: () => benchMemory(),
   link: () => benchLink(),
   readers: () => benchReaders(),

@@ -53,7 +53,7 @@ async function served(path: string): Promise<string> {
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
-      publisher: { enqueue: absent },
+      publisher: { check: () => undefined, enqueue: absent },
       stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => false, draining: () => false, store: { position: absent } },
       metrics: { request: () => undefined, text: absent, contentType: '' },

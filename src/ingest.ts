@@ -29,6 +29,8 @@ export interface Ingest {
    * @throws Overloaded, Draining
    */
   publish(messages: OwnMessage[], key?: { key: string; fingerprint: Uint8Array }): { published: Promise<PublishedItem[]> }
+  /** Whether there is room for anything at all. @throws Overloaded, Draining */
+  checkRoom(): void
   /** Messages that were read from the log. What is among them of this gateway, and was taken for refused, is handed over now. */
   found(messages: StoredMessage[]): void
   /** What waits to be appended, and how many topics have messages that nobody has been there for. */
@@ -84,6 +86,9 @@ const newsMs = 60_000
 const maxUncertain = 10_000
 const uncertainMs = 600_000
 
+/** Turns of the event loop between two batches: a turn takes in one new connection, and a batch costs as much as many turns. */
+const maxGatherTurns = 16
+
 /** Milliseconds after which a client that met a full inbox may try again: some batches later. */
 const retryAfterMs = 1_000
 
@@ -105,8 +110,16 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       const batch = await inbox.take(limits.maxBatchMessages)
       if (batch === undefined) return
       await commit(batch)
-      // Lets the sockets be read, so that the next batch is everything that came in the meantime.
+      await gather()
+    }
+  }
+
+  /** Lets the sockets be read, for as long as each turn brings more, so that the next batch is everything that came in the meantime. */
+  async function gather(): Promise<void> {
+    for (let turn = 0; turn < maxGatherTurns; turn++) {
+      const before = inbox.size
       await nextTurn()
+      if (inbox.size === before || inbox.size >= limits.maxBatchMessages) return
     }
   }
 
@@ -213,16 +226,21 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     return await done.promise
   }
 
+  function checkRoom(messages: number, bytes: number): void {
+    if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })
+    if (!inbox.fits(messages, bytes)) throw new Overloaded('Too many messages are waiting to be stored.', { retryAfterMs })
+  }
+
   return {
     async start() {
       await outbound.start()
       engine.receive({ onMessage: accept })
       running = work()
     },
+    checkRoom: () => checkRoom(1, 1),
     publish(own, key) {
       const bytes = own.reduce((sum, { data }) => sum + data.length, 0)
-      if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })
-      if (!inbox.fits(own.length, bytes)) throw new Overloaded('Too many messages are waiting to be stored.', { retryAfterMs })
+      checkRoom(own.length, bytes)
       const done = Promise.withResolvers<PublishedItem[]>()
       inbox.push({
         kind: 'own',

@@ -9,6 +9,8 @@ import type { Topics } from './topics.ts'
 
 /** Publishing as clients ask for it: several messages at once, once for each idempotency key, when enough peers are there. */
 export interface Publisher {
+  /** Whether anything would be taken now: what is asked before a body is read, so that refusing costs little. @throws Overloaded, Draining */
+  check(): void
   /**
    * Joins the topics and gives the messages, all or none, their place in the inbox, behind those of earlier calls that were given
    * theirs; `published` resolves once they are durable and were handed over. What was refused left no trace.
@@ -41,7 +43,7 @@ const inProgressRetryMs = 1_000
 const meshRetryMs = 5_000
 
 export interface PublisherComponents {
-  ingest: Pick<Ingest, 'publish'>
+  ingest: Pick<Ingest, 'publish' | 'checkRoom'>
   topics: Pick<Topics, 'ensureJoined'>
   engine: Pick<P2PEngine, 'subscribers' | 'listen'>
   log: Pick<LogStore, 'published' | 'noteRecipients'>
@@ -58,7 +60,7 @@ export function createPublisher(
   /** Keys that are publishing. */
   const inProgress = new Set<string>()
 
-  function check(messages: OwnMessage[]): void {
+  function checkSizes(messages: OwnMessage[]): void {
     if (messages.length > maxPublishMessages) {
       throw new InvalidRequest(`At most ${maxPublishMessages} messages are published at once; these are ${messages.length}.`)
     }
@@ -163,8 +165,12 @@ export function createPublisher(
   }
 
   return {
+    check() {
+      load.check()
+      ingest.checkRoom()
+    },
     async enqueue(request, { signal }) {
-      check(request.messages)
+      checkSizes(request.messages)
       load.check()
       if (request.idempotency !== undefined) return await enqueueOnce(request, keyOf(request, request.idempotency), signal)
       const { published } = await enqueueNew(request, signal)

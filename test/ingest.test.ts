@@ -180,11 +180,13 @@ test.each([
   await expect.poll(() => gated.gates.length).toBe(1)
   const waiting = Promise.all(Array.from({ length: 5 }, () => road.publish('orders', '0123456789')))
   await expect(road.publish('orders', '0123456789')).rejects.toThrow(Overloaded)
+  expect(() => road.ingest.checkRoom()).toThrow(Overloaded)
   gated.gates[0]?.resolve()
   await first
   await expect.poll(() => gated.gates.length).toBe(2)
   gated.gates[1]?.resolve()
   await waiting
+  road.ingest.checkRoom()
   const last = road.publish('orders', '0123456789')
   await expect.poll(() => gated.gates.length).toBe(3)
   gated.gates[2]?.resolve()

@@ -101,10 +101,20 @@ test.each([
   const publish = async (): Promise<never> => {
     throw error
   }
-  const { call } = await appForTest({ components: { publisher: { enqueue: publish } } })
+  const { call } = await appForTest({ components: { publisher: { check: () => undefined, enqueue: publish } } })
   const answer = await call('POST', '/v1/messages', { json: { topic: 'a', data: '' } })
   expect(answer).toMatchObject({ status, body: { code: error.code, retryable: true }, headers: { 'retry-after': retryAfter } })
   expect(answer.text).not.toContain('secret')
+})
+
+test.each(['/v1/messages', '/v1/topics/orders/messages'])('refuses before the body is read what there is no room for: %s', async (path) => {
+  const check = () => {
+    throw new Overloaded('Wait.', { retryAfterMs: 1_000 })
+  }
+  const absent = (): never => expect.unreachable()
+  const { call } = await appForTest({ components: { publisher: { check, enqueue: absent } } })
+  const answer = await call('POST', path, { raw: 'no JSON', headers: { 'content-type': 'application/json' } })
+  expect([answer.status, answer.body.code]).toEqual([503, 'overloaded'])
 })
 
 test('says when to come back with every 429 and 503, and with nothing else', () => {
@@ -135,7 +145,7 @@ test('gives up the work for a client that left', async () => {
     asked.resolve(signal)
     return await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
   }
-  const { app } = await appForTest({ components: { publisher: { enqueue: publish } } })
+  const { app } = await appForTest({ components: { publisher: { check: () => undefined, enqueue: publish } } })
   const client = new AbortController()
   const request = fetch(`http://127.0.0.1:${portOf(app)}/v1/messages`, {
     method: 'POST',

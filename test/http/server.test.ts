@@ -29,7 +29,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },
-      publisher: { enqueue: publish },
+      publisher: { check: () => undefined, enqueue: publish },
       stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => true, draining: () => false, store: { position: absent } },
       metrics: { request: () => undefined, text: absent, contentType: '' },

@@ -104,9 +104,12 @@ export function publishRoutes(app: App, components: { publisher: Publisher; hist
     return first
   }
 
+  const onRequest = async () => publisher.check()
+
   app.route({
     method: 'POST',
     url: '/v1/topics/:topic/messages',
+    onRequest,
     config: { operation: { ...operation, problems, operationId: 'publishToTopic', description } },
     schema: {
       params: topicParams,
@@ -124,6 +127,7 @@ export function publishRoutes(app: App, components: { publisher: Publisher; hist
   app.route({
     method: 'POST',
     url: '/v1/messages',
+    onRequest,
     config: {
       operation: {
         ...operation,

@@ -36,13 +36,17 @@ export function createMessageCache(init: { limits: OverlayLimits }, components: 
     if (messages.delete(message.envelope.id)) bytes -= message.envelope.bytes.length + entryBytes
   }
 
-  function trim(): void {
-    const until = components.now() - limits.cacheMs
+  function removeOldest(isDue: (message: CachedMessage) => boolean): void {
     for (const message of messages.values()) {
-      const isOver = bytes > limits.maxCacheBytes || messages.size > limits.maxCacheMessages
-      if (message.at >= until && !isOver) return
+      if (!isDue(message)) return
       remove(message)
     }
+  }
+
+  /** An eighth more than need be: to find the oldest of a map costs as much as there were removed before it. */
+  function makeRoom(): void {
+    if (bytes <= limits.maxCacheBytes && messages.size <= limits.maxCacheMessages) return
+    removeOldest(() => bytes > limits.maxCacheBytes * (7 / 8) || messages.size > limits.maxCacheMessages * (7 / 8))
   }
 
   return {
@@ -50,7 +54,7 @@ export function createMessageCache(init: { limits: OverlayLimits }, components: 
       if (messages.has(message.envelope.id)) return
       messages.set(message.envelope.id, message)
       bytes += message.envelope.bytes.length + entryBytes
-      trim()
+      makeRoom()
     },
     get: (id) => messages.get(id),
     latest(topic, from, limit) {
@@ -61,7 +65,10 @@ export function createMessageCache(init: { limits: OverlayLimits }, components: 
     forgetTopic(topic) {
       for (const message of messages.values()) if (message.envelope.topic === topic) remove(message)
     },
-    sweep: trim,
+    sweep() {
+      const until = components.now() - limits.cacheMs
+      removeOldest(({ at }) => at < until)
+    },
     get bytes() {
       return bytes
     },

@@ -1,5 +1,6 @@
-import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { startGateway } from '../test/fixtures/gateway-process.ts'
 import { startServer } from './child.ts'
+import { benchEnvironment } from './environment.ts'
 import { createHttpClient } from './http-client.ts'
 import { publishAll } from './publish-all.ts'
 import type { BenchResult, BenchRow } from './result.ts'
@@ -56,7 +57,7 @@ async function compare(count: number): Promise<BenchRow[]> {
 
 async function openGateway(count: number, resources: AsyncDisposableStack) {
   const environment = {
-    ...quietEnvironment(await temporaryDirectory(resources)),
+    ...benchEnvironment(await temporaryDirectory(resources)),
     PEERGATE_MAX_STREAM_CONNECTIONS: '10000',
     PEERGATE_HEARTBEAT_MS: '3600000',
   }

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { startGateway } from '../test/fixtures/gateway-process.ts'
 import { startServer } from './child.ts'
+import { benchEnvironment } from './environment.ts'
+import { createHttpClient } from './http-client.ts'
 import type { BenchResult } from './result.ts'
 import { startSubscribers } from './subscribers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
@@ -12,6 +14,7 @@ import { temporaryDirectory } from './temporary-directory.ts'
  */
 
 const count = 2_000
+const publishedMiB = 128
 /** Come and go first, so that what is loaded and compiled for the first of them is not counted. */
 const firstVisitors = 20
 const collectOnSignal = new URL('./collect-on-signal.ts', import.meta.url).href
@@ -24,12 +27,18 @@ interface Subject {
 
 export async function benchMemory(): Promise<BenchResult> {
   const bare = await ofBare()
-  const gateway = await ofGateway()
+  const { program, subscriber, published } = await ofGateway()
   return {
     name: `(f) memory of ${count} idle subscribers`,
     rows: [
       { label: 'bare ws', value: bare, unit: 'KiB each' },
-      { label: 'the gateway', value: gateway, unit: 'KiB each', ofLimit: gateway / bare },
+      { label: 'the gateway', value: subscriber, unit: 'KiB each', ofLimit: subscriber / bare },
+      { label: 'the gateway without subscribers', value: program / 1_024, unit: 'MiB' },
+      {
+        label: `what ${publishedMiB} MiB of messages leave in memory, of which 64 MiB are kept for readers`,
+        value: published / 1_024,
+        unit: 'MiB',
+      },
     ],
   }
 }
@@ -40,13 +49,29 @@ async function ofBare(): Promise<number> {
   return await perSubscriber({ ...server, greeting: 0 }, resources)
 }
 
-async function ofGateway(): Promise<number> {
+/** In KiB. */
+async function ofGateway(): Promise<{ program: number; subscriber: number; published: number }> {
   await using resources = new AsyncDisposableStack()
-  const environment = { ...quietEnvironment(await temporaryDirectory(resources)), NODE_OPTIONS: `--import=${collectOnSignal}` }
+  const environment = { ...benchEnvironment(await temporaryDirectory(resources)), NODE_OPTIONS: `--import=${collectOnSignal}` }
   const gateway = await startGateway(environment)
   resources.defer(async () => void (await gateway.end('SIGKILL')))
   const pid = gateway.child.pid ?? 0
-  return await perSubscriber({ url: `${gateway.url}/v1/stream?topic=bench`, pid, greeting: 3 }, resources)
+  const program = await settledMemory(pid)
+  const subscriber = await perSubscriber({ url: `${gateway.url}/v1/stream?topic=bench`, pid, greeting: 3 }, resources)
+  const before = await settledMemory(pid)
+  await publish(gateway.url)
+  return { program, subscriber, published: (await settledMemory(pid)) - before }
+}
+
+/** Messages of 1 KiB, in arrays. */
+async function publish(url: string): Promise<void> {
+  const client = createHttpClient(url, 1)
+  const body = JSON.stringify(Array.from({ length: 128 }, () => ({ data: 'x'.repeat(1_024) })))
+  for (let at = 0; at < publishedMiB * 8; at++) {
+    const { status } = await client.post('/v1/topics/kept/messages', body)
+    if (status !== 201) throw new Error(`publishing answered ${status}`)
+  }
+  client.close()
 }
 
 /** In KiB. */

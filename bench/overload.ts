@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { benchEnvironment } from './environment.ts'
 import { createHttpClient } from './http-client.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
@@ -19,24 +20,17 @@ const seconds = 8
 const tickMs = 20
 
 export async function benchOverload(): Promise<BenchResult> {
-  const unlimited = String(10 ** 9)
-  const open = {
-    PEERGATE_TOKEN_RATE: unlimited,
-    PEERGATE_TOKEN_BURST: unlimited,
-    PEERGATE_ADDRESS_RATE: unlimited,
-    PEERGATE_ADDRESS_BURST: unlimited,
-  }
-  const many = await overloaded('many clients', open)
-  const one = await overloaded('one client, with the default budget', {})
+  const many = await overloaded('many clients', benchEnvironment)
+  const one = await overloaded('one client, with the default budget', quietEnvironment)
   return {
     name: `overload: arrays of ${batch} messages of ${data.length} bytes at three times the rate that is taken`,
     rows: [...many, ...one],
   }
 }
 
-async function overloaded(label: string, env: Record<string, string>): Promise<BenchRow[]> {
+async function overloaded(label: string, environmentIn: typeof quietEnvironment): Promise<BenchRow[]> {
   await using resources = new AsyncDisposableStack()
-  const gateway = await startGateway({ ...quietEnvironment(await temporaryDirectory(resources)), ...env })
+  const gateway = await startGateway(environmentIn(await temporaryDirectory(resources)))
   resources.defer(async () => void (await gateway.end('SIGTERM')))
   const capacity = await takenPerSecond(gateway.url)
   // Its budget is full again.

@@ -8,8 +8,9 @@ import { pino } from 'pino'
 import { WebSocket } from 'ws'
 import type { NewMessage } from '../src/model/message.ts'
 import { createStore } from '../src/store/create-store.ts'
-import { type GatewayProcess, quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { type GatewayProcess, startGateway } from '../test/fixtures/gateway-process.ts'
 import { type PostgresServer, startPostgres } from '../test/fixtures/postgres-server.ts'
+import { benchEnvironment } from './environment.ts'
 import { createHttpClient } from './http-client.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
@@ -107,7 +108,7 @@ async function publishing(server: PostgresServer, directory: string): Promise<Be
 
 async function startAll(urls: string[], directory: string): Promise<GatewayProcess[]> {
   const start = (url: string, index: number) =>
-    startGateway({ ...quietEnvironment(join(directory, String(index))), ...(url === '' ? {} : { DATABASE_URL: url }) })
+    startGateway({ ...benchEnvironment(join(directory, String(index))), ...(url === '' ? {} : { DATABASE_URL: url }) })
   return await Promise.all(urls.map(start))
 }
 

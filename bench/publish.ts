@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
-import { type GatewayProcess, quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { type GatewayProcess, startGateway } from '../test/fixtures/gateway-process.ts'
 import { startServer } from './child.ts'
+import { benchEnvironment } from './environment.ts'
 import { createHttpClient } from './http-client.ts'
 import { publishAll } from './publish-all.ts'
 import type { BenchResult, BenchRow } from './result.ts'
@@ -54,7 +55,7 @@ function subject(label: string, url: string): Subject {
 }
 
 async function openGateway(resources: AsyncDisposableStack, parent?: string): Promise<GatewayProcess> {
-  const gateway = await startGateway(quietEnvironment(await temporaryDirectory(resources, parent)))
+  const gateway = await startGateway(benchEnvironment(await temporaryDirectory(resources, parent)))
   resources.defer(async () => void (await gateway.end('SIGTERM')))
   return gateway
 }

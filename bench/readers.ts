@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
-import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { startGateway } from '../test/fixtures/gateway-process.ts'
+import { benchEnvironment } from './environment.ts'
 import { createHttpClient } from './http-client.ts'
 import { publishAll } from './publish-all.ts'
 import type { BenchResult } from './result.ts'
@@ -33,7 +34,7 @@ export async function benchReaders(): Promise<BenchResult> {
 
 async function readingRate(othersStopped: boolean): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'peergate-bench-'))
-  const gateway = await startGateway(quietEnvironment(directory))
+  const gateway = await startGateway(benchEnvironment(directory))
   const client = createHttpClient(gateway.url, connections)
   const sockets: WebSocket[] = []
   try {

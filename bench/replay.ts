@@ -3,7 +3,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
 import { createStore } from '../src/store/create-store.ts'
-import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { startGateway } from '../test/fixtures/gateway-process.ts'
+import { benchEnvironment } from './environment.ts'
 import { createHttpClient } from './http-client.ts'
 import type { BenchResult } from './result.ts'
 import { percentile } from './statistics.ts'
@@ -28,7 +29,7 @@ export async function benchReplay(): Promise<BenchResult> {
   await using resources = new AsyncDisposableStack()
   const directory = await temporaryDirectory(resources)
   await fill(directory)
-  const gateway = await startGateway(quietEnvironment(directory))
+  const gateway = await startGateway(benchEnvironment(directory))
   resources.defer(async () => void (await gateway.end('SIGTERM')))
   const scans: number[] = []
   const streams: number[] = []

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { checkSignature, createMessageSigner } from '../src/model/signed-message.ts'
-import { type EngineName, type GatewayProcess, quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { type EngineName, type GatewayProcess, startGateway } from '../test/fixtures/gateway-process.ts'
 import { createMemoryIdentity } from '../test/fixtures/memory-identity.ts'
 import { startChild } from './child.ts'
+import { benchEnvironment } from './environment.ts'
 import { createHttpClient, type HttpClient } from './http-client.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
@@ -29,8 +30,8 @@ export async function benchRoad(init: { messages: number }): Promise<BenchResult
 async function benchEngine(engine: EngineName, messages: number, bare: number): Promise<BenchRow[]> {
   const alone = await engineRate(engine, messages)
   const directory = await mkdtemp(join(tmpdir(), 'peergate-bench-'))
-  const b = await startGateway(quietEnvironment(join(directory, 'b'), engine))
-  const a = await startGateway({ ...quietEnvironment(join(directory, 'a'), engine), PEERGATE_BOOTSTRAP: b.multiaddrs.join(',') })
+  const b = await startGateway(benchEnvironment(join(directory, 'b'), engine))
+  const a = await startGateway({ ...benchEnvironment(join(directory, 'a'), engine), PEERGATE_BOOTSTRAP: b.multiaddrs.join(',') })
   try {
     const subscriber = await subscribe(b)
     const client = createHttpClient(a.url, connections)

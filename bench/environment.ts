@@ -1,0 +1,14 @@
+import { quietEnvironment } from '../test/fixtures/gateway-process.ts'
+
+const unlimited = String(10 ** 9)
+
+/** Of a gateway that lets one client ask for as much as it can: here one stands for many. */
+export function benchEnvironment(...init: Parameters<typeof quietEnvironment>): Record<string, string> {
+  return {
+    ...quietEnvironment(...init),
+    PEERGATE_TOKEN_RATE: unlimited,
+    PEERGATE_TOKEN_BURST: unlimited,
+    PEERGATE_ADDRESS_RATE: unlimited,
+    PEERGATE_ADDRESS_BURST: unlimited,
+  }
+}

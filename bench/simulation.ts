@@ -1,4 +1,4 @@
-import { grow, quantile } from '../test/fixtures/simulation/grow.ts'
+import { mean as average, grow, quantile } from '../test/fixtures/simulation/grow.ts'
 import { measureSpread, type Spread } from '../test/fixtures/simulation/measure.ts'
 import { createSimulation, type SimulatedNode, type Simulation } from '../test/fixtures/simulation/simulation.ts'
 import type { BenchResult, BenchRow } from './result.ts'
@@ -20,7 +20,10 @@ function stable(nodes: number, plane: boolean): BenchRow[] {
   const spread = (by: SimulatedNode) => measureSpread(simulation, { author: by, topic, members, ms: 3_000 })
   spread(author)
   const own = spread(author)
-  const others = Array.from({ length: 20 }, () => spread(simulation.random.pick(members)))
+  const byAnybody = (messages: number) => Array.from({ length: messages }, () => spread(simulation.random.pick(members)))
+  // The tree gets its root in the middle of them.
+  byAnybody(40)
+  const others = byAnybody(20)
   const label = `${nodes} nodes, ${plane ? 'latency by distance' : 'latency by chance'}`
   return [
     { label: `${label}: delivered`, value: 100 * mean([own, ...others], ({ reached }) => reached), unit: '%' },
@@ -76,7 +79,7 @@ function deaths(): BenchRow[] {
 }
 
 function mean(spreads: readonly Spread[], value: (spread: Spread) => number): number {
-  return spreads.reduce((sum, spread) => sum + value(spread), 0) / spreads.length
+  return average(spreads.map(value))
 }
 
 function medianLinks({ nodes }: Simulation): number {

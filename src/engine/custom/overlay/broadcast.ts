@@ -5,6 +5,7 @@ import { type CachedMessage, createMessageCache } from './message-cache.ts'
 import { createMissing } from './missing.ts'
 import type { Envelope, OverlaySize } from './overlay.ts'
 import { createPending, type PendingMessage } from './pending.ts'
+import { type Beacon, createRenewal, type Renewal } from './renewal.ts'
 import type { Offence } from './scores.ts'
 import { createSeen } from './seen.ts'
 import { createTree, type Tree } from './tree.ts'
@@ -14,7 +15,8 @@ import { createTree, type Tree } from './tree.ts'
  * pushed along the eager links, announced on the lazy ones; an announced message that does not come is asked for, and the link that it
  * was asked on becomes part of the tree; a link that brings what came from elsewhere leaves it.
  *
- * Beyond the paper: nothing is forwarded before its verdict; a node that publishes without being subscribed is a leaf of the tree.
+ * Beyond the paper: nothing is forwarded before its verdict; a node that publishes without being subscribed is a leaf of the tree; the tree
+ * is renewed from the middle of its traffic (renewal.ts), instead of being mended link by link.
  */
 export interface Broadcast {
   /** The node is subscribed from now on; its linked subscribers are neighbours at once. */
@@ -40,7 +42,7 @@ export interface Broadcast {
   size(): Pick<OverlaySize, 'seen' | 'cacheBytes' | 'cacheMessages' | 'missing' | 'pending' | 'pendingBytes' | 'announcements'>
 }
 
-export type BroadcastFrame = FrameOf<'message' | 'ihave' | 'graft' | 'prune'>
+export type BroadcastFrame = FrameOf<'message' | 'ihave' | 'graft' | 'prune' | 'beacon'>
 
 export interface BroadcastComponents {
   now(): number
@@ -58,11 +60,13 @@ export interface BroadcastComponents {
 interface TopicState {
   readonly tree: Tree
   readonly since: number
-  optimisedAt: number
   /** Whether a message has gone through, so that the eager links are a tree and not just all of them. */
   isGrown: boolean
   /** When neighbours were told to send no payloads; what they had sent before may still be on its way. */
   readonly prunedAt: Map<string, number>
+  readonly renewal: Renewal
+  /** Neighbours that a beacon came from a second time, on no shortest way: they leave the tree when the new one stands. */
+  readonly aside: Set<string>
 }
 
 /** A payload that comes so long after a prune was not on its way then. */
@@ -83,7 +87,14 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
   function open(topic: string): TopicState {
     const known = topics.get(topic)
     if (known !== undefined) return known
-    const state: TopicState = { tree: createTree(), since: now(), optimisedAt: now(), isGrown: false, prunedAt: new Map() }
+    const state: TopicState = {
+      tree: createTree(),
+      since: now(),
+      isGrown: false,
+      prunedAt: new Map(),
+      renewal: createRenewal(init, components),
+      aside: new Set(),
+    }
     topics.set(topic, state)
     for (const peerId of components.subscribers(topic)) addNeighbor(topic, state, peerId)
     return state
@@ -140,6 +151,8 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
   }
 
   function prune(topic: string, state: TopicState | undefined, peerId: string): void {
+    // The new tree and the old one together are none, and bring some messages twice.
+    if (state?.renewal.phase !== undefined) return
     state?.tree.makeLazy(peerId)
     send(peerId, { type: 'prune', topic })
     if (state === undefined) return
@@ -151,6 +164,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
   function graft(topic: string, state: TopicState | undefined, peerId: string, ids: string[]): void {
     state?.tree.makeEager(peerId)
     state?.prunedAt.delete(peerId)
+    state?.aside.delete(peerId)
     send(peerId, { type: 'graft', topic, ids })
   }
 
@@ -167,11 +181,10 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       if (waiting.from !== from) waiting.senders.add(from)
       return
     }
-    const announcement = missing.found(id)
+    missing.found(id)
     const message: PendingMessage = {
       envelope,
       from,
-      announced: announcement && { peerId: announcement.peerId, ms: now() - announcement.at },
       hops: Math.min(hops + 1, frameBounds.hops),
       spare: spare === true,
       holders: new Set([from]),
@@ -191,24 +204,11 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     if (state === undefined || !isSubscribed(topic)) return
     const message: CachedMessage = { envelope, hops, from, at: now(), askedBy: new Set() }
     cache.put(message)
+    state.renewal.heard(from)
     if (spare && state.tree.size > 0) send(from, { type: 'prune', topic })
-    else state.tree.makeEager(from)
+    else if (!state.aside.has(from)) state.tree.makeEager(from)
     for (const peerId of senders) prune(topic, state, peerId)
-    optimise(topic, state, settled)
     push(state, message, (peerId) => holders.has(peerId))
-  }
-
-  /**
-   * A neighbour that had the message long before takes the place of the one it came from (Plumtree §3.8, by time instead of hops). It
-   * cannot have had it from here, so the tree stays one. A change at a time, since the tree is shared by all authors, and what is better
-   * for one is worse for another.
-   */
-  function optimise(topic: string, state: TopicState, { from, announced }: PendingMessage): void {
-    if (announced === undefined || announced.peerId === from || announced.ms < limits.optimiseMs) return
-    if (now() - state.optimisedAt < limits.optimiseEveryMs || !state.tree.lazy.has(announced.peerId)) return
-    state.optimisedAt = now()
-    graft(topic, state, announced.peerId, [])
-    prune(topic, state, from)
   }
 
   function receiveIHave(from: string, { topic, messages }: FrameOf<'ihave'>): void {
@@ -229,6 +229,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     if (state === undefined || !components.subscribers(topic).has(from)) return
     state.tree.makeEager(from)
     state.prunedAt.delete(from)
+    state.aside.delete(from)
     for (const id of ids) {
       const message = cache.get(id)
       if (message === undefined || message.envelope.topic !== topic) continue
@@ -242,9 +243,39 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     }
   }
 
+  function receiveBeacon(from: string, { topic, round, rank }: FrameOf<'beacon'>): void {
+    const state = topics.get(topic)
+    if (state === undefined || !isSubscribed(topic) || !state.tree.has(from)) return
+    if (state.renewal.adopt({ round, rank }, from)) {
+      renew(topic, state, { round, rank }, from)
+      graft(topic, state, from, [])
+    } else if (state.renewal.crossed({ round, rank }, from)) state.aside.add(from)
+  }
+
+  /** Passes a beacon on. A link that it crosses both ways is no part of the tree. */
+  function renew(topic: string, state: TopicState, beacon: Beacon, parent: string | undefined): void {
+    state.aside.clear()
+    state.isGrown = true
+    for (const peers of [state.tree.eager, state.tree.lazy]) {
+      for (const peerId of peers) if (peerId !== parent) send(peerId, { type: 'beacon', topic, ...beacon })
+    }
+  }
+
+  function renewTrees(): void {
+    for (const [topic, state] of topics) {
+      if (state.aside.size > 0 && state.renewal.phase !== 'making') {
+        for (const peerId of state.aside) state.tree.makeLazy(peerId)
+        if (state.renewal.phase === undefined) state.aside.clear()
+      }
+      const beacon = isSubscribed(topic) ? state.renewal.due() : undefined
+      if (beacon !== undefined && state.renewal.adopt(beacon, undefined)) renew(topic, state, beacon, undefined)
+    }
+  }
+
   function askForMissing(): void {
     const { asks, broken } = missing.due()
     for (const { peerId, topic, ids } of asks) {
+      topics.get(topic)?.renewal.broken()
       if (!components.isLinked(peerId)) continue
       for (let at = 0; at < ids.length; at += frameBounds.ids) graft(topic, topics.get(topic), peerId, ids.slice(at, at + frameBounds.ids))
     }
@@ -274,13 +305,15 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       const state = topics.get(topic)
       state?.tree.remove(peerId)
       state?.prunedAt.delete(peerId)
+      state?.aside.delete(peerId)
     },
     forgetPeer(peerId) {
       missing.forgetPeer(peerId)
       announcements.forgetPeer(peerId)
-      for (const { tree, prunedAt } of topics.values()) {
+      for (const { tree, prunedAt, aside } of topics.values()) {
         tree.remove(peerId)
         prunedAt.delete(peerId)
+        aside.delete(peerId)
       }
     },
     receive(from, frame) {
@@ -294,6 +327,8 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
         case 'prune':
           topics.get(frame.topic)?.tree.makeLazy(from)
           return
+        case 'beacon':
+          return receiveBeacon(from, frame)
         default:
           return frame satisfies never
       }
@@ -310,6 +345,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       seen.add(topic, id)
       const message: CachedMessage = { envelope, hops: 0, from: undefined, at: now(), askedBy: new Set() }
       cache.put(message)
+      state.renewal.heard(undefined)
       return push(state, message, () => false)
     },
     settle(id, verdict) {
@@ -332,6 +368,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     fanOutTopics: () => fanOut.keys(),
     tick() {
       if (missing.size > 0) askForMissing()
+      renewTrees()
       for (const { peerId, frame } of announcements.take()) if (components.isLinked(peerId)) send(peerId, frame)
     },
     sweep() {

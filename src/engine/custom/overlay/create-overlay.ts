@@ -198,6 +198,7 @@ export function createOverlay(
         case 'ihave':
         case 'graft':
         case 'prune':
+        case 'beacon':
           return broadcast.receive(peerId, frame)
         case 'join':
         case 'forward-join':

@@ -25,6 +25,7 @@ export const frameBounds = {
   /** Hops of a message are counted up to here. */
   hops: 64,
   ageMs: 60_000,
+  rank: 2 ** 32 - 1,
 } as const
 
 const peerId = z.string().min(1).max(frameBounds.peerIdLength)
@@ -98,6 +99,16 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
   }),
   /** Wants these messages, and those to come as soon as they are there. */
   z.strictObject({ type: z.literal('graft'), topic, ids: z.array(messageId).max(frameBounds.ids) }),
+  /**
+   * Renews the topic's tree: goes along all links, and the way that it came first is the shortest way to where it began. Of two beacons
+   * that with the higher round counts, of the same round that with the higher rank, which is drawn by chance.
+   */
+  z.strictObject({
+    type: z.literal('beacon'),
+    topic,
+    round: z.int().min(1),
+    rank: z.int().min(0).max(frameBounds.rank),
+  }),
   /** Wants to be told of messages only, since they come from elsewhere. */
   z.strictObject({ type: z.literal('prune'), topic }),
 ])

@@ -80,10 +80,15 @@ export interface OverlayLimits {
   readonly maxHolders: number
   /** Announcements waiting for one neighbour; beyond it the oldest are forgotten. */
   readonly maxAnnouncements: number
-  /** A neighbour that announced a message so many milliseconds before it came takes the place of the one that it came from. */
-  readonly optimiseMs: number
-  /** Between two such changes of a topic. */
-  readonly optimiseEveryMs: number
+  /** A tree that is in use is renewed so often, and never sooner after a renewal than the second; in milliseconds. */
+  readonly renewMs: number
+  readonly minRenewMs: number
+  /** How long a new tree takes to stand everywhere; messages go along the old one too meanwhile. */
+  readonly settleMs: number
+  /** How long a neighbour is not followed that a tree has broken behind. */
+  readonly distrustMs: number
+  /** Messages that show where the middle of a topic is. */
+  readonly renewMessages: number
   /** Messages waiting for their verdict. */
   readonly maxPendingMessages: number
   readonly maxPendingBytes: number
@@ -161,8 +166,11 @@ export const defaultOverlayLimits: OverlayLimits = {
   maxPeerMissing: 5_000,
   maxHolders: 8, // the largest topic view
   maxAnnouncements: 4_096, // eight full frames
-  optimiseMs: 500, // only what repairs left crooked: the tree is shared by all authors
-  optimiseEveryMs: 10_000,
+  renewMs: 60_000, // a beacon is some 50 bytes on each link
+  minRenewMs: 20_000,
+  settleMs: 3_000, // a beacon's way through the network, and what was on its way
+  distrustMs: 600_000, // ten renewals: a hostile root makes few of them useless
+  renewMessages: 16,
   maxPendingMessages: 20_000,
   maxPendingBytes: 67_108_864, // the host's inbox
   cacheMs: 30_000, // 10 × the time in which the last neighbour is asked

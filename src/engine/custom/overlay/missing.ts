@@ -6,18 +6,13 @@ export interface Missing {
   announce(topic: string, id: string, holder: string, hops: number): void
   /** A message that came was none: the others that have it are asked at the next turn. */
   askNow(topic: string, id: string, holders: Iterable<string>): void
-  /** It came. Answers who announced it first, and when; nothing when nobody had, or it was asked for. */
-  found(id: string): Announcement | undefined
+  /** It came. */
+  found(id: string): void
   forgetPeer(peerId: string): void
   forgetTopic(topic: string): void
   /** What to ask of whom now; who was asked before and did not answer is among `broken`. */
   due(): { asks: Ask[]; broken: Set<string> }
   readonly size: number
-}
-
-export interface Announcement {
-  readonly peerId: string
-  readonly at: number
 }
 
 export interface Ask {
@@ -28,7 +23,6 @@ export interface Ask {
 
 interface Entry {
   readonly topic: string
-  readonly first: Announcement | undefined
   /** Those not asked yet, the nearest to the author first. */
   readonly holders: Array<{ peerId: string; hops: number }>
   asked: string | undefined
@@ -62,11 +56,11 @@ export function createMissing(init: { limits: OverlayLimits }, components: { now
     count(peerId, 1)
   }
 
-  function entryOf(topic: string, id: string, dueAt: number, first?: Announcement): Entry | undefined {
+  function entryOf(topic: string, id: string, dueAt: number): Entry | undefined {
     const known = entries.get(id)
     if (known !== undefined) return known
     if (entries.size >= limits.maxMissing) return undefined
-    const entry: Entry = { topic, first, holders: [], asked: undefined, dueAt }
+    const entry: Entry = { topic, holders: [], asked: undefined, dueAt }
     entries.set(id, entry)
     return entry
   }
@@ -74,7 +68,7 @@ export function createMissing(init: { limits: OverlayLimits }, components: { now
   return {
     announce(topic, id, holder, hops) {
       if ((counts.get(holder) ?? 0) >= limits.maxPeerMissing) return
-      const entry = entryOf(topic, id, now() + limits.graftMs, { peerId: holder, at: now() })
+      const entry = entryOf(topic, id, now() + limits.graftMs)
       if (entry !== undefined && entry.topic === topic) addHolder(entry, holder, hops)
     },
     askNow(topic, id, holders) {
@@ -87,9 +81,7 @@ export function createMissing(init: { limits: OverlayLimits }, components: { now
     },
     found(id) {
       const entry = entries.get(id)
-      if (entry === undefined) return undefined
-      remove(id, entry)
-      return entry.asked === undefined ? entry.first : undefined
+      if (entry !== undefined) remove(id, entry)
     },
     forgetPeer(peerId) {
       if (!counts.has(peerId)) return

@@ -7,8 +7,6 @@ export interface PendingMessage {
   readonly from: string
   readonly hops: number
   readonly spare: boolean
-  /** Who announced it before it came, and how many milliseconds before. */
-  readonly announced: { peerId: string; ms: number } | undefined
   /** Neighbours that have sent or announced it meanwhile: they need not be sent it. */
   readonly holders: Set<string>
   /** Those that have sent it; which of the copies was the true one is known with the verdict. */

@@ -3,6 +3,7 @@ import { defaultOverlayLimits } from '../../../../src/engine/custom/overlay/limi
 import { createMessageCache } from '../../../../src/engine/custom/overlay/message-cache.ts'
 import { createMissing } from '../../../../src/engine/custom/overlay/missing.ts'
 import { createPartialView } from '../../../../src/engine/custom/overlay/partial-view.ts'
+import { createRenewal, type Renewal } from '../../../../src/engine/custom/overlay/renewal.ts'
 import { createScores } from '../../../../src/engine/custom/overlay/scores.ts'
 import { createSeen } from '../../../../src/engine/custom/overlay/seen.ts'
 import { createWalks } from '../../../../src/engine/custom/overlay/walks.ts'
@@ -152,5 +153,84 @@ describe('walks', () => {
     const walks = createWalks({ limits: { ...defaultOverlayLimits, maxWalks: 10 } }, clock())
     for (let at = 0; at < 100; at++) walks.pass(`t${at}`, 'b')
     expect(walks.size).toBe(10)
+  })
+})
+
+describe('the renewal of a tree', () => {
+  const { renewMs, minRenewMs, settleMs, distrustMs, renewMessages } = defaultOverlayLimits
+
+  function renewal() {
+    const time = clock()
+    return { time, ...withTime(createRenewal({ limits: defaultOverlayLimits }, { now: time.now, random: () => 0.5 })) }
+  }
+
+  function withTime(part: Renewal) {
+    return {
+      part,
+      hear(neighbors: Array<string | undefined>) {
+        for (let at = 0; at < renewMessages; at++) part.heard(neighbors[at % neighbors.length])
+      },
+    }
+  }
+
+  test.each<[string, Array<string | undefined>, boolean]>([
+    ['two neighbours bring half each', ['a', 'b'], true],
+    ['it publishes most itself', [undefined, undefined, 'a'], true],
+    ['a neighbour brings more than half', ['a', 'a', 'b'], false],
+  ])('comes from the middle of the traffic: %s', (_, neighbors, isMiddle) => {
+    const { part, time, hear } = renewal()
+    hear(neighbors)
+    expect(part.due()).toBeUndefined()
+    time.pass(settleMs)
+    expect(part.due()).toEqual(isMiddle ? { round: 1, rank: expect.any(Number) } : undefined)
+  })
+
+  test('waits for messages, and for its time', () => {
+    const { part, time, hear } = renewal()
+    part.adopt({ round: 1, rank: 1 }, 'a')
+    hear(['a', 'b'])
+    expect(part.due()).toBeUndefined()
+    time.pass(renewMs)
+    expect(part.due()).toBeUndefined()
+    time.pass(settleMs)
+    expect(part.due()).toMatchObject({ round: 2 })
+    expect(part.adopt({ round: 2, rank: 1 }, undefined)).toBe(true)
+    time.pass(renewMs + settleMs)
+    expect(part.due()).toBeUndefined()
+  })
+
+  test('follows later rounds, not too soon and not too far ahead, and a few higher ranks of the same', () => {
+    const { part, time } = renewal()
+    expect(part.adopt({ round: 5, rank: 10 }, 'a')).toBe(true)
+    expect(part.adopt({ round: 5, rank: 10 }, 'b')).toBe(false)
+    expect(part.crossed({ round: 5, rank: 10 }, 'b')).toBe(true)
+    expect(part.crossed({ round: 5, rank: 10 }, 'a')).toBe(false)
+    expect(part.adopt({ round: 5, rank: 9 }, 'b')).toBe(false)
+    expect([11, 12, 13, 14, 15].map((rank) => part.adopt({ round: 5, rank }, 'b'))).toEqual([true, true, true, true, false])
+    expect(part.adopt({ round: 6, rank: 0 }, 'a')).toBe(false)
+    time.pass(minRenewMs)
+    expect([4, 1_006, 6].map((round) => part.adopt({ round, rank: 0 }, 'a'))).toEqual([false, false, true])
+  })
+
+  test('tells how far the change from one tree to the other is', () => {
+    const { part, time } = renewal()
+    expect(part.phase).toBeUndefined()
+    part.adopt({ round: 1, rank: 1 }, 'a')
+    expect(part.phase).toBe('making')
+    time.pass(settleMs)
+    expect(part.phase).toBe('made')
+    time.pass(settleMs)
+    expect(part.phase).toBeUndefined()
+  })
+
+  test('does not follow a neighbour behind which the tree broke', () => {
+    const { part, time } = renewal()
+    part.adopt({ round: 1, rank: 1 }, 'a')
+    part.broken()
+    time.pass(minRenewMs)
+    expect(part.adopt({ round: 2, rank: 1 }, 'a')).toBe(false)
+    expect(part.adopt({ round: 2, rank: 1 }, 'b')).toBe(true)
+    time.pass(distrustMs)
+    expect(part.adopt({ round: 3, rank: 1 }, 'a')).toBe(true)
   })
 })

@@ -34,6 +34,7 @@ test('a control frame comes back as it was sent', () => {
     { type: 'subscriptions', add: ['orders'], remove: [] },
     { type: 'neighbor', topic: undefined, priority: 'low' },
     { type: 'prune', topic: 'orders' },
+    { type: 'beacon', topic: 'orders', round: 7, rank: 2 ** 32 - 1 },
   ] as const) {
     expect(decodeControl(encodeControl({ ...frame } as never))).toEqual(JSON.parse(JSON.stringify(frame)))
   }

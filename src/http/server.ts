@@ -19,10 +19,16 @@ export interface HttpServerInit extends AppInit {
 export function createHttpServer(init: HttpServerInit, components: AppComponents): HttpServer {
   const { host, port } = init
   let app: FastifyInstance | undefined
+  /** Requests that have not been answered yet. */
+  let open = 0
 
   return {
     async start() {
       app = await createApp({ ...init, allowedHosts: [...init.allowedHosts, host] }, components)
+      app.server.on('request', (_request, response) => {
+        open++
+        response.once('close', () => open--)
+      })
       try {
         await app.listen({ host, port, listenTextResolver: () => 'HTTP listens' })
       } catch (error) {
@@ -33,12 +39,29 @@ export function createHttpServer(init: HttpServerInit, components: AppComponents
     async stop() {
       const stopping = app
       app = undefined
-      await stopping?.close()
+      if (stopping !== undefined) await close(stopping, () => open)
     },
     get url() {
       return app === undefined ? '' : urlOf(app)
     },
   }
+}
+
+/** Milliseconds between two looks for connections that have become idle, and after which one that never asked for anything is closed. */
+const idleLookMs = 20
+const silentMs = 1_000
+
+/**
+ * Node.js closes the connections that are idle when the server is closed, and waits for all others: for those that become idle later until
+ * they time out, and for those that have not asked for anything yet for as long as they like.
+ */
+async function close(app: FastifyInstance, requests: () => number): Promise<void> {
+  const begun = performance.now()
+  const timer = setInterval(() => {
+    if (performance.now() - begun > silentMs && requests() === 0) app.server.closeAllConnections()
+    else app.server.closeIdleConnections()
+  }, idleLookMs)
+  await app.close().finally(() => clearInterval(timer))
 }
 
 function urlOf(app: FastifyInstance): string {

@@ -1,8 +1,11 @@
 import { once } from 'node:events'
+import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { createDht } from '../../src/dht.ts'
 import { createNoRouting } from '../../src/engine/no-routing.ts'
+import { Overloaded } from '../../src/errors.ts'
 import { createHttpServer, type HttpServer } from '../../src/http/server.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { fullGrant } from '../../src/model/grant.ts'
@@ -91,6 +94,32 @@ test.each([
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   expect(answer).toContain('application/problem+json')
   expect(answer).toContain(`"code":"${code}"`)
+})
+
+test('does not wait for connections that are idle, also those that have become so only now, nor for those that never ask', async () => {
+  const asked = Promise.withResolvers<void>()
+  const http = server({
+    publish: async () => {
+      asked.resolve()
+      await delay(200)
+      throw new Overloaded('Too much.', { retryAfterMs: 1_000 })
+    },
+  })
+  await http.start()
+  const agent = new Agent({ keepAlive: true })
+  onTestFinished(() => agent.destroy())
+  const silent = connect(Number(new URL(http.url).port), '127.0.0.1')
+  onTestFinished(() => void silent.destroy())
+  await once(silent, 'connect')
+  const post = request(`${http.url}/v1/messages`, { method: 'POST', agent, headers: { 'content-type': 'application/json' } })
+  post.end('{"topic":"orders","data":"x"}')
+  const answered = once(post, 'response')
+  await asked.promise
+  const stopped = http.stop()
+  const [answer] = await answered
+  expect(answer.statusCode).toBe(503)
+  answer.resume()
+  await stopped
 })
 
 test('finishes what was asked before it stops', async () => {

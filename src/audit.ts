@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto'
 import type { AuditView } from './model/audit.ts'
+import { createRisingIds } from './rising-id.ts'
 import type { AuditStore } from './store/store.ts'
 
 /** Who did what to the gateway itself: noted before it is done, so that nothing goes unnoted. */
@@ -12,13 +12,7 @@ export interface Audit {
 
 export function createAudit(components: { store: AuditStore; now?: () => number }): Audit {
   const { store, now = Date.now } = components
-  let last = 0
-
-  /** Rises: milliseconds, never twice the same here, and some random digits for other gateways. */
-  function nextId(): string {
-    last = Math.max(last + 1, now() * 1_000)
-    return `${last.toString(36).padStart(12, '0')}${randomBytes(4).toString('hex')}`
-  }
+  const nextId = createRisingIds({ now })
 
   return {
     note: (entry) => store.note({ id: nextId(), at: now(), ...entry }),

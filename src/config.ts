@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import type { JwtSettings } from './access/jwt.ts'
+import type { DirectSenders } from './direct-inbox.ts'
 import { type EngineSettings, engineSettingsProblems } from './engine/settings.ts'
 import { type Limits, limitsSchema, limitVariable } from './limits.ts'
 import { type LogLevel, logLevelSchema } from './model/log-level.ts'
@@ -17,6 +18,7 @@ export interface Config {
   readonly store: { readonly url: string; readonly migrate: boolean }
   readonly dataDir: string
   readonly keyFile: string
+  readonly directSenders: DirectSenders
   readonly tracing: { endpoint: string; ratio: number } | undefined
   readonly logLevel: LogLevel
   readonly shutdownMs: number
@@ -122,6 +124,10 @@ export const environmentSchema = z.object({
     .describe(
       '`public` refuses every dial of a private address; `host` also dials addresses of this very host that other peers tell, for several gateways on one machine.',
     ),
+  PEERGATE_DIRECT_FROM: z
+    .enum(['all', 'known', 'none'])
+    .default('all')
+    .describe('Whose direct messages are taken: everybody’s, those of peers that have a label, or nobody’s.'),
   PEERGATE_MIGRATE: boolean(true, 'Whether to bring the database up to date at start.'),
   PEERGATE_LOG_LEVEL: logLevelSchema.default('info').describe('Least severe level that is logged.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: text(
@@ -210,6 +216,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
       values.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
         ? undefined
         : Object.freeze({ endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT, ratio: values.OTEL_TRACES_SAMPLER_ARG }),
+    directSenders: values.PEERGATE_DIRECT_FROM,
     logLevel: values.PEERGATE_LOG_LEVEL,
     shutdownMs: values.PEERGATE_SHUTDOWN_MS,
     limits: Object.freeze(limits),

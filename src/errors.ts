@@ -97,6 +97,7 @@ export class PeerNotFound extends condition('peer_not_found', 404, 'The peer is 
 export class TopicNotFound extends condition('topic_not_found', 404, 'The topic is not known') {}
 export class MessageNotFound extends condition('message_not_found', 404, 'The message is not stored here') {}
 export class TokenNotFound extends condition('token_not_found', 404, 'There is no such token') {}
+export class DeliveryNotFound extends condition('delivery_not_found', 404, 'There is no such delivery') {}
 export class SubscriptionNotFound extends condition('subscription_not_found', 404, 'There is no such subscription') {}
 export class PeerNotConnected extends condition('peer_not_connected', 409, 'The peer is not connected', true) {}
 export class PeerBlocked extends condition('peer_blocked', 409, 'The peer is blocked') {}
@@ -125,6 +126,7 @@ export class RateLimited extends condition('rate_limited', 429, 'Too much was as
 export class SubscriptionLimit extends condition('subscription_limit', 429, 'Too many subscriptions on this connection') {}
 export class TopicLimit extends condition('topic_limit', 429, 'Too many joined topics') {}
 export class ConnectionLimit extends condition('connection_limit', 503, 'Too many stream connections', true) {}
+export class OutboxFull extends condition('outbox_full', 503, 'Too many direct messages wait for their recipients', true) {}
 export class Overloaded extends condition('overloaded', 503, 'The gateway is overloaded', true) {}
 export class Draining extends condition('draining', 503, 'The gateway is shutting down', true) {}
 export class StoreUnavailable extends condition('store_unavailable', 503, 'The database is not available', true) {}

@@ -3,8 +3,11 @@ import { createAccess } from './access/access.ts'
 import { createJwtVerifier } from './access/jwt.ts'
 import { createTokens } from './access/tokens.ts'
 import { createAudit } from './audit.ts'
+import { type Carrier, createCarrier } from './carrier.ts'
 import type { AccessSettings, HttpSettings } from './config.ts'
+import { createDeliveries } from './deliveries.ts'
 import { createDht } from './dht.ts'
+import { createDirectInbox, type DirectSenders } from './direct-inbox.ts'
 import type { P2PEngine } from './engine/engine.ts'
 import { createGateways } from './gateways.ts'
 import { createHistory } from './history.ts'
@@ -16,6 +19,7 @@ import type { Limits } from './limits.ts'
 import { createLoadWatch } from './load-watch.ts'
 import { createLogTail } from './log-tail.ts'
 import { createMetrics } from './metrics.ts'
+import type { DeliveryView } from './model/delivery.ts'
 import type { NodeView } from './model/node.ts'
 import { createNodeInfo } from './node-info.ts'
 import { createPeers } from './peers.ts'
@@ -44,6 +48,8 @@ export interface GatewayInit {
   http: HttpSettings
   /** Without it there are no tokens but those of the store. */
   access?: Pick<AccessSettings, 'insecure' | 'adminToken' | 'jwt'>
+  /** Whose direct messages are taken; everybody's when it is not said. */
+  directSenders?: DirectSenders
   /** Whether requests are traced; `startTracing` has them exported. */
   tracing?: boolean
   limits: Limits
@@ -79,6 +85,16 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger: log },
   )
   const ingest = createIngest({ limits }, { engine, log: store.log, tail, metrics, logger: log })
+  const directInbox = createDirectInbox(
+    { senders: init.directSenders ?? 'all', limits },
+    { engine, ingest, peers: store.peers, metrics, log },
+  )
+  const onDelivery = (delivery: DeliveryView) => stream.notifyDelivery(delivery)
+  const carrier: Carrier = createCarrier(
+    { limits },
+    { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, log },
+  )
+  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery })
   const gateways = createGateways({ store, engine, onLost, log })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load })
   const identity = { peerId: engine.peerId, engine: engine.kind }
@@ -88,7 +104,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const access = createAccess({ host: init.http.host, insecure }, { tokens, verifyJwt, log })
   const audit = createAudit({ store: store.audit })
   const rates = createRates({ limits })
-  const stream = createStream({ limits }, { access, rates, hub, history, topics, peers, publisher, identity, load, log })
+  const stream = createStream({ limits }, { access, rates, hub, history, topics, peers, publisher, deliveries, identity, load, log })
 
   function closeRevoked(): void {
     tokens.missing(stream.grants).then(
@@ -103,7 +119,25 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
   const http = createHttpServer(
     { ...init.http, metricsElsewhere: init.http.metricsPort !== undefined, tracing: init.tracing === true, limits },
-    { node, gateways, peers, topics, dht, retention, history, publisher, access, rates, tokens, audit, stream, probes, metrics, log },
+    {
+      node,
+      gateways,
+      peers,
+      topics,
+      dht,
+      retention,
+      history,
+      publisher,
+      deliveries,
+      access,
+      rates,
+      tokens,
+      audit,
+      stream,
+      probes,
+      metrics,
+      log,
+    },
   )
 
   const { host, metricsPort } = init.http
@@ -123,8 +157,10 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       { name: 'retention', start: () => retention.start(), stop: () => retention.stop() },
       { name: 'topics', start: () => topics.start(), stop: () => topics.stop() },
       { name: 'ingest', start: () => ingest.start(), stop: () => ingest.stop() },
+      { name: 'direct messages', start: () => directInbox.start(), stop: () => directInbox.stop() },
       { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },
       { name: 'engine', start: () => engine.start(), stop: () => engine.stop() },
+      { name: 'carrier', start: () => carrier.start(), stop: () => carrier.stop() },
       { name: 'known peers', start: () => peers.reconnect() },
       { name: 'gateways', start: () => gateways.start(), stop: () => gateways.stop() },
       ...(metricsServer === undefined ? [] : [{ name: 'metrics', start: () => metricsServer.start(), stop: () => metricsServer.stop() }]),
@@ -148,6 +184,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       ring_messages: hub.ring.messages,
       ring_bytes: hub.ring.bytes,
       log_tip: hub.tip,
+      queued_deliveries: (await store.deliveries.queued()).deliveries,
       peers: (await engine.peers()).length,
       topics: (await engine.topics()).length,
       gossip_dropped_messages: engine.dropped,

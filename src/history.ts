@@ -3,7 +3,7 @@ import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, Messag
 import { given } from './given.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from './model/cursor.ts'
 import type { MessageKind, StoredMessage } from './model/message.ts'
-import type { TopicFilter } from './model/topic.ts'
+import { directTopic, type TopicFilter } from './model/topic.ts'
 import type { LogPosition, LogStore } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 
@@ -44,6 +44,7 @@ export interface Start {
 export interface PageQuery {
   topics?: TopicFilter | undefined
   kind?: MessageKind | undefined
+  to?: string | undefined
   from?: string | undefined
   /** Received at or after, and received before: milliseconds since 1970. */
   since?: number | undefined
@@ -119,8 +120,8 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
     const after = start?.seq ?? 0
     const through = await lastBefore(query.before, topics)
     const range = { low: after, high: Math.max(after, through) }
-    const { kind, from, since, until } = query
-    const filters = given({ topics, kind, from, since, until, prunedSince: start?.pruneCount })
+    const { kind, from, to, since, until } = query
+    const filters = given({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
     const items: StoredMessage[] = []
     let bytes = 0
     while (range.low < range.high && items.length < limit && bytes < maxReadBytes) {
@@ -203,7 +204,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
   }
 }
 
-const everything: TopicFilter = { exact: [], prefixes: [''] }
+const everything: TopicFilter = { exact: [directTopic], prefixes: [''] }
 
 function orderOf({ order, after }: PageQuery): 'asc' | 'desc' {
   return order ?? (after === undefined ? 'desc' : 'asc')

@@ -29,6 +29,11 @@ export interface Ingest {
    * @throws Overloaded, Draining
    */
   publish(messages: OwnMessage[], key?: { key: string; fingerprint: Uint8Array }): { published: Promise<PublishedItem[]> }
+  /**
+   * Takes in direct messages to this gateway, in one transaction; answers whether they are durable, now or since before. Nothing was stored
+   * when they are not.
+   */
+  takeDirect(messages: NewMessage[]): Promise<boolean>
   /** Whether there is room for anything at all. @throws Overloaded, Draining */
   checkRoom(): void
   /** Messages that were read from the log. What is among them of this gateway, and was taken for refused, is handed over now. */
@@ -72,8 +77,9 @@ interface OwnItem extends InboxItem {
 
 interface ForeignItem extends InboxItem {
   kind: 'foreign'
-  message: NewMessage
-  done: PromiseWithResolvers<Verdict>
+  list: NewMessage[]
+  /** Of each its entry; nothing when they could not be stored. */
+  done: PromiseWithResolvers<AppendEntry[] | undefined>
 }
 
 type Item = OwnItem | ForeignItem
@@ -164,7 +170,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     const own = batch.flatMap((item) => (item.kind === 'own' ? item.own : []))
     const signed = own.length === 0 ? [] : await engine.sign(own)
     return batch.flatMap((item) => {
-      if (item.kind === 'foreign') return item.message
+      if (item.kind === 'foreign') return item.list
       const { receivedAt } = item
       return signed.splice(0, item.messages).map((message) => ({ ...message, id: messageId(message.from, message.sequence), receivedAt }))
     })
@@ -172,7 +178,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   function settleForeign(batch: Item[], entries: AppendEntry[]): void {
     for (const { item, first } of placed(batch)) {
-      if (item.kind === 'foreign') item.done.resolve(verdictOn(entries[first]))
+      if (item.kind === 'foreign') item.done.resolve(entries.slice(first, first + item.messages))
     }
   }
 
@@ -205,7 +211,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
         metrics.refused(item.messages)
         item.done.reject(error)
       } else {
-        item.done.resolve('ignore')
+        item.done.resolve(undefined)
       }
     }
   }
@@ -220,10 +226,15 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     const tooLarge = message.data.length > limits.maxMessageBytes
     if (tooLarge || stopped || !inbox.fits(1, message.data.length)) return 'ignore'
     if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'
-    const done = Promise.withResolvers<Verdict>()
-    const stamped = { ...message, id: messageId(message.from, message.sequence), receivedAt: now() }
-    inbox.push({ kind: 'foreign', message: stamped, done, messages: 1, bytes: message.data.length })
-    return await done.promise
+    const entries = await store([{ ...message, id: messageId(message.from, message.sequence), receivedAt: now() }])
+    return verdictOn(entries?.[0])
+  }
+
+  /** Puts messages of others into the inbox, at once and together. */
+  function store(list: NewMessage[]): Promise<AppendEntry[] | undefined> {
+    const done = Promise.withResolvers<AppendEntry[] | undefined>()
+    inbox.push({ kind: 'foreign', list, done, messages: list.length, bytes: sizeOf(list) })
+    return done.promise
   }
 
   function checkRoom(messages: number, bytes: number): void {
@@ -237,9 +248,13 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       engine.receive({ onMessage: accept })
       running = work()
     },
+    async takeDirect(messages) {
+      if (stopped || !inbox.fits(messages.length, sizeOf(messages))) return false
+      return (await store(messages)) !== undefined
+    },
     checkRoom: () => checkRoom(1, 1),
     publish(own, key) {
-      const bytes = own.reduce((sum, { data }) => sum + data.length, 0)
+      const bytes = sizeOf(own)
       checkRoom(own.length, bytes)
       const done = Promise.withResolvers<PublishedItem[]>()
       inbox.push({
@@ -281,6 +296,10 @@ function placed(batch: Item[]): Array<{ item: Item; first: number }> {
     first += item.messages
     return place
   })
+}
+
+function sizeOf(messages: Array<{ data: Uint8Array }>): number {
+  return messages.reduce((sum, { data }) => sum + data.length, 0)
 }
 
 function keysOf(batch: Item[]): KeyedMessages[] {

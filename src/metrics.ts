@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { directStatus } from './direct-protocol.ts'
 import type { Verdict } from './engine/engine.ts'
 
 /** What the parts of the gateway tell of themselves: the names are part of the contract, docs/metrics.md lists them. */
@@ -6,6 +7,8 @@ export interface Metrics {
   /** Messages of ours that were stored, and messages of others by what became of them. */
   published(count: number): void
   received(verdict: Verdict): void
+  /** A direct message of a peer, by what became of it (direct-protocol.ts). */
+  receivedDirect(status: number): void
   /** Messages that were refused since their append failed. */
   refused(count: number): void
   /** Seconds of a request to publish in the inbox, of a commit, and of handing a batch to the network. */
@@ -37,6 +40,7 @@ const gauges = {
   log_tip: 'Number of the newest message of the log.',
   peers: 'Connected peers.',
   topics: 'Joined topics.',
+  queued_deliveries: 'Direct messages of clients waiting for their recipients.',
   unsent_topics: 'Topics with messages that nobody has been there for.',
   gossip_dropped_messages: 'Messages of the network that were ignored since too many waited, or judging them took too long.',
   event_loop_delay_seconds: 'Delay of the event loop, mean of the last moments.',
@@ -51,8 +55,11 @@ const batchSizes = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
 /** Labels by metric: their values are few, whatever clients and peers do. */
 const labels: Record<string, string[]> = {
   peergate_received_messages_total: ['verdict'],
+  peergate_received_direct_messages_total: ['status'],
   peergate_http_request_seconds: ['operation', 'status'],
 }
+
+const statusNames = new Map<number, string>(Object.entries(directStatus).map(([name, status]) => [status, name]))
 
 export function createMetrics(): Metrics {
   const registry = new Registry()
@@ -63,6 +70,7 @@ export function createMetrics(): Metrics {
   const published = new Counter(metric('published_messages_total', 'Messages of clients that were stored.'))
   const refused = new Counter(metric('refused_messages_total', 'Requests to publish that were refused since the append failed.'))
   const received = new Counter({ ...metric('received_messages_total', 'Messages of other peers.'), labelNames: ['verdict'] })
+  const direct = new Counter({ ...metric('received_direct_messages_total', 'Direct messages of peers.'), labelNames: ['status'] })
   const waited = new Histogram({ ...metric('inbox_wait_seconds', 'Time of a request to publish in the inbox.'), buckets: seconds })
   const commits = new Histogram({ ...metric('commit_seconds', 'Time of an append, its fsync among it.'), buckets: seconds })
   const commitSizes = new Histogram({ ...metric('commit_messages', 'Messages of an append.'), buckets: batchSizes })
@@ -88,6 +96,7 @@ export function createMetrics(): Metrics {
     published: (count) => published.inc(count),
     refused: (count) => refused.inc(count),
     received: (verdict) => received.inc({ verdict }),
+    receivedDirect: (status) => direct.inc({ status: statusNames.get(status) ?? 'other' }),
     waited: (time) => waited.observe(time),
     committed(messages, time) {
       commits.observe(time)

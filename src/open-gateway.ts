@@ -27,7 +27,13 @@ export async function openGateway(config: Config, components: { log: Logger; onL
     ...(tracing === undefined ? [] : [{ name: 'tracing', stop: tracing }]),
   ]
   return createGateway(
-    { http: config.http, access: await readAdminToken(config.access), tracing: tracing !== undefined, limits },
+    {
+      http: config.http,
+      access: await readAdminToken(config.access),
+      directSenders: config.directSenders,
+      tracing: tracing !== undefined,
+      limits,
+    },
     { store, engine, foundation, ...hooks, log },
   )
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { P2PEngine } from './engine/engine.ts'
 import type { Seq } from './model/cursor.ts'
 import type { StoredMessage } from './model/message.ts'
+import { directTopic } from './model/topic.ts'
 import type { LogStore } from './store/store.ts'
 
 /**
@@ -60,7 +61,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   }
 
   async function handOver(batch: StoredMessage[]): Promise<Map<Seq, number>> {
-    const own = batch.filter((message) => message.from === engine.peerId)
+    const own = batch.filter((message) => message.from === engine.peerId && message.topic !== directTopic)
     for (const topic of new Set(own.map((message) => message.topic))) {
       if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)
     }

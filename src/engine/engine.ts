@@ -60,6 +60,8 @@ export interface P2PEngine extends AsyncDisposable {
    * Nothing leaves the node.
    */
   sign(messages: OwnMessage[]): Promise<SignedMessage[]>
+  /** The same for a message to one peer (model/direct-message.ts): its envelope. */
+  signDirect(message: { to: string; data: Uint8Array }): Promise<Uint8Array>
   /**
    * Hands signed messages of our own to the network, in the order given, whether or not we are subscribed to their topics.
    * Answers for each the number of connected peers it was handed to, which never counts ourselves; 0 when there was nobody.

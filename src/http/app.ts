@@ -3,6 +3,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from 'pino'
 import type { Access } from '../access/access.ts'
 import type { Audit } from '../audit.ts'
+import type { Deliveries } from '../deliveries.ts'
 import type { Dht } from '../dht.ts'
 import type { History } from '../history.ts'
 import type { Limits } from '../limits.ts'
@@ -20,6 +21,7 @@ import { refuseTheRest } from './not-found.ts'
 import { createDocuments } from './openapi.ts'
 import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
 import { auditRoutes } from './routes/audit.ts'
+import { deliveryRoutes } from './routes/deliveries.ts'
 import { dhtRoutes } from './routes/dht.ts'
 import { documentRoutes } from './routes/documents.ts'
 import { logLevelRoutes } from './routes/log-level.ts'
@@ -54,6 +56,7 @@ export interface AppComponents {
   dht: Dht
   history: Pick<History, 'epoch' | 'page' | 'get'>
   publisher: Publisher
+  deliveries: Deliveries
   access: Pick<Access, 'admit'>
   rates: Rates
   tokens: TokenComponents['tokens']
@@ -157,6 +160,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   dhtRoutes(zodApp, components)
   publishRoutes(zodApp, components)
   messageRoutes(zodApp, components)
+  deliveryRoutes(zodApp, components)
   streamRoutes(zodApp, components)
   tokenRoutes(zodApp, components)
   auditRoutes(zodApp, components)

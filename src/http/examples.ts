@@ -1,5 +1,6 @@
 import { defaultLimits } from '../limits.ts'
 import type { AuditView } from '../model/audit.ts'
+import type { DeliveryView } from '../model/delivery.ts'
 import type { DhtValue, FoundPeerView } from '../model/dht-value.ts'
 import type { GatewayView } from '../model/gateway-view.ts'
 import type { MessageView } from '../model/message.ts'
@@ -25,6 +26,18 @@ export const messageExample: MessageView = {
   encoding: 'utf8',
   receivedAt: '2026-11-23T12:34:04.000Z',
   signature: 'Zm9yIGV4YW1wbGUgb25seSwgbm90IGEgc2lnbmF0dXJlIG9mIGFueXRoaW5nIGF0IGFsbC4gNjQgYnl0ZXMuLi4=',
+}
+
+export const deliveryExample: DeliveryView = {
+  id: '0m1k3x9v2q7b4f0e2d1c',
+  messageId: `${peerId}.1795444444000000002`,
+  to: otherPeerId,
+  state: 'queued',
+  attempts: 0,
+  lastError: null,
+  expiresAt: '2026-11-30T12:34:04.000Z',
+  createdAt: '2026-11-23T12:34:04.000Z',
+  updatedAt: '2026-11-23T12:34:04.000Z',
 }
 
 export const publishedExample = { id: messageExample.id, cursor: messageExample.cursor, topic: 'orders', recipients: 3, gateway: peerId }

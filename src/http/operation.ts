@@ -38,6 +38,7 @@ export const tags = {
   DHT: 'Values, providers and peers in the distributed hash table of the network.',
   Topics: 'Joining and leaving topics.',
   Messages: 'Publishing, and the log of messages.',
+  'Direct messages': 'Messages to one peer, and what becomes of them.',
   Access: 'Tokens, sessions, and who did what.',
   Stream: 'Messages as they come, over a WebSocket.',
   Probes: 'For load balancers and orchestrators.',

@@ -1,6 +1,6 @@
 import { Forbidden } from '../errors.ts'
 import { type Action, type TokenAction, tokenActions } from './action.ts'
-import { matchesTopic, type TopicFilter } from './topic.ts'
+import { directTopic, matchesTopic, type TopicFilter } from './topic.ts'
 
 /** What a client may do, and as whom. */
 export interface Grant {
@@ -25,12 +25,18 @@ export function requireAction(grant: Grant, action: Action): void {
   throw new Forbidden(`This token does not allow "${action}".`)
 }
 
-/** @throws Forbidden when the filter may match a topic that the grant does not */
+/** What a filter is when none is given: everything that the grant lets read. */
+export function readable(grant: Grant): TopicFilter | undefined {
+  return grant.actions.has('direct') ? undefined : everything
+}
+
+/** @throws Forbidden when the filter may match a topic that the grant does not, or direct messages that it does not allow */
 export function requireTopics(grant: Grant, filter: TopicFilter = everything): void {
   const wider = [
-    ...filter.exact.filter((topic) => !matchesTopic(grant.topics, topic)),
+    ...filter.exact.filter((topic) => topic !== directTopic && !matchesTopic(grant.topics, topic)),
     ...filter.prefixes.filter((prefix) => !grant.topics.prefixes.some((own) => prefix.startsWith(own))).map((prefix) => `${prefix}*`),
   ]
+  if (filter.exact.includes(directTopic)) requireAction(grant, 'direct')
   if (wider.length > 0) throw new Forbidden(`This token does not allow the topics ${wider.map((each) => JSON.stringify(each)).join(', ')}.`)
 }
 

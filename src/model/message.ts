@@ -3,7 +3,7 @@ import { cursorSchema, formatCursor, type Seq } from './cursor.ts'
 import { type Encoding, encodePayload, encodingSchema } from './payload.ts'
 import { peerIdSchema } from './peer.ts'
 import { type SignedMessage, sequenceNumber } from './signed-message.ts'
-import { topicSchema } from './topic.ts'
+import { directTopic, topicSchema } from './topic.ts'
 
 export const messageKindSchema = z.enum(['topic', 'direct']).meta({
   id: 'MessageKind',
@@ -12,8 +12,10 @@ export const messageKindSchema = z.enum(['topic', 'direct']).meta({
 })
 export type MessageKind = z.infer<typeof messageKindSchema>
 
-/** A message on its way into the log. */
+/** A message on its way into the log. The topic of a direct one is `directTopic`, and its signature another (direct-message.ts). */
 export interface NewMessage extends SignedMessage {
+  /** Peer id of the recipient of a direct message. */
+  to?: string
   /** `<from>.<sequence>`, unique in the log. */
   id: string
   /** When the gateway received it or accepted it from its client: milliseconds since 1970, by the gateway's clock. */
@@ -23,7 +25,10 @@ export interface NewMessage extends SignedMessage {
 /** A message in the log. */
 export interface StoredMessage extends NewMessage {
   seq: Seq
-  kind: MessageKind
+}
+
+export function kindOf({ topic }: Pick<NewMessage, 'topic'>): MessageKind {
+  return topic === directTopic ? 'direct' : 'topic'
 }
 
 /** A message as clients see it: the same in REST and on the stream. */
@@ -35,7 +40,8 @@ export const messageSchema = z
       .describe('`<from>.<sequence>`')
       .meta({ example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz.1795444444000000001' }),
     kind: messageKindSchema,
-    topic: topicSchema.optional(),
+    topic: topicSchema.optional().describe('Of a message that was published.'),
+    to: peerIdSchema.optional().describe('Recipient of a direct message.'),
     from: peerIdSchema.describe('Peer id of the gateway or peer that signed the message.'),
     sequence: z.string().describe("The author's sequence number, in decimal.").meta({ example: '1795444444000000001' }),
     data: z.string(),
@@ -43,7 +49,10 @@ export const messageSchema = z
     receivedAt: z.iso.datetime(),
     signature: z
       .string()
-      .describe('base64; over `libp2p-pubsub:` and the protobuf of from, data, seqno and topic (libp2p pubsub, StrictSign).'),
+      .describe(
+        'base64; over `libp2p-pubsub:` and the protobuf of from, data, seqno and topic (libp2p pubsub, StrictSign); of a direct message ' +
+          'that of its envelope (docs/custom-protocol.md).',
+      ),
     publicKey: z.string().optional().describe("base64 of libp2p's protobuf key; only where the peer id does not contain it."),
   })
   .meta({ id: 'Message' })
@@ -53,8 +62,9 @@ export function messageView(message: StoredMessage, epoch: string, encoding?: En
   return {
     cursor: formatCursor(epoch, message.seq),
     id: message.id,
-    kind: message.kind,
-    topic: message.topic,
+    kind: kindOf(message),
+    ...(message.topic === directTopic ? {} : { topic: message.topic }),
+    ...(message.to === undefined ? {} : { to: message.to }),
     from: message.from,
     sequence: sequenceNumber(message.sequence).toString(),
     ...encodePayload(message.data, encoding),

@@ -10,6 +10,7 @@ export interface OpenEnvelope {
   /** Peer id of who signed. */
   signer: string
   payload: Uint8Array
+  signature: Uint8Array
 }
 
 export interface EnvelopeKind {
@@ -31,5 +32,5 @@ export async function openEnvelope({ domain, payloadType }: EnvelopeKind, bytes:
   const envelope = await RecordEnvelope.openAndCertify(bytes, domain)
   if (Buffer.compare(envelope.payloadType, Buffer.from(payloadType)) !== 0) throw new Error('an envelope of another kind')
   if (Buffer.compare(envelope.marshal(), bytes) !== 0) throw new Error('an envelope in another spelling')
-  return { signer: peerIdFromPublicKey(envelope.publicKey).toString(), payload: envelope.payload }
+  return { signer: peerIdFromPublicKey(envelope.publicKey).toString(), payload: envelope.payload, signature: envelope.signature }
 }

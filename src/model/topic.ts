@@ -56,6 +56,19 @@ export function topicFilter(patterns: string[]): TopicFilter {
   return { exact: [...exact], prefixes: [...prefixes] }
 }
 
+/** Where direct messages lie among the topics: a name that no topic can have, and that no pattern matches. */
+export const directTopic = ''
+
+/** The same and direct messages, if they are wanted. */
+export function withDirect(filter: TopicFilter, direct: boolean | undefined): TopicFilter {
+  return direct === true ? { ...filter, exact: [...filter.exact, directTopic] } : filter
+}
+
+/** The topics that a filter names. */
+export function topicsOf({ exact }: TopicFilter): string[] {
+  return exact.filter((topic) => topic !== directTopic)
+}
+
 export function matchesTopic(filter: TopicFilter, topic: string): boolean {
-  return filter.exact.includes(topic) || filter.prefixes.some((prefix) => topic.startsWith(prefix))
+  return filter.exact.includes(topic) || (topic !== directTopic && filter.prefixes.some((prefix) => topic.startsWith(prefix)))
 }

@@ -22,6 +22,7 @@ export interface Store extends AsyncDisposable {
   readonly gateways: GatewayStore
   readonly tokens: TokenStore
   readonly audit: AuditStore
+  readonly deliveries: DeliveryStore
 
   /**
    * Has the listener told what other gateways have changed in this database: hints, which come soon and may come without cause. When the
@@ -158,6 +159,8 @@ export interface LogQuery {
   maxBytes?: number
   topics?: TopicFilter
   kind?: MessageKind
+  /** Recipient. */
+  to?: string
   /** Author. */
   from?: string
   /** Received at or after, in milliseconds since 1970. */
@@ -181,7 +184,7 @@ export interface Prunes {
 }
 
 export interface TopicStore {
-  /** Joined topics and topics with messages, by name (in the order of their code points), those after the name `after`. */
+  /** Joined topics and topics with messages (but not what direct messages lie in), by name (in the order of their code points), those after the name `after`. */
   list(query: { after?: string; limit: number }): Promise<TopicRecord[]>
   get(topic: string): Promise<TopicRecord | undefined>
   /** Joined topics, by name. */
@@ -322,4 +325,75 @@ export interface AuditRecord {
   actor: string
   act: string
   detail: Record<string, unknown>
+}
+
+/** Direct messages on their way, and what became of them. Any gateway of the database may send them, one at a time to each recipient. */
+export interface DeliveryStore {
+  /**
+   * Adds a queued delivery, unless its idempotency key has made one at or after `since`: then that one is answered, and `known`. Its
+   * recipient is due at once when nothing waited for it before.
+   */
+  add(delivery: NewDelivery, since: number): Promise<{ delivery: DeliveryRecord; fingerprint: Uint8Array | undefined; known: boolean }>
+  get(id: string): Promise<DeliveryRecord | undefined>
+  /** In the order of their ids, those after the id `after`. */
+  list(query: DeliveryQuery): Promise<DeliveryRecord[]>
+  /** What is queued, in all. */
+  queued(): Promise<{ deliveries: number; bytes: number }>
+  /** Ends one that is queued; answers false when it is not. */
+  end(id: string, end: { state: Exclude<DeliveryState, 'queued'>; lastError?: string; now: number }): Promise<boolean>
+  /** Ends, as `expired`, at most `limit` queued ones whose time is over; answers them. */
+  expire(query: { now: number; limit: number }): Promise<DeliveryRecord[]>
+  /** Takes recipients that are due and that no gateway has at the moment, at most `limit`, until a time. */
+  claim(query: { by: string; now: number; until: number; limit: number }): Promise<string[]>
+  /** Holds a recipient for longer; answers false when another gateway has it. */
+  renew(query: { by: string; recipient: string; until: number }): Promise<boolean>
+  /** The next ones for a recipient, in order, with what is to be sent. */
+  next(query: { recipient: string; now: number; limit: number }): Promise<Array<DeliveryRecord & { envelope: Uint8Array }>>
+  /** Notes that the next one for a recipient was tried in vain, and when to try again; the claim ends. */
+  failed(query: { by: string; recipient: string; id: string; lastError: string; dueAt: number; now: number }): Promise<void>
+  /** How often in a row the recipient was tried in vain. */
+  attempts(recipient: string): Promise<number>
+  /** Ends the claim of a recipient for which nothing is queued. */
+  release(query: { by: string; recipient: string }): Promise<void>
+  /** The recipient is due now. */
+  hurry(recipient: string, now: number): Promise<void>
+  /** Has every recipient due for which something is queued and that is not; to be called now and then, since a crash may come in between. */
+  settle(now: number): Promise<void>
+  /** Forgets deliveries that ended before a time, at most `limit`; answers how many. */
+  forget(query: { before: number; limit: number }): Promise<number>
+}
+
+export type DeliveryState = 'queued' | 'delivered' | 'expired' | 'refused' | 'cancelled'
+
+export interface DeliveryRecord {
+  id: string
+  messageId: string
+  to: string
+  state: DeliveryState
+  attempts: number
+  lastError: string | null
+  bytes: number
+  /** Milliseconds since 1970. */
+  expiresAt: number
+  createdAt: number
+  updatedAt: number
+}
+
+export interface NewDelivery {
+  id: string
+  messageId: string
+  to: string
+  envelope: Uint8Array
+  expiresAt: number
+  createdAt: number
+  idempotency?: { key: string; fingerprint: Uint8Array } | undefined
+}
+
+export interface DeliveryQuery {
+  after?: string
+  limit: number
+  state?: DeliveryState
+  to?: string
+  /** Milliseconds since 1970. */
+  updatedSince?: number
 }

@@ -2,8 +2,9 @@ import { InvalidRequest, SubscriptionLimit, SubscriptionNotFound } from '../erro
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
 import { decodePayload } from '../model/payload.ts'
+import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
-import { topicFilter } from '../model/topic.ts'
+import { topicFilter, topicsOf, withDirect } from '../model/topic.ts'
 import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
 import type { Outlet } from './outlet.ts'
 import type { StreamComponents, StreamLimits } from './stream.ts'
@@ -35,28 +36,29 @@ export interface Client {
   grant: Grant
 }
 
-export type CommandComponents = Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher' | 'access' | 'rates'>
+export type CommandComponents = Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'access' | 'rates'>
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, publisher, access, rates } = components
+  const { hub, history, topics, publisher, deliveries, access, rates } = components
 
   async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
     const { outlet, subscriptions } = client
     const name = frame.subscription
     const patterns = frame.topics ?? []
     checkSubscribe(frame, patterns, subscriptions)
-    const filter = topicFilter(patterns)
+    const filter = withDirect(topicFilter(patterns), frame.direct)
     requireTopics(client.grant, filter)
-    for (const topic of filter.exact) await topics.ensureJoined(topic)
+    if (frame.deliveries === true) requireAction(client.grant, 'direct')
+    for (const topic of topicsOf(filter)) await topics.ensureJoined(topic)
     const previous = subscriptions.get(name)
     const start = frame.after === undefined ? undefined : await history.resolve(frame.after, filter)
     if (client.signal.aborted) return
     const { seq: after, pruneCount: prunedSince, gaps } = start ? { ...start, gaps: new Map() } : goOn(previous)
     previous?.close()
-    const { encoding = 'utf8', peers = false } = frame
+    const { encoding = 'utf8', peers = false, deliveries = false } = frame
     const subscription = createSubscription(
-      { name, filter, encoding, peers, after, prunedSince, gaps, maxStepBytes: limits.maxSocketBufferBytes },
+      { name, filter, encoding, peers, deliveries, after, prunedSince, gaps, maxStepBytes: limits.maxSocketBufferBytes },
       { hub, outlet, onReady: () => client.onReady() },
     )
     subscriptions.set(name, subscription)
@@ -71,8 +73,10 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   function checkSubscribe(frame: SubscribeFrame, patterns: string[], subscriptions: Client['subscriptions']): void {
-    if (patterns.length === 0 && frame.peers !== true) {
-      throw new InvalidRequest('A subscription names at least one topic or pattern in "topics", or asks for "peers".')
+    if (patterns.length === 0 && ![frame.direct, frame.peers, frame.deliveries].includes(true)) {
+      throw new InvalidRequest(
+        'A subscription names at least one topic or pattern in "topics", or asks for "direct", "peers" or "deliveries".',
+      )
     }
     if (patterns.length > limits.maxSubscriptionTopics) {
       throw new SubscriptionLimit(`A subscription has at most ${limits.maxSubscriptionTopics} topics; split it.`)
@@ -114,12 +118,20 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     return { rest }
   }
 
+  async function send(frame: FrameOf<'send'>, { outlet, grant }: Client): Promise<void> {
+    const { to, expiresInMs, idempotencyKey: key } = frame
+    const idempotency = key === undefined ? undefined : { scope: `${grant.id} send`, key }
+    const { delivery, replayed } = await deliveries.send({ to: parsePeerId(to), data: decodeData(frame), expiresInMs, idempotency })
+    outlet.send({ type: 'queued', ...answering(frame.id), delivery, ...(replayed ? { replayed } : {}) })
+  }
+
   /** Another token for the connection: it must allow what is subscribed to already. */
   async function renew(frame: FrameOf<'auth'>, client: Client): Promise<void> {
     const grant = await access.admit(frame.token)
-    for (const { filter } of client.subscriptions.values()) {
+    for (const { filter, deliveries: following } of client.subscriptions.values()) {
       requireAction(grant, 'read')
       requireTopics(grant, filter)
+      if (following) requireAction(grant, 'direct')
     }
     client.grant = grant
     client.outlet.send({ type: 'authenticated', ...answering(frame.id), ...expiry(grant) })
@@ -138,6 +150,9 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
           return {}
         case 'publish':
           return await publish(frame, client)
+        case 'send':
+          await send(frame, client)
+          return {}
         case 'auth':
           await renew(frame, client)
           return {}
@@ -152,7 +167,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 }
 
 /** @throws InvalidData, or InvalidRequest when bytes are said to be encoded */
-function decodeData({ data, encoding }: FrameOf<'publish'>): Uint8Array {
+function decodeData({ data, encoding }: FrameOf<'publish' | 'send'>): Uint8Array {
   if (typeof data === 'string') return decodePayload(data, encoding)
   if (encoding === undefined) return data
   throw new InvalidRequest('A byte string has no encoding.', { errors: [{ path: 'encoding', message: 'is not for byte strings' }] })

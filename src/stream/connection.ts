@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { PeergateError, toPeergateError } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
+import type { DeliveryView } from '../model/delivery.ts'
 import { type Grant, visibleTopics } from '../model/grant.ts'
 import type { Encoding } from '../model/payload.ts'
 import type { Peer } from '../model/peer.ts'
@@ -24,6 +25,8 @@ export interface Connection extends ClientConnection {
 /** What the client asked for in the URL: the unnamed subscription, at once; nothing when it names no topic. */
 export interface QuerySubscription {
   topics: string[]
+  direct?: boolean | undefined
+  deliveries?: boolean | undefined
   after?: string | undefined
   encoding?: Encoding | undefined
 }
@@ -90,7 +93,7 @@ class WebSocketClient implements Connection, Client {
     socket.on('error', (err) => log.debug({ err }, 'a stream socket failed'))
     socket.once('close', () => this.#onClose())
     this.outlet.send(welcome)
-    if (query.topics.length > 0) this.#enqueue({ type: 'subscribe', ...query })
+    if (query.topics.length > 0 || query.direct === true || query.deliveries === true) this.#enqueue({ type: 'subscribe', ...query })
   }
 
   get grant(): Grant {
@@ -148,6 +151,13 @@ class WebSocketClient implements Connection, Client {
     if (!this.outlet.writable) return
     for (const { name, peers } of this.subscriptions.values()) {
       if (peers) this.outlet.send({ type: 'peer', event, ...naming(name), peer: visibleTo(this.#grant, peer) })
+    }
+  }
+
+  notifyDelivery(delivery: DeliveryView): void {
+    if (!this.outlet.writable) return
+    for (const { name, deliveries } of this.subscriptions.values()) {
+      if (deliveries) this.outlet.send({ type: 'delivery', ...naming(name), delivery })
     }
   }
 

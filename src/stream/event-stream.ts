@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { CursorAhead, CursorEpochMismatch, CursorExpired } from '../errors.ts'
 import { formatCursor } from '../model/cursor.ts'
-import { type Grant, requireTopics } from '../model/grant.ts'
-import { type TopicFilter, topicFilter } from '../model/topic.ts'
+import { type Grant, requireAction, requireTopics } from '../model/grant.ts'
+import { type TopicFilter, topicFilter, topicsOf, withDirect } from '../model/topic.ts'
 import { eventWriter } from './codec.ts'
 import { type QuerySubscription, visibleTo } from './connection.ts'
 import type { ServerFrame } from './frames.ts'
@@ -33,9 +33,10 @@ export interface EventStart {
  */
 export async function startEvents(query: EventQuery, components: Pick<StreamComponents, 'history' | 'topics'>): Promise<EventStart> {
   const { history, topics } = components
-  const filter = topicFilter(query.topics)
+  const filter = withDirect(topicFilter(query.topics), query.direct)
   requireTopics(query.grant, filter)
-  for (const topic of filter.exact) await topics.ensureJoined(topic)
+  if (query.deliveries === true) requireAction(query.grant, 'direct')
+  for (const topic of topicsOf(filter)) await topics.ensureJoined(topic)
   const position = query.after ?? 'latest'
   try {
     return { filter, ...(await history.resolve(position, filter)), gap: undefined }
@@ -77,6 +78,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
       filter: start.filter,
       encoding: query.encoding ?? 'utf8',
       peers: query.peers,
+      deliveries: query.deliveries === true,
       after: start.seq,
       prunedSince: start.pruneCount,
       gaps: new Map(),
@@ -120,6 +122,9 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     },
     notifyPeer(event, peer) {
       if (query.peers && outlet.writable) outlet.send({ type: 'peer', event, peer: visibleTo(query.grant, peer) })
+    },
+    notifyDelivery(delivery) {
+      if (query.deliveries === true && outlet.writable) outlet.send({ type: 'delivery', delivery })
     },
     positions: () => [subscription.position],
     interrupt: () => void response.destroy(),

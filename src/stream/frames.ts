@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Action } from '../model/action.ts'
 import { cursorSchema, positionSchema } from '../model/cursor.ts'
+import { deliverySchema, expirySchema } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
 import { idempotencyKeySchema } from '../model/idempotency-key.ts'
 import { messageSchema } from '../model/message.ts'
@@ -21,7 +22,9 @@ const subscribeSchema = z.strictObject({
   id: frameIdSchema.optional(),
   subscription: subscriptionNameSchema.optional(),
   topics: z.array(topicPatternSchema).optional(),
+  direct: z.boolean().optional().describe('Also direct messages; the token must allow `direct`.'),
   peers: z.boolean().optional().describe('Also push what happens to peers.'),
+  deliveries: z.boolean().optional().describe('Also push what becomes of direct messages that were sent; the token must allow `direct`.'),
   after: positionSchema.optional(),
   encoding: encodingSchema.optional(),
 })
@@ -44,6 +47,16 @@ const publishSchema = z.strictObject({
   idempotencyKey: idempotencyKeySchema.optional(),
 })
 
+const sendSchema = z.strictObject({
+  type: z.literal('send'),
+  id: frameIdSchema.optional(),
+  to: peerIdSchema,
+  data: z.union([z.string(), bytesSchema]),
+  encoding: encodingSchema.optional(),
+  expiresInMs: expirySchema.optional(),
+  idempotencyKey: idempotencyKeySchema.optional(),
+})
+
 /** Characters of a token, at most: far more than any has. */
 const maxTokenLength = 8_192
 
@@ -55,7 +68,14 @@ const authSchema = z.strictObject({
 
 const pingSchema = z.strictObject({ type: z.literal('ping'), id: frameIdSchema.optional() })
 
-export const clientFrameSchema = z.discriminatedUnion('type', [subscribeSchema, unsubscribeSchema, publishSchema, authSchema, pingSchema])
+export const clientFrameSchema = z.discriminatedUnion('type', [
+  subscribeSchema,
+  unsubscribeSchema,
+  publishSchema,
+  sendSchema,
+  authSchema,
+  pingSchema,
+])
 export type ClientFrame = z.infer<typeof clientFrameSchema>
 export type SubscribeFrame = z.infer<typeof subscribeSchema>
 export type FrameId = z.infer<typeof frameIdSchema>
@@ -65,12 +85,13 @@ export const frameActions: Record<ClientFrame['type'], Action> = {
   subscribe: 'read',
   unsubscribe: 'read',
   publish: 'publish',
+  send: 'direct',
   auth: 'none',
   ping: 'none',
 }
 
 /** Units of the client's budget that each client frame costs. */
-export const frameCosts: Record<ClientFrame['type'], number> = { subscribe: 5, unsubscribe: 1, publish: 1, auth: 10, ping: 1 }
+export const frameCosts: Record<ClientFrame['type'], number> = { subscribe: 5, unsubscribe: 1, publish: 1, send: 1, auth: 10, ping: 1 }
 
 const peerEventSchema = z
   .enum(['connect', 'update', 'disconnect'])
@@ -108,6 +129,7 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     gateway: peerIdSchema.describe('The gateway that accepted it, and whose peers `recipients` counts.'),
     replayed: z.literal(true).optional(),
   }),
+  z.object({ type: z.literal('queued'), ...answer, delivery: deliverySchema, replayed: z.literal(true).optional() }),
   z.object({
     type: z.literal('authenticated'),
     ...answer,
@@ -115,6 +137,9 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('pong'), ...answer }),
   z.object({ type: z.literal('peer'), ...named, event: peerEventSchema, peer: peerSchema }),
+  z
+    .object({ type: z.literal('delivery'), ...named, delivery: deliverySchema })
+    .describe('What became of a direct message; a notice, which does not come again. GET /v1/deliveries tells it at any time.'),
   z.object({
     type: z.literal('error'),
     ...answer,

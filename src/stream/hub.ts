@@ -190,5 +190,5 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
 }
 
 function concerns(filter: TopicFilter, message: StoredMessage): boolean {
-  return message.kind === 'topic' && matchesTopic(filter, message.topic)
+  return matchesTopic(filter, message.topic)
 }

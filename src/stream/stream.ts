@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { ConnectionLimit, Draining, type PeergateError } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
+import type { DeliveryView } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
 import type { Peer } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
@@ -39,6 +40,8 @@ export interface Stream {
   readonly readers: { subscriptions: number; maxLag: number }
   /** Whose tokens the connections use. */
   readonly grants: Set<string>
+  /** Tells those who want to know what became of a direct message. */
+  notifyDelivery(delivery: DeliveryView): void
   /** Closes the connections of a token. */
   revoke(grantId: string): void
   /** Closes every connection: what clients know of positions holds no more, and they learn so when they resume. */
@@ -67,6 +70,7 @@ export interface StreamComponents {
   history: { resolve(position: string, filter?: TopicFilter): Promise<{ seq: Seq; pruneCount: number; cursor: string }> }
   topics: { ensureJoined(topic: string): Promise<void> }
   publisher: StreamPublisher
+  deliveries: { send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }> }
   peers: { watch(listener: PeerListener): () => void }
   identity: { peerId: string; engine: string }
   /** Throws when no new work can be taken on. */
@@ -85,6 +89,14 @@ export interface StreamPublisher {
   ): Promise<{ published: Promise<{ items: Array<{ id: string; seq: Seq; recipients: number }>; replayed: boolean }> }>
 }
 
+/** A direct message of a client. */
+export interface OutgoingMessage {
+  to: string
+  data: Uint8Array
+  expiresInMs?: number | undefined
+  idempotency?: { scope: string; key: string } | undefined
+}
+
 /** Who a client is, and where it comes from. */
 export interface ClientInfo {
   grant: Grant
@@ -100,6 +112,7 @@ export interface ClientConnection {
   /** One heartbeat: tells quiet subscriptions their progress, and closes a client that is silent or takes nothing. */
   beat(now: number): void
   notifyPeer: PeerListener
+  notifyDelivery(delivery: DeliveryView): void
   /** Where its subscriptions are. */
   positions(): Seq[]
   /** Says goodbye, finishes what the client had asked for, closes. Resolves when the socket is closed. */
@@ -224,6 +237,9 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     },
     get grants() {
       return new Set(Array.from(connections, ({ grantId }) => grantId))
+    },
+    notifyDelivery(delivery) {
+      for (const connection of connections) connection.notifyDelivery(delivery)
     },
     revoke(grantId) {
       for (const connection of connections) if (connection.grantId === grantId) connection.revoke()

@@ -14,6 +14,7 @@ export interface Subscription {
   readonly name: string | undefined
   readonly filter: TopicFilter
   readonly peers: boolean
+  readonly deliveries: boolean
   /** What was sent up to here; a client that resumes here misses nothing. */
   readonly position: Seq
   /** What was pruned up to this step of pruning is no news to the client, or among the gaps. */
@@ -33,6 +34,7 @@ export interface SubscriptionInit {
   filter: TopicFilter
   encoding: Encoding
   peers: boolean
+  deliveries: boolean
   after: Seq
   prunedSince: number
   /** Still to be announced by the subscription that this one replaces. */
@@ -83,6 +85,10 @@ class Reader implements Subscription {
 
   get filter(): TopicFilter {
     return this.#init.filter
+  }
+
+  get deliveries(): boolean {
+    return this.#init.deliveries
   }
 
   get peers(): boolean {

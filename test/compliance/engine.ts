@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { EngineEvent, P2PEngine, Verdict } from '../../src/engine/engine.ts'
 import { DialFailed, PeerBlocked, PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../src/errors.ts'
+import { openDirect } from '../../src/model/direct-message.ts'
 import { parseMultiaddr, peerIdOf } from '../../src/model/peer.ts'
 import { messageId, type SignedMessage, sequenceNumber, verifyMessage } from '../../src/model/signed-message.ts'
 
@@ -251,6 +252,17 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         expect(await Promise.all(messages.map(verifyMessage))).toEqual([true, true, true])
         await publish(a, 'orders', 'sent')
         await expect.poll(() => texts(b.received)).toEqual(['sent'])
+      })
+
+      test('signs messages to one peer with numbers of the same row', async () => {
+        const [a, b] = await pair()
+        const sign = async (text: string) => await openDirect(await a.engine.signDirect({ to: b.engine.peerId, data: data(text) }))
+        const first = await sign('one')
+        const [between] = await a.engine.sign([{ topic: 'orders', data: data('published') }])
+        const last = await sign('two')
+        expect([first.from, first.to, Buffer.from(first.data).toString()]).toEqual([a.engine.peerId, b.engine.peerId, 'one'])
+        const numbers = [first, between, last].map((message) => sequenceNumber(message?.sequence ?? data('')))
+        expect(numbers).toEqual([...new Set(numbers)].toSorted((x, y) => (x < y ? -1 : 1)))
       })
 
       test('delivers what is sent, in order, with everything that was signed', async () => {

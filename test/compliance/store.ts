@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { NewMessage, StoredMessage } from '../../src/model/message.ts'
+import { kindOf, type NewMessage, type StoredMessage } from '../../src/model/message.ts'
 import { messageId, sequenceBytes } from '../../src/model/signed-message.ts'
-import { matchesTopic, topicFilter } from '../../src/model/topic.ts'
-import type { LogQuery, Store } from '../../src/store/store.ts'
+import { directTopic, matchesTopic, topicFilter } from '../../src/model/topic.ts'
+import type { LogQuery, NewDelivery, Store } from '../../src/store/store.ts'
 import { someAuthor } from '../fixtures/messages.ts'
 
 /** A place where a store keeps its data, to be opened again and again. */
@@ -38,7 +38,7 @@ const someTime = fc.integer({ min: firstTime, max: firstTime + 20 })
 /** Messages of a small log. */
 const someLog = fc.array(
   fc.record({
-    topic: fc.constantFrom('a', 'ab', 'b', 'c'),
+    topic: fc.constantFrom('a', 'ab', 'b', 'c', directTopic),
     from: someAuthors,
     receivedAt: someTime,
     data: fc.uint8Array({ maxLength: 50 }),
@@ -56,7 +56,7 @@ const someQuery = fc.record({
   order: fc.constantFrom('asc' as const, 'desc' as const),
   limit: fc.integer({ min: 1, max: 15 }),
   maxBytes: maybe(fc.integer({ min: 1, max: 500 })),
-  patterns: maybe(fc.subarray(['a', 'a*', 'b', 'c*', 'nothing', '*'], { minLength: 1 })),
+  patterns: maybe(fc.subarray(['a', 'a*', 'b', 'c*', 'nothing', '*', directTopic], { minLength: 1 })),
   kind: maybe(fc.constantFrom('topic' as const, 'topic' as const, 'topic' as const, 'direct' as const)),
   from: maybe(fc.oneof(someAuthors, fc.constant('nobody'))),
   since: maybe(someTime),
@@ -134,7 +134,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const again = await reopen()
         const { messages: stored } = await again.log.read({ after: 0, order: 'asc', limit: 10 })
         expect(stored.map(plain)).toEqual(
-          messages.map((message, index) => ({ ...plain(message), kind: 'topic', seq: stored[index]?.seq, ...keyed(message) })),
+          messages.map((message, index) => ({ ...plain(message), seq: stored[index]?.seq, ...keyed(message) })),
         )
         for (const message of stored) expect(await again.log.get(message.id).then((found) => found && plain(found))).toEqual(plain(message))
         expect(await again.log.get('nothing.1')).toBeUndefined()
@@ -327,7 +327,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         return (
           (patterns === undefined || matchesTopic(topicFilter(patterns), message.topic)) &&
           (from === undefined || message.from === from) &&
-          (kind === undefined || message.kind === kind) &&
+          (kind === undefined || kindOf(message) === kind) &&
           (since === undefined || message.receivedAt >= since) &&
           (until === undefined || message.receivedAt < until)
         )
@@ -751,6 +751,138 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await again.audit.forget({ before: 3_000, limit: 1 })).toBe(1)
         expect(await again.audit.forget({ before: 3_000, limit: 9 })).toBe(1)
         expect((await again.audit.list({ limit: 9 })).map(({ id }) => id)).toEqual(['04', '03'])
+      })
+    })
+
+    describe('direct messages', () => {
+      test('keep their recipient, lie in no topic, and are found by kind, recipient and id', async () => {
+        const store = await open()
+        const direct = newMessage(directTopic, { to: otherAuthor })
+        await store.log.append([newMessage('orders'), direct])
+        expect(await store.log.get(direct.id)).toMatchObject({ to: otherAuthor, topic: directTopic })
+        const found = async (query: Partial<LogQuery>) =>
+          (await store.log.read({ after: 0, order: 'asc', limit: 10, ...query })).messages.map(({ id }) => id)
+        expect(await found({ kind: 'direct' })).toEqual([direct.id])
+        expect(await found({ to: otherAuthor })).toEqual([direct.id])
+        expect(await found({ to: someAuthor })).toEqual([])
+        expect(await found({ topics: { exact: [directTopic], prefixes: [] } })).toEqual([direct.id])
+        expect(await found({ topics: { exact: [], prefixes: [''] } })).not.toContain(direct.id)
+        expect((await store.topics.list({ limit: 10 })).map(({ topic }) => topic)).toEqual(['orders'])
+      })
+
+      test('are pruned as the messages of a topic are', async () => {
+        const store = await open()
+        await store.log.append([newMessage(directTopic, { to: otherAuthor }), newMessage(directTopic, { to: otherAuthor })])
+        const query = { defaults: { maxAgeMs: 0, maxMessages: 1, maxBytes: 0 }, now: firstTime }
+        expect(await store.log.prunable(query)).toEqual([directTopic])
+        expect(await store.log.prune({ ...query, topic: directTopic, limit: 10 })).toMatchObject({ messages: 1 })
+      })
+    })
+
+    describe('deliveries', () => {
+      const delivery = (id: string, to: string, fields: Partial<NewDelivery> = {}): NewDelivery => ({
+        ...{ id, messageId: `message ${id}`, to, envelope: Buffer.from(`envelope ${id}`), expiresAt: 10_000, createdAt: 1_000 },
+        ...fields,
+      })
+      const add = async (store: Store, ...all: NewDelivery[]) => {
+        for (const each of all) await store.deliveries.add(each, 0)
+      }
+      const claim = (store: Store, now: number, by = 'a') => store.deliveries.claim({ by, now, until: now + 100, limit: 10 })
+
+      test('are listed by id, recipient, state and time, and keep all that they say, over a restart', async () => {
+        const store = await open()
+        await add(store, delivery('1', 'x'), delivery('2', 'y', { createdAt: 2_000 }), delivery('3', 'x', { createdAt: 3_000 }))
+        expect(await store.deliveries.end('1', { state: 'refused', lastError: 'not wanted', now: 4_000 })).toBe(true)
+        await store.stop()
+        const { deliveries } = await reopen()
+        const ids = async (query: object) => (await deliveries.list({ limit: 10, ...query })).map(({ id }) => id)
+        expect(await ids({})).toEqual(['1', '2', '3'])
+        expect(await ids({ after: '1', limit: 1 })).toEqual(['2'])
+        expect(await ids({ to: 'x' })).toEqual(['1', '3'])
+        expect(await ids({ state: 'queued' })).toEqual(['2', '3'])
+        expect(await ids({ updatedSince: 3_000 })).toEqual(['1', '3'])
+        expect(await deliveries.get('1')).toEqual({
+          ...{ id: '1', messageId: 'message 1', to: 'x', state: 'refused', attempts: 0, lastError: 'not wanted', bytes: 10 },
+          ...{ expiresAt: 10_000, createdAt: 1_000, updatedAt: 4_000 },
+        })
+        expect(await deliveries.get('4')).toBeUndefined()
+        expect(await deliveries.queued()).toEqual({ deliveries: 2, bytes: 20 })
+      })
+
+      test('are made once by a key, until it is old', async () => {
+        const { deliveries } = await open()
+        const keyed = (id: string) => delivery(id, 'x', { idempotency: { key: 'k', fingerprint: Buffer.from('f') } })
+        expect(await deliveries.add(keyed('1'), 500)).toMatchObject({ known: false, delivery: { id: '1' } })
+        const again = await deliveries.add(keyed('2'), 1_000)
+        expect([again.known, again.delivery.id, Buffer.from(again.fingerprint ?? []).toString()]).toEqual([true, '1', 'f'])
+        expect(await deliveries.get('2')).toBeUndefined()
+        expect(await deliveries.add(keyed('3'), 1_001)).toMatchObject({ known: false, delivery: { id: '3' } })
+      })
+
+      test('are sent in order, by one gateway at a time for each recipient', async () => {
+        const store = await open()
+        const { deliveries } = store
+        await add(store, delivery('1', 'x'), delivery('2', 'y'), delivery('3', 'x'))
+        expect(await claim(store, 999)).toEqual([])
+        expect((await claim(store, 1_000)).toSorted()).toEqual(['x', 'y'])
+        expect(await claim(store, 1_050, 'b')).toEqual([])
+        expect((await claim(store, 1_100, 'b')).toSorted()).toEqual(['x', 'y'])
+        expect(await deliveries.renew({ by: 'a', recipient: 'x', until: 9_000 })).toBe(false)
+        expect(await deliveries.renew({ by: 'b', recipient: 'x', until: 1_300 })).toBe(true)
+        expect(await claim(store, 1_250)).toEqual(['y'])
+        const next = await deliveries.next({ recipient: 'x', now: 1_000, limit: 10 })
+        expect(next.map(({ id, envelope }) => [id, Buffer.from(envelope).toString()])).toEqual([
+          ['1', 'envelope 1'],
+          ['3', 'envelope 3'],
+        ])
+        expect(await deliveries.end('1', { state: 'delivered', now: 2_000 })).toBe(true)
+        expect(await deliveries.end('1', { state: 'cancelled', now: 2_000 })).toBe(false)
+        expect((await deliveries.next({ recipient: 'x', now: 1_000, limit: 10 })).map(({ id }) => id)).toEqual(['3'])
+      })
+
+      test('wait after a failure, unless they are hurried', async () => {
+        const store = await open()
+        const { deliveries } = store
+        await add(store, delivery('1', 'x'))
+        await claim(store, 1_000)
+        await deliveries.failed({ by: 'a', recipient: 'x', id: '1', lastError: 'away', dueAt: 5_000, now: 1_100 })
+        expect(await deliveries.get('1')).toMatchObject({ attempts: 1, lastError: 'away', updatedAt: 1_100, state: 'queued' })
+        expect(await deliveries.attempts('x')).toBe(1)
+        await add(store, delivery('2', 'x', { createdAt: 1_200 }))
+        expect(await claim(store, 4_999)).toEqual([])
+        await deliveries.hurry('x', 2_000)
+        expect(await claim(store, 2_000)).toEqual(['x'])
+        for (const id of ['1', '2']) await deliveries.end(id, { state: 'delivered', now: 2_000 })
+        await deliveries.release({ by: 'a', recipient: 'x' })
+        expect(await deliveries.attempts('x')).toBe(0)
+        expect(await claim(store, 900_000)).toEqual([])
+        await deliveries.hurry('x', 900_000)
+        expect(await claim(store, 900_000)).toEqual([])
+      })
+
+      test('are due again when one came during the release', async () => {
+        const store = await open()
+        const { deliveries } = store
+        await add(store, delivery('1', 'x'))
+        await claim(store, 1_000)
+        await deliveries.end('1', { state: 'delivered', now: 1_000 })
+        await add(store, delivery('2', 'x'))
+        await deliveries.release({ by: 'a', recipient: 'x' })
+        expect(await claim(store, 1_001)).toEqual(['x'])
+        await deliveries.settle(2_000)
+        expect(await claim(store, 2_000)).toEqual(['x'])
+      })
+
+      test('expire, and are forgotten some time after their end', async () => {
+        const store = await open()
+        const { deliveries } = store
+        await add(store, delivery('1', 'x', { expiresAt: 2_000 }), delivery('2', 'x'))
+        expect((await deliveries.next({ recipient: 'x', now: 2_000, limit: 9 })).map(({ id }) => id)).toEqual(['2'])
+        expect(await deliveries.expire({ now: 2_000, limit: 9 })).toMatchObject([{ id: '1', state: 'expired', updatedAt: 2_000 }])
+        expect(await deliveries.expire({ now: 2_000, limit: 9 })).toEqual([])
+        expect(await deliveries.forget({ before: 2_000, limit: 9 })).toBe(0)
+        expect(await deliveries.forget({ before: 9_000, limit: 9 })).toBe(1)
+        expect((await deliveries.list({ limit: 9 })).map(({ id }) => id)).toEqual(['2'])
       })
     })
 

@@ -6,6 +6,7 @@ import type { WebSocket } from 'ws'
 import { createAccess } from '../../src/access/access.ts'
 import { createTokens } from '../../src/access/tokens.ts'
 import { createAudit } from '../../src/audit.ts'
+import { createDeliveries } from '../../src/deliveries.ts'
 import { createDht } from '../../src/dht.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
 import { Draining } from '../../src/errors.ts'
@@ -71,6 +72,8 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const retention = createRetention({ limits }, { log: store.log, audit: store.audit, hub, metrics, logger: silentLog })
   const ingest = createIngest({ limits }, { engine, log: store.log, tail: hub, metrics, logger: silentLog })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
+  const unwatched = { onChange: () => undefined }
+  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier: { wake: () => undefined }, ...unwatched })
   const accepted: AppForTest['accepted'] = []
   const stream = {
     admit: () => undefined,
@@ -93,6 +96,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     retention,
     history,
     publisher,
+    deliveries,
     access,
     rates: createRates({ limits }),
     tokens,

@@ -41,7 +41,15 @@ test('gaps are announced in the order of their ends, before the messages behind 
   const hub = createHub({ limits }, { log })
   await hub.start()
   const outlet = notingOutlet()
-  const init = { name: undefined, filter: topicFilter(['*']), encoding: 'utf8', peers: false, after: 2, prunedSince: 0 } as const
+  const init = {
+    name: undefined,
+    filter: topicFilter(['*']),
+    encoding: 'utf8',
+    peers: false,
+    deliveries: false,
+    after: 2,
+    prunedSince: 0,
+  } as const
   const subscription = createSubscription({ ...init, gaps: new Map(), maxStepBytes: 1_000_000 }, { hub, outlet, onReady: () => undefined })
   await subscription.advance()
   const gap = (topic: string, to: number) => ({ type: 'gap', topic, from: 'e1.2', to: `e1.${to}` })

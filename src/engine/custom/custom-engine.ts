@@ -4,8 +4,9 @@ import { PeerNotConnected, PeerUnreachable } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { createInTurn } from '../../in-turn.ts'
 import type { Limits } from '../../limits.ts'
+import { sealDirect } from '../../model/direct-message.ts'
 import { parseAddress } from '../../model/peer.ts'
-import { createMessageSigner } from '../../model/signed-message.ts'
+import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/store.ts'
 import { throughRelays } from '../circuit-address.ts'
 import { createDialDiscovered } from '../dial-discovered.ts'
@@ -370,6 +371,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     topics: async () => [...topics],
     subscribers: async (topic) => running?.overlay.subscribers(topic) ?? [],
     sign: async (messages) => messages.map(({ topic, data }) => signer.sign(identity.nextSequence(), topic, data)),
+    signDirect: ({ to, data }) => sealDirect({ to, data, sequence: sequenceBytes(identity.nextSequence()) }, identity.seed),
     send: async (messages) => running?.overlay.publish(messages.map(gossip.seal)) ?? messages.map(() => 0),
     async request(other, protocol, body, options) {
       options.signal.throwIfAborted()

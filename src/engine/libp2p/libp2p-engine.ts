@@ -6,8 +6,9 @@ import { PeerBlocked, PeerNotConnected, PeerUnreachable } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { createInTurn } from '../../in-turn.ts'
 import type { Limits } from '../../limits.ts'
+import { sealDirect } from '../../model/direct-message.ts'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
-import { createMessageSigner } from '../../model/signed-message.ts'
+import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/store.ts'
 import { relayOf, throughRelays } from '../circuit-address.ts'
 import { createDialDiscovered } from '../dial-discovered.ts'
@@ -321,6 +322,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       return ids.filter((id) => gossip.reaches(id) && peerOf(id) !== undefined)
     },
     sign: async (messages) => messages.map(({ topic, data }) => signer.sign(identity.nextSequence(), topic, data)),
+    signDirect: ({ to, data }) => sealDirect({ to, data, sequence: sequenceBytes(identity.nextSequence()) }, identity.seed),
     send: async (messages) => running?.raw.send(messages) ?? messages.map(() => 0),
     request: (other, protocol, body, options) => protocols.request(running?.node, other, protocol, body, options),
     async handle(protocol, handler, options) {

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { History, Page } from '../../history.ts'
 import { cursorSchema, positionSchema } from '../../model/cursor.ts'
-import { requireTopic, requireTopics } from '../../model/grant.ts'
-import { messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
+import { readable, requireTopic, requireTopics } from '../../model/grant.ts'
+import { type MessageKind, messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
 import { type Encoding, encodingSchema } from '../../model/payload.ts'
-import { topicFilter } from '../../model/topic.ts'
+import { directTopic, type TopicFilter, topicFilter } from '../../model/topic.ts'
 import { clientSignal } from '../client-signal.ts'
 import { messageExample } from '../examples.ts'
 import { limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
@@ -92,13 +92,14 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
     schema: {
       querystring: z.strictObject({
         topic: topicsQuery.optional(),
-        kind: messageKindSchema.optional().describe('Only messages of this kind.'),
+        kind: messageKindSchema.optional().describe('Only messages of this kind. Direct ones need a token that allows `direct`.'),
+        to: peerIdInput.optional().describe('Only direct messages to this peer.'),
         ...pageQuery,
       }),
       response: pageAnswers,
     },
     handler: async ({ query: { topic, encoding, ...query }, grant }, reply) => {
-      const topics = topic === undefined ? undefined : topicFilter(topic)
+      const topics = filterOf(topic, query.kind) ?? readable(grant)
       requireTopics(grant, topics)
       return pageView(await history.page({ ...query, topics }, { signal: clientSignal(reply) }), encoding)
     },
@@ -158,6 +159,12 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
       return Buffer.from(message.data)
     },
   })
+}
+
+/** Direct messages lie in a place of their own, which a scan finds without looking at the others. */
+function filterOf(topics: string[] | undefined, kind: MessageKind | undefined): TopicFilter | undefined {
+  if (topics !== undefined) return topicFilter(topics)
+  return kind === 'direct' ? { exact: [directTopic], prefixes: [] } : undefined
 }
 
 function pageView({ items, next, caughtUp, epoch }: Page, encoding: Encoding | undefined) {

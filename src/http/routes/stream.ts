@@ -39,6 +39,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     schema: {
       querystring: z.strictObject({
         topic: topicsQuery.optional(),
+        direct: flagQuery.describe('Also direct messages; the token must allow `direct`.'),
         after: positionSchema.optional().describe('Where the subscription begins; `latest` when absent.'),
         encoding: encodingSchema.optional().describe('`base64` to have all data so.'),
       }),
@@ -68,6 +69,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
           grant,
           address,
           topics: query.topic ?? [],
+          direct: query.direct,
           after: query.after,
           encoding: query.encoding,
         })
@@ -84,7 +86,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         operationId: 'openEvents',
         summary: 'Follow topics (server-sent events)',
         description:
-          'For EventSource and everything that can read a long answer. Events are `message`, `caught-up`, `gap`, `peer` and `closing`; ' +
+          'For EventSource and everything that can read a long answer. Events are `message`, `caught-up`, `gap`, `peer`, `delivery` and `closing`; ' +
           'their data is the frame of the stream of that name, specified in docs/stream-protocol.md, and their id where to go on.',
         tag: 'Stream',
         problems: ['invalid_topic', 'invalid_cursor', 'topic_limit', 'connection_limit', 'draining', 'store_unavailable'],
@@ -92,7 +94,9 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     },
     schema: {
       querystring: z.strictObject({
-        topic: topicsQuery,
+        topic: topicsQuery.optional(),
+        direct: flagQuery.describe('Also direct messages; the token must allow `direct`.'),
+        deliveries: flagQuery.describe('Also tell what becomes of direct messages that were sent; the token must allow `direct`.'),
         after: positionSchema.optional().describe('Where to begin; `latest` when absent. What is not there any more is a `gap`.'),
         encoding: encodingSchema.optional().describe('`base64` to have all data so.'),
         peers: flagQuery.describe('Also tell what happens to peers.'),
@@ -104,9 +108,10 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         200: { description: 'Events, until either side ends it.', headers: {}, content: { 'text/event-stream': { schema: z.string() } } },
       },
     },
-    handler: async ({ query: { topic, after, encoding, peers }, headers, grant, ip: address }, reply) => {
+    handler: async ({ query: { topic = [], after, ...query }, headers, grant, ip: address }, reply) => {
+      if (topic.length === 0 && !query.direct && !query.deliveries && !query.peers) throw nothingAsked()
       const lastEventId = headers['last-event-id'] === '' ? undefined : headers['last-event-id']
-      await stream.acceptEvents({ grant, address, topics: topic, after: lastEventId ?? after, encoding, peers }, () => {
+      await stream.acceptEvents({ grant, address, topics: topic, after: lastEventId ?? after, ...query }, () => {
         reply.hijack()
         // A proxy that collected the answer first would never end.
         return reply.raw.writeHead(200, {
@@ -133,6 +138,11 @@ function checkHandshake({ headers }: FastifyRequest, reply: FastifyReply): void 
 
 function definedHeaders(headers: Record<string, number | string | string[] | undefined>) {
   return Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+}
+
+function nothingAsked(): InvalidRequest {
+  const message = 'is missing: name a topic, or ask for `direct`, `deliveries` or `peers`'
+  return new InvalidRequest(`The query is not valid: topic ${message}.`, { errors: [{ path: 'topic', message }] })
 }
 
 function upgradeRequired(reply: FastifyReply): UpgradeRequired {

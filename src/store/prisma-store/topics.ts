@@ -1,10 +1,11 @@
+import { directTopic } from '../../model/topic.ts'
 import type { TopicRecord, TopicStore } from '../store.ts'
 import type { Topic } from './generated/sqlite/client.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 
 /** A topic is there while it is joined or has messages; the append keeps the counters. */
-const present = { OR: [{ joined: true }, { messages: { gt: 0 } }] }
+const present = { NOT: { name: directTopic }, OR: [{ joined: true }, { messages: { gt: 0 } }] }
 
 export function createTopicStore(components: { prisma: () => Models }): TopicStore {
   const { prisma } = components

@@ -127,6 +127,36 @@ CREATE TABLE "AuditEntry" (
     CONSTRAINT "AuditEntry_pkey" PRIMARY KEY ("id")
 );
 
+-- CreateTable
+CREATE TABLE "Delivery" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "messageId" TEXT COLLATE "C" NOT NULL,
+    "recipient" TEXT COLLATE "C" NOT NULL,
+    "state" TEXT COLLATE "C" NOT NULL,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "lastError" TEXT COLLATE "C",
+    "envelope" BYTEA NOT NULL,
+    "bytes" INTEGER NOT NULL,
+    "expiresAt" BIGINT NOT NULL,
+    "createdAt" BIGINT NOT NULL,
+    "updatedAt" BIGINT NOT NULL,
+    "idempotencyKey" TEXT COLLATE "C",
+    "fingerprint" BYTEA,
+
+    CONSTRAINT "Delivery_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "Outbox" (
+    "recipient" TEXT COLLATE "C" NOT NULL,
+    "dueAt" BIGINT NOT NULL,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "claimedBy" TEXT COLLATE "C",
+    "claimedUntil" BIGINT NOT NULL DEFAULT 0,
+
+    CONSTRAINT "Outbox_pkey" PRIMARY KEY ("recipient")
+);
+
 -- CreateIndex
 CREATE UNIQUE INDEX "Message_id_key" ON "Message"("id");
 
@@ -144,3 +174,18 @@ CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Token_hash_key" ON "Token"("hash");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Delivery_idempotencyKey_key" ON "Delivery"("idempotencyKey");
+
+-- CreateIndex
+CREATE INDEX "Delivery_state_recipient_id_idx" ON "Delivery"("state", "recipient", "id");
+
+-- CreateIndex
+CREATE INDEX "Delivery_state_expiresAt_idx" ON "Delivery"("state", "expiresAt");
+
+-- CreateIndex
+CREATE INDEX "Delivery_updatedAt_idx" ON "Delivery"("updatedAt");
+
+-- CreateIndex
+CREATE INDEX "Outbox_dueAt_idx" ON "Outbox"("dueAt");

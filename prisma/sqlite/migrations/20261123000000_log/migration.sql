@@ -103,6 +103,32 @@ CREATE TABLE "AuditEntry" (
     "detail" TEXT NOT NULL
 );
 
+-- CreateTable
+CREATE TABLE "Delivery" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "messageId" TEXT NOT NULL,
+    "recipient" TEXT NOT NULL,
+    "state" TEXT NOT NULL,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "lastError" TEXT,
+    "envelope" BLOB NOT NULL,
+    "bytes" INTEGER NOT NULL,
+    "expiresAt" BIGINT NOT NULL,
+    "createdAt" BIGINT NOT NULL,
+    "updatedAt" BIGINT NOT NULL,
+    "idempotencyKey" TEXT,
+    "fingerprint" BLOB
+);
+
+-- CreateTable
+CREATE TABLE "Outbox" (
+    "recipient" TEXT NOT NULL PRIMARY KEY,
+    "dueAt" BIGINT NOT NULL,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "claimedBy" TEXT,
+    "claimedUntil" BIGINT NOT NULL DEFAULT 0
+);
+
 -- CreateIndex
 CREATE UNIQUE INDEX "Message_id_key" ON "Message"("id");
 
@@ -120,3 +146,18 @@ CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Token_hash_key" ON "Token"("hash");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Delivery_idempotencyKey_key" ON "Delivery"("idempotencyKey");
+
+-- CreateIndex
+CREATE INDEX "Delivery_state_recipient_id_idx" ON "Delivery"("state", "recipient", "id");
+
+-- CreateIndex
+CREATE INDEX "Delivery_state_expiresAt_idx" ON "Delivery"("state", "expiresAt");
+
+-- CreateIndex
+CREATE INDEX "Delivery_updatedAt_idx" ON "Delivery"("updatedAt");
+
+-- CreateIndex
+CREATE INDEX "Outbox_dueAt_idx" ON "Outbox"("dueAt");

@@ -100,7 +100,7 @@ export function createPostgresLog(
       const numbers = new Map(rows.map(([, place, number]) => [Number(place) - 1, Number(number)]))
       const entries = messages.map((message, index): AppendEntry => {
         const seq = numbers.get(index)
-        return seq === undefined ? { message: undefined, known: true } : { message: { ...message, kind: 'topic', seq }, known: false }
+        return seq === undefined ? { message: undefined, known: true } : { message: { ...message, seq }, known: false }
       })
       const taken = keyed.filter(({ key }) => isAmong(key, takenKeys))
       const isRefused = (index: number) => taken.some(({ first, count }) => index >= first && index < first + count)
@@ -159,7 +159,7 @@ export function createPostgresLog(
 }
 
 const appendSql = `SELECT * FROM pg_temp.peergate_append(
-  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ORDER BY 2 NULLS LAST`
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ORDER BY 2 NULLS LAST`
 const pruneSql = 'SELECT * FROM pg_temp.peergate_prune($1, $2, $3, $4, $5, $6, $7, $8)'
 
 /** The other sweeps find what is more than these. */

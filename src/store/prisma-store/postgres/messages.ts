@@ -5,8 +5,8 @@ import type { PostgresDatabase, Row } from './database.ts'
 export const messageColumns = [
   'seq',
   'id',
-  'kind',
   'topic',
+  'recipient',
   'author',
   'sequence',
   'data',
@@ -20,14 +20,14 @@ export const messageColumns = [
 
 /** A row of these columns. */
 export function toMessage(row: Row): StoredMessage {
-  const [seq, id, kind, topic, author, sequence, data, dataAbsent, signature, publicKey, receivedAt] = row
+  const [seq, id, topic, recipient, author, sequence, data, dataAbsent, signature, publicKey, receivedAt] = row
   return {
     seq: Number(seq),
-    kind: kind === 'direct' ? 'direct' : 'topic',
     id: String(id),
     from: String(author),
     sequence: toBytes(sequence),
     topic: String(topic),
+    ...(recipient === null ? {} : { to: String(recipient) }),
     data: toBytes(data),
     ...(dataAbsent === true ? { dataAbsent: true } : {}),
     signature: toBytes(signature),
@@ -64,6 +64,7 @@ export function packMessages(messages: NewMessage[]): unknown[] {
   return [
     messages.map(({ id }) => id),
     messages.map(({ topic }) => topic),
+    messages.map(({ to }) => to ?? null),
     messages.map(({ from }) => from),
     messages.map(({ receivedAt }) => receivedAt),
     messages.map(({ dataAbsent }) => dataAbsent === true),

@@ -18,7 +18,7 @@ class Values {
 
 function topicCondition(column: string, { exact, prefixes }: TopicFilter, values: Values): string {
   const among = `${column} = ANY(${values.add(exact)}::text[])`
-  const beginning = `EXISTS (SELECT 1 FROM unnest(${values.add(prefixes)}::text[]) AS p(prefix) WHERE starts_with(${column}, p.prefix))`
+  const beginning = `${column} <> '' AND EXISTS (SELECT 1 FROM unnest(${values.add(prefixes)}::text[]) AS p(prefix) WHERE starts_with(${column}, p.prefix))`
   return `(${among} OR ${beginning})`
 }
 
@@ -44,7 +44,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
             ${query.topics === undefined ? '' : `AND ${topicCondition('t."name"', query.topics, values)}`}`
   const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount" FROM "Log" WHERE "id" = 1),
     looked AS MATERIALIZED (
-      SELECT m."seq", m."kind", m."topic", m."author", m."receivedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
+      SELECT m."seq", m."kind", m."topic", m."recipient", m."author", m."receivedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
       WHERE m."seq" > ${after}::bigint AND m."seq" <= ${through}::bigint AND m."seq" <= (SELECT "tip" FROM l) ${series}
       ORDER BY m."seq" ${direction} LIMIT ${scanRows}),
     found AS MATERIALIZED (
@@ -64,6 +64,7 @@ function conditionsOf(query: LogQuery, withTopics: boolean, values: Values): str
   const all = ['true']
   if (withTopics && query.topics !== undefined) all.push(topicCondition('w."topic"', query.topics, values))
   if (query.kind !== undefined) all.push(`w."kind" = ${values.add(query.kind)}`)
+  if (query.to !== undefined) all.push(`w."recipient" = ${values.add(query.to)}`)
   if (query.from !== undefined) all.push(`w."author" = ${values.add(query.from)}`)
   if (query.since !== undefined) all.push(`w."receivedAt" >= ${values.add(query.since)}`)
   if (query.until !== undefined) all.push(`w."receivedAt" < ${values.add(query.until)}`)

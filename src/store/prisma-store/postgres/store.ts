@@ -4,6 +4,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../../../errors.ts'
 import type { Store, StoreChange } from '../../store.ts'
+import { createDeliveryStore } from '../deliveries.ts'
 import { createGatewayStore } from '../gateways.ts'
 import { PrismaClient } from '../generated/postgresql/client.ts'
 import { migrate } from '../migrate.ts'
@@ -109,6 +110,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
       remove: (id) => tellAfter('tokens', tokens.remove(id)),
     },
     audit: createAuditStore({ prisma: () => opened().models }),
+    deliveries: createDeliveryStore({ prisma: () => opened().models }),
     gateways: createGatewayStore({ prisma: () => opened().models, claim: (peerId) => opened().listener.claim(peerId) }),
     listen(listener) {
       listeners.add(listener)

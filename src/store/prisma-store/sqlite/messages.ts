@@ -3,7 +3,7 @@ import type { Row, SqliteDatabase } from './database.ts'
 
 /** The columns that make a message, in one list for every query. */
 export const messageColumns =
-  '"seq", "id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt"'
+  '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt"'
 
 export function findById(database: SqliteDatabase, id: string): StoredMessage | undefined {
   const row = database.row(`SELECT ${messageColumns} FROM "Message" WHERE "id" = ?`, id)
@@ -14,11 +14,11 @@ export function toMessage(row: Row): StoredMessage {
   const publicKey = row.publicKey
   return {
     seq: Number(row.seq),
-    kind: row.kind === 'direct' ? 'direct' : 'topic',
     id: String(row.id),
     from: String(row.author),
     sequence: toBytes(row.sequence),
     topic: String(row.topic),
+    ...(row.recipient === null ? {} : { to: String(row.recipient) }),
     data: toBytes(row.data),
     ...(row.dataAbsent === 1 ? { dataAbsent: true } : {}),
     signature: toBytes(row.signature),

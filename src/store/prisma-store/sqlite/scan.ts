@@ -71,6 +71,7 @@ function conditions(query: LogQuery, withTopics: boolean): Condition {
   const all: Condition[] = []
   if (withTopics && query.topics !== undefined) all.push(topicCondition('"topic"', query.topics))
   if (query.kind !== undefined) all.push({ sql: '"kind" = ?', values: [query.kind] })
+  if (query.to !== undefined) all.push({ sql: '"recipient" = ?', values: [query.to] })
   if (query.from !== undefined) all.push({ sql: '"author" = ?', values: [query.from] })
   if (query.since !== undefined) all.push({ sql: '"receivedAt" >= ?', values: [query.since] })
   if (query.until !== undefined) all.push({ sql: '"receivedAt" < ?', values: [query.until] })

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../../../errors.ts'
 import type { LogStore, Store } from '../../store.ts'
+import { createDeliveryStore } from '../deliveries.ts'
 import { createGatewayStore } from '../gateways.ts'
 import { PrismaClient } from '../generated/sqlite/client.ts'
 import { migrate } from '../migrate.ts'
@@ -71,6 +72,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     records: createRecordStore({ writer: () => opened().writer, reader: () => opened().reader }),
     tokens: createTokenStore({ prisma: () => opened().prisma }),
     audit: createAuditStore({ prisma: () => opened().prisma }),
+    deliveries: createDeliveryStore({ prisma: () => opened().prisma }),
     // The key's own file says who uses it, and no other process uses the database.
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
     listen: () => () => undefined,

@@ -68,6 +68,16 @@ export type Token = Prisma.TokenModel
  */
 export type AuditEntry = Prisma.AuditEntryModel
 /**
+ * Model Delivery
+ * A direct message on its way to one peer, and what became of it. Those of a recipient are sent in the order of their ids.
+ */
+export type Delivery = Prisma.DeliveryModel
+/**
+ * Model Outbox
+ * Whose turn a recipient of deliveries is: which gateway sends to it until when, or when it is tried next.
+ */
+export type Outbox = Prisma.OutboxModel
+/**
  * Model Log
  * One row: which log this is.
  */

@@ -61,6 +61,8 @@ export const ModelName = {
   Gateway: 'Gateway',
   Token: 'Token',
   AuditEntry: 'AuditEntry',
+  Delivery: 'Delivery',
+  Outbox: 'Outbox',
   Log: 'Log'
 } as const
 
@@ -195,6 +197,36 @@ export const AuditEntryScalarFieldEnum = {
 } as const
 
 export type AuditEntryScalarFieldEnum = (typeof AuditEntryScalarFieldEnum)[keyof typeof AuditEntryScalarFieldEnum]
+
+
+export const DeliveryScalarFieldEnum = {
+  id: 'id',
+  messageId: 'messageId',
+  recipient: 'recipient',
+  state: 'state',
+  attempts: 'attempts',
+  lastError: 'lastError',
+  envelope: 'envelope',
+  bytes: 'bytes',
+  expiresAt: 'expiresAt',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt',
+  idempotencyKey: 'idempotencyKey',
+  fingerprint: 'fingerprint'
+} as const
+
+export type DeliveryScalarFieldEnum = (typeof DeliveryScalarFieldEnum)[keyof typeof DeliveryScalarFieldEnum]
+
+
+export const OutboxScalarFieldEnum = {
+  recipient: 'recipient',
+  dueAt: 'dueAt',
+  attempts: 'attempts',
+  claimedBy: 'claimedBy',
+  claimedUntil: 'claimedUntil'
+} as const
+
+export type OutboxScalarFieldEnum = (typeof OutboxScalarFieldEnum)[keyof typeof OutboxScalarFieldEnum]
 
 
 export const LogScalarFieldEnum = {

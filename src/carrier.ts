@@ -1,0 +1,204 @@
+import type { Logger } from 'pino'
+import { deliveryView } from './deliveries.ts'
+import { batchSize, directProtocol, directStatus, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
+import type { P2PEngine } from './engine/engine.ts'
+import { PeergateError } from './errors.ts'
+import type { DeliveryView } from './model/delivery.ts'
+import type { Peers } from './peers.ts'
+import type { DeliveryRecord, DeliveryStore } from './store/store.ts'
+
+/**
+ * Carries direct messages to their recipients, in the order in which they were accepted: at once, again and again with growing pauses, and
+ * at once when the recipient appears. Gateways of one database share the work: a recipient is one gateway's at a time.
+ */
+export interface Carrier {
+  start(): Promise<void>
+  /** Finishes the requests under way. */
+  stop(): Promise<void>
+  /** Something may be due. */
+  wake(): void
+}
+
+export interface CarrierLimits {
+  maxCarried: number
+  deliveryTimeoutMs: number
+  firstDeliveryRetryMs: number
+  lastDeliveryRetryMs: number
+  deliveryKeptMs: number
+  dialTimeoutMs: number
+}
+
+export interface CarrierComponents {
+  engine: Pick<P2PEngine, 'peerId' | 'request' | 'peers' | 'listen'>
+  peers: Pick<Peers, 'dialPeer'>
+  store: DeliveryStore
+  /** Takes what this gateway sends to itself. */
+  inbox: { take(envelopes: Uint8Array[]): Promise<Uint8Array> }
+  /** Whoever watches deliveries is told. */
+  onChange(delivery: DeliveryView): void
+  log: Logger
+  now?: () => number
+  random?: () => number
+}
+
+/** Milliseconds between two looks for what is due: also what another gateway has left behind. */
+const lookMs = 1_000
+/** Between two cleanings. */
+const cleanMs = 30_000
+const cleaned = 500
+
+type Queued = DeliveryRecord & { envelope: Uint8Array }
+
+export function createCarrier(init: { limits: CarrierLimits }, components: CarrierComponents): Carrier {
+  const { limits } = init
+  const { engine, peers, store, inbox, onChange, log, now = Date.now, random = Math.random } = components
+  /** Longer than a dial and a request may take, after which the claim is renewed. */
+  const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
+  const carrying = new Map<string, Promise<void>>()
+  let stopping = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  let unlisten: (() => void) | undefined
+  let looking: Promise<void> | undefined
+  let again = false
+  let cleanAt = 0
+
+  async function look(): Promise<void> {
+    do {
+      again = false
+      await expire()
+      if (now() >= cleanAt) await clean()
+      const limit = limits.maxCarried - carrying.size
+      if (limit <= 0) return
+      const claimed = await store.claim({ by: engine.peerId, now: now(), until: now() + claimMs, limit })
+      for (const recipient of claimed) carry(recipient)
+    } while (again && !stopping.signal.aborted)
+  }
+
+  function wake(): void {
+    again = true
+    if (stopping.signal.aborted || timer === undefined) return
+    looking ??= look()
+      .catch((err: unknown) => log.warn({ err }, 'the outbox could not be looked at; it is tried again'))
+      .finally(() => {
+        looking = undefined
+      })
+  }
+
+  async function expire(): Promise<void> {
+    for (;;) {
+      const expired = await store.expire({ now: now(), limit: cleaned })
+      for (const record of expired) onChange(deliveryView(record))
+      if (expired.length < cleaned) return
+    }
+  }
+
+  async function clean(): Promise<void> {
+    cleanAt = now() + cleanMs
+    await store.settle(now())
+    while ((await store.forget({ before: now() - limits.deliveryKeptMs, limit: cleaned })) === cleaned);
+  }
+
+  function carry(recipient: string): void {
+    const done = carryAll(recipient)
+      .catch((err: unknown) => log.warn({ err }, 'direct messages could not be carried; another try follows'))
+      .finally(() => {
+        carrying.delete(recipient)
+        wake()
+      })
+    carrying.set(recipient, done)
+  }
+
+  async function carryAll(recipient: string): Promise<void> {
+    const by = engine.peerId
+    while (!stopping.signal.aborted && (await store.renew({ by, recipient, until: now() + claimMs }))) {
+      const waiting = await store.next({ recipient, now: now(), limit: maxDirectBatch })
+      const batch = waiting.slice(0, batchSize(waiting.map(({ envelope }) => envelope.length)))
+      const [first] = batch
+      if (first === undefined) return await store.release({ by, recipient })
+      const problem = await send(recipient, batch)
+      if (problem === undefined) continue
+      if (stopping.signal.aborted) break
+      const id = problem.id ?? first.id
+      await store.failed({ by, recipient, id, lastError: problem.reason, dueAt: now() + (await pause(recipient)), now: now() })
+      return
+    }
+    // Another gateway, or the next start, goes on at once.
+    if (stopping.signal.aborted) await store.renew({ by, recipient, until: now() })
+  }
+
+  /** Doubles from failure to failure, with a jitter of a half. */
+  async function pause(recipient: string): Promise<number> {
+    const ms = Math.min(limits.lastDeliveryRetryMs, limits.firstDeliveryRetryMs * 2 ** Math.min(30, await store.attempts(recipient)))
+    return ms * (0.5 + random() / 2)
+  }
+
+  /** Answers what went wrong, and with which of them, when not all are done with. */
+  async function send(recipient: string, batch: Queued[]): Promise<{ reason: string; id?: string } | undefined> {
+    let statuses: Uint8Array
+    try {
+      statuses = await hand(
+        recipient,
+        batch.map(({ envelope }) => envelope),
+      )
+    } catch (error) {
+      if (!(error instanceof PeergateError)) log.debug({ err: error }, 'direct messages could not be handed over')
+      return { reason: error instanceof PeergateError ? error.message : 'The recipient could not be reached.' }
+    }
+    for (const [index, delivery] of batch.entries()) {
+      const status = statuses[index]
+      const end = status === undefined ? undefined : ends.get(status)
+      if (end === undefined) return { reason: 'The recipient asks to try again later.', id: delivery.id }
+      if (await store.end(delivery.id, { ...end, now: now() })) await tell(delivery.id)
+    }
+    return undefined
+  }
+
+  async function hand(recipient: string, envelopes: Uint8Array[]): Promise<Uint8Array> {
+    if (recipient === engine.peerId) return await inbox.take(envelopes)
+    const { signal } = stopping
+    if (!(await isLinked(recipient)))
+      await peers.dialPeer(recipient, { signal: AbortSignal.any([signal, AbortSignal.timeout(claimMs / 2)]) })
+    return await engine.request(recipient, directProtocol, encodeBatch(envelopes), {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(limits.deliveryTimeoutMs)]),
+      maxAnswerBytes: maxDirectBatch,
+    })
+  }
+
+  async function isLinked(peerId: string): Promise<boolean> {
+    return (await engine.peers()).some((peer) => peer.peerId === peerId)
+  }
+
+  async function tell(id: string): Promise<void> {
+    const record = await store.get(id)
+    if (record !== undefined) onChange(deliveryView(record))
+  }
+
+  return {
+    wake,
+    async start() {
+      stopping = new AbortController()
+      timer = setInterval(wake, lookMs)
+      unlisten = engine.listen((event) => {
+        if (event.type !== 'peer:connect') return
+        store.hurry(event.peer.peerId, now()).then(wake, (err: unknown) => log.debug({ err }, 'the outbox could not be hurried'))
+      })
+      wake()
+    },
+    async stop() {
+      unlisten?.()
+      clearInterval(timer)
+      timer = undefined
+      stopping.abort()
+      await looking
+      await Promise.all(carrying.values())
+    },
+  }
+}
+
+/** What a status ends; the others are tried again. */
+const ends = new Map<number, { state: 'delivered' | 'refused'; lastError?: string }>([
+  [directStatus.kept, { state: 'delivered' }],
+  [directStatus.refused, { state: 'refused', lastError: 'The recipient takes no messages from here.' }],
+  [directStatus.tooLarge, { state: 'refused', lastError: 'The recipient takes no message of this size.' }],
+  [directStatus.invalid, { state: 'refused', lastError: 'The recipient does not take it for a message to itself.' }],
+])

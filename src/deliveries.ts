@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto'
+import type { P2PEngine } from './engine/engine.ts'
+import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge, OutboxFull } from './errors.ts'
+import { given } from './given.ts'
+import { idempotencyWindowMs } from './idempotency.ts'
+import type { DeliveryState, DeliveryView } from './model/delivery.ts'
+import { openDirect } from './model/direct-message.ts'
+import { createRisingIds } from './rising-id.ts'
+import type { DeliveryRecord, DeliveryStore } from './store/store.ts'
+
+/** Direct messages of clients: signed and stored at once, and then on their way until they are delivered, expired or cancelled (carrier.ts). */
+export interface Deliveries {
+  /**
+   * @throws MessageTooLarge, OutboxFull, StoreUnavailable
+   * @throws InvalidRequest when it would expire sooner or later than it may
+   * @throws IdempotencyKeyReused when the key has sent something else
+   */
+  send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }>
+  /** In the order in which they were accepted; `next` is the `after` of the next page, null on the last one. */
+  list(query: DeliveriesQuery): Promise<{ items: DeliveryView[]; next: string | null }>
+  /** @throws DeliveryNotFound */
+  get(id: string): Promise<DeliveryView>
+  /** Ends it when it is still queued, and answers what it is then. @throws DeliveryNotFound */
+  cancel(id: string): Promise<DeliveryView>
+}
+
+export interface OutgoingMessage {
+  to: string
+  data: Uint8Array
+  expiresInMs?: number | undefined
+  idempotency?: { scope: string; key: string } | undefined
+}
+
+export interface DeliveriesQuery {
+  after?: string | undefined
+  limit: number
+  state?: DeliveryState | undefined
+  to?: string | undefined
+  updatedSince?: number | undefined
+}
+
+export interface DeliveriesLimits {
+  maxMessageBytes: number
+  maxQueuedDeliveries: number
+  maxQueuedDeliveryBytes: number
+  deliveryMs: number
+  maxDeliveryMs: number
+}
+
+export interface DeliveriesComponents {
+  engine: Pick<P2PEngine, 'signDirect'>
+  store: DeliveryStore
+  /** Something is queued for the peer. */
+  carrier: { wake(): void }
+  /** Whoever watches deliveries is told. */
+  onChange(delivery: DeliveryView): void
+  now?: () => number
+}
+
+/** Milliseconds after which a client that met a full outbox may try again. */
+const retryAfterMs = 5_000
+
+export function createDeliveries(init: { limits: DeliveriesLimits }, components: DeliveriesComponents): Deliveries {
+  const { maxMessageBytes, maxQueuedDeliveries, maxQueuedDeliveryBytes, deliveryMs, maxDeliveryMs } = init.limits
+  const { engine, store, carrier, onChange, now = Date.now } = components
+  const nextId = createRisingIds({ now })
+
+  function check({ data, expiresInMs = deliveryMs }: OutgoingMessage): void {
+    if (data.length > maxMessageBytes) {
+      throw new MessageTooLarge(`A message has at most ${maxMessageBytes} bytes of data; this one has ${data.length}.`, {
+        errors: [{ path: 'data', message: 'is too large' }],
+      })
+    }
+    if (expiresInMs < 1 || expiresInMs > maxDeliveryMs) {
+      const message = `must be from 1 to ${maxDeliveryMs} milliseconds`
+      throw new InvalidRequest(`expiresInMs ${message}.`, { errors: [{ path: 'expiresInMs', message }] })
+    }
+  }
+
+  async function checkRoom(bytes: number): Promise<void> {
+    const queued = await store.queued()
+    if (queued.deliveries < maxQueuedDeliveries && queued.bytes + bytes <= maxQueuedDeliveryBytes) return
+    throw new OutboxFull('Too many direct messages wait for their recipients.', { retryAfterMs })
+  }
+
+  async function get(id: string): Promise<DeliveryView> {
+    const record = await store.get(id)
+    if (record === undefined) throw new DeliveryNotFound('There is no delivery of this id, or it ended long ago.')
+    return deliveryView(record)
+  }
+
+  return {
+    async send(message) {
+      check(message)
+      const { to, data, expiresInMs = deliveryMs, idempotency } = message
+      await checkRoom(data.length)
+      const envelope = await engine.signDirect({ to, data })
+      const { id: messageId } = await openDirect(envelope)
+      const createdAt = now()
+      const key = idempotency && { key: `${idempotency.scope} ${idempotency.key}`, fingerprint: fingerprintOf(message) }
+      const added = await store.add(
+        { id: nextId(), messageId, to, envelope, expiresAt: createdAt + expiresInMs, createdAt, idempotency: key },
+        createdAt - idempotencyWindowMs,
+      )
+      const { delivery, fingerprint, known } = added
+      if (known && key !== undefined && Buffer.compare(fingerprint ?? Buffer.alloc(0), key.fingerprint) !== 0)
+        throw new IdempotencyKeyReused('This idempotency key has sent something else.')
+      if (!known) carrier.wake()
+      return { delivery: deliveryView(delivery), replayed: known }
+    },
+    async list({ limit, ...query }) {
+      const records = await store.list({ ...given(query), limit: limit + 1 })
+      const items = records.slice(0, limit).map(deliveryView)
+      return { items, next: records.length > limit ? (items.at(-1)?.id ?? null) : null }
+    },
+    get,
+    async cancel(id) {
+      const ended = await store.end(id, { state: 'cancelled', now: now() })
+      const delivery = await get(id)
+      if (ended) onChange(delivery)
+      return delivery
+    },
+  }
+}
+
+export function deliveryView({ bytes: _, expiresAt, createdAt, updatedAt, ...record }: DeliveryRecord): DeliveryView {
+  const [expires, created, updated] = [expiresAt, createdAt, updatedAt].map((ms) => new Date(ms).toISOString())
+  return { ...record, expiresAt: expires ?? '', createdAt: created ?? '', updatedAt: updated ?? '' }
+}
+
+function fingerprintOf({ to, data, expiresInMs }: OutgoingMessage): Uint8Array {
+  return createHash('sha256')
+    .update(`${to} ${expiresInMs ?? ''} `)
+    .update(data)
+    .digest()
+}

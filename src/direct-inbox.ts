@@ -1,0 +1,92 @@
+import type { Logger } from 'pino'
+import { createAuthorQuota } from './author-quota.ts'
+import { decodeBatch, directProtocol, directStatus, maxRequestBytes } from './direct-protocol.ts'
+import type { P2PEngine } from './engine/engine.ts'
+import type { Ingest } from './ingest.ts'
+import type { Metrics } from './metrics.ts'
+import { type DirectMessage, openDirect } from './model/direct-message.ts'
+import { directTopic } from './model/topic.ts'
+import type { PeerStore } from './store/store.ts'
+
+/** Whose direct messages are taken: everybody's, those of peers that the operator has given a label, or nobody's. */
+export type DirectSenders = 'all' | 'known' | 'none'
+
+/** Takes direct messages to this gateway in: into the log, and so to its clients. Each is acknowledged once it is durable. */
+export interface DirectInbox {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Those of a peer, or of this gateway to itself; answers what became of each (direct-protocol.ts). */
+  take(envelopes: Uint8Array[]): Promise<Uint8Array>
+}
+
+export interface DirectInboxLimits {
+  maxMessageBytes: number
+  maxDirectBytesPerHour: number
+  maxDirectRequests: number
+}
+
+export interface DirectInboxComponents {
+  engine: Pick<P2PEngine, 'peerId' | 'handle' | 'unhandle'>
+  ingest: Pick<Ingest, 'takeDirect'>
+  peers: Pick<PeerStore, 'get'>
+  metrics: Pick<Metrics, 'receivedDirect'>
+  log: Logger
+  now?: () => number
+}
+
+export function createDirectInbox(
+  init: { senders: DirectSenders; limits: DirectInboxLimits },
+  components: DirectInboxComponents,
+): DirectInbox {
+  const { senders, limits } = init
+  const { engine, ingest, peers, metrics, log, now = Date.now } = components
+  const quota = createAuthorQuota({ maxAuthorBytesPerHour: limits.maxDirectBytesPerHour }, { now })
+
+  /** Blocked authors too, whoever brings their messages. */
+  async function isWelcome(author: string): Promise<boolean> {
+    if (author === engine.peerId) return true
+    const record = await peers.get(author)
+    if (record?.blocked === true) return false
+    return senders === 'all' || (senders === 'known' && typeof record?.label === 'string')
+  }
+
+  /** What is to be kept, or why it is not. */
+  async function examine(envelope: Uint8Array): Promise<DirectMessage | number> {
+    const message = await openDirect(envelope).catch((err: unknown) => {
+      log.debug({ err }, 'an envelope that holds no direct message')
+      return undefined
+    })
+    if (message?.to !== engine.peerId) return directStatus.invalid
+    if (!(await isWelcome(message.from))) return directStatus.refused
+    if (message.data.length > limits.maxMessageBytes) return directStatus.tooLarge
+    if (message.from === engine.peerId || quota.take(message.from, directTopic, message.data.length)) return message
+    return directStatus.later
+  }
+
+  /** In order, and all that can be kept in one transaction, so that none comes before one that was sent before it. */
+  async function take(envelopes: Uint8Array[]): Promise<Uint8Array> {
+    const examined: Array<DirectMessage | number> = []
+    for (const envelope of envelopes) {
+      examined.push(examined.includes(directStatus.later) ? directStatus.later : await examine(envelope))
+    }
+    const receivedAt = now()
+    const messages = examined.flatMap((each) => (typeof each === 'number' ? [] : { ...each, topic: directTopic, receivedAt }))
+    const kept = messages.length === 0 || (await ingest.takeDirect(messages))
+    const statuses = examined.map((each) => (typeof each === 'number' ? each : kept ? directStatus.kept : directStatus.later))
+    for (const status of statuses) metrics.receivedDirect(status)
+    return Uint8Array.from(statuses)
+  }
+
+  return {
+    take,
+    async start() {
+      await engine.handle(directProtocol, ({ body }) => take(decodeBatch(body)), {
+        maxRequestBytes: maxRequestBytes(limits.maxMessageBytes),
+        maxConcurrent: limits.maxDirectRequests,
+      })
+    },
+    async stop() {
+      await engine.unhandle(directProtocol)
+    },
+  }
+}

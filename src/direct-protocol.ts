@@ -1,0 +1,52 @@
+import { decode, encode } from 'cborg'
+import { z } from 'zod'
+import { directOverheadBytes } from './model/direct-message.ts'
+
+/**
+ * `/peergate/direct/1.0.0`: a request brings envelopes (model/direct-message.ts) as a CBOR array of byte strings; the answer has a byte for
+ * each, in their order, once those that are kept are on the recipient's disk.
+ */
+export const directProtocol = '/peergate/direct/1.0.0'
+
+/** What became of an envelope. */
+export const directStatus = {
+  /** It is in the recipient's log, now or since before. */
+  kept: 0,
+  /** The recipient takes nothing from this author. */
+  refused: 1,
+  tooLarge: 2,
+  /** Not now: the recipient has too much to do, or the author has sent much. */
+  later: 3,
+  /** It is no direct message to this peer, or its signature is wrong. */
+  invalid: 4,
+} as const
+
+/** Envelopes of one request, and their bytes together unless it is one alone. */
+export const maxDirectBatch = 64
+const batchBytes = 262_144
+
+const batchSchema = z.array(z.custom<Uint8Array>((value) => value instanceof Uint8Array)).max(maxDirectBatch)
+
+export function encodeBatch(envelopes: Uint8Array[]): Uint8Array {
+  return encode(envelopes)
+}
+
+/** @throws Error when it is none */
+export function decodeBatch(bytes: Uint8Array): Uint8Array[] {
+  return batchSchema.parse(decode(bytes))
+}
+
+/** How many of the first go in one request. */
+export function batchSize(sizes: number[]): number {
+  let bytes = 0
+  const over = sizes.findIndex((size) => {
+    bytes += size
+    return bytes > batchBytes
+  })
+  return Math.min(maxDirectBatch, over === -1 ? sizes.length : Math.max(1, over))
+}
+
+/** Of a request, as a message of the largest size is sent alone. */
+export function maxRequestBytes(maxMessageBytes: number): number {
+  return Math.max(maxMessageBytes + directOverheadBytes, batchBytes) + maxDirectBatch * 8
+}

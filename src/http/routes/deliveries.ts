@@ -1,0 +1,123 @@
+import { z } from 'zod'
+import type { Deliveries } from '../../deliveries.ts'
+import { deliverySchema, deliveryStateSchema, expirySchema } from '../../model/delivery.ts'
+import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
+import { decodePayload, encodingSchema } from '../../model/payload.ts'
+import { deliveryExample } from '../examples.ts'
+import { limitQuery, peerIdInput, peerIdParams, timeQuery } from '../inputs.ts'
+import { type App, json, noQuery } from '../operation.ts'
+
+const idParams = z.strictObject({ id: z.string().max(64) })
+const listSchema = z
+  .object({ items: z.array(deliverySchema), next: z.string().nullable().describe('The `after` of the next page; null on the last one.') })
+  .meta({ id: 'DeliveryPage' })
+const outgoingSchema = z
+  .strictObject({ data: z.string(), encoding: encodingSchema.optional(), expiresInMs: expirySchema.optional() })
+  .meta({ id: 'OutgoingMessage', example: { data: 'hello' } })
+
+export function deliveryRoutes(app: App, components: { deliveries: Deliveries }): void {
+  const { deliveries } = components
+
+  app.route({
+    method: 'POST',
+    url: '/v1/peers/:peerId/messages',
+    config: {
+      operation: {
+        action: 'direct',
+        operationId: 'sendToPeer',
+        summary: 'Send a message to one peer',
+        description:
+          'Answers once the message is stored, durably, on its way: it is tried, also over restarts, until the peer has it on its disk, or it has ' +
+          'expired, or is cancelled. Messages to one peer arrive in the order in which they were accepted. The peer need not be known: it is looked ' +
+          'up by its id. As `application/octet-stream` the body is the data.',
+        tag: 'Direct messages',
+        rawBody: true,
+        problems: ['invalid_peer_id', 'invalid_data', 'message_too_large', 'idempotency_key_reused', 'outbox_full', 'store_unavailable'],
+      },
+    },
+    schema: {
+      params: peerIdParams,
+      headers: z.looseObject({ 'idempotency-key': idempotencyKeySchema.optional() }),
+      querystring: noQuery,
+      body: outgoingSchema,
+      response: {
+        202: json('On its way.', deliverySchema, deliveryExample, {
+          Location: 'Where to see what becomes of it.',
+          'Idempotent-Replayed': '`true` when this is the answer of an earlier request with the same key; nothing was sent again.',
+        }),
+      },
+    },
+    handler: async ({ params, body, headers, grant }, reply) => {
+      const message = Buffer.isBuffer(body)
+        ? { data: body }
+        : { data: decodePayload(body.data, body.encoding), expiresInMs: body.expiresInMs }
+      const key = headers['idempotency-key']
+      const idempotency = key === undefined ? undefined : { scope: `${grant.id} send`, key }
+      const { delivery, replayed } = await deliveries.send({ ...message, to: params.peerId, idempotency })
+      reply.code(202).header('location', `/v1/deliveries/${delivery.id}`)
+      if (replayed) reply.header('idempotent-replayed', 'true')
+      return delivery
+    },
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/v1/deliveries',
+    config: {
+      operation: {
+        action: 'direct',
+        cost: 5,
+        operationId: 'listDeliveries',
+        summary: 'Direct messages on their way, and what became of them',
+        tag: 'Direct messages',
+        problems: ['invalid_peer_id', 'store_unavailable'],
+      },
+    },
+    schema: {
+      querystring: z.strictObject({
+        state: deliveryStateSchema.optional().describe('Only those in this state.'),
+        to: peerIdInput.optional().describe('Only those to this peer.'),
+        updatedSince: timeQuery.optional().describe('Only those that something happened to at or after this time.'),
+        after: z.string().max(64).optional().describe('Only those accepted after this one: the `next` of the page before.'),
+        limit: limitQuery,
+      }),
+      response: {
+        200: json('Deliveries, in the order in which they were accepted.', listSchema, { items: [deliveryExample], next: null }),
+      },
+    },
+    handler: ({ query }) => deliveries.list(query),
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/v1/deliveries/:id',
+    config: {
+      operation: {
+        action: 'direct',
+        operationId: 'getDelivery',
+        summary: 'What became of a direct message',
+        tag: 'Direct messages',
+        problems: ['delivery_not_found', 'store_unavailable'],
+      },
+    },
+    schema: { params: idParams, querystring: noQuery, response: { 200: json('The delivery.', deliverySchema, deliveryExample) } },
+    handler: ({ params }) => deliveries.get(params.id),
+  })
+
+  app.route({
+    method: 'DELETE',
+    url: '/v1/deliveries/:id',
+    config: {
+      operation: {
+        action: 'direct',
+        operationId: 'cancelDelivery',
+        summary: 'Cancel a direct message',
+        description: 'What has ended already stays as it is. One that was just under way may have arrived all the same.',
+        tag: 'Direct messages',
+        problems: ['delivery_not_found', 'store_unavailable'],
+      },
+    },
+    schema: { params: idParams, querystring: noQuery, response: { 200: json('What it is now.', deliverySchema, deliveryExample) } },
+    handler: ({ params }) => deliveries.cancel(params.id),
+  })
+}

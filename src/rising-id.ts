@@ -1,0 +1,10 @@
+import { randomBytes } from 'node:crypto'
+
+/** Ids that rise with time, never twice the same here, with some random digits for other gateways. */
+export function createRisingIds(components: { now(): number }): () => string {
+  let last = 0
+  return () => {
+    last = Math.max(last + 1, components.now() * 1_000)
+    return `${last.toString(36).padStart(12, '0')}${randomBytes(4).toString('hex')}`
+  }
+}

@@ -1,0 +1,173 @@
+import { z } from 'zod'
+import type { DeliveryRecord, DeliveryStore } from '../store.ts'
+import type { Delivery } from './generated/sqlite/client.ts'
+import type { Models } from './models.ts'
+import { attemptAsync } from './unavailable.ts'
+
+const stateSchema = z.enum(['queued', 'delivered', 'expired', 'refused', 'cancelled'])
+
+/** When a recipient is due for whom nothing is queued: not within the life of any clock. */
+const never = 2 ** 52
+const nothing = Buffer.alloc(0)
+
+export function createDeliveryStore(components: { prisma: () => Models }): DeliveryStore {
+  const { prisma } = components
+
+  async function takenKey(key: string | undefined, since: number) {
+    if (key === undefined) return undefined
+    const row = await prisma().delivery.findFirst({ where: { idempotencyKey: key } })
+    if (row === null) return undefined
+    if (row.createdAt >= since) return { delivery: toRecord(row), fingerprint: row.fingerprint ?? undefined, known: true }
+    await prisma().delivery.updateMany({ where: { id: row.id }, data: { idempotencyKey: null } })
+    return undefined
+  }
+
+  async function makeDue(recipient: string, now: number): Promise<void> {
+    await prisma().$executeRaw`INSERT INTO "Outbox" ("recipient", "dueAt") VALUES (${recipient}, ${BigInt(now)})
+      ON CONFLICT ("recipient") DO UPDATE SET "dueAt" = excluded."dueAt" WHERE "Outbox"."dueAt" = ${BigInt(never)}`
+  }
+
+  return {
+    add: ({ id, messageId, to, envelope, expiresAt, createdAt, idempotency }, since) =>
+      attemptAsync(async () => {
+        const taken = await takenKey(idempotency?.key, since)
+        if (taken !== undefined) return taken
+        const data = {
+          ...{ id, messageId, recipient: to, state: 'queued', expiresAt, createdAt, updatedAt: createdAt },
+          ...{ envelope: Buffer.from(envelope), bytes: envelope.length },
+          ...(idempotency && { idempotencyKey: idempotency.key, fingerprint: Buffer.from(idempotency.fingerprint) }),
+        }
+        try {
+          const row = await prisma().delivery.create({ data })
+          await makeDue(to, createdAt)
+          return { delivery: toRecord(row), fingerprint: idempotency?.fingerprint, known: false }
+        } catch (error) {
+          // Another gateway may have taken the key meanwhile.
+          const meanwhile = await takenKey(idempotency?.key, since)
+          if (meanwhile === undefined) throw error
+          return meanwhile
+        }
+      }),
+    get: (id) =>
+      attemptAsync(async () => {
+        const row = await prisma().delivery.findFirst({ where: { id } })
+        return row === null ? undefined : toRecord(row)
+      }),
+    list: ({ after, limit, state, to, updatedSince }) =>
+      attemptAsync(async () => {
+        const where = {
+          ...(after === undefined ? {} : { id: { gt: after } }),
+          ...(state === undefined ? {} : { state }),
+          ...(to === undefined ? {} : { recipient: to }),
+          ...(updatedSince === undefined ? {} : { updatedAt: { gte: updatedSince } }),
+        }
+        return (await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit })).map(toRecord)
+      }),
+    queued: () =>
+      attemptAsync(async () => {
+        const { _count, _sum } = await prisma().delivery.aggregate({ where: { state: 'queued' }, _count: true, _sum: { bytes: true } })
+        return { deliveries: _count, bytes: _sum.bytes ?? 0 }
+      }),
+    end: (id, { state, lastError, now }) =>
+      attemptAsync(async () => {
+        const data = { state, updatedAt: now, envelope: nothing, ...(lastError === undefined ? {} : { lastError }) }
+        return (await prisma().delivery.updateMany({ where: { id, state: 'queued' }, data })).count === 1
+      }),
+    expire: ({ now, limit }) =>
+      attemptAsync(async () => {
+        const rows = await prisma().delivery.findMany({
+          where: { state: 'queued', expiresAt: { lte: now } },
+          orderBy: { expiresAt: 'asc' },
+          take: limit,
+        })
+        const ended = { state: 'expired', updatedAt: now, envelope: nothing }
+        const ids = rows.map(({ id }) => id)
+        if (ids.length > 0) await prisma().delivery.updateMany({ where: { id: { in: ids }, state: 'queued' }, data: ended })
+        return rows.map((row) => ({ ...toRecord(row), state: 'expired' as const, updatedAt: now }))
+      }),
+    claim: ({ by, now, until, limit }) =>
+      attemptAsync(async () => {
+        const free = { dueAt: { lte: now }, claimedUntil: { lte: now } }
+        const rows = await prisma().outbox.findMany({ where: free, orderBy: { dueAt: 'asc' }, take: limit, select: { recipient: true } })
+        const claimed: string[] = []
+        for (const { recipient } of rows) {
+          const data = { claimedBy: by, claimedUntil: until }
+          if ((await prisma().outbox.updateMany({ where: { recipient, ...free }, data })).count === 1) claimed.push(recipient)
+        }
+        return claimed
+      }),
+    renew: ({ by, recipient, until }) =>
+      attemptAsync(
+        async () => (await prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data: { claimedUntil: until } })).count === 1,
+      ),
+    next: ({ recipient, now, limit }) =>
+      attemptAsync(async () => {
+        const where = { state: 'queued', recipient, expiresAt: { gt: now } }
+        const rows = await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit })
+        return rows.map((row) => ({ ...toRecord(row), envelope: row.envelope }))
+      }),
+    failed: ({ by, recipient, id, lastError, dueAt, now }) =>
+      attemptAsync(async () => {
+        await prisma().delivery.updateMany({
+          where: { id, state: 'queued' },
+          data: { attempts: { increment: 1 }, lastError, updatedAt: now },
+        })
+        const data = { attempts: { increment: 1 }, dueAt, claimedBy: null, claimedUntil: 0 }
+        await prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
+      }),
+    attempts: (recipient) =>
+      attemptAsync(async () => (await prisma().outbox.findFirst({ where: { recipient }, select: { attempts: true } }))?.attempts ?? 0),
+    release: ({ by, recipient }) =>
+      attemptAsync(async () => {
+        const data = { attempts: 0, dueAt: never, claimedBy: null, claimedUntil: 0 }
+        await prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
+        // What came between the last look and the release is due again.
+        const more = await prisma().delivery.findFirst({ where: { state: 'queued', recipient }, select: { createdAt: true } })
+        if (more !== null) await makeDue(recipient, Number(more.createdAt))
+      }),
+    hurry: (recipient, now) =>
+      attemptAsync(async () => {
+        const where = { recipient, dueAt: { gt: now, lt: never }, claimedUntil: { lte: now } }
+        await prisma().outbox.updateMany({ where, data: { dueAt: now } })
+      }),
+    settle: (now) =>
+      attemptAsync(async () => {
+        const rows = await prisma().delivery.findMany({ where: { state: 'queued' }, distinct: ['recipient'], select: { recipient: true } })
+        for (const { recipient } of rows) await makeDue(recipient, now)
+      }),
+    forget: ({ before, limit }) =>
+      attemptAsync(async () => {
+        const old = await prisma().delivery.findMany({
+          where: { updatedAt: { lt: before }, state: { not: 'queued' } },
+          orderBy: { updatedAt: 'asc' },
+          take: limit,
+          select: { id: true, recipient: true },
+        })
+        const { count } = await prisma().delivery.deleteMany({ where: { id: { in: old.map(({ id }) => id) } } })
+        const gone = new Set(old.map(({ recipient }) => recipient))
+        for (const recipient of gone) {
+          const left = await prisma().delivery.findFirst({ where: { recipient }, select: { id: true } })
+          if (left === null) await prisma().outbox.deleteMany({ where: { recipient, dueAt: never } })
+        }
+        return count
+      }),
+  }
+}
+
+function toRecord({
+  id,
+  messageId,
+  recipient,
+  state,
+  attempts,
+  lastError,
+  bytes,
+  expiresAt,
+  createdAt,
+  updatedAt,
+}: Delivery): DeliveryRecord {
+  return {
+    ...{ id, messageId, to: recipient, state: stateSchema.parse(state), attempts, lastError, bytes },
+    ...{ expiresAt: Number(expiresAt), createdAt: Number(createdAt), updatedAt: Number(updatedAt) },
+  }
+}

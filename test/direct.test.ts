@@ -1,0 +1,216 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { DirectSenders } from '../src/direct-inbox.ts'
+import { directProtocol, directStatus, encodeBatch } from '../src/direct-protocol.ts'
+import { createGateway, type Gateway } from '../src/gateway.ts'
+import { defaultLimits, type Limits } from '../src/limits.ts'
+import type { DeliveryView } from '../src/model/delivery.ts'
+import { loopbackHttp } from './fixtures/gateway-pair.ts'
+import { silentLog } from './fixtures/log.ts'
+import { createMemoryEngine, createMemoryNetwork } from './fixtures/memory-engine.ts'
+import { createMemoryIdentity } from './fixtures/memory-identity.ts'
+import { createMemoryStore } from './fixtures/memory-store.ts'
+import { createRest, type Rest } from './fixtures/rest.ts'
+import { openStream } from './fixtures/stream-client.ts'
+
+const network = createMemoryNetwork()
+const quick = { firstDeliveryRetryMs: 50, lastDeliveryRetryMs: 200 }
+
+interface Party {
+  gateway: Gateway
+  engine: ReturnType<typeof createMemoryEngine>
+  rest: Rest
+  peerId: string
+  address(): Promise<string>
+}
+
+async function party(init: { limits?: Partial<Limits>; senders?: DirectSenders } = {}): Promise<Party> {
+  const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+  const limits = { ...defaultLimits, ...quick, ...init.limits }
+  const gateway = createGateway(
+    { http: loopbackHttp, limits, ...(init.senders && { directSenders: init.senders }) },
+    { store: createMemoryStore(), engine, log: silentLog },
+  )
+  await gateway.start()
+  onTestFinished(() => gateway.stop())
+  const { peerId } = engine
+  return { gateway, engine, peerId, rest: createRest(gateway.url), address: async () => (await gateway.node()).multiaddrs[0] ?? '' }
+}
+
+async function pair(
+  theirs: Parameters<typeof party>[0] = {},
+  ours: Parameters<typeof party>[0] = {},
+): Promise<{ here: Party; there: Party }> {
+  const [here, there] = [await party(ours), await party(theirs)]
+  await here.rest.call('POST', '/v1/peers', { multiaddr: await there.address() })
+  return { here, there }
+}
+
+async function send(from: Party, to: string, data: string, more: object = {}): Promise<DeliveryView> {
+  const { status, body } = await from.rest.call<DeliveryView>('POST', `/v1/peers/${to}/messages`, { data, ...more })
+  expect(status).toBe(202)
+  return body
+}
+
+const state = async ({ rest }: Party, { id }: DeliveryView) => (await rest.get<DeliveryView>(`/v1/deliveries/${id}`)).state
+const received = async ({ rest }: Party) => (await rest.history('kind=direct')).map(({ data }) => data)
+
+describe('a direct message', () => {
+  test('is delivered, in order, to the log and the subscribers of its recipient, and to nobody else', async () => {
+    const { here, there } = await pair()
+    await using stream = await openStream(there.gateway.url, { query: '?direct=true&after=earliest' })
+    await using everything = await openStream(there.gateway.url, { query: '?topic=*&after=earliest' })
+    await stream.expect('caught-up')
+    const deliveries = []
+    for (let number = 0; number < 20; number++) deliveries.push(await send(here, there.peerId, `message ${number}`))
+    expect(deliveries[0]).toMatchObject({ to: there.peerId, state: 'queued', attempts: 0, lastError: null })
+    await stream.until(() => stream.messages.length === 20)
+    const expected = Array.from({ length: 20 }, (_, number) => `message ${number}`)
+    expect(stream.messages.map(({ data }) => data)).toEqual(expected)
+    expect(stream.messages[0]).toMatchObject({ kind: 'direct', from: here.peerId, to: there.peerId, id: deliveries[0]?.messageId })
+    expect(stream.messages[0]).not.toHaveProperty('topic')
+    for (const delivery of deliveries) await expect.poll(() => state(here, delivery)).toBe('delivered')
+    expect(await received(there)).toEqual(expected)
+    expect(everything.messages).toEqual([])
+    expect(await received(here)).toEqual([])
+  })
+
+  test('to a peer that is away waits, and arrives when it is there', async () => {
+    const [here, there] = [await party(), await party()]
+    const delivery = await send(here, there.peerId, 'hello')
+    const failed = async () => (await here.rest.get<DeliveryView>(`/v1/deliveries/${delivery.id}`)).attempts
+    await expect.poll(failed).toBeGreaterThan(1)
+    expect(await here.rest.get(`/v1/deliveries/${delivery.id}`)).toMatchObject({
+      state: 'queued',
+      lastError: 'Nobody knows an address of this peer.',
+    })
+    await there.rest.call('POST', '/v1/peers', { multiaddr: await here.address() })
+    await expect.poll(() => state(here, delivery)).toBe('delivered')
+    expect(await received(there)).toEqual(['hello'])
+  })
+
+  test('to the gateway itself arrives', async () => {
+    const here = await party()
+    const delivery = await send(here, here.peerId, 'to myself')
+    await expect.poll(() => state(here, delivery)).toBe('delivered')
+    expect(await received(here)).toEqual(['to myself'])
+  })
+
+  test('expires, and is cancelled; what ended stays as it is', async () => {
+    const here = await party()
+    const nobody = (await createMemoryIdentity()).peerId
+    await using stream = await openStream(here.gateway.url)
+    stream.send({ type: 'subscribe', deliveries: true })
+    await stream.expect('subscribed')
+    const [late, unwanted] = [await send(here, nobody, 'late', { expiresInMs: 1 }), await send(here, nobody, 'unwanted')]
+    const { body: cancelled } = await here.rest.call<DeliveryView>('DELETE', `/v1/deliveries/${unwanted.id}`)
+    expect(cancelled.state).toBe('cancelled')
+    expect((await here.rest.call<DeliveryView>('DELETE', `/v1/deliveries/${unwanted.id}`)).body).toEqual(cancelled)
+    await expect.poll(() => state(here, late), { timeout: 5_000 }).toBe('expired')
+    const told = () => stream.frames.flatMap((frame) => (frame.type === 'delivery' ? [[frame.delivery.id, frame.delivery.state]] : []))
+    await stream.until(() => told().length === 2)
+    expect(new Map(told().map(([id, ended]) => [id, ended]))).toEqual(
+      new Map([
+        [unwanted.id, 'cancelled'],
+        [late.id, 'expired'],
+      ]),
+    )
+    const listed = await here.rest.get<{ items: DeliveryView[] }>(`/v1/deliveries?state=expired&to=${nobody}`)
+    expect(listed.items.map(({ id }) => id)).toEqual([late.id])
+  })
+
+  test('is sent once under one idempotency key', async () => {
+    const { here, there } = await pair()
+    const call = async (data: string) => {
+      const headers = { 'content-type': 'application/json', 'idempotency-key': 'one' }
+      const answer = await fetch(`${here.gateway.url}/v1/peers/${there.peerId}/messages`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ data }),
+      })
+      return {
+        status: answer.status,
+        replayed: answer.headers.get('idempotent-replayed'),
+        body: (await answer.json()) as DeliveryView & { code?: string },
+      }
+    }
+    const [first, second] = [await call('x'), await call('x')]
+    expect([second.status, second.replayed, second.body.id]).toEqual([202, 'true', first.body.id])
+    expect((await call('y')).body.code).toBe('idempotency_key_reused')
+    await expect.poll(() => received(there)).toEqual(['x'])
+  })
+
+  test('is sent by a frame, and its bytes arrive as they are', async () => {
+    const { here, there } = await pair()
+    await using stream = await openStream(here.gateway.url)
+    stream.send({ type: 'send', id: 1, to: there.peerId, data: '/wA=', encoding: 'base64' })
+    expect(await stream.expect('queued')).toMatchObject({ id: 1, delivery: { to: there.peerId, state: 'queued' } })
+    await expect.poll(async () => (await there.rest.history('kind=direct'))[0]).toMatchObject({ data: '/wA=', encoding: 'base64' })
+  })
+})
+
+describe('a recipient', () => {
+  test.each<[DirectSenders, string | undefined, string]>([
+    ['none', 'a friend', 'refused'],
+    ['known', undefined, 'refused'],
+    ['known', 'a friend', 'delivered'],
+  ])('that takes the messages of %s refuses by name (label %s: %s)', async (senders, label, expected) => {
+    const { here, there } = await pair({ senders })
+    if (label !== undefined) await there.rest.call('PATCH', `/v1/peers/${here.peerId}`, { label })
+    const delivery = await send(here, there.peerId, 'hello')
+    await expect.poll(() => state(here, delivery)).toBe(expected)
+    expect(await received(there)).toEqual(expected === 'delivered' ? ['hello'] : [])
+  })
+
+  test('with a lower limit refuses what is larger, and what comes behind it arrives', async () => {
+    const { here, there } = await pair({ limits: { maxMessageBytes: 10 } })
+    const [large, small] = [await send(here, there.peerId, 'x'.repeat(11)), await send(here, there.peerId, 'small')]
+    await expect.poll(() => state(here, small)).toBe('delivered')
+    expect(await here.rest.get(`/v1/deliveries/${large.id}`)).toMatchObject({ state: 'refused', lastError: expect.stringMatching(/size/) })
+    expect(await received(there)).toEqual(['small'])
+  })
+
+  test('takes a bounded number of bytes of an author in an hour: the rest waits', async () => {
+    const { here, there } = await pair({ limits: { maxDirectBytesPerHour: 12 } })
+    const deliveries = [
+      await send(here, there.peerId, '0123456789'),
+      await send(here, there.peerId, 'abc'),
+      await send(here, there.peerId, 'd'),
+    ]
+    await expect.poll(async () => (await here.rest.get<DeliveryView>(`/v1/deliveries/${deliveries[1]?.id}`)).attempts).toBeGreaterThan(0)
+    // What fits by itself does not overtake.
+    expect(await Promise.all(deliveries.map((each) => state(here, each)))).toEqual(['delivered', 'queued', 'queued'])
+  })
+
+  test('takes nothing that is not for it, altered, or of a blocked author, and each message once', async () => {
+    const { here, there } = await pair()
+    const stranger = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+    await stranger.start()
+    onTestFinished(() => stranger.stop())
+    await stranger.dial(await there.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+    const ask = (envelopes: Uint8Array[]) =>
+      stranger.request(there.peerId, directProtocol, encodeBatch(envelopes), { signal: AbortSignal.timeout(5_000), maxAnswerBytes: 100 })
+    const good = await stranger.signDirect({ to: there.peerId, data: Buffer.from('good') })
+    const elsewhere = await stranger.signDirect({ to: here.peerId, data: Buffer.from('for another') })
+    const altered = Uint8Array.from(good)
+    const at = Buffer.from(altered).indexOf('good')
+    altered[at] = 'G'.charCodeAt(0)
+    const answer = await ask([good, elsewhere, altered, good, Buffer.from('nothing')])
+    const { kept, invalid, refused } = directStatus
+    expect([...answer]).toEqual([kept, invalid, invalid, kept, invalid])
+    expect(await received(there)).toEqual(['good'])
+    await there.rest.call('PATCH', `/v1/peers/${here.peerId}`, { blocked: true })
+    const carried = await here.engine.signDirect({ to: there.peerId, data: Buffer.from('carried by another') })
+    expect([...(await ask([carried]))]).toEqual([refused])
+  })
+})
+
+test.each([
+  ['maxQueuedDeliveries', { maxQueuedDeliveries: 2 }],
+  ['maxQueuedDeliveryBytes', { maxQueuedDeliveryBytes: 1_000 }],
+])('%s: a full outbox refuses, by name', async (_, limits) => {
+  const here = await party({ limits })
+  const nobody = (await createMemoryIdentity()).peerId
+  for (let number = 0; number < 2; number++) await send(here, nobody, 'x'.repeat(300))
+  const { status, body } = await here.rest.call<{ code: string }>('POST', `/v1/peers/${nobody}/messages`, { data: 'x'.repeat(300) })
+  expect([status, body.code]).toEqual([503, 'outbox_full'])
+})

@@ -13,7 +13,7 @@ const listSchema = z
   .meta({ id: 'DeliveryPage' })
 const outgoingSchema = z
   .strictObject({ data: z.string(), encoding: encodingSchema.optional(), expiresInMs: expirySchema.optional() })
-  .meta({ id: 'OutgoingMessage', example: { data: 'hello' } })
+  .meta({ example: { data: 'hello' } })
 
 export function deliveryRoutes(app: App, components: { deliveries: Deliveries }): void {
   const { deliveries } = components

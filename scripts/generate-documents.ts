@@ -55,6 +55,7 @@ async function served(path: string): Promise<string> {
       history: { epoch: absent, page: absent, get: absent },
       publisher: { check: () => undefined, enqueue: absent },
       deliveries: { send: absent, list: absent, get: absent, cancel: absent },
+      services: { request: absent },
       stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => false, draining: () => false, store: { position: absent } },
       metrics: { request: () => undefined, text: absent, contentType: '' },

@@ -55,6 +55,8 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   /** Longer than a dial and a request may take, after which the claim is renewed. */
   const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
   const carrying = new Map<string, Promise<void>>()
+  /** Recipients that are being dialled. */
+  const dials = new Map<string, AbortController>()
   let stopping = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
@@ -108,6 +110,12 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     carrying.set(recipient, done)
   }
 
+  /** Whoever has a link to the recipient sends to it, whichever gateway was to try next. */
+  async function appeared(recipient: string): Promise<void> {
+    if (carrying.has(recipient)) return
+    if ((await store.take({ by: engine.peerId, recipient, until: now() + claimMs })) && !carrying.has(recipient)) carry(recipient)
+  }
+
   async function carryAll(recipient: string): Promise<void> {
     const by = engine.peerId
     while (!stopping.signal.aborted && (await store.renew({ by, recipient, until: now() + claimMs }))) {
@@ -156,12 +164,24 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   async function hand(recipient: string, envelopes: Uint8Array[]): Promise<Uint8Array> {
     if (recipient === engine.peerId) return await inbox.take(envelopes)
     const { signal } = stopping
-    if (!(await isLinked(recipient)))
-      await peers.dialPeer(recipient, { signal: AbortSignal.any([signal, AbortSignal.timeout(claimMs / 2)]) })
+    if (!(await isLinked(recipient))) await dial(recipient)
     return await engine.request(recipient, directProtocol, encodeBatch(envelopes), {
       signal: AbortSignal.any([signal, AbortSignal.timeout(limits.deliveryTimeoutMs)]),
       maxAnswerBytes: maxDirectBatch,
     })
+  }
+
+  /** Unless the recipient comes by itself meanwhile. */
+  async function dial(recipient: string): Promise<void> {
+    const dialling = new AbortController()
+    dials.set(recipient, dialling)
+    try {
+      await peers.dialPeer(recipient, { signal: AbortSignal.any([stopping.signal, dialling.signal, AbortSignal.timeout(claimMs / 2)]) })
+    } catch (error) {
+      if (!(await isLinked(recipient))) throw error
+    } finally {
+      dials.delete(recipient)
+    }
   }
 
   async function isLinked(peerId: string): Promise<boolean> {
@@ -180,7 +200,9 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
       timer = setInterval(wake, lookMs)
       unlisten = engine.listen((event) => {
         if (event.type !== 'peer:connect') return
-        store.hurry(event.peer.peerId, now()).then(wake, (err: unknown) => log.debug({ err }, 'the outbox could not be hurried'))
+        const { peerId } = event.peer
+        dials.get(peerId)?.abort(new Error('the peer is here'))
+        appeared(peerId).catch((err: unknown) => log.debug({ err }, 'a recipient that is here could not be taken'))
       })
       wake()
     },

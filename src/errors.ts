@@ -98,6 +98,8 @@ export class TopicNotFound extends condition('topic_not_found', 404, 'The topic 
 export class MessageNotFound extends condition('message_not_found', 404, 'The message is not stored here') {}
 export class TokenNotFound extends condition('token_not_found', 404, 'There is no such token') {}
 export class DeliveryNotFound extends condition('delivery_not_found', 404, 'There is no such delivery') {}
+export class ServiceNotFound extends condition('service_not_found', 404, 'Nobody serves this') {}
+export class RequestNotFound extends condition('request_not_found', 404, 'There is no such request') {}
 export class SubscriptionNotFound extends condition('subscription_not_found', 404, 'There is no such subscription') {}
 export class PeerNotConnected extends condition('peer_not_connected', 409, 'The peer is not connected', true) {}
 export class PeerBlocked extends condition('peer_blocked', 409, 'The peer is blocked') {}
@@ -126,6 +128,7 @@ export class RateLimited extends condition('rate_limited', 429, 'Too much was as
 export class SubscriptionLimit extends condition('subscription_limit', 429, 'Too many subscriptions on this connection') {}
 export class TopicLimit extends condition('topic_limit', 429, 'Too many joined topics') {}
 export class ConnectionLimit extends condition('connection_limit', 503, 'Too many stream connections', true) {}
+export class ServiceLimit extends condition('service_limit', 429, 'Too many services or requests', true) {}
 export class OutboxFull extends condition('outbox_full', 503, 'Too many direct messages wait for their recipients', true) {}
 export class Overloaded extends condition('overloaded', 503, 'The gateway is overloaded', true) {}
 export class Draining extends condition('draining', 503, 'The gateway is shutting down', true) {}
@@ -133,6 +136,11 @@ export class StoreUnavailable extends condition('store_unavailable', 503, 'The d
 export class MeshNotReady extends condition('mesh_not_ready', 503, 'Not enough peers are there for the topic', true) {}
 export class DialFailed extends condition('dial_failed', 502, 'The peer could not be dialled', true) {}
 export class ProtocolUnsupported extends condition('protocol_unsupported', 502, 'The peer does not speak the protocol') {}
+/** In the service's own words. */
+export class ServiceError extends condition('service_error', 422, 'The service answered with an error') {}
+export class ServiceGone extends condition('service_gone', 502, 'Who served it went away') {}
+export class ServiceBusy extends condition('service_busy', 503, 'The service is busy', true) {}
+export class RequestTimeout extends condition('request_timeout', 504, 'The service did not answer in time') {}
 export class PeerUnreachable extends condition('peer_unreachable', 502, 'The peer did not answer', true) {}
 export class InternalError extends condition('internal_error', 500, 'Something went wrong in the gateway', true) {}
 

@@ -26,6 +26,8 @@ import { createPeers } from './peers.ts'
 import { createPublisher } from './publisher.ts'
 import { createRates } from './rates.ts'
 import { createRetention } from './retention.ts'
+import { createServiceDesk } from './service-desk.ts'
+import { createServices } from './services.ts'
 import type { Store } from './store/store.ts'
 import { createHub } from './stream/hub.ts'
 import { createStream } from './stream/stream.ts'
@@ -95,7 +97,9 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, log },
   )
   const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery })
-  const gateways = createGateways({ store, engine, onLost, log })
+  const desk = createServiceDesk({ limits }, { onChange: () => gateways.refresh() })
+  const gateways = createGateways({ store, engine, services: () => desk.services, onLost, log })
+  const services = createServices({ limits }, { engine, peers, desk, gateways: store.gateways, links: gateways, log })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
@@ -104,7 +108,10 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const access = createAccess({ host: init.http.host, insecure }, { tokens, verifyJwt, log })
   const audit = createAudit({ store: store.audit })
   const rates = createRates({ limits })
-  const stream = createStream({ limits }, { access, rates, hub, history, topics, peers, publisher, deliveries, identity, load, log })
+  const stream = createStream(
+    { limits },
+    { access, rates, hub, history, topics, peers, publisher, deliveries, services, desk, identity, load, log },
+  )
 
   function closeRevoked(): void {
     tokens.missing(stream.grants).then(
@@ -129,6 +136,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       history,
       publisher,
       deliveries,
+      services,
       access,
       rates,
       tokens,
@@ -158,6 +166,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       { name: 'topics', start: () => topics.start(), stop: () => topics.stop() },
       { name: 'ingest', start: () => ingest.start(), stop: () => ingest.stop() },
       { name: 'direct messages', start: () => directInbox.start(), stop: () => directInbox.stop() },
+      { name: 'services', start: () => services.start(), stop: () => services.stop() },
       { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },
       { name: 'engine', start: () => engine.start(), stop: () => engine.stop() },
       { name: 'carrier', start: () => carrier.start(), stop: () => carrier.stop() },

@@ -17,6 +17,10 @@ export interface Gateways {
   /** Says that it is not any more. */
   stop(): Promise<void>
   list(): Promise<GatewayView[]>
+  /** Sees to it that there is a link to another gateway, if one of its addresses leads to it. */
+  link(peerId: string, multiaddrs: string[]): Promise<void>
+  /** Tells the others what has changed; resolves once they can see it, or could not be told, as the next beat will. */
+  refresh(): Promise<void>
 }
 
 /** Another process uses this key with the same database. */
@@ -28,6 +32,8 @@ export class IdentityLeased extends StartRefused {
 export interface GatewaysComponents {
   store: Pick<Store, 'gateways' | 'listen'>
   engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'peers' | 'dial'>
+  /** What clients of this gateway serve. */
+  services(): string[]
   /** Another process has taken the peer id; this gateway has to end. */
   onLost(): void
   log: Logger
@@ -51,7 +57,7 @@ export function createGateways(components: GatewaysComponents): Gateways {
   let stopping = new AbortController()
 
   async function note(state: 'ready' | 'stopped'): Promise<void> {
-    const about = { engine: engine.kind, version, multiaddrs: await engine.multiaddrs(), state }
+    const about = { engine: engine.kind, version, multiaddrs: await engine.multiaddrs(), state, services: components.services() }
     await store.gateways.note({ peerId: engine.peerId, about, startedAt, seenAt: now() })
   }
 
@@ -109,9 +115,14 @@ export function createGateways(components: GatewaysComponents): Gateways {
       if (timer !== undefined) await note('stopped').catch((err: unknown) => log.debug({ err }, 'the other gateways will find out'))
       timer = undefined
     },
+    link,
+    async refresh() {
+      if (timer === undefined) return
+      await note('ready').catch((err: unknown) => log.warn({ err }, 'the other gateways could not be told what is served here'))
+    },
     async list() {
       const records = await store.gateways.list({ seenSince: now() - forgottenMs })
-      return records.map(({ peerId, about, startedAt, seenAt }) => ({
+      return records.map(({ peerId, about: { services: _, ...about }, startedAt, seenAt }) => ({
         peerId,
         ...about,
         state: about.state === 'ready' && seenAt < now() - goneMs ? 'gone' : about.state,

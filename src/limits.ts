@@ -103,6 +103,15 @@ export const limitsSchema = z.object({
   firstDeliveryRetryMs: limit(1_000, 'Until the second attempt; each pause is twice the one before, less up to a half by chance.'),
   lastDeliveryRetryMs: limit(300_000, 'The longest pause; when the recipient appears it ends at once.'),
   maxCarried: limit(32, 'Recipients of direct messages that are tried at once.'),
+  // Requests and services
+  requestMs: limit(
+    10_000,
+    'How long a request to a service waits for its answer when its client does not say; `requestTimeoutMs` at most.',
+  ),
+  maxServicesPerConnection: limit(100, 'Services that a stream connection serves.'),
+  maxServiceQueue: limit(1_000, 'Requests waiting for one service while all that serve it are busy.'),
+  maxPeerRequests: limit(1_000, 'Requests of peers to services at once.'),
+  maxStreamRequests: limit(100, 'Requests of a stream connection to services at once.'),
   pingTimeoutMs: limit(5_000, 'A ping.'),
   maxRemembered: limit(50, 'Known peers that are dialled again at start, the last seen first.', 0),
   validateTimeoutMs: limit(2_000, 'The verdict on a message of the network; later ones are ignored.'),

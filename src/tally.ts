@@ -3,6 +3,7 @@ export interface Tally {
   add(key: string): void
   remove(key: string): void
   count(key: string): number
+  readonly keys: string[]
 }
 
 export function createTally(): Tally {
@@ -15,5 +16,8 @@ export function createTally(): Tally {
       else counts.delete(key)
     },
     count: (key) => counts.get(key) ?? 0,
+    get keys() {
+      return [...counts.keys()]
+    },
   }
 }

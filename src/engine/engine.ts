@@ -120,7 +120,7 @@ export interface RequestOptions extends SignalOptions {
   maxAnswerBytes: number
 }
 
-/** Answers a request of a peer; the signal fires when the time for it is over. */
+/** Answers a request of a peer; the signal fires when the time for it is over, or the peer gave it up. */
 export type RequestHandler = (request: { from: string; body: Uint8Array; signal: AbortSignal }) => Promise<Uint8Array>
 
 export interface HandleOptions {

@@ -11,6 +11,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Peers } from '../peers.ts'
 import type { Publisher } from '../publisher.ts'
 import type { Rates } from '../rates.ts'
+import type { Services } from '../services.ts'
 import type { Stream } from '../stream/stream.ts'
 import { type AccessInit, createAccess } from './access.ts'
 import { createAuditHook } from './audit-hook.ts'
@@ -31,6 +32,7 @@ import { type NodeComponents, nodeRoutes } from './routes/node.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { type Probes, probeRoutes } from './routes/probes.ts'
 import { publishRoutes } from './routes/publish.ts'
+import { requestRoutes } from './routes/requests.ts'
 import { chooseSubprotocol, streamPath, streamRoutes } from './routes/stream.ts'
 import { type TokenComponents, tokenRoutes } from './routes/tokens.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
@@ -57,6 +59,7 @@ export interface AppComponents {
   history: Pick<History, 'epoch' | 'page' | 'get'>
   publisher: Publisher
   deliveries: Deliveries
+  services: Pick<Services, 'request'>
   access: Pick<Access, 'admit'>
   rates: Rates
   tokens: TokenComponents['tokens']
@@ -161,6 +164,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   publishRoutes(zodApp, components)
   messageRoutes(zodApp, components)
   deliveryRoutes(zodApp, components)
+  requestRoutes(zodApp, components)
   streamRoutes(zodApp, components)
   tokenRoutes(zodApp, components)
   auditRoutes(zodApp, components)

@@ -39,6 +39,7 @@ export const tags = {
   Topics: 'Joining and leaving topics.',
   Messages: 'Publishing, and the log of messages.',
   'Direct messages': 'Messages to one peer, and what becomes of them.',
+  Services: 'Requests to what clients of a peer serve.',
   Access: 'Tokens, sessions, and who did what.',
   Stream: 'Messages as they come, over a WebSocket.',
   Probes: 'For load balancers and orchestrators.',

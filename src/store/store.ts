@@ -280,7 +280,7 @@ export interface GatewayStore {
 
 export interface GatewayRecord {
   peerId: string
-  about: { engine: string; version: string; multiaddrs: string[]; state: string }
+  about: { engine: string; version: string; multiaddrs: string[]; state: string; services?: string[] | undefined }
   startedAt: number
   seenAt: number
 }
@@ -355,8 +355,8 @@ export interface DeliveryStore {
   attempts(recipient: string): Promise<number>
   /** Ends the claim of a recipient for which nothing is queued. */
   release(query: { by: string; recipient: string }): Promise<void>
-  /** The recipient is due now. */
-  hurry(recipient: string, now: number): Promise<void>
+  /** Takes a recipient for which something is queued, from whichever gateway has it: to be called by the one that has a link to it. */
+  take(query: { by: string; recipient: string; until: number }): Promise<boolean>
   /** Has every recipient due for which something is queued and that is not; to be called now and then, since a crash may come in between. */
   settle(now: number): Promise<void>
   /** Forgets deliveries that ended before a time, at most `limit`; answers how many. */

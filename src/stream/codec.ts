@@ -1,7 +1,7 @@
 import { decode, encode } from 'cborg'
 import { formatCursor } from '../model/cursor.ts'
 import { messageView } from '../model/message.ts'
-import type { Encoding } from '../model/payload.ts'
+import { decodePayload, type Encoding } from '../model/payload.ts'
 import { type Decoded, decodeFrame, notAFrame, parseFrame } from './decode.ts'
 import type { Entry } from './entry.ts'
 import { naming, type ServerFrame } from './frames.ts'
@@ -41,7 +41,7 @@ const strict = { allowUndefined: false, allowInfinity: false, allowNaN: false, r
 /** CBOR (RFC 8949) in binary messages, with data as byte strings. */
 export const cborCodec: Codec = {
   subprotocol: 'peergate.v1.cbor',
-  write: (frame) => webSocketFrame(opcodes.binary, encode(frame)),
+  write: (frame) => webSocketFrame(opcodes.binary, encode(withBytes(frame))),
   writeEntry: (entry, { name }) => entry.frame(`cbor ${name ?? ''}`, () => cborFrame(entry, name)),
   read(raw, binary) {
     if (!binary) return notAFrame('This stream speaks CBOR in binary messages.')
@@ -69,6 +69,13 @@ export const eventWriter: FrameWriter = {
 function idLine(frame: ServerFrame): string {
   if (frame.type === 'gap') return `id: ${frame.to}\n`
   return frame.type === 'caught-up' ? `id: ${frame.cursor}\n` : ''
+}
+
+/** Data are byte strings in CBOR. */
+function withBytes(frame: ServerFrame): object {
+  if (frame.type !== 'request' && frame.type !== 'response') return frame
+  const { encoding, data, ...rest } = frame
+  return { ...rest, data: decodePayload(data, encoding) }
 }
 
 function textFrame(text: string): Buffer {

@@ -1,10 +1,11 @@
-import { InvalidRequest, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
+import { InvalidRequest, ServiceLimit, ServiceNotFound, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
-import { decodePayload } from '../model/payload.ts'
+import { decodePayload, encodePayload } from '../model/payload.ts'
 import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
 import { topicFilter, topicsOf, withDirect } from '../model/topic.ts'
+import type { Server } from '../service-desk.ts'
 import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
 import type { Outlet } from './outlet.ts'
 import type { StreamComponents, StreamLimits } from './stream.ts'
@@ -16,9 +17,12 @@ type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Ty
 export interface Commands {
   /**
    * Does what the frame asks and answers it. Resolves when the next frame may be taken; what need not hold up the next frame is in
-   * `rest`. Rejects, here or there, with what the answer should say.
+   * `rest`, and what may take long in `apart`: it is not among the frames under way, so that a client may answer requests while it waits for
+   * its own. Rejects, here or there, with what the answer should say.
    */
-  take(frame: ClientFrame, client: Client): Promise<{ rest?: Promise<void> }>
+  take(frame: ClientFrame, client: Client): Promise<{ rest?: Promise<void>; apart?: Promise<void> }>
+  /** The client is gone. */
+  leave(client: Client): void
 }
 
 /** Whom a frame came from. */
@@ -32,15 +36,21 @@ export interface Client {
   readonly signal: AbortSignal
   /** Where it comes from. */
   readonly address: string
+  /** What it serves, and how many requests of its own wait for an answer. */
+  readonly server: Server
+  openRequests: number
   /** What it may do; set anew when its token is renewed. */
   grant: Grant
 }
 
-export type CommandComponents = Pick<StreamComponents, 'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'access' | 'rates'>
+export type CommandComponents = Pick<
+  StreamComponents,
+  'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'services' | 'desk' | 'access' | 'rates'
+>
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, publisher, deliveries, access, rates } = components
+  const { hub, history, topics, publisher, deliveries, services, desk, access, rates } = components
 
   async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
     const { outlet, subscriptions } = client
@@ -125,6 +135,37 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     outlet.send({ type: 'queued', ...answering(frame.id), delivery, ...(replayed ? { replayed } : {}) })
   }
 
+  async function request(frame: FrameOf<'request'>, client: Client): Promise<void> {
+    if (client.openRequests >= limits.maxStreamRequests)
+      throw new ServiceLimit(`A connection has at most ${limits.maxStreamRequests} requests at a time.`)
+    const { service, timeoutMs } = frame
+    client.openRequests++
+    try {
+      const data = await services.request(
+        { to: parsePeerId(frame.to), service, data: decodeData(frame), timeoutMs },
+        { signal: client.signal },
+      )
+      client.outlet.send({ type: 'response', ...answering(frame.id), ...encodePayload(data) })
+    } finally {
+      client.openRequests--
+    }
+  }
+
+  async function serve({ id, service, concurrency = 1 }: FrameOf<'serve'>, { server, outlet }: Client): Promise<void> {
+    await desk.serve(server, service, concurrency, () => outlet.send({ type: 'serving', ...answering(id), service }))
+  }
+
+  function unserve({ id, service }: FrameOf<'unserve'>, { server, outlet }: Client): void {
+    if (!desk.unserve(server, service)) throw new ServiceNotFound('This connection does not serve it.')
+    outlet.send({ type: 'unserved', ...answering(id), service })
+  }
+
+  function reply({ id, requestId, data, encoding, error }: FrameOf<'reply'>, { server, outlet }: Client): void {
+    if ((data === undefined) === (error === undefined)) throw new InvalidRequest('A reply has either "data" or an "error".')
+    desk.reply(server, requestId, error === undefined ? { data: decodeData({ data: data ?? '', encoding }) } : { error })
+    outlet.send({ type: 'replied', ...answering(id), requestId })
+  }
+
   /** Another token for the connection: it must allow what is subscribed to already. */
   async function renew(frame: FrameOf<'auth'>, client: Client): Promise<void> {
     const grant = await access.admit(frame.token)
@@ -138,6 +179,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   return {
+    leave: ({ server }) => desk.leave(server),
     async take(frame, client) {
       rates.take({ grantId: client.grant.id, address: client.address }, frameCosts[frame.type])
       requireAction(client.grant, frameActions[frame.type])
@@ -153,6 +195,17 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
         case 'send':
           await send(frame, client)
           return {}
+        case 'request':
+          return { apart: request(frame, client) }
+        case 'serve':
+          await serve(frame, client)
+          return {}
+        case 'unserve':
+          unserve(frame, client)
+          return {}
+        case 'reply':
+          reply(frame, client)
+          return {}
         case 'auth':
           await renew(frame, client)
           return {}
@@ -167,7 +220,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 }
 
 /** @throws InvalidData, or InvalidRequest when bytes are said to be encoded */
-function decodeData({ data, encoding }: FrameOf<'publish' | 'send'>): Uint8Array {
+function decodeData({ data, encoding }: Pick<FrameOf<'publish'>, 'data' | 'encoding'>): Uint8Array {
   if (typeof data === 'string') return decodePayload(data, encoding)
   if (encoding === undefined) return data
   throw new InvalidRequest('A byte string has no encoding.', { errors: [{ path: 'encoding', message: 'is not for byte strings' }] })

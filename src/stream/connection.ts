@@ -5,8 +5,9 @@ import { PeergateError, toPeergateError } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import { type Grant, visibleTopics } from '../model/grant.ts'
-import type { Encoding } from '../model/payload.ts'
+import { type Encoding, encodePayload } from '../model/payload.ts'
 import type { Peer } from '../model/peer.ts'
+import type { Server } from '../service-desk.ts'
 import type { CloseReason } from './close-codes.ts'
 import type { Codec } from './codec.ts'
 import type { Client, Commands } from './commands.ts'
@@ -71,6 +72,12 @@ class WebSocketClient implements Connection, Client {
   /** The frames are taken in turn. */
   #turn: Promise<void> | undefined
   #pending = 0
+  openRequests = 0
+  readonly server: Server = {
+    request: ({ requestId, from, service, data, deadline }) =>
+      this.outlet.send({ type: 'request', requestId, from, service, ...encodePayload(data), deadline: new Date(deadline).toISOString() }),
+    cancelled: (requestId) => this.outlet.send({ type: 'cancelled', requestId }),
+  }
   #onIdle: (() => void) | undefined
   #draining = false
   #lastHeard = performance.now()
@@ -171,7 +178,7 @@ class WebSocketClient implements Connection, Client {
     const closed = new Promise((resolve) => socket.once('close', resolve))
     this.outlet.send({ type: 'closing', reason: 'draining', retryAfterMs })
     this.#draining = true
-    if (this.#pending > 0)
+    if (this.#pending > 0 || this.openRequests > 0)
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve
       })
@@ -193,6 +200,7 @@ class WebSocketClient implements Connection, Client {
     this.#gone?.abort()
     for (const subscription of this.subscriptions.values()) subscription.close()
     this.subscriptions.clear()
+    this.#components.commands.leave(this)
     this.#components.onClose()
   }
 
@@ -233,7 +241,8 @@ class WebSocketClient implements Connection, Client {
 
   async #take(frame: ClientFrame): Promise<void> {
     try {
-      const { rest } = await this.#components.commands.take(frame, this)
+      const { rest, apart } = await this.#components.commands.take(frame, this)
+      apart?.catch((error: unknown) => this.#answerError(error, frame.id)).finally(() => this.#checkIdle())
       if (rest === undefined) this.#settle()
       else rest.catch((error: unknown) => this.#answerError(error, frame.id)).finally(() => this.#settle())
     } catch (error) {
@@ -245,7 +254,11 @@ class WebSocketClient implements Connection, Client {
   #settle(): void {
     this.#pending--
     this.#steer()
-    if (this.#pending === 0) this.#onIdle?.()
+    this.#checkIdle()
+  }
+
+  #checkIdle(): void {
+    if (this.#pending === 0 && this.openRequests === 0) this.#onIdle?.()
   }
 
   #answerError(error: unknown, id?: FrameId, subscription?: string): void {

@@ -5,8 +5,9 @@ import { deliverySchema, expirySchema } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
 import { idempotencyKeySchema } from '../model/idempotency-key.ts'
 import { messageSchema } from '../model/message.ts'
-import { encodingSchema } from '../model/payload.ts'
+import { encodingSchema, payloadSchema } from '../model/payload.ts'
 import { peerIdSchema, peerSchema } from '../model/peer.ts'
+import { serviceSchema } from '../model/service.ts'
 import { topicPatternSchema, topicSchema } from '../model/topic.ts'
 
 /** The frames of `GET /v1/stream` as JSON: what a client may send, and what it is sent. */
@@ -57,6 +58,41 @@ const sendSchema = z.strictObject({
   idempotencyKey: idempotencyKeySchema.optional(),
 })
 
+const payload = { data: z.union([z.string(), bytesSchema]), encoding: encodingSchema.optional() }
+
+const requestSchema = z.strictObject({
+  type: z.literal('request'),
+  id: frameIdSchema.optional(),
+  to: peerIdSchema,
+  service: serviceSchema,
+  ...payload,
+  timeoutMs: z.int().min(1).optional(),
+})
+
+/** Requests that a server works on at once, at most. */
+const maxConcurrency = 1_000
+
+const serveSchema = z.strictObject({
+  type: z.literal('serve'),
+  id: frameIdSchema.optional(),
+  service: serviceSchema,
+  concurrency: z.int().min(1).max(maxConcurrency).optional().describe('Requests at a time; 1 when it is not said.'),
+})
+
+const unserveSchema = z.strictObject({ type: z.literal('unserve'), id: frameIdSchema.optional(), service: serviceSchema })
+
+/** Characters of a service's own words for an error. */
+const maxErrorLength = 1_000
+
+const replySchema = z.strictObject({
+  type: z.literal('reply'),
+  id: frameIdSchema.optional(),
+  requestId: z.string().max(64),
+  data: payload.data.optional(),
+  encoding: payload.encoding,
+  error: z.string().min(1).max(maxErrorLength).optional().describe('Instead of data: why there is no answer, for who asked.'),
+})
+
 /** Characters of a token, at most: far more than any has. */
 const maxTokenLength = 8_192
 
@@ -73,6 +109,10 @@ export const clientFrameSchema = z.discriminatedUnion('type', [
   unsubscribeSchema,
   publishSchema,
   sendSchema,
+  requestSchema,
+  serveSchema,
+  unserveSchema,
+  replySchema,
   authSchema,
   pingSchema,
 ])
@@ -86,12 +126,27 @@ export const frameActions: Record<ClientFrame['type'], Action> = {
   unsubscribe: 'read',
   publish: 'publish',
   send: 'direct',
+  request: 'request',
+  serve: 'serve',
+  unserve: 'serve',
+  reply: 'serve',
   auth: 'none',
   ping: 'none',
 }
 
 /** Units of the client's budget that each client frame costs. */
-export const frameCosts: Record<ClientFrame['type'], number> = { subscribe: 5, unsubscribe: 1, publish: 1, send: 1, auth: 10, ping: 1 }
+export const frameCosts: Record<ClientFrame['type'], number> = {
+  subscribe: 5,
+  unsubscribe: 1,
+  publish: 1,
+  send: 1,
+  request: 2,
+  serve: 5,
+  unserve: 1,
+  reply: 1,
+  auth: 10,
+  ping: 1,
+}
 
 const peerEventSchema = z
   .enum(['connect', 'update', 'disconnect'])
@@ -129,6 +184,19 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     gateway: peerIdSchema.describe('The gateway that accepted it, and whose peers `recipients` counts.'),
     replayed: z.literal(true).optional(),
   }),
+  z.object({ type: z.literal('response'), ...answer, ...payloadSchema.shape }),
+  z.object({ type: z.literal('serving'), ...answer, service: serviceSchema }),
+  z.object({ type: z.literal('unserved'), ...answer, service: serviceSchema }),
+  z.object({ type: z.literal('replied'), ...answer, requestId: z.string() }),
+  z.object({
+    type: z.literal('request'),
+    requestId: z.string(),
+    from: peerIdSchema.describe('Who asks: a peer, or this gateway for one of its clients.'),
+    service: serviceSchema,
+    ...payloadSchema.shape,
+    deadline: z.iso.datetime().describe('Then nobody waits for the answer any more.'),
+  }),
+  z.object({ type: z.literal('cancelled'), requestId: z.string() }).describe('Nobody waits for the answer to this request any more.'),
   z.object({ type: z.literal('queued'), ...answer, delivery: deliverySchema, replayed: z.literal(true).optional() }),
   z.object({
     type: z.literal('authenticated'),

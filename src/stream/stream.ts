@@ -9,6 +9,7 @@ import type { Grant } from '../model/grant.ts'
 import type { Peer } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
 import type { RateClient, Rates } from '../rates.ts'
+import type { ServiceDesk } from '../service-desk.ts'
 import { createTally } from '../tally.ts'
 import type { Codec } from './codec.ts'
 import { createCommands } from './commands.ts'
@@ -59,6 +60,7 @@ export interface StreamLimits {
   maxFrameBytes: number
   maxMessageBytes: number
   maxPendingFrames: number
+  maxStreamRequests: number
   maxSocketBufferBytes: number
   slowClientMs: number
   heartbeatMs: number
@@ -71,6 +73,8 @@ export interface StreamComponents {
   topics: { ensureJoined(topic: string): Promise<void> }
   publisher: StreamPublisher
   deliveries: { send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }> }
+  services: { request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array> }
+  desk: Pick<ServiceDesk, 'serve' | 'unserve' | 'leave' | 'reply'>
   peers: { watch(listener: PeerListener): () => void }
   identity: { peerId: string; engine: string }
   /** Throws when no new work can be taken on. */
@@ -95,6 +99,14 @@ export interface OutgoingMessage {
   data: Uint8Array
   expiresInMs?: number | undefined
   idempotency?: { scope: string; key: string } | undefined
+}
+
+/** A request of a client to a service. */
+export interface OutgoingRequest {
+  to: string
+  service: string
+  data: Uint8Array
+  timeoutMs?: number | undefined
 }
 
 /** Who a client is, and where it comes from. */

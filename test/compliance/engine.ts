@@ -446,6 +446,28 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         await expect(pending).rejects.toThrow('gone')
       })
 
+      test('that are given up are so at the other end too', async () => {
+        const [a, b] = await pair()
+        await link(a, b)
+        const begun = Promise.withResolvers<void>()
+        const told = Promise.withResolvers<void>()
+        await b.engine.handle(
+          protocol,
+          ({ signal: over }) => {
+            over.addEventListener('abort', () => told.resolve())
+            begun.resolve()
+            return new Promise(() => undefined)
+          },
+          limits,
+        )
+        const gone = new AbortController()
+        const pending = a.engine.request(b.engine.peerId, protocol, data('x'), { ...asking, signal: gone.signal })
+        await begun.promise
+        gone.abort(new Error('gone'))
+        await expect(pending).rejects.toThrow('gone')
+        await told.promise
+      })
+
       test('are answered again after a stop and a start', async () => {
         const [a, b] = await pair()
         await b.engine.handle(protocol, async ({ body }) => body, limits)

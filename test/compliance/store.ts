@@ -840,7 +840,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect((await deliveries.next({ recipient: 'x', now: 1_000, limit: 10 })).map(({ id }) => id)).toEqual(['3'])
       })
 
-      test('wait after a failure, unless they are hurried', async () => {
+      test('wait after a failure, and are taken by who has a link to the recipient', async () => {
         const store = await open()
         const { deliveries } = store
         await add(store, delivery('1', 'x'))
@@ -850,14 +850,17 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await deliveries.attempts('x')).toBe(1)
         await add(store, delivery('2', 'x', { createdAt: 1_200 }))
         expect(await claim(store, 4_999)).toEqual([])
-        await deliveries.hurry('x', 2_000)
-        expect(await claim(store, 2_000)).toEqual(['x'])
+        expect(await deliveries.take({ by: 'b', recipient: 'x', until: 2_500 })).toBe(true)
+        expect(await deliveries.take({ by: 'a', recipient: 'x', until: 2_500 })).toBe(true)
+        expect(await deliveries.renew({ by: 'b', recipient: 'x', until: 9_000 })).toBe(false)
+        await deliveries.failed({ by: 'b', recipient: 'x', id: '1', lastError: 'too late', dueAt: 9_000, now: 2_000 })
+        expect(await deliveries.renew({ by: 'a', recipient: 'x', until: 2_500 })).toBe(true)
         for (const id of ['1', '2']) await deliveries.end(id, { state: 'delivered', now: 2_000 })
         await deliveries.release({ by: 'a', recipient: 'x' })
         expect(await deliveries.attempts('x')).toBe(0)
         expect(await claim(store, 900_000)).toEqual([])
-        await deliveries.hurry('x', 900_000)
-        expect(await claim(store, 900_000)).toEqual([])
+        expect(await deliveries.take({ by: 'a', recipient: 'x', until: 900_001 })).toBe(false)
+        expect(await deliveries.take({ by: 'a', recipient: 'nobody', until: 900_001 })).toBe(false)
       })
 
       test('are due again when one came during the release', async () => {

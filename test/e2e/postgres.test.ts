@@ -137,6 +137,33 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
     expect((await call(other, 'GET', '/v1/node', made.secret)).status).toBe(401)
   })
 
+  test('carry direct messages of each other, and serve as one', async () => {
+    const { one, other } = await pair()
+    const peer = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
+    const [here, there, away] = [one, other, peer].map(({ url }) => createRest(url))
+    // What one has accepted another one may carry, and what any of them receives is in the log of all.
+    const sent = await here?.call<{ id: string }>('POST', `/v1/peers/${peer.peerId}/messages`, { data: 'to the peer' })
+    await there?.call('POST', '/v1/peers', { multiaddr: peer.multiaddrs[0] })
+    const delivery = async () => (await there?.get<{ state: string }>(`/v1/deliveries/${sent?.body.id}`))?.state
+    await expect.poll(delivery, { timeout: 20_000 }).toBe('delivered')
+    expect((await away?.history('kind=direct'))?.map(({ data, from }) => [data, from])).toEqual([['to the peer', one.peerId]])
+    await away?.call('POST', `/v1/peers/${other.peerId}/messages`, { data: 'from the peer' })
+    await expect
+      .poll(async () => (await here?.history(`kind=direct&to=${other.peerId}`))?.map(({ data }) => data))
+      .toEqual(['from the peer'])
+
+    await using server = await openStream(other.url)
+    server.send({ type: 'serve', service: 'prices' })
+    await server.expect('serving')
+    await away?.call('POST', '/v1/peers', { multiaddr: one.multiaddrs[0] })
+    const asked = server.expect('request')
+    const answered = away?.call<{ data: string }>('POST', `/v1/peers/${one.peerId}/requests/prices`, { data: 'XMR' })
+    const { requestId, from } = await asked
+    expect(from).toBe(peer.peerId)
+    server.send({ type: 'reply', requestId, data: '151' })
+    expect((await answered)?.body).toMatchObject({ data: '151' })
+  })
+
   test('do not share a key', async () => {
     const url = await server().createDatabase()
     const env = await environment(url)

@@ -9,7 +9,7 @@ import { createAudit } from '../../src/audit.ts'
 import { createDeliveries } from '../../src/deliveries.ts'
 import { createDht } from '../../src/dht.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
-import { Draining } from '../../src/errors.ts'
+import { Draining, ServiceNotFound } from '../../src/errors.ts'
 import { createGateways } from '../../src/gateways.ts'
 import { createHistory } from '../../src/history.ts'
 import { type AppComponents, type AppInit, createApp } from '../../src/http/app.ts'
@@ -89,7 +89,12 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const probes = { started: () => true, draining: () => false, store: store.log }
   const components = {
     node,
-    gateways: createGateways({ store, engine, onLost: () => undefined, log: silentLog }),
+    services: {
+      request: async () => {
+        throw new ServiceNotFound('none here')
+      },
+    },
+    gateways: createGateways({ store, engine, services: () => [], onLost: () => undefined, log: silentLog }),
     peers,
     topics,
     dht,

@@ -34,6 +34,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       history: { epoch: absent, page: absent, get: absent },
       publisher: { check: () => undefined, enqueue: publish },
       deliveries: { send: absent, list: absent, get: absent, cancel: absent },
+      services: { request: absent },
       stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
       probes: { started: () => true, draining: () => false, store: { position: absent } },
       metrics: { request: () => undefined, text: absent, contentType: '' },

@@ -34,7 +34,11 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
       return
     }
     const { handler, options } = entry
-    const signal = AbortSignal.timeout(requestTimeoutMs)
+    const gone = new AbortController()
+    const onGone = () => gone.abort(new Error('the peer gave the request up'))
+    // Who asks keeps the stream open until the answer is there. A QUIC stream that was reset says only that no more comes.
+    for (const event of ends) stream.addEventListener(event, onGone)
+    const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(requestTimeoutMs)])
     entry.open++
     try {
       await withStream(stream, signal, async () => {
@@ -44,6 +48,7 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
     } catch (err) {
       log.debug({ err, protocol }, 'a request of a peer was not answered')
     } finally {
+      for (const event of ends) stream.removeEventListener(event, onGone)
       entry.open--
     }
   }
@@ -96,6 +101,9 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
     },
   }
 }
+
+/** Events of a stream after which nobody waits for the answer. */
+const ends = ['close', 'remoteCloseWrite'] as const
 
 /** Requests to one peer at once. */
 const maxOutboundRequests = 100

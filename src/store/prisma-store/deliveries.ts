@@ -125,10 +125,10 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
         const more = await prisma().delivery.findFirst({ where: { state: 'queued', recipient }, select: { createdAt: true } })
         if (more !== null) await makeDue(recipient, Number(more.createdAt))
       }),
-    hurry: (recipient, now) =>
+    take: ({ by, recipient, until }) =>
       attemptAsync(async () => {
-        const where = { recipient, dueAt: { gt: now, lt: never }, claimedUntil: { lte: now } }
-        await prisma().outbox.updateMany({ where, data: { dueAt: now } })
+        const data = { claimedBy: by, claimedUntil: until }
+        return (await prisma().outbox.updateMany({ where: { recipient, dueAt: { lt: never } }, data })).count === 1
       }),
     settle: (now) =>
       attemptAsync(async () => {

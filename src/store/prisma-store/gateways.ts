@@ -3,7 +3,13 @@ import type { GatewayStore } from '../store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 
-const aboutSchema = z.object({ engine: z.string(), version: z.string(), multiaddrs: z.array(z.string()), state: z.string() })
+const aboutSchema = z.object({
+  engine: z.string(),
+  version: z.string(),
+  multiaddrs: z.array(z.string()),
+  state: z.string(),
+  services: z.array(z.string()).optional(),
+})
 
 export function createGatewayStore(components: { prisma: () => Models; claim: (peerId: string) => Promise<boolean> }): GatewayStore {
   const { prisma, claim } = components

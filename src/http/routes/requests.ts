@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import { decodePayload, encodePayload, encodingSchema, payloadSchema } from '../../model/payload.ts'
+import { serviceSchema } from '../../model/service.ts'
+import type { Services } from '../../services.ts'
+import { clientSignal } from '../client-signal.ts'
+import { peerIdInput } from '../inputs.ts'
+import { type App, json, noQuery } from '../operation.ts'
+
+export function requestRoutes(app: App, components: { services: Pick<Services, 'request'> }): void {
+  const { services } = components
+
+  app.route({
+    method: 'POST',
+    url: '/v1/peers/:peerId/requests/:service',
+    config: {
+      operation: {
+        action: 'request',
+        cost: 2,
+        operationId: 'requestService',
+        summary: 'Ask a service of a peer',
+        description:
+          'Waits for the answer of a client that serves it there (`serve`, docs/stream-protocol.md), of this gateway too. Asked once and never again: ' +
+          'after `request_timeout` and `service_gone` it is not known whether the request was done. Who goes away before the answer gives it up. As ' +
+          '`application/octet-stream` the body is the data.',
+        tag: 'Services',
+        rawBody: true,
+        problems: [
+          ...['invalid_peer_id', 'invalid_data', 'message_too_large', 'peer_not_found', 'peer_blocked', 'dial_failed', 'peer_unreachable'],
+          ...[
+            'service_not_found',
+            'service_busy',
+            'service_gone',
+            'service_error',
+            'request_timeout',
+            'store_unavailable',
+            'peer_not_connected',
+          ],
+        ],
+      },
+    },
+    schema: {
+      params: z.strictObject({ peerId: peerIdInput, service: serviceSchema }),
+      querystring: noQuery,
+      body: z
+        .strictObject({
+          data: z.string(),
+          encoding: encodingSchema.optional(),
+          timeoutMs: z.int().min(1).optional().describe('How long to wait, in milliseconds; ten seconds when it is not said.'),
+        })
+        .meta({ example: { data: '{"symbol":"XMR"}' } }),
+      response: {
+        200: json('The answer of the service.', payloadSchema.meta({ id: 'ServiceAnswer' }), { data: '{"price":151}', encoding: 'utf8' }),
+      },
+    },
+    handler: async ({ params: { peerId: to, service }, body }, reply) => {
+      const request = Buffer.isBuffer(body) ? { data: body } : { data: decodePayload(body.data, body.encoding), timeoutMs: body.timeoutMs }
+      return encodePayload(await services.request({ ...request, to, service }, { signal: clientSignal(reply) }))
+    },
+  })
+}

@@ -1,0 +1,7 @@
+import { z } from 'zod'
+
+/** What a client serves, by name. */
+export const serviceSchema = z
+  .string()
+  .regex(/^[\w.~-]{1,128}$/, 'must have 1 to 128 letters, digits or -._~')
+  .meta({ id: 'Service', description: 'Name of a service: 1–128 letters, digits or `-._~`.', example: 'prices' })

@@ -1,0 +1,177 @@
+import type { Logger } from 'pino'
+import type { P2PEngine } from './engine/engine.ts'
+import {
+  InvalidRequest,
+  MessageTooLarge,
+  PeergateError,
+  PeerUnreachable,
+  ProtocolUnsupported,
+  RequestTimeout,
+  ServiceBusy,
+  ServiceError,
+  ServiceGone,
+  ServiceNotFound,
+} from './errors.ts'
+import type { Gateways } from './gateways.ts'
+import type { Peers } from './peers.ts'
+import {
+  decodeAnswer,
+  decodeRequest,
+  encodeAnswer,
+  encodeRequest,
+  requestOverheadBytes,
+  requestProtocol,
+  type WireAnswer,
+  type WireRequest,
+} from './request-protocol.ts'
+import type { ServiceDesk } from './service-desk.ts'
+import type { GatewayStore } from './store/store.ts'
+
+/** Requests to services: of this gateway's clients to any peer, and of peers to what clients of this gateway's database serve. */
+export interface Services {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /**
+   * Asks a service of a peer, and never a second time.
+   * @throws InvalidRequest, MessageTooLarge, PeerNotFound, PeerBlocked, DialFailed, PeerUnreachable, ProtocolUnsupported
+   * @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout
+   */
+  request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array>
+}
+
+export interface OutgoingRequest {
+  to: string
+  service: string
+  data: Uint8Array
+  timeoutMs?: number | undefined
+}
+
+export interface ServicesLimits {
+  maxMessageBytes: number
+  requestMs: number
+  requestTimeoutMs: number
+  maxPeerRequests: number
+}
+
+export interface ServicesComponents {
+  engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle' | 'peers'>
+  peers: Pick<Peers, 'dialPeer'>
+  desk: Pick<ServiceDesk, 'ask' | 'services'>
+  /** The gateways of this database, and what their clients serve. */
+  gateways: Pick<GatewayStore, 'list'>
+  links: Pick<Gateways, 'link'>
+  log: Logger
+  now?: () => number
+}
+
+/** A gateway that was not seen for so many milliseconds serves nobody (gateways.ts). */
+const goneMs = 15_000
+const retryAfterMs = 1_000
+
+export function createServices(init: { limits: ServicesLimits }, components: ServicesComponents): Services {
+  const { limits } = init
+  const { engine, peers, desk, gateways, links, log, now = Date.now } = components
+  const maxBytes = limits.maxMessageBytes + requestOverheadBytes
+
+  /** The other gateways of the database, those that are there. */
+  async function others() {
+    const records = await gateways.list({ seenSince: now() - goneMs })
+    return records.filter(({ peerId, about }) => peerId !== engine.peerId && about.state === 'ready')
+  }
+
+  async function ask(peerId: string, request: WireRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const raw = await engine.request(peerId, requestProtocol, encodeRequest(request), { signal, maxAnswerBytes: maxBytes })
+    return outcomeOf(decodeAnswer(raw))
+  }
+
+  /** At a client of this gateway, or of another one of the database. */
+  async function askHere(request: WireRequest & { from: string }, signal: AbortSignal, isForwarded: boolean): Promise<Uint8Array> {
+    const { service, data, from, timeoutMs } = request
+    if (isForwarded || desk.services.includes(service))
+      return await desk.ask({ service, data, from, deadline: now() + timeoutMs }, { signal })
+    const serving = (await others()).filter(({ about }) => about.services?.includes(service))
+    const other = serving[Math.floor(Math.random() * serving.length)]
+    if (other === undefined) throw new ServiceNotFound('Nobody serves this here.')
+    if (!(await isLinked(other.peerId))) await links.link(other.peerId, other.about.multiaddrs)
+    return await ask(other.peerId, request, signal)
+  }
+
+  async function answer(from: string, body: Uint8Array, signal: AbortSignal): Promise<WireAnswer> {
+    const request = decodeRequest(body)
+    const isForwarded = request.from !== undefined
+    // Only a gateway of this database may speak for somebody else.
+    if (isForwarded && !(await others()).some(({ peerId }) => peerId === from))
+      return { status: 'not_found', message: 'You are no gateway of this database.' }
+    const timeoutMs = Math.min(request.timeoutMs, limits.requestTimeoutMs)
+    try {
+      return { status: 'ok', data: await askHere({ ...request, timeoutMs, from: request.from ?? from }, signal, isForwarded) }
+    } catch (error) {
+      return failureOf(error)
+    }
+  }
+
+  function failureOf(error: unknown): WireAnswer {
+    for (const [status, kind] of failures) if (error instanceof kind) return { status, message: error.message }
+    if (!(error instanceof PeergateError)) log.debug({ err: error }, 'a request of a peer failed')
+    return { status: 'gone', message: 'The gateway of the service could not be reached.' }
+  }
+
+  function check({ data, timeoutMs = limits.requestMs }: OutgoingRequest): number {
+    if (data.length > limits.maxMessageBytes)
+      throw new MessageTooLarge(`A request has at most ${limits.maxMessageBytes} bytes of data; this one has ${data.length}.`)
+    if (timeoutMs <= limits.requestTimeoutMs) return timeoutMs
+    const message = `must be from 1 to ${limits.requestTimeoutMs} milliseconds`
+    throw new InvalidRequest(`timeoutMs ${message}.`, { errors: [{ path: 'timeoutMs', message }] })
+  }
+
+  async function isLinked(peerId: string): Promise<boolean> {
+    return (await engine.peers()).some((peer) => peer.peerId === peerId)
+  }
+
+  async function askThere(to: string, request: WireRequest, signal: AbortSignal): Promise<Uint8Array> {
+    if (!(await isLinked(to))) await peers.dialPeer(to, { signal })
+    return await ask(to, request, signal)
+  }
+
+  return {
+    async start() {
+      await engine.handle(requestProtocol, async ({ from, body, signal }) => encodeAnswer(await answer(from, body, signal)), {
+        maxRequestBytes: maxBytes,
+        maxConcurrent: limits.maxPeerRequests,
+      })
+    },
+    async stop() {
+      await engine.unhandle(requestProtocol)
+    },
+    async request(outgoing, { signal }) {
+      const timeoutMs = check(outgoing)
+      const { to, service, data } = outgoing
+      const deadline = AbortSignal.timeout(timeoutMs)
+      const both = AbortSignal.any([signal, deadline])
+      try {
+        if (to === engine.peerId) return await askHere({ service, data, timeoutMs, from: to }, both, false)
+        return await askThere(to, { service, data, timeoutMs }, both)
+      } catch (error) {
+        if (deadline.aborted && !signal.aborted)
+          throw new RequestTimeout('No answer came in time; whether the request was done is not known.')
+        if (error instanceof ProtocolUnsupported) throw new ServiceNotFound('The peer serves nothing.', { cause: error })
+        throw error
+      }
+    },
+  }
+}
+
+const failures = [
+  ['error', ServiceError],
+  ['not_found', ServiceNotFound],
+  ['gone', ServiceGone],
+  ['busy', ServiceBusy],
+  ['late', RequestTimeout],
+] as const
+
+/** @throws what the answer says */
+function outcomeOf(answer: WireAnswer): Uint8Array {
+  if (answer.status === 'ok') return answer.data
+  const Failure = failures.find(([status]) => status === answer.status)?.[1] ?? PeerUnreachable
+  throw new Failure(answer.message, answer.status === 'busy' ? { retryAfterMs } : {})
+}

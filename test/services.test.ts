@@ -1,0 +1,265 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createGateway, type Gateway } from '../src/gateway.ts'
+import { defaultLimits, type Limits } from '../src/limits.ts'
+import type { ServerFrame } from '../src/stream/frames.ts'
+import { loopbackHttp } from './fixtures/gateway-pair.ts'
+import { silentLog } from './fixtures/log.ts'
+import { createMemoryEngine, createMemoryNetwork } from './fixtures/memory-engine.ts'
+import { createMemoryIdentity } from './fixtures/memory-identity.ts'
+import { createMemoryDisk, createMemoryStore, type MemoryDisk } from './fixtures/memory-store.ts'
+import { createRandom } from './fixtures/random.ts'
+import { createRest, type Rest } from './fixtures/rest.ts'
+import { openStream } from './fixtures/stream-client.ts'
+
+const network = createMemoryNetwork()
+
+interface Party {
+  gateway: Gateway
+  rest: Rest
+  peerId: string
+}
+
+async function party(init: { limits?: Partial<Limits>; disk?: MemoryDisk } = {}): Promise<Party> {
+  const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+  const gateway = createGateway(
+    { http: loopbackHttp, limits: { ...defaultLimits, ...init.limits } },
+    { store: createMemoryStore(init.disk ?? createMemoryDisk()), engine, log: silentLog },
+  )
+  await gateway.start()
+  onTestFinished(() => gateway.stop())
+  return { gateway, rest: createRest(gateway.url), peerId: engine.peerId }
+}
+
+async function link(one: Party, other: Party): Promise<void> {
+  await one.rest.call('POST', '/v1/peers', { multiaddr: (await other.gateway.node()).multiaddrs[0] })
+}
+
+async function pair(limits: Partial<Limits> = {}): Promise<{ here: Party; there: Party }> {
+  const [here, there] = [await party({ limits }), await party({ limits })]
+  await link(here, there)
+  return { here, there }
+}
+
+type Asked = Extract<ServerFrame, { type: 'request' }>
+type Reply = { data?: string; encoding?: string; error?: string }
+
+/** A client that serves; answers what `work` says, or nothing. */
+async function serve(
+  { gateway }: Party,
+  service: string,
+  work: (asked: Asked) => Reply | undefined | Promise<Reply | undefined>,
+  concurrency = 1,
+) {
+  const stream = await openStream(gateway.url)
+  onTestFinished(() => stream.socket.terminate())
+  let handled = 0
+  const asked: Asked[] = []
+  stream.socket.on('message', async () => {
+    for (; handled < stream.frames.length; handled++) {
+      const frame = stream.frames[handled]
+      if (frame?.type !== 'request') continue
+      asked.push(frame)
+      Promise.resolve(work(frame)).then((reply) => {
+        if (reply !== undefined) stream.send({ type: 'reply', requestId: frame.requestId, ...reply })
+      })
+    }
+  })
+  stream.send({ type: 'serve', service, concurrency })
+  await stream.expect('serving')
+  return { stream, asked }
+}
+
+const ask = ({ rest }: Party, to: Party, service: string, body: object) =>
+  rest.call<Record<string, unknown>>('POST', `/v1/peers/${to.peerId}/requests/${service}`, body)
+
+describe('a request', () => {
+  test('is answered by a client of the peer, which is told who asks and until when', async () => {
+    const { here, there } = await pair()
+    const { asked } = await serve(there, 'echo', ({ data, encoding }) => ({ data, encoding }))
+    expect(await ask(here, there, 'echo', { data: 'hello' })).toMatchObject({ status: 200, body: { data: 'hello', encoding: 'utf8' } })
+    expect(await ask(here, there, 'echo', { data: '/wA=', encoding: 'base64' })).toMatchObject({
+      body: { data: '/wA=', encoding: 'base64' },
+    })
+    expect(asked[0]).toMatchObject({ from: here.peerId, service: 'echo', data: 'hello' })
+    const left = Date.parse(asked[0]?.deadline ?? '') - Date.now()
+    expect(left).toBeGreaterThan(0)
+    expect(left).toBeLessThanOrEqual(defaultLimits.requestMs)
+  })
+
+  test('goes between two clients of one gateway, by frames; one that asks itself is no deadlock', async () => {
+    const here = await party({ limits: { maxPendingFrames: 1 } })
+    const { stream } = await serve(here, 'double', ({ data }) => ({ data: data + data }))
+    stream.send({ type: 'request', id: 'mine', to: here.peerId, service: 'double', data: 'ab' })
+    expect(await stream.expect('response')).toMatchObject({ id: 'mine', data: 'abab', encoding: 'utf8' })
+  })
+
+  test.each([
+    ['nothing', { data: 'x' }, 404, 'service_not_found'],
+    ['no%20name', { data: 'x' }, 400, 'invalid_request'],
+    ['fails', { data: 'x' }, 422, 'service_error'],
+    ['silent', { data: 'x', timeoutMs: 100 }, 504, 'request_timeout'],
+    ['silent', { data: 'x', timeoutMs: 30_001 }, 400, 'invalid_request'],
+  ])('to %s fails by name', async (service, body, status, code) => {
+    const { here, there } = await pair()
+    await serve(there, 'fails', () => ({ error: 'no such symbol' }))
+    await serve(there, 'silent', () => undefined)
+    const answer = await ask(here, there, service, body)
+    expect([answer.status, answer.body['code']]).toEqual([status, code])
+    if (code === 'service_error') expect(answer.body['detail']).toBe('no such symbol')
+  })
+
+  test('to a peer that nobody knows fails by name', async () => {
+    const here = await party()
+    const { status, body } = await here.rest.call<{ code: string }>(
+      'POST',
+      `/v1/peers/${(await createMemoryIdentity()).peerId}/requests/x`,
+      {
+        data: '',
+      },
+    )
+    expect([status, body.code]).toEqual([404, 'peer_not_found'])
+  })
+
+  test('whose server vanishes fails at once', async () => {
+    const { here, there } = await pair()
+    const { stream } = await serve(there, 'fragile', () => {
+      stream.socket.terminate()
+      return undefined
+    })
+    const { status, body } = await ask(here, there, 'fragile', { data: 'x' })
+    expect([status, body['code']]).toEqual([502, 'service_gone'])
+    expect((await ask(here, there, 'fragile', { data: 'x' })).body['code']).toBe('service_not_found')
+  })
+
+  test('that its client gives up, and one whose time is over, are cancelled at the server, whose late answer is refused', async () => {
+    const { here, there } = await pair()
+    const { stream, asked } = await serve(there, 'slow', () => undefined, 2)
+    const gone = new AbortController()
+    const given = fetch(`${here.gateway.url}/v1/peers/${there.peerId}/requests/slow`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"data":"x"}',
+      signal: gone.signal,
+    }).catch(() => undefined)
+    await expect.poll(() => asked.length).toBe(1)
+    gone.abort()
+    await given
+    expect(await stream.expect('cancelled')).toEqual({ type: 'cancelled', requestId: asked[0]?.requestId })
+    expect((await ask(here, there, 'slow', { data: 'x', timeoutMs: 50 })).status).toBe(504)
+    await expect.poll(() => stream.frames.filter(({ type }) => type === 'cancelled').length).toBe(2)
+    stream.send({ type: 'reply', id: 1, requestId: asked[1]?.requestId, data: 'late' })
+    expect(await stream.expect('error')).toMatchObject({ id: 1, code: 'request_not_found' })
+  })
+
+  test('goes to the gateway of the database whose client serves, and says who asked', async () => {
+    const disk = createMemoryDisk()
+    const [asking, one, other] = [await party(), await party({ disk }), await party({ disk })]
+    await link(one, other)
+    await link(asking, one)
+    const { asked } = await serve(other, 'prices', () => ({ data: '151' }))
+    await expect.poll(async () => (await ask(asking, one, 'prices', { data: 'XMR' })).body['data']).toBe('151')
+    expect(asked[0]?.from).toBe(asking.peerId)
+    // Also what a client of the one asks at its own gateway.
+    expect((await ask(one, one, 'prices', { data: 'XMR' })).body['data']).toBe('151')
+  })
+})
+
+describe('several that serve', () => {
+  test('share the load, as many requests at a time as each takes; the rest waits', async () => {
+    const { here, there } = await pair()
+    let [most, now] = [0, 0]
+    const work = async () => {
+      most = Math.max(most, ++now)
+      await delay(10)
+      now--
+      return { data: 'done' }
+    }
+    const servers = [await serve(there, 'work', work, 2), await serve(there, 'work', work, 1)]
+    const answers = await Promise.all(Array.from({ length: 60 }, () => ask(here, there, 'work', { data: 'x' })))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+    expect(most).toBe(3)
+    const [first = 0, second = 0] = servers.map(({ asked }) => asked.length)
+    expect(first + second).toBe(60)
+    expect(Math.min(first, second)).toBeGreaterThan(10)
+  })
+
+  test('are asked no more once they say so, and answer what they have', async () => {
+    const here = await party()
+    const release = Promise.withResolvers<void>()
+    const { stream, asked } = await serve(here, 'work', async () => {
+      await release.promise
+      return { data: 'done' }
+    })
+    const pending = ask(here, here, 'work', { data: 'x' })
+    await expect.poll(() => asked.length).toBe(1)
+    stream.send({ type: 'unserve', service: 'work' })
+    await stream.expect('unserved')
+    expect((await ask(here, here, 'work', { data: 'x' })).body['code']).toBe('service_not_found')
+    release.resolve()
+    expect((await pending).status).toBe(200)
+  })
+
+  test('10,000 requests, 200 at a time, to four of them that die at random: each is answered once, or fails by name', {
+    timeout: 120_000,
+  }, async () => {
+    const { here, there } = await pair()
+    const random = createRandom(11)
+    const answeredBy = new Map<string, number>()
+    const start = () =>
+      serve(
+        there,
+        'work',
+        ({ data }) => {
+          answeredBy.set(data, (answeredBy.get(data) ?? 0) + 1)
+          return { data: `done ${data}` }
+        },
+        60,
+      )
+    const servers = [await start(), await start(), await start(), await start()]
+    const outcomes = new Map<string, number>()
+    let next = 0
+    let running = true
+    const killing = (async () => {
+      while (running) {
+        await delay(random.below(100))
+        const at = random.below(servers.length)
+        servers[at]?.stream.socket.terminate()
+        servers[at] = await start()
+      }
+    })()
+    const stream = await openStream(here.gateway.url)
+    onTestFinished(() => stream.socket.terminate())
+    await Promise.all(
+      Array.from({ length: 200 }, async () => {
+        while (next < 10_000) {
+          const data = String(next++)
+          const { status, body } = await ask(here, there, 'work', { data, timeoutMs: 20_000 })
+          if (status === 200) expect(body['data']).toBe(`done ${data}`)
+          const name = status === 200 ? 'answered' : String(body['code'])
+          outcomes.set(name, (outcomes.get(name) ?? 0) + 1)
+        }
+      }),
+    )
+    running = false
+    await killing
+    expect([...outcomes.keys()].toSorted()).toEqual(expect.arrayContaining(['answered', 'service_gone']))
+    expect([...outcomes.keys()].filter((name) => !['answered', 'service_gone', 'service_not_found'].includes(name))).toEqual([])
+    expect(outcomes.get('answered')).toBeGreaterThan(5_000)
+    expect([...answeredBy.values()].filter((times) => times > 1)).toEqual([])
+  })
+})
+
+test('maxServicesPerConnection, maxServiceQueue and maxStreamRequests bite, by name', async () => {
+  const here = await party({ limits: { maxServicesPerConnection: 1, maxServiceQueue: 1, maxStreamRequests: 1 } })
+  const { stream, asked } = await serve(here, 'one', () => undefined)
+  stream.send({ type: 'serve', id: 'second', service: 'two' })
+  expect(await stream.expect('error')).toMatchObject({ id: 'second', code: 'service_limit' })
+  const pending = [ask(here, here, 'one', { data: 'x', timeoutMs: 500 }), ask(here, here, 'one', { data: 'x', timeoutMs: 500 })]
+  await expect.poll(() => asked.length).toBe(1)
+  await expect.poll(async () => (await ask(here, here, 'one', { data: 'x', timeoutMs: 500 })).body['code']).toBe('service_busy')
+  await Promise.all(pending)
+  await using client = await openStream(here.gateway.url)
+  for (const id of [1, 2]) client.send({ type: 'request', id, to: here.peerId, service: 'one', data: 'x', timeoutMs: 300 })
+  expect(await client.expect('error')).toMatchObject({ id: 2, code: 'service_limit' })
+})

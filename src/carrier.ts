@@ -55,6 +55,8 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   /** Longer than a dial and a request may take, after which the claim is renewed. */
   const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
   const carrying = new Map<string, Promise<void>>()
+  /** Recipients whose turn ended since the database failed: they are still claimed. */
+  const interrupted = new Set<string>()
   /** Recipients that are being dialled. */
   const dials = new Map<string, AbortController>()
   let stopping = new AbortController()
@@ -67,6 +69,10 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   async function look(): Promise<void> {
     do {
       again = false
+      for (const recipient of interrupted) {
+        await appeared(recipient)
+        interrupted.delete(recipient)
+      }
       await expire()
       if (now() >= cleanAt) await clean()
       const limit = limits.maxCarried - carrying.size
@@ -102,10 +108,14 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
 
   function carry(recipient: string): void {
     const done = carryAll(recipient)
-      .catch((err: unknown) => log.warn({ err }, 'direct messages could not be carried; another try follows'))
+      .catch((err: unknown) => {
+        log.warn({ err }, 'direct messages could not be carried; another try follows')
+        interrupted.add(recipient)
+      })
       .finally(() => {
         carrying.delete(recipient)
-        wake()
+        // The database may be away: then it is the next look that goes on.
+        if (!interrupted.has(recipient)) wake()
       })
     carrying.set(recipient, done)
   }

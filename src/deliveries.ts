@@ -59,11 +59,14 @@ export interface DeliveriesComponents {
 
 /** Milliseconds after which a client that met a full outbox may try again. */
 const retryAfterMs = 5_000
+const countMs = 1_000
 
 export function createDeliveries(init: { limits: DeliveriesLimits }, components: DeliveriesComponents): Deliveries {
   const { maxMessageBytes, maxQueuedDeliveries, maxQueuedDeliveryBytes, deliveryMs, maxDeliveryMs } = init.limits
   const { engine, store, carrier, onChange, now = Date.now } = components
   const nextId = createRisingIds({ now })
+  let queued = { deliveries: 0, bytes: 0 }
+  let countedAt = Number.NEGATIVE_INFINITY
 
   function check({ data, expiresInMs = deliveryMs }: OutgoingMessage): void {
     if (data.length > maxMessageBytes) {
@@ -77,9 +80,15 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
     }
   }
 
+  /** Counted anew every second: counting takes as long as there is to count. */
   async function checkRoom(bytes: number): Promise<void> {
-    const queued = await store.queued()
-    if (queued.deliveries < maxQueuedDeliveries && queued.bytes + bytes <= maxQueuedDeliveryBytes) return
+    if (now() - countedAt >= countMs) {
+      countedAt = now()
+      queued = await store.queued()
+    }
+    queued = { deliveries: queued.deliveries + 1, bytes: queued.bytes + bytes }
+    if (queued.deliveries <= maxQueuedDeliveries && queued.bytes <= maxQueuedDeliveryBytes) return
+    countedAt = Number.NEGATIVE_INFINITY
     throw new OutboxFull('Too many direct messages wait for their recipients.', { retryAfterMs })
   }
 
@@ -93,8 +102,8 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
     async send(message) {
       check(message)
       const { to, data, expiresInMs = deliveryMs, idempotency } = message
-      await checkRoom(data.length)
       const envelope = await engine.signDirect({ to, data })
+      await checkRoom(envelope.length)
       const { id: messageId } = await openDirect(envelope)
       const createdAt = now()
       const key = idempotency && { key: `${idempotency.scope} ${idempotency.key}`, fingerprint: fingerprintOf(message) }

@@ -1,9 +1,11 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { DirectSenders } from '../src/direct-inbox.ts'
 import { directProtocol, directStatus, encodeBatch } from '../src/direct-protocol.ts'
+import { StoreUnavailable } from '../src/errors.ts'
 import { createGateway, type Gateway } from '../src/gateway.ts'
 import { defaultLimits, type Limits } from '../src/limits.ts'
 import type { DeliveryView } from '../src/model/delivery.ts'
+import type { Store } from '../src/store/store.ts'
 import { loopbackHttp } from './fixtures/gateway-pair.ts'
 import { silentLog } from './fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork } from './fixtures/memory-engine.ts'
@@ -23,12 +25,12 @@ interface Party {
   address(): Promise<string>
 }
 
-async function party(init: { limits?: Partial<Limits>; senders?: DirectSenders } = {}): Promise<Party> {
+async function party(init: { limits?: Partial<Limits>; senders?: DirectSenders; store?: Store } = {}): Promise<Party> {
   const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
   const limits = { ...defaultLimits, ...quick, ...init.limits }
   const gateway = createGateway(
     { http: loopbackHttp, limits, ...(init.senders && { directSenders: init.senders }) },
-    { store: createMemoryStore(), engine, log: silentLog },
+    { store: init.store ?? createMemoryStore(), engine, log: silentLog },
   )
   await gateway.start()
   onTestFinished(() => gateway.stop())
@@ -86,6 +88,20 @@ describe('a direct message', () => {
     await there.rest.call('POST', '/v1/peers', { multiaddr: await here.address() })
     await expect.poll(() => state(here, delivery)).toBe('delivered')
     expect(await received(there)).toEqual(['hello'])
+  })
+
+  test('is carried on soon after the database was away', async () => {
+    const store = createMemoryStore()
+    const next = store.deliveries.next
+    let failures = 0
+    store.deliveries.next = async (query) => {
+      if (failures++ === 0) throw new StoreUnavailable('The database is away.')
+      return await next(query)
+    }
+    const { here, there } = await pair({}, { store })
+    const delivery = await send(here, there.peerId, 'hello')
+    await expect.poll(() => state(here, delivery), { timeout: 5_000 }).toBe('delivered')
+    expect(failures).toBeGreaterThan(1)
   })
 
   test('to the gateway itself arrives', async () => {

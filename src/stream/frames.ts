@@ -170,9 +170,16 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('message'), ...named, message: messageSchema }),
   z.object({ type: z.literal('caught-up'), ...named, cursor: cursorSchema }),
   z
-    .object({ type: z.literal('gap'), ...named, topic: topicSchema.optional(), from: cursorSchema, to: cursorSchema })
+    .object({
+      type: z.literal('gap'),
+      ...named,
+      topic: topicSchema.optional(),
+      direct: z.literal(true).optional(),
+      from: cursorSchema,
+      to: cursorSchema,
+    })
     .describe(
-      'Messages of the topic (of any, where none is named) after `from` and up to `to` were pruned before they were read here. Go on after `to`.',
+      'Messages of the topic (direct ones with `direct`; of any, where none is named) after `from` and up to `to` were pruned before they were read here. Go on after `to`.',
     ),
   z.object({ type: z.literal('progress'), ...named, cursor: cursorSchema }),
   z.object({

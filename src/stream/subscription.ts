@@ -1,7 +1,7 @@
 import type { Seq } from '../model/cursor.ts'
 import { formatCursor } from '../model/cursor.ts'
 import type { Encoding } from '../model/payload.ts'
-import { matchesTopic, type TopicFilter } from '../model/topic.ts'
+import { directTopic, matchesTopic, type TopicFilter } from '../model/topic.ts'
 import { naming } from './frames.ts'
 import type { Hub, HubStep, Prunes } from './hub.ts'
 import type { Outlet } from './outlet.ts'
@@ -185,7 +185,8 @@ class Reader implements Subscription {
     const ended = [...this.#gaps].filter(([, { to }]) => to <= through).toSorted(([, one], [, other]) => one.to - other.to)
     for (const [topic, { from, to }] of ended) {
       this.#gaps.delete(topic)
-      outlet.send({ type: 'gap', ...naming(this.name), topic, from: formatCursor(hub.epoch, from), to: formatCursor(hub.epoch, to) })
+      const where = topic === directTopic ? { direct: true as const } : { topic }
+      outlet.send({ type: 'gap', ...naming(this.name), ...where, from: formatCursor(hub.epoch, from), to: formatCursor(hub.epoch, to) })
     }
     if (this.#gaps.size === 0) this.#gaps = undefined
   }

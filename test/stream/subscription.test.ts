@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { topicFilter } from '../../src/model/topic.ts'
+import { directTopic, topicFilter, withDirect } from '../../src/model/topic.ts'
 import type { ServerFrame } from '../../src/stream/frames.ts'
 import { createHub, type HubLog } from '../../src/stream/hub.ts'
 import type { Outlet } from '../../src/stream/outlet.ts'
@@ -34,6 +34,7 @@ test('gaps are announced in the order of their ends, before the messages behind 
           { topic: 'a', through: 19 },
           { topic: 'b', through: 17 },
           { topic: 'd', through: 9 },
+          { topic: directTopic, through: 13 },
         ],
       },
     }),
@@ -43,7 +44,7 @@ test('gaps are announced in the order of their ends, before the messages behind 
   const outlet = notingOutlet()
   const init = {
     name: undefined,
-    filter: topicFilter(['*']),
+    filter: withDirect(topicFilter(['*']), true),
     encoding: 'utf8',
     peers: false,
     deliveries: false,
@@ -53,5 +54,6 @@ test('gaps are announced in the order of their ends, before the messages behind 
   const subscription = createSubscription({ ...init, gaps: new Map(), maxStepBytes: 1_000_000 }, { hub, outlet, onReady: () => undefined })
   await subscription.advance()
   const gap = (topic: string, to: number) => ({ type: 'gap', topic, from: 'e1.2', to: `e1.${to}` })
-  expect(outlet.sent).toEqual([4, gap('d', 9), gap('b', 17), 18, gap('a', 19), { type: 'caught-up', cursor: 'e1.20' }])
+  const direct = { type: 'gap', direct: true, from: 'e1.2', to: 'e1.13' }
+  expect(outlet.sent).toEqual([4, gap('d', 9), direct, gap('b', 17), 18, gap('a', 19), { type: 'caught-up', cursor: 'e1.20' }])
 })

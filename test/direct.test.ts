@@ -222,7 +222,7 @@ describe('a recipient', () => {
 
 test.each([
   ['maxQueuedDeliveries', { maxQueuedDeliveries: 2 }],
-  ['maxQueuedDeliveryBytes', { maxQueuedDeliveryBytes: 1_000 }],
+  ['maxQueuedDeliveryBytes', { maxQueuedDeliveryBytes: 1_200 }],
 ])('%s: a full outbox refuses, by name', async (_, limits) => {
   const here = await party({ limits })
   const nobody = (await createMemoryIdentity()).peerId

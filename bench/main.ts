@@ -10,6 +10,7 @@ import { benchPostgres } from './postgres.ts'
 import { benchPublish } from './publish.ts'
 import { benchReaders } from './readers.ts'
 import { benchReplay } from './replay.ts'
+import { benchRequest } from './request.ts'
 import type { BenchResult } from './result.ts'
 import { benchRoad } from './road.ts'
 import { benchSimulation } from './simulation.ts'
@@ -23,6 +24,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   publish: () => benchPublish(),
   postgres: () => benchPostgres(),
   overload: () => benchOverload(),
+  request: () => benchRequest(),
   memory: () => benchMemory(),
   link: () => benchLink(),
   readers: () => benchReaders(),

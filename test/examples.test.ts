@@ -128,3 +128,15 @@ test('browser.html of an origin that is not allowed gets nothing, and publishes 
   expect(await page.locator('li').count()).toBe(0)
   expect(await data()).toEqual(['stored'])
 })
+
+test('serve.mjs answers requests, and again after a lost connection', async () => {
+  const { relay, rest } = await start()
+  const { peerId } = await rest.get<{ peerId: string }>('/v1/node')
+  const program = startProgram(process.execPath, [example('serve.mjs'), 'capitals', relay.url])
+  const ask = async (body: object) => (await rest.call('POST', `/v1/peers/${peerId}/requests/capitals`, body)).body
+  await expect.poll(() => ask({ data: 'hällo' })).toEqual({ data: 'HÄLLO', encoding: 'utf8' })
+  expect(await ask({ data: '/w==', encoding: 'base64' })).toMatchObject({ code: 'service_error', detail: 'only text has capitals' })
+  relay.cut()
+  await expect.poll(() => program.lines.length, { timeout: 10_000 }).toBe(2)
+  expect(await ask({ data: 'again' })).toMatchObject({ data: 'AGAIN' })
+})

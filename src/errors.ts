@@ -100,6 +100,7 @@ export class TokenNotFound extends condition('token_not_found', 404, 'There is n
 export class DeliveryNotFound extends condition('delivery_not_found', 404, 'There is no such delivery') {}
 export class ServiceNotFound extends condition('service_not_found', 404, 'Nobody serves this') {}
 export class RequestNotFound extends condition('request_not_found', 404, 'There is no such request') {}
+export class ValidationNotFound extends condition('validation_not_found', 404, 'There is no such question for a verdict') {}
 export class SubscriptionNotFound extends condition('subscription_not_found', 404, 'There is no such subscription') {}
 export class PeerNotConnected extends condition('peer_not_connected', 409, 'The peer is not connected', true) {}
 export class PeerBlocked extends condition('peer_blocked', 409, 'The peer is blocked') {}
@@ -128,6 +129,7 @@ export class RateLimited extends condition('rate_limited', 429, 'Too much was as
 export class SubscriptionLimit extends condition('subscription_limit', 429, 'Too many subscriptions on this connection') {}
 export class TopicLimit extends condition('topic_limit', 429, 'Too many joined topics') {}
 export class ConnectionLimit extends condition('connection_limit', 503, 'Too many stream connections', true) {}
+export class ValidatorLimit extends condition('validator_limit', 429, 'Too many validators', true) {}
 export class ServiceLimit extends condition('service_limit', 429, 'Too many services or requests', true) {}
 export class OutboxFull extends condition('outbox_full', 503, 'Too many direct messages wait for their recipients', true) {}
 export class Overloaded extends condition('overloaded', 503, 'The gateway is overloaded', true) {}

@@ -3,11 +3,11 @@ import { createAccess } from './access/access.ts'
 import { createJwtVerifier } from './access/jwt.ts'
 import { createTokens } from './access/tokens.ts'
 import { createAudit } from './audit.ts'
-import { type Carrier, createCarrier } from './carrier.ts'
 import type { AccessSettings, HttpSettings } from './config.ts'
-import { createDeliveries } from './deliveries.ts'
 import { createDht } from './dht.ts'
-import { createDirectInbox, type DirectSenders } from './direct-inbox.ts'
+import { type Carrier, createCarrier } from './direct/carrier.ts'
+import { createDeliveries } from './direct/deliveries.ts'
+import { createDirectInbox, type DirectSenders } from './direct/direct-inbox.ts'
 import type { P2PEngine } from './engine/engine.ts'
 import { createGateways } from './gateways.ts'
 import { createHistory } from './history.ts'
@@ -26,12 +26,14 @@ import { createPeers } from './peers.ts'
 import { createPublisher } from './publisher.ts'
 import { createRates } from './rates.ts'
 import { createRetention } from './retention.ts'
-import { createServiceDesk } from './service-desk.ts'
-import { createServices } from './services.ts'
+import { createServiceDesk } from './services/service-desk.ts'
+import { createServices } from './services/services.ts'
 import type { Store } from './store/store.ts'
 import { createHub } from './stream/hub.ts'
 import { createStream } from './stream/stream.ts'
 import { createTopics } from './topics.ts'
+import { createValidatorDesk, type ValidatorDesk } from './validation/validator-desk.ts'
+import { createValidators } from './validation/validators.ts'
 
 /** A whole gateway. */
 export interface Gateway {
@@ -86,7 +88,18 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { limits },
     { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger: log },
   )
-  const ingest = createIngest({ limits }, { engine, log: store.log, tail, metrics, logger: log })
+  const validatorDesk: ValidatorDesk = createValidatorDesk({ limits }, { onChange: () => validators.announce() })
+  const desk = createServiceDesk({ limits }, { onChange: () => gateways.refresh() })
+  const gateways = createGateways({
+    store,
+    engine,
+    services: () => desk.services,
+    judged: () => [...validatorDesk.registrations.values()],
+    onLost,
+    log,
+  })
+  const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, log })
+  const ingest = createIngest({ limits }, { engine, log: store.log, tail, judges: validators, metrics, logger: log })
   const directInbox = createDirectInbox(
     { senders: init.directSenders ?? 'all', limits },
     { engine, ingest, peers: store.peers, metrics, log },
@@ -97,9 +110,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, log },
   )
   const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery })
-  const desk = createServiceDesk({ limits }, { onChange: () => gateways.refresh() })
-  const gateways = createGateways({ store, engine, services: () => desk.services, onLost, log })
-  const services = createServices({ limits }, { engine, peers, desk, gateways: store.gateways, links: gateways, log })
+  const services = createServices({ limits }, { engine, peers, desk, gateways, log })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
@@ -110,7 +121,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const rates = createRates({ limits })
   const stream = createStream(
     { limits },
-    { access, rates, hub, history, topics, peers, publisher, deliveries, services, desk, identity, load, log },
+    { access, rates, hub, history, topics, peers, publisher, deliveries, services, desk, validators: validatorDesk, identity, load, log },
   )
 
   function closeRevoked(): void {
@@ -166,6 +177,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       { name: 'topics', start: () => topics.start(), stop: () => topics.stop() },
       { name: 'ingest', start: () => ingest.start(), stop: () => ingest.stop() },
       { name: 'direct messages', start: () => directInbox.start(), stop: () => directInbox.stop() },
+      { name: 'validators', start: () => validators.start(), stop: () => validators.stop() },
       { name: 'services', start: () => services.start(), stop: () => services.stop() },
       { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },
       { name: 'engine', start: () => engine.start(), stop: () => engine.stop() },
@@ -193,6 +205,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       ring_messages: hub.ring.messages,
       ring_bytes: hub.ring.bytes,
       log_tip: hub.tip,
+      open_validations: validatorDesk.open,
       queued_deliveries: (await store.deliveries.queued()).deliveries,
       peers: (await engine.peers()).length,
       topics: (await engine.topics()).length,

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
 import type { P2PEngine } from './engine/engine.ts'
 import type { GatewayView } from './model/gateway-view.ts'
+import type { Registration } from './model/validator.ts'
 import { StartRefused } from './start-refused.ts'
-import type { Store } from './store/store.ts'
+import type { GatewayRecord, Store } from './store/store.ts'
 import { version } from './version.ts'
 
 /**
@@ -17,6 +18,8 @@ export interface Gateways {
   /** Says that it is not any more. */
   stop(): Promise<void>
   list(): Promise<GatewayView[]>
+  /** The other gateways that are there, as they were so many milliseconds ago at most. @throws StoreUnavailable */
+  others(maxAgeMs: number): Promise<GatewayRecord[]>
   /** Sees to it that there is a link to another gateway, if one of its addresses leads to it. */
   link(peerId: string, multiaddrs: string[]): Promise<void>
   /** Tells the others what has changed; resolves once they can see it, or could not be told, as the next beat will. */
@@ -32,8 +35,9 @@ export class IdentityLeased extends StartRefused {
 export interface GatewaysComponents {
   store: Pick<Store, 'gateways' | 'listen'>
   engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'peers' | 'dial'>
-  /** What clients of this gateway serve. */
+  /** What clients of this gateway serve and judge. */
   services(): string[]
+  judged(): Registration[]
   /** Another process has taken the peer id; this gateway has to end. */
   onLost(): void
   log: Logger
@@ -55,17 +59,41 @@ export function createGateways(components: GatewaysComponents): Gateways {
   let unlisten: (() => void) | undefined
   let beating: Promise<void> | undefined
   let stopping = new AbortController()
+  /** The others, as they were last read. */
+  let known: { at: number; records: Promise<GatewayRecord[]> } | undefined
 
   async function note(state: 'ready' | 'stopped'): Promise<void> {
-    const about = { engine: engine.kind, version, multiaddrs: await engine.multiaddrs(), state, services: components.services() }
+    const about = {
+      engine: engine.kind,
+      version,
+      multiaddrs: await engine.multiaddrs(),
+      state,
+      services: components.services(),
+      judged: components.judged(),
+    }
     await store.gateways.note({ peerId: engine.peerId, about, startedAt, seenAt: now() })
+  }
+
+  async function readOthers(): Promise<GatewayRecord[]> {
+    const records = await store.gateways.list({ seenSince: now() - goneMs })
+    return records.filter(({ peerId, about }) => about.state === 'ready' && peerId !== engine.peerId)
+  }
+
+  /** Who comes while they are being read waits for the same reading. */
+  function others(maxAgeMs: number): Promise<GatewayRecord[]> {
+    if (known !== undefined && now() - known.at <= maxAgeMs) return known.records
+    const reading = { at: now(), records: readOthers() }
+    known = reading
+    reading.records.catch(() => {
+      if (known === reading) known = undefined
+    })
+    return reading.records
   }
 
   async function linkOthers(): Promise<void> {
     const linked = new Set((await engine.peers()).map(({ peerId }) => peerId))
-    const records = await store.gateways.list({ seenSince: now() - goneMs })
-    const others = records.filter(({ peerId, about }) => about.state === 'ready' && peerId !== engine.peerId && !linked.has(peerId))
-    await Promise.all(others.map(({ peerId, about }) => link(peerId, about.multiaddrs)))
+    const absent = (await others(0)).filter(({ peerId }) => !linked.has(peerId))
+    await Promise.all(absent.map(({ peerId, about }) => link(peerId, about.multiaddrs)))
   }
 
   async function link(peerId: string, multiaddrs: string[]): Promise<void> {
@@ -116,13 +144,14 @@ export function createGateways(components: GatewaysComponents): Gateways {
       timer = undefined
     },
     link,
+    others,
     async refresh() {
       if (timer === undefined) return
-      await note('ready').catch((err: unknown) => log.warn({ err }, 'the other gateways could not be told what is served here'))
+      await note('ready').catch((err: unknown) => log.warn({ err }, 'the other gateways could not be told what is served and judged here'))
     },
     async list() {
       const records = await store.gateways.list({ seenSince: now() - forgottenMs })
-      return records.map(({ peerId, about: { services: _, ...about }, startedAt, seenAt }) => ({
+      return records.map(({ peerId, about: { services: _, judged: __, ...about }, startedAt, seenAt }) => ({
         peerId,
         ...about,
         state: about.state === 'ready' && seenAt < now() - goneMs ? 'gone' : about.state,

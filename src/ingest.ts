@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Context } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import { createAuthorQuota } from './author-quota.ts'
-import type { OwnMessage, P2PEngine, Verdict } from './engine/engine.ts'
+import type { OwnMessage, P2PEngine } from './engine/engine.ts'
 import { Draining, Overloaded } from './errors.ts'
 import { idempotencyWindowMs, KeyTaken } from './idempotency.ts'
 import { createInbox, type InboxItem } from './inbox.ts'
@@ -11,8 +11,11 @@ import type { Metrics } from './metrics.ts'
 import type { Seq } from './model/cursor.ts'
 import type { NewMessage, StoredMessage } from './model/message.ts'
 import { messageId, type SignedMessage } from './model/signed-message.ts'
+import { type Judgement, unjudged } from './model/validator.ts'
+import type { Verdict } from './model/verdict.ts'
 import { createOutbound, type OutboundLimits } from './outbound.ts'
 import { createOwnNumbers } from './own-numbers.ts'
+import { createRefusals } from './refusals.ts'
 import type { AppendEntry, AppendResult, KeyedMessages, LogStore, PublishedItem } from './store/store.ts'
 import { traceContext, traceShared, traceWait } from './tracing.ts'
 
@@ -34,6 +37,11 @@ export interface Ingest {
    * when they are not.
    */
   takeDirect(messages: NewMessage[]): Promise<boolean>
+  /**
+   * Takes in messages that a peer has kept, which were verified; they are judged as those of the network are, and not forwarded. Answers what
+   * became of them, or nothing when there was no room, or no database, for them: then none is stored.
+   */
+  takePast(messages: PastMessage[]): Promise<PastOutcome | undefined>
   /** Whether there is room for anything at all. @throws Overloaded, Draining */
   checkRoom(): void
   /** Messages that were read from the log. What is among them of this gateway, and was taken for refused, is handed over now. */
@@ -42,6 +50,19 @@ export interface Ingest {
   readonly backlog: { messages: number; bytes: number; unsentTopics: number }
   /** Refuses what comes from now on, and finishes what is there. */
   stop(): Promise<void>
+}
+
+export interface PastMessage {
+  message: SignedMessage
+  /** When the first gateway on its way here received it; milliseconds since 1970. */
+  firstSeenAt: number
+}
+
+/** How many were new and stored, were there already, and were not wanted. */
+export interface PastOutcome {
+  stored: number
+  known: number
+  refused: number
 }
 
 export interface IngestLimits extends OutboundLimits {
@@ -54,9 +75,11 @@ export interface IngestLimits extends OutboundLimits {
 
 export interface IngestComponents {
   engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen'>
-  log: Pick<LogStore, 'append' | 'position' | 'read' | 'sentThrough' | 'markSent'>
+  log: Pick<LogStore, 'append' | 'position' | 'read' | 'refuse' | 'sentThrough' | 'markSent'>
   /** Brings what was appended to those who read live. */
   tail: Pick<LogTail, 'append'>
+  /** Whom messages of others have to pass first; in their order for each topic. */
+  judges?: { judge(message: SignedMessage): Promise<Judgement> }
   metrics: Pick<Metrics, 'published' | 'received' | 'refused' | 'waited' | 'committed' | 'handedOver'>
   logger: Logger
   /** Milliseconds since 1970. */
@@ -75,8 +98,9 @@ interface OwnItem extends InboxItem {
   done: PromiseWithResolvers<PublishedItem[]>
 }
 
+/** `past`: the network has had it before. */
 interface ForeignItem extends InboxItem {
-  kind: 'foreign'
+  kind: 'foreign' | 'past'
   list: NewMessage[]
   /** Of each its entry; nothing when they could not be stored. */
   done: PromiseWithResolvers<AppendEntry[] | undefined>
@@ -95,17 +119,20 @@ const uncertainMs = 600_000
 /** Turns of the event loop between two batches: a turn takes in one new connection, and a batch costs as much as many turns. */
 const maxGatherTurns = 16
 
+const acceptAll = { judge: async () => unjudged }
+
 /** Milliseconds after which a client that met a full inbox may try again: some batches later. */
 const retryAfterMs = 1_000
 
 export function createIngest(init: { limits: IngestLimits }, components: IngestComponents): Ingest {
   const { limits } = init
-  const { engine, log, tail, metrics, logger, now = Date.now } = components
+  const { engine, log, tail, judges = acceptAll, metrics, logger, now = Date.now } = components
   const inbox = createInbox<Item>(limits)
   const outbound = createOutbound({ limits }, components)
   const startedAt = now()
   const own = createOwnNumbers({ maxRuns })
   const quota = createAuthorQuota(limits, { now })
+  const refusals = createRefusals({ log, logger, now })
   /** Ids of own messages of batches that failed, with the time: a commit may have gone through although nobody said so. */
   const uncertain = new Map<string, number>()
   let running: Promise<void> | undefined
@@ -144,8 +171,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)
       metrics.committed(messages.length, secondsSince(begun))
       const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
-      const [first, last] = [added[0], added.at(-1)]
-      if (first !== undefined && last !== undefined) own.add(first.seq, last.seq)
+      noteOwn(batch, entries)
       tail.append(previousTip, added)
       settleForeign(batch, entries)
       const handing = performance.now()
@@ -155,6 +181,16 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     } catch (error) {
       noteUncertain(messages)
       refuse(batch, error)
+    }
+  }
+
+  /** What came from the network, or was made here, need not be forwarded when it comes again. */
+  function noteOwn(batch: Item[], entries: AppendEntry[]): void {
+    for (const { item, first } of placed(batch)) {
+      if (item.kind === 'past') continue
+      const added = entries.slice(first, first + item.messages).flatMap((entry) => (entry.known ? [] : entry.message.seq))
+      const [lowest, highest] = [added[0], added.at(-1)]
+      if (lowest !== undefined && highest !== undefined) own.add(lowest, highest)
     }
   }
 
@@ -170,7 +206,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     const own = batch.flatMap((item) => (item.kind === 'own' ? item.own : []))
     const signed = own.length === 0 ? [] : await engine.sign(own)
     return batch.flatMap((item) => {
-      if (item.kind === 'foreign') return item.list
+      if (item.kind !== 'own') return item.list
       const { receivedAt } = item
       return signed.splice(0, item.messages).map((message) => ({ ...message, id: messageId(message.from, message.sequence), receivedAt }))
     })
@@ -178,7 +214,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   function settleForeign(batch: Item[], entries: AppendEntry[]): void {
     for (const { item, first } of placed(batch)) {
-      if (item.kind === 'foreign') item.done.resolve(entries.slice(first, first + item.messages))
+      if (item.kind !== 'own') item.done.resolve(entries.slice(first, first + item.messages))
     }
   }
 
@@ -223,17 +259,46 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   }
 
   async function judge(message: SignedMessage): Promise<Verdict> {
-    const tooLarge = message.data.length > limits.maxMessageBytes
-    if (tooLarge || stopped || !inbox.fits(1, message.data.length)) return 'ignore'
-    if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'
-    const entries = await store([{ ...message, id: messageId(message.from, message.sequence), receivedAt: now() }])
+    if (!fits(1, message.data.length)) return 'ignore'
+    const verdict = await verdictOf(message)
+    if (verdict !== 'accept') return verdict
+    if (!fits(1, message.data.length)) return 'ignore'
+    const entries = await store('foreign', [{ ...message, id: messageId(message.from, message.sequence), receivedAt: now() }])
     return verdictOn(entries?.[0])
   }
 
+  /** What this gateway and its clients think of a message, whoever brought it. */
+  async function verdictOf(message: SignedMessage): Promise<Verdict> {
+    if (message.data.length > limits.maxMessageBytes) return 'ignore'
+    if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'
+    const { verdict, given } = await judges.judge(message)
+    if (given && verdict !== 'accept') refusals.add(messageId(message.from, message.sequence))
+    return verdict
+  }
+
+  async function takePast(past: PastMessage[]): Promise<PastOutcome | undefined> {
+    const verdicts = await Promise.all(past.map(({ message }) => verdictOf(message)))
+    const receivedAt = now()
+    const wanted = past
+      .filter((_, index) => verdicts[index] === 'accept')
+      .map(({ message, firstSeenAt }) => ({ ...message, id: messageId(message.from, message.sequence), receivedAt, firstSeenAt }))
+    const refused = past.length - wanted.length
+    if (wanted.length === 0) return { stored: 0, known: 0, refused }
+    if (!fits(wanted.length, sizeOf(wanted))) return undefined
+    const entries = await store('past', wanted)
+    if (entries === undefined) return undefined
+    const stored = entries.filter(({ known }) => !known).length
+    return { stored, known: entries.length - stored, refused }
+  }
+
+  function fits(messages: number, bytes: number): boolean {
+    return !stopped && inbox.fits(messages, bytes)
+  }
+
   /** Puts messages of others into the inbox, at once and together. */
-  function store(list: NewMessage[]): Promise<AppendEntry[] | undefined> {
+  function store(kind: ForeignItem['kind'], list: NewMessage[]): Promise<AppendEntry[] | undefined> {
     const done = Promise.withResolvers<AppendEntry[] | undefined>()
-    inbox.push({ kind: 'foreign', list, done, messages: list.length, bytes: sizeOf(list) })
+    inbox.push({ kind, list, done, messages: list.length, bytes: sizeOf(list) })
     return done.promise
   }
 
@@ -249,9 +314,10 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       running = work()
     },
     async takeDirect(messages) {
-      if (stopped || !inbox.fits(messages.length, sizeOf(messages))) return false
-      return (await store(messages)) !== undefined
+      if (!fits(messages.length, sizeOf(messages))) return false
+      return (await store('foreign', messages)) !== undefined
     },
+    takePast,
     checkRoom: () => checkRoom(1, 1),
     publish(own, key) {
       const bytes = sizeOf(own)
@@ -284,6 +350,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       inbox.close()
       await running
       await outbound.stop()
+      await refusals.stop()
     },
   }
 }

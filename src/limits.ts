@@ -111,10 +111,14 @@ export const limitsSchema = z.object({
   maxServicesPerConnection: limit(100, 'Services that a stream connection serves.'),
   maxServiceQueue: limit(1_000, 'Requests waiting for one service while all that serve it are busy.'),
   maxPeerRequests: limit(1_000, 'Requests of peers to services at once.'),
+  maxValidators: limit(1_000, 'Topics that clients of this gateway judge, counted by client.'),
   maxStreamRequests: limit(100, 'Requests of a stream connection to services at once.'),
   pingTimeoutMs: limit(5_000, 'A ping.'),
   maxRemembered: limit(50, 'Known peers that are dialled again at start, the last seen first.', 0),
-  validateTimeoutMs: limit(2_000, 'The verdict on a message of the network; later ones are ignored.'),
+  validateTimeoutMs: limit(
+    5_000,
+    'The answer to a message of the network, from its verification to its place on the disk; later ones are ignored. Validators have up to 2 s of it.',
+  ),
 })
 
 export type Limits = z.infer<typeof limitsSchema>

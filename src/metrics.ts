@@ -1,12 +1,15 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { directStatus } from './direct-protocol.ts'
-import type { Verdict } from './engine/engine.ts'
+import { directStatus } from './direct/direct-protocol.ts'
+import type { Judgement } from './model/validator.ts'
+import type { Verdict } from './model/verdict.ts'
 
 /** What the parts of the gateway tell of themselves: the names are part of the contract, docs/metrics.md lists them. */
 export interface Metrics {
   /** Messages of ours that were stored, and messages of others by what became of them. */
   published(count: number): void
   received(verdict: Verdict): void
+  /** What clients have said of a message of others, or what stood in for it. */
+  judged(judgement: Judgement): void
   /** A direct message of a peer, by what became of it (direct-protocol.ts). */
   receivedDirect(status: number): void
   /** Messages that were refused since their append failed. */
@@ -40,6 +43,7 @@ const gauges = {
   log_tip: 'Number of the newest message of the log.',
   peers: 'Connected peers.',
   topics: 'Joined topics.',
+  open_validations: 'Questions to clients that judge messages, waiting for their verdicts.',
   queued_deliveries: 'Direct messages of clients waiting for their recipients.',
   unsent_topics: 'Topics with messages that nobody has been there for.',
   gossip_dropped_messages: 'Messages of the network that were ignored since too many waited, or judging them took too long.',
@@ -56,6 +60,7 @@ const batchSizes = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
 const labels: Record<string, string[]> = {
   peergate_received_messages_total: ['verdict'],
   peergate_received_direct_messages_total: ['status'],
+  peergate_judged_messages_total: ['verdict', 'given'],
   peergate_http_request_seconds: ['operation', 'status'],
 }
 
@@ -71,6 +76,13 @@ export function createMetrics(): Metrics {
   const refused = new Counter(metric('refused_messages_total', 'Requests to publish that were refused since the append failed.'))
   const received = new Counter({ ...metric('received_messages_total', 'Messages of other peers.'), labelNames: ['verdict'] })
   const direct = new Counter({ ...metric('received_direct_messages_total', 'Direct messages of peers.'), labelNames: ['status'] })
+  const judged = new Counter({
+    ...metric(
+      'judged_messages_total',
+      'Messages of others that clients judge; `given` is false where a default stood in for their verdict.',
+    ),
+    labelNames: ['verdict', 'given'],
+  })
   const waited = new Histogram({ ...metric('inbox_wait_seconds', 'Time of a request to publish in the inbox.'), buckets: seconds })
   const commits = new Histogram({ ...metric('commit_seconds', 'Time of an append, its fsync among it.'), buckets: seconds })
   const commitSizes = new Histogram({ ...metric('commit_messages', 'Messages of an append.'), buckets: batchSizes })
@@ -97,6 +109,7 @@ export function createMetrics(): Metrics {
     refused: (count) => refused.inc(count),
     received: (verdict) => received.inc({ verdict }),
     receivedDirect: (status) => direct.inc({ status: statusNames.get(status) ?? 'other' }),
+    judged: ({ verdict, given }) => judged.inc({ verdict, given: String(given) }),
     waited: (time) => waited.observe(time),
     committed(messages, time) {
       commits.observe(time)

@@ -61,7 +61,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   }
 
   async function handOver(batch: StoredMessage[]): Promise<Map<Seq, number>> {
-    const own = batch.filter((message) => message.from === engine.peerId && message.topic !== directTopic)
+    const own = batch.filter(isToSend)
     for (const topic of new Set(own.map((message) => message.topic))) {
       if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)
     }
@@ -102,8 +102,13 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     waiting.delete(topic)
   }
 
+  /** Our own that a peer has kept, since this log had lost them, are in the network already. */
+  function isToSend({ from, topic, firstSeenAt }: StoredMessage): boolean {
+    return from === engine.peerId && topic !== directTopic && firstSeenAt === undefined
+  }
+
   async function readOwn(after: Seq, through: Seq, topic?: string) {
-    return await log.read({
+    const step = await log.read({
       after,
       through: Math.max(after, through),
       order: 'asc',
@@ -114,6 +119,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
       since: now() - limits.unsentWindowMs,
       ...(topic === undefined ? {} : { topics: { exact: [topic], prefixes: [] } }),
     })
+    return { ...step, messages: step.messages.filter(isToSend) }
   }
 
   /** Sends what can be sent now, gives up what waited too long, and notes how far everything is settled. */

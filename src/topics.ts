@@ -34,6 +34,8 @@ export interface TopicsComponents {
   engine: Pick<P2PEngine, 'peerId' | 'subscribe' | 'unsubscribe' | 'subscribers'>
   store: { readonly topics: TopicStore; readonly log: Pick<LogStore, 'epoch'> } & Pick<Store, 'listen'>
   log: Logger
+  /** Milliseconds since 1970. */
+  now?: () => number
 }
 
 export interface TopicsLimits {
@@ -46,7 +48,7 @@ export interface TopicsLimits {
 export function createTopics(init: { limits: TopicsLimits }, components: TopicsComponents): Topics {
   const { maxJoinedTopics } = init.limits
   const byDefault = defaultRetention(init.limits)
-  const { engine, store, log } = components
+  const { engine, store, log, now = Date.now } = components
   /** What is joined in the store and subscribed to at the engine. */
   const joined = new Set<string>()
   /** Joining and leaving happen one at a time, so that store and engine can't end up apart. */
@@ -77,7 +79,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       if (joined.size >= maxJoinedTopics) {
         throw new TopicLimit(`This gateway joins at most ${maxJoinedTopics} topics at a time; leave one first.`)
       }
-      const created = await store.topics.join(topic)
+      const created = await store.topics.join(topic, now())
       await engine.subscribe(topic)
       joined.add(topic)
       return { created }

@@ -118,7 +118,7 @@ test('carries a message from one road to another, once, and counts its recipient
 test('stores everything published at once, in the order of the calls, in few transactions', async () => {
   const gated = gatedLog()
   const road = await createRoad({ wrapLog: gated.wrap })
-  await road.store.topics.join('orders')
+  await road.store.topics.join('orders', 1_000)
   const texts = Array.from({ length: 300 }, (_, index) => `message ${index}`)
   const published = Promise.all(texts.map((text) => road.publish('orders', text)))
   for (let opened = 0; opened < 3; opened++) {

@@ -1,5 +1,6 @@
 import type { AddressSource } from '../model/peer.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
+import type { Verdict } from '../model/verdict.ts'
 import type { Routing } from './routing.ts'
 
 /**
@@ -144,8 +145,6 @@ export interface Inbound {
    */
   onMessage(message: SignedMessage): Promise<Verdict>
 }
-
-export type Verdict = 'accept' | 'ignore' | 'reject'
 
 export interface ConnectedPeer {
   peerId: string

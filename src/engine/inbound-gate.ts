@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { SignedMessage } from '../model/signed-message.ts'
-import type { Inbound, Verdict } from './engine.ts'
+import type { Verdict } from '../model/verdict.ts'
+import type { Inbound } from './engine.ts'
 
 export interface InboundLimits {
   maxMessageBytes: number

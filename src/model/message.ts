@@ -20,6 +20,8 @@ export interface NewMessage extends SignedMessage {
   id: string
   /** When the gateway received it or accepted it from its client: milliseconds since 1970, by the gateway's clock. */
   receivedAt: number
+  /** When the first gateway on its way here received it, if that was another one: messages that peers have kept carry their age. */
+  firstSeenAt?: number
 }
 
 /** A message in the log. */
@@ -58,9 +60,20 @@ export const messageSchema = z
   .meta({ id: 'Message' })
 export type MessageView = z.infer<typeof messageSchema>
 
+/** A message that is not in the log, or not yet. */
+export const candidateSchema = messageSchema.omit({ cursor: true, receivedAt: true }).meta({ id: 'Candidate' })
+export type CandidateView = z.infer<typeof candidateSchema>
+
 export function messageView(message: StoredMessage, epoch: string, encoding?: Encoding): MessageView {
   return {
     cursor: formatCursor(epoch, message.seq),
+    ...candidateView(message, encoding),
+    receivedAt: new Date(message.receivedAt).toISOString(),
+  }
+}
+
+export function candidateView(message: Omit<NewMessage, 'receivedAt'>, encoding?: Encoding): CandidateView {
+  return {
     id: message.id,
     kind: kindOf(message),
     ...(message.topic === directTopic ? {} : { topic: message.topic }),
@@ -68,7 +81,6 @@ export function messageView(message: StoredMessage, epoch: string, encoding?: En
     from: message.from,
     sequence: sequenceNumber(message.sequence).toString(),
     ...encodePayload(message.data, encoding),
-    receivedAt: new Date(message.receivedAt).toISOString(),
     signature: Buffer.from(message.signature).toString('base64'),
     ...(message.publicKey === undefined ? {} : { publicKey: Buffer.from(message.publicKey).toString('base64') }),
   }

@@ -2,6 +2,7 @@ import type { Seq } from '../model/cursor.ts'
 import type { MessageKind, NewMessage, StoredMessage } from '../model/message.ts'
 import type { AddressSource, KnownAddress } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
+import type { Registration } from '../model/validator.ts'
 
 /**
  * The database: the log of messages, the topics, the peers. One contract; test/compliance/store.ts tests each sentence of it.
@@ -70,8 +71,16 @@ export interface LogStore {
    * With `prunedSince`, `prunes` tells of each topic of which messages after `after` were pruned after that step of pruning.
    */
   read(query: LogQuery): Promise<LogStep>
+  /** The same without the data, for telling others what is here: a step looks at a bounded number of rows and answers all that match. */
+  outline(query: OutlineQuery): Promise<LogOutline>
   /** The message with this public id, or undefined. */
   get(id: string): Promise<StoredMessage | undefined>
+  /** Those of the ids that are there, in the order of their numbers. */
+  find(ids: string[]): Promise<StoredMessage[]>
+  /** Those of the ids that were neither stored, be it pruned since, nor refused. */
+  unknown(ids: string[]): Promise<string[]>
+  /** Notes, at this time, ids of messages that were not wanted: they are known from now on as those of pruned ones are. */
+  refuse(ids: string[], now: number): Promise<void>
   /** The topics, a hundred at most, that hold more than they are to keep. */
   prunable(query: PruneQuery): Promise<string[]>
   /**
@@ -171,6 +180,30 @@ export interface LogQuery {
   prunedSince?: number
 }
 
+/** Messages of exact topics after a position, received at or after a time (milliseconds since 1970). */
+export interface OutlineQuery {
+  after: Seq
+  topics: string[]
+  since: number
+}
+
+export interface LogOutline {
+  entries: OutlineEntry[]
+  /** Up to which number everything was looked at. */
+  scanned: Seq
+  /** Whether that is the end of the log. */
+  caughtUp: boolean
+}
+
+export interface OutlineEntry {
+  id: string
+  topic: string
+  /** Of data. */
+  bytes: number
+  /** When the first gateway on its way here received it; milliseconds since 1970. */
+  firstSeenAt: number
+}
+
 export interface LogStep {
   messages: StoredMessage[]
   scanned: Seq
@@ -189,8 +222,8 @@ export interface TopicStore {
   get(topic: string): Promise<TopicRecord | undefined>
   /** Joined topics, by name. */
   joined(): Promise<string[]>
-  /** Notes that the topic is joined; answers false when it already was. */
-  join(topic: string): Promise<boolean>
+  /** Notes that the topic is joined, at this time (milliseconds since 1970); answers false when it already was. */
+  join(topic: string, at: number): Promise<boolean>
   /** Sets what the topic keeps, joined or not: each field a limit of its own, or null for the default. Fields left out stay. */
   retain(topic: string, retention: Partial<OwnRetention>): Promise<void>
   /** Notes that it no longer is; answers false when it was not. Its messages stay. */
@@ -203,6 +236,8 @@ export type OwnRetention = { [Field in keyof Retention]: number | null }
 export interface TopicRecord {
   topic: string
   joined: boolean
+  /** Since when it has been joined without a break; null when it is not. */
+  joinedAt: number | null
   /** Retained messages, and the bytes of their data. */
   messages: number
   bytes: number
@@ -280,7 +315,14 @@ export interface GatewayStore {
 
 export interface GatewayRecord {
   peerId: string
-  about: { engine: string; version: string; multiaddrs: string[]; state: string; services?: string[] | undefined }
+  about: {
+    engine: string
+    version: string
+    multiaddrs: string[]
+    state: string
+    services?: string[] | undefined
+    judged?: Registration[] | undefined
+  }
   startedAt: number
   seenAt: number
 }

@@ -73,8 +73,11 @@ function idLine(frame: ServerFrame): string {
 
 /** Data are byte strings in CBOR. */
 function withBytes(frame: ServerFrame): object {
-  if (frame.type !== 'request' && frame.type !== 'response') return frame
-  const { encoding, data, ...rest } = frame
+  if (frame.type === 'validation') return { ...frame, message: bytesOf(frame.message) }
+  return frame.type === 'request' || frame.type === 'response' ? bytesOf(frame) : frame
+}
+
+function bytesOf<Payload extends { data: string; encoding: Encoding }>({ encoding, data, ...rest }: Payload): object {
   return { ...rest, data: decodePayload(data, encoding) }
 }
 

@@ -1,11 +1,12 @@
-import { InvalidRequest, ServiceLimit, ServiceNotFound, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
+import { InvalidRequest, ServiceLimit, ServiceNotFound, SubscriptionLimit, SubscriptionNotFound, ValidationNotFound } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
 import { decodePayload, encodePayload } from '../model/payload.ts'
 import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
 import { topicFilter, topicsOf, withDirect } from '../model/topic.ts'
-import type { Server } from '../service-desk.ts'
+import type { Server } from '../services/service-desk.ts'
+import type { Validator } from '../validation/validator-desk.ts'
 import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
 import type { Outlet } from './outlet.ts'
 import type { StreamComponents, StreamLimits } from './stream.ts'
@@ -21,6 +22,10 @@ export interface Commands {
    * its own. Rejects, here or there, with what the answer should say.
    */
   take(frame: ClientFrame, client: Client): Promise<{ rest?: Promise<void>; apart?: Promise<void> }>
+  /** The client takes more again. */
+  drained(client: Client): void
+  /** The client is to go: asks nothing more of it. Resolves once it has answered what it was asked. */
+  retire(client: Client): Promise<void>
   /** The client is gone. */
   leave(client: Client): void
 }
@@ -36,8 +41,9 @@ export interface Client {
   readonly signal: AbortSignal
   /** Where it comes from. */
   readonly address: string
-  /** What it serves, and how many requests of its own wait for an answer. */
+  /** What it serves and judges, and how many requests of its own wait for an answer. */
   readonly server: Server
+  readonly validator: Validator
   openRequests: number
   /** What it may do; set anew when its token is renewed. */
   grant: Grant
@@ -45,12 +51,12 @@ export interface Client {
 
 export type CommandComponents = Pick<
   StreamComponents,
-  'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'services' | 'desk' | 'access' | 'rates'
+  'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'services' | 'desk' | 'validators' | 'access' | 'rates'
 >
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, publisher, deliveries, services, desk, access, rates } = components
+  const { hub, history, topics, publisher, deliveries, services, desk, validators, access, rates } = components
 
   async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
     const { outlet, subscriptions } = client
@@ -166,9 +172,32 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     outlet.send({ type: 'replied', ...answering(id), requestId })
   }
 
-  /** Another token for the connection: it must allow what is subscribed to already. */
+  async function validate(frame: FrameOf<'validate'>, { validator, outlet, grant }: Client): Promise<void> {
+    const { id, topic, deadlineMs = 1_000, default: byDefault = 'ignore' } = frame
+    requireTopic(grant, topic)
+    await topics.ensureJoined(topic)
+    const registration = { topic, deadlineMs, default: byDefault }
+    await validators.register(validator, registration, () => outlet.send({ type: 'validating', ...answering(id), ...registration }))
+  }
+
+  function unvalidate({ id, topic }: FrameOf<'unvalidate'>, { validator, outlet }: Client): void {
+    if (!validators.unregister(validator, topic)) throw new ValidationNotFound('This connection does not judge the topic.')
+    outlet.send({ type: 'unvalidated', ...answering(id), topic })
+  }
+
+  function judge({ id, validationId, verdict }: FrameOf<'verdict'>, { validator, outlet }: Client): void {
+    validators.answer(validator, validationId, verdict)
+    outlet.send({ type: 'judged', ...answering(id), validationId })
+  }
+
+  /** Another token for the connection: it must allow what the connection does already. */
   async function renew(frame: FrameOf<'auth'>, client: Client): Promise<void> {
     const grant = await access.admit(frame.token)
+    if (desk.has(client.server)) requireAction(grant, 'serve')
+    for (const topic of validators.topicsOf(client.validator)) {
+      requireAction(grant, 'validate')
+      requireTopic(grant, topic)
+    }
     for (const { filter, deliveries: following } of client.subscriptions.values()) {
       requireAction(grant, 'read')
       requireTopics(grant, filter)
@@ -179,7 +208,12 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   return {
-    leave: ({ server }) => desk.leave(server),
+    drained: ({ validator }) => validators.resume(validator),
+    retire: ({ server }) => desk.retire(server),
+    leave({ server, validator }) {
+      desk.leave(server)
+      validators.leave(validator)
+    },
     async take(frame, client) {
       rates.take({ grantId: client.grant.id, address: client.address }, frameCosts[frame.type])
       requireAction(client.grant, frameActions[frame.type])
@@ -205,6 +239,15 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
           return {}
         case 'reply':
           reply(frame, client)
+          return {}
+        case 'validate':
+          await validate(frame, client)
+          return {}
+        case 'unvalidate':
+          unvalidate(frame, client)
+          return {}
+        case 'verdict':
+          judge(frame, client)
           return {}
         case 'auth':
           await renew(frame, client)

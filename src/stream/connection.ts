@@ -5,9 +5,12 @@ import { PeergateError, toPeergateError } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import { type Grant, visibleTopics } from '../model/grant.ts'
+import { candidateView } from '../model/message.ts'
 import { type Encoding, encodePayload } from '../model/payload.ts'
 import type { Peer } from '../model/peer.ts'
-import type { Server } from '../service-desk.ts'
+import { messageId } from '../model/signed-message.ts'
+import type { ServedRequest, Server } from '../services/service-desk.ts'
+import type { Question, Validator } from '../validation/validator-desk.ts'
 import type { CloseReason } from './close-codes.ts'
 import type { Codec } from './codec.ts'
 import type { Client, Commands } from './commands.ts'
@@ -56,7 +59,7 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
 
 const maxTimerMs = 2 ** 31 - 1
 
-class WebSocketClient implements Connection, Client {
+class WebSocketClient implements Connection, Client, Server, Validator {
   readonly outlet: Outlet
   readonly address: string
   readonly subscriptions = new Map<string | undefined, Subscription>()
@@ -73,11 +76,6 @@ class WebSocketClient implements Connection, Client {
   #turn: Promise<void> | undefined
   #pending = 0
   openRequests = 0
-  readonly server: Server = {
-    request: ({ requestId, from, service, data, deadline }) =>
-      this.outlet.send({ type: 'request', requestId, from, service, ...encodePayload(data), deadline: new Date(deadline).toISOString() }),
-    cancelled: (requestId) => this.outlet.send({ type: 'cancelled', requestId }),
-  }
   #onIdle: (() => void) | undefined
   #draining = false
   #lastHeard = performance.now()
@@ -101,6 +99,32 @@ class WebSocketClient implements Connection, Client {
     socket.once('close', () => this.#onClose())
     this.outlet.send(welcome)
     if (query.topics.length > 0 || query.direct === true || query.deliveries === true) this.#enqueue({ type: 'subscribe', ...query })
+  }
+
+  get server(): Server {
+    return this
+  }
+
+  get validator(): Validator {
+    return this
+  }
+
+  request({ requestId, from, service, data, deadline }: ServedRequest): void {
+    const payload = encodePayload(data)
+    this.outlet.send({ type: 'request', requestId, from, service, ...payload, deadline: new Date(deadline).toISOString() })
+  }
+
+  cancelled(requestId: string): void {
+    this.outlet.send({ type: 'cancelled', requestId })
+  }
+
+  get writable(): boolean {
+    return this.outlet.writable
+  }
+
+  validate({ validationId, message, deadline }: Question): void {
+    const candidate = candidateView({ ...message, id: messageId(message.from, message.sequence) })
+    this.outlet.send({ type: 'validation', validationId, message: candidate, deadline: new Date(deadline).toISOString() })
   }
 
   get grant(): Grant {
@@ -178,10 +202,12 @@ class WebSocketClient implements Connection, Client {
     const closed = new Promise((resolve) => socket.once('close', resolve))
     this.outlet.send({ type: 'closing', reason: 'draining', retryAfterMs })
     this.#draining = true
+    const retired = this.#components.commands.retire(this)
     if (this.#pending > 0 || this.openRequests > 0)
       await new Promise<void>((resolve) => {
         this.#onIdle = resolve
       })
+    await retired
     this.close('draining')
     await closed
   }
@@ -210,6 +236,7 @@ class WebSocketClient implements Connection, Client {
 
   #onDrain(): void {
     this.#steer()
+    this.#components.commands.drained(this)
     this.#pump.run()
   }
 
@@ -222,8 +249,9 @@ class WebSocketClient implements Connection, Client {
 
   #onMessage(raw: Buffer, binary: boolean): void {
     this.#lastHeard = performance.now()
-    if (this.#draining) return
     const decoded = this.#components.codec.read(raw, binary)
+    // What others wait for is taken to the end.
+    if (this.#draining && !(decoded.kind === 'frame' && ['reply', 'verdict'].includes(decoded.frame.type))) return
     if (decoded.kind === 'frame') this.#enqueue(decoded.frame)
     else this.#answerError(decoded.error, decoded.kind === 'refused' ? decoded.id : undefined)
     if (decoded.kind === 'bad') this.close('badFrame')

@@ -4,11 +4,13 @@ import { cursorSchema, positionSchema } from '../model/cursor.ts'
 import { deliverySchema, expirySchema } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
 import { idempotencyKeySchema } from '../model/idempotency-key.ts'
-import { messageSchema } from '../model/message.ts'
+import { candidateSchema, messageSchema } from '../model/message.ts'
 import { encodingSchema, payloadSchema } from '../model/payload.ts'
 import { peerIdSchema, peerSchema } from '../model/peer.ts'
 import { serviceSchema } from '../model/service.ts'
 import { topicPatternSchema, topicSchema } from '../model/topic.ts'
+import { maxDeadlineMs } from '../model/validator.ts'
+import { verdictSchema } from '../model/verdict.ts'
 
 /** The frames of `GET /v1/stream` as JSON: what a client may send, and what it is sent. */
 
@@ -93,6 +95,23 @@ const replySchema = z.strictObject({
   error: z.string().min(1).max(maxErrorLength).optional().describe('Instead of data: why there is no answer, for who asked.'),
 })
 
+const validateSchema = z.strictObject({
+  type: z.literal('validate'),
+  id: frameIdSchema.optional(),
+  topic: topicSchema,
+  deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('How long a verdict may take; 1,000 when it is not said.'),
+  default: verdictSchema.optional().describe('What a verdict is that does not come in time; `ignore` when it is not said.'),
+})
+
+const unvalidateSchema = z.strictObject({ type: z.literal('unvalidate'), id: frameIdSchema.optional(), topic: topicSchema })
+
+const verdictFrameSchema = z.strictObject({
+  type: z.literal('verdict'),
+  id: frameIdSchema.optional(),
+  validationId: z.string().max(64),
+  verdict: verdictSchema,
+})
+
 /** Characters of a token, at most: far more than any has. */
 const maxTokenLength = 8_192
 
@@ -113,6 +132,9 @@ export const clientFrameSchema = z.discriminatedUnion('type', [
   serveSchema,
   unserveSchema,
   replySchema,
+  validateSchema,
+  unvalidateSchema,
+  verdictFrameSchema,
   authSchema,
   pingSchema,
 ])
@@ -130,6 +152,9 @@ export const frameActions: Record<ClientFrame['type'], Action> = {
   serve: 'serve',
   unserve: 'serve',
   reply: 'serve',
+  validate: 'validate',
+  unvalidate: 'validate',
+  verdict: 'validate',
   auth: 'none',
   ping: 'none',
 }
@@ -144,6 +169,9 @@ export const frameCosts: Record<ClientFrame['type'], number> = {
   serve: 5,
   unserve: 1,
   reply: 1,
+  validate: 5,
+  unvalidate: 1,
+  verdict: 1,
   auth: 10,
   ping: 1,
 }
@@ -204,6 +232,23 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     deadline: z.iso.datetime().describe('Then nobody waits for the answer any more.'),
   }),
   z.object({ type: z.literal('cancelled'), requestId: z.string() }).describe('Nobody waits for the answer to this request any more.'),
+  z.object({
+    type: z.literal('validating'),
+    ...answer,
+    topic: topicSchema,
+    deadlineMs: z.int(),
+    default: verdictSchema,
+  }),
+  z.object({ type: z.literal('unvalidated'), ...answer, topic: topicSchema }),
+  z.object({ type: z.literal('judged'), ...answer, validationId: z.string() }),
+  z
+    .object({
+      type: z.literal('validation'),
+      validationId: z.string(),
+      message: candidateSchema,
+      deadline: z.iso.datetime().describe('Then the verdict is the one that was named for this case.'),
+    })
+    .describe('A message of a topic that this connection judges: it waits for the verdict.'),
   z.object({ type: z.literal('queued'), ...answer, delivery: deliverySchema, replayed: z.literal(true).optional() }),
   z.object({
     type: z.literal('authenticated'),

@@ -9,8 +9,9 @@ import type { Grant } from '../model/grant.ts'
 import type { Peer } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
 import type { RateClient, Rates } from '../rates.ts'
-import type { ServiceDesk } from '../service-desk.ts'
+import type { ServiceDesk } from '../services/service-desk.ts'
 import { createTally } from '../tally.ts'
+import type { ValidatorDesk } from '../validation/validator-desk.ts'
 import type { Codec } from './codec.ts'
 import { createCommands } from './commands.ts'
 import { createConnection, errorFrame, type QuerySubscription } from './connection.ts'
@@ -74,7 +75,8 @@ export interface StreamComponents {
   publisher: StreamPublisher
   deliveries: { send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }> }
   services: { request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array> }
-  desk: Pick<ServiceDesk, 'serve' | 'unserve' | 'leave' | 'reply'>
+  desk: Pick<ServiceDesk, 'serve' | 'unserve' | 'leave' | 'retire' | 'reply' | 'has'>
+  validators: Pick<ValidatorDesk, 'register' | 'unregister' | 'resume' | 'leave' | 'answer' | 'topicsOf'>
   peers: { watch(listener: PeerListener): () => void }
   identity: { peerId: string; engine: string }
   /** Throws when no new work can be taken on. */

@@ -1,9 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { EngineEvent, P2PEngine, Verdict } from '../../src/engine/engine.ts'
+import type { EngineEvent, P2PEngine } from '../../src/engine/engine.ts'
 import { DialFailed, PeerBlocked, PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../src/errors.ts'
 import { openDirect } from '../../src/model/direct-message.ts'
 import { parseMultiaddr, peerIdOf } from '../../src/model/peer.ts'
 import { messageId, type SignedMessage, sequenceNumber, verifyMessage } from '../../src/model/signed-message.ts'
+import type { Verdict } from '../../src/model/verdict.ts'
 
 /** Makes engines that can reach each other. `create` answers one that is not started; with a seed, one of that key. */
 export interface EngineNetwork {

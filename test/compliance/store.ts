@@ -113,6 +113,54 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     })
 
     describe('log', () => {
+      test('tells what there is without its data, in bounded steps', async () => {
+        const store = await open()
+        const others = Array.from({ length: 2_500 }, () => newMessage('b'))
+        const old = newMessage('a', { receivedAt: firstTime - 1 })
+        const [first, second] = [newMessage('a', { data: new Uint8Array(7), firstSeenAt: 5 }), newMessage('c', { data: new Uint8Array() })]
+        await store.log.append([old, first, ...others, second, newMessage(directTopic, { to: otherAuthor })])
+        const found = []
+        let steps = 0
+        for (let after = 0; ; steps++) {
+          const step = await store.log.outline({ after, topics: ['c', 'a', 'nothing'], since: firstTime })
+          found.push(...step.entries)
+          expect(step.scanned).toBeGreaterThan(after)
+          after = step.scanned
+          if (step.caughtUp) break
+        }
+        expect(steps).toBeGreaterThan(0)
+        expect(found).toEqual([
+          { id: first.id, topic: 'a', bytes: 7, firstSeenAt: 5 },
+          { id: second.id, topic: 'c', bytes: 0, firstSeenAt: second.receivedAt },
+        ])
+        const { tip } = await store.log.position()
+        expect(await store.log.outline({ after: tip, topics: ['a'], since: 0 })).toEqual({ entries: [], scanned: tip, caughtUp: true })
+      })
+
+      test('finds messages by their ids, and says which ids are unknown', async () => {
+        const store = await open()
+        const [one, two, pruned, never] = [newMessage('a'), newMessage('a'), newMessage('b'), newMessage('a')]
+        await store.log.append([one, two, pruned])
+        await store.log.prune({ defaults: { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }, now: 1, topic: 'b', limit: 10, everything: true })
+        const ids = [never, two, pruned, one].map(({ id }) => id)
+        expect((await store.log.find(ids)).map(({ id }) => id)).toEqual([one.id, two.id])
+        expect(await store.log.unknown(ids)).toEqual([never.id])
+        expect(await store.log.unknown([])).toEqual([])
+      })
+
+      test('never stores what was refused, until that is forgotten', async () => {
+        const store = await open()
+        const [wanted, refused] = [newMessage('a'), newMessage('a')]
+        await store.log.append([wanted])
+        await store.log.refuse([refused.id, wanted.id], 1_000)
+        await store.log.refuse([refused.id], 9_000)
+        expect(await store.log.unknown([refused.id])).toEqual([])
+        expect((await store.log.append([refused, wanted])).entries).toMatchObject([{ known: true, message: undefined }, { known: true }])
+        expect(await store.log.get(wanted.id)).toBeDefined()
+        await store.log.forget({ idsBefore: 1_001, keysBefore: 0, limit: 10 })
+        expect((await store.log.append([refused])).entries).toMatchObject([{ known: false }])
+      })
+
       test('begins empty', async () => {
         const store = await open()
         expect(await store.log.position()).toEqual({ tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0 })
@@ -127,6 +175,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           newMessage('ünïcode ☃', { data: Uint8Array.from([0, 255, 128]), receivedAt: 1_795_444_444_444 }),
           newMessage('orders', { data: new Uint8Array(), dataAbsent: true }),
           newMessage('orders', { data: new Uint8Array() }),
+          newMessage('orders', { firstSeenAt: 1_600_000_000_000 }),
           newMessage('orders', { sequence: sequenceBytes(2n ** 64n - 1n), publicKey: Uint8Array.from([1, 2, 3]) }),
         ]
         await store.log.append(messages)
@@ -545,11 +594,12 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       test('joins and leaves, and says what changed', async () => {
         const store = await open()
         expect(await store.topics.get('orders')).toBeUndefined()
-        expect(await store.topics.join('orders')).toBe(true)
-        expect(await store.topics.join('orders')).toBe(false)
+        expect(await store.topics.join('orders', 1_000)).toBe(true)
+        expect(await store.topics.join('orders', 1_000)).toBe(false)
         expect(await store.topics.get('orders')).toEqual({
           topic: 'orders',
           joined: true,
+          joinedAt: 1_000,
           messages: 0,
           bytes: 0,
           earliest: 0,
@@ -568,7 +618,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
 
       test('counts messages and bytes, and keeps them when the topic is left', async () => {
         const store = await open()
-        await store.topics.join('a')
+        await store.topics.join('a', 1_000)
         const { entries } = await store.log.append([
           newMessage('b', { data: new Uint8Array(7) }),
           newMessage('a', { data: new Uint8Array(10) }),
@@ -576,10 +626,11 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         ])
         const [b, first, last] = entries.map(({ message }) => message?.seq ?? 0)
         const expected = { topic: 'a', messages: 2, bytes: 15, earliest: (first ?? 0) - 1, latest: last, retention: byDefault }
-        expect(await store.topics.get('a')).toEqual({ ...expected, joined: true })
+        expect(await store.topics.get('a')).toEqual({ ...expected, joined: true, joinedAt: 1_000 })
         expect(await store.topics.get('b')).toEqual({
           topic: 'b',
           joined: false,
+          joinedAt: null,
           messages: 1,
           bytes: 7,
           earliest: (b ?? 0) - 1,
@@ -587,12 +638,14 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           retention: byDefault,
         })
         await store.topics.leave('a')
-        expect(await store.topics.get('a')).toEqual({ ...expected, joined: false })
+        expect(await store.topics.get('a')).toEqual({ ...expected, joined: false, joinedAt: null })
+        await store.topics.join('a', 2_000)
+        expect(await store.topics.get('a')).toEqual({ ...expected, joined: true, joinedAt: 2_000 })
       })
 
       test('lists by name, page by page', async () => {
         const store = await open()
-        for (const topic of ['b', 'é', 'a', '😀', 'ab']) await store.topics.join(topic)
+        for (const topic of ['b', 'é', 'a', '😀', 'ab']) await store.topics.join(topic, 1_000)
         await store.log.append([newMessage('c')])
         expect((await store.topics.list({ limit: 100 })).map(({ topic }) => topic)).toEqual(['a', 'ab', 'b', 'c', 'é', '😀'])
         expect((await store.topics.list({ after: 'ab', limit: 2 })).map(({ topic }) => topic)).toEqual(['b', 'c'])

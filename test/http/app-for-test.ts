@@ -6,8 +6,8 @@ import type { WebSocket } from 'ws'
 import { createAccess } from '../../src/access/access.ts'
 import { createTokens } from '../../src/access/tokens.ts'
 import { createAudit } from '../../src/audit.ts'
-import { createDeliveries } from '../../src/deliveries.ts'
 import { createDht } from '../../src/dht.ts'
+import { createDeliveries } from '../../src/direct/deliveries.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
 import { Draining, ServiceNotFound } from '../../src/errors.ts'
 import { createGateways } from '../../src/gateways.ts'
@@ -94,7 +94,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
         throw new ServiceNotFound('none here')
       },
     },
-    gateways: createGateways({ store, engine, services: () => [], onLost: () => undefined, log: silentLog }),
+    gateways: createGateways({ store, engine, services: () => [], judged: () => [], onLost: () => undefined, log: silentLog }),
     peers,
     topics,
     dht,

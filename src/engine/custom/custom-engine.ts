@@ -89,7 +89,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   let inbound: Inbound | undefined
   let running: Running | undefined
   const gate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
-  const gossip = createGossip({ gate, settle: (id, verdict) => running?.overlay.settle(id, verdict), log })
+  const gossip = createGossip({ gate, settle: (id, outcome) => running?.overlay.settle(id, outcome), log })
   const kept = createKeepConnected({
     peers: bootstrap.peers,
     isSettled: (name) => connections.isSettled(bootstrap.peerIdOf(name)),

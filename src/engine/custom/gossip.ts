@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { messageId, type SignedMessage } from '../../model/signed-message.ts'
 import type { InboundGate } from '../inbound-gate.ts'
-import type { Envelope } from './overlay/overlay.ts'
+import type { Envelope, Outcome } from './overlay/overlay.ts'
 import { createAuthors } from './wire/authors.ts'
 import { decodeMessage, encodeMessage, type WireMessage } from './wire/pubsub-message.ts'
 
@@ -17,18 +17,14 @@ export interface Gossip {
   judge(envelope: Envelope, hold: (bytes: number) => void): void
 }
 
-export function createGossip(components: {
-  gate: InboundGate
-  settle(id: string, verdict: 'accept' | 'ignore' | 'reject'): void
-  log: Logger
-}): Gossip {
+export function createGossip(components: { gate: InboundGate; settle(id: string, outcome: Outcome): void; log: Logger }): Gossip {
   const { gate, settle, log } = components
   const authors = createAuthors()
   let last: Promise<void> = Promise.resolve()
 
   async function take(id: string, wire: WireMessage, verified: Promise<boolean>): Promise<void> {
     const message = { from: authors.peerId(wire), ...fields(wire) }
-    if (!(await verified)) settle(id, 'reject')
+    if (!(await verified)) settle(id, 'forged')
     else if (!gate.admits(message)) settle(id, 'ignore')
     else void gate.judge(message).then((verdict) => settle(id, verdict))
   }

@@ -1,7 +1,7 @@
 import { publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { type Message, TopicValidatorResult } from '@libp2p/gossipsub'
 import { checkSignature, type SignedMessage, sequenceBytes } from '../../model/signed-message.ts'
-import type { Verdict } from '../engine.ts'
+import type { Verdict } from '../../model/verdict.ts'
 import type { InboundGate } from '../inbound-gate.ts'
 
 const results: Record<Verdict, TopicValidatorResult> = {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Deliveries } from '../../deliveries.ts'
+import type { Deliveries } from '../../direct/deliveries.ts'
 import { deliverySchema, deliveryStateSchema, expirySchema } from '../../model/delivery.ts'
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
 import { decodePayload, encodingSchema } from '../../model/payload.ts'

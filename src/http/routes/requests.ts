@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { decodePayload, encodePayload, encodingSchema, payloadSchema } from '../../model/payload.ts'
 import { serviceSchema } from '../../model/service.ts'
-import type { Services } from '../../services.ts'
+import type { Services } from '../../services/services.ts'
 import { clientSignal } from '../client-signal.ts'
 import { peerIdInput } from '../inputs.ts'
 import { type App, json, noQuery } from '../operation.ts'

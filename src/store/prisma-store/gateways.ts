@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { registrationSchema } from '../../model/validator.ts'
 import type { GatewayStore } from '../store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
@@ -9,6 +10,7 @@ const aboutSchema = z.object({
   multiaddrs: z.array(z.string()),
   state: z.string(),
   services: z.array(z.string()).optional(),
+  judged: z.array(registrationSchema).optional(),
 })
 
 export function createGatewayStore(components: { prisma: () => Models; claim: (peerId: string) => Promise<boolean> }): GatewayStore {

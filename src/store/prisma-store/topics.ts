@@ -27,10 +27,10 @@ export function createTopicStore(components: { prisma: () => Models }): TopicSto
         return rows.map(({ name }) => name)
       }),
     // One statement, which says whether it changed anything.
-    join: (topic) =>
+    join: (topic, at) =>
       attemptAsync(async () => {
-        const changed = await prisma().$executeRaw`INSERT INTO "Topic" ("name", "joined") VALUES (${topic}, true)
-          ON CONFLICT ("name") DO UPDATE SET "joined" = true WHERE NOT "Topic"."joined"`
+        const changed = await prisma().$executeRaw`INSERT INTO "Topic" ("name", "joined", "joinedAt") VALUES (${topic}, true, ${at})
+          ON CONFLICT ("name") DO UPDATE SET "joined" = true, "joinedAt" = excluded."joinedAt" WHERE NOT "Topic"."joined"`
         return changed === 1
       }),
     retain: (topic, { maxAgeMs, maxMessages, maxBytes }) =>
@@ -41,7 +41,8 @@ export function createTopicStore(components: { prisma: () => Models }): TopicSto
       }),
     leave: (topic) =>
       attemptAsync(async () => {
-        const changed = await prisma().$executeRaw`UPDATE "Topic" SET "joined" = false WHERE "name" = ${topic} AND "joined"`
+        const changed = await prisma()
+          .$executeRaw`UPDATE "Topic" SET "joined" = false, "joinedAt" = NULL WHERE "name" = ${topic} AND "joined"`
         return changed === 1
       }),
   }
@@ -52,6 +53,7 @@ function toRecord(row: Topic): TopicRecord {
   return {
     topic: row.name,
     joined: row.joined,
+    joinedAt: orNull(row.joinedAt),
     messages,
     bytes: Number(row.bytes),
     earliest: messages === 0 ? 0 : Number(row.firstSeq) - 1,

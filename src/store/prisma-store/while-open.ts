@@ -12,7 +12,11 @@ export function whileOpen(log: () => LogStore): LogStore {
     prunable: async (query) => await log().prunable(query),
     prune: async (query) => await log().prune(query),
     forget: async (query) => await log().forget(query),
+    outline: async (query) => await log().outline(query),
     get: async (id) => await log().get(id),
+    find: async (ids) => await log().find(ids),
+    unknown: async (ids) => await log().unknown(ids),
+    refuse: async (ids, now) => await log().refuse(ids, now),
     sentThrough: async (author) => await log().sentThrough(author),
     markSent: async (author, through) => await log().markSent(author, through),
   }

@@ -23,6 +23,7 @@ CREATE TABLE "Message" (
     "signature" BYTEA NOT NULL,
     "publicKey" BYTEA,
     "receivedAt" BIGINT NOT NULL,
+    "firstSeenAt" BIGINT,
     "data" BYTEA NOT NULL,
 
     CONSTRAINT "Message_pkey" PRIMARY KEY ("seq")
@@ -32,6 +33,7 @@ CREATE TABLE "Message" (
 CREATE TABLE "Topic" (
     "name" TEXT COLLATE "C" NOT NULL,
     "joined" BOOLEAN NOT NULL DEFAULT false,
+    "joinedAt" BIGINT,
     "messages" BIGINT NOT NULL DEFAULT 0,
     "bytes" BIGINT NOT NULL DEFAULT 0,
     "firstSeq" BIGINT NOT NULL DEFAULT 0,

@@ -19,6 +19,7 @@ CREATE TABLE "Message" (
     "signature" BLOB NOT NULL,
     "publicKey" BLOB,
     "receivedAt" BIGINT NOT NULL,
+    "firstSeenAt" BIGINT,
     "data" BLOB NOT NULL
 );
 
@@ -26,6 +27,7 @@ CREATE TABLE "Message" (
 CREATE TABLE "Topic" (
     "name" TEXT NOT NULL PRIMARY KEY,
     "joined" BOOLEAN NOT NULL DEFAULT false,
+    "joinedAt" BIGINT,
     "messages" BIGINT NOT NULL DEFAULT 0,
     "bytes" BIGINT NOT NULL DEFAULT 0,
     "firstSeq" BIGINT NOT NULL DEFAULT 0,

@@ -3,7 +3,7 @@ import { type FrameOf, frameBounds, type OverlayFrame } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 import { type CachedMessage, createMessageCache } from './message-cache.ts'
 import { createMissing } from './missing.ts'
-import type { Envelope, OverlaySize } from './overlay.ts'
+import type { Envelope, Outcome, OverlaySize } from './overlay.ts'
 import { createPending, type PendingMessage } from './pending.ts'
 import { type Beacon, createRenewal, type Renewal } from './renewal.ts'
 import type { Offence } from './scores.ts'
@@ -29,7 +29,7 @@ export interface Broadcast {
   forgetPeer(peerId: string): void
   receive(peerId: string, frame: BroadcastFrame): void
   publish(envelope: Envelope): number
-  settle(id: string, verdict: 'accept' | 'ignore' | 'reject'): void
+  settle(id: string, outcome: Outcome): void
   /** Topics that were published to of late without being subscribed. */
   fanOutTopics(): Iterable<string>
   /** Asks for what is missing, and tells the lazy neighbours. */
@@ -348,21 +348,24 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       state.renewal.heard(undefined)
       return push(state, message, () => false)
     },
-    settle(id, verdict) {
+    settle(id, outcome) {
       const message = pending.take(id)
       if (message === undefined) return
-      switch (verdict) {
+      switch (outcome) {
         case 'accept':
           return accepted(message)
         case 'ignore':
           return seen.add(message.envelope.topic, id)
         case 'reject':
+          seen.add(message.envelope.topic, id)
+          return offence(message.from, 'rejectedMessage')
+        case 'forged':
           // The id stays unknown: a forgery must not shut out the true message, which others may have sent meanwhile.
           message.holders.delete(message.from)
           missing.askNow(message.envelope.topic, id, message.holders)
           return offence(message.from, 'rejectedMessage')
         default:
-          return verdict satisfies never
+          return outcome satisfies never
       }
     },
     fanOutTopics: () => fanOut.keys(),

@@ -92,6 +92,9 @@ export interface OverlayLimits {
   /** Messages waiting for their verdict. */
   readonly maxPendingMessages: number
   readonly maxPendingBytes: number
+  /** The same of one topic. */
+  readonly maxTopicPendingMessages: number
+  readonly maxTopicPendingBytes: number
   /** Messages kept for neighbours that ask. */
   readonly cacheMs: number
   readonly maxCacheBytes: number
@@ -171,8 +174,10 @@ export const defaultOverlayLimits: OverlayLimits = {
   settleMs: 3_000, // a beacon's way through the network, and what was on its way
   distrustMs: 600_000, // ten renewals: a hostile root makes few of them useless
   renewMessages: 16,
-  maxPendingMessages: 20_000,
+  maxPendingMessages: 40_000,
   maxPendingBytes: 67_108_864, // the host's inbox
+  maxTopicPendingMessages: 10_000, // 5,000 a second, with 2 s for each verdict
+  maxTopicPendingBytes: 16_777_216, // the host's inbox of a topic
   cacheMs: 30_000, // 10 × the time in which the last neighbour is asked
   maxCacheBytes: 33_554_432,
   maxCacheMessages: 50_000,

@@ -1,3 +1,4 @@
+import type { Verdict } from '../../../model/verdict.ts'
 import type { OverlayFrame } from './frames.ts'
 
 /**
@@ -27,7 +28,7 @@ export interface Overlay {
   /** Hands messages of our own to the network; answers for each the number of linked peers that it was handed to. */
   publish(messages: Envelope[]): number[]
   /** What became of a message that `onMessage` was called with; only what was accepted is forwarded. */
-  settle(id: string, verdict: 'accept' | 'ignore' | 'reject'): void
+  settle(id: string, outcome: Outcome): void
 
   /** To be called every `tickMs`; everything that has to do with time happens here. */
   tick(): void
@@ -35,6 +36,9 @@ export interface Overlay {
   /** How much is kept, for metrics. */
   size(): OverlaySize
 }
+
+/** A verdict, or that the message is not its author's: then its id stays unknown, and the true one is looked for. */
+export type Outcome = Verdict | 'forged'
 
 /** Entries kept, and bytes where it says so. */
 export interface OverlaySize {

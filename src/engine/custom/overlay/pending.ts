@@ -13,7 +13,7 @@ export interface PendingMessage {
   readonly senders: Set<string>
 }
 
-/** Messages that wait for their verdict, bounded by number and bytes. */
+/** Messages that wait for their verdict, bounded by number and bytes, of a topic and in all: a topic that is judged slowly leaves room for others. */
 export interface Pending {
   get(id: string): PendingMessage | undefined
   /** False when there is no room. */
@@ -24,23 +24,38 @@ export interface Pending {
 }
 
 export function createPending(init: { limits: OverlayLimits }): Pending {
+  const { limits } = init
   const messages = new Map<string, PendingMessage>()
+  const byTopic = new Map<string, { messages: number; bytes: number }>()
   let bytes = 0
+
+  function count({ topic, bytes: { length } }: Envelope, by: 1 | -1): void {
+    const before = byTopic.get(topic) ?? { messages: 0, bytes: 0 }
+    const after = { messages: before.messages + by, bytes: before.bytes + by * length }
+    if (after.messages === 0) byTopic.delete(topic)
+    else byTopic.set(topic, after)
+    bytes += by * length
+  }
+
+  function fits({ topic, bytes: { length } }: Envelope): boolean {
+    const own = byTopic.get(topic) ?? { messages: 0, bytes: 0 }
+    if (own.messages >= limits.maxTopicPendingMessages || own.bytes + length > limits.maxTopicPendingBytes) return false
+    return messages.size < limits.maxPendingMessages && bytes + length <= limits.maxPendingBytes
+  }
 
   return {
     get: (id) => messages.get(id),
     add(message) {
-      const { length } = message.envelope.bytes
-      if (messages.size >= init.limits.maxPendingMessages || bytes + length > init.limits.maxPendingBytes) return false
+      if (!fits(message.envelope)) return false
       messages.set(message.envelope.id, message)
-      bytes += length
+      count(message.envelope, 1)
       return true
     },
     take(id) {
       const message = messages.get(id)
       if (message === undefined) return undefined
       messages.delete(id)
-      bytes -= message.envelope.bytes.length
+      count(message.envelope, -1)
       return message
     },
     get size() {

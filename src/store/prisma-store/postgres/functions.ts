@@ -14,7 +14,7 @@ export const channel = 'peergate'
  * text; `p_lengths` has four numbers for each, of the key -1 when there is none.
  */
 const append = `CREATE OR REPLACE FUNCTION pg_temp.peergate_append(
-  p_origin text, p_ids text[], p_topics text[], p_recipients text[], p_authors text[], p_received bigint[], p_absent boolean[], p_starts integer[],
+  p_origin text, p_ids text[], p_topics text[], p_recipients text[], p_authors text[], p_received bigint[], p_first_seen bigint[], p_absent boolean[], p_starts integer[],
   p_lengths integer[], p_bytes bytea,
   p_keys text[], p_fingerprints text[], p_firsts integer[], p_counts integer[], p_created bigint[], p_since bigint[])
 RETURNS TABLE (previous bigint, place integer, number bigint, taken text[]) LANGUAGE plpgsql AS $function$
@@ -30,8 +30,8 @@ BEGIN
   WITH given AS MATERIALIZED (
     SELECT m.*, m.ord::integer AS at, p_lengths[m.ord * 4 - 3] AS l1, p_lengths[m.ord * 4 - 2] AS l2, p_lengths[m.ord * 4 - 1] AS l3,
       p_lengths[m.ord * 4] AS l4
-    FROM unnest(p_ids, p_topics, p_recipients, p_authors, p_received, p_absent, p_starts)
-      WITH ORDINALITY AS m(id, topic, recipient, author, received, absent, start, ord)
+    FROM unnest(p_ids, p_topics, p_recipients, p_authors, p_received, p_first_seen, p_absent, p_starts)
+      WITH ORDINALITY AS m(id, topic, recipient, author, received, first_seen, absent, start, ord)
   ), refused AS (
     SELECT generate_series(k.first + 1, k.first + k.count) AS at FROM unnest(p_keys, p_firsts, p_counts) AS k(key, first, count)
     WHERE k.key = ANY(v_taken)
@@ -44,10 +44,10 @@ BEGIN
   ), numbered AS MATERIALIZED (
     SELECT f.*, v_tip + row_number() OVER (ORDER BY f.at) AS seq FROM fresh AS f
   ), stored AS (
-    INSERT INTO "Message" ("seq", "id", "kind", "topic", "recipient", "author", "sequence", "dataAbsent", "signature", "publicKey", "receivedAt", "data")
+    INSERT INTO "Message" ("seq", "id", "kind", "topic", "recipient", "author", "sequence", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "data")
     SELECT n.seq, n.id, CASE n.topic WHEN '' THEN 'direct' ELSE 'topic' END, n.topic, n.recipient, n.author, substring(p_bytes FROM n.start + 1 FOR n.l1), n.absent,
       substring(p_bytes FROM n.start + n.l1 + 1 FOR n.l2),
-      CASE WHEN n.l3 >= 0 THEN substring(p_bytes FROM n.start + n.l1 + n.l2 + 1 FOR n.l3) END, n.received,
+      CASE WHEN n.l3 >= 0 THEN substring(p_bytes FROM n.start + n.l1 + n.l2 + 1 FOR n.l3) END, n.received, n.first_seen,
       substring(p_bytes FROM n.start + n.l1 + n.l2 + greatest(n.l3, 0) + 1 FOR n.l4)
     FROM numbered AS n
   ), counted AS (

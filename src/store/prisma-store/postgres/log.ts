@@ -5,8 +5,8 @@ import { drawEpoch, warnOfEpoch } from '../epoch.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
 import type { PostgresDatabase } from './database.ts'
-import { findByIds, packMessages, toBytes } from './messages.ts'
-import { readPosition, scan } from './scan.ts'
+import { findByIds, findUnknown, packMessages, toBytes } from './messages.ts'
+import { outline, readPosition, scan } from './scan.ts'
 
 /** Milliseconds between the writes of sent marks and recipients. */
 const noteIntervalMs = 1_000
@@ -129,6 +129,17 @@ export function createPostgresLog(
       if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(newest.seq)
       return step
     },
+    outline: (query) => outline(database, query),
+    async find(ids) {
+      return [...(await findByIds(database, ids)).values()].toSorted((one, other) => one.seq - other.seq)
+    },
+    unknown: (ids) => findUnknown(database, ids),
+    async refuse(ids, now) {
+      await database.read(
+        'INSERT INTO "SeenId" ("id", "seenAt") SELECT id, $2 FROM unnest($1::text[]) AS i(id) ON CONFLICT ("id") DO NOTHING',
+        [ids, now],
+      )
+    },
     async prunable({ defaults, now }) {
       const rows = await database.read(prunableSql, [defaults.maxAgeMs, defaults.maxMessages, defaults.maxBytes, now])
       return rows.map(([name]) => String(name))
@@ -159,7 +170,7 @@ export function createPostgresLog(
 }
 
 const appendSql = `SELECT * FROM pg_temp.peergate_append(
-  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ORDER BY 2 NULLS LAST`
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ORDER BY 2 NULLS LAST`
 const pruneSql = 'SELECT * FROM pg_temp.peergate_prune($1, $2, $3, $4, $5, $6, $7, $8)'
 
 /** The other sweeps find what is more than these. */

@@ -14,13 +14,14 @@ export const messageColumns = [
   'signature',
   'publicKey',
   'receivedAt',
+  'firstSeenAt',
 ]
   .map((name) => `m."${name}"`)
   .join(', ')
 
 /** A row of these columns. */
 export function toMessage(row: Row): StoredMessage {
-  const [seq, id, topic, recipient, author, sequence, data, dataAbsent, signature, publicKey, receivedAt] = row
+  const [seq, id, topic, recipient, author, sequence, data, dataAbsent, signature, publicKey, receivedAt, firstSeenAt] = row
   return {
     seq: Number(seq),
     id: String(id),
@@ -33,6 +34,7 @@ export function toMessage(row: Row): StoredMessage {
     signature: toBytes(signature),
     ...(publicKey === null ? {} : { publicKey: toBytes(publicKey) }),
     receivedAt: Number(receivedAt),
+    ...(firstSeenAt === null ? {} : { firstSeenAt: Number(firstSeenAt) }),
   }
 }
 
@@ -44,6 +46,16 @@ export function toBytes(value: unknown): Uint8Array {
 export async function findByIds(database: PostgresDatabase, ids: string[]): Promise<Map<string, StoredMessage>> {
   const rows = await database.read(`SELECT ${messageColumns} FROM "Message" AS m WHERE m."id" = ANY($1)`, [ids])
   return new Map(rows.map(toMessage).map((message) => [message.id, message]))
+}
+
+/** Those of the ids that nobody has brought yet. */
+export async function findUnknown(database: PostgresDatabase, ids: string[]): Promise<string[]> {
+  const rows = await database.read(
+    `SELECT i.id FROM unnest($1::text[]) AS i(id) WHERE NOT EXISTS (SELECT 1 FROM "Message" AS m WHERE m."id" = i.id)
+      AND NOT EXISTS (SELECT 1 FROM "SeenId" AS s WHERE s."id" = i.id)`,
+    [ids],
+  )
+  return rows.map(([id]) => String(id))
 }
 
 /** Messages as the arguments of the function that appends them (functions.ts). */
@@ -67,6 +79,7 @@ export function packMessages(messages: NewMessage[]): unknown[] {
     messages.map(({ to }) => to ?? null),
     messages.map(({ from }) => from),
     messages.map(({ receivedAt }) => receivedAt),
+    messages.map(({ firstSeenAt }) => firstSeenAt ?? null),
     messages.map(({ dataAbsent }) => dataAbsent === true),
     starts,
     lengths,

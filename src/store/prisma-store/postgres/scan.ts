@@ -1,5 +1,5 @@
 import type { TopicFilter } from '../../../model/topic.ts'
-import type { LogPosition, LogQuery, LogStep } from '../../store.ts'
+import type { LogOutline, LogPosition, LogQuery, LogStep, OutlineQuery } from '../../store.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { messageColumns, toMessage } from './messages.ts'
 
@@ -39,7 +39,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const pruned =
     query.prunedSince === undefined
       ? ''
-      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM "Topic" AS t
+      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM "Topic" AS t
           WHERE t."prunedAt" > ${values.add(query.prunedSince)} AND t."prunedThrough" > ${after}
             ${query.topics === undefined ? '' : `AND ${topicCondition('t."name"', query.topics, values)}`}`
   const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount" FROM "Log" WHERE "id" = 1),
@@ -53,8 +53,8 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
         ORDER BY w."seq" ${direction} LIMIT ${limit}) AS f
       WHERE f.before < ${maxBytes}::bigint)
     SELECT 'ends', (SELECT "tip" FROM l), NULL::text, NULL::text, NULL::text, NULL::text, NULL::bytea, NULL::bytea, NULL::boolean,
-      NULL::bytea, NULL::bytea, (SELECT "pruneCount" FROM l)
-    UNION ALL SELECT 'looked', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+      NULL::bytea, NULL::bytea, NULL::bigint, (SELECT "pruneCount" FROM l)
+    UNION ALL SELECT 'looked', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
       ${query.order === 'asc' ? 'max' : 'min'}(w."seq") FROM looked AS w
     UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned}`
   return collect(query, await database.read(sql, values.list))
@@ -87,6 +87,30 @@ function collect(query: LogQuery, rows: Row[]): LogStep {
   if (query.prunedSince === undefined) return { messages, scanned }
   const topics = of('pruned').map(([, through, , , topic]) => ({ topic: String(topic), through: Number(through) }))
   return { messages, scanned, prunes: { count: Number(ends.at(-1)), topics } }
+}
+
+/** One step of the log without its data. */
+export async function outline(database: PostgresDatabase, { after, topics, since }: OutlineQuery): Promise<LogOutline> {
+  const sql = `WITH l AS MATERIALIZED (SELECT "tip" FROM "Log" WHERE "id" = 1),
+    looked AS MATERIALIZED (
+      SELECT m."seq", m."id", m."topic", octet_length(m."data")::bigint AS size, m."receivedAt",
+        coalesce(m."firstSeenAt", m."receivedAt") AS seen FROM "Message" AS m
+      WHERE m."seq" > $1::bigint AND m."seq" <= (SELECT "tip" FROM l) ORDER BY m."seq" LIMIT ${scanRows})
+    SELECT NULL::text, NULL::text, (SELECT "tip" FROM l), (SELECT count(*) FROM looked), (SELECT max("seq") FROM looked)
+    UNION ALL SELECT w."id", w."topic", w.size, w.seen, w."seq" FROM looked AS w WHERE w."topic" = ANY($2::text[]) AND w."receivedAt" >= $3::bigint`
+  const rows = await database.read(sql, [after, topics, since])
+  const [, , tip, looked, last] = rows.find(([id]) => id === null) ?? []
+  const entries = rows
+    .filter(([id]) => id !== null)
+    .toSorted((one, other) => Number(one.at(-1)) - Number(other.at(-1)))
+    .map(([id, topic, bytes, firstSeenAt]) => ({
+      id: String(id),
+      topic: String(topic),
+      bytes: Number(bytes),
+      firstSeenAt: Number(firstSeenAt),
+    }))
+  const isWhole = Number(looked) < scanRows
+  return { entries, scanned: Math.max(after, isWhole ? Number(tip ?? 0) : Number(last)), caughtUp: isWhole }
 }
 
 export async function readPosition(database: PostgresDatabase, filter: TopicFilter | undefined, prunedSince: number): Promise<LogPosition> {

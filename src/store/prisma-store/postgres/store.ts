@@ -95,7 +95,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
     log: whileOpen(() => opened().log),
     topics: {
       ...topics,
-      join: (topic) => tellAfter('topics', topics.join(topic)),
+      join: (topic, at) => tellAfter('topics', topics.join(topic, at)),
       leave: (topic) => tellAfter('topics', topics.leave(topic)),
     },
     peers: {

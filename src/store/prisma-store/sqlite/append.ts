@@ -5,8 +5,8 @@ import type { SqliteDatabase } from './database.ts'
 import { findById } from './messages.ts'
 
 const insertMessage = `INSERT INTO "Message"
-  ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "recipient")
-  SELECT ?1, CASE ?2 WHEN '' THEN 'direct' ELSE 'topic' END, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
+  ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "recipient", "firstSeenAt")
+  SELECT ?1, CASE ?2 WHEN '' THEN 'direct' ELSE 'topic' END, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
   ON CONFLICT ("id") DO NOTHING`
 
 const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq") VALUES (?, ?, ?, ?, ?)
@@ -48,7 +48,7 @@ export function appendMessages(
 const refused: AppendEntry = { message: undefined, known: true }
 
 function appendMessage(writer: SqliteDatabase, message: NewMessage, growth: Map<string, TopicGrowth>): AppendEntry {
-  const { id, topic, to, from, sequence, data, dataAbsent, signature, publicKey, receivedAt } = message
+  const { id, topic, to, from, sequence, data, dataAbsent, signature, publicKey, receivedAt, firstSeenAt } = message
   const { changes, lastId } = writer.run(
     insertMessage,
     id,
@@ -61,6 +61,7 @@ function appendMessage(writer: SqliteDatabase, message: NewMessage, growth: Map<
     publicKey ?? null,
     receivedAt,
     to ?? null,
+    firstSeenAt ?? null,
   )
   if (changes === 0) {
     return { message: findById(writer, id), known: true }

@@ -7,9 +7,9 @@ import type { ServedMarks } from '../served-mark.ts'
 import { appendMessages, readTip } from './append.ts'
 import type { SqliteDatabase } from './database.ts'
 import { findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
-import { findById } from './messages.ts'
-import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount } from './prune.ts'
-import { scan } from './scan.ts'
+import { findById, findByIds, findUnknown } from './messages.ts'
+import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } from './prune.ts'
+import { outline, scan } from './scan.ts'
 import { topicCondition } from './topic-condition.ts'
 
 /** Milliseconds between the writes of sent marks when there is no append that takes them along. */
@@ -109,6 +109,10 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
       later()
     },
     read: async (query) => scan(reader, query),
+    outline: async (query) => outline(reader, query),
+    find: async (ids) => findByIds(reader, ids),
+    unknown: async (ids) => findUnknown(reader, ids),
+    refuse: async (ids, now) => transaction(() => refuseIds(writer, ids, now)),
     prunable: async (query) => findPrunableTopics(reader, query),
     prune: async (query) => transaction(() => pruneTopic(writer, query)),
     forget: async (query) => transaction(() => forgetOld(writer, query)),

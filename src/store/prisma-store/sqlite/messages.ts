@@ -3,11 +3,30 @@ import type { Row, SqliteDatabase } from './database.ts'
 
 /** The columns that make a message, in one list for every query. */
 export const messageColumns =
-  '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt"'
+  '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt"'
 
 export function findById(database: SqliteDatabase, id: string): StoredMessage | undefined {
   const row = database.row(`SELECT ${messageColumns} FROM "Message" WHERE "id" = ?`, id)
   return row === undefined ? undefined : toMessage(row)
+}
+
+/** Those of the ids that are there, in the order of their numbers. */
+export function findByIds(database: SqliteDatabase, ids: string[]): StoredMessage[] {
+  const rows = database.rows(
+    `SELECT ${messageColumns} FROM "Message" WHERE "id" IN (SELECT value FROM json_each(?)) ORDER BY "seq"`,
+    JSON.stringify(ids),
+  )
+  return Array.from(rows, toMessage)
+}
+
+/** Those of the ids that nobody has brought yet. */
+export function findUnknown(database: SqliteDatabase, ids: string[]): string[] {
+  const rows = database.rows(
+    `SELECT value AS "id" FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM "Message" WHERE "id" = value)
+      AND NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = value)`,
+    JSON.stringify(ids),
+  )
+  return Array.from(rows, ({ id }) => String(id))
 }
 
 export function toMessage(row: Row): StoredMessage {
@@ -24,6 +43,7 @@ export function toMessage(row: Row): StoredMessage {
     signature: toBytes(row.signature),
     ...(publicKey === null ? {} : { publicKey: toBytes(publicKey) }),
     receivedAt: Number(row.receivedAt),
+    ...(row.firstSeenAt === null ? {} : { firstSeenAt: Number(row.firstSeenAt) }),
   }
 }
 

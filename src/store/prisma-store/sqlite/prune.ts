@@ -80,6 +80,11 @@ function remove(writer: SqliteDatabase, topic: string, through: Seq, now: number
   writer.run('DELETE FROM "Message" WHERE "topic" = ? AND "seq" <= ?', topic, through)
 }
 
+/** Notes ids that are never to be stored; to be called in a transaction. */
+export function refuseIds(writer: SqliteDatabase, ids: string[], now: number): void {
+  writer.run('INSERT OR IGNORE INTO "SeenId" ("id", "seenAt") SELECT value, ? FROM json_each(?)', now, JSON.stringify(ids))
+}
+
 /** Forgets old ids and keys; to be called in a transaction. */
 export function forgetOld(writer: SqliteDatabase, query: { idsBefore: number; keysBefore: number; limit: number }): number {
   const oldest = (table: string, key: string, time: string) =>

@@ -1,5 +1,5 @@
 import type { StoredMessage } from '../../../model/message.ts'
-import type { LogQuery, LogStep } from '../../store.ts'
+import type { LogOutline, LogQuery, LogStep, OutlineQuery } from '../../store.ts'
 import { readTip } from './append.ts'
 import type { SqliteDatabase } from './database.ts'
 import { messageColumns, toMessage } from './messages.ts'
@@ -46,6 +46,27 @@ function scanMessages(reader: SqliteDatabase, query: LogQuery): LogStep {
   const last = messages.at(-1)
   if (query.order === 'asc') return { messages, scanned: full && last !== undefined ? last.seq : window.high }
   return { messages, scanned: full && last !== undefined ? last.seq - 1 : window.low }
+}
+
+/** One step of the log without its data: SQLite knows the length of a value without reading it. */
+export function outline(reader: SqliteDatabase, { after, topics, since }: OutlineQuery): LogOutline {
+  const tip = readTip(reader)
+  const { high = tip } = boundary(reader, 'asc', after, tip, { sql: '', values: [] })
+  const rows = reader.rows(
+    `SELECT "id", "topic", length("data") AS "size", coalesce("firstSeenAt", "receivedAt") AS "seenAt" FROM "Message"
+      WHERE "seq" > ? AND "seq" <= ? AND "topic" IN (SELECT value FROM json_each(?)) AND "receivedAt" >= ? ORDER BY "seq"`,
+    after,
+    high,
+    JSON.stringify(topics),
+    since,
+  )
+  const entries = Array.from(rows, ({ id, topic, size, seenAt }) => ({
+    id: String(id),
+    topic: String(topic),
+    bytes: Number(size),
+    firstSeenAt: Number(seenAt),
+  }))
+  return { entries, scanned: Math.max(after, high), caughtUp: high >= tip }
 }
 
 /** Where a step has to end: at the row that is the last of those it may look at. */

@@ -133,10 +133,33 @@ describe('a message of a neighbour', () => {
     expect(sentTo('c', 'message')).toEqual([])
   })
 
+  test('is neither forwarded nor new again when it is rejected', () => {
+    const { overlay, message, arrived, pass, sentTo } = withNeighbors()
+    message('b', envelope(1))
+    message('c', envelope(1))
+    overlay.settle('author.1', 'reject')
+    message('d', envelope(1))
+    pass(100)
+    expect(arrived).toHaveLength(1)
+    expect(
+      ['b', 'c', 'd'].flatMap((peerId) => [...sentTo(peerId, 'message'), ...sentTo(peerId, 'graft').flatMap(({ ids }) => ids)]),
+    ).toEqual([])
+  })
+
+  test('of a topic that is judged slowly leaves room for those of others', () => {
+    const { overlay, message, arrived } = withNeighbors()
+    overlay.subscribe('other')
+    const { maxTopicPendingMessages: most } = defaultOverlayLimits
+    for (let sequence = 0; sequence < most + 10; sequence++) message('b', envelope(sequence))
+    expect(arrived).toHaveLength(most)
+    message('b', envelope(most + 10, 'other'))
+    expect(arrived).toHaveLength(most + 1)
+  })
+
   test('that was forged does not shut out the true one', () => {
     const { overlay, message, arrived } = withNeighbors()
     message('b', envelope(1))
-    overlay.settle('author.1', 'reject')
+    overlay.settle('author.1', 'forged')
     message('c', envelope(1))
     expect(arrived).toHaveLength(2)
   })
@@ -145,7 +168,7 @@ describe('a message of a neighbour', () => {
     const { overlay, message, pass, sentTo } = withNeighbors()
     message('b', envelope(1))
     message('c', envelope(1))
-    overlay.settle('author.1', 'reject')
+    overlay.settle('author.1', 'forged')
     pass(100)
     expect(sentTo('c', 'graft').flatMap(({ ids }) => ids)).toEqual(['author.1'])
   })
@@ -192,18 +215,18 @@ describe('a message of a neighbour', () => {
 })
 
 describe('a neighbour that misbehaves', () => {
-  function forge(host: ReturnType<typeof overlayForTest>): void {
+  function forge(host: ReturnType<typeof overlayForTest>, outcome: 'forged' | 'reject' = 'forged'): void {
     host.overlay.subscribe('orders')
     for (let sequence = 0; sequence < 10; sequence++) {
       host.message('b', envelope(sequence))
-      host.overlay.settle(`author.${sequence}`, 'reject')
+      host.overlay.settle(`author.${sequence}`, outcome)
     }
   }
 
-  test('is hung up, and hung up again when it comes back', () => {
+  test.each(['forged', 'reject'] as const)('is hung up, and hung up again when it comes back (%s)', (outcome) => {
     const host = overlayForTest()
     host.link('b', ['orders'])
-    forge(host)
+    forge(host, outcome)
     expect(host.hungUp).toEqual(['b'])
     host.overlay.disconnected('b')
     host.link('b')

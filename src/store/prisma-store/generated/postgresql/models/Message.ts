@@ -29,11 +29,13 @@ export type AggregateMessage = {
 export type MessageAvgAggregateOutputType = {
   seq: number | null
   receivedAt: number | null
+  firstSeenAt: number | null
 }
 
 export type MessageSumAggregateOutputType = {
   seq: bigint | null
   receivedAt: bigint | null
+  firstSeenAt: bigint | null
 }
 
 export type MessageMinAggregateOutputType = {
@@ -48,6 +50,7 @@ export type MessageMinAggregateOutputType = {
   signature: runtime.Bytes | null
   publicKey: runtime.Bytes | null
   receivedAt: bigint | null
+  firstSeenAt: bigint | null
   data: runtime.Bytes | null
 }
 
@@ -63,6 +66,7 @@ export type MessageMaxAggregateOutputType = {
   signature: runtime.Bytes | null
   publicKey: runtime.Bytes | null
   receivedAt: bigint | null
+  firstSeenAt: bigint | null
   data: runtime.Bytes | null
 }
 
@@ -78,6 +82,7 @@ export type MessageCountAggregateOutputType = {
   signature: number
   publicKey: number
   receivedAt: number
+  firstSeenAt: number
   data: number
   _all: number
 }
@@ -86,11 +91,13 @@ export type MessageCountAggregateOutputType = {
 export type MessageAvgAggregateInputType = {
   seq?: true
   receivedAt?: true
+  firstSeenAt?: true
 }
 
 export type MessageSumAggregateInputType = {
   seq?: true
   receivedAt?: true
+  firstSeenAt?: true
 }
 
 export type MessageMinAggregateInputType = {
@@ -105,6 +112,7 @@ export type MessageMinAggregateInputType = {
   signature?: true
   publicKey?: true
   receivedAt?: true
+  firstSeenAt?: true
   data?: true
 }
 
@@ -120,6 +128,7 @@ export type MessageMaxAggregateInputType = {
   signature?: true
   publicKey?: true
   receivedAt?: true
+  firstSeenAt?: true
   data?: true
 }
 
@@ -135,6 +144,7 @@ export type MessageCountAggregateInputType = {
   signature?: true
   publicKey?: true
   receivedAt?: true
+  firstSeenAt?: true
   data?: true
   _all?: true
 }
@@ -237,6 +247,7 @@ export type MessageGroupByOutputType = {
   signature: runtime.Bytes
   publicKey: runtime.Bytes | null
   receivedAt: bigint
+  firstSeenAt: bigint | null
   data: runtime.Bytes
   _count: MessageCountAggregateOutputType | null
   _avg: MessageAvgAggregateOutputType | null
@@ -275,6 +286,7 @@ export type MessageWhereInput = {
   signature?: Prisma.BytesFilter<"Message"> | runtime.Bytes
   publicKey?: Prisma.BytesNullableFilter<"Message"> | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
+  firstSeenAt?: Prisma.BigIntNullableFilter<"Message"> | bigint | number | null
   data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }
 
@@ -290,6 +302,7 @@ export type MessageOrderByWithRelationInput = {
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrderInput | Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  firstSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -308,6 +321,7 @@ export type MessageWhereUniqueInput = Prisma.AtLeast<{
   signature?: Prisma.BytesFilter<"Message"> | runtime.Bytes
   publicKey?: Prisma.BytesNullableFilter<"Message"> | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
+  firstSeenAt?: Prisma.BigIntNullableFilter<"Message"> | bigint | number | null
   data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }, "seq" | "id">
 
@@ -323,6 +337,7 @@ export type MessageOrderByWithAggregationInput = {
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrderInput | Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  firstSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
   data?: Prisma.SortOrder
   _count?: Prisma.MessageCountOrderByAggregateInput
   _avg?: Prisma.MessageAvgOrderByAggregateInput
@@ -346,6 +361,7 @@ export type MessageScalarWhereWithAggregatesInput = {
   signature?: Prisma.BytesWithAggregatesFilter<"Message"> | runtime.Bytes
   publicKey?: Prisma.BytesNullableWithAggregatesFilter<"Message"> | runtime.Bytes | null
   receivedAt?: Prisma.BigIntWithAggregatesFilter<"Message"> | bigint | number
+  firstSeenAt?: Prisma.BigIntNullableWithAggregatesFilter<"Message"> | bigint | number | null
   data?: Prisma.BytesWithAggregatesFilter<"Message"> | runtime.Bytes
 }
 
@@ -361,6 +377,7 @@ export type MessageCreateInput = {
   signature: runtime.Bytes
   publicKey?: runtime.Bytes | null
   receivedAt: bigint | number
+  firstSeenAt?: bigint | number | null
   data: runtime.Bytes
 }
 
@@ -376,6 +393,7 @@ export type MessageUncheckedCreateInput = {
   signature: runtime.Bytes
   publicKey?: runtime.Bytes | null
   receivedAt: bigint | number
+  firstSeenAt?: bigint | number | null
   data: runtime.Bytes
 }
 
@@ -391,6 +409,7 @@ export type MessageUpdateInput = {
   signature?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -406,6 +425,7 @@ export type MessageUncheckedUpdateInput = {
   signature?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -421,6 +441,7 @@ export type MessageCreateManyInput = {
   signature: runtime.Bytes
   publicKey?: runtime.Bytes | null
   receivedAt: bigint | number
+  firstSeenAt?: bigint | number | null
   data: runtime.Bytes
 }
 
@@ -436,6 +457,7 @@ export type MessageUpdateManyMutationInput = {
   signature?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -451,6 +473,7 @@ export type MessageUncheckedUpdateManyInput = {
   signature?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -466,12 +489,14 @@ export type MessageCountOrderByAggregateInput = {
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  firstSeenAt?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
 export type MessageAvgOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  firstSeenAt?: Prisma.SortOrder
 }
 
 export type MessageMaxOrderByAggregateInput = {
@@ -486,6 +511,7 @@ export type MessageMaxOrderByAggregateInput = {
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  firstSeenAt?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -501,12 +527,14 @@ export type MessageMinOrderByAggregateInput = {
   signature?: Prisma.SortOrder
   publicKey?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  firstSeenAt?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
 export type MessageSumOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
+  firstSeenAt?: Prisma.SortOrder
 }
 
 export type BigIntFieldUpdateOperationsInput = {
@@ -537,6 +565,14 @@ export type NullableBytesFieldUpdateOperationsInput = {
   set?: runtime.Bytes | null
 }
 
+export type NullableBigIntFieldUpdateOperationsInput = {
+  set?: bigint | number | null
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
+}
+
 
 
 export type MessageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -551,6 +587,7 @@ export type MessageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   signature?: boolean
   publicKey?: boolean
   receivedAt?: boolean
+  firstSeenAt?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
@@ -566,6 +603,7 @@ export type MessageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   signature?: boolean
   publicKey?: boolean
   receivedAt?: boolean
+  firstSeenAt?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
@@ -581,6 +619,7 @@ export type MessageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   signature?: boolean
   publicKey?: boolean
   receivedAt?: boolean
+  firstSeenAt?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
@@ -596,10 +635,11 @@ export type MessageSelectScalar = {
   signature?: boolean
   publicKey?: boolean
   receivedAt?: boolean
+  firstSeenAt?: boolean
   data?: boolean
 }
 
-export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "kind" | "topic" | "recipient" | "author" | "sequence" | "dataAbsent" | "signature" | "publicKey" | "receivedAt" | "data", ExtArgs["result"]["message"]>
+export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "kind" | "topic" | "recipient" | "author" | "sequence" | "dataAbsent" | "signature" | "publicKey" | "receivedAt" | "firstSeenAt" | "data", ExtArgs["result"]["message"]>
 
 export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Message"
@@ -625,6 +665,10 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      * Milliseconds since 1970.
      */
     receivedAt: bigint
+    /**
+     * When the first gateway on its way here received it, where that is not this one.
+     */
+    firstSeenAt: bigint | null
     /**
      * The last column: SQLite finds what comes after a large value only through all of its overflow pages, and a scan looks at the others.
      */
@@ -1063,6 +1107,7 @@ export interface MessageFieldRefs {
   readonly signature: Prisma.FieldRef<"Message", 'Bytes'>
   readonly publicKey: Prisma.FieldRef<"Message", 'Bytes'>
   readonly receivedAt: Prisma.FieldRef<"Message", 'BigInt'>
+  readonly firstSeenAt: Prisma.FieldRef<"Message", 'BigInt'>
   readonly data: Prisma.FieldRef<"Message", 'Bytes'>
 }
     

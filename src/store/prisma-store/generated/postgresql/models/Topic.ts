@@ -27,6 +27,7 @@ export type AggregateTopic = {
 }
 
 export type TopicAvgAggregateOutputType = {
+  joinedAt: number | null
   messages: number | null
   bytes: number | null
   firstSeq: number | null
@@ -39,6 +40,7 @@ export type TopicAvgAggregateOutputType = {
 }
 
 export type TopicSumAggregateOutputType = {
+  joinedAt: bigint | null
   messages: bigint | null
   bytes: bigint | null
   firstSeq: bigint | null
@@ -53,6 +55,7 @@ export type TopicSumAggregateOutputType = {
 export type TopicMinAggregateOutputType = {
   name: string | null
   joined: boolean | null
+  joinedAt: bigint | null
   messages: bigint | null
   bytes: bigint | null
   firstSeq: bigint | null
@@ -67,6 +70,7 @@ export type TopicMinAggregateOutputType = {
 export type TopicMaxAggregateOutputType = {
   name: string | null
   joined: boolean | null
+  joinedAt: bigint | null
   messages: bigint | null
   bytes: bigint | null
   firstSeq: bigint | null
@@ -81,6 +85,7 @@ export type TopicMaxAggregateOutputType = {
 export type TopicCountAggregateOutputType = {
   name: number
   joined: number
+  joinedAt: number
   messages: number
   bytes: number
   firstSeq: number
@@ -95,6 +100,7 @@ export type TopicCountAggregateOutputType = {
 
 
 export type TopicAvgAggregateInputType = {
+  joinedAt?: true
   messages?: true
   bytes?: true
   firstSeq?: true
@@ -107,6 +113,7 @@ export type TopicAvgAggregateInputType = {
 }
 
 export type TopicSumAggregateInputType = {
+  joinedAt?: true
   messages?: true
   bytes?: true
   firstSeq?: true
@@ -121,6 +128,7 @@ export type TopicSumAggregateInputType = {
 export type TopicMinAggregateInputType = {
   name?: true
   joined?: true
+  joinedAt?: true
   messages?: true
   bytes?: true
   firstSeq?: true
@@ -135,6 +143,7 @@ export type TopicMinAggregateInputType = {
 export type TopicMaxAggregateInputType = {
   name?: true
   joined?: true
+  joinedAt?: true
   messages?: true
   bytes?: true
   firstSeq?: true
@@ -149,6 +158,7 @@ export type TopicMaxAggregateInputType = {
 export type TopicCountAggregateInputType = {
   name?: true
   joined?: true
+  joinedAt?: true
   messages?: true
   bytes?: true
   firstSeq?: true
@@ -250,6 +260,7 @@ export type TopicGroupByArgs<ExtArgs extends runtime.Types.Extensions.InternalAr
 export type TopicGroupByOutputType = {
   name: string
   joined: boolean
+  joinedAt: bigint | null
   messages: bigint
   bytes: bigint
   firstSeq: bigint
@@ -287,6 +298,7 @@ export type TopicWhereInput = {
   NOT?: Prisma.TopicWhereInput | Prisma.TopicWhereInput[]
   name?: Prisma.StringFilter<"Topic"> | string
   joined?: Prisma.BoolFilter<"Topic"> | boolean
+  joinedAt?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
   messages?: Prisma.BigIntFilter<"Topic"> | bigint | number
   bytes?: Prisma.BigIntFilter<"Topic"> | bigint | number
   firstSeq?: Prisma.BigIntFilter<"Topic"> | bigint | number
@@ -301,6 +313,7 @@ export type TopicWhereInput = {
 export type TopicOrderByWithRelationInput = {
   name?: Prisma.SortOrder
   joined?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   messages?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   firstSeq?: Prisma.SortOrder
@@ -318,6 +331,7 @@ export type TopicWhereUniqueInput = Prisma.AtLeast<{
   OR?: Prisma.TopicWhereInput[]
   NOT?: Prisma.TopicWhereInput | Prisma.TopicWhereInput[]
   joined?: Prisma.BoolFilter<"Topic"> | boolean
+  joinedAt?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
   messages?: Prisma.BigIntFilter<"Topic"> | bigint | number
   bytes?: Prisma.BigIntFilter<"Topic"> | bigint | number
   firstSeq?: Prisma.BigIntFilter<"Topic"> | bigint | number
@@ -332,6 +346,7 @@ export type TopicWhereUniqueInput = Prisma.AtLeast<{
 export type TopicOrderByWithAggregationInput = {
   name?: Prisma.SortOrder
   joined?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   messages?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   firstSeq?: Prisma.SortOrder
@@ -354,6 +369,7 @@ export type TopicScalarWhereWithAggregatesInput = {
   NOT?: Prisma.TopicScalarWhereWithAggregatesInput | Prisma.TopicScalarWhereWithAggregatesInput[]
   name?: Prisma.StringWithAggregatesFilter<"Topic"> | string
   joined?: Prisma.BoolWithAggregatesFilter<"Topic"> | boolean
+  joinedAt?: Prisma.BigIntNullableWithAggregatesFilter<"Topic"> | bigint | number | null
   messages?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
   bytes?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
   firstSeq?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
@@ -368,6 +384,7 @@ export type TopicScalarWhereWithAggregatesInput = {
 export type TopicCreateInput = {
   name: string
   joined?: boolean
+  joinedAt?: bigint | number | null
   messages?: bigint | number
   bytes?: bigint | number
   firstSeq?: bigint | number
@@ -382,6 +399,7 @@ export type TopicCreateInput = {
 export type TopicUncheckedCreateInput = {
   name: string
   joined?: boolean
+  joinedAt?: bigint | number | null
   messages?: bigint | number
   bytes?: bigint | number
   firstSeq?: bigint | number
@@ -396,6 +414,7 @@ export type TopicUncheckedCreateInput = {
 export type TopicUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   joined?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  joinedAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   messages?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -410,6 +429,7 @@ export type TopicUpdateInput = {
 export type TopicUncheckedUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   joined?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  joinedAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   messages?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -424,6 +444,7 @@ export type TopicUncheckedUpdateInput = {
 export type TopicCreateManyInput = {
   name: string
   joined?: boolean
+  joinedAt?: bigint | number | null
   messages?: bigint | number
   bytes?: bigint | number
   firstSeq?: bigint | number
@@ -438,6 +459,7 @@ export type TopicCreateManyInput = {
 export type TopicUpdateManyMutationInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   joined?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  joinedAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   messages?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -452,6 +474,7 @@ export type TopicUpdateManyMutationInput = {
 export type TopicUncheckedUpdateManyInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   joined?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  joinedAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   messages?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -466,6 +489,7 @@ export type TopicUncheckedUpdateManyInput = {
 export type TopicCountOrderByAggregateInput = {
   name?: Prisma.SortOrder
   joined?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrder
   messages?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   firstSeq?: Prisma.SortOrder
@@ -478,6 +502,7 @@ export type TopicCountOrderByAggregateInput = {
 }
 
 export type TopicAvgOrderByAggregateInput = {
+  joinedAt?: Prisma.SortOrder
   messages?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   firstSeq?: Prisma.SortOrder
@@ -492,6 +517,7 @@ export type TopicAvgOrderByAggregateInput = {
 export type TopicMaxOrderByAggregateInput = {
   name?: Prisma.SortOrder
   joined?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrder
   messages?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   firstSeq?: Prisma.SortOrder
@@ -506,6 +532,7 @@ export type TopicMaxOrderByAggregateInput = {
 export type TopicMinOrderByAggregateInput = {
   name?: Prisma.SortOrder
   joined?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrder
   messages?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   firstSeq?: Prisma.SortOrder
@@ -518,6 +545,7 @@ export type TopicMinOrderByAggregateInput = {
 }
 
 export type TopicSumOrderByAggregateInput = {
+  joinedAt?: Prisma.SortOrder
   messages?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   firstSeq?: Prisma.SortOrder
@@ -529,19 +557,12 @@ export type TopicSumOrderByAggregateInput = {
   maxBytes?: Prisma.SortOrder
 }
 
-export type NullableBigIntFieldUpdateOperationsInput = {
-  set?: bigint | number | null
-  increment?: bigint | number
-  decrement?: bigint | number
-  multiply?: bigint | number
-  divide?: bigint | number
-}
-
 
 
 export type TopicSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   name?: boolean
   joined?: boolean
+  joinedAt?: boolean
   messages?: boolean
   bytes?: boolean
   firstSeq?: boolean
@@ -556,6 +577,7 @@ export type TopicSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
 export type TopicSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   name?: boolean
   joined?: boolean
+  joinedAt?: boolean
   messages?: boolean
   bytes?: boolean
   firstSeq?: boolean
@@ -570,6 +592,7 @@ export type TopicSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
 export type TopicSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   name?: boolean
   joined?: boolean
+  joinedAt?: boolean
   messages?: boolean
   bytes?: boolean
   firstSeq?: boolean
@@ -584,6 +607,7 @@ export type TopicSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
 export type TopicSelectScalar = {
   name?: boolean
   joined?: boolean
+  joinedAt?: boolean
   messages?: boolean
   bytes?: boolean
   firstSeq?: boolean
@@ -595,7 +619,7 @@ export type TopicSelectScalar = {
   maxBytes?: boolean
 }
 
-export type TopicOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"name" | "joined" | "messages" | "bytes" | "firstSeq" | "lastSeq" | "prunedThrough" | "prunedAt" | "maxAgeMs" | "maxMessages" | "maxBytes", ExtArgs["result"]["topic"]>
+export type TopicOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"name" | "joined" | "joinedAt" | "messages" | "bytes" | "firstSeq" | "lastSeq" | "prunedThrough" | "prunedAt" | "maxAgeMs" | "maxMessages" | "maxBytes", ExtArgs["result"]["topic"]>
 
 export type $TopicPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Topic"
@@ -603,6 +627,10 @@ export type $TopicPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     name: string
     joined: boolean
+    /**
+     * Milliseconds since 1970.
+     */
+    joinedAt: bigint | null
     messages: bigint
     bytes: bigint
     firstSeq: bigint
@@ -1046,6 +1074,7 @@ export interface Prisma__TopicClient<T, Null = never, ExtArgs extends runtime.Ty
 export interface TopicFieldRefs {
   readonly name: Prisma.FieldRef<"Topic", 'String'>
   readonly joined: Prisma.FieldRef<"Topic", 'Boolean'>
+  readonly joinedAt: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly messages: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly bytes: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly firstSeq: Prisma.FieldRef<"Topic", 'BigInt'>

@@ -91,6 +91,7 @@ export const MessageScalarFieldEnum = {
   signature: 'signature',
   publicKey: 'publicKey',
   receivedAt: 'receivedAt',
+  firstSeenAt: 'firstSeenAt',
   data: 'data'
 } as const
 
@@ -100,6 +101,7 @@ export type MessageScalarFieldEnum = (typeof MessageScalarFieldEnum)[keyof typeo
 export const TopicScalarFieldEnum = {
   name: 'name',
   joined: 'joined',
+  joinedAt: 'joinedAt',
   messages: 'messages',
   bytes: 'bytes',
   firstSeq: 'firstSeq',

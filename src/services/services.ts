@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { P2PEngine } from './engine/engine.ts'
+import type { P2PEngine } from '../engine/engine.ts'
 import {
   InvalidRequest,
   MessageTooLarge,
@@ -11,9 +11,10 @@ import {
   ServiceError,
   ServiceGone,
   ServiceNotFound,
-} from './errors.ts'
-import type { Gateways } from './gateways.ts'
-import type { Peers } from './peers.ts'
+} from '../errors.ts'
+import type { Gateways } from '../gateways.ts'
+import type { Peers } from '../peers.ts'
+import type { GatewayRecord } from '../store/store.ts'
 import {
   decodeAnswer,
   decodeRequest,
@@ -25,7 +26,6 @@ import {
   type WireRequest,
 } from './request-protocol.ts'
 import type { ServiceDesk } from './service-desk.ts'
-import type { GatewayStore } from './store/store.ts'
 
 /** Requests to services: of this gateway's clients to any peer, and of peers to what clients of this gateway's database serve. */
 export interface Services {
@@ -57,26 +57,25 @@ export interface ServicesComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle' | 'peers'>
   peers: Pick<Peers, 'dialPeer'>
   desk: Pick<ServiceDesk, 'ask' | 'services'>
-  /** The gateways of this database, and what their clients serve. */
-  gateways: Pick<GatewayStore, 'list'>
-  links: Pick<Gateways, 'link'>
+  /** The other gateways of this database, and what their clients serve. */
+  gateways: Pick<Gateways, 'others' | 'link'>
   log: Logger
   now?: () => number
 }
 
-/** A gateway that was not seen for so many milliseconds serves nobody (gateways.ts). */
-const goneMs = 15_000
+/** Milliseconds for which what is known of the other gateways will do, as long as it has an answer. */
+const freshMs = 1_000
 const retryAfterMs = 1_000
 
 export function createServices(init: { limits: ServicesLimits }, components: ServicesComponents): Services {
   const { limits } = init
-  const { engine, peers, desk, gateways, links, log, now = Date.now } = components
+  const { engine, peers, desk, gateways, log, now = Date.now } = components
   const maxBytes = limits.maxMessageBytes + requestOverheadBytes
 
-  /** The other gateways of the database, those that are there. */
-  async function others() {
-    const records = await gateways.list({ seenSince: now() - goneMs })
-    return records.filter(({ peerId, about }) => peerId !== engine.peerId && about.state === 'ready')
+  /** The other gateways of the database that fit. */
+  async function others(fits: (gateway: GatewayRecord) => boolean): Promise<GatewayRecord[]> {
+    const known = (await gateways.others(freshMs)).filter(fits)
+    return known.length > 0 ? known : (await gateways.others(0)).filter(fits)
   }
 
   async function ask(peerId: string, request: WireRequest, signal: AbortSignal): Promise<Uint8Array> {
@@ -89,10 +88,10 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     const { service, data, from, timeoutMs } = request
     if (isForwarded || desk.services.includes(service))
       return await desk.ask({ service, data, from, deadline: now() + timeoutMs }, { signal })
-    const serving = (await others()).filter(({ about }) => about.services?.includes(service))
+    const serving = await others(({ about }) => about.services?.includes(service) === true)
     const other = serving[Math.floor(Math.random() * serving.length)]
     if (other === undefined) throw new ServiceNotFound('Nobody serves this here.')
-    if (!(await isLinked(other.peerId))) await links.link(other.peerId, other.about.multiaddrs)
+    if (!(await isLinked(other.peerId))) await gateways.link(other.peerId, other.about.multiaddrs)
     return await ask(other.peerId, request, signal)
   }
 
@@ -100,7 +99,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     const request = decodeRequest(body)
     const isForwarded = request.from !== undefined
     // Only a gateway of this database may speak for somebody else.
-    if (isForwarded && !(await others()).some(({ peerId }) => peerId === from))
+    if (isForwarded && (await others(({ peerId }) => peerId === from)).length === 0)
       return { status: 'not_found', message: 'You are no gateway of this database.' }
     const timeoutMs = Math.min(request.timeoutMs, limits.requestTimeoutMs)
     try {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { RequestNotFound, RequestTimeout, ServiceBusy, ServiceError, ServiceGone, ServiceLimit, ServiceNotFound } from './errors.ts'
-import { createTally } from './tally.ts'
+import { RequestNotFound, RequestTimeout, ServiceBusy, ServiceError, ServiceGone, ServiceLimit, ServiceNotFound } from '../errors.ts'
+import { createTally } from '../tally.ts'
 
 /**
  * The services that clients of this gateway offer: gives each request to the server that has least to do, has it wait while all are busy, and
@@ -14,6 +14,10 @@ export interface ServiceDesk {
   serve(server: Server, service: string, concurrency: number, begin: () => void): Promise<void>
   /** Serves no more; what it has it may still answer. Answers false when it did not. */
   unserve(server: Server, service: string): boolean
+  /** Whether it serves anything. */
+  has(server: Server): boolean
+  /** Serves nothing more. Resolves once the server has answered what it has, or is gone. */
+  retire(server: Server): Promise<void>
   /** The server is gone: what it has not answered fails. */
   leave(server: Server): void
   /** @throws RequestNotFound when the server has no such request, or not any more */
@@ -80,6 +84,8 @@ export function createServiceDesk(
   /** Services about which the other gateways are being told. */
   const announced = createTally()
   const gone = new WeakSet<Server>()
+  /** Called when the server has nothing to answer any more. */
+  const retiring = new Map<Server, () => void>()
 
   function freest(service: string): Offer | undefined {
     let best: Offer | undefined
@@ -105,7 +111,13 @@ export function createServiceDesk(
   function finish({ request, offer }: Open): void {
     if (!open.delete(request.requestId)) return
     offer.open--
+    if (retiring.size > 0 && !isBusy(offer.server)) retiring.get(offer.server)?.()
     takeNext(request.service)
+  }
+
+  function isBusy(server: Server): boolean {
+    for (const { offer } of open.values()) if (offer.server === server) return true
+    return false
   }
 
   function takeNext(service: string): void {
@@ -169,6 +181,15 @@ export function createServiceDesk(
       const removed = remove(server, service)
       if (removed) void onChange()
       return removed
+    },
+    has: (server) => servedBy(server).length > 0,
+    async retire(server) {
+      const services = servedBy(server)
+      for (const service of services) remove(server, service)
+      if (services.length > 0) void onChange()
+      if (!isBusy(server)) return
+      await new Promise<void>((resolve) => retiring.set(server, resolve))
+      retiring.delete(server)
     },
     leave(server) {
       gone.add(server)

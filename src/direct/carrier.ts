@@ -1,11 +1,11 @@
 import type { Logger } from 'pino'
+import type { P2PEngine } from '../engine/engine.ts'
+import { PeergateError } from '../errors.ts'
+import type { DeliveryView } from '../model/delivery.ts'
+import type { Peers } from '../peers.ts'
+import type { DeliveryRecord, DeliveryStore } from '../store/store.ts'
 import { deliveryView } from './deliveries.ts'
 import { batchSize, directProtocol, directStatus, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
-import type { P2PEngine } from './engine/engine.ts'
-import { PeergateError } from './errors.ts'
-import type { DeliveryView } from './model/delivery.ts'
-import type { Peers } from './peers.ts'
-import type { DeliveryRecord, DeliveryStore } from './store/store.ts'
 
 /**
  * Carries direct messages to their recipients, in the order in which they were accepted: at once, again and again with growing pauses, and

@@ -1,51 +1,30 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { DirectSenders } from '../src/direct-inbox.ts'
-import { directProtocol, directStatus, encodeBatch } from '../src/direct-protocol.ts'
-import { StoreUnavailable } from '../src/errors.ts'
-import { createGateway, type Gateway } from '../src/gateway.ts'
-import { defaultLimits, type Limits } from '../src/limits.ts'
-import type { DeliveryView } from '../src/model/delivery.ts'
-import type { Store } from '../src/store/store.ts'
-import { loopbackHttp } from './fixtures/gateway-pair.ts'
-import { silentLog } from './fixtures/log.ts'
-import { createMemoryEngine, createMemoryNetwork } from './fixtures/memory-engine.ts'
-import { createMemoryIdentity } from './fixtures/memory-identity.ts'
-import { createMemoryStore } from './fixtures/memory-store.ts'
-import { createRest, type Rest } from './fixtures/rest.ts'
-import { openStream } from './fixtures/stream-client.ts'
+import type { DirectSenders } from '../../src/direct/direct-inbox.ts'
+import { directProtocol, directStatus, encodeBatch } from '../../src/direct/direct-protocol.ts'
+import { StoreUnavailable } from '../../src/errors.ts'
+import type { Limits } from '../../src/limits.ts'
+import type { DeliveryView } from '../../src/model/delivery.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
+import { createMemoryStore } from '../fixtures/memory-store.ts'
+import { createParties, createParty, memoryNode, type Party } from '../fixtures/party.ts'
+import { openStream } from '../fixtures/stream-client.ts'
 
-const network = createMemoryNetwork()
 const quick = { firstDeliveryRetryMs: 50, lastDeliveryRetryMs: 200 }
 
-interface Party {
-  gateway: Gateway
-  engine: ReturnType<typeof createMemoryEngine>
-  rest: Rest
-  peerId: string
-  address(): Promise<string>
+interface PartyInit {
+  limits?: Partial<Limits>
+  senders?: DirectSenders
+  store?: Store
 }
 
-async function party(init: { limits?: Partial<Limits>; senders?: DirectSenders; store?: Store } = {}): Promise<Party> {
-  const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
-  const limits = { ...defaultLimits, ...quick, ...init.limits }
-  const gateway = createGateway(
-    { http: loopbackHttp, limits, ...(init.senders && { directSenders: init.senders }) },
-    { store: init.store ?? createMemoryStore(), engine, log: silentLog },
-  )
-  await gateway.start()
-  onTestFinished(() => gateway.stop())
-  const { peerId } = engine
-  return { gateway, engine, peerId, rest: createRest(gateway.url), address: async () => (await gateway.node()).multiaddrs[0] ?? '' }
-}
-
-async function pair(
-  theirs: Parameters<typeof party>[0] = {},
-  ours: Parameters<typeof party>[0] = {},
-): Promise<{ here: Party; there: Party }> {
-  const [here, there] = [await party(ours), await party(theirs)]
-  await here.rest.call('POST', '/v1/peers', { multiaddr: await there.address() })
-  return { here, there }
-}
+const given = ({ limits, senders, store }: PartyInit) => ({
+  limits: { ...quick, ...limits },
+  ...(store && { store }),
+  ...(senders && { gateway: { directSenders: senders } }),
+})
+const party = (init: PartyInit = {}) => createParty(given(init))
+const pair = (theirs: PartyInit = {}, ours: PartyInit = {}) => createParties(given(theirs), given(ours))
 
 async function send(from: Party, to: string, data: string, more: object = {}): Promise<DeliveryView> {
   const { status, body } = await from.rest.call<DeliveryView>('POST', `/v1/peers/${to}/messages`, { data, ...more })
@@ -199,7 +178,7 @@ describe('a recipient', () => {
 
   test('takes nothing that is not for it, altered, or of a blocked author, and each message once', async () => {
     const { here, there } = await pair()
-    const stranger = createMemoryEngine({ network, identity: await createMemoryIdentity() })
+    const stranger = await memoryNode()
     await stranger.start()
     onTestFinished(() => stranger.stop())
     await stranger.dial(await there.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })

@@ -1,6 +1,6 @@
 import { decode, encode } from 'cborg'
 import { z } from 'zod'
-import { serviceSchema } from './model/service.ts'
+import { serviceSchema } from '../model/service.ts'
 
 /**
  * `/peergate/request/1.0.0`: a request is CBOR of {service, data, timeoutMs}, the answer of {status, data} or {status, message}. Within its

@@ -1,45 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createGateway, type Gateway } from '../src/gateway.ts'
-import { defaultLimits, type Limits } from '../src/limits.ts'
-import type { ServerFrame } from '../src/stream/frames.ts'
-import { loopbackHttp } from './fixtures/gateway-pair.ts'
-import { silentLog } from './fixtures/log.ts'
-import { createMemoryEngine, createMemoryNetwork } from './fixtures/memory-engine.ts'
-import { createMemoryIdentity } from './fixtures/memory-identity.ts'
-import { createMemoryDisk, createMemoryStore, type MemoryDisk } from './fixtures/memory-store.ts'
-import { createRandom } from './fixtures/random.ts'
-import { createRest, type Rest } from './fixtures/rest.ts'
-import { openStream } from './fixtures/stream-client.ts'
-
-const network = createMemoryNetwork()
-
-interface Party {
-  gateway: Gateway
-  rest: Rest
-  peerId: string
-}
-
-async function party(init: { limits?: Partial<Limits>; disk?: MemoryDisk } = {}): Promise<Party> {
-  const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
-  const gateway = createGateway(
-    { http: loopbackHttp, limits: { ...defaultLimits, ...init.limits } },
-    { store: createMemoryStore(init.disk ?? createMemoryDisk()), engine, log: silentLog },
-  )
-  await gateway.start()
-  onTestFinished(() => gateway.stop())
-  return { gateway, rest: createRest(gateway.url), peerId: engine.peerId }
-}
-
-async function link(one: Party, other: Party): Promise<void> {
-  await one.rest.call('POST', '/v1/peers', { multiaddr: (await other.gateway.node()).multiaddrs[0] })
-}
-
-async function pair(limits: Partial<Limits> = {}): Promise<{ here: Party; there: Party }> {
-  const [here, there] = [await party({ limits }), await party({ limits })]
-  await link(here, there)
-  return { here, there }
-}
+import { defaultLimits } from '../../src/limits.ts'
+import type { ServerFrame } from '../../src/stream/frames.ts'
+import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
+import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
+import { createParties, createParty, linkParties, type Party } from '../fixtures/party.ts'
+import { createRandom } from '../fixtures/random.ts'
+import { openStream } from '../fixtures/stream-client.ts'
 
 type Asked = Extract<ServerFrame, { type: 'request' }>
 type Reply = { data?: string; encoding?: string; error?: string }
@@ -75,7 +42,7 @@ const ask = ({ rest }: Party, to: Party, service: string, body: object) =>
 
 describe('a request', () => {
   test('is answered by a client of the peer, which is told who asks and until when', async () => {
-    const { here, there } = await pair()
+    const { here, there } = await createParties()
     const { asked } = await serve(there, 'echo', ({ data, encoding }) => ({ data, encoding }))
     expect(await ask(here, there, 'echo', { data: 'hello' })).toMatchObject({ status: 200, body: { data: 'hello', encoding: 'utf8' } })
     expect(await ask(here, there, 'echo', { data: '/wA=', encoding: 'base64' })).toMatchObject({
@@ -88,7 +55,7 @@ describe('a request', () => {
   })
 
   test('goes between two clients of one gateway, by frames; one that asks itself is no deadlock', async () => {
-    const here = await party({ limits: { maxPendingFrames: 1 } })
+    const here = await createParty({ limits: { maxPendingFrames: 1 } })
     const { stream } = await serve(here, 'double', ({ data }) => ({ data: data + data }))
     stream.send({ type: 'request', id: 'mine', to: here.peerId, service: 'double', data: 'ab' })
     expect(await stream.expect('response')).toMatchObject({ id: 'mine', data: 'abab', encoding: 'utf8' })
@@ -101,7 +68,7 @@ describe('a request', () => {
     ['silent', { data: 'x', timeoutMs: 100 }, 504, 'request_timeout'],
     ['silent', { data: 'x', timeoutMs: 30_001 }, 400, 'invalid_request'],
   ])('to %s fails by name', async (service, body, status, code) => {
-    const { here, there } = await pair()
+    const { here, there } = await createParties()
     await serve(there, 'fails', () => ({ error: 'no such symbol' }))
     await serve(there, 'silent', () => undefined)
     const answer = await ask(here, there, service, body)
@@ -110,7 +77,7 @@ describe('a request', () => {
   })
 
   test('to a peer that nobody knows fails by name', async () => {
-    const here = await party()
+    const here = await createParty()
     const { status, body } = await here.rest.call<{ code: string }>(
       'POST',
       `/v1/peers/${(await createMemoryIdentity()).peerId}/requests/x`,
@@ -122,7 +89,7 @@ describe('a request', () => {
   })
 
   test('whose server vanishes fails at once', async () => {
-    const { here, there } = await pair()
+    const { here, there } = await createParties()
     const { stream } = await serve(there, 'fragile', () => {
       stream.socket.terminate()
       return undefined
@@ -133,7 +100,7 @@ describe('a request', () => {
   })
 
   test('that its client gives up, and one whose time is over, are cancelled at the server, whose late answer is refused', async () => {
-    const { here, there } = await pair()
+    const { here, there } = await createParties()
     const { stream, asked } = await serve(there, 'slow', () => undefined, 2)
     const gone = new AbortController()
     const given = fetch(`${here.gateway.url}/v1/peers/${there.peerId}/requests/slow`, {
@@ -154,9 +121,13 @@ describe('a request', () => {
 
   test('goes to the gateway of the database whose client serves, and says who asked', async () => {
     const disk = createMemoryDisk()
-    const [asking, one, other] = [await party(), await party({ disk }), await party({ disk })]
-    await link(one, other)
-    await link(asking, one)
+    const [asking, one, other] = [
+      await createParty(),
+      await createParty({ store: createMemoryStore(disk) }),
+      await createParty({ store: createMemoryStore(disk) }),
+    ]
+    await linkParties(one, other)
+    await linkParties(asking, one)
     const { asked } = await serve(other, 'prices', () => ({ data: '151' }))
     await expect.poll(async () => (await ask(asking, one, 'prices', { data: 'XMR' })).body['data']).toBe('151')
     expect(asked[0]?.from).toBe(asking.peerId)
@@ -167,7 +138,7 @@ describe('a request', () => {
 
 describe('several that serve', () => {
   test('share the load, as many requests at a time as each takes; the rest waits', async () => {
-    const { here, there } = await pair()
+    const { here, there } = await createParties()
     let [most, now] = [0, 0]
     const work = async () => {
       most = Math.max(most, ++now)
@@ -185,7 +156,7 @@ describe('several that serve', () => {
   })
 
   test('are asked no more once they say so, and answer what they have', async () => {
-    const here = await party()
+    const here = await createParty()
     const release = Promise.withResolvers<void>()
     const { stream, asked } = await serve(here, 'work', async () => {
       await release.promise
@@ -203,7 +174,7 @@ describe('several that serve', () => {
   test('10,000 requests, 200 at a time, to four of them that die at random: each is answered once, or fails by name', {
     timeout: 120_000,
   }, async () => {
-    const { here, there } = await pair()
+    const { here, there } = await createParties()
     const random = createRandom(11)
     const answeredBy = new Map<string, number>()
     const start = () =>
@@ -251,7 +222,7 @@ describe('several that serve', () => {
 })
 
 test('maxServicesPerConnection, maxServiceQueue and maxStreamRequests bite, by name', async () => {
-  const here = await party({ limits: { maxServicesPerConnection: 1, maxServiceQueue: 1, maxStreamRequests: 1 } })
+  const here = await createParty({ limits: { maxServicesPerConnection: 1, maxServiceQueue: 1, maxStreamRequests: 1 } })
   const { stream, asked } = await serve(here, 'one', () => undefined)
   stream.send({ type: 'serve', id: 'second', service: 'two' })
   expect(await stream.expect('error')).toMatchObject({ id: 'second', code: 'service_limit' })

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { P2PEngine } from './engine/engine.ts'
-import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge, OutboxFull } from './errors.ts'
-import { given } from './given.ts'
-import { idempotencyWindowMs } from './idempotency.ts'
-import type { DeliveryState, DeliveryView } from './model/delivery.ts'
-import { openDirect } from './model/direct-message.ts'
-import { createRisingIds } from './rising-id.ts'
-import type { DeliveryRecord, DeliveryStore } from './store/store.ts'
+import type { P2PEngine } from '../engine/engine.ts'
+import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge, OutboxFull } from '../errors.ts'
+import { given } from '../given.ts'
+import { idempotencyWindowMs } from '../idempotency.ts'
+import type { DeliveryState, DeliveryView } from '../model/delivery.ts'
+import { openDirect } from '../model/direct-message.ts'
+import { createRisingIds } from '../rising-id.ts'
+import type { DeliveryRecord, DeliveryStore } from '../store/store.ts'
 
 /** Direct messages of clients: signed and stored at once, and then on their way until they are delivered, expired or cancelled (carrier.ts). */
 export interface Deliveries {

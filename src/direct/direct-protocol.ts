@@ -1,6 +1,6 @@
 import { decode, encode } from 'cborg'
 import { z } from 'zod'
-import { directOverheadBytes } from './model/direct-message.ts'
+import { directOverheadBytes } from '../model/direct-message.ts'
 
 /**
  * `/peergate/direct/1.0.0`: a request brings envelopes (model/direct-message.ts) as a CBOR array of byte strings; the answer has a byte for

@@ -1,0 +1,22 @@
+import { decode, encode } from 'cborg'
+import { z } from 'zod'
+import type { Judgement } from '../model/validator.ts'
+import { verdictSchema } from '../model/verdict.ts'
+
+/**
+ * `/peergate/validate/1.0.0`, between gateways of one database: a request brings a message (message-code.ts) that clients of the asked gateway
+ * judge; the answer is CBOR of {verdict, given}.
+ */
+export const validateProtocol = '/peergate/validate/1.0.0'
+
+/** Of an answer, at most. */
+export const judgementBytes = 64
+
+const judgementSchema = z.strictObject({ verdict: verdictSchema, given: z.boolean() })
+
+export const encodeJudgement = (judgement: Judgement): Uint8Array => encode(judgement)
+
+/** @throws Error when it is none */
+export function decodeJudgement(raw: Uint8Array): Judgement {
+  return judgementSchema.parse(decode(raw))
+}

@@ -1,0 +1,146 @@
+import type { Logger } from 'pino'
+import type { P2PEngine } from '../engine/engine.ts'
+import type { Gateways } from '../gateways.ts'
+import { decodeSigned, encodeSigned, signedOverheadBytes } from '../message-code.ts'
+import type { Metrics } from '../metrics.ts'
+import { messageId, type SignedMessage } from '../model/signed-message.ts'
+import { type Judgement, type Registration, strictest, unjudged } from '../model/validator.ts'
+import type { GatewayRecord, LogStore } from '../store/store.ts'
+import { decodeJudgement, encodeJudgement, judgementBytes, validateProtocol } from './validate-protocol.ts'
+import type { ValidatorDesk } from './validator-desk.ts'
+
+/**
+ * Has messages of others judged by the clients that have registered for their topics, at whichever gateway of the database these are,
+ * before anything else is done with them. The strictest verdict counts.
+ */
+export interface Validators {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** In the order of the calls for each topic: nothing is judged before what came before it. */
+  judge(message: SignedMessage): Promise<Judgement>
+  /** Resolves once every gateway of the database asks about the topics that are judged here. */
+  announce(): Promise<void>
+}
+
+export interface ValidatorsLimits {
+  maxMessageBytes: number
+  maxPeerRequests: number
+}
+
+export interface ValidatorsComponents {
+  engine: Pick<P2PEngine, 'request' | 'handle' | 'unhandle' | 'peers'>
+  desk: Pick<ValidatorDesk, 'ask' | 'registrations'>
+  gateways: Pick<Gateways, 'others' | 'link' | 'refresh'>
+  messages: Pick<LogStore, 'unknown'>
+  metrics: Pick<Metrics, 'judged'>
+  log: Logger
+}
+
+/** Milliseconds for which a gateway may go on with what it has read of what is judged at the others. */
+const leaseMs = 1_000
+/** Verdicts that are remembered, and for how many milliseconds: a message often comes from several peers, and to several gateways, at once. */
+const maxRemembered = 10_000
+const rememberMs = 10_000
+
+export function createValidators(init: { limits: ValidatorsLimits }, components: ValidatorsComponents): Validators {
+  const { limits } = init
+  const { engine, desk, gateways, messages, metrics, log } = components
+  /** The last of each topic that is being judged. */
+  const turns = new Map<string, Promise<unknown>>()
+  /** By what was signed, what was said of it here, or is being asked. */
+  const remembered = new Map<string, { judgement: Promise<Judgement>; at: number }>()
+  /** What is known of the other gateways when the database does not say. */
+  let lastKnown: GatewayRecord[] = []
+
+  async function others(): Promise<GatewayRecord[]> {
+    try {
+      lastKnown = await gateways.others(leaseMs)
+    } catch (err) {
+      log.warn({ err }, 'what is judged at other gateways could not be read; it is taken to be as it was')
+    }
+    return lastKnown
+  }
+
+  function forgetOld(): void {
+    for (const [key, { at }] of remembered) {
+      if (remembered.size <= maxRemembered && at > performance.now() - rememberMs) return
+      remembered.delete(key)
+    }
+  }
+
+  function judgeHere(message: SignedMessage): Promise<Judgement> {
+    const key = `${messageId(message.from, message.sequence)} ${Buffer.from(message.signature).toString('base64')}`
+    forgetOld()
+    const known = remembered.get(key)
+    if (known !== undefined) return known.judgement
+    const judgement = desk.ask(message)
+    remembered.set(key, { judgement, at: performance.now() })
+    void judgement.then(({ given }) => {
+      // What nobody has said may be asked again.
+      if (!given) remembered.delete(key)
+    })
+    return judgement
+  }
+
+  async function judgeThere({ peerId, about }: GatewayRecord, registration: Registration, message: SignedMessage): Promise<Judgement> {
+    try {
+      const signal = AbortSignal.timeout(registration.deadlineMs)
+      if (!(await engine.peers()).some((peer) => peer.peerId === peerId)) await gateways.link(peerId, about.multiaddrs)
+      return decodeJudgement(
+        await engine.request(peerId, validateProtocol, encodeSigned(message), { signal, maxAnswerBytes: judgementBytes }),
+      )
+    } catch (err) {
+      log.debug({ err, peerId }, 'a validator at another gateway gave no verdict')
+      return { verdict: registration.default, given: false }
+    }
+  }
+
+  async function judgeNow(message: SignedMessage): Promise<Judgement> {
+    const { topic, from } = message
+    const siblings = await others()
+    const elsewhere = siblings.flatMap((gateway) => {
+      const registration = gateway.about.judged?.find((each) => each.topic === topic)
+      return registration === undefined ? [] : { gateway, registration }
+    })
+    const isHere = desk.registrations.has(topic)
+    if (!isHere && elsewhere.length === 0) return unjudged
+    // What the gateways of this database have published, or have let in, is in the log.
+    if (siblings.some(({ peerId }) => peerId === from)) return unjudged
+    if ((await messages.unknown([messageId(from, message.sequence)])).length === 0) return unjudged
+    const there = elsewhere.map(({ gateway, registration }) => judgeThere(gateway, registration, message))
+    const judgement = strictest(await Promise.all([...(isHere ? [judgeHere(message)] : []), ...there]))
+    metrics.judged(judgement)
+    return judgement
+  }
+
+  return {
+    async start() {
+      await engine.handle(
+        validateProtocol,
+        async ({ from, body }) => {
+          if (!(await others()).some(({ peerId }) => peerId === from)) throw new Error('only gateways of this database ask for verdicts')
+          return encodeJudgement(await judgeHere(decodeSigned(body)))
+        },
+        { maxRequestBytes: limits.maxMessageBytes + signedOverheadBytes, maxConcurrent: limits.maxPeerRequests },
+      )
+    },
+    async stop() {
+      await engine.unhandle(validateProtocol)
+    },
+    async judge(message) {
+      const { topic } = message
+      const judged = judgeNow(message)
+      const turn = Promise.allSettled([turns.get(topic), judged])
+      turns.set(topic, turn)
+      await turn
+      if (turns.get(topic) === turn) turns.delete(topic)
+      return await judged
+    },
+    async announce() {
+      await gateways.refresh()
+      const hasOthers = (await others()).length > 0
+      // Each of them reads it when its lease ends.
+      if (hasOthers) await new Promise((resolve) => setTimeout(resolve, leaseMs))
+    },
+  }
+}

@@ -19,6 +19,7 @@ export interface Config {
   readonly dataDir: string
   readonly keyFile: string
   readonly directSenders: DirectSenders
+  readonly catchUp: boolean
   readonly tracing: { endpoint: string; ratio: number } | undefined
   readonly logLevel: LogLevel
   readonly shutdownMs: number
@@ -128,6 +129,7 @@ export const environmentSchema = z.object({
     .enum(['all', 'known', 'none'])
     .default('all')
     .describe('Whose direct messages are taken: everybody’s, those of peers that have a label, or nobody’s.'),
+  PEERGATE_HISTORY: boolean(true, 'Whether to fetch from peers what was missed here of joined topics, and to give them what they missed.'),
   PEERGATE_MIGRATE: boolean(true, 'Whether to bring the database up to date at start.'),
   PEERGATE_LOG_LEVEL: logLevelSchema.default('info').describe('Least severe level that is logged.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: text(
@@ -217,6 +219,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
         ? undefined
         : Object.freeze({ endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT, ratio: values.OTEL_TRACES_SAMPLER_ARG }),
     directSenders: values.PEERGATE_DIRECT_FROM,
+    catchUp: values.PEERGATE_HISTORY,
     logLevel: values.PEERGATE_LOG_LEVEL,
     shutdownMs: values.PEERGATE_SHUTDOWN_MS,
     limits: Object.freeze(limits),

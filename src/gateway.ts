@@ -3,6 +3,9 @@ import { createAccess } from './access/access.ts'
 import { createJwtVerifier } from './access/jwt.ts'
 import { createTokens } from './access/tokens.ts'
 import { createAudit } from './audit.ts'
+import { createCatchUp } from './catch-up/catch-up.ts'
+import { createHistoryReader } from './catch-up/history-reader.ts'
+import { createHistoryService } from './catch-up/history-service.ts'
 import type { AccessSettings, HttpSettings } from './config.ts'
 import { createDht } from './dht.ts'
 import { type Carrier, createCarrier } from './direct/carrier.ts'
@@ -54,6 +57,8 @@ export interface GatewayInit {
   access?: Pick<AccessSettings, 'insecure' | 'adminToken' | 'jwt'>
   /** Whose direct messages are taken; everybody's when it is not said. */
   directSenders?: DirectSenders
+  /** Whether to fetch from peers what was missed here, and to give them what they missed; so unless it is said. */
+  catchUp?: boolean
   /** Whether requests are traced; `startTracing` has them exported. */
   tracing?: boolean
   limits: Limits
@@ -100,6 +105,9 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   })
   const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, log })
   const ingest = createIngest({ limits }, { engine, log: store.log, tail, judges: validators, metrics, logger: log })
+  const historyService = createHistoryService({ limits }, { engine, log: store.log, metrics })
+  const historyReader = createHistoryReader({ limits }, { engine, log: store.log, ingest, metrics })
+  const catchUp = createCatchUp({ limits }, { engine, topics: store.topics, records: store.records, reader: historyReader, gateways, log })
   const directInbox = createDirectInbox(
     { senders: init.directSenders ?? 'all', limits },
     { engine, ingest, peers: store.peers, metrics, log },
@@ -176,6 +184,12 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       { name: 'retention', start: () => retention.start(), stop: () => retention.stop() },
       { name: 'topics', start: () => topics.start(), stop: () => topics.stop() },
       { name: 'ingest', start: () => ingest.start(), stop: () => ingest.stop() },
+      ...(init.catchUp === false
+        ? []
+        : [
+            { name: 'history for peers', start: () => historyService.start(), stop: () => historyService.stop() },
+            { name: 'history of peers', start: () => catchUp.start(), stop: () => catchUp.stop() },
+          ]),
       { name: 'direct messages', start: () => directInbox.start(), stop: () => directInbox.stop() },
       { name: 'validators', start: () => validators.start(), stop: () => validators.stop() },
       { name: 'services', start: () => services.start(), stop: () => services.stop() },

@@ -28,7 +28,10 @@ export const limitsSchema = z.object({
   retentionMaxBytes: limit(1_073_741_824, 'So many bytes of data of a topic are kept, 0 without limit.', 0),
   retentionSweepMs: limit(10_000, 'Between two looks at what is to be pruned.', 10),
   maxPruneMessages: limit(100, 'Messages that one step of pruning removes while nothing else runs: about a millisecond.', 1, 10_000),
-  seenWindowMs: limit(604_800_000, 'Ids of pruned messages are known for so long, so that none comes back as new.'),
+  seenWindowMs: limit(
+    604_800_000,
+    'Ids of pruned and of rejected messages are known for so long, so that none comes back as new; history that is older is refused.',
+  ),
   auditMaxAgeMs: limit(31_536_000_000, 'Entries of the audit log are kept for so long, 0 without end; a year.', 0),
   // Stream
   tokenRate: limit(
@@ -103,6 +106,16 @@ export const limitsSchema = z.object({
   firstDeliveryRetryMs: limit(1_000, 'Until the second attempt; each pause is twice the one before, less up to a half by chance.'),
   lastDeliveryRetryMs: limit(300_000, 'The longest pause; when the recipient appears it ends at once.'),
   maxCarried: limit(32, 'Recipients of direct messages that are tried at once.'),
+  // History between gateways
+  historyIntervalMs: limit(60_000, 'Between two looks at what a peer has that is missing here; a peer that appears is asked at once.', 10),
+  historyBytesPerSecond: limit(8_388_608, 'Bytes of history that are fetched from peers in a second, and that they are given.', 65_536),
+  historyPeerBytesPerSecond: limit(2_097_152, 'The same of one peer.', 65_536),
+  historyRoundMs: limit(30_000, 'A peer’s log is read for so long before others have their turn.'),
+  historyBeforeJoinMs: limit(0, 'How far back before it was joined a topic’s history is fetched.', 0),
+  maxHistoryRounds: limit(4, 'Peers whose logs are read at once.'),
+  maxHistoryRequests: limit(16, 'Requests of peers for history at once.'),
+  // Validators
+  maxValidators: limit(1_000, 'Topics that clients of this gateway judge, counted by client.'),
   // Requests and services
   requestMs: limit(
     10_000,
@@ -111,7 +124,6 @@ export const limitsSchema = z.object({
   maxServicesPerConnection: limit(100, 'Services that a stream connection serves.'),
   maxServiceQueue: limit(1_000, 'Requests waiting for one service while all that serve it are busy.'),
   maxPeerRequests: limit(1_000, 'Requests of peers to services at once.'),
-  maxValidators: limit(1_000, 'Topics that clients of this gateway judge, counted by client.'),
   maxStreamRequests: limit(100, 'Requests of a stream connection to services at once.'),
   pingTimeoutMs: limit(5_000, 'A ping.'),
   maxRemembered: limit(50, 'Known peers that are dialled again at start, the last seen first.', 0),

@@ -12,6 +12,9 @@ export interface Metrics {
   judged(judgement: Judgement): void
   /** A direct message of a peer, by what became of it (direct-protocol.ts). */
   receivedDirect(status: number): void
+  /** Messages that were missing here and that peers had kept, by what became of them; those that peers were given. */
+  receivedPast(outcome: Partial<Record<PastOutcomeName, number>>): void
+  sentPast(count: number): void
   /** Messages that were refused since their append failed. */
   refused(count: number): void
   /** Seconds of a request to publish in the inbox, of a commit, and of handing a batch to the network. */
@@ -29,6 +32,9 @@ export interface Metrics {
   /** Name, kind and meaning of each metric of Peergate's own. */
   describe(): Promise<Array<{ name: string; kind: string; help: string; labels: string[] }>>
 }
+
+/** `forged` is what its author has not signed. */
+type PastOutcomeName = 'stored' | 'known' | 'refused' | 'forged'
 
 /** Help of each gauge, by its name without the prefix. */
 const gauges = {
@@ -60,6 +66,7 @@ const batchSizes = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
 const labels: Record<string, string[]> = {
   peergate_received_messages_total: ['verdict'],
   peergate_received_direct_messages_total: ['status'],
+  peergate_received_past_messages_total: ['outcome'],
   peergate_judged_messages_total: ['verdict', 'given'],
   peergate_http_request_seconds: ['operation', 'status'],
 }
@@ -76,6 +83,11 @@ export function createMetrics(): Metrics {
   const refused = new Counter(metric('refused_messages_total', 'Requests to publish that were refused since the append failed.'))
   const received = new Counter({ ...metric('received_messages_total', 'Messages of other peers.'), labelNames: ['verdict'] })
   const direct = new Counter({ ...metric('received_direct_messages_total', 'Direct messages of peers.'), labelNames: ['status'] })
+  const past = new Counter({
+    ...metric('received_past_messages_total', 'Messages that this gateway had missed and fetched from peers.'),
+    labelNames: ['outcome'],
+  })
+  const sentPast = new Counter(metric('sent_past_messages_total', 'Messages that peers had missed and were given.'))
   const judged = new Counter({
     ...metric(
       'judged_messages_total',
@@ -109,6 +121,10 @@ export function createMetrics(): Metrics {
     refused: (count) => refused.inc(count),
     received: (verdict) => received.inc({ verdict }),
     receivedDirect: (status) => direct.inc({ status: statusNames.get(status) ?? 'other' }),
+    receivedPast(outcome) {
+      for (const [name, count] of Object.entries(outcome)) past.inc({ outcome: name }, count)
+    },
+    sentPast: (count) => sentPast.inc(count),
     judged: ({ verdict, given }) => judged.inc({ verdict, given: String(given) }),
     waited: (time) => waited.observe(time),
     committed(messages, time) {

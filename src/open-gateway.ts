@@ -31,6 +31,7 @@ export async function openGateway(config: Config, components: { log: Logger; onL
       http: config.http,
       access: await readAdminToken(config.access),
       directSenders: config.directSenders,
+      catchUp: config.catchUp,
       tracing: tracing !== undefined,
       limits,
     },

@@ -2,7 +2,9 @@
 export interface TokenBucket {
   /** Takes so many, one by default, or none when there are not so many; `now` in milliseconds of any clock that does not go back. */
   take(now: number, count?: number): boolean
-  /** How many there are. */
+  /** Takes so many, also more than there are: the rest is owed. */
+  spend(now: number, count: number): void
+  /** How many there are; less than none while some are owed. */
   left(now: number): number
 }
 
@@ -21,6 +23,10 @@ export function createTokenBucket(init: { perSecond: number; burst: number }): T
       if (tokens < count) return false
       tokens -= count
       return true
+    },
+    spend(now, count) {
+      fill(now)
+      tokens -= count
     },
     left(now) {
       fill(now)

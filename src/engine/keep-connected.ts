@@ -9,9 +9,13 @@ export interface KeepConnected {
   stop(): Promise<void>
 }
 
-/** Between attempts, in milliseconds: doubled from the first to the last, each spread over half to one and a half of it. */
+/**
+ * Between attempts, in milliseconds: doubled from the first to the last, each spread over half to one and a half of it. A network that was
+ * away for some minutes is found again within seconds; who is away for longer is asked less often.
+ */
 const firstDelayMs = 500
-const lastDelayMs = 60_000
+const lastDelayMs = { soon: 4_000, later: 60_000 }
+const soonMs = 300_000
 
 export interface KeptPeer {
   peerId: string
@@ -32,7 +36,9 @@ export function createKeepConnected(components: {
   let stopped = new AbortController()
 
   async function connect({ peerId, multiaddrs }: KeptPeer, signal: AbortSignal): Promise<void> {
-    for (let delay = firstDelayMs; !signal.aborted && !isSettled(peerId); delay = Math.min(delay * 2, lastDelayMs)) {
+    const since = performance.now()
+    const last = () => (performance.now() - since < soonMs ? lastDelayMs.soon : lastDelayMs.later)
+    for (let delay = firstDelayMs; !signal.aborted && !isSettled(peerId); delay = Math.min(delay * 2, last())) {
       for (const multiaddr of multiaddrs) {
         if (signal.aborted || !isWanted(peerId)) break
         await dial(multiaddr, signal).catch((err: unknown) => log.debug({ err, multiaddr }, 'a configured peer could not be dialled'))

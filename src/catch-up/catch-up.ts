@@ -1,0 +1,218 @@
+import type { Logger } from 'pino'
+import type { P2PEngine } from '../engine/engine.ts'
+import { ProtocolUnsupported } from '../errors.ts'
+import type { Gateways } from '../gateways.ts'
+import type { RetentionLimits } from '../retention.ts'
+import type { RecordStore, TopicRecord, TopicStore } from '../store/store.ts'
+import { maxHistoryTopics } from './history-protocol.ts'
+import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
+import { createPeerPositions } from './peer-positions.ts'
+
+/**
+ * Fetches from peers that share a topic what this gateway has missed: soon after such a peer appears, and now and then, since a message can
+ * get lost on any way. How far each peer's log was read is kept. Messages from before a topic was joined are not missed.
+ */
+export interface CatchUp {
+  start(): Promise<void>
+  /** Gives up what is under way; the next start goes on with it. */
+  stop(): Promise<void>
+}
+
+export interface CatchUpLimits extends Pick<RetentionLimits, 'retentionMaxAgeMs' | 'seenWindowMs'> {
+  historyIntervalMs: number
+  historyRoundMs: number
+  historyBeforeJoinMs: number
+  maxHistoryRounds: number
+}
+
+export interface CatchUpComponents {
+  engine: Pick<P2PEngine, 'subscribers' | 'listen'>
+  topics: Pick<TopicStore, 'list'>
+  records: RecordStore
+  reader: HistoryReader
+  /** Gateways of one database have one log. */
+  gateways: Pick<Gateways, 'others'>
+  log: Logger
+  now?: () => number
+  random?: () => number
+}
+
+/** Milliseconds after a peer's first subscription until it is asked: the others come in the same moment. */
+const settleMs = 250
+/** For how long a peer that has lied is not asked, and how many such peers are remembered. */
+const distrustMs = 3_600_000
+const maxDistrusted = 1_000
+/** Until the next try after a failure, doubled from one to the next up to the interval. */
+const firstRetryMs = 1_000
+/** Between two cleanings of what is kept of peers. */
+const cleanMs = 3_600_000
+const topicsPerPage = 500
+
+interface Peer {
+  /** By the monotonic clock. */
+  dueAt: number
+  failures: number
+}
+
+export function createCatchUp(init: { limits: CatchUpLimits }, components: CatchUpComponents): CatchUp {
+  const { limits } = init
+  const { engine, topics, reader, gateways, log, now = Date.now, random = Math.random } = components
+  const positions = createPeerPositions({ ...components, now })
+  /** Connected peers that may share a topic. */
+  const peers = new Map<string, Peer>()
+  const rounds = new Map<string, Promise<void>>()
+  const distrusted = new Map<string, number>()
+  let stopping = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  let cleaner: NodeJS.Timeout | undefined
+  let unlisten: (() => void) | undefined
+
+  function appeared(peerId: string): void {
+    if ((distrusted.get(peerId) ?? 0) > performance.now()) return
+    const known = peers.get(peerId)
+    const dueAt = Math.min(known?.dueAt ?? Number.POSITIVE_INFINITY, performance.now() + settleMs)
+    peers.set(peerId, { dueAt, failures: 0 })
+    arm()
+  }
+
+  /** Wakes for whoever is due next, as long as there is a place. */
+  function arm(): void {
+    clearTimeout(timer)
+    if (stopping.signal.aborted || rounds.size >= limits.maxHistoryRounds) return
+    const waiting = [...peers].filter(([peerId]) => !rounds.has(peerId)).map(([, { dueAt }]) => dueAt)
+    if (waiting.length === 0) return
+    timer = setTimeout(begin, Math.max(0, Math.min(...waiting) - performance.now()))
+  }
+
+  function begin(): void {
+    const due = [...peers]
+      .filter(([peerId, { dueAt }]) => dueAt <= performance.now() && !rounds.has(peerId))
+      .toSorted(([, one], [, other]) => one.dueAt - other.dueAt)
+      .slice(0, limits.maxHistoryRounds - rounds.size)
+    for (const [peerId, peer] of due) {
+      rounds.set(
+        peerId,
+        run(peerId, peer).finally(() => {
+          rounds.delete(peerId)
+          arm()
+        }),
+      )
+    }
+    arm()
+  }
+
+  async function run(peerId: string, peer: Peer): Promise<void> {
+    // Asked for again meanwhile, it is due again.
+    peer.dueAt = Number.POSITIVE_INFINITY
+    const again = (ms: number) => {
+      peer.dueAt = Math.min(peer.dueAt, performance.now() + ms)
+    }
+    try {
+      const isDone = await round(peerId, stopping.signal)
+      peer.failures = 0
+      again(isDone ? limits.historyIntervalMs * (0.75 + random() / 2) : 0)
+    } catch (err) {
+      if (stopping.signal.aborted) return
+      log.debug({ err, peerId }, 'what this gateway may have missed could not be fetched from a peer')
+      if (err instanceof ProtocolUnsupported) peers.delete(peerId)
+      else if (err instanceof FalseHistory) distrust(peerId, err)
+      else if (err instanceof PeerBusy) again(err.retryAfterMs + random() * err.retryAfterMs)
+      else again(Math.min(limits.historyIntervalMs, firstRetryMs * 2 ** peer.failures++) * (0.5 + random() / 2))
+    }
+  }
+
+  function distrust(peerId: string, err: FalseHistory): void {
+    log.warn({ err, peerId }, 'a peer offers false history; it is not asked for some time')
+    peers.delete(peerId)
+    distrusted.delete(peerId)
+    distrusted.set(peerId, performance.now() + distrustMs)
+    const [oldest] = distrusted.keys()
+    if (distrusted.size > maxDistrusted && oldest !== undefined) distrusted.delete(oldest)
+  }
+
+  /** Reads the peer's log to its end; answers false when that takes longer than a round may, so that others have their turn. */
+  async function round(peerId: string, signal: AbortSignal): Promise<boolean> {
+    if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return true
+    const joined = await joinedTopics()
+    const shared = await sharedWith(peerId, joined)
+    const reached = await positions.get(peerId)
+    for (const topic of reached.keys()) if (!joined.some((record) => record.topic === topic)) reached.delete(topic)
+    const deadline = performance.now() + limits.historyRoundMs
+    for (const { after, group } of groups(shared, reached)) {
+      for (let position = after; ; ) {
+        const bounds = new Map(group.map((record) => [record.topic, boundsOf(record)]))
+        const page = await reader.readPage({ peerId, topics: bounds, after: position }, { signal })
+        position = page.next
+        if (group.some(({ topic }) => reached.get(topic) !== position)) {
+          for (const { topic } of group) reached.set(topic, position)
+          await positions.set(peerId, reached)
+        }
+        if (page.caughtUp) break
+        if (performance.now() > deadline) return false
+      }
+    }
+    return true
+  }
+
+  /** What is older is refused: it may have been here and be forgotten, it would be pruned, or it was never meant for this gateway. */
+  function boundsOf({ retention, joinedAt }: TopicRecord): { kept: number; joined: number } {
+    const maxAgeMs = retention.maxAgeMs ?? limits.retentionMaxAgeMs
+    const keptMs = Math.min(limits.seenWindowMs, maxAgeMs === 0 ? Number.POSITIVE_INFINITY : maxAgeMs)
+    return { kept: now() - keptMs, joined: (joinedAt ?? now()) - limits.historyBeforeJoinMs }
+  }
+
+  async function joinedTopics(): Promise<TopicRecord[]> {
+    const joined: TopicRecord[] = []
+    for (let after: string | undefined; ; ) {
+      const page = await topics.list({ ...(after === undefined ? {} : { after }), limit: topicsPerPage })
+      joined.push(...page.filter((record) => record.joined))
+      after = page.at(-1)?.topic
+      if (page.length < topicsPerPage) return joined
+    }
+  }
+
+  async function sharedWith(peerId: string, joined: TopicRecord[]): Promise<TopicRecord[]> {
+    const subscribers = await Promise.all(joined.map(({ topic }) => engine.subscribers(topic)))
+    return joined.filter((_, index) => subscribers[index]?.includes(peerId))
+  }
+
+  async function clean(): Promise<void> {
+    await positions
+      .forget(now() - limits.seenWindowMs)
+      .catch((err: unknown) => log.warn({ err }, 'how far the logs of former peers were read could not be forgotten; it is tried again'))
+  }
+
+  return {
+    async start() {
+      stopping = new AbortController()
+      unlisten = engine.listen((event) => {
+        if (event.type === 'topic:subscribe') appeared(event.peerId)
+        else if (event.type === 'peer:disconnect') peers.delete(event.peerId)
+      })
+      await clean()
+      cleaner = setInterval(() => void clean(), cleanMs)
+    },
+    async stop() {
+      unlisten?.()
+      clearTimeout(timer)
+      clearInterval(cleaner)
+      stopping.abort(new Error('the gateway stops'))
+      await Promise.all(rounds.values())
+      peers.clear()
+    },
+  }
+}
+
+/** Topics whose reading begins at the same position are read together. */
+function groups(shared: TopicRecord[], reached: ReadonlyMap<string, string>): Array<{ after: string | null; group: TopicRecord[] }> {
+  const byPosition = new Map<string | null, TopicRecord[][]>()
+  for (const record of shared) {
+    const after = reached.get(record.topic) ?? null
+    const lists = byPosition.get(after) ?? [[]]
+    byPosition.set(after, lists)
+    const last = lists.at(-1)
+    if (last !== undefined && last.length < maxHistoryTopics) last.push(record)
+    else lists.push([record])
+  }
+  return [...byPosition].flatMap(([after, lists]) => lists.map((group) => ({ after, group })))
+}

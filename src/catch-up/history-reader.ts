@@ -1,0 +1,199 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createByPeer } from '../by-peer.ts'
+import type { P2PEngine } from '../engine/engine.ts'
+import type { Ingest, PastMessage } from '../ingest.ts'
+import type { Metrics } from '../metrics.ts'
+import { messageId, type SignedMessage, verifyMessage } from '../model/signed-message.ts'
+import { createPacer } from '../pacer.ts'
+import type { LogStore } from '../store/store.ts'
+import {
+  type Busy,
+  decodeMessages,
+  decodePage,
+  encodeHistoryRequest,
+  type HistoryPage,
+  type HistoryRequest,
+  historyBatchBytes,
+  historyListBytes,
+  historyMessagesBytes,
+  historyProtocol,
+  type Listed,
+  maxHistoryMessages,
+} from './history-protocol.ts'
+
+/** Reads the log of a peer: takes in what is missing here, a page at a time. */
+export interface HistoryReader {
+  /**
+   * Takes in what the peer has after the position, and answers where to go on. When it rejects, the page is to be read again.
+   * @throws PeerBusy, NoRoom
+   * @throws FalseHistory when the peer has sent what it should not have
+   * @throws what the engine's `request` throws
+   */
+  readPage(query: HistoryQuery, options: { signal: AbortSignal }): Promise<Pick<HistoryPage, 'next' | 'caughtUp'>>
+}
+
+export interface HistoryQuery {
+  peerId: string
+  /** Each with the time (milliseconds since 1970) of the oldest message of it that is wanted here. */
+  topics: ReadonlyMap<string, { kept: number; joined: number }>
+  after: string | null
+}
+
+/** The peer has sent as much as it sends in this time. */
+export class PeerBusy extends Error {
+  override readonly name = 'PeerBusy'
+  readonly retryAfterMs: number
+
+  constructor({ retryAfterMs }: Busy) {
+    super('the peer sends no more history for the moment')
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/** What was fetched could not be stored now. */
+export class NoRoom extends Error {
+  override readonly name = 'NoRoom'
+}
+
+/** The peer lies: a message that nobody signed, another one than was asked for, or pages that lead nowhere. */
+export class FalseHistory extends Error {
+  override readonly name = 'FalseHistory'
+}
+
+export interface HistoryReaderLimits {
+  maxMessageBytes: number
+  historyBytesPerSecond: number
+  historyPeerBytesPerSecond: number
+}
+
+export interface HistoryReaderComponents {
+  engine: Pick<P2PEngine, 'request'>
+  log: Pick<LogStore, 'unknown'>
+  ingest: Pick<Ingest, 'takePast'>
+  metrics: Pick<Metrics, 'receivedPast'>
+  now?: () => number
+}
+
+/** Signatures that are verified in one turn of the event loop: about a millisecond. */
+const verifiedAtOnce = 8
+/** Ids that are looked up in one turn: some milliseconds. */
+const lookedUpAtOnce = 500
+/** A name costs as much as so many bytes, since it is looked up. */
+const lookUpBytes = 200
+/** Peers whose share is counted. */
+const maxPeers = 1_000
+
+/** A message to fetch. `firstSeenAt` is never later than it was: the time on the way makes the message older. */
+interface Wanted extends Listed {
+  firstSeenAt: number
+}
+
+export function createHistoryReader(init: { limits: HistoryReaderLimits }, components: HistoryReaderComponents): HistoryReader {
+  const { maxMessageBytes, historyBytesPerSecond, historyPeerBytesPerSecond } = init.limits
+  const { engine, log, ingest, metrics, now = Date.now } = components
+  const all = createPacer({ perSecond: historyBytesPerSecond })
+  const shareOf = createByPeer({ max: maxPeers }, () => createPacer({ perSecond: historyPeerBytesPerSecond }))
+
+  async function ask(peerId: string, request: HistoryRequest, maxAnswerBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    const answer = await engine.request(peerId, historyProtocol, encodeHistoryRequest(request), { signal, maxAnswerBytes })
+    await count(peerId, answer.length, signal)
+    return answer
+  }
+
+  /** What has come holds up what is done next. */
+  async function count(peerId: string, bytes: number, signal: AbortSignal): Promise<void> {
+    await Promise.all([all.take(bytes, signal), shareOf(peerId).take(bytes, signal)])
+  }
+
+  /** A look-up blocks the event loop where the database is embedded, so that many are done in steps. */
+  async function findUnknown(ids: string[]): Promise<Set<string>> {
+    const unknown = new Set<string>()
+    for (let at = 0; at < ids.length; at += lookedUpAtOnce) {
+      for (const id of await log.unknown(ids.slice(at, at + lookedUpAtOnce))) unknown.add(id)
+      await nextTurn()
+    }
+    return unknown
+  }
+
+  /** What is neither too old for what is kept here, nor from before the topic was joined, nor too large. */
+  function choose(items: Listed[], topics: HistoryQuery['topics'], askedAt: number): Wanted[] {
+    const answeredAt = now()
+    return items.flatMap((item) => {
+      const bounds = topics.get(item.topic)
+      if (bounds === undefined || item.bytes > maxMessageBytes) return []
+      const firstSeenAt = askedAt - item.ageMs
+      return firstSeenAt >= bounds.kept && answeredAt - item.ageMs >= bounds.joined ? { ...item, firstSeenAt } : []
+    })
+  }
+
+  async function fetch(peerId: string, batch: Wanted[], signal: AbortSignal): Promise<void> {
+    const bytes = batch.reduce((sum, item) => sum + item.bytes, 0)
+    const request = { type: 'get' as const, ids: batch.map(({ id }) => id) }
+    const raw = await ask(peerId, request, historyMessagesBytes(batch.length, bytes), signal)
+    const answer = attempt(() => decodeMessages(raw))
+    if ('retryAfterMs' in answer) throw new PeerBusy(answer)
+    const past = await check(answer.messages, batch)
+    const outcome = await ingest.takePast(past)
+    if (outcome === undefined) throw new NoRoom('there is no room for messages of the past')
+    metrics.receivedPast(outcome)
+  }
+
+  /** @throws FalseHistory */
+  async function check(messages: SignedMessage[], batch: Wanted[]): Promise<PastMessage[]> {
+    const expected = new Map(batch.map((item) => [item.id, item]))
+    const past: PastMessage[] = []
+    for (const [index, message] of messages.entries()) {
+      if (index % verifiedAtOnce === verifiedAtOnce - 1) await nextTurn()
+      const id = messageId(message.from, message.sequence)
+      const item = expected.get(id)
+      if (item?.topic !== message.topic || !expected.delete(id) || !(await verifyMessage(message))) {
+        metrics.receivedPast({ forged: 1 })
+        throw new FalseHistory('the peer sent a message that its author did not sign, or that was not asked for')
+      }
+      past.push({ message, firstSeenAt: item.firstSeenAt })
+    }
+    return past
+  }
+
+  return {
+    async readPage({ peerId, topics, after }, { signal }) {
+      const names = [...topics.keys()]
+      const askedAt = now()
+      const oldest = Math.min(...Array.from(topics.values(), ({ kept, joined }) => Math.max(kept, joined)))
+      const request = { type: 'list' as const, topics: names, after, maxAgeMs: Math.max(0, Math.ceil(askedAt - oldest)) }
+      const raw = await ask(peerId, request, historyListBytes, signal)
+      const page = attempt(() => decodePage(raw, names))
+      if ('retryAfterMs' in page) throw new PeerBusy(page)
+      if (page.next === after && !page.caughtUp) throw new FalseHistory('the peer has pages that lead nowhere')
+      const candidates = choose(page.items, topics, askedAt)
+      await count(peerId, page.items.length * lookUpBytes, signal)
+      const unknown = await findUnknown(candidates.map(({ id }) => id))
+      for (const batch of batches(candidates.filter(({ id }) => unknown.delete(id)))) await fetch(peerId, batch, signal)
+      return page
+    },
+  }
+}
+
+/** @throws FalseHistory for what can't be read */
+function attempt<Result>(read: () => Result): Result {
+  try {
+    return read()
+  } catch (cause) {
+    throw new FalseHistory('the peer sent something that is no history', { cause })
+  }
+}
+
+function* batches(items: Wanted[]): Generator<Wanted[]> {
+  let batch: Wanted[] = []
+  let bytes = 0
+  for (const item of items) {
+    if (batch.length > 0 && (batch.length >= maxHistoryMessages || bytes + item.bytes > historyBatchBytes)) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(item)
+    bytes += item.bytes
+  }
+  if (batch.length > 0) yield batch
+}

@@ -1,37 +1,107 @@
+import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { type EngineName, type GatewayProcess, startGateway } from '../test/fixtures/gateway-process.ts'
-import { startServer } from './child.ts'
+import { startChild, startServer } from './child.ts'
 import { benchEnvironment } from './environment.ts'
-import { createHttpClient } from './http-client.ts'
+import { createHttpClient, type HttpClient } from './http-client.ts'
 import type { BenchResult, BenchRow } from './result.ts'
+import { timeRoundTrips } from './round-trips.ts'
 import { percentile } from './statistics.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
  * A request to a service: from a client over HTTP, through two gateways, to a client on a WebSocket and back, one at a time. Beside it, in the
- * same run, what it is made of: a round trip of HTTP to a bare server, one of a bare WebSocket, and the link's own (a ping between the gateways).
+ * same run and with the same data there and back, what it can't do without: HTTP to a bare server once for each of the two clients, and between
+ * the gateways a round trip on a bare WebSocket, or on a new stream between two bare libp2p nodes.
  */
 
-const rounds = 1_000
-const warmUps = 200
 const data = 'x'.repeat(256)
+/** By turns, so that a busy moment of the machine meets all. */
+const turns = 12
+/** Turns that only warm up: the times fall so long. */
+const warmUps = 6
+const roundTripsPerTurn = 500
+
+interface Subject {
+  /** Measures so many round trips, one after another: milliseconds of each. */
+  measure(count: number): Promise<number[]>
+  times: number[]
+}
 
 export async function benchRequest(): Promise<BenchResult> {
-  const rows = [...(await bare()), ...(await through('custom')), ...(await through('libp2p'))]
-  return { name: 'a request to a service, one at a time, p50', rows }
+  await using resources = new AsyncDisposableStack()
+  const http = await bareHttp(resources)
+  const links = { custom: await bareWebSocket(resources), libp2p: await bareStream(resources) }
+  const requests = { custom: await request(resources, 'custom'), libp2p: await request(resources, 'libp2p') }
+  const subjects = [http, ...Object.values(links), ...Object.values(requests)]
+  for (let turn = 0; turn < turns; turn++) {
+    for (const { measure, times } of subjects) {
+      const measured = await measure(roundTripsPerTurn)
+      if (turn >= warmUps) times.push(...measured)
+    }
+  }
+  const hop = median(http)
+  return {
+    name: `a request to a service, one at a time, ${data.length} bytes there and back, p50`,
+    rows: [
+      { label: 'HTTP to a bare node:http', value: hop, unit: 'ms' },
+      ...compared('custom', 'bare ws', { hop, link: median(links.custom), value: median(requests.custom) }),
+      ...compared('libp2p', 'a new stream of bare libp2p', { hop, link: median(links.libp2p), value: median(requests.libp2p) }),
+    ],
+  }
 }
 
-async function bare(): Promise<BenchRow[]> {
-  await using resources = new AsyncDisposableStack()
-  const http = resources.adopt(await startServer('./bare/http.ts', ['{}']), (started) => started.end())
-  const client = createHttpClient(http.url, 1)
-  resources.defer(() => client.close())
-  const body = JSON.stringify({ data })
-  return [{ label: 'HTTP to a bare node:http', value: await median(() => client.post('/', body)), unit: 'ms' }]
+function median({ times }: Subject): number {
+  return percentile(times, 0.5)
 }
 
-async function through(engine: EngineName): Promise<BenchRow[]> {
-  await using resources = new AsyncDisposableStack()
+function compared(engine: EngineName, bare: string, { hop, link, value }: { hop: number; link: number; value: number }): BenchRow[] {
+  const limit = link + 2 * hop
+  return [
+    { label: `${engine}: ${bare}`, value: link, unit: 'ms' },
+    { label: `${engine}: the same and two HTTP hops`, value: limit, unit: 'ms' },
+    { label: `${engine}: a request`, value, unit: 'ms', ofLimit: value / limit },
+  ]
+}
+
+/** Measured by a client in this process. */
+function subject(roundTrip: () => Promise<void>): Subject {
+  return { measure: (count) => timeRoundTrips(count, roundTrip), times: [] }
+}
+
+async function bareHttp(resources: AsyncDisposableStack): Promise<Subject> {
+  const server = resources.adopt(await startServer('./bare/http.ts', [JSON.stringify({ data })]), (started) => started.end())
+  const client = resources.adopt(createHttpClient(server.url, 1), (opened) => opened.close())
+  return subject(() => post(client, '/'))
+}
+
+async function bareWebSocket(resources: AsyncDisposableStack): Promise<Subject> {
+  const server = resources.adopt(await startServer('./bare/web-socket-echo.ts'), (started) => started.end())
+  const socket = new WebSocket(server.url.replace('http', 'ws'), { perMessageDeflate: false })
+  resources.defer(() => socket.terminate())
+  await once(socket, 'open')
+  const message = Buffer.from(data)
+  let waiting: PromiseWithResolvers<void> | undefined
+  socket.on('message', () => waiting?.resolve())
+  socket.on('close', () => waiting?.reject(new Error('the server ended the connection')))
+  return subject(() => {
+    waiting = Promise.withResolvers()
+    socket.send(message)
+    return waiting.promise
+  })
+}
+
+async function bareStream(resources: AsyncDisposableStack): Promise<Subject> {
+  const listener = resources.adopt(startChild('./bare/libp2p.ts', ['listen']), (started) => started.end())
+  const { multiaddr } = await listener.next<{ multiaddr: string }>()
+  const dialer = resources.adopt(startChild('./bare/libp2p.ts', ['dial', multiaddr, String(data.length)]), (started) => started.end())
+  return {
+    measure: async (count) => (await dialer.ask<{ times: number[] }>({ count })).times,
+    times: [],
+  }
+}
+
+async function request(resources: AsyncDisposableStack, engine: EngineName): Promise<Subject> {
   const start = async (more: Record<string, string> = {}) => {
     const gateway = await startGateway({ ...benchEnvironment(await temporaryDirectory(resources), engine), ...more })
     resources.defer(async () => void (await gateway.end('SIGTERM')))
@@ -41,18 +111,16 @@ async function through(engine: EngineName): Promise<BenchRow[]> {
   const here = await start({ PEERGATE_BOOTSTRAP: there.multiaddrs.join(',') })
   const server = await serve(there)
   resources.defer(() => server.terminate())
-  const client = createHttpClient(here.url, 1)
-  resources.defer(() => client.close())
-  const body = JSON.stringify({ data })
-  const ping = await median(() => client.post(`/v1/peers/${there.peerId}/ping`, ''))
-  const request = await median(async () => {
-    const { status, body: text } = await client.post(`/v1/peers/${there.peerId}/requests/echo`, body)
-    if (status !== 200) throw new Error(`a request answered ${status}: ${text}`)
-  })
-  return [
-    { label: `${engine}: a ping of the other gateway, asked for over HTTP`, value: ping, unit: 'ms' },
-    { label: `${engine}: a request`, value: request, unit: 'ms', ofLimit: request / ping },
-  ]
+  const client = resources.adopt(createHttpClient(here.url, 1), (opened) => opened.close())
+  return subject(() => post(client, `/v1/peers/${there.peerId}/requests/echo`))
+}
+
+const body = JSON.stringify({ data })
+
+/** @throws Error when the data don't come back */
+async function post(client: HttpClient, path: string): Promise<void> {
+  const { status, body: text } = await client.post(path, body)
+  if (!text.includes(data)) throw new Error(`${path} answered ${status}: ${text}`)
 }
 
 /** A client that answers with what it is asked. */
@@ -67,15 +135,4 @@ async function serve({ url }: GatewayProcess): Promise<WebSocket> {
   })
   await serving.promise
   return socket
-}
-
-/** In milliseconds, of one after another. */
-async function median(work: () => Promise<unknown>): Promise<number> {
-  const times: number[] = []
-  for (let round = 0; round < warmUps + rounds; round++) {
-    const start = performance.now()
-    await work()
-    if (round >= warmUps) times.push(performance.now() - start)
-  }
-  return percentile(times, 0.5)
 }

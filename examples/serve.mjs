@@ -16,7 +16,7 @@ function connect() {
     if (frame.type === 'error') process.stderr.write(`${frame.code}: ${frame.detail}\n`)
   }
   socket.onclose = ({ code }) => {
-    if (code >= 4500) process.exit(1)
+    if (code >= 4500 || code === 1009) process.exit(1)
     setTimeout(connect, 1000)
   }
 }

@@ -269,10 +269,11 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   /** What this gateway and its clients think of a message, whoever brought it. */
   async function verdictOf(message: SignedMessage): Promise<Verdict> {
-    if (message.data.length > limits.maxMessageBytes) return 'ignore'
+    const id = messageId(message.from, message.sequence)
+    if (message.data.length > limits.maxMessageBytes || refusals.has(id)) return 'ignore'
     if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'
     const { verdict, given } = await judges.judge(message)
-    if (given && verdict !== 'accept') refusals.add(messageId(message.from, message.sequence))
+    if (given && verdict !== 'accept') refusals.add(id)
     return verdict
   }
 

@@ -5,6 +5,8 @@ import type { LogStore } from './store/store.ts'
 export interface Refusals {
   /** May be lost in a crash that follows at once, or when too many wait: then the message is judged again. */
   add(id: string): void
+  /** Whether it waits to be written, and the log does not know it yet. */
+  has(id: string): boolean
   /** Writes what waits. */
   stop(): Promise<void>
 }
@@ -15,25 +17,30 @@ const gatherMs = 500
 
 export function createRefusals(components: { log: Pick<LogStore, 'refuse'>; logger: Logger; now(): number }): Refusals {
   const { log, logger, now } = components
-  let waiting: string[] = []
+  let waiting = new Set<string>()
+  let beingWritten = new Set<string>()
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> = Promise.resolve()
 
   async function write(): Promise<void> {
     timer = undefined
-    const ids = waiting
-    waiting = []
-    if (ids.length === 0) return
-    await log.refuse(ids, now()).catch((err: unknown) => logger.warn({ err }, 'which messages were not wanted could not be noted'))
+    if (waiting.size === 0) return
+    beingWritten = waiting
+    waiting = new Set()
+    await log
+      .refuse([...beingWritten], now())
+      .catch((err: unknown) => logger.warn({ err }, 'which messages were not wanted could not be noted'))
+    beingWritten = new Set()
   }
 
   return {
     add(id) {
-      if (waiting.length < maxWaiting) waiting.push(id)
+      if (waiting.size < maxWaiting) waiting.add(id)
       timer ??= setTimeout(() => {
         writing = writing.then(write)
       }, gatherMs)
     },
+    has: (id) => waiting.has(id) || beingWritten.has(id),
     async stop() {
       clearTimeout(timer)
       writing = writing.then(write)

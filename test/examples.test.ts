@@ -1,24 +1,34 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Page } from 'playwright-core'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, type TestContext, test } from 'vitest'
 import { gatewayForTest } from './fixtures/gateway-for-test.ts'
-import { quietEnvironment } from './fixtures/gateway-process.ts'
+import { type GatewayProcess, quietEnvironment } from './fixtures/gateway-process.ts'
 import { canRun, runProgram, startProgram } from './fixtures/program.ts'
 import { type Relay, startRelay } from './fixtures/relay.ts'
 import { createRest, type Rest } from './fixtures/rest.ts'
 import { temporaryDirectory } from './fixtures/temporary.ts'
 
 /** A gateway, asked directly, and a relay in front of it for the example. */
-async function start(env: Record<string, string> = {}): Promise<{ rest: Rest; relay: Relay; data(): Promise<string[]> }> {
-  const { url } = await gatewayForTest({ ...quietEnvironment(join(await temporaryDirectory(), 'data')), ...env })
-  const rest = createRest(url)
+async function start(
+  env: Record<string, string> = {},
+): Promise<{ gateway: GatewayProcess; rest: Rest; relay: Relay; data(): Promise<string[]> }> {
+  const gateway = await gatewayForTest({ ...quietEnvironment(join(await temporaryDirectory(), 'data')), ...env })
+  const rest = createRest(gateway.url)
   const data = async () => (await rest.history('topic=orders')).map((message) => message.data)
-  return { rest, relay: await startRelay(url), data }
+  return { gateway, rest, relay: await startRelay(gateway.url), data }
+}
+
+/** A gateway that is linked to that one. */
+async function startLinked({ multiaddrs }: GatewayProcess): Promise<{ rest: Rest }> {
+  const { rest } = await start()
+  expect(await rest.call('POST', '/v1/peers', { multiaddr: multiaddrs[0] })).toMatchObject({ status: 201 })
+  return { rest }
 }
 
 function example(name: string): string {
@@ -140,3 +150,73 @@ test('serve.mjs answers requests, and again after a lost connection', async () =
   await expect.poll(() => program.lines.length, { timeout: 10_000 }).toBe(2)
   expect(await ask({ data: 'again' })).toMatchObject({ data: 'AGAIN' })
 })
+
+const timeout = 180_000
+let directory: string
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'peergate-test-'))
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+/** A Python that has the package which examples need, made for the first test that asks. */
+async function pythonWithWebsockets(skip: TestContext['skip']): Promise<string> {
+  const python = join(directory, 'venv/bin/python')
+  const hasPackage = () => canRun(python, ['-c', 'import websockets'])
+  if (await hasPackage()) return python
+  const isThere = await canRun('python3', ['-c', 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))'])
+  if (!isThere) skip('there is no python3, 3.11 or newer, with venv and pip')
+  await runProgram('python3', ['-m', 'venv', join(directory, 'venv')])
+  await canRun(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'websockets==17.4'])
+  if (!(await hasPackage())) skip('no index of Python packages could be reached')
+  return python
+}
+
+test('serve.py answers requests of another gateway, and again after a lost connection (needs python3)', { timeout }, async ({ skip }) => {
+  const python = await pythonWithWebsockets(skip)
+  const { gateway, relay } = await start()
+  const { rest } = await startLinked(gateway)
+  const { lines } = startProgram(python, [example('serve.py'), 'capitals', relay.url])
+  await expect.poll(() => lines, { timeout: 10_000 }).toEqual(['serving capitals'])
+  const ask = async (body: object) => (await rest.call('POST', `/v1/peers/${gateway.peerId}/requests/capitals`, body)).body
+  expect(await ask({ data: 'hällo' })).toEqual({ data: 'HÄLLO', encoding: 'utf8' })
+  expect(await ask({ data: '/w==', encoding: 'base64' })).toMatchObject({ code: 'service_error', detail: 'only text has capitals' })
+  expect(await ask({ data: 'ΐ'.repeat(200_000) })).toMatchObject({ code: 'service_error', detail: 'the answer is too large' })
+  relay.cut()
+  await expect.poll(() => lines, { timeout: 10_000 }).toEqual(['serving capitals', 'serving capitals'])
+  expect(await ask({ data: 'again' })).toEqual({ data: 'AGAIN', encoding: 'utf8' })
+})
+
+test('serve.py shows its token, and ends where it is refused (needs python3)', { timeout }, async ({ skip }) => {
+  const python = await pythonWithWebsockets(skip)
+  const token = 'a-token-for-the-tests'
+  const { relay } = await start({ PEERGATE_ADMIN_TOKEN: token })
+  const serve = (env: Record<string, string>) => startProgram(python, [example('serve.py'), 'capitals', relay.url], { env })
+  expect(await serve({}).ended).toEqual({ code: 1, output: expect.stringContaining('"code":"unauthorized"') })
+  const { lines } = serve({ PEERGATE_TOKEN: token })
+  await expect.poll(() => lines, { timeout: 10_000 }).toEqual(['serving capitals'])
+})
+
+for (const { options, verdict } of [
+  { options: [], verdict: 'ignore' },
+  { options: ['--reject'], verdict: 'reject' },
+]) {
+  const name = ['moderate.py', ...options].join(' ')
+  test(`${name} keeps banned messages of another gateway out, also after a lost connection (needs python3)`, { timeout }, async ({
+    skip,
+  }) => {
+    const python = await pythonWithWebsockets(skip)
+    const { gateway, relay, data } = await start()
+    const { rest } = await startLinked(gateway)
+    const { lines } = startProgram(python, [example('moderate.py'), '--gateway', relay.url, ...options, 'orders', 'spam', 'Müll'])
+    await expect.poll(() => lines, { timeout: 10_000 }).toEqual(['moderating orders'])
+    await rest.publish('orders', 'spammers')
+    await expect.poll(data).toEqual(['spammers'])
+    relay.cut()
+    await expect.poll(() => lines, { timeout: 10_000 }).toEqual(['moderating orders', 'moderating orders'])
+    const spam = await rest.publish('orders', 'Spam, and MÜLL!')
+    const { body: bytes } = await rest.call('POST', '/v1/topics/orders/messages', { data: 'c3BhbSD/', encoding: 'base64' })
+    await rest.publish('orders', 'good')
+    await expect.poll(data).toEqual(['spammers', 'good'])
+    await expect.poll(() => lines.slice(2)).toEqual([`${verdict} ${spam.id}: müll spam`, `${verdict} ${bytes['id']}: spam`])
+  })
+}

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createDeadline } from '../deadline.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import {
   InvalidRequest,
@@ -14,6 +15,7 @@ import {
 } from '../errors.ts'
 import type { Gateways } from '../gateways.ts'
 import type { Peers } from '../peers.ts'
+import { requestLinked } from '../request-linked.ts'
 import type { GatewayRecord } from '../store/store.ts'
 import {
   decodeAnswer,
@@ -54,7 +56,7 @@ export interface ServicesLimits {
 }
 
 export interface ServicesComponents {
-  engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle' | 'peers'>
+  engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
   peers: Pick<Peers, 'dialPeer'>
   desk: Pick<ServiceDesk, 'ask' | 'services'>
   /** The other gateways of this database, and what their clients serve. */
@@ -78,9 +80,9 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     return known.length > 0 ? known : (await gateways.others(0)).filter(fits)
   }
 
-  async function ask(peerId: string, request: WireRequest, signal: AbortSignal): Promise<Uint8Array> {
-    const raw = await engine.request(peerId, requestProtocol, encodeRequest(request), { signal, maxAnswerBytes: maxBytes })
-    return outcomeOf(decodeAnswer(raw))
+  async function ask(peerId: string, request: WireRequest, link: () => Promise<unknown>, signal: AbortSignal): Promise<Uint8Array> {
+    const asked = { peerId, protocol: requestProtocol, body: encodeRequest(request), link }
+    return outcomeOf(decodeAnswer(await requestLinked(engine, asked, { signal, maxAnswerBytes: maxBytes })))
   }
 
   /** At a client of this gateway, or of another one of the database. */
@@ -91,8 +93,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     const serving = await others(({ about }) => about.services?.includes(service) === true)
     const other = serving[Math.floor(Math.random() * serving.length)]
     if (other === undefined) throw new ServiceNotFound('Nobody serves this here.')
-    if (!(await isLinked(other.peerId))) await gateways.link(other.peerId, other.about.multiaddrs)
-    return await ask(other.peerId, request, signal)
+    return await ask(other.peerId, request, () => gateways.link(other.peerId, other.about.multiaddrs), signal)
   }
 
   async function answer(from: string, body: Uint8Array, signal: AbortSignal): Promise<WireAnswer> {
@@ -123,15 +124,6 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     throw new InvalidRequest(`timeoutMs ${message}.`, { errors: [{ path: 'timeoutMs', message }] })
   }
 
-  async function isLinked(peerId: string): Promise<boolean> {
-    return (await engine.peers()).some((peer) => peer.peerId === peerId)
-  }
-
-  async function askThere(to: string, request: WireRequest, signal: AbortSignal): Promise<Uint8Array> {
-    if (!(await isLinked(to))) await peers.dialPeer(to, { signal })
-    return await ask(to, request, signal)
-  }
-
   return {
     async start() {
       await engine.handle(requestProtocol, async ({ from, body, signal }) => encodeAnswer(await answer(from, body, signal)), {
@@ -145,14 +137,13 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     async request(outgoing, { signal }) {
       const timeoutMs = check(outgoing)
       const { to, service, data } = outgoing
-      const deadline = AbortSignal.timeout(timeoutMs)
-      const both = AbortSignal.any([signal, deadline])
+      using deadline = createDeadline(timeoutMs, [signal])
+      const both = deadline.signal
       try {
         if (to === engine.peerId) return await askHere({ service, data, timeoutMs, from: to }, both, false)
-        return await askThere(to, { service, data, timeoutMs }, both)
+        return await ask(to, { service, data, timeoutMs }, () => peers.dialPeer(to, { signal: both }), both)
       } catch (error) {
-        if (deadline.aborted && !signal.aborted)
-          throw new RequestTimeout('No answer came in time; whether the request was done is not known.')
+        if (deadline.isOver) throw new RequestTimeout('No answer came in time; whether the request was done is not known.')
         if (error instanceof ProtocolUnsupported) throw new ServiceNotFound('The peer serves nothing.', { cause: error })
         throw error
       }

@@ -1,4 +1,12 @@
-import { InvalidRequest, ServiceLimit, ServiceNotFound, SubscriptionLimit, SubscriptionNotFound, ValidationNotFound } from '../errors.ts'
+import {
+  InvalidRequest,
+  MessageTooLarge,
+  ServiceLimit,
+  ServiceNotFound,
+  SubscriptionLimit,
+  SubscriptionNotFound,
+  ValidationNotFound,
+} from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
 import { decodePayload, encodePayload } from '../model/payload.ts'
@@ -166,10 +174,18 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     outlet.send({ type: 'unserved', ...answering(id), service })
   }
 
+  /** Answered only where the frame has an id: whoever waits for the reply goes first. */
   function reply({ id, requestId, data, encoding, error }: FrameOf<'reply'>, { server, outlet }: Client): void {
     if ((data === undefined) === (error === undefined)) throw new InvalidRequest('A reply has either "data" or an "error".')
-    desk.reply(server, requestId, error === undefined ? { data: decodeData({ data: data ?? '', encoding }) } : { error })
-    outlet.send({ type: 'replied', ...answering(id), requestId })
+    desk.reply(server, requestId, error === undefined ? { data: replyData({ data: data ?? '', encoding }) } : { error })
+    if (id !== undefined) outlet.send({ type: 'replied', id, requestId })
+  }
+
+  /** @throws MessageTooLarge for what the asking gateway would not take */
+  function replyData(payload: Parameters<typeof decodeData>[0]): Uint8Array {
+    const data = decodeData(payload)
+    if (data.length <= limits.maxMessageBytes) return data
+    throw new MessageTooLarge(`An answer has at most ${limits.maxMessageBytes} bytes of data; this one has ${data.length}.`)
   }
 
   async function validate(frame: FrameOf<'validate'>, { validator, outlet, grant }: Client): Promise<void> {
@@ -187,7 +203,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 
   function judge({ id, validationId, verdict }: FrameOf<'verdict'>, { validator, outlet }: Client): void {
     validators.answer(validator, validationId, verdict)
-    outlet.send({ type: 'judged', ...answering(id), validationId })
+    if (id !== undefined) outlet.send({ type: 'judged', id, validationId })
   }
 
   /** Another token for the connection: it must allow what the connection does already. */

@@ -9,7 +9,7 @@ export type Decoded =
   | { kind: 'refused'; id: FrameId | undefined; error: PeergateError }
   | { kind: 'bad'; error: PeergateError }
 
-const envelopeSchema = z.looseObject({ type: z.string(), id: z.unknown() })
+const envelopeSchema = z.looseObject({ type: z.string(), id: z.unknown().optional() })
 const idSchema = clientFrameSchema.options[0].shape.id
 
 /** A frame of JSON. */
@@ -25,7 +25,7 @@ export function decodeFrame(text: string): Decoded {
 
 /** A frame that was decoded to plain values. */
 export function parseFrame(value: unknown): Decoded {
-  const envelope = envelopeSchema.partial({ id: true }).safeParse(value)
+  const envelope = envelopeSchema.safeParse(value)
   if (!envelope.success) return notAFrame('A frame is an object with a "type".')
   const id = idSchema.safeParse(envelope.data.id).data
   if (!Object.hasOwn(frameActions, envelope.data.type)) {

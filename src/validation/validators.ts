@@ -5,6 +5,7 @@ import { decodeSigned, encodeSigned, signedOverheadBytes } from '../message-code
 import type { Metrics } from '../metrics.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import { type Judgement, type Registration, strictest, unjudged } from '../model/validator.ts'
+import { requestLinked } from '../request-linked.ts'
 import type { GatewayRecord, LogStore } from '../store/store.ts'
 import { decodeJudgement, encodeJudgement, judgementBytes, validateProtocol } from './validate-protocol.ts'
 import type { ValidatorDesk } from './validator-desk.ts'
@@ -28,7 +29,7 @@ export interface ValidatorsLimits {
 }
 
 export interface ValidatorsComponents {
-  engine: Pick<P2PEngine, 'request' | 'handle' | 'unhandle' | 'peers'>
+  engine: Pick<P2PEngine, 'request' | 'handle' | 'unhandle'>
   desk: Pick<ValidatorDesk, 'ask' | 'registrations'>
   gateways: Pick<Gateways, 'others' | 'link' | 'refresh'>
   messages: Pick<LogStore, 'unknown'>
@@ -85,10 +86,9 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
   async function judgeThere({ peerId, about }: GatewayRecord, registration: Registration, message: SignedMessage): Promise<Judgement> {
     try {
       const signal = AbortSignal.timeout(registration.deadlineMs)
-      if (!(await engine.peers()).some((peer) => peer.peerId === peerId)) await gateways.link(peerId, about.multiaddrs)
-      return decodeJudgement(
-        await engine.request(peerId, validateProtocol, encodeSigned(message), { signal, maxAnswerBytes: judgementBytes }),
-      )
+      const link = () => gateways.link(peerId, about.multiaddrs)
+      const question = { peerId, protocol: validateProtocol, body: encodeSigned(message), link }
+      return decodeJudgement(await requestLinked(engine, question, { signal, maxAnswerBytes: judgementBytes }))
     } catch (err) {
       log.debug({ err, peerId }, 'a validator at another gateway gave no verdict')
       return { verdict: registration.default, given: false }

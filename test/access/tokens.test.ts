@@ -1,5 +1,5 @@
 import { pino } from 'pino'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { tokenActions } from '../../src/model/action.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'
@@ -158,6 +158,29 @@ describe('a token', () => {
     other.send({ type: 'publish', id: 3, topic: 'orders', data: 'x' })
     expect(await other.expect('error', (frame) => frame.id === 3)).toMatchObject({ code: 'forbidden' })
     await other[Symbol.asyncDispose]()
+  })
+
+  test('that judges is for its topics only, and only another that allows it can go on with what it does', async () => {
+    const { gateway, tokenFor } = await gatewayWithTokens()
+    const working = (await tokenFor(['validate', 'serve'], ['orders'])).secret
+    await using stream = await openStream(gateway.url, { headers: bearer(working) })
+    stream.send({ type: 'validate', id: 1, topic: 'news' })
+    expect(await stream.expect('error')).toMatchObject({ id: 1, code: 'forbidden' })
+    stream.send({ type: 'validate', topic: 'orders' })
+    await stream.expect('validating')
+    stream.send({ type: 'serve', service: 'prices' })
+    await stream.expect('serving')
+    const others = [tokenFor(['validate'], ['*']), tokenFor(['serve'], ['*']), tokenFor(['validate', 'serve'], ['news'])]
+    for (const [index, other] of (await Promise.all(others)).entries()) {
+      stream.send({ type: 'auth', id: `other ${index}`, token: other.secret })
+      expect(await stream.expect('error', ({ id }) => id === `other ${index}`)).toMatchObject({ code: 'forbidden' })
+    }
+    stream.send({ type: 'auth', id: 'wide', token: (await tokenFor(['validate', 'serve'], ['*'])).secret })
+    expect(await stream.expect('authenticated')).toMatchObject({ id: 'wide' })
+    const reader = await openStream(gateway.url, { headers: bearer((await tokenFor(['read'])).secret) })
+    onTestFinished(() => reader[Symbol.asyncDispose]())
+    reader.send({ type: 'validate', id: 2, topic: 'orders' })
+    expect(await reader.expect('error')).toMatchObject({ id: 2, code: 'forbidden' })
   })
 
   test('that is revoked is refused at once, and its streams are closed; others stay', async () => {

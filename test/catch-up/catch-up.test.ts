@@ -169,6 +169,25 @@ describe('a gateway that was away', () => {
     expect(asked).toEqual(['bad', 'good', 'last'])
   })
 
+  test('does not fetch what its validator has just rejected, also when the validator goes at once', async () => {
+    const disk = createMemoryDisk()
+    const { here, there } = await createParties({ store: createMemoryStore(disk), limits: { historyIntervalMs: 10 } })
+    await join([here, there])
+    await using moderator = await openStream(there.gateway.url)
+    moderator.send({ type: 'validate', topic: 'orders' })
+    await moderator.expect('validating')
+    const bad = await here.rest.publish('orders', 'bad')
+    const { validationId } = await moderator.expect('validation')
+    moderator.send({ type: 'verdict', id: 1, validationId, verdict: 'reject' })
+    await moderator.expect('judged')
+    moderator.socket.terminate()
+    await here.rest.publish('orders', 'good')
+    await expect.poll(() => stored(there)).toContain('good')
+    // Until it was offered and was noted, in this order or the other.
+    await expect.poll(() => [...disk.seen.keys()]).toEqual([bad.id])
+    expect(await stored(there)).toEqual(['good'])
+  })
+
   test('gets its own messages back that its log has lost', async () => {
     const { here, there } = await createParties({ limits: often }, { limits: often })
     await join([here, there])

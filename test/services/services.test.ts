@@ -171,6 +171,23 @@ describe('several that serve', () => {
     expect((await pending).status).toBe(200)
   })
 
+  test('answer what they have when their gateway stops, and are asked nothing more', async () => {
+    const { here, there } = await createParties()
+    const release = Promise.withResolvers<void>()
+    const { asked } = await serve(there, 'work', async ({ data }) => {
+      await release.promise
+      return { data: `done ${data}` }
+    })
+    const pending = ask(here, there, 'work', { data: 'x' })
+    await expect.poll(() => asked.length).toBe(1)
+    const stopping = there.gateway.stop()
+    await expect.poll(async () => (await ask(here, there, 'work', { data: 'y', timeoutMs: 1_000 })).body['code']).toBe('service_not_found')
+    release.resolve()
+    expect(await pending).toMatchObject({ status: 200, body: { data: 'done x' } })
+    await stopping
+    expect(asked).toHaveLength(1)
+  })
+
   test('10,000 requests, 200 at a time, to four of them that die at random: each is answered once, or fails by name', {
     timeout: 120_000,
   }, async () => {
@@ -219,6 +236,19 @@ describe('several that serve', () => {
     expect(outcomes.get('answered')).toBeGreaterThan(5_000)
     expect([...answeredBy.values()].filter((times) => times > 1)).toEqual([])
   })
+})
+
+test('an answer that is larger than messages may be is refused to who gives it, who may give another', async () => {
+  const { here, there } = await createParties({ limits: { maxMessageBytes: 10 } })
+  const { stream, asked } = await serve(there, 'large', () => undefined)
+  const pending = ask(here, there, 'large', { data: 'x' })
+  await expect.poll(() => asked.length).toBe(1)
+  const requestId = asked[0]?.requestId
+  stream.send({ type: 'reply', id: 1, requestId, data: 'x'.repeat(11) })
+  expect(await stream.expect('error')).toMatchObject({ id: 1, code: 'message_too_large' })
+  stream.send({ type: 'reply', id: 2, requestId, error: 'that would be too much' })
+  expect(await stream.expect('replied')).toEqual({ type: 'replied', id: 2, requestId })
+  expect(await pending).toMatchObject({ status: 422, body: { detail: 'that would be too much' } })
 })
 
 test('maxServicesPerConnection, maxServiceQueue and maxStreamRequests bite, by name', async () => {

@@ -1,5 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import type { Logger } from 'pino'
+import { createDeadline } from '../../deadline.ts'
 import { PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../errors.ts'
 import type { HandleOptions, RequestHandler, RequestOptions } from '../engine.ts'
 import type { Node } from './node.ts'
@@ -38,7 +39,8 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
     const onGone = () => gone.abort(new Error('the peer gave the request up'))
     // Who asks keeps the stream open until the answer is there. A QUIC stream that was reset says only that no more comes.
     for (const event of ends) stream.addEventListener(event, onGone)
-    const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(requestTimeoutMs)])
+    using deadline = createDeadline(requestTimeoutMs, [gone.signal])
+    const { signal } = deadline
     entry.open++
     try {
       await withStream(stream, signal, async () => {
@@ -70,7 +72,8 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
       const onGone = () => gone.abort(new Error('the link was closed'))
       // A stream does not always end with its connection.
       connection.addEventListener('close', onGone)
-      const deadline = AbortSignal.any([signal, gone.signal, AbortSignal.timeout(requestTimeoutMs)])
+      using limit = createDeadline(requestTimeoutMs, [signal, gone.signal])
+      const deadline = limit.signal
       try {
         const stream = await connection.newStream([protocol], { signal: deadline, runOnLimitedConnection: true })
         return await withStream(stream, deadline, async () => {

@@ -1,4 +1,5 @@
 import type { Stream } from '@libp2p/interface'
+import { createDeadline } from '../../deadline.ts'
 
 /**
  * One message on a stream: its length as 4 bytes, big endian, then its bytes. A stream that ends with its connection looks like one that
@@ -13,8 +14,9 @@ const chunkBytes = 65_536
 export async function writeMessage(stream: Stream, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   const header = Buffer.alloc(headerBytes)
   header.writeUInt32BE(bytes.length)
-  stream.send(header)
-  for (let start = 0; start < bytes.length; start += chunkBytes) {
+  // The length and the first piece leave as one.
+  stream.send(Buffer.concat([header, bytes.subarray(0, chunkBytes)]))
+  for (let start = chunkBytes; start < bytes.length; start += chunkBytes) {
     await untilDrained(stream, signal)
     stream.send(bytes.subarray(start, start + chunkBytes))
   }
@@ -53,14 +55,17 @@ export async function readMessage(stream: Stream, maxBytes: number): Promise<Uin
   throw new Error('the stream ended before the message')
 }
 
-/** Does something with a stream, then closes it; aborts it when the signal fires, or when it fails. */
+/** Milliseconds that a stream may take to close once nobody needs it any more. */
+const closeMs = 10_000
+
+/** Does something with a stream, then closes it, for which nobody waits; aborts it when the signal fires, or when it fails. */
 export async function withStream<Result>(stream: Stream, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
   const abort = () => stream.abort(asError(signal.reason))
   signal.addEventListener('abort', abort)
   try {
     signal.throwIfAborted()
     const result = await work()
-    await stream.close({ signal })
+    void close(stream)
     return result
   } catch (error) {
     stream.abort(asError(error))
@@ -68,6 +73,11 @@ export async function withStream<Result>(stream: Stream, signal: AbortSignal, wo
   } finally {
     signal.removeEventListener('abort', abort)
   }
+}
+
+async function close(stream: Stream): Promise<void> {
+  using deadline = createDeadline(closeMs, [])
+  await stream.close({ signal: deadline.signal }).catch((err: unknown) => stream.abort(asError(err)))
 }
 
 function asError(reason: unknown): Error {

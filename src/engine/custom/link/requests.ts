@@ -55,6 +55,9 @@ class Body {
   }
 }
 
+/** Nobody waits for a handler that has answered. Made once: an error takes longer to make than a short request to pass on. */
+const answered = new Error('the request was answered')
+
 interface Numbered {
   id: number
   rest: Buffer
@@ -80,13 +83,14 @@ export function createRequests(
   const { channel, handlers, log } = components
   const asked = new Map<number, Asked>()
   const serving = new Map<number, Serving>()
-  const closed = new AbortController()
   let lastId = 0
+  let closed: Error | undefined
 
+  /** As long as the link takes them, the pieces leave in this turn, together with what was written before them. */
   async function sendBody(type: number, id: number, body: Uint8Array, signal: AbortSignal): Promise<void> {
     const number = idBytes(id)
     for (let start = 0; start === 0 || start < body.length; start += pieceBytes) {
-      await channel.drained(maxWaitingBytes, signal)
+      if (channel.waitingBytes > maxWaitingBytes) await channel.drained(maxWaitingBytes, signal)
       channel.write(type, number, body.subarray(start, start + pieceBytes))
     }
   }
@@ -140,7 +144,7 @@ export function createRequests(
       log.debug({ err }, 'a request of a peer was not answered')
       if (finish(id)) refuse(id, 'failed')
     } finally {
-      gone.abort()
+      gone.abort(answered)
     }
   }
 
@@ -188,17 +192,17 @@ export function createRequests(
   return {
     async request(protocol, body, { signal, maxAnswerBytes }) {
       signal.throwIfAborted()
+      if (closed !== undefined) throw new PeerUnreachable('The peer did not answer the request.', { cause: closed })
       const id = ++lastId % 0x1_0000_0000
       const answer = Promise.withResolvers<Uint8Array>()
       asked.set(id, { maxAnswerBytes, answer })
-      const deadline = AbortSignal.any([signal, closed.signal, AbortSignal.timeout(limits.requestTimeoutMs)])
-      const giveUp = () => answer.reject(deadline.reason)
-      deadline.addEventListener('abort', giveUp)
-      if (deadline.aborted) giveUp()
+      const giveUp = () => answer.reject(signal.reason)
+      signal.addEventListener('abort', giveUp)
+      const timer = setTimeout(() => answer.reject(new Error('the answer did not come in time')), limits.requestTimeoutMs)
       try {
         channel.write(frameTypes.request, encode({ id, protocol, length: body.length }))
         // A refusal may come before the body is out.
-        return await Promise.race([answer.promise, sendBody(frameTypes.requestBody, id, body, deadline).then(() => answer.promise)])
+        return await Promise.race([answer.promise, sendBody(frameTypes.requestBody, id, body, signal).then(() => answer.promise)])
       } catch (cause) {
         if (asked.has(id)) channel.write(frameTypes.cancel, idBytes(id))
         signal.throwIfAborted()
@@ -207,7 +211,8 @@ export function createRequests(
       } finally {
         asked.delete(id)
         answer.promise.catch(() => undefined)
-        deadline.removeEventListener('abort', giveUp)
+        clearTimeout(timer)
+        signal.removeEventListener('abort', giveUp)
       }
     },
     receive(type, bytes) {
@@ -218,10 +223,11 @@ export function createRequests(
       else onCancel(numbered(bytes).id)
     },
     close() {
-      closed.abort(new Error('the link was closed'))
+      closed = new Error('the link was closed')
+      for (const { answer } of asked.values()) answer.reject(closed)
       for (const [id, { gone }] of serving) {
         finish(id)
-        gone.abort(new Error('the link was closed'))
+        gone.abort(closed)
       }
     },
   }

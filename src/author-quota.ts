@@ -2,6 +2,8 @@
 export interface AuthorQuota {
   /** Counts a message; false when it is more than its author may. */
   take(author: string, topic: string, bytes: number): boolean
+  /** The message that was counted was none of those that count. */
+  giveBack(author: string, topic: string, bytes: number): void
 }
 
 const hourMs = 3_600_000
@@ -24,6 +26,10 @@ export function createAuthorQuota(init: { maxAuthorBytesPerHour: number }, compo
       if (pair.bytes + bytes > init.maxAuthorBytesPerHour) return false
       pair.bytes += bytes
       return true
+    },
+    giveBack(author, topic, bytes) {
+      const pair = pairs.get(`${author} ${topic}`)
+      if (pair !== undefined) pair.bytes = Math.max(0, pair.bytes - bytes)
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createDeadline } from './deadline.ts'
 import type { P2PEngine } from './engine/engine.ts'
 import type { GatewayView } from './model/gateway-view.ts'
 import type { Registration } from './model/validator.ts'
@@ -21,7 +22,7 @@ export interface Gateways {
   /** The other gateways that are there, as they were so many milliseconds ago at most. @throws StoreUnavailable */
   others(maxAgeMs: number): Promise<GatewayRecord[]>
   /** Sees to it that there is a link to another gateway, if one of its addresses leads to it. */
-  link(peerId: string, multiaddrs: string[]): Promise<void>
+  link(peerId: string, multiaddrs: string[], signal?: AbortSignal): Promise<void>
   /** Tells the others what has changed; resolves once they can see it, or could not be told, as the next beat will. */
   refresh(): Promise<void>
 }
@@ -59,7 +60,7 @@ export function createGateways(components: GatewaysComponents): Gateways {
   let unlisten: (() => void) | undefined
   let beating: Promise<void> | undefined
   let stopping = new AbortController()
-  /** The others, as they were last read. */
+  /** The others, as they were last read, by the monotonic clock. */
   let known: { at: number; records: Promise<GatewayRecord[]> } | undefined
 
   async function note(state: 'ready' | 'stopped'): Promise<void> {
@@ -81,8 +82,8 @@ export function createGateways(components: GatewaysComponents): Gateways {
 
   /** Who comes while they are being read waits for the same reading. */
   function others(maxAgeMs: number): Promise<GatewayRecord[]> {
-    if (known !== undefined && now() - known.at <= maxAgeMs) return known.records
-    const reading = { at: now(), records: readOthers() }
+    if (known !== undefined && performance.now() - known.at <= maxAgeMs) return known.records
+    const reading = { at: performance.now(), records: readOthers() }
     known = reading
     reading.records.catch(() => {
       if (known === reading) known = undefined
@@ -96,8 +97,9 @@ export function createGateways(components: GatewaysComponents): Gateways {
     await Promise.all(absent.map(({ peerId, about }) => link(peerId, about.multiaddrs)))
   }
 
-  async function link(peerId: string, multiaddrs: string[]): Promise<void> {
-    const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(linkMs)])
+  async function link(peerId: string, multiaddrs: string[], given?: AbortSignal): Promise<void> {
+    using deadline = createDeadline(linkMs, [stopping.signal, ...(given === undefined ? [] : [given])])
+    const { signal } = deadline
     for (const address of multiaddrs.slice(0, maxAddresses)) {
       try {
         await engine.dial(address, { signal, source: 'configured' })

@@ -219,9 +219,11 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   }
 
   /** Known ones went to this gateway's neighbours when they came first, unless it was to another gateway of the database that they came. */
-  function verdictOn(entry: AppendEntry | undefined): Verdict {
+  function verdictOn({ signature }: SignedMessage, entry: AppendEntry | undefined): Verdict {
     if (entry === undefined || entry.message === undefined) return 'ignore'
     const { seq, receivedAt } = entry.message
+    // Another message of the same author under the same id: the first counts, and nobody has judged this one.
+    if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'
     const isFresh = receivedAt > Math.max(startedAt, now() - newsMs)
     return !entry.known || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'
   }
@@ -264,7 +266,8 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     if (verdict !== 'accept') return verdict
     if (!fits(1, message.data.length)) return 'ignore'
     const entries = await store('foreign', [{ ...message, id: messageId(message.from, message.sequence), receivedAt: now() }])
-    return verdictOn(entries?.[0])
+    giveBack([message], entries)
+    return verdictOn(message, entries?.[0])
   }
 
   /** What this gateway and its clients think of a message, whoever brought it. */
@@ -277,6 +280,13 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     return verdict
   }
 
+  /** What was not new costs its author nothing. */
+  function giveBack(messages: SignedMessage[], entries: AppendEntry[] | undefined): void {
+    for (const [index, { from, topic, data }] of messages.entries()) {
+      if (entries?.[index]?.known !== false) quota.giveBack(from, topic, data.length)
+    }
+  }
+
   async function takePast(past: PastMessage[]): Promise<PastOutcome | undefined> {
     const verdicts = await Promise.all(past.map(({ message }) => verdictOf(message)))
     const receivedAt = now()
@@ -285,8 +295,12 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       .map(({ message, firstSeenAt }) => ({ ...message, id: messageId(message.from, message.sequence), receivedAt, firstSeenAt }))
     const refused = past.length - wanted.length
     if (wanted.length === 0) return { stored: 0, known: 0, refused }
-    if (!fits(wanted.length, sizeOf(wanted))) return undefined
+    if (!fits(wanted.length, sizeOf(wanted))) {
+      giveBack(wanted, undefined)
+      return undefined
+    }
     const entries = await store('past', wanted)
+    giveBack(wanted, entries)
     if (entries === undefined) return undefined
     const stored = entries.filter(({ known }) => !known).length
     return { stored, known: entries.length - stored, refused }

@@ -123,7 +123,7 @@ export const limitsSchema = z.object({
   ),
   maxServicesPerConnection: limit(100, 'Services that a stream connection serves.'),
   maxServiceQueue: limit(1_000, 'Requests waiting for one service while all that serve it are busy.'),
-  maxPeerRequests: limit(1_000, 'Requests of peers to services at once.'),
+  maxPeerRequests: limit(256, 'Requests of peers to services at once: each may hold a body of the largest size.'),
   maxStreamRequests: limit(100, 'Requests of a stream connection to services at once.'),
   pingTimeoutMs: limit(5_000, 'A ping.'),
   maxRemembered: limit(50, 'Known peers that are dialled again at start, the last seen first.', 0),

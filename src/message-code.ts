@@ -8,6 +8,9 @@ import { topicSchema } from './model/topic.ts'
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 /** Of a sequence number. */
 const sequenceLength = 8
+/** Of an RSA key of 8,192 bits, the largest that libp2p takes. */
+const maxSignatureBytes = 1_024
+const maxKeyBytes = 1_100
 
 export const signedMessageSchema = z
   .strictObject({
@@ -16,8 +19,8 @@ export const signedMessageSchema = z
     topic: topicSchema,
     data: bytes,
     dataAbsent: z.literal(true).optional(),
-    signature: bytes,
-    publicKey: bytes.optional(),
+    signature: bytes.refine(({ length }) => length <= maxSignatureBytes),
+    publicKey: bytes.refine(({ length }) => length <= maxKeyBytes).optional(),
   })
   .transform(
     ({ dataAbsent, publicKey, ...message }): SignedMessage => ({
@@ -27,8 +30,8 @@ export const signedMessageSchema = z
     }),
   )
 
-/** Of a message beside its data: a topic of the longest, an RSA key of 4,096 bits and its signature fit. */
-export const signedOverheadBytes = 2_048
+/** Of a message beside its data, at most. */
+export const signedOverheadBytes = 3_072
 
 /** The fields that are signed, and the signature, whatever else the message has. */
 export function signedFields({ from, sequence, topic, data, dataAbsent, signature, publicKey }: SignedMessage): SignedMessage {

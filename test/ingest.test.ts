@@ -5,7 +5,7 @@ import type { Identity } from '../src/identity/identity.ts'
 import { createIngest } from '../src/ingest.ts'
 import { defaultLimits } from '../src/limits.ts'
 import { createMetrics } from '../src/metrics.ts'
-import { verifyMessage } from '../src/model/signed-message.ts'
+import { createMessageSigner, verifyMessage } from '../src/model/signed-message.ts'
 import { createPublisher } from '../src/publisher.ts'
 import type { LogStore } from '../src/store/store.ts'
 import { createHub } from '../src/stream/hub.ts'
@@ -245,4 +245,24 @@ test('gives up on a message that found nobody for longer than the window', async
   await a.publish('orders', 'in time')
   await b.engine.subscribe('orders')
   await expect.poll(() => b.stored()).toEqual(['in time'])
+})
+
+test('a second message under an id that history has brought is neither stored nor passed on', async () => {
+  const network = createMemoryNetwork()
+  const road = await createRoad({ network })
+  await road.engine.subscribe('orders')
+  const author = await createMemoryIdentity()
+  const signer = createMessageSigner(author.peerId, author.seed)
+  const [first, second] = ['first', 'second'].map((text) => signer.sign(7n, 'orders', Buffer.from(text)))
+  if (first === undefined || second === undefined) throw new Error('nothing was signed')
+  expect(await road.ingest.takePast([{ message: first, firstSeenAt: Date.now() - 1_000 }])).toEqual({ stored: 1, known: 0, refused: 0 })
+  const [neighbour, behind] = [await createRoad({ network }), await createRoad({ network })]
+  await behind.engine.subscribe('orders')
+  await road.connect(behind)
+  await road.connect(neighbour)
+  await neighbour.engine.send([second])
+  // The true one, which the network may not have seen yet, is passed on.
+  await neighbour.engine.send([signer.sign(8n, 'orders', Buffer.from('next'))])
+  await expect.poll(() => behind.stored()).toEqual(['next'])
+  expect(await road.stored()).toEqual(['first', 'next'])
 })

@@ -19,6 +19,7 @@ export interface CatchUp {
 }
 
 export interface CatchUpLimits extends Pick<RetentionLimits, 'retentionMaxAgeMs' | 'seenWindowMs'> {
+  unsentWindowMs: number
   historyIntervalMs: number
   historyRoundMs: number
   historyBeforeJoinMs: number
@@ -47,6 +48,16 @@ const firstRetryMs = 1_000
 /** Between two cleanings of what is kept of peers. */
 const cleanMs = 3_600_000
 const topicsPerPage = 500
+/** Between two notes of how far a peer's log was read, while it is being read. */
+const noteMs = 1_000
+/** What a timer holds; one that ends sooner finds nobody due. */
+const maxTimerMs = 2 ** 31 - 1
+
+/** Topics that are read together, and where to begin. */
+interface Group {
+  after: string | null
+  group: TopicRecord[]
+}
 
 interface Peer {
   /** By the monotonic clock. */
@@ -81,7 +92,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     if (stopping.signal.aborted || rounds.size >= limits.maxHistoryRounds) return
     const waiting = [...peers].filter(([peerId]) => !rounds.has(peerId)).map(([, { dueAt }]) => dueAt)
     if (waiting.length === 0) return
-    timer = setTimeout(begin, Math.max(0, Math.min(...waiting) - performance.now()))
+    timer = setTimeout(begin, Math.min(maxTimerMs, Math.max(0, Math.min(...waiting) - performance.now())))
   }
 
   function begin(): void {
@@ -116,7 +127,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       log.debug({ err, peerId }, 'what this gateway may have missed could not be fetched from a peer')
       if (err instanceof ProtocolUnsupported) peers.delete(peerId)
       else if (err instanceof FalseHistory) distrust(peerId, err)
-      else if (err instanceof PeerBusy) again(err.retryAfterMs + random() * err.retryAfterMs)
+      else if (err instanceof PeerBusy) again(Math.min(limits.historyIntervalMs, err.retryAfterMs) * (1 + random()))
       else again(Math.min(limits.historyIntervalMs, firstRetryMs * 2 ** peer.failures++) * (0.5 + random() / 2))
     }
   }
@@ -137,18 +148,28 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     const shared = await sharedWith(peerId, joined)
     const reached = await positions.get(peerId)
     for (const topic of reached.keys()) if (!joined.some((record) => record.topic === topic)) reached.delete(topic)
+    const before = new Map(reached)
+    try {
+      return await readAll(peerId, groups(shared, reached), reached, signal)
+    } finally {
+      if ([...reached].some(([topic, position]) => before.get(topic) !== position)) await positions.set(peerId, reached)
+    }
+  }
+
+  async function readAll(peerId: string, all: Group[], reached: Map<string, string>, signal: AbortSignal): Promise<boolean> {
     const deadline = performance.now() + limits.historyRoundMs
-    for (const { after, group } of groups(shared, reached)) {
-      for (let position = after; ; ) {
+    let noted = performance.now()
+    for (const { after, group } of all) {
+      for (let position = after, caughtUp = false; !caughtUp; ) {
+        if (performance.now() > deadline) return false
         const bounds = new Map(group.map((record) => [record.topic, boundsOf(record)]))
         const page = await reader.readPage({ peerId, topics: bounds, after: position }, { signal })
         position = page.next
-        if (group.some(({ topic }) => reached.get(topic) !== position)) {
-          for (const { topic } of group) reached.set(topic, position)
-          await positions.set(peerId, reached)
-        }
-        if (page.caughtUp) break
-        if (performance.now() > deadline) return false
+        caughtUp = page.caughtUp
+        for (const { topic } of group) reached.set(topic, position)
+        if (performance.now() - noted < noteMs) continue
+        await positions.set(peerId, reached)
+        noted = performance.now()
       }
     }
     return true
@@ -157,7 +178,9 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   /** What is older is refused: it may have been here and be forgotten, it would be pruned, or it was never meant for this gateway. */
   function boundsOf({ retention, joinedAt }: TopicRecord): { kept: number; joined: number } {
     const maxAgeMs = retention.maxAgeMs ?? limits.retentionMaxAgeMs
-    const keptMs = Math.min(limits.seenWindowMs, maxAgeMs === 0 ? Number.POSITIVE_INFINITY : maxAgeMs)
+    // Who published a message may have kept it for so long before anybody saw it, so it may be older than is said.
+    const windowMs = Math.max(limits.seenWindowMs - limits.unsentWindowMs, limits.seenWindowMs / 2)
+    const keptMs = Math.min(windowMs, maxAgeMs === 0 ? Number.POSITIVE_INFINITY : maxAgeMs)
     return { kept: now() - keptMs, joined: (joinedAt ?? now()) - limits.historyBeforeJoinMs }
   }
 
@@ -203,8 +226,8 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   }
 }
 
-/** Topics whose reading begins at the same position are read together. */
-function groups(shared: TopicRecord[], reached: ReadonlyMap<string, string>): Array<{ after: string | null; group: TopicRecord[] }> {
+/** By the position where their reading begins. */
+function groups(shared: TopicRecord[], reached: ReadonlyMap<string, string>): Group[] {
   const byPosition = new Map<string | null, TopicRecord[][]>()
   for (const record of shared) {
     const after = reached.get(record.topic) ?? null

@@ -80,6 +80,8 @@ const verifiedAtOnce = 8
 const lookedUpAtOnce = 500
 /** A name costs as much as so many bytes, since it is looked up. */
 const lookUpBytes = 200
+/** And a page, whatever is on it. */
+const pageBytes = 16_384
 /** Peers whose share is counted. */
 const maxPeers = 1_000
 
@@ -166,7 +168,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       if ('retryAfterMs' in page) throw new PeerBusy(page)
       if (page.next === after && !page.caughtUp) throw new FalseHistory('the peer has pages that lead nowhere')
       const candidates = choose(page.items, topics, askedAt)
-      await count(peerId, page.items.length * lookUpBytes, signal)
+      await count(peerId, pageBytes + page.items.length * lookUpBytes, signal)
       const unknown = await findUnknown(candidates.map(({ id }) => id))
       for (const batch of batches(candidates.filter(({ id }) => unknown.delete(id)))) await fetch(peerId, batch, signal)
       return page

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createByPeer } from '../by-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import type { Metrics } from '../metrics.ts'
@@ -13,9 +14,16 @@ import {
   encodePage,
   type HistoryPage,
   type HistoryRequest,
+  historyBatchBytes,
   historyProtocol,
   historyRequestBytes,
 } from './history-protocol.ts'
+
+interface Priced {
+  bytes: Uint8Array
+  /** In bytes. */
+  cost: number
+}
 
 /** Tells peers what the log has of the topics that are joined here, and gives it to them: so many bytes a second, to each and in all. */
 export interface HistoryService {
@@ -39,8 +47,9 @@ export interface HistoryServiceComponents {
 /** A page ends with the step that brings it to so many, or after so many steps. */
 const pageItems = 500
 const pageSteps = 10
-/** What a request costs at least, whatever it is answered. */
+/** What a request costs at least, whatever it is answered, and a step of the log, in which two thousand rows are looked at. */
 const leastBytes = 4_096
+const stepBytes = 16_384
 const retryAfterMs = 1_000
 /** Peers whose share is counted. */
 const maxPeers = 1_000
@@ -60,14 +69,20 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     return cursor.seq <= (await log.position()).tip ? cursor.seq : 0
   }
 
-  async function list({ topics, after, maxAgeMs }: Extract<HistoryRequest, { type: 'list' }>): Promise<HistoryPage> {
+  async function list({
+    topics,
+    after,
+    maxAgeMs,
+  }: Extract<HistoryRequest, { type: 'list' }>): Promise<{ page: HistoryPage; steps: number }> {
     const joined = new Set(await engine.topics())
     const since = now() - maxAgeMs
     const found: OutlineEntry[] = []
     const query = { topics: topics.filter((topic) => joined.has(topic)), since }
     let position = await place(after)
     let caughtUp = false
-    for (let step = 0; step < pageSteps && found.length < pageItems && !caughtUp; step++) {
+    let step = 0
+    for (; step < pageSteps && found.length < pageItems && !caughtUp; step++) {
+      if (step > 0) await nextTurn()
       const outline = await log.outline({ ...query, after: position })
       found.push(...outline.entries)
       position = outline.scanned
@@ -77,26 +92,36 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     const items = found
       .filter(({ firstSeenAt }) => firstSeenAt >= since)
       .map(({ firstSeenAt, ...entry }) => ({ ...entry, ageMs: Math.max(0, Math.round(at - firstSeenAt)) }))
-    return { items, next: formatCursor(await log.epoch(), position), caughtUp }
+    return { page: { items, next: formatCursor(await log.epoch(), position), caughtUp }, steps: step }
   }
 
   async function get({ ids }: Extract<HistoryRequest, { type: 'get' }>): Promise<SignedMessage[]> {
     const joined = new Set(await engine.topics())
-    return (await log.find(ids)).filter(({ topic }) => topic !== directTopic && joined.has(topic))
+    return (await log.find(ids, historyBatchBytes)).filter(({ topic }) => topic !== directTopic && joined.has(topic))
   }
 
+  /** Paid for before it is worked on, so that many at once do not pass together; what it did not cost is given back. */
   async function answer(from: string, request: HistoryRequest): Promise<Uint8Array> {
-    const share = shareOf(from)
-    if ([all, share].some((bucket) => bucket.left(performance.now()) <= 0)) return encodeBusy({ retryAfterMs })
-    const bytes = request.type === 'list' ? encodePage(await list(request), request.topics) : await messagesOf(request)
-    for (const bucket of [all, share]) bucket.spend(performance.now(), Math.max(leastBytes, bytes.length))
+    const buckets = [all, shareOf(from)]
+    if (buckets.some((bucket) => bucket.left(performance.now()) <= 0)) return encodeBusy({ retryAfterMs })
+    const price = request.type === 'list' ? pageSteps * stepBytes : historyBatchBytes
+    for (const bucket of buckets) bucket.spend(performance.now(), price)
+    const { bytes, cost } = request.type === 'list' ? await pageOf(request) : await messagesOf(request)
+    for (const bucket of buckets) bucket.spend(performance.now(), cost - price)
     return bytes
   }
 
-  async function messagesOf(request: Extract<HistoryRequest, { type: 'get' }>): Promise<Uint8Array> {
+  async function pageOf(request: Extract<HistoryRequest, { type: 'list' }>): Promise<Priced> {
+    const { page, steps } = await list(request)
+    const bytes = encodePage(page, request.topics)
+    return { bytes, cost: bytes.length + steps * stepBytes }
+  }
+
+  async function messagesOf(request: Extract<HistoryRequest, { type: 'get' }>): Promise<Priced> {
     const messages = await get(request)
     metrics.sentPast(messages.length)
-    return encodeMessages(messages)
+    const bytes = encodeMessages(messages)
+    return { bytes, cost: Math.max(leastBytes, bytes.length) }
   }
 
   return {

@@ -5,7 +5,7 @@ import type { DeliveryView } from '../model/delivery.ts'
 import type { Peers } from '../peers.ts'
 import type { DeliveryRecord, DeliveryStore } from '../store/store.ts'
 import { deliveryView } from './deliveries.ts'
-import { batchSize, directProtocol, directStatus, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
+import { directBatchBytes, directProtocol, directStatus, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
 
 /**
  * Carries direct messages to their recipients, in the order in which they were accepted: at once, again and again with growing pauses, and
@@ -129,8 +129,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   async function carryAll(recipient: string): Promise<void> {
     const by = engine.peerId
     while (!stopping.signal.aborted && (await store.renew({ by, recipient, until: now() + claimMs }))) {
-      const waiting = await store.next({ recipient, now: now(), limit: maxDirectBatch })
-      const batch = waiting.slice(0, batchSize(waiting.map(({ envelope }) => envelope.length)))
+      const batch = await store.next({ recipient, now: now(), limit: maxDirectBatch, maxBytes: directBatchBytes })
       const [first] = batch
       if (first === undefined) return await store.release({ by, recipient })
       const problem = await send(recipient, batch)

@@ -88,7 +88,6 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
     }
     queued = { deliveries: queued.deliveries + 1, bytes: queued.bytes + bytes }
     if (queued.deliveries <= maxQueuedDeliveries && queued.bytes <= maxQueuedDeliveryBytes) return
-    countedAt = Number.NEGATIVE_INFINITY
     throw new OutboxFull('Too many direct messages wait for their recipients.', { retryAfterMs })
   }
 

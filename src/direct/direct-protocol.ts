@@ -23,7 +23,7 @@ export const directStatus = {
 
 /** Envelopes of one request, and their bytes together unless it is one alone. */
 export const maxDirectBatch = 64
-const batchBytes = 262_144
+export const directBatchBytes = 262_144
 
 const batchSchema = z.array(z.custom<Uint8Array>((value) => value instanceof Uint8Array)).max(maxDirectBatch)
 
@@ -36,17 +36,7 @@ export function decodeBatch(bytes: Uint8Array): Uint8Array[] {
   return batchSchema.parse(decode(bytes))
 }
 
-/** How many of the first go in one request. */
-export function batchSize(sizes: number[]): number {
-  let bytes = 0
-  const over = sizes.findIndex((size) => {
-    bytes += size
-    return bytes > batchBytes
-  })
-  return Math.min(maxDirectBatch, over === -1 ? sizes.length : Math.max(1, over))
-}
-
 /** Of a request, as a message of the largest size is sent alone. */
 export function maxRequestBytes(maxMessageBytes: number): number {
-  return Math.max(maxMessageBytes + directOverheadBytes, batchBytes) + maxDirectBatch * 8
+  return Math.max(maxMessageBytes + directOverheadBytes, directBatchBytes) + maxDirectBatch * 8
 }

@@ -128,6 +128,8 @@ export interface HandleOptions {
   maxRequestBytes: number
   /** Requests being worked on, of all peers. */
   maxConcurrent: number
+  /** Whether requests of the peer are taken at all; asked before the body is there. Everybody's are when it is not said. */
+  admits?(from: string): boolean
 }
 
 export interface OwnMessage {

@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { publicKeyFromProtobuf } from '@libp2p/crypto/keys'
+import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
 
 /**
@@ -104,11 +104,21 @@ export async function verifyMessage(message: SignedMessage): Promise<boolean> {
 /** The same, at once where the author's key is an Ed25519 key. @throws Error when it can't be checked */
 export function checkSignature(message: SignedMessage): boolean | Promise<boolean> {
   if (message.sequence.length !== 8) return false
+  // What is not signed: data that is not there.
+  if (message.dataAbsent === true && message.data.length > 0) return false
   const peerId = peerIdFromString(message.from)
-  const key = message.publicKey === undefined ? peerId.publicKey : publicKeyFromProtobuf(message.publicKey)
+  // A peer id has several spellings, and a message but one id.
+  if (peerId.toString() !== message.from) return false
+  const key = message.publicKey === undefined ? peerId.publicKey : keyOf(message.publicKey)
   if (key === undefined || !peerIdFromPublicKey(key).equals(peerId)) return false
   const bytes = signedBytes(message, peerId.toMultihash().bytes)
   return key.type === 'Ed25519' ? verify(null, bytes, ed25519PublicKey(key.raw), message.signature) : key.verify(bytes, message.signature)
+}
+
+/** The key that comes with a message, if it is written as everybody writes it: room for nothing else. */
+function keyOf(publicKey: Uint8Array): ReturnType<typeof publicKeyFromProtobuf> | undefined {
+  const key = publicKeyFromProtobuf(publicKey)
+  return Buffer.compare(publicKeyToProtobuf(key), publicKey) === 0 ? key : undefined
 }
 
 /** @param raw the 32 bytes of an Ed25519 public key */

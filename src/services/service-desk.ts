@@ -213,14 +213,19 @@ export function createServiceDesk(
       const { service, deadline } = request
       if (!offers.has(service)) throw new ServiceNotFound('Nobody serves this here.')
       signal.throwIfAborted()
-      const over = Promise.withResolvers<never>()
-      over.promise.catch(() => undefined)
-      const late = () => over.reject(new RequestTimeout('The service did not answer in time; whether it was done is not known.'))
-      const timer = setTimeout(late, Math.max(0, deadline - now()))
-      const giveUp = () => over.reject(signal.reason)
-      signal.addEventListener('abort', giveUp)
       const offer = freest(service)
       const waiting = offer === undefined ? wait(request) : undefined
+      const over = Promise.withResolvers<never>()
+      over.promise.catch(() => undefined)
+      /** At once out of the queue: what ends with the same signal frees servers, who are not to be given this. */
+      const end = (reason: unknown) => {
+        over.reject(reason)
+        if (waiting !== undefined) stopWaiting(waiting)
+      }
+      const late = () => end(new RequestTimeout('The service did not answer in time; whether it was done is not known.'))
+      const timer = setTimeout(late, Math.max(0, deadline - now()))
+      const giveUp = () => end(signal.reason)
+      signal.addEventListener('abort', giveUp)
       let entry = offer === undefined ? undefined : assign(request, offer)
       try {
         entry ??= await Promise.race([waiting?.assigned.promise ?? over.promise, over.promise])

@@ -67,6 +67,8 @@ export interface ServicesComponents {
 
 /** Milliseconds for which what is known of the other gateways will do, as long as it has an answer. */
 const freshMs = 1_000
+/** And otherwise: so many times a second peers can have the database asked by asking for what nobody serves. */
+const anewMs = 100
 const retryAfterMs = 1_000
 
 export function createServices(init: { limits: ServicesLimits }, components: ServicesComponents): Services {
@@ -77,7 +79,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   /** The other gateways of the database that fit. */
   async function others(fits: (gateway: GatewayRecord) => boolean): Promise<GatewayRecord[]> {
     const known = (await gateways.others(freshMs)).filter(fits)
-    return known.length > 0 ? known : (await gateways.others(0)).filter(fits)
+    return known.length > 0 ? known : (await gateways.others(anewMs)).filter(fits)
   }
 
   async function ask(peerId: string, request: WireRequest, link: () => Promise<unknown>, signal: AbortSignal): Promise<Uint8Array> {

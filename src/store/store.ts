@@ -75,8 +75,8 @@ export interface LogStore {
   outline(query: OutlineQuery): Promise<LogOutline>
   /** The message with this public id, or undefined. */
   get(id: string): Promise<StoredMessage | undefined>
-  /** Those of the ids that are there, in the order of their numbers. */
-  find(ids: string[]): Promise<StoredMessage[]>
+  /** Those of the ids that are there, in the order of their numbers, at most about `maxBytes` of data (but at least one). */
+  find(ids: string[], maxBytes: number): Promise<StoredMessage[]>
   /** Those of the ids that were neither stored, be it pruned since, nor refused. */
   unknown(ids: string[]): Promise<string[]>
   /** Notes, at this time, ids of messages that were not wanted: they are known from now on as those of pruned ones are. */
@@ -389,8 +389,13 @@ export interface DeliveryStore {
   claim(query: { by: string; now: number; until: number; limit: number }): Promise<string[]>
   /** Holds a recipient for longer; answers false when another gateway has it. */
   renew(query: { by: string; recipient: string; until: number }): Promise<boolean>
-  /** The next ones for a recipient, in order, with what is to be sent. */
-  next(query: { recipient: string; now: number; limit: number }): Promise<Array<DeliveryRecord & { envelope: Uint8Array }>>
+  /** The next ones for a recipient, in order, with what is to be sent: at most `limit`, and `maxBytes` unless it is one alone. */
+  next(query: {
+    recipient: string
+    now: number
+    limit: number
+    maxBytes: number
+  }): Promise<Array<DeliveryRecord & { envelope: Uint8Array }>>
   /** Notes that the next one for a recipient was tried in vain, and when to try again; the claim ends. */
   failed(query: { by: string; recipient: string; id: string; lastError: string; dueAt: number; now: number }): Promise<void>
   /** How often in a row the recipient was tried in vain. */

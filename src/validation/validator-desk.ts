@@ -47,6 +47,8 @@ export interface Question {
 interface Seat {
   validator: Validator
   registration: Registration
+  /** Whether the validator knows that it is asked from now on. */
+  hasBegun: boolean
 }
 
 interface Open extends Question {
@@ -111,11 +113,14 @@ export function createValidatorDesk(
 
   return {
     async register(validator, registration, begin) {
+      if (gone.has(validator)) return
       const known = seat(validator, registration.topic)
       if (known === undefined && seats.length >= maxValidators)
         throw new ValidatorLimit(`Clients of this gateway judge at most ${maxValidators} topics, each client counted by itself.`)
-      await change([...seats.filter((each) => each !== known), { validator, registration }])
-      if (gone.has(validator)) return
+      const taken: Seat = { validator, registration, hasBegun: known?.hasBegun === true }
+      await change([...seats.filter((each) => each !== known), taken])
+      if (!seats.includes(taken)) return
+      taken.hasBegun = true
       begin()
     },
     unregister(validator, topic) {
@@ -140,7 +145,7 @@ export function createValidatorDesk(
       question.settle({ verdict, given: true })
     },
     async ask(message) {
-      const asked = seats.filter(({ registration }) => registration.topic === message.topic)
+      const asked = seats.filter(({ registration, hasBegun }) => hasBegun && registration.topic === message.topic)
       return strictest(await Promise.all(asked.map((each) => ask(each, message))))
     },
     topicsOf: (validator) => seats.filter((each) => each.validator === validator).map(({ registration }) => registration.topic),

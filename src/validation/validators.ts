@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createDeadline } from '../deadline.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import type { Gateways } from '../gateways.ts'
 import { decodeSigned, encodeSigned, signedOverheadBytes } from '../message-code.ts'
@@ -29,7 +30,7 @@ export interface ValidatorsLimits {
 }
 
 export interface ValidatorsComponents {
-  engine: Pick<P2PEngine, 'request' | 'handle' | 'unhandle'>
+  engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
   desk: Pick<ValidatorDesk, 'ask' | 'registrations'>
   gateways: Pick<Gateways, 'others' | 'link' | 'refresh'>
   messages: Pick<LogStore, 'unknown'>
@@ -52,6 +53,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
   const remembered = new Map<string, { judgement: Promise<Judgement>; at: number }>()
   /** What is known of the other gateways when the database does not say. */
   let lastKnown: GatewayRecord[] = []
+  let looking: NodeJS.Timeout | undefined
 
   async function others(): Promise<GatewayRecord[]> {
     try {
@@ -85,8 +87,9 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
 
   async function judgeThere({ peerId, about }: GatewayRecord, registration: Registration, message: SignedMessage): Promise<Judgement> {
     try {
-      const signal = AbortSignal.timeout(registration.deadlineMs)
-      const link = () => gateways.link(peerId, about.multiaddrs)
+      using deadline = createDeadline(registration.deadlineMs, [])
+      const { signal } = deadline
+      const link = () => gateways.link(peerId, about.multiaddrs, signal)
       const question = { peerId, protocol: validateProtocol, body: encodeSigned(message), link }
       return decodeJudgement(await requestLinked(engine, question, { signal, maxAnswerBytes: judgementBytes }))
     } catch (err) {
@@ -105,7 +108,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     const isHere = desk.registrations.has(topic)
     if (!isHere && elsewhere.length === 0) return unjudged
     // What the gateways of this database have published, or have let in, is in the log.
-    if (siblings.some(({ peerId }) => peerId === from)) return unjudged
+    if (from === engine.peerId || siblings.some(({ peerId }) => peerId === from)) return unjudged
     if ((await messages.unknown([messageId(from, message.sequence)])).length === 0) return unjudged
     const there = elsewhere.map(({ gateway, registration }) => judgeThere(gateway, registration, message))
     const judgement = strictest(await Promise.all([...(isHere ? [judgeHere(message)] : []), ...there]))
@@ -115,22 +118,26 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
 
   return {
     async start() {
-      await engine.handle(
-        validateProtocol,
-        async ({ from, body }) => {
-          if (!(await others()).some(({ peerId }) => peerId === from)) throw new Error('only gateways of this database ask for verdicts')
-          return encodeJudgement(await judgeHere(decodeSigned(body)))
-        },
-        { maxRequestBytes: limits.maxMessageBytes + signedOverheadBytes, maxConcurrent: limits.maxPeerRequests },
-      )
+      // Who may ask is known before they do.
+      looking = setInterval(() => {
+        if (desk.registrations.size > 0) void others()
+      }, leaseMs)
+      await engine.handle(validateProtocol, async ({ body }) => encodeJudgement(await judgeHere(decodeSigned(body))), {
+        maxRequestBytes: limits.maxMessageBytes + signedOverheadBytes,
+        maxConcurrent: limits.maxPeerRequests,
+        // As of the last look at them: one that is new is known when its lease on what is judged here ends.
+        admits: (from) => lastKnown.some(({ peerId }) => peerId === from),
+      })
     },
     async stop() {
+      clearInterval(looking)
       await engine.unhandle(validateProtocol)
     },
     async judge(message) {
       const { topic } = message
       const judged = judgeNow(message)
-      const turn = Promise.allSettled([turns.get(topic), judged])
+      // Without what came of it: each would hold the one before.
+      const turn = Promise.allSettled([turns.get(topic), judged]).then(() => undefined)
       turns.set(topic, turn)
       await turn
       if (turns.get(topic) === turn) turns.delete(topic)

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   decodeHistoryRequest,
   decodeMessages,
   decodePage,
+  encodeBusy,
   encodeHistoryRequest,
   encodeMessages,
   encodePage,
@@ -11,6 +13,7 @@ import {
   historyProtocol,
 } from '../../src/catch-up/history-protocol.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { createMessageSigner, messageId, type SignedMessage } from '../../src/model/signed-message.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
@@ -265,6 +268,7 @@ describe('a peer that lies', () => {
     ['a message of another topic', (message) => [{ ...message, topic: 'news' }]],
     ['a message that was not asked for', (_, other) => [other]],
     ['a message twice', (message) => [message, message]],
+    ['a message by another spelling of its author', (message) => [{ ...message, from: peerIdFromString(message.from).toCID().toString() }]],
   ])('and gives %s is refused, counted, and not asked again', async (_, give) => {
     const victim = await createParty({ limits: often })
     await join([victim])
@@ -368,6 +372,45 @@ describe('a peer that lies', () => {
     expect(given).toBeLessThan(65_536 * (1 + seconds) + 300_000)
   })
 
+  test('and asks for much at once is given one batch after another, and others are answered meanwhile', async () => {
+    const victim = await createParty()
+    const large = Array.from({ length: 12 }, () => ({ topic: 'orders', data: 'x'.repeat(100_000) }))
+    await victim.rest.call('POST', '/v1/messages', large)
+    const ids = (await victim.rest.history('topic=orders')).map(({ id }) => id)
+    const asker = await memoryNode()
+    await asker.start()
+    onTestFinished(() => asker.stop())
+    await asker.dial(await victim.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+    const get = encodeHistoryRequest({ type: 'get', ids })
+    const answers = await Promise.all(
+      Array.from({ length: 16 }, () =>
+        asker.request(victim.peerId, historyProtocol, get, { ...requestOptions(), maxAnswerBytes: 2_000_000 }),
+      ),
+    )
+    const given = answers.map(decodeMessages).flatMap((answer) => ('messages' in answer ? answer.messages.length : []))
+    // The first that reach 256 KiB; so many answers are paid for by what there is for a peer.
+    expect(new Set(given)).toEqual(new Set([3]))
+    expect(given.length).toBeLessThanOrEqual(1 + defaultLimits.historyPeerBytesPerSecond / 262_144)
+    const honest = await createParty()
+    await join([honest])
+    await linkParties(honest, victim)
+    await victim.rest.publish('orders', 'on')
+    await expect.poll(() => stored(honest)).toContain('on')
+  })
+
+  test('and tells to wait for ever is asked again after the usual time', async () => {
+    const victim = await createParty({ limits: often })
+    await join([victim])
+    let asked = 0
+    const start = performance.now()
+    await impostor(victim, () => {
+      asked++
+      return encodeBusy({ retryAfterMs: 2 ** 50 })
+    })
+    await expect.poll(() => asked).toBeGreaterThan(2)
+    expect(asked).toBeLessThanOrEqual(2 + (performance.now() - start) / often.historyIntervalMs)
+  })
+
   test('and asks for direct messages, or for topics that are not joined here, gets none', async () => {
     const { here, there } = await createParties()
     await there.rest.call('POST', `/v1/peers/${here.peerId}/messages`, { data: 'private' })
@@ -407,7 +450,7 @@ test('two gateways that keep messages for different times: over ten windows noth
   timeout: 60_000,
 }, async () => {
   const windowMs = 1_500
-  const common = { ...often, seenWindowMs: windowMs, retentionSweepMs: 50 }
+  const common = { ...often, seenWindowMs: windowMs, unsentWindowMs: 1, retentionSweepMs: 50 }
   const { here, there } = await createParties(
     { limits: { ...common, retentionMaxAgeMs: 1_000 } },
     { limits: { ...common, retentionMaxAgeMs: 5 * windowMs, maxPruneMessages: 10 } },

@@ -366,6 +366,22 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         expect(new Set(asked)).toEqual(new Set([a.engine.peerId]))
       })
 
+      test('of a peer that is not admitted get no answer, and are not worked on', async () => {
+        const [a, b] = await pair()
+        let worked = 0
+        const handler = async () => {
+          worked++
+          return new Uint8Array()
+        }
+        const admitted = new Set<string>()
+        await b.engine.handle(protocol, handler, { ...limits, admits: (from) => admitted.has(from) })
+        await link(a, b)
+        await expect(a.engine.request(b.engine.peerId, protocol, data('x'), asking)).rejects.toThrow(PeerUnreachable)
+        admitted.add(a.engine.peerId)
+        await a.engine.request(b.engine.peerId, protocol, data('x'), asking)
+        expect(worked).toBe(1)
+      })
+
       test('go both ways on one link, many at once', async () => {
         const [a, b] = await pair()
         await link(a, b)

@@ -143,7 +143,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         await store.log.append([one, two, pruned])
         await store.log.prune({ defaults: { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }, now: 1, topic: 'b', limit: 10, everything: true })
         const ids = [never, two, pruned, one].map(({ id }) => id)
-        expect((await store.log.find(ids)).map(({ id }) => id)).toEqual([one.id, two.id])
+        expect((await store.log.find(ids, 1_000)).map(({ id }) => id)).toEqual([one.id, two.id])
+        expect((await store.log.find(ids, 1)).map(({ id }) => id)).toEqual([one.id])
+        expect((await store.log.find(ids, one.data.length + 1)).map(({ id }) => id)).toEqual([one.id, two.id])
         expect(await store.log.unknown(ids)).toEqual([never.id])
         expect(await store.log.unknown([])).toEqual([])
       })
@@ -883,14 +885,16 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await deliveries.renew({ by: 'a', recipient: 'x', until: 9_000 })).toBe(false)
         expect(await deliveries.renew({ by: 'b', recipient: 'x', until: 1_300 })).toBe(true)
         expect(await claim(store, 1_250)).toEqual(['y'])
-        const next = await deliveries.next({ recipient: 'x', now: 1_000, limit: 10 })
+        const next = await deliveries.next({ recipient: 'x', now: 1_000, limit: 10, maxBytes: 1_000 })
         expect(next.map(({ id, envelope }) => [id, Buffer.from(envelope).toString()])).toEqual([
           ['1', 'envelope 1'],
           ['3', 'envelope 3'],
         ])
+        for (const maxBytes of [1, 19]) expect(await deliveries.next({ recipient: 'x', now: 1_000, limit: 10, maxBytes })).toHaveLength(1)
+        expect(await deliveries.next({ recipient: 'x', now: 1_000, limit: 10, maxBytes: 20 })).toHaveLength(2)
         expect(await deliveries.end('1', { state: 'delivered', now: 2_000 })).toBe(true)
         expect(await deliveries.end('1', { state: 'cancelled', now: 2_000 })).toBe(false)
-        expect((await deliveries.next({ recipient: 'x', now: 1_000, limit: 10 })).map(({ id }) => id)).toEqual(['3'])
+        expect((await deliveries.next({ recipient: 'x', now: 1_000, limit: 10, maxBytes: 1_000 })).map(({ id }) => id)).toEqual(['3'])
       })
 
       test('wait after a failure, and are taken by who has a link to the recipient', async () => {
@@ -933,7 +937,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const store = await open()
         const { deliveries } = store
         await add(store, delivery('1', 'x', { expiresAt: 2_000 }), delivery('2', 'x'))
-        expect((await deliveries.next({ recipient: 'x', now: 2_000, limit: 9 })).map(({ id }) => id)).toEqual(['2'])
+        expect((await deliveries.next({ recipient: 'x', now: 2_000, limit: 9, maxBytes: 1_000 })).map(({ id }) => id)).toEqual(['2'])
         expect(await deliveries.expire({ now: 2_000, limit: 9 })).toMatchObject([{ id: '1', state: 'expired', updatedAt: 2_000 }])
         expect(await deliveries.expire({ now: 2_000, limit: 9 })).toEqual([])
         expect(await deliveries.forget({ before: 2_000, limit: 9 })).toBe(0)

@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseCursor } from '../../src/model/cursor.ts'
 import { expectWhole, load } from '../fixtures/crowd.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
-import { type GatewayProcess, quietEnvironment, StartFailed, startGateway } from '../fixtures/gateway-process.ts'
+import { type EngineName, type GatewayProcess, quietEnvironment, StartFailed, startGateway } from '../fixtures/gateway-process.ts'
 import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
 import { hasPostgres, startPostgres } from '../fixtures/postgres-server.ts'
 import { createRest, type Published, type Rest } from '../fixtures/rest.ts'
@@ -18,14 +18,15 @@ import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 const server = postgresForTests()
 
-async function environment(url: string, more: Record<string, string> = {}): Promise<Record<string, string>> {
-  return { ...quietEnvironment(await temporaryDirectory()), DATABASE_URL: url, ...more }
+async function environment(url: string, more: Record<string, string> = {}, engine?: EngineName): Promise<Record<string, string>> {
+  return { ...quietEnvironment(await temporaryDirectory(), engine), DATABASE_URL: url, ...more }
 }
 
-async function pair(): Promise<{ url: string; one: GatewayProcess; other: GatewayProcess }> {
+async function pair(engine?: EngineName): Promise<{ url: string; one: GatewayProcess; other: GatewayProcess }> {
   const url = await server().createDatabase()
+  const start = async () => await gatewayForTest(await environment(url, {}, engine))
   // Both at once: one of them finds the database empty, the other waits for its migrations.
-  const [one, other] = await Promise.all([gatewayForTest(await environment(url)), gatewayForTest(await environment(url))])
+  const [one, other] = await Promise.all([start(), start()])
   return { url, one, other }
 }
 
@@ -163,6 +164,46 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
     server.send({ type: 'reply', requestId, data: '151' })
     expect((await answered)?.body).toMatchObject({ data: '151' })
   })
+
+  test.each(['custom', 'libp2p'] as const)(
+    'have what reaches one judged by a client of the other, and miss nothing of what was published while both were away (%s)',
+    { timeout: 60_000 },
+    async (engine) => {
+      const { one, other } = await pair(engine)
+      const start = async () => await gatewayForTest(quietEnvironment(await temporaryDirectory(), engine))
+      const [outside, witness] = [await start(), await start()]
+      const [here, there, author, third] = [one, other, outside, witness].map(({ url }) => createRest(url))
+      const stored = async (rest?: Rest) => (await rest?.history('topic=orders'))?.map(({ data }) => data)
+      const link = async (rest: Rest | undefined, to: GatewayProcess) => {
+        await rest?.call('POST', '/v1/peers', { multiaddr: to.multiaddrs[0] })
+        const subscribers = async () => (await rest?.get<{ subscribers: number }>('/v1/topics/orders'))?.subscribers ?? 0
+        await expect.poll(subscribers, { timeout: 10_000 }).toBeGreaterThan(0)
+      }
+      for (const rest of [here, author, third]) await rest?.call('PUT', '/v1/topics/orders')
+      await link(author, witness)
+      await using moderator = await openStream(other.url)
+      let handled = 0
+      moderator.socket.on('message', () => {
+        for (; handled < moderator.frames.length; handled++) {
+          const frame = moderator.frames[handled]
+          if (frame?.type !== 'validation') continue
+          const verdict = frame.message.data.startsWith('bad') ? 'ignore' : 'accept'
+          moderator.send({ type: 'verdict', validationId: frame.validationId, verdict })
+        }
+      })
+      moderator.send({ type: 'validate', topic: 'orders', deadlineMs: 2_000 })
+      await moderator.expect('validating')
+      await link(here, outside)
+      for (const data of ['bad', 'good']) await author?.publish('orders', data)
+      await expect.poll(() => stored(there), { timeout: 10_000 }).toEqual(['good'])
+
+      await here?.call('DELETE', `/v1/peers/${outside.peerId}`)
+      for (const data of ['bad, missed', 'missed']) await author?.publish('orders', data)
+      await expect.poll(() => stored(third), { timeout: 10_000 }).toEqual(['bad', 'good', 'bad, missed', 'missed'])
+      await there?.call('POST', '/v1/peers', { multiaddr: outside.multiaddrs[0] })
+      await expect.poll(() => stored(here), { timeout: 10_000 }).toEqual(['good', 'missed'])
+    },
+  )
 
   test('do not share a key', async () => {
     const url = await server().createDatabase()

@@ -206,6 +206,8 @@ test.each([
   ['a signature too long', { signature: new Uint8Array(65) }],
   ['a key that is none', { publicKey: Buffer.from('no key') }],
   ['an empty key', { publicKey: new Uint8Array(0) }],
+  ['its key and something more', { publicKey: Buffer.concat([publicKeyToProtobuf(ourKey.publicKey), Buffer.from([0x1a, 1, 7])]) }],
+  ['its author in another spelling', { from: peerIdFromPrivateKey(ourKey).toCID().toString() }],
   ['no author', { from: '' }],
   ['an author that is none', { from: 'me' }],
   ['an author whose id contains no key', { from: 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N' }],
@@ -213,6 +215,12 @@ test.each([
   const message = signer.sign(1n, 'orders', Buffer.from('a'))
   expect(await verifyMessage(message)).toBe(true)
   expect(await verifyMessage({ ...message, ...fields })).toBe(false)
+})
+
+test('a message without data is not verified with some, which nobody has signed', async () => {
+  const absent = await signedBy(ourKey, { sequence: sequenceBytes(1n), topic: 'orders' })
+  expect(await verifyMessage({ ...absent, data: new Uint8Array(0), dataAbsent: true })).toBe(true)
+  expect(await verifyMessage({ ...absent, data: Buffer.from('x'), dataAbsent: true })).toBe(false)
 })
 
 test.each([0, 7, 9])(

@@ -30,8 +30,9 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
 
   async function answer(protocol: string, stream: Stream, connection: Connection): Promise<void> {
     const entry = handled.get(protocol)
-    if (entry === undefined || entry.open >= entry.options.maxConcurrent) {
-      stream.abort(new Error('too many requests at once'))
+    const from = connection.remotePeer.toString()
+    if (entry === undefined || entry.open >= entry.options.maxConcurrent || entry.options.admits?.(from) === false) {
+      stream.abort(new Error('no requests of this peer, or too many at once'))
       return
     }
     const { handler, options } = entry
@@ -45,7 +46,7 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
     try {
       await withStream(stream, signal, async () => {
         const body = await readMessage(stream, options.maxRequestBytes)
-        await writeMessage(stream, await handler({ from: connection.remotePeer.toString(), body, signal }), signal)
+        await writeMessage(stream, await handler({ from, body, signal }), signal)
       })
     } catch (err) {
       log.debug({ err, protocol }, 'a request of a peer was not answered')

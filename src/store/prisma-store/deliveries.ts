@@ -9,13 +9,15 @@ const stateSchema = z.enum(['queued', 'delivered', 'expired', 'refused', 'cancel
 /** When a recipient is due for whom nothing is queued: not within the life of any clock. */
 const never = 2 ** 52
 const nothing = Buffer.alloc(0)
+/** Envelopes are large, and only who sends them needs them. */
+const omit = { envelope: true } as const
 
 export function createDeliveryStore(components: { prisma: () => Models }): DeliveryStore {
   const { prisma } = components
 
   async function takenKey(key: string | undefined, since: number) {
     if (key === undefined) return undefined
-    const row = await prisma().delivery.findFirst({ where: { idempotencyKey: key } })
+    const row = await prisma().delivery.findFirst({ where: { idempotencyKey: key }, omit })
     if (row === null) return undefined
     if (row.createdAt >= since) return { delivery: toRecord(row), fingerprint: row.fingerprint ?? undefined, known: true }
     await prisma().delivery.updateMany({ where: { id: row.id }, data: { idempotencyKey: null } })
@@ -39,7 +41,8 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
         }
         try {
           const row = await prisma().delivery.create({ data })
-          await makeDue(to, createdAt)
+          // It is accepted from here on; `settle` finds recipients that were not made due.
+          await makeDue(to, createdAt).catch(() => undefined)
           return { delivery: toRecord(row), fingerprint: idempotency?.fingerprint, known: false }
         } catch (error) {
           // Another gateway may have taken the key meanwhile.
@@ -50,7 +53,7 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
       }),
     get: (id) =>
       attemptAsync(async () => {
-        const row = await prisma().delivery.findFirst({ where: { id } })
+        const row = await prisma().delivery.findFirst({ where: { id }, omit })
         return row === null ? undefined : toRecord(row)
       }),
     list: ({ after, limit, state, to, updatedSince }) =>
@@ -61,7 +64,7 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
           ...(to === undefined ? {} : { recipient: to }),
           ...(updatedSince === undefined ? {} : { updatedAt: { gte: updatedSince } }),
         }
-        return (await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit })).map(toRecord)
+        return (await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit, omit })).map(toRecord)
       }),
     queued: () =>
       attemptAsync(async () => {
@@ -79,6 +82,7 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
           where: { state: 'queued', expiresAt: { lte: now } },
           orderBy: { expiresAt: 'asc' },
           take: limit,
+          omit,
         })
         const ended = { state: 'expired', updatedAt: now, envelope: nothing }
         const ids = rows.map(({ id }) => id)
@@ -100,11 +104,13 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
       attemptAsync(
         async () => (await prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data: { claimedUntil: until } })).count === 1,
       ),
-    next: ({ recipient, now, limit }) =>
+    next: ({ recipient, now, limit, maxBytes }) =>
       attemptAsync(async () => {
         const where = { state: 'queued', recipient, expiresAt: { gt: now } }
-        const rows = await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit })
-        return rows.map((row) => ({ ...toRecord(row), envelope: row.envelope }))
+        const rows = await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit, select: { id: true, bytes: true } })
+        const ids = firstOf(rows, maxBytes)
+        const found = await prisma().delivery.findMany({ where: { id: { in: ids }, state: 'queued' }, orderBy: { id: 'asc' } })
+        return found.map((row) => ({ ...toRecord(row), envelope: row.envelope }))
       }),
     failed: ({ by, recipient, id, lastError, dueAt, now }) =>
       attemptAsync(async () => {
@@ -154,6 +160,16 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
   }
 }
 
+/** Ids of the first that have at most so many bytes together, at least of one. */
+function firstOf(rows: Array<{ id: string; bytes: number }>, maxBytes: number): string[] {
+  let sum = 0
+  const over = rows.findIndex(({ bytes }) => {
+    sum += bytes
+    return sum > maxBytes
+  })
+  return rows.slice(0, over === -1 ? rows.length : Math.max(1, over)).map(({ id }) => id)
+}
+
 function toRecord({
   id,
   messageId,
@@ -165,7 +181,7 @@ function toRecord({
   expiresAt,
   createdAt,
   updatedAt,
-}: Delivery): DeliveryRecord {
+}: Omit<Delivery, 'envelope'>): DeliveryRecord {
   return {
     ...{ id, messageId, to: recipient, state: stateSchema.parse(state), attempts, lastError, bytes },
     ...{ expiresAt: Number(expiresAt), createdAt: Number(createdAt), updatedAt: Number(updatedAt) },

@@ -137,13 +137,13 @@ CREATE TABLE "Delivery" (
     "state" TEXT COLLATE "C" NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "lastError" TEXT COLLATE "C",
-    "envelope" BYTEA NOT NULL,
     "bytes" INTEGER NOT NULL,
     "expiresAt" BIGINT NOT NULL,
     "createdAt" BIGINT NOT NULL,
     "updatedAt" BIGINT NOT NULL,
     "idempotencyKey" TEXT COLLATE "C",
     "fingerprint" BYTEA,
+    "envelope" BYTEA NOT NULL,
 
     CONSTRAINT "Delivery_pkey" PRIMARY KEY ("id")
 );

@@ -113,13 +113,13 @@ CREATE TABLE "Delivery" (
     "state" TEXT NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "lastError" TEXT,
-    "envelope" BLOB NOT NULL,
     "bytes" INTEGER NOT NULL,
     "expiresAt" BIGINT NOT NULL,
     "createdAt" BIGINT NOT NULL,
     "updatedAt" BIGINT NOT NULL,
     "idempotencyKey" TEXT,
-    "fingerprint" BLOB
+    "fingerprint" BLOB,
+    "envelope" BLOB NOT NULL
 );
 
 -- CreateTable

@@ -36,22 +36,37 @@ const answerSchema = z.union([
   z.object({ id: z.int().min(0).max(0xffff_ffff), refused: z.enum(['unsupported', 'failed']) }),
 ])
 
-/** A body on its way in. */
+/** Room for a body at first; it grows with what comes, not with what is said to come. */
+const firstRoomBytes = 65_536
+
+/** A body on its way in. Pieces are copied: the records that they came in are larger, and would live as long. */
 class Body {
-  readonly #pieces: Buffer[] = []
   readonly #length: number
+  #bytes = Buffer.alloc(0)
   #have = 0
+  #isWhole = false
 
   constructor(length: number) {
     this.#length = length
   }
 
-  /** Answers the whole body when this was its end. @throws ProtocolViolation when there is more than was said */
+  /** Answers the whole body when this was its end. @throws ProtocolViolation when there is more than was said, or nothing */
   take(piece: Buffer): Buffer | undefined {
-    this.#pieces.push(piece)
+    const isEmpty = piece.length === 0 && this.#length > 0
+    if (this.#isWhole || isEmpty || this.#have + piece.length > this.#length)
+      throw new ProtocolViolation('a body of other pieces than it said')
+    this.#makeRoom(this.#have + piece.length)
+    piece.copy(this.#bytes, this.#have)
     this.#have += piece.length
-    if (this.#have > this.#length) throw new ProtocolViolation('a body longer than it said')
-    return this.#have === this.#length ? Buffer.concat(this.#pieces) : undefined
+    this.#isWhole = this.#have === this.#length
+    return this.#isWhole ? this.#bytes.subarray(0, this.#length) : undefined
+  }
+
+  #makeRoom(bytes: number): void {
+    if (bytes <= this.#bytes.length) return
+    const grown = Buffer.allocUnsafe(Math.min(this.#length, Math.max(bytes, firstRoomBytes, 2 * this.#bytes.length)))
+    this.#bytes.copy(grown)
+    this.#bytes = grown
   }
 }
 
@@ -105,6 +120,7 @@ export function createRequests(
   }
 
   function fits({ open, options }: Handled, length: number): boolean {
+    if (options.admits?.(from) === false) return false
     return length <= options.maxRequestBytes && open < options.maxConcurrent && serving.size < limits.maxStreamsPerConnection
   }
 

@@ -5,7 +5,7 @@ import { drawEpoch, warnOfEpoch } from '../epoch.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
 import type { PostgresDatabase } from './database.ts'
-import { findByIds, findUnknown, packMessages, toBytes } from './messages.ts'
+import { findByIds, findFirst, findUnknown, packMessages, toBytes } from './messages.ts'
 import { outline, readPosition, scan } from './scan.ts'
 
 /** Milliseconds between the writes of sent marks and recipients. */
@@ -130,9 +130,7 @@ export function createPostgresLog(
       return step
     },
     outline: (query) => outline(database, query),
-    async find(ids) {
-      return [...(await findByIds(database, ids)).values()].toSorted((one, other) => one.seq - other.seq)
-    },
+    find: (ids, maxBytes) => findFirst(database, ids, maxBytes),
     unknown: (ids) => findUnknown(database, ids),
     async refuse(ids, now) {
       await database.read(

@@ -48,6 +48,15 @@ export async function findByIds(database: PostgresDatabase, ids: string[]): Prom
   return new Map(rows.map(toMessage).map((message) => [message.id, message]))
 }
 
+/** Those of the ids that are there, in the order of their numbers, up to about so many bytes of data. */
+export async function findFirst(database: PostgresDatabase, ids: string[], maxBytes: number): Promise<StoredMessage[]> {
+  const sql = `SELECT ${messageColumns} FROM (
+      SELECT f."seq", sum(f.size) OVER (ORDER BY f."seq") - f.size AS before FROM (
+        SELECT g."seq", octet_length(g."data")::bigint AS size FROM "Message" AS g WHERE g."id" = ANY($1)) AS f) AS s
+    JOIN "Message" AS m USING ("seq") WHERE s.before < $2::bigint ORDER BY m."seq"`
+  return (await database.read(sql, [ids, maxBytes])).map(toMessage)
+}
+
 /** Those of the ids that nobody has brought yet. */
 export async function findUnknown(database: PostgresDatabase, ids: string[]): Promise<string[]> {
   const rows = await database.read(

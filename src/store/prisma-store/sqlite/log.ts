@@ -110,7 +110,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     },
     read: async (query) => scan(reader, query),
     outline: async (query) => outline(reader, query),
-    find: async (ids) => findByIds(reader, ids),
+    find: async (ids, maxBytes) => findByIds(reader, ids, maxBytes),
     unknown: async (ids) => findUnknown(reader, ids),
     refuse: async (ids, now) => transaction(() => refuseIds(writer, ids, now)),
     prunable: async (query) => findPrunableTopics(reader, query),

@@ -10,13 +10,21 @@ export function findById(database: SqliteDatabase, id: string): StoredMessage | 
   return row === undefined ? undefined : toMessage(row)
 }
 
-/** Those of the ids that are there, in the order of their numbers. */
-export function findByIds(database: SqliteDatabase, ids: string[]): StoredMessage[] {
+/** Those of the ids that are there, in the order of their numbers, up to about so many bytes of data. */
+export function findByIds(database: SqliteDatabase, ids: string[], maxBytes: number): StoredMessage[] {
   const rows = database.rows(
     `SELECT ${messageColumns} FROM "Message" WHERE "id" IN (SELECT value FROM json_each(?)) ORDER BY "seq"`,
     JSON.stringify(ids),
   )
-  return Array.from(rows, toMessage)
+  const found: StoredMessage[] = []
+  let bytes = 0
+  for (const row of rows) {
+    const message = toMessage(row)
+    found.push(message)
+    bytes += message.data.length
+    if (bytes >= maxBytes) break
+  }
+  return found
 }
 
 /** Those of the ids that nobody has brought yet. */

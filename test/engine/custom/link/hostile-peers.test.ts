@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { encode } from 'cborg'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { establish, subprotocol } from '../../../../src/engine/custom/link/establish.ts'
@@ -138,6 +139,28 @@ test.each([
   await expect.poll(async () => (await engine.peers()).length).toBe(1)
   honest.channel.write(frameTypes.ping, Buffer.alloc(8))
   await expect.poll(() => honest.received).toContain(frameTypes.pong)
+})
+
+test.each([
+  ['a piece after its end', 'whole', ['']],
+  ['more than it said', 'whole', ['!']],
+  ['an empty piece', 'who', ['', 'le']],
+])('a request whose body has %s is worked on once at most, and ends the link', async (_, first, more) => {
+  const engine = await startedCustomEngine()
+  let worked = 0
+  const handler = async () => {
+    worked++
+    await new Promise(() => undefined)
+    return new Uint8Array()
+  }
+  await engine.handle('/test/1', handler, { maxRequestBytes: 100, maxConcurrent: 1 })
+  const { channel, closed } = await openChannel(engine)
+  channel.write(frameTypes.hello, hello())
+  const id = Buffer.from([0, 0, 0, 1])
+  channel.write(frameTypes.request, encode({ id: 1, protocol: '/test/1', length: 5 }))
+  for (const piece of [first, ...more]) channel.write(frameTypes.requestBody, id, Buffer.from(piece))
+  await closed
+  expect(worked).toBe(first === 'whole' ? 1 : 0)
 })
 
 test('a frame longer than any ends the link', async () => {

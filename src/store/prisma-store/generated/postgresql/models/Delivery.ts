@@ -49,13 +49,13 @@ export type DeliveryMinAggregateOutputType = {
   state: string | null
   attempts: number | null
   lastError: string | null
-  envelope: runtime.Bytes | null
   bytes: number | null
   expiresAt: bigint | null
   createdAt: bigint | null
   updatedAt: bigint | null
   idempotencyKey: string | null
   fingerprint: runtime.Bytes | null
+  envelope: runtime.Bytes | null
 }
 
 export type DeliveryMaxAggregateOutputType = {
@@ -65,13 +65,13 @@ export type DeliveryMaxAggregateOutputType = {
   state: string | null
   attempts: number | null
   lastError: string | null
-  envelope: runtime.Bytes | null
   bytes: number | null
   expiresAt: bigint | null
   createdAt: bigint | null
   updatedAt: bigint | null
   idempotencyKey: string | null
   fingerprint: runtime.Bytes | null
+  envelope: runtime.Bytes | null
 }
 
 export type DeliveryCountAggregateOutputType = {
@@ -81,13 +81,13 @@ export type DeliveryCountAggregateOutputType = {
   state: number
   attempts: number
   lastError: number
-  envelope: number
   bytes: number
   expiresAt: number
   createdAt: number
   updatedAt: number
   idempotencyKey: number
   fingerprint: number
+  envelope: number
   _all: number
 }
 
@@ -115,13 +115,13 @@ export type DeliveryMinAggregateInputType = {
   state?: true
   attempts?: true
   lastError?: true
-  envelope?: true
   bytes?: true
   expiresAt?: true
   createdAt?: true
   updatedAt?: true
   idempotencyKey?: true
   fingerprint?: true
+  envelope?: true
 }
 
 export type DeliveryMaxAggregateInputType = {
@@ -131,13 +131,13 @@ export type DeliveryMaxAggregateInputType = {
   state?: true
   attempts?: true
   lastError?: true
-  envelope?: true
   bytes?: true
   expiresAt?: true
   createdAt?: true
   updatedAt?: true
   idempotencyKey?: true
   fingerprint?: true
+  envelope?: true
 }
 
 export type DeliveryCountAggregateInputType = {
@@ -147,13 +147,13 @@ export type DeliveryCountAggregateInputType = {
   state?: true
   attempts?: true
   lastError?: true
-  envelope?: true
   bytes?: true
   expiresAt?: true
   createdAt?: true
   updatedAt?: true
   idempotencyKey?: true
   fingerprint?: true
+  envelope?: true
   _all?: true
 }
 
@@ -250,13 +250,13 @@ export type DeliveryGroupByOutputType = {
   state: string
   attempts: number
   lastError: string | null
-  envelope: runtime.Bytes
   bytes: number
   expiresAt: bigint
   createdAt: bigint
   updatedAt: bigint
   idempotencyKey: string | null
   fingerprint: runtime.Bytes | null
+  envelope: runtime.Bytes
   _count: DeliveryCountAggregateOutputType | null
   _avg: DeliveryAvgAggregateOutputType | null
   _sum: DeliverySumAggregateOutputType | null
@@ -289,13 +289,13 @@ export type DeliveryWhereInput = {
   state?: Prisma.StringFilter<"Delivery"> | string
   attempts?: Prisma.IntFilter<"Delivery"> | number
   lastError?: Prisma.StringNullableFilter<"Delivery"> | string | null
-  envelope?: Prisma.BytesFilter<"Delivery"> | runtime.Bytes
   bytes?: Prisma.IntFilter<"Delivery"> | number
   expiresAt?: Prisma.BigIntFilter<"Delivery"> | bigint | number
   createdAt?: Prisma.BigIntFilter<"Delivery"> | bigint | number
   updatedAt?: Prisma.BigIntFilter<"Delivery"> | bigint | number
   idempotencyKey?: Prisma.StringNullableFilter<"Delivery"> | string | null
   fingerprint?: Prisma.BytesNullableFilter<"Delivery"> | runtime.Bytes | null
+  envelope?: Prisma.BytesFilter<"Delivery"> | runtime.Bytes
 }
 
 export type DeliveryOrderByWithRelationInput = {
@@ -305,13 +305,13 @@ export type DeliveryOrderByWithRelationInput = {
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrderInput | Prisma.SortOrder
-  envelope?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrderInput | Prisma.SortOrder
   fingerprint?: Prisma.SortOrderInput | Prisma.SortOrder
+  envelope?: Prisma.SortOrder
 }
 
 export type DeliveryWhereUniqueInput = Prisma.AtLeast<{
@@ -325,12 +325,12 @@ export type DeliveryWhereUniqueInput = Prisma.AtLeast<{
   state?: Prisma.StringFilter<"Delivery"> | string
   attempts?: Prisma.IntFilter<"Delivery"> | number
   lastError?: Prisma.StringNullableFilter<"Delivery"> | string | null
-  envelope?: Prisma.BytesFilter<"Delivery"> | runtime.Bytes
   bytes?: Prisma.IntFilter<"Delivery"> | number
   expiresAt?: Prisma.BigIntFilter<"Delivery"> | bigint | number
   createdAt?: Prisma.BigIntFilter<"Delivery"> | bigint | number
   updatedAt?: Prisma.BigIntFilter<"Delivery"> | bigint | number
   fingerprint?: Prisma.BytesNullableFilter<"Delivery"> | runtime.Bytes | null
+  envelope?: Prisma.BytesFilter<"Delivery"> | runtime.Bytes
 }, "id" | "idempotencyKey">
 
 export type DeliveryOrderByWithAggregationInput = {
@@ -340,13 +340,13 @@ export type DeliveryOrderByWithAggregationInput = {
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrderInput | Prisma.SortOrder
-  envelope?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrderInput | Prisma.SortOrder
   fingerprint?: Prisma.SortOrderInput | Prisma.SortOrder
+  envelope?: Prisma.SortOrder
   _count?: Prisma.DeliveryCountOrderByAggregateInput
   _avg?: Prisma.DeliveryAvgOrderByAggregateInput
   _max?: Prisma.DeliveryMaxOrderByAggregateInput
@@ -364,13 +364,13 @@ export type DeliveryScalarWhereWithAggregatesInput = {
   state?: Prisma.StringWithAggregatesFilter<"Delivery"> | string
   attempts?: Prisma.IntWithAggregatesFilter<"Delivery"> | number
   lastError?: Prisma.StringNullableWithAggregatesFilter<"Delivery"> | string | null
-  envelope?: Prisma.BytesWithAggregatesFilter<"Delivery"> | runtime.Bytes
   bytes?: Prisma.IntWithAggregatesFilter<"Delivery"> | number
   expiresAt?: Prisma.BigIntWithAggregatesFilter<"Delivery"> | bigint | number
   createdAt?: Prisma.BigIntWithAggregatesFilter<"Delivery"> | bigint | number
   updatedAt?: Prisma.BigIntWithAggregatesFilter<"Delivery"> | bigint | number
   idempotencyKey?: Prisma.StringNullableWithAggregatesFilter<"Delivery"> | string | null
   fingerprint?: Prisma.BytesNullableWithAggregatesFilter<"Delivery"> | runtime.Bytes | null
+  envelope?: Prisma.BytesWithAggregatesFilter<"Delivery"> | runtime.Bytes
 }
 
 export type DeliveryCreateInput = {
@@ -380,13 +380,13 @@ export type DeliveryCreateInput = {
   state: string
   attempts?: number
   lastError?: string | null
-  envelope: runtime.Bytes
   bytes: number
   expiresAt: bigint | number
   createdAt: bigint | number
   updatedAt: bigint | number
   idempotencyKey?: string | null
   fingerprint?: runtime.Bytes | null
+  envelope: runtime.Bytes
 }
 
 export type DeliveryUncheckedCreateInput = {
@@ -396,13 +396,13 @@ export type DeliveryUncheckedCreateInput = {
   state: string
   attempts?: number
   lastError?: string | null
-  envelope: runtime.Bytes
   bytes: number
   expiresAt: bigint | number
   createdAt: bigint | number
   updatedAt: bigint | number
   idempotencyKey?: string | null
   fingerprint?: runtime.Bytes | null
+  envelope: runtime.Bytes
 }
 
 export type DeliveryUpdateInput = {
@@ -412,13 +412,13 @@ export type DeliveryUpdateInput = {
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   lastError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   bytes?: Prisma.IntFieldUpdateOperationsInput | number
   expiresAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updatedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fingerprint?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type DeliveryUncheckedUpdateInput = {
@@ -428,13 +428,13 @@ export type DeliveryUncheckedUpdateInput = {
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   lastError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   bytes?: Prisma.IntFieldUpdateOperationsInput | number
   expiresAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updatedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fingerprint?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type DeliveryCreateManyInput = {
@@ -444,13 +444,13 @@ export type DeliveryCreateManyInput = {
   state: string
   attempts?: number
   lastError?: string | null
-  envelope: runtime.Bytes
   bytes: number
   expiresAt: bigint | number
   createdAt: bigint | number
   updatedAt: bigint | number
   idempotencyKey?: string | null
   fingerprint?: runtime.Bytes | null
+  envelope: runtime.Bytes
 }
 
 export type DeliveryUpdateManyMutationInput = {
@@ -460,13 +460,13 @@ export type DeliveryUpdateManyMutationInput = {
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   lastError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   bytes?: Prisma.IntFieldUpdateOperationsInput | number
   expiresAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updatedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fingerprint?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type DeliveryUncheckedUpdateManyInput = {
@@ -476,13 +476,13 @@ export type DeliveryUncheckedUpdateManyInput = {
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   lastError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   bytes?: Prisma.IntFieldUpdateOperationsInput | number
   expiresAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   updatedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fingerprint?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type DeliveryCountOrderByAggregateInput = {
@@ -492,13 +492,13 @@ export type DeliveryCountOrderByAggregateInput = {
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrder
-  envelope?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
+  envelope?: Prisma.SortOrder
 }
 
 export type DeliveryAvgOrderByAggregateInput = {
@@ -516,13 +516,13 @@ export type DeliveryMaxOrderByAggregateInput = {
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrder
-  envelope?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
+  envelope?: Prisma.SortOrder
 }
 
 export type DeliveryMinOrderByAggregateInput = {
@@ -532,13 +532,13 @@ export type DeliveryMinOrderByAggregateInput = {
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrder
-  envelope?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
+  envelope?: Prisma.SortOrder
 }
 
 export type DeliverySumOrderByAggregateInput = {
@@ -566,13 +566,13 @@ export type DeliverySelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   state?: boolean
   attempts?: boolean
   lastError?: boolean
-  envelope?: boolean
   bytes?: boolean
   expiresAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   idempotencyKey?: boolean
   fingerprint?: boolean
+  envelope?: boolean
 }, ExtArgs["result"]["delivery"]>
 
 export type DeliverySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -582,13 +582,13 @@ export type DeliverySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   state?: boolean
   attempts?: boolean
   lastError?: boolean
-  envelope?: boolean
   bytes?: boolean
   expiresAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   idempotencyKey?: boolean
   fingerprint?: boolean
+  envelope?: boolean
 }, ExtArgs["result"]["delivery"]>
 
 export type DeliverySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -598,13 +598,13 @@ export type DeliverySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   state?: boolean
   attempts?: boolean
   lastError?: boolean
-  envelope?: boolean
   bytes?: boolean
   expiresAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   idempotencyKey?: boolean
   fingerprint?: boolean
+  envelope?: boolean
 }, ExtArgs["result"]["delivery"]>
 
 export type DeliverySelectScalar = {
@@ -614,16 +614,16 @@ export type DeliverySelectScalar = {
   state?: boolean
   attempts?: boolean
   lastError?: boolean
-  envelope?: boolean
   bytes?: boolean
   expiresAt?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   idempotencyKey?: boolean
   fingerprint?: boolean
+  envelope?: boolean
 }
 
-export type DeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "messageId" | "recipient" | "state" | "attempts" | "lastError" | "envelope" | "bytes" | "expiresAt" | "createdAt" | "updatedAt" | "idempotencyKey" | "fingerprint", ExtArgs["result"]["delivery"]>
+export type DeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "messageId" | "recipient" | "state" | "attempts" | "lastError" | "bytes" | "expiresAt" | "createdAt" | "updatedAt" | "idempotencyKey" | "fingerprint" | "envelope", ExtArgs["result"]["delivery"]>
 
 export type $DeliveryPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Delivery"
@@ -641,10 +641,6 @@ export type $DeliveryPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     state: string
     attempts: number
     lastError: string | null
-    /**
-     * The signed message; nothing once it is not queued any more.
-     */
-    envelope: runtime.Bytes
     bytes: number
     expiresAt: bigint
     createdAt: bigint
@@ -654,6 +650,10 @@ export type $DeliveryPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      * SHA-256 of what was asked for.
      */
     fingerprint: runtime.Bytes | null
+    /**
+     * The signed message; nothing once it is not queued any more. The last column, as the data of a message is.
+     */
+    envelope: runtime.Bytes
   }, ExtArgs["result"]["delivery"]>
   composites: {}
 }
@@ -1083,13 +1083,13 @@ export interface DeliveryFieldRefs {
   readonly state: Prisma.FieldRef<"Delivery", 'String'>
   readonly attempts: Prisma.FieldRef<"Delivery", 'Int'>
   readonly lastError: Prisma.FieldRef<"Delivery", 'String'>
-  readonly envelope: Prisma.FieldRef<"Delivery", 'Bytes'>
   readonly bytes: Prisma.FieldRef<"Delivery", 'Int'>
   readonly expiresAt: Prisma.FieldRef<"Delivery", 'BigInt'>
   readonly createdAt: Prisma.FieldRef<"Delivery", 'BigInt'>
   readonly updatedAt: Prisma.FieldRef<"Delivery", 'BigInt'>
   readonly idempotencyKey: Prisma.FieldRef<"Delivery", 'String'>
   readonly fingerprint: Prisma.FieldRef<"Delivery", 'Bytes'>
+  readonly envelope: Prisma.FieldRef<"Delivery", 'Bytes'>
 }
     
 

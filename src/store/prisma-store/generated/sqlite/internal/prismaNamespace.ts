@@ -1553,13 +1553,13 @@ export const DeliveryScalarFieldEnum = {
   state: 'state',
   attempts: 'attempts',
   lastError: 'lastError',
-  envelope: 'envelope',
   bytes: 'bytes',
   expiresAt: 'expiresAt',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt',
   idempotencyKey: 'idempotencyKey',
-  fingerprint: 'fingerprint'
+  fingerprint: 'fingerprint',
+  envelope: 'envelope'
 } as const
 
 export type DeliveryScalarFieldEnum = (typeof DeliveryScalarFieldEnum)[keyof typeof DeliveryScalarFieldEnum]

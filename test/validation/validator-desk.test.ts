@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { createMessageSigner } from '../../src/model/signed-message.ts'
+import { createValidatorDesk, type Question, type Validator } from '../../src/validation/validator-desk.ts'
+import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
+
+async function someMessage(topic = 'orders') {
+  const { peerId, seed } = await createMemoryIdentity()
+  return createMessageSigner(peerId, seed).sign(1n, topic, Buffer.from('x'))
+}
+
+function validator(): Validator & { asked: Question[] } {
+  const asked: Question[] = []
+  return { writable: true, asked, validate: (question) => asked.push(question) }
+}
+
+const registration = { topic: 'orders', deadlineMs: 10, default: 'ignore' as const }
+
+test('one that is gone takes no seat, however late its frames are worked on', async () => {
+  const desk = createValidatorDesk({ limits: { maxValidators: 10 } }, { onChange: async () => undefined })
+  const client = validator()
+  let begun = 0
+  const first = desk.register(client, registration, () => begun++)
+  desk.leave(client)
+  await first
+  await desk.register(client, { ...registration, topic: 'news' }, () => begun++)
+  expect([begun, desk.registrations.size, desk.topicsOf(client)]).toEqual([0, 0, []])
+  expect(await desk.ask(await someMessage('news'))).toEqual({ verdict: 'accept', given: false })
+})
+
+test('is asked once the other gateways know and it has been told, and not before', async () => {
+  const known = Promise.withResolvers<void>()
+  const desk = createValidatorDesk({ limits: { maxValidators: 10 } }, { onChange: () => known.promise })
+  const client = validator()
+  let begun = false
+  const registering = desk.register(client, registration, () => {
+    begun = true
+  })
+  expect(desk.registrations.has('orders')).toBe(true)
+  expect(await desk.ask(await someMessage())).toEqual({ verdict: 'accept', given: false })
+  expect([begun, client.asked]).toEqual([false, []])
+  known.resolve()
+  await registering
+  const judgement = desk.ask(await someMessage())
+  desk.answer(client, client.asked[0]?.validationId ?? '', 'reject')
+  expect([begun, await judgement, desk.open]).toEqual([true, { verdict: 'reject', given: true }, 0])
+})
+
+test('what holds for others is the longest deadline and the strictest default of a topic', async () => {
+  const desk = createValidatorDesk({ limits: { maxValidators: 10 } }, { onChange: async () => undefined })
+  const clients = [validator(), validator()]
+  await desk.register(clients[0] ?? validator(), { ...registration, deadlineMs: 700, default: 'accept' }, () => undefined)
+  await desk.register(clients[1] ?? validator(), { ...registration, deadlineMs: 300, default: 'reject' }, () => undefined)
+  expect([...desk.registrations.values()]).toEqual([{ topic: 'orders', deadlineMs: 700, default: 'reject' }])
+})

@@ -95,7 +95,10 @@ export const limitsSchema = z.object({
   dhtTimeoutMs: limit(30_000, 'A lookup in the DHT; an answer after it is what was found by then.', 10),
   requestTimeoutMs: limit(30_000, 'A request to or of a peer, from the first byte to the last of the answer.'),
   // Direct messages
-  maxDirectBytesPerHour: limit(67_108_864, 'Bytes of direct messages that are taken of one author within an hour.'),
+  maxDirectBytesPerHour: limit(
+    67_108_864,
+    'Bytes of direct messages that are taken of one author within an hour; of one peer, whoever wrote them, four times as many.',
+  ),
   maxDirectRequests: limit(32, 'Requests of peers with direct messages at once.'),
   maxQueuedDeliveries: limit(100_000, 'Direct messages of clients waiting for their recipients; beyond it sending answers 503.'),
   maxQueuedDeliveryBytes: limit(1_073_741_824, 'The same by bytes.'),

@@ -33,7 +33,7 @@ export interface CarrierComponents {
   peers: Pick<Peers, 'dialPeer'>
   store: DeliveryStore
   /** Takes what this gateway sends to itself. */
-  inbox: { take(envelopes: Uint8Array[]): Promise<Uint8Array> }
+  inbox: { take(envelopes: Uint8Array[], from: string): Promise<Uint8Array> }
   /** Whoever watches deliveries is told. */
   onChange(delivery: DeliveryView): void
   log: Logger
@@ -171,7 +171,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   }
 
   async function hand(recipient: string, envelopes: Uint8Array[]): Promise<Uint8Array> {
-    if (recipient === engine.peerId) return await inbox.take(envelopes)
+    if (recipient === engine.peerId) return await inbox.take(envelopes, engine.peerId)
     const { signal } = stopping
     if (!(await isLinked(recipient))) await dial(recipient)
     return await engine.request(recipient, directProtocol, encodeBatch(envelopes), {

@@ -15,9 +15,12 @@ export type DirectSenders = 'all' | 'known' | 'none'
 export interface DirectInbox {
   start(): Promise<void>
   stop(): Promise<void>
-  /** Those of a peer, or of this gateway to itself; answers what became of each (direct-protocol.ts). */
-  take(envelopes: Uint8Array[]): Promise<Uint8Array>
+  /** Those that a peer brings, or this gateway itself; answers what became of each (direct-protocol.ts). */
+  take(envelopes: Uint8Array[], from: string): Promise<Uint8Array>
 }
+
+/** Authors whose whole quota one peer may bring. */
+const carriedAuthors = 4
 
 export interface DirectInboxLimits {
   maxMessageBytes: number
@@ -40,7 +43,9 @@ export function createDirectInbox(
 ): DirectInbox {
   const { senders, limits } = init
   const { engine, ingest, peers, metrics, log, now = Date.now } = components
-  const quota = createAuthorQuota({ maxAuthorBytesPerHour: limits.maxDirectBytesPerHour }, { now })
+  const authors = createAuthorQuota({ maxAuthorBytesPerHour: limits.maxDirectBytesPerHour }, { now })
+  /** Authors cost nothing to make up; a peer may bring those of a few, as a gateway does for the others of its database. */
+  const carriers = createAuthorQuota({ maxAuthorBytesPerHour: carriedAuthors * limits.maxDirectBytesPerHour }, { now })
 
   /** Blocked authors too, whoever brings their messages. */
   async function isWelcome(author: string): Promise<boolean> {
@@ -51,7 +56,7 @@ export function createDirectInbox(
   }
 
   /** What is to be kept, or why it is not. */
-  async function examine(envelope: Uint8Array): Promise<DirectMessage | number> {
+  async function examine(envelope: Uint8Array, carrier: string): Promise<DirectMessage | number> {
     const message = await openDirect(envelope).catch((err: unknown) => {
       log.debug({ err }, 'an envelope that holds no direct message')
       return undefined
@@ -59,15 +64,21 @@ export function createDirectInbox(
     if (message?.to !== engine.peerId) return directStatus.invalid
     if (!(await isWelcome(message.from))) return directStatus.refused
     if (message.data.length > limits.maxMessageBytes) return directStatus.tooLarge
-    if (message.from === engine.peerId || quota.take(message.from, directTopic, message.data.length)) return message
-    return directStatus.later
+    return message.from === engine.peerId || isWithinQuota(message, carrier) ? message : directStatus.later
+  }
+
+  function isWithinQuota({ from, data }: DirectMessage, carrier: string): boolean {
+    if (!carriers.take(carrier, directTopic, data.length)) return false
+    if (authors.take(from, directTopic, data.length)) return true
+    carriers.giveBack(carrier, directTopic, data.length)
+    return false
   }
 
   /** In order, and all that can be kept in one transaction, so that none comes before one that was sent before it. */
-  async function take(envelopes: Uint8Array[]): Promise<Uint8Array> {
+  async function take(envelopes: Uint8Array[], from: string): Promise<Uint8Array> {
     const examined: Array<DirectMessage | number> = []
     for (const envelope of envelopes) {
-      examined.push(examined.includes(directStatus.later) ? directStatus.later : await examine(envelope))
+      examined.push(examined.includes(directStatus.later) ? directStatus.later : await examine(envelope, from))
     }
     const receivedAt = now()
     const messages = examined.flatMap((each) => (typeof each === 'number' ? [] : { ...each, topic: directTopic, receivedAt }))
@@ -80,7 +91,7 @@ export function createDirectInbox(
   return {
     take,
     async start() {
-      await engine.handle(directProtocol, ({ body }) => take(decodeBatch(body)), {
+      await engine.handle(directProtocol, ({ from, body }) => take(decodeBatch(body), from), {
         maxRequestBytes: maxRequestBytes(limits.maxMessageBytes),
         maxConcurrent: limits.maxDirectRequests,
       })

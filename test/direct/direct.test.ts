@@ -176,6 +176,22 @@ describe('a recipient', () => {
     expect(await Promise.all(deliveries.map((each) => state(here, each)))).toEqual(['delivered', 'queued', 'queued'])
   })
 
+  test('takes a bounded number of bytes of a peer in an hour, whoever is said to have written them', async () => {
+    const there = await party({ limits: { maxDirectBytesPerHour: 10 } })
+    const stranger = await memoryNode()
+    await stranger.start()
+    onTestFinished(() => stranger.stop())
+    await stranger.dial(await there.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+    const authors = await Promise.all(Array.from({ length: 5 }, () => memoryNode()))
+    const envelopes = await Promise.all(authors.map((each) => each.signDirect({ to: there.peerId, data: Buffer.from('0123456789') })))
+    const answer = await stranger.request(there.peerId, directProtocol, encodeBatch(envelopes), {
+      signal: AbortSignal.timeout(5_000),
+      maxAnswerBytes: 100,
+    })
+    const { kept, later } = directStatus
+    expect([...answer]).toEqual([kept, kept, kept, kept, later])
+  })
+
   test('takes nothing that is not for it, altered, or of a blocked author, and each message once', async () => {
     const { here, there } = await pair()
     const stranger = await memoryNode()

@@ -15,6 +15,7 @@ import {
 } from '../errors.ts'
 import type { Gateways } from '../gateways.ts'
 import type { Peers } from '../peers.ts'
+import { createPlaces, type Places } from '../places.ts'
 import { requestLinked } from '../request-linked.ts'
 import type { GatewayRecord } from '../store/store.ts'
 import {
@@ -53,6 +54,9 @@ export interface ServicesLimits {
   requestMs: number
   requestTimeoutMs: number
   maxPeerRequests: number
+  maxPeerRequestBytes: number
+  maxRequestsToPeer: number
+  maxServiceQueue: number
 }
 
 export interface ServicesComponents {
@@ -75,6 +79,8 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   const { limits } = init
   const { engine, peers, desk, gateways, log, now = Date.now } = components
   const maxBytes = limits.maxMessageBytes + requestOverheadBytes
+  /** Requests of clients here, by the peer that is asked; of those with any. */
+  const placesAt = new Map<string, Places>()
 
   /** The other gateways of the database that fit. */
   async function others(fits: (gateway: GatewayRecord) => boolean): Promise<GatewayRecord[]> {
@@ -126,11 +132,27 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     throw new InvalidRequest(`timeoutMs ${message}.`, { errors: [{ path: 'timeoutMs', message }] })
   }
 
+  /** In turn, where more are asked of one peer than a link carries. */
+  async function askThere(to: string, request: WireRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const begun = now()
+    const places = placesAt.get(to) ?? createPlaces({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue })
+    placesAt.set(to, places)
+    try {
+      using place = await places.take(signal)
+      if (place === undefined) throw new ServiceBusy('Too many requests to this peer wait for their turn.', { retryAfterMs })
+      const timeoutMs = Math.max(1, request.timeoutMs - (now() - begun))
+      return await ask(to, { ...request, timeoutMs }, () => peers.dialPeer(to, { signal }), signal)
+    } finally {
+      if (places.size === 0) placesAt.delete(to)
+    }
+  }
+
   return {
     async start() {
       await engine.handle(requestProtocol, async ({ from, body, signal }) => encodeAnswer(await answer(from, body, signal)), {
         maxRequestBytes: maxBytes,
         maxConcurrent: limits.maxPeerRequests,
+        maxConcurrentBytes: limits.maxPeerRequestBytes,
       })
     },
     async stop() {
@@ -143,7 +165,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
       const both = deadline.signal
       try {
         if (to === engine.peerId) return await askHere({ service, data, timeoutMs, from: to }, both, false)
-        return await ask(to, { service, data, timeoutMs }, () => peers.dialPeer(to, { signal: both }), both)
+        return await askThere(to, { service, data, timeoutMs }, both)
       } catch (error) {
         if (deadline.isOver) throw new RequestTimeout('No answer came in time; whether the request was done is not known.')
         if (error instanceof ProtocolUnsupported) throw new ServiceNotFound('The peer serves nothing.', { cause: error })

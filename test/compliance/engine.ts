@@ -453,6 +453,28 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         expect(text(await ask())).toBe('x')
       })
 
+      test('beyond the bytes at once get no answer, until others are done', async () => {
+        const [a, b] = await pair()
+        await link(a, b)
+        const gate = Promise.withResolvers<void>()
+        let open = 0
+        const handler = async () => {
+          open++
+          await gate.promise
+          return new Uint8Array()
+        }
+        await b.engine.handle(protocol, handler, { ...limits, maxConcurrentBytes: 1_000 })
+        const ask = (bytes: number) => a.engine.request(b.engine.peerId, protocol, new Uint8Array(bytes), asking)
+        const served = ask(900)
+        await expect.poll(() => open).toBe(1)
+        await expect(ask(101)).rejects.toThrow(PeerUnreachable)
+        const fitting = ask(100)
+        await expect.poll(() => open).toBe(2)
+        gate.resolve()
+        await Promise.all([served, fitting])
+        await ask(1_000)
+      })
+
       test('are given up when the signal fires', async () => {
         const [a, b] = await pair()
         await link(a, b)

@@ -1,19 +1,35 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Gateway } from '../../src/gateway.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import type { ServerFrame } from '../../src/stream/frames.ts'
+import { enginePair } from '../fixtures/engine-pair.ts'
+import type { EngineName } from '../fixtures/gateway-process.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
 import { createParties, createParty, linkParties, type Party } from '../fixtures/party.ts'
 import { createRandom } from '../fixtures/random.ts'
+import { createRest } from '../fixtures/rest.ts'
 import { openStream } from '../fixtures/stream-client.ts'
+
+/** What a test of requests needs of a gateway. */
+type Asking = Pick<Party, 'gateway' | 'rest' | 'peerId'>
+
+/** Two linked gateways of an engine; in this process, and on SQLite but for the memory engine. */
+async function onEngine(engine: EngineName | 'memory'): Promise<{ here: Asking; there: Asking }> {
+  if (engine === 'memory') return await createParties()
+  const pair = await enginePair(engine, {})
+  onTestFinished(() => pair.stop())
+  const asking = async (gateway: Gateway) => ({ gateway, rest: createRest(gateway.url), peerId: (await gateway.node()).peerId })
+  return { here: await asking(pair.other), there: await asking(pair.subject) }
+}
 
 type Asked = Extract<ServerFrame, { type: 'request' }>
 type Reply = { data?: string; encoding?: string; error?: string }
 
 /** A client that serves; answers what `work` says, or nothing. */
 async function serve(
-  { gateway }: Party,
+  { gateway }: Pick<Party, 'gateway'>,
   service: string,
   work: (asked: Asked) => Reply | undefined | Promise<Reply | undefined>,
   concurrency = 1,
@@ -37,7 +53,7 @@ async function serve(
   return { stream, asked }
 }
 
-const ask = ({ rest }: Party, to: Party, service: string, body: object) =>
+const ask = ({ rest }: Asking, to: Asking, service: string, body: object) =>
   rest.call<Record<string, unknown>>('POST', `/v1/peers/${to.peerId}/requests/${service}`, body)
 
 describe('a request', () => {
@@ -188,54 +204,56 @@ describe('several that serve', () => {
     expect(asked).toHaveLength(1)
   })
 
-  test('10,000 requests, 200 at a time, to four of them that die at random: each is answered once, or fails by name', {
-    timeout: 120_000,
-  }, async () => {
-    const { here, there } = await createParties()
-    const random = createRandom(11)
-    const answeredBy = new Map<string, number>()
-    const start = () =>
-      serve(
-        there,
-        'work',
-        ({ data }) => {
-          answeredBy.set(data, (answeredBy.get(data) ?? 0) + 1)
-          return { data: `done ${data}` }
-        },
-        60,
-      )
-    const servers = [await start(), await start(), await start(), await start()]
-    const outcomes = new Map<string, number>()
-    let next = 0
-    let running = true
-    const killing = (async () => {
-      while (running) {
-        await delay(random.below(100))
-        const at = random.below(servers.length)
-        servers[at]?.stream.socket.terminate()
-        servers[at] = await start()
-      }
-    })()
-    const stream = await openStream(here.gateway.url)
-    onTestFinished(() => stream.socket.terminate())
-    await Promise.all(
-      Array.from({ length: 200 }, async () => {
-        while (next < 10_000) {
-          const data = String(next++)
-          const { status, body } = await ask(here, there, 'work', { data, timeoutMs: 20_000 })
-          if (status === 200) expect(body['data']).toBe(`done ${data}`)
-          const name = status === 200 ? 'answered' : String(body['code'])
-          outcomes.set(name, (outcomes.get(name) ?? 0) + 1)
+  test.each(['memory', 'custom', 'libp2p'] as const)(
+    '10,000 requests, 200 at a time, to four of them that die at random: each is answered once, or fails by name (%s)',
+    { timeout: 240_000 },
+    async (engine) => {
+      const { here, there } = await onEngine(engine)
+      const random = createRandom(11)
+      const answeredBy = new Map<string, number>()
+      const start = () =>
+        serve(
+          there,
+          'work',
+          ({ data }) => {
+            answeredBy.set(data, (answeredBy.get(data) ?? 0) + 1)
+            return { data: `done ${data}` }
+          },
+          60,
+        )
+      const servers = [await start(), await start(), await start(), await start()]
+      const outcomes = new Map<string, number>()
+      let next = 0
+      let running = true
+      const killing = (async () => {
+        while (running) {
+          await delay(random.below(100))
+          const at = random.below(servers.length)
+          servers[at]?.stream.socket.terminate()
+          servers[at] = await start()
         }
-      }),
-    )
-    running = false
-    await killing
-    expect([...outcomes.keys()].toSorted()).toEqual(expect.arrayContaining(['answered', 'service_gone']))
-    expect([...outcomes.keys()].filter((name) => !['answered', 'service_gone', 'service_not_found'].includes(name))).toEqual([])
-    expect(outcomes.get('answered')).toBeGreaterThan(5_000)
-    expect([...answeredBy.values()].filter((times) => times > 1)).toEqual([])
-  })
+      })()
+      const stream = await openStream(here.gateway.url)
+      onTestFinished(() => stream.socket.terminate())
+      await Promise.all(
+        Array.from({ length: 200 }, async () => {
+          while (next < 10_000) {
+            const data = String(next++)
+            const { status, body } = await ask(here, there, 'work', { data, timeoutMs: 20_000 })
+            if (status === 200) expect(body['data']).toBe(`done ${data}`)
+            const name = status === 200 ? 'answered' : String(body['code'])
+            outcomes.set(name, (outcomes.get(name) ?? 0) + 1)
+          }
+        }),
+      )
+      running = false
+      await killing
+      expect([...outcomes.keys()].toSorted()).toEqual(expect.arrayContaining(['answered', 'service_gone']))
+      expect([...outcomes.keys()].filter((name) => !['answered', 'service_gone', 'service_not_found'].includes(name))).toEqual([])
+      expect(outcomes.get('answered')).toBeGreaterThan(5_000)
+      expect([...answeredBy.values()].filter((times) => times > 1)).toEqual([])
+    },
+  )
 })
 
 test('an answer that is larger than messages may be is refused to who gives it, who may give another', async () => {
@@ -249,6 +267,22 @@ test('an answer that is larger than messages may be is refused to who gives it, 
   stream.send({ type: 'reply', id: 2, requestId, error: 'that would be too much' })
   expect(await stream.expect('replied')).toEqual({ type: 'replied', id: 2, requestId })
   expect(await pending).toMatchObject({ status: 422, body: { detail: 'that would be too much' } })
+})
+
+test('maxRequestsToPeer: more requests to one peer wait for their turn, a bounded number of them', async () => {
+  const { here, there } = await createParties({}, { limits: { maxRequestsToPeer: 2, maxServiceQueue: 1 } })
+  const release = Promise.withResolvers<void>()
+  const work = async ({ data }: Asked) => {
+    await release.promise
+    return { data }
+  }
+  const { asked } = await serve(there, 'work', work, 10)
+  const pending = ['1', '2', '3'].map((data) => ask(here, there, 'work', { data }))
+  await expect.poll(() => asked.length).toBe(2)
+  await expect.poll(async () => (await ask(here, there, 'work', { data: '4', timeoutMs: 5_000 })).body['code']).toBe('service_busy')
+  expect(asked).toHaveLength(2)
+  release.resolve()
+  expect((await Promise.all(pending)).map(({ body }) => body['data'])).toEqual(['1', '2', '3'])
 })
 
 test('maxServicesPerConnection, maxServiceQueue and maxStreamRequests bite, by name', async () => {

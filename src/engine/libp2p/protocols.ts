@@ -18,8 +18,9 @@ export interface Protocols {
 interface Handled {
   handler: RequestHandler
   options: HandleOptions
-  /** Being worked on. */
+  /** Being worked on, and the bytes of their bodies. */
   open: number
+  bytes: number
 }
 
 export function createProtocols(init: { limits: { requestTimeoutMs: number } }, components: { log: Logger }): Protocols {
@@ -42,10 +43,17 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
     for (const event of ends) stream.addEventListener(event, onGone)
     using deadline = createDeadline(requestTimeoutMs, [gone.signal])
     const { signal } = deadline
+    let bytes = 0
+    const admit = (length: number) => {
+      if (entry.bytes + length > (options.maxConcurrentBytes ?? Number.POSITIVE_INFINITY))
+        throw new Error('too many bytes of requests at once')
+      bytes = length
+      entry.bytes += length
+    }
     entry.open++
     try {
       await withStream(stream, signal, async () => {
-        const body = await readMessage(stream, options.maxRequestBytes)
+        const body = await readMessage(stream, options.maxRequestBytes, admit)
         await writeMessage(stream, await handler({ from, body, signal }), signal)
       })
     } catch (err) {
@@ -53,6 +61,7 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
     } finally {
       for (const event of ends) stream.removeEventListener(event, onGone)
       entry.open--
+      entry.bytes -= bytes
     }
   }
 
@@ -92,7 +101,7 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
       }
     },
     handle(protocol, handler, options) {
-      handled.set(protocol, { handler, options, open: 0 })
+      handled.set(protocol, { handler, options, open: 0, bytes: 0 })
       if (running !== undefined) void listen(running, protocol)
     },
     unhandle(protocol) {
@@ -109,5 +118,5 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
 /** Events of a stream after which nobody waits for the answer. */
 const ends = ['close', 'remoteCloseWrite'] as const
 
-/** Requests to one peer at once. */
-const maxOutboundRequests = 100
+/** Requests to one peer at once, of a protocol. */
+const maxOutboundRequests = 256

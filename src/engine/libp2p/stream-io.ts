@@ -39,17 +39,23 @@ async function untilDrained(stream: Stream, signal: AbortSignal): Promise<void> 
   }
 }
 
-/** Reads a message. @throws Error when it is longer than `maxBytes`, or the stream ends before its end */
-export async function readMessage(stream: Stream, maxBytes: number): Promise<Uint8Array> {
+/**
+ * Reads a message. `admit` is told its length before its bytes are read, and may throw.
+ * @throws Error when it is longer than `maxBytes`, or the stream ends before its end
+ */
+export async function readMessage(stream: Stream, maxBytes: number, admit?: (bytes: number) => void): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let length = 0
   let expected: number | undefined
   for await (const chunk of stream) {
     chunks.push(chunk.subarray())
     length += chunk.byteLength
-    if (expected === undefined && length >= headerBytes) expected = Buffer.concat(chunks).readUInt32BE()
+    if (expected === undefined && length >= headerBytes) {
+      expected = Buffer.concat(chunks).readUInt32BE()
+      if (expected > maxBytes) throw new Error(`a message of ${expected} bytes is longer than the ${maxBytes} that were agreed`)
+      admit?.(expected)
+    }
     if (expected === undefined) continue
-    if (expected > maxBytes) throw new Error(`a message of ${expected} bytes is longer than the ${maxBytes} that were agreed`)
     if (length >= headerBytes + expected) return Buffer.concat(chunks).subarray(headerBytes, headerBytes + expected)
   }
   throw new Error('the stream ended before the message')

@@ -11,14 +11,15 @@ export interface Handlers {
 export interface Handled {
   readonly handler: RequestHandler
   readonly options: HandleOptions
-  /** Requests being worked on. */
+  /** Requests being worked on, and the bytes of their bodies. */
   open: number
+  bytes: number
 }
 
 export function createHandlers(): Handlers {
   const handled = new Map<string, Handled>()
   return {
-    set: (protocol, handler, options) => void handled.set(protocol, { handler, options, open: 0 }),
+    set: (protocol, handler, options) => void handled.set(protocol, { handler, options, open: 0, bytes: 0 }),
     delete: (protocol) => void handled.delete(protocol),
     get: (protocol) => handled.get(protocol),
     get protocols() {

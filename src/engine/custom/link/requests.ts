@@ -87,6 +87,8 @@ interface Asked {
 interface Serving {
   handled: Handled
   body: Body
+  /** Of the body. */
+  length: number
   gone: AbortController
 }
 
@@ -119,15 +121,16 @@ export function createRequests(
     else begin(id, handled, length)
   }
 
-  function fits({ open, options }: Handled, length: number): boolean {
-    if (options.admits?.(from) === false) return false
+  function fits({ open, bytes, options }: Handled, length: number): boolean {
+    if (options.admits?.(from) === false || bytes + length > (options.maxConcurrentBytes ?? Number.POSITIVE_INFINITY)) return false
     return length <= options.maxRequestBytes && open < options.maxConcurrent && serving.size < limits.maxStreamsPerConnection
   }
 
   function begin(id: number, handled: Handled, length: number): void {
     handled.open++
+    handled.bytes += length
     const gone = new AbortController()
-    serving.set(id, { handled, body: new Body(length), gone })
+    serving.set(id, { handled, body: new Body(length), length, gone })
     const late = setTimeout(() => {
       gone.abort(new Error('the time for the request is over'))
       finish(id)
@@ -146,6 +149,7 @@ export function createRequests(
     if (entry === undefined) return false
     serving.delete(id)
     entry.handled.open--
+    entry.handled.bytes -= entry.length
     return true
   }
 

@@ -83,12 +83,10 @@ export function createGateways(components: GatewaysComponents): Gateways {
   /** Who comes while they are being read waits for the same reading. */
   function others(maxAgeMs: number): Promise<GatewayRecord[]> {
     if (known !== undefined && performance.now() - known.at <= maxAgeMs) return known.records
-    const reading = { at: performance.now(), records: readOthers() }
-    known = reading
-    reading.records.catch(() => {
-      if (known === reading) known = undefined
-    })
-    return reading.records
+    known = { at: performance.now(), records: readOthers() }
+    // A database that is away is not asked again sooner.
+    known.records.catch(() => undefined)
+    return known.records
   }
 
   async function linkOthers(): Promise<void> {

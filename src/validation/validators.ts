@@ -59,7 +59,8 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     try {
       lastKnown = await gateways.others(leaseMs)
     } catch (err) {
-      log.warn({ err }, 'what is judged at other gateways could not be read; it is taken to be as it was')
+      // The store says that it is away; here each message would say it.
+      log.debug({ err }, 'what is judged at other gateways could not be read; it is taken to be as it was')
     }
     return lastKnown
   }

@@ -33,7 +33,7 @@ export async function benchRequest(): Promise<BenchResult> {
   const http = await bareHttp(resources)
   const links = { custom: await bareWebSocket(resources), libp2p: await bareStream(resources) }
   const requests = { custom: await request(resources, 'custom'), libp2p: await request(resources, 'libp2p') }
-  const subjects = [http, ...Object.values(links), ...Object.values(requests)]
+  const subjects = [http, ...Object.values(links), ...Object.values(requests).flatMap(({ near, far }) => [near, far])]
   for (let turn = 0; turn < turns; turn++) {
     for (const { measure, times } of subjects) {
       const measured = await measure(roundTripsPerTurn)
@@ -45,8 +45,8 @@ export async function benchRequest(): Promise<BenchResult> {
     name: `a request to a service, one at a time, ${data.length} bytes there and back, p50`,
     rows: [
       { label: 'HTTP to a bare node:http', value: hop, unit: 'ms' },
-      ...compared('custom', 'bare ws', { hop, link: median(links.custom), value: median(requests.custom) }),
-      ...compared('libp2p', 'a new stream of bare libp2p', { hop, link: median(links.libp2p), value: median(requests.libp2p) }),
+      ...compared('custom', 'bare ws', { hop, link: median(links.custom), ...medians(requests.custom) }),
+      ...compared('libp2p', 'a new stream of bare libp2p', { hop, link: median(links.libp2p), ...medians(requests.libp2p) }),
     ],
   }
 }
@@ -55,13 +55,25 @@ function median({ times }: Subject): number {
   return percentile(times, 0.5)
 }
 
-function compared(engine: EngineName, bare: string, { hop, link, value }: { hop: number; link: number; value: number }): BenchRow[] {
+function medians({ near, far }: Request): { near: number; far: number } {
+  return { near: median(near), far: median(far) }
+}
+
+function compared(engine: EngineName, bare: string, measured: { hop: number; link: number; near: number; far: number }): BenchRow[] {
+  const { hop, link, near, far } = measured
   const limit = link + 2 * hop
   return [
     { label: `${engine}: ${bare}`, value: link, unit: 'ms' },
     { label: `${engine}: the same and two HTTP hops`, value: limit, unit: 'ms' },
-    { label: `${engine}: a request`, value, unit: 'ms', ofLimit: value / limit },
+    { label: `${engine}: a request within one gateway`, value: near, unit: 'ms' },
+    { label: `${engine}: a request from one to another`, value: far, unit: 'ms', ofLimit: far / limit },
   ]
+}
+
+/** Served by a client of the gateway that is asked itself, and by one of another gateway. */
+interface Request {
+  near: Subject
+  far: Subject
 }
 
 /** Measured by a client in this process. */
@@ -101,7 +113,7 @@ async function bareStream(resources: AsyncDisposableStack): Promise<Subject> {
   }
 }
 
-async function request(resources: AsyncDisposableStack, engine: EngineName): Promise<Subject> {
+async function request(resources: AsyncDisposableStack, engine: EngineName): Promise<Request> {
   const start = async (more: Record<string, string> = {}) => {
     const gateway = await startGateway({ ...benchEnvironment(await temporaryDirectory(resources), engine), ...more })
     resources.defer(async () => void (await gateway.end('SIGTERM')))
@@ -109,10 +121,13 @@ async function request(resources: AsyncDisposableStack, engine: EngineName): Pro
   }
   const there = await start()
   const here = await start({ PEERGATE_BOOTSTRAP: there.multiaddrs.join(',') })
-  const server = await serve(there)
-  resources.defer(() => server.terminate())
+  for (const gateway of [there, here]) {
+    const server = await serve(gateway)
+    resources.defer(() => server.terminate())
+  }
   const client = resources.adopt(createHttpClient(here.url, 1), (opened) => opened.close())
-  return subject(() => post(client, `/v1/peers/${there.peerId}/requests/echo`))
+  const ask = ({ peerId }: GatewayProcess) => subject(() => post(client, `/v1/peers/${peerId}/requests/echo`))
+  return { near: ask(here), far: ask(there) }
 }
 
 const body = JSON.stringify({ data })

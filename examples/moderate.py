@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 
 def moderate(topic, banned, gateway, refusal):
-    # What has no verdict in time is kept out too.
+    # What has no verdict in time is kept out, until history brings it again and it is asked about once more.
     for socket, frame in frames(gateway, {"type": "validate", "topic": topic, "deadlineMs": 1000, "default": "ignore"}):
         if frame["type"] == "validating":
             print(f"moderating {topic}", flush=True)

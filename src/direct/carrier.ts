@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createDeadline } from '../deadline.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { PeergateError } from '../errors.ts'
 import type { DeliveryView } from '../model/delivery.ts'
@@ -46,6 +47,14 @@ const lookMs = 1_000
 /** Between two cleanings. */
 const cleanMs = 30_000
 const cleaned = 500
+const maxUntaken = 1_000
+
+/** What went wrong, and with which of them; whether the recipient was there. */
+interface Problem {
+  reason: string
+  id?: string
+  wasReached: boolean
+}
 
 type Queued = DeliveryRecord & { envelope: Uint8Array }
 
@@ -57,6 +66,8 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   const carrying = new Map<string, Promise<void>>()
   /** Recipients whose turn ended since the database failed: they are still claimed. */
   const interrupted = new Set<string>()
+  /** Recipients that had a link and took nothing, and until when (by the monotonic clock) they are left alone. */
+  const untaken = new Map<string, number>()
   /** Recipients that are being dialled. */
   const dials = new Map<string, AbortController>()
   let stopping = new AbortController()
@@ -120,9 +131,17 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     carrying.set(recipient, done)
   }
 
+  /** A recipient that was there and took nothing, as one that has blocked this gateway and hangs up: that it is there again is no news. */
+  function notNews(recipient: string, ms: number): void {
+    untaken.delete(recipient)
+    untaken.set(recipient, performance.now() + ms)
+    const [oldest] = untaken.keys()
+    if (untaken.size > maxUntaken && oldest !== undefined) untaken.delete(oldest)
+  }
+
   /** Whoever has a link to the recipient sends to it, whichever gateway was to try next. */
   async function appeared(recipient: string): Promise<void> {
-    if (carrying.has(recipient)) return
+    if (carrying.has(recipient) || (untaken.get(recipient) ?? 0) > performance.now()) return
     if ((await store.take({ by: engine.peerId, recipient, until: now() + claimMs })) && !carrying.has(recipient)) carry(recipient)
   }
 
@@ -136,7 +155,9 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
       if (problem === undefined) continue
       if (stopping.signal.aborted) break
       const id = problem.id ?? first.id
-      await store.failed({ by, recipient, id, lastError: problem.reason, dueAt: now() + (await pause(recipient)), now: now() })
+      const pauseMs = await pause(recipient)
+      if (problem.wasReached) notNews(recipient, pauseMs)
+      await store.failed({ by, recipient, id, lastError: problem.reason, dueAt: now() + pauseMs, now: now() })
       return
     }
     // Another gateway, or the next start, goes on at once.
@@ -146,25 +167,28 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   /** Doubles from failure to failure, with a jitter of a half. */
   async function pause(recipient: string): Promise<number> {
     const ms = Math.min(limits.lastDeliveryRetryMs, limits.firstDeliveryRetryMs * 2 ** Math.min(30, await store.attempts(recipient)))
-    return ms * (0.5 + random() / 2)
+    return Math.round(ms * (0.5 + random() / 2))
   }
 
   /** Answers what went wrong, and with which of them, when not all are done with. */
-  async function send(recipient: string, batch: Queued[]): Promise<{ reason: string; id?: string } | undefined> {
+  async function send(recipient: string, batch: Queued[]): Promise<Problem | undefined> {
     let statuses: Uint8Array
+    let wasReached = false
     try {
+      if (recipient !== engine.peerId && !(await isLinked(recipient))) await dial(recipient)
+      wasReached = true
       statuses = await hand(
         recipient,
         batch.map(({ envelope }) => envelope),
       )
     } catch (error) {
       if (!(error instanceof PeergateError)) log.debug({ err: error }, 'direct messages could not be handed over')
-      return { reason: error instanceof PeergateError ? error.message : 'The recipient could not be reached.' }
+      return { reason: error instanceof PeergateError ? error.message : 'The recipient could not be reached.', wasReached }
     }
     for (const [index, delivery] of batch.entries()) {
       const status = statuses[index]
       const end = status === undefined ? undefined : ends.get(status)
-      if (end === undefined) return { reason: 'The recipient asks to try again later.', id: delivery.id }
+      if (end === undefined) return { reason: 'The recipient asks to try again later.', id: delivery.id, wasReached }
       if (await store.end(delivery.id, { ...end, now: now() })) await tell(delivery.id)
     }
     return undefined
@@ -172,10 +196,9 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
 
   async function hand(recipient: string, envelopes: Uint8Array[]): Promise<Uint8Array> {
     if (recipient === engine.peerId) return await inbox.take(envelopes, engine.peerId)
-    const { signal } = stopping
-    if (!(await isLinked(recipient))) await dial(recipient)
+    using deadline = createDeadline(limits.deliveryTimeoutMs, [stopping.signal])
     return await engine.request(recipient, directProtocol, encodeBatch(envelopes), {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(limits.deliveryTimeoutMs)]),
+      signal: deadline.signal,
       maxAnswerBytes: maxDirectBatch,
     })
   }

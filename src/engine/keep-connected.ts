@@ -38,11 +38,14 @@ export function createKeepConnected(components: {
   async function connect({ peerId, multiaddrs }: KeptPeer, signal: AbortSignal): Promise<void> {
     const since = performance.now()
     const last = () => (performance.now() - since < soonMs ? lastDelayMs.soon : lastDelayMs.later)
+    let level: 'warn' | 'debug' = 'warn'
     for (let delay = firstDelayMs; !signal.aborted && !isSettled(peerId); delay = Math.min(delay * 2, last())) {
       for (const multiaddr of multiaddrs) {
         if (signal.aborted || !isWanted(peerId)) break
-        await dial(multiaddr, signal).catch((err: unknown) => log.debug({ err, multiaddr }, 'a configured peer could not be dialled'))
+        await dial(multiaddr, signal).catch((err: unknown) => log[level]({ err, multiaddr }, 'a configured peer could not be dialled'))
       }
+      // Said once; it is tried again and again.
+      level = 'debug'
       if (!isSettled(peerId)) await pause(delay * (0.5 + Math.random()), signal)
     }
   }

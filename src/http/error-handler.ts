@@ -45,7 +45,7 @@ function conditionFor(thrown: unknown, request: FastifyRequest): PeergateError {
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return new InvalidJson('The body is not valid JSON, or has a key that is not allowed ("__proto__", "constructor").')
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new UnsupportedMediaType('A body is read only as application/json.')
+      return new UnsupportedMediaType(`A body is read here only as ${bodiesOf(request)}.`)
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new BodyTooLarge(`A body has at most ${request.routeOptions.bodyLimit} bytes.`)
     case 'FST_ERR_MAX_PARAM_LENGTH':
@@ -55,6 +55,10 @@ function conditionFor(thrown: unknown, request: FastifyRequest): PeergateError {
     default:
       return isClientsFault(thrown) ? new InvalidRequest('The request could not be read.') : toPeergateError(thrown)
   }
+}
+
+function bodiesOf({ routeOptions }: FastifyRequest): string {
+  return routeOptions.config.operation?.rawBody === true ? 'application/json or application/octet-stream' : 'application/json'
 }
 
 function isClientsFault(thrown: Error): boolean {

@@ -168,6 +168,8 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
         return await askThere(to, { service, data, timeoutMs }, both)
       } catch (error) {
         if (deadline.isOver) throw new RequestTimeout('No answer came in time; whether the request was done is not known.')
+        if (error instanceof PeerUnreachable)
+          throw new ServiceGone('The peer did not answer; whether the request was done is not known.', { cause: error })
         if (error instanceof ProtocolUnsupported) throw new ServiceNotFound('The peer serves nothing.', { cause: error })
         throw error
       }

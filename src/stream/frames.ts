@@ -98,7 +98,7 @@ const replySchema = z.strictObject({
 const validateSchema = z.strictObject({
   type: z.literal('validate'),
   id: frameIdSchema.optional(),
-  topic: topicSchema,
+  topic: topicSchema.refine((topic) => !topic.endsWith('*'), 'must be one topic: patterns are not validated'),
   deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('How long a verdict may take; 1,000 when it is not said.'),
   default: verdictSchema.optional().describe('What a verdict is that does not come in time; `ignore` when it is not said.'),
 })

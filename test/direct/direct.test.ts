@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { DirectSenders } from '../../src/direct/direct-inbox.ts'
 import { directProtocol, directStatus, encodeBatch } from '../../src/direct/direct-protocol.ts'
@@ -67,6 +69,41 @@ describe('a direct message', () => {
     await there.rest.call('POST', '/v1/peers', { multiaddr: await here.address() })
     await expect.poll(() => state(here, delivery)).toBe('delivered')
     expect(await received(there)).toEqual(['hello'])
+  })
+
+  test('to nobody is tried again after pauses that grow, and nothing of it is logged', async () => {
+    const lines: string[] = []
+    const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+    const here = await createParty({ limits: { firstDeliveryRetryMs: 400, lastDeliveryRetryMs: 60_000 }, log })
+    const nobody = (await createMemoryIdentity()).peerId
+    const delivery = await send(here, nobody, 'x')
+    const attempts = async () => (await here.rest.get<DeliveryView>(`/v1/deliveries/${delivery.id}`)).attempts
+    await expect.poll(attempts, { timeout: 5_000 }).toBe(3)
+    await delay(1_200)
+    expect(await attempts()).toBeLessThanOrEqual(4)
+    expect(lines.filter((line) => line.includes('"level":40'))).toEqual([])
+  })
+
+  test('to a peer that hangs up on every link is tried after pauses, however often it is there', async () => {
+    const here = await createParty({ limits: { firstDeliveryRetryMs: 60_000, lastDeliveryRetryMs: 60_000 } })
+    const there = await memoryNode()
+    await there.start()
+    onTestFinished(() => there.stop())
+    let asked = 0
+    const refuse = async () => {
+      asked++
+      throw new Error('not from you')
+    }
+    await there.handle(directProtocol, refuse, { maxRequestBytes: 1_000_000, maxConcurrent: 10 })
+    const delivery = await send(here, there.peerId, 'x')
+    for (let times = 0; times < 5; times++) {
+      await there.dial(await here.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+      await expect.poll(() => asked).toBe(1)
+      await there.hangUp(here.peerId)
+      await expect.poll(async () => (await here.engine.peers()).length).toBe(0)
+    }
+    await expect.poll(async () => (await here.rest.get<DeliveryView>(`/v1/deliveries/${delivery.id}`)).lastError).toMatch(/did not answer/)
+    expect(asked).toBe(1)
   })
 
   test('is carried on soon after the database was away', async () => {

@@ -16,6 +16,7 @@ export interface KeepConnected {
 const firstDelayMs = 500
 const lastDelayMs = { soon: 4_000, later: 60_000 }
 const soonMs = 300_000
+const tellMs = 300_000
 
 export interface KeptPeer {
   peerId: string
@@ -33,19 +34,25 @@ export function createKeepConnected(components: {
 }): KeepConnected {
   const { peers, isSettled, isWanted, dial, log } = components
   const running = new Map<string, Promise<void>>()
+  /** When the log was last told that an address did not lead to its peer, by the monotonic clock. */
+  const toldAt = new Map<string, number>()
   let stopped = new AbortController()
+
+  /** A peer is tried much more often than is worth a line in the log. */
+  function tell(multiaddr: string, err: unknown): void {
+    const isDue = performance.now() - (toldAt.get(multiaddr) ?? Number.NEGATIVE_INFINITY) > tellMs
+    if (isDue) toldAt.set(multiaddr, performance.now())
+    log[isDue ? 'warn' : 'debug']({ err, multiaddr }, 'a configured peer could not be dialled')
+  }
 
   async function connect({ peerId, multiaddrs }: KeptPeer, signal: AbortSignal): Promise<void> {
     const since = performance.now()
     const last = () => (performance.now() - since < soonMs ? lastDelayMs.soon : lastDelayMs.later)
-    let level: 'warn' | 'debug' = 'warn'
     for (let delay = firstDelayMs; !signal.aborted && !isSettled(peerId); delay = Math.min(delay * 2, last())) {
       for (const multiaddr of multiaddrs) {
         if (signal.aborted || !isWanted(peerId)) break
-        await dial(multiaddr, signal).catch((err: unknown) => log[level]({ err, multiaddr }, 'a configured peer could not be dialled'))
+        await dial(multiaddr, signal).catch((err: unknown) => tell(multiaddr, err))
       }
-      // Said once; it is tried again and again.
-      level = 'debug'
       if (!isSettled(peerId)) await pause(delay * (0.5 + Math.random()), signal)
     }
   }

@@ -36,7 +36,7 @@ export interface Services {
   stop(): Promise<void>
   /**
    * Asks a service of a peer, and never a second time.
-   * @throws InvalidRequest, MessageTooLarge, PeerNotFound, PeerBlocked, DialFailed, PeerUnreachable, ProtocolUnsupported
+   * @throws InvalidRequest, MessageTooLarge, PeerNotFound, PeerBlocked, DialFailed
    * @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout
    */
   request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array>

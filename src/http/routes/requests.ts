@@ -25,7 +25,7 @@ export function requestRoutes(app: App, components: { services: Pick<Services, '
         tag: 'Services',
         rawBody: true,
         problems: [
-          ...['invalid_peer_id', 'invalid_data', 'message_too_large', 'peer_not_found', 'peer_blocked', 'dial_failed', 'peer_unreachable'],
+          ...['invalid_peer_id', 'invalid_data', 'message_too_large', 'peer_not_found', 'peer_blocked', 'dial_failed'],
           ...[
             'service_not_found',
             'service_busy',

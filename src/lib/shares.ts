@@ -1,0 +1,68 @@
+/**
+ * Counts what holders (clients, peers, addresses) have of one bounded thing: places, connections, bytes. There are `max` units in all.
+ * One holder has at most its share of them while others hold any. A holder that is alone may have more, but one share stays free, so that
+ * whoever comes next finds room.
+ */
+export interface Shares {
+  /** Why the units can't be had: no more are left in all, or the holder has its share. Undefined when they can. */
+  refusal(holder: string, units?: number): 'all' | 'share' | undefined
+  /** Takes units, one by default, until they are disposed of, once. Undefined when they can't be had: nothing was taken. */
+  take(holder: string, units?: number): Disposable | undefined
+  held(holder: string): number
+  /** Units that are held in all. */
+  readonly total: number
+}
+
+export interface SharesInit {
+  max: number
+  /** Units of one holder, by default a quarter of all, at least one. */
+  maxPerHolder?: number | undefined
+  /** Holders that may have everything. */
+  exempt?: ReadonlySet<string>
+}
+
+/** The part of a bounded thing that one of several holders may have, unless the configuration says otherwise. */
+const defaultShare = 1 / 4
+
+export function createShares({ max, maxPerHolder, exempt = new Set() }: SharesInit): Shares {
+  const share = maxPerHolder ?? Math.max(1, Math.floor(max * defaultShare))
+  /** What one holder may have while nobody else holds anything. */
+  const alone = maxPerHolder ?? Math.max(share, max - share)
+  const holders = new Map<string, number>()
+  let total = 0
+
+  function refusal(holder: string, units = 1): 'all' | 'share' | undefined {
+    if (total + units > max) return 'all'
+    if (exempt.has(holder)) return undefined
+    const held = holders.get(holder) ?? 0
+    const isAlone = total === held
+    return held + units > (isAlone ? alone : share) ? 'share' : undefined
+  }
+
+  function giveBack(holder: string, units: number): void {
+    total -= units
+    const left = (holders.get(holder) ?? 0) - units
+    if (left > 0) holders.set(holder, left)
+    else holders.delete(holder)
+  }
+
+  return {
+    refusal,
+    take(holder, units = 1) {
+      if (refusal(holder, units) !== undefined) return undefined
+      total += units
+      holders.set(holder, (holders.get(holder) ?? 0) + units)
+      let isHeld = true
+      return {
+        [Symbol.dispose]() {
+          if (isHeld) giveBack(holder, units)
+          isHeld = false
+        },
+      }
+    },
+    held: (holder) => holders.get(holder) ?? 0,
+    get total() {
+      return total
+    },
+  }
+}

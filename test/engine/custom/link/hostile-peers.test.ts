@@ -4,21 +4,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { encode } from 'cborg'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { establish, subprotocol } from '../../../../src/engine/custom/link/establish.ts'
+import { subprotocol } from '../../../../src/engine/custom/link/establish.ts'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
-import { encodeHello } from '../../../../src/engine/custom/link/hello.ts'
-import { createSecureChannel } from '../../../../src/engine/custom/link/secure-channel.ts'
 import { encodeControl } from '../../../../src/engine/custom/wire/overlay-frame.ts'
 import type { P2PEngine } from '../../../../src/engine/engine.ts'
 import { startedCustomEngine } from '../../../fixtures/custom-engine.ts'
-import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
+import { helloOf, openRawPeer, type RawPeer, webSocketUrl } from '../../../fixtures/raw-peer.ts'
 
 const deadline = { dialTimeoutMs: 500 }
 
 async function urlOf(engine: P2PEngine): Promise<string> {
-  const [address = ''] = await engine.multiaddrs()
-  const port = /\/tcp\/(\d+)\//.exec(address)?.[1]
-  return `ws://127.0.0.1:${port}`
+  return webSocketUrl(await engine.multiaddrs())
 }
 
 async function openSocket(engine: P2PEngine, protocols = [subprotocol]): Promise<WebSocket> {
@@ -29,31 +25,10 @@ async function openSocket(engine: P2PEngine, protocols = [subprotocol]): Promise
   return socket
 }
 
-/** A peer made of the parts of a link, which says what it likes. */
-async function openChannel(engine: P2PEngine) {
-  const socket = await openSocket(engine)
-  const { seed } = await createMemoryIdentity()
-  const established = await establish(socket, { role: 'initiator', seed }, AbortSignal.timeout(5_000))
-  const received: number[] = []
-  const closed = Promise.withResolvers<void>()
-  const channel = createSecureChannel(
-    { maxFrameBytes: 1_048_576 },
-    { socket, established, onFrame: (type) => received.push(type), onClose: () => closed.resolve() },
-  )
-  channel.resume()
-  return { socket, channel, received, closed: closed.promise }
-}
-
-function hello(change: object = {}): Uint8Array {
-  return encodeHello({
-    versions: [1],
-    instance: 'test',
-    agent: 'test',
-    multiaddrs: [],
-    protocols: [],
-    observed: '127.0.0.1:1',
-    ...change,
-  })
+async function openChannel(engine: P2PEngine): Promise<RawPeer> {
+  const peer = await openRawPeer(await urlOf(engine))
+  onTestFinished(() => peer.socket.terminate())
+  return peer
 }
 
 test('a socket that says nothing is cut at the deadline, before and after the upgrade', async () => {
@@ -70,7 +45,7 @@ test('a socket that says nothing is cut at the deadline, before and after the up
 test('silentLinkMs: a peer that was linked and is not heard any more is cut', async () => {
   const engine = await startedCustomEngine({ limits: { silentLinkMs: 300 } })
   const { channel, received, closed } = await openChannel(engine)
-  channel.write(frameTypes.hello, hello())
+  channel.write(frameTypes.hello, helloOf())
   await expect.poll(() => received).toContain(frameTypes.ping)
   await closed
   await expect.poll(() => engine.peers()).toEqual([])
@@ -79,7 +54,7 @@ test('silentLinkMs: a peer that was linked and is not heard any more is cut', as
 test('a peer that says hello without end is cut', async () => {
   const engine = await startedCustomEngine()
   const { channel, closed } = await openChannel(engine)
-  for (let count = 0; count <= 101; count++) channel.write(frameTypes.hello, hello())
+  for (let count = 0; count <= 101; count++) channel.write(frameTypes.hello, helloOf())
   await closed
   await expect.poll(() => engine.peers()).toEqual([])
 })
@@ -112,7 +87,7 @@ test.each([
 
 test.each([
   ['a frame before the hello', (channel: Sender) => channel.write(frameTypes.ping, Buffer.alloc(8))],
-  ['a hello of no version that is spoken here', (channel: Sender) => channel.write(frameTypes.hello, hello({ versions: [9] }))],
+  ['a hello of no version that is spoken here', (channel: Sender) => channel.write(frameTypes.hello, helloOf({ versions: [9] }))],
   ['a hello that is none', (channel: Sender) => channel.write(frameTypes.hello, Buffer.alloc(10))],
 ])('%s ends the link', async (_, say) => {
   const engine = await startedCustomEngine()
@@ -130,9 +105,9 @@ test.each([
 ])('%s ends a link, and nothing else', async (_, say) => {
   const engine = await startedCustomEngine()
   const honest = await openChannel(engine)
-  honest.channel.write(frameTypes.hello, hello({ instance: 'honest' }))
+  honest.channel.write(frameTypes.hello, helloOf({ instance: 'honest' }))
   const { channel, closed } = await openChannel(engine)
-  channel.write(frameTypes.hello, hello())
+  channel.write(frameTypes.hello, helloOf())
   await expect.poll(async () => (await engine.peers()).length).toBe(2)
   say(channel)
   await closed
@@ -155,7 +130,7 @@ test.each([
   }
   await engine.handle('/test/1', handler, { maxRequestBytes: 100, maxConcurrent: 1 })
   const { channel, closed } = await openChannel(engine)
-  channel.write(frameTypes.hello, hello())
+  channel.write(frameTypes.hello, helloOf())
   const id = Buffer.from([0, 0, 0, 1])
   channel.write(frameTypes.request, encode({ id: 1, protocol: '/test/1', length: 5 }))
   for (const piece of [first, ...more]) channel.write(frameTypes.requestBody, id, Buffer.from(piece))
@@ -166,7 +141,7 @@ test.each([
 test('a frame longer than any ends the link', async () => {
   const engine = await startedCustomEngine({ limits: { maxMessageBytes: 1_000 } })
   const { socket, channel, closed } = await openChannel(engine)
-  channel.write(frameTypes.hello, hello())
+  channel.write(frameTypes.hello, helloOf())
   await expect.poll(async () => (await engine.peers()).length).toBe(1)
   // The largest frame is 64 KiB at least.
   channel.write(frameTypes.message, Buffer.alloc(65_537))
@@ -177,7 +152,7 @@ test('a frame longer than any ends the link', async () => {
 test('frames of a type that is not known yet are passed over', async () => {
   const engine = await startedCustomEngine()
   const { channel, received } = await openChannel(engine)
-  channel.write(frameTypes.hello, hello({ later: true }))
+  channel.write(frameTypes.hello, helloOf({ later: true }))
   channel.write(200, Buffer.from('of a later version'))
   channel.write(frameTypes.ping, Buffer.alloc(8))
   await expect.poll(() => received).toContain(frameTypes.pong)
@@ -217,7 +192,7 @@ test('maxConnections: one link more is refused, at either end, and a configured 
 test('maxPubsubBufferBytes: a neighbour that reads nothing is handed nothing more, until it reads again', async () => {
   const engine = await startedCustomEngine({ limits: { maxPubsubBufferBytes: 65_536 } })
   const { socket, channel } = await openChannel(engine)
-  channel.write(frameTypes.hello, hello())
+  channel.write(frameTypes.hello, helloOf())
   channel.write(frameTypes.control, encodeControl({ type: 'subscriptions', add: ['orders'], remove: [] }))
   await expect.poll(() => engine.subscribers('orders')).toHaveLength(1)
   const publish = async () => (await engine.send(await engine.sign([{ topic: 'orders', data: Buffer.alloc(65_536) }])))[0]
@@ -234,4 +209,4 @@ test('maxPubsubBufferBytes: a neighbour that reads nothing is handed nothing mor
   await expect.poll(publish).toBe(1)
 })
 
-type Sender = Awaited<ReturnType<typeof openChannel>>['channel']
+type Sender = RawPeer['channel']

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { quietEnvironment, startGateway } from '../test/fixtures/gateway-process.ts'
+import { benchAttacks } from './attacks.ts'
 import { benchEnvironment } from './environment.ts'
 import { createHttpClient } from './http-client.ts'
 import type { BenchResult, BenchRow } from './result.ts'
@@ -8,7 +9,8 @@ import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
  * Overload: three times what a gateway can take, offered without waiting for its answers; what is refused, by which code, and how long
- * the rest take. Once by clients that are within their budgets together, so that the gateway itself has to refuse; once by one client.
+ * the rest take. Once by clients that are within their budgets together, so that the gateway itself has to refuse; once by one client. Then
+ * what an honest client waits beside each attack of test/fixtures/attacks.
  */
 
 const batch = 100
@@ -24,7 +26,7 @@ export async function benchOverload(): Promise<BenchResult> {
   const one = await overloaded('one client, with the default budget', quietEnvironment)
   return {
     name: `overload: arrays of ${batch} messages of ${data.length} bytes at three times the rate that is taken`,
-    rows: [...many, ...one],
+    rows: [...many, ...one, ...(await benchAttacks())],
   }
 }
 

@@ -9,6 +9,13 @@ export interface ErrorDetail {
   message: string
 }
 
+/** Things wrong that one error names; with the lengths below, what an error takes to write is bounded whatever was sent. */
+export const maxErrorDetails = 10
+/** Characters of an error's text, and of the path and the message of each detail; they may quote what a client or a peer sent. */
+const maxTextLength = 1_000
+const maxPathLength = 200
+const maxDetailLength = 300
+
 export interface ErrorOptions {
   /** What is wrong with which field. */
   errors?: ErrorDetail[]
@@ -29,16 +36,25 @@ export class PeergateError extends Error {
   readonly extensions: Record<string, unknown>
 
   constructor(kind: Condition, detail: string, options: ErrorOptions = {}) {
-    super(detail, options.cause === undefined ? undefined : { cause: options.cause })
+    super(clip(detail, maxTextLength), options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
     this.code = kind.code
     this.status = kind.status
     this.title = kind.title
     this.retryable = kind.retryable
-    this.errors = options.errors
+    this.errors = options.errors?.slice(0, maxErrorDetails).map(clipDetail)
     this.retryAfterMs = options.retryAfterMs
     this.extensions = options.extensions ?? {}
   }
+}
+
+function clipDetail({ path, message }: ErrorDetail): ErrorDetail {
+  return { path: clip(path, maxPathLength), message: clip(message, maxDetailLength) }
+}
+
+/** At most so many characters, and none cut in two. */
+function clip(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, max - 1).toWellFormed()}…`
 }
 
 /** A row of the table of codes. */

@@ -45,7 +45,7 @@ export const limitsSchema = z.object({
   maxStreamConnectionsPerAddress: limit(5_000, 'Stream connections of one address.'),
   maxStreamConnections: limit(5_000, 'WebSocket connections of clients; an idle one costs some tens of KiB.'),
   maxSubscriptions: limit(100, 'Subscriptions of one connection.'),
-  maxSubscriptionTopics: limit(100, 'Topics and patterns of one subscription.'),
+  maxSubscriptionTopics: limit(100, 'Topics and patterns of one subscription.', 1, 1_000),
   maxFrameBytes: limit(1_500_000, 'The largest frame of a client: a message of the largest size in base64, and its JSON.', 1024),
   maxPendingFrames: limit(1_000, 'Frames of one connection that are being worked on; beyond it the socket is not read.'),
   maxSocketBufferBytes: limit(

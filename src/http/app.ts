@@ -46,7 +46,7 @@ export interface AppInit extends AccessInit {
   metricsElsewhere?: boolean
   /** Whether requests are traced. */
   tracing?: boolean
-  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes'>
+  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages'>
 }
 
 export interface AppComponents {
@@ -161,7 +161,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   peerRoutes(zodApp, components)
   topicRoutes(zodApp, components)
   dhtRoutes(zodApp, components)
-  publishRoutes(zodApp, components)
+  publishRoutes(zodApp, init, components)
   messageRoutes(zodApp, components)
   deliveryRoutes(zodApp, components)
   requestRoutes(zodApp, components)

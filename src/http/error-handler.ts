@@ -6,7 +6,6 @@ import {
   ClientTimeout,
   HeadersTooLarge,
   InternalError,
-  InvalidJson,
   InvalidRequest,
   PeergateError,
   toPeergateError,
@@ -42,8 +41,6 @@ const challenges = new Map([
 function conditionFor(thrown: unknown, request: FastifyRequest): PeergateError {
   if (!(thrown instanceof Error) || thrown instanceof PeergateError) return toPeergateError(thrown)
   switch ('code' in thrown ? thrown.code : undefined) {
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new InvalidJson('The body is not valid JSON, or has a key that is not allowed ("__proto__", "constructor").')
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new UnsupportedMediaType(`A body is read here only as ${bodiesOf(request)}.`)
     case 'FST_ERR_CTP_BODY_TOO_LARGE':

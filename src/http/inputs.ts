@@ -34,6 +34,7 @@ export const topicsQuery = z
 
 export const timeQuery = z.iso
   .datetime({ offset: true, error: 'must be a time as in RFC 3339, like 2026-11-23T12:00:00Z' })
+  .meta({ maxLength: 64 })
   .transform(Date.parse)
 
 /** Neighbours to ask for. */

@@ -1,7 +1,7 @@
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
 import { InvalidRequest } from '../errors.ts'
-import { invalidInput } from '../model/validation.ts'
+import { inputParser } from '../model/validation.ts'
 
 const parts: Record<string, string> = {
   body: 'The body is not valid',
@@ -12,14 +12,15 @@ const parts: Record<string, string> = {
 
 /** Has requests checked by the routes' zod schemas. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = '' }) => {
+  const parse = inputParser(schema)
   return (data: unknown) => {
     // Raw bytes, where the operation takes them.
     if (Buffer.isBuffer(data)) return { value: data }
     // Fastify gives null for a body that is not there.
-    const parsed = schema.safeParse(data ?? undefined)
-    if (parsed.success) return { value: parsed.data }
+    const parsed = parse(data ?? undefined, parts[httpPart] ?? 'The request is not valid')
+    if (parsed.error === undefined) return { value: parsed.value }
     if (httpPart === 'body' && data === null) return { error: new InvalidRequest('This operation needs a JSON object as its body.') }
-    return { error: invalidInput(parts[httpPart] ?? 'The request is not valid', parsed.error.issues) }
+    return parsed
   }
 }
 

@@ -7,5 +7,6 @@ export const idempotencyKeySchema = z
   .meta({
     id: 'IdempotencyKey',
     description: 'Chosen by the client, unique for each thing to publish, such as a UUID. A repetition is answered, not published again.',
+    maxLength: 255,
     example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
   })

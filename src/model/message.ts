@@ -39,6 +39,7 @@ export const messageSchema = z
     cursor: cursorSchema,
     id: z
       .string()
+      .max(256)
       .describe('`<from>.<sequence>`')
       .meta({ example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz.1795444444000000001' }),
     kind: messageKindSchema,

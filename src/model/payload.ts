@@ -9,6 +9,12 @@ export const encodingSchema = z.enum(['utf8', 'base64']).meta({
 })
 export type Encoding = z.infer<typeof encodingSchema>
 
+/** Characters of data in JSON at most: a message of the largest size that can be configured (16 MiB), in base64. */
+const maxDataLength = 22_369_624
+
+/** Data in JSON, as clients send it. What a gateway takes is decided by `maxMessageBytes`. */
+export const dataSchema = z.string().max(maxDataLength)
+
 /** Data as it stands in JSON. */
 export const payloadSchema = z.object({ data: z.string(), encoding: encodingSchema })
 export type Payload = z.infer<typeof payloadSchema>

@@ -48,7 +48,7 @@ export function peerIdOf(address: Multiaddr): string | undefined {
 
 export const peerIdSchema = z
   .string()
-  .meta({ id: 'PeerId', description: 'A libp2p peer id.', example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz' })
+  .meta({ id: 'PeerId', description: 'A libp2p peer id.', maxLength: 128, example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz' })
 
 export const multiaddrSchema = z.string().max(1024).meta({
   id: 'Multiaddr',

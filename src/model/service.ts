@@ -4,4 +4,4 @@ import { z } from 'zod'
 export const serviceSchema = z
   .string()
   .regex(/^[\w.~-]{1,128}$/, 'must have 1 to 128 letters, digits or -._~')
-  .meta({ id: 'Service', description: 'Name of a service: 1–128 letters, digits or `-._~`.', example: 'prices' })
+  .meta({ id: 'Service', description: 'Name of a service: 1–128 letters, digits or `-._~`.', maxLength: 128, example: 'prices' })

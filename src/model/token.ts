@@ -13,7 +13,11 @@ export const tokenInputSchema = z.strictObject({
   name: fields.name,
   actions: fields.actions,
   topics: fields.topics.default(['*']),
-  expiresAt: z.iso.datetime({ offset: true }).optional().describe('From then on it is refused; without it it holds until it is revoked.'),
+  expiresAt: z.iso
+    .datetime({ offset: true })
+    .max(64)
+    .optional()
+    .describe('From then on it is refused; without it it holds until it is revoked.'),
 })
 export type TokenInput = z.output<typeof tokenInputSchema>
 

@@ -20,10 +20,12 @@ function checkTopic(topic: string, ctx: z.core.$RefinementCtx): void {
   if (problem !== undefined) ctx.addIssue({ code: 'custom', message: problem, params: { code: 'invalid_topic' } })
 }
 
-export const topicSchema = z
-  .string()
-  .superRefine(checkTopic)
-  .meta({ id: 'Topic', description: 'A topic: 1–256 bytes of UTF-8 without control characters, not "." or "..".', example: 'orders' })
+export const topicSchema = z.string().superRefine(checkTopic).meta({
+  id: 'Topic',
+  description: 'A topic: 1–256 bytes of UTF-8 without control characters, not "." or "..".',
+  example: 'orders',
+  maxLength: maxTopicBytes,
+})
 
 export const topicPatternSchema = z
   .string()
@@ -34,6 +36,7 @@ export const topicPatternSchema = z
     id: 'TopicPattern',
     description: 'A topic, or with a trailing `*` a pattern: every topic that starts with what stands before it.',
     example: 'orders.*',
+    maxLength: maxTopicBytes,
   })
 
 /**

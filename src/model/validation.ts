@@ -1,13 +1,22 @@
 import type { z } from 'zod'
-import { type ErrorDetail, InvalidMultiaddr, InvalidPeerId, InvalidRequest, InvalidTopic, type PeergateError } from '../errors.ts'
+import {
+  type ErrorDetail,
+  InvalidMultiaddr,
+  InvalidPeerId,
+  InvalidRequest,
+  InvalidTopic,
+  maxErrorDetails,
+  type PeergateError,
+} from '../errors.ts'
+import { boundsOf } from './bounds.ts'
 
 /** What schemas of the model put into `params.code` of a custom issue, so that a bad topic is `invalid_topic` wherever it stands. */
 const named = { invalid_topic: InvalidTopic, invalid_multiaddr: InvalidMultiaddr, invalid_peer_id: InvalidPeerId } as const
 
 /** The error of the surface for what a schema refused: named by the first issue that has a name of its own, with a path for each. */
 export function invalidInput(what: string, issues: readonly z.core.$ZodIssue[]): PeergateError {
-  const leaves = issues.flatMap(inBranch)
-  const errors = leaves.flatMap(details)
+  const leaves = issues.slice(0, maxErrorDetails).flatMap(inBranch).slice(0, maxErrorDetails)
+  const errors = leaves.flatMap(details).slice(0, maxErrorDetails)
   const detail = `${what}: ${errors.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; ')}`
   for (const issue of leaves) {
     const code = issue.code === 'custom' ? issue.params?.['code'] : undefined
@@ -21,13 +30,30 @@ function inBranch(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue]
   const meant = issue.errors.find((branch) => !branch.some(({ code, path }) => code === 'invalid_type' && path.length === 0))
   if (meant === undefined) return [issue]
-  return meant.flatMap((inner) => inBranch({ ...inner, path: [...issue.path, ...inner.path] }))
+  return meant.slice(0, maxErrorDetails).flatMap((inner) => inBranch({ ...inner, path: [...issue.path, ...inner.path] }))
 }
 
 function details(issue: z.core.$ZodIssue): ErrorDetail[] {
   const path = issue.path.map(String).join('.')
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: path === '' ? key : `${path}.${key}`, message: 'is not known here' }))
+    return issue.keys.slice(0, maxErrorDetails).map((key) => ({ path: path === '' ? key : `${path}.${key}`, message: 'is not known here' }))
   }
   return [{ path, message: issue.message }]
+}
+
+/** What came of input: its value, or why it was refused. */
+export type Parsed<Value> = { value: Value; error?: never } | { error: PeergateError }
+
+/**
+ * Checks input against a schema, lengths first: refusing costs a constant, whatever was sent.
+ * @throws Error at once when the schema leaves a length open
+ */
+export function inputParser<Schema extends z.ZodType>(schema: Schema): (value: unknown, what: string) => Parsed<z.output<Schema>> {
+  const bounds = boundsOf(schema)
+  return (value, what) => {
+    const excess = bounds(value)
+    if (excess !== undefined) return { error: invalidInput(what, excess) }
+    const { data, error } = schema.safeParse(value)
+    return error === undefined ? { value: data } : { error: invalidInput(what, error.issues) }
+  }
 }

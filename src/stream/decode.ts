@@ -1,6 +1,5 @@
-import { z } from 'zod'
 import { InvalidFrame, InvalidJson, type PeergateError, UnknownFrameType } from '../errors.ts'
-import { invalidInput } from '../model/validation.ts'
+import { inputParser } from '../model/validation.ts'
 import { type ClientFrame, clientFrameSchema, type FrameId, frameActions } from './frames.ts'
 
 /** `bad` is from a client that does not speak this protocol, `refused` from one that asked for something wrong. */
@@ -9,7 +8,7 @@ export type Decoded =
   | { kind: 'refused'; id: FrameId | undefined; error: PeergateError }
   | { kind: 'bad'; error: PeergateError }
 
-const envelopeSchema = z.looseObject({ type: z.string(), id: z.unknown().optional() })
+const parse = inputParser(clientFrameSchema)
 const idSchema = clientFrameSchema.options[0].shape.id
 
 /** A frame of JSON. */
@@ -25,16 +24,26 @@ export function decodeFrame(text: string): Decoded {
 
 /** A frame that was decoded to plain values. */
 export function parseFrame(value: unknown): Decoded {
-  const envelope = envelopeSchema.safeParse(value)
-  if (!envelope.success) return notAFrame('A frame is an object with a "type".')
-  const id = idSchema.safeParse(envelope.data.id).data
-  if (!Object.hasOwn(frameActions, envelope.data.type)) {
+  const type = typeOf(value)
+  if (type === undefined) return notAFrame('A frame is an object with a "type".')
+  const id = idOf(value)
+  if (!Object.hasOwn(frameActions, type)) {
     const known = Object.keys(frameActions).join(', ')
     return { kind: 'refused', id, error: new UnknownFrameType(`There is no frame of this type; there are ${known}.`) }
   }
-  const frame = clientFrameSchema.safeParse(value)
-  if (frame.success) return { kind: 'frame', frame: frame.data }
-  return { kind: 'refused', id, error: invalidInput('The frame is not valid', frame.error.issues) }
+  const parsed = parse(value, 'The frame is not valid')
+  return parsed.error === undefined ? { kind: 'frame', frame: parsed.value } : { kind: 'refused', id, error: parsed.error }
+}
+
+function typeOf(value: unknown): string | undefined {
+  const type: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'type') : undefined
+  return typeof type === 'string' ? type : undefined
+}
+
+/** What an answer names, where it is one. */
+function idOf(value: unknown): FrameId | undefined {
+  const id: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'id') : undefined
+  return idSchema.safeParse(id).data
 }
 
 export function notAFrame(detail: string): Decoded {

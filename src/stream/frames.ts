@@ -5,7 +5,7 @@ import { deliverySchema, expirySchema } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
 import { idempotencyKeySchema } from '../model/idempotency-key.ts'
 import { candidateSchema, messageSchema } from '../model/message.ts'
-import { encodingSchema, payloadSchema } from '../model/payload.ts'
+import { dataSchema, encodingSchema, payloadSchema } from '../model/payload.ts'
 import { peerIdSchema, peerSchema } from '../model/peer.ts'
 import { serviceSchema } from '../model/service.ts'
 import { topicPatternSchema, topicSchema } from '../model/topic.ts'
@@ -20,11 +20,14 @@ const frameIdSchema = z
 
 const subscriptionNameSchema = z.string().max(128).describe('Name of the subscription; the one without a name is the unnamed one.')
 
+/** Topics of a subscription at most, whatever is configured (`maxSubscriptionTopics`). */
+export const maxTopicsOfSubscription = 1_000
+
 const subscribeSchema = z.strictObject({
   type: z.literal('subscribe'),
   id: frameIdSchema.optional(),
   subscription: subscriptionNameSchema.optional(),
-  topics: z.array(topicPatternSchema).optional(),
+  topics: z.array(topicPatternSchema).max(maxTopicsOfSubscription).optional(),
   direct: z.boolean().optional().describe('Also direct messages; the token must allow `direct`.'),
   peers: z.boolean().optional().describe('Also push what happens to peers.'),
   deliveries: z.boolean().optional().describe('Also push what becomes of direct messages that were sent; the token must allow `direct`.'),
@@ -45,7 +48,7 @@ const publishSchema = z.strictObject({
   type: z.literal('publish'),
   id: frameIdSchema.optional(),
   topic: topicSchema,
-  data: z.union([z.string(), bytesSchema]),
+  data: z.union([dataSchema, bytesSchema]),
   encoding: encodingSchema.optional(),
   idempotencyKey: idempotencyKeySchema.optional(),
 })
@@ -54,13 +57,13 @@ const sendSchema = z.strictObject({
   type: z.literal('send'),
   id: frameIdSchema.optional(),
   to: peerIdSchema,
-  data: z.union([z.string(), bytesSchema]),
+  data: z.union([dataSchema, bytesSchema]),
   encoding: encodingSchema.optional(),
   expiresInMs: expirySchema.optional(),
   idempotencyKey: idempotencyKeySchema.optional(),
 })
 
-const payload = { data: z.union([z.string(), bytesSchema]), encoding: encodingSchema.optional() }
+const payload = { data: z.union([dataSchema, bytesSchema]), encoding: encodingSchema.optional() }
 
 const requestSchema = z.strictObject({
   type: z.literal('request'),

@@ -35,7 +35,7 @@ test.each([
   [[{ data: 'fine' }, { data: 'x'.repeat(101) }], 'message_too_large', '1.data'],
   [{ data: 'x'.repeat(101) }, 'message_too_large', 'data'],
   [[], 'invalid_request', ''],
-  [[{ data: '1' }, { data: '2' }, { data: '3' }, { data: '4' }], 'invalid_request', undefined],
+  [[{ data: '1' }, { data: '2' }, { data: '3' }, { data: '4' }], 'invalid_request', ''],
   ['text', 'invalid_request', ''],
 ])('publishes nothing of %j', async (json, code, where) => {
   const { call, store } = await appForTest({ limits: { maxPublishMessages: 3, maxMessageBytes: 100 } })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Deliveries } from '../../direct/deliveries.ts'
 import { deliverySchema, deliveryStateSchema, expirySchema } from '../../model/delivery.ts'
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
-import { decodePayload, encodingSchema } from '../../model/payload.ts'
+import { dataSchema, decodePayload, encodingSchema } from '../../model/payload.ts'
 import { deliveryExample } from '../examples.ts'
 import { limitQuery, peerIdInput, peerIdParams, timeQuery } from '../inputs.ts'
 import { type App, json, noQuery } from '../operation.ts'
@@ -12,7 +12,7 @@ const listSchema = z
   .object({ items: z.array(deliverySchema), next: z.string().nullable().describe('The `after` of the next page; null on the last one.') })
   .meta({ id: 'DeliveryPage' })
 const outgoingSchema = z
-  .strictObject({ data: z.string(), encoding: encodingSchema.optional(), expiresInMs: expirySchema.optional() })
+  .strictObject({ data: dataSchema, encoding: encodingSchema.optional(), expiresInMs: expirySchema.optional() })
   .meta({ example: { data: 'hello' } })
 
 export function deliveryRoutes(app: App, components: { deliveries: Deliveries }): void {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Dht } from '../../dht.ts'
 import { InvalidRequest } from '../../errors.ts'
 import { dhtKeySchema, dhtValueSchema, type FoundPeerView, foundPeerSchema } from '../../model/dht-value.ts'
-import { decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
+import { dataSchema, decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
 import { clientSignal } from '../client-signal.ts'
 import { dhtValueExample, foundPeerExample } from '../examples.ts'
 import { limitQuery, peerIdParams, waitQuery } from '../inputs.ts'
@@ -19,7 +19,7 @@ const cidSchema = z
   .max(256)
   .meta({ id: 'Cid', description: 'A CID of any version.', example: 'bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4' })
 const cidParams = z.strictObject({ cid: cidSchema })
-const payload = { data: z.string(), encoding: encodingSchema.optional().describe('What `data` is; `utf8` when absent.') }
+const payload = { data: dataSchema, encoding: encodingSchema.optional().describe('What `data` is; `utf8` when absent.') }
 
 const foundPeersSchema = z.object({ items: z.array(foundPeerSchema) }).meta({ id: 'FoundPeers' })
 const foundPeers = {

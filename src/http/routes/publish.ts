@@ -7,7 +7,7 @@ import { cursorSchema, formatCursor } from '../../model/cursor.ts'
 import { type Grant, requireTopic } from '../../model/grant.ts'
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
-import { decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
+import { dataSchema, decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
 import { peerIdSchema } from '../../model/peer.ts'
 import { authorOf } from '../../model/signed-message.ts'
 import { topicSchema } from '../../model/topic.ts'
@@ -17,11 +17,9 @@ import { publishedExample } from '../examples.ts'
 import { countQuery, topicParams, waitQuery } from '../inputs.ts'
 import { type App, json } from '../operation.ts'
 
-const payload = { data: z.string(), encoding: encodingSchema.optional().describe('What `data` is; `utf8` when absent.') }
+const payload = { data: dataSchema, encoding: encodingSchema.optional().describe('What `data` is; `utf8` when absent.') }
 const payloadSchema = z.strictObject(payload).meta({ id: 'Payload' })
-const payloadListSchema = z.array(payloadSchema).min(1).meta({ id: 'PayloadList' })
 const addressedSchema = z.strictObject({ topic: topicSchema, ...payload }).meta({ id: 'AddressedPayload' })
-const addressedListSchema = z.array(addressedSchema).min(1).meta({ id: 'AddressedPayloadList' })
 
 const publishedSchema = z
   .object({
@@ -75,8 +73,15 @@ const description =
 
 type Body = { data: string; encoding?: Encoding | undefined; topic?: string }
 
-export function publishRoutes(app: App, components: { publisher: Publisher; history: Pick<History, 'epoch'> }): void {
+export function publishRoutes(
+  app: App,
+  init: { limits: { maxPublishMessages: number } },
+  components: { publisher: Publisher; history: Pick<History, 'epoch'> },
+): void {
   const { publisher, history } = components
+  const { maxPublishMessages } = init.limits
+  const payloadListSchema = z.array(payloadSchema).min(1).max(maxPublishMessages).meta({ id: 'PayloadList' })
+  const addressedListSchema = z.array(addressedSchema).min(1).max(maxPublishMessages).meta({ id: 'AddressedPayloadList' })
 
   async function publish(request: PublishCall, reply: FastifyReply) {
     const { grant, method, path, key, messages, minRecipients, waitMs } = request

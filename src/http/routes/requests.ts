@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { decodePayload, encodePayload, encodingSchema, payloadSchema } from '../../model/payload.ts'
+import { dataSchema, decodePayload, encodePayload, encodingSchema, payloadSchema } from '../../model/payload.ts'
 import { serviceSchema } from '../../model/service.ts'
 import type { Services } from '../../services/services.ts'
 import { clientSignal } from '../client-signal.ts'
@@ -43,7 +43,7 @@ export function requestRoutes(app: App, components: { services: Pick<Services, '
       querystring: noQuery,
       body: z
         .strictObject({
-          data: z.string(),
+          data: dataSchema,
           encoding: encodingSchema.optional(),
           timeoutMs: z.int().min(1).optional().describe('How long to wait, in milliseconds; ten seconds when it is not said.'),
         })

@@ -84,7 +84,9 @@ export const environmentSchema = z.object({
   PEERGATE_METRICS_PORT: port('Port of `/metrics`, which is then not on the port of HTTP; 0 picks a free one.').optional(),
   PEERGATE_ALLOWED_HOSTS: list('Further values of the Host header that are served, such as the name of a proxy.'),
   PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that may use this gateway (`https://app.example`).'),
-  PEERGATE_TRUSTED_PROXIES: list('Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count.'),
+  PEERGATE_TRUSTED_PROXIES: list(
+    'Addresses and networks of proxies whose X-Forwarded-For, which must name IP addresses, and X-Forwarded-Proto count.',
+  ),
   PEERGATE_ADMIN_TOKEN: text('A token that allows everything, at least 16 characters; the others can be made with it.').optional(),
   PEERGATE_ADMIN_TOKEN_FILE: text('A file that holds it.').optional(),
   PEERGATE_INSECURE: boolean(false, 'Whether to let everybody do everything, wherever HTTP listens.'),

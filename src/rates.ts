@@ -1,15 +1,20 @@
+import { addressKey, clientKey } from './access/client-key.ts'
 import { RateLimited } from './errors.ts'
 import { createTokenBucket, type TokenBucket } from './token-bucket.ts'
 
 /**
- * How much each client may ask for: a budget for each token, and one for each address, that fill up again by the second. A cheap call costs
+ * How much each client may ask for: a budget for each token, and one for each address (of IPv6 its /64), that fill up again by the second. A cheap call costs
  * one unit, an expensive one as many as it is worth of cheap ones.
  */
 export interface Rates {
-  /** Takes the cost of a call from both budgets, or from none. Answers the tighter one. @throws RateLimited */
-  take(client: RateClient, cost: number): Budget
+  /**
+   * Takes the cost of a call from both budgets, or from none; of an address alone, while it is not known who asks. Of the cost the address has
+   * `paid` a part already. Answers the tighter budget. @throws RateLimited
+   */
+  take(client: { grantId?: string; address: string }, cost: number, paid?: number): Budget
 }
 
+/** Who asks, and from where. */
 export interface RateClient {
   grantId: string
   address: string
@@ -37,30 +42,29 @@ const maxClients = 50_000
 export function createRates(init: { limits: RateLimits }, components: { now?: () => number } = {}): Rates {
   const { tokenRate, tokenBurst, addressRate, addressBurst } = init.limits
   const { now = () => performance.now() } = components
-  const kinds = [
-    createKind('token', { perSecond: tokenRate, burst: tokenBurst }),
-    createKind('address', { perSecond: addressRate, burst: addressBurst }),
-  ] as const
+  const byToken = createKind('token', { perSecond: tokenRate, burst: tokenBurst })
+  const byAddress = createKind('address', { perSecond: addressRate, burst: addressBurst })
 
   return {
-    take({ grantId, address }, cost) {
+    take({ grantId, address }, cost, paid = 0) {
       const at = now()
-      const [token, place] = [kinds[0].of(grantId), kinds[1].of(address)]
-      for (const [kind, bucket] of [
-        [kinds[0], token],
-        [kinds[1], place],
-      ] as const) {
-        const missing = Math.min(cost, kind.burst) - bucket.left(at)
+      const place = { kind: byAddress, bucket: byAddress.of(addressKey(address)), cost: Math.min(cost, addressBurst) - paid }
+      const key = grantId === undefined ? undefined : clientKey({ grantId, address })
+      const token = key === undefined ? [] : [{ kind: byToken, bucket: byToken.of(key), cost: Math.min(cost, tokenBurst) }]
+      const bills = [...token, place]
+      for (const { kind, bucket, cost } of bills) {
+        const missing = cost - bucket.left(at)
         if (missing <= 0) continue
         throw new RateLimited(`This ${kind.name} has asked for more than ${kind.perSecond} units a second.`, {
           retryAfterMs: Math.ceil((missing / kind.perSecond) * 1_000),
           extensions: { budget: kind.name },
         })
       }
-      token.take(at, Math.min(cost, tokenBurst))
-      place.take(at, Math.min(cost, addressBurst))
-      const budgets = [kinds[0].budget(token, at), kinds[1].budget(place, at)] as const
-      return budgets[0].remaining / budgets[0].quota <= budgets[1].remaining / budgets[1].quota ? budgets[0] : budgets[1]
+      for (const { bucket, cost } of bills) bucket.take(at, cost)
+      const budgets = bills.map(({ kind, bucket }) => kind.budget(bucket, at))
+      return budgets.reduce((tightest, budget) =>
+        budget.remaining / budget.quota < tightest.remaining / tightest.quota ? budget : tightest,
+      )
     },
   }
 }

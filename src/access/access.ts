@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { InvalidToken, Unauthorized } from '../errors.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import { StartRefused } from '../start-refused.ts'
+import { anyoneId } from './client-key.ts'
 import type { JwtVerifier } from './jwt.ts'
 import type { Tokens } from './tokens.ts'
 
@@ -32,7 +33,7 @@ export class AccessOpen extends StartRefused {
 const jwtShape = /^[\w-]+\.[\w-]+\.[\w-]+$/
 /** Milliseconds between two looks whether there are tokens, while there are none. */
 const lookMs = 1_000
-const anyone = fullGrant('anyone')
+const anyone = fullGrant(anyoneId)
 
 export function createAccess(
   init: AccessInit,

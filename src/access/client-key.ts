@@ -12,33 +12,38 @@ export const localKey = 'local'
  */
 export function clientKey({ grantId, address }: { grantId: string; address: string }): string {
   if (grantId !== anyoneId) return grantId
+  return addressKey(address)
+}
+
+/** Who holds a share of what is counted by address alone. */
+export function addressKey(address: string): string {
   return isLoopbackAddress(address) ? localKey : `address ${networkOf(address)}`
 }
 
 /** Whether the address is of this host alone. */
 export function isLoopbackAddress(address: string): boolean {
-  const bare = withoutMapping(address)
-  if (isIPv4(bare)) return bare.startsWith('127.')
-  return isIPv6(bare) && canonical(bare) === '::1'
+  const plain = plainAddress(address)
+  return isIPv4(plain) ? plain.startsWith('127.') : plain === '::1'
 }
 
 /** The address that a client counts by: of IPv6 the network of 64 bits. */
 export function networkOf(address: string): string {
-  const bare = withoutMapping(address).split('%')[0] ?? ''
-  if (!isIPv6(bare)) return bare
-  const [head = '', tail] = canonical(bare).split('::')
+  const plain = plainAddress(address)
+  if (!isIPv6(plain)) return plain
+  const [head = '', tail] = plain.split('::')
   const groups = head === '' ? [] : head.split(':')
   const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length)
   const all = [...groups, ...Array<string>(missing).fill('0'), ...(tail === undefined || tail === '' ? [] : tail.split(':'))]
   return `${all.slice(0, 4).join(':')}::/64`
 }
 
-/** Its one spelling, without an embedded IPv4 (RFC 5952, as URLs have it). */
-function canonical(address: string): string {
-  return new URL(`http://[${address.split('%')[0]}]`).hostname.slice(1, -1)
-}
-
-/** IPv4 as a socket for both families shows it. */
-function withoutMapping(address: string): string {
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address
+/** The one spelling of an address, without a zone; IPv4 as such, also where a socket for both families shows it as IPv6. */
+export function plainAddress(address: string): string {
+  const bare = address.split('%')[0] ?? ''
+  if (!isIPv6(bare)) return bare
+  // RFC 5952, as URLs have it: without an embedded IPv4.
+  const canonical = new URL(`http://[${bare}]`).hostname.slice(1, -1)
+  const [, high, low] = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/.exec(canonical) ?? []
+  if (high === undefined || low === undefined) return canonical
+  return [high, low].flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]).join('.')
 }

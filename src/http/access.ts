@@ -35,7 +35,7 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     if (origin === undefined) {
       const foreign = site === 'cross-site' || site === 'same-site'
       if (foreign && !safeMethods.has(request.method)) throw new OriginNotAllowed('Another site may not change anything here.')
-    } else if (origin !== `${request.protocol}://${host}` && !origins.has(origin)) {
+    } else if (origin !== `${request.client.protocol}://${host}` && !origins.has(origin)) {
       throw new OriginNotAllowed('Pages of this origin may not use this gateway; PEERGATE_ALLOWED_ORIGINS can add it.')
     }
   }

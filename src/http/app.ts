@@ -17,6 +17,7 @@ import { type AccessInit, createAccess } from './access.ts'
 import { createAuditHook } from './audit-hook.ts'
 import { createAuthentication } from './authenticate.ts'
 import { readBodies } from './body.ts'
+import { countRequests } from './count-requests.ts'
 import { handleClientError, handleError } from './error-handler.ts'
 import { refuseTheRest } from './not-found.ts'
 import { createDocuments } from './openapi.ts'
@@ -94,10 +95,10 @@ const safeHeaders = {
 /** The whole of HTTP, not yet listening. @throws Error when a route does not say what the contract needs */
 export async function createApp(init: AppInit, components: AppComponents): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = components.log
+  const count = countRequests({ trustedProxies: init.trustedProxies }, components)
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy: init.trustedProxies,
     genReqId: () => crypto.randomUUID(),
     bodyLimit: init.limits.maxBodyBytes,
     requestTimeout: requestTimeoutMs,
@@ -115,7 +116,11 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     clientErrorHandler: handleClientError,
     frameworkErrors: (error, request, reply) => {
       reply.headers(safeHeaders)
-      handleError(error, request, reply)
+      handleError(
+        refusalOf(error, () => count(request)),
+        request,
+        reply,
+      )
     },
   })
   // First, so that its hooks end a refused upgrade whatever refused it.
@@ -141,6 +146,8 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(safeHeaders)
   })
+  app.decorateRequest('client')
+  app.addHook('onRequest', async (request) => count(request))
   app.addHook('onRequest', createAccess(init))
   app.addHook('onRequest', checkQueryEncoding)
   app.decorateRequest('grant')
@@ -175,4 +182,14 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   refuseTheRest(app, routes)
   await app.ready()
   return app
+}
+
+/** What is wrong with a request that no hook sees, or else why it is not even looked at. */
+function refusalOf(error: unknown, count: () => void): unknown {
+  try {
+    count()
+    return error
+  } catch (refusal) {
+    return refusal
+  }
 }

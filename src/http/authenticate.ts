@@ -3,6 +3,7 @@ import type { Access } from '../access/access.ts'
 import { InvalidRequest, InvalidToken, type PeergateError, toPeergateError } from '../errors.ts'
 import { type Grant, requireAction } from '../model/grant.ts'
 import type { Rates } from '../rates.ts'
+import { requestCost } from './count-requests.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -36,7 +37,7 @@ export function createAuthentication(components: {
     try {
       request.grant = await admitted(request, offered)
       requireAction(request.grant, operation.action)
-      const budget = rates.take({ grantId: request.grant.id, address: request.ip }, operation.cost ?? 1)
+      const budget = rates.take({ grantId: request.grant.id, address: request.client.address }, operation.cost ?? 1, requestCost)
       reply.header('ratelimit-policy', `"${budget.name}";q=${budget.quota}`)
       reply.header('ratelimit', `"${budget.name}";r=${budget.remaining};t=${budget.resetSeconds}`)
     } catch (error) {
@@ -50,7 +51,7 @@ export function createAuthentication(components: {
     try {
       return await access.admit(offered ?? tokenOf(request))
     } catch (error) {
-      if (error instanceof InvalidToken) rates.take({ grantId: 'unknown', address: request.ip }, unknownTokenCost)
+      if (error instanceof InvalidToken) rates.take({ address: request.client.address }, unknownTokenCost)
       throw error
     }
   }

@@ -144,17 +144,17 @@ export function documentedRoute(options: RouteOptions): DocumentedRoute {
 
 /** Every code that an operation can answer: those it names, and those that any request of its shape can meet. */
 export function problemCodes(route: DocumentedRoute): string[] {
-  const { operation, params, query, body } = route
-  const codes = new Set(['origin_not_allowed', 'client_timeout', 'headers_too_large', 'internal_error', ...(operation.problems ?? [])])
+  const { operation, params, body } = route
+  const codes = new Set([
+    ...['origin_not_allowed', 'client_timeout', 'headers_too_large', 'internal_error', 'rate_limited', 'invalid_request'],
+    ...(operation.problems ?? []),
+  ])
   if (operation.anyHost !== true) codes.add('host_not_allowed')
   if (operation.action !== 'none')
-    for (const code of ['unauthorized', 'invalid_token', 'forbidden', 'token_check_unavailable', 'rate_limited', 'invalid_request'])
-      codes.add(code)
+    for (const code of ['unauthorized', 'invalid_token', 'forbidden', 'token_check_unavailable']) codes.add(code)
   if (operation.audited === true) codes.add('store_unavailable')
   if (params !== undefined) codes.add('uri_too_long')
-  if (params !== undefined || query !== undefined || operation.anyHost !== true) codes.add('invalid_request')
-  if (body !== undefined)
-    for (const code of ['invalid_request', 'invalid_json', 'unsupported_media_type', 'body_too_large']) codes.add(code)
+  if (body !== undefined) for (const code of ['invalid_json', 'unsupported_media_type', 'body_too_large']) codes.add(code)
   return [...codes]
 }
 

@@ -17,7 +17,7 @@ export interface SharesInit {
   max: number
   /** Units of one holder, by default a quarter of all, at least one. */
   maxPerHolder?: number | undefined
-  /** Holders that may have everything. */
+  /** Holders that may have everything, unless `maxPerHolder` is given. */
   exempt?: ReadonlySet<string>
 }
 
@@ -33,7 +33,7 @@ export function createShares({ max, maxPerHolder, exempt = new Set() }: SharesIn
 
   function refusal(holder: string, units = 1): 'all' | 'share' | undefined {
     if (total + units > max) return 'all'
-    if (exempt.has(holder)) return undefined
+    if (maxPerHolder === undefined && exempt.has(holder)) return undefined
     const held = holders.get(holder) ?? 0
     const isAlone = total === held
     return held + units > (isAlone ? alone : share) ? 'share' : undefined

@@ -52,14 +52,14 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     preHandler: async (request, reply) => {
       if (!request.ws) return
       checkHandshake(request, reply)
-      if (request.refusal === undefined) stream.admit({ grantId: request.grant.id, address: request.ip })
+      if (request.refusal === undefined) stream.admit({ grantId: request.grant.id, address: request.client.address })
       // The answer is not used any more; on the socket it would keep the whole request for as long as the stream lasts.
       reply.raw.detachSocket(request.raw.socket)
     },
     handler: async (_request, reply) => {
       throw upgradeRequired(reply)
     },
-    wsHandler: (socket, { query, raw, grant, ip: address, refusal }) => {
+    wsHandler: (socket, { query, raw, grant, client: { address }, refusal }) => {
       // So would this listener of the plugin.
       socket.removeAllListeners('error')
       const codec = codecs.find(({ subprotocol }) => subprotocol === socket.protocol) ?? jsonCodec
@@ -108,7 +108,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         200: { description: 'Events, until either side ends it.', headers: {}, content: { 'text/event-stream': { schema: z.string() } } },
       },
     },
-    handler: async ({ query: { topic = [], after, ...query }, headers, grant, ip: address }, reply) => {
+    handler: async ({ query: { topic = [], after, ...query }, headers, grant, client: { address } }, reply) => {
       if (topic.length === 0 && !query.direct && !query.deliveries && !query.peers) throw nothingAsked()
       const lastEventId = headers['last-event-id'] === '' ? undefined : headers['last-event-id']
       await stream.acceptEvents({ grant, address, topics: topic, after: lastEventId ?? after, ...query }, () => {

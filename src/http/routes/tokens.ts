@@ -109,7 +109,7 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
     handler: async (request, reply) => {
       const { expiresAt } = request.grant
       const maxAgeSeconds = expiresAt === undefined ? undefined : Math.max(0, Math.floor((expiresAt - Date.now()) / 1_000))
-      const secure = request.protocol === 'https'
+      const secure = request.client.protocol === 'https'
       return reply
         .code(204)
         .header('set-cookie', sessionCookie(tokenOf(request), { secure, maxAgeSeconds }))
@@ -123,7 +123,7 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
     config: { operation: { action: 'none', operationId: 'closeSession', summary: 'Forget the cookie', tag: 'Access' } },
     schema: { querystring: noQuery, response: { 204: empty('The cookie is gone.', { 'Set-Cookie': 'Empty.' }) } },
     handler: async (request, reply) => {
-      const secure = request.protocol === 'https'
+      const secure = request.client.protocol === 'https'
       return reply.code(204).header('set-cookie', sessionCookie(undefined, { secure })).send()
     },
   })

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { z } from 'zod'
+import { createByteRooms } from '../src/byte-room.ts'
 import { environmentSchema } from '../src/config.ts'
 import { createDht } from '../src/dht.ts'
 import { createNoRouting } from '../src/engine/no-routing.ts'
@@ -46,6 +47,7 @@ async function served(path: string): Promise<string> {
       gateways: { list: absent },
       access: { admit: absent },
       rates: createRates({ limits: defaultLimits }),
+      ...createByteRooms({ limits: defaultLimits }),
       tokens: { create: absent, list: absent, revoke: absent },
       audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },

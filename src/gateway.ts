@@ -3,6 +3,7 @@ import { createAccess } from './access/access.ts'
 import { createJwtVerifier } from './access/jwt.ts'
 import { createTokens } from './access/tokens.ts'
 import { createAudit } from './audit.ts'
+import { createByteRooms } from './byte-room.ts'
 import { createCatchUp } from './catch-up/catch-up.ts'
 import { createHistoryReader } from './catch-up/history-reader.ts'
 import { createHistoryService } from './catch-up/history-service.ts'
@@ -127,6 +128,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const access = createAccess({ host: init.http.host, insecure }, { tokens, verifyJwt, log })
   const audit = createAudit({ store: store.audit })
   const rates = createRates({ limits })
+  const { requestBytes, answerBytes } = createByteRooms({ limits })
   const stream = createStream(
     { limits },
     { access, rates, hub, history, topics, peers, publisher, deliveries, services, desk, validators: validatorDesk, identity, load, log },
@@ -158,6 +160,8 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       services,
       access,
       rates,
+      requestBytes,
+      answerBytes,
       tokens,
       audit,
       stream,
@@ -211,6 +215,8 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     return {
       inbox_messages: messages,
       inbox_bytes: bytes,
+      request_bytes: requestBytes.bytes,
+      answer_bytes: answerBytes.bytes,
       unsent_topics: unsentTopics,
       streams: stream.connections,
       subscriptions,

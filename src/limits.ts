@@ -9,6 +9,12 @@ export const limitsSchema = z.object({
   maxMessageBytes: limit(1_048_576, 'The largest data of a message. Kubo and go-libp2p drop messages over 1 MiB.', 1, 16_777_216),
   maxPublishMessages: limit(500, 'Messages of one publish; they are appended in one transaction.', 1, 10_000),
   maxBodyBytes: limit(1_500_000, 'The largest request body: a message of the largest size in base64, and its JSON.', 1024),
+  maxRequestBytes: limit(
+    67_108_864,
+    'Bytes of bodies and frames of clients that are being read or wait for their answer; beyond it they get 503. Of one client a quarter.',
+    1024,
+  ),
+  maxAnswerBytes: limit(67_108_864, 'Bytes of answers that clients have not taken yet; of one client a quarter.', 1024),
   maxInboxMessages: limit(10_000, 'Messages waiting for the append; beyond it publishing answers 503 and the network is ignored.'),
   maxInboxBytes: limit(67_108_864, 'The same by bytes of data.'),
   maxTopicInboxBytes: limit(

@@ -40,6 +40,8 @@ type PastOutcomeName = 'stored' | 'known' | 'refused' | 'forged'
 const gauges = {
   inbox_messages: 'Messages waiting to be appended.',
   inbox_bytes: 'Bytes of their data.',
+  request_bytes: 'Bytes of requests and frames of clients that are being read or wait for their answer.',
+  answer_bytes: 'Bytes of answers that clients have not taken yet.',
   streams: 'Connected clients of the stream and of events.',
   subscriptions: 'Their subscriptions.',
   subscriber_lag_messages: 'Numbers of the log that the subscription farthest behind has still to read.',

@@ -36,6 +36,14 @@ export interface RateLimits {
   addressBurst: number
 }
 
+/** Bytes that cost a unit beside the call that brings them: by default a token may send 40 MB a second. */
+const bytesPerUnit = 4_096
+
+/** Units of so many bytes of a body or a frame, beside those of what is asked. */
+export function costOfBytes(bytes: number): number {
+  return Math.floor(bytes / bytesPerUnit)
+}
+
 /** Clients that are remembered of each kind; who is forgotten has a full budget again. */
 const maxClients = 50_000
 

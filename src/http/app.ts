@@ -3,6 +3,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from 'pino'
 import type { Access } from '../access/access.ts'
 import type { Audit } from '../audit.ts'
+import type { ByteRoom } from '../byte-room.ts'
 import type { Dht } from '../dht.ts'
 import type { Deliveries } from '../direct/deliveries.ts'
 import type { History } from '../history.ts'
@@ -14,6 +15,7 @@ import type { Rates } from '../rates.ts'
 import type { Services } from '../services/services.ts'
 import type { Stream } from '../stream/stream.ts'
 import { type AccessInit, createAccess } from './access.ts'
+import { countAnswerBytes } from './answer-bytes.ts'
 import { createAuditHook } from './audit-hook.ts'
 import { createAuthentication } from './authenticate.ts'
 import { readBodies } from './body.ts'
@@ -22,6 +24,7 @@ import { handleClientError, handleError } from './error-handler.ts'
 import { refuseTheRest } from './not-found.ts'
 import { createDocuments } from './openapi.ts'
 import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
+import { countRequestBytes } from './request-bytes.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { dhtRoutes } from './routes/dht.ts'
@@ -47,7 +50,7 @@ export interface AppInit extends AccessInit {
   metricsElsewhere?: boolean
   /** Whether requests are traced. */
   tracing?: boolean
-  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages'>
+  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages' | 'slowClientMs'>
 }
 
 export interface AppComponents {
@@ -63,6 +66,9 @@ export interface AppComponents {
   services: Pick<Services, 'request'>
   access: Pick<Access, 'admit'>
   rates: Rates
+  /** Room for requests until they are answered, and for answers until they are taken. */
+  requestBytes: ByteRoom
+  answerBytes: ByteRoom
   tokens: TokenComponents['tokens']
   audit: Audit
   stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'>
@@ -153,6 +159,8 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   app.decorateRequest('grant')
   app.decorateRequest('refusal')
   app.addHook('onRequest', createAuthentication(components))
+  countRequestBytes(app, components)
+  countAnswerBytes(app, init.limits, components)
   app.addHook('preHandler', createAuditHook(components))
   app.addHook('onResponse', async (request, reply) => {
     const { operation } = request.routeOptions.config

@@ -2,8 +2,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Access } from '../access/access.ts'
 import { InvalidRequest, InvalidToken, type PeergateError, toPeergateError } from '../errors.ts'
 import { type Grant, requireAction } from '../model/grant.ts'
-import type { Rates } from '../rates.ts'
+import { costOfBytes, type Rates } from '../rates.ts'
 import { requestCost } from './count-requests.ts'
+import { lengthOf } from './request-bytes.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -37,7 +38,8 @@ export function createAuthentication(components: {
     try {
       request.grant = await admitted(request, offered)
       requireAction(request.grant, operation.action)
-      const budget = rates.take({ grantId: request.grant.id, address: request.client.address }, operation.cost ?? 1, requestCost)
+      const cost = (operation.cost ?? 1) + costOfBytes(lengthOf(request) ?? 0)
+      const budget = rates.take({ grantId: request.grant.id, address: request.client.address }, cost, requestCost)
       reply.header('ratelimit-policy', `"${budget.name}";q=${budget.quota}`)
       reply.header('ratelimit', `"${budget.name}";r=${budget.remaining};t=${budget.resetSeconds}`)
     } catch (error) {

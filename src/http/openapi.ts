@@ -128,7 +128,8 @@ const budgetHeaders = {
     example: '"token";r=1999;t=1',
   },
   'RateLimit-Policy': {
-    description: 'Its name, and how many units a full one has (`q`). An operation costs as many units as its `x-cost`.',
+    description:
+      'Its name, and how many units a full one has (`q`). An operation costs as many units as its `x-cost`, and one more for each 4 KiB of its body.',
     schema: { type: 'string' },
     example: '"token";q=2000',
   },

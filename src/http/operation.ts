@@ -151,7 +151,7 @@ export function problemCodes(route: DocumentedRoute): string[] {
   ])
   if (operation.anyHost !== true) codes.add('host_not_allowed')
   if (operation.action !== 'none')
-    for (const code of ['unauthorized', 'invalid_token', 'forbidden', 'token_check_unavailable']) codes.add(code)
+    for (const code of ['unauthorized', 'invalid_token', 'forbidden', 'token_check_unavailable', 'overloaded']) codes.add(code)
   if (operation.audited === true) codes.add('store_unavailable')
   if (params !== undefined) codes.add('uri_too_long')
   if (body !== undefined) for (const code of ['invalid_json', 'unsupported_media_type', 'body_too_large']) codes.add(code)

@@ -6,6 +6,7 @@ import type { WebSocket } from 'ws'
 import { createAccess } from '../../src/access/access.ts'
 import { createTokens } from '../../src/access/tokens.ts'
 import { createAudit } from '../../src/audit.ts'
+import { createByteRooms } from '../../src/byte-room.ts'
 import { createDht } from '../../src/dht.ts'
 import { createDeliveries } from '../../src/direct/deliveries.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
@@ -104,6 +105,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     deliveries,
     access,
     rates: createRates({ limits }),
+    ...createByteRooms({ limits }),
     tokens,
     audit: createAudit({ store: store.audit }),
     stream,

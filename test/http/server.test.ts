@@ -3,6 +3,7 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import { createByteRooms } from '../../src/byte-room.ts'
 import { createDht } from '../../src/dht.ts'
 import { createNoRouting } from '../../src/engine/no-routing.ts'
 import { Overloaded } from '../../src/errors.ts'
@@ -25,6 +26,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       gateways: { list: absent },
       access: { admit: async () => fullGrant('test') },
       rates: createRates({ limits: defaultLimits }),
+      ...createByteRooms({ limits: defaultLimits }),
       tokens: { create: absent, list: absent, revoke: absent },
       audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },

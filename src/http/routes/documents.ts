@@ -44,7 +44,15 @@ export function documentRoutes(app: App, components: { documents: () => Document
   app.route({
     method: 'GET',
     url: '/openapi.json',
-    config: { operation: { action: 'none', operationId: 'getOpenApiJson', summary: 'This contract, as JSON', tag: 'Documents' } },
+    config: {
+      operation: {
+        action: 'none',
+        operationId: 'getOpenApiJson',
+        summary: 'This contract, as JSON',
+        tag: 'Documents',
+        problems: ['overloaded'],
+      },
+    },
     schema: { response: { 200: json('OpenAPI 3.1.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.1' }) } },
     handler: async () => documents().openapi,
   })
@@ -52,7 +60,15 @@ export function documentRoutes(app: App, components: { documents: () => Document
   app.route({
     method: 'GET',
     url: '/openapi.yaml',
-    config: { operation: { action: 'none', operationId: 'getOpenApiYaml', summary: 'This contract, as YAML', tag: 'Documents' } },
+    config: {
+      operation: {
+        action: 'none',
+        operationId: 'getOpenApiYaml',
+        summary: 'This contract, as YAML',
+        tag: 'Documents',
+        problems: ['overloaded'],
+      },
+    },
     schema: { response: { 200: { description: 'OpenAPI 3.1.', headers: {}, content: { 'application/yaml': { schema: z.string() } } } } },
     handler: async (_request, reply) => {
       reply.type('application/yaml')
@@ -64,7 +80,13 @@ export function documentRoutes(app: App, components: { documents: () => Document
     method: 'GET',
     url: '/asyncapi.yaml',
     config: {
-      operation: { action: 'none', operationId: 'getAsyncApiYaml', summary: 'The contract of the stream, as YAML', tag: 'Documents' },
+      operation: {
+        action: 'none',
+        operationId: 'getAsyncApiYaml',
+        summary: 'The contract of the stream, as YAML',
+        tag: 'Documents',
+        problems: ['overloaded'],
+      },
     },
     schema: { response: { 200: { description: 'AsyncAPI 3.0.', headers: {}, content: { 'application/yaml': { schema: z.string() } } } } },
     handler: async (_request, reply) => {
@@ -76,7 +98,15 @@ export function documentRoutes(app: App, components: { documents: () => Document
   app.route({
     method: 'GET',
     url: '/docs',
-    config: { operation: { action: 'none', operationId: 'getExplorer', summary: 'This contract, to try out', tag: 'Documents' } },
+    config: {
+      operation: {
+        action: 'none',
+        operationId: 'getExplorer',
+        summary: 'This contract, to try out',
+        tag: 'Documents',
+        problems: ['overloaded'],
+      },
+    },
     schema: { response: { 200: { description: 'A page.', headers: {}, content: { 'text/html': { schema: z.string() } } } } },
     handler: async (_request, reply) => {
       reply.type('text/html; charset=utf-8').header('content-security-policy', explorerPolicy)
@@ -93,6 +123,7 @@ export function documentRoutes(app: App, components: { documents: () => Document
         operationId: 'getExplorerFile',
         summary: 'What the page is made of',
         tag: 'Documents',
+        problems: ['overloaded'],
       },
     },
     schema: {

@@ -16,6 +16,7 @@ export function metricRoutes(app: App, components: { metrics: Pick<Metrics, 'tex
         description:
           'docs/metrics.md lists those of Peergate itself. They are not here where PEERGATE_METRICS_PORT gives them a port of their own.',
         tag: 'Probes',
+        problems: ['overloaded'],
         anyHost: true,
       },
     },

@@ -64,6 +64,7 @@ export interface HistoryReaderLimits {
   maxMessageBytes: number
   historyBytesPerSecond: number
   historyPeerBytesPerSecond: number
+  requestTimeoutMs: number
 }
 
 export interface HistoryReaderComponents {
@@ -91,15 +92,21 @@ interface Wanted extends Listed {
 }
 
 export function createHistoryReader(init: { limits: HistoryReaderLimits }, components: HistoryReaderComponents): HistoryReader {
-  const { maxMessageBytes, historyBytesPerSecond, historyPeerBytesPerSecond } = init.limits
+  const { maxMessageBytes, historyBytesPerSecond, historyPeerBytesPerSecond, requestTimeoutMs } = init.limits
   const { engine, log, ingest, metrics, now = Date.now } = components
   const all = createPacer({ perSecond: historyBytesPerSecond })
   const shareOf = createByPeer({ max: maxPeers }, () => createPacer({ perSecond: historyPeerBytesPerSecond }))
 
-  async function ask(peerId: string, request: HistoryRequest, maxAnswerBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+  async function ask(
+    peerId: string,
+    request: HistoryRequest,
+    maxAnswerBytes: number,
+    signal: AbortSignal,
+  ): Promise<{ answer: Uint8Array; answeredAt: number }> {
     const answer = await engine.request(peerId, historyProtocol, encodeHistoryRequest(request), { signal, maxAnswerBytes })
+    const answeredAt = now()
     await count(peerId, answer.length, signal)
-    return answer
+    return { answer, answeredAt }
   }
 
   /** What has come holds up what is done next. */
@@ -118,8 +125,11 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
   }
 
   /** What is neither too old for what is kept here, nor from before the topic was joined, nor too large. */
-  function choose(items: Listed[], topics: HistoryQuery['topics'], askedAt: number): Wanted[] {
-    const answeredAt = now()
+  function choose(
+    items: Listed[],
+    topics: HistoryQuery['topics'],
+    { askedAt, answeredAt }: { askedAt: number; answeredAt: number },
+  ): Wanted[] {
     return items.flatMap((item) => {
       const bounds = topics.get(item.topic)
       if (bounds === undefined || item.bytes > maxMessageBytes) return []
@@ -131,10 +141,10 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
   async function fetch(peerId: string, batch: Wanted[], signal: AbortSignal): Promise<void> {
     const bytes = batch.reduce((sum, item) => sum + item.bytes, 0)
     const request = { type: 'get' as const, ids: batch.map(({ id }) => id) }
-    const raw = await ask(peerId, request, historyMessagesBytes(batch.length, bytes), signal)
-    const answer = attempt(() => decodeMessages(raw))
-    if ('retryAfterMs' in answer) throw new PeerBusy(answer)
-    const past = await check(answer.messages, batch)
+    const { answer } = await ask(peerId, request, historyMessagesBytes(batch.length, bytes), signal)
+    const given = attempt(() => decodeMessages(answer))
+    if ('retryAfterMs' in given) throw new PeerBusy(given)
+    const past = await check(given.messages, batch)
     const outcome = await ingest.takePast(past)
     if (outcome === undefined) throw new NoRoom('there is no room for messages of the past')
     metrics.receivedPast(outcome)
@@ -162,12 +172,14 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const names = [...topics.keys()]
       const askedAt = now()
       const oldest = Math.min(...Array.from(topics.values(), ({ kept, joined }) => Math.max(kept, joined)))
-      const request = { type: 'list' as const, topics: names, after, maxAgeMs: Math.max(0, Math.ceil(askedAt - oldest)) }
-      const raw = await ask(peerId, request, historyListBytes, signal)
-      const page = attempt(() => decodePage(raw, names))
+      // The peer counts from when it reads the request. Without the time on the way it would leave out the oldest that is wanted, for ever:
+      // the next request goes on after it.
+      const maxAgeMs = Math.max(0, Math.ceil(askedAt - oldest)) + requestTimeoutMs
+      const { answer, answeredAt } = await ask(peerId, { type: 'list', topics: names, after, maxAgeMs }, historyListBytes, signal)
+      const page = attempt(() => decodePage(answer, names))
       if ('retryAfterMs' in page) throw new PeerBusy(page)
       if (page.next === after && !page.caughtUp) throw new FalseHistory('the peer has pages that lead nowhere')
-      const candidates = choose(page.items, topics, askedAt)
+      const candidates = choose(page.items, topics, { askedAt, answeredAt })
       await count(peerId, pageBytes + page.items.length * lookUpBytes, signal)
       const unknown = await findUnknown(candidates.map(({ id }) => id))
       for (const batch of batches(candidates.filter(({ id }) => unknown.delete(id)))) await fetch(peerId, batch, signal)

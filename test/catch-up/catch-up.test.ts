@@ -96,6 +96,21 @@ describe('a gateway that was away', () => {
     await expect.poll(() => stored(there)).toEqual(['lost'])
   })
 
+  test('fetches what came right after it joined, from a peer that is slow to answer', async () => {
+    const { here, there } = await createParties({ limits: often })
+    const { request } = there.engine
+    there.engine.request = async (...args) => {
+      await delay(500)
+      return request(...args)
+    }
+    await join([here, there])
+    const { send } = here.engine
+    here.engine.send = async (messages) => messages.map(() => 1)
+    await here.rest.publish('orders', 'lost')
+    here.engine.send = send
+    await expect.poll(() => stored(there)).toEqual(['lost'])
+  })
+
   test('fetches nothing from before it joined, unless it is told to', async () => {
     const { here, there } = await createParties({ limits: often })
     await join([here])

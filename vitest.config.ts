@@ -6,6 +6,7 @@ const endToEnd = ['test/e2e/**/*.test.ts', 'test/clients/**/*.test.ts', 'test/ex
 /** End-to-end tests start processes and fill sockets: one file after another, after everything else, so that none disturbs the other. */
 export default defineConfig({
   test: {
+    setupFiles: ['test/fixtures/show-output-of-failures.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     expect: { poll: { timeout: 5_000, interval: 20 } },

@@ -5,6 +5,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { establish, subprotocol } from '../src/engine/custom/link/establish.ts'
 import { createSecureChannel, maxSocketMessageBytes } from '../src/engine/custom/link/secure-channel.ts'
 import { createCipherState } from '../src/engine/custom/noise/cipher-state.ts'
+import { unbounded } from '../test/fixtures/raw-peer.ts'
 import { tellPort } from './bare/tell-port.ts'
 
 /**
@@ -32,7 +33,7 @@ function onFrame(): void {
 
 async function openChannel(socket: WebSocket, role: 'initiator' | 'responder') {
   const established = await establish(socket, { role, seed: randomBytes(32) }, signal)
-  const channel = createSecureChannel({ maxFrameBytes: 1_048_576 }, { socket, established, onFrame, onClose: () => process.exit() })
+  const channel = createSecureChannel(unbounded(1_048_576), { socket, established, onFrame, onClose: () => process.exit() })
   channel.resume()
   return channel
 }

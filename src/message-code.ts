@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from './lib/cbor.ts'
 import type { SignedMessage } from './model/signed-message.ts'
 import { topicSchema } from './model/topic.ts'
 
@@ -42,5 +43,5 @@ export const encodeSigned = (message: SignedMessage): Uint8Array => encode(signe
 
 /** @throws Error when it is none */
 export function decodeSigned(raw: Uint8Array): SignedMessage {
-  return signedMessageSchema.parse(decode(raw))
+  return signedMessageSchema.parse(decodeCbor(raw))
 }

@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from '../lib/cbor.ts'
 import { signedFields, signedMessageSchema, signedOverheadBytes } from '../message-code.ts'
 import { messageId, type SignedMessage, sequenceBytes } from '../model/signed-message.ts'
 import { topicSchema } from '../model/topic.ts'
@@ -18,6 +19,10 @@ export const historyBatchBytes = 262_144
 
 /** Messages of a page: a peer answers with the step of its log that is the last to fit. */
 const maxHistoryItems = 5_000
+/** Of CBOR in a page: each entry is an array of five, and may have an author of its own. */
+const maxPageItems = 7 * maxHistoryItems + 64
+/** Of CBOR in an answer with messages, of which each has seven fields at most. */
+const maxMessagesItems = 16 * maxHistoryMessages + 64
 const maxCursorLength = 64
 const maxIdLength = 160
 
@@ -47,12 +52,12 @@ const itemSchema = z.tuple([
 
 const listSchema = z.strictObject({
   status: z.literal('ok'),
-  authors: z.array(z.string().max(maxIdLength)),
+  authors: z.array(z.string().max(maxIdLength)).max(maxHistoryItems),
   items: z.array(itemSchema).max(maxHistoryItems),
   next: z.string().max(maxCursorLength),
   caughtUp: z.boolean(),
 })
-const messagesSchema = z.strictObject({ status: z.literal('ok'), messages: z.array(signedMessageSchema) })
+const messagesSchema = z.strictObject({ status: z.literal('ok'), messages: z.array(signedMessageSchema).max(maxHistoryMessages) })
 /** The peer has sent as much as it sends in this time. */
 const busySchema = z.strictObject({ status: z.literal('busy'), retryAfterMs: z.int().min(0) })
 
@@ -87,7 +92,7 @@ export const encodeMessages = (messages: SignedMessage[]): Uint8Array => encode(
 
 /** @throws Error when it is none */
 export function decodeHistoryRequest(raw: Uint8Array): HistoryRequest {
-  return requestSchema.parse(decode(raw))
+  return requestSchema.parse(decodeCbor(raw))
 }
 
 export function encodePage({ items, next, caughtUp }: HistoryPage, topics: string[]): Uint8Array {
@@ -106,7 +111,7 @@ export function encodePage({ items, next, caughtUp }: HistoryPage, topics: strin
 
 /** @throws Error when it is none, or speaks of what was not asked for */
 export function decodePage(raw: Uint8Array, topics: string[]): HistoryPage | Busy {
-  const answer = z.union([listSchema, busySchema]).parse(decode(raw))
+  const answer = z.union([listSchema, busySchema]).parse(decodeCbor(raw, { maxItems: maxPageItems }))
   if (answer.status === 'busy') return answer
   const items = answer.items.map(([author, sequence, topic, bytes, ageMs]) => ({
     id: messageId(given(answer.authors[author]), sequence),
@@ -119,7 +124,7 @@ export function decodePage(raw: Uint8Array, topics: string[]): HistoryPage | Bus
 
 /** @throws Error when it is none */
 export function decodeMessages(raw: Uint8Array): { messages: SignedMessage[] } | Busy {
-  return z.union([messagesSchema, busySchema]).parse(decode(raw))
+  return z.union([messagesSchema, busySchema]).parse(decodeCbor(raw, { maxItems: maxMessagesItems }))
 }
 
 function given(value: string | undefined): string {

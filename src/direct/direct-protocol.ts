@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from '../lib/cbor.ts'
 import { directOverheadBytes } from '../model/direct-message.ts'
 
 /**
@@ -33,7 +34,7 @@ export function encodeBatch(envelopes: Uint8Array[]): Uint8Array {
 
 /** @throws Error when it is none */
 export function decodeBatch(bytes: Uint8Array): Uint8Array[] {
-  return batchSchema.parse(decode(bytes))
+  return batchSchema.parse(decodeCbor(bytes))
 }
 
 /** Of a request, as a message of the largest size is sent alone. */

@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { WebSocket } from 'ws'
+import { adoptWebSocket } from '../lib/web-socket.ts'
 import type { DialTarget } from './dial-gate.ts'
 import { endpointOf } from './endpoint.ts'
 
@@ -28,6 +29,7 @@ export async function openWebSocket({ address, ip }: DialTarget, options: OpenOp
     // Whatever the URL names, the socket goes to the address that was judged.
     createConnection: () => (form === 'wss' ? connectTls({ host: ip, port, servername }) : connectTcp({ host: ip, port })),
   })
+  adoptWebSocket(socket)
   const opened = Promise.withResolvers<void>()
   const cut = () => socket.terminate()
   socket.once('open', () => {

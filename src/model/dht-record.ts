@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
 import { InvalidRecord } from '../errors.ts'
+import { decodeCbor } from '../lib/cbor.ts'
 import { openEnvelope, sealEnvelope } from './signed-envelope.ts'
 
 /**
@@ -78,7 +79,7 @@ export async function sealOwnRecord(record: Omit<OwnRecord, 'owner'>, seed: Uint
 export async function openOwnRecord({ owner, name }: { owner: string; name: string }, bytes: Uint8Array): Promise<OwnRecord> {
   try {
     const { signer, payload } = await openEnvelope(kind, bytes)
-    const content = payloadSchema.parse(decode(payload, { rejectDuplicateMapKeys: true }))
+    const content = payloadSchema.parse(decodeCbor(payload, { rejectDuplicateMapKeys: true }))
     if (Buffer.compare(encode(content), payload) !== 0) throw new Error('it has another spelling')
     if (signer !== owner || content.name !== name) throw new Error('it is of another key')
     return { owner, ...content }

@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from '../lib/cbor.ts'
 import { openEnvelope, sealEnvelope } from './signed-envelope.ts'
 import { messageId } from './signed-message.ts'
 
@@ -40,6 +41,6 @@ export async function sealDirect(message: Pick<DirectMessage, 'to' | 'sequence' 
 /** @throws Error when it is no direct message, or its signature is wrong */
 export async function openDirect(bytes: Uint8Array): Promise<DirectMessage> {
   const { signer, payload, signature } = await openEnvelope(kind, bytes)
-  const { to, sequence, data } = payloadSchema.parse(decode(payload, { rejectDuplicateMapKeys: true }))
+  const { to, sequence, data } = payloadSchema.parse(decodeCbor(payload, { rejectDuplicateMapKeys: true }))
   return { id: messageId(signer, sequence), from: signer, to, sequence, data, signature }
 }

@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from '../lib/cbor.ts'
 import { serviceSchema } from '../model/service.ts'
 
 /**
@@ -34,10 +35,10 @@ export const encodeAnswer = (answer: WireAnswer): Uint8Array => encode(answer)
 
 /** @throws Error when it is none */
 export function decodeRequest(raw: Uint8Array): WireRequest {
-  return requestSchema.parse(decode(raw, { rejectDuplicateMapKeys: true }))
+  return requestSchema.parse(decodeCbor(raw, { rejectDuplicateMapKeys: true }))
 }
 
 /** @throws Error when it is none */
 export function decodeAnswer(raw: Uint8Array): WireAnswer {
-  return answerSchema.parse(decode(raw, { rejectDuplicateMapKeys: true }))
+  return answerSchema.parse(decodeCbor(raw, { rejectDuplicateMapKeys: true }))
 }

@@ -1,4 +1,5 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
+import { decodeCbor } from '../lib/cbor.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { messageView } from '../model/message.ts'
 import { decodePayload, type Encoding } from '../model/payload.ts'
@@ -46,7 +47,7 @@ export const cborCodec: Codec = {
   read(raw, binary) {
     if (!binary) return notAFrame('This stream speaks CBOR in binary messages.')
     try {
-      return parseFrame(decode(raw, strict))
+      return parseFrame(decodeCbor(raw, strict))
     } catch {
       return notAFrame('A frame is one CBOR map in a binary message.')
     }

@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from '../lib/cbor.ts'
 import type { Judgement } from '../model/validator.ts'
 import { verdictSchema } from '../model/verdict.ts'
 
@@ -18,5 +19,5 @@ export const encodeJudgement = (judgement: Judgement): Uint8Array => encode(judg
 
 /** @throws Error when it is none */
 export function decodeJudgement(raw: Uint8Array): Judgement {
-  return judgementSchema.parse(decode(raw))
+  return judgementSchema.parse(decodeCbor(raw))
 }

@@ -3,6 +3,7 @@ import { type Listener, type ListenerEvents, type Logger, TypedEventEmitter, typ
 import { getThinWaistAddresses, ipPortToMultiaddr } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { adoptWebSocket } from '../../lib/web-socket.ts'
 import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
 
 export interface WebSocketListenerInit {
@@ -68,6 +69,7 @@ export class WebSocketListener extends TypedEventEmitter<ListenerEvents> impleme
   }
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
+    adoptWebSocket(socket)
     const { remoteAddress, remotePort } = request.socket
     if (remoteAddress === undefined || remotePort === undefined) {
       socket.terminate()

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { InvalidRequest, UpgradeRequired } from '../../errors.ts'
+import { adoptWebSocket } from '../../lib/web-socket.ts'
 import { positionSchema } from '../../model/cursor.ts'
 import { encodingSchema } from '../../model/payload.ts'
 import { codecs, jsonCodec } from '../../stream/codec.ts'
@@ -62,6 +63,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     wsHandler: (socket, { query, raw, grant, client: { address }, refusal }) => {
       // So would this listener of the plugin.
       socket.removeAllListeners('error')
+      adoptWebSocket(socket)
       const codec = codecs.find(({ subprotocol }) => subprotocol === socket.protocol) ?? jsonCodec
       if (refusal !== undefined) stream.refuse(socket, raw.socket, codec, refusal)
       else

@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from '../../../lib/cbor.ts'
 import { maxRecordBytes } from '../../../model/dht-record.ts'
 
 /** What nodes of the DHT ask each other, each a request on a link (docs/custom-protocol.md): CBOR, its sizes bounded here. */
@@ -43,10 +44,10 @@ export function encodeFrame(frame: DhtRequest | DhtAnswer): Uint8Array {
 
 /** @throws Error */
 export function decodeRequest(frame: Uint8Array): DhtRequest {
-  return requestSchema.parse(decode(frame, { rejectDuplicateMapKeys: true }))
+  return requestSchema.parse(decodeCbor(frame, { rejectDuplicateMapKeys: true }))
 }
 
 /** @throws Error */
 export function decodeAnswer(frame: Uint8Array): DhtAnswer {
-  return answerSchema.parse(decode(frame, { rejectDuplicateMapKeys: true }))
+  return answerSchema.parse(decodeCbor(frame, { rejectDuplicateMapKeys: true }))
 }

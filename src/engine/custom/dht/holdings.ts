@@ -1,6 +1,7 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
 import { RecordOutdated } from '../../../errors.ts'
+import { decodeCbor } from '../../../lib/cbor.ts'
 import { parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
 import type { RecordStore } from '../../../store/store.ts'
 import type { Counted, DhtQuota } from '../../dht-quota.ts'
@@ -104,16 +105,16 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
     const kept = values.get(key)
     if (kept === undefined || now() - kept.putAt > limits.valueMs) return undefined
     const stored = await records.get(valueName(key))
-    return stored === undefined ? undefined : storedValueSchema.parse(decode(stored))
+    return stored === undefined ? undefined : storedValueSchema.parse(decodeCbor(stored))
   }
 
   function loadOne(key: string, bytes: Uint8Array): void {
     const [, , kind, place = '', peerId = ''] = key.split('/')
     if (kind === 'value') {
-      const { putAt, from, record } = storedValueSchema.parse(decode(bytes))
+      const { putAt, from, record } = storedValueSchema.parse(decodeCbor(bytes))
       noteValue(key.slice(`${prefix}value`.length), { putAt, from, bytes: record.length, heardAt: now() })
     } else if (kind === 'provider') {
-      const { multiaddrs, saidAt } = storedProviderSchema.parse(decode(bytes))
+      const { multiaddrs, saidAt } = storedProviderSchema.parse(decodeCbor(bytes))
       noteProvider(place, peerId, { multiaddrs, saidAt, from: peerId, bytes: sizeOf(multiaddrs) })
     } else if (kind === 'provided') provided.set(place, Number.NEGATIVE_INFINITY)
   }

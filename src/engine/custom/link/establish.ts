@@ -66,8 +66,6 @@ export async function establish(socket: RecordSocket, init: EstablishInit, signa
     socket.off('message', onMessage)
     socket.off('close', onClose)
     socket.off('error', onError)
-    // Whoever takes over listens; a socket that is cut may fail once more.
-    socket.on('error', () => undefined)
     signal.removeEventListener('abort', onAbort)
   }
 }

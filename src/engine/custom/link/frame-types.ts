@@ -14,3 +14,41 @@ export const frameTypes = {
   circuitData: 12,
   circuitCredit: 13,
 } as const
+
+/** The type byte, and the number in front of a piece of a body or of circuit data. */
+const typeBytes = 1
+const numberBytes = 4
+
+/** Bytes that a frame of a type has at most, its type included: what is longer ends the link before its bytes have come. */
+const maxBytes: Partial<Record<number, number>> = {
+  [frameTypes.hello]: 16_384,
+  /** The longest, `subscriptions`, has 512 topics of 256 bytes. */
+  [frameTypes.control]: 147_456,
+  [frameTypes.ping]: typeBytes + 8,
+  [frameTypes.pong]: typeBytes + 8,
+  [frameTypes.request]: 1_024,
+  [frameTypes.requestBody]: typeBytes + numberBytes + 65_536,
+  [frameTypes.answer]: 256,
+  [frameTypes.answerBody]: typeBytes + numberBytes + 65_536,
+  [frameTypes.cancel]: typeBytes + numberBytes,
+  [frameTypes.circuit]: 1_024,
+  [frameTypes.circuitData]: typeBytes + numberBytes + 65_535,
+  [frameTypes.circuitCredit]: typeBytes + 2 * numberBytes,
+}
+/** Of types of later versions, which are passed over. */
+const maxUnknownBytes = 69_632
+/** Beside its data, a message has a topic, a key, a signature and its hops. */
+const messageOverheadBytes = 4_096
+
+export interface FrameBounds {
+  maxFrameBytes: number
+  maxBytesOf(type: number): number
+}
+
+export function frameBoundsFor({ maxMessageBytes }: { maxMessageBytes: number }): FrameBounds {
+  const maxMessage = maxMessageBytes + messageOverheadBytes
+  return {
+    maxFrameBytes: Math.max(maxMessage, ...Object.values(maxBytes).map((bytes) => bytes ?? 0)),
+    maxBytesOf: (type) => (type === frameTypes.message ? maxMessage : (maxBytes[type] ?? maxUnknownBytes)),
+  }
+}

@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from '../../../lib/cbor.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 
 /** The versions of the protocol that are spoken here, the best first. */
@@ -27,7 +28,7 @@ export function encodeHello(hello: Hello): Uint8Array {
 /** @throws ProtocolViolation */
 export function decodeHello(bytes: Uint8Array): Hello {
   try {
-    return helloSchema.parse(decode(bytes, { rejectDuplicateMapKeys: true }))
+    return helloSchema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true }))
   } catch (cause) {
     throw new ProtocolViolation('a hello that is none', { cause })
   }

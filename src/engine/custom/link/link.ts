@@ -5,7 +5,7 @@ import { throughRelays } from '../../circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
-import { frameTypes } from './frame-types.ts'
+import { frameBoundsFor, frameTypes } from './frame-types.ts'
 import type { Handlers } from './handlers.ts'
 import { decodeHello, encodeHello, type Hello, protocolVersions } from './hello.ts'
 import type { RecordSocket } from './record-socket.ts'
@@ -74,10 +74,8 @@ export interface LinkComponents {
 
 /** Hellos of a peer that changes: so many at once, and so many a second. */
 const helloUpdates = { perSecond: 5, burst: 100 }
-/** Beside its data, a message has a topic, a key and a signature; control frames have less. */
-const frameOverheadBytes = 4_096
-/** The longest record on a circuit, with its number. */
-const minFrameBytes = 69_632
+/** Bytes of answers that may wait on a link beside its gossip: pieces of bodies wait for room themselves, refusals and pongs are short. */
+const answerReserveBytes = 1_048_576
 
 /**
  * Takes over a socket whose handshake is done; resolves when the peer has said hello.
@@ -129,8 +127,9 @@ class PeerLink implements Link {
     this.greeted = this.#greet.promise
     this.closed = this.#close.promise
     this.greeted.catch(() => undefined)
+    const bounds = frameBoundsFor(limits)
     this.#channel = createSecureChannel(
-      { maxFrameBytes: Math.max(minFrameBytes, limits.maxMessageBytes + frameOverheadBytes) },
+      { ...bounds, maxWaitingBytes: limits.maxPubsubBufferBytes + bounds.maxFrameBytes + answerReserveBytes },
       {
         socket,
         established,

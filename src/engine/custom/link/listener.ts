@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { adoptWebSocket } from '../../../lib/web-socket.ts'
 import { endpointOf } from '../../endpoint.ts'
 import { subprotocol } from './establish.ts'
 import type { RecordSocket } from './record-socket.ts'
@@ -92,6 +93,7 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
         handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
       })
       sockets.on('connection', (socket, { socket: wire }) => {
+        adoptWebSocket(socket)
         if (socket.protocol === subprotocol) accept(socket, wire)
         else socket.close(1002, `offer the subprotocol ${subprotocol}`)
       })

@@ -1,7 +1,9 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { PeerUnreachable, ProtocolUnsupported } from '../../../errors.ts'
+import { decodeCbor } from '../../../lib/cbor.ts'
+import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
 import type { RequestOptions } from '../../engine.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { frameTypes } from './frame-types.ts'
@@ -36,37 +38,25 @@ const answerSchema = z.union([
   z.object({ id: z.int().min(0).max(0xffff_ffff), refused: z.enum(['unsupported', 'failed']) }),
 ])
 
-/** Room for a body at first; it grows with what comes, not with what is said to come. */
-const firstRoomBytes = 65_536
-
-/** A body on its way in. Pieces are copied: the records that they came in are larger, and would live as long. */
+/** A body on its way in. */
 class Body {
   readonly #length: number
-  #bytes = Buffer.alloc(0)
-  #have = 0
+  readonly #gathered: GatheredBytes
   #isWhole = false
 
   constructor(length: number) {
     this.#length = length
+    this.#gathered = gatherBytes(length)
   }
 
   /** Answers the whole body when this was its end. @throws ProtocolViolation when there is more than was said, or nothing */
   take(piece: Buffer): Buffer | undefined {
     const isEmpty = piece.length === 0 && this.#length > 0
-    if (this.#isWhole || isEmpty || this.#have + piece.length > this.#length)
+    if (this.#isWhole || isEmpty || piece.length > this.#gathered.missing)
       throw new ProtocolViolation('a body of other pieces than it said')
-    this.#makeRoom(this.#have + piece.length)
-    piece.copy(this.#bytes, this.#have)
-    this.#have += piece.length
-    this.#isWhole = this.#have === this.#length
-    return this.#isWhole ? this.#bytes.subarray(0, this.#length) : undefined
-  }
-
-  #makeRoom(bytes: number): void {
-    if (bytes <= this.#bytes.length) return
-    const grown = Buffer.allocUnsafe(Math.min(this.#length, Math.max(bytes, firstRoomBytes, 2 * this.#bytes.length)))
-    this.#bytes.copy(grown)
-    this.#bytes = grown
+    this.#gathered.add(piece)
+    this.#isWhole = this.#gathered.missing === 0
+    return this.#isWhole ? this.#gathered.bytes : undefined
   }
 }
 
@@ -261,7 +251,7 @@ function idBytes(id: number): Buffer {
 
 function parse<Shape>(schema: z.ZodType<Shape>, bytes: Uint8Array): Shape {
   try {
-    return schema.parse(decode(bytes, { rejectDuplicateMapKeys: true }))
+    return schema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true }))
   } catch (cause) {
     throw new ProtocolViolation('a frame of a request that is none', { cause })
   }

@@ -1,16 +1,19 @@
 import { maxMessageBytes, tagBytes } from '../noise/cipher-state.ts'
 import type { Session } from '../noise/handshake.ts'
-import { createFrameReader, frameHead, ProtocolViolation } from '../wire/frame-stream.ts'
+import { createFrameReader, type FrameReaderInit, frameHead, ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
 import type { RecordSocket } from './record-socket.ts'
 
 /** Frames between two peers, encrypted, on one WebSocket. */
 export interface SecureChannel {
-  /** Queues a frame; what is queued in one turn of the event loop leaves together. Nothing happens once the channel is closed. */
+  /**
+   * Queues a frame; what is queued in one turn of the event loop leaves together. Nothing happens once the channel is closed. When more
+   * waits than may, the other end makes us write and does not read: the channel is cut.
+   */
   write(type: number, ...parts: Uint8Array[]): void
   /** Whether what is written leaves. */
   readonly isOpen: boolean
-  /** Bytes that were written and not yet taken by the network. */
+  /** Bytes that were written and not yet taken by the network, each record with what it costs beside them. */
   readonly waitingBytes: number
   /** Resolves when no more than so many bytes wait, or the channel is closed. @throws the signal's reason */
   drained(bytes: number, signal: AbortSignal): Promise<void>
@@ -47,8 +50,16 @@ const recordsPerKey = 65_536
 /** Milliseconds for the closing handshake of the WebSocket. */
 const closeGraceMs = 1_000
 
-export function createSecureChannel(init: { maxFrameBytes: number }, components: ChannelComponents): SecureChannel {
-  return new Channel(init.maxFrameBytes, components)
+/** What a small record costs in memory beside its bytes, as long as the network has not taken it. */
+const recordOverheadBytes = 512
+
+export interface ChannelInit extends FrameReaderInit {
+  /** Bytes that may be written and not yet taken by the network. */
+  maxWaitingBytes: number
+}
+
+export function createSecureChannel(init: ChannelInit, components: ChannelComponents): SecureChannel {
+  return new Channel(init, components)
 }
 
 class Channel implements SecureChannel {
@@ -57,7 +68,10 @@ class Channel implements SecureChannel {
   readonly #handlers: ChannelHandlers
   readonly #reader
   #queue: Uint8Array[] = []
+  readonly #maxWaitingBytes: number
   #queuedBytes = 0
+  /** Records that the network has not taken. */
+  #waitingRecords = 0
   #sentRecords = 0
   #receivedRecords = 0
   #failure: Error | undefined
@@ -65,11 +79,12 @@ class Channel implements SecureChannel {
   #waiters: Array<() => void> = []
   lastHeard = performance.now()
 
-  constructor(maxFrameBytes: number, { socket, established, ...handlers }: ChannelComponents) {
+  constructor(init: ChannelInit, { socket, established, ...handlers }: ChannelComponents) {
+    this.#maxWaitingBytes = init.maxWaitingBytes
     this.#socket = socket
     this.#session = established.session
     this.#handlers = handlers
-    this.#reader = createFrameReader({ maxFrameBytes })
+    this.#reader = createFrameReader(init)
     socket.on('message', (record: Buffer, binary) => this.#onRecord(record, binary))
     socket.on('error', (error) => {
       this.#failure ??= error
@@ -85,11 +100,16 @@ class Channel implements SecureChannel {
   }
 
   get waitingBytes(): number {
-    return this.#queuedBytes + this.#socket.bufferedAmount
+    return this.#queuedBytes + this.#socket.bufferedAmount + this.#waitingRecords * recordOverheadBytes
   }
 
   write(type: number, ...parts: Uint8Array[]): void {
     if (!this.isOpen) return
+    if (this.waitingBytes > this.#maxWaitingBytes) {
+      this.#failure ??= new ProtocolViolation('the peer does not read what it makes us write')
+      this.#socket.terminate()
+      return
+    }
     if (this.#queue.length === 0) queueMicrotask(() => this.#flush())
     const length = parts.reduce((sum, part) => sum + part.length, 1)
     this.#queue.push(frameHead(length), Uint8Array.of(type), ...parts)
@@ -136,9 +156,15 @@ class Channel implements SecureChannel {
     if (!this.isOpen) return
     for (let start = 0; start < bytes.length; start += maxPlaintextBytes) {
       const record = this.#session.encrypt.encrypt(bytes.subarray(start, start + maxPlaintextBytes))
-      this.#socket.send(record, { binary: true }, () => this.#wake())
+      this.#waitingRecords++
+      this.#socket.send(record, { binary: true }, () => this.#onSent())
       if (++this.#sentRecords % recordsPerKey === 0) this.#session.encrypt.rekey()
     }
+  }
+
+  #onSent(): void {
+    this.#waitingRecords--
+    this.#wake()
   }
 
   #wake(): void {

@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from '../../../lib/cbor.ts'
 import { frameTypes } from '../link/frame-types.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
@@ -163,7 +164,7 @@ function numberBytes(number: number): Buffer {
 
 function parse(bytes: Uint8Array): CircuitFrame {
   try {
-    return frameSchema.parse(decode(bytes, { rejectDuplicateMapKeys: true }))
+    return frameSchema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true }))
   } catch (cause) {
     throw new ProtocolViolation('a frame of a circuit that is none', { cause })
   }

@@ -1,5 +1,6 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
 import { z } from 'zod'
+import { decodeCbor } from '../../../lib/cbor.ts'
 
 /** Requests by which nodes help each other to be reached (docs/custom-protocol.md). */
 export const relayProtocol = '/peergate/relay/1.0.0'
@@ -26,5 +27,5 @@ interface Codec<Shape> {
 }
 
 function codec<Shape>(schema: z.ZodType<Shape>): Codec<Shape> {
-  return { encode: (value) => encode(value), decode: (bytes) => schema.parse(decode(bytes, { rejectDuplicateMapKeys: true })) }
+  return { encode: (value) => encode(value), decode: (bytes) => schema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true })) }
 }

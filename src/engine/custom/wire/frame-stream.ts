@@ -1,8 +1,11 @@
+import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
+
 /**
  * Frames as a stream of bytes: each is its length (4 bytes, big endian) and as many bytes, the first of which says its type. The stream is
  * cut into encrypted records anywhere, so many small frames share a record, and a large one takes several.
  */
 
+/** The length; the type behind it is part of the frame. */
 const headBytes = 4
 
 /** A peer broke the protocol; the link is closed. */
@@ -21,41 +24,53 @@ export function frameHead(length: number): Buffer {
 export interface FrameReader {
   /**
    * Takes the next bytes and answers the frames that they finish, which may share their memory.
-   * @throws ProtocolViolation on a frame that is empty or longer than `maxFrameBytes`, before its bytes have come
+   * @throws ProtocolViolation on a frame that is empty or longer than any, or than those of its type, before its bytes have come
    */
   take(bytes: Buffer): Buffer[]
 }
 
-export function createFrameReader(init: { maxFrameBytes: number }): FrameReader {
-  /** What has come of the unfinished frame, its head included. */
-  let parts: Buffer[] = []
-  let have = 0
-  /** Bytes of it with its head; unknown as long as the head is not there. */
-  let whole: number | undefined
+export interface FrameReaderInit {
+  /** Bytes of the longest frame, its type included. */
+  maxFrameBytes: number
+  /** The same of a type. */
+  maxBytesOf(type: number): number
+}
 
+export function createFrameReader(init: FrameReaderInit): FrameReader {
+  /** The head of the unfinished frame, its type included. */
+  let head = gatherBytes(headBytes + 1)
+  /** The rest of it, from the type on; undefined as long as the head is not there. */
+  let frame: GatheredBytes | undefined
+
+  /** Bytes of the frame whose head begins there. @throws ProtocolViolation */
   function lengthAt(bytes: Buffer, at: number): number {
     const length = bytes.readUInt32BE(at)
     if (length === 0 || length > init.maxFrameBytes) throw new ProtocolViolation(`a frame of ${length} bytes`)
-    return headBytes + length
+    const type = bytes[at + headBytes]
+    if (type !== undefined && length > init.maxBytesOf(type)) throw new ProtocolViolation(`a frame of type ${type} with ${length} bytes`)
+    return length
   }
 
-  /** Adds to the unfinished frame; answers it when it is done, and how many bytes it took. */
-  function continueFrame(bytes: Buffer): { frame?: Buffer; taken: number } {
-    const wanted = (whole ?? headBytes) - have
-    const part = bytes.subarray(0, wanted)
-    parts.push(part)
-    have += part.length
-    if (have < (whole ?? headBytes)) return { taken: part.length }
-    const joined = Buffer.concat(parts)
-    if (whole === undefined) {
-      whole = lengthAt(joined, 0)
-      parts = [joined]
-      return { taken: part.length }
+  function gatherHead(bytes: Buffer): number {
+    const part = bytes.subarray(0, head.missing)
+    head.add(part)
+    if (head.bytes.length >= headBytes) {
+      const length = lengthAt(head.bytes, 0)
+      if (head.missing === 0) {
+        frame = gatherBytes(length)
+        frame.add(head.bytes.subarray(headBytes))
+        head = gatherBytes(headBytes + 1)
+      }
     }
-    parts = []
-    have = 0
-    whole = undefined
-    return { frame: joined.subarray(headBytes), taken: part.length }
+    return part.length
+  }
+
+  /** Takes bytes of an unfinished frame; answers how many. */
+  function gather(bytes: Buffer): number {
+    if (frame === undefined) return gatherHead(bytes)
+    const part = bytes.subarray(0, frame.missing)
+    frame.add(part)
+    return part.length
   }
 
   return {
@@ -63,17 +78,21 @@ export function createFrameReader(init: { maxFrameBytes: number }): FrameReader 
       const frames: Buffer[] = []
       let at = 0
       while (at < bytes.length) {
-        if (have === 0 && bytes.length - at >= headBytes) {
-          const end = at + lengthAt(bytes, at)
+        // A frame that is there as a whole is not copied.
+        if (frame === undefined && head.bytes.length === 0 && bytes.length - at > headBytes) {
+          const start = at + headBytes
+          const end = start + lengthAt(bytes, at)
           if (end <= bytes.length) {
-            frames.push(bytes.subarray(at + headBytes, end))
+            frames.push(bytes.subarray(start, end))
             at = end
             continue
           }
         }
-        const { frame, taken } = continueFrame(bytes.subarray(at))
-        if (frame !== undefined) frames.push(frame)
-        at += taken
+        at += gather(bytes.subarray(at))
+        if (frame?.missing === 0) {
+          frames.push(frame.bytes)
+          frame = undefined
+        }
       }
       return frames
     },

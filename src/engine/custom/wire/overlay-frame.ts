@@ -1,9 +1,13 @@
-import { decode, encode } from 'cborg'
+import { encode } from 'cborg'
+import { decodeCbor } from '../../../lib/cbor.ts'
 import { type OverlayFrame, overlayFrameSchema } from '../overlay/frames.ts'
 import { ProtocolViolation } from './frame-stream.ts'
 
 /** Everything that overlays say to each other but messages: CBOR (RFC 8949) of the frame. */
 export type ControlFrame = Exclude<OverlayFrame, { type: 'message' }>
+
+/** The longest list of a frame, `ihave`, has 512 entries of seven items. */
+const maxControlItems = 4_096
 
 export function encodeControl(frame: ControlFrame): Uint8Array {
   return encode(frame, { ignoreUndefinedProperties: true })
@@ -13,7 +17,7 @@ export function encodeControl(frame: ControlFrame): Uint8Array {
 export function decodeControl(bytes: Uint8Array): ControlFrame {
   let frame: OverlayFrame
   try {
-    frame = overlayFrameSchema.parse(decode(bytes, { rejectDuplicateMapKeys: true }))
+    frame = overlayFrameSchema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true, maxItems: maxControlItems }))
   } catch (cause) {
     throw new ProtocolViolation('a control frame that is none', { cause })
   }

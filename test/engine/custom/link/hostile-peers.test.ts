@@ -209,4 +209,83 @@ test('maxPubsubBufferBytes: a neighbour that reads nothing is handed nothing mor
   await expect.poll(publish).toBe(1)
 })
 
+test.each([
+  ['pings', (channel: Sender) => channel.write(frameTypes.ping, Buffer.alloc(8))],
+  [
+    'requests for a protocol that is not spoken here',
+    (channel: Sender, round: number) => channel.write(frameTypes.request, encode({ id: round, protocol: '/nobody', length: 0 })),
+  ],
+])('a peer that sends %s and does not read what it makes the other end write is cut', async (_, say) => {
+  const engine = await startedCustomEngine({ limits: { maxPubsubBufferBytes: 65_536 } })
+  const { socket, channel, closed } = await openChannel(engine)
+  channel.write(frameTypes.hello, helloOf())
+  await expect.poll(async () => (await engine.peers()).length).toBe(1)
+  socket.pause()
+  for (let round = 0; round < 2_000_000 && channel.isOpen; round++) {
+    say(channel, round)
+    if (round % 2_000 === 0) await nextTurn()
+  }
+  await expect.poll(() => engine.peers()).toEqual([])
+  socket.resume()
+  await closed
+})
+
+test.each([
+  ['a hello', frameTypes.hello, 16_384],
+  ['a control frame', frameTypes.control, 147_456],
+  ['a ping', frameTypes.ping, 9],
+  ['a request', frameTypes.request, 1_024],
+  ['a piece of a body', frameTypes.requestBody, 65_541],
+  ['an answer', frameTypes.answer, 256],
+  ['a cancel', frameTypes.cancel, 5],
+  ['a frame of a circuit', frameTypes.circuit, 1_024],
+  ['a credit', frameTypes.circuitCredit, 9],
+])('%s longer than any of its type ends the link before it has come', async (_, type, maxBytes) => {
+  const engine = await startedCustomEngine()
+  const { channel, closed } = await openChannel(engine)
+  channel.write(frameTypes.hello, helloOf())
+  await expect.poll(async () => (await engine.peers()).length).toBe(1)
+  channel.write(type, Buffer.alloc(maxBytes))
+  await closed
+  await expect.poll(() => engine.peers()).toEqual([])
+})
+
+test('a frame with more items of CBOR than any has ends the link', async () => {
+  const engine = await startedCustomEngine()
+  const { channel, closed } = await openChannel(engine)
+  channel.write(frameTypes.hello, helloOf())
+  await expect.poll(async () => (await engine.peers()).length).toBe(1)
+  channel.write(frameTypes.control, encode({ type: 'graft', topic: 'orders', ids: Array<number>(100_000).fill(0) }))
+  await closed
+})
+
+test.each([
+  ['without a subprotocol', ''],
+  ['with ours', `Sec-WebSocket-Protocol: ${subprotocol}\r\n`],
+])('a malformed frame behind an upgrade %s ends its socket, and nothing else', async (_, field) => {
+  const engine = await startedCustomEngine({ limits: { maxInboundConnectionsPerAddress: 1_000 } })
+  const { hostname, port } = new URL(await urlOf(engine))
+  const upgrade = `GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${field}\r\n`
+  const malformed = Buffer.from([0x83, 0x00])
+  const closed = Array.from({ length: 20 }, async (_each, round) => {
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => undefined)
+    const ended = once(socket, 'close')
+    // In one packet with the upgrade, and behind its answer.
+    if (round % 2 === 0) socket.write(Buffer.concat([Buffer.from(upgrade), malformed]))
+    else {
+      socket.write(upgrade)
+      await once(socket, 'data')
+      socket.write(malformed)
+    }
+    socket.resume()
+    await ended
+  })
+  await Promise.all(closed)
+  const { channel, received } = await openChannel(engine)
+  channel.write(frameTypes.hello, helloOf())
+  channel.write(frameTypes.ping, Buffer.alloc(8))
+  await expect.poll(() => received).toContain(frameTypes.pong)
+})
+
 type Sender = RawPeer['channel']

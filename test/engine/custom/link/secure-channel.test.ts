@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { establish } from '../../../../src/engine/custom/link/establish.ts'
 import { createSecureChannel, maxSocketMessageBytes, type SecureChannel } from '../../../../src/engine/custom/link/secure-channel.ts'
+import { unbounded } from '../../../fixtures/raw-peer.ts'
 
 interface End {
   channel: SecureChannel
@@ -22,10 +23,12 @@ async function open(socket: WebSocket, role: 'initiator' | 'responder'): Promise
   const closed = Promise.withResolvers<void>()
   const end: Omit<End, 'channel'> = { frames: [], records: 0, closed: closed.promise }
   socket.on('message', () => end.records++)
-  const channel = createSecureChannel(
-    { maxFrameBytes: 1_048_576 },
-    { socket, established, onFrame: (_type, body) => end.frames.push(Buffer.from(body)), onClose: () => closed.resolve() },
-  )
+  const channel = createSecureChannel(unbounded(1_048_576), {
+    socket,
+    established,
+    onFrame: (_type, body) => end.frames.push(Buffer.from(body)),
+    onClose: () => closed.resolve(),
+  })
   channel.resume()
   return Object.assign(end, { channel })
 }

@@ -10,6 +10,7 @@ import { circuitWindow, createLegs, type Legs, type LegsComponents } from '../..
 import { createRelay, type Relay, type RelayLimits } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { fakeLink } from '../../../fixtures/fake-link.ts'
+import { unbounded } from '../../../fixtures/raw-peer.ts'
 
 const signal = AbortSignal.timeout(60_000)
 const limits: RelayLimits = { maxRelayReservations: 10, maxRelayStreams: 100, maxRelayBytes: 10_000_000, relayMs: 60_000 }
@@ -83,7 +84,7 @@ async function secured(circuit: Circuit, role: 'initiator' | 'responder'): Promi
   const established = await establish(circuit, { role, seed: randomBytes(32) }, signal)
   const frames: Buffer[] = []
   const onFrame = (_type: number, body: Buffer) => frames.push(Buffer.from(body))
-  const channel = createSecureChannel({ maxFrameBytes: 4_194_304 }, { socket: circuit, established, onFrame, onClose: () => undefined })
+  const channel = createSecureChannel(unbounded(4_194_304), { socket: circuit, established, onFrame, onClose: () => undefined })
   onTestFinished(() => channel.close())
   channel.resume()
   return { channel, frames }

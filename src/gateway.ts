@@ -131,7 +131,23 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const { requestBytes, answerBytes } = createByteRooms({ limits })
   const stream = createStream(
     { limits },
-    { access, rates, hub, history, topics, peers, publisher, deliveries, services, desk, validators: validatorDesk, identity, load, log },
+    {
+      access,
+      rates,
+      requestBytes,
+      hub,
+      history,
+      topics,
+      peers,
+      publisher,
+      deliveries,
+      services,
+      desk,
+      validators: validatorDesk,
+      identity,
+      load,
+      log,
+    },
   )
 
   function closeRevoked(): void {

@@ -54,6 +54,7 @@ export const limitsSchema = z.object({
   maxSubscriptionTopics: limit(100, 'Topics and patterns of one subscription.', 1, 1_000),
   maxFrameBytes: limit(1_500_000, 'The largest frame of a client: a message of the largest size in base64, and its JSON.', 1024),
   maxPendingFrames: limit(1_000, 'Frames of one connection that are being worked on; beyond it the socket is not read.'),
+  maxPendingFrameBytes: limit(4_194_304, 'Bytes of these frames; the same beyond it.', 1024),
   maxSocketBufferBytes: limit(
     262_144,
     'Bytes handed to a socket and not yet taken by the network; a subscriber is not read for beyond it.',

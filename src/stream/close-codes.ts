@@ -1,6 +1,6 @@
 /**
  * Why the gateway closes a stream (RFC 6455 §7.4.2, private range). Below 4500 the client reconnects and resumes with its last cursor;
- * from 4500 on it must change something first.
+ * from 4500 on, and with the code of the RFC itself (§7.4.1), it must change something first.
  */
 export const closeCodes = {
   tooSlow: { code: 4000, reason: 'too slow' },
@@ -9,6 +9,7 @@ export const closeCodes = {
   connectionCap: { code: 4003, reason: 'too many connections' },
   interrupted: { code: 4004, reason: 'interrupted, resume' },
   tokenExpired: { code: 4100, reason: 'token expired' },
+  frameTooLarge: { code: 1009, reason: 'frame too large' },
   badFrame: { code: 4500, reason: 'bad frame' },
   unauthorized: { code: 4502, reason: 'unauthorized' },
   tokenRevoked: { code: 4503, reason: 'token revoked' },

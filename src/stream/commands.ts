@@ -13,6 +13,7 @@ import { decodePayload, encodePayload } from '../model/payload.ts'
 import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
 import { topicFilter, topicsOf, withDirect } from '../model/topic.ts'
+import { costOfBytes } from '../rates.ts'
 import type { Server } from '../services/service-desk.ts'
 import type { Validator } from '../validation/validator-desk.ts'
 import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
@@ -24,6 +25,8 @@ type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Ty
 
 /** What the frames of clients do. */
 export interface Commands {
+  /** Has the client pay for the bytes of a frame, and one unit, before any of it is read. @throws RateLimited */
+  receive(bytes: number, client: Client): void
   /**
    * Does what the frame asks and answers it. Resolves when the next frame may be taken; what need not hold up the next frame is in
    * `rest`, and what may take long in `apart`: it is not among the frames under way, so that a client may answer requests while it waits for
@@ -61,6 +64,9 @@ export type CommandComponents = Pick<
   StreamComponents,
   'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'services' | 'desk' | 'validators' | 'access' | 'rates'
 >
+
+/** Units that every frame costs on arrival; the rest of its price is paid in its turn. */
+const frameCost = 1
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
@@ -230,8 +236,12 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
       desk.leave(server)
       validators.leave(validator)
     },
+    receive(bytes, { grant, address }) {
+      rates.take({ grantId: grant.id, address }, frameCost + costOfBytes(bytes))
+    },
     async take(frame, client) {
-      rates.take({ grantId: client.grant.id, address: client.address }, frameCosts[frame.type])
+      const cost = frameCosts[frame.type] - frameCost
+      if (cost > 0) rates.take({ grantId: client.grant.id, address: client.address }, cost)
       requireAction(client.grant, frameActions[frame.type])
       switch (frame.type) {
         case 'subscribe':

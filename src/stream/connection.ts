@@ -14,7 +14,8 @@ import type { Question, Validator } from '../validation/validator-desk.ts'
 import type { CloseReason } from './close-codes.ts'
 import type { Codec } from './codec.ts'
 import type { Client, Commands } from './commands.ts'
-import { answering, type ClientFrame, type FrameId, naming, type ServerFrame } from './frames.ts'
+import { answering, type ClientFrame, type FrameId, maxFrameBytesOf, naming, type ServerFrame } from './frames.ts'
+import { createIncoming, type FrameRoom, FrameTooLarge, type Incoming } from './incoming.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
 import { createPump, type Pump } from './pump.ts'
 import type { ClientConnection, PeerNotice, StreamLimits } from './stream.ts'
@@ -49,6 +50,8 @@ export interface ConnectionComponents {
   wire: Socket
   codec: Codec
   commands: Commands
+  /** Shared with the frames of all clients. */
+  room: FrameRoom
   log: Logger
   onClose(): void
 }
@@ -56,6 +59,9 @@ export interface ConnectionComponents {
 export function createConnection(init: ConnectionInit, components: ConnectionComponents): Connection {
   return new WebSocketClient(init, components)
 }
+
+/** Bytes of a refused frame that is read for its id. */
+const namedBytes = 4_096
 
 const maxTimerMs = 2 ** 31 - 1
 
@@ -70,11 +76,13 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   readonly #components: ConnectionComponents
   readonly #sink: WebSocketSink
   readonly #pump: Pump
+  readonly #incoming: Incoming
   /** Made when somebody asks; most clients only listen. */
   #gone: AbortController | undefined
   /** The frames are taken in turn. */
   #turn: Promise<void> | undefined
   #pending = 0
+  #pendingBytes = 0
   openRequests = 0
   #onIdle: (() => void) | undefined
   #draining = false
@@ -90,6 +98,10 @@ class WebSocketClient implements Connection, Client, Server, Validator {
     this.#sink = createWebSocketSink(components)
     this.outlet = createOutlet(limits, { sink: this.#sink, writer: codec, onDrain: () => this.#onDrain() })
     this.#pump = createPump({ sources: this.subscriptions, outlet: this.outlet, onError: (error) => this.#giveUp(error) })
+    this.#incoming = createIncoming(
+      { maxBytes: () => maxFrameBytesOf(this.#grant, limits) },
+      { room: components.room, client: this, wire: components.wire, onRefused: (error) => this.#refuseFrame(error) },
+    )
     socket.on('message', (raw: Buffer, binary) => this.#onMessage(raw, binary))
     socket.on('pong', () => {
       this.#lastHeard = performance.now()
@@ -224,6 +236,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   #onClose(): void {
     clearTimeout(this.#expiry)
     this.#gone?.abort()
+    this.#incoming[Symbol.dispose]()
     for (const subscription of this.subscriptions.values()) subscription.close()
     this.subscriptions.clear()
     this.#components.commands.leave(this)
@@ -243,44 +256,95 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   /** Reads from the socket only while the client takes its answers and does not run ahead of them. */
   #steer(): void {
     const { socket } = this.#components
-    if (this.#pending >= this.#limits.maxPendingFrames || this.outlet.blockedSince !== undefined) socket.pause()
+    if (this.#isAhead || this.outlet.blockedSince !== undefined) socket.pause()
     else if (socket.isPaused) socket.resume()
+  }
+
+  get #isAhead(): boolean {
+    return this.#pending >= this.#limits.maxPendingFrames || this.#pendingBytes >= this.#limits.maxPendingFrameBytes
+  }
+
+  /** A frame that is still on its way: the client learns why, and no more of it is received. */
+  #refuseFrame(error: unknown): void {
+    if (error instanceof FrameTooLarge) this.close('frameTooLarge')
+    else {
+      this.#answerError(error)
+      this.close('interrupted')
+    }
+    this.#components.socket.pause()
   }
 
   #onMessage(raw: Buffer, binary: boolean): void {
     this.#lastHeard = performance.now()
-    const decoded = this.#components.codec.read(raw, binary)
-    // What others wait for is taken to the end.
-    if (this.#draining && !(decoded.kind === 'frame' && ['reply', 'verdict'].includes(decoded.frame.type))) return
-    if (decoded.kind === 'frame') this.#enqueue(decoded.frame)
-    else this.#answerError(decoded.error, decoded.kind === 'refused' ? decoded.id : undefined)
-    if (decoded.kind === 'bad') this.close('badFrame')
+    const { held, refusal } = this.#admit(raw.length)
+    // What is refused is read only to name it, when it is small.
+    const decoded = refusal === undefined || raw.length <= namedBytes ? this.#components.codec.read(raw, binary) : undefined
+    if (decoded?.kind === 'bad') {
+      this.#answerError(decoded.error)
+      this.close('badFrame')
+    } else if (this.#draining && !(decoded?.kind === 'frame' && ['reply', 'verdict'].includes(decoded.frame.type))) {
+      // What others wait for is taken to the end, and nothing else.
+    } else if (refusal !== undefined) {
+      this.#answerError(refusal, decoded?.kind === 'frame' ? decoded.frame.id : decoded?.id)
+    } else if (decoded?.kind === 'refused') {
+      this.#answerError(decoded.error, decoded.id)
+    } else if (decoded !== undefined) {
+      this.#enqueue(decoded.frame, raw.length, held)
+      return
+    }
+    held?.[Symbol.dispose]()
     this.#steer()
   }
 
-  #enqueue(frame: ClientFrame): void {
+  /** Room for a frame that is whole, and what its bytes cost, before anything of it is read. */
+  #admit(bytes: number): { held?: Disposable; refusal?: unknown } {
+    let held: Disposable | undefined
+    try {
+      held = this.#incoming.take(bytes)
+      this.#components.commands.receive(bytes, this)
+      return { held }
+    } catch (refusal) {
+      held?.[Symbol.dispose]()
+      return { refusal }
+    }
+  }
+
+  #enqueue(frame: ClientFrame, bytes = 0, held?: Disposable): void {
     this.#pending++
-    const taken = this.#turn === undefined ? this.#take(frame) : this.#turn.then(() => this.#take(frame))
+    this.#pendingBytes += bytes
+    const take = () => this.#take(frame, bytes, held)
+    const taken = this.#turn === undefined ? take() : this.#turn.then(take)
     this.#turn = taken
     void taken.then(() => {
       if (this.#turn === taken) this.#turn = undefined
     })
+    this.#steer()
   }
 
-  async #take(frame: ClientFrame): Promise<void> {
+  async #take(frame: ClientFrame, bytes: number, held: Disposable | undefined): Promise<void> {
+    const settle = () => this.#settle(bytes, held)
     try {
       const { rest, apart } = await this.#components.commands.take(frame, this)
-      apart?.catch((error: unknown) => this.#answerError(error, frame.id)).finally(() => this.#checkIdle())
-      if (rest === undefined) this.#settle()
-      else rest.catch((error: unknown) => this.#answerError(error, frame.id)).finally(() => this.#settle())
+      // What goes on apart no longer counts as a frame under way, but its bytes are held to the end.
+      apart
+        ?.catch((error: unknown) => this.#answerError(error, frame.id))
+        .finally(() => {
+          held?.[Symbol.dispose]()
+          this.#checkIdle()
+        })
+      if (apart !== undefined) this.#settle(bytes, undefined)
+      else if (rest === undefined) settle()
+      else rest.catch((error: unknown) => this.#answerError(error, frame.id)).finally(settle)
     } catch (error) {
       this.#answerError(error, frame.id, 'subscription' in frame ? frame.subscription : undefined)
-      this.#settle()
+      settle()
     }
   }
 
-  #settle(): void {
+  #settle(bytes: number, held: Disposable | undefined): void {
+    held?.[Symbol.dispose]()
     this.#pending--
+    this.#pendingBytes -= bytes
     this.#steer()
     this.#checkIdle()
   }

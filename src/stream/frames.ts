@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Action } from '../model/action.ts'
+import type { Action, TokenAction } from '../model/action.ts'
 import { cursorSchema, positionSchema } from '../model/cursor.ts'
 import { deliverySchema, expirySchema } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
@@ -160,6 +160,22 @@ export const frameActions: Record<ClientFrame['type'], Action> = {
   verdict: 'validate',
   auth: 'none',
   ping: 'none',
+}
+
+/** Actions whose frames carry data. */
+const dataActions: readonly TokenAction[] = ['publish', 'direct', 'request', 'serve']
+/** Bytes of a frame without data, beside the topics of a subscription. */
+const plainFrameBytes = 16_384
+/** A topic of the longest kind in JSON: 256 bytes, each of which may be escaped as six. */
+const topicBytes = 6 * 256 + 4
+
+/** Bytes of the largest frame that makes sense from a client which may do this: only data is large. */
+export function maxFrameBytesOf(
+  { actions }: Pick<Grant, 'actions'>,
+  limits: { maxFrameBytes: number; maxSubscriptionTopics: number },
+): number {
+  if (dataActions.some((action) => actions.has(action))) return limits.maxFrameBytes
+  return Math.min(limits.maxFrameBytes, plainFrameBytes + limits.maxSubscriptionTopics * topicBytes)
 }
 
 /** Units of the client's budget that each client frame costs. */

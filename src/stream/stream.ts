@@ -17,6 +17,7 @@ import { createCommands } from './commands.ts'
 import { createConnection, errorFrame, type QuerySubscription } from './connection.ts'
 import { createEventStream, type EventQuery, startEvents } from './event-stream.ts'
 import type { Hub } from './hub.ts'
+import type { FrameRoom } from './incoming.ts'
 import { createWebSocketSink } from './web-socket-sink.ts'
 
 /** The clients of this gateway that follow the log. */
@@ -61,6 +62,7 @@ export interface StreamLimits {
   maxFrameBytes: number
   maxMessageBytes: number
   maxPendingFrames: number
+  maxPendingFrameBytes: number
   maxStreamRequests: number
   maxSocketBufferBytes: number
   slowClientMs: number
@@ -84,6 +86,8 @@ export interface StreamComponents {
   /** What the bearer of a token may do. */
   access: { admit(token: string): Promise<Grant> }
   rates: Pick<Rates, 'take'>
+  /** Room for the frames of all clients, until they have been dealt with. */
+  requestBytes: FrameRoom
   log: Logger
 }
 
@@ -230,7 +234,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
             },
           },
         },
-        { socket, wire, codec, commands, log, onClose: () => remove(connection, grant.id) },
+        { socket, wire, codec, commands, room: components.requestBytes, log, onClose: () => remove(connection, grant.id) },
       )
       if (stopping !== undefined) connection.close('draining')
       else if (capMet({ grantId: grant.id, address }) !== undefined) connection.close('connectionCap')

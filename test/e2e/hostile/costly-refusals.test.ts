@@ -84,6 +84,21 @@ test('so is a frame of the stream', { timeout: 120_000 }, async () => {
   expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200)
 })
 
+test('a token that may not send data has no large frame taken apart', { timeout: 60_000 }, async () => {
+  const gateway = await startSmallGateway()
+  const made = await fetch(`${gateway.url}/v1/tokens`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'reader', actions: ['read'] }),
+  })
+  const { secret }: { secret: string } = JSON.parse(await made.text())
+  const large = `{"type":"subscribe","topics":["${'a'.repeat(200_000)}"]}`
+  expect(await exchange(gateway.url, secret, 'peergate.v1.json', large)).toMatchObject({ code: 1009 })
+  expect((await exchange(gateway.url, adminToken, 'peergate.v1.json', large)).code).toBeUndefined()
+  const hundred = JSON.stringify({ type: 'subscribe', topics: Array.from({ length: 100 }, (_, index) => `${'é'.repeat(126)}${index}.*`) })
+  expect((await exchange(gateway.url, secret, 'peergate.v1.json', hundred)).code).toBeUndefined()
+})
+
 /** Sends one frame; the lengths of all that comes back until it is answered, or the code it is closed with. */
 async function exchange(url: string, token: string, subprotocol: string, frame: string | Uint8Array) {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/stream`, subprotocol, { headers: { authorization: `Bearer ${token}` } })

@@ -1,0 +1,152 @@
+/** Bytes that wait: bodies that trickle in, requests and frames that wait for peers or services, answers that nobody reads. */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
+import type { GatewayProcess } from '../../fixtures/gateway-process.ts'
+import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'
+import { residentMiB } from '../../fixtures/resident-memory.ts'
+import { adminToken, startSmallGateway } from '../../fixtures/small-gateway.ts'
+
+const data = 'x'.repeat(1_000_000)
+const body = JSON.stringify({ data })
+/** What the process may have beside what it has when idle: the room for bytes several times over, as text, as bytes and in sockets. */
+const allowedMiB = 450
+
+/** Sends raw HTTP, and tells the status of each answer that comes. */
+function rawClient(url: string): { socket: Socket; statuses: number[]; send(text: string): void } {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  const statuses: number[] = []
+  socket.on('error', () => undefined)
+  socket.on('data', (chunk) => {
+    for (const [, status] of chunk.toString('latin1').matchAll(/HTTP\/1\.1 (\d{3})/g)) statuses.push(Number(status))
+  })
+  onTestFinished(() => void socket.destroy())
+  return { socket, statuses, send: (text) => void socket.write(text) }
+}
+
+function head(url: string, method: string, path: string, fields: string): string {
+  return `${method} ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nAuthorization: Bearer ${adminToken}\r\nContent-Type: application/json\r\n${fields}\r\n\r\n`
+}
+
+/** An honest client beside it all, with a token of its own. */
+async function honest({ url }: GatewayProcess) {
+  const headers = { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' }
+  const made = await fetch(`${url}/v1/tokens`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ name: 'honest', actions: ['publish', 'read'] }),
+  })
+  const { secret }: { secret: string } = JSON.parse(await made.text())
+  return async () => {
+    const answer = await fetch(`${url}/v1/topics/honest/messages`, {
+      method: 'POST',
+      headers: { ...headers, authorization: `Bearer ${secret}` },
+      body,
+    })
+    await answer.text()
+    return answer.status
+  }
+}
+
+async function expectHealthy(gateway: GatewayProcess, idleMiB: number, publish: () => Promise<number>): Promise<void> {
+  expect(await publish()).toBe(201)
+  expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200)
+  expect((await residentMiB(gateway.child.pid ?? 0)) - idleMiB).toBeLessThan(allowedMiB)
+}
+
+async function start(env: Record<string, string> = {}) {
+  const gateway = await startSmallGateway(env)
+  const publish = await honest(gateway)
+  expect(await publish()).toBe(201)
+  return { gateway, publish, idleMiB: await residentMiB(gateway.child.pid ?? 0) }
+}
+
+const waiting: Array<[string, () => Promise<string>]> = [
+  ['recipients', async () => '/v1/topics/nobody/messages?minRecipients=90&waitMs=25000'],
+  ['a service of a peer that is not there', async () => `/v1/peers/${(await createMemoryIdentity()).peerId}/requests/x`],
+]
+
+test.each(waiting)(
+  '300 requests of a megabyte that wait for %s: most are refused before they are read',
+  { timeout: 120_000 },
+  async (_, pathOf) => {
+    const { gateway, publish, idleMiB } = await start()
+    const path = await pathOf()
+    const clients = Array.from({ length: 300 }, () => rawClient(gateway.url))
+    for (const { send } of clients) send(head(gateway.url, 'POST', path, `Content-Length: ${body.length}`))
+    // Nothing of their bodies has been sent: the head alone decides.
+    const refused = () => clients.filter(({ statuses }) => statuses.includes(503)).length
+    await expect.poll(refused, { timeout: 20_000 }).toBeGreaterThan(200)
+    for (const { socket, statuses } of clients) if (statuses.length === 0) socket.write(body)
+    await expectHealthy(gateway, idleMiB, publish)
+  },
+)
+
+test('300 bodies in chunks that never end: they count as they arrive', { timeout: 120_000 }, async () => {
+  const { gateway, publish, idleMiB } = await start()
+  const clients = Array.from({ length: 300 }, () => rawClient(gateway.url))
+  const chunk = body.slice(0, 900_000)
+  for (const { send } of clients)
+    send(`${head(gateway.url, 'POST', '/v1/topics/x/messages', 'Transfer-Encoding: chunked')}${chunk.length.toString(16)}\r\n${chunk}\r\n`)
+  await expect.poll(() => clients.filter(({ statuses }) => statuses.includes(503)).length, { timeout: 20_000 }).toBeGreaterThan(200)
+  await expectHealthy(gateway, idleMiB, publish)
+})
+
+test('300 streams that send most of a large frame: they have room from the head on, or none', { timeout: 120_000 }, async () => {
+  const { gateway, publish, idleMiB } = await start()
+  const headers = { authorization: `Bearer ${adminToken}` }
+  let closed = 0
+  const sockets = await Promise.all(
+    Array.from({ length: 300 }, async () => {
+      const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/v1/stream`, { headers })
+      onTestFinished(() => socket.terminate())
+      socket.on('error', () => undefined)
+      socket.once('close', () => closed++)
+      await once(socket, 'open')
+      return socket
+    }),
+  )
+  // Half of a message in two parts, whose second never comes.
+  for (const socket of sockets) socket.send(data, { fin: false })
+  await expect.poll(() => closed, { timeout: 20_000 }).toBeGreaterThan(200)
+  await expectHealthy(gateway, idleMiB, publish)
+})
+
+test('a stream that sends requests to a silent peer as fast as it can: each waits in its room, or is refused', {
+  timeout: 120_000,
+}, async () => {
+  const { gateway, publish, idleMiB } = await start({ PEERGATE_MAX_STREAM_REQUESTS: '1000' })
+  const { peerId } = await createMemoryIdentity()
+  const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/v1/stream`, { headers: { authorization: `Bearer ${adminToken}` } })
+  onTestFinished(() => socket.terminate())
+  const codes: string[] = []
+  socket.on('message', (raw) => {
+    const frame: { type: string; code?: string } = JSON.parse(raw.toString())
+    if (frame.type === 'error') codes.push(frame.code ?? '')
+  })
+  await once(socket, 'open')
+  for (let id = 0; id < 150; id++) socket.send(JSON.stringify({ type: 'request', id, to: peerId, service: 'x', data, timeoutMs: 30_000 }))
+  await expect.poll(() => codes.includes('overloaded') || socket.readyState === socket.CLOSED, { timeout: 20_000 }).toBe(true)
+  await expectHealthy(gateway, idleMiB, publish)
+})
+
+test('300 clients that ask for pages of four megabytes and read none: answers have room, or are 503', { timeout: 180_000 }, async () => {
+  const { gateway, publish, idleMiB } = await start()
+  for (let count = 0; count < 5; count++) expect(await publish()).toBe(201)
+  const clients = Array.from({ length: 300 }, () => rawClient(gateway.url))
+  const small: number[] = []
+  for (const { socket, send } of clients) {
+    // Reads what tells a refusal from an answer, and no more.
+    socket.removeAllListeners('data')
+    socket.once('data', (chunk) => {
+      small.push(Number(/HTTP\/1\.1 (\d{3})/.exec(chunk.toString('latin1'))?.[1]))
+      socket.pause()
+    })
+    send(head(gateway.url, 'GET', '/v1/topics/honest/messages?limit=500', 'Accept: */*'))
+  }
+  await expect.poll(() => small.length, { timeout: 100_000 }).toBe(300)
+  expect(small.filter((status) => status === 503).length).toBeGreaterThan(200)
+  await expectHealthy(gateway, idleMiB, publish)
+})

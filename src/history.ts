@@ -4,6 +4,7 @@ import { given } from './given.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from './model/cursor.ts'
 import type { MessageKind, StoredMessage } from './model/message.ts'
 import { directTopic, type TopicFilter } from './model/topic.ts'
+import { createPlaces } from './places.ts'
 import type { LogPosition, LogStore } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 
@@ -75,12 +76,17 @@ export interface HistoryLimits {
   maxLongPolls: number
 }
 
+/** Pages that are read at once, each of up to `maxReadBytes`; further ones wait for their turn, so many of them. */
+const maxReadingPages = 8
+const maxWaitingPages = 1_000
+
 /** Milliseconds after which a client that found too many others waiting may try again. */
 const retryAfterMs = 5_000
 
 export function createHistory(init: { limits: HistoryLimits }, components: { log: LogStore; hub: Pick<Hub, 'follow'> }): History {
   const { maxReadMessages, maxReadBytes, maxLongPolls } = init.limits
   const { log, hub } = components
+  const reading = createPlaces({ max: maxReadingPages, maxWaiting: maxWaitingPages })
   let longPolls = 0
 
   /** The cursor's number, once it is known to be of this log and not past its tip. */
@@ -114,6 +120,8 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
   }
 
   async function readPage(query: PageQuery, { signal }: { signal: AbortSignal }): Promise<Page> {
+    using place = await reading.take(signal)
+    if (place === undefined) throw new Overloaded('Too many requests wait for their page of messages.', { retryAfterMs })
     const { limit, topics } = query
     const order = orderOf(query)
     const start = query.after === undefined ? undefined : await resolve(query.after, topics)

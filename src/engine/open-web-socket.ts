@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { WebSocket } from 'ws'
-import { adoptWebSocket } from '../lib/web-socket.ts'
+import { adopt } from '../lib/adopt-socket.ts'
 import type { DialTarget } from './dial-gate.ts'
 import { endpointOf } from './endpoint.ts'
 
@@ -16,20 +16,21 @@ export interface OpenOptions {
  * Opens a WebSocket to the IP address that was judged; TLS and the Host header keep the name. It is paused: the other end may speak first.
  * @throws Error when it does not open before the signal fires
  */
-export async function openWebSocket({ address, ip }: DialTarget, options: OpenOptions): Promise<WebSocket> {
-  const { maxPayload, subprotocols = [], signal } = options
+export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptions): Promise<WebSocket> {
+  const { maxPayload, subprotocols = [], signal } = init
   const endpoint = endpointOf(address)
   if (endpoint === undefined || (endpoint.form !== 'ws' && endpoint.form !== 'wss')) throw new Error(`${address} is no WebSocket address`)
   signal.throwIfAborted()
   const { form, name, port } = endpoint
   const servername = isIP(name) === 0 ? name : ''
-  const socket = new WebSocket(`${form}://${isIP(name) === 6 ? `[${name}]` : name}:${port}/`, subprotocols, {
+  const url = `${form}://${isIP(name) === 6 ? `[${name}]` : name}:${port}/`
+  const options = {
     maxPayload,
     perMessageDeflate: false,
     // Whatever the URL names, the socket goes to the address that was judged.
-    createConnection: () => (form === 'wss' ? connectTls({ host: ip, port, servername }) : connectTcp({ host: ip, port })),
-  })
-  adoptWebSocket(socket)
+    createConnection: () => adopt(form === 'wss' ? connectTls({ host: ip, port, servername }) : connectTcp({ host: ip, port })),
+  }
+  const socket = adopt(new WebSocket(url, subprotocols, options))
   const opened = Promise.withResolvers<void>()
   const cut = () => socket.terminate()
   socket.once('open', () => {

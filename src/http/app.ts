@@ -7,6 +7,7 @@ import type { ByteRoom } from '../byte-room.ts'
 import type { Dht } from '../dht.ts'
 import type { Deliveries } from '../direct/deliveries.ts'
 import type { History } from '../history.ts'
+import { adoptSocketsOf } from '../lib/adopt-socket.ts'
 import type { Limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Peers } from '../peers.ts'
@@ -129,6 +130,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
       )
     },
   })
+  adoptSocketsOf(app.server)
   // First, so that its hooks end a refused upgrade whatever refused it.
   await app.register(websocket, {
     options: { maxPayload: init.limits.maxFrameBytes, handleProtocols: (offered) => chooseSubprotocol(offered) ?? false },
@@ -143,6 +145,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
       app.websocketServer.close(() => done())
     },
   })
+  adoptSocketsOf(app.websocketServer)
   const routes: DocumentedRoute[] = []
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => JSON.stringify)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { adoptSocketsOf } from '../lib/adopt-socket.ts'
 import type { Metrics } from '../metrics.ts'
 
 /** The metrics on a port of their own, so that whoever reaches the API need not reach them. */
@@ -29,7 +30,7 @@ export function createMetricsServer(
           () => response.writeHead(500).end(),
         )
       })
-      server.listen(init.port, init.host)
+      adoptSocketsOf(server).listen(init.port, init.host)
       await once(server, 'listening')
     },
     async stop() {

@@ -3,7 +3,7 @@ import { type Listener, type ListenerEvents, type Logger, TypedEventEmitter, typ
 import { getThinWaistAddresses, ipPortToMultiaddr } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { adoptWebSocket } from '../../lib/web-socket.ts'
+import { adoptSocketsOf } from '../../lib/adopt-socket.ts'
 import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
 
 export interface WebSocketListenerInit {
@@ -34,9 +34,10 @@ export class WebSocketListener extends TypedEventEmitter<ListenerEvents> impleme
         response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('Only WebSocket connections are served here.\n')
       },
     )
+    adoptSocketsOf(this.#server)
     this.#server.maxConnections = init.maxSockets
     this.#sockets = new WebSocketServer({ server: this.#server, maxPayload: maxSocketMessageBytes, perMessageDeflate: false })
-    this.#sockets.on('connection', (socket, request) => this.#accept(socket, request))
+    adoptSocketsOf(this.#sockets).on('connection', (socket, request) => this.#accept(socket, request))
   }
 
   async listen(address: Multiaddr): Promise<void> {
@@ -69,7 +70,6 @@ export class WebSocketListener extends TypedEventEmitter<ListenerEvents> impleme
   }
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
-    adoptWebSocket(socket)
     const { remoteAddress, remotePort } = request.socket
     if (remoteAddress === undefined || remotePort === undefined) {
       socket.terminate()

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { InvalidRequest, UpgradeRequired } from '../../errors.ts'
-import { adoptWebSocket } from '../../lib/web-socket.ts'
+import { adopt } from '../../lib/adopt-socket.ts'
 import { positionSchema } from '../../model/cursor.ts'
 import { encodingSchema } from '../../model/payload.ts'
 import { codecs, jsonCodec } from '../../stream/codec.ts'
@@ -61,9 +61,9 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
       throw upgradeRequired(reply)
     },
     wsHandler: (socket, { query, raw, grant, client: { address }, refusal }) => {
-      // So would this listener of the plugin.
+      // The plugin's own listener would keep the whole request for as long as the stream lasts.
       socket.removeAllListeners('error')
-      adoptWebSocket(socket)
+      adopt(socket)
       const codec = codecs.find(({ subprotocol }) => subprotocol === socket.protocol) ?? jsonCodec
       if (refusal !== undefined) stream.refuse(socket, raw.socket, codec, refusal)
       else

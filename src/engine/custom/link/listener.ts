@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { adoptWebSocket } from '../../../lib/web-socket.ts'
+import { adoptSocketsOf } from '../../../lib/adopt-socket.ts'
 import { endpointOf } from '../../endpoint.ts'
 import { subprotocol } from './establish.ts'
 import type { RecordSocket } from './record-socket.ts'
@@ -82,6 +82,7 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
         form === 'ws'
           ? createServer(timeouts, refuse)
           : createTlsServer({ ...timeouts, ...tls, handshakeTimeout: handshakeTimeoutMs }, refuse)
+      adoptSocketsOf(starting)
       starting.maxConnections = maxSockets
       starting.on('connection', (socket) => {
         if (!admits(socket.remoteAddress ?? '')) socket.destroy()
@@ -92,8 +93,7 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
         perMessageDeflate: false,
         handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
       })
-      sockets.on('connection', (socket, { socket: wire }) => {
-        adoptWebSocket(socket)
+      adoptSocketsOf(sockets).on('connection', (socket, { socket: wire }) => {
         if (socket.protocol === subprotocol) accept(socket, wire)
         else socket.close(1002, `offer the subprotocol ${subprotocol}`)
       })

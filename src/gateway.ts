@@ -151,12 +151,12 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   )
 
   function closeRevoked(): void {
-    tokens.missing(stream.grants).then(
-      (ids) => {
-        for (const id of ids) stream.revoke(id)
-      },
-      (err: unknown) => log.error({ err }, 'streams whose tokens may have been revoked could not be closed'),
-    )
+    endRevoked().catch((err: unknown) => log.error({ err }, 'streams and joins whose tokens may have been revoked could not be ended'))
+  }
+
+  async function endRevoked(): Promise<void> {
+    for (const id of await tokens.missing(stream.grants)) stream.revoke(id)
+    for (const id of await tokens.missing(await topics.clients())) await topics.giveUp(id)
   }
 
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream })
@@ -242,7 +242,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       ring_bytes: hub.ring.bytes,
       log_tip: hub.tip,
       open_validations: validatorDesk.open,
-      queued_deliveries: (await store.deliveries.queued()).deliveries,
+      queued_deliveries: (await store.deliveries.queued()).reduce((sum, { deliveries }) => sum + deliveries, 0),
       peers: (await engine.peers()).length,
       topics: (await engine.topics()).length,
       gossip_dropped_messages: engine.dropped,

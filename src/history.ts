@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createClientShares } from './client-shares.ts'
 import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, MessageNotFound, Overloaded } from './errors.ts'
 import { given } from './given.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from './model/cursor.ts'
@@ -25,9 +26,9 @@ export interface History {
    * Reads in steps, and lets others work between them. With `waitMs`, a page in ascending order that would be empty waits for messages.
    * @throws what `resolve` throws, for `after` and, but for CursorExpired, for `before`
    * @throws InvalidRequest when it is to wait but not in ascending order after a position
-   * @throws Overloaded when too many wait
+   * @throws Overloaded when too many wait, or too many of the same client
    */
-  page(query: PageQuery, options: { signal: AbortSignal }): Promise<Page>
+  page(query: PageQuery, options: PageOptions): Promise<Page>
   /** Requests that wait for messages. */
   readonly longPolls: number
   /** @throws MessageNotFound */
@@ -61,6 +62,12 @@ export interface PageQuery {
   waitMs?: number | undefined
 }
 
+export interface PageOptions {
+  signal: AbortSignal
+  /** Who asks (`clientKey`). */
+  client: string
+}
+
 export interface Page {
   items: StoredMessage[]
   /** The cursor where the next page begins: in ascending order its `after`, in descending order its `before`. */
@@ -74,6 +81,7 @@ export interface HistoryLimits {
   maxReadMessages: number
   maxReadBytes: number
   maxLongPolls: number
+  clientSharePercent: number
 }
 
 /** Pages that are read at once, each of up to `maxReadBytes`; further ones wait for their turn, so many of them. */
@@ -87,7 +95,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
   const { maxReadMessages, maxReadBytes, maxLongPolls } = init.limits
   const { log, hub } = components
   const reading = createPlaces({ max: maxReadingPages, maxWaiting: maxWaitingPages })
-  let longPolls = 0
+  const longPolls = createClientShares({ max: maxLongPolls, limits: init.limits })
 
   /** The cursor's number, once it is known to be of this log and not past its tip. */
   async function place({ epoch, seq, pruneCount }: Cursor, filter?: TopicFilter): Promise<{ seq: Seq; ends: LogPosition }> {
@@ -156,26 +164,22 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
     return { items, next, caughtUp: range.low >= range.high, epoch }
   }
 
-  async function waitForPage(query: PageQuery & { waitMs: number }, options: { signal: AbortSignal }): Promise<Page> {
+  async function waitForPage(query: PageQuery & { waitMs: number }, options: PageOptions): Promise<Page> {
     if (query.after === undefined || orderOf(query) !== 'asc') {
       throw new InvalidRequest('Only a page in ascending order after a position can wait for messages: waitMs needs after.', {
         errors: [{ path: 'waitMs', message: 'needs after, and ascending order' }],
       })
     }
-    if (longPolls >= maxLongPolls) throw new Overloaded('Too many requests wait for messages.', { retryAfterMs })
-    longPolls++
-    try {
-      const deadline = performance.now() + query.waitMs
-      for (let after = query.after; ; ) {
-        using news = nextAppend(query.topics ?? everything)
-        const found = await readPage({ ...query, after }, options)
-        const left = deadline - performance.now()
-        if (found.items.length > 0 || !found.caughtUp || left <= 0) return found
-        await news.within(left, options.signal)
-        after = found.next
-      }
-    } finally {
-      longPolls--
+    using place = longPolls.take(options.client)
+    if (place === undefined) throw new Overloaded('Too many requests wait for messages, or too many of this client.', { retryAfterMs })
+    const deadline = performance.now() + query.waitMs
+    for (let after = query.after; ; ) {
+      using news = nextAppend(query.topics ?? everything)
+      const found = await readPage({ ...query, after }, options)
+      const left = deadline - performance.now()
+      if (found.items.length > 0 || !found.caughtUp || left <= 0) return found
+      await news.within(left, options.signal)
+      after = found.next
     }
   }
 
@@ -200,7 +204,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
   return {
     epoch: () => log.epoch(),
     get longPolls() {
-      return longPolls
+      return longPolls.total
     },
     resolve,
     page: ({ waitMs = 0, ...query }, options) => (waitMs === 0 ? readPage(query, options) : waitForPage({ ...query, waitMs }, options)),

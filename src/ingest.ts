@@ -31,7 +31,7 @@ export interface Ingest {
    * came under. `published` resolves when they are durable and were handed over; what was refused left no trace.
    * @throws Overloaded, Draining
    */
-  publish(messages: OwnMessage[], key?: { key: string; fingerprint: Uint8Array }): { published: Promise<PublishedItem[]> }
+  publish(messages: OwnMessage[], by: PublishedBy): { published: Promise<PublishedItem[]> }
   /**
    * Takes in direct messages to this gateway, in one transaction; answers whether they are durable, now or since before. Nothing was stored
    * when they are not.
@@ -42,14 +42,20 @@ export interface Ingest {
    * became of them, or nothing when there was no room, or no database, for them: then none is stored.
    */
   takePast(messages: PastMessage[]): Promise<PastOutcome | undefined>
-  /** Whether there is room for anything at all. @throws Overloaded, Draining */
-  checkRoom(): void
+  /** Whether there is room for anything of this client at all. @throws Overloaded, Draining */
+  checkRoom(client: string): void
   /** Messages that were read from the log. What is among them of this gateway, and was taken for refused, is handed over now. */
   found(messages: StoredMessage[]): void
   /** What waits to be appended, and how many topics have messages that nobody has been there for. */
   readonly backlog: { messages: number; bytes: number; unsentTopics: number }
   /** Refuses what comes from now on, and finishes what is there. */
   stop(): Promise<void>
+}
+
+export interface PublishedBy {
+  /** `clientKey`. */
+  client: string
+  key?: { key: string; fingerprint: Uint8Array } | undefined
 }
 
 export interface PastMessage {
@@ -71,6 +77,7 @@ export interface IngestLimits extends OutboundLimits {
   maxInboxMessages: number
   maxInboxBytes: number
   maxBatchMessages: number
+  clientSharePercent: number
 }
 
 export interface IngestComponents {
@@ -261,11 +268,12 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   }
 
   async function judge(message: SignedMessage): Promise<Verdict> {
-    if (!fits(1, message.data.length)) return 'ignore'
+    const from = authorKey(message)
+    if (!fits(from, 1, message.data.length)) return 'ignore'
     const verdict = await verdictOf(message)
     if (verdict !== 'accept') return verdict
-    if (!fits(1, message.data.length)) return 'ignore'
-    const entries = await store('foreign', [{ ...message, id: messageId(message.from, message.sequence), receivedAt: now() }])
+    if (!fits(from, 1, message.data.length)) return 'ignore'
+    const entries = await store('foreign', from, [{ ...message, id: messageId(message.from, message.sequence), receivedAt: now() }])
     giveBack([message], entries)
     return verdictOn(message, entries?.[0])
   }
@@ -295,31 +303,33 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       .map(({ message, firstSeenAt }) => ({ ...message, id: messageId(message.from, message.sequence), receivedAt, firstSeenAt }))
     const refused = past.length - wanted.length
     if (wanted.length === 0) return { stored: 0, known: 0, refused }
-    if (!fits(wanted.length, sizeOf(wanted))) {
+    if (!fits(historyKey, wanted.length, sizeOf(wanted))) {
       giveBack(wanted, undefined)
       return undefined
     }
-    const entries = await store('past', wanted)
+    const entries = await store('past', historyKey, wanted)
     giveBack(wanted, entries)
     if (entries === undefined) return undefined
     const stored = entries.filter(({ known }) => !known).length
     return { stored, known: entries.length - stored, refused }
   }
 
-  function fits(messages: number, bytes: number): boolean {
-    return !stopped && inbox.fits(messages, bytes)
+  /** Whether there is room for what comes from the network. */
+  function fits(holder: string, messages: number, bytes: number): boolean {
+    return !stopped && inbox.fits({ holder, isForeign: true, messages, bytes })
   }
 
   /** Puts messages of others into the inbox, at once and together. */
-  function store(kind: ForeignItem['kind'], list: NewMessage[]): Promise<AppendEntry[] | undefined> {
+  function store(kind: ForeignItem['kind'], holder: string, list: NewMessage[]): Promise<AppendEntry[] | undefined> {
     const done = Promise.withResolvers<AppendEntry[] | undefined>()
-    inbox.push({ kind, list, done, messages: list.length, bytes: sizeOf(list) })
+    inbox.push({ kind, list, done, holder, isForeign: true, messages: list.length, bytes: sizeOf(list) })
     return done.promise
   }
 
-  function checkRoom(messages: number, bytes: number): void {
+  function checkRoom(client: string, messages: number, bytes: number): void {
     if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })
-    if (!inbox.fits(messages, bytes)) throw new Overloaded('Too many messages are waiting to be stored.', { retryAfterMs })
+    if (inbox.fits({ holder: client, isForeign: false, messages, bytes })) return
+    throw new Overloaded('Too many messages, or too many of this client, are waiting to be stored.', { retryAfterMs })
   }
 
   return {
@@ -329,14 +339,17 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       running = work()
     },
     async takeDirect(messages) {
-      if (!fits(messages.length, sizeOf(messages))) return false
-      return (await store('foreign', messages)) !== undefined
+      const [first] = messages
+      if (first === undefined) return true
+      const from = authorKey(first)
+      if (!fits(from, messages.length, sizeOf(messages))) return false
+      return (await store('foreign', from, messages)) !== undefined
     },
     takePast,
-    checkRoom: () => checkRoom(1, 1),
-    publish(own, key) {
+    checkRoom: (client) => checkRoom(client, 1, 1),
+    publish(own, { client, key }) {
       const bytes = sizeOf(own)
-      checkRoom(own.length, bytes)
+      checkRoom(client, own.length, bytes)
       const done = Promise.withResolvers<PublishedItem[]>()
       inbox.push({
         kind: 'own',
@@ -346,6 +359,8 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
         receivedAt: now(),
         enqueuedAt: performance.now(),
         done,
+        holder: client,
+        isForeign: false,
         messages: own.length,
         bytes,
       })
@@ -369,6 +384,14 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     },
   }
 }
+
+/** Who holds the room that a message of the network takes: its author, whoever brought it. */
+function authorKey({ from }: { from: string }): string {
+  return `author ${from}`
+}
+
+/** And that of all that is fetched from peers: it waits for them. */
+const historyKey = 'history'
 
 /** The items of a batch, each with the index of its first message. */
 function placed(batch: Item[]): Array<{ item: Item; first: number }> {

@@ -9,8 +9,8 @@ import type { Topics } from './topics.ts'
 
 /** Publishing as clients ask for it: several messages at once, once for each idempotency key, when enough peers are there. */
 export interface Publisher {
-  /** Whether anything would be taken now: what is asked before a body is read, so that refusing costs little. @throws Overloaded, Draining */
-  check(): void
+  /** Whether anything of a client would be taken now: what is asked before a body is read, so that refusing costs little. @throws Overloaded, Draining */
+  check(client: string): void
   /**
    * Joins the topics and gives the messages, all or none, their place in the inbox, behind those of earlier calls that were given
    * theirs; `published` resolves once they are durable and were handed over. What was refused left no trace.
@@ -23,6 +23,8 @@ export interface Publisher {
 }
 
 export interface PublishRequest {
+  /** Who asks (`clientKey`). */
+  client: string
   /** At least one. */
   messages: OwnMessage[]
   /** Given by the client, and unique within the scope for a day. */
@@ -72,13 +74,13 @@ export function createPublisher(
     }
   }
 
-  async function enqueueNew({ messages, minRecipients = 0, waitMs = 0 }: PublishRequest, signal: AbortSignal, key?: KeyOfRequest) {
+  async function enqueueNew({ client, messages, minRecipients = 0, waitMs = 0 }: PublishRequest, signal: AbortSignal, key?: KeyOfRequest) {
     for (const topic of new Set(messages.map((message) => message.topic))) {
-      await topics.ensureJoined(topic)
+      await topics.ensureJoined(topic, client)
       if (minRecipients > 0) await untilSubscribed(topic, minRecipients, waitMs, signal)
     }
     signal.throwIfAborted()
-    return ingest.publish(messages, key)
+    return ingest.publish(messages, { client, key })
   }
 
   /** Waits for subscribers of the topic. @throws MeshNotReady */
@@ -165,9 +167,9 @@ export function createPublisher(
   }
 
   return {
-    check() {
+    check(client) {
       load.check()
-      ingest.checkRoom()
+      ingest.checkRoom(client)
     },
     async enqueue(request, { signal }) {
       checkSizes(request.messages)

@@ -10,7 +10,8 @@ import { createMemoryStore } from './fixtures/memory-store.ts'
 import { storedMessage } from './fixtures/messages.ts'
 
 const { signal } = new AbortController()
-const wide = { maxReadMessages: 500, maxReadBytes: 1_000_000, maxLongPolls: 2 }
+const client = 'tok_1'
+const wide = { maxReadMessages: 500, maxReadBytes: 1_000_000, maxLongPolls: 2, clientSharePercent: 25 }
 
 /** A history over messages of the given topics, in this order. */
 async function historyOf(topics: string[], limits = wide, change: (log: LogStore) => Partial<LogStore> = () => ({})) {
@@ -27,7 +28,7 @@ async function walk(history: History, order: 'asc' | 'desc', limit: number, topi
   const topics = topic === undefined ? undefined : { exact: [topic], prefixes: [] }
   let position: string | undefined = order === 'asc' ? 'earliest' : undefined
   for (;;) {
-    const page = await history.page({ [order === 'asc' ? 'after' : 'before']: position, order, limit, topics }, { signal })
+    const page = await history.page({ [order === 'asc' ? 'after' : 'before']: position, order, limit, topics }, { signal, client })
     pages.push(page.items.map(({ seq }) => seq))
     if (page.caughtUp) return pages
     position = page.next
@@ -68,26 +69,32 @@ describe('resolve', () => {
 describe('page', () => {
   test('begins at the newest when nothing is said, and at the oldest after a position', async () => {
     const history = await historyOf(['a', 'b', 'c'])
-    expect((await history.page({ limit: 2 }, { signal })).items.map(({ seq }) => seq)).toEqual([3, 2])
-    expect((await history.page({ after: 'earliest', limit: 2 }, { signal })).items.map(({ seq }) => seq)).toEqual([1, 2])
-    expect((await history.page({ before: 'memory.3', limit: 2 }, { signal })).items.map(({ seq }) => seq)).toEqual([2, 1])
-    expect((await history.page({ after: 'memory.1', before: 'memory.3', limit: 2 }, { signal })).items.map(({ seq }) => seq)).toEqual([2])
+    expect((await history.page({ limit: 2 }, { signal, client })).items.map(({ seq }) => seq)).toEqual([3, 2])
+    expect((await history.page({ after: 'earliest', limit: 2 }, { signal, client })).items.map(({ seq }) => seq)).toEqual([1, 2])
+    expect((await history.page({ before: 'memory.3', limit: 2 }, { signal, client })).items.map(({ seq }) => seq)).toEqual([2, 1])
+    expect(
+      (await history.page({ after: 'memory.1', before: 'memory.3', limit: 2 }, { signal, client })).items.map(({ seq }) => seq),
+    ).toEqual([2])
   })
 
   test('answers a position to go on from also when it is empty', async () => {
     const empty = await historyOf([])
-    expect(await empty.page({ limit: 5 }, { signal })).toEqual({ items: [], next: 'memory.0', caughtUp: true, epoch: 'memory' })
+    expect(await empty.page({ limit: 5 }, { signal, client })).toEqual({ items: [], next: 'memory.0', caughtUp: true, epoch: 'memory' })
     const history = await historyOf(['a', 'a'])
-    expect(await history.page({ after: 'latest', limit: 5 }, { signal })).toMatchObject({ items: [], next: 'memory.2', caughtUp: true })
-    const none = { exact: ['none'], prefixes: [] }
-    expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, { signal })).toMatchObject({
+    expect(await history.page({ after: 'latest', limit: 5 }, { signal, client })).toMatchObject({
       items: [],
       next: 'memory.2',
       caughtUp: true,
     })
-    expect(await history.page({ before: 'memory.0', limit: 5 }, { signal })).toMatchObject({ items: [], caughtUp: true })
+    const none = { exact: ['none'], prefixes: [] }
+    expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, { signal, client })).toMatchObject({
+      items: [],
+      next: 'memory.2',
+      caughtUp: true,
+    })
+    expect(await history.page({ before: 'memory.0', limit: 5 }, { signal, client })).toMatchObject({ items: [], caughtUp: true })
     for (const order of ['asc', 'desc'] as const) {
-      const crossed = await history.page({ after: 'memory.2', before: 'memory.1', order, limit: 5 }, { signal })
+      const crossed = await history.page({ after: 'memory.2', before: 'memory.1', order, limit: 5 }, { signal, client })
       expect(crossed).toMatchObject({ items: [], caughtUp: true })
       await history.resolve(crossed.next)
     }
@@ -101,7 +108,7 @@ describe('page', () => {
         return step
       },
     }))
-    expect((await history.page({ after: 'earliest', limit: 50 }, { signal })).items.map(({ seq }) => seq)).toEqual([1, 2, 3])
+    expect((await history.page({ after: 'earliest', limit: 50 }, { signal, client })).items.map(({ seq }) => seq)).toEqual([1, 2, 3])
   })
 
   test('is cut short at the limit of bytes, and loses nothing', async () => {
@@ -111,7 +118,7 @@ describe('page', () => {
     )
     expect((await walk(history, 'asc', 100)).flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
     expect((await walk(history, 'desc', 100)).flat()).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1])
-    expect((await history.page({ limit: 100 }, { signal })).items).toHaveLength(3)
+    expect((await history.page({ limit: 100 }, { signal, client })).items).toHaveLength(3)
   })
 
   test('every walk, in either order and with any limits, meets each message that matches once', async () => {
@@ -150,7 +157,7 @@ describe('page', () => {
         },
       }),
     )
-    await expect(history.page({ limit: 50 }, { signal: gone.signal })).rejects.toThrow('aborted')
+    await expect(history.page({ limit: 50 }, { signal: gone.signal, client })).rejects.toThrow('aborted')
     expect(reads).toBe(3)
   })
 })

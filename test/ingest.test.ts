@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { localKey } from '../src/access/client-key.ts'
 import type { P2PEngine } from '../src/engine/engine.ts'
 import { Draining, MessageTooLarge, Overloaded, StoreUnavailable } from '../src/errors.ts'
 import type { Identity } from '../src/identity/identity.ts'
@@ -14,6 +15,9 @@ import { silentLog } from './fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork, type MemoryNetwork } from './fixtures/memory-engine.ts'
 import { createMemoryIdentity } from './fixtures/memory-identity.ts'
 import { createMemoryDisk, createMemoryStore, type MemoryDisk } from './fixtures/memory-store.ts'
+
+/** Who joins a topic. */
+const someone = { client: 'tok_1', explicit: true }
 
 interface Setup {
   network?: MemoryNetwork
@@ -58,7 +62,7 @@ async function createRoad(setup: Setup = {}) {
     publisher,
     async publish(topic: string, text: string) {
       const messages = [{ topic, data: Buffer.from(text) }]
-      const { published } = await publisher.enqueue({ messages }, { signal })
+      const { published } = await publisher.enqueue({ client: localKey, messages }, { signal })
       const [item] = (await published).items
       if (item === undefined) throw new Error('nothing was published')
       return item
@@ -118,7 +122,7 @@ test('carries a message from one road to another, once, and counts its recipient
 test('stores everything published at once, in the order of the calls, in few transactions', async () => {
   const gated = gatedLog()
   const road = await createRoad({ wrapLog: gated.wrap })
-  await road.store.topics.join('orders', 1_000)
+  await road.store.topics.join('orders', 1_000, someone)
   const texts = Array.from({ length: 300 }, (_, index) => `message ${index}`)
   const published = Promise.all(texts.map((text) => road.publish('orders', text)))
   for (let opened = 0; opened < 3; opened++) {
@@ -180,13 +184,13 @@ test.each([
   await expect.poll(() => gated.gates.length).toBe(1)
   const waiting = Promise.all(Array.from({ length: 5 }, () => road.publish('orders', '0123456789')))
   await expect(road.publish('orders', '0123456789')).rejects.toThrow(Overloaded)
-  expect(() => road.ingest.checkRoom()).toThrow(Overloaded)
+  expect(() => road.ingest.checkRoom(localKey)).toThrow(Overloaded)
   gated.gates[0]?.resolve()
   await first
   await expect.poll(() => gated.gates.length).toBe(2)
   gated.gates[1]?.resolve()
   await waiting
-  road.ingest.checkRoom()
+  road.ingest.checkRoom(localKey)
   const last = road.publish('orders', '0123456789')
   await expect.poll(() => gated.gates.length).toBe(3)
   gated.gates[2]?.resolve()

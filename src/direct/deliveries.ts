@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { createClientShares } from '../client-shares.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge, OutboxFull } from '../errors.ts'
 import { given } from '../given.ts'
@@ -6,7 +7,7 @@ import { idempotencyWindowMs } from '../idempotency.ts'
 import type { DeliveryState, DeliveryView } from '../model/delivery.ts'
 import { openDirect } from '../model/direct-message.ts'
 import { createRisingIds } from '../rising-id.ts'
-import type { DeliveryRecord, DeliveryStore } from '../store/store.ts'
+import type { DeliveryRecord, DeliveryStore, QueuedDeliveries } from '../store/store.ts'
 
 /** Direct messages of clients: signed and stored at once, and then on their way until they are delivered, expired or cancelled (carrier.ts). */
 export interface Deliveries {
@@ -25,6 +26,8 @@ export interface Deliveries {
 }
 
 export interface OutgoingMessage {
+  /** Who sends it (`clientKey`). */
+  client: string
   to: string
   data: Uint8Array
   expiresInMs?: number | undefined
@@ -43,6 +46,7 @@ export interface DeliveriesLimits {
   maxMessageBytes: number
   maxQueuedDeliveries: number
   maxQueuedDeliveryBytes: number
+  clientSharePercent: number
   deliveryMs: number
   maxDeliveryMs: number
 }
@@ -65,7 +69,8 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
   const { maxMessageBytes, maxQueuedDeliveries, maxQueuedDeliveryBytes, deliveryMs, maxDeliveryMs } = init.limits
   const { engine, store, carrier, onChange, now = Date.now } = components
   const nextId = createRisingIds({ now })
-  let queued = { deliveries: 0, bytes: 0 }
+  /** What is queued in the database, by client; counted here between two counts of the store. */
+  let queued = sharesOf([])
   let countedAt = Number.NEGATIVE_INFINITY
 
   function check({ data, expiresInMs = deliveryMs }: OutgoingMessage): void {
@@ -81,14 +86,28 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
   }
 
   /** Counted anew every second: counting takes as long as there is to count. */
-  async function checkRoom(bytes: number): Promise<void> {
+  async function checkRoom(client: string, bytes: number): Promise<void> {
     if (now() - countedAt >= countMs) {
       countedAt = now()
-      queued = await store.queued()
+      queued = sharesOf(await store.queued())
     }
-    queued = { deliveries: queued.deliveries + 1, bytes: queued.bytes + bytes }
-    if (queued.deliveries <= maxQueuedDeliveries && queued.bytes <= maxQueuedDeliveryBytes) return
-    throw new OutboxFull('Too many direct messages wait for their recipients.', { retryAfterMs })
+    const refusal = queued.deliveries.refusal(client) ?? queued.bytes.refusal(client, bytes)
+    if (refusal !== undefined) {
+      const whose = refusal === 'all' ? 'direct messages' : 'direct messages of this client'
+      throw new OutboxFull(`Too many ${whose} wait for their recipients.`, { retryAfterMs })
+    }
+    queued.deliveries.hold(client, 1)
+    queued.bytes.hold(client, bytes)
+  }
+
+  function sharesOf(counts: QueuedDeliveries[]) {
+    const deliveries = createClientShares({ max: maxQueuedDeliveries, limits: init.limits })
+    const bytes = createClientShares({ max: maxQueuedDeliveryBytes, limits: init.limits })
+    for (const each of counts) {
+      deliveries.hold(each.client, each.deliveries)
+      bytes.hold(each.client, each.bytes)
+    }
+    return { deliveries, bytes }
   }
 
   async function get(id: string): Promise<DeliveryView> {
@@ -100,14 +119,14 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
   return {
     async send(message) {
       check(message)
-      const { to, data, expiresInMs = deliveryMs, idempotency } = message
+      const { client, to, data, expiresInMs = deliveryMs, idempotency } = message
       const envelope = await engine.signDirect({ to, data })
-      await checkRoom(envelope.length)
+      await checkRoom(client, envelope.length)
       const { id: messageId } = await openDirect(envelope)
       const createdAt = now()
       const key = idempotency && { key: `${idempotency.scope} ${idempotency.key}`, fingerprint: fingerprintOf(message) }
       const added = await store.add(
-        { id: nextId(), messageId, to, envelope, expiresAt: createdAt + expiresInMs, createdAt, idempotency: key },
+        { id: nextId(), messageId, client, to, envelope, expiresAt: createdAt + expiresInMs, createdAt, idempotency: key },
         createdAt - idempotencyWindowMs,
       )
       const { delivery, fingerprint, known } = added

@@ -15,6 +15,7 @@ import type { Publisher } from '../publisher.ts'
 import type { Rates } from '../rates.ts'
 import type { Services } from '../services/services.ts'
 import type { Stream } from '../stream/stream.ts'
+import type { Topics } from '../topics.ts'
 import { type AccessInit, createAccess } from './access.ts'
 import { countAnswerBytes } from './answer-bytes.ts'
 import { createAuditHook } from './audit-hook.ts'
@@ -58,7 +59,7 @@ export interface AppComponents {
   node: NodeComponents['node']
   gateways: NodeComponents['gateways']
   peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
-  topics: TopicComponents['topics']
+  topics: TopicComponents['topics'] & Pick<Topics, 'read'>
   retention: TopicComponents['retention']
   dht: Dht
   history: Pick<History, 'epoch' | 'page' | 'get'>

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { isLoopbackAddress } from '../access/client-key.ts'
+import { clientKey, isLoopbackAddress } from '../access/client-key.ts'
 import type { Rates } from '../rates.ts'
 import { createForwarding } from './forwarding.ts'
 
@@ -22,3 +22,8 @@ export function countRequests(init: { trustedProxies: string[] }, components: { 
 
 /** What every request costs its address; the rest of its price is paid once it is known who asks. */
 export const requestCost = 1
+
+/** Whom a request counts for, once it is known who asks. */
+export function keyOf({ grant, client }: Pick<FastifyRequest, 'grant' | 'client'>): string {
+  return clientKey({ grantId: grant.id, address: client.address })
+}

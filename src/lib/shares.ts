@@ -8,24 +8,29 @@ export interface Shares {
   refusal(holder: string, units?: number): 'all' | 'share' | undefined
   /** Takes units, one by default, until they are disposed of, once. Undefined when they can't be had: nothing was taken. */
   take(holder: string, units?: number): Disposable | undefined
+  /** Counts units that are held already, whoever has them and however many they are. */
+  hold(holder: string, units: number): Disposable
   held(holder: string): number
   /** Units that are held in all. */
   readonly total: number
+  /** Units that one holder may have while others hold any. */
+  readonly share: number
 }
 
 export interface SharesInit {
   max: number
-  /** Units of one holder, by default a quarter of all, at least one. */
+  /** The part of all that one holder may have while others hold any: a quarter by default, and one unit at least. */
+  share?: number | undefined
+  /** Units that one holder may have, alone or not, in place of a share. */
   maxPerHolder?: number | undefined
   /** Holders that may have everything, unless `maxPerHolder` is given. */
   exempt?: ReadonlySet<string>
 }
 
-/** The part of a bounded thing that one of several holders may have, unless the configuration says otherwise. */
 const defaultShare = 1 / 4
 
-export function createShares({ max, maxPerHolder, exempt = new Set() }: SharesInit): Shares {
-  const share = maxPerHolder ?? Math.max(1, Math.floor(max * defaultShare))
+export function createShares({ max, share: part = defaultShare, maxPerHolder, exempt = new Set() }: SharesInit): Shares {
+  const share = maxPerHolder ?? Math.max(1, Math.floor(max * part))
   /** What one holder may have while nobody else holds anything. */
   const alone = maxPerHolder ?? Math.max(share, max - share)
   const holders = new Map<string, number>()
@@ -46,21 +51,24 @@ export function createShares({ max, maxPerHolder, exempt = new Set() }: SharesIn
     else holders.delete(holder)
   }
 
+  function hold(holder: string, units: number): Disposable {
+    total += units
+    holders.set(holder, (holders.get(holder) ?? 0) + units)
+    let isHeld = true
+    return {
+      [Symbol.dispose]() {
+        if (isHeld) giveBack(holder, units)
+        isHeld = false
+      },
+    }
+  }
+
   return {
     refusal,
-    take(holder, units = 1) {
-      if (refusal(holder, units) !== undefined) return undefined
-      total += units
-      holders.set(holder, (holders.get(holder) ?? 0) + units)
-      let isHeld = true
-      return {
-        [Symbol.dispose]() {
-          if (isHeld) giveBack(holder, units)
-          isHeld = false
-        },
-      }
-    },
+    hold,
+    take: (holder, units = 1) => (refusal(holder, units) === undefined ? hold(holder, units) : undefined),
     held: (holder) => holders.get(holder) ?? 0,
+    share,
     get total() {
       return total
     },

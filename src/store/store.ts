@@ -222,12 +222,35 @@ export interface TopicStore {
   get(topic: string): Promise<TopicRecord | undefined>
   /** Joined topics, by name. */
   joined(): Promise<string[]>
-  /** Notes that the topic is joined, at this time (milliseconds since 1970); answers false when it already was. */
-  join(topic: string, at: number): Promise<boolean>
+  /**
+   * Notes that a client has joined the topic, or uses it again, at this time (milliseconds since 1970); answers false when the topic was joined
+   * already, by whomever. What was joined explicitly once stays so. Of a topic that a hundred have joined no more are noted, but for explicit joins.
+   */
+  join(topic: string, at: number, by: { client: string; explicit: boolean }): Promise<boolean>
+  /** Who has joined what, the oldest joins first. */
+  joins(): Promise<TopicJoin[]>
+  /** Notes that what a client has joined was used at this time. What it has not joined stays so. */
+  used(client: string, topics: string[], at: number): Promise<void>
+  /**
+   * Ends joins that are not explicit: of a client, of a topic, that were not used since a time; all conditions together. A topic that nobody
+   * has joined then is no longer joined. Answers whether any topic has changed.
+   */
+  giveUp(which: { client?: string; topic?: string; usedBefore?: number }): Promise<boolean>
   /** Sets what the topic keeps, joined or not: each field a limit of its own, or null for the default. Fields left out stay. */
   retain(topic: string, retention: Partial<OwnRetention>): Promise<void>
-  /** Notes that it no longer is; answers false when it was not. Its messages stay. */
+  /** Notes that nobody has joined it any more; answers false when nobody had. Its messages stay. */
   leave(topic: string): Promise<boolean>
+}
+
+/** Times in milliseconds since 1970. */
+export interface TopicJoin {
+  topic: string
+  /** `clientKey`; empty where it is not known. */
+  client: string
+  /** Stays until the topic is left. */
+  explicit: boolean
+  joinedAt: number
+  usedAt: number
 }
 
 /** A topic's own limits; null is the default. */
@@ -379,8 +402,8 @@ export interface DeliveryStore {
   get(id: string): Promise<DeliveryRecord | undefined>
   /** In the order of their ids, those after the id `after`. */
   list(query: DeliveryQuery): Promise<DeliveryRecord[]>
-  /** What is queued, in all. */
-  queued(): Promise<{ deliveries: number; bytes: number }>
+  /** What is queued, by client. */
+  queued(): Promise<QueuedDeliveries[]>
   /** Ends one that is queued; answers false when it is not. */
   end(id: string, end: { state: Exclude<DeliveryState, 'queued'>; lastError?: string; now: number }): Promise<boolean>
   /** Ends, as `expired`, at most `limit` queued ones whose time is over; answers them. */
@@ -426,9 +449,19 @@ export interface DeliveryRecord {
   updatedAt: number
 }
 
+export interface QueuedDeliveries {
+  /** `clientKey`; empty where it is not known. */
+  client: string
+  deliveries: number
+  /** Of their envelopes. */
+  bytes: number
+}
+
 export interface NewDelivery {
   id: string
   messageId: string
+  /** Whose it is (`clientKey`). */
+  client: string
   to: string
   envelope: Uint8Array
   expiresAt: number

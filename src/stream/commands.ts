@@ -1,3 +1,4 @@
+import { clientKey } from '../access/client-key.ts'
 import {
   InvalidRequest,
   MessageTooLarge,
@@ -12,11 +13,12 @@ import { type Grant, requireAction, requireTopic, requireTopics } from '../model
 import { decodePayload, encodePayload } from '../model/payload.ts'
 import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
-import { topicFilter, topicsOf, withDirect } from '../model/topic.ts'
+import { topicFilter, withDirect } from '../model/topic.ts'
 import { costOfBytes } from '../rates.ts'
 import type { Server } from '../services/service-desk.ts'
 import type { Validator } from '../validation/validator-desk.ts'
 import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
+import type { Interests } from './interest.ts'
 import type { Outlet } from './outlet.ts'
 import type { StreamComponents, StreamLimits } from './stream.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
@@ -63,14 +65,16 @@ export interface Client {
 export type CommandComponents = Pick<
   StreamComponents,
   'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'services' | 'desk' | 'validators' | 'access' | 'rates'
->
+> & { interests: Interests }
 
 /** Units that every frame costs on arrival; the rest of its price is paid in its turn. */
 const frameCost = 1
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, publisher, deliveries, services, desk, validators, access, rates } = components
+  const { hub, history, topics, interests, publisher, deliveries, services, desk, validators, access, rates } = components
+  /** The use of the topics that a connection judges. */
+  const judged = new WeakMap<Client, Map<string, Disposable>>()
 
   async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
     const { outlet, subscriptions } = client
@@ -80,7 +84,8 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     const filter = withDirect(topicFilter(patterns), frame.direct)
     requireTopics(client.grant, filter)
     if (frame.deliveries === true) requireAction(client.grant, 'direct')
-    for (const topic of topicsOf(filter)) await topics.ensureJoined(topic)
+    using held = new DisposableStack()
+    held.use(await interests.open(keyOf(client), filter))
     const previous = subscriptions.get(name)
     const start = frame.after === undefined ? undefined : await history.resolve(frame.after, filter)
     if (client.signal.aborted) return
@@ -88,7 +93,18 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     previous?.close()
     const { encoding = 'utf8', peers = false, deliveries = false } = frame
     const subscription = createSubscription(
-      { name, filter, encoding, peers, deliveries, after, prunedSince, gaps, maxStepBytes: limits.maxSocketBufferBytes },
+      {
+        name,
+        filter,
+        encoding,
+        peers,
+        deliveries,
+        after,
+        prunedSince,
+        gaps,
+        interest: held.move(),
+        maxStepBytes: limits.maxSocketBufferBytes,
+      },
       { hub, outlet, onReady: () => client.onReady() },
     )
     subscriptions.set(name, subscription)
@@ -124,13 +140,16 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     outlet.send({ type: 'unsubscribed', ...answering(frame.id), ...naming(frame.subscription) })
   }
 
-  async function publish(frame: FrameOf<'publish'>, { outlet, signal, grant }: Client): Promise<{ rest: Promise<void> }> {
+  async function publish(frame: FrameOf<'publish'>, { outlet, signal, grant, address }: Client): Promise<{ rest: Promise<void> }> {
     const { topic, idempotencyKey: key } = frame
     const data = decodeData(frame)
     requireTopic(grant, topic)
     const idempotency = key === undefined ? undefined : { scope: `${grant.id} stream publish`, key }
     // It has its place in the inbox before the next frame is looked at.
-    const { published } = await publisher.enqueue({ messages: [{ topic, data }], idempotency }, { signal })
+    const { published } = await publisher.enqueue(
+      { client: keyOf({ grant, address }), messages: [{ topic, data }], idempotency },
+      { signal },
+    )
     const rest = published.then(({ items, replayed }) => {
       for (const { id, seq, recipients } of items) {
         const cursor = formatCursor(hub.epoch, seq)
@@ -148,10 +167,16 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     return { rest }
   }
 
-  async function send(frame: FrameOf<'send'>, { outlet, grant }: Client): Promise<void> {
+  async function send(frame: FrameOf<'send'>, { outlet, grant, address }: Client): Promise<void> {
     const { to, expiresInMs, idempotencyKey: key } = frame
     const idempotency = key === undefined ? undefined : { scope: `${grant.id} send`, key }
-    const { delivery, replayed } = await deliveries.send({ to: parsePeerId(to), data: decodeData(frame), expiresInMs, idempotency })
+    const { delivery, replayed } = await deliveries.send({
+      client: keyOf({ grant, address }),
+      to: parsePeerId(to),
+      data: decodeData(frame),
+      expiresInMs,
+      idempotency,
+    })
     outlet.send({ type: 'queued', ...answering(frame.id), delivery, ...(replayed ? { replayed } : {}) })
   }
 
@@ -162,7 +187,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     client.openRequests++
     try {
       const data = await services.request(
-        { to: parsePeerId(frame.to), service, data: decodeData(frame), timeoutMs },
+        { client: keyOf(client), to: parsePeerId(frame.to), service, data: decodeData(frame), timeoutMs },
         { signal: client.signal },
       )
       client.outlet.send({ type: 'response', ...answering(frame.id), ...encodePayload(data) })
@@ -194,16 +219,26 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     throw new MessageTooLarge(`An answer has at most ${limits.maxMessageBytes} bytes of data; this one has ${data.length}.`)
   }
 
-  async function validate(frame: FrameOf<'validate'>, { validator, outlet, grant }: Client): Promise<void> {
+  async function validate(frame: FrameOf<'validate'>, client: Client): Promise<void> {
+    const { validator, outlet, grant, signal } = client
     const { id, topic, deadlineMs = 1_000, default: byDefault = 'ignore' } = frame
     requireTopic(grant, topic)
-    await topics.ensureJoined(topic)
+    using held = new DisposableStack()
+    held.use(await topics.use(topic, keyOf(client)))
     const registration = { topic, deadlineMs, default: byDefault }
     await validators.register(validator, registration, () => outlet.send({ type: 'validating', ...answering(id), ...registration }))
+    if (signal.aborted) return
+    const uses = judged.get(client) ?? new Map<string, Disposable>()
+    judged.set(client, uses)
+    uses.get(topic)?.[Symbol.dispose]()
+    uses.set(topic, held.move())
   }
 
-  function unvalidate({ id, topic }: FrameOf<'unvalidate'>, { validator, outlet }: Client): void {
+  function unvalidate({ id, topic }: FrameOf<'unvalidate'>, client: Client): void {
+    const { validator, outlet } = client
     if (!validators.unregister(validator, topic)) throw new ValidationNotFound('This connection does not judge the topic.')
+    judged.get(client)?.get(topic)?.[Symbol.dispose]()
+    judged.get(client)?.delete(topic)
     outlet.send({ type: 'unvalidated', ...answering(id), topic })
   }
 
@@ -232,9 +267,10 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   return {
     drained: ({ validator }) => validators.resume(validator),
     retire: ({ server }) => desk.retire(server),
-    leave({ server, validator }) {
-      desk.leave(server)
-      validators.leave(validator)
+    leave(client) {
+      desk.leave(client.server)
+      validators.leave(client.validator)
+      for (const use of judged.get(client)?.values() ?? []) use[Symbol.dispose]()
     },
     receive(bytes, { grant, address }) {
       rates.take({ grantId: grant.id, address }, frameCost + costOfBytes(bytes))
@@ -286,6 +322,10 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
       }
     },
   }
+}
+
+function keyOf({ grant, address }: Pick<Client, 'grant' | 'address'>): string {
+  return clientKey({ grantId: grant.id, address })
 }
 
 /** @throws InvalidData, or InvalidRequest when bytes are said to be encoded */

@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http'
+import { clientKey } from '../access/client-key.ts'
 import { CursorAhead, CursorEpochMismatch, CursorExpired } from '../errors.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopics } from '../model/grant.ts'
-import { type TopicFilter, topicFilter, topicsOf, withDirect } from '../model/topic.ts'
+import { type TopicFilter, topicFilter, withDirect } from '../model/topic.ts'
 import { eventWriter } from './codec.ts'
 import { type QuerySubscription, visibleTo } from './connection.ts'
 import type { ServerFrame } from './frames.ts'
+import type { Interests } from './interest.ts'
 import { createOutlet, type Sink } from './outlet.ts'
 import { createPump } from './pump.ts'
 import type { ClientConnection, StreamComponents, StreamLimits } from './stream.ts'
@@ -24,6 +26,8 @@ export interface EventStart {
   seq: number
   pruneCount: number
   gap: ServerFrame | undefined
+  /** What the subscription holds. */
+  interest: Disposable
 }
 
 /**
@@ -31,19 +35,24 @@ export interface EventStart {
  * resumed is told by a `gap`, and everything that is there follows.
  * @throws Forbidden, InvalidCursor, TopicLimit, StoreUnavailable
  */
-export async function startEvents(query: EventQuery, components: Pick<StreamComponents, 'history' | 'topics'>): Promise<EventStart> {
-  const { history, topics } = components
+export async function startEvents(
+  query: EventQuery,
+  components: Pick<StreamComponents, 'history'> & { interests: Interests },
+): Promise<EventStart> {
+  const { history, interests } = components
   const filter = withDirect(topicFilter(query.topics), query.direct)
   requireTopics(query.grant, filter)
   if (query.deliveries === true) requireAction(query.grant, 'direct')
-  for (const topic of topicsOf(filter)) await topics.ensureJoined(topic)
+  using held = new DisposableStack()
+  held.use(await interests.open(clientKey({ grantId: query.grant.id, address: query.address }), filter))
   const position = query.after ?? 'latest'
   try {
-    return { filter, ...(await history.resolve(position, filter)), gap: undefined }
+    const start = await history.resolve(position, filter)
+    return { filter, ...start, gap: undefined, interest: held.move() }
   } catch (error) {
     if (!isGone(error)) throw error
     const start = await history.resolve('earliest', filter)
-    return { filter, ...start, gap: { type: 'gap', from: position, to: start.cursor } }
+    return { filter, ...start, gap: { type: 'gap', from: position, to: start.cursor }, interest: held.move() }
   }
 }
 
@@ -82,6 +91,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
       after: start.seq,
       prunedSince: start.pruneCount,
       gaps: new Map(),
+      interest: start.interest,
       maxStepBytes: limits.maxSocketBufferBytes,
     },
     { hub, outlet, onReady: () => pump.run() },

@@ -2,6 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
+import { addressKey, clientKey } from '../access/client-key.ts'
+import { createClientShares } from '../client-shares.ts'
 import { ConnectionLimit, Draining, type PeergateError } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import type { DeliveryView } from '../model/delivery.ts'
@@ -10,7 +12,7 @@ import type { Peer } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
 import type { RateClient, Rates } from '../rates.ts'
 import type { ServiceDesk } from '../services/service-desk.ts'
-import { createTally } from '../tally.ts'
+import type { Topics } from '../topics.ts'
 import type { ValidatorDesk } from '../validation/validator-desk.ts'
 import type { Codec } from './codec.ts'
 import { createCommands } from './commands.ts'
@@ -18,6 +20,7 @@ import { createConnection, errorFrame, type QuerySubscription } from './connecti
 import { createEventStream, type EventQuery, startEvents } from './event-stream.ts'
 import type { Hub } from './hub.ts'
 import type { FrameRoom } from './incoming.ts'
+import { createInterests } from './interest.ts'
 import { createWebSocketSink } from './web-socket-sink.ts'
 
 /** The clients of this gateway that follow the log. */
@@ -54,11 +57,13 @@ export interface Stream {
 }
 
 export interface StreamLimits {
+  clientSharePercent: number
   maxStreamConnections: number
   maxStreamConnectionsPerToken: number
   maxStreamConnectionsPerAddress: number
   maxSubscriptions: number
   maxSubscriptionTopics: number
+  maxSubscribedTopics: number
   maxFrameBytes: number
   maxMessageBytes: number
   maxPendingFrames: number
@@ -73,7 +78,7 @@ export interface StreamLimits {
 export interface StreamComponents {
   hub: Hub
   history: { resolve(position: string, filter?: TopicFilter): Promise<{ seq: Seq; pruneCount: number; cursor: string }> }
-  topics: { ensureJoined(topic: string): Promise<void> }
+  topics: Pick<Topics, 'use' | 'ensureJoined'>
   publisher: StreamPublisher
   deliveries: { send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }> }
   services: { request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array> }
@@ -94,13 +99,19 @@ export interface StreamComponents {
 /** Gives a message its place, and says later what became of it. */
 export interface StreamPublisher {
   enqueue(
-    request: { messages: Array<{ topic: string; data: Uint8Array }>; idempotency?: { scope: string; key: string } | undefined },
+    request: {
+      client: string
+      messages: Array<{ topic: string; data: Uint8Array }>
+      idempotency?: { scope: string; key: string } | undefined
+    },
     options: { signal: AbortSignal },
   ): Promise<{ published: Promise<{ items: Array<{ id: string; seq: Seq; recipients: number }>; replayed: boolean }> }>
 }
 
 /** A direct message of a client. */
 export interface OutgoingMessage {
+  /** `clientKey`. */
+  client: string
   to: string
   data: Uint8Array
   expiresInMs?: number | undefined
@@ -109,6 +120,8 @@ export interface OutgoingMessage {
 
 /** A request of a client to a service. */
 export interface OutgoingRequest {
+  /** `clientKey`. */
+  client: string
   to: string
   service: string
   data: Uint8Array
@@ -148,10 +161,12 @@ const reconnectSpreadMs = 5_000
 export function createStream(init: { limits: StreamLimits }, components: StreamComponents): Stream {
   const { limits } = init
   const { hub, peers, identity, log } = components
-  const commands = createCommands(init, components)
+  const interests = createInterests(init, components)
+  const commands = createCommands(init, { ...components, interests })
   const connections = new Set<ClientConnection>()
-  const byToken = createTally()
-  const byAddress = createTally()
+  const max = limits.maxStreamConnections
+  const byClient = createClientShares({ max, maxPerClient: limits.maxStreamConnectionsPerToken, limits })
+  const byAddress = createClientShares({ max, maxPerClient: limits.maxStreamConnectionsPerAddress, limits })
   let heartbeat: NodeJS.Timeout | undefined
   let unwatch: (() => void) | undefined
   let stopping: Promise<void> | undefined
@@ -169,24 +184,23 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   }
 
   /** Which cap on connections is met, in words. */
-  function capMet({ grantId, address }: RateClient): string | undefined {
-    const { maxStreamConnections: all, maxStreamConnectionsPerToken: perToken, maxStreamConnectionsPerAddress: perAddress } = limits
-    if (connections.size >= all) return `This gateway serves ${all} stream connections at a time.`
-    if (byToken.count(grantId) >= perToken) return `A token has ${perToken} stream connections at a time.`
-    if (byAddress.count(address) >= perAddress) return `An address has ${perAddress} stream connections at a time.`
+  function capMet(client: RateClient): string | undefined {
+    const refusals = [byClient.refusal(clientKey(client)), byAddress.refusal(addressKey(client.address))]
+    if (refusals.includes('all')) return `This gateway serves ${max} stream connections at a time.`
+    if (refusals[0] !== undefined) return `This client has ${byClient.held(clientKey(client))} stream connections, which is its share.`
+    if (refusals[1] !== undefined)
+      return `This address has ${byAddress.held(addressKey(client.address))} stream connections, which is its share.`
     return undefined
   }
 
-  function add(connection: ClientConnection): void {
+  /** Answers what ends it. */
+  function add(connection: ClientConnection): () => void {
+    const places = [byClient.hold(clientKey(connection), 1), byAddress.hold(addressKey(connection.address), 1)]
     connections.add(connection)
-    byToken.add(connection.grantId)
-    byAddress.add(connection.address)
-  }
-
-  function remove(connection: ClientConnection, grantId: string): void {
-    if (!connections.delete(connection)) return
-    byToken.remove(grantId)
-    byAddress.remove(connection.address)
+    return () => {
+      connections.delete(connection)
+      for (const place of places) place[Symbol.dispose]()
+    }
   }
 
   async function drain(): Promise<void> {
@@ -205,13 +219,14 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     },
     admit,
     async acceptEvents(query, open) {
-      const start = await startEvents(query, components)
+      const start = await startEvents(query, { ...components, interests })
+      using unused = new DisposableStack()
+      unused.use(start.interest)
       admit({ grantId: query.grant.id, address: query.address })
-      const client = createEventStream(
-        { limits, query, start },
-        { ...components, response: open(), onClose: () => remove(client, query.grant.id) },
-      )
-      add(client)
+      // From here on it is the subscription's to give back.
+      unused.move()
+      const client = createEventStream({ limits, query, start }, { ...components, response: open(), onClose: () => remove() })
+      const remove = add(client)
     },
     accept(socket, wire, codec, { grant, address, ...query }) {
       const connection = createConnection(
@@ -234,11 +249,11 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
             },
           },
         },
-        { socket, wire, codec, commands, room: components.requestBytes, log, onClose: () => remove(connection, grant.id) },
+        { socket, wire, codec, commands, room: components.requestBytes, log, onClose: () => remove() },
       )
       if (stopping !== undefined) connection.close('draining')
       else if (capMet({ grantId: grant.id, address }) !== undefined) connection.close('connectionCap')
-      add(connection)
+      const remove = add(connection)
     },
     get connections() {
       return connections.size

@@ -39,6 +39,8 @@ export interface SubscriptionInit {
   prunedSince: number
   /** Still to be announced by the subscription that this one replaces. */
   gaps: Gaps
+  /** Given back when it is closed. */
+  interest: Disposable
   maxStepBytes: number
 }
 
@@ -127,6 +129,7 @@ class Reader implements Subscription {
   close(): void {
     this.#closed = true
     this.#unfollow()
+    this.#init.interest[Symbol.dispose]()
   }
 
   #wake(first: Seq): void {

@@ -6,6 +6,9 @@ import { directTopic, matchesTopic, topicFilter } from '../../src/model/topic.ts
 import type { LogQuery, NewDelivery, Store } from '../../src/store/store.ts'
 import { someAuthor } from '../fixtures/messages.ts'
 
+/** Who joins a topic. */
+const someone = { client: 'tok_1', explicit: true }
+
 /** A place where a store keeps its data, to be opened again and again. */
 export interface StorePlace {
   open(): Store
@@ -596,8 +599,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       test('joins and leaves, and says what changed', async () => {
         const store = await open()
         expect(await store.topics.get('orders')).toBeUndefined()
-        expect(await store.topics.join('orders', 1_000)).toBe(true)
-        expect(await store.topics.join('orders', 1_000)).toBe(false)
+        expect(await store.topics.join('orders', 1_000, someone)).toBe(true)
+        expect(await store.topics.join('orders', 1_000, someone)).toBe(false)
         expect(await store.topics.get('orders')).toEqual({
           topic: 'orders',
           joined: true,
@@ -618,9 +621,64 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await again.topics.get('orders')).toBeUndefined()
       })
 
+      describe('are joined by clients', () => {
+        const by = (client: string, explicit = false) => ({ client, explicit })
+
+        test('of which it is known since when, until when and how', async () => {
+          const store = await open()
+          expect(await store.topics.join('orders', 1_000, by('b'))).toBe(true)
+          expect(await store.topics.join('orders', 2_000, by('a', true))).toBe(false)
+          expect(await store.topics.join('orders', 3_000, by('b', true))).toBe(false)
+          expect(await store.topics.join('news', 1_500, by('a'))).toBe(true)
+          await store.topics.used('a', ['news', 'orders', 'never joined'], 4_000)
+          await store.stop()
+          const { topics } = await reopen()
+          expect(await topics.joins()).toEqual([
+            { topic: 'orders', client: 'b', explicit: true, joinedAt: 1_000, usedAt: 3_000 },
+            { topic: 'news', client: 'a', explicit: false, joinedAt: 1_500, usedAt: 4_000 },
+            { topic: 'orders', client: 'a', explicit: true, joinedAt: 2_000, usedAt: 4_000 },
+          ])
+          await topics.join('news', 5_000, by('a'))
+          await topics.join('orders', 5_000, by('b'))
+          expect((await topics.joins()).map(({ explicit, joinedAt }) => [explicit, joinedAt])).toEqual([
+            [true, 1_000],
+            [false, 1_500],
+            [true, 2_000],
+          ])
+        })
+
+        test('and stay joined until the last has given up what it has not joined explicitly', async () => {
+          const { topics } = await open()
+          await topics.join('both', 1_000, by('a'))
+          await topics.join('both', 2_000, by('b'))
+          await topics.join('kept', 1_000, by('a', true))
+          await topics.join('other', 1_000, by('a'))
+          expect(await topics.giveUp({ client: 'nobody' })).toBe(false)
+          expect(await topics.giveUp({ client: 'a', topic: 'both' })).toBe(false)
+          expect(await topics.joined()).toEqual(['both', 'kept', 'other'])
+          expect(await topics.giveUp({ usedBefore: 2_000 })).toBe(true)
+          expect(await topics.joined()).toEqual(['both', 'kept'])
+          expect(await topics.giveUp({ client: 'b' })).toBe(true)
+          expect([await topics.joined(), (await topics.get('both'))?.joinedAt]).toEqual([['kept'], undefined])
+          expect(await topics.leave('kept')).toBe(true)
+          expect([await topics.joined(), await topics.joins()]).toEqual([[], []])
+        })
+
+        test('at most a hundred of each topic, but for those who join it explicitly', async () => {
+          const { topics } = await open()
+          for (let number = 0; number < 101; number++) await topics.join('orders', 1_000, by(`client ${number}`))
+          expect(await topics.joins()).toHaveLength(100)
+          await topics.join('orders', 2_000, by('explicit', true))
+          await topics.join('orders', 3_000, by('client 0'))
+          const joins = await topics.joins()
+          expect(joins.map(({ client }) => client)).toContain('explicit')
+          expect(joins.find(({ client }) => client === 'client 0')?.usedAt).toBe(3_000)
+        })
+      })
+
       test('counts messages and bytes, and keeps them when the topic is left', async () => {
         const store = await open()
-        await store.topics.join('a', 1_000)
+        await store.topics.join('a', 1_000, someone)
         const { entries } = await store.log.append([
           newMessage('b', { data: new Uint8Array(7) }),
           newMessage('a', { data: new Uint8Array(10) }),
@@ -641,13 +699,13 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         })
         await store.topics.leave('a')
         expect(await store.topics.get('a')).toEqual({ ...expected, joined: false, joinedAt: null })
-        await store.topics.join('a', 2_000)
+        await store.topics.join('a', 2_000, someone)
         expect(await store.topics.get('a')).toEqual({ ...expected, joined: true, joinedAt: 2_000 })
       })
 
       test('lists by name, page by page', async () => {
         const store = await open()
-        for (const topic of ['b', 'é', 'a', '😀', 'ab']) await store.topics.join(topic, 1_000)
+        for (const topic of ['b', 'é', 'a', '😀', 'ab']) await store.topics.join(topic, 1_000, someone)
         await store.log.append([newMessage('c')])
         expect((await store.topics.list({ limit: 100 })).map(({ topic }) => topic)).toEqual(['a', 'ab', 'b', 'c', 'é', '😀'])
         expect((await store.topics.list({ after: 'ab', limit: 2 })).map(({ topic }) => topic)).toEqual(['b', 'c'])
@@ -836,7 +894,15 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
 
     describe('deliveries', () => {
       const delivery = (id: string, to: string, fields: Partial<NewDelivery> = {}): NewDelivery => ({
-        ...{ id, messageId: `message ${id}`, to, envelope: Buffer.from(`envelope ${id}`), expiresAt: 10_000, createdAt: 1_000 },
+        ...{
+          id,
+          messageId: `message ${id}`,
+          client: 'tok_1',
+          to,
+          envelope: Buffer.from(`envelope ${id}`),
+          expiresAt: 10_000,
+          createdAt: 1_000,
+        },
         ...fields,
       })
       const add = async (store: Store, ...all: NewDelivery[]) => {
@@ -861,7 +927,20 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           ...{ expiresAt: 10_000, createdAt: 1_000, updatedAt: 4_000 },
         })
         expect(await deliveries.get('4')).toBeUndefined()
-        expect(await deliveries.queued()).toEqual({ deliveries: 2, bytes: 20 })
+        expect(await deliveries.queued()).toEqual([{ client: 'tok_1', deliveries: 2, bytes: 20 }])
+      })
+
+      test('are counted by client while they are queued', async () => {
+        const store = await open()
+        const mine = { client: 'address 2001:db8:0:0::/64' }
+        await add(store, delivery('1', 'x'), delivery('2', 'y', mine), delivery('3', 'x'), delivery('4', 'z', mine))
+        await store.deliveries.end('4', { state: 'cancelled', now: 2_000 })
+        expect((await store.deliveries.queued()).toSorted((one, other) => one.deliveries - other.deliveries)).toEqual([
+          { ...mine, deliveries: 1, bytes: 10 },
+          { client: 'tok_1', deliveries: 2, bytes: 20 },
+        ])
+        for (const id of ['1', '2', '3']) await store.deliveries.end(id, { state: 'cancelled', now: 2_000 })
+        expect(await store.deliveries.queued()).toEqual([])
       })
 
       test('are made once by a key, until it is old', async () => {

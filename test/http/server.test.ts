@@ -30,7 +30,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       tokens: { create: absent, list: absent, revoke: absent },
       audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
-      topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent },
+      topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent },
       history: { epoch: absent, page: absent, get: absent },

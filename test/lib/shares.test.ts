@@ -46,6 +46,21 @@ describe('shares', () => {
     expect(takeAll(shares, 'local')).toHaveLength(9)
   })
 
+  it('lets nobody have more than what is configured, exempt or alone', () => {
+    const shares = createShares({ max: 10, maxPerHolder: 3, exempt: new Set(['local']) })
+    expect(takeAll(shares, 'local')).toHaveLength(3)
+    expect(createShares({ max: 10, share: 0.5 }).refusal('alone', 6)).toBe('share')
+    expect(takeAll(createShares({ max: 10, share: 1 }), 'alone')).toHaveLength(10)
+  })
+
+  it('counts what is held already, however much it is', () => {
+    const shares = createShares({ max: 8 })
+    const held = shares.hold('restored', 7)
+    expect([shares.refusal('restored'), shares.refusal('other'), shares.refusal('other', 2)]).toEqual(['share', undefined, 'all'])
+    held[Symbol.dispose]()
+    expect(shares.total).toBe(0)
+  })
+
   it('has one unit at least for each holder', () => {
     const shares = createShares({ max: 2 })
     expect(takeAll(shares, 'one')).toHaveLength(1)

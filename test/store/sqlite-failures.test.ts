@@ -11,6 +11,9 @@ import { smallDisk } from '../fixtures/small-disk.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { sqlitePaths, sqliteStore } from './sqlite-place.ts'
 
+/** Who joins a topic. */
+const someone = { client: 'tok_1', explicit: true }
+
 const large = (number: number) => storedMessage(number, 'orders', new Uint8Array(100_000))
 
 /** A log whose database may grow to so many pages at a time. */
@@ -59,12 +62,12 @@ describe('a full database', () => {
     for (let round = 0; round < 2; round++) {
       await expect(store.log.append([large(2)])).rejects.toThrow(StoreUnavailable)
       await expect(store.records.write([{ key: 'a', value: new Uint8Array(100_000) }])).rejects.toThrow(StoreUnavailable)
-      await expect(store.topics.join('orders'.repeat(2_000), 1_000)).rejects.toThrow(StoreUnavailable)
+      await expect(store.topics.join('orders'.repeat(2_000), 1_000, someone)).rejects.toThrow(StoreUnavailable)
       expect(await store.log.get(storedMessage(1).id)).toMatchObject({ seq: 1 })
     }
     await rm(join(directory, 'ballast'))
     expect((await store.log.append([large(2)])).entries[0]?.message?.seq).toBe(2)
-    expect(await store.topics.join('orders', 1_000)).toBe(true)
+    expect(await store.topics.join('orders', 1_000, someone)).toBe(true)
     expect(await store.topics.get('orders')).toMatchObject({ joined: true, messages: 2 })
   })
 })

@@ -51,7 +51,10 @@ test('gaps are announced in the order of their ends, before the messages behind 
     after: 2,
     prunedSince: 0,
   } as const
-  const subscription = createSubscription({ ...init, gaps: new Map(), maxStepBytes: 1_000_000 }, { hub, outlet, onReady: () => undefined })
+  const subscription = createSubscription(
+    { ...init, gaps: new Map(), interest: new DisposableStack(), maxStepBytes: 1_000_000 },
+    { hub, outlet, onReady: () => undefined },
+  )
   await subscription.advance()
   const gap = (topic: string, to: number) => ({ type: 'gap', topic, from: 'e1.2', to: `e1.${to}` })
   const direct = { type: 'gap', direct: true, from: 'e1.2', to: 'e1.13' }

@@ -3,6 +3,7 @@ import type { Deliveries } from '../../direct/deliveries.ts'
 import { deliverySchema, deliveryStateSchema, expirySchema } from '../../model/delivery.ts'
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
 import { dataSchema, decodePayload, encodingSchema } from '../../model/payload.ts'
+import { keyOf } from '../count-requests.ts'
 import { deliveryExample } from '../examples.ts'
 import { limitQuery, peerIdInput, peerIdParams, timeQuery } from '../inputs.ts'
 import { type App, json, noQuery } from '../operation.ts'
@@ -47,13 +48,13 @@ export function deliveryRoutes(app: App, components: { deliveries: Deliveries })
         }),
       },
     },
-    handler: async ({ params, body, headers, grant }, reply) => {
+    handler: async ({ params, body, headers, grant, client }, reply) => {
       const message = Buffer.isBuffer(body)
         ? { data: body }
         : { data: decodePayload(body.data, body.encoding), expiresInMs: body.expiresInMs }
       const key = headers['idempotency-key']
       const idempotency = key === undefined ? undefined : { scope: `${grant.id} send`, key }
-      const { delivery, replayed } = await deliveries.send({ ...message, to: params.peerId, idempotency })
+      const { delivery, replayed } = await deliveries.send({ ...message, client: keyOf({ grant, client }), to: params.peerId, idempotency })
       reply.code(202).header('location', `/v1/deliveries/${delivery.id}`)
       if (replayed) reply.header('idempotent-replayed', 'true')
       return delivery

@@ -1,11 +1,13 @@
 import { z } from 'zod'
-import type { History, Page } from '../../history.ts'
+import type { History, Page, PageOptions, PageQuery } from '../../history.ts'
 import { cursorSchema, positionSchema } from '../../model/cursor.ts'
 import { readable, requireTopic, requireTopics } from '../../model/grant.ts'
 import { type MessageKind, messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
 import { type Encoding, encodingSchema } from '../../model/payload.ts'
 import { directTopic, type TopicFilter, topicFilter } from '../../model/topic.ts'
+import type { Topics } from '../../topics.ts'
 import { clientSignal } from '../client-signal.ts'
+import { keyOf } from '../count-requests.ts'
 import { messageExample } from '../examples.ts'
 import { limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
 import { type App, bytes, empty, json } from '../operation.ts'
@@ -50,8 +52,14 @@ const pageDescription =
 
 const idParams = z.strictObject({ id: messageSchema.shape.id })
 
-export function messageRoutes(app: App, components: { history: Pick<History, 'page' | 'get'> }): void {
-  const { history } = components
+export function messageRoutes(app: App, components: { history: Pick<History, 'page' | 'get'>; topics: Pick<Topics, 'read'> }): void {
+  const { history, topics } = components
+
+  /** Who reads a topic again and again needs it joined. */
+  async function page(query: PageQuery, options: PageOptions): Promise<Page> {
+    for (const topic of query.topics?.exact ?? []) topics.read(topic, options.client)
+    return await history.page(query, options)
+  }
 
   app.route({
     method: 'GET',
@@ -68,10 +76,13 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
       },
     },
     schema: { params: topicParams, querystring: z.strictObject(pageQuery), response: pageAnswers },
-    handler: async ({ params, query, grant }, reply) => {
-      const topics = { exact: [params.topic], prefixes: [] }
-      requireTopics(grant, topics)
-      return pageView(await history.page({ ...query, topics }, { signal: clientSignal(reply) }), query.encoding)
+    handler: async ({ params, query, grant, client }, reply) => {
+      const filter = { exact: [params.topic], prefixes: [] }
+      requireTopics(grant, filter)
+      return pageView(
+        await page({ ...query, topics: filter }, { signal: clientSignal(reply), client: keyOf({ grant, client }) }),
+        query.encoding,
+      )
     },
   })
 
@@ -98,10 +109,10 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
       }),
       response: pageAnswers,
     },
-    handler: async ({ query: { topic, encoding, ...query }, grant }, reply) => {
-      const topics = filterOf(topic, query.kind) ?? readable(grant)
-      requireTopics(grant, topics)
-      return pageView(await history.page({ ...query, topics }, { signal: clientSignal(reply) }), encoding)
+    handler: async ({ query: { topic, encoding, ...query }, grant, client }, reply) => {
+      const filter = filterOf(topic, query.kind) ?? readable(grant)
+      requireTopics(grant, filter)
+      return pageView(await page({ ...query, topics: filter }, { signal: clientSignal(reply), client: keyOf({ grant, client }) }), encoding)
     },
   })
 

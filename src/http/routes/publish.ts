@@ -1,4 +1,4 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { OwnMessage } from '../../engine/engine.ts'
 import { InvalidData, InvalidRequest } from '../../errors.ts'
@@ -13,6 +13,7 @@ import { authorOf } from '../../model/signed-message.ts'
 import { topicSchema } from '../../model/topic.ts'
 import type { Publication, Publisher } from '../../publisher.ts'
 import { clientSignal } from '../client-signal.ts'
+import { keyOf } from '../count-requests.ts'
 import { publishedExample } from '../examples.ts'
 import { countQuery, topicParams, waitQuery } from '../inputs.ts'
 import { type App, json } from '../operation.ts'
@@ -84,11 +85,11 @@ export function publishRoutes(
   const addressedListSchema = z.array(addressedSchema).min(1).max(maxPublishMessages).meta({ id: 'AddressedPayloadList' })
 
   async function publish(request: PublishCall, reply: FastifyReply) {
-    const { grant, method, path, key, messages, minRecipients, waitMs } = request
+    const { grant, client, method, path, key, messages, minRecipients, waitMs } = request
     for (const { topic } of messages) requireTopic(grant, topic)
     const idempotency = key === undefined ? undefined : { scope: `${grant.id} ${method} ${path}`, key }
     const options = { signal: clientSignal(reply) }
-    const { published } = await publisher.enqueue({ messages, idempotency, minRecipients, waitMs }, options)
+    const { published } = await publisher.enqueue({ client, messages, idempotency, minRecipients, waitMs }, options)
     return await answer(await published, request.several, reply)
   }
 
@@ -109,7 +110,7 @@ export function publishRoutes(
     return first
   }
 
-  const onRequest = async () => publisher.check()
+  const onRequest = async (request: FastifyRequest) => publisher.check(keyOf(request))
 
   app.route({
     method: 'POST',
@@ -123,9 +124,12 @@ export function publishRoutes(
       body: z.union([payloadSchema, payloadListSchema]).meta({ example: { data: '{"order":17}' } }),
       response,
     },
-    handler: ({ params, query, body, headers, method, url, grant }, reply) => {
+    handler: ({ params, query, body, headers, method, url, grant, client }, reply) => {
       const messages = decode(body, params.topic)
-      return publish({ grant, method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query }, reply)
+      return publish(
+        { grant, client: keyOf({ grant, client }), method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query },
+        reply,
+      )
     },
   })
 
@@ -147,15 +151,20 @@ export function publishRoutes(
       body: z.union([addressedSchema, addressedListSchema]).meta({ example: { topic: 'orders', data: '{"order":17}' } }),
       response,
     },
-    handler: ({ query: { topic, ...query }, body, headers, method, url, grant }, reply) => {
+    handler: ({ query: { topic, ...query }, body, headers, method, url, grant, client }, reply) => {
       const messages = decode(body, topicOfRaw(body, topic))
-      return publish({ grant, method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query }, reply)
+      return publish(
+        { grant, client: keyOf({ grant, client }), method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query },
+        reply,
+      )
     },
   })
 }
 
 interface PublishCall extends Decoded {
   grant: Grant
+  /** `clientKey`. */
+  client: string
   method: string
   path: string
   key: string | undefined

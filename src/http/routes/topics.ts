@@ -1,11 +1,12 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { given } from '../../given.ts'
-import { type Grant, requireAction, requireTopic } from '../../model/grant.ts'
+import { requireAction, requireTopic } from '../../model/grant.ts'
 import { topicSchema } from '../../model/topic.ts'
 import { retentionInputSchema, topicStatsSchema } from '../../model/topic-stats.ts'
 import type { Retention } from '../../retention.ts'
 import type { Topics } from '../../topics.ts'
+import { keyOf } from '../count-requests.ts'
 import { topicExample } from '../examples.ts'
 import { flagQuery, limitQuery, topicParams } from '../inputs.ts'
 import { type App, empty, json, noQuery } from '../operation.ts'
@@ -31,11 +32,17 @@ export interface TopicComponents {
 export function topicRoutes(app: App, components: TopicComponents): void {
   const { topics, retention } = components
 
-  async function join(grant: Grant, topic: string, keeps: RetentionInput | undefined, reply: FastifyReply) {
+  async function join(
+    request: Pick<FastifyRequest, 'grant' | 'client'>,
+    topic: string,
+    keeps: RetentionInput | undefined,
+    reply: FastifyReply,
+  ) {
+    const { grant } = request
     requireTopic(grant, topic)
     // Whoever reads may join; what is kept concerns everybody.
     if (keeps !== undefined) requireAction(grant, 'admin')
-    const { created } = await topics.join(topic, keeps === undefined ? undefined : given(keeps))
+    const { created } = await topics.join(topic, { client: keyOf(request), retention: keeps && given(keeps) })
     reply.code(created ? 201 : 200)
     if (created) reply.header('location', `/v1/topics/${encodeURIComponent(topic)}`)
     return await topics.get(topic)
@@ -80,7 +87,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       body: z.strictObject({ topic: topicSchema, retention: retentionInputSchema.optional() }).meta({ example: { topic: 'orders' } }),
       response: joinAnswers,
     },
-    handler: ({ body, grant }, reply) => join(grant, body.topic, body.retention, reply),
+    handler: (request, reply) => join(request, request.body.topic, request.body.retention, reply),
   })
 
   app.route({
@@ -92,7 +99,10 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         cost: 10,
         operationId: 'joinTopic',
         summary: 'Join a topic',
-        description: 'From now on its messages are received and stored. Publishing and subscribing join by themselves.',
+        description:
+          'From now on its messages are received and stored, until the topic is left; it counts to the share of who joined it first. Publishing and subscribing ' +
+          'join by themselves: such a join ends some time (`subscribedTopicMs`, a week) after its last use, or when its token is revoked, unless others have ' +
+          'joined the topic too.',
         tag: 'Topics',
         problems: joinProblems,
       },
@@ -106,7 +116,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         .meta({ example: { retention: { maxMessages: 10_000 } } }),
       response: joinAnswers,
     },
-    handler: ({ params, body, grant }, reply) => join(grant, params.topic, body?.retention, reply),
+    handler: (request, reply) => join(request, request.params.topic, request.body?.retention, reply),
   })
 
   app.route({

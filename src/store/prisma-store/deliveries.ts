@@ -30,12 +30,12 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
   }
 
   return {
-    add: ({ id, messageId, to, envelope, expiresAt, createdAt, idempotency }, since) =>
+    add: ({ id, messageId, client, to, envelope, expiresAt, createdAt, idempotency }, since) =>
       attemptAsync(async () => {
         const taken = await takenKey(idempotency?.key, since)
         if (taken !== undefined) return taken
         const data = {
-          ...{ id, messageId, recipient: to, state: 'queued', expiresAt, createdAt, updatedAt: createdAt },
+          ...{ id, messageId, client, recipient: to, state: 'queued', expiresAt, createdAt, updatedAt: createdAt },
           ...{ envelope: Buffer.from(envelope), bytes: envelope.length },
           ...(idempotency && { idempotencyKey: idempotency.key, fingerprint: Buffer.from(idempotency.fingerprint) }),
         }
@@ -68,8 +68,9 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
       }),
     queued: () =>
       attemptAsync(async () => {
-        const { _count, _sum } = await prisma().delivery.aggregate({ where: { state: 'queued' }, _count: true, _sum: { bytes: true } })
-        return { deliveries: _count, bytes: _sum.bytes ?? 0 }
+        const counts = { _count: true, _sum: { bytes: true } } as const
+        const rows = await prisma().delivery.groupBy({ by: ['client'], where: { state: 'queued' }, orderBy: { client: 'asc' }, ...counts })
+        return rows.map(({ client, _count, _sum }) => ({ client, deliveries: _count, bytes: _sum.bytes ?? 0 }))
       }),
     end: (id, { state, lastError, now }) =>
       attemptAsync(async () => {
@@ -181,7 +182,7 @@ function toRecord({
   expiresAt,
   createdAt,
   updatedAt,
-}: Omit<Delivery, 'envelope'>): DeliveryRecord {
+}: Omit<Delivery, 'envelope' | 'client'>): DeliveryRecord {
   return {
     ...{ id, messageId, to: recipient, state: stateSchema.parse(state), attempts, lastError, bytes },
     ...{ expiresAt: Number(expiresAt), createdAt: Number(createdAt), updatedAt: Number(updatedAt) },

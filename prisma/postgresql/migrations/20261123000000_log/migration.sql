@@ -48,6 +48,17 @@ CREATE TABLE "Topic" (
 );
 
 -- CreateTable
+CREATE TABLE "TopicJoin" (
+    "topic" TEXT COLLATE "C" NOT NULL,
+    "client" TEXT COLLATE "C" NOT NULL,
+    "explicit" BOOLEAN NOT NULL,
+    "joinedAt" BIGINT NOT NULL,
+    "usedAt" BIGINT NOT NULL,
+
+    CONSTRAINT "TopicJoin_pkey" PRIMARY KEY ("topic","client")
+);
+
+-- CreateTable
 CREATE TABLE "SeenId" (
     "id" TEXT COLLATE "C" NOT NULL,
     "seenAt" BIGINT NOT NULL,
@@ -134,6 +145,7 @@ CREATE TABLE "Delivery" (
     "id" TEXT COLLATE "C" NOT NULL,
     "messageId" TEXT COLLATE "C" NOT NULL,
     "recipient" TEXT COLLATE "C" NOT NULL,
+    "client" TEXT COLLATE "C" NOT NULL DEFAULT '',
     "state" TEXT COLLATE "C" NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "lastError" TEXT COLLATE "C",
@@ -164,6 +176,9 @@ CREATE UNIQUE INDEX "Message_id_key" ON "Message"("id");
 
 -- CreateIndex
 CREATE INDEX "Message_topic_seq_idx" ON "Message"("topic", "seq");
+
+-- CreateIndex
+CREATE INDEX "TopicJoin_client_idx" ON "TopicJoin"("client");
 
 -- CreateIndex
 CREATE INDEX "SeenId_seenAt_idx" ON "SeenId"("seenAt");

@@ -40,6 +40,17 @@ CREATE TABLE "Topic" (
 );
 
 -- CreateTable
+CREATE TABLE "TopicJoin" (
+    "topic" TEXT NOT NULL,
+    "client" TEXT NOT NULL,
+    "explicit" BOOLEAN NOT NULL,
+    "joinedAt" BIGINT NOT NULL,
+    "usedAt" BIGINT NOT NULL,
+
+    PRIMARY KEY ("topic", "client")
+);
+
+-- CreateTable
 CREATE TABLE "SeenId" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "seenAt" BIGINT NOT NULL
@@ -110,6 +121,7 @@ CREATE TABLE "Delivery" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "messageId" TEXT NOT NULL,
     "recipient" TEXT NOT NULL,
+    "client" TEXT NOT NULL DEFAULT '',
     "state" TEXT NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "lastError" TEXT,
@@ -136,6 +148,9 @@ CREATE UNIQUE INDEX "Message_id_key" ON "Message"("id");
 
 -- CreateIndex
 CREATE INDEX "Message_topic_seq_idx" ON "Message"("topic", "seq");
+
+-- CreateIndex
+CREATE INDEX "TopicJoin_client_idx" ON "TopicJoin"("client");
 
 -- CreateIndex
 CREATE INDEX "SeenId_seenAt_idx" ON "SeenId"("seenAt");

@@ -70,6 +70,11 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
     return result
   }
 
+  async function tellIf(kind: 'topics', hasChanged: boolean): Promise<boolean> {
+    if (hasChanged) await opened().listener.tell(kind)
+    return hasChanged
+  }
+
   const topics = createTopicStore({ prisma: () => opened().models })
   const peers = createPeerStore({ prisma: () => opened().models, change: (edits) => changePeers(opened().database, edits) })
 
@@ -95,7 +100,9 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
     log: whileOpen(() => opened().log),
     topics: {
       ...topics,
-      join: (topic, at) => tellAfter('topics', topics.join(topic, at)),
+      // The others need not hear of those who join what is joined.
+      join: async (topic, at, by) => await tellIf('topics', await topics.join(topic, at, by)),
+      giveUp: async (which) => await tellIf('topics', await topics.giveUp(which)),
       leave: (topic) => tellAfter('topics', topics.leave(topic)),
     },
     peers: {

@@ -10,6 +10,7 @@
  */
 export type * from './models/Message.ts'
 export type * from './models/Topic.ts'
+export type * from './models/TopicJoin.ts'
 export type * from './models/SeenId.ts'
 export type * from './models/IdempotencyKey.ts'
 export type * from './models/SentMark.ts'

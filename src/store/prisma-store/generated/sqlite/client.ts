@@ -52,6 +52,11 @@ export type Message = Prisma.MessageModel
  */
 export type Topic = Prisma.TopicModel
 /**
+ * Model TopicJoin
+ * Who has joined a topic: it is joined while anybody has.
+ */
+export type TopicJoin = Prisma.TopicJoinModel
+/**
  * Model SeenId
  * Ids outlive their messages, so that nothing pruned or rejected comes back as new.
  */

@@ -53,6 +53,7 @@ export const AnyNull = runtime.AnyNull
 export const ModelName = {
   Message: 'Message',
   Topic: 'Topic',
+  TopicJoin: 'TopicJoin',
   SeenId: 'SeenId',
   IdempotencyKey: 'IdempotencyKey',
   SentMark: 'SentMark',
@@ -117,6 +118,17 @@ export const TopicScalarFieldEnum = {
 } as const
 
 export type TopicScalarFieldEnum = (typeof TopicScalarFieldEnum)[keyof typeof TopicScalarFieldEnum]
+
+
+export const TopicJoinScalarFieldEnum = {
+  topic: 'topic',
+  client: 'client',
+  explicit: 'explicit',
+  joinedAt: 'joinedAt',
+  usedAt: 'usedAt'
+} as const
+
+export type TopicJoinScalarFieldEnum = (typeof TopicJoinScalarFieldEnum)[keyof typeof TopicJoinScalarFieldEnum]
 
 
 export const SeenIdScalarFieldEnum = {
@@ -205,6 +217,7 @@ export const DeliveryScalarFieldEnum = {
   id: 'id',
   messageId: 'messageId',
   recipient: 'recipient',
+  client: 'client',
   state: 'state',
   attempts: 'attempts',
   lastError: 'lastError',

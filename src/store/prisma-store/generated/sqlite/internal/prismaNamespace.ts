@@ -399,6 +399,7 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 export const ModelName = {
   Message: 'Message',
   Topic: 'Topic',
+  TopicJoin: 'TopicJoin',
   SeenId: 'SeenId',
   IdempotencyKey: 'IdempotencyKey',
   SentMark: 'SentMark',
@@ -425,7 +426,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "message" | "topic" | "seenId" | "idempotencyKey" | "sentMark" | "peer" | "record" | "gateway" | "token" | "auditEntry" | "delivery" | "outbox" | "log"
+    modelProps: "message" | "topic" | "topicJoin" | "seenId" | "idempotencyKey" | "sentMark" | "peer" | "record" | "gateway" | "token" | "auditEntry" | "delivery" | "outbox" | "log"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -574,6 +575,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.TopicCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.TopicCountAggregateOutputType> | number
+        }
+      }
+    }
+    TopicJoin: {
+      payload: Prisma.$TopicJoinPayload<ExtArgs>
+      fields: Prisma.TopicJoinFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.TopicJoinFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.TopicJoinFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload>
+        }
+        findFirst: {
+          args: Prisma.TopicJoinFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.TopicJoinFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload>
+        }
+        findMany: {
+          args: Prisma.TopicJoinFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload>[]
+        }
+        create: {
+          args: Prisma.TopicJoinCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload>
+        }
+        createMany: {
+          args: Prisma.TopicJoinCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.TopicJoinCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload>[]
+        }
+        delete: {
+          args: Prisma.TopicJoinDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload>
+        }
+        update: {
+          args: Prisma.TopicJoinUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload>
+        }
+        deleteMany: {
+          args: Prisma.TopicJoinDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.TopicJoinUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.TopicJoinUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload>[]
+        }
+        upsert: {
+          args: Prisma.TopicJoinUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$TopicJoinPayload>
+        }
+        aggregate: {
+          args: Prisma.TopicJoinAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateTopicJoin>
+        }
+        groupBy: {
+          args: Prisma.TopicJoinGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.TopicJoinGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.TopicJoinCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.TopicJoinCountAggregateOutputType> | number
         }
       }
     }
@@ -1464,6 +1539,17 @@ export const TopicScalarFieldEnum = {
 export type TopicScalarFieldEnum = (typeof TopicScalarFieldEnum)[keyof typeof TopicScalarFieldEnum]
 
 
+export const TopicJoinScalarFieldEnum = {
+  topic: 'topic',
+  client: 'client',
+  explicit: 'explicit',
+  joinedAt: 'joinedAt',
+  usedAt: 'usedAt'
+} as const
+
+export type TopicJoinScalarFieldEnum = (typeof TopicJoinScalarFieldEnum)[keyof typeof TopicJoinScalarFieldEnum]
+
+
 export const SeenIdScalarFieldEnum = {
   id: 'id',
   seenAt: 'seenAt'
@@ -1550,6 +1636,7 @@ export const DeliveryScalarFieldEnum = {
   id: 'id',
   messageId: 'messageId',
   recipient: 'recipient',
+  client: 'client',
   state: 'state',
   attempts: 'attempts',
   lastError: 'lastError',
@@ -1801,6 +1888,7 @@ export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaC
 export type GlobalOmitConfig = {
   message?: Prisma.MessageOmit
   topic?: Prisma.TopicOmit
+  topicJoin?: Prisma.TopicJoinOmit
   seenId?: Prisma.SeenIdOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
   sentMark?: Prisma.SentMarkOmit

@@ -46,6 +46,7 @@ export type DeliveryMinAggregateOutputType = {
   id: string | null
   messageId: string | null
   recipient: string | null
+  client: string | null
   state: string | null
   attempts: number | null
   lastError: string | null
@@ -62,6 +63,7 @@ export type DeliveryMaxAggregateOutputType = {
   id: string | null
   messageId: string | null
   recipient: string | null
+  client: string | null
   state: string | null
   attempts: number | null
   lastError: string | null
@@ -78,6 +80,7 @@ export type DeliveryCountAggregateOutputType = {
   id: number
   messageId: number
   recipient: number
+  client: number
   state: number
   attempts: number
   lastError: number
@@ -112,6 +115,7 @@ export type DeliveryMinAggregateInputType = {
   id?: true
   messageId?: true
   recipient?: true
+  client?: true
   state?: true
   attempts?: true
   lastError?: true
@@ -128,6 +132,7 @@ export type DeliveryMaxAggregateInputType = {
   id?: true
   messageId?: true
   recipient?: true
+  client?: true
   state?: true
   attempts?: true
   lastError?: true
@@ -144,6 +149,7 @@ export type DeliveryCountAggregateInputType = {
   id?: true
   messageId?: true
   recipient?: true
+  client?: true
   state?: true
   attempts?: true
   lastError?: true
@@ -247,6 +253,7 @@ export type DeliveryGroupByOutputType = {
   id: string
   messageId: string
   recipient: string
+  client: string
   state: string
   attempts: number
   lastError: string | null
@@ -286,6 +293,7 @@ export type DeliveryWhereInput = {
   id?: Prisma.StringFilter<"Delivery"> | string
   messageId?: Prisma.StringFilter<"Delivery"> | string
   recipient?: Prisma.StringFilter<"Delivery"> | string
+  client?: Prisma.StringFilter<"Delivery"> | string
   state?: Prisma.StringFilter<"Delivery"> | string
   attempts?: Prisma.IntFilter<"Delivery"> | number
   lastError?: Prisma.StringNullableFilter<"Delivery"> | string | null
@@ -302,6 +310,7 @@ export type DeliveryOrderByWithRelationInput = {
   id?: Prisma.SortOrder
   messageId?: Prisma.SortOrder
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -322,6 +331,7 @@ export type DeliveryWhereUniqueInput = Prisma.AtLeast<{
   NOT?: Prisma.DeliveryWhereInput | Prisma.DeliveryWhereInput[]
   messageId?: Prisma.StringFilter<"Delivery"> | string
   recipient?: Prisma.StringFilter<"Delivery"> | string
+  client?: Prisma.StringFilter<"Delivery"> | string
   state?: Prisma.StringFilter<"Delivery"> | string
   attempts?: Prisma.IntFilter<"Delivery"> | number
   lastError?: Prisma.StringNullableFilter<"Delivery"> | string | null
@@ -337,6 +347,7 @@ export type DeliveryOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
   messageId?: Prisma.SortOrder
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -361,6 +372,7 @@ export type DeliveryScalarWhereWithAggregatesInput = {
   id?: Prisma.StringWithAggregatesFilter<"Delivery"> | string
   messageId?: Prisma.StringWithAggregatesFilter<"Delivery"> | string
   recipient?: Prisma.StringWithAggregatesFilter<"Delivery"> | string
+  client?: Prisma.StringWithAggregatesFilter<"Delivery"> | string
   state?: Prisma.StringWithAggregatesFilter<"Delivery"> | string
   attempts?: Prisma.IntWithAggregatesFilter<"Delivery"> | number
   lastError?: Prisma.StringNullableWithAggregatesFilter<"Delivery"> | string | null
@@ -377,6 +389,7 @@ export type DeliveryCreateInput = {
   id: string
   messageId: string
   recipient: string
+  client?: string
   state: string
   attempts?: number
   lastError?: string | null
@@ -393,6 +406,7 @@ export type DeliveryUncheckedCreateInput = {
   id: string
   messageId: string
   recipient: string
+  client?: string
   state: string
   attempts?: number
   lastError?: string | null
@@ -409,6 +423,7 @@ export type DeliveryUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   messageId?: Prisma.StringFieldUpdateOperationsInput | string
   recipient?: Prisma.StringFieldUpdateOperationsInput | string
+  client?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   lastError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -425,6 +440,7 @@ export type DeliveryUncheckedUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   messageId?: Prisma.StringFieldUpdateOperationsInput | string
   recipient?: Prisma.StringFieldUpdateOperationsInput | string
+  client?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   lastError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -441,6 +457,7 @@ export type DeliveryCreateManyInput = {
   id: string
   messageId: string
   recipient: string
+  client?: string
   state: string
   attempts?: number
   lastError?: string | null
@@ -457,6 +474,7 @@ export type DeliveryUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   messageId?: Prisma.StringFieldUpdateOperationsInput | string
   recipient?: Prisma.StringFieldUpdateOperationsInput | string
+  client?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   lastError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -473,6 +491,7 @@ export type DeliveryUncheckedUpdateManyInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   messageId?: Prisma.StringFieldUpdateOperationsInput | string
   recipient?: Prisma.StringFieldUpdateOperationsInput | string
+  client?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   lastError?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -489,6 +508,7 @@ export type DeliveryCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   messageId?: Prisma.SortOrder
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrder
@@ -513,6 +533,7 @@ export type DeliveryMaxOrderByAggregateInput = {
   id?: Prisma.SortOrder
   messageId?: Prisma.SortOrder
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrder
@@ -529,6 +550,7 @@ export type DeliveryMinOrderByAggregateInput = {
   id?: Prisma.SortOrder
   messageId?: Prisma.SortOrder
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   state?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   lastError?: Prisma.SortOrder
@@ -563,6 +585,7 @@ export type DeliverySelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   id?: boolean
   messageId?: boolean
   recipient?: boolean
+  client?: boolean
   state?: boolean
   attempts?: boolean
   lastError?: boolean
@@ -579,6 +602,7 @@ export type DeliverySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   id?: boolean
   messageId?: boolean
   recipient?: boolean
+  client?: boolean
   state?: boolean
   attempts?: boolean
   lastError?: boolean
@@ -595,6 +619,7 @@ export type DeliverySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   id?: boolean
   messageId?: boolean
   recipient?: boolean
+  client?: boolean
   state?: boolean
   attempts?: boolean
   lastError?: boolean
@@ -611,6 +636,7 @@ export type DeliverySelectScalar = {
   id?: boolean
   messageId?: boolean
   recipient?: boolean
+  client?: boolean
   state?: boolean
   attempts?: boolean
   lastError?: boolean
@@ -623,7 +649,7 @@ export type DeliverySelectScalar = {
   envelope?: boolean
 }
 
-export type DeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "messageId" | "recipient" | "state" | "attempts" | "lastError" | "bytes" | "expiresAt" | "createdAt" | "updatedAt" | "idempotencyKey" | "fingerprint" | "envelope", ExtArgs["result"]["delivery"]>
+export type DeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "messageId" | "recipient" | "client" | "state" | "attempts" | "lastError" | "bytes" | "expiresAt" | "createdAt" | "updatedAt" | "idempotencyKey" | "fingerprint" | "envelope", ExtArgs["result"]["delivery"]>
 
 export type $DeliveryPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Delivery"
@@ -635,6 +661,10 @@ export type $DeliveryPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     id: string
     messageId: string
     recipient: string
+    /**
+     * Whose it is: a token, or an address; empty where it is not known.
+     */
+    client: string
     /**
      * `queued`, `delivered`, `expired`, `refused` or `cancelled`.
      */
@@ -1080,6 +1110,7 @@ export interface DeliveryFieldRefs {
   readonly id: Prisma.FieldRef<"Delivery", 'String'>
   readonly messageId: Prisma.FieldRef<"Delivery", 'String'>
   readonly recipient: Prisma.FieldRef<"Delivery", 'String'>
+  readonly client: Prisma.FieldRef<"Delivery", 'String'>
   readonly state: Prisma.FieldRef<"Delivery", 'String'>
   readonly attempts: Prisma.FieldRef<"Delivery", 'Int'>
   readonly lastError: Prisma.FieldRef<"Delivery", 'String'>

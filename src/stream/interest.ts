@@ -1,0 +1,30 @@
+import { createClientShares } from '../client-shares.ts'
+import { SubscriptionLimit } from '../errors.ts'
+import { type TopicFilter, topicsOf } from '../model/topic.ts'
+import type { Topics } from '../topics.ts'
+
+/** What subscriptions hold as long as they last: their part of what clients may subscribe to, and the use of the topics they name. */
+export interface Interests {
+  /** For a client (`clientKey`). @throws SubscriptionLimit, TopicLimit, StoreUnavailable */
+  open(client: string, filter: TopicFilter): Promise<Disposable>
+}
+
+export function createInterests(
+  init: { limits: { maxSubscribedTopics: number; clientSharePercent: number } },
+  components: { topics: Pick<Topics, 'use'> },
+): Interests {
+  const { limits } = init
+  const { topics } = components
+  const entries = createClientShares({ max: limits.maxSubscribedTopics, limits })
+
+  return {
+    async open(client, filter) {
+      using held = new DisposableStack()
+      const place = entries.take(client, 1 + filter.exact.length + filter.prefixes.length)
+      if (place === undefined) throw new SubscriptionLimit('The subscriptions of this gateway, or of this client, name too many topics.')
+      held.use(place)
+      for (const topic of topicsOf(filter)) held.use(await topics.use(topic, client))
+      return held.move()
+    },
+  }
+}

@@ -4,7 +4,7 @@ import { defaultLimits } from '../../../src/limits.ts'
 import { adminToken, gatewayWithTokens } from '../../access/gateway-with-tokens.ts'
 import { loopbackHttp } from '../../fixtures/gateway-pair.ts'
 
-const limits = { ...defaultLimits, addressRate: 1, addressBurst: 3 }
+const limits = { ...defaultLimits, addressRate: 0.01, addressBurst: 3 }
 const behindProxy = () => gatewayWithTokens({ limits, http: { ...loopbackHttp, trustedProxies: ['127.0.0.0/8'] } })
 
 async function statuses(call: Awaited<ReturnType<typeof gatewayWithTokens>>['call'], forwardedFor: string[]): Promise<number[]> {

@@ -4,7 +4,7 @@ import { defaultLimits } from '../../../src/limits.ts'
 import { adminToken, gatewayWithTokens } from '../../access/gateway-with-tokens.ts'
 import { loopbackHttp } from '../../fixtures/gateway-pair.ts'
 
-const limits = { ...defaultLimits, addressRate: 1, addressBurst: 3 }
+const limits = { ...defaultLimits, addressRate: 0.01, addressBurst: 3 }
 const stranger = { 'x-forwarded-for': '198.51.100.1' }
 
 describe('requests without a token', () => {
@@ -48,7 +48,7 @@ describe('requests without a token', () => {
 
 test('clients without a token, where none is needed, have each a budget of their own', async () => {
   const { call } = await gatewayWithTokens({
-    limits: { ...defaultLimits, tokenRate: 1, tokenBurst: 3 },
+    limits: { ...defaultLimits, tokenRate: 0.01, tokenBurst: 3 },
     access: {
       insecure: true,
       adminToken: undefined,

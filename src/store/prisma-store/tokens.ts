@@ -25,7 +25,13 @@ export function createTokenStore(components: { prisma: () => Models }): TokenSto
         const rows = await prisma().token.findMany({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })
         return rows.map(toRecord)
       }),
-    remove: (id) => attemptAsync(async () => (await prisma().token.deleteMany({ where: { id } })).count === 1),
+    remove: (id) =>
+      attemptAsync(async () => {
+        const removed = (await prisma().token.deleteMany({ where: { id } })).count === 1
+        // Without their token they allow nothing; a crash in between leaves them until they expire.
+        await prisma().session.deleteMany({ where: { holder: id } })
+        return removed
+      }),
   }
 }
 

@@ -130,6 +130,17 @@ CREATE TABLE "Token" (
 );
 
 -- CreateTable
+CREATE TABLE "Session" (
+    "id" TEXT COLLATE "C" NOT NULL,
+    "holder" TEXT COLLATE "C" NOT NULL,
+    "basis" TEXT COLLATE "C" NOT NULL,
+    "createdAt" BIGINT NOT NULL,
+    "expiresAt" BIGINT NOT NULL,
+
+    CONSTRAINT "Session_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "AuditEntry" (
     "id" TEXT COLLATE "C" NOT NULL,
     "at" BIGINT NOT NULL,
@@ -191,6 +202,12 @@ CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Token_hash_key" ON "Token"("hash");
+
+-- CreateIndex
+CREATE INDEX "Session_holder_createdAt_idx" ON "Session"("holder", "createdAt");
+
+-- CreateIndex
+CREATE INDEX "Session_expiresAt_idx" ON "Session"("expiresAt");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Delivery_idempotencyKey_key" ON "Delivery"("idempotencyKey");

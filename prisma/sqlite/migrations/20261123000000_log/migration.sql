@@ -108,6 +108,15 @@ CREATE TABLE "Token" (
 );
 
 -- CreateTable
+CREATE TABLE "Session" (
+    "id" TEXT NOT NULL PRIMARY KEY,
+    "holder" TEXT NOT NULL,
+    "basis" TEXT NOT NULL,
+    "createdAt" BIGINT NOT NULL,
+    "expiresAt" BIGINT NOT NULL
+);
+
+-- CreateTable
 CREATE TABLE "AuditEntry" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "at" BIGINT NOT NULL,
@@ -163,6 +172,12 @@ CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Token_hash_key" ON "Token"("hash");
+
+-- CreateIndex
+CREATE INDEX "Session_holder_createdAt_idx" ON "Session"("holder", "createdAt");
+
+-- CreateIndex
+CREATE INDEX "Session_expiresAt_idx" ON "Session"("expiresAt");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Delivery_idempotencyKey_key" ON "Delivery"("idempotencyKey");

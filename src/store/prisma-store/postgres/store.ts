@@ -11,6 +11,7 @@ import { migrate } from '../migrate.ts'
 import { type Models, modelsOf } from '../models.ts'
 import { createPeerStore } from '../peers.ts'
 import { openServedMarks } from '../served-mark.ts'
+import { createSessionStore } from '../sessions.ts'
 import { createAuditStore, createTokenStore } from '../tokens.ts'
 import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
@@ -79,6 +80,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
   const peers = createPeerStore({ prisma: () => opened().models, change: (edits) => changePeers(opened().database, edits) })
 
   const tokens = createTokenStore({ prisma: () => opened().models })
+  const sessions = createSessionStore({ prisma: () => opened().models })
 
   const store: Store = {
     async start() {
@@ -115,6 +117,10 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
       ...tokens,
       add: (token) => tellAfter('tokens', tokens.add(token)),
       remove: (id) => tellAfter('tokens', tokens.remove(id)),
+    },
+    sessions: {
+      ...sessions,
+      remove: (id) => tellAfter('tokens', sessions.remove(id)),
     },
     audit: createAuditStore({ prisma: () => opened().models }),
     deliveries: createDeliveryStore({ prisma: () => opened().models }),

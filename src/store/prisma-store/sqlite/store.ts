@@ -8,6 +8,7 @@ import { PrismaClient } from '../generated/sqlite/client.ts'
 import { migrate } from '../migrate.ts'
 import { createPeerStore } from '../peers.ts'
 import { openServedMarks } from '../served-mark.ts'
+import { createSessionStore } from '../sessions.ts'
 import { createAuditStore, createTokenStore } from '../tokens.ts'
 import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
@@ -71,6 +72,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     peers: createPeerStore({ prisma: () => opened().prisma, change: async (edits) => changePeers(opened().writer, edits) }),
     records: createRecordStore({ writer: () => opened().writer, reader: () => opened().reader }),
     tokens: createTokenStore({ prisma: () => opened().prisma }),
+    sessions: createSessionStore({ prisma: () => opened().prisma }),
     audit: createAuditStore({ prisma: () => opened().prisma }),
     deliveries: createDeliveryStore({ prisma: () => opened().prisma }),
     // The key's own file says who uses it, and no other process uses the database.

@@ -68,6 +68,11 @@ export type Gateway = Prisma.GatewayModel
  */
 export type Token = Prisma.TokenModel
 /**
+ * Model Session
+ * A browser's session: what its cookie holds is kept as a hash only.
+ */
+export type Session = Prisma.SessionModel
+/**
  * Model AuditEntry
  * Who did what to the gateway itself.
  */

@@ -61,6 +61,7 @@ export const ModelName = {
   Record: 'Record',
   Gateway: 'Gateway',
   Token: 'Token',
+  Session: 'Session',
   AuditEntry: 'AuditEntry',
   Delivery: 'Delivery',
   Outbox: 'Outbox',
@@ -197,6 +198,17 @@ export const TokenScalarFieldEnum = {
 } as const
 
 export type TokenScalarFieldEnum = (typeof TokenScalarFieldEnum)[keyof typeof TokenScalarFieldEnum]
+
+
+export const SessionScalarFieldEnum = {
+  id: 'id',
+  holder: 'holder',
+  basis: 'basis',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt'
+} as const
+
+export type SessionScalarFieldEnum = (typeof SessionScalarFieldEnum)[keyof typeof SessionScalarFieldEnum]
 
 
 export const AuditEntryScalarFieldEnum = {

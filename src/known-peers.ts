@@ -39,7 +39,8 @@ export async function redialKnownPeers(
     for (const { multiaddr, source } of peer.addresses) {
       if (signal.aborted) return
       try {
-        await engine.dial(multiaddr, { source, signal: AbortSignal.any([signal, AbortSignal.timeout(init.dialTimeoutMs)]) })
+        const deadline = AbortSignal.any([signal, AbortSignal.timeout(init.dialTimeoutMs)])
+        await engine.dial(multiaddr, { source, signal: deadline, isAsked: false, isRemembered: true })
         return
       } catch (error) {
         log.debug({ err: error, peerId: peer.peerId }, 'a known peer did not answer at one of its addresses')

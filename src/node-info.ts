@@ -7,7 +7,7 @@ import type { Stream } from './stream/stream.ts'
 import { version } from './version.ts'
 
 export interface NodeInfoComponents {
-  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'reachability' | 'peers' | 'topics'>
+  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'reachability' | 'conflicts' | 'peers' | 'topics'>
   log: Pick<LogStore, 'epoch' | 'position'>
   stream: Pick<Stream, 'connections'>
   now?: () => number
@@ -19,9 +19,10 @@ export function createNodeInfo(init: { limits: Limits }, components: NodeInfoCom
   const startedAt = now()
 
   return async () => {
-    const [multiaddrs, reachability, peers, topics, epoch, { earliest, tip }] = await Promise.all([
+    const [multiaddrs, reachability, conflicts, peers, topics, epoch, { earliest, tip }] = await Promise.all([
       engine.multiaddrs(),
       engine.reachability(),
+      engine.conflicts(),
       engine.peers(),
       engine.topics(),
       log.epoch(),
@@ -33,6 +34,7 @@ export function createNodeInfo(init: { limits: Limits }, components: NodeInfoCom
       version,
       multiaddrs,
       reachability,
+      identityConflicts: conflicts.map(({ lastSeenAt, ...seen }) => ({ ...seen, lastSeen: new Date(lastSeenAt).toISOString() })),
       startedAt: new Date(startedAt).toISOString(),
       uptimeMs: now() - startedAt,
       counts: { peers: peers.length, topics: topics.length, streams: stream.connections },

@@ -33,10 +33,10 @@ export interface Peers {
   dial(multiaddr: string, options: { signal: AbortSignal }): Promise<Peer>
   /**
    * Dials a peer wherever it may be: at the addresses that are stored, then at those that the DHT finds, relays among them. Nothing happens
-   * when there is a link.
+   * when there is a link. A peer that refused links lately is dialled only when a client asks for it.
    * @throws PeerNotFound when nobody knows an address, PeerBlocked, DialFailed with what became of each
    */
-  dialPeer(peerId: string, options: { signal: AbortSignal }): Promise<Peer>
+  dialPeer(peerId: string, options: DialPeerOptions): Promise<Peer>
   /** Closes the links to a peer. @throws PeerNotFound when it was never seen */
   hangUp(peerId: string): Promise<void>
   /** The same, and removes what is stored of it, label and block too. @throws PeerNotFound */
@@ -47,6 +47,12 @@ export interface Peers {
   annotate(peerId: string, annotation: { label?: string | null | undefined; blocked?: boolean | undefined }): Promise<Peer>
   /** Has the listener told what happens to peers, in order. Answers a function that ends it. */
   watch(listener: (event: PeerNotice, peer: Peer) => void): () => void
+}
+
+export interface DialPeerOptions {
+  signal: AbortSignal
+  /** A client asks for this very dial, not for something that needs a link. */
+  isAsked?: boolean
 }
 
 export type PeerNotice = 'connect' | 'update' | 'disconnect'
@@ -185,10 +191,12 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
   }
 
   /** Answers whether one of them led to the peer; notes why not. @throws PeerBlocked, the signal's reason */
-  async function dialAny(addresses: KnownAddress[], attempts: ErrorDetail[], signal: AbortSignal): Promise<boolean> {
+  async function dialAny(addresses: KnownAddress[], attempts: ErrorDetail[], options: AnyOptions): Promise<boolean> {
+    const { signal } = options
     for (const { multiaddr, source } of addresses) {
       try {
-        const peer = await engine.dial(multiaddr, { signal: AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)]), source })
+        const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)])
+        const peer = await engine.dial(multiaddr, { ...options, signal: deadline, source })
         sightings.note(sightingOf(peer, now()))
         return true
       } catch (error) {
@@ -270,17 +278,17 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
       sightings.note({ peerId: peer.peerId, multiaddrs: withPeerId(address, peer.peerId), source: 'rest', seenAt: now() })
       return await get(peer.peerId)
     },
-    async dialPeer(peerId, { signal }) {
+    async dialPeer(peerId, { signal, isAsked = false }) {
       if (peerId === engine.peerId) throw new InvalidPeerId('This is the gateway itself, which is no peer of its own.')
       if ((await connectedPeers()).has(peerId)) return await get(peerId)
       const attempts: ErrorDetail[] = []
       await sightings.flush()
       const stored = (await store.get(peerId))?.addresses ?? []
-      if (await dialAny(stored, attempts, signal)) return await get(peerId)
+      if (await dialAny(stored, attempts, { signal, isAsked, isRemembered: true })) return await get(peerId)
       const found = await addressesInDht(peerId, signal)
       const tried = new Set(stored.map(({ multiaddr }) => multiaddr))
       const fresh = found.filter((multiaddr) => !tried.has(multiaddr)).map((multiaddr) => ({ multiaddr, source: 'learnt' as const }))
-      if (await dialAny(fresh, attempts, signal)) return await get(peerId)
+      if (await dialAny(fresh, attempts, { signal, isAsked })) return await get(peerId)
       if (attempts.length === 0) throw new PeerNotFound('Nobody knows an address of this peer.')
       throw new DialFailed('The peer could not be dialled at any of its addresses.', { errors: attempts })
     },
@@ -317,6 +325,12 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
       return () => watchers.delete(listener)
     },
   }
+}
+
+interface AnyOptions {
+  signal: AbortSignal
+  isAsked: boolean
+  isRemembered?: boolean
 }
 
 /** Does the work under a deadline; when that passes, the error is `late()`. */

@@ -2,7 +2,7 @@
 export interface TokenBucket {
   /** Takes so many, one by default, or none when there are not so many; `now` in milliseconds of any clock that does not go back. */
   take(now: number, count?: number): boolean
-  /** Takes so many, also more than there are: the rest is owed. */
+  /** Takes so many, also more than there are: the rest is owed. Fewer than none are given back, up to the burst. */
   spend(now: number, count: number): void
   /** How many there are; less than none while some are owed. */
   left(now: number): number
@@ -26,7 +26,7 @@ export function createTokenBucket(init: { perSecond: number; burst: number }): T
     },
     spend(now, count) {
       fill(now)
-      tokens -= count
+      tokens = Math.min(init.burst, tokens - count)
     },
     left(now) {
       fill(now)

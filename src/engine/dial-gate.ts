@@ -1,16 +1,25 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import type { DialPolicy } from './dial-policy.ts'
+import { createDialBudget, type Target, type ToldDial } from './dial-budget.ts'
+import { type DialPolicy, hostOf } from './dial-policy.ts'
 import { withoutPeerId } from './endpoint.ts'
 
-/** Where every dial passes, whoever asked for it: resolves names, has the policy judge each IP address, and dials those it lets through. */
+/**
+ * Where every dial passes, whoever asked for it: resolves names, has the policy judge each IP address, and dials those it lets through.
+ * What neither the operator nor a client asks for is dialled within a budget.
+ */
 export interface DialGate {
   /**
    * Tries the IP addresses that the address leads to, one after another, until one connects.
    * @throws AddressNotReached
    */
   dial<Link>(address: Multiaddr, signal: AbortSignal, connect: (target: DialTarget) => Promise<Link>): Promise<Link>
+  /**
+   * Has a relay that is linked lead to the peer that the address names, within the same budget.
+   * @throws AddressNotReached, or what `open` throws
+   */
+  dialThrough<Link>(address: Multiaddr, ends: { relay: string; peerId: string }, open: () => Promise<Link>): Promise<Link>
 }
 
 /** An address with the IP address that was judged for it, which alone may be dialled: a second look-up could answer another. */
@@ -42,8 +51,9 @@ const maxAddressesOfName = 8
 
 export type LookUp = (name: string, family: 0 | 4 | 6) => Promise<string[]>
 
-export function createDialGate(components: { policy: DialPolicy; lookUp?: LookUp }): DialGate {
-  const { policy, lookUp = systemLookUp } = components
+export function createDialGate(components: { policy: DialPolicy; lookUp?: LookUp; now?: () => number }): DialGate {
+  const { policy, lookUp = systemLookUp, now } = components
+  const budget = createDialBudget(now === undefined ? {} : { now })
 
   async function resolve(address: Multiaddr, signal: AbortSignal): Promise<string[]> {
     signal.throwIfAborted()
@@ -53,34 +63,75 @@ export function createDialGate(components: { policy: DialPolicy; lookUp?: LookUp
     const family = families[host.name]
     if (family === undefined) throw new Error(`/${host.name} addresses are not dialled`)
     if (!isHostName(host.value)) throw new Error(`"${host.value}" is no host name; an IP address is written /ip4/… or /ip6/…`)
-    return (await orAborted(lookUp(host.value, family), signal)).slice(0, maxAddressesOfName)
+    return [...new Set((await orAborted(lookUp(host.value, family), signal)).slice(0, maxAddressesOfName))]
+  }
+
+  /** Pays for a dial that is made on others' word; undefined for one that is asked for. */
+  function pay(address: Multiaddr): ToldDial | undefined {
+    const where = withoutPeerId(address)
+    if (policy.isAskedFor(where)) return undefined
+    const { tellers } = policy.tellersOf(where)
+    const isName = !/^\/ip[46]\//.test(where)
+    const dial = budget.begin([...new Set(tellers.map(({ ip }) => hostOf(ip)))], { isName })
+    if (typeof dial === 'string') throw new AddressNotReached([{ multiaddr: address.toString(), message: dial, forbidden: false }])
+    return dial
+  }
+
+  /** Opens one socket, and notes whether a peer was there. */
+  async function reach<Link>(told: ToldDial | undefined, target: Target, open: () => Promise<Link>): Promise<Link> {
+    try {
+      const link = await open()
+      told?.reached(target)
+      return link
+    } catch (error) {
+      if (saysOfPeer(error)) told?.reached(target)
+      else told?.failed(target)
+      throw error
+    }
   }
 
   return {
     async dial(address, signal, connect) {
-      const source = policy.sourceOf(withoutPeerId(address))
+      const where = withoutPeerId(address)
+      const source = policy.sourceOf(where)
       const attempts: DialAttempt[] = []
       const note = (message: string, forbidden: boolean) => attempts.push({ multiaddr: address.toString(), message, forbidden })
+      using told = pay(address)
       const ips = await resolve(address, signal).catch((error: unknown) => {
         note(reasonOf(error), false)
         return []
       })
       if (ips.length === 0 && attempts.length === 0) note('the name leads to no address', false)
       for (const ip of ips) {
-        const refusal = policy.refusal(ip, source)
+        const refusal = policy.refusal(ip, source, policy.tellersOf(where))
         if (refusal !== undefined) {
           note(refusal, true)
           continue
         }
+        const target = { host: hostOf(ip), door: `${ip} ${address.getComponents()[1]?.value}` }
         try {
           signal.throwIfAborted()
-          return await connect({ address, ip })
+          const notNow = told?.refusal(target)
+          if (notNow !== undefined) throw new Error(notNow)
         } catch (error) {
-          if (error instanceof Error && passedOn.has(error.name)) throw error
+          note(`${ip}: ${reasonOf(error)}`, false)
+          continue
+        }
+        try {
+          return await reach(told, target, () => connect({ address, ip }))
+        } catch (error) {
+          if (saysOfPeer(error)) throw error
           note(`${ip}: ${reasonOf(error)}`, false)
         }
       }
       throw new AddressNotReached(attempts)
+    },
+    async dialThrough(address, { relay, peerId }, open) {
+      using told = pay(address)
+      const target = { host: relay, door: `${relay} ${peerId}` }
+      const message = told?.refusal(target)
+      if (message !== undefined) throw new AddressNotReached([{ multiaddr: address.toString(), message, forbidden: false }])
+      return await reach(told, target, open)
     },
   }
 }
@@ -88,7 +139,11 @@ export function createDialGate(components: { policy: DialPolicy; lookUp?: LookUp
 const families: Partial<Record<string, 0 | 4 | 6>> = { dns: 0, dns4: 4, dns6: 6 }
 
 /** What says more about the peer than about the address, and is told apart by whoever asked. */
-const passedOn = new Set(['ConnectionInterceptedError', 'PeerBlocked', 'ClosedAtOnce'])
+const passedOn = new Set(['ConnectionInterceptedError', 'PeerBlocked', 'ClosedAtOnce', 'LinkRefused'])
+
+function saysOfPeer(error: unknown): boolean {
+  return error instanceof Error && passedOn.has(error.name)
+}
 
 /**
  * Whether a text is a name rather than an IP address in one of its many spellings ("127.1", "0x7f.1", "2130706433"), which a resolver

@@ -1,20 +1,47 @@
 import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { AddressSource } from '../model/peer.ts'
+import { createTally } from '../tally.ts'
 import { createAddressSources } from './address-sources.ts'
+import { createTellers, type Teller } from './tellers.ts'
 
 /**
  * The one gate of every dial (API §6): judges a resolved IP address by where the address that led to it came from. Addresses that
- * operators and clients gave, or the local network, may be private; those that other peers tell only public ones or those of a network
- * this host is in, so that no peer can make a gateway knock at services beside it. Some addresses nobody may dial.
+ * operators and clients gave, or the local network, may be private. Those that other peers tell may be public; or private, when this host
+ * and a peer that told it are both in that network, so that no stranger can make a gateway knock at services beside it. Some addresses
+ * nobody may dial.
  */
 export interface DialPolicy {
   /** Notes where an address came from; the most trusted source counts, an address never noted is learnt. */
   note(address: string, source: AddressSource): void
   sourceOf(address: string): AddressSource
+  /** A peer tells addresses, its own or others'. */
+  told(addresses: Iterable<string>, teller: Teller): void
+  /** The address was judged when a peer told it, before this node was started anew. */
+  remembered(address: string): void
+  /** Who has told the address, as far as it is remembered. */
+  tellersOf(address: string): Told
   /** Why an IP address may not be dialled, or undefined when it may. */
-  refusal(ip: string, source: AddressSource): string | undefined
+  refusal(ip: string, source: AddressSource, told?: Told): string | undefined
+  /** Whether a peer seen at an IP address may say that somebody is at an address: false of private ones that are none of its business. */
+  mayTell(address: string, teller: Teller): boolean
+  /** Until it is disposed of, dials of the address are made because the operator or a client asks for them. */
+  asking(address: string): Disposable
+  /** An address was found under another one (dnsaddr): whoever asks for that asks for it. */
+  leads(from: string, to: string): void
+  isAskedFor(address: string): boolean
 }
+
+/** On whose word an address is dialled. */
+export interface Told {
+  tellers: Teller[]
+  isRemembered: boolean
+}
+
+/** On nobody's that is known. */
+const untold: Told = { tellers: [], isRemembered: false }
+/** Remembered addresses of peers, and those found under others; the oldest are forgotten first. */
+const maxRemembered = 2_000
 
 export interface DialPolicyInit {
   /** Whether private addresses may be dialled at all. */
@@ -76,28 +103,95 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
   const { ownAddresses = interfaceAddresses } = components
   const sources = createAddressSources()
 
+  const tellers = createTellers({ hostOf })
+  const asked = createTally()
+  const remembered = new Set<string>()
+  const foundUnder = new Map<string, string>()
+
+  /** This host's networks that an IP address is in. */
+  function networksOf(ip: string, own: string[]): string[] {
+    if (isIn(loopback, ip) || own.some((cidr) => unmapped(cidr.split('/')[0] ?? '') === ip)) return [thisHost]
+    return own.filter((cidr) => isIn(blockList([cidr]), ip))
+  }
+
+  function isInOneWith(networks: string[], { ip, isRelayed }: Teller, own: string[]): boolean {
+    if (isRelayed || isIP(ip) === 0) return false
+    const theirs = networksOf(unmapped(ip), own)
+    // This host is in all of its networks.
+    return theirs.includes(thisHost) || networks.some((network) => theirs.includes(network))
+  }
+
   /** Why an address that another peer told may not be dialled. */
-  function learntRefusal(ip: string): string | undefined {
+  function learntRefusal(ip: string, { tellers: told, isRemembered }: Told): string | undefined {
     const own = ownAddresses()
-    if (isIn(loopback, ip) || own.some((cidr) => unmapped(cidr.split('/')[0] ?? '') === ip)) {
-      return init.dialOwnHost === true ? undefined : 'is this host itself, and another peer told it (PEERGATE_DIAL=host allows that)'
+    const networks = networksOf(ip, own)
+    if (networks.includes(thisHost) && init.dialOwnHost !== true) {
+      return 'is this host itself, and another peer told it (PEERGATE_DIAL=host allows that)'
     }
-    if (!isPublic(ip) && !isIn(blockList(own), ip)) return 'is private and not of a network this host is in, and another peer told it'
-    return undefined
+    if (isPublic(ip)) return undefined
+    if (networks.length === 0) return 'is private and not of a network this host is in, and another peer told it'
+    if (isRemembered || told.some((teller) => isInOneWith(networks, teller, own))) return undefined
+    return 'is private, and no peer of that network told it'
   }
 
   return {
     note: (address, source) => sources.note(address, source),
     sourceOf: (address) => sources.sourceOf(address),
-    refusal(text, source) {
+    told: (addresses, teller) => tellers.told(addresses, teller),
+    remembered(address) {
+      remembered.delete(address)
+      remembered.add(address)
+      const [oldest] = remembered
+      if (remembered.size > maxRemembered && oldest !== undefined) remembered.delete(oldest)
+    },
+    tellersOf: (address) => ({ tellers: tellers.of(address), isRemembered: remembered.has(address) }),
+    mayTell(address, teller) {
+      const ip = unmapped(/^\/ip[46]\/([^/]+)/.exec(address)?.[1] ?? '')
+      if (isIP(ip) === 0 || isPublic(ip)) return true
+      const own = ownAddresses()
+      const networks = networksOf(ip, own)
+      return networks.length === 0 || isInOneWith(networks, teller, own)
+    },
+    asking(address) {
+      asked.add(address)
+      let isAsked = true
+      return {
+        [Symbol.dispose]() {
+          if (isAsked) asked.remove(address)
+          isAsked = false
+        },
+      }
+    },
+    leads(from, to) {
+      foundUnder.delete(to)
+      foundUnder.set(to, from)
+      const [oldest] = foundUnder.keys()
+      if (foundUnder.size > maxRemembered && oldest !== undefined) foundUnder.delete(oldest)
+    },
+    isAskedFor: (address) => asked.count(address) > 0 || asked.count(foundUnder.get(address) ?? address) > 0,
+    refusal(text, source, told = untold) {
       if (isIP(text) === 0) return `"${text}" is no IP address`
       const ip = unmapped(text)
       if (isIn(never, ip)) return `${text} is link-local, multicast, reserved or a cloud's own service, which is never dialled`
       if (!init.dialPrivate && !isPublic(ip)) return `${text} is private, and PEERGATE_DIAL is "public"`
-      const refusal = source === 'learnt' ? learntRefusal(ip) : undefined
+      const refusal = source === 'learnt' ? learntRefusal(ip, told) : undefined
       return refusal === undefined ? undefined : `${text} ${refusal}`
     },
   }
+}
+
+/** Stands for this host as a network of its own. */
+const thisHost = 'this host'
+
+/** What one party has of IP addresses: an IPv4 address, or an IPv6 network of 64 bits. */
+export function hostOf(text: string): string {
+  const ip = isIP(text) === 0 ? text : unmapped(text)
+  return isIP(ip) === 6
+    ? `${expand(ip)
+        .slice(0, 4)
+        .map((group) => group.toString(16))
+        .join(':')}::/64`
+    : ip
 }
 
 /** Whether an IP address, in whatever spelling, is one of the public Internet. */

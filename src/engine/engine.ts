@@ -31,7 +31,7 @@ export interface P2PEngine extends AsyncDisposable {
    * Opens a link, or answers the one that is there. The address may end in `/p2p/<peerId>`, and then nobody else is accepted there.
    * @throws DialForbidden when the dial policy refuses every address it resolves to
    * @throws PeerBlocked when the peer is blocked
-   * @throws DialFailed when nobody answers, or somebody else does; `errors` names each address that was tried and why it failed
+   * @throws DialFailed when nobody answers, or somebody else does, or the peer refused a link lately; `errors` names each address that was tried and why it failed
    */
   dial(multiaddr: string, options: DialOptions): Promise<ConnectedPeer>
   /** Closes every link to the peer; nothing happens when there is none. */
@@ -44,6 +44,8 @@ export interface P2PEngine extends AsyncDisposable {
   ping(peerId: string, options: SignalOptions): Promise<number>
   /** The connected peers, each once however many links it has. */
   peers(): Promise<ConnectedPeer[]>
+  /** Peer ids, this node's own among them, that two running nodes answer with, as far as it is known; the latest last. */
+  conflicts(): Promise<IdentityConflict[]>
   /** Closes the links to the peer and refuses new ones in both directions until `unblock`. Holds until the engine is discarded. */
   block(peerId: string): Promise<void>
   unblock(peerId: string): Promise<void>
@@ -107,6 +109,16 @@ export interface Reachability {
   relays: string[]
 }
 
+export interface IdentityConflict {
+  peerId: string
+  /** Where nodes with it were seen, as multiaddrs. */
+  multiaddrs: string[]
+  /** The peer that says so, of this node's own peer id; null when it was seen here. */
+  toldBy: string | null
+  /** In milliseconds since 1970. */
+  lastSeenAt: number
+}
+
 export type EngineKind = 'custom' | 'libp2p' | 'memory'
 
 export interface SignalOptions {
@@ -115,6 +127,10 @@ export interface SignalOptions {
 
 export interface DialOptions extends SignalOptions {
   source: AddressSource
+  /** A client asks for this very dial, so it is made although the peer refused links lately. By default if the source is `rest`. */
+  isAsked?: boolean | undefined
+  /** The peer said it of itself on a link, before this node was started anew, and then it was judged. */
+  isRemembered?: boolean | undefined
 }
 
 export interface RequestOptions extends SignalOptions {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createSeldom, sayAgainMs } from './seldom.ts'
 
 /** A peer that the configuration names: dialled at start, and again whenever the link is gone. */
 export interface KeepConnected {
@@ -16,7 +17,6 @@ export interface KeepConnected {
 const firstDelayMs = 500
 const lastDelayMs = { soon: 4_000, later: 60_000 }
 const soonMs = 300_000
-const tellMs = 300_000
 
 export interface KeptPeer {
   peerId: string
@@ -34,15 +34,12 @@ export function createKeepConnected(components: {
 }): KeepConnected {
   const { peers, isSettled, isWanted, dial, log } = components
   const running = new Map<string, Promise<void>>()
-  /** When the log was last told that an address did not lead to its peer, by the monotonic clock. */
-  const toldAt = new Map<string, number>()
+  const isDue = createSeldom({ everyMs: sayAgainMs })
   let stopped = new AbortController()
 
   /** A peer is tried much more often than is worth a line in the log. */
   function tell(multiaddr: string, err: unknown): void {
-    const isDue = performance.now() - (toldAt.get(multiaddr) ?? Number.NEGATIVE_INFINITY) > tellMs
-    if (isDue) toldAt.set(multiaddr, performance.now())
-    log[isDue ? 'warn' : 'debug']({ err, multiaddr }, 'a configured peer could not be dialled')
+    log[isDue(multiaddr) ? 'warn' : 'debug']({ err, multiaddr }, 'a configured peer could not be dialled')
   }
 
   async function connect({ peerId, multiaddrs }: KeptPeer, signal: AbortSignal): Promise<void> {

@@ -120,6 +120,7 @@ export const nodeExample: NodeView = {
   version: '0.1.0',
   multiaddrs: [`/ip4/192.0.2.1/tcp/7071/p2p/${peerId}`],
   reachability: { state: 'direct', observed: ['192.0.2.1'], relays: [] },
+  identityConflicts: [{ peerId, multiaddrs: ['/ip4/192.0.2.9/tcp/7071/ws'], toldBy: null, lastSeen: '2026-11-23T12:30:00.000Z' }],
   startedAt: '2026-11-23T12:00:00.000Z',
   uptimeMs: 2_045_000,
   counts: { peers: 3, topics: 1, streams: 2 },

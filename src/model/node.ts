@@ -21,6 +21,22 @@ export const nodeSchema = z
         relays: z.array(peerIdSchema).describe('Relays that lead to it.'),
       })
       .describe('How other peers reach this one.'),
+    identityConflicts: z
+      .array(
+        z.object({
+          peerId: peerIdSchema,
+          multiaddrs: z.array(multiaddrSchema).describe('Where nodes with it were seen, as far as it is known.'),
+          toldBy: peerIdSchema
+            .nullable()
+            .describe(
+              'The peer that says so of this gateway itself: it has a link with another node under the same peer id. Null when seen here.',
+            ),
+          lastSeen: z.iso.datetime(),
+        }),
+      )
+      .describe(
+        "Peer ids that two running nodes answer with, the latest last: somebody has copied a key file. This gateway's own may be among them. With `libp2p` only its own is noticed.",
+      ),
     startedAt: z.iso.datetime(),
     uptimeMs: z.int().min(0),
     counts: z.object({

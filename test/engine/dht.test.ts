@@ -13,6 +13,7 @@ import { namespacesOf } from '../../src/engine/libp2p/dht-namespaces.ts'
 import { createGater } from '../../src/engine/libp2p/gater.ts'
 import { DhtNamespaceUnsupported, InvalidRecord, RecordOutdated } from '../../src/errors.ts'
 import { type Libp2pEngineOptions, startedLibp2pEngine } from '../fixtures/libp2p-engine.ts'
+import { silentLog } from '../fixtures/log.ts'
 import { type StockNode, stockNode } from '../fixtures/stock-node.ts'
 
 const signal = AbortSignal.timeout(600_000)
@@ -130,12 +131,26 @@ test('a stock node finds peers and providers through a gateway', async () => {
   expect(found.multiaddrs.length).toBeGreaterThan(0)
 })
 
-test('a peer that was hung up on is not dialled again because the DHT knows it', async () => {
+test('a peer that was hung up on, or that refuses links, is not dialled again because the DHT knows it', async () => {
   const letGo = new Set<string>()
-  const gater = createGater({ maxConnections: 1 }, { blocked: new Set(), letGo, isProtected: () => false, connections: () => 0 })
+  const avoided = new Set<string>()
+  const gater = createGater(
+    { maxConnections: 1 },
+    {
+      blocked: new Set(),
+      letGo,
+      isAvoided: (other) => avoided.has(other),
+      isProtected: () => false,
+      connections: () => 0,
+      log: silentLog,
+    },
+  )
   const { peerId } = await member()
   expect(await gater.denyDialPeer?.(peerIdFromString(peerId))).toBe(false)
   letGo.add(peerId)
+  expect(await gater.denyDialPeer?.(peerIdFromString(peerId))).toBe(true)
+  letGo.delete(peerId)
+  avoided.add(peerId)
   expect(await gater.denyDialPeer?.(peerIdFromString(peerId))).toBe(true)
 })
 

@@ -92,7 +92,7 @@ describe('the address that is judged is the one that is dialled', () => {
         fc.constantFrom<AddressSource>('configured', 'rest', 'mdns', 'learnt'),
         async (answer, source) => {
           const { end, ips } = await dial({ source, answers: [answer], outcomes: answer.map(() => new Error('refused')) })
-          const tried = answer.slice(0, 8)
+          const tried = [...new Set(answer.slice(0, 8))]
           expect(ips).toEqual(tried.filter((one) => judge.refusal(one, source) === undefined))
           expect(attemptsOf(end)).toHaveLength(Math.max(tried.length, 1))
         },

@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createAddressSources } from '../../src/engine/address-sources.ts'
 import { createDialPolicy, type DialPolicy, isPublicAddress } from '../../src/engine/dial-policy.ts'
 import type { AddressSource } from '../../src/model/peer.ts'
@@ -13,9 +13,16 @@ function policy(dialPrivate = true, ...own: string[]): DialPolicy {
   return createDialPolicy({ dialPrivate }, { ownAddresses: () => own })
 }
 
+/** On the word of a peer that is seen at an IP address. */
+function toldBy(ip: string, isRelayed = false) {
+  return { tellers: [{ ip, isRelayed }], isRemembered: false }
+}
+
 /** Who may dial an address: with private addresses allowed, and with public ones only. */
 function whoMayDial(ip: string, ...own: string[]): { privateToo: AddressSource[]; publicOnly: AddressSource[] } {
-  const allowed = (dialPrivate: boolean) => sources.filter((source) => policy(dialPrivate, ...own).refusal(ip, source) === undefined)
+  // Who tells an address is there too, unless a test is about that.
+  const allowed = (dialPrivate: boolean) =>
+    sources.filter((source) => policy(dialPrivate, ...own).refusal(ip, source, toldBy(ip)) === undefined)
   return { privateToo: allowed(true), publicOnly: allowed(false) }
 }
 
@@ -210,7 +217,7 @@ test('no address of this very host is dialled because another peer told it', () 
 test('asks for the own networks at each judgement', () => {
   let own = ['192.168.7.5/24']
   const judge = createDialPolicy({ dialPrivate: true }, { ownAddresses: () => own })
-  expect(judge.refusal('192.168.7.9', 'learnt')).toBeUndefined()
+  expect(judge.refusal('192.168.7.9', 'learnt', toldBy('192.168.7.9'))).toBeUndefined()
   own = ['192.168.9.5/24']
   expect(judge.refusal('192.168.7.9', 'learnt')).toMatch(/not of a network this host is in/)
 })
@@ -384,8 +391,74 @@ test('what peers tell of this host itself is dialled only where that was asked f
   const judge = createDialPolicy({ dialPrivate: true, dialOwnHost: true }, { ownAddresses: () => own })
   const usual = createDialPolicy({ dialPrivate: true }, { ownAddresses: () => own })
   for (const ip of ['127.0.0.1', '::1', '192.168.1.7', '::ffff:127.0.0.1']) {
-    expect(judge.refusal(ip, 'learnt')).toBeUndefined()
+    expect(judge.refusal(ip, 'learnt', toldBy('127.0.0.1'))).toBeUndefined()
     expect(usual.refusal(ip, 'learnt')).toMatch(/PEERGATE_DIAL=host/)
   }
   for (const ip of ['169.254.169.254', '0.0.0.0', '10.0.0.1', 'fe80::1']) expect(judge.refusal(ip, 'learnt')).toBeDefined()
+})
+
+describe('private addresses of a network that this host is in', () => {
+  const own = ['192.168.1.7/24', '10.0.0.7/8', '8.8.4.4/24', 'fd12:3456::7/64']
+
+  test.each([
+    ['a peer in that network', '192.168.1.9', '192.168.1.20'],
+    ['a peer in that network', 'fd12:3456::9', 'fd12:3456::20'],
+    ['a peer in that network, in another spelling', '192.168.1.9', '::ffff:192.168.1.20'],
+    ['a peer on this host', '192.168.1.9', '127.0.0.1'],
+    ['a peer on this host', '10.9.9.9', '192.168.1.7'],
+  ])('are dialled on the word of %s: %s by %s', (_, ip, teller) => {
+    expect(policy(true, ...own).refusal(ip, 'learnt', toldBy(teller))).toBeUndefined()
+  })
+
+  test.each([
+    ['a peer of the Internet', '192.168.1.9', '1.1.1.1'],
+    ['a peer of the Internet beside this host', '192.168.1.9', '8.8.4.5'],
+    ['a peer of another of its networks', '192.168.1.9', '10.0.0.9'],
+    ['a peer of the other family', '192.168.1.9', 'fd12:3456::9'],
+    ['nobody that could be seen', '192.168.1.9', ''],
+    ['a name', '192.168.1.9', 'peer.example'],
+  ])('are not dialled on the word of %s: %s by %s', (_, ip, teller) => {
+    expect(policy(true, ...own).refusal(ip, 'learnt', toldBy(teller))).toMatch(/no peer of that network told it/)
+  })
+
+  test('are not dialled on the word of a peer behind a relay, whose own address nobody sees', () => {
+    expect(policy(true, ...own).refusal('192.168.1.9', 'learnt', toldBy('192.168.1.20', true))).toMatch(/no peer of that network/)
+  })
+
+  test('are dialled when one of those that told them is there, or was before this node was started anew', () => {
+    const judge = policy(true, ...own)
+    const address = '/ip4/192.168.1.9/tcp/1'
+    const refusal = () => judge.refusal('192.168.1.9', 'learnt', judge.tellersOf(address))
+    expect(refusal()).toMatch(/no peer of that network/)
+    judge.told([`${address}/p2p/anybody`], { ip: '1.1.1.1', isRelayed: false })
+    expect(refusal()).toMatch(/no peer of that network/)
+    judge.told([address], { ip: '192.168.1.20', isRelayed: false })
+    expect(refusal()).toBeUndefined()
+    const anew = policy(true, ...own)
+    anew.remembered(address)
+    expect(anew.refusal('192.168.1.9', 'learnt', anew.tellersOf(address))).toBeUndefined()
+    expect(anew.refusal('127.0.0.1', 'learnt', anew.tellersOf(address))).toMatch(/this host itself/)
+  })
+
+  test('are not shown or remembered of a peer whose business they are not', () => {
+    const judge = policy(true, ...own)
+    const stranger = { ip: '1.1.1.1', isRelayed: false }
+    const tells = (address: string, teller = stranger) => judge.mayTell(`${address}/tcp/1`, teller)
+    expect(tells('/ip4/192.168.1.9')).toBe(false)
+    expect(tells('/ip4/127.0.0.1')).toBe(false)
+    expect(tells('/ip6/::ffff:192.168.1.9')).toBe(false)
+    expect(tells('/ip4/192.168.1.9', { ip: '192.168.1.20', isRelayed: false })).toBe(true)
+    // Nobody dials these on its word.
+    expect(tells('/ip4/192.168.9.9')).toBe(true)
+    expect(tells('/ip4/8.8.8.8')).toBe(true)
+    expect(tells('/dns4/peer.example')).toBe(true)
+  })
+
+  test('however much one peer tells, what others told counts', () => {
+    const judge = policy(true, ...own)
+    judge.told(['/ip4/192.168.1.9/tcp/1'], { ip: '192.168.1.20', isRelayed: false })
+    for (let port = 1; port < 5_000; port++) judge.told([`/ip4/192.168.1.9/tcp/${port}`], { ip: '1.1.1.1', isRelayed: false })
+    expect(judge.tellersOf('/ip4/192.168.1.9/tcp/1').tellers).toEqual([{ ip: '192.168.1.20', isRelayed: false }])
+    expect(judge.tellersOf('/ip4/192.168.1.9/tcp/4999').tellers).toHaveLength(1)
+  })
 })

@@ -1,40 +1,53 @@
 import { EventEmitter, once } from 'node:events'
+import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { PeerBlocked } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import { parseAddress, peerIdOf } from '../../model/peer.ts'
+import type { BackOff } from '../back-off.ts'
 import { isCircuitAddress, relayOf } from '../circuit-address.ts'
 import { dialError } from '../dial-errors.ts'
 import type { DialGate } from '../dial-gate.ts'
 import type { DialPolicy } from '../dial-policy.ts'
 import { withoutPeerId } from '../endpoint.ts'
-import type { ConnectedPeer, DialOptions } from '../engine.ts'
+import type { DialOptions } from '../engine.ts'
+import type { IdentityConflicts } from '../identity-conflicts.ts'
+import { createSeldom, sayAgainMs } from '../seldom.ts'
+import type { Teller } from '../tellers.ts'
 import { addressProblem } from './addresses.ts'
 import type { Bootstrap } from './bootstrap.ts'
 import { NotAsked } from './dht/lookup.ts'
+import { type Goodbye, LinkRefused, maxGoodbyePeers } from './link/goodbye.ts'
+import { createInstances } from './link/instances.ts'
 import type { Link } from './link/link.ts'
 import type { Links } from './link/links.ts'
-import type { Meeting } from './link/meeting.ts'
+import type { Meeting, Refusal } from './link/meeting.ts'
+import { frameBounds } from './overlay/frames.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
+import { sample } from './overlay/partial-view.ts'
 import type { Reach } from './reach/reach.ts'
 
 /** Who has a link with this node: who is dialled, whose socket becomes a link, and which link to a peer counts. */
 export interface Connections {
   /** As the engine's `dial`. */
-  dial(text: string, options: DialOptions): Promise<ConnectedPeer>
+  dial(text: string, options: DialOptions): Promise<Link>
   /** Dials at addresses that other peers have told, one after another; answers whether there is a link then. */
   dialLearnt(peer: PeerRecord, signal: AbortSignal): Promise<boolean>
   /** A link for a question to a peer, at addresses that others have told. @throws NotAsked when none is wanted, Error when nobody answers */
   linkTo(peer: PeerRecord, signal: AbortSignal): Promise<Link>
+  /** Why there is to be no link with a peer; undefined when there may be one. */
+  refusal(peerId: string): Refusal | undefined
   /** Takes a link whose peer has said hello. @throws PeerBlocked, or Error when it is not wanted */
   adopt(link: Link, pinned: boolean): Link
   /** A link has closed. Answers whether it was one that counted. */
   closed(link: Link): boolean
   /** Whether there is a link to the peer, or somebody wanted none. */
   isSettled(peerId: string): boolean
-  /** Whether this node itself should dial a peer now. */
+  /** Whether this node itself should dial a peer now: not one that refused it lately. */
   isWanted(peerId: string): boolean
   hangUp(peerId: string): Promise<void>
+  /** What a peer is told whose link makes room for others. */
+  fullFor(peerId: string): Goodbye
   block(peerId: string): Promise<void>
   /** Answers whether it was blocked. */
   unblock(peerId: string): boolean
@@ -46,6 +59,10 @@ export interface ConnectionsComponents {
   policy: DialPolicy
   dialGate: DialGate
   bootstrap: Bootstrap
+  backOff: BackOff
+  conflicts: IdentityConflicts
+  /** This node's own, as it is in its hello. */
+  instance(): string
   reach(): Reach
   /** Fires when the node is stopped; undefined while it is. */
   stopping(): AbortSignal | undefined
@@ -53,6 +70,8 @@ export interface ConnectionsComponents {
   onLink(link: Link, options: { pinned: boolean; replaced: Link | undefined }): void
   /** Somebody has asked for a link that is there. */
   onPinned(link: Link): void
+  /** A peer that refused a link, or ended it, names others. */
+  onSuggested(peers: readonly PeerRecord[], by: Teller): void
   log: Logger
 }
 
@@ -64,12 +83,18 @@ class ClosedAtOnce extends Error {
 /** Milliseconds to wait for the other one. */
 const otherLinkMs = 1_000
 
+/** Milliseconds that a peer is told to wait when this node has no room, when it wants nothing of it, and when another has its key. */
+const retryAfterMs = { full: 30_000, refused: 10_000, duplicate: 30_000 }
+
 export function createConnections(init: { peerId: string; limits: Limits }, components: ConnectionsComponents): Connections {
   const { peerId, limits } = init
-  const { links, meeting, policy, dialGate, bootstrap, reach, stopping, onLink, onPinned, log } = components
+  const { links, meeting, policy, dialGate, bootstrap, backOff, conflicts, instance, reach, stopping } = components
+  const { onLink, onPinned, onSuggested, log } = components
   const blocked = new Set<string>()
   /** Peers that somebody hung up on: not dialled again by ourselves until somebody dials them. */
   const letGo = new Set<string>()
+  const instances = createInstances()
+  const isRefusalDue = createSeldom({ everyMs: sayAgainMs })
   /** Who waits for a link to a peer. */
   const arrivals = new EventEmitter()
   arrivals.setMaxListeners(0)
@@ -79,25 +104,65 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
   }
 
   function isWanted(other: string): boolean {
-    if (stopping() === undefined || blocked.has(other) || other === peerId || isSettled(other)) return false
+    if (stopping() === undefined || blocked.has(other) || other === peerId || isSettled(other) || backOff.waitMs(other) > 0) return false
     return links.size < limits.maxConnections || bootstrap.has(other)
   }
 
-  function refusalOf(link: Link): Error | undefined {
-    const other = link.peerId
-    if (stopping()?.aborted !== false) return new Error('the node is not running')
-    if (link.isClosed) return new ClosedAtOnce('the peer closed the link at once')
-    if (blocked.has(other)) return new PeerBlocked('This peer is blocked.')
-    if (other === peerId) return new Error('that is this node itself')
-    if (links.size < limits.maxConnections || links.get(other) !== undefined || bootstrap.has(other)) return undefined
-    return new Error(`this gateway has ${limits.maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
+  /** A few of the linked peers that can be dialled, for one that has to go elsewhere. */
+  function others(except: string): PeerRecord[] {
+    const dialable = [...links.all].filter((link) => link.peerId !== except && !link.isRelayed && link.hello.multiaddrs.length > 0)
+    return sample(dialable, maxGoodbyePeers, Math.random).map(({ peerId: id, hello }) => ({
+      peerId: id,
+      multiaddrs: hello.multiaddrs.filter(({ length }) => length <= frameBounds.multiaddrLength).slice(0, frameBounds.multiaddrs),
+    }))
+  }
+
+  /** What a peer is told that finds no room. */
+  function fullFor(other: string): Goodbye {
+    return { reason: 'full', retryAfterMs: retryAfterMs.full, peers: others(other) }
+  }
+
+  function refusal(other: string): Refusal | undefined {
+    const refused = { reason: 'refused', retryAfterMs: retryAfterMs.refused }
+    if (blocked.has(other)) return noted(other, { error: new PeerBlocked('This peer is blocked.'), goodbye: refused })
+    if (links.size < limits.maxConnections || links.get(other) !== undefined || bootstrap.has(other) || other === peerId) return undefined
+    const error = new Error(`this gateway has ${limits.maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
+    return noted(other, { error, goodbye: fullFor(other) })
+  }
+
+  function noted(other: string, refused: Refusal): Refusal {
+    if (isRefusalDue(other)) log.info({ peerId: other, reason: refused.error.message }, 'a peer was refused; it may try again and again')
+    return refused
+  }
+
+  /** A replaced instance comes back: two nodes have one key, and the one that is linked stays, so that the two do not take turns. */
+  function duplicate(link: Link): Refusal | undefined {
+    const { peerId: other, hello } = link
+    const there = links.get(other)
+    const isOwn = other === peerId
+    if (isOwn ? hello.instance === instance() : there === undefined || !instances.wasReplaced(other, hello.instance)) return undefined
+    if (!isOwn && there?.hello.instance === hello.instance) return undefined
+    conflicts.note({ peerId: other, multiaddrs: [...(there === undefined ? [] : [there.remote]), link.remote], toldBy: null })
+    const error = new Error(isOwn ? "another node has this node's key" : 'another node with the same key has a link')
+    return { error, goodbye: { reason: 'duplicate', retryAfterMs: retryAfterMs.duplicate } }
+  }
+
+  function refusalOf(link: Link): { error: Error; goodbye?: Goodbye } | undefined {
+    if (stopping()?.aborted !== false) return { error: new Error('the node is not running') }
+    if (link.isClosed) {
+      if (link.goodbye !== undefined) return { error: new LinkRefused(link.peerId, link.goodbye) }
+      return { error: new ClosedAtOnce('the peer closed the link at once') }
+    }
+    const refused = refusal(link.peerId) ?? duplicate(link)
+    if (refused !== undefined) return refused
+    return link.peerId === peerId ? { error: new Error('that is this node itself') } : undefined
   }
 
   function adopt(link: Link, pinned: boolean): Link {
-    const refusal = refusalOf(link)
-    if (refusal !== undefined) {
-      link.close()
-      throw refusal
+    const refused = refusalOf(link)
+    if (refused !== undefined) {
+      link.close(refused.goodbye)
+      throw refused.error
     }
     const { kept: counted, replaced } = links.add(link)
     if (counted !== link) {
@@ -116,25 +181,58 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     if (replaced?.hello.instance === link.hello.instance) {
       replaced.giveWay()
       await replaced.closed
-    } else replaced?.close()
+    } else if (replaced !== undefined) {
+      instances.replaced(link.peerId, replaced.hello.instance)
+      // It hears this only if it is still there.
+      replaced.close({ reason: 'replaced', retryAfterMs: 0 })
+    }
     if (!link.isClosed) link.begin()
   }
 
+  /** A peer has said that there is to be no link, now or any more. */
+  function onGoodbye(other: string, goodbye: Goodbye, by: Teller): void {
+    const { reason } = goodbye
+    backOff.refused(other, goodbye)
+    if (reason === 'replaced' || reason === 'duplicate') conflicts.note({ peerId, multiaddrs: [], toldBy: other })
+    if (goodbye.peers !== undefined) onSuggested(goodbye.peers, by)
+  }
+
+  /** Has a link made to become one that counts; notes who refuses. */
+  async function meet(where: string, by: Teller, isPinned: boolean, making: Promise<Link>): Promise<Link> {
+    try {
+      return adopt(await making, isPinned)
+    } catch (error) {
+      if (error instanceof LinkRefused) {
+        // An address without a peer id goes by who answers there.
+        bootstrap.answered(where, error.peerId)
+        onGoodbye(error.peerId, error.goodbye, by)
+      }
+      throw error
+    }
+  }
+
   /** The dial itself, through a relay or not. */
-  async function connect(text: string, { source, signal }: DialOptions): Promise<Link> {
+  async function connect(text: string, { source, signal, isRemembered = false }: DialOptions): Promise<Link> {
     const address = parseAddress(text)
-    const isAsked = source === 'rest' || source === 'configured'
+    const isPinned = source === 'rest' || source === 'configured'
     const expected = peerIdOf(address)
     const relay = relayOf(address)
+    const where = withoutPeerId(address)
+    using _asking = isPinned ? policy.asking(where) : undefined
     if (relay === undefined) {
-      policy.note(withoutPeerId(address), source)
-      return await dialGate.dial(address, signal, async (target) => adopt(await meeting.call(target, expected, signal), isAsked))
+      policy.note(where, source)
+      if (isRemembered) policy.remembered(where)
+      return await dialGate.dial(address, signal, (target) =>
+        meet(where, { ip: target.ip, isRelayed: false }, isPinned, meeting.call(target, expected, signal)),
+      )
     }
-    const over = await linkTo(relay.toString(), { source, signal })
+    const over = await linkTo(relay.toString(), { source, signal, isRemembered })
     const target = expected ?? ''
-    const socket = await reach().openCircuit(over, target, signal)
-    const remote = withoutPeerId(address)
-    return adopt(await meeting.callOver(socket, { expectedPeerId: target, remote }, signal), isAsked)
+    return await dialGate.dialThrough(address, { relay: over.peerId, peerId: target }, async () => {
+      const socket = await reach().openCircuit(over, target, signal)
+      const making = meeting.callOver(socket, { expectedPeerId: target, remote: where }, signal)
+      return await meet(where, { ip: over.seenAt ?? '', isRelayed: true }, isPinned, making)
+    })
   }
 
   async function linkTo(text: string, options: DialOptions): Promise<Link> {
@@ -158,12 +256,14 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
           ([link]) => link,
           () => undefined,
         ))
-      if (arrived === undefined) throw error
-      return arrived
+      if (arrived !== undefined) return arrived
+      backOff.refused(expected)
+      throw error
     }
   }
 
-  async function dial(text: string, { source, signal }: DialOptions): Promise<ConnectedPeer> {
+  async function dial(text: string, options: DialOptions): Promise<Link> {
+    const { signal } = options
     signal.throwIfAborted()
     const address = parseAddress(text)
     const expected = peerIdOf(address)
@@ -172,12 +272,16 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     if (stopped === undefined) throw dialError(text, new Error('the node is not running'))
     const problem = addressProblem(address)
     if (problem !== undefined) throw dialError(text, new Error(problem))
+    const { isAsked = options.source === 'rest' } = options
+    const waitMs = expected === undefined || isAsked || links.get(expected) !== undefined ? 0 : backOff.waitMs(expected)
+    if (waitMs > 0)
+      throw dialError(text, new Error(`the peer refused a link lately, and is not dialled for ${Math.ceil(waitMs / 1_000)} s`))
     try {
       const deadline = AbortSignal.any([signal, stopped, AbortSignal.timeout(limits.dialTimeoutMs)])
-      const link = await linkTo(text, { source, signal: deadline })
+      const link = await linkTo(text, { ...options, signal: deadline })
       bootstrap.answered(withoutPeerId(address), link.peerId)
       letGo.delete(link.peerId)
-      return link.view
+      return link
     } catch (error) {
       signal.throwIfAborted()
       throw error instanceof PeerBlocked ? error : dialError(text, error)
@@ -199,11 +303,11 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     return links.get(other) !== undefined
   }
 
-  async function hangUp(other: string): Promise<void> {
+  async function hangUp(other: string, goodbye?: Goodbye): Promise<void> {
     const link = links.get(other)
     if (link === undefined) return
     letGo.add(other)
-    link.close()
+    link.close(goodbye)
     await link.closed
   }
 
@@ -218,13 +322,20 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
       return link
     },
     adopt,
-    closed: (link) => links.remove(link),
+    refusal,
+    closed(link) {
+      if (!links.remove(link)) return false
+      if (link.goodbye === undefined) backOff.ended(link.peerId, performance.now() - link.openedAt)
+      else onGoodbye(link.peerId, link.goodbye, tellerOf(link))
+      return true
+    },
     isSettled,
     isWanted,
-    hangUp,
+    hangUp: (other) => hangUp(other),
+    fullFor,
     async block(other) {
       blocked.add(other)
-      await hangUp(other)
+      await hangUp(other, { reason: 'refused', retryAfterMs: retryAfterMs.refused })
     },
     unblock(other) {
       if (!blocked.delete(other)) return false
@@ -232,4 +343,10 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
       return true
     },
   }
+}
+
+/** Where the peer of a link is seen, as one that tells addresses. */
+export function tellerOf({ seenAt, remote }: Link): Teller {
+  if (seenAt !== undefined) return { ip: seenAt, isRelayed: false }
+  return { ip: multiaddr(remote).getComponents()[0]?.value ?? '', isRelayed: true }
 }

@@ -8,18 +8,20 @@ import { sealDirect } from '../../model/direct-message.ts'
 import { parseAddress } from '../../model/peer.ts'
 import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/store.ts'
+import { createBackOff } from '../back-off.ts'
 import { throughRelays } from '../circuit-address.ts'
 import { createDialDiscovered } from '../dial-discovered.ts'
 import { createDialGate } from '../dial-gate.ts'
 import { createDialPolicy } from '../dial-policy.ts'
 import { withoutPeerId } from '../endpoint.ts'
-import type { EngineEvent, Inbound, P2PEngine } from '../engine.ts'
+import type { ConnectedPeer, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
+import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected } from '../keep-connected.ts'
 import { createNoRouting } from '../no-routing.ts'
 import { createBootstrap } from './bootstrap.ts'
 import { readCertificate } from './certificate.ts'
-import { createConnections } from './connections.ts'
+import { createConnections, tellerOf } from './connections.ts'
 import { createDht } from './dht/dht.ts'
 import { createGossip } from './gossip.ts'
 import { frameTypes } from './link/frame-types.ts'
@@ -86,6 +88,8 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const eventListeners = new Set<(event: EngineEvent) => void>()
   const inTurn = createInTurn()
   const bootstrap = createBootstrap(init.bootstrap)
+  const backOff = createBackOff({ log })
+  const conflicts = createIdentityConflicts({ peerId }, { log })
   let inbound: Inbound | undefined
   let running: Running | undefined
   const gate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
@@ -106,7 +110,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const localNetwork = createLocalDiscovery({ serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses }, { onFound, log })
   const meeting = createMeeting(
     { limits, seed: identity.seed, hello },
-    { handlers, log, onFrame, onUpdate: onLinkUpdated, onClose: onLinkClosed },
+    { handlers, log, refusal: (other) => connections.refusal(other), onFrame, onUpdate: onLinkUpdated, onClose: onLinkClosed },
   )
 
   const reach = createReach(
@@ -117,9 +121,10 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       meeting,
       dialGate,
       listened,
+      told: (addresses, teller) => policy.told(addresses, teller),
       onCircuit: (socket, relay) => {
         const remote = `${relay.remote}/p2p/${relay.peerId}${throughRelays}`
-        void onSocket({ socket, remote, observed: '', signal: AbortSignal.timeout(limits.dialTimeoutMs) })
+        void onSocket({ socket, remote, seenAt: undefined, observed: '', signal: AbortSignal.timeout(limits.dialTimeoutMs) })
       },
       onChange: updateLinks,
       log,
@@ -133,10 +138,17 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       policy,
       dialGate,
       bootstrap,
+      backOff,
+      conflicts,
+      instance: () => running?.instance ?? '',
       reach: () => reach,
       stopping: () => running?.stopping.signal,
       onLink,
       onPinned: (link) => running?.overlay.updated(recordOf(link), { pinned: true }),
+      onSuggested(peers, by) {
+        for (const { multiaddrs } of peers) policy.told(multiaddrs, by)
+        running?.overlay.suggested(peers)
+      },
       log,
     },
   )
@@ -150,6 +162,9 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           links,
           handlers,
           linkTo: (contact, signal) => connections.linkTo(contact, signal),
+          onTold: (contacts, link) => {
+            for (const { multiaddrs } of contacts) policy.told(multiaddrs, tellerOf(link))
+          },
           ownAddresses,
           isDialable: () => reach.state !== 'hidden',
           topics: () => new Map(Array.from(topics, (topic) => [topic, running?.overlay.subscribers(topic).length ?? 0])),
@@ -162,6 +177,13 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 
   function emit(event: EngineEvent): void {
     for (const listener of eventListeners) listener(event)
+  }
+
+  /** What is shown of a link, and remembered: without addresses that lead to others beside this host who are none of the peer's business. */
+  function viewOf(link: Link): ConnectedPeer {
+    const { view } = link
+    const teller = tellerOf(link)
+    return { ...view, multiaddrs: view.multiaddrs.filter((address, index) => index === 0 || policy.mayTell(address, teller)) }
   }
 
   function hello(observed: string): Hello {
@@ -187,20 +209,22 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   }
 
   function onLink(link: Link, { pinned, replaced }: { pinned: boolean; replaced: Link | undefined }): void {
+    policy.told(link.hello.multiaddrs, tellerOf(link))
     if (replaced !== undefined) running?.overlay.disconnected(link.peerId)
     running?.overlay.connected(recordOf(link), { direction: link.direction, pinned })
-    if (replaced === undefined) emit({ type: 'peer:connect', peer: link.view })
-    emit({ type: 'peer:update', peer: link.view })
+    if (replaced === undefined) emit({ type: 'peer:connect', peer: viewOf(link) })
+    emit({ type: 'peer:update', peer: viewOf(link) })
     reach.linked(link)
     dht?.linked(link)
   }
 
   function onLinkUpdated(link: Link): void {
     if (links.get(link.peerId) !== link) return
+    policy.told(link.hello.multiaddrs, tellerOf(link))
     running?.overlay.updated(recordOf(link), { pinned: false })
     reach.updated(link)
     dht?.linked(link)
-    emit({ type: 'peer:update', peer: link.view })
+    emit({ type: 'peer:update', peer: viewOf(link) })
   }
 
   function onLinkClosed(link: Link): void {
@@ -217,7 +241,8 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   }
 
   /** Somebody has announced itself on the local network. */
-  function onFound(other: string, multiaddrs: string[]): void {
+  function onFound(other: string, multiaddrs: string[], from: string): void {
+    policy.told(multiaddrs, { ip: from, isRelayed: false })
     for (const text of multiaddrs) policy.note(withoutPeerId(parseAddress(text)), 'mdns')
     running?.overlay.discovered([{ peerId: other, multiaddrs }])
     discovered.found(other, multiaddrs)
@@ -259,6 +284,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 
   async function startNode(): Promise<void> {
     if (running !== undefined) return
+    backOff.clear()
     const stopping = new AbortController()
     const overlay = createOverlay(
       {
@@ -274,7 +300,11 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           const linked = await connections.dialLearnt(record, stopping.signal)
           if (!linked && !stopping.signal.aborted) overlay.dialFailed(record.peerId)
         },
-        hangUp: (other) => links.get(other)?.close(),
+        hangUp: (other, why) => links.get(other)?.close(why === 'full' ? connections.fullFor(other) : undefined),
+        told({ multiaddrs }, by) {
+          const link = links.get(by)
+          if (link !== undefined) policy.told(multiaddrs, tellerOf(link))
+        },
         onMessage: (envelope, from) => {
           const link = links.get(from)
           gossip.judge(envelope, (bytes) => link?.hold(bytes))
@@ -342,7 +372,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     [Symbol.asyncDispose]: () => engine.stop(),
     reachability: async () => ({ state: reach.state, observed: reach.observed, relays: reach.relays }),
     multiaddrs: async () => ownAddresses(),
-    dial: (text, options) => connections.dial(text, options),
+    dial: async (text, options) => viewOf(await connections.dial(text, options)),
     hangUp: (other) => connections.hangUp(other),
     async ping(other, { signal }) {
       signal.throwIfAborted()
@@ -355,7 +385,8 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
         throw new PeerUnreachable('The peer did not answer the ping.', { cause })
       }
     },
-    peers: async () => Array.from(links.all, ({ view }) => view),
+    peers: async () => Array.from(links.all, viewOf),
+    conflicts: async () => conflicts.all,
     block: (other) => connections.block(other),
     async unblock(other) {
       if (connections.unblock(other)) kept.lost(bootstrap.nameOf(other))

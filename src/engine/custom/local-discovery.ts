@@ -23,7 +23,7 @@ const maxAddressLength = 255
 
 export function createLocalDiscovery(
   init: { serviceName?: string | undefined; peerId: string; multiaddrs(): string[] },
-  components: { onFound(peerId: string, multiaddrs: string[]): void; log: Logger },
+  components: { onFound(peerId: string, multiaddrs: string[], from: string): void; log: Logger },
 ): LocalDiscovery {
   const { peerId, multiaddrs } = init
   const { onFound, log } = components
@@ -46,7 +46,7 @@ export function createLocalDiscovery(
     dns?.respond({ answers: [{ name, type: 'PTR', ttl, data: instance }], additionals: [{ name: instance, type: 'TXT', ttl, data }] })
   }
 
-  function onResponse({ answers, additionals }: multicastDns.ResponsePacket): void {
+  function onResponse({ answers, additionals }: multicastDns.ResponsePacket, { address }: { address: string }): void {
     const records = [...(answers ?? []), ...(additionals ?? [])]
     if (!records.some((record) => record.type === 'PTR' && record.name === name)) return
     const found = new Map<string, string[]>()
@@ -55,7 +55,7 @@ export function createLocalDiscovery(
       if (other === undefined || other === peerId) continue
       found.set(other, [...(found.get(other) ?? []), text])
     }
-    for (const [other, addresses] of found) onFound(other, addresses.slice(0, maxAddresses))
+    for (const [other, addresses] of found) onFound(other, addresses.slice(0, maxAddresses), address)
   }
 
   return {

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type PeerInfo, peerDiscoverySymbol } from '@libp2p/interface'
+import { isPeerId, type PeerInfo, peerDiscoverySymbol } from '@libp2p/interface'
 import {
   type KadDHT,
   type KadDHTComponents,
@@ -12,6 +12,7 @@ import type { Datastore } from 'interface-datastore'
 import type { Limits } from '../../limits.ts'
 import { createTokenBucket } from '../../token-bucket.ts'
 import type { Namespaces } from './dht-namespaces.ts'
+import { createMessageCollector, toldAddresses } from './told-contacts.ts'
 
 /**
  * Which DHT a node takes part in. Those of different modes do not see each other: they are different protocols.
@@ -45,7 +46,12 @@ export const asking = new AsyncLocalStorage<string>()
  */
 export function dhtService(
   init: { mode: DhtMode; isDialable: boolean; limits: Limits },
-  components: { datastore: Datastore; namespaces: Namespaces },
+  components: {
+    datastore: Datastore
+    namespaces: Namespaces
+    /** A connected peer has told where others are. */
+    onTold(addresses: string[], peerId: string): void
+  },
 ): (libp2p: KadDHTComponents) => KadDHT {
   const { mode, isDialable, limits } = init
   const { validators, selectors } = components.namespaces
@@ -74,7 +80,7 @@ export function dhtService(
       ping: libp2p.ping,
       datastore: components.datastore,
       registrar: namingWhoAsks(libp2p.registrar),
-      connectionManager: boundingAnswers(libp2p.connectionManager, limits.maxDhtMessageBytes),
+      connectionManager: boundingAnswers(libp2p.connectionManager, limits.maxDhtMessageBytes, components.onTold),
     })
     rememberTold(dht, libp2p)
     return dht
@@ -108,14 +114,25 @@ function namingWhoAsks(registrar: KadDHTComponents['registrar']): KadDHTComponen
 }
 
 /** Each request has a stream of its own; what comes back on it beyond the limit ends it. */
-function boundingAnswers(manager: KadDHTComponents['connectionManager'], maxBytes: number): KadDHTComponents['connectionManager'] {
+function boundingAnswers(
+  manager: KadDHTComponents['connectionManager'],
+  maxBytes: number,
+  onTold: (addresses: string[], peerId: string) => void,
+): KadDHTComponents['connectionManager'] {
   return overriding(manager, {
     async openStream(peer, protocol, options) {
       const stream = await manager.openStream(peer, protocol, options)
+      const collect = createMessageCollector()
       let bytes = 0
+      // Before kad-dht itself reads it, and dials.
       stream.addEventListener('message', ({ data }) => {
         bytes += data.byteLength
-        if (bytes > maxBytes) stream.abort(new Error(`an answer of the DHT has more than ${maxBytes} bytes`))
+        if (bytes > maxBytes) {
+          stream.abort(new Error(`an answer of the DHT has more than ${maxBytes} bytes`))
+          return
+        }
+        const answer = collect(data.subarray())
+        if (answer !== undefined && isPeerId(peer)) onTold(toldAddresses(answer), peer.toString())
       })
       return stream
     },

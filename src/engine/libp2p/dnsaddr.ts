@@ -14,10 +14,14 @@ export function createDnsaddrResolver(policy: DialPolicy, resolver: MultiaddrRes
   return {
     canResolve: (address) => resolver.canResolve(address),
     async resolve(address, options) {
-      const source = policy.sourceOf(withoutPeerId(address))
+      const where = withoutPeerId(address)
+      const source = policy.sourceOf(where)
       if (source === 'learnt') return []
       const found = (await resolver.resolve(address, options)).slice(0, maxAddresses)
-      for (const one of found) policy.note(withoutPeerId(one), source)
+      for (const one of found) {
+        policy.note(withoutPeerId(one), source)
+        policy.leads(where, withoutPeerId(one))
+      }
       return found
     },
   }

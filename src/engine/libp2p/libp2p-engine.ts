@@ -1,3 +1,4 @@
+import type { Connection } from '@libp2p/interface'
 import type { KadDHT, SingleKadDHT } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -10,15 +11,19 @@ import { sealDirect } from '../../model/direct-message.ts'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/store.ts'
-import { relayOf, throughRelays } from '../circuit-address.ts'
+import { createTally } from '../../tally.ts'
+import { createBackOff } from '../back-off.ts'
+import { isCircuitAddress, relayOf, throughRelays } from '../circuit-address.ts'
 import { createDialDiscovered } from '../dial-discovered.ts'
 import { dialError } from '../dial-errors.ts'
 import { createDialPolicy } from '../dial-policy.ts'
 import { withoutPeerId } from '../endpoint.ts'
 import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
+import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
 import type { FoundPeer } from '../routing.ts'
+import type { Teller } from '../tellers.ts'
 import { addressProblem } from './addresses.ts'
 import type { DhtMode } from './dht.ts'
 import { DhtDatastore } from './dht-datastore.ts'
@@ -79,7 +84,13 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const datastore = new RecordDatastore({ records, log })
   const namespaces = namespacesOf(init.dht ?? 'lan')
   const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces })
-  const links = createLinks()
+  const links = createLinks({ mayTell: (address, connections) => connections.some((one) => policy.mayTell(address, tellerOf(one))) })
+  const backOff = createBackOff({ log })
+  const conflicts = createIdentityConflicts({ peerId }, { log })
+  /** When the first of the connections to a peer came, by the monotonic clock. */
+  const linkedAt = new Map<string, number>()
+  /** Peers that a client has just asked to be dialled. */
+  const asked = createTally()
   const topics = new Set<string>()
   const blocked = new Set<string>()
   /** Peers that somebody hung up on: not dialled again by ourselves until somebody dials them. */
@@ -91,7 +102,14 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
   const bootstrap = keptPeers(init.bootstrap)
   const isProtected = (other: string) => bootstrap.some((peer) => peer.peerId === other)
-  const gater = createGater(limits, { blocked, letGo, isProtected, connections: () => running?.node.getConnections().length ?? 0 })
+  const gater = createGater(limits, {
+    blocked,
+    letGo,
+    isAvoided: (other) => asked.count(other) === 0 && backOff.waitMs(other) > 0,
+    isProtected,
+    connections: () => running?.node.getConnections().length ?? 0,
+    log,
+  })
   const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialKept, log })
   const protocols = createProtocols({ limits }, { log })
   const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
@@ -126,7 +144,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   function isWanted(other: string): boolean {
     if (running === undefined) return false
     if (running.node.getConnections().length >= limits.maxConnections && !isProtected(other)) return false
-    return !blocked.has(other) && !isSettled(other) && other !== peerId
+    return !blocked.has(other) && !isSettled(other) && other !== peerId && backOff.waitMs(other) === 0
   }
 
   function noteDiscovered(other: string, multiaddrs: string[]): void {
@@ -135,16 +153,23 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
 
   function listenTo({ node, gossip }: Running): void {
     node.addEventListener('peer:connect', ({ detail }) => {
+      linkedAt.set(detail.toString(), performance.now())
       const peer = peerOf(detail.toString())
       if (peer !== undefined) emit({ type: 'peer:connect', peer })
     })
     node.addEventListener('peer:disconnect', ({ detail }) => {
       links.gone(detail.toString())
+      backOff.ended(detail.toString(), performance.now() - (linkedAt.get(detail.toString()) ?? 0))
+      linkedAt.delete(detail.toString())
       emit({ type: 'peer:disconnect', peerId: detail.toString() })
       kept.lost(detail.toString())
     })
     node.addEventListener('peer:identify', ({ detail }) => {
       links.identified(detail)
+      policy.told(
+        detail.listenAddrs.map((address) => address.toString()),
+        tellerOf(detail.connection),
+      )
       const peer = peerOf(detail.peerId.toString())
       if (peer !== undefined) emit({ type: 'peer:update', peer })
     })
@@ -158,7 +183,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     })
   }
 
-  async function dial(address: string, { source, signal }: DialOptions): Promise<ConnectedPeer> {
+  async function dial(address: string, { source, signal, isAsked = source === 'rest', isRemembered }: DialOptions): Promise<ConnectedPeer> {
     signal.throwIfAborted()
     const target = parseMultiaddr(address)
     const expected = peerIdOf(target)
@@ -167,8 +192,17 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const problem = addressProblem(target)
     if (problem !== undefined) throw dialError(address, new Error(problem))
     const where = withoutPeerId(target)
-    policy.note(withoutPeerId(relayOf(target) ?? target), source)
+    const socket = withoutPeerId(relayOf(target) ?? target)
+    policy.note(socket, source)
+    if (isRemembered === true) policy.remembered(socket)
     const { node } = running
+    const waitMs = expected === undefined || isAsked || peerOf(expected) !== undefined ? 0 : backOff.waitMs(expected)
+    if (waitMs > 0)
+      throw dialError(address, new Error(`the peer refused a link lately, and is not dialled for ${Math.ceil(waitMs / 1_000)} s`))
+    const isGiven = source === 'rest' || source === 'configured'
+    using _through = isGiven ? policy.asking(where) : undefined
+    using _asking = isGiven ? policy.asking(socket) : undefined
+    if (isAsked && expected !== undefined) asked.add(expected)
     if (expected !== undefined) letGo.delete(expected)
     try {
       const there = node.getConnections().find(({ remoteAddr }) => expected === undefined && withoutPeerId(remoteAddr) === where)
@@ -181,6 +215,8 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     } catch (error) {
       signal.throwIfAborted()
       throw dialError(address, error)
+    } finally {
+      if (isAsked && expected !== undefined) asked.remove(expected)
     }
   }
 
@@ -202,6 +238,11 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         datastore,
         dhtDatastore,
         namespaces,
+        onOwnKey: (remote) => conflicts.note({ peerId, multiaddrs: remote === undefined ? [] : [remote], toldBy: null }),
+        onTold(addresses, other) {
+          const [connection] = running?.node.getConnections(peerIdFromString(other)) ?? []
+          if (connection !== undefined) policy.told(addresses, tellerOf(connection))
+        },
         onFound: ({ id, multiaddrs }) => {
           const named = multiaddrs.map((address) => `${withoutPeerId(address)}/p2p/${id}`)
           discovered.found(id.toString(), named)
@@ -231,6 +272,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
 
   async function startNode(): Promise<void> {
     if (running !== undefined) return
+    backOff.clear()
     datastore.open()
     const started = await prepare()
     await protocols.register(started.node)
@@ -297,6 +339,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       }
     },
     peers: async () => (running === undefined ? [] : links.peers(running.node)),
+    conflicts: async () => conflicts.all,
     async block(other) {
       blocked.add(other)
       await engine.hangUp(other)
@@ -352,6 +395,11 @@ function tableSize(dht: KadDHT): number {
 
 function isSingle(dht: KadDHT): dht is SingleKadDHT {
   return 'routingTable' in dht
+}
+
+/** Where the peer of a connection is seen, as one that tells addresses. */
+function tellerOf({ remoteAddr }: Connection): Teller {
+  return { ip: remoteAddr.getComponents()[0]?.value ?? '', isRelayed: isCircuitAddress(remoteAddr) }
 }
 
 /** Milliseconds for a link to close in peace; then it is cut. */

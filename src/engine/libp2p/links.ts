@@ -22,7 +22,10 @@ const maxListens = 16
 const maxProtocols = 100
 const maxTextLength = 200
 
-export function createLinks(): Links {
+export function createLinks(components: {
+  /** Whether the peer of these connections may say that it is at an address. */
+  mayTell(address: string, connections: Connection[]): boolean
+}): Links {
   const known = new Map<string, Known>()
 
   function knownOf(peerId: string): Known {
@@ -36,7 +39,7 @@ export function createLinks(): Links {
     const reached = connections.map(({ remoteAddr }) => remoteAddr.toString())
     return {
       peerId,
-      multiaddrs: [...new Set([...reached, ...listens])],
+      multiaddrs: [...new Set([...reached, ...listens.filter((address) => components.mayTell(address, connections))])],
       direction: first.direction,
       relayed: connections.every(({ limits }) => limits !== undefined),
       agent,

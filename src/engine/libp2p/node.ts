@@ -1,6 +1,6 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
@@ -20,7 +20,9 @@ import { type DhtMode, dhtService } from './dht.ts'
 import type { Namespaces } from './dht-namespaces.ts'
 import { createDnsaddrResolver } from './dnsaddr.ts'
 import { gossipOptions } from './gossip-options.ts'
+import { watchingForOwnKey } from './own-key.ts'
 import { quicTransport } from './quic-transport.ts'
+import { relayTransport } from './relay-transport.ts'
 import { tcpTransport } from './tcp-transport.ts'
 import { webSocketTransport } from './websocket-transport.ts'
 
@@ -53,6 +55,10 @@ export interface NodeComponents {
   namespaces: Namespaces
   /** A peer announced itself on the local network. */
   onFound: (peer: PeerInfo) => void
+  /** Somebody at this address, if that is known, has this node's own key. */
+  onOwnKey: (remote: string | undefined) => void
+  /** A connected peer has told where others are. */
+  onTold: (addresses: string[], peerId: string) => void
 }
 
 /** Connections that have not said yet who they are. */
@@ -67,7 +73,7 @@ const negotiationTimeoutMs = 5_000
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
-  const { policy, gater, datastore, dhtDatastore, namespaces, onFound } = components
+  const { policy, gater, datastore, dhtDatastore, namespaces, onFound, onOwnKey, onTold } = components
   const gate = createDialGate({ policy })
   // The gater refuses what is over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
@@ -101,10 +107,10 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       webSocketTransport({ maxSockets }, { gate }),
       // It has an encryption of its own, which no key of ours goes around.
       ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate })] : []),
-      circuitRelayTransport(),
+      relayTransport({ gate }),
     ],
     ...(init.privateNetworkKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey(init.privateNetworkKey) }) }),
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [watchingForOwnKey(noise(), onOwnKey)],
     streamMuxers: [
       () =>
         boundMuxer(
@@ -126,7 +132,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       // By users, by the DHT, and by the monitor of connections, at the same time.
       ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
       pubsub: gossipsub(gossipOptions(limits)),
-      ...(init.dht === undefined ? {} : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore, namespaces }) }),
+      ...(init.dht === undefined ? {} : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore, namespaces, onTold }) }),
       ...(init.relay ? { relay: circuitRelayServer(relayOptions(limits)) } : {}),
     },
   })

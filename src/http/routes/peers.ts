@@ -106,7 +106,9 @@ export function peerRoutes(
     },
     handler: async ({ body: { multiaddr, peerId }, grant }, reply) => {
       const options = { signal: clientSignal(reply) }
-      const peer = await (peerId === undefined ? peers.dial(multiaddr ?? '', options) : peers.dialPeer(peerId, options))
+      const peer = await (peerId === undefined
+        ? peers.dial(multiaddr ?? '', options)
+        : peers.dialPeer(peerId, { ...options, isAsked: true }))
       return reply.code(201).header('location', `/v1/peers/${peer.peerId}`).send(visible(grant, peer))
     },
   })

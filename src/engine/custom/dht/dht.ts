@@ -38,6 +38,8 @@ export interface DhtComponents {
   handlers: Handlers
   /** A link to a peer, dialled when there is none. @throws NotAsked when none is wanted, Error when it can't be dialled */
   linkTo(contact: Contact, signal: AbortSignal): Promise<Link>
+  /** A linked peer has told where others are. */
+  onTold(contacts: readonly Contact[], link: Link): void
   /** Where this node is reached, each address with its peer id. */
   ownAddresses(): string[]
   /** Whether others can dial this node, as far as it knows; who can't be dialled answers nobody. */
@@ -65,7 +67,7 @@ interface Running {
 
 export function createDht(init: { limits: Limits }, components: DhtComponents): Dht {
   const { limits } = init
-  const { identity, records, links, handlers, linkTo, ownAddresses, isDialable, topics, onSubscribers, onChange, log } = components
+  const { identity, records, links, handlers, linkTo, onTold, ownAddresses, isDialable, topics, onSubscribers, onChange, log } = components
   const { peerId } = identity
   let running: Running | undefined
   let serving = false
@@ -79,7 +81,16 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(askMs)])
     const link = links.get(contact.peerId) ?? (await linkTo(contact, deadline))
     const options = { signal: deadline, maxAnswerBytes: limits.maxDhtMessageBytes }
-    return decodeAnswer(await link.request(dhtProtocol, encodeFrame(request), options))
+    const answer = decodeAnswer(await link.request(dhtProtocol, encodeFrame(request), options))
+    onTold([...(answer.closer ?? []), ...(answer.providers ?? [])], link)
+    return answer
+  }
+
+  async function serveOne({ from, body }: { from: string; body: Uint8Array }): Promise<Uint8Array> {
+    const request = decodeRequest(body)
+    const link = links.get(from)
+    if (request.type === 'add-provider' && link !== undefined) onTold([{ peerId: from, multiaddrs: request.multiaddrs }], link)
+    return encodeFrame(await node().answer(from, request))
   }
 
   function serve(): void {
@@ -87,7 +98,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
     if (wanted === serving) return
     serving = wanted
     if (serving) {
-      handlers.set(dhtProtocol, async ({ from, body }) => encodeFrame(await node().answer(from, decodeRequest(body))), handleOptions)
+      handlers.set(dhtProtocol, serveOne, handleOptions)
     } else handlers.delete(dhtProtocol)
     onChange()
   }

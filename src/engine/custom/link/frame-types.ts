@@ -13,6 +13,7 @@ export const frameTypes = {
   circuit: 11,
   circuitData: 12,
   circuitCredit: 13,
+  goodbye: 14,
 } as const
 
 /** The type byte, and the number in front of a piece of a body or of circuit data. */
@@ -34,6 +35,8 @@ const maxBytes: Partial<Record<number, number>> = {
   [frameTypes.circuit]: 1_024,
   [frameTypes.circuitData]: typeBytes + numberBytes + 65_535,
   [frameTypes.circuitCredit]: typeBytes + 2 * numberBytes,
+  /** Eight peers with eight addresses of 256 bytes. */
+  [frameTypes.goodbye]: 20_480,
 }
 /** Of types of later versions, which are passed over. */
 const maxUnknownBytes = 69_632

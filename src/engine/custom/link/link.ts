@@ -6,6 +6,7 @@ import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
 import { frameBoundsFor, frameTypes } from './frame-types.ts'
+import { decodeGoodbye, encodeGoodbye, type Goodbye, LinkRefused } from './goodbye.ts'
 import type { Handlers } from './handlers.ts'
 import { decodeHello, encodeHello, type Hello, protocolVersions } from './hello.ts'
 import type { RecordSocket } from './record-socket.ts'
@@ -18,8 +19,12 @@ export interface Link {
   readonly direction: 'inbound' | 'outbound'
   /** Where the socket leads, as a multiaddr without peer id. */
   readonly remote: string
+  /** The IP address that the socket leads to; of a link through a relay undefined. */
+  readonly seenAt: string | undefined
   /** Whether it runs on a circuit through a relay. */
   readonly isRelayed: boolean
+  /** By the monotonic clock. */
+  readonly openedAt: number
   /** What the peer says of itself. */
   readonly hello: Hello
   readonly view: ConnectedPeer
@@ -36,7 +41,10 @@ export interface Link {
   hold(bytes: number): void
   /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
   beat(now: number): void
-  close(): void
+  /** With what the peer is told before, if anything. */
+  close(goodbye?: Goodbye): void
+  /** What the peer said before it closed the link. */
+  readonly goodbye: Goodbye | undefined
   /** As `close`, when another link to the same peer counts from now on: what the peer sent before it knew is taken. */
   giveWay(): void
   readonly isClosed: boolean
@@ -56,6 +64,7 @@ export interface LinkInit {
   direction: 'inbound' | 'outbound'
   /** Where the socket leads, as a multiaddr without peer id. */
   remote: string
+  seenAt: string | undefined
   /** This node's own words; asked again for each update. */
   hello: () => Hello
 }
@@ -99,6 +108,8 @@ class PeerLink implements Link {
   readonly peerId: string
   readonly direction: 'inbound' | 'outbound'
   readonly remote: string
+  readonly seenAt: string | undefined
+  readonly openedAt = performance.now()
   readonly closed: Promise<void>
   readonly greeted: Promise<void>
   readonly #init: LinkInit
@@ -111,6 +122,7 @@ class PeerLink implements Link {
   readonly #greet = Promise.withResolvers<void>()
   readonly #close = Promise.withResolvers<void>()
   #hello: Hello | undefined
+  #goodbye: Goodbye | undefined
   #latencyMs: number | null = null
   #held = 0
   /** What came behind the hello before the link counted; little, since nothing more is read for now. */
@@ -124,6 +136,7 @@ class PeerLink implements Link {
     this.peerId = established.session.remotePeerId
     this.direction = init.direction
     this.remote = init.remote
+    this.seenAt = init.seenAt
     this.greeted = this.#greet.promise
     this.closed = this.#close.promise
     this.greeted.catch(() => undefined)
@@ -233,8 +246,13 @@ class PeerLink implements Link {
     else this.ping(AbortSignal.timeout(silentLinkMs)).catch(() => undefined)
   }
 
-  close(): void {
+  close(goodbye?: Goodbye): void {
+    if (goodbye !== undefined) this.#channel.write(frameTypes.goodbye, encodeGoodbye(goodbye))
     this.#channel.close()
+  }
+
+  get goodbye(): Goodbye | undefined {
+    return this.#goodbye
   }
 
   giveWay(): void {
@@ -242,6 +260,11 @@ class PeerLink implements Link {
   }
 
   #onFrame(type: number, body: Buffer): void {
+    if (type === frameTypes.goodbye) {
+      this.#goodbye ??= decodeGoodbye(body)
+      this.close()
+      return
+    }
     if (this.#hello === undefined && type !== frameTypes.hello) throw new ProtocolViolation('a frame before the hello')
     if (this.#hello !== undefined && this.#waiting !== undefined) this.#waiting.push({ type, body })
     else this.#take(type, body)
@@ -298,7 +321,8 @@ class PeerLink implements Link {
     if (reason !== undefined) log.debug({ err: reason, peerId: this.peerId }, 'a link failed')
     this.#requests.close()
     this.#lost.abort()
-    this.#greet.reject(reason ?? new Error('the peer closed the link'))
+    const refusal = this.#goodbye === undefined ? undefined : new LinkRefused(this.peerId, this.#goodbye)
+    this.#greet.reject(reason ?? refusal ?? new Error('the peer closed the link'))
     this.#close.resolve()
     this.#components.onClose(this)
   }

@@ -35,6 +35,8 @@ export interface Incoming {
   socket: RecordSocket
   /** Of the remote end, as multiaddr. */
   remote: string
+  /** The IP address of the remote end; undefined through a relay. */
+  seenAt: string | undefined
   /** The same as `<ip>:<port>`. */
   observed: string
   /** Fires when the socket has taken too long to become a link. */
@@ -73,7 +75,7 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
     const ip = remoteAddress.replace(/^::ffff:(?=\d+\.)/, '')
     const [family, observed] = ip.includes(':') ? ['ip6', `[${ip}]:${remotePort}`] : ['ip4', `${ip}:${remotePort}`]
     const remote = `/${family}/${ip}/tcp/${remotePort}/${form}`
-    components.onSocket({ socket, remote, observed, signal: AbortSignal.timeout(handshakeTimeoutMs) })
+    components.onSocket({ socket, remote, seenAt: ip, observed, signal: AbortSignal.timeout(handshakeTimeoutMs) })
   }
 
   return {

@@ -2,13 +2,15 @@ import type { Logger } from 'pino'
 import type { DialTarget } from '../../dial-gate.ts'
 import { withoutPeerId } from '../../endpoint.ts'
 import { openWebSocket } from '../../open-web-socket.ts'
-import { establish, subprotocol } from './establish.ts'
+import { type Established, establish, subprotocol } from './establish.ts'
+import { frameBoundsFor, frameTypes } from './frame-types.ts'
+import { encodeGoodbye, type Goodbye } from './goodbye.ts'
 import type { Handlers } from './handlers.ts'
 import type { Hello } from './hello.ts'
 import { type Link, type LinkComponents, type LinkLimits, openLink } from './link.ts'
 import type { Incoming } from './listener.ts'
 import type { RecordSocket } from './record-socket.ts'
-import { maxSocketMessageBytes } from './secure-channel.ts'
+import { createSecureChannel, maxSocketMessageBytes } from './secure-channel.ts'
 
 /** How two nodes come to have a link: a socket, the handshake, the hellos. */
 export interface Meeting {
@@ -31,20 +33,33 @@ export interface MeetingInit {
 }
 
 export interface MeetingComponents extends Pick<LinkComponents, 'onFrame' | 'onUpdate' | 'onClose'> {
+  /** Why this node wants no link with a peer that has proved who it is; the peer is told, and not greeted. */
+  refusal(peerId: string): Refusal | undefined
   handlers: Handlers
   log: Logger
+}
+
+/** Why there is to be no link: for whoever dialled here, and for the peer. */
+export interface Refusal {
+  error: Error
+  goodbye: Goodbye
 }
 
 export function createMeeting(init: MeetingInit, components: MeetingComponents): Meeting {
   const { limits, seed } = init
 
   async function meet(socket: RecordSocket, side: Side, signal: AbortSignal): Promise<Link> {
-    const { role, expectedPeerId, remote, observed } = side
+    const { role, expectedPeerId, remote, seenAt, observed } = side
     try {
       const established = await establish(socket, { role, seed, expectedPeerId }, signal)
+      const refusal = components.refusal(established.session.remotePeerId)
+      if (refusal !== undefined) {
+        await dismiss(socket, established, refusal.goodbye)
+        throw refusal.error
+      }
       const direction = role === 'initiator' ? 'outbound' : 'inbound'
       const hello = () => init.hello(observed)
-      return await openLink({ limits, direction, remote, hello }, { ...components, socket, established }, signal)
+      return await openLink({ limits, direction, remote, seenAt, hello }, { ...components, socket, established }, signal)
     } catch (error) {
       socket.terminate()
       throw error
@@ -59,9 +74,9 @@ export function createMeeting(init: MeetingInit, components: MeetingComponents):
     async call(target, expectedPeerId, signal) {
       const socket = await open(target, signal)
       const remote = withoutPeerId(target.address)
-      return await meet(socket, { role: 'initiator', expectedPeerId, remote, observed: target.ip }, signal)
+      return await meet(socket, { role: 'initiator', expectedPeerId, remote, seenAt: target.ip, observed: target.ip }, signal)
     },
-    callOver: (socket, side, signal) => meet(socket, { ...side, role: 'initiator', observed: '' }, signal),
+    callOver: (socket, side, signal) => meet(socket, { ...side, role: 'initiator', seenAt: undefined, observed: '' }, signal),
     async probe(target, expectedPeerId, signal) {
       const socket = await open(target, signal)
       try {
@@ -70,8 +85,8 @@ export function createMeeting(init: MeetingInit, components: MeetingComponents):
         socket.terminate()
       }
     },
-    answer({ socket, remote, observed, signal }) {
-      return meet(socket, { role: 'responder', expectedPeerId: undefined, remote, observed }, signal)
+    answer({ socket, remote, seenAt, observed, signal }) {
+      return meet(socket, { role: 'responder', expectedPeerId: undefined, remote, seenAt, observed }, signal)
     },
   }
 }
@@ -80,5 +95,22 @@ interface Side {
   role: 'initiator' | 'responder'
   expectedPeerId: string | undefined
   remote: string
+  seenAt: string | undefined
   observed: string
+}
+
+/** The one frame that is written, and what its records cost. */
+const maxGoodbyeWaitingBytes = 65_536
+
+/** Says goodbye instead of hello; resolves when the socket is closed, which takes a second at most. */
+async function dismiss(socket: RecordSocket, established: Established, goodbye: Goodbye): Promise<void> {
+  const closed = Promise.withResolvers<void>()
+  // Nothing that comes is looked at.
+  const channel = createSecureChannel(
+    { ...frameBoundsFor({ maxMessageBytes: 0 }), maxWaitingBytes: maxGoodbyeWaitingBytes },
+    { socket, established, onFrame: () => undefined, onClose: () => closed.resolve() },
+  )
+  channel.write(frameTypes.goodbye, encodeGoodbye(goodbye))
+  channel.close()
+  await closed.promise
 }

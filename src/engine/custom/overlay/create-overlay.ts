@@ -4,7 +4,7 @@ import { createKnownSubscribers } from './known-subscribers.ts'
 import type { OverlayLimits } from './limits.ts'
 import { createLinks, type Link } from './links.ts'
 import { createMembership } from './membership.ts'
-import type { Overlay, OverlayComponents, PeerRecord } from './overlay.ts'
+import type { HangUpReason, Overlay, OverlayComponents, PeerRecord } from './overlay.ts'
 import { sample } from './partial-view.ts'
 import { createScores, type Offence } from './scores.ts'
 import { createSubscriptions } from './subscriptions.ts'
@@ -44,7 +44,7 @@ export function createOverlay(
     offence,
     used,
   })
-  const shared = { now, random, send, links, walks, self, topicsOf, learn }
+  const shared = { now, random, send, links, walks, self, topicsOf, learn, told: components.told }
   const membership = createMembership(init, { ...shared, carries: broadcast.carries })
   const topicViews = createTopicViews(init, {
     ...shared,
@@ -71,9 +71,10 @@ export function createOverlay(
   }
 
   /** What a sample says: the peers are known from now on, and their topics. */
-  function learn(peers: readonly SampledPeer[]): void {
+  function learn(peers: readonly SampledPeer[], by?: string): void {
     for (const { peer, topics } of peers) {
       if (scores.avoided(peer.peerId)) continue
+      if (by !== undefined) components.told(peer, by)
       membership.view.peers.know(peer)
       for (const topic of topics) topicViews.learn(topic, peer)
     }
@@ -94,7 +95,7 @@ export function createOverlay(
     for (const view of topicViews.all()) view.peers.forget(peerId)
     known.forget(peerId)
     const link = links.get(peerId)
-    if (link !== undefined && !link.pinned) hangUp(link)
+    if (link !== undefined && !link.pinned) hangUp(link, 'avoided')
   }
 
   function forget(link: Link): void {
@@ -105,8 +106,8 @@ export function createOverlay(
     for (const view of topicViews.all()) view.gone(peerId)
   }
 
-  function hangUp(link: Link): void {
-    links.hangUp(link.peerId)
+  function hangUp(link: Link, why: HangUpReason): void {
+    links.hangUp(link.peerId, why)
     forget(link)
   }
 
@@ -123,12 +124,12 @@ export function createOverlay(
     for (const link of links.all()) {
       if (!hasRole(link) && (idlest === undefined || link.usedAt < idlest.usedAt)) idlest = link
     }
-    if (idlest !== undefined) hangUp(idlest)
+    if (idlest !== undefined) hangUp(idlest, 'full')
   }
 
   function hangUpIdle(): void {
     const until = now() - limits.idleLinkMs
-    for (const link of links.all()) if (link.usedAt < until && !hasRole(link)) hangUp(link)
+    for (const link of links.all()) if (link.usedAt < until && !hasRole(link)) hangUp(link, 'idle')
   }
 
   function announce(frame: OverlayFrame): void {
@@ -154,7 +155,7 @@ export function createOverlay(
   return {
     connected(peer, about) {
       if (scores.avoided(peer.peerId) && !about.pinned) {
-        components.hangUp(peer.peerId)
+        components.hangUp(peer.peerId, 'avoided')
         return
       }
       const before = links.get(peer.peerId)
@@ -185,6 +186,7 @@ export function createOverlay(
       for (const view of topicViews.all()) view.dialFailed(peerId)
     },
     discovered: membership.discovered,
+    suggested: (peers) => learn(peers.map((peer) => ({ peer, topics: [] }))),
     subscribersFound: (topic, peers) => learn(peers.map((peer) => ({ peer, topics: [topic] }))),
     receive(peerId, frame) {
       const link = links.get(peerId)
@@ -214,7 +216,7 @@ export function createOverlay(
         }
         case 'shuffle-reply': {
           const back = walks.back(frame.token)
-          if (back === 'self') learn(frame.peers)
+          if (back === 'self') learn(frame.peers, peerId)
           else if (back !== undefined) send(back.to, frame)
           return
         }

@@ -36,7 +36,7 @@ const walkHops = z.int().min(0).max(frameBounds.walkHops)
 /** Names a walk, so that its answer finds the way back; drawn at random by the origin. */
 const token = z.string().min(1).max(frameBounds.tokenLength)
 
-const peerRecordSchema = z.strictObject({
+export const peerRecordSchema = z.strictObject({
   peerId,
   multiaddrs: z.array(z.string().max(frameBounds.multiaddrLength)).max(frameBounds.multiaddrs).readonly(),
 })

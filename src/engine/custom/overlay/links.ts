@@ -1,6 +1,6 @@
 import { createTokenBucket, type TokenBucket } from '../../../token-bucket.ts'
 import type { OverlayLimits } from './limits.ts'
-import type { PeerRecord } from './overlay.ts'
+import type { HangUpReason, PeerRecord } from './overlay.ts'
 
 /** A linked peer. */
 export interface Link {
@@ -27,7 +27,7 @@ export interface Links {
   remove(peerId: string): void
   failed(peerId: string): void
   /** Links that were hung up here and whose end was not told yet: they carry nothing any more. */
-  hangUp(peerId: string): void
+  hangUp(peerId: string, why: HangUpReason): void
   /** Whether the peer may be dialled: it has addresses, is no failure of late, and is not avoided; links and dials have room. */
   canDial(peer: PeerRecord): boolean
   dial(peer: PeerRecord): void
@@ -50,7 +50,7 @@ export function createLinks(
     now(): number
     random(): number
     dial(peer: PeerRecord): void
-    hangUp(peerId: string): void
+    hangUp(peerId: string, why: HangUpReason): void
     isAvoided(peerId: string): boolean
   },
 ): Links {
@@ -102,8 +102,8 @@ export function createLinks(
     },
     remove: (peerId) => links.delete(peerId),
     failed,
-    hangUp(peerId) {
-      if (links.delete(peerId)) components.hangUp(peerId)
+    hangUp(peerId, why) {
+      if (links.delete(peerId)) components.hangUp(peerId, why)
     },
     canDial({ peerId, multiaddrs }) {
       if (peerId === self || multiaddrs.length === 0 || links.has(peerId) || dials.has(peerId)) return false

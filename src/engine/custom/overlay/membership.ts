@@ -22,7 +22,7 @@ export function createMembership(
   components: Omit<ViewComponents, 'belongs' | 'onLonely'>,
 ): Membership {
   const { limits } = init
-  const { random, send, links } = components
+  const { random, send, links, told } = components
   const contacts = new Map<string, PeerRecord>()
   const view = createView(
     { peerId: init.peerId, target: limits.activeView, max: limits.maxActiveView, passiveSize: limits.passiveView, limits },
@@ -52,10 +52,14 @@ export function createMembership(
       random,
     )
     if (hops === 0 || next === undefined) {
+      told(peer, link.peerId)
       view.want(peer)
       return
     }
-    if (hops === limits.joinPassiveHops) view.peers.know(peer)
+    if (hops === limits.joinPassiveHops) {
+      told(peer, link.peerId)
+      view.peers.know(peer)
+    }
     send(next, { type: 'forward-join', peer, hops: Math.min(hops, limits.joinHops) - 1 })
   }
 

@@ -18,6 +18,8 @@ export interface Overlay {
   discovered(peers: PeerRecord[]): void
   /** Peers that are said to be subscribed to a topic. */
   subscribersFound(topic: string, peers: PeerRecord[]): void
+  /** Peers that somebody names instead of having a link itself. */
+  suggested(peers: readonly PeerRecord[]): void
   /** A frame of a linked peer, already decoded and within the wire's limits, but not to be believed. */
   receive(peerId: string, frame: OverlayFrame): void
 
@@ -74,6 +76,9 @@ export interface Envelope {
   readonly bytes: Uint8Array
 }
 
+/** `full`: others have the places. `idle`: it has no role. `avoided`: the peer has done wrong. */
+export type HangUpReason = 'full' | 'idle' | 'avoided'
+
 export interface OverlayComponents {
   /** Milliseconds, monotonic. */
   now(): number
@@ -84,7 +89,9 @@ export interface OverlayComponents {
   /** Wants a link; answered by `connected` or `dialFailed`. */
   dial(peer: PeerRecord): void
   /** Has no use for a link any more. */
-  hangUp(peerId: string): void
+  hangUp(peerId: string, why: HangUpReason): void
+  /** A linked peer has said where a peer is, which may now be dialled on its word. */
+  told(peer: PeerRecord, by: string): void
   /** A message that is new here, of a topic that is subscribed: to be verified and judged, then `settle`. */
   onMessage(envelope: Envelope, from: string): void
   /** A linked peer began or ended to be subscribed. */

@@ -96,7 +96,10 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
     const certain = [...own, ...sample(linked, frameBounds.samplePeers / 2, random)]
     const said = known.of(topic).filter(({ peerId }) => away(peerId) && !subscribers(topic).has(peerId))
     const peers = [...certain, ...said].slice(0, frameBounds.samplePeers)
-    if (seeker !== undefined) learn(topic, seeker)
+    if (seeker !== undefined) {
+      components.told(seeker, link.peerId)
+      learn(topic, seeker)
+    }
     if (peers.length > 0) send(link.peerId, { type: 'found', token, topic, peers })
     // Hearsay may be out of date: the walk goes on.
     if (certain.length > 0) {
@@ -107,7 +110,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
     if (frame.hops > 0 && next !== undefined) send(next, { ...frame, hops: Math.min(frame.hops, limits.seekHops) - 1 })
   }
 
-  function receiveFound(frame: FrameOf<'found'>): void {
+  function receiveFound(link: Link, frame: FrameOf<'found'>): void {
     const back = walks.back(frame.token)
     if (back === undefined) return
     if (back !== 'self') {
@@ -115,7 +118,10 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
       return
     }
     seeks.delete(frame.topic)
-    for (const peer of frame.peers) learn(frame.topic, peer)
+    for (const peer of frame.peers) {
+      components.told(peer, link.peerId)
+      learn(frame.topic, peer)
+    }
   }
 
   /** Links to subscribers of a topic that is published to from outside. */
@@ -139,7 +145,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
     learn,
     receive(link, frame) {
       if (frame.type === 'seek') receiveSeek(link, frame)
-      else receiveFound(frame)
+      else receiveFound(link, frame)
     },
     tick() {
       for (const view of views.values()) view.tick()

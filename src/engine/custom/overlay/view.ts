@@ -50,7 +50,9 @@ export interface ViewComponents {
   self(): PeerRecord
   /** Topics to name with a peer in a sample. */
   topicsOf(peerId: string): string[]
-  learn(peers: readonly SampledPeer[]): void
+  learn(peers: readonly SampledPeer[], by: string): void
+  /** A linked peer has said where a peer is. */
+  told(peer: PeerRecord, by: string): void
   /** Nobody is left to be asked. */
   onLonely(): void
 }
@@ -207,7 +209,7 @@ export function createView(init: ViewInit, components: ViewComponents): View {
       return
     }
     send(link.peerId, { type: 'shuffle-reply', token: frame.token, peers: sampleOf() })
-    components.learn(frame.peers)
+    components.learn(frame.peers, link.peerId)
   }
 
   /** Tries who was out of reach: two halves of a network find each other again. */

@@ -5,6 +5,7 @@ import { parseMultiaddr } from '../../../model/peer.ts'
 import { throughRelays as circuitSuffix, isCircuitAddress } from '../../circuit-address.ts'
 import type { DialGate } from '../../dial-gate.ts'
 import { endpointOf } from '../../endpoint.ts'
+import type { Teller } from '../../tellers.ts'
 import { addressProblem } from '../addresses.ts'
 import type { Handlers } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
@@ -52,6 +53,8 @@ export interface ReachComponents {
   dialGate: DialGate
   /** Addresses that are listened on, or announced instead, without peer id. */
   listened(): string[]
+  /** A peer says where it is itself, seen at an IP address. */
+  told(addresses: Iterable<string>, teller: Teller): void
   /** Somebody has reached this node through a relay. */
   onCircuit(circuit: Circuit, relay: Link): void
   /** This node's addresses have changed. */
@@ -68,7 +71,7 @@ const maxAddressesPerRelay = 2
 
 export function createReach(init: ReachInit, components: ReachComponents): Reach {
   const { limits } = init
-  const { links, handlers, meeting, dialGate, listened, onCircuit, onChange, log } = components
+  const { links, handlers, meeting, dialGate, listened, told, onCircuit, onChange, log } = components
   const observed = createObserved()
   const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other) })
   const legs = createLegs({ maxLegsPerLink: limits.maxStreamsPerConnection }, { onBegin })
@@ -123,6 +126,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   async function probe(text: string, target: { ip: string; peerId: string }, signal: AbortSignal): Promise<void> {
     const address = parseMultiaddr(text)
     let tried = false
+    told([text], { ip: target.ip, isRelayed: false })
     if (isCircuitAddress(address) || addressProblem(address) !== undefined) throw new NotTried('it is not dialled')
     try {
       await dialGate.dial(address, signal, async (at) => {
@@ -165,10 +169,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   return {
     start() {
       stopping = new AbortController()
-      const seenAt = (other: string) => {
-        const link = links.get(other)
-        return link === undefined || link.isRelayed ? undefined : multiaddr(link.remote).getComponents()[0]?.value
-      }
+      const seenAt = (other: string) => links.get(other)?.seenAt
       handlers.set(dialBackProtocol, createDialBack({ timeoutMs: limits.dialTimeoutMs }, { seenAt, probe }), handleOptions)
       if (init.relay) handlers.set(relayProtocol, onReserve, handleOptions)
       timer = setInterval(step, stepMs)

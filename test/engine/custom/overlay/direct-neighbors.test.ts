@@ -22,6 +22,7 @@ function overlayForTest() {
         return accepts
       },
       dial() {},
+      told() {},
       hangUp: (peerId) => hungUp.push(peerId),
       onMessage: (envelope) => arrived.push(envelope),
       onSubscription() {},

@@ -1,20 +1,48 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Tests of whole gateways, as their users have them. */
 const endToEnd = ['test/e2e/**/*.test.ts', 'test/clients/**/*.test.ts', 'test/examples.test.ts']
 
-/** End-to-end tests start processes and fill sockets: one file after another, after everything else, so that none disturbs the other. */
+/** Those of them that measure memory and latency, or use up a limit of the machine: one file after another, with nothing beside it. */
+const measured = ['test/e2e/hostile/**/*.test.ts', 'test/e2e/reconnect.test.ts', 'test/e2e/slow-readers.test.ts', 'test/e2e/soak.test.ts']
+
+/** By default one processor is left idle, which is half of a small machine. */
+const maxWorkers = availableParallelism()
+
+/** Waits are long enough for a busy machine: one whose condition comes sooner ends sooner. */
 export default defineConfig({
   test: {
     setupFiles: ['test/fixtures/show-output-of-failures.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    expect: { poll: { timeout: 5_000, interval: 20 } },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000, interval: 20 } },
     projects: [
-      { extends: true, test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: endToEnd, sequence: { groupOrder: 0 } } },
       {
         extends: true,
-        test: { name: 'end to end', include: endToEnd, fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: endToEnd, maxWorkers, sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'end to end',
+          include: endToEnd,
+          exclude: measured,
+          // Each starts processes of its own.
+          maxWorkers: Math.min(2, maxWorkers),
+          globalSetup: ['test/fixtures/warm-compile-cache.ts'],
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'measured',
+          include: measured,
+          fileParallelism: false,
+          globalSetup: ['test/fixtures/warm-compile-cache.ts'],
+          sequence: { groupOrder: 2 },
+        },
       },
     ],
   },

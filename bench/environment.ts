@@ -1,3 +1,4 @@
+import { defaultLimits } from '../src/limits.ts'
 import { quietEnvironment } from '../test/fixtures/gateway-process.ts'
 
 const unlimited = String(10 ** 9)
@@ -6,6 +7,7 @@ const unlimited = String(10 ** 9)
 export function benchEnvironment(...init: Parameters<typeof quietEnvironment>): Record<string, string> {
   return {
     ...quietEnvironment(...init),
+    PEERGATE_MAX_EVENT_LOOP_DELAY_MS: String(defaultLimits.maxEventLoopDelayMs),
     PEERGATE_TOKEN_RATE: unlimited,
     PEERGATE_TOKEN_BURST: unlimited,
     PEERGATE_ADDRESS_RATE: unlimited,

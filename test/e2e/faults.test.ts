@@ -2,6 +2,7 @@ import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { defaultLimits } from '../../src/limits.ts'
 import { parseCursor } from '../../src/model/cursor.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
@@ -108,6 +109,7 @@ describe('a heap of 256 MiB under sustained overload', () => {
     const env = {
       ...quietEnvironment(await temporaryDirectory()),
       NODE_OPTIONS: '--max-old-space-size=256',
+      PEERGATE_MAX_EVENT_LOOP_DELAY_MS: String(defaultLimits.maxEventLoopDelayMs),
       // Arithmetic of docs/operations.md: what may be held, within what there is.
       PEERGATE_MAX_RING_BYTES: '16777216',
       PEERGATE_MAX_INBOX_BYTES: '16777216',

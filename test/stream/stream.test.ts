@@ -345,7 +345,7 @@ describe('heartbeat', () => {
   })
 
   test('keeps a client that only answers pings', async () => {
-    const { open } = await setUp({ heartbeatMs: 20 })
+    const { open } = await setUp({ heartbeatMs: 250 })
     const client = await open('?topic=a')
     await client.until(() => client.frames.filter(({ type }) => type === 'progress').length >= 5)
     expect(client.socket.readyState).toBe(client.socket.OPEN)

@@ -124,7 +124,15 @@ export const limitsSchema = z.object({
   ),
   maxDhtStreams: limit(32, 'Requests of the DHT at once on a link, in each direction.'),
   dhtTimeoutMs: limit(30_000, 'A lookup in the DHT; an answer after it is what was found by then.', 10),
-  requestTimeoutMs: limit(30_000, 'A request to or of a peer, from the first byte to the last of the answer.'),
+  requestTimeoutMs: limit(
+    30_000,
+    'A request to or of a peer, from the first byte to the last of the answer; the body of a request has a third of it.',
+  ),
+  maxPeerBodyBytes: limit(
+    67_108_864,
+    'Bytes of requests of peers and of answers to and from them that are on their way, of one peer a quarter; when it is full, the peer with the most gives up its oldest.',
+    1_048_576,
+  ),
   // Direct messages
   maxDirectBytesPerHour: limit(
     67_108_864,

@@ -81,7 +81,8 @@ export interface P2PEngine extends AsyncDisposable {
   request(peerId: string, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /**
    * Answers requests on a protocol, through stops and starts, until `unhandle`. A handler that rejects, a body over the limit, and
-   * requests beyond the number, or the bytes, at once get no answer. Handling a protocol again replaces the handler.
+   * requests beyond the number, or the bytes, at once get no answer. A request counts from when its body is there until the handler is
+   * done with it, whoever still waits. Handling a protocol again replaces the handler.
    */
   handle(protocol: string, handler: RequestHandler, options: HandleOptions): Promise<void>
   /** Idempotent. */
@@ -142,9 +143,9 @@ export type RequestHandler = (request: { from: string; body: Uint8Array; signal:
 
 export interface HandleOptions {
   maxRequestBytes: number
-  /** Requests being worked on, of all peers. */
+  /** Requests of one peer being worked on while no other asks; there is a third more in all, of which one peer has a quarter then. */
   maxConcurrent: number
-  /** Bytes of their bodies together; without a limit of its own when it is not said. */
+  /** The same by bytes of their bodies; without a limit of its own when it is not said. */
   maxConcurrentBytes?: number
   /** Whether requests of the peer are taken at all; asked before the body is there. Everybody's are when it is not said. */
   admits?(from: string): boolean

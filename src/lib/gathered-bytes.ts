@@ -9,6 +9,8 @@ export interface GatheredBytes {
   add(piece: Uint8Array): void
   /** What has come so far. */
   readonly bytes: Buffer
+  /** Bytes of memory that it takes. */
+  readonly room: number
 }
 
 /** Room at first. */
@@ -37,6 +39,9 @@ export function gatherBytes(length: number): GatheredBytes {
     },
     get bytes() {
       return room.subarray(0, have)
+    },
+    get room() {
+      return room.length
     },
   }
 }

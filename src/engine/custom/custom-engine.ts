@@ -82,7 +82,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
   const dialGate = createDialGate({ policy })
-  const handlers = createHandlers()
+  const handlers = createHandlers({ limits })
   const links = createLinks({ peerId })
   const topics = new Set<string>()
   const eventListeners = new Set<(event: EngineEvent) => void>()

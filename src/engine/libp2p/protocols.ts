@@ -2,7 +2,9 @@ import type { Connection, Stream } from '@libp2p/interface'
 import type { Logger } from 'pino'
 import { createDeadline } from '../../deadline.ts'
 import { PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../errors.ts'
+import { type BodiesLimits, bodyShare, createBodies, type HeldBody } from '../bodies.ts'
 import type { HandleOptions, RequestHandler, RequestOptions } from '../engine.ts'
+import { createRequestPlaces, type RequestPlaces } from '../request-places.ts'
 import type { Node } from './node.ts'
 import { readMessage, withStream, writeMessage } from './stream-io.ts'
 
@@ -18,50 +20,66 @@ export interface Protocols {
 interface Handled {
   handler: RequestHandler
   options: HandleOptions
-  /** Being worked on, and the bytes of their bodies. */
-  open: number
-  bytes: number
+  /** Requests being worked on. */
+  places: RequestPlaces
 }
 
-export function createProtocols(init: { limits: { requestTimeoutMs: number } }, components: { log: Logger }): Protocols {
+export function createProtocols(init: { limits: BodiesLimits & { requestTimeoutMs: number } }, components: { log: Logger }): Protocols {
   const { requestTimeoutMs } = init.limits
   const { log } = components
   const handled = new Map<string, Handled>()
+  const bodies = createBodies(init)
   let running: Node | undefined
+
+  /** Begins to count a body on a stream, which ends when the body has to make room. @throws Error when there is no room */
+  function hold(peerId: string, stream: Stream): HeldBody {
+    const held = bodies.begin(peerId, () => stream.abort(new Error('bodies of other peers need the room')))
+    if (held === undefined) throw new Error('bodies of this peer take its share of the memory')
+    return held
+  }
+
+  /** A body that does not come, or comes a byte at a time, is given up long before the request would be. */
+  async function readRequest(stream: Stream, from: string, maxBytes: number): Promise<Uint8Array> {
+    using held = hold(from, stream)
+    using late = createDeadline(requestTimeoutMs * bodyShare, [])
+    late.signal.addEventListener('abort', () => stream.abort(new Error('the time for the body is over')))
+    return await readMessage(stream, maxBytes, held)
+  }
+
+  async function writeAnswer(stream: Stream, from: string, answer: Uint8Array, signal: AbortSignal): Promise<void> {
+    using held = hold(from, stream)
+    if (!held.add(answer.length)) throw new Error('answers that the peer has not read take its share of the memory')
+    await writeMessage(stream, answer, signal)
+  }
+
+  async function work({ handler, places }: Handled, request: Parameters<RequestHandler>[0]): Promise<Uint8Array> {
+    using place = places.take(request.from, request.body.length)
+    if (place === undefined) throw new Error('as many requests of this protocol are worked on as may be')
+    return await handler(request)
+  }
 
   async function answer(protocol: string, stream: Stream, connection: Connection): Promise<void> {
     const entry = handled.get(protocol)
     const from = connection.remotePeer.toString()
-    if (entry === undefined || entry.open >= entry.options.maxConcurrent || entry.options.admits?.(from) === false) {
-      stream.abort(new Error('no requests of this peer, or too many at once'))
+    if (entry === undefined || entry.options.admits?.(from) === false) {
+      stream.abort(new Error('no requests of this peer'))
       return
     }
-    const { handler, options } = entry
     const gone = new AbortController()
     const onGone = () => gone.abort(new Error('the peer gave the request up'))
     // Who asks keeps the stream open until the answer is there. A QUIC stream that was reset says only that no more comes.
     for (const event of ends) stream.addEventListener(event, onGone)
     using deadline = createDeadline(requestTimeoutMs, [gone.signal])
     const { signal } = deadline
-    let bytes = 0
-    const admit = (length: number) => {
-      if (entry.bytes + length > (options.maxConcurrentBytes ?? Number.POSITIVE_INFINITY))
-        throw new Error('too many bytes of requests at once')
-      bytes = length
-      entry.bytes += length
-    }
-    entry.open++
     try {
       await withStream(stream, signal, async () => {
-        const body = await readMessage(stream, options.maxRequestBytes, admit)
-        await writeMessage(stream, await handler({ from, body, signal }), signal)
+        const body = await readRequest(stream, from, entry.options.maxRequestBytes)
+        await writeAnswer(stream, from, await work(entry, { from, body, signal }), signal)
       })
     } catch (err) {
       log.debug({ err, protocol }, 'a request of a peer was not answered')
     } finally {
       for (const event of ends) stream.removeEventListener(event, onGone)
-      entry.open--
-      entry.bytes -= bytes
     }
   }
 
@@ -88,7 +106,8 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
         const stream = await connection.newStream([protocol], { signal: deadline, runOnLimitedConnection: true })
         return await withStream(stream, deadline, async () => {
           await writeMessage(stream, body, deadline)
-          return await readMessage(stream, maxAnswerBytes)
+          using held = hold(peerId, stream)
+          return await readMessage(stream, maxAnswerBytes, held)
         })
       } catch (cause) {
         signal.throwIfAborted()
@@ -101,7 +120,7 @@ export function createProtocols(init: { limits: { requestTimeoutMs: number } }, 
       }
     },
     handle(protocol, handler, options) {
-      handled.set(protocol, { handler, options, open: 0, bytes: 0 })
+      handled.set(protocol, { handler, options, places: createRequestPlaces(options) })
       if (running !== undefined) void listen(running, protocol)
     },
     unhandle(protocol) {

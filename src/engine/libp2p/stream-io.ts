@@ -1,5 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { createDeadline } from '../../deadline.ts'
+import { type GatheredBytes, gatherBytes } from '../../lib/gathered-bytes.ts'
+import type { HeldBody } from '../bodies.ts'
 
 /**
  * One message on a stream: its length as 4 bytes, big endian, then its bytes. A stream that ends with its connection looks like one that
@@ -40,23 +42,27 @@ async function untilDrained(stream: Stream, signal: AbortSignal): Promise<void> 
 }
 
 /**
- * Reads a message. `admit` is told its length before its bytes are read, and may throw.
- * @throws Error when it is longer than `maxBytes`, or the stream ends before its end
+ * Reads a message, whose memory is counted as it comes.
+ * @throws Error when it is longer than `maxBytes`, there is no room for it, or the stream ends before its end
  */
-export async function readMessage(stream: Stream, maxBytes: number, admit?: (bytes: number) => void): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  let expected: number | undefined
+export async function readMessage(stream: Stream, maxBytes: number, held: HeldBody): Promise<Uint8Array> {
+  const header = gatherBytes(headerBytes)
+  let body: GatheredBytes | undefined
   for await (const chunk of stream) {
-    chunks.push(chunk.subarray())
-    length += chunk.byteLength
-    if (expected === undefined && length >= headerBytes) {
-      expected = Buffer.concat(chunks).readUInt32BE()
-      if (expected > maxBytes) throw new Error(`a message of ${expected} bytes is longer than the ${maxBytes} that were agreed`)
-      admit?.(expected)
+    let bytes = chunk.subarray()
+    if (body === undefined) {
+      const taken = Math.min(header.missing, bytes.length)
+      header.add(bytes.subarray(0, taken))
+      if (header.missing > 0) continue
+      bytes = bytes.subarray(taken)
+      const length = header.bytes.readUInt32BE()
+      if (length > maxBytes) throw new Error(`a message of ${length} bytes is longer than the ${maxBytes} that were agreed`)
+      body = gatherBytes(length)
     }
-    if (expected === undefined) continue
-    if (length >= headerBytes + expected) return Buffer.concat(chunks).subarray(headerBytes, headerBytes + expected)
+    const before = body.room
+    body.add(bytes.subarray(0, body.missing))
+    if (body.missing === 0) return body.bytes
+    if (!held.add(body.room - before)) throw new Error('bodies of this peer take its share of the memory')
   }
   throw new Error('the stream ended before the message')
 }

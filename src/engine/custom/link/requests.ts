@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { PeerUnreachable, ProtocolUnsupported } from '../../../errors.ts'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
+import { bodyShare, type HeldBody } from '../../bodies.ts'
 import type { RequestOptions } from '../../engine.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { frameTypes } from './frame-types.ts'
@@ -38,25 +39,36 @@ const answerSchema = z.union([
   z.object({ id: z.int().min(0).max(0xffff_ffff), refused: z.enum(['unsupported', 'failed']) }),
 ])
 
-/** A body on its way in. */
-class Body {
-  readonly #length: number
+/** A body on its way in, whose memory is counted. */
+class Body implements Disposable {
+  readonly length: number
+  readonly #held: HeldBody
   readonly #gathered: GatheredBytes
   #isWhole = false
 
-  constructor(length: number) {
-    this.#length = length
+  constructor(length: number, held: HeldBody) {
+    this.length = length
+    this.#held = held
     this.#gathered = gatherBytes(length)
   }
 
-  /** Answers the whole body when this was its end. @throws ProtocolViolation when there is more than was said, or nothing */
-  take(piece: Buffer): Buffer | undefined {
-    const isEmpty = piece.length === 0 && this.#length > 0
+  /**
+   * Answers the whole body when this was its end, and `full` when there is no room for more of it.
+   * @throws ProtocolViolation when there is more than was said, or nothing
+   */
+  take(piece: Buffer): Buffer | 'full' | undefined {
+    const isEmpty = piece.length === 0 && this.length > 0
     if (this.#isWhole || isEmpty || piece.length > this.#gathered.missing)
       throw new ProtocolViolation('a body of other pieces than it said')
+    const before = this.#gathered.room
     this.#gathered.add(piece)
     this.#isWhole = this.#gathered.missing === 0
-    return this.#isWhole ? this.#gathered.bytes : undefined
+    if (this.#isWhole) return this.#gathered.bytes
+    return this.#held.add(this.#gathered.room - before) ? undefined : 'full'
+  }
+
+  [Symbol.dispose](): void {
+    this.#held[Symbol.dispose]()
   }
 }
 
@@ -76,10 +88,13 @@ interface Asked {
 
 interface Serving {
   handled: Handled
+  /** As long as it is coming. */
   body: Body
-  /** Of the body. */
-  length: number
   gone: AbortController
+  /** By the monotonic clock. */
+  begunAt: number
+  /** Gives up: the body, then the request. */
+  late: NodeJS.Timeout
 }
 
 export function createRequests(
@@ -111,51 +126,66 @@ export function createRequests(
     else begin(id, handled, length)
   }
 
-  function fits({ open, bytes, options }: Handled, length: number): boolean {
-    if (options.admits?.(from) === false || bytes + length > (options.maxConcurrentBytes ?? Number.POSITIVE_INFINITY)) return false
-    return length <= options.maxRequestBytes && open < options.maxConcurrent && serving.size < limits.maxStreamsPerConnection
+  function fits({ options }: Handled, length: number): boolean {
+    return options.admits?.(from) !== false && length <= options.maxRequestBytes && serving.size < limits.maxStreamsPerConnection
   }
 
+  /** An announced request has an entry here and nothing else: what it costs is counted as its body comes. */
   function begin(id: number, handled: Handled, length: number): void {
-    handled.open++
-    handled.bytes += length
-    const gone = new AbortController()
-    serving.set(id, { handled, body: new Body(length), length, gone })
-    const late = setTimeout(() => {
-      gone.abort(new Error('the time for the request is over'))
-      finish(id)
+    const held = handlers.bodies.begin(from, () => giveUp(id, entry, 'bodies of other peers need the room'))
+    if (held === undefined) {
       refuse(id, 'failed')
-    }, limits.requestTimeoutMs)
-    gone.signal.addEventListener('abort', () => clearTimeout(late), { once: true })
+      return
+    }
+    const gone = new AbortController()
+    // A body that does not come, or comes a byte at a time, is given up long before the request would be.
+    const late = setTimeout(() => giveUp(id, entry, 'the time for the body is over'), limits.requestTimeoutMs * bodyShare)
+    const entry: Serving = { handled, body: new Body(length, held), gone, late, begunAt: performance.now() }
+    serving.set(id, entry)
   }
 
   function refuse(id: number, refused: 'unsupported' | 'failed'): void {
     channel.write(frameTypes.answer, encode({ id, refused }))
   }
 
-  /** Answers whether it was still served. */
-  function finish(id: number): boolean {
-    const entry = serving.get(id)
-    if (entry === undefined) return false
+  function giveUp(id: number, entry: Serving, reason: string): void {
+    if (finish(id, entry, new Error(reason))) refuse(id, 'failed')
+  }
+
+  /** Answers whether it was still served. A handler that is at work keeps its place until it is done. */
+  function finish(id: number, entry: Serving, reason: Error): boolean {
+    if (serving.get(id) !== entry) return false
     serving.delete(id)
-    entry.handled.open--
-    entry.handled.bytes -= entry.length
+    clearTimeout(entry.late)
+    entry.body[Symbol.dispose]()
+    entry.gone.abort(reason)
     return true
   }
 
-  async function serve(id: number, { handled, gone }: Serving, body: Buffer): Promise<void> {
+  async function serve(id: number, entry: Serving, body: Buffer): Promise<void> {
+    const { signal } = entry.gone
+    clearTimeout(entry.late)
+    entry.body[Symbol.dispose]()
+    const leftMs = limits.requestTimeoutMs - (performance.now() - entry.begunAt)
+    entry.late = setTimeout(() => giveUp(id, entry, 'the time for the request is over'), leftMs)
     try {
-      const answer = await handled.handler({ from, body, signal: gone.signal })
-      if (!serving.has(id)) return
+      const answer = await work(entry.handled, body, signal)
+      if (serving.get(id) !== entry) return
+      using held = handlers.bodies.begin(from, () => giveUp(id, entry, 'bodies of other peers need the room'))
+      if (held?.add(answer.length) !== true) throw new Error('answers that the peer has not read take its share of the memory')
       channel.write(frameTypes.answer, encode({ id, length: answer.length }))
-      await sendBody(frameTypes.answerBody, id, answer, gone.signal)
-      finish(id)
+      await sendBody(frameTypes.answerBody, id, answer, signal)
+      finish(id, entry, answered)
     } catch (err) {
       log.debug({ err }, 'a request of a peer was not answered')
-      if (finish(id)) refuse(id, 'failed')
-    } finally {
-      gone.abort(answered)
+      giveUp(id, entry, 'the request failed')
     }
+  }
+
+  async function work({ handler, places }: Handled, body: Buffer, signal: AbortSignal): Promise<Uint8Array> {
+    using place = places.take(from, body.length)
+    if (place === undefined) throw new Error('as many requests of this protocol are worked on as may be')
+    return await handler({ from, body, signal })
   }
 
   function onAnswer(bytes: Buffer): void {
@@ -163,7 +193,11 @@ export function createRequests(
     const waiting = asked.get(answer.id)
     if (waiting === undefined) return
     if ('length' in answer && answer.length <= waiting.maxAnswerBytes) {
-      waiting.body = new Body(answer.length)
+      const full = () => waiting.answer.reject(new Error('bodies of peers take all of the memory that they may'))
+      const held = handlers.bodies.begin(from, full)
+      waiting.body?.[Symbol.dispose]()
+      if (held === undefined) full()
+      else waiting.body = new Body(answer.length, held)
       return
     }
     asked.delete(answer.id)
@@ -178,19 +212,20 @@ export function createRequests(
   function onRequestBody({ id, rest }: Numbered): void {
     const entry = serving.get(id)
     const body = entry?.body.take(rest)
-    if (entry !== undefined && body !== undefined) void serve(id, entry, body)
+    if (entry !== undefined && body === 'full') giveUp(id, entry, 'bodies of this peer take its share of the memory')
+    else if (entry !== undefined && body instanceof Buffer) void serve(id, entry, body)
   }
 
   function onAnswerBody({ id, rest }: Numbered): void {
     const entry = asked.get(id)
     const body = entry?.body?.take(rest)
-    if (body !== undefined) entry?.answer.resolve(body)
+    if (body === 'full') entry?.answer.reject(new Error('bodies of this peer take its share of the memory'))
+    else if (body !== undefined) entry?.answer.resolve(body)
   }
 
   function onCancel(id: number): void {
     const entry = serving.get(id)
-    finish(id)
-    entry?.gone.abort(new Error('the peer gave the request up'))
+    if (entry !== undefined) finish(id, entry, new Error('the peer gave the request up'))
   }
 
   /** The number that a frame begins with, and what follows. */
@@ -206,23 +241,27 @@ export function createRequests(
       const id = ++lastId % 0x1_0000_0000
       const answer = Promise.withResolvers<Uint8Array>()
       asked.set(id, { maxAnswerBytes, answer })
-      const giveUp = () => answer.reject(signal.reason)
-      signal.addEventListener('abort', giveUp)
+      const abandon = () => answer.reject(signal.reason)
+      signal.addEventListener('abort', abandon)
+      const over = new AbortController()
       const timer = setTimeout(() => answer.reject(new Error('the answer did not come in time')), limits.requestTimeoutMs)
       try {
         channel.write(frameTypes.request, encode({ id, protocol, length: body.length }))
         // A refusal may come before the body is out.
-        return await Promise.race([answer.promise, sendBody(frameTypes.requestBody, id, body, signal).then(() => answer.promise)])
+        return await Promise.race([answer.promise, sendBody(frameTypes.requestBody, id, body, over.signal).then(() => answer.promise)])
       } catch (cause) {
         if (asked.has(id)) channel.write(frameTypes.cancel, idBytes(id))
         signal.throwIfAborted()
         if (cause instanceof ProtocolUnsupported) throw cause
         throw new PeerUnreachable('The peer did not answer the request.', { cause })
       } finally {
+        asked.get(id)?.body?.[Symbol.dispose]()
         asked.delete(id)
         answer.promise.catch(() => undefined)
         clearTimeout(timer)
-        signal.removeEventListener('abort', giveUp)
+        signal.removeEventListener('abort', abandon)
+        // What is not sent of the body yet is not wanted any more.
+        over.abort(answered)
       }
     },
     receive(type, bytes) {
@@ -235,10 +274,7 @@ export function createRequests(
     close() {
       closed = new Error('the link was closed')
       for (const { answer } of asked.values()) answer.reject(closed)
-      for (const [id, { gone }] of serving) {
-        finish(id)
-        gone.abort(closed)
-      }
+      for (const [id, entry] of [...serving]) finish(id, entry, closed)
     },
   }
 }

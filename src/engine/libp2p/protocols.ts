@@ -24,8 +24,11 @@ interface Handled {
   places: RequestPlaces
 }
 
-export function createProtocols(init: { limits: BodiesLimits & { requestTimeoutMs: number } }, components: { log: Logger }): Protocols {
-  const { requestTimeoutMs } = init.limits
+export function createProtocols(
+  init: { limits: BodiesLimits & { requestTimeoutMs: number; maxStreamsPerConnection: number } },
+  components: { log: Logger },
+): Protocols {
+  const { requestTimeoutMs, maxStreamsPerConnection } = init.limits
   const { log } = components
   const handled = new Map<string, Handled>()
   const bodies = createBodies(init)
@@ -85,7 +88,8 @@ export function createProtocols(init: { limits: BodiesLimits & { requestTimeoutM
 
   async function listen(node: Node, protocol: string): Promise<void> {
     await node.handle(protocol, (stream, connection) => answer(protocol, stream, connection), {
-      maxInboundStreams: handled.get(protocol)?.options.maxConcurrent ?? 1,
+      // An announced request takes no place: it is the link that bounds them.
+      maxInboundStreams: maxStreamsPerConnection,
       maxOutboundStreams: maxOutboundRequests,
       runOnLimitedConnection: true,
     })

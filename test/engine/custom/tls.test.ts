@@ -1,23 +1,11 @@
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { StartRefused } from '../../../src/start-refused.ts'
+import { certificate } from '../../fixtures/certificate.ts'
 import { customEngine, startedCustomEngine } from '../../fixtures/custom-engine.ts'
-import { temporaryDirectory } from '../../fixtures/temporary.ts'
 
 const listen = ['/ip4/127.0.0.1/tcp/0/wss']
-
-async function certificate(): Promise<{ certFile: string; keyFile: string }> {
-  const directory = await temporaryDirectory()
-  const files = { certFile: join(directory, 'tls.crt'), keyFile: join(directory, 'tls.key') }
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost']
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', files.keyFile]
-  await promisify(execFile)('openssl', ['req', '-x509', '-days', '2', ...key, '-out', files.certFile, ...subject])
-  return files
-}
 
 test('listens with TLS, and is dialled by who trusts the certificate', async () => {
   const tls = await certificate()

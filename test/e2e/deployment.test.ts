@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { expectWhole, load } from '../fixtures/crowd.ts'
@@ -105,9 +104,9 @@ describe.skipIf(nginx === undefined || !hasPostgres)('two gateways behind a load
 
   test('are updated one after another under load, and nothing is lost or missed', { timeout: 120_000 }, async () => {
     const { url, environments, gateways } = await deploy()
-    const result = await load([url, url], async () => {
+    const result = await load([url, url], async (more) => {
       for (const [index, gateway] of gateways.entries()) {
-        await delay(500)
+        await more(30)
         expect(await gateway.end('SIGTERM')).toBe(0)
         const updated = await startGateway(environments[index] ?? {})
         onTestFinished(async () => {
@@ -115,9 +114,8 @@ describe.skipIf(nginx === undefined || !hasPostgres)('two gateways behind a load
         })
         await expect.poll(async () => (await fetch(`${updated.url}/readyz`)).status).toBe(200)
       }
-      await delay(500)
+      await more(40)
     })
-    expect(result.acknowledged.length).toBeGreaterThan(100)
     await expectWhole(createRest(url), result)
     const nodes = await createRest(url).get<{ items: Array<{ state: string }> }>('/v1/nodes')
     expect(nodes.items.map(({ state }) => state)).toEqual(['ready', 'ready'])

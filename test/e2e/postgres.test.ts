@@ -224,28 +224,26 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
 describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs PostgreSQL)', () => {
   test('when a gateway is killed under load, and its clients go on at the other', { timeout: 120_000 }, async () => {
     const { url, one, other } = await pair()
-    const result = await load([one.url, other.url], async () => {
-      await delay(1_500)
+    const result = await load([one.url, other.url], async (more) => {
+      await more(100)
       await one.end('SIGKILL')
-      await delay(1_500)
+      await more(100)
     })
-    expect(result.acknowledged.length).toBeGreaterThan(100)
     await expectWhole(createRest(other.url), result)
     expect(await server().query(url, 'SELECT count(*)::int AS count FROM "IdempotencyKey"')).toHaveLength(1)
   })
 
   test('when PostgreSQL is killed and started again under load', { timeout: 120_000 }, async () => {
     const { one, other } = await pair()
-    const result = await load([one.url, other.url], async () => {
+    const result = await load([one.url, other.url], async (more) => {
       for (let round = 0; round < 3; round++) {
-        await delay(1_000)
+        await more(50)
         await server().kill()
         await delay(500)
         await server().start()
       }
-      await delay(2_000)
+      await more(50)
     })
-    expect(result.acknowledged.length).toBeGreaterThan(100)
     await expectWhole(createRest(one.url), result)
   })
 
@@ -255,8 +253,8 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
     const { one, other } = await pair()
     const rest = createRest(one.url)
     await rest.publish('orders', 'before')
-    const result = await load([one.url, other.url], async () => {
-      await delay(500)
+    const result = await load([one.url, other.url], async (more) => {
+      await more(50)
       server().freeze()
       onTestFinished(() => server().thaw())
       const answer = await fetch(`${one.url}/v1/topics/orders/messages`, {
@@ -269,7 +267,7 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
       expect(((await answer.json()) as { code: string }).code).toMatch(/store_unavailable|overloaded/)
       expect((await fetch(`${one.url}/readyz`)).status).toBe(200)
       server().thaw()
-      await delay(2_000)
+      await more(50)
     })
     await expectWhole(rest, result)
   })

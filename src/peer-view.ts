@@ -1,10 +1,12 @@
 import type { ConnectedPeer } from './engine/engine.ts'
 import type { Peer } from './model/peer.ts'
+import { foreignText, textProblem } from './model/text.ts'
 import type { PeerRecord, PeerSighting } from './store/store.ts'
 
 /** What peers say about themselves is cut to a size that a page of them can bear. */
 const maxAgentLength = 256
 const maxProtocols = 100
+const maxProtocolLength = 200
 const maxAddresses = 16
 const maxAddressLength = 1024
 
@@ -13,6 +15,7 @@ const maxAddressLength = 1024
  * What ends in a circuit names the relay's peer id before it.
  */
 export function withPeerId(multiaddr: string, peerId: string): string[] {
+  if (textProblem(multiaddr) !== undefined) return []
   const named = multiaddr.endsWith(`/p2p/${peerId}`)
   if (!named && multiaddr.includes('/p2p/') && !multiaddr.endsWith('/p2p-circuit')) return []
   const whole = named ? multiaddr : `${multiaddr}/p2p/${peerId}`
@@ -28,8 +31,8 @@ export function sightingOf(peer: ConnectedPeer, seenAt: number): PeerSighting {
     multiaddrs: addresses(dialable, peer.peerId),
     source: 'learnt',
     seenAt,
-    ...(peer.agent === null ? {} : { agent: clip(peer.agent) }),
-    ...(peer.protocols.length === 0 ? {} : { protocols: peer.protocols.slice(0, maxProtocols) }),
+    ...(peer.agent === null ? {} : { agent: foreignText(peer.agent, maxAgentLength) }),
+    ...(peer.protocols.length === 0 ? {} : { protocols: protocolsOf(peer.protocols) }),
   }
 }
 
@@ -50,8 +53,8 @@ export function peerView(
     state: record?.blocked === true ? 'blocked' : connected === undefined ? 'known' : 'connected',
     direction: connected?.direction ?? null,
     relayed: connected?.relayed ?? null,
-    agent: clipped(connected?.agent ?? record?.agent ?? null),
-    protocols: (connected?.protocols ?? record?.protocols ?? []).slice(0, maxProtocols),
+    agent: agentOf(connected?.agent ?? record?.agent ?? null),
+    protocols: protocolsOf(connected?.protocols ?? record?.protocols ?? []),
     latencyMs: connected?.latencyMs ?? null,
     firstSeen: new Date(record?.firstSeen ?? now).toISOString(),
     lastSeen: new Date(lastSeen).toISOString(),
@@ -66,10 +69,10 @@ function addresses(multiaddrs: string[], peerId: string): string[] {
   return [...new Set(whole)].slice(0, maxAddresses)
 }
 
-function clipped(agent: string | null): string | null {
-  return agent === null ? null : clip(agent)
+function agentOf(agent: string | null): string | null {
+  return agent === null ? null : foreignText(agent, maxAgentLength)
 }
 
-function clip(agent: string): string {
-  return agent.slice(0, maxAgentLength).toWellFormed()
+function protocolsOf(protocols: string[]): string[] {
+  return protocols.slice(0, maxProtocols).map((protocol) => foreignText(protocol, maxProtocolLength))
 }

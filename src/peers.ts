@@ -13,6 +13,7 @@ import {
 import { createInTurn } from './in-turn.ts'
 import { redialKnownPeers, scanPeers } from './known-peers.ts'
 import { type KnownAddress, type Peer, parseAddress } from './model/peer.ts'
+import { listPeers } from './peer-list.ts'
 import { peerView, sightingOf, withPeerId } from './peer-view.ts'
 import { createSightings } from './sightings.ts'
 import type { PeerStore, Store } from './store/store.ts'
@@ -169,25 +170,16 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
     await sightings.flush()
     const connected = await connectedPeers()
     const shared = await sharedTopics()
-    const among = topic === undefined ? (state === 'connected' ? [...connected.keys()] : undefined) : await engine.subscribers(topic)
+    const among = topic === undefined ? undefined : new Set(await engine.subscribers(topic))
     const items: Peer[] = []
-    let from = after
-    for (;;) {
-      const filter = {
-        ...(from === undefined ? {} : { after: from }),
-        ...(state === undefined ? {} : { blocked: state === 'blocked' }),
-        ...(among === undefined ? {} : { peerIds: among }),
-      }
-      const records = await store.list({ ...filter, limit: limit + 1 })
-      for (const record of records) {
-        const peer = peerView(record.peerId, record, connected.get(record.peerId), shared.get(record.peerId), here())
-        if (state !== undefined && peer.state !== state) continue
-        if (items.length === limit) return { items, next: items.at(-1)?.peerId ?? null }
-        items.push(peer)
-      }
-      if (records.length <= limit) return { items, next: null }
-      from = records.at(-1)?.peerId
+    for await (const listed of listPeers({ state, among, after, pageSize: limit + 1 }, { store, connected })) {
+      const { peerId, record } = listed
+      const peer = peerView(peerId, record, listed.connected, shared.get(peerId), here())
+      if (state !== undefined && peer.state !== state) continue
+      if (items.length === limit) return { items, next: items.at(-1)?.peerId ?? null }
+      items.push(peer)
     }
+    return { items, next: null }
   }
 
   /** Answers whether one of them led to the peer; notes why not. @throws PeerBlocked, the signal's reason */

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { StoreUnavailable } from './errors.ts'
 import { createInTurn } from './in-turn.ts'
 import type { PeerSighting, PeerStore } from './store/store.ts'
 
@@ -26,9 +27,19 @@ export function createSightings(components: { store: Pick<PeerStore, 'save'>; lo
       const batch = waiting.splice(0, maxBatch)
       try {
         await store.save(batch)
-      } catch (error) {
-        log.warn({ err: error, sightings: batch.length }, 'what was seen of peers could not be stored')
+      } catch (err) {
+        log.warn({ err, sightings: batch.length }, 'what was seen of peers could not be stored')
+        if (!(err instanceof StoreUnavailable)) await writeApart(batch)
       }
+    }
+  }
+
+  /** One that the store refuses does not take the others with it. */
+  async function writeApart(batch: PeerSighting[]): Promise<void> {
+    for (const sighting of batch) {
+      await store
+        .save([sighting])
+        .catch((err: unknown) => log.warn({ err, peerId: sighting.peerId }, 'what was seen of a peer could not be stored'))
     }
   }
 

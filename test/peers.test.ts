@@ -150,3 +150,44 @@ test('goes on when the store does not take what was seen', async () => {
   await peers.dial(other.address, { signal })
   expect((await peers.list({ limit: 10 })).items).toMatchObject([{ peerId: other.peerId }])
 })
+
+test('connected peers are listed whatever the store keeps of them, page by page and in order', async () => {
+  const store = createMemoryStore()
+  const { network, engine, peers } = await setUp({ store })
+  await peers.start()
+  await engine.start()
+  const others = await Promise.all(Array.from({ length: 5 }, () => node(network)))
+  store.peers.save = async () => {
+    throw new Error('invalid byte sequence')
+  }
+  for (const { address } of others) await engine.dial(address, { signal, source: 'rest' })
+  await store.peers.annotate(others[0]?.peerId ?? '', { label: 'stored' })
+  const all = others.map(({ peerId }) => peerId).toSorted()
+  for (const state of [undefined, 'connected'] as const) {
+    const seen: string[] = []
+    for (let after: string | undefined; ; ) {
+      const page = await peers.list({ state, after, limit: 2 })
+      seen.push(...page.items.map(({ peerId }) => peerId))
+      if (page.next === null) break
+      after = page.next
+    }
+    expect(seen).toEqual(all)
+  }
+})
+
+test('a peer that the store refuses does not take the others of its batch with it', async () => {
+  const store = createMemoryStore()
+  const save = store.peers.save.bind(store.peers)
+  const { network, engine, peers } = await setUp({ store })
+  const others = await Promise.all(Array.from({ length: 3 }, () => node(network)))
+  store.peers.save = async (sightings) => {
+    if (sightings.some(({ peerId }) => peerId === others[1]?.peerId)) throw new Error('invalid byte sequence')
+    await save(sightings)
+  }
+  await peers.start()
+  await engine.start()
+  for (const { address } of others) await engine.dial(address, { signal, source: 'rest' })
+  await peers.list({ limit: 10 })
+  const stored = (await store.peers.list({ limit: 10 })).map(({ peerId }) => peerId)
+  expect(stored).toEqual([others[0], others[2]].map((other) => other?.peerId).toSorted())
+})

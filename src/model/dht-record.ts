@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { InvalidRecord } from '../errors.ts'
 import { decodeCbor } from '../lib/cbor.ts'
 import { openEnvelope, sealEnvelope } from './signed-envelope.ts'
+import { textProblem } from './text.ts'
 
 /**
  * The values of the DHT that prove their keys, the same on both engines: `/peergate/imm/<sha256 in lower-case hex>`, where the key is the
@@ -122,8 +123,7 @@ function checkSize(value: Uint8Array): void {
 }
 
 function isName(name: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return name.isWellFormed() && name.length > 0 && Buffer.byteLength(name) <= maxNameBytes && !/[\u0000-\u001f\u007f-\u009f]/.test(name)
+  return name.length > 0 && Buffer.byteLength(name) <= maxNameBytes && textProblem(name) === undefined
 }
 
 /** A peer id has many spellings; a key has the base58 one. */

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { actionSchema } from './action.ts'
+import { nameSchema } from './text.ts'
 import { topicPatternSchema } from './topic.ts'
 
 const fields = {
-  name: z.string().trim().min(1).max(100).describe('For those who read the list of tokens.').meta({ example: 'till 3' }),
+  name: nameSchema(100).trim().min(1).describe('For those who read the list of tokens.').meta({ example: 'till 3' }),
   actions: z.array(actionSchema).min(1).max(20).describe('What it allows. `admin` is tokens, blocks, retention and purging.'),
   topics: z.array(topicPatternSchema).min(1).max(100).describe('Topics and patterns that it allows.'),
 }

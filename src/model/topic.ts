@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { textProblem } from './text.ts'
 
 /** The longest topic, in bytes of UTF-8. */
 export const maxTopicBytes = 256
@@ -9,10 +10,8 @@ const encoder = new TextEncoder()
 export function topicProblem(topic: string): string | undefined {
   if (topic === '') return 'must not be empty'
   if (topic === '.' || topic === '..') return 'must not be "." or ".."'
-  if (!topic.isWellFormed()) return 'must be well-formed Unicode (it has a lone surrogate)'
-  if (/\p{Cc}/u.test(topic)) return 'must not contain control characters'
   if (encoder.encode(topic).length > maxTopicBytes) return `must be at most ${maxTopicBytes} bytes of UTF-8`
-  return undefined
+  return textProblem(topic)
 }
 
 function checkTopic(topic: string, ctx: z.core.$RefinementCtx): void {

@@ -2,6 +2,7 @@ import { encode } from 'cborg'
 import { z } from 'zod'
 import { decodeCbor } from '../lib/cbor.ts'
 import { serviceSchema } from '../model/service.ts'
+import { foreignTextSchema } from '../model/text.ts'
 
 /**
  * `/peergate/request/1.0.0`: a request is CBOR of {service, data, timeoutMs}, the answer of {status, data} or {status, message}. Within its
@@ -20,10 +21,13 @@ const requestSchema = z.strictObject({
 })
 export type WireRequest = z.infer<typeof requestSchema>
 
+/** Of a service's own words for an error; what is longer is cut. */
+const maxMessageLength = 1_024
+
 /** `error`: the service's own words; `not_found`: nobody serves it; `gone`: who served it went away; `busy`, `late`: as they say. */
 const answerSchema = z.union([
   z.strictObject({ status: z.literal('ok'), data: bytes }),
-  z.strictObject({ status: z.enum(['error', 'not_found', 'gone', 'busy', 'late']), message: z.string() }),
+  z.strictObject({ status: z.enum(['error', 'not_found', 'gone', 'busy', 'late']), message: foreignTextSchema(maxMessageLength) }),
 ])
 export type WireAnswer = z.infer<typeof answerSchema>
 

@@ -8,6 +8,7 @@ import { candidateSchema, messageSchema } from '../model/message.ts'
 import { dataSchema, encodingSchema, payloadSchema } from '../model/payload.ts'
 import { peerIdSchema, peerSchema } from '../model/peer.ts'
 import { serviceSchema } from '../model/service.ts'
+import { nameSchema } from '../model/text.ts'
 import { topicPatternSchema, topicSchema } from '../model/topic.ts'
 import { maxDeadlineMs } from '../model/validator.ts'
 import { verdictSchema } from '../model/verdict.ts'
@@ -15,10 +16,10 @@ import { verdictSchema } from '../model/verdict.ts'
 /** The frames of `GET /v1/stream` as JSON: what a client may send, and what it is sent. */
 
 const frameIdSchema = z
-  .union([z.string().max(128), z.int()])
+  .union([nameSchema(128), z.int()])
   .describe('Chosen by the client; its answer carries the same. Pushes never carry one.')
 
-const subscriptionNameSchema = z.string().max(128).describe('Name of the subscription; the one without a name is the unnamed one.')
+const subscriptionNameSchema = nameSchema(128).describe('Name of the subscription; the one without a name is the unnamed one.')
 
 /** Topics of a subscription at most, whatever is configured (`maxSubscriptionTopics`). */
 export const maxTopicsOfSubscription = 1_000
@@ -92,7 +93,7 @@ const maxErrorLength = 1_000
 const replySchema = z.strictObject({
   type: z.literal('reply'),
   id: frameIdSchema.optional(),
-  requestId: z.string().max(64),
+  requestId: nameSchema(64),
   data: payload.data.optional(),
   encoding: payload.encoding,
   error: z.string().min(1).max(maxErrorLength).optional().describe('Instead of data: why there is no answer, for who asked.'),
@@ -111,7 +112,7 @@ const unvalidateSchema = z.strictObject({ type: z.literal('unvalidate'), id: fra
 const verdictFrameSchema = z.strictObject({
   type: z.literal('verdict'),
   id: frameIdSchema.optional(),
-  validationId: z.string().max(64),
+  validationId: nameSchema(64),
   verdict: verdictSchema,
 })
 

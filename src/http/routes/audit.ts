@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Audit } from '../../audit.ts'
 import { auditSchema } from '../../model/audit.ts'
+import { nameSchema } from '../../model/text.ts'
 import { auditExample } from '../examples.ts'
 import { limitQuery } from '../inputs.ts'
 import { type App, json } from '../operation.ts'
@@ -22,7 +23,7 @@ export function auditRoutes(app: App, components: { audit: Pick<Audit, 'list'> }
       },
     },
     schema: {
-      querystring: z.strictObject({ before: z.string().max(64).optional().describe('Entries before this one.'), limit: limitQuery }),
+      querystring: z.strictObject({ before: nameSchema(64).optional().describe('Entries before this one.'), limit: limitQuery }),
       response: { 200: json('A page of entries.', pageSchema, { items: [auditExample], next: null }) },
     },
     handler: ({ query }) => components.audit.list(query),

@@ -4,11 +4,12 @@ import { deliverySchema, deliveryStateSchema, expirySchema } from '../../model/d
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
 import { dataSchema, decodePayload, encodingSchema } from '../../model/payload.ts'
 import { keyOf } from '../count-requests.ts'
+import { nameSchema } from '../../model/text.ts'
 import { deliveryExample } from '../examples.ts'
 import { limitQuery, peerIdInput, peerIdParams, timeQuery } from '../inputs.ts'
 import { type App, json, noQuery } from '../operation.ts'
 
-const idParams = z.strictObject({ id: z.string().max(64) })
+const idParams = z.strictObject({ id: nameSchema(64) })
 const listSchema = z
   .object({ items: z.array(deliverySchema), next: z.string().nullable().describe('The `after` of the next page; null on the last one.') })
   .meta({ id: 'DeliveryPage' })
@@ -79,7 +80,7 @@ export function deliveryRoutes(app: App, components: { deliveries: Deliveries })
         state: deliveryStateSchema.optional().describe('Only those in this state.'),
         to: peerIdInput.optional().describe('Only those to this peer.'),
         updatedSince: timeQuery.optional().describe('Only those that something happened to at or after this time.'),
-        after: z.string().max(64).optional().describe('Only those accepted after this one: the `next` of the page before.'),
+        after: nameSchema(64).optional().describe('Only those accepted after this one: the `next` of the page before.'),
         limit: limitQuery,
       }),
       response: {

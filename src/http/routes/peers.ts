@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Grant, requireTopic, visibleTopics } from '../../model/grant.ts'
 import { maxLabelLength, multiaddrSchema, type Peer, peerIdSchema, peerSchema, peerStateSchema } from '../../model/peer.ts'
+import { nameSchema } from '../../model/text.ts'
 import { topicSchema } from '../../model/topic.ts'
 import type { Peers } from '../../peers.ts'
 import { clientSignal } from '../client-signal.ts'
@@ -15,12 +16,7 @@ const peerPageSchema = z
   })
   .meta({ id: 'PeerPage' })
 
-const labelSchema = z
-  .string()
-  .max(maxLabelLength)
-  .refine((label) => label.isWellFormed(), 'must be well-formed Unicode (it has a lone surrogate)')
-  .nullable()
-  .describe('What you call the peer; null for nothing.')
+const labelSchema = nameSchema(maxLabelLength).nullable().describe('What you call the peer; null for nothing.')
 
 const changesSchema = z
   .strictObject({

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Forbidden } from '../../errors.ts'
 import { type Grant, requireTopics } from '../../model/grant.ts'
+import { nameSchema } from '../../model/text.ts'
 import { newTokenSchema, type TokenInput, type TokenView, tokenInputSchema, tokenSchema } from '../../model/token.ts'
 import { topicFilter } from '../../model/topic.ts'
 import { sessionCookie, tokenOf } from '../authenticate.ts'
@@ -15,7 +16,7 @@ export interface TokenComponents {
   }
 }
 
-const idParams = z.strictObject({ id: z.string().max(64) })
+const idParams = z.strictObject({ id: nameSchema(64) })
 const listSchema = z.object({ items: z.array(tokenSchema) })
 
 export function tokenRoutes(app: App, components: TokenComponents): void {

@@ -1,10 +1,14 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
+import { foreignTextSchema } from '../../../model/text.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 
 /** The versions of the protocol that are spoken here, the best first. */
 export const protocolVersions = [1] as const
+
+/** In UTF-16 units; what is longer is cut. */
+const maxAgentLength = 200
 
 /** What a peer says of itself, first thing on a link and again when something of it changes. Unknown fields are for later versions. */
 const helloSchema = z.object({
@@ -12,7 +16,7 @@ const helloSchema = z.object({
   versions: z.array(z.int().positive()).min(1).max(16),
   /** Made anew at each start: tells a second link of a peer from a peer that comes back. */
   instance: z.string().min(1).max(64),
-  agent: z.string().max(200),
+  agent: foreignTextSchema(maxAgentLength),
   multiaddrs: z.array(z.string().max(512)).max(16),
   protocols: z.array(z.string().max(200)).max(100),
   /** Where the other end seems to be, as `<ip>:<port>` of the socket. */

@@ -34,6 +34,8 @@ export interface HttpSettings {
   readonly port: number
   /** Where the metrics are, instead of beside the API; 0 picks a free one. */
   readonly metricsPort?: number | undefined
+  /** Whether they need no token, beside the API. */
+  readonly metricsPublic?: boolean | undefined
   readonly allowedHosts: string[]
   readonly allowedOrigins: string[]
   readonly trustedProxies: string[]
@@ -82,6 +84,7 @@ export const environmentSchema = z.object({
   PEERGATE_HTTP_HOST: text('Address that HTTP listens on; one that others can reach needs access tokens.').default('127.0.0.1'),
   PEERGATE_HTTP_PORT: port('Port of HTTP; 0 picks a free one.').default(7070),
   PEERGATE_METRICS_PORT: port('Port of `/metrics`, which is then not on the port of HTTP; 0 picks a free one.').optional(),
+  PEERGATE_METRICS_PUBLIC: boolean(false, 'Whether `/metrics` on the port of HTTP needs no token, also where there are tokens.'),
   PEERGATE_ALLOWED_HOSTS: list('Further values of the Host header that are served, such as the name of a proxy.'),
   PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that may use this gateway (`https://app.example`).'),
   PEERGATE_TRUSTED_PROXIES: list(
@@ -195,6 +198,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
       host: values.PEERGATE_HTTP_HOST,
       port: values.PEERGATE_HTTP_PORT,
       metricsPort: values.PEERGATE_METRICS_PORT,
+      metricsPublic: values.PEERGATE_METRICS_PUBLIC,
       allowedHosts: values.PEERGATE_ALLOWED_HOSTS,
       allowedOrigins: values.PEERGATE_ALLOWED_ORIGINS,
       trustedProxies: values.PEERGATE_TRUSTED_PROXIES,

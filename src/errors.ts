@@ -107,6 +107,9 @@ export class HostNotAllowed extends condition('host_not_allowed', 421, 'The Host
 export class OriginNotAllowed extends condition('origin_not_allowed', 403, 'The Origin is not allowed') {}
 export class DialForbidden extends condition('dial_forbidden', 403, 'The dial policy forbids this address') {}
 
+/** A gateway must not come to a state in which nobody can administer it by its API. */
+export class AdminTokenNeeded extends condition('admin_token_needed', 409, 'A token that allows "admin" is needed') {}
+
 // What is there
 export class RouteNotFound extends condition('route_not_found', 404, 'There is no such resource') {}
 export class PeerNotFound extends condition('peer_not_found', 404, 'The peer is not known') {}

@@ -123,8 +123,8 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
-  const tokens = createTokens({ adminToken }, { store, onChange: () => closeRevoked() })
   const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt)
+  const tokens = createTokens({ adminToken, hasProvider: verifyJwt !== undefined }, { store, onChange: () => closeRevoked() })
   const access = createAccess({ host: init.http.host, insecure }, { tokens, verifyJwt, log })
   const audit = createAudit({ store: store.audit })
   const rates = createRates({ limits })

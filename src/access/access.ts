@@ -37,7 +37,7 @@ const anyone = fullGrant(anyoneId)
 
 export function createAccess(
   init: AccessInit,
-  components: { tokens: Pick<Tokens, 'grantOf' | 'exist'>; verifyJwt: JwtVerifier | undefined; log: Logger },
+  components: { tokens: Pick<Tokens, 'grantOf' | 'operatorGrant' | 'exist'>; verifyJwt: JwtVerifier | undefined; log: Logger },
 ): Access {
   const { tokens, verifyJwt, log } = components
   /** Once there has been a token, none is no way in. */
@@ -67,6 +67,9 @@ export function createAccess(
         if (!(await needsToken())) return anyone
         throw new Unauthorized('A token is needed: send it as "Authorization: Bearer <token>".')
       }
+      // Whatever its shape.
+      const operator = tokens.operatorGrant(token)
+      if (operator !== undefined) return operator
       if (verifyJwt !== undefined && jwtShape.test(token)) return await verifyJwt(token)
       const grant = await tokens.grantOf(token)
       if (grant !== undefined) return grant

@@ -3,7 +3,9 @@ import { z } from 'zod'
 import { InvalidToken, TokenCheckUnavailable } from '../errors.ts'
 import { actionSchema } from '../model/action.ts'
 import type { Grant } from '../model/grant.ts'
-import { topicFilter } from '../model/topic.ts'
+import { nameSchema } from '../model/text.ts'
+import { topicFilter, topicPatternSchema } from '../model/topic.ts'
+import { createTokenBucket } from '../token-bucket.ts'
 
 /** JSON Web Tokens (RFC 7519) of an identity provider, for those who bring their own. */
 export interface JwtSettings {
@@ -18,12 +20,30 @@ export interface JwtSettings {
 
 export type JwtVerifier = (token: string) => Promise<Grant>
 
+/** How often the keys may be fetched for a token whose key is not among them: at once, and a second. */
+const keyReloads = { burst: 5, perSecond: 0.5 }
+
+class KeysNotReloaded extends Error {
+  override readonly name = 'KeysNotReloaded'
+}
+
 /** Seconds by which clocks may differ. */
 const clockTolerance = 30
 const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
 /** Rights are in the claim `peergate`, or, as actions on every topic, in `scope` (RFC 8693 §4.2) as `peergate:<action>`. */
-const claimSchema = z.object({ actions: z.array(z.string()), topics: z.array(z.string()).default(['*']) })
+const claimSchema = z.object({
+  actions: z.array(z.string().max(100)).max(100),
+  topics: z.array(topicPatternSchema).max(1_000).default(['*']),
+})
+const payloadSchema = z.object({
+  /** It stands in the audit log, and in the scope of idempotency keys. */
+  sub: nameSchema(255).min(1),
+  /** Seconds since 1970, within the range of a Date. */
+  exp: z.number().max(8_640_000_000_000),
+  scope: z.string().default(''),
+  peergate: claimSchema.optional(),
+})
 
 /** @throws InvalidToken, TokenCheckUnavailable when the provider's keys can't be had */
 export function createJwtVerifier(settings: JwtSettings): JwtVerifier | undefined {
@@ -36,12 +56,26 @@ export function createJwtVerifier(settings: JwtSettings): JwtVerifier | undefine
     ...(audience === undefined ? {} : { audience }),
   }
   const keys = jwksUrl === undefined ? undefined : createRemoteJWKSet(new URL(jwksUrl))
+  const reloads = createTokenBucket(keyReloads)
   const shared = secret === undefined ? undefined : new TextEncoder().encode(secret)
 
   async function verify(token: string): Promise<JWTPayload> {
     // Which of the two is asked is no choice of the token's: a shared key never checks what a published one should.
-    if (keys !== undefined) return (await jwtVerify(token, keys, { ...options, algorithms: asymmetric })).payload
+    if (keys !== undefined) return await verifyPublished(token, keys)
     return (await jwtVerify(token, shared ?? new Uint8Array(), { ...options, algorithms: ['HS256'] })).payload
+  }
+
+  /** A key that is not there may be new: keys are fetched again, also when they have just been, but not for everybody who names one. */
+  async function verifyPublished(token: string, published: ReturnType<typeof createRemoteJWKSet>): Promise<JWTPayload> {
+    const check = async () => (await jwtVerify(token, published, { ...options, algorithms: asymmetric })).payload
+    try {
+      return await check()
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+      if (!reloads.take(performance.now())) throw new KeysNotReloaded('the keys were fetched a moment ago', { cause: error })
+      await published.reload()
+      return await check()
+    }
   }
 
   return async (token) => {
@@ -58,11 +92,17 @@ export function createJwtVerifier(settings: JwtSettings): JwtVerifier | undefine
 
 const unavailable = [errors.JWKSTimeout, errors.JWKSInvalid]
 
+/** @throws InvalidToken: a claim that can't be read gives no rights, rather than those of another claim */
 function grantOf(payload: JWTPayload): Grant {
-  const { sub = '', exp = 0, scope, peergate } = payload
-  const claim = claimSchema.safeParse(peergate)
-  const scopes = typeof scope === 'string' ? scope.split(' ').flatMap((each) => (each.startsWith('peergate:') ? each.slice(9) : [])) : []
-  const { actions, topics } = claim.success ? claim.data : { actions: scopes, topics: ['*'] }
+  const parsed = payloadSchema.safeParse(payload)
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'is not valid' }
+    throw new InvalidToken(`The token is not valid: its claim ${path.join('.')} can't be read (${message}).`)
+  }
+  const { sub, exp, scope, peergate } = parsed.data
+  const scopes = scope.split(' ').flatMap((each) => (each.startsWith('peergate:') ? each.slice('peergate:'.length) : []))
+  const { actions, topics } = peergate ?? { actions: scopes, topics: ['*'] }
+  // An action that a newer version knows is none here.
   const known = actions.flatMap((action) => actionSchema.safeParse(action).data ?? [])
   return { id: `sub:${sub}`, actions: new Set(known), topics: topicFilter(topics), expiresAt: exp * 1_000 }
 }

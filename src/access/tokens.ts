@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { InvalidRequest, TokenNotFound } from '../errors.ts'
+import { AdminTokenNeeded, InvalidRequest, TokenNotFound } from '../errors.ts'
+import { createInTurn } from '../in-turn.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import type { TokenInput, TokenView } from '../model/token.ts'
@@ -8,11 +9,21 @@ import type { Store, TokenRecord } from '../store/store.ts'
 
 /** The access tokens of this gateway's database, and the operator's own of the environment. */
 export interface Tokens {
-  /** Makes a token; its secret is known to nobody afterwards. @throws InvalidRequest when it would have expired already */
+  /**
+   * Makes a token; its secret is known to nobody afterwards.
+   * @throws InvalidRequest when it would have expired already
+   * @throws AdminTokenNeeded when it is the first, and does not allow `admin` or expires
+   */
   create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
   list(): Promise<TokenView[]>
-  /** From now on it is refused, at every gateway of the database. @throws TokenNotFound */
+  /**
+   * From now on it is refused, at every gateway of the database.
+   * @throws TokenNotFound
+   * @throws AdminTokenNeeded when it is the last that allows `admin` and does not expire
+   */
   revoke(id: string): Promise<void>
+  /** The grant of the operator's own token; undefined when the secret is another. */
+  operatorGrant(secret: string): Grant | undefined
   /** What the secret allows; undefined when it is not known, or not any more. */
   grantOf(secret: string): Promise<Grant | undefined>
   /** Which of these grants' tokens are not there any more. */
@@ -40,12 +51,42 @@ const maxCached = 10_000
 /** The grant of the operator's own token. */
 export const operatorId = 'operator'
 
-export function createTokens(init: { adminToken: string | undefined }, components: TokensComponents): Tokens {
+export interface TokensInit {
+  /** The operator's own token. */
+  adminToken: string | undefined
+  /** Whether an identity provider can give rights too. */
+  hasProvider: boolean
+}
+
+export function createTokens(init: TokensInit, components: TokensComponents): Tokens {
   const { store, onChange, now = Date.now } = components
   const operator = init.adminToken === undefined ? undefined : hashOf(init.adminToken)
   /** By the hash of the secret, in hex. */
   const cache = new Map<string, Grant>()
+  /** Rises when grants may have changed: what was looked up before is not remembered after. */
+  let generation = 0
+  const inTurn = createInTurn()
   let unlisten: (() => void) | undefined
+
+  function forgetGrants(): void {
+    generation++
+    cache.clear()
+  }
+
+  /** Without the operator's own token or an identity provider, a token that allows `admin` for good is what the API is administered by. */
+  const needsAdminToken = operator === undefined && !init.hasProvider
+
+  async function checkFirst(record: TokenRecord): Promise<void> {
+    if (!needsAdminToken || isLastingAdmin(record) || (await store.tokens.list()).length > 0) return
+    throw new AdminTokenNeeded('From the first token on every request needs one: make one first that allows "admin" and does not expire.')
+  }
+
+  async function checkNotLast(id: string): Promise<void> {
+    if (!needsAdminToken) return
+    const admins = (await store.tokens.list()).filter(isLastingAdmin)
+    if (admins.length !== 1 || admins[0]?.id !== id) return
+    throw new AdminTokenNeeded('It is the last token that allows "admin" and does not expire: make another one first.')
+  }
 
   return {
     async create({ name, actions, topics, expiresAt }) {
@@ -56,27 +97,37 @@ export function createTokens(init: { adminToken: string | undefined }, component
       const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')
       const id = `tok_${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`
       const record: TokenRecord = { id, name, hash: hashOf(secret), actions, topics, createdAt: now(), expiresAt: expires }
-      await store.tokens.add(record)
+      await inTurn(async () => {
+        await checkFirst(record)
+        await store.tokens.add(record)
+      })
       return { token: viewOf(record), secret }
     },
     list: async () => (await store.tokens.list()).map(viewOf),
     async revoke(id) {
-      const removed = await store.tokens.remove(id)
-      cache.clear()
+      const removed = await inTurn(async () => {
+        await checkNotLast(id)
+        return await store.tokens.remove(id)
+      })
+      forgetGrants()
       onChange()
       if (!removed) throw new TokenNotFound('There is no token with this id.')
     },
+    operatorGrant(secret) {
+      return operator !== undefined && timingSafeEqual(operator, hashOf(secret)) ? fullGrant(operatorId) : undefined
+    },
     async grantOf(secret) {
       const hash = hashOf(secret)
-      if (operator !== undefined && timingSafeEqual(operator, hash)) return fullGrant(operatorId)
       const key = hash.toString('hex')
       let grant = cache.get(key)
       if (grant === undefined) {
+        const before = generation
         const record = await store.tokens.find(hash)
         if (record === undefined) return undefined
         grant = grantFrom(record)
         if (cache.size >= maxCached) cache.clear()
-        cache.set(key, grant)
+        // One that was revoked meanwhile is refused the next time.
+        if (before === generation) cache.set(key, grant)
       }
       return grant.expiresAt !== undefined && grant.expiresAt <= now() ? undefined : grant
     },
@@ -88,7 +139,7 @@ export function createTokens(init: { adminToken: string | undefined }, component
     async start() {
       unlisten = store.listen(({ kind }) => {
         if (kind !== 'tokens' && kind !== 'everything') return
-        cache.clear()
+        forgetGrants()
         onChange()
       })
     },
@@ -96,6 +147,10 @@ export function createTokens(init: { adminToken: string | undefined }, component
       unlisten?.()
     },
   }
+}
+
+function isLastingAdmin({ actions, expiresAt }: TokenRecord): boolean {
+  return actions.includes('admin') && expiresAt === undefined
 }
 
 function hashOf(secret: string): Buffer {

@@ -41,6 +41,8 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
   }
 
   return async (request, reply) => {
+    // Two could be read differently by a proxy and here (RFC 9112 §3.2).
+    if (hostsIn(request.raw.rawHeaders) > 1) throw new InvalidRequest('The request has more than one Host header.')
     const host = request.headers.host?.toLowerCase()
     if (request.routeOptions.config.operation?.anyHost !== true) checkHost(host)
     checkOrigin(request, host)
@@ -54,6 +56,11 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     const preflight = request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined
     return preflight ? reply.code(204).headers(preflightHeaders).send() : undefined
   }
+}
+
+/** Names and values in turn; Node.js keeps only the first Host. */
+function hostsIn(rawHeaders: string[]): number {
+  return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length
 }
 
 const preflightHeaders = {

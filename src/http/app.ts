@@ -50,6 +50,8 @@ export interface AppInit extends AccessInit {
   trustedProxies: string[]
   /** Whether the metrics are not here, but on a port of their own. */
   metricsElsewhere?: boolean
+  /** Whether they need no token. */
+  metricsPublic?: boolean | undefined
   /** Whether requests are traced. */
   tracing?: boolean
   limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages' | 'slowClientMs'>
@@ -188,7 +190,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   tokenRoutes(zodApp, components)
   auditRoutes(zodApp, components)
   probeRoutes(zodApp, components)
-  if (init.metricsElsewhere !== true) metricRoutes(zodApp, components)
+  if (init.metricsElsewhere !== true) metricRoutes(zodApp, { isPublic: init.metricsPublic === true }, components)
   logLevelRoutes(zodApp, components)
   documentRoutes(zodApp, { documents: createDocuments(routes) })
   refuseTheRest(app, routes)

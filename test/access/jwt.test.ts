@@ -21,12 +21,24 @@ const shared = (claims: Claims, key = secret) => sign(claims, new TextEncoder().
 async function provider() {
   const { publicKey, privateKey } = await generateKeyPair('ES256')
   const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'ES256' }
-  const server = createServer((_request, response) => response.end(JSON.stringify({ keys: [jwk] }))).listen(0, '127.0.0.1')
+  const keys: object[] = [jwk]
+  let asked = 0
+  const server = createServer((_request, response) => {
+    asked++
+    response.end(JSON.stringify({ keys }))
+  }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => void server.close())
   const address = server.address()
   const jwksUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/keys`
-  return { jwksUrl, server, jwk, sign: (claims: Claims) => sign(claims, privateKey, { alg: 'ES256', kid: 'one' }) }
+  return {
+    jwksUrl,
+    server,
+    jwk,
+    keys,
+    asked: () => asked,
+    sign: (claims: Claims) => sign(claims, privateKey, { alg: 'ES256', kid: 'one' }),
+  }
 }
 
 const withJwt = (jwt: Partial<typeof noJwt> | Record<string, string>) =>
@@ -60,6 +72,15 @@ describe('a JSON Web Token', () => {
     ['of nobody', { sub: undefined as never }],
     ['that never expires', { exp: undefined as never }],
     ['signed with another key', {}, 'another key that nobody has shared with us'],
+    ['whose rights can not be read', { peergate: { actions: 'read' } }],
+    ['whose topics are no list', { peergate: { actions: ['read'], topics: 'orders.*' } }],
+    ['whose rights are null', { peergate: null }],
+    ['whose topics are none', { peergate: { actions: ['read'], topics: ['orders\u0000'] } }],
+    ['whose scope is a list', { scope: ['peergate:read'] as never }],
+    ['that expires beyond all dates', { exp: 1e300 }],
+    ['of an empty name', { sub: '' }],
+    ['of a name with a control character', { sub: 'alice\u0000' }],
+    ['of a name that is too long', { sub: 'x'.repeat(256) }],
   ])('%s is refused', async (_, claims, key) => {
     const { call } = await withJwt({ secret })
     const { status, body } = await call('GET', '/v1/messages', { token: await shared({ scope: 'peergate:read', ...claims }, key) })
@@ -91,4 +112,31 @@ describe('a JSON Web Token', () => {
     await once(server, 'listening')
     expect((await call('GET', '/v1/messages', { token })).status).toBe(200)
   })
+
+  test('signed with a key that was published a moment after the keys were fetched is good; keys are not fetched for everybody who names one', async () => {
+    const { jwksUrl, keys, sign: signOne, asked } = await provider()
+    const { call } = await withJwt({ jwksUrl })
+    const read = async (token: string) => await call('GET', '/v1/messages', { token })
+    expect((await read(await signOne({ scope: 'peergate:read' }))).status).toBe(200)
+    const second = await generateKeyPair('ES256')
+    keys.push({ ...(await exportJWK(second.publicKey)), kid: 'two', alg: 'ES256' })
+    const rotated = await sign({ scope: 'peergate:read' }, second.privateKey, { alg: 'ES256', kid: 'two' })
+    expect((await read(rotated)).status).toBe(200)
+    const unknown = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => sign({ scope: 'peergate:read' }, second.privateKey, { alg: 'ES256', kid: `none ${index}` })),
+    )
+    const answers = []
+    for (const token of unknown) answers.push((await read(token)).body.code)
+    expect(new Set(answers)).toEqual(new Set(['invalid_token', 'token_check_unavailable']))
+    expect(asked()).toBeLessThan(20)
+    expect((await read(rotated)).status).toBe(200)
+  })
+})
+
+test('the token of the operator is known in whatever shape, beside those of a provider', async () => {
+  const { call } = await gatewayWithTokens({
+    access: { insecure: false, adminToken: 'a.b.c', jwt: { ...noJwt, issuer, audience, secret } as never },
+  })
+  expect((await call('GET', '/v1/tokens', { token: 'a.b.c' })).status).toBe(200)
+  expect((await call('GET', '/v1/tokens', { token: 'a.b.d' })).body.code).toBe('invalid_token')
 })

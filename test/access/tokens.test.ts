@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { createTokens } from '../../src/access/tokens.ts'
 import { tokenActions } from '../../src/model/action.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
@@ -18,7 +19,9 @@ describe('without a token', () => {
     expect(refused.headers.get('www-authenticate')).toBe('Bearer realm="peergate"')
     expect((await call('POST', '/v1/topics/orders/messages', { body: { data: 'x' } })).status).toBe(401)
     expect((await call('GET', '/v1/topics/orders/messages')).status).toBe(401)
-    for (const path of ['/healthz', '/readyz', '/openapi.json', '/metrics']) expect((await call('GET', path)).status).toBe(200)
+    for (const path of ['/healthz', '/readyz', '/openapi.json']) expect((await call('GET', path)).status).toBe(200)
+    expect((await call('GET', '/metrics')).status).toBe(401)
+    expect((await call('GET', '/metrics', { token: adminToken })).status).toBe(200)
     expect((await call('GET', '/v1/node', { token: adminToken })).status).toBe(200)
   })
 
@@ -327,4 +330,66 @@ test('the level of the log is changed while it runs, by whoever may', async () =
   expect((await call('PUT', '/v1/log-level', { token: adminToken, body: { level: 'debug' } })).body).toEqual({ level: 'debug' })
   await call('GET', '/v1/node', { token: secret })
   await expect.poll(requests).toBeGreaterThan(0)
+})
+
+describe('a gateway on which nobody but tokens can administer', () => {
+  const open = () => gatewayWithTokens({ access: { insecure: false, adminToken: undefined, jwt: noJwt } as never })
+
+  test.each([
+    ['does not allow admin', { actions: ['read'] }],
+    ['expires', { actions: ['admin'], expiresAt: '2099-01-01T00:00:00Z' }],
+  ])('takes no first token that %s', async (_, input) => {
+    const { call, store } = await open()
+    const { status, body } = await call('POST', '/v1/tokens', { body: { name: 'first', ...input } })
+    expect([status, body.code]).toEqual([409, 'admin_token_needed'])
+    expect(await store.tokens.list()).toEqual([])
+    expect((await call('GET', '/v1/tokens')).status).toBe(200)
+  })
+
+  test('keeps the last token that allows admin for good', async () => {
+    const { call } = await open()
+    const create = async (input: object, token?: string) =>
+      (await call('POST', '/v1/tokens', { body: { name: 'x', ...input }, ...(token === undefined ? {} : { token }) })).body
+    const first = await create({ actions: ['admin', 'read'] })
+    const token = String(first['secret'])
+    await create({ actions: ['read'] }, token)
+    const last = await call('DELETE', `/v1/tokens/${first['id']}`, { token })
+    expect([last.status, last.body.code]).toEqual([409, 'admin_token_needed'])
+    expect((await call('DELETE', '/v1/tokens/tok_unknown', { token })).status).toBe(404)
+    const second = await create({ actions: ['admin'] }, token)
+    expect((await call('DELETE', `/v1/tokens/${first['id']}`, { token: String(second['secret']) })).status).toBe(204)
+    expect((await call('GET', '/v1/tokens', { token })).status).toBe(401)
+  })
+})
+
+test('a token that is revoked while it is looked up is not remembered', async () => {
+  const store = createMemoryStore()
+  await store.start()
+  const tokens = createTokens({ adminToken: 'operator', hasProvider: false }, { store, onChange: () => undefined })
+  const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['*'] })
+  const find = store.tokens.find.bind(store.tokens)
+  const found = Promise.withResolvers<void>()
+  store.tokens.find = async (hash) => {
+    const record = await find(hash)
+    await found.promise
+    return record
+  }
+  const lookedUp = tokens.grantOf(secret)
+  await tokens.revoke(token.id)
+  found.resolve()
+  await lookedUp
+  expect(await tokens.grantOf(secret)).toBeUndefined()
+})
+
+test.each(['x\u0000y', 'a\nb', '\ud800'])('the name %j of a token is refused, and its id in a path is unknown', async (name) => {
+  const { call } = await gatewayWithTokens()
+  const { status, body } = await call('POST', '/v1/tokens', { token: adminToken, body: { name, actions: ['read'] } })
+  expect([status, body.code]).toEqual([400, 'invalid_request'])
+  expect((await call('DELETE', '/v1/tokens/%00', { token: adminToken })).status).toBe(400)
+})
+
+test('the metrics need no token where the configuration says so', async () => {
+  const { call } = await gatewayWithTokens({ http: { ...loopbackHttp, metricsPublic: true } })
+  expect((await call('GET', '/metrics')).status).toBe(200)
+  expect((await call('GET', '/v1/node')).status).toBe(401)
 })

@@ -84,7 +84,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
       throw new Draining('no events here')
     },
   }
-  const tokens = createTokens({ adminToken: undefined }, { store, onChange: () => undefined })
+  const tokens = createTokens({ adminToken: undefined, hasProvider: false }, { store, onChange: () => undefined })
   const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, verifyJwt: undefined, log: silentLog })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
   const probes = { started: () => true, draining: () => false, store: store.log }

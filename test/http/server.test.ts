@@ -91,6 +91,13 @@ test.each([
   [`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, '431', 'headers_too_large'],
   [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, '431', 'headers_too_large'],
   ['GET /v1/node HTTP/1.1\r\nConnection: close\r\n\r\n', '400', 'invalid_request'],
+  ['GET /v1/node HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n', '400', 'invalid_request'],
+  ['GET /healthz HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\nConnection: close\r\n\r\n', '400', 'invalid_request'],
+  [
+    'GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+    '400',
+    'invalid_request',
+  ],
 ])('answers %j with a problem document', async (bytes, status, code) => {
   const http = server()
   await http.start()

@@ -2,7 +2,16 @@ import { z } from 'zod'
 import type { Metrics } from '../../metrics.ts'
 import { type App, noQuery } from '../operation.ts'
 
-export function metricRoutes(app: App, components: { metrics: Pick<Metrics, 'text' | 'contentType'> }): void {
+export interface MetricRoutesInit {
+  /** Whether they need no token, also where there are tokens. */
+  isPublic: boolean
+}
+
+export function metricRoutes(
+  app: App,
+  { isPublic }: MetricRoutesInit,
+  components: { metrics: Pick<Metrics, 'text' | 'contentType'> },
+): void {
   const { metrics } = components
 
   app.route({
@@ -10,11 +19,12 @@ export function metricRoutes(app: App, components: { metrics: Pick<Metrics, 'tex
     url: '/metrics',
     config: {
       operation: {
-        action: 'none',
+        action: isPublic ? 'none' : 'any',
         operationId: 'getMetrics',
         summary: 'Metrics in the format of Prometheus',
         description:
-          'docs/metrics.md lists those of Peergate itself. They are not here where PEERGATE_METRICS_PORT gives them a port of their own.',
+          'docs/metrics.md lists those of Peergate itself. Where there are tokens, any of them will do, unless PEERGATE_METRICS_PUBLIC is set. ' +
+          'They are not here where PEERGATE_METRICS_PORT gives them a port of their own.',
         tag: 'Probes',
         problems: ['overloaded'],
         anyHost: true,

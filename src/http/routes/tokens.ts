@@ -33,10 +33,10 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
         operationId: 'createToken',
         summary: 'Make an access token',
         description:
-          'Its secret is shown this once, and kept as a hash only. From the first token on, every request needs one. ' +
-          'A token can give no more than it has itself.',
+          'Its secret is shown this once, and kept as a hash only. From the first token on, every request needs one, so the first must allow ' +
+          '`admin` and not expire, unless the operator has a token of the configuration. A token can give no more than it has itself.',
         tag: 'Access',
-        problems: ['store_unavailable'],
+        problems: ['admin_token_needed', 'store_unavailable'],
       },
     },
     schema: {
@@ -79,9 +79,11 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
         audited: true,
         operationId: 'revokeToken',
         summary: 'Revoke an access token',
-        description: 'It is refused from now on, at every gateway of the database, and its streams are closed.',
+        description:
+          'It is refused from now on, at every gateway of the database, and its streams are closed. The last one that allows `admin` and does not ' +
+          'expire stays, unless the operator has a token of the configuration.',
         tag: 'Access',
-        problems: ['token_not_found', 'store_unavailable'],
+        problems: ['token_not_found', 'admin_token_needed', 'store_unavailable'],
       },
     },
     schema: { params: idParams, querystring: noQuery, response: { 204: empty('It is revoked.') } },

@@ -65,7 +65,7 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
 
     /** Waits until `a` knows that `b` wants the topic. */
     async function knows(a: Node, b: Node, topic: string): Promise<void> {
-      await expect.poll(() => a.engine.subscribers(topic), { timeout: 10_000 }).toContain(b.engine.peerId)
+      await expect.poll(() => a.engine.subscribers(topic)).toContain(b.engine.peerId)
     }
 
     async function publish(node: Node, topic: string, ...messages: string[]): Promise<number[]> {
@@ -273,7 +273,7 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         await knows(a, b, 'orders')
         const signed = await a.engine.sign(Array.from({ length: 200 }, (_, index) => ({ topic: 'orders', data: data(`message ${index}`) })))
         expect(await a.engine.send(signed)).toEqual(signed.map(() => 1))
-        await expect.poll(() => b.received.length, { timeout: 10_000 }).toBe(200)
+        await expect.poll(() => b.received.length).toBe(200)
         expect(texts(b.received)).toEqual(texts(signed))
         for (const [index, message] of b.received.entries()) {
           expect(messageId(message.from, message.sequence)).toBe(messageId(signed[index]?.from ?? '', signed[index]?.sequence ?? data('')))
@@ -536,7 +536,7 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         await knows(a, b, 'orders')
         await knows(b, c, 'orders')
         await publish(a, 'orders', 'ignore', 'fail', 'accept')
-        await expect.poll(() => texts(c.received), { timeout: 10_000 }).toEqual(['accept'])
+        await expect.poll(() => texts(c.received)).toEqual(['accept'])
         expect(texts(b.received)).toEqual(['ignore', 'fail', 'accept'])
       })
 
@@ -554,7 +554,7 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         await expect.poll(() => b.received.length).toBe(1)
         expect(c.received).toEqual([])
         answer.resolve('accept')
-        await expect.poll(() => texts(c.received), { timeout: 10_000 }).toEqual(['hello'])
+        await expect.poll(() => texts(c.received)).toEqual(['hello'])
       })
 
       test('drops what was not signed by its author', async () => {

@@ -67,7 +67,7 @@ export function testRouting({ create: createEngine, createWithout }: RoutingUnde
               (peers) => peers.length,
               () => 0,
             ),
-          { timeout: 15_000 },
+          { timeout: 20_000 },
         )
         .toBeGreaterThan(0)
     }

@@ -78,7 +78,7 @@ describe('a direct message', () => {
     const nobody = (await createMemoryIdentity()).peerId
     const delivery = await send(here, nobody, 'x')
     const attempts = async () => (await here.rest.get<DeliveryView>(`/v1/deliveries/${delivery.id}`)).attempts
-    await expect.poll(attempts, { timeout: 5_000 }).toBe(3)
+    await expect.poll(attempts).toBe(3)
     await delay(1_200)
     expect(await attempts()).toBeLessThanOrEqual(4)
     expect(lines.filter((line) => line.includes('"level":40'))).toEqual([])
@@ -116,7 +116,7 @@ describe('a direct message', () => {
     }
     const { here, there } = await pair({}, { store })
     const delivery = await send(here, there.peerId, 'hello')
-    await expect.poll(() => state(here, delivery), { timeout: 5_000 }).toBe('delivered')
+    await expect.poll(() => state(here, delivery)).toBe('delivered')
     expect(failures).toBeGreaterThan(1)
   })
 
@@ -137,7 +137,7 @@ describe('a direct message', () => {
     const { body: cancelled } = await here.rest.call<DeliveryView>('DELETE', `/v1/deliveries/${unwanted.id}`)
     expect(cancelled.state).toBe('cancelled')
     expect((await here.rest.call<DeliveryView>('DELETE', `/v1/deliveries/${unwanted.id}`)).body).toEqual(cancelled)
-    await expect.poll(() => state(here, late), { timeout: 5_000 }).toBe('expired')
+    await expect.poll(() => state(here, late)).toBe('expired')
     const told = () => stream.frames.flatMap((frame) => (frame.type === 'delivery' ? [[frame.delivery.id, frame.delivery.state]] : []))
     await stream.until(() => told().length === 2)
     expect(new Map(told().map(([id, ended]) => [id, ended]))).toEqual(

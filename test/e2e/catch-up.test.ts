@@ -41,10 +41,10 @@ test.for(['custom', 'libp2p'] as const)(
     const away = await start(hosts[0] ?? [], 7071, [first.multiaddr, second.multiaddr])
     const gateways = [first, second, away]
     const readers = gateways.map(({ under, url }) => inside(under, 'receive', url, topic, `${2 * count}`))
-    for (const { lines } of readers) await expect.poll(() => lines[0], { timeout: 10_000 }).toBe('subscribed')
+    for (const { lines } of readers) await expect.poll(() => lines[0]).toBe('subscribed')
     for (const { get } of gateways) {
       const linked = async () => (await get<{ items: unknown[] }>('/v1/peers?state=connected')).items.length
-      await expect.poll(linked, { timeout: 20_000, interval: 200 }).toBe(2)
+      await expect.poll(linked, { interval: 200 }).toBe(2)
     }
 
     const writers = gateways.map(({ under, url }) => inside(under, 'trickle', url, topic, `${count}`))

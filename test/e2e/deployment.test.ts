@@ -94,7 +94,7 @@ describe.skipIf(nginx === undefined || !hasPostgres)('two gateways behind a load
     const authors = new Set(stream.messages.map(({ from }) => from))
     // The load balancer has used both, and each has signed what it accepted.
     expect(authors).toEqual(new Set([...gateways, elsewhere].map(({ peerId }) => peerId)))
-    await expect.poll(async () => (await other.history('topic=orders')).length, { timeout: 20_000 }).toBe(sent.length)
+    await expect.poll(async () => (await other.history('topic=orders')).length).toBe(sent.length)
     expect((await service.history('topic=orders')).map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
     const events = await fetch(`${url}/v1/events?topic=orders&after=earliest`)
     const reader = events.body?.getReader()

@@ -187,7 +187,7 @@ async function run(pair: GatewayPair, seed: number, count: number, annals?: Anna
   async function tip(): Promise<number> {
     // The other gateway's messages are still on their way; the log is complete when it holds all that both published.
     const log = async () => annals?.appended.map(({ seq }) => seq) ?? (await rest.history('topic=*')).map(({ cursor }) => seqOf(cursor))
-    await expect.poll(async () => (await log()).length, { timeout: 20_000 }).toBe(progress.published)
+    await expect.poll(async () => (await log()).length).toBe(progress.published)
     return (await log()).at(-1) ?? 0
   }
   const subscribers = clients.map((ledgers, index) => misbehave(pair.subject.url, ledgers, createRandom(seed * 100 + index), progress, tip))

@@ -30,13 +30,13 @@ test.for(['both', 'to', 'from'] as const)(
         there.get<{ state: string }>(`/v1/peers/${here.peerId}`),
       ]).then((peers) => peers.map(({ state }) => state))
     const readers = gateways.map(({ under, url }) => inside(under, 'receive', url, topic, `${count}`))
-    for (const { lines } of readers) await expect.poll(() => lines[0], { timeout: 10_000 }).toBe('subscribed')
-    await expect.poll(states, { timeout: 10_000 }).toEqual(['connected', 'connected'])
+    for (const { lines } of readers) await expect.poll(() => lines[0]).toBe('subscribed')
+    await expect.poll(states).toEqual(['connected', 'connected'])
 
     const writers = gateways.map(({ under, url }) => inside(under, 'trickle', url, topic, `${count}`))
     await delay(1_000)
     await cut(0, direction)
-    await expect.poll(states, { timeout: 15_000 }).toEqual(['known', 'known'])
+    await expect.poll(states).toEqual(['known', 'known'])
     await mend(0)
     for (const { ended } of writers) expect(await ended).toEqual({ code: 0, output: 'done' })
     const numbers = Array.from({ length: count }, (_, number) => `${number}`)

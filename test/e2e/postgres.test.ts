@@ -85,7 +85,7 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
     await expect.poll(() => subscribers(from)).toBeGreaterThan(0)
     const sent: string[] = []
     for (let number = 0; number < 50; number++) sent.push((await from?.publish('orders', `message ${number}`))?.id ?? '')
-    await expect.poll(async () => (await to?.history('topic=orders'))?.length, { timeout: 20_000 }).toBe(sent.length)
+    await expect.poll(async () => (await to?.history('topic=orders'))?.length).toBe(sent.length)
     const log = (await here?.history('topic=orders')) ?? []
     expect(log.map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
   })
@@ -146,7 +146,7 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
     const sent = await here?.call<{ id: string }>('POST', `/v1/peers/${peer.peerId}/messages`, { data: 'to the peer' })
     await there?.call('POST', '/v1/peers', { multiaddr: peer.multiaddrs[0] })
     const delivery = async () => (await there?.get<{ state: string }>(`/v1/deliveries/${sent?.body.id}`))?.state
-    await expect.poll(delivery, { timeout: 20_000 }).toBe('delivered')
+    await expect.poll(delivery).toBe('delivered')
     expect((await away?.history('kind=direct'))?.map(({ data, from }) => [data, from])).toEqual([['to the peer', one.peerId]])
     await away?.call('POST', `/v1/peers/${other.peerId}/messages`, { data: 'from the peer' })
     await expect
@@ -177,7 +177,7 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
       const link = async (rest: Rest | undefined, to: GatewayProcess) => {
         await rest?.call('POST', '/v1/peers', { multiaddr: to.multiaddrs[0] })
         const subscribers = async () => (await rest?.get<{ subscribers: number }>('/v1/topics/orders'))?.subscribers ?? 0
-        await expect.poll(subscribers, { timeout: 10_000 }).toBeGreaterThan(0)
+        await expect.poll(subscribers).toBeGreaterThan(0)
       }
       for (const rest of [here, author, third]) await rest?.call('PUT', '/v1/topics/orders')
       await link(author, witness)
@@ -195,13 +195,13 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
       await moderator.expect('validating')
       await link(here, outside)
       for (const data of ['bad', 'good']) await author?.publish('orders', data)
-      await expect.poll(() => stored(there), { timeout: 10_000 }).toEqual(['good'])
+      await expect.poll(() => stored(there)).toEqual(['good'])
 
       await here?.call('DELETE', `/v1/peers/${outside.peerId}`)
       for (const data of ['bad, missed', 'missed']) await author?.publish('orders', data)
-      await expect.poll(() => stored(third), { timeout: 10_000 }).toEqual(['bad', 'good', 'bad, missed', 'missed'])
+      await expect.poll(() => stored(third)).toEqual(['bad', 'good', 'bad, missed', 'missed'])
       await there?.call('POST', '/v1/peers', { multiaddr: outside.multiaddrs[0] })
-      await expect.poll(() => stored(here), { timeout: 10_000 }).toEqual(['good', 'missed'])
+      await expect.poll(() => stored(here)).toEqual(['good', 'missed'])
     },
   )
 

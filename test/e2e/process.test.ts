@@ -111,7 +111,7 @@ test('logs nothing that a peer supplied at info or above', async () => {
   const peer = await gatewayForTest({ ...quietEnvironment(join(directory, 'second')), PEERGATE_BOOTSTRAP: gateway.multiaddrs.join(',') })
   await createRest(gateway.url).call('PUT', '/v1/topics/secret-topic')
   await createRest(peer.url).publish('secret-topic', 'secret-data')
-  await expect.poll(() => createRest(gateway.url).history('topic=secret-topic'), { timeout: 10_000 }).toHaveLength(1)
+  await expect.poll(() => createRest(gateway.url).history('topic=secret-topic')).toHaveLength(1)
   await peer.end('SIGKILL')
   await gateway.end('SIGTERM')
   const log = gateway.lines.join('\n')

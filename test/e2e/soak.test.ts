@@ -65,14 +65,14 @@ test.skipIf(process.platform !== 'linux')(
         }
       }),
     )
-    await expect.poll(() => followed, { timeout: 20_000 }).toBeGreaterThanOrEqual(messages)
+    await expect.poll(() => followed).toBeGreaterThanOrEqual(messages)
     await follower[Symbol.asyncDispose]()
 
     const [early, late] = [marks.slice(3, 6), marks.slice(-3)]
     const highest = (some: typeof marks, of: 'memory' | 'database') => Math.max(...some.map((mark) => mark[of]))
     expect(highest(late, 'database')).toBeLessThan(highest(early, 'database') * 1.15)
     expect(highest(late, 'memory')).toBeLessThan(highest(early, 'memory') * 1.15 + 15)
-    await expect.poll(async () => (await rest.get<{ items: unknown[] }>('/v1/messages?limit=500')).items, { timeout: 20_000 }).toEqual([])
+    await expect.poll(async () => (await rest.get<{ items: unknown[] }>('/v1/messages?limit=500')).items).toEqual([])
     const counts = await rest.get<{ items: Array<{ messages: number; bytes: number }> }>('/v1/topics?limit=500')
     expect(counts.items.every((topic) => topic.messages === 0 && topic.bytes === 0)).toBe(true)
   },

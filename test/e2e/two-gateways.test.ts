@@ -20,9 +20,7 @@ async function twoGateways(
 
 async function connected(url: string, peerId: string): Promise<void> {
   const rest = createRest(url)
-  await expect
-    .poll(async () => (await rest.call('GET', `/v1/peers/${peerId}`)).body, { timeout: 15_000 })
-    .toMatchObject({ peerId, state: 'connected' })
+  await expect.poll(async () => (await rest.call('GET', `/v1/peers/${peerId}`)).body).toMatchObject({ peerId, state: 'connected' })
 }
 
 describe.each(['custom', 'libp2p'] as const)('two gateways on the %s engine', (engine) => {
@@ -76,7 +74,7 @@ describe.each(['custom', 'libp2p'] as const)('two gateways on the %s engine', (e
     expect(again.peerId).toBe(second.peerId)
     await connected(again.url, first.peerId)
     const published = await createRest(first.url).publish('orders', 'while you were away')
-    await expect.poll(() => createRest(again.url).history('topic=orders'), { timeout: 10_000 }).toMatchObject([{ id: published.id }])
+    await expect.poll(() => createRest(again.url).history('topic=orders')).toMatchObject([{ id: published.id }])
   })
 })
 

@@ -62,7 +62,7 @@ describe.for(['tcp', 'websocket', 'quic'] as const)('a stock node over %s', (tra
       paced(async (number) => await engine.send(await engine.sign([{ topic: 'orders', data: Buffer.from(number) }]))),
       paced(async (number) => await stock.services.pubsub.publish('orders', Buffer.from(number))),
     ])
-    await expect.poll(() => [heard.length, received.length], { timeout: 10_000 }).toEqual([count, count])
+    await expect.poll(() => [heard.length, received.length]).toEqual([count, count])
     expect(new Set(heard)).toEqual(new Set(numbers))
     expect(new Set(received.map(({ data }) => Buffer.from(data).toString()))).toEqual(new Set(numbers))
     expect(new Set(received.map(({ from }) => from))).toEqual(new Set([stock.peerId.toString()]))
@@ -97,6 +97,6 @@ test('a stock node between two engines carries messages of each to the other', a
   await expect.poll(() => stock.services.pubsub.getSubscribers('orders').map(String)).toEqual([engine.peerId])
   await other.send(await other.sign([{ topic: 'orders', data: Buffer.from('over the stock node') }]))
   // Forwarded to the mesh, or offered at a heartbeat and asked for.
-  await expect.poll(() => received.map(({ data }) => Buffer.from(data).toString()), { timeout: 10_000 }).toEqual(['over the stock node'])
+  await expect.poll(() => received.map(({ data }) => Buffer.from(data).toString())).toEqual(['over the stock node'])
   expect(received[0]?.from).toBe(other.peerId)
 })

@@ -18,7 +18,7 @@ async function addressOf(engine: P2PEngine): Promise<string> {
 
 async function link(from: P2PEngine, to: P2PEngine, topic?: string): Promise<void> {
   await from.dial(await addressOf(to), { source: 'rest', signal })
-  if (topic !== undefined) await expect.poll(() => from.subscribers(topic), { timeout: 10_000 }).toContain(to.peerId)
+  if (topic !== undefined) await expect.poll(() => from.subscribers(topic)).toContain(to.peerId)
 }
 
 async function dialFrom(node: StockNode, engine: P2PEngine): Promise<Connection> {
@@ -114,7 +114,7 @@ test('silentLinkMs: a peer that answers no ping any more is cut', async () => {
   await node.unhandle('/ipfs/ping/1.0.0')
   await node.handle('/ipfs/ping/1.0.0', () => undefined)
   const connection = await dialFrom(node, engine)
-  await expect.poll(() => connection.status, { timeout: 5_000 }).not.toBe('open')
+  await expect.poll(() => connection.status).not.toBe('open')
   await expect.poll(() => engine.peers()).toEqual([])
 })
 
@@ -191,7 +191,7 @@ test('validateTimeoutMs: a message whose verdict comes too late is not forwarded
   await new Promise((resolve) => setTimeout(resolve, 200))
   late.resolve()
   await publish(a, 'in time')
-  await expect.poll(() => inbound.texts, { timeout: 10_000 }).toEqual(['in time'])
+  await expect.poll(() => inbound.texts).toEqual(['in time'])
 })
 
 test('maxPubsubBufferBytes: a peer that does not read costs no more than that, is told as not reached, and is served again when it reads', async () => {
@@ -219,7 +219,7 @@ test('maxPubsubBufferBytes: a peer that does not read costs no more than that, i
         await publish(engine, 'after')
         return heard
       },
-      { timeout: 10_000, interval: 200 },
+      { interval: 200 },
     )
     .toContain('after')
 })

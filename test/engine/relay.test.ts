@@ -43,7 +43,7 @@ describe.each(engines)('$kind', ({ started }) => {
       },
     })
     await engine.dial(await addressOf(relay), { source: 'rest', signal })
-    await expect.poll(async () => relayed(await engine.multiaddrs()), { timeout: 10_000 }).not.toBe('')
+    await expect.poll(async () => relayed(await engine.multiaddrs())).not.toBe('')
     return engine
   }
 
@@ -55,10 +55,10 @@ describe.each(engines)('$kind', ({ started }) => {
     const peer = await other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })
     expect(peer).toMatchObject({ peerId: target.peerId, relayed: true })
     await target.subscribe('orders')
-    await expect.poll(() => other.subscribers('orders'), { timeout: 10_000 }).toEqual([target.peerId])
+    await expect.poll(() => other.subscribers('orders')).toEqual([target.peerId])
     const numbers = Array.from({ length: 200 }, (_, number) => `${number}`)
     for (const number of numbers) await other.send(await other.sign([{ topic: 'orders', data: Buffer.from(number) }]))
-    await expect.poll(() => received.map(({ data }) => Buffer.from(data).toString()), { timeout: 10_000 }).toEqual(numbers)
+    await expect.poll(() => received.map(({ data }) => Buffer.from(data).toString())).toEqual(numbers)
     await target.handle('/peergate/test/1.0.0', async ({ body }) => body, { maxRequestBytes: 1_000_000, maxConcurrent: 10 })
     const body = Buffer.alloc(500_000, 'x')
     const answer = await other.request(target.peerId, '/peergate/test/1.0.0', body, { signal, maxAnswerBytes: 1_000_000 })
@@ -72,13 +72,13 @@ describe.each(engines)('$kind', ({ started }) => {
     const address = await addressOf(first)
     const target = await hidden(first)
     await first.stop()
-    await expect.poll(async () => relayed(await target.multiaddrs()), { timeout: 10_000 }).toBe('')
+    await expect.poll(async () => relayed(await target.multiaddrs())).toBe('')
     const [port = ''] = /tcp\/\d+/.exec(address) ?? []
     const again = await started({ relay: true, seed, listen: [`/ip4/127.0.0.1/${port}${address.includes('/ws/') ? '/ws' : ''}`] })
     // A dial that began before it was back may still be failing.
     const dial = async () => (await target.dial(await addressOf(again), { source: 'rest', signal }).catch(() => undefined))?.peerId
-    await expect.poll(dial, { timeout: 10_000 }).toBe(again.peerId)
-    await expect.poll(async () => relayed(await target.multiaddrs()), { timeout: 20_000 }).not.toBe('')
+    await expect.poll(dial).toBe(again.peerId)
+    await expect.poll(async () => relayed(await target.multiaddrs())).not.toBe('')
   })
 
   test('who is no relay relays for nobody', async () => {
@@ -115,7 +115,7 @@ test('a stock node reaches a hidden one of libp2p through our relay', async () =
   const relay = await startedLibp2pEngine({ relay: true })
   const target = await startedLibp2pEngine({ listen: ['/p2p-circuit'] })
   await target.dial(await addressOf(relay), { source: 'rest', signal })
-  await expect.poll(async () => relayed(await target.multiaddrs()), { timeout: 10_000 }).not.toBe('')
+  await expect.poll(async () => relayed(await target.multiaddrs())).not.toBe('')
   const node = await stockNode()
   await node.dial(multiaddr(relayed(await target.multiaddrs())))
   await expect.poll(() => linked(target)).toContain(node.peerId.toString())

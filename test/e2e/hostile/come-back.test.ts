@@ -105,7 +105,7 @@ describe('on the custom engine', () => {
     await expect.poll(() => idsOf(gateway)).toEqual([first.peerId])
     await startedCustomEngine({ seed, bootstrap })
     await expect
-      .poll(() => gateway.conflicts(), { timeout: 10_000 })
+      .poll(() => gateway.conflicts())
       .toMatchObject([{ peerId: first.peerId, toldBy: null, multiaddrs: [expect.any(String), expect.any(String)] }])
     expect(await first.conflicts()).toMatchObject([{ peerId: first.peerId, toldBy: gateway.peerId }])
     expect(written.filter((line) => line.includes('two nodes answer with one peer id'))).toHaveLength(1)
@@ -144,7 +144,7 @@ describe('on the custom engine', () => {
     const guest = await startedCustomEngine({ dialOwnHost: true })
     await guest.dial((await gateway.multiaddrs())[0] ?? '', withSignal())
     const late = await startedCustomEngine({ dialOwnHost: true, bootstrap: await gateway.multiaddrs() })
-    await expect.poll(() => idsOf(late), { timeout: 10_000 }).toEqual([guest.peerId])
+    await expect.poll(() => idsOf(late)).toEqual([guest.peerId])
   })
 
   test('a peer that is refused never takes the other end for linked', async () => {

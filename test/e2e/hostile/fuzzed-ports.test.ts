@@ -67,10 +67,8 @@ async function attack(
   expect(served).toBe(connections / 400)
   await honest()
   expect({ code: gateway.child.exitCode, signal: gateway.child.signalCode }).toEqual({ code: null, signal: null })
-  await expect.poll(() => descriptors(gateway), { timeout: 20_000, interval: 200 }).toBeLessThan(before.files + 10)
-  await expect
-    .poll(() => residentMiB(gateway.child.pid ?? 0), { timeout: 20_000, interval: 500 })
-    .toBeLessThan(Math.max(before.memory, 250) + leftMiB)
+  await expect.poll(() => descriptors(gateway), { interval: 200 }).toBeLessThan(before.files + 10)
+  await expect.poll(() => residentMiB(gateway.child.pid ?? 0), { interval: 500 }).toBeLessThan(Math.max(before.memory, 250) + leftMiB)
 }
 
 function placeOf(gateway: GatewayProcess, form: RegExp): Place & { address: string } {

@@ -47,9 +47,7 @@ describe.each(['custom', 'libp2p'] as const)('%s', (kind) => {
           await Promise.allSettled(Array.from({ length: 40 }, () => peer.announce(each, 1_000)))
       const other = createRest(pair.other.url)
       const { body } = await other.call<DeliveryView>('POST', `/v1/peers/${peerId}/messages`, { data: 'honest' })
-      await expect
-        .poll(async () => (await other.get<DeliveryView>(`/v1/deliveries/${body.id}`)).state, { timeout: 15_000 })
-        .toBe('delivered')
+      await expect.poll(async () => (await other.get<DeliveryView>(`/v1/deliveries/${body.id}`)).state).toBe('delivered')
     },
   )
 
@@ -145,7 +143,7 @@ describe.each(['custom', 'libp2p'] as const)('%s', (kind) => {
     peer?.stopReading()
     for (let count = 1; count <= 8; count++) {
       await peer?.announce(protocol, 1, Buffer.alloc(1))
-      await expect.poll(() => worked, { timeout: 10_000 }).toBe(count)
+      await expect.poll(() => worked).toBe(count)
     }
     expect((await honest.request(subject.peerId, protocol, Buffer.alloc(1), asking)).length).toBe(large.length)
   })

@@ -28,7 +28,7 @@ async function hiddenBehind(relay: P2PEngine): Promise<{ engine: P2PEngine; addr
   const engine = await node({ listen: ['/p2p-circuit'] })
   await link(engine, relay)
   const address = async () => (await engine.multiaddrs()).find((text) => text.includes('/p2p-circuit')) ?? ''
-  await expect.poll(address, { timeout: 10_000 }).not.toBe('')
+  await expect.poll(address).not.toBe('')
   return { engine, address: await address() }
 }
 
@@ -73,7 +73,7 @@ test('a direct link takes the place of one through a relay', async () => {
   const target = await node({ announce: ['/ip4/127.0.0.1/tcp/1/ws'] })
   await link(target, relay)
   const address = async () => (await target.multiaddrs()).find((text) => text.includes('/p2p-circuit')) ?? ''
-  await expect.poll(address, { timeout: 10_000 }).not.toBe('')
+  await expect.poll(address).not.toBe('')
   const other = await node()
   expect(await other.dial(await address(), { source: 'rest', signal })).toMatchObject({ relayed: true })
   await link(target, other)
@@ -88,7 +88,7 @@ test('maxRelayReservations: a full relay takes no more', async () => {
   await link(second, relay)
   const third = await node({ relay: true })
   await link(second, third)
-  await expect.poll(async () => (await second.reachability()).relays, { timeout: 10_000 }).toEqual([third.peerId])
+  await expect.poll(async () => (await second.reachability()).relays).toEqual([third.peerId])
 })
 
 test('maxRelayStreams: circuits beyond it are refused', async () => {
@@ -110,7 +110,7 @@ test('relayMs: a circuit ends when its time is over', async () => {
     if (event.type === 'peer:disconnect') gone.push(event.peerId)
   })
   await other.dial(address, { source: 'rest', signal })
-  await expect.poll(() => gone, { timeout: 5_000 }).toEqual([target.peerId])
+  await expect.poll(() => gone).toEqual([target.peerId])
   expect(await linked(target)).toContain(relay.peerId)
 })
 

@@ -148,6 +148,8 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
     mayTell(address, teller) {
       const ip = unmapped(/^\/ip[46]\/([^/]+)/.exec(address)?.[1] ?? '')
       if (isIP(ip) === 0 || isPublic(ip)) return true
+      // The way through its relay, which is where the relay is seen.
+      if (teller.isRelayed && address.includes('/p2p-circuit') && unmapped(teller.ip) === ip) return true
       const own = ownAddresses()
       const networks = networksOf(ip, own)
       return networks.length === 0 || isInOneWith(networks, teller, own)

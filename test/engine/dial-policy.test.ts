@@ -448,6 +448,10 @@ describe('private addresses of a network that this host is in', () => {
     expect(tells('/ip4/127.0.0.1')).toBe(false)
     expect(tells('/ip6/::ffff:192.168.1.9')).toBe(false)
     expect(tells('/ip4/192.168.1.9', { ip: '192.168.1.20', isRelayed: false })).toBe(true)
+    const relayed = { ip: '192.168.1.20', isRelayed: true }
+    expect(judge.mayTell('/ip4/192.168.1.20/tcp/1/ws/p2p/relay/p2p-circuit/p2p/peer', relayed)).toBe(true)
+    expect(judge.mayTell('/ip4/192.168.1.9/tcp/1/ws/p2p/relay/p2p-circuit/p2p/peer', relayed)).toBe(false)
+    expect(judge.mayTell('/ip4/192.168.1.20/tcp/1', relayed)).toBe(false)
     // Nobody dials these on its word.
     expect(tells('/ip4/192.168.9.9')).toBe(true)
     expect(tells('/ip4/8.8.8.8')).toBe(true)

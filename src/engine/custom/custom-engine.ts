@@ -90,6 +90,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const bootstrap = createBootstrap(init.bootstrap)
   const backOff = createBackOff({ log })
   const conflicts = createIdentityConflicts({ peerId }, { log })
+  const hiddenAddresses = new WeakMap<Hello, ReadonlySet<string>>()
   let inbound: Inbound | undefined
   let running: Running | undefined
   const gate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
@@ -182,8 +183,18 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   /** What is shown of a link, and remembered: without addresses that lead to others beside this host who are none of the peer's business. */
   function viewOf(link: Link): ConnectedPeer {
     const { view } = link
+    const hidden = hiddenOf(link)
+    return hidden.size === 0 ? view : { ...view, multiaddrs: view.multiaddrs.filter((address) => !hidden.has(address)) }
+  }
+
+  /** Judged once for each hello, since views are asked for all the time. */
+  function hiddenOf(link: Link): ReadonlySet<string> {
+    const judged = hiddenAddresses.get(link.hello)
+    if (judged !== undefined) return judged
     const teller = tellerOf(link)
-    return { ...view, multiaddrs: view.multiaddrs.filter((address, index) => index === 0 || policy.mayTell(address, teller)) }
+    const hidden = new Set(link.hello.multiaddrs.filter((address) => !policy.mayTell(address, teller)))
+    hiddenAddresses.set(link.hello, hidden)
+    return hidden
   }
 
   function hello(observed: string): Hello {

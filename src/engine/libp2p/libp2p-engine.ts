@@ -84,7 +84,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const datastore = new RecordDatastore({ records, log })
   const namespaces = namespacesOf(init.dht ?? 'lan')
   const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces })
-  const links = createLinks({ mayTell: (address, connections) => connections.some((one) => policy.mayTell(address, tellerOf(one))) })
+  const links = createLinks({ mayTell: (address, connection) => policy.mayTell(address, tellerOf(connection)) })
   const backOff = createBackOff({ log })
   const conflicts = createIdentityConflicts({ peerId }, { log })
   /** When the first of the connections to a peer came, by the monotonic clock. */

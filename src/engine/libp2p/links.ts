@@ -23,8 +23,8 @@ const maxProtocols = 100
 const maxTextLength = 200
 
 export function createLinks(components: {
-  /** Whether the peer of these connections may say that it is at an address. */
-  mayTell(address: string, connections: Connection[]): boolean
+  /** Whether the peer of a connection may say that it is at an address. */
+  mayTell(address: string, connection: Connection): boolean
 }): Links {
   const known = new Map<string, Known>()
 
@@ -39,7 +39,7 @@ export function createLinks(components: {
     const reached = connections.map(({ remoteAddr }) => remoteAddr.toString())
     return {
       peerId,
-      multiaddrs: [...new Set([...reached, ...listens.filter((address) => components.mayTell(address, connections))])],
+      multiaddrs: [...new Set([...reached, ...listens])],
       direction: first.direction,
       relayed: connections.every(({ limits }) => limits !== undefined),
       agent,
@@ -49,12 +49,15 @@ export function createLinks(components: {
   }
 
   return {
-    identified({ peerId, agentVersion, protocols, listenAddrs }) {
+    identified({ peerId, agentVersion, protocols, listenAddrs, connection }) {
       const id = peerId.toString()
       known.set(id, {
         agent: agentVersion?.slice(0, maxTextLength) ?? null,
         protocols: protocols.slice(0, maxProtocols).map((protocol) => protocol.slice(0, maxTextLength)),
-        listens: listenAddrs.slice(0, maxListens).map((address) => address.toString()),
+        listens: listenAddrs
+          .slice(0, maxListens)
+          .map((address) => address.toString())
+          .filter((address) => components.mayTell(address, connection)),
       })
     },
     gone(peerId) {

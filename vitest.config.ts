@@ -14,8 +14,8 @@ const maxWorkers = availableParallelism()
 export default defineConfig({
   test: {
     setupFiles: ['test/fixtures/show-output-of-failures.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000, interval: 20 } },
     projects: [
       {

@@ -77,7 +77,7 @@ test('maxEventLoopDelayMs: a late event loop refuses new work, keeps what is the
   await client.expect('pong')
   clearInterval(busy)
   await expect.poll(publish).toBe(201)
-}, 60_000)
+}, 120_000)
 
 test('with a port of their own the metrics are there, and there alone', async () => {
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })

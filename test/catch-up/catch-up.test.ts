@@ -71,7 +71,7 @@ describe('a gateway that was away', () => {
     const author = await memoryNode()
     await author.start()
     onTestFinished(() => author.stop())
-    await author.dial(await here.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+    await author.dial(await here.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
     const messages = await author.sign(
       [Buffer.from([0, 255]), Buffer.alloc(1_000_000, 7), Buffer.alloc(0)].map((data) => ({ topic: 'orders', data })),
     )
@@ -242,7 +242,7 @@ test('with PEERGATE_HISTORY=false a gateway neither asks nor answers', async () 
 })
 
 const list: HistoryRequest = { type: 'list', topics: ['orders'], after: null, maxAgeMs: 60_000 }
-const requestOptions = () => ({ signal: AbortSignal.timeout(5_000), maxAnswerBytes: 1_000_000 })
+const requestOptions = () => ({ signal: AbortSignal.timeout(20_000), maxAnswerBytes: 1_000_000 })
 
 /** A peer that offers what the test says. */
 async function impostor(victim: Party, offer: (request: HistoryRequest) => Uint8Array | Promise<Uint8Array>): Promise<P2PEngine> {
@@ -254,7 +254,7 @@ async function impostor(victim: Party, offer: (request: HistoryRequest) => Uint8
     maxConcurrent: 9,
   })
   await engine.subscribe('orders')
-  await engine.dial(await victim.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+  await engine.dial(await victim.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
   return engine
 }
 
@@ -264,7 +264,7 @@ async function sink(party: Party): Promise<void> {
   await engine.start()
   onTestFinished(() => engine.stop())
   await engine.subscribe('orders')
-  await engine.dial(await party.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+  await engine.dial(await party.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
 }
 
 /** What an author has signed who is nobody's peer. */
@@ -371,7 +371,7 @@ describe('a peer that lies', () => {
     const asker = await memoryNode()
     await asker.start()
     onTestFinished(() => asker.stop())
-    await asker.dial(await victim.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+    await asker.dial(await victim.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
     const page = decodePage(await asker.request(victim.peerId, historyProtocol, encodeHistoryRequest(list), requestOptions()), ['orders'])
     if ('retryAfterMs' in page) throw new Error('the first answer was "busy"')
     const get = encodeHistoryRequest({ type: 'get', ids: page.items.slice(0, 8).map(({ id }) => id) })
@@ -395,7 +395,7 @@ describe('a peer that lies', () => {
     const asker = await memoryNode()
     await asker.start()
     onTestFinished(() => asker.stop())
-    await asker.dial(await victim.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+    await asker.dial(await victim.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
     const get = encodeHistoryRequest({ type: 'get', ids })
     const answers = await Promise.all(
       Array.from({ length: 16 }, () =>
@@ -462,7 +462,7 @@ test('maxHistoryRounds: so many peers are asked at once', async () => {
 })
 
 test('two gateways that keep messages for different times: over ten windows nothing is delivered twice, and nothing pruned comes back', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const windowMs = 1_500
   const common = { ...often, seenWindowMs: windowMs, unsentWindowMs: 1, retentionSweepMs: 50 }

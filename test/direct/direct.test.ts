@@ -97,7 +97,7 @@ describe('a direct message', () => {
     await there.handle(directProtocol, refuse, { maxRequestBytes: 1_000_000, maxConcurrent: 10 })
     const delivery = await send(here, there.peerId, 'x')
     for (let times = 0; times < 5; times++) {
-      await there.dial(await here.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+      await there.dial(await here.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
       await expect.poll(() => asked).toBe(1)
       await there.hangUp(here.peerId)
       await expect.poll(async () => (await here.engine.peers()).length).toBe(0)
@@ -218,11 +218,11 @@ describe('a recipient', () => {
     const stranger = await memoryNode()
     await stranger.start()
     onTestFinished(() => stranger.stop())
-    await stranger.dial(await there.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+    await stranger.dial(await there.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
     const authors = await Promise.all(Array.from({ length: 5 }, () => memoryNode()))
     const envelopes = await Promise.all(authors.map((each) => each.signDirect({ to: there.peerId, data: Buffer.from('0123456789') })))
     const answer = await stranger.request(there.peerId, directProtocol, encodeBatch(envelopes), {
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(20_000),
       maxAnswerBytes: 100,
     })
     const { kept, later } = directStatus
@@ -234,9 +234,9 @@ describe('a recipient', () => {
     const stranger = await memoryNode()
     await stranger.start()
     onTestFinished(() => stranger.stop())
-    await stranger.dial(await there.address(), { signal: AbortSignal.timeout(5_000), source: 'rest' })
+    await stranger.dial(await there.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
     const ask = (envelopes: Uint8Array[]) =>
-      stranger.request(there.peerId, directProtocol, encodeBatch(envelopes), { signal: AbortSignal.timeout(5_000), maxAnswerBytes: 100 })
+      stranger.request(there.peerId, directProtocol, encodeBatch(envelopes), { signal: AbortSignal.timeout(20_000), maxAnswerBytes: 100 })
     const good = await stranger.signDirect({ to: there.peerId, data: Buffer.from('good') })
     const elsewhere = await stranger.signDirect({ to: here.peerId, data: Buffer.from('for another') })
     const altered = Uint8Array.from(good)

@@ -75,7 +75,7 @@ async function deploy(): Promise<Deployment> {
 }
 
 describe.skipIf(nginx === undefined || !hasPostgres)('two gateways behind a load balancer (needs nginx and PostgreSQL)', () => {
-  test('are one service with one address, and exchange messages with a gateway elsewhere', { timeout: 60_000 }, async () => {
+  test('are one service with one address, and exchange messages with a gateway elsewhere', { timeout: 240_000 }, async () => {
     const { url, gateways } = await deploy()
     const bootstrap = gateways[0]?.multiaddrs[0] ?? ''
     const elsewhere = await gatewayForTest({ ...quietEnvironment(await temporaryDirectory()), PEERGATE_BOOTSTRAP: bootstrap })
@@ -102,7 +102,7 @@ describe.skipIf(nginx === undefined || !hasPostgres)('two gateways behind a load
     await reader?.cancel()
   })
 
-  test('are updated one after another under load, and nothing is lost or missed', { timeout: 120_000 }, async () => {
+  test('are updated one after another under load, and nothing is lost or missed', { timeout: 240_000 }, async () => {
     const { url, environments, gateways } = await deploy()
     const result = await load([url, url], async (more) => {
       for (const [index, gateway] of gateways.entries()) {

@@ -60,7 +60,7 @@ describe('a torn page in the write-ahead log', () => {
 })
 
 test('a clock that was set back an hour at a restart: peers accept the messages, their sequence goes on, and tokens behave', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   const peer = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
   await createRest(peer.url).call('PUT', '/v1/topics/orders')
@@ -105,7 +105,7 @@ test('a clock that was set back an hour at a restart: peers accept the messages,
 })
 
 describe('a heap of 256 MiB under sustained overload', () => {
-  test('sheds, never dies, and what it acknowledged is there', { timeout: 120_000 }, async () => {
+  test('sheds, never dies, and what it acknowledged is there', { timeout: 240_000 }, async () => {
     const env = {
       ...quietEnvironment(await temporaryDirectory()),
       NODE_OPTIONS: '--max-old-space-size=256',

@@ -12,7 +12,7 @@ const count = 120
 
 test.for(['both', 'to', 'from'] as const)(
   'two gateways lose every packet between them for some seconds (%s): they notice, take what their clients publish, and are whole after it (needs network namespaces)',
-  { timeout: 90_000 },
+  { timeout: 120_000 },
   async (direction, { skip }) => {
     skip(!(await canRoute()), 'network namespaces and nft are needed')
     const { outside, hosts, cut, mend } = await createRoutedNetwork(1)

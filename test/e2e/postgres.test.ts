@@ -167,7 +167,7 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
 
   test.each(['custom', 'libp2p'] as const)(
     'have what reaches one judged by a client of the other, and miss nothing of what was published while both were away (%s)',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async (engine) => {
       const { one, other } = await pair(engine)
       const start = async () => await gatewayForTest(quietEnvironment(await temporaryDirectory(), engine))
@@ -222,7 +222,7 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
 })
 
 describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs PostgreSQL)', () => {
-  test('when a gateway is killed under load, and its clients go on at the other', { timeout: 120_000 }, async () => {
+  test('when a gateway is killed under load, and its clients go on at the other', { timeout: 240_000 }, async () => {
     const { url, one, other } = await pair()
     const result = await load([one.url, other.url], async (more) => {
       await more(100)
@@ -233,7 +233,7 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
     expect(await server().query(url, 'SELECT count(*)::int AS count FROM "IdempotencyKey"')).toHaveLength(1)
   })
 
-  test('when PostgreSQL is killed and started again under load', { timeout: 120_000 }, async () => {
+  test('when PostgreSQL is killed and started again under load', { timeout: 240_000 }, async () => {
     const { one, other } = await pair()
     const result = await load([one.url, other.url], async (more) => {
       for (let round = 0; round < 3; round++) {
@@ -248,7 +248,7 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
   })
 
   test('when PostgreSQL stands still: publishing is refused for the time, and everything goes on after it', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const { one, other } = await pair()
     const rest = createRest(one.url)
@@ -272,7 +272,7 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
     await expectWhole(rest, result)
   })
 
-  test('when the disk of PostgreSQL is full, and has room again (needs leave to mount)', { timeout: 120_000 }, async ({ skip }) => {
+  test('when the disk of PostgreSQL is full, and has room again (needs leave to mount)', { timeout: 240_000 }, async ({ skip }) => {
     const directory = await smallDisk(192)
     if (directory === undefined) return skip('mounting is not allowed here')
     const small = await startPostgres({ directory })
@@ -305,7 +305,7 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
     expect(acknowledged.filter(({ id, cursor }) => log.get(id) !== cursor)).toEqual([])
   })
 
-  test('when two gateways append at once and the commit of one is held back', { timeout: 60_000 }, async () => {
+  test('when two gateways append at once and the commit of one is held back', { timeout: 240_000 }, async () => {
     const { url, one, other } = await pair()
     const [here, there] = [createRest(one.url), createRest(other.url)]
     await here.publish('orders', 'before')
@@ -343,7 +343,7 @@ describe.skipIf(!hasPostgres)('nothing is lost and nothing is missed (needs Post
     }
   })
 
-  test('when a transaction is left idle with the lock of the log', { timeout: 60_000 }, async () => {
+  test('when a transaction is left idle with the lock of the log', { timeout: 240_000 }, async () => {
     const { url, one } = await pair()
     const rest = createRest(one.url)
     await rest.publish('orders', 'before')

@@ -44,7 +44,7 @@ async function contentId(text: string): Promise<CID> {
 
 async function providersOf(node: StockNode, cid: CID): Promise<string[]> {
   const found: string[] = []
-  for await (const { id } of node.contentRouting.findProviders(cid, { signal: AbortSignal.timeout(10_000) })) found.push(id.toString())
+  for await (const { id } of node.contentRouting.findProviders(cid, { signal: AbortSignal.timeout(20_000) })) found.push(id.toString())
   return found
 }
 
@@ -125,7 +125,7 @@ test('a stock node finds peers and providers through a gateway', async () => {
   const cid = await contentId('a thing to be found')
   await provider.contentRouting.provide(cid, { signal })
   await expect.poll(() => providersOf(seeker, cid)).toEqual([provider.peerId.toString()])
-  const found = await seeker.peerRouting.findPeer(provider.peerId, { signal: AbortSignal.timeout(10_000) })
+  const found = await seeker.peerRouting.findPeer(provider.peerId, { signal: AbortSignal.timeout(20_000) })
   expect(found.multiaddrs.length).toBeGreaterThan(0)
 })
 

@@ -46,7 +46,7 @@ test('twelve nodes that know one address learn of each other, and every message 
     const expected = nodes.flatMap((_, author) => (author === index ? [] : `from ${author}`))
     await expect.poll(() => received.toSorted()).toEqual(expected.toSorted())
   }
-}, 60_000)
+}, 120_000)
 
 test('nodes on one local network find each other without any address', async () => {
   const mdnsServiceName = `_${randomUUID().slice(0, 8)}._udp.local`
@@ -69,7 +69,7 @@ test('two nodes that dial each other at the same moment have one link, and are t
     const [a, b] = [await startNode(), await startNode()]
     const connects: string[] = []
     for (const { engine } of [a, b]) engine.listen((event) => event.type === 'peer:connect' && connects.push(event.peer.peerId))
-    const signal = AbortSignal.timeout(10_000)
+    const signal = AbortSignal.timeout(20_000)
     const [atA = '', atB = ''] = [(await a.engine.multiaddrs())[0], (await b.engine.multiaddrs())[0]]
     await Promise.all([a.engine.dial(atB, { source: 'rest', signal }), b.engine.dial(atA, { source: 'rest', signal })])
     await a.engine.ping(b.engine.peerId, { signal })

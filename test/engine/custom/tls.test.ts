@@ -13,7 +13,7 @@ test('listens with TLS, and is dialled by who trusts the certificate', async () 
   const a = await startedCustomEngine()
   const [address = ''] = await b.multiaddrs()
   expect(address).toMatch(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/wss\/p2p\//)
-  const signal = AbortSignal.timeout(10_000)
+  const signal = AbortSignal.timeout(20_000)
   await expect(a.dial(address, { source: 'rest', signal })).rejects.toThrow(/certificate/)
 
   const trusted = getCACertificates('default')

@@ -28,7 +28,7 @@ async function providersOf(simulation: DhtSimulation, node: SimulatedDhtNode, ci
 }
 
 describe.each([100, 300])('a network of %i nodes', (size) => {
-  test('finds whom it looks for in few hops, also when 30 % of the nodes die at once', { timeout: 120_000 }, async () => {
+  test('finds whom it looks for in few hops, also when 30 % of the nodes die at once', { timeout: 240_000 }, async () => {
     const simulation = createDhtSimulation({ seed: 7 })
     await growDht(simulation, { nodes: size })
     const healthy = await lookUps(simulation, 100)
@@ -38,7 +38,7 @@ describe.each([100, 300])('a network of %i nodes', (size) => {
     expect((await lookUps(simulation, 100)).success).toBeGreaterThanOrEqual(0.99)
   })
 
-  test('finds values and peers when a fifth of the nodes answers with each other only', { timeout: 120_000 }, async () => {
+  test('finds values and peers when a fifth of the nodes answers with each other only', { timeout: 240_000 }, async () => {
     const simulation = createDhtSimulation({ seed: 7 })
     await growDht(simulation, { nodes: size, behaviourOf: (index) => (index % 5 === 4 ? colluding : undefined) })
     expect(await share(100, () => putAndGet(simulation))).toBeGreaterThanOrEqual(0.99)
@@ -47,7 +47,7 @@ describe.each([100, 300])('a network of %i nodes', (size) => {
 })
 
 test('a value is found after its author has left, and all that kept it have been replaced, until it expires', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const simulation = createDhtSimulation({ seed: 7, tickMs: 60_000, limits: { valueMs: 12 * hour, refreshMs: 2 * hour } })
   await growDht(simulation, { nodes: 60 })
@@ -70,7 +70,7 @@ test('a value is found after its author has left, and all that kept it have been
 })
 
 test('what is provided is found by all, again after a day, and no more when its provider is gone for so long', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const simulation = createDhtSimulation({ seed: 7, tickMs: 300_000, limits: { refreshMs: 6 * hour } })
   await growDht(simulation, { nodes: 40 })
@@ -108,7 +108,7 @@ test('a node is found by its id, also one that is in no table', async () => {
   expect(found.multiaddrs).toEqual(target.contact.multiaddrs)
 })
 
-test('a peer with many identities near a key does not hide it', { timeout: 120_000 }, async () => {
+test('a peer with many identities near a key does not hide it', { timeout: 240_000 }, async () => {
   const simulation = createDhtSimulation({ seed: 7 })
   await growDht(simulation, { nodes: 100 })
   const value = randomBytes(100)

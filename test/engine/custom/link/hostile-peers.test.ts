@@ -176,7 +176,7 @@ test('maxInboundConnectionsPerAddress: more new sockets of one address in a seco
 test('maxConnections: one link more is refused, at either end, and a configured peer is not', async () => {
   const full = await startedCustomEngine({ limits: { maxConnections: 1 } })
   const [first, second] = [await startedCustomEngine(), await startedCustomEngine()]
-  const signal = AbortSignal.timeout(10_000)
+  const signal = AbortSignal.timeout(20_000)
   const address = async (engine: P2PEngine) => (await engine.multiaddrs())[0] ?? ''
   await full.dial(await address(first), { source: 'rest', signal })
   await expect(full.dial(await address(second), { source: 'rest', signal })).rejects.toThrow(/PEERGATE_MAX_CONNECTIONS/)

@@ -50,7 +50,7 @@ async function connect(role: 'initiator' | 'responder', encrypter: ConnectionEnc
   const [outbound, inbound] = multiaddrConnectionPair()
   const [our, their] = role === 'initiator' ? [outbound, inbound] : [inbound, outbound]
   const stream = lpStream(our, framing)
-  const signal = AbortSignal.timeout(5_000)
+  const signal = AbortSignal.timeout(20_000)
   const secured =
     role === 'initiator'
       ? encrypter.secureInbound(their, { signal })

@@ -167,7 +167,7 @@ class Network {
     const via = to.reachability.relays.find((relay) => from.links.has(relay))
     const over = via === undefined ? undefined : from.links.get(via)
     if (via === undefined || over === undefined || from === to) return undefined
-    const circuit = await openCircuit((listener) => from.legs.begin(over, 'open', to.id, listener), AbortSignal.timeout(10_000))
+    const circuit = await openCircuit((listener) => from.legs.begin(over, 'open', to.id, listener), AbortSignal.timeout(20_000))
     const conversation: Conversation = { circuit, via, sent: [], received: [], closed: false }
     circuit.once('close', () => {
       conversation.closed = true
@@ -268,7 +268,7 @@ test('hostile nodes that open all the circuits they can leave room for the other
         for (let count = 0; count < 4; count++) {
           const opened = await openCircuit(
             (listener) => node.legs.begin(link, 'open', target.id, listener),
-            AbortSignal.timeout(10_000),
+            AbortSignal.timeout(20_000),
           ).then(
             () => true,
             () => false,

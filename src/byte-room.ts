@@ -1,11 +1,11 @@
-import { clientKey, localKey } from './access/client-key.ts'
+import { clientKey } from './access/client-key.ts'
+import { createClientShares } from './client-shares.ts'
 import { Overloaded } from './errors.ts'
-import { createShares } from './lib/shares.ts'
 import type { RateClient } from './rates.ts'
 
 /**
  * Room in memory for what clients have the gateway hold: requests until they are answered, answers until they are taken. Every byte is
- * counted before it is held, and one client has a quarter of the room at most while others hold any.
+ * counted before it is held, and one client has its share of the room at most while others hold any.
  */
 export interface ByteRoom {
   /** Takes room until it is disposed of, or none. @throws Overloaded when there is none left, in all or for this client */
@@ -16,8 +16,9 @@ export interface ByteRoom {
 
 export interface ByteRoomInit {
   max: number
-  /** The largest thing that is ever held: a quarter of the room, at least. */
+  /** The largest thing that is ever held: everybody's share has room for it. */
   largest: number
+  limits: { clientSharePercent: number }
   /** What to say when there is no room. */
   full: string
 }
@@ -27,8 +28,9 @@ export const holdingBytes = 2_048
 /** Milliseconds after which a client may try again. */
 const retryAfterMs = 1_000
 
-export function createByteRoom({ max, largest, full }: ByteRoomInit): ByteRoom {
-  const shares = createShares({ max: Math.max(max, 4 * (largest + holdingBytes)), exempt: new Set([localKey]) })
+export function createByteRoom({ max, largest, limits, full }: ByteRoomInit): ByteRoom {
+  const least = Math.ceil(((largest + holdingBytes) * 100) / limits.clientSharePercent)
+  const shares = createClientShares({ max: Math.max(max, least), limits })
 
   return {
     take(client, bytes) {
@@ -45,6 +47,7 @@ export function createByteRoom({ max, largest, full }: ByteRoomInit): ByteRoom {
 }
 
 export interface ByteLimits {
+  clientSharePercent: number
   maxRequestBytes: number
   maxAnswerBytes: number
   maxBodyBytes: number
@@ -61,11 +64,13 @@ const jsonFactor = 2
 export function createByteRooms({ limits }: { limits: ByteLimits }): { requestBytes: ByteRoom; answerBytes: ByteRoom } {
   return {
     requestBytes: createByteRoom({
+      limits,
       max: limits.maxRequestBytes,
       largest: Math.max(limits.maxBodyBytes, limits.maxFrameBytes),
       full: 'Too many bytes of requests are being read or wait for their answer',
     }),
     answerBytes: createByteRoom({
+      limits,
       max: limits.maxAnswerBytes,
       largest: jsonFactor * Math.max(limits.maxReadBytes + limits.maxMessageBytes, smallestAnswerRoom),
       full: 'Too many bytes of answers have not been taken yet',

@@ -188,7 +188,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   )
 
   const { host, metricsPort } = init.http
-  const metricsServer = metricsPort === undefined ? undefined : createMetricsServer({ host, port: metricsPort }, { metrics })
+  const metricsServer = metricsPort === undefined ? undefined : createMetricsServer({ host, port: metricsPort }, { metrics, log })
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
   const lifecycle = createLifecycle(
@@ -234,6 +234,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       request_bytes: requestBytes.bytes,
       answer_bytes: answerBytes.bytes,
       unsent_topics: unsentTopics,
+      http_connections: http.connections,
       streams: stream.connections,
       subscriptions,
       subscriber_lag_messages: maxLag,

@@ -84,9 +84,9 @@ export interface HistoryLimits {
   clientSharePercent: number
 }
 
-/** Pages that are read at once, each of up to `maxReadBytes`; further ones wait for their turn, so many of them. */
+/** Pages that are read at once, each of up to `maxReadBytes`, and those that may wait for their turn, which clients share. */
 const maxReadingPages = 8
-const maxWaitingPages = 1_000
+const maxPages = 1_000
 
 /** Milliseconds after which a client that found too many others waiting may try again. */
 const retryAfterMs = 5_000
@@ -94,7 +94,8 @@ const retryAfterMs = 5_000
 export function createHistory(init: { limits: HistoryLimits }, components: { log: LogStore; hub: Pick<Hub, 'follow'> }): History {
   const { maxReadMessages, maxReadBytes, maxLongPolls } = init.limits
   const { log, hub } = components
-  const reading = createPlaces({ max: maxReadingPages, maxWaiting: maxWaitingPages })
+  const reading = createPlaces({ max: maxReadingPages, maxWaiting: maxPages })
+  const pages = createClientShares({ max: maxPages, limits: init.limits })
   const longPolls = createClientShares({ max: maxLongPolls, limits: init.limits })
 
   /** The cursor's number, once it is known to be of this log and not past its tip. */
@@ -128,8 +129,10 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
   }
 
   async function readPage(query: PageQuery, { signal }: { signal: AbortSignal }): Promise<Page> {
-    using place = await reading.take(signal)
-    if (place === undefined) throw new Overloaded('Too many requests wait for their page of messages.', { retryAfterMs })
+    using asked = pages.take(client)
+    using place = asked === undefined ? undefined : await reading.take(signal)
+    if (place === undefined)
+      throw new Overloaded('Too many requests wait for their page of messages, or too many of this client.', { retryAfterMs })
     const { limit, topics } = query
     const order = orderOf(query)
     const start = query.after === undefined ? undefined : await resolve(query.after, topics)

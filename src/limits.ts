@@ -11,10 +11,10 @@ export const limitsSchema = z.object({
   maxBodyBytes: limit(1_500_000, 'The largest request body: a message of the largest size in base64, and its JSON.', 1024),
   maxRequestBytes: limit(
     67_108_864,
-    'Bytes of bodies and frames of clients that are being read or wait for their answer; beyond it they get 503. Of one client a quarter.',
+    'Bytes of bodies and frames of clients that are being read or wait for their answer; beyond it they get 503. Clients share them.',
     1024,
   ),
-  maxAnswerBytes: limit(67_108_864, 'Bytes of answers that clients have not taken yet; of one client a quarter.', 1024),
+  maxAnswerBytes: limit(67_108_864, 'Bytes of answers that clients have not taken yet; clients share them.', 1024),
   maxInboxMessages: limit(10_000, 'Messages waiting for the append; beyond it publishing answers 503 and the network is ignored.'),
   maxInboxBytes: limit(67_108_864, 'The same by bytes of data.'),
   maxTopicInboxBytes: limit(
@@ -59,6 +59,11 @@ export const limitsSchema = z.object({
     'Stream connections of one address, of IPv6 a /64, alone or not; 0 for a share, and for all of them on this host.',
     0,
   ),
+  maxHttpConnections: limit(
+    10_000,
+    'Connections of HTTP, streams among them; when they are all there, idle ones go. Fewer where the system allows few open files.',
+  ),
+  maxHttpConnectionsPerAddress: limit(2_500, 'Those of one address, of IPv6 of a /64; not of trusted proxies and of this host.'),
   maxStreamConnections: limit(5_000, 'Stream connections, WebSocket or events, shared by clients; an idle one costs some tens of KiB.'),
   maxSubscriptions: limit(100, 'Subscriptions of one connection.'),
   maxSubscribedTopics: limit(

@@ -42,6 +42,7 @@ const gauges = {
   inbox_bytes: 'Bytes of their data.',
   request_bytes: 'Bytes of requests and frames of clients that are being read or wait for their answer.',
   answer_bytes: 'Bytes of answers that clients have not taken yet.',
+  http_connections: 'Connections of HTTP, streams among them.',
   streams: 'Connected clients of the stream and of events.',
   subscriptions: 'Their subscriptions.',
   subscriber_lag_messages: 'Numbers of the log that the subscription farthest behind has still to read.',
@@ -118,6 +119,12 @@ export function createMetrics(): Metrics {
     for (const { name, gauge } of readings) gauge.set(values.find(([key]) => key === name)?.[1] ?? 0)
   }
 
+  let reading: Promise<string> | undefined
+  async function readAll(): Promise<string> {
+    await collect()
+    return `${await own.metrics()}\n${await registry.metrics()}`
+  }
+
   return {
     published: (count) => published.inc(count),
     refused: (count) => refused.inc(count),
@@ -142,9 +149,12 @@ export function createMetrics(): Metrics {
     watch(values) {
       read = values
     },
-    async text() {
-      await collect()
-      return `${await own.metrics()}\n${await registry.metrics()}`
+    text() {
+      // Those who ask meanwhile are given the same.
+      reading ??= readAll().finally(() => {
+        reading = undefined
+      })
+      return reading
     },
     contentType: registry.contentType,
     async describe() {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { type AccessSettings, adminTokenProblem, type Config } from './config.ts'
+import { limitsForSystem } from './descriptors.ts'
 import { createEngine } from './engine/create-engine.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { openIdentity } from './identity/identity.ts'
@@ -16,7 +17,7 @@ import { startTracing } from './tracing.ts'
  */
 export async function openGateway(config: Config, components: { log: Logger; onLost?: () => void }): Promise<Gateway> {
   const { log, ...hooks } = components
-  const { limits } = config
+  const limits = await limitsForSystem(config.limits, { listeners: config.engine.listen.length }, { log })
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
   const identity = await openIdentity(config.keyFile)
   const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log })

@@ -29,8 +29,7 @@ export class ProxyInvalid extends StartRefused {
  * @throws ProxyInvalid
  */
 export function createForwarding(trustedProxies: string[]): (request: Pick<FastifyRequest, 'headers' | 'socket'>) => ClientOrigin {
-  const proxies = proxyList(trustedProxies)
-  const isTrusted = (address: string) => isIP(address) !== 0 && proxies.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
+  const isTrusted = trustOf(trustedProxies)
 
   /** @throws InvalidRequest when a trusted proxy names no address */
   return ({ headers, socket }) => {
@@ -80,6 +79,12 @@ function protocolOf(field: string | string[] | undefined): ClientOrigin['protoco
     default:
       throw new InvalidRequest('X-Forwarded-Proto must be http or https.')
   }
+}
+
+/** Whether an address, in its one spelling, is that of a trusted proxy. @throws ProxyInvalid */
+export function trustOf(trustedProxies: string[]): (address: string) => boolean {
+  const proxies = proxyList(trustedProxies)
+  return (address) => isIP(address) !== 0 && proxies.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
 }
 
 function proxyList(trustedProxies: string[]): BlockList {

@@ -13,7 +13,7 @@ export function createDocuments(routes: DocumentedRoute[]): () => Documents {
   return () => {
     if (documents === undefined) {
       const openapi = openApiDocument(routes)
-      documents = { openapi, openapiYaml: yaml(openapi), asyncapiYaml: yaml(asyncApiDocument()) }
+      documents = { openapi, openapiJson: JSON.stringify(openapi), openapiYaml: yaml(openapi), asyncapiYaml: yaml(asyncApiDocument()) }
     }
     return documents
   }

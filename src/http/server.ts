@@ -1,5 +1,10 @@
 import type { FastifyInstance } from 'fastify'
+import { plainAddress } from '../access/client-key.ts'
+import { loopbackConnections } from '../descriptors.ts'
+import type { Limits } from '../limits.ts'
 import { type AppComponents, type AppInit, createApp } from './app.ts'
+import { createHttpConnections } from './connections.ts'
+import { trustOf } from './forwarding.ts'
 
 /** HTTP, listening. */
 export interface HttpServer {
@@ -8,16 +13,29 @@ export interface HttpServer {
   stop(): Promise<void>
   /** Where it listens, with the port that was picked; empty while it does not. */
   readonly url: string
+  /** Open connections. */
+  readonly connections: number
 }
 
 export interface HttpServerInit extends AppInit {
+  limits: AppInit['limits'] & Pick<Limits, 'maxHttpConnections' | 'maxHttpConnectionsPerAddress'>
   host: string
   /** 0 picks a free one. */
   port: number
 }
 
 export function createHttpServer(init: HttpServerInit, components: AppComponents): HttpServer {
-  const { host, port } = init
+  const { host, port, limits } = init
+  const isProxy = trustOf(init.trustedProxies)
+  const connections = createHttpConnections(
+    {
+      max: limits.maxHttpConnections,
+      maxPerAddress: limits.maxHttpConnectionsPerAddress,
+      maxLoopback: loopbackConnections,
+      isTrusted: (address) => isProxy(plainAddress(address)),
+    },
+    components,
+  )
   let app: FastifyInstance | undefined
   /** Requests that have not been answered yet. */
   let open = 0
@@ -25,6 +43,7 @@ export function createHttpServer(init: HttpServerInit, components: AppComponents
   return {
     async start() {
       app = await createApp({ ...init, allowedHosts: [...init.allowedHosts, host] }, components)
+      connections.watch(app.server)
       app.server.on('request', (_request, response) => {
         open++
         response.once('close', () => open--)
@@ -40,6 +59,9 @@ export function createHttpServer(init: HttpServerInit, components: AppComponents
       const stopping = app
       app = undefined
       if (stopping !== undefined) await close(stopping, () => open)
+    },
+    get connections() {
+      return connections.open
     },
     get url() {
       return app === undefined ? '' : urlOf(app)

@@ -34,6 +34,8 @@ const assets = {
 /** The contract: of requests in both its forms, and of the stream. */
 export interface Documents {
   openapi: { openapi: string }
+  /** The same as text, so that who asks often costs no more than sending it. */
+  openapiJson: string
   openapiYaml: string
   asyncapiYaml: string
 }
@@ -54,7 +56,11 @@ export function documentRoutes(app: App, components: { documents: () => Document
       },
     },
     schema: { response: { 200: json('OpenAPI 3.1.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.1' }) } },
-    handler: async () => documents().openapi,
+    handler: async (_request, reply) => {
+      const { openapi, openapiJson } = documents()
+      reply.serializer(() => openapiJson)
+      return openapi
+    },
   })
 
   app.route({

@@ -128,7 +128,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
     return Math.max(0, seq - 1)
   }
 
-  async function readPage(query: PageQuery, { signal }: { signal: AbortSignal }): Promise<Page> {
+  async function readPage(query: PageQuery, { signal, client }: PageOptions): Promise<Page> {
     using asked = pages.take(client)
     using place = asked === undefined ? undefined : await reading.take(signal)
     if (place === undefined)

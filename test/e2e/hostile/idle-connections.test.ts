@@ -88,7 +88,11 @@ test('a client that takes no answer is cut off, and one that asks for much at on
   const greedy = open(gateway, 5, get('/v1/topics/x/messages?after=latest&waitMs=30000').repeat(150))
   await expect.poll(greedy.closed, { timeout: 20_000 }).toBe(5)
   const connections = async () =>
-    Number(/^peergate_http_connections (\d+)/m.exec(await (await fetch(`${gateway.url}/metrics`)).text())?.[1])
+    Number(
+      /^peergate_http_connections (\d+)/m.exec(
+        await (await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${adminToken}` } })).text(),
+      )?.[1],
+    )
   // The one that asks may be there once or twice.
   await expect.poll(connections, { timeout: 30_000, interval: 500 }).toBeLessThan(5)
   await expectServed(gateway)

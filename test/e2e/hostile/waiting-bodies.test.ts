@@ -154,7 +154,10 @@ test('100 clients that ask six times for a page of five megabytes and read none:
     socket.pause()
     send(head(gateway.url, 'GET', '/v1/topics/honest/messages?limit=500', 'Accept: */*').repeat(6))
   }
-  const metric = async (pattern: RegExp) => Number(pattern.exec(await (await fetch(`${gateway.url}/metrics`)).text())?.[1] ?? 0)
+  const metric = async (pattern: RegExp) =>
+    Number(
+      pattern.exec(await (await fetch(`${gateway.url}/metrics`, { headers: { authorization: `Bearer ${adminToken}` } })).text())?.[1] ?? 0,
+    )
   const refused = () => metric(/^peergate_http_request_seconds_count\{operation="listTopicMessages",status="503"\} (\d+)/m)
   await expect.poll(refused, { timeout: 100_000, interval: 500 }).toBeGreaterThan(0)
   expect(await metric(/^peergate_answer_bytes (\d+)/m)).toBeLessThan(70_000_000)

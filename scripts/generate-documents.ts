@@ -45,10 +45,11 @@ async function served(path: string): Promise<string> {
     {
       node: absent,
       gateways: { list: absent },
-      access: { admit: absent },
+      access: { admit: absent, admitSession: absent },
       rates: createRates({ limits: defaultLimits }),
       ...createByteRooms({ limits: defaultLimits }),
       tokens: { create: absent, list: absent, revoke: absent },
+      sessions: { open: absent, close: absent },
       audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent },

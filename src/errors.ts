@@ -102,6 +102,7 @@ export class UpgradeRequired extends condition('upgrade_required', 426, 'This re
 export class Unauthorized extends condition('unauthorized', 401, 'A token is needed') {}
 export class InvalidToken extends condition('invalid_token', 401, 'The token is not valid') {}
 export class Forbidden extends condition('forbidden', 403, 'The token does not allow this') {}
+export class SessionLimit extends condition('session_limit', 503, 'Too many sessions are open', true) {}
 export class TokenCheckUnavailable extends condition('token_check_unavailable', 503, 'Tokens can not be checked', true) {}
 export class HostNotAllowed extends condition('host_not_allowed', 421, 'The Host is not allowed') {}
 export class OriginNotAllowed extends condition('origin_not_allowed', 403, 'The Origin is not allowed') {}

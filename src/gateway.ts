@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { createAccess } from './access/access.ts'
 import { createJwtVerifier } from './access/jwt.ts'
+import { createSessions } from './access/sessions.ts'
 import { createTokens } from './access/tokens.ts'
 import { createAudit } from './audit.ts'
 import { createByteRooms } from './byte-room.ts'
@@ -89,7 +90,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const peers = createPeers({ limits }, { engine, store, log })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
-  const retention = createRetention({ limits }, { log: store.log, audit: store.audit, hub, metrics, logger: log })
+  const retention = createRetention({ limits }, { log: store.log, audit: store.audit, sessions: store.sessions, hub, metrics, logger: log })
   const tail = createLogTail(
     { limits },
     { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger: log },
@@ -125,7 +126,11 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const { insecure = false, adminToken, jwt } = init.access ?? {}
   const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt)
   const tokens = createTokens({ adminToken, hasProvider: verifyJwt !== undefined }, { store, onChange: () => closeRevoked() })
-  const access = createAccess({ host: init.http.host, insecure }, { tokens, verifyJwt, log })
+  const sessions = createSessions(
+    { limits, acceptsSubjects: verifyJwt !== undefined },
+    { store: store.sessions, tokens, onChange: () => closeRevoked() },
+  )
+  const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, log })
   const audit = createAudit({ store: store.audit })
   const rates = createRates({ limits })
   const { requestBytes, answerBytes } = createByteRooms({ limits })
@@ -156,6 +161,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
 
   async function endRevoked(): Promise<void> {
     for (const id of await tokens.missing(stream.grants)) stream.revoke(id)
+    for (const id of await sessions.missing(stream.sessions)) stream.endSession(id)
     for (const id of await tokens.missing(await topics.clients())) await topics.giveUp(id)
   }
 
@@ -179,6 +185,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       requestBytes,
       answerBytes,
       tokens,
+      sessions,
       audit,
       stream,
       probes,

@@ -53,6 +53,12 @@ export const limitsSchema = z.object({
     1,
     100,
   ),
+  sessionMs: limit(43_200_000, 'How long the session of a browser lasts, unless its token ends before; half a day.', 1_000),
+  maxSessions: limit(
+    10_000,
+    'Sessions of browsers, at all gateways of the database; about 300 bytes each. Beyond it opening one answers 503.',
+  ),
+  maxSessionsPerToken: limit(100, 'Sessions of one token; another one ends the oldest.'),
   maxStreamConnectionsPerToken: limit(0, 'Stream connections of one client, alone or not; 0 for its share.', 0),
   maxStreamConnectionsPerAddress: limit(
     0,

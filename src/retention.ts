@@ -2,13 +2,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { idempotencyWindowMs } from './idempotency.ts'
 import type { Metrics } from './metrics.ts'
-import type { AuditStore, Retention as Keeps, LogStore, PruneQuery } from './store/store.ts'
+import type { AuditStore, Retention as Keeps, LogStore, PruneQuery, SessionStore } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 
 /** Removes what topics no longer keep, in the background and in small steps, so that an append never waits for more than one of them. */
 export interface Retention {
   start(): Promise<void>
-  /** Removes whatever is more than topics keep, and ids, keys and audit entries that have had their time. */
+  /** Removes whatever is more than topics keep, and ids, keys, sessions and audit entries that have had their time. */
   sweep(): Promise<void>
   /** Removes everything of a topic that is there when it is called. */
   purge(topic: string): Promise<void>
@@ -29,6 +29,7 @@ export interface RetentionLimits {
 export interface RetentionComponents {
   log: Pick<LogStore, 'prunable' | 'prune' | 'forget'>
   audit: Pick<AuditStore, 'forget'>
+  sessions: Pick<SessionStore, 'forget'>
   hub: Pick<Hub, 'prune'>
   logger: Logger
   metrics: Pick<Metrics, 'pruned'>
@@ -38,7 +39,7 @@ export interface RetentionComponents {
 
 export function createRetention(init: { limits: RetentionLimits }, components: RetentionComponents): Retention {
   const { limits } = init
-  const { log, audit, hub, metrics, logger, now = Date.now } = components
+  const { log, audit, sessions, hub, metrics, logger, now = Date.now } = components
   const defaults = defaultRetention(limits)
   let stopped = false
   let timer: NodeJS.Timeout | undefined
@@ -50,6 +51,7 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
     }
     const times = { idsBefore: now() - limits.seenWindowMs, keysBefore: now() - idempotencyWindowMs }
     while (!stopped && (await log.forget({ ...times, limit: limits.maxPruneMessages })) > 0) await nextTurn()
+    while (!stopped && (await sessions.forget({ before: now(), limit: limits.maxPruneMessages })) > 0) await nextTurn()
     if (limits.auditMaxAgeMs === 0) return
     const before = now() - limits.auditMaxAgeMs
     while (!stopped && (await audit.forget({ before, limit: limits.maxPruneMessages })) > 0) await nextTurn()

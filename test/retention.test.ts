@@ -9,13 +9,13 @@ import { storedMessage } from './fixtures/messages.ts'
 
 async function setUp(limits: Partial<typeof defaultLimits>) {
   const disk = createMemoryDisk()
-  const { log, topics, audit } = createMemoryStore(disk)
+  const { log, topics, audit, sessions } = createMemoryStore(disk)
   const hub = createHub({ limits: defaultLimits }, { log })
   await hub.start()
   const clock = { now: 2_000_000_000_000 }
   const retention = createRetention(
     { limits: { ...defaultLimits, ...limits } },
-    { log, audit, hub, metrics: createMetrics(), logger: silentLog, now: () => clock.now },
+    { log, audit, sessions, hub, metrics: createMetrics(), logger: silentLog, now: () => clock.now },
   )
   onTestFinished(() => retention.stop())
   return {
@@ -23,6 +23,7 @@ async function setUp(limits: Partial<typeof defaultLimits>) {
     log,
     topics,
     audit,
+    sessions,
     hub,
     clock,
     retention,

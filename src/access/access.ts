@@ -4,6 +4,7 @@ import { fullGrant, type Grant } from '../model/grant.ts'
 import { StartRefused } from '../start-refused.ts'
 import { anyoneId } from './client-key.ts'
 import type { JwtVerifier } from './jwt.ts'
+import type { Sessions } from './sessions.ts'
 import type { Tokens } from './tokens.ts'
 
 /** Who may come in, and what they may do. */
@@ -15,6 +16,8 @@ export interface Access {
    * @throws Unauthorized, InvalidToken, TokenCheckUnavailable, StoreUnavailable
    */
   admit(token: string | undefined): Promise<Grant>
+  /** What a session allows, by what its cookie holds. @throws InvalidToken, StoreUnavailable */
+  admitSession(secret: string): Promise<Grant>
 }
 
 export interface AccessInit {
@@ -37,9 +40,14 @@ const anyone = fullGrant(anyoneId)
 
 export function createAccess(
   init: AccessInit,
-  components: { tokens: Pick<Tokens, 'grantOf' | 'operatorGrant' | 'exist'>; verifyJwt: JwtVerifier | undefined; log: Logger },
+  components: {
+    tokens: Pick<Tokens, 'grantOf' | 'operatorGrant' | 'exist'>
+    sessions: Pick<Sessions, 'grantOf'>
+    verifyJwt: JwtVerifier | undefined
+    log: Logger
+  },
 ): Access {
-  const { tokens, verifyJwt, log } = components
+  const { tokens, sessions, verifyJwt, log } = components
   /** Once there has been a token, none is no way in. */
   let isClosed = verifyJwt !== undefined
   let lookedAt = Number.NEGATIVE_INFINITY
@@ -74,6 +82,11 @@ export function createAccess(
       const grant = await tokens.grantOf(token)
       if (grant !== undefined) return grant
       throw new InvalidToken('The token is not known here, has expired, or was revoked.')
+    },
+    async admitSession(secret) {
+      const grant = await sessions.grantOf(secret)
+      if (grant !== undefined) return grant
+      throw new InvalidToken('The session of the cookie is not known here, has expired, or was ended.')
     },
   }
 }

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AdminTokenNeeded, InvalidRequest, TokenNotFound } from '../errors.ts'
 import { createInTurn } from '../in-turn.ts'
 import { actionSchema } from '../model/action.ts'
@@ -26,6 +26,10 @@ export interface Tokens {
   operatorGrant(secret: string): Grant | undefined
   /** What the secret allows; undefined when it is not known, or not any more. */
   grantOf(secret: string): Promise<Grant | undefined>
+  /** The same of a token of the database, by the SHA-256 of its secret. */
+  grantOfHash(hash: Buffer): Promise<Grant | undefined>
+  /** What only who has this key, and this gateway, can derive from the operator's own token; undefined when there is none. */
+  operatorProof(key: Buffer): Buffer | undefined
   /** Which of these grants' tokens are not there any more. */
   missing(ids: Iterable<string>): Promise<Set<string>>
   /** Whether there is any. */
@@ -88,6 +92,21 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     throw new AdminTokenNeeded('It is the last token that allows "admin" and does not expire: make another one first.')
   }
 
+  async function grantOfHash(hash: Buffer): Promise<Grant | undefined> {
+    const key = hash.toString('hex')
+    let grant = cache.get(key)
+    if (grant === undefined) {
+      const before = generation
+      const record = await store.tokens.find(hash)
+      if (record === undefined) return undefined
+      grant = grantFrom(record)
+      if (cache.size >= maxCached) cache.clear()
+      // One that was revoked meanwhile is refused the next time.
+      if (before === generation) cache.set(key, grant)
+    }
+    return grant.expiresAt !== undefined && grant.expiresAt <= now() ? undefined : grant
+  }
+
   return {
     async create({ name, actions, topics, expiresAt }) {
       const expires = expiresAt === undefined ? undefined : Date.parse(expiresAt)
@@ -116,21 +135,9 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     operatorGrant(secret) {
       return operator !== undefined && timingSafeEqual(operator, hashOf(secret)) ? fullGrant(operatorId) : undefined
     },
-    async grantOf(secret) {
-      const hash = hashOf(secret)
-      const key = hash.toString('hex')
-      let grant = cache.get(key)
-      if (grant === undefined) {
-        const before = generation
-        const record = await store.tokens.find(hash)
-        if (record === undefined) return undefined
-        grant = grantFrom(record)
-        if (cache.size >= maxCached) cache.clear()
-        // One that was revoked meanwhile is refused the next time.
-        if (before === generation) cache.set(key, grant)
-      }
-      return grant.expiresAt !== undefined && grant.expiresAt <= now() ? undefined : grant
-    },
+    grantOf: (secret) => grantOfHash(hashOf(secret)),
+    grantOfHash,
+    operatorProof: (key) => (operator === undefined ? undefined : createHmac('sha256', key).update(operator).digest()),
     async missing(ids) {
       const there = new Set((await store.tokens.list()).map(({ id }) => id))
       return new Set([...ids].filter((id) => id.startsWith('tok_') && !there.has(id)))

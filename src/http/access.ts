@@ -50,6 +50,8 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     if (origin === undefined || !origins.has(origin)) return undefined
     reply.headers({
       'access-control-allow-origin': origin,
+      // Cookies of sessions are sent along only where the answer allows it.
+      'access-control-allow-credentials': 'true',
       'access-control-expose-headers':
         'allow, etag, idempotent-replayed, location, ratelimit, ratelimit-policy, retry-after, www-authenticate',
     })

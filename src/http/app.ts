@@ -39,6 +39,7 @@ import { peerRoutes } from './routes/peers.ts'
 import { type Probes, probeRoutes } from './routes/probes.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { requestRoutes } from './routes/requests.ts'
+import { type SessionComponents, sessionRoutes } from './routes/sessions.ts'
 import { chooseSubprotocol, streamPath, streamRoutes } from './routes/stream.ts'
 import { type TokenComponents, tokenRoutes } from './routes/tokens.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
@@ -68,12 +69,13 @@ export interface AppComponents {
   publisher: Publisher
   deliveries: Deliveries
   services: Pick<Services, 'request'>
-  access: Pick<Access, 'admit'>
+  access: Pick<Access, 'admit' | 'admitSession'>
   rates: Rates
   /** Room for requests until they are answered, and for answers until they are taken. */
   requestBytes: ByteRoom
   answerBytes: ByteRoom
   tokens: TokenComponents['tokens']
+  sessions: SessionComponents['sessions']
   audit: Audit
   stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'>
   probes: Probes
@@ -188,6 +190,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   requestRoutes(zodApp, components)
   streamRoutes(zodApp, components)
   tokenRoutes(zodApp, components)
+  sessionRoutes(zodApp, components)
   auditRoutes(zodApp, components)
   probeRoutes(zodApp, components)
   if (init.metricsElsewhere !== true) metricRoutes(zodApp, { isPublic: init.metricsPublic === true }, components)

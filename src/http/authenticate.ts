@@ -5,6 +5,7 @@ import { type Grant, requireAction } from '../model/grant.ts'
 import { costOfBytes, type Rates } from '../rates.ts'
 import { requestCost } from './count-requests.ts'
 import { lengthOf } from './request-bytes.ts'
+import { sessionOf } from './session-cookie.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -17,7 +18,6 @@ declare module 'fastify' {
 
 /** How a browser's WebSocket, which can set no header, carries its token: a subprotocol of this prefix and the token in base64url. */
 export const bearerSubprotocol = 'peergate.bearer.'
-const cookieNames = ['__Host-peergate', 'peergate']
 const maxTokenLength = 8_192
 
 /**
@@ -26,7 +26,7 @@ const maxTokenLength = 8_192
  * @throws Unauthorized, InvalidToken, Forbidden, RateLimited
  */
 export function createAuthentication(components: {
-  access: Pick<Access, 'admit'>
+  access: Pick<Access, 'admit' | 'admitSession'>
   rates: Rates
 }): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   const { access, rates } = components
@@ -51,7 +51,9 @@ export function createAuthentication(components: {
   /** A token that is not known costs as much as a hundred calls, so that nobody tries many. */
   async function admitted(request: FastifyRequest, offered: string | undefined): Promise<Grant> {
     try {
-      return await access.admit(offered ?? tokenOf(request))
+      const token = offered ?? tokenOf(request)
+      const session = token === undefined && isOwnPage(request.headers) ? sessionOf(request) : undefined
+      return session === undefined ? await access.admit(token) : await access.admitSession(session)
     } catch (error) {
       if (error instanceof InvalidToken) rates.take({ address: request.client.address }, unknownTokenCost)
       throw error
@@ -70,32 +72,13 @@ function bearerOf(subprotocols: string | undefined): string | undefined {
 /** @throws InvalidRequest when there is an Authorization of another kind */
 export function tokenOf({ headers }: FastifyRequest): string | undefined {
   const { authorization } = headers
-  if (authorization !== undefined) {
-    const token = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1]
-    if (token === undefined || token.length > maxTokenLength) throw new InvalidRequest('Authorization must be "Bearer <token>".')
-    return token
-  }
-  return isOwnPage(headers) ? cookieOf(headers.cookie) : undefined
+  if (authorization === undefined) return undefined
+  const token = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1]
+  if (token === undefined || token.length > maxTokenLength) throw new InvalidRequest('Authorization must be "Bearer <token>".')
+  return token
 }
 
 /** A cookie counts only for pages that may use the gateway: those with an Origin have been checked, those without must say where they are. */
 function isOwnPage(headers: FastifyRequest['headers']): boolean {
   return headers.origin !== undefined || headers['sec-fetch-site'] === 'same-origin'
-}
-
-function cookieOf(header: string | undefined): string | undefined {
-  const pairs = (header ?? '').split(';').map((pair) => pair.trim().split('='))
-  for (const name of cookieNames) {
-    const value = pairs.find(([each]) => each === name)?.[1]
-    if (value !== undefined && value !== '' && value.length <= maxTokenLength) return value
-  }
-  return undefined
-}
-
-/** The cookie of a session; without a token, one that ends it. Plain HTTP can't have the prefix that binds a cookie to TLS. */
-export function sessionCookie(token: string | undefined, options: { secure: boolean; maxAgeSeconds?: number | undefined }): string {
-  const { secure, maxAgeSeconds } = options
-  const age = token === undefined ? 0 : maxAgeSeconds
-  const parts = [`${cookieNames[secure ? 0 : 1]}=${token ?? ''}`, 'Path=/', 'HttpOnly', 'SameSite=Strict']
-  return [...parts, ...(secure ? ['Secure'] : []), ...(age === undefined ? [] : [`Max-Age=${age}`])].join('; ')
 }

@@ -10,6 +10,8 @@ export interface Grant {
   readonly topics: TopicFilter
   /** Milliseconds since 1970. */
   readonly expiresAt?: number | undefined
+  /** Id of the session that stands for the token, where a cookie named one. */
+  readonly session?: string | undefined
 }
 
 const everything: TopicFilter = { exact: [], prefixes: [''] }

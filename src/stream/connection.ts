@@ -152,6 +152,10 @@ class WebSocketClient implements Connection, Client, Server, Validator {
     return this.#grant.id
   }
 
+  get session(): string | undefined {
+    return this.#grant.session
+  }
+
   #watchExpiry(): void {
     clearTimeout(this.#expiry)
     const { expiresAt } = this.#grant

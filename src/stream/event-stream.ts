@@ -118,6 +118,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
 
   return {
     grantId: query.grant.id,
+    session: query.grant.session,
     address: query.address,
     revoke: () => void response.destroy(),
     beat(now) {

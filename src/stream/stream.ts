@@ -48,8 +48,12 @@ export interface Stream {
   readonly grants: Set<string>
   /** Tells those who want to know what became of a direct message. */
   notifyDelivery(delivery: DeliveryView): void
+  /** Sessions that stand for tokens of connections. */
+  readonly sessions: Set<string>
   /** Closes the connections of a token. */
   revoke(grantId: string): void
+  /** Closes the connections of a session. */
+  endSession(id: string): void
   /** Closes every connection: what clients know of positions holds no more, and they learn so when they resume. */
   interrupt(): void
   /** Tells every client to go elsewhere, finishes what they had asked for, and closes. Idempotent. */
@@ -137,6 +141,8 @@ export interface ClientInfo {
 /** A client, however it is connected. */
 export interface ClientConnection {
   readonly grantId: string
+  /** Id of the session that stands for its token. */
+  readonly session: string | undefined
   readonly address: string
   /** Closes since its token was revoked. */
   revoke(): void
@@ -271,11 +277,17 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     get grants() {
       return new Set(Array.from(connections, ({ grantId }) => grantId))
     },
+    get sessions() {
+      return new Set(Array.from(connections).flatMap(({ session }) => session ?? []))
+    },
     notifyDelivery(delivery) {
       for (const connection of connections) connection.notifyDelivery(delivery)
     },
     revoke(grantId) {
       for (const connection of connections) if (connection.grantId === grantId) connection.revoke()
+    },
+    endSession(id) {
+      for (const connection of connections) if (connection.session === id) connection.revoke()
     },
     interrupt() {
       for (const connection of connections) connection.interrupt()

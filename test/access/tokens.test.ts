@@ -261,37 +261,6 @@ describe('the stream', () => {
   })
 })
 
-describe('a session', () => {
-  const origin = 'https://app.example'
-
-  test('carries the token in a cookie, which counts for pages that may use the gateway only', async () => {
-    const { call, tokenFor, gateway } = await gatewayWithTokens({ http: { ...loopbackHttp, allowedOrigins: [origin] } })
-    const { secret } = await tokenFor(['read'])
-    const opened = await call('POST', '/v1/session', { token: secret })
-    const [cookie = ''] = opened.headers.getSetCookie()
-    expect(opened.status).toBe(204)
-    expect(cookie).toBe(`peergate=${secret}; Path=/; HttpOnly; SameSite=Strict`)
-    const withCookie = async (headers: Record<string, string>) =>
-      (await call('GET', '/v1/node', { headers: { cookie: `other=1; peergate=${secret}`, ...headers } })).status
-    expect(await withCookie({ origin })).toBe(200)
-    expect(await withCookie({ origin: gateway.url })).toBe(200)
-    expect(await withCookie({ 'sec-fetch-site': 'same-origin' })).toBe(200)
-    expect(await withCookie({})).toBe(401)
-    expect(await withCookie({ 'sec-fetch-site': 'cross-site' })).toBe(401)
-    expect(await withCookie({ origin: 'https://evil.example' })).toBe(403)
-    expect((await call('DELETE', '/v1/session')).headers.getSetCookie()[0]).toContain('Max-Age=0')
-  })
-
-  test('is bound to TLS behind a proxy that is trusted, and to no other', async () => {
-    const session = async (trustedProxies: string[]) => {
-      const { call } = await gatewayWithTokens({ http: { ...loopbackHttp, trustedProxies } })
-      return (await call('POST', '/v1/session', { token: adminToken, headers: { 'x-forwarded-proto': 'https' } })).headers.getSetCookie()[0]
-    }
-    expect(await session(['127.0.0.1'])).toMatch(/^__Host-peergate=.*; Secure/)
-    expect(await session([])).toMatch(/^peergate=/)
-  })
-})
-
 test('what is done to the gateway itself is noted, and by whom', async () => {
   const { call, tokenFor } = await gatewayWithTokens()
   const { id, secret } = await tokenFor(['peers'])

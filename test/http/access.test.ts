@@ -82,6 +82,7 @@ test('an invited origin gets CORS, on errors too, and its own name only', async 
   for (const path of ['/v1/node', '/v1/topics/nowhere', '/nowhere']) {
     expect((await call('GET', path, { headers })).headers).toMatchObject({
       'access-control-allow-origin': 'https://app.example',
+      'access-control-allow-credentials': 'true',
       'access-control-expose-headers': expect.stringContaining('location'),
       vary: 'Origin',
     })
@@ -89,6 +90,7 @@ test('an invited origin gets CORS, on errors too, and its own name only', async 
   expect((await call('GET', '/v1/node')).headers).not.toHaveProperty('access-control-allow-origin')
   const own = await call('GET', '/v1/node', { headers: { origin: 'http://localhost', host: 'localhost' } })
   expect(own.headers).not.toHaveProperty('access-control-allow-origin')
+  expect(own.headers).not.toHaveProperty('access-control-allow-credentials')
 })
 
 test('answers the preflight of an invited origin, and of nobody else', async () => {
@@ -103,6 +105,7 @@ test('answers the preflight of an invited origin, and of nobody else', async () 
     statusCode: 204,
     headers: {
       'access-control-allow-origin': 'https://app.example',
+      'access-control-allow-credentials': 'true',
       'access-control-allow-methods': expect.stringContaining('POST'),
       'access-control-allow-headers': expect.stringContaining('content-type'),
     },

@@ -4,6 +4,7 @@ import request, { type Response } from 'supertest'
 import { onTestFinished } from 'vitest'
 import type { WebSocket } from 'ws'
 import { createAccess } from '../../src/access/access.ts'
+import { createSessions } from '../../src/access/sessions.ts'
 import { createTokens } from '../../src/access/tokens.ts'
 import { createAudit } from '../../src/audit.ts'
 import { createByteRooms } from '../../src/byte-room.ts'
@@ -70,7 +71,10 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const peers = createPeers({ limits }, { engine, store, log: silentLog })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
-  const retention = createRetention({ limits }, { log: store.log, audit: store.audit, hub, metrics, logger: silentLog })
+  const retention = createRetention(
+    { limits },
+    { log: store.log, audit: store.audit, sessions: store.sessions, hub, metrics, logger: silentLog },
+  )
   const ingest = createIngest({ limits }, { engine, log: store.log, tail: hub, metrics, logger: silentLog })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
   const unwatched = { onChange: () => undefined }
@@ -85,7 +89,8 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     },
   }
   const tokens = createTokens({ adminToken: undefined, hasProvider: false }, { store, onChange: () => undefined })
-  const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, verifyJwt: undefined, log: silentLog })
+  const sessions = createSessions({ limits, acceptsSubjects: false }, { store: store.sessions, tokens, onChange: () => undefined })
+  const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, sessions, verifyJwt: undefined, log: silentLog })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
   const probes = { started: () => true, draining: () => false, store: store.log }
   const components = {
@@ -107,6 +112,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     rates: createRates({ limits }),
     ...createByteRooms({ limits }),
     tokens,
+    sessions,
     audit: createAudit({ store: store.audit }),
     stream,
     probes,

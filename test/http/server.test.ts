@@ -24,10 +24,11 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
     {
       node: absent,
       gateways: { list: absent },
-      access: { admit: async () => fullGrant('test') },
+      access: { admit: async () => fullGrant('test'), admitSession: absent },
       rates: createRates({ limits: defaultLimits }),
       ...createByteRooms({ limits: defaultLimits }),
       tokens: { create: absent, list: absent, revoke: absent },
+      sessions: { open: absent, close: absent },
       audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent },

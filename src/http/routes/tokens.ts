@@ -4,7 +4,6 @@ import { type Grant, requireTopics } from '../../model/grant.ts'
 import { nameSchema } from '../../model/text.ts'
 import { newTokenSchema, type TokenInput, type TokenView, tokenInputSchema, tokenSchema } from '../../model/token.ts'
 import { topicFilter } from '../../model/topic.ts'
-import { sessionCookie, tokenOf } from '../authenticate.ts'
 import { newTokenExample, tokenExample } from '../examples.ts'
 import { type App, empty, json, noQuery } from '../operation.ts'
 
@@ -90,44 +89,6 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
     handler: async ({ params }, reply) => {
       await tokens.revoke(params.id)
       return reply.code(204).send()
-    },
-  })
-
-  app.route({
-    method: 'POST',
-    url: '/v1/session',
-    config: {
-      operation: {
-        action: 'any',
-        operationId: 'openSession',
-        summary: 'Keep the token in a cookie',
-        description: 'For EventSource and pages, which can set no header: the cookie counts only for pages that may use the gateway.',
-        tag: 'Access',
-      },
-    },
-    schema: {
-      querystring: noQuery,
-      response: { 204: empty('The cookie is set.', { 'Set-Cookie': 'HttpOnly, SameSite=Strict; over TLS `__Host-peergate`.' }) },
-    },
-    handler: async (request, reply) => {
-      const { expiresAt } = request.grant
-      const maxAgeSeconds = expiresAt === undefined ? undefined : Math.max(0, Math.floor((expiresAt - Date.now()) / 1_000))
-      const secure = request.client.protocol === 'https'
-      return reply
-        .code(204)
-        .header('set-cookie', sessionCookie(tokenOf(request), { secure, maxAgeSeconds }))
-        .send()
-    },
-  })
-
-  app.route({
-    method: 'DELETE',
-    url: '/v1/session',
-    config: { operation: { action: 'none', operationId: 'closeSession', summary: 'Forget the cookie', tag: 'Access' } },
-    schema: { querystring: noQuery, response: { 204: empty('The cookie is gone.', { 'Set-Cookie': 'Empty.' }) } },
-    handler: async (request, reply) => {
-      const secure = request.client.protocol === 'https'
-      return reply.code(204).header('set-cookie', sessionCookie(undefined, { secure })).send()
     },
   })
 }

@@ -1,0 +1,66 @@
+import type { Sessions } from '../../access/sessions.ts'
+import { tokenOf } from '../authenticate.ts'
+import { type App, empty, noQuery } from '../operation.ts'
+import { sessionCookie, sessionOf } from '../session-cookie.ts'
+
+export interface SessionComponents {
+  sessions: Pick<Sessions, 'open' | 'close'>
+}
+
+const cookieHeader =
+  'HttpOnly, with the age of the session; `SameSite=Strict`, or `SameSite=None; Secure` for a page of another site; over TLS `__Host-peergate`.'
+
+export function sessionRoutes(app: App, components: SessionComponents): void {
+  const { sessions } = components
+
+  app.route({
+    method: 'POST',
+    url: '/v1/session',
+    config: {
+      operation: {
+        action: 'any',
+        cost: 20,
+        operationId: 'openSession',
+        summary: 'Open a session',
+        description:
+          'For EventSource and pages, which can set no header. The cookie holds a secret of its own, not the token; it counts for pages ' +
+          'that may use the gateway only, at every gateway of the database. The session ends after a while (`sessionMs`), with its ' +
+          'token, or by `DELETE`. One that the request already has is replaced when the request names a token, and goes on otherwise.',
+        tag: 'Access',
+        problems: ['session_limit', 'store_unavailable'],
+      },
+    },
+    schema: { querystring: noQuery, response: { 204: empty('The session is open.', { 'Set-Cookie': cookieHeader }) } },
+    handler: async (request, reply) => {
+      const token = tokenOf(request)
+      if (request.grant.session !== undefined && token === undefined) return reply.code(204).send()
+      const before = sessionOf(request)
+      const opened = token === undefined ? undefined : await sessions.open(token, request.grant)
+      if (before !== undefined) await sessions.close(before)
+      const maxAgeSeconds = opened === undefined ? 0 : Math.max(0, Math.floor((opened.expiresAt - Date.now()) / 1_000))
+      const session = opened && { secret: opened.secret, maxAgeSeconds }
+      return reply.code(204).header('set-cookie', sessionCookie(request, session)).send()
+    },
+  })
+
+  app.route({
+    method: 'DELETE',
+    url: '/v1/session',
+    config: {
+      operation: {
+        action: 'none',
+        operationId: 'closeSession',
+        summary: 'End the session',
+        description: 'The cookie is refused from now on, at every gateway of the database, and the streams that it opened are closed.',
+        tag: 'Access',
+        problems: ['store_unavailable'],
+      },
+    },
+    schema: { querystring: noQuery, response: { 204: empty('The session has ended.', { 'Set-Cookie': 'Empty.' }) } },
+    handler: async (request, reply) => {
+      const session = sessionOf(request)
+      if (session !== undefined) await sessions.close(session)
+      return reply.code(204).header('set-cookie', sessionCookie(request, undefined)).send()
+    },
+  })
+}

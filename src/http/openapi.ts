@@ -54,7 +54,12 @@ function openApiDocument(routes: DocumentedRoute[]) {
           scheme: 'bearer',
           description: 'An access token, or a JSON Web Token of the identity provider. Needed as soon as there are tokens.',
         },
-        session: { type: 'apiKey', in: 'cookie', name: '__Host-peergate', description: 'A session, for pages; opened by `POST /v1/session`.' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-peergate',
+          description: 'A session, for pages; opened by `POST /v1/session`.',
+        },
       },
     },
   }

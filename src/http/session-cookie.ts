@@ -24,6 +24,8 @@ export function sessionCookie(request: FastifyRequest, session: { secret: string
     `SameSite=${crossSite ? 'None' : 'Strict'}`,
     // A cookie for other sites must be secure; browsers take it over plain HTTP from loopback only.
     ...(crossSite || protocol === 'https' ? ['Secure'] : []),
+    // Browsers that keep no cookie of another site keep one that is for this page's site alone (CHIPS).
+    ...(crossSite ? ['Partitioned'] : []),
     `Max-Age=${maxAgeSeconds}`,
   ].join('; ')
 }

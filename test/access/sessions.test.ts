@@ -165,13 +165,13 @@ test('without tokens there is no session to open, and a cookie that is left over
 
 test.each([
   ['http', {}, /^peergate=.*SameSite=Strict; Max-Age/],
-  ['http', { origin, 'sec-fetch-site': 'cross-site' }, /^peergate=.*SameSite=None; Secure; Max-Age/],
+  ['http', { origin, 'sec-fetch-site': 'cross-site' }, /^peergate=.*SameSite=None; Secure; Partitioned; Max-Age/],
   ['http', { origin, 'sec-fetch-site': 'same-site' }, /^peergate=.*SameSite=Strict; Max-Age/],
   ['http', { origin }, /^peergate=.*SameSite=Strict; Max-Age/],
   ['https', {}, /^__Host-peergate=.*SameSite=Strict; Secure; Max-Age/],
   ['https', { origin, 'sec-fetch-site': 'same-site' }, /^__Host-peergate=.*SameSite=Strict; Secure; Max-Age/],
-  ['https', { origin, 'sec-fetch-site': 'cross-site' }, /^__Host-peergate=.*SameSite=None; Secure; Max-Age/],
-  ['https', { origin }, /^__Host-peergate=.*SameSite=None; Secure; Max-Age/],
+  ['https', { origin, 'sec-fetch-site': 'cross-site' }, /^__Host-peergate=.*SameSite=None; Secure; Partitioned; Max-Age/],
+  ['https', { origin }, /^__Host-peergate=.*SameSite=None; Secure; Partitioned; Max-Age/],
 ])('over %s a page with %j gets a cookie for its site', async (protocol, headers, cookie) => {
   const { call } = await setUp({ http: { ...loopbackHttp, allowedOrigins: [origin], trustedProxies: ['127.0.0.1'] } })
   const forwarded = { 'x-forwarded-proto': protocol }

@@ -30,7 +30,7 @@ window.follow = () => {
   const events = new EventSource(gateway + '/v1/events?topic=orders&after=earliest', { withCredentials: true })
   events.onopen = () => show('events', 'open')
   events.onerror = () => show('events', events.readyState === 2 ? 'refused' : 'lost')
-  events.addEventListener('message', ({ data }) => document.querySelector('ul').append(Object.assign(document.createElement('li'), { textContent: JSON.parse(data).data })))
+  events.addEventListener('message', ({ data }) => document.querySelector('ul').append(Object.assign(document.createElement('li'), { textContent: JSON.parse(data).message.data })))
   const socket = new WebSocket(gateway.replace('http', 'ws') + '/v1/stream', 'peergate.v1.json')
   socket.onmessage = ({ data }) => show('socket', JSON.parse(data).type)
   socket.onclose = ({ code }) => show('socket', code)

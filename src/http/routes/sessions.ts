@@ -8,7 +8,7 @@ export interface SessionComponents {
 }
 
 const cookieHeader =
-  'HttpOnly, with the age of the session; `SameSite=Strict`, or `SameSite=None; Secure` for a page of another site; over TLS `__Host-peergate`.'
+  'HttpOnly, with the age of the session; `SameSite=Strict`, or `SameSite=None; Secure; Partitioned` for a page of another site; over TLS `__Host-peergate`.'
 
 export function sessionRoutes(app: App, components: SessionComponents): void {
   const { sessions } = components

@@ -94,8 +94,11 @@ const retryAfterMs = 5_000
 export function createHistory(init: { limits: HistoryLimits }, components: { log: LogStore; hub: Pick<Hub, 'follow'> }): History {
   const { maxReadMessages, maxReadBytes, maxLongPolls } = init.limits
   const { log, hub } = components
-  const reading = createPlaces({ max: maxReadingPages, maxWaiting: maxPages })
-  const pages = createClientShares({ max: maxPages, limits: init.limits })
+  const reading = createPlaces({
+    max: maxReadingPages,
+    maxWaiting: maxPages,
+    shares: (max) => createClientShares({ max, limits: init.limits }),
+  })
   const longPolls = createClientShares({ max: maxLongPolls, limits: init.limits })
 
   /** The cursor's number, once it is known to be of this log and not past its tip. */
@@ -129,8 +132,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
   }
 
   async function readPage(query: PageQuery, { signal, client }: PageOptions): Promise<Page> {
-    using asked = pages.take(client)
-    using place = asked === undefined ? undefined : await reading.take(signal)
+    using place = await reading.take(signal, client)
     if (place === undefined)
       throw new Overloaded('Too many requests wait for their page of messages, or too many of this client.', { retryAfterMs })
     const { limit, topics } = query

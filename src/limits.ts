@@ -133,6 +133,8 @@ export const limitsSchema = z.object({
     'An answer of the DHT: a value of the largest size (64 KiB), and twenty peers with their addresses.',
     66_560,
   ),
+  maxLookups: limit(100, 'Requests of clients to look or store something in the DHT at once, shared by clients.'),
+  maxRequestedDials: limit(100, 'Requests of clients to dial or ping a peer at once, shared by clients.'),
   maxDhtStreams: limit(32, 'Requests of the DHT at once on a link, in each direction.'),
   dhtTimeoutMs: limit(30_000, 'A lookup in the DHT; an answer after it is what was found by then.', 10),
   requestTimeoutMs: limit(
@@ -168,14 +170,19 @@ export const limitsSchema = z.object({
   maxHistoryRounds: limit(4, 'Peers whose logs are read at once.'),
   maxHistoryRequests: limit(16, 'Requests of peers for history at once.'),
   // Validators
-  maxValidators: limit(1_000, 'Topics that clients of this gateway judge, counted by client.'),
+  maxValidators: limit(1_000, 'Topics that clients of this gateway judge, each connection counted by itself, shared by clients.'),
   // Requests and services
   requestMs: limit(
     10_000,
     'How long a request to a service waits for its answer when its client does not say; `requestTimeoutMs` at most.',
   ),
   maxServicesPerConnection: limit(100, 'Services that a stream connection serves.'),
-  maxServiceQueue: limit(1_000, 'Requests waiting for one service while all that serve it are busy, and for their turn at one peer.'),
+  maxServices: limit(10_000, 'Services that stream connections serve, each connection counted by itself, shared by clients.'),
+  maxRequests: limit(5_000, 'Requests of clients to services at once, shared by clients.'),
+  maxServiceQueue: limit(
+    1_000,
+    'Requests waiting for one service while all that serve it are busy, and for their turn at one peer, shared by clients and peers that ask.',
+  ),
   maxPeerRequests: limit(1_000, 'Requests of peers to services at once.'),
   maxPeerRequestBytes: limit(67_108_864, 'Bytes of their bodies together.', 1_048_576),
   maxRequestsToPeer: limit(

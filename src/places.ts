@@ -1,44 +1,70 @@
-/** So many at a time may be at work; others wait, a bounded number of them, in the order in which they came. */
+import { createShares, type Shares } from './lib/shares.ts'
+
+/**
+ * A counting semaphore with a bounded FIFO queue. With `shares`, holders share both the places and the queue: a holder that has its share of
+ * the places waits until it has less, and those behind it go first.
+ */
 export interface Places {
   /** Resolves with a place, which is given back by disposing of it. Undefined when too many wait already. @throws the signal's reason */
-  take(signal: AbortSignal): Promise<Disposable | undefined>
+  take(signal: AbortSignal, holder?: string): Promise<Disposable | undefined>
   /** How many are at work or wait. */
   readonly size: number
 }
 
-export function createPlaces(init: { max: number; maxWaiting: number }): Places {
-  let free = init.max
-  const waiting = new Set<() => void>()
+export interface PlacesInit {
+  max: number
+  maxWaiting: number
+  /** How holders share so many; without it each may have all. */
+  shares?: (max: number) => Shares
+}
 
-  function release(): void {
-    const [next] = waiting
-    if (next === undefined) free++
-    else next()
+interface Waiting {
+  holder: string
+  begin(place: Disposable): void
+}
+
+export function createPlaces({ max, maxWaiting, shares = allOf }: PlacesInit): Places {
+  const places = shares(max)
+  const queue = shares(maxWaiting)
+  const waiting = new Set<Waiting>()
+
+  /** Those that wait and can begin, in their order. */
+  function beginNext(): void {
+    for (const each of waiting) {
+      if (places.total >= max) return
+      const taken = take(each.holder)
+      if (taken !== undefined) each.begin(taken)
+    }
   }
 
-  /** Gives back once, however often it is disposed of. */
-  function place(): Disposable {
+  function take(holder: string): Disposable | undefined {
+    const place = places.take(holder)
+    if (place === undefined) return undefined
     let isHeld = true
     return {
       [Symbol.dispose]() {
-        if (isHeld) release()
+        if (!isHeld) return
         isHeld = false
+        place[Symbol.dispose]()
+        beginNext()
       },
     }
   }
 
   return {
-    async take(signal) {
+    async take(signal, holder = '') {
       signal.throwIfAborted()
-      if (free > 0) {
-        free--
-        return place()
-      }
-      if (waiting.size >= init.maxWaiting) return undefined
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const next = () => {
-        waiting.delete(next)
-        resolve()
+      const taken = take(holder)
+      if (taken !== undefined) return taken
+      const { promise, resolve, reject } = Promise.withResolvers<Disposable>()
+      using queued = queue.take(holder)
+      if (queued === undefined) return undefined
+      const next: Waiting = {
+        holder,
+        begin(place) {
+          waiting.delete(next)
+          resolve(place)
+        },
       }
       const giveUp = () => {
         // Who has a place by now gives it back itself.
@@ -47,14 +73,17 @@ export function createPlaces(init: { max: number; maxWaiting: number }): Places 
       waiting.add(next)
       signal.addEventListener('abort', giveUp)
       try {
-        await promise
+        return await promise
       } finally {
         signal.removeEventListener('abort', giveUp)
       }
-      return place()
     },
     get size() {
-      return init.max - free + waiting.size
+      return places.total + waiting.size
     },
   }
+}
+
+function allOf(max: number): Shares {
+  return createShares({ max, share: 1 })
 }

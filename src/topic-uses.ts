@@ -47,7 +47,7 @@ export function createTopicUses(): TopicUses {
     const known = find(topic, client)
     if (known !== undefined) return known
     const uses = byTopic.get(topic) ?? new Map<string, Use>()
-    const use = { topic, client, open: 0, isUsed: true }
+    const use = { topic, client, open: 0, isUsed: false }
     byTopic.set(topic, uses)
     uses.set(client, use)
     size++

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { localKey } from '../src/access/client-key.ts'
 import { StoreUnavailable, TopicLimit, TopicNotFound } from '../src/errors.ts'
 import { defaultLimits } from '../src/limits.ts'
@@ -111,4 +111,130 @@ test('pages through all topics', async () => {
     ['a', 'b'],
     ['c', 'd'],
   ])
+})
+
+describe('joins of clients', () => {
+  /** Topics of two clients, of whose eight places each may have two; time stands until it is moved. */
+  async function shared(limits: Partial<typeof defaultLimits> = {}) {
+    const clock = { now: 1_000_000_000 }
+    const store = createMemoryStore()
+    const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
+    const init = { limits: { ...defaultLimits, maxJoinedTopics: 8, topicReclaimMs: 1_000, subscribedTopicMs: 10_000, ...limits } }
+    const create = () => createTopics(init, { engine, store, log: silentLog, now: () => clock.now })
+    const topics = create()
+    await topics.ensureJoined('of-b', 'b')
+    return { clock, store, engine, topics, create }
+  }
+
+  test('leave a share to others, however many one makes, explicitly or by using topics', async () => {
+    const { topics, engine } = await shared()
+    await topics.join('a1', { client: 'a' })
+    await topics.ensureJoined('a2', 'a')
+    await expect(topics.ensureJoined('a3', 'a')).rejects.toThrow(TopicLimit)
+    await expect(topics.use('a3', 'a')).rejects.toThrow(TopicLimit)
+    await expect(topics.join('a3', { client: 'a' })).rejects.toThrow(TopicLimit)
+    await topics.ensureJoined('of-b', 'a')
+    await topics.join('b2', { client: 'b' })
+    for (const topic of ['x', 'y', 'z', 'w']) await topics.join(topic, { client: localKey })
+    expect(await engine.topics()).toHaveLength(8)
+    await expect(topics.join('one-more', { client: localKey })).rejects.toThrow(TopicLimit)
+  })
+
+  test('alone take all but a share', async () => {
+    const { topics } = await shared()
+    await topics.leave('of-b')
+    for (let number = 0; number < 6; number++) await topics.ensureJoined(`a${number}`, 'a')
+    await expect(topics.ensureJoined('a6', 'a')).rejects.toThrow(TopicLimit)
+    await topics.ensureJoined('b1', 'b')
+    await topics.ensureJoined('b2', 'b')
+  })
+
+  test('that were made by using topics end some time after the last use, and no sooner', async () => {
+    const { topics, clock, engine, store } = await shared()
+    const open = await topics.use('a', 'a')
+    await topics.join('kept', { client: 'a' })
+    clock.now += 50_000
+    await topics.sweep()
+    expect(await engine.topics()).toEqual(['a', 'kept'])
+    open[Symbol.dispose]()
+    await topics.sweep()
+    clock.now += 10_000
+    await topics.sweep()
+    expect(await engine.topics()).toEqual(['a', 'kept'])
+    clock.now += 10_000
+    await topics.sweep()
+    expect([await engine.topics(), await store.topics.joined()]).toEqual([['kept'], ['kept']])
+    await topics.ensureJoined('a', 'a')
+    expect(await engine.topics()).toEqual(['kept', 'a'])
+  })
+
+  test('go on while the client publishes, or reads', async () => {
+    const { topics, clock, engine } = await shared()
+    for (let round = 0; round < 5; round++) {
+      clock.now += 9_000
+      await topics.ensureJoined('of-b', 'b')
+      await topics.sweep()
+    }
+    for (let round = 0; round < 5; round++) {
+      clock.now += 9_000
+      topics.read('of-b', 'reader')
+      await topics.sweep()
+    }
+    topics.read('never-joined', 'reader')
+    await topics.sweep()
+    expect(await engine.topics()).toEqual(['of-b'])
+  })
+
+  test('go on over a restart, and for those who share the topic', async () => {
+    const { topics, clock, engine, create } = await shared()
+    await topics.ensureJoined('of-b', 'a')
+    clock.now += 10_000
+    await topics.stop()
+    const again = create()
+    await again.start()
+    await again.ensureJoined('of-b', 'a')
+    clock.now += 10_000
+    await again.sweep()
+    expect(await engine.topics()).toEqual(['of-b'])
+    await again.stop()
+  })
+
+  test('end with the token, unless others have joined the topic too, or they are explicit', async () => {
+    const { topics, engine, store } = await shared()
+    using _open = await topics.use('a', 'a')
+    await topics.use('of-b', 'a')
+    await topics.join('kept', { client: 'a' })
+    expect(await topics.clients()).toEqual(new Set(['a', 'b']))
+    await topics.giveUp('a')
+    expect(await engine.topics()).toEqual(['of-b', 'kept'])
+    await topics.sweep()
+    expect((await store.topics.joins()).map(({ topic, client }) => `${topic} ${client}`)).toEqual(['of-b b', 'kept a'])
+  })
+
+  test('that have not been used for long are given up for others of the same client, and for nobody else', async () => {
+    const { topics, clock, engine } = await shared()
+    await topics.ensureJoined('a1', 'a')
+    clock.now += 500
+    using _open = await topics.use('a2', 'a')
+    clock.now += 800
+    await topics.ensureJoined('a3', 'a')
+    expect(await engine.topics()).toEqual(['of-b', 'a2', 'a3'])
+    clock.now += 900
+    await expect(topics.ensureJoined('a4', 'a')).rejects.toThrow(TopicLimit)
+    clock.now += 200
+    await topics.ensureJoined('a4', 'a')
+    expect(await engine.topics()).toEqual(['of-b', 'a2', 'a4'])
+  })
+
+  test('beyond a share make room, once nobody uses them, when all places are taken', async () => {
+    const { topics, clock, engine } = await shared()
+    await topics.leave('of-b')
+    for (let number = 0; number < 6; number++) await topics.ensureJoined(`a${number}`, 'a')
+    await topics.ensureJoined('b1', 'b')
+    await topics.ensureJoined('b2', 'b')
+    await expect(topics.ensureJoined('c1', 'c')).rejects.toThrow(TopicLimit)
+    clock.now += 1_001
+    await topics.ensureJoined('c1', 'c')
+    expect(await engine.topics()).toEqual(['a1', 'a2', 'a3', 'a4', 'a5', 'b1', 'b2', 'c1'])
+  })
 })

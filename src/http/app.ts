@@ -26,6 +26,7 @@ import { handleClientError, handleError } from './error-handler.ts'
 import { refuseTheRest } from './not-found.ts'
 import { createDocuments } from './openapi.ts'
 import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
+import { createWorkPlaces, type WorkLimits } from './places.ts'
 import { countRequestBytes } from './request-bytes.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
@@ -55,7 +56,7 @@ export interface AppInit extends AccessInit {
   metricsPublic?: boolean | undefined
   /** Whether requests are traced. */
   tracing?: boolean
-  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages' | 'slowClientMs'>
+  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages' | 'slowClientMs'> & WorkLimits
 }
 
 export interface AppComponents {
@@ -169,6 +170,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   app.addHook('onRequest', createAuthentication(components))
   countRequestBytes(app, components)
   countAnswerBytes(app, init.limits, components)
+  app.addHook('preHandler', createWorkPlaces(init.limits))
   app.addHook('preHandler', createAuditHook(components))
   app.addHook('onResponse', async (request, reply) => {
     const { operation } = request.routeOptions.config

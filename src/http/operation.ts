@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyTypeProvider, RouteOptions } from 'fastify
 import { z } from 'zod'
 import { conditions } from '../errors.ts'
 import type { Action } from '../model/action.ts'
+import type { Work } from './places.ts'
 
 /** What a route says of itself in its `config`, beside the schemas that Fastify keeps in its `schema`. */
 export interface Operation {
@@ -18,6 +19,8 @@ export interface Operation {
   rawBody?: true
   /** Units of the client's budget that a call costs: 1 when it is not said. */
   cost?: number
+  /** What it has the gateway do in the network, of which so much goes on at once. */
+  work?: Work
   /** It changes the gateway itself: noted in the audit log before it is done. */
   audited?: true
   /** Served whatever the Host says, for those who call by address: load balancers and orchestrators. */
@@ -153,6 +156,7 @@ export function problemCodes(route: DocumentedRoute): string[] {
   if (operation.action !== 'none')
     for (const code of ['unauthorized', 'invalid_token', 'forbidden', 'token_check_unavailable', 'overloaded']) codes.add(code)
   if (operation.audited === true) codes.add('store_unavailable')
+  if (operation.work !== undefined) codes.add('overloaded')
   if (params !== undefined) codes.add('uri_too_long')
   if (body !== undefined) for (const code of ['invalid_json', 'unsupported_media_type', 'body_too_large']) codes.add(code)
   return [...codes]

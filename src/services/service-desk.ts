@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { createClientShares } from '../client-shares.ts'
 import { RequestNotFound, RequestTimeout, ServiceBusy, ServiceError, ServiceGone, ServiceLimit, ServiceNotFound } from '../errors.ts'
+import type { Shares } from '../lib/shares.ts'
 import { createTally } from '../tally.ts'
 
 /**
@@ -22,14 +24,16 @@ export interface ServiceDesk {
   leave(server: Server): void
   /** @throws RequestNotFound when the server has no such request, or not any more */
   reply(server: Server, requestId: string, answer: { data: Uint8Array } | { error: string }): void
-  /** @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout, the signal's reason */
-  ask(request: ServiceRequest, options: { signal: AbortSignal }): Promise<Uint8Array>
+  /** For an asker, a client or a peer, which share the queue. @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout, the signal's reason */
+  ask(request: ServiceRequest, options: { signal: AbortSignal; asker: string }): Promise<Uint8Array>
   /** What is served. */
   readonly services: string[]
 }
 
 /** A connection that serves. */
 export interface Server {
+  /** Whose it is (`clientKey`). */
+  readonly client: string
   request(request: ServedRequest): void
   cancelled(requestId: string): void
 }
@@ -49,11 +53,14 @@ export interface ServedRequest extends ServiceRequest {
 
 export interface ServiceDeskLimits {
   maxServicesPerConnection: number
+  maxServices: number
   maxServiceQueue: number
+  clientSharePercent: number
 }
 
 interface Offer {
   server: Server
+  place: Disposable
   concurrency: number
   open: number
 }
@@ -66,6 +73,7 @@ interface Open {
 
 interface Waiting {
   request: ServiceRequest
+  place: Disposable
   assigned: PromiseWithResolvers<Open>
 }
 
@@ -79,7 +87,8 @@ export function createServiceDesk(
   const { onChange, now = Date.now } = components
   /** By service; who got a request last stands last. */
   const offers = new Map<string, Offer[]>()
-  const queues = new Map<string, Waiting[]>()
+  const queues = new Map<string, { waiting: Waiting[]; places: Shares }>()
+  const served = createClientShares({ max: limits.maxServices, limits })
   const open = new Map<string, Open>()
   /** Services about which the other gateways are being told. */
   const announced = createTally()
@@ -121,25 +130,28 @@ export function createServiceDesk(
   }
 
   function takeNext(service: string): void {
-    const queue = queues.get(service)
+    const queue = queues.get(service)?.waiting
     for (let offer = freest(service); offer !== undefined && queue !== undefined && queue.length > 0; offer = freest(service)) {
       const next = queue.shift()
+      next?.place[Symbol.dispose]()
       next?.assigned.resolve(assign(next.request, offer))
     }
   }
 
-  function wait(request: ServiceRequest): Waiting {
-    const queue = queues.get(request.service) ?? []
-    if (queue.length >= limits.maxServiceQueue) throw new ServiceBusy('Too many requests wait for this service.', { retryAfterMs })
-    const waiting: Waiting = { request, assigned: Promise.withResolvers() }
+  function wait(request: ServiceRequest, asker: string): Waiting {
+    const queue = queues.get(request.service) ?? { waiting: [], places: createClientShares({ max: limits.maxServiceQueue, limits }) }
+    const place = queue.places.take(asker)
+    if (place === undefined) throw new ServiceBusy('Too many requests, or too many of yours, wait for this service.', { retryAfterMs })
+    const waiting: Waiting = { request, place, assigned: Promise.withResolvers() }
     waiting.assigned.promise.catch(() => undefined)
     queues.set(request.service, queue)
-    queue.push(waiting)
+    queue.waiting.push(waiting)
     return waiting
   }
 
   function stopWaiting(waiting: Waiting): void {
-    const queue = queues.get(waiting.request.service) ?? []
+    waiting.place[Symbol.dispose]()
+    const queue = queues.get(waiting.request.service)?.waiting ?? []
     const at = queue.indexOf(waiting)
     if (at >= 0) queue.splice(at, 1)
     if (queue.length === 0) queues.delete(waiting.request.service)
@@ -149,10 +161,12 @@ export function createServiceDesk(
     const all = offers.get(service) ?? []
     const left = all.filter((offer) => offer.server !== server)
     if (left.length === all.length) return false
+    for (const offer of all) if (offer.server === server) offer.place[Symbol.dispose]()
     if (left.length > 0) offers.set(service, left)
     else {
       offers.delete(service)
-      for (const { assigned } of queues.get(service) ?? []) assigned.reject(new ServiceGone('The last one that served it went away.'))
+      for (const { assigned } of queues.get(service)?.waiting ?? [])
+        assigned.reject(new ServiceGone('The last one that served it went away.'))
       queues.delete(service)
     }
     return true
@@ -169,10 +183,18 @@ export function createServiceDesk(
       else {
         if (servedBy(server).length >= limits.maxServicesPerConnection)
           throw new ServiceLimit(`A connection serves at most ${limits.maxServicesPerConnection} services.`)
+        using held = new DisposableStack()
+        const place = served.take(server.client)
+        if (place === undefined)
+          throw new ServiceLimit(
+            `Clients of this gateway serve at most ${limits.maxServices} services together, and each its share of them.`,
+          )
+        held.use(place)
         announced.add(service)
         await onChange().finally(() => announced.remove(service))
         if (gone.has(server)) return
-        offers.set(service, [...(offers.get(service) ?? []), { server, concurrency, open: 0 }])
+        held.move()
+        offers.set(service, [...(offers.get(service) ?? []), { server, place, concurrency, open: 0 }])
       }
       begin()
       takeNext(service)
@@ -209,12 +231,12 @@ export function createServiceDesk(
       else entry.answer.resolve(answer.data)
       finish(entry)
     },
-    async ask(request, { signal }) {
+    async ask(request, { signal, asker }) {
       const { service, deadline } = request
       if (!offers.has(service)) throw new ServiceNotFound('Nobody serves this here.')
       signal.throwIfAborted()
       const offer = freest(service)
-      const waiting = offer === undefined ? wait(request) : undefined
+      const waiting = offer === undefined ? wait(request, asker) : undefined
       const over = Promise.withResolvers<never>()
       over.promise.catch(() => undefined)
       /** At once out of the queue: what ends with the same signal frees servers, who are not to be given this. */

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createClientShares } from '../client-shares.ts'
 import { createDeadline } from '../deadline.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import {
@@ -43,6 +44,8 @@ export interface Services {
 }
 
 export interface OutgoingRequest {
+  /** Who asks (`clientKey`). */
+  client: string
   to: string
   service: string
   data: Uint8Array
@@ -57,6 +60,8 @@ export interface ServicesLimits {
   maxPeerRequestBytes: number
   maxRequestsToPeer: number
   maxServiceQueue: number
+  maxRequests: number
+  clientSharePercent: number
 }
 
 export interface ServicesComponents {
@@ -81,6 +86,9 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   const maxBytes = limits.maxMessageBytes + requestOverheadBytes
   /** Requests of clients here, by the peer that is asked; of those with any. */
   const placesAt = new Map<string, Places>()
+  const requests = createClientShares({ max: limits.maxRequests, limits })
+
+  const shares = (max: number) => createClientShares({ max, limits })
 
   /** The other gateways of the database that fit. */
   async function others(fits: (gateway: GatewayRecord) => boolean): Promise<GatewayRecord[]> {
@@ -94,14 +102,14 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   }
 
   /** At a client of this gateway, or of another one of the database. */
-  async function askHere(request: WireRequest & { from: string }, signal: AbortSignal, isForwarded: boolean): Promise<Uint8Array> {
-    const { service, data, from, timeoutMs } = request
+  async function askHere(request: WireRequest & Asked): Promise<Uint8Array> {
+    const { service, data, from, timeoutMs, asker, signal, isForwarded } = request
     if (isForwarded || desk.services.includes(service))
-      return await desk.ask({ service, data, from, deadline: now() + timeoutMs }, { signal })
+      return await desk.ask({ service, data, from, deadline: now() + timeoutMs }, { signal, asker })
     const serving = await others(({ about }) => about.services?.includes(service) === true)
     const other = serving[Math.floor(Math.random() * serving.length)]
     if (other === undefined) throw new ServiceNotFound('Nobody serves this here.')
-    return await ask(other.peerId, request, () => gateways.link(other.peerId, other.about.multiaddrs), signal)
+    return await ask(other.peerId, { service, data, from, timeoutMs }, () => gateways.link(other.peerId, other.about.multiaddrs), signal)
   }
 
   async function answer(from: string, body: Uint8Array, signal: AbortSignal): Promise<WireAnswer> {
@@ -111,8 +119,9 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     if (isForwarded && (await others(({ peerId }) => peerId === from)).length === 0)
       return { status: 'not_found', message: 'You are no gateway of this database.' }
     const timeoutMs = Math.min(request.timeoutMs, limits.requestTimeoutMs)
+    const asker = request.from ?? from
     try {
-      return { status: 'ok', data: await askHere({ ...request, timeoutMs, from: request.from ?? from }, signal, isForwarded) }
+      return { status: 'ok', data: await askHere({ ...request, timeoutMs, from: asker, asker: `peer ${asker}`, signal, isForwarded }) }
     } catch (error) {
       return failureOf(error)
     }
@@ -133,13 +142,14 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   }
 
   /** In turn, where more are asked of one peer than a link carries. */
-  async function askThere(to: string, request: WireRequest, signal: AbortSignal): Promise<Uint8Array> {
+  async function askThere(to: string, request: WireRequest, asker: string, signal: AbortSignal): Promise<Uint8Array> {
     const begun = now()
-    const places = placesAt.get(to) ?? createPlaces({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue })
+    const places = placesAt.get(to) ?? createPlaces({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue, shares })
     placesAt.set(to, places)
     try {
-      using place = await places.take(signal)
-      if (place === undefined) throw new ServiceBusy('Too many requests to this peer wait for their turn.', { retryAfterMs })
+      using place = await places.take(signal, asker)
+      if (place === undefined)
+        throw new ServiceBusy('Too many requests to this peer, or too many of this client, wait for their turn.', { retryAfterMs })
       const timeoutMs = Math.max(1, request.timeoutMs - (now() - begun))
       return await ask(to, { ...request, timeoutMs }, () => peers.dialPeer(to, { signal }), signal)
     } finally {
@@ -160,12 +170,15 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     },
     async request(outgoing, { signal }) {
       const timeoutMs = check(outgoing)
-      const { to, service, data } = outgoing
+      const { client, to, service, data } = outgoing
+      using place = requests.take(client)
+      if (place === undefined) throw new ServiceBusy('Too many requests, or too many of this client, are under way.', { retryAfterMs })
       using deadline = createDeadline(timeoutMs, [signal])
       const both = deadline.signal
       try {
-        if (to === engine.peerId) return await askHere({ service, data, timeoutMs, from: to }, both, false)
-        return await askThere(to, { service, data, timeoutMs }, both)
+        if (to === engine.peerId)
+          return await askHere({ service, data, timeoutMs, from: to, asker: client, signal: both, isForwarded: false })
+        return await askThere(to, { service, data, timeoutMs }, client, both)
       } catch (error) {
         if (deadline.isOver) throw new RequestTimeout('No answer came in time; whether the request was done is not known.')
         if (error instanceof PeerUnreachable)
@@ -175,6 +188,16 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
       }
     },
   }
+}
+
+/** Who asks a service here, and how. */
+interface Asked {
+  from: string
+  /** Whom it counts for in the queue: a client (`clientKey`) or a peer. */
+  asker: string
+  signal: AbortSignal
+  /** By another gateway of the database. */
+  isForwarded: boolean
 }
 
 const failures = [

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
+import { clientKey } from '../access/client-key.ts'
 import { PeergateError, toPeergateError } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { DeliveryView } from '../model/delivery.ts'
@@ -115,6 +116,10 @@ class WebSocketClient implements Connection, Client, Server, Validator {
 
   get server(): Server {
     return this
+  }
+
+  get client(): string {
+    return clientKey(this)
   }
 
   get validator(): Validator {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createClientShares } from '../client-shares.ts'
 import { ValidationNotFound, ValidatorLimit } from '../errors.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import { type Judgement, joined, type Registration, strictest } from '../model/validator.ts'
@@ -32,6 +33,8 @@ export interface ValidatorDesk {
 
 /** A connection that judges. */
 export interface Validator {
+  /** Whose it is (`clientKey`). */
+  readonly client: string
   /** Whether it can take a message now. */
   readonly writable: boolean
   validate(question: Question): void
@@ -46,6 +49,7 @@ export interface Question {
 
 interface Seat {
   validator: Validator
+  place: Disposable
   registration: Registration
   /** Whether the validator knows that it is asked from now on. */
   hasBegun: boolean
@@ -58,7 +62,7 @@ interface Open extends Question {
 }
 
 export function createValidatorDesk(
-  init: { limits: { maxValidators: number } },
+  init: { limits: { maxValidators: number; clientSharePercent: number } },
   components: {
     /** The other gateways of the database have to know what is judged here; resolves when they do. */
     onChange(): Promise<void>
@@ -67,6 +71,8 @@ export function createValidatorDesk(
 ): ValidatorDesk {
   const { maxValidators } = init.limits
   const { onChange, now = Date.now } = components
+  /** Seats, which clients share. */
+  const places = createClientShares({ max: maxValidators, limits: init.limits })
   let seats: Seat[] = []
   const registrations = new Map<string, Registration>()
   const gone = new WeakSet<Validator>()
@@ -78,6 +84,8 @@ export function createValidatorDesk(
   }
 
   function change(left: Seat[]): Promise<void> {
+    const kept = new Set(left.map(({ place }) => place))
+    for (const { place } of seats) if (!kept.has(place)) place[Symbol.dispose]()
     seats = left
     registrations.clear()
     for (const { registration } of seats) registrations.set(registration.topic, joined(registration, registrations.get(registration.topic)))
@@ -115,9 +123,10 @@ export function createValidatorDesk(
     async register(validator, registration, begin) {
       if (gone.has(validator)) return
       const known = seat(validator, registration.topic)
-      if (known === undefined && seats.length >= maxValidators)
-        throw new ValidatorLimit(`Clients of this gateway judge at most ${maxValidators} topics, each client counted by itself.`)
-      const taken: Seat = { validator, registration, hasBegun: known?.hasBegun === true }
+      const place = known?.place ?? places.take(validator.client)
+      if (place === undefined)
+        throw new ValidatorLimit(`Clients of this gateway judge at most ${maxValidators} topics together, and each its share of them.`)
+      const taken: Seat = { validator, place, registration, hasBegun: known?.hasBegun === true }
       await change([...seats.filter((each) => each !== known), taken])
       if (!seats.includes(taken)) return
       taken.hasBegun = true

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest'
-import { ServiceBusy } from '../../src/errors.ts'
+import { ServiceBusy, ServiceLimit } from '../../src/errors.ts'
 import { createServiceDesk, type ServedRequest, type Server } from '../../src/services/service-desk.ts'
 
 function desk(limits: { maxServiceQueue?: number } = {}) {
   const asked: ServedRequest[] = []
   const cancelled: string[] = []
-  const server: Server = { request: (request) => asked.push(request), cancelled: (requestId) => cancelled.push(requestId) }
+  const server: Server = { client: 'tok_1', request: (request) => asked.push(request), cancelled: (requestId) => cancelled.push(requestId) }
   const services = createServiceDesk(
-    { limits: { maxServicesPerConnection: 10, maxServiceQueue: 10, ...limits } },
+    { limits: { maxServicesPerConnection: 10, maxServices: 10, clientSharePercent: 25, maxServiceQueue: 10, ...limits } },
     { onChange: async () => undefined },
   )
-  const ask = (data: string, signal = new AbortController().signal) =>
-    services.ask({ from: 'somebody', service: 'work', data: Buffer.from(data), deadline: Date.now() + 5_000 }, { signal })
+  const ask = (data: string, signal = new AbortController().signal, asker = 'tok_2') =>
+    services.ask({ from: 'somebody', service: 'work', data: Buffer.from(data), deadline: Date.now() + 5_000 }, { signal, asker })
   return { services, server, asked, cancelled, ask }
 }
 
@@ -44,4 +44,33 @@ test('a full queue refuses, and holds nothing of what it refused', async () => {
     services.reply(server, asked.at(-1)?.requestId ?? '', { data: Buffer.from('done') })
     await promise
   }
+})
+
+test('maxServiceQueue: one that asks has its share of it, and others find room', async () => {
+  const { services, server, ask } = desk({ maxServiceQueue: 8 })
+  await services.serve(server, 'work', 1, () => undefined)
+  const controller = new AbortController()
+  const outcome = (asker: string) =>
+    ask('x', controller.signal, asker).catch((error: unknown) => (error instanceof ServiceBusy ? 'busy' : 'ended'))
+  const pending = [outcome('greedy'), outcome('peer one')]
+  const greedy = Array.from({ length: 8 }, () => outcome('greedy'))
+  const others = Array.from({ length: 2 }, () => outcome('tok_3'))
+  controller.abort()
+  expect((await Promise.all(greedy)).filter((each) => each === 'busy')).toHaveLength(6)
+  expect(await Promise.all(others)).toEqual(['ended', 'ended'])
+  await Promise.all(pending)
+})
+
+test('maxServices: a client serves its share of them, over all its connections', async () => {
+  const { services, server } = desk()
+  const another = { ...server }
+  const other = { ...server, client: 'tok_2' }
+  await services.serve(other, 'theirs', 1, () => undefined)
+  await services.serve(server, 'one', 1, () => undefined)
+  await services.serve(another, 'two', 1, () => undefined)
+  await expect(services.serve(another, 'three', 1, () => undefined)).rejects.toThrow(ServiceLimit)
+  await services.serve(other, 'more', 1, () => undefined)
+  services.leave(server)
+  await services.serve(another, 'three', 1, () => undefined)
+  expect(services.services.toSorted()).toEqual(['more', 'theirs', 'three', 'two'])
 })

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { ValidatorLimit } from '../../src/errors.ts'
 import { createMessageSigner } from '../../src/model/signed-message.ts'
 import { createValidatorDesk, type Question, type Validator } from '../../src/validation/validator-desk.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
@@ -8,15 +9,15 @@ async function someMessage(topic = 'orders') {
   return createMessageSigner(peerId, seed).sign(1n, topic, Buffer.from('x'))
 }
 
-function validator(): Validator & { asked: Question[] } {
+function validator(client = 'tok_1'): Validator & { asked: Question[] } {
   const asked: Question[] = []
-  return { writable: true, asked, validate: (question) => asked.push(question) }
+  return { client, writable: true, asked, validate: (question) => asked.push(question) }
 }
 
 const registration = { topic: 'orders', deadlineMs: 10, default: 'ignore' as const }
 
 test('one that is gone takes no seat, however late its frames are worked on', async () => {
-  const desk = createValidatorDesk({ limits: { maxValidators: 10 } }, { onChange: async () => undefined })
+  const desk = createValidatorDesk({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: async () => undefined })
   const client = validator()
   let begun = 0
   const first = desk.register(client, registration, () => begun++)
@@ -29,7 +30,7 @@ test('one that is gone takes no seat, however late its frames are worked on', as
 
 test('is asked once the other gateways know and it has been told, and not before', async () => {
   const known = Promise.withResolvers<void>()
-  const desk = createValidatorDesk({ limits: { maxValidators: 10 } }, { onChange: () => known.promise })
+  const desk = createValidatorDesk({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: () => known.promise })
   const client = validator()
   let begun = false
   const registering = desk.register(client, registration, () => {
@@ -46,9 +47,27 @@ test('is asked once the other gateways know and it has been told, and not before
 })
 
 test('what holds for others is the longest deadline and the strictest default of a topic', async () => {
-  const desk = createValidatorDesk({ limits: { maxValidators: 10 } }, { onChange: async () => undefined })
+  const desk = createValidatorDesk({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: async () => undefined })
   const clients = [validator(), validator()]
   await desk.register(clients[0] ?? validator(), { ...registration, deadlineMs: 700, default: 'accept' }, () => undefined)
   await desk.register(clients[1] ?? validator(), { ...registration, deadlineMs: 300, default: 'reject' }, () => undefined)
   expect([...desk.registrations.values()]).toEqual([{ topic: 'orders', deadlineMs: 700, default: 'reject' }])
+})
+
+test('maxValidators: a client has its share of the seats, and gives back those that it leaves', async () => {
+  const desk = createValidatorDesk({ limits: { maxValidators: 8, clientSharePercent: 25 } }, { onChange: async () => undefined })
+  const [greedy, again, other] = [validator(), validator(), validator('tok_2')]
+  const register = (who: Validator, topic: string) => desk.register(who, { ...registration, topic }, () => undefined)
+  await register(other, 'theirs')
+  await register(greedy, 'a')
+  await register(again, 'b')
+  await register(again, 'b')
+  await expect(register(again, 'c')).rejects.toThrow(ValidatorLimit)
+  await register(other, 'c')
+  desk.unregister(again, 'b')
+  await register(greedy, 'c')
+  desk.leave(greedy)
+  await register(again, 'a')
+  await register(again, 'b')
+  await expect(register(again, 'd')).rejects.toThrow(ValidatorLimit)
 })

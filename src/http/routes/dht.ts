@@ -30,7 +30,7 @@ const network = ['dht_unavailable', 'dht_timeout', 'store_unavailable']
 const valueProblems = ['invalid_record', 'dht_namespace_unsupported', ...network]
 const putProblems = [...valueProblems, 'record_outdated', 'invalid_data', 'dht_quota_reached']
 const putAnswer = { 200: json('Stored at other peers.', dhtValueSchema, dhtValueExample) }
-const operation = { action: 'dht', tag: 'DHT', cost: 100 } as const
+const operation = { action: 'dht', tag: 'DHT', cost: 100, work: 'lookup' } as const
 const putDescription =
   'Under `/peergate/imm/<sha256>` the data is the value that has this hash. Under a name of this gateway the data is the value, which it signs as the newest; under a name of ' +
   'another peer, and in other namespaces, it is the whole record, which proves its key. As `application/octet-stream` the body is the data.'

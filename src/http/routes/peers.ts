@@ -75,6 +75,7 @@ export function peerRoutes(
       operation: {
         action: 'peers',
         cost: 100,
+        work: 'dial',
         operationId: 'dialPeer',
         summary: 'Dial a peer',
         description:
@@ -172,6 +173,7 @@ export function peerRoutes(
       operation: {
         action: 'peers',
         cost: 10,
+        work: 'dial',
         operationId: 'pingPeer',
         summary: 'Ping a connected peer',
         tag: 'Peers',

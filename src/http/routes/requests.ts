@@ -3,6 +3,7 @@ import { dataSchema, decodePayload, encodePayload, encodingSchema, payloadSchema
 import { serviceSchema } from '../../model/service.ts'
 import type { Services } from '../../services/services.ts'
 import { clientSignal } from '../client-signal.ts'
+import { keyOf } from '../count-requests.ts'
 import { peerIdInput } from '../inputs.ts'
 import { type App, json, noQuery } from '../operation.ts'
 
@@ -52,9 +53,11 @@ export function requestRoutes(app: App, components: { services: Pick<Services, '
         200: json('The answer of the service.', payloadSchema.meta({ id: 'ServiceAnswer' }), { data: '{"price":151}', encoding: 'utf8' }),
       },
     },
-    handler: async ({ params: { peerId: to, service }, body }, reply) => {
+    handler: async ({ params: { peerId: to, service }, body, grant, client }, reply) => {
       const request = Buffer.isBuffer(body) ? { data: body } : { data: decodePayload(body.data, body.encoding), timeoutMs: body.timeoutMs }
-      return encodePayload(await services.request({ ...request, to, service }, { signal: clientSignal(reply) }))
+      return encodePayload(
+        await services.request({ ...request, client: keyOf({ grant, client }), to, service }, { signal: clientSignal(reply) }),
+      )
     },
   })
 }

@@ -10,7 +10,7 @@ test('holders share the places, and one that has its share does not hold up thos
   const other = await places.take(signal, 'other')
   const held = await places.take(signal, 'greedy')
   const began: string[] = []
-  const waiting = ['greedy', 'third'].map((holder) => places.take(signal, holder).then((place) => (began.push(holder), place)))
+  const waiting = ['greedy', 'third'].map((holder) => places.take(signal, holder).finally(() => began.push(holder)))
   expect((await waiting[1]) === undefined).toBe(false)
   expect(began).toEqual(['third'])
   held?.[Symbol.dispose]()
@@ -35,7 +35,7 @@ test('without shares one holder may have all, and those that wait begin in their
   const places = createPlaces({ max: 2, maxWaiting: 2 })
   const [first] = [await places.take(signal), await places.take(signal)]
   const began: number[] = []
-  const waiting = [1, 2].map((number) => places.take(signal).then((place) => (began.push(number), place)))
+  const waiting = [1, 2].map((number) => places.take(signal).finally(() => began.push(number)))
   expect(await places.take(signal)).toBeUndefined()
   first?.[Symbol.dispose]()
   first?.[Symbol.dispose]()

@@ -58,7 +58,7 @@ export const multiaddrSchema = z.string().max(1024).meta({
 
 /**
  * Where an address came from, which decides what the dial policy allows: `configured` (bootstrap), `rest` and `mdns` may be private,
- * `learnt` (told by another peer) only when public or in a network of this host.
+ * `learnt` (told by another peer) only when public, or in a network that both this host and a peer that told it are in.
  */
 export const addressSourceSchema = z.enum(['configured', 'rest', 'mdns', 'learnt'])
 export type AddressSource = z.infer<typeof addressSourceSchema>

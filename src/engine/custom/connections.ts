@@ -12,20 +12,18 @@ import type { DialPolicy } from '../dial-policy.ts'
 import { withoutPeerId } from '../endpoint.ts'
 import type { DialOptions } from '../engine.ts'
 import type { IdentityConflicts } from '../identity-conflicts.ts'
-import { createSeldom, sayAgainMs } from '../seldom.ts'
 import type { Teller } from '../tellers.ts'
 import { addressProblem } from './addresses.ts'
 import type { Bootstrap } from './bootstrap.ts'
 import { NotAsked } from './dht/lookup.ts'
-import { type Goodbye, LinkRefused, maxGoodbyePeers } from './link/goodbye.ts'
+import { type Goodbye, LinkRefused } from './link/goodbye.ts'
 import { createInstances } from './link/instances.ts'
 import type { Link } from './link/link.ts'
 import type { Links } from './link/links.ts'
-import type { Meeting, Refusal } from './link/meeting.ts'
-import { frameBounds } from './overlay/frames.ts'
+import type { Meeting } from './link/meeting.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
-import { sample } from './overlay/partial-view.ts'
 import type { Reach } from './reach/reach.ts'
+import { blockedGoodbye, createRefusals, type Refusals } from './refusals.ts'
 
 /** Who has a link with this node: who is dialled, whose socket becomes a link, and which link to a peer counts. */
 export interface Connections {
@@ -35,8 +33,7 @@ export interface Connections {
   dialLearnt(peer: PeerRecord, signal: AbortSignal): Promise<boolean>
   /** A link for a question to a peer, at addresses that others have told. @throws NotAsked when none is wanted, Error when nobody answers */
   linkTo(peer: PeerRecord, signal: AbortSignal): Promise<Link>
-  /** Why there is to be no link with a peer; undefined when there may be one. */
-  refusal(peerId: string): Refusal | undefined
+  readonly refusals: Refusals
   /** Takes a link whose peer has said hello. @throws PeerBlocked, or Error when it is not wanted */
   adopt(link: Link, pinned: boolean): Link
   /** A link has closed. Answers whether it was one that counted. */
@@ -46,8 +43,6 @@ export interface Connections {
   /** Whether this node itself should dial a peer now: not one that refused it lately. */
   isWanted(peerId: string): boolean
   hangUp(peerId: string): Promise<void>
-  /** What a peer is told whose link makes room for others. */
-  fullFor(peerId: string): Goodbye
   block(peerId: string): Promise<void>
   /** Answers whether it was blocked. */
   unblock(peerId: string): boolean
@@ -83,9 +78,6 @@ class ClosedAtOnce extends Error {
 /** Milliseconds to wait for the other one. */
 const otherLinkMs = 1_000
 
-/** Milliseconds that a peer is told to wait when this node has no room, when it wants nothing of it, and when another has its key. */
-const retryAfterMs = { full: 30_000, refused: 10_000, duplicate: 30_000 }
-
 export function createConnections(init: { peerId: string; limits: Limits }, components: ConnectionsComponents): Connections {
   const { peerId, limits } = init
   const { links, meeting, policy, dialGate, bootstrap, backOff, conflicts, instance, reach, stopping } = components
@@ -94,7 +86,10 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
   /** Peers that somebody hung up on: not dialled again by ourselves until somebody dials them. */
   const letGo = new Set<string>()
   const instances = createInstances()
-  const isRefusalDue = createSeldom({ everyMs: sayAgainMs })
+  const refusals = createRefusals(
+    { peerId, maxConnections: limits.maxConnections },
+    { links, instances, conflicts, instance, isBlocked: (other) => blocked.has(other), isConfigured: bootstrap.has, log },
+  )
   /** Who waits for a link to a peer. */
   const arrivals = new EventEmitter()
   arrivals.setMaxListeners(0)
@@ -108,52 +103,13 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     return links.size < limits.maxConnections || bootstrap.has(other)
   }
 
-  /** A few of the linked peers that can be dialled, for one that has to go elsewhere. */
-  function others(except: string): PeerRecord[] {
-    const dialable = [...links.all].filter((link) => link.peerId !== except && !link.isRelayed && link.hello.multiaddrs.length > 0)
-    return sample(dialable, maxGoodbyePeers, Math.random).map(({ peerId: id, hello }) => ({
-      peerId: id,
-      multiaddrs: hello.multiaddrs.filter(({ length }) => length <= frameBounds.multiaddrLength).slice(0, frameBounds.multiaddrs),
-    }))
-  }
-
-  /** What a peer is told that finds no room. */
-  function fullFor(other: string): Goodbye {
-    return { reason: 'full', retryAfterMs: retryAfterMs.full, peers: others(other) }
-  }
-
-  function refusal(other: string): Refusal | undefined {
-    const refused = { reason: 'refused', retryAfterMs: retryAfterMs.refused }
-    if (blocked.has(other)) return noted(other, { error: new PeerBlocked('This peer is blocked.'), goodbye: refused })
-    if (links.size < limits.maxConnections || links.get(other) !== undefined || bootstrap.has(other) || other === peerId) return undefined
-    const error = new Error(`this gateway has ${limits.maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
-    return noted(other, { error, goodbye: fullFor(other) })
-  }
-
-  function noted(other: string, refused: Refusal): Refusal {
-    if (isRefusalDue(other)) log.info({ peerId: other, reason: refused.error.message }, 'a peer was refused; it may try again and again')
-    return refused
-  }
-
-  /** A replaced instance comes back: two nodes have one key, and the one that is linked stays, so that the two do not take turns. */
-  function duplicate(link: Link): Refusal | undefined {
-    const { peerId: other, hello } = link
-    const there = links.get(other)
-    const isOwn = other === peerId
-    if (isOwn ? hello.instance === instance() : there === undefined || !instances.wasReplaced(other, hello.instance)) return undefined
-    if (!isOwn && there?.hello.instance === hello.instance) return undefined
-    conflicts.note({ peerId: other, multiaddrs: [...(there === undefined ? [] : [there.remote]), link.remote], toldBy: null })
-    const error = new Error(isOwn ? "another node has this node's key" : 'another node with the same key has a link')
-    return { error, goodbye: { reason: 'duplicate', retryAfterMs: retryAfterMs.duplicate } }
-  }
-
   function refusalOf(link: Link): { error: Error; goodbye?: Goodbye } | undefined {
     if (stopping()?.aborted !== false) return { error: new Error('the node is not running') }
     if (link.isClosed) {
       if (link.goodbye !== undefined) return { error: new LinkRefused(link.peerId, link.goodbye) }
       return { error: new ClosedAtOnce('the peer closed the link at once') }
     }
-    const refused = refusal(link.peerId) ?? duplicate(link)
+    const refused = refusals.of(link.peerId) ?? refusals.ofDuplicate(link)
     if (refused !== undefined) return refused
     return link.peerId === peerId ? { error: new Error('that is this node itself') } : undefined
   }
@@ -322,7 +278,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
       return link
     },
     adopt,
-    refusal,
+    refusals,
     closed(link) {
       if (!links.remove(link)) return false
       if (link.goodbye === undefined) backOff.ended(link.peerId, performance.now() - link.openedAt)
@@ -332,10 +288,9 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     isSettled,
     isWanted,
     hangUp: (other) => hangUp(other),
-    fullFor,
     async block(other) {
       blocked.add(other)
-      await hangUp(other, { reason: 'refused', retryAfterMs: retryAfterMs.refused })
+      await hangUp(other, blockedGoodbye)
     },
     unblock(other) {
       if (!blocked.delete(other)) return false

@@ -111,7 +111,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const localNetwork = createLocalDiscovery({ serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses }, { onFound, log })
   const meeting = createMeeting(
     { limits, seed: identity.seed, hello },
-    { handlers, log, refusal: (other) => connections.refusal(other), onFrame, onUpdate: onLinkUpdated, onClose: onLinkClosed },
+    { handlers, log, refusal: (other) => connections.refusals.of(other), onFrame, onUpdate: onLinkUpdated, onClose: onLinkClosed },
   )
 
   const reach = createReach(
@@ -311,7 +311,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           const linked = await connections.dialLearnt(record, stopping.signal)
           if (!linked && !stopping.signal.aborted) overlay.dialFailed(record.peerId)
         },
-        hangUp: (other, why) => links.get(other)?.close(why === 'full' ? connections.fullFor(other) : undefined),
+        hangUp: (other, why) => links.get(other)?.close(why === 'full' ? connections.refusals.full(other) : undefined),
         told({ multiaddrs }, by) {
           const link = links.get(by)
           if (link !== undefined) policy.told(multiaddrs, tellerOf(link))

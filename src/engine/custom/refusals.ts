@@ -1,0 +1,93 @@
+import type { Logger } from 'pino'
+import { PeerBlocked } from '../../errors.ts'
+import type { IdentityConflicts } from '../identity-conflicts.ts'
+import { createSeldom, sayAgainMs } from '../seldom.ts'
+import { type Goodbye, maxGoodbyePeers } from './link/goodbye.ts'
+import type { Instances } from './link/instances.ts'
+import type { Link } from './link/link.ts'
+import type { Links } from './link/links.ts'
+import type { Refusal } from './link/meeting.ts'
+import { frameBounds } from './overlay/frames.ts'
+import type { PeerRecord } from './overlay/overlay.ts'
+import { sample } from './overlay/partial-view.ts'
+
+/** Why there is to be no link with a peer, and what it is told. */
+export interface Refusals {
+  /** By its peer id alone; undefined when there may be a link. */
+  of(peerId: string): Refusal | undefined
+  /**
+   * Of a link whose peer has said hello: a replaced instance comes back, so two nodes have one key. The one that is linked stays, so that
+   * the two do not take turns.
+   */
+  ofDuplicate(link: Link): Refusal | undefined
+  /** What a peer is told that finds no room, or whose link makes room for others. */
+  full(peerId: string): Goodbye
+}
+
+/** Milliseconds that a peer is told to wait when this node has no room, when it wants nothing of it, and when another has its key. */
+const retryAfterMs = { full: 30_000, refused: 10_000, duplicate: 30_000 }
+
+export function createRefusals(
+  init: { peerId: string; maxConnections: number },
+  components: {
+    links: Links
+    instances: Instances
+    conflicts: IdentityConflicts
+    /** This node's own, as it is in its hello. */
+    instance(): string
+    isBlocked(peerId: string): boolean
+    /** Peers of the configuration have a link beyond the limit too. */
+    isConfigured(peerId: string): boolean
+    log: Logger
+  },
+): Refusals {
+  const { peerId, maxConnections } = init
+  const { links, instances, conflicts, instance, isBlocked, isConfigured, log } = components
+  const isDue = createSeldom({ everyMs: sayAgainMs })
+
+  /** A few of the linked peers that can be dialled. */
+  function others(except: string): PeerRecord[] {
+    const dialable = [...links.all].filter((link) => link.peerId !== except && !link.isRelayed && link.hello.multiaddrs.length > 0)
+    return sample(dialable, maxGoodbyePeers, Math.random).map(({ peerId: id, hello }) => ({
+      peerId: id,
+      multiaddrs: hello.multiaddrs.filter(({ length }) => length <= frameBounds.multiaddrLength).slice(0, frameBounds.multiaddrs),
+    }))
+  }
+
+  function full(other: string): Goodbye {
+    return { reason: 'full', retryAfterMs: retryAfterMs.full, peers: others(other) }
+  }
+
+  function refuse(other: string, error: Error, goodbye: Goodbye): Refusal {
+    if (isDue(other)) log.info({ peerId: other, reason: error.message }, 'a peer was refused; it may try again and again')
+    return { error, goodbye }
+  }
+
+  function isBack({ peerId: other, hello }: Link): boolean {
+    if (other === peerId) return hello.instance !== instance()
+    const there = links.get(other)
+    return there !== undefined && there.hello.instance !== hello.instance && instances.wasReplaced(other, hello.instance)
+  }
+
+  return {
+    full,
+    of(other) {
+      if (isBlocked(other)) {
+        return refuse(other, new PeerBlocked('This peer is blocked.'), { reason: 'refused', retryAfterMs: retryAfterMs.refused })
+      }
+      if (links.size < maxConnections || links.get(other) !== undefined || isConfigured(other) || other === peerId) return undefined
+      const error = new Error(`this gateway has ${maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
+      return refuse(other, error, full(other))
+    },
+    ofDuplicate(link) {
+      if (!isBack(link)) return undefined
+      const there = links.get(link.peerId)
+      conflicts.note({ peerId: link.peerId, multiaddrs: [...(there === undefined ? [] : [there.remote]), link.remote], toldBy: null })
+      const error = new Error(link.peerId === peerId ? "another node has this node's key" : 'another node with the same key has a link')
+      return { error, goodbye: { reason: 'duplicate', retryAfterMs: retryAfterMs.duplicate } }
+    },
+  }
+}
+
+/** What a peer is told that is blocked while it has a link. */
+export const blockedGoodbye: Goodbye = { reason: 'refused', retryAfterMs: retryAfterMs.refused }

@@ -140,6 +140,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       access,
       rates,
       requestBytes,
+      answerBytes,
       hub,
       history,
       topics,

@@ -53,6 +53,8 @@ export interface ConnectionComponents {
   commands: Commands
   /** Shared with the frames of all clients. */
   room: FrameRoom
+  /** For what the client has not taken yet. */
+  answerRoom: FrameRoom
   log: Logger
   onClose(): void
 }
@@ -97,7 +99,13 @@ class WebSocketClient implements Connection, Client, Server, Validator {
     this.#watchExpiry()
     this.#components = components
     this.#sink = createWebSocketSink(components)
-    this.outlet = createOutlet(limits, { sink: this.#sink, writer: codec, onDrain: () => this.#onDrain() })
+    this.outlet = createOutlet(limits, {
+      sink: this.#sink,
+      writer: codec,
+      room: (bytes) => components.answerRoom.take(this, bytes),
+      onDrain: () => this.#onDrain(),
+      onOverflow: () => this.close('tooSlow'),
+    })
     this.#pump = createPump({ sources: this.subscriptions, outlet: this.outlet, onError: (error) => this.#giveUp(error) })
     this.#incoming = createIncoming(
       { maxBytes: () => maxFrameBytesOf(this.#grant, limits) },

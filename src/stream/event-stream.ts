@@ -69,7 +69,7 @@ export interface EventStreamInit {
   start: EventStart
 }
 
-export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'log'> {
+export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'log' | 'answerBytes'> {
   /** An answer whose head was written. */
   response: ServerResponse
   onClose(): void
@@ -78,9 +78,15 @@ export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'l
 /** One subscription as server-sent events. */
 export function createEventStream(init: EventStreamInit, components: EventStreamComponents): ClientConnection {
   const { limits, query, start } = init
-  const { hub, log, response, onClose } = components
+  const { hub, log, answerBytes, response, onClose } = components
   const sink = createResponseSink(response)
-  const outlet = createOutlet(limits, { sink, writer: eventWriter, onDrain: () => pump.run() })
+  const outlet = createOutlet(limits, {
+    sink,
+    writer: eventWriter,
+    room: (bytes) => answerBytes.take({ grantId: query.grant.id, address: query.address }, bytes),
+    onDrain: () => pump.run(),
+    onOverflow: () => void response.destroy(),
+  })
   const subscription: Subscription = createSubscription(
     {
       name: undefined,

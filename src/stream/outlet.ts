@@ -3,8 +3,9 @@ import type { Entry } from './entry.ts'
 import type { ServerFrame } from './frames.ts'
 
 /**
- * The sending side of one client. It never holds back a frame: whoever sends much asks `writable` first and waits for the drain, so
- * that what a slow client costs is bounded by the buffer below.
+ * The sending side of one client. It never holds back a frame: whoever sends much asks `writable` first and waits for the drain. Frames
+ * that can't wait, answers above all, take room while they are behind a full buffer, and without room the client is given up. So what a
+ * client costs that does not read is bounded, whatever it makes the gateway write.
  */
 export interface Outlet {
   /** False while more is waiting below than the limit. */
@@ -33,8 +34,12 @@ export interface Sink {
 export interface OutletComponents {
   sink: Sink
   writer: FrameWriter
+  /** Holds a frame that is not one of a subscription's messages until the client has taken it. @throws Error when there is no room */
+  room(bytes: number): Disposable
   /** Called when a full outlet is writable again. */
   onDrain(): void
+  /** Called when the client makes us write more than there is room for, and does not read. */
+  onOverflow(): void
 }
 
 export function createOutlet(init: { maxSocketBufferBytes: number }, components: OutletComponents): Outlet {
@@ -61,7 +66,9 @@ class BoundedOutlet implements Outlet {
   }
 
   send(frame: ServerFrame): void {
-    this.#write(this.#components.writer.write(frame))
+    const { writer } = this.#components
+    if (this.#blockedSince === undefined) this.#write(writer.write(frame))
+    else this.#writeBehind(writer.write(frame))
   }
 
   sendEntry(entry: Entry, format: EntryFormat): void {
@@ -87,6 +94,20 @@ class BoundedOutlet implements Outlet {
     } else {
       sink.write(frame)
     }
+  }
+
+  /** A full buffer holds a step of messages and no more; everything else that comes behind it is counted. */
+  #writeBehind(frame: Buffer | string): void {
+    const { sink, room, onOverflow } = this.#components
+    if (!sink.isOpen) return
+    let held: Disposable
+    try {
+      held = room(frame.length)
+    } catch {
+      onOverflow()
+      return
+    }
+    sink.write(frame, () => held[Symbol.dispose]())
   }
 
   #drained(): void {

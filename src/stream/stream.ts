@@ -97,6 +97,7 @@ export interface StreamComponents {
   rates: Pick<Rates, 'take'>
   /** Room for the frames of all clients, until they have been dealt with. */
   requestBytes: FrameRoom
+  answerBytes: FrameRoom
   log: Logger
 }
 
@@ -255,7 +256,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
             },
           },
         },
-        { socket, wire, codec, commands, room: components.requestBytes, log, onClose: () => remove() },
+        { socket, wire, codec, commands, room: components.requestBytes, answerRoom: components.answerBytes, log, onClose: () => remove() },
       )
       if (stopping !== undefined) connection.close('draining')
       else if (capMet({ grantId: grant.id, address }) !== undefined) connection.close('connectionCap')

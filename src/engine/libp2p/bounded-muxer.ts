@@ -1,22 +1,32 @@
-import { type Stream, StreamBufferError, type StreamMuxerFactory } from '@libp2p/interface'
+import { type MessageStream, type Stream, StreamBufferError, type StreamMuxerFactory } from '@libp2p/interface'
 
 export interface StreamLimits {
   maxStreamBufferBytes: number
   maxMessageBytes: number
+  maxPubsubBufferBytes: number
 }
 
 /** What stands around the data of a message: author, sequence, topic, signature, key, and the frame. */
 export const messageOverheadBytes = 65_536
 
+/** What a small frame costs in memory beside its bytes, as long as the connection has not taken it. */
+const frameOverheadBytes = 256
+
 /**
- * Has a muxer's streams refuse a write that their buffer has no room for. libp2p's own take it, find the buffer too full, and abort the
+ * Bounds what is written to a peer that does not read. The connection is cut when too much waits for it that no stream holds back: answers
+ * to the muxer's pings, resets, windows. Has a muxer's streams refuse a write that their buffer has no room for. libp2p's own take it, find the buffer too full, and abort the
  * stream with everything in it: one burst would end the gossip with a slow peer for good. The largest message always has room in an empty buffer.
  */
 export function boundMuxer<Factory extends StreamMuxerFactory>(factory: Factory, limits: StreamLimits): Factory {
   const room = Math.max(limits.maxStreamBufferBytes, limits.maxMessageBytes + messageOverheadBytes)
   const { createStreamMuxer } = factory
   factory.createStreamMuxer = (connection) => {
+    cutOverflow(connection, limits.maxPubsubBufferBytes + room)
     const muxer = createStreamMuxer.call(factory, connection)
+    // What others open is answered as it is read; a protocol that does not wait loses its stream.
+    muxer.addEventListener('stream', ({ detail: stream }) => {
+      stream.maxWriteBufferLength = room
+    })
     const { createStream } = muxer
     muxer.createStream = async (options) => refuseOverflow(await createStream.call(muxer, options), room)
     return muxer
@@ -33,4 +43,20 @@ function refuseOverflow(stream: Stream, room: number): Stream {
     return send.call(stream, data)
   }
   return stream
+}
+
+function cutOverflow(connection: MessageStream, room: number): void {
+  const { send } = connection
+  /** What was written since the connection last took everything. */
+  let waiting = 0
+  connection.addEventListener('drain', () => {
+    if (connection.writeBufferLength === 0) waiting = 0
+  })
+  connection.send = (data) => {
+    const bytes = data.byteLength
+    const takesMore = send.call(connection, data)
+    waiting = takesMore ? 0 : waiting + bytes + frameOverheadBytes
+    if (waiting > room) connection.abort(new StreamBufferError(`${waiting} bytes wait for a peer that does not read`))
+    return takesMore
+  }
 }

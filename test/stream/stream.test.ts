@@ -312,6 +312,14 @@ describe('limits', () => {
     expect(await rest.history('topic=a')).toHaveLength(100)
   })
 
+  test('maxPendingFrameBytes: the same by the bytes of its frames', async () => {
+    const { rest, open } = await setUp({ maxPendingFrameBytes: 1_024, maxRequestBytes: 1_024 })
+    const client = await open()
+    for (let number = 0; number < 50; number++) client.send({ type: 'publish', topic: 'a', data: 'x'.repeat(300_000) })
+    await client.until(() => client.frames.filter(({ type }) => type === 'published').length === 50)
+    expect(await rest.history('topic=a')).toHaveLength(50)
+  })
+
   test('slowClientMs: a client that takes nothing is closed with 4000', async () => {
     const { rest, open } = await setUp({ heartbeatMs: 500, slowClientMs: 100, maxSocketBufferBytes: 1_024 })
     const client = await open('?topic=a')

@@ -33,6 +33,7 @@ export function createPostgresLog(
   const recipientsOf = new Map<string, number[]>()
   let epoch = ''
   let timer: NodeJS.Timeout | undefined
+  let flushing = Promise.resolve()
 
   async function settle(): Promise<boolean> {
     const known = [...served.tips]
@@ -61,8 +62,14 @@ export function createPostgresLog(
     timer ??= setTimeout(() => void flush(), noteIntervalMs)
   }
 
+  /** One after another, so that the last, before the connections close, ends after all of them. */
+  function flush(): Promise<void> {
+    flushing = flushing.then(flushNotes)
+    return flushing
+  }
+
   /** Notes that can't be written wait for the next time: sending again is harmless. */
-  async function flush(): Promise<void> {
+  async function flushNotes(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
     try {

@@ -136,6 +136,7 @@ export class DhtTimeout extends condition('dht_timeout', 504, 'The DHT did not a
 export class DhtUnavailable extends condition('dht_unavailable', 503, 'There is no DHT to ask', true) {}
 
 export class IdempotencyInProgress extends condition('idempotency_in_progress', 409, 'A request with this key is under way', true) {}
+export class IdempotencyKeyLimit extends condition('idempotency_key_limit', 429, 'Too many idempotency keys are remembered', true) {}
 export class IdempotencyKeyReused extends condition('idempotency_key_reused', 422, 'The idempotency key was used for something else') {}
 
 // Cursors; each carries `earliest`, `latest` and `epoch`

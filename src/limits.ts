@@ -28,6 +28,10 @@ export const limitsSchema = z.object({
     1_073_741_824,
     'Bytes of data of one remote author in one topic within an hour; what is more is neither stored nor forwarded.',
   ),
+  maxIdempotencyKeysPerToken: limit(
+    1_000_000,
+    'Idempotency keys of one token that are remembered, for a day, of publishing, and as many of direct messages: twelve a second, about 300 bytes each.',
+  ),
   // Retention
   retentionMaxAgeMs: limit(604_800_000, 'Messages of a topic are kept for so long, 0 without end; a week.', 0),
   retentionMaxMessages: limit(0, 'So many messages of a topic are kept, 0 without limit.', 0),

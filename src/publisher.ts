@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { OwnMessage, P2PEngine } from './engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge } from './errors.ts'
-import { idempotencyWindowMs, KeyTaken } from './idempotency.ts'
+import { createKeyRoom, idempotencyWindowMs, KeyTaken, storedKey } from './idempotency.ts'
 import type { Ingest } from './ingest.ts'
 import type { LoadWatch } from './load-watch.ts'
 import type { LogStore, PublishedItem } from './store/store.ts'
@@ -16,6 +16,7 @@ export interface Publisher {
    * theirs; `published` resolves once they are durable and were handed over. What was refused left no trace.
    * @throws InvalidRequest, MessageTooLarge, TopicLimit, Overloaded, Draining, StoreUnavailable
    * @throws IdempotencyKeyReused when the key has published something else
+   * @throws IdempotencyKeyLimit when too many keys of the token are remembered
    * @throws IdempotencyInProgress when it is publishing at the moment
    * @throws MeshNotReady when not enough peers came in time
    */
@@ -48,17 +49,21 @@ export interface PublisherComponents {
   ingest: Pick<Ingest, 'publish' | 'checkRoom'>
   topics: Pick<Topics, 'ensureJoined'>
   engine: Pick<P2PEngine, 'subscribers' | 'listen'>
-  log: Pick<LogStore, 'published' | 'noteRecipients'>
+  log: Pick<LogStore, 'published' | 'noteRecipients' | 'countKeys'>
   load: Pick<LoadWatch, 'check'>
   now?: () => number
 }
 
 export function createPublisher(
-  init: { limits: { maxMessageBytes: number; maxPublishMessages: number } },
+  init: { limits: { maxMessageBytes: number; maxPublishMessages: number; maxIdempotencyKeysPerToken: number } },
   components: PublisherComponents,
 ): Publisher {
   const { maxMessageBytes, maxPublishMessages } = init.limits
   const { ingest, topics, engine, log, load, now = Date.now } = components
+  const keyRoom = createKeyRoom(
+    { max: init.limits.maxIdempotencyKeysPerToken },
+    { count: (prefix, limit) => log.countKeys(prefix, limit), now },
+  )
   /** Keys that are publishing. */
   const inProgress = new Set<string>()
 
@@ -144,9 +149,10 @@ export function createPublisher(
 
   async function enqueueOnce(
     request: PublishRequest,
-    key: KeyOfRequest,
+    idempotency: { scope: string; key: string },
     signal: AbortSignal,
   ): Promise<{ published: Promise<Publication> }> {
+    const key = keyOf(request, idempotency)
     if (inProgress.has(key.key)) {
       throw new IdempotencyInProgress('A request with this idempotency key is being worked on.', { retryAfterMs: inProgressRetryMs })
     }
@@ -158,6 +164,7 @@ export function createPublisher(
         release()
         return { published: Promise.resolve(earlier) }
       }
+      await keyRoom.take(idempotency)
       const { published } = await enqueueNew(request, signal, key)
       return { published: settle(published, key).finally(release) }
     } catch (error) {
@@ -174,7 +181,7 @@ export function createPublisher(
     async enqueue(request, { signal }) {
       checkSizes(request.messages)
       load.check()
-      if (request.idempotency !== undefined) return await enqueueOnce(request, keyOf(request, request.idempotency), signal)
+      if (request.idempotency !== undefined) return await enqueueOnce(request, request.idempotency, signal)
       const { published } = await enqueueNew(request, signal)
       return { published: published.then((items) => ({ items, replayed: false })) }
     },
@@ -187,7 +194,7 @@ interface KeyOfRequest {
   fingerprint: Uint8Array
 }
 
-function keyOf({ messages }: PublishRequest, { scope, key }: { scope: string; key: string }): KeyOfRequest {
+function keyOf({ messages }: PublishRequest, idempotency: { scope: string; key: string }): KeyOfRequest {
   const hash = createHash('sha256')
   for (const { topic, data } of messages) {
     const name = Buffer.from(topic)
@@ -196,5 +203,5 @@ function keyOf({ messages }: PublishRequest, { scope, key }: { scope: string; ke
     lengths.writeUInt32BE(data.length, 4)
     hash.update(lengths).update(name).update(data)
   }
-  return { key: `${scope} ${key}`, fingerprint: hash.digest() }
+  return { key: storedKey(idempotency), fingerprint: hash.digest() }
 }

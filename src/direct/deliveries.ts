@@ -3,7 +3,7 @@ import { createClientShares } from '../client-shares.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge, OutboxFull } from '../errors.ts'
 import { given } from '../given.ts'
-import { idempotencyWindowMs } from '../idempotency.ts'
+import { createKeyRoom, idempotencyWindowMs, storedKey } from '../idempotency.ts'
 import type { DeliveryState, DeliveryView } from '../model/delivery.ts'
 import { openDirect } from '../model/direct-message.ts'
 import { createRisingIds } from '../rising-id.ts'
@@ -14,6 +14,7 @@ export interface Deliveries {
   /**
    * @throws MessageTooLarge, OutboxFull, StoreUnavailable
    * @throws InvalidRequest when it would expire sooner or later than it may
+   * @throws IdempotencyKeyLimit when too many keys of the token are remembered
    * @throws IdempotencyKeyReused when the key has sent something else
    */
   send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }>
@@ -49,6 +50,7 @@ export interface DeliveriesLimits {
   clientSharePercent: number
   deliveryMs: number
   maxDeliveryMs: number
+  maxIdempotencyKeysPerToken: number
 }
 
 export interface DeliveriesComponents {
@@ -69,6 +71,10 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
   const { maxMessageBytes, maxQueuedDeliveries, maxQueuedDeliveryBytes, deliveryMs, maxDeliveryMs } = init.limits
   const { engine, store, carrier, onChange, now = Date.now } = components
   const nextId = createRisingIds({ now })
+  const keyRoom = createKeyRoom(
+    { max: init.limits.maxIdempotencyKeysPerToken },
+    { count: (prefix, limit) => store.countKeys(prefix, now() - idempotencyWindowMs, limit), now },
+  )
   /** What is queued in the database, by client; counted here between two counts of the store. */
   let queued = sharesOf([])
   let countedAt = Number.NEGATIVE_INFINITY
@@ -120,20 +126,21 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
     async send(message) {
       check(message)
       const { client, to, data, expiresInMs = deliveryMs, idempotency } = message
+      const key = idempotency && { key: storedKey(idempotency), fingerprint: fingerprintOf(message) }
+      const earlier = key && (await store.underKey(key.key, now() - idempotencyWindowMs))
+      if (earlier !== undefined) return replayOf(earlier, key)
+      if (idempotency !== undefined) await keyRoom.take(idempotency)
       const envelope = await engine.signDirect({ to, data })
       await checkRoom(client, envelope.length)
       const { id: messageId } = await openDirect(envelope)
       const createdAt = now()
-      const key = idempotency && { key: `${idempotency.scope} ${idempotency.key}`, fingerprint: fingerprintOf(message) }
       const added = await store.add(
         { id: nextId(), messageId, client, to, envelope, expiresAt: createdAt + expiresInMs, createdAt, idempotency: key },
         createdAt - idempotencyWindowMs,
       )
-      const { delivery, fingerprint, known } = added
-      if (known && key !== undefined && Buffer.compare(fingerprint ?? Buffer.alloc(0), key.fingerprint) !== 0)
-        throw new IdempotencyKeyReused('This idempotency key has sent something else.')
-      if (!known) carrier.wake()
-      return { delivery: deliveryView(delivery), replayed: known }
+      if (added.known) return replayOf(added, key)
+      carrier.wake()
+      return { delivery: deliveryView(added.delivery), replayed: false }
     },
     async list({ limit, ...query }) {
       const records = await store.list({ ...given(query), limit: limit + 1 })
@@ -153,6 +160,16 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
 export function deliveryView({ bytes: _, expiresAt, createdAt, updatedAt, ...record }: DeliveryRecord): DeliveryView {
   const [expires, created, updated] = [expiresAt, createdAt, updatedAt].map((ms) => new Date(ms).toISOString())
   return { ...record, expiresAt: expires ?? '', createdAt: created ?? '', updatedAt: updated ?? '' }
+}
+
+/** What a key has sent before. @throws IdempotencyKeyReused */
+function replayOf(
+  { delivery, fingerprint = new Uint8Array() }: { delivery: DeliveryRecord; fingerprint: Uint8Array | undefined },
+  key: { fingerprint: Uint8Array } | undefined,
+): { delivery: DeliveryView; replayed: true } {
+  if (key !== undefined && Buffer.compare(fingerprint, key.fingerprint) !== 0)
+    throw new IdempotencyKeyReused('This idempotency key has sent something else.')
+  return { delivery: deliveryView(delivery), replayed: true }
 }
 
 function fingerprintOf({ to, data, expiresInMs }: OutgoingMessage): Uint8Array {

@@ -62,6 +62,8 @@ export interface LogStore {
   append(messages: NewMessage[], keyed?: KeyedMessages[]): Promise<AppendResult>
   /** What was published under an idempotency key that was noted at or after the time given (milliseconds since 1970), or undefined. */
   published(key: string, since: number): Promise<PublishedUnderKey | undefined>
+  /** How many idempotency keys are noted that begin with the prefix, which ends in a space; counts no further than `limit`. */
+  countKeys(prefix: string, limit: number): Promise<number>
   /** Notes how many peers each message under the key was handed to. May be lost in a crash when it was noted within the last second. */
   noteRecipients(key: string, recipients: number[]): Promise<void>
   /**
@@ -437,6 +439,10 @@ export interface DeliveryStore {
    */
   add(delivery: NewDelivery, since: number): Promise<{ delivery: DeliveryRecord; fingerprint: Uint8Array | undefined; known: boolean }>
   get(id: string): Promise<DeliveryRecord | undefined>
+  /** What an idempotency key has made at or after `since`. */
+  underKey(key: string, since: number): Promise<{ delivery: DeliveryRecord; fingerprint: Uint8Array | undefined } | undefined>
+  /** How many have an idempotency key that begins with the prefix, which ends in a space, made at or after `since`; counts no further than `limit`. */
+  countKeys(prefix: string, since: number, limit: number): Promise<number>
   /** In the order of their ids, those after the id `after`. */
   list(query: DeliveryQuery): Promise<DeliveryRecord[]>
   /** What is queued, by client. */

@@ -8,6 +8,7 @@ import {
   SubscriptionNotFound,
   ValidationNotFound,
 } from '../errors.ts'
+import { idempotencyScope } from '../idempotency.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
 import { decodePayload, encodePayload } from '../model/payload.ts'
@@ -144,7 +145,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     const { topic, idempotencyKey: key } = frame
     const data = decodeData(frame)
     requireTopic(grant, topic)
-    const idempotency = key === undefined ? undefined : { scope: `${grant.id} stream publish`, key }
+    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(grant, 'stream publish'), key }
     // It has its place in the inbox before the next frame is looked at.
     const { published } = await publisher.enqueue(
       { client: keyOf({ grant, address }), messages: [{ topic, data }], idempotency },
@@ -169,7 +170,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 
   async function send(frame: FrameOf<'send'>, { outlet, grant, address }: Client): Promise<void> {
     const { to, expiresInMs, idempotencyKey: key } = frame
-    const idempotency = key === undefined ? undefined : { scope: `${grant.id} send`, key }
+    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(grant, 'send'), key }
     const { delivery, replayed } = await deliveries.send({
       client: keyOf({ grant, address }),
       to: parsePeerId(to),

@@ -581,6 +581,19 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect((await store.log.published('one', 0))?.items.map(({ id }) => id)).toEqual([refused.id])
       })
 
+      test('are counted by how they begin, up to a limit', async () => {
+        const store = await open()
+        const keys = ['tok_a x 1', 'tok_a x 2', 'tok_a y 1', 'tok_ab x 1', 'tok_a', 'sub:a%20b x', 'sub:a x']
+        const keyed = keys.map((key, first) => ({ key, fingerprint, first, count: 1, createdAt: 1_000, since: 0 }))
+        await store.log.append(
+          keys.map(() => newMessage('a')),
+          keyed,
+        )
+        const prefixes = ['tok_a ', 'tok_ab ', 'tok_b ', 'sub:a ', 'sub:a%20b ']
+        expect(await Promise.all(prefixes.map((prefix) => store.log.countKeys(prefix, 100)))).toEqual([3, 1, 0, 1, 1])
+        expect(await store.log.countKeys('tok_a ', 2)).toBe(2)
+      })
+
       test('are forgotten, oldest first', async () => {
         const store = await open()
         for (const [index, key] of ['one', 'two', 'three'].entries()) {
@@ -997,7 +1010,22 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const again = await deliveries.add(keyed('2'), 1_000)
         expect([again.known, again.delivery.id, Buffer.from(again.fingerprint ?? []).toString()]).toEqual([true, '1', 'f'])
         expect(await deliveries.get('2')).toBeUndefined()
+        expect(await deliveries.underKey('k', 1_000)).toMatchObject({ delivery: { id: '1' }, fingerprint: again.fingerprint })
+        expect([await deliveries.underKey('k', 1_001), await deliveries.underKey('l', 0)]).toEqual([undefined, undefined])
         expect(await deliveries.add(keyed('3'), 1_001)).toMatchObject({ known: false, delivery: { id: '3' } })
+      })
+
+      test('are counted by how their keys begin and by age, up to a limit', async () => {
+        const { deliveries } = await open()
+        const fingerprint = Buffer.from('f')
+        for (const [index, key] of ['tok_a x 1', 'tok_a x 2', 'tok_ab x 1', 'tok_a'].entries())
+          await deliveries.add({ ...delivery(String(index), 'x'), idempotency: { key, fingerprint } }, 0)
+        await deliveries.add(delivery('without', 'x'), 0)
+        const { createdAt } = delivery('any', 'x')
+        expect(await Promise.all(['tok_a ', 'tok_ab ', 'tok_b '].map((each) => deliveries.countKeys(each, 0, 100)))).toEqual([2, 1, 0])
+        expect([await deliveries.countKeys('tok_a ', createdAt + 1, 100), await deliveries.countKeys('tok_a ', createdAt, 1)]).toEqual([
+          0, 1,
+        ])
       })
 
       test('are sent in order, by one gateway at a time for each recipient', async () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Deliveries } from '../../direct/deliveries.ts'
+import { idempotencyScope } from '../../idempotency.ts'
 import { deliverySchema, deliveryStateSchema, expirySchema } from '../../model/delivery.ts'
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
 import { dataSchema, decodePayload, encodingSchema } from '../../model/payload.ts'
@@ -34,7 +35,15 @@ export function deliveryRoutes(app: App, components: { deliveries: Deliveries })
           'up by its id. As `application/octet-stream` the body is the data.',
         tag: 'Direct messages',
         rawBody: true,
-        problems: ['invalid_peer_id', 'invalid_data', 'message_too_large', 'idempotency_key_reused', 'outbox_full', 'store_unavailable'],
+        problems: [
+          'invalid_peer_id',
+          'invalid_data',
+          'message_too_large',
+          'idempotency_key_reused',
+          'idempotency_key_limit',
+          'outbox_full',
+          'store_unavailable',
+        ],
       },
     },
     schema: {
@@ -54,7 +63,7 @@ export function deliveryRoutes(app: App, components: { deliveries: Deliveries })
         ? { data: body }
         : { data: decodePayload(body.data, body.encoding), expiresInMs: body.expiresInMs }
       const key = headers['idempotency-key']
-      const idempotency = key === undefined ? undefined : { scope: `${grant.id} send`, key }
+      const idempotency = key === undefined ? undefined : { scope: idempotencyScope(grant, 'send'), key }
       const { delivery, replayed } = await deliveries.send({ ...message, client: keyOf({ grant, client }), to: params.peerId, idempotency })
       reply.code(202).header('location', `/v1/deliveries/${delivery.id}`)
       if (replayed) reply.header('idempotent-replayed', 'true')

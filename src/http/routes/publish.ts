@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { OwnMessage } from '../../engine/engine.ts'
 import { InvalidData, InvalidRequest } from '../../errors.ts'
 import type { History } from '../../history.ts'
+import { idempotencyScope } from '../../idempotency.ts'
 import { cursorSchema, formatCursor } from '../../model/cursor.ts'
 import { type Grant, requireTopic } from '../../model/grant.ts'
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
@@ -62,6 +63,7 @@ const problems = [
   'message_too_large',
   'idempotency_in_progress',
   'idempotency_key_reused',
+  'idempotency_key_limit',
   'mesh_not_ready',
   'topic_limit',
   'overloaded',
@@ -87,7 +89,7 @@ export function publishRoutes(
   async function publish(request: PublishCall, reply: FastifyReply) {
     const { grant, client, method, path, key, messages, minRecipients, waitMs } = request
     for (const { topic } of messages) requireTopic(grant, topic)
-    const idempotency = key === undefined ? undefined : { scope: `${grant.id} ${method} ${path}`, key }
+    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(grant, `${method} ${path}`), key }
     const options = { signal: clientSignal(reply) }
     const { published } = await publisher.enqueue({ client, messages, idempotency, minRecipients, waitMs }, options)
     return await answer(await published, request.several, reply)

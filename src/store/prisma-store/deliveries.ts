@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { DeliveryRecord, DeliveryStore } from '../store.ts'
+import { afterPrefix } from './after-prefix.ts'
 import type { Delivery } from './generated/sqlite/client.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
@@ -50,6 +51,16 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
           if (meanwhile === undefined) throw error
           return meanwhile
         }
+      }),
+    underKey: (key, since) =>
+      attemptAsync(async () => {
+        const row = await prisma().delivery.findFirst({ where: { idempotencyKey: key, createdAt: { gte: since } }, omit })
+        return row === null ? undefined : { delivery: toRecord(row), fingerprint: row.fingerprint ?? undefined }
+      }),
+    countKeys: (prefix, since, limit) =>
+      attemptAsync(async () => {
+        const where = { idempotencyKey: { gte: prefix, lt: afterPrefix(prefix) }, createdAt: { gte: since } }
+        return await prisma().delivery.count({ where, take: limit })
       }),
     get: (id) =>
       attemptAsync(async () => {

@@ -7,6 +7,7 @@ export function whileOpen(log: () => LogStore): LogStore {
     position: async (filter, prunedSince) => await log().position(filter, prunedSince),
     append: async (messages, keyed) => await log().append(messages, keyed),
     published: async (key, since) => await log().published(key, since),
+    countKeys: async (prefix, limit) => await log().countKeys(prefix, limit),
     noteRecipients: async (key, recipients) => await log().noteRecipients(key, recipients),
     read: async (query) => await log().read(query),
     prunable: async (query) => await log().prunable(query),

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Seq } from '../../../model/cursor.ts'
 import type { AppendEntry, KeyedMessages, LogStore, Pruned, PublishedItem } from '../../store.ts'
+import { afterPrefix } from '../after-prefix.ts'
 import { drawEpoch, warnOfEpoch } from '../epoch.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
@@ -124,6 +125,11 @@ export function createPostgresLog(
       const found = await findKey(key, since)
       const recipients = recipientsOf.get(key)
       return found === undefined || recipients === undefined ? found : { ...found, items: withRecipients(found.items, recipients) }
+    },
+    async countKeys(prefix, limit) {
+      const counted = 'SELECT count(*) FROM (SELECT 1 FROM "IdempotencyKey" WHERE "key" >= $1 AND "key" < $2 LIMIT $3) AS k'
+      const [[keys] = []] = await database.read(counted, [prefix, afterPrefix(prefix), limit])
+      return Number(keys)
     },
     async noteRecipients(key, recipients) {
       recipientsOf.set(key, recipients)

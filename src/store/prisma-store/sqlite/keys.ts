@@ -1,4 +1,5 @@
 import type { AppendEntry, KeyedMessages, PublishedItem, PublishedUnderKey } from '../../store.ts'
+import { afterPrefix } from '../after-prefix.ts'
 import { withRecipients } from '../published.ts'
 import type { SqliteDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
@@ -32,6 +33,12 @@ export function findKey(database: SqliteDatabase, key: string, since: number): P
   if (row === undefined) return undefined
   const items: PublishedItem[] = JSON.parse(String(row.items))
   return { fingerprint: toBytes(row.fingerprint), items }
+}
+
+/** Counts keys in the index alone. */
+export function countKeys(database: SqliteDatabase, prefix: string, limit: number): number {
+  const counted = `SELECT count(*) AS "keys" FROM (SELECT 1 FROM "IdempotencyKey" WHERE "key" >= ? AND "key" < ? LIMIT ?)`
+  return Number(database.row(counted, prefix, afterPrefix(prefix), limit)?.keys ?? 0)
 }
 
 export function updateRecipients(writer: SqliteDatabase, key: string, recipients: number[]): void {

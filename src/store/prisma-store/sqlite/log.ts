@@ -6,7 +6,7 @@ import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
 import { appendMessages, readTip } from './append.ts'
 import type { SqliteDatabase } from './database.ts'
-import { findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
+import { countKeys, findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
 import { findById, findByIds, findUnknown } from './messages.ts'
 import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } from './prune.ts'
 import { outline, scan } from './scan.ts'
@@ -104,6 +104,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
       const recipients = recipientsOf.get(key)
       return found === undefined || recipients === undefined ? found : { ...found, items: withRecipients(found.items, recipients) }
     },
+    countKeys: async (prefix, limit) => countKeys(reader, prefix, limit),
     async noteRecipients(key, recipients) {
       recipientsOf.set(key, recipients)
       later()

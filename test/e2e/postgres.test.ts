@@ -138,6 +138,40 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
     expect((await call(other, 'GET', '/v1/node', made.secret)).status).toBe(401)
   })
 
+  test('share sessions: one that was opened at one holds at the other, and ends there, with its streams, by itself or with its token', async () => {
+    const url = await server().createDatabase()
+    const token = 'the-token-of-the-operator'
+    const [one, other] = await Promise.all([
+      gatewayForTest(await environment(url, { PEERGATE_ADMIN_TOKEN: token })),
+      gatewayForTest(await environment(url, { PEERGATE_ADMIN_TOKEN: token })),
+    ])
+    const call = async (gateway: GatewayProcess, method: string, path: string, headers: Record<string, string>, body?: object) =>
+      await fetch(gateway.url + path, {
+        method,
+        headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+    const bearer = (secret: string) => ({ authorization: `Bearer ${secret}` })
+    const open = async (secret: string) => {
+      const [cookie = ''] = (await call(one, 'POST', '/v1/session', bearer(secret))).headers.getSetCookie()
+      return { cookie: cookie.split(';')[0] ?? '', 'sec-fetch-site': 'same-origin' }
+    }
+    const made: { id: string; secret: string } = Object(
+      await (await call(one, 'POST', '/v1/tokens', bearer(token), { name: 'x', actions: ['read'] })).json(),
+    )
+    const sessions = [await open(made.secret), await open(made.secret), await open(token)]
+    const statuses = async () => await Promise.all(sessions.map(async (headers) => (await call(other, 'GET', '/v1/node', headers)).status))
+    expect(await statuses()).toEqual([200, 200, 200])
+    const streams = await Promise.all(sessions.map((headers) => openStream(other.url, { headers })))
+    expect((await call(one, 'DELETE', '/v1/session', { ...sessions[0] })).status).toBe(204)
+    expect(await streams[0]?.closed).toBe(4503)
+    expect(await statuses()).toEqual([401, 200, 200])
+    expect((await call(one, 'DELETE', `/v1/tokens/${made.id}`, bearer(token))).status).toBe(204)
+    expect(await streams[1]?.closed).toBe(4503)
+    expect(await statuses()).toEqual([401, 401, 200])
+    await streams[2]?.[Symbol.asyncDispose]()
+  })
+
   test('carry direct messages of each other, and serve as one', async () => {
     const { one, other } = await pair()
     const peer = await gatewayForTest(quietEnvironment(await temporaryDirectory()))

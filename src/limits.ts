@@ -107,7 +107,7 @@ export const limitsSchema = z.object({
   maxStreamBufferBytes: limit(1_048_576, 'Bytes a stream may hold unread or unsent.', 262_144),
   maxPubsubBufferBytes: limit(
     4_194_304,
-    'Bytes of gossip waiting for one slow peer; beyond it the newest are dropped for that peer.',
+    'Bytes of gossip waiting for one slow peer; beyond it the newest are dropped for it, and a peer is cut that makes us write more and does not read.',
     65_536,
   ),
   maxJoinedTopics: limit(100, 'Joined topics, shared by clients: rust-libp2p peers accept no more subscriptions of one peer.'),

@@ -148,3 +148,23 @@ test('serves clients that offer another upgrade, in HTTP/1.1', async () => {
   expect(await raw(gateway, ['GET /v1/node HTTP/1.1', ...headers])).toContain('HTTP/1.1 200')
   expect(await raw(gateway, ['GET /v1/stream HTTP/1.1', ...headers])).toContain('HTTP/1.1 426')
 })
+
+test('a stream that fails as it is opened is closed with 1011, whatever its client says after that', async () => {
+  const fails = () => {
+    throw new Error('the stream can not take it')
+  }
+  const stream = { admit: () => undefined, accept: fails, refuse: fails, acceptEvents: async () => undefined }
+  const gateway = await appForTest({ components: { stream } })
+  const socket = connect(portOf(gateway), '127.0.0.1')
+  const received: Buffer[] = []
+  socket.on('error', () => undefined)
+  socket.on('data', (chunk) => received.push(chunk))
+  const upgrade = `GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`
+  // A frame with a reserved opcode, in one packet with the upgrade.
+  socket.write(Buffer.concat([Buffer.from(upgrade), Buffer.from([0x83, 0x00])]))
+  await once(socket, 'close')
+  const bytes = Buffer.concat(received)
+  expect(bytes.toString('latin1')).toMatch(/^HTTP\/1\.1 101 /)
+  expect(bytes.includes(Buffer.from([0x88, 0x02, 1_011 >> 8, 1_011 & 0xff]))).toBe(true)
+  await expect.poll(() => gateway.app.websocketServer.clients.size).toBe(0)
+})

@@ -7,7 +7,7 @@ import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
 import { hasPostgres } from '../fixtures/postgres-server.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
-const server = postgresForTests()
+const server = postgresForTests({ fsync: false })
 
 describe.skipIf(!hasPostgres)('with a server (needs PostgreSQL)', () => {
   describeStore('PostgreSQL', async () => {

@@ -321,12 +321,12 @@ describe('limits', () => {
   })
 
   test('slowClientMs: a client that takes nothing is closed with 4000', async () => {
-    const { rest, open } = await setUp({ heartbeatMs: 500, slowClientMs: 100, maxSocketBufferBytes: 1_024 })
+    const { rest, open } = await setUp({ heartbeatMs: 1_500, slowClientMs: 100, maxSocketBufferBytes: 1_024 })
     const client = await open('?topic=a')
     await client.expect('caught-up')
     client.socket.pause()
-    // More than the kernel keeps for a connection, so that the gateway's socket fills up.
-    for (let sent = 0; sent < 40; sent++) await rest.publish('a', 'x'.repeat(400_000))
+    // More than the kernel keeps for a connection, and soon: the gateway's socket is full before the client is missed by its pongs.
+    await Promise.all(Array.from({ length: 40 }, () => rest.publish('a', 'x'.repeat(400_000))))
     await expect.poll(async () => (await rest.get<{ counts: { streams: number } }>('/v1/node')).counts.streams).toBe(0)
     client.socket.resume()
     // It never took the close frame either, unless the gateway still got it out.

@@ -161,7 +161,8 @@ describe('a validator', () => {
     stream.socket.pause()
     // More than a socket of this host takes by itself.
     const large = 'x'.repeat(1_000_000)
-    for (let number = 0; number < 12; number++) await here.rest.publish('orders', large)
+    // At once: all are asked about within the time that the first has.
+    await Promise.all(Array.from({ length: 12 }, () => here.rest.publish('orders', large)))
     await expect.poll(() => metric(there, 'peergate_open_validations')).toMatch(/ 12$/)
     expect(await stored(there)).toEqual([])
     stream.socket.resume()

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createShares } from '../lib/shares.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { Inbound } from './engine.ts'
@@ -29,33 +30,36 @@ export function createInboundGate(
 ): InboundGate {
   const { limits, peerId } = init
   const { inbound, topics, log } = components
-  /** Bytes of messages that wait for their answer, by topic and in all. */
-  const waiting = new Map<string, number>()
-  let total = 0
+  /** Bytes of messages that wait for their answer, which authors share, and those of each topic. */
+  const byAuthor = createShares({ max: limits.maxInboxBytes })
+  const byTopic = new Map<string, number>()
   let dropped = 0
 
-  function fits(topic: string, cost: number): boolean {
-    return total + cost <= limits.maxInboxBytes && (waiting.get(topic) ?? 0) + cost <= limits.maxTopicInboxBytes
+  function fits(author: string, topic: string, cost: number): boolean {
+    if ((byTopic.get(topic) ?? 0) + cost > limits.maxTopicInboxBytes) return false
+    const refusal = byAuthor.refusal(author, cost)
+    // One message may be more than a share.
+    return refusal === undefined || (refusal === 'share' && byAuthor.held(author) === 0)
   }
 
-  function hold(topic: string, bytes: number): void {
-    const held = (waiting.get(topic) ?? 0) + bytes
-    if (held === 0) waiting.delete(topic)
-    else waiting.set(topic, held)
-    total += bytes
+  function count(topic: string, bytes: number): void {
+    const held = (byTopic.get(topic) ?? 0) + bytes
+    if (held === 0) byTopic.delete(topic)
+    else byTopic.set(topic, held)
   }
 
   /** The answer of whoever takes messages in; the message is held until it is there, however late. */
   async function ask(message: SignedMessage): Promise<Verdict> {
     const cost = message.data.length + overheadBytes
-    hold(message.topic, cost)
+    using _held = byAuthor.hold(message.from, cost)
+    count(message.topic, cost)
     try {
       return (await inbound()?.onMessage(message)) ?? 'ignore'
     } catch (err) {
       log.warn({ err }, 'a message of the network could not be judged')
       return 'ignore'
     } finally {
-      hold(message.topic, -cost)
+      count(message.topic, -cost)
     }
   }
 
@@ -75,7 +79,7 @@ export function createInboundGate(
     },
     admits({ from, topic, data }) {
       if (!topics.has(topic) || data.length > limits.maxMessageBytes || from === peerId) return false
-      if (fits(topic, data.length + overheadBytes)) return true
+      if (fits(from, topic, data.length + overheadBytes)) return true
       dropped++
       return false
     },

@@ -109,7 +109,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
       if (link.goodbye !== undefined) return { error: new LinkRefused(link.peerId, link.goodbye) }
       return { error: new ClosedAtOnce('the peer closed the link at once') }
     }
-    const refused = refusals.of(link.peerId) ?? refusals.ofDuplicate(link)
+    const refused = refusals.of(link.peerId) ?? refusals.ofCrowd(link) ?? refusals.ofDuplicate(link)
     if (refused !== undefined) return refused
     return link.peerId === peerId ? { error: new Error('that is this node itself') } : undefined
   }

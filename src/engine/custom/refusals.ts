@@ -1,5 +1,7 @@
 import type { Logger } from 'pino'
+import { addressKey, localKey } from '../../access/client-key.ts'
 import { PeerBlocked } from '../../errors.ts'
+import { createShares } from '../../lib/shares.ts'
 import type { IdentityConflicts } from '../identity-conflicts.ts'
 import { createSeldom, sayAgainMs } from '../seldom.ts'
 import { type Goodbye, maxGoodbyePeers } from './link/goodbye.ts'
@@ -15,6 +17,8 @@ import { sample } from './overlay/partial-view.ts'
 export interface Refusals {
   /** By its peer id alone; undefined when there may be a link. */
   of(peerId: string): Refusal | undefined
+  /** Of a link that comes from an address, of IPv6 a /64, from which a quarter of the links come already, while there are others. */
+  ofCrowd(link: Link): Refusal | undefined
   /**
    * Of a link whose peer has said hello: a replaced instance comes back, so two nodes have one key. The one that is linked stays, so that
    * the two do not take turns.
@@ -78,6 +82,16 @@ export function createRefusals(
       if (links.size < maxConnections || links.get(other) !== undefined || isConfigured(other) || other === peerId) return undefined
       const error = new Error(`this gateway has ${maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
       return refuse(other, error, full(other))
+    },
+    ofCrowd({ peerId: other, direction, seenAt }) {
+      if (direction !== 'inbound' || seenAt === undefined || links.get(other) !== undefined || isConfigured(other)) return undefined
+      const shares = createShares({ max: maxConnections, exempt: new Set([localKey]) })
+      for (const each of links.all) {
+        const comesFrom = each.direction === 'inbound' ? each.seenAt : undefined
+        shares.hold(comesFrom === undefined ? 'others' : addressKey(comesFrom), 1)
+      }
+      if (shares.refusal(addressKey(seenAt)) !== 'share') return undefined
+      return refuse(other, new Error('as many peers of this address have links as may'), full(other))
     },
     ofDuplicate(link) {
       if (!isBack(link)) return undefined

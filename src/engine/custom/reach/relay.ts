@@ -1,3 +1,5 @@
+import { addressKey, localKey } from '../../../access/client-key.ts'
+import { createShares } from '../../../lib/shares.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { circuitWindow, type Leg, type LegListener, type Legs } from './legs.ts'
@@ -34,34 +36,31 @@ const maxCircuitsPerOpener = 16
 export function createRelay(init: { limits: RelayLimits }, components: RelayComponents): Relay {
   const { limits } = init
   const { legs, linkTo } = components
-  const reservations = new Set<string>()
-  const byOpener = new Map<string, number>()
-  let circuits = 0
+  /** Of each peer its place, which addresses share. */
+  const reservations = new Map<string, Disposable>()
+  const byAddress = createShares({ max: limits.maxRelayReservations, exempt: new Set([localKey]) })
+  /** Circuits, by the peers that have opened them. */
+  const byOpener = createShares({ max: limits.maxRelayStreams, maxPerHolder: maxCircuitsPerOpener })
 
   function refusal(link: Link, to: string, target: Link | undefined): string | undefined {
     if (target === undefined || !reservations.has(to)) return 'the peer is not reached through this relay'
     if (link.isRelayed || target === link) return 'a relay takes circuits from direct links only'
-    if (circuits >= limits.maxRelayStreams) return 'the relay has as many circuits as it may'
-    if ((byOpener.get(link.peerId) ?? 0) >= maxCircuitsPerOpener) return 'you have as many circuits here as you may'
+    const refused = byOpener.refusal(link.peerId)
+    if (refused === 'all') return 'the relay has as many circuits as it may'
+    if (refused === 'share') return 'you have as many circuits here as you may'
     return undefined
-  }
-
-  function count(opener: string, change: 1 | -1): void {
-    circuits += change
-    const left = (byOpener.get(opener) ?? 0) + change
-    if (left === 0) byOpener.delete(opener)
-    else byOpener.set(opener, left)
   }
 
   function carry(link: Link, target: Link, leg: Leg): LegListener | string {
     const ends: Leg[] = [leg]
     let timer: NodeJS.Timeout | undefined
+    let place: Disposable | undefined
 
     function end(reason: string): void {
       if (timer === undefined) return
       clearTimeout(timer)
       timer = undefined
-      count(link.peerId, -1)
+      place?.[Symbol.dispose]()
       for (const each of ends) each.close(reason)
     }
 
@@ -91,7 +90,7 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
     }
-    count(link.peerId, 1)
+    place = byOpener.hold(link.peerId, 1)
     timer = setTimeout(() => end('the time of the circuit is over'), limits.relayMs)
     return towards(() => ends[1], there, back)
   }
@@ -100,8 +99,10 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
     reserve(peerId) {
       const link = linkTo(peerId)
       if (link === undefined || link.isRelayed) return false
-      if (!reservations.has(peerId) && reservations.size >= limits.maxRelayReservations) return false
-      reservations.add(peerId)
+      if (reservations.has(peerId)) return true
+      const place = byAddress.take(link.seenAt === undefined ? peerId : addressKey(link.seenAt))
+      if (place === undefined) return false
+      reservations.set(peerId, place)
       return true
     },
     open(link, to, leg) {
@@ -109,9 +110,12 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
       const problem = refusal(link, to, target)
       return problem !== undefined || target === undefined ? (problem ?? '') : carry(link, target, leg)
     },
-    lost: (peerId) => void reservations.delete(peerId),
+    lost(peerId) {
+      reservations.get(peerId)?.[Symbol.dispose]()
+      reservations.delete(peerId)
+    },
     get size() {
-      return { reservations: reservations.size, circuits }
+      return { reservations: reservations.size, circuits: byOpener.total }
     },
   }
 }

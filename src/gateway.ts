@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { createAccess } from './access/access.ts'
 import { createJwtVerifier } from './access/jwt.ts'
+import { createRevocation } from './access/revocation.ts'
 import { createSessions } from './access/sessions.ts'
 import { createTokens } from './access/tokens.ts'
 import { createAudit } from './audit.ts'
@@ -125,10 +126,10 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
   const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt)
-  const tokens = createTokens({ adminToken, hasProvider: verifyJwt !== undefined }, { store, onChange: () => closeRevoked() })
+  const tokens = createTokens({ adminToken, hasProvider: verifyJwt !== undefined }, { store, onChange: () => revocation.changed() })
   const sessions = createSessions(
     { limits, acceptsSubjects: verifyJwt !== undefined },
-    { store: store.sessions, tokens, onChange: () => closeRevoked() },
+    { store: store.sessions, tokens, onChange: () => revocation.changed() },
   )
   const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, log })
   const audit = createAudit({ store: store.audit })
@@ -138,6 +139,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { limits },
     {
       access,
+      onOpen: () => revocation.opened(),
       rates,
       requestBytes,
       answerBytes,
@@ -156,9 +158,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     },
   )
 
-  function closeRevoked(): void {
-    endRevoked().catch((err: unknown) => log.error({ err }, 'streams and joins whose tokens may have been revoked could not be ended'))
-  }
+  const revocation = createRevocation({ end: endRevoked, log })
 
   async function endRevoked(): Promise<void> {
     for (const id of await tokens.missing(stream.grants)) stream.revoke(id)

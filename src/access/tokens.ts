@@ -85,24 +85,30 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     throw new AdminTokenNeeded('From the first token on every request needs one: make one first that allows "admin" and does not expire.')
   }
 
-  async function checkNotLast(id: string): Promise<void> {
-    if (!needsAdminToken) return
-    const admins = (await store.tokens.list()).filter(isLastingAdmin)
-    if (admins.length !== 1 || admins[0]?.id !== id) return
+  /** Removes a token, unless it is the last that allows `admin` for good. */
+  async function removeButLast(id: string): Promise<boolean> {
+    const admins = needsAdminToken ? (await store.tokens.list()).filter(isLastingAdmin) : []
+    const admin = admins.find((each) => each.id === id)
+    if (admin === undefined) return await store.tokens.remove(id)
+    const removed = admins.length > 1 && (await store.tokens.remove(id))
+    if (removed && (await store.tokens.list()).some(isLastingAdmin)) return true
+    // Another gateway may have removed the other one meanwhile.
+    if (removed) await store.tokens.add(admin)
     throw new AdminTokenNeeded('It is the last token that allows "admin" and does not expire: make another one first.')
   }
 
   async function grantOfHash(hash: Buffer): Promise<Grant | undefined> {
     const key = hash.toString('hex')
     let grant = cache.get(key)
-    if (grant === undefined) {
+    while (grant === undefined) {
       const before = generation
       const record = await store.tokens.find(hash)
       if (record === undefined) return undefined
+      // It may have been revoked meanwhile: then this is not what it allows now.
+      if (before !== generation) continue
       grant = grantFrom(record)
       if (cache.size >= maxCached) cache.clear()
-      // One that was revoked meanwhile is refused the next time.
-      if (before === generation) cache.set(key, grant)
+      cache.set(key, grant)
     }
     return grant.expiresAt !== undefined && grant.expiresAt <= now() ? undefined : grant
   }
@@ -124,10 +130,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     },
     list: async () => (await store.tokens.list()).map(viewOf),
     async revoke(id) {
-      const removed = await inTurn(async () => {
-        await checkNotLast(id)
-        return await store.tokens.remove(id)
-      })
+      const removed = await inTurn(() => removeButLast(id))
       forgetGrants()
       onChange()
       if (!removed) throw new TokenNotFound('There is no token with this id.')

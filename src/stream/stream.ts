@@ -94,6 +94,8 @@ export interface StreamComponents {
   load: { check(): void }
   /** What the bearer of a token may do. */
   access: { admit(token: string): Promise<Grant> }
+  /** A connection was added. */
+  onOpen(): void
   rates: Pick<Rates, 'take'>
   /** Room for the frames of all clients, until they have been dealt with. */
   requestBytes: FrameRoom
@@ -204,6 +206,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   function add(connection: ClientConnection): () => void {
     const places = [byClient.hold(clientKey(connection), 1), byAddress.hold(addressKey(connection.address), 1)]
     connections.add(connection)
+    components.onOpen()
     return () => {
       connections.delete(connection)
       for (const place of places) place[Symbol.dispose]()

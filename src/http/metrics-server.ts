@@ -19,6 +19,8 @@ export interface MetricsServer {
 const connectionCaps = { max: 64, maxPerAddress: 16, maxLoopback: 4 }
 /** Milliseconds in which a request must be there, and its answer taken. */
 const timeouts = { headersTimeout: 15_000, requestTimeout: 15_000, connectionsCheckingInterval: 1_000 }
+/** An upgrade is declined by going on in HTTP (RFC 9110 §7.8): what is upgraded and taken by nobody stays open for ever. */
+const noUpgrades = { shouldUpgradeCallback: () => false }
 
 export function createMetricsServer(
   init: { host: string; port: number },
@@ -29,7 +31,7 @@ export function createMetricsServer(
 
   return {
     async start() {
-      server = createServer(timeouts, (request, response) => {
+      server = createServer({ ...timeouts, ...noUpgrades }, (request, response) => {
         const found = request.url === '/metrics' && (request.method === 'GET' || request.method === 'HEAD')
         if (!found) return void response.writeHead(404).end()
         response.setTimeout(timeouts.requestTimeout, () => response.destroy())

@@ -87,10 +87,13 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
       .catch((err: unknown) => {
         // Nothing is lost: the next batch or notice tries again, and readers who need it read it themselves.
         logger.warn({ err }, 'what other gateways have appended could not be read')
+        wanted = false
         skip()
       })
       .finally(() => {
         running = undefined
+        // A notice that came since the last step.
+        if (wanted) run()
       })
   }
 
@@ -132,7 +135,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
     },
     async stop() {
       unlisten?.()
-      await running
+      while (running !== undefined) await running
     },
   }
 }

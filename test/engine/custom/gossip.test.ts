@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { createGossip } from '../../../src/engine/custom/gossip.ts'
+import { createMessageSigner } from '../../../src/model/signed-message.ts'
+import { silentLog } from '../../fixtures/log.ts'
+import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'
+
+const identity = await createMemoryIdentity()
+const signer = createMessageSigner(identity.peerId, identity.seed)
+
+function gossip(isAdmitted = true) {
+  const settled: Array<[string, string]> = []
+  const judged: string[] = []
+  const gate = {
+    admits: () => isAdmitted,
+    async judge({ data }: { data: Uint8Array }) {
+      judged.push(Buffer.from(data).toString())
+      return 'accept' as const
+    },
+    dropped: 0,
+  }
+  return { settled, judged, ...createGossip({ gate, settle: (id, outcome) => settled.push([id, outcome]), log: silentLog }) }
+}
+
+test('what nobody signed is judged by nobody, and what comes behind it is', async () => {
+  const { seal, judge, judged, settled } = gossip()
+  let held = 0
+  const hold = (bytes: number) => {
+    held += bytes
+  }
+  const [forged, good] = [signer.sign(1n, 'orders', Buffer.from('forged')), signer.sign(2n, 'orders', Buffer.from('good'))]
+  judge(seal({ ...forged, signature: new Uint8Array(64) }), hold)
+  judge(seal(good), hold)
+  expect(held).toBeGreaterThan(0)
+  await expect.poll(() => settled.map(([, outcome]) => outcome)).toEqual(['forged', 'accept'])
+  expect(judged).toEqual(['good'])
+  await expect.poll(() => held).toBe(0)
+})
+
+test('what the gate does not admit is judged by nobody', async () => {
+  const { seal, judge, judged, settled } = gossip(false)
+  judge(seal(signer.sign(1n, 'orders', Buffer.from('x'))), () => undefined)
+  await expect.poll(() => settled.map(([, outcome]) => outcome)).toEqual(['ignore'])
+  expect(judged).toEqual([])
+})

@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Link } from '../../../../src/engine/custom/link/link.ts'
+import { createCircuit } from '../../../../src/engine/custom/reach/circuit.ts'
+import { circuitWindow, type Leg, type LegListener } from '../../../../src/engine/custom/reach/legs.ts'
+import { createRelay, type RelayLimits } from '../../../../src/engine/custom/reach/relay.ts'
+import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
+
+const limits: RelayLimits = { maxRelayReservations: 2, maxRelayStreams: 20, maxRelayBytes: 10_000_000, relayMs: 60_000 }
+
+/** A leg that notes what is said on it, and takes data until it is told not to. */
+function leg() {
+  const state = { data: 0, credits: [] as number[], closed: [] as string[], isFull: false }
+  const parts: Leg = {
+    opened: () => undefined,
+    data(message) {
+      if (!state.isFull) state.data += message.length
+      return !state.isFull
+    },
+    credit: (bytes) => void state.credits.push(bytes),
+    close: (reason) => void state.closed.push(reason),
+  }
+  return { ...parts, state }
+}
+
+const link = (peerId: string, isRelayed = false) => ({ peerId, isRelayed }) as Link
+
+/** A relay among links; the ends of a circuit say what the test has them say, without an honest end between. */
+function relay(own: Partial<RelayLimits> = {}) {
+  const links = new Map([link('opener'), link('another'), link('target'), link('hidden', true)].map((each) => [each.peerId, each]))
+  const begun: Array<{ leg: ReturnType<typeof leg>; listener: LegListener }> = []
+  const parts = createRelay(
+    { limits: { ...limits, ...own } },
+    {
+      linkTo: (peerId) => links.get(peerId),
+      legs: () => ({
+        begin(_link, _role, _peerId, listener) {
+          const begins = { leg: leg(), listener }
+          begun.push(begins)
+          return begins.leg
+        },
+        receive: () => undefined,
+        lost: () => undefined,
+      }),
+    },
+  )
+  const open = (from = 'opener', to = 'target') => parts.open(links.get(from) ?? link(from), to, leg())
+  /** Opens a circuit; answers what the relay hears of each end, and their legs. */
+  function circuit() {
+    const near = leg()
+    const listener = parts.open(links.get('opener') ?? link('opener'), 'target', near)
+    const far = begun.at(-1)
+    if (typeof listener === 'string' || far === undefined) throw new Error('no circuit was opened')
+    return { near, far: far.leg, fromOpener: listener, fromTarget: far.listener }
+  }
+  return { ...parts, size: () => parts.size, links, open, circuit }
+}
+
+describe('the window of a circuit', () => {
+  test.each(['fromOpener', 'fromTarget'] as const)('bounds what a relay holds, whatever its ends say (%s)', (end) => {
+    const { reserve, circuit } = relay()
+    reserve('target')
+    const ends = circuit()
+    ends[end].onData(Buffer.alloc(circuitWindow))
+    expect((end === 'fromOpener' ? ends.far : ends.near).state.data).toBe(circuitWindow)
+    expect(() => ends[end].onData(Buffer.alloc(1))).toThrow(ProtocolViolation)
+  })
+
+  test('grows by what the other end has read, and by no more', () => {
+    const { reserve, circuit } = relay()
+    reserve('target')
+    const { near, fromOpener, fromTarget } = circuit()
+    fromOpener.onData(Buffer.alloc(1_000))
+    // More than it was sent.
+    fromTarget.onCredit(1_000_000)
+    expect(near.state.credits).toEqual([1_000_000])
+    fromOpener.onData(Buffer.alloc(circuitWindow))
+    expect(() => fromOpener.onData(Buffer.alloc(1))).toThrow(ProtocolViolation)
+  })
+
+  test('is one for each direction', () => {
+    const { reserve, circuit } = relay()
+    reserve('target')
+    const { fromOpener, fromTarget } = circuit()
+    fromOpener.onData(Buffer.alloc(circuitWindow))
+    fromTarget.onData(Buffer.alloc(circuitWindow))
+    // What the opener says it has read lets the target send, not itself.
+    fromOpener.onCredit(circuitWindow)
+    fromTarget.onData(Buffer.alloc(circuitWindow))
+    expect(() => fromOpener.onData(Buffer.alloc(1))).toThrow(ProtocolViolation)
+  })
+
+  test('bounds what an end holds, and what it sends', () => {
+    const own = leg()
+    const end = createCircuit(own)
+    end.send(Buffer.alloc(circuitWindow), { binary: true })
+    end.send(Buffer.alloc(1), { binary: true })
+    expect(own.state.data).toBe(circuitWindow)
+    end.listener.onCredit(1)
+    expect(own.state.data).toBe(circuitWindow + 1)
+    end.listener.onData(Buffer.alloc(circuitWindow))
+    expect(() => end.listener.onData(Buffer.alloc(1))).toThrow(ProtocolViolation)
+  })
+})
+
+describe('a circuit', () => {
+  test('ends at both sides, with its place, when a link takes no more', () => {
+    const { reserve, circuit, size } = relay()
+    reserve('target')
+    const { near, far, fromOpener } = circuit()
+    expect(size().circuits).toBe(1)
+    far.state.isFull = true
+    fromOpener.onData(Buffer.alloc(1))
+    expect([near.state.closed, far.state.closed]).toEqual([
+      [expect.stringMatching(/takes no more/)],
+      [expect.stringMatching(/takes no more/)],
+    ])
+    expect(size().circuits).toBe(0)
+  })
+
+  test('carries a bounded number of bytes in each direction', () => {
+    const { reserve, circuit } = relay({ maxRelayBytes: 1_000 })
+    reserve('target')
+    const { near, far, fromOpener, fromTarget } = circuit()
+    fromOpener.onData(Buffer.alloc(1_000))
+    fromTarget.onData(Buffer.alloc(1_000))
+    expect(near.state.closed).toEqual([])
+    fromTarget.onData(Buffer.alloc(1))
+    expect(near.state.closed).toEqual([expect.stringMatching(/carried as much/)])
+    expect(far.state.closed).toHaveLength(1)
+  })
+
+  test('leads to those who asked for it and are linked directly, and to nobody through another circuit', () => {
+    const { reserve, lost, links, open } = relay()
+    expect(open()).toMatch(/not reached through this relay/)
+    expect(reserve('hidden')).toBe(false)
+    expect(reserve('stranger')).toBe(false)
+    expect(open('opener', 'hidden')).toMatch(/not reached through this relay/)
+    reserve('target')
+    expect(open('hidden')).toMatch(/direct links only/)
+    expect(open('target')).toMatch(/direct links only/)
+    expect(typeof open()).toBe('object')
+    lost('target')
+    links.delete('target')
+    links.set('target', link('target'))
+    expect(open()).toMatch(/not reached through this relay/)
+  })
+
+  test('of a peer that opens many leaves room for the others, and a closed one gives its place back', () => {
+    const { reserve, circuit, open, size } = relay()
+    reserve('target')
+    const [first] = Array.from({ length: 16 }, circuit)
+    expect(open()).toMatch(/as many circuits here as you may/)
+    for (let count = 0; count < 4; count++) expect(typeof open('another')).toBe('object')
+    expect(open('another')).toMatch(/as many circuits as it may/)
+    first?.fromOpener.onClose('done')
+    first?.fromTarget.onClose('done')
+    expect(size().circuits).toBe(19)
+    expect(typeof open()).toBe('object')
+  })
+
+  test('is for a bounded number of peers that ask for it', () => {
+    const { reserve, lost } = relay()
+    expect([reserve('target'), reserve('opener'), reserve('another'), reserve('target')]).toEqual([true, true, false, true])
+    lost('opener')
+    expect(reserve('another')).toBe(true)
+  })
+
+  describe('in time', () => {
+    beforeEach(() => void vi.useFakeTimers())
+    afterEach(() => void vi.useRealTimers())
+
+    test('ends when its time is over', () => {
+      const { reserve, circuit, size } = relay({ relayMs: 300 })
+      reserve('target')
+      const { near, far } = circuit()
+      vi.advanceTimersByTime(299)
+      expect(near.state.closed).toEqual([])
+      vi.advanceTimersByTime(1)
+      expect([near.state.closed, far.state.closed]).toEqual([[expect.stringMatching(/time/)], [expect.stringMatching(/time/)]])
+      expect(size().circuits).toBe(0)
+    })
+  })
+})

@@ -1,0 +1,113 @@
+import { breaks } from '../patch.ts'
+
+export const access = [
+  ...breaks(
+    'src/access/access.ts',
+    ['test/access/tokens.test.ts', 'test/access/jwt.test.ts'],
+    [
+      [
+        'a gateway that others reach starts without tokens',
+        'if ((await needsToken()) || init.insecure || isLoopback(init.host)) return',
+        'if (init.host !== undefined) return',
+      ],
+      ['no token is needed', 'if (!(await needsToken())) return anyone', 'return anyone'],
+      ['a token that is not known is anybody', 'if (grant !== undefined) return grant', 'return grant ?? anyone'],
+      ['a gateway opens again with its last token', 'if (!isClosed && ', 'if ('],
+    ],
+  ),
+  ...breaks(
+    'src/access/tokens.ts',
+    ['test/access/tokens.test.ts'],
+    [
+      [
+        'a token that expired is known',
+        'return grant.expiresAt !== undefined && grant.expiresAt <= now() ? undefined : grant',
+        'return grant',
+      ],
+      [
+        'a revoked token stays in the cache',
+        'const removed = await store.tokens.remove(id)\n      cache.clear()',
+        'const removed = await store.tokens.remove(id)',
+      ],
+      [
+        'a token that was revoked elsewhere stays in the cache',
+        "if (kind !== 'tokens' && kind !== 'everything') return\n        cache.clear()",
+        "if (kind !== 'tokens' && kind !== 'everything') return",
+      ],
+      ['streams of a revoked token stay', 'onChange()\n      if (!removed)', 'if (!removed)'],
+      ['the secret is stored', 'hash: hashOf(secret)', 'hash: Buffer.from(secret)'],
+      ['any secret is the operator’s', 'timingSafeEqual(operator, hash)', 'operator.length === hash.length'],
+      ['a token that has expired is made', 'if (expires !== undefined && expires <= now()) {', 'if (expires === 0) {'],
+    ],
+  ),
+  ...breaks(
+    'src/access/jwt.ts',
+    ['test/access/jwt.test.ts'],
+    [
+      ['a token of another issuer is taken', '...(issuer === undefined ? {} : { issuer }),', ''],
+      ['a token for another service is taken', '...(audience === undefined ? {} : { audience }),', ''],
+      ['a token that never expires is taken', "requiredClaims: ['sub', 'exp']", "requiredClaims: ['sub']"],
+      ['a token of nobody is taken', "requiredClaims: ['sub', 'exp']", "requiredClaims: ['exp']"],
+      ['a shared key takes any algorithm', "algorithms: ['HS256']", "algorithms: ['HS256', 'HS384', 'HS512']"],
+      ['clocks may differ by an hour', 'const clockTolerance = 30', 'const clockTolerance = 3_600'],
+    ],
+  ),
+  ...breaks(
+    'src/model/grant.ts',
+    ['test/access/tokens.test.ts'],
+    [
+      [
+        'every action is allowed',
+        "if (action === 'none' || action === 'any' || grant.actions.has(action)) return",
+        'if (grant.actions.size > 0) return',
+      ],
+      ['every topic is allowed', 'topic !== directTopic && !matchesTopic(grant.topics, topic)', 'topic === undefined'],
+      [
+        'every pattern is allowed',
+        '.filter((prefix) => !grant.topics.prefixes.some((own) => prefix.startsWith(own)))',
+        '.filter((prefix) => prefix === undefined)',
+      ],
+      ['a wider pattern is allowed', 'prefix.startsWith(own)', 'own.startsWith(prefix)'],
+      ['direct messages are read with topics', "if (filter.exact.includes(directTopic)) requireAction(grant, 'direct')", ''],
+      ['all topics are told', 'return topics.filter((topic) => matchesTopic(grant.topics, topic))', 'return topics'],
+    ],
+  ),
+  ...breaks(
+    'src/identity/key-file.ts',
+    ['test/identity/identity.test.ts'],
+    [
+      ['a key that everybody can read is used', '(mode & 0o007) !== 0', '(mode & 0o000) !== 0'],
+      [
+        'a key of another kind is used',
+        "seed.length === 32 && createPrivateKey(pem).asymmetricKeyType === 'ed25519'",
+        'seed.length === 32',
+      ],
+      ['a new key is readable by everybody', "open(draft, 'wx', 0o600)", "open(draft, 'wx', 0o644)"],
+      [
+        'of two that make the key each has its own',
+        'return await readFile(path)\n}\n\nfunction isCode',
+        'return Buffer.from(pem)\n}\n\nfunction isCode',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/identity/sequence.ts',
+    ['test/identity/sequence.test.ts'],
+    [
+      ['a number is given before its ceiling is durable', 'if (last >= store.ceiling) store.raise(last + ceilingBlock)', ''],
+      ['numbers fall with the clock', 'last = clock > last ? clock : last + 1n', 'last = clock'],
+      ['the ceiling is given', 'if (last >= store.ceiling)', 'if (last > store.ceiling)'],
+    ],
+  ),
+  ...breaks(
+    'src/identity/key-state.ts',
+    ['test/identity/identity.test.ts'],
+    [
+      [
+        'two processes hold one key',
+        'PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE',
+        'PRAGMA synchronous = FULL; BEGIN EXCLUSIVE',
+      ],
+    ],
+  ),
+]

@@ -1,0 +1,89 @@
+import { breaks } from '../patch.ts'
+
+export const catchUp = [
+  ...breaks(
+    'src/catch-up/history-reader.ts',
+    ['test/catch-up/history-reader.test.ts'],
+    [
+      ['history older than asked is taken', 'return firstSeenAt >= bounds.kept && ', 'return '],
+      ['history from before the topic was joined is taken', ' && answeredAt - item.ageMs >= bounds.joined', ''],
+      [
+        'the time on the way makes a message younger',
+        'const firstSeenAt = askedAt - item.ageMs',
+        'const firstSeenAt = answeredAt - item.ageMs',
+      ],
+      [
+        'history of topics that were not asked for is taken',
+        'if (bounds === undefined || item.bytes > maxMessageBytes) return []',
+        'if (bounds === undefined) return [{ ...item, firstSeenAt: answeredAt }]\n      if (item.bytes > maxMessageBytes) return []',
+      ],
+      ['history of any size is fetched', '|| item.bytes > maxMessageBytes', ''],
+      ['a message of another topic is taken', 'item?.topic !== message.topic || ', 'item === undefined || '],
+      ['a message is taken twice', '!expected.delete(id)', '!expected.has(id)'],
+      ['a forged message is taken', ' || !(await verifyMessage(message))', ''],
+      [
+        'what there is no room for counts as read',
+        "if (outcome === undefined) throw new NoRoom('there is no room for messages of the past')",
+        'if (outcome === undefined) return',
+      ],
+      ['pages that lead nowhere are read on', 'if (page.next === after && !page.caughtUp) throw', 'if (page.next === undefined) throw'],
+      ['what is known is fetched again', 'candidates.filter(({ id }) => unknown.delete(id))', 'candidates'],
+      ['what is offered twice is fetched twice', 'unknown.delete(id)', 'unknown.has(id)'],
+      ['a batch has any number of messages', 'batch.length >= maxHistoryMessages || ', ''],
+      [
+        'a batch has any number of bytes',
+        '(batch.length >= maxHistoryMessages || bytes + item.bytes > historyBatchBytes)',
+        'batch.length >= maxHistoryMessages',
+      ],
+      [
+        'a busy peer lies',
+        "if ('retryAfterMs' in page) throw new PeerBusy(page)",
+        "if ('retryAfterMs' in page) throw new FalseHistory('busy')",
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/catch-up/history-service.ts',
+    ['test/catch-up/history-service.test.ts'],
+    [
+      ['direct messages are given to anybody', 'topic !== directTopic && ', ''],
+      ['messages of topics that are not joined are given', 'topic !== directTopic && joined.has(topic)', 'topic !== directTopic'],
+      ['messages of topics that are not joined are listed', 'topics: topics.filter((topic) => joined.has(topic))', 'topics'],
+      ['what is older than asked is listed', '.filter(({ firstSeenAt }) => firstSeenAt >= since)', ''],
+      [
+        'a position in another log counts',
+        'if (cursor === undefined || cursor.epoch !== (await log.epoch())) return 0',
+        'if (cursor === undefined) return 0',
+      ],
+      ['a position past the tip counts', 'return cursor.seq <= (await log.position()).tip ? cursor.seq : 0', 'return cursor.seq'],
+    ],
+  ),
+  ...breaks(
+    'src/catch-up/history-protocol.ts',
+    ['test/catch-up/history-reader.test.ts', 'test/catch-up/history-service.test.ts'],
+    [['any number of messages is asked for', '.min(1).max(maxHistoryMessages) }),', '.min(1) }),']],
+  ),
+  ...breaks(
+    'src/catch-up/catch-up.ts',
+    ['test/catch-up/catch-up.test.ts'],
+    [
+      [
+        'a gateway of the same database is asked',
+        'if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return true',
+        '',
+      ],
+      ['a peer that lies is asked again', 'if ((distrusted.get(peerId) ?? 0) > performance.now()) return', ''],
+      [
+        'a peer that lies stays among those that are asked',
+        "'a peer offers false history; it is not asked for some time')\n    peers.delete(peerId)",
+        "'a peer offers false history; it is not asked for some time')",
+      ],
+      ['any number of peers are asked at once', '.slice(0, limits.maxHistoryRounds - rounds.size)', ''],
+      [
+        'how far a log was read is not kept',
+        'if ([...reached].some(([topic, position]) => before.get(topic) !== position)) await positions.set(peerId, reached)',
+        '',
+      ],
+    ],
+  ),
+]

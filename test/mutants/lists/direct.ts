@@ -1,0 +1,90 @@
+import { breaks } from '../patch.ts'
+
+const tests = ['test/direct/direct-inbox.test.ts', 'test/direct/direct.test.ts']
+
+export const direct = [
+  ...breaks('src/direct/direct-inbox.ts', tests, [
+    [
+      'a direct message is acknowledged before its transaction',
+      'const kept = messages.length === 0 || (await ingest.takeDirect(messages))',
+      'const kept = messages.length === 0 || ingest.takeDirect(messages) !== undefined',
+    ],
+    [
+      'a direct message is acknowledged that the store refused',
+      'kept ? directStatus.kept : directStatus.later',
+      'kept ? directStatus.kept : directStatus.kept',
+    ],
+    [
+      'a message to somebody else is kept',
+      'if (message?.to !== engine.peerId) return directStatus.invalid',
+      'if (message === undefined) return directStatus.invalid',
+    ],
+    ['a blocked author is welcome', 'if (record?.blocked === true) return false', ''],
+    ['everybody is known', "typeof record?.label === 'string'", 'true'],
+    ['senders are not looked at', 'if (!(await isWelcome(message.from))) return directStatus.refused', ''],
+    ['a direct message has any size', 'if (message.data.length > limits.maxMessageBytes) return directStatus.tooLarge', ''],
+    [
+      'what comes behind one that waits overtakes it',
+      'examined.push(examined.includes(directStatus.later) ? directStatus.later : await examine(envelope, from))',
+      'examined.push(await examine(envelope, from))',
+    ],
+    ['a peer brings as much as it likes', 'if (!carriers.take(carrier, directTopic, data.length)) return false', ''],
+    [
+      'an author sends as much as they like',
+      'if (authors.take(from, directTopic, data.length)) return true',
+      'if (data.length >= 0) return true',
+    ],
+    ['what its author may not send costs the peer that brings it', 'carriers.giveBack(carrier, directTopic, data.length)', ''],
+    [
+      'our own messages to ourselves count',
+      'return message.from === engine.peerId || isWithinQuota(message, carrier)',
+      'return isWithinQuota(message, carrier)',
+    ],
+  ]),
+  ...breaks('src/direct/direct-protocol.ts', tests, [['a request brings any number of envelopes', '.max(maxDirectBatch)', '']]),
+  ...breaks(
+    'src/direct/deliveries.ts',
+    ['test/direct/direct.test.ts'],
+    [
+      ['a direct message of any size is queued', 'if (data.length > maxMessageBytes) {', 'if (data.length < 0) {'],
+      ['a delivery never expires', 'if (expiresInMs < 1 || expiresInMs > maxDeliveryMs) {', 'if (expiresInMs < 1) {'],
+      ['the outbox has no bound in number', 'queued.deliveries <= maxQueuedDeliveries && ', ''],
+      ['the outbox has no bound in bytes', '&& queued.bytes <= maxQueuedDeliveryBytes', ''],
+      [
+        'a key sends anything',
+        'if (known && key !== undefined && Buffer.compare(fingerprint ?? Buffer.alloc(0), key.fingerprint) !== 0)',
+        'if (known && key === undefined)',
+      ],
+      ['a key has one sender', 'key: `${idempotency.scope} ${idempotency.key}`', 'key: idempotency.key'],
+      ['what was cancelled before is told again', 'if (ended) onChange(delivery)', 'onChange(delivery)'],
+    ],
+  ),
+  ...breaks(
+    'src/direct/carrier.ts',
+    ['test/direct/carrier.test.ts', 'test/direct/direct.test.ts'],
+    [
+      [
+        'a missing status ends a delivery',
+        'const end = status === undefined ? undefined : ends.get(status)',
+        'const end = ends.get(status ?? directStatus.kept)',
+      ],
+      [
+        'later is delivered',
+        'const end = status === undefined ? undefined : ends.get(status)',
+        'const end = status === undefined ? undefined : (ends.get(status) ?? ends.get(0))',
+      ],
+      [
+        'another gateway carries the same recipient',
+        '(await store.renew({ by, recipient, until: now() + claimMs }))) {',
+        '(await store.renew({ by, recipient, until: now() + claimMs })) !== undefined) {',
+      ],
+      ['a failed delivery is tried without a pause', 'dueAt: now() + pauseMs', 'dueAt: now()'],
+      ['a recipient that hangs up is tried at once', 'if (problem.wasReached) notNews(recipient, pauseMs)', ''],
+      [
+        'a recipient that appears waits',
+        "dials.get(peerId)?.abort(new Error('the peer is here'))\n        appeared(peerId)",
+        'Promise.resolve()',
+      ],
+    ],
+  ),
+]

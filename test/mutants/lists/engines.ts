@@ -1,0 +1,208 @@
+import { breaks } from '../patch.ts'
+
+const reach = ['test/engine/custom/reach/circuit.test.ts', 'test/engine/custom/reach/relay.test.ts']
+
+export const engines = [
+  ...breaks(
+    'src/engine/inbound-gate.ts',
+    ['test/engine/inbound-gate.test.ts'],
+    [
+      ['own messages are taken back from the network', ' || from === peerId) return false', ') return false'],
+      ['messages of topics that are not subscribed are taken', 'if (!topics.has(topic) || ', 'if ('],
+      ['messages of any size are taken', ' || data.length > limits.maxMessageBytes', ''],
+      ['waiting messages have no bound', 'total + cost <= limits.maxInboxBytes && ', ''],
+      ['one topic takes the room of all', ' && (waiting.get(topic) ?? 0) + cost <= limits.maxTopicInboxBytes', ''],
+      ['empty messages cost nothing', 'const overheadBytes = 512', 'const overheadBytes = 0'],
+      ['a message that waits is not counted', 'hold(message.topic, cost)\n', ''],
+      ['what was judged is held for ever', 'hold(message.topic, -cost)', ''],
+      ['a late answer is waited for', "resolve('ignore')\n    }, limits.validateTimeoutMs)", '}, limits.validateTimeoutMs)'],
+      [
+        'who fails accepts',
+        "'a message of the network could not be judged')\n      return 'ignore'",
+        "'a message of the network could not be judged')\n      return 'accept'",
+      ],
+      ['before anybody takes messages all are accepted', "?? 'ignore'", "?? 'accept'"],
+    ],
+  ),
+  ...breaks(
+    'src/engine/dial-policy.ts',
+    ['test/engine/dial-policy.test.ts'],
+    [
+      ['addresses that nobody dials are dialled', 'if (isIn(never, ip)) return', 'if (ip === text.concat("x")) return'],
+      ['private addresses are always dialled', 'if (!init.dialPrivate && !isPublic(ip)) return', 'if (ip === "") return'],
+      [
+        'what peers tell may be private',
+        "const refusal = source === 'learnt' ? learntRefusal(ip) : undefined",
+        'const refusal = undefined',
+      ],
+      [
+        'what peers tell may be this host',
+        'return init.dialOwnHost === true ? undefined :',
+        'return init.dialOwnHost !== undefined ? undefined :',
+      ],
+      ['a mapped address is judged as IPv6', 'if (mapped || startsWith(0x64, 0xff9b, 0, 0, 0, 0)) return dotted(seventh, eighth)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/dial-gate.ts',
+    ['test/engine/dial-gate.test.ts'],
+    [
+      ['the policy is not asked', 'if (refusal !== undefined) {', 'if (refusal === "") {'],
+      ['another spelling of an IP address is a name', 'return !numeric && isIP(text) === 0', 'return isIP(text) === 0'],
+      ['all addresses of a name are tried', '.slice(0, maxAddressesOfName)', ''],
+      ['what says something of the peer is not passed on', 'if (error instanceof Error && passedOn.has(error.name)) throw error', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/gater.ts',
+    ['test/engine/gater.test.ts'],
+    [
+      [
+        'a blocked peer is dialled',
+        'isBlocked(peerId) || components.letGo.has(peerId.toString())',
+        'components.letGo.has(peerId.toString())',
+      ],
+      ['a peer that was let go is dialled', 'isBlocked(peerId) || components.letGo.has(peerId.toString())', 'isBlocked(peerId)'],
+      ['a blocked peer comes in', 'denyInboundEncryptedConnection: isBlocked', 'denyInboundEncryptedConnection: () => false'],
+      ['a blocked peer is linked with', 'denyOutboundEncryptedConnection: isBlocked', 'denyOutboundEncryptedConnection: () => false'],
+      [
+        'a blocked peer comes through a relay',
+        'denyInboundRelayedConnection: (_relay, peer) => isBlocked(peer)',
+        'denyInboundRelayedConnection: () => false',
+      ],
+      ['one link too many is taken', 'components.connections() < init.maxConnections', 'components.connections() <= init.maxConnections'],
+      ['dials of our own go beyond the limit', 'denyOutboundUpgradedConnection: checkRoom', 'denyOutboundUpgradedConnection: () => false'],
+      ['a configured peer has no place of its own', ' || components.isProtected(peerId.toString())', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/gossip.ts',
+    ['test/engine/custom/gossip.test.ts'],
+    [
+      [
+        'a forged message is judged',
+        "if (!(await verified)) settle(id, 'forged')",
+        "if ((await verified) === undefined) settle(id, 'forged')",
+      ],
+      ['the gate is not asked', "else if (!gate.admits(message)) settle(id, 'ignore')", ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/wire/pubsub-message.ts',
+    ['test/engine/custom/wire/pubsub-message.test.ts'],
+    [
+      [
+        'a message has something behind it',
+        "if (reader.at !== bytes.length) throw new ProtocolViolation('a message with something behind it')",
+        '',
+      ],
+      ['a field reaches beyond the end', 'if (end > this.#bytes.length) throw', 'if (end < 0) throw'],
+      ['a length has many spellings', 'if (byte === 0 && shift > 0) break', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/noise/identity-payload.ts',
+    ['test/engine/custom/noise/handshake.test.ts'],
+    [['anybody is anybody', ' || !verify(null, signed, ed25519PublicKey(raw), signature)', '']],
+  ),
+  ...breaks(
+    'src/engine/custom/reach/dial-back.ts',
+    ['test/engine/custom/reach/parts.test.ts'],
+    [
+      [
+        'a peer that is not linked directly is dialled back',
+        "if (ip === undefined) throw new Error('only peers with a direct link are dialled back')",
+        '',
+      ],
+      ['one peer is dialled back at will', '!bucketOf(from).take(now()) || ', ''],
+      ['all peers are dialled back at will', ' || !all.take(now())', ''],
+      ['what was not tried was not reached', 'if (!(error instanceof NotTried)) results.push', 'results.push'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/reach/reach.ts',
+    ['test/engine/custom/reach/dial-back.test.ts'],
+    [
+      ['a peer has others dialled', "if (at.ip !== target.ip) throw new Error('the peer is not seen there')", ''],
+      [
+        'a dial-back goes through relays',
+        'isCircuitAddress(address) || addressProblem(address) !== undefined',
+        'addressProblem(address) !== undefined',
+      ],
+      [
+        'somebody has us dialled by a relay that was not asked',
+        "if (!reachability.relays.includes(link.peerId)) return 'this node has not asked for it'",
+        '',
+      ],
+      [
+        'every node is a relay',
+        "return init.relay ? relay.open(link, other, leg) : 'this node is no relay'",
+        'return relay.open(link, other, leg)',
+      ],
+      [
+        'a link through a relay is dialled back',
+        'return link === undefined || link.isRelayed ? undefined :',
+        'return link === undefined ? undefined :',
+      ],
+    ],
+  ),
+  ...breaks('src/engine/custom/reach/relay.ts', reach, [
+    [
+      'the window of a circuit has no bound',
+      "if (held > circuitWindow) throw new ProtocolViolation('more on a circuit than was let in')",
+      '',
+    ],
+    ['a window has one byte too many', 'if (held > circuitWindow)', 'if (held > circuitWindow + 1)'],
+    ['credit beyond what is held is saved up', 'held = Math.max(0, held - bytes)', 'held -= bytes'],
+    ['a circuit carries for ever', 'return total > limits.maxRelayBytes ?', 'return total < 0 ?'],
+    [
+      'a circuit lives for ever',
+      "timer = setTimeout(() => end('the time of the circuit is over'), limits.relayMs)",
+      'timer = setTimeout(() => undefined, limits.relayMs)',
+    ],
+    ['a circuit leads to who did not ask', ' || !reservations.has(to)', ''],
+    ['circuits come through circuits', 'if (link.isRelayed || target === link) return', 'if (target === link) return'],
+    ['a circuit leads to its opener', 'if (link.isRelayed || target === link) return', 'if (link.isRelayed) return'],
+    ['there are any number of circuits', 'if (circuits >= limits.maxRelayStreams) return', 'if (circuits < 0) return'],
+    ['one peer opens all circuits', '>= maxCircuitsPerOpener) return', '< 0) return'],
+    ['a closed circuit keeps its place', 'count(link.peerId, -1)', ''],
+    [
+      'there are any number of reservations',
+      'if (!reservations.has(peerId) && reservations.size >= limits.maxRelayReservations) return false',
+      '',
+    ],
+    [
+      'a reservation through a relay is taken',
+      'if (link === undefined || link.isRelayed) return false',
+      'if (link === undefined) return false',
+    ],
+    ['a reservation outlives its link', 'lost: (peerId) => void reservations.delete(peerId)', 'lost: () => undefined'],
+    ['the other end is not told that a circuit ended', 'for (const each of ends) each.close(reason)', ''],
+    [
+      'a link that takes no more loses data',
+      "else if (to()?.data(message) === false) end('the link to the other end takes no more')",
+      'else to()?.data(message)',
+    ],
+  ]),
+  ...breaks('src/engine/custom/reach/legs.ts', reach, [
+    ['a number may be that of the other end', 'frame.id % 2 === parity(link) || ', ''],
+    ['a number may be taken', ' || listeners.has(frame.id)', ''],
+    ['a link has any number of circuits', 'if (listeners.size >= init.maxLegsPerLink) {', 'if (listeners.size < 0) {'],
+    [
+      'a credit has any length',
+      'else if (body.length === 8) listener?.onCredit(body.readUInt32BE(4))',
+      'else if (body.length >= 8) listener?.onCredit(body.readUInt32BE(4))',
+    ],
+    [
+      'a lost link leaves its circuits open',
+      "for (const listener of listeners?.values() ?? []) listener.onClose('the link to the relay was closed')",
+      '',
+    ],
+  ]),
+  ...breaks('src/engine/custom/reach/circuit.ts', reach, [
+    ['an end takes more than it let in', "if (this.#granted < 0) throw new ProtocolViolation('more on a circuit than was let in')", ''],
+    ['an end sends more than it may', ' || next.message.length > this.#credit', ''],
+    ['an end never lets more in', 'this.#leg.credit(this.#read)', ''],
+  ]),
+  ...breaks('src/engine/custom/reach/reachability.ts', ['test/engine/custom/reach/reachability.test.ts'], []),
+]

@@ -1,0 +1,107 @@
+import { breaks } from '../patch.ts'
+
+export const gateways = [
+  ...breaks(
+    'src/services/services.ts',
+    ['test/services/services.test.ts'],
+    [
+      [
+        'anybody speaks for somebody else',
+        'if (isForwarded && (await others(({ peerId }) => peerId === from)).length === 0)',
+        'if (isForwarded && from === undefined)',
+      ],
+      [
+        'a forwarded request is forwarded again',
+        'if (isForwarded || desk.services.includes(service))',
+        'if (desk.services.includes(service))',
+      ],
+      [
+        'a peer decides how long its request is worked on',
+        'const timeoutMs = Math.min(request.timeoutMs, limits.requestTimeoutMs)',
+        'const timeoutMs = request.timeoutMs',
+      ],
+      ['a request has any size', 'if (data.length > limits.maxMessageBytes)', 'if (data.length < 0)'],
+      ['who asked is not said', 'from: request.from ?? from', 'from'],
+      ['any number of requests go to one peer at once', 'max: limits.maxRequestsToPeer,', 'max: 1_000_000,'],
+    ],
+  ),
+  ...breaks(
+    'src/services/service-desk.ts',
+    ['test/services/service-desk.test.ts', 'test/services/services.test.ts'],
+    [
+      ['anybody answers a request', 'if (entry?.offer.server !== server) throw', 'if (entry === undefined) throw'],
+      ['a server is asked more than it takes', 'if (offer.open < offer.concurrency && ', 'if ('],
+      ['a queue has no end', 'if (queue.length >= limits.maxServiceQueue) throw', 'if (queue.length < 0) throw'],
+      [
+        'a connection serves any number',
+        'if (servedBy(server).length >= limits.maxServicesPerConnection)',
+        'if (servedBy(server).length < 0)',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/validation/validators.ts',
+    ['test/validation/validators.test.ts'],
+    [
+      ['anybody has messages judged', 'admits: (from) => lastKnown.some(({ peerId }) => peerId === from),', ''],
+      [
+        'messages of gateways of the database are judged',
+        'if (from === engine.peerId || siblings.some(({ peerId }) => peerId === from)) return unjudged',
+        '',
+      ],
+      [
+        'what is in the log is judged again',
+        'if ((await messages.unknown([messageId(from, message.sequence)])).length === 0) return unjudged',
+        '',
+      ],
+      [
+        'other gateways are not asked',
+        'const there = elsewhere.map(({ gateway, registration }) => judgeThere(gateway, registration, message))',
+        'const there: Promise<Judgement>[] = []',
+      ],
+      ['clients here are not asked', '[...(isHere ? [judgeHere(message)] : []), ...there]', 'there'],
+      ['messages of a topic overtake each other', 'await turn\n', ''],
+      [
+        'another signature has the verdict of the first',
+        "${messageId(message.from, message.sequence)} ${Buffer.from(message.signature).toString('base64')}",
+        '${messageId(message.from, message.sequence)}',
+      ],
+      ['a verdict that nobody gave is remembered', 'if (!given) remembered.delete(key)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/validation/validator-desk.ts',
+    ['test/validation/validator-desk.test.ts', 'test/validation/validators.test.ts'],
+    [
+      ['anybody answers a question', 'if (question?.validator !== validator) throw', 'if (question === undefined) throw'],
+      ['any number judges', 'if (known === undefined && seats.length >= maxValidators)', 'if (seats.length < 0)'],
+      ['a full socket is written to', 'if (question.isAsked || !question.validator.writable) return', 'if (question.isAsked) return'],
+      [
+        'a validator is asked before it knows',
+        'hasBegun && registration.topic === message.topic',
+        'registration.topic === message.topic || hasBegun === undefined',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/gateways.ts',
+    ['test/gateways.test.ts'],
+    [
+      ['a gateway is one of its others', "about.state === 'ready' && peerId !== engine.peerId", "about.state === 'ready'"],
+      ['a gateway that stopped is there', "about.state === 'ready' && peerId !== engine.peerId", 'peerId !== engine.peerId'],
+      ['a gateway that was killed is there', 'seenSince: now() - goneMs }', 'seenSince: 0 }'],
+      [
+        'a key that another process holds is used',
+        'if (await store.gateways.claim(engine.peerId)) return',
+        'await store.gateways.claim(engine.peerId)\n      if (log !== undefined) return',
+      ],
+      ['a key that was taken is not noticed', "if (kind === 'identity') onLost()", ''],
+      ['any number of addresses is tried', 'multiaddrs.slice(0, maxAddresses)', 'multiaddrs'],
+      [
+        'a gateway that stops says nothing',
+        "if (timer !== undefined) await note('stopped')",
+        "if (timer === undefined) await note('stopped')",
+      ],
+    ],
+  ),
+]

@@ -1,0 +1,125 @@
+import { breaks } from '../patch.ts'
+
+export const model = [
+  ...breaks(
+    'src/model/signed-message.ts',
+    ['test/model/signed-message.test.ts'],
+    [
+      [
+        'a key need not belong to the author',
+        'if (key === undefined || !peerIdFromPublicKey(key).equals(peerId)) return false',
+        'if (key === undefined) return false',
+      ],
+      ['an id is taken in any spelling', 'if (peerId.toString() !== message.from) return false', ''],
+      [
+        'a key is taken in any spelling',
+        'return Buffer.compare(publicKeyToProtobuf(key), publicKey) === 0 ? key : undefined',
+        'return key',
+      ],
+      ['absent data may be there', 'if (message.dataAbsent === true && message.data.length > 0) return false', ''],
+      ['a sequence may have any length', 'if (message.sequence.length !== 8) return false', ''],
+      [
+        'absent data signs like empty data',
+        'if (message.dataAbsent !== true) pushField(parts, tag.data, message.data)',
+        'pushField(parts, tag.data, message.data)',
+      ],
+      ['the topic is not signed', "pushField(parts, tag.topic, Buffer.from(message.topic, 'utf8'))", ''],
+      ['lengths from 128 on are written wrong', 'for (; length >= 0x80;', 'for (; length > 0x80;'],
+      [
+        'any signature does',
+        "return key.type === 'Ed25519' ? verify(null, bytes, ed25519PublicKey(key.raw), message.signature) : key.verify(bytes, message.signature)",
+        'return bytes.length > 0',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/model/signed-envelope.ts',
+    ['test/model/dht-record.test.ts', 'test/model/direct-message.test.ts'],
+    [
+      [
+        'an envelope of another kind opens',
+        "if (Buffer.compare(envelope.payloadType, Buffer.from(payloadType)) !== 0) throw new Error('an envelope of another kind')",
+        '',
+      ],
+      [
+        'an envelope has many spellings',
+        "if (Buffer.compare(envelope.marshal(), bytes) !== 0) throw new Error('an envelope in another spelling')",
+        '',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/model/dht-record.ts',
+    ['test/model/dht-record.test.ts'],
+    [
+      [
+        'a value need not hash to its key',
+        "if (createHash('sha256').update(record).digest('hex') !== key.hash)",
+        "if (createHash('sha256').update(record).digest('hex') === '')",
+      ],
+      ['a record of another owner opens', 'if (signer !== owner || content.name !== name)', 'if (content.name !== name)'],
+      ['a record of another name opens', 'if (signer !== owner || content.name !== name)', 'if (signer !== owner)'],
+      ['a record has many spellings', "if (Buffer.compare(encode(content), payload) !== 0) throw new Error('it has another spelling')", ''],
+      ['an old record replaces a new one', 'return newer.sequence > older.sequence', 'return newer.sequence < older.sequence'],
+      ['any of two equals stays', 'return Buffer.compare(next, there) > 0', 'return true'],
+      [
+        'an owner has many spellings',
+        'if (peerIdFromString(text).toString() === text) return text',
+        'peerIdFromString(text)\n    return text',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/model/cursor.ts',
+    ['test/model/cursor.test.ts'],
+    [['a number beyond 2^53 is a cursor', '|| !Number.isSafeInteger(seq)', '']],
+  ),
+  ...breaks(
+    'src/model/topic.ts',
+    ['test/model/topic.test.ts'],
+    [
+      ['a topic may have control characters', "if (/\\p{Cc}/u.test(topic)) return 'must not contain control characters'", ''],
+      ['a topic may have a lone surrogate', 'if (!topic.isWellFormed())', 'if (topic === undefined)'],
+      [
+        'a pattern matches direct messages',
+        '(topic !== directTopic && filter.prefixes.some((prefix) => topic.startsWith(prefix)))',
+        'filter.prefixes.some((prefix) => topic.startsWith(prefix))',
+      ],
+      ['length is counted in characters', 'encoder.encode(topic).length > maxTopicBytes', 'topic.length > maxTopicBytes'],
+    ],
+  ),
+  ...breaks(
+    'src/model/payload.ts',
+    ['test/model/payload.test.ts'],
+    [['base64 has many spellings', "|| bytes.toString('base64') !== data", '']],
+  ),
+  ...breaks(
+    'src/model/validator.ts',
+    ['test/validation/validator-desk.test.ts', 'test/validation/validators.test.ts'],
+    [
+      ['the mildest verdict counts', 'return more > 0 ||', 'return more < 0 ||'],
+      ['the shortest deadline holds', 'Math.max(one.deadlineMs, other.deadlineMs)', 'Math.min(one.deadlineMs, other.deadlineMs)'],
+    ],
+  ),
+  ...breaks(
+    'src/message-code.ts',
+    ['test/message-code.test.ts'],
+    [
+      [
+        'a message between gateways has a sequence of any length',
+        'sequence: bytes.refine(({ length }) => length === sequenceLength)',
+        'sequence: bytes',
+      ],
+      [
+        'a message between gateways has a signature of any length',
+        'signature: bytes.refine(({ length }) => length <= maxSignatureBytes)',
+        'signature: bytes',
+      ],
+      [
+        'a message between gateways loses its key',
+        '...(dataAbsent === true && { dataAbsent }), ...(publicKey && { publicKey }) }',
+        '...(dataAbsent === true && { dataAbsent }) }',
+      ],
+    ],
+  ),
+]

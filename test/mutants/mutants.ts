@@ -1,0 +1,11 @@
+import { access } from './lists/access.ts'
+import { catchUp } from './lists/catch-up.ts'
+import { direct } from './lists/direct.ts'
+import { engines } from './lists/engines.ts'
+import { gateways } from './lists/gateways.ts'
+import { log } from './lists/log.ts'
+import { model } from './lists/model.ts'
+import type { Mutant } from './patch.ts'
+
+/** Breaks that a reviewer would look for: checks dropped, limits off by one, things done in the wrong order, waits left out. */
+export const mutants: Mutant[] = [...model, ...log, ...direct, ...catchUp, ...gateways, ...access, ...engines]

@@ -87,6 +87,15 @@ describe('a JSON Web Token', () => {
     expect([status, body.code]).toEqual([401, 'invalid_token'])
   })
 
+  test.each(['HS384', 'HS512'])('with a shared key is of the one algorithm that was agreed on, which %s is not', async (alg) => {
+    const key = 'a key that is long enough for every algorithm, of 64 bytes or more'
+    const { call } = await withJwt({ secret: key })
+    const claims = { scope: 'peergate:read' }
+    expect((await call('GET', '/v1/messages', { token: await shared(claims, key) })).status).toBe(200)
+    const other = await sign(claims, new TextEncoder().encode(key), { alg })
+    expect((await call('GET', '/v1/messages', { token: other })).body.code).toBe('invalid_token')
+  })
+
   test('whose algorithm is not the one of the keys is refused: none, and the public key as a shared one', async () => {
     const { jwksUrl, jwk } = await provider()
     const { call } = await withJwt({ jwksUrl })

@@ -34,6 +34,16 @@ test('rises through restarts and through a clock that steps back', () => {
   )
 })
 
+test('gives no number before a ceiling above it is durable, also the number of the ceiling itself', () => {
+  const store = memoryCeiling()
+  const clock = { now: 1n }
+  const next = createSequence(store, () => clock.now)
+  next()
+  clock.now = store.ceiling
+  expect(next()).toBe(clock.now)
+  expect(store.ceiling).toBe(clock.now + ceilingBlock)
+})
+
 test('writes the ceiling once for a block of numbers', () => {
   const store = memoryCeiling()
   let now = 1_000n

@@ -187,6 +187,15 @@ describe.each(keyTypes)('what a %s key signs', (type) => {
     }
   })
 
+  test('does not verify when its signer says that it is of another, with their own key beside it', async () => {
+    for (const victim of [...Object.values(keys).filter((one) => one !== key), ourKey].map((other) => peerIdFromPrivateKey(other))) {
+      const fields = { sequence: sequenceBytes(7n), topic: 'orders', data: Buffer.from('a') }
+      const signature = await key.sign(encodedByGossipsub(victim.toMultihash().bytes, fields))
+      const forged = { ...fields, from: victim.toString(), signature, publicKey: publicKeyToProtobuf(key.publicKey) }
+      expect(await verifyMessage(forged)).toBe(false)
+    }
+  })
+
   test('has for its id the bytes of from and the 8 of the sequence', async () => {
     const { msgIdFn } = gossipOptions(defaultLimits)
     const message = await ofGossipsub(key, 'orders', Buffer.from('a'))

@@ -2,12 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Gateway } from '../../src/gateway.ts'
 import { defaultLimits } from '../../src/limits.ts'
+import { decodeAnswer, encodeRequest, requestProtocol } from '../../src/services/request-protocol.ts'
 import type { ServerFrame } from '../../src/stream/frames.ts'
 import { enginePair } from '../fixtures/engine-pair.ts'
 import type { EngineName } from '../fixtures/gateway-process.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
-import { createParties, createParty, linkParties, type Party } from '../fixtures/party.ts'
+import { createParties, createParty, linkParties, memoryNode, type Party } from '../fixtures/party.ts'
 import { createRandom } from '../fixtures/random.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { openStream } from '../fixtures/stream-client.ts'
@@ -150,6 +151,43 @@ describe('a request', () => {
     // Also what a client of the one asks at its own gateway.
     expect((await ask(one, one, 'prices', { data: 'XMR' })).body['data']).toBe('151')
   })
+})
+
+test('nobody but a gateway of the database says whom a request is from, and for how long it is worked on', async () => {
+  const there = await createParty({ limits: { requestTimeoutMs: 500 } })
+  const { asked } = await serve(there, 'prices', ({ data }) => (data === 'silence' ? undefined : { data: '151' }))
+  const stranger = await memoryNode()
+  await stranger.start()
+  onTestFinished(() => stranger.stop())
+  const options = { signal: AbortSignal.timeout(20_000), maxAnswerBytes: 10_000 }
+  await stranger.dial(await there.address(), { ...options, source: 'rest' })
+  const send = async (text: string, more: { from?: string } = {}) => {
+    const request = { service: 'prices', data: Buffer.from(text), timeoutMs: 3_600_000, ...more }
+    return decodeAnswer(await stranger.request(there.peerId, requestProtocol, encodeRequest(request), options))
+  }
+  // The gateway itself is no other gateway of its database, and a made-up peer is none at all.
+  for (const from of [there.peerId, (await createMemoryIdentity()).peerId, stranger.peerId])
+    expect(await send('forged', { from })).toEqual({ status: 'not_found', message: 'You are no gateway of this database.' })
+  expect(asked).toEqual([])
+  expect(await send('honest')).toMatchObject({ status: 'ok' })
+  expect(asked.map(({ from, data }) => [from, data])).toEqual([[stranger.peerId, 'honest']])
+  expect(await send('silence')).toMatchObject({ status: 'late' })
+})
+
+test('what another gateway of the database has passed on is not passed on again', async () => {
+  const disk = createMemoryDisk()
+  const [one, other] = [await createParty({ store: createMemoryStore(disk) }), await createParty({ store: createMemoryStore(disk) })]
+  await linkParties(one, other)
+  const { asked, stream } = await serve(one, 'prices', () => ({ data: '151' }))
+  await expect.poll(async () => (await ask(other, other, 'prices', { data: 'XMR' })).body['data']).toBe('151')
+  expect(asked).toHaveLength(1)
+  // The other gateway believes for a moment that it is still served there; the one knows better, and asks nobody.
+  stream.send({ type: 'unserve', service: 'prices' })
+  await stream.expect('unserved')
+  const body = encodeRequest({ service: 'prices', data: Buffer.from('XMR'), timeoutMs: 1_000, from: one.peerId })
+  const options = { signal: AbortSignal.timeout(20_000), maxAnswerBytes: 10_000 }
+  await serve(other, 'prices', () => ({ data: 'of the other' }))
+  expect(decodeAnswer(await other.engine.request(one.peerId, requestProtocol, body, options))).toMatchObject({ status: 'not_found' })
 })
 
 describe('several that serve', () => {

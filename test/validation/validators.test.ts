@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { encodeSigned } from '../../src/message-code.ts'
 import type { Verdict } from '../../src/model/verdict.ts'
 import type { ServerFrame } from '../../src/stream/frames.ts'
+import { decodeJudgement, judgementBytes, validateProtocol } from '../../src/validation/validate-protocol.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
 import { createParties, createParty, linkParties, type Party } from '../fixtures/party.ts'
 import { openStream } from '../fixtures/stream-client.ts'
@@ -212,6 +214,23 @@ describe('gateways of one database', () => {
     await outside.rest.publish('orders', 'to both')
     await expect.poll(() => stored(one)).toEqual(['good', 'to both'])
     expect(asked.map(({ message }) => message.data)).toEqual(['bad', 'good', 'to both'])
+  })
+
+  test('judge for each other, and for nobody else', async () => {
+    const { outside, one, other } = await cluster()
+    const { asked } = await validate(other, () => 'accept', { deadlineMs: 2_000 })
+    await linkParties(outside, other)
+    const [message] = await outside.engine.sign([{ topic: 'orders', data: Buffer.from('judge this') }])
+    if (message === undefined) throw new Error('nothing was signed')
+    const ask = async (from: Party) => {
+      const options = { signal: AbortSignal.timeout(20_000), maxAnswerBytes: judgementBytes }
+      return decodeJudgement(await from.engine.request(other.peerId, validateProtocol, encodeSigned(message), options))
+    }
+    await expect(ask(outside)).rejects.toThrow()
+    expect(asked).toEqual([])
+    await expect.poll(() => ask(one).catch(() => undefined)).toEqual({ verdict: 'accept', given: true })
+    await expect(ask(outside)).rejects.toThrow()
+    expect(asked).toHaveLength(1)
   })
 
   test('have their own messages judged by nobody', async () => {

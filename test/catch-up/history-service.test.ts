@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest'
+import {
+  decodeMessages,
+  decodePage,
+  encodeHistoryRequest,
+  type HistoryPage,
+  type HistoryRequest,
+} from '../../src/catch-up/history-protocol.ts'
+import { createHistoryService } from '../../src/catch-up/history-service.ts'
+import type { RequestHandler } from '../../src/engine/engine.ts'
+import { defaultLimits } from '../../src/limits.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { directTopic } from '../../src/model/topic.ts'
+import { createMemoryStore } from '../fixtures/memory-store.ts'
+import { storedMessage } from '../fixtures/messages.ts'
+
+const now = 1_800_000_000_000
+
+/** A service for a log with messages of the given topics, of which `orders` alone is joined. */
+async function service(topics: string[]) {
+  const { log } = createMemoryStore()
+  const messages = topics.map((topic, index) => ({ ...storedMessage(index + 1, topic), receivedAt: now - 1_000 * (topics.length - index) }))
+  await log.append(messages)
+  const handlers: RequestHandler[] = []
+  const engine = {
+    topics: async () => ['orders'],
+    handle: async (_protocol: string, handler: RequestHandler) => void handlers.push(handler),
+    unhandle: async () => undefined,
+  }
+  await createHistoryService({ limits: defaultLimits }, { engine, log, metrics: createMetrics(), now: () => now }).start()
+  const ask = async (request: HistoryRequest) => {
+    const answer = await handlers[0]?.({ from: 'peer', body: encodeHistoryRequest(request), signal: AbortSignal.timeout(20_000) })
+    if (answer === undefined) throw new Error('nobody answers')
+    return answer
+  }
+  const list = async (more: Partial<Extract<HistoryRequest, { type: 'list' }>> = {}): Promise<HistoryPage> => {
+    const request = { type: 'list' as const, topics: ['orders', 'secret'], after: null, maxAgeMs: 86_400_000, ...more }
+    const page = decodePage(await ask(request), request.topics)
+    if ('retryAfterMs' in page) throw new Error('the service is busy')
+    return page
+  }
+  const get = async (ids: string[]) => {
+    const answer = decodeMessages(await ask({ type: 'get', ids }))
+    return 'messages' in answer ? answer.messages.map(({ topic }) => topic) : undefined
+  }
+  return { list, get, log, messages }
+}
+
+const listed = ({ items }: HistoryPage) => items.map(({ topic, ageMs }) => [topic, ageMs])
+
+test('topics that are not joined are neither listed nor given, and direct messages are not given to whoever knows their ids', async () => {
+  const { list, get, messages } = await service(['orders', 'secret', directTopic, 'orders'])
+  expect(listed(await list())).toEqual([
+    ['orders', 4_000],
+    ['orders', 1_000],
+  ])
+  expect(await get(messages.map(({ id }) => id))).toEqual(['orders', 'orders'])
+})
+
+test('what is older than is asked for is not listed', async () => {
+  const { list } = await service(['orders', 'orders', 'orders'])
+  expect(listed(await list({ maxAgeMs: 2_000 }))).toEqual([
+    ['orders', 2_000],
+    ['orders', 1_000],
+  ])
+})
+
+test('a position in another log, one past the end, and one that is none are the beginning', async () => {
+  const { list, log } = await service(['orders', 'orders'])
+  const epoch = await log.epoch()
+  const first = await list({ after: `${epoch}.1` })
+  expect([listed(first), first.next, first.caughtUp]).toEqual([[['orders', 1_000]], `${epoch}.2`, true])
+  for (const after of ['another.1', `${epoch}.3`, 'nonsense']) expect((await list({ after })).items).toHaveLength(2)
+  expect((await list({ after: `${epoch}.2` })).items).toEqual([])
+})

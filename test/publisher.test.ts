@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { OwnMessage } from '../src/engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, Overloaded, StoreUnavailable } from '../src/errors.ts'
 import { KeyTaken } from '../src/idempotency.ts'
+import type { PublishedBy } from '../src/ingest.ts'
 import { createPublisher, type PublishRequest } from '../src/publisher.ts'
 import type { PublishedItem } from '../src/store/store.ts'
 import { createMemoryStore } from './fixtures/memory-store.ts'
@@ -10,15 +11,14 @@ const limits = { maxMessageBytes: 100, maxPublishMessages: 3 }
 const idempotency = { scope: 'token', key: 'one' }
 const request = (data: string, more: Partial<PublishRequest> = {}): PublishRequest => ({
   messages: [{ topic: 'orders', data: Buffer.from(data) }],
+  client: 'token',
   idempotency,
   ...more,
 })
 
 /** A publisher whose messages are stored when the test says so. */
 function publisher(load: () => void = () => undefined) {
-  const asked: Array<
-    { messages: OwnMessage[]; key?: { key: string; fingerprint: Uint8Array } | undefined } & PromiseWithResolvers<PublishedItem[]>
-  > = []
+  const asked: Array<{ messages: OwnMessage[]; key?: PublishedBy['key'] } & PromiseWithResolvers<PublishedItem[]>> = []
   const published = new Map<string, { fingerprint: Uint8Array; items: PublishedItem[] }>()
   const joined: string[] = []
   const { log } = createMemoryStore()
@@ -26,7 +26,7 @@ function publisher(load: () => void = () => undefined) {
     { limits },
     {
       ingest: {
-        publish(messages, key) {
+        publish(messages, { key }) {
           const done = Promise.withResolvers<PublishedItem[]>()
           asked.push({ messages, key, ...done })
           return { published: done.promise }
@@ -93,7 +93,7 @@ test('a key whose message was refused is free again, and one whose message could
   })
   isOverloaded = true
   await expect(overloaded.publish(request('x'))).rejects.toThrow(Overloaded)
-  expect(() => overloaded.check()).toThrow(Overloaded)
+  expect(() => overloaded.check('token')).toThrow(Overloaded)
   expect(overloaded.asked).toEqual([])
 })
 
@@ -130,7 +130,7 @@ test('each topic is joined once before anything is published, and a client that 
   const { enqueue, asked, joined } = publisher()
   const leaving = new AbortController()
   const messages = ['a', 'b', 'a'].map((topic) => ({ topic, data: Buffer.from('x') }))
-  const late = enqueue({ messages }, { signal: leaving.signal })
+  const late = enqueue({ client: 'token', messages }, { signal: leaving.signal })
   leaving.abort(new Error('the client left'))
   await expect(late).rejects.toThrow(/left/)
   expect(joined).toEqual(['a', 'b'])
@@ -140,6 +140,6 @@ test('each topic is joined once before anything is published, and a client that 
 test('maxPublishMessages: more at once are refused', async () => {
   const { publish, asked } = publisher()
   const messages = Array.from({ length: 4 }, () => ({ topic: 'orders', data: Buffer.from('x') }))
-  await expect(publish({ messages })).rejects.toThrow(InvalidRequest)
+  await expect(publish({ client: 'token', messages })).rejects.toThrow(InvalidRequest)
   expect(asked).toEqual([])
 })

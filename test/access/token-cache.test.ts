@@ -15,7 +15,7 @@ async function shared() {
       return () => undefined
     },
   }
-  const tokens = createTokens({ adminToken: undefined }, { store, onChange: () => void state.changes++ })
+  const tokens = createTokens({ adminToken: undefined, hasProvider: true }, { store, onChange: () => void state.changes++ })
   await tokens.start()
   return { tokens, state, tell: (change: StoreChange) => tell(change), elsewhere: createMemoryStore(disk).tokens }
 }

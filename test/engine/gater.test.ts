@@ -2,18 +2,21 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
 import { createGater, LinkLimitReached } from '../../src/engine/libp2p/gater.ts'
+import { silentLog } from '../fixtures/log.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 
 const [peer, other] = await Promise.all([1, 2].map(async () => peerIdFromString((await createMemoryIdentity()).peerId)))
 const connection = { remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/1') } as never
 
-function gater(init: { blocked?: string[]; letGo?: string[]; kept?: string[]; connections?: number } = {}) {
-  const { blocked = [], letGo = [], kept = [], connections = 0 } = init
+function gater(init: { blocked?: string[]; letGo?: string[]; avoided?: string[]; kept?: string[]; connections?: number } = {}) {
+  const { blocked = [], letGo = [], avoided = [], kept = [], connections = 0 } = init
   return createGater(
     { maxConnections: 2 },
     {
       blocked: new Set(blocked),
       letGo: new Set(letGo),
+      isAvoided: (peerId) => avoided.includes(peerId),
+      log: silentLog,
       isProtected: (peerId) => kept.includes(peerId),
       connections: () => connections,
     },
@@ -34,9 +37,9 @@ test('a blocked peer gets no link, whoever dials, directly or through a relay', 
   }
 })
 
-test('a peer that was let go is not dialled, and may come', async () => {
+test.each(['letGo', 'avoided'] as const)('a peer that was let go or is left alone (%s) is not dialled, and may come', async (kind) => {
   if (peer === undefined) throw new Error('no peers')
-  const gate = gater({ letGo: [peer.toString()] })
+  const gate = gater({ [kind]: [peer.toString()] })
   expect(await gate.denyDialPeer?.(peer)).toBe(true)
   expect(await gate.denyInboundEncryptedConnection?.(peer, connection)).toBe(false)
 })

@@ -48,8 +48,16 @@ export const direct = [
     [
       ['a direct message of any size is queued', 'if (data.length > maxMessageBytes) {', 'if (data.length < 0) {'],
       ['a delivery never expires', 'if (expiresInMs < 1 || expiresInMs > maxDeliveryMs) {', 'if (expiresInMs < 1) {'],
-      ['the outbox has no bound in number', 'queued.deliveries <= maxQueuedDeliveries && ', ''],
-      ['the outbox has no bound in bytes', '&& queued.bytes <= maxQueuedDeliveryBytes', ''],
+      [
+        'the outbox has no bound in number',
+        'queued.deliveries.refusal(client) ?? queued.bytes.refusal(client, bytes)',
+        'queued.bytes.refusal(client, bytes)',
+      ],
+      [
+        'the outbox has no bound in bytes',
+        'queued.deliveries.refusal(client) ?? queued.bytes.refusal(client, bytes)',
+        'queued.deliveries.refusal(client)',
+      ],
       [
         'a key sends anything',
         'if (known && key !== undefined && Buffer.compare(fingerprint ?? Buffer.alloc(0), key.fingerprint) !== 0)',

@@ -78,14 +78,25 @@ export const model = [
     'src/model/topic.ts',
     ['test/model/topic.test.ts'],
     [
-      ['a topic may have control characters', "if (/\\p{Cc}/u.test(topic)) return 'must not contain control characters'", ''],
-      ['a topic may have a lone surrogate', 'if (!topic.isWellFormed())', 'if (topic === undefined)'],
+      ['a topic is any text', 'return textProblem(topic)', 'return undefined'],
       [
         'a pattern matches direct messages',
         '(topic !== directTopic && filter.prefixes.some((prefix) => topic.startsWith(prefix)))',
         'filter.prefixes.some((prefix) => topic.startsWith(prefix))',
       ],
       ['length is counted in characters', 'encoder.encode(topic).length > maxTopicBytes', 'topic.length > maxTopicBytes'],
+    ],
+  ),
+  ...breaks(
+    'src/model/text.ts',
+    ['test/model/topic.test.ts', 'test/model/text.test.ts'],
+    [
+      [
+        'text may have control characters',
+        "return text.search(control) === -1 ? undefined : 'must not contain control characters'",
+        'return undefined',
+      ],
+      ['text may have a lone surrogate', 'if (!text.isWellFormed())', 'if (text === undefined)'],
     ],
   ),
   ...breaks(

@@ -272,7 +272,10 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     if (!fits(from, 1, message.data.length)) return 'ignore'
     const verdict = await verdictOf(message)
     if (verdict !== 'accept') return verdict
-    if (!fits(from, 1, message.data.length)) return 'ignore'
+    if (!fits(from, 1, message.data.length)) {
+      giveBack([message], undefined)
+      return 'ignore'
+    }
     const entries = await store('foreign', from, [{ ...message, id: messageId(message.from, message.sequence), receivedAt: now() }])
     giveBack([message], entries)
     return verdictOn(message, entries?.[0])

@@ -1,12 +1,13 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { localKey } from '../src/access/client-key.ts'
-import type { P2PEngine } from '../src/engine/engine.ts'
+import type { Inbound, P2PEngine } from '../src/engine/engine.ts'
 import { Draining, MessageTooLarge, Overloaded, StoreUnavailable } from '../src/errors.ts'
 import type { Identity } from '../src/identity/identity.ts'
 import { createIngest } from '../src/ingest.ts'
 import { defaultLimits } from '../src/limits.ts'
 import { createMetrics } from '../src/metrics.ts'
-import { createMessageSigner, verifyMessage } from '../src/model/signed-message.ts'
+import { createMessageSigner, messageId, type SignedMessage, verifyMessage } from '../src/model/signed-message.ts'
+import { directTopic } from '../src/model/topic.ts'
 import { createPublisher } from '../src/publisher.ts'
 import type { LogStore } from '../src/store/store.ts'
 import { createHub } from '../src/stream/hub.ts'
@@ -28,6 +29,7 @@ interface Setup {
   wrapLog?: (log: LogStore) => LogStore
   wrapEngine?: (engine: P2PEngine) => P2PEngine
   now?: () => number
+  judges?: Parameters<typeof createIngest>[1]['judges']
 }
 
 /** The road between an engine and a store, both in memory. */
@@ -42,7 +44,15 @@ async function createRoad(setup: Setup = {}) {
   const topics = createTopics({ limits }, { engine, store, log: silentLog })
   const ingest = createIngest(
     { limits },
-    { engine, log, tail: hub, metrics: createMetrics(), logger: silentLog, now: setup.now ?? Date.now },
+    {
+      engine,
+      log,
+      tail: hub,
+      metrics: createMetrics(),
+      logger: silentLog,
+      now: setup.now ?? Date.now,
+      ...(setup.judges && { judges: setup.judges }),
+    },
   )
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log, load: { check: () => undefined } })
   await hub.start()
@@ -269,4 +279,273 @@ test('a second message under an id that history has brought is neither stored no
   await neighbour.engine.send([signer.sign(8n, 'orders', Buffer.from('next'))])
   await expect.poll(() => behind.stored()).toEqual(['next'])
   expect(await road.stored()).toEqual(['first', 'next'])
+})
+
+/** An author who is nobody's peer. */
+async function author() {
+  const { peerId, seed } = await createMemoryIdentity()
+  const signer = createMessageSigner(peerId, seed)
+  let sequence = 0n
+  return {
+    peerId,
+    sign: (text: string, topic = 'orders') => signer.sign(++sequence, topic, Buffer.from(text)),
+    direct(text: string) {
+      const message = signer.sign(++sequence, directTopic, Buffer.from(text))
+      return { ...message, id: messageId(message.from, message.sequence), to: peerId, receivedAt: Date.now() }
+    },
+  }
+}
+
+/** A road that hears what its engine brings without an engine in between. */
+async function hearing(setup: Setup = {}) {
+  let inbound: Inbound | undefined
+  const road = await createRoad({
+    ...setup,
+    wrapEngine: (engine) => ({
+      ...engine,
+      receive(handler) {
+        inbound = handler
+        engine.receive(handler)
+      },
+    }),
+  })
+  return {
+    ...road,
+    async hear(message: SignedMessage) {
+      if (inbound === undefined) throw new Error('nobody hears')
+      return await inbound.onMessage(message)
+    },
+  }
+}
+
+describe('direct messages', () => {
+  test('are acknowledged once they are stored, and not before', async () => {
+    const gated = gatedLog()
+    const road = await createRoad({ wrapLog: gated.wrap })
+    const { direct } = await author()
+    let isAnswered = false
+    const answer = road.ingest.takeDirect([direct('one'), direct('two')]).finally(() => {
+      isAnswered = true
+    })
+    await expect.poll(() => gated.gates.length).toBe(1)
+    expect(isAnswered).toBe(false)
+    gated.gates[0]?.resolve()
+    expect(await answer).toBe(true)
+    expect(await road.stored()).toEqual(['one', 'two'])
+  })
+
+  test('that the store refused are not acknowledged', async () => {
+    const gated = gatedLog()
+    const road = await createRoad({ wrapLog: gated.wrap })
+    const { direct } = await author()
+    const message = direct('refused')
+    const answer = road.ingest.takeDirect([message])
+    await expect.poll(() => gated.gates.length).toBe(1)
+    gated.gates[0]?.reject(new StoreUnavailable('no disk'))
+    expect(await answer).toBe(false)
+    const again = road.ingest.takeDirect([message])
+    await expect.poll(() => gated.gates.length).toBe(2)
+    gated.gates[1]?.resolve()
+    expect(await again).toBe(true)
+    expect(await road.stored()).toEqual(['refused'])
+  })
+
+  test('that find no room, or come after the end, are not acknowledged, nor stored', async () => {
+    const gated = gatedLog()
+    const road = await createRoad({ wrapLog: gated.wrap, limits: { maxInboxMessages: 4 } })
+    const { direct } = await author()
+    const first = road.ingest.takeDirect([direct('a')])
+    await expect.poll(() => gated.gates.length).toBe(1)
+    const second = road.ingest.takeDirect([direct('b'), direct('c'), direct('d')])
+    expect(await road.ingest.takeDirect([direct('no room'), direct('no room')])).toBe(false)
+    for (let opened = 0; opened < 2; opened++) {
+      await expect.poll(() => gated.gates.length).toBe(opened + 1)
+      gated.gates[opened]?.resolve()
+    }
+    expect([await first, await second]).toEqual([true, true])
+    await road.ingest.stop()
+    expect(await road.ingest.takeDirect([direct('late')])).toBe(false)
+    expect(await road.stored()).toEqual(['a', 'b', 'c', 'd'])
+  })
+})
+
+describe('a message of the network', () => {
+  test('is forwarded when it is new, and neither when this gateway has it nor when another has it under its id', async () => {
+    const road = await hearing()
+    const { sign } = await author()
+    const message = sign('one')
+    expect(await road.hear(message)).toBe('accept')
+    expect(await road.hear(message)).toBe('ignore')
+    expect(await road.hear({ ...message, signature: new Uint8Array(64) })).toBe('ignore')
+  })
+
+  test('that another gateway of the database has just stored is forwarded, and one that it has had for long is not', async () => {
+    const disk = createMemoryDisk()
+    let now = 1_800_000_000_000
+    const road = await hearing({ disk, now: () => now })
+    const { sign } = await author()
+    const elsewhere = async (text: string, receivedAt: number) => {
+      const message = sign(text)
+      await createMemoryStore(disk).log.append([{ ...message, id: messageId(message.from, message.sequence), receivedAt }])
+      return message
+    }
+    const [before, fresh] = [await elsewhere('before the start', now - 1), await elsewhere('fresh', now + 1_000)]
+    now += 2_000
+    expect([await road.hear(before), await road.hear(fresh)]).toEqual(['ignore', 'accept'])
+    now += 3_600_000
+    const old = await elsewhere('an hour old', now - 3_000_000)
+    expect(await road.hear(old)).toBe('ignore')
+  })
+
+  test('over the limit, or from an author who has sent enough, is ignored; what was known costs nothing, and after an hour there is more', async () => {
+    let now = 1_800_000_000_000
+    const road = await hearing({ limits: { maxMessageBytes: 10, maxAuthorBytesPerHour: 20 }, now: () => now })
+    const { sign } = await author()
+    expect(await road.hear(sign('0123456789a'))).toBe('ignore')
+    const first = sign('0123456789')
+    expect(await road.hear(first)).toBe('accept')
+    for (let count = 0; count < 3; count++) expect(await road.hear(first)).toBe('ignore')
+    expect(await road.hear(sign('0123456789'))).toBe('accept')
+    expect(await road.hear(sign('x'))).toBe('ignore')
+    expect(await road.hear(sign('x', 'another topic'))).toBe('accept')
+    now += 3_600_000
+    expect(await road.hear(sign('x'))).toBe('accept')
+    expect(await road.stored()).toEqual(['0123456789', '0123456789', 'x', 'x'])
+  })
+
+  test('that was judged while the inbox filled up is ignored, costs its author nothing, and is taken when it comes again', async () => {
+    const gated = gatedLog()
+    const verdict = Promise.withResolvers<void>()
+    let asked = 0
+    const judges = {
+      async judge() {
+        if (asked++ === 0) await verdict.promise
+        return { verdict: 'accept', given: true } as const
+      },
+    }
+    const road = await hearing({ wrapLog: gated.wrap, limits: { maxInboxMessages: 1, maxAuthorBytesPerHour: 10 }, judges })
+    const { sign } = await author()
+    const message = sign('0123456789')
+    const judged = road.hear(message)
+    await expect.poll(() => asked).toBe(1)
+    const [one, other] = [road.publish('orders', 'taken'), (await author()).sign('waits')]
+    await expect.poll(() => gated.gates.length).toBe(1)
+    const waiting = road.hear(other)
+    await expect.poll(() => road.ingest.backlog.messages).toBe(1)
+    verdict.resolve()
+    expect(await judged).toBe('ignore')
+    expect(await road.hear(message)).toBe('ignore')
+    gated.gates[0]?.resolve()
+    await one
+    await expect.poll(() => gated.gates.length).toBe(2)
+    gated.gates[1]?.resolve()
+    expect(await waiting).toBe('accept')
+    const again = road.hear(message)
+    await expect.poll(() => gated.gates.length).toBe(3)
+    gated.gates[2]?.resolve()
+    expect(await again).toBe('accept')
+  })
+
+  test('that a client has refused is not judged again, and one that nobody judged in time is', async () => {
+    const asked: string[] = []
+    const judges = {
+      async judge({ data }: SignedMessage) {
+        asked.push(Buffer.from(data).toString())
+        return { verdict: 'ignore', given: Buffer.from(data).toString() === 'refused' } as const
+      },
+    }
+    const disk = createMemoryDisk()
+    const road = await hearing({ judges, disk })
+    const { sign } = await author()
+    const [refused, late] = [sign('refused'), sign('late')]
+    for (let count = 0; count < 2; count++) for (const each of [refused, late]) expect(await road.hear(each)).toBe('ignore')
+    expect(asked).toEqual(['refused', 'late', 'late'])
+    await road.ingest.stop()
+    expect([...disk.seen.keys()]).toEqual([messageId(refused.from, refused.sequence)])
+  })
+})
+
+describe('messages of the past', () => {
+  const past = (message: SignedMessage) => ({ message, firstSeenAt: Date.now() - 1_000 })
+
+  test('are judged, counted against their authors unless they are known, and refused whole where the store refuses', async () => {
+    const gated = gatedLog()
+    const judges = {
+      judge: async ({ data }: SignedMessage) =>
+        ({ verdict: Buffer.from(data).toString() === 'bad' ? 'reject' : 'accept', given: true }) as const,
+    }
+    const road = await createRoad({ wrapLog: gated.wrap, judges, limits: { maxAuthorBytesPerHour: 12 } })
+    const { sign } = await author()
+    const [good, bad] = [sign('good'), sign('bad')]
+    const failed = road.ingest.takePast([past(good), past(bad)])
+    await expect.poll(() => gated.gates.length).toBe(1)
+    gated.gates[0]?.reject(new StoreUnavailable('no disk'))
+    expect(await failed).toBeUndefined()
+    const outcomes = []
+    for (let opened = 1; opened < 4; opened++) {
+      const taking = road.ingest.takePast([past(good)])
+      await expect.poll(() => gated.gates.length).toBe(opened + 1)
+      gated.gates[opened]?.resolve()
+      outcomes.push(await taking)
+    }
+    expect(outcomes).toEqual([
+      { stored: 1, known: 0, refused: 0 },
+      { stored: 0, known: 1, refused: 0 },
+      { stored: 0, known: 1, refused: 0 },
+    ])
+    expect(await road.ingest.takePast([past(bad)])).toEqual({ stored: 0, known: 0, refused: 1 })
+    expect(await road.stored()).toEqual(['good'])
+  })
+
+  test('for which there is no room are not taken, and cost nothing', async () => {
+    const gated = gatedLog()
+    const road = await createRoad({ wrapLog: gated.wrap, limits: { maxInboxMessages: 1, maxAuthorBytesPerHour: 1 } })
+    const first = road.publish('orders', 'one')
+    await expect.poll(() => gated.gates.length).toBe(1)
+    const waiting = road.publish('orders', 'two')
+    await expect.poll(() => road.ingest.backlog.messages).toBe(1)
+    const { sign } = await author()
+    const message = sign('x')
+    expect(await road.ingest.takePast([past(message)])).toBeUndefined()
+    gated.gates[0]?.resolve()
+    await expect.poll(() => gated.gates.length).toBe(2)
+    gated.gates[1]?.resolve()
+    await first
+    await waiting
+    const taking = road.ingest.takePast([past(message)])
+    await expect.poll(() => gated.gates.length).toBe(3)
+    gated.gates[2]?.resolve()
+    expect(await taking).toEqual({ stored: 1, known: 0, refused: 0 })
+  })
+})
+
+test('what was refused because its commit was not heard of is handed over once it is found in the log', async () => {
+  const network = createMemoryNetwork()
+  let isLost = true
+  const deaf = (log: LogStore): LogStore => ({
+    ...log,
+    async append(messages, keyed) {
+      const result = await log.append(messages, keyed)
+      if (!isLost) return result
+      isLost = false
+      throw new StoreUnavailable('the connection broke')
+    },
+  })
+  const sent: string[] = []
+  const listening = (engine: P2PEngine): P2PEngine => ({
+    ...engine,
+    async send(messages) {
+      sent.push(...messages.map(({ data }) => Buffer.from(data).toString()))
+      return await engine.send(messages)
+    },
+  })
+  const [a, b] = [await createRoad({ network, wrapLog: deaf, wrapEngine: listening }), await createRoad({ network })]
+  await b.engine.subscribe('orders')
+  await a.connect(b)
+  await expect(a.publish('orders', 'uncertain')).rejects.toThrow(StoreUnavailable)
+  expect(sent).toEqual([])
+  const { messages } = await a.store.log.read({ after: 0, order: 'asc', limit: 10 })
+  for (let count = 0; count < 2; count++) a.ingest.found(messages)
+  await expect.poll(() => b.stored()).toEqual(['uncertain'])
+  expect(sent).toEqual(['uncertain'])
 })

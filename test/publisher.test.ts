@@ -7,7 +7,7 @@ import { createPublisher, type PublishRequest } from '../src/publisher.ts'
 import type { PublishedItem } from '../src/store/store.ts'
 import { createMemoryStore } from './fixtures/memory-store.ts'
 
-const limits = { maxMessageBytes: 100, maxPublishMessages: 3 }
+const limits = { maxMessageBytes: 100, maxPublishMessages: 3, maxIdempotencyKeysPerToken: 1_000 }
 const idempotency = { scope: 'token', key: 'one' }
 const request = (data: string, more: Partial<PublishRequest> = {}): PublishRequest => ({
   messages: [{ topic: 'orders', data: Buffer.from(data) }],

@@ -11,7 +11,11 @@ export const access = [
         'if (init.host !== undefined) return',
       ],
       ['no token is needed', 'if (!(await needsToken())) return anyone', 'return anyone'],
-      ['a token that is not known is anybody', 'if (grant !== undefined) return grant', 'return grant ?? anyone'],
+      [
+        'a token that is not known is anybody',
+        "if (grant !== undefined) return grant\n      throw new InvalidToken('The token",
+        "if (grant !== undefined) return grant\n      if (grant === undefined) return anyone\n      throw new InvalidToken('The token",
+      ],
       ['a gateway opens again with its last token', 'if (!isClosed && ', 'if ('],
     ],
   ),

@@ -60,10 +60,10 @@ export const direct = [
       ],
       [
         'a key sends anything',
-        'if (known && key !== undefined && Buffer.compare(fingerprint ?? Buffer.alloc(0), key.fingerprint) !== 0)',
-        'if (known && key === undefined)',
+        'if (key !== undefined && Buffer.compare(fingerprint, key.fingerprint) !== 0)',
+        'if (key !== undefined && fingerprint === undefined)',
       ],
-      ['a key has one sender', 'key: `${idempotency.scope} ${idempotency.key}`', 'key: idempotency.key'],
+      ['a key has one sender', 'key: storedKey(idempotency)', 'key: idempotency.key'],
       ['what was cancelled before is told again', 'if (ended) onChange(delivery)', 'onChange(delivery)'],
     ],
   ),

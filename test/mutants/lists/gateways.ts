@@ -21,7 +21,7 @@ export const gateways = [
         'const timeoutMs = request.timeoutMs',
       ],
       ['a request has any size', 'if (data.length > limits.maxMessageBytes)', 'if (data.length < 0)'],
-      ['who asked is not said', 'from: request.from ?? from', 'from'],
+      ['who asked is not said', 'const asker = request.from ?? from', 'const asker = from'],
       ['any number of requests go to one peer at once', 'max: limits.maxRequestsToPeer,', 'max: 1_000_000,'],
     ],
   ),
@@ -31,7 +31,7 @@ export const gateways = [
     [
       ['anybody answers a request', 'if (entry?.offer.server !== server) throw', 'if (entry === undefined) throw'],
       ['a server is asked more than it takes', 'if (offer.open < offer.concurrency && ', 'if ('],
-      ['a queue has no end', 'if (queue.length >= limits.maxServiceQueue) throw', 'if (queue.length < 0) throw'],
+      ['a queue has no end', 'const place = queue.places.take(asker)', 'const place = queue.places.hold(asker, 1)'],
       [
         'a connection serves any number',
         'if (servedBy(server).length >= limits.maxServicesPerConnection)',
@@ -74,7 +74,7 @@ export const gateways = [
     ['test/validation/validator-desk.test.ts', 'test/validation/validators.test.ts'],
     [
       ['anybody answers a question', 'if (question?.validator !== validator) throw', 'if (question === undefined) throw'],
-      ['any number judges', 'if (known === undefined && seats.length >= maxValidators)', 'if (seats.length < 0)'],
+      ['any number judges', 'known?.place ?? places.take(validator.client)', 'known?.place ?? places.hold(validator.client, 1)'],
       ['a full socket is written to', 'if (question.isAsked || !question.validator.writable) return', 'if (question.isAsked) return'],
       [
         'a validator is asked before it knows',

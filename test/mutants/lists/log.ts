@@ -192,8 +192,8 @@ export const log = [
       ],
       [
         'a key is everybody’s',
-        'return { key: `${scope} ${key}`, fingerprint: hash.digest() }',
-        'return { key: ` ${key}`, fingerprint: hash.digest() }',
+        'return { key: storedKey(idempotency), fingerprint: hash.digest() }',
+        'return { key: idempotency.key, fingerprint: hash.digest() }',
       ],
       ['the fingerprint leaves the topic out', 'hash.update(lengths).update(name).update(data)', 'hash.update(data)'],
       [

@@ -170,6 +170,15 @@ describe('a peer that breaks the protocol', () => {
     expect(() => send(1)).toThrow(ProtocolViolation)
   })
 
+  test('gives credit in a frame of another length, or names no circuit: the link is closed', () => {
+    const { here } = fakeLink('a', listening(), 'b', listening())
+    const legs = listening()
+    const credit = (bytes: number) => legs.receive(here, frameTypes.circuitCredit, Buffer.alloc(bytes))
+    credit(8)
+    for (const bytes of [0, 3, 4, 7, 9, 12]) expect(() => credit(bytes)).toThrow(ProtocolViolation)
+    expect(() => legs.receive(here, frameTypes.circuitData, Buffer.alloc(3))).toThrow(ProtocolViolation)
+  })
+
   test('takes a number that is not its own, or not free, and opens more than it may', () => {
     const { here, sent } = fakeLink('a', listening(), 'b', listening())
     const legs = listening()

@@ -21,12 +21,24 @@ test('a hello comes back as it was sent, without what a later version may add', 
 
 test.each([
   { ...hello, multiaddrs: Array.from({ length: 17 }, () => '/ip4/192.0.2.1/tcp/7071/ws') },
-  { ...hello, agent: 'x'.repeat(201) },
+  { ...hello, agent: 7 },
+  { ...hello, protocols: ['x'.repeat(201)] },
   { ...hello, versions: [] },
   { ...hello, instance: undefined },
   'hello',
 ])('a hello that is none is refused: %j', (wrong) => {
   expect(() => decodeHello(encode(wrong))).toThrow(ProtocolViolation)
+})
+
+test('words of a peer that are too long are cut, and do not cost it the link', () => {
+  expect(decodeHello(encode({ ...hello, agent: 'x'.repeat(201) })).agent).toBe('x'.repeat(200))
+})
+
+test('a frame with more items of CBOR than any has is refused before they are all read', () => {
+  const keys = Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`k${index}`, 0]))
+  expect(() => decodeHello(encode({ ...hello, ...keys }))).toThrow(ProtocolViolation)
+  const ids = Array.from({ length: 5_000 }, () => 'x.1')
+  expect(() => decodeControl(encode({ type: 'graft', topic: 'orders', ids }))).toThrow(ProtocolViolation)
 })
 
 test('a control frame comes back as it was sent', () => {

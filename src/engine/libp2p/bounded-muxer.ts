@@ -1,4 +1,4 @@
-import { type MessageStream, type Stream, StreamBufferError, type StreamMuxerFactory } from '@libp2p/interface'
+import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, type StreamMuxerFactory } from '@libp2p/interface'
 
 export interface StreamLimits {
   maxStreamBufferBytes: number
@@ -23,8 +23,8 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(factory: Factory,
   factory.createStreamMuxer = (connection) => {
     cutOverflow(connection, limits.maxPubsubBufferBytes + room)
     const muxer = createStreamMuxer.call(factory, connection)
-    // What others open is answered as it is read; a protocol that does not wait loses its stream.
-    muxer.addEventListener('stream', ({ detail: stream }) => {
+    onFirstListener(muxer, ({ detail: stream }) => {
+      // What others open is answered as it is read; a protocol that does not wait loses its stream.
       stream.maxWriteBufferLength = room
     })
     const { createStream } = muxer
@@ -32,6 +32,21 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(factory: Factory,
     return muxer
   }
   return factory
+}
+
+/**
+ * Listens before the connection does, and no sooner: a muxer keeps the streams that come before anybody listens, and would take us for
+ * the connection. Over a relay they come so early.
+ */
+function onFirstListener(muxer: StreamMuxer, listener: (event: CustomEvent<Stream>) => void): void {
+  const { addEventListener } = muxer
+  muxer.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    if (args[0] === 'stream') {
+      muxer.addEventListener = addEventListener
+      addEventListener.call(muxer, 'stream', listener)
+    }
+    addEventListener.apply(muxer, args)
+  }
 }
 
 function refuseOverflow(stream: Stream, room: number): Stream {

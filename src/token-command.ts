@@ -28,9 +28,10 @@ async function run(args: string[]): Promise<void> {
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
   await using store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log: pino({ level: 'silent' }) })
   await store.start()
-  const { adminToken, jwt } = config.access
-  const hasProvider = jwt.jwksUrl !== undefined || jwt.secret !== undefined
-  const tokens = createTokens({ adminToken, hasProvider }, { store, onChange: () => undefined })
+  const { adminToken, adminTokenFile, jwt } = config.access
+  // What is in the operator's file does not matter here, only that the gateway can be administered with it.
+  const hasOther = adminTokenFile !== undefined || jwt.jwksUrl !== undefined || jwt.secret !== undefined
+  const tokens = createTokens({ adminToken, hasProvider: hasOther }, { store, onChange: () => undefined })
   const [command, id, ...rest] = positionals
   if (rest.length > 0) throw new Misuse(usage)
   switch (command) {

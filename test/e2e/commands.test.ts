@@ -27,7 +27,11 @@ describe('token', () => {
     const refused = await startGateway(env).catch((error: unknown) => error)
     expect(refused).toBeInstanceOf(StartFailed)
     expect(String(refused)).toContain('npm run token -- create')
-    const made = await run('token', ['create', '--name', 'till', '--actions', 'read,publish', '--topics', 'orders.*'], env)
+    const create = (name: string, actions: string) =>
+      run('token', ['create', '--name', name, '--actions', actions, '--topics', 'orders.*'], env)
+    expect(await create('till', 'read,publish')).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('allows "admin"') })
+    expect((await create('admin', 'admin')).code).toBe(0)
+    const made = await create('till', 'read,publish')
     expect(made).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^peergate_[\w-]{43}\n$/),
@@ -45,10 +49,10 @@ describe('token', () => {
       ).status
     const secret = made.stdout.trim()
     expect([await publish('orders.1', secret), await publish('news', secret), await publish('orders.1', 'guess')]).toEqual([201, 403, 401])
-    const [listed] = (await run('token', ['list'], env)).stdout.split('\n')
-    const { id } = JSON.parse(listed ?? '')
-    expect((await run('token', ['revoke', id], env)).code).toBe(0)
-    expect((await run('token', ['revoke', id], env)).code).toBe(1)
+    const [admin, till] = (await run('token', ['list'], env)).stdout.split('\n', 2).map((line): { id: string } => JSON.parse(line))
+    expect((await run('token', ['revoke', till?.id ?? ''], env)).code).toBe(0)
+    expect((await run('token', ['revoke', till?.id ?? ''], env)).code).toBe(1)
+    expect(await run('token', ['revoke', admin?.id ?? ''], env)).toMatchObject({ code: 1, stderr: expect.stringContaining('last token') })
   })
 
   test.each([[['create', '--name', 'x']], [['create', '--name', 'x', '--actions', 'fly']], [['revoke']], [['--nonsense']], [[]]])(

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { localKey } from '../src/access/client-key.ts'
 import type { Inbound, P2PEngine } from '../src/engine/engine.ts'
 import { Draining, MessageTooLarge, Overloaded, StoreUnavailable } from '../src/errors.ts'
+import { KeyTaken } from '../src/idempotency.ts'
 import type { Identity } from '../src/identity/identity.ts'
 import { createIngest } from '../src/ingest.ts'
 import { defaultLimits } from '../src/limits.ts'
@@ -548,4 +549,29 @@ test('what was refused because its commit was not heard of is handed over once i
   for (let count = 0; count < 2; count++) a.ingest.found(messages)
   await expect.poll(() => b.stored()).toEqual(['uncertain'])
   expect(sent).toEqual(['uncertain'])
+})
+
+test('a stop waits until what was taken in is stored and answered', async () => {
+  const gated = gatedLog()
+  const road = await createRoad({ wrapLog: gated.wrap })
+  const events: string[] = []
+  const published = road.publish('orders', 'taken').then(() => events.push('published'))
+  await expect.poll(() => gated.gates.length).toBe(1)
+  const stopped = road.ingest.stop().then(() => events.push('stopped'))
+  await expect(road.publish('orders', 'late')).rejects.toThrow(Draining)
+  expect(events).toEqual([])
+  gated.gates[0]?.resolve()
+  await Promise.all([published, stopped])
+  expect(events).toEqual(['published', 'stopped'])
+})
+
+test('what comes under an idempotency key that has published is refused by name, and stored once', async () => {
+  const road = await createRoad()
+  const publish = (text: string) => {
+    const messages = [{ topic: 'orders', data: Buffer.from(text) }]
+    return road.ingest.publish(messages, { client: localKey, key: { key: 'one', fingerprint: Buffer.from(text) } }).published
+  }
+  expect(await publish('first')).toHaveLength(1)
+  await expect(publish('second')).rejects.toThrow(KeyTaken)
+  expect(await road.stored()).toEqual(['first'])
 })

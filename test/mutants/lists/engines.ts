@@ -10,7 +10,7 @@ export const engines = [
       ['own messages are taken back from the network', ' || from === peerId) return false', ') return false'],
       ['messages of topics that are not subscribed are taken', 'if (!topics.has(topic) || ', 'if ('],
       ['messages of any size are taken', ' || data.length > limits.maxMessageBytes', ''],
-      ['waiting messages have no bound', 'const refusal = byAuthor.refusal(author, cost)', 'const refusal = byAuthor.refusal(author, 0)'],
+      ['waiting messages have no bound', 'const refusal = byAuthor.refusal(author, cost)', 'const refusal = undefined'],
       ['one topic takes the room of all', 'if ((byTopic.get(topic) ?? 0) + cost > limits.maxTopicInboxBytes) return false', ''],
       ['empty messages cost nothing', 'const overheadBytes = 512', 'const overheadBytes = 0'],
       ['a message that waits is not counted', 'count(message.topic, cost)\n', ''],

@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { InvalidRecord } from '../../src/errors.ts'
@@ -118,6 +120,17 @@ describe('a record of its owner', () => {
     for (const added of [Buffer.concat([record, Buffer.of(0x30, 1)]), Buffer.concat([Buffer.of(0x30, 1), record])]) {
       await expect(validateRecord(key, added)).rejects.toThrow(InvalidRecord)
     }
+  })
+
+  test('has one spelling of its content too, and its owner one in the key', async () => {
+    const kind = { domain: 'peergate-record', payloadType: '/peergate/own/1' }
+    const payload = Buffer.from(encode({ name: 'profile', sequence: 7, issuedAt: 0, value }))
+    await validateRecord(key, await sealEnvelope(kind, payload, seed))
+    // The 7 as CBOR writes numbers from 24 on.
+    const at = payload.indexOf('sequence') + 'sequence'.length
+    const longer = Buffer.concat([payload.subarray(0, at), Buffer.of(0x18, 7), payload.subarray(at + 1)])
+    await expect(validateRecord(key, await sealEnvelope(kind, longer, seed))).rejects.toThrow(InvalidRecord)
+    expect(() => parseDhtKey(ownKey(peerIdFromString(owner).toCID().toString(), 'profile'))).toThrow(InvalidRecord)
   })
 
   test('is no record when it is anything else', async () => {

@@ -55,7 +55,7 @@ export const access = [
   ),
   ...breaks(
     'src/model/grant.ts',
-    ['test/access/tokens.test.ts'],
+    ['test/model/grant.test.ts', 'test/access/tokens.test.ts'],
     [
       [
         'every action is allowed',

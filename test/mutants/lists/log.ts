@@ -164,7 +164,6 @@ export const log = [
       ['what was found is not told', 'onRead(messages)\n', ''],
       ['pruned messages at the end stop the tail', 'if (hub.tip < scanned) hub.append(scanned, [])', ''],
       ['one step is read and no more', 'if (!(await step()) && !wanted) return', 'await step()\n      return'],
-      ['a notice during a reading is forgotten', 'if (!(await step()) && !wanted) return', 'if (!(await step())) return'],
       ['a notice as a reading ends is forgotten', 'if (wanted) run()', ''],
       ['a database that is away is asked without end', 'wanted = false\n        skip()', 'skip()'],
       ['a pruning elsewhere is not told', 'hub.prune(change.topic, change)', ''],

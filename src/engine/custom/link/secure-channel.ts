@@ -47,6 +47,9 @@ const maxPlaintextBytes = maxMessageBytes - tagBytes
 /** Both ends take a new key after so many records (Noise §11.3): what a stolen key opens is bounded. */
 const recordsPerKey = 65_536
 
+/** Frames that are read before other sockets have their turn: about a millisecond of the smallest. */
+const maxFramesOfTurn = 512
+
 /** Milliseconds for the closing handshake of the WebSocket. */
 const closeGraceMs = 1_000
 
@@ -77,6 +80,12 @@ class Channel implements SecureChannel {
   #failure: Error | undefined
   #isDraining = false
   #waiters: Array<() => void> = []
+  /** Whether the link wants to read. */
+  #isWanted = false
+  /** Whether other sockets come first now. */
+  #isResting = false
+  /** Frames since the channel rested last. */
+  #framesOfTurn = 0
   lastHeard = performance.now()
 
   constructor(init: ChannelInit, { socket, established, ...handlers }: ChannelComponents) {
@@ -128,11 +137,29 @@ class Channel implements SecureChannel {
   }
 
   pause(): void {
-    if (!this.#socket.isPaused) this.#socket.pause()
+    this.#isWanted = false
+    this.#steer()
   }
 
   resume(): void {
-    if (this.#socket.isPaused) this.#socket.resume()
+    this.#isWanted = true
+    this.#steer()
+  }
+
+  #steer(): void {
+    const reads = this.#isWanted && !this.#isResting
+    if (reads === this.#socket.isPaused) this.#socket[reads ? 'resume' : 'pause']()
+  }
+
+  /** A turn of the event loop reads megabytes of one socket: when these are small frames, the other sockets come first for a turn. */
+  #rest(): void {
+    this.#isResting = true
+    this.#steer()
+    setImmediate(() => {
+      this.#isResting = false
+      this.#framesOfTurn = 0
+      this.#steer()
+    })
   }
 
   close({ drained }: { drained: boolean } = { drained: false }): void {
@@ -180,7 +207,10 @@ class Channel implements SecureChannel {
       if (!binary) throw new ProtocolViolation('a text message')
       const bytes = this.#session.decrypt.decrypt(record)
       if (++this.#receivedRecords % recordsPerKey === 0) this.#session.decrypt.rekey()
-      for (const frame of this.#reader.take(bytes)) this.#handlers.onFrame(frame[0] ?? 0, frame.subarray(1))
+      const frames = this.#reader.take(bytes)
+      this.#framesOfTurn += frames.length
+      if (this.#framesOfTurn > maxFramesOfTurn && !this.#isResting) this.#rest()
+      for (const frame of frames) this.#handlers.onFrame(frame[0] ?? 0, frame.subarray(1))
     } catch (error) {
       this.#failure ??= error instanceof Error ? error : new Error(String(error))
       this.close()

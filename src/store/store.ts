@@ -74,7 +74,10 @@ export interface LogStore {
    * With `prunedSince`, `prunes` tells of each topic of which messages after `after` were pruned after that step of pruning.
    */
   read(query: LogQuery): Promise<LogStep>
-  /** The same without the data, for telling others what is here: a step looks at a bounded number of rows and answers all that match. */
+  /**
+   * The same without the data, for telling others what is here: a step looks at a bounded number of rows and answers all that match. What
+   * other topics hold costs nothing.
+   */
   outline(query: OutlineQuery): Promise<LogOutline>
   /** The message with this public id, or undefined. */
   get(id: string): Promise<StoredMessage | undefined>
@@ -192,6 +195,8 @@ export interface OutlineQuery {
 
 export interface LogOutline {
   entries: OutlineEntry[]
+  /** Messages of the topics that were looked at, those before `since` among them: what the step has cost. */
+  looked: number
   /** Up to which number everything was looked at. */
   scanned: Seq
   /** Whether that is the end of the log. */

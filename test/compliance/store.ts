@@ -116,28 +116,39 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     })
 
     describe('log', () => {
-      test('tells what there is without its data, in bounded steps', async () => {
+      test('tells what there is without its data, in bounded steps, and looks at no other topic', async () => {
         const store = await open()
         const others = Array.from({ length: 2_500 }, () => newMessage('b'))
         const old = newMessage('a', { receivedAt: firstTime - 1 })
         const [first, second] = [newMessage('a', { data: new Uint8Array(7), firstSeenAt: 5 }), newMessage('c', { data: new Uint8Array() })]
         await store.log.append([old, first, ...others, second, newMessage(directTopic, { to: otherAuthor })])
-        const found = []
-        let steps = 0
-        for (let after = 0; ; steps++) {
-          const step = await store.log.outline({ after, topics: ['c', 'a', 'nothing'], since: firstTime })
-          found.push(...step.entries)
-          expect(step.scanned).toBeGreaterThan(after)
-          after = step.scanned
-          if (step.caughtUp) break
+        const outline = async (topics: string[], since: number) => {
+          const found = []
+          let looked = 0
+          for (let [after, steps] = [0, 1]; ; steps++) {
+            const step = await store.log.outline({ after, topics, since })
+            found.push(...step.entries)
+            looked += step.looked
+            expect(step.looked).toBeLessThanOrEqual(2_000)
+            expect(step.scanned).toBeGreaterThan(after)
+            after = step.scanned
+            if (step.caughtUp) return { found, looked, steps }
+          }
         }
-        expect(steps).toBeGreaterThan(0)
-        expect(found).toEqual([
+        const few = await outline(['c', 'a', 'nothing', 'a'], firstTime)
+        expect(few).toMatchObject({ looked: 3, steps: 1 })
+        expect(few.found).toEqual([
           { id: first.id, topic: 'a', bytes: 7, firstSeenAt: 5 },
           { id: second.id, topic: 'c', bytes: 0, firstSeenAt: second.receivedAt },
         ])
+        const dense = await outline(['c', 'a', 'b'], firstTime)
+        expect(dense.looked).toBe(2_503)
+        expect(dense.steps).toBeGreaterThan(1)
+        expect(dense.found.map(({ id }) => id)).toEqual([first, ...others, second].map(({ id }) => id))
         const { tip } = await store.log.position()
-        expect(await store.log.outline({ after: tip, topics: ['a'], since: 0 })).toEqual({ entries: [], scanned: tip, caughtUp: true })
+        const nothing = { entries: [], looked: 0, scanned: tip, caughtUp: true }
+        expect(await store.log.outline({ after: tip, topics: ['a'], since: 0 })).toEqual(nothing)
+        expect(await store.log.outline({ after: 0, topics: [], since: 0 })).toEqual(nothing)
       })
 
       test('finds messages by their ids, and says which ids are unknown', async () => {

@@ -89,17 +89,33 @@ function collect(query: LogQuery, rows: Row[]): LogStep {
   return { messages, scanned, prunes: { count: Number(ends.at(-1)), topics } }
 }
 
-/** One step of the log without its data. */
-export async function outline(database: PostgresDatabase, { after, topics, since }: OutlineQuery): Promise<LogOutline> {
+/**
+ * One step of the log without its data: up to where at most `scanRows` rows of the topics can be, which is after so many rows of any topic, or
+ * where the first topic has had its part of them, whichever comes later. The rows of the topics are found by their index.
+ */
+export async function outline(database: PostgresDatabase, query: OutlineQuery): Promise<LogOutline> {
+  const { after, since } = query
+  const topics = [...new Set(query.topics)]
+  const rowsOfTopic = Math.max(1, Math.floor(scanRows / Math.max(1, topics.length)))
   const sql = `WITH l AS MATERIALIZED (SELECT "tip" FROM "Log" WHERE "id" = 1),
+    t AS MATERIALIZED (SELECT topic FROM unnest($2::text[]) AS t(topic)),
+    ends AS MATERIALIZED (
+      SELECT (SELECT m."seq" FROM "Message" AS m WHERE m."seq" > $1::bigint AND m."seq" <= (SELECT "tip" FROM l)
+          ORDER BY m."seq" LIMIT 1 OFFSET ${scanRows - 1}) AS by_seq,
+        (SELECT min(n.seq) FROM t CROSS JOIN LATERAL (SELECT m."seq" AS seq FROM "Message" AS m
+          WHERE m."topic" = t.topic AND m."seq" > $1::bigint AND m."seq" <= (SELECT "tip" FROM l)
+          ORDER BY m."seq" LIMIT 1 OFFSET $4::bigint) AS n) AS by_topic),
+    e AS MATERIALIZED (
+      SELECT CASE WHEN by_seq IS NULL OR by_topic IS NULL THEN (SELECT "tip" FROM l) ELSE greatest(by_seq, by_topic) END AS high FROM ends),
     looked AS MATERIALIZED (
-      SELECT m."seq", m."id", m."topic", octet_length(m."data")::bigint AS size, m."receivedAt",
-        coalesce(m."firstSeenAt", m."receivedAt") AS seen FROM "Message" AS m
-      WHERE m."seq" > $1::bigint AND m."seq" <= (SELECT "tip" FROM l) ORDER BY m."seq" LIMIT ${scanRows})
-    SELECT NULL::text, NULL::text, (SELECT "tip" FROM l), (SELECT count(*) FROM looked), (SELECT max("seq") FROM looked)
-    UNION ALL SELECT w."id", w."topic", w.size, w.seen, w."seq" FROM looked AS w WHERE w."topic" = ANY($2::text[]) AND w."receivedAt" >= $3::bigint`
-  const rows = await database.read(sql, [after, topics, since])
-  const [, , tip, looked, last] = rows.find(([id]) => id === null) ?? []
+      SELECT n.* FROM t CROSS JOIN LATERAL (
+        SELECT m."seq", m."id", m."topic", octet_length(m."data")::bigint AS size, m."receivedAt",
+          coalesce(m."firstSeenAt", m."receivedAt") AS seen FROM "Message" AS m
+        WHERE m."topic" = t.topic AND m."seq" > $1::bigint AND m."seq" <= (SELECT high FROM e) ORDER BY m."seq" LIMIT ${scanRows}) AS n)
+    SELECT NULL::text, NULL::text, (SELECT "tip" FROM l), (SELECT count(*) FROM looked), (SELECT high FROM e)
+    UNION ALL SELECT w."id", w."topic", w.size, w.seen, w."seq" FROM looked AS w WHERE w."receivedAt" >= $3::bigint`
+  const rows = await database.read(sql, [after, topics, since, rowsOfTopic - 1])
+  const [, , tip, looked, high] = rows.find(([id]) => id === null) ?? []
   const entries = rows
     .filter(([id]) => id !== null)
     .toSorted((one, other) => Number(one.at(-1)) - Number(other.at(-1)))
@@ -109,8 +125,12 @@ export async function outline(database: PostgresDatabase, { after, topics, since
       bytes: Number(bytes),
       firstSeenAt: Number(firstSeenAt),
     }))
-  const isWhole = Number(looked) < scanRows
-  return { entries, scanned: Math.max(after, isWhole ? Number(tip ?? 0) : Number(last)), caughtUp: isWhole }
+  return {
+    entries,
+    looked: Number(looked ?? 0),
+    scanned: Math.max(after, Number(high ?? 0)),
+    caughtUp: Number(high ?? 0) >= Number(tip ?? 0),
+  }
 }
 
 export async function readPosition(database: PostgresDatabase, filter: TopicFilter | undefined, prunedSince: number): Promise<LogPosition> {

@@ -10,21 +10,24 @@ export function findById(database: SqliteDatabase, id: string): StoredMessage | 
   return row === undefined ? undefined : toMessage(row)
 }
 
-/** Those of the ids that are there, in the order of their numbers, up to about so many bytes of data. */
+/** Those of the ids that are there, in the order of their numbers, up to about so many bytes of data. No more data is read than is answered. */
 export function findByIds(database: SqliteDatabase, ids: string[], maxBytes: number): StoredMessage[] {
-  const rows = database.rows(
-    `SELECT ${messageColumns} FROM "Message" WHERE "id" IN (SELECT value FROM json_each(?)) ORDER BY "seq"`,
+  const sizes = database.rows(
+    `SELECT "seq", length("data") AS "size" FROM "Message" WHERE "id" IN (SELECT value FROM json_each(?)) ORDER BY "seq"`,
     JSON.stringify(ids),
   )
-  const found: StoredMessage[] = []
+  const seqs: number[] = []
   let bytes = 0
-  for (const row of rows) {
-    const message = toMessage(row)
-    found.push(message)
-    bytes += message.data.length
-    if (bytes >= maxBytes) break
+  for (const { seq, size } of sizes) {
+    if (seqs.length > 0 && bytes >= maxBytes) break
+    seqs.push(Number(seq))
+    bytes += Number(size)
   }
-  return found
+  const rows = database.rows(
+    `SELECT ${messageColumns} FROM "Message" WHERE "seq" IN (SELECT value FROM json_each(?)) ORDER BY "seq"`,
+    JSON.stringify(seqs),
+  )
+  return Array.from(rows, toMessage)
 }
 
 /** Those of the ids that nobody has brought yet. */

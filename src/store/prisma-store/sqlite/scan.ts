@@ -48,25 +48,50 @@ function scanMessages(reader: SqliteDatabase, query: LogQuery): LogStep {
   return { messages, scanned: full && last !== undefined ? last.seq - 1 : window.low }
 }
 
-/** One step of the log without its data: SQLite knows the length of a value without reading it. */
-export function outline(reader: SqliteDatabase, { after, topics, since }: OutlineQuery): LogOutline {
+/**
+ * One step of the log without its data: SQLite knows the length of a value without reading it. The rows of the topics are found by their
+ * index, so that a topic with few messages in a long log costs these only.
+ */
+export function outline(reader: SqliteDatabase, query: OutlineQuery): LogOutline {
+  const { after, since } = query
   const tip = readTip(reader)
-  const { high = tip } = boundary(reader, 'asc', after, tip, { sql: '', values: [] })
+  const topics = JSON.stringify([...new Set(query.topics)])
+  const high = outlineEnd(reader, { after, tip, topics, count: query.topics.length })
   const rows = reader.rows(
-    `SELECT "id", "topic", length("data") AS "size", coalesce("firstSeenAt", "receivedAt") AS "seenAt" FROM "Message"
-      WHERE "seq" > ? AND "seq" <= ? AND "topic" IN (SELECT value FROM json_each(?)) AND "receivedAt" >= ? ORDER BY "seq"`,
+    `SELECT m."id", m."topic", length(m."data") AS "size", m."receivedAt", coalesce(m."firstSeenAt", m."receivedAt") AS "seenAt"
+      FROM json_each(?) AS t CROSS JOIN "Message" AS m INDEXED BY "Message_topic_seq_idx"
+      WHERE m."topic" = t.value AND m."seq" > ? AND m."seq" <= ? ORDER BY m."seq"`,
+    topics,
     after,
     high,
-    JSON.stringify(topics),
-    since,
   )
-  const entries = Array.from(rows, ({ id, topic, size, seenAt }) => ({
-    id: String(id),
-    topic: String(topic),
-    bytes: Number(size),
-    firstSeenAt: Number(seenAt),
-  }))
-  return { entries, scanned: Math.max(after, high), caughtUp: high >= tip }
+  const entries: LogOutline['entries'] = []
+  let looked = 0
+  for (const { id, topic, size, receivedAt, seenAt } of rows) {
+    looked++
+    if (Number(receivedAt) < since) continue
+    entries.push({ id: String(id), topic: String(topic), bytes: Number(size), firstSeenAt: Number(seenAt) })
+  }
+  return { entries, looked, scanned: Math.max(after, high), caughtUp: high >= tip }
+}
+
+/**
+ * Up to where at most `scanRows` rows of the topics can be: after so many rows of any topic, or where the first topic has had its part of
+ * them. Whichever comes later: the one is far where these topics have most of the log, the other where they have little of it.
+ */
+function outlineEnd(reader: SqliteDatabase, step: { after: number; tip: number; topics: string; count: number }): number {
+  const { after, tip, topics, count } = step
+  const { high: bySeq } = boundary(reader, 'asc', after, tip, { sql: '', values: [] })
+  if (bySeq === undefined) return tip
+  const byTopic = reader.row(
+    `SELECT min((SELECT m."seq" FROM "Message" AS m INDEXED BY "Message_topic_seq_idx"
+        WHERE m."topic" = t.value AND m."seq" > ? AND m."seq" <= ? ORDER BY m."seq" LIMIT 1 OFFSET ?)) AS "seq" FROM json_each(?) AS t`,
+    after,
+    tip,
+    Math.max(1, Math.floor(scanRows / Math.max(1, count))) - 1,
+    topics,
+  )?.seq
+  return byTopic === null || byTopic === undefined ? tip : Math.max(bySeq, Number(byTopic))
 }
 
 /** Where a step has to end: at the row that is the last of those it may look at. */

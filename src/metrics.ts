@@ -15,6 +15,8 @@ export interface Metrics {
   /** Messages that were missing here and that peers had kept, by what became of them; those that peers were given. */
   receivedPast(outcome: Partial<Record<PastOutcomeName, number>>): void
   sentPast(count: number): void
+  /** A peer that asked for history was told to wait. */
+  busyPast(): void
   /** Messages that were refused since their append failed. */
   refused(count: number): void
   /** Seconds of a request to publish in the inbox, of a commit, and of handing a batch to the network. */
@@ -91,6 +93,7 @@ export function createMetrics(): Metrics {
     labelNames: ['outcome'],
   })
   const sentPast = new Counter(metric('sent_past_messages_total', 'Messages that peers had missed and were given.'))
+  const busyPast = new Counter(metric('busy_past_requests_total', 'Requests of peers for history that were told to wait.'))
   const judged = new Counter({
     ...metric(
       'judged_messages_total',
@@ -134,6 +137,7 @@ export function createMetrics(): Metrics {
       for (const [name, count] of Object.entries(outcome)) past.inc({ outcome: name }, count)
     },
     sentPast: (count) => sentPast.inc(count),
+    busyPast: () => busyPast.inc(),
     judged: ({ verdict, given }) => judged.inc({ verdict, given: String(given) }),
     waited: (time) => waited.observe(time),
     committed(messages, time) {

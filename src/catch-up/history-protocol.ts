@@ -86,6 +86,14 @@ export function historyMessagesBytes(messages: number, bytes: number): number {
   return bytes + messages * signedOverheadBytes + 256
 }
 
+/**
+ * What a page costs, in bytes of the rate at which history is read and given: each step of the log, each row that is looked at, and each
+ * name, which the other end looks up. Both ends count the same, so that one that keeps to its rate is not told to wait.
+ */
+export const historyStepBytes = 16_384
+export const historyRowBytes = 64
+export const historyNameBytes = 136
+
 export const encodeHistoryRequest = (request: HistoryRequest): Uint8Array => encode(request)
 export const encodeBusy = ({ retryAfterMs }: Busy): Uint8Array => encode({ status: 'busy', retryAfterMs })
 export const encodeMessages = (messages: SignedMessage[]): Uint8Array => encode({ status: 'ok', messages: messages.map(signedFields) })

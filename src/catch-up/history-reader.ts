@@ -16,7 +16,10 @@ import {
   historyBatchBytes,
   historyListBytes,
   historyMessagesBytes,
+  historyNameBytes,
   historyProtocol,
+  historyRowBytes,
+  historyStepBytes,
   type Listed,
   maxHistoryMessages,
 } from './history-protocol.ts'
@@ -79,10 +82,6 @@ export interface HistoryReaderComponents {
 const verifiedAtOnce = 8
 /** Ids that are looked up in one turn: some milliseconds. */
 const lookedUpAtOnce = 500
-/** A name costs as much as so many bytes, since it is looked up. */
-const lookUpBytes = 200
-/** And a page, whatever is on it. */
-const pageBytes = 16_384
 /** Peers whose share is counted. */
 const maxPeers = 1_000
 
@@ -180,7 +179,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       if ('retryAfterMs' in page) throw new PeerBusy(page)
       if (page.next === after && !page.caughtUp) throw new FalseHistory('the peer has pages that lead nowhere')
       const candidates = choose(page.items, topics, { askedAt, answeredAt })
-      await count(peerId, pageBytes + page.items.length * lookUpBytes, signal)
+      await count(peerId, historyStepBytes + page.items.length * (historyRowBytes + historyNameBytes), signal)
       const unknown = await findUnknown(candidates.map(({ id }) => id))
       for (const batch of batches(candidates.filter(({ id }) => unknown.delete(id)))) await fetch(peerId, batch, signal)
       return page

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createByPeer } from '../by-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
+import { createFairRate } from '../lib/fair-rate.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
@@ -15,17 +16,17 @@ import {
   type HistoryPage,
   type HistoryRequest,
   historyBatchBytes,
+  historyNameBytes,
   historyProtocol,
   historyRequestBytes,
+  historyRowBytes,
+  historyStepBytes,
 } from './history-protocol.ts'
 
-interface Priced {
-  bytes: Uint8Array
-  /** In bytes. */
-  cost: number
-}
-
-/** Tells peers what the log has of the topics that are joined here, and gives it to them: so many bytes a second, to each and in all. */
+/**
+ * Tells peers what the log has of the topics that are joined here, and gives it to them: so many bytes a second, to each and in all. A
+ * request pays for its work before that is done: a page for each step of the log, with all rows that it may look at, what it did not look at is given back.
+ */
 export interface HistoryService {
   start(): Promise<void>
   stop(): Promise<void>
@@ -40,24 +41,34 @@ export interface HistoryServiceLimits {
 export interface HistoryServiceComponents {
   engine: Pick<P2PEngine, 'topics' | 'handle' | 'unhandle'>
   log: Pick<LogStore, 'epoch' | 'position' | 'outline' | 'find'>
-  metrics: Pick<Metrics, 'sentPast'>
+  metrics: Pick<Metrics, 'sentPast' | 'busyPast'>
   now?: () => number
 }
 
 /** A page ends with the step that brings it to so many, or after so many steps. */
 const pageItems = 500
 const pageSteps = 10
-/** What a request costs at least, whatever it is answered, and a step of the log, in which two thousand rows are looked at. */
-const leastBytes = 4_096
-const stepBytes = 16_384
-const retryAfterMs = 1_000
+/** What a request for messages costs at least for each, which is looked for. */
+const leastBytes = 200
+/** Rows that a step of the log looks at, at most. */
+const stepRows = 2_000
+/** What a step costs at most. */
+const stepPrice = historyStepBytes + stepRows * (historyRowBytes + historyNameBytes)
+/** Made once: a refusal should cost next to nothing. */
+const busy = encodeBusy({ retryAfterMs: 1_000 })
+
+/** What a peer may still ask for. */
+interface Purse {
+  readonly isEmpty: boolean
+  pay(bytes: number): void
+}
 /** Peers whose share is counted. */
 const maxPeers = 1_000
 
 export function createHistoryService(init: { limits: HistoryServiceLimits }, components: HistoryServiceComponents): HistoryService {
   const { historyBytesPerSecond, historyPeerBytesPerSecond, maxHistoryRequests } = init.limits
   const { engine, log, metrics, now = Date.now } = components
-  const all = createTokenBucket({ perSecond: historyBytesPerSecond, burst: historyBytesPerSecond })
+  const all = createFairRate({ perSecond: historyBytesPerSecond })
   const shareOf = createByPeer({ max: maxPeers }, () =>
     createTokenBucket({ perSecond: historyPeerBytesPerSecond, burst: historyPeerBytesPerSecond }),
   )
@@ -69,21 +80,37 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     return cursor.seq <= (await log.position()).tip ? cursor.seq : 0
   }
 
-  async function list({
-    topics,
-    after,
-    maxAgeMs,
-  }: Extract<HistoryRequest, { type: 'list' }>): Promise<{ page: HistoryPage; steps: number }> {
+  function purseOf(peerId: string): Purse {
+    const own = shareOf(peerId)
+    return {
+      get isEmpty() {
+        const at = performance.now()
+        return own.left(at) <= 0 || all.isOver(peerId, at)
+      },
+      pay(bytes) {
+        const at = performance.now()
+        own.spend(at, bytes)
+        all.spend(peerId, at, bytes)
+      },
+    }
+  }
+
+  /** Its first step is paid for: before anything is waited for, so that many requests at once do not pass together. A page ends where the purse is empty, too. */
+  async function list({ topics, after, maxAgeMs }: Extract<HistoryRequest, { type: 'list' }>, purse: Purse): Promise<HistoryPage> {
     const joined = new Set(await engine.topics())
     const since = now() - maxAgeMs
     const found: OutlineEntry[] = []
     const query = { topics: topics.filter((topic) => joined.has(topic)), since }
     let position = await place(after)
     let caughtUp = false
-    let step = 0
-    for (; step < pageSteps && found.length < pageItems && !caughtUp; step++) {
-      if (step > 0) await nextTurn()
+    for (let step = 0; step < pageSteps && found.length < pageItems && !caughtUp; step++) {
+      if (step > 0) {
+        await nextTurn()
+        if (purse.isEmpty) break
+        purse.pay(stepPrice)
+      }
       const outline = await log.outline({ ...query, after: position })
+      purse.pay(historyRowBytes * (outline.looked - stepRows) + historyNameBytes * (outline.entries.length - stepRows))
       found.push(...outline.entries)
       position = outline.scanned
       caughtUp = outline.caughtUp
@@ -92,41 +119,43 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     const items = found
       .filter(({ firstSeenAt }) => firstSeenAt >= since)
       .map(({ firstSeenAt, ...entry }) => ({ ...entry, ageMs: Math.max(0, Math.round(at - firstSeenAt)) }))
-    return { page: { items, next: formatCursor(await log.epoch(), position), caughtUp }, steps: step }
+    return { items, next: formatCursor(await log.epoch(), position), caughtUp }
   }
 
   async function get({ ids }: Extract<HistoryRequest, { type: 'get' }>): Promise<SignedMessage[]> {
     const joined = new Set(await engine.topics())
-    return (await log.find(ids, historyBatchBytes)).filter(({ topic }) => topic !== directTopic && joined.has(topic))
+    return (await log.find([...new Set(ids)], historyBatchBytes)).filter(({ topic }) => topic !== directTopic && joined.has(topic))
   }
 
-  /** Paid for before it is worked on, so that many at once do not pass together; what it did not cost is given back. */
-  async function answer(from: string, request: HistoryRequest): Promise<Uint8Array> {
-    const buckets = [all, shareOf(from)]
-    if (buckets.some((bucket) => bucket.left(performance.now()) <= 0)) return encodeBusy({ retryAfterMs })
-    const price = request.type === 'list' ? pageSteps * stepBytes : historyBatchBytes
-    for (const bucket of buckets) bucket.spend(performance.now(), price)
-    const { bytes, cost } = request.type === 'list' ? await pageOf(request) : await messagesOf(request)
-    for (const bucket of buckets) bucket.spend(performance.now(), cost - price)
+  async function answer(from: string, body: Uint8Array): Promise<Uint8Array> {
+    const purse = purseOf(from)
+    if (purse.isEmpty) {
+      metrics.busyPast()
+      return busy
+    }
+    const request = decodeHistoryRequest(body)
+    return request.type === 'list' ? await pageOf(request, purse) : await messagesOf(request, purse)
+  }
+
+  async function pageOf(request: Extract<HistoryRequest, { type: 'list' }>, purse: Purse): Promise<Uint8Array> {
+    purse.pay(stepPrice)
+    const bytes = encodePage(await list(request, purse), request.topics)
+    purse.pay(bytes.length)
     return bytes
   }
 
-  async function pageOf(request: Extract<HistoryRequest, { type: 'list' }>): Promise<Priced> {
-    const { page, steps } = await list(request)
-    const bytes = encodePage(page, request.topics)
-    return { bytes, cost: bytes.length + steps * stepBytes }
-  }
-
-  async function messagesOf(request: Extract<HistoryRequest, { type: 'get' }>): Promise<Priced> {
+  async function messagesOf(request: Extract<HistoryRequest, { type: 'get' }>, purse: Purse): Promise<Uint8Array> {
+    purse.pay(historyBatchBytes)
     const messages = await get(request)
     metrics.sentPast(messages.length)
     const bytes = encodeMessages(messages)
-    return { bytes, cost: Math.max(leastBytes, bytes.length) }
+    purse.pay(Math.max(leastBytes * request.ids.length, bytes.length) - historyBatchBytes)
+    return bytes
   }
 
   return {
     async start() {
-      await engine.handle(historyProtocol, ({ from, body }) => answer(from, decodeHistoryRequest(body)), {
+      await engine.handle(historyProtocol, ({ from, body }) => answer(from, body), {
         maxRequestBytes: historyRequestBytes,
         maxConcurrent: maxHistoryRequests,
       })

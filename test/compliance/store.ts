@@ -4,7 +4,7 @@ import { kindOf, type NewMessage, type StoredMessage } from '../../src/model/mes
 import { messageId, sequenceBytes } from '../../src/model/signed-message.ts'
 import { directTopic, matchesTopic, topicFilter } from '../../src/model/topic.ts'
 import type { LogQuery, NewDelivery, SessionRecord, Store } from '../../src/store/store.ts'
-import { someAuthor } from '../fixtures/messages.ts'
+import { newMessage, someAuthor } from '../fixtures/messages.ts'
 
 /** Who joins a topic. */
 const someone = { client: 'tok_1', explicit: true }
@@ -12,24 +12,6 @@ const someone = { client: 'tok_1', explicit: true }
 /** A place where a store keeps its data, to be opened again and again. */
 export interface StorePlace {
   open(): Store
-}
-
-let numbers = 0n
-
-/** A message that no other equals. */
-function newMessage(topic: string, fields: Partial<NewMessage> = {}): NewMessage {
-  const from = fields.from ?? someAuthor
-  const sequence = fields.sequence ?? sequenceBytes(++numbers)
-  return {
-    id: messageId(from, sequence),
-    from,
-    sequence,
-    topic,
-    data: Buffer.from(`message ${numbers}`),
-    signature: new Uint8Array(64).fill(9),
-    receivedAt: 1_700_000_000_000,
-    ...fields,
-  }
 }
 
 const otherAuthor = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'

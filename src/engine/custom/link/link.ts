@@ -83,6 +83,8 @@ export interface LinkComponents {
 
 /** Hellos of a peer that changes: so many at once, and so many a second. */
 const helloUpdates = { perSecond: 5, burst: 100 }
+/** Pings of a peer, at once and a second: a heartbeat is one in ten seconds, and its clients may have it pinged as well. */
+const peerPings = { perSecond: 100, burst: 1_000 }
 /** Bytes of answers that may wait on a link beside its gossip: pieces of bodies wait for room themselves, refusals and pongs are short. */
 const answerReserveBytes = 1_048_576
 
@@ -118,6 +120,7 @@ class PeerLink implements Link {
   readonly #requests: Requests
   readonly #pings = new Map<string, () => void>()
   readonly #hellos = createTokenBucket(helloUpdates)
+  readonly #pingsOfPeer = createTokenBucket(peerPings)
   readonly #lost = new AbortController()
   readonly #greet = Promise.withResolvers<void>()
   readonly #close = Promise.withResolvers<void>()
@@ -284,6 +287,7 @@ class PeerLink implements Link {
         break
       case frameTypes.ping:
         if (body.length !== 8) throw new ProtocolViolation('a ping that is none')
+        if (!this.#pingsOfPeer.take(performance.now())) throw new ProtocolViolation('too many pings')
         this.#channel.write(frameTypes.pong, body)
         break
       case frameTypes.pong:

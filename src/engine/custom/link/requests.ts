@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { PeerUnreachable, ProtocolUnsupported } from '../../../errors.ts'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
+import { createTokenBucket } from '../../../token-bucket.ts'
 import { bodyShare, type HeldBody } from '../../bodies.ts'
 import type { RequestOptions } from '../../engine.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
@@ -72,6 +73,9 @@ class Body implements Disposable {
   }
 }
 
+/** Requests for protocols that are not spoken here, at once and a second. */
+const unknownRequests = { perSecond: 100, burst: 1_000 }
+
 /** Nobody waits for a handler that has answered. Made once: an error takes longer to make than a short request to pass on. */
 const answered = new Error('the request was answered')
 
@@ -105,6 +109,7 @@ export function createRequests(
   const { channel, handlers, log } = components
   const asked = new Map<number, Asked>()
   const serving = new Map<number, Serving>()
+  const unknown = createTokenBucket(unknownRequests)
   let lastId = 0
   let closed: Error | undefined
 
@@ -121,7 +126,7 @@ export function createRequests(
     const { id, protocol, length } = parse(requestSchema, bytes)
     if (serving.has(id)) throw new ProtocolViolation('a number of a request that is still served')
     const handled = handlers.get(protocol)
-    if (handled === undefined) refuse(id, 'unsupported')
+    if (handled === undefined) refuseUnknown(id)
     else if (!fits(handled, length)) refuse(id, 'failed')
     else begin(id, handled, length)
   }
@@ -142,6 +147,12 @@ export function createRequests(
     const late = setTimeout(() => giveUp(id, entry, 'the time for the body is over'), limits.requestTimeoutMs * bodyShare)
     const entry: Serving = { handled, body: new Body(length, held), gone, late, begunAt: performance.now() }
     serving.set(id, entry)
+  }
+
+  /** A peer has heard in the hello which protocols are answered. */
+  function refuseUnknown(id: number): void {
+    if (!unknown.take(performance.now())) throw new ProtocolViolation('too many requests for protocols that are not spoken here')
+    refuse(id, 'unsupported')
   }
 
   function refuse(id: number, refused: 'unsupported' | 'failed'): void {

@@ -209,25 +209,38 @@ test('maxPubsubBufferBytes: a neighbour that reads nothing is handed nothing mor
   await expect.poll(publish).toBe(1)
 })
 
-test.each([
-  ['pings', (channel: Sender) => channel.write(frameTypes.ping, Buffer.alloc(8))],
-  [
-    'requests for a protocol that is not spoken here',
-    (channel: Sender, round: number) => channel.write(frameTypes.request, encode({ id: round, protocol: '/nobody', length: 0 })),
-  ],
-])('a peer that sends %s and does not read what it makes the other end write is cut', async (_, say) => {
+test('a peer that sends requests which are refused, and does not read the refusals, is cut', async () => {
   const engine = await startedCustomEngine({ limits: { maxPubsubBufferBytes: 65_536 } })
+  await engine.handle('/test/1', async () => new Uint8Array(), { maxRequestBytes: 1, maxConcurrent: 1 })
   const { socket, channel, closed } = await openChannel(engine)
   channel.write(frameTypes.hello, helloOf())
   await expect.poll(async () => (await engine.peers()).length).toBe(1)
   socket.pause()
-  for (let round = 0; round < 2_000_000 && channel.isOpen; round++) {
-    say(channel, round)
-    if (round % 2_000 === 0) await nextTurn()
+  for (let id = 0; id < 2_000_000 && channel.isOpen; id++) {
+    channel.write(frameTypes.request, encode({ id, protocol: '/test/1', length: 100 }))
+    if (id % 2_000 === 0) await nextTurn()
   }
   await expect.poll(() => engine.peers()).toEqual([])
   socket.resume()
   await closed
+})
+
+test.each([
+  ['pings', (channel: Sender) => channel.write(frameTypes.ping, Buffer.alloc(8))],
+  [
+    'requests for protocols that are not spoken here',
+    (channel: Sender, round: number) => channel.write(frameTypes.request, encode({ id: round, protocol: '/nobody', length: 0 })),
+  ],
+])('a peer that sends %s without end is cut, and one that sends some is not', async (_, say) => {
+  const engine = await startedCustomEngine()
+  const honest = await openChannel(engine)
+  honest.channel.write(frameTypes.hello, helloOf())
+  for (let round = 0; round < 900; round++) say(honest.channel, round)
+  const { channel, closed } = await openChannel(engine)
+  channel.write(frameTypes.hello, helloOf())
+  for (let round = 0; round < 20_000; round++) say(channel, round)
+  await closed
+  await expect.poll(() => engine.peers()).toEqual([expect.objectContaining({ peerId: honest.peerId })])
 })
 
 test.each([

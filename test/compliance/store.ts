@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { kindOf, type NewMessage, type StoredMessage } from '../../src/model/message.ts'
-import { messageId, sequenceBytes } from '../../src/model/signed-message.ts'
+import { sequenceBytes } from '../../src/model/signed-message.ts'
 import { directTopic, matchesTopic, topicFilter } from '../../src/model/topic.ts'
 import type { LogQuery, NewDelivery, SessionRecord, Store } from '../../src/store/store.ts'
 import { newMessage, someAuthor } from '../fixtures/messages.ts'

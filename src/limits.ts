@@ -172,7 +172,7 @@ export const limitsSchema = z.object({
   historyRoundMs: limit(30_000, 'A peer’s log is read for so long before others have their turn.'),
   historyBeforeJoinMs: limit(0, 'How far back before it was joined a topic’s history is fetched.', 0),
   maxHistoryRounds: limit(4, 'Peers whose logs are read at once.'),
-  maxHistoryRequests: limit(16, 'Requests of peers for history at once.'),
+  maxHistoryRequests: limit(64, 'Requests of peers for history at once; how much they cost together is bounded by the rates above.'),
   // Validators
   maxValidators: limit(1_000, 'Topics that clients of this gateway judge, each connection counted by itself, shared by clients.'),
   // Requests and services

@@ -73,6 +73,9 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     createTokenBucket({ perSecond: historyPeerBytesPerSecond, burst: historyPeerBytesPerSecond }),
   )
 
+  /** Peers with a request that is worked on: of each one at a time, so that what is paid in advance stays little. */
+  const served = new Set<string>()
+
   /** The number after which to read: of another log it is the beginning. */
   async function place(after: string | null): Promise<Seq> {
     const cursor = after === null ? undefined : tryParse(after)
@@ -129,12 +132,17 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
 
   async function answer(from: string, body: Uint8Array): Promise<Uint8Array> {
     const purse = purseOf(from)
-    if (purse.isEmpty) {
+    if (purse.isEmpty || served.has(from)) {
       metrics.busyPast()
       return busy
     }
-    const request = decodeHistoryRequest(body)
-    return request.type === 'list' ? await pageOf(request, purse) : await messagesOf(request, purse)
+    served.add(from)
+    try {
+      const request = decodeHistoryRequest(body)
+      return request.type === 'list' ? await pageOf(request, purse) : await messagesOf(request, purse)
+    } finally {
+      served.delete(from)
+    }
   }
 
   async function pageOf(request: Extract<HistoryRequest, { type: 'list' }>, purse: Purse): Promise<Uint8Array> {

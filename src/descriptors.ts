@@ -22,6 +22,8 @@ export function parseDescriptorLimit(text: string): number | undefined {
 const ownDescriptors = 128
 /** A listener takes this many sockets for each link, since those that are shaking hands count too. */
 const socketsPerLink = 2
+/** The part of the HTTP connections that may be streams; the rest are for requests. */
+const streamPart = 3 / 4
 /** HTTP connections that are kept for this host, so that its probes get through whoever else has the others. */
 export const loopbackConnections = 16
 
@@ -38,7 +40,9 @@ export function fitToDescriptors<Of extends Fitted>(limits: Of, init: { descript
   const own = Math.min(ownDescriptors, Math.floor(descriptors / 4))
   const maxConnections = Math.min(limits.maxConnections, Math.max(1, Math.floor(descriptors / 4 / perLink)))
   const left = descriptors - own - maxConnections * perLink - loopbackConnections
-  const maxHttpConnections = Math.min(limits.maxHttpConnections, Math.max(1, left))
+  // Who allows more streams allows the connections that they need.
+  const wanted = Math.max(limits.maxHttpConnections, Math.ceil(limits.maxStreamConnections / streamPart))
+  const maxHttpConnections = Math.min(wanted, Math.max(1, left))
   // A lowered cap is shared out as the one that was set.
   const share = Math.ceil((limits.maxHttpConnectionsPerAddress * maxHttpConnections) / limits.maxHttpConnections)
   return {
@@ -46,8 +50,7 @@ export function fitToDescriptors<Of extends Fitted>(limits: Of, init: { descript
     maxConnections,
     maxHttpConnections,
     maxHttpConnectionsPerAddress: Math.min(limits.maxHttpConnectionsPerAddress, share),
-    // Some are for requests.
-    maxStreamConnections: Math.min(limits.maxStreamConnections, Math.max(1, Math.floor((maxHttpConnections * 3) / 4))),
+    maxStreamConnections: Math.min(limits.maxStreamConnections, Math.max(1, Math.floor(maxHttpConnections * streamPart))),
   }
 }
 
@@ -56,7 +59,8 @@ export async function limitsForSystem(limits: Limits, init: { listeners: number 
   const descriptors = await descriptorLimit()
   const fitted = fitToDescriptors(limits, { descriptors, ...init })
   const { maxConnections, maxHttpConnections, maxStreamConnections } = fitted
-  if (maxConnections < limits.maxConnections || maxHttpConnections < limits.maxHttpConnections)
+  const lowered = (['maxConnections', 'maxHttpConnections', 'maxStreamConnections'] as const).some((name) => fitted[name] < limits[name])
+  if (lowered)
     components.log.warn(
       { descriptors, maxConnections, maxHttpConnections, maxStreamConnections },
       'the system lets this process have few files open (ulimit -n), so it takes fewer connections',

@@ -29,3 +29,12 @@ it.each([64, 256, 1_024, 4_096, 10_000])('keeps all connections together below %
     expect(maxHttpConnectionsPerAddress).toBeLessThanOrEqual(maxHttpConnections / 4 + 1)
   }
 })
+
+it('allows the connections that a raised limit of streams needs', () => {
+  const limits = { ...defaultLimits, maxStreamConnections: 12_000 }
+  const enough = fitToDescriptors(limits, { descriptors: 40_000, listeners: 1 })
+  expect([enough.maxStreamConnections, enough.maxHttpConnections]).toEqual([12_000, 16_000])
+  const few = fitToDescriptors(limits, { descriptors: 10_000, listeners: 1 })
+  expect(few.maxHttpConnections).toBeLessThan(10_000)
+  expect(few.maxStreamConnections).toBeLessThan(few.maxHttpConnections)
+})

@@ -49,8 +49,8 @@ test('all attacks at once: nothing acknowledged is lost, an honest publisher is 
   const { acknowledged, subscriber } = party
   await subscriber.until(() => new Set(subscriber.messages.map(({ id }) => id)).size >= acknowledged.length)
   expect(subscriber.messages.map(({ id }) => id)).toEqual(acknowledged)
-  // What the slowest of a hundred wait is measured by the benchmark of overload: here attackers and gateways share two processors.
-  expect(percentile(attacked, 0.5)).toBeLessThan(10 * percentile(idle, 0.99))
+  // Attackers and gateways share the processors of this machine, which alone can cost a publication 20 ms; npm run bench overload measures it.
+  expect(percentile(attacked, 0.99)).toBeLessThan(10 * Math.max(percentile(idle, 0.99), 20))
   await expect
     .poll(
       async () => {

@@ -24,7 +24,7 @@ const ownDescriptors = 128
 const socketsPerLink = 2
 /** The part of the HTTP connections that may be streams; the rest are for requests. */
 const streamPart = 3 / 4
-/** HTTP connections that are kept for this host, so that its probes get through whoever else has the others. */
+/** HTTP connections that are kept for this host, so that its probes get through while all others are taken. */
 export const loopbackConnections = 16
 
 type Fitted = Pick<Limits, 'maxConnections' | 'maxHttpConnections' | 'maxHttpConnectionsPerAddress' | 'maxStreamConnections'>

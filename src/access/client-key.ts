@@ -8,7 +8,7 @@ export const localKey = 'local'
 
 /**
  * Who holds a share of what is bounded: a token, or for clients without one the address they come from, of IPv6 its first 64 bits, since
- * whoever has one such address has all of them.
+ * the holder of one such address has all of them.
  */
 export function clientKey({ grantId, address }: { grantId: string; address: string }): string {
   if (grantId !== anyoneId) return grantId

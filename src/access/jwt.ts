@@ -102,7 +102,7 @@ function grantOf(payload: JWTPayload): Grant {
   const { sub, exp, scope, peergate } = parsed.data
   const scopes = scope.split(' ').flatMap((each) => (each.startsWith('peergate:') ? each.slice('peergate:'.length) : []))
   const { actions, topics } = peergate ?? { actions: scopes, topics: ['*'] }
-  // An action that a newer version knows is none here.
+  // Actions of newer versions are passed over.
   const known = actions.flatMap((action) => actionSchema.safeParse(action).data ?? [])
   return { id: `sub:${sub}`, actions: new Set(known), topics: topicFilter(topics), expiresAt: exp * 1_000 }
 }

@@ -28,7 +28,7 @@ export interface Tokens {
   grantOf(secret: string): Promise<Grant | undefined>
   /** The same of a token of the database, by the SHA-256 of its secret. */
   grantOfHash(hash: Buffer): Promise<Grant | undefined>
-  /** What only who has this key, and this gateway, can derive from the operator's own token; undefined when there is none. */
+  /** A value that only the holder of this key and this gateway can derive from the operator's token; undefined without such a token. */
   operatorProof(key: Buffer): Buffer | undefined
   /** Which of these grants' tokens are not there any more. */
   missing(ids: Iterable<string>): Promise<Set<string>>
@@ -168,7 +168,7 @@ function hashOf(secret: string): Buffer {
 }
 
 function grantFrom({ id, actions, topics, expiresAt }: TokenRecord): Grant {
-  // An action that a newer version knows is none here.
+  // Actions of newer versions are passed over.
   const known = actions.flatMap((action) => actionSchema.safeParse(action).data ?? [])
   return { id, actions: new Set(known), topics: topicFilter(topics), expiresAt }
 }

@@ -1,7 +1,7 @@
 /**
  * Counts what holders (clients, peers, addresses) have of one bounded thing: places, connections, bytes. There are `max` units in all.
  * One holder has at most its share of them while others hold any. A holder that is alone may have more, but one share stays free, so that
- * whoever comes next finds room.
+ * the next holder finds room.
  */
 export interface Shares {
   /** Why the units can't be had: no more are left in all, or the holder has its share. Undefined when they can. */

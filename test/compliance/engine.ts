@@ -174,6 +174,19 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         expect(await a.engine.peers()).toEqual([])
       })
 
+      test('keeps a link that is there by the time its dial is given up', async () => {
+        const [a, b] = await pair()
+        const givenUp = new AbortController()
+        a.engine.listen((event) => {
+          if (event.type === 'peer:connect') givenUp.abort(new Error('the link is there'))
+        })
+        await a.engine.dial(await b.address(), { source: 'rest', signal: givenUp.signal }).catch(() => undefined)
+        await b.engine.handle('/test/echo/1', async ({ body }) => body, { maxRequestBytes: 10, maxConcurrent: 1 })
+        const answer = await a.engine.request(b.engine.peerId, '/test/echo/1', data('here'), { signal, maxAnswerBytes: 10 })
+        expect(text(answer)).toBe('here')
+        expect(a.events.map(({ type }) => type)).not.toContain('peer:disconnect')
+      })
+
       test('hangs up, and there is nothing to hang up twice', async () => {
         const [a, b] = await pair()
         await link(a, b)

@@ -76,8 +76,18 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   let looking: Promise<void> | undefined
   let again = false
   let cleanAt = 0
+  /** Whether what an earlier life left behind has been seen to. */
+  let isResumed = false
+
+  /** A crash may have left claims, and links may have come before anybody listened for them. */
+  async function resume(): Promise<void> {
+    await store.disown(engine.peerId)
+    for (const { peerId } of await engine.peers()) await appeared(peerId)
+    isResumed = true
+  }
 
   async function look(): Promise<void> {
+    if (!isResumed) await resume()
     do {
       again = false
       for (const recipient of interrupted) {
@@ -229,6 +239,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     wake,
     async start() {
       stopping = new AbortController()
+      isResumed = false
       timer = setInterval(wake, lookMs)
       unlisten = engine.listen((event) => {
         if (event.type !== 'peer:connect') return

@@ -458,6 +458,8 @@ export interface DeliveryStore {
   expire(query: { now: number; limit: number }): Promise<DeliveryRecord[]>
   /** Takes recipients that are due and that no gateway has at the moment, at most `limit`, until a time. */
   claim(query: { by: string; now: number; until: number; limit: number }): Promise<string[]>
+  /** Ends all claims of a gateway: at its start those are of a life that a crash ended. */
+  disown(by: string): Promise<void>
   /** Holds a recipient for longer; answers false when another gateway has it. */
   renew(query: { by: string; recipient: string; until: number }): Promise<boolean>
   /** The next ones for a recipient, in order, with what is to be sent: at most `limit`, and `maxBytes` unless it is one alone. */

@@ -1067,6 +1067,18 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await deliveries.take({ by: 'a', recipient: 'nobody', until: 900_001 })).toBe(false)
       })
 
+      test('are left by a gateway that starts anew, and kept by the others', async () => {
+        const store = await open()
+        const { deliveries } = store
+        await add(store, delivery('1', 'x'), delivery('2', 'y', { createdAt: 1_001 }))
+        expect(await claim(store, 1_000, 'a')).toEqual(['x'])
+        expect(await claim(store, 1_001, 'b')).toEqual(['y'])
+        await deliveries.disown('a')
+        expect(await deliveries.renew({ by: 'a', recipient: 'x', until: 9_000 })).toBe(false)
+        expect(await claim(store, 1_002, 'a')).toEqual(['x'])
+        expect(await deliveries.renew({ by: 'b', recipient: 'y', until: 9_000 })).toBe(true)
+      })
+
       test('are due again when one came during the release', async () => {
         const store = await open()
         const { deliveries } = store

@@ -112,6 +112,10 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
         }
         return claimed
       }),
+    disown: (by) =>
+      attemptAsync(async () => {
+        await prisma().outbox.updateMany({ where: { claimedBy: by }, data: { claimedBy: null, claimedUntil: 0 } })
+      }),
     renew: ({ by, recipient, until }) =>
       attemptAsync(
         async () => (await prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data: { claimedUntil: until } })).count === 1,

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { z } from 'zod'
 import { createTokens } from './access/tokens.ts'
 import { ConfigError, loadConfig } from './config.ts'
+import { AdminTokenNeeded } from './errors.ts'
 import { tokenInputSchema } from './model/token.ts'
 import { makeDirectory, StartRefused } from './start-refused.ts'
 import { createStore } from './store/create-store.ts'
@@ -74,6 +75,10 @@ try {
   await run(process.argv.slice(2))
 } catch (error) {
   if (!(error instanceof Error)) throw error
-  process.stderr.write(`${error.message}\n`)
+  const hint =
+    error instanceof AdminTokenNeeded
+      ? '\nIf the gateway has a token from its environment (PEERGATE_ADMIN_TOKEN, or PEERGATE_ADMIN_TOKEN_FILE), set it here too.'
+      : ''
+  process.stderr.write(`${error.message}${hint}\n`)
   process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartRefused ? 78 : 1
 }

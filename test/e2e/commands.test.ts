@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -53,6 +53,21 @@ describe('token', () => {
     expect((await run('token', ['revoke', till?.id ?? ''], env)).code).toBe(0)
     expect((await run('token', ['revoke', till?.id ?? ''], env)).code).toBe(1)
     expect(await run('token', ['revoke', admin?.id ?? ''], env)).toMatchObject({ code: 1, stderr: expect.stringContaining('last token') })
+  })
+
+  test('is made as the README says, in its order', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+    const lines = [...readme.matchAll(/^npm run token -- ([^#\n]+)/gm)].map(([, line = '']) => line.trim().replaceAll("'", '').split(' '))
+    expect(lines.length).toBeGreaterThan(1)
+    const env = quietEnvironment(await temporaryDirectory())
+    for (const line of lines) expect(await run('token', line, env)).toMatchObject({ code: 0 })
+  })
+
+  test('of a gateway with a token from its environment is made by a command that has it too, and by none that has not', async () => {
+    const env = quietEnvironment(await temporaryDirectory())
+    const create = ['create', '--name', 'till', '--actions', 'read']
+    expect(await run('token', create, env)).toMatchObject({ code: 1, stderr: expect.stringContaining('PEERGATE_ADMIN_TOKEN') })
+    expect(await run('token', create, { ...env, PEERGATE_ADMIN_TOKEN: 'a token of the operator' })).toMatchObject({ code: 0 })
   })
 
   test.each([[['create', '--name', 'x']], [['create', '--name', 'x', '--actions', 'fly']], [['revoke']], [['--nonsense']], [[]]])(

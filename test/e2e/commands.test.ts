@@ -67,7 +67,7 @@ describe('token', () => {
     const env = quietEnvironment(await temporaryDirectory())
     const create = ['create', '--name', 'till', '--actions', 'read']
     expect(await run('token', create, env)).toMatchObject({ code: 1, stderr: expect.stringContaining('PEERGATE_ADMIN_TOKEN') })
-    expect(await run('token', create, { ...env, PEERGATE_ADMIN_TOKEN: 'a token of the operator' })).toMatchObject({ code: 0 })
+    expect(await run('token', create, { ...env, PEERGATE_ADMIN_TOKEN: 'a-token-of-the-operator' })).toMatchObject({ code: 0 })
   })
 
   test.each([[['create', '--name', 'x']], [['create', '--name', 'x', '--actions', 'fly']], [['revoke']], [['--nonsense']], [[]]])(

@@ -143,9 +143,8 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
       return { delivery: deliveryView(added.delivery), replayed: false }
     },
     async list({ limit, ...query }) {
-      const records = await store.list({ ...given(query), limit: limit + 1 })
-      const items = records.slice(0, limit).map(deliveryView)
-      return { items, next: records.length > limit ? (items.at(-1)?.id ?? null) : null }
+      const { items, next } = await store.list({ ...given(query), limit })
+      return { items: items.map(deliveryView), next }
     },
     get,
     async cancel(id) {

@@ -448,8 +448,11 @@ export interface DeliveryStore {
   underKey(key: string, since: number): Promise<{ delivery: DeliveryRecord; fingerprint: Uint8Array | undefined } | undefined>
   /** How many have an idempotency key that begins with the prefix, which ends in a space, made at or after `since`; counts no further than `limit`. */
   countKeys(prefix: string, since: number, limit: number): Promise<number>
-  /** In the order of their ids, those after the id `after`. */
-  list(query: DeliveryQuery): Promise<DeliveryRecord[]>
+  /**
+   * A page in the order of their ids, of those after the id `after`. With `updatedSince` it looks at a bounded number of rows, so it may be
+   * short, even empty, before the last one. `next` is where to go on, null on the last page.
+   */
+  list(query: DeliveryQuery): Promise<{ items: DeliveryRecord[]; next: string | null }>
   /** What is queued, by client. */
   queued(): Promise<QueuedDeliveries[]>
   /** Ends one that is queued; answers false when it is not. */

@@ -12,7 +12,13 @@ import { type App, json, noQuery } from '../operation.ts'
 
 const idParams = z.strictObject({ id: nameSchema(64) })
 const listSchema = z
-  .object({ items: z.array(deliverySchema), next: z.string().nullable().describe('The `after` of the next page; null on the last one.') })
+  .object({
+    items: z.array(deliverySchema),
+    next: z
+      .string()
+      .nullable()
+      .describe('The `after` of the next page; null on the last one. With `updatedSince` a page before that may be short, even empty.'),
+  })
   .meta({ id: 'DeliveryPage' })
 const outgoingSchema = z
   .strictObject({ data: dataSchema, encoding: encodingSchema.optional(), expiresInMs: expirySchema.optional() })

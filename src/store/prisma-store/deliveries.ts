@@ -10,6 +10,8 @@ const stateSchema = z.enum(['queued', 'delivered', 'expired', 'refused', 'cancel
 /** When a recipient is due for whom nothing is queued: not within the life of any clock. */
 const never = 2 ** 52
 const nothing = Buffer.alloc(0)
+/** Deliveries that one page looks at, in the order of their ids, for those that something happened to since a time. */
+const lookedRows = 2_000
 /** Envelopes are large, and only who sends them needs them. */
 const omit = { envelope: true } as const
 
@@ -60,22 +62,32 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
     countKeys: (prefix, since, limit) =>
       attemptAsync(async () => {
         const where = { idempotencyKey: { gte: prefix, lt: afterPrefix(prefix) }, createdAt: { gte: since } }
-        return await prisma().delivery.count({ where, take: limit })
+        return await prisma().delivery.count({ where, orderBy: { idempotencyKey: 'asc' }, take: limit })
       }),
     get: (id) =>
       attemptAsync(async () => {
         const row = await prisma().delivery.findFirst({ where: { id }, omit })
         return row === null ? undefined : toRecord(row)
       }),
-    list: ({ after, limit, state, to, updatedSince }) =>
+    list: ({ after = '', limit, state, to, updatedSince }) =>
       attemptAsync(async () => {
-        const where = {
-          ...(after === undefined ? {} : { id: { gt: after } }),
-          ...(state === undefined ? {} : { state }),
-          ...(to === undefined ? {} : { recipient: to }),
-          ...(updatedSince === undefined ? {} : { updatedAt: { gte: updatedSince } }),
-        }
-        return (await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit, omit })).map(toRecord)
+        const which = { ...(state === undefined ? {} : { state }), ...(to === undefined ? {} : { recipient: to }) }
+        const order = { orderBy: { id: 'asc' } } as const
+        // No index has them by id and by time, so that it is bounded how many are looked at.
+        const last =
+          updatedSince === undefined
+            ? null
+            : await prisma().delivery.findFirst({
+                where: { id: { gt: after }, ...which },
+                ...order,
+                skip: lookedRows - 1,
+                select: { id: true },
+              })
+        const ids = { gt: after, ...(last === null ? {} : { lte: last.id }) }
+        const since = updatedSince === undefined ? {} : { updatedAt: { gte: updatedSince } }
+        const rows = await prisma().delivery.findMany({ where: { id: ids, ...which, ...since }, ...order, take: limit + 1, omit })
+        const items = rows.slice(0, limit).map(toRecord)
+        return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : (last?.id ?? null) }
       }),
     queued: () =>
       attemptAsync(async () => {
@@ -122,7 +134,8 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
       ),
     next: ({ recipient, now, limit, maxBytes }) =>
       attemptAsync(async () => {
-        const where = { state: 'queued', recipient, expiresAt: { gt: now } }
+        // Not "later than now": SQLite would take that for what narrows them down most, and sort all that are queued.
+        const where = { state: 'queued', recipient, NOT: { expiresAt: { lte: now } } }
         const rows = await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit, select: { id: true, bytes: true } })
         const ids = firstOf(rows, maxBytes)
         const found = await prisma().delivery.findMany({ where: { id: { in: ids }, state: 'queued' }, orderBy: { id: 'asc' } })
@@ -154,8 +167,9 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
       }),
     settle: (now) =>
       attemptAsync(async () => {
-        const rows = await prisma().delivery.findMany({ where: { state: 'queued' }, distinct: ['recipient'], select: { recipient: true } })
-        for (const { recipient } of rows) await makeDue(recipient, now)
+        await prisma().$executeRaw`INSERT INTO "Outbox" ("recipient", "dueAt")
+          SELECT DISTINCT d."recipient", CAST(${BigInt(now)} AS BIGINT) FROM "Delivery" AS d WHERE d."state" = 'queued'
+          ON CONFLICT ("recipient") DO UPDATE SET "dueAt" = excluded."dueAt" WHERE "Outbox"."dueAt" = ${BigInt(never)}`
       }),
     forget: ({ before, limit }) =>
       attemptAsync(async () => {

@@ -70,7 +70,7 @@ export function createAuditStore(components: { prisma: () => Models }): AuditSto
       attemptAsync(async () => {
         const old = await prisma().auditEntry.findMany({
           where: { at: { lt: before } },
-          orderBy: { id: 'asc' },
+          orderBy: { at: 'asc' },
           take: limit,
           select: { id: true },
         })

@@ -63,7 +63,7 @@ export function createTopicStore(components: { prisma: () => Models }): TopicSto
           .$executeRaw`UPDATE "Topic" SET "joined" = false, "joinedAt" = NULL WHERE "joined" AND NOT EXISTS (SELECT 1 FROM "TopicJoin" WHERE "topic" = "Topic"."name")`
         // Another gateway may have noted a join between the two.
         const kept = await prisma()
-          .$executeRaw`UPDATE "Topic" SET "joined" = true, "joinedAt" = (SELECT MAX("usedAt") FROM "TopicJoin" WHERE "topic" = "Topic"."name") WHERE NOT "joined" AND EXISTS (SELECT 1 FROM "TopicJoin" WHERE "topic" = "Topic"."name")`
+          .$executeRaw`UPDATE "Topic" SET "joined" = true, "joinedAt" = (SELECT MAX("usedAt") FROM "TopicJoin" WHERE "topic" = "Topic"."name") WHERE NOT "joined" AND "name" IN (SELECT "topic" FROM "TopicJoin")`
         return left + kept > 0
       }),
     retain: (topic, { maxAgeMs, maxMessages, maxBytes }) =>

@@ -189,7 +189,16 @@ CREATE UNIQUE INDEX "Message_id_key" ON "Message"("id");
 CREATE INDEX "Message_topic_seq_idx" ON "Message"("topic", "seq");
 
 -- CreateIndex
+CREATE INDEX "Topic_joined_name_idx" ON "Topic"("joined", "name");
+
+-- CreateIndex
+CREATE INDEX "Topic_prunedAt_idx" ON "Topic"("prunedAt");
+
+-- CreateIndex
 CREATE INDEX "TopicJoin_client_idx" ON "TopicJoin"("client");
+
+-- CreateIndex
+CREATE INDEX "TopicJoin_usedAt_idx" ON "TopicJoin"("usedAt");
 
 -- CreateIndex
 CREATE INDEX "SeenId_seenAt_idx" ON "SeenId"("seenAt");
@@ -198,10 +207,13 @@ CREATE INDEX "SeenId_seenAt_idx" ON "SeenId"("seenAt");
 CREATE INDEX "IdempotencyKey_createdAt_idx" ON "IdempotencyKey"("createdAt");
 
 -- CreateIndex
-CREATE INDEX "Peer_lastSeen_idx" ON "Peer"("lastSeen");
+CREATE INDEX "Peer_blocked_peerId_idx" ON "Peer"("blocked", "peerId");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Token_hash_key" ON "Token"("hash");
+
+-- CreateIndex
+CREATE INDEX "Token_createdAt_id_idx" ON "Token"("createdAt", "id");
 
 -- CreateIndex
 CREATE INDEX "Session_holder_createdAt_idx" ON "Session"("holder", "createdAt");
@@ -210,13 +222,25 @@ CREATE INDEX "Session_holder_createdAt_idx" ON "Session"("holder", "createdAt");
 CREATE INDEX "Session_expiresAt_idx" ON "Session"("expiresAt");
 
 -- CreateIndex
+CREATE INDEX "AuditEntry_at_idx" ON "AuditEntry"("at");
+
+-- CreateIndex
 CREATE UNIQUE INDEX "Delivery_idempotencyKey_key" ON "Delivery"("idempotencyKey");
 
 -- CreateIndex
 CREATE INDEX "Delivery_state_recipient_id_idx" ON "Delivery"("state", "recipient", "id");
 
 -- CreateIndex
+CREATE INDEX "Delivery_state_id_idx" ON "Delivery"("state", "id");
+
+-- CreateIndex
+CREATE INDEX "Delivery_recipient_id_idx" ON "Delivery"("recipient", "id");
+
+-- CreateIndex
 CREATE INDEX "Delivery_state_expiresAt_idx" ON "Delivery"("state", "expiresAt");
+
+-- CreateIndex
+CREATE INDEX "Delivery_state_client_bytes_idx" ON "Delivery"("state", "client", "bytes");
 
 -- CreateIndex
 CREATE INDEX "Delivery_updatedAt_idx" ON "Delivery"("updatedAt");

@@ -28,6 +28,10 @@ export interface PostgresDatabase {
 /**
  * What holds on every connection: a commit is on the disk when it returns; who waits for a lock, or leaves a transaction idle, is ended,
  * so that nobody holds up the log; the server notices within half a minute when this machine is gone.
+ *
+ * Every statement here looks a bounded number of rows up by an index. Plans of a new or restored database, whose tables nobody has analysed,
+ * and generic plans of prepared statements would read whole tables instead, so the plans that do so are switched off. What has to read all
+ * of a table still can; `jit` is off because the planner prices that absurdly, which would have the statement compiled.
  */
 export function connectionOptions(url: string): pg.ClientConfig {
   const settings = {
@@ -38,6 +42,11 @@ export function connectionOptions(url: string): pg.ClientConfig {
     tcp_keepalives_idle: 10,
     tcp_keepalives_interval: 5,
     tcp_keepalives_count: 3,
+    enable_seqscan: 'off',
+    enable_bitmapscan: 'off',
+    enable_hashjoin: 'off',
+    enable_mergejoin: 'off',
+    jit: 'off',
   }
   return {
     connectionString: url,

@@ -92,7 +92,7 @@ BEGIN
   p_size := coalesce(v_topic."maxBytes", p_size);
   WITH oldest AS (
     SELECT m."seq", m."receivedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
-    WHERE m."topic" = p_topic ORDER BY m."seq" LIMIT p_limit
+    WHERE (m."topic", m."seq") > (p_topic, 0) AND m."topic" <= p_topic ORDER BY m."topic", m."seq" LIMIT p_limit
   ), counted AS (
     SELECT o.*, row_number() OVER w - 1 AS gone, sum(o.size) OVER w - o.size AS gone_bytes FROM oldest AS o WINDOW w AS (ORDER BY o."seq")
   ), judged AS (
@@ -108,7 +108,8 @@ BEGIN
   DELETE FROM "Message" AS m WHERE m."topic" = p_topic AND m."seq" <= v_through;
   UPDATE "Log" SET "pruneCount" = "pruneCount" + 1 WHERE "id" = 1 RETURNING "pruneCount" INTO v_step;
   UPDATE "Topic" AS t SET "messages" = t."messages" - v_messages, "bytes" = t."bytes" - v_bytes,
-    "firstSeq" = coalesce((SELECT min(m."seq") FROM "Message" AS m WHERE m."topic" = p_topic), 0),
+    "firstSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") > (p_topic, v_through) AND m."topic" <= p_topic
+      ORDER BY m."topic", m."seq" LIMIT 1), 0),
     "prunedThrough" = v_through, "prunedAt" = v_step WHERE "name" = p_topic;
   PERFORM pg_notify('${channel}',
     json_build_object('by', p_origin, 'kind', 'pruned', 'topic', p_topic, 'through', v_through, 'pruneCount', v_step)::text);

@@ -1,4 +1,5 @@
 import type { RecordStore } from '../../store.ts'
+import { afterPrefix } from '../after-prefix.ts'
 import type { PostgresDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
 
@@ -20,8 +21,8 @@ export function createRecordStore(components: { database: () => PostgresDatabase
       })
     },
     async list(prefix) {
-      const sql = 'SELECT "key", "value" FROM "Record" WHERE "key" >= $1 AND starts_with("key", $1) ORDER BY "key"'
-      const rows = await database().read(sql, [prefix])
+      const sql = 'SELECT "key", "value" FROM "Record" WHERE "key" >= $1 AND "key" < $2 AND starts_with("key", $1) ORDER BY "key"'
+      const rows = await database().read(sql, [prefix, afterPrefix(prefix)])
       return rows.map(([key, value]) => ({ key: String(key), value: toBytes(value) }))
     },
   }

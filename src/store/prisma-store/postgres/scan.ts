@@ -16,11 +16,37 @@ class Values {
   }
 }
 
+/** No prefix matches what has no topic (`directTopic`). Without prefixes an index finds the names. */
 function topicCondition(column: string, { exact, prefixes }: TopicFilter, values: Values): string {
   const among = `${column} = ANY(${values.add(exact)}::text[])`
+  if (prefixes.length === 0) return among
   const beginning = `${column} <> '' AND EXISTS (SELECT 1 FROM unnest(${values.add(prefixes)}::text[]) AS p(prefix) WHERE starts_with(${column}, p.prefix))`
   return `(${among} OR ${beginning})`
 }
+
+/** Rows of the log as the index that has them in order finds them: `between` after a number and up to another one. */
+interface Series {
+  between(after: string, through: string): string
+  order(direction: 'ASC' | 'DESC'): string
+}
+
+const numbered: Series = {
+  between: (after, through) => `m."seq" > ${after} AND m."seq" <= ${through}`,
+  order: (direction) => `m."seq" ${direction}`,
+}
+
+/**
+ * Of one topic. Whole rows are compared, so that only the index of topics has them in order: were the topic compared alone, a plan might read
+ * the log by number, and pass over what the other topics have in it.
+ */
+function ofTopic(topic: string): Series {
+  return {
+    between: (after, through) => `(m."topic", m."seq") > (${topic}, ${after}) AND (m."topic", m."seq") <= (${topic}, ${through})`,
+    order: (direction) => `m."topic" ${direction}, m."seq" ${direction}`,
+  }
+}
+
+const eachTopic = ofTopic('t.topic')
 
 /**
  * One step of a scan, in one statement and so of one state of the log: the window of rows that are looked at, those of them that match,
@@ -32,7 +58,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const after = values.add(query.after)
   const through = values.add(query.through ?? Number.MAX_SAFE_INTEGER)
   const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
-  const series = only === undefined ? '' : `AND m."topic" = ${values.add(only)}`
+  const series = only === undefined ? numbered : ofTopic(values.add(only))
   const conditions = conditionsOf(query, only === undefined, values)
   const limit = values.add(query.limit)
   const maxBytes = values.add(query.maxBytes ?? Number.MAX_SAFE_INTEGER)
@@ -45,8 +71,8 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount" FROM "Log" WHERE "id" = 1),
     looked AS MATERIALIZED (
       SELECT m."seq", m."kind", m."topic", m."recipient", m."author", m."receivedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
-      WHERE m."seq" > ${after}::bigint AND m."seq" <= ${through}::bigint AND m."seq" <= (SELECT "tip" FROM l) ${series}
-      ORDER BY m."seq" ${direction} LIMIT ${scanRows}),
+      WHERE ${series.between(`${after}::bigint`, `least(${through}::bigint, (SELECT "tip" FROM l))`)}
+      ORDER BY ${series.order(direction)} LIMIT ${scanRows}),
     found AS MATERIALIZED (
       SELECT f."seq" FROM (
         SELECT w."seq", sum(w.size) OVER (ORDER BY w."seq" ${direction}) - w.size AS before FROM looked AS w WHERE ${conditions}
@@ -103,15 +129,15 @@ export async function outline(database: PostgresDatabase, query: OutlineQuery): 
       SELECT (SELECT m."seq" FROM "Message" AS m WHERE m."seq" > $1::bigint AND m."seq" <= (SELECT "tip" FROM l)
           ORDER BY m."seq" LIMIT 1 OFFSET ${scanRows - 1}) AS by_seq,
         (SELECT min(n.seq) FROM t CROSS JOIN LATERAL (SELECT m."seq" AS seq FROM "Message" AS m
-          WHERE m."topic" = t.topic AND m."seq" > $1::bigint AND m."seq" <= (SELECT "tip" FROM l)
-          ORDER BY m."seq" LIMIT 1 OFFSET $4::bigint) AS n) AS by_topic),
+          WHERE ${eachTopic.between('$1::bigint', '(SELECT "tip" FROM l)')}
+          ORDER BY ${eachTopic.order('ASC')} LIMIT 1 OFFSET $4::bigint) AS n) AS by_topic),
     e AS MATERIALIZED (
       SELECT CASE WHEN by_seq IS NULL OR by_topic IS NULL THEN (SELECT "tip" FROM l) ELSE greatest(by_seq, by_topic) END AS high FROM ends),
     looked AS MATERIALIZED (
       SELECT n.* FROM t CROSS JOIN LATERAL (
         SELECT m."seq", m."id", m."topic", octet_length(m."data")::bigint AS size, m."receivedAt",
           coalesce(m."firstSeenAt", m."receivedAt") AS seen FROM "Message" AS m
-        WHERE m."topic" = t.topic AND m."seq" > $1::bigint AND m."seq" <= (SELECT high FROM e) ORDER BY m."seq" LIMIT ${scanRows}) AS n)
+        WHERE ${eachTopic.between('$1::bigint', '(SELECT high FROM e)')} ORDER BY ${eachTopic.order('ASC')} LIMIT ${scanRows}) AS n)
     SELECT NULL::text, NULL::text, (SELECT "tip" FROM l), (SELECT count(*) FROM looked), (SELECT high FROM e)
     UNION ALL SELECT w."id", w."topic", w.size, w.seen, w."seq" FROM looked AS w WHERE w."receivedAt" >= $3::bigint`
   const rows = await database.read(sql, [after, topics, since, rowsOfTopic - 1])

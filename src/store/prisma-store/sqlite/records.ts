@@ -1,4 +1,5 @@
 import type { RecordStore } from '../../store.ts'
+import { afterPrefix } from '../after-prefix.ts'
 import type { SqliteDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
 
@@ -23,8 +24,9 @@ export function createRecordStore(components: { writer: () => SqliteDatabase; re
     },
     async list(prefix) {
       const rows = reader().rows(
-        'SELECT "key", "value" FROM "Record" WHERE "key" >= ?1 AND substr("key", 1, length(?1)) = ?1 ORDER BY "key"',
+        'SELECT "key", "value" FROM "Record" WHERE "key" >= ?1 AND "key" < ?2 AND substr("key", 1, length(?1)) = ?1 ORDER BY "key"',
         prefix,
+        afterPrefix(prefix),
       )
       return Array.from(rows, (row) => ({ key: String(row.key), value: toBytes(row.value) }))
     },

@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createClientShares } from './client-shares.ts'
-import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, MessageNotFound, Overloaded } from './errors.ts'
+import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, MessageNotFound, Overloaded, RateLimited } from './errors.ts'
 import { given } from './given.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from './model/cursor.ts'
 import type { MessageKind, StoredMessage } from './model/message.ts'
 import { directTopic, type TopicFilter } from './model/topic.ts'
 import { createPlaces } from './places.ts'
-import type { LogPosition, LogStore } from './store/store.ts'
+import { costOfRows } from './rates.ts'
+import { type LogPosition, type LogStore, scanRows } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 
 /** The log as clients read it: positions given as cursors or words, and pages. */
@@ -23,10 +24,12 @@ export interface History {
    */
   resolve(position: string, filter?: TopicFilter): Promise<Start>
   /**
-   * Reads in steps, and lets others work between them. With `waitMs`, a page in ascending order that would be empty waits for messages.
+   * Reads in steps, and lets others work between them. Each step is paid before it is made, by the rows that it may look at, matching or
+   * not; a page ends, short or even empty, where that can be paid no further, and after `maxPageRows` rows. With `waitMs`, a page in ascending order that would be empty waits for messages.
    * @throws what `resolve` throws, for `after` and, but for CursorExpired, for `before`
    * @throws InvalidRequest when it is to wait but not in ascending order after a position
    * @throws Overloaded when too many wait, or too many of the same client
+   * @throws RateLimited when not even the first step can be paid
    */
   page(query: PageQuery, options: PageOptions): Promise<Page>
   /** Requests that wait for messages. */
@@ -66,6 +69,8 @@ export interface PageOptions {
   signal: AbortSignal
   /** Who asks (`clientKey`). */
   client: string
+  /** Takes what a step costs from the budget of the client, in units. @throws RateLimited */
+  pay(units: number): void
 }
 
 export interface Page {
@@ -87,6 +92,9 @@ export interface HistoryLimits {
 /** Pages that are read at once, each of up to `maxReadBytes`, and those that may wait for their turn, which clients share. */
 const maxReadingPages = 8
 const maxPages = 1_000
+
+/** Rows of the log that a page looks at, matching or not: the client goes on from `next`. */
+export const maxPageRows = 10 * scanRows
 
 /** Milliseconds after which a client that found too many others waiting may try again. */
 const retryAfterMs = 5_000
@@ -131,7 +139,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
     return Math.max(0, seq - 1)
   }
 
-  async function readPage(query: PageQuery, { signal, client }: PageOptions): Promise<Page> {
+  async function readPage(query: PageQuery, { signal, client, pay }: PageOptions): Promise<Page> {
     using place = await reading.take(signal, client)
     if (place === undefined)
       throw new Overloaded('Too many requests wait for their page of messages, or too many of this client.', { retryAfterMs })
@@ -144,9 +152,14 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
     const { kind, from, to, since, until } = query
     const filters = given({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
     const items: StoredMessage[] = []
+    const matchesAll = isSeries(topics) && [kind, from, to, since, until].every((filter) => filter === undefined)
     let bytes = 0
-    while (range.low < range.high && items.length < limit && bytes < maxReadBytes) {
+    let rows = 0
+    while (range.low < range.high && items.length < limit && bytes < maxReadBytes && rows < maxPageRows) {
       signal.throwIfAborted()
+      const stepRows = Math.min(scanRows, range.high - range.low, matchesAll ? limit - items.length : scanRows)
+      if (!paid(() => pay(costOfRows(stepRows)), rows === 0)) break
+      rows += stepRows
       const bounds = {
         after: range.low,
         through: range.high,
@@ -222,6 +235,24 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
 }
 
 const everything: TopicFilter = { exact: [directTopic], prefixes: [''] }
+
+/** Whether a step looks at nothing but what the filter wants: at one topic, which has an index, or at all there is. */
+function isSeries(topics: TopicFilter | undefined): boolean {
+  if (topics === undefined) return true
+  const { exact, prefixes } = topics
+  return prefixes.length === 0 ? exact.length === 1 : prefixes.includes('') && exact.includes(directTopic)
+}
+
+/** Whether it was paid. @throws RateLimited for the first step: there is nothing to answer yet */
+function paid(pay: () => void, isFirst: boolean): boolean {
+  try {
+    pay()
+    return true
+  } catch (error) {
+    if (isFirst || !(error instanceof RateLimited)) throw error
+    return false
+  }
+}
 
 function orderOf({ order, after }: PageQuery): 'asc' | 'desc' {
   return order ?? (after === undefined ? 'desc' : 'asc')

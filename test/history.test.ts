@@ -1,16 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor, MessageNotFound } from '../src/errors.ts'
-import { createHistory, type History } from '../src/history.ts'
+import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor, MessageNotFound, RateLimited } from '../src/errors.ts'
+import { createHistory, type History, maxPageRows } from '../src/history.ts'
 import { defaultLimits } from '../src/limits.ts'
 import type { NewMessage } from '../src/model/message.ts'
-import type { LogQuery, LogStore } from '../src/store/store.ts'
+import { costOfRows } from '../src/rates.ts'
+import { type LogQuery, type LogStore, scanRows } from '../src/store/store.ts'
 import { createHub } from '../src/stream/hub.ts'
 import { createMemoryStore } from './fixtures/memory-store.ts'
 import { storedMessage } from './fixtures/messages.ts'
 
 const { signal } = new AbortController()
 const client = 'tok_1'
+const asking = { signal, client, pay: () => undefined }
 const wide = { maxReadMessages: 500, maxReadBytes: 1_000_000, maxLongPolls: 2, clientSharePercent: 25 }
 
 /** A history over messages of the given topics, in this order. */
@@ -28,7 +30,7 @@ async function walk(history: History, order: 'asc' | 'desc', limit: number, topi
   const topics = topic === undefined ? undefined : { exact: [topic], prefixes: [] }
   let position: string | undefined = order === 'asc' ? 'earliest' : undefined
   for (;;) {
-    const page = await history.page({ [order === 'asc' ? 'after' : 'before']: position, order, limit, topics }, { signal, client })
+    const page = await history.page({ [order === 'asc' ? 'after' : 'before']: position, order, limit, topics }, asking)
     pages.push(page.items.map(({ seq }) => seq))
     if (page.caughtUp) return pages
     position = page.next
@@ -69,32 +71,30 @@ describe('resolve', () => {
 describe('page', () => {
   test('begins at the newest when nothing is said, and at the oldest after a position', async () => {
     const history = await historyOf(['a', 'b', 'c'])
-    expect((await history.page({ limit: 2 }, { signal, client })).items.map(({ seq }) => seq)).toEqual([3, 2])
-    expect((await history.page({ after: 'earliest', limit: 2 }, { signal, client })).items.map(({ seq }) => seq)).toEqual([1, 2])
-    expect((await history.page({ before: 'memory.3', limit: 2 }, { signal, client })).items.map(({ seq }) => seq)).toEqual([2, 1])
-    expect(
-      (await history.page({ after: 'memory.1', before: 'memory.3', limit: 2 }, { signal, client })).items.map(({ seq }) => seq),
-    ).toEqual([2])
+    expect((await history.page({ limit: 2 }, asking)).items.map(({ seq }) => seq)).toEqual([3, 2])
+    expect((await history.page({ after: 'earliest', limit: 2 }, asking)).items.map(({ seq }) => seq)).toEqual([1, 2])
+    expect((await history.page({ before: 'memory.3', limit: 2 }, asking)).items.map(({ seq }) => seq)).toEqual([2, 1])
+    expect((await history.page({ after: 'memory.1', before: 'memory.3', limit: 2 }, asking)).items.map(({ seq }) => seq)).toEqual([2])
   })
 
   test('answers a position to go on from also when it is empty', async () => {
     const empty = await historyOf([])
-    expect(await empty.page({ limit: 5 }, { signal, client })).toEqual({ items: [], next: 'memory.0', caughtUp: true, epoch: 'memory' })
+    expect(await empty.page({ limit: 5 }, asking)).toEqual({ items: [], next: 'memory.0', caughtUp: true, epoch: 'memory' })
     const history = await historyOf(['a', 'a'])
-    expect(await history.page({ after: 'latest', limit: 5 }, { signal, client })).toMatchObject({
+    expect(await history.page({ after: 'latest', limit: 5 }, asking)).toMatchObject({
       items: [],
       next: 'memory.2',
       caughtUp: true,
     })
     const none = { exact: ['none'], prefixes: [] }
-    expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, { signal, client })).toMatchObject({
+    expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, asking)).toMatchObject({
       items: [],
       next: 'memory.2',
       caughtUp: true,
     })
-    expect(await history.page({ before: 'memory.0', limit: 5 }, { signal, client })).toMatchObject({ items: [], caughtUp: true })
+    expect(await history.page({ before: 'memory.0', limit: 5 }, asking)).toMatchObject({ items: [], caughtUp: true })
     for (const order of ['asc', 'desc'] as const) {
-      const crossed = await history.page({ after: 'memory.2', before: 'memory.1', order, limit: 5 }, { signal, client })
+      const crossed = await history.page({ after: 'memory.2', before: 'memory.1', order, limit: 5 }, asking)
       expect(crossed).toMatchObject({ items: [], caughtUp: true })
       await history.resolve(crossed.next)
     }
@@ -108,7 +108,7 @@ describe('page', () => {
         return step
       },
     }))
-    expect((await history.page({ after: 'earliest', limit: 50 }, { signal, client })).items.map(({ seq }) => seq)).toEqual([1, 2, 3])
+    expect((await history.page({ after: 'earliest', limit: 50 }, asking)).items.map(({ seq }) => seq)).toEqual([1, 2, 3])
   })
 
   test('is cut short at the limit of bytes, and loses nothing', async () => {
@@ -118,7 +118,7 @@ describe('page', () => {
     )
     expect((await walk(history, 'asc', 100)).flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
     expect((await walk(history, 'desc', 100)).flat()).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1])
-    expect((await history.page({ limit: 100 }, { signal, client })).items).toHaveLength(3)
+    expect((await history.page({ limit: 100 }, asking)).items).toHaveLength(3)
   })
 
   test('every walk, in either order and with any limits, meets each message that matches once', async () => {
@@ -144,6 +144,71 @@ describe('page', () => {
     )
   })
 
+  describe('of a filter that matches nothing in a long log', () => {
+    const rows = 30 * scanRows
+    const none = { from: 'nobody', limit: 50 }
+
+    /** A log of that many messages, of which none matches; `looked` counts the rows that its steps look at. */
+    async function longHistory() {
+      let looked = 0
+      const history = await historyOf([], wide, () => ({
+        position: async () => ({ tip: rows, earliest: 0, prunedThrough: 0, pruneCount: 0 }),
+        async read({ after, through = rows, order }: LogQuery) {
+          const step = Math.min(scanRows, through - after)
+          looked += step
+          return { messages: [], scanned: order === 'asc' ? after + step : through - step }
+        },
+      }))
+      return { history, looked: () => looked }
+    }
+
+    test.each(['asc', 'desc'] as const)('looks at a bounded number of rows, in order %s, and says where to go on', async (order) => {
+      const { history, looked } = await longHistory()
+      const position = order === 'asc' ? 'after' : 'before'
+      const pages = []
+      for (let next = order === 'asc' ? 'earliest' : 'latest'; pages.at(-1)?.caughtUp !== true; next = pages.at(-1)?.next ?? '') {
+        const before = looked()
+        pages.push(await history.page({ ...none, order, [position]: next }, asking))
+        expect(looked() - before).toBeLessThanOrEqual(maxPageRows)
+      }
+      expect(pages.map(({ items, caughtUp }) => [items.length, caughtUp])).toEqual([...Array(2).fill([0, false]), [0, true]])
+      expect(looked()).toBe(rows)
+    })
+
+    test('is paid by the rows, each step before it is made, and ends where the budget does', async () => {
+      const { history, looked } = await longHistory()
+      let units = 4 * costOfRows(scanRows) + 1
+      const pay = (cost: number) => {
+        if (units < cost) throw new RateLimited('too much', { retryAfterMs: 1 })
+        units -= cost
+      }
+      const page = await history.page({ ...none, after: 'earliest' }, { ...asking, pay })
+      expect([page.items, page.caughtUp, page.next, looked()]).toEqual([[], false, `memory.${4 * scanRows}`, 4 * scanRows])
+      await expect(history.page({ ...none, after: page.next }, { ...asking, pay })).rejects.toThrow(RateLimited)
+      expect([looked(), units]).toEqual([4 * scanRows, 1])
+    })
+
+    test('costs a client that has read nearly everything next to nothing, and one that takes what there is by what it takes', async () => {
+      const { history } = await longHistory()
+      let units = 0
+      const pay = (cost: number) => {
+        units += cost
+      }
+      await history.page({ ...none, after: `memory.${rows - 10}` }, { ...asking, pay })
+      expect(units).toBe(0)
+      const short = await historyOf(Array.from({ length: 500 }, () => 'a'))
+      await short.page({ limit: 80 }, { ...asking, pay })
+      await short.page({ limit: 80, topics: { exact: ['a'], prefixes: [] } }, { ...asking, pay })
+      expect(units).toBe(2 * costOfRows(80))
+    })
+
+    test('does not wait for messages before it has looked at all that there are', async () => {
+      const { history, looked } = await longHistory()
+      const page = await history.page({ ...none, after: 'earliest', waitMs: 60_000 }, asking)
+      expect([page.items, page.caughtUp, looked()]).toEqual([[], false, maxPageRows])
+    })
+  })
+
   test('stops reading for a client that has left', async () => {
     const gone = new AbortController()
     let reads = 0
@@ -157,7 +222,7 @@ describe('page', () => {
         },
       }),
     )
-    await expect(history.page({ limit: 50 }, { signal: gone.signal, client })).rejects.toThrow('aborted')
+    await expect(history.page({ limit: 50 }, { ...asking, signal: gone.signal })).rejects.toThrow('aborted')
     expect(reads).toBe(3)
   })
 })

@@ -38,6 +38,9 @@ export type StoreChange =
   | { kind: 'log' | 'topics' | 'peers' | 'tokens' | 'epoch' | 'identity' | 'everything' }
   | { kind: 'pruned'; topic: string; through: Seq; pruneCount: number }
 
+/** Rows of the log that one step of a scan looks at, at most, matching or not. */
+export const scanRows = 2_000
+
 /** Append-only, numbered by the database. */
 export interface LogStore {
   /**
@@ -68,7 +71,7 @@ export interface LogStore {
   noteRecipients(key: string, recipients: number[]): Promise<void>
   /**
    * One step of a scan: messages with `after < seq <= through`, in the order asked, at most `limit` and at most about `maxBytes`
-   * of data (but at least one). A step looks at a bounded number of rows, so it may end before either is reached: `scanned` is the
+   * of data (but at least one). A step looks at `scanRows` rows at most, so it may end before either is reached: `scanned` is the
    * position up to which everything matching was answered; the scan is over when it equals the far end (`through`, or `after` in
    * descending order, whose steps go down to `scanned` exclusive). `through` defaults to the tip, and one past it counts as the tip.
    * With `prunedSince`, `prunes` tells of each topic of which messages after `after` were pruned after that step of pruning.

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { defaultLimits } from '../../src/limits.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'
+import { storedMessage } from '../fixtures/messages.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { adminToken, gatewayWithTokens } from './gateway-with-tokens.ts'
 
@@ -21,6 +22,18 @@ describe('requests', () => {
     expect([refused.status, refused.body.code, refused.body['budget']]).toEqual([429, 'rate_limited', 'token'])
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     expect((await call('GET', '/healthz')).status).toBe(200)
+  })
+
+  test('for messages pay for those that they look at, matching or not, before it', async () => {
+    const limits = { ...defaultLimits, tokenRate: 0.001, tokenBurst: 120 }
+    const { call, store, tokenFor } = await gatewayWithTokens({ limits })
+    const token = (await tokenFor(['read'])).secret
+    await store.log.append(Array.from({ length: 4_000 }, (_, number) => storedMessage(number + 1, 'orders')))
+    const from = '12D3KooWHk59ULY8gDU3k6hvZALKScbgY8cKDLLgcGpqdKvCEpGZ'
+    const nothing = () => call('GET', `/v1/messages?from=${from}`, { token })
+    expect(await nothing()).toMatchObject({ status: 200, body: { items: [] } })
+    expect(await nothing()).toMatchObject({ status: 429, body: { code: 'rate_limited', budget: 'token' } })
+    expect(await call('GET', '/v1/node', { token })).toMatchObject({ status: 200 })
   })
 
   test('with tokens that are not known use the budget of their address up soon', async () => {

@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { History, Page, PageOptions, PageQuery } from '../../history.ts'
 import { cursorSchema, positionSchema } from '../../model/cursor.ts'
@@ -5,6 +6,7 @@ import { readable, requireTopic, requireTopics } from '../../model/grant.ts'
 import { type MessageKind, messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
 import { type Encoding, encodingSchema } from '../../model/payload.ts'
 import { directTopic, type TopicFilter, topicFilter } from '../../model/topic.ts'
+import type { Rates } from '../../rates.ts'
 import type { Topics } from '../../topics.ts'
 import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
@@ -48,12 +50,25 @@ const pageProblems = [
 ]
 const pageDescription =
   'With neither `after` nor `before` the newest messages, newest first. To read everything from somewhere on, pass `after`, ' +
-  'and then as `after` each page’s `next`, until `caughtUp`.'
+  'and then as `after` each page’s `next`, until `caughtUp`. A request looks at 20,000 messages at most, matching or not, and each 40 of them ' +
+  'cost a unit of the rate limit: a page that ends there, or where the budget does, is short or empty, and its `next` says where to go on.'
 
 const idParams = z.strictObject({ id: messageSchema.shape.id })
 
-export function messageRoutes(app: App, components: { history: Pick<History, 'page' | 'get'>; topics: Pick<Topics, 'read'> }): void {
-  const { history, topics } = components
+export function messageRoutes(
+  app: App,
+  components: { history: Pick<History, 'page' | 'get'>; topics: Pick<Topics, 'read'>; rates: Pick<Rates, 'take'> },
+): void {
+  const { history, topics, rates } = components
+
+  /** The client, who pays for what its page looks at. */
+  function optionsOf({ grant, client }: Pick<FastifyRequest, 'grant' | 'client'>, reply: FastifyReply): PageOptions {
+    return {
+      signal: clientSignal(reply),
+      client: keyOf({ grant, client }),
+      pay: (units) => void rates.take({ grantId: grant.id, address: client.address }, units),
+    }
+  }
 
   /** Who reads a topic again and again needs it joined. */
   async function page(query: PageQuery, options: PageOptions): Promise<Page> {
@@ -79,10 +94,7 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
     handler: async ({ params, query, grant, client }, reply) => {
       const filter = { exact: [params.topic], prefixes: [] }
       requireTopics(grant, filter)
-      return pageView(
-        await page({ ...query, topics: filter }, { signal: clientSignal(reply), client: keyOf({ grant, client }) }),
-        query.encoding,
-      )
+      return pageView(await page({ ...query, topics: filter }, optionsOf({ grant, client }, reply)), query.encoding)
     },
   })
 
@@ -112,7 +124,7 @@ export function messageRoutes(app: App, components: { history: Pick<History, 'pa
     handler: async ({ query: { topic, encoding, ...query }, grant, client }, reply) => {
       const filter = filterOf(topic, query.kind) ?? readable(grant)
       requireTopics(grant, filter)
-      return pageView(await page({ ...query, topics: filter }, { signal: clientSignal(reply), client: keyOf({ grant, client }) }), encoding)
+      return pageView(await page({ ...query, topics: filter }, optionsOf({ grant, client }, reply)), encoding)
     },
   })
 

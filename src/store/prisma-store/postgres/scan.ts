@@ -1,10 +1,7 @@
 import type { TopicFilter } from '../../../model/topic.ts'
-import type { LogOutline, LogPosition, LogQuery, LogStep, OutlineQuery } from '../../store.ts'
+import { type LogOutline, type LogPosition, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../../store.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { messageColumns, toMessage } from './messages.ts'
-
-/** Rows that one step looks at, matching or not. */
-const scanRows = 2_000
 
 /** Collects the values of a statement. */
 class Values {
@@ -72,7 +69,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
     looked AS MATERIALIZED (
       SELECT m."seq", m."kind", m."topic", m."recipient", m."author", m."receivedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
       WHERE ${series.between(`${after}::bigint`, `least(${through}::bigint, (SELECT "tip" FROM l))`)}
-      ORDER BY ${series.order(direction)} LIMIT ${scanRows}),
+      ORDER BY ${series.order(direction)} LIMIT ${conditions === 'true' ? `least(${limit}::bigint, ${scanRows})` : scanRows}),
     found AS MATERIALIZED (
       SELECT f."seq" FROM (
         SELECT w."seq", sum(w.size) OVER (ORDER BY w."seq" ${direction}) - w.size AS before FROM looked AS w WHERE ${conditions}

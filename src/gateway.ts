@@ -233,6 +233,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     log,
   )
 
+  metrics.watchLimits(() => engine.limitsReached)
   metrics.watch(async () => {
     const { messages, bytes, unsentTopics } = ingest.backlog
     const { subscriptions, maxLag } = stream.readers

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { directStatus } from './direct/direct-protocol.ts'
+import { type EngineLimit, engineLimits } from './engine/limits-reached.ts'
 import type { Judgement } from './model/validator.ts'
 import type { Verdict } from './model/verdict.ts'
 
@@ -28,6 +29,8 @@ export interface Metrics {
   request(operation: string, status: number, seconds: number): void
   /** Has gauges read from the parts whenever the metrics are. */
   watch(read: () => Promise<GaugeValues>): void
+  /** Has counters of the engine's limits read as well: how often each was reached. */
+  watchLimits(read: () => Readonly<Record<EngineLimit, number>>): void
   /** The registry in Prometheus' text format. */
   text(): Promise<string>
   readonly contentType: string
@@ -74,6 +77,7 @@ const labels: Record<string, string[]> = {
   peergate_received_past_messages_total: ['outcome'],
   peergate_judged_messages_total: ['verdict', 'given'],
   peergate_http_request_seconds: ['operation', 'status'],
+  peergate_network_limits_reached_total: ['limit'],
 }
 
 const statusNames = new Map<number, string>(Object.entries(directStatus).map(([name, status]) => [status, name]))
@@ -113,10 +117,21 @@ export function createMetrics(): Metrics {
     buckets: seconds,
   })
 
+  const limitsReached = new Counter({
+    ...metric(
+      'network_limits_reached_total',
+      'What the engine refused or cut since a limit was reached: requests of peers without a place, bodies without room or that made room for others, dials on others’ word, links that are not read, records of the DHT.',
+    ),
+    labelNames: ['limit'],
+  })
+
+  let readLimits: (() => Readonly<Record<EngineLimit, number>>) | undefined
   let read: (() => Promise<GaugeValues>) | undefined
   const readings = Object.entries(gauges).map(([name, help]) => ({ name, gauge: new Gauge(metric(name, help)) }))
 
   async function collect(): Promise<void> {
+    limitsReached.reset()
+    for (const limit of engineLimits) limitsReached.inc({ limit }, readLimits?.()[limit] ?? 0)
     if (read === undefined) return
     const values = Object.entries(await read())
     for (const { name, gauge } of readings) gauge.set(values.find(([key]) => key === name)?.[1] ?? 0)
@@ -152,6 +167,9 @@ export function createMetrics(): Metrics {
     request: (operation, status, time) => requests.observe({ operation, status }, time),
     watch(values) {
       read = values
+    },
+    watchLimits(values) {
+      readLimits = values
     },
     text() {
       // Those who ask meanwhile are given the same.

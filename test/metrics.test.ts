@@ -44,6 +44,21 @@ test('the road, its clients and its neighbours are counted', async () => {
   expect(value('peergate_http_request_seconds_count{operation="getTopic",status="404"}')).toBe(1)
 })
 
+test('what the engine refuses because a limit is reached is counted by the limit', async () => {
+  const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
+  const limitsReached = { ...engine.limitsReached, request_place: 3, told_dial: 1 }
+  const gateway = createGateway(
+    { http: loopbackHttp, limits: defaultLimits },
+    { store: createMemoryStore(), engine: Object.defineProperty(engine, 'limitsReached', { value: limitsReached }), log: silentLog },
+  )
+  await gateway.start()
+  onTestFinished(() => gateway.stop())
+  const reached = async (limit: string) => (await metricsOf(gateway.url))(`peergate_network_limits_reached_total{limit="${limit}"}`)
+  expect(await Promise.all(['request_place', 'told_dial', 'unread_link'].map(reached))).toEqual([3, 1, 0])
+  limitsReached.told_dial = 7
+  expect(await reached('told_dial')).toBe(7)
+})
+
 test('what clients and peers say is in no label', async () => {
   const gateway = await memoryGateway(createMemoryNetwork())
   onTestFinished(() => gateway.stop())

@@ -1,13 +1,15 @@
 import { createShares } from '../lib/shares.ts'
+import type { Asker } from './asker.ts'
 
 /**
  * The memory of bodies on their way between this node and its peers: of requests that are coming, of answers to them that are not taken yet,
  * and of answers to our own requests. It is counted by what has come, not by what was announced. One peer has a quarter while others have
- * any; when all of it is taken, the peer with the most gives up its oldest body, so that bodies which never end do not shut out those which do.
+ * any, and so have all peers of one address; when no more can be had, the peer with the most at the address with the most gives up its
+ * oldest body, so that bodies which never end do not shut out those which do.
  */
 export interface Bodies {
-  /** Begins to count a body. `giveUp` is called, once, when it has to make room. Undefined when the peer has its share. */
-  begin(peerId: string, giveUp: () => void): HeldBody | undefined
+  /** Begins to count a body. `giveUp` is called, once, when it has to make room. Undefined when the peer or its address has its share. */
+  begin(from: Asker, giveUp: () => void): HeldBody | undefined
   /** Bytes that are counted. */
   readonly bytes: number
 }
@@ -30,47 +32,78 @@ const overheadBytes = 1_024
 /** Of a body beside the data of a message. */
 const envelopeBytes = 65_536
 
-export function createBodies(init: { limits: BodiesLimits }): Bodies {
+export function createBodies(init: { limits: BodiesLimits }, components: { onGivenUp?: () => void; onRefused?: () => void } = {}): Bodies {
   const { maxPeerBodyBytes, maxMessageBytes } = init.limits
+  const { onGivenUp = () => undefined, onRefused = () => undefined } = components
   // The largest body fits in a quarter.
-  const shares = createShares({ max: Math.max(maxPeerBodyBytes, 4 * (maxMessageBytes + envelopeBytes)) })
-  /** By peer, the oldest first. */
-  const open = new Map<string, Set<() => void>>()
+  const max = Math.max(maxPeerBodyBytes, 4 * (maxMessageBytes + envelopeBytes))
+  const ofPeers = createShares({ max })
+  const ofHosts = createShares({ max })
+  /** How each body is given up, the oldest first, by host and peer. */
+  const open = new Map<string, Map<string, Set<() => void>>>()
 
-  /** Has the peer with the most give up its oldest body. False when that would be the one that wants more. */
-  function makeRoom(peerId: string, bytes: number): boolean {
-    const [largest] = [...open.keys()].toSorted((one, other) => shares.held(other) - shares.held(one))
-    if (largest === undefined || shares.held(largest) <= shares.held(peerId) + bytes) return false
-    const [oldest] = open.get(largest) ?? []
+  /** Has the peer with the most at a host give up its oldest body, when it has more than so many bytes. */
+  function giveUpAt(host: string, bytes: number): boolean {
+    const peers = open.get(host) ?? new Map<string, Set<() => void>>()
+    const [largest] = [...peers.keys()].toSorted((one, other) => ofPeers.held(other) - ofPeers.held(one))
+    if (largest === undefined || ofPeers.held(largest) <= bytes) return false
+    const [oldest] = peers.get(largest) ?? []
     oldest?.()
     return oldest !== undefined
   }
 
-  function take(peerId: string, bytes: number): Disposable | undefined {
-    while (shares.refusal(peerId, bytes) === 'all' && makeRoom(peerId, bytes));
-    return shares.take(peerId, bytes)
+  /** Answers whether a body was given up, at the peer's own host when no other has more. */
+  function makeRoom({ peerId, host }: Asker, bytes: number): boolean {
+    if (ofHosts.refusal(host, bytes) === 'all') {
+      const [largest] = [...open.keys()].toSorted((one, other) => ofHosts.held(other) - ofHosts.held(one))
+      const isLarger = largest !== undefined && largest !== host && ofHosts.held(largest) > ofHosts.held(host) + bytes
+      if (isLarger && giveUpAt(largest, 0)) return true
+    }
+    return giveUpAt(host, ofPeers.held(peerId) + bytes)
+  }
+
+  function take(from: Asker, bytes: number): Disposable | undefined {
+    const { peerId, host } = from
+    while (ofHosts.refusal(host, bytes) !== undefined && makeRoom(from, bytes));
+    if (ofHosts.refusal(host, bytes) !== undefined || ofPeers.refusal(peerId, bytes) !== undefined) {
+      onRefused()
+      return undefined
+    }
+    const held = new DisposableStack()
+    held.use(ofHosts.hold(host, bytes))
+    held.use(ofPeers.hold(peerId, bytes))
+    return held
+  }
+
+  /** Notes how a body is given up. Answers how that is forgotten. */
+  function note({ peerId, host }: Asker, end: () => void): () => void {
+    const peers = open.get(host) ?? new Map<string, Set<() => void>>()
+    const ends = peers.get(peerId) ?? new Set<() => void>()
+    open.set(host, peers.set(peerId, ends.add(end)))
+    return () => {
+      ends.delete(end)
+      if (ends.size === 0 && peers.get(peerId) === ends) peers.delete(peerId)
+      if (peers.size === 0 && open.get(host) === peers) open.delete(host)
+    }
   }
 
   return {
-    begin(peerId, giveUp) {
-      const entry = take(peerId, overheadBytes)
+    begin(from, giveUp) {
+      const entry = take(from, overheadBytes)
       if (entry === undefined) return undefined
       const held = new DisposableStack()
       held.use(entry)
-      const end = () => {
-        held.dispose()
-        giveUp()
-      }
-      const ends = open.get(peerId) ?? new Set()
-      open.set(peerId, ends.add(end))
-      held.defer(() => {
-        ends.delete(end)
-        if (ends.size === 0 && open.get(peerId) === ends) open.delete(peerId)
-      })
+      held.defer(
+        note(from, () => {
+          held.dispose()
+          onGivenUp()
+          giveUp()
+        }),
+      )
       return {
         add(bytes) {
           if (held.disposed) return false
-          const more = take(peerId, bytes)
+          const more = take(from, bytes)
           if (more !== undefined) held.use(more)
           return more !== undefined
         },
@@ -78,7 +111,7 @@ export function createBodies(init: { limits: BodiesLimits }): Bodies {
       }
     },
     get bytes() {
-      return shares.total
+      return ofPeers.total
     },
   }
 }

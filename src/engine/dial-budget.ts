@@ -56,8 +56,8 @@ interface Door {
   isKnown: boolean
 }
 
-export function createDialBudget(components: { now?: () => number } = {}): DialBudget {
-  const { now = () => performance.now() } = components
+export function createDialBudget(components: { now?: () => number; onRefused?: () => void } = {}): DialBudget {
+  const { now = () => performance.now(), onRefused = () => undefined } = components
   const places = createShares({ max: maxDials })
   const all = createTokenBucket(ofAll)
   const unknown = createTokenBucket(ofNobody)
@@ -74,23 +74,28 @@ export function createDialBudget(components: { now?: () => number } = {}): DialB
     there.notBefore = now() + Math.min(firstPauseMs * 2 ** there.failures++, lastPauseMs)
   }
 
+  function refuse(reason: string): string {
+    onRefused()
+    return reason
+  }
+
   return {
     begin(told, { isName }) {
       // Whoever of them has something left: nobody can use up what another's word is good for.
       const teller = (told.length === 0 ? [nobody] : told).find((host) => bucketOf(host).left(now()) >= 1)
-      if (teller === undefined) return 'too many addresses that others told led nowhere lately'
+      if (teller === undefined) return refuse('too many addresses that others told led nowhere lately')
       const place = places.take(teller)
-      if (place === undefined) return 'too many addresses that others told are being dialled'
+      if (place === undefined) return refuse('too many addresses that others told are being dialled')
       const paid = bucketOf(teller)
       paid.spend(now(), 1)
       let isUsed = isName
       return {
         refusal({ host, door }) {
           const { notBefore, isKnown } = doors(door)
-          if (notBefore > now()) return `nobody answered there ${isKnown ? 'lately' : 'so far'}, and it is not tried again yet`
+          if (notBefore > now()) return refuse(`nobody answered there ${isKnown ? 'lately' : 'so far'}, and it is not tried again yet`)
           if (!isKnown) {
-            if (all.left(now()) < 1) return 'too many addresses that others told led nowhere lately'
-            if (!hosts(host).take(now())) return 'too many dials to this host have failed lately'
+            if (all.left(now()) < 1) return refuse('too many addresses that others told led nowhere lately')
+            if (!hosts(host).take(now())) return refuse('too many dials to this host have failed lately')
             all.spend(now(), 1)
           }
           isUsed = true

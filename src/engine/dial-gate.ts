@@ -51,9 +51,15 @@ const maxAddressesOfName = 8
 
 export type LookUp = (name: string, family: 0 | 4 | 6) => Promise<string[]>
 
-export function createDialGate(components: { policy: DialPolicy; lookUp?: LookUp; now?: () => number }): DialGate {
-  const { policy, lookUp = systemLookUp, now } = components
-  const budget = createDialBudget(now === undefined ? {} : { now })
+export function createDialGate(components: {
+  policy: DialPolicy
+  lookUp?: LookUp
+  now?: () => number
+  /** A dial on others' word can't be made now. */
+  onRefused?: () => void
+}): DialGate {
+  const { policy, lookUp = systemLookUp, now, onRefused } = components
+  const budget = createDialBudget({ ...(now === undefined ? {} : { now }), ...(onRefused === undefined ? {} : { onRefused }) })
 
   async function resolve(address: Multiaddr, signal: AbortSignal): Promise<string[]> {
     signal.throwIfAborted()

@@ -1,6 +1,7 @@
 import type { AddressSource } from '../model/peer.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
+import type { LimitsReached } from './limits-reached.ts'
 import type { Routing } from './routing.ts'
 
 /**
@@ -94,6 +95,9 @@ export interface P2PEngine extends AsyncDisposable {
   /** Messages of the network that were ignored because too many waited for an answer, or it came too late. */
   readonly dropped: number
 
+  /** How often a limit had the engine refuse or cut something since it was made. */
+  readonly limitsReached: LimitsReached['counts']
+
   /** The DHT. */
   readonly routing: Routing
 
@@ -143,7 +147,10 @@ export type RequestHandler = (request: { from: string; body: Uint8Array; signal:
 
 export interface HandleOptions {
   maxRequestBytes: number
-  /** Requests of one peer being worked on while no other asks; there is a third more in all, of which one peer has a quarter then. */
+  /**
+   * Requests of one peer being worked on while no other asks. The peers of one address have a third more, and all addresses a third more
+   * than that; of each one has a quarter while others ask.
+   */
   maxConcurrent: number
   /** The same by bytes of their bodies; without a limit of its own when it is not said. */
   maxConcurrentBytes?: number

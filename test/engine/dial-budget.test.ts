@@ -9,7 +9,8 @@ const second = 1_000
 function gate() {
   let now = 0
   const policy = createDialPolicy({ dialPrivate: true }, { ownAddresses: () => [] })
-  const subject = createDialGate({ policy, now: () => now })
+  let refused = 0
+  const subject = createDialGate({ policy, now: () => now, onRefused: () => refused++ })
   const peers = new Set<string>()
   const dialled: string[] = []
   const signal = new AbortController().signal
@@ -32,6 +33,7 @@ function gate() {
     peers,
     dialled,
     dial,
+    refused: () => refused,
     pass(ms: number) {
       now += ms
     },
@@ -41,9 +43,9 @@ function gate() {
 
 describe('what others tell', () => {
   test('leads to a host where no peer is sixteen times, whatever its port, and then twice a minute', async () => {
-    const { dial, dialled, pass } = gate()
+    const { dial, dialled, pass, refused } = gate()
     for (let port = 1; port <= 100; port++) await dial('8.8.8.8', port)
-    expect(dialled).toHaveLength(16)
+    expect([dialled.length, refused()]).toEqual([16, 84])
     for (let passed = 0; passed < 65; passed++) {
       pass(second)
       await dial('8.8.8.8', 1_000 + passed)

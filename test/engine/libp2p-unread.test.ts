@@ -50,4 +50,5 @@ test('a peer that sends pings and does not read what they are answered is cut', 
     sent++
   }
   await expect.poll(() => engine.peers()).toEqual([])
+  expect(engine.limitsReached.unread_link).toBe(1)
 })

@@ -1,5 +1,4 @@
 import { EventEmitter, once } from 'node:events'
-import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { PeerBlocked } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -21,6 +20,7 @@ import { createInstances } from './link/instances.ts'
 import type { Link } from './link/link.ts'
 import type { Links } from './link/links.ts'
 import type { Meeting } from './link/meeting.ts'
+import { tellerOf } from './link/teller-of.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
 import type { Reach } from './reach/reach.ts'
 import { blockedGoodbye, createRefusals, type Refusals } from './refusals.ts'
@@ -298,10 +298,4 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
       return true
     },
   }
-}
-
-/** Where the peer of a link is seen, as one that tells addresses. */
-export function tellerOf({ seenAt, remote }: Link): Teller {
-  if (seenAt !== undefined) return { ip: seenAt, isRelayed: false }
-  return { ip: multiaddr(remote).getComponents()[0]?.value ?? '', isRelayed: true }
 }

@@ -18,10 +18,11 @@ import type { ConnectedPeer, EngineEvent, Inbound, P2PEngine } from '../engine.t
 import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected } from '../keep-connected.ts'
+import { createLimitsReached } from '../limits-reached.ts'
 import { createNoRouting } from '../no-routing.ts'
 import { createBootstrap } from './bootstrap.ts'
 import { readCertificate } from './certificate.ts'
-import { createConnections, tellerOf } from './connections.ts'
+import { createConnections } from './connections.ts'
 import { createDht } from './dht/dht.ts'
 import { createGossip } from './gossip.ts'
 import { frameTypes } from './link/frame-types.ts'
@@ -31,6 +32,7 @@ import type { Link } from './link/link.ts'
 import { createLinks } from './link/links.ts'
 import { createListener, type Incoming } from './link/listener.ts'
 import { createMeeting } from './link/meeting.ts'
+import { tellerOf } from './link/teller-of.ts'
 import { createLocalDiscovery } from './local-discovery.ts'
 import { createOverlay } from './overlay/create-overlay.ts'
 import type { OverlayFrame } from './overlay/frames.ts'
@@ -81,13 +83,14 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const { peerId } = identity
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
-  const dialGate = createDialGate({ policy })
-  const handlers = createHandlers({ limits })
+  const reached = createLimitsReached()
+  const dialGate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
   const links = createLinks({ peerId })
   const topics = new Set<string>()
   const eventListeners = new Set<(event: EngineEvent) => void>()
   const inTurn = createInTurn()
   const bootstrap = createBootstrap(init.bootstrap)
+  const handlers = createHandlers({ limits }, { reached, isConfigured: (other) => bootstrap.has(other) })
   const backOff = createBackOff({ log })
   const conflicts = createIdentityConflicts({ peerId }, { log })
   const hiddenAddresses = new WeakMap<Hello, ReadonlySet<string>>()
@@ -111,7 +114,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const localNetwork = createLocalDiscovery({ serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses }, { onFound, log })
   const meeting = createMeeting(
     { limits, seed: identity.seed, hello },
-    { handlers, log, refusal: (other) => connections.refusals.of(other), onFrame, onUpdate: onLinkUpdated, onClose: onLinkClosed },
+    { handlers, reached, log, refusal: (other) => connections.refusals.of(other), onFrame, onUpdate: onLinkUpdated, onClose: onLinkClosed },
   )
 
   const reach = createReach(
@@ -432,6 +435,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     get dropped() {
       return gate.dropped
     },
+    limitsReached: reached.counts,
     receive(handler) {
       inbound = handler
     },

@@ -17,11 +17,18 @@ const frameOverheadBytes = 256
  * to the muxer's pings, resets, windows. Has a muxer's streams refuse a write that their buffer has no room for. libp2p's own take it, find the buffer too full, and abort the
  * stream with everything in it: one burst would end the gossip with a slow peer for good. The largest message always has room in an empty buffer.
  */
-export function boundMuxer<Factory extends StreamMuxerFactory>(factory: Factory, limits: StreamLimits): Factory {
+export function boundMuxer<Factory extends StreamMuxerFactory>(
+  factory: Factory,
+  limits: StreamLimits,
+  components: {
+    /** A connection was cut. */
+    onUnread(): void
+  },
+): Factory {
   const room = Math.max(limits.maxStreamBufferBytes, limits.maxMessageBytes + messageOverheadBytes)
   const { createStreamMuxer } = factory
   factory.createStreamMuxer = (connection) => {
-    cutOverflow(connection, limits.maxPubsubBufferBytes + room)
+    cutOverflow(connection, limits.maxPubsubBufferBytes + room, components.onUnread)
     const muxer = createStreamMuxer.call(factory, connection)
     onFirstListener(muxer, ({ detail: stream }) => {
       // What others open is answered as it is read; a protocol that does not wait loses its stream.
@@ -60,7 +67,7 @@ function refuseOverflow(stream: Stream, room: number): Stream {
   return stream
 }
 
-function cutOverflow(connection: MessageStream, room: number): void {
+function cutOverflow(connection: MessageStream, room: number, onUnread: () => void): void {
   const { send } = connection
   /** What was written since the connection last took everything. */
   let waiting = 0
@@ -71,7 +78,10 @@ function cutOverflow(connection: MessageStream, room: number): void {
     const bytes = data.byteLength
     const takesMore = send.call(connection, data)
     waiting = takesMore ? 0 : waiting + bytes + frameOverheadBytes
-    if (waiting > room) connection.abort(new StreamBufferError(`${waiting} bytes wait for a peer that does not read`))
+    if (waiting > room && connection.status === 'open') {
+      onUnread()
+      connection.abort(new StreamBufferError(`${waiting} bytes wait for a peer that does not read`))
+    }
     return takesMore
   }
 }

@@ -12,7 +12,9 @@ import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/store.ts'
 import { createTally } from '../../tally.ts'
+import { type Asker, askerOf } from '../asker.ts'
 import { createBackOff } from '../back-off.ts'
+import { createBodies } from '../bodies.ts'
 import { isCircuitAddress, relayOf, throughRelays } from '../circuit-address.ts'
 import { createDialDiscovered } from '../dial-discovered.ts'
 import { dialError } from '../dial-errors.ts'
@@ -22,6 +24,7 @@ import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from
 import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
+import { createLimitsReached } from '../limits-reached.ts'
 import type { FoundPeer } from '../routing.ts'
 import type { Teller } from '../tellers.ts'
 import { addressProblem } from './addresses.ts'
@@ -86,6 +89,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces })
   const links = createLinks({ mayTell: (address, connection) => policy.mayTell(address, tellerOf(connection)) })
   const backOff = createBackOff({ log })
+  const reached = createLimitsReached()
   const conflicts = createIdentityConflicts({ peerId }, { log })
   /** When the first of the connections to a peer came, by the monotonic clock. */
   const linkedAt = new Map<string, number>()
@@ -111,7 +115,12 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     log,
   })
   const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialKept, log })
-  const protocols = createProtocols({ limits }, { log })
+  const askerOfConnection = (connection: Connection): Asker => {
+    const other = connection.remotePeer.toString()
+    return askerOf(other, tellerOf(connection), { isConfigured: isProtected(other) })
+  }
+  const bodies = createBodies({ limits }, { onGivenUp: () => reached.note('body_given_up'), onRefused: () => reached.note('body_refused') })
+  const protocols = createProtocols({ limits }, { bodies, reached, askerOf: askerOfConnection, log })
   const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
 
   const routing = createRouting({ limits }, { dht: runningDht, linked, namespaces, identity })
@@ -234,6 +243,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       { ...init, seed: identity.seed, protectedPeers: bootstrap.length },
       {
         policy,
+        reached,
         gater,
         datastore,
         dhtDatastore,
@@ -377,6 +387,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     get dropped() {
       return inboundGate.dropped
     },
+    limitsReached: reached.counts,
     receive(handler) {
       inbound = handler
     },

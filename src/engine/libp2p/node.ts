@@ -15,6 +15,7 @@ import type { Limits } from '../../limits.ts'
 import { throughRelays } from '../circuit-address.ts'
 import { createDialGate } from '../dial-gate.ts'
 import type { DialPolicy } from '../dial-policy.ts'
+import type { LimitsReached } from '../limits-reached.ts'
 import { boundMuxer } from './bounded-muxer.ts'
 import { type DhtMode, dhtService } from './dht.ts'
 import type { Namespaces } from './dht-namespaces.ts'
@@ -49,6 +50,7 @@ export interface NodeInit {
 
 export interface NodeComponents {
   policy: DialPolicy
+  reached: LimitsReached
   gater: ConnectionGater
   datastore: Datastore
   dhtDatastore: Datastore
@@ -73,8 +75,9 @@ const negotiationTimeoutMs = 5_000
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
-  const { policy, gater, datastore, dhtDatastore, namespaces, onFound, onOwnKey, onTold } = components
-  const gate = createDialGate({ policy })
+  const { policy, reached, gater, datastore, dhtDatastore, namespaces, onFound, onOwnKey, onTold } = components
+  const gate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
+  const onUnread = () => reached.note('unread_link')
   // The gater refuses what is over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
   const maxSockets = maxConnections + maxPendingConnections
@@ -106,7 +109,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       tcpTransport({ maxConnections: maxSockets }, { gate }),
       webSocketTransport({ maxSockets }, { gate }),
       // It has an encryption of its own, which no key of ours goes around.
-      ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate })] : []),
+      ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, onUnread })] : []),
       relayTransport({ gate }),
     ],
     ...(init.privateNetworkKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey(init.privateNetworkKey) }) }),
@@ -123,6 +126,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
             },
           })(),
           limits,
+          { onUnread },
         ),
     ],
     peerDiscovery: init.mdns ? [discovery(init.mdnsServiceTag, onFound)] : [],

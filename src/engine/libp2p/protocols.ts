@@ -2,8 +2,10 @@ import type { Connection, Stream } from '@libp2p/interface'
 import type { Logger } from 'pino'
 import { createDeadline } from '../../deadline.ts'
 import { PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../errors.ts'
-import { type BodiesLimits, bodyShare, createBodies, type HeldBody } from '../bodies.ts'
+import type { Asker } from '../asker.ts'
+import { type Bodies, bodyShare, type HeldBody } from '../bodies.ts'
 import type { HandleOptions, RequestHandler, RequestOptions } from '../engine.ts'
+import type { LimitsReached } from '../limits-reached.ts'
 import { createRequestPlaces, type RequestPlaces } from '../request-places.ts'
 import type { Node } from './node.ts'
 import { readMessage, withStream, writeMessage } from './stream-io.ts'
@@ -25,45 +27,45 @@ interface Handled {
 }
 
 export function createProtocols(
-  init: { limits: BodiesLimits & { requestTimeoutMs: number; maxStreamsPerConnection: number } },
-  components: { log: Logger },
+  init: { limits: { requestTimeoutMs: number; maxStreamsPerConnection: number } },
+  components: { bodies: Bodies; reached: LimitsReached; askerOf(connection: Connection): Asker; log: Logger },
 ): Protocols {
   const { requestTimeoutMs, maxStreamsPerConnection } = init.limits
-  const { log } = components
+  const { bodies, reached, askerOf, log } = components
   const handled = new Map<string, Handled>()
-  const bodies = createBodies(init)
   let running: Node | undefined
 
   /** Begins to count a body on a stream, which ends when the body has to make room. @throws Error when there is no room */
-  function hold(peerId: string, stream: Stream): HeldBody {
-    const held = bodies.begin(peerId, () => stream.abort(new Error('bodies of other peers need the room')))
+  function hold(asker: Asker, stream: Stream): HeldBody {
+    const held = bodies.begin(asker, () => stream.abort(new Error('bodies of other peers need the room')))
     if (held === undefined) throw new Error('bodies of this peer take its share of the memory')
     return held
   }
 
   /** A body that does not come, or comes a byte at a time, is given up long before the request would be. */
-  async function readRequest(stream: Stream, from: string, maxBytes: number): Promise<Uint8Array> {
+  async function readRequest(stream: Stream, from: Asker, maxBytes: number): Promise<Uint8Array> {
     using held = hold(from, stream)
     using late = createDeadline(requestTimeoutMs * bodyShare, [])
     late.signal.addEventListener('abort', () => stream.abort(new Error('the time for the body is over')))
     return await readMessage(stream, maxBytes, held)
   }
 
-  async function writeAnswer(stream: Stream, from: string, answer: Uint8Array, signal: AbortSignal): Promise<void> {
+  async function writeAnswer(stream: Stream, from: Asker, answer: Uint8Array, signal: AbortSignal): Promise<void> {
     using held = hold(from, stream)
     if (!held.add(answer.length)) throw new Error('answers that the peer has not read take its share of the memory')
     await writeMessage(stream, answer, signal)
   }
 
-  async function work({ handler, places }: Handled, request: Parameters<RequestHandler>[0]): Promise<Uint8Array> {
-    using place = places.take(request.from, request.body.length)
+  async function work({ handler, places }: Handled, asker: Asker, request: Parameters<RequestHandler>[0]): Promise<Uint8Array> {
+    using place = places.take(asker, request.body.length)
     if (place === undefined) throw new Error('as many requests of this protocol are worked on as may be')
     return await handler(request)
   }
 
   async function answer(protocol: string, stream: Stream, connection: Connection): Promise<void> {
     const entry = handled.get(protocol)
-    const from = connection.remotePeer.toString()
+    const asker = askerOf(connection)
+    const from = asker.peerId
     if (entry === undefined || entry.options.admits?.(from) === false) {
       stream.abort(new Error('no requests of this peer'))
       return
@@ -76,8 +78,8 @@ export function createProtocols(
     const { signal } = deadline
     try {
       await withStream(stream, signal, async () => {
-        const body = await readRequest(stream, from, entry.options.maxRequestBytes)
-        await writeAnswer(stream, from, await work(entry, { from, body, signal }), signal)
+        const body = await readRequest(stream, asker, entry.options.maxRequestBytes)
+        await writeAnswer(stream, asker, await work(entry, asker, { from, body, signal }), signal)
       })
     } catch (err) {
       log.debug({ err, protocol }, 'a request of a peer was not answered')
@@ -110,7 +112,7 @@ export function createProtocols(
         const stream = await connection.newStream([protocol], { signal: deadline, runOnLimitedConnection: true })
         return await withStream(stream, deadline, async () => {
           await writeMessage(stream, body, deadline)
-          using held = hold(peerId, stream)
+          using held = hold(askerOf(connection), stream)
           return await readMessage(stream, maxAnswerBytes, held)
         })
       } catch (cause) {
@@ -124,7 +126,7 @@ export function createProtocols(
       }
     },
     handle(protocol, handler, options) {
-      handled.set(protocol, { handler, options, places: createRequestPlaces(options) })
+      handled.set(protocol, { handler, options, places: createRequestPlaces(options, { onRefused: () => reached.note('request_place') }) })
       if (running !== undefined) void listen(running, protocol)
     },
     unhandle(protocol) {

@@ -17,7 +17,10 @@ const keepAliveMs = 5_000
 const fullStreams = 15
 
 /** libp2p over QUIC, whose dials pass the gate, and whose streams are bounded as those of the other transports. */
-export function quicTransport({ limits }: { limits: QuicLimits }, { gate }: { gate: DialGate }): (components: QuicComponents) => Transport {
+export function quicTransport(
+  { limits }: { limits: QuicLimits },
+  { gate, onUnread }: { gate: DialGate; onUnread(): void },
+): (components: QuicComponents) => Transport {
   return (components) => {
     const transport = quic({
       handshakeTimeout: limits.dialTimeoutMs,
@@ -30,10 +33,11 @@ export function quicTransport({ limits }: { limits: QuicLimits }, { gate }: { ga
     const { dial, createListener } = transport
     const ofQuic = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'quic')
     transport.dial = (address, options) => {
-      const bounded = { ...options, upgrader: boundStreams(options.upgrader, limits) }
+      const bounded = { ...options, upgrader: boundStreams(options.upgrader, limits, onUnread) }
       return gate.dial(address, options.signal, (target) => dial.call(transport, atIp(target), bounded))
     }
-    transport.createListener = (options) => createListener.call(transport, { ...options, upgrader: boundStreams(options.upgrader, limits) })
+    transport.createListener = (options) =>
+      createListener.call(transport, { ...options, upgrader: boundStreams(options.upgrader, limits, onUnread) })
     transport.dialFilter = ofQuic
     transport.listenFilter = ofQuic
     return transport
@@ -41,14 +45,14 @@ export function quicTransport({ limits }: { limits: QuicLimits }, { gate }: { ga
 }
 
 /** An upgrader that bounds the muxer which QUIC brings along. */
-function boundStreams(upgrader: Upgrader, limits: QuicLimits): Upgrader {
+function boundStreams(upgrader: Upgrader, limits: QuicLimits, onUnread: () => void): Upgrader {
   return new Proxy(upgrader, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       if (name !== 'upgradeInbound' && name !== 'upgradeOutbound') return value.bind(target)
       return (connection: unknown, options: { muxerFactory: StreamMuxerFactory }) =>
-        value.call(target, connection, { ...options, muxerFactory: boundMuxer(options.muxerFactory, limits) })
+        value.call(target, connection, { ...options, muxerFactory: boundMuxer(options.muxerFactory, limits, { onUnread }) })
     },
   })
 }

@@ -103,6 +103,32 @@ describe.each(['custom', 'libp2p'] as const)('%s', (kind) => {
     }
   })
 
+  test('many peer ids of one address leave places to a peer of another, and what they were refused is counted', {
+    timeout: 60_000,
+  }, async () => {
+    const { subject, honest, addresses } = await attacked()
+    const gate = Promise.withResolvers<void>()
+    onTestFinished(() => gate.resolve())
+    let kept = 0
+    const handler: RequestHandler = async ({ body }) => {
+      if (body.length === 1) {
+        kept++
+        await gate.promise
+      }
+      return body
+    }
+    await subject.handle(protocol, handler, { maxRequestBytes: 1_000, maxConcurrent: 3 })
+    // 4 are for the peers of one address, 5 for all addresses.
+    for (let count = 0; count < 8; count++) {
+      const peer = await openSilentPeer(kind, addresses, { localAddress: '127.0.0.2' })
+      const { refused } = await peer.announce(protocol, 1, Buffer.alloc(1))
+      if (count < 4) await expect.poll(() => kept).toBe(count + 1)
+      else await refused
+    }
+    expect(subject.limitsReached.request_place).toBe(4)
+    expect((await honest.request(subject.peerId, protocol, Buffer.alloc(2), asking)).length).toBe(2)
+  })
+
   test('a request that was given up keeps its place until its handler is done', { timeout: 60_000 }, async () => {
     const { subject, honest } = await attacked()
     const gate = Promise.withResolvers<void>()

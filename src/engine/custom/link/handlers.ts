@@ -1,6 +1,9 @@
+import { type Asker, askerOf } from '../../asker.ts'
 import { type Bodies, type BodiesLimits, createBodies } from '../../bodies.ts'
 import type { HandleOptions, RequestHandler } from '../../engine.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
 import { createRequestPlaces, type RequestPlaces } from '../../request-places.ts'
+import type { Teller } from '../../tellers.ts'
 
 /** What requests of peers are answered, by protocol, and how much of that at once; outlives links, stops and starts. */
 export interface Handlers {
@@ -10,6 +13,8 @@ export interface Handlers {
   readonly protocols: string[]
   /** Of all links together. */
   readonly bodies: Bodies
+  /** What a peer's share is counted by, whose link leads somewhere. */
+  askerOf(peerId: string, seen: Teller): Asker
 }
 
 export interface Handled {
@@ -19,13 +24,23 @@ export interface Handled {
   readonly places: RequestPlaces
 }
 
-export function createHandlers(init: { limits: BodiesLimits }): Handlers {
+export interface HandlersComponents {
+  reached: LimitsReached
+  isConfigured(peerId: string): boolean
+}
+
+export function createHandlers(init: { limits: BodiesLimits }, components: HandlersComponents): Handlers {
+  const { reached, isConfigured } = components
   const handled = new Map<string, Handled>()
+  const onRefused = () => reached.note('request_place')
   return {
-    bodies: createBodies(init),
-    set: (protocol, handler, options) => void handled.set(protocol, { handler, options, places: createRequestPlaces(options) }),
+    bodies: createBodies(init, { onGivenUp: () => reached.note('body_given_up'), onRefused: () => reached.note('body_refused') }),
+    set(protocol, handler, options) {
+      handled.set(protocol, { handler, options, places: createRequestPlaces(options, { onRefused }) })
+    },
     delete: (protocol) => void handled.delete(protocol),
     get: (protocol) => handled.get(protocol),
+    askerOf: (peerId, seen) => askerOf(peerId, seen, { isConfigured: isConfigured(peerId) }),
     get protocols() {
       return [...handled.keys()]
     },

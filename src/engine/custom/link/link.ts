@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { createTokenBucket } from '../../../token-bucket.ts'
 import { throughRelays } from '../../circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
 import { frameBoundsFor, frameTypes } from './frame-types.ts'
@@ -11,7 +12,8 @@ import type { Handlers } from './handlers.ts'
 import { decodeHello, encodeHello, type Hello, protocolVersions } from './hello.ts'
 import type { RecordSocket } from './record-socket.ts'
 import { createRequests, type RequestLimits, type Requests } from './requests.ts'
-import { createSecureChannel, type SecureChannel } from './secure-channel.ts'
+import { createSecureChannel, type SecureChannel, UnreadWrites } from './secure-channel.ts'
+import { tellerOf } from './teller-of.ts'
 
 /** A connected peer. */
 export interface Link {
@@ -73,6 +75,7 @@ export interface LinkComponents {
   socket: RecordSocket
   established: Established
   handlers: Handlers
+  reached: LimitsReached
   log: Logger
   /** A frame of gossip, membership, or a circuit. @throws ProtocolViolation, which closes the link */
   onFrame(link: Link, type: number, body: Buffer): void
@@ -153,7 +156,7 @@ class PeerLink implements Link {
         onClose: (reason) => this.#onClose(reason),
       },
     )
-    this.#requests = createRequests({ limits, from: this.peerId }, { channel: this.#channel, handlers, log })
+    this.#requests = createRequests({ limits, from: this.peerId, seen: tellerOf(init) }, { channel: this.#channel, handlers, log })
     this.#channel.write(frameTypes.hello, encodeHello(init.hello()))
     this.#channel.resume()
   }
@@ -321,7 +324,8 @@ class PeerLink implements Link {
   }
 
   #onClose(reason: Error | undefined): void {
-    const { log } = this.#components
+    const { log, reached } = this.#components
+    if (reason instanceof UnreadWrites) reached.note('unread_link')
     if (reason !== undefined) log.debug({ err: reason, peerId: this.peerId }, 'a link failed')
     this.#requests.close()
     this.#lost.abort()

@@ -7,6 +7,7 @@ import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
 import { createTokenBucket } from '../../../token-bucket.ts'
 import { bodyShare, type HeldBody } from '../../bodies.ts'
 import type { RequestOptions } from '../../engine.ts'
+import type { Teller } from '../../tellers.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { frameTypes } from './frame-types.ts'
 import type { Handled, Handlers } from './handlers.ts'
@@ -102,14 +103,15 @@ interface Serving {
 }
 
 export function createRequests(
-  init: { limits: RequestLimits; from: string },
+  init: { limits: RequestLimits; from: string; seen: Teller },
   components: { channel: SecureChannel; handlers: Handlers; log: Logger },
 ): Requests {
-  const { limits, from } = init
+  const { limits, from, seen } = init
   const { channel, handlers, log } = components
   const asked = new Map<number, Asked>()
   const serving = new Map<number, Serving>()
   const unknown = createTokenBucket(unknownRequests)
+  const asker = () => handlers.askerOf(from, seen)
   let lastId = 0
   let closed: Error | undefined
 
@@ -137,7 +139,7 @@ export function createRequests(
 
   /** An announced request has an entry here and nothing else: what it costs is counted as its body comes. */
   function begin(id: number, handled: Handled, length: number): void {
-    const held = handlers.bodies.begin(from, () => giveUp(id, entry, 'bodies of other peers need the room'))
+    const held = handlers.bodies.begin(asker(), () => giveUp(id, entry, 'bodies of other peers need the room'))
     if (held === undefined) {
       refuse(id, 'failed')
       return
@@ -182,7 +184,7 @@ export function createRequests(
     try {
       const answer = await work(entry.handled, body, signal)
       if (serving.get(id) !== entry) return
-      using held = handlers.bodies.begin(from, () => giveUp(id, entry, 'bodies of other peers need the room'))
+      using held = handlers.bodies.begin(asker(), () => giveUp(id, entry, 'bodies of other peers need the room'))
       if (held?.add(answer.length) !== true) throw new Error('answers that the peer has not read take its share of the memory')
       channel.write(frameTypes.answer, encode({ id, length: answer.length }))
       await sendBody(frameTypes.answerBody, id, answer, signal)
@@ -194,7 +196,7 @@ export function createRequests(
   }
 
   async function work({ handler, places }: Handled, body: Buffer, signal: AbortSignal): Promise<Uint8Array> {
-    using place = places.take(from, body.length)
+    using place = places.take(asker(), body.length)
     if (place === undefined) throw new Error('as many requests of this protocol are worked on as may be')
     return await handler({ from, body, signal })
   }
@@ -205,7 +207,7 @@ export function createRequests(
     if (waiting === undefined) return
     if ('length' in answer && answer.length <= waiting.maxAnswerBytes) {
       const full = () => waiting.answer.reject(new Error('bodies of peers take all of the memory that they may'))
-      const held = handlers.bodies.begin(from, full)
+      const held = handlers.bodies.begin(asker(), full)
       waiting.body?.[Symbol.dispose]()
       if (held === undefined) full()
       else waiting.body = new Body(answer.length, held)

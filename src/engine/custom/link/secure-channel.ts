@@ -65,6 +65,9 @@ export function createSecureChannel(init: ChannelInit, components: ChannelCompon
   return new Channel(init, components)
 }
 
+/** More waits for the other end than may. */
+export class UnreadWrites extends ProtocolViolation {}
+
 class Channel implements SecureChannel {
   readonly #socket: RecordSocket
   readonly #session: Session
@@ -115,7 +118,7 @@ class Channel implements SecureChannel {
   write(type: number, ...parts: Uint8Array[]): void {
     if (!this.isOpen) return
     if (this.waitingBytes > this.#maxWaitingBytes) {
-      this.#failure ??= new ProtocolViolation('the peer does not read what it makes us write')
+      this.#failure ??= new UnreadWrites('the peer does not read what it makes us write')
       this.#socket.terminate()
       return
     }

@@ -221,6 +221,7 @@ test('a peer that sends requests which are refused, and does not read the refusa
     if (id % 2_000 === 0) await nextTurn()
   }
   await expect.poll(() => engine.peers()).toEqual([])
+  expect(engine.limitsReached.unread_link).toBe(1)
   socket.resume()
   await closed
 })

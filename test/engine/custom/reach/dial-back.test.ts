@@ -8,6 +8,7 @@ import { dialBackAnswer, dialBackProtocol, dialBackRequest } from '../../../../s
 import { createReach } from '../../../../src/engine/custom/reach/reach.ts'
 import { createDialGate } from '../../../../src/engine/dial-gate.ts'
 import { createDialPolicy } from '../../../../src/engine/dial-policy.ts'
+import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
 import { defaultLimits } from '../../../../src/limits.ts'
 import { silentLog } from '../../../fixtures/log.ts'
 
@@ -27,7 +28,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
     send: (...parts: unknown[]) => sent.push(parts) > 0,
   } as unknown
   const policy = createDialPolicy({ dialPrivate: true, dialOwnHost: true })
-  const handlers = createHandlers({ limits: defaultLimits })
+  const handlers = createHandlers({ limits: defaultLimits }, { reached: createLimitsReached(), isConfigured: () => false })
   const probed: string[] = []
   const circuits: unknown[] = []
   const links = new Map<string, Link>([['peer', link as Link]])

@@ -1,0 +1,18 @@
+/** How often an engine has refused or cut something since it was made, because a limit was reached. */
+export interface LimitsReached {
+  note(limit: EngineLimit): void
+  readonly counts: Readonly<Record<EngineLimit, number>>
+}
+
+/**
+ * `request_place`: a request of a peer had no place at its handler. `body_refused`: a body of a peer, or more of it, had no room.
+ * `body_given_up`: one made room for others. `told_dial`: a dial on others' word was not made. `unread_link`: a link was cut whose other
+ * end did not read what it made this node write. `dht_record`: a record of the DHT was not kept for others.
+ */
+export type EngineLimit = (typeof engineLimits)[number]
+export const engineLimits = ['request_place', 'body_refused', 'body_given_up', 'told_dial', 'unread_link', 'dht_record'] as const
+
+export function createLimitsReached(): LimitsReached {
+  const counts = { request_place: 0, body_refused: 0, body_given_up: 0, told_dial: 0, unread_link: 0, dht_record: 0 }
+  return { counts, note: (limit) => void counts[limit]++ }
+}

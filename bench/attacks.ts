@@ -17,16 +17,16 @@ const quietMs = 4_000
 export async function benchAttacks(): Promise<BenchRow[]> {
   await using resources = new AsyncDisposableStack()
   const directory = await temporaryDirectory(resources)
-  const directories: [string, string] = [join(directory, 'subject'), join(directory, 'other')]
+  const directories: [string, string, string] = [join(directory, 'subject'), join(directory, 'other'), join(directory, 'bystander')]
   const party = resources.use(await startHonestParty({ directories, topic: honestTopic, heapMiB }))
   const { url, peerId, multiaddrs } = party.subject
   const target = { url, peerId, p2pUrl: webSocketUrl(multiaddrs), token: party.tokens.attacker }
   await party.publish(quietMs)
-  const idle = percentile(await party.publish(attackMs), 0.99)
+  const idle = percentile((await party.publish(attackMs)).subject, 0.99)
   const rows: BenchRow[] = [{ label: 'an honest publisher, alone: p99', value: idle, unit: 'ms' }]
   for (const [index, attack] of [...clientAttacks, ...peerAttacks].entries()) {
     const running = await startAttack(attack, { ...target, localAddress: `127.0.2.${index + 1}` })
-    const p99 = percentile(await party.publish(attackMs), 0.99)
+    const p99 = percentile((await party.publish(attackMs)).subject, 0.99)
     await running[Symbol.asyncDispose]()
     rows.push({ label: `beside ${attack.name}: p99`, value: p99, unit: `ms, ${(p99 / idle).toFixed(1)} × idle` })
     await party.publish(quietMs)

@@ -18,7 +18,7 @@ const attackMs = 12_000
 test('all attacks at once: nothing acknowledged is lost, an honest publisher is served, memory returns', async () => {
   const directory = await temporaryDirectory()
   const party = await startHonestParty({
-    directories: [join(directory, 'subject'), join(directory, 'other')],
+    directories: [join(directory, 'subject'), join(directory, 'other'), join(directory, 'bystander')],
     topic: honestTopic,
     heapMiB: 256,
   })
@@ -49,8 +49,11 @@ test('all attacks at once: nothing acknowledged is lost, an honest publisher is 
   const { acknowledged, subscriber } = party
   await subscriber.until(() => new Set(subscriber.messages.map(({ id }) => id)).size >= acknowledged.length)
   expect(subscriber.messages.map(({ id }) => id)).toEqual(acknowledged)
-  // Attackers and gateways share the processors of this machine, which alone can cost a publication 20 ms; npm run bench overload measures it.
-  expect(percentile(attacked, 0.99)).toBeLessThan(10 * Math.max(percentile(idle, 0.99), 20))
+  // What the machine makes a client wait, which it shares with the attackers and with whatever else runs, is not the gateway's doing.
+  const waited = percentile(attacked.subject, 0.99)
+  const idleHere = percentile(idle.subject, 0.99)
+  const elsewhere = percentile(attacked.bystander, 0.99)
+  expect(waited, `${idleHere} ms before it, ${elsewhere} ms at a bystander`).toBeLessThan(10 * Math.max(idleHere, elsewhere))
   await expect
     .poll(
       async () => {

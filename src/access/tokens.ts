@@ -1,6 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AdminTokenNeeded, InvalidRequest, TokenNotFound } from '../errors.ts'
-import { createInTurn } from '../in-turn.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import type { TokenInput, TokenView } from '../model/token.ts'
@@ -69,7 +68,6 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
   const cache = new Map<string, Grant>()
   /** Rises when grants may have changed: what was looked up before is not remembered after. */
   let generation = 0
-  const inTurn = createInTurn()
   let unlisten: (() => void) | undefined
 
   function forgetGrants(): void {
@@ -80,21 +78,20 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
   /** Without the operator's own token or an identity provider, a token that allows `admin` for good is what the API is administered by. */
   const needsAdminToken = operator === undefined && !init.hasProvider
 
-  async function checkFirst(record: TokenRecord): Promise<void> {
-    if (!needsAdminToken || isLastingAdmin(record) || (await store.tokens.list()).length > 0) return
+  /** Adds a token, unless it would be the first and can't administer for good. */
+  async function addButFirst(record: TokenRecord): Promise<void> {
+    if (await store.tokens.add(record, (tokens) => !needsAdminToken || isLastingAdmin(record) || tokens.length > 0)) return
     throw new AdminTokenNeeded('From the first token on every request needs one: make one first that allows "admin" and does not expire.')
   }
 
-  /** Removes a token, unless it is the last that allows `admin` for good. */
-  async function removeButLast(id: string): Promise<boolean> {
-    const admins = needsAdminToken ? (await store.tokens.list()).filter(isLastingAdmin) : []
-    const admin = admins.find((each) => each.id === id)
-    if (admin === undefined) return await store.tokens.remove(id)
-    const removed = admins.length > 1 && (await store.tokens.remove(id))
-    if (removed && (await store.tokens.list()).some(isLastingAdmin)) return true
-    // Another gateway may have removed the other one meanwhile.
-    if (removed) await store.tokens.add(admin)
-    throw new AdminTokenNeeded('It is the last token that allows "admin" and does not expire: make another one first.')
+  /** Removes a token, unless it is the last that allows `admin` for good. @throws TokenNotFound, AdminTokenNeeded */
+  async function removeButLast(id: string): Promise<void> {
+    const isOther = (token: TokenRecord) => token.id !== id && isLastingAdmin(token)
+    const isNeeded = (tokens: TokenRecord[]) => needsAdminToken && tokens.some((token) => token.id === id && isLastingAdmin(token))
+    const removal = await store.tokens.remove(id, (tokens) => !isNeeded(tokens) || tokens.some(isOther))
+    if (removal === 'unknown') throw new TokenNotFound('There is no token with this id.')
+    if (removal === 'refused')
+      throw new AdminTokenNeeded('It is the last token that allows "admin" and does not expire: make another one first.')
   }
 
   async function grantOfHash(hash: Buffer): Promise<Grant | undefined> {
@@ -122,18 +119,18 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')
       const id = `tok_${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`
       const record: TokenRecord = { id, name, hash: hashOf(secret), actions, topics, createdAt: now(), expiresAt: expires }
-      await inTurn(async () => {
-        await checkFirst(record)
-        await store.tokens.add(record)
-      })
+      await addButFirst(record)
       return { token: viewOf(record), secret }
     },
     list: async () => (await store.tokens.list()).map(viewOf),
     async revoke(id) {
-      const removed = await inTurn(() => removeButLast(id))
-      forgetGrants()
-      onChange()
-      if (!removed) throw new TokenNotFound('There is no token with this id.')
+      try {
+        await removeButLast(id)
+      } finally {
+        // Also when the answer of the database was lost: it may be removed.
+        forgetGrants()
+        onChange()
+      }
     },
     operatorGrant(secret) {
       return operator !== undefined && timingSafeEqual(operator, hashOf(secret)) ? fullGrant(operatorId) : undefined

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createTokens } from '../../src/access/tokens.ts'
+import { StoreUnavailable } from '../../src/errors.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { adminToken, gatewayWithTokens } from './gateway-with-tokens.ts'
@@ -70,7 +71,7 @@ test('a stream whose session ends while it is looked up is closed', async () => 
   expect(await stream.closed).toBe(4503)
 })
 
-test('of the last two tokens that administer one stays, also when two gateways revoke one each at the same time', async () => {
+test('of the last two tokens that administer one stays, also when two gateways revoke one each at the same time; and of two first tokens one is made', async () => {
   const disk = createMemoryDisk()
   const gateways = [1, 2].map(() => {
     const store = createMemoryStore(disk)
@@ -81,6 +82,30 @@ test('of the last two tokens that administer one stays, also when two gateways r
     for (const name of ['one', 'other']) await gateways[0]?.create({ name, actions: ['admin'], topics: ['*'] })
     const ids = [...disk.tokens.keys()]
     await Promise.allSettled(gateways.map((tokens, index) => tokens.revoke(ids[index] ?? '')))
-    expect([...disk.tokens.values()].filter(({ actions }) => actions.includes('admin')).length).toBeGreaterThan(0)
+    expect([...disk.tokens.values()].filter(({ actions }) => actions.includes('admin'))).toHaveLength(1)
+    disk.tokens.clear()
+    const inputs = [
+      { name: 'one', actions: ['admin' as const] },
+      { name: 'other', actions: ['read' as const] },
+    ]
+    const order = round % 2 === 0 ? inputs : inputs.toReversed()
+    await Promise.allSettled(
+      gateways.map((tokens, index) => tokens.create({ topics: ['*'], ...(order[index] ?? { name: '', actions: [] }) })),
+    )
+    expect([...disk.tokens.values()].some(({ actions }) => actions.includes('admin'))).toBe(true)
   }
+})
+
+test('a token whose removal the database does not confirm is looked up anew', async () => {
+  const store = createMemoryStore()
+  const remove = async (id: string) => {
+    await store.tokens.remove(id)
+    throw new StoreUnavailable('The answer was lost.')
+  }
+  const components = { store: { ...store, tokens: { ...store.tokens, remove } }, onChange: () => undefined }
+  const tokens = createTokens({ adminToken: 'operator', hasProvider: false }, components)
+  const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['*'] })
+  expect((await tokens.grantOf(secret))?.id).toBe(token.id)
+  await expect(tokens.revoke(token.id)).rejects.toThrow(StoreUnavailable)
+  expect(await tokens.grantOf(secret)).toBeUndefined()
 })

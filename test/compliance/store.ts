@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { kindOf, type NewMessage, type StoredMessage } from '../../src/model/message.ts'
 import { sequenceBytes } from '../../src/model/signed-message.ts'
 import { directTopic, matchesTopic, topicFilter } from '../../src/model/topic.ts'
-import type { LogQuery, NewDelivery, SessionRecord, Store } from '../../src/store/store.ts'
+import type { LogQuery, NewDelivery, SessionRecord, Store, TokenRecord } from '../../src/store/store.ts'
 import { newMessage, someAuthor } from '../fixtures/messages.ts'
 
 /** Who joins a topic. */
@@ -836,7 +836,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       const token = (id: string, createdAt: number, expiresAt?: number) => ({
         id,
         name: `token ${id}`,
-        hash: Uint8Array.from(Buffer.from(id.repeat(32).slice(0, 32))),
+        hash: Uint8Array.from(Buffer.from(id.padEnd(32, id).slice(0, 32))),
         actions: ['read', 'publish'],
         topics: ['orders', 'news.*'],
         createdAt,
@@ -853,8 +853,39 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         )
         expect((await again.tokens.find(token('b', 0).hash))?.id).toBe('b')
         expect(await again.tokens.find(token('c', 0).hash)).toBeUndefined()
-        expect([await again.tokens.remove('b'), await again.tokens.remove('b')]).toEqual([true, false])
+        expect([await again.tokens.remove('b'), await again.tokens.remove('b')]).toEqual(['removed', 'unknown'])
         expect(await again.tokens.find(token('b', 0).hash)).toBeUndefined()
+      })
+
+      test('are changed when a check of all of them allows it', async () => {
+        const store = await open()
+        const seen: string[][] = []
+        const check = (answer: boolean) => (tokens: TokenRecord[]) => {
+          seen.push(tokens.map(({ id }) => id))
+          return answer
+        }
+        expect(await store.tokens.add(token('a', 1_000), check(false))).toBe(false)
+        expect(await store.tokens.add(token('a', 1_000), check(true))).toBe(true)
+        expect(await store.tokens.remove('b', check(true))).toBe('unknown')
+        expect(await store.tokens.remove('a', check(false))).toBe('refused')
+        expect((await store.tokens.list()).map(({ id }) => id)).toEqual(['a'])
+        expect(await store.tokens.remove('a', check(true))).toBe('removed')
+        expect(seen).toEqual([[], [], ['a'], ['a']])
+      })
+
+      test('are changed one after another, whichever process asks: of two that are to be the first one is, of the last two one stays', async () => {
+        const stores = [await open(), await reopen()]
+        for (let round = 0; round < 10; round++) {
+          const ids = [`one ${round}`, `other ${round}`]
+          const isFirst = (tokens: TokenRecord[]) => tokens.length === 0
+          const added = await Promise.all(stores.map((store, index) => store.tokens.add(token(ids[index] ?? '', round), isFirst)))
+          expect(added.toSorted()).toEqual([false, true])
+          await Promise.all(stores.map((store, index) => added[index] === true || store.tokens.add(token(ids[index] ?? '', round))))
+          const isNotLast = (tokens: TokenRecord[]) => tokens.length > 1
+          const removed = await Promise.all(stores.map((store, index) => store.tokens.remove(ids[index] ?? '', isNotLast)))
+          expect(removed.toSorted()).toEqual(['refused', 'removed'])
+          await Promise.all(ids.map((id) => stores[0]?.tokens.remove(id)))
+        }
       })
     })
 

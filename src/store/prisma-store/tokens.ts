@@ -7,14 +7,14 @@ import { attemptAsync } from './unavailable.ts'
 const wordsSchema = z.array(z.string())
 const detailSchema = z.record(z.string(), z.unknown())
 
-export function createTokenStore(components: { prisma: () => Models }): TokenStore {
-  const { prisma } = components
+/** What is left to each database: changes that depend on all tokens, in one transaction. */
+export type TokenChanges = Pick<TokenStore, 'add' | 'remove'>
+
+export function createTokenStore(components: { prisma: () => Models; changes: TokenChanges }): TokenStore {
+  const { prisma, changes } = components
   return {
-    add: ({ id, name, hash, actions, topics, createdAt, expiresAt }) =>
-      attemptAsync(async () => {
-        const lists = { actions: JSON.stringify(actions), topics: JSON.stringify(topics) }
-        await prisma().token.create({ data: { id, name, hash: Buffer.from(hash), ...lists, createdAt, expiresAt: expiresAt ?? null } })
-      }),
+    add: (token, check) => attemptAsync(() => changes.add(token, check)),
+    remove: (id, check) => attemptAsync(() => changes.remove(id, check)),
     find: (hash) =>
       attemptAsync(async () => {
         const row = await prisma().token.findFirst({ where: { hash: Buffer.from(hash) } })
@@ -25,17 +25,35 @@ export function createTokenStore(components: { prisma: () => Models }): TokenSto
         const rows = await prisma().token.findMany({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })
         return rows.map(toRecord)
       }),
-    remove: (id) =>
-      attemptAsync(async () => {
-        const removed = (await prisma().token.deleteMany({ where: { id } })).count === 1
-        // Without their token they allow nothing; a crash in between leaves them until they expire.
-        await prisma().session.deleteMany({ where: { holder: id } })
-        return removed
-      }),
   }
 }
 
-function toRecord({ id, name, hash, actions, topics, createdAt, expiresAt }: Token): TokenRecord {
+export const tokenColumnNames = ['id', 'name', 'hash', 'actions', 'topics', 'createdAt', 'expiresAt']
+
+/** What the columns hold, in their order. */
+export function tokenValues({ id, name, hash, actions, topics, createdAt, expiresAt }: TokenRecord) {
+  return [id, name, Buffer.from(hash), JSON.stringify(actions), JSON.stringify(topics), createdAt, expiresAt ?? null]
+}
+
+const tokenRowSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  hash: z.instanceof(Uint8Array),
+  actions: z.string(),
+  topics: z.string(),
+  createdAt: z.number(),
+  expiresAt: z.number().nullable(),
+})
+
+/** A token as a driver reads its row. */
+export function tokenOfRow(row: unknown): TokenRecord {
+  return toRecord(tokenRowSchema.parse(row))
+}
+
+function toRecord(
+  row: Omit<Token, 'createdAt' | 'expiresAt'> & { createdAt: bigint | number; expiresAt: bigint | number | null },
+): TokenRecord {
+  const { id, name, hash, actions, topics, createdAt, expiresAt } = row
   return {
     id,
     name,

@@ -21,6 +21,7 @@ import { connectionOptions, openPostgresDatabase, type PostgresDatabase } from '
 import { createListener, type Listener } from './listener.ts'
 import { createPostgresLog, type PostgresLog } from './log.ts'
 import { createRecordStore } from './records.ts'
+import { createTokenChanges } from './token-changes.ts'
 
 export interface PostgresStoreInit {
   url: string
@@ -79,7 +80,8 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
   const topics = createTopicStore({ prisma: () => opened().models })
   const peers = createPeerStore({ prisma: () => opened().models, change: (edits) => changePeers(opened().database, edits) })
 
-  const tokens = createTokenStore({ prisma: () => opened().models })
+  const changes = createTokenChanges({ database: () => opened().database })
+  const tokens = createTokenStore({ prisma: () => opened().models, changes })
   const sessions = createSessionStore({ prisma: () => opened().models })
 
   const store: Store = {
@@ -115,8 +117,8 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
     records: createRecordStore({ database: () => opened().database }),
     tokens: {
       ...tokens,
-      add: (token) => tellAfter('tokens', tokens.add(token)),
-      remove: (id) => tellAfter('tokens', tokens.remove(id)),
+      add: (token, check) => tellAfter('tokens', tokens.add(token, check)),
+      remove: (id, check) => tellAfter('tokens', tokens.remove(id, check)),
     },
     sessions: {
       ...sessions,

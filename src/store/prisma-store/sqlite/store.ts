@@ -19,6 +19,7 @@ import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
 import { createSqliteLog } from './log.ts'
 import { createRecordStore } from './records.ts'
 import { settleEpoch } from './settle-epoch.ts'
+import { createTokenChanges } from './token-changes.ts'
 
 export interface SqliteStoreInit {
   path: string
@@ -71,7 +72,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     topics: createTopicStore({ prisma: () => opened().prisma }),
     peers: createPeerStore({ prisma: () => opened().prisma, change: async (edits) => changePeers(opened().writer, edits) }),
     records: createRecordStore({ writer: () => opened().writer, reader: () => opened().reader }),
-    tokens: createTokenStore({ prisma: () => opened().prisma }),
+    tokens: createTokenStore({ prisma: () => opened().prisma, changes: createTokenChanges({ writer: () => opened().writer }) }),
     sessions: createSessionStore({ prisma: () => opened().prisma }),
     audit: createAuditStore({ prisma: () => opened().prisma }),
     deliveries: createDeliveryStore({ prisma: () => opened().prisma }),

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { z } from 'zod'
+import { createEndings } from '../src/access/endings.ts'
 import { createByteRooms } from '../src/byte-room.ts'
 import { environmentSchema } from '../src/config.ts'
 import { createDht } from '../src/dht.ts'
@@ -46,6 +47,7 @@ async function served(path: string): Promise<string> {
       node: absent,
       gateways: { list: absent },
       access: { admit: absent, admitSession: absent },
+      endings: createEndings(),
       rates: createRates({ limits: defaultLimits }),
       ...createByteRooms({ limits: defaultLimits }),
       tokens: { create: absent, list: absent, revoke: absent },

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { createAccess } from './access/access.ts'
+import { createEndings } from './access/endings.ts'
 import { createJwtVerifier } from './access/jwt.ts'
 import { createRevocation } from './access/revocation.ts'
 import { createSessions } from './access/sessions.ts'
@@ -126,11 +127,12 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
   const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt)
-  const tokens = createTokens({ adminToken, hasProvider: verifyJwt !== undefined }, { store, onChange: () => revocation.changed() })
-  const sessions = createSessions(
-    { limits, acceptsSubjects: verifyJwt !== undefined },
-    { store: store.sessions, tokens, onChange: () => revocation.changed() },
+  const endings = createEndings()
+  const tokens = createTokens(
+    { adminToken, hasProvider: verifyJwt !== undefined },
+    { store, onEnd: endOf, onChange: () => revocation.changed() },
   )
+  const sessions = createSessions({ limits, acceptsSubjects: verifyJwt !== undefined }, { store: store.sessions, tokens, onEnd: endOf })
   const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, log })
   const audit = createAudit({ store: store.audit })
   const rates = createRates({ limits })
@@ -139,6 +141,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { limits },
     {
       access,
+      endings,
       onOpen: () => revocation.opened(),
       rates,
       requestBytes,
@@ -160,9 +163,17 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
 
   const revocation = createRevocation({ end: endRevoked, log })
 
+  /** Ends what goes on with a token or a session. */
+  function endOf(id: string): void {
+    endings.end(id)
+    stream.revoke(id)
+    stream.endSession(id)
+  }
+
   async function endRevoked(): Promise<void> {
-    for (const id of await tokens.missing(stream.grants)) stream.revoke(id)
-    for (const id of await sessions.missing(stream.sessions)) stream.endSession(id)
+    const { watched } = endings
+    for (const id of await tokens.missing([...stream.grants, ...watched.tokens])) endOf(id)
+    for (const id of await sessions.missing([...stream.sessions, ...watched.sessions])) endOf(id)
     for (const id of await tokens.missing(await topics.clients())) await topics.giveUp(id)
   }
 
@@ -182,6 +193,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       deliveries,
       services,
       access,
+      endings,
       rates,
       requestBytes,
       answerBytes,

@@ -38,8 +38,8 @@ export interface SessionsInit {
 export interface SessionsComponents {
   store: SessionStore
   tokens: Pick<Tokens, 'grantOfHash' | 'operatorProof'>
-  /** A session has ended. */
-  onChange(): void
+  /** A session has ended: what it has at this gateway ends before this returns. */
+  onEnd(id: string): void
   now?: () => number
 }
 
@@ -51,7 +51,7 @@ const retryAfterMs = 60_000
 
 export function createSessions(init: SessionsInit, components: SessionsComponents): Sessions {
   const { sessionMs, maxSessions, maxSessionsPerToken } = init.limits
-  const { store, tokens, onChange, now = Date.now } = components
+  const { store, tokens, onEnd, now = Date.now } = components
 
   function basisOf(token: string, grant: Grant, secret: string): SessionBasis {
     if (grant.id === operatorId) return { kind: 'operator', proof: tokens.operatorProof(Buffer.from(secret))?.toString('hex') ?? '' }
@@ -95,7 +95,7 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
       return { ...grant, expiresAt, session: record.id }
     },
     async close(secret) {
-      if (secretShape.test(secret) && (await store.remove(idOf(secret)))) onChange()
+      if (secretShape.test(secret) && (await store.remove(idOf(secret)))) onEnd(idOf(secret))
     },
     missing: (ids) => store.missing([...ids]),
   }

@@ -39,7 +39,9 @@ export interface Tokens {
 
 export interface TokensComponents {
   store: Pick<Store, 'tokens' | 'listen'>
-  /** Tokens may have been revoked. */
+  /** A token was revoked here: what it has at this gateway ends before this returns. */
+  onEnd(id: string): void
+  /** Tokens may have been revoked, here or elsewhere. */
   onChange(): void
   now?: () => number
 }
@@ -62,7 +64,7 @@ export interface TokensInit {
 }
 
 export function createTokens(init: TokensInit, components: TokensComponents): Tokens {
-  const { store, onChange, now = Date.now } = components
+  const { store, onEnd, onChange, now = Date.now } = components
   const operator = init.adminToken === undefined ? undefined : hashOf(init.adminToken)
   /** By the hash of the secret, in hex. */
   const cache = new Map<string, Grant>()
@@ -126,6 +128,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     async revoke(id) {
       try {
         await removeButLast(id)
+        onEnd(id)
       } finally {
         // Also when the answer of the database was lost: it may be removed.
         forgetGrants()

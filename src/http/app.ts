@@ -2,6 +2,7 @@ import websocket from '@fastify/websocket'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
 import type { Access } from '../access/access.ts'
+import type { Endings } from '../access/endings.ts'
 import type { Audit } from '../audit.ts'
 import type { ByteRoom } from '../byte-room.ts'
 import type { Dht } from '../dht.ts'
@@ -22,6 +23,7 @@ import { createAuditHook } from './audit-hook.ts'
 import { createAuthentication } from './authenticate.ts'
 import { readBodies } from './body.ts'
 import { countRequests } from './count-requests.ts'
+import { endWithToken } from './end-with-token.ts'
 import { handleClientError, handleError } from './error-handler.ts'
 import { refuseTheRest } from './not-found.ts'
 import { createDocuments } from './openapi.ts'
@@ -71,6 +73,7 @@ export interface AppComponents {
   deliveries: Deliveries
   services: Pick<Services, 'request'>
   access: Pick<Access, 'admit' | 'admitSession'>
+  endings: Endings
   rates: Rates
   /** Room for requests until they are answered, and for answers until they are taken. */
   requestBytes: ByteRoom
@@ -168,6 +171,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   app.decorateRequest('grant')
   app.decorateRequest('refusal')
   app.addHook('onRequest', createAuthentication(components))
+  endWithToken(app)
   countRequestBytes(app, components)
   countAnswerBytes(app, init.limits, components)
   app.addHook('preHandler', createWorkPlaces(init.limits))

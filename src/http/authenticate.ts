@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Access } from '../access/access.ts'
+import type { Endings } from '../access/endings.ts'
 import { InvalidRequest, InvalidToken, type PeergateError, toPeergateError } from '../errors.ts'
 import { type Grant, requireAction } from '../model/grant.ts'
 import { costOfBytes, type Rates } from '../rates.ts'
 import { requestCost } from './count-requests.ts'
+import { watchEnd } from './end-with-token.ts'
 import { lengthOf } from './request-bytes.ts'
 import { sessionOf } from './session-cookie.ts'
 
@@ -28,8 +30,9 @@ const maxTokenLength = 8_192
 export function createAuthentication(components: {
   access: Pick<Access, 'admit' | 'admitSession'>
   rates: Rates
+  endings: Endings
 }): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
-  const { access, rates } = components
+  const { access, rates, endings } = components
 
   return async (request, reply) => {
     const { operation } = request.routeOptions.config
@@ -37,6 +40,7 @@ export function createAuthentication(components: {
     const offered = request.ws === true ? bearerOf(request.headers['sec-websocket-protocol']) : undefined
     try {
       request.grant = await admitted(request, offered)
+      watchEnd(request, reply, endings)
       requireAction(request.grant, operation.action)
       const cost = (operation.cost ?? 1) + costOfBytes(lengthOf(request) ?? 0)
       const budget = rates.take({ grantId: request.grant.id, address: request.client.address }, cost, requestCost)

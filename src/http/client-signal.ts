@@ -1,13 +1,16 @@
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /**
- * Fires when the client is gone before its answer was written. (The request's own `close` event says only that its body was read:
- * https://github.com/fastify/fastify/issues/4690.)
+ * Fires when the client is gone before its answer was written, and, with InvalidToken, when its token ends. (The request's own `close`
+ * event says only that its body was read: https://github.com/fastify/fastify/issues/4690.)
  */
-export function clientSignal(reply: FastifyReply): AbortSignal {
+export function clientSignal({ raw, request }: Pick<FastifyReply, 'raw' | 'request'>): AbortSignal {
   const gone = new AbortController()
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) gone.abort()
+  const { ended }: Pick<FastifyRequest, 'ended'> = request
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort()
   })
+  if (ended?.aborted === true) gone.abort(ended.reason)
+  else ended?.addEventListener('abort', () => gone.abort(ended.reason), { once: true })
   return gone.signal
 }

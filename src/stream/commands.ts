@@ -1,4 +1,5 @@
 import { clientKey } from '../access/client-key.ts'
+import { ofEndedToken } from '../access/endings.ts'
 import {
   InvalidRequest,
   MessageTooLarge,
@@ -65,7 +66,7 @@ export interface Client {
 
 export type CommandComponents = Pick<
   StreamComponents,
-  'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'services' | 'desk' | 'validators' | 'access' | 'rates'
+  'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'services' | 'desk' | 'validators' | 'access' | 'endings' | 'rates'
 > & { interests: Interests }
 
 /** Units that every frame costs on arrival; the rest of its price is paid in its turn. */
@@ -73,7 +74,7 @@ const frameCost = 1
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, interests, publisher, deliveries, services, desk, validators, access, rates } = components
+  const { hub, history, topics, interests, publisher, deliveries, services, desk, validators, access, endings, rates } = components
   /** The use of the topics that a connection judges. */
   const judged = new WeakMap<Client, Map<string, Disposable>>()
 
@@ -251,6 +252,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   /** Another token for the connection: it must allow what the connection does already. */
   async function renew(frame: FrameOf<'auth'>, client: Client): Promise<void> {
     const grant = await access.admit(frame.token)
+    if (endings.has(grant)) throw ofEndedToken()
     if (desk.has(client.server)) requireAction(grant, 'serve')
     for (const topic of validators.topicsOf(client.validator)) {
       requireAction(grant, 'validate')

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { clientKey } from '../access/client-key.ts'
+import { ofEndedToken } from '../access/endings.ts'
 import { PeergateError, toPeergateError } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { DeliveryView } from '../model/delivery.ts'
@@ -15,6 +16,7 @@ import type { Question, Validator } from '../validation/validator-desk.ts'
 import type { CloseReason } from './close-codes.ts'
 import type { Codec } from './codec.ts'
 import type { Client, Commands } from './commands.ts'
+import { createExpiry } from './expiry.ts'
 import { answering, type ClientFrame, type FrameId, maxFrameBytesOf, naming, type ServerFrame } from './frames.ts'
 import { createIncoming, type FrameRoom, FrameTooLarge, type Incoming } from './incoming.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
@@ -66,7 +68,8 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
 /** Bytes of a refused frame that is read for its id. */
 const namedBytes = 4_096
 
-const maxTimerMs = 2 ** 31 - 1
+/** Bytes of a close frame, with its reason. */
+const goodbyeBytes = 127
 
 class WebSocketClient implements Connection, Client, Server, Validator {
   readonly outlet: Outlet
@@ -74,7 +77,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   readonly subscriptions = new Map<string | undefined, Subscription>()
   #grant: Grant
   /** Ends the connection when its token expires. */
-  #expiry: NodeJS.Timeout | undefined
+  #expiry: Disposable | undefined
   readonly #limits: StreamLimits
   readonly #components: ConnectionComponents
   readonly #sink: WebSocketSink
@@ -89,6 +92,8 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   openRequests = 0
   #onIdle: (() => void) | undefined
   #draining = false
+  /** Nothing more is done for it, not even what it has asked already. */
+  #isRevoked = false
   #lastHeard = performance.now()
 
   constructor({ limits, grant, address, welcome, query }: ConnectionInit, components: ConnectionComponents) {
@@ -170,21 +175,22 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   }
 
   #watchExpiry(): void {
-    clearTimeout(this.#expiry)
-    const { expiresAt } = this.#grant
-    if (expiresAt === undefined) return
-    // A timer holds 24 days; what is later than that is looked at again then.
-    const expire = () => (expiresAt <= Date.now() ? this.close('tokenExpired') : this.#watchExpiry())
-    this.#expiry = setTimeout(expire, Math.min(Math.max(0, expiresAt - Date.now()), maxTimerMs))
+    this.#expiry?.[Symbol.dispose]()
+    this.#expiry = createExpiry(this.#grant.expiresAt, () => this.close('tokenExpired'))
   }
 
   revoke(): void {
+    this.#isRevoked = true
+    this.#gone?.abort(ofEndedToken())
     this.close('tokenRevoked')
+    // What the client has not taken yet is dropped, the goodbye with it.
+    if (this.#sink.bufferedBytes > goodbyeBytes) this.#components.socket.terminate()
   }
 
   get signal(): AbortSignal {
     this.#gone ??= new AbortController()
-    if (this.#isGone) this.#gone.abort()
+    if (this.#isRevoked) this.#gone.abort(ofEndedToken())
+    else if (this.#isGone) this.#gone.abort()
     return this.#gone.signal
   }
 
@@ -251,7 +257,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   }
 
   #onClose(): void {
-    clearTimeout(this.#expiry)
+    this.#expiry?.[Symbol.dispose]()
     this.#gone?.abort()
     this.#incoming[Symbol.dispose]()
     for (const subscription of this.subscriptions.values()) subscription.close()
@@ -299,6 +305,8 @@ class WebSocketClient implements Connection, Client, Server, Validator {
     if (decoded?.kind === 'bad') {
       this.#answerError(decoded.error)
       this.close('badFrame')
+    } else if (!this.#sink.isOpen) {
+      // It was closed, and what comes until the other side has heard of that is nobody's.
     } else if (this.#draining && !(decoded?.kind === 'frame' && ['reply', 'verdict'].includes(decoded.frame.type))) {
       // What others wait for is taken to the end, and nothing else.
     } else if (refusal !== undefined) {
@@ -340,6 +348,10 @@ class WebSocketClient implements Connection, Client, Server, Validator {
 
   async #take(frame: ClientFrame, bytes: number, held: Disposable | undefined): Promise<void> {
     const settle = () => this.#settle(bytes, held)
+    if (this.#isRevoked) {
+      settle()
+      return
+    }
     try {
       const { rest, apart } = await this.#components.commands.take(frame, this)
       // What goes on apart no longer counts as a frame under way, but its bytes are held to the end.

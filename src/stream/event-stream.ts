@@ -6,6 +6,7 @@ import { type Grant, requireAction, requireTopics } from '../model/grant.ts'
 import { type TopicFilter, topicFilter, withDirect } from '../model/topic.ts'
 import { eventWriter } from './codec.ts'
 import { type QuerySubscription, visibleTo } from './connection.ts'
+import { createExpiry } from './expiry.ts'
 import type { ServerFrame } from './frames.ts'
 import type { Interests } from './interest.ts'
 import { createOutlet, type Sink } from './outlet.ts'
@@ -110,7 +111,11 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     response.destroy()
   }
 
+  /** The token expires while the stream is open: it comes again, and is told then. */
+  const expiry = createExpiry(query.grant.expiresAt, () => void response.destroy())
+
   function end(): void {
+    expiry[Symbol.dispose]()
     subscription.close()
     onClose()
   }
@@ -128,9 +133,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     address: query.address,
     revoke: () => void response.destroy(),
     beat(now) {
-      // It comes again, and is told then.
-      if ((query.grant.expiresAt ?? Number.POSITIVE_INFINITY) <= Date.now()) response.destroy()
-      else if (outlet.blockedSince !== undefined) {
+      if (outlet.blockedSince !== undefined) {
         if (now - outlet.blockedSince >= limits.slowClientMs) response.destroy()
       } else if (sink.isOpen) {
         // A block without data is no event, but moves the position where the client goes on.

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { addressKey, clientKey } from '../access/client-key.ts'
+import { type Endings, ofEndedToken } from '../access/endings.ts'
 import { createClientShares } from '../client-shares.ts'
 import { ConnectionLimit, Draining, type PeergateError } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
@@ -94,6 +95,8 @@ export interface StreamComponents {
   load: { check(): void }
   /** What the bearer of a token may do. */
   access: { admit(token: string): Promise<Grant> }
+  /** Tokens and sessions that have ended, be it while they were looked up. */
+  endings: Pick<Endings, 'has'>
   /** A connection was added. */
   onOpen(): void
   rates: Pick<Rates, 'take'>
@@ -233,6 +236,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
       using unused = new DisposableStack()
       unused.use(start.interest)
       admit({ grantId: query.grant.id, address: query.address })
+      if (components.endings.has(query.grant)) throw ofEndedToken()
       // From here on it is the subscription's to give back.
       unused.move()
       const client = createEventStream({ limits, query, start }, { ...components, response: open(), onClose: () => remove() })
@@ -263,6 +267,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
       )
       if (stopping !== undefined) connection.close('draining')
       else if (capMet({ grantId: grant.id, address }) !== undefined) connection.close('connectionCap')
+      else if (components.endings.has(grant)) connection.revoke()
       const remove = add(connection)
     },
     get connections() {

@@ -4,6 +4,7 @@ import request, { type Response } from 'supertest'
 import { onTestFinished } from 'vitest'
 import type { WebSocket } from 'ws'
 import { createAccess } from '../../src/access/access.ts'
+import { createEndings } from '../../src/access/endings.ts'
 import { createSessions } from '../../src/access/sessions.ts'
 import { createTokens } from '../../src/access/tokens.ts'
 import { createAudit } from '../../src/audit.ts'
@@ -88,8 +89,8 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
       throw new Draining('no events here')
     },
   }
-  const tokens = createTokens({ adminToken: undefined, hasProvider: false }, { store, onChange: () => undefined })
-  const sessions = createSessions({ limits, acceptsSubjects: false }, { store: store.sessions, tokens, onChange: () => undefined })
+  const tokens = createTokens({ adminToken: undefined, hasProvider: false }, { store, onEnd: () => undefined, onChange: () => undefined })
+  const sessions = createSessions({ limits, acceptsSubjects: false }, { store: store.sessions, tokens, onEnd: () => undefined })
   const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, sessions, verifyJwt: undefined, log: silentLog })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
   const probes = { started: () => true, draining: () => false, store: store.log }
@@ -109,6 +110,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     publisher,
     deliveries,
     access,
+    endings: createEndings(),
     rates: createRates({ limits }),
     ...createByteRooms({ limits }),
     tokens,

@@ -3,6 +3,7 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import { createEndings } from '../../src/access/endings.ts'
 import { createByteRooms } from '../../src/byte-room.ts'
 import { createDht } from '../../src/dht.ts'
 import { createNoRouting } from '../../src/engine/no-routing.ts'
@@ -25,6 +26,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       node: absent,
       gateways: { list: absent },
       access: { admit: async () => fullGrant('test'), admitSession: absent },
+      endings: createEndings(),
       rates: createRates({ limits: defaultLimits }),
       ...createByteRooms({ limits: defaultLimits }),
       tokens: { create: absent, list: absent, revoke: absent },

@@ -66,20 +66,22 @@ export const access = [
       ],
       [
         'a removal that is not confirmed leaves the token in the cache',
-        'await removeButLast(id)\n      } finally {',
-        'await removeButLast(id)\n      } catch (error) {\n        throw error\n      }\n      {',
+        'onEnd(id)\n      } finally {',
+        'onEnd(id)\n      } catch (error) {\n        throw error\n      }\n      {',
       ],
     ],
   ),
   ...breaks(
     'src/store/prisma-store/postgres/token-changes.ts',
-    ['test/store/postgres-store.test.ts'],
+    ['test/store/postgres-tokens.test.ts', 'test/store/postgres-store.test.ts'],
     [
       [
         'gateways change tokens side by side',
         "await query(`SELECT pg_advisory_xact_lock(x'5065746b'::int, hashtext(current_schema()))`)",
         '',
       ],
+      ['other gateways are not told of a revoked token', "await tell(query)\n        return 'removed'", "return 'removed'"],
+      ['other gateways are not told of a session that has ended', 'if (removed.length > 0) await tell(query)', ''],
       ['sessions outlive their token', `await query('DELETE FROM "Session" WHERE "holder" = $1', [id])`, ''],
     ],
   ),
@@ -89,6 +91,63 @@ export const access = [
     [
       ['a token is added against the check', 'if (!check(all())) return false', ''],
       ['a token is removed against the check', "if (!check(tokens)) return 'refused'", ''],
+    ],
+  ),
+  ...breaks(
+    'src/http/end-with-token.ts',
+    ['test/access/revocation.test.ts'],
+    [
+      ['what was read is told after the token has ended', 'request.ended?.aborted === true || hasExpired(request)', 'hasExpired(request)'],
+      [
+        'what was read is told after the token has expired',
+        'request.ended?.aborted === true || hasExpired(request)',
+        'request.ended?.aborted === true',
+      ],
+      ['requests that wait outlive their token', 'controller.abort(ofEndedToken())', ''],
+    ],
+  ),
+  ...breaks(
+    'src/access/endings.ts',
+    ['test/access/revocation.test.ts'],
+    [
+      ['a session that ends while it is looked up is good', 'if (has(grant)) throw ofEndedToken()', ''],
+      ['ends are remembered for ever', 'ended.delete(old)', ''],
+      ['ends are forgotten at once', 'const rememberMs = 60_000', 'const rememberMs = 0'],
+      ['nobody is told of an end', 'for (const onEnd of [...(kind.get(id) ?? [])]) onEnd()', 'kind.get(id)'],
+      ['what is over is watched for ever', 'if (listeners.size === 0 && kind.get(id) === listeners) kind.delete(id)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/http/client-signal.ts',
+    ['test/access/revocation.test.ts'],
+    [['what waits outlives its token', "else ended?.addEventListener('abort', () => gone.abort(ended.reason), { once: true })", '']],
+  ),
+  ...breaks(
+    'src/stream/connection.ts',
+    ['test/access/revocation.test.ts'],
+    [
+      ['frames are taken after the goodbye', '} else if (!this.#sink.isOpen) {', '} else if (this.#isGone) {'],
+      [
+        'what a revoked client has not taken stays for it',
+        'if (this.#sink.bufferedBytes > goodbyeBytes) this.#components.socket.terminate()',
+        '',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/stream/stream.ts',
+    ['test/access/revocation.test.ts'],
+    [['events begin after their token has ended', 'if (components.endings.has(query.grant)) throw ofEndedToken()', '']],
+  ),
+  ...breaks(
+    'src/stream/event-stream.ts',
+    ['test/access/revocation.test.ts'],
+    [
+      [
+        'events outlive their token',
+        'createExpiry(query.grant.expiresAt, () => void response.destroy())',
+        'createExpiry(undefined, () => void response.destroy())',
+      ],
     ],
   ),
   ...breaks(

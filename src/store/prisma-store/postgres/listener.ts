@@ -16,7 +16,7 @@ export interface Listener {
   /** Holds the peer id, also over a broken connection; answers false when another process holds it. */
   claim(peerId: string): Promise<boolean>
   /** Tells the others. Lost when the database is away: then they read everything anew anyway. */
-  tell(kind: 'topics' | 'peers' | 'tokens'): Promise<void>
+  tell(kind: 'topics' | 'peers'): Promise<void>
   listen(listener: (change: StoreChange) => void): () => void
   stop(): Promise<void>
 }

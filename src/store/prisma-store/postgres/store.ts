@@ -66,7 +66,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
     emit(mayBeOther && (await open?.log.settle()) === true ? { kind: 'epoch' } : change)
   }
 
-  async function tellAfter<Result>(kind: 'topics' | 'peers' | 'tokens', work: Promise<Result>): Promise<Result> {
+  async function tellAfter<Result>(kind: 'topics' | 'peers', work: Promise<Result>): Promise<Result> {
     const result = await work
     await opened().listener.tell(kind)
     return result
@@ -80,7 +80,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
   const topics = createTopicStore({ prisma: () => opened().models })
   const peers = createPeerStore({ prisma: () => opened().models, change: (edits) => changePeers(opened().database, edits) })
 
-  const changes = createTokenChanges({ database: () => opened().database })
+  const changes = createTokenChanges({ origin }, { database: () => opened().database })
   const tokens = createTokenStore({ prisma: () => opened().models, changes })
   const sessions = createSessionStore({ prisma: () => opened().models })
 
@@ -115,15 +115,8 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
       forget: (peerId) => tellAfter('peers', peers.forget(peerId)),
     },
     records: createRecordStore({ database: () => opened().database }),
-    tokens: {
-      ...tokens,
-      add: (token, check) => tellAfter('tokens', tokens.add(token, check)),
-      remove: (id, check) => tellAfter('tokens', tokens.remove(id, check)),
-    },
-    sessions: {
-      ...sessions,
-      remove: (id) => tellAfter('tokens', sessions.remove(id)),
-    },
+    tokens,
+    sessions: { ...sessions, remove: changes.removeSession },
     audit: createAuditStore({ prisma: () => opened().models }),
     deliveries: createDeliveryStore({ prisma: () => opened().models }),
     gateways: createGatewayStore({ prisma: () => opened().models, claim: (peerId) => opened().listener.claim(peerId) }),

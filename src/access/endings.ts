@@ -1,0 +1,72 @@
+import { InvalidToken } from '../errors.ts'
+import type { Grant } from '../model/grant.ts'
+
+/** Which tokens and sessions have ended at this gateway, and what goes on with those that have not. Their ids share one space. */
+export interface Endings {
+  /** Whether the token or the session has ended, be it while the grant was looked up. */
+  has(grant: Pick<Grant, 'id' | 'session'>): boolean
+  /**
+   * Calls when the token or the session ends, until it is disposed of.
+   * @throws InvalidToken when it has ended
+   */
+  watch(grant: Grant, onEnd: () => void): Disposable
+  /** A token or a session has ended: whoever watches is called before this returns. */
+  end(id: string): void
+  /** Ids of tokens and of sessions that are watched. */
+  readonly watched: { tokens: string[]; sessions: string[] }
+}
+
+/** Milliseconds that an end is remembered: no look-up of a grant takes longer. */
+const rememberMs = 60_000
+
+export function createEndings(components: { now?: () => number } = {}): Endings {
+  const { now = () => performance.now() } = components
+  /** When each ended, the oldest first. */
+  const ended = new Map<string, number>()
+  const tokens = new Map<string, Set<() => void>>()
+  const sessions = new Map<string, Set<() => void>>()
+
+  function has({ id, session }: Pick<Grant, 'id' | 'session'>): boolean {
+    return ended.has(id) || (session !== undefined && ended.has(session))
+  }
+
+  return {
+    has,
+    watch(grant, onEnd) {
+      if (has(grant)) throw ofEndedToken()
+      const places = [listenersOf(tokens, grant.id), ...(grant.session === undefined ? [] : [listenersOf(sessions, grant.session)])]
+      for (const place of places) place.listeners.add(onEnd)
+      return {
+        [Symbol.dispose]() {
+          for (const { kind, id, listeners } of places) {
+            listeners.delete(onEnd)
+            if (listeners.size === 0 && kind.get(id) === listeners) kind.delete(id)
+          }
+        },
+      }
+    },
+    end(id) {
+      const at = now()
+      for (const [old, since] of ended) {
+        if (at - since < rememberMs) break
+        ended.delete(old)
+      }
+      ended.delete(id)
+      ended.set(id, at)
+      for (const kind of [tokens, sessions]) for (const onEnd of [...(kind.get(id) ?? [])]) onEnd()
+    },
+    get watched() {
+      return { tokens: [...tokens.keys()], sessions: [...sessions.keys()] }
+    },
+  }
+}
+
+export function ofEndedToken(): InvalidToken {
+  return new InvalidToken('The token or the session has ended.')
+}
+
+function listenersOf(kind: Map<string, Set<() => void>>, id: string) {
+  const listeners = kind.get(id) ?? new Set()
+  kind.set(id, listeners)
+  return { kind, id, listeners }
+}

@@ -116,15 +116,6 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
     }
   }
 
-  /** Who says where it is itself is never left out, however many say that they are there too. */
-  function sampleOfProviders(place: Place): Contact[] {
-    const providers = holdings.providers(nameOf(place))
-    if (providers.length <= limits.maxProviders) return providers
-    const itself = providers.find((provider) => placeOfPeer(provider.peerId).equals(place))
-    const sample = sampleOf(providers, limits.maxProviders, random)
-    return itself === undefined || sample.includes(itself) ? sample : [itself, ...sample.slice(1)]
-  }
-
   function requireSomebody(): void {
     if (table.size === 0) throw new DhtUnavailable('This gateway knows no peer of the DHT yet.')
   }
@@ -278,7 +269,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
           return await keep(from, request)
         case 'get-providers': {
           const place = Buffer.from(request.place)
-          return { closer: closerThan(place, from), providers: sampleOfProviders(place) }
+          return { closer: closerThan(place, from), providers: holdings.someProviders(nameOf(place), limits.maxProviders, random) }
         }
         case 'add-provider':
           return await keepProvider(from, request.place, request.multiaddrs)
@@ -299,7 +290,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
       }
       const known = table.get(target)
       if (known !== undefined) note([known], 1)
-      note(holdings.providers(nameOf(place)), 1)
+      note(holdings.someProviders(nameOf(place), limits.maxProviders, random), 1)
       await search(place, { type: 'get-providers', place }, signal, (contact, { closer = [], providers = [] }) => {
         note([...closer, ...providers], 1)
         if (contact.peerId === target) note([contact], limits.k)
@@ -393,10 +384,4 @@ function placeOfCid(text: string): Place {
   } catch (cause) {
     throw new InvalidCid(`"${text}" is no CID.`, { cause })
   }
-}
-
-function sampleOf<Item>(items: Item[], count: number, random: () => number): Item[] {
-  const left = [...items]
-  while (left.length > count) left.splice(Math.floor(random() * left.length), 1)
-  return left
 }

@@ -2,10 +2,12 @@ import { encode } from 'cborg'
 import { z } from 'zod'
 import { RecordOutdated } from '../../../errors.ts'
 import { decodeCbor } from '../../../lib/cbor.ts'
+import { createSampledMap, type SampledMap } from '../../../lib/sampled-map.ts'
 import { parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
 import type { RecordStore } from '../../../store/store.ts'
 import type { Counted, DhtQuota } from '../../dht-quota.ts'
 import type { Contact } from './frames.ts'
+import { placeOfPeer } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 
 /**
@@ -24,7 +26,10 @@ export interface Holdings {
   /** Values with when they were last told of by another node, or told by us. */
   values(): Array<{ key: string; heardAt: number }>
   told(key: string): void
+  /** All of a place. */
   providers(place: string): Contact[]
+  /** At most so many of them, drawn at random, at the cost of those: among them the peer whose own place it is. */
+  someProviders(place: string, count: number, random: () => number): Contact[]
   /** @throws DhtQuotaReached */
   keepProvider(place: string, provider: Contact): Promise<void>
   /** Places of contents that this node provides, with when it last said so. */
@@ -65,11 +70,17 @@ const storedProviderSchema = z.object({ multiaddrs: z.array(z.string()), saidAt:
 /** Beside the addresses of a provider. */
 const providerOverheadBytes = 200
 
+/** Those that provide what lies at a place, and which of them has its own place there. */
+interface ProvidersOfPlace {
+  readonly byPeer: SampledMap<KeptProvider>
+  itself: string | undefined
+}
+
 export function createHoldings(init: { limits: DhtNodeLimits }, components: HoldingsComponents): Holdings {
   const { limits } = init
   const { records, quota, now } = components
   const values = new Map<string, KeptValue>()
-  const providers = new Map<string, Map<string, KeptProvider>>()
+  const providers = new Map<string, ProvidersOfPlace>()
   const provided = new Map<string, number>()
 
   function noteValue(key: string, kept: KeptValue): void {
@@ -80,10 +91,12 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
   }
 
   function noteProvider(place: string, peerId: string, kept: KeptProvider): void {
-    const there = providers.get(place) ?? new Map<string, KeptProvider>()
-    const before = there.get(peerId)
+    const there = providers.get(place) ?? { byPeer: createSampledMap<KeptProvider>(), itself: undefined }
+    const before = there.byPeer.get(peerId)
     if (before !== undefined) quota.remove(before)
-    providers.set(place, there.set(peerId, kept))
+    else if (placeOfPeer(peerId).toString('hex') === place) there.itself = peerId
+    there.byPeer.set(peerId, kept)
+    providers.set(place, there)
     quota.add(kept)
   }
 
@@ -95,10 +108,17 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
 
   async function forgetProvider(place: string, peerId: string, kept: KeptProvider): Promise<void> {
     const there = providers.get(place)
-    there?.delete(peerId)
-    if (there?.size === 0) providers.delete(place)
+    there?.byPeer.delete(peerId)
+    if (there?.itself === peerId) there.itself = undefined
+    if (there?.byPeer.size === 0) providers.delete(place)
     quota.remove(kept)
     await records.write([{ key: providerName(place, peerId) }])
+  }
+
+  /** Those whose time is not over. */
+  function fresh(kept: Iterable<[string, KeptProvider]>): Contact[] {
+    const there = [...kept].filter(([, { saidAt }]) => now() - saidAt <= limits.providerMs)
+    return there.map(([peerId, { multiaddrs }]) => ({ peerId, multiaddrs }))
   }
 
   async function value(key: string): Promise<{ record: Uint8Array; putAt: number } | undefined> {
@@ -150,13 +170,19 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
       const kept = values.get(key)
       if (kept !== undefined) kept.heardAt = now()
     },
-    providers(place) {
-      const there = [...(providers.get(place) ?? [])].filter(([, { saidAt }]) => now() - saidAt <= limits.providerMs)
-      return there.map(([peerId, { multiaddrs }]) => ({ peerId, multiaddrs }))
+    providers: (place) => fresh(providers.get(place)?.byPeer ?? []),
+    someProviders(place, count, random) {
+      const there = providers.get(place)
+      if (there === undefined) return []
+      const { byPeer, itself } = there
+      const sample = byPeer.sample(count, random)
+      const kept = itself === undefined ? undefined : byPeer.get(itself)
+      if (itself !== undefined && kept !== undefined && !sample.some(([peerId]) => peerId === itself)) sample[0] = [itself, kept]
+      return fresh(sample)
     },
     async keepProvider(place, { peerId, multiaddrs }) {
       const bytes = sizeOf(multiaddrs)
-      quota.check(peerId, bytes, providers.get(place)?.get(peerId))
+      quota.check(peerId, bytes, providers.get(place)?.byPeer.get(peerId))
       const saidAt = now()
       noteProvider(place, peerId, { from: peerId, bytes, multiaddrs, saidAt })
       await records.write([{ key: providerName(place, peerId), value: encode({ multiaddrs, saidAt }) }])
@@ -173,7 +199,7 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
     async sweep() {
       for (const [key, kept] of values) if (now() - kept.putAt > limits.valueMs) await forgetValue(key, kept)
       for (const [place, there] of providers) {
-        for (const [peerId, kept] of there) if (now() - kept.saidAt > limits.providerMs) await forgetProvider(place, peerId, kept)
+        for (const [peerId, kept] of there.byPeer) if (now() - kept.saidAt > limits.providerMs) await forgetProvider(place, peerId, kept)
       }
     },
   }

@@ -228,7 +228,7 @@ describe('what is kept', () => {
 })
 
 describe('a node', () => {
-  async function nodeOf(limits: Partial<DhtNodeLimits> = {}) {
+  async function nodeOf(limits: Partial<DhtNodeLimits> = {}, random = () => 0.5) {
     const all = { ...defaultDhtLimits, ...limits }
     const clock = { now: 0 }
     const quota = createDhtQuota({ limits: { ...defaultLimits, maxDhtRecordsPerPeer: 10 } })
@@ -239,7 +239,7 @@ describe('a node', () => {
         holdings,
         ask: () => Promise.reject(new Error('nobody')),
         now: () => clock.now,
-        random: () => 0.5,
+        random,
         randomBytes,
         timeout: (ms) => AbortSignal.timeout(ms),
         ownAddresses: () => [],
@@ -291,6 +291,19 @@ describe('a node', () => {
     const { providers = [] } = await node.answer(self, { type: 'get-providers', place })
     expect(providers).toHaveLength(3)
     expect(providers.map(({ peerId }) => peerId)).toContain(first)
+  })
+
+  test('draws no more providers than it answers, however many there are', async () => {
+    let draws = 0
+    const { node } = await nodeOf({ maxProviders: 3 }, () => {
+      draws++
+      return 0.5
+    })
+    const place = new Uint8Array(32)
+    for (const peerId of strangers) await node.answer(peerId, { type: 'add-provider', place, multiaddrs: contactOf(peerId).multiaddrs })
+    draws = 0
+    const { providers = [] } = await node.answer(self, { type: 'get-providers', place })
+    expect([new Set(providers.map(({ peerId }) => peerId)).size, draws]).toEqual([3, 3])
   })
 
   test('provides so many contents and no more', async () => {

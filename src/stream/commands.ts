@@ -97,6 +97,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     const subscription = createSubscription(
       {
         name,
+        client: keyOf(client),
         filter,
         encoding,
         peers,

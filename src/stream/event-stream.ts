@@ -91,6 +91,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
   const subscription: Subscription = createSubscription(
     {
       name: undefined,
+      client: clientKey({ grantId: query.grant.id, address: query.address }),
       filter: start.filter,
       encoding: query.encoding ?? 'utf8',
       peers: query.peers,

@@ -1,6 +1,8 @@
+import { createClientShares } from '../client-shares.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import { matchesTopic, type TopicFilter } from '../model/topic.ts'
+import { createPlaces } from '../places.ts'
 import { createEntry, type Entry } from './entry.ts'
 import { createRing } from './ring.ts'
 
@@ -23,10 +25,10 @@ export interface Hub {
   /**
    * Entries after a position, oldest first; `scanned` is the position up to which everything that matches was answered, so reading
    * goes on from there. At the log's end when `scanned` equals `tip`. One call answers about `maxBytes` of data at most, but at least
-   * one entry. A promise only when the store had to be asked. `prunes` tells of what was pruned after the position since a step of
-   * pruning.
+   * one entry. A promise only when the store had to be asked, which it is for a few readers at a time, shared by their clients
+   * (`clientKey`). `prunes` tells of what was pruned after the position since a step of pruning.
    */
-  read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number): HubStep | Promise<HubStep>
+  read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number, client?: string): HubStep | Promise<HubStep>
   /** Takes note that messages of a topic are gone from the log: nobody reads them any more. */
   prune(topic: string, pruned: { through: Seq; pruneCount: number }): void
   /** Recent messages in memory. */
@@ -51,7 +53,14 @@ export interface HubLimits {
   maxRingMessages: number
   maxRingBytes: number
   maxReadMessages: number
+  clientSharePercent: number
 }
+
+/**
+ * Steps that the store reads at once for subscribers that are behind. SQLite reads one while nothing else runs, so that this is also how
+ * many come between two turns of the event loop, however many subscribers there are and however little of the log is for them.
+ */
+const maxReading = 4
 
 /** What the hub needs of the store. */
 export interface HubLog {
@@ -77,6 +86,13 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   const { limits } = init
   const { log } = components
   const ring = createRing<Entry>(limits, 0)
+  const reading = createPlaces({
+    max: maxReading,
+    // A connection has one step read at a time, and connections are bounded.
+    maxWaiting: Number.MAX_SAFE_INTEGER,
+    shares: (max) => createClientShares({ max, limits }),
+  })
+  const never = new AbortController().signal
   const byTopic = new Map<string, Set<Follower>>()
   const byPattern = new Set<Follower>()
   /** What was pruned of the messages in the ring. */
@@ -111,7 +127,16 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
     }
   }
 
-  async function readStore(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): Promise<HubStep> {
+  async function readStore(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number, client: string): Promise<HubStep> {
+    const place = await reading.take(never, client)
+    try {
+      return await readLog(after, filter, maxBytes, prunedSince)
+    } finally {
+      setImmediate(() => place?.[Symbol.dispose]())
+    }
+  }
+
+  async function readLog(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): Promise<HubStep> {
     const step = await log.read({
       after,
       through: ring.floor,
@@ -165,9 +190,9 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       }
       for (const [follower, first] of woken) follower.wake(first)
     },
-    read(after, filter, maxBytes, prunedSince = 0) {
-      const read = after >= ring.floor ? readRing : readStore
-      return read(after, filter, maxBytes, prunedSince)
+    read(after, filter, maxBytes, prunedSince = 0, client = '') {
+      if (after >= ring.floor) return readRing(after, filter, maxBytes, prunedSince)
+      return readStore(after, filter, maxBytes, prunedSince, client)
     },
     prune(topic, { through, pruneCount }) {
       for (const [other, { through: last }] of pruned) if (last <= ring.floor) pruned.delete(other)

@@ -31,6 +31,8 @@ export interface Subscription {
 
 export interface SubscriptionInit {
   name: string | undefined
+  /** Whose it is (`clientKey`). */
+  client: string
   filter: TopicFilter
   encoding: Encoding
   peers: boolean
@@ -114,8 +116,8 @@ class Reader implements Subscription {
   }
 
   advance(): void | Promise<void> {
-    const { filter, maxStepBytes } = this.#init
-    const step = this.#components.hub.read(this.#position, filter, maxStepBytes, this.#prunedSince)
+    const { client, filter, maxStepBytes } = this.#init
+    const step = this.#components.hub.read(this.#position, filter, maxStepBytes, this.#prunedSince, client)
     return step instanceof Promise ? step.then((read) => this.#deliver(read)) : this.#deliver(step)
   }
 

@@ -4,7 +4,7 @@ import { matchesTopic, topicFilter } from '../../src/model/topic.ts'
 import { createHub, type Hub, type HubLog } from '../../src/stream/hub.ts'
 import { storedMessage } from '../fixtures/messages.ts'
 
-const limits = { maxRingMessages: 3, maxRingBytes: 1_000_000, maxReadMessages: 2 }
+const limits = { maxRingMessages: 3, maxRingBytes: 1_000_000, maxReadMessages: 2, clientSharePercent: 25 }
 const maxBytes = 1_000_000
 
 /** A log in an array, and how often it was read. */
@@ -44,6 +44,33 @@ test('reads recent messages from memory and older ones from the store, as one se
   expect(log.reads).toBe(0)
   expect(await readAll(hub, 0)).toEqual([1, 2, 4, 5, 6, 7, 8])
   expect(log.reads).toBeGreaterThan(0)
+})
+
+test('has the store read for a few subscribers at a time, and for those of another client before more of the same', async () => {
+  const open: Array<() => void> = []
+  const stored = [storedMessage(1)]
+  const log = arrayLog(stored)
+  const hub = createHub({ limits }, { log: { ...log, read: (query) => new Promise((answer) => open.push(() => answer(log.read(query)))) } })
+  await hub.start()
+  hub.append(5, [storedMessage(6)])
+  const done: string[] = []
+  const read = (client: string) => Promise.resolve(hub.read(0, topicFilter(['nothing']), maxBytes, 0, client)).then(() => done.push(client))
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  const all = Array.from({ length: 20 }, () => read('busy'))
+  await turn()
+  expect(open).toHaveLength(3)
+  all.push(read('other'))
+  await turn()
+  expect(open).toHaveLength(4)
+  open.splice(3, 1)[0]?.()
+  await all.at(-1)
+  expect(done).toEqual(['other'])
+  for (let steps = 0; done.length < all.length; steps++) {
+    expect(open.length).toBeLessThanOrEqual(4)
+    expect(steps).toBeLessThan(100)
+    for (const answer of open.splice(0)) answer()
+    await turn()
+  }
 })
 
 test('answers only what the filter asks for', async () => {

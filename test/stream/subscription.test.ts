@@ -6,7 +6,7 @@ import type { Outlet } from '../../src/stream/outlet.ts'
 import { createSubscription } from '../../src/stream/subscription.ts'
 import { storedMessage } from '../fixtures/messages.ts'
 
-const limits = { maxRingMessages: 1, maxRingBytes: 1_000_000, maxReadMessages: 10 }
+const limits = { maxRingMessages: 1, maxRingBytes: 1_000_000, maxReadMessages: 10, clientSharePercent: 25 }
 
 /** An outlet that notes what is sent: frames, and of messages their numbers. */
 function notingOutlet(): Outlet & { sent: Array<ServerFrame | number> } {
@@ -44,6 +44,7 @@ test('gaps are announced in the order of their ends, before the messages behind 
   const outlet = notingOutlet()
   const init = {
     name: undefined,
+    client: 'tok_1',
     filter: withDirect(topicFilter(['*']), true),
     encoding: 'utf8',
     peers: false,

@@ -1,5 +1,4 @@
 import { IdempotencyKeyLimit } from './errors.ts'
-import type { Grant } from './model/grant.ts'
 
 /** Milliseconds that idempotency keys are kept. */
 export const idempotencyWindowMs = 86_400_000
@@ -9,30 +8,33 @@ export class KeyTaken extends Error {
   override readonly name = 'KeyTaken'
 }
 
-/** Where a client's key is unique: no two tokens share keys, nor do two operations. */
-export function idempotencyScope(grant: Pick<Grant, 'id'>, operation: string): string {
-  return `${encodeURIComponent(grant.id)} ${operation}`
+/**
+ * Where a client's key is unique: no two clients (`clientKey`) share keys, nor do two operations. Clients without a token are their address,
+ * so that none learns of, uses up or answers for another's keys; the same client from another address is another one.
+ */
+export function idempotencyScope(client: string, operation: string): string {
+  return `${encodeURIComponent(client)} ${operation}`
 }
 
-/** A key as a database knows it; those of one token begin alike. */
+/** A key as a database knows it; those of one client begin alike. */
 export function storedKey({ scope, key }: { scope: string; key: string }): string {
   return `${scope} ${key}`
 }
 
-/** Keeps the keys that are remembered of each token within a number. */
+/** Keeps the keys that are remembered of each client within a number. */
 export interface KeyRoom {
   /** Counts a new key. @throws IdempotencyKeyLimit, StoreUnavailable */
   take(idempotency: { scope: string }): Promise<void>
 }
 
-/** Milliseconds between two counts of a token that has as many as it may: keys become old all the time. */
+/** Milliseconds between two counts of a client that has as many as it may: keys become old all the time. */
 const recountMs = 30_000
-/** Tokens whose keys are counted in memory; another one has them all counted anew. */
+/** Clients whose keys are counted in memory; another one has them all counted anew. */
 const maxCounted = 10_000
 
 /**
- * The keys of a token are counted in the database when it sends its first, and from then on here. What other gateways note of it
- * meanwhile is seen when the number is reached, so that a token has at most this number at each of them.
+ * The keys of a client are counted in the database when it sends its first, and from then on here. What other gateways note of it
+ * meanwhile is seen when the number is reached, so that a client has at most this number at each of them.
  * @param components.count counts the stored keys that begin with a prefix, at most `limit`
  */
 export function createKeyRoom(
@@ -68,7 +70,7 @@ export function createKeyRoom(
       }
       await counter.counted
       if (counter.keys >= max) {
-        throw new IdempotencyKeyLimit(`At most ${max} idempotency keys of a token are remembered at a time.`, { retryAfterMs: recountMs })
+        throw new IdempotencyKeyLimit(`At most ${max} idempotency keys of a client are remembered at a time.`, { retryAfterMs: recountMs })
       }
       counter.keys++
     },

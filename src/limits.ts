@@ -30,7 +30,11 @@ export const limitsSchema = z.object({
   ),
   maxIdempotencyKeysPerToken: limit(
     1_000_000,
-    'Idempotency keys of one token that are remembered, for a day, of publishing, and as many of direct messages: twelve a second, about 300 bytes each.',
+    'Idempotency keys of one client (a token, or without one an address) that are remembered, for a day, of publishing, and as many of direct messages: twelve a second, about 300 bytes each.',
+  ),
+  maxOpenIdempotencyKeys: limit(
+    10_000,
+    'Idempotency keys under which something is being published; clients share them. Those of direct messages are held by the database alone.',
   ),
   // Retention
   retentionMaxAgeMs: limit(604_800_000, 'Messages of a topic are kept for so long, 0 without end; a week.', 0),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { createClientShares } from './client-shares.ts'
 import type { OwnMessage, P2PEngine } from './engine/engine.ts'
-import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge } from './errors.ts'
+import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge, Overloaded } from './errors.ts'
 import { createKeyRoom, idempotencyWindowMs, KeyTaken, storedKey } from './idempotency.ts'
 import type { Ingest } from './ingest.ts'
 import type { LoadWatch } from './load-watch.ts'
@@ -16,8 +17,8 @@ export interface Publisher {
    * theirs; `published` resolves once they are durable and were handed over. What was refused left no trace.
    * @throws InvalidRequest, MessageTooLarge, TopicLimit, Overloaded, Draining, StoreUnavailable
    * @throws IdempotencyKeyReused when the key has published something else
-   * @throws IdempotencyKeyLimit when too many keys of the token are remembered
-   * @throws IdempotencyInProgress when it is publishing at the moment
+   * @throws IdempotencyKeyLimit when too many keys of the client are remembered
+   * @throws IdempotencyInProgress when it is publishing at the moment; Overloaded when too many are, or too many of the client's
    * @throws MeshNotReady when not enough peers came in time
    */
   enqueue(request: PublishRequest, options: { signal: AbortSignal }): Promise<{ published: Promise<Publication> }>
@@ -54,18 +55,24 @@ export interface PublisherComponents {
   now?: () => number
 }
 
-export function createPublisher(
-  init: { limits: { maxMessageBytes: number; maxPublishMessages: number; maxIdempotencyKeysPerToken: number } },
-  components: PublisherComponents,
-): Publisher {
+export interface PublisherLimits {
+  maxMessageBytes: number
+  maxPublishMessages: number
+  maxIdempotencyKeysPerToken: number
+  maxOpenIdempotencyKeys: number
+  clientSharePercent: number
+}
+
+export function createPublisher(init: { limits: PublisherLimits }, components: PublisherComponents): Publisher {
   const { maxMessageBytes, maxPublishMessages } = init.limits
   const { ingest, topics, engine, log, load, now = Date.now } = components
   const keyRoom = createKeyRoom(
     { max: init.limits.maxIdempotencyKeysPerToken },
     { count: (prefix, limit) => log.countKeys(prefix, limit), now },
   )
-  /** Keys that are publishing. */
+  /** Keys that are publishing, and whose they are. */
   const inProgress = new Set<string>()
+  const openKeys = createClientShares({ max: init.limits.maxOpenIdempotencyKeys, limits: init.limits })
 
   function checkSizes(messages: OwnMessage[]): void {
     if (messages.length > maxPublishMessages) {
@@ -156,8 +163,17 @@ export function createPublisher(
     if (inProgress.has(key.key)) {
       throw new IdempotencyInProgress('A request with this idempotency key is being worked on.', { retryAfterMs: inProgressRetryMs })
     }
+    const place = openKeys.take(request.client)
+    if (place === undefined) {
+      throw new Overloaded('Too much is being published under idempotency keys, or too much of this client.', {
+        retryAfterMs: inProgressRetryMs,
+      })
+    }
     inProgress.add(key.key)
-    const release = () => inProgress.delete(key.key)
+    const release = () => {
+      inProgress.delete(key.key)
+      place[Symbol.dispose]()
+    }
     try {
       const earlier = await replay(key)
       if (earlier !== undefined) {

@@ -7,7 +7,13 @@ import { createPublisher, type PublishRequest } from '../src/publisher.ts'
 import type { PublishedItem } from '../src/store/store.ts'
 import { createMemoryStore } from './fixtures/memory-store.ts'
 
-const limits = { maxMessageBytes: 100, maxPublishMessages: 3, maxIdempotencyKeysPerToken: 1_000 }
+const limits = {
+  maxMessageBytes: 100,
+  maxPublishMessages: 3,
+  maxIdempotencyKeysPerToken: 1_000,
+  maxOpenIdempotencyKeys: 8,
+  clientSharePercent: 25,
+}
 const idempotency = { scope: 'token', key: 'one' }
 const request = (data: string, more: Partial<PublishRequest> = {}): PublishRequest => ({
   messages: [{ topic: 'orders', data: Buffer.from(data) }],
@@ -65,6 +71,27 @@ test('a key that is publishing is refused until its message is stored, and then 
   await other
   expect(await publish(request('x'))).toEqual({ items: [item], replayed: true })
   expect(asked).toHaveLength(2)
+})
+
+test('keys that are publishing are shared by clients, and one that is done is another’s place', async () => {
+  const { publish, asked } = publisher()
+  const asking = (client: string, key: string) => publish(request('x', { client, idempotency: { scope: client, key } }))
+  const greedy = Array.from({ length: 6 }, (_, index) => asking('greedy', `key ${index}`))
+  await expect(asking('greedy', 'one more')).rejects.toThrow(Overloaded)
+  const others = [asking('other', 'one'), asking('other', 'two')]
+  await expect(asking('third', 'one')).rejects.toThrow(Overloaded)
+  await expect.poll(() => asked.length).toBe(8)
+  for (const each of asked) each.resolve([item])
+  await Promise.all([...greedy, ...others])
+  const later = asking('third', 'one')
+  await expect.poll(() => asked.length).toBe(9)
+  asked[8]?.resolve([item])
+  await later
+  // What has no key takes no place of theirs.
+  const plain = Array.from({ length: 9 }, () => publish({ ...request('x'), idempotency: undefined }))
+  await expect.poll(() => asked.length).toBe(18)
+  for (const each of asked) each.resolve([item])
+  await Promise.all(plain)
 })
 
 test('also while it is looked up whether the key has published, a second request is refused', async () => {

@@ -3,6 +3,9 @@ import { isIPv4, isIPv6 } from 'node:net'
 /** The grant of clients without a token, while none is needed. */
 export const anyoneId = 'anyone'
 
+/** Stands for the address of clients behind a proxy of this host that does not say whom it asks for: together they are one client. */
+export const unknownAddress = 'unknown'
+
 /** The key of clients without a token on this host: they may have everything. */
 export const localKey = 'local'
 

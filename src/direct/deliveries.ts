@@ -14,7 +14,7 @@ export interface Deliveries {
   /**
    * @throws MessageTooLarge, OutboxFull, StoreUnavailable
    * @throws InvalidRequest when it would expire sooner or later than it may
-   * @throws IdempotencyKeyLimit when too many keys of the token are remembered
+   * @throws IdempotencyKeyLimit when too many keys of the client are remembered
    * @throws IdempotencyKeyReused when the key has sent something else
    */
   send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }>

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { clientKey, isLoopbackAddress } from '../access/client-key.ts'
+import { clientKey } from '../access/client-key.ts'
 import type { Rates } from '../rates.ts'
 import { createForwarding } from './forwarding.ts'
 
@@ -14,8 +14,8 @@ export function countRequests(init: { trustedProxies: string[] }, components: { 
 
   return (request: FastifyRequest): void => {
     request.client = originOf(request)
-    const { address } = request.client
-    const isFree = request.routeOptions.config.operation?.tag === 'Probes' && isLoopbackAddress(address)
+    const { address, isFromHost } = request.client
+    const isFree = request.routeOptions.config.operation?.tag === 'Probes' && isFromHost
     if (!isFree) rates.take({ address }, requestCost)
   }
 }

@@ -1,6 +1,6 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
-import { plainAddress } from '../access/client-key.ts'
+import { isLoopbackAddress, plainAddress, unknownAddress } from '../access/client-key.ts'
 import { InvalidRequest } from '../errors.ts'
 import { StartRefused } from '../start-refused.ts'
 
@@ -12,9 +12,11 @@ declare module 'fastify' {
 }
 
 export interface ClientOrigin {
-  /** In its one spelling (`plainAddress`). */
+  /** In its one spelling (`plainAddress`), or `unknownAddress`. A loopback address is that of a program on this host. */
   address: string
   protocol: 'http' | 'https'
+  /** Whether it came over loopback and names nobody else: a probe of this host, as far as can be told. */
+  isFromHost: boolean
 }
 
 /** A name that stands where an address or a network should. */
@@ -26,6 +28,9 @@ export class ProxyInvalid extends StartRefused {
  * Finds where a request comes from: from the other end of its socket, and when that is a trusted proxy, from what the proxy says in
  * X-Forwarded-For and X-Forwarded-Proto. Addresses are read from the right, as each proxy adds the one it was asked from; the first that
  * is no trusted proxy is the client, and what stands left of it is the client's own word and not looked at.
+ *
+ * Programs on this host may have everything without a token, so others must not pass for them. What comes over loopback is a program's
+ * own unless something tells of a proxy: a header that proxies add, or that loopback is among the trusted ones.
  * @throws ProxyInvalid
  */
 export function createForwarding(trustedProxies: string[]): (request: Pick<FastifyRequest, 'headers' | 'socket'>) => ClientOrigin {
@@ -34,19 +39,28 @@ export function createForwarding(trustedProxies: string[]): (request: Pick<Fasti
   /** @throws InvalidRequest when a trusted proxy names no address */
   return ({ headers, socket }) => {
     const nearest = plainAddress(socket.remoteAddress ?? '')
-    if (!isTrusted(nearest)) return { address: nearest, protocol: 'http' }
-    return { address: clientOf(headers['x-forwarded-for'], nearest), protocol: protocolOf(headers['x-forwarded-proto']) }
+    const isHidden = proxyFields.some((field) => headers[field] !== undefined)
+    const isFromHost = isLoopbackAddress(nearest) && !isHidden
+    if (!isTrusted(nearest)) {
+      return { address: isLoopbackAddress(nearest) && isHidden ? unknownAddress : nearest, protocol: 'http', isFromHost }
+    }
+    return { address: clientOf(headers['x-forwarded-for'], nearest), protocol: protocolOf(headers['x-forwarded-proto']), isFromHost }
   }
 
   function clientOf(forwardedFor: string | string[] | undefined, nearest: string): string {
     let address = nearest
     for (const element of listOf(forwardedFor).reverse()) {
-      address = parseForwardedAddress(element)
-      if (!isTrusted(address)) break
+      const next = parseForwardedAddress(element)
+      // The loopback of another host is that host.
+      if (!isLoopbackAddress(next) || isLoopbackAddress(address)) address = next
+      if (!isTrusted(next)) break
     }
-    return address
+    return forwardedFor === undefined && isLoopbackAddress(address) ? unknownAddress : address
   }
 }
+
+/** What a proxy adds to a request, as Node.js names fields. */
+const proxyFields = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip', 'forwarded', 'via']
 
 /** What was sent in several fields is one list. */
 function listOf(field: string | string[] | undefined): string[] {

@@ -147,12 +147,10 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     const { topic, idempotencyKey: key } = frame
     const data = decodeData(frame)
     requireTopic(grant, topic)
-    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(grant, 'stream publish'), key }
+    const client = keyOf({ grant, address })
+    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'stream publish'), key }
     // It has its place in the inbox before the next frame is looked at.
-    const { published } = await publisher.enqueue(
-      { client: keyOf({ grant, address }), messages: [{ topic, data }], idempotency },
-      { signal },
-    )
+    const { published } = await publisher.enqueue({ client, messages: [{ topic, data }], idempotency }, { signal })
     const rest = published.then(({ items, replayed }) => {
       for (const { id, seq, recipients } of items) {
         const cursor = formatCursor(hub.epoch, seq)
@@ -172,9 +170,10 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 
   async function send(frame: FrameOf<'send'>, { outlet, grant, address }: Client): Promise<void> {
     const { to, expiresInMs, idempotencyKey: key } = frame
-    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(grant, 'send'), key }
+    const client = keyOf({ grant, address })
+    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'send'), key }
     const { delivery, replayed } = await deliveries.send({
-      client: keyOf({ grant, address }),
+      client,
       to: parsePeerId(to),
       data: decodeData(frame),
       expiresInMs,

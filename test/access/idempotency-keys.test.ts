@@ -1,8 +1,20 @@
-import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
 import { createKeyRoom, idempotencyScope } from '../../src/idempotency.ts'
 import { defaultLimits } from '../../src/limits.ts'
+import { createPostgresStore } from '../../src/store/prisma-store/postgres/store.ts'
+import type { Store } from '../../src/store/store.ts'
+import { loopbackHttp } from '../fixtures/gateway-pair.ts'
+import { silentLog } from '../fixtures/log.ts'
+import { createMemoryStore } from '../fixtures/memory-store.ts'
+import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
+import { hasPostgres } from '../fixtures/postgres-server.ts'
 import { openStream } from '../fixtures/stream-client.ts'
-import { gatewayWithTokens } from './gateway-with-tokens.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
+import { sqliteStore } from '../store/sqlite-place.ts'
+import { gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
+
+const server = postgresForTests({ fsync: false })
 
 const limits = { ...defaultLimits, maxIdempotencyKeysPerToken: 3 }
 const peer = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'
@@ -46,6 +58,65 @@ test('a token sends direct messages with a bounded number of keys; repetitions a
   expect(await send()).not.toBe('idempotency_key_limit')
 })
 
+describe.each(['memory', 'SQLite', 'PostgreSQL'] as const)('clients without a token, on the %s store', (kind) => {
+  async function store(): Promise<Store> {
+    const directory = await temporaryDirectory()
+    if (kind === 'memory') return createMemoryStore()
+    if (kind === 'SQLite') return sqliteStore(directory)
+    const init = { url: await server().createDatabase(), servedMarkFile: join(directory, 'served'), migrate: true }
+    return createPostgresStore(init, { log: silentLog })
+  }
+
+  /** An open gateway behind a proxy, and what is sent to it from an address. */
+  async function open() {
+    const { gateway, call } = await gatewayWithTokens({
+      store: await store(),
+      limits: { ...limits, maxIdempotencyKeysPerToken: 2 },
+      access: { insecure: true, adminToken: undefined, jwt: noJwt },
+      http: { ...loopbackHttp, trustedProxies: ['127.0.0.1'] },
+    })
+    const from = (address: string, key: string) => ({ 'x-forwarded-for': address, 'idempotency-key': key })
+    const ways: Record<string, (address: string, key: string, data?: string) => Promise<unknown>> = {
+      async publish(address, key, data = 'x') {
+        const { body } = await call('POST', '/v1/topics/orders/messages', { body: { data }, headers: from(address, key) })
+        return body.code ?? body['id']
+      },
+      async send(address, key, data = 'x') {
+        const { body } = await call('POST', `/v1/peers/${peer}/messages`, { body: { data }, headers: from(address, key) })
+        return body.code ?? body['id']
+      },
+      async stream(address, key, data = 'x') {
+        await using stream = await openStream(gateway.url, { headers: { 'x-forwarded-for': address } })
+        stream.send({ type: 'publish', id: 1, topic: 'orders', data, idempotencyKey: key })
+        const answer = await Promise.race([stream.expect('published'), stream.expect('error')])
+        return answer.type === 'error' ? answer.code : answer.messageId
+      },
+    }
+    return ways
+  }
+
+  test.skipIf(kind === 'PostgreSQL' && !hasPostgres).each(['publish', 'send', 'stream'])(
+    'share no key and no number of keys with others, and are one by their address (%s)',
+    async (way) => {
+      const act = (await open())[way]
+      if (act === undefined) throw new Error('there is no such way')
+      const first = await act('198.51.100.1', 'one')
+      expect(await act('198.51.100.1', 'one')).toBe(first)
+      const others = await act('203.0.113.7', 'one')
+      expect([first, others]).toEqual([expect.stringMatching(/./), expect.stringMatching(/./)])
+      expect(others).not.toBe(first)
+      // Nobody can tell from an answer whether another has used the key.
+      expect(await act('203.0.113.8', 'one', 'something else')).not.toMatch(/idempotency/)
+      expect(await act('198.51.100.1', 'two')).not.toMatch(/idempotency/)
+      expect(await act('198.51.100.1', 'three')).toBe('idempotency_key_limit')
+      expect(await act('203.0.113.7', 'two')).not.toMatch(/idempotency/)
+      const inNetwork = await act('2001:db8::1', 'one')
+      expect(await act('2001:db8::ffff:1', 'one')).toBe(inNetwork)
+      expect(await act('2001:db8:0:1::1', 'one')).not.toBe(inNetwork)
+    },
+  )
+})
+
 test('keys are counted once, and anew when there are as many as may be, no more often than twice a minute', async () => {
   const clock = { now: 0 }
   const stored = { keys: 1, counts: 0 }
@@ -60,7 +131,7 @@ test('keys are counted once, and anew when there are as many as may be, no more 
       },
     },
   )
-  const idempotency = { scope: idempotencyScope({ id: 'sub:a b' }, 'send') }
+  const idempotency = { scope: idempotencyScope('sub:a b', 'send') }
   await Promise.all([room.take(idempotency), room.take(idempotency)])
   expect(stored.counts).toBe(1)
   stored.keys = 3
@@ -91,5 +162,5 @@ test('a count that fails refuses, and is made again by the next', async () => {
 })
 
 test('no two clients share a key, whatever their names are', () => {
-  expect(idempotencyScope({ id: 'sub:a stream' }, 'publish')).not.toBe(idempotencyScope({ id: 'sub:a' }, 'stream publish'))
+  expect(idempotencyScope('sub:a stream', 'publish')).not.toBe(idempotencyScope('sub:a', 'stream publish'))
 })

@@ -10,10 +10,10 @@ import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts
 import { openStream } from '../fixtures/stream-client.ts'
 import { adminToken, gatewayWithTokens } from './gateway-with-tokens.ts'
 
-/** Requests that wait for messages, as the metrics tell. */
-async function longPolls(url: string): Promise<number> {
+/** A gauge, as the metrics tell it. */
+async function gauge(url: string, name: string): Promise<number> {
   const metrics = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${adminToken}` } })
-  return Number(/^peergate_long_polls (\d+)/m.exec(await metrics.text())?.[1])
+  return Number(new RegExp(`^peergate_${name} (\\d+)`, 'm').exec(await metrics.text())?.[1])
 }
 
 function upgradeRequest(path: string, headers: Record<string, string>): string {
@@ -115,7 +115,7 @@ describe('once an end is acknowledged', () => {
     const { call, gateway, headers, end, publish } = await party(kind)
     await publish()
     const asked = call('GET', '/v1/topics/orders/messages?after=latest&waitMs=30000', { headers })
-    await expect.poll(() => longPolls(gateway.url)).toBe(1)
+    await expect.poll(() => gauge(gateway.url, 'long_polls')).toBe(1)
     expect((await end()).status).toBe(204)
     expect((await publish()).status).toBe(201)
     expect(await asked).toMatchObject({ status: 401, body: { code: 'invalid_token' } })
@@ -186,6 +186,32 @@ describe('once an end is acknowledged', () => {
     },
   )
 
+  test('frames that wait behind others are not carried out', async () => {
+    const { call, gateway, headers, end, store } = await party('token')
+    const [joined, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const join = store.topics.join.bind(store.topics)
+    store.topics.join = async (...asked) => {
+      joined.resolve()
+      await held.promise
+      return await join(...asked)
+    }
+    const stream = await openStream(gateway.url, { headers })
+    stream.send({ type: 'subscribe', topics: ['orders'] })
+    stream.send({ type: 'publish', topic: 'orders', data: 'x' })
+    await joined.promise
+    // Both have come by the time that this is answered.
+    const other = await openStream(gateway.url, { headers })
+    other.send({ type: 'ping' })
+    await other.expect('pong')
+    expect((await end()).status).toBe(204)
+    held.resolve()
+    await Promise.all([stream.closed, other.closed])
+    // What is asked now comes behind what waited.
+    await call('POST', '/v1/topics/orders/messages', { token: adminToken, body: { data: 'later' } })
+    const { body } = await call('GET', '/v1/messages', { token: adminToken })
+    expect(body.items?.map(({ data }) => data)).toEqual(['later'])
+  })
+
   test('what a client that does not read has not taken is dropped', async () => {
     const { gateway, headers, end, call } = await party('token')
     const { port } = new URL(gateway.url)
@@ -198,16 +224,23 @@ describe('once an end is acknowledged', () => {
     const large = 'x'.repeat(1_000_000)
     for (let index = 0; index < 30; index++) await call('POST', '/v1/topics/orders/messages', { token: adminToken, body: { data: large } })
     expect((await end()).status).toBe(204)
-    let bytes = 0
-    socket.on('data', (chunk) => {
-      bytes += chunk.length
-    })
-    socket.on('error', () => undefined)
-    socket.resume()
-    await once(socket, 'close')
-    // What the system had taken over by then.
-    expect(bytes).toBeLessThan(20_000_000)
+    // Not after the time that a goodbye may take, which can't come through.
+    expect(await gauge(gateway.url, 'streams')).toBe(0)
   })
+})
+
+test('a stream whose token has expired carries out nothing more, though its client keeps the socket open', async () => {
+  const { gateway, tokenFor, call } = await gatewayWithTokens()
+  const { secret } = await tokenFor(['publish'], ['*'], { expiresAt: new Date(Date.now() + 1_000).toISOString() })
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  const received: Buffer[] = []
+  socket.on('data', (chunk) => received.push(chunk))
+  socket.write(upgradeRequest('/v1/stream', { authorization: `Bearer ${secret}` }))
+  await expect.poll(() => Buffer.concat(received).toString()).toContain('token expired')
+  socket.write(maskedFrame({ type: 'publish', topic: 'orders', data: 'too late' }))
+  await once(socket, 'close')
+  expect((await call('GET', '/v1/messages', { token: adminToken })).body.items).toEqual([])
 })
 
 test('an answer that is ready after its token has expired is refused', async () => {

@@ -183,10 +183,22 @@ test.each([
   expect((await call('GET', '/v1/node', { headers: { ...renamed, 'x-forwarded-proto': 'https' } })).status).toBe(401)
 })
 
-test('only a proxy that is trusted says that TLS is in use', async () => {
-  const { call } = await setUp()
-  const opened = await call('POST', '/v1/session', { token: adminToken, headers: { 'x-forwarded-proto': 'https' } })
-  expect(opened.headers.getSetCookie()[0]).toMatch(/^peergate=/)
+test.each([
+  ['nobody is trusted', []],
+  ['another proxy is trusted', ['192.0.2.1', '10.0.0.0/8']],
+])('only a proxy that is trusted says that TLS is in use, where %s', async (_, trustedProxies) => {
+  const { call, ask } = await setUp({ http: { ...loopbackHttp, allowedOrigins: [origin], trustedProxies } })
+  const lie = { 'x-forwarded-proto': 'https' }
+  const opened = await call('POST', '/v1/session', { token: adminToken, headers: lie })
+  expect(opened.headers.getSetCookie()).toEqual([expect.stringMatching(/^peergate=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age/)])
+  expect(await ask(cookieOf(opened), { ...lie, ...fromPage })).toBe(200)
+  // An allowed origin of another site is told so by the browser alone.
+  expect((await call('POST', '/v1/session', { token: adminToken, headers: { ...lie, origin } })).headers.getSetCookie()[0]).not.toMatch(
+    /Secure/,
+  )
+  const ended = await call('DELETE', '/v1/session', { headers: { ...lie, cookie: cookieOf(opened), ...fromPage } })
+  expect(ended.headers.getSetCookie()).toEqual(['peergate=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0'])
+  expect(await ask(cookieOf(opened))).toBe(401)
 })
 
 test('a page of an allowed origin opens a WebSocket with its session, and no other page does', async () => {

@@ -42,7 +42,7 @@ describe('where a request comes from', () => {
     expect(addressOf([], '192.0.2.9', '198.51.100.1')).toBe('192.0.2.9')
     expect(addressOf(['10.0.0.0/8'], '::ffff:192.0.2.9', 'no address')).toBe('192.0.2.9')
     expect(originOf([], '192.0.2.9', { 'x-forwarded-proto': 'https' }).protocol).toBe('http')
-    expect(originOf(['192.0.2.9'], '192.0.2.9', {})).toEqual({ address: '192.0.2.9', protocol: 'http' })
+    expect(originOf(['192.0.2.9'], '192.0.2.9', {})).toEqual({ address: '192.0.2.9', protocol: 'http', isFromHost: false })
   })
 
   test('is the last address that is no trusted proxy; what is left of it is the word of the client', () => {
@@ -51,6 +51,38 @@ describe('where a request comes from', () => {
     expect(addressOf(trusted, '::ffff:10.0.0.1', '198.51.100.1:5, 10.9.9.9:443, [2001:db8:1::5]:80')).toBe('198.51.100.1')
     expect(addressOf(trusted, '2001:db8:1::1', ['198.51.100.1', '10.0.0.2'])).toBe('198.51.100.1')
     expect(addressOf(trusted, '10.0.0.1', '10.0.0.3, 10.0.0.2')).toBe('10.0.0.3')
+  })
+
+  test('is a program of this host only when nothing tells of a proxy', () => {
+    const own = { address: '127.0.0.1', protocol: 'http', isFromHost: true }
+    expect(originOf([], '127.0.0.1', {})).toEqual(own)
+    expect(originOf([], '::ffff:127.0.0.1', {})).toEqual(own)
+    expect(originOf(['10.0.0.1'], '::1', {})).toEqual({ ...own, address: '::1' })
+    for (const field of ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip', 'forwarded', 'via']) {
+      const behind = { address: 'unknown', protocol: 'http', isFromHost: false }
+      expect(originOf([], '127.0.0.1', { [field]: '127.0.0.1' })).toEqual(behind)
+    }
+  })
+
+  test('is not known behind a trusted proxy of this host that names nobody; a probe is free there, and who is named on this host is of it', () => {
+    const trusted = ['127.0.0.1', '::1']
+    expect(originOf(trusted, '127.0.0.1', {})).toEqual({ address: 'unknown', protocol: 'http', isFromHost: true })
+    expect(originOf(trusted, '127.0.0.1', { 'x-forwarded-proto': 'https' })).toEqual({
+      address: 'unknown',
+      protocol: 'https',
+      isFromHost: false,
+    })
+    expect(addressOf(trusted, '127.0.0.1', '198.51.100.1')).toBe('198.51.100.1')
+    expect(addressOf(trusted, '127.0.0.1', '127.0.0.1')).toBe('127.0.0.1')
+    expect(addressOf(trusted, '127.0.0.1', '198.51.100.1, ::1')).toBe('198.51.100.1')
+  })
+
+  test('is the proxy itself when that names its own loopback', () => {
+    const trusted = ['127.0.0.0/8', '10.0.0.0/8']
+    expect(addressOf(trusted, '10.0.0.1', '127.0.0.1')).toBe('10.0.0.1')
+    expect(addressOf(['10.0.0.0/8'], '10.0.0.1', '198.51.100.1, 127.0.0.1, 10.0.0.2')).toBe('10.0.0.2')
+    expect(addressOf(trusted, '10.0.0.1', '198.51.100.1, 127.0.0.1, 10.0.0.2')).toBe('198.51.100.1')
+    expect(addressOf(trusted, '127.0.0.1', '::1, 10.0.0.2')).toBe('10.0.0.2')
   })
 
   test('is refused when the trusted proxies name none', () => {

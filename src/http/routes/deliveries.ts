@@ -69,8 +69,9 @@ export function deliveryRoutes(app: App, components: { deliveries: Deliveries })
         ? { data: body }
         : { data: decodePayload(body.data, body.encoding), expiresInMs: body.expiresInMs }
       const key = headers['idempotency-key']
-      const idempotency = key === undefined ? undefined : { scope: idempotencyScope(grant, 'send'), key }
-      const { delivery, replayed } = await deliveries.send({ ...message, client: keyOf({ grant, client }), to: params.peerId, idempotency })
+      const sender = keyOf({ grant, client })
+      const idempotency = key === undefined ? undefined : { scope: idempotencyScope(sender, 'send'), key }
+      const { delivery, replayed } = await deliveries.send({ ...message, client: sender, to: params.peerId, idempotency })
       reply.code(202).header('location', `/v1/deliveries/${delivery.id}`)
       if (replayed) reply.header('idempotent-replayed', 'true')
       return delivery

@@ -89,7 +89,7 @@ export function publishRoutes(
   async function publish(request: PublishCall, reply: FastifyReply) {
     const { grant, client, method, path, key, messages, minRecipients, waitMs } = request
     for (const { topic } of messages) requireTopic(grant, topic)
-    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(grant, `${method} ${path}`), key }
+    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, `${method} ${path}`), key }
     const options = { signal: clientSignal(reply) }
     const { published } = await publisher.enqueue({ client, messages, idempotency, minRecipients, waitMs }, options)
     return await answer(await published, request.several, reply)

@@ -1,8 +1,9 @@
 /** Holds off: clients that look like many by what they have a proxy say of them, and those that say what is no address. */
 import { describe, expect, test } from 'vitest'
 import { defaultLimits } from '../../../src/limits.ts'
-import { adminToken, gatewayWithTokens } from '../../access/gateway-with-tokens.ts'
+import { adminToken, gatewayWithTokens, noJwt } from '../../access/gateway-with-tokens.ts'
 import { loopbackHttp } from '../../fixtures/gateway-pair.ts'
+import { openStream } from '../../fixtures/stream-client.ts'
 
 const limits = { ...defaultLimits, addressRate: 0.01, addressBurst: 3 }
 const behindProxy = () => gatewayWithTokens({ limits, http: { ...loopbackHttp, trustedProxies: ['127.0.0.0/8'] } })
@@ -40,4 +41,42 @@ describe('clients behind a trusted proxy', () => {
       }
     },
   )
+})
+
+describe('clients behind a proxy of this host', () => {
+  const open = (trustedProxies: string[], more: Partial<typeof limits> = {}) =>
+    gatewayWithTokens({
+      limits: { ...defaultLimits, maxStreamConnections: 8, ...more },
+      access: { insecure: false, adminToken: undefined, jwt: noJwt },
+      http: { ...loopbackHttp, trustedProxies },
+    })
+
+  test.each([
+    ['that is not trusted', [], { 'x-forwarded-for': '198.51.100.1' }],
+    ['that is not trusted, and says only that it is there', [], { via: '1.1 proxy' }],
+    ['that is trusted, and names nobody', ['127.0.0.1'], {}],
+  ])('%s are one client, and take no more than one may', async (_, trustedProxies, headers) => {
+    const { gateway, call } = await open(trustedProxies)
+    const streams = []
+    for (let count = 0; count < 6; count++) streams.push(await openStream(gateway.url, { headers }))
+    await expect(openStream(gateway.url, { headers })).rejects.toThrow('503')
+    await Promise.all(streams.map((stream) => stream[Symbol.asyncDispose]()))
+    expect((await call('GET', '/v1/node', { headers })).status).toBe(200)
+  })
+
+  test('do not have the probes of this host for nothing, which stay free beside them', async () => {
+    const { call } = await open([], { addressRate: 0.01, addressBurst: 20 })
+    const asked = async (headers: Record<string, string>) => (await call('GET', '/healthz', { headers })).status
+    const behind: number[] = []
+    for (let count = 0; count < 25; count++) behind.push(await asked({ 'x-forwarded-for': '198.51.100.1' }))
+    expect(behind).toContain(429)
+    for (let count = 0; count < 25; count++) expect(await asked({})).toBe(200)
+  })
+
+  test('are not the programs of this host, which may have everything', async () => {
+    const { gateway } = await open([])
+    const streams = []
+    for (let count = 0; count < 8; count++) streams.push(await openStream(gateway.url))
+    await Promise.all(streams.map((stream) => stream[Symbol.asyncDispose]()))
+  })
 })

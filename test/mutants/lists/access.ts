@@ -127,6 +127,7 @@ export const access = [
     ['test/access/revocation.test.ts'],
     [
       ['frames are taken after the goodbye', '} else if (!this.#sink.isOpen) {', '} else if (this.#isGone) {'],
+      ['what a revoked client has asked already is done', 'this.#isRevoked = true', 'this.#isRevoked = false'],
       [
         'what a revoked client has not taken stays for it',
         'if (this.#sink.bufferedBytes > goodbyeBytes) this.#components.socket.terminate()',
@@ -148,6 +149,111 @@ export const access = [
         'createExpiry(query.grant.expiresAt, () => void response.destroy())',
         'createExpiry(undefined, () => void response.destroy())',
       ],
+    ],
+  ),
+  ...breaks(
+    'src/idempotency.ts',
+    ['test/access/idempotency-keys.test.ts'],
+    [
+      ['strangers share keys', 'return `${encodeURIComponent(client)} ${operation}`', "return `anyone ${client === '' ? '' : operation}`"],
+      ['the name of a client runs into its operation', '${encodeURIComponent(client)} ', '${client} '],
+      ['keys are not counted', 'counter.keys++', ''],
+      ['a key too many is taken', 'if (counter.keys >= max) {', 'if (counter.keys > max) {'],
+      [
+        'keys are never counted anew',
+        'counter.keys >= max && now() - counter.countedAt >= recountMs',
+        'counter.countedAt === Number.NEGATIVE_INFINITY',
+      ],
+      ['a count that failed is not made again', 'counter.countedAt = Number.NEGATIVE_INFINITY', ''],
+    ],
+  ),
+  ...breaks(
+    'src/publisher.ts',
+    ['test/publisher.test.ts'],
+    [
+      [
+        'one client has all places of keys that publish',
+        'const place = openKeys.take(request.client)',
+        'const place = openKeys.hold(request.client, openKeys.total < 8 ? 1 : 0)',
+      ],
+      ['a key that has published keeps its place', 'place[Symbol.dispose]()', ''],
+    ],
+  ),
+  ...breaks(
+    'src/http/forwarding.ts',
+    ['test/http/forwarding.test.ts', 'test/access/sessions.test.ts'],
+    [
+      [
+        'a proxy of this host that is not known passes for its programs',
+        'isLoopbackAddress(nearest) && isHidden ? unknownAddress',
+        'isHidden && nearest === unknownAddress ? unknownAddress',
+      ],
+      [
+        'a proxy of this host that names nobody passes for its programs',
+        'forwardedFor === undefined && isLoopbackAddress(address) ? unknownAddress',
+        "address === '' ? unknownAddress",
+      ],
+      [
+        'whom a proxy of another host calls loopback passes for this one',
+        '!isLoopbackAddress(next) || isLoopbackAddress(address)',
+        "next !== ''",
+      ],
+      ['what a client says of itself is believed', 'if (!isTrusted(next)) break', ''],
+      [
+        'anybody says that TLS is in use',
+        "? unknownAddress : nearest, protocol: 'http', isFromHost }",
+        "? unknownAddress : nearest, protocol: protocolOf(headers['x-forwarded-proto']), isFromHost }",
+      ],
+      [
+        'nobody says that TLS is in use',
+        "protocol: protocolOf(headers['x-forwarded-proto']), isFromHost }",
+        "protocol: 'http', isFromHost }",
+      ],
+      ['a probe through a proxy is one of this host', 'isLoopbackAddress(nearest) && !isHidden', 'isLoopbackAddress(nearest)'],
+    ],
+  ),
+  ...breaks(
+    'src/http/session-cookie.ts',
+    ['test/access/sessions.test.ts'],
+    [
+      ['over TLS the cookie may go without it', "crossSite || protocol === 'https' ? ['Secure']", "crossSite ? ['Secure']"],
+      ['scripts read the cookie', "'HttpOnly',", ''],
+      [
+        'cookies of plain HTTP count over TLS',
+        'cookieNames[client.protocol]',
+        "cookieNames[client.protocol === 'https' ? 'http' : 'http']",
+      ],
+      ['other sites send the cookie', "crossSite ? 'None' : 'Strict'", "'None'"],
+    ],
+  ),
+  ...breaks(
+    'src/access/sessions.ts',
+    ['test/access/sessions.test.ts'],
+    [
+      ['a session lasts', 'record.expiresAt <= now()', 'record.expiresAt < 0'],
+      [
+        'a session outlasts its token',
+        'Math.min(createdAt + sessionMs, grant.expiresAt ?? Number.POSITIVE_INFINITY)',
+        'createdAt + sessionMs',
+      ],
+      ['the cookie holds the name of the session', 'id: idOf(secret)', 'id: secret'],
+      [
+        'a session of another operator counts',
+        "isSame(tokens.operatorProof(Buffer.from(secret)), Buffer.from(basis.proof, 'hex'))",
+        'basis.proof.length > 0',
+      ],
+      ['sessions of a provider that is no more count', 'if (!init.acceptsSubjects) return undefined', ''],
+      [
+        'a session that is ended keeps its streams',
+        'if (secretShape.test(secret) && (await store.remove(idOf(secret)))) onEnd(idOf(secret))',
+        'if (secretShape.test(secret)) await store.remove(idOf(secret))',
+      ],
+      [
+        'the cookie holds the token',
+        "randomBytes(secretBytes).toString('base64url')",
+        "(token + 'x'.repeat(43)).slice(0, 43).replaceAll('.', '-')",
+      ],
+      ['a session allows more than its topics', 'topics: basis.topics, expiresAt', "topics: { exact: [], prefixes: [''] }, expiresAt"],
     ],
   ),
   ...breaks(

@@ -132,13 +132,16 @@ export const limitsSchema = z.object({
   maxRelayStreams: limit(100, 'Relayed connections at once, when it is a relay.'),
   maxRelayBytes: limit(67_108_864, 'Bytes of one relayed connection in each direction, when it is a relay.'),
   relayMs: limit(3_600_000, 'Time of one relayed connection, when it is a relay.'),
-  maxDhtRecords: limit(100_000, 'Values and provider records of the DHT that are kept for others.'),
+  maxDhtRecords: limit(
+    100_000,
+    'Values and provider records of the DHT that are kept for others; one peer, address or author has a quarter while others have any.',
+  ),
   maxDhtBytes: limit(268_435_456, 'The same by bytes.'),
   maxDhtRecordsPerPeer: limit(5_000, 'Of one peer, so that it does not take the room of all.'),
   maxDhtBytesPerPeer: limit(16_777_216, 'The same by bytes.'),
   maxDhtMessageBytes: limit(
     131_072,
-    'An answer of the DHT: a value of the largest size (64 KiB), and twenty peers with their addresses.',
+    'An answer of the DHT, or a request: a value of the largest size (64 KiB), and twenty peers with their addresses.',
     66_560,
   ),
   maxLookups: limit(100, 'Requests of clients to look or store something in the DHT at once, shared by clients.'),

@@ -1,4 +1,5 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { Stream } from '@libp2p/interface'
 import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
 import { lpStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -160,6 +161,7 @@ test('maxDhtRecordsPerPeer: of a peer that leaves too much the rest is refused',
   const kept: number[] = []
   for (const cid of cids) kept.push(await keptProviders(provider, gateway, cid))
   expect(kept).toEqual([1, 1, 0, 0])
+  expect(gateway.limitsReached.dht_record).toBe(2)
 })
 
 test('maxDhtMessageBytes: a longer answer is not read', async () => {
@@ -180,6 +182,36 @@ test('maxDhtMessageBytes: a longer answer is not read', async () => {
   }
   expect(await endOfAnswer(131_072)).toBeUndefined()
   expect(await endOfAnswer(66_560)).toBe('StreamResetError')
+})
+
+/** A stream to a gateway with the beginning of a request of so many bytes. */
+async function begunRequest(gateway: P2PEngine, length: number, bytes: number): Promise<Stream> {
+  const node = await stockNode()
+  const connection = await node.dial(multiaddr(await addressOf(gateway)))
+  const stream = await connection.newStream(dhtModes.lan.protocol, { signal })
+  const header = Buffer.of((length % 128) + 128, (Math.floor(length / 128) % 128) + 128, Math.floor(length / 16_384))
+  stream.send(Buffer.concat([header, Buffer.alloc(bytes)]))
+  return stream
+}
+
+test('maxDhtMessageBytes: a longer request is not read', async () => {
+  const gateway = await member({ limits: { maxDhtMessageBytes: 66_560 } })
+  // What waits longer is given up first, by kad-dht itself.
+  const [short, long] = [await begunRequest(gateway, 200_000, 60_000), await begunRequest(gateway, 200_000, 70_000)]
+  await expect.poll(() => long.status).toBe('reset')
+  expect(short.status).toBe('open')
+})
+
+test('maxPeerBodyBytes: requests of the DHT that are not whole count, and end beyond it', async () => {
+  const gateway = await member({ limits: { maxMessageBytes: 1_000, maxPeerBodyBytes: 1_048_576 } })
+  const begin = () => begunRequest(gateway, 120_000, 100_000)
+  const streams: Stream[] = []
+  // One address has three quarters of the room.
+  for (let count = 0; count < 10; count++) streams.push(await begin())
+  await expect.poll(() => streams.filter(({ status }) => status === 'reset').length).toBeGreaterThan(0)
+  const { body_refused, body_given_up } = gateway.limitsReached
+  expect(body_refused + body_given_up).toBeGreaterThan(0)
+  expect(streams[0]?.status).toBe('open')
 })
 
 test('maxDhtStreams: requests beyond it are refused', async () => {

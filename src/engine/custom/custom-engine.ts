@@ -165,6 +165,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           records,
           links,
           handlers,
+          reached,
           linkTo: (contact, signal) => connections.linkTo(contact, signal),
           onTold: (contacts, link) => {
             for (const { multiaddrs } of contacts) policy.told(multiaddrs, tellerOf(link))

@@ -31,10 +31,13 @@ export class DhtDatastore extends BaseDatastore {
   #held: Promise<Map<string, Held>> | undefined
   #sweptAt: number
 
-  constructor(init: { limits: Limits }, components: { inner: Datastore; namespaces: Namespaces; now?: () => number }) {
+  constructor(
+    init: { limits: Limits },
+    components: { inner: Datastore; namespaces: Namespaces; now?: () => number; onRefused?: () => void },
+  ) {
     super()
     this.#namespaces = components.namespaces
-    this.#quota = createDhtQuota(init)
+    this.#quota = createDhtQuota(init, components)
     this.#inner = components.inner
     this.#now = components.now ?? Date.now
     this.#sweptAt = this.#now()
@@ -46,11 +49,11 @@ export class DhtDatastore extends BaseDatastore {
     await this.#sweep(held)
     const name = key.toString()
     if (name.startsWith(values) && held.has(name)) await this.#checkNewer(key, value)
-    const from = asking.getStore()
+    const { peerId: from, host } = asking.getStore() ?? {}
     const before = held.get(name)
-    if (from !== undefined) this.#quota.check(from, value.byteLength, before)
+    if (from !== undefined) this.#quota.check({ from, host, bytes: value.byteLength }, before)
     this.#forget(held, name)
-    this.#note(held, name, { bytes: value.byteLength, from, at: this.#now() })
+    this.#note(held, name, { bytes: value.byteLength, from, host, at: this.#now() })
     return await this.#inner.put(key, value)
   }
 

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { isPeerId, type PeerInfo, peerDiscoverySymbol } from '@libp2p/interface'
+import { type Connection, isPeerId, type PeerInfo, peerDiscoverySymbol, type Stream } from '@libp2p/interface'
 import {
   type KadDHT,
   type KadDHTComponents,
@@ -11,6 +11,8 @@ import {
 import type { Datastore } from 'interface-datastore'
 import type { Limits } from '../../limits.ts'
 import { createTokenBucket } from '../../token-bucket.ts'
+import type { Asker } from '../asker.ts'
+import type { Bodies, HeldBody } from '../bodies.ts'
 import type { Namespaces } from './dht-namespaces.ts'
 import { createMessageCollector, toldAddresses } from './told-contacts.ts'
 
@@ -38,10 +40,10 @@ const maxToldAddresses = 16
 export const dhtPrefix = '/dht'
 
 /** Who asked for what is being done now, while a request of the DHT is answered. */
-export const asking = new AsyncLocalStorage<string>()
+export const asking = new AsyncLocalStorage<Asker>()
 
 /**
- * kad-dht (https://github.com/libp2p/specs/tree/master/kad-dht) with what it leaves unbounded bounded: the bytes of an answer, the
+ * kad-dht (https://github.com/libp2p/specs/tree/master/kad-dht) with what it leaves unbounded bounded: the bytes of a request and of an answer, the
  * peers that others tell, and, by its datastore, the records that others leave here.
  */
 export function dhtService(
@@ -51,6 +53,9 @@ export function dhtService(
     namespaces: Namespaces
     /** A connected peer has told where others are. */
     onTold(addresses: string[], peerId: string): void
+    /** What requests hold until they are answered. */
+    bodies: Bodies
+    askerOf(connection: Connection): Asker
   },
 ): (libp2p: KadDHTComponents) => KadDHT {
   const { mode, isDialable, limits } = init
@@ -79,7 +84,7 @@ export function dhtService(
       logger: libp2p.logger,
       ping: libp2p.ping,
       datastore: components.datastore,
-      registrar: namingWhoAsks(libp2p.registrar),
+      registrar: namingWhoAsks(libp2p.registrar, limits.maxDhtMessageBytes, components),
       connectionManager: boundingAnswers(libp2p.connectionManager, limits.maxDhtMessageBytes, components.onTold),
     })
     rememberTold(dht, libp2p)
@@ -101,16 +106,54 @@ function rememberTold(dht: KadDHT, { peerId, peerStore, logger }: KadDHTComponen
   })
 }
 
-/** Runs each handler in the context of the peer that it answers. */
-function namingWhoAsks(registrar: KadDHTComponents['registrar']): KadDHTComponents['registrar'] {
+/** Runs each handler in the context of the peer that it answers, and counts what its requests hold. */
+function namingWhoAsks(
+  registrar: KadDHTComponents['registrar'],
+  maxBytes: number,
+  { bodies, askerOf }: { bodies: Bodies; askerOf(connection: Connection): Asker },
+): KadDHTComponents['registrar'] {
   return overriding(registrar, {
     handle: (protocol, handler, options) =>
       registrar.handle(
         protocol,
-        (stream, connection) => asking.run(connection.remotePeer.toString(), () => handler(stream, connection)),
+        (stream, connection) => {
+          const asker = askerOf(connection)
+          countRequests(stream, maxBytes, (giveUp) => bodies.begin(asker, giveUp))
+          return asking.run(asker, () => handler(stream, connection))
+        },
         options,
       ),
   })
+}
+
+/**
+ * Counts the bytes of a request as they come, until it is whole or something is answered: kad-dht reads up to 4 MiB for one. A request with
+ * more than may be, or without room, ends its stream.
+ */
+function countRequests(stream: Stream, maxBytes: number, begin: (giveUp: () => void) => HeldBody | undefined): void {
+  const end = (reason: string) => stream.abort(new Error(reason))
+  let held: HeldBody | undefined
+  let collect = createMessageCollector()
+  let bytes = 0
+  function handled(): void {
+    held?.[Symbol.dispose]()
+    held = undefined
+    collect = createMessageCollector()
+    bytes = 0
+  }
+  stream.addEventListener('message', ({ data }) => {
+    held ??= begin(() => end('bodies of other peers need the room'))
+    bytes += data.byteLength
+    if (bytes > maxBytes) end(`a request of the DHT has more than ${maxBytes} bytes`)
+    else if (held?.add(data.byteLength) !== true) end('bodies of this peer take its share of the memory')
+    else if (collect(data.subarray()) !== undefined) handled()
+  })
+  stream.addEventListener('close', handled)
+  const { send } = stream
+  stream.send = (data) => {
+    handled()
+    return send.call(stream, data)
+  }
 }
 
 /** Each request has a stream of its own; what comes back on it beyond the limit ends it. */

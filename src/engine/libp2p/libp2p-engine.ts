@@ -84,12 +84,12 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const { peerId } = identity
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
+  const reached = createLimitsReached()
   const datastore = new RecordDatastore({ records, log })
   const namespaces = namespacesOf(init.dht ?? 'lan')
-  const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces })
+  const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces, onRefused: () => reached.note('dht_record') })
   const links = createLinks({ mayTell: (address, connection) => policy.mayTell(address, tellerOf(connection)) })
   const backOff = createBackOff({ log })
-  const reached = createLimitsReached()
   const conflicts = createIdentityConflicts({ peerId }, { log })
   /** When the first of the connections to a peer came, by the monotonic clock. */
   const linkedAt = new Map<string, number>()
@@ -244,6 +244,8 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       {
         policy,
         reached,
+        bodies,
+        askerOf: askerOfConnection,
         gater,
         datastore,
         dhtDatastore,

@@ -4,7 +4,7 @@ import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
-import type { ConnectionGater, Libp2p, PeerDiscovery, PeerInfo } from '@libp2p/interface'
+import type { Connection, ConnectionGater, Libp2p, PeerDiscovery, PeerInfo } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { type MulticastDNSComponents, mdns } from '@libp2p/mdns'
 import { type Ping, ping } from '@libp2p/ping'
@@ -12,6 +12,8 @@ import { preSharedKey } from '@libp2p/pnet'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { Limits } from '../../limits.ts'
+import type { Asker } from '../asker.ts'
+import type { Bodies } from '../bodies.ts'
 import { throughRelays } from '../circuit-address.ts'
 import { createDialGate } from '../dial-gate.ts'
 import type { DialPolicy } from '../dial-policy.ts'
@@ -51,6 +53,8 @@ export interface NodeInit {
 export interface NodeComponents {
   policy: DialPolicy
   reached: LimitsReached
+  bodies: Bodies
+  askerOf(connection: Connection): Asker
   gater: ConnectionGater
   datastore: Datastore
   dhtDatastore: Datastore
@@ -75,7 +79,7 @@ const negotiationTimeoutMs = 5_000
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
-  const { policy, reached, gater, datastore, dhtDatastore, namespaces, onFound, onOwnKey, onTold } = components
+  const { policy, reached, bodies, askerOf, gater, datastore, dhtDatastore, namespaces, onFound, onOwnKey, onTold } = components
   const gate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
   const onUnread = () => reached.note('unread_link')
   // The gater refuses what is over the limit; libp2p itself would prune by age.
@@ -136,7 +140,9 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       // By users, by the DHT, and by the monitor of connections, at the same time.
       ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
       pubsub: gossipsub(gossipOptions(limits)),
-      ...(init.dht === undefined ? {} : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore, namespaces, onTold }) }),
+      ...(init.dht === undefined
+        ? {}
+        : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore, namespaces, onTold, bodies, askerOf }) }),
       ...(init.relay ? { relay: circuitRelayServer(relayOptions(limits)) } : {}),
     },
   })

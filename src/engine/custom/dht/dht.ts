@@ -9,11 +9,13 @@ import { maxRecordBytes } from '../../../model/dht-record.ts'
 import type { RecordStore } from '../../../store/store.ts'
 import { createDhtQuota } from '../../dht-quota.ts'
 import { isPublicAddress } from '../../dial-policy.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
 import { signOwnRecord } from '../../own-record.ts'
 import type { FoundPeer, Routing } from '../../routing.ts'
 import type { Handlers } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
 import type { Links } from '../link/links.ts'
+import { tellerOf } from '../link/teller-of.ts'
 import { createDhtNode, type DhtNode } from './dht-node.ts'
 import { type Contact, type DhtAnswer, type DhtRequest, decodeAnswer, decodeRequest, encodeFrame } from './frames.ts'
 import { createHoldings } from './holdings.ts'
@@ -36,6 +38,7 @@ export interface DhtComponents {
   records: RecordStore
   links: Links
   handlers: Handlers
+  reached: LimitsReached
   /** A link to a peer, dialled when there is none. @throws NotAsked when none is wanted, Error when it can't be dialled */
   linkTo(contact: Contact, signal: AbortSignal): Promise<Link>
   /** A linked peer has told where others are. */
@@ -67,7 +70,8 @@ interface Running {
 
 export function createDht(init: { limits: Limits }, components: DhtComponents): Dht {
   const { limits } = init
-  const { identity, records, links, handlers, linkTo, onTold, ownAddresses, isDialable, topics, onSubscribers, onChange, log } = components
+  const { identity, records, links, handlers, reached, linkTo, onTold, ownAddresses, isDialable, topics, onSubscribers, onChange, log } =
+    components
   const { peerId } = identity
   let running: Running | undefined
   let serving = false
@@ -91,6 +95,11 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
     const link = links.get(from)
     if (request.type === 'add-provider' && link !== undefined) onTold([{ peerId: from, multiaddrs: request.multiaddrs }], link)
     return encodeFrame(await node().answer(from, request))
+  }
+
+  function hostOf(other: string): string | undefined {
+    const link = links.get(other)
+    return link === undefined ? undefined : handlers.askerOf(other, tellerOf(link)).host
   }
 
   function serve(): void {
@@ -138,7 +147,8 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
   return {
     routing,
     async start() {
-      const holdings = createHoldings({ limits: defaultDhtLimits }, { records, quota: createDhtQuota({ limits }), now: Date.now })
+      const quota = createDhtQuota({ limits }, { onRefused: () => reached.note('dht_record') })
+      const holdings = createHoldings({ limits: defaultDhtLimits }, { records, quota, hostOf, now: Date.now })
       await holdings.load()
       const started = createDhtNode(
         { peerId, limits: defaultDhtLimits, timeoutMs: limits.dhtTimeoutMs },

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { RecordOutdated } from '../../../errors.ts'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { createSampledMap, type SampledMap } from '../../../lib/sampled-map.ts'
-import { parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
+import { type DhtKey, parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
 import type { RecordStore } from '../../../store/store.ts'
 import type { Counted, DhtQuota } from '../../dht-quota.ts'
 import type { Contact } from './frames.ts'
@@ -43,6 +43,8 @@ export interface Holdings {
 export interface HoldingsComponents {
   records: RecordStore
   quota: DhtQuota
+  /** What the address of a linked peer counts by (`Asker`). */
+  hostOf?(peerId: string): string | undefined
   now(): number
 }
 
@@ -65,8 +67,9 @@ const storedValueSchema = z.object({
   record: z.custom<Uint8Array>((value) => value instanceof Uint8Array),
   putAt: z.int(),
   from: z.string().optional(),
+  host: z.string().optional(),
 })
-const storedProviderSchema = z.object({ multiaddrs: z.array(z.string()), saidAt: z.int() })
+const storedProviderSchema = z.object({ multiaddrs: z.array(z.string()), saidAt: z.int(), host: z.string().optional() })
 /** Beside the addresses of a provider. */
 const providerOverheadBytes = 200
 
@@ -78,7 +81,7 @@ interface ProvidersOfPlace {
 
 export function createHoldings(init: { limits: DhtNodeLimits }, components: HoldingsComponents): Holdings {
   const { limits } = init
-  const { records, quota, now } = components
+  const { records, quota, hostOf = () => undefined, now } = components
   const values = new Map<string, KeptValue>()
   const providers = new Map<string, ProvidersOfPlace>()
   const provided = new Map<string, number>()
@@ -131,11 +134,12 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
   function loadOne(key: string, bytes: Uint8Array): void {
     const [, , kind, place = '', peerId = ''] = key.split('/')
     if (kind === 'value') {
-      const { putAt, from, record } = storedValueSchema.parse(decodeCbor(bytes))
-      noteValue(key.slice(`${prefix}value`.length), { putAt, from, bytes: record.length, heardAt: now() })
+      const { putAt, from, host, record } = storedValueSchema.parse(decodeCbor(bytes))
+      const name = key.slice(`${prefix}value`.length)
+      noteValue(name, { putAt, from, host, author: authorOf(parseDhtKey(name)), bytes: record.length, heardAt: now() })
     } else if (kind === 'provider') {
-      const { multiaddrs, saidAt } = storedProviderSchema.parse(decodeCbor(bytes))
-      noteProvider(place, peerId, { multiaddrs, saidAt, from: peerId, bytes: sizeOf(multiaddrs) })
+      const { multiaddrs, saidAt, host } = storedProviderSchema.parse(decodeCbor(bytes))
+      noteProvider(place, peerId, { multiaddrs, saidAt, from: peerId, host, bytes: sizeOf(multiaddrs) })
     } else if (kind === 'provided') provided.set(place, Number.NEGATIVE_INFINITY)
   }
 
@@ -153,17 +157,19 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
         throw new RecordOutdated('A newer record is kept under this key.')
       }
       const before = values.get(key)
-      if (from !== undefined) quota.check(from, record.length, before)
+      const host = from === undefined ? undefined : hostOf(from)
+      const author = from === undefined ? undefined : authorOf(parsed)
+      if (from !== undefined) quota.check({ from, host, author, bytes: record.length }, before)
       // Whoever left it first is counted as long as it stays the same.
       const kept: KeptValue = {
-        from: isSame ? before?.from : from,
+        ...(isSame ? { from: before?.from, host: before?.host, author: before?.author } : { from, host, author }),
         bytes: record.length,
         heardAt: now(),
         putAt: Math.max(putAt, there?.putAt ?? putAt),
       }
       noteValue(key, kept)
-      const stored = { record, putAt: kept.putAt, ...(kept.from === undefined ? {} : { from: kept.from }) }
-      await records.write([{ key: valueName(key), value: encode(stored) }])
+      const stored = { record, putAt: kept.putAt, from: kept.from, host: kept.host }
+      await records.write([{ key: valueName(key), value: encode(stored, { ignoreUndefinedProperties: true }) }])
     },
     values: () => [...values].map(([key, { heardAt }]) => ({ key, heardAt })),
     told(key) {
@@ -182,10 +188,13 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
     },
     async keepProvider(place, { peerId, multiaddrs }) {
       const bytes = sizeOf(multiaddrs)
-      quota.check(peerId, bytes, providers.get(place)?.byPeer.get(peerId))
+      const host = hostOf(peerId)
+      quota.check({ from: peerId, host, bytes }, providers.get(place)?.byPeer.get(peerId))
       const saidAt = now()
-      noteProvider(place, peerId, { from: peerId, bytes, multiaddrs, saidAt })
-      await records.write([{ key: providerName(place, peerId), value: encode({ multiaddrs, saidAt }) }])
+      noteProvider(place, peerId, { from: peerId, host, bytes, multiaddrs, saidAt })
+      await records.write([
+        { key: providerName(place, peerId), value: encode({ multiaddrs, saidAt, host }, { ignoreUndefinedProperties: true }) },
+      ])
     },
     provided,
     async provide(place) {
@@ -203,6 +212,11 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
       }
     },
   }
+}
+
+/** Anybody may leave a record for its owner. */
+function authorOf(key: DhtKey): string | undefined {
+  return key.namespace === 'own' ? key.owner : undefined
 }
 
 function sizeOf(multiaddrs: string[]): number {

@@ -159,7 +159,13 @@ describe('what is kept', () => {
   async function holdingsOf(quota: Partial<Limits> = {}, store = createMemoryStore()) {
     const clock = { now: 1_800_000_000_000 }
     const limits = { ...defaultDhtLimits }
-    const components = { records: store.records, quota: createDhtQuota({ limits: { ...defaultLimits, ...quota } }), now: () => clock.now }
+    const components = {
+      records: store.records,
+      quota: createDhtQuota({ limits: { ...defaultLimits, ...quota } }),
+      // As if peer ids of strangers, all but the first, came from one address.
+      hostOf: (peerId: string) => (strangers.indexOf(peerId) > 0 ? 'one address' : peerId),
+      now: () => clock.now,
+    }
     const holdings = createHoldings({ limits }, components)
     await holdings.load()
     return { holdings, clock, store }
@@ -201,6 +207,33 @@ describe('what is kept', () => {
     const bytes = await holdingsOf({ maxDhtBytesPerPeer: 1_000 })
     await keep(bytes, randomBytes(900))
     await expect(keep(bytes, randomBytes(200))).rejects.toBeInstanceOf(DhtQuotaReached)
+  })
+
+  test('of one address, from whatever peer ids, ends at a quarter while others have any, and survives a restart', async () => {
+    const made = await holdingsOf({ maxDhtRecords: 12 })
+    await keep(made, Buffer.from('of another address'))
+    await keep(made, Buffer.from('1'), strangers[1])
+    await keep(made, Buffer.from('2'), strangers[2])
+    await made.holdings.keepProvider('00', contactOf(strangers[3] ?? ''))
+    await expect(keep(made, Buffer.from('4'), strangers[4])).rejects.toBeInstanceOf(DhtQuotaReached)
+    await expect(made.holdings.keepProvider('00', contactOf(strangers[5] ?? ''))).rejects.toBeInstanceOf(DhtQuotaReached)
+    const again = await holdingsOf({ maxDhtRecords: 12 }, made.store)
+    await expect(keep(again, Buffer.from('4'), strangers[4])).rejects.toBeInstanceOf(DhtQuotaReached)
+    await keep(again, Buffer.from('more'))
+  })
+
+  test('of one author, whoever leaves it, ends at a quarter while others have any', async () => {
+    const quota = createDhtQuota({ limits: { ...defaultLimits, maxDhtRecords: 12 } })
+    const record = (from: string, author?: string) => ({ from, host: from, author, bytes: 1 })
+    quota.add(record('other'))
+    for (const from of ['a', 'b', 'c']) {
+      quota.check(record(from, 'author'), undefined)
+      quota.add(record(from, 'author'))
+    }
+    expect(() => quota.check(record('d', 'author'), undefined)).toThrow(DhtQuotaReached)
+    quota.check(record('d', 'another author'), undefined)
+    // In the place of one that is there.
+    quota.check(record('d', 'author'), record('a', 'author'))
   })
 
   test('is forgotten when its time is over', async () => {

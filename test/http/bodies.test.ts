@@ -1,6 +1,7 @@
+import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import { expect, test } from 'vitest'
-import { appForTest } from './app-for-test.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { type AppOverrides, appForTest } from './app-for-test.ts'
 
 const body = '{"topic":"orders"}'
 
@@ -92,4 +93,40 @@ test('needs no body where it may be left out, but reads the one it gets', async 
   expect((await call('PUT', '/v1/topics/a', { raw: '', headers: { 'content-type': 'application/json' } })).status).toBe(200)
   expect((await call('PUT', '/v1/topics/a', { raw: '{', headers: { 'content-type': 'application/json' } })).body.code).toBe('invalid_json')
   expect((await call('PUT', '/v1/topics/a', { raw: 'x', headers: { 'content-type': 'text/plain' } })).status).toBe(415)
+})
+
+/** Sends spaces to a topic's body in chunks of one byte, until it is whole or the connection is cut. Answers how many were written. */
+async function sendInBytes(count: number, headers: string[], overrides: AppOverrides = {}): Promise<{ status: number; written: number }> {
+  const { app } = await appForTest(overrides)
+  const address = app.server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const socket = connect(address.port, '127.0.0.1')
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => undefined)
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  let answer = ''
+  socket.on('data', (chunk) => {
+    answer += chunk.toString('latin1')
+  })
+  const head = ['POST /v1/topics HTTP/1.1', 'Host: 127.0.0.1', 'Content-Type: application/json', 'Transfer-Encoding: chunked', ...headers]
+  socket.write(`${head.join('\r\n')}\r\n\r\n12\r\n{"topic":"orders"}\r\n`)
+  const piece = '1\r\n \r\n'.repeat(10_000)
+  let written = 0
+  for (; written < count && !socket.destroyed; written += 10_000) {
+    if (!socket.write(piece)) await Promise.race([new Promise((resolve) => socket.once('drain', resolve)), closed])
+  }
+  if (!socket.destroyed) socket.write('0\r\n\r\n')
+  await closed
+  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]), written }
+}
+
+test('reads a body in 40,000 chunks of a byte, which take the room of their bytes', async () => {
+  expect(await sendInBytes(40_000, ['Connection: close'])).toEqual({ status: 201, written: 40_000 })
+})
+
+test('each chunk of a body counts: who sends too many small ones is refused, and cut when that is not the end of them', async () => {
+  const endless = 10_000_000
+  const { status, written } = await sendInBytes(endless, [], { limits: { tokenRate: 1, tokenBurst: 1_000 } })
+  expect(status).toBe(429)
+  expect(written).toBeLessThan(endless)
 })

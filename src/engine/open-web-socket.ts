@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { WebSocket } from 'ws'
 import { adopt } from '../lib/adopt-socket.ts'
+import { adoptWebSocket, webSocketBounds } from '../lib/web-socket-bounds.ts'
 import type { DialTarget } from './dial-gate.ts'
 import { endpointOf } from './endpoint.ts'
 
@@ -25,12 +26,12 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
   const servername = isIP(name) === 0 ? name : ''
   const url = `${form}://${isIP(name) === 6 ? `[${name}]` : name}:${port}/`
   const options = {
+    ...webSocketBounds,
     maxPayload,
-    perMessageDeflate: false,
     // Whatever the URL names, the socket goes to the address that was judged.
     createConnection: () => adopt(form === 'wss' ? connectTls({ host: ip, port, servername }) : connectTcp({ host: ip, port })),
   }
-  const socket = adopt(new WebSocket(url, subprotocols, options))
+  const socket = adoptWebSocket(new WebSocket(url, subprotocols, options))
   const opened = Promise.withResolvers<void>()
   const cut = () => socket.terminate()
   socket.once('open', () => {

@@ -9,6 +9,7 @@ import type { Dht } from '../dht.ts'
 import type { Deliveries } from '../direct/deliveries.ts'
 import type { History } from '../history.ts'
 import { adoptSocketsOf } from '../lib/adopt-socket.ts'
+import { adoptWebSocketsOf, webSocketBounds } from '../lib/web-socket-bounds.ts'
 import type { Limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Peers } from '../peers.ts'
@@ -142,7 +143,11 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   adoptSocketsOf(app.server)
   // First, so that its hooks end a refused upgrade whatever refused it.
   await app.register(websocket, {
-    options: { maxPayload: init.limits.maxFrameBytes, handleProtocols: (offered) => chooseSubprotocol(offered) ?? false },
+    options: {
+      ...webSocketBounds,
+      maxPayload: init.limits.maxFrameBytes,
+      handleProtocols: (offered) => chooseSubprotocol(offered) ?? false,
+    },
     // A socket's own errors are the stream's to note; here it is a stream that could not be opened.
     errorHandler: (error, socket, request) => {
       request.log.debug({ err: error }, 'a stream socket failed')
@@ -154,7 +159,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
       app.websocketServer.close(() => done())
     },
   })
-  adoptSocketsOf(app.websocketServer)
+  adoptWebSocketsOf(app.websocketServer)
   const routes: DocumentedRoute[] = []
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => JSON.stringify)

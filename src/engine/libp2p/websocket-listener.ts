@@ -4,6 +4,7 @@ import { getThinWaistAddresses, ipPortToMultiaddr } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { adoptSocketsOf } from '../../lib/adopt-socket.ts'
+import { adoptWebSocketsOf, webSocketBounds } from '../../lib/web-socket-bounds.ts'
 import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
 
 export interface WebSocketListenerInit {
@@ -36,8 +37,8 @@ export class WebSocketListener extends TypedEventEmitter<ListenerEvents> impleme
     )
     adoptSocketsOf(this.#server)
     this.#server.maxConnections = init.maxSockets
-    this.#sockets = new WebSocketServer({ server: this.#server, maxPayload: maxSocketMessageBytes, perMessageDeflate: false })
-    adoptSocketsOf(this.#sockets).on('connection', (socket, request) => this.#accept(socket, request))
+    this.#sockets = new WebSocketServer({ ...webSocketBounds, server: this.#server, maxPayload: maxSocketMessageBytes })
+    adoptWebSocketsOf(this.#sockets).on('connection', (socket, request) => this.#accept(socket, request))
   }
 
   async listen(address: Multiaddr): Promise<void> {

@@ -41,6 +41,8 @@ export interface Link {
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /** Bytes that the peer sent and that are being worked on; while they are too many, no more are read. */
   hold(bytes: number): void
+  /** A frame of so many bytes was received that nothing here waits for. @throws ProtocolViolation when there were too many */
+  noteUseless(bytes: number): void
   /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
   beat(now: number): void
   /** With what the peer is told before, if anything. */
@@ -84,6 +86,19 @@ export interface LinkComponents {
   onClose(link: Link): void
 }
 
+/**
+ * Bytes of control frames, a second and at once, each frame with what it costs beside its own: to decode them takes some 50 ns a byte. An
+ * honest peer announces 5,000 messages in a second of them.
+ */
+const controlBytes = { perSecond: 524_288, burst: 4_194_304 }
+const controlFrameBytes = 64
+
+/**
+ * Frames that nothing here waits for, and KiB of them, a second and at once: of later versions, pongs without a ping, what belongs to a
+ * request or a circuit that is over. An honest peer sends some until it knows.
+ */
+const uselessFrames = { perSecond: 1_000, burst: 10_000 }
+
 /** Hellos of a peer that changes: so many at once, and so many a second. */
 const helloUpdates = { perSecond: 5, burst: 100 }
 /** Pings of a peer, at once and a second: a heartbeat is one in ten seconds, and its clients may have it pinged as well. */
@@ -124,6 +139,8 @@ class PeerLink implements Link {
   readonly #pings = new Map<string, () => void>()
   readonly #hellos = createTokenBucket(helloUpdates)
   readonly #pingsOfPeer = createTokenBucket(peerPings)
+  readonly #controlBytes = createTokenBucket(controlBytes)
+  readonly #useless = createTokenBucket(uselessFrames)
   readonly #lost = new AbortController()
   readonly #greet = Promise.withResolvers<void>()
   readonly #close = Promise.withResolvers<void>()
@@ -281,8 +298,12 @@ class PeerLink implements Link {
       case frameTypes.hello:
         this.#onHello(decodeHello(body))
         break
-      case frameTypes.message:
       case frameTypes.control:
+        if (!this.#controlBytes.take(performance.now(), controlFrameBytes + body.length))
+          throw new ProtocolViolation('too many control frames')
+        this.#components.onFrame(this, type, body)
+        break
+      case frameTypes.message:
       case frameTypes.circuit:
       case frameTypes.circuitData:
       case frameTypes.circuitCredit:
@@ -294,18 +315,28 @@ class PeerLink implements Link {
         this.#channel.write(frameTypes.pong, body)
         break
       case frameTypes.pong:
-        this.#pings.get(body.toString('hex'))?.()
+        this.#onPong(body)
         break
       case frameTypes.request:
       case frameTypes.requestBody:
       case frameTypes.answer:
       case frameTypes.answerBody:
       case frameTypes.cancel:
-        this.#requests.receive(type, body)
+        if (!this.#requests.receive(type, body)) this.noteUseless(body.length)
         break
       default:
-      // Of a later version.
+        this.noteUseless(body.length)
     }
+  }
+
+  #onPong(body: Buffer): void {
+    const answer = this.#pings.get(body.toString('hex'))
+    if (answer === undefined) this.noteUseless(body.length)
+    else answer()
+  }
+
+  noteUseless(bytes: number): void {
+    if (!this.#useless.take(performance.now(), 1 + bytes / 1_024)) throw new ProtocolViolation('too many frames that nothing waits for')
   }
 
   #onHello(hello: Hello): void {

@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { adoptSocketsOf } from '../../../lib/adopt-socket.ts'
+import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-bounds.ts'
 import { endpointOf } from '../../endpoint.ts'
 import { subprotocol } from './establish.ts'
 import type { RecordSocket } from './record-socket.ts'
@@ -91,11 +92,11 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
       })
       sockets = new WebSocketServer({
         server: starting,
+        ...webSocketBounds,
         maxPayload: maxSocketMessageBytes,
-        perMessageDeflate: false,
         handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
       })
-      adoptSocketsOf(sockets).on('connection', (socket, { socket: wire }) => {
+      adoptWebSocketsOf(sockets).on('connection', (socket, { socket: wire }) => {
         if (socket.protocol === subprotocol) accept(socket, wire)
         else socket.close(1002, `offer the subprotocol ${subprotocol}`)
       })

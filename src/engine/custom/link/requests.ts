@@ -21,7 +21,8 @@ export interface Requests {
   /** @throws ProtocolUnsupported, PeerUnreachable, the signal's reason */
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /** Takes a frame of one of the types that are for requests. @throws ProtocolViolation */
-  receive(type: number, body: Buffer): void
+  /** A frame of the peer. Answers whether anybody waits for it; one that was given up is no offence. @throws ProtocolViolation */
+  receive(type: number, body: Buffer): boolean
   /** The link is gone: nothing is answered any more. */
   close(): void
 }
@@ -201,10 +202,15 @@ export function createRequests(
     return await handler({ from, body, signal })
   }
 
-  function onAnswer(bytes: Buffer): void {
+  function onAnswer(bytes: Buffer): boolean {
     const answer = parse(answerSchema, bytes)
     const waiting = asked.get(answer.id)
-    if (waiting === undefined) return
+    if (waiting === undefined) return false
+    takeAnswer(answer, waiting)
+    return true
+  }
+
+  function takeAnswer(answer: z.infer<typeof answerSchema>, waiting: Asked): void {
     if ('length' in answer && answer.length <= waiting.maxAnswerBytes) {
       const full = () => waiting.answer.reject(new Error('bodies of peers take all of the memory that they may'))
       const held = handlers.bodies.begin(asker(), full)
@@ -222,23 +228,25 @@ export function createRequests(
     }
   }
 
-  function onRequestBody({ id, rest }: Numbered): void {
+  function onRequestBody({ id, rest }: Numbered): boolean {
     const entry = serving.get(id)
     const body = entry?.body.take(rest)
     if (entry !== undefined && body === 'full') giveUp(id, entry, 'bodies of this peer take its share of the memory')
     else if (entry !== undefined && body instanceof Buffer) void serve(id, entry, body)
+    return entry !== undefined
   }
 
-  function onAnswerBody({ id, rest }: Numbered): void {
+  function onAnswerBody({ id, rest }: Numbered): boolean {
     const entry = asked.get(id)
     const body = entry?.body?.take(rest)
     if (body === 'full') entry?.answer.reject(new Error('bodies of this peer take its share of the memory'))
     else if (body !== undefined) entry?.answer.resolve(body)
+    return entry?.body !== undefined
   }
 
-  function onCancel(id: number): void {
+  function onCancel(id: number): boolean {
     const entry = serving.get(id)
-    if (entry !== undefined) finish(id, entry, new Error('the peer gave the request up'))
+    return entry !== undefined && finish(id, entry, new Error('the peer gave the request up'))
   }
 
   /** The number that a frame begins with, and what follows. */
@@ -278,11 +286,19 @@ export function createRequests(
       }
     },
     receive(type, bytes) {
-      if (type === frameTypes.request) onRequest(bytes)
-      else if (type === frameTypes.requestBody) onRequestBody(numbered(bytes))
-      else if (type === frameTypes.answer) onAnswer(bytes)
-      else if (type === frameTypes.answerBody) onAnswerBody(numbered(bytes))
-      else onCancel(numbered(bytes).id)
+      switch (type) {
+        case frameTypes.request:
+          onRequest(bytes)
+          return true
+        case frameTypes.requestBody:
+          return onRequestBody(numbered(bytes))
+        case frameTypes.answer:
+          return onAnswer(bytes)
+        case frameTypes.answerBody:
+          return onAnswerBody(numbered(bytes))
+        default:
+          return onCancel(numbered(bytes).id)
+      }
     },
     close() {
       closed = new Error('the link was closed')

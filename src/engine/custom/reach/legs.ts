@@ -140,6 +140,7 @@ export function createLegs(init: { maxLegsPerLink: number }, components: LegsCom
       }
       if (body.length < 4) throw new ProtocolViolation('a frame of a circuit without its number')
       const listener = links.get(link)?.listeners.get(body.readUInt32BE())
+      if (listener === undefined) link.noteUseless(body.length)
       if (type === frameTypes.circuitData) listener?.onData(body.subarray(4))
       else if (body.length === 8) listener?.onCredit(body.readUInt32BE(4))
       else throw new ProtocolViolation('a credit that is none')

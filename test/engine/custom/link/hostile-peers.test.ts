@@ -232,6 +232,13 @@ test.each([
     'requests for protocols that are not spoken here',
     (channel: Sender, round: number) => channel.write(frameTypes.request, encode({ id: round, protocol: '/nobody', length: 0 })),
   ],
+  ['pongs that nobody asked for', (channel: Sender) => channel.write(frameTypes.pong, Buffer.alloc(8))],
+  ['frames of later versions', (channel: Sender) => channel.write(200)],
+  ['answers to nothing', (channel: Sender, round: number) => channel.write(frameTypes.answer, encode({ id: round, length: 9 }))],
+  ['bodies of no answer', (channel: Sender) => channel.write(frameTypes.answerBody, Buffer.alloc(4), Buffer.alloc(100))],
+  ['bodies of no request', (channel: Sender) => channel.write(frameTypes.requestBody, Buffer.alloc(4), Buffer.alloc(100))],
+  ['cancels of nothing', (channel: Sender) => channel.write(frameTypes.cancel, Buffer.alloc(4))],
+  ['data of no circuit', (channel: Sender) => channel.write(frameTypes.circuitData, Buffer.alloc(4))],
 ])('a peer that sends %s without end is cut, and one that sends some is not', async (_, say) => {
   const engine = await startedCustomEngine()
   const honest = await openChannel(engine)
@@ -242,6 +249,17 @@ test.each([
   for (let round = 0; round < 20_000; round++) say(channel, round)
   await closed
   await expect.poll(() => engine.peers()).toEqual([expect.objectContaining({ peerId: honest.peerId })])
+})
+
+test('control frames count by their bytes: a peer that sends megabytes of them is cut', async () => {
+  const engine = await startedCustomEngine()
+  const { channel, closed } = await openChannel(engine)
+  channel.write(frameTypes.hello, helloOf())
+  const messages = Array.from({ length: 512 }, (_, index) => ({ id: `${'x'.repeat(64)}.${index}`, hops: 1 }))
+  const ihave = encodeControl({ type: 'ihave', topic: 'x', messages })
+  for (let round = 0; round < 8_000_000 / ihave.length; round++) channel.write(frameTypes.control, ihave)
+  await closed
+  await expect.poll(() => engine.peers()).toEqual([])
 })
 
 test.each([

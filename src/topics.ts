@@ -1,14 +1,16 @@
 import type { Logger } from 'pino'
 import type { P2PEngine } from './engine/engine.ts'
 import { TopicNotFound } from './errors.ts'
+import { given } from './given.ts'
 import { createInTurn } from './in-turn.ts'
 import { formatCursor } from './model/cursor.ts'
-import { matchesTopic, type TopicFilter } from './model/topic.ts'
+import type { TopicFilter } from './model/topic.ts'
 import type { TopicStats } from './model/topic-stats.ts'
 import { defaultRetention } from './retention.ts'
 import type { LogStore, OwnRetention, Store, TopicJoin, TopicRecord, TopicStore } from './store/store.ts'
 import { createTopicRoom, type TopicRoomLimits } from './topic-room.ts'
 import { createTopicUses } from './topic-uses.ts'
+import { listVisibleTopics } from './visible-topics.ts'
 
 /**
  * The topics this gateway has joined: noted in the store, subscribed to at the engine, again after every start. What was joined explicitly stays
@@ -130,17 +132,6 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     }, sweepMs)
   }
 
-  async function visibleRecords(visible: TopicFilter | undefined, after: string | undefined, limit: number): Promise<TopicRecord[]> {
-    const found: TopicRecord[] = []
-    for (let from = after; found.length < limit; ) {
-      const page = await store.topics.list({ ...(from === undefined ? {} : { after: from }), limit })
-      found.push(...page.filter(({ topic }) => visible === undefined || matchesTopic(visible, topic)))
-      if (page.length < limit) break
-      from = page.at(-1)?.topic
-    }
-    return found.slice(0, limit)
-  }
-
   async function stats(record: TopicRecord, epoch: string): Promise<TopicStats> {
     const { earliest, latest } = record
     return {
@@ -211,7 +202,10 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       })
     },
     async list({ after, limit, visible }) {
-      const records = await visibleRecords(visible, after, limit + 1)
+      const records =
+        visible === undefined
+          ? await store.topics.list({ ...given({ after }), limit: limit + 1 })
+          : await listVisibleTopics({ visible, after, limit: limit + 1 }, store.topics)
       const page = records.slice(0, limit)
       const epoch = await store.log.epoch()
       const items = await Promise.all(page.map((record) => stats(record, epoch)))

@@ -31,8 +31,8 @@ class KeysNotReloaded extends Error {
 const clockTolerance = 30
 const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
-/** Rights are in the claim `peergate`, or, as actions on every topic, in `scope` (RFC 8693 §4.2) as `peergate:<action>`. */
-const claimSchema = z.object({
+/** Rights are in the claim `peergate`, where what is not known may narrow them and so refuses the token, or, as actions on every topic, in `scope` (RFC 8693 §4.2) as `peergate:<action>`. */
+const claimSchema = z.strictObject({
   actions: z.array(z.string().max(100)).max(100),
   topics: z.array(topicPatternSchema).max(1_000).default(['*']),
 })

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { payloadSchema } from './payload.ts'
 import { multiaddrSchema, peerIdSchema } from './peer.ts'
+import { nameSchema } from './text.ts'
 
-export const dhtKeySchema = z.string().min(1).max(1_024).meta({
+export const dhtKeySchema = nameSchema(1_024).min(1).meta({
   id: 'DhtKey',
   description:
     '`/peergate/imm/<sha256>`, the hash of the value in lower-case hexadecimal; `/peergate/own/<peer id>/<name>`, signed by that peer; with libp2p also `/ipns/<name>` and `/pk/<peer id>`.',

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { CompactSign, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
 
@@ -14,6 +14,19 @@ const sign = async (claims: Claims, key: Parameters<SignJWT['sign']>[0], header:
   await new SignJWT({ iss: issuer, sub: 'alice', aud: audience, exp: Math.floor(Date.now() / 1_000) + 60, ...claims })
     .setProtectedHeader(header)
     .sign(key)
+
+/** With claims of any type, which a library would refuse to sign. */
+const raw = async (claims: object) =>
+  await new CompactSign(
+    Buffer.from(
+      JSON.stringify({
+        ...{ iss: issuer, sub: 'alice', aud: audience, exp: Math.floor(Date.now() / 1_000) + 60, scope: 'peergate:read' },
+        ...claims,
+      }),
+    ),
+  )
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(new TextEncoder().encode(secret))
 
 const shared = (claims: Claims, key = secret) => sign(claims, new TextEncoder().encode(key), { alg: 'HS256' })
 
@@ -85,6 +98,103 @@ describe('a JSON Web Token', () => {
     const { call } = await withJwt({ secret })
     const { status, body } = await call('GET', '/v1/messages', { token: await shared({ scope: 'peergate:read', ...claims }, key) })
     expect([status, body.code]).toEqual([401, 'invalid_token'])
+  })
+
+  const wrong: unknown[] = [null, true, 1, 'read', 'admin', [], ['read'], {}, { topics: ['*'] }]
+  const wrongActions: unknown[] = [
+    null,
+    true,
+    1,
+    '',
+    'read',
+    {},
+    { read: true },
+    [1],
+    [null],
+    [['read']],
+    ['read', {}],
+    Array(101).fill('read'),
+  ]
+  const wrongTopics: unknown[] = [
+    null,
+    false,
+    0,
+    '',
+    '*',
+    {},
+    { 0: 'a' },
+    [1],
+    [null],
+    [['*']],
+    [''],
+    ['a', 'b\u0000'],
+    ['\ud800'],
+    ['x'.repeat(300)],
+  ]
+  test.each([
+    ...wrong,
+    ...wrongActions.map((actions) => ({ actions })),
+    ...wrongTopics.map((topics) => ({ actions: ['read'], topics })),
+    // Of a newer version, or misspelt: a limit that is not known is none that may be passed over.
+    { actions: ['read'], topic: ['orders'] },
+    { actions: ['read'], Topics: ['orders'] },
+    { actions: ['read'], topics: ['*'], until: 1 },
+  ])('whose claim peergate is %j is refused, whatever its scope says', async (peergate) => {
+    const { call } = await withJwt({ secret })
+    const { status, body } = await call('GET', '/v1/messages', { token: await shared({ scope: 'peergate:read peergate:admin', peergate }) })
+    expect([status, body.code]).toEqual([401, 'invalid_token'])
+  })
+
+  const now = Math.floor(Date.now() / 1_000)
+  test.each<[string, unknown]>([
+    ...[null, true, '', String(now + 60), {}, [now + 60], -1, 0, now - 31, 8.7e12, 1e308].map((value): [string, unknown] => ['exp', value]),
+    ...[null, true, '', String(now), {}, [now], now + 600, 1e308].map((value): [string, unknown] => ['nbf', value]),
+    ...[null, true, '', String(now), {}, [now]].map((value): [string, unknown] => ['iat', value]),
+    ...[null, true, 1, {}, ['alice'], '\ud800'].map((value): [string, unknown] => ['sub', value]),
+    ...[null, true, 1, {}, [], [1], ['other'], '', 'Peergate'].map((value): [string, unknown] => ['aud', value]),
+    ...[null, true, 1, {}, [issuer], '', `${issuer}/`].map((value): [string, unknown] => ['iss', value]),
+    ...[null, true, 1, {}, ['peergate:read']].map((value): [string, unknown] => ['scope', value]),
+  ])('whose claim %s is %j is refused', async (name, value) => {
+    const { call } = await withJwt({ secret })
+    const { status, body } = await call('GET', '/v1/messages', { token: await raw({ [name]: value }) })
+    expect([status, body.code]).toEqual([401, 'invalid_token'])
+  })
+
+  test.each<[string, object]>([
+    ['exp', { exp: now + 60.5 }],
+    ['nbf', { nbf: now + 20 }],
+    ['aud', { aud: ['other', audience] }],
+    ['jti', { jti: 'x' }],
+  ])('with what may stand in %s is good', async (_, claims) => {
+    const { call } = await withJwt({ secret })
+    expect((await call('GET', '/v1/messages', { token: await raw(claims) })).status).toBe(200)
+  })
+
+  test.each([null, 1, 'claims', [], [{ sub: 'alice' }]])('whose payload is %j is refused', async (payload) => {
+    const { call } = await withJwt({ secret })
+    const token = await new CompactSign(Buffer.from(JSON.stringify(payload)))
+      .setProtectedHeader({ alg: 'HS256' })
+      .sign(new TextEncoder().encode(secret))
+    expect((await call('GET', '/v1/messages', { token })).body.code).toBe('invalid_token')
+  })
+
+  test.each<[string, Record<string, unknown>]>([
+    ['a number', { kid: 1 }],
+    ['a list', { kid: ['one'] }],
+    ['null', { kid: null }],
+    ['a path', { kid: '../../dev/null' }],
+  ])('whose key id is %s is refused, and its header names no key of its own', async (_, header) => {
+    const { jwksUrl, sign } = await provider()
+    const { call } = await withJwt({ jwksUrl })
+    expect((await call('GET', '/v1/messages', { token: await sign({ scope: 'peergate:read' }) })).status).toBe(200)
+    const own = await generateKeyPair('ES256')
+    const jwk = await exportJWK(own.publicKey)
+    const claims = { iss: issuer, aud: audience, sub: 'alice', exp: now + 600, scope: 'peergate:read' }
+    const token = await new CompactSign(Buffer.from(JSON.stringify(claims)))
+      .setProtectedHeader({ alg: 'ES256', jwk, jku: jwksUrl, ...header } as never)
+      .sign(own.privateKey)
+    const codes = [(await call('GET', '/v1/messages', { token })).body.code, (await call('GET', '/v1/messages', { token })).body.code]
+    expect(codes).toEqual(['invalid_token', 'invalid_token'])
   })
 
   test.each(['HS384', 'HS512'])('with a shared key is of the one algorithm that was agreed on, which %s is not', async (alg) => {

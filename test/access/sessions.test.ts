@@ -90,11 +90,13 @@ test('a session that is ended is refused, and its streams are closed; its token 
 })
 
 test('a session expires, with its streams', async () => {
-  const { gateway, openSession, ask } = await setUp({ limits: { ...defaultLimits, sessionMs: 1_000 } })
+  const { gateway, call, openSession, ask } = await setUp({ limits: { ...defaultLimits, sessionMs: 1_000 } })
   const cookie = await openSession(adminToken)
   await using stream = await openStream(gateway.url, { headers: { cookie, ...fromPage } })
   expect(await stream.closed).toBe(4100)
   expect(await ask(cookie)).toBe(401)
+  const headers = { cookie, ...fromPage }
+  expect((await call('POST', '/v1/topics/orders/messages', { headers, body: { data: 'x' } })).status).toBe(401)
 })
 
 test('a session ends no later than its token, and is forgotten some time later', async () => {

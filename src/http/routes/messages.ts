@@ -5,6 +5,7 @@ import { cursorSchema, positionSchema } from '../../model/cursor.ts'
 import { readable, requireTopic, requireTopics } from '../../model/grant.ts'
 import { type MessageKind, messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
 import { type Encoding, encodingSchema } from '../../model/payload.ts'
+import { nameSchema } from '../../model/text.ts'
 import { directTopic, type TopicFilter, topicFilter } from '../../model/topic.ts'
 import type { Rates } from '../../rates.ts'
 import type { Topics } from '../../topics.ts'
@@ -53,7 +54,8 @@ const pageDescription =
   'and then as `after` each page’s `next`, until `caughtUp`. A request looks at 20,000 messages at most, matching or not, and each 40 of them ' +
   'cost a unit of the rate limit: a page that ends there, or where the budget does, is short or empty, and its `next` says where to go on.'
 
-const idParams = z.strictObject({ id: messageSchema.shape.id })
+const { description, example } = messageSchema.shape.id.meta() ?? {}
+const idParams = z.strictObject({ id: nameSchema(256).meta({ description, example }) })
 
 export function messageRoutes(
   app: App,

@@ -265,7 +265,82 @@ export const access = [
       ['a token that never expires is taken', "requiredClaims: ['sub', 'exp']", "requiredClaims: ['sub']"],
       ['a token of nobody is taken', "requiredClaims: ['sub', 'exp']", "requiredClaims: ['exp']"],
       ['a shared key takes any algorithm', "algorithms: ['HS256']", "algorithms: ['HS256', 'HS384', 'HS512']"],
+      ['rights that are misspelt are passed over', 'const claimSchema = z.strictObject({', 'const claimSchema = z.object({'],
+      [
+        'a claim that can not be read leaves those of the scope',
+        'peergate: claimSchema.optional(),',
+        'peergate: claimSchema.optional().catch(undefined),',
+      ],
+      ['a token has any name', 'sub: nameSchema(255).min(1),', 'sub: z.coerce.string(),'],
+      ['a token expires beyond all dates', 'exp: z.number().max(8_640_000_000_000),', 'exp: z.number(),'],
+      ['keys are fetched for everybody who names one', 'if (!reloads.take(performance.now()))', 'if (published === undefined)'],
+      ['a new key is good only later', 'await published.reload()\n      return await check()', 'throw error'],
+      ['a published key is checked by any algorithm', 'algorithms: asymmetric', "algorithms: [...asymmetric, 'HS256']"],
       ['clocks may differ by an hour', 'const clockTolerance = 30', 'const clockTolerance = 3_600'],
+    ],
+  ),
+  ...breaks(
+    'src/http/access.ts',
+    ['test/http/access.test.ts', 'test/http/server.test.ts'],
+    [
+      ['a request may have two hosts', 'hostsIn(request.raw.rawHeaders) > 1', 'hostsIn(request.raw.rawHeaders) > 9'],
+      [
+        'a request needs no host',
+        "if (host === undefined) throw new InvalidRequest('The request has no Host header.')",
+        'if (host === undefined) return',
+      ],
+      ['every host is served', 'if (name === undefined || !(hosts.has(name) || hosts.has(host))) {', 'if (name === undefined) {'],
+      ['every origin is allowed', 'origin !== `${request.client.protocol}://${host}` && !origins.has(origin)', "origin === ''"],
+      ['a page of another site changes things', "site === 'cross-site' || site === 'same-site'", "site === 'same-site'"],
+      [
+        'every page reads answers',
+        'if (origin === undefined || !origins.has(origin)) return undefined',
+        'if (origin === undefined) return undefined',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/http/routes/metrics.ts',
+    ['test/access/tokens.test.ts'],
+    [['metrics need no token', "isPublic ? 'none' : 'any'", "isPublic ? 'none' : 'none'"]],
+  ),
+  ...breaks(
+    'src/http/routes/messages.ts',
+    ['test/access/hostile-text.test.ts'],
+    [['an id may be any text', 'id: nameSchema(256)', 'id: z.string().max(256)']],
+  ),
+  ...breaks(
+    'src/lib/shares.ts',
+    ['test/lib/shares.test.ts'],
+    [
+      ['more is held than there is', "if (total + units > max) return 'all'", ''],
+      ['one holder has more than its share', '(isAlone ? alone : share)', '(isAlone ? alone : max)'],
+      [
+        'one holder that is alone has all',
+        'const alone = maxPerHolder ?? Math.max(share, max - share)',
+        'const alone = maxPerHolder ?? max',
+      ],
+      ['who is alone has its share only', 'held + units > (isAlone ? alone : share)', 'held + units > share'],
+      [
+        'a place is given back twice',
+        'if (isHeld) giveBack(holder, units)\n        isHeld = false',
+        'giveBack(holder, units)\n        isHeld = false',
+      ],
+      ['nobody is exempt', 'if (maxPerHolder === undefined && exempt.has(holder)) return undefined', ''],
+      ['who is exempt is so from a number of each', 'if (maxPerHolder === undefined && exempt.has(holder))', 'if (exempt.has(holder))'],
+    ],
+  ),
+  ...breaks(
+    'src/access/client-key.ts',
+    ['test/access/client-key.test.ts'],
+    [
+      ['each address of a network is a client', "return `${all.slice(0, 4).join(':')}::/64`", 'return plain'],
+      ['who has a token counts by address', 'if (grantId !== anyoneId) return grantId', ''],
+      [
+        'an address in both families is two',
+        'if (high === undefined || low === undefined) return canonical',
+        "if (high !== '') return canonical",
+      ],
     ],
   ),
   ...breaks(

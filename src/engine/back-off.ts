@@ -22,7 +22,7 @@ const lastMs = 300_000
 /** A link that lived for so long was wanted by both ends. */
 const stableMs = 10_000
 /** The longest pause that a peer can have this node make. */
-const maxRetryAfterMs = 600_000
+export const maxRetryAfterMs = 600_000
 /** Of a reason, in a line of the log. */
 const maxReasonLength = 32
 /** Peers that are remembered, about 100 bytes each; the one refused longest ago is forgotten first. */

@@ -28,8 +28,8 @@ async function service(topics: string[]) {
     unhandle: async () => undefined,
   }
   await createHistoryService({ limits: defaultLimits }, { engine, log, metrics: createMetrics(), now: () => now }).start()
-  const ask = async (request: HistoryRequest) => {
-    const answer = await handlers[0]?.({ from: 'peer', body: encodeHistoryRequest(request), signal: AbortSignal.timeout(20_000) })
+  const ask = async (request: HistoryRequest, from = 'peer') => {
+    const answer = await handlers[0]?.({ from, body: encodeHistoryRequest(request), signal: AbortSignal.timeout(20_000) })
     if (answer === undefined) throw new Error('nobody answers')
     return answer
   }
@@ -43,7 +43,7 @@ async function service(topics: string[]) {
     const answer = decodeMessages(await ask({ type: 'get', ids }))
     return 'messages' in answer ? answer.messages.map(({ topic }) => topic) : undefined
   }
-  return { list, get, log, messages }
+  return { ask, list, get, log, messages }
 }
 
 const listed = ({ items }: HistoryPage) => items.map(({ topic, ageMs }) => [topic, ageMs])
@@ -72,4 +72,26 @@ test('a position in another log, one past the end, and one that is none are the 
   expect([listed(first), first.next, first.caughtUp]).toEqual([[['orders', 1_000]], `${epoch}.2`, true])
   for (const after of ['another.1', `${epoch}.3`, 'nonsense']) expect((await list({ after })).items).toHaveLength(2)
   expect((await list({ after: `${epoch}.2` })).items).toEqual([])
+})
+
+test('of one peer one request is worked on at a time: a second is told to wait, another peer is not', async () => {
+  const { ask, log } = await service(['orders'])
+  const outline = log.outline
+  const read = Promise.withResolvers<void>()
+  let reads = 0
+  log.outline = async (query) => {
+    reads++
+    await read.promise
+    return await outline(query)
+  }
+  const request = { type: 'list' as const, topics: ['orders'], after: null, maxAgeMs: 86_400_000 }
+  const isBusy = (answer: Uint8Array) => 'retryAfterMs' in decodePage(answer, request.topics)
+  const first = ask(request)
+  await expect.poll(() => reads).toBe(1)
+  expect(isBusy(await ask(request))).toBe(true)
+  const other = ask(request, 'another peer')
+  await expect.poll(() => reads).toBe(2)
+  read.resolve()
+  expect((await Promise.all([first, other])).map(isBusy)).toEqual([false, false])
+  expect(isBusy(await ask(request))).toBe(false)
 })

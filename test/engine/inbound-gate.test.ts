@@ -68,6 +68,21 @@ test('maxInboxBytes: what waits of all topics has a bound of its own', async () 
   expect(admits(offer())).toBe(true)
 })
 
+test('the messages of one author that wait have a quarter of the room while others have any, and one message however large it is', async () => {
+  const size = 10 + overhead
+  const { admits, judge, dropped } = gate({ maxInboxBytes: 16 * size, maxTopicInboxBytes: 16 * size })
+  const other = { ...storedMessage(1, 'orders', new Uint8Array(10)), from: us.replace('W', 'X') }
+  void judge(other)
+  for (let seq = 2; seq <= 5; seq++) {
+    expect(admits(offer())).toBe(true)
+    void judge(storedMessage(seq, 'orders', new Uint8Array(10)))
+  }
+  expect(admits(offer())).toBe(false)
+  expect(dropped()).toBe(1)
+  expect(admits(offer({ from: other.from }))).toBe(true)
+  expect(gate({ maxInboxBytes: size }).admits(offer())).toBe(true)
+})
+
 test('a late answer is ignored, and the message is held until it is there', async () => {
   const { admits, judge, dropped, waiting } = gate({ validateTimeoutMs: 20, maxTopicInboxBytes: 10 + overhead })
   expect(await judge(storedMessage(1, 'orders', new Uint8Array(10)))).toBe('ignore')

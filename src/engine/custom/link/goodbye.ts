@@ -1,6 +1,7 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
+import { maxRetryAfterMs } from '../../back-off.ts'
 import { peerRecordSchema } from '../overlay/frames.ts'
 import type { PeerRecord } from '../overlay/overlay.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
@@ -14,8 +15,11 @@ export const maxGoodbyePeers = 8
  */
 const goodbyeSchema = z.object({
   reason: z.string().max(32),
-  /** Milliseconds in which another link will not be taken either. */
-  retryAfterMs: z.int().min(0),
+  /** Milliseconds in which another link will not be taken either. More than the longest pause is taken for it. */
+  retryAfterMs: z
+    .int()
+    .min(0)
+    .transform((ms) => Math.min(ms, maxRetryAfterMs)),
   peers: z.array(peerRecordSchema).max(maxGoodbyePeers).optional(),
 })
 

@@ -1,0 +1,51 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { appForTest, neighbour } from './app-for-test.ts'
+
+const key = `/peergate/imm/${'0'.repeat(64)}`
+
+test('maxLookups: what clients look up in the DHT beyond it is refused at once, until one of them is answered', async () => {
+  const { call, engine, network } = await appForTest({ limits: { maxLookups: 2 } })
+  const other = await neighbour(network)
+  await call('POST', '/v1/peers', { json: { multiaddr: other.address } })
+  const found = Promise.withResolvers<Uint8Array>()
+  onTestFinished(() => found.reject(new Error('the test is over')))
+  found.promise.catch(() => undefined)
+  let lookups = 0
+  engine.routing.get = async () => {
+    lookups++
+    return await found.promise
+  }
+  const get = () => call('GET', `/v1/dht/values/${encodeURIComponent(key)}`)
+  const held = [get(), get()]
+  await expect.poll(() => lookups).toBe(2)
+  expect(await get()).toMatchObject({ status: 503, body: { code: 'overloaded' } })
+  expect(await call('GET', `/v1/dht/peers/${engine.peerId}`)).toMatchObject({ status: 503 })
+  // Other work has places of its own.
+  expect((await call('POST', `/v1/peers/${other.peerId}/ping`)).status).toBe(200)
+  found.resolve(Buffer.from('found'))
+  await Promise.all(held)
+  await expect.poll(async () => (await get()).status).not.toBe(503)
+  expect(lookups).toBe(3)
+})
+
+test('maxRequestedDials: peers that clients want dialled beyond it are refused at once, until a dial has ended', async () => {
+  const { call, engine, network } = await appForTest({ limits: { maxRequestedDials: 2 } })
+  const other = await neighbour(network)
+  const ended = Promise.withResolvers<void>()
+  onTestFinished(() => ended.resolve())
+  const dial = engine.dial
+  let dials = 0
+  engine.dial = async (address, options) => {
+    dials++
+    await ended.promise
+    return await dial(address, options)
+  }
+  const post = () => call('POST', '/v1/peers', { json: { multiaddr: other.address } })
+  const held = [post(), post()]
+  await expect.poll(() => dials).toBe(2)
+  expect(await post()).toMatchObject({ status: 503, body: { code: 'overloaded' } })
+  expect(await call('POST', `/v1/peers/${other.peerId}/ping`)).toMatchObject({ status: 503 })
+  ended.resolve()
+  await Promise.all(held)
+  await expect.poll(async () => (await post()).status).not.toBe(503)
+})

@@ -1,0 +1,132 @@
+import { breaks } from '../patch.ts'
+
+const requests = ['test/engine/bodies.test.ts']
+
+/** What peers have of what they share, and what this node does on their word. */
+export const peerShares = [
+  ...breaks(
+    'src/lib/shares.ts',
+    ['test/lib/shares.test.ts'],
+    [
+      ['a holder may have all while others hold any', 'held + units > (isAlone ? alone : share)', 'held + units > alone'],
+      [
+        'a holder that is alone leaves nothing free',
+        'const alone = maxPerHolder ?? Math.max(share, max - share)',
+        'const alone = maxPerHolder ?? max',
+      ],
+      ['more is held than there is', "if (total + units > max) return 'all'", ''],
+      ['units are given back twice', 'isHeld = false\n', ''],
+    ],
+  ),
+  ...breaks('src/engine/asker.ts', requests, [
+    ['peers are counted by their ids alone', 'isConfigured ? `peer ${peerId}` :', 'peerId !== "" ? peerId :'],
+    ['a configured peer counts by its address', 'isConfigured ? `peer ${peerId}` : ', ''],
+    ['peers behind a relay count as the relay', "${seen.isRelayed ? ' relayed' : ''}", ''],
+  ]),
+  ...breaks('src/engine/request-places.ts', requests, [
+    ['addresses share no places', 'const ofHost = addresses.take(host, bytes)', 'const ofHost = createLevel(ofAddress).take(host, bytes)'],
+    ['the last quarter is for all', 'if (places.held(holder) > 0 && places.total >= inAll - reserved) return undefined', ''],
+    ['bytes of bodies have no bound', 'const held = bytesOf.take(holder, bytes)', 'const held = bytesOf.hold(holder, bytes)'],
+    ['what is refused is not counted', 'if (taken === undefined) onRefused()', ''],
+  ]),
+  ...breaks('src/engine/bodies.ts', requests, [
+    ['peers have no share of the bodies', ' || ofPeers.refusal(peerId, bytes) !== undefined', ''],
+    ['nobody makes room', 'while (ofHosts.refusal(host, bytes) !== undefined && makeRoom(from, bytes));', ''],
+    ['the address with the most keeps what it has', 'if (isLarger && giveUpAt(largest, 0)) return true', ''],
+    ['who has less makes room for who has more', 'ofPeers.held(largest) <= bytes', 'ofPeers.held(largest) < 0'],
+    ['what is given up is not counted', 'onGivenUp()\n', ''],
+  ]),
+  ...breaks(
+    'src/engine/dht-quota.ts',
+    ['test/engine/dht-datastore.test.ts', 'test/engine/custom/dht/parts.test.ts'],
+    [
+      [
+        'an address may have all records while others have any',
+        'left.records > mine.records ? share : alone',
+        'left.records > mine.records ? alone : alone',
+      ],
+      ['an address that is alone leaves nothing free', 'const alone = less(all, share)', 'const alone = all'],
+      [
+        'what is replaced counts',
+        'holdersOf(replaced).includes(holder) ? less(held, sizeOf(replaced)) : held',
+        'holdersOf(replaced).includes("") ? held : held',
+      ],
+      ['authors are not counted', '...(author === undefined ? [] : [`author ${author}`]),', ''],
+      ['a peer has no limits of its own', '(holder.startsWith(peerPrefix) && isBeyond(mine, bytes, ofPeer))', 'false'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/dial-budget.ts',
+    ['test/engine/dial-budget.test.ts'],
+    [
+      ['a dial that fails costs nothing', 'if (!isUsed) paid.spend(now(), -1)', 'paid.spend(now(), -1)'],
+      ['a dial that reaches a peer costs', 'isUsed = false\n', ''],
+      ['a host is dialled at any number of doors', 'if (!hosts(host).take(now()))', 'if (!hosts(host + Math.random()).take(now()))'],
+      ['a door is tried again at once', 'if (notBefore > now())', 'if (notBefore < 0)'],
+      ['any number of told dials at once', 'if (place === undefined) return', 'if (place === null) return'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/back-off.ts',
+    ['test/engine/back-off.test.ts'],
+    [
+      ['pauses do not grow', 'firstMs * 2 ** (refusals - 1)', 'firstMs'],
+      [
+        'a link of a moment makes pauses forgotten',
+        'if (livedMs >= stableMs) peers.delete(peerId)',
+        'if (livedMs >= 0) peers.delete(peerId)',
+      ],
+      ['a peer can have this node wait for ever', 'Math.min(said?.retryAfterMs ?? 0, maxRetryAfterMs)', 'said?.retryAfterMs ?? 0'],
+      ['peers that refused are remembered without end', 'if (peers.size > maxPeers && oldest !== undefined) peers.delete(oldest)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/tellers.ts',
+    ['test/engine/tellers.test.ts', 'test/engine/dial-budget.test.ts', 'test/engine/dial-policy.test.ts'],
+    [
+      ['who told an address depends on the peer id in it', "return socket.replace(/\\/p2p\\/[^/]*$/, '')", 'return socket'],
+      ['a host tells any number of addresses', 'dropOldest(told, maxAddressesOfHost)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/link/goodbye.ts',
+    ['test/engine/custom/link/goodbye.test.ts'],
+    [['a peer says any time to wait', '.transform((ms) => Math.min(ms, maxRetryAfterMs))', '']],
+  ),
+  ...breaks(
+    'src/engine/custom/link/secure-channel.ts',
+    ['test/engine/custom/link/secure-channel.test.ts'],
+    [
+      [
+        'one socket keeps the event loop from the others',
+        'const maxFramesOfTurn = 512',
+        'const maxFramesOfTurn = Number.POSITIVE_INFINITY',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/engine/inbound-gate.ts',
+    ['test/engine/inbound-gate.test.ts'],
+    [
+      [
+        "one author's messages take the room of all",
+        "refusal === undefined || (refusal === 'share' && byAuthor.held(author) === 0)",
+        "refusal !== 'all'",
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/catch-up/history-service.ts',
+    ['test/catch-up/history-service.test.ts'],
+    [['one peer asks for history many times at once', 'purse.isEmpty || served.has(from)', 'purse.isEmpty']],
+  ),
+  ...breaks(
+    'src/http/places.ts',
+    ['test/http/places.test.ts'],
+    [
+      ['any number of lookups at once', 'max: limits.maxLookups', 'max: 1_000'],
+      ['any number of requested dials at once', 'max: limits.maxRequestedDials', 'max: 1_000'],
+      ['work that is done keeps its place', "reply.raw.once('close', () => place[Symbol.dispose]())", ''],
+    ],
+  ),
+]

@@ -51,7 +51,6 @@ export function createJwtVerifier(settings: JwtSettings): JwtVerifier | undefine
   if (jwksUrl === undefined && secret === undefined) return undefined
   const options = {
     clockTolerance,
-    requiredClaims: ['sub', 'exp'],
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience }),
   }

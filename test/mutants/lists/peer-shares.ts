@@ -4,20 +4,6 @@ const requests = ['test/engine/bodies.test.ts']
 
 /** What peers have of what they share, and what this node does on their word. */
 export const peerShares = [
-  ...breaks(
-    'src/lib/shares.ts',
-    ['test/lib/shares.test.ts'],
-    [
-      ['a holder may have all while others hold any', 'held + units > (isAlone ? alone : share)', 'held + units > alone'],
-      [
-        'a holder that is alone leaves nothing free',
-        'const alone = maxPerHolder ?? Math.max(share, max - share)',
-        'const alone = maxPerHolder ?? max',
-      ],
-      ['more is held than there is', "if (total + units > max) return 'all'", ''],
-      ['units are given back twice', 'isHeld = false\n', ''],
-    ],
-  ),
   ...breaks('src/engine/asker.ts', requests, [
     ['peers are counted by their ids alone', 'isConfigured ? `peer ${peerId}` :', 'peerId !== "" ? peerId :'],
     ['a configured peer counts by its address', 'isConfigured ? `peer ${peerId}` : ', ''],

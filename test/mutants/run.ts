@@ -9,7 +9,7 @@ import { apply, type Mutant, mutantVariable } from './patch.ts'
 
 /**
  * Runs the tests of each mutant with it: `npm run test:mutants`, or those whose file or name contains a word: `npm run test:mutants -- relay`.
- * Fails when one survives, or no longer fits the source.
+ * Prints the score of each source file and of all. Fails when one survives, or no longer fits the source.
  */
 const root = new URL('../../', import.meta.url)
 const vitest = fileURLToPath(new URL('node_modules/vitest/vitest.mjs', root))
@@ -70,6 +70,11 @@ async function checkPieces(list: Mutant[]): Promise<void> {
   if (found.length > 0) throw new Error(`${found.length} mutants do not fit the source any more:\n${found.join('\n')}`)
 }
 
+function score(list: Mutant[], survivors: Mutant[]): string {
+  const killed = list.filter((mutant) => !survivors.includes(mutant)).length
+  return `${killed} of ${list.length} killed (${((100 * killed) / list.length).toFixed(0)} %)`
+}
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
@@ -96,8 +101,9 @@ async function main(): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: concurrency }, next))
-  const killed = chosen.length - survivors.length
-  say(`\nscore: ${killed} of ${chosen.length} killed (${((100 * killed) / chosen.length).toFixed(0)} %)`)
+  say('')
+  for (const [file, of] of Map.groupBy(chosen, (mutant) => mutant.file)) say(`${file}: ${score(of, survivors)}`)
+  say(`score: ${score(chosen, survivors)}`)
   for (const { file, name } of survivors) say(`survived: ${file}: ${name}`)
   if (survivors.length > 0) process.exitCode = 1
 }

@@ -91,4 +91,23 @@ describe('the served marks', () => {
     expect([again.tip('first'), again.tip('a'.repeat(32)), again.tip('never')]).toEqual([1_000, Number.MAX_SAFE_INTEGER, 0])
     again.close()
   })
+
+  test('count for nothing where a line was torn, and the lines beside it count', async () => {
+    const path = join(await temporaryDirectory(), 'served')
+    const marks = openServedMarks(path)
+    marks.write('torn', 1_000)
+    marks.write('whole', 7)
+    marks.close()
+    const content = await readFile(path, 'latin1')
+    // As when half of the line of 1,000 was replaced by that of 9,999.
+    expect(content).toContain('torn 1000 ')
+    await writeFile(path, content.replace('torn 1000 ', 'torn 9999 '))
+    const again = openServedMarks(path)
+    expect([...again.tips]).toEqual([['whole', 7]])
+    again.write('torn', 1_001)
+    again.close()
+    const mended = openServedMarks(path)
+    expect([mended.tip('torn'), mended.tip('whole')]).toEqual([1_001, 7])
+    mended.close()
+  })
 })

@@ -316,7 +316,6 @@ export const access = [
     'src/lib/shares.ts',
     ['test/lib/shares.test.ts'],
     [
-      ['more is held than there is', "if (total + units > max) return 'all'", ''],
       ['one holder has more than its share', '(isAlone ? alone : share)', '(isAlone ? alone : max)'],
       [
         'one holder that is alone has all',

@@ -69,7 +69,7 @@ export const direct = [
   ),
   ...breaks(
     'src/direct/carrier.ts',
-    ['test/direct/carrier.test.ts', 'test/direct/direct.test.ts'],
+    ['test/direct/carrier.test.ts'],
     [
       [
         'a missing status ends a delivery',
@@ -93,6 +93,28 @@ export const direct = [
         "dials.get(peerId)?.abort(new Error('the peer is here'))\n        appeared(peerId)",
         'Promise.resolve()',
       ],
+      ['a dial goes on although the recipient is there', "dials.get(peerId)?.abort(new Error('the peer is here'))", ''],
+      ['pauses of a delivery do not grow', '2 ** Math.min(30, await store.attempts(recipient))', '2 ** 0'],
+      [
+        'pauses grow without end',
+        'Math.min(limits.lastDeliveryRetryMs, limits.firstDeliveryRetryMs * ',
+        'Math.max(0, limits.firstDeliveryRetryMs * ',
+      ],
+      ['pauses have no jitter', '(0.5 + random() / 2)', '1'],
+      [
+        'a stop waits for a recipient that is silent',
+        'createDeadline(limits.deliveryTimeoutMs, [stopping.signal])',
+        'createDeadline(limits.deliveryTimeoutMs)',
+      ],
+      ['a stop waits for a dial', 'AbortSignal.any([stopping.signal, dialling.signal, ', 'AbortSignal.any([dialling.signal, '],
+      [
+        'a stop keeps the recipient from other gateways',
+        'if (stopping.signal.aborted) await store.renew({ by, recipient, until: now() })',
+        '',
+      ],
+      ['a stop counts as a failure', 'if (stopping.signal.aborted) break', ''],
+      ['a recipient is held when nothing waits for it', 'return await store.release({ by, recipient })', 'return'],
+      ['the first is blamed for what another one got', 'const id = problem.id ?? first.id', 'const id = first.id'],
     ],
   ),
 ]

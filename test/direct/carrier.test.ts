@@ -1,0 +1,286 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createCarrier } from '../../src/direct/carrier.ts'
+import { decodeBatch, directStatus, maxDirectBatch } from '../../src/direct/direct-protocol.ts'
+import type { ConnectedPeer, EngineEvent } from '../../src/engine/engine.ts'
+import { PeerUnreachable } from '../../src/errors.ts'
+import { defaultLimits } from '../../src/limits.ts'
+import { silentLog } from '../fixtures/log.ts'
+import { createMemoryDeliveries, type MemoryDeliveries } from '../fixtures/memory-deliveries.ts'
+
+const hour = 3_600_000
+const begun = 1_000_000
+const limits = { ...defaultLimits, firstDeliveryRetryMs: 1_000, lastDeliveryRetryMs: 5_000 }
+const there: ConnectedPeer = {
+  ...{ peerId: 'there', multiaddrs: [], direction: 'inbound', relayed: false, agent: null, protocols: [], latencyMs: null },
+}
+const seen = {
+  ...{ state: 'connected' as const, label: null, blocked: false, topics: [], gateway: 'here' },
+  ...{ firstSeen: new Date(begun).toISOString(), lastSeen: new Date(begun).toISOString() },
+}
+const keepAll = async (numbers: number[]) => numbers.map(() => directStatus.kept)
+
+interface Scene {
+  isLinked?: boolean
+  random?: number
+  /** Answers the numbers of a batch with their statuses. */
+  answer?: (numbers: number[], signal: AbortSignal) => Promise<number[]>
+  dial?: (signal: AbortSignal) => Promise<void>
+}
+
+/** A carrier of the gateway `here`, whose only recipient is `there`; its clock moves by hand. */
+function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () => undefined }: Scene = {}) {
+  const memory: MemoryDeliveries = { deliveries: new Map(), turns: new Map() }
+  const store = createMemoryDeliveries(memory)
+  const clock = { now: begun }
+  const scene = { isLinked }
+  const batches: number[][] = []
+  const counts = { underWay: 0, mostUnderWay: 0, dials: 0, looks: 0 }
+  const told: string[] = []
+  let listener: ((event: EngineEvent) => void) | undefined
+
+  const claim = store.claim
+  store.claim = async (query) => {
+    const claimed = await claim(query)
+    counts.looks++
+    return claimed
+  }
+
+  const carrier = createCarrier(
+    { limits },
+    {
+      engine: {
+        peerId: 'here',
+        request: async (_peerId, _protocol, body, { signal }) => {
+          const numbers = decodeBatch(body).map((envelope) => Buffer.from(envelope).readUInt16BE())
+          batches.push(numbers)
+          counts.mostUnderWay = Math.max(counts.mostUnderWay, ++counts.underWay)
+          try {
+            return Uint8Array.from(await answer(numbers, signal))
+          } finally {
+            counts.underWay--
+          }
+        },
+        peers: async () => (scene.isLinked ? [there] : []),
+        listen: (heard) => {
+          listener = heard
+          return () => {
+            listener = undefined
+          }
+        },
+      },
+      peers: {
+        dialPeer: async (_peerId, { signal }) => {
+          counts.dials++
+          await dial(signal)
+          return { ...there, ...seen }
+        },
+      },
+      store,
+      inbox: { take: async () => new Uint8Array() },
+      onChange: ({ id, state }) => void told.push(`${id} ${state}`),
+      log: silentLog,
+      now: () => clock.now,
+      random: () => random,
+    },
+  )
+  onTestFinished(() => carrier.stop())
+
+  return {
+    ...{ carrier, store, clock, batches, counts, told },
+    turn: () => memory.turns.get('there'),
+    async queue(count: number) {
+      for (let number = 1; number <= count; number++) {
+        const envelope = Buffer.alloc(2)
+        envelope.writeUInt16BE(number)
+        const id = idOf(number)
+        const times = { createdAt: clock.now, expiresAt: clock.now + hour }
+        await store.add({ id, messageId: id, client: 'c', to: 'there', envelope, ...times, idempotency: undefined }, 0)
+      }
+    },
+    states: async (count: number) => {
+      const records = await Promise.all(Array.from({ length: count }, (_, index) => store.get(idOf(index + 1))))
+      return records.map((record) => record?.state)
+    },
+    appear() {
+      scene.isLinked = true
+      listener?.({ type: 'peer:connect', peer: there })
+    },
+    /** Until the carrier has looked once more for what is due, from now on. */
+    async look() {
+      // A look that is under way may have read the clock before it was moved.
+      const before = counts.looks
+      const looks = () => {
+        carrier.wake()
+        return counts.looks
+      }
+      await expect.poll(looks).toBeGreaterThan(before + 1)
+    },
+  }
+}
+
+const idOf = (number: number) => String(number).padStart(4, '0')
+const numbersTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
+
+/** Waits until the signal aborts, and fails with its reason. */
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
+
+describe('the carrier', () => {
+  test('sends what waits for a recipient in order, a batch at a time', async () => {
+    const count = 2 * maxDirectBatch + 10
+    const { carrier, queue, batches, counts, told } = stage()
+    await queue(count)
+    await carrier.start()
+    await expect.poll(() => told.length).toBe(count)
+    expect(batches.flat()).toEqual(numbersTo(count))
+    expect(batches.map(({ length }) => length)).toEqual([maxDirectBatch, maxDirectBatch, 10])
+    expect(counts.mostUnderWay).toBe(1)
+    expect(told).toEqual(numbersTo(count).map((number) => `${idOf(number)} delivered`))
+  })
+
+  test.each([
+    { random: 1, pauses: [1_000, 2_000, 4_000, 5_000, 5_000] },
+    { random: 0, pauses: [500, 1_000, 2_000, 2_500, 2_500] },
+  ])('tries again after pauses that double up to the longest, less a part by chance: $pauses', async ({ random, pauses }) => {
+    const dial = async () => Promise.reject(new PeerUnreachable('Nobody is there.'))
+    const { carrier, queue, clock, counts, turn, store, look } = stage({ isLinked: false, random, dial })
+    await queue(1)
+    await carrier.start()
+    for (const [index, pauseMs] of pauses.entries()) {
+      await expect.poll(() => turn()?.attempts).toBe(index + 1)
+      expect(turn()).toMatchObject({ dueAt: clock.now + pauseMs, claimedBy: undefined })
+      expect(await store.get(idOf(1))).toMatchObject({ state: 'queued', attempts: index + 1, lastError: 'Nobody is there.' })
+      clock.now += pauseMs - 1
+      await look()
+      expect(counts.dials).toBe(index + 1)
+      clock.now += 1
+      carrier.wake()
+    }
+  })
+
+  test.each([
+    { what: 'asks for later', status: [directStatus.later, directStatus.kept] },
+    { what: 'says something unknown', status: [77, directStatus.kept] },
+    { what: 'answers for fewer', status: [] },
+  ])('ends what was answered before one of which the recipient $what, and goes on with that one', async ({ status }) => {
+    let isFirst = true
+    const answer = async (numbers: number[]) => {
+      if (!isFirst) return await keepAll(numbers)
+      isFirst = false
+      return [directStatus.kept, directStatus.refused, ...status]
+    }
+    const { carrier, queue, batches, states, store, turn, clock } = stage({ answer })
+    await queue(4)
+    await carrier.start()
+    await expect.poll(() => turn()?.attempts).toBe(1)
+    expect(await states(4)).toEqual(['delivered', 'refused', 'queued', 'queued'])
+    expect(await store.get(idOf(3))).toMatchObject({ attempts: 1, lastError: 'The recipient asks to try again later.' })
+    expect(await store.get(idOf(4))).toMatchObject({ attempts: 0, lastError: null })
+    clock.now += limits.firstDeliveryRetryMs
+    carrier.wake()
+    await expect.poll(() => states(4)).toEqual(['delivered', 'refused', 'delivered', 'delivered'])
+    expect(batches).toEqual([
+      [1, 2, 3, 4],
+      [3, 4],
+    ])
+  })
+
+  test('renews its claim before each batch and gives it back with the last, the failures forgotten', async () => {
+    const claimedUntil: number[] = []
+    const { carrier, queue, turn, clock, told } = stage({
+      answer: async (numbers) => {
+        claimedUntil.push(turn()?.claimedUntil ?? 0)
+        clock.now += 10_000
+        return await keepAll(numbers)
+      },
+    })
+    await queue(2 * maxDirectBatch)
+    await carrier.start()
+    await expect.poll(() => told.length).toBe(2 * maxDirectBatch)
+    await expect.poll(turn).toEqual({ dueAt: Number.POSITIVE_INFINITY, attempts: 0, claimedBy: undefined, claimedUntil: 0 })
+    const [first = 0, second = 0] = claimedUntil
+    expect(first).toBeGreaterThan(begun + limits.deliveryTimeoutMs + limits.dialTimeoutMs)
+    expect(second - first).toBe(10_000)
+  })
+
+  test('sends nothing more to a recipient that another gateway has taken', async () => {
+    const { carrier, queue, batches, store, states, turn, look } = stage({
+      answer: async (numbers) => {
+        await store.take({ by: 'elsewhere', recipient: 'there', until: begun + hour })
+        return await keepAll(numbers)
+      },
+    })
+    await queue(maxDirectBatch + 1)
+    await carrier.start()
+    await expect.poll(async () => (await states(maxDirectBatch)).every((state) => state === 'delivered')).toBe(true)
+    await look()
+    expect(batches).toEqual([numbersTo(maxDirectBatch)])
+    expect(turn()).toMatchObject({ claimedBy: 'elsewhere', claimedUntil: begun + hour })
+  })
+
+  test('stops while a recipient is silent, and leaves the recipient to whoever is next, as if it had not been tried', async () => {
+    const { carrier, queue, batches, store, turn, states } = stage({ answer: (_numbers, signal) => untilAborted(signal) })
+    await queue(1)
+    await carrier.start()
+    await expect.poll(() => batches.length).toBe(1)
+    expect(await store.claim({ by: 'elsewhere', now: begun, until: begun + hour, limit: 1 })).toEqual([])
+    await carrier.stop()
+    expect(await states(1)).toEqual(['queued'])
+    expect(turn()).toMatchObject({ attempts: 0, claimedUntil: begun })
+    expect(await store.claim({ by: 'elsewhere', now: begun, until: begun + hour, limit: 1 })).toEqual(['there'])
+  })
+
+  test('stops while it dials', async () => {
+    const { carrier, queue, counts, turn } = stage({ isLinked: false, dial: untilAborted })
+    await queue(1)
+    await carrier.start()
+    await expect.poll(() => counts.dials).toBe(1)
+    await carrier.stop()
+    expect(turn()).toMatchObject({ attempts: 0, claimedUntil: begun })
+  })
+
+  test('gives up a dial when the recipient appears, and sends to it', async () => {
+    const { carrier, queue, counts, states, appear, told, store } = stage({ isLinked: false, dial: untilAborted })
+    await queue(1)
+    await carrier.start()
+    await expect.poll(() => counts.dials).toBe(1)
+    appear()
+    await expect.poll(() => told.length).toBe(1)
+    expect(await states(1)).toEqual(['delivered'])
+    expect(await store.get(idOf(1))).toMatchObject({ attempts: 0, lastError: null })
+  })
+
+  test('takes a recipient that appears from the gateway that has it, before its pause is over', async () => {
+    const { carrier, queue, store, appear, told, counts } = stage({ isLinked: false })
+    await queue(1)
+    await store.claim({ by: 'elsewhere', now: begun, until: begun + hour, limit: 1 })
+    await carrier.start()
+    await expect.poll(() => counts.looks).toBeGreaterThan(0)
+    expect(told).toEqual([])
+    appear()
+    await expect.poll(() => told).toEqual([`${idOf(1)} delivered`])
+    expect(counts.dials).toBe(0)
+  })
+
+  test('leaves a recipient alone that had a link and took nothing, however often it appears', async () => {
+    const { carrier, queue, batches, turn, appear, look, clock, store } = stage({ answer: async () => [] })
+    await queue(1)
+    await carrier.start()
+    await expect.poll(() => turn()?.attempts).toBe(1)
+    // Whoever takes a recipient asks the store for it.
+    let taken = 0
+    store.take = async () => {
+      taken++
+      return false
+    }
+    for (let times = 0; times < 5; times++) appear()
+    await look()
+    expect([taken, batches.length]).toEqual([0, 1])
+    clock.now += limits.firstDeliveryRetryMs
+    carrier.wake()
+    await expect.poll(() => batches.length).toBe(2)
+  })
+})

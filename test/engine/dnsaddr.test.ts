@@ -1,5 +1,5 @@
 import type { Logger, MultiaddrResolver } from '@libp2p/interface'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
 import { createDialPolicy } from '../../src/engine/dial-policy.ts'
 import { createDnsaddrResolver } from '../../src/engine/libp2p/dnsaddr.ts'
@@ -33,8 +33,7 @@ test.each<AddressSource>(['configured', 'rest', 'mdns'])(
     const second = `/dnsaddr/more.example${peer}`
     const { policy, resolve } = resolving({ [first]: [`/ip4/10.0.0.1/tcp/1${peer}`, second], [second]: ['/dns4/peer.example/tcp/1/ws'] })
     policy.note('/dnsaddr/peer.example', source)
-    expect(await resolve(first)).toEqual([`/ip4/10.0.0.1/tcp/1${peer}`, second])
-    expect(await resolve(second)).toEqual(['/dns4/peer.example/tcp/1/ws'])
+    expect(await resolve(first)).toEqual([`/ip4/10.0.0.1/tcp/1${peer}`, '/dns4/peer.example/tcp/1/ws'])
     const noted = ['/ip4/10.0.0.1/tcp/1', '/dnsaddr/more.example', '/dns4/peer.example/tcp/1/ws', '/ip4/10.0.0.2/tcp/1']
     expect(noted.map((address) => policy.sourceOf(address))).toEqual([source, source, source, 'learnt'])
   },
@@ -62,6 +61,35 @@ test('25 records of a name are taken, and no others noted', async () => {
   policy.note('/dnsaddr/peer.example', 'rest')
   expect(await resolve('/dnsaddr/peer.example')).toEqual(records.slice(0, 25))
   expect(records.filter((record) => policy.sourceOf(record) === 'rest')).toEqual(records.slice(0, 25))
+})
+
+test('records that lead on to one another are followed a few times only, each name once', async () => {
+  const names = Array.from({ length: 31 }, (_, index) => `/dnsaddr/step${index}.example`)
+  const records = names.map((_, index) => [
+    `/ip4/10.0.0.1/tcp/${index + 1}`,
+    ...Array.from({ length: 24 }, () => names[index + 1] ?? names[0] ?? ''),
+  ])
+  const { policy, asked, resolver } = resolving(Object.fromEntries(names.map((name, index) => [name, records[index] ?? []])))
+  policy.note('/dnsaddr/step0.example', 'rest')
+
+  /** As libp2p does it with each address that it is given. */
+  async function followed(address: Multiaddr): Promise<Multiaddr[]> {
+    if (asked.length > 100) throw new Error('it is followed without end')
+    if (!resolver.canResolve(address)) return [address]
+    const all: Multiaddr[] = []
+    for (const one of await resolver.resolve(address, { log })) all.push(...(await followed(one)))
+    return all
+  }
+
+  expect((await followed(multiaddr('/dnsaddr/step0.example'))).map(String)).toEqual(records.slice(0, 8).map(([address]) => address))
+  expect(asked).toEqual(names.slice(0, 8))
+})
+
+test('no name is looked up for a dial that was given up', async () => {
+  const { policy, asked, resolver } = resolving({ '/dnsaddr/peer.example': ['/ip4/8.8.8.8/tcp/1'] })
+  policy.note('/dnsaddr/peer.example', 'rest')
+  await expect(resolver.resolve(multiaddr('/dnsaddr/peer.example'), { log, signal: AbortSignal.abort() })).rejects.toThrow()
+  expect(asked).toEqual([])
 })
 
 test('resolves what the resolver behind it does, by default dnsaddr only', () => {

@@ -1,4 +1,4 @@
-import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose'
 import { z } from 'zod'
 import { InvalidToken, TokenCheckUnavailable } from '../errors.ts'
 import { actionSchema } from '../model/action.ts'
@@ -6,6 +6,7 @@ import type { Grant } from '../model/grant.ts'
 import { nameSchema } from '../model/text.ts'
 import { topicFilter, topicPatternSchema } from '../model/topic.ts'
 import { createTokenBucket } from '../token-bucket.ts'
+import { fetchKeys } from './fetch-keys.ts'
 
 /** JSON Web Tokens (RFC 7519) of an identity provider, for those who bring their own. */
 export interface JwtSettings {
@@ -54,7 +55,7 @@ export function createJwtVerifier(settings: JwtSettings): JwtVerifier | undefine
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience }),
   }
-  const keys = jwksUrl === undefined ? undefined : createRemoteJWKSet(new URL(jwksUrl))
+  const keys = jwksUrl === undefined ? undefined : createRemoteJWKSet(new URL(jwksUrl), { [customFetch]: fetchKeys })
   const reloads = createTokenBucket(keyReloads)
   const shared = secret === undefined ? undefined : new TextEncoder().encode(secret)
 

@@ -1,10 +1,13 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
+import { gzipSync } from 'node:zlib'
 import { CompactSign, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
 
 const secret = 'a key that is shared with the provider'
+/** A gigabyte of spaces, packed. */
+const bomb = Buffer.concat(Array.from({ length: 16 }, () => gzipSync(Buffer.alloc(67_108_864, ' '))))
 const audience = 'peergate'
 const issuer = 'https://idp.example'
 
@@ -230,6 +233,49 @@ describe('a JSON Web Token', () => {
     server.listen(Number(port), '127.0.0.1')
     await once(server, 'listening')
     expect((await call('GET', '/v1/messages', { token })).status).toBe(200)
+  })
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ['an error', (response) => void response.writeHead(500).end('{"keys":[]}')],
+    ['a redirect', (response) => void response.writeHead(302, { location: '/keys' }).end()],
+    ['no JSON', (response) => void response.end('<html>')],
+    ['no keys', (response) => void response.end('{"keys":7}')],
+    ['null', (response) => void response.end('null')],
+    ['a reset', (response) => void response.socket?.resetAndDestroy()],
+    ['half an answer', (response) => void response.writeHead(200, { 'content-length': 100 }).write('{"keys"', () => response.destroy())],
+    ['no HTTP', (response) => void response.socket?.end('keys')],
+    ['endless fields', (response) => void response.writeHead(200, { 'x-long': 'x'.repeat(1_000_000) }).end()],
+    ['a megabyte that unpacks to a gigabyte', (response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)],
+  ])('can not be checked when the provider answers with %s', async (_, answer) => {
+    const { jwksUrl, server, sign } = await provider()
+    const { call } = await withJwt({ jwksUrl })
+    server.removeAllListeners('request').on('request', (_request, response) => answer(response))
+    const token = await sign({ scope: 'peergate:read' })
+    const { status, body } = await call('GET', '/v1/messages', { token })
+    expect([status, body.code]).toEqual([503, 'token_check_unavailable'])
+  })
+
+  test('can not be checked when the keys do not end: they are read to a bound', async () => {
+    const { jwksUrl, server, sign } = await provider()
+    const { call } = await withJwt({ jwksUrl })
+    const cut = Promise.withResolvers<void>()
+    let written = 0
+    server.removeAllListeners('request').on('request', (_request, response) => {
+      response.on('close', cut.resolve)
+      const more = () => {
+        while (!response.destroyed) {
+          written += 65_536
+          if (!response.write(Buffer.alloc(65_536, ' '))) break
+        }
+      }
+      response.on('drain', more)
+      more()
+    })
+    const token = await sign({ scope: 'peergate:read' })
+    expect((await call('GET', '/v1/messages', { token })).body.code).toBe('token_check_unavailable')
+    await cut.promise
+    // What is on its way in the buffers of two sockets comes on top.
+    expect(written).toBeLessThan(32_000_000)
   })
 
   test('signed with a key that was published a moment after the keys were fetched is good; keys are not fetched for everybody who names one', async () => {

@@ -134,13 +134,14 @@ test('a peer that was hung up on, or that refuses links, is not dialled again be
   const letGo = new Set<string>()
   const avoided = new Set<string>()
   const gater = createGater(
-    { maxConnections: 1 },
+    { maxConnections: 1, maxRelayReservations: 1 },
     {
       blocked: new Set(),
       letGo,
       isAvoided: (other) => avoided.has(other),
       isProtected: () => false,
-      connections: () => 0,
+      connections: () => [],
+      reservations: () => [],
       log: silentLog,
     },
   )

@@ -8,17 +8,35 @@ import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 const [peer, other] = await Promise.all([1, 2].map(async () => peerIdFromString((await createMemoryIdentity()).peerId)))
 const connection = { remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/1') } as never
 
-function gater(init: { blocked?: string[]; letGo?: string[]; avoided?: string[]; kept?: string[]; connections?: number } = {}) {
-  const { blocked = [], letGo = [], avoided = [], kept = [], connections = 0 } = init
+/** An inbound link of `peer`; one whose address ends in /out is outbound. */
+function link(text: string) {
+  if (peer === undefined) throw new Error('no peers')
+  const direction = text.endsWith('/out') ? ('outbound' as const) : ('inbound' as const)
+  return { direction, remoteAddr: multiaddr(text.replace('/out', '')), remotePeer: peer }
+}
+
+function gater(
+  init: {
+    blocked?: string[]
+    letGo?: string[]
+    avoided?: string[]
+    kept?: string[]
+    connections?: number
+    from?: string[]
+    reserved?: string[]
+  } = {},
+) {
+  const { blocked = [], letGo = [], avoided = [], kept = [], connections = 0, from = [], reserved = [] } = init
   return createGater(
-    { maxConnections: 2 },
+    { maxConnections: from.length > 0 ? 8 : 2, maxRelayReservations: 8 },
     {
       blocked: new Set(blocked),
       letGo: new Set(letGo),
       isAvoided: (peerId) => avoided.includes(peerId),
       log: silentLog,
       isProtected: (peerId) => kept.includes(peerId),
-      connections: () => connections,
+      connections: () => [...Array.from({ length: connections }, () => link('/ip4/192.0.2.9/tcp/1')), ...from.map(link)],
+      reservations: () => reserved.map((address, index) => ({ peerId: `reserved ${index}`, address: multiaddr(address) })),
     },
   )
 }
@@ -55,4 +73,32 @@ test('maxConnections holds for links in both directions, but for configured peer
   expect(() => full.denyInboundUpgradedConnection?.(peer, connection)).toThrow(LinkLimitReached)
   expect(() => full.denyOutboundUpgradedConnection?.(peer, connection)).toThrow(LinkLimitReached)
   expect(await upgraded(full, other)).toEqual([false, false])
+})
+
+const crowds = [
+  ['of IPv4', '/ip4/192.0.2.1/tcp/2', ['/ip4/192.0.2.1/tcp/3', '/ip4/192.0.2.1/tcp/4'], true],
+  ['of one IPv6 /64', '/ip6/2001:db8::1/tcp/2', ['/ip6/2001:db8::2/tcp/3', '/ip6/2001:db8::3:4/tcp/4'], true],
+  ['of another IPv6 /64', '/ip6/2001:db8:0:1::1/tcp/2', ['/ip6/2001:db8::2/tcp/3', '/ip6/2001:db8::3/tcp/4'], false],
+  ['of this host', '/ip4/127.0.0.1/tcp/2', ['/ip4/127.0.0.1/tcp/3', '/ip4/127.0.0.1/tcp/4'], false],
+] as const
+const elsewhere = '/ip4/198.51.100.1/tcp/1'
+
+test.each(crowds)('peers %s have a quarter of the links while others have any', async (_name, address, held, isRefused) => {
+  if (peer === undefined || other === undefined) throw new Error('no peers')
+  const come = async (from: string[], init = {}) => gater({ from, ...init }).denyInboundUpgradedConnection?.(other, link(address) as never)
+  const crowd = [elsewhere, ...held]
+  if (isRefused) await expect(come(crowd)).rejects.toThrow(LinkLimitReached)
+  else expect(await come(crowd)).toBe(false)
+  expect(await come(crowd, { kept: [other.toString()] })).toBe(false)
+  expect(await come([...held])).toBe(false)
+  expect(await come([elsewhere, ...held.map((each) => `${each}/out`)])).toBe(false)
+})
+
+test.each(crowds)('peers %s have a quarter of the reservations while others have any', async (_name, address, held, isRefused) => {
+  if (peer === undefined || other === undefined) throw new Error('no peers')
+  const reserve = (reserved: string[], kept: string[] = []) =>
+    gater({ from: [address], reserved, kept }).denyInboundRelayReservation?.(link(address).remotePeer)
+  expect(await reserve([elsewhere, ...held])).toBe(isRefused)
+  expect(await reserve([elsewhere, ...held], [peer.toString()])).toBe(false)
+  expect(await reserve([...held])).toBe(false)
 })

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
-import { addressKey, localKey } from '../../access/client-key.ts'
 import { PeerBlocked } from '../../errors.ts'
-import { createShares } from '../../lib/shares.ts'
+import { isCrowded } from '../address-crowd.ts'
 import type { IdentityConflicts } from '../identity-conflicts.ts'
 import { createSeldom, sayAgainMs } from '../seldom.ts'
 import { type Goodbye, maxGoodbyePeers } from './link/goodbye.ts'
@@ -85,12 +84,8 @@ export function createRefusals(
     },
     ofCrowd({ peerId: other, direction, seenAt }) {
       if (direction !== 'inbound' || seenAt === undefined || links.get(other) !== undefined || isConfigured(other)) return undefined
-      const shares = createShares({ max: maxConnections, exempt: new Set([localKey]) })
-      for (const each of links.all) {
-        const comesFrom = each.direction === 'inbound' ? each.seenAt : undefined
-        shares.hold(comesFrom === undefined ? 'others' : addressKey(comesFrom), 1)
-      }
-      if (shares.refusal(addressKey(seenAt)) !== 'share') return undefined
+      const held = [...links.all].map((each) => (each.direction === 'inbound' ? each.seenAt : undefined))
+      if (!isCrowded(seenAt, { max: maxConnections, held })) return undefined
       return refuse(other, new Error('as many peers of this address have links as may'), full(other))
     },
     ofDuplicate(link) {

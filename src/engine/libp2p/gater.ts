@@ -1,18 +1,22 @@
 import type { ConnectionGater, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
+import { isCrowded } from '../address-crowd.ts'
+import { isCircuitAddress } from '../circuit-address.ts'
 import { createSeldom, sayAgainMs } from '../seldom.ts'
 
-/** Refused because this node has as many links as it may. */
+/** Refused because this node has as many links as it may, in all or from one address. */
 export class LinkLimitReached extends Error {
   override readonly name = 'LinkLimitReached'
 }
 
 /**
  * Who may have a link: nobody who is blocked, and nobody but configured peers beyond the limit. libp2p counts inbound connections only, and its pruner spares
- * every connection that has a stream of gossip, so that dials of our own would go beyond any limit.
+ * every connection that has a stream of gossip, so that dials of our own would go beyond any limit. Links that come in and reservations at
+ * the relay are shared by address; configured peers are not held to a share.
  */
 export function createGater(
-  init: { maxConnections: number },
+  init: { maxConnections: number; maxRelayReservations: number },
   components: {
     blocked: ReadonlySet<string>
     /** Peers that libp2p itself may not dial. */
@@ -20,7 +24,9 @@ export function createGater(
     /** Whether a peer that refused links lately is left alone for now. */
     isAvoided: (peerId: string) => boolean
     isProtected: (peerId: string) => boolean
-    connections: () => number
+    connections: () => ReadonlyArray<{ direction: 'inbound' | 'outbound'; remoteAddr: Multiaddr; remotePeer: PeerId }>
+    /** Reservations at this node's relay. */
+    reservations: () => ReadonlyArray<{ peerId: string; address: Multiaddr }>
     log: Logger
   },
 ): ConnectionGater {
@@ -39,9 +45,31 @@ export function createGater(
   }
 
   function checkRoom(peerId: PeerId): boolean {
-    if (components.connections() < init.maxConnections || components.isProtected(peerId.toString())) return false
+    if (components.connections().length < init.maxConnections || components.isProtected(peerId.toString())) return false
     refused(peerId, 'this gateway has as many links as it may')
     throw new LinkLimitReached(`this gateway has ${init.maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
+  }
+
+  function checkCrowd(peerId: PeerId, address: Multiaddr): boolean {
+    const ip = ipOf(address)
+    if (ip === undefined || components.isProtected(peerId.toString())) return false
+    const held = components.connections().map((each) => (each.direction === 'inbound' ? ipOf(each.remoteAddr) : undefined))
+    if (!isCrowded(ip, { max: init.maxConnections, held })) return false
+    refused(peerId, 'as many peers of its address have links as may')
+    throw new LinkLimitReached('as many peers of this address have links as may')
+  }
+
+  /** A reservation is renewed whatever the shares, and outlives the link, so that new peer ids make no room. */
+  function denyReservation(peerId: PeerId): boolean {
+    const reservations = components.reservations()
+    const id = peerId.toString()
+    if (components.isProtected(id) || reservations.some((each) => each.peerId === id)) return false
+    const ips = components.connections().flatMap((each) => (each.remotePeer.equals(peerId) ? (ipOf(each.remoteAddr) ?? []) : []))
+    const held = reservations.map(({ address }) => ipOf(address))
+    return (
+      ips.some((ip) => isCrowded(ip, { max: init.maxRelayReservations, held })) &&
+      refused(peerId, 'its address has its share of the reservations at this relay')
+    )
   }
 
   return {
@@ -49,7 +77,13 @@ export function createGater(
     denyInboundRelayedConnection: (_relay, peer) => refuseBlocked(peer),
     denyInboundEncryptedConnection: refuseBlocked,
     denyOutboundEncryptedConnection: isBlocked,
-    denyInboundUpgradedConnection: checkRoom,
+    denyInboundUpgradedConnection: (peerId, { remoteAddr }) => checkRoom(peerId) || checkCrowd(peerId, remoteAddr),
+    denyInboundRelayReservation: denyReservation,
     denyOutboundUpgradedConnection: checkRoom,
   }
+}
+
+/** Where a peer is seen; undefined through a relay, whose address is not the peer's. */
+function ipOf(address: Multiaddr): string | undefined {
+  return isCircuitAddress(address) ? undefined : address.getComponents()[0]?.value
 }

@@ -111,7 +111,9 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     letGo,
     isAvoided: (other) => asked.count(other) === 0 && backOff.waitMs(other) > 0,
     isProtected,
-    connections: () => running?.node.getConnections().length ?? 0,
+    connections: () => running?.node.getConnections() ?? [],
+    reservations: () =>
+      [...(running?.node.services.relay?.reservations ?? [])].map(([id, { addr }]) => ({ peerId: id.toString(), address: addr })),
     log,
   })
   const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialKept, log })

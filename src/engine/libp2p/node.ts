@@ -1,6 +1,6 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
+import { type CircuitRelayService, circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
@@ -29,7 +29,7 @@ import { relayTransport } from './relay-transport.ts'
 import { tcpTransport } from './tcp-transport.ts'
 import { webSocketTransport } from './websocket-transport.ts'
 
-export type Node = Libp2p<{ pubsub: GossipSub; identify: Identify; ping: Ping; dht?: KadDHT }>
+export type Node = Libp2p<{ pubsub: GossipSub; identify: Identify; ping: Ping; dht?: KadDHT; relay?: CircuitRelayService }>
 
 export interface NodeInit {
   seed: Uint8Array

@@ -71,9 +71,19 @@ export const engines = [
         'denyInboundRelayedConnection: (_relay, peer) => refuseBlocked(peer)',
         'denyInboundRelayedConnection: () => false',
       ],
-      ['one link too many is taken', 'components.connections() < init.maxConnections', 'components.connections() <= init.maxConnections'],
+      [
+        'one link too many is taken',
+        'components.connections().length < init.maxConnections',
+        'components.connections().length <= init.maxConnections',
+      ],
       ['dials of our own go beyond the limit', 'denyOutboundUpgradedConnection: checkRoom', 'denyOutboundUpgradedConnection: () => false'],
-      ['a configured peer has no place of its own', ' || components.isProtected(peerId.toString())', ''],
+      [
+        'a configured peer has no place of its own',
+        'init.maxConnections || components.isProtected(peerId.toString())',
+        'init.maxConnections',
+      ],
+      ['an address crowds the links', 'checkRoom(peerId) || checkCrowd(peerId, remoteAddr)', 'checkRoom(peerId)'],
+      ['an address crowds the relay', 'denyInboundRelayReservation: denyReservation', 'denyInboundRelayReservation: () => false'],
     ],
   ),
   ...breaks(

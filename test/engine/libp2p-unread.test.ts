@@ -52,3 +52,25 @@ test('a peer that sends pings and does not read what they are answered is cut', 
   await expect.poll(() => engine.peers()).toEqual([])
   expect(engine.limitsReached.unread_link).toBe(1)
 })
+
+/** Type 1 (window), SYN, each of a stream of its own. */
+function opening(count: number): Buffer {
+  const frames = Buffer.alloc(12 * count)
+  for (let index = 0; index < count; index++) {
+    frames.writeUInt32BE(0x00010001, 12 * index)
+    frames.writeUInt32BE(100_001 + 2 * index, 12 * index + 4)
+  }
+  return frames
+}
+
+test('a peer that opens streams without end, most of which are refused, is cut, and one that opens some is not', async () => {
+  const engine = await startedLibp2pEngine({ listen: ['/ip4/127.0.0.1/tcp/0'] })
+  const [address = ''] = await engine.multiaddrs()
+  const honest = await connectionTo(address)
+  const hostile = await connectionTo(address)
+  await expect.poll(async () => (await engine.peers()).length).toBe(2)
+  honest.send(opening(1_000))
+  hostile.send(opening(20_000))
+  await expect.poll(async () => (await engine.peers()).length).toBe(1)
+  expect(honest.status).toBe('open')
+})

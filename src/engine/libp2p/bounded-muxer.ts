@@ -1,4 +1,5 @@
 import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, type StreamMuxerFactory } from '@libp2p/interface'
+import { createTokenBucket } from '../../token-bucket.ts'
 
 export interface StreamLimits {
   maxStreamBufferBytes: number
@@ -12,10 +13,14 @@ export const messageOverheadBytes = 65_536
 /** What a small frame costs in memory beside its bytes, as long as the connection has not taken it. */
 const frameOverheadBytes = 256
 
+/** Streams that a peer opens on a connection, a second and at once, those among them that are refused: each costs up to 40 µs. */
+const openedStreams = { perSecond: 2_000, burst: 4_000 }
+
 /**
  * Bounds what is written to a peer that does not read. The connection is cut when too much waits for it that no stream holds back: answers
  * to the muxer's pings, resets, windows. Has a muxer's streams refuse a write that their buffer has no room for. libp2p's own take it, find the buffer too full, and abort the
  * stream with everything in it: one burst would end the gossip with a slow peer for good. The largest message always has room in an empty buffer.
+ * Cuts a connection whose peer opens streams faster than any honest one.
  */
 export function boundMuxer<Factory extends StreamMuxerFactory>(
   factory: Factory,
@@ -30,7 +35,10 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
   factory.createStreamMuxer = (connection) => {
     cutOverflow(connection, limits.maxPubsubBufferBytes + room, components.onUnread)
     const muxer = createStreamMuxer.call(factory, connection)
+    const countOpened = createOpenedCount(connection)
+    const isCounted = countRefused(muxer, countOpened)
     onFirstListener(muxer, ({ detail: stream }) => {
+      if (!isCounted) countOpened()
       // What others open is answered as it is read; a protocol that does not wait loses its stream.
       stream.maxWriteBufferLength = room
     })
@@ -39,6 +47,25 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     return muxer
   }
   return factory
+}
+
+function createOpenedCount(connection: MessageStream): () => void {
+  const opened = createTokenBucket(openedStreams)
+  return () => {
+    if (opened.take(performance.now()) || connection.status !== 'open') return
+    connection.abort(new StreamBufferError('the peer opens too many streams'))
+  }
+}
+
+/** A muxer of yamux tells nobody of the streams that it refuses, when there are as many as may be. Answers whether it is one. */
+function countRefused(muxer: StreamMuxer & { incomingStream?(id: number): void }, count: () => void): boolean {
+  const { incomingStream } = muxer
+  if (incomingStream === undefined) return false
+  muxer.incomingStream = (id) => {
+    count()
+    incomingStream.call(muxer, id)
+  }
+  return true
 }
 
 /**

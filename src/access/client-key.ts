@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import { ipNetwork } from '../lib/ip-network.ts'
 
 /** The grant of clients without a token, while none is needed. */
 export const anyoneId = 'anyone'
@@ -31,13 +32,7 @@ export function isLoopbackAddress(address: string): boolean {
 
 /** The address that a client counts by: of IPv6 the network of 64 bits. */
 export function networkOf(address: string): string {
-  const plain = plainAddress(address)
-  if (!isIPv6(plain)) return plain
-  const [head = '', tail] = plain.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length)
-  const all = [...groups, ...Array<string>(missing).fill('0'), ...(tail === undefined || tail === '' ? [] : tail.split(':'))]
-  return `${all.slice(0, 4).join(':')}::/64`
+  return ipNetwork(plainAddress(address))
 }
 
 /** The one spelling of an address, without a zone; IPv4 as such, also where a socket for both families shows it as IPv6. */

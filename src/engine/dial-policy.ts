@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { ipNetwork, ipv6Groups } from '../lib/ip-network.ts'
 import type { AddressSource } from '../model/peer.ts'
 import { createTally } from '../tally.ts'
 import { createAddressSources } from './address-sources.ts'
@@ -185,15 +186,9 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
 /** Stands for this host as a network of its own. */
 const thisHost = 'this host'
 
-/** What one party has of IP addresses: an IPv4 address, or an IPv6 network of 64 bits. */
+/** What one party has of IP addresses, in whatever spelling: an IPv4 address, or an IPv6 network of 64 bits. */
 export function hostOf(text: string): string {
-  const ip = isIP(text) === 0 ? text : unmapped(text)
-  return isIP(ip) === 6
-    ? `${expand(ip)
-        .slice(0, 4)
-        .map((group) => group.toString(16))
-        .join(':')}::/64`
-    : ip
+  return ipNetwork(unmapped(text))
 }
 
 /** Whether an IP address, in whatever spelling, is one of the public Internet. */
@@ -225,7 +220,7 @@ function isIn(list: BlockList, ip: string): boolean {
 /** An IPv6 address in its one spelling, without a zone; or the IPv4 address in it that a router or this host would translate it to. */
 function unmapped(text: string): string {
   if (isIP(text) !== 6) return text
-  const groups = expand(text)
+  const groups = ipv6Groups(text)
   const [first = 0, second = 0, third = 0] = groups
   const [sixth = 0, seventh = 0, eighth = 0] = groups.slice(5)
   const startsWith = (...prefix: number[]) => prefix.every((group, index) => groups[index] === group)
@@ -239,17 +234,6 @@ function unmapped(text: string): string {
   // 2002:aabb:ccdd:: (RFC 3056)
   if (first === 0x2002) return dotted(second, third)
   return groups.map((group) => group.toString(16)).join(':')
-}
-
-/** The eight groups of an IPv6 address. */
-function expand(ip: string): number[] {
-  const url = new URL(`http://[${ip.split('%')[0]}]`)
-  const [head = '', tail] = url.hostname.slice(1, -1).split('::')
-  const groups = (text: string) => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)))
-  if (tail === undefined) return groups(head)
-  const end = groups(tail)
-  const start = groups(head)
-  return [...start, ...Array<number>(8 - start.length - end.length).fill(0), ...end]
 }
 
 function dotted(high: number, low: number): string {

@@ -12,6 +12,7 @@ import type { P2PEngine } from '../../src/engine/engine.ts'
 import { dhtModes } from '../../src/engine/libp2p/dht.ts'
 import { namespacesOf } from '../../src/engine/libp2p/dht-namespaces.ts'
 import { createGater } from '../../src/engine/libp2p/gater.ts'
+import { createLimitsReached } from '../../src/engine/limits-reached.ts'
 import { DhtNamespaceUnsupported, InvalidRecord, RecordOutdated } from '../../src/errors.ts'
 import { type Libp2pEngineOptions, startedLibp2pEngine } from '../fixtures/libp2p-engine.ts'
 import { silentLog } from '../fixtures/log.ts'
@@ -134,14 +135,14 @@ test('a peer that was hung up on, or that refuses links, is not dialled again be
   const letGo = new Set<string>()
   const avoided = new Set<string>()
   const gater = createGater(
-    { maxConnections: 1, maxRelayReservations: 1 },
+    { maxConnections: 1 },
     {
       blocked: new Set(),
       letGo,
       isAvoided: (other) => avoided.has(other),
       isProtected: () => false,
       connections: () => [],
-      reservations: () => [],
+      reached: createLimitsReached(),
       log: silentLog,
     },
   )

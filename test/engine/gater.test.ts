@@ -2,41 +2,39 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
 import { createGater, LinkLimitReached } from '../../src/engine/libp2p/gater.ts'
+import { createLimitsReached, type LimitsReached } from '../../src/engine/limits-reached.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 
 const [peer, other] = await Promise.all([1, 2].map(async () => peerIdFromString((await createMemoryIdentity()).peerId)))
-const connection = { remoteAddr: multiaddr('/ip4/192.0.2.1/tcp/1') } as never
+const connection = from('192.0.2.1') as never
 
-/** An inbound link of `peer`; one whose address ends in /out is outbound. */
-function link(text: string) {
-  if (peer === undefined) throw new Error('no peers')
-  const direction = text.endsWith('/out') ? ('outbound' as const) : ('inbound' as const)
-  return { direction, remoteAddr: multiaddr(text.replace('/out', '')), remotePeer: peer }
+function from(ip: string, direction: 'inbound' | 'outbound' = 'inbound') {
+  return { remoteAddr: multiaddr(`/ip4/${ip}/tcp/1`), direction }
 }
 
-function gater(
-  init: {
-    blocked?: string[]
-    letGo?: string[]
-    avoided?: string[]
-    kept?: string[]
-    connections?: number
-    from?: string[]
-    reserved?: string[]
-  } = {},
-) {
-  const { blocked = [], letGo = [], avoided = [], kept = [], connections = 0, from = [], reserved = [] } = init
+interface GaterInit {
+  blocked?: string[]
+  letGo?: string[]
+  avoided?: string[]
+  kept?: string[]
+  connections?: ReturnType<typeof from>[]
+  maxConnections?: number
+  reached?: LimitsReached
+}
+
+function gater(init: GaterInit = {}) {
+  const { blocked = [], letGo = [], avoided = [], kept = [], connections = [], maxConnections = 2, reached = createLimitsReached() } = init
   return createGater(
-    { maxConnections: from.length > 0 ? 8 : 2, maxRelayReservations: 8 },
+    { maxConnections },
     {
       blocked: new Set(blocked),
       letGo: new Set(letGo),
       isAvoided: (peerId) => avoided.includes(peerId),
       log: silentLog,
       isProtected: (peerId) => kept.includes(peerId),
-      connections: () => [...Array.from({ length: connections }, () => link('/ip4/192.0.2.9/tcp/1')), ...from.map(link)],
-      reservations: () => reserved.map((address, index) => ({ peerId: `reserved ${index}`, address: multiaddr(address) })),
+      connections: () => connections,
+      reached,
     },
   )
 }
@@ -68,37 +66,26 @@ test('maxConnections holds for links in both directions, but for configured peer
     await gate.denyInboundUpgradedConnection?.(each, connection),
     await gate.denyOutboundUpgradedConnection?.(each, connection),
   ]
-  expect(await upgraded(gater({ connections: 1 }))).toEqual([false, false])
-  const full = gater({ connections: 2, kept: [other.toString()] })
+  expect(await upgraded(gater({ connections: [from('192.0.2.2')] }))).toEqual([false, false])
+  const full = gater({ connections: [from('192.0.2.2'), from('192.0.2.3')], kept: [other.toString()] })
   expect(() => full.denyInboundUpgradedConnection?.(peer, connection)).toThrow(LinkLimitReached)
   expect(() => full.denyOutboundUpgradedConnection?.(peer, connection)).toThrow(LinkLimitReached)
   expect(await upgraded(full, other)).toEqual([false, false])
 })
 
-const crowds = [
-  ['of IPv4', '/ip4/192.0.2.1/tcp/2', ['/ip4/192.0.2.1/tcp/3', '/ip4/192.0.2.1/tcp/4'], true],
-  ['of one IPv6 /64', '/ip6/2001:db8::1/tcp/2', ['/ip6/2001:db8::2/tcp/3', '/ip6/2001:db8::3:4/tcp/4'], true],
-  ['of another IPv6 /64', '/ip6/2001:db8:0:1::1/tcp/2', ['/ip6/2001:db8::2/tcp/3', '/ip6/2001:db8::3/tcp/4'], false],
-  ['of this host', '/ip4/127.0.0.1/tcp/2', ['/ip4/127.0.0.1/tcp/3', '/ip4/127.0.0.1/tcp/4'], false],
-] as const
-const elsewhere = '/ip4/198.51.100.1/tcp/1'
-
-test.each(crowds)('peers %s have a quarter of the links while others have any', async (_name, address, held, isRefused) => {
+test('an address has at most a quarter of the links while others have any, but for configured peers, and dials of our own', async () => {
   if (peer === undefined || other === undefined) throw new Error('no peers')
-  const come = async (from: string[], init = {}) => gater({ from, ...init }).denyInboundUpgradedConnection?.(other, link(address) as never)
-  const crowd = [elsewhere, ...held]
-  if (isRefused) await expect(come(crowd)).rejects.toThrow(LinkLimitReached)
-  else expect(await come(crowd)).toBe(false)
-  expect(await come(crowd, { kept: [other.toString()] })).toBe(false)
-  expect(await come([...held])).toBe(false)
-  expect(await come([elsewhere, ...held.map((each) => `${each}/out`)])).toBe(false)
-})
-
-test.each(crowds)('peers %s have a quarter of the reservations while others have any', async (_name, address, held, isRefused) => {
-  if (peer === undefined || other === undefined) throw new Error('no peers')
-  const reserve = (reserved: string[], kept: string[] = []) =>
-    gater({ from: [address], reserved, kept }).denyInboundRelayReservation?.(link(address).remotePeer)
-  expect(await reserve([elsewhere, ...held])).toBe(isRefused)
-  expect(await reserve([elsewhere, ...held], [peer.toString()])).toBe(false)
-  expect(await reserve([...held])).toBe(false)
+  const reached = createLimitsReached()
+  const crowd = Array.from({ length: 5 }, () => from('192.0.2.1'))
+  const connections = [...crowd, from('192.0.2.2')]
+  const gate = gater({ connections, maxConnections: 20, kept: [other.toString()], reached })
+  expect(() => gate.denyInboundUpgradedConnection?.(peer, connection)).toThrow(LinkLimitReached)
+  expect(reached.counts.link_share).toBe(1)
+  expect(await gate.denyInboundUpgradedConnection?.(other, connection)).toBe(false)
+  expect(await gate.denyOutboundUpgradedConnection?.(peer, connection)).toBe(false)
+  expect(await gate.denyInboundUpgradedConnection?.(peer, from('192.0.2.2') as never)).toBe(false)
+  // What this node has dialled there itself is nobody's share.
+  const dialled = gater({ connections: [...connections.slice(1), from('192.0.2.1', 'outbound')], maxConnections: 20 })
+  expect(await dialled.denyInboundUpgradedConnection?.(peer, connection)).toBe(false)
+  expect(await gater({ connections: crowd.slice(1), maxConnections: 20 }).denyInboundUpgradedConnection?.(peer, connection)).toBe(false)
 })

@@ -102,6 +102,15 @@ describe.each(engines)('$kind', ({ started }) => {
     await expect.poll(() => linked(other)).not.toContain(target.peerId)
   })
 
+  test('maxRelayReservations: no more peers than that are reached through a relay', async () => {
+    const relay = await started({ relay: true, limits: { maxRelayReservations: 1 } })
+    await hidden(relay)
+    const late = await started({ listen: ['/p2p-circuit'] })
+    await late.dial(await addressOf(relay), { source: 'rest', signal })
+    await expect.poll(() => relay.limitsReached.relay_reservation).toBeGreaterThan(0)
+    expect(relayed(await late.multiaddrs())).toBe('')
+  })
+
   test('a blocked peer is refused through relays too', async () => {
     const relay = await started({ relay: true })
     const target = await hidden(relay)
@@ -111,11 +120,36 @@ describe.each(engines)('$kind', ({ started }) => {
   })
 })
 
-test('a stock node reaches a hidden one of libp2p through our relay', async () => {
-  const relay = await startedLibp2pEngine({ relay: true })
+async function hiddenBehind(relay: P2PEngine): Promise<P2PEngine> {
   const target = await startedLibp2pEngine({ listen: ['/p2p-circuit'] })
   await target.dial(await addressOf(relay), { source: 'rest', signal })
   await expect.poll(async () => relayed(await target.multiaddrs())).not.toBe('')
+  return target
+}
+
+test('maxRelayStreams, on libp2p: a peer takes no more than its share of the circuits of a relay, and one that is over gives its place back', async () => {
+  const relay = await startedLibp2pEngine({ relay: true, limits: { maxRelayStreams: 4 } })
+  const [target, other] = [await hiddenBehind(relay), await hiddenBehind(relay)]
+  const dialers = await Promise.all(Array.from({ length: 5 }, () => startedLibp2pEngine()))
+  const reach = async (dialer: P2PEngine | undefined, to: P2PEngine) =>
+    await dialer
+      ?.dial(relayed(await to.multiaddrs()), { source: 'rest', signal })
+      .then(() => 'reached')
+      .catch((error: Error) => error.name)
+  // One is kept free for whoever else is to be reached.
+  const all = []
+  for (const dialer of dialers.slice(0, 4)) all.push(await reach(dialer, target))
+  expect(all).toEqual(['reached', 'reached', 'reached', 'DialFailed'])
+  expect(await reach(dialers[3], other)).toBe('reached')
+  expect(await reach(dialers[4], other)).toBe('DialFailed')
+  expect(relay.limitsReached.relay_circuit).toBeGreaterThanOrEqual(2)
+  await dialers[3]?.hangUp(other.peerId)
+  await expect.poll(async () => await reach(dialers[4], other)).toBe('reached')
+})
+
+test('a stock node reaches a hidden one of libp2p through our relay', async () => {
+  const relay = await startedLibp2pEngine({ relay: true })
+  const target = await hiddenBehind(relay)
   const node = await stockNode()
   await node.dial(multiaddr(relayed(await target.multiaddrs())))
   await expect.poll(() => linked(target)).toContain(node.peerId.toString())

@@ -11,6 +11,7 @@ import type { DialPolicy } from '../dial-policy.ts'
 import { withoutPeerId } from '../endpoint.ts'
 import type { DialOptions } from '../engine.ts'
 import type { IdentityConflicts } from '../identity-conflicts.ts'
+import type { LimitsReached } from '../limits-reached.ts'
 import type { Teller } from '../tellers.ts'
 import { addressProblem } from './addresses.ts'
 import type { Bootstrap } from './bootstrap.ts'
@@ -61,6 +62,7 @@ export interface ConnectionsComponents {
   reach(): Reach
   /** Fires when the node is stopped; undefined while it is. */
   stopping(): AbortSignal | undefined
+  reached: LimitsReached
   /** A link counts now. It may have `replaced` another to the same peer. */
   onLink(link: Link, options: { pinned: boolean; replaced: Link | undefined }): void
   /** Somebody has asked for a link that is there. */
@@ -81,14 +83,14 @@ const otherLinkMs = 1_000
 export function createConnections(init: { peerId: string; limits: Limits }, components: ConnectionsComponents): Connections {
   const { peerId, limits } = init
   const { links, meeting, policy, dialGate, bootstrap, backOff, conflicts, instance, reach, stopping } = components
-  const { onLink, onPinned, onSuggested, log } = components
+  const { onLink, onPinned, onSuggested, reached, log } = components
   const blocked = new Set<string>()
   /** Peers that somebody hung up on: not dialled again by ourselves until somebody dials them. */
   const letGo = new Set<string>()
   const instances = createInstances()
   const refusals = createRefusals(
     { peerId, maxConnections: limits.maxConnections },
-    { links, instances, conflicts, instance, isBlocked: (other) => blocked.has(other), isConfigured: bootstrap.has, log },
+    { links, instances, conflicts, instance, isBlocked: (other) => blocked.has(other), isConfigured: bootstrap.has, reached, log },
   )
   /** Who waits for a link to a peer. */
   const arrivals = new EventEmitter()

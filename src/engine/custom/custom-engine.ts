@@ -131,6 +131,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
         void onSocket({ socket, remote, seenAt: undefined, observed: '', signal: AbortSignal.timeout(limits.dialTimeoutMs) })
       },
       onChange: updateLinks,
+      reached,
       log,
     },
   )
@@ -143,6 +144,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       dialGate,
       bootstrap,
       backOff,
+      reached,
       conflicts,
       instance: () => running?.instance ?? '',
       reach: () => reach,

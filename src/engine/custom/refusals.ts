@@ -1,7 +1,8 @@
 import type { Logger } from 'pino'
 import { PeerBlocked } from '../../errors.ts'
-import { isCrowded } from '../address-crowd.ts'
+import { crowdRefusal, holderOf } from '../crowds.ts'
 import type { IdentityConflicts } from '../identity-conflicts.ts'
+import type { LimitsReached } from '../limits-reached.ts'
 import { createSeldom, sayAgainMs } from '../seldom.ts'
 import { type Goodbye, maxGoodbyePeers } from './link/goodbye.ts'
 import type { Instances } from './link/instances.ts'
@@ -41,11 +42,12 @@ export function createRefusals(
     isBlocked(peerId: string): boolean
     /** Peers of the configuration have a link beyond the limit too. */
     isConfigured(peerId: string): boolean
+    reached: LimitsReached
     log: Logger
   },
 ): Refusals {
   const { peerId, maxConnections } = init
-  const { links, instances, conflicts, instance, isBlocked, isConfigured, log } = components
+  const { links, instances, conflicts, instance, isBlocked, isConfigured, reached, log } = components
   const isDue = createSeldom({ everyMs: sayAgainMs })
 
   /** A few of the linked peers that can be dialled. */
@@ -80,12 +82,16 @@ export function createRefusals(
       }
       if (links.size < maxConnections || links.get(other) !== undefined || isConfigured(other) || other === peerId) return undefined
       const error = new Error(`this gateway has ${maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
+      reached.note('link')
       return refuse(other, error, full(other))
     },
     ofCrowd({ peerId: other, direction, seenAt }) {
       if (direction !== 'inbound' || seenAt === undefined || links.get(other) !== undefined || isConfigured(other)) return undefined
-      const held = [...links.all].map((each) => (each.direction === 'inbound' ? each.seenAt : undefined))
-      if (!isCrowded(seenAt, { max: maxConnections, held })) return undefined
+      const held = [...links.all].map((each) =>
+        holderOf({ peerId: 'others', seenAt: each.direction === 'inbound' ? each.seenAt : undefined }),
+      )
+      if (crowdRefusal(holderOf({ peerId: other, seenAt }), held, { max: maxConnections }) !== 'share') return undefined
+      reached.note('link_share')
       return refuse(other, new Error('as many peers of this address have links as may'), full(other))
     },
     ofDuplicate(link) {

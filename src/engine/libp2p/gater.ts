@@ -1,22 +1,21 @@
-import type { ConnectionGater, PeerId } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Connection, ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
 import type { Logger } from 'pino'
-import { isCrowded } from '../address-crowd.ts'
-import { isCircuitAddress } from '../circuit-address.ts'
+import { crowdRefusal, holderOf } from '../crowds.ts'
+import type { LimitsReached } from '../limits-reached.ts'
 import { createSeldom, sayAgainMs } from '../seldom.ts'
+import { seenAtOf } from './teller-of.ts'
 
-/** Refused because this node has as many links as it may, in all or from one address. */
+/** Refused because this node, or the peer's address, has as many links as it may. */
 export class LinkLimitReached extends Error {
   override readonly name = 'LinkLimitReached'
 }
 
 /**
- * Who may have a link: nobody who is blocked, and nobody but configured peers beyond the limit. libp2p counts inbound connections only, and its pruner spares
- * every connection that has a stream of gossip, so that dials of our own would go beyond any limit. Links that come in and reservations at
- * the relay are shared by address; configured peers are not held to a share.
+ * Who may have a link: nobody who is blocked, and nobody but configured peers beyond the limit, or beyond their address's share of it. libp2p counts inbound connections only, and its pruner spares
+ * every connection that has a stream of gossip, so that dials of our own would go beyond any limit.
  */
 export function createGater(
-  init: { maxConnections: number; maxRelayReservations: number },
+  init: { maxConnections: number },
   components: {
     blocked: ReadonlySet<string>
     /** Peers that libp2p itself may not dial. */
@@ -24,13 +23,12 @@ export function createGater(
     /** Whether a peer that refused links lately is left alone for now. */
     isAvoided: (peerId: string) => boolean
     isProtected: (peerId: string) => boolean
-    connections: () => ReadonlyArray<{ direction: 'inbound' | 'outbound'; remoteAddr: Multiaddr; remotePeer: PeerId }>
-    /** Reservations at this node's relay. */
-    reservations: () => ReadonlyArray<{ peerId: string; address: Multiaddr }>
+    connections: () => Array<Pick<Connection, 'remoteAddr' | 'direction'>>
+    reached: LimitsReached
     log: Logger
   },
 ): ConnectionGater {
-  const { log } = components
+  const { reached, log } = components
   const isDue = createSeldom({ everyMs: sayAgainMs })
   const isBlocked = (peerId: PeerId) => components.blocked.has(peerId.toString())
 
@@ -47,29 +45,21 @@ export function createGater(
   function checkRoom(peerId: PeerId): boolean {
     if (components.connections().length < init.maxConnections || components.isProtected(peerId.toString())) return false
     refused(peerId, 'this gateway has as many links as it may')
+    reached.note('link')
     throw new LinkLimitReached(`this gateway has ${init.maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
   }
 
-  function checkCrowd(peerId: PeerId, address: Multiaddr): boolean {
-    const ip = ipOf(address)
-    if (ip === undefined || components.isProtected(peerId.toString())) return false
-    const held = components.connections().map((each) => (each.direction === 'inbound' ? ipOf(each.remoteAddr) : undefined))
-    if (!isCrowded(ip, { max: init.maxConnections, held })) return false
+  /** Of a connection that comes in: an address, of IPv6 a /64, has at most a quarter of the links while there are others. */
+  function checkCrowd(peerId: PeerId, { remoteAddr }: Pick<MultiaddrConnection, 'remoteAddr'>): boolean {
+    const seenAt = seenAtOf(remoteAddr)
+    if (seenAt === undefined || components.isProtected(peerId.toString())) return false
+    const held = components
+      .connections()
+      .map((each) => holderOf({ peerId: 'others', seenAt: each.direction === 'inbound' ? seenAtOf(each.remoteAddr) : undefined }))
+    if (crowdRefusal(holderOf({ peerId: peerId.toString(), seenAt }), held, { max: init.maxConnections }) !== 'share') return false
     refused(peerId, 'as many peers of its address have links as may')
+    reached.note('link_share')
     throw new LinkLimitReached('as many peers of this address have links as may')
-  }
-
-  /** A reservation is renewed whatever the shares, and outlives the link, so that new peer ids make no room. */
-  function denyReservation(peerId: PeerId): boolean {
-    const reservations = components.reservations()
-    const id = peerId.toString()
-    if (components.isProtected(id) || reservations.some((each) => each.peerId === id)) return false
-    const ips = components.connections().flatMap((each) => (each.remotePeer.equals(peerId) ? (ipOf(each.remoteAddr) ?? []) : []))
-    const held = reservations.map(({ address }) => ipOf(address))
-    return (
-      ips.some((ip) => isCrowded(ip, { max: init.maxRelayReservations, held })) &&
-      refused(peerId, 'its address has its share of the reservations at this relay')
-    )
   }
 
   return {
@@ -77,13 +67,7 @@ export function createGater(
     denyInboundRelayedConnection: (_relay, peer) => refuseBlocked(peer),
     denyInboundEncryptedConnection: refuseBlocked,
     denyOutboundEncryptedConnection: isBlocked,
-    denyInboundUpgradedConnection: (peerId, { remoteAddr }) => checkRoom(peerId) || checkCrowd(peerId, remoteAddr),
-    denyInboundRelayReservation: denyReservation,
+    denyInboundUpgradedConnection: (peerId, connection) => checkRoom(peerId) || checkCrowd(peerId, connection),
     denyOutboundUpgradedConnection: checkRoom,
   }
-}
-
-/** Where a peer is seen; undefined through a relay, whose address is not the peer's. */
-function ipOf(address: Multiaddr): string | undefined {
-  return isCircuitAddress(address) ? undefined : address.getComponents()[0]?.value
 }

@@ -15,7 +15,7 @@ import { createTally } from '../../tally.ts'
 import { type Asker, askerOf } from '../asker.ts'
 import { createBackOff } from '../back-off.ts'
 import { createBodies } from '../bodies.ts'
-import { isCircuitAddress, relayOf, throughRelays } from '../circuit-address.ts'
+import { relayOf, throughRelays } from '../circuit-address.ts'
 import { createDialDiscovered } from '../dial-discovered.ts'
 import { dialError } from '../dial-errors.ts'
 import { createDialPolicy } from '../dial-policy.ts'
@@ -26,7 +26,6 @@ import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
 import { createLimitsReached } from '../limits-reached.ts'
 import type { FoundPeer } from '../routing.ts'
-import type { Teller } from '../tellers.ts'
 import { addressProblem } from './addresses.ts'
 import type { DhtMode } from './dht.ts'
 import { DhtDatastore } from './dht-datastore.ts'
@@ -42,7 +41,9 @@ import { pingOver } from './ping.ts'
 import { createProtocols } from './protocols.ts'
 import { createRawPublish, type RawPublish } from './raw-publish.ts'
 import { RecordDatastore } from './record-datastore.ts'
+import { createRelayServer } from './relay-server.ts'
 import { createRouting } from './routing.ts'
+import { tellerOf } from './teller-of.ts'
 
 export interface Libp2pEngineInit {
   listen: string[]
@@ -106,14 +107,14 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
   const bootstrap = keptPeers(init.bootstrap)
   const isProtected = (other: string) => bootstrap.some((peer) => peer.peerId === other)
+  const relay = createRelayServer({ limits }, { isConfigured: isProtected, reached })
   const gater = createGater(limits, {
     blocked,
     letGo,
     isAvoided: (other) => asked.count(other) === 0 && backOff.waitMs(other) > 0,
     isProtected,
     connections: () => running?.node.getConnections() ?? [],
-    reservations: () =>
-      [...(running?.node.services.relay?.reservations ?? [])].map(([id, { addr }]) => ({ peerId: id.toString(), address: addr })),
+    reached,
     log,
   })
   const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialKept, log })
@@ -170,6 +171,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     })
     node.addEventListener('peer:disconnect', ({ detail }) => {
       links.gone(detail.toString())
+      relay.gone(detail)
       backOff.ended(detail.toString(), performance.now() - (linkedAt.get(detail.toString()) ?? 0))
       linkedAt.delete(detail.toString())
       emit({ type: 'peer:disconnect', peerId: detail.toString() })
@@ -248,7 +250,8 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         reached,
         bodies,
         askerOf: askerOfConnection,
-        gater,
+        gater: { ...gater, ...relay.gater },
+        relay,
         datastore,
         dhtDatastore,
         namespaces,
@@ -410,11 +413,6 @@ function tableSize(dht: KadDHT): number {
 
 function isSingle(dht: KadDHT): dht is SingleKadDHT {
   return 'routingTable' in dht
-}
-
-/** Where the peer of a connection is seen, as one that tells addresses. */
-function tellerOf({ remoteAddr }: Connection): Teller {
-  return { ip: remoteAddr.getComponents()[0]?.value ?? '', isRelayed: isCircuitAddress(remoteAddr) }
 }
 
 /** Milliseconds for a link to close in peace; then it is cut. */

@@ -1,6 +1,5 @@
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { type CircuitRelayService, circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
@@ -25,11 +24,12 @@ import { createDnsaddrResolver } from './dnsaddr.ts'
 import { gossipOptions } from './gossip-options.ts'
 import { watchingForOwnKey } from './own-key.ts'
 import { quicTransport } from './quic-transport.ts'
+import type { RelayServer } from './relay-server.ts'
 import { relayTransport } from './relay-transport.ts'
 import { tcpTransport } from './tcp-transport.ts'
 import { webSocketTransport } from './websocket-transport.ts'
 
-export type Node = Libp2p<{ pubsub: GossipSub; identify: Identify; ping: Ping; dht?: KadDHT; relay?: CircuitRelayService }>
+export type Node = Libp2p<{ pubsub: GossipSub; identify: Identify; ping: Ping; dht?: KadDHT }>
 
 export interface NodeInit {
   seed: Uint8Array
@@ -56,6 +56,7 @@ export interface NodeComponents {
   bodies: Bodies
   askerOf(connection: Connection): Asker
   gater: ConnectionGater
+  relay: Pick<RelayServer, 'service'>
   datastore: Datastore
   dhtDatastore: Datastore
   namespaces: Namespaces
@@ -79,7 +80,7 @@ const negotiationTimeoutMs = 5_000
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
-  const { policy, reached, bodies, askerOf, gater, datastore, dhtDatastore, namespaces, onFound, onOwnKey, onTold } = components
+  const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onFound, onOwnKey, onTold } = components
   const gate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
   const onUnread = () => reached.note('unread_link')
   // The gater refuses what is over the limit; libp2p itself would prune by age.
@@ -143,7 +144,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       ...(init.dht === undefined
         ? {}
         : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore, namespaces, onTold, bodies, askerOf }) }),
-      ...(init.relay ? { relay: circuitRelayServer(relayOptions(limits)) } : {}),
+      ...(init.relay ? { relay: relay.service } : {}),
     },
   })
 }
@@ -156,20 +157,6 @@ function dhtInit(mode: DhtMode, { listen, limits }: NodeInit) {
 /** As the file swarm.key of IPFS has it: https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md */
 function swarmKey(hex: string): Uint8Array {
   return Buffer.from(`/key/swarm/psk/1.0.0/\n/base16/\n${hex}\n`)
-}
-
-/** https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md, whose limits a relay sets for others. */
-function relayOptions(limits: Limits) {
-  return {
-    reservations: {
-      maxReservations: limits.maxRelayReservations,
-      defaultDurationLimit: limits.relayMs,
-      defaultDataLimit: BigInt(limits.maxRelayBytes),
-    },
-    maxInboundHopStreams: limits.maxRelayStreams,
-    maxOutboundHopStreams: limits.maxRelayStreams,
-    maxOutboundStopStreams: limits.maxRelayStreams,
-  }
 }
 
 /** mDNS. libp2p's own event of a discovered peer is also sent for peers that came to be known otherwise. */

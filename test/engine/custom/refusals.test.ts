@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Link } from '../../../src/engine/custom/link/link.ts'
 import { createRefusals } from '../../../src/engine/custom/refusals.ts'
+import { createLimitsReached } from '../../../src/engine/limits-reached.ts'
 import { silentLog } from '../../fixtures/log.ts'
 
 type Components = Parameters<typeof createRefusals>[1]
@@ -15,6 +16,7 @@ function isRefused(seenAt: string, there: Link[], { isConfigured = false } = {})
     links: links as Components['links'],
     isConfigured: () => isConfigured,
     isBlocked: () => false,
+    reached: createLimitsReached(),
     log: silentLog,
   }
   const refusal = createRefusals({ peerId: 'self', maxConnections: 8 }, components as Components).ofCrowd(link('newcomer', seenAt))

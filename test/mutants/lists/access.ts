@@ -336,7 +336,7 @@ export const access = [
     'src/access/client-key.ts',
     ['test/access/client-key.test.ts'],
     [
-      ['each address of a network is a client', "return `${all.slice(0, 4).join(':')}::/64`", 'return plain'],
+      ['each address of a network is a client', 'return ipNetwork(plainAddress(address))', 'return plainAddress(address)'],
       ['who has a token counts by address', 'if (grantId !== anyoneId) return grantId', ''],
       [
         'an address in both families is two',

@@ -5,6 +5,7 @@ import { parseMultiaddr } from '../../../model/peer.ts'
 import { throughRelays as circuitSuffix, isCircuitAddress } from '../../circuit-address.ts'
 import type { DialGate } from '../../dial-gate.ts'
 import { endpointOf } from '../../endpoint.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
 import type { Teller } from '../../tellers.ts'
 import { addressProblem } from '../addresses.ts'
 import type { Handlers } from '../link/handlers.ts'
@@ -59,6 +60,7 @@ export interface ReachComponents {
   onCircuit(circuit: Circuit, relay: Link): void
   /** This node's addresses have changed. */
   onChange(): void
+  reached: LimitsReached
   log: Logger
 }
 
@@ -71,9 +73,9 @@ const maxAddressesPerRelay = 2
 
 export function createReach(init: ReachInit, components: ReachComponents): Reach {
   const { limits } = init
-  const { links, handlers, meeting, dialGate, listened, told, onCircuit, onChange, log } = components
+  const { links, handlers, meeting, dialGate, listened, told, onCircuit, onChange, reached, log } = components
   const observed = createObserved()
-  const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other) })
+  const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other), reached })
   const legs = createLegs({ maxLegsPerLink: limits.maxStreamsPerConnection }, { onBegin })
   const reachability = createReachability({
     now: () => performance.now(),

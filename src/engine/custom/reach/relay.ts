@@ -1,5 +1,5 @@
-import { addressKey, localKey } from '../../../access/client-key.ts'
-import { createShares } from '../../../lib/shares.ts'
+import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../../crowds.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { circuitWindow, type Leg, type LegListener, type Legs } from './legs.ts'
@@ -28,39 +28,34 @@ export interface RelayLimits {
 export interface RelayComponents {
   legs(): Legs
   linkTo(peerId: string): Link | undefined
+  reached: LimitsReached
 }
-
-/** Circuits that one peer may open, so that it leaves room for others. */
-const maxCircuitsPerOpener = 16
 
 export function createRelay(init: { limits: RelayLimits }, components: RelayComponents): Relay {
   const { limits } = init
-  const { legs, linkTo } = components
-  /** Of each peer its place, which addresses share. */
-  const reservations = new Map<string, Disposable>()
-  const byAddress = createShares({ max: limits.maxRelayReservations, exempt: new Set([localKey]) })
-  /** Circuits, by the peers that have opened them. */
-  const byOpener = createShares({ max: limits.maxRelayStreams, maxPerHolder: maxCircuitsPerOpener })
+  const { legs, linkTo, reached } = components
+  /** Of each peer that is reached through this node, who holds its place. */
+  const reservations = new Map<string, string>()
+  const circuits = new Set<CarriedCircuit>()
 
   function refusal(link: Link, to: string, target: Link | undefined): string | undefined {
     if (target === undefined || !reservations.has(to)) return 'the peer is not reached through this relay'
     if (link.isRelayed || target === link) return 'a relay takes circuits from direct links only'
-    const refused = byOpener.refusal(link.peerId)
-    if (refused === 'all') return 'the relay has as many circuits as it may'
-    if (refused === 'share') return 'you have as many circuits here as you may'
-    return undefined
+    const refused = circuitRefusal(circuitOf(link, to), circuits, { max: limits.maxRelayStreams })
+    if (refused !== undefined) reached.note('relay_circuit')
+    return refused
   }
 
   function carry(link: Link, target: Link, leg: Leg): LegListener | string {
     const ends: Leg[] = [leg]
+    const circuit = circuitOf(link, target.peerId)
     let timer: NodeJS.Timeout | undefined
-    let place: Disposable | undefined
 
     function end(reason: string): void {
       if (timer === undefined) return
       clearTimeout(timer)
       timer = undefined
-      place?.[Symbol.dispose]()
+      circuits.delete(circuit)
       for (const each of ends) each.close(reason)
     }
 
@@ -90,7 +85,7 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
     }
-    place = byOpener.hold(link.peerId, 1)
+    circuits.add(circuit)
     timer = setTimeout(() => end('the time of the circuit is over'), limits.relayMs)
     return towards(() => ends[1], there, back)
   }
@@ -100,9 +95,12 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
       const link = linkTo(peerId)
       if (link === undefined || link.isRelayed) return false
       if (reservations.has(peerId)) return true
-      const place = byAddress.take(link.seenAt === undefined ? peerId : addressKey(link.seenAt))
-      if (place === undefined) return false
-      reservations.set(peerId, place)
+      const holder = holderOf(link)
+      if (crowdRefusal(holder, reservations.values(), { max: limits.maxRelayReservations }) !== undefined) {
+        reached.note('relay_reservation')
+        return false
+      }
+      reservations.set(peerId, holder)
       return true
     },
     open(link, to, leg) {
@@ -111,13 +109,16 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
       return problem !== undefined || target === undefined ? (problem ?? '') : carry(link, target, leg)
     },
     lost(peerId) {
-      reservations.get(peerId)?.[Symbol.dispose]()
       reservations.delete(peerId)
     },
     get size() {
-      return { reservations: reservations.size, circuits: byOpener.total }
+      return { reservations: reservations.size, circuits: circuits.size }
     },
   }
+}
+
+function circuitOf({ peerId, seenAt }: Link, target: string): CarriedCircuit {
+  return { opener: peerId, seenAt, target }
 }
 
 /** One direction of a circuit. */

@@ -9,6 +9,7 @@ import { type Circuit, createCircuit, openCircuit } from '../../../../src/engine
 import { circuitWindow, createLegs, type Legs, type LegsComponents } from '../../../../src/engine/custom/reach/legs.ts'
 import { createRelay, type Relay, type RelayLimits } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
+import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
 import { fakeLink } from '../../../fixtures/fake-link.ts'
 import { unbounded } from '../../../fixtures/raw-peer.ts'
 
@@ -53,7 +54,7 @@ function network(own: Partial<RelayLimits> = {}): Network {
   const target = fakeLink('target', targetLegs, 'relay', tap(relayLegs))
   const relay = createRelay(
     { limits: { ...limits, ...own } },
-    { legs: () => relayLegs, linkTo: (peerId) => (peerId === 'target' ? target.there : opener.there) },
+    { legs: () => relayLegs, linkTo: (peerId) => (peerId === 'target' ? target.there : opener.there), reached: createLimitsReached() },
   )
   relay.reserve('target')
   return {
@@ -147,14 +148,14 @@ test('maxRelayBytes: a circuit that has carried more in one direction is closed'
   await expect.poll(() => messages.length).toBe(10)
 })
 
-test('a peer opens sixteen circuits at most, and the limit of all bites too', async () => {
+test('a peer opens sixteen circuits at most, and a peer is reached by a share of all', async () => {
   const { open } = network()
   for (let count = 0; count < 16; count++) await open()
   await expect(open()).rejects.toThrow(/as many circuits here as you may/)
-  const small = network({ maxRelayStreams: 2 })
-  await small.open()
-  await small.open()
-  await expect(small.open()).rejects.toThrow(/as many circuits as it may/)
+  // A quarter stays free for whoever else is to be reached.
+  const small = network({ maxRelayStreams: 4 })
+  for (let count = 0; count < 3; count++) await small.open()
+  await expect(small.open()).rejects.toThrow(/as many circuits lead to the peer as may/)
 })
 
 describe('a peer that breaks the protocol', () => {

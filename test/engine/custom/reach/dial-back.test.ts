@@ -50,6 +50,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
       told: policy.told,
       onCircuit: (circuit) => void circuits.push(circuit),
       onChange: () => undefined,
+      reached: createLimitsReached(),
       log: silentLog,
     },
   )

@@ -5,6 +5,7 @@ import { type Circuit, createCircuit, openCircuit } from '../../../../src/engine
 import { createLegs, type Legs } from '../../../../src/engine/custom/reach/legs.ts'
 import { createReachability, type Reachability } from '../../../../src/engine/custom/reach/reachability.ts'
 import { createRelay, type Relay } from '../../../../src/engine/custom/reach/relay.ts'
+import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
 import { fakeLink } from '../../../fixtures/fake-link.ts'
 import { createRandom, type Random } from '../../../fixtures/random.ts'
 
@@ -74,7 +75,7 @@ class Network {
       return circuit.listener
     }
     const legs = createLegs({ maxLegsPerLink: 128 }, { onBegin })
-    const relay = createRelay({ limits }, { legs: () => legs, linkTo: (peerId) => links.get(peerId) })
+    const relay = createRelay({ limits }, { legs: () => legs, linkTo: (peerId) => links.get(peerId), reached: createLimitsReached() })
     const peers = () => [...links.keys()]
     const reachability = createReachability({
       now: () => this.now,

@@ -4,6 +4,7 @@ import { createCircuit } from '../../../../src/engine/custom/reach/circuit.ts'
 import { circuitWindow, type Leg, type LegListener } from '../../../../src/engine/custom/reach/legs.ts'
 import { createRelay, type RelayLimits } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
+import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
 
 const limits: RelayLimits = { maxRelayReservations: 2, maxRelayStreams: 20, maxRelayBytes: 10_000_000, relayMs: 60_000 }
 
@@ -22,16 +23,18 @@ function leg() {
   return { ...parts, state }
 }
 
-const link = (peerId: string, isRelayed = false) => ({ peerId, isRelayed }) as Link
+const link = (peerId: string, isRelayed = false, seenAt = '127.0.0.1') => ({ peerId, isRelayed, seenAt }) as Link
 
 /** A relay among links; the ends of a circuit say what the test has them say, without an honest end between. */
 function relay(own: Partial<RelayLimits> = {}) {
+  const reached = createLimitsReached()
   const links = new Map([link('opener'), link('another'), link('target'), link('hidden', true)].map((each) => [each.peerId, each]))
   const begun: Array<{ leg: ReturnType<typeof leg>; listener: LegListener }> = []
   const parts = createRelay(
     { limits: { ...limits, ...own } },
     {
       linkTo: (peerId) => links.get(peerId),
+      reached,
       legs: () => ({
         begin(_link, _role, _peerId, listener) {
           const begins = { leg: leg(), listener }
@@ -52,7 +55,7 @@ function relay(own: Partial<RelayLimits> = {}) {
     if (typeof listener === 'string' || far === undefined) throw new Error('no circuit was opened')
     return { near, far: far.leg, fromOpener: listener, fromTarget: far.listener }
   }
-  return { ...parts, size: () => parts.size, links, open, circuit }
+  return { ...parts, size: () => parts.size, links, open, circuit, reached: reached.counts }
 }
 
 describe('the window of a circuit', () => {
@@ -146,15 +149,16 @@ describe('a circuit', () => {
   })
 
   test('of a peer that opens many leaves room for the others, and a closed one gives its place back', () => {
-    const { reserve, circuit, open, size } = relay()
+    const { reserve, circuit, open, size, reached } = relay({ maxRelayStreams: 40 })
     reserve('target')
     const [first] = Array.from({ length: 16 }, circuit)
     expect(open()).toMatch(/as many circuits here as you may/)
-    for (let count = 0; count < 4; count++) expect(typeof open('another')).toBe('object')
-    expect(open('another')).toMatch(/as many circuits as it may/)
+    for (let count = 0; count < 14; count++) expect(typeof open('another')).toBe('object')
+    expect(open('another')).toMatch(/as many circuits lead to the peer as may/)
+    expect(reached.relay_circuit).toBe(2)
     first?.fromOpener.onClose('done')
     first?.fromTarget.onClose('done')
-    expect(size().circuits).toBe(19)
+    expect(size().circuits).toBe(29)
     expect(typeof open()).toBe('object')
   })
 
@@ -163,6 +167,15 @@ describe('a circuit', () => {
     expect([reserve('target'), reserve('opener'), reserve('another'), reserve('target')]).toEqual([true, true, false, true])
     lost('opener')
     expect(reserve('another')).toBe(true)
+  })
+
+  test('an address has a quarter of the reservations while others have any', () => {
+    const { reserve, lost, links, reached } = relay({ maxRelayReservations: 8 })
+    for (const [index, at] of [...Array<string>(3).fill('8.8.4.7'), '8.8.8.8'].entries()) links.set(`${index}`, link(`${index}`, false, at))
+    expect([reserve('0'), reserve('3'), reserve('1'), reserve('2')]).toEqual([true, true, true, false])
+    expect(reached.relay_reservation).toBe(1)
+    lost('0')
+    expect(reserve('2')).toBe(true)
   })
 
   describe('in time', () => {

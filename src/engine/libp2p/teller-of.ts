@@ -1,0 +1,16 @@
+import type { Connection } from '@libp2p/interface'
+import { isCircuitAddress } from '../circuit-address.ts'
+import type { Teller } from '../tellers.ts'
+
+type RemoteAddr = Connection['remoteAddr']
+
+/** Where the peer of a connection is seen, as one that tells addresses. */
+export function tellerOf({ remoteAddr }: { remoteAddr: RemoteAddr }): Teller {
+  return { ip: remoteAddr.getComponents()[0]?.value ?? '', isRelayed: isCircuitAddress(remoteAddr) }
+}
+
+/** The IP address that the other end of a connection is seen at; undefined behind a relay. */
+export function seenAtOf(remoteAddr: RemoteAddr): string | undefined {
+  const { ip, isRelayed } = tellerOf({ remoteAddr })
+  return isRelayed ? undefined : ip
+}

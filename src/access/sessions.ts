@@ -59,6 +59,8 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
     return { kind: 'subject', actions: [...grant.actions], topics: grant.topics }
   }
 
+  let lastCreatedAt = 0
+
   /** What the session's token allows now. */
   async function grantBehind({ holder, basis, expiresAt }: SessionRecord, secret: string): Promise<Grant | undefined> {
     switch (basis.kind) {
@@ -78,8 +80,10 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
   return {
     async open(token, grant) {
       const secret = randomBytes(secretBytes).toString('base64url')
-      const createdAt = now()
-      const expiresAt = Math.min(createdAt + sessionMs, grant.expiresAt ?? Number.POSITIVE_INFINITY)
+      // Rises with each, so that of one millisecond too it is the oldest that makes room.
+      const createdAt = Math.max(now(), lastCreatedAt + 1)
+      lastCreatedAt = createdAt
+      const expiresAt = Math.min(now() + sessionMs, grant.expiresAt ?? Number.POSITIVE_INFINITY)
       const record = { id: idOf(secret), holder: grant.id, basis: basisOf(token, grant, secret), createdAt, expiresAt }
       const added = await store.add(record, { max: maxSessions, maxOfHolder: maxSessionsPerToken })
       if (!added) throw new SessionLimit(`There are ${maxSessions} sessions at a time.`, { retryAfterMs })

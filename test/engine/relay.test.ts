@@ -81,6 +81,16 @@ describe.each(engines)('$kind', ({ started }) => {
     await expect.poll(async () => relayed(await target.multiaddrs())).not.toBe('')
   })
 
+  test('a relay that was hung up on is linked again when somebody is dialled through it', async () => {
+    const relay = await started({ relay: true })
+    const target = await hidden(relay)
+    const other = await started()
+    await other.dial(await addressOf(relay), { source: 'rest', signal })
+    await other.hangUp(relay.peerId)
+    const peer = await other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })
+    expect(peer).toMatchObject({ peerId: target.peerId, relayed: true })
+  })
+
   test('who is no relay relays for nobody', async () => {
     const plain = await started()
     const target = await started({ listen: ['/p2p-circuit'] })

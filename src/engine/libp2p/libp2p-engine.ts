@@ -205,7 +205,9 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const problem = addressProblem(target)
     if (problem !== undefined) throw dialError(address, new Error(problem))
     const where = withoutPeerId(target)
-    const socket = withoutPeerId(relayOf(target) ?? target)
+    const relay = relayOf(target)
+    const relayId = relay === undefined ? undefined : peerIdOf(relay)
+    const socket = withoutPeerId(relay ?? target)
     policy.note(socket, source)
     if (isRemembered === true) policy.remembered(socket)
     const { node } = running
@@ -215,8 +217,10 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const isGiven = source === 'rest' || source === 'configured'
     using _through = isGiven ? policy.asking(where) : undefined
     using _asking = isGiven ? policy.asking(socket) : undefined
-    if (isAsked && expected !== undefined) asked.add(expected)
-    if (expected !== undefined) letGo.delete(expected)
+    // Whoever asks for a link through a relay asks for one to the relay.
+    const wanted = isAsked ? [expected, relayId].filter((id) => id !== undefined) : []
+    for (const id of wanted) asked.add(id)
+    for (const id of [expected ?? '', ...wanted]) letGo.delete(id)
     try {
       const there = node.getConnections().find(({ remoteAddr }) => expected === undefined && withoutPeerId(remoteAddr) === where)
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)])
@@ -229,7 +233,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       signal.throwIfAborted()
       throw dialError(address, error)
     } finally {
-      if (isAsked && expected !== undefined) asked.remove(expected)
+      for (const id of wanted) asked.remove(id)
     }
   }
 

@@ -1,14 +1,20 @@
 import { DialFailed, DialForbidden, PeerBlocked, type PeergateError } from '../errors.ts'
+import { foreignText } from '../model/text.ts'
 import { AddressNotReached, type DialAttempt } from './dial-gate.ts'
+
+/** UTF-16 units of what became of one address. */
+const maxMessageLength = 300
 
 /** What a failed dial of libp2p means to whoever asked for it. */
 export function dialError(multiaddr: string, error: unknown): PeergateError {
   const reasons = leaves(error)
-  if (reasons.some((reason) => reason instanceof Error && blocks.has(reason.name))) {
+  // Of several addresses of a peer one may lead through a relay that is not dialled: that says nothing of the peer.
+  if (reasons.every((reason) => reason instanceof Error && blocks.has(reason.name))) {
     return new PeerBlocked('This peer is blocked.', { cause: error })
   }
   const attempts = reasons.flatMap((reason) => attemptsOf(multiaddr, reason))
-  const errors = attempts.map(({ multiaddr: path, message }) => ({ path, message }))
+  // Why a relay refused, or what a certificate says, are words of the other end.
+  const errors = attempts.map(({ multiaddr: path, message }) => ({ path, message: foreignText(message, maxMessageLength) }))
   const detail = [...new Set(errors.map(({ message }) => message))].join('; ')
   if (attempts.length > 0 && attempts.every(({ forbidden }) => forbidden)) {
     return new DialForbidden(`${multiaddr} may not be dialled: ${detail}.`, { errors, cause: error })

@@ -1,6 +1,7 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
+import { foreignTextSchema } from '../../../model/text.ts'
 import { frameTypes } from '../link/frame-types.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
@@ -47,11 +48,13 @@ export interface LegsComponents {
 export const circuitWindow = 262_144
 
 const id = z.int().min(0).max(0xffff_ffff)
+/** UTF-16 units of a reason. */
+const maxReasonLength = 200
 const frameSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), id, to: z.string().max(64) }),
   z.strictObject({ type: z.literal('offer'), id, from: z.string().max(64) }),
   z.strictObject({ type: z.literal('opened'), id }),
-  z.strictObject({ type: z.literal('close'), id, reason: z.string().max(200) }),
+  z.strictObject({ type: z.literal('close'), id, reason: foreignTextSchema(maxReasonLength) }),
 ])
 type CircuitFrame = z.infer<typeof frameSchema>
 

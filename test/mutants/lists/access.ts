@@ -233,7 +233,7 @@ export const access = [
       ['a session lasts', 'record.expiresAt <= now()', 'record.expiresAt < 0'],
       [
         'a session outlasts its token',
-        'Math.min(createdAt + sessionMs, grant.expiresAt ?? Number.POSITIVE_INFINITY)',
+        'Math.min(now() + sessionMs, grant.expiresAt ?? Number.POSITIVE_INFINITY)',
         'createdAt + sessionMs',
       ],
       ['the cookie holds the name of the session', 'id: idOf(secret)', 'id: secret'],

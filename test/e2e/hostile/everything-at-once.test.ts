@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { clientAttacks } from '../../fixtures/attacks/client-attacks.ts'
 import { honestTopic, peerAttacks } from '../../fixtures/attacks/peer-attacks.ts'
 import { startAttack } from '../../fixtures/attacks/start-attack.ts'
+import { collectGarbage } from '../../fixtures/collect-garbage.ts'
 import { startHonestParty } from '../../fixtures/honest-party.ts'
 import { webSocketUrl } from '../../fixtures/raw-peer.ts'
 import { temporaryDirectory } from '../../fixtures/temporary.ts'
@@ -25,8 +26,9 @@ test('all attacks at once: nothing acknowledged is lost, an honest publisher is 
   onTestFinished(() => party[Symbol.asyncDispose]())
   const { subject, tokens } = party
 
-  /** What the gateway's heap and its buffers hold. */
+  /** What the gateway's heap and its buffers hold that is in use. */
   async function usedMiB(): Promise<number> {
+    await collectGarbage(subject)
     const text = await (await party.call(tokens.operator, 'GET', '/metrics')).text()
     const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>
       Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]),
@@ -57,7 +59,6 @@ test('all attacks at once: nothing acknowledged is lost, an honest publisher is 
   await expect
     .poll(
       async () => {
-        // What is not used any more is collected while there is work.
         await party.publish(1_000)
         return await usedMiB()
       },

@@ -231,11 +231,7 @@ export const access = [
     ['test/access/sessions.test.ts'],
     [
       ['a session lasts', 'record.expiresAt <= now()', 'record.expiresAt < 0'],
-      [
-        'a session outlasts its token',
-        'Math.min(now() + sessionMs, grant.expiresAt ?? Number.POSITIVE_INFINITY)',
-        'createdAt + sessionMs',
-      ],
+      ['a session outlasts its token', 'Math.min(now() + sessionMs, grant.expiresAt ?? Number.POSITIVE_INFINITY)', 'createdAt + sessionMs'],
       ['the cookie holds the name of the session', 'id: idOf(secret)', 'id: secret'],
       [
         'a session of another operator counts',

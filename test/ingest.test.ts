@@ -146,6 +146,22 @@ test('stores everything published at once, in the order of the calls, in few tra
   expect(gated.gates.length).toBeLessThan(10)
 })
 
+test('maxBatchMessages: a transaction has no more messages than that', async () => {
+  const sizes: number[] = []
+  const wrapLog = (log: LogStore): LogStore => ({
+    ...log,
+    append(messages, ...more) {
+      sizes.push(messages.length)
+      return log.append(messages, ...more)
+    },
+  })
+  const road = await createRoad({ wrapLog, limits: { maxBatchMessages: 7 } })
+  await road.store.topics.join('orders', 1_000, someone)
+  await Promise.all(Array.from({ length: 50 }, (_, index) => road.publish('orders', `message ${index}`)))
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(50)
+  expect(Math.max(...sizes)).toBe(7)
+})
+
 test('lets nothing leave that was not stored', async () => {
   const network = createMemoryNetwork()
   const gated = gatedLog()

@@ -40,6 +40,17 @@ async function setUp(limits: Partial<typeof defaultLimits>) {
   }
 }
 
+test('retentionMaxBytes: a topic for which nothing is said keeps the newest of so many bytes', async () => {
+  const { append, disk, retention, seqs } = await setUp({ retentionMaxBytes: 500 })
+  await append('a', 100)
+  await retention.sweep()
+  const left = seqs()
+  expect(left.at(-1)).toBe(100)
+  expect(left.length).toBeGreaterThan(0)
+  expect(left.length).toBeLessThan(100)
+  expect(disk.messages.reduce((sum, { data }) => sum + data.length, 0)).toBeLessThanOrEqual(500)
+})
+
 test('a sweep leaves what each topic keeps, and what is read from memory is the same', async () => {
   const { append, topics, retention, seqs, hub } = await setUp({ retentionMaxMessages: 3, maxPruneMessages: 2 })
   await topics.retain('b', { maxMessages: 1 })

@@ -3,7 +3,7 @@ import { createCarrier } from '../../src/direct/carrier.ts'
 import { decodeBatch, directStatus, maxDirectBatch } from '../../src/direct/direct-protocol.ts'
 import type { ConnectedPeer, EngineEvent } from '../../src/engine/engine.ts'
 import { PeerUnreachable } from '../../src/errors.ts'
-import { defaultLimits } from '../../src/limits.ts'
+import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryDeliveries, type MemoryDeliveries } from '../fixtures/memory-deliveries.ts'
 
@@ -25,10 +25,11 @@ interface Scene {
   /** Answers the numbers of a batch with their statuses. */
   answer?: (numbers: number[], signal: AbortSignal) => Promise<number[]>
   dial?: (signal: AbortSignal) => Promise<void>
+  own?: Partial<Limits>
 }
 
 /** A carrier of the gateway `here`, whose only recipient is `there`; its clock moves by hand. */
-function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () => undefined }: Scene = {}) {
+function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () => undefined, own = {} }: Scene = {}) {
   const memory: MemoryDeliveries = { deliveries: new Map(), turns: new Map() }
   const store = createMemoryDeliveries(memory)
   const clock = { now: begun }
@@ -46,7 +47,7 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
   }
 
   const carrier = createCarrier(
-    { limits },
+    { limits: { ...limits, ...own } },
     {
       engine: {
         peerId: 'here',
@@ -88,13 +89,13 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
   return {
     ...{ carrier, store, clock, batches, counts, told },
     turn: () => memory.turns.get('there'),
-    async queue(count: number) {
+    async queue(count: number, to = 'there') {
       for (let number = 1; number <= count; number++) {
         const envelope = Buffer.alloc(2)
         envelope.writeUInt16BE(number)
-        const id = idOf(number)
+        const id = to === 'there' ? idOf(number) : `${idOf(number)} ${to}`
         const times = { createdAt: clock.now, expiresAt: clock.now + hour }
-        await store.add({ id, messageId: id, client: 'c', to: 'there', envelope, ...times, idempotency: undefined }, 0)
+        await store.add({ id, messageId: id, client: 'c', to, envelope, ...times, idempotency: undefined }, 0)
       }
     },
     states: async (count: number) => {
@@ -231,6 +232,61 @@ describe('the carrier', () => {
     expect(await states(1)).toEqual(['queued'])
     expect(turn()).toMatchObject({ attempts: 0, claimedUntil: begun })
     expect(await store.claim({ by: 'elsewhere', now: begun, until: begun + hour, limit: 1 })).toEqual(['there'])
+  })
+
+  test('goes on at once with what a life before was carrying when it ended', async () => {
+    const { carrier, queue, store, states } = stage({ isLinked: false })
+    await queue(1)
+    expect(await store.claim({ by: 'here', now: begun, until: begun + hour, limit: 1 })).toEqual(['there'])
+    await carrier.start()
+    await expect.poll(() => states(1)).toEqual(['delivered'])
+  })
+
+  test('sends at its start to whoever has a link already, before the pause is over', async () => {
+    const { carrier, queue, store, states } = stage({ isLinked: true })
+    await queue(1)
+    await store.claim({ by: 'here', now: begun, until: begun + hour, limit: 1 })
+    await store.failed({ by: 'here', recipient: 'there', id: idOf(1), lastError: 'away', dueAt: begun + hour, now: begun })
+    await carrier.start()
+    await expect.poll(() => states(1)).toEqual(['delivered'])
+  })
+
+  test('maxCarried: tries so many recipients at once, and the others after them', async () => {
+    const answers: Array<() => void> = []
+    const answer = async (numbers: number[]) => {
+      await new Promise<void>((resolve) => answers.push(resolve))
+      return await keepAll(numbers)
+    }
+    const { carrier, queue, counts, told } = stage({ isLinked: false, answer, own: { maxCarried: 2 } })
+    for (const to of ['there', 'elsewhere', 'far away']) await queue(1, to)
+    await carrier.start()
+    await expect.poll(() => answers.length).toBe(2)
+    for (let times = 0; times < 5; times++) {
+      carrier.wake()
+      await new Promise(setImmediate)
+    }
+    expect(answers.length).toBe(2)
+    answers[0]?.()
+    await expect.poll(() => answers.length).toBe(3)
+    for (const each of answers) each()
+    await expect.poll(() => told.length).toBe(3)
+    expect(counts.mostUnderWay).toBe(2)
+  })
+
+  test('deliveryKeptMs: what has ended is known for so long, and then no more', async () => {
+    const { carrier, queue, clock, store, told } = stage({ own: { deliveryKeptMs: hour } })
+    await queue(1)
+    await carrier.start()
+    await expect.poll(() => told.length).toBe(1)
+    const kept = async (at: number) => {
+      clock.now = at
+      await carrier.stop()
+      await carrier.start()
+      await carrier.stop()
+      return (await store.get(idOf(1)))?.state
+    }
+    expect(await kept(begun + hour)).toBe('delivered')
+    expect(await kept(begun + hour + 60_001)).toBeUndefined()
   })
 
   test('stops while it dials', async () => {

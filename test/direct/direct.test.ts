@@ -127,6 +127,16 @@ describe('a direct message', () => {
     expect(await received(here)).toEqual(['to myself'])
   })
 
+  test('deliveryMs, maxDeliveryMs: waits as long as nobody says otherwise, and nobody may say more', async () => {
+    const here = await createParty({ limits: { ...quick, deliveryMs: 5_000, maxDeliveryMs: 9_000 } })
+    const nobody = (await createMemoryIdentity()).peerId
+    const waits = ({ createdAt, expiresAt }: DeliveryView) => Date.parse(expiresAt) - Date.parse(createdAt)
+    expect(waits(await send(here, nobody, 'x'))).toBe(5_000)
+    expect(waits(await send(here, nobody, 'x', { expiresInMs: 9_000 }))).toBe(9_000)
+    const { status, body } = await here.rest.call<object>('POST', `/v1/peers/${nobody}/messages`, { data: 'x', expiresInMs: 9_001 })
+    expect([status, body]).toMatchObject([400, { errors: [{ path: 'expiresInMs' }] }])
+  })
+
   test('expires, and is cancelled; what ended stays as it is', async () => {
     const here = await party()
     const nobody = (await createMemoryIdentity()).peerId

@@ -1,3 +1,4 @@
+import { decode, encode } from 'cborg'
 import { expect, test } from 'vitest'
 import {
   decodeHistoryRequest,
@@ -32,6 +33,8 @@ const entry = ({ from, sequence: number, topic, data }: SignedMessage, more: Par
 const begin = 1_800_000_000_000
 const unbounded = { kept: 0, joined: 0 }
 
+const pageOf = (item: Listed) => ({ items: [item], next: 'x.1', caughtUp: true })
+
 interface Peer {
   list: Listed[]
   messages?: SignedMessage[]
@@ -62,7 +65,6 @@ function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof de
             const messages = (peer.messages ?? []).filter(({ from, sequence: number }) => request.ids.includes(messageId(from, number)))
             return encodeMessages(messages)
           }
-          // A peer that lies may name topics that it was not asked for: those after the last.
           return encodePage({ items: peer.list, next: peer.next ?? 'x.1', caughtUp: peer.caughtUp ?? true }, request.topics)
         },
       },
@@ -158,6 +160,23 @@ test('pages that lead nowhere are false history; an end that was reached is none
   await expect(reader({ list: [], next: 'x.7', caughtUp: false }).read(unbounded, 'x.7')).rejects.toThrow(FalseHistory)
   expect(await reader({ list: [], next: 'x.7' }).read(unbounded, 'x.7')).toMatchObject({ next: 'x.7', caughtUp: true })
   await expect(reader({ list: [], answer: () => Buffer.from('nothing') }).read()).rejects.toThrow(FalseHistory)
+})
+
+test.each<[string, (offered: Listed, topics: string[]) => Uint8Array]>([
+  [
+    'a topic after the last that was asked for',
+    (offered, topics) => encodePage(pageOf({ ...offered, topic: 'news' }), [...topics, 'news']),
+  ],
+  ['an author after the last that it lists', (offered, topics) => encode({ ...decode(encodePage(pageOf(offered), topics)), authors: [] })],
+])('a page that names %s is false history, and nothing of it is fetched', async (_, lie) => {
+  const offered = sign()
+  const { read, gets } = reader({
+    list: [],
+    messages: [offered],
+    answer: (request) => (request.type === 'list' ? lie(entry(offered), request.topics) : undefined),
+  })
+  await expect(read()).rejects.toThrow(FalseHistory)
+  expect(gets()).toEqual([])
 })
 
 test('a peer that is busy says when it is to be asked again, and is believed', async () => {

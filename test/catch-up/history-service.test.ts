@@ -16,14 +16,19 @@ import { storedMessage } from '../fixtures/messages.ts'
 
 const now = 1_800_000_000_000
 
-/** A service for a log with messages of the given topics, of which `orders` alone is joined. */
-async function service(topics: string[]) {
+/** A service for a log with messages of the given topics, of which `orders` alone is joined. They were received a second from each other. */
+async function service(topics: string[], init: { joined?: string[]; firstSeenAt?: number } = {}) {
+  const { joined = ['orders'], ...seen } = init
   const { log } = createMemoryStore()
-  const messages = topics.map((topic, index) => ({ ...storedMessage(index + 1, topic), receivedAt: now - 1_000 * (topics.length - index) }))
+  const messages = topics.map((topic, index) => ({
+    ...storedMessage(index + 1, topic),
+    receivedAt: now - 1_000 * (topics.length - index),
+    ...seen,
+  }))
   await log.append(messages)
   const handlers: RequestHandler[] = []
   const engine = {
-    topics: async () => ['orders'],
+    topics: async () => joined,
     handle: async (_protocol: string, handler: RequestHandler) => void handlers.push(handler),
     unhandle: async () => undefined,
   }
@@ -57,12 +62,23 @@ test('topics that are not joined are neither listed nor given, and direct messag
   expect(await get(messages.map(({ id }) => id))).toEqual(['orders', 'orders'])
 })
 
+test('direct messages are given to nobody, whatever an engine says is joined', async () => {
+  const { get, messages } = await service(['orders', directTopic], { joined: ['orders', directTopic] })
+  expect(await get(messages.map(({ id }) => id))).toEqual(['orders'])
+})
+
 test('what is older than is asked for is not listed', async () => {
   const { list } = await service(['orders', 'orders', 'orders'])
   expect(listed(await list({ maxAgeMs: 2_000 }))).toEqual([
     ['orders', 2_000],
     ['orders', 1_000],
   ])
+})
+
+test('what came here lately and was first received elsewhere before the time that is asked for is not listed', async () => {
+  const { list } = await service(['orders'], { firstSeenAt: now - 5_000 })
+  expect(listed(await list({ maxAgeMs: 4_999 }))).toEqual([])
+  expect(listed(await list({ maxAgeMs: 5_000 }))).toEqual([['orders', 5_000]])
 })
 
 test('a position in another log, one past the end, and one that is none are the beginning', async () => {

@@ -1,7 +1,9 @@
+import { domainToASCII } from 'node:url'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
 import { InvalidMultiaddr, InvalidPeerId } from '../errors.ts'
+import { foreignText, textProblem } from './text.ts'
 import { topicSchema } from './topic.ts'
 
 /** @throws InvalidPeerId when the text is no libp2p peer id (base58 multihash or CIDv1). Answers its base58 form. */
@@ -13,26 +15,43 @@ export function parsePeerId(text: string): string {
   }
 }
 
-/** @throws InvalidMultiaddr when the text is no multiaddr, or names a peer by something that is no peer id. */
+/** UTF-16 units of a refused address that its refusal shows. */
+const maxShownLength = 200
+
+/**
+ * @throws InvalidMultiaddr when the text is no multiaddr or no text (half of a surrogate pair, control characters), names a peer by something
+ * that is no peer id, or a host by something that no name of a host can be
+ */
 export function parseMultiaddr(text: string): Multiaddr {
   try {
+    const problem = textProblem(text)
+    if (problem !== undefined) throw new Error(`it ${problem}`)
     const address = multiaddr(text)
-    if (address.getComponents().length === 0) throw new Error('it is empty')
+    const components = address.getComponents()
+    if (components.length === 0) throw new Error('it is empty')
+    if (components.some(({ name, value = '' }) => dnsNames.test(name) && domainToASCII(value) === ''))
+      throw new Error('no host has this name')
     const peerId = peerIdOf(address)
     if (peerId !== undefined) peerIdFromString(peerId)
     return address
   } catch (cause) {
-    throw new InvalidMultiaddr(`"${text}" is not a multiaddr; one looks like /ip4/192.0.2.1/tcp/7071/p2p/12D3KooW…`, {
-      cause,
-      errors: [{ path: 'multiaddr', message: 'is not a multiaddr' }],
-    })
+    throw new InvalidMultiaddr(
+      `"${foreignText(text, maxShownLength)}" is not a multiaddr; one looks like /ip4/192.0.2.1/tcp/7071/p2p/12D3KooW…`,
+      {
+        cause,
+        errors: [{ path: 'multiaddr', message: 'is not a multiaddr' }],
+      },
+    )
   }
 }
 
 /** A multiaddr, or what the custom engine takes for one: `ws://host:port` or `wss://host:port`. @throws InvalidMultiaddr */
 export function parseAddress(text: string): Multiaddr {
-  return /^wss?:\/\//i.test(text) && URL.canParse(text) ? fromUrl(new URL(text)) : parseMultiaddr(text)
+  const isUrl = /^wss?:\/\//i.test(text) && textProblem(text) === undefined && URL.canParse(text)
+  return isUrl ? fromUrl(new URL(text)) : parseMultiaddr(text)
 }
+
+const dnsNames = /^dns(4|6|addr)?$/
 
 function fromUrl({ protocol, hostname, port }: URL): Multiaddr {
   const form = protocol.slice(0, -1)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { InvalidMultiaddr, InvalidPeerId } from '../../src/errors.ts'
-import { parseMultiaddr, parsePeerId, peerIdOf } from '../../src/model/peer.ts'
+import { parseAddress, parseMultiaddr, parsePeerId, peerIdOf } from '../../src/model/peer.ts'
 import { withPeerId } from '../../src/peer-view.ts'
 
 const peerId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
@@ -41,6 +41,30 @@ test.each(['', '/', 'localhost:7071', 'ws://localhost:1', '/ip4', '/ip4/1.2.3/tc
   '%j is no multiaddr',
   (text) => {
     expect(() => parseMultiaddr(text)).toThrow(InvalidMultiaddr)
+  },
+)
+
+test.each([
+  '/dns4/a\ud800b/tcp/1',
+  '/dnsaddr/\udfffexample',
+  '/dns4/a\u0000b/tcp/1',
+  '/dns4/a\ufffdb/tcp/1',
+  '/dns/a b/tcp/1',
+  'ws://a\ud800b:1',
+  'ws://a.example:1/\ud800',
+])('%j, which no host can be called, is no address', (text) => {
+  expect(() => parseAddress(text)).toThrow(InvalidMultiaddr)
+  try {
+    parseAddress(text)
+  } catch (error) {
+    expect(String(error)).toSatisfy((message: string) => message.isWellFormed())
+  }
+})
+
+test.each(['/dns4/x_y.example/tcp/1', '/dns/bücher.example/tcp/1', '/dnsaddr/bootstrap.example', '/dns4/localhost/tcp/1/ws'])(
+  '%s is an address',
+  (text) => {
+    expect(parseAddress(text).toString()).toBe(text)
   },
 )
 

@@ -18,7 +18,7 @@ import type { Codec } from './codec.ts'
 import type { Client, Commands } from './commands.ts'
 import { createExpiry } from './expiry.ts'
 import { answering, type ClientFrame, type FrameId, maxFrameBytesOf, naming, type ServerFrame } from './frames.ts'
-import { createIncoming, type FrameRoom, FrameTooLarge, type Incoming } from './incoming.ts'
+import { createIncoming, type FrameRoom, FrameTooLarge, type HeldFrame, type Incoming } from './incoming.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
 import { createPump, type Pump } from './pump.ts'
 import type { ClientConnection, PeerNotice, StreamLimits } from './stream.ts'
@@ -323,10 +323,10 @@ class WebSocketClient implements Connection, Client, Server, Validator {
 
   /** Room for a frame that is whole, and what its bytes cost, before anything of it is read. */
   #admit(bytes: number): { held?: Disposable; refusal?: unknown } {
-    let held: Disposable | undefined
+    let held: HeldFrame | undefined
     try {
       held = this.#incoming.take(bytes)
-      this.#components.commands.receive(bytes, this)
+      this.#components.commands.receive(held.bytes, this)
       return { held }
     } catch (refusal) {
       held?.[Symbol.dispose]()

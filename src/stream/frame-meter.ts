@@ -13,7 +13,7 @@ export interface FrameMeterEvents {
   onEnd(): void
 }
 
-/** Bytes that each further frame of a message costs beside its own. */
+/** Bytes that each further frame of a message costs beside its own, also an empty one. */
 const fragmentBytes = 256
 
 const control = 0x08
@@ -33,7 +33,9 @@ class Meter implements FrameMeter {
   /** Bytes of the frame that are still to come, and whether it ends its message. */
   #left = 0
   #isLast = false
+  /** Of the message that is being received: its bytes, and the frames that it has so far. */
   #messageBytes = 0
+  #messageFrames = 0
 
   constructor(events: FrameMeterEvents) {
     this.#events = events
@@ -62,13 +64,14 @@ class Meter implements FrameMeter {
       return
     }
     this.#isLast = (first & final) !== 0
-    this.#messageBytes += this.#left + (this.#messageBytes === 0 ? 0 : fragmentBytes)
+    this.#messageBytes += this.#left + (this.#messageFrames++ === 0 ? 0 : fragmentBytes)
     this.#events.onMessage(this.#messageBytes)
     if (this.#left === 0 && this.#isLast) this.#end()
   }
 
   #end(): void {
     this.#messageBytes = 0
+    this.#messageFrames = 0
     this.#events.onEnd()
   }
 }

@@ -6,8 +6,16 @@ import { createFrameMeter } from './frame-meter.ts'
  * is not received at all; a small one is counted once it is whole.
  */
 export interface Incoming extends Disposable {
-  /** Holds the next whole frame, in the order of arrival, until it is disposed of. @throws Overloaded when there is no room for it */
-  take(bytes: number): Disposable
+  /**
+   * Holds the next whole frame, of so many bytes, in the order of arrival, until it is disposed of.
+   * @throws Overloaded when there is no room for it
+   */
+  take(bytes: number): HeldFrame
+}
+
+export interface HeldFrame extends Disposable {
+  /** Its bytes, with what its pieces cost beside them. */
+  readonly bytes: number
 }
 
 export interface IncomingInit {
@@ -47,8 +55,10 @@ class IncomingFrames implements Incoming {
   /** What is held of the frame that is being received; undefined while it is small. */
   #current: DisposableStack | undefined
   #currentBytes = 0
+  /** Of all of it, as far as it is known. */
+  #messageBytes = 0
   /** The same of frames that are whole and have not been taken. */
-  readonly #whole: Array<DisposableStack | undefined> = []
+  readonly #whole: Array<{ bytes: number; held: DisposableStack | undefined }> = []
   #isOver = false
 
   constructor(init: IncomingInit, components: IncomingComponents) {
@@ -60,19 +70,22 @@ class IncomingFrames implements Incoming {
     })
   }
 
-  take(bytes: number): Disposable {
-    return this.#whole.shift() ?? this.#components.room.take(this.#components.client, bytes)
+  take(bytes: number): HeldFrame {
+    const whole = this.#whole.shift() ?? { bytes, held: undefined }
+    const held = whole.held ?? this.#components.room.take(this.#components.client, whole.bytes)
+    return { bytes: whole.bytes, [Symbol.dispose]: () => held[Symbol.dispose]() }
   }
 
   [Symbol.dispose](): void {
     this.#isOver = true
     this.#current?.dispose()
     this.#current = undefined
-    for (const held of this.#whole.splice(0)) held?.dispose()
+    for (const { held } of this.#whole.splice(0)) held?.dispose()
   }
 
   #expect(bytes: number): void {
     if (this.#isOver) return
+    this.#messageBytes = bytes
     try {
       if (bytes > this.#init.maxBytes()) throw new FrameTooLarge('the frame is larger than this client may send')
       if (bytes <= smallBytes) return
@@ -86,7 +99,7 @@ class IncomingFrames implements Incoming {
   }
 
   #end(): void {
-    this.#whole.push(this.#current)
+    this.#whole.push({ bytes: this.#messageBytes, held: this.#current })
     this.#current = undefined
     this.#currentBytes = 0
   }

@@ -95,6 +95,21 @@ describe('frames that arrive', () => {
     expect(many.refused).toEqual([expect.any(FrameTooLarge)])
   })
 
+  it.each([0, 1])('cost what their pieces cost, of %i bytes each: room while they come, and the rate of the client', (length) => {
+    const { arriving, read, held } = incoming(1_000_000)
+    const pieces = 1_000
+    for (let piece = 0; piece < pieces; piece++) {
+      read(frame({ opcode: piece === 0 ? 1 : 0, isLast: piece === pieces - 1, length }))
+    }
+    expect(held()).toBeGreaterThan(250_000)
+    const taken = arriving.take(pieces * length)
+    expect(taken.bytes).toBe(pieces * length + (pieces - 1) * 256)
+    taken[Symbol.dispose]()
+    expect(held()).toBe(0)
+    read(frame({ length: 5 }))
+    expect(arriving.take(5).bytes).toBe(5)
+  })
+
   it('are given back when the client is gone', () => {
     const { arriving, read, held } = incoming(1_000_000)
     read(Buffer.concat([frame({ length: 100_000 }), frame({ length: 100_000 }).subarray(0, 20)]))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ServiceBusy, ServiceLimit } from '../../src/errors.ts'
+import { RequestNotFound, ServiceBusy, ServiceLimit } from '../../src/errors.ts'
 import { createServiceDesk, type ServedRequest, type Server } from '../../src/services/service-desk.ts'
 
 function desk(limits: { maxServiceQueue?: number } = {}) {
@@ -31,6 +31,18 @@ test('what waits and what is worked on end with one signal: nothing that nobody 
   expect(texts(asked)).toEqual(['one', 'three'])
   services.reply(server, asked[1]?.requestId ?? '', { data: Buffer.from('done') })
   expect(Buffer.from(await next).toString()).toBe('done')
+})
+
+test('only who was asked answers a request', async () => {
+  const { services, server, asked, ask } = desk()
+  await services.serve(server, 'work', 1, () => undefined)
+  const other: Server = { client: 'tok_1', request: () => undefined, cancelled: () => undefined }
+  await services.serve(other, 'another', 1, () => undefined)
+  const pending = ask('one')
+  const requestId = asked[0]?.requestId ?? ''
+  expect(() => services.reply(other, requestId, { data: Buffer.from('forged') })).toThrow(RequestNotFound)
+  services.reply(server, requestId, { data: Buffer.from('done') })
+  expect(Buffer.from(await pending).toString()).toBe('done')
 })
 
 test('a full queue refuses, and holds nothing of what it refused', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ValidatorLimit } from '../../src/errors.ts'
+import { ValidationNotFound, ValidatorLimit } from '../../src/errors.ts'
 import { createMessageSigner } from '../../src/model/signed-message.ts'
 import { createValidatorDesk, type Question, type Validator } from '../../src/validation/validator-desk.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
@@ -44,6 +44,32 @@ test('is asked once the other gateways know and it has been told, and not before
   const judgement = desk.ask(await someMessage())
   desk.answer(client, client.asked[0]?.validationId ?? '', 'reject')
   expect([begun, await judgement, desk.open]).toEqual([true, { verdict: 'reject', given: true }, 0])
+})
+
+test('only who was asked gives the verdict', async () => {
+  const desk = createValidatorDesk({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: async () => undefined })
+  const [client, other] = [validator(), validator()]
+  await desk.register(client, { ...registration, deadlineMs: 2_000 }, () => undefined)
+  await desk.register(other, { ...registration, topic: 'news' }, () => undefined)
+  const judgement = desk.ask(await someMessage())
+  const validationId = client.asked[0]?.validationId ?? ''
+  expect(() => desk.answer(other, validationId, 'accept')).toThrow(ValidationNotFound)
+  desk.answer(client, validationId, 'reject')
+  expect(await judgement).toEqual({ verdict: 'reject', given: true })
+})
+
+test('is asked nothing while it takes nothing, and what is still open once it does', async () => {
+  const desk = createValidatorDesk({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: async () => undefined })
+  const client = { ...validator(), writable: false }
+  await desk.register(client, { ...registration, deadlineMs: 2_000 }, () => undefined)
+  const judgement = desk.ask(await someMessage())
+  desk.resume(client)
+  expect([client.asked, desk.open]).toEqual([[], 1])
+  client.writable = true
+  for (let times = 0; times < 2; times++) desk.resume(client)
+  expect(client.asked).toHaveLength(1)
+  desk.answer(client, client.asked[0]?.validationId ?? '', 'accept')
+  expect(await judgement).toEqual({ verdict: 'accept', given: true })
 })
 
 test('what holds for others is the longest deadline and the strictest default of a topic', async () => {

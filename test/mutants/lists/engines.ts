@@ -221,5 +221,14 @@ export const engines = [
     ['an end sends more than it may', ' || next.message.length > this.#credit', ''],
     ['an end never lets more in', 'this.#leg.credit(this.#read)', ''],
   ]),
-  ...breaks('src/engine/custom/reach/reachability.ts', ['test/engine/custom/reach/reachability.test.ts'], []),
+  ...breaks(
+    'src/engine/libp2p/protocols.ts',
+    ['test/engine/libp2p-engine.test.ts'],
+    [['libp2p answers whom a protocol does not admit', ' || entry.options.admits?.(from) === false', '']],
+  ),
+  ...breaks(
+    'src/engine/custom/link/requests.ts',
+    ['test/engine/custom/custom-engine.test.ts'],
+    [['a link answers whom a protocol does not admit', 'options.admits?.(from) !== false && ', '']],
+  ),
 ]

@@ -3,7 +3,7 @@ import { breaks } from '../patch.ts'
 export const gateways = [
   ...breaks(
     'src/services/services.ts',
-    ['test/services/services.test.ts'],
+    ['test/services/parts.test.ts', 'test/services/services.test.ts'],
     [
       [
         'anybody speaks for somebody else',
@@ -41,7 +41,7 @@ export const gateways = [
   ),
   ...breaks(
     'src/validation/validators.ts',
-    ['test/validation/validators.test.ts'],
+    ['test/validation/parts.test.ts', 'test/validation/validators.test.ts'],
     [
       ['anybody has messages judged', 'admits: (from) => lastKnown.some(({ peerId }) => peerId === from),', ''],
       [

@@ -147,9 +147,15 @@ export const log = [
       ],
     ],
   ),
-  ...breaks('src/own-numbers.ts', road, [
-    ['a gap in own numbers is taken for own', 'return run !== undefined && seq <= run.last', 'return run !== undefined'],
-  ]),
+  ...breaks(
+    'src/own-numbers.ts',
+    ['test/own-numbers.test.ts'],
+    [
+      ['a gap in own numbers is taken for own', 'return run !== undefined && seq <= run.last', 'return run !== undefined'],
+      ['own numbers are kept for ever', 'if (runs.length > init.maxRuns) runs.shift()', ''],
+      ['each own message is a run', 'if (newest !== undefined && newest.last + 1 === first) newest.last = last\n      else runs', 'runs'],
+    ],
+  ),
   ...breaks(
     'src/log-tail.ts',
     ['test/log-tail.test.ts'],

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { idempotencyWindowMs } from '../src/idempotency.ts'
 import { defaultLimits } from '../src/limits.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { createRetention } from '../src/retention.ts'
@@ -76,19 +77,22 @@ test('what is too old goes, by the time it was received', async () => {
 test('ids of pruned messages and idempotency keys are forgotten when their time is over', async () => {
   const { append, log, disk, clock, retention } = await setUp({ retentionMaxMessages: 1, seenWindowMs: 5_000, maxPruneMessages: 2 })
   await append('a', 6)
-  const { createdAt } = { createdAt: clock.now }
+  const createdAt = clock.now
   await log.append(
     [{ ...storedMessage(7, 'a'), receivedAt: clock.now }],
     [{ key: 'key', fingerprint: new Uint8Array(), first: 0, count: 1, createdAt, since: 0 }],
   )
   await retention.sweep()
   expect([disk.seen.size, disk.keys.size]).toEqual([6, 1])
-  clock.now += 5_001
-  await retention.sweep()
-  expect([disk.seen.size, disk.keys.size]).toEqual([0, 1])
-  clock.now += 86_400_000
-  await retention.sweep()
-  expect(disk.keys.size).toBe(0)
+  const after = async (ms: number) => {
+    clock.now = createdAt + ms
+    await retention.sweep()
+    return [disk.seen.size, disk.keys.size]
+  }
+  expect(await after(5_000)).toEqual([6, 1])
+  expect(await after(5_001)).toEqual([0, 1])
+  expect(await after(idempotencyWindowMs)).toEqual([0, 1])
+  expect(await after(idempotencyWindowMs + 1)).toEqual([0, 0])
 })
 
 test('sweeps by itself, and an append never waits for more than a step', async () => {

@@ -44,7 +44,7 @@ export const direct = [
   ...breaks('src/direct/direct-protocol.ts', tests, [['a request brings any number of envelopes', '.max(maxDirectBatch)', '']]),
   ...breaks(
     'src/direct/deliveries.ts',
-    ['test/direct/direct.test.ts'],
+    ['test/direct/deliveries.test.ts', 'test/direct/direct.test.ts'],
     [
       ['a direct message of any size is queued', 'if (data.length > maxMessageBytes) {', 'if (data.length < 0) {'],
       ['a delivery never expires', 'if (expiresInMs < 1 || expiresInMs > maxDeliveryMs) {', 'if (expiresInMs < 1) {'],

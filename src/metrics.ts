@@ -120,7 +120,7 @@ export function createMetrics(): Metrics {
   const limitsReached = new Counter({
     ...metric(
       'network_limits_reached_total',
-      'What the engine refused or cut since a limit was reached: requests of peers without a place, bodies without room or that made room for others, dials on others’ word, links that are not read, records of the DHT, links, reservations and circuits beyond what there may be or beyond the share of an address.',
+      'What the engine refused or cut since a limit was reached: requests of peers without a place, bodies without room or that made room for others, dials on others’ word, links that are not read or that bring too many frames that ask for nothing, records of the DHT, links, reservations and circuits beyond what there may be or beyond the share of an address.',
     ),
     labelNames: ['limit'],
   })

@@ -1,5 +1,6 @@
 import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, type StreamMuxerFactory } from '@libp2p/interface'
-import { createTokenBucket } from '../../token-bucket.ts'
+import type { LimitsReached } from '../limits-reached.ts'
+import { boundFrames } from './muxer-frames.ts'
 
 export interface StreamLimits {
   maxStreamBufferBytes: number
@@ -13,32 +14,28 @@ export const messageOverheadBytes = 65_536
 /** What a small frame costs in memory beside its bytes, as long as the connection has not taken it. */
 const frameOverheadBytes = 256
 
-/** Streams that a peer opens on a connection, a second and at once, those among them that are refused: each costs up to 40 µs. */
-const openedStreams = { perSecond: 2_000, burst: 4_000 }
-
 /**
  * Bounds what is written to a peer that does not read. The connection is cut when too much waits for it that no stream holds back: answers
  * to the muxer's pings, resets, windows. Has a muxer's streams refuse a write that their buffer has no room for. libp2p's own take it, find the buffer too full, and abort the
  * stream with everything in it: one burst would end the gossip with a slow peer for good. The largest message always has room in an empty buffer.
- * Cuts a connection whose peer opens streams faster than any honest one.
+ * Cuts a connection whose peer sends more frames that ask for nothing than any honest one.
  */
 export function boundMuxer<Factory extends StreamMuxerFactory>(
   factory: Factory,
   limits: StreamLimits,
-  components: {
-    /** A connection was cut. */
-    onUnread(): void
-  },
+  { reached }: { reached: Pick<LimitsReached, 'note'> },
 ): Factory {
   const room = Math.max(limits.maxStreamBufferBytes, limits.maxMessageBytes + messageOverheadBytes)
   const { createStreamMuxer } = factory
   factory.createStreamMuxer = (connection) => {
-    cutOverflow(connection, limits.maxPubsubBufferBytes + room, components.onUnread)
+    cutOverflow(connection, limits.maxPubsubBufferBytes + room, () => reached.note('unread_link'))
     const muxer = createStreamMuxer.call(factory, connection)
-    const countOpened = createOpenedCount(connection)
-    const isCounted = countRefused(muxer, countOpened)
+    const frames = boundFrames(muxer, connection, {
+      maxFrameBytes: limits.maxStreamBufferBytes,
+      onFlood: () => reached.note('frame_flood'),
+    })
     onFirstListener(muxer, ({ detail: stream }) => {
-      if (!isCounted) countOpened()
+      frames.opened()
       // What others open is answered as it is read; a protocol that does not wait loses its stream.
       stream.maxWriteBufferLength = room
     })
@@ -47,25 +44,6 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     return muxer
   }
   return factory
-}
-
-function createOpenedCount(connection: MessageStream): () => void {
-  const opened = createTokenBucket(openedStreams)
-  return () => {
-    if (opened.take(performance.now()) || connection.status !== 'open') return
-    connection.abort(new StreamBufferError('the peer opens too many streams'))
-  }
-}
-
-/** A muxer of yamux tells nobody of the streams that it refuses, when there are as many as may be. Answers whether it is one. */
-function countRefused(muxer: StreamMuxer & { incomingStream?(id: number): void }, count: () => void): boolean {
-  const { incomingStream } = muxer
-  if (incomingStream === undefined) return false
-  muxer.incomingStream = (id) => {
-    count()
-    incomingStream.call(muxer, id)
-  }
-  return true
 }
 
 /**

@@ -1,10 +1,15 @@
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { RPC } from '@libp2p/gossipsub/message'
 import type { TopicScoreParams } from '@libp2p/gossipsub/score'
-import type { Connection, PeerId } from '@libp2p/interface'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
 
 /** The version that package.json pins, and whose private parts these are. */
 export const pinnedVersion = '17.1.1'
+
+/** Bytes in one piece or several. */
+export interface GossipFrame {
+  subarray(): Uint8Array
+}
 
 /** What this engine needs of gossipsub's private parts: to publish signed messages, and to mend what it would leave broken. */
 export interface GossipInternals {
@@ -16,6 +21,10 @@ export interface GossipInternals {
   sendGraft(peerId: string, topics: string[]): void
   /** Opens the stream to a peer that has none. */
   onPeerConnected(peerId: PeerId, connection: Connection): void
+  /** A peer opened a stream of gossip; its frames are read from then on. */
+  onIncomingStream(stream: Stream, connection: Connection): void
+  /** Reads a peer's RPCs, each a frame without its length. */
+  pipePeerReadStream(peerId: PeerId, frames: AsyncIterable<GossipFrame>): Promise<void>
   msgIdToStrFn(id: Uint8Array): string
   readonly seenCache: { put(id: string, value: undefined): boolean }
   readonly publishedMessageIds: { put(id: string, value: undefined): boolean }
@@ -36,7 +45,16 @@ export function gossipInternals(pubsub: GossipSub): GossipInternals {
   )
 }
 
-const methods = ['selectPeersToPublish', 'sendRpc', 'graftOnSubscribe', 'sendGraft', 'onPeerConnected', 'msgIdToStrFn']
+const methods = [
+  'selectPeersToPublish',
+  'sendRpc',
+  'graftOnSubscribe',
+  'sendGraft',
+  'onPeerConnected',
+  'onIncomingStream',
+  'pipePeerReadStream',
+  'msgIdToStrFn',
+]
 const caches = ['seenCache', 'publishedMessageIds', 'mcache']
 const maps = ['peers', 'topics', 'streamsOutbound']
 

@@ -31,6 +31,7 @@ import type { DhtMode } from './dht.ts'
 import { DhtDatastore } from './dht-datastore.ts'
 import { namespacesOf } from './dht-namespaces.ts'
 import { createGater } from './gater.ts'
+import { boundGossip } from './gossip-frames.ts'
 import { gossipInternals } from './gossip-internals.ts'
 import { createGossipLinks, type GossipLinks } from './gossip-links.ts'
 import { topicScoreParams } from './gossip-options.ts'
@@ -272,6 +273,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     )
     const { pubsub } = node.services
     const internals = gossipInternals(pubsub)
+    boundGossip(internals, { reached })
     // One validator for every topic, those that are not subscribed to among them: nothing is taken in that nobody asked for.
     pubsub.topicValidators.get = () => (_peer, message) => judgeGossip(inboundGate, message)
     const gossip = createGossipLinks({

@@ -82,7 +82,6 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
   const { limits } = init
   const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onFound, onOwnKey, onTold } = components
   const gate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
-  const onUnread = () => reached.note('unread_link')
   // The gater refuses what is over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
   const maxSockets = maxConnections + maxPendingConnections
@@ -114,7 +113,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       tcpTransport({ maxConnections: maxSockets }, { gate }),
       webSocketTransport({ maxSockets }, { gate }),
       // It has an encryption of its own, which no key of ours goes around.
-      ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, onUnread })] : []),
+      ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, reached })] : []),
       relayTransport({ gate }),
     ],
     ...(init.privateNetworkKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey(init.privateNetworkKey) }) }),
@@ -131,7 +130,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
             },
           })(),
           limits,
-          { onUnread },
+          { reached },
         ),
     ],
     peerDiscovery: init.mdns ? [discovery(init.mdnsServiceTag, onFound)] : [],

@@ -3,6 +3,7 @@ import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { atIp, type DialGate } from '../dial-gate.ts'
 import { endpointOf } from '../endpoint.ts'
+import type { LimitsReached } from '../limits-reached.ts'
 import { boundMuxer, type StreamLimits } from './bounded-muxer.ts'
 
 export interface QuicLimits extends StreamLimits {
@@ -19,7 +20,7 @@ const fullStreams = 15
 /** libp2p over QUIC, whose dials pass the gate, and whose streams are bounded as those of the other transports. */
 export function quicTransport(
   { limits }: { limits: QuicLimits },
-  { gate, onUnread }: { gate: DialGate; onUnread(): void },
+  { gate, reached }: { gate: DialGate; reached: Pick<LimitsReached, 'note'> },
 ): (components: QuicComponents) => Transport {
   return (components) => {
     const transport = quic({
@@ -33,11 +34,11 @@ export function quicTransport(
     const { dial, createListener } = transport
     const ofQuic = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'quic')
     transport.dial = (address, options) => {
-      const bounded = { ...options, upgrader: boundStreams(options.upgrader, limits, onUnread) }
+      const bounded = { ...options, upgrader: boundStreams(options.upgrader, limits, reached) }
       return gate.dial(address, options.signal, (target) => dial.call(transport, atIp(target), bounded))
     }
     transport.createListener = (options) =>
-      createListener.call(transport, { ...options, upgrader: boundStreams(options.upgrader, limits, onUnread) })
+      createListener.call(transport, { ...options, upgrader: boundStreams(options.upgrader, limits, reached) })
     transport.dialFilter = ofQuic
     transport.listenFilter = ofQuic
     return transport
@@ -45,14 +46,14 @@ export function quicTransport(
 }
 
 /** An upgrader that bounds the muxer which QUIC brings along. */
-function boundStreams(upgrader: Upgrader, limits: QuicLimits, onUnread: () => void): Upgrader {
+function boundStreams(upgrader: Upgrader, limits: QuicLimits, reached: Pick<LimitsReached, 'note'>): Upgrader {
   return new Proxy(upgrader, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       if (name !== 'upgradeInbound' && name !== 'upgradeOutbound') return value.bind(target)
       return (connection: unknown, options: { muxerFactory: StreamMuxerFactory }) =>
-        value.call(target, connection, { ...options, muxerFactory: boundMuxer(options.muxerFactory, limits, { onUnread }) })
+        value.call(target, connection, { ...options, muxerFactory: boundMuxer(options.muxerFactory, limits, { reached }) })
     },
   })
 }

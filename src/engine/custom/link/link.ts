@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { createTokenBucket } from '../../../token-bucket.ts'
 import { throughRelays } from '../../circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
+import { FrameFlood } from '../../frame-flood.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
@@ -41,7 +42,7 @@ export interface Link {
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /** Bytes that the peer sent and that are being worked on; while they are too many, no more are read. */
   hold(bytes: number): void
-  /** A frame of so many bytes was received that nothing here waits for. @throws ProtocolViolation when there were too many */
+  /** A frame of so many bytes was received that nothing here waits for. @throws FrameFlood when there were too many */
   noteUseless(bytes: number): void
   /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
   beat(now: number): void
@@ -213,7 +214,7 @@ class PeerLink implements Link {
         for (const { type, body } of waiting) this.#take(type, body)
         this.#channel.resume()
       } catch (err) {
-        this.#components.log.debug({ err, peerId: this.peerId }, 'a link failed')
+        this.#noteFailure(err)
         this.close()
       }
     })
@@ -299,8 +300,7 @@ class PeerLink implements Link {
         this.#onHello(decodeHello(body))
         break
       case frameTypes.control:
-        if (!this.#controlBytes.take(performance.now(), controlFrameBytes + body.length))
-          throw new ProtocolViolation('too many control frames')
+        if (!this.#controlBytes.take(performance.now(), controlFrameBytes + body.length)) throw new FrameFlood('too many control frames')
         this.#components.onFrame(this, type, body)
         break
       case frameTypes.message:
@@ -311,7 +311,7 @@ class PeerLink implements Link {
         break
       case frameTypes.ping:
         if (body.length !== 8) throw new ProtocolViolation('a ping that is none')
-        if (!this.#pingsOfPeer.take(performance.now())) throw new ProtocolViolation('too many pings')
+        if (!this.#pingsOfPeer.take(performance.now())) throw new FrameFlood('too many pings')
         this.#channel.write(frameTypes.pong, body)
         break
       case frameTypes.pong:
@@ -336,11 +336,11 @@ class PeerLink implements Link {
   }
 
   noteUseless(bytes: number): void {
-    if (!this.#useless.take(performance.now(), 1 + bytes / 1_024)) throw new ProtocolViolation('too many frames that nothing waits for')
+    if (!this.#useless.take(performance.now(), 1 + bytes / 1_024)) throw new FrameFlood('too many frames that nothing waits for')
   }
 
   #onHello(hello: Hello): void {
-    if (!this.#hellos.take(performance.now())) throw new ProtocolViolation('too many hellos')
+    if (!this.#hellos.take(performance.now())) throw new FrameFlood('too many hellos')
     const first = this.#hello === undefined
     if (!hello.versions.some((version) => protocolVersions.some((own) => own === version))) {
       throw new ProtocolViolation('a peer that speaks none of our versions')
@@ -354,10 +354,15 @@ class PeerLink implements Link {
     }
   }
 
-  #onClose(reason: Error | undefined): void {
+  #noteFailure(err: unknown): void {
     const { log, reached } = this.#components
-    if (reason instanceof UnreadWrites) reached.note('unread_link')
-    if (reason !== undefined) log.debug({ err: reason, peerId: this.peerId }, 'a link failed')
+    if (err instanceof UnreadWrites) reached.note('unread_link')
+    if (err instanceof FrameFlood) reached.note('frame_flood')
+    log.debug({ err, peerId: this.peerId }, 'a link failed')
+  }
+
+  #onClose(reason: Error | undefined): void {
+    if (reason !== undefined) this.#noteFailure(reason)
     this.#requests.close()
     this.#lost.abort()
     const refusal = this.#goodbye === undefined ? undefined : new LinkRefused(this.peerId, this.#goodbye)

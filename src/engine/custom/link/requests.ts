@@ -7,6 +7,7 @@ import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
 import { createTokenBucket } from '../../../token-bucket.ts'
 import { bodyShare, type HeldBody } from '../../bodies.ts'
 import type { RequestOptions } from '../../engine.ts'
+import { FrameFlood } from '../../frame-flood.ts'
 import type { Teller } from '../../tellers.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { frameTypes } from './frame-types.ts'
@@ -154,7 +155,7 @@ export function createRequests(
 
   /** A peer has heard in the hello which protocols are answered. */
   function refuseUnknown(id: number): void {
-    if (!unknown.take(performance.now())) throw new ProtocolViolation('too many requests for protocols that are not spoken here')
+    if (!unknown.take(performance.now())) throw new FrameFlood('too many requests for protocols that are not spoken here')
     refuse(id, 'unsupported')
   }
 

@@ -249,6 +249,7 @@ test.each([
   for (let round = 0; round < 20_000; round++) say(channel, round)
   await closed
   await expect.poll(() => engine.peers()).toEqual([expect.objectContaining({ peerId: honest.peerId })])
+  expect(engine.limitsReached.frame_flood).toBe(1)
 })
 
 test('control frames count by their bytes: a peer that sends megabytes of them is cut', async () => {
@@ -260,6 +261,7 @@ test('control frames count by their bytes: a peer that sends megabytes of them i
   for (let round = 0; round < 8_000_000 / ihave.length; round++) channel.write(frameTypes.control, ihave)
   await closed
   await expect.poll(() => engine.peers()).toEqual([])
+  expect(engine.limitsReached.frame_flood).toBe(1)
 })
 
 test.each([

@@ -96,7 +96,7 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
       const grant = await grantBehind(record, secret)
       if (grant === undefined) return undefined
       const expiresAt = Math.min(record.expiresAt, grant.expiresAt ?? Number.POSITIVE_INFINITY)
-      return { ...grant, expiresAt, session: record.id }
+      return { ...grant, expiresAt, session: record.id, tokenExpiresAt: grant.expiresAt }
     },
     async close(secret) {
       if (secretShape.test(secret) && (await store.remove(idOf(secret)))) onEnd(idOf(secret))

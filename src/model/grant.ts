@@ -12,6 +12,8 @@ export interface Grant {
   readonly expiresAt?: number | undefined
   /** Id of the session that stands for the token, where a cookie named one. */
   readonly session?: string | undefined
+  /** When the token behind a session ends, which may be after the session: milliseconds since 1970. */
+  readonly tokenExpiresAt?: number | undefined
 }
 
 const everything: TopicFilter = { exact: [], prefixes: [''] }

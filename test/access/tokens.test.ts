@@ -133,6 +133,26 @@ describe('a token', () => {
     expect(await make(['read'], ['*'])).toBe(403)
   })
 
+  test('gives nothing that lasts longer than it does, nor does its session', async () => {
+    const { call, tokenFor } = await gatewayWithTokens()
+    const at = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString()
+    const token = (await tokenFor(['admin', 'read'], ['*'], { expiresAt: at(30) })).secret
+    const lasting = (await tokenFor(['admin', 'read'])).secret
+    const cookieFor = async (secret: string) =>
+      (await call('POST', '/v1/session', { token: secret })).headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    const short = { cookie: await cookieFor(token), 'sec-fetch-site': 'same-origin' }
+    const long = { cookie: await cookieFor(lasting), 'sec-fetch-site': 'same-origin' }
+    const make = async (as: { token?: string; headers?: Record<string, string> }, end?: string) =>
+      (await call('POST', '/v1/tokens', { ...as, body: { name: 'child', actions: ['read'], ...(end && { expiresAt: end }) } })).status
+    for (const as of [{ token }, { headers: short }]) {
+      expect(await make(as)).toBe(403)
+      expect(await make(as, at(31))).toBe(403)
+      expect(await make(as, at(29))).toBe(201)
+    }
+    // The session ends, but it is the token that gives.
+    for (const as of [{ token: lasting }, { headers: long }]) expect(await make(as)).toBe(201)
+  })
+
   test('expires, and an open stream with it, unless it is renewed', async () => {
     const { gateway, call, tokenFor } = await gatewayWithTokens()
     const expiresAt = new Date(Date.now() + 700).toISOString()

@@ -33,7 +33,8 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
         summary: 'Make an access token',
         description:
           'Its secret is shown this once, and kept as a hash only. From the first token on, every request needs one, so the first must allow ' +
-          '`admin` and not expire, unless the operator has a token of the configuration. A token can give no more than it has itself.',
+          '`admin` and not expire, unless the operator has a token of the configuration. A token can give no more than it has itself: no other actions and topics, and ' +
+          'nothing that lasts longer.',
         tag: 'Access',
         problems: ['admin_token_needed', 'store_unavailable'],
       },
@@ -94,8 +95,12 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
 }
 
 /** @throws Forbidden */
-function checkNoMore(grant: Grant, { actions, topics }: TokenInput): void {
+function checkNoMore(grant: Grant, { actions, topics, expiresAt }: TokenInput): void {
   requireTopics(grant, topicFilter(topics))
   const more = actions.filter((action) => !grant.actions.has(action))
   if (more.length > 0) throw new Forbidden(`This token does not allow ${more.join(', ')}, and can give it to none.`)
+  // A session stands for its token, which may last longer.
+  const until = grant.session === undefined ? grant.expiresAt : grant.tokenExpiresAt
+  if (until !== undefined && (expiresAt === undefined || Date.parse(expiresAt) > until))
+    throw new Forbidden(`This token ends at ${new Date(until).toISOString()}: "expiresAt" of what it gives must not be later.`)
 }

@@ -24,7 +24,7 @@ export interface ServiceDesk {
   leave(server: Server): void
   /** @throws RequestNotFound when the server has no such request, or not any more */
   reply(server: Server, requestId: string, answer: { data: Uint8Array } | { error: string }): void
-  /** For an asker, a client or a peer, which share the queue. @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout, the signal's reason */
+  /** For an asker, a client or a peer; these share the queue, and have their turns. @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout, the signal's reason */
   ask(request: ServiceRequest, options: { signal: AbortSignal; asker: string }): Promise<Uint8Array>
   /** What is served. */
   readonly services: string[]
@@ -73,8 +73,16 @@ interface Open {
 
 interface Waiting {
   request: ServiceRequest
+  asker: string
   place: Disposable
   assigned: PromiseWithResolvers<Open>
+}
+
+/** What waits for a service. */
+interface Queue {
+  /** By asker, those whose turn is next first: who has many that wait is given as much as who has one. */
+  waiting: Map<string, Waiting[]>
+  places: Shares
 }
 
 const retryAfterMs = 1_000
@@ -87,7 +95,7 @@ export function createServiceDesk(
   const { onChange, now = Date.now } = components
   /** By service; who got a request last stands last. */
   const offers = new Map<string, Offer[]>()
-  const queues = new Map<string, { waiting: Waiting[]; places: Shares }>()
+  const queues = new Map<string, Queue>()
   const served = createClientShares({ max: limits.maxServices, limits })
   const open = new Map<string, Open>()
   /** Services about which the other gateways are being told. */
@@ -130,31 +138,42 @@ export function createServiceDesk(
   }
 
   function takeNext(service: string): void {
-    const queue = queues.get(service)?.waiting
-    for (let offer = freest(service); offer !== undefined && queue !== undefined && queue.length > 0; offer = freest(service)) {
-      const next = queue.shift()
-      next?.place[Symbol.dispose]()
-      next?.assigned.resolve(assign(next.request, offer))
+    for (let offer = freest(service); offer !== undefined; offer = freest(service)) {
+      const next = nextOf(queues.get(service))
+      if (next === undefined) return
+      next.place[Symbol.dispose]()
+      next.assigned.resolve(assign(next.request, offer))
     }
   }
 
+  function nextOf(queue: Queue | undefined): Waiting | undefined {
+    const [first] = queue?.waiting ?? []
+    if (queue === undefined || first === undefined) return undefined
+    const [asker, [next, ...others]] = first
+    queue.waiting.delete(asker)
+    if (others.length > 0) queue.waiting.set(asker, others)
+    return next
+  }
+
   function wait(request: ServiceRequest, asker: string): Waiting {
-    const queue = queues.get(request.service) ?? { waiting: [], places: createClientShares({ max: limits.maxServiceQueue, limits }) }
+    const queue = queues.get(request.service) ?? { waiting: new Map(), places: createClientShares({ max: limits.maxServiceQueue, limits }) }
     const place = queue.places.take(asker)
     if (place === undefined) throw new ServiceBusy('Too many requests, or too many of yours, wait for this service.', { retryAfterMs })
-    const waiting: Waiting = { request, place, assigned: Promise.withResolvers() }
+    const waiting: Waiting = { request, asker, place, assigned: Promise.withResolvers() }
     waiting.assigned.promise.catch(() => undefined)
     queues.set(request.service, queue)
-    queue.waiting.push(waiting)
+    queue.waiting.set(asker, [...(queue.waiting.get(asker) ?? []), waiting])
     return waiting
   }
 
   function stopWaiting(waiting: Waiting): void {
     waiting.place[Symbol.dispose]()
-    const queue = queues.get(waiting.request.service)?.waiting ?? []
-    const at = queue.indexOf(waiting)
-    if (at >= 0) queue.splice(at, 1)
-    if (queue.length === 0) queues.delete(waiting.request.service)
+    const { request, asker } = waiting
+    const queue = queues.get(request.service)
+    const left = queue?.waiting.get(asker)?.filter((each) => each !== waiting) ?? []
+    if (left.length > 0) queue?.waiting.set(asker, left)
+    else queue?.waiting.delete(asker)
+    if (queue?.waiting.size === 0) queues.delete(request.service)
   }
 
   function remove(server: Server, service: string): boolean {
@@ -165,7 +184,7 @@ export function createServiceDesk(
     if (left.length > 0) offers.set(service, left)
     else {
       offers.delete(service)
-      for (const { assigned } of queues.get(service)?.waiting ?? [])
+      for (const { assigned } of [...(queues.get(service)?.waiting.values() ?? [])].flat())
         assigned.reject(new ServiceGone('The last one that served it went away.'))
       queues.delete(service)
     }

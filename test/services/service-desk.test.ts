@@ -73,6 +73,22 @@ test('maxServiceQueue: one that asks has its share of it, and others find room',
   await Promise.all(pending)
 })
 
+test('those that ask have their turns, however many of one wait', async () => {
+  const { services, server, asked, ask } = desk({ maxServiceQueue: 40 })
+  await services.serve(server, 'work', 1, () => undefined)
+  const none = new AbortController().signal
+  const gone = new AbortController()
+  const of = (asker: string, count: number) => Array.from({ length: count }, (_, index) => ask(`${asker} ${index}`, none, asker))
+  const pending = [...of('greedy', 5), ...of('peer', 2), ask('tok 0', gone.signal, 'tok').catch(() => undefined), ...of('other', 1)]
+  gone.abort(new Error('nobody waits any more'))
+  for (let answered = 0; answered < 8; answered++) {
+    await expect.poll(() => asked.length).toBe(answered + 1)
+    services.reply(server, asked[answered]?.requestId ?? '', { data: Buffer.from('done') })
+  }
+  await Promise.all(pending)
+  expect(texts(asked)).toEqual(['greedy 0', 'greedy 1', 'peer 0', 'other 0', 'greedy 2', 'peer 1', 'greedy 3', 'greedy 4'])
+})
+
 test('maxServices: a client serves its share of them, over all its connections', async () => {
   const { services, server } = desk()
   const another = { ...server }

@@ -171,7 +171,7 @@ export const limitsSchema = z.object({
   deliveryTimeoutMs: limit(20_000, 'One attempt to hand direct messages to a connected peer.', 10),
   firstDeliveryRetryMs: limit(1_000, 'Until the second attempt; each pause is twice the one before, less up to a half by chance.'),
   lastDeliveryRetryMs: limit(300_000, 'The longest pause; when the recipient appears it ends at once.'),
-  maxCarried: limit(32, 'Recipients of direct messages that are tried at once.'),
+  maxCarried: limit(32, 'Recipients of direct messages that are tried at once, shared by clients.'),
   // History between gateways
   historyIntervalMs: limit(60_000, 'Between two looks at what a peer has that is missing here; a peer that appears is asked at once.', 10),
   historyBytesPerSecond: limit(8_388_608, 'Bytes of history that are fetched from peers in a second, and that they are given.', 65_536),

@@ -7,6 +7,8 @@ import { createShares, type Shares } from './lib/shares.ts'
 export interface Places {
   /** Resolves with a place, which is given back by disposing of it. Undefined when too many wait already. @throws the signal's reason */
   take(signal: AbortSignal, holder?: string): Promise<Disposable | undefined>
+  /** How many places the holder would get at once. */
+  room(holder: string): number
   /** How many are at work or wait. */
   readonly size: number
 }
@@ -77,6 +79,11 @@ export function createPlaces({ max, maxWaiting, shares = allOf }: PlacesInit): P
       } finally {
         signal.removeEventListener('abort', giveUp)
       }
+    },
+    room(holder) {
+      let units = 0
+      while (places.refusal(holder, units + 1) === undefined) units++
+      return units
     },
     get size() {
       return places.total + waiting.size

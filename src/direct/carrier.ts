@@ -1,9 +1,11 @@
 import type { Logger } from 'pino'
+import { createClientShares } from '../client-shares.ts'
 import { createDeadline } from '../deadline.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { PeergateError } from '../errors.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import type { Peers } from '../peers.ts'
+import { createPlaces } from '../places.ts'
 import type { DeliveryRecord, DeliveryStore } from '../store/store.ts'
 import { deliveryView } from './deliveries.ts'
 import { directBatchBytes, directProtocol, directStatus, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
@@ -16,12 +18,15 @@ export interface Carrier {
   start(): Promise<void>
   /** Finishes the requests under way. */
   stop(): Promise<void>
+  /** Something is queued for a recipient, by a client: it is tried at once when it is due and the client has room. */
+  queued(recipient: string, client: string): void
   /** Something may be due. */
   wake(): void
 }
 
 export interface CarrierLimits {
   maxCarried: number
+  clientSharePercent: number
   deliveryTimeoutMs: number
   firstDeliveryRetryMs: number
   lastDeliveryRetryMs: number
@@ -48,6 +53,8 @@ const lookMs = 1_000
 const cleanMs = 30_000
 const cleaned = 500
 const maxUntaken = 1_000
+/** Recipients that have appeared and wait for a place. */
+const maxWaiting = 1_000
 
 /** What went wrong, and with which of them; whether the recipient was there. */
 interface Problem {
@@ -64,6 +71,10 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   /** Longer than a dial and a request may take, after which the claim is renewed. */
   const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
   const carrying = new Map<string, Promise<void>>()
+  /** Of recipients that are tried, which clients share. */
+  const places = createPlaces({ max: limits.maxCarried, maxWaiting, shares: (max) => createClientShares({ max, limits }) })
+  /** The client whose recipients were claimed last. */
+  let servedLast = ''
   /** Recipients whose turn ended since the database failed: they are still claimed. */
   const interrupted = new Set<string>()
   /** Recipients that had a link and took nothing, and until when (by the monotonic clock) they are left alone. */
@@ -96,11 +107,27 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
       }
       await expire()
       if (now() >= cleanAt) await clean()
-      const limit = limits.maxCarried - carrying.size
-      if (limit <= 0) return
-      const claimed = await store.claim({ by: engine.peerId, now: now(), until: now() + claimMs, limit })
-      for (const recipient of claimed) carry(recipient)
+      if (places.size >= limits.maxCarried) return
+      await claimDue()
     } while (again && !stopping.signal.aborted)
+  }
+
+  /** For one client after the other, as far as their shares go; the next look goes on behind the last. */
+  async function claimDue(): Promise<void> {
+    for (const client of await store.clientsDue({ now: now(), after: servedLast, limit: limits.maxCarried })) {
+      const limit = places.room(client)
+      if (limit === 0) continue
+      servedLast = client
+      const claimed = await store.claim({ by: engine.peerId, client, now: now(), until: now() + claimMs, limit })
+      for (const recipient of claimed) carry(recipient, client)
+    }
+  }
+
+  /** The recipient may be one of those of another client, which has a long queue of them: now it is this one's. */
+  async function begin(recipient: string, client: string): Promise<void> {
+    if (stopping.signal.aborted || carrying.has(recipient) || places.room(client) === 0) return
+    const isClaimed = await store.claimFor({ by: engine.peerId, client, recipient, now: now(), until: now() + claimMs })
+    if (isClaimed && !carrying.has(recipient)) carry(recipient, client)
   }
 
   function wake(): void {
@@ -127,8 +154,8 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     while ((await store.forget({ before: now() - limits.deliveryKeptMs, limit: cleaned })) === cleaned);
   }
 
-  function carry(recipient: string): void {
-    const done = carryAll(recipient)
+  function carry(recipient: string, client: string): void {
+    const done = carryInTurn(recipient, client)
       .catch((err: unknown) => {
         log.warn({ err }, 'direct messages could not be carried; another try follows')
         interrupted.add(recipient)
@@ -139,6 +166,13 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
         if (!interrupted.has(recipient)) wake()
       })
     carrying.set(recipient, done)
+  }
+
+  async function carryInTurn(recipient: string, client: string): Promise<void> {
+    using place = await places.take(stopping.signal, client).catch(() => undefined)
+    if (place !== undefined) await carryAll(recipient)
+    // Another gateway, the next look or the next start may have it.
+    else await store.renew({ by: engine.peerId, recipient, until: now() })
   }
 
   /** A recipient that was there and took nothing, as one that has blocked this gateway and hangs up: that it is there again is no news. */
@@ -152,7 +186,8 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   /** Whoever has a link to the recipient sends to it, whichever gateway was to try next. */
   async function appeared(recipient: string): Promise<void> {
     if (carrying.has(recipient) || (untaken.get(recipient) ?? 0) > performance.now()) return
-    if ((await store.take({ by: engine.peerId, recipient, until: now() + claimMs })) && !carrying.has(recipient)) carry(recipient)
+    const client = await store.take({ by: engine.peerId, recipient, until: now() + claimMs })
+    if (client !== undefined && !carrying.has(recipient)) carry(recipient, client)
   }
 
   async function carryAll(recipient: string): Promise<void> {
@@ -237,6 +272,11 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
 
   return {
     wake,
+    queued(recipient, client) {
+      // What an earlier life has left is taken over first.
+      if (!isResumed) return wake()
+      begin(recipient, client).catch((err: unknown) => log.debug({ err }, 'a recipient could not be claimed; the next look finds it'))
+    },
     async start() {
       stopping = new AbortController()
       isResumed = false

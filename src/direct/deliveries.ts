@@ -8,6 +8,7 @@ import type { DeliveryState, DeliveryView } from '../model/delivery.ts'
 import { openDirect } from '../model/direct-message.ts'
 import { createRisingIds } from '../rising-id.ts'
 import type { DeliveryRecord, DeliveryStore, QueuedDeliveries } from '../store/store.ts'
+import type { Carrier } from './carrier.ts'
 
 /** Direct messages of clients: signed and stored at once, and then on their way until they are delivered, expired or cancelled (carrier.ts). */
 export interface Deliveries {
@@ -56,8 +57,7 @@ export interface DeliveriesLimits {
 export interface DeliveriesComponents {
   engine: Pick<P2PEngine, 'signDirect'>
   store: DeliveryStore
-  /** Something is queued for the peer. */
-  carrier: { wake(): void }
+  carrier: Pick<Carrier, 'queued'>
   /** Whoever watches deliveries is told. */
   onChange(delivery: DeliveryView): void
   now?: () => number
@@ -139,7 +139,7 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
         createdAt - idempotencyWindowMs,
       )
       if (added.known) return replayOf(added, key)
-      carrier.wake()
+      carrier.queued(to, client)
       return { delivery: deliveryView(added.delivery), replayed: false }
     },
     async list({ limit, ...query }) {

@@ -451,7 +451,7 @@ export interface AuditRecord {
 export interface DeliveryStore {
   /**
    * Adds a queued delivery, unless its idempotency key has made one at or after `since`: then that one is answered, and `known`. Its
-   * recipient is due at once when nothing waited for it before.
+   * recipient is due at once, for its client, when nothing waited for it before.
    */
   add(delivery: NewDelivery, since: number): Promise<{ delivery: DeliveryRecord; fingerprint: Uint8Array | undefined; known: boolean }>
   get(id: string): Promise<DeliveryRecord | undefined>
@@ -470,8 +470,12 @@ export interface DeliveryStore {
   end(id: string, end: { state: Exclude<DeliveryState, 'queued'>; lastError?: string; now: number }): Promise<boolean>
   /** Ends, as `expired`, at most `limit` queued ones whose time is over; answers them. */
   expire(query: { now: number; limit: number }): Promise<DeliveryRecord[]>
-  /** Takes recipients that are due and that no gateway has at the moment, at most `limit`, until a time. */
-  claim(query: { by: string; now: number; until: number; limit: number }): Promise<string[]>
+  /** Clients of which recipients are due that no gateway has at the moment, at most `limit`: in the order of their keys, those after `after` first. */
+  clientsDue(query: { now: number; after: string; limit: number }): Promise<string[]>
+  /** Takes recipients of a client that are due and that no gateway has at the moment, at most `limit`, until a time. */
+  claim(query: { by: string; client: string; now: number; until: number; limit: number }): Promise<string[]>
+  /** Takes a recipient for a client, whose ever it was, when it is due and no gateway has it at the moment; answers false when not. */
+  claimFor(query: { by: string; client: string; recipient: string; now: number; until: number }): Promise<boolean>
   /** Ends all claims of a gateway: at its start those are of a life that a crash ended. */
   disown(by: string): Promise<void>
   /** Holds a recipient for longer; answers false when another gateway has it. */
@@ -489,8 +493,11 @@ export interface DeliveryStore {
   attempts(recipient: string): Promise<number>
   /** Ends the claim of a recipient for which nothing is queued. */
   release(query: { by: string; recipient: string }): Promise<void>
-  /** Takes a recipient for which something is queued, from whichever gateway has it: to be called by the one that has a link to it. */
-  take(query: { by: string; recipient: string; until: number }): Promise<boolean>
+  /**
+   * Takes a recipient for which something is queued, from whichever gateway has it: to be called by the one that has a link to it. Answers
+   * whose it is, undefined when nothing is queued.
+   */
+  take(query: { by: string; recipient: string; until: number }): Promise<string | undefined>
   /** Has every recipient due for which something is queued and that is not; to be called now and then, since a crash may come in between. */
   settle(now: number): Promise<void>
   /** Forgets deliveries that ended before a time, at most `limit`; answers how many. */

@@ -992,7 +992,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       const add = async (store: Store, ...all: NewDelivery[]) => {
         for (const each of all) await store.deliveries.add(each, 0)
       }
-      const claim = (store: Store, now: number, by = 'a') => store.deliveries.claim({ by, now, until: now + 100, limit: 10 })
+      const claim = (store: Store, now: number, by = 'a') =>
+        store.deliveries.claim({ by, client: 'tok_1', now, until: now + 100, limit: 10 })
 
       test('are listed by id, recipient, state and time, and keep all that they say, over a restart', async () => {
         const store = await open()
@@ -1087,8 +1088,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await deliveries.attempts('x')).toBe(1)
         await add(store, delivery('2', 'x', { createdAt: 1_200 }))
         expect(await claim(store, 4_999)).toEqual([])
-        expect(await deliveries.take({ by: 'b', recipient: 'x', until: 2_500 })).toBe(true)
-        expect(await deliveries.take({ by: 'a', recipient: 'x', until: 2_500 })).toBe(true)
+        expect(await deliveries.take({ by: 'b', recipient: 'x', until: 2_500 })).toBe('tok_1')
+        expect(await deliveries.take({ by: 'a', recipient: 'x', until: 2_500 })).toBe('tok_1')
         expect(await deliveries.renew({ by: 'b', recipient: 'x', until: 9_000 })).toBe(false)
         await deliveries.failed({ by: 'b', recipient: 'x', id: '1', lastError: 'too late', dueAt: 9_000, now: 2_000 })
         expect(await deliveries.renew({ by: 'a', recipient: 'x', until: 2_500 })).toBe(true)
@@ -1096,8 +1097,35 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         await deliveries.release({ by: 'a', recipient: 'x' })
         expect(await deliveries.attempts('x')).toBe(0)
         expect(await claim(store, 900_000)).toEqual([])
-        expect(await deliveries.take({ by: 'a', recipient: 'x', until: 900_001 })).toBe(false)
-        expect(await deliveries.take({ by: 'a', recipient: 'nobody', until: 900_001 })).toBe(false)
+        expect(await deliveries.take({ by: 'a', recipient: 'x', until: 900_001 })).toBeUndefined()
+        expect(await deliveries.take({ by: 'a', recipient: 'nobody', until: 900_001 })).toBeUndefined()
+      })
+
+      test('are due by client: of who was the first to send to the recipient, or of whom it was claimed for', async () => {
+        const store = await open()
+        const { deliveries } = store
+        const [mine, theirs] = [{ client: 'address 2001:db8::/64' }, { client: 'tok_2' }]
+        await add(store, delivery('1', 'x'), delivery('2', 'x', mine), delivery('3', 'y', mine), delivery('4', 'z', { createdAt: 2_000 }))
+        await add(store, delivery('5', 'w', theirs))
+        const due = (now: number, after = '', limit = 10) => deliveries.clientsDue({ now, after, limit })
+        expect(await due(999)).toEqual([])
+        expect(await due(1_000)).toEqual([mine.client, 'tok_1', 'tok_2'])
+        expect(await due(1_000, 'tok_1')).toEqual(['tok_2', mine.client, 'tok_1'])
+        expect(await due(1_000, '', 2)).toEqual([mine.client, 'tok_1'])
+        const claimFor = (client: string, recipient: string, now: number) =>
+          deliveries.claimFor({ by: 'a', client, recipient, now, until: now + 100 })
+        expect(await claimFor('tok_2', 'z', 1_999)).toBe(false)
+        expect(await claimFor('tok_2', 'nobody', 2_000)).toBe(false)
+        expect(await claimFor('tok_2', 'x', 1_000)).toBe(true)
+        expect(await claimFor('tok_2', 'x', 1_000)).toBe(false)
+        expect(await claim(store, 1_000)).toEqual([])
+        expect(await due(1_000)).toEqual([mine.client, 'tok_2'])
+        expect(await deliveries.take({ by: 'b', recipient: 'x', until: 1_000 })).toBe('tok_2')
+        for (const id of ['1', '2', '3']) await deliveries.end(id, { state: 'cancelled', now: 1_000 })
+        await deliveries.release({ by: 'b', recipient: 'x' })
+        expect(await due(1_000)).toEqual([mine.client, 'tok_2'])
+        await add(store, delivery('6', 'x', { ...mine, createdAt: 1_001 }))
+        expect(await deliveries.take({ by: 'b', recipient: 'x', until: 1_001 })).toBe(mine.client)
       })
 
       test('are left by a gateway that starts anew, and kept by the others', async () => {

@@ -24,7 +24,7 @@ interface Scene {
   random?: number
   /** Answers the numbers of a batch with their statuses. */
   answer?: (numbers: number[], signal: AbortSignal) => Promise<number[]>
-  dial?: (signal: AbortSignal) => Promise<void>
+  dial?: (signal: AbortSignal, peerId: string) => Promise<void>
   own?: Partial<Limits>
 }
 
@@ -39,11 +39,11 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
   const told: string[] = []
   let listener: ((event: EngineEvent) => void) | undefined
 
-  const claim = store.claim
-  store.claim = async (query) => {
-    const claimed = await claim(query)
+  const clientsDue = store.clientsDue
+  store.clientsDue = async (query) => {
+    const clients = await clientsDue(query)
     counts.looks++
-    return claimed
+    return clients
   }
 
   const carrier = createCarrier(
@@ -70,9 +70,9 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
         },
       },
       peers: {
-        dialPeer: async (_peerId, { signal }) => {
+        dialPeer: async (peerId, { signal }) => {
           counts.dials++
-          await dial(signal)
+          await dial(signal, peerId)
           return { ...there, ...seen }
         },
       },
@@ -89,6 +89,15 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
   return {
     ...{ carrier, store, clock, batches, counts, told },
     turn: () => memory.turns.get('there'),
+    /** For one recipient of a client each, and has the carrier told. */
+    async send(client: string, recipients: string[]) {
+      for (const to of recipients) {
+        const times = { createdAt: clock.now, expiresAt: clock.now + hour }
+        const ids = { id: `${client} ${to}`, messageId: `${client} ${to}` }
+        await store.add({ ...ids, client, to, envelope: Buffer.alloc(2), ...times, idempotency: undefined }, 0)
+        carrier.queued(to, client)
+      }
+    },
     async queue(count: number, to = 'there') {
       for (let number = 1; number <= count; number++) {
         const envelope = Buffer.alloc(2)
@@ -201,7 +210,7 @@ describe('the carrier', () => {
     await queue(2 * maxDirectBatch)
     await carrier.start()
     await expect.poll(() => told.length).toBe(2 * maxDirectBatch)
-    await expect.poll(turn).toEqual({ dueAt: Number.POSITIVE_INFINITY, attempts: 0, claimedBy: undefined, claimedUntil: 0 })
+    await expect.poll(turn).toEqual({ client: '', dueAt: Number.POSITIVE_INFINITY, attempts: 0, claimedBy: undefined, claimedUntil: 0 })
     const [first = 0, second = 0] = claimedUntil
     expect(first).toBeGreaterThan(begun + limits.deliveryTimeoutMs + limits.dialTimeoutMs)
     expect(second - first).toBe(10_000)
@@ -227,17 +236,17 @@ describe('the carrier', () => {
     await queue(1)
     await carrier.start()
     await expect.poll(() => batches.length).toBe(1)
-    expect(await store.claim({ by: 'elsewhere', now: begun, until: begun + hour, limit: 1 })).toEqual([])
+    expect(await store.claim({ by: 'elsewhere', client: 'c', now: begun, until: begun + hour, limit: 1 })).toEqual([])
     await carrier.stop()
     expect(await states(1)).toEqual(['queued'])
     expect(turn()).toMatchObject({ attempts: 0, claimedUntil: begun })
-    expect(await store.claim({ by: 'elsewhere', now: begun, until: begun + hour, limit: 1 })).toEqual(['there'])
+    expect(await store.claim({ by: 'elsewhere', client: 'c', now: begun, until: begun + hour, limit: 1 })).toEqual(['there'])
   })
 
   test('goes on at once with what a life before was carrying when it ended', async () => {
     const { carrier, queue, store, states } = stage({ isLinked: false })
     await queue(1)
-    expect(await store.claim({ by: 'here', now: begun, until: begun + hour, limit: 1 })).toEqual(['there'])
+    expect(await store.claim({ by: 'here', client: 'c', now: begun, until: begun + hour, limit: 1 })).toEqual(['there'])
     await carrier.start()
     await expect.poll(() => states(1)).toEqual(['delivered'])
   })
@@ -245,7 +254,7 @@ describe('the carrier', () => {
   test('sends at its start to whoever has a link already, before the pause is over', async () => {
     const { carrier, queue, store, states } = stage({ isLinked: true })
     await queue(1)
-    await store.claim({ by: 'here', now: begun, until: begun + hour, limit: 1 })
+    await store.claim({ by: 'here', client: 'c', now: begun, until: begun + hour, limit: 1 })
     await store.failed({ by: 'here', recipient: 'there', id: idOf(1), lastError: 'away', dueAt: begun + hour, now: begun })
     await carrier.start()
     await expect.poll(() => states(1)).toEqual(['delivered'])
@@ -257,20 +266,21 @@ describe('the carrier', () => {
       await new Promise<void>((resolve) => answers.push(resolve))
       return await keepAll(numbers)
     }
-    const { carrier, queue, counts, told } = stage({ isLinked: false, answer, own: { maxCarried: 2 } })
-    for (const to of ['there', 'elsewhere', 'far away']) await queue(1, to)
+    const { carrier, queue, counts, told } = stage({ isLinked: false, answer, own: { maxCarried: 4 } })
+    // A client alone leaves one to others.
+    for (const to of ['there', 'elsewhere', 'far away', 'farther away']) await queue(1, to)
     await carrier.start()
-    await expect.poll(() => answers.length).toBe(2)
+    await expect.poll(() => answers.length).toBe(3)
     for (let times = 0; times < 5; times++) {
       carrier.wake()
       await new Promise(setImmediate)
     }
-    expect(answers.length).toBe(2)
+    expect(answers.length).toBe(3)
     answers[0]?.()
-    await expect.poll(() => answers.length).toBe(3)
+    await expect.poll(() => answers.length).toBe(4)
     for (const each of answers) each()
-    await expect.poll(() => told.length).toBe(3)
-    expect(counts.mostUnderWay).toBe(2)
+    await expect.poll(() => told.length).toBe(4)
+    expect(counts.mostUnderWay).toBe(3)
   })
 
   test('deliveryKeptMs: what has ended is known for so long, and then no more', async () => {
@@ -312,7 +322,7 @@ describe('the carrier', () => {
   test('takes a recipient that appears from the gateway that has it, before its pause is over', async () => {
     const { carrier, queue, store, appear, told, counts } = stage({ isLinked: false })
     await queue(1)
-    await store.claim({ by: 'elsewhere', now: begun, until: begun + hour, limit: 1 })
+    await store.claim({ by: 'elsewhere', client: 'c', now: begun, until: begun + hour, limit: 1 })
     await carrier.start()
     await expect.poll(() => counts.looks).toBeGreaterThan(0)
     expect(told).toEqual([])
@@ -330,7 +340,7 @@ describe('the carrier', () => {
     let taken = 0
     store.take = async () => {
       taken++
-      return false
+      return undefined
     }
     for (let times = 0; times < 5; times++) appear()
     await look()
@@ -338,5 +348,48 @@ describe('the carrier', () => {
     clock.now += limits.firstDeliveryRetryMs
     carrier.wake()
     await expect.poll(() => batches.length).toBe(2)
+  })
+
+  describe('of which one client has very many recipients that nobody finds', () => {
+    const many = Array.from({ length: 200 }, (_, number) => `nowhere ${number}`)
+    const dial = (signal: AbortSignal, peerId: string) =>
+      peerId.startsWith('nowhere') ? untilAborted(signal) : Promise.reject(new PeerUnreachable('Nobody is there.'))
+    const share = limits.maxCarried / 4
+
+    test('leaves a share of the places to another, which is tried at once', async () => {
+      const { carrier, send, look, counts, told } = stage({ dial })
+      await carrier.start()
+      await look()
+      await send('greedy', many)
+      await look()
+      expect(counts.dials).toBe(limits.maxCarried - share)
+      await send('other', ['there'])
+      await expect.poll(() => told).toEqual(['other there delivered'])
+    })
+
+    test('serves those of another after a restart, and when they are tried again', async () => {
+      const { carrier, send, look, counts, store, clock } = stage({ isLinked: false, dial })
+      await send('greedy', many)
+      await send('other', ['away'])
+      await carrier.start()
+      const attempts = async () => (await store.get('other away'))?.attempts
+      await expect.poll(attempts).toBe(1)
+      clock.now += limits.firstDeliveryRetryMs
+      await look()
+      await expect.poll(attempts).toBe(2)
+      expect(counts.dials).toBeLessThanOrEqual(limits.maxCarried)
+    })
+
+    test('tries one of its recipients for whoever else sends to it', async () => {
+      const { carrier, send, look, told, appear } = stage({ isLinked: false, dial })
+      await carrier.start()
+      await look()
+      await send('greedy', [...many, 'there'])
+      await look()
+      expect(told).toEqual([])
+      await send('other', ['there'])
+      appear()
+      await expect.poll(() => told.toSorted()).toEqual(['greedy there delivered', 'other there delivered'])
+    })
   })
 })

@@ -19,7 +19,7 @@ function parts() {
     {
       engine: { signDirect: (message) => sealDirect({ ...message, sequence: sequenceBytes(++sequence) }, seed) },
       store,
-      carrier: { wake: () => undefined },
+      carrier: { queued: () => undefined },
       onChange: () => undefined,
     },
   )

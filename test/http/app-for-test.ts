@@ -79,7 +79,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const ingest = createIngest({ limits }, { engine, log: store.log, tail: hub, metrics, logger: silentLog })
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
   const unwatched = { onChange: () => undefined }
-  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier: { wake: () => undefined }, ...unwatched })
+  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier: { queued: () => undefined }, ...unwatched })
   const accepted: AppForTest['accepted'] = []
   const stream = {
     admit: () => undefined,

@@ -27,9 +27,10 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
     return undefined
   }
 
-  async function makeDue(recipient: string, now: number): Promise<void> {
-    await prisma().$executeRaw`INSERT INTO "Outbox" ("recipient", "dueAt") VALUES (${recipient}, ${BigInt(now)})
-      ON CONFLICT ("recipient") DO UPDATE SET "dueAt" = excluded."dueAt" WHERE "Outbox"."dueAt" = ${BigInt(never)}`
+  async function makeDue(recipient: string, client: string, now: number): Promise<void> {
+    await prisma().$executeRaw`INSERT INTO "Outbox" ("recipient", "client", "dueAt") VALUES (${recipient}, ${client}, ${BigInt(now)})
+      ON CONFLICT ("recipient") DO UPDATE SET "client" = excluded."client", "dueAt" = excluded."dueAt"
+        WHERE "Outbox"."dueAt" = ${BigInt(never)}`
   }
 
   return {
@@ -45,7 +46,7 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
         try {
           const row = await prisma().delivery.create({ data })
           // It is accepted from here on; `settle` finds recipients that were not made due.
-          await makeDue(to, createdAt).catch(() => undefined)
+          await makeDue(to, client, createdAt).catch(() => undefined)
           return { delivery: toRecord(row), fingerprint: idempotency?.fingerprint, known: false }
         } catch (error) {
           // Another gateway may have taken the key meanwhile.
@@ -113,9 +114,30 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
         if (ids.length > 0) await prisma().delivery.updateMany({ where: { id: { in: ids }, state: 'queued' }, data: ended })
         return rows.map((row) => ({ ...toRecord(row), state: 'expired' as const, updatedAt: now }))
       }),
-    claim: ({ by, now, until, limit }) =>
+    clientsDue: ({ now, after, limit }) =>
       attemptAsync(async () => {
-        const free = { dueAt: { lte: now }, claimedUntil: { lte: now } }
+        // From one client to the next by the index, however many recipients each has.
+        const rows = await prisma().$queryRaw<Array<{ client: string }>>`WITH RECURSIVE "Holder" AS (
+            SELECT (SELECT MIN(o."client") FROM "Outbox" AS o) AS "client"
+            UNION ALL
+            SELECT (SELECT MIN(o."client") FROM "Outbox" AS o WHERE o."client" > h."client") FROM "Holder" AS h WHERE h."client" IS NOT NULL
+          )
+          SELECT h."client" AS "client" FROM "Holder" AS h
+          WHERE EXISTS (
+            SELECT 1 FROM "Outbox" AS o
+            WHERE o."client" = h."client" AND o."dueAt" <= ${BigInt(now)} AND o."claimedUntil" <= ${BigInt(now)}
+          )
+          ORDER BY CASE WHEN h."client" > ${after} THEN 0 ELSE 1 END, h."client" LIMIT ${limit}`
+        return rows.map(({ client }) => client)
+      }),
+    claimFor: ({ by, client, recipient, now, until }) =>
+      attemptAsync(async () => {
+        const where = { recipient, dueAt: { lte: now }, claimedUntil: { lte: now } }
+        return (await prisma().outbox.updateMany({ where, data: { client, claimedBy: by, claimedUntil: until } })).count === 1
+      }),
+    claim: ({ by, client, now, until, limit }) =>
+      attemptAsync(async () => {
+        const free = { client, dueAt: { lte: now }, claimedUntil: { lte: now } }
         const rows = await prisma().outbox.findMany({ where: free, orderBy: { dueAt: 'asc' }, take: limit, select: { recipient: true } })
         const claimed: string[] = []
         for (const { recipient } of rows) {
@@ -154,16 +176,18 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
       attemptAsync(async () => (await prisma().outbox.findFirst({ where: { recipient }, select: { attempts: true } }))?.attempts ?? 0),
     release: ({ by, recipient }) =>
       attemptAsync(async () => {
-        const data = { attempts: 0, dueAt: never, claimedBy: null, claimedUntil: 0 }
+        const data = { client: '', attempts: 0, dueAt: never, claimedBy: null, claimedUntil: 0 }
         await prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
         // What came between the last look and the release is due again.
-        const more = await prisma().delivery.findFirst({ where: { state: 'queued', recipient }, select: { createdAt: true } })
-        if (more !== null) await makeDue(recipient, Number(more.createdAt))
+        const more = await prisma().delivery.findFirst({ where: { state: 'queued', recipient }, select: { client: true, createdAt: true } })
+        if (more !== null) await makeDue(recipient, more.client, Number(more.createdAt))
       }),
     take: ({ by, recipient, until }) =>
       attemptAsync(async () => {
         const data = { claimedBy: by, claimedUntil: until }
-        return (await prisma().outbox.updateMany({ where: { recipient, dueAt: { lt: never } }, data })).count === 1
+        const { count } = await prisma().outbox.updateMany({ where: { recipient, dueAt: { lt: never } }, data })
+        if (count === 0) return undefined
+        return (await prisma().outbox.findFirst({ where: { recipient }, select: { client: true } }))?.client
       }),
     settle: (now) =>
       attemptAsync(async () => {

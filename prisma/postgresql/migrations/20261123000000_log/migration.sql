@@ -174,6 +174,7 @@ CREATE TABLE "Delivery" (
 -- CreateTable
 CREATE TABLE "Outbox" (
     "recipient" TEXT COLLATE "C" NOT NULL,
+    "client" TEXT COLLATE "C" NOT NULL DEFAULT '',
     "dueAt" BIGINT NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "claimedBy" TEXT COLLATE "C",
@@ -246,4 +247,4 @@ CREATE INDEX "Delivery_state_client_bytes_idx" ON "Delivery"("state", "client", 
 CREATE INDEX "Delivery_updatedAt_idx" ON "Delivery"("updatedAt");
 
 -- CreateIndex
-CREATE INDEX "Outbox_dueAt_idx" ON "Outbox"("dueAt");
+CREATE INDEX "Outbox_client_dueAt_idx" ON "Outbox"("client", "dueAt");

@@ -146,6 +146,7 @@ CREATE TABLE "Delivery" (
 -- CreateTable
 CREATE TABLE "Outbox" (
     "recipient" TEXT NOT NULL PRIMARY KEY,
+    "client" TEXT NOT NULL DEFAULT '',
     "dueAt" BIGINT NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "claimedBy" TEXT,
@@ -216,4 +217,4 @@ CREATE INDEX "Delivery_state_client_bytes_idx" ON "Delivery"("state", "client", 
 CREATE INDEX "Delivery_updatedAt_idx" ON "Delivery"("updatedAt");
 
 -- CreateIndex
-CREATE INDEX "Outbox_dueAt_idx" ON "Outbox"("dueAt");
+CREATE INDEX "Outbox_client_dueAt_idx" ON "Outbox"("client", "dueAt");

@@ -1743,6 +1743,7 @@ export type DeliveryScalarFieldEnum = (typeof DeliveryScalarFieldEnum)[keyof typ
 
 export const OutboxScalarFieldEnum = {
   recipient: 'recipient',
+  client: 'client',
   dueAt: 'dueAt',
   attempts: 'attempts',
   claimedBy: 'claimedBy',

@@ -40,6 +40,7 @@ export type OutboxSumAggregateOutputType = {
 
 export type OutboxMinAggregateOutputType = {
   recipient: string | null
+  client: string | null
   dueAt: bigint | null
   attempts: number | null
   claimedBy: string | null
@@ -48,6 +49,7 @@ export type OutboxMinAggregateOutputType = {
 
 export type OutboxMaxAggregateOutputType = {
   recipient: string | null
+  client: string | null
   dueAt: bigint | null
   attempts: number | null
   claimedBy: string | null
@@ -56,6 +58,7 @@ export type OutboxMaxAggregateOutputType = {
 
 export type OutboxCountAggregateOutputType = {
   recipient: number
+  client: number
   dueAt: number
   attempts: number
   claimedBy: number
@@ -78,6 +81,7 @@ export type OutboxSumAggregateInputType = {
 
 export type OutboxMinAggregateInputType = {
   recipient?: true
+  client?: true
   dueAt?: true
   attempts?: true
   claimedBy?: true
@@ -86,6 +90,7 @@ export type OutboxMinAggregateInputType = {
 
 export type OutboxMaxAggregateInputType = {
   recipient?: true
+  client?: true
   dueAt?: true
   attempts?: true
   claimedBy?: true
@@ -94,6 +99,7 @@ export type OutboxMaxAggregateInputType = {
 
 export type OutboxCountAggregateInputType = {
   recipient?: true
+  client?: true
   dueAt?: true
   attempts?: true
   claimedBy?: true
@@ -189,6 +195,7 @@ export type OutboxGroupByArgs<ExtArgs extends runtime.Types.Extensions.InternalA
 
 export type OutboxGroupByOutputType = {
   recipient: string
+  client: string
   dueAt: bigint
   attempts: number
   claimedBy: string | null
@@ -220,6 +227,7 @@ export type OutboxWhereInput = {
   OR?: Prisma.OutboxWhereInput[]
   NOT?: Prisma.OutboxWhereInput | Prisma.OutboxWhereInput[]
   recipient?: Prisma.StringFilter<"Outbox"> | string
+  client?: Prisma.StringFilter<"Outbox"> | string
   dueAt?: Prisma.BigIntFilter<"Outbox"> | bigint | number
   attempts?: Prisma.IntFilter<"Outbox"> | number
   claimedBy?: Prisma.StringNullableFilter<"Outbox"> | string | null
@@ -228,6 +236,7 @@ export type OutboxWhereInput = {
 
 export type OutboxOrderByWithRelationInput = {
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   claimedBy?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -239,6 +248,7 @@ export type OutboxWhereUniqueInput = Prisma.AtLeast<{
   AND?: Prisma.OutboxWhereInput | Prisma.OutboxWhereInput[]
   OR?: Prisma.OutboxWhereInput[]
   NOT?: Prisma.OutboxWhereInput | Prisma.OutboxWhereInput[]
+  client?: Prisma.StringFilter<"Outbox"> | string
   dueAt?: Prisma.BigIntFilter<"Outbox"> | bigint | number
   attempts?: Prisma.IntFilter<"Outbox"> | number
   claimedBy?: Prisma.StringNullableFilter<"Outbox"> | string | null
@@ -247,6 +257,7 @@ export type OutboxWhereUniqueInput = Prisma.AtLeast<{
 
 export type OutboxOrderByWithAggregationInput = {
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   claimedBy?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -263,6 +274,7 @@ export type OutboxScalarWhereWithAggregatesInput = {
   OR?: Prisma.OutboxScalarWhereWithAggregatesInput[]
   NOT?: Prisma.OutboxScalarWhereWithAggregatesInput | Prisma.OutboxScalarWhereWithAggregatesInput[]
   recipient?: Prisma.StringWithAggregatesFilter<"Outbox"> | string
+  client?: Prisma.StringWithAggregatesFilter<"Outbox"> | string
   dueAt?: Prisma.BigIntWithAggregatesFilter<"Outbox"> | bigint | number
   attempts?: Prisma.IntWithAggregatesFilter<"Outbox"> | number
   claimedBy?: Prisma.StringNullableWithAggregatesFilter<"Outbox"> | string | null
@@ -271,6 +283,7 @@ export type OutboxScalarWhereWithAggregatesInput = {
 
 export type OutboxCreateInput = {
   recipient: string
+  client?: string
   dueAt: bigint | number
   attempts?: number
   claimedBy?: string | null
@@ -279,6 +292,7 @@ export type OutboxCreateInput = {
 
 export type OutboxUncheckedCreateInput = {
   recipient: string
+  client?: string
   dueAt: bigint | number
   attempts?: number
   claimedBy?: string | null
@@ -287,6 +301,7 @@ export type OutboxUncheckedCreateInput = {
 
 export type OutboxUpdateInput = {
   recipient?: Prisma.StringFieldUpdateOperationsInput | string
+  client?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   claimedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -295,6 +310,7 @@ export type OutboxUpdateInput = {
 
 export type OutboxUncheckedUpdateInput = {
   recipient?: Prisma.StringFieldUpdateOperationsInput | string
+  client?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   claimedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -303,6 +319,7 @@ export type OutboxUncheckedUpdateInput = {
 
 export type OutboxCreateManyInput = {
   recipient: string
+  client?: string
   dueAt: bigint | number
   attempts?: number
   claimedBy?: string | null
@@ -311,6 +328,7 @@ export type OutboxCreateManyInput = {
 
 export type OutboxUpdateManyMutationInput = {
   recipient?: Prisma.StringFieldUpdateOperationsInput | string
+  client?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   claimedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -319,6 +337,7 @@ export type OutboxUpdateManyMutationInput = {
 
 export type OutboxUncheckedUpdateManyInput = {
   recipient?: Prisma.StringFieldUpdateOperationsInput | string
+  client?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   attempts?: Prisma.IntFieldUpdateOperationsInput | number
   claimedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -327,6 +346,7 @@ export type OutboxUncheckedUpdateManyInput = {
 
 export type OutboxCountOrderByAggregateInput = {
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   claimedBy?: Prisma.SortOrder
@@ -341,6 +361,7 @@ export type OutboxAvgOrderByAggregateInput = {
 
 export type OutboxMaxOrderByAggregateInput = {
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   claimedBy?: Prisma.SortOrder
@@ -349,6 +370,7 @@ export type OutboxMaxOrderByAggregateInput = {
 
 export type OutboxMinOrderByAggregateInput = {
   recipient?: Prisma.SortOrder
+  client?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   claimedBy?: Prisma.SortOrder
@@ -365,6 +387,7 @@ export type OutboxSumOrderByAggregateInput = {
 
 export type OutboxSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   recipient?: boolean
+  client?: boolean
   dueAt?: boolean
   attempts?: boolean
   claimedBy?: boolean
@@ -373,6 +396,7 @@ export type OutboxSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
 
 export type OutboxSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   recipient?: boolean
+  client?: boolean
   dueAt?: boolean
   attempts?: boolean
   claimedBy?: boolean
@@ -381,6 +405,7 @@ export type OutboxSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
 
 export type OutboxSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   recipient?: boolean
+  client?: boolean
   dueAt?: boolean
   attempts?: boolean
   claimedBy?: boolean
@@ -389,19 +414,24 @@ export type OutboxSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
 
 export type OutboxSelectScalar = {
   recipient?: boolean
+  client?: boolean
   dueAt?: boolean
   attempts?: boolean
   claimedBy?: boolean
   claimedUntil?: boolean
 }
 
-export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"recipient" | "dueAt" | "attempts" | "claimedBy" | "claimedUntil", ExtArgs["result"]["outbox"]>
+export type OutboxOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"recipient" | "client" | "dueAt" | "attempts" | "claimedBy" | "claimedUntil", ExtArgs["result"]["outbox"]>
 
 export type $OutboxPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Outbox"
   objects: {}
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     recipient: string
+    /**
+     * Of the one that has it tried; empty where nothing is queued, or it is not known.
+     */
+    client: string
     /**
      * Milliseconds since 1970; far ahead when nothing is queued.
      */
@@ -836,6 +866,7 @@ export interface Prisma__OutboxClient<T, Null = never, ExtArgs extends runtime.T
  */
 export interface OutboxFieldRefs {
   readonly recipient: Prisma.FieldRef<"Outbox", 'String'>
+  readonly client: Prisma.FieldRef<"Outbox", 'String'>
   readonly dueAt: Prisma.FieldRef<"Outbox", 'BigInt'>
   readonly attempts: Prisma.FieldRef<"Outbox", 'Int'>
   readonly claimedBy: Prisma.FieldRef<"Outbox", 'String'>

@@ -244,6 +244,7 @@ export type DeliveryScalarFieldEnum = (typeof DeliveryScalarFieldEnum)[keyof typ
 
 export const OutboxScalarFieldEnum = {
   recipient: 'recipient',
+  client: 'client',
   dueAt: 'dueAt',
   attempts: 'attempts',
   claimedBy: 'claimedBy',

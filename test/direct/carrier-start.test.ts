@@ -1,0 +1,66 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { createCarrier } from '../../src/direct/carrier.ts'
+import { directStatus } from '../../src/direct/direct-protocol.ts'
+import type { ConnectedPeer } from '../../src/engine/engine.ts'
+import { defaultLimits } from '../../src/limits.ts'
+import type { DeliveryStore } from '../../src/store/store.ts'
+import { silentLog } from '../fixtures/log.ts'
+import { createMemoryDeliveries } from '../fixtures/memory-deliveries.ts'
+
+/** What a carrier finds at its start: claims of a life that a crash ended, and links that came before it. */
+
+const now = 1_000_000
+const hour = 3_600_000
+const there: ConnectedPeer = {
+  ...{ peerId: 'there', multiaddrs: [], direction: 'inbound', relayed: false, agent: null, protocols: [], latencyMs: null },
+}
+const seen = {
+  ...{ state: 'connected' as const, label: null, blocked: false, topics: [], gateway: 'here' },
+  ...{ firstSeen: new Date(now).toISOString(), lastSeen: new Date(now).toISOString() },
+}
+
+/** A delivery to `there` is queued; answers its store, and a carrier of the gateway `here`, which has a link to `there` or can dial it. */
+async function queued({ isLinked }: { isLinked: boolean }) {
+  const store = createMemoryDeliveries({ deliveries: new Map(), turns: new Map() })
+  const expiresAt = now + hour
+  await store.add(
+    { id: '1', messageId: 'm', client: 'c', to: 'there', envelope: new Uint8Array(10), expiresAt, createdAt: now, idempotency: undefined },
+    0,
+  )
+  const carrier = createCarrier(
+    { limits: defaultLimits },
+    {
+      engine: {
+        peerId: 'here',
+        request: async () => Uint8Array.of(directStatus.kept),
+        peers: async () => (isLinked ? [there] : []),
+        listen: () => () => undefined,
+      },
+      peers: { dialPeer: async () => ({ ...there, ...seen }) },
+      store,
+      inbox: { take: async () => new Uint8Array() },
+      onChange: () => undefined,
+      log: silentLog,
+      now: () => now,
+    },
+  )
+  onTestFinished(() => carrier.stop())
+  return { store, carrier }
+}
+
+const stateIn = (store: DeliveryStore) => async () => (await store.get('1'))?.state
+
+test('what a life before was carrying when it ended is carried on at once', async () => {
+  const { store, carrier } = await queued({ isLinked: false })
+  expect(await store.claim({ by: 'here', client: 'c', now, until: now + hour, limit: 10 })).toEqual(['there'])
+  await carrier.start()
+  await expect.poll(stateIn(store)).toBe('delivered')
+})
+
+test('who has a link already is sent to, although the next attempt was to be much later', async () => {
+  const { store, carrier } = await queued({ isLinked: true })
+  await store.claim({ by: 'here', client: 'c', now, until: now + hour, limit: 10 })
+  await store.failed({ by: 'here', recipient: 'there', id: '1', lastError: 'away', dueAt: now + hour, now })
+  await carrier.start()
+  await expect.poll(stateIn(store)).toBe('delivered')
+})

@@ -94,7 +94,8 @@ describe('a validator', () => {
     ['reject', []],
     [undefined, []],
   ])('that hangs delays its own topic until its deadline, and no other; then its default counts (%s)', async (byDefault, expected) => {
-    const { here, there } = await createParties()
+    // What nobody gave a verdict on would be asked about again when it is fetched from the peer.
+    const { here, there } = await createParties({ gateway: { catchUp: false } })
     const { asked } = await validate(there, () => undefined, { deadlineMs: 500, ...(byDefault && { default: byDefault }) })
     await there.rest.call('PUT', '/v1/topics/other')
     await here.rest.publish('orders', 'first')

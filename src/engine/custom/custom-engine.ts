@@ -25,6 +25,7 @@ import { readCertificate } from './certificate.ts'
 import { createConnections } from './connections.ts'
 import { createDht } from './dht/dht.ts'
 import { createGossip } from './gossip.ts'
+import { priceOf, priceOfControl } from './link/frame-prices.ts'
 import { frameTypes } from './link/frame-types.ts'
 import { createHandlers } from './link/handlers.ts'
 import { type Hello, protocolVersions } from './link/hello.ts'
@@ -276,6 +277,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       type === frameTypes.control
         ? decodeControl(body)
         : { type: 'message', ...parseMessageHead(body), envelope: gossip.open(Buffer.from(body.subarray(1))) }
+    link.charge(priceOfControl(frame))
     running.overlay.receive(link.peerId, frame)
   }
 
@@ -324,6 +326,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
         },
         onMessage: (envelope, from) => {
           const link = links.get(from)
+          link?.charge(-priceOf(frameTypes.message))
           gossip.judge(envelope, (bytes) => link?.hold(bytes))
         },
         onSubscription: (other, topic, subscribed) =>

@@ -83,11 +83,26 @@ export const peerShares = [
     'src/engine/custom/link/secure-channel.ts',
     ['test/engine/custom/link/secure-channel.test.ts'],
     [
-      [
-        'one socket keeps the event loop from the others',
-        'const maxFramesOfTurn = 512',
-        'const maxFramesOfTurn = Number.POSITIVE_INFINITY',
-      ],
+      ['a link reads on while what it has read waits', 'this.#isWanted && !this.#hasWork', 'this.#isWanted'],
+      ['what a peer said before it closed is lost', 'return this.#isWanted || this.#isEnded', 'return this.#isWanted && !this.#isEnded'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/link/frame-turns.ts',
+    ['test/engine/custom/link/frame-budget.test.ts'],
+    [
+      ['one link has whole turns', 'Math.min(sliceMs, leftMs)', 'leftMs'],
+      ['peers keep the event loop from the others', 'if (leftMs <= 0) break', ''],
+      ['what was just read comes before what waits', 'if (!isWorking && leftMs > 0) work()', 'if (!isWorking) work()'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/link/frame-budget.ts',
+    ['test/engine/custom/link/frame-budget.test.ts'],
+    [
+      ['a peer is slowed for ever and never cut', "if (!slowed.take(now, more)) return 'over'", ''],
+      ['a peer is never slowed', 'if (left >= 0) return pausedUntil', 'return pausedUntil'],
+      ['a peer begins anew with each link', 'budgets.get(peerId) ?? createFrameBudget()', 'createFrameBudget()'],
     ],
   ),
   ...breaks(

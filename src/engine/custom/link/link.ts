@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import { createTokenBucket } from '../../../token-bucket.ts'
 import { throughRelays } from '../../circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import { FrameFlood } from '../../frame-flood.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
+import type { FrameBudget } from './frame-budget.ts'
+import { priceOf, priceOfUseless } from './frame-prices.ts'
 import { frameBoundsFor, frameTypes } from './frame-types.ts'
 import { decodeGoodbye, encodeGoodbye, type Goodbye, LinkRefused } from './goodbye.ts'
 import type { Handlers } from './handlers.ts'
@@ -42,8 +43,8 @@ export interface Link {
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /** Bytes that the peer sent and that are being worked on; while they are too many, no more are read. */
   hold(bytes: number): void
-  /** A frame of so many bytes was received that nothing here waits for. @throws FrameFlood when there were too many */
-  noteUseless(bytes: number): void
+  /** Counts work of a frame of the peer (frame-prices.ts): a peer that causes too much is slowed, then cut. */
+  charge(units: number): void
   /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
   beat(now: number): void
   /** With what the peer is told before, if anything. */
@@ -78,6 +79,8 @@ export interface LinkComponents {
   socket: RecordSocket
   established: Established
   handlers: Handlers
+  /** What the peer may have this node do. */
+  budget: FrameBudget
   reached: LimitsReached
   log: Logger
   /** A frame of gossip, membership, or a circuit. @throws ProtocolViolation, which closes the link */
@@ -87,23 +90,6 @@ export interface LinkComponents {
   onClose(link: Link): void
 }
 
-/**
- * Bytes of control frames, a second and at once, each frame with what it costs beside its own: to decode them takes some 50 ns a byte. An
- * honest peer announces 5,000 messages in a second of them.
- */
-const controlBytes = { perSecond: 524_288, burst: 4_194_304 }
-const controlFrameBytes = 64
-
-/**
- * Frames that nothing here waits for, and KiB of them, a second and at once: of later versions, pongs without a ping, what belongs to a
- * request or a circuit that is over. An honest peer sends some until it knows.
- */
-const uselessFrames = { perSecond: 1_000, burst: 10_000 }
-
-/** Hellos of a peer that changes: so many at once, and so many a second. */
-const helloUpdates = { perSecond: 5, burst: 100 }
-/** Pings of a peer, at once and a second: a heartbeat is one in ten seconds, and its clients may have it pinged as well. */
-const peerPings = { perSecond: 100, burst: 1_000 }
 /** Bytes of answers that may wait on a link beside its gossip: pieces of bodies wait for room themselves, refusals and pongs are short. */
 const answerReserveBytes = 1_048_576
 
@@ -138,10 +124,6 @@ class PeerLink implements Link {
   readonly #channel: SecureChannel
   readonly #requests: Requests
   readonly #pings = new Map<string, () => void>()
-  readonly #hellos = createTokenBucket(helloUpdates)
-  readonly #pingsOfPeer = createTokenBucket(peerPings)
-  readonly #controlBytes = createTokenBucket(controlBytes)
-  readonly #useless = createTokenBucket(uselessFrames)
   readonly #lost = new AbortController()
   readonly #greet = Promise.withResolvers<void>()
   readonly #close = Promise.withResolvers<void>()
@@ -149,8 +131,10 @@ class PeerLink implements Link {
   #goodbye: Goodbye | undefined
   #latencyMs: number | null = null
   #held = 0
-  /** What came behind the hello before the link counted; little, since nothing more is read for now. */
-  #waiting: Array<{ type: number; body: Buffer }> | undefined = []
+  /** Whether the link counts; nothing behind the hello is taken before. */
+  #hasBegun = false
+  /** While the peer is slowed. */
+  #slowed: NodeJS.Timeout | undefined
 
   constructor(init: LinkInit, components: LinkComponents) {
     const { limits } = init
@@ -174,7 +158,10 @@ class PeerLink implements Link {
         onClose: (reason) => this.#onClose(reason),
       },
     )
-    this.#requests = createRequests({ limits, from: this.peerId, seen: tellerOf(init) }, { channel: this.#channel, handlers, log })
+    this.#requests = createRequests(
+      { limits, from: this.peerId, seen: tellerOf(init) },
+      { channel: this.#channel, handlers, charge: (units) => this.charge(units), log },
+    )
     this.#channel.write(frameTypes.hello, encodeHello(init.hello()))
     this.#channel.resume()
   }
@@ -206,17 +193,10 @@ class PeerLink implements Link {
   }
 
   begin(): void {
-    const waiting = this.#waiting ?? []
-    this.#waiting = undefined
     // Behind what is under way: the caller has just been given the link.
     queueMicrotask(() => {
-      try {
-        for (const { type, body } of waiting) this.#take(type, body)
-        this.#channel.resume()
-      } catch (err) {
-        this.#noteFailure(err)
-        this.close()
-      }
+      this.#hasBegun = true
+      this.#steer()
     })
   }
 
@@ -259,14 +239,42 @@ class PeerLink implements Link {
 
   hold(bytes: number): void {
     this.#held += bytes
-    if (this.#held > this.#init.limits.maxStreamBufferBytes) this.#channel.pause()
-    else if (this.#waiting === undefined) this.#channel.resume()
+    this.#steer()
+  }
+
+  charge(units: number): void {
+    if (this.isClosed) return
+    const now = performance.now()
+    const until = this.#components.budget.charge(now, units)
+    if (until === 'over') {
+      this.#channel.cut(new FrameFlood('a peer that causes more work than any honest one'))
+    } else if (until > now) this.#slow(until - now)
+  }
+
+  #slow(ms: number): void {
+    clearTimeout(this.#slowed)
+    this.#slowed = setTimeout(() => {
+      this.#slowed = undefined
+      this.#steer()
+    }, ms)
+    this.#steer()
+  }
+
+  /** Whether more is taken from the peer at the moment. */
+  get #isReading(): boolean {
+    return this.#hasBegun && this.#slowed === undefined && this.#held <= this.#init.limits.maxStreamBufferBytes
+  }
+
+  #steer(): void {
+    if (this.#isReading) this.#channel.resume()
+    // The hello is read before the link counts.
+    else if (this.#hello !== undefined) this.#channel.pause()
   }
 
   beat(now: number): void {
     const { silentLinkMs } = this.#init.limits
     // Who is not read for can't be heard.
-    if (this.#held === 0 && now - this.#channel.lastHeard > silentLinkMs) this.close()
+    if (this.#held === 0 && this.#slowed === undefined && now - this.#channel.lastHeard > silentLinkMs) this.close()
     else this.ping(AbortSignal.timeout(silentLinkMs)).catch(() => undefined)
   }
 
@@ -290,8 +298,10 @@ class PeerLink implements Link {
       return
     }
     if (this.#hello === undefined && type !== frameTypes.hello) throw new ProtocolViolation('a frame before the hello')
-    if (this.#hello !== undefined && this.#waiting !== undefined) this.#waiting.push({ type, body })
-    else this.#take(type, body)
+    // The peer closed the socket before the link counted.
+    if (this.#hello !== undefined && !this.#hasBegun) return
+    this.charge(priceOf(type))
+    this.#take(type, body)
   }
 
   #take(type: number, body: Buffer): void {
@@ -300,9 +310,6 @@ class PeerLink implements Link {
         this.#onHello(decodeHello(body))
         break
       case frameTypes.control:
-        if (!this.#controlBytes.take(performance.now(), controlFrameBytes + body.length)) throw new FrameFlood('too many control frames')
-        this.#components.onFrame(this, type, body)
-        break
       case frameTypes.message:
       case frameTypes.circuit:
       case frameTypes.circuitData:
@@ -311,7 +318,6 @@ class PeerLink implements Link {
         break
       case frameTypes.ping:
         if (body.length !== 8) throw new ProtocolViolation('a ping that is none')
-        if (!this.#pingsOfPeer.take(performance.now())) throw new FrameFlood('too many pings')
         this.#channel.write(frameTypes.pong, body)
         break
       case frameTypes.pong:
@@ -322,25 +328,20 @@ class PeerLink implements Link {
       case frameTypes.answer:
       case frameTypes.answerBody:
       case frameTypes.cancel:
-        if (!this.#requests.receive(type, body)) this.noteUseless(body.length)
+        if (!this.#requests.receive(type, body)) this.charge(priceOfUseless(body.length))
         break
       default:
-        this.noteUseless(body.length)
+        this.charge(priceOfUseless(body.length))
     }
   }
 
   #onPong(body: Buffer): void {
     const answer = this.#pings.get(body.toString('hex'))
-    if (answer === undefined) this.noteUseless(body.length)
+    if (answer === undefined) this.charge(priceOfUseless(body.length))
     else answer()
   }
 
-  noteUseless(bytes: number): void {
-    if (!this.#useless.take(performance.now(), 1 + bytes / 1_024)) throw new FrameFlood('too many frames that nothing waits for')
-  }
-
   #onHello(hello: Hello): void {
-    if (!this.#hellos.take(performance.now())) throw new FrameFlood('too many hellos')
     const first = this.#hello === undefined
     if (!hello.versions.some((version) => protocolVersions.some((own) => own === version))) {
       throw new ProtocolViolation('a peer that speaks none of our versions')
@@ -363,6 +364,7 @@ class PeerLink implements Link {
 
   #onClose(reason: Error | undefined): void {
     if (reason !== undefined) this.#noteFailure(reason)
+    clearTimeout(this.#slowed)
     this.#requests.close()
     this.#lost.abort()
     const refusal = this.#goodbye === undefined ? undefined : new LinkRefused(this.peerId, this.#goodbye)

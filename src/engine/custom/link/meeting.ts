@@ -3,6 +3,7 @@ import type { DialTarget } from '../../dial-gate.ts'
 import { withoutPeerId } from '../../endpoint.ts'
 import { openWebSocket } from '../../open-web-socket.ts'
 import { type Established, establish, subprotocol } from './establish.ts'
+import { createFrameBudgets } from './frame-budget.ts'
 import { frameBoundsFor, frameTypes } from './frame-types.ts'
 import { encodeGoodbye, type Goodbye } from './goodbye.ts'
 import type { Handlers } from './handlers.ts'
@@ -47,6 +48,7 @@ export interface Refusal {
 
 export function createMeeting(init: MeetingInit, components: MeetingComponents): Meeting {
   const { limits, seed } = init
+  const budgets = createFrameBudgets()
 
   async function meet(socket: RecordSocket, side: Side, signal: AbortSignal): Promise<Link> {
     const { role, expectedPeerId, remote, seenAt, observed } = side
@@ -59,7 +61,8 @@ export function createMeeting(init: MeetingInit, components: MeetingComponents):
       }
       const direction = role === 'initiator' ? 'outbound' : 'inbound'
       const hello = () => init.hello(observed)
-      return await openLink({ limits, direction, remote, seenAt, hello }, { ...components, socket, established }, signal)
+      const budget = budgets.of(established.session.remotePeerId)
+      return await openLink({ limits, direction, remote, seenAt, hello }, { ...components, socket, established, budget }, signal)
     } catch (error) {
       socket.terminate()
       throw error

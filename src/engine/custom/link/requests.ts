@@ -4,12 +4,11 @@ import { z } from 'zod'
 import { PeerUnreachable, ProtocolUnsupported } from '../../../errors.ts'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
-import { createTokenBucket } from '../../../token-bucket.ts'
 import { bodyShare, type HeldBody } from '../../bodies.ts'
 import type { RequestOptions } from '../../engine.ts'
-import { FrameFlood } from '../../frame-flood.ts'
 import type { Teller } from '../../tellers.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
+import { requestPrices } from './frame-prices.ts'
 import { frameTypes } from './frame-types.ts'
 import type { Handled, Handlers } from './handlers.ts'
 import type { SecureChannel } from './secure-channel.ts'
@@ -21,8 +20,7 @@ import type { SecureChannel } from './secure-channel.ts'
 export interface Requests {
   /** @throws ProtocolUnsupported, PeerUnreachable, the signal's reason */
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
-  /** Takes a frame of one of the types that are for requests. @throws ProtocolViolation */
-  /** A frame of the peer. Answers whether anybody waits for it; one that was given up is no offence. @throws ProtocolViolation */
+  /** Takes a frame of one of the types that are for requests. Answers whether anybody waits for it; one that was given up is no offence. @throws ProtocolViolation */
   receive(type: number, body: Buffer): boolean
   /** The link is gone: nothing is answered any more. */
   close(): void
@@ -76,9 +74,6 @@ class Body implements Disposable {
   }
 }
 
-/** Requests for protocols that are not spoken here, at once and a second. */
-const unknownRequests = { perSecond: 100, burst: 1_000 }
-
 /** Nobody waits for a handler that has answered. Made once: an error takes longer to make than a short request to pass on. */
 const answered = new Error('the request was answered')
 
@@ -106,13 +101,12 @@ interface Serving {
 
 export function createRequests(
   init: { limits: RequestLimits; from: string; seen: Teller },
-  components: { channel: SecureChannel; handlers: Handlers; log: Logger },
+  components: { channel: SecureChannel; handlers: Handlers; charge(units: number): void; log: Logger },
 ): Requests {
   const { limits, from, seen } = init
-  const { channel, handlers, log } = components
+  const { channel, handlers, charge, log } = components
   const asked = new Map<number, Asked>()
   const serving = new Map<number, Serving>()
-  const unknown = createTokenBucket(unknownRequests)
   const asker = () => handlers.askerOf(from, seen)
   let lastId = 0
   let closed: Error | undefined
@@ -130,7 +124,7 @@ export function createRequests(
     const { id, protocol, length } = parse(requestSchema, bytes)
     if (serving.has(id)) throw new ProtocolViolation('a number of a request that is still served')
     const handled = handlers.get(protocol)
-    if (handled === undefined) refuseUnknown(id)
+    if (handled === undefined) refuse(id, 'unsupported')
     else if (!fits(handled, length)) refuse(id, 'failed')
     else begin(id, handled, length)
   }
@@ -153,13 +147,8 @@ export function createRequests(
     serving.set(id, entry)
   }
 
-  /** A peer has heard in the hello which protocols are answered. */
-  function refuseUnknown(id: number): void {
-    if (!unknown.take(performance.now())) throw new FrameFlood('too many requests for protocols that are not spoken here')
-    refuse(id, 'unsupported')
-  }
-
   function refuse(id: number, refused: 'unsupported' | 'failed'): void {
+    charge(requestPrices[refused])
     channel.write(frameTypes.answer, encode({ id, refused }))
   }
 
@@ -247,7 +236,9 @@ export function createRequests(
 
   function onCancel(id: number): boolean {
     const entry = serving.get(id)
-    return entry !== undefined && finish(id, entry, new Error('the peer gave the request up'))
+    if (entry === undefined || !finish(id, entry, new Error('the peer gave the request up'))) return false
+    charge(requestPrices.cancelled)
+    return true
   }
 
   /** The number that a frame begins with, and what follows. */

@@ -2,6 +2,7 @@ import { maxMessageBytes, tagBytes } from '../noise/cipher-state.ts'
 import type { Session } from '../noise/handshake.ts'
 import { createFrameReader, type FrameReaderInit, frameHead, ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
+import { frameTurns } from './frame-turns.ts'
 import type { RecordSocket } from './record-socket.ts'
 
 /** Frames between two peers, encrypted, on one WebSocket. */
@@ -17,9 +18,11 @@ export interface SecureChannel {
   readonly waitingBytes: number
   /** Resolves when no more than so many bytes wait, or the channel is closed. @throws the signal's reason */
   drained(bytes: number, signal: AbortSignal): Promise<void>
-  /** Ends reading from the network until `resume`. */
+  /** Nothing more is read, and no frame taken, until `resume`. */
   pause(): void
   resume(): void
+  /** Cuts the channel, for a reason that `onClose` is told; nothing more is taken. */
+  cut(reason: Error): void
   /** When the other end was last heard, in milliseconds of the monotonic clock. */
   readonly lastHeard: number
   /**
@@ -46,9 +49,6 @@ const maxPlaintextBytes = maxMessageBytes - tagBytes
 
 /** Both ends take a new key after so many records (Noise §11.3): what a stolen key opens is bounded. */
 const recordsPerKey = 65_536
-
-/** Frames that are read before other sockets have their turn: about a millisecond of the smallest. */
-const maxFramesOfTurn = 512
 
 /** Milliseconds for the closing handshake of the WebSocket. */
 const closeGraceMs = 1_000
@@ -85,10 +85,15 @@ class Channel implements SecureChannel {
   #waiters: Array<() => void> = []
   /** Whether the link wants to read. */
   #isWanted = false
-  /** Whether other sockets come first now. */
-  #isResting = false
-  /** Frames since the channel rested last. */
-  #framesOfTurn = 0
+  /** What was read and waits for its turn: records, and the frames of the last one that was decrypted. Little, since nothing is read meanwhile. */
+  readonly #records = createQueue<Buffer>()
+  readonly #frames = createQueue<Buffer>()
+  /** Whether what was read is not wanted any more. */
+  #isOver = false
+  /** Whether the socket is closed, and whether the link was told. */
+  #isEnded = false
+  #isTold = false
+  readonly #work = () => this.#workOnce()
   lastHeard = performance.now()
 
   constructor(init: ChannelInit, { socket, established, ...handlers }: ChannelComponents) {
@@ -102,8 +107,10 @@ class Channel implements SecureChannel {
       this.#failure ??= error
     })
     socket.once('close', () => {
+      this.#isEnded = true
       this.#wake()
-      handlers.onClose(this.#failure)
+      // What the other end said before it closed is still taken.
+      frameTurns.run(this.#work)
     })
     // Whoever makes the channel has it before its first frame.
     queueMicrotask(() => {
@@ -118,8 +125,7 @@ class Channel implements SecureChannel {
   write(type: number, ...parts: Uint8Array[]): void {
     if (!this.isOpen) return
     if (this.waitingBytes > this.#maxWaitingBytes) {
-      this.#failure ??= new UnreadWrites('the peer does not read what it makes us write')
-      this.#socket.terminate()
+      this.cut(new UnreadWrites('the peer does not read what it makes us write'))
       return
     }
     if (this.#queue.length === 0) queueMicrotask(() => this.#flush())
@@ -146,27 +152,28 @@ class Channel implements SecureChannel {
 
   resume(): void {
     this.#isWanted = true
+    if (this.#hasWork) frameTurns.run(this.#work)
     this.#steer()
+  }
+
+  get #hasWork(): boolean {
+    return !this.#isOver && (this.#frames.size > 0 || this.#records.size > 0)
   }
 
   #steer(): void {
-    const reads = this.#isWanted && !this.#isResting
+    const reads = this.#isWanted && !this.#hasWork
     if (reads === this.#socket.isPaused) this.#socket[reads ? 'resume' : 'pause']()
   }
 
-  /** A turn of the event loop reads megabytes of one socket: when these are small frames, the other sockets come first for a turn. */
-  #rest(): void {
-    this.#isResting = true
-    this.#steer()
-    setImmediate(() => {
-      this.#isResting = false
-      this.#framesOfTurn = 0
-      this.#steer()
-    })
+  cut(reason: Error): void {
+    this.#failure ??= reason
+    this.#isOver = true
+    this.#socket.terminate()
   }
 
   close({ drained }: { drained: boolean } = { drained: false }): void {
     this.#isDraining = drained
+    this.#isOver ||= !drained
     if (!this.isOpen) return
     this.#flush()
     this.#socket.close()
@@ -206,17 +213,76 @@ class Channel implements SecureChannel {
   #onRecord(record: Buffer, binary: boolean): void {
     this.lastHeard = performance.now()
     if (!this.isOpen && !this.#isDraining) return
-    try {
-      if (!binary) throw new ProtocolViolation('a text message')
-      const bytes = this.#session.decrypt.decrypt(record)
-      if (++this.#receivedRecords % recordsPerKey === 0) this.#session.decrypt.rekey()
-      const frames = this.#reader.take(bytes)
-      this.#framesOfTurn += frames.length
-      if (this.#framesOfTurn > maxFramesOfTurn && !this.#isResting) this.#rest()
-      for (const frame of frames) this.#handlers.onFrame(frame[0] ?? 0, frame.subarray(1))
-    } catch (error) {
-      this.#failure ??= error instanceof Error ? error : new Error(String(error))
-      this.close()
+    if (!binary) {
+      this.#fail(new ProtocolViolation('a text message'))
+      return
     }
+    this.#records.push(record)
+    frameTurns.run(this.#work)
+    this.#steer()
+  }
+
+  /** Takes a frame, or the frames out of a record; answers whether there is more to do now. */
+  #workOnce(): boolean {
+    if (this.#hasWork && !this.#isTaking) return false
+    try {
+      if (this.#hasWork) this.#takeNext()
+    } catch (error) {
+      this.#fail(error)
+    }
+    if (this.#hasWork) return this.#isTaking
+    this.#steer()
+    if (this.#isEnded && !this.#isTold) {
+      this.#isTold = true
+      this.#handlers.onClose(this.#failure)
+    }
+    return false
+  }
+
+  #takeNext(): void {
+    const frame = this.#frames.shift()
+    if (frame !== undefined) {
+      this.#handlers.onFrame(frame[0] ?? 0, frame.subarray(1))
+      return
+    }
+    const record = this.#records.shift()
+    if (record === undefined) return
+    const bytes = this.#session.decrypt.decrypt(record)
+    if (++this.#receivedRecords % recordsPerKey === 0) this.#session.decrypt.rekey()
+    for (const each of this.#reader.take(bytes)) this.#frames.push(each)
+  }
+
+  get #isTaking(): boolean {
+    return this.#isWanted || this.#isEnded
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error))
+    this.close()
+  }
+}
+
+/** First in, first out. */
+interface Queue<Item> {
+  push(item: Item): void
+  shift(): Item | undefined
+  readonly size: number
+}
+
+function createQueue<Item>(): Queue<Item> {
+  let items: Item[] = []
+  let next = 0
+  return {
+    push: (item) => void items.push(item),
+    shift() {
+      const item = items[next++]
+      if (next < items.length) return item
+      items = []
+      next = 0
+      return item
+    },
+    get size() {
+      return items.length - next
+    },
   }
 }

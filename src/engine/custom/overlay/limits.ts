@@ -191,8 +191,8 @@ export const defaultOverlayLimits: OverlayLimits = {
   avoidMs: 600_000,
   penaltyHalfLifeMs: 60_000,
   maxScoredPeers: 1_000,
-  controlFramesPerSecond: 1_000, // 100 common topics, each announced in every tick
-  controlFramesBurst: 4_000,
+  controlFramesPerSecond: 2_500, // 200 common topics, each announced in every tick; what is in them is counted on the link (frame-prices.ts)
+  controlFramesBurst: 10_000,
   walksPerSecond: 10,
   walksBurst: 200, // a bootstrap peer sees everyone start at once
 }

@@ -30,10 +30,17 @@ const entryBytes = 300
 export function createMessageCache(init: { limits: OverlayLimits }, components: { now(): number }): MessageCache {
   const { limits } = init
   const messages = new Map<string, CachedMessage>()
+  /** The same by topic: who joins one does not have those of all looked at. */
+  const byTopic = new Map<string, Set<CachedMessage>>()
   let bytes = 0
 
   function remove(message: CachedMessage): void {
-    if (messages.delete(message.envelope.id)) bytes -= message.envelope.bytes.length + entryBytes
+    const { id, topic } = message.envelope
+    if (!messages.delete(id)) return
+    bytes -= message.envelope.bytes.length + entryBytes
+    const ofTopic = byTopic.get(topic)
+    ofTopic?.delete(message)
+    if (ofTopic?.size === 0) byTopic.delete(topic)
   }
 
   function removeOldest(isDue: (message: CachedMessage) => boolean): void {
@@ -52,18 +59,20 @@ export function createMessageCache(init: { limits: OverlayLimits }, components: 
   return {
     put(message) {
       if (messages.has(message.envelope.id)) return
-      messages.set(message.envelope.id, message)
+      const { id, topic } = message.envelope
+      messages.set(id, message)
+      byTopic.set(topic, (byTopic.get(topic) ?? new Set()).add(message))
       bytes += message.envelope.bytes.length + entryBytes
       makeRoom()
     },
     get: (id) => messages.get(id),
     latest(topic, from, limit) {
       const found: CachedMessage[] = []
-      for (const message of messages.values()) if (message.envelope.topic === topic && message.at >= from) found.push(message)
+      for (const message of byTopic.get(topic) ?? []) if (message.at >= from) found.push(message)
       return found.reverse().slice(0, limit)
     },
     forgetTopic(topic) {
-      for (const message of messages.values()) if (message.envelope.topic === topic) remove(message)
+      for (const message of byTopic.get(topic) ?? []) remove(message)
     },
     sweep() {
       const until = components.now() - limits.cacheMs

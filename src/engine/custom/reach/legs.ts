@@ -2,6 +2,7 @@ import { encode } from 'cborg'
 import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { foreignTextSchema } from '../../../model/text.ts'
+import { priceOfUseless } from '../link/frame-prices.ts'
 import { frameTypes } from '../link/frame-types.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
@@ -143,7 +144,7 @@ export function createLegs(init: { maxLegsPerLink: number }, components: LegsCom
       }
       if (body.length < 4) throw new ProtocolViolation('a frame of a circuit without its number')
       const listener = links.get(link)?.listeners.get(body.readUInt32BE())
-      if (listener === undefined) link.noteUseless(body.length)
+      if (listener === undefined) link.charge(priceOfUseless(body.length))
       if (type === frameTypes.circuitData) listener?.onData(body.subarray(4))
       else if (body.length === 8) listener?.onCredit(body.readUInt32BE(4))
       else throw new ProtocolViolation('a credit that is none')

@@ -1,12 +1,12 @@
 import { createFrameBudget, type FrameRate } from './frame-budget.ts'
 
 /**
- * What gossip costs: a unit is an id, a topic, or another element of an RPC, about a microsecond. At once a peer may announce thousands
+ * What gossip costs: a unit is an id, a topic, or another element of an RPC, one or two microseconds. At once a peer may announce thousands
  * of topics, join their meshes, and name all messages of a partition that has ended.
  */
-const gossipFrames: FrameRate = { perSecond: 10_000, burst: 100_000, bytesPerUnit: 256 }
-/** An RPC, beside what is in it. */
-const rpcUnits = 10
+const gossipFrames: FrameRate = { perSecond: 10_000, burst: 50_000, bytesPerUnit: 256 }
+/** An RPC, beside what is in it: 40 µs, and an answer to some. */
+const rpcUnits = 20
 /** A message, and its bytes, more of which fit into a unit: it is verified before it is known whether it is of any use. */
 const messageUnits = 10
 const messageBytesPerUnit = 4_096
@@ -14,7 +14,7 @@ const messageBytesPerUnit = 4_096
  * Given to every link for a message that this node has not had before and whose signature is right: each neighbour may send it, say that it
  * does not want it, and name it in three heartbeats. So messages count only when they bring nothing.
  */
-const newMessageUnits = 50
+const newMessageUnits = 70
 
 /** https://github.com/libp2p/specs/blob/master/pubsub/README.md#the-rpc */
 const rpcFields = { messages: 2, control: 3 }
@@ -27,9 +27,13 @@ export interface GossipBudget {
   spend(rpc: Uint8Array): void
 }
 
-/** `seen` tells how many messages this node has had, its own ones among them. */
-export function createGossipBudget(seen: () => number): GossipBudget {
+/**
+ * @param seen how many messages this node has had, its own ones among them
+ * @param isSuspect whether a link from the same address was cut lately: it has a tenth of the burst, so that coming back is no way to have more
+ */
+export function createGossipBudget(seen: () => number, { isSuspect = false } = {}): GossipBudget {
   const budget = createFrameBudget(gossipFrames)
+  if (isSuspect) budget.spend(0.9 * gossipFrames.burst, 0)
   let looked = seen()
   return {
     spend(rpc) {

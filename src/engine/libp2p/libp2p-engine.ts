@@ -273,7 +273,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     )
     const { pubsub } = node.services
     const internals = gossipInternals(pubsub)
-    boundGossip(internals, { reached })
+    boundGossip(internals, { askerOf: askerOfConnection, reached })
     // One validator for every topic, those that are not subscribed to among them: nothing is taken in that nobody asked for.
     pubsub.topicValidators.get = () => (_peer, message) => judgeGossip(inboundGate, message)
     const gossip = createGossipLinks({

@@ -20,7 +20,7 @@ export async function benchAttacks(): Promise<BenchRow[]> {
   const directories: [string, string, string] = [join(directory, 'subject'), join(directory, 'other'), join(directory, 'bystander')]
   const party = resources.use(await startHonestParty({ directories, topic: honestTopic, heapMiB }))
   const { url, peerId, multiaddrs } = party.subject
-  const target = { url, peerId, p2pUrl: webSocketUrl(multiaddrs), token: party.tokens.attacker }
+  const target = { url, peerId, p2pUrl: webSocketUrl(multiaddrs), multiaddr: multiaddrs[0] ?? '', token: party.tokens.attacker }
   await party.publish(quietMs)
   const idle = percentile((await party.publish(attackMs)).subject, 0.99)
   const rows: BenchRow[] = [{ label: 'an honest publisher, alone: p99', value: idle, unit: 'ms' }]

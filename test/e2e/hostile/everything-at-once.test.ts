@@ -1,9 +1,12 @@
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import type { Attack } from '../../fixtures/attacks/attacker.ts'
 import { clientAttacks } from '../../fixtures/attacks/client-attacks.ts'
+import { libp2pAttacks } from '../../fixtures/attacks/libp2p-attacks.ts'
 import { honestTopic, peerAttacks } from '../../fixtures/attacks/peer-attacks.ts'
 import { startAttack } from '../../fixtures/attacks/start-attack.ts'
 import { collectGarbage } from '../../fixtures/collect-garbage.ts'
+import type { EngineName } from '../../fixtures/gateway-process.ts'
 import { startHonestParty } from '../../fixtures/honest-party.ts'
 import { webSocketUrl } from '../../fixtures/raw-peer.ts'
 import { temporaryDirectory } from '../../fixtures/temporary.ts'
@@ -16,56 +19,70 @@ import { temporaryDirectory } from '../../fixtures/temporary.ts'
 const quietMs = 4_000
 const attackMs = 12_000
 
-test('all attacks at once: nothing acknowledged is lost, an honest publisher is served, memory returns', async () => {
-  const directory = await temporaryDirectory()
-  const party = await startHonestParty({
-    directories: [join(directory, 'subject'), join(directory, 'other'), join(directory, 'bystander')],
-    topic: honestTopic,
-    heapMiB: 256,
-  })
-  onTestFinished(() => party[Symbol.asyncDispose]())
-  const { subject, tokens } = party
+const engines: Array<[EngineName, readonly Attack[]]> = [
+  ['custom', peerAttacks],
+  ['libp2p', libp2pAttacks],
+]
 
-  /** What the gateway's heap and its buffers hold that is in use. */
-  async function usedMiB(): Promise<number> {
-    await collectGarbage(subject)
-    const text = await (await party.call(tokens.operator, 'GET', '/metrics')).text()
-    const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>
-      Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]),
+test.each(engines)(
+  '%s engine, all attacks at once: nothing acknowledged is lost, an honest publisher is served, memory returns',
+  async (engine, attacksOfPeers) => {
+    const directory = await temporaryDirectory()
+    const party = await startHonestParty({
+      directories: [join(directory, 'subject'), join(directory, 'other'), join(directory, 'bystander')],
+      topic: honestTopic,
+      engine,
+      heapMiB: 256,
+    })
+    onTestFinished(() => party[Symbol.asyncDispose]())
+    const { subject, tokens } = party
+
+    /** What the gateway's heap and its buffers hold that is in use. */
+    async function usedMiB(): Promise<number> {
+      await collectGarbage(subject)
+      const text = await (await party.call(tokens.operator, 'GET', '/metrics')).text()
+      const bytes = ['nodejs_heap_size_used_bytes', 'nodejs_external_memory_bytes'].map((name) =>
+        Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]),
+      )
+      return bytes.reduce((sum, each) => sum + each, 0) / 2 ** 20
+    }
+
+    await party.publish(quietMs / 2)
+    const idle = await party.publish(quietMs)
+    const before = await usedMiB()
+
+    const [multiaddr = ''] = subject.multiaddrs
+    const p2pUrl = engine === 'custom' ? webSocketUrl(subject.multiaddrs) : ''
+    const target = { url: subject.url, p2pUrl, multiaddr, peerId: subject.peerId, token: tokens.attacker }
+    const attacks = await Promise.all(
+      [...clientAttacks, ...attacksOfPeers].map((attack, index) =>
+        startAttack(attack, { ...target, localAddress: `127.0.1.${index + 1}` }),
+      ),
     )
-    return bytes.reduce((sum, each) => sum + each, 0) / 2 ** 20
-  }
+    const attacked = await party.publish(attackMs)
+    await Promise.all(attacks.map((attack) => attack[Symbol.asyncDispose]()))
 
-  await party.publish(quietMs / 2)
-  const idle = await party.publish(quietMs)
-  const before = await usedMiB()
-
-  const target = { url: subject.url, p2pUrl: webSocketUrl(subject.multiaddrs), peerId: subject.peerId, token: tokens.attacker }
-  const attacks = await Promise.all(
-    [...clientAttacks, ...peerAttacks].map((attack, index) => startAttack(attack, { ...target, localAddress: `127.0.1.${index + 1}` })),
-  )
-  const attacked = await party.publish(attackMs)
-  await Promise.all(attacks.map((attack) => attack[Symbol.asyncDispose]()))
-
-  expect(subject.child.exitCode).toBeNull()
-  const { acknowledged, subscriber } = party
-  await subscriber.until(() => new Set(subscriber.messages.map(({ id }) => id)).size >= acknowledged.length)
-  expect(subscriber.messages.map(({ id }) => id)).toEqual(acknowledged)
-  // What the machine makes a client wait, which it shares with the attackers and with whatever else runs, is not the gateway's doing.
-  const waited = percentile(attacked.subject, 0.99)
-  const idleHere = percentile(idle.subject, 0.99)
-  const elsewhere = percentile(attacked.bystander, 0.99)
-  expect(waited, `${idleHere} ms before it, ${elsewhere} ms at a bystander`).toBeLessThan(10 * Math.max(idleHere, elsewhere))
-  await expect
-    .poll(
-      async () => {
-        await party.publish(1_000)
-        return await usedMiB()
-      },
-      { timeout: 60_000 },
-    )
-    .toBeLessThan(before + 64)
-}, 180_000)
+    expect(subject.child.exitCode).toBeNull()
+    const { acknowledged, subscriber } = party
+    await subscriber.until(() => new Set(subscriber.messages.map(({ id }) => id)).size >= acknowledged.length)
+    expect(subscriber.messages.map(({ id }) => id)).toEqual(acknowledged)
+    // What the machine makes a client wait, which it shares with the attackers and with whatever else runs, is not the gateway's doing.
+    const waited = percentile(attacked.subject, 0.99)
+    const idleHere = percentile(idle.subject, 0.99)
+    const elsewhere = percentile(attacked.bystander, 0.99)
+    expect(waited, `${idleHere} ms before it, ${elsewhere} ms at a bystander`).toBeLessThan(10 * Math.max(idleHere, elsewhere))
+    await expect
+      .poll(
+        async () => {
+          await party.publish(1_000)
+          return await usedMiB()
+        },
+        { timeout: 60_000 },
+      )
+      .toBeLessThan(before + 64)
+  },
+  180_000,
+)
 
 /** The value below which this share of the values lies. */
 function percentile(values: number[], share: number): number {

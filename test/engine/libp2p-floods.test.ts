@@ -136,6 +136,10 @@ describe('an honest peer is within the budget of gossip', () => {
     }
   })
 
+  test('when it answers with as many messages as an RPC may have', () => {
+    createGossipBudget(() => 0).spend(Buffer.concat(Array.from({ length: 5_000 }, () => message(700))))
+  })
+
   test('when each message brings an RPC with it, one that says "not again", and its id three times, for as long as there are new ones', () => {
     let seen = 0
     const budget = createGossipBudget(() => seen)

@@ -7,8 +7,11 @@ import { createFrameBudget, type FrameRate } from './frame-budget.ts'
 const gossipFrames: FrameRate = { perSecond: 10_000, burst: 50_000, bytesPerUnit: 256 }
 /** An RPC, beside what is in it: 40 µs, and an answer to some. */
 const rpcUnits = 20
-/** A message, and its bytes, more of which fit into a unit: it is verified before it is known whether it is of any use. */
-const messageUnits = 10
+/**
+ * A message, and its bytes, more of which fit into a unit: it is verified before it is known whether it is of any use. Up to 5,000 come in one
+ * RPC, the answer of a js peer, and are counted before that is known.
+ */
+const messageUnits = 5
 const messageBytesPerUnit = 4_096
 /**
  * Given to every link for a message that this node has not had before and whose signature is right: each neighbour may send it, say that it

@@ -93,7 +93,6 @@ export const peerShares = [
     [
       ['one link has whole turns', 'Math.min(sliceMs, leftMs)', 'leftMs'],
       ['peers keep the event loop from the others', 'if (leftMs <= 0) break', ''],
-      ['what was just read comes before what waits', 'if (!isWorking && leftMs > 0) work()', 'if (!isWorking) work()'],
     ],
   ),
   ...breaks(

@@ -13,7 +13,14 @@ const perSecond = 200
 const numbers = Array.from({ length: count }, (_, number) => String(number))
 const forms = { tcp: /\/tcp\/\d+\/p2p/, websocket: /\/ws\//, quic: /\/quic-v1\// }
 
-async function pair(): Promise<{ engine: P2PEngine; received: SignedMessage[]; stock: StockNode; heard: string[] }> {
+interface Pair {
+  engine: P2PEngine
+  received: SignedMessage[]
+  stock: StockNode
+  heard: string[]
+}
+
+async function pair(options: Parameters<typeof stockNode>[0] = {}): Promise<Pair> {
   const received: SignedMessage[] = []
   const engine = await startedLibp2pEngine({
     inbound: {
@@ -23,7 +30,7 @@ async function pair(): Promise<{ engine: P2PEngine; received: SignedMessage[]; s
       },
     },
   })
-  const stock = await stockNode()
+  const stock = await stockNode(options)
   const heard: string[] = []
   stock.services.pubsub.addEventListener('message', ({ detail }) => heard.push(Buffer.from(detail.data).toString()))
   return { engine, received, stock, heard }
@@ -83,6 +90,16 @@ describe.for(['tcp', 'websocket', 'quic'] as const)('a stock node over %s', (tra
     expect(peer?.agent).toContain('js-libp2p')
     expect(peer?.protocols).toContain('/ipfs/ping/1.0.0')
   })
+})
+
+test('exchanges messages with a node that has not said what it speaks, as when that got lost', async () => {
+  const { engine, stock, received, heard } = await pair({ saysNothing: true })
+  await engine.dial(stock.getMultiaddrs().map(String)[0] ?? '', { source: 'rest', signal })
+  await subscribeBoth({ engine, stock })
+  await engine.send(await engine.sign([{ topic: 'orders', data: Buffer.from('from the engine') }]))
+  await stock.services.pubsub.publish('orders', Buffer.from('from the stock node'))
+  await expect.poll(() => heard).toEqual(['from the engine'])
+  await expect.poll(() => received.map(({ data }) => Buffer.from(data).toString())).toEqual(['from the stock node'])
 })
 
 test('a stock node between two engines carries messages of each to the other', async () => {

@@ -20,12 +20,12 @@ export function createGossipLinks(components: {
   pubsub: GossipSub
   internals: GossipInternals
   connections: () => Connection[]
-  /** Whether the peer has said that it speaks any of these protocols. */
-  speaks: (peerId: string, protocols: string[]) => boolean
+  /** The protocols that the peer has said it speaks: none when it has not said anything, or that got lost on a busy machine. */
+  spoken: (peerId: string) => string[]
   /** Called when a peer that has told its topics can be sent to. */
   onReachable: (peerId: string, topics: string[]) => void
 }): GossipLinks {
-  const { pubsub, internals, connections, speaks, onReachable } = components
+  const { pubsub, internals, connections, spoken, onReachable } = components
   const { streamsOutbound, topics } = internals
   let heartbeats = 0
 
@@ -40,7 +40,12 @@ export function createGossipLinks(components: {
   function isBroken(connection: Connection): boolean {
     const peerId = connection.remotePeer.toString()
     const settled = connection.status === 'open' && Date.now() - connection.timeline.open > graceMs
-    return settled && !streamsOutbound.has(peerId) && (inboundStreams(connection).length > 0 || speaks(peerId, pubsub.protocols))
+    return settled && !streamsOutbound.has(peerId) && (inboundStreams(connection).length > 0 || maySpeak(peerId))
+  }
+
+  function maySpeak(peerId: string): boolean {
+    const protocols = spoken(peerId)
+    return protocols.length === 0 || protocols.some((protocol) => pubsub.protocols.includes(protocol))
   }
 
   function inboundStreams({ streams }: Connection) {

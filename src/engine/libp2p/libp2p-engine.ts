@@ -280,7 +280,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       pubsub,
       internals,
       connections: () => node.getConnections(),
-      speaks: (other, protocols) => peerOf(other)?.protocols.some((protocol) => protocols.includes(protocol)) ?? false,
+      spoken: (other) => peerOf(other)?.protocols ?? [],
       onReachable: (other, subscribed) => {
         for (const topic of subscribed) emit({ type: 'topic:subscribe', peerId: other, topic })
       },

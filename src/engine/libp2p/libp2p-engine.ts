@@ -35,6 +35,7 @@ import { boundGossip } from './gossip-frames.ts'
 import { gossipInternals } from './gossip-internals.ts'
 import { createGossipLinks, type GossipLinks } from './gossip-links.ts'
 import { topicScoreParams } from './gossip-options.ts'
+import { createIdentifyAgain } from './identify-again.ts'
 import { judgeGossip } from './inbound.ts'
 import { createLinks } from './links.ts'
 import { createNode, type Node } from './node.ts'
@@ -125,6 +126,12 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   }
   const bodies = createBodies({ limits }, { onGivenUp: () => reached.note('body_given_up'), onRefused: () => reached.note('body_refused') })
   const protocols = createProtocols({ limits }, { bodies, reached, askerOf: askerOfConnection, log })
+  const identifyAgain = createIdentifyAgain({
+    connections: () => running?.node.getConnections() ?? [],
+    isIdentified: (other) => (peerOf(other)?.protocols.length ?? 0) > 0,
+    identify: async (connection, signal) => await running?.node.services.identify.identify(connection, { signal }),
+    log,
+  })
   const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
 
   const routing = createRouting({ limits }, { dht: runningDht, linked, namespaces, identity })
@@ -310,9 +317,11 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     }
     for (const topic of topics) join(started, topic)
     kept.start()
+    identifyAgain.start()
   }
 
   async function stopNode(): Promise<void> {
+    identifyAgain.stop()
     await Promise.all([kept.stop(), discovered.stop()])
     if (running === undefined) return
     const { node } = running

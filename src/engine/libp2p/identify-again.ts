@@ -1,0 +1,51 @@
+import type { Connection } from '@libp2p/interface'
+import type { Logger } from 'pino'
+
+/**
+ * Asks peers once more who they are that have not said it: libp2p asks once, when a link is made, and an answer that does not come in time
+ * on a busy machine leaves unknown for good what the peer speaks (https://github.com/libp2p/specs/blob/master/identify/README.md).
+ */
+export interface IdentifyAgain {
+  start(): void
+  stop(): void
+}
+
+/** Milliseconds between two looks, and after which an answer is late. */
+const lookMs = 5_000
+/** A peer may not want to say it. */
+const maxAttempts = 5
+
+export function createIdentifyAgain(components: {
+  connections(): Connection[]
+  isIdentified(peerId: string): boolean
+  identify(connection: Connection, signal: AbortSignal): Promise<unknown>
+  log: Logger
+}): IdentifyAgain {
+  const { connections, isIdentified, identify, log } = components
+  const attempts = new WeakMap<Connection, number>()
+  let timer: NodeJS.Timeout | undefined
+
+  function look(): void {
+    const late = connections().filter(
+      (connection) =>
+        connection.status === 'open' &&
+        Date.now() - connection.timeline.open > lookMs &&
+        !isIdentified(connection.remotePeer.toString()) &&
+        (attempts.get(connection) ?? 0) < maxAttempts,
+    )
+    for (const connection of late) {
+      attempts.set(connection, (attempts.get(connection) ?? 0) + 1)
+      identify(connection, AbortSignal.timeout(lookMs)).catch((err: unknown) => log.debug({ err }, 'a peer does not say who it is'))
+    }
+  }
+
+  return {
+    start() {
+      timer ??= setInterval(look, lookMs).unref()
+    },
+    stop() {
+      clearInterval(timer)
+      timer = undefined
+    },
+  }
+}

@@ -69,7 +69,8 @@ async function attack(
   expect(served).toBe(connections / 400)
   await honest()
   expect({ code: gateway.child.exitCode, signal: gateway.child.signalCode }).toEqual({ code: null, signal: null })
-  await expect.poll(() => descriptors(gateway), { interval: 200 }).toBeLessThan(before.files + 10)
+  // What never finished its handshake has until its deadline, and on a busy machine comes to it late.
+  await expect.poll(() => descriptors(gateway), { interval: 200, timeout: 60_000 }).toBeLessThan(before.files + 10)
   await expect.poll(() => residentMiB(gateway.child.pid ?? 0), { interval: 500 }).toBeLessThan(Math.max(before.memory, 250) + leftMiB)
 }
 

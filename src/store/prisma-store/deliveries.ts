@@ -15,8 +15,12 @@ const lookedRows = 2_000
 /** Envelopes are large, and only who sends them needs them. */
 const omit = { envelope: true } as const
 
-export function createDeliveryStore(components: { prisma: () => Models }): DeliveryStore {
-  const { prisma } = components
+export function createDeliveryStore(components: {
+  prisma: () => Models
+  /** For whose turn it is and what was tried in vain: what a power loss takes back of that is found out again (`disown`, `settle`). */
+  turns: () => Models
+}): DeliveryStore {
+  const { prisma, turns } = components
 
   async function takenKey(key: string | undefined, since: number) {
     if (key === undefined) return undefined
@@ -28,7 +32,7 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
   }
 
   async function makeDue(recipient: string, client: string, now: number): Promise<void> {
-    await prisma().$executeRaw`INSERT INTO "Outbox" ("recipient", "client", "dueAt") VALUES (${recipient}, ${client}, ${BigInt(now)})
+    await turns().$executeRaw`INSERT INTO "Outbox" ("recipient", "client", "dueAt") VALUES (${recipient}, ${client}, ${BigInt(now)})
       ON CONFLICT ("recipient") DO UPDATE SET "client" = excluded."client", "dueAt" = excluded."dueAt"
         WHERE "Outbox"."dueAt" = ${BigInt(never)}`
   }
@@ -117,7 +121,7 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
     clientsDue: ({ now, after, limit }) =>
       attemptAsync(async () => {
         // From one client to the next by the index, however many recipients each has.
-        const rows = await prisma().$queryRaw<Array<{ client: string }>>`WITH RECURSIVE "Holder" AS (
+        const rows = await turns().$queryRaw<Array<{ client: string }>>`WITH RECURSIVE "Holder" AS (
             SELECT (SELECT MIN(o."client") FROM "Outbox" AS o) AS "client"
             UNION ALL
             SELECT (SELECT MIN(o."client") FROM "Outbox" AS o WHERE o."client" > h."client") FROM "Holder" AS h WHERE h."client" IS NOT NULL
@@ -133,26 +137,26 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
     claimFor: ({ by, client, recipient, now, until }) =>
       attemptAsync(async () => {
         const where = { recipient, dueAt: { lte: now }, claimedUntil: { lte: now } }
-        return (await prisma().outbox.updateMany({ where, data: { client, claimedBy: by, claimedUntil: until } })).count === 1
+        return (await turns().outbox.updateMany({ where, data: { client, claimedBy: by, claimedUntil: until } })).count === 1
       }),
     claim: ({ by, client, now, until, limit }) =>
       attemptAsync(async () => {
         const free = { client, dueAt: { lte: now }, claimedUntil: { lte: now } }
-        const rows = await prisma().outbox.findMany({ where: free, orderBy: { dueAt: 'asc' }, take: limit, select: { recipient: true } })
+        const rows = await turns().outbox.findMany({ where: free, orderBy: { dueAt: 'asc' }, take: limit, select: { recipient: true } })
         const claimed: string[] = []
         for (const { recipient } of rows) {
           const data = { claimedBy: by, claimedUntil: until }
-          if ((await prisma().outbox.updateMany({ where: { recipient, ...free }, data })).count === 1) claimed.push(recipient)
+          if ((await turns().outbox.updateMany({ where: { recipient, ...free }, data })).count === 1) claimed.push(recipient)
         }
         return claimed
       }),
     disown: (by) =>
       attemptAsync(async () => {
-        await prisma().outbox.updateMany({ where: { claimedBy: by }, data: { claimedBy: null, claimedUntil: 0 } })
+        await turns().outbox.updateMany({ where: { claimedBy: by }, data: { claimedBy: null, claimedUntil: 0 } })
       }),
     renew: ({ by, recipient, until }) =>
       attemptAsync(
-        async () => (await prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data: { claimedUntil: until } })).count === 1,
+        async () => (await turns().outbox.updateMany({ where: { recipient, claimedBy: by }, data: { claimedUntil: until } })).count === 1,
       ),
     next: ({ recipient, now, limit, maxBytes }) =>
       attemptAsync(async () => {
@@ -165,19 +169,19 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
       }),
     failed: ({ by, recipient, id, lastError, dueAt, now }) =>
       attemptAsync(async () => {
-        await prisma().delivery.updateMany({
+        await turns().delivery.updateMany({
           where: { id, state: 'queued' },
           data: { attempts: { increment: 1 }, lastError, updatedAt: now },
         })
         const data = { attempts: { increment: 1 }, dueAt, claimedBy: null, claimedUntil: 0 }
-        await prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
+        await turns().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
       }),
     attempts: (recipient) =>
-      attemptAsync(async () => (await prisma().outbox.findFirst({ where: { recipient }, select: { attempts: true } }))?.attempts ?? 0),
+      attemptAsync(async () => (await turns().outbox.findFirst({ where: { recipient }, select: { attempts: true } }))?.attempts ?? 0),
     release: ({ by, recipient }) =>
       attemptAsync(async () => {
         const data = { client: '', attempts: 0, dueAt: never, claimedBy: null, claimedUntil: 0 }
-        await prisma().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
+        await turns().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
         // What came between the last look and the release is due again.
         const more = await prisma().delivery.findFirst({ where: { state: 'queued', recipient }, select: { client: true, createdAt: true } })
         if (more !== null) await makeDue(recipient, more.client, Number(more.createdAt))
@@ -185,13 +189,13 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
     take: ({ by, recipient, until }) =>
       attemptAsync(async () => {
         const data = { claimedBy: by, claimedUntil: until }
-        const { count } = await prisma().outbox.updateMany({ where: { recipient, dueAt: { lt: never } }, data })
+        const { count } = await turns().outbox.updateMany({ where: { recipient, dueAt: { lt: never } }, data })
         if (count === 0) return undefined
-        return (await prisma().outbox.findFirst({ where: { recipient }, select: { client: true } }))?.client
+        return (await turns().outbox.findFirst({ where: { recipient }, select: { client: true } }))?.client
       }),
     settle: (now) =>
       attemptAsync(async () => {
-        await prisma().$executeRaw`INSERT INTO "Outbox" ("recipient", "dueAt")
+        await turns().$executeRaw`INSERT INTO "Outbox" ("recipient", "dueAt")
           SELECT DISTINCT d."recipient", CAST(${BigInt(now)} AS BIGINT) FROM "Delivery" AS d WHERE d."state" = 'queued'
           ON CONFLICT ("recipient") DO UPDATE SET "dueAt" = excluded."dueAt" WHERE "Outbox"."dueAt" = ${BigInt(never)}`
       }),
@@ -207,7 +211,7 @@ export function createDeliveryStore(components: { prisma: () => Models }): Deliv
         const gone = new Set(old.map(({ recipient }) => recipient))
         for (const recipient of gone) {
           const left = await prisma().delivery.findFirst({ where: { recipient }, select: { id: true } })
-          if (left === null) await prisma().outbox.deleteMany({ where: { recipient, dueAt: never } })
+          if (left === null) await turns().outbox.deleteMany({ where: { recipient, dueAt: never } })
         }
         return count
       }),

@@ -118,7 +118,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
     tokens,
     sessions: { ...sessions, remove: changes.removeSession },
     audit: createAuditStore({ prisma: () => opened().models }),
-    deliveries: createDeliveryStore({ prisma: () => opened().models }),
+    deliveries: createDeliveryStore({ prisma: () => opened().models, turns: () => opened().models }),
     gateways: createGatewayStore({ prisma: () => opened().models, claim: (peerId) => opened().listener.claim(peerId) }),
     listen(listener) {
       listeners.add(listener)

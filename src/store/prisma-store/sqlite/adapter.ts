@@ -1,16 +1,19 @@
 import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { PrismaSqlite } from 'prisma-adapter-sqlite'
-import { busyTimeoutMs, pragmas } from './database.ts'
+import { busyTimeoutMs, pragmas, type Synchronous } from './database.ts'
 
 /**
  * Prisma's way to the file, with what holds on every connection, and without transactions: one would be held from one turn of the event
  * loop to the next, and the writer waits for it without letting anyone else run. What has to be one transaction goes through the driver.
  */
-export function createSqliteAdapter(path: string): SqlMigrationAwareDriverAdapterFactory {
+export function createSqliteAdapter(
+  path: string,
+  { synchronous = 'FULL' }: { synchronous?: Synchronous } = {},
+): SqlMigrationAwareDriverAdapterFactory {
   const factory = new PrismaSqlite({ url: `file:${path}`, timeout: busyTimeoutMs })
 
   async function prepared(connection: SqlDriverAdapter): Promise<SqlDriverAdapter> {
-    await connection.executeScript(pragmas)
+    await connection.executeScript(pragmas(synchronous))
     connection.startTransaction = async () => {
       throw new Error('Prisma must not hold a transaction here: it would lock the log out (docs/architecture.md, Database)')
     }

@@ -6,13 +6,17 @@ import { asUnavailable, attempt } from '../unavailable.ts'
 /** Milliseconds that a connection waits for another's write; ours are one statement or one short transaction each. */
 export const busyTimeoutMs = 5_000
 
+/** `FULL`: a commit is on the disk when it returns. `NORMAL`: a loss of power may take the last ones back, in their order. */
+export type Synchronous = 'FULL' | 'NORMAL'
+
 /**
- * What holds on every connection, Prisma's too. WAL, so that readers and the writer don't wait for each other; FULL, so that a commit is
- * on the disk when it returns; a checkpoint every 16 MiB, since one writes a page that changed often only once; a WAL that a slow reader
- * made longer is cut back to 64 MiB.
+ * What holds on every connection, Prisma's too. WAL, so that readers and the writer don't wait for each other; a checkpoint every 16 MiB,
+ * since one writes a page that changed often only once; a WAL that a slow reader made longer is cut back to 64 MiB.
  */
-export const pragmas = `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = ${busyTimeoutMs};
-  PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = ON`
+export function pragmas(synchronous: Synchronous): string {
+  return `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA busy_timeout = ${busyTimeoutMs};
+    PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864; PRAGMA foreign_keys = ON`
+}
 
 export type Row = Record<string, SQLOutputValue>
 
@@ -32,7 +36,7 @@ export function openSqliteDatabase(path: string, options: { queryOnly: boolean }
     makeDirectory(dirname(path), 'DATABASE_URL')
     const database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     try {
-      database.exec(pragmas)
+      database.exec(pragmas('FULL'))
       if (options.queryOnly) database.exec('PRAGMA query_only = ON')
     } catch (error) {
       database.close()

@@ -32,6 +32,8 @@ interface Open {
   writer: SqliteDatabase
   reader: SqliteDatabase
   prisma: PrismaClient
+  /** Prisma on a connection whose commits are not on the disk when they return. */
+  turns: PrismaClient
   log: LogStore
   close(): Promise<void>
 }
@@ -39,8 +41,8 @@ interface Open {
 const migrations = fileURLToPath(new URL('../../../../prisma/sqlite/migrations', import.meta.url))
 
 /**
- * The Store contract on one SQLite file. The road goes through the driver, on a writer and a reader; the rest goes through Prisma, on a
- * connection of its own and a statement at a time (adapter.ts says why), or, where it has to be one transaction, through the writer.
+ * The Store contract on one SQLite file. The road goes through the driver, on a writer and a reader; the rest goes through Prisma, on
+ * connections of its own and a statement at a time (adapter.ts says why), or, where it has to be one transaction, through the writer.
  */
 export function createSqliteStore(init: SqliteStoreInit, components: { log: Logger }): Store {
   let opening: Promise<Open> | undefined
@@ -75,7 +77,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     tokens: createTokenStore({ prisma: () => opened().prisma, changes: createTokenChanges({ writer: () => opened().writer }) }),
     sessions: createSessionStore({ prisma: () => opened().prisma }),
     audit: createAuditStore({ prisma: () => opened().prisma }),
-    deliveries: createDeliveryStore({ prisma: () => opened().prisma }),
+    deliveries: createDeliveryStore({ prisma: () => opened().prisma, turns: () => opened().turns }),
     // The key's own file says who uses it, and no other process uses the database.
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
     listen: () => () => undefined,
@@ -96,11 +98,14 @@ async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
   const writer = resources.adopt(openSqliteDatabase(init.path, { queryOnly: false }), (database) => database.close())
   const reader = resources.adopt(openSqliteDatabase(init.path, { queryOnly: true }), (database) => database.close())
   const prisma = resources.adopt(new PrismaClient({ adapter }), (client) => client.$disconnect())
+  const turns = resources.adopt(new PrismaClient({ adapter: createSqliteAdapter(init.path, { synchronous: 'NORMAL' }) }), (client) =>
+    client.$disconnect(),
+  )
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
   const epoch = settleEpoch({ writer, served, log })
   const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, log }), (open) => open.close())
   const owned = resources.move()
-  return { writer, reader, prisma, log: messages, close: () => owned.disposeAsync() }
+  return { writer, reader, prisma, turns, log: messages, close: () => owned.disposeAsync() }
 }
 
 /** Asked on a connection that is closed before anything is migrated: Prisma's schema engine locks the whole database. */

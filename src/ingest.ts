@@ -33,10 +33,10 @@ export interface Ingest {
    */
   publish(messages: OwnMessage[], by: PublishedBy): { published: Promise<PublishedItem[]> }
   /**
-   * Takes in direct messages to this gateway, in one transaction; answers whether they are durable, now or since before. Nothing was stored
-   * when they are not.
+   * Takes in direct messages to this gateway, in one transaction; answers of each whether it was known before. Nothing was stored, and nothing
+   * is answered, when they are not durable.
    */
-  takeDirect(messages: NewMessage[]): Promise<boolean>
+  takeDirect(messages: NewMessage[]): Promise<Array<Pick<AppendEntry, 'known'>> | undefined>
   /**
    * Takes in messages that a peer has kept, which were verified; they are judged as those of the network are, and not forwarded. Answers what
    * became of them, or nothing when there was no room, or no database, for them: then none is stored.
@@ -287,7 +287,10 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     if (message.data.length > limits.maxMessageBytes || refusals.has(id)) return 'ignore'
     if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'
     const { verdict, given } = await judges.judge(message)
-    if (given && verdict !== 'accept') refusals.add(id)
+    if (verdict === 'accept') return verdict
+    if (given) refusals.add(id)
+    // It may come again, and be judged then.
+    else giveBack([message], undefined)
     return verdict
   }
 
@@ -343,10 +346,10 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     },
     async takeDirect(messages) {
       const [first] = messages
-      if (first === undefined) return true
+      if (first === undefined) return []
       const from = authorKey(first)
-      if (!fits(from, messages.length, sizeOf(messages))) return false
-      return (await store('foreign', from, messages)) !== undefined
+      if (!fits(from, messages.length, sizeOf(messages))) return undefined
+      return await store('foreign', from, messages)
     },
     takePast,
     checkRoom: (client) => checkRoom(client, 1, 1),

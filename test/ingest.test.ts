@@ -347,7 +347,7 @@ describe('direct messages', () => {
     await expect.poll(() => gated.gates.length).toBe(1)
     expect(isAnswered).toBe(false)
     gated.gates[0]?.resolve()
-    expect(await answer).toBe(true)
+    expect(await answer).toMatchObject([{ known: false }, { known: false }])
     expect(await road.stored()).toEqual(['one', 'two'])
   })
 
@@ -359,11 +359,15 @@ describe('direct messages', () => {
     const answer = road.ingest.takeDirect([message])
     await expect.poll(() => gated.gates.length).toBe(1)
     gated.gates[0]?.reject(new StoreUnavailable('no disk'))
-    expect(await answer).toBe(false)
+    expect(await answer).toBeUndefined()
     const again = road.ingest.takeDirect([message])
     await expect.poll(() => gated.gates.length).toBe(2)
     gated.gates[1]?.resolve()
-    expect(await again).toBe(true)
+    expect(await again).toMatchObject([{ known: false }])
+    const repeated = road.ingest.takeDirect([message])
+    await expect.poll(() => gated.gates.length).toBe(3)
+    gated.gates[2]?.resolve()
+    expect(await repeated).toMatchObject([{ known: true }])
     expect(await road.stored()).toEqual(['refused'])
   })
 
@@ -374,14 +378,14 @@ describe('direct messages', () => {
     const first = road.ingest.takeDirect([direct('a')])
     await expect.poll(() => gated.gates.length).toBe(1)
     const second = road.ingest.takeDirect([direct('b'), direct('c'), direct('d')])
-    expect(await road.ingest.takeDirect([direct('no room'), direct('no room')])).toBe(false)
+    expect(await road.ingest.takeDirect([direct('no room'), direct('no room')])).toBeUndefined()
     for (let opened = 0; opened < 2; opened++) {
       await expect.poll(() => gated.gates.length).toBe(opened + 1)
       gated.gates[opened]?.resolve()
     }
-    expect([await first, await second]).toEqual([true, true])
+    expect([await first, await second]).toMatchObject([[{ known: false }], [{ known: false }, { known: false }, { known: false }]])
     await road.ingest.stop()
-    expect(await road.ingest.takeDirect([direct('late')])).toBe(false)
+    expect(await road.ingest.takeDirect([direct('late')])).toBeUndefined()
     expect(await road.stored()).toEqual(['a', 'b', 'c', 'd'])
   })
 })
@@ -463,7 +467,7 @@ describe('a message of the network', () => {
     expect(await again).toBe('accept')
   })
 
-  test('that a client has refused is not judged again, and one that nobody judged in time is', async () => {
+  test('that a client has refused is not judged again; one that nobody judged in time is, and costs its author nothing', async () => {
     const asked: string[] = []
     const judges = {
       async judge({ data }: SignedMessage) {
@@ -472,7 +476,7 @@ describe('a message of the network', () => {
       },
     }
     const disk = createMemoryDisk()
-    const road = await hearing({ judges, disk })
+    const road = await hearing({ judges, disk, limits: { maxAuthorBytesPerHour: 'refused'.length + 'late'.length } })
     const { sign } = await author()
     const [refused, late] = [sign('refused'), sign('late')]
     for (let count = 0; count < 2; count++) for (const each of [refused, late]) expect(await road.hear(each)).toBe('ignore')

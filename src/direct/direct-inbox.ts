@@ -74,16 +74,33 @@ export function createDirectInbox(
     return false
   }
 
+  /** What was not new costs neither its author nor its carrier anything. */
+  function giveBack(messages: DirectMessage[], carrier: string, entries: Array<{ known: boolean }> | undefined): void {
+    for (const [index, { from, data }] of messages.entries()) {
+      if (from === engine.peerId || entries?.[index]?.known === false) continue
+      carriers.giveBack(carrier, directTopic, data.length)
+      authors.giveBack(from, directTopic, data.length)
+    }
+  }
+
   /** In order, and all that can be kept in one transaction, so that none comes before one that was sent before it. */
   async function take(envelopes: Uint8Array[], from: string): Promise<Uint8Array> {
     const examined: Array<DirectMessage | number> = []
-    for (const envelope of envelopes) {
-      examined.push(examined.includes(directStatus.later) ? directStatus.later : await examine(envelope, from))
+    const messages: DirectMessage[] = []
+    let entries: Array<{ known: boolean }> | undefined
+    try {
+      for (const envelope of envelopes) {
+        const each = examined.includes(directStatus.later) ? directStatus.later : await examine(envelope, from)
+        examined.push(each)
+        if (typeof each !== 'number') messages.push(each)
+      }
+      const receivedAt = now()
+      entries = messages.length === 0 ? [] : await ingest.takeDirect(messages.map((each) => ({ ...each, topic: directTopic, receivedAt })))
+    } finally {
+      giveBack(messages, from, entries)
     }
-    const receivedAt = now()
-    const messages = examined.flatMap((each) => (typeof each === 'number' ? [] : { ...each, topic: directTopic, receivedAt }))
-    const kept = messages.length === 0 || (await ingest.takeDirect(messages))
-    const statuses = examined.map((each) => (typeof each === 'number' ? each : kept ? directStatus.kept : directStatus.later))
+    const kept = entries === undefined ? directStatus.later : directStatus.kept
+    const statuses = examined.map((each) => (typeof each === 'number' ? each : kept))
     for (const status of statuses) metrics.receivedDirect(status)
     return Uint8Array.from(statuses)
   }

@@ -19,11 +19,12 @@ async function inbox(init: { senders?: DirectSenders; limits?: Partial<typeof de
   const { senders = 'all', limits, now = Date.now } = init
   const engine = await node()
   const { peers } = createMemoryStore()
-  const appends: Array<{ messages: NewMessage[]; settle(isDurable: boolean): void }> = []
+  const appends: Array<{ messages: NewMessage[]; settle(isDurable: boolean, isKnown?: boolean): void }> = []
   const ingest = {
-    takeDirect(messages: NewMessage[]): Promise<boolean> {
-      const { promise, resolve } = Promise.withResolvers<boolean>()
-      appends.push({ messages, settle: resolve })
+    takeDirect(messages: NewMessage[]): Promise<Array<{ known: boolean }> | undefined> {
+      const { promise, resolve } = Promise.withResolvers<Array<{ known: boolean }> | undefined>()
+      const settle = (isDurable: boolean, known = false) => resolve(isDurable ? messages.map(() => ({ known })) : undefined)
+      appends.push({ messages, settle })
       return promise
     },
   }
@@ -103,6 +104,35 @@ test('what an author may not send is no loss to the peer that brings it, and an 
   expect(await stored([await sealed(await node(), '0123456789')], carrier.peerId)).toEqual([later])
   now += 3_600_000
   expect(await stored([await sealed(author, '0123456789')], carrier.peerId)).toEqual([kept])
+})
+
+test.each([
+  ['found no room, or no database', [false]],
+  ['was there already', [true, true]],
+])('what %s costs neither its author nor its carrier anything', async (_, outcome) => {
+  const { appends, take, stored, sealed } = await inbox({ limits: { maxDirectBytesPerHour: 10 } })
+  const [author, carrier] = [await node(), await node()]
+  // More than the author, or the carrier, might bring if each time counted.
+  for (let count = 1; count <= 5; count++) {
+    const answer = take([await sealed(author, '0123456789')], carrier.peerId)
+    await expect.poll(() => appends.length).toBe(count)
+    const [isDurable = false, isKnown] = outcome
+    appends.at(-1)?.settle(isDurable, isKnown)
+    expect([...(await answer)]).toEqual([isDurable ? kept : later])
+  }
+  expect(await stored([await sealed(author, '0123456789')], carrier.peerId)).toEqual([kept])
+  expect(await stored([await sealed(author, 'x')], carrier.peerId)).toEqual([later])
+})
+
+test('what could not be looked at, since the database was away, costs nothing either', async () => {
+  const { peers, stored, take, sealed } = await inbox({ limits: { maxDirectBytesPerHour: 10 } })
+  const [author, another] = [await node(), await node()]
+  const { get } = peers
+  peers.get = (peerId) => (peerId === another.peerId ? Promise.reject(new Error('away')) : get(peerId))
+  const envelopes = [await sealed(author, '0123456789'), await sealed(another, 'x')]
+  await expect(take(envelopes, author.peerId)).rejects.toThrow('away')
+  peers.get = get
+  expect(await stored(envelopes, author.peerId)).toEqual([kept, kept])
 })
 
 test('this gateway sends itself as much as it likes', async () => {

@@ -6,14 +6,15 @@ export const direct = [
   ...breaks('src/direct/direct-inbox.ts', tests, [
     [
       'a direct message is acknowledged before its transaction',
-      'const kept = messages.length === 0 || (await ingest.takeDirect(messages))',
-      'const kept = messages.length === 0 || ingest.takeDirect(messages) !== undefined',
+      'await ingest.takeDirect(messages.map((each) => ({ ...each, topic: directTopic, receivedAt })))',
+      '(void ingest.takeDirect(messages.map((each) => ({ ...each, topic: directTopic, receivedAt }))), [])',
     ],
     [
       'a direct message is acknowledged that the store refused',
-      'kept ? directStatus.kept : directStatus.later',
-      'kept ? directStatus.kept : directStatus.kept',
+      'const kept = entries === undefined ? directStatus.later : directStatus.kept',
+      'const kept = directStatus.kept',
     ],
+    ['what was not kept costs its author', 'giveBack(messages, from, entries)', ''],
     [
       'a message to somebody else is kept',
       'if (message?.to !== engine.peerId) return directStatus.invalid',

@@ -48,7 +48,8 @@ export function peerIdBytes(peerId: string): Uint8Array {
   return peerIdFromString(peerId).toMultihash().bytes
 }
 
-const signaturePrefix = Buffer.from('libp2p-pubsub:')
+/** Stands in front of the message in what is signed. */
+export const signaturePrefix = Buffer.from('libp2p-pubsub:')
 const tag = { from: 0x0a, data: 0x12, seqno: 0x1a, topic: 0x22 } as const
 
 /** What is signed: `libp2p-pubsub:` and the protobuf of the message without signature and key. */

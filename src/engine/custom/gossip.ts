@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
-import { messageId, type SignedMessage } from '../../model/signed-message.ts'
+import { type Author, createAuthors } from '../../model/authors.ts'
+import { messageId, type SignedMessage, signaturePrefix } from '../../model/signed-message.ts'
 import type { InboundGate } from '../inbound-gate.ts'
 import type { Envelope, Outcome } from './overlay/overlay.ts'
-import { createAuthors } from './wire/authors.ts'
+import { ProtocolViolation } from './wire/frame-stream.ts'
 import { decodeMessage, encodeMessage, type WireMessage } from './wire/pubsub-message.ts'
 
 /** Messages between their form on the wire and their verdict. */
@@ -22,8 +23,14 @@ export function createGossip(components: { gate: InboundGate; settle(id: string,
   const authors = createAuthors()
   let last: Promise<void> = Promise.resolve()
 
-  async function take(id: string, wire: WireMessage, verified: Promise<boolean>): Promise<void> {
-    const message = { from: authors.peerId(wire), ...fields(wire) }
+  function authorOf({ from }: WireMessage): Author {
+    const author = authors.find(from)
+    if (author === undefined) throw new ProtocolViolation('a message whose author is no peer')
+    return author
+  }
+
+  async function take(id: string, from: string, wire: WireMessage, verified: Promise<boolean>): Promise<void> {
+    const message = { from, ...fields(wire) }
     if (!(await verified)) settle(id, 'forged')
     else if (!gate.admits(message)) settle(id, 'ignore')
     else void gate.judge(message).then((verdict) => settle(id, verdict))
@@ -32,15 +39,16 @@ export function createGossip(components: { gate: InboundGate; settle(id: string,
   return {
     open(bytes) {
       const wire = decodeMessage(bytes)
-      return { id: messageId(authors.peerId(wire), wire.sequence), topic: wire.topic, bytes }
+      return { id: messageId(authorOf(wire).peerId, wire.sequence), topic: wire.topic, bytes }
     },
     seal: (message) => ({ id: messageId(message.from, message.sequence), topic: message.topic, bytes: encodeMessage(message) }),
     judge({ id, bytes }, hold) {
       const wire = decodeMessage(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-      const verified = authors.verify(wire)
+      const author = authorOf(wire)
+      const verified = author.verify(Buffer.concat([signaturePrefix, wire.signed]), wire.signature)
       hold(bytes.length)
       last = last
-        .then(() => take(id, wire, verified))
+        .then(() => take(id, author.peerId, wire, verified))
         .catch((err: unknown) => log.error({ err }, 'a message could not be judged'))
         .finally(() => hold(-bytes.length))
     },

@@ -1,6 +1,7 @@
-import type { GossipSub } from '@libp2p/gossipsub'
+import type { GossipSub, Message } from '@libp2p/gossipsub'
 import type { RPC } from '@libp2p/gossipsub/message'
 import type { TopicScoreParams } from '@libp2p/gossipsub/score'
+import type { MessageId, MessageStatus, RejectReasonObj } from '@libp2p/gossipsub/types'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 
 /** The version that package.json pins, and whose private parts these are. */
@@ -10,6 +11,12 @@ export const pinnedVersion = '17.1.1'
 export interface GossipFrame {
   subarray(): Uint8Array
 }
+
+/** What gossipsub is to do with a message that came; an id only of one whose author signed it. */
+export type ReceivedMessageResult =
+  | { code: MessageStatus.duplicate; msgIdStr: string }
+  | ({ code: MessageStatus.invalid; msgIdStr?: string } & RejectReasonObj)
+  | { code: MessageStatus.valid; messageId: MessageId; msg: Message }
 
 /** What this engine needs of gossipsub's private parts: to publish signed messages, and to mend what it would leave broken. */
 export interface GossipInternals {
@@ -25,14 +32,19 @@ export interface GossipInternals {
   onIncomingStream(stream: Stream, connection: Connection): void
   /** Reads a peer's RPCs, each a frame without its length. */
   pipePeerReadStream(peerId: PeerId, frames: AsyncIterable<GossipFrame>): Promise<void>
+  /** Verifies a message and has it judged; gossipsub scores, delivers and forwards by the answer. */
+  validateReceivedMessage(source: PeerId, message: RPC.Message): Promise<ReceivedMessageResult>
+  /** Tells the topic's mesh, without the source, that a message need not be sent here. */
+  sendIDontWants(id: Uint8Array, topic: string, source: string): void
   msgIdToStrFn(id: Uint8Array): string
-  readonly seenCache: { put(id: string, value: undefined): boolean }
+  readonly seenCache: { has(id: string): boolean; put(id: string, value: undefined): boolean }
   readonly publishedMessageIds: { put(id: string, value: undefined): boolean }
   readonly mcache: { put(id: { msgId: Uint8Array; msgIdStr: string }, message: RPC.Message, validated: boolean): boolean }
   readonly peers: Map<string, PeerId>
   /** Subscribers by topic. */
   readonly topics: Map<string, Set<string>>
   readonly streamsOutbound: Map<string, unknown>
+  readonly opts: { readonly idontwantMinDataSize: number }
   readonly score: { readonly params: { readonly topics: Record<string, TopicScoreParams> } }
 }
 
@@ -53,6 +65,8 @@ const methods = [
   'onPeerConnected',
   'onIncomingStream',
   'pipePeerReadStream',
+  'validateReceivedMessage',
+  'sendIDontWants',
   'msgIdToStrFn',
 ]
 const caches = ['seenCache', 'publishedMessageIds', 'mcache']
@@ -68,6 +82,8 @@ function missingParts(pubsub: object): string[] {
     ...methods.filter((name) => typeof part(name) !== 'function'),
     ...caches.filter((name) => typeof Object(part(name)).put !== 'function'),
     ...maps.filter((name) => !(part(name) instanceof Map)),
+    ...(typeof Object(part('seenCache')).has === 'function' ? [] : ['seenCache']),
+    ...(typeof Object(part('opts')).idontwantMinDataSize === 'number' ? [] : ['opts']),
     ...(typeof Object(Object(part('score')).params).topics === 'object' ? [] : ['score']),
   ]
 }

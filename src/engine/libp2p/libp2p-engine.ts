@@ -36,7 +36,6 @@ import { gossipInternals } from './gossip-internals.ts'
 import { createGossipLinks, type GossipLinks } from './gossip-links.ts'
 import { topicScoreParams } from './gossip-options.ts'
 import { createIdentifyAgain } from './identify-again.ts'
-import { judgeGossip } from './inbound.ts'
 import { createLinks } from './links.ts'
 import { createNode, type Node } from './node.ts'
 import { pingOver } from './ping.ts'
@@ -46,6 +45,7 @@ import { RecordDatastore } from './record-datastore.ts'
 import { createRelayServer } from './relay-server.ts'
 import { createRouting } from './routing.ts'
 import { tellerOf } from './teller-of.ts'
+import { verifyGossip } from './verify-gossip.ts'
 
 export interface Libp2pEngineInit {
   listen: string[]
@@ -281,8 +281,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const { pubsub } = node.services
     const internals = gossipInternals(pubsub)
     boundGossip(internals, { askerOf: askerOfConnection, reached })
-    // One validator for every topic, those that are not subscribed to among them: nothing is taken in that nobody asked for.
-    pubsub.topicValidators.get = () => (_peer, message) => judgeGossip(inboundGate, message)
+    verifyGossip(internals, { gate: inboundGate, hold: () => undefined })
     const gossip = createGossipLinks({
       pubsub,
       internals,

@@ -1,5 +1,5 @@
 import type { SignedMessage } from '../../../model/signed-message.ts'
-import { peerIdBytes, signedBytes } from '../../../model/signed-message.ts'
+import { peerIdBytes, signaturePrefix, signedBytes } from '../../../model/signed-message.ts'
 import { ProtocolViolation } from './frame-stream.ts'
 
 /**
@@ -17,8 +17,8 @@ const maxTopicBytes = 256
 
 /** A message as it came, not yet verified. */
 export interface WireMessage {
-  /** The author's Ed25519 public key, 32 bytes. */
-  readonly author: Buffer
+  /** The author's peer id, as libp2p's multihash; contains its Ed25519 key. */
+  readonly from: Buffer
   readonly sequence: Buffer
   readonly topic: string
   readonly data: Buffer
@@ -28,10 +28,8 @@ export interface WireMessage {
   readonly signed: Buffer
 }
 
-const prefixBytes = Buffer.byteLength('libp2p-pubsub:')
-
 export function encodeMessage(message: SignedMessage): Buffer {
-  const signed = signedBytes(message, peerIdBytes(message.from)).subarray(prefixBytes)
+  const signed = signedBytes(message, peerIdBytes(message.from)).subarray(signaturePrefix.length)
   return Buffer.concat([signed, Uint8Array.of(tags.signature, message.signature.length), message.signature])
 }
 
@@ -52,7 +50,7 @@ export function decodeMessage(bytes: Buffer): WireMessage {
     throw new ProtocolViolation('a message with a field of the wrong length')
   }
   return {
-    author: from.subarray(ed25519PeerId.length),
+    from,
     sequence,
     topic: decodeUtf8(topic),
     data: data ?? Buffer.alloc(0),

@@ -5,13 +5,16 @@ import { type DhtKey, immutableKey, openOwnRecord, parseDhtKey } from './model/d
 import type { DhtValue, FoundPeerView } from './model/dht-value.ts'
 import { type Encoding, encodePayload } from './model/payload.ts'
 
-/** The DHT as clients use it: values as their data, signed for them where this gateway is the owner. */
+/**
+ * The DHT as clients use it: values as their data, signed for them where this gateway is the owner. Each method throws DhtDisabled where
+ * there is none.
+ */
 export interface Dht {
   /** @throws RecordNotFound, InvalidRecord, DhtNamespaceUnsupported, DhtUnavailable, DhtTimeout */
   get(key: string, options: DhtOptions & { encoding?: Encoding | undefined }): Promise<DhtValue>
   /**
    * Stores data: under its hash when no key is given, under a name of this gateway signed by it; else as the record that proves its key.
-   * @throws InvalidRecord, RecordOutdated, DhtNamespaceUnsupported, DhtUnavailable, DhtTimeout
+   * @throws InvalidRecord, RecordOutdated, DhtNamespaceUnsupported, DhtRefused, DhtUnavailable, DhtTimeout
    */
   put(key: string | undefined, data: Uint8Array, options: DhtOptions): Promise<DhtValue>
   /** @throws PeerNotFound, DhtUnavailable, DhtTimeout */
@@ -19,7 +22,7 @@ export interface Dht {
   /** As they are found, until enough are, or the time is over. @throws InvalidCid, DhtUnavailable */
   findProviders(cid: string, options: ListOptions): AsyncIterable<FoundPeerView>
   closestPeers(key: string, options: ListOptions): AsyncIterable<FoundPeerView>
-  /** @throws InvalidCid, DhtUnavailable, DhtTimeout */
+  /** @throws InvalidCid, DhtRefused, DhtUnavailable, DhtTimeout */
   provide(cid: string, options: DhtOptions): Promise<void>
   /** @throws InvalidCid */
   stopProviding(cid: string): Promise<void>

@@ -133,6 +133,8 @@ export class RecordOutdated extends condition('record_outdated', 409, 'A newer r
 export class RecordNotFound extends condition('record_not_found', 404, 'No record was found under this key') {}
 export class DhtQuotaReached extends condition('dht_quota_reached', 429, 'No more records are taken', true) {}
 export class DhtTimeout extends condition('dht_timeout', 504, 'The DHT did not answer in time', true) {}
+export class DhtRefused extends condition('dht_refused', 503, 'No peer of the DHT has taken it', true) {}
+export class DhtDisabled extends condition('dht_disabled', 501, 'This gateway takes part in no DHT') {}
 export class DhtUnavailable extends condition('dht_unavailable', 503, 'There is no DHT to ask', true) {}
 
 export class IdempotencyInProgress extends condition('idempotency_in_progress', 409, 'A request with this key is under way', true) {}

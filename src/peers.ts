@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { ConnectedPeer, EngineEvent, P2PEngine } from './engine/engine.ts'
 import {
+  DhtDisabled,
   DhtUnavailable,
   DialFailed,
   type ErrorDetail,
@@ -204,7 +205,7 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
     try {
       return (await engine.routing.findPeer(peerId, { signal })).multiaddrs
     } catch (error) {
-      if (error instanceof PeerNotFound || error instanceof DhtUnavailable) return []
+      if ([PeerNotFound, DhtUnavailable, DhtDisabled].some((kind) => error instanceof kind)) return []
       throw error
     }
   }

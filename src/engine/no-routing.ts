@@ -1,9 +1,9 @@
-import { DhtUnavailable } from '../errors.ts'
+import { DhtDisabled } from '../errors.ts'
 import type { FoundPeer, Routing } from './routing.ts'
 
 /** Routing of a node that takes part in no DHT. */
 export function createNoRouting(): Routing {
-  const refusal = () => new DhtUnavailable('This gateway takes part in no DHT (PEERGATE_DHT).')
+  const refusal = () => new DhtDisabled('This gateway was configured without one (PEERGATE_DHT).')
 
   async function refuse(): Promise<never> {
     throw refusal()

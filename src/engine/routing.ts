@@ -4,7 +4,8 @@ import type { SignalOptions } from './engine.ts'
  * The DHT as an engine takes part in it: who a peer is reached at, who has what, and small values under keys that prove them. Whole on
  * every engine but for the namespaces of values (`/ipns` and `/pk` are libp2p's). Everything waits for the network at most until the
  * signal fires, or for the engine's own deadline of a lookup.
- * Each method throws DhtUnavailable when the engine has no DHT (PEERGATE_DHT=false), is not running, or knows no peer to ask.
+ * Each method throws DhtDisabled when the engine has no DHT (PEERGATE_DHT=false), and DhtUnavailable when it is not running, or knows no
+ * peer to ask.
  */
 export interface Routing {
   /**
@@ -18,6 +19,7 @@ export interface Routing {
   /**
    * Says to the network that this node has the content that a CID names, now and again before it is forgotten, through stops and
    * restarts, until `stopProviding`. Resolves when the closest peers have been told.
+   * @throws DhtRefused when none of them has taken note of it; it is told again all the same
    */
   provide(cid: string, options: SignalOptions): Promise<void>
   /** Says it no more; what others keep runs out in a day or two. Idempotent. */
@@ -27,7 +29,7 @@ export interface Routing {
 
   /**
    * Stores a record that proves its key at the closest peers, and here.
-   * @throws DhtNamespaceUnsupported, InvalidRecord, RecordOutdated (a newer one is there)
+   * @throws DhtNamespaceUnsupported, InvalidRecord, RecordOutdated (a newer one is there), DhtRefused (no peer has taken it)
    */
   put(key: string, record: Uint8Array, options: SignalOptions): Promise<void>
   /**

@@ -6,7 +6,9 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { P2PEngine } from '../../src/engine/engine.ts'
 import type { FoundPeer } from '../../src/engine/routing.ts'
 import {
+  DhtDisabled,
   DhtNamespaceUnsupported,
+  DhtRefused,
   DhtUnavailable,
   InvalidCid,
   InvalidRecord,
@@ -21,9 +23,11 @@ import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 /** What a kind of engine has to give for its routing to be tested. */
 export interface RoutingUnderTest {
   /** An engine that takes part in the DHT, its peers on this host, not started. */
-  create(options?: { seed?: Uint8Array }): Promise<P2PEngine>
+  create(): Promise<P2PEngine>
   /** One that does not. */
   createWithout(): Promise<P2PEngine>
+  /** One that takes part and takes no record of others, where there is such a one. */
+  createFull?(): Promise<P2PEngine>
 }
 
 const signal = AbortSignal.timeout(600_000)
@@ -40,9 +44,9 @@ function cidOf(text: string): string {
 }
 
 /** Tests each sentence of the contract of routing. */
-export function testRouting({ create: createEngine, createWithout }: RoutingUnderTest): void {
-  async function started(seed?: Uint8Array): Promise<P2PEngine> {
-    const engine = await createEngine(seed === undefined ? {} : { seed })
+export function testRouting({ create: createEngine, createWithout, createFull }: RoutingUnderTest): void {
+  async function started(creating: Promise<P2PEngine> = createEngine()): Promise<P2PEngine> {
+    const engine = await creating
     engine.receive({ onMessage: async () => 'accept' })
     onTestFinished(() => engine.stop())
     await engine.start()
@@ -77,15 +81,18 @@ export function testRouting({ create: createEngine, createWithout }: RoutingUnde
   }
 
   describe('without a DHT, or nobody to ask,', () => {
-    test('everything is refused as not available', async () => {
-      const without = await createWithout()
-      onTestFinished(() => without.stop())
-      await without.start()
+    test('everything is refused as not available, and where there will never be one, for good', async () => {
+      const without = await started(createWithout())
       const alone = await started()
       const stopped = await createEngine()
       const key = immutableKey(Buffer.from('x'))
       for (const { routing, peerId } of [without, alone, stopped]) {
-        const refused = (work: Promise<unknown>) => expect(work).rejects.toBeInstanceOf(DhtUnavailable)
+        const [kind, retryable] = routing === without.routing ? [DhtDisabled, false] : [DhtUnavailable, true]
+        const refused = async (work: Promise<unknown>) => {
+          const error: unknown = await work.catch((reason: unknown) => reason)
+          expect(error).toBeInstanceOf(kind)
+          expect(error).toMatchObject({ retryable })
+        }
         await refused(routing.findPeer((await createMemoryIdentity()).peerId, options))
         await refused(all(routing.closestPeers(Buffer.from(peerId), options)))
         await refused(all(routing.findProviders(cidOf('x'), options)))
@@ -156,6 +163,22 @@ export function testRouting({ create: createEngine, createWithout }: RoutingUnde
       await expect(first.routing.provide('nonsense', options)).rejects.toBeInstanceOf(InvalidCid)
       await expect(first.routing.stopProviding('nonsense')).rejects.toBeInstanceOf(InvalidCid)
       await expect(all(first.routing.findProviders('nonsense', options))).rejects.toBeInstanceOf(InvalidCid)
+    })
+  })
+
+  describe.runIf(createFull !== undefined)('values that no peer takes', () => {
+    test('are refused as that, and can be put again', async () => {
+      const full = await started(createFull?.())
+      const engine = await started()
+      await link(engine, full)
+      const known = async () => (await all(engine.routing.closestPeers(randomBytes(8), options)).catch(() => [])).length
+      await expect.poll(known, { timeout: 20_000 }).toBeGreaterThan(0)
+      const value = randomBytes(100)
+      for (const putting of [engine.routing.put(immutableKey(value), value, options), engine.routing.putOwn('name', value, options)]) {
+        const error: unknown = await putting.catch((reason: unknown) => reason)
+        expect(error).toBeInstanceOf(DhtRefused)
+        expect(error).toMatchObject({ retryable: true })
+      }
     })
   })
 

@@ -25,6 +25,7 @@ import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
 import { createLimitsReached } from '../limits-reached.ts'
+import { createNoRouting } from '../no-routing.ts'
 import type { FoundPeer } from '../routing.ts'
 import { addressProblem } from './addresses.ts'
 import type { DhtMode } from './dht.ts'
@@ -134,7 +135,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   })
   const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
 
-  const routing = createRouting({ limits }, { dht: runningDht, linked, namespaces, identity })
+  const routing = init.dht === undefined ? createNoRouting() : createRouting({ limits }, { dht: runningDht, linked, namespaces, identity })
 
   function runningDht(): { dht: KadDHT; size: number } | undefined {
     const dht = running?.node.services.dht

@@ -2,7 +2,7 @@ import type { KadDHT, QueryEvent } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
-import { DhtUnavailable, InvalidCid, InvalidRecord, PeerNotFound, RecordNotFound, RecordOutdated } from '../../errors.ts'
+import { DhtRefused, DhtUnavailable, InvalidCid, InvalidRecord, PeerNotFound, RecordNotFound, RecordOutdated } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import type { Limits } from '../../limits.ts'
 import { withoutPeerId } from '../endpoint.ts'
@@ -11,7 +11,7 @@ import type { FoundPeer, Routing } from '../routing.ts'
 import type { Namespaces } from './dht-namespaces.ts'
 
 export interface RoutingComponents {
-  /** The running node's DHT, and how many peers are in its table; undefined when there is none. */
+  /** The running node's DHT, and how many peers are in its table; undefined while there is none. */
   dht(): { dht: KadDHT; size: number } | undefined
   /** What a link to the peer says, when there is one. */
   linked(peerId: string): FoundPeer | undefined
@@ -25,7 +25,7 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
 
   function dht(): KadDHT {
     const found = components.dht()
-    if (found === undefined) throw new DhtUnavailable('This gateway takes part in no DHT (PEERGATE_DHT), or is not running.')
+    if (found === undefined) throw new DhtUnavailable('This gateway is not running.')
     if (found.size === 0) throw new DhtUnavailable('This gateway knows no peer of the DHT yet.')
     return found.dht
   }
@@ -93,7 +93,7 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
     for await (const event of query((until) => node.put(key, record, { signal: until }), signal)) {
       if (event.name === 'PEER_RESPONSE' && event.messageName === 'PUT_VALUE') taken++
     }
-    if (taken === 0) throw new DhtUnavailable('No peer has taken the record.')
+    if (taken === 0) throw new DhtRefused('No peer has taken the record.')
   }
 
   return {
@@ -120,7 +120,7 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
       for await (const event of query((until) => node.provide(content, { signal: until }), signal)) {
         if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') told++
       }
-      if (told === 0) throw new DhtUnavailable('No peer has taken note of it yet; it is told again later.')
+      if (told === 0) throw new DhtRefused('No peer has taken note of it yet; it is told again later.')
     },
     async stopProviding(cid) {
       const content = parseCid(cid)

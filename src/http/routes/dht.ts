@@ -26,9 +26,9 @@ const foundPeers = {
   200: orLines(json('Those found in time, in the order they were.', foundPeersSchema, { items: [foundPeerExample] }), foundPeerSchema),
 }
 
-const network = ['dht_unavailable', 'dht_timeout', 'store_unavailable']
+const network = ['dht_disabled', 'dht_unavailable', 'dht_timeout', 'store_unavailable']
 const valueProblems = ['invalid_record', 'dht_namespace_unsupported', ...network]
-const putProblems = [...valueProblems, 'record_outdated', 'invalid_data', 'dht_quota_reached']
+const putProblems = [...valueProblems, 'dht_refused', 'record_outdated', 'invalid_data', 'dht_quota_reached']
 const putAnswer = { 200: json('Stored at other peers.', dhtValueSchema, dhtValueExample) }
 const operation = { action: 'dht', tag: 'DHT', cost: 100, work: 'lookup' } as const
 const putDescription =
@@ -148,7 +148,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
         operationId: 'provideInDht',
         summary: 'Say that this gateway has some content',
         description: 'It is said again before others forget it, also after a restart, until it is taken back.',
-        problems: ['invalid_cid', 'dht_quota_reached', ...network],
+        problems: ['invalid_cid', 'dht_quota_reached', 'dht_refused', ...network],
       },
     },
     schema: {
@@ -172,7 +172,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
         operationId: 'stopProvidingInDht',
         summary: 'Say no more that this gateway has some content',
         description: 'What others keep of it runs out in a day or two.',
-        problems: ['invalid_cid', 'dht_unavailable', 'store_unavailable'],
+        problems: ['invalid_cid', 'dht_disabled', 'dht_unavailable', 'store_unavailable'],
       },
     },
     schema: { params: cidParams, querystring: noQuery, response: { 204: empty('It is said no more.') } },

@@ -2,6 +2,7 @@ import { testRouting } from '../../compliance/routing.ts'
 import { customEngine } from '../../fixtures/custom-engine.ts'
 
 testRouting({
-  create: (options) => customEngine({ ...options, dialOwnHost: true }),
+  create: () => customEngine({ dialOwnHost: true }),
   createWithout: () => customEngine({ dht: false }),
+  createFull: () => customEngine({ dialOwnHost: true, limits: { maxDhtRecordsPerPeer: 0 } }),
 })

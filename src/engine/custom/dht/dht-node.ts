@@ -2,6 +2,7 @@ import { CID } from 'multiformats/cid'
 import {
   DhtNamespaceUnsupported,
   DhtQuotaReached,
+  DhtRefused,
   DhtUnavailable,
   InvalidCid,
   InvalidRecord,
@@ -312,7 +313,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
         throw new DhtQuotaReached(`This gateway provides ${limits.maxProvided} contents, as many as it may.`)
       }
       await holdings.provide(nameOf(place))
-      if ((await announce(place, signal)) === 0) throw new DhtUnavailable('No peer has taken note of it yet; it is told again later.')
+      if ((await announce(place, signal)) === 0) throw new DhtRefused('No peer has taken note of it yet; it is told again later.')
     },
     async stopProviding(cid) {
       await holdings.stopProviding(nameOf(placeOfCid(cid)))
@@ -331,7 +332,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
       if (key.namespace === 'own' && answers.some(({ refused }) => refused === 'outdated')) {
         throw new RecordOutdated('A newer record is there under this key.')
       }
-      if (!answers.some(({ refused }) => refused === undefined)) throw new DhtUnavailable('No peer has taken the record.')
+      if (!answers.some(({ refused }) => refused === undefined)) throw new DhtRefused('No peer has taken the record.')
     },
     async get(text, { signal }) {
       const key = knownKey(text)

@@ -1,5 +1,8 @@
 import { z } from 'zod'
 
+/** The longest time of a timer of Node.js. */
+const maxTimerMs = 2_147_483_647
+
 /**
  * Every buffer, queue, cache and wait with a size of its own: unit, default and reason, in one place. The unit is in the name. Each can
  * be set by `PEERGATE_` and its name in capitals; `GET /v1/node` answers those in force.
@@ -130,8 +133,18 @@ export const limitsSchema = z.object({
   silentLinkMs: limit(30_000, 'A link whose other end is not heard for so long is closed; it is pinged three times meanwhile.', 30),
   maxRelayReservations: limit(50, 'Peers that are reached through this gateway, when it is a relay.'),
   maxRelayStreams: limit(100, 'Relayed connections at once, when it is a relay.'),
-  maxRelayBytes: limit(67_108_864, 'Bytes of one relayed connection in each direction, when it is a relay.'),
-  relayMs: limit(3_600_000, 'Time of one relayed connection, when it is a relay.'),
+  relayBytesPerSecond: limit(
+    16_777_216,
+    'Bytes of all relayed connections together in a second, when it is a relay; what comes faster waits. Addresses that open connections share them.',
+    65_536,
+  ),
+  relayIdleMs: limit(120_000, 'A relayed connection that carries nothing for so long is closed; pings keep it open.', 10, maxTimerMs),
+  maxRelayBytes: limit(
+    0,
+    'Bytes of one relayed connection in each direction, when it is a relay, after which it is closed; its ends are told. 0 without limit: peers on go-libp2p have no gossip over connections with limits.',
+    0,
+  ),
+  relayMs: limit(0, 'The same by time.', 0, maxTimerMs),
   maxDhtRecords: limit(
     100_000,
     'Values and provider records of the DHT that are kept for others; one peer, address or author has a quarter while others have any.',

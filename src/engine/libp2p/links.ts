@@ -41,7 +41,7 @@ export function createLinks(components: {
       peerId,
       multiaddrs: [...new Set([...reached, ...listens])],
       direction: first.direction,
-      relayed: connections.every(({ limits }) => limits !== undefined),
+      relayed: connections.every(({ direct }) => !direct),
       agent,
       protocols,
       latencyMs: first.rtt ?? null,

@@ -4,34 +4,38 @@ import {
   type CircuitRelayService,
   circuitRelayServer,
   RELAY_V2_HOP_CODEC,
+  RELAY_V2_STOP_CODEC,
 } from '@libp2p/circuit-relay-v2'
 import type { Connection, ConnectionGater, PeerId, Stream } from '@libp2p/interface'
-import type { Limits } from '../../limits.ts'
 import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../crowds.ts'
 import type { LimitsReached } from '../limits-reached.ts'
+import { type CircuitBounds, createRelayBounds, type RelayLimits } from '../relay-bounds.ts'
+import { holdBack } from './circuit-streams.ts'
+import { limitFields, stateLimits } from './stated-limits.ts'
 import { seenAtOf } from './teller-of.ts'
 
 /**
  * A circuit relay (https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md), whose own limits are per connection or first come,
- * first served: which peers are reached through this node, and which circuits it carries, is shared by address here.
+ * first served: which peers are reached through this node, which circuits it carries, and how fast, is shared by address here.
  */
 export interface RelayServer {
   /** Makes the service of a node. */
   service(components: CircuitRelayServerComponents): CircuitRelayService
-  /** What the node's gater says of reservations and circuits. */
   /** A peer has no link any more: nobody can reach it through this node, so its reservation is over. */
   gone(peerId: PeerId): void
+  /** What the node's gater says of reservations and circuits. */
   readonly gater: Pick<ConnectionGater, 'denyInboundRelayReservation' | 'denyOutboundRelayedConnection'>
 }
 
-export type RelayLimits = Pick<Limits, 'maxRelayReservations' | 'maxRelayStreams' | 'maxRelayBytes' | 'relayMs'>
-
 type Registrar = CircuitRelayServerComponents['registrar']
+type ConnectionManager = CircuitRelayServerComponents['connectionManager']
 
 /** A peer's request to the relay, which its circuit then runs through. */
 interface Hop {
   stream: Stream
   connection: Connection
+  /** From when the circuit was let in. */
+  counted?: CircuitBounds
 }
 
 export function createRelayServer(
@@ -46,15 +50,53 @@ export function createRelayServer(
   const { isConfigured, reached } = components
   const hops = new AsyncLocalStorage<Hop>()
   const circuits = new Set<CarriedCircuit>()
+  const bounds = createRelayBounds({ limits })
   let service: CircuitRelayService | undefined
 
   /** Has the gater, which is told of peers alone, know the request that it is asked about. */
   function watchingHops(registrar: Registrar): Registrar {
     const handle: Registrar['handle'] = async (protocol, handler, options) => {
       if (protocol !== RELAY_V2_HOP_CODEC) return await registrar.handle(protocol, handler, options)
-      await registrar.handle(protocol, (stream, connection) => hops.run({ stream, connection }, () => handler(stream, connection)), options)
+      const onHop: typeof handler = (stream, connection) => {
+        stateLimits(stream, limitFields.hop, limits)
+        return hops.run({ stream, connection }, () => handler(stream, connection))
+      }
+      await registrar.handle(protocol, onHop, options)
     }
     return Object.assign(Object.create(registrar), { handle })
+  }
+
+  /** Has the streams to the targets of circuits, which go over direct links only, state the limits, and the circuits be bounded. */
+  function boundingCircuits(connectionManager: ConnectionManager): ConnectionManager {
+    const getConnections: ConnectionManager['getConnections'] = (peerId) =>
+      connectionManager
+        .getConnections(peerId)
+        .filter(({ direct }) => direct)
+        .map((connection) => Object.assign(Object.create(connection), { newStream: newStreamTo(connection) }))
+    return Object.assign(Object.create(connectionManager), { getConnections })
+  }
+
+  function newStreamTo(connection: Connection): Connection['newStream'] {
+    return async (protocol, options) => {
+      const hop = hops.getStore()
+      const stream = await connection.newStream(protocol, options)
+      if (protocol !== RELAY_V2_STOP_CODEC || hop?.counted === undefined) return stream
+      stateLimits(stream, limitFields.stop, limits)
+      holdBack({ opener: hop.stream, target: stream }, hop.counted)
+      return stream
+    }
+  }
+
+  /** A circuit has its place as long as the request for it lasts. */
+  function begin(circuit: CarriedCircuit, hop: Hop): void {
+    const counted = bounds.begin(circuit, (reason) => hop.stream.abort(new Error(reason)))
+    hop.counted = counted
+    circuits.add(circuit)
+    const end = () => {
+      counted[Symbol.dispose]()
+      circuits.delete(circuit)
+    }
+    hop.stream.addEventListener('close', end, { once: true })
   }
 
   function isReserved(peerId: string): boolean {
@@ -66,13 +108,22 @@ export function createRelayServer(
       service = circuitRelayServer({
         reservations: {
           maxReservations: limits.maxRelayReservations,
-          defaultDurationLimit: limits.relayMs,
-          defaultDataLimit: BigInt(limits.maxRelayBytes),
+          // Those that there are, are stated and kept here.
+          applyDefaultLimit: false,
         },
         maxInboundHopStreams: limits.maxRelayStreams,
         maxOutboundHopStreams: limits.maxRelayStreams,
         maxOutboundStopStreams: limits.maxRelayStreams,
-      })({ addressManager, peerId, privateKey, connectionManager, connectionGater, peerStore, logger, registrar: watchingHops(registrar) })
+      })({
+        addressManager,
+        peerId,
+        privateKey,
+        connectionManager: boundingCircuits(connectionManager),
+        connectionGater,
+        peerStore,
+        logger,
+        registrar: watchingHops(registrar),
+      })
       return service
     },
     gone: (peerId) => void service?.reservations.delete(peerId),
@@ -97,8 +148,7 @@ export function createRelayServer(
           reached.note('relay_circuit')
           return true
         }
-        circuits.add(circuit)
-        hop.stream.addEventListener('close', () => circuits.delete(circuit), { once: true })
+        begin(circuit, hop)
         return false
       },
     },

@@ -101,7 +101,40 @@ export const engines = [
         "reached.note('relay_circuit')\n          return true",
         "reached.note('relay_circuit')\n          return false",
       ],
-      ['a closed circuit of libp2p keeps its place', 'circuits.delete(circuit), { once: true }', 'undefined, { once: true }'],
+      ['a closed circuit of libp2p keeps its place', 'circuits.delete(circuit)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/relay-server.ts',
+    ['test/engine/libp2p-relay.test.ts'],
+    [
+      ['libp2p states limits that there are not', 'applyDefaultLimit: false', 'applyDefaultLimit: true'],
+      ['a relay of libp2p reads without end', 'holdBack({ opener: hop.stream, target: stream }, hop.counted)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/stated-limits.ts',
+    ['test/engine/libp2p-relay.test.ts'],
+    [['the time of a circuit is stated in milliseconds', 'Math.floor(relayMs / 1_000)', 'relayMs']],
+  ),
+  ...breaks(
+    'src/engine/libp2p/circuit-streams.ts',
+    ['test/engine/libp2p-relay.test.ts'],
+    [
+      ['a relay carries faster than it may', 'if (isFull || waitMs > 0) pause()', 'if (isFull) pause()'],
+      ['the end of a stream comes before what it holds', '    end()\n    resume()\n', '    end()\n'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/relay-bounds.ts',
+    ['test/engine/relay-bounds.test.ts'],
+    [
+      ['a circuit carries for ever', 'totals[direction] > limits.maxRelayBytes', 'totals[direction] < 0'],
+      ['a limit of nothing lets nothing through', 'limits.maxRelayBytes > 0 && ', ''],
+      ['a circuit lives for ever', "finish('the time of the circuit is over')", 'undefined'],
+      ['a silent circuit stays', "finish('the circuit has carried nothing for too long')", 'undefined'],
+      ['a circuit that carries is taken for silent', 'idle.refresh()', ''],
+      ['circuits have no rate', 'rate.spend(holder, performance.now(), bytes)', ''],
     ],
   ),
   ...breaks(
@@ -171,13 +204,9 @@ export const engines = [
       '',
     ],
     ['a window has one byte too many', 'if (held > circuitWindow)', 'if (held > circuitWindow + 1)'],
-    ['credit beyond what is held is saved up', 'held = Math.max(0, held - bytes)', 'held -= bytes'],
-    ['a circuit carries for ever', 'return total > limits.maxRelayBytes ?', 'return total < 0 ?'],
-    [
-      'a circuit lives for ever',
-      "timer = setTimeout(() => end('the time of the circuit is over'), limits.relayMs)",
-      'timer = setTimeout(() => undefined, limits.relayMs)',
-    ],
+    ['credit beyond what is held is saved up', 'held = Math.max(0, held - owed)', 'held -= owed'],
+    ['credit is passed on however fast the relay carries', 'timer = waitMs > 0 ?', 'timer = waitMs < 0 ?'],
+    ['credit overflows its field', 'owed = Math.min(maxCredit, owed + bytes)', 'owed += bytes'],
     ['a circuit leads to who did not ask', ' || !reservations.has(to)', ''],
     ['circuits come through circuits', 'if (link.isRelayed || target === link) return', 'if (target === link) return'],
     ['a circuit leads to its opener', 'if (link.isRelayed || target === link) return', 'if (link.isRelayed) return'],
@@ -197,8 +226,8 @@ export const engines = [
     ['the other end is not told that a circuit ended', 'for (const each of ends) each.close(reason)', ''],
     [
       'a link that takes no more loses data',
-      "else if (to()?.data(message) === false) end('the link to the other end takes no more')",
-      'else to()?.data(message)',
+      "if (over === undefined && to()?.data(message) === false) end('the link to the other end takes no more')",
+      'to()?.data(message)',
     ],
   ]),
   ...breaks('src/engine/custom/reach/legs.ts', reach, [

@@ -1,5 +1,6 @@
 import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../../crowds.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import { type CircuitBounds, type CircuitDirection, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { circuitWindow, type Leg, type LegListener, type Legs } from './legs.ts'
@@ -18,13 +19,6 @@ export interface Relay {
   readonly size: { reservations: number; circuits: number }
 }
 
-export interface RelayLimits {
-  maxRelayReservations: number
-  maxRelayStreams: number
-  maxRelayBytes: number
-  relayMs: number
-}
-
 export interface RelayComponents {
   legs(): Legs
   linkTo(peerId: string): Link | undefined
@@ -37,6 +31,7 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
   /** Of each peer that is reached through this node, who holds its place. */
   const reservations = new Map<string, string>()
   const circuits = new Set<CarriedCircuit>()
+  const bounds = createRelayBounds({ limits })
 
   function refusal(link: Link, to: string, target: Link | undefined): string | undefined {
     if (target === undefined || !reservations.has(to)) return 'the peer is not reached through this relay'
@@ -49,30 +44,30 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
   function carry(link: Link, target: Link, leg: Leg): LegListener | string {
     const ends: Leg[] = [leg]
     const circuit = circuitOf(link, target.peerId)
-    let timer: NodeJS.Timeout | undefined
+    const counted = bounds.begin(circuit, end)
+    /** Why the circuit is over. */
+    let over: string | undefined
+    const there = createFlow({ direction: 'there', counted, pass: (bytes) => ends[0]?.credit(bytes) })
+    const back = createFlow({ direction: 'back', counted, pass: (bytes) => ends[1]?.credit(bytes) })
 
     function end(reason: string): void {
-      if (timer === undefined) return
-      clearTimeout(timer)
-      timer = undefined
+      if (over !== undefined) return
+      over = reason
+      for (const each of [counted, there, back]) each[Symbol.dispose]()
       circuits.delete(circuit)
       for (const each of ends) each.close(reason)
     }
 
-    const [there, back] = [createFlow(limits), createFlow(limits)]
     const towards = (to: () => Leg | undefined, flow: Flow, other: Flow): LegListener => ({
       onOpened: () => to()?.opened(),
       onData(message) {
-        const problem = flow.carry(message.length)
-        if (problem !== undefined) end(problem)
-        else if (to()?.data(message) === false) end('the link to the other end takes no more')
+        flow.carry(message.length)
+        if (over === undefined && to()?.data(message) === false) end('the link to the other end takes no more')
       },
-      onCredit(bytes) {
-        other.credit(bytes)
-        to()?.credit(bytes)
-      },
+      onCredit: (bytes) => other.credit(bytes),
       onClose: end,
     })
+    circuits.add(circuit)
     try {
       ends.push(
         legs().begin(
@@ -83,11 +78,9 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
         ),
       )
     } catch (error) {
-      return error instanceof Error ? error.message : String(error)
+      end(error instanceof Error ? error.message : String(error))
     }
-    circuits.add(circuit)
-    timer = setTimeout(() => end('the time of the circuit is over'), limits.relayMs)
-    return towards(() => ends[1], there, back)
+    return over ?? towards(() => ends[1], there, back)
   }
 
   return {
@@ -122,25 +115,43 @@ function circuitOf({ peerId, seenAt }: Link, target: string): CarriedCircuit {
 }
 
 /** One direction of a circuit. */
-interface Flow {
-  /** Counts a message. Answers why it is not carried. @throws ProtocolViolation when the sender was not let to send so much */
-  carry(bytes: number): string | undefined
-  /** The receiver lets the sender send so much more. */
+interface Flow extends Disposable {
+  /** Counts a message. @throws ProtocolViolation when the sender was not let to send so much */
+  carry(bytes: number): void
+  /** The receiver lets the sender send so much more, which the sender is told as soon as the relay carries more. */
   credit(bytes: number): void
 }
 
-function createFlow(limits: RelayLimits): Flow {
-  let total = 0
+/** What a credit can say. */
+const maxCredit = 0xffff_ffff
+
+function createFlow(init: { direction: CircuitDirection; counted: CircuitBounds; pass: (bytes: number) => void }): Flow {
+  const { direction, counted, pass } = init
   let held = 0
+  /** What the sender is still to be told. */
+  let owed = 0
+  let timer: NodeJS.Timeout | undefined
+
+  function passOn(): void {
+    const waitMs = counted.waitMs()
+    timer = waitMs > 0 ? setTimeout(passOn, waitMs) : undefined
+    if (timer !== undefined) return
+    held = Math.max(0, held - owed)
+    const bytes = owed
+    owed = 0
+    pass(bytes)
+  }
+
   return {
     carry(bytes) {
-      total += bytes
       held += bytes
       if (held > circuitWindow) throw new ProtocolViolation('more on a circuit than was let in')
-      return total > limits.maxRelayBytes ? 'the circuit has carried as much as it may' : undefined
+      counted.carried(direction, bytes)
     },
     credit(bytes) {
-      held = Math.max(0, held - bytes)
+      owed = Math.min(maxCredit, owed + bytes)
+      if (timer === undefined) passOn()
     },
+    [Symbol.dispose]: () => clearTimeout(timer),
   }
 }

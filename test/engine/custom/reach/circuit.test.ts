@@ -7,14 +7,22 @@ import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { createSecureChannel, type SecureChannel } from '../../../../src/engine/custom/link/secure-channel.ts'
 import { type Circuit, createCircuit, openCircuit } from '../../../../src/engine/custom/reach/circuit.ts'
 import { circuitWindow, createLegs, type Legs, type LegsComponents } from '../../../../src/engine/custom/reach/legs.ts'
-import { createRelay, type Relay, type RelayLimits } from '../../../../src/engine/custom/reach/relay.ts'
+import { createRelay, type Relay } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import type { RelayLimits } from '../../../../src/engine/relay-bounds.ts'
 import { fakeLink } from '../../../fixtures/fake-link.ts'
 import { unbounded } from '../../../fixtures/raw-peer.ts'
 
 const signal = AbortSignal.timeout(60_000)
-const limits: RelayLimits = { maxRelayReservations: 10, maxRelayStreams: 100, maxRelayBytes: 10_000_000, relayMs: 60_000 }
+const limits: RelayLimits = {
+  maxRelayReservations: 10,
+  maxRelayStreams: 100,
+  relayBytesPerSecond: 100_000_000,
+  relayIdleMs: 60_000,
+  maxRelayBytes: 10_000_000,
+  relayMs: 60_000,
+}
 
 interface Network {
   relay: Relay

@@ -11,7 +11,14 @@ import { createRandom, type Random } from '../../../fixtures/random.ts'
 
 /** Relays and hidden nodes on links without sockets, on a clock of their own; links are cut, relays die and come back, some are hostile. */
 
-const limits = { maxRelayReservations: 64, maxRelayStreams: 128, maxRelayBytes: 10_000_000, relayMs: 3_600_000 }
+const limits = {
+  maxRelayReservations: 64,
+  maxRelayStreams: 128,
+  relayBytesPerSecond: 100_000_000,
+  relayIdleMs: 3_600_000,
+  maxRelayBytes: 10_000_000,
+  relayMs: 3_600_000,
+}
 const relayCount = 6
 const hiddenCount = 24
 /** The direct links that a hidden node keeps, each to a relay. */

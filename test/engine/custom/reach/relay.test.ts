@@ -2,11 +2,19 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
 import { createCircuit } from '../../../../src/engine/custom/reach/circuit.ts'
 import { circuitWindow, type Leg, type LegListener } from '../../../../src/engine/custom/reach/legs.ts'
-import { createRelay, type RelayLimits } from '../../../../src/engine/custom/reach/relay.ts'
+import { createRelay } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import type { RelayLimits } from '../../../../src/engine/relay-bounds.ts'
 
-const limits: RelayLimits = { maxRelayReservations: 2, maxRelayStreams: 20, maxRelayBytes: 10_000_000, relayMs: 60_000 }
+const limits: RelayLimits = {
+  maxRelayReservations: 2,
+  maxRelayStreams: 20,
+  relayBytesPerSecond: 100_000_000,
+  relayIdleMs: 60_000,
+  maxRelayBytes: 10_000_000,
+  relayMs: 60_000,
+}
 
 /** A leg that notes what is said on it, and takes data until it is told not to. */
 function leg() {
@@ -181,6 +189,48 @@ describe('a circuit', () => {
   describe('in time', () => {
     beforeEach(() => void vi.useFakeTimers())
     afterEach(() => void vi.useRealTimers())
+
+    test('relayBytesPerSecond: an end that sent more is given credit when the relay may carry again, all of it', () => {
+      const { reserve, circuit } = relay({ relayBytesPerSecond: 1_000 })
+      reserve('target')
+      const { near, far, fromOpener, fromTarget } = circuit()
+      fromOpener.onData(Buffer.alloc(1_500))
+      expect(far.state.data).toBe(1_500)
+      fromTarget.onCredit(1_000)
+      fromTarget.onCredit(500)
+      vi.advanceTimersByTime(400)
+      expect(near.state.credits).toEqual([])
+      vi.advanceTimersByTime(200)
+      expect(near.state.credits).toEqual([1_500])
+      expect(near.state.closed).toEqual([])
+    })
+
+    test('credits that wait are no more than one can say, and those of a circuit that is over are not passed on', () => {
+      const { reserve, circuit } = relay({ relayBytesPerSecond: 1_000 })
+      reserve('target')
+      const [first, second] = [circuit(), circuit()]
+      for (const { fromOpener, fromTarget } of [first, second]) {
+        fromOpener.onData(Buffer.alloc(1_500))
+        for (let count = 0; count < 3; count++) fromTarget.onCredit(0xffff_ffff)
+      }
+      second.fromTarget.onClose('done')
+      vi.advanceTimersByTime(10_000)
+      expect(first.near.state.credits).toEqual([0xffff_ffff])
+      expect(second.near.state.credits).toEqual([])
+    })
+
+    test('relayIdleMs: ends when it has carried nothing for so long', () => {
+      const { reserve, circuit, size } = relay({ relayIdleMs: 300 })
+      reserve('target')
+      const { near, far, fromTarget } = circuit()
+      vi.advanceTimersByTime(299)
+      fromTarget.onData(Buffer.alloc(1))
+      vi.advanceTimersByTime(299)
+      expect(near.state.closed).toEqual([])
+      vi.advanceTimersByTime(1)
+      expect([near.state.closed, far.state.closed]).toEqual([[expect.stringMatching(/nothing/)], [expect.stringMatching(/nothing/)]])
+      expect(size().circuits).toBe(0)
+    })
 
     test('ends when its time is over', () => {
       const { reserve, circuit, size } = relay({ relayMs: 300 })

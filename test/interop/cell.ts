@@ -1,0 +1,50 @@
+import { test } from 'vitest'
+import { type PeerKind, peersOfRun } from './built-peers.ts'
+import { aloneVariable } from './own-network.ts'
+
+/** One field of the table in `docs/interop.md`. */
+export interface Cell {
+  /** Who is at the other end, such as "Go, with Kubo's validator". */
+  readonly peer: string
+  /** What is tried, as the end of a sentence about the peer. */
+  readonly name: string
+  /** Of its libraries. */
+  readonly version: string
+  /** What was counted; the reporter puts failures in its place. */
+  result?: string
+}
+
+declare module 'vitest' {
+  interface TaskMeta {
+    cell?: Cell
+  }
+}
+
+interface CellInit {
+  /** The peers that take part, the one that it is about first. */
+  readonly kinds: readonly [PeerKind, ...PeerKind[]]
+  readonly peer?: string
+  readonly name: string
+  /** Whether it needs a network without anybody else in it. */
+  readonly alone?: boolean
+}
+
+const titles: Record<PeerKind, string> = { go: 'Go', kubo: 'Kubo', rust: 'Rust', python: 'Python' }
+
+/** Milliseconds: a cell waits for conditions, and takes some ten seconds on a machine that has nothing else to do. */
+const timeout = 180_000
+
+/** A test, which says what it counted. It is skipped where a peer that it needs was not built. */
+export function cell({ kinds, peer = titles[kinds[0]], name, alone = false }: CellInit, body: () => Promise<string>): void {
+  test(`${peer}: ${name}`, { timeout }, async ({ task, skip }) => {
+    const peers = peersOfRun()
+    const built = peers[kinds[0]]
+    task.meta.cell = { peer, name, version: 'missing' in built ? '' : built.version }
+    for (const kind of kinds) {
+      const needed = peers[kind]
+      if ('missing' in needed) skip(`${titles[kind]}: ${needed.missing}`)
+    }
+    skip(alone && process.env[aloneVariable] !== 'true', 'no network namespace could be made')
+    task.meta.cell.result = await body()
+  })
+}

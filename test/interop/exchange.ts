@@ -1,0 +1,135 @@
+import { expect } from 'vitest'
+import type { StreamClient } from '../fixtures/stream-client.ts'
+import type { ForeignPeer } from './foreign-peer.ts'
+import { follow, type GatewaySide, post, untilSubscribed } from './gateway-side.ts'
+
+/** Messages of one direction in each of the two ways. */
+const count = 1_000
+const perSecond = 200
+const messagesOfBurst = 100
+
+/** A gateway and a peer that have both joined a topic, and know it of each other. */
+export interface Pair {
+  readonly gateway: GatewaySide
+  readonly peer: ForeignPeer
+  readonly topic: string
+  /** What the gateway gives to a client. */
+  readonly stream: StreamClient
+}
+
+/** Has both join, when they are connected or are about to be. */
+export async function joinBoth(gateway: GatewaySide, peer: ForeignPeer, topic: string): Promise<Pair> {
+  const stream = await follow(gateway, topic)
+  await peer.subscribe(topic)
+  const pair = { gateway, peer, topic, stream }
+  await knowEachOther(pair)
+  return pair
+}
+
+export async function knowEachOther({ gateway, peer, topic }: Omit<Pair, 'stream'>): Promise<void> {
+  await untilSubscribed(gateway, topic, 1)
+  await expect.poll(() => peer.subscribers(topic)).toContain(gateway.process.peerId)
+}
+
+/**
+ * In both directions at once, 1,000 messages at 200 a second, then as many in bursts of 100. All have to arrive, once.
+ * @returns what was counted, as the table has it
+ */
+export async function exchange(pair: Pair): Promise<string> {
+  await exchangePaced(pair)
+  return await exchangeBursts(pair)
+}
+
+/** In both directions at once, so many messages at 200 a second, which end with a number. */
+export async function exchangePaced(pair: Pair, texts: readonly string[] = numbered('paced')): Promise<void> {
+  const { gateway, peer, topic } = pair
+  await Promise.all([
+    paced(texts, async (text) => await post(gateway, topic, [Buffer.from(text)])),
+    paced(texts, async (text) => await peer.publish(topic, [Buffer.from(text)])),
+  ])
+  await expect.poll(() => heard(pair, texts).length).toBe(texts.length)
+  await expect.poll(() => received(pair, texts).length).toBe(texts.length)
+  expect(heard(pair, texts).toSorted()).toEqual(texts.toSorted())
+  expect(received(pair, texts).toSorted()).toEqual(texts.toSorted())
+}
+
+async function exchangeBursts(pair: Pair): Promise<string> {
+  const { gateway, peer, topic } = pair
+  const texts = numbered('burst')
+  const before = await peer.dropped()
+
+  async function ofGateway(): Promise<void> {
+    for (const burst of bursts(texts)) await post(gateway, topic, burst.map(bytesOf))
+    await expect.poll(() => heard(pair, texts).length).toBe(count)
+  }
+
+  /** The next burst goes when the one before is there: what the peer gives up of it is then for its own queue alone. */
+  async function ofPeer(): Promise<void> {
+    let published = 0
+    for (const burst of bursts(texts)) {
+      await peer.publish(topic, burst.map(bytesOf))
+      published += burst.length
+      await expect.poll(async () => received(pair, texts).length + (await peer.dropped()) - before).toBe(published)
+    }
+  }
+
+  await Promise.all([ofGateway(), ofPeer()])
+  expect(heard(pair, texts).toSorted()).toEqual(texts.toSorted())
+  const arrived = received(pair, texts)
+  expect(arrived.length).toBe(new Set(arrived).size)
+  const dropped = count - arrived.length
+  return `1,000 + 1,000 of each way${dropped === 0 ? '' : `; the peer's own queue gave up ${dropped} of its bursts`}`
+}
+
+/** Nothing, every byte, and the largest, in both directions. @returns what was tried, as the table has it */
+export async function exchangePayloads(pair: Pair, largestBytes: number): Promise<string> {
+  const { gateway, peer, topic, stream } = pair
+  const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+  const largest = Buffer.alloc(largestBytes, everyByte)
+  for (const payload of [everyByte, Buffer.alloc(0), largest]) {
+    await post(gateway, topic, [payload])
+    await expect
+      .poll(() => peer.heard.filter(({ data }) => data.equals(payload)).length, { message: `${payload.length} bytes to the peer` })
+      .toBe(1)
+    await peer.publish(topic, [payload])
+    const fromPeer = () => stream.messages.filter(({ from }) => from === peer.peerId)
+    const same = () => fromPeer().filter(({ data, encoding }) => Buffer.from(data, encoding).equals(payload))
+    await expect.poll(() => same().length, { message: `${payload.length} bytes of the peer` }).toBe(1)
+  }
+  return `0, 256 and ${largestBytes.toLocaleString('en')} bytes each way`
+}
+
+export function numbered(word: string, messages = count): string[] {
+  return Array.from({ length: messages }, (_, number) => `${word} ${number}`)
+}
+
+/** Those of the texts that the peer has heard of the gateway; a text more than once, if it has. */
+export function heard({ gateway, peer, topic }: Omit<Pair, 'stream'>, texts: readonly string[]): string[] {
+  const wanted = new Set(texts)
+  const ofGateway = peer.heard.filter((message) => message.topic === topic && message.from === gateway.process.peerId)
+  return ofGateway.map(({ data }) => data.toString()).filter((text) => wanted.has(text))
+}
+
+/** Those of the texts that a client of the gateway has received of the peer. */
+export function received({ peer, stream }: Pick<Pair, 'peer' | 'stream'>, texts: readonly string[]): string[] {
+  const wanted = new Set(texts)
+  return stream.messages.filter(({ from, data }) => from === peer.peerId && wanted.has(data)).map(({ data }) => data)
+}
+
+/** Calls with each in turn, so many a second, whether or not the one before has been answered. */
+export async function paced(texts: readonly string[], send: (text: string) => Promise<unknown>): Promise<void> {
+  const start = performance.now()
+  const sending: Promise<unknown>[] = []
+  for (const [index, text] of texts.entries()) {
+    const wait = start + (index / perSecond) * 1_000 - performance.now()
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
+    sending.push(send(text))
+  }
+  await Promise.all(sending)
+}
+
+function* bursts(texts: readonly string[]): Generator<string[]> {
+  for (let start = 0; start < texts.length; start += messagesOfBurst) yield texts.slice(start, start + messagesOfBurst)
+}
+
+const bytesOf = (text: string) => Buffer.from(text)

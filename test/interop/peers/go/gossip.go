@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// subscriptionBuffer is more messages than any test publishes: what the subscriber does not take in time is dropped without a word.
+const subscriptionBuffer = 100_000
+
+type messageEvent struct {
+	Event string `json:"event"`
+	Topic string `json:"topic"`
+	From  string `json:"from"`
+	Data  []byte `json:"data"`
+}
+
+type gossip struct {
+	router *pubsub.PubSub
+	self   peer.ID
+	out    *output
+	drops  *dropCounter
+	mutex  sync.Mutex
+	topics map[string]*pubsub.Topic
+}
+
+func newGossip(ctx context.Context, node host.Host, seqnoValidator bool, out *output) (*gossip, error) {
+	drops := &dropCounter{}
+	options := []pubsub.Option{pubsub.WithRawTracer(drops)}
+	if seqnoValidator {
+		validator := pubsub.NewBasicSeqnoValidator(&lastSeqnos{of: map[peer.ID][]byte{}}, slog.Default())
+		options = append(options, pubsub.WithDefaultValidator(validator))
+	}
+	router, err := pubsub.NewGossipSub(ctx, node, options...)
+	if err != nil {
+		return nil, err
+	}
+	return &gossip{router: router, self: node.ID(), out: out, drops: drops, topics: map[string]*pubsub.Topic{}}, nil
+}
+
+func (g *gossip) join(name string) (*pubsub.Topic, error) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if topic, joined := g.topics[name]; joined {
+		return topic, nil
+	}
+	topic, err := g.router.Join(name)
+	if err == nil {
+		g.topics[name] = topic
+	}
+	return topic, err
+}
+
+// subscribe tells of each message of others from now on.
+func (g *gossip) subscribe(ctx context.Context, name string) error {
+	topic, err := g.join(name)
+	if err != nil {
+		return err
+	}
+	subscription, err := topic.Subscribe(pubsub.WithBufferSize(subscriptionBuffer))
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			message, err := subscription.Next(ctx)
+			if err != nil {
+				return
+			}
+			if message.GetFrom() != g.self {
+				g.out.say(messageEvent{Event: "message", Topic: name, From: message.GetFrom().String(), Data: message.Data})
+			}
+		}
+	}()
+	return nil
+}
+
+// publish publishes one after another without a pause.
+func (g *gossip) publish(ctx context.Context, name string, data [][]byte) error {
+	topic, err := g.join(name)
+	if err != nil {
+		return err
+	}
+	for _, one := range data {
+		if err := topic.Publish(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *gossip) subscribers(name string) []string {
+	return texts(g.router.ListPeers(name))
+}
+
+// lastSeqnos is where BasicSeqnoValidator keeps the last sequence number of each author.
+type lastSeqnos struct {
+	mutex sync.Mutex
+	of    map[peer.ID][]byte
+}
+
+func (s *lastSeqnos) Get(_ context.Context, author peer.ID) ([]byte, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.of[author], nil
+}
+
+func (s *lastSeqnos) Put(_ context.Context, author peer.ID, seqno []byte) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.of[author] = seqno
+	return nil
+}
+
+// dropCounter counts messages of this peer that never left it: those that found its own queue to another full (32 by default).
+type dropCounter struct {
+	silentTracer
+	messages atomic.Int64
+}
+
+func (c *dropCounter) DropRPC(rpc *pubsub.RPC, _ peer.ID) {
+	c.messages.Add(int64(len(rpc.GetPublish())))
+}

@@ -1,0 +1,36 @@
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import type { Cell } from './cell.ts'
+
+const page = fileURLToPath(new URL('../../docs/interop.md', import.meta.url))
+
+const introduction = `# Foreign peers
+
+What the libp2p engine was tried with: nodes that others wrote, as processes of their own, beside a gateway in a process of its own. \`npm run
+test:interop\` builds them and writes this page whenever every cell was tried; where a toolchain is missing, or Kubo was left out, some are not.
+
+A cell with "1,000 + 1,000" exchanges in each direction, at the same time, 1,000 messages at 200 a second (the gateway's by single POSTs) and 1,000 in
+bursts of 100 (the gateway's as arrays), and counts what arrives: each once, as it was, with its author. What a peer's own library gave up before it
+left the peer is told apart.
+`
+
+/** Writes the table of a run in which every cell was tried. */
+export default class TableReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()])
+    const complete = process.env['PEERGATE_INTEROP_TABLE'] === 'true' && tests.every((test) => test.result().state !== 'skipped')
+    if (complete) writeFileSync(page, `${introduction}\n${table(tests.flatMap(cellOf))}\n`)
+  }
+}
+
+function cellOf(test: TestCase): Cell[] {
+  const { cell } = test.meta()
+  if (cell === undefined) return []
+  return [test.result().state === 'passed' ? cell : { ...cell, result: '**fails**' }]
+}
+
+function table(cells: Cell[]): string {
+  const rows = cells.map(({ peer, version, name, result }) => `| ${peer} | ${version} | ${name} | ${result ?? ''} |`)
+  return ['| peer | version | cell | result |', '| --- | --- | --- | --- |', ...rows].join('\n')
+}

@@ -28,7 +28,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'parts', include: ['test/**/*.test.ts'], exclude: [...endToEnd, foreignPeers], maxWorkers, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: [...endToEnd, foreignPeers],
+          maxWorkers,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,

@@ -81,8 +81,8 @@ export interface IngestLimits extends OutboundLimits {
 }
 
 export interface IngestComponents {
-  engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen'>
-  log: Pick<LogStore, 'append' | 'position' | 'read' | 'refuse' | 'sentThrough' | 'markSent'>
+  engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen' | 'stragglers'>
+  log: Pick<LogStore, 'append' | 'position' | 'read' | 'find' | 'refuse' | 'sentThrough' | 'markSent'>
   /** Brings what was appended to those who read live. */
   tail: Pick<LogTail, 'append'>
   /** Whom messages of others have to pass first; in their order for each topic. */

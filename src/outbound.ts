@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { P2PEngine } from './engine/engine.ts'
+import type { EngineEvent, P2PEngine } from './engine/engine.ts'
 import type { Seq } from './model/cursor.ts'
 import type { StoredMessage } from './model/message.ts'
 import { directTopic } from './model/topic.ts'
@@ -8,7 +8,8 @@ import type { LogStore } from './store/store.ts'
 /**
  * Hands our own stored messages to the network, and sees to it that each gets there: a message that nobody could be handed waits until
  * its topic has a subscriber, and what was handed over shortly before a crash, and may have died in a buffer, is handed over again.
- * Both are found again after a restart by the sent mark: everything of ours after it is still to be sent.
+ * Both are found again after a restart by the sent mark: everything of ours after it is still to be sent. A neighbour that has not the room
+ * for everything is fed from the log until it has caught up.
  */
 export interface Outbound {
   /** Finds what is still to be sent; sending begins with the first subscriber. */
@@ -31,11 +32,24 @@ export interface OutboundLimits {
 }
 
 export interface OutboundComponents {
-  engine: Pick<P2PEngine, 'peerId' | 'send' | 'subscribers' | 'listen'>
-  log: Pick<LogStore, 'position' | 'read' | 'sentThrough' | 'markSent'>
+  engine: Pick<P2PEngine, 'peerId' | 'send' | 'subscribers' | 'listen' | 'stragglers'>
+  log: Pick<LogStore, 'position' | 'read' | 'find' | 'sentThrough' | 'markSent'>
   logger: Logger
   now?: () => number
 }
+
+/** A neighbour that was not handed everything. */
+interface Straggler {
+  /** Everything after it in the log is to be handed to it, as soon as that is known. */
+  after?: Seq
+  /** Messages from which on it has not got everything. */
+  missed: string[]
+  /** It has its turn to be handed some. */
+  isDue: boolean
+}
+
+/** Messages that a straggler is handed at a time: about as many as it has room for when it has some. */
+const feedMessages = 200
 
 /** How often waiting topics are looked at and the mark is moved, in milliseconds; a new subscriber is noticed at once. */
 const tickMs = 1_000
@@ -45,6 +59,10 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   const { engine, log, logger, now = Date.now } = components
   /** Topics with messages of ours that were handed to nobody: everything of ours after the position is to be sent. */
   const waiting = new Map<string, Seq>()
+  /** By peer id. */
+  const stragglers = new Map<string, Straggler>()
+  /** Peers that have left, with topics of which they may not have got everything. */
+  const left: Array<{ straggler: Straggler; topics: string[] }> = []
   /** Ends of the batches handed over, oldest first, with the time: not settled before the window is over. */
   const recent: Array<{ through: Seq; at: number }> = []
   let settled: Seq = 0
@@ -66,22 +84,31 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
       if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)
     }
     const recipients = own.length === 0 ? [] : await trySend(own)
-    own.forEach((message, index) => {
-      if ((recipients[index] ?? 0) === 0 && !waiting.has(message.topic)) waiting.set(message.topic, message.seq - 1)
-    })
+    for (const message of await unwanted(own, recipients)) if (!waiting.has(message.topic)) waiting.set(message.topic, message.seq - 1)
     const last = batch.at(-1)
     if (last !== undefined) recent.push({ through: last.seq, at: now() })
-    return new Map(own.map((message, index) => [message.seq, recipients[index] ?? 0]))
+    return new Map(own.map((message, index) => [message.seq, recipients?.[index] ?? 0]))
   }
 
-  /** The messages are stored, so an engine that fails is one that reached nobody: they wait. */
-  async function trySend(messages: StoredMessage[]): Promise<number[]> {
+  /** Of each message how many peers it was handed to. They are stored, so an engine that fails, which answers nothing, has them wait. */
+  async function trySend(messages: StoredMessage[]): Promise<number[] | undefined> {
     try {
       return await engine.send(messages)
     } catch (err) {
       logger.error({ err }, 'the engine could not send; the messages wait')
-      return messages.map(() => 0)
+      return undefined
     }
+  }
+
+  /** Messages for which nobody has been there. Subscribers that were handed none are stragglers, or can't be sent this message at all. */
+  async function unwanted(messages: StoredMessage[], recipients: number[] | undefined): Promise<StoredMessage[]> {
+    if (recipients === undefined) return messages
+    const left = messages.filter((_, index) => recipients[index] === 0)
+    const topics = [...new Set(left.map(({ topic }) => topic))]
+    const lonely = new Set(
+      await Array.fromAsync(topics, async (topic) => ((await engine.subscribers(topic)).length === 0 ? topic : undefined)),
+    )
+    return left.filter(({ topic }) => lonely.has(topic))
   }
 
   /** Sends what waits in a topic up to a position, in order, as far as somebody takes it. */
@@ -89,8 +116,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     if ((await engine.subscribers(topic)).length === 0) return
     for (let after = waiting.get(topic); after !== undefined; ) {
       const step = await readOwn(after, through, topic)
-      const recipients = await trySend(step.messages)
-      const refused = step.messages[recipients.indexOf(0)]
+      const [refused] = await unwanted(step.messages, await trySend(step.messages))
       if (refused !== undefined) {
         waiting.set(topic, refused.seq - 1)
         return
@@ -122,15 +148,106 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return { ...step, messages: step.messages.filter(isToSend) }
   }
 
+  /** The position after which a straggler is to be handed everything. */
+  async function placeOf(straggler: Straggler): Promise<Seq> {
+    const missed = straggler.missed.splice(0)
+    if (missed.length === 0) return straggler.after ?? settled
+    try {
+      const found = await log.find(missed, 1)
+      // What is not there any more was the oldest.
+      const since = found.length < missed.length ? settled : Math.min(...found.map(({ seq }) => seq - 1))
+      straggler.after = Math.min(straggler.after ?? since, since)
+    } catch (error) {
+      straggler.missed.push(...missed)
+      throw error
+    }
+    return straggler.after
+  }
+
+  /** Hands a straggler some of what it has missed; what remains has its turn behind what others wait for. */
+  async function feed(peerId: string, straggler: Straggler): Promise<void> {
+    straggler.isDue = false
+    if (stragglers.get(peerId) !== straggler || engine.stragglers === undefined) return
+    const after = await placeOf(straggler)
+    const { tip } = await log.position()
+    const step = await log.read({
+      after,
+      through: Math.max(after, tip),
+      order: 'asc',
+      limit: feedMessages,
+      maxBytes: limits.maxReadBytes,
+      kind: 'topic',
+      since: now() - limits.unsentWindowMs,
+    })
+    const messages = step.messages.filter(({ from, topic, firstSeenAt }) => {
+      return from !== peerId && topic !== directTopic && firstSeenAt === undefined
+    })
+    const refused = messages[await engine.stragglers.send(peerId, messages)]
+    straggler.after = refused === undefined ? step.scanned : refused.seq - 1
+    if (refused !== undefined) return
+    if (step.scanned >= tip && engine.stragglers.settle(peerId)) stragglers.delete(peerId)
+    else feedLater(peerId)
+  }
+
+  function feedLater(peerId: string): void {
+    const straggler = stragglers.get(peerId)
+    if (straggler === undefined || straggler.isDue) return
+    straggler.isDue = true
+    later(() => feed(peerId, straggler))
+  }
+
+  /** What a peer may not have got that has left waits for somebody else, where nobody is there who has. */
+  async function inherit(): Promise<void> {
+    for (const gone of [...left]) {
+      const after = await placeOf(gone.straggler)
+      for (const topic of gone.topics) {
+        if ((await engine.subscribers(topic)).length === 0) waiting.set(topic, Math.min(waiting.get(topic) ?? after, after))
+      }
+      left.splice(left.indexOf(gone), 1)
+    }
+  }
+
+  function noteMissed(peerId: string, since: string): Straggler {
+    const straggler = stragglers.get(peerId) ?? { missed: [], isDue: false }
+    straggler.missed.push(since)
+    stragglers.set(peerId, straggler)
+    return straggler
+  }
+
+  function notice(event: EngineEvent): void {
+    switch (event.type) {
+      case 'topic:subscribe':
+        if (waiting.has(event.topic)) later(async () => flush(event.topic, (await log.position()).tip))
+        break
+      case 'peer:behind':
+        noteMissed(event.peerId, event.since)
+        break
+      case 'peer:room':
+        feedLater(event.peerId)
+        break
+      case 'peer:left':
+        left.push({ straggler: noteMissed(event.peerId, event.since), topics: event.topics })
+        stragglers.delete(event.peerId)
+        later(inherit)
+        break
+      default:
+    }
+  }
+
   /** Sends what can be sent now, gives up what waited too long, and notes how far everything is settled. */
   async function tick(): Promise<void> {
     const { tip } = await log.position()
+    await inherit()
+    for (const peerId of stragglers.keys()) feedLater(peerId)
     for (const [topic, after] of waiting) {
       await flush(topic, tip)
       if (waiting.get(topic) === after) await expire(topic, after, tip)
     }
     while (recent[0] !== undefined && recent[0].at <= now() - limits.sentWindowMs) settled = recent.shift()?.through ?? settled
-    const mark = Math.min(settled, ...waiting.values())
+    const behind = [...stragglers.values(), ...left.map(({ straggler }) => straggler)].map(({ after, missed }) =>
+      missed.length > 0 ? marked : (after ?? marked),
+    )
+    const mark = Math.min(settled, ...waiting.values(), ...behind)
     if (mark <= marked) return
     marked = mark
     await log.markSent(engine.peerId, mark)
@@ -163,10 +280,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   return {
     async start() {
       await findUnsent()
-      unlisten = engine.listen((event) => {
-        if (event.type !== 'topic:subscribe' || !waiting.has(event.topic)) return
-        later(async () => flush(event.topic, (await log.position()).tip))
-      })
+      unlisten = engine.listen(notice)
       ticker = setInterval(() => later(tick), tickMs)
     },
     get waiting() {

@@ -119,6 +119,9 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
         sightings.note({ peerId: event.peerId, multiaddrs, source: event.source, seenAt: now() })
         break
       }
+      case 'peer:behind':
+      case 'peer:left':
+      case 'peer:room':
       case 'topic:subscribe':
       case 'topic:unsubscribe':
         break

@@ -72,6 +72,8 @@ export interface P2PEngine extends AsyncDisposable {
    * Sending a message again is harmless: receivers know its id.
    */
   send(messages: SignedMessage[]): Promise<number[]>
+  /** Peers that were not handed everything. An engine without it sees to them itself. */
+  readonly stragglers?: Stragglers
 
   /**
    * Asks a connected peer on a stream of its own: sends the body and its end, and answers all that comes back.
@@ -103,6 +105,23 @@ export interface P2PEngine extends AsyncDisposable {
 
   /** Notices of what happened; nothing waits for the listener. Answers a function that ends the notices. */
   listen(listener: (event: EngineEvent) => void): () => void
+}
+
+/**
+ * Connected peers that had no room for a message, or may have lost one with a stream (`peer:behind`). They are sent nothing by `send`, and
+ * nothing is forwarded to them, until they have been handed all that came since.
+ */
+export interface Stragglers {
+  /**
+   * Hands messages to such a peer, in the order given, whoever wrote them and as far as the peer is subscribed to their topics. Answers how many, from
+   * the first on, are dealt with; there was no room for the others, and `peer:room` tells when there is some.
+   */
+  send(peerId: string, messages: SignedMessage[]): Promise<number>
+  /**
+   * The peer was handed everything: it is no straggler any more. False when something has been kept from it since this was called last; then
+   * it still is one.
+   */
+  settle(peerId: string): boolean
 }
 
 export interface Reachability {
@@ -192,5 +211,11 @@ export type EngineEvent =
   | { type: 'peer:update'; peer: ConnectedPeer }
   | { type: 'peer:disconnect'; peerId: string }
   | { type: 'peer:discovery'; peerId: string; multiaddrs: string[]; source: AddressSource }
+  /** A peer was not handed the message with this id and those after it, or may not have got them. */
+  | { type: 'peer:behind'; peerId: string; since: string }
+  /** A peer whose link has ended may not have got the message with this id and those after it, of these topics. */
+  | { type: 'peer:left'; peerId: string; since: string; topics: string[] }
+  /** There may be room for more for a peer that is behind. */
+  | { type: 'peer:room'; peerId: string }
   | { type: 'topic:subscribe'; peerId: string; topic: string }
   | { type: 'topic:unsubscribe'; peerId: string; topic: string }

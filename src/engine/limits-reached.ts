@@ -10,17 +10,18 @@ export interface LimitsReached {
  * end did not read what it made this node write. `frame_flood`: a link was cut whose other end sent more frames that ask for nothing than any
  * honest peer. `dht_record`: a record of the DHT was not kept for others. `link`: there were as many links as may be. `link_share`: peers of one
  * address had their share of them. `relay_reservation`, `relay_circuit`: a peer was not to be reached, or reached nobody, through this relay.
+ * `peer_message_size`: a message was not sent to a peer that had ended the gossip with this node over one that was no larger.
  */
 export type EngineLimit = (typeof engineLimits)[number]
 export const engineLimits = [
   ...(['request_place', 'body_refused', 'body_given_up', 'told_dial', 'unread_link', 'frame_flood', 'dht_record'] as const),
-  ...(['link', 'link_share', 'relay_reservation', 'relay_circuit'] as const),
+  ...(['link', 'link_share', 'relay_reservation', 'relay_circuit', 'peer_message_size'] as const),
 ] as const
 
 export function createLimitsReached(): LimitsReached {
   const counts = {
     ...{ request_place: 0, body_refused: 0, body_given_up: 0, told_dial: 0, unread_link: 0, frame_flood: 0, dht_record: 0 },
-    ...{ link: 0, link_share: 0, relay_reservation: 0, relay_circuit: 0 },
+    ...{ link: 0, link_share: 0, relay_reservation: 0, relay_circuit: 0, peer_message_size: 0 },
   }
   return { counts, note: (limit) => void counts[limit]++ }
 }

@@ -18,10 +18,17 @@ export type ReceivedMessageResult =
   | ({ code: MessageStatus.invalid; msgIdStr?: string } & RejectReasonObj)
   | { code: MessageStatus.valid; messageId: MessageId; msg: Message }
 
+/** The stream of gossip to a peer. */
+export interface OutboundGossip {
+  /** Writes an RPC. @throws Error when the stream can't take it */
+  push(rpc: Uint8Array): void
+  readonly rawStream: Stream
+}
+
 /** What this engine needs of gossipsub's private parts: to publish signed messages, and to mend what it would leave broken. */
 export interface GossipInternals {
   selectPeersToPublish(topic: string, floodPublish?: boolean): { tosend: Set<string> }
-  /** False when the peer's stream did not take it. Adds to the RPC what else the peer should hear. */
+  /** False when the peer's stream did not take it. Adds to the RPC what else the peer should hear; every RPC but subscriptions leaves by it. */
   sendRpc(peerId: string, rpc: RPC): boolean
   /** Takes the peer into the topic's mesh if there is room; the caller sends the GRAFT. */
   graftOnSubscribe(peerId: string, topic: string): boolean
@@ -43,7 +50,7 @@ export interface GossipInternals {
   readonly peers: Map<string, PeerId>
   /** Subscribers by topic. */
   readonly topics: Map<string, Set<string>>
-  readonly streamsOutbound: Map<string, unknown>
+  readonly streamsOutbound: Map<string, OutboundGossip>
   readonly opts: { readonly idontwantMinDataSize: number }
   readonly score: { readonly params: { readonly topics: Record<string, TopicScoreParams> } }
 }

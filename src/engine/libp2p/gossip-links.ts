@@ -1,20 +1,27 @@
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Connection } from '@libp2p/interface'
-import type { GossipInternals } from './gossip-internals.ts'
+import type { GossipInternals, OutboundGossip } from './gossip-internals.ts'
 
 /**
  * Sees to it that gossip flows on every link. A peer's subscriptions may be known before our stream to it is open; gossipsub does not
  * take such a peer into the mesh until the next heartbeat, and a message to forward in between is lost. And it never opens a second
- * stream on a link: one that was reset, or went with a second connection, would leave the peer deaf to us.
+ * stream on a link: one that was reset, or went with a second connection, would leave the peer deaf to us. So would one whose other end
+ * was closed: rust-libp2p closes it when an RPC is larger than it takes, and reads no further; gossipsub would go on to write to it.
  */
 export interface GossipLinks {
   /** Whether messages can be sent to the peer now. */
   reaches(peerId: string): boolean
+  /** The peer has no link any more. */
+  gone(peerId: string): void
 }
 
 /** Milliseconds that a new connection has to get its stream in the ordinary way, and heartbeats between attempts to mend. */
 const graceMs = 3_000
 const mendEvery = 3
+/** Milliseconds before a stream that the peer ended is opened again: twice as long each time, until one has lasted. */
+const firstReopenMs = 50
+const lastReopenMs = 60_000
+const lastingMs = 60_000
 
 export function createGossipLinks(components: {
   pubsub: GossipSub
@@ -24,9 +31,13 @@ export function createGossipLinks(components: {
   spoken: (peerId: string) => string[]
   /** Called when a peer that has told its topics can be sent to. */
   onReachable: (peerId: string, topics: string[]) => void
+  /** Called when the peer has ended the stream to it, and its link is there still. */
+  onBroken: (peerId: string) => void
 }): GossipLinks {
-  const { pubsub, internals, connections, spoken, onReachable } = components
+  const { pubsub, internals, connections, spoken, onReachable, onBroken } = components
   const { streamsOutbound, topics } = internals
+  /** Pauses of peers that have ended a stream, by the monotonic clock. */
+  const pauses = new Map<string, { ms: number; until: number }>()
   let heartbeats = 0
 
   function opened(peerId: string): void {
@@ -37,10 +48,36 @@ export function createGossipLinks(components: {
     if (subscribed.length > 0) onReachable(peerId, subscribed)
   }
 
+  /** Ends a stream whose other end was closed, and opens another when it has ended, whoever ended it. */
+  function watch(peerId: string, { rawStream }: OutboundGossip): void {
+    const openedAt = performance.now()
+    rawStream.addEventListener('remoteCloseWrite', () => rawStream.abort(new Error('the peer reads no more')), { once: true })
+    rawStream.addEventListener('close', () => ended(peerId, performance.now() - openedAt), { once: true })
+    if (rawStream.remoteWriteStatus === 'closed') rawStream.abort(new Error('the peer reads no more'))
+  }
+
+  function ended(peerId: string, lastedMs: number): void {
+    if (linksOf(peerId).length === 0) return
+    onBroken(peerId)
+    const before = lastedMs < lastingMs ? pauses.get(peerId) : undefined
+    const ms = before === undefined ? firstReopenMs : Math.min(2 * before.ms, lastReopenMs)
+    pauses.set(peerId, { ms, until: performance.now() + ms })
+    setTimeout(() => linksOf(peerId).filter(isWithout).slice(0, 1).forEach(mend), ms).unref()
+  }
+
+  function linksOf(peerId: string): Connection[] {
+    return connections().filter(({ remotePeer, status }) => status === 'open' && remotePeer.toString() === peerId)
+  }
+
+  function isWithout(connection: Connection): boolean {
+    const peerId = connection.remotePeer.toString()
+    return !streamsOutbound.has(peerId) && (pauses.get(peerId)?.until ?? 0) <= performance.now() + 1
+  }
+
   function isBroken(connection: Connection): boolean {
     const peerId = connection.remotePeer.toString()
     const settled = connection.status === 'open' && Date.now() - connection.timeline.open > graceMs
-    return settled && !streamsOutbound.has(peerId) && (inboundStreams(connection).length > 0 || maySpeak(peerId))
+    return settled && isWithout(connection) && (inboundStreams(connection).length > 0 || maySpeak(peerId))
   }
 
   function maySpeak(peerId: string): boolean {
@@ -63,11 +100,12 @@ export function createGossipLinks(components: {
   streamsOutbound.set = (peerId, stream) => {
     // Our own subscriptions go out right after; a graft must come behind them.
     queueMicrotask(() => opened(peerId))
+    watch(peerId, stream)
     return set.call(streamsOutbound, peerId, stream)
   }
   pubsub.addEventListener('gossipsub:heartbeat', () => {
     if (++heartbeats % mendEvery === 0) connections().filter(isBroken).forEach(mend)
   })
 
-  return { reaches: (peerId) => streamsOutbound.has(peerId) }
+  return { reaches: (peerId) => streamsOutbound.has(peerId), gone: (peerId) => void pauses.delete(peerId) }
 }

@@ -34,12 +34,13 @@ import { namespacesOf } from './dht-namespaces.ts'
 import { createGater } from './gater.ts'
 import { boundGossip } from './gossip-frames.ts'
 import { gossipInternals } from './gossip-internals.ts'
+import { createGossipLanes, type GossipLanes, type GossipTraits } from './gossip-lanes.ts'
 import { createGossipLinks, type GossipLinks } from './gossip-links.ts'
 import { topicScoreParams } from './gossip-options.ts'
 import { createIdentifyAgain } from './identify-again.ts'
 import { createLinks } from './links.ts'
 import { createNode, type Node } from './node.ts'
-import { pingOver } from './ping.ts'
+import { openPing, pingOver } from './ping.ts'
 import { createProtocols } from './protocols.ts'
 import { createRawPublish, type RawPublish } from './raw-publish.ts'
 import { RecordDatastore } from './record-datastore.ts'
@@ -77,6 +78,7 @@ interface Running {
   node: Node
   raw: RawPublish
   gossip: GossipLinks
+  lanes: GossipLanes
   /** How each subscribed topic's messages count for and against peers. */
   scored: Record<string, typeof topicScoreParams>
 }
@@ -172,13 +174,15 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     emit({ type: 'peer:discovery', peerId: other, multiaddrs, source: 'mdns' })
   }
 
-  function listenTo({ node, gossip }: Running): void {
+  function listenTo({ node, gossip, lanes }: Running): void {
     node.addEventListener('peer:connect', ({ detail }) => {
       linkedAt.set(detail.toString(), performance.now())
       const peer = peerOf(detail.toString())
       if (peer !== undefined) emit({ type: 'peer:connect', peer })
     })
     node.addEventListener('peer:disconnect', ({ detail }) => {
+      lanes.gone(detail.toString())
+      gossip.gone(detail.toString())
       links.gone(detail.toString())
       relay.gone(detail)
       backOff.ended(detail.toString(), performance.now() - (linkedAt.get(detail.toString()) ?? 0))
@@ -188,6 +192,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     })
     node.addEventListener('peer:identify', ({ detail }) => {
       links.identified(detail)
+      lanes.identified(detail.peerId.toString())
       policy.told(
         detail.listenAddrs.map((address) => address.toString()),
         tellerOf(detail.connection),
@@ -283,16 +288,32 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const internals = gossipInternals(pubsub)
     boundGossip(internals, { askerOf: askerOfConnection, reached })
     verifyGossip(internals, { gate: inboundGate, hold: () => undefined })
+    const lanes = createGossipLanes(
+      { limits },
+      {
+        internals,
+        traits: (other) => gossipTraits(links.agentOf(other)),
+        async openPing(other) {
+          const [connection] = node.getConnections(peerIdFromString(other))
+          if (connection === undefined) throw new Error('there is no link')
+          return await openPing(connection, AbortSignal.timeout(limits.pingTimeoutMs))
+        },
+        emit,
+        reached,
+      },
+    )
     const gossip = createGossipLinks({
       pubsub,
       internals,
       connections: () => node.getConnections(),
       spoken: (other) => peerOf(other)?.protocols ?? [],
       onReachable: (other, subscribed) => {
+        lanes.opened(other)
         for (const topic of subscribed) emit({ type: 'topic:subscribe', peerId: other, topic })
       },
+      onBroken: lanes.broken,
     })
-    return { node, gossip, raw: createRawPublish(internals), scored: internals.score.params.topics }
+    return { node, gossip, lanes, raw: createRawPublish({ internals, lanes }), scored: internals.score.params.topics }
   }
 
   function join({ node, scored }: Running, topic: string): void {
@@ -399,6 +420,10 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     sign: async (messages) => messages.map(({ topic, data }) => signer.sign(identity.nextSequence(), topic, data)),
     signDirect: ({ to, data }) => sealDirect({ to, data, sequence: sequenceBytes(identity.nextSequence()) }, identity.seed),
     send: async (messages) => running?.raw.send(messages) ?? messages.map(() => 0),
+    stragglers: {
+      send: async (other, messages) => running?.raw.feed(other, messages) ?? 0,
+      settle: (other) => running?.lanes.settle(other) ?? true,
+    },
     request: (other, protocol, body, options) => protocols.request(running?.node, other, protocol, body, options),
     async handle(protocol, handler, options) {
       protocols.handle(protocol, handler, options)
@@ -419,6 +444,12 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     },
   }
   return engine
+}
+
+/** Of go-libp2p, and of whoever has not said what it is, the least is expected. */
+function gossipTraits(agent: string | null): GossipTraits {
+  const isPeergate = agent?.startsWith('peergate/') === true
+  return { takesBatches: isPeergate || agent?.startsWith('rust-libp2p/') === true, catchesUp: isPeergate }
 }
 
 function tableSize(dht: KadDHT): number {

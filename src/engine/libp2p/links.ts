@@ -6,6 +6,8 @@ import type { Node } from './node.ts'
 export interface Links {
   identified(result: IdentifyResult): void
   gone(peerId: string): void
+  /** What a peer says it runs; null until it has said. */
+  agentOf(peerId: string): string | null
   /** The connected peers, each once. */
   peers(node: Node): ConnectedPeer[]
   peer(node: Node, peerId: string): ConnectedPeer | undefined
@@ -63,6 +65,7 @@ export function createLinks(components: {
     gone(peerId) {
       known.delete(peerId)
     },
+    agentOf: (peerId) => knownOf(peerId).agent,
     peers(node) {
       return node.getPeers().flatMap((id) => view(id.toString(), node.getConnections(id)) ?? [])
     },

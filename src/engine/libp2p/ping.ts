@@ -3,11 +3,15 @@ import type { Connection, Stream } from '@libp2p/interface'
 
 /** https://github.com/libp2p/specs/blob/master/ping/ping.md */
 export const pingProtocol = '/ipfs/ping/1.0.0'
-const pingBytes = 32
+export const pingBytes = 32
+
+export async function openPing(connection: Connection, signal: AbortSignal): Promise<Stream> {
+  return await connection.newStream([pingProtocol], { signal, runOnLimitedConnection: true })
+}
 
 /** The round trip on a connection, in milliseconds and parts of them: libp2p's own counts whole ones, and dials who is not there. */
 export async function pingOver(connection: Connection, signal: AbortSignal): Promise<number> {
-  const stream = await connection.newStream([pingProtocol], { signal, runOnLimitedConnection: true })
+  const stream = await openPing(connection, signal)
   const abort = () => stream.abort(new Error('the answer did not come in time'))
   signal.addEventListener('abort', abort)
   try {

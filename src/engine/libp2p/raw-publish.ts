@@ -1,6 +1,7 @@
 import type { RPC } from '@libp2p/gossipsub/message'
 import { peerIdBytes, type SignedMessage } from '../../model/signed-message.ts'
 import type { GossipInternals } from './gossip-internals.ts'
+import { type GossipLanes, type OutgoingMessage, toOutgoing } from './gossip-lanes.ts'
 
 /**
  * Hands messages that we signed ourselves to gossipsub. Its own `publish` signs inside, with a sequence of its own that a restart can set
@@ -9,23 +10,20 @@ import type { GossipInternals } from './gossip-internals.ts'
 export interface RawPublish {
   /** To each subscribed neighbour in the order given; answers for each message how many peers took it. */
   send(messages: SignedMessage[]): number[]
+  /** Hands messages of anybody to one neighbour; answers how many, from the first, are dealt with. */
+  feed(peerId: string, messages: SignedMessage[]): number
 }
 
-/** Messages of one RPC: more of them make no difference to a receiver, which verifies one after another. */
-const maxRpcMessages = 50
-/** Bytes of one RPC: below the 64 KiB that rust-libp2p takes by default. A message that is larger goes alone. */
-const maxRpcBytes = 60_000
-/** What stands around the data of a message, beside its topic. */
-const overheadBytes = 160
+export function createRawPublish(components: { internals: GossipInternals; lanes: Pick<GossipLanes, 'hand' | 'feed'> }): RawPublish {
+  const { internals, lanes } = components
 
-export function createRawPublish(gossipsub: GossipInternals): RawPublish {
   /** Notes a message as ours, so that it is gossiped about, given to those who ask, and not taken from others. */
   function remember(raw: Required<Pick<RPC.Message, 'from' | 'seqno'>> & RPC.Message): void {
     const msgId = Buffer.concat([raw.from, raw.seqno])
-    const msgIdStr = gossipsub.msgIdToStrFn(msgId)
-    gossipsub.seenCache.put(msgIdStr, undefined)
-    gossipsub.mcache.put({ msgId, msgIdStr }, raw, true)
-    gossipsub.publishedMessageIds.put(msgIdStr, undefined)
+    const msgIdStr = internals.msgIdToStrFn(msgId)
+    internals.seenCache.put(msgIdStr, undefined)
+    internals.mcache.put({ msgId, msgIdStr }, raw, true)
+    internals.publishedMessageIds.put(msgIdStr, undefined)
   }
 
   /** The messages that each neighbour wants, by their place in the batch. */
@@ -33,7 +31,7 @@ export function createRawPublish(gossipsub: GossipInternals): RawPublish {
     const wanted = new Map<string, number[]>()
     const takers = new Map<string, Set<string>>()
     messages.forEach(({ topic }, index) => {
-      const peers = takers.get(topic) ?? gossipsub.selectPeersToPublish(topic, true).tosend
+      const peers = takers.get(topic) ?? internals.selectPeersToPublish(topic, true).tosend
       takers.set(topic, peers)
       for (const peerId of peers) {
         const indices = wanted.get(peerId)
@@ -46,40 +44,35 @@ export function createRawPublish(gossipsub: GossipInternals): RawPublish {
 
   return {
     send(messages) {
-      const raws = messages.map(toRaw)
-      raws.forEach(remember)
+      const outgoing = messages.map((message): OutgoingMessage => {
+        const raw = toRaw(message)
+        remember(raw)
+        return toOutgoing(raw)
+      })
       const recipients = messages.map(() => 0)
       for (const [peerId, indices] of byPeer(messages)) {
-        for (const chunk of chunks(indices, messages)) {
-          const rpc = { subscriptions: [], messages: chunk.flatMap((index) => raws[index] ?? []) }
-          if (gossipsub.sendRpc(peerId, rpc)) for (const index of chunk) recipients[index] = (recipients[index] ?? 0) + 1
-        }
+        const handed = lanes.hand(
+          peerId,
+          indices.flatMap((index) => outgoing[index] ?? []),
+        )
+        indices.forEach((index, at) => {
+          if (handed[at] === true) recipients[index] = (recipients[index] ?? 0) + 1
+        })
       }
       return recipients
     },
+    feed(peerId, messages) {
+      const wanted = messages.filter(({ topic }) => internals.topics.get(topic)?.has(peerId) === true)
+      const refused =
+        wanted[
+          lanes.feed(
+            peerId,
+            wanted.map((message) => toOutgoing(toRaw(message))),
+          )
+        ]
+      return refused === undefined ? messages.length : messages.indexOf(refused)
+    },
   }
-}
-
-/** Cuts a peer's messages into what fits into an RPC each. */
-function* chunks(indices: number[], messages: SignedMessage[]): Generator<number[]> {
-  let chunk: number[] = []
-  let bytes = 0
-  for (const index of indices) {
-    const size = sizeOf(messages[index])
-    if (chunk.length > 0 && (chunk.length >= maxRpcMessages || bytes + size > maxRpcBytes)) {
-      yield chunk
-      chunk = []
-      bytes = 0
-    }
-    chunk.push(index)
-    bytes += size
-  }
-  if (chunk.length > 0) yield chunk
-}
-
-function sizeOf(message: SignedMessage | undefined): number {
-  if (message === undefined) return 0
-  return message.data.length + Buffer.byteLength(message.topic) + (message.publicKey?.length ?? 0) + overheadBytes
 }
 
 function toRaw(message: SignedMessage) {

@@ -1,0 +1,282 @@
+import { RPC } from '@libp2p/gossipsub/message'
+import type { Stream } from '@libp2p/interface'
+import { peerIdFromMultihash } from '@libp2p/peer-id'
+import { decode } from 'multiformats/hashes/digest'
+import { messageId } from '../../model/signed-message.ts'
+import type { EngineEvent, Stragglers } from '../engine.ts'
+import type { LimitsReached } from '../limits-reached.ts'
+import { createEcho, type Echo } from './echo.ts'
+import type { GossipInternals } from './gossip-internals.ts'
+import { createPacedQueue, type PacedQueue } from './paced-queue.ts'
+import { createWrittenLately, type WrittenLately } from './written-lately.ts'
+
+/**
+ * The way out for messages, our own and forwarded ones: a lane to each neighbour, which keeps their order, loses none that the neighbour has
+ * room for, and tells where it had none. Peergates and rust-libp2p take as many messages in an RPC as there are. Others are sent one at a time,
+ * with pauses: go-libp2p-pubsub validates with a queue of 32, whose overflow it drops, and with several workers, so that of two messages
+ * that come together the second may be first; Kubo then ignores the other, whose sequence number is lower
+ * (https://github.com/libp2p/go-libp2p-pubsub/issues/431, https://github.com/libp2p/go-libp2p-pubsub/issues/621).
+ */
+export interface GossipLanes {
+  /** Hands a subscribed neighbour messages, in order; answers of each whether it was handed. */
+  hand(peerId: string, messages: OutgoingMessage[]): boolean[]
+  /** Hands messages to a peer that is behind; answers how many, from the first, are dealt with. */
+  feed(peerId: string, messages: OutgoingMessage[]): number
+  settle: Stragglers['settle']
+  /** The peer has said what it is. */
+  identified(peerId: string): void
+  /** Messages can be sent to the peer, on a stream that is new. */
+  opened(peerId: string): void
+  /** The peer does not read any further on the stream to it: some of what was written may be lost, and something may have been too large. */
+  broken(peerId: string): void
+  /** The peer has no link any more. */
+  gone(peerId: string): void
+}
+
+export interface OutgoingMessage {
+  raw: RPC.Message
+  /** As `messageId`. */
+  id(): string
+  /** Of an RPC that has only this message. */
+  rpcBytes: number
+}
+
+/** What is known of a neighbour by what it runs. */
+export interface GossipTraits {
+  takesBatches: boolean
+  /** It reads our log for what it has missed. */
+  catchesUp: boolean
+}
+
+export interface LaneLimits {
+  maxPacedMessages: number
+  pacedMessageMs: number
+  maxPubsubBufferBytes: number
+  silentLinkMs: number
+}
+
+interface Lane {
+  /** Has not been handed everything, and is handed nothing until it has. */
+  isBehind: boolean
+  /** Something was kept from it since `settle` was asked last. */
+  hasMissed: boolean
+  /** Of what the peer takes, as far as it has refused any. */
+  maxRpcBytes: number
+  /** It waits for room in the stream. */
+  isFull: boolean
+  /** While it is behind: a message that it may not have got. */
+  since: string | undefined
+  /** Of what it was sent, or was not. */
+  readonly topics: Set<string>
+  readonly queue: PacedQueue<OutgoingMessage>
+  readonly echo: Echo
+  readonly written: WrittenLately
+}
+
+/** Messages of one RPC: more of them make no difference to a receiver, which verifies one after another. */
+const maxRpcMessages = 50
+/** Bytes of one RPC of several messages: below the 64 KiB that rust-libp2p takes by default. A message that is larger goes alone. */
+const maxBatchBytes = 60_000
+/** Frames below this size are no reason for a peer to end a stream: no implementation takes less. */
+const alwaysTakenBytes = 32_768
+/** Milliseconds that what was written may take to be read, on a link that works. */
+const inFlightMs = 5_000
+const writtenStepMs = 250
+/** Topics of a lane that are remembered; that of a message that is lost with the link may be beyond it, and then waits for nobody. */
+const maxTopics = 1_000
+
+export function createGossipLanes(
+  init: { limits: LaneLimits },
+  components: {
+    internals: GossipInternals
+    traits(peerId: string): GossipTraits
+    openPing(peerId: string): Promise<Stream>
+    emit(event: Extract<EngineEvent, { type: 'peer:behind' | 'peer:left' | 'peer:room' }>): void
+    reached: Pick<LimitsReached, 'note'>
+  },
+): GossipLanes {
+  const { limits } = init
+  const { internals, traits, openPing, emit, reached } = components
+  const lanes = new Map<string, Lane>()
+
+  function laneOf(peerId: string): Lane {
+    const known = lanes.get(peerId)
+    if (known !== undefined) return known
+    const lane: Lane = {
+      isBehind: false,
+      hasMissed: false,
+      maxRpcBytes: Number.POSITIVE_INFINITY,
+      isFull: false,
+      since: undefined,
+      topics: new Set(),
+      queue: createPacedQueue(
+        { pauseMs: limits.pacedMessageMs, maxItems: limits.maxPacedMessages, maxBytes: limits.maxPubsubBufferBytes },
+        {
+          send: (message) => write(peerId, lane, [message]),
+          untilRead: () => lane.echo.ask(),
+          onRoom: () => emit({ type: 'peer:room', peerId }),
+        },
+      ),
+      echo: createEcho({ open: () => openPing(peerId) }),
+      written: createWrittenLately({ keepMs: limits.silentLinkMs, stepMs: writtenStepMs }),
+    }
+    lanes.set(peerId, lane)
+    return lane
+  }
+
+  /** Writes one RPC. False when the peer has no stream, or that has no room. */
+  function write(peerId: string, lane: Lane, messages: OutgoingMessage[]): boolean {
+    const [first] = messages
+    const stream = internals.streamsOutbound.get(peerId)
+    if (first === undefined || stream === undefined) return false
+    const rpc = RPC.encode({ subscriptions: [], messages: messages.map(({ raw }) => raw) })
+    try {
+      stream.push(rpc)
+    } catch {
+      return false
+    }
+    lane.written.note(first.id, rpc.length)
+    return true
+  }
+
+  /** Puts messages on a lane, as far as there is room; answers how many, from the first. */
+  function put(peerId: string, lane: Lane, messages: OutgoingMessage[]): number {
+    if (lane.queue.size > 0 || !traits(peerId).takesBatches) {
+      const refused = messages.findIndex((message) => !lane.queue.add(message, message.rpcBytes))
+      return refused === -1 ? messages.length : refused
+    }
+    let written = 0
+    for (const batch of batches(messages)) {
+      if (!write(peerId, lane, batch)) {
+        awaitRoom(peerId, lane)
+        break
+      }
+      written += batch.length
+    }
+    return written
+  }
+
+  function awaitRoom(peerId: string, lane: Lane): void {
+    const stream = internals.streamsOutbound.get(peerId)?.rawStream
+    if (stream === undefined || lane.isFull) return
+    lane.isFull = true
+    const ready = () => {
+      lane.isFull = false
+      stream.removeEventListener('drain', ready)
+      stream.removeEventListener('close', ready)
+      emit({ type: 'peer:room', peerId })
+    }
+    stream.addEventListener('drain', ready)
+    stream.addEventListener('close', ready)
+  }
+
+  function fallBehind(peerId: string, lane: Lane, since: string): void {
+    lane.isBehind = true
+    lane.hasMissed = true
+    lane.since ??= since
+    emit({ type: 'peer:behind', peerId, since })
+  }
+
+  function isTooLarge(lane: Lane, { rpcBytes }: OutgoingMessage): boolean {
+    if (rpcBytes <= lane.maxRpcBytes) return false
+    reached.note('peer_message_size')
+    return true
+  }
+
+  /** Those of the messages that the peer takes. */
+  function fittingOf(lane: Lane, messages: OutgoingMessage[]): OutgoingMessage[] {
+    const fitting = messages.filter((message) => !isTooLarge(lane, message))
+    for (const { raw } of fitting) if (lane.topics.size < maxTopics) lane.topics.add(raw.topic)
+    return fitting
+  }
+
+  function hand(peerId: string, messages: OutgoingMessage[]): boolean[] {
+    const lane = laneOf(peerId)
+    const fitting = fittingOf(lane, messages)
+    if (lane.isBehind) {
+      lane.hasMissed ||= fitting.length > 0
+      return messages.map(() => false)
+    }
+    const handed = new Set(fitting.slice(0, put(peerId, lane, fitting)))
+    const [first] = fitting.slice(handed.size)
+    if (first !== undefined) fallBehind(peerId, lane, first.id())
+    return messages.map((message) => handed.has(message))
+  }
+
+  const { sendRpc } = internals
+  internals.sendRpc = (peerId, { messages, ...rest }) => {
+    const wasHanded = messages.length === 0 || hand(peerId, messages.map(toOutgoing)).every(Boolean)
+    const isMore = messages.length === 0 || rest.subscriptions.length > 0 || rest.control !== undefined
+    return (!isMore || sendRpc.call(internals, peerId, { ...rest, messages: [] })) && wasHanded
+  }
+
+  return {
+    hand,
+    feed(peerId, messages) {
+      const lane = laneOf(peerId)
+      const fitting = fittingOf(lane, messages)
+      const [refused] = fitting.slice(put(peerId, lane, fitting))
+      return refused === undefined ? messages.length : messages.indexOf(refused)
+    },
+    settle(peerId) {
+      const lane = laneOf(peerId)
+      lane.isBehind = lane.hasMissed
+      lane.hasMissed = false
+      if (!lane.isBehind) lane.since = undefined
+      return !lane.isBehind
+    },
+    identified(peerId) {
+      if (traits(peerId).takesBatches) lanes.get(peerId)?.queue.hurry()
+    },
+    opened(peerId) {
+      if (lanes.get(peerId)?.isBehind === true) emit({ type: 'peer:room', peerId })
+    },
+    broken(peerId) {
+      const lane = lanes.get(peerId)
+      if (lane === undefined) return
+      const largest = lane.written.largest(inFlightMs)
+      if (largest > alwaysTakenBytes) lane.maxRpcBytes = Math.min(lane.maxRpcBytes, largest - 1)
+      const queued = lane.queue.clear()
+      const since = lane.written.since(inFlightMs) ?? queued?.id()
+      if (since !== undefined) fallBehind(peerId, lane, since)
+    },
+    gone(peerId) {
+      const lane = lanes.get(peerId)
+      if (lane === undefined) return
+      lanes.delete(peerId)
+      lane.echo.close()
+      const queued = lane.queue.clear()
+      const inFlight = traits(peerId).catchesUp ? undefined : lane.written.since(limits.silentLinkMs)
+      const since = lane.since ?? inFlight ?? queued?.id()
+      if (since !== undefined) emit({ type: 'peer:left', peerId, since, topics: [...lane.topics] })
+    },
+  }
+}
+
+/** What stands around the data of a message, beside its topic and its author's key. */
+const overheadBytes = 160
+
+export function toOutgoing(raw: RPC.Message): OutgoingMessage {
+  const { from, seqno, topic, data, key } = raw
+  return {
+    raw,
+    id: () => (from === undefined || seqno === undefined ? '' : messageId(peerIdFromMultihash(decode(from)).toString(), seqno)),
+    rpcBytes: (data?.length ?? 0) + Buffer.byteLength(topic) + (key?.length ?? 0) + overheadBytes,
+  }
+}
+
+/** Cuts messages into what fits into an RPC each. */
+function* batches(messages: OutgoingMessage[]): Generator<OutgoingMessage[]> {
+  let batch: OutgoingMessage[] = []
+  let bytes = 0
+  for (const message of messages) {
+    if (batch.length > 0 && (batch.length >= maxRpcMessages || bytes + message.rpcBytes > maxBatchBytes)) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(message)
+    bytes += message.rpcBytes
+  }
+  if (batch.length > 0) yield batch
+}

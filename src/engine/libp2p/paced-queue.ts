@@ -1,0 +1,110 @@
+/**
+ * Sends one thing at a time, in the order in which they came, and the next when the receiver has read it, after a pause; holds so many. On a way
+ * that is longer than the pause, as many are on it as the pauses allow: what stops the receiver stops the sender.
+ */
+export interface PacedQueue<Item> {
+  /** False when there is no room. */
+  add(item: Item, bytes: number): boolean
+  /** Sends everything that can be sent now, without pauses. */
+  hurry(): void
+  /** Forgets what waits; answers the first of it. */
+  clear(): Item | undefined
+  readonly size: number
+}
+
+/** How much of a longer round trip is believed to be the way, and no delay. */
+const adapting = 0.01
+
+export function createPacedQueue<Item>(
+  init: { pauseMs: number; maxItems: number; maxBytes: number },
+  components: {
+    /** False when it can't be sent now; then it is tried again after a pause. */
+    send(item: Item): boolean
+    /** Resolves when the receiver has read what was sent before. */
+    untilRead(): Promise<void>
+    /** Half of the room has become free, for the first time since something was refused. */
+    onRoom(): void
+  },
+): PacedQueue<Item> {
+  const { pauseMs, maxItems, maxBytes } = init
+  const { send, untilRead, onRoom } = components
+  const waiting: Array<{ item: Item; bytes: number }> = []
+  let bytes = 0
+  let hasRefused = false
+  let dueAt = 0
+  let unread = 0
+  /** Milliseconds until the receiver has read something, when nothing holds it up. */
+  let roundTripMs = 0
+  let timer: NodeJS.Timeout | undefined
+
+  /** Whether one was sent. */
+  function sendFirst(): boolean {
+    const [first] = waiting
+    if (first === undefined || !send(first.item)) return false
+    waiting.shift()
+    bytes -= first.bytes
+    return true
+  }
+
+  function tellRoom(): void {
+    if (!hasRefused || waiting.length > maxItems / 2 || bytes > maxBytes / 2) return
+    hasRefused = false
+    onRoom()
+  }
+
+  /** One each time, however late the event loop is: what gathered meanwhile is what the pauses are there to keep apart. */
+  function step(): void {
+    timer = undefined
+    if (sendFirst()) void awaitRead()
+    dueAt = performance.now() + pauseMs
+    schedule()
+    tellRoom()
+  }
+
+  async function awaitRead(): Promise<void> {
+    const sentAt = performance.now()
+    unread++
+    await untilRead()
+    unread--
+    const took = performance.now() - sentAt
+    roundTripMs = took < roundTripMs ? took : roundTripMs + (took - roundTripMs) * adapting
+    dueAt = Math.max(dueAt, performance.now() + pauseMs / 2)
+    schedule()
+  }
+
+  function schedule(): void {
+    if (timer !== undefined || waiting.length === 0 || unread > roundTripMs / pauseMs) return
+    const waitMs = dueAt - performance.now()
+    if (waitMs <= 0) step()
+    else timer = setTimeout(step, waitMs)
+  }
+
+  return {
+    add(item, size) {
+      // One alone may be larger than all the room.
+      if (waiting.length >= maxItems || (waiting.length > 0 && bytes + size > maxBytes)) {
+        hasRefused = true
+        return false
+      }
+      waiting.push({ item, bytes: size })
+      bytes += size
+      schedule()
+      return true
+    },
+    hurry() {
+      while (sendFirst()) dueAt = performance.now() + pauseMs
+      tellRoom()
+    },
+    clear() {
+      clearTimeout(timer)
+      timer = undefined
+      const [first] = waiting.splice(0)
+      bytes = 0
+      hasRefused = false
+      return first?.item
+    },
+    get size() {
+      return waiting.length
+    },
+  }
+}

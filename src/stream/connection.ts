@@ -109,7 +109,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
       writer: codec,
       room: (bytes) => components.answerRoom.take(this, bytes),
       onDrain: () => this.#onDrain(),
-      onOverflow: () => this.close('tooSlow'),
+      onTooSlow: () => this.close('tooSlow'),
     })
     this.#pump = createPump({ sources: this.subscriptions, outlet: this.outlet, onError: (error) => this.#giveUp(error) })
     this.#incoming = createIncoming(
@@ -200,10 +200,8 @@ class WebSocketClient implements Connection, Client, Server, Validator {
 
   beat(now: number): void {
     const { socket } = this.#components
-    if (this.outlet.blockedSince !== undefined) {
-      if (now - this.outlet.blockedSince >= this.#limits.slowClientMs) this.close('tooSlow')
-      return
-    }
+    // What it would answer is not read meanwhile.
+    if (this.outlet.isBlocked) return
     if (now - this.#lastHeard > 2 * this.#limits.heartbeatMs) {
       this.close('noPong')
       return
@@ -279,7 +277,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   /** Reads from the socket only while the client takes its answers and does not run ahead of them. */
   #steer(): void {
     const { socket } = this.#components
-    if (this.#isAhead || this.outlet.blockedSince !== undefined) socket.pause()
+    if (this.#isAhead || this.outlet.isBlocked) socket.pause()
     else if (socket.isPaused) socket.resume()
   }
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { clientKey } from '../access/client-key.ts'
-import { CursorAhead, CursorEpochMismatch, CursorExpired } from '../errors.ts'
-import { formatCursor } from '../model/cursor.ts'
+import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor } from '../errors.ts'
+import { formatCursor, parseCursor } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopics } from '../model/grant.ts'
 import { type TopicFilter, topicFilter, withDirect } from '../model/topic.ts'
 import { eventWriter } from './codec.ts'
@@ -16,6 +16,8 @@ import { createSubscription, type Subscription } from './subscription.ts'
 
 /** What a client of server-sent events asked for. */
 export interface EventQuery extends QuerySubscription {
+  /** What EventSource sends when it comes again; goes before `after`, and is never refused. */
+  lastEventId?: string | undefined
   peers: boolean
   grant: Grant
   address: string
@@ -32,9 +34,9 @@ export interface EventStart {
 }
 
 /**
- * Joins the topics and finds the position. EventSource gives up for good on an answer that is not 200, so a position that can't be
- * resumed is told by a `gap`, and everything that is there follows.
- * @throws Forbidden, InvalidCursor, TopicLimit, StoreUnavailable
+ * Joins the topics and finds the position. EventSource gives up for good on an answer that is not 200, so where a position of another log,
+ * or none at all, is sent back, everything that is there follows a `gap`. After an expired one the subscription goes on, and tells what is gone.
+ * @throws Forbidden, InvalidCursor (of `after`), TopicLimit, StoreUnavailable
  */
 export async function startEvents(
   query: EventQuery,
@@ -46,19 +48,25 @@ export async function startEvents(
   if (query.deliveries === true) requireAction(query.grant, 'direct')
   using held = new DisposableStack()
   held.use(await interests.open(clientKey({ grantId: query.grant.id, address: query.address }), filter))
-  const position = query.after ?? 'latest'
+  const position = query.lastEventId ?? query.after ?? 'latest'
   try {
     const start = await history.resolve(position, filter)
     return { filter, ...start, gap: undefined, interest: held.move() }
   } catch (error) {
-    if (!isGone(error)) throw error
+    if (error instanceof CursorExpired) {
+      const { seq, pruneCount = 0 } = parseCursor(position)
+      return { filter, seq, pruneCount, gap: undefined, interest: held.move() }
+    }
+    if (!isForeign(error) && !(error instanceof InvalidCursor && query.lastEventId !== undefined)) throw error
     const start = await history.resolve('earliest', filter)
-    return { filter, ...start, gap: { type: 'gap', from: position, to: start.cursor }, interest: held.move() }
+    // Only a cursor of another log is one that can be named here: others would be past the end, or are none.
+    const from = error instanceof CursorEpochMismatch ? position : formatCursor(parseCursor(start.cursor).epoch, 0)
+    return { filter, ...start, gap: { type: 'gap', from, to: start.cursor }, interest: held.move() }
   }
 }
 
-function isGone(error: unknown): boolean {
-  return error instanceof CursorExpired || error instanceof CursorEpochMismatch || error instanceof CursorAhead
+function isForeign(error: unknown): boolean {
+  return error instanceof CursorEpochMismatch || error instanceof CursorAhead
 }
 
 /** Milliseconds after which a client that lost its connection should come again. */
@@ -86,7 +94,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     writer: eventWriter,
     room: (bytes) => answerBytes.take({ grantId: query.grant.id, address: query.address }, bytes),
     onDrain: () => pump.run(),
-    onOverflow: () => void response.destroy(),
+    onTooSlow: () => void response.destroy(),
   })
   const subscription: Subscription = createSubscription(
     {
@@ -133,13 +141,10 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     session: query.grant.session,
     address: query.address,
     revoke: () => void response.destroy(),
-    beat(now) {
-      if (outlet.blockedSince !== undefined) {
-        if (now - outlet.blockedSince >= limits.slowClientMs) response.destroy()
-      } else if (sink.isOpen) {
-        // A block without data is no event, but moves the position where the client goes on.
-        response.write(subscription.ready ? ':\n\n' : `id: ${formatCursor(hub.epoch, subscription.position)}\n\n`)
-      }
+    beat() {
+      if (!outlet.writable) return
+      // A block without data is no event, but moves the position where the client goes on.
+      response.write(subscription.ready ? ':\n\n' : `id: ${formatCursor(hub.epoch, subscription.position)}\n\n`)
     },
     notifyPeer(event, peer) {
       if (query.peers && outlet.writable) outlet.send({ type: 'peer', event, peer: visibleTo(query.grant, peer) })

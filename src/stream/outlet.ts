@@ -10,8 +10,8 @@ import type { ServerFrame } from './frames.ts'
 export interface Outlet {
   /** False while more is waiting below than the limit. */
   readonly writable: boolean
-  /** Since when the client has not been writable (milliseconds of the monotonic clock), or undefined. */
-  readonly blockedSince: number | undefined
+  /** Whether it is not writable because the client takes nothing; for `slowClientMs` at most. */
+  readonly isBlocked: boolean
   send(frame: ServerFrame): void
   sendEntry(entry: Entry, format: EntryFormat): void
   /** Has what `send` sends go out as one write. */
@@ -38,36 +38,42 @@ export interface OutletComponents {
   room(bytes: number): Disposable
   /** Called when a full outlet is writable again. */
   onDrain(): void
-  /** Called when the client makes us write more than there is room for, and does not read. */
-  onOverflow(): void
+  /** Called when the client takes nothing for `slowClientMs`, or does not read while it makes us write more than there is room for. */
+  onTooSlow(): void
 }
 
-export function createOutlet(init: { maxSocketBufferBytes: number }, components: OutletComponents): Outlet {
-  return new BoundedOutlet(init.maxSocketBufferBytes, components)
+export interface OutletLimits {
+  maxSocketBufferBytes: number
+  slowClientMs: number
+}
+
+export function createOutlet(limits: OutletLimits, components: OutletComponents): Outlet {
+  return new BoundedOutlet(limits, components)
 }
 
 // A class, like everything here of which every client has one: an object literal with accessors costs some hundred bytes, and is slow.
 class BoundedOutlet implements Outlet {
-  readonly #maxBytes: number
+  readonly #limits: OutletLimits
   readonly #components: OutletComponents
-  #blockedSince: number | undefined
+  /** Runs while the client is blocked. */
+  #patience: NodeJS.Timeout | undefined
 
-  constructor(maxBytes: number, components: OutletComponents) {
-    this.#maxBytes = maxBytes
+  constructor(limits: OutletLimits, components: OutletComponents) {
+    this.#limits = limits
     this.#components = components
   }
 
   get writable(): boolean {
-    return this.#blockedSince === undefined && this.#components.sink.isOpen
+    return !this.isBlocked && this.#components.sink.isOpen
   }
 
-  get blockedSince(): number | undefined {
-    return this.#blockedSince
+  get isBlocked(): boolean {
+    return this.#patience !== undefined
   }
 
   send(frame: ServerFrame): void {
     const { writer } = this.#components
-    if (this.#blockedSince === undefined) this.#write(writer.write(frame))
+    if (!this.isBlocked) this.#write(writer.write(frame))
     else this.#writeBehind(writer.write(frame))
   }
 
@@ -86,10 +92,11 @@ class BoundedOutlet implements Outlet {
   }
 
   #write(frame: Buffer | string): void {
-    const { sink } = this.#components
+    const { sink, onTooSlow } = this.#components
+    const { maxSocketBufferBytes, slowClientMs } = this.#limits
     if (!sink.isOpen) return
-    if (this.#blockedSince === undefined && sink.bufferedBytes + frame.length > this.#maxBytes) {
-      this.#blockedSince = performance.now()
+    if (!this.isBlocked && sink.bufferedBytes + frame.length > maxSocketBufferBytes) {
+      this.#patience = setTimeout(onTooSlow, slowClientMs).unref()
       sink.write(frame, () => this.#drained())
     } else {
       sink.write(frame)
@@ -98,13 +105,13 @@ class BoundedOutlet implements Outlet {
 
   /** A full buffer holds a step of messages and no more; everything else that comes behind it is counted. */
   #writeBehind(frame: Buffer | string): void {
-    const { sink, room, onOverflow } = this.#components
+    const { sink, room, onTooSlow } = this.#components
     if (!sink.isOpen) return
     let held: Disposable
     try {
       held = room(frame.length)
     } catch {
-      onOverflow()
+      onTooSlow()
       return
     }
     sink.write(frame, () => held[Symbol.dispose]())
@@ -112,13 +119,14 @@ class BoundedOutlet implements Outlet {
 
   #drained(): void {
     const { sink, onDrain } = this.#components
-    if (this.#blockedSince === undefined) return
-    if (sink.bufferedBytes > this.#maxBytes / 2 && sink.isOpen) {
+    if (!this.isBlocked) return
+    if (sink.bufferedBytes > this.#limits.maxSocketBufferBytes / 2 && sink.isOpen) {
       // Some other frame is still on its way.
       sink.whenWritten(() => this.#drained())
       return
     }
-    this.#blockedSince = undefined
+    clearTimeout(this.#patience)
+    this.#patience = undefined
     onDrain()
   }
 }

@@ -47,31 +47,50 @@ test('Last-Event-ID goes before `after`', async () => {
   expect(dataOf(client)).toEqual(['three'])
 })
 
-test.each(['other.5', 'memory.99'])(
-  'a position that is not of this log is answered with a gap and everything there is: %s',
-  async (position) => {
+const notOfThisLog = [
+  ['other.5', 'other.5'],
+  ['memory.99', 'memory.0'],
+] as const
+
+test.each(notOfThisLog)('a position that is not of this log is answered with a gap and everything there is: %s', async (position, from) => {
+  const { rest, events } = await setUp()
+  await rest.publish('orders', 'one')
+  for (const client of [await events('?topic=orders', { 'last-event-id': position }), await events(`?topic=orders&after=${position}`)]) {
+    expect(client.status).toBe(200)
+    await client.until(() => client.events.length === 3)
+    expect(client.events.map(({ event }) => event)).toEqual(['gap', 'message', 'caught-up'])
+    expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ type: 'gap', from, to: 'memory.0' })
+  }
+})
+
+test.each(['42', 'no cursor', 'memory.-1', 'x'.repeat(200)])(
+  'so is a Last-Event-ID that is no cursor, whatever `after` says: %s',
+  async (id) => {
     const { rest, events } = await setUp()
     await rest.publish('orders', 'one')
-    for (const client of [await events('?topic=orders', { 'last-event-id': position }), await events(`?topic=orders&after=${position}`)]) {
-      expect(client.status).toBe(200)
-      await client.until(() => client.events.length === 3)
-      expect(client.events.map(({ event }) => event)).toEqual(['gap', 'message', 'caught-up'])
-      expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ type: 'gap', from: position, to: 'memory.0' })
-    }
+    const { cursor } = await rest.publish('orders', 'two')
+    const client = await events(`?topic=orders&after=${cursor}`, { 'last-event-id': id })
+    expect(client.status).toBe(200)
+    await client.until(() => client.events.some(({ event }) => event === 'caught-up'))
+    expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ type: 'gap', from: 'memory.0', to: 'memory.0' })
+    expect(dataOf(client)).toEqual(['one', 'two'])
   },
 )
 
-test('so is an expired one', async () => {
-  const { rest, events, store } = await setUp()
-  const { cursor } = await rest.publish('orders', 'one')
-  await rest.publish('orders', 'two')
+test('after an expired one the stream goes on, with a gap for each topic that lost messages, before what comes behind it', async () => {
+  const { rest, events, store } = await setUp({ maxRingMessages: 1 })
+  await rest.publish('kept', 'read before')
+  const { cursor } = await rest.publish('orders', 'read too')
+  await rest.publish('kept', 'between')
+  const lost = await rest.publish('orders', 'lost')
   await rest.publish('orders', 'three')
   const defaults = { maxAgeMs: 0, maxMessages: 1, maxBytes: 0 }
   await store.log.prune({ defaults, now: Date.now(), topic: 'orders', limit: 10 })
-  const client = await events('?topic=orders', { 'last-event-id': cursor })
-  await client.until(() => client.events.length === 3)
-  expect(JSON.parse(client.events[0]?.data ?? '')).toMatchObject({ type: 'gap', from: cursor })
-  expect(dataOf(client)).toEqual(['three'])
+  const client = await events('?topic=orders&topic=kept', { 'last-event-id': cursor })
+  await client.until(() => client.events.some(({ event }) => event === 'caught-up'))
+  expect(client.events.map(({ event }) => event)).toEqual(['message', 'gap', 'message', 'caught-up'])
+  expect(JSON.parse(client.events[1]?.data ?? '')).toEqual({ type: 'gap', topic: 'orders', from: cursor, to: lost.cursor })
+  expect(dataOf(client)).toEqual(['between', 'three'])
 })
 
 test('a heartbeat moves the position of a quiet client', async () => {
@@ -124,15 +143,15 @@ test('a stopping gateway says goodbye, with a time to come back, and ends the an
   expect(client.events.at(-1)?.event).toBe('closing')
 })
 
-test('slowClientMs: a client that takes nothing is cut off', async () => {
-  const { gateway, rest } = await setUp({ heartbeatMs: 100, slowClientMs: 100 })
+test('slowClientMs: a client that takes nothing is cut off, whenever the heartbeat is', async () => {
+  const { gateway, rest } = await setUp({ heartbeatMs: 600_000, slowClientMs: 100 })
   const answer = await fetch(`${gateway.url}/v1/events?topic=orders`)
   const reader = answer.body?.getReader()
   const data = 'x'.repeat(500_000)
   for (let index = 0; index < 40; index++) await rest.publish('orders', data)
+  await expect.poll(async () => (await rest.get<{ counts: { streams: number } }>('/v1/node')).counts.streams).toBe(0)
   const drain = async () => {
     for (;;) if ((await reader?.read())?.done !== false) return 'ended'
   }
-  await new Promise((resolve) => setTimeout(resolve, 500))
   await expect(drain()).rejects.toThrow()
 })

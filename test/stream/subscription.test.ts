@@ -14,7 +14,7 @@ function notingOutlet(): Outlet & { sent: Array<ServerFrame | number> } {
   return {
     sent,
     writable: true,
-    blockedSince: undefined,
+    isBlocked: false,
     send: (frame) => void sent.push(frame),
     sendEntry: (entry) => void sent.push(entry.message.seq),
     together: (send) => send(),

@@ -10,6 +10,8 @@ import { flagQuery, topicsQuery } from '../inputs.ts'
 import { type App, empty } from '../operation.ts'
 
 export const streamPath = '/v1/stream'
+/** Of all header fields together, as Node has it; what is longer is refused before. */
+const maxHeadersLength = 16_384
 const subprotocols: string[] = codecs.map(({ subprotocol }) => subprotocol)
 
 /** The first subprotocol that a client offers and that is spoken here. */
@@ -104,7 +106,13 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         peers: flagQuery.describe('Also tell what happens to peers.'),
       }),
       headers: z.looseObject({
-        'last-event-id': z.string().max(64).optional().describe('Where to go on; what EventSource sends by itself. Goes before `after`.'),
+        'last-event-id': z
+          .string()
+          .max(maxHeadersLength)
+          .optional()
+          .describe(
+            'Where to go on; what EventSource sends by itself. Goes before `after`. One that is no cursor is answered with a `gap`.',
+          ),
       }),
       response: {
         200: { description: 'Events, until either side ends it.', headers: {}, content: { 'text/event-stream': { schema: z.string() } } },
@@ -113,7 +121,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     handler: async ({ query: { topic = [], after, ...query }, headers, grant, client: { address } }, reply) => {
       if (topic.length === 0 && !query.direct && !query.deliveries && !query.peers) throw nothingAsked()
       const lastEventId = headers['last-event-id'] === '' ? undefined : headers['last-event-id']
-      await stream.acceptEvents({ grant, address, topics: topic, after: lastEventId ?? after, ...query }, () => {
+      await stream.acceptEvents({ grant, address, topics: topic, lastEventId, after, ...query }, () => {
         reply.hijack()
         // A proxy that collected the answer first would never end.
         return reply.raw.writeHead(200, {

@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { jsonCodec } from '../../src/stream/codec.ts'
+import { createOutlet } from '../../src/stream/outlet.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+const frame = { type: 'closing', reason: 'draining', retryAfterMs: 1 } as const
+
+/** An outlet on a sink that a test empties. */
+function outletOn(slowClientMs: number) {
+  const waiting: Array<{ bytes: number; written: (() => void) | undefined }> = []
+  const told: string[] = []
+  const sink = {
+    isOpen: true,
+    get bufferedBytes() {
+      return waiting.reduce((sum, { bytes }) => sum + bytes, 0)
+    },
+    write: (bytes: Buffer | string, written?: () => void) => void waiting.push({ bytes: bytes.length, written }),
+    whenWritten: (written: () => void) => void waiting.push({ bytes: 0, written }),
+    cork: () => undefined,
+    uncork: () => undefined,
+  }
+  const outlet = createOutlet(
+    { maxSocketBufferBytes: 1, slowClientMs },
+    {
+      sink,
+      writer: jsonCodec,
+      room: () => ({ [Symbol.dispose]: () => undefined }),
+      onDrain: () => told.push('drain'),
+      onTooSlow: () => told.push('too slow'),
+    },
+  )
+  const take = () => {
+    for (const { written } of waiting.splice(0)) written?.()
+  }
+  return { outlet, told, take }
+}
+
+test('a client that takes nothing is given up when its time is over, and not before', () => {
+  const { outlet, told } = outletOn(1_000)
+  outlet.send(frame)
+  expect([outlet.writable, outlet.isBlocked]).toEqual([false, true])
+  vi.advanceTimersByTime(999)
+  expect(told).toEqual([])
+  vi.advanceTimersByTime(1)
+  expect(told).toEqual(['too slow'])
+})
+
+test('a client that takes something in time has all of the time again', () => {
+  const { outlet, told, take } = outletOn(1_000)
+  for (let round = 0; round < 3; round++) {
+    outlet.send(frame)
+    vi.advanceTimersByTime(999)
+    take()
+    expect(outlet.writable).toBe(true)
+  }
+  vi.advanceTimersByTime(10_000)
+  expect(told).toEqual(['drain', 'drain', 'drain'])
+})

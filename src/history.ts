@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createClientShares } from './client-shares.ts'
 import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, MessageNotFound, Overloaded, RateLimited } from './errors.ts'
 import { given } from './given.ts'
+import { matchesUntil } from './matches-until.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from './model/cursor.ts'
 import type { MessageKind, StoredMessage } from './model/message.ts'
 import { directTopic, type TopicFilter } from './model/topic.ts'
@@ -25,7 +26,8 @@ export interface History {
   resolve(position: string, filter?: TopicFilter): Promise<Start>
   /**
    * Reads in steps, and lets others work between them. Each step is paid before it is made, by the rows that it may look at, matching or
-   * not; a page ends, short or even empty, where that can be paid no further, and after `maxPageRows` rows. With `waitMs`, a page in ascending order that would be empty waits for messages.
+   * not; a page ends, short or even empty, where that can be paid no further, and after `maxPageRows` rows. With `waitMs`, a page in ascending
+   * order that would be empty waits for messages, as long as any that may come can match.
    * @throws what `resolve` throws, for `after` and, but for CursorExpired, for `before`
    * @throws InvalidRequest when it is to wait but not in ascending order after a position
    * @throws Overloaded when too many wait, or too many of the same client
@@ -99,9 +101,16 @@ export const maxPageRows = 10 * scanRows
 /** Milliseconds after which a client that found too many others waiting may try again. */
 const retryAfterMs = 5_000
 
-export function createHistory(init: { limits: HistoryLimits }, components: { log: LogStore; hub: Pick<Hub, 'follow'> }): History {
+export interface HistoryComponents {
+  log: LogStore
+  hub: Pick<Hub, 'follow'>
+  /** Milliseconds since 1970. */
+  now?: () => number
+}
+
+export function createHistory(init: { limits: HistoryLimits }, components: HistoryComponents): History {
   const { maxReadMessages, maxReadBytes, maxLongPolls } = init.limits
-  const { log, hub } = components
+  const { log, hub, now = Date.now } = components
   const reading = createPlaces({
     max: maxReadingPages,
     maxWaiting: maxPages,
@@ -190,13 +199,14 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
     }
     using place = longPolls.take(options.client)
     if (place === undefined) throw new Overloaded('Too many requests wait for messages, or too many of this client.', { retryAfterMs })
-    const deadline = performance.now() + query.waitMs
+    const deadline = performance.now() + Math.min(query.waitMs, matchesUntil(query) - now())
     for (let after = query.after; ; ) {
       using news = nextAppend(query.topics ?? everything)
       const found = await readPage({ ...query, after }, options)
       const left = deadline - performance.now()
       if (found.items.length > 0 || !found.caughtUp || left <= 0) return found
       await news.within(left, options.signal)
+      options.signal.throwIfAborted()
       after = found.next
     }
   }
@@ -211,6 +221,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: { log
         const end = () => wake()
         const timer = setTimeout(end, ms)
         signal.addEventListener('abort', end)
+        if (signal.aborted) end()
         await promise
         signal.removeEventListener('abort', end)
         clearTimeout(timer)

@@ -112,6 +112,7 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
       }
       const timer = setTimeout(changed.cancel, left)
       signal.addEventListener('abort', changed.cancel)
+      if (signal.aborted) changed.cancel()
       await changed.promise
       signal.removeEventListener('abort', changed.cancel)
       clearTimeout(timer)

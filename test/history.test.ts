@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor, MessageNotFound, RateLimited } from '../src/errors.ts'
-import { createHistory, type History, maxPageRows } from '../src/history.ts'
+import { createHistory, type History, maxPageRows, type PageQuery } from '../src/history.ts'
 import { defaultLimits } from '../src/limits.ts'
 import type { NewMessage } from '../src/model/message.ts'
 import { costOfRows } from '../src/rates.ts'
@@ -224,6 +224,47 @@ describe('page', () => {
     )
     await expect(history.page({ limit: 50 }, { ...asking, signal: gone.signal })).rejects.toThrow('aborted')
     expect(reads).toBe(3)
+  })
+})
+
+describe('a wait for messages', () => {
+  const waiting = { limit: 10, waitMs: 50_000 }
+  const orders = { exact: ['orders'], prefixes: [] }
+
+  test.each<[string, Omit<PageQuery, 'limit'>]>([
+    ['before a position of the log', { before: 'memory.2' }],
+    ['before the oldest', { before: 'earliest' }],
+    ['of a time that has passed', { until: 1_000 }],
+    ['of no time at all', { since: Date.now() + 10_000, until: Date.now() + 10_000 }],
+    ['of no topic', { topics: { exact: [], prefixes: [] } }],
+    ['direct ones of a topic', { topics: orders, kind: 'direct' }],
+    ['topic ones among the direct ones', { topics: { exact: [''], prefixes: [] }, kind: 'topic' }],
+    ['topic ones to a peer', { topics: orders, to: 'peer' }],
+    ['of a kind that has no recipient', { kind: 'topic', to: 'peer' }],
+  ])('ends at once when none can ever match: %s', async (_, query) => {
+    const history = await historyOf(['orders', 'orders'])
+    const page = await history.page({ after: 'latest', ...query, ...waiting }, asking)
+    expect(page).toMatchObject({ items: [], caughtUp: true })
+    expect(history.longPolls).toBe(0)
+  })
+
+  test('ends when the time that is asked for does', async () => {
+    const history = await historyOf(['orders'])
+    const until = Date.now() + 50
+    expect((await history.page({ after: 'latest', until, ...waiting }, asking)).items).toEqual([])
+    expect(Date.now()).toBeGreaterThanOrEqual(until)
+  })
+
+  test('ends when the client leaves while the log is read for it', async () => {
+    const gone = new AbortController()
+    const history = await historyOf(['orders'], wide, (log) => ({
+      async epoch() {
+        gone.abort(new Error('left'))
+        return await log.epoch()
+      },
+    }))
+    await expect(history.page({ after: 'latest', ...waiting }, { ...asking, signal: gone.signal })).rejects.toThrow('left')
+    expect(history.longPolls).toBe(0)
   })
 })
 

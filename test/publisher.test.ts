@@ -23,7 +23,7 @@ const request = (data: string, more: Partial<PublishRequest> = {}): PublishReque
 })
 
 /** A publisher whose messages are stored when the test says so. */
-function publisher(load: () => void = () => undefined) {
+function publisher(load: () => void = () => undefined, subscribers: () => string[] = () => []) {
   const asked: Array<{ messages: OwnMessage[]; key?: PublishedBy['key'] } & PromiseWithResolvers<PublishedItem[]>> = []
   const published = new Map<string, { fingerprint: Uint8Array; items: PublishedItem[] }>()
   const joined: string[] = []
@@ -44,7 +44,7 @@ function publisher(load: () => void = () => undefined) {
           joined.push(topic)
         },
       },
-      engine: { subscribers: async () => [], listen: () => () => undefined },
+      engine: { subscribers: async () => subscribers(), listen: () => () => undefined },
       log: { ...log, published: async (key) => published.get(key), noteRecipients: async () => undefined },
       load: { check: load },
     },
@@ -168,5 +168,16 @@ test('maxPublishMessages: more at once are refused', async () => {
   const { publish, asked } = publisher()
   const messages = Array.from({ length: 4 }, () => ({ topic: 'orders', data: Buffer.from('x') }))
   await expect(publish({ client: 'token', messages })).rejects.toThrow(InvalidRequest)
+  expect(asked).toEqual([])
+})
+
+test('a client that leaves while the peers of its topic are counted is not waited for', async () => {
+  const gone = new AbortController()
+  const { enqueue, asked } = publisher(undefined, () => {
+    gone.abort(new Error('left'))
+    return []
+  })
+  const asking = request('one', { idempotency: undefined, minRecipients: 1, waitMs: 50_000 })
+  await expect(enqueue(asking, { signal: gone.signal })).rejects.toThrow('left')
   expect(asked).toEqual([])
 })

@@ -25,7 +25,9 @@ const pageQuery = {
   from: peerIdInput.optional().describe('Only messages of this author.'),
   order: z.enum(['asc', 'desc']).optional().describe('Oldest or newest first. By default `asc` with `after`, otherwise `desc`.'),
   limit: limitQuery,
-  waitMs: waitQuery.optional().describe('How long to wait for messages when there are none after `after`, instead of an empty page.'),
+  waitMs: waitQuery
+    .optional()
+    .describe('How long to wait for messages when there are none after `after`, and any may come that match, instead of an empty page.'),
   encoding: encodingQuery,
 }
 

@@ -16,6 +16,7 @@ import { type Carrier, createCarrier } from './direct/carrier.ts'
 import { createDeliveries } from './direct/deliveries.ts'
 import { createDirectInbox, type DirectSenders } from './direct/direct-inbox.ts'
 import type { P2PEngine } from './engine/engine.ts'
+import { publishedLimits } from './engine/published-limits.ts'
 import { createGateways } from './gateways.ts'
 import { createHistory } from './history.ts'
 import { createMetricsServer } from './http/metrics-server.ts'
@@ -82,6 +83,7 @@ export interface GatewayComponents {
 /** The composition root. */
 export function createGateway(init: GatewayInit, components: GatewayComponents): Gateway {
   const { limits } = init
+  const published = publishedLimits(components.engine.kind, limits)
   const { store, engine, foundation = [], onLost = () => undefined, log } = components
   const state = { started: false, draining: false }
 
@@ -123,7 +125,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   )
   const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery })
   const services = createServices({ limits }, { engine, peers, desk, gateways, log })
-  const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load })
+  const publisher = createPublisher({ limits: published }, { ingest, topics, engine, log: store.log, load })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
   const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt)
@@ -138,7 +140,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const rates = createRates({ limits })
   const { requestBytes, answerBytes } = createByteRooms({ limits })
   const stream = createStream(
-    { limits },
+    { limits: published },
     {
       access,
       endings,
@@ -177,7 +179,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     for (const id of await tokens.missing(await topics.clients())) await topics.giveUp(id)
   }
 
-  const node = createNodeInfo({ limits }, { engine, log: store.log, stream })
+  const node = createNodeInfo({ limits: published }, { engine, log: store.log, stream })
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
   const http = createHttpServer(
     { ...init.http, metricsElsewhere: init.http.metricsPort !== undefined, tracing: init.tracing === true, limits },

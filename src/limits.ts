@@ -9,7 +9,18 @@ const maxTimerMs = 2_147_483_647
  */
 export const limitsSchema = z.object({
   // Messages
-  maxMessageBytes: limit(1_048_576, 'The largest data of a message. Kubo and go-libp2p drop messages over 1 MiB.', 1, 16_777_216),
+  maxMessageBytes: limit(
+    1_048_576,
+    'The largest data of a message. With libp2p, a client publishes 512 less than `maxRpcBytes` at most, and is told that.',
+    1,
+    16_777_216,
+  ),
+  maxRpcBytes: limit(
+    1_048_576,
+    'With libp2p: the largest RPC of gossip in which a message of a client goes to peers, with all that stands around its data. Kubo, go-libp2p and py-libp2p drop larger ones, rust-libp2p those over 65,536 bytes.',
+    1_024,
+    33_554_432,
+  ),
   maxPublishMessages: limit(500, 'Messages of one publish; they are appended in one transaction.', 1, 10_000),
   maxBodyBytes: limit(1_500_000, 'The largest request body: a message of the largest size in base64, and its JSON.', 1024),
   maxRequestBytes: limit(

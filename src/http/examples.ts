@@ -1,3 +1,4 @@
+import { publishedLimits } from '../engine/published-limits.ts'
 import { defaultLimits } from '../limits.ts'
 import type { AuditView } from '../model/audit.ts'
 import type { DeliveryView } from '../model/delivery.ts'
@@ -125,5 +126,5 @@ export const nodeExample: NodeView = {
   uptimeMs: 2_045_000,
   counts: { peers: 3, topics: 1, streams: 2 },
   log: { epoch, earliest: `${epoch}.0`, latest: `${epoch}.1041` },
-  limits: { maxMessageBytes: defaultLimits.maxMessageBytes, maxBodyBytes: defaultLimits.maxBodyBytes },
+  limits: { maxMessageBytes: publishedLimits('libp2p', defaultLimits).maxMessageBytes, maxBodyBytes: defaultLimits.maxBodyBytes },
 }

@@ -51,7 +51,11 @@ export const nodeSchema = z
         latest: cursorSchema.describe('The position of the newest stored message: the tip of the log.'),
       })
       .describe('The log of messages.'),
-    limits: z.record(z.string(), z.int()).describe('The limits in force, by name; the unit is in the name.'),
+    limits: z
+      .record(z.string(), z.int())
+      .describe(
+        'The limits in force, by name; the unit is in the name. `maxMessageBytes` is the largest data that can be published: with `libp2p` 512 less than `maxRpcBytes` at most.',
+      ),
   })
   .meta({ id: 'Node' })
 export type NodeView = z.infer<typeof nodeSchema>

@@ -30,6 +30,11 @@ export interface GossipInternals {
   selectPeersToPublish(topic: string, floodPublish?: boolean): { tosend: Set<string> }
   /** False when the peer's stream did not take it. Adds to the RPC what else the peer should hear; every RPC but subscriptions leaves by it. */
   sendRpc(peerId: string, rpc: RPC): boolean
+  /** Adds to the RPC what is still true of a peer's control that waits. */
+  piggybackControl(peerId: string, rpc: RPC, control: RPC.ControlMessage): void
+  /** By peer, what waits for the next RPC. */
+  readonly control: Map<string, RPC.ControlMessage>
+  readonly gossip: Map<string, RPC.ControlIHave[]>
   /** Takes the peer into the topic's mesh if there is room; the caller sends the GRAFT. */
   graftOnSubscribe(peerId: string, topic: string): boolean
   sendGraft(peerId: string, topics: string[]): void
@@ -67,6 +72,7 @@ export function gossipInternals(pubsub: GossipSub): GossipInternals {
 const methods = [
   'selectPeersToPublish',
   'sendRpc',
+  'piggybackControl',
   'graftOnSubscribe',
   'sendGraft',
   'onPeerConnected',
@@ -77,7 +83,7 @@ const methods = [
   'msgIdToStrFn',
 ]
 const caches = ['seenCache', 'publishedMessageIds', 'mcache']
-const maps = ['peers', 'topics', 'streamsOutbound']
+const maps = ['peers', 'topics', 'streamsOutbound', 'control', 'gossip']
 
 function isGossipInternals(pubsub: GossipSub): pubsub is GossipSub & GossipInternals {
   return missingParts(pubsub).length === 0

@@ -46,6 +46,7 @@ import { createRawPublish, type RawPublish } from './raw-publish.ts'
 import { RecordDatastore } from './record-datastore.ts'
 import { createRelayServer } from './relay-server.ts'
 import { createRouting } from './routing.ts'
+import { splitControl } from './split-control.ts'
 import { tellerOf } from './teller-of.ts'
 import { verifyGossip } from './verify-gossip.ts'
 
@@ -287,6 +288,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const { pubsub } = node.services
     const internals = gossipInternals(pubsub)
     boundGossip(internals, { askerOf: askerOfConnection, reached })
+    splitControl(internals)
     verifyGossip(internals, { gate: inboundGate, hold: () => undefined })
     const lanes = createGossipLanes(
       { limits },

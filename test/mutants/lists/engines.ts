@@ -126,6 +126,27 @@ export const engines = [
     ],
   ),
   ...breaks(
+    'src/engine/published-limits.ts',
+    ['test/engine/published-limits.test.ts'],
+    [
+      ['an RPC has no room around its message', 'limits.maxRpcBytes - rpcOverheadBytes', 'limits.maxRpcBytes'],
+      ['the custom engine has the limit of libp2p', "if (kind !== 'libp2p') return limits", ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/split-control.ts',
+    ['test/engine/split-control.test.ts'],
+    [
+      ['what waits for a peer is added to the next RPC', '    sendWaiting(peerId)\n', ''],
+      [
+        'what waits for a peer is lost when it does not take it',
+        'if (sendSplit(peerId, rpc)) return',
+        'if (sendSplit(peerId, rpc) || true) return',
+      ],
+      ['ids are one RPC, however many', 'if (left < part.bytes || pieces.length === 0)', 'if (pieces.length === 0)'],
+    ],
+  ),
+  ...breaks(
     'src/engine/relay-bounds.ts',
     ['test/engine/relay-bounds.test.ts'],
     [

@@ -1,0 +1,118 @@
+import type { RPC } from '@libp2p/gossipsub/message'
+import type { GossipInternals } from './gossip-internals.ts'
+
+/** Bytes of an RPC of control: below the 65,536 that rust-libp2p takes by default. */
+const maxControlBytes = 60_000
+/** What stands around the fields of a part. */
+const overheadBytes = 32
+/** Ids of one list that make a part. */
+const maxIds = 100
+
+/** The parts of gossipsub that this needs. */
+export type ControlInternals = Pick<GossipInternals, 'sendRpc' | 'streamsOutbound' | 'control' | 'gossip' | 'piggybackControl'>
+
+/**
+ * Has gossipsub send what is no message (gossip-lanes.ts has those) in RPCs that every peer takes. By itself it names thousands of ids in one,
+ * and adds to it what waits for the peer. Peers count the whole RPC, and drop it (go-libp2p, Kubo and py-libp2p beyond 1 MiB) or read no more
+ * (rust-libp2p beyond 64 KiB).
+ */
+export function splitControl(gossipsub: ControlInternals): void {
+  const { sendRpc } = gossipsub
+
+  function sendSplit(peerId: string, rpc: RPC): boolean {
+    for (const each of split(rpc)) if (!sendRpc.call(gossipsub, peerId, each)) return false
+    return true
+  }
+
+  /** What waits for a peer goes ahead, and goes on waiting when the peer does not take it. */
+  function sendWaiting(peerId: string): void {
+    const [control, ihave] = [gossipsub.control.get(peerId), gossipsub.gossip.get(peerId)]
+    if (control === undefined && ihave === undefined) return
+    gossipsub.control.delete(peerId)
+    gossipsub.gossip.delete(peerId)
+    const rpc = emptyRpc()
+    if (control !== undefined) gossipsub.piggybackControl(peerId, rpc, control)
+    if (ihave !== undefined) controlOf(rpc).ihave = ihave
+    if (sendSplit(peerId, rpc)) return
+    if (control !== undefined) gossipsub.control.set(peerId, control)
+    if (ihave !== undefined) gossipsub.gossip.set(peerId, ihave)
+  }
+
+  gossipsub.sendRpc = (peerId, rpc) => {
+    if (!gossipsub.streamsOutbound.has(peerId)) return false
+    sendWaiting(peerId)
+    return sendSplit(peerId, rpc)
+  }
+}
+
+/** Something that an RPC has several of. */
+interface Part {
+  bytes: number
+  addTo(rpc: RPC): void
+}
+
+/** Cuts an RPC without messages. */
+function split(rpc: RPC): RPC[] {
+  const pieces: RPC[] = []
+  let left = 0
+  for (const part of partsOf(rpc)) {
+    if (left < part.bytes || pieces.length === 0) {
+      pieces.push(emptyRpc())
+      left = maxControlBytes
+    }
+    left -= part.bytes
+    const piece = pieces.at(-1)
+    if (piece !== undefined) part.addTo(piece)
+  }
+  return pieces
+}
+
+function partsOf({ subscriptions, control = emptyControl() }: RPC): Part[] {
+  return [
+    ...subscriptions.map((each) => part(textBytes(each.topic), (rpc) => rpc.subscriptions.push(each))),
+    ...control.graft.map((each) => part(textBytes(each.topicID), (rpc) => controlOf(rpc).graft.push(each))),
+    ...control.prune.map((each) => {
+      const peers = each.peers.map(
+        ({ peerID, signedPeerRecord }) => overheadBytes + (peerID?.length ?? 0) + (signedPeerRecord?.length ?? 0),
+      )
+      const bytes = peers.reduce((sum, size) => sum + size, textBytes(each.topicID))
+      return part(bytes, (rpc) => controlOf(rpc).prune.push(each))
+    }),
+    ...control.ihave.flatMap((list) => idParts(list, textBytes(list.topicID), ({ ihave }) => ihave)),
+    ...control.iwant.flatMap((list) => idParts(list, 0, ({ iwant }) => iwant)),
+    ...control.idontwant.flatMap((list) => idParts(list, 0, ({ idontwant }) => idontwant)),
+  ]
+}
+
+function idParts<List extends { messageIDs: Uint8Array[] }>(
+  list: List,
+  nameBytes: number,
+  listsOf: (control: RPC.ControlMessage) => List[],
+): Part[] {
+  return Array.from({ length: Math.ceil(list.messageIDs.length / maxIds) }, (_, index) => {
+    const messageIDs = list.messageIDs.slice(index * maxIds, (index + 1) * maxIds)
+    const bytes = messageIDs.reduce((sum, id) => sum + id.length + 2, nameBytes)
+    return part(bytes, (rpc) => listsOf(controlOf(rpc)).push({ ...list, messageIDs }))
+  })
+}
+
+function part(bytes: number, addTo: (rpc: RPC) => void): Part {
+  return { bytes: bytes + overheadBytes, addTo }
+}
+
+function textBytes(text: string | undefined): number {
+  return Buffer.byteLength(text ?? '')
+}
+
+function emptyRpc(): RPC {
+  return { subscriptions: [], messages: [] }
+}
+
+function emptyControl(): RPC.ControlMessage {
+  return { graft: [], prune: [], ihave: [], iwant: [], idontwant: [] }
+}
+
+function controlOf(rpc: RPC): RPC.ControlMessage {
+  rpc.control ??= emptyControl()
+  return rpc.control
+}

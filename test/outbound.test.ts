@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { EngineEvent } from '../src/engine/engine.ts'
 import { defaultLimits } from '../src/limits.ts'
 import type { NewMessage } from '../src/model/message.ts'
@@ -20,6 +20,14 @@ async function outbound(disk = createMemoryDisk()) {
     subscribers: [] as string[],
     sent: [] as string[],
     isBroken: false,
+    /** How many peers take a message; all subscribers when it is not said. */
+    takes: undefined as number | undefined,
+    /** Messages that a straggler has room for, and what it was fed. */
+    room: Number.POSITIVE_INFINITY,
+    fed: [] as string[],
+    settled: [] as string[],
+    /** What is kept from a straggler before it has settled. */
+    onSettle: undefined as (() => Promise<void>) | undefined,
     listener: (_event: EngineEvent) => undefined as unknown,
   }
   const parts = createOutbound(
@@ -29,8 +37,24 @@ async function outbound(disk = createMemoryDisk()) {
         peerId: us,
         async send(messages) {
           if (engine.isBroken) throw new Error('broken')
-          if (engine.subscribers.length > 0) engine.sent.push(...messages.map(({ data }) => Buffer.from(data).toString()))
-          return messages.map(() => engine.subscribers.length)
+          const takes = engine.takes ?? engine.subscribers.length
+          if (takes > 0) engine.sent.push(...messages.map(({ data }) => Buffer.from(data).toString()))
+          return messages.map(() => takes)
+        },
+        stragglers: {
+          async send(_peerId, messages) {
+            const taken = messages.slice(0, engine.room)
+            engine.room -= taken.length
+            engine.fed.push(...taken.map(({ data }) => Buffer.from(data).toString()))
+            return taken.length
+          },
+          settle(peerId) {
+            const { onSettle } = engine
+            engine.onSettle = undefined
+            if (onSettle === undefined) engine.settled.push(peerId)
+            else void onSettle()
+            return onSettle === undefined
+          },
         },
         subscribers: async () => engine.subscribers,
         listen(listener) {
@@ -149,4 +173,113 @@ test('what waited longer than the window is given up, and the mark goes on', asy
   engine.subscribers = ['peer']
   await append(message('new'))
   expect(engine.sent).toEqual(['new'])
+})
+
+describe('a neighbour that has no room for everything', () => {
+  test('is fed from the log, in order, with what others wrote too', async () => {
+    const { engine, append, message, pass } = await outbound()
+    engine.subscribers = ['peer', 'slow']
+    const stored = ['one', 'two', 'three', 'four'].map((text, index) => message(text, index === 2 ? { from: someAuthor } : {}))
+    await append(...stored)
+    engine.room = 2
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: stored[1]?.id ?? '' })
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect(engine.fed).toEqual(['two', 'three'])
+    engine.room = 2
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect(engine.fed).toEqual(['two', 'three', 'four'])
+    expect(engine.settled).toEqual(['slow'])
+  })
+
+  test('is not sent its own messages, nor what came by history', async () => {
+    const { engine, append, message, pass } = await outbound()
+    const first = message('one')
+    await append(first, message('its own', { from: someAuthor }), message('kept', { firstSeenAt: 1 }), message('two'))
+    engine.listener({ type: 'peer:behind', peerId: someAuthor, since: first.id })
+    engine.listener({ type: 'peer:room', peerId: someAuthor })
+    await pass(0)
+    expect(engine.fed).toEqual(['one', 'two'])
+  })
+
+  test('is fed what was kept from it meanwhile before it is a straggler no more', async () => {
+    const { engine, append, message, pass } = await outbound()
+    const first = message('one')
+    await append(first)
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
+    engine.onSettle = async () => {
+      await append(message('two'))
+    }
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    await pass(0)
+    expect(engine.fed).toEqual(['one', 'two'])
+    expect(engine.settled).toEqual(['slow'])
+  })
+
+  test('holds the sent mark', async () => {
+    const { engine, append, message, mark, pass } = await outbound()
+    engine.subscribers = ['peer', 'slow']
+    const second = message('two')
+    await append(message('one'), second, message('three'))
+    engine.room = 0
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: second.id })
+    await pass(defaultLimits.sentWindowMs + 2_000)
+    await pass(1_000)
+    expect(await mark()).toBe(1)
+    engine.room = 10
+    await pass(1_000)
+    await pass(1_000)
+    expect(await mark()).toBe(3)
+  })
+
+  test('is given up on after the window, as what waits for a subscriber is', async () => {
+    const { engine, append, message, mark, pass } = await outbound()
+    engine.subscribers = ['slow']
+    const first = message('one')
+    await append(first)
+    engine.room = 0
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
+    await pass(defaultLimits.unsentWindowMs + 2_000)
+    await pass(1_000)
+    expect(await mark()).toBe(1)
+    expect(engine.fed).toEqual([])
+  })
+
+  test('is a subscriber: what it was not handed does not wait for another', async () => {
+    const { engine, append, message, parts } = await outbound()
+    engine.subscribers = ['slow']
+    engine.takes = 0
+    await append(message('one'))
+    expect(parts.waiting).toBe(0)
+  })
+
+  test('leaves what it may not have got to the next subscriber, if it was the only one', async () => {
+    const { engine, append, message, parts, pass } = await outbound()
+    engine.subscribers = ['slow']
+    const second = message('two')
+    await append(message('one'), second, message('three'))
+    expect(engine.sent).toEqual(['one', 'two', 'three'])
+    engine.subscribers = []
+    engine.listener({ type: 'peer:left', peerId: 'slow', since: second.id, topics: ['orders', 'never used'] })
+    await pass(0)
+    expect(parts.waiting).toBe(2)
+    engine.subscribers = ['next']
+    engine.listener({ type: 'topic:subscribe', peerId: 'next', topic: 'orders' })
+    await pass(0)
+    expect(engine.sent).toEqual(['one', 'two', 'three', 'two', 'three'])
+  })
+
+  test('leaves nothing to do when others are there', async () => {
+    const { engine, append, message, parts, pass } = await outbound()
+    engine.subscribers = ['slow', 'other']
+    const first = message('one')
+    await append(first)
+    engine.subscribers = ['other']
+    engine.listener({ type: 'peer:left', peerId: 'slow', since: first.id, topics: ['orders'] })
+    await pass(0)
+    expect(parts.waiting).toBe(0)
+    expect(engine.sent).toEqual(['one'])
+  })
 })

@@ -57,7 +57,9 @@ describe.each(engines)('$kind', ({ started }) => {
     await target.subscribe('orders')
     await expect.poll(() => other.subscribers('orders')).toEqual([target.peerId])
     const numbers = Array.from({ length: 200 }, (_, number) => `${number}`)
-    for (const number of numbers) await other.send(await other.sign([{ topic: 'orders', data: Buffer.from(number) }]))
+    const recipients: number[] = []
+    for (const number of numbers) recipients.push(...(await other.send(await other.sign([{ topic: 'orders', data: Buffer.from(number) }]))))
+    expect(recipients).toEqual(numbers.map(() => 1))
     await expect.poll(() => received.map(({ data }) => Buffer.from(data).toString())).toEqual(numbers)
     await target.handle('/peergate/test/1.0.0', async ({ body }) => body, { maxRequestBytes: 1_000_000, maxConcurrent: 10 })
     const body = Buffer.alloc(500_000, 'x')

@@ -174,7 +174,10 @@ function sayNegotiation(random: Random): () => Buffer {
 }
 
 async function dialAndPing(node: Awaited<ReturnType<typeof stockNode>>, address: string): Promise<void> {
-  await node.services.ping.ping(multiaddr(address), { signal: AbortSignal.timeout(20_000) })
+  const connection = await node.dial(multiaddr(address))
+  // A stock node has one stream of ping at a time, and that of the ping before may be closing still.
+  await expect.poll(() => connection.streams.filter(({ protocol }) => protocol === '/ipfs/ping/1.0.0')).toEqual([])
+  await node.services.ping.ping(connection.remotePeer, { signal: AbortSignal.timeout(20_000) })
 }
 
 const bearer = `Authorization: Bearer ${adminToken}`

@@ -85,7 +85,12 @@ describe.each(['custom', 'libp2p'] as const)('%s', (kind) => {
   }, async () => {
     const { subject, honest } = await attacked()
     const gate = Promise.withResolvers<void>()
-    onTestFinished(() => gate.resolve())
+    let isOver = false
+    onTestFinished(() => {
+      isOver = true
+      gate.resolve()
+    })
+    const failures: string[] = []
     let open = 0
     const handler: RequestHandler = async ({ body }) => {
       open++
@@ -94,11 +99,19 @@ describe.each(['custom', 'libp2p'] as const)('%s', (kind) => {
       return body
     }
     await subject.handle(protocol, handler, { maxRequestBytes: 1_000, maxConcurrent: 12 })
+    /** What comes too late on a busy machine, or finds no place, is asked again. */
+    async function askAgainAndAgain(hog: P2PEngine): Promise<void> {
+      while (!isOver) {
+        await hog.request(subject.peerId, protocol, Buffer.alloc(1), asking).catch((error) => failures.push(String(error.cause ?? error)))
+        await new Promise((resolve) => setTimeout(resolve, 500))
+      }
+    }
+
     for (let count = 0; count < 4; count++) {
       const hog = await started()
       await hog.dial((await subject.multiaddrs())[0] ?? '', { source: 'rest', signal })
-      for (let request = 0; request < 14; request++) hog.request(subject.peerId, protocol, Buffer.alloc(1), asking).catch(() => undefined)
-      await expect.poll(() => open).toBeGreaterThanOrEqual(12)
+      for (let request = 0; request < 14; request++) void askAgainAndAgain(hog)
+      await expect.poll(() => ({ open, failures })).toMatchObject({ open: expect.toSatisfy((count: number) => count >= 12) })
       expect((await honest.request(subject.peerId, protocol, Buffer.alloc(2), asking)).length).toBe(2)
     }
   })

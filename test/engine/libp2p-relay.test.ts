@@ -144,6 +144,24 @@ test('a relay reads an end of a circuit as fast as the other takes it, and holds
   await expect.poll(() => arrived, { timeout: 60_000 }).toBe(sent * 1_048_576)
 })
 
+test('a circuit over QUIC, whose every write waits for the one before, carries several large requests at once and is not taken for unread', async () => {
+  const listen = ['/ip4/127.0.0.1/udp/0/quic-v1']
+  const limits = { requestTimeoutMs: 110_000 }
+  const relay = await startedLibp2pEngine({ relay: true, listen })
+  const [target, other] = [await startedLibp2pEngine({ listen: ['/p2p-circuit'], limits }), await startedLibp2pEngine({ listen, limits })]
+  const [address = ''] = await relay.multiaddrs()
+  await target.dial(address, { source: 'rest', signal })
+  const addresses = async () => (await target.multiaddrs()).filter((each) => each.includes('/p2p-circuit'))
+  await expect.poll(addresses).not.toEqual([])
+  await other.dial((await addresses())[0] ?? '', { source: 'rest', signal })
+  await target.handle('/peergate/test/1.0.0', async ({ body }) => body, { maxRequestBytes: 4_000_000, maxConcurrent: 10 })
+  const body = Buffer.alloc(2_000_000, 'x')
+  const ask = () => other.request(target.peerId, '/peergate/test/1.0.0', body, { signal, maxAnswerBytes: 4_000_000 })
+  const answers = await Promise.all([ask(), ask(), ask(), ask()])
+  expect(answers.map((answer) => Buffer.compare(answer, body))).toEqual([0, 0, 0, 0])
+  expect([relay, target, other].map(({ limitsReached }) => limitsReached.unread_link)).toEqual([0, 0, 0])
+}, 120_000)
+
 /** A circuit between two ends, joined as libp2p does it, by a relay that carries while `mayCarry` says so. */
 async function joined() {
   const [[opener, near], [far, target]] = [await streamPair(), await streamPair()]

@@ -1,6 +1,7 @@
 import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, type StreamMuxerFactory } from '@libp2p/interface'
 import type { LimitsReached } from '../limits-reached.ts'
 import { boundFrames } from './muxer-frames.ts'
+import { createWaitingFrames } from './waiting-frames.ts'
 
 export interface StreamLimits {
   maxStreamBufferBytes: number
@@ -10,9 +11,6 @@ export interface StreamLimits {
 
 /** What stands around the data of a message: author, sequence, topic, signature, key, and the frame. */
 export const messageOverheadBytes = 65_536
-
-/** What a small frame costs in memory beside its bytes, as long as the connection has not taken it. */
-const frameOverheadBytes = 256
 
 /**
  * Bounds what is written to a peer that does not read. The connection is cut when too much waits for it that no stream holds back: answers
@@ -74,18 +72,17 @@ function refuseOverflow(stream: Stream, room: number): Stream {
 
 function cutOverflow(connection: MessageStream, room: number, onUnread: () => void): void {
   const { send } = connection
-  /** What was written since the connection last took everything. */
-  let waiting = 0
-  connection.addEventListener('drain', () => {
-    if (connection.writeBufferLength === 0) waiting = 0
-  })
+  const frames = createWaitingFrames()
+  // What was written before is gone, but for what the connection has kept back.
+  connection.addEventListener('drain', () => frames.keepLast(connection.writeBufferLength))
   connection.send = (data) => {
     const bytes = data.byteLength
     const takesMore = send.call(connection, data)
-    waiting = takesMore ? 0 : waiting + bytes + frameOverheadBytes
-    if (waiting > room && connection.status === 'open') {
+    if (takesMore) frames.keepLast(0)
+    else frames.add(bytes)
+    if (frames.cost > room && connection.status === 'open') {
       onUnread()
-      connection.abort(new StreamBufferError(`${waiting} bytes wait for a peer that does not read`))
+      connection.abort(new StreamBufferError(`${frames.cost} bytes wait for a peer that does not read`))
     }
     return takesMore
   }

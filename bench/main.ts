@@ -4,6 +4,7 @@ import { benchAppend } from './append.ts'
 import { benchDht } from './dht.ts'
 import { benchFanOut } from './fan-out.ts'
 import { benchLink } from './link.ts'
+import { benchLive } from './live.ts'
 import { benchMemory } from './memory.ts'
 import { benchOverload } from './overload.ts'
 import { benchPostgres } from './postgres.ts'
@@ -18,6 +19,7 @@ import { benchSimulation } from './simulation.ts'
 /** `npm run bench [name]`: the limits and the subject in the same run, as a table and as bench/results/<time>.json. */
 const benchmarks: Record<string, () => Promise<BenchResult>> = {
   road: () => benchRoad({ messages: 8_000 }),
+  live: () => benchLive({ messages: 100_000 }),
   'fan-out': () => benchFanOut(),
   replay: () => benchReplay(),
   append: () => benchAppend(),

@@ -78,6 +78,8 @@ export interface IngestLimits extends OutboundLimits {
   maxInboxBytes: number
   maxBatchMessages: number
   clientSharePercent: number
+  validateTimeoutMs: number
+  maxTopicInboxBytes: number
 }
 
 export interface IngestComponents {
@@ -268,15 +270,12 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   }
 
   async function judge(message: SignedMessage): Promise<Verdict> {
-    const from = authorKey(message)
-    if (!fits(from, 1, message.data.length)) return 'ignore'
     const verdict = await verdictOf(message)
     if (verdict !== 'accept') return verdict
-    if (!fits(from, 1, message.data.length)) {
-      giveBack([message], undefined)
-      return 'ignore'
-    }
-    const entries = await store('foreign', from, [{ ...message, id: messageId(message.from, message.sequence), receivedAt: now() }])
+    const item = foreignItem('foreign', authorKey(message), [
+      { ...message, id: messageId(message.from, message.sequence), receivedAt: now() },
+    ])
+    const entries = (await inbox.pushWhenFits(item)) ? await item.done.promise : undefined
     giveBack([message], entries)
     return verdictOn(message, entries?.[0])
   }
@@ -327,9 +326,9 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   /** Puts messages of others into the inbox, at once and together. */
   function store(kind: ForeignItem['kind'], holder: string, list: NewMessage[]): Promise<AppendEntry[] | undefined> {
-    const done = Promise.withResolvers<AppendEntry[] | undefined>()
-    inbox.push({ kind, list, done, holder, isForeign: true, messages: list.length, bytes: sizeOf(list) })
-    return done.promise
+    const item = foreignItem(kind, holder, list)
+    inbox.push(item)
+    return item.done.promise
   }
 
   function checkRoom(client: string, messages: number, bytes: number): void {
@@ -341,7 +340,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   return {
     async start() {
       await outbound.start()
-      engine.receive({ onMessage: accept })
+      engine.receive({ onMessage: accept, room: (from) => inbox.room(authorKey({ from })) })
       running = work()
     },
     async takeDirect(messages) {
@@ -389,6 +388,10 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       await refusals.stop()
     },
   }
+}
+
+function foreignItem(kind: ForeignItem['kind'], holder: string, list: NewMessage[]): ForeignItem {
+  return { kind, list, done: Promise.withResolvers(), holder, isForeign: true, messages: list.length, bytes: sizeOf(list) }
 }
 
 /** Who holds the room that a message of the network takes: its author, whoever brought it. */

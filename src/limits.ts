@@ -29,7 +29,7 @@ export const limitsSchema = z.object({
     1024,
   ),
   maxAnswerBytes: limit(67_108_864, 'Bytes of answers that clients have not taken yet; clients share them.', 1024),
-  maxInboxMessages: limit(10_000, 'Messages waiting for the append; beyond it publishing answers 503 and the network is ignored.'),
+  maxInboxMessages: limit(10_000, 'Messages waiting for the append; beyond it publishing answers 503 and the network has to wait.'),
   maxInboxBytes: limit(67_108_864, 'The same by bytes of data.'),
   maxTopicInboxBytes: limit(
     16_777_216,

@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { createInbox, type InboxItem } from '../src/inbox.ts'
 
-const limits = { maxInboxMessages: 16, maxInboxBytes: 1_600, clientSharePercent: 25 }
+const limits = { maxInboxMessages: 16, maxInboxBytes: 1_600, clientSharePercent: 25, validateTimeoutMs: 60_000, maxTopicInboxBytes: 1_600 }
 const item = (holder: string, fields: Partial<InboxItem> = {}): InboxItem => ({
   holder,
   isForeign: false,
@@ -62,7 +62,7 @@ describe('the inbox', () => {
   })
 })
 
-const wide = { maxInboxMessages: 100, maxInboxBytes: 1_000, clientSharePercent: 25 }
+const wide = { ...limits, maxInboxMessages: 100, maxInboxBytes: 1_000 }
 const unit = (more: Partial<InboxItem> = {}): InboxItem => ({ holder: 'a', isForeign: false, messages: 1, bytes: 1, ...more })
 
 /** An inbox in which two holders have something, so that nobody is alone. */
@@ -120,4 +120,88 @@ test('its reader is woken by the next item, and by the end, before which it fini
   const ending = empty.take(10)
   empty.close()
   expect(await ending).toBeUndefined()
+})
+
+describe('what comes from the network and does not fit', () => {
+  const foreign = (holder: string, more: Partial<InboxItem> = {}) => unit({ holder, isForeign: true, ...more })
+
+  /** With so many messages of an author that the network has its part. */
+  function full() {
+    const inbox = createInbox<InboxItem & { name?: string }>({ ...wide, maxInboxMessages: 8, validateTimeoutMs: 20 })
+    for (let count = 0; count < 6; count++) inbox.push(foreign('a'))
+    return inbox
+  }
+
+  test('waits for its turn: of each holder one, in the order of each, until everything is in', async () => {
+    const inbox = createInbox<InboxItem & { name?: string }>({ ...wide, maxInboxMessages: 8 })
+    for (let count = 0; count < 6; count++) inbox.push(foreign('a'))
+    const waiting = ['a1', 'a2', 'b1', 'b2', 'c1'].map((name) => inbox.pushWhenFits({ ...foreign(name.slice(0, 1)), name }))
+    expect(inbox.room('d')).toBeInstanceOf(Promise)
+    const names: unknown[] = []
+    for (let left = 11; left > 0; left -= 3) for (const { name } of (await inbox.take(3)) ?? []) if (name !== undefined) names.push(name)
+    expect(await Promise.all(waiting)).toEqual([true, true, true, true, true])
+    expect(names.toSorted()).toEqual(['a1', 'a2', 'b1', 'b2', 'c1'])
+    expect(names.indexOf('a1')).toBeLessThan(names.indexOf('a2'))
+    expect(names.indexOf('b1')).toBeLessThan(names.indexOf('b2'))
+    expect(names.indexOf('c1')).toBeLessThan(names.indexOf('a2'))
+  })
+
+  test('validateTimeoutMs: is given up after it, and when the inbox is closed', async () => {
+    const inbox = full()
+    expect(await inbox.pushWhenFits(foreign('b'))).toBe(false)
+    const late = createInbox({ ...wide, maxInboxMessages: 1 })
+    late.push(foreign('a'))
+    const waiting = late.pushWhenFits(foreign('b'))
+    late.close()
+    expect(await waiting).toBe(false)
+    expect(await late.pushWhenFits(foreign('b'))).toBe(false)
+    expect(inbox.size).toBe(6)
+  })
+
+  test('of a holder that has its share is waited for by this holder alone', async () => {
+    const inbox = createInbox({ ...wide, maxInboxMessages: 8 })
+    inbox.push(foreign('b'))
+    expect(await inbox.pushWhenFits(foreign('a'))).toBe(true)
+    expect(await inbox.pushWhenFits(foreign('a'))).toBe(true)
+    const third = inbox.pushWhenFits(foreign('a'))
+    const room = inbox.room('a')
+    expect(room).toBeInstanceOf(Promise)
+    expect(inbox.room('b')).toBeUndefined()
+    expect(await inbox.pushWhenFits(foreign('b'))).toBe(true)
+    await inbox.take(2)
+    expect(await third).toBe(true)
+    await room
+    expect(inbox.room('a')).toBeUndefined()
+  })
+
+  test('leaves no room for more: nor do bytes of which few topics have as many, or clients that have taken everything', async () => {
+    expect(full().room('b')).toBeInstanceOf(Promise)
+    const bytes = createInbox({ ...wide, maxTopicInboxBytes: 400 })
+    bytes.push(foreign('a', { bytes: 100 }))
+    expect(bytes.room('b')).toBeUndefined()
+    bytes.push(foreign('a'))
+    expect(bytes.room('b')).toBeInstanceOf(Promise)
+    const own = createInbox({ ...wide, maxInboxMessages: 8 })
+    for (let count = 0; count < 8; count++) own.push(unit({ holder: 'local' }))
+    const room = own.room('b')
+    await own.take(1)
+    await room
+    expect(own.room('b')).toBeUndefined()
+  })
+
+  test('has no room either while what is there waits for more than a second', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const inbox = createInbox(wide)
+      for (let count = 0; count < 3; count++) inbox.push(foreign('a'))
+      expect(inbox.room('b')).toBeUndefined()
+      vi.advanceTimersByTime(1_001)
+      await inbox.take(1)
+      expect(inbox.room('b')).toBeInstanceOf(Promise)
+      await inbox.take(2)
+      expect(inbox.room('b')).toBeUndefined()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
 })

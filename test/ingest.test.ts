@@ -444,7 +444,8 @@ describe('a message of the network', () => {
         return { verdict: 'accept', given: true } as const
       },
     }
-    const road = await hearing({ wrapLog: gated.wrap, limits: { maxInboxMessages: 1, maxAuthorBytesPerHour: 10 }, judges })
+    const limits = { maxInboxMessages: 1, maxAuthorBytesPerHour: 10, validateTimeoutMs: 50 }
+    const road = await hearing({ wrapLog: gated.wrap, limits, judges })
     const { sign } = await author()
     const message = sign('0123456789')
     const judged = road.hear(message)

@@ -191,6 +191,11 @@ export interface Inbound {
    * ignores what comes beyond.
    */
   onMessage(message: SignedMessage): Promise<Verdict>
+  /**
+   * Undefined while there is room for more messages, and for those that this peer signs; else resolves when that may have changed. Meanwhile
+   * the engine reads no gossip of the peer, for a while, so that whoever is faster is held back and loses nothing. Without it there always is.
+   */
+  room?(peerId: string): Promise<void> | undefined
 }
 
 export interface ConnectedPeer {

@@ -58,7 +58,7 @@ function verifier(verdict: Verdict = 'accept') {
     sendIDontWants: vi.fn<GossipInternals['sendIDontWants']>(),
     validateReceivedMessage: () => Promise.reject(new Error('not replaced')),
   }
-  const hold = (source: unknown, bytes: number) => void held.set(source, (held.get(source) ?? 0) + bytes)
+  const linkOf = (source: unknown) => ({ hold: (bytes: number) => void held.set(source, (held.get(source) ?? 0) + bytes) })
   const gate = {
     admits: () => true,
     async judge(message: SignedMessage) {
@@ -67,7 +67,7 @@ function verifier(verdict: Verdict = 'accept') {
     },
     dropped: 0,
   }
-  verifyGossip(internals, { gate, hold })
+  verifyGossip(internals, { gate, linkOf })
   return { internals, judged, held, receive: internals.validateReceivedMessage }
 }
 

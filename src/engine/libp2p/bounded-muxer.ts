@@ -1,6 +1,7 @@
 import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, type StreamMuxerFactory } from '@libp2p/interface'
 import type { LimitsReached } from '../limits-reached.ts'
 import { boundFrames } from './muxer-frames.ts'
+import { pauseReading } from './pause-reading.ts'
 import { createWaitingFrames } from './waiting-frames.ts'
 
 export interface StreamLimits {
@@ -28,6 +29,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
   factory.createStreamMuxer = (connection) => {
     cutOverflow(connection, limits.maxPubsubBufferBytes + room, () => reached.note('unread_link'))
     const muxer = createStreamMuxer.call(factory, connection)
+    pauseReading(muxer)
     const frames = boundFrames(muxer, connection, {
       maxFrameBytes: limits.maxStreamBufferBytes,
       onFlood: () => reached.note('frame_flood'),

@@ -26,6 +26,7 @@ import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
 import { createLimitsReached } from '../limits-reached.ts'
 import { createNoRouting } from '../no-routing.ts'
+import { createReading } from '../reading.ts'
 import type { FoundPeer } from '../routing.ts'
 import { addressProblem } from './addresses.ts'
 import type { DhtMode } from './dht.ts'
@@ -110,6 +111,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   let inbound: Inbound | undefined
   let running: Running | undefined
   const inTurn = createInTurn()
+  const reading = createReading({ limits }, { inbound: () => inbound })
   const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
   const bootstrap = keptPeers(init.bootstrap)
   const isProtected = (other: string) => bootstrap.some((peer) => peer.peerId === other)
@@ -287,9 +289,9 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     )
     const { pubsub } = node.services
     const internals = gossipInternals(pubsub)
-    boundGossip(internals, { askerOf: askerOfConnection, reached })
+    const frames = boundGossip(internals, { askerOf: askerOfConnection, reading, reached })
     splitControl(internals)
-    verifyGossip(internals, { gate: inboundGate, hold: () => undefined })
+    verifyGossip(internals, { gate: inboundGate, linkOf: frames.linkOf })
     const lanes = createGossipLanes(
       { limits },
       {

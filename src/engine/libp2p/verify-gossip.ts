@@ -3,6 +3,7 @@ import { MessageStatus, RejectReason, ValidateError } from '@libp2p/gossipsub/ty
 import type { PeerId } from '@libp2p/interface'
 import { createAuthors } from '../../model/authors.ts'
 import type { InboundGate } from '../inbound-gate.ts'
+import type { LinkReading } from '../reading.ts'
 import type { GossipInternals, ReceivedMessageResult } from './gossip-internals.ts'
 import { isSame, type OpenedMessage, openMessage, toGossipMessage, toSigned } from './gossip-messages.ts'
 
@@ -18,11 +19,11 @@ export function verifyGossip(
   internals: Pick<GossipInternals, 'validateReceivedMessage' | 'seenCache' | 'msgIdToStrFn' | 'sendIDontWants' | 'opts'>,
   components: {
     gate: InboundGate
-    /** Told how many bytes of a link are being verified, and then that they no longer are. */
-    hold(source: PeerId, bytes: number): void
+    /** Counts what of a peer is being verified. */
+    linkOf(source: PeerId): Pick<LinkReading, 'hold'> | undefined
   },
 ): void {
-  const { gate, hold } = components
+  const { gate, linkOf } = components
   const { seenCache } = internals
   const authors = createAuthors()
   /** By id, what is being verified. */
@@ -42,15 +43,16 @@ export function verifyGossip(
 
   /** The same, when it is known of all that came on the link before. */
   async function verifyInTurn(source: PeerId, id: string, opened: OpenedMessage): Promise<boolean> {
+    const link = linkOf(source)
     const bytes = opened.signed.length + overheadBytes
-    hold(source, bytes)
+    link?.hold(bytes)
     try {
       const isIntact = verify(id, opened)
       const turn = lines.get(source)?.then(() => isIntact) ?? isIntact
       lines.set(source, turn)
       return await turn
     } finally {
-      hold(source, -bytes)
+      link?.hold(-bytes)
     }
   }
 

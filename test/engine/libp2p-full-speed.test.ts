@@ -1,0 +1,79 @@
+import type { Connection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Inbound } from '../../src/engine/engine.ts'
+import { createMessageSigner, peerIdBytes, type SignedMessage } from '../../src/model/signed-message.ts'
+import { startedLibp2pEngine } from '../fixtures/libp2p-engine.ts'
+import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
+import { field, sized } from '../fixtures/protobuf.ts'
+import { stockNode } from '../fixtures/stock-node.ts'
+
+const forms = { tcp: /\/tcp\/\d+\/p2p/, websocket: /\/ws\//, quic: /\/quic-v1\// }
+const { peerId, seed } = await createMemoryIdentity()
+const signer = createMessageSigner(peerId, seed)
+const from = peerIdBytes(peerId)
+
+/** A message in an RPC, https://github.com/libp2p/specs/blob/master/pubsub/README.md#the-message */
+function encoded({ sequence, topic, data, signature }: SignedMessage): Buffer {
+  return field(2, Buffer.concat([field(1, from), field(2, data), field(3, sequence), field(4, topic), field(5, signature)]))
+}
+
+/** Takes 25 messages in five milliseconds, and has room for 1,000; what comes beyond four times as many is lost. */
+function slowTaker() {
+  const taken: number[] = []
+  const waiting: Array<() => void> = []
+  let changed = Promise.withResolvers<void>()
+  let lost = 0
+  const timer = setInterval(() => {
+    for (const take of waiting.splice(0, 25)) take()
+    changed.resolve()
+    changed = Promise.withResolvers()
+  }, 5)
+  onTestFinished(() => clearInterval(timer))
+  const inbound: Inbound = {
+    async onMessage({ data }) {
+      if (waiting.length >= 4_000) {
+        lost++
+        return 'ignore'
+      }
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      taken.push(Number(Buffer.from(data).toString()))
+      return 'accept'
+    },
+    room: () => (waiting.length < 1_000 ? undefined : changed.promise),
+  }
+  return { inbound, taken, lost: () => lost }
+}
+
+/** Sends as fast as the other end takes it. */
+async function sendAll(connection: Connection, frames: Iterable<Buffer>): Promise<void> {
+  const stream = await connection.newStream(['/meshsub/1.1.0'])
+  for (const frame of frames) if (!stream.send(frame)) await stream.onDrain()
+  await stream.close()
+}
+
+function* frames(count: number): Generator<Buffer> {
+  for (let at = 0; at < count; at += 50) {
+    const messages = Array.from({ length: 50 }, (_, index) => signer.sign(BigInt(at + index), 'orders', Buffer.from(String(at + index))))
+    yield sized(Buffer.concat(messages.map(encoded)))
+  }
+}
+
+test.each(['tcp', 'websocket', 'quic'] as const)(
+  'a sender over %s that is faster than messages are taken in loses none of 30,000',
+  async (transport) => {
+    const { inbound, taken, lost } = slowTaker()
+    const engine = await startedLibp2pEngine({ inbound })
+    await engine.subscribe('orders')
+    const node = await stockNode()
+    const address = (await engine.multiaddrs()).find((one) => forms[transport].test(one)) ?? ''
+    const connection = await node.dial(multiaddr(address))
+    const all = [...frames(30_000)]
+    await sendAll(connection, all)
+    await expect.poll(() => taken.length + lost(), { timeout: 30_000 }).toBe(30_000)
+    expect(lost()).toBe(0)
+    expect(taken).toEqual(Array.from({ length: 30_000 }, (_, index) => index))
+    expect(connection.status).toBe('open')
+  },
+  90_000,
+)

@@ -72,6 +72,13 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
     return (await (await call(path, body)).json()) as Answer
   }
 
+  /** Of two messages that it is given at the same time it ignores the one with the lower number, for its own validator. */
+  let published: Promise<unknown> = Promise.resolve()
+
+  async function publishInTurn(topic: string, data: readonly Uint8Array[]): Promise<void> {
+    for (const one of data) await call(`pubsub/pub?arg=${toMultibase(Buffer.from(topic))}`, file(one))
+  }
+
   const heard: HeardMessage[] = []
   const listeners = new Set<() => void>()
 
@@ -104,7 +111,9 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
       return Strings ?? []
     },
     async publish(topic, data) {
-      for (const one of data) await call(`pubsub/pub?arg=${toMultibase(Buffer.from(topic))}`, file(one))
+      const own = published.then(() => publishInTurn(topic, data))
+      published = own.catch(() => undefined)
+      await own
     },
     // It does not say.
     dropped: async () => 0,

@@ -379,6 +379,15 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         expect(new Set(asked)).toEqual(new Set([a.engine.peerId]))
       })
 
+      test('are answered however many are made as soon as there is a link', async () => {
+        const [a, b] = await pair()
+        await b.engine.handle(protocol, async ({ body }) => body, limits)
+        await a.engine.dial(await b.address(), { source: 'rest', signal })
+        const bodies = Array.from({ length: 40 }, (_, index) => data(`${index}`))
+        const answers = await Promise.all(bodies.map((body) => a.engine.request(b.engine.peerId, protocol, body, asking)))
+        expect(answers.map(text)).toEqual(bodies.map(text))
+      })
+
       test('of a peer that is not admitted get no answer, and are not worked on', async () => {
         const [a, b] = await pair()
         let worked = 0

@@ -124,6 +124,8 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
           yamux({
             maxInboundStreams: limits.maxStreamsPerConnection,
             maxOutboundStreams: limits.maxStreamsPerConnection,
+            // Opened before this end has finished its handshake: what a peer asks as soon as it has a link. One more, and yamux would end that.
+            maxEarlyStreams: limits.maxStreamsPerConnection,
             streamOptions: {
               maxStreamWindowSize: limits.maxStreamBufferBytes,
               maxReadBufferLength: limits.maxStreamBufferBytes,

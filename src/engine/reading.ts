@@ -21,8 +21,11 @@ export interface ReadingLimits {
   maxStreamBufferBytes: number
 }
 
-/** The same of all links, a second of work. */
+/** Bytes of all links that are being verified: a second of work. */
 const maxVerifyingBytes = 8_388_608
+
+/** What a message costs while it is verified, beside its bytes. */
+export const verifyingBytes = 512
 
 /**
  * Milliseconds for which a link waits for room at most. Then it is read as if there were some, until there is: control messages wait behind

@@ -1,11 +1,11 @@
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import { expect, onTestFinished, test } from 'vitest'
-import type { Inbound } from '../../src/engine/engine.ts'
+import { expect, test } from 'vitest'
 import { createMessageSigner, peerIdBytes, type SignedMessage } from '../../src/model/signed-message.ts'
 import { startedLibp2pEngine } from '../fixtures/libp2p-engine.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { field, sized } from '../fixtures/protobuf.ts'
+import { slowTaker } from '../fixtures/slow-taker.ts'
 import { stockNode } from '../fixtures/stock-node.ts'
 
 const forms = { tcp: /\/tcp\/\d+\/p2p/, websocket: /\/ws\//, quic: /\/quic-v1\// }
@@ -16,33 +16,6 @@ const from = peerIdBytes(peerId)
 /** A message in an RPC, https://github.com/libp2p/specs/blob/master/pubsub/README.md#the-message */
 function encoded({ sequence, topic, data, signature }: SignedMessage): Buffer {
   return field(2, Buffer.concat([field(1, from), field(2, data), field(3, sequence), field(4, topic), field(5, signature)]))
-}
-
-/** Takes 25 messages in five milliseconds, and has room for 1,000; what comes beyond four times as many is lost. */
-function slowTaker() {
-  const taken: number[] = []
-  const waiting: Array<() => void> = []
-  let changed = Promise.withResolvers<void>()
-  let lost = 0
-  const timer = setInterval(() => {
-    for (const take of waiting.splice(0, 25)) take()
-    changed.resolve()
-    changed = Promise.withResolvers()
-  }, 5)
-  onTestFinished(() => clearInterval(timer))
-  const inbound: Inbound = {
-    async onMessage({ data }) {
-      if (waiting.length >= 4_000) {
-        lost++
-        return 'ignore'
-      }
-      await new Promise<void>((resolve) => waiting.push(resolve))
-      taken.push(Number(Buffer.from(data).toString()))
-      return 'accept'
-    },
-    room: () => (waiting.length < 1_000 ? undefined : changed.promise),
-  }
-  return { inbound, taken, lost: () => lost }
 }
 
 /** Sends as fast as the other end takes it. */

@@ -20,6 +20,7 @@ import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected } from '../keep-connected.ts'
 import { createLimitsReached } from '../limits-reached.ts'
 import { createNoRouting } from '../no-routing.ts'
+import { createReading } from '../reading.ts'
 import { createBootstrap } from './bootstrap.ts'
 import { readCertificate } from './certificate.ts'
 import { createConnections } from './connections.ts'
@@ -97,6 +98,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const hiddenAddresses = new WeakMap<Hello, ReadonlySet<string>>()
   let inbound: Inbound | undefined
   let running: Running | undefined
+  const reading = createReading({ limits }, { inbound: () => inbound })
   const gate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
   const gossip = createGossip({ gate, settle: (id, outcome) => running?.overlay.settle(id, outcome), log })
   const kept = createKeepConnected({
@@ -115,7 +117,16 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const localNetwork = createLocalDiscovery({ serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses }, { onFound, log })
   const meeting = createMeeting(
     { limits, seed: identity.seed, hello },
-    { handlers, reached, log, refusal: (other) => connections.refusals.of(other), onFrame, onUpdate: onLinkUpdated, onClose: onLinkClosed },
+    {
+      handlers,
+      reading,
+      reached,
+      log,
+      refusal: (other) => connections.refusals.of(other),
+      onFrame,
+      onUpdate: onLinkUpdated,
+      onClose: onLinkClosed,
+    },
   )
 
   const reach = createReach(

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { type Author, createAuthors } from '../../model/authors.ts'
 import { messageId, type SignedMessage, signaturePrefix } from '../../model/signed-message.ts'
 import type { InboundGate } from '../inbound-gate.ts'
+import { verifyingBytes } from '../reading.ts'
 import type { Envelope, Outcome } from './overlay/overlay.ts'
 import { ProtocolViolation } from './wire/frame-stream.ts'
 import { decodeMessage, encodeMessage, type WireMessage } from './wire/pubsub-message.ts'
@@ -46,11 +47,12 @@ export function createGossip(components: { gate: InboundGate; settle(id: string,
       const wire = decodeMessage(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
       const author = authorOf(wire)
       const verified = author.verify(Buffer.concat([signaturePrefix, wire.signed]), wire.signature)
-      hold(bytes.length)
+      const cost = bytes.length + verifyingBytes
+      hold(cost)
       last = last
         .then(() => take(id, author.peerId, wire, verified))
         .catch((err: unknown) => log.error({ err }, 'a message could not be judged'))
-        .finally(() => hold(-bytes.length))
+        .finally(() => hold(-cost))
     },
   }
 }

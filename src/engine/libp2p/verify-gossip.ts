@@ -3,7 +3,7 @@ import { MessageStatus, RejectReason, ValidateError } from '@libp2p/gossipsub/ty
 import type { PeerId } from '@libp2p/interface'
 import { createAuthors } from '../../model/authors.ts'
 import type { InboundGate } from '../inbound-gate.ts'
-import type { LinkReading } from '../reading.ts'
+import { type LinkReading, verifyingBytes } from '../reading.ts'
 import type { GossipInternals, ReceivedMessageResult } from './gossip-internals.ts'
 import { isSame, type OpenedMessage, openMessage, toGossipMessage, toSigned } from './gossip-messages.ts'
 
@@ -44,7 +44,7 @@ export function verifyGossip(
   /** The same, when it is known of all that came on the link before. */
   async function verifyInTurn(source: PeerId, id: string, opened: OpenedMessage): Promise<boolean> {
     const link = linkOf(source)
-    const bytes = opened.signed.length + overheadBytes
+    const bytes = opened.signed.length + verifyingBytes
     link?.hold(bytes)
     try {
       const isIntact = verify(id, opened)
@@ -75,8 +75,5 @@ export function verifyGossip(
 
   internals.validateReceivedMessage = receive
 }
-
-/** What a message costs while it is verified, beside its bytes. */
-const overheadBytes = 512
 
 const reasons = { ignore: RejectReason.Ignore, reject: RejectReason.Reject } as const

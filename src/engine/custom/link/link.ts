@@ -4,6 +4,7 @@ import { throughRelays } from '../../circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import { FrameFlood } from '../../frame-flood.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import type { LinkReading, Reading } from '../../reading.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import type { Established } from './establish.ts'
 import type { FrameBudget } from './frame-budget.ts'
@@ -41,7 +42,10 @@ export interface Link {
   /** The round trip in milliseconds. @throws the signal's reason, or Error when the link goes */
   ping(signal: AbortSignal): Promise<number>
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
-  /** Bytes that the peer sent and that are being worked on; while they are too many, no more are read. */
+  /**
+   * Bytes of gossip that the peer sent and that are being verified. While they are too many, or there is no room for more gossip, nothing is
+   * read.
+   */
   hold(bytes: number): void
   /** Counts work of a frame of the peer (frame-prices.ts): a peer that causes too much is slowed, then cut. */
   charge(units: number): void
@@ -81,6 +85,7 @@ export interface LinkComponents {
   handlers: Handlers
   /** What the peer may have this node do. */
   budget: FrameBudget
+  reading: Reading
   reached: LimitsReached
   log: Logger
   /** A frame of gossip, membership, or a circuit. @throws ProtocolViolation, which closes the link */
@@ -130,7 +135,8 @@ class PeerLink implements Link {
   #hello: Hello | undefined
   #goodbye: Goodbye | undefined
   #latencyMs: number | null = null
-  #held = 0
+  readonly #reading: LinkReading
+  #isPaused = false
   /** Whether the link counts; nothing behind the hello is taken before. */
   #hasBegun = false
   /** While the peer is slowed. */
@@ -148,6 +154,7 @@ class PeerLink implements Link {
     this.greeted = this.#greet.promise
     this.closed = this.#close.promise
     this.greeted.catch(() => undefined)
+    this.#reading = components.reading.link(this.peerId, () => this.#steer())
     const bounds = frameBoundsFor(limits)
     this.#channel = createSecureChannel(
       { ...bounds, maxWaitingBytes: limits.maxPubsubBufferBytes + bounds.maxFrameBytes + answerReserveBytes },
@@ -238,7 +245,7 @@ class PeerLink implements Link {
   }
 
   hold(bytes: number): void {
-    this.#held += bytes
+    this.#reading.hold(bytes)
     this.#steer()
   }
 
@@ -262,19 +269,20 @@ class PeerLink implements Link {
 
   /** Whether more is taken from the peer at the moment. */
   get #isReading(): boolean {
-    return this.#hasBegun && this.#slowed === undefined && this.#held <= this.#init.limits.maxStreamBufferBytes
+    return this.#hasBegun && this.#slowed === undefined && this.#reading.isOpen
   }
 
   #steer(): void {
-    if (this.#isReading) this.#channel.resume()
     // The hello is read before the link counts.
-    else if (this.#hello !== undefined) this.#channel.pause()
+    this.#isPaused = !this.#isReading && this.#hello !== undefined
+    if (this.#isPaused) this.#channel.pause()
+    else this.#channel.resume()
   }
 
   beat(now: number): void {
     const { silentLinkMs } = this.#init.limits
     // Who is not read for can't be heard.
-    if (this.#held === 0 && this.#slowed === undefined && now - this.#channel.lastHeard > silentLinkMs) this.close()
+    if (!this.#isPaused && now - this.#channel.lastHeard > silentLinkMs) this.close()
     else this.ping(AbortSignal.timeout(silentLinkMs)).catch(() => undefined)
   }
 

@@ -33,7 +33,7 @@ export interface MeetingInit {
   hello(observed: string): Hello
 }
 
-export interface MeetingComponents extends Pick<LinkComponents, 'onFrame' | 'onUpdate' | 'onClose' | 'reached'> {
+export interface MeetingComponents extends Pick<LinkComponents, 'onFrame' | 'onUpdate' | 'onClose' | 'reading' | 'reached'> {
   /** Why this node wants no link with a peer that has proved who it is; the peer is told, and not greeted. */
   refusal(peerId: string): Refusal | undefined
   handlers: Handlers

@@ -176,7 +176,7 @@ export const defaultOverlayLimits: OverlayLimits = {
   renewMessages: 16,
   maxPendingMessages: 40_000,
   maxPendingBytes: 67_108_864, // the host's inbox
-  maxTopicPendingMessages: 10_000, // 5,000 a second, with 2 s for each verdict
+  maxTopicPendingMessages: 20_000, // what the host's inbox has room for, and as many that are being verified
   maxTopicPendingBytes: 16_777_216, // the host's inbox of a topic
   cacheMs: 30_000, // 10 × the time in which the last neighbour is asked
   maxCacheBytes: 33_554_432,

@@ -8,6 +8,12 @@ const count = 1_000
 const perSecond = 200
 const messagesOfBurst = 100
 
+/**
+ * So many a peer may ignore that never takes a sequence number below one that it has seen: it judges several messages at once, so that two that come
+ * 4 ms apart change places when one of its threads is held up.
+ */
+const overtakenShare = 0.02
+
 /** A gateway and a peer that have both joined a topic, and know it of each other. */
 export interface Pair {
   readonly gateway: GatewaySide
@@ -36,31 +42,32 @@ export async function knowEachOther({ gateway, peer, topic }: Omit<Pair, 'stream
  * @returns what was counted, as the table has it
  */
 export async function exchange(pair: Pair): Promise<string> {
-  await exchangePaced(pair)
-  return await exchangeBursts(pair)
+  const atOnce = numbered('paced')
+  const inBursts = numbered('burst')
+  await pacedBothWays(pair, atOnce)
+  await burstsBothWays(pair, inBursts)
+  const [ignored, dropped] = await shortfalls(pair, [...atOnce, ...inBursts])
+  return `2 × 1,000 each way${ignored}${dropped}`
 }
 
-/** In both directions at once, so many messages at 200 a second, which end with a number. */
-export async function exchangePaced(pair: Pair, texts: readonly string[] = numbered('paced')): Promise<void> {
+/** In both directions at once, messages at 200 a second. @returns when all have arrived, each once */
+export async function pacedBothWays(pair: Pair, texts: readonly string[]): Promise<void> {
   const { gateway, peer, topic } = pair
+  const before = await peer.dropped()
   await Promise.all([
-    paced(texts, async (text) => await post(gateway, topic, [Buffer.from(text)])),
-    paced(texts, async (text) => await peer.publish(topic, [Buffer.from(text)])),
+    paced(texts, async (text) => await post(gateway, topic, [bytesOf(text)])),
+    paced(texts, async (text) => await peer.publish(topic, [bytesOf(text)])),
   ])
-  await expect.poll(() => heard(pair, texts).length).toBe(texts.length)
-  await expect.poll(() => received(pair, texts).length).toBe(texts.length)
-  expect(heard(pair, texts).toSorted()).toEqual(texts.toSorted())
-  expect(received(pair, texts).toSorted()).toEqual(texts.toSorted())
+  await Promise.all([untilHeard(pair, texts), untilReceived(pair, texts, { published: texts.length, before })])
 }
 
-async function exchangeBursts(pair: Pair): Promise<string> {
+async function burstsBothWays(pair: Pair, texts: readonly string[]): Promise<void> {
   const { gateway, peer, topic } = pair
-  const texts = numbered('burst')
   const before = await peer.dropped()
 
   async function ofGateway(): Promise<void> {
     for (const burst of bursts(texts)) await post(gateway, topic, burst.map(bytesOf))
-    await expect.poll(() => heard(pair, texts).length).toBe(count)
+    await untilHeard(pair, texts)
   }
 
   /** The next burst goes when the one before is there: what the peer gives up of it is then for its own queue alone. */
@@ -69,16 +76,47 @@ async function exchangeBursts(pair: Pair): Promise<string> {
     for (const burst of bursts(texts)) {
       await peer.publish(topic, burst.map(bytesOf))
       published += burst.length
-      await expect.poll(async () => received(pair, texts).length + (await peer.dropped()) - before).toBe(published)
+      await untilReceived(pair, texts, { published, before })
     }
   }
 
   await Promise.all([ofGateway(), ofPeer()])
-  expect(heard(pair, texts).toSorted()).toEqual(texts.toSorted())
+}
+
+/** Waits until the peer has heard all of these of the gateway, each once; but for a few if it may ignore some. */
+async function untilHeard(pair: Pair, texts: readonly string[]): Promise<void> {
+  const { gateway, peer, topic } = pair
+  const needed = peer.ignoresOvertaken ? Math.ceil(texts.length * (1 - overtakenShare)) : texts.length
+  await expect.poll(() => heard(pair, texts).length).toBeGreaterThanOrEqual(needed)
+  if (peer.ignoresOvertaken) {
+    // What has not come before a later one will not come.
+    const last = `the last after ${texts.at(-1)}`
+    await post(gateway, topic, [bytesOf(last)])
+    await expect.poll(() => heard(pair, [last]).length).toBe(1)
+  }
+  const arrived = heard(pair, texts)
+  expect(arrived.length).toBe(new Set(arrived).size)
+}
+
+/** Waits until the gateway has given its client all of these that have left the peer, each once. */
+async function untilReceived(
+  pair: Pair,
+  texts: readonly string[],
+  { published, before }: { published: number; before: number },
+): Promise<void> {
+  await expect.poll(async () => received(pair, texts).length + (await pair.peer.dropped()) - before).toBe(published)
   const arrived = received(pair, texts)
   expect(arrived.length).toBe(new Set(arrived).size)
-  const dropped = count - arrived.length
-  return `1,000 + 1,000 of each way${dropped === 0 ? '' : `; the peer's own queue gave up ${dropped} of its bursts`}`
+}
+
+/** What did not arrive for a reason that lies within the peer, as the table has it. */
+async function shortfalls(pair: Pair, texts: readonly string[]): Promise<[ignored: string, dropped: string]> {
+  const ignored = texts.length - heard(pair, texts).length
+  const dropped = await pair.peer.dropped()
+  return [
+    ignored === 0 ? '' : `; ${ignored} were overtaken within the peer, which then ignored them`,
+    dropped === 0 ? '' : `; ${dropped} of its own found the peer's queue to the gateway full`,
+  ]
 }
 
 /** Nothing, every byte, and the largest, in both directions. @returns what was tried, as the table has it */

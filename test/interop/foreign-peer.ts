@@ -9,6 +9,8 @@ import { type PeerKind, peersOfRun } from './built-peers.ts'
 export interface ForeignPeer {
   readonly peerId: string
   readonly multiaddrs: readonly string[]
+  /** Whether it ignores a message whose sequence number is below one that it has seen of the author. */
+  readonly ignoresOvertaken: boolean
   /** Messages of others in the topics that it has subscribed to, in the order in which its library gave them out. */
   readonly heard: readonly HeardMessage[]
   /** Resolves once the condition holds; it is asked again after each message. */
@@ -123,6 +125,7 @@ export async function startPeer(kind: PeerKind, settings: PeerSettings): Promise
   onTestFinished(() => end('SIGKILL'))
   return {
     ...(await listening),
+    ignoresOvertaken: settings.seqnoValidator === true,
     heard,
     asked,
     until: (condition) => untilHolds(condition, listeners),
@@ -130,7 +133,7 @@ export async function startPeer(kind: PeerKind, settings: PeerSettings): Promise
     subscribe: (topic) => call('subscribe', { topic }),
     subscribers: (topic) => call('subscribers', { topic }),
     publish: (topic, data) => call('publish', { topic, data: data.map(base64) }),
-    dropped: async () => (kind === 'go' ? await call<number>('dropped') : 0),
+    dropped: async () => (kind === 'rust' ? 0 : await call<number>('dropped')),
     end,
     reserve: (multiaddr) => call('reserve', { multiaddr }),
     ask: async (peerId, protocol, body) => Buffer.from(await call<string>('ask', { peerId, protocol, body: base64(body) }), 'base64'),

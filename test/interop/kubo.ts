@@ -1,17 +1,18 @@
 import { spawn } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { keepOutput } from '../fixtures/recent-output.ts'
-import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { commandOf, endOf, type ForeignPeer, type HeardMessage, untilHolds } from './foreign-peer.ts'
 import { runCommand } from './run-command.ts'
 
 export interface KuboSettings {
   readonly listen: readonly string[]
-  /** Its repository: with the same one it is the same peer after a restart. By default one of its own. */
+  /** Its repository: with the same one it is the same peer after a restart. By default a new one. */
   readonly repository?: string
   /** 64 hexadecimal digits: the key of a private network. */
   readonly privateNetworkKey?: string
@@ -30,9 +31,14 @@ export interface Kubo extends ForeignPeer {
 
 /** Starts one that knows nobody, and waits until it is ready. It ends with the test. @throws Error when it does not start */
 export async function startKubo({ listen, repository, privateNetworkKey }: KuboSettings): Promise<Kubo> {
-  const home = repository ?? join(await temporaryDirectory(), 'kubo')
+  const home = repository ?? (await temporaryRepository())
   const [ipfs = ''] = commandOf('kubo')
-  const env = { ...process.env, IPFS_PATH: home, IPFS_TELEMETRY: 'off', ...(privateNetworkKey === undefined ? {} : { LIBP2P_FORCE_PNET: '1' }) }
+  const env = {
+    ...process.env,
+    IPFS_PATH: home,
+    IPFS_TELEMETRY: 'off',
+    ...(privateNetworkKey === undefined ? {} : { LIBP2P_FORCE_PNET: '1' }),
+  }
   const isNew = await readFile(join(home, 'config')).then(
     () => false,
     () => true,
@@ -42,7 +48,7 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
   await configure(join(home, 'config'), listen, privateNetworkKey !== undefined)
   if (privateNetworkKey !== undefined) await writeFile(join(home, 'swarm.key'), `/key/swarm/psk/1.0.0/\n/base16/\n${privateNetworkKey}\n`)
 
-  const child = spawn(ipfs, ['daemon', '--enable-pubsub-experiment'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(ipfs, ['daemon'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const end = endOf(child)
   onTestFinished(() => end('SIGKILL'))
   const lines: string[] = []
@@ -96,6 +102,7 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
   return {
     peerId,
     multiaddrs,
+    ignoresOvertaken: true,
     heard,
     until: (condition) => untilHolds(condition, listeners),
     async dial(multiaddr) {
@@ -145,10 +152,23 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
 /** The type of an event of a search in which somebody says who has it. */
 const foundProvider = 4
 
+/**
+ * A folder of its own for the running test, in memory: Kubo writes the number of every message to its disk, and of messages that come faster
+ * than that it ignores some.
+ */
+export async function temporaryRepository(): Promise<string> {
+  const directory = await mkdtemp(join(existsSync(inMemory) ? inMemory : tmpdir(), 'peergate-test-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+const inMemory = '/dev/shm'
+
 async function configure(path: string, listen: readonly string[], isPrivate: boolean): Promise<void> {
   const config = JSON.parse(await readFile(path, 'utf8'))
   config.Addresses.Swarm = listen
   config.Routing.Type = 'dht'
+  config.Pubsub.Enabled = true
   if (isPrivate) config.Swarm.Transports.Network = { QUIC: false, WebTransport: false, WebRTCDirect: false }
   await writeFile(path, JSON.stringify(config))
 }

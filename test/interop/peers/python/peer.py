@@ -12,6 +12,7 @@ from libp2p import new_host
 from libp2p.crypto.ed25519 import Ed25519PrivateKey, create_new_key_pair
 from libp2p.crypto.keys import KeyPair
 from libp2p.peer.peerinfo import info_from_p2p_addr
+from libp2p.pubsub import gossipsub
 from libp2p.pubsub.gossipsub import PROTOCOL_ID, PROTOCOL_ID_V11, PROTOCOL_ID_V12, GossipSub
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.tools.anyio_service import background_trio_service
@@ -35,6 +36,19 @@ def load_key(file: str | None) -> KeyPair:
     return KeyPair(key, key.get_public_key())
 
 
+class DropCounter:
+    """Counts messages of this peer that never left it: those that found its own queue to another full (32 by default)."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.drop_rpc = gossipsub.drop_rpc
+        gossipsub.drop_rpc = self.drop
+
+    def drop(self, peer_id: Any, rpc: Any) -> None:
+        self.messages += len(rpc.publish)
+        self.drop_rpc(peer_id, rpc)
+
+
 class Peer:
     """What commands act upon."""
 
@@ -42,6 +56,7 @@ class Peer:
         self.host = host
         self.pubsub = pubsub
         self.nursery = nursery
+        self.drops = DropCounter()
 
     async def carry_out(self, command: dict[str, Any]) -> Any:
         match command["do"]:
@@ -56,6 +71,8 @@ class Peer:
             case "publish":
                 for data in command["data"]:
                     await self.pubsub.publish(command["topic"], base64.b64decode(data))
+            case "dropped":
+                return self.drops.messages
             case other:
                 raise ValueError(f"this peer does not know how to do {other!r}")
         return None

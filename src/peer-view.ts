@@ -24,11 +24,9 @@ export function withPeerId(multiaddr: string, peerId: string): string[] {
 
 /** What a connected peer teaches us for later. */
 export function sightingOf(peer: ConnectedPeer, seenAt: number): PeerSighting {
-  // The remote end of an inbound link, which comes first, is a port that nobody listens on.
-  const dialable = peer.direction === 'inbound' ? peer.multiaddrs.slice(1) : peer.multiaddrs
   return {
     peerId: peer.peerId,
-    multiaddrs: addresses(dialable, peer.peerId),
+    multiaddrs: addresses(peer.multiaddrs, peer.peerId),
     source: 'learnt',
     seenAt,
     ...(peer.agent === null ? {} : { agent: foreignText(peer.agent, maxAgentLength) }),

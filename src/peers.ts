@@ -10,6 +10,7 @@ import {
   PeergateError,
   PeerNotFound,
   PeerUnreachable,
+  SelfDial,
 } from './errors.ts'
 import { createInTurn } from './in-turn.ts'
 import { redialKnownPeers, scanPeers } from './known-peers.ts'
@@ -31,12 +32,12 @@ export interface Peers {
   list(query: PeersQuery): Promise<{ items: Peer[]; next: string | null }>
   /** @throws PeerNotFound */
   get(peerId: string): Promise<Peer>
-  /** @throws InvalidMultiaddr, DialForbidden, PeerBlocked, DialFailed */
+  /** Remembers the address when the peer is there. @throws InvalidMultiaddr, DialForbidden, SelfDial, PeerBlocked, DialFailed */
   dial(multiaddr: string, options: { signal: AbortSignal }): Promise<Peer>
   /**
    * Dials a peer wherever it may be: at the addresses that are stored, then at those that the DHT finds, relays among them. Nothing happens
    * when there is a link. A peer that refused links lately is dialled only when a client asks for it.
-   * @throws PeerNotFound when nobody knows an address, PeerBlocked, DialFailed with what became of each
+   * @throws PeerNotFound when nobody knows an address, SelfDial, PeerBlocked, DialFailed with what became of each
    */
   dialPeer(peerId: string, options: DialPeerOptions): Promise<Peer>
   /** Closes the links to a peer. @throws PeerNotFound when it was never seen */
@@ -271,11 +272,12 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
       const late = () => new DialFailed(`Nobody answered within ${limits.dialTimeoutMs} ms.`)
       const peer = await within(limits.dialTimeoutMs, signal, late, (both) => engine.dial(multiaddr, { signal: both, source: 'rest' }))
       sightings.note(sightingOf(peer, now()))
-      sightings.note({ peerId: peer.peerId, multiaddrs: withPeerId(address, peer.peerId), source: 'rest', seenAt: now() })
+      // The link may have been there, and lead elsewhere: then nothing is known of this address.
+      if (peer.isThere) sightings.note({ peerId: peer.peerId, multiaddrs: withPeerId(address, peer.peerId), source: 'rest', seenAt: now() })
       return await get(peer.peerId)
     },
     async dialPeer(peerId, { signal, isAsked = false }) {
-      if (peerId === engine.peerId) throw new InvalidPeerId('This is the gateway itself, which is no peer of its own.')
+      if (peerId === engine.peerId) throw new SelfDial('This is the gateway itself, which is no peer of its own.')
       if ((await connectedPeers()).has(peerId)) return await get(peerId)
       const attempts: ErrorDetail[] = []
       await sightings.flush()

@@ -26,7 +26,16 @@ async function redial(answersFrom: Record<string, number>, { stopAfter = Number.
           if (attempts === stopAfter) stop.abort()
           if (attempts < (answersFrom[peerId] ?? 1)) throw new Error('nobody answers')
           const answered = {
-            ...{ peerId, multiaddrs: [], direction: 'outbound' as const, relayed: false, agent: null, protocols: [], latencyMs: null },
+            ...{
+              peerId,
+              multiaddrs: [],
+              direction: 'outbound' as const,
+              relayed: false,
+              agent: null,
+              protocols: [],
+              latencyMs: null,
+              isThere: true,
+            },
           }
           linked.push(answered)
           return answered

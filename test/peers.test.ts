@@ -78,6 +78,18 @@ test('remembers where a dialled peer was found, as the operator’s word', async
   expect((await store.peers.get(other.peerId))?.addresses).toContainEqual({ multiaddr: other.address, source: 'rest' })
 })
 
+test('an address that leads nowhere is not kept for a peer that is connected', async () => {
+  const { network, store, peers, engine } = await setUp()
+  await peers.start()
+  await engine.start()
+  const other = await node(network)
+  await peers.dial(other.address, { signal })
+  const dead = `/memory/nobody/p2p/${other.peerId}`
+  expect(await peers.dial(dead, { signal })).toMatchObject({ peerId: other.peerId, state: 'connected', multiaddrs: [other.address] })
+  await peers.stop()
+  expect((await store.peers.get(other.peerId))?.addresses).toEqual([{ multiaddr: other.address, source: 'rest' }])
+})
+
 test('stores what was seen when it stops, without having been asked', async () => {
   const { network, store, peers, engine } = await setUp()
   await peers.start()

@@ -1,4 +1,4 @@
-import { DialFailed, DialForbidden, PeerBlocked, type PeergateError } from '../errors.ts'
+import { DialFailed, DialForbidden, PeerBlocked, type PeergateError, SelfDial } from '../errors.ts'
 import { foreignText } from '../model/text.ts'
 import { AddressNotReached, type DialAttempt } from './dial-gate.ts'
 
@@ -12,6 +12,9 @@ export function dialError(multiaddr: string, error: unknown): PeergateError {
   if (reasons.every((reason) => reason instanceof Error && blocks.has(reason.name))) {
     return new PeerBlocked('This peer is blocked.', { cause: error })
   }
+  if (reasons.some((reason) => reason instanceof Error && selves.has(reason.name))) {
+    return new SelfDial('This gateway does not dial itself.', { cause: error })
+  }
   const attempts = reasons.flatMap((reason) => attemptsOf(multiaddr, reason))
   // Why a relay refused, or what a certificate says, are words of the other end.
   const errors = attempts.map(({ multiaddr: path, message }) => ({ path, message: foreignText(message, maxMessageLength) }))
@@ -24,6 +27,9 @@ export function dialError(multiaddr: string, error: unknown): PeergateError {
 
 /** What libp2p makes of our gater's refusal. */
 const blocks = new Set(['ConnectionInterceptedError', 'DialDeniedError'])
+
+/** Ours, and what libp2p makes of a peer that proves its own key. */
+const selves = new Set(['SelfDial', 'InvalidPeerIdError'])
 
 function attemptsOf(multiaddr: string, reason: unknown): DialAttempt[] {
   if (reason instanceof AddressNotReached) return reason.attempts

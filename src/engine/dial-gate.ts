@@ -145,7 +145,7 @@ export function createDialGate(components: {
 const families: Partial<Record<string, 0 | 4 | 6>> = { dns: 0, dns4: 4, dns6: 6 }
 
 /** What says more about the peer than about the address, and is told apart by whoever asked. */
-const passedOn = new Set(['ConnectionInterceptedError', 'PeerBlocked', 'ClosedAtOnce', 'LinkRefused'])
+const passedOn = new Set(['ConnectionInterceptedError', 'PeerBlocked', 'SelfDial', 'InvalidPeerIdError', 'ClosedAtOnce', 'LinkRefused'])
 
 function saysOfPeer(error: unknown): boolean {
   return error instanceof Error && passedOn.has(error.name)

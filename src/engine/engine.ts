@@ -29,12 +29,14 @@ export interface P2PEngine extends AsyncDisposable {
   multiaddrs(): Promise<string[]>
 
   /**
-   * Opens a link, or answers the one that is there. The address may end in `/p2p/<peerId>`, and then nobody else is accepted there.
+   * Opens a link, or answers the one that is there. The address may end in `/p2p/<peerId>`, and then nobody else is accepted there. Resolves
+   * once the peer has shown that it wants the link, and said who it is, or is late with that.
    * @throws DialForbidden when the dial policy refuses every address it resolves to
    * @throws PeerBlocked when the peer is blocked
-   * @throws DialFailed when nobody answers, or somebody else does, or the peer refused a link lately; `errors` names each address that was tried and why it failed
+   * @throws SelfDial when it is this node that answers, or is named
+   * @throws DialFailed when nobody answers, or somebody else does, or the peer wants no link, or refused one lately; `errors` names each address that was tried and why it failed
    */
-  dial(multiaddr: string, options: DialOptions): Promise<ConnectedPeer>
+  dial(multiaddr: string, options: DialOptions): Promise<DialledPeer>
   /** Closes every link to the peer; nothing happens when there is none. */
   hangUp(peerId: string): Promise<void>
   /**
@@ -200,7 +202,7 @@ export interface Inbound {
 
 export interface ConnectedPeer {
   peerId: string
-  /** The remote ends of the links, then the addresses the peer says it listens on. */
+  /** Where it was dialled, then the addresses the peer says it listens on. The remote end of a link that it has dialled leads nowhere. */
   multiaddrs: string[]
   direction: 'inbound' | 'outbound'
   relayed: boolean
@@ -208,6 +210,11 @@ export interface ConnectedPeer {
   agent: string | null
   protocols: string[]
   latencyMs: number | null
+}
+
+export interface DialledPeer extends ConnectedPeer {
+  /** Whether the peer was found at the address, by this dial or the one that made the link; false for a link that leads elsewhere. */
+  isThere: boolean
 }
 
 export type EngineEvent =

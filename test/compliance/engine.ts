@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { EngineEvent, P2PEngine } from '../../src/engine/engine.ts'
-import { DialFailed, PeerBlocked, PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../src/errors.ts'
+import { DialFailed, PeerBlocked, PeerNotConnected, PeerUnreachable, ProtocolUnsupported, SelfDial } from '../../src/errors.ts'
 import { openDirect } from '../../src/model/direct-message.ts'
 import { parseMultiaddr, peerIdOf } from '../../src/model/peer.ts'
 import { messageId, type SignedMessage, sequenceNumber, verifyMessage } from '../../src/model/signed-message.ts'
@@ -127,7 +127,13 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
       test('dials, and both ends know the other', async () => {
         const [a, b] = await pair()
         const peer = await a.engine.dial(await b.address(), { source: 'rest', signal })
-        expect(peer).toMatchObject({ peerId: b.engine.peerId, direction: 'outbound', relayed: false })
+        expect(peer).toMatchObject({
+          peerId: b.engine.peerId,
+          direction: 'outbound',
+          relayed: false,
+          agent: expect.any(String),
+          isThere: true,
+        })
         await expect.poll(() => b.engine.peers()).toMatchObject([{ peerId: a.engine.peerId, direction: 'inbound' }])
         expect(await a.engine.peers()).toMatchObject([{ peerId: b.engine.peerId, direction: 'outbound' }])
         await expect.poll(() => b.events.map(({ type }) => type)).toContain('peer:connect')
@@ -138,9 +144,44 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
       test('answers the link that is there, and tells of it once', async () => {
         const [a, b] = await pair()
         await link(a, b)
-        await a.engine.dial(await b.address(), { source: 'rest', signal })
+        expect(await a.engine.dial(await b.address(), { source: 'rest', signal })).toMatchObject({ isThere: true })
         expect(await a.engine.peers()).toHaveLength(1)
         expect(a.events.filter(({ type }) => type === 'peer:connect')).toHaveLength(1)
+      })
+
+      test('says of a link that is there when it leads elsewhere than to the address', async () => {
+        const [a, b] = await pair()
+        const gone = await createNode()
+        const dead = (await gone.address()).replace(/\/p2p\/[^/]+$/, `/p2p/${b.engine.peerId}`)
+        await gone.engine.stop()
+        await link(a, b)
+        expect(await a.engine.dial(dead, { source: 'rest', signal })).toMatchObject({ peerId: b.engine.peerId, isThere: false })
+        // Its own link was dialled by the other end.
+        expect(await b.engine.dial(await a.address(), { source: 'rest', signal })).toMatchObject({ direction: 'inbound', isThere: false })
+      })
+
+      test('shows where a peer can be dialled, and of one that came not where it came from', async () => {
+        const [a, b] = await pair()
+        await link(a, b)
+        const own = await a.engine.multiaddrs()
+        const places = own.map((address) => address.replace(/\/p2p\/[^/]+$/, ''))
+        await expect.poll(async () => (await b.engine.peers())[0]?.multiaddrs.length).toBeGreaterThan(0)
+        for (const address of (await b.engine.peers())[0]?.multiaddrs ?? []) expect(places).toContain(address.replace(/\/p2p\/[^/]+$/, ''))
+        for (const { type, ...event } of b.events) {
+          if (type !== 'peer:connect' || !('peer' in event)) continue
+          for (const address of event.peer.multiaddrs) expect(places).toContain(address.replace(/\/p2p\/[^/]+$/, ''))
+        }
+      })
+
+      test('does not dial itself, and says that this is for good', async () => {
+        const [a] = await pair()
+        const address = await a.address()
+        for (const own of [address, address.replace(/\/p2p\/[^/]+$/, '')]) {
+          const error: unknown = await a.engine.dial(own, { source: 'rest', signal }).catch((reason: unknown) => reason)
+          expect(error).toBeInstanceOf(SelfDial)
+          expect(error).toMatchObject({ retryable: false })
+        }
+        expect([await a.engine.peers(), await a.engine.conflicts()]).toEqual([[], []])
       })
 
       test('dials an address without a peer id', async () => {
@@ -216,7 +257,8 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         await a.engine.block(b.engine.peerId)
         expect(await a.engine.peers()).toEqual([])
         await expect(a.engine.dial(await b.address(), { source: 'rest', signal })).rejects.toThrow(PeerBlocked)
-        await b.engine.dial(await a.address(), { source: 'rest', signal }).catch(() => undefined)
+        await expect.poll(() => b.engine.peers()).toEqual([])
+        await expect(b.engine.dial(await a.address(), { source: 'rest', signal })).rejects.toThrow(DialFailed)
         await expect.poll(() => b.engine.peers()).toEqual([])
         expect(await a.engine.peers()).toEqual([])
         await a.engine.unblock(b.engine.peerId)

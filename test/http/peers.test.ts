@@ -148,4 +148,9 @@ test('does not take itself for a peer', async () => {
     status: 400,
     body: { code: 'invalid_peer_id' },
   })
+  const [own] = await engine.multiaddrs()
+  for (const json of [{ multiaddr: own }, { peerId: engine.peerId }]) {
+    const refused = await call('POST', '/v1/peers', { json })
+    expect(refused).toMatchObject({ status: 422, body: { code: 'self_dial', retryable: false } })
+  }
 })

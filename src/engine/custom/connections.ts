@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import type { Logger } from 'pino'
-import { PeerBlocked } from '../../errors.ts'
+import { PeerBlocked, SelfDial } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import { parseAddress, peerIdOf } from '../../model/peer.ts'
 import type { BackOff } from '../back-off.ts'
@@ -29,7 +29,7 @@ import { blockedGoodbye, createRefusals, type Refusals } from './refusals.ts'
 /** Who has a link with this node: who is dialled, whose socket becomes a link, and which link to a peer counts. */
 export interface Connections {
   /** As the engine's `dial`. */
-  dial(text: string, options: DialOptions): Promise<Link>
+  dial(text: string, options: DialOptions): Promise<DialledLink>
   /** Dials at addresses that other peers have told, one after another; answers whether there is a link then. */
   dialLearnt(peer: PeerRecord, signal: AbortSignal): Promise<boolean>
   /** A link for a question to a peer, at addresses that others have told. @throws NotAsked when none is wanted, Error when nobody answers */
@@ -47,6 +47,12 @@ export interface Connections {
   block(peerId: string): Promise<void>
   /** Answers whether it was blocked. */
   unblock(peerId: string): boolean
+}
+
+export interface DialledLink {
+  link: Link
+  /** Whether the peer was found at the address that was dialled. */
+  isThere: boolean
 }
 
 export interface ConnectionsComponents {
@@ -107,13 +113,12 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
 
   function refusalOf(link: Link): { error: Error; goodbye?: Goodbye } | undefined {
     if (stopping()?.aborted !== false) return { error: new Error('the node is not running') }
+    if (link.peerId === peerId && link.hello.instance === instance()) return { error: new SelfDial('That is this node itself.') }
     if (link.isClosed) {
       if (link.goodbye !== undefined) return { error: new LinkRefused(link.peerId, link.goodbye) }
       return { error: new ClosedAtOnce('the peer closed the link at once') }
     }
-    const refused = refusals.of(link.peerId) ?? refusals.ofCrowd(link) ?? refusals.ofDuplicate(link)
-    if (refused !== undefined) return refused
-    return link.peerId === peerId ? { error: new Error('that is this node itself') } : undefined
+    return refusals.of(link.peerId) ?? refusals.ofCrowd(link) ?? refusals.ofDuplicate(link)
   }
 
   function adopt(link: Link, pinned: boolean): Link {
@@ -184,7 +189,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
         meet(where, { ip: target.ip, isRelayed: false }, isPinned, meeting.call(target, expected, signal)),
       )
     }
-    const over = await linkTo(relay.toString(), { source, signal, isRemembered })
+    const { link: over } = await linkTo(relay.toString(), { source, signal, isRemembered })
     const target = expected ?? ''
     return await dialGate.dialThrough(address, { relay: over.peerId, peerId: target }, async () => {
       const socket = await reach().openCircuit(over, target, signal)
@@ -193,7 +198,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     })
   }
 
-  async function linkTo(text: string, options: DialOptions): Promise<Link> {
+  async function linkTo(text: string, options: DialOptions): Promise<DialledLink> {
     const address = parseAddress(text)
     const expected = peerIdOf(address)
     const where = withoutPeerId(address)
@@ -201,10 +206,10 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     // An asked-for direct address is tried although there is a link through a relay.
     if (there !== undefined && (!there.isRelayed || isCircuitAddress(address))) {
       if (options.source === 'rest' || options.source === 'configured') onPinned(there)
-      return there
+      return { link: there, isThere: there.direction === 'outbound' && there.remote === where }
     }
     try {
-      return await connect(text, options)
+      return { link: await connect(text, options), isThere: true }
     } catch (error) {
       if (!(error instanceof ClosedAtOnce) || expected === undefined) throw error
       const deadline = AbortSignal.any([options.signal, AbortSignal.timeout(otherLinkMs)])
@@ -214,18 +219,19 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
           ([link]) => link,
           () => undefined,
         ))
-      if (arrived !== undefined) return arrived
+      if (arrived !== undefined) return { link: arrived, isThere: true }
       backOff.refused(expected)
       throw error
     }
   }
 
-  async function dial(text: string, options: DialOptions): Promise<Link> {
+  async function dial(text: string, options: DialOptions): Promise<DialledLink> {
     const { signal } = options
     signal.throwIfAborted()
     const address = parseAddress(text)
     const expected = peerIdOf(address)
     if (expected !== undefined && blocked.has(expected)) throw new PeerBlocked('This peer is blocked.')
+    if (expected === peerId) throw new SelfDial('The address names this gateway itself.')
     const stopped = stopping()
     if (stopped === undefined) throw dialError(text, new Error('the node is not running'))
     const problem = addressProblem(address)
@@ -236,10 +242,10 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
       throw dialError(text, new Error(`the peer refused a link lately, and is not dialled for ${Math.ceil(waitMs / 1_000)} s`))
     try {
       const deadline = AbortSignal.any([signal, stopped, AbortSignal.timeout(limits.dialTimeoutMs)])
-      const link = await linkTo(text, { ...options, signal: deadline })
-      bootstrap.answered(withoutPeerId(address), link.peerId)
-      letGo.delete(link.peerId)
-      return link
+      const dialled = await linkTo(text, { ...options, signal: deadline })
+      if (dialled.isThere) bootstrap.answered(withoutPeerId(address), dialled.link.peerId)
+      letGo.delete(dialled.link.peerId)
+      return dialled
     } catch (error) {
       signal.throwIfAborted()
       throw error instanceof PeerBlocked ? error : dialError(text, error)

@@ -308,8 +308,8 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   }
 
   async function dialKept(text: string, signal: AbortSignal): Promise<void> {
-    const peer = await connections.dial(text, { source: 'configured', signal })
-    emit({ type: 'peer:discovery', peerId: peer.peerId, multiaddrs: [text], source: 'configured' })
+    const { link, isThere } = await connections.dial(text, { source: 'configured', signal })
+    if (isThere) emit({ type: 'peer:discovery', peerId: link.peerId, multiaddrs: [text], source: 'configured' })
   }
 
   async function startNode(): Promise<void> {
@@ -403,7 +403,10 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     [Symbol.asyncDispose]: () => engine.stop(),
     reachability: async () => ({ state: reach.state, observed: reach.observed, relays: reach.relays }),
     multiaddrs: async () => ownAddresses(),
-    dial: async (text, options) => viewOf(await connections.dial(text, options)),
+    async dial(text, options) {
+      const { link, isThere } = await connections.dial(text, options)
+      return { ...viewOf(link), isThere }
+    },
     hangUp: (other) => connections.hangUp(other),
     async ping(other, { signal }) {
       signal.throwIfAborted()

@@ -1,9 +1,9 @@
 import type { Connection } from '@libp2p/interface'
 import type { KadDHT, SingleKadDHT } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
-import { PeerBlocked, PeerNotConnected, PeerUnreachable } from '../../errors.ts'
+import { PeerBlocked, PeerNotConnected, PeerUnreachable, SelfDial } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { createInTurn } from '../../in-turn.ts'
 import type { Limits } from '../../limits.ts'
@@ -20,7 +20,7 @@ import { createDialDiscovered } from '../dial-discovered.ts'
 import { dialError } from '../dial-errors.ts'
 import { createDialPolicy } from '../dial-policy.ts'
 import { withoutPeerId } from '../endpoint.ts'
-import type { ConnectedPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
+import type { ConnectedPeer, DialledPeer, DialOptions, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
 import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
@@ -39,6 +39,7 @@ import { createGossipLanes, type GossipLanes, type GossipTraits } from './gossip
 import { createGossipLinks, type GossipLinks } from './gossip-links.ts'
 import { topicScoreParams } from './gossip-options.ts'
 import { createIdentifyAgain } from './identify-again.ts'
+import { createIntroductions } from './introductions.ts'
 import { createLinks } from './links.ts'
 import { createNode, type Node } from './node.ts'
 import { openPing, pingOver } from './ping.ts'
@@ -97,6 +98,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const namespaces = namespacesOf(init.dht ?? 'lan')
   const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces, onRefused: () => reached.note('dht_record') })
   const links = createLinks({ mayTell: (address, connection) => policy.mayTell(address, tellerOf(connection)) })
+  const introductions = createIntroductions()
   const backOff = createBackOff({ log })
   const conflicts = createIdentityConflicts({ peerId }, { log })
   /** When the first of the connections to a peer came, by the monotonic clock. */
@@ -194,6 +196,9 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       kept.lost(detail.toString())
     })
     node.addEventListener('peer:identify', ({ detail }) => {
+      introductions.made(detail.connection)
+      // The answer of a peer that has gone meanwhile would never be forgotten.
+      if (peerOf(detail.peerId.toString()) === undefined) return
       links.identified(detail)
       lanes.identified(detail.peerId.toString())
       policy.told(
@@ -213,11 +218,12 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     })
   }
 
-  async function dial(address: string, { source, signal, isAsked = source === 'rest', isRemembered }: DialOptions): Promise<ConnectedPeer> {
+  async function dial(address: string, { source, signal, isAsked = source === 'rest', isRemembered }: DialOptions): Promise<DialledPeer> {
     signal.throwIfAborted()
     const target = parseMultiaddr(address)
     const expected = peerIdOf(target)
     if (expected !== undefined && blocked.has(expected)) throw new PeerBlocked('This peer is blocked.')
+    if (expected === peerId) throw new SelfDial('The address names this gateway itself.')
     if (running === undefined) throw dialError(address, new Error('the node is not running'))
     const problem = addressProblem(target)
     if (problem !== undefined) throw dialError(address, new Error(problem))
@@ -239,13 +245,15 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     for (const id of wanted) asked.add(id)
     for (const id of [expected ?? '', ...wanted]) letGo.delete(id)
     try {
-      const there = node.getConnections().find(({ remoteAddr }) => expected === undefined && withoutPeerId(remoteAddr) === where)
+      const before = node.getConnections()
+      const there = before.find(({ remoteAddr }) => expected === undefined && withoutPeerId(remoteAddr) === where)
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)])
       const connection = there ?? (await node.dial(target, { signal: deadline }))
+      await introductions.wait(connection, signal)
       const peer = peerOf(connection.remotePeer.toString())
-      if (peer === undefined) throw new Error('the link was closed at once')
+      if (peer === undefined) throw new Error('the peer closed the link at once')
       letGo.delete(peer.peerId)
-      return peer
+      return { ...peer, isThere: leadsTo(connection, target, !before.includes(connection)) }
     } catch (error) {
       signal.throwIfAborted()
       throw dialError(address, error)
@@ -256,7 +264,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
 
   async function dialKept(address: string, signal: AbortSignal): Promise<void> {
     const peer = await dial(address, { source: 'configured', signal })
-    emit({ type: 'peer:discovery', peerId: peer.peerId, multiaddrs: [address], source: 'configured' })
+    if (peer.isThere) emit({ type: 'peer:discovery', peerId: peer.peerId, multiaddrs: [address], source: 'configured' })
   }
 
   async function dialFound(address: string, signal: AbortSignal): Promise<void> {
@@ -454,6 +462,13 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
 function gossipTraits(agent: string | null): GossipTraits {
   const isPeergate = agent?.startsWith('peergate/') === true
   return { takesBatches: isPeergate || agent?.startsWith('rust-libp2p/') === true, catchesUp: isPeergate }
+}
+
+/** Whether it was made by a dial of the address. Of a name, which the socket itself forgets, that is known of a new one only. */
+function leadsTo({ direction, remoteAddr }: Connection, address: Multiaddr, isNew: boolean): boolean {
+  if (direction !== 'outbound') return false
+  const isName = address.getComponents()[0]?.name.startsWith('dns') === true
+  return withoutPeerId(remoteAddr) === withoutPeerId(address) || (isNew && isName)
 }
 
 function tableSize(dht: KadDHT): number {

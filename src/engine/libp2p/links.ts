@@ -38,7 +38,7 @@ export function createLinks(components: {
     const [first] = connections
     if (first === undefined) return undefined
     const { agent, protocols, listens } = knownOf(peerId)
-    const reached = connections.map(({ remoteAddr }) => remoteAddr.toString())
+    const reached = connections.filter(({ direction }) => direction === 'outbound').map(({ remoteAddr }) => remoteAddr.toString())
     return {
       peerId,
       multiaddrs: [...new Set([...reached, ...listens])],

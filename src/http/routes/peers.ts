@@ -80,7 +80,7 @@ export function peerRoutes(
         summary: 'Dial a peer',
         description:
           'At an address, or by its id alone: then at the addresses that are known, and at those that the DHT finds. Answers once the link is ' +
-          'there, the one that was there already included. It is dialled again after a restart.',
+          'there, the one that was there already included. The peer is dialled again after a restart, at this address too if it was found there.',
         tag: 'Peers',
         problems: [
           'invalid_multiaddr',
@@ -88,6 +88,7 @@ export function peerRoutes(
           'peer_not_found',
           'dial_forbidden',
           'dial_failed',
+          'self_dial',
           'peer_blocked',
           'store_unavailable',
         ],

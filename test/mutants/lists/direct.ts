@@ -26,8 +26,8 @@ export const direct = [
     ['a direct message has any size', 'if (message.data.length > limits.maxMessageBytes) return directStatus.tooLarge', ''],
     [
       'what comes behind one that waits overtakes it',
-      'examined.push(examined.includes(directStatus.later) ? directStatus.later : await examine(envelope, from))',
-      'examined.push(await examine(envelope, from))',
+      'const each = examined.includes(directStatus.later) ? directStatus.later : await examine(envelope, from)',
+      'const each = await examine(envelope, from)',
     ],
     ['a peer brings as much as it likes', 'if (!carriers.take(carrier, directTopic, data.length)) return false', ''],
     [
@@ -35,7 +35,11 @@ export const direct = [
       'if (authors.take(from, directTopic, data.length)) return true',
       'if (data.length >= 0) return true',
     ],
-    ['what its author may not send costs the peer that brings it', 'carriers.giveBack(carrier, directTopic, data.length)', ''],
+    [
+      'what its author may not send costs the peer that brings it',
+      'carriers.giveBack(carrier, directTopic, data.length)\n    return false',
+      'return false',
+    ],
     [
       'our own messages to ourselves count',
       'return message.from === engine.peerId || isWithinQuota(message, carrier)',

@@ -11,15 +11,15 @@ export const log = [
     ],
     [
       'a direct message is acknowledged before it is stored',
-      "return (await store('foreign', from, messages)) !== undefined",
-      "void store('foreign', from, messages)\n      return true",
+      "return await store('foreign', from, messages)",
+      "void store('foreign', from, messages)\n      return messages.map(() => ({ known: false }))",
     ],
     [
       'a direct message is acknowledged although the store refused it',
-      "return (await store('foreign', from, messages)) !== undefined",
-      "await store('foreign', from, messages)\n      return true",
+      "return await store('foreign', from, messages)",
+      "return (await store('foreign', from, messages)) ?? messages.map(() => ({ known: false }))",
     ],
-    ['a direct message is taken without room', 'if (!fits(from, messages.length, sizeOf(messages))) return false', ''],
+    ['a direct message is taken without room', 'if (!fits(from, messages.length, sizeOf(messages))) return undefined', ''],
     [
       'a message over the limit is taken from the network',
       'if (message.data.length > limits.maxMessageBytes || refusals.has(id))',
@@ -37,12 +37,9 @@ export const log = [
       "const entries = await store('past', historyKey, wanted)\n    giveBack(wanted, entries)",
       "const entries = await store('past', historyKey, wanted)",
     ],
-    ['what a validator refused is forgotten', "if (given && verdict !== 'accept') refusals.add(id)", ''],
-    [
-      'what nobody judged is refused for good',
-      "if (given && verdict !== 'accept') refusals.add(id)",
-      "if (verdict !== 'accept') refusals.add(id)",
-    ],
+    ['what a validator refused is forgotten', 'if (given) refusals.add(id)', 'if (given) void id'],
+    ['what nobody judged is refused for good', 'if (given) refusals.add(id)', 'refusals.add(id)\n    if (given) void id'],
+    ['what nobody judged costs its author', 'else giveBack([message], undefined)', ''],
     ['another message under a known id is passed on', "if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'", ''],
     ['what this gateway stored long ago is passed on again', 'receivedAt > Math.max(startedAt, now() - newsMs)', 'receivedAt > startedAt'],
     [

@@ -190,7 +190,7 @@ class PeerLink implements Link {
     const { agent, multiaddrs, protocols } = this.hello
     return {
       peerId: this.peerId,
-      multiaddrs: [...new Set([`${this.remote}/p2p/${this.peerId}`, ...multiaddrs])],
+      multiaddrs: [...new Set([...(this.direction === 'outbound' ? [`${this.remote}/p2p/${this.peerId}`] : []), ...multiaddrs])],
       direction: this.direction,
       relayed: this.isRelayed,
       agent,

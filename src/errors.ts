@@ -123,6 +123,7 @@ export class RequestNotFound extends condition('request_not_found', 404, 'There 
 export class ValidationNotFound extends condition('validation_not_found', 404, 'There is no such question for a verdict') {}
 export class SubscriptionNotFound extends condition('subscription_not_found', 404, 'There is no such subscription') {}
 export class PeerNotConnected extends condition('peer_not_connected', 409, 'The peer is not connected', true) {}
+export class AddressUnsupported extends condition('address_unsupported', 422, 'The engine dials no such addresses') {}
 export class SelfDial extends condition('self_dial', 422, 'The address leads to this gateway itself') {}
 export class PeerBlocked extends condition('peer_blocked', 409, 'The peer is blocked') {}
 

@@ -32,7 +32,7 @@ export interface Peers {
   list(query: PeersQuery): Promise<{ items: Peer[]; next: string | null }>
   /** @throws PeerNotFound */
   get(peerId: string): Promise<Peer>
-  /** Remembers the address when the peer is there. @throws InvalidMultiaddr, DialForbidden, SelfDial, PeerBlocked, DialFailed */
+  /** Remembers the address when the peer is there. @throws InvalidMultiaddr, AddressUnsupported, DialForbidden, SelfDial, PeerBlocked, DialFailed */
   dial(multiaddr: string, options: { signal: AbortSignal }): Promise<Peer>
   /**
    * Dials a peer wherever it may be: at the addresses that are stored, then at those that the DHT finds, relays among them. Nothing happens

@@ -68,7 +68,7 @@ export function createDhtQuota(
       const left = replaced === undefined ? total : less(total, sizeOf(replaced))
       if (!isBeyond(left, record.bytes, all) && !holdersOf(record).some((holder) => isFull(holder, record, replaced, left))) return
       onRefused()
-      throw new DhtQuotaReached(`There is no more room for records of ${record.from}.`)
+      throw new DhtQuotaReached(`There is no more room for records of ${record.from ?? 'this gateway'}.`)
     },
     add: (record) => change(record, 1),
     remove: (record) => change(record, -1),

@@ -33,6 +33,7 @@ export interface P2PEngine extends AsyncDisposable {
    * once the peer has shown that it wants the link, and said who it is, or is late with that.
    * @throws DialForbidden when the dial policy refuses every address it resolves to
    * @throws PeerBlocked when the peer is blocked
+   * @throws AddressUnsupported when the engine has no transport for it
    * @throws SelfDial when it is this node that answers, or is named
    * @throws DialFailed when nobody answers, or somebody else does, or the peer wants no link, or refused one lately; `errors` names each address that was tried and why it failed
    */

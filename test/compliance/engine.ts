@@ -1,6 +1,14 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { EngineEvent, P2PEngine } from '../../src/engine/engine.ts'
-import { DialFailed, PeerBlocked, PeerNotConnected, PeerUnreachable, ProtocolUnsupported, SelfDial } from '../../src/errors.ts'
+import {
+  AddressUnsupported,
+  DialFailed,
+  PeerBlocked,
+  PeerNotConnected,
+  PeerUnreachable,
+  ProtocolUnsupported,
+  SelfDial,
+} from '../../src/errors.ts'
 import { openDirect } from '../../src/model/direct-message.ts'
 import { parseMultiaddr, peerIdOf } from '../../src/model/peer.ts'
 import { messageId, type SignedMessage, sequenceNumber, verifyMessage } from '../../src/model/signed-message.ts'
@@ -182,6 +190,13 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
           expect(error).toMatchObject({ retryable: false })
         }
         expect([await a.engine.peers(), await a.engine.conflicts()]).toEqual([[], []])
+      })
+
+      test('refuses an address that it has no transport for, for good', async () => {
+        const [a] = await pair()
+        const error: unknown = await a.engine.dial('/ip4/127.0.0.1/udp/1', { source: 'rest', signal }).catch((reason: unknown) => reason)
+        expect(error).toBeInstanceOf(AddressUnsupported)
+        expect(error).toMatchObject({ retryable: false })
       })
 
       test('dials an address without a peer id', async () => {

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import type { Logger } from 'pino'
-import { PeerBlocked, SelfDial } from '../../errors.ts'
+import { AddressUnsupported, PeerBlocked, SelfDial } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import { parseAddress, peerIdOf } from '../../model/peer.ts'
 import type { BackOff } from '../back-off.ts'
@@ -235,7 +235,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     const stopped = stopping()
     if (stopped === undefined) throw dialError(text, new Error('the node is not running'))
     const problem = addressProblem(address)
-    if (problem !== undefined) throw dialError(text, new Error(problem))
+    if (problem !== undefined) throw new AddressUnsupported(`${text} is not dialled: ${problem}.`)
     const { isAsked = options.source === 'rest' } = options
     const waitMs = expected === undefined || isAsked || links.get(expected) !== undefined ? 0 : backOff.waitMs(expected)
     if (waitMs > 0)

@@ -3,7 +3,7 @@ import type { KadDHT, SingleKadDHT } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
-import { PeerBlocked, PeerNotConnected, PeerUnreachable, SelfDial } from '../../errors.ts'
+import { AddressUnsupported, PeerBlocked, PeerNotConnected, PeerUnreachable, SelfDial } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { createInTurn } from '../../in-turn.ts'
 import type { Limits } from '../../limits.ts'
@@ -226,7 +226,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     if (expected === peerId) throw new SelfDial('The address names this gateway itself.')
     if (running === undefined) throw dialError(address, new Error('the node is not running'))
     const problem = addressProblem(target)
-    if (problem !== undefined) throw dialError(address, new Error(problem))
+    if (problem !== undefined) throw new AddressUnsupported(`${address} is not dialled: ${problem}.`)
     const where = withoutPeerId(target)
     const relay = relayOf(target)
     const relayId = relay === undefined ? undefined : peerIdOf(relay)

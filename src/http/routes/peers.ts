@@ -88,6 +88,7 @@ export function peerRoutes(
           'peer_not_found',
           'dial_forbidden',
           'dial_failed',
+          'address_unsupported',
           'self_dial',
           'peer_blocked',
           'store_unavailable',

@@ -234,6 +234,7 @@ describe('what is kept', () => {
     quota.check(record('d', 'another author'), undefined)
     // In the place of one that is there.
     quota.check(record('d', 'author'), record('a', 'author'))
+    expect(() => quota.check({ from: undefined, bytes: defaultLimits.maxDhtBytes }, undefined)).toThrow(/records of this gateway/)
   })
 
   test('is forgotten when its time is over', async () => {

@@ -23,13 +23,11 @@ interface Announced {
 export function createDialDiscovered(components: {
   /** Whether a link to the peer is wanted and there is none. */
   isWanted(peerId: string): boolean
-  /** Told once for each set of addresses of a peer. */
-  onNew(peerId: string, multiaddrs: string[]): void
   dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
   log: Logger
   now?: () => number
 }): DialDiscovered {
-  const { isWanted, onNew, dial, log, now = Date.now } = components
+  const { isWanted, dial, log, now = Date.now } = components
   const announced = new Map<string, Announced>()
   const dials = new Map<string, Promise<void>>()
   let stopping = new AbortController()
@@ -43,7 +41,6 @@ export function createDialDiscovered(components: {
     announced.set(peerId, fresh)
     const oldest = announced.keys().next().value
     if (announced.size > maxRemembered && oldest !== undefined) announced.delete(oldest)
-    onNew(peerId, multiaddrs)
     return fresh
   }
 

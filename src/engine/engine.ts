@@ -223,6 +223,7 @@ export type EngineEvent =
   /** The peer told more about itself (agent, protocols, addresses). */
   | { type: 'peer:update'; peer: ConnectedPeer }
   | { type: 'peer:disconnect'; peerId: string }
+  /** A peer was found at addresses that the configuration gave, or that it announced on the local network. */
   | { type: 'peer:discovery'; peerId: string; multiaddrs: string[]; source: AddressSource }
   /** A peer was not handed the message with this id and those after it, or may not have got them. */
   | { type: 'peer:behind'; peerId: string; since: string }

@@ -105,13 +105,12 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     peers: bootstrap.peers,
     isSettled: (name) => connections.isSettled(bootstrap.peerIdOf(name)),
     isWanted: (name) => connections.isWanted(bootstrap.peerIdOf(name)),
-    dial: dialKept,
+    dial: dialAndTell('configured'),
     log,
   })
   const discovered = createDialDiscovered({
     isWanted: (other) => connections.isWanted(other),
-    onNew: (other, multiaddrs) => emit({ type: 'peer:discovery', peerId: other, multiaddrs, source: 'mdns' }),
-    dial: (text, signal) => connections.dial(text, { source: 'mdns', signal }),
+    dial: dialAndTell('mdns'),
     log,
   })
   const localNetwork = createLocalDiscovery({ serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses }, { onFound, log })
@@ -307,9 +306,12 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     }
   }
 
-  async function dialKept(text: string, signal: AbortSignal): Promise<void> {
-    const { link, isThere } = await connections.dial(text, { source: 'configured', signal })
-    if (isThere) emit({ type: 'peer:discovery', peerId: link.peerId, multiaddrs: [text], source: 'configured' })
+  /** Of what is given, only where a peer was found is told. */
+  function dialAndTell(source: 'configured' | 'mdns') {
+    return async (text: string, signal: AbortSignal): Promise<void> => {
+      const { link, isThere } = await connections.dial(text, { source, signal })
+      if (isThere) emit({ type: 'peer:discovery', peerId: link.peerId, multiaddrs: [text], source })
+    }
   }
 
   async function startNode(): Promise<void> {

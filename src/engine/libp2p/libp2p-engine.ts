@@ -127,7 +127,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     reached,
     log,
   })
-  const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialKept, log })
+  const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialAndTell('configured'), log })
   const askerOfConnection = (connection: Connection): Asker => {
     const other = connection.remotePeer.toString()
     return askerOf(other, tellerOf(connection), { isConfigured: isProtected(other) })
@@ -140,7 +140,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     identify: async (connection, signal) => await running?.node.services.identify.identify(connection, { signal }),
     log,
   })
-  const discovered = createDialDiscovered({ isWanted, onNew: noteDiscovered, dial: dialFound, log })
+  const discovered = createDialDiscovered({ isWanted, dial: dialAndTell('mdns'), log })
 
   const routing = init.dht === undefined ? createNoRouting() : createRouting({ limits }, { dht: runningDht, linked, namespaces, identity })
 
@@ -173,10 +173,6 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     if (running === undefined) return false
     if (running.node.getConnections().length >= limits.maxConnections && !isProtected(other)) return false
     return !blocked.has(other) && !isSettled(other) && other !== peerId && backOff.waitMs(other) === 0
-  }
-
-  function noteDiscovered(other: string, multiaddrs: string[]): void {
-    emit({ type: 'peer:discovery', peerId: other, multiaddrs, source: 'mdns' })
   }
 
   function listenTo({ node, gossip, lanes }: Running): void {
@@ -262,13 +258,12 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     }
   }
 
-  async function dialKept(address: string, signal: AbortSignal): Promise<void> {
-    const peer = await dial(address, { source: 'configured', signal })
-    if (peer.isThere) emit({ type: 'peer:discovery', peerId: peer.peerId, multiaddrs: [address], source: 'configured' })
-  }
-
-  async function dialFound(address: string, signal: AbortSignal): Promise<void> {
-    await dial(address, { source: 'mdns', signal })
+  /** Of what is given, only where a peer was found is told. */
+  function dialAndTell(source: 'configured' | 'mdns') {
+    return async (address: string, signal: AbortSignal): Promise<void> => {
+      const peer = await dial(address, { source, signal })
+      if (peer.isThere) emit({ type: 'peer:discovery', peerId: peer.peerId, multiaddrs: [address], source })
+    }
   }
 
   async function prepare(): Promise<Running> {

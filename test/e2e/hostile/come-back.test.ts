@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import type { P2PEngine } from '../../../src/engine/engine.ts'
+import { SelfDial } from '../../../src/errors.ts'
 import { countedSockets, portOf } from '../../fixtures/counted-sockets.ts'
 import { type CustomEngineOptions, startedCustomEngine } from '../../fixtures/custom-engine.ts'
 import { type Libp2pEngineOptions, startedLibp2pEngine } from '../../fixtures/libp2p-engine.ts'
@@ -121,7 +122,7 @@ describe('on the custom engine', () => {
   test('a node that dials itself is no conflict', async () => {
     const gateway = await startedCustomEngine()
     const [own = ''] = await gateway.multiaddrs()
-    await expect(gateway.dial(own.replace(/\/p2p\/.*/, ''), withSignal())).rejects.toThrow(/this node itself/)
+    await expect(gateway.dial(own.replace(/\/p2p\/.*/, ''), withSignal())).rejects.toThrow(SelfDial)
     expect(await gateway.conflicts()).toEqual([])
   })
 

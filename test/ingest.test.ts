@@ -9,6 +9,7 @@ import { defaultLimits } from '../src/limits.ts'
 import { createMetrics } from '../src/metrics.ts'
 import { createMessageSigner, messageId, type SignedMessage, verifyMessage } from '../src/model/signed-message.ts'
 import { directTopic } from '../src/model/topic.ts'
+import type { Verdict } from '../src/model/verdict.ts'
 import { createPublisher } from '../src/publisher.ts'
 import type { LogStore } from '../src/store/store.ts'
 import { createHub } from '../src/stream/hub.ts'
@@ -328,6 +329,8 @@ async function hearing(setup: Setup = {}) {
   })
   return {
     ...road,
+    /** Whether the engine is to read more of the author. */
+    hasRoom: (peerId: string) => inbound?.room?.(peerId) === undefined,
     async hear(message: SignedMessage) {
       if (inbound === undefined) throw new Error('nobody hears')
       return await inbound.onMessage(message)
@@ -466,6 +469,26 @@ describe('a message of the network', () => {
     await expect.poll(() => gated.gates.length).toBe(3)
     gated.gates[2]?.resolve()
     expect(await again).toBe('accept')
+  })
+
+  test('that finds no room waits for it, and meanwhile the engine is told that there is none', async () => {
+    const gated = gatedLog()
+    const road = await hearing({ wrapLog: gated.wrap, limits: { maxInboxMessages: 1 } })
+    const { sign, peerId } = await author()
+    expect(road.hasRoom(peerId)).toBe(true)
+    const heard: Array<Promise<Verdict>> = []
+    for (const [index, text] of ['taken', 'in the inbox', 'waits'].entries()) {
+      heard.push(road.hear(sign(text)))
+      await expect.poll(() => [gated.gates.length, road.ingest.backlog.messages]).toEqual([1, Math.min(index, 1)])
+    }
+    expect(road.hasRoom(peerId)).toBe(false)
+    for (let opened = 0; opened < 3; opened++) {
+      await expect.poll(() => gated.gates.length).toBe(opened + 1)
+      gated.gates[opened]?.resolve()
+    }
+    expect(await Promise.all(heard)).toEqual(['accept', 'accept', 'accept'])
+    expect(road.hasRoom(peerId)).toBe(true)
+    expect(await road.stored()).toEqual(['taken', 'in the inbox', 'waits'])
   })
 
   test('that a client has refused is not judged again; one that nobody judged in time is, and costs its author nothing', async () => {

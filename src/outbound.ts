@@ -150,12 +150,12 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
 
   /** The position after which a straggler is to be handed everything. */
   async function placeOf(straggler: Straggler): Promise<Seq> {
-    const missed = straggler.missed.splice(0)
-    if (missed.length === 0) return straggler.after ?? settled
+    const missed = new Set(straggler.missed.splice(0))
+    if (missed.size === 0) return straggler.after ?? settled
     try {
-      const found = await log.find(missed, 1)
+      const found = await log.find([...missed], limits.maxReadBytes)
       // What is not there any more was the oldest.
-      const since = found.length < missed.length ? settled : Math.min(...found.map(({ seq }) => seq - 1))
+      const since = Math.min(...found.map(({ seq }) => seq - 1), ...(found.length < missed.size ? [settled] : []))
       straggler.after = Math.min(straggler.after ?? since, since)
     } catch (error) {
       straggler.missed.push(...missed)
@@ -179,8 +179,8 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
       kind: 'topic',
       since: now() - limits.unsentWindowMs,
     })
-    const messages = step.messages.filter(({ from, topic, firstSeenAt }) => {
-      return from !== peerId && topic !== directTopic && firstSeenAt === undefined
+    const messages = step.messages.filter(({ from, firstSeenAt }) => {
+      return from !== peerId && firstSeenAt === undefined
     })
     const refused = messages[await engine.stragglers.send(peerId, messages)]
     straggler.after = refused === undefined ? step.scanned : refused.seq - 1

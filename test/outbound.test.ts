@@ -25,10 +25,14 @@ async function outbound(disk = createMemoryDisk()) {
     /** Messages that a straggler has room for, and what it was fed. */
     room: Number.POSITIVE_INFINITY,
     fed: [] as string[],
+    /** How often it was fed. */
+    feeds: 0,
     settled: [] as string[],
     /** What is kept from a straggler before it has settled. */
     onSettle: undefined as (() => Promise<void>) | undefined,
     listener: (_event: EngineEvent) => undefined as unknown,
+    /** Called once when it is asked for subscribers. */
+    onSubscribers: undefined as (() => void) | undefined,
   }
   const parts = createOutbound(
     { limits: defaultLimits },
@@ -43,6 +47,7 @@ async function outbound(disk = createMemoryDisk()) {
         },
         stragglers: {
           async send(_peerId, messages) {
+            engine.feeds++
             const taken = messages.slice(0, engine.room)
             engine.room -= taken.length
             engine.fed.push(...taken.map(({ data }) => Buffer.from(data).toString()))
@@ -56,7 +61,12 @@ async function outbound(disk = createMemoryDisk()) {
             return onSettle === undefined
           },
         },
-        subscribers: async () => engine.subscribers,
+        async subscribers() {
+          const { onSubscribers } = engine
+          engine.onSubscribers = undefined
+          onSubscribers?.()
+          return engine.subscribers
+        },
         listen(listener) {
           engine.listener = listener
           return () => undefined
@@ -78,6 +88,14 @@ async function outbound(disk = createMemoryDisk()) {
     engine,
     parts,
     message,
+    /** Has the next search for messages fail. */
+    failToFind() {
+      const { find } = log
+      log.find = async () => {
+        log.find = find
+        throw new Error('away')
+      }
+    },
     mark: () => log.sentThrough(us),
     /** Appends messages and hands them over, as ingest does. */
     async append(...messages: NewMessage[]) {
@@ -281,5 +299,155 @@ describe('a neighbour that has no room for everything', () => {
     await pass(0)
     expect(parts.waiting).toBe(0)
     expect(engine.sent).toEqual(['one'])
+  })
+
+  test('is fed from the first message that it has missed, in whatever order they are told', async () => {
+    const { engine, append, message, pass } = await outbound()
+    const stored = ['one', 'two', 'three', 'four'].map((text) => message(text))
+    const since = (index: number) => engine.listener({ type: 'peer:behind', peerId: 'slow', since: stored[index]?.id ?? '' })
+    await append(...stored)
+    engine.room = 1
+    since(3)
+    since(1)
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect(engine.fed).toEqual(['two'])
+    engine.room = 10
+    since(3)
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect(engine.fed).toEqual(['two', 'three', 'four'])
+  })
+
+  test('that has missed what is not in the log any more is fed everything that may not have got there', async () => {
+    const { engine, append, message, pass } = await outbound()
+    engine.subscribers = ['slow']
+    await append(message('settled'))
+    await pass(defaultLimits.sentWindowMs + 1_000)
+    const last = message('three')
+    await append(message('two'), last)
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: last.id })
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: message('pruned').id })
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect(engine.fed).toEqual(['two', 'three'])
+  })
+
+  test('is fed what it has missed although the database was away', async () => {
+    const { engine, append, message, pass, failToFind } = await outbound()
+    const first = message('one')
+    await append(first, message('two'))
+    engine.room = 1
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect(engine.fed).toEqual(['one'])
+    engine.room = 10
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
+    failToFind()
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect(engine.fed).toEqual(['one'])
+    await pass(1_000)
+    expect(engine.fed).toEqual(['one', 'one', 'two'])
+  })
+
+  test('is fed one step at a time, once for any number of notices, and what is new leaves in between', async () => {
+    const { engine, append, message, pass, parts } = await outbound()
+    engine.subscribers = ['slow']
+    const texts = Array.from({ length: 450 }, (_, index) => String(index))
+    const stored = texts.map((text) => message(text))
+    await append(...stored)
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: stored[0]?.id ?? '' })
+    for (let count = 0; count < 3; count++) engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await parts.send([])
+    expect([engine.feeds, engine.fed.length, engine.settled]).toEqual([1, 200, []])
+    await pass(0)
+    await pass(0)
+    expect([engine.feeds, engine.fed, engine.settled]).toEqual([3, texts, ['slow']])
+  })
+
+  test('that is told of twice has one turn', async () => {
+    const { engine, append, message, pass } = await outbound()
+    const first = message('one')
+    await append(first)
+    engine.room = 0
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
+    for (let count = 0; count < 3; count++) engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect(engine.feeds).toBe(1)
+  })
+
+  test('holds the sent mark by what it has just missed too', async () => {
+    const { engine, append, message, mark, pass } = await outbound()
+    engine.subscribers = ['slow']
+    const [first, last] = [message('one'), message('three')]
+    await append(first, message('two'), last)
+    engine.room = 0
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: last.id })
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(defaultLimits.sentWindowMs - 500)
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
+    await pass(2_000)
+    expect(await mark()).toBe(0)
+  })
+
+  test('that has left before its turn is not fed, and holds the sent mark until somebody else is there', async () => {
+    const { engine, append, message, mark, pass } = await outbound()
+    engine.subscribers = ['slow']
+    const [first, second] = [message('one'), message('two')]
+    await append(first, second)
+    engine.subscribers = []
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: second.id })
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    engine.listener({ type: 'peer:left', peerId: 'slow', since: second.id, topics: ['orders'] })
+    await pass(defaultLimits.sentWindowMs + 1_000)
+    expect([engine.fed, await mark()]).toEqual([[], 1])
+    engine.subscribers = ['next']
+    await pass(2_000)
+    expect([engine.sent, await mark()]).toEqual([['one', 'two', 'two'], 2])
+    await pass(2_000)
+    expect(engine.sent).toEqual(['one', 'two', 'two'])
+  })
+
+  test('that leaves has what waits already wait on', async () => {
+    const { engine, append, message, pass } = await outbound()
+    await append(message('one'))
+    engine.takes = 1
+    const second = message('two')
+    await append(second)
+    engine.takes = undefined
+    engine.listener({ type: 'peer:left', peerId: 'slow', since: second.id, topics: ['orders'] })
+    await pass(0)
+    engine.subscribers = ['next']
+    await pass(1_000)
+    expect(engine.sent).toEqual(['two', 'one', 'two'])
+  })
+
+  test('that leaves while the database is away is looked after later', async () => {
+    const { engine, append, message, parts, pass, failToFind } = await outbound()
+    engine.subscribers = ['slow']
+    const first = message('one')
+    await append(first)
+    engine.subscribers = []
+    failToFind()
+    engine.listener({ type: 'peer:left', peerId: 'slow', since: first.id, topics: ['orders'] })
+    await pass(0)
+    expect(parts.waiting).toBe(0)
+    await pass(1_000)
+    expect(parts.waiting).toBe(1)
+  })
+
+  test('that leaves while the sent mark is moved holds it', async () => {
+    const { engine, append, message, mark, pass } = await outbound()
+    engine.subscribers = ['slow']
+    const first = message('one')
+    await append(first, message('two'))
+    engine.subscribers = []
+    await append(message('nobody there', { topic: 'other' }))
+    await pass(defaultLimits.sentWindowMs - 500)
+    engine.onSubscribers = () => engine.listener({ type: 'peer:left', peerId: 'slow', since: first.id, topics: ['orders'] })
+    await pass(2_000)
+    expect(await mark()).toBe(0)
   })
 })

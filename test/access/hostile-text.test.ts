@@ -1,17 +1,9 @@
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { createPostgresStore } from '../../src/store/prisma-store/postgres/store.ts'
-import type { Store } from '../../src/store/store.ts'
-import { silentLog } from '../fixtures/log.ts'
-import { createMemoryStore } from '../fixtures/memory-store.ts'
-import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
-import { hasPostgres } from '../fixtures/postgres-server.ts'
+import { isMissing, storeKinds, storesForTests } from '../fixtures/every-store.ts'
 import { openStream } from '../fixtures/stream-client.ts'
-import { temporaryDirectory } from '../fixtures/temporary.ts'
-import { sqliteStore } from '../store/sqlite-place.ts'
 import { adminToken, gatewayWithTokens } from './gateway-with-tokens.ts'
 
-const server = postgresForTests({ fsync: false })
+const storeOf = storesForTests()
 const peer = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'
 
 interface Contract {
@@ -23,16 +15,8 @@ const inUrls = ['%00', 'a%00b', '%ED%A0%80', '%ff', '%C0%80']
 /** As JSON writes them. */
 const inJson = ['\u0000', 'a\u0000b', '\ud800', 'a\udfffb']
 
-async function storeOf(kind: 'memory' | 'SQLite' | 'PostgreSQL'): Promise<Store> {
-  const directory = await temporaryDirectory()
-  if (kind === 'memory') return createMemoryStore()
-  if (kind === 'SQLite') return sqliteStore(directory)
-  const init = { url: await server().createDatabase(), servedMarkFile: join(directory, 'served'), migrate: true }
-  return createPostgresStore(init, { log: silentLog })
-}
-
-describe.each(['memory', 'SQLite', 'PostgreSQL'] as const)('NUL and half of a surrogate pair, on the %s store', (kind) => {
-  const onStore = test.skipIf(kind === 'PostgreSQL' && !hasPostgres)
+describe.each(storeKinds)('NUL and half of a surrogate pair, on the %s store', (kind) => {
+  const onStore = test.skipIf(isMissing(kind))
   const open = async () => await gatewayWithTokens({ store: await storeOf(kind) })
 
   onStore('are refused in every part of every path and in every parameter', async () => {

@@ -1,15 +1,17 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Limits } from '../../src/limits.ts'
 import { openEvents } from '../fixtures/event-client.ts'
+import { isMissing, storeKinds, storesForTests } from '../fixtures/every-store.ts'
 import { memoryGateway } from '../fixtures/gateway-pair.ts'
 import { createMemoryEngine, createMemoryNetwork } from '../fixtures/memory-engine.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { createRest } from '../fixtures/rest.ts'
 
-async function setUp(limits: Partial<Limits> = {}) {
+const storeOf = storesForTests()
+
+async function setUp(limits: Partial<Limits> = {}, store = createMemoryStore()) {
   const network = createMemoryNetwork()
-  const store = createMemoryStore()
   const gateway = await memoryGateway(network, limits, store)
   onTestFinished(() => gateway.stop())
   const events = (query: string, headers?: Record<string, string>) => openEvents(`${gateway.url}/v1/events${query}`, headers)
@@ -77,20 +79,22 @@ test.each(['42', 'no cursor', 'memory.-1', 'x'.repeat(200)])(
   },
 )
 
-test('after an expired one the stream goes on, with a gap for each topic that lost messages, before what comes behind it', async () => {
-  const { rest, events, store } = await setUp({ maxRingMessages: 1 })
-  await rest.publish('kept', 'read before')
-  const { cursor } = await rest.publish('orders', 'read too')
-  await rest.publish('kept', 'between')
-  const lost = await rest.publish('orders', 'lost')
-  await rest.publish('orders', 'three')
-  const defaults = { maxAgeMs: 0, maxMessages: 1, maxBytes: 0 }
-  await store.log.prune({ defaults, now: Date.now(), topic: 'orders', limit: 10 })
-  const client = await events('?topic=orders&topic=kept', { 'last-event-id': cursor })
-  await client.until(() => client.events.some(({ event }) => event === 'caught-up'))
-  expect(client.events.map(({ event }) => event)).toEqual(['message', 'gap', 'message', 'caught-up'])
-  expect(JSON.parse(client.events[1]?.data ?? '')).toEqual({ type: 'gap', topic: 'orders', from: cursor, to: lost.cursor })
-  expect(dataOf(client)).toEqual(['between', 'three'])
+describe.each(storeKinds)('on the %s store', (kind) => {
+  test.skipIf(isMissing(kind))('after an expired position the stream goes on, with a gap for each topic that lost messages', async () => {
+    const { rest, events, store } = await setUp({ maxRingMessages: 1 }, await storeOf(kind))
+    await rest.publish('kept', 'read before')
+    const { cursor } = await rest.publish('orders', 'read too')
+    await rest.publish('kept', 'between')
+    const lost = await rest.publish('orders', 'lost')
+    await rest.publish('orders', 'three')
+    const defaults = { maxAgeMs: 0, maxMessages: 1, maxBytes: 0 }
+    await store.log.prune({ defaults, now: Date.now(), topic: 'orders', limit: 10 })
+    const client = await events('?topic=orders&topic=kept', { 'last-event-id': cursor })
+    await client.until(() => client.events.some(({ event }) => event === 'caught-up'))
+    expect(client.events.map(({ event }) => event)).toEqual(['message', 'gap', 'message', 'caught-up'])
+    expect(JSON.parse(client.events[1]?.data ?? '')).toEqual({ type: 'gap', topic: 'orders', from: cursor, to: lost.cursor })
+    expect(dataOf(client)).toEqual(['between', 'three'])
+  })
 })
 
 test('a heartbeat moves the position of a quiet client', async () => {

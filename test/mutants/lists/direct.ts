@@ -26,8 +26,8 @@ export const direct = [
     ['a direct message has any size', 'if (message.data.length > limits.maxMessageBytes) return directStatus.tooLarge', ''],
     [
       'what comes behind one that waits overtakes it',
-      'const each = examined.includes(directStatus.later) ? directStatus.later : await examine(envelope, from)',
-      'const each = await examine(envelope, from)',
+      'examined.includes(directStatus.later) ? directStatus.later : await examine(envelope, from)',
+      'await examine(envelope, from)',
     ],
     ['a peer brings as much as it likes', 'if (!carriers.take(carrier, directTopic, data.length)) return false', ''],
     [
@@ -40,6 +40,7 @@ export const direct = [
       'carriers.giveBack(carrier, directTopic, data.length)\n    return false',
       'return false',
     ],
+    ['what was known costs its author', 'entries?.[index]?.known === false', 'entries?.[index] !== undefined'],
     [
       'our own messages to ourselves count',
       'return message.from === engine.peerId || isWithinQuota(message, carrier)',

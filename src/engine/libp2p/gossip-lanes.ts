@@ -88,7 +88,7 @@ const maxTopics = 1_000
 export function createGossipLanes(
   init: { limits: LaneLimits },
   components: {
-    internals: GossipInternals
+    internals: Pick<GossipInternals, 'streamsOutbound' | 'sendRpc'>
     traits(peerId: string): GossipTraits
     openPing(peerId: string): Promise<Stream>
     emit(event: Extract<EngineEvent, { type: 'peer:behind' | 'peer:left' | 'peer:room' }>): void
@@ -247,21 +247,23 @@ export function createGossipLanes(
       lane.echo.close()
       const queued = lane.queue.clear()
       const inFlight = traits(peerId).catchesUp ? undefined : lane.written.since(limits.silentLinkMs)
-      const since = lane.since ?? inFlight ?? queued?.id()
+      // In this order they were sent, or were to be; where the peer was being fed, whoever feeds it knows how far.
+      const since = inFlight ?? queued?.id() ?? lane.since
       if (since !== undefined) emit({ type: 'peer:left', peerId, since, topics: [...lane.topics] })
     },
   }
 }
 
-/** What stands around the data of a message, beside its topic and its author's key. */
-const overheadBytes = 160
+/** What stands around the fields of a message, and its sequence number. */
+const overheadBytes = 64
 
 export function toOutgoing(raw: RPC.Message): OutgoingMessage {
-  const { from, seqno, topic, data, key } = raw
+  const { from, seqno, topic, data, key, signature } = raw
+  const sizes = [from, data, key, signature].map((field) => field?.length ?? 0)
   return {
     raw,
     id: () => (from === undefined || seqno === undefined ? '' : messageId(peerIdFromMultihash(decode(from)).toString(), seqno)),
-    rpcBytes: (data?.length ?? 0) + Buffer.byteLength(topic) + (key?.length ?? 0) + overheadBytes,
+    rpcBytes: sizes.reduce((sum, size) => sum + size, Buffer.byteLength(topic) + overheadBytes),
   }
 }
 

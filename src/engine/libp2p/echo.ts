@@ -9,6 +9,13 @@ export interface Echo {
   close(): void
 }
 
+/** A stream of ping, and who waits for an echo on it, in order. */
+interface Asking {
+  stream: Stream
+  openedAt: number
+  asked: Array<() => void>
+}
+
 /** js-libp2p ends a stream of ping ten seconds after it was opened, go-libp2p ten seconds after the last one. In milliseconds. */
 const streamMs = 5_000
 const patienceMs = 1_000
@@ -17,56 +24,56 @@ const refusedMs = 10_000
 
 /** @param components.open opens a stream of ping to the peer */
 export function createEcho({ open }: { open(): Promise<Stream> }): Echo {
-  const asked: Array<() => void> = []
-  let stream: Stream | undefined
-  let openedAt = 0
+  let current: Asking | undefined
   let opening: Promise<void> | undefined
   let refusedAt = Number.NEGATIVE_INFINITY
-  let received = 0
 
   async function renew(): Promise<void> {
-    const old = stream
-    stream = undefined
+    const old = current?.stream
+    current = undefined
     // What was asked on it is answered still.
     old?.close().catch((error: Error) => old.abort(error))
     try {
-      const opened = await open()
-      opened.addEventListener('message', ({ data }) => {
-        received += data.byteLength
-        for (; received >= pingBytes; received -= pingBytes) asked.shift()?.()
-      })
-      opened.addEventListener('close', () => {
-        if (stream === opened) stream = undefined
-        giveUp()
-      })
-      stream = opened
-      openedAt = performance.now()
-      received = 0
+      current = watch(await open())
     } catch {
       refusedAt = performance.now()
     }
   }
 
-  function giveUp(): void {
+  function watch(stream: Stream): Asking {
+    const asking: Asking = { stream, openedAt: performance.now(), asked: [] }
+    let received = 0
+    stream.addEventListener('message', ({ data }) => {
+      received += data.byteLength
+      for (; received >= pingBytes; received -= pingBytes) asking.asked.shift()?.()
+    })
+    stream.addEventListener('close', () => {
+      if (current === asking) current = undefined
+      giveUp(asking)
+    })
+    return asking
+  }
+
+  function giveUp({ asked }: Asking): void {
     for (const answer of asked.splice(0)) answer()
   }
 
   async function ask(): Promise<void> {
     if (performance.now() - refusedAt < refusedMs) return
-    if (stream === undefined || performance.now() - openedAt > streamMs) {
+    if (current === undefined || performance.now() - current.openedAt > streamMs) {
       opening ??= renew().finally(() => {
         opening = undefined
       })
       await opening
     }
-    if (stream === undefined) return
+    if (current === undefined) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, patienceMs)
-    asked.push(resolve)
+    current.asked.push(resolve)
     try {
-      stream.send(randomBytes(pingBytes))
+      current.stream.send(randomBytes(pingBytes))
     } catch {
-      giveUp()
+      giveUp(current)
     }
     await promise
     clearTimeout(timer)
@@ -74,9 +81,6 @@ export function createEcho({ open }: { open(): Promise<Stream> }): Echo {
 
   return {
     ask,
-    close() {
-      stream?.abort(new Error('nobody asks any more'))
-      giveUp()
-    },
+    close: () => current?.stream.abort(new Error('nobody asks any more')),
   }
 }

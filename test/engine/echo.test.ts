@@ -98,6 +98,8 @@ test('a stream is used for five seconds; what was asked on it is answered still,
   expect(await next()).toBe(false)
   streams[1]?.answer(32)
   expect(await next()).toBe(true)
+  await ask()()
+  expect(streams.length).toBe(2)
 })
 
 test('nobody waits for an echo for more than a second, nor for one on a stream that has ended', async () => {

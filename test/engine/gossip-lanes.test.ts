@@ -24,6 +24,8 @@ function lanesTo(init: GossipTraits) {
     traits: init,
     /** How many more RPCs the stream takes. */
     room: Number.POSITIVE_INFINITY,
+    /** The largest of them. */
+    roomBytes: Number.POSITIVE_INFINITY,
     /** The data of the messages of each RPC. */
     rpcs: [] as string[][],
     /** RPCs that went the way of gossipsub's own. */
@@ -38,7 +40,7 @@ function lanesTo(init: GossipTraits) {
     streamsOutbound.set(peerId, {
       rawStream,
       push(rpc: Uint8Array) {
-        if (--peer.room < 0) throw new Error('full')
+        if (--peer.room < 0 || rpc.length > peer.roomBytes) throw new Error('full')
         peer.rpcs.push(RPC.decode(rpc).messages.map(({ data }) => Buffer.from(data ?? []).toString()))
       },
     })
@@ -125,6 +127,13 @@ describe('a peer that takes batches', () => {
     expect(news()).toEqual([room])
     tell('drain')
     expect(news()).toEqual([])
+  })
+
+  test('is written nothing behind a message for which there was no room', () => {
+    const { lanes, make, peer } = lanesTo(rust)
+    peer.roomBytes = 10_000
+    expect(lanes.hand(peerId, make(Buffer.alloc(60_000), 'small'))).toEqual([false, false])
+    expect(peer.rpcs).toEqual([])
   })
 
   test('is handed nothing while it is behind, and fed as far as there is room', () => {

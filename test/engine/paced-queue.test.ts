@@ -112,3 +112,46 @@ test('forgets what waits, and tells what was first', async () => {
   await pass(100)
   expect(receiver.sent).toEqual([1])
 })
+
+test('does not believe in a long way because of one delay', async () => {
+  const { receiver, add } = queue({ maxBytes: 10_000 })
+  add(...Array.from({ length: 99 }, (_, index) => index))
+  await pass(100)
+  receiver.readMs = 1_000
+  await pass(20)
+  receiver.readMs = 60_000
+  const before = receiver.sent.length
+  await pass(3_000)
+  expect(receiver.sent.length - before).toBeLessThan(4)
+})
+
+test('has the room of what was sent, or forgotten, again', async () => {
+  const { receiver, parts } = queue()
+  for (let round = 0; round < 3; round++) {
+    expect([parts.add(1, 400), parts.add(2, 400), parts.add(3, 400)]).toEqual([true, true, true])
+    await pass(100)
+  }
+  expect([parts.add(1, 400), parts.add(2, 400), parts.add(3, 400), parts.add(4, 400)]).toEqual([true, true, true, false])
+  expect(parts.clear()).toBe(2)
+  await pass(100)
+  expect([parts.add(1, 400), parts.add(2, 400), parts.add(3, 400)]).toEqual([true, true, true])
+  await pass(100)
+  // What was refused has been forgotten with what waited.
+  expect(receiver.rooms).toBe(0)
+})
+
+test('tells of room when half of the bytes are free', async () => {
+  const { receiver, parts } = queue()
+  expect([1, 2, 3, 4, 5].map((item) => parts.add(item, 300))).toEqual([true, true, true, true, false])
+  await pass(11)
+  expect(receiver.rooms).toBe(0)
+  await pass(11)
+  expect(receiver.rooms).toBe(1)
+})
+
+test('tells of room when it has sent everything at once', () => {
+  const { receiver, add, parts } = queue({ maxItems: 2 })
+  expect(add(1, 2, 3, 4)).toEqual([true, true, true, false])
+  parts.hurry()
+  expect(receiver.rooms).toBe(1)
+})

@@ -92,7 +92,7 @@ export function createPacedQueue<Item>(
       return true
     },
     hurry() {
-      while (sendFirst()) dueAt = performance.now() + pauseMs
+      while (sendFirst());
       tellRoom()
     },
     clear() {

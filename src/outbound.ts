@@ -44,8 +44,8 @@ interface Straggler {
   after?: Seq
   /** Messages from which on it has not got everything. */
   missed: string[]
-  /** It has its turn to be handed some. */
-  isDue: boolean
+  /** When the oldest of what it is to be handed was received, as far as that is known. */
+  oldestAt?: number
 }
 
 /** Messages that a straggler is handed at a time: about as many as it has room for when it has some. */
@@ -61,6 +61,11 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   const waiting = new Map<string, Seq>()
   /** By peer id. */
   const stragglers = new Map<string, Straggler>()
+  /** Stragglers that have their turn to be handed some. */
+  const due = new Set<string>()
+  let isFeeding = false
+  /** Topics that have got a subscriber since something began to be sent to those who were there. */
+  const joined = new Set<string>()
   /** Peers that have left, with topics of which they may not have got everything. */
   const left: Array<{ straggler: Straggler; topics: string[] }> = []
   /** Ends of the batches handed over, oldest first, with the time: not settled before the window is over. */
@@ -92,6 +97,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
 
   /** Of each message how many peers it was handed to. They are stored, so an engine that fails, which answers nothing, has them wait. */
   async function trySend(messages: StoredMessage[]): Promise<number[] | undefined> {
+    joined.clear()
     try {
       return await engine.send(messages)
     } catch (err) {
@@ -100,21 +106,34 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     }
   }
 
-  /** Messages for which nobody has been there. Subscribers that were handed none are stragglers, or can't be sent this message at all. */
+  /**
+   * Messages for which nobody has been there. Subscribers that were handed none are stragglers, or can't be sent this message at all; but one
+   * that has come meanwhile was not among those that it was sent to.
+   */
   async function unwanted(messages: StoredMessage[], recipients: number[] | undefined): Promise<StoredMessage[]> {
     if (recipients === undefined) return messages
     const left = messages.filter((_, index) => recipients[index] === 0)
     const topics = [...new Set(left.map(({ topic }) => topic))]
-    const lonely = new Set(
-      await Array.fromAsync(topics, async (topic) => ((await engine.subscribers(topic)).length === 0 ? topic : undefined)),
+    const taken = new Set(
+      await Array.fromAsync(topics, async (topic) => ((await engine.subscribers(topic)).length > 0 ? topic : undefined)),
     )
-    return left.filter(({ topic }) => lonely.has(topic))
+    return left.filter(({ topic }) => !taken.has(topic) || joined.has(topic))
+  }
+
+  /** Has stragglers among the subscribers fed from a position on. Whether there are others, who can be sent something. */
+  async function leaveToFeeds(topic: string, after: Seq): Promise<boolean> {
+    const subscribers = await engine.subscribers(topic)
+    for (const peerId of subscribers) {
+      const straggler = stragglers.get(peerId)
+      if (straggler !== undefined) straggler.after = Math.min(straggler.after ?? after, after)
+    }
+    return !subscribers.every((peerId) => stragglers.has(peerId))
   }
 
   /** Sends what waits in a topic up to a position, in order, as far as somebody takes it. */
   async function flush(topic: string, through: Seq): Promise<void> {
     if ((await engine.subscribers(topic)).length === 0) return
-    for (let after = waiting.get(topic); after !== undefined; ) {
+    for (let after = waiting.get(topic); after !== undefined && (await leaveToFeeds(topic, after)); ) {
       const step = await readOwn(after, through, topic)
       const [refused] = await unwanted(step.messages, await trySend(step.messages))
       if (refused !== undefined) {
@@ -151,11 +170,11 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   /** The position after which a straggler is to be handed everything. */
   async function placeOf(straggler: Straggler): Promise<Seq> {
     const missed = new Set(straggler.missed.splice(0))
-    if (missed.size === 0) return straggler.after ?? settled
+    if (missed.size === 0) return straggler.after ?? marked
     try {
       const found = await log.find([...missed], limits.maxReadBytes)
-      // What is not there any more was the oldest.
-      const since = Math.min(...found.map(({ seq }) => seq - 1), ...(found.length < missed.size ? [settled] : []))
+      // What is not there any more was pruned, and topics are pruned apart; the mark waits for whoever has missed something.
+      const since = Math.min(...found.map(({ seq }) => seq - 1), ...(found.length < missed.size ? [marked] : []))
       straggler.after = Math.min(straggler.after ?? since, since)
     } catch (error) {
       straggler.missed.push(...missed)
@@ -164,36 +183,59 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return straggler.after
   }
 
-  /** Hands a straggler some of what it has missed; what remains has its turn behind what others wait for. */
+  /**
+   * Hands a straggler some of what it has missed; what remains has its turn behind what others wait for. One that has no room costs no reading
+   * but of what has become too old for it.
+   */
   async function feed(peerId: string, straggler: Straggler): Promise<void> {
-    straggler.isDue = false
-    if (stragglers.get(peerId) !== straggler || engine.stragglers === undefined) return
+    if (engine.stragglers === undefined) return
+    const since = now() - limits.unsentWindowMs
+    const hasRoom = engine.stragglers.hasRoom(peerId)
+    if (!hasRoom && straggler.missed.length === 0 && (straggler.oldestAt ?? 0) >= since) return
     const after = await placeOf(straggler)
     const { tip } = await log.position()
     const step = await log.read({
       after,
       through: Math.max(after, tip),
       order: 'asc',
-      limit: feedMessages,
+      limit: hasRoom ? feedMessages : 1,
       maxBytes: limits.maxReadBytes,
       kind: 'topic',
-      since: now() - limits.unsentWindowMs,
+      since,
     })
-    const messages = step.messages.filter(({ from, firstSeenAt }) => {
-      return from !== peerId && firstSeenAt === undefined
-    })
-    const refused = messages[await engine.stragglers.send(peerId, messages)]
-    straggler.after = refused === undefined ? step.scanned : refused.seq - 1
-    if (refused !== undefined) return
+    const oldest = hasRoom ? await feedStep(peerId, step.messages) : step.messages[0]
+    straggler.after = oldest === undefined ? step.scanned : oldest.seq - 1
+    straggler.oldestAt = oldest?.receivedAt ?? 0
+    // It may have left meanwhile, and have come back.
+    if (oldest !== undefined || stragglers.get(peerId) !== straggler) return
     if (step.scanned >= tip && engine.stragglers.settle(peerId)) stragglers.delete(peerId)
     else feedLater(peerId)
   }
 
+  /** Answers the first message that there was no room for. */
+  async function feedStep(peerId: string, step: StoredMessage[]): Promise<StoredMessage | undefined> {
+    const messages = step.filter(({ from, firstSeenAt }) => from !== peerId && firstSeenAt === undefined)
+    return messages[(await engine.stragglers?.send(peerId, messages)) ?? 0]
+  }
+
   function feedLater(peerId: string): void {
-    const straggler = stragglers.get(peerId)
-    if (straggler === undefined || straggler.isDue) return
-    straggler.isDue = true
-    later(() => feed(peerId, straggler))
+    due.add(peerId)
+    if (isFeeding) return
+    isFeeding = true
+    later(feedNext)
+  }
+
+  /** One at a time, so that what is new waits for one of them at most. */
+  async function feedNext(): Promise<void> {
+    const [peerId = ''] = due
+    due.delete(peerId)
+    try {
+      const straggler = stragglers.get(peerId)
+      if (straggler !== undefined) await feed(peerId, straggler)
+    } finally {
+      isFeeding = due.size > 0
+      if (isFeeding) later(feedNext)
+    }
   }
 
   /** What a peer may not have got that has left waits for somebody else, where nobody is there who has. */
@@ -208,7 +250,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   }
 
   function noteMissed(peerId: string, since: string): Straggler {
-    const straggler = stragglers.get(peerId) ?? { missed: [], isDue: false }
+    const straggler = stragglers.get(peerId) ?? { missed: [] }
     straggler.missed.push(since)
     stragglers.set(peerId, straggler)
     return straggler
@@ -217,6 +259,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   function notice(event: EngineEvent): void {
     switch (event.type) {
       case 'topic:subscribe':
+        joined.add(event.topic)
         if (waiting.has(event.topic)) later(async () => flush(event.topic, (await log.position()).tip))
         break
       case 'peer:behind':

@@ -16,6 +16,13 @@ const us = '12D3KooWBhV2jAUWCKRCV2CfkrRQAPfaE9ttLxpcBhZMfEQfMLh2'
 /** Outbound on a log in memory, with an engine of the test's. */
 async function outbound(disk = createMemoryDisk()) {
   const { log } = createMemoryStore(disk)
+  const { read } = log
+  let rows = 0
+  log.read = async (query) => {
+    const step = await read.call(log, query)
+    rows += step.messages.length
+    return step
+  }
   const engine = {
     subscribers: [] as string[],
     sent: [] as string[],
@@ -31,6 +38,8 @@ async function outbound(disk = createMemoryDisk()) {
     /** What is kept from a straggler before it has settled. */
     onSettle: undefined as (() => Promise<void>) | undefined,
     listener: (_event: EngineEvent) => undefined as unknown,
+    /** Called once while it sends. */
+    onSend: undefined as (() => void) | undefined,
     /** Called once when it is asked for subscribers. */
     onSubscribers: undefined as (() => void) | undefined,
   }
@@ -42,10 +51,14 @@ async function outbound(disk = createMemoryDisk()) {
         async send(messages) {
           if (engine.isBroken) throw new Error('broken')
           const takes = engine.takes ?? engine.subscribers.length
+          const { onSend } = engine
+          engine.onSend = undefined
+          onSend?.()
           if (takes > 0) engine.sent.push(...messages.map(({ data }) => Buffer.from(data).toString()))
           return messages.map(() => takes)
         },
         stragglers: {
+          hasRoom: () => engine.room > 0,
           async send(_peerId, messages) {
             engine.feeds++
             const taken = messages.slice(0, engine.room)
@@ -88,6 +101,10 @@ async function outbound(disk = createMemoryDisk()) {
     engine,
     parts,
     message,
+    /** How many messages were read from the log. */
+    get rows() {
+      return rows
+    },
     /** Has the next search for messages fail. */
     failToFind() {
       const { find } = log
@@ -179,6 +196,17 @@ test('what an engine could not send waits, and is sent later', async () => {
   engine.isBroken = false
   await pass(2_000)
   expect(engine.sent).toEqual(['kept'])
+})
+
+test('a subscriber that comes while something is sent is sent it too', async () => {
+  const { engine, append, message, pass } = await outbound()
+  engine.onSend = () => {
+    engine.subscribers = ['peer']
+    engine.listener({ type: 'topic:subscribe', peerId: 'peer', topic: 'orders' })
+  }
+  await append(message('one'))
+  await pass(1_000)
+  expect(engine.sent).toEqual(['one'])
 })
 
 test('what waited longer than the window is given up, and the mark goes on', async () => {
@@ -370,12 +398,12 @@ describe('a neighbour that has no room for everything', () => {
   test('that is told of twice has one turn', async () => {
     const { engine, append, message, pass } = await outbound()
     const first = message('one')
-    await append(first)
-    engine.room = 0
+    await append(first, message('two'))
+    engine.room = 1
     engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
     for (let count = 0; count < 3; count++) engine.listener({ type: 'peer:room', peerId: 'slow' })
     await pass(0)
-    expect(engine.feeds).toBe(1)
+    expect([engine.feeds, engine.fed]).toEqual([1, ['one']])
   })
 
   test('holds the sent mark by what it has just missed too', async () => {
@@ -449,5 +477,50 @@ describe('a neighbour that has no room for everything', () => {
     engine.onSubscribers = () => engine.listener({ type: 'peer:left', peerId: 'slow', since: first.id, topics: ['orders'] })
     await pass(2_000)
     expect(await mark()).toBe(0)
+  })
+
+  test('that subscribes to a topic in which something waits is fed that too', async () => {
+    const { engine, append, message, parts, pass } = await outbound()
+    const behind = message('behind', { topic: 'other' })
+    await append(message('waits'))
+    engine.subscribers = ['slow']
+    engine.takes = 0
+    await append(behind)
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: behind.id })
+    engine.listener({ type: 'topic:subscribe', peerId: 'slow', topic: 'orders' })
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect([engine.fed, parts.waiting]).toEqual([['waits', 'behind'], 0])
+  })
+
+  test('has nothing read for it while it has no room', async () => {
+    const base = await outbound()
+    const { engine, append, message, pass } = base
+    engine.subscribers = ['slow']
+    const stored = Array.from({ length: 50 }, (_, index) => message(String(index)))
+    await append(...stored)
+    engine.room = 0
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: stored[0]?.id ?? '' })
+    const before = base.rows
+    for (let second = 0; second < 20; second++) await pass(1_000)
+    expect(base.rows - before).toBeLessThan(3)
+    engine.room = 100
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect(engine.fed.length).toBe(50)
+  })
+
+  test('has what is new wait for one step of one of them, however many they are', async () => {
+    const { engine, append, message, parts, pass } = await outbound()
+    const first = message('one')
+    await append(first)
+    for (let index = 0; index < 10; index++) {
+      engine.listener({ type: 'peer:behind', peerId: `slow ${index}`, since: first.id })
+      engine.listener({ type: 'peer:room', peerId: `slow ${index}` })
+    }
+    await parts.send([])
+    expect(engine.feeds).toBe(1)
+    for (let index = 0; index < 10; index++) await pass(0)
+    expect(engine.settled.length).toBe(10)
   })
 })

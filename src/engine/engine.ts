@@ -115,6 +115,8 @@ export interface P2PEngine extends AsyncDisposable {
  * nothing is forwarded to them, until they have been handed all that came since.
  */
 export interface Stragglers {
+  /** Whether there is room for more than a little; `peer:room` tells when there is. Costs nothing to ask. */
+  hasRoom(peerId: string): boolean
   /**
    * Hands messages to such a peer, in the order given, whoever wrote them and as far as the peer is subscribed to their topics. Answers how many, from
    * the first on, are dealt with; there was no room for the others, and `peer:room` tells when there is some.

@@ -7,11 +7,12 @@ afterEach(() => void vi.useRealTimers())
 /** A queue to a receiver that reads after so many milliseconds. */
 function queue(init: { readMs?: number; maxItems?: number; maxBytes?: number } = {}) {
   const { readMs = 0, maxItems = 100, maxBytes = 1_000 } = init
-  const receiver = { sent: [] as number[], isOpen: true, rooms: 0, readMs }
+  const receiver = { sent: [] as number[], tries: 0, isOpen: true, rooms: 0, readMs }
   const parts = createPacedQueue<number>(
     { pauseMs: 10, maxItems, maxBytes },
     {
       send(item) {
+        receiver.tries++
         if (receiver.isOpen) receiver.sent.push(item)
         return receiver.isOpen
       },
@@ -93,8 +94,21 @@ test('keeps what can not be sent now', async () => {
   await pass(100)
   expect(parts.size).toBe(2)
   receiver.isOpen = true
-  await pass(10)
+  parts.resume()
   expect(receiver.sent).toEqual([1])
+  parts.resume()
+  expect(receiver.sent).toEqual([1])
+})
+
+test('tries seldom while it can not send, and goes on by itself', async () => {
+  const { receiver, add } = queue()
+  receiver.isOpen = false
+  add(1, 2)
+  await pass(10_000)
+  expect(receiver.tries).toBeLessThan(12)
+  receiver.isOpen = true
+  await pass(1_100)
+  expect(receiver.sent).toEqual([1, 2])
 })
 
 test('sends everything at once when it is told to', async () => {

@@ -20,6 +20,9 @@ import { createWrittenLately, type WrittenLately } from './written-lately.ts'
 export interface GossipLanes {
   /** Hands a subscribed neighbour messages, in order; answers of each whether it was handed. */
   hand(peerId: string, messages: OutgoingMessage[]): boolean[]
+  hasRoom: Stragglers['hasRoom']
+  /** Whether it is known what the peer is subscribed to. */
+  isReady(peerId: string): boolean
   /** Hands messages to a peer that is behind; answers how many, from the first, are dealt with. */
   feed(peerId: string, messages: OutgoingMessage[]): number
   settle: Stragglers['settle']
@@ -27,8 +30,12 @@ export interface GossipLanes {
   identified(peerId: string): void
   /** Messages can be sent to the peer, on a stream that is new. */
   opened(peerId: string): void
-  /** The peer does not read any further on the stream to it: some of what was written may be lost, and something may have been too large. */
+  /** The stream to the peer has ended: some of what was written may be lost. */
   broken(peerId: string): void
+  /** It was the peer that ended it, and went on: something may have been too large for it. */
+  refused(peerId: string): void
+  /** The peer has told what it is subscribed to. */
+  told(peerId: string): void
   /** The peer has no link any more. */
   gone(peerId: string): void
 }
@@ -62,8 +69,12 @@ interface Lane {
   hasMissed: boolean
   /** Of what the peer takes, as far as it has refused any. */
   maxRpcBytes: number
-  /** It waits for room in the stream. */
-  isFull: boolean
+  /** A stream that had no room, until it has. */
+  full: Stream | undefined
+  /** gossipsub has forgotten the peer, whose link is there still, with its subscriptions: it will tell them again. */
+  isForgotten: boolean
+  /** Of the frames that may have had the peer end the stream, the largest. */
+  suspectBytes: number
   /** While it is behind: a message that it may not have got. */
   since: string | undefined
   /** Of what it was sent, or was not. */
@@ -91,22 +102,26 @@ export function createGossipLanes(
     internals: Pick<GossipInternals, 'streamsOutbound' | 'sendRpc'>
     traits(peerId: string): GossipTraits
     openPing(peerId: string): Promise<Stream>
+    /** gossipsub hears that a link has ended later than it ends, and of some peers never. */
+    isLinked(peerId: string): boolean
     emit(event: Extract<EngineEvent, { type: 'peer:behind' | 'peer:left' | 'peer:room' }>): void
     reached: Pick<LimitsReached, 'note'>
   },
 ): GossipLanes {
   const { limits } = init
-  const { internals, traits, openPing, emit, reached } = components
+  const { internals, traits, openPing, isLinked, emit, reached } = components
   const lanes = new Map<string, Lane>()
 
-  function laneOf(peerId: string): Lane {
+  function laneOf(peerId: string): Lane | undefined {
     const known = lanes.get(peerId)
-    if (known !== undefined) return known
+    if (known !== undefined || !isLinked(peerId)) return known
     const lane: Lane = {
       isBehind: false,
       hasMissed: false,
       maxRpcBytes: Number.POSITIVE_INFINITY,
-      isFull: false,
+      full: undefined,
+      isForgotten: false,
+      suspectBytes: 0,
       since: undefined,
       topics: new Set(),
       queue: createPacedQueue(
@@ -133,6 +148,7 @@ export function createGossipLanes(
     try {
       stream.push(rpc)
     } catch {
+      awaitRoom(peerId, lane, stream.rawStream)
       return false
     }
     lane.written.note(first.id, rpc.length)
@@ -141,33 +157,40 @@ export function createGossipLanes(
 
   /** Puts messages on a lane, as far as there is room; answers how many, from the first. */
   function put(peerId: string, lane: Lane, messages: OutgoingMessage[]): number {
+    if (lane.isForgotten || !internals.streamsOutbound.has(peerId)) return 0
     if (lane.queue.size > 0 || !traits(peerId).takesBatches) {
       const refused = messages.findIndex((message) => !lane.queue.add(message, message.rpcBytes))
       return refused === -1 ? messages.length : refused
     }
     let written = 0
     for (const batch of batches(messages)) {
-      if (!write(peerId, lane, batch)) {
-        awaitRoom(peerId, lane)
-        break
-      }
+      if (!write(peerId, lane, batch)) break
       written += batch.length
     }
     return written
   }
 
-  function awaitRoom(peerId: string, lane: Lane): void {
-    const stream = internals.streamsOutbound.get(peerId)?.rawStream
-    if (stream === undefined || lane.isFull) return
-    lane.isFull = true
-    const ready = () => {
-      lane.isFull = false
-      stream.removeEventListener('drain', ready)
-      stream.removeEventListener('close', ready)
-      emit({ type: 'peer:room', peerId })
+  /** Room is told of when half of what a stream held has left: a peer that reads little by little is fed as seldom as one that reads fast. */
+  function awaitRoom(peerId: string, lane: Lane, stream: Stream): void {
+    if (lane.full === stream) return
+    lane.full = stream
+    const enough = stream.writeBufferLength / 2
+    const events = ['drain', 'idle', 'close'] as const
+    // The stream goes on to write when it has told everybody of a drain.
+    const look = () => queueMicrotask(check)
+    function check(): void {
+      if (stream.status === 'open' && stream.writeBufferLength > enough) return
+      for (const event of events) stream.removeEventListener(event, look)
+      if (lane.full !== stream) return
+      lane.full = undefined
+      tellRoom(peerId, lane)
     }
-    stream.addEventListener('drain', ready)
-    stream.addEventListener('close', ready)
+    for (const event of events) stream.addEventListener(event, look)
+  }
+
+  function tellRoom(peerId: string, lane: Lane): void {
+    lane.queue.resume()
+    if (lane.isBehind) emit({ type: 'peer:room', peerId })
   }
 
   function fallBehind(peerId: string, lane: Lane, since: string): void {
@@ -192,6 +215,7 @@ export function createGossipLanes(
 
   function hand(peerId: string, messages: OutgoingMessage[]): boolean[] {
     const lane = laneOf(peerId)
+    if (lane === undefined) return messages.map(() => false)
     const fitting = fittingOf(lane, messages)
     if (lane.isBehind) {
       lane.hasMissed ||= fitting.length > 0
@@ -210,16 +234,32 @@ export function createGossipLanes(
     return (!isMore || sendRpc.call(internals, peerId, { ...rest, messages: [] })) && wasHanded
   }
 
+  const { delete: forget } = internals.peers
+  internals.peers.delete = (peerId) => {
+    const lane = lanes.get(peerId)
+    if (lane !== undefined) lane.isForgotten = true
+    return forget.call(internals.peers, peerId)
+  }
+
   return {
     hand,
+    hasRoom(peerId) {
+      const lane = lanes.get(peerId)
+      if (lane === undefined || lane.isForgotten) return false
+      const stream = internals.streamsOutbound.get(peerId)?.rawStream
+      return stream !== undefined && lane.full !== stream && lane.queue.hasRoom
+    },
+    isReady: (peerId) => lanes.get(peerId)?.isForgotten === false,
     feed(peerId, messages) {
-      const lane = laneOf(peerId)
+      const lane = lanes.get(peerId)
+      if (lane === undefined) return 0
       const fitting = fittingOf(lane, messages)
       const [refused] = fitting.slice(put(peerId, lane, fitting))
       return refused === undefined ? messages.length : messages.indexOf(refused)
     },
     settle(peerId) {
-      const lane = laneOf(peerId)
+      const lane = lanes.get(peerId)
+      if (lane === undefined) return true
       lane.isBehind = lane.hasMissed
       lane.hasMissed = false
       if (!lane.isBehind) lane.since = undefined
@@ -229,16 +269,28 @@ export function createGossipLanes(
       if (traits(peerId).takesBatches) lanes.get(peerId)?.queue.hurry()
     },
     opened(peerId) {
-      if (lanes.get(peerId)?.isBehind === true) emit({ type: 'peer:room', peerId })
+      const lane = lanes.get(peerId)
+      if (lane !== undefined) tellRoom(peerId, lane)
     },
     broken(peerId) {
       const lane = lanes.get(peerId)
       if (lane === undefined) return
-      const largest = lane.written.largest(inFlightMs)
-      if (largest > alwaysTakenBytes) lane.maxRpcBytes = Math.min(lane.maxRpcBytes, largest - 1)
+      lane.suspectBytes = lane.written.largest(inFlightMs)
       const queued = lane.queue.clear()
       const since = lane.written.since(inFlightMs) ?? queued?.id()
       if (since !== undefined) fallBehind(peerId, lane, since)
+    },
+    refused(peerId) {
+      const lane = lanes.get(peerId)
+      // A Peergate takes what we do.
+      if (lane === undefined || lane.suspectBytes <= alwaysTakenBytes || traits(peerId).catchesUp) return
+      lane.maxRpcBytes = Math.min(lane.maxRpcBytes, lane.suspectBytes - 1)
+    },
+    told(peerId) {
+      const lane = lanes.get(peerId)
+      if (lane?.isForgotten !== true) return
+      lane.isForgotten = false
+      tellRoom(peerId, lane)
     },
     gone(peerId) {
       const lane = lanes.get(peerId)

@@ -31,10 +31,12 @@ export function createGossipLinks(components: {
   spoken: (peerId: string) => string[]
   /** Called when a peer that has told its topics can be sent to. */
   onReachable: (peerId: string, topics: string[]) => void
-  /** Called when the peer has ended the stream to it, and its link is there still. */
+  /** Called when the stream to a peer has ended, and a link is there still. */
   onBroken: (peerId: string) => void
+  /** Called when the peer has ended the stream to it, and not the link. */
+  onRefused: (peerId: string) => void
 }): GossipLinks {
-  const { pubsub, internals, connections, spoken, onReachable, onBroken } = components
+  const { pubsub, internals, connections, spoken, onReachable, onBroken, onRefused } = components
   const { streamsOutbound, topics } = internals
   /** Pauses of peers that have ended a stream, by the monotonic clock. */
   const pauses = new Map<string, { ms: number; until: number }>()
@@ -51,18 +53,32 @@ export function createGossipLinks(components: {
   /** Ends a stream whose other end was closed, and opens another when it has ended, whoever ended it. */
   function watch(peerId: string, { rawStream }: OutboundGossip): void {
     const openedAt = performance.now()
-    rawStream.addEventListener('remoteCloseWrite', () => rawStream.abort(new Error('the peer reads no more')), { once: true })
-    rawStream.addEventListener('close', () => ended(peerId, performance.now() - openedAt), { once: true })
-    if (rawStream.remoteWriteStatus === 'closed') rawStream.abort(new Error('the peer reads no more'))
+    const connection = linksOf(peerId).find(({ streams }) => streams.includes(rawStream))
+    let isClosedThere = false
+    const close = () => {
+      isClosedThere = true
+      rawStream.abort(new Error('the peer reads no more'))
+    }
+    rawStream.addEventListener('remoteCloseWrite', close, { once: true })
+    rawStream.addEventListener(
+      'close',
+      () => ended(peerId, performance.now() - openedAt, isClosedThere || rawStream.status === 'reset' ? connection : undefined),
+      { once: true },
+    )
+    if (rawStream.remoteWriteStatus === 'closed') close()
   }
 
-  function ended(peerId: string, lastedMs: number): void {
+  /** @param refusing the connection whose stream the peer has ended; if the connection ends too, that was the reason */
+  function ended(peerId: string, lastedMs: number, refusing: Connection | undefined): void {
     if (linksOf(peerId).length === 0) return
     onBroken(peerId)
     const before = lastedMs < lastingMs ? pauses.get(peerId) : undefined
     const ms = before === undefined ? firstReopenMs : Math.min(2 * before.ms, lastReopenMs)
     pauses.set(peerId, { ms, until: performance.now() + ms })
-    setTimeout(() => linksOf(peerId).filter(isWithout).slice(0, 1).forEach(mend), ms).unref()
+    setTimeout(() => {
+      if (refusing?.status === 'open') onRefused(peerId)
+      linksOf(peerId).filter(isWithout).slice(0, 1).forEach(mend)
+    }, ms).unref()
   }
 
   function linksOf(peerId: string): Connection[] {

@@ -211,6 +211,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         // One that can't be sent to yet is told of when it can.
         else if (gossip.reaches(other)) emit({ type: 'topic:subscribe', peerId: other, topic })
       }
+      lanes.told(other)
     })
   }
 
@@ -300,6 +301,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       {
         internals,
         traits: (other) => gossipTraits(links.agentOf(other)),
+        isLinked: (other) => node.getConnections(peerIdFromString(other)).length > 0,
         async openPing(other) {
           const [connection] = node.getConnections(peerIdFromString(other))
           if (connection === undefined) throw new Error('there is no link')
@@ -319,6 +321,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         for (const topic of subscribed) emit({ type: 'topic:subscribe', peerId: other, topic })
       },
       onBroken: lanes.broken,
+      onRefused: lanes.refused,
     })
     return { node, gossip, lanes, raw: createRawPublish({ internals, lanes }), scored: internals.score.params.topics }
   }
@@ -428,6 +431,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     signDirect: ({ to, data }) => sealDirect({ to, data, sequence: sequenceBytes(identity.nextSequence()) }, identity.seed),
     send: async (messages) => running?.raw.send(messages) ?? messages.map(() => 0),
     stragglers: {
+      hasRoom: (other) => running?.lanes.hasRoom(other) ?? false,
       send: async (other, messages) => running?.raw.feed(other, messages) ?? 0,
       settle: (other) => running?.lanes.settle(other) ?? true,
     },

@@ -7,18 +7,24 @@ export interface PacedQueue<Item> {
   add(item: Item, bytes: number): boolean
   /** Sends everything that can be sent now, without pauses. */
   hurry(): void
+  /** What could not be sent can be now. */
+  resume(): void
+  /** Half of the room is free. */
+  readonly hasRoom: boolean
   /** Forgets what waits; answers the first of it. */
   clear(): Item | undefined
   readonly size: number
 }
 
+/** Milliseconds before it is tried again to send what could not be, when nobody tells that it can be. */
+const blockedMs = 1_000
 /** How much of a longer round trip is believed to be the way, and no delay. */
 const adapting = 0.01
 
 export function createPacedQueue<Item>(
   init: { pauseMs: number; maxItems: number; maxBytes: number },
   components: {
-    /** False when it can't be sent now; then it is tried again after a pause. */
+    /** False when it can't be sent now; then it is tried again when `resume` is called, or after a second. */
     send(item: Item): boolean
     /** Resolves when the receiver has read what was sent before. */
     untilRead(): Promise<void>
@@ -32,6 +38,7 @@ export function createPacedQueue<Item>(
   let bytes = 0
   let hasRefused = false
   let dueAt = 0
+  let isBlocked = false
   let unread = 0
   /** Milliseconds until the receiver has read something, when nothing holds it up. */
   let roundTripMs = 0
@@ -46,8 +53,12 @@ export function createPacedQueue<Item>(
     return true
   }
 
+  function hasRoom(): boolean {
+    return waiting.length <= maxItems / 2 && bytes <= maxBytes / 2
+  }
+
   function tellRoom(): void {
-    if (!hasRefused || waiting.length > maxItems / 2 || bytes > maxBytes / 2) return
+    if (!hasRefused || !hasRoom()) return
     hasRefused = false
     onRoom()
   }
@@ -55,8 +66,10 @@ export function createPacedQueue<Item>(
   /** One each time, however late the event loop is: what gathered meanwhile is what the pauses are there to keep apart. */
   function step(): void {
     timer = undefined
-    if (sendFirst()) void awaitRead()
-    dueAt = performance.now() + pauseMs
+    const isSent = sendFirst()
+    if (isSent) void awaitRead()
+    isBlocked = !isSent
+    dueAt = performance.now() + (isSent ? pauseMs : blockedMs)
     schedule()
     tellRoom()
   }
@@ -95,12 +108,25 @@ export function createPacedQueue<Item>(
       while (sendFirst());
       tellRoom()
     },
+    resume() {
+      if (!isBlocked) return
+      isBlocked = false
+      clearTimeout(timer)
+      timer = undefined
+      dueAt = performance.now()
+      schedule()
+    },
+    get hasRoom() {
+      return hasRoom()
+    },
     clear() {
       clearTimeout(timer)
       timer = undefined
       const [first] = waiting.splice(0)
       bytes = 0
       hasRefused = false
+      isBlocked = false
+      dueAt = Math.min(dueAt, performance.now() + pauseMs)
       return first?.item
     },
     get size() {

@@ -14,7 +14,10 @@ export interface RawPublish {
   feed(peerId: string, messages: SignedMessage[]): number
 }
 
-export function createRawPublish(components: { internals: GossipInternals; lanes: Pick<GossipLanes, 'hand' | 'feed'> }): RawPublish {
+export function createRawPublish(components: {
+  internals: GossipInternals
+  lanes: Pick<GossipLanes, 'hand' | 'isReady' | 'feed'>
+}): RawPublish {
   const { internals, lanes } = components
 
   /** Notes a message as ours, so that it is gossiped about, given to those who ask, and not taken from others. */
@@ -62,6 +65,7 @@ export function createRawPublish(components: { internals: GossipInternals; lanes
       return recipients
     },
     feed(peerId, messages) {
+      if (!lanes.isReady(peerId)) return 0
       const wanted = messages.filter(({ topic }) => internals.topics.get(topic)?.has(peerId) === true)
       const refused =
         wanted[

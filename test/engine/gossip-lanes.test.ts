@@ -22,6 +22,7 @@ const foreign = { takesBatches: false, catchesUp: false }
 function lanesTo(init: GossipTraits) {
   const peer = {
     traits: init,
+    isLinked: true,
     /** How many more RPCs the stream takes. */
     room: Number.POSITIVE_INFINITY,
     /** The largest of them. */
@@ -34,7 +35,8 @@ function lanesTo(init: GossipTraits) {
   }
   const events: EngineEvent[] = []
   const reached = createLimitsReached()
-  const rawStream = new EventTarget()
+  const rawStream = Object.assign(new EventTarget(), { status: 'open', writeBufferLength: 0 })
+  const peers = new Map([[peerId, Object(peerId)]])
   const streamsOutbound = new Map()
   function open(): void {
     streamsOutbound.set(peerId, {
@@ -47,6 +49,7 @@ function lanesTo(init: GossipTraits) {
   }
   const internals = {
     streamsOutbound,
+    peers,
     sendRpc(_peerId: string, rpc: RPC) {
       peer.others.push(rpc)
       return true
@@ -58,6 +61,7 @@ function lanesTo(init: GossipTraits) {
     {
       internals,
       traits: () => peer.traits,
+      isLinked: () => peer.isLinked,
       async openPing() {
         peer.pings++
         throw new Error('no ping')
@@ -80,7 +84,11 @@ function lanesTo(init: GossipTraits) {
     raw,
     open,
     close: () => streamsOutbound.delete(peerId),
-    tell: (event: string) => rawStream.dispatchEvent(new Event(event)),
+    rawStream,
+    async tell(event: string): Promise<void> {
+      rawStream.dispatchEvent(new Event(event))
+      await Promise.resolve()
+    },
     make: (...data: Array<string | Uint8Array>) => data.map((each) => toOutgoing(raw(each, 'orders'))),
     news: () => events.splice(0),
   }
@@ -117,15 +125,15 @@ describe('a peer that takes batches', () => {
     expect(peer.rpcs.map(({ length }) => length)).toEqual([3, 2, 1, 2])
   })
 
-  test('is behind from the first message for which its stream has no room, and told of once it has some', () => {
+  test('is behind from the first message for which its stream has no room, and told of once it has some', async () => {
     const { lanes, make, peer, news, tell } = lanesTo(rust)
     peer.room = 1
     const messages = make(...numbers(60))
     expect(lanes.hand(peerId, messages)).toEqual(messages.map((_, index) => index < 50))
     expect(news()).toEqual([behind(messages[50]?.id())])
-    tell('drain')
+    await tell('drain')
     expect(news()).toEqual([room])
-    tell('drain')
+    await tell('drain')
     expect(news()).toEqual([])
   })
 
@@ -136,7 +144,7 @@ describe('a peer that takes batches', () => {
     expect(peer.rpcs).toEqual([])
   })
 
-  test('is handed nothing while it is behind, and fed as far as there is room', () => {
+  test('is handed nothing while it is behind, and fed as far as there is room', async () => {
     const { lanes, make, peer, news, tell } = lanesTo(rust)
     peer.room = 0
     const messages = make('one', 'two')
@@ -148,10 +156,10 @@ describe('a peer that takes batches', () => {
     expect(lanes.feed(peerId, messages)).toBe(0)
     expect(peer.rpcs).toEqual([['one', 'two']])
     news()
-    tell('close')
+    await tell('close')
     expect(news()).toEqual([room])
     lanes.feed(peerId, messages)
-    tell('drain')
+    await tell('drain')
     expect(news()).toEqual([room])
   })
 
@@ -194,6 +202,89 @@ describe('a peer that takes batches', () => {
     lanes.opened(peerId)
     expect(news()).toEqual([])
   })
+})
+
+describe('room', () => {
+  test('is there when half of what the stream held has left', async () => {
+    const { lanes, make, peer, news, tell, rawStream } = lanesTo(rust)
+    peer.room = 0
+    rawStream.writeBufferLength = 1_000
+    lanes.hand(peerId, make('one'))
+    news()
+    expect(lanes.hasRoom(peerId)).toBe(false)
+    rawStream.writeBufferLength = 501
+    await tell('drain')
+    expect([lanes.hasRoom(peerId), news()]).toEqual([false, []])
+    rawStream.writeBufferLength = 500
+    await tell('drain')
+    expect([lanes.hasRoom(peerId), news()]).toEqual([true, [room]])
+  })
+
+  test('is there in a queue that is half empty, and in no lane without a stream', async () => {
+    const { lanes, make, close, open } = lanesTo(foreign)
+    lanes.hand(peerId, make(...numbers(8)))
+    expect(lanes.hasRoom(peerId)).toBe(false)
+    await vi.advanceTimersByTimeAsync(30)
+    expect(lanes.hasRoom(peerId)).toBe(true)
+    close()
+    expect(lanes.hasRoom(peerId)).toBe(false)
+    open()
+    expect(lanes.hasRoom(peerId)).toBe(true)
+  })
+
+  test('is not there for a peer that gossipsub has forgotten, until it has told its topics again', () => {
+    const { lanes, make, internals, news } = lanesTo(rust)
+    const messages = make('one')
+    lanes.hand(peerId, messages)
+    internals.peers.delete(peerId)
+    lanes.broken(peerId)
+    news()
+    expect([lanes.hasRoom(peerId), lanes.isReady(peerId), lanes.feed(peerId, messages)]).toEqual([false, false, 0])
+    lanes.told(peerId)
+    expect([lanes.hasRoom(peerId), lanes.isReady(peerId), lanes.feed(peerId, messages)]).toEqual([true, true, 1])
+    expect(news()).toEqual([room])
+  })
+
+  test('is not there for a peer without a link, and nothing is kept of one', () => {
+    const { lanes, make, peer, news } = lanesTo(foreign)
+    peer.isLinked = false
+    expect(lanes.hand(peerId, make('one'))).toEqual([false])
+    expect([lanes.hasRoom(peerId), lanes.isReady(peerId), lanes.feed(peerId, make('two')), lanes.settle(peerId)]).toEqual([
+      false,
+      false,
+      0,
+      true,
+    ])
+    lanes.gone(peerId)
+    expect(news()).toEqual([])
+  })
+})
+
+test('a message for a peer that has no stream yet is handed to nobody, and follows', () => {
+  const { lanes, make, news, close, open } = lanesTo(foreign)
+  close()
+  const messages = make('one')
+  expect(lanes.hand(peerId, messages)).toEqual([false])
+  expect(news()).toEqual([behind(messages[0]?.id())])
+  open()
+  lanes.opened(peerId)
+  expect(news()).toEqual([room])
+})
+
+test('a Peergate that ends a stream takes messages of all sizes, and so does who ended it for another reason', () => {
+  for (const [traits, isRefused] of [
+    [peergate, true],
+    [rust, false],
+  ] as const) {
+    const { lanes, make } = lanesTo(traits)
+    const messages = make(Buffer.alloc(70_000))
+    lanes.hand(peerId, messages)
+    lanes.broken(peerId)
+    if (isRefused) lanes.refused(peerId)
+    lanes.settle(peerId)
+    lanes.settle(peerId)
+    expect(lanes.hand(peerId, messages)).toEqual([true])
+  }
 })
 
 describe('what gossipsub sends', () => {
@@ -262,6 +353,7 @@ describe('a peer that reads its stream no further', () => {
     lanes.hand(peerId, recent)
     lanes.hand(peerId, huge)
     lanes.broken(peerId)
+    lanes.refused(peerId)
     expect(news()).toEqual([behind(recent[0]?.id())])
     expect(lanes.feed(peerId, [...recent, ...huge, ...make('more')])).toBe(3)
     expect(peer.rpcs.slice(3)).toEqual([['recent', 'more']])
@@ -274,6 +366,7 @@ describe('a peer that reads its stream no further', () => {
     const smaller = make(Buffer.alloc(70_000), Buffer.alloc(69_800), 'small')
     expect(lanes.hand(peerId, smaller)).toEqual([false, true, true])
     lanes.broken(peerId)
+    lanes.refused(peerId)
     expect(news()).toEqual([behind(smaller[1]?.id())])
     lanes.settle(peerId)
     expect(lanes.settle(peerId)).toBe(true)
@@ -285,19 +378,20 @@ describe('a peer that reads its stream no further', () => {
     const messages = make(Buffer.alloc(30_000))
     lanes.hand(peerId, messages)
     lanes.broken(peerId)
+    lanes.refused(peerId)
     expect(lanes.feed(peerId, messages)).toBe(1)
     expect(peer.rpcs.length).toBe(2)
   })
 
   test('may not have what waits in its queue: that is forgotten, and it is behind from the first of it', async () => {
-    const { lanes, make, peer, news, close, open } = lanesTo(foreign)
+    const { lanes, make, peer, news } = lanesTo(foreign)
     lanes.broken(peerId)
-    close()
+    peer.room = 0
     const messages = make('one', 'two')
     expect(lanes.hand(peerId, messages)).toEqual([true, true])
     lanes.broken(peerId)
     expect(news()).toEqual([behind(messages[0]?.id())])
-    open()
+    peer.room = 10
     await vi.advanceTimersByTimeAsync(1_000)
     expect(peer.rpcs).toEqual([])
     lanes.settle(peerId)
@@ -321,8 +415,8 @@ describe('a peer whose link has ended', () => {
   })
 
   test('leaves what waits in its queue, also when it was behind', () => {
-    const { lanes, make, news, close } = lanesTo(foreign)
-    close()
+    const { lanes, make, news, peer } = lanesTo(foreign)
+    peer.room = 0
     const messages = make(...numbers(20))
     lanes.hand(peerId, messages)
     expect(news()).toEqual([behind(messages[10]?.id())])

@@ -15,6 +15,7 @@ function setUp() {
     told: [] as string[],
     reachable: [] as string[][],
     broken: 0,
+    refused: 0,
   }
   const network = {
     connections: [] as Array<ReturnType<typeof connection>>,
@@ -35,11 +36,13 @@ function setUp() {
 
   /** A stream that gossipsub has opened to the peer; it forgets one that has ended. */
   class FakeStream extends EventTarget {
+    status = 'open'
     remoteWriteStatus = 'writable'
     isAborted = false
 
-    abort(): void {
+    abort(status: unknown = 'aborted'): void {
       if (this.isAborted) return
+      this.status = String(status)
       this.isAborted = true
       streamsOutbound.delete(peerId)
       this.dispatchEvent(new Event('close'))
@@ -63,6 +66,7 @@ function setUp() {
     spoken: () => network.spoken,
     onReachable: (_peerId, subscribed) => done.reachable.push(subscribed),
     onBroken: () => void done.broken++,
+    onRefused: () => void done.refused++,
   })
   return {
     ...{ done, network, peers, topics, links, connection, streamsOutbound },
@@ -120,6 +124,32 @@ describe('a stream whose other end was closed', () => {
     }
     expect(pauses).toEqual([50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 60_000, 50, 100])
     expect(new Set(done.opened)).toEqual(new Set([network.connections[1]]))
+  })
+
+  test('tells that the peer refuses something, unless the link ends too, or this end has closed it', async () => {
+    const { network, connection, done, open, stream } = setUp()
+    const endings: Array<[refused: number, end: (each: ReturnType<typeof stream>, link: { status: string }) => void]> = [
+      [1, (each) => void each.dispatchEvent(new Event('remoteCloseWrite'))],
+      [1, (each) => each.abort('reset')],
+      [0, (each) => each.abort()],
+      [
+        0,
+        (each, link) => {
+          each.dispatchEvent(new Event('remoteCloseWrite'))
+          link.status = 'closed'
+        },
+      ],
+    ]
+    for (const [refused, end] of endings) {
+      done.refused = 0
+      const each = stream()
+      const link = connection({ inbound: [each] })
+      network.connections = [link, connection()]
+      await open(each)
+      end(each, link)
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(done.refused).toBe(refused)
+    }
   })
 
   test('may have been closed before it was seen', async () => {

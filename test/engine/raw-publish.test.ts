@@ -37,6 +37,7 @@ function setUp(subscribers: Record<string, string[]>, room: Record<string, numbe
         const count = take(to, messages)
         return messages.map((_, index) => index < count)
       },
+      isReady: (to) => to !== 'forgotten',
       feed: take,
     },
   })
@@ -85,4 +86,9 @@ test('messages leave with everything that their authors signed, whoever they are
     { from: peerIdBytes(other.peerId), data: second.data, seqno: second.sequence, topic: 'a', signature: second.signature, key },
     { ...ours, data: first.data },
   ])
+})
+
+test('a peer whose topics are not known is fed nothing', () => {
+  const { raw, sign } = setUp({ a: [] })
+  expect(raw.feed('forgotten', [sign('a', '1')])).toBe(0)
 })

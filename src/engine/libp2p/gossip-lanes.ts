@@ -99,7 +99,7 @@ const maxTopics = 1_000
 export function createGossipLanes(
   init: { limits: LaneLimits },
   components: {
-    internals: Pick<GossipInternals, 'streamsOutbound' | 'sendRpc'>
+    internals: Pick<GossipInternals, 'sendRpc' | 'streamsOutbound' | 'peers'>
     traits(peerId: string): GossipTraits
     openPing(peerId: string): Promise<Stream>
     /** gossipsub hears that a link has ended later than it ends, and of some peers never. */

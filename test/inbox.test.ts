@@ -146,6 +146,24 @@ describe('what comes from the network and does not fit', () => {
     expect(names.indexOf('c1')).toBeLessThan(names.indexOf('a2'))
   })
 
+  test('is let in as far as there is room, and not before what waits of its holder', async () => {
+    const inbox = full()
+    const large = inbox.pushWhenFits(foreign('b', { bytes: 700 }))
+    const rest = [inbox.pushWhenFits(foreign('b')), inbox.pushWhenFits(foreign('b'))]
+    await inbox.take(6)
+    expect([inbox.size, inbox.bytes]).toEqual([3, 702])
+    expect(await Promise.all([large, ...rest])).toEqual([true, true, true])
+    const bytes = createInbox<InboxItem & { name?: string }>(wide)
+    bytes.push(foreign('a'))
+    const waiting = bytes.pushWhenFits({ ...foreign('a', { bytes: 900 }), name: 'large' })
+    const behind = bytes.pushWhenFits({ ...foreign('a'), name: 'small' })
+    expect(bytes.size).toBe(1)
+    await bytes.take(1)
+    expect(await waiting).toBe(true)
+    expect((await bytes.take(1))?.map(({ name }) => name)).toEqual(['large'])
+    expect(await behind).toBe(true)
+  })
+
   test('validateTimeoutMs: is given up after it, and when the inbox is closed', async () => {
     const inbox = full()
     expect(await inbox.pushWhenFits(foreign('b'))).toBe(false)

@@ -61,10 +61,9 @@ function authorFrom(from: Uint8Array, key: Uint8Array | undefined): Known | unde
   try {
     // Copied, or the frame that it came in would live as long.
     const id = peerIdFromMultihash(Digest.decode(Uint8Array.from(from)))
-    // A peer id has one spelling: signed under another, the message could not be verified by whoever reads it from our log.
-    if (Buffer.compare(id.toMultihash().bytes, from) !== 0) return undefined
     const inlined = id.publicKey
     const publicKey = inlined ?? (key === undefined ? undefined : publicKeyFromProtobuf(Uint8Array.from(key)))
+    // A peer id has one spelling: signed under another, the message could not be verified by whoever reads it from our log.
     if (publicKey === undefined || !id.equals(publicKey.toMultihash().bytes)) return undefined
     return {
       id,

@@ -152,6 +152,49 @@ export const access = [
     ],
   ),
   ...breaks(
+    'src/stream/event-stream.ts',
+    ['test/stream/events.test.ts'],
+    [
+      [
+        'a position that is none ends an event stream for good',
+        '!isForeign(error) && !(error instanceof InvalidCursor && query.lastEventId !== undefined)',
+        '!isForeign(error)',
+      ],
+      [
+        'a position that is none is taken wherever it stands',
+        '(error instanceof InvalidCursor && query.lastEventId !== undefined)',
+        '(error instanceof InvalidCursor)',
+      ],
+      [
+        '`after` goes before what EventSource sends',
+        "query.lastEventId ?? query.after ?? 'latest'",
+        "query.after ?? query.lastEventId ?? 'latest'",
+      ],
+      [
+        'an expired position is read from the oldest',
+        'if (error instanceof CursorExpired) {',
+        'if (error instanceof CursorExpired && query.lastEventId === position.toUpperCase()) {',
+      ],
+      ['a gap begins past its end', 'error instanceof CursorEpochMismatch ? position :', 'isForeign(error) ? position :'],
+      ['a client that takes no events is kept', 'onTooSlow: () => void response.destroy()', 'onTooSlow: () => undefined'],
+    ],
+  ),
+  ...breaks(
+    'src/stream/outlet.ts',
+    ['test/stream/outlet.test.ts', 'test/stream/stream.test.ts'],
+    [
+      ['a client that takes nothing is kept', 'setTimeout(onTooSlow, slowClientMs)', 'setTimeout(() => undefined, slowClientMs)'],
+      ['a client that has taken something has no more time', 'clearTimeout(this.#patience)', ''],
+      ['a client is never writable again', 'this.#patience = undefined\n    onDrain()', 'onDrain()'],
+      ['a client that takes nothing is written to', '!this.isBlocked && this.#components.sink.isOpen', 'this.#components.sink.isOpen'],
+      [
+        'a client that takes little is taken for one that takes nothing',
+        'sink.bufferedBytes + frame.length > maxSocketBufferBytes',
+        'sink.bufferedBytes + frame.length > 0',
+      ],
+    ],
+  ),
+  ...breaks(
     'src/idempotency.ts',
     ['test/access/idempotency-keys.test.ts'],
     [
@@ -177,6 +220,7 @@ export const access = [
         'const place = openKeys.hold(request.client, openKeys.total < 8 ? 1 : 0)',
       ],
       ['a key that has published keeps its place', 'place[Symbol.dispose]()', ''],
+      ['a client that has left is waited for with its peers', 'if (signal.aborted) changed.cancel()', ''],
     ],
   ),
   ...breaks(

@@ -128,7 +128,10 @@ export const limitsSchema = z.object({
     'Bytes of gossip waiting for one slow peer; beyond it the newest follow from the log, and a peer is cut that makes us write more and does not read.',
     65_536,
   ),
-  pacedMessageMs: limit(4, 'Between two messages to a peer that is neither a Peergate nor rust-libp2p: go-libp2p loses what comes faster.'),
+  pacedMessageMs: limit(
+    4,
+    'Between two messages to a peer that is no Peergate, nor rust-libp2p or js-libp2p: go-libp2p loses what comes faster.',
+  ),
   maxPacedMessages: limit(256, 'Messages that wait to be sent to such a peer; what is beyond follows from the log.'),
   maxJoinedTopics: limit(100, 'Joined topics, shared by clients: rust-libp2p peers accept no more subscriptions of one peer.'),
   subscribedTopicMs: limit(

@@ -25,8 +25,11 @@ const sign = (engine: P2PEngine, data: (string | Uint8Array)[]) =>
   engine.sign(data.map((each) => ({ topic: 'orders', data: Buffer.from(each) })))
 
 /** A stock node that has joined the topic, with the messages of each RPC that has come. */
-async function reader(engine: P2PEngine, options: Parameters<typeof stockNode>[0] = {}): Promise<{ node: StockNode; rpcs: string[][] }> {
-  const node = await stockNode(options)
+async function reader(
+  engine: P2PEngine,
+  { agent }: { agent: string } = { agent: 'go-libp2p/0.51.0' },
+): Promise<{ node: StockNode; rpcs: string[][] }> {
+  const node = await stockNode({ agent })
   const { pubsub } = node.services
   const rpcs: string[][] = []
   const { handleReceivedRpc } = Object(pubsub)
@@ -43,10 +46,11 @@ async function reader(engine: P2PEngine, options: Parameters<typeof stockNode>[0
 }
 
 test.each([
-  ['js-libp2p/3.0.0', 1],
   ['go-libp2p/0.51.0', 1],
+  ['kubo/0.43.1', 1],
   ['peergate/0.1.0', 50],
   ['rust-libp2p/0.47.0', 50],
+  ['js-libp2p/3.3.0', 50],
 ])('%s is sent at most %i messages in an RPC, in order', async (agent, most) => {
   const engine = await startedLibp2pEngine()
   const { rpcs } = await reader(engine, { agent })

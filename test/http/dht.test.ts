@@ -171,8 +171,8 @@ describe('peers', () => {
       body: { code: 'dial_failed', errors: [{ path: third.address, message: expect.any(String) }] },
     })
     expect(await call('POST', '/v1/peers', { json: { peerId: engine.peerId } })).toMatchObject({
-      status: 400,
-      body: { code: 'invalid_peer_id' },
+      status: 422,
+      body: { code: 'self_dial' },
     })
     expect(await call('POST', '/v1/peers', { json: { peerId: 'nobody' } })).toMatchObject({
       status: 400,

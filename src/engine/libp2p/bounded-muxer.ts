@@ -36,11 +36,16 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     })
     onFirstListener(muxer, ({ detail: stream }) => {
       frames.opened()
+      waitForRoom(stream, connection)
       // What others open is answered as it is read; a protocol that does not wait loses its stream.
       stream.maxWriteBufferLength = room
     })
     const { createStream } = muxer
-    muxer.createStream = async (options) => refuseOverflow(await createStream.call(muxer, options), room)
+    muxer.createStream = async (options) => {
+      const stream = await createStream.call(muxer, options)
+      waitForRoom(stream, connection)
+      return refuseOverflow(stream, room)
+    }
     return muxer
   }
   return factory
@@ -60,6 +65,15 @@ function onFirstListener(muxer: StreamMuxer, listener: (event: CustomEvent<Strea
     addEventListener.apply(muxer, args)
   }
 }
+
+/** A stream whose window has become larger would write into a connection that is full, and have it taken for one that nobody reads. */
+function waitForRoom(stream: Stream & { sendData?: SendData }, connection: MessageStream): void {
+  const { sendData } = stream
+  if (sendData === undefined) return
+  stream.sendData = (data) => (connection.writableNeedsDrain ? { sentBytes: 0, canSendMore: false } : sendData.call(stream, data))
+}
+
+type SendData = (data: unknown) => { sentBytes: number; canSendMore: boolean }
 
 function refuseOverflow(stream: Stream, room: number): Stream {
   const { send } = stream

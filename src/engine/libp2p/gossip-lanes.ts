@@ -12,7 +12,7 @@ import { createWrittenLately, type WrittenLately } from './written-lately.ts'
 
 /**
  * The way out for messages, our own and forwarded ones: a lane to each neighbour, which keeps their order, loses none that the neighbour has
- * room for, and tells where it had none. Peergates and rust-libp2p take as many messages in an RPC as there are. Others are sent one at a time,
+ * room for, and tells where it had none. Peergates, rust-libp2p and js-libp2p take as many messages in an RPC as there are. Others are sent one at a time,
  * with pauses: go-libp2p-pubsub validates with a queue of 32, whose overflow it drops, and with several workers, so that of two messages
  * that come together the second may be first; Kubo then ignores the other, whose sequence number is lower
  * (https://github.com/libp2p/go-libp2p-pubsub/issues/431, https://github.com/libp2p/go-libp2p-pubsub/issues/621).

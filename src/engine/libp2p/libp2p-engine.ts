@@ -457,10 +457,15 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   return engine
 }
 
+/** What they tell of themselves begins so. They handle one message of an RPC after another, however many there are. */
+const batchTakers = ['peergate/', 'rust-libp2p/', 'js-libp2p/']
+
 /** Of go-libp2p, and of whoever has not said what it is, the least is expected. */
 function gossipTraits(agent: string | null): GossipTraits {
-  const isPeergate = agent?.startsWith('peergate/') === true
-  return { takesBatches: isPeergate || agent?.startsWith('rust-libp2p/') === true, catchesUp: isPeergate }
+  return {
+    takesBatches: batchTakers.some((name) => agent?.startsWith(name)),
+    catchesUp: agent?.startsWith('peergate/') === true,
+  }
 }
 
 /** Whether it was made by a dial of the address. Of a name, which the socket itself forgets, that is known of a new one only. */

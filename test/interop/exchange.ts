@@ -14,6 +14,11 @@ const messagesOfBurst = 100
  */
 const overtakenShare = 0.02
 
+/** How many of so many messages the peer may ignore. */
+export function mayIgnore(peer: ForeignPeer, messages: number): number {
+  return peer.ignoresOvertaken ? messages * overtakenShare : 0
+}
+
 /** A gateway and a peer that have both joined a topic, and know it of each other. */
 export interface Pair {
   readonly gateway: GatewaySide
@@ -86,8 +91,7 @@ async function burstsBothWays(pair: Pair, texts: readonly string[]): Promise<voi
 /** Waits until the peer has heard all of these of the gateway, each once; but for a few if it may ignore some. */
 async function untilHeard(pair: Pair, texts: readonly string[]): Promise<void> {
   const { gateway, peer, topic } = pair
-  const needed = peer.ignoresOvertaken ? Math.ceil(texts.length * (1 - overtakenShare)) : texts.length
-  await expect.poll(() => heard(pair, texts).length).toBeGreaterThanOrEqual(needed)
+  await expect.poll(() => heard(pair, texts).length).toBeGreaterThanOrEqual(texts.length - mayIgnore(peer, texts.length))
   if (peer.ignoresOvertaken) {
     // What has not come before a later one will not come.
     const last = `the last after ${texts.at(-1)}`

@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, test } from 'vitest'
 import type { EngineEvent, P2PEngine } from '../../src/engine/engine.ts'
+import { messageId } from '../../src/model/signed-message.ts'
 import { startedLibp2pEngine } from '../fixtures/libp2p-engine.ts'
 import { type StockNode, stockNode } from '../fixtures/stock-node.ts'
 
@@ -88,4 +89,19 @@ test('a peer of whose two links one ends takes messages of the same sizes as bef
   expect(engine.stragglers?.settle(peerId)).toBe(true)
   expect(await engine.send(await sign(engine, [large]))).toEqual([1])
   expect(engine.limitsReached.peer_message_size ?? 0).toBe(0)
+})
+
+test('a node that stops tells what its neighbours may not have got, and keeps nothing of them', async () => {
+  const engine = await startedLibp2pEngine()
+  const { peerId } = await reader(engine)
+  const events = eventsOf(engine, 'peer:left')
+  const texts = Array.from({ length: 1_000 }, (_, index) => String(index))
+  const signed = await sign(engine, texts)
+  await engine.send(signed)
+  await engine.stop()
+  const [first] = signed
+  const since = first === undefined ? '' : messageId(first.from, first.sequence)
+  expect(events).toEqual([{ type: 'peer:left', peerId, since, topics: ['orders'] }])
+  await engine.start()
+  expect(engine.stragglers?.settle(peerId)).toBe(true)
 })

@@ -172,7 +172,7 @@ export function createGossipLanes(
 
   /** Room is told of when half of what a stream held has left: a peer that reads little by little is fed as seldom as one that reads fast. */
   function awaitRoom(peerId: string, lane: Lane, stream: Stream): void {
-    if (lane.full === stream) return
+    if (lane.full === stream || stream.status !== 'open') return
     lane.full = stream
     const enough = stream.writeBufferLength / 2
     const events = ['drain', 'idle', 'close'] as const

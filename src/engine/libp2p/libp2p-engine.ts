@@ -355,11 +355,12 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     identifyAgain.stop()
     await Promise.all([kept.stop(), discovered.stop()])
     if (running === undefined) return
-    const { node } = running
+    const { node, lanes } = running
     const connected = links.peers(node)
     running = undefined
     await node.stop()
     for (const { peerId: other } of connected) {
+      lanes.gone(other)
       links.gone(other)
       emit({ type: 'peer:disconnect', peerId: other })
     }

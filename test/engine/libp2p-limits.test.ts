@@ -109,6 +109,21 @@ test('maxStreamsPerConnection: a further stream of a peer is reset', async () =>
   expect(connection.status).toBe('open')
 })
 
+test('maxStreamsPerConnection: as many may come before this end has finished its handshake', async () => {
+  const engine = await startedLibp2pEngine({ limits: { maxStreamsPerConnection: 100 }, listen: ['/ip4/127.0.0.1/tcp/0'] })
+  const node = await stockNode()
+  const opened = Promise.withResolvers<Stream[]>()
+  node.addEventListener('connection:open', ({ detail }) => {
+    const muxer: { createStream(): Promise<Stream> } = Reflect.get(detail, 'muxer')
+    opened.resolve(Promise.all(Array.from({ length: 50 }, () => muxer.createStream())))
+  })
+  const connection = await dialFrom(node, engine)
+  const streams = await opened.promise
+  await expect.poll(async () => (await engine.peers())[0]?.agent ?? null).not.toBe(null)
+  expect(streams.map(({ status }) => status)).toEqual(streams.map(() => 'open'))
+  expect(connection.status).toBe('open')
+})
+
 test('silentLinkMs: a peer that answers no ping any more is cut', async () => {
   const engine = await startedLibp2pEngine({ limits: { silentLinkMs: 600 } })
   const node = await stockNode()

@@ -169,3 +169,18 @@ test('tells of room when it has sent everything at once', () => {
   parts.hurry()
   expect(receiver.rooms).toBe(1)
 })
+
+test('makes its pauses also when it is told to go on, and waits no longer for what was blocked before it was emptied', async () => {
+  const { receiver, add, parts } = queue()
+  add(1, 2)
+  await pass(5)
+  parts.resume()
+  expect(receiver.sent).toEqual([1])
+  receiver.isOpen = false
+  await pass(11)
+  parts.clear()
+  receiver.isOpen = true
+  add(3)
+  await pass(11)
+  expect(receiver.sent).toEqual([1, 3])
+})

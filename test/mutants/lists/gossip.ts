@@ -362,7 +362,7 @@ export const gossip = [
   ),
   ...breaks(
     'src/engine/libp2p/node.ts',
-    ['test/engine/libp2p-engine.test.ts'],
+    ['test/engine/libp2p-limits.test.ts'],
     [['a peer that asks many things at once loses its link', 'maxEarlyStreams: limits.maxStreamsPerConnection,', '']],
   ),
 ]

@@ -12,7 +12,14 @@ afterEach(() => void vi.useRealTimers())
 const { peerId: author, seed } = await createMemoryIdentity()
 const signer = createMessageSigner(author, seed)
 const from = peerIdBytes(author)
-const limits = { maxPacedMessages: 10, pacedMessageMs: 10, maxPubsubBufferBytes: 1_000_000, silentLinkMs: 30_000 }
+const limits = {
+  maxPacedMessages: 10,
+  pacedMessageMs: 10,
+  maxPubsubBufferBytes: 1_000_000,
+  maxStreamBufferBytes: 1_000_000,
+  maxMessageBytes: 100_000,
+  silentLinkMs: 30_000,
+}
 const peerId = 'peer'
 const peergate = { takesBatches: true, catchesUp: true }
 const rust = { takesBatches: true, catchesUp: false }

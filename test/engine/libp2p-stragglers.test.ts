@@ -105,3 +105,25 @@ test('a node that stops tells what its neighbours may not have got, and keeps no
   await engine.start()
   expect(engine.stragglers?.settle(peerId)).toBe(true)
 })
+
+test('a neighbour whose stream is full of messages hears of topics that are joined meanwhile', async () => {
+  const engine = await startedLibp2pEngine()
+  const { node, heard } = await reader(engine, { agent: 'rust-libp2p/0.47.0' })
+  await expect.poll(async () => (await engine.peers())[0]?.agent).toBe('rust-libp2p/0.47.0')
+  for (const stream of gossipStreams(node, 'inbound')) stream.pause()
+  const events = eventsOf(engine, 'peer:behind')
+  for (const message of await sign(
+    engine,
+    Array.from({ length: 10_000 }, () => Buffer.alloc(200)),
+  )) {
+    await engine.send([message])
+    if (events.length > 0) break
+  }
+  expect(events.length).toBe(1)
+  const later = Array.from({ length: 50 }, (_, index) => `later ${index}`)
+  for (const topic of later) await engine.subscribe(topic)
+  for (const stream of gossipStreams(node, 'inbound')) stream.resume()
+  const joined = () => later.filter((topic) => node.services.pubsub.getSubscribers(topic).map(String).includes(engine.peerId))
+  await expect.poll(joined, { timeout: 10_000 }).toEqual(later)
+  expect(heard.length).toBeGreaterThan(500)
+})

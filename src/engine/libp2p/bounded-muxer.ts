@@ -13,6 +13,14 @@ export interface StreamLimits {
 /** What stands around the data of a message: author, sequence, topic, signature, key, and the frame. */
 export const messageOverheadBytes = 65_536
 
+/** Bytes that may wait in a stream that this node has opened. */
+export function streamRoomBytes({
+  maxStreamBufferBytes,
+  maxMessageBytes,
+}: Pick<StreamLimits, 'maxStreamBufferBytes' | 'maxMessageBytes'>): number {
+  return Math.max(maxStreamBufferBytes, maxMessageBytes + messageOverheadBytes)
+}
+
 /**
  * Bounds what is written to a peer that does not read. The connection is cut when too much waits for it that no stream holds back: answers
  * to the muxer's pings, resets, windows. Has a muxer's streams refuse a write that their buffer has no room for. libp2p's own take it, find the buffer too full, and abort the
@@ -24,7 +32,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
   limits: StreamLimits,
   { reached }: { reached: Pick<LimitsReached, 'note'> },
 ): Factory {
-  const room = Math.max(limits.maxStreamBufferBytes, limits.maxMessageBytes + messageOverheadBytes)
+  const room = streamRoomBytes(limits)
   const { createStreamMuxer } = factory
   factory.createStreamMuxer = (connection) => {
     cutOverflow(connection, limits.maxPubsubBufferBytes + room, () => reached.note('unread_link'))

@@ -1,10 +1,11 @@
 import { RPC } from '@libp2p/gossipsub/message'
-import type { Stream } from '@libp2p/interface'
+import { type Stream, StreamBufferError } from '@libp2p/interface'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { decode } from 'multiformats/hashes/digest'
 import { messageId } from '../../model/signed-message.ts'
 import type { EngineEvent, Stragglers } from '../engine.ts'
 import type { LimitsReached } from '../limits-reached.ts'
+import { streamRoomBytes } from './bounded-muxer.ts'
 import { createEcho, type Echo } from './echo.ts'
 import type { GossipInternals } from './gossip-internals.ts'
 import { createPacedQueue, type PacedQueue } from './paced-queue.ts'
@@ -59,6 +60,8 @@ export interface LaneLimits {
   maxPacedMessages: number
   pacedMessageMs: number
   maxPubsubBufferBytes: number
+  maxStreamBufferBytes: number
+  maxMessageBytes: number
   silentLinkMs: number
 }
 
@@ -93,6 +96,8 @@ const alwaysTakenBytes = 32_768
 /** Milliseconds that what was written may take to be read, on a link that works. */
 const inFlightMs = 5_000
 const writtenStepMs = 250
+/** Bytes in a stream that messages leave to control: gossipsub says once what it has joined, left and grafted, whether or not there is room. */
+const controlBytes = 131_072
 /** Topics of a lane that are remembered; that of a message that is lost with the link may be beyond it, and then waits for nobody. */
 const maxTopics = 1_000
 
@@ -111,6 +116,7 @@ export function createGossipLanes(
   const { limits } = init
   const { internals, traits, openPing, isLinked, emit, reached } = components
   const lanes = new Map<string, Lane>()
+  const messageRoom = streamRoomBytes(limits) - controlBytes
 
   function laneOf(peerId: string): Lane | undefined {
     const known = lanes.get(peerId)
@@ -145,7 +151,9 @@ export function createGossipLanes(
     const stream = internals.streamsOutbound.get(peerId)
     if (first === undefined || stream === undefined) return false
     const rpc = RPC.encode({ subscriptions: [], messages: messages.map(({ raw }) => raw) })
+    const held = stream.rawStream.writeBufferLength
     try {
+      if (held > 0 && held + rpc.length > messageRoom) throw new StreamBufferError('the rest is for control')
       stream.push(rpc)
     } catch {
       awaitRoom(peerId, lane, stream.rawStream)

@@ -380,6 +380,19 @@ describe('a peer that reads its stream no further', () => {
     expect(lanes.hand(peerId, make(Buffer.alloc(69_800), Buffer.alloc(69_000)))).toEqual([false, true])
   })
 
+  test('is behind from what its stream has held for longer, too', async () => {
+    const { lanes, make, news, rawStream } = lanesTo(rust)
+    const old = make('old')
+    lanes.hand(peerId, old)
+    for (let second = 0; second < 10; second++) {
+      await vi.advanceTimersByTimeAsync(1_000)
+      rawStream.writeBufferLength = 10
+      lanes.hand(peerId, make('more'))
+    }
+    lanes.broken(peerId)
+    expect(news()).toEqual([behind(old[0]?.id())])
+  })
+
   test('is not taken for one that takes nothing: what every peer takes is sent it again', () => {
     const { lanes, make, peer } = lanesTo(rust)
     const messages = make(Buffer.alloc(30_000))

@@ -74,6 +74,8 @@ interface Lane {
   maxRpcBytes: number
   /** A stream that had no room, until it has. */
   full: Stream | undefined
+  /** When the stream last held nothing before a write, by the monotonic clock: what was written since may be unread, however long ago. */
+  emptyAt: number
   /** gossipsub has forgotten the peer, whose link is there still, with its subscriptions: it will tell them again. */
   isForgotten: boolean
   /** Of the frames that may have had the peer end the stream, the largest. */
@@ -126,6 +128,7 @@ export function createGossipLanes(
       hasMissed: false,
       maxRpcBytes: Number.POSITIVE_INFINITY,
       full: undefined,
+      emptyAt: 0,
       isForgotten: false,
       suspectBytes: 0,
       since: undefined,
@@ -152,6 +155,7 @@ export function createGossipLanes(
     if (first === undefined || stream === undefined) return false
     const rpc = RPC.encode({ subscriptions: [], messages: messages.map(({ raw }) => raw) })
     const held = stream.rawStream.writeBufferLength
+    if (held === 0) lane.emptyAt = performance.now()
     try {
       if (held > 0 && held + rpc.length > messageRoom) throw new StreamBufferError('the rest is for control')
       stream.push(rpc)
@@ -283,9 +287,10 @@ export function createGossipLanes(
     broken(peerId) {
       const lane = lanes.get(peerId)
       if (lane === undefined) return
-      lane.suspectBytes = lane.written.largest(inFlightMs)
+      const unreadMs = Math.max(inFlightMs, performance.now() - lane.emptyAt)
+      lane.suspectBytes = lane.written.largest(unreadMs)
       const queued = lane.queue.clear()
-      const since = lane.written.since(inFlightMs) ?? queued?.id()
+      const since = lane.written.since(unreadMs) ?? queued?.id()
       if (since !== undefined) fallBehind(peerId, lane, since)
     },
     refused(peerId) {

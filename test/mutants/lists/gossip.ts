@@ -73,8 +73,8 @@ export const gossip = [
       ['a peer that says what it is waits for no pauses', 'if (traits(peerId).takesBatches) lanes', 'lanes'],
       ['a new stream is not noticed', 'if (lane !== undefined) tellRoom(peerId, lane)', ''],
       ['a peer that is not behind is told of', 'if (lane.isBehind) emit', 'emit'],
-      ['all that was written to a broken stream counts', 'lane.written.since(inFlightMs)', 'lane.written.since(limits.silentLinkMs)'],
-      ['what waited for a broken stream is forgotten', 'lane.written.since(inFlightMs) ?? queued?.id()', 'lane.written.since(inFlightMs)'],
+      ['all that was written to a broken stream counts', 'lane.written.since(unreadMs)', 'lane.written.since(limits.silentLinkMs)'],
+      ['what waited for a broken stream is forgotten', 'lane.written.since(unreadMs) ?? queued?.id()', 'lane.written.since(unreadMs)'],
       [
         'what waited for a broken stream is sent behind it',
         'const queued = lane.queue.clear()\n      const since = lane',

@@ -141,7 +141,8 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
         })
     },
     async publishName(path) {
-      await call(`name/publish?arg=${encodeURIComponent(path)}`)
+      // It would look for what is there otherwise.
+      await call(`name/publish?arg=${encodeURIComponent(path)}&resolve=false`)
     },
     async resolveName(name) {
       return (await ask<{ Path: string }>(`name/resolve?arg=${name}&nocache=true`)).Path

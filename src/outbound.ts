@@ -120,14 +120,14 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return left.filter(({ topic }) => !taken.has(topic) || joined.has(topic))
   }
 
-  /** Has stragglers among the subscribers fed from a position on. Whether there are others, who can be sent something. */
+  /** Has stragglers among the subscribers fed from a position on. Answers false when they are all that there are. */
   async function leaveToFeeds(topic: string, after: Seq): Promise<boolean> {
     const subscribers = await engine.subscribers(topic)
     for (const peerId of subscribers) {
       const straggler = stragglers.get(peerId)
       if (straggler !== undefined) straggler.after = Math.min(straggler.after ?? after, after)
     }
-    return !subscribers.every((peerId) => stragglers.has(peerId))
+    return subscribers.length === 0 || !subscribers.every((peerId) => stragglers.has(peerId))
   }
 
   /** Sends what waits in a topic up to a position, in order, as far as somebody takes it. */

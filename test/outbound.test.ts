@@ -209,6 +209,24 @@ test('a subscriber that comes while something is sent is sent it too', async () 
   expect(engine.sent).toEqual(['one'])
 })
 
+test('what waits goes on to wait when the subscriber leaves while it is sent', async () => {
+  const { engine, append, message, parts, pass } = await outbound()
+  const texts = Array.from({ length: 2 * defaultLimits.maxReadMessages }, (_, index) => String(index))
+  for (const text of texts) await append(message(text))
+  engine.subscribers = ['peer']
+  engine.onSend = () => {
+    engine.onSubscribers = () => {
+      engine.subscribers = []
+    }
+  }
+  engine.listener({ type: 'topic:subscribe', peerId: 'peer', topic: 'orders' })
+  await pass(0)
+  expect([engine.sent.length, parts.waiting]).toEqual([defaultLimits.maxReadMessages, 1])
+  engine.subscribers = ['next']
+  await pass(1_000)
+  expect(engine.sent).toEqual(texts)
+})
+
 test('what waited longer than the window is given up, and the mark goes on', async () => {
   const { engine, append, message, mark, pass, parts } = await outbound()
   await append(message('too old'))

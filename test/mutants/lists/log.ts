@@ -209,7 +209,7 @@ export const log = [
       ['what waits takes a straggler ahead', 'straggler.after = Math.min(straggler.after ?? after, after)', 'straggler.after = after'],
       [
         'what waits is sent although all subscribers are behind',
-        'return !subscribers.every((peerId) => stragglers.has(peerId))',
+        'return subscribers.length === 0 || !subscribers.every((peerId) => stragglers.has(peerId))',
         'return true',
       ],
       ['a topic that once had a new subscriber has nobody', 'joined.clear()', ''],

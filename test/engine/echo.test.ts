@@ -146,3 +146,20 @@ test('a stream that takes nothing more is not waited for, and one that is not ne
   echo.close()
   expect([stream.isAborted, await left()]).toEqual([true, true])
 })
+
+test('a stream that the peer does not close is cut after a second', async () => {
+  const { ask, streams } = setUp()
+  for (let count = 0; count < 2; count++) {
+    const answered = ask()
+    await vi.advanceTimersByTimeAsync(0)
+    streams.at(-1)?.answer(32)
+    await answered()
+    await vi.advanceTimersByTimeAsync(count === 0 ? 5_001 : 999)
+  }
+  expect(streams.map(({ isClosing, isAborted }) => [isClosing, isAborted])).toEqual([
+    [true, false],
+    [false, false],
+  ])
+  await vi.advanceTimersByTimeAsync(1)
+  expect(streams.map(({ isAborted }) => isAborted)).toEqual([true, false])
+})

@@ -28,11 +28,16 @@ export function createEcho({ open }: { open(): Promise<Stream> }): Echo {
   let opening: Promise<void> | undefined
   let refusedAt = Number.NEGATIVE_INFINITY
 
+  /** What was asked on it is answered still. A peer that does not close its end keeps no stream by that. */
+  function end(old: Stream): void {
+    old.close().catch((error: Error) => old.abort(error))
+    setTimeout(() => old.abort(new Error('the peer did not close its end')), patienceMs).unref()
+  }
+
   async function renew(): Promise<void> {
     const old = current?.stream
     current = undefined
-    // What was asked on it is answered still.
-    old?.close().catch((error: Error) => old.abort(error))
+    if (old !== undefined) end(old)
     try {
       current = watch(await open())
     } catch {

@@ -10,9 +10,9 @@ const introduction = `# Foreign peers
 What the libp2p engine was tried with: nodes that others wrote, as processes of their own, beside a gateway in a process of its own. \`npm run
 test:interop\` builds them and writes this page whenever every cell was tried; where a toolchain is missing, or Kubo was left out, some are not.
 
-A cell with "1,000 + 1,000" exchanges in each direction, at the same time, 1,000 messages at 200 a second (the gateway's by single POSTs) and 1,000 in
+A cell with "2 × 1,000 each way" exchanges in each direction, at the same time, 1,000 messages at 200 a second (the gateway's by single POSTs) and 1,000 in
 bursts of 100 (the gateway's as arrays), and counts what arrives: each once, as it was, with its author. What a peer's own library gave up before it
-left the peer is told apart.
+left the peer, or ignored once it was there, is told apart; a busy machine makes that more.
 `
 
 /** Writes the table of a run in which every cell was tried. */

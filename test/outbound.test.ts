@@ -40,6 +40,8 @@ async function outbound(disk = createMemoryDisk()) {
     listener: (_event: EngineEvent) => undefined as unknown,
     /** Called once while it sends. */
     onSend: undefined as (() => void) | undefined,
+    /** Called once while it feeds a straggler. */
+    onFeed: undefined as (() => void) | undefined,
     /** Called once when it is asked for subscribers. */
     onSubscribers: undefined as (() => void) | undefined,
   }
@@ -61,6 +63,9 @@ async function outbound(disk = createMemoryDisk()) {
           hasRoom: () => engine.room > 0,
           async send(_peerId, messages) {
             engine.feeds++
+            const { onFeed } = engine
+            engine.onFeed = undefined
+            onFeed?.()
             const taken = messages.slice(0, engine.room)
             engine.room -= taken.length
             engine.fed.push(...taken.map(({ data }) => Buffer.from(data).toString()))
@@ -509,6 +514,52 @@ describe('a neighbour that has no room for everything', () => {
     engine.listener({ type: 'peer:room', peerId: 'slow' })
     await pass(0)
     expect([engine.fed, parts.waiting]).toEqual([['waits', 'behind'], 0])
+  })
+
+  test('goes on where it was when something waits that comes behind that, and is fed it once', async () => {
+    const { engine, append, message, pass } = await outbound()
+    const first = message('one')
+    engine.subscribers = ['slow']
+    await append(first)
+    engine.subscribers = []
+    await append(message('waits', { topic: 'other' }))
+    engine.sent.length = 0
+    engine.room = 0
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    engine.subscribers = ['slow']
+    engine.listener({ type: 'topic:subscribe', peerId: 'slow', topic: 'other' })
+    await pass(0)
+    engine.room = 10
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(0)
+    expect([engine.fed, engine.sent]).toEqual([['one', 'waits'], []])
+  })
+
+  test('has nobody wait for what it was not handed, although it has subscribed a while ago', async () => {
+    const { engine, append, message, parts } = await outbound()
+    engine.subscribers = ['slow']
+    engine.takes = 0
+    engine.listener({ type: 'topic:subscribe', peerId: 'slow', topic: 'orders' })
+    await append(message('one'))
+    expect(parts.waiting).toBe(0)
+  })
+
+  test('that leaves and comes back while it is fed is fed again', async () => {
+    const { engine, append, message, pass } = await outbound()
+    engine.subscribers = ['slow']
+    const first = message('one')
+    await append(first)
+    engine.onFeed = () => {
+      engine.listener({ type: 'peer:left', peerId: 'slow', since: first.id, topics: ['orders'] })
+      engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
+    }
+    engine.listener({ type: 'peer:behind', peerId: 'slow', since: first.id })
+    engine.listener({ type: 'peer:room', peerId: 'slow' })
+    await pass(1_000)
+    await pass(0)
+    expect([engine.fed, engine.settled]).toEqual([['one', 'one'], ['slow']])
   })
 
   test('has nothing read for it while it has no room', async () => {

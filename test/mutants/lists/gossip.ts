@@ -25,7 +25,6 @@ export const gossip = [
       ['nobody is told of room in a stream', 'awaitRoom(peerId, lane, stream.rawStream)\n', ''],
       ['a stream that ends has no room', "['drain', 'idle', 'close']", "['drain', 'idle']"],
       ['a stream that takes more has no room', "['drain', 'idle', 'close']", "['idle', 'close']"],
-      ['room is told as often as it was missed', 'lane.full === stream || stream.status', 'stream.status'],
       ['room is told once', 'lane.full = undefined\n', ''],
       ['room is told when a little has left', 'stream.writeBufferLength > enough', 'stream.writeBufferLength > 2 * enough'],
       ['a peer that was forgotten is fed', 'lane.isForgotten || !internals.streamsOutbound', '!internals.streamsOutbound'],

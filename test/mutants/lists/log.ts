@@ -198,7 +198,7 @@ export const log = [
       ],
       ['a straggler that misses more is fed from there on', 'Math.min(straggler.after ?? since, since)', 'since'],
       ['what a straggler missed is forgotten when it is not found at once', 'straggler.missed.push(...missed)', ''],
-      ['a straggler has one turn and no more', 'due.delete(peerId)\n', ''],
+      ['a straggler has one turn and no more', 'if (isFeeding) later(feedNext)', ''],
       [
         'what is new waits for all stragglers',
         'isFeeding = due.size > 0\n      if (isFeeding) later(feedNext)',

@@ -59,6 +59,22 @@ test('who has waited for room for five seconds is read until there was some, and
   expect(one.isOpen).toBe(false)
 })
 
+test('who had room in between waits for five seconds again', async () => {
+  const { full, link } = setUp()
+  const one = link('one')
+  full.add('one')
+  expect(one.isOpen).toBe(false)
+  await vi.advanceTimersByTimeAsync(3_000)
+  full.clear()
+  expect(one.isOpen).toBe(true)
+  full.add('one')
+  expect(one.isOpen).toBe(false)
+  await vi.advanceTimersByTimeAsync(maxPauseMs - 1)
+  expect(one.isOpen).toBe(false)
+  await vi.advanceTimersByTimeAsync(1)
+  expect(one.isOpen).toBe(true)
+})
+
 test('maxStreamBufferBytes: what of a link is being verified holds that link up, and no other', () => {
   const { link, news } = setUp()
   const [one, other] = [link('one'), link('other')]

@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers())
 const frame = { type: 'closing', reason: 'draining', retryAfterMs: 1 } as const
 
 /** An outlet on a sink that a test empties. */
-function outletOn(slowClientMs: number) {
+function outletOn(slowClientMs: number, maxSocketBufferBytes = 1) {
   const waiting: Array<{ bytes: number; written: (() => void) | undefined }> = []
   const told: string[] = []
   const sink = {
@@ -22,7 +22,7 @@ function outletOn(slowClientMs: number) {
     uncork: () => undefined,
   }
   const outlet = createOutlet(
-    { maxSocketBufferBytes: 1, slowClientMs },
+    { maxSocketBufferBytes, slowClientMs },
     {
       sink,
       writer: jsonCodec,
@@ -45,6 +45,14 @@ test('a client that takes nothing is given up when its time is over, and not bef
   expect(told).toEqual([])
   vi.advanceTimersByTime(1)
   expect(told).toEqual(['too slow'])
+})
+
+test('a client for which no more waits than may is written to', () => {
+  const { outlet, told } = outletOn(1_000, 1_000)
+  outlet.send(frame)
+  expect([outlet.writable, outlet.isBlocked]).toEqual([true, false])
+  vi.advanceTimersByTime(10_000)
+  expect(told).toEqual([])
 })
 
 test('a client that takes something in time has all of the time again', () => {

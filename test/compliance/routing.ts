@@ -226,7 +226,7 @@ export function testRouting({ create: createEngine, createWithout, createFull }:
 
     test('that do not prove their keys are refused and found nowhere', async () => {
       const [first, second, third] = await network(3)
-      const key = immutableKey(Buffer.from('a'))
+      const key = immutableKey(Buffer.from('stored nowhere'))
       await expect(first.routing.put(key, Buffer.from('b'), options)).rejects.toBeInstanceOf(InvalidRecord)
       const own = ownKey(second.peerId, 'n')
       await expect(first.routing.put(own, randomBytes(100), options)).rejects.toBeInstanceOf(InvalidRecord)

@@ -193,7 +193,10 @@ test.each<[string, (message: Signed) => RPC.Message]>([
     const message = await signedBy(author, 'true')
     const forged = forge(message)
     const results = await Promise.all([forged, message, forged, message].map((each, index) => receive(index < 3 ? other : one, each)))
-    expect(results.map(({ code }) => code)).toEqual(['invalid', 'valid', 'invalid', 'duplicate'])
+    const codes = results.map(({ code }) => code)
+    expect([codes[0], codes[2]]).toEqual(['invalid', 'invalid'])
+    // Of the copies of two links either may be the first.
+    expect([codes[1], codes[3]].toSorted()).toEqual(['duplicate', 'valid'])
     expect(judged.map(({ data }) => Buffer.from(data).toString())).toEqual(['true'])
     // What is known costs no verification, and is no news whatever it says.
     expect(await receive(other, forged)).toMatchObject({ code: MessageStatus.duplicate })

@@ -118,8 +118,8 @@ export interface Stragglers {
   /** Whether there is room for more than a little; `peer:room` tells when there is. Costs nothing to ask. */
   hasRoom(peerId: string): boolean
   /**
-   * Hands messages to such a peer, in the order given, whoever wrote them and as far as the peer is subscribed to their topics. Answers how many, from
-   * the first on, are dealt with; there was no room for the others, and `peer:room` tells when there is some.
+   * Hands messages of any author to such a peer, in the order given; those of topics that it has not joined are skipped. Answers how many of the
+   * messages, counted from the first, were handed or skipped. There was no room for the others; `peer:room` tells when there is.
    */
   send(peerId: string, messages: SignedMessage[]): Promise<number>
   /**

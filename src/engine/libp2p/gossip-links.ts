@@ -50,7 +50,7 @@ export function createGossipLinks(components: {
     if (subscribed.length > 0) onReachable(peerId, subscribed)
   }
 
-  /** Ends a stream whose other end was closed, and opens another when it has ended, whoever ended it. */
+  /** Aborts the stream when the peer closes its end of it; once the stream is closed, for whatever reason, another is opened. */
   function watch(peerId: string, { rawStream }: OutboundGossip): void {
     const openedAt = performance.now()
     const connection = linksOf(peerId).find(({ streams }) => streams.includes(rawStream))

@@ -458,10 +458,10 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   return engine
 }
 
-/** What they tell of themselves begins so. They handle one message of an RPC after another, however many there are. */
+/** How the agents of implementations begin that handle every message of an RPC, however many there are. */
 const batchTakers = ['peergate/', 'rust-libp2p/', 'js-libp2p/']
 
-/** Of go-libp2p, and of whoever has not said what it is, the least is expected. */
+/** What is known of a peer by its agent. A peer that has not told its agent yet is treated as go-libp2p is: no batches, no catching up. */
 function gossipTraits(agent: string | null): GossipTraits {
   return {
     takesBatches: batchTakers.some((name) => agent?.startsWith(name)),

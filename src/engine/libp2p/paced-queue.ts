@@ -1,6 +1,7 @@
 /**
- * Sends one thing at a time, in the order in which they came, and the next when the receiver has read it, after a pause; holds so many. On a way
- * that is longer than the pause, as many are on it as the pauses allow: what stops the receiver stops the sender.
+ * A bounded queue that sends its items one by one, in order: each when the receiver has read the one before, and not sooner than `pauseMs` after
+ * it. When a round trip takes longer than the pause, more than one is in flight: the round trip divided by the pause. A receiver that stops reading
+ * stops the queue.
  */
 export interface PacedQueue<Item> {
   /** False when there is no room. */

@@ -88,11 +88,14 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     for (const topic of new Set(own.map((message) => message.topic))) {
       if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)
     }
-    const recipients = own.length === 0 ? [] : await trySend(own)
-    for (const message of await unwanted(own, recipients)) if (!waiting.has(message.topic)) waiting.set(message.topic, message.seq - 1)
+    // What has just got its first subscriber is sent from the first message on.
+    const sendable = own.filter(({ topic }) => !waiting.has(topic))
+    const recipients = sendable.length === 0 ? [] : await trySend(sendable)
+    for (const { topic, seq } of await unwanted(sendable, recipients)) if (!waiting.has(topic)) waiting.set(topic, seq - 1)
     const last = batch.at(-1)
     if (last !== undefined) recent.push({ through: last.seq, at: now() })
-    return new Map(own.map((message, index) => [message.seq, recipients?.[index] ?? 0]))
+    const counts = new Map(sendable.map(({ seq }, index) => [seq, recipients?.[index] ?? 0]))
+    return new Map(own.map(({ seq }) => [seq, counts.get(seq) ?? 0]))
   }
 
   /** Of each message how many peers it was handed to. They are stored, so an engine that fails, which answers nothing, has them wait. */

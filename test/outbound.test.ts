@@ -179,6 +179,19 @@ test('what waits leaves before what is new', async () => {
   expect(engine.sent).toEqual(['first', 'second'])
 })
 
+test('what is new does not overtake what waits when the first subscriber comes just before it is sent', async () => {
+  const { engine, append, message, pass } = await outbound()
+  await append(message('first'))
+  engine.onSubscribers = () =>
+    queueMicrotask(() => {
+      engine.subscribers = ['peer']
+      engine.listener({ type: 'topic:subscribe', peerId: 'peer', topic: 'orders' })
+    })
+  expect([...(await append(message('second')))]).toEqual([[2, 0]])
+  await pass(0)
+  expect(engine.sent).toEqual(['first', 'second'])
+})
+
 test('nothing but our own messages to topics is handed over', async () => {
   const { engine, append, message } = await outbound()
   engine.subscribers = ['peer']
@@ -465,10 +478,10 @@ describe('a neighbour that has no room for everything', () => {
     const { engine, append, message, pass } = await outbound()
     await append(message('one'))
     engine.takes = 1
-    const second = message('two')
+    const second = message('two', { topic: 'another' })
     await append(second)
     engine.takes = undefined
-    engine.listener({ type: 'peer:left', peerId: 'slow', since: second.id, topics: ['orders'] })
+    engine.listener({ type: 'peer:left', peerId: 'slow', since: second.id, topics: ['orders', 'another'] })
     await pass(0)
     engine.subscribers = ['next']
     await pass(1_000)

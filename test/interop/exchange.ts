@@ -15,7 +15,7 @@ const messagesOfBurst = 100
 const overtakenShare = 0.02
 
 /** How many of so many messages the peer may ignore. */
-export function mayIgnore(peer: ForeignPeer, messages: number): number {
+function mayIgnore(peer: ForeignPeer, messages: number): number {
   return peer.ignoresOvertaken ? messages * overtakenShare : 0
 }
 
@@ -90,16 +90,25 @@ async function burstsBothWays(pair: Pair, texts: readonly string[]): Promise<voi
 
 /** Waits until the peer has heard all of these of the gateway, each once; but for a few if it may ignore some. */
 async function untilHeard(pair: Pair, texts: readonly string[]): Promise<void> {
+  await untilMissing(pair, texts, () => texts.length - heard(pair, texts).length)
+  const arrived = heard(pair, texts)
+  expect(arrived.length).toBe(new Set(arrived).size)
+}
+
+/**
+ * Waits until no more are missing than the peer may ignore, and none will come any more.
+ * @returns how many are missing
+ */
+export async function untilMissing(pair: Pair, texts: readonly string[], missing: () => number): Promise<number> {
   const { gateway, peer, topic } = pair
-  await expect.poll(() => heard(pair, texts).length).toBeGreaterThanOrEqual(texts.length - mayIgnore(peer, texts.length))
+  await expect.poll(missing).toBeLessThanOrEqual(mayIgnore(peer, texts.length))
   if (peer.ignoresOvertaken) {
     // What has not come before a later one will not come.
     const last = `the last after ${texts.at(-1)}`
     await post(gateway, topic, [bytesOf(last)])
     await expect.poll(() => heard(pair, [last]).length).toBe(1)
   }
-  const arrived = heard(pair, texts)
-  expect(arrived.length).toBe(new Set(arrived).size)
+  return missing()
 }
 
 /** Waits until the gateway has given its client all of these that have left the peer, each once. */

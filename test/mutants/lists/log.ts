@@ -147,6 +147,7 @@ export const log = [
       ['the sent window is zero', 'recent[0].at <= now() - limits.sentWindowMs', 'recent[0].at <= now()'],
       ['the sent mark passes what waits', 'Math.min(settled, ...waiting.values(), ...behind)', 'Math.min(settled, ...behind)'],
       ['the sent mark is not written', 'await log.markSent(engine.peerId, mark)', ''],
+      ['what is new overtakes what waits for a subscriber that has just come', 'own.filter(({ topic }) => !waiting.has(topic))', 'own'],
       ['what waits is overtaken by what is new', 'if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)', ''],
       [
         'messages of others are sent as ours',

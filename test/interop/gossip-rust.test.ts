@@ -8,7 +8,7 @@ import { gossipCells } from './gossip-cells.ts'
 /** The library takes RPCs of 65,536 bytes; some of them stand around the data. */
 const largestBytes = 65_000
 
-gossipCells({ kind: 'rust', transports: ['TCP'], largestBytes, start: (listen) => startPeer('rust', { listen }) })
+gossipCells({ kind: 'rust', transports: ['TCP', 'QUIC', 'WebSocket'], largestBytes, start: (listen) => startPeer('rust', { listen }) })
 
 cell({ kinds: ['rust'], name: 'messages before and after one that it does not take' }, async () => {
   const listen = listenOn.TCP

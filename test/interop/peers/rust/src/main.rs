@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .ok_or("the settings are the one argument, as JSON")?,
     )?;
     let mut peer = Peer {
-        swarm: new_swarm(&settings)?,
+        swarm: new_swarm(&settings).await?,
         dials: HashMap::new(),
         silent_listeners: settings.listen.len(),
     };

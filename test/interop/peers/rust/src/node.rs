@@ -22,7 +22,7 @@ pub struct Behaviour {
 }
 
 /// A node with the library's defaults, listening.
-pub fn new_swarm(settings: &Settings) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
+pub async fn new_swarm(settings: &Settings) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
     let mut swarm = SwarmBuilder::with_existing_identity(load_key(settings.key_file.as_deref())?)
         .with_tokio()
         .with_tcp(
@@ -30,6 +30,10 @@ pub fn new_swarm(settings: &Settings) -> Result<Swarm<Behaviour>, Box<dyn Error>
             noise::Config::new,
             yamux::Config::default,
         )?
+        .with_quic()
+        .with_dns()?
+        .with_websocket(noise::Config::new, yamux::Config::default)
+        .await?
         .with_behaviour(|key| {
             let author = MessageAuthenticity::Signed(key.clone());
             Ok(Behaviour {

@@ -12,7 +12,7 @@ const messagesOfBurst = 100
  * So many a peer may ignore that never takes a sequence number below one that it has seen: it judges several messages at once, so that two that come
  * 4 ms apart change places when one of its threads is held up.
  */
-const overtakenShare = 0.02
+export const overtakenShare = 0.02
 
 /** How many of so many messages the peer may ignore. */
 function mayIgnore(peer: ForeignPeer, messages: number): number {
@@ -179,7 +179,8 @@ export async function paced(texts: readonly string[], send: (text: string) => Pr
   await Promise.all(sending)
 }
 
-function* bursts(texts: readonly string[]): Generator<string[]> {
+/** As many in each as are published at once. */
+export function* bursts(texts: readonly string[]): Generator<string[]> {
   for (let start = 0; start < texts.length; start += messagesOfBurst) yield texts.slice(start, start + messagesOfBurst)
 }
 

@@ -47,6 +47,10 @@ export interface PeerSettings {
 
 /** A peer that is driven by the protocol of `peers/README.md`. */
 export interface DrivenPeer extends ForeignPeer {
+  /** Of the messages that it gave up, those to one neighbour. Go only. */
+  droppedTo(peerId: string): Promise<number>
+  /** Messages of others that it gave up, since its own queue to validation was full. Go only. */
+  refused(): Promise<number>
   /** Requests that it has answered. */
   readonly asked: readonly { readonly from: string; readonly body: Buffer }[]
   /** Reserves a place at a relay. @returns under which addresses it is then reached, and what a link over them may take, 0 for no limit */
@@ -134,6 +138,8 @@ export async function startPeer(kind: PeerKind, settings: PeerSettings): Promise
     subscribers: (topic) => call('subscribers', { topic }),
     publish: (topic, data) => call('publish', { topic, data: data.map(base64) }),
     dropped: async () => (kind === 'rust' ? 0 : await call<number>('dropped')),
+    droppedTo: (peerId) => call('dropped', { peerId }),
+    refused: () => call('refused'),
     end,
     reserve: (multiaddr) => call('reserve', { multiaddr }),
     ask: async (peerId, protocol, body) => Buffer.from(await call<string>('ask', { peerId, protocol, body: base64(body) }), 'base64'),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -25,14 +24,14 @@ type gossip struct {
 	router *pubsub.PubSub
 	self   peer.ID
 	out    *output
-	drops  *dropCounter
+	losses *lossCounter
 	mutex  sync.Mutex
 	topics map[string]*pubsub.Topic
 }
 
 func newGossip(ctx context.Context, node host.Host, seqnoValidator bool, out *output) (*gossip, error) {
-	drops := &dropCounter{}
-	options := []pubsub.Option{pubsub.WithRawTracer(drops)}
+	losses := &lossCounter{dropped: map[peer.ID]int{}}
+	options := []pubsub.Option{pubsub.WithRawTracer(losses)}
 	if seqnoValidator {
 		validator := pubsub.NewBasicSeqnoValidator(&lastSeqnos{of: map[peer.ID][]byte{}}, slog.Default())
 		options = append(options, pubsub.WithDefaultValidator(validator))
@@ -41,7 +40,7 @@ func newGossip(ctx context.Context, node host.Host, seqnoValidator bool, out *ou
 	if err != nil {
 		return nil, err
 	}
-	return &gossip{router: router, self: node.ID(), out: out, drops: drops, topics: map[string]*pubsub.Topic{}}, nil
+	return &gossip{router: router, self: node.ID(), out: out, losses: losses, topics: map[string]*pubsub.Topic{}}, nil
 }
 
 func (g *gossip) join(name string) (*pubsub.Topic, error) {
@@ -118,12 +117,49 @@ func (s *lastSeqnos) Put(_ context.Context, author peer.ID, seqno []byte) error 
 	return nil
 }
 
-// dropCounter counts messages of this peer that never left it: those that found its own queue to another full (32 by default).
-type dropCounter struct {
+// lossCounter counts messages that this peer lost by itself.
+type lossCounter struct {
 	silentTracer
-	messages atomic.Int64
+	mutex sync.Mutex
+	// Of its own, by the neighbour whose queue was full (32 by default): they never left.
+	dropped map[peer.ID]int
+	// Of others, which found its queue to validation full (32 by default).
+	refused int
 }
 
-func (c *dropCounter) DropRPC(rpc *pubsub.RPC, _ peer.ID) {
-	c.messages.Add(int64(len(rpc.GetPublish())))
+func (c *lossCounter) DropRPC(rpc *pubsub.RPC, to peer.ID) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.dropped[to] += len(rpc.GetPublish())
+}
+
+func (c *lossCounter) RejectMessage(_ *pubsub.Message, reason string) {
+	if reason != pubsub.RejectValidationQueueFull && reason != pubsub.RejectValidationThrottled {
+		return
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.refused++
+}
+
+func (c *lossCounter) allDropped() int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	all := 0
+	for _, messages := range c.dropped {
+		all += messages
+	}
+	return all
+}
+
+func (c *lossCounter) droppedTo(to peer.ID) int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.dropped[to]
+}
+
+func (c *lossCounter) allRefused() int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.refused
 }

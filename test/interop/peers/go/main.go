@@ -92,7 +92,9 @@ func (p foreignPeer) carryOut(ctx context.Context, next command) (any, error) {
 	case "subscribers":
 		return p.gossip.subscribers(next.Topic), nil
 	case "dropped":
-		return p.gossip.drops.messages.Load(), nil
+		return p.dropped(next.PeerID)
+	case "refused":
+		return p.gossip.losses.allRefused(), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
@@ -114,6 +116,18 @@ func (p foreignPeer) carryOut(ctx context.Context, next command) (any, error) {
 		return p.inDht(ctx, next)
 	}
 	return nil, fmt.Errorf("this peer does not know how to do %q", next.Do)
+}
+
+// dropped counts those to one neighbour, or to all without one.
+func (p foreignPeer) dropped(neighbour string) (int, error) {
+	if neighbour == "" {
+		return p.gossip.losses.allDropped(), nil
+	}
+	to, err := peer.Decode(neighbour)
+	if err != nil {
+		return 0, err
+	}
+	return p.gossip.losses.droppedTo(to), nil
 }
 
 func (p foreignPeer) dial(ctx context.Context, address string) error {

@@ -1,0 +1,46 @@
+import { expect } from 'vitest'
+import { cell } from './cell.ts'
+import { numbered, received } from './exchange.ts'
+import { startPeer } from './foreign-peer.ts'
+import { dialFrom, follow, listenOn, startGatewaySide } from './gateway-side.ts'
+
+const topic = 'orders'
+const listen = [listenOn.TCP]
+const texts = numbered('at full speed')
+
+/** What the gateway may lose more than the other Go, as a share of the messages: the two processes have the processors in turns. */
+const moreLostShare = 0.2
+
+/** The two receivers don't know each other: what each has is what the sender handed it. */
+cell({ kinds: ['go'], name: 'without a pause, to a gateway and to another Go' }, async () => {
+  const startGo = () => startPeer('go', { listen })
+  const [gateway, sender, other] = await Promise.all([startGatewaySide({ PEERGATE_LISTEN: listenOn.TCP }), startGo(), startGo()])
+  await Promise.all([dialFrom(gateway, sender.multiaddrs[0] ?? ''), other.dial(sender.multiaddrs[0] ?? '')])
+  const stream = await follow(gateway, topic)
+  await Promise.all([sender.subscribe(topic), other.subscribe(topic)])
+  const atGateway = (wanted: readonly string[]) => received({ peer: sender, stream }, wanted).length
+  const atOther = (wanted: readonly string[]) => other.heard.filter(({ data }) => wanted.includes(data.toString())).length
+
+  // It publishes to those that have been grafted into its mesh.
+  const probe = ['probe']
+  await expect
+    .poll(async () => {
+      await sender.publish(topic, probe.map(bytesOf))
+      return atGateway(probe) > 0 && atOther(probe) > 0
+    })
+    .toBe(true)
+  const lostBy = async (peerId: string) => await sender.droppedTo(peerId)
+  const before = { gateway: await lostBy(gateway.process.peerId), other: await lostBy(other.peerId) }
+
+  await sender.publish(topic, texts.map(bytesOf))
+  const droppedToGateway = async () => (await lostBy(gateway.process.peerId)) - before.gateway
+  const droppedToOther = async () => (await lostBy(other.peerId)) - before.other
+  await expect.poll(async () => atGateway(texts) + (await droppedToGateway())).toBe(texts.length)
+  await expect.poll(async () => atOther(texts) + (await droppedToOther()) + (await other.refused())).toBe(texts.length)
+
+  const [lost, lostByOther] = [texts.length - atGateway(texts), texts.length - atOther(texts)]
+  expect(lost).toBeLessThanOrEqual(lostByOther + texts.length * moreLostShare)
+  return `${lost} to the gateway and ${lostByOther} to the other Go of 1,000 each found a queue of Go full; the gateway has all that left`
+})
+
+const bytesOf = (text: string) => Buffer.from(text)

@@ -170,14 +170,19 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return { ...step, messages: step.messages.filter(isToSend) }
   }
 
+  /** The position before the first of some messages, all of which hold the mark. */
+  async function placeBefore(ids: Set<string>): Promise<Seq> {
+    const found = await log.find([...ids], limits.maxReadBytes)
+    // What is not there any more was pruned, and topics are pruned apart.
+    return Math.min(...found.map(({ seq }) => seq - 1), ...(found.length < ids.size ? [marked] : []))
+  }
+
   /** The position after which a straggler is to be handed everything. */
   async function placeOf(straggler: Straggler): Promise<Seq> {
     const missed = new Set(straggler.missed.splice(0))
     if (missed.size === 0) return straggler.after ?? marked
     try {
-      const found = await log.find([...missed], limits.maxReadBytes)
-      // What is not there any more was pruned, and topics are pruned apart; the mark waits for whoever has missed something.
-      const since = Math.min(...found.map(({ seq }) => seq - 1), ...(found.length < missed.size ? [marked] : []))
+      const since = await placeBefore(missed)
       straggler.after = Math.min(straggler.after ?? since, since)
     } catch (error) {
       straggler.missed.push(...missed)
@@ -293,10 +298,16 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     const behind = [...stragglers.values(), ...left.map(({ straggler }) => straggler)].map(({ after, missed }) =>
       missed.length > 0 ? marked : (after ?? marked),
     )
-    const mark = Math.min(settled, ...waiting.values(), ...behind)
+    const mark = Math.min(settled, ...waiting.values(), ...behind, await unsentPlace())
     if (mark <= marked) return
     marked = mark
     await log.markSent(engine.peerId, mark)
+  }
+
+  /** The position after which what was handed over may still be in this process. */
+  async function unsentPlace(): Promise<Seq> {
+    const ids = new Set(engine.stragglers?.unsent())
+    return ids.size === 0 ? settled : await placeBefore(ids)
   }
 
   /** Moves the waiting position past what is older than the window. */

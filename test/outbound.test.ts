@@ -35,6 +35,8 @@ async function outbound(disk = createMemoryDisk()) {
     /** How often it was fed. */
     feeds: 0,
     settled: [] as string[],
+    /** Ids of what was handed over and has not left. */
+    unsent: [] as string[],
     /** What is kept from a straggler before it has settled. */
     onSettle: undefined as (() => Promise<void>) | undefined,
     listener: (_event: EngineEvent) => undefined as unknown,
@@ -78,6 +80,7 @@ async function outbound(disk = createMemoryDisk()) {
             else void onSettle()
             return onSettle === undefined
           },
+          unsent: () => engine.unsent,
         },
         async subscribers() {
           const { onSubscribers } = engine
@@ -140,6 +143,23 @@ test('the sent mark stays behind what was handed over for as long as it may die 
   expect(await mark()).toBe(0)
   await pass(3_000)
   expect(await mark()).toBe(1)
+})
+
+test('the sent mark stays behind what was handed over and has not left yet, however long ago', async () => {
+  const { engine, append, message, mark, pass } = await outbound()
+  engine.subscribers = ['peer']
+  const second = message('two')
+  await append(message('one'), second, message('three'))
+  engine.unsent = [second.id]
+  await pass(defaultLimits.sentWindowMs + 2_000)
+  expect(await mark()).toBe(1)
+  engine.unsent = [second.id, 'of a message that is not there any more']
+  await append(message('four'))
+  await pass(defaultLimits.sentWindowMs + 2_000)
+  expect(await mark()).toBe(1)
+  engine.unsent = []
+  await pass(1_000)
+  expect(await mark()).toBe(4)
 })
 
 test('what was handed over within the window is sent again by the next start, and what is older is not', async () => {

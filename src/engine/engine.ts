@@ -127,6 +127,11 @@ export interface Stragglers {
    * it still is one.
    */
   settle(peerId: string): boolean
+  /**
+   * Of each peer that does not read our log for what it has missed, straggler or not: the id of the first message that it was handed and that
+   * has not left this node. It would be lost if the process ended now.
+   */
+  unsent(): string[]
 }
 
 export interface Reachability {

@@ -482,3 +482,34 @@ describe('a peer whose link has ended', () => {
     expect(events).toMatchObject([{ topics: { length: 1_000 } }])
   })
 })
+
+describe('what has not left', () => {
+  test('is named by the first message that waits for its turn', () => {
+    const { lanes, make } = lanesTo(foreign)
+    const messages = make('one', 'two', 'three')
+    lanes.hand(peerId, messages)
+    expect(lanes.unsent()).toEqual([messages[1]?.id()])
+  })
+
+  test('is named by the first message since the stream was empty', () => {
+    const { lanes, make, rawStream } = lanesTo(rust)
+    lanes.hand(peerId, make('gone'))
+    expect(lanes.unsent()).toEqual([])
+    vi.advanceTimersByTime(1_000)
+    const [held, behindIt] = [make('held'), make('behind it')]
+    lanes.hand(peerId, held)
+    rawStream.writeBufferLength = 100
+    vi.advanceTimersByTime(20_000)
+    lanes.hand(peerId, behindIt)
+    expect(lanes.unsent()).toEqual([held[0]?.id()])
+    rawStream.writeBufferLength = 0
+    expect(lanes.unsent()).toEqual([])
+  })
+
+  test('is nothing of a peer that reads the log for what it has missed', () => {
+    const { lanes, make, rawStream } = lanesTo(peergate)
+    lanes.hand(peerId, make('held'))
+    rawStream.writeBufferLength = 100
+    expect(lanes.unsent()).toEqual([])
+  })
+})

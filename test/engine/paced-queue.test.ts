@@ -37,6 +37,15 @@ test('sends the first at once, and each other after a pause', async () => {
   expect(receiver.sent).toEqual([1, 2, 3])
 })
 
+test('names what it sends next', async () => {
+  const { parts, add } = queue()
+  expect(parts.first).toBeUndefined()
+  add(1, 2, 3)
+  expect(parts.first).toBe(2)
+  await pass(12)
+  expect(parts.first).toBe(3)
+})
+
 test('does not make up for a late event loop: what gathered meanwhile is kept apart too', async () => {
   const { receiver, add } = queue()
   add(1, 2, 3)

@@ -7,7 +7,19 @@ import { gossip } from './lists/gossip.ts'
 import { log } from './lists/log.ts'
 import { model } from './lists/model.ts'
 import { peerShares } from './lists/peer-shares.ts'
+import { reading } from './lists/reading.ts'
 import type { Mutant } from './patch.ts'
 
 /** Breaks that a reviewer would look for: checks dropped, limits off by one, things done in the wrong order, waits left out. */
-export const mutants: Mutant[] = [...model, ...log, ...direct, ...catchUp, ...gateways, ...access, ...engines, ...gossip, ...peerShares]
+export const mutants: Mutant[] = [
+  ...model,
+  ...log,
+  ...direct,
+  ...catchUp,
+  ...gateways,
+  ...access,
+  ...engines,
+  ...gossip,
+  ...peerShares,
+  ...reading,
+]

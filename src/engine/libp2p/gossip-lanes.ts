@@ -27,6 +27,7 @@ export interface GossipLanes {
   /** Hands messages to a peer that is behind; answers how many, from the first, are dealt with. */
   feed(peerId: string, messages: OutgoingMessage[]): number
   settle: Stragglers['settle']
+  unsent: Stragglers['unsent']
   /** The peer has said what it is. */
   identified(peerId: string): void
   /** Messages can be sent to the peer, on a stream that is new. */
@@ -239,6 +240,13 @@ export function createGossipLanes(
     return messages.map((message) => handed.has(message))
   }
 
+  /** The first message that the stream to a peer holds, or a little before; else the first that waits for it. */
+  function firstUnsent(peerId: string, { written, queue, emptyAt }: Lane): string | undefined {
+    const stream = internals.streamsOutbound.get(peerId)?.rawStream
+    const isHolding = stream !== undefined && stream.writeBufferLength > 0
+    return (isHolding ? written.since(performance.now() - emptyAt) : undefined) ?? queue.first?.id()
+  }
+
   const { sendRpc } = internals
   internals.sendRpc = (peerId, { messages, ...rest }) => {
     const wasHanded = messages.length === 0 || hand(peerId, messages.map(toOutgoing)).every(Boolean)
@@ -277,6 +285,7 @@ export function createGossipLanes(
       if (!lane.isBehind) lane.since = undefined
       return !lane.isBehind
     },
+    unsent: () => [...lanes].flatMap(([peerId, lane]) => (traits(peerId).catchesUp ? [] : (firstUnsent(peerId, lane) ?? []))),
     identified(peerId) {
       if (traits(peerId).takesBatches) lanes.get(peerId)?.queue.hurry()
     },

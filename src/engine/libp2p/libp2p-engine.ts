@@ -435,6 +435,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       hasRoom: (other) => running?.lanes.hasRoom(other) ?? false,
       send: async (other, messages) => running?.raw.feed(other, messages) ?? 0,
       settle: (other) => running?.lanes.settle(other) ?? true,
+      unsent: () => running?.lanes.unsent() ?? [],
     },
     request: (other, protocol, body, options) => protocols.request(running?.node, other, protocol, body, options),
     async handle(protocol, handler, options) {

@@ -14,6 +14,8 @@ export interface PacedQueue<Item> {
   readonly hasRoom: boolean
   /** Forgets what waits; answers the first of it. */
   clear(): Item | undefined
+  /** What is sent next. */
+  readonly first: Item | undefined
   readonly size: number
 }
 
@@ -129,6 +131,9 @@ export function createPacedQueue<Item>(
       isBlocked = false
       dueAt = Math.min(dueAt, performance.now() + pauseMs)
       return first?.item
+    },
+    get first() {
+      return waiting[0]?.item
     },
     get size() {
       return waiting.length

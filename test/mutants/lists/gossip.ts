@@ -6,6 +6,8 @@ export const gossip = [
     'src/engine/libp2p/gossip-lanes.ts',
     ['test/engine/gossip-lanes.test.ts'],
     [
+      ['what a stream holds has left', 'const isHolding = stream !== undefined && stream.writeBufferLength > 0', 'const isHolding = false'],
+      ['what waits in a queue has left', ' ?? queue.first?.id()', ''],
       ['every peer is sent batches', ' || !traits(peerId).takesBatches) {', ') {'],
       ['what waits in a queue is overtaken', 'lane.queue.size > 0 || !traits', '!traits'],
       ['an RPC has a message too many', 'batch.length >= maxRpcMessages', 'batch.length > maxRpcMessages'],

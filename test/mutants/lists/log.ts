@@ -145,7 +145,8 @@ export const log = [
     ['test/outbound.test.ts', 'test/ingest.test.ts'],
     [
       ['the sent window is zero', 'recent[0].at <= now() - limits.sentWindowMs', 'recent[0].at <= now()'],
-      ['the sent mark passes what waits', 'Math.min(settled, ...waiting.values(), ...behind)', 'Math.min(settled, ...behind)'],
+      ['the sent mark passes what waits', 'Math.min(settled, ...waiting.values(), ...behind,', 'Math.min(settled, ...behind,'],
+      ['the sent mark passes what has not left', ', ...behind, await unsentPlace())', ', ...behind)'],
       ['the sent mark is not written', 'await log.markSent(engine.peerId, mark)', ''],
       ['what is new overtakes what waits for a subscriber that has just come', 'own.filter(({ topic }) => !waiting.has(topic))', 'own'],
       ['what waits is overtaken by what is new', 'if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)', ''],
@@ -194,7 +195,7 @@ export const log = [
       ['a straggler is fed from the last message that it missed', 'Math.min(...found.map', 'Math.max(...found.map'],
       [
         'what a straggler missed and is not there any more is taken for handed',
-        '...(found.length < missed.size ? [marked] : [])',
+        '...(found.length < ids.size ? [marked] : [])',
         '...(found.length === 0 ? [marked] : [])',
       ],
       ['a straggler that misses more is fed from there on', 'Math.min(straggler.after ?? since, since)', 'since'],
@@ -234,8 +235,8 @@ export const log = [
       ['a straggler whose room nobody tells of is not fed', 'for (const peerId of stragglers.keys()) feedLater(peerId)', ''],
       [
         'a straggler does not hold the sent mark',
-        'Math.min(settled, ...waiting.values(), ...behind)',
-        'Math.min(settled, ...waiting.values())',
+        'Math.min(settled, ...waiting.values(), ...behind, await',
+        'Math.min(settled, ...waiting.values(), await',
       ],
       ['what a straggler has just missed does not hold the sent mark', 'missed.length > 0 ? marked : (after ?? marked)', 'after ?? marked'],
       ['a straggler that was fed holds the sent mark where it was', 'missed.length > 0 ? marked : (after ?? marked)', 'marked'],

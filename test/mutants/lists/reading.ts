@@ -1,0 +1,76 @@
+import { breaks } from '../patch.ts'
+
+/** How fast peers are read, and what is known of a link before it counts. */
+export const reading = [
+  ...breaks(
+    'src/engine/libp2p/pausable-stream.ts',
+    ['test/engine/libp2p-full-speed.test.ts'],
+    [
+      ['a paused stream is never read on', "if (stream.readStatus === 'paused' && !(await isThere(next))) resume()", ''],
+      ['what a stream holds when it is closed goes with it', "stream.addEventListener('remoteCloseWrite', resume)", ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/gossip-frames.ts',
+    ['test/engine/libp2p-full-speed.test.ts'],
+    [
+      ['libp2p reads although nothing has room', '!reading.isOpen; next = changed()', 'false; next = changed()'],
+      ['libp2p holds up no peer that is faster', 'pausable.pause()\n', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/pause-reading.ts',
+    ['test/engine/libp2p-full-speed.test.ts'],
+    [
+      ['a paused stream of QUIC reads on', 'await paused?.promise\n', ''],
+      ['a stream of QUIC that was paused reads no more', 'paused?.resolve()\n', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/link/link.ts',
+    ['test/engine/custom/full-speed.test.ts', 'test/engine/custom/link/links.test.ts', 'test/engine/custom/link/hostile-peers.test.ts'],
+    [
+      ['a link reads although nothing has room', ' && this.#reading.isOpen', ''],
+      [
+        'a link is not read again when there is room',
+        'components.reading.link(this.peerId, () => this.#steer())',
+        'components.reading.link(this.peerId, () => undefined)',
+      ],
+      ['a slowed peer is read', 'this.#hasBegun && this.#slowed === undefined && ', 'this.#hasBegun && '],
+      ['a peer that is held back is silent', '!this.#isPaused && now - this.#channel.lastHeard', 'now - this.#channel.lastHeard'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/introductions.ts',
+    ['test/engine/introductions.test.ts'],
+    [
+      ['what a peer said before is forgotten', 'introduced.add(connection)\n', ''],
+      ['nobody hears what a peer says', 'for (const end of waiting.get(connection) ?? []) end()', ''],
+      ['a dial waits for a peer that has closed', "connection.addEventListener('close', end)", ''],
+      ['a dial waits although it was given up', "signal.addEventListener('abort', end)", ''],
+      ['a dial waits for ever', 'setTimeout(end, left)', 'setTimeout(() => undefined, left)'],
+      ['a dial waits for a peer that is late', ' || left <= 0) return', ') return'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/routing.ts',
+    ['test/engine/libp2p-routing.test.ts'],
+    [['libp2p has put what nobody took', "if (taken === 0) throw new DhtRefused('No peer has taken the record.')", '']],
+  ),
+  ...breaks(
+    'src/engine/custom/dht/dht-node.ts',
+    ['test/engine/custom/routing.test.ts'],
+    [
+      [
+        'a node has put what nobody took',
+        'if (!answers.some(({ refused }) => refused === undefined)) throw',
+        'if (answers.length < 0) throw',
+      ],
+      [
+        'a node provides what nobody noted',
+        'if ((await announce(place, signal)) === 0) throw',
+        'if ((await announce(place, signal)) < 0) throw',
+      ],
+    ],
+  ),
+]

@@ -25,9 +25,11 @@ async function sendAll(connection: Connection, frames: Iterable<Buffer>): Promis
   await stream.close()
 }
 
+/** Of messages that are more together than a stream holds unread, which of QUIC is 4 MiB: see @libp2p/utils, dist/src/abstract-message-stream.js. */
 function* frames(count: number): Generator<Buffer> {
+  const data = (number: number) => Buffer.from(String(number).padEnd(100))
   for (let at = 0; at < count; at += 50) {
-    const messages = Array.from({ length: 50 }, (_, index) => signer.sign(BigInt(at + index), 'orders', Buffer.from(String(at + index))))
+    const messages = Array.from({ length: 50 }, (_, index) => signer.sign(BigInt(at + index), 'orders', data(at + index)))
     yield sized(Buffer.concat(messages.map(encoded)))
   }
 }

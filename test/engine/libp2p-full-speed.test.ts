@@ -45,6 +45,8 @@ test.each(['tcp', 'websocket', 'quic'] as const)(
     const connection = await node.dial(multiaddr(address))
     const all = [...frames(30_000)]
     await sendAll(connection, all)
+    // It was held back: what has left it and was not taken fits into windows and buffers.
+    expect(taken.length).toBeGreaterThan(10_000)
     await expect.poll(() => taken.length + lost(), { timeout: 30_000 }).toBe(30_000)
     expect(lost()).toBe(0)
     expect(taken).toEqual(Array.from({ length: 30_000 }, (_, index) => index))

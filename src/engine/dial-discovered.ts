@@ -8,14 +8,13 @@ export interface DialDiscovered {
 
 /** Dials at once; whoever is left out is announced again within seconds. */
 const maxDials = 8
-/** Announced peers that are remembered, the oldest forgotten first. */
+/** Announcements that are remembered, the oldest forgotten first. */
 const maxRemembered = 1_000
 /** Milliseconds between dials of a peer that does not answer: doubled from the first to the last. */
 const firstPauseMs = 5_000
 const lastPauseMs = 300_000
 
 interface Announced {
-  addresses: string
   failures: number
   notBefore: number
 }
@@ -28,17 +27,17 @@ export function createDialDiscovered(components: {
   now?: () => number
 }): DialDiscovered {
   const { isWanted, dial, log, now = Date.now } = components
+  /** By peer and addresses: one host announces others on each of its networks. */
   const announced = new Map<string, Announced>()
   const dials = new Map<string, Promise<void>>()
   let stopping = new AbortController()
 
   function remember(peerId: string, multiaddrs: string[]): Announced {
-    const addresses = multiaddrs.toSorted().join()
-    const before = announced.get(peerId)
-    if (before?.addresses === addresses) return before
-    const fresh = { addresses, failures: 0, notBefore: 0 }
-    announced.delete(peerId)
-    announced.set(peerId, fresh)
+    const key = [peerId, ...multiaddrs.toSorted()].join()
+    const before = announced.get(key)
+    if (before !== undefined) return before
+    const fresh = { failures: 0, notBefore: 0 }
+    announced.set(key, fresh)
     const oldest = announced.keys().next().value
     if (announced.size > maxRemembered && oldest !== undefined) announced.delete(oldest)
     return fresh

@@ -19,6 +19,7 @@ import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected } from '../keep-connected.ts'
 import { createLimitsReached } from '../limits-reached.ts'
+import { createLocalDiscovery } from '../local-discovery.ts'
 import { createNoRouting } from '../no-routing.ts'
 import { createReading } from '../reading.ts'
 import { createBootstrap } from './bootstrap.ts'
@@ -35,7 +36,6 @@ import { createLinks } from './link/links.ts'
 import { createListener, type Incoming } from './link/listener.ts'
 import { createMeeting } from './link/meeting.ts'
 import { tellerOf } from './link/teller-of.ts'
-import { createLocalDiscovery } from './local-discovery.ts'
 import { createOverlay } from './overlay/create-overlay.ts'
 import type { OverlayFrame } from './overlay/frames.ts'
 import { defaultOverlayLimits } from './overlay/limits.ts'
@@ -113,7 +113,10 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     dial: dialAndTell('mdns'),
     log,
   })
-  const localNetwork = createLocalDiscovery({ serviceName: init.mdnsServiceName, peerId, multiaddrs: ownAddresses }, { onFound, log })
+  const localNetwork = createLocalDiscovery(
+    { serviceName: init.mdnsServiceName ?? '_peergate._udp.local', peerId, multiaddrs: ownAddresses },
+    { onFound, log },
+  )
   const meeting = createMeeting(
     { limits, seed: identity.seed, hello },
     {

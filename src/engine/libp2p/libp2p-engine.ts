@@ -25,6 +25,7 @@ import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createKeepConnected, type KeptPeer } from '../keep-connected.ts'
 import { createLimitsReached } from '../limits-reached.ts'
+import { createLocalDiscovery } from '../local-discovery.ts'
 import { createNoRouting } from '../no-routing.ts'
 import { createReading } from '../reading.ts'
 import type { FoundPeer } from '../routing.ts'
@@ -57,7 +58,8 @@ export interface Libp2pEngineInit {
   announce: string[]
   bootstrap: string[]
   mdns: boolean
-  mdnsServiceTag?: string
+  /** By default libp2p's own. */
+  mdnsServiceName?: string
   /** Whether to be a relay for others. */
   relay: boolean
   /** The DHT to take part in; without one, none. */
@@ -141,6 +143,16 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     log,
   })
   const discovered = createDialDiscovered({ isWanted, dial: dialAndTell('mdns'), log })
+  const localNetwork = createLocalDiscovery(
+    { serviceName: init.mdnsServiceName ?? '_p2p._udp.local', peerId, multiaddrs: ownAddresses },
+    {
+      onFound(other, multiaddrs, from) {
+        policy.told(multiaddrs, { ip: from, isRelayed: false })
+        discovered.found(other, multiaddrs)
+      },
+      log,
+    },
+  )
 
   const routing = init.dht === undefined ? createNoRouting() : createRouting({ limits }, { dht: runningDht, linked, namespaces, identity })
 
@@ -154,6 +166,10 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     return peer === undefined
       ? undefined
       : { peerId: other, multiaddrs: peer.multiaddrs.filter((address) => address.endsWith(`/p2p/${other}`)) }
+  }
+
+  function ownAddresses(): string[] {
+    return running?.node.getMultiaddrs().map((address) => address.toString()) ?? []
   }
 
   function emit(event: EngineEvent): void {
@@ -285,10 +301,6 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
           const [connection] = running?.node.getConnections(peerIdFromString(other)) ?? []
           if (connection !== undefined) policy.told(addresses, tellerOf(connection))
         },
-        onFound: ({ id, multiaddrs }) => {
-          const named = multiaddrs.map((address) => `${withoutPeerId(address)}/p2p/${id}`)
-          discovered.found(id.toString(), named)
-        },
       },
     )
     const { pubsub } = node.services
@@ -349,11 +361,12 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     for (const topic of topics) join(started, topic)
     kept.start()
     identifyAgain.start()
+    if (init.mdns) localNetwork.start()
   }
 
   async function stopNode(): Promise<void> {
     identifyAgain.stop()
-    await Promise.all([kept.stop(), discovered.stop()])
+    await Promise.all([kept.stop(), discovered.stop(), localNetwork.stop()])
     if (running === undefined) return
     const { node, lanes } = running
     const connected = links.peers(node)
@@ -382,7 +395,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       const hidden = !init.listen.some((address) => address !== throughRelays)
       return { state: hidden ? 'hidden' : 'unknown', observed: [], relays: [...new Set(relays)] }
     },
-    multiaddrs: async () => running?.node.getMultiaddrs().map((address) => address.toString()) ?? [],
+    multiaddrs: async () => ownAddresses(),
     dial,
     async hangUp(other) {
       if (running === undefined || peerOf(other) === undefined) return

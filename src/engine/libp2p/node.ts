@@ -3,9 +3,8 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
-import type { Connection, ConnectionGater, Libp2p, PeerDiscovery, PeerInfo } from '@libp2p/interface'
+import type { Connection, ConnectionGater, Libp2p } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
-import { type MulticastDNSComponents, mdns } from '@libp2p/mdns'
 import { type Ping, ping } from '@libp2p/ping'
 import { preSharedKey } from '@libp2p/pnet'
 import type { Datastore } from 'interface-datastore'
@@ -35,9 +34,6 @@ export interface NodeInit {
   seed: Uint8Array
   listen: string[]
   announce: string[]
-  mdns: boolean
-  /** Only nodes with the same one find each other by mDNS; libp2p's own by default. */
-  mdnsServiceTag?: string | undefined
   /** Configured peers, which have a link beyond the limit too. */
   protectedPeers: number
   /** Whether to be a relay for others. */
@@ -60,8 +56,6 @@ export interface NodeComponents {
   datastore: Datastore
   dhtDatastore: Datastore
   namespaces: Namespaces
-  /** A peer announced itself on the local network. */
-  onFound: (peer: PeerInfo) => void
   /** Somebody at this address, if that is known, has this node's own key. */
   onOwnKey: (remote: string | undefined) => void
   /** A connected peer has told where others are. */
@@ -80,7 +74,7 @@ const negotiationTimeoutMs = 5_000
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
-  const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onFound, onOwnKey, onTold } = components
+  const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onOwnKey, onTold } = components
   const gate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
   // The gater refuses what is over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
@@ -135,7 +129,6 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
           { reached },
         ),
     ],
-    peerDiscovery: init.mdns ? [discovery(init.mdnsServiceTag, onFound)] : [],
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
@@ -158,13 +151,4 @@ function dhtInit(mode: DhtMode, { listen, limits }: NodeInit) {
 /** As the file swarm.key of IPFS has it: https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md */
 function swarmKey(hex: string): Uint8Array {
   return Buffer.from(`/key/swarm/psk/1.0.0/\n/base16/\n${hex}\n`)
-}
-
-/** mDNS. libp2p's own event of a discovered peer is also sent for peers that came to be known otherwise. */
-function discovery(serviceTag: string | undefined, onFound: (peer: PeerInfo) => void) {
-  return (components: MulticastDNSComponents): PeerDiscovery => {
-    const service = mdns(serviceTag === undefined ? {} : { serviceTag })(components)
-    service.addEventListener('peer', ({ detail }) => onFound(detail))
-    return service
-  }
 }

@@ -26,6 +26,20 @@ export const engines = [
     ],
   ),
   ...breaks(
+    'src/engine/local-discovery.ts',
+    ['test/engine/local-discovery.test.ts'],
+    [
+      ['addresses of other interfaces are told', 'on.isLoopback || on.addresses.includes(host) || !ofThisHost.has(host)', "host !== 'x'"],
+      ['every question has an answer of its own', 'Math.max(0, answeredAt + answerMs - performance.now())', '0'],
+      ['addresses of any length are told', 'length <= maxAddressLength)\n        .slice', 'length > 0)\n        .slice'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/local-multicast.ts',
+    ['test/engine/local-discovery.test.ts'],
+    [['packets leave by the default route only', 'current.socket.setMulticastInterface(ipv4Of(each))', '']],
+  ),
+  ...breaks(
     'src/engine/dial-policy.ts',
     ['test/engine/dial-policy.test.ts'],
     [

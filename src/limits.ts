@@ -132,6 +132,10 @@ export const limitsSchema = z.object({
     4,
     'Between two messages to a peer that is no Peergate, nor rust-libp2p or js-libp2p: go-libp2p loses what comes faster.',
   ),
+  kuboMessageMs: limit(
+    10,
+    'The same to a Kubo, which writes a number to its disk for each message, and ignores all but the newest of those that wait meanwhile: twice as long as its disk takes for a write.',
+  ),
   maxPacedMessages: limit(256, 'Messages that wait to be sent to such a peer; what is beyond follows from the log.'),
   maxJoinedTopics: limit(100, 'Joined topics, shared by clients: rust-libp2p peers accept no more subscriptions of one peer.'),
   subscribedTopicMs: limit(

@@ -15,18 +15,20 @@ const from = peerIdBytes(author)
 const limits = {
   maxPacedMessages: 10,
   pacedMessageMs: 10,
+  kuboMessageMs: 30,
   maxPubsubBufferBytes: 1_000_000,
   maxStreamBufferBytes: 1_000_000,
   maxMessageBytes: 100_000,
   silentLinkMs: 30_000,
 }
 const peerId = 'peer'
-const peergate = { takesBatches: true, catchesUp: true }
-const rust = { takesBatches: true, catchesUp: false }
-const foreign = { takesBatches: false, catchesUp: false }
+const peergate = { takesBatches: true, writesEach: false, catchesUp: true }
+const rust = { takesBatches: true, writesEach: false, catchesUp: false }
+const foreign = { takesBatches: false, writesEach: false, catchesUp: false }
+const kubo = { ...foreign, writesEach: true }
 
 /** Lanes to one peer, whose stream is the test's. */
-function lanesTo(init: GossipTraits) {
+function lanesTo(init: GossipTraits, ofLanes = limits) {
   const peer = {
     traits: init,
     isLinked: true,
@@ -64,7 +66,7 @@ function lanesTo(init: GossipTraits) {
   }
   open()
   const lanes = createGossipLanes(
-    { limits },
+    { limits: ofLanes },
     {
       internals,
       traits: () => peer.traits,
@@ -118,6 +120,31 @@ test('the id and the bytes of a message are what the peer will have of it', () =
     expect(outgoing.rpcBytes).toBeGreaterThanOrEqual(length)
     expect(outgoing.rpcBytes).toBeLessThan(length + 100)
   }
+})
+
+/** Milliseconds until the peer has been sent another. */
+async function untilSent({ peer }: Pick<ReturnType<typeof lanesTo>, 'peer'>): Promise<number> {
+  const before = peer.rpcs.length
+  let waited = 0
+  for (; peer.rpcs.length === before; waited++) await vi.advanceTimersByTimeAsync(1)
+  return waited
+}
+
+describe('the pause between two messages', () => {
+  test('is longer for a peer that writes to its disk for each, from when it has said what it is', async () => {
+    const to = lanesTo(foreign)
+    to.lanes.hand(peerId, to.make(...numbers(4)))
+    expect(await untilSent(to)).toBe(10)
+    to.peer.traits = kubo
+    expect(await untilSent(to)).toBe(10)
+    expect(await untilSent(to)).toBe(30)
+  })
+
+  test('is not shorter for it than for others', async () => {
+    const to = lanesTo(kubo, { ...limits, pacedMessageMs: 50 })
+    to.lanes.hand(peerId, to.make(...numbers(2)))
+    expect(await untilSent(to)).toBe(50)
+  })
 })
 
 describe('a peer that takes batches', () => {

@@ -7,10 +7,11 @@ afterEach(() => void vi.useRealTimers())
 /** A queue to a receiver that reads after so many milliseconds. */
 function queue(init: { readMs?: number; maxItems?: number; maxBytes?: number } = {}) {
   const { readMs = 0, maxItems = 100, maxBytes = 1_000 } = init
-  const receiver = { sent: [] as number[], tries: 0, isOpen: true, rooms: 0, readMs }
+  const receiver = { sent: [] as number[], tries: 0, isOpen: true, rooms: 0, readMs, pauseMs: 10 }
   const parts = createPacedQueue<number>(
-    { pauseMs: 10, maxItems, maxBytes },
+    { maxItems, maxBytes },
     {
+      pauseMs: () => receiver.pauseMs,
       send(item) {
         receiver.tries++
         if (receiver.isOpen) receiver.sent.push(item)
@@ -44,6 +45,21 @@ test('names what it sends next', async () => {
   expect(parts.first).toBe(2)
   await pass(12)
   expect(parts.first).toBe(3)
+})
+
+test('makes the pause that the receiver needs by then', async () => {
+  const { receiver, add } = queue()
+  add(1, 2, 3)
+  await pass(11)
+  expect(receiver.sent).toEqual([1, 2])
+  add(4)
+  receiver.pauseMs = 30
+  await pass(11)
+  expect(receiver.sent).toEqual([1, 2, 3])
+  await pass(26)
+  expect(receiver.sent).toEqual([1, 2, 3])
+  await pass(5)
+  expect(receiver.sent).toEqual([1, 2, 3, 4])
 })
 
 test('does not make up for a late event loop: what gathered meanwhile is kept apart too', async () => {

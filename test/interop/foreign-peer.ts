@@ -39,6 +39,8 @@ export interface PeerSettings {
   readonly listen: readonly string[]
   readonly keyFile?: string
   readonly seqnoValidator?: boolean
+  /** How long the validator takes to write a number, as a disk does. Such a peer says that it is Kubo. */
+  readonly seqnoWriteMs?: number
   readonly relay?: boolean
   readonly privateNetworkKey?: string
   readonly mdns?: boolean

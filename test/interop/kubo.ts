@@ -154,8 +154,8 @@ export async function startKubo({ listen, repository, privateNetworkKey }: KuboS
 const foundProvider = 4
 
 /**
- * A folder of its own for the running test, in memory: Kubo writes the number of every message to its disk, and of messages that come faster
- * than that it ignores some.
+ * A folder of its own for the running test, in memory: Kubo writes the number of every message to its disk, and how long that takes on a busy
+ * machine is not what most tests are about.
  */
 export async function temporaryRepository(): Promise<string> {
   const directory = await mkdtemp(join(existsSync(inMemory) ? inMemory : tmpdir(), 'peergate-test-'))

@@ -13,6 +13,10 @@ test:interop\` builds them and writes this page whenever every cell was tried; w
 A cell with "2 × 1,000 each way" exchanges in each direction, at the same time, 1,000 messages at 200 a second (the gateway's by single POSTs) and 1,000 in
 bursts of 100 (the gateway's as arrays), and counts what arrives: each once, as it was, with its author. What a peer's own library gave up before it
 left the peer, or ignored once it was there, is told apart; a busy machine makes that more.
+
+Kubo writes the sequence number of each message to its disk, one at a time, and ignores numbers below one that it has written. When several messages wait for
+one write, a later one may come first, and the others are lost there; so a gateway makes pauses of \`PEERGATE_KUBO_MESSAGE_MS\`, 10 ms by default. With writes that took
+5 ms Kubo ignored 187 of 800 in pauses of 4 ms, and 3 of 800 in pauses of 10 ms. Except where a cell says "on disk", its repository is in memory.
 `
 
 /** Writes the table of a run in which every cell was tried. */

@@ -53,6 +53,8 @@ export interface OutgoingMessage {
 /** What is known of a neighbour by what it runs. */
 export interface GossipTraits {
   takesBatches: boolean
+  /** It writes to its disk for each message, and of those that wait meanwhile takes the newest first, then ignores the others. */
+  writesEach: boolean
   /** It reads our log for what it has missed. */
   catchesUp: boolean
 }
@@ -60,6 +62,7 @@ export interface GossipTraits {
 export interface LaneLimits {
   maxPacedMessages: number
   pacedMessageMs: number
+  kuboMessageMs: number
   maxPubsubBufferBytes: number
   maxStreamBufferBytes: number
   maxMessageBytes: number
@@ -135,8 +138,9 @@ export function createGossipLanes(
       since: undefined,
       topics: new Set(),
       queue: createPacedQueue(
-        { pauseMs: limits.pacedMessageMs, maxItems: limits.maxPacedMessages, maxBytes: limits.maxPubsubBufferBytes },
+        { maxItems: limits.maxPacedMessages, maxBytes: limits.maxPubsubBufferBytes },
         {
+          pauseMs: () => (traits(peerId).writesEach ? Math.max(limits.pacedMessageMs, limits.kuboMessageMs) : limits.pacedMessageMs),
           send: (message) => write(peerId, lane, [message]),
           untilRead: () => lane.echo.ask(),
           onRoom: () => emit({ type: 'peer:room', peerId }),

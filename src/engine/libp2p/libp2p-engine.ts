@@ -479,6 +479,7 @@ const batchTakers = ['peergate/', 'rust-libp2p/', 'js-libp2p/']
 function gossipTraits(agent: string | null): GossipTraits {
   return {
     takesBatches: batchTakers.some((name) => agent?.startsWith(name)),
+    writesEach: agent?.startsWith('kubo/') === true,
     catchesUp: agent?.startsWith('peergate/') === true,
   }
 }

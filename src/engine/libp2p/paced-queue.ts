@@ -25,8 +25,10 @@ const blockedMs = 1_000
 const adapting = 0.01
 
 export function createPacedQueue<Item>(
-  init: { pauseMs: number; maxItems: number; maxBytes: number },
+  init: { maxItems: number; maxBytes: number },
   components: {
+    /** Milliseconds; asked for each item, since a receiver says late what it is. */
+    pauseMs(): number
     /** False when it can't be sent now; then it is tried again when `resume` is called, or after a second. */
     send(item: Item): boolean
     /** Resolves when the receiver has read what was sent before. */
@@ -35,8 +37,8 @@ export function createPacedQueue<Item>(
     onRoom(): void
   },
 ): PacedQueue<Item> {
-  const { pauseMs, maxItems, maxBytes } = init
-  const { send, untilRead, onRoom } = components
+  const { maxItems, maxBytes } = init
+  const { pauseMs, send, untilRead, onRoom } = components
   const waiting: Array<{ item: Item; bytes: number }> = []
   let bytes = 0
   let hasRefused = false
@@ -72,7 +74,7 @@ export function createPacedQueue<Item>(
     const isSent = sendFirst()
     if (isSent) void awaitRead()
     isBlocked = !isSent
-    dueAt = performance.now() + (isSent ? pauseMs : blockedMs)
+    dueAt = performance.now() + (isSent ? pauseMs() : blockedMs)
     schedule()
     tellRoom()
   }
@@ -84,12 +86,12 @@ export function createPacedQueue<Item>(
     unread--
     const took = performance.now() - sentAt
     roundTripMs = took < roundTripMs ? took : roundTripMs + (took - roundTripMs) * adapting
-    dueAt = Math.max(dueAt, performance.now() + pauseMs / 2)
+    dueAt = Math.max(dueAt, performance.now() + pauseMs() / 2)
     schedule()
   }
 
   function schedule(): void {
-    if (timer !== undefined || waiting.length === 0 || unread > roundTripMs / pauseMs) return
+    if (timer !== undefined || waiting.length === 0 || unread > roundTripMs / pauseMs()) return
     const waitMs = dueAt - performance.now()
     if (waitMs <= 0) step()
     else timer = setTimeout(step, waitMs)
@@ -129,7 +131,7 @@ export function createPacedQueue<Item>(
       bytes = 0
       hasRefused = false
       isBlocked = false
-      dueAt = Math.min(dueAt, performance.now() + pauseMs)
+      dueAt = Math.min(dueAt, performance.now() + pauseMs())
       return first?.item
     },
     get first() {

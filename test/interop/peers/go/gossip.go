@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -29,11 +30,12 @@ type gossip struct {
 	topics map[string]*pubsub.Topic
 }
 
-func newGossip(ctx context.Context, node host.Host, seqnoValidator bool, out *output) (*gossip, error) {
+func newGossip(ctx context.Context, node host.Host, wanted settings, out *output) (*gossip, error) {
 	losses := &lossCounter{dropped: map[peer.ID]int{}}
 	options := []pubsub.Option{pubsub.WithRawTracer(losses)}
-	if seqnoValidator {
-		validator := pubsub.NewBasicSeqnoValidator(&lastSeqnos{of: map[peer.ID][]byte{}}, slog.Default())
+	if wanted.SeqnoValidator {
+		seqnos := &lastSeqnos{of: map[peer.ID][]byte{}, writeTime: time.Duration(wanted.SeqnoWriteMs) * time.Millisecond}
+		validator := pubsub.NewBasicSeqnoValidator(seqnos, slog.Default())
 		options = append(options, pubsub.WithDefaultValidator(validator))
 	}
 	router, err := pubsub.NewGossipSub(ctx, node, options...)
@@ -100,8 +102,9 @@ func (g *gossip) subscribers(name string) []string {
 
 // lastSeqnos is where BasicSeqnoValidator keeps the last sequence number of each author.
 type lastSeqnos struct {
-	mutex sync.Mutex
-	of    map[peer.ID][]byte
+	mutex     sync.Mutex
+	of        map[peer.ID][]byte
+	writeTime time.Duration
 }
 
 func (s *lastSeqnos) Get(_ context.Context, author peer.ID) ([]byte, error) {
@@ -111,6 +114,7 @@ func (s *lastSeqnos) Get(_ context.Context, author peer.ID) ([]byte, error) {
 }
 
 func (s *lastSeqnos) Put(_ context.Context, author peer.ID, seqno []byte) error {
+	time.Sleep(s.writeTime)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.of[author] = seqno

@@ -58,7 +58,7 @@ func run() error {
 	defer node.Close()
 	out := newOutput(os.Stdout)
 	peerOfTest := foreignPeer{node: node, out: out}
-	if peerOfTest.gossip, err = newGossip(ctx, node, wanted.SeqnoValidator, out); err != nil {
+	if peerOfTest.gossip, err = newGossip(ctx, node, wanted, out); err != nil {
 		return err
 	}
 	if wanted.Dht {

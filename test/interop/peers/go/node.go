@@ -23,7 +23,11 @@ func newHost(wanted settings) (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []libp2p.Option{libp2p.Identity(key), libp2p.UserAgent("interop-go")}
+	agent := "interop-go"
+	if wanted.SeqnoWriteMs > 0 {
+		agent = "kubo/interop"
+	}
+	options := []libp2p.Option{libp2p.Identity(key), libp2p.UserAgent(agent)}
 	if len(wanted.Listen) == 0 {
 		// It takes the transport of relays with it.
 		options = append(options, libp2p.NoListenAddrs, libp2p.EnableRelay())

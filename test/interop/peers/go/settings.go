@@ -13,6 +13,8 @@ type settings struct {
 	KeyFile string `json:"keyFile"`
 	// Whether to ignore sequence numbers that are not above the last one of their author, as Kubo does.
 	SeqnoValidator bool `json:"seqnoValidator"`
+	// Milliseconds that it takes to keep a sequence number, as a disk would; it then says that it is Kubo.
+	SeqnoWriteMs int `json:"seqnoWriteMs"`
 	// Whether to be a relay for others, without limits.
 	Relay bool `json:"relay"`
 	// 64 hexadecimal digits: the key of a private network.

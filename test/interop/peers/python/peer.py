@@ -13,12 +13,16 @@ from libp2p.crypto.ed25519 import Ed25519PrivateKey, create_new_key_pair
 from libp2p.crypto.keys import KeyPair
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from libp2p.pubsub import gossipsub
+from libp2p.pubsub import pubsub as pubsub_module
 from libp2p.pubsub.gossipsub import PROTOCOL_ID, PROTOCOL_ID_V11, PROTOCOL_ID_V12, GossipSub
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 DIAL_SECONDS = 20
+
+# More messages than any test publishes: what the subscriber does not take in time (of 32 by default) is dropped.
+pubsub_module.SUBSCRIPTION_CHANNEL_SIZE = 100_000
 
 
 def say(line: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { encode } from 'cborg'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { subprotocol } from '../../../../src/engine/custom/link/establish.ts'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
@@ -66,6 +66,36 @@ test('silentLinkMs: a peer that was linked and is not heard any more is cut', as
   await expect.poll(() => received).toContain(frameTypes.ping)
   await closed
   await expect.poll(() => engine.peers()).toEqual([])
+})
+
+test('a peer that is not read, since there is no room, is not taken for silent', async () => {
+  const room = new Promise<void>(() => undefined)
+  const engine = await startedCustomEngine({
+    limits: { silentLinkMs: 300 },
+    inbound: { onMessage: async () => 'accept', room: () => room },
+  })
+  const { channel, received } = await openChannel(engine)
+  channel.write(frameTypes.hello, helloOf())
+  await expect.poll(() => received.filter((type) => type === frameTypes.ping).length).toBeGreaterThan(5)
+  expect(channel.isOpen).toBe(true)
+  expect(await engine.peers()).toHaveLength(1)
+})
+
+test('a peer that causes more work than it may is not read for a while, and then is', async () => {
+  const engine = await startedCustomEngine()
+  const { channel, received } = await openChannel(engine)
+  const other = await openChannel(engine)
+  for (const each of [channel, other.channel]) each.write(frameTypes.hello, helloOf())
+  await expect.poll(() => engine.peers()).toHaveLength(2)
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  for (let count = 1; count < 118; count++) channel.write(frameTypes.hello, helloOf())
+  channel.write(frameTypes.ping, Buffer.alloc(8))
+  other.channel.write(frameTypes.ping, Buffer.alloc(8))
+  await expect.poll(() => other.received).toContain(frameTypes.pong)
+  expect(received).not.toContain(frameTypes.pong)
+  vi.advanceTimersByTime(2_000)
+  await expect.poll(() => received).toContain(frameTypes.pong)
 })
 
 test('a peer that says hello without end is cut', async () => {

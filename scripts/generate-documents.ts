@@ -62,7 +62,7 @@ async function served(path: string): Promise<string> {
       deliveries: { send: absent, list: absent, get: absent, cancel: absent },
       services: { request: absent },
       stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
-      probes: { started: () => false, draining: () => false, store: { position: absent } },
+      probes: { started: () => false, draining: () => false, writes: { failure: undefined }, store: { position: absent } },
       metrics: { request: () => undefined, text: absent, contentType: '' },
       log: pino({ level: 'warn' }),
     },

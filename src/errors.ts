@@ -78,6 +78,20 @@ function condition(code: string, status: number, title: string, retryable = fals
   }
 }
 
+/** The cases of `store_unavailable` that have names of their own. */
+export const storeConditions: Condition[] = []
+
+/** One of them: whoever handles `store_unavailable` handles this. */
+function storeCondition(code: string, title: string) {
+  const kind: Condition = { code, status: 503, title, retryable: true }
+  conditions.push(kind)
+  storeConditions.push(kind)
+  return class extends StoreUnavailable {
+    override readonly code = kind.code
+    override readonly title = kind.title
+  }
+}
+
 // What the client sent
 export class InvalidRequest extends condition('invalid_request', 400, 'The request is not valid') {}
 export class InvalidJson extends condition('invalid_json', 400, 'The body is not valid JSON') {}
@@ -160,6 +174,12 @@ export class OutboxFull extends condition('outbox_full', 503, 'Too many direct m
 export class Overloaded extends condition('overloaded', 503, 'The gateway is overloaded', true) {}
 export class Draining extends condition('draining', 503, 'The gateway is shutting down', true) {}
 export class StoreUnavailable extends condition('store_unavailable', 503, 'The database is not available', true) {}
+/** The disk, a quota or a limit of the database leaves no room for a write; reads go on. */
+export class DatabaseFull extends storeCondition('database_full', 'The database has no room for a write') {}
+/** Reads go on. */
+export class DatabaseReadOnly extends storeCondition('database_read_only', 'The database takes no writes') {}
+/** What was written now would be gone with the process. */
+export class DatabaseGone extends storeCondition('database_gone', 'Files of the database were deleted or replaced') {}
 export class MeshNotReady extends condition('mesh_not_ready', 503, 'Not enough peers are there for the topic', true) {}
 export class DialFailed extends condition('dial_failed', 502, 'The peer could not be dialled', true) {}
 export class ProtocolUnsupported extends condition('protocol_unsupported', 502, 'The peer does not speak the protocol') {}

@@ -42,6 +42,7 @@ import { createStream } from './stream/stream.ts'
 import { createTopics } from './topics.ts'
 import { createValidatorDesk, type ValidatorDesk } from './validation/validator-desk.ts'
 import { createValidators } from './validation/validators.ts'
+import { createWriteWatch } from './write-watch.ts'
 
 /** A whole gateway. */
 export interface Gateway {
@@ -110,7 +111,8 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     log,
   })
   const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, log })
-  const ingest = createIngest({ limits }, { engine, log: store.log, tail, judges: validators, metrics, logger: log })
+  const writes = createWriteWatch({ store, metrics, log })
+  const ingest = createIngest({ limits }, { engine, log: store.log, tail, judges: validators, writes, metrics, logger: log })
   const historyService = createHistoryService({ limits }, { engine, log: store.log, metrics })
   const historyReader = createHistoryReader({ limits }, { engine, log: store.log, ingest, metrics })
   const catchUp = createCatchUp({ limits }, { engine, topics: store.topics, records: store.records, reader: historyReader, gateways, log })
@@ -180,7 +182,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   }
 
   const node = createNodeInfo({ limits: published }, { engine, log: store.log, stream })
-  const probes = { started: () => state.started, draining: () => state.draining, store: store.log }
+  const probes = { started: () => state.started, draining: () => state.draining, store: store.log, writes }
   const http = createHttpServer(
     { ...init.http, metricsElsewhere: init.http.metricsPort !== undefined, tracing: init.tracing === true, limits },
     {
@@ -217,6 +219,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     [
       ...foundation,
       { name: 'store', start: () => store.start(), stop: () => store.stop() },
+      { name: 'write watch', start: () => writes.start(), stop: () => writes.stop() },
       { name: 'load watch', start: () => load.start(), stop: () => load.stop() },
       { name: 'peer id', start: () => gateways.claim() },
       { name: 'tokens', start: () => tokens.start(), stop: () => tokens.stop() },

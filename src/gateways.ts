@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { createDeadline } from './deadline.ts'
 import type { P2PEngine } from './engine/engine.ts'
+import { StoreUnavailable } from './errors.ts'
 import type { GatewayView } from './model/gateway-view.ts'
 import type { Registration } from './model/validator.ts'
 import { StartRefused } from './start-refused.ts'
@@ -52,6 +53,10 @@ const forgottenMs = 7 * 86_400_000
 /** Addresses of another gateway that are tried at a time, and the milliseconds for all of them. */
 const maxAddresses = 4
 const linkMs = 4_000
+
+function toleratingUnavailable(error: unknown): void {
+  if (!(error instanceof StoreUnavailable)) throw error
+}
 
 export function createGateways(components: GatewaysComponents): Gateways {
   const { store, engine, onLost, log, now = Date.now } = components
@@ -130,9 +135,10 @@ export function createGateways(components: GatewaysComponents): Gateways {
         if (kind === 'identity') onLost()
       })
       stopping = new AbortController()
-      await note('ready')
+      // A database that takes no writes is read all the same; the next beat tries again.
+      await note('ready').catch(toleratingUnavailable)
       beat()
-      await store.gateways.forget({ seenBefore: now() - forgottenMs })
+      await store.gateways.forget({ seenBefore: now() - forgottenMs }).catch(toleratingUnavailable)
       timer = setInterval(beat, beatMs)
     },
     async stop() {

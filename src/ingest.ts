@@ -3,7 +3,7 @@ import type { Context } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import { createAuthorQuota } from './author-quota.ts'
 import type { OwnMessage, P2PEngine } from './engine/engine.ts'
-import { Draining, Overloaded } from './errors.ts'
+import { Draining, Overloaded, StoreUnavailable } from './errors.ts'
 import { idempotencyWindowMs, KeyTaken } from './idempotency.ts'
 import { createInbox, type InboxItem } from './inbox.ts'
 import type { LogTail } from './log-tail.ts'
@@ -18,6 +18,7 @@ import { createOwnNumbers } from './own-numbers.ts'
 import { createRefusals } from './refusals.ts'
 import type { AppendEntry, AppendResult, KeyedMessages, LogStore, PublishedItem } from './store/store.ts'
 import { traceContext, traceShared, traceWait } from './tracing.ts'
+import type { WriteWatch } from './write-watch.ts'
 
 /**
  * The middle of the road (docs/architecture.md): every message, ours or another's, waits here in one bounded inbox, is appended in one
@@ -89,6 +90,8 @@ export interface IngestComponents {
   tail: Pick<LogTail, 'append'>
   /** Whom messages of others have to pass first; in their order for each topic. */
   judges?: { judge(message: SignedMessage): Promise<Judgement> }
+  /** Hears whether the database takes writes. */
+  writes: Pick<WriteWatch, 'succeeded' | 'failed'>
   metrics: Pick<Metrics, 'published' | 'received' | 'refused' | 'waited' | 'committed' | 'handedOver'>
   logger: Logger
   /** Milliseconds since 1970. */
@@ -135,7 +138,7 @@ const retryAfterMs = 1_000
 
 export function createIngest(init: { limits: IngestLimits }, components: IngestComponents): Ingest {
   const { limits } = init
-  const { engine, log, tail, judges = acceptAll, metrics, logger, now = Date.now } = components
+  const { engine, log, tail, judges = acceptAll, writes, metrics, logger, now = Date.now } = components
   const inbox = createInbox<Item>(limits)
   const outbound = createOutbound({ limits }, components)
   const startedAt = now()
@@ -179,6 +182,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       const appending = () => log.append(messages, keysOf(batch))
       const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)
       metrics.committed(messages.length, secondsSince(begun))
+      writes.succeeded()
       const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
       noteOwn(batch, entries)
       tail.append(previousTip, added)
@@ -252,7 +256,9 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   /** Settles whoever is not settled yet. */
   function refuse(batch: Item[], error: unknown): void {
-    logger.error({ err: error, requests: batch.length }, 'a batch of messages was refused')
+    // A state of the database is told once in a while; anything else is a fault in here.
+    if (error instanceof StoreUnavailable) writes.failed(error, batch.length)
+    else logger.error({ err: error, requests: batch.length }, 'a batch of messages was refused')
     for (const item of batch) {
       if (item.kind === 'own') {
         metrics.refused(item.messages)

@@ -20,6 +20,8 @@ export interface Metrics {
   busyPast(): void
   /** Messages that were refused since their append failed. */
   refused(count: number): void
+  /** An append, or a trial of writing, failed since the database could not be used: the code of the error. */
+  failedWrite(code: string): void
   /** Seconds of a request to publish in the inbox, of a commit, and of handing a batch to the network. */
   waited(seconds: number): void
   committed(messages: number, seconds: number): void
@@ -72,6 +74,7 @@ const batchSizes = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
 
 /** Labels by metric: their values are few, whatever clients and peers do. */
 const labels: Record<string, string[]> = {
+  peergate_failed_writes_total: ['code'],
   peergate_received_messages_total: ['verdict'],
   peergate_received_direct_messages_total: ['status'],
   peergate_received_past_messages_total: ['outcome'],
@@ -90,6 +93,13 @@ export function createMetrics(): Metrics {
 
   const published = new Counter(metric('published_messages_total', 'Messages of clients that were stored.'))
   const refused = new Counter(metric('refused_messages_total', 'Requests to publish that were refused since the append failed.'))
+  const failedWrites = new Counter({
+    ...metric(
+      'failed_writes_total',
+      'Appends and trials of writing that failed, by the code of the error; while there are any, `/readyz` is 503.',
+    ),
+    labelNames: ['code'],
+  })
   const received = new Counter({ ...metric('received_messages_total', 'Messages of other peers.'), labelNames: ['verdict'] })
   const direct = new Counter({ ...metric('received_direct_messages_total', 'Direct messages of peers.'), labelNames: ['status'] })
   const past = new Counter({
@@ -146,6 +156,7 @@ export function createMetrics(): Metrics {
   return {
     published: (count) => published.inc(count),
     refused: (count) => refused.inc(count),
+    failedWrite: (code) => failedWrites.inc({ code }),
     received: (verdict) => received.inc({ verdict }),
     receivedDirect: (status) => direct.inc({ status: statusNames.get(status) ?? 'other' }),
     receivedPast(outcome) {

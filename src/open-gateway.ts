@@ -19,7 +19,7 @@ export async function openGateway(config: Config, components: { log: Logger; onL
   const { log, ...hooks } = components
   const limits = await limitsForSystem(config.limits, { listeners: config.engine.listen.length }, { log })
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
-  const identity = await openIdentity(config.keyFile)
+  const identity = await openIdentity(config.keyFile, config.dataDir)
   const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log })
   const engine = createEngine({ ...config.engine, limits }, { identity, records: recordsOf(identity.peerId, store.records), log })
   const tracing = config.tracing === undefined ? undefined : await startTracing({ ...config.tracing, instance: identity.peerId })

@@ -14,6 +14,7 @@ import { createPublisher } from '../src/publisher.ts'
 import type { LogStore } from '../src/store/store.ts'
 import { createHub } from '../src/stream/hub.ts'
 import { createTopics } from '../src/topics.ts'
+import { createWriteWatch } from '../src/write-watch.ts'
 import { silentLog } from './fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork, type MemoryNetwork } from './fixtures/memory-engine.ts'
 import { createMemoryIdentity } from './fixtures/memory-identity.ts'
@@ -44,13 +45,15 @@ async function createRoad(setup: Setup = {}) {
   const limits = { ...defaultLimits, ...setup.limits }
   const hub = createHub({ limits }, { log })
   const topics = createTopics({ limits }, { engine, store, log: silentLog })
+  const metrics = createMetrics()
   const ingest = createIngest(
     { limits },
     {
       engine,
       log,
       tail: hub,
-      metrics: createMetrics(),
+      writes: createWriteWatch({ store, metrics, log: silentLog }),
+      metrics,
       logger: silentLog,
       now: setup.now ?? Date.now,
       ...(setup.judges && { judges: setup.judges }),

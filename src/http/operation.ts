@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyTypeProvider, RouteOptions } from 'fastify'
 import { z } from 'zod'
-import { conditions } from '../errors.ts'
+import { conditions, storeConditions } from '../errors.ts'
 import type { Action } from '../model/action.ts'
 import type { Work } from './places.ts'
 
@@ -156,6 +156,7 @@ export function problemCodes(route: DocumentedRoute): string[] {
   if (operation.action !== 'none')
     for (const code of ['unauthorized', 'invalid_token', 'forbidden', 'token_check_unavailable', 'overloaded']) codes.add(code)
   if (operation.audited === true) codes.add('store_unavailable')
+  if (codes.has('store_unavailable')) for (const { code } of storeConditions) codes.add(code)
   if (operation.work !== undefined) codes.add('overloaded')
   if (params !== undefined) codes.add('uri_too_long')
   if (body !== undefined) for (const code of ['invalid_json', 'unsupported_media_type', 'body_too_large']) codes.add(code)

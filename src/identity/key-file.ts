@@ -24,36 +24,72 @@ export async function loadKeyFile(path: string): Promise<Uint8Array> {
 
 async function readKeyFile(path: string): Promise<Buffer | undefined> {
   try {
-    const { mode } = await stat(path)
-    if (process.platform !== 'win32' && (mode & 0o007) !== 0) {
-      throw new InvalidKeyFile(`${path} can be read by everyone on this machine. If nobody copied it: chmod 600 ${path}`)
-    }
+    const problem = process.platform === 'win32' ? undefined : await secrecyProblem(path)
+    if (problem !== undefined) throw new InvalidKeyFile(problem)
     return await readFile(path)
   } catch (error) {
     if (isCode(error, 'ENOENT')) return undefined
-    throw error
+    if (!isCode(error, 'EACCES') && !isCode(error, 'EISDIR')) throw error
+    throw new InvalidKeyFile(
+      `The key ${path} (PEERGATE_KEY_FILE) can't be read by the user that the gateway runs as. Give it that user, or one of its groups and the mode 0440.`,
+      { cause: error },
+    )
   }
+}
+
+/**
+ * Who else may read or replace the key. A group that the process is in may read it, as a mounted secret's does. It may write it only where
+ * it may write the directory too, whose set-group-id bit says that an orchestrator has given the volume to the group (`fsGroup`).
+ */
+async function secrecyProblem(path: string): Promise<string | undefined> {
+  const { mode, gid } = await stat(path)
+  if ((mode & 0o007) !== 0) return `${path} can be read by everyone on this machine. If nobody copied it: chmod 600 ${path}`
+  if ((mode & 0o070) === 0) return undefined
+  const isOwnGroup = process.getegid?.() === gid || (process.getgroups?.() ?? []).includes(gid)
+  if (!isOwnGroup) return `${path} can be read by a group that the gateway is not in. If nobody copied it: chmod 600 ${path}`
+  if ((mode & 0o020) === 0) return undefined
+  const directory = await stat(dirname(path))
+  if (directory.gid === gid && (directory.mode & 0o2020) === 0o2020) return undefined
+  return `${path} can be replaced by its group. If nobody did: chmod 600 ${path}, or 440 for a secret that the group reads`
 }
 
 async function createKeyFile(path: string): Promise<Buffer> {
   const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' })
   const draft = `${path}.${randomUUID()}`
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const file = await open(draft, 'wx', 0o600)
   try {
-    await file.writeFile(pem)
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await writeDurably(draft, pem)
+    await link(draft, path)
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new InvalidKeyFile(
+        `There is no key at ${path} (PEERGATE_KEY_FILE), and none can be made there (${reason}). Put one there, or lead to a directory with room that the gateway can write to.`,
+        { cause: error },
+      )
+    }
+  } finally {
+    await unlink(draft).catch(() => undefined)
+  }
+  await syncDirectory(dirname(path))
+  return await readFile(path)
+}
+
+/** Whole and on the disk, or not at all under its name. */
+async function writeDurably(path: string, content: string | Buffer): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(content)
     await file.sync()
   } finally {
     await file.close()
   }
-  try {
-    await link(draft, path)
-  } catch (error) {
-    if (!isCode(error, 'EEXIST')) throw error
-  } finally {
-    await unlink(draft)
-  }
-  return await readFile(path)
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path)
+  await directory.sync().catch(() => undefined)
+  await directory.close()
 }
 
 function isCode(error: unknown, code: string): boolean {

@@ -1,41 +1,67 @@
 import { DatabaseSync } from 'node:sqlite'
+import { DatabaseFull, StoreUnavailable } from '../errors.ts'
+import { StartRefused } from '../start-refused.ts'
 import { IdentityInUse } from './errors.ts'
 
 /**
  * What belongs to a key rather than to a database: who uses it now, and how far its sequence numbers may have gone. One SQLite file
- * beside the key, held under an exclusive file lock, which ends with the process however it ends.
+ * in the data directory, held under an exclusive file lock, which ends with the process however it ends.
  */
 export interface KeyState {
   readonly ceiling: bigint
-  /** Durable when it returns. */
+  /** Durable when it returns. @throws StoreUnavailable */
   raise(ceiling: bigint): void
   close(): void
 }
 
-/** @throws IdentityInUse when another process holds it */
+/** SQLite's primary result codes. */
+const sqlite = { busy: 5, readOnly: 8, corrupt: 11, full: 13, cantOpen: 14, notADatabase: 26 } as const
+/** Milliseconds after which a client may try again. */
+const retryAfterMs = 5_000
+
+/**
+ * @throws IdentityInUse when another process holds it
+ * @throws StartRefused when it can't be read or written, or is damaged
+ */
 export function openKeyState(path: string): KeyState {
-  const database = new DatabaseSync(path, { timeout: 0, readBigInts: true })
+  const database = open(path)
+  // The journal keeps its place on the disk, so that a number can be given on a full one.
+  const prepare = `PRAGMA journal_mode = PERSIST; PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE;
+    CREATE TABLE IF NOT EXISTS sequence (id INTEGER PRIMARY KEY CHECK (id = 1), ceiling INTEGER NOT NULL);
+    INSERT OR IGNORE INTO sequence VALUES (1, 0); COMMIT`
   try {
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE')
-    database.exec('CREATE TABLE IF NOT EXISTS sequence (id INTEGER PRIMARY KEY CHECK (id = 1), ceiling INTEGER NOT NULL)')
-    database.exec('INSERT OR IGNORE INTO sequence VALUES (1, 0); COMMIT')
+    database.exec(prepare)
+    const row = database.prepare('SELECT ceiling FROM sequence').get()
+    return stateOf(database, typeof row?.['ceiling'] === 'bigint' ? row['ceiling'] : 0n)
   } catch (cause) {
     database.close()
-    if (!(cause instanceof Error && 'errcode' in cause && cause.errcode === sqliteBusy)) throw cause
-    throw new IdentityInUse(
-      `Another running gateway uses the key beside ${path}. Stop it, or give this one its own with PEERGATE_DATA_DIR or PEERGATE_KEY_FILE.`,
-      { cause },
-    )
+    throw startProblem(path, cause)
   }
+}
+
+function open(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: 0, readBigInts: true })
+  } catch (cause) {
+    throw startProblem(path, cause)
+  }
+}
+
+function stateOf(database: DatabaseSync, found: bigint): KeyState {
   const update = database.prepare('UPDATE sequence SET ceiling = ?')
-  const row = database.prepare('SELECT ceiling FROM sequence').get()
-  let ceiling = typeof row?.ceiling === 'bigint' ? row.ceiling : 0n
+  let ceiling = found
   return {
     get ceiling() {
       return ceiling
     },
     raise(to) {
-      update.run(to)
+      try {
+        update.run(to)
+      } catch (cause) {
+        const options = { cause, retryAfterMs }
+        if (codeOf(cause) === sqlite.full) throw new DatabaseFull('The disk of the data directory is full.', options)
+        throw new StoreUnavailable('The sequence number could not be noted in the data directory.', options)
+      }
       ceiling = to
     },
     close() {
@@ -44,4 +70,33 @@ export function openKeyState(path: string): KeyState {
   }
 }
 
-const sqliteBusy = 5
+function startProblem(path: string, cause: unknown): unknown {
+  switch (codeOf(cause)) {
+    case sqlite.busy:
+      return new IdentityInUse(
+        `Another running gateway uses the key whose state is ${path}. Stop it, or give this one its own with PEERGATE_DATA_DIR or PEERGATE_KEY_FILE.`,
+        { cause },
+      )
+    case sqlite.readOnly:
+    case sqlite.cantOpen:
+      return new StartRefused(
+        `The state of the key, ${path}, can't be written. Give it and its directory to the user that the gateway runs as (PEERGATE_DATA_DIR leads there).`,
+        { cause },
+      )
+    case sqlite.corrupt:
+    case sqlite.notADatabase:
+      return new StartRefused(
+        `The state of the key, ${path}, is damaged. Move it away: sequence numbers then go on by the clock, which must not be behind.`,
+        { cause },
+      )
+    case sqlite.full:
+      return new StartRefused(`The state of the key, ${path}, can't be made: the disk is full. Free some space on it.`, { cause })
+    default:
+      return cause
+  }
+}
+
+/** The primary code is the last byte of an extended one. */
+function codeOf(error: unknown): number | undefined {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
+}

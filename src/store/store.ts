@@ -8,7 +8,9 @@ import type { Registration } from '../model/validator.ts'
  * The database: the log of messages, the topics, the peers. One contract; test/compliance/store.ts tests each sentence of it.
  *
  * What a write's promise acknowledged survives a crash of the process and of the machine. A write that rejects changed nothing.
- * A database that can't be reached, is full or is locked rejects with StoreUnavailable, and everything works again when it is back.
+ * A database that can't be reached, is full or is locked rejects with StoreUnavailable, and everything works again when it is back;
+ * DatabaseFull, DatabaseReadOnly and DatabaseGone are the cases of it that have names. On a full disk deletions and small changes find a
+ * reserve where there is one (SQLite).
  */
 export interface Store extends AsyncDisposable {
   /** Opens the database and brings its schema up to date. A failed start leaves nothing open. */
@@ -31,6 +33,12 @@ export interface Store extends AsyncDisposable {
    * way they come by was broken, `everything` follows. Answers a function that ends it.
    */
   listen(listener: (change: StoreChange) => void): () => void
+
+  /**
+   * Whether the files that are open are still where they were opened; asks nothing of the database.
+   * @throws DatabaseGone when one was deleted or replaced: writes are refused by that from then on
+   */
+  check(): void
 }
 
 /** `log`: messages were appended; `identity`: another gateway has taken the key of this one. */
@@ -63,6 +71,8 @@ export interface LogStore {
    * published before are not stored: it is among `takenKeys`, and their entries name no message.
    */
   append(messages: NewMessage[], keyed?: KeyedMessages[]): Promise<AppendResult>
+  /** Writes a little, as durably as an append, always in the same place; rejects when an append would. */
+  tryWrite(): Promise<void>
   /** What was published under an idempotency key that was noted at or after the time given (milliseconds since 1970), or undefined. */
   published(key: string, since: number): Promise<PublishedUnderKey | undefined>
   /** How many idempotency keys are noted that begin with the prefix, which ends in a space; counts no further than `limit`. */

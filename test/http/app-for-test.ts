@@ -29,6 +29,7 @@ import type { Codec } from '../../src/stream/codec.ts'
 import type { QuerySubscription } from '../../src/stream/connection.ts'
 import { createHub } from '../../src/stream/hub.ts'
 import { createTopics } from '../../src/topics.ts'
+import { createWriteWatch } from '../../src/write-watch.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork, type MemoryNetwork } from '../fixtures/memory-engine.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
@@ -76,7 +77,10 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     { limits },
     { log: store.log, audit: store.audit, sessions: store.sessions, hub, metrics, logger: silentLog },
   )
-  const ingest = createIngest({ limits }, { engine, log: store.log, tail: hub, metrics, logger: silentLog })
+  const ingest = createIngest(
+    { limits },
+    { engine, log: store.log, tail: hub, writes: createWriteWatch({ store, metrics, log: silentLog }), metrics, logger: silentLog },
+  )
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
   const unwatched = { onChange: () => undefined }
   const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier: { queued: () => undefined }, ...unwatched })
@@ -93,7 +97,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const sessions = createSessions({ limits, acceptsSubjects: false }, { store: store.sessions, tokens, onEnd: () => undefined })
   const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, sessions, verifyJwt: undefined, log: silentLog })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
-  const probes = { started: () => true, draining: () => false, store: store.log }
+  const probes = { started: () => true, draining: () => false, store: store.log, writes: { failure: undefined } }
   const components = {
     node,
     services: {

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { StoreUnavailable } from '../../src/errors.ts'
+import { DatabaseFull, type PeergateError, StoreUnavailable } from '../../src/errors.ts'
 import type { Probes } from '../../src/http/routes/probes.ts'
 import { appForTest } from './app-for-test.ts'
 
 const position = async () => ({ tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0 })
 
-function probes(started: boolean, draining: boolean, store: Probes['store'] = { position }): Probes {
-  return { started: () => started, draining: () => draining, store }
+function probes(started: boolean, draining: boolean, store: Probes['store'] = { position }, failure?: PeergateError): Probes {
+  return { started: () => started, draining: () => draining, store, writes: { failure } }
 }
 
 test.each([
@@ -20,11 +20,16 @@ test.each([
   expect((await call('GET', '/healthz')).status).toBe(200)
 })
 
-test('shows that the database is not there, or hangs, and stays ready', async () => {
+test('is not ready while the database is not there, hangs, or takes no writes, and says why', async () => {
   const gone = { position: () => Promise.reject(new StoreUnavailable('gone')) }
   const hanging = { position: () => new Promise<never>(() => undefined) }
-  for (const store of [gone, hanging]) {
-    const { call } = await appForTest({ components: { probes: probes(true, false, store) } })
-    expect(await call('GET', '/readyz')).toMatchObject({ status: 200, body: { status: 'ok', checks: { database: 'unavailable' } } })
+  for (const [code, probed] of [
+    ['store_unavailable', probes(true, false, gone)],
+    ['store_unavailable', probes(true, false, hanging)],
+    ['database_full', probes(true, false, { position }, new DatabaseFull('no room'))],
+  ] as const) {
+    const { call } = await appForTest({ components: { probes: probed } })
+    const body = { status: 'unavailable', checks: { started: true, database: 'unavailable' }, code, reason: expect.any(String) }
+    expect(await call('GET', '/readyz')).toMatchObject({ status: 503, body })
   }
 })

@@ -41,7 +41,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       deliveries: { send: absent, list: absent, get: absent, cancel: absent },
       services: { request: absent },
       stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
-      probes: { started: () => true, draining: () => false, store: { position: absent } },
+      probes: { started: () => true, draining: () => false, store: { position: absent }, writes: { failure: undefined } },
       metrics: { request: () => undefined, text: absent, contentType: '' },
       log: silentLog,
     },

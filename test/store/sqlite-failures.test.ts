@@ -2,8 +2,10 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { StoreUnavailable } from '../../src/errors.ts'
+import { watchFiles } from '../../src/store/prisma-store/files-in-place.ts'
 import { openServedMarks } from '../../src/store/prisma-store/served-mark.ts'
 import { openSqliteDatabase } from '../../src/store/prisma-store/sqlite/database.ts'
+import { createDiskRoom } from '../../src/store/prisma-store/sqlite/disk-room.ts'
 import { createSqliteLog } from '../../src/store/prisma-store/sqlite/log.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { storedMessage } from '../fixtures/messages.ts'
@@ -26,19 +28,20 @@ async function boundedLog() {
   const writer = openSqliteDatabase(path, { queryOnly: false })
   const reader = openSqliteDatabase(path, { queryOnly: true })
   const served = openServedMarks(servedMarkFile)
-  const log = createSqliteLog({ epoch: 'test' }, { writer, reader, served, log: silentLog })
+  const room = createDiskRoom({ path, tight: false }, { writer, log: silentLog })
+  const log = createSqliteLog({ epoch: 'test' }, { writer, reader, served, files: watchFiles([path]), room, log: silentLog })
   onTestFinished(() => {
     log.close()
     reader.close()
     writer.close()
     served.close()
   })
-  return { log, bound: (pages: number) => writer.row(`PRAGMA max_page_count = ${pages}`) }
+  return { log, room, bound: (pages: number) => writer.row(`PRAGMA max_page_count = ${pages}`) }
 }
 
 describe('a full database', () => {
   test('refuses a batch whole, and takes the next one when there is room', async () => {
-    const { log, bound } = await boundedLog()
+    const { log, room, bound } = await boundedLog()
     await log.append([storedMessage(1)])
     await log.markSent('author', 7)
     bound(40)
@@ -46,7 +49,7 @@ describe('a full database', () => {
     expect((await log.position()).tip).toBe(1)
     expect(await log.get(storedMessage(2).id)).toBeUndefined()
     expect((await log.append([storedMessage(5)])).entries[0]?.message?.seq).toBe(2)
-    bound(100_000)
+    room.hold()
     expect((await log.append([large(3), large(4)])).previousTip).toBe(2)
     expect(await log.sentThrough('author')).toBe(7)
   })

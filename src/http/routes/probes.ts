@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type PeergateError, StoreUnavailable, toPeergateError } from '../../errors.ts'
 import type { LogStore } from '../../store/store.ts'
 import { type App, json } from '../operation.ts'
 
@@ -7,6 +8,8 @@ export interface Probes {
   started(): boolean
   draining(): boolean
   store: Pick<LogStore, 'position'>
+  /** Of the last write. */
+  writes: { readonly failure: PeergateError | undefined }
 }
 
 /** How long the database may take to be called available. */
@@ -22,21 +25,23 @@ const readinessSchema = z
     checks: z.object({
       started: z.boolean(),
       draining: z.boolean(),
-      database: availabilitySchema.describe('Shown, but it decides nothing: otherwise every gateway would leave at once.'),
+      database: availabilitySchema.describe('Whether it answers, and has taken the last write; one is tried when there was none for 10 s.'),
     }),
+    code: z.string().max(100).optional().describe('Of the error that the last write failed with, such as `database_full`.'),
+    reason: z.string().max(1_000).optional().describe('The same in words.'),
   })
   .meta({ id: 'Readiness' })
 
 export function probeRoutes(app: App, components: { probes: Probes }): void {
   const { probes } = components
 
-  async function database(): Promise<Availability> {
-    const { promise: late, resolve } = Promise.withResolvers<Availability>()
-    const deadline = setTimeout(resolve, databaseDeadlineMs, 'unavailable')
-    const asked = probes.store.position().then(
-      () => availability(true),
-      () => availability(false),
-    )
+  /** What is wrong with the database: by the last write, or by a read now. */
+  async function databaseFailure(): Promise<PeergateError | undefined> {
+    if (probes.writes.failure !== undefined) return probes.writes.failure
+    const { promise: late, resolve } = Promise.withResolvers<PeergateError>()
+    const silent = new StoreUnavailable('The database does not answer.')
+    const deadline = setTimeout(resolve, databaseDeadlineMs, silent)
+    const asked = probes.store.position().then(() => undefined, toPeergateError)
     return await Promise.race([asked, late]).finally(() => clearTimeout(deadline))
   }
 
@@ -73,21 +78,25 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
     },
     schema: {
       response: {
-        200: json('It has started and does not stop.', readinessSchema, {
+        200: json('It has started, does not stop, and its database takes writes.', readinessSchema, {
           status: 'ok',
           checks: { started: true, draining: false, database: 'ok' },
         }),
-        503: json('It has not started, or is stopping.', readinessSchema, {
+        503: json('It has not started, is stopping, or its database does not answer or takes no writes.', readinessSchema, {
           status: 'unavailable',
-          checks: { started: true, draining: true, database: 'ok' },
+          checks: { started: true, draining: false, database: 'unavailable' },
+          code: 'database_full',
+          reason: 'The disk of the database is full. It is read as before.',
         }),
       },
     },
     handler: async (_request, reply) => {
-      const checks = { started: probes.started(), draining: probes.draining(), database: await database() }
-      const ready = checks.started && !checks.draining
+      const failure = await databaseFailure()
+      const checks = { started: probes.started(), draining: probes.draining(), database: availability(failure === undefined) }
+      const ready = checks.started && !checks.draining && failure === undefined
       reply.code(ready ? 200 : 503)
-      return { status: availability(ready), checks }
+      const why = failure === undefined ? {} : { code: failure.code, reason: failure.message }
+      return { status: availability(ready), checks, ...why }
     },
   })
 

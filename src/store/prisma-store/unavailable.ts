@@ -1,4 +1,4 @@
-import { StoreUnavailable } from '../../errors.ts'
+import { DatabaseFull, DatabaseGone, DatabaseReadOnly, StoreUnavailable } from '../../errors.ts'
 
 /** Milliseconds after which a client may try again; an operator has to act in most cases. */
 const retryAfterMs = 5_000
@@ -8,6 +8,16 @@ const retryAfterMs = 5_000
  * locked, out of memory, read-only, I/O error, corrupt, full, can't be opened, locking protocol, not a database.
  */
 const stateCodes = new Set([5, 6, 7, 8, 10, 11, 13, 14, 15, 26])
+
+/** SQLITE_FULL, and SQLITE_IOERR_SHMSIZE. */
+const fullCode = 13
+const shmSizeCode = 4_874
+/** No room: `FULL`; disk_full, and too large for a configured limit. */
+const fullCodes = new Set<number | string>([fullCode, '53100', '53400'])
+/** What our own check of files throws within Prisma's adapter comes out as an error of Prisma with this code. */
+const goneCode = 'database_gone'
+/** No writes: `READONLY`; read_only_sql_transaction, as on a standby. */
+const readOnlyCodes = new Set<number | string>([8, '25006'])
 
 /**
  * PostgreSQL's codes (its manual, appendix A) of the same kind: connection, authorization, no such database, rollback by conflict,
@@ -35,8 +45,14 @@ const brokenKinds = new Set([
 
 /** The same error, unless the database could not be used: the contract's word for that, whose detail says nothing of the inside. */
 export function asUnavailable(error: unknown): unknown {
-  if (error instanceof StoreUnavailable || !saysUnusable(error)) return error
-  return new StoreUnavailable('The database can not be used at the moment.', { cause: error, retryAfterMs })
+  if (error instanceof StoreUnavailable) return error
+  const code = stateCodeOf(error)
+  if (code === undefined) return error
+  const options = { cause: error, retryAfterMs }
+  if (fullCodes.has(code)) return new DatabaseFull('The database has no room for this write. It is read as before.', options)
+  if (code === goneCode) return new DatabaseGone('Files of this gateway were deleted or replaced while it ran.', options)
+  if (readOnlyCodes.has(code)) return new DatabaseReadOnly('The database takes no writes at the moment. It is read as before.', options)
+  return new StoreUnavailable('The database can not be used at the moment.', options)
 }
 
 /** Runs what uses the database. @throws StoreUnavailable */
@@ -58,25 +74,35 @@ export async function attemptAsync<Result>(work: () => Promise<Result>): Promise
 }
 
 /**
+ * SQLite's primary result code or PostgreSQL's SQLSTATE where an error says that the database can't be used, '' where it has none.
+ *
  * SQLite's errors have `errcode`, PostgreSQL's `severity` and `code`, those of sockets a `syscall`. Prisma wraps them as
  * `meta.driverAdapterError`, whose cause has `extendedCode`, or `severity` and `code`, or a `kind`.
  */
-function saysUnusable(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return false
-  if ('errcode' in error && isStateCode(error.errcode)) return true
-  if ('extendedCode' in error && isStateCode(error.extendedCode)) return true
-  if ('kind' in error && typeof error.kind === 'string' && brokenKinds.has(error.kind)) return true
-  if ('code' in error && typeof error.code === 'string') {
-    if ('severity' in error ? sqlStates.test(error.code) : 'syscall' in error && socketCalls.has(String(error.syscall))) return true
+function stateCodeOf(error: unknown): number | string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined
+  for (const code of ['errcode' in error && error.errcode, 'extendedCode' in error && error.extendedCode]) {
+    const primary = typeof code === 'number' ? primaryCode(code) : undefined
+    if (primary !== undefined && stateCodes.has(primary)) return primary
   }
-  if (error instanceof Error && brokenConnection.test(error.message)) return true
-  if (error instanceof AggregateError && error.errors.some(saysUnusable)) return true
-  if ('meta' in error && typeof error.meta === 'object' && error.meta !== null && 'driverAdapterError' in error.meta)
-    return saysUnusable(error.meta.driverAdapterError)
-  return 'cause' in error && saysUnusable(error.cause)
+  if ('code' in error && typeof error.code === 'string') {
+    if (error.code === goneCode) return goneCode
+    if ('severity' in error && sqlStates.test(error.code)) return error.code
+    if ('syscall' in error && socketCalls.has(String(error.syscall))) return ''
+  }
+  if ('kind' in error && typeof error.kind === 'string' && brokenKinds.has(error.kind)) return ''
+  if (error instanceof Error && brokenConnection.test(error.message)) return ''
+  const inner = [
+    ...(error instanceof AggregateError ? error.errors : []),
+    'meta' in error && typeof error.meta === 'object' && error.meta !== null && 'driverAdapterError' in error.meta
+      ? error.meta.driverAdapterError
+      : undefined,
+    'cause' in error ? error.cause : undefined,
+  ]
+  return inner.map(stateCodeOf).find((code) => code !== undefined)
 }
 
-/** The primary code is the last byte of an extended one. */
-function isStateCode(code: unknown): boolean {
-  return typeof code === 'number' && stateCodes.has(code & 0xff)
+/** The last byte of an extended code; a WAL's index that can't grow is a disk without room, whatever the primary code says. */
+function primaryCode(code: number): number {
+  return code === shmSizeCode ? fullCode : code & 0xff
 }

@@ -5,6 +5,7 @@ export function whileOpen(log: () => LogStore): LogStore {
   return {
     epoch: async () => await log().epoch(),
     position: async (filter, prunedSince) => await log().position(filter, prunedSince),
+    tryWrite: async () => await log().tryWrite(),
     append: async (messages, keyed) => await log().append(messages, keyed),
     published: async (key, since) => await log().published(key, since),
     countKeys: async (prefix, limit) => await log().countKeys(prefix, limit),

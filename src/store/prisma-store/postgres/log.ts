@@ -3,10 +3,13 @@ import type { Seq } from '../../../model/cursor.ts'
 import type { AppendEntry, KeyedMessages, LogStore, Pruned, PublishedItem } from '../../store.ts'
 import { afterPrefix } from '../after-prefix.ts'
 import { drawEpoch, warnOfEpoch } from '../epoch.ts'
+import type { FilesInPlace } from '../files-in-place.ts'
+import { probeKey } from '../probe-key.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
 import type { PostgresDatabase } from './database.ts'
 import { findByIds, findFirst, findUnknown, packMessages, toBytes } from './messages.ts'
+import { putRecord } from './records.ts'
 import { outline, readPosition, scan } from './scan.ts'
 
 /** Milliseconds between the writes of sent marks and recipients. */
@@ -26,10 +29,10 @@ export interface PostgresLog extends LogStore {
 /** @param init.origin names this process to the others of the database */
 export function createPostgresLog(
   init: { origin: string },
-  components: { database: PostgresDatabase; served: ServedMarks; log: Logger },
+  components: { database: PostgresDatabase; served: ServedMarks; files: FilesInPlace; log: Logger },
 ): PostgresLog {
   const { origin } = init
-  const { database, served, log } = components
+  const { database, served, files, log } = components
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
   let epoch = ''
@@ -101,7 +104,12 @@ export function createPostgresLog(
     settle,
     epoch: async () => epoch,
     position: (filter, prunedSince = 0) => readPosition(database, filter, prunedSince),
+    async tryWrite() {
+      files.check()
+      await database.write(putRecord, [probeKey, Buffer.from(String(Date.now()))])
+    },
     async append(messages, keyed = []) {
+      files.check()
       const values = [origin, ...packMessages(messages), ...packKeys(keyed)]
       const rows = await database.write(appendSql, values)
       const [previousTip, , , takenKeys] = rows.at(-1) ?? []

@@ -3,7 +3,8 @@ import { afterPrefix } from '../after-prefix.ts'
 import type { PostgresDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
 
-const put = `INSERT INTO "Record" ("key", "value") VALUES ($1, $2) ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"`
+/** Sets a record: its key and its value. */
+export const putRecord = `INSERT INTO "Record" ("key", "value") VALUES ($1, $2) ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"`
 
 export function createRecordStore(components: { database: () => PostgresDatabase }): RecordStore {
   const { database } = components
@@ -16,7 +17,7 @@ export function createRecordStore(components: { database: () => PostgresDatabase
       await database().transaction(async (query) => {
         for (const { key, value } of batch) {
           if (value === undefined) await query('DELETE FROM "Record" WHERE "key" = $1', [key])
-          else await query(put, [key, Buffer.from(value)])
+          else await query(putRecord, [key, Buffer.from(value)])
         }
       })
     },

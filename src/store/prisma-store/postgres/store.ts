@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { StoreUnavailable } from '../../../errors.ts'
 import type { Store, StoreChange } from '../../store.ts'
 import { createDeliveryStore } from '../deliveries.ts'
+import { watchFiles } from '../files-in-place.ts'
 import { createGatewayStore } from '../gateways.ts'
 import { PrismaClient } from '../generated/postgresql/client.ts'
 import { migrate } from '../migrate.ts'
@@ -34,6 +35,7 @@ interface Open {
   listener: Listener
   models: Models
   log: PostgresLog
+  check(): void
   close(): Promise<void>
 }
 
@@ -124,6 +126,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    check: () => opened().check(),
   }
   return store
 }
@@ -151,7 +154,8 @@ async function openAll(
     (client) => client.$disconnect(),
   )
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
-  const messages = resources.adopt(createPostgresLog({ origin: init.origin }, { database, served, log }), (open) => open.close())
+  const files = watchFiles([init.servedMarkFile])
+  const messages = resources.adopt(createPostgresLog({ origin: init.origin }, { database, served, files, log }), (open) => open.close())
   await messages.settle()
   const listener = resources.adopt(createListener(init, { log }), (open) => open.stop())
   listener.listen((change) => {
@@ -159,7 +163,7 @@ async function openAll(
   })
   await attemptAsync(() => listener.start())
   const owned = resources.move()
-  return { database, listener, models: modelsOf(prisma), log: messages, close: () => owned.disposeAsync() }
+  return { database, listener, models: modelsOf(prisma), log: messages, check: () => files.check(), close: () => owned.disposeAsync() }
 }
 
 async function appliedMigrations(database: PostgresDatabase): Promise<Set<string>> {

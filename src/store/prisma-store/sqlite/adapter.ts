@@ -2,13 +2,16 @@ import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@p
 import { PrismaSqlite } from 'prisma-adapter-sqlite'
 import { busyTimeoutMs, pragmas, type Synchronous } from './database.ts'
 
+/** Runs a statement that may write. */
+export type WriteGuard = <Result>(statement: () => Promise<Result>) => Promise<Result>
+
 /**
  * Prisma's way to the file, with what holds on every connection, and without transactions: one would be held from one turn of the event
  * loop to the next, and the writer waits for it without letting anyone else run. What has to be one transaction goes through the driver.
  */
 export function createSqliteAdapter(
   path: string,
-  { synchronous = 'FULL' }: { synchronous?: Synchronous } = {},
+  { synchronous = 'FULL', guard }: { synchronous?: Synchronous; guard?: WriteGuard } = {},
 ): SqlMigrationAwareDriverAdapterFactory {
   const factory = new PrismaSqlite({ url: `file:${path}`, timeout: busyTimeoutMs })
 
@@ -16,6 +19,13 @@ export function createSqliteAdapter(
     await connection.executeScript(pragmas(synchronous))
     connection.startTransaction = async () => {
       throw new Error('Prisma must not hold a transaction here: it would lock the log out (docs/architecture.md, Database)')
+    }
+    if (guard !== undefined) {
+      const { queryRaw, executeRaw } = connection
+      // `RETURNING` has Prisma ask for the rows of a write.
+      connection.queryRaw = (query) =>
+        /^\s*SELECT\b/i.test(query.sql) ? queryRaw.call(connection, query) : guard(() => queryRaw.call(connection, query))
+      connection.executeRaw = (query) => guard(() => executeRaw.call(connection, query))
     }
     return connection
   }

@@ -2,13 +2,17 @@ import type { Logger } from 'pino'
 import type { Seq } from '../../../model/cursor.ts'
 import type { TopicFilter } from '../../../model/topic.ts'
 import type { LogPosition, LogStore } from '../../store.ts'
+import type { FilesInPlace } from '../files-in-place.ts'
+import { probeKey } from '../probe-key.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
 import { appendMessages, readTip } from './append.ts'
 import type { SqliteDatabase } from './database.ts'
+import type { DiskRoom } from './disk-room.ts'
 import { countKeys, findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
 import { findById, findByIds, findUnknown } from './messages.ts'
 import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } from './prune.ts'
+import { putRecord } from './records.ts'
 import { outline, scan } from './scan.ts'
 import { topicCondition } from './topic-condition.ts'
 
@@ -18,10 +22,14 @@ const markIntervalMs = 1_000
 const raiseSentMark = `INSERT INTO "SentMark" ("author", "through") VALUES (?, ?)
   ON CONFLICT ("author") DO UPDATE SET "through" = max("through", excluded."through")`
 
+const growing = { grows: true }
+
 export interface SqliteLogComponents {
   writer: SqliteDatabase
   reader: SqliteDatabase
   served: ServedMarks
+  files: FilesInPlace
+  room: DiskRoom
   log: Logger
 }
 
@@ -33,7 +41,7 @@ export interface SqliteLog extends LogStore {
 
 export function createSqliteLog(init: { epoch: string }, components: SqliteLogComponents): SqliteLog {
   const { epoch } = init
-  const { writer, reader, served, log } = components
+  const { writer, reader, served, files, room, log } = components
   /** Sent marks, and recipients by idempotency key, that are not written yet; the next transaction takes them along. */
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
@@ -45,11 +53,13 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
   }
 
   /** A transaction that takes the notes along. */
-  function transaction<Result>(work: () => Result): Result {
-    const result = writer.transaction(() => {
+  function transaction<Result>(work: () => Result, options?: { grows: boolean }): Result {
+    files.check()
+    const noteAndWork = () => {
       writeNotes()
       return work()
-    })
+    }
+    const result = room.write(() => writer.transaction(noteAndWork), options)
     marks.clear()
     recipientsOf.clear()
     return result
@@ -82,6 +92,11 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
 
   return {
     epoch: async () => epoch,
+    async tryWrite() {
+      room.hold()
+      room.check()
+      transaction(() => writer.run(putRecord, probeKey, Buffer.from(String(Date.now()))))
+    },
     position: async (filter, prunedSince = 0) => position(reader, filter, prunedSince),
     async append(messages, keyed = []) {
       const result = transaction(() => {
@@ -94,7 +109,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
           appended.entries,
         )
         return { ...appended, takenKeys: taken.map(({ key }) => key) }
-      })
+      }, growing)
       const last = result.entries.findLast(({ known }) => !known)?.message
       if (last !== undefined) noteServed(last.seq)
       return result

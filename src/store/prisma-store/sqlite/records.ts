@@ -3,7 +3,8 @@ import { afterPrefix } from '../after-prefix.ts'
 import type { SqliteDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
 
-const put = 'INSERT INTO "Record" ("key", "value") VALUES (?, ?) ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"'
+/** Sets a record: its key and its value. */
+export const putRecord = 'INSERT INTO "Record" ("key", "value") VALUES (?, ?) ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"'
 
 /** Through the driver: a batch is one transaction, which Prisma must not hold (adapter.ts). */
 export function createRecordStore(components: { writer: () => SqliteDatabase; reader: () => SqliteDatabase }): RecordStore {
@@ -18,7 +19,7 @@ export function createRecordStore(components: { writer: () => SqliteDatabase; re
       database.transaction(() => {
         for (const { key, value } of batch) {
           if (value === undefined) database.run('DELETE FROM "Record" WHERE "key" = ?', key)
-          else database.run(put, key, value)
+          else database.run(putRecord, key, value)
         }
       })
     },

@@ -1,8 +1,11 @@
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../../../errors.ts'
+import { makeDirectory } from '../../../start-refused.ts'
 import type { LogStore, Store } from '../../store.ts'
 import { createDeliveryStore } from '../deliveries.ts'
+import { type FilesInPlace, watchFiles } from '../files-in-place.ts'
 import { createGatewayStore } from '../gateways.ts'
 import { PrismaClient } from '../generated/sqlite/client.ts'
 import { migrate } from '../migrate.ts'
@@ -13,9 +16,10 @@ import { createAuditStore, createTokenStore } from '../tokens.ts'
 import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
 import { whileOpen } from '../while-open.ts'
-import { createSqliteAdapter } from './adapter.ts'
+import { createSqliteAdapter, type WriteGuard } from './adapter.ts'
 import { changePeers } from './change-peers.ts'
-import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
+import { openSqliteDatabase, type SqliteDatabase, type Synchronous } from './database.ts'
+import { createDiskRoom, type DiskRoom, makeRoomToOpen, writeReserve } from './disk-room.ts'
 import { createSqliteLog } from './log.ts'
 import { createRecordStore } from './records.ts'
 import { settleEpoch } from './settle-epoch.ts'
@@ -35,6 +39,7 @@ interface Open {
   /** Prisma on a connection whose commits are not on the disk when they return. */
   turns: PrismaClient
   log: LogStore
+  check(): void
   close(): Promise<void>
 }
 
@@ -81,12 +86,15 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     // The key's own file says who uses it, and no other process uses the database.
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
     listen: () => () => undefined,
+    check: () => opened().check(),
   }
   return store
 }
 
 async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
   await using resources = new AsyncDisposableStack()
+  makeDirectory(dirname(init.path), 'DATABASE_URL')
+  const tight = makeRoomToOpen(init.path)
   const adapter = createSqliteAdapter(init.path)
   const applied = await attemptAsync(() =>
     migrate(
@@ -95,17 +103,43 @@ async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
     ),
   )
   if (applied.length > 0) log.info({ applied }, 'brought the database up to date')
+  // After everything is closed, since the room of the WAL is free then.
+  resources.defer(() => writeReserve(init.path))
   const writer = resources.adopt(openSqliteDatabase(init.path, { queryOnly: false }), (database) => database.close())
   const reader = resources.adopt(openSqliteDatabase(init.path, { queryOnly: true }), (database) => database.close())
-  const prisma = resources.adopt(new PrismaClient({ adapter }), (client) => client.$disconnect())
-  const turns = resources.adopt(new PrismaClient({ adapter: createSqliteAdapter(init.path, { synchronous: 'NORMAL' }) }), (client) =>
-    client.$disconnect(),
-  )
+  const room = createDiskRoom({ path: init.path, tight }, { writer, log })
+  const guard: WriteGuard = async (statement) => {
+    files.check()
+    return await room.writeAsync(statement)
+  }
+  const openPrisma = (synchronous: Synchronous) =>
+    resources.adopt(new PrismaClient({ adapter: createSqliteAdapter(init.path, { synchronous, guard }) }), (client) => client.$disconnect())
+  const [prisma, turns] = [openPrisma('FULL'), openPrisma('NORMAL')]
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
   const epoch = settleEpoch({ writer, served, log })
-  const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, log }), (open) => open.close())
+  const files = watchFiles([init.path, `${init.path}-wal`, init.servedMarkFile])
+  const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, files, room, log }), (open) => open.close())
   const owned = resources.move()
-  return { writer, reader, prisma, turns, log: messages, close: () => owned.disposeAsync() }
+  return {
+    writer: guarded(writer, { files, room }),
+    reader,
+    prisma,
+    turns,
+    log: messages,
+    check: () => files.check(),
+    close: () => owned.disposeAsync(),
+  }
+}
+
+/** Whose transactions are refused when files are gone, and find what room is left on a full disk. */
+function guarded(writer: SqliteDatabase, { files, room }: { files: FilesInPlace; room: DiskRoom }): SqliteDatabase {
+  return {
+    ...writer,
+    transaction(work) {
+      files.check()
+      return room.write(() => writer.transaction(work))
+    },
+  }
 }
 
 /** Asked on a connection that is closed before anything is migrated: Prisma's schema engine locks the whole database. */

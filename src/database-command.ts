@@ -54,7 +54,7 @@ async function run([command, file, ...rest]: string[]): Promise<string> {
 /** @throws IdentityInUse when the gateway runs */
 async function whileStopped(keyFile: string, dataDir: string): Promise<void> {
   makeDirectory(dataDir, 'PEERGATE_DATA_DIR')
-  if (existsSync(keyFile)) (await openIdentity(keyFile)).close()
+  if (existsSync(keyFile)) (await openIdentity(keyFile, dataDir)).close()
 }
 
 try {

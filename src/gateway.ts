@@ -24,6 +24,7 @@ import { createHttpServer } from './http/server.ts'
 import { createIngest } from './ingest.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
 import type { Limits } from './limits.ts'
+import { listening } from './listening.ts'
 import { createLoadWatch } from './load-watch.ts'
 import { createLogTail } from './log-tail.ts'
 import { createMetrics } from './metrics.ts'
@@ -80,6 +81,13 @@ export interface GatewayComponents {
   onLost?: () => void
   log: Logger
 }
+
+/** Who listens, and the variables that say where. */
+const listeners = {
+  engine: { who: 'The node', variables: 'PEERGATE_LISTEN' },
+  http: { who: 'HTTP', variables: 'PEERGATE_HTTP_HOST, PEERGATE_HTTP_PORT' },
+  metrics: { who: 'HTTP of the metrics', variables: 'PEERGATE_HTTP_HOST, PEERGATE_METRICS_PORT' },
+} as const
 
 /** The composition root. */
 export function createGateway(init: GatewayInit, components: GatewayComponents): Gateway {
@@ -239,12 +247,14 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       { name: 'validators', start: () => validators.start(), stop: () => validators.stop() },
       { name: 'services', start: () => services.start(), stop: () => services.stop() },
       { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },
-      { name: 'engine', start: () => engine.start(), stop: () => engine.stop() },
+      { name: 'engine', start: () => listening(listeners.engine, () => engine.start()), stop: () => engine.stop() },
       { name: 'carrier', start: () => carrier.start(), stop: () => carrier.stop() },
       { name: 'known peers', start: () => peers.reconnect() },
       { name: 'gateways', start: () => gateways.start(), stop: () => gateways.stop() },
-      ...(metricsServer === undefined ? [] : [{ name: 'metrics', start: () => metricsServer.start(), stop: () => metricsServer.stop() }]),
-      { name: 'http', start: () => http.start(), stop: () => http.stop() },
+      ...(metricsServer === undefined
+        ? []
+        : [{ name: 'metrics', start: () => listening(listeners.metrics, () => metricsServer.start()), stop: () => metricsServer.stop() }]),
+      { name: 'http', start: () => listening(listeners.http, () => http.start()), stop: () => http.stop() },
       { name: 'stream', start: () => stream.start(), stop: () => stream.stop() },
     ],
     log,

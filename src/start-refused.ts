@@ -1,16 +1,27 @@
-import { mkdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync } from 'node:fs'
 
 /** The gateway can't start before an operator has mended something; the message says what. */
 export class StartRefused extends Error {
   override readonly name: string = 'StartRefused'
 }
 
-/** Makes a directory that the variable has led to, and those above it. @throws StartRefused */
+/** Makes a directory that the variable has led to, and those above it, and sees that it can be written to. @throws StartRefused */
 export function makeDirectory(path: string, variable: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new StartRefused(`The directory ${path} can't be made (${reason}). ${variable} has led there.`, { cause })
+    throw new StartRefused(`The directory ${path} can't be made (${reasonOf(cause)}). ${variable} has led there.`, { cause })
   }
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new StartRefused(
+      `The directory ${path} can't be written to (${reasonOf(cause)}). Give it to the user that the gateway runs as; ${variable} has led there.`,
+      { cause },
+    )
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }

@@ -31,7 +31,7 @@ async function readKeyFile(path: string): Promise<Buffer | undefined> {
     if (isCode(error, 'ENOENT')) return undefined
     if (!isCode(error, 'EACCES') && !isCode(error, 'EISDIR')) throw error
     throw new InvalidKeyFile(
-      `The key ${path} (PEERGATE_KEY_FILE) can't be read by the user that the gateway runs as. Give it that user, or one of its groups and the mode 0440.`,
+      `The key ${path} (PEERGATE_KEY_FILE) can't be read by the user that the gateway runs as. Give it, and the directories above it, to that user, or to one of its groups with the mode 0440.`,
       { cause: error },
     )
   }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { isPostgres, sqlitePath } from './database-url.ts'
 import { createPostgresStore } from './prisma-store/postgres/store.ts'
 import { createSqliteStore } from './prisma-store/sqlite/store.ts'
+import { databaseStartProblem } from './prisma-store/start-problem.ts'
 import type { Store } from './store.ts'
 
 export interface StoreInit {
@@ -13,8 +14,22 @@ export interface StoreInit {
   migrate: boolean
 }
 
-/** The store that the URL asks for; `databaseUrlProblem` has found nothing wrong with it. */
+/**
+ * The store that the URL asks for; `databaseUrlProblem` has found nothing wrong with it. A start that fails since the database can't be
+ * used throws StartRefused.
+ */
 export function createStore(init: StoreInit, components: { log: Logger }): Store {
-  if (isPostgres(init.url)) return createPostgresStore(init, components)
-  return createSqliteStore({ ...init, path: sqlitePath(init.url) }, components)
+  const store = isPostgres(init.url)
+    ? createPostgresStore(init, components)
+    : createSqliteStore({ ...init, path: sqlitePath(init.url) }, components)
+  return {
+    ...store,
+    async start() {
+      try {
+        await store.start()
+      } catch (error) {
+        throw databaseStartProblem(init.url, error)
+      }
+    },
+  }
 }

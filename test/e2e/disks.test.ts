@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
+import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
+import { hasPostgres } from '../fixtures/postgres-server.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { smallDisk } from '../fixtures/small-disk.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
@@ -69,6 +71,33 @@ describe('a full disk', () => {
     for (let number = 0; number < 20; number++) expect(await publish(after, large)).toBe(201)
     await rm(join(directory, 'ballast'))
     await expect.poll(() => after.lines.join('\n'), { timeout: 10_000 }).toContain('has room again')
+  })
+})
+
+describe.runIf(hasPostgres)('a PostgreSQL that takes no writes (needs PostgreSQL)', () => {
+  const server = postgresForTests({ fsync: false })
+
+  test('has messages refused by name, is read, also after a restart, and takes messages again by itself', async () => {
+    const url = await server().createDatabase()
+    const takeWrites = async (value: string) => {
+      await server().query(url, `ALTER SYSTEM ${value}`)
+      await server().query(url, 'SELECT pg_reload_conf()')
+    }
+    const env = { ...quietEnvironment(await temporaryDirectory()), DATABASE_URL: url }
+    const before = await startGateway(env)
+    expect(await publish(before, 'one')).toBe(201)
+    expect(await readiness(before)).toEqual([200, undefined])
+    await takeWrites('SET default_transaction_read_only = on')
+    await expect.poll(() => publish(before, 'two')).toBe('database_read_only')
+    expect(await readiness(before)).toEqual([503, 'database_read_only'])
+    await before.end('SIGTERM')
+
+    const after = await gatewayForTest(env)
+    expect((await createRest(after.url).history('topic=orders')).map(({ data }) => data)).toContain('one')
+    expect(await publish(after, 'three')).toBe('database_read_only')
+    await takeWrites('RESET default_transaction_read_only')
+    await expect.poll(() => readiness(after), { timeout: 10_000 }).toEqual([200, undefined])
+    expect(await publish(after, 'four')).toBe(201)
   })
 })
 

@@ -57,15 +57,6 @@ test('a key that others can read is refused and says what to do', async () => {
   expect(output).toMatch(/chmod 600/)
 })
 
-test('a port in use is an error that names it', async () => {
-  const directory = await temporaryDirectory()
-  const first = await gatewayForTest(quietEnvironment(join(directory, 'first')))
-  const port = new URL(first.url).port
-  const { code, output } = await refusal({ ...quietEnvironment(join(directory, 'second')), PEERGATE_HTTP_PORT: port })
-  expect(code).toBe(1)
-  expect(output).toContain(port)
-})
-
 test('SIGTERM finishes what is in flight, says goodbye to streams, and ends with 0', async () => {
   const directory = await temporaryDirectory()
   const environment = quietEnvironment(directory)

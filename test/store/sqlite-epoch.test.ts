@@ -1,7 +1,9 @@
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
 import { openServedMarks } from '../../src/store/prisma-store/served-mark.ts'
+import { createSqliteStore } from '../../src/store/prisma-store/sqlite/store.ts'
 import { storedMessage } from '../fixtures/messages.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { sqlitePaths, sqliteStore } from './sqlite-place.ts'
@@ -43,6 +45,26 @@ describe('the epoch', () => {
     await copyFile(backup, path)
     const again = await visit(directory, 0)
     expect([before.epoch, restored.epoch]).not.toContain(again.epoch)
+  })
+
+  test('is another one when the WAL is gone after a crash, and the log tells which messages are', async () => {
+    const told: unknown[] = []
+    const log = pino({ base: null }, { write: (line: string) => void told.push(JSON.parse(line)) })
+    // Of one store what is copied without its WAL is what a crash and an `rm` leave; the other had its first messages copied into the file.
+    for (const copied of [0, 3]) {
+      const left = sqlitePaths(await temporaryDirectory())
+      const directory = await temporaryDirectory()
+      if (copied > 0) await visit(directory, copied)
+      await using store = sqliteStore(directory)
+      await store.start()
+      await store.log.append(Array.from({ length: 2 }, (_, index) => storedMessage(copied + index + 1)))
+      await copyFile(sqlitePaths(directory).path, left.path)
+      await copyFile(sqlitePaths(directory).servedMarkFile, left.servedMarkFile)
+      await using after = createSqliteStore({ ...left, migrate: true }, { log })
+      await after.start()
+      expect(await after.log.epoch()).not.toBe(await store.log.epoch())
+      expect(told.at(-1)).toMatchObject({ lost: { from: copied + 1, through: copied + 2 } })
+    }
   })
 
   test('is another one when the database is new', async () => {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { closeSync, constants, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Seq } from '../../model/cursor.ts'
+import { makeDirectory, StartRefused } from '../../start-refused.ts'
 
 /**
  * How far each log was served: kept outside the database, so that a database that fell behind is found out. One line of fixed length for
@@ -22,9 +23,8 @@ export interface ServedMarks {
 const lineBytes = 96
 
 export function openServedMarks(path: string): ServedMarks {
-  mkdirSync(dirname(path), { recursive: true })
-  // Created when missing, and never truncated: 'r+' alone would refuse the one, 'w+' do the other.
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  makeDirectory(dirname(path), 'PEERGATE_DATA_DIR')
+  const descriptor = openMarks(path)
   const content = readFileSync(path, 'latin1')
   const lines = new Map<string, { offset: number; tip: Seq }>()
   for (let offset = 0; offset < content.length; offset += lineBytes) {
@@ -53,6 +53,20 @@ export function openServedMarks(path: string): ServedMarks {
       writeSync(descriptor, format(epoch, tip), line.offset)
     },
     close: () => closeSync(descriptor),
+  }
+}
+
+/** @throws StartRefused */
+function openMarks(path: string): number {
+  try {
+    // Created when missing, and never truncated: 'r+' alone would refuse the one, 'w+' do the other.
+    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new StartRefused(
+      `The file ${path} can't be written (${reason}). Give it and its directory to the user that the gateway runs as (PEERGATE_DATA_DIR).`,
+      { cause },
+    )
   }
 }
 

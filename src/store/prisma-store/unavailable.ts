@@ -79,7 +79,7 @@ export async function attemptAsync<Result>(work: () => Promise<Result>): Promise
  * SQLite's errors have `errcode`, PostgreSQL's `severity` and `code`, those of sockets a `syscall`. Prisma wraps them as
  * `meta.driverAdapterError`, whose cause has `extendedCode`, or `severity` and `code`, or a `kind`.
  */
-function stateCodeOf(error: unknown): number | string | undefined {
+export function stateCodeOf(error: unknown): number | string | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   for (const code of ['errcode' in error && error.errcode, 'extendedCode' in error && error.extendedCode]) {
     const primary = typeof code === 'number' ? primaryCode(code) : undefined

@@ -9,6 +9,12 @@ export const queryTimeoutMs = 10_000
 /** Connections for reading; the log's writer has one of its own, and so have listening and Prisma. */
 const maxReaders = 6
 
+/**
+ * Seconds after which a connection is made anew: one that was made while the database took no writes (`default_transaction_read_only` of a
+ * role or a database) goes on to take none.
+ */
+export const connectionSeconds = 60
+
 /** A row: columns in the order of the query. Numbers of 64 bits come as numbers, bytes as Buffers. */
 export type Row = unknown[]
 export type Query = (sql: string, values?: unknown[]) => Promise<Row[]>
@@ -68,7 +74,7 @@ const parsers = new Map<number, (text: string) => unknown>([
 ])
 
 export function openPostgresDatabase(url: string, components: { log: Logger }): PostgresDatabase {
-  const readers = new pg.Pool({ ...connectionOptions(url), max: maxReaders })
+  const readers = new pg.Pool({ ...connectionOptions(url), max: maxReaders, maxLifetimeSeconds: connectionSeconds })
   const writer = new pg.Pool({
     ...connectionOptions(url),
     max: 1,

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino'
+import { DatabaseFull, DatabaseReadOnly } from '../../../errors.ts'
 import type { Seq } from '../../../model/cursor.ts'
 import type { AppendEntry, KeyedMessages, LogStore, Pruned, PublishedItem } from '../../store.ts'
 import { afterPrefix } from '../after-prefix.ts'
-import { drawEpoch, warnOfEpoch } from '../epoch.ts'
+import { drawEpoch, warnOfEpoch, warnOfNewLog } from '../epoch.ts'
 import type { FilesInPlace } from '../files-in-place.ts'
 import { probeKey } from '../probe-key.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
-import type { PostgresDatabase } from './database.ts'
+import type { PostgresDatabase, Row } from './database.ts'
 import { findByIds, findFirst, findUnknown, packMessages, toBytes } from './messages.ts'
 import { putRecord } from './records.ts'
 import { outline, readPosition, scan } from './scan.ts'
@@ -42,12 +43,21 @@ export function createPostgresLog(
   async function settle(): Promise<boolean> {
     const known = [...served.tips]
     const values = [origin, known.map(([name]) => name), known.map(([, tip]) => tip), drawEpoch()]
-    const [row = []] = await database.write('SELECT * FROM pg_temp.peergate_settle($1, $2, $3, $4)', values)
+    const [row = []] = await database.write('SELECT * FROM pg_temp.peergate_settle($1, $2, $3, $4)', values).catch(readEpoch)
     const [settled, previous, tip, servedTip] = row
-    if (settled !== previous && previous !== null) warnOfEpoch(log, { tip: Number(tip), served: Number(servedTip), epoch: String(settled) })
+    if (previous === null) warnOfNewLog(log, { tips: served.tips, epoch: String(settled) })
+    else if (settled !== previous) warnOfEpoch(log, { tip: Number(tip), served: Number(servedTip), epoch: String(settled) })
     const isOther = epoch !== '' && epoch !== settled
     epoch = String(settled)
     return isOther
+  }
+
+  /** Of a database that takes no writes, if its log has all that was served from it: then there is nothing to write. */
+  async function readEpoch(error: unknown): Promise<Row[]> {
+    if (!(error instanceof DatabaseReadOnly || error instanceof DatabaseFull)) throw error
+    const [[found, tip] = []] = await database.read('SELECT "epoch", "tip" FROM "Log" WHERE "id" = 1')
+    if (typeof found !== 'string' || Number(tip) < served.tip(found)) throw error
+    return [[found, found, tip, served.tip(found)]]
   }
 
   async function writeNotes(): Promise<void> {

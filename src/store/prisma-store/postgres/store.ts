@@ -18,7 +18,7 @@ import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
 import { whileOpen } from '../while-open.ts'
 import { changePeers } from './change-peers.ts'
-import { connectionOptions, openPostgresDatabase, type PostgresDatabase } from './database.ts'
+import { connectionOptions, connectionSeconds, openPostgresDatabase, type PostgresDatabase } from './database.ts'
 import { createListener, type Listener } from './listener.ts'
 import { createPostgresLog, type PostgresLog } from './log.ts'
 import { createRecordStore } from './records.ts'
@@ -150,7 +150,9 @@ async function openAll(
   )
   if (applied.length > 0) log.info({ applied }, 'brought the database up to date')
   const prisma = resources.adopt(
-    new PrismaClient({ adapter: new PrismaPg({ ...connectionOptions(init.url), max: maxPrismaConnections }) }),
+    new PrismaClient({
+      adapter: new PrismaPg({ ...connectionOptions(init.url), max: maxPrismaConnections, maxLifetimeSeconds: connectionSeconds }),
+    }),
     (client) => client.$disconnect(),
   )
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())

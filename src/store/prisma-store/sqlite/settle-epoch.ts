@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { drawEpoch, warnOfEpoch } from '../epoch.ts'
+import { drawEpoch, warnOfEpoch, warnOfNewLog } from '../epoch.ts'
 import type { ServedMarks } from '../served-mark.ts'
 import { readTip } from './append.ts'
 import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
@@ -13,6 +13,7 @@ export function settleEpoch(components: { writer: SqliteDatabase; served: Served
   const epoch = drawEpoch()
   writer.run('INSERT INTO "Log" ("id", "epoch") VALUES (1, ?) ON CONFLICT ("id") DO UPDATE SET "epoch" = excluded."epoch"', epoch)
   if (typeof stored === 'string') warnOfEpoch(log, { tip, served: served.tip(stored), epoch })
+  else warnOfNewLog(log, { tips: served.tips, epoch })
   return epoch
 }
 

@@ -10,15 +10,16 @@ export interface Audit {
   list(query: { before?: string | undefined; limit: number }): Promise<{ items: AuditView[]; next: string | null }>
 }
 
-export function createAudit(components: { store: AuditStore; now?: () => number }): Audit {
-  const { store, now = Date.now } = components
+/** @param components.now age time, by which entries are forgotten; `toWall` has it as they show it */
+export function createAudit(components: { store: AuditStore; now?: () => number; toWall?: (age: number) => number }): Audit {
+  const { store, now = Date.now, toWall = (age) => age } = components
   const nextId = createRisingIds({ now })
 
   return {
     note: (entry) => store.note({ id: nextId(), at: now(), ...entry }),
     async list({ before, limit }) {
       const entries = await store.list({ ...(before === undefined ? {} : { before }), limit: limit + 1 })
-      const items = entries.slice(0, limit).map(({ at, ...entry }) => ({ ...entry, at: new Date(at).toISOString() }))
+      const items = entries.slice(0, limit).map(({ at, ...entry }) => ({ ...entry, at: new Date(toWall(at)).toISOString() }))
       return { items, next: entries.length > limit ? (items.at(-1)?.id ?? null) : null }
     },
   }

@@ -10,6 +10,7 @@ import { createByteRooms } from './byte-room.ts'
 import { createCatchUp } from './catch-up/catch-up.ts'
 import { createHistoryReader } from './catch-up/history-reader.ts'
 import { createHistoryService } from './catch-up/history-service.ts'
+import { type Clock, createClock } from './clock/clock.ts'
 import type { AccessSettings, HttpSettings } from './config.ts'
 import { createDht } from './dht.ts'
 import { type Carrier, createCarrier } from './direct/carrier.ts'
@@ -75,6 +76,8 @@ export interface GatewayInit {
 export interface GatewayComponents {
   store: Store
   engine: P2PEngine
+  /** Of the store's; one is made when it is not given. */
+  clock?: Clock
   /** What is below them: started first, stopped last. */
   foundation?: Part[]
   /** Another process has taken this gateway's peer id: it has to end. */
@@ -97,19 +100,24 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const state = { started: false, draining: false }
 
   const metrics = createMetrics()
+  const clock = components.clock ?? createClock({ limits }, { store: store.clock, log })
+  const { now, age, settledAge, toWall } = clock
   const load = createLoadWatch({ limits })
   const hub = createHub({ limits }, { log: store.log })
-  const topics = createTopics({ limits }, { engine, store, log })
-  const peers = createPeers({ limits }, { engine, store, log })
+  const topics = createTopics({ limits }, { engine, store, log, now: age })
+  const peers = createPeers({ limits }, { engine, store, log, now })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
-  const history = createHistory({ limits }, { log: store.log, hub })
-  const retention = createRetention({ limits }, { log: store.log, audit: store.audit, sessions: store.sessions, hub, metrics, logger: log })
+  const history = createHistory({ limits }, { log: store.log, hub, now })
+  const retention = createRetention(
+    { limits },
+    { log: store.log, audit: store.audit, sessions: store.sessions, hub, metrics, logger: log, now: settledAge },
+  )
   const tail = createLogTail(
     { limits },
     { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger: log },
   )
-  const validatorDesk: ValidatorDesk = createValidatorDesk({ limits }, { onChange: () => validators.announce() })
-  const desk = createServiceDesk({ limits }, { onChange: () => gateways.refresh() })
+  const validatorDesk: ValidatorDesk = createValidatorDesk({ limits }, { onChange: () => validators.announce(), now })
+  const desk = createServiceDesk({ limits }, { onChange: () => gateways.refresh(), now })
   const gateways = createGateways({
     store,
     engine,
@@ -117,36 +125,46 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     judged: () => [...validatorDesk.registrations.values()],
     onLost,
     log,
+    now,
   })
   const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, log })
   const writes = createWriteWatch({ store, metrics, log })
-  const ingest = createIngest({ limits }, { engine, log: store.log, tail, judges: validators, writes, metrics, logger: log })
-  const historyService = createHistoryService({ limits }, { engine, log: store.log, metrics })
-  const historyReader = createHistoryReader({ limits }, { engine, log: store.log, ingest, metrics })
-  const catchUp = createCatchUp({ limits }, { engine, topics: store.topics, records: store.records, reader: historyReader, gateways, log })
+  const ingest = createIngest(
+    { limits },
+    { engine, log: store.log, tail, judges: validators, writes, metrics, logger: log, now, age, settledAge },
+  )
+  const historyService = createHistoryService({ limits }, { engine, log: store.log, metrics, now: age })
+  const historyReader = createHistoryReader({ limits }, { engine, log: store.log, ingest, metrics, now: age })
+  const catchUp = createCatchUp(
+    { limits },
+    { engine, topics: store.topics, records: store.records, reader: historyReader, gateways, log, now: age },
+  )
   const directInbox = createDirectInbox(
     { senders: init.directSenders ?? 'all', limits },
-    { engine, ingest, peers: store.peers, metrics, log },
+    { engine, ingest, peers: store.peers, metrics, log, now, age },
   )
   const onDelivery = (delivery: DeliveryView) => stream.notifyDelivery(delivery)
   const carrier: Carrier = createCarrier(
     { limits },
-    { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, log },
+    { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, log, clock },
   )
-  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery })
-  const services = createServices({ limits }, { engine, peers, desk, gateways, log })
-  const publisher = createPublisher({ limits: published }, { ingest, topics, engine, log: store.log, load })
+  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery, clock })
+  const services = createServices({ limits }, { engine, peers, desk, gateways, log, now })
+  const publisher = createPublisher({ limits: published }, { ingest, topics, engine, log: store.log, load, now: settledAge })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
-  const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt)
+  const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt, { now })
   const endings = createEndings()
   const tokens = createTokens(
     { adminToken, hasProvider: verifyJwt !== undefined },
-    { store, onEnd: endOf, onChange: () => revocation.changed() },
+    { store, onEnd: endOf, onChange: () => revocation.changed(), now },
   )
-  const sessions = createSessions({ limits, acceptsSubjects: verifyJwt !== undefined }, { store: store.sessions, tokens, onEnd: endOf })
+  const sessions = createSessions(
+    { limits, acceptsSubjects: verifyJwt !== undefined },
+    { store: store.sessions, tokens, onEnd: endOf, clock },
+  )
   const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, log })
-  const audit = createAudit({ store: store.audit })
+  const audit = createAudit({ store: store.audit, now: age, toWall })
   const rates = createRates({ limits })
   const { requestBytes, answerBytes } = createByteRooms({ limits })
   const stream = createStream(
@@ -170,6 +188,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       identity,
       load,
       log,
+      now,
     },
   )
 
@@ -189,7 +208,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     for (const id of await tokens.missing(await topics.clients())) await topics.giveUp(id)
   }
 
-  const node = createNodeInfo({ limits: published }, { engine, log: store.log, stream })
+  const node = createNodeInfo({ limits: published }, { engine, log: store.log, stream, now })
   const probes = { started: () => state.started, draining: () => state.draining, store: store.log, writes }
   const http = createHttpServer(
     { ...init.http, metricsElsewhere: init.http.metricsPort !== undefined, tracing: init.tracing === true, limits },
@@ -216,6 +235,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       probes,
       metrics,
       log,
+      now,
     },
   )
 
@@ -228,6 +248,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       ...foundation,
       { name: 'store', start: () => store.start(), stop: () => store.stop() },
       { name: 'write watch', start: () => writes.start(), stop: () => writes.stop() },
+      { name: 'clock', start: () => clock.start(), stop: () => clock.stop() },
       { name: 'load watch', start: () => load.start(), stop: () => load.stop() },
       { name: 'peer id', start: () => gateways.claim() },
       { name: 'tokens', start: () => tokens.start(), stop: () => tokens.stop() },
@@ -260,6 +281,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     log,
   )
 
+  metrics.watchSteps(() => clock.steps)
   metrics.watchLimits(() => engine.limitsReached)
   metrics.watch(async () => {
     const { messages, bytes, unsentTopics } = ingest.backlog
@@ -284,6 +306,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       topics: (await engine.topics()).length,
       gossip_dropped_messages: engine.dropped,
       event_loop_delay_seconds: load.delayMs / 1_000,
+      clock_held: clock.isHeld ? 1 : 0,
       overloaded: load.overloaded ? 1 : 0,
     }
   })

@@ -60,7 +60,7 @@ function toleratingUnavailable(error: unknown): void {
 
 export function createGateways(components: GatewaysComponents): Gateways {
   const { store, engine, onLost, log, now = Date.now } = components
-  const startedAt = now()
+  let startedAt = 0
   let timer: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
   let beating: Promise<void> | undefined
@@ -131,6 +131,7 @@ export function createGateways(components: GatewaysComponents): Gateways {
       )
     },
     async start() {
+      startedAt = now()
       unlisten = store.listen(({ kind }) => {
         if (kind === 'identity') onLost()
       })

@@ -61,7 +61,7 @@ export interface PublishedBy {
 
 export interface PastMessage {
   message: SignedMessage
-  /** When the first gateway on its way here received it; milliseconds since 1970. */
+  /** When the first gateway on its way here received it; age time. */
   firstSeenAt: number
 }
 
@@ -94,21 +94,28 @@ export interface IngestComponents {
   writes: Pick<WriteWatch, 'succeeded' | 'failed'>
   metrics: Pick<Metrics, 'published' | 'received' | 'refused' | 'waited' | 'committed' | 'handedOver'>
   logger: Logger
-  /** Milliseconds since 1970. */
+  /** Wall time, milliseconds since 1970. */
   now?: () => number
+  /** Age time. */
+  age?: () => number
+  /** The same, which stands still while the clock is not trusted. */
+  settledAge?: () => number
 }
 
 interface OwnItem extends InboxItem {
   kind: 'own'
   own: OwnMessage[]
   key: { key: string; fingerprint: Uint8Array } | undefined
-  receivedAt: number
+  times: Times
   /** Where it was asked for, when that is traced. */
   trace: Context | undefined
   /** By the monotonic clock. */
   enqueuedAt: number
   done: PromiseWithResolvers<PublishedItem[]>
 }
+
+/** When a message came, in wall time and in age time. */
+type Times = Required<Pick<NewMessage, 'receivedAt' | 'storedAt'>>
 
 /** `past`: the network has had it before. */
 interface ForeignItem extends InboxItem {
@@ -138,17 +145,19 @@ const retryAfterMs = 1_000
 
 export function createIngest(init: { limits: IngestLimits }, components: IngestComponents): Ingest {
   const { limits } = init
-  const { engine, log, tail, judges = acceptAll, writes, metrics, logger, now = Date.now } = components
+  const { engine, log, tail, judges = acceptAll, writes, metrics, logger, now = Date.now, age = now, settledAge = age } = components
   const inbox = createInbox<Item>(limits)
-  const outbound = createOutbound({ limits }, components)
-  const startedAt = now()
+  const outbound = createOutbound({ limits }, { ...components, age, settledAge })
   const own = createOwnNumbers({ maxRuns })
-  const quota = createAuthorQuota(limits, { now })
-  const refusals = createRefusals({ log, logger, now })
+  const quota = createAuthorQuota(limits, { now: age })
+  const refusals = createRefusals({ log, logger, now: age })
   /** Ids of own messages of batches that failed, with the time: a commit may have gone through although nobody said so. */
   const uncertain = new Map<string, number>()
+  let startedAt = Number.POSITIVE_INFINITY
   let running: Promise<void> | undefined
   let stopped = false
+
+  const times = (): Times => ({ receivedAt: now(), storedAt: age() })
 
   async function work(): Promise<void> {
     for (;;) {
@@ -179,7 +188,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
         if (item.trace !== undefined) traceWait('inbox', item.trace, begun - item.enqueuedAt)
       }
       const asked = batch.flatMap((item) => (item.kind === 'own' ? (item.trace ?? []) : []))
-      const appending = () => log.append(messages, keysOf(batch))
+      const appending = () => log.append(messages, keysOf(batch, settledAge() - idempotencyWindowMs))
       const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)
       metrics.committed(messages.length, secondsSince(begun))
       writes.succeeded()
@@ -208,9 +217,9 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   }
 
   function noteUncertain(messages: NewMessage[]): void {
-    for (const { id, from } of messages) if (from === engine.peerId) uncertain.set(id, now())
+    for (const { id, from } of messages) if (from === engine.peerId) uncertain.set(id, age())
     for (const [id, at] of uncertain) {
-      if (uncertain.size <= maxUncertain && at > now() - uncertainMs) break
+      if (uncertain.size <= maxUncertain && at > age() - uncertainMs) break
       uncertain.delete(id)
     }
   }
@@ -220,8 +229,9 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     const signed = own.length === 0 ? [] : await engine.sign(own)
     return batch.flatMap((item) => {
       if (item.kind !== 'own') return item.list
-      const { receivedAt } = item
-      return signed.splice(0, item.messages).map((message) => ({ ...message, id: messageId(message.from, message.sequence), receivedAt }))
+      return signed
+        .splice(0, item.messages)
+        .map((message) => ({ ...message, id: messageId(message.from, message.sequence), ...item.times }))
     })
   }
 
@@ -234,10 +244,10 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   /** Known ones went to this gateway's neighbours when they came first, unless it was to another gateway of the database that they came. */
   function verdictOn({ signature }: SignedMessage, entry: AppendEntry | undefined): Verdict {
     if (entry === undefined || entry.message === undefined) return 'ignore'
-    const { seq, receivedAt } = entry.message
+    const { seq, storedAt } = entry.message
     // Another message of the same author under the same id: the first counts, and nobody has judged this one.
     if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'
-    const isFresh = receivedAt > Math.max(startedAt, now() - newsMs)
+    const isFresh = storedAt > Math.max(startedAt, age() - newsMs)
     return !entry.known || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'
   }
 
@@ -278,9 +288,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   async function judge(message: SignedMessage): Promise<Verdict> {
     const verdict = await verdictOf(message)
     if (verdict !== 'accept') return verdict
-    const item = foreignItem('foreign', authorKey(message), [
-      { ...message, id: messageId(message.from, message.sequence), receivedAt: now() },
-    ])
+    const item = foreignItem('foreign', authorKey(message), [{ ...message, id: messageId(message.from, message.sequence), ...times() }])
     const entries = (await inbox.pushWhenFits(item)) ? await item.done.promise : undefined
     giveBack([message], entries)
     return verdictOn(message, entries?.[0])
@@ -308,10 +316,10 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   async function takePast(past: PastMessage[]): Promise<PastOutcome | undefined> {
     const verdicts = await Promise.all(past.map(({ message }) => verdictOf(message)))
-    const receivedAt = now()
+    const at = times()
     const wanted = past
       .filter((_, index) => verdicts[index] === 'accept')
-      .map(({ message, firstSeenAt }) => ({ ...message, id: messageId(message.from, message.sequence), receivedAt, firstSeenAt }))
+      .map(({ message, firstSeenAt }) => ({ ...message, id: messageId(message.from, message.sequence), ...at, firstSeenAt }))
     const refused = past.length - wanted.length
     if (wanted.length === 0) return { stored: 0, known: 0, refused }
     if (!fits(historyKey, wanted.length, sizeOf(wanted))) {
@@ -345,6 +353,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   return {
     async start() {
+      startedAt = age()
       await outbound.start()
       engine.receive({ onMessage: accept, room: (from) => inbox.room(authorKey({ from })) })
       running = work()
@@ -367,7 +376,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
         own,
         key,
         trace: traceContext(),
-        receivedAt: now(),
+        times: times(),
         enqueuedAt: performance.now(),
         done,
         holder: client,
@@ -422,10 +431,11 @@ function sizeOf(messages: Array<{ data: Uint8Array }>): number {
   return messages.reduce((sum, { data }) => sum + data.length, 0)
 }
 
-function keysOf(batch: Item[]): KeyedMessages[] {
+/** @param since keys that were noted before may publish again */
+function keysOf(batch: Item[], since: number): KeyedMessages[] {
   return placed(batch).flatMap(({ item, first }) =>
     item.kind === 'own' && item.key !== undefined
-      ? { ...item.key, first, count: item.messages, createdAt: item.receivedAt, since: item.receivedAt - idempotencyWindowMs }
+      ? { ...item.key, first, count: item.messages, createdAt: item.times.storedAt, since }
       : [],
   )
 }

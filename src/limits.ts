@@ -60,6 +60,17 @@ export const limitsSchema = z.object({
     604_800_000,
     'Ids of pruned and of rejected messages are known for so long, so that none comes back as new; history that is older is refused.',
   ),
+  clockStepMs: limit(
+    60_000,
+    'A clock that differs from the monotonic clock by more has stepped: nothing becomes too old until it has settled.',
+    100,
+  ),
+  clockSettleMs: limit(60_000, 'A clock that has stepped is trusted when it has been stable for so long.', 100),
+  maxDowntimeMs: limit(
+    86_400_000,
+    'So much of the time between a stop and the next start counts at most for what becomes old; a day. What a clock claims beyond it may be wrong.',
+    0,
+  ),
   auditMaxAgeMs: limit(31_536_000_000, 'Entries of the audit log are kept for so long, 0 without end; a year.', 0),
   // Stream
   tokenRate: limit(

@@ -33,6 +33,8 @@ export interface Metrics {
   watch(read: () => Promise<GaugeValues>): void
   /** Has counters of the engine's limits read as well: how often each was reached. */
   watchLimits(read: () => Readonly<Record<EngineLimit, number>>): void
+  /** And how often the clock has stepped. */
+  watchSteps(read: () => number): void
   /** The registry in Prometheus' text format. */
   text(): Promise<string>
   readonly contentType: string
@@ -64,6 +66,7 @@ const gauges = {
   unsent_topics: 'Topics with messages that nobody has been there for.',
   gossip_dropped_messages: 'Messages of the network that were ignored since too many waited, or judging them took too long.',
   event_loop_delay_seconds: 'Delay of the event loop, mean of the last moments.',
+  clock_held: '1 while the clock has stepped and is not trusted yet, and nothing becomes too old.',
   overloaded: '1 while new work is refused since the event loop is late.',
 } as const
 export type GaugeValues = Record<keyof typeof gauges, number>
@@ -121,6 +124,7 @@ export function createMetrics(): Metrics {
   const handovers = new Histogram({ ...metric('handover_seconds', 'Time of handing a batch to the network.'), buckets: seconds })
   const prunedMessages = new Counter(metric('pruned_messages_total', 'Messages that were pruned.'))
   const prunedBytes = new Counter(metric('pruned_bytes_total', 'Bytes of their data.'))
+  const clockSteps = new Counter(metric('clock_steps_total', 'Steps of the clock of the log by more than `clockStepMs`.'))
   const requests = new Histogram({
     ...metric('http_request_seconds', 'Time of an HTTP request, by its operation in the contract and its status.'),
     labelNames: ['operation', 'status'],
@@ -136,12 +140,15 @@ export function createMetrics(): Metrics {
   })
 
   let readLimits: (() => Readonly<Record<EngineLimit, number>>) | undefined
+  let readSteps: (() => number) | undefined
   let read: (() => Promise<GaugeValues>) | undefined
   const readings = Object.entries(gauges).map(([name, help]) => ({ name, gauge: new Gauge(metric(name, help)) }))
 
   async function collect(): Promise<void> {
     limitsReached.reset()
     for (const limit of engineLimits) limitsReached.inc({ limit }, readLimits?.()[limit] ?? 0)
+    clockSteps.reset()
+    clockSteps.inc(readSteps?.() ?? 0)
     if (read === undefined) return
     const values = Object.entries(await read())
     for (const { name, gauge } of readings) gauge.set(values.find(([key]) => key === name)?.[1] ?? 0)
@@ -181,6 +188,9 @@ export function createMetrics(): Metrics {
     },
     watchLimits(values) {
       readLimits = values
+    },
+    watchSteps(steps) {
+      readSteps = steps
     },
     text() {
       // Those who ask meanwhile are given the same.

@@ -10,13 +10,14 @@ export interface NodeInfoComponents {
   engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'reachability' | 'conflicts' | 'peers' | 'topics'>
   log: Pick<LogStore, 'epoch' | 'position'>
   stream: Pick<Stream, 'connections'>
+  /** Milliseconds since 1970. */
   now?: () => number
 }
 
 /** What this gateway says of itself. */
 export function createNodeInfo(init: { limits: Limits }, components: NodeInfoComponents): () => Promise<NodeView> {
   const { engine, log, stream, now = Date.now } = components
-  const startedAt = now()
+  const begun = performance.now()
 
   return async () => {
     const [multiaddrs, reachability, conflicts, peers, topics, epoch, { earliest, tip }] = await Promise.all([
@@ -28,6 +29,7 @@ export function createNodeInfo(init: { limits: Limits }, components: NodeInfoCom
       log.epoch(),
       log.position(),
     ])
+    const uptimeMs = Math.round(performance.now() - begun)
     return {
       peerId: engine.peerId,
       engine: engine.kind,
@@ -35,8 +37,8 @@ export function createNodeInfo(init: { limits: Limits }, components: NodeInfoCom
       multiaddrs,
       reachability,
       identityConflicts: conflicts.map(({ lastSeenAt, ...seen }) => ({ ...seen, lastSeen: new Date(lastSeenAt).toISOString() })),
-      startedAt: new Date(startedAt).toISOString(),
-      uptimeMs: now() - startedAt,
+      startedAt: new Date(now() - uptimeMs).toISOString(),
+      uptimeMs,
       counts: { peers: peers.length, topics: topics.length, streams: stream.connections },
       log: { epoch, earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, tip) },
       limits: init.limits,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { createClock } from './clock/clock.ts'
 import { type AccessSettings, adminTokenProblem, type Config } from './config.ts'
 import { limitsForSystem } from './descriptors.ts'
 import { createEngine } from './engine/create-engine.ts'
@@ -21,7 +22,9 @@ export async function openGateway(config: Config, components: { log: Logger; onL
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
   const identity = await openIdentity(config.keyFile, config.dataDir)
   const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log })
-  const engine = createEngine({ ...config.engine, limits }, { identity, records: recordsOf(identity.peerId, store.records), log })
+  const clock = createClock({ limits }, { store: store.clock, log })
+  const records = recordsOf(identity.peerId, store.records)
+  const engine = createEngine({ ...config.engine, limits }, { identity, records, log, age: clock.age })
   const tracing = config.tracing === undefined ? undefined : await startTracing({ ...config.tracing, instance: identity.peerId })
   const foundation = [
     { name: 'identity', stop: async () => identity.close() },
@@ -36,7 +39,7 @@ export async function openGateway(config: Config, components: { log: Logger; onL
       tracing: tracing !== undefined,
       limits,
     },
-    { store, engine, foundation, ...hooks, log },
+    { store, engine, clock, foundation, ...hooks, log },
   )
 }
 

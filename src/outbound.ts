@@ -35,7 +35,10 @@ export interface OutboundComponents {
   engine: Pick<P2PEngine, 'peerId' | 'send' | 'subscribers' | 'listen' | 'stragglers'>
   log: Pick<LogStore, 'position' | 'read' | 'find' | 'sentThrough' | 'markSent'>
   logger: Logger
-  now?: () => number
+  /** Age time. */
+  age?: () => number
+  /** The same, which stands still while the clock is not trusted. */
+  settledAge?: () => number
 }
 
 /** A neighbour that was not handed everything. */
@@ -44,7 +47,7 @@ interface Straggler {
   after?: Seq
   /** Messages from which on it has not got everything. */
   missed: string[]
-  /** When the oldest of what it is to be handed was received, as far as that is known. */
+  /** When the oldest of what it is to be handed was stored, as far as that is known. */
   oldestAt?: number
 }
 
@@ -56,7 +59,7 @@ const tickMs = 1_000
 
 export function createOutbound(init: { limits: OutboundLimits }, components: OutboundComponents): Outbound {
   const { limits } = init
-  const { engine, log, logger, now = Date.now } = components
+  const { engine, log, logger, age = Date.now, settledAge = age } = components
   /** Topics with messages of ours that were handed to nobody: everything of ours after the position is to be sent. */
   const waiting = new Map<string, Seq>()
   /** By peer id. */
@@ -93,7 +96,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     const recipients = sendable.length === 0 ? [] : await trySend(sendable)
     for (const { topic, seq } of await unwanted(sendable, recipients)) if (!waiting.has(topic)) waiting.set(topic, seq - 1)
     const last = batch.at(-1)
-    if (last !== undefined) recent.push({ through: last.seq, at: now() })
+    if (last !== undefined) recent.push({ through: last.seq, at: age() })
     const counts = new Map(sendable.map(({ seq }, index) => [seq, recipients?.[index] ?? 0]))
     return new Map(own.map(({ seq }) => [seq, counts.get(seq) ?? 0]))
   }
@@ -164,7 +167,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
       maxBytes: limits.maxReadBytes,
       kind: 'topic',
       from: engine.peerId,
-      since: now() - limits.unsentWindowMs,
+      storedSince: settledAge() - limits.unsentWindowMs,
       ...(topic === undefined ? {} : { topics: { exact: [topic], prefixes: [] } }),
     })
     return { ...step, messages: step.messages.filter(isToSend) }
@@ -197,9 +200,9 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
    */
   async function feed(peerId: string, straggler: Straggler): Promise<void> {
     if (engine.stragglers === undefined) return
-    const since = now() - limits.unsentWindowMs
+    const storedSince = settledAge() - limits.unsentWindowMs
     const hasRoom = engine.stragglers.hasRoom(peerId)
-    if (!hasRoom && straggler.missed.length === 0 && (straggler.oldestAt ?? 0) >= since) return
+    if (!hasRoom && straggler.missed.length === 0 && (straggler.oldestAt ?? 0) >= storedSince) return
     const after = await placeOf(straggler)
     const { tip } = await log.position()
     const step = await log.read({
@@ -209,11 +212,11 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
       limit: hasRoom ? feedMessages : 1,
       maxBytes: limits.maxReadBytes,
       kind: 'topic',
-      since,
+      storedSince,
     })
     const oldest = hasRoom ? await feedStep(peerId, step.messages) : step.messages[0]
     straggler.after = oldest === undefined ? step.scanned : oldest.seq - 1
-    straggler.oldestAt = oldest?.receivedAt ?? 0
+    straggler.oldestAt = oldest?.storedAt ?? 0
     // It may have left meanwhile, and have come back.
     if (oldest !== undefined || stragglers.get(peerId) !== straggler) return
     if (step.scanned >= tip && engine.stragglers.settle(peerId)) stragglers.delete(peerId)
@@ -294,7 +297,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
       await flush(topic, tip)
       if (waiting.get(topic) === after) await expire(topic, after, tip)
     }
-    while (recent[0] !== undefined && recent[0].at <= now() - limits.sentWindowMs) settled = recent.shift()?.through ?? settled
+    while (recent[0] !== undefined && recent[0].at <= age() - limits.sentWindowMs) settled = recent.shift()?.through ?? settled
     const behind = [...stragglers.values(), ...left.map(({ straggler }) => straggler)].map(({ after, missed }) =>
       missed.length > 0 ? marked : (after ?? marked),
     )
@@ -327,7 +330,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
       for (const message of step.messages) if (!waiting.has(message.topic)) waiting.set(message.topic, message.seq - 1)
       after = step.scanned
     }
-    recent.push({ through: tip, at: now() })
+    recent.push({ through: tip, at: age() })
   }
 
   function later(work: () => Promise<void>): void {

@@ -52,6 +52,7 @@ export interface PublisherComponents {
   engine: Pick<P2PEngine, 'subscribers' | 'listen'>
   log: Pick<LogStore, 'published' | 'noteRecipients' | 'countKeys'>
   load: Pick<LoadWatch, 'check'>
+  /** Age time, which stands still while the clock is not trusted. */
   now?: () => number
 }
 

@@ -33,7 +33,7 @@ export interface RetentionComponents {
   hub: Pick<Hub, 'prune'>
   logger: Logger
   metrics: Pick<Metrics, 'pruned'>
-  /** Milliseconds since 1970. */
+  /** Age time, which stands still while the clock is not trusted. */
   now?: () => number
 }
 

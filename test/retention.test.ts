@@ -30,7 +30,11 @@ async function setUp(limits: Partial<typeof defaultLimits>) {
     retention,
     async append(topic: string, count: number, receivedAt = clock.now) {
       const first = disk.tip + 1
-      const messages = Array.from({ length: count }, (_, index) => ({ ...storedMessage(first + index, topic), receivedAt }))
+      const messages = Array.from({ length: count }, (_, index) => ({
+        ...storedMessage(first + index, topic),
+        receivedAt,
+        storedAt: receivedAt,
+      }))
       const { previousTip, entries } = await log.append(messages)
       hub.append(
         previousTip,
@@ -79,7 +83,7 @@ test('ids of pruned messages and idempotency keys are forgotten when their time 
   await append('a', 6)
   const createdAt = clock.now
   await log.append(
-    [{ ...storedMessage(7, 'a'), receivedAt: clock.now }],
+    [{ ...storedMessage(7, 'a'), storedAt: clock.now }],
     [{ key: 'key', fingerprint: new Uint8Array(), first: 0, count: 1, createdAt, since: 0 }],
   )
   await retention.sweep()

@@ -47,7 +47,8 @@ const payloadSchema = z.object({
 })
 
 /** @throws InvalidToken, TokenCheckUnavailable when the provider's keys can't be had */
-export function createJwtVerifier(settings: JwtSettings): JwtVerifier | undefined {
+export function createJwtVerifier(settings: JwtSettings, components: { now?: () => number } = {}): JwtVerifier | undefined {
+  const { now = Date.now } = components
   const { jwksUrl, secret, issuer, audience } = settings
   if (jwksUrl === undefined && secret === undefined) return undefined
   const options = {
@@ -62,12 +63,13 @@ export function createJwtVerifier(settings: JwtSettings): JwtVerifier | undefine
   async function verify(token: string): Promise<JWTPayload> {
     // Which of the two is asked is no choice of the token's: a shared key never checks what a published one should.
     if (keys !== undefined) return await verifyPublished(token, keys)
-    return (await jwtVerify(token, shared ?? new Uint8Array(), { ...options, algorithms: ['HS256'] })).payload
+    return (await jwtVerify(token, shared ?? new Uint8Array(), { ...options, currentDate: new Date(now()), algorithms: ['HS256'] })).payload
   }
 
   /** A key that is not there may be new: keys are fetched again, also when they have just been, but not for everybody who names one. */
   async function verifyPublished(token: string, published: ReturnType<typeof createRemoteJWKSet>): Promise<JWTPayload> {
-    const check = async () => (await jwtVerify(token, published, { ...options, algorithms: asymmetric })).payload
+    const check = async () =>
+      (await jwtVerify(token, published, { ...options, currentDate: new Date(now()), algorithms: asymmetric })).payload
     try {
       return await check()
     } catch (error) {

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { type Ages, agesOf } from '../clock/ages.ts'
 import { SessionLimit } from '../errors.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
@@ -40,7 +41,8 @@ export interface SessionsComponents {
   tokens: Pick<Tokens, 'grantOfHash' | 'operatorProof'>
   /** A session has ended: what it has at this gateway ends before this returns. */
   onEnd(id: string): void
-  now?: () => number
+  /** Sessions last by age time, which their tokens and cookies have as wall time. */
+  clock?: Ages
 }
 
 const secretBytes = 32
@@ -51,7 +53,7 @@ const retryAfterMs = 60_000
 
 export function createSessions(init: SessionsInit, components: SessionsComponents): Sessions {
   const { sessionMs, maxSessions, maxSessionsPerToken } = init.limits
-  const { store, tokens, onEnd, now = Date.now } = components
+  const { store, tokens, onEnd, clock = agesOf() } = components
 
   function basisOf(token: string, grant: Grant, secret: string): SessionBasis {
     if (grant.id === operatorId) return { kind: 'operator', proof: tokens.operatorProof(Buffer.from(secret))?.toString('hex') ?? '' }
@@ -72,7 +74,7 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
       case 'subject': {
         if (!init.acceptsSubjects) return undefined
         const actions = basis.actions.flatMap((action) => actionSchema.safeParse(action).data ?? [])
-        return { id: holder, actions: new Set(actions), topics: basis.topics, expiresAt }
+        return { id: holder, actions: new Set(actions), topics: basis.topics, expiresAt: clock.toWall(expiresAt) }
       }
     }
   }
@@ -81,21 +83,22 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
     async open(token, grant) {
       const secret = randomBytes(secretBytes).toString('base64url')
       // Rises with each, so that of one millisecond too it is the oldest that makes room.
-      const createdAt = Math.max(now(), lastCreatedAt + 1)
+      const createdAt = Math.max(clock.age(), lastCreatedAt + 1)
       lastCreatedAt = createdAt
-      const expiresAt = Math.min(now() + sessionMs, grant.expiresAt ?? Number.POSITIVE_INFINITY)
+      const ofToken = grant.expiresAt === undefined ? Number.POSITIVE_INFINITY : clock.toAge(grant.expiresAt)
+      const expiresAt = Math.min(clock.age() + sessionMs, ofToken)
       const record = { id: idOf(secret), holder: grant.id, basis: basisOf(token, grant, secret), createdAt, expiresAt }
       const added = await store.add(record, { max: maxSessions, maxOfHolder: maxSessionsPerToken })
       if (!added) throw new SessionLimit(`There are ${maxSessions} sessions at a time.`, { retryAfterMs })
-      return { secret, expiresAt }
+      return { secret, expiresAt: clock.toWall(expiresAt) }
     },
     async grantOf(secret) {
       if (!secretShape.test(secret)) return undefined
       const record = await store.find(idOf(secret))
-      if (record === undefined || record.expiresAt <= now()) return undefined
+      if (record === undefined || record.expiresAt <= clock.settledAge()) return undefined
       const grant = await grantBehind(record, secret)
       if (grant === undefined) return undefined
-      const expiresAt = Math.min(record.expiresAt, grant.expiresAt ?? Number.POSITIVE_INFINITY)
+      const expiresAt = Math.min(clock.toWall(record.expiresAt), grant.expiresAt ?? Number.POSITIVE_INFINITY)
       return { ...grant, expiresAt, session: record.id, tokenExpiresAt: grant.expiresAt }
     },
     async close(secret) {

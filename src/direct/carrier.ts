@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { createClientShares } from '../client-shares.ts'
+import { type Ages, agesOf } from '../clock/ages.ts'
 import { createDeadline } from '../deadline.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { PeergateError } from '../errors.ts'
@@ -43,7 +44,7 @@ export interface CarrierComponents {
   /** Whoever watches deliveries is told. */
   onChange(delivery: DeliveryView): void
   log: Logger
-  now?: () => number
+  clock?: Ages
   random?: () => number
 }
 
@@ -67,7 +68,8 @@ type Queued = DeliveryRecord & { envelope: Uint8Array }
 
 export function createCarrier(init: { limits: CarrierLimits }, components: CarrierComponents): Carrier {
   const { limits } = init
-  const { engine, peers, store, inbox, onChange, log, now = Date.now, random = Math.random } = components
+  const { engine, peers, store, inbox, onChange, log, clock = agesOf(), random = Math.random } = components
+  const now = () => clock.age()
   /** Longer than a dial and a request may take, after which the claim is renewed. */
   const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
   const carrying = new Map<string, Promise<void>>()
@@ -142,8 +144,8 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
 
   async function expire(): Promise<void> {
     for (;;) {
-      const expired = await store.expire({ now: now(), limit: cleaned })
-      for (const record of expired) onChange(deliveryView(record))
+      const expired = await store.expire({ now: clock.settledAge(), limit: cleaned })
+      for (const record of expired) onChange(deliveryView(record, clock))
       if (expired.length < cleaned) return
     }
   }
@@ -151,7 +153,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   async function clean(): Promise<void> {
     cleanAt = now() + cleanMs
     await store.settle(now())
-    while ((await store.forget({ before: now() - limits.deliveryKeptMs, limit: cleaned })) === cleaned);
+    while ((await store.forget({ before: clock.settledAge() - limits.deliveryKeptMs, limit: cleaned })) === cleaned);
   }
 
   function carry(recipient: string, client: string): void {
@@ -193,7 +195,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   async function carryAll(recipient: string): Promise<void> {
     const by = engine.peerId
     while (!stopping.signal.aborted && (await store.renew({ by, recipient, until: now() + claimMs }))) {
-      const batch = await store.next({ recipient, now: now(), limit: maxDirectBatch, maxBytes: directBatchBytes })
+      const batch = await store.next({ recipient, now: clock.settledAge(), limit: maxDirectBatch, maxBytes: directBatchBytes })
       const [first] = batch
       if (first === undefined) return await store.release({ by, recipient })
       const problem = await send(recipient, batch)
@@ -267,7 +269,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
 
   async function tell(id: string): Promise<void> {
     const record = await store.get(id)
-    if (record !== undefined) onChange(deliveryView(record))
+    if (record !== undefined) onChange(deliveryView(record, clock))
   }
 
   return {

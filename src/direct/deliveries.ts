@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createClientShares } from '../client-shares.ts'
+import { type Ages, agesOf } from '../clock/ages.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge, OutboxFull } from '../errors.ts'
 import { given } from '../given.ts'
@@ -60,7 +61,8 @@ export interface DeliveriesComponents {
   carrier: Pick<Carrier, 'queued'>
   /** Whoever watches deliveries is told. */
   onChange(delivery: DeliveryView): void
-  now?: () => number
+  /** Age time, by which deliveries expire; shown as wall time. */
+  clock?: Ages
 }
 
 /** Milliseconds after which a client that met a full outbox may try again. */
@@ -69,11 +71,13 @@ const countMs = 1_000
 
 export function createDeliveries(init: { limits: DeliveriesLimits }, components: DeliveriesComponents): Deliveries {
   const { maxMessageBytes, maxQueuedDeliveries, maxQueuedDeliveryBytes, deliveryMs, maxDeliveryMs } = init.limits
-  const { engine, store, carrier, onChange, now = Date.now } = components
+  const { engine, store, carrier, onChange, clock = agesOf() } = components
+  const now = () => clock.age()
+  const view = (record: DeliveryRecord) => deliveryView(record, clock)
   const nextId = createRisingIds({ now })
   const keyRoom = createKeyRoom(
     { max: init.limits.maxIdempotencyKeysPerToken },
-    { count: (prefix, limit) => store.countKeys(prefix, now() - idempotencyWindowMs, limit), now },
+    { count: (prefix, limit) => store.countKeys(prefix, clock.settledAge() - idempotencyWindowMs, limit), now },
   )
   /** What is queued in the database, by client; counted here between two counts of the store. */
   let queued = sharesOf([])
@@ -119,7 +123,7 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
   async function get(id: string): Promise<DeliveryView> {
     const record = await store.get(id)
     if (record === undefined) throw new DeliveryNotFound('There is no delivery of this id, or it ended long ago.')
-    return deliveryView(record)
+    return view(record)
   }
 
   return {
@@ -127,8 +131,8 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
       check(message)
       const { client, to, data, expiresInMs = deliveryMs, idempotency } = message
       const key = idempotency && { key: storedKey(idempotency), fingerprint: fingerprintOf(message) }
-      const earlier = key && (await store.underKey(key.key, now() - idempotencyWindowMs))
-      if (earlier !== undefined) return replayOf(earlier, key)
+      const earlier = key && (await store.underKey(key.key, clock.settledAge() - idempotencyWindowMs))
+      if (earlier !== undefined) return replayOf(earlier, key, view)
       if (idempotency !== undefined) await keyRoom.take(idempotency)
       const envelope = await engine.signDirect({ to, data })
       await checkRoom(client, envelope.length)
@@ -136,15 +140,16 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
       const createdAt = now()
       const added = await store.add(
         { id: nextId(), messageId, client, to, envelope, expiresAt: createdAt + expiresInMs, createdAt, idempotency: key },
-        createdAt - idempotencyWindowMs,
+        clock.settledAge() - idempotencyWindowMs,
       )
-      if (added.known) return replayOf(added, key)
+      if (added.known) return replayOf(added, key, view)
       carrier.queued(to, client)
-      return { delivery: deliveryView(added.delivery), replayed: false }
+      return { delivery: view(added.delivery), replayed: false }
     },
-    async list({ limit, ...query }) {
-      const { items, next } = await store.list({ ...given(query), limit })
-      return { items: items.map(deliveryView), next }
+    async list({ limit, updatedSince, ...query }) {
+      const since = updatedSince === undefined ? {} : { updatedSince: clock.toAge(updatedSince) }
+      const { items, next } = await store.list({ ...given(query), ...since, limit })
+      return { items: items.map(view), next }
     },
     get,
     async cancel(id) {
@@ -156,8 +161,11 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
   }
 }
 
-export function deliveryView({ bytes: _, expiresAt, createdAt, updatedAt, ...record }: DeliveryRecord): DeliveryView {
-  const [expires, created, updated] = [expiresAt, createdAt, updatedAt].map((ms) => new Date(ms).toISOString())
+export function deliveryView(
+  { bytes: _, expiresAt, createdAt, updatedAt, ...record }: DeliveryRecord,
+  clock: Pick<Ages, 'toWall'>,
+): DeliveryView {
+  const [expires, created, updated] = [expiresAt, createdAt, updatedAt].map((time) => new Date(clock.toWall(time)).toISOString())
   return { ...record, expiresAt: expires ?? '', createdAt: created ?? '', updatedAt: updated ?? '' }
 }
 
@@ -165,10 +173,11 @@ export function deliveryView({ bytes: _, expiresAt, createdAt, updatedAt, ...rec
 function replayOf(
   { delivery, fingerprint = new Uint8Array() }: { delivery: DeliveryRecord; fingerprint: Uint8Array | undefined },
   key: { fingerprint: Uint8Array } | undefined,
+  view: (record: DeliveryRecord) => DeliveryView,
 ): { delivery: DeliveryView; replayed: true } {
   if (key !== undefined && Buffer.compare(fingerprint, key.fingerprint) !== 0)
     throw new IdempotencyKeyReused('This idempotency key has sent something else.')
-  return { delivery: deliveryView(delivery), replayed: true }
+  return { delivery: view(delivery), replayed: true }
 }
 
 function fingerprintOf({ to, data, expiresInMs }: OutgoingMessage): Uint8Array {

@@ -34,7 +34,9 @@ export interface DirectInboxComponents {
   peers: Pick<PeerStore, 'get'>
   metrics: Pick<Metrics, 'receivedDirect'>
   log: Logger
+  /** Wall time, milliseconds since 1970, and age time. */
   now?: () => number
+  age?: () => number
 }
 
 export function createDirectInbox(
@@ -42,10 +44,10 @@ export function createDirectInbox(
   components: DirectInboxComponents,
 ): DirectInbox {
   const { senders, limits } = init
-  const { engine, ingest, peers, metrics, log, now = Date.now } = components
-  const authors = createAuthorQuota({ maxAuthorBytesPerHour: limits.maxDirectBytesPerHour }, { now })
+  const { engine, ingest, peers, metrics, log, now = Date.now, age = now } = components
+  const authors = createAuthorQuota({ maxAuthorBytesPerHour: limits.maxDirectBytesPerHour }, { now: age })
   /** Authors cost nothing to make up; a peer may bring those of a few, as a gateway does for the others of its database. */
-  const carriers = createAuthorQuota({ maxAuthorBytesPerHour: carriedAuthors * limits.maxDirectBytesPerHour }, { now })
+  const carriers = createAuthorQuota({ maxAuthorBytesPerHour: carriedAuthors * limits.maxDirectBytesPerHour }, { now: age })
 
   /** Blocked authors too, whoever brings their messages. */
   async function isWelcome(author: string): Promise<boolean> {
@@ -94,8 +96,8 @@ export function createDirectInbox(
         examined.push(each)
         if (typeof each !== 'number') messages.push(each)
       }
-      const receivedAt = now()
-      entries = messages.length === 0 ? [] : await ingest.takeDirect(messages.map((each) => ({ ...each, topic: directTopic, receivedAt })))
+      const times = { receivedAt: now(), storedAt: age() }
+      entries = messages.length === 0 ? [] : await ingest.takeDirect(messages.map((each) => ({ ...each, topic: directTopic, ...times })))
     } finally {
       giveBack(messages, from, entries)
     }

@@ -12,7 +12,8 @@ import type { EngineSettings } from './settings.ts'
 /** The engine that the settings ask for; `engineSettingsProblems` has found nothing wrong with them. */
 export function createEngine(
   init: EngineSettings & { limits: Limits },
-  components: { identity: Identity; records: RecordStore; log: Logger },
+  /** `age`: age time (src/clock), by which kept records of the DHT become old. */
+  components: { identity: Identity; records: RecordStore; log: Logger; age?: () => number },
 ): P2PEngine {
   switch (init.kind) {
     case 'libp2p':

@@ -26,7 +26,7 @@ export function createDialDiscovered(components: {
   log: Logger
   now?: () => number
 }): DialDiscovered {
-  const { isWanted, dial, log, now = Date.now } = components
+  const { isWanted, dial, log, now = () => performance.now() } = components
   /** By peer and addresses: one host announces others on each of its networks. */
   const announced = new Map<string, Announced>()
   const dials = new Map<string, Promise<void>>()

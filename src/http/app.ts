@@ -86,6 +86,8 @@ export interface AppComponents {
   probes: Probes
   metrics: Pick<Metrics, 'request' | 'text' | 'contentType'>
   log: Logger
+  /** Wall time, milliseconds since 1970. */
+  now?: () => number
 }
 
 /** The 256 bytes of a topic, or of a name in a key of the DHT, each percent-encoded, and what stands before the name. */
@@ -176,7 +178,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   app.decorateRequest('grant')
   app.decorateRequest('refusal')
   app.addHook('onRequest', createAuthentication(components))
-  endWithToken(app)
+  endWithToken(app, components)
   countRequestBytes(app, components)
   countAnswerBytes(app, init.limits, components)
   app.addHook('preHandler', createWorkPlaces(init.limits))

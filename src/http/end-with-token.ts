@@ -14,11 +14,12 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
  * Nothing is read with a token after its end was acknowledged: requests that wait are given up, and the answer of one that only reads is
  * 401 instead. What has changed something by then is answered as it was done.
  */
-export function endWithToken(app: FastifyInstance): void {
+export function endWithToken(app: FastifyInstance, components: { now?: (() => number) | undefined }): void {
+  const { now = Date.now } = components
   app.decorateRequest('ended')
   app.addHook('onSend', async (request, reply, payload) => {
     const isRead = safeMethods.has(request.method) && reply.statusCode < 400
-    if (isRead && (request.ended?.aborted === true || hasExpired(request))) throw ofEndedToken()
+    if (isRead && (request.ended?.aborted === true || hasExpired(request, now()))) throw ofEndedToken()
     return payload
   })
 }
@@ -37,6 +38,6 @@ export function watchEnd(request: FastifyRequest, reply: FastifyReply, endings: 
   request.ended = controller.signal
 }
 
-function hasExpired({ grant }: FastifyRequest): boolean {
-  return grant?.expiresAt !== undefined && grant.expiresAt <= Date.now()
+function hasExpired({ grant }: FastifyRequest, now: number): boolean {
+  return grant?.expiresAt !== undefined && grant.expiresAt <= now
 }

@@ -18,15 +18,20 @@ export interface NewMessage extends SignedMessage {
   to?: string
   /** `<from>.<sequence>`, unique in the log. */
   id: string
-  /** When the gateway received it or accepted it from its client: milliseconds since 1970, by the gateway's clock. */
+  /** When the gateway received it or accepted it from its client: milliseconds since 1970, by the log's clock. */
   receivedAt: number
-  /** When the first gateway on its way here received it, if that was another one: messages that peers have kept carry their age. */
+  /** When the first gateway on its way here received it, if that was another one: messages that peers have kept carry their age. Age time. */
   firstSeenAt?: number
+  /** The same as `receivedAt` in age time (src/clock), by which it ages; `receivedAt` itself where it is not said. */
+  storedAt?: number
 }
 
 /** A message in the log. */
 export interface StoredMessage extends NewMessage {
   seq: Seq
+  /** At least that of the message before it in the log. */
+  receivedAt: number
+  storedAt: number
 }
 
 export function kindOf({ topic }: Pick<NewMessage, 'topic'>): MessageKind {

@@ -11,6 +11,10 @@ import type { Registration } from '../model/validator.ts'
  * A database that can't be reached, is full or is locked rejects with StoreUnavailable, and everything works again when it is back;
  * DatabaseFull, DatabaseReadOnly and DatabaseGone are the cases of it that have names. On a full disk deletions and small changes find a
  * reserve where there is one (SQLite).
+ *
+ * Times are milliseconds since 1970. Those by which something ages (what was stored, seen, queued or opened when, and what is then asked for by
+ * such a time) are *age time* (src/clock), which no step of a clock moves; `receivedAt` and what clients say or see of tokens, peers and
+ * gateways is wall time.
  */
 export interface Store extends AsyncDisposable {
   /** Opens the database and brings its schema up to date. A failed start leaves nothing open. */
@@ -27,6 +31,7 @@ export interface Store extends AsyncDisposable {
   readonly sessions: SessionStore
   readonly audit: AuditStore
   readonly deliveries: DeliveryStore
+  readonly clock: ClockStore
 
   /**
    * Has the listener told what other gateways have changed in this database: hints, which come soon and may come without cause. When the
@@ -49,6 +54,30 @@ export type StoreChange =
 /** Rows of the log that one step of a scan looks at, at most, matching or not. */
 export const scanRows = 2_000
 
+/** The database's clock, and where the log's clock stood last. */
+export interface ClockStore {
+  read(): Promise<ClockReading>
+  /**
+   * Puts a checkpoint in the place of the one of generation `after`, 0 for none; answers false when another one is there. Generations of
+   * several gateways so follow one upon another.
+   */
+  save(checkpoint: ClockCheckpoint, after: number): Promise<boolean>
+}
+
+export interface ClockReading {
+  /** What the database's own clock says; undefined where it has none but that of this process. */
+  wall: number | undefined
+  checkpoint: ClockCheckpoint | undefined
+}
+
+/** An age and a wall time that go together, in milliseconds. */
+export interface ClockCheckpoint {
+  /** 1 at first, and one more with each step of the wall clock that was adopted. */
+  generation: number
+  age: number
+  wall: number
+}
+
 /** Append-only, numbered by the database. */
 export interface LogStore {
   /**
@@ -68,7 +97,8 @@ export interface LogStore {
    * there is not stored again: its entry is `known` and names the message that is, or nothing when it was pruned since. Numbers rise
    * in the order given; they are never used twice, not even after the newest messages were deleted. `previousTip` is the tip before
    * the batch, read in the transaction. What idempotency keys publish is noted in the same transaction; messages of a key that has
-   * published before are not stored: it is among `takenKeys`, and their entries name no message.
+   * published before are not stored: it is among `takenKeys`, and their entries name no message. A message is stored with the `receivedAt` of
+   * the newest before it where its own is less.
    */
   append(messages: NewMessage[], keyed?: KeyedMessages[]): Promise<AppendResult>
   /** Writes a little, as durably as an append, always in the same place; rejects when an append would. */
@@ -157,7 +187,7 @@ export interface PublishedItem {
   recipients: number
 }
 
-/** What a topic keeps: by age (of reception, in milliseconds), by number, and by bytes of data. 0 is without limit. */
+/** What a topic keeps: by age (since it was stored, in milliseconds), by number, and by bytes of data. 0 is without limit. */
 export interface Retention {
   maxAgeMs: number
   maxMessages: number
@@ -167,7 +197,7 @@ export interface Retention {
 export interface PruneQuery {
   /** For topics without limits of their own. */
   defaults: Retention
-  /** Milliseconds since 1970. */
+  /** Age time. */
   now: number
 }
 
@@ -195,11 +225,13 @@ export interface LogQuery {
   since?: number
   /** Received before, in milliseconds since 1970. */
   until?: number
+  /** Stored at or after, by age time. */
+  storedSince?: number
   /** A step of pruning; the answer then tells what was pruned after it. */
   prunedSince?: number
 }
 
-/** Messages of exact topics after a position, received at or after a time (milliseconds since 1970). */
+/** Messages of exact topics after a position, stored at or after a time (age time). */
 export interface OutlineQuery {
   after: Seq
   topics: string[]
@@ -221,7 +253,7 @@ export interface OutlineEntry {
   topic: string
   /** Of data. */
   bytes: number
-  /** When the first gateway on its way here received it; milliseconds since 1970. */
+  /** When the first gateway on its way here received it; age time. */
   firstSeenAt: number
 }
 

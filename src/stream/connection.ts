@@ -58,6 +58,8 @@ export interface ConnectionComponents {
   /** For what the client has not taken yet. */
   answerRoom: FrameRoom
   log: Logger
+  /** Wall time, milliseconds since 1970. */
+  now(): number
   onClose(): void
 }
 
@@ -101,8 +103,8 @@ class WebSocketClient implements Connection, Client, Server, Validator {
     this.#limits = limits
     this.address = address
     this.#grant = grant
-    this.#watchExpiry()
     this.#components = components
+    this.#watchExpiry()
     this.#sink = createWebSocketSink(components)
     this.outlet = createOutlet(limits, {
       sink: this.#sink,
@@ -176,7 +178,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
 
   #watchExpiry(): void {
     this.#expiry?.[Symbol.dispose]()
-    this.#expiry = createExpiry(this.#grant.expiresAt, () => this.close('tokenExpired'))
+    this.#expiry = createExpiry(this.#grant.expiresAt, this.#components.now, () => this.close('tokenExpired'))
   }
 
   revoke(): void {

@@ -78,7 +78,7 @@ export interface EventStreamInit {
   start: EventStart
 }
 
-export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'log' | 'answerBytes'> {
+export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'log' | 'answerBytes' | 'now'> {
   /** An answer whose head was written. */
   response: ServerResponse
   onClose(): void
@@ -87,7 +87,7 @@ export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'l
 /** One subscription as server-sent events. */
 export function createEventStream(init: EventStreamInit, components: EventStreamComponents): ClientConnection {
   const { limits, query, start } = init
-  const { hub, log, answerBytes, response, onClose } = components
+  const { hub, log, answerBytes, response, onClose, now = Date.now } = components
   const sink = createResponseSink(response)
   const outlet = createOutlet(limits, {
     sink,
@@ -121,7 +121,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
   }
 
   /** The token expires while the stream is open: it comes again, and is told then. */
-  const expiry = createExpiry(query.grant.expiresAt, () => void response.destroy())
+  const expiry = createExpiry(query.grant.expiresAt, now, () => void response.destroy())
 
   function end(): void {
     expiry[Symbol.dispose]()

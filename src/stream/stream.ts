@@ -104,6 +104,8 @@ export interface StreamComponents {
   requestBytes: FrameRoom
   answerBytes: FrameRoom
   log: Logger
+  /** Wall time, milliseconds since 1970. */
+  now?: () => number
 }
 
 /** Gives a message its place, and says later what became of it. */
@@ -172,7 +174,7 @@ const reconnectSpreadMs = 5_000
 
 export function createStream(init: { limits: StreamLimits }, components: StreamComponents): Stream {
   const { limits } = init
-  const { hub, peers, identity, log } = components
+  const { hub, peers, identity, log, now = Date.now } = components
   const interests = createInterests(init, components)
   const commands = createCommands(init, { ...components, interests })
   const connections = new Set<ClientConnection>()
@@ -263,7 +265,17 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
             },
           },
         },
-        { socket, wire, codec, commands, room: components.requestBytes, answerRoom: components.answerBytes, log, onClose: () => remove() },
+        {
+          socket,
+          wire,
+          codec,
+          commands,
+          room: components.requestBytes,
+          answerRoom: components.answerBytes,
+          log,
+          now,
+          onClose: () => remove(),
+        },
       )
       if (stopping !== undefined) connection.close('draining')
       else if (capMet({ grantId: grant.id, address }) !== undefined) connection.close('connectionCap')

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { onTestFinished } from 'vitest'
+import type { Clock } from '../../src/clock/clock.ts'
 import type { GatewayInit } from '../../src/gateway.ts'
 import { createGateway } from '../../src/gateway.ts'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
@@ -19,11 +20,11 @@ export interface Answer {
 }
 
 /** A gateway whose operator has a token, and how to call it with one. */
-export async function gatewayWithTokens(init: Partial<GatewayInit> & { store?: Store; limits?: Limits; log?: Logger } = {}) {
+export async function gatewayWithTokens(init: Partial<GatewayInit> & { store?: Store; limits?: Limits; log?: Logger; clock?: Clock } = {}) {
   const { store = createMemoryStore(), limits = defaultLimits, http, access, log = silentLog } = init
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
   const settings = { http: { ...loopbackHttp, ...http }, access: { insecure: false, adminToken, jwt: noJwt, ...access }, limits }
-  const gateway = createGateway(settings, { store, engine, log })
+  const gateway = createGateway(settings, { store, engine, log, ...(init.clock === undefined ? {} : { clock: init.clock }) })
   await gateway.start()
   onTestFinished(() => gateway.stop())
 

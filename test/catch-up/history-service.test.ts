@@ -22,7 +22,7 @@ async function service(topics: string[], init: { joined?: string[]; firstSeenAt?
   const { log } = createMemoryStore()
   const messages = topics.map((topic, index) => ({
     ...storedMessage(index + 1, topic),
-    receivedAt: now - 1_000 * (topics.length - index),
+    storedAt: now - 1_000 * (topics.length - index),
     ...seen,
   }))
   await log.append(messages)

@@ -26,6 +26,7 @@ const someLog = fc.array(
     topic: fc.constantFrom('a', 'ab', 'b', 'c', directTopic),
     from: someAuthors,
     receivedAt: someTime,
+    storedAt: someTime,
     data: fc.uint8Array({ maxLength: 50 }),
   }),
   { minLength: 0, maxLength: 60, size: 'max' },
@@ -46,6 +47,7 @@ const someQuery = fc.record({
   from: maybe(fc.oneof(someAuthors, fc.constant('nobody'))),
   since: maybe(someTime),
   until: maybe(someTime),
+  storedSince: maybe(someTime),
 })
 type SomeQuery = typeof someQuery extends fc.Arbitrary<infer Query> ? Query : never
 
@@ -95,6 +97,27 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       await store.stop()
       await store.start()
       expect((await store.log.position()).tip).toBeGreaterThan(0)
+    })
+
+    test('keeps where the clock stands, one generation after another, also over a restart', async () => {
+      const store = await open()
+      const { wall = Date.now(), checkpoint } = await store.clock.read()
+      expect(Math.abs(wall - Date.now())).toBeLessThan(60_000)
+      expect(Number.isInteger(wall)).toBe(true)
+      expect(checkpoint).toBeUndefined()
+      const first = { generation: 1, age: 1_000, wall: 2_000 }
+      expect(await store.clock.save(first, 1)).toBe(false)
+      expect((await Promise.all([store.clock.save(first, 0), store.clock.save(first, 0)])).toSorted()).toEqual([false, true])
+      const [later, next] = [
+        { ...first, age: 1_030 },
+        { generation: 2, age: 1_060, wall: 9_000_000_000_000 },
+      ]
+      expect(await store.clock.save(later, 1)).toBe(true)
+      expect((await store.clock.read()).checkpoint).toEqual(later)
+      expect(await store.clock.save(next, 1)).toBe(true)
+      expect(await store.clock.save(later, 1)).toBe(false)
+      await store.stop()
+      expect((await (await reopen()).clock.read()).checkpoint).toEqual(next)
     })
 
     describe('log', () => {
@@ -159,6 +182,33 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect((await store.log.append([refused])).entries).toMatchObject([{ known: false }])
       })
 
+      test('has time that never goes back, whatever the clock did, and ages by when a message was stored', async () => {
+        const store = await open()
+        const at = (receivedAt: number, storedAt: number) => newMessage('a', { receivedAt, storedAt })
+        const [ahead, behind, next] = [at(9_000, 1_000), at(2_000, 1_001), at(2_001, 1_002)]
+        const first = await store.log.append([ahead, behind])
+        const second = await store.log.append([next, ahead])
+        const answered = [...first.entries, ...second.entries].map(({ message }) => [message?.receivedAt, message?.storedAt])
+        expect(answered).toEqual([
+          [9_000, 1_000],
+          [9_000, 1_001],
+          [9_000, 1_002],
+          [9_000, 1_000],
+        ])
+        const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 10 })
+        expect(messages.map(({ receivedAt, storedAt }) => [receivedAt, storedAt])).toEqual(answered.slice(0, 3))
+        expect(await scan(store, { storedSince: 1_001 })).toHaveLength(2)
+        const { entries } = await store.log.outline({ after: 0, topics: ['a'], since: 1_002 })
+        expect(entries).toEqual([{ id: next.id, topic: 'a', bytes: next.data.length, firstSeenAt: 1_002 }])
+        const query = { defaults: { maxAgeMs: 100, maxMessages: 0, maxBytes: 0 }, now: 1_101 }
+        expect(await store.log.prunable(query)).toEqual(['a'])
+        expect(await store.log.prune({ ...query, topic: 'a', limit: 10 })).toMatchObject({ messages: 1 })
+        expect(await store.log.prunable(query)).toEqual([])
+        await store.stop()
+        const again = await reopen()
+        expect((await again.log.append([at(3_000, 1_003)])).entries[0]?.message).toMatchObject({ receivedAt: 9_000, storedAt: 1_003 })
+      })
+
       test('begins empty', async () => {
         const store = await open()
         expect(await store.log.position()).toEqual({ tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0 })
@@ -170,7 +220,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const store = await open()
         const messages = [
           newMessage('orders'),
-          newMessage('ünïcode ☃', { data: Uint8Array.from([0, 255, 128]), receivedAt: 1_795_444_444_444 }),
+          newMessage('ünïcode ☃', { data: Uint8Array.from([0, 255, 128]), storedAt: 1_795_444_444_444 }),
           newMessage('orders', { data: new Uint8Array(), dataAbsent: true }),
           newMessage('orders', { data: new Uint8Array() }),
           newMessage('orders', { firstSeenAt: 1_600_000_000_000 }),
@@ -370,13 +420,14 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         }
       }
 
-      function matches(message: StoredMessage, { patterns, from, since, until, kind }: SomeQuery): boolean {
+      function matches(message: StoredMessage, { patterns, from, since, until, storedSince, kind }: SomeQuery): boolean {
         return (
           (patterns === undefined || matchesTopic(topicFilter(patterns), message.topic)) &&
           (from === undefined || message.from === from) &&
           (kind === undefined || kindOf(message) === kind) &&
           (since === undefined || message.receivedAt >= since) &&
-          (until === undefined || message.receivedAt < until)
+          (until === undefined || message.receivedAt < until) &&
+          (storedSince === undefined || message.storedAt >= storedSince)
         )
       }
 

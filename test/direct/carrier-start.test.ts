@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { agesOf } from '../../src/clock/ages.ts'
 import { createCarrier } from '../../src/direct/carrier.ts'
 import { directStatus } from '../../src/direct/direct-protocol.ts'
 import type { ConnectedPeer } from '../../src/engine/engine.ts'
@@ -41,7 +42,7 @@ async function queued({ isLinked }: { isLinked: boolean }) {
       inbox: { take: async () => new Uint8Array() },
       onChange: () => undefined,
       log: silentLog,
-      now: () => now,
+      clock: agesOf(() => now),
     },
   )
   onTestFinished(() => carrier.stop())

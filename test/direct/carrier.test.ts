@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { agesOf } from '../../src/clock/ages.ts'
 import { createCarrier } from '../../src/direct/carrier.ts'
 import { decodeBatch, directStatus, maxDirectBatch } from '../../src/direct/direct-protocol.ts'
 import type { ConnectedPeer, EngineEvent } from '../../src/engine/engine.ts'
@@ -80,7 +81,7 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
       inbox: { take: async () => new Uint8Array() },
       onChange: ({ id, state }) => void told.push(`${id} ${state}`),
       log: silentLog,
-      now: () => clock.now,
+      clock: agesOf(() => clock.now),
       random: () => random,
     },
   )

@@ -93,14 +93,15 @@ test('a clock that was set back an hour at a restart: peers accept the messages,
 
   const shift = fileURLToPath(new URL('../fixtures/hour-back.mjs', import.meta.url))
   const after = await gatewayForTest({ ...env, NODE_OPTIONS: `--import=${shift}` })
+  // The clock is behind indeed; until it has been stable for a minute, time goes on from where it was.
+  expect(after.lines.join('\n')).toContain('the clock has stepped')
   const { body: node } = await call(after.url, token, 'GET', '/v1/node')
-  // The clock is behind indeed.
-  expect(Date.parse(String(node['startedAt']))).toBeLessThan(Date.now() - 3_000_000)
+  expect(Math.abs(Date.parse(String(node['startedAt'])) - Date.now())).toBeLessThan(600_000)
   for (const data of ['three', 'four']) expect((await publish(after.url, data)).status).toBe(201)
   await expect.poll(received).toEqual(['one', 'two', 'three', 'four'])
-  // By the gateway's own clock neither has expired; one that was made for the past is none.
+  // What ends by the time of the calendar ends by the time of the log, not by that of the clock.
   expect((await call(after.url, lasting, 'GET', '/v1/node')).status).toBe(200)
-  expect((await call(after.url, ending, 'GET', '/v1/node')).status).toBe(200)
+  await expect.poll(async () => (await call(after.url, ending, 'GET', '/v1/node')).status).toBe(401)
   expect((await call(after.url, token, 'POST', '/v1/tokens', { name: 'x', actions: ['read'], expiresAt: minutes(-90) })).status).toBe(400)
 })
 

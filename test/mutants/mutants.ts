@@ -1,5 +1,6 @@
 import { access } from './lists/access.ts'
 import { catchUp } from './lists/catch-up.ts'
+import { clock } from './lists/clock.ts'
 import { direct } from './lists/direct.ts'
 import { engines } from './lists/engines.ts'
 import { gateways } from './lists/gateways.ts'
@@ -18,6 +19,7 @@ export const mutants: Mutant[] = [
   ...catchUp,
   ...gateways,
   ...access,
+  ...clock,
   ...engines,
   ...gossip,
   ...peerShares,

@@ -66,6 +66,8 @@ export interface CustomEngineComponents {
   identity: Identity
   records: RecordStore
   log: Logger
+  /** Age time (src/clock), by which kept records of the DHT become old. */
+  age?: () => number
 }
 
 /** What is there between a start and a stop. */
@@ -81,7 +83,7 @@ interface Running {
 /** The P2PEngine contract on our own protocol (docs/custom-protocol.md). Subscriptions, blocks and handlers outlive a stop. */
 export function createCustomEngine(init: CustomEngineInit, components: CustomEngineComponents): P2PEngine {
   const { limits } = init
-  const { identity, records, log } = components
+  const { identity, records, log, age = Date.now } = components
   const { peerId } = identity
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
@@ -192,6 +194,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           onSubscribers: (topic, peers) => running?.overlay.subscribersFound(topic, peers),
           onChange: updateLinks,
           log,
+          age,
         },
       )
     : undefined

@@ -39,7 +39,7 @@ export class DhtDatastore extends BaseDatastore {
     this.#namespaces = components.namespaces
     this.#quota = createDhtQuota(init, components)
     this.#inner = components.inner
-    this.#now = components.now ?? Date.now
+    this.#now = components.now ?? (() => performance.now())
     this.#sweptAt = this.#now()
   }
 

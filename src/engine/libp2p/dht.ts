@@ -101,7 +101,7 @@ function rememberTold(dht: KadDHT, { peerId, peerStore, logger }: KadDHTComponen
   dht.addEventListener('peer', (event) => {
     if (!(event instanceof CustomEvent)) return
     const { id, multiaddrs }: PeerInfo = event.detail
-    if (id.equals(peerId) || multiaddrs.length === 0 || !bucket.take(Date.now())) return
+    if (id.equals(peerId) || multiaddrs.length === 0 || !bucket.take(performance.now())) return
     peerStore.merge(id, { multiaddrs: multiaddrs.slice(0, maxToldAddresses) }).catch((error: unknown) => log.error('%e', error))
   })
 }

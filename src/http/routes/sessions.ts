@@ -5,13 +5,15 @@ import { sessionCookie, sessionOf } from '../session-cookie.ts'
 
 export interface SessionComponents {
   sessions: Pick<Sessions, 'open' | 'close'>
+  /** Wall time, milliseconds since 1970. */
+  now?: (() => number) | undefined
 }
 
 const cookieHeader =
   'HttpOnly, with the age of the session; `SameSite=Strict`, or `SameSite=None; Secure; Partitioned` for a page of another site; over TLS `__Host-peergate`.'
 
 export function sessionRoutes(app: App, components: SessionComponents): void {
-  const { sessions } = components
+  const { sessions, now = Date.now } = components
 
   app.route({
     method: 'POST',
@@ -37,7 +39,7 @@ export function sessionRoutes(app: App, components: SessionComponents): void {
       const before = sessionOf(request)
       const opened = token === undefined ? undefined : await sessions.open(token, request.grant)
       if (before !== undefined) await sessions.close(before)
-      const maxAgeSeconds = opened === undefined ? 0 : Math.max(0, Math.floor((opened.expiresAt - Date.now()) / 1_000))
+      const maxAgeSeconds = opened === undefined ? 0 : Math.max(0, Math.floor((opened.expiresAt - now()) / 1_000))
       const session = opened && { secret: opened.secret, maxAgeSeconds }
       return reply.code(204).header('set-cookie', sessionCookie(request, session)).send()
     },

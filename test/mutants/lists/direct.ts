@@ -6,8 +6,8 @@ export const direct = [
   ...breaks('src/direct/direct-inbox.ts', tests, [
     [
       'a direct message is acknowledged before its transaction',
-      'await ingest.takeDirect(messages.map((each) => ({ ...each, topic: directTopic, receivedAt })))',
-      '(void ingest.takeDirect(messages.map((each) => ({ ...each, topic: directTopic, receivedAt }))), [])',
+      'await ingest.takeDirect(messages.map((each) => ({ ...each, topic: directTopic, ...times })))',
+      '(void ingest.takeDirect(messages.map((each) => ({ ...each, topic: directTopic, ...times }))), [])',
     ],
     [
       'a direct message is acknowledged that the store refused',

@@ -24,9 +24,20 @@ CREATE TABLE "Message" (
     "publicKey" BYTEA,
     "receivedAt" BIGINT NOT NULL,
     "firstSeenAt" BIGINT,
+    "storedAt" BIGINT NOT NULL,
     "data" BYTEA NOT NULL,
 
     CONSTRAINT "Message_pkey" PRIMARY KEY ("seq")
+);
+
+-- CreateTable
+CREATE TABLE "Clock" (
+    "id" INTEGER NOT NULL,
+    "generation" BIGINT NOT NULL,
+    "age" BIGINT NOT NULL,
+    "wall" BIGINT NOT NULL,
+
+    CONSTRAINT "Clock_pkey" PRIMARY KEY ("id")
 );
 
 -- CreateTable

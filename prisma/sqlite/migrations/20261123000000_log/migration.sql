@@ -20,7 +20,16 @@ CREATE TABLE "Message" (
     "publicKey" BLOB,
     "receivedAt" BIGINT NOT NULL,
     "firstSeenAt" BIGINT,
+    "storedAt" BIGINT NOT NULL,
     "data" BLOB NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "Clock" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "generation" BIGINT NOT NULL,
+    "age" BIGINT NOT NULL,
+    "wall" BIGINT NOT NULL
 );
 
 -- CreateTable

@@ -53,6 +53,8 @@ export interface DhtComponents {
   /** What this node says it speaks has changed. */
   onChange(): void
   log: Logger
+  /** By which what is kept over restarts becomes old; milliseconds. */
+  age: () => number
 }
 
 /** Milliseconds of one question, the dial included. */
@@ -72,6 +74,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
   const { limits } = init
   const { identity, records, links, handlers, reached, linkTo, onTold, ownAddresses, isDialable, topics, onSubscribers, onChange, log } =
     components
+  const { age } = components
   const { peerId } = identity
   let running: Running | undefined
   let serving = false
@@ -148,14 +151,14 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
     routing,
     async start() {
       const quota = createDhtQuota({ limits }, { onRefused: () => reached.note('dht_record') })
-      const holdings = createHoldings({ limits: defaultDhtLimits }, { records, quota, hostOf, now: Date.now })
+      const holdings = createHoldings({ limits: defaultDhtLimits }, { records, quota, hostOf, now: age })
       await holdings.load()
       const started = createDhtNode(
         { peerId, limits: defaultDhtLimits, timeoutMs: limits.dhtTimeoutMs },
         {
           holdings,
           ask,
-          now: Date.now,
+          now: age,
           random: Math.random,
           randomBytes,
           timeout: (ms) => AbortSignal.any([stopping.signal, AbortSignal.timeout(ms)]),
@@ -164,7 +167,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
         },
       )
       const stopping = new AbortController()
-      const rendezvous = createRendezvous({ node: started, topics, onSubscribers, now: Date.now, signal: stopping.signal })
+      const rendezvous = createRendezvous({ node: started, topics, onSubscribers, now: age, signal: stopping.signal })
       const timer = setInterval(() => running !== undefined && onTick(running), tickMs)
       running = { node: started, rendezvous, timer, stopping }
       serve()

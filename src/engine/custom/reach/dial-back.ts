@@ -35,7 +35,7 @@ const maxPeers = 1_000
 
 /** Handler of `dialBackProtocol`. */
 export function createDialBack(init: DialBackInit, components: DialBackComponents): RequestHandler {
-  const { seenAt, probe, now = Date.now } = components
+  const { seenAt, probe, now = () => performance.now() } = components
   const all = createTokenBucket(ofAll)
   const peers = new Map<string, TokenBucket>()
 

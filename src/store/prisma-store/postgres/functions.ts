@@ -14,24 +14,26 @@ export const channel = 'peergate'
  * text; `p_lengths` has four numbers for each, of the key -1 when there is none.
  */
 const append = `CREATE OR REPLACE FUNCTION pg_temp.peergate_append(
-  p_origin text, p_ids text[], p_topics text[], p_recipients text[], p_authors text[], p_received bigint[], p_first_seen bigint[], p_absent boolean[], p_starts integer[],
+  p_origin text, p_ids text[], p_topics text[], p_recipients text[], p_authors text[], p_received bigint[], p_first_seen bigint[], p_stored bigint[], p_absent boolean[], p_starts integer[],
   p_lengths integer[], p_bytes bytea,
   p_keys text[], p_fingerprints text[], p_firsts integer[], p_counts integer[], p_created bigint[], p_since bigint[])
-RETURNS TABLE (previous bigint, place integer, number bigint, taken text[]) LANGUAGE plpgsql AS $function$
+RETURNS TABLE (previous bigint, place integer, number bigint, received bigint, taken text[]) LANGUAGE plpgsql AS $function$
 DECLARE
   v_tip bigint;
+  v_latest bigint;
   v_taken text[];
 BEGIN
   ${takeLock};
   SELECT "tip" INTO STRICT v_tip FROM "Log" WHERE "id" = 1;
+  SELECT coalesce((SELECT m."receivedAt" FROM "Message" AS m ORDER BY m."seq" DESC LIMIT 1), 0) INTO v_latest;
   SELECT coalesce(array_agg(k.key), '{}') INTO v_taken FROM unnest(p_keys, p_since) AS k(key, since)
     JOIN "IdempotencyKey" AS i ON i."key" = k.key AND i."createdAt" >= k.since;
   RETURN QUERY
   WITH given AS MATERIALIZED (
     SELECT m.*, m.ord::integer AS at, p_lengths[m.ord * 4 - 3] AS l1, p_lengths[m.ord * 4 - 2] AS l2, p_lengths[m.ord * 4 - 1] AS l3,
       p_lengths[m.ord * 4] AS l4
-    FROM unnest(p_ids, p_topics, p_recipients, p_authors, p_received, p_first_seen, p_absent, p_starts)
-      WITH ORDINALITY AS m(id, topic, recipient, author, received, first_seen, absent, start, ord)
+    FROM unnest(p_ids, p_topics, p_recipients, p_authors, p_received, p_first_seen, p_stored, p_absent, p_starts)
+      WITH ORDINALITY AS m(id, topic, recipient, author, given_at, first_seen, stored_at, absent, start, ord)
   ), refused AS (
     SELECT generate_series(k.first + 1, k.first + k.count) AS at FROM unnest(p_keys, p_firsts, p_counts) AS k(key, first, count)
     WHERE k.key = ANY(v_taken)
@@ -42,12 +44,14 @@ BEGIN
       AND NOT EXISTS (SELECT 1 FROM "SeenId" AS s WHERE s."id" = g.id)
     ORDER BY g.id, g.at
   ), numbered AS MATERIALIZED (
-    SELECT f.*, v_tip + row_number() OVER (ORDER BY f.at) AS seq FROM fresh AS f
+    -- Time in the log never goes back, whatever the clock of a gateway did.
+    SELECT f.*, v_tip + row_number() OVER (ORDER BY f.at) AS seq, greatest(v_latest, max(f.given_at) OVER (ORDER BY f.at)) AS received_at
+    FROM fresh AS f
   ), stored AS (
-    INSERT INTO "Message" ("seq", "id", "kind", "topic", "recipient", "author", "sequence", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "data")
+    INSERT INTO "Message" ("seq", "id", "kind", "topic", "recipient", "author", "sequence", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "storedAt", "data")
     SELECT n.seq, n.id, CASE n.topic WHEN '' THEN 'direct' ELSE 'topic' END, n.topic, n.recipient, n.author, substring(p_bytes FROM n.start + 1 FOR n.l1), n.absent,
       substring(p_bytes FROM n.start + n.l1 + 1 FOR n.l2),
-      CASE WHEN n.l3 >= 0 THEN substring(p_bytes FROM n.start + n.l1 + n.l2 + 1 FOR n.l3) END, n.received, n.first_seen,
+      CASE WHEN n.l3 >= 0 THEN substring(p_bytes FROM n.start + n.l1 + n.l2 + 1 FOR n.l3) END, n.received_at, n.first_seen, n.stored_at,
       substring(p_bytes FROM n.start + n.l1 + n.l2 + greatest(n.l3, 0) + 1 FOR n.l4)
     FROM numbered AS n
   ), counted AS (
@@ -69,7 +73,7 @@ BEGIN
     ON CONFLICT ("key") DO UPDATE SET
       "fingerprint" = excluded."fingerprint", "items" = excluded."items", "createdAt" = excluded."createdAt"
   )
-  SELECT v_tip, n.at, n.seq, v_taken FROM numbered AS n UNION ALL SELECT v_tip, NULL, NULL, v_taken;
+  SELECT v_tip, n.at, n.seq, n.received_at, v_taken FROM numbered AS n UNION ALL SELECT v_tip, NULL, NULL, NULL, v_taken;
   PERFORM pg_notify('${channel}', json_build_object('by', p_origin, 'kind', 'log')::text);
 END $function$`
 
@@ -91,13 +95,13 @@ BEGIN
   p_count := coalesce(v_topic."maxMessages", p_count);
   p_size := coalesce(v_topic."maxBytes", p_size);
   WITH oldest AS (
-    SELECT m."seq", m."receivedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
+    SELECT m."seq", m."storedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
     WHERE (m."topic", m."seq") > (p_topic, 0) AND m."topic" <= p_topic ORDER BY m."topic", m."seq" LIMIT p_limit
   ), counted AS (
     SELECT o.*, row_number() OVER w - 1 AS gone, sum(o.size) OVER w - o.size AS gone_bytes FROM oldest AS o WINDOW w AS (ORDER BY o."seq")
   ), judged AS (
     SELECT c.*, bool_and(
-      p_everything OR (p_age > 0 AND c."receivedAt" < p_now - p_age) OR (p_count > 0 AND v_topic."messages" - c.gone > p_count)
+      p_everything OR (p_age > 0 AND c."storedAt" < p_now - p_age) OR (p_count > 0 AND v_topic."messages" - c.gone > p_count)
       OR (p_size > 0 AND v_topic."bytes" - c.gone_bytes > p_size)) OVER (ORDER BY c."seq") AS surplus
     FROM counted AS c
   )

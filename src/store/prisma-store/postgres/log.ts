@@ -122,11 +122,14 @@ export function createPostgresLog(
       files.check()
       const values = [origin, ...packMessages(messages), ...packKeys(keyed)]
       const rows = await database.write(appendSql, values)
-      const [previousTip, , , takenKeys] = rows.at(-1) ?? []
-      const numbers = new Map(rows.map(([, place, number]) => [Number(place) - 1, Number(number)]))
+      const [previousTip, , , , takenKeys] = rows.at(-1) ?? []
+      const places = new Map(
+        rows.map(([, place, seq, receivedAt]) => [Number(place) - 1, { seq: Number(seq), receivedAt: Number(receivedAt) }]),
+      )
       const entries = messages.map((message, index): AppendEntry => {
-        const seq = numbers.get(index)
-        return seq === undefined ? { message: undefined, known: true } : { message: { ...message, seq }, known: false }
+        const place = places.get(index)
+        if (place === undefined) return { message: undefined, known: true }
+        return { message: { ...message, storedAt: message.storedAt ?? message.receivedAt, ...place }, known: false }
       })
       const taken = keyed.filter(({ key }) => isAmong(key, takenKeys))
       const isRefused = (index: number) => taken.some(({ first, count }) => index >= first && index < first + count)
@@ -199,7 +202,7 @@ export function createPostgresLog(
 }
 
 const appendSql = `SELECT * FROM pg_temp.peergate_append(
-  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ORDER BY 2 NULLS LAST`
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ORDER BY 2 NULLS LAST`
 const pruneSql = 'SELECT * FROM pg_temp.peergate_prune($1, $2, $3, $4, $5, $6, $7, $8)'
 
 /** The other sweeps find what is more than these. */
@@ -208,7 +211,7 @@ const prunableSql = `SELECT "name" FROM (
       coalesce("maxBytes", $3) AS size
     FROM "Topic" WHERE "messages" > 0) AS t
   WHERE (t.count > 0 AND t."messages" > t.count) OR (t.size > 0 AND t."bytes" > t.size)
-    OR (t.age > 0 AND (SELECT m."receivedAt" FROM "Message" AS m WHERE m."seq" = t."firstSeq") < $4 - t.age)
+    OR (t.age > 0 AND (SELECT m."storedAt" FROM "Message" AS m WHERE m."seq" = t."firstSeq") < $4 - t.age)
   LIMIT 100`
 
 const oldest = (table: string, key: string, time: string) =>

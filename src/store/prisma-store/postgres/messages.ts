@@ -15,13 +15,14 @@ export const messageColumns = [
   'publicKey',
   'receivedAt',
   'firstSeenAt',
+  'storedAt',
 ]
   .map((name) => `m."${name}"`)
   .join(', ')
 
 /** A row of these columns. */
 export function toMessage(row: Row): StoredMessage {
-  const [seq, id, topic, recipient, author, sequence, data, dataAbsent, signature, publicKey, receivedAt, firstSeenAt] = row
+  const [seq, id, topic, recipient, author, sequence, data, dataAbsent, signature, publicKey, receivedAt, firstSeenAt, storedAt] = row
   return {
     seq: Number(seq),
     id: String(id),
@@ -34,6 +35,7 @@ export function toMessage(row: Row): StoredMessage {
     signature: toBytes(signature),
     ...(publicKey === null ? {} : { publicKey: toBytes(publicKey) }),
     receivedAt: Number(receivedAt),
+    storedAt: Number(storedAt),
     ...(firstSeenAt === null ? {} : { firstSeenAt: Number(firstSeenAt) }),
   }
 }
@@ -89,6 +91,7 @@ export function packMessages(messages: NewMessage[]): unknown[] {
     messages.map(({ from }) => from),
     messages.map(({ receivedAt }) => receivedAt),
     messages.map(({ firstSeenAt }) => firstSeenAt ?? null),
+    messages.map(({ storedAt, receivedAt }) => storedAt ?? receivedAt),
     messages.map(({ dataAbsent }) => dataAbsent === true),
     starts,
     lengths,

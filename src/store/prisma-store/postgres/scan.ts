@@ -62,12 +62,12 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const pruned =
     query.prunedSince === undefined
       ? ''
-      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM "Topic" AS t
+      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM "Topic" AS t
           WHERE t."prunedAt" > ${values.add(query.prunedSince)} AND t."prunedThrough" > ${after}
             ${query.topics === undefined ? '' : `AND ${topicCondition('t."name"', query.topics, values)}`}`
   const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount" FROM "Log" WHERE "id" = 1),
     looked AS MATERIALIZED (
-      SELECT m."seq", m."kind", m."topic", m."recipient", m."author", m."receivedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
+      SELECT m."seq", m."kind", m."topic", m."recipient", m."author", m."receivedAt", m."storedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
       WHERE ${series.between(`${after}::bigint`, `least(${through}::bigint, (SELECT "tip" FROM l))`)}
       ORDER BY ${series.order(direction)} LIMIT ${conditions === 'true' ? `least(${limit}::bigint, ${scanRows})` : scanRows}),
     found AS MATERIALIZED (
@@ -76,8 +76,8 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
         ORDER BY w."seq" ${direction} LIMIT ${limit}) AS f
       WHERE f.before < ${maxBytes}::bigint)
     SELECT 'ends', (SELECT "tip" FROM l), NULL::text, NULL::text, NULL::text, NULL::text, NULL::bytea, NULL::bytea, NULL::boolean,
-      NULL::bytea, NULL::bytea, NULL::bigint, (SELECT "pruneCount" FROM l)
-    UNION ALL SELECT 'looked', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+      NULL::bytea, NULL::bytea, NULL::bigint, NULL::bigint, (SELECT "pruneCount" FROM l)
+    UNION ALL SELECT 'looked', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
       ${query.order === 'asc' ? 'max' : 'min'}(w."seq") FROM looked AS w
     UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned}`
   return collect(query, await database.read(sql, values.list))
@@ -91,6 +91,7 @@ function conditionsOf(query: LogQuery, withTopics: boolean, values: Values): str
   if (query.from !== undefined) all.push(`w."author" = ${values.add(query.from)}`)
   if (query.since !== undefined) all.push(`w."receivedAt" >= ${values.add(query.since)}`)
   if (query.until !== undefined) all.push(`w."receivedAt" < ${values.add(query.until)}`)
+  if (query.storedSince !== undefined) all.push(`w."storedAt" >= ${values.add(query.storedSince)}`)
   return all.join(' AND ')
 }
 
@@ -132,11 +133,11 @@ export async function outline(database: PostgresDatabase, query: OutlineQuery): 
       SELECT CASE WHEN by_seq IS NULL OR by_topic IS NULL THEN (SELECT "tip" FROM l) ELSE greatest(by_seq, by_topic) END AS high FROM ends),
     looked AS MATERIALIZED (
       SELECT n.* FROM t CROSS JOIN LATERAL (
-        SELECT m."seq", m."id", m."topic", octet_length(m."data")::bigint AS size, m."receivedAt",
-          coalesce(m."firstSeenAt", m."receivedAt") AS seen FROM "Message" AS m
+        SELECT m."seq", m."id", m."topic", octet_length(m."data")::bigint AS size, m."storedAt",
+          coalesce(m."firstSeenAt", m."storedAt") AS seen FROM "Message" AS m
         WHERE ${eachTopic.between('$1::bigint', '(SELECT high FROM e)')} ORDER BY ${eachTopic.order('ASC')} LIMIT ${scanRows}) AS n)
     SELECT NULL::text, NULL::text, (SELECT "tip" FROM l), (SELECT count(*) FROM looked), (SELECT high FROM e)
-    UNION ALL SELECT w."id", w."topic", w.size, w.seen, w."seq" FROM looked AS w WHERE w."receivedAt" >= $3::bigint`
+    UNION ALL SELECT w."id", w."topic", w.size, w.seen, w."seq" FROM looked AS w WHERE w."storedAt" >= $3::bigint`
   const rows = await database.read(sql, [after, topics, since, rowsOfTopic - 1])
   const [, , tip, looked, high] = rows.find(([id]) => id === null) ?? []
   const entries = rows

@@ -18,6 +18,7 @@ import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
 import { whileOpen } from '../while-open.ts'
 import { changePeers } from './change-peers.ts'
+import { createClockStore } from './clock.ts'
 import { connectionOptions, connectionSeconds, openPostgresDatabase, type PostgresDatabase } from './database.ts'
 import { createListener, type Listener } from './listener.ts'
 import { createPostgresLog, type PostgresLog } from './log.ts'
@@ -121,6 +122,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
     sessions: { ...sessions, remove: changes.removeSession },
     audit: createAuditStore({ prisma: () => opened().models }),
     deliveries: createDeliveryStore({ prisma: () => opened().models, turns: () => opened().models }),
+    clock: createClockStore({ database: () => opened().database }),
     gateways: createGatewayStore({ prisma: () => opened().models, claim: (peerId) => opened().listener.claim(peerId) }),
     listen(listener) {
       listeners.add(listener)

@@ -1,18 +1,20 @@
 import type { Seq } from '../../../model/cursor.ts'
-import type { NewMessage } from '../../../model/message.ts'
+import type { NewMessage, StoredMessage } from '../../../model/message.ts'
 import type { AppendEntry } from '../../store.ts'
 import type { SqliteDatabase } from './database.ts'
 import { findById } from './messages.ts'
 
 const insertMessage = `INSERT INTO "Message"
-  ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "recipient", "firstSeenAt")
-  SELECT ?1, CASE ?2 WHEN '' THEN 'direct' ELSE 'topic' END, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
+  ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "recipient", "firstSeenAt", "storedAt")
+  SELECT ?1, CASE ?2 WHEN '' THEN 'direct' ELSE 'topic' END, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
   ON CONFLICT ("id") DO NOTHING`
 
 const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq") VALUES (?, ?, ?, ?, ?)
   ON CONFLICT ("name") DO UPDATE SET
     "firstSeq" = CASE WHEN "messages" = 0 THEN excluded."firstSeq" ELSE "firstSeq" END,
     "messages" = "messages" + excluded."messages", "bytes" = "bytes" + excluded."bytes", "lastSeq" = excluded."lastSeq"`
+
+const newestTime = 'SELECT "receivedAt" FROM "Message" WHERE "seq" = (SELECT max("seq") FROM "Message")'
 
 /** What a batch adds to a topic. */
 interface TopicGrowth {
@@ -35,7 +37,15 @@ export function appendMessages(
 ): { previousTip: Seq; entries: AppendEntry[] } {
   const previousTip = readTip(writer)
   const growth = new Map<string, TopicGrowth>()
-  const entries = messages.map((message, index) => (isRefused(index) ? refused : appendMessage(writer, message, growth)))
+  let latest = Number(writer.row(newestTime)?.receivedAt ?? 0)
+  const entries = messages.map((message, index) => {
+    if (isRefused(index)) return refused
+    // Time in the log never goes back, whatever the clock did.
+    const times = { receivedAt: Math.max(latest, message.receivedAt), storedAt: message.storedAt ?? message.receivedAt }
+    const entry = appendMessage(writer, { ...message, ...times }, growth)
+    if (!entry.known) latest = entry.message.receivedAt
+    return entry
+  })
   if (entries.some(({ known }) => known)) {
     // SQLite counts a number for a row that was there already, but the tip is the newest message's.
     const tip = entries.findLast(({ known }) => !known)?.message?.seq ?? previousTip
@@ -47,8 +57,8 @@ export function appendMessages(
 
 const refused: AppendEntry = { message: undefined, known: true }
 
-function appendMessage(writer: SqliteDatabase, message: NewMessage, growth: Map<string, TopicGrowth>): AppendEntry {
-  const { id, topic, to, from, sequence, data, dataAbsent, signature, publicKey, receivedAt, firstSeenAt } = message
+function appendMessage(writer: SqliteDatabase, message: Omit<StoredMessage, 'seq'>, growth: Map<string, TopicGrowth>): AppendEntry {
+  const { id, topic, to, from, sequence, data, dataAbsent, signature, publicKey, receivedAt, firstSeenAt, storedAt } = message
   const { changes, lastId } = writer.run(
     insertMessage,
     id,
@@ -62,6 +72,7 @@ function appendMessage(writer: SqliteDatabase, message: NewMessage, growth: Map<
     receivedAt,
     to ?? null,
     firstSeenAt ?? null,
+    storedAt,
   )
   if (changes === 0) {
     return { message: findById(writer, id), known: true }

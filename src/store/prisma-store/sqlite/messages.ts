@@ -3,7 +3,7 @@ import type { Row, SqliteDatabase } from './database.ts'
 
 /** The columns that make a message, in one list for every query. */
 export const messageColumns =
-  '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt"'
+  '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "storedAt"'
 
 export function findById(database: SqliteDatabase, id: string): StoredMessage | undefined {
   const row = database.row(`SELECT ${messageColumns} FROM "Message" WHERE "id" = ?`, id)
@@ -54,6 +54,7 @@ export function toMessage(row: Row): StoredMessage {
     signature: toBytes(row.signature),
     ...(publicKey === null ? {} : { publicKey: toBytes(publicKey) }),
     receivedAt: Number(row.receivedAt),
+    storedAt: Number(row.storedAt),
     ...(row.firstSeenAt === null ? {} : { firstSeenAt: Number(row.firstSeenAt) }),
   }
 }

@@ -12,7 +12,7 @@ const findPrunable = `SELECT "name" FROM (
       coalesce("maxAgeMs", ?) AS "age", coalesce("maxMessages", ?) AS "count", coalesce("maxBytes", ?) AS "size"
     FROM "Topic" WHERE "messages" > 0)
   WHERE ("count" > 0 AND "messages" > "count") OR ("size" > 0 AND "bytes" > "size")
-    OR ("age" > 0 AND (SELECT "receivedAt" FROM "Message" WHERE "seq" = "firstSeq") < ? - "age")
+    OR ("age" > 0 AND (SELECT "storedAt" FROM "Message" WHERE "seq" = "firstSeq") < ? - "age")
   LIMIT ${maxPrunable}`
 
 export function findPrunableTopics(reader: SqliteDatabase, { defaults, now }: PruneQuery): string[] {
@@ -29,7 +29,7 @@ export function pruneTopic(
   const row = writer.row('SELECT * FROM "Topic" WHERE "name" = ?', topic)
   if (row === undefined) return undefined
   const oldest = writer.rows(
-    'SELECT "seq", "receivedAt", length("data") AS "size" FROM "Message" WHERE "topic" = ? ORDER BY "seq" LIMIT ?',
+    'SELECT "seq", "storedAt", length("data") AS "size" FROM "Message" WHERE "topic" = ? ORDER BY "seq" LIMIT ?',
     topic,
     query.limit,
   )
@@ -37,8 +37,8 @@ export function pruneTopic(
   let through: Seq = 0
   let messages = 0
   let bytes = 0
-  for (const { seq, receivedAt, size } of oldest) {
-    if (!isSurplus(messages, bytes, Number(receivedAt))) break
+  for (const { seq, storedAt, size } of oldest) {
+    if (!isSurplus(messages, bytes, Number(storedAt))) break
     through = Number(seq)
     messages++
     bytes += Number(size)
@@ -64,8 +64,8 @@ export function pruneTopic(
 function surplus(topic: Row, { defaults, now }: PruneQuery) {
   const limit = (name: keyof Retention) => Number(topic[name] ?? defaults[name])
   const [maxAgeMs, maxMessages, maxBytes] = [limit('maxAgeMs'), limit('maxMessages'), limit('maxBytes')]
-  return (messagesGone: number, bytesGone: number, receivedAt: number) =>
-    (maxAgeMs > 0 && receivedAt < now - maxAgeMs) ||
+  return (messagesGone: number, bytesGone: number, storedAt: number) =>
+    (maxAgeMs > 0 && storedAt < now - maxAgeMs) ||
     (maxMessages > 0 && Number(topic.messages) - messagesGone > maxMessages) ||
     (maxBytes > 0 && Number(topic.bytes) - bytesGone > maxBytes)
 }

@@ -53,7 +53,7 @@ export function outline(reader: SqliteDatabase, query: OutlineQuery): LogOutline
   const topics = JSON.stringify([...new Set(query.topics)])
   const high = outlineEnd(reader, { after, tip, topics, count: query.topics.length })
   const rows = reader.rows(
-    `SELECT m."id", m."topic", length(m."data") AS "size", m."receivedAt", coalesce(m."firstSeenAt", m."receivedAt") AS "seenAt"
+    `SELECT m."id", m."topic", length(m."data") AS "size", m."storedAt", coalesce(m."firstSeenAt", m."storedAt") AS "seenAt"
       FROM json_each(?) AS t CROSS JOIN "Message" AS m INDEXED BY "Message_topic_seq_idx"
       WHERE m."topic" = t.value AND m."seq" > ? AND m."seq" <= ? ORDER BY m."seq"`,
     topics,
@@ -62,9 +62,9 @@ export function outline(reader: SqliteDatabase, query: OutlineQuery): LogOutline
   )
   const entries: LogOutline['entries'] = []
   let looked = 0
-  for (const { id, topic, size, receivedAt, seenAt } of rows) {
+  for (const { id, topic, size, storedAt, seenAt } of rows) {
     looked++
-    if (Number(receivedAt) < since) continue
+    if (Number(storedAt) < since) continue
     entries.push({ id: String(id), topic: String(topic), bytes: Number(size), firstSeenAt: Number(seenAt) })
   }
   return { entries, looked, scanned: Math.max(after, high), caughtUp: high >= tip }
@@ -117,6 +117,7 @@ function conditions(query: LogQuery, withTopics: boolean): Condition {
   if (query.from !== undefined) all.push({ sql: '"author" = ?', values: [query.from] })
   if (query.since !== undefined) all.push({ sql: '"receivedAt" >= ?', values: [query.since] })
   if (query.until !== undefined) all.push({ sql: '"receivedAt" < ?', values: [query.until] })
+  if (query.storedSince !== undefined) all.push({ sql: '"storedAt" >= ?', values: [query.storedSince] })
   return { sql: all.map(({ sql }) => ` AND ${sql}`).join(''), values: all.flatMap(({ values }) => values) }
 }
 

@@ -18,6 +18,7 @@ import { attemptAsync } from '../unavailable.ts'
 import { whileOpen } from '../while-open.ts'
 import { createSqliteAdapter, type WriteGuard } from './adapter.ts'
 import { changePeers } from './change-peers.ts'
+import { createClockStore } from './clock.ts'
 import { openSqliteDatabase, type SqliteDatabase, type Synchronous } from './database.ts'
 import { createDiskRoom, type DiskRoom, makeRoomToOpen, writeReserve } from './disk-room.ts'
 import { createSqliteLog } from './log.ts'
@@ -83,6 +84,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     sessions: createSessionStore({ prisma: () => opened().prisma }),
     audit: createAuditStore({ prisma: () => opened().prisma }),
     deliveries: createDeliveryStore({ prisma: () => opened().prisma, turns: () => opened().turns }),
+    clock: createClockStore({ writer: () => opened().writer, reader: () => opened().reader }),
     // The key's own file says who uses it, and no other process uses the database.
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
     listen: () => () => undefined,

@@ -9,6 +9,7 @@
  * 🟢 You can import this file directly.
  */
 export type * from './models/Message.ts'
+export type * from './models/Clock.ts'
 export type * from './models/Topic.ts'
 export type * from './models/TopicJoin.ts'
 export type * from './models/SeenId.ts'

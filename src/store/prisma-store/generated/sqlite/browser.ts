@@ -23,6 +23,11 @@ export * from './enums.ts';
  */
 export type Message = Prisma.MessageModel
 /**
+ * Model Clock
+ * One row: the last age and wall time that went together, for the next start and the other gateways.
+ */
+export type Clock = Prisma.ClockModel
+/**
  * Model Topic
  * Joined topics, and topics with messages. The counters are kept by the append.
  */

@@ -52,6 +52,7 @@ export const AnyNull = runtime.AnyNull
 
 export const ModelName = {
   Message: 'Message',
+  Clock: 'Clock',
   Topic: 'Topic',
   TopicJoin: 'TopicJoin',
   SeenId: 'SeenId',
@@ -97,10 +98,21 @@ export const MessageScalarFieldEnum = {
   publicKey: 'publicKey',
   receivedAt: 'receivedAt',
   firstSeenAt: 'firstSeenAt',
+  storedAt: 'storedAt',
   data: 'data'
 } as const
 
 export type MessageScalarFieldEnum = (typeof MessageScalarFieldEnum)[keyof typeof MessageScalarFieldEnum]
+
+
+export const ClockScalarFieldEnum = {
+  id: 'id',
+  generation: 'generation',
+  age: 'age',
+  wall: 'wall'
+} as const
+
+export type ClockScalarFieldEnum = (typeof ClockScalarFieldEnum)[keyof typeof ClockScalarFieldEnum]
 
 
 export const TopicScalarFieldEnum = {

@@ -398,6 +398,7 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 
 export const ModelName = {
   Message: 'Message',
+  Clock: 'Clock',
   Topic: 'Topic',
   TopicJoin: 'TopicJoin',
   SeenId: 'SeenId',
@@ -427,7 +428,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "message" | "topic" | "topicJoin" | "seenId" | "idempotencyKey" | "sentMark" | "peer" | "record" | "gateway" | "token" | "session" | "auditEntry" | "delivery" | "outbox" | "log"
+    modelProps: "message" | "clock" | "topic" | "topicJoin" | "seenId" | "idempotencyKey" | "sentMark" | "peer" | "record" | "gateway" | "token" | "session" | "auditEntry" | "delivery" | "outbox" | "log"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -502,6 +503,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.MessageCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.MessageCountAggregateOutputType> | number
+        }
+      }
+    }
+    Clock: {
+      payload: Prisma.$ClockPayload<ExtArgs>
+      fields: Prisma.ClockFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ClockFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ClockFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload>
+        }
+        findFirst: {
+          args: Prisma.ClockFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ClockFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload>
+        }
+        findMany: {
+          args: Prisma.ClockFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload>[]
+        }
+        create: {
+          args: Prisma.ClockCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload>
+        }
+        createMany: {
+          args: Prisma.ClockCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ClockCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload>[]
+        }
+        delete: {
+          args: Prisma.ClockDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload>
+        }
+        update: {
+          args: Prisma.ClockUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload>
+        }
+        deleteMany: {
+          args: Prisma.ClockDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ClockUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ClockUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload>[]
+        }
+        upsert: {
+          args: Prisma.ClockUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ClockPayload>
+        }
+        aggregate: {
+          args: Prisma.ClockAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateClock>
+        }
+        groupBy: {
+          args: Prisma.ClockGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ClockGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ClockCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ClockCountAggregateOutputType> | number
         }
       }
     }
@@ -1590,10 +1665,21 @@ export const MessageScalarFieldEnum = {
   publicKey: 'publicKey',
   receivedAt: 'receivedAt',
   firstSeenAt: 'firstSeenAt',
+  storedAt: 'storedAt',
   data: 'data'
 } as const
 
 export type MessageScalarFieldEnum = (typeof MessageScalarFieldEnum)[keyof typeof MessageScalarFieldEnum]
+
+
+export const ClockScalarFieldEnum = {
+  id: 'id',
+  generation: 'generation',
+  age: 'age',
+  wall: 'wall'
+} as const
+
+export type ClockScalarFieldEnum = (typeof ClockScalarFieldEnum)[keyof typeof ClockScalarFieldEnum]
 
 
 export const TopicScalarFieldEnum = {
@@ -1974,6 +2060,7 @@ export interface PrismaClientOptionsWithAdapter extends PrismaClientBaseOptions 
 export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaClientOptionsWithAdapter
 export type GlobalOmitConfig = {
   message?: Prisma.MessageOmit
+  clock?: Prisma.ClockOmit
   topic?: Prisma.TopicOmit
   topicJoin?: Prisma.TopicJoinOmit
   seenId?: Prisma.SeenIdOmit

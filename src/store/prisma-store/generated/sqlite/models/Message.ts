@@ -30,12 +30,14 @@ export type MessageAvgAggregateOutputType = {
   seq: number | null
   receivedAt: number | null
   firstSeenAt: number | null
+  storedAt: number | null
 }
 
 export type MessageSumAggregateOutputType = {
   seq: bigint | null
   receivedAt: bigint | null
   firstSeenAt: bigint | null
+  storedAt: bigint | null
 }
 
 export type MessageMinAggregateOutputType = {
@@ -51,6 +53,7 @@ export type MessageMinAggregateOutputType = {
   publicKey: runtime.Bytes | null
   receivedAt: bigint | null
   firstSeenAt: bigint | null
+  storedAt: bigint | null
   data: runtime.Bytes | null
 }
 
@@ -67,6 +70,7 @@ export type MessageMaxAggregateOutputType = {
   publicKey: runtime.Bytes | null
   receivedAt: bigint | null
   firstSeenAt: bigint | null
+  storedAt: bigint | null
   data: runtime.Bytes | null
 }
 
@@ -83,6 +87,7 @@ export type MessageCountAggregateOutputType = {
   publicKey: number
   receivedAt: number
   firstSeenAt: number
+  storedAt: number
   data: number
   _all: number
 }
@@ -92,12 +97,14 @@ export type MessageAvgAggregateInputType = {
   seq?: true
   receivedAt?: true
   firstSeenAt?: true
+  storedAt?: true
 }
 
 export type MessageSumAggregateInputType = {
   seq?: true
   receivedAt?: true
   firstSeenAt?: true
+  storedAt?: true
 }
 
 export type MessageMinAggregateInputType = {
@@ -113,6 +120,7 @@ export type MessageMinAggregateInputType = {
   publicKey?: true
   receivedAt?: true
   firstSeenAt?: true
+  storedAt?: true
   data?: true
 }
 
@@ -129,6 +137,7 @@ export type MessageMaxAggregateInputType = {
   publicKey?: true
   receivedAt?: true
   firstSeenAt?: true
+  storedAt?: true
   data?: true
 }
 
@@ -145,6 +154,7 @@ export type MessageCountAggregateInputType = {
   publicKey?: true
   receivedAt?: true
   firstSeenAt?: true
+  storedAt?: true
   data?: true
   _all?: true
 }
@@ -248,6 +258,7 @@ export type MessageGroupByOutputType = {
   publicKey: runtime.Bytes | null
   receivedAt: bigint
   firstSeenAt: bigint | null
+  storedAt: bigint
   data: runtime.Bytes
   _count: MessageCountAggregateOutputType | null
   _avg: MessageAvgAggregateOutputType | null
@@ -287,6 +298,7 @@ export type MessageWhereInput = {
   publicKey?: Prisma.BytesNullableFilter<"Message"> | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
   firstSeenAt?: Prisma.BigIntNullableFilter<"Message"> | bigint | number | null
+  storedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
   data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }
 
@@ -303,6 +315,7 @@ export type MessageOrderByWithRelationInput = {
   publicKey?: Prisma.SortOrderInput | Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  storedAt?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -322,6 +335,7 @@ export type MessageWhereUniqueInput = Prisma.AtLeast<{
   publicKey?: Prisma.BytesNullableFilter<"Message"> | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
   firstSeenAt?: Prisma.BigIntNullableFilter<"Message"> | bigint | number | null
+  storedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
   data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }, "seq" | "id">
 
@@ -338,6 +352,7 @@ export type MessageOrderByWithAggregationInput = {
   publicKey?: Prisma.SortOrderInput | Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  storedAt?: Prisma.SortOrder
   data?: Prisma.SortOrder
   _count?: Prisma.MessageCountOrderByAggregateInput
   _avg?: Prisma.MessageAvgOrderByAggregateInput
@@ -362,6 +377,7 @@ export type MessageScalarWhereWithAggregatesInput = {
   publicKey?: Prisma.BytesNullableWithAggregatesFilter<"Message"> | runtime.Bytes | null
   receivedAt?: Prisma.BigIntWithAggregatesFilter<"Message"> | bigint | number
   firstSeenAt?: Prisma.BigIntNullableWithAggregatesFilter<"Message"> | bigint | number | null
+  storedAt?: Prisma.BigIntWithAggregatesFilter<"Message"> | bigint | number
   data?: Prisma.BytesWithAggregatesFilter<"Message"> | runtime.Bytes
 }
 
@@ -378,6 +394,7 @@ export type MessageCreateInput = {
   publicKey?: runtime.Bytes | null
   receivedAt: bigint | number
   firstSeenAt?: bigint | number | null
+  storedAt: bigint | number
   data: runtime.Bytes
 }
 
@@ -394,6 +411,7 @@ export type MessageUncheckedCreateInput = {
   publicKey?: runtime.Bytes | null
   receivedAt: bigint | number
   firstSeenAt?: bigint | number | null
+  storedAt: bigint | number
   data: runtime.Bytes
 }
 
@@ -410,6 +428,7 @@ export type MessageUpdateInput = {
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -426,6 +445,7 @@ export type MessageUncheckedUpdateInput = {
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -442,6 +462,7 @@ export type MessageCreateManyInput = {
   publicKey?: runtime.Bytes | null
   receivedAt: bigint | number
   firstSeenAt?: bigint | number | null
+  storedAt: bigint | number
   data: runtime.Bytes
 }
 
@@ -458,6 +479,7 @@ export type MessageUpdateManyMutationInput = {
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -474,6 +496,7 @@ export type MessageUncheckedUpdateManyInput = {
   publicKey?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -490,6 +513,7 @@ export type MessageCountOrderByAggregateInput = {
   publicKey?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
+  storedAt?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -497,6 +521,7 @@ export type MessageAvgOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
+  storedAt?: Prisma.SortOrder
 }
 
 export type MessageMaxOrderByAggregateInput = {
@@ -512,6 +537,7 @@ export type MessageMaxOrderByAggregateInput = {
   publicKey?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
+  storedAt?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -528,6 +554,7 @@ export type MessageMinOrderByAggregateInput = {
   publicKey?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
+  storedAt?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -535,6 +562,7 @@ export type MessageSumOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
+  storedAt?: Prisma.SortOrder
 }
 
 export type BigIntFieldUpdateOperationsInput = {
@@ -588,6 +616,7 @@ export type MessageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   publicKey?: boolean
   receivedAt?: boolean
   firstSeenAt?: boolean
+  storedAt?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
@@ -604,6 +633,7 @@ export type MessageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   publicKey?: boolean
   receivedAt?: boolean
   firstSeenAt?: boolean
+  storedAt?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
@@ -620,6 +650,7 @@ export type MessageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   publicKey?: boolean
   receivedAt?: boolean
   firstSeenAt?: boolean
+  storedAt?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
@@ -636,10 +667,11 @@ export type MessageSelectScalar = {
   publicKey?: boolean
   receivedAt?: boolean
   firstSeenAt?: boolean
+  storedAt?: boolean
   data?: boolean
 }
 
-export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "kind" | "topic" | "recipient" | "author" | "sequence" | "dataAbsent" | "signature" | "publicKey" | "receivedAt" | "firstSeenAt" | "data", ExtArgs["result"]["message"]>
+export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "kind" | "topic" | "recipient" | "author" | "sequence" | "dataAbsent" | "signature" | "publicKey" | "receivedAt" | "firstSeenAt" | "storedAt" | "data", ExtArgs["result"]["message"]>
 
 export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Message"
@@ -666,9 +698,13 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      */
     receivedAt: bigint
     /**
-     * When the first gateway on its way here received it, where that is not this one.
+     * When the first gateway on its way here received it, where that is not this one; age time.
      */
     firstSeenAt: bigint | null
+    /**
+     * Age time (src/clock): when it was stored, by a clock that does not step.
+     */
+    storedAt: bigint
     /**
      * The last column: SQLite finds what comes after a large value only through all of its overflow pages, and a scan looks at the others.
      */
@@ -1108,6 +1144,7 @@ export interface MessageFieldRefs {
   readonly publicKey: Prisma.FieldRef<"Message", 'Bytes'>
   readonly receivedAt: Prisma.FieldRef<"Message", 'BigInt'>
   readonly firstSeenAt: Prisma.FieldRef<"Message", 'BigInt'>
+  readonly storedAt: Prisma.FieldRef<"Message", 'BigInt'>
   readonly data: Prisma.FieldRef<"Message", 'Bytes'>
 }
     

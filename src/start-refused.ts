@@ -1,4 +1,5 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
+import { makeDurableDirectory } from './lib/durable-directory.ts'
 
 /** The gateway can't start before an operator has mended something; the message says what. */
 export class StartRefused extends Error {
@@ -8,7 +9,7 @@ export class StartRefused extends Error {
 /** Makes a directory that the variable has led to, and those above it, and sees that it can be written to. @throws StartRefused */
 export function makeDirectory(path: string, variable: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeDurableDirectory(path)
   } catch (cause) {
     throw new StartRefused(`The directory ${path} can't be made (${reasonOf(cause)}). ${variable} has led there.`, { cause })
   }

@@ -1,6 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto'
-import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
+import { link, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeDurableDirectory, syncDirectory } from '../lib/durable-directory.ts'
 import { InvalidKeyFile } from './errors.ts'
 
 /**
@@ -57,7 +58,7 @@ async function createKeyFile(path: string): Promise<Buffer> {
   const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' })
   const draft = `${path}.${randomUUID()}`
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    makeDurableDirectory(dirname(path))
     await writeDurably(draft, pem)
     await link(draft, path)
   } catch (error) {
@@ -71,7 +72,7 @@ async function createKeyFile(path: string): Promise<Buffer> {
   } finally {
     await unlink(draft).catch(() => undefined)
   }
-  await syncDirectory(dirname(path))
+  syncDirectory(dirname(path))
   return await readFile(path)
 }
 
@@ -84,12 +85,6 @@ async function writeDurably(path: string, content: string | Buffer): Promise<voi
   } finally {
     await file.close()
   }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path)
-  await directory.sync().catch(() => undefined)
-  await directory.close()
 }
 
 function isCode(error: unknown, code: string): boolean {

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises'
+import { copyFile, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
+import { makeDurableDirectory, syncDirectory } from '../../../lib/durable-directory.ts'
 import { StartRefused } from '../../../start-refused.ts'
 
 /** A copy of a database that may be in use. @throws StartRefused */
@@ -16,7 +17,10 @@ export async function backUp(from: string, to: string): Promise<void> {
   }
 }
 
-/** Puts a copy in the place of a database: whole or not at all, and nothing of the one before is left beside it. @throws StartRefused */
+/**
+ * Puts a copy in the place of a database: whole or not at all, also when power is lost, and nothing of the one before is left beside it.
+ * A restore that was interrupted may leave that one without its WAL. @throws StartRefused
+ */
 export async function restore(from: string, to: string): Promise<void> {
   const source = new DatabaseSync(from, { readOnly: true })
   try {
@@ -26,9 +30,22 @@ export async function restore(from: string, to: string): Promise<void> {
   } finally {
     source.close()
   }
-  await mkdir(dirname(to), { recursive: true, mode: 0o700 })
+  makeDurableDirectory(dirname(to))
   const incoming = `${to}.incoming`
   await copyFile(from, incoming)
-  for (const suffix of ['', '-wal', '-shm']) await rm(`${to}${suffix}`, { force: true })
+  await syncFile(incoming)
+  for (const suffix of ['-wal', '-shm']) await rm(`${to}${suffix}`, { force: true })
+  // Before the new database has its name: a loss of power must not put the old WAL back beside it.
+  syncDirectory(dirname(to))
   await rename(incoming, to)
+  syncDirectory(dirname(to))
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
 }

@@ -1,6 +1,7 @@
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Connection } from '@libp2p/interface'
 import type { GossipInternals, OutboundGossip } from './gossip-internals.ts'
+import { openFor } from './open-for.ts'
 
 /**
  * Sees to it that gossip flows on every link. A peer's subscriptions may be known before our stream to it is open; gossipsub does not
@@ -92,7 +93,7 @@ export function createGossipLinks(components: {
 
   function isBroken(connection: Connection): boolean {
     const peerId = connection.remotePeer.toString()
-    const settled = connection.status === 'open' && Date.now() - connection.timeline.open > graceMs
+    const settled = connection.status === 'open' && openFor(connection) > graceMs
     return settled && isWithout(connection) && (inboundStreams(connection).length > 0 || maySpeak(peerId))
   }
 

@@ -1,5 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import type { Logger } from 'pino'
+import { openFor } from './open-for.ts'
 
 /**
  * Asks peers once more who they are that have not said it: libp2p asks once, when a link is made, and an answer that does not come in time
@@ -29,7 +30,7 @@ export function createIdentifyAgain(components: {
     const late = connections().filter(
       (connection) =>
         connection.status === 'open' &&
-        Date.now() - connection.timeline.open > lookMs &&
+        openFor(connection) > lookMs &&
         !isIdentified(connection.remotePeer.toString()) &&
         (attempts.get(connection) ?? 0) < maxAttempts,
     )

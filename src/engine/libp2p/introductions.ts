@@ -1,4 +1,5 @@
 import type { Connection } from '@libp2p/interface'
+import { openFor } from './open-for.ts'
 
 /**
  * Which peers have said on a connection who they are. To dial a peer that wants no link looks like a success until then: it closes what it
@@ -24,7 +25,7 @@ export function createIntroductions(): Introductions {
       for (const end of waiting.get(connection) ?? []) end()
     },
     async wait(connection, signal) {
-      const left = connection.timeline.open + introductionMs - Date.now()
+      const left = introductionMs - openFor(connection)
       if (introduced.has(connection) || connection.status !== 'open' || signal.aborted || left <= 0) return
       const { promise, resolve } = Promise.withResolvers<void>()
       const end = () => resolve()

@@ -206,12 +206,8 @@ export const gossip = [
       ['a second stream is opened', 'return !streamsOutbound.has(peerId) && (pauses', 'return (pauses'],
       ['a heartbeat opens a stream in a pause', ' && (pauses.get(peerId)?.until ?? 0) <= performance.now() + 1', ''],
       ['a stream is opened on a link that is closing', "status === 'open' && remotePeer", 'remotePeer'],
-      [
-        'a new link has no time to open a stream',
-        'Date.now() - connection.timeline.open > graceMs',
-        'Date.now() >= connection.timeline.open',
-      ],
-      ['a heartbeat opens a stream on a link that is closing', "connection.status === 'open' && Date", 'Date'],
+      ['a new link has no time to open a stream', 'openFor(connection) > graceMs', 'openFor(connection) >= 0'],
+      ['a heartbeat opens a stream on a link that is closing', "connection.status === 'open' && openFor", 'openFor'],
       ['each heartbeat opens streams', 'if (++heartbeats % mendEvery === 0) connections', 'connections'],
       [
         'a peer that speaks no gossip is asked again and again',

@@ -54,6 +54,9 @@ interface Straggler {
 /** Messages that a straggler is handed at a time: about as many as it has room for when it has some. */
 const feedMessages = 200
 
+/** Messages read to find the oldest of a topic that is not too old: one, where none came by history. */
+const expireMessages = 10
+
 /** How often waiting topics are looked at and the mark is moved, in milliseconds; a new subscriber is noticed at once. */
 const tickMs = 1_000
 
@@ -62,6 +65,8 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   const { engine, log, logger, age = Date.now, settledAge = age } = components
   /** Topics with messages of ours that were handed to nobody: everything of ours after the position is to be sent. */
   const waiting = new Map<string, Seq>()
+  /** Of waiting topics, the time of the first message after a position, so that nothing is read before it is too old. */
+  const oldest = new Map<string, { after: Seq; storedAt: number }>()
   /** By peer id. */
   const stragglers = new Map<string, Straggler>()
   /** Stragglers that have their turn to be handed some. */
@@ -140,7 +145,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   async function flush(topic: string, through: Seq): Promise<void> {
     if ((await engine.subscribers(topic)).length === 0) return
     for (let after = waiting.get(topic); after !== undefined && (await leaveToFeeds(topic, after)); ) {
-      const step = await readOwn(after, through, topic)
+      const step = await readOwn(after, through, { topic })
       const [refused] = await unwanted(step.messages, await trySend(step.messages))
       if (refused !== undefined) {
         waiting.set(topic, refused.seq - 1)
@@ -158,12 +163,12 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return from === engine.peerId && topic !== directTopic && firstSeenAt === undefined
   }
 
-  async function readOwn(after: Seq, through: Seq, topic?: string) {
+  async function readOwn(after: Seq, through: Seq, { topic, limit = limits.maxReadMessages }: { topic?: string; limit?: number } = {}) {
     const step = await log.read({
       after,
       through: Math.max(after, through),
       order: 'asc',
-      limit: limits.maxReadMessages,
+      limit,
       maxBytes: limits.maxReadBytes,
       kind: 'topic',
       from: engine.peerId,
@@ -293,6 +298,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     const { tip } = await log.position()
     await inherit()
     for (const peerId of stragglers.keys()) feedLater(peerId)
+    for (const topic of oldest.keys()) if (!waiting.has(topic)) oldest.delete(topic)
     for (const [topic, after] of waiting) {
       await flush(topic, tip)
       if (waiting.get(topic) === after) await expire(topic, after, tip)
@@ -313,12 +319,17 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return ids.size === 0 ? settled : await placeBefore(ids)
   }
 
-  /** Moves the waiting position past what is older than the window. */
+  /** Moves the waiting position past what is older than the window. What is known to be younger costs no reading. */
   async function expire(topic: string, after: Seq, through: Seq): Promise<void> {
-    const step = await readOwn(after, through, topic)
-    const oldest = step.messages[0]
-    if (oldest !== undefined) waiting.set(topic, oldest.seq - 1)
-    else if (step.scanned >= through) waiting.delete(topic)
+    const known = oldest.get(topic)
+    if (known?.after === after && known.storedAt >= settledAge() - limits.unsentWindowMs) return
+    oldest.delete(topic)
+    const step = await readOwn(after, through, { topic, limit: expireMessages })
+    const first = step.messages[0]
+    if (first !== undefined) {
+      waiting.set(topic, first.seq - 1)
+      oldest.set(topic, { after: first.seq - 1, storedAt: first.storedAt })
+    } else if (step.scanned >= through) waiting.delete(topic)
     else waiting.set(topic, step.scanned)
   }
 

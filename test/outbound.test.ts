@@ -277,6 +277,19 @@ test('what waited longer than the window is given up, and the mark goes on', asy
   expect(engine.sent).toEqual(['new'])
 })
 
+test('what waits is not read again before the oldest of it is too old', async () => {
+  const base = await outbound()
+  const { append, message, mark, pass, parts } = base
+  await append(...Array.from({ length: 50 }, (_, index) => message(String(index))))
+  const before = base.rows
+  for (let second = 0; second < 20; second++) await pass(1_000)
+  expect(base.rows - before).toBeLessThanOrEqual(10)
+  await pass(defaultLimits.unsentWindowMs)
+  await pass(2_000)
+  expect(parts.waiting).toBe(0)
+  expect(await mark()).toBe(50)
+})
+
 describe('a neighbour that has no room for everything', () => {
   test('is fed from the log, in order, with what others wrote too', async () => {
     const { engine, append, message, pass } = await outbound()

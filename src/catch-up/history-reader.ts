@@ -3,7 +3,8 @@ import { createByPeer } from '../by-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import type { Ingest, PastMessage } from '../ingest.ts'
 import type { Metrics } from '../metrics.ts'
-import { messageId, type SignedMessage, verifyMessage } from '../model/signed-message.ts'
+import { createAuthors, verifyBeside } from '../model/authors.ts'
+import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import { createPacer } from '../pacer.ts'
 import type { LogStore } from '../store/store.ts'
 import {
@@ -78,8 +79,6 @@ export interface HistoryReaderComponents {
   now?: () => number
 }
 
-/** Signatures that are verified in one turn of the event loop: about a millisecond. */
-const verifiedAtOnce = 8
 /** Ids that are looked up in one turn: some milliseconds. */
 const lookedUpAtOnce = 500
 /** Peers whose share is counted. */
@@ -93,6 +92,7 @@ interface Wanted extends Listed {
 export function createHistoryReader(init: { limits: HistoryReaderLimits }, components: HistoryReaderComponents): HistoryReader {
   const { maxMessageBytes, historyBytesPerSecond, historyPeerBytesPerSecond, requestTimeoutMs } = init.limits
   const { engine, log, ingest, metrics, now = Date.now } = components
+  const authors = createAuthors()
   const all = createPacer({ perSecond: historyBytesPerSecond })
   const shareOf = createByPeer({ max: maxPeers }, () => createPacer({ perSecond: historyPeerBytesPerSecond }))
 
@@ -153,17 +153,22 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
   async function check(messages: SignedMessage[], batch: Wanted[]): Promise<PastMessage[]> {
     const expected = new Map(batch.map((item) => [item.id, item]))
     const past: PastMessage[] = []
-    for (const [index, message] of messages.entries()) {
-      if (index % verifiedAtOnce === verifiedAtOnce - 1) await nextTurn()
+    const verified: Array<Promise<boolean>> = []
+    for (const message of messages) {
       const id = messageId(message.from, message.sequence)
       const item = expected.get(id)
-      if (item?.topic !== message.topic || !expected.delete(id) || !(await verifyMessage(message))) {
-        metrics.receivedPast({ forged: 1 })
-        throw new FalseHistory('the peer sent a message that its author did not sign, or that was not asked for')
-      }
+      if (item?.topic !== message.topic || !expected.delete(id)) throw falseMessage()
+      verified.push(verifyBeside(authors, message))
       past.push({ message, firstSeenAt: item.firstSeenAt })
     }
+    // At most `maxHistoryMessages`, beside the event loop.
+    if (!(await Promise.all(verified)).every(Boolean)) throw falseMessage()
     return past
+  }
+
+  function falseMessage(): FalseHistory {
+    metrics.receivedPast({ forged: 1 })
+    return new FalseHistory('the peer sent a message that its author did not sign, or that was not asked for')
   }
 
   return {

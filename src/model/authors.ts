@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject, verify as verifySignature } from 'node
 import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import * as Digest from 'multiformats/hashes/digest'
-import { ed25519PublicKey } from './signed-message.ts'
+import { ed25519PublicKey, peerIdBytes, type SignedMessage, signedBytes } from './signed-message.ts'
 
 type PeerId = ReturnType<typeof peerIdFromMultihash>
 type PublicKey = ReturnType<typeof publicKeyFromProtobuf>
@@ -26,6 +26,25 @@ export interface Author {
   readonly isInlined: boolean
   /** Whether the author signed exactly these bytes. Worked out beside the event loop; a signature of the wrong form is a wrong one. */
   verify(bytes: Uint8Array, signature: Uint8Array): Promise<boolean>
+}
+
+/**
+ * Whether the author signed exactly this message, as `verifyMessage` says it, worked out beside the event loop; false for anything that can't
+ * be checked.
+ */
+export async function verifyBeside(authors: Authors, message: SignedMessage): Promise<boolean> {
+  const { from, sequence, data, publicKey } = message
+  if (sequence.length !== 8 || (message.dataAbsent === true && data.length > 0)) return false
+  try {
+    const name = peerIdBytes(from)
+    const author = authors.find(name, publicKey)
+    // A peer id has several spellings, and a message but one id; so has a key, whose others have room for more.
+    if (author === undefined || author.peerId !== from) return false
+    if (publicKey !== undefined && Buffer.compare(publicKeyToProtobuf(author.publicKey), publicKey) !== 0) return false
+    return await author.verify(signedBytes(message, name), message.signature)
+  } catch {
+    return false
+  }
 }
 
 /** Authors that are remembered, 1 to 3 KiB each; the one that was not heard of for the longest is forgotten first. */

@@ -93,7 +93,7 @@ export function createMessageSigner(peerId: string, seed: Uint8Array): MessageSi
   }
 }
 
-/** Whether the author signed exactly this message; false for anything that can't be checked. */
+/** Whether the author signed exactly this message; false for anything that can't be checked. On the event loop: for many, see authors.ts. */
 export async function verifyMessage(message: SignedMessage): Promise<boolean> {
   try {
     return await checkSignature(message)

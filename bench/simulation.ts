@@ -1,3 +1,12 @@
+import {
+  coldBoot,
+  eclipse,
+  type FaultOutcome,
+  flashCrowd,
+  halfDies,
+  sybilsCome,
+  sybilsGrowAlong,
+} from '../test/fixtures/simulation/faults.ts'
 import { mean as average, grow, quantile } from '../test/fixtures/simulation/grow.ts'
 import { measureSpread, type Spread } from '../test/fixtures/simulation/measure.ts'
 import { createSimulation, type SimulatedNode, type Simulation } from '../test/fixtures/simulation/simulation.ts'
@@ -6,7 +15,7 @@ import type { BenchResult, BenchRow } from './result.ts'
 /** The overlay in simulated networks: what a message costs, and how long it takes beside the shortest way over the same links. */
 export function benchSimulation(): Promise<BenchResult> {
   const rows = [50, 200, 1_000].flatMap((nodes) => [...stable(nodes, false), ...stable(nodes, true)])
-  return Promise.resolve({ name: 'simulation', rows: [...rows, ...manyTopics(), ...deaths()] })
+  return Promise.resolve({ name: 'simulation', rows: [...rows, ...manyTopics(), ...deaths(), ...faults()] })
 }
 
 const topic = 'orders'
@@ -76,6 +85,24 @@ function deaths(): BenchRow[] {
     { label: '1000 nodes, a fifth dies: survivors reached', value: 100 * spread.reached, unit: '%' },
     { label: '1000 nodes, a fifth dies: last survivor', value: spread.lastMs, unit: 'ms' },
   ]
+}
+
+/** What is in docs/faults.md of simulated networks. */
+function faults(): BenchRow[] {
+  const scenes: Array<[string, FaultOutcome]> = [
+    ['300 nodes, half die', halfDies(300)],
+    ['300 nodes start at once', coldBoot(300)],
+    ['60 nodes, 240 more within two seconds', flashCrowd(60)],
+    ['24 nodes, 96 hostile come', sybilsCome(24)],
+    ['24 nodes among 92 hostile, one honest node configured', sybilsGrowAlong(24, { isConfigured: true })],
+    ['24 nodes among 92 hostile, none configured', sybilsGrowAlong(24, { isConfigured: false })],
+    ['60 nodes, one whose 60 neighbours are hostile is told an honest address', eclipse(60)],
+  ]
+  return scenes.flatMap(([label, { delivered, deliveredAfter, recoveryMs }]) => [
+    { label: `${label}: delivered in the first minute`, value: 100 * delivered, unit: '%' },
+    { label: `${label}: delivered after it`, value: 100 * deliveredAfter, unit: '%' },
+    { label: `${label}: until a message reaches all within 5 s`, value: recoveryMs, unit: 'ms' },
+  ])
 }
 
 function mean(spreads: readonly Spread[], value: (spread: Spread) => number): number {

@@ -365,4 +365,29 @@ export const gossip = [
     ['test/engine/libp2p-limits.test.ts'],
     [['a peer that asks many things at once loses its link', 'maxEarlyStreams: limits.maxStreamsPerConnection,', '']],
   ),
+  ...breaks(
+    'src/engine/custom/overlay/view.ts',
+    ['test/engine/custom/overlay/direct-neighbors.test.ts'],
+    [
+      ['who presses into a view drives out who was there', 'unproven().at(-1) ?? ', 'unproven()[0] ?? '],
+      ['who presses into a view drives out who has brought something', 'const victim = unproven().at(-1) ?? ', 'const victim = '],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/create-overlay.ts',
+    ['test/engine/custom/overlay/direct-neighbors.test.ts'],
+    [
+      ['newcomers take all places for links', 'inbound.length > inboundShare * limits.maxLinks', 'inbound.length > limits.maxLinks'],
+      ['newcomers drive out who has brought something', '!pinned && !links.isProven(peerId)', '!pinned'],
+      ['newcomers drive out neighbours', 'const free = others.filter(({ peerId }) => !isInView(peerId))', 'const free = others'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/missing.ts',
+    ['test/engine/custom/overlay/parts.test.ts'],
+    [
+      ['who lied is asked first', ': a.doubt < b.doubt', ': a.doubt > b.doubt'],
+      ['liars are asked one at a time', 'Math.max(1, 2 * entry.asked.length)', '1'],
+    ],
+  ),
 ]

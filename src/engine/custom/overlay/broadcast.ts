@@ -55,6 +55,10 @@ export interface BroadcastComponents {
   offence(peerId: string, offence: Offence): void
   /** The link was of use. */
   used(peerId: string): void
+  /** The peer has brought a message that was new and accepted. */
+  brought(peerId: string): void
+  /** How little the peer's word is worth: who has less is asked first. */
+  doubt(peerId: string): number
 }
 
 interface TopicState {
@@ -199,7 +203,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     const { id, topic } = envelope
     seen.add(topic, id)
     missing.found(id)
-    components.used(from)
+    components.brought(from)
     const state = topics.get(topic)
     if (state === undefined || !isSubscribed(topic)) return
     const message: CachedMessage = { envelope, hops, from, at: now(), askedBy: new Set() }

@@ -5,7 +5,7 @@ import type { OverlayLimits } from './limits.ts'
 import { createLinks, type Link } from './links.ts'
 import { createMembership } from './membership.ts'
 import type { HangUpReason, Overlay, OverlayComponents, PeerRecord } from './overlay.ts'
-import { sample } from './partial-view.ts'
+import { pick, sample } from './partial-view.ts'
 import { createScores, type Offence } from './scores.ts'
 import { createSubscriptions } from './subscriptions.ts'
 import { createTopicViews } from './topic-views.ts'
@@ -13,6 +13,9 @@ import { createWalks } from './walks.ts'
 
 /** Between two looks at what is to be given up and forgotten. */
 const sweepMs = 1_000
+
+/** Of the links those that others may have dialled, so that they do not take the places for the dials of this node. */
+const inboundShare = 0.75
 
 /** Frames that make others send and dial; their rate is limited without counting against the neighbour, who may only pass them on. */
 const setsOff: ReadonlySet<OverlayFrame['type']> = new Set(['join', 'forward-join', 'neighbor', 'shuffle', 'seek'])
@@ -42,14 +45,16 @@ export function createOverlay(
     isSubscribed: (topic) => subscriptions.own.has(topic),
     subscribers: subscriptions.of,
     offence,
+    // One broken promise outweighs what was brought before it.
+    doubt: (peerId) => scores.penalty(peerId) - (links.isProven(peerId) ? 0.5 : 0),
     used,
+    brought,
   })
   const shared = { now, random, send, links, walks, self, topicsOf, learn, told: components.told }
-  const membership = createMembership(init, { ...shared, carries: broadcast.carries })
+  const membership = createMembership(init, shared)
   const topicViews = createTopicViews(init, {
     ...shared,
     known,
-    carries: (peerId, topic) => broadcast.tree(topic)?.eager.has(peerId) ?? false,
     subscribers: subscriptions.of,
     fanOutTopics: broadcast.fanOutTopics,
     neighbors: () => membership.view.peers.active,
@@ -89,6 +94,13 @@ export function createOverlay(
     if (link !== undefined) link.usedAt = now()
   }
 
+  function brought(peerId: string): void {
+    const link = links.get(peerId)
+    if (link === undefined) return
+    if (!links.isProven(peerId)) membership.proven(link.record)
+    link.usedAt = link.broughtAt = now()
+  }
+
   function offence(peerId: string, kind: Offence): void {
     if (!scores.penalize(peerId, kind)) return
     membership.view.peers.forget(peerId)
@@ -112,24 +124,37 @@ export function createOverlay(
   }
 
   function hasRole({ peerId, pinned }: Link): boolean {
-    if (pinned || membership.view.needs(peerId) || broadcast.carries(peerId)) return true
+    return pinned || isInView(peerId) || broadcast.carries(peerId)
+  }
+
+  function isInView(peerId: string): boolean {
+    if (membership.view.needs(peerId)) return true
     for (const view of topicViews.all()) if (view.needs(peerId)) return true
     return false
   }
 
-  /** One link too many: the one without a role that was of no use for longest goes. */
+  /**
+   * One link too many, in all or of those that others have dialled. Who has proven itself stays, then who has a place in a view, then
+   * who is pushed messages; of the others one of the younger half goes by chance: so a crowd of newcomers drives out newcomers, and each has a
+   * chance.
+   */
   function makeRoom(): void {
-    if (links.size <= limits.maxLinks) return
-    let idlest: Link | undefined
-    for (const link of links.all()) {
-      if (!hasRole(link) && (idlest === undefined || link.usedAt < idlest.usedAt)) idlest = link
-    }
-    if (idlest !== undefined) hangUp(idlest, 'full')
+    const all = [...links.all()]
+    const inbound = all.filter(({ direction }) => direction === 'inbound')
+    const isCrowded = inbound.length > inboundShare * limits.maxLinks
+    if (links.size <= limits.maxLinks && !isCrowded) return
+    const others = (isCrowded ? inbound : all).filter(({ peerId, pinned }) => !pinned && !links.isProven(peerId))
+    const free = others.filter(({ peerId }) => !isInView(peerId))
+    const idle = free.filter(({ peerId }) => !broadcast.carries(peerId))
+    const spare = (idle.length > 0 ? idle : free.length > 0 ? free : others).toSorted((a, b) => b.since - a.since)
+    const victim = pick(spare.slice(0, Math.ceil(spare.length / 2)), random)
+    if (victim !== undefined) hangUp(victim, 'full')
   }
 
   function hangUpIdle(): void {
     const until = now() - limits.idleLinkMs
-    for (const link of links.all()) if (link.usedAt < until && !hasRole(link)) hangUp(link, 'idle')
+    const anchors = new Set(links.latestProven(limits.anchors))
+    for (const link of links.all()) if (link.usedAt < until && !hasRole(link) && !anchors.has(link)) hangUp(link, 'idle')
   }
 
   function announce(frame: OverlayFrame): void {

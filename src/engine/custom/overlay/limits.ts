@@ -9,6 +9,10 @@ export interface OverlayLimits {
   // Links
   /** Links in all; one more makes room by hanging up a link without a role, or is hung up itself. Pinned links are not counted out. */
   readonly maxLinks: number
+  /** Links that are kept without another role, those that have brought something last. */
+  readonly anchors: number
+  /** A peer that has brought something new within so many milliseconds gives its place to no newcomer. */
+  readonly provenMs: number
   /** A link without a role is hung up after so many milliseconds without use. */
   readonly idleLinkMs: number
   /** Dials under way. */
@@ -42,6 +46,8 @@ export interface OverlayLimits {
   readonly mendMs: number
   /** Between two links to a peer of the reserve, so that no clique closes itself; doubled each time up to the last value. */
   readonly firstMixMs: number
+  /** The last value while most neighbours have not proven themselves: they may all be liars. */
+  readonly unsureMixMs: number
   readonly lastMixMs: number
 
   // Topics
@@ -128,6 +134,8 @@ export const defaultOverlayLimits: OverlayLimits = {
   tickMs: 100, // below a round trip between continents, so that announcing in batches costs no time that counts
 
   maxLinks: 100, // five for membership, and room for the views of some 20 topics without a subscriber in common
+  anchors: 5, // as a view
+  provenMs: 600_000, // a topic with a message in ten minutes keeps those who bring it
   idleLinkMs: 20_000, // long enough to find a role, short enough that strangers do not fill the places
   maxDials: 8, // a handshake is a few signatures; more at once would stall a small machine
   dialMs: 15_000, // longer than the host's own time-out (dialTimeoutMs)
@@ -146,6 +154,7 @@ export const defaultOverlayLimits: OverlayLimits = {
   neighborMs: 5_000,
   mendMs: 30_000, // two halves of 100 nodes make three attempts a second
   firstMixMs: 10_000,
+  unsureMixMs: 30_000, // two dials a minute
   lastMixMs: 600_000, // seldom: a tree does not make use of new links by itself
 
   topicView: 5, // as the active view: the subscribers are a network of their own
@@ -167,7 +176,7 @@ export const defaultOverlayLimits: OverlayLimits = {
   graftAgainMs: 1_000,
   maxMissing: 20_000,
   maxPeerMissing: 5_000,
-  maxHolders: 8, // the largest topic view
+  maxHolders: 32, // asked within five rounds, as twice as many are asked each time
   maxAnnouncements: 4_096, // eight full frames
   renewMs: 60_000, // a beacon is some 50 bytes on each link
   minRenewMs: 20_000,

@@ -16,6 +16,8 @@ export interface Link {
   readonly walks: TokenBucket
   /** When the link last had a use: a wish to be neighbours, a message that was new. */
   usedAt: number
+  /** When the peer last brought a message that was new here and accepted. */
+  broughtAt: number | undefined
 }
 
 /** The links, the dials under way, and whom to leave alone for now. */
@@ -25,10 +27,17 @@ export interface Links {
   readonly size: number
   add(peer: PeerRecord, link: { direction: 'inbound' | 'outbound'; pinned: boolean }): Link
   remove(peerId: string): void
+  /** Whether the peer has brought something new within `provenMs`: that can't be had for words. */
+  isProven(peerId: string): boolean
+  /** So many of those that are proven, who has brought something last before the others. */
+  latestProven(count: number): Link[]
   failed(peerId: string): void
   /** Links that were hung up here and whose end was not told yet: they carry nothing any more. */
   hangUp(peerId: string, why: HangUpReason): void
-  /** Whether the peer may be dialled: it has addresses, is no failure of late, and is not avoided; links and dials have room. */
+  /**
+   * Whether the peer may be dialled: it has addresses, is no failure of late, and is not avoided; links and dials have room. One more than
+   * there is room for is dialled, so that full places are no wall around a node.
+   */
   canDial(peer: PeerRecord): boolean
   dial(peer: PeerRecord): void
   isDialling(peerId: string): boolean
@@ -77,6 +86,11 @@ export function createLinks(
     noteFailure(dial.peer)
   }
 
+  function isProven(peerId: string): boolean {
+    const broughtAt = links.get(peerId)?.broughtAt
+    return broughtAt !== undefined && broughtAt > now() - limits.provenMs
+  }
+
   return {
     get: (peerId) => links.get(peerId),
     all: () => links.values(),
@@ -96,18 +110,24 @@ export function createLinks(
         controlFrames: createTokenBucket({ perSecond: limits.controlFramesPerSecond, burst: limits.controlFramesBurst }),
         walks: createTokenBucket({ perSecond: limits.walksPerSecond, burst: limits.walksBurst }),
         usedAt: now(),
+        broughtAt: undefined,
       }
       links.set(peer.peerId, link)
       return link
     },
     remove: (peerId) => links.delete(peerId),
+    isProven,
+    latestProven(count) {
+      const proven = [...links.values()].filter(({ peerId }) => isProven(peerId))
+      return proven.sort((a, b) => (b.broughtAt ?? 0) - (a.broughtAt ?? 0)).slice(0, count)
+    },
     failed,
     hangUp(peerId, why) {
       if (links.delete(peerId)) components.hangUp(peerId, why)
     },
     canDial({ peerId, multiaddrs }) {
       if (peerId === self || multiaddrs.length === 0 || links.has(peerId) || dials.has(peerId)) return false
-      if (dials.size >= limits.maxDials || links.size + dials.size >= limits.maxLinks) return false
+      if (dials.size >= limits.maxDials || links.size + dials.size > limits.maxLinks) return false
       const failure = failures.get(peerId)
       return (failure === undefined || failure.retryAt <= now()) && !components.isAvoided(peerId)
     },

@@ -11,10 +11,12 @@ export interface Membership {
   connected(link: Link): void
   /** Peers known by other means; never forgotten, so that a node that lost everybody has somebody to go to. */
   discovered(peers: readonly PeerRecord[]): void
+  /** A peer has proven itself: it is somebody to go to from now on. */
+  proven(peer: PeerRecord): void
   receive(link: Link, frame: FrameOf<'join' | 'forward-join'>): void
 }
 
-/** Peers known by other means that are kept, the latest. */
+/** Peers known by other means, and peers that have proven themselves, that are kept, the latest of each. */
 const maxContacts = 50
 
 export function createMembership(
@@ -24,6 +26,7 @@ export function createMembership(
   const { limits } = init
   const { random, send, links, told } = components
   const contacts = new Map<string, PeerRecord>()
+  const proven = new Map<string, PeerRecord>()
   const view = createView(
     { peerId: init.peerId, target: limits.activeView, max: limits.maxActiveView, passiveSize: limits.passiveView, limits },
     { ...components, belongs: () => true, onLonely },
@@ -31,11 +34,16 @@ export function createMembership(
 
   /** A view without a reserve falls back on the peers known by other means. */
   function onLonely(): void {
-    const contact = pick(
-      [...contacts.values()].filter((peer) => links.get(peer.peerId) === undefined),
-      random,
-    )
+    const isAway = ({ peerId }: PeerRecord) => links.get(peerId) === undefined
+    const contact = pick([...contacts.values(), ...proven.values()].filter(isAway), random)
     if (contact !== undefined) view.want(contact)
+  }
+
+  function note(peers: Map<string, PeerRecord>, peer: PeerRecord): void {
+    peers.delete(peer.peerId)
+    peers.set(peer.peerId, peer)
+    const oldest = peers.keys().next().value
+    if (peers.size > maxContacts && oldest !== undefined) peers.delete(oldest)
   }
 
   function receiveJoin({ peerId, record }: Link): void {
@@ -76,15 +84,11 @@ export function createMembership(
     discovered(peers) {
       for (const peer of peers) {
         if (peer.peerId === init.peerId) continue
-        contacts.delete(peer.peerId)
-        contacts.set(peer.peerId, peer)
+        note(contacts, peer)
         view.peers.know(peer)
       }
-      for (const peerId of contacts.keys()) {
-        if (contacts.size <= maxContacts) break
-        contacts.delete(peerId)
-      }
     },
+    proven: (peer) => note(proven, peer),
     receive(link, frame) {
       if (frame.type === 'join') receiveJoin(link)
       else receiveForwardJoin(link, frame)

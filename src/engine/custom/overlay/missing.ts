@@ -21,15 +21,25 @@ export interface Ask {
   readonly ids: string[]
 }
 
+interface Holder {
+  readonly peerId: string
+  readonly hops: number
+  readonly doubt: number
+}
+
 interface Entry {
   readonly topic: string
-  /** Those not asked yet, the nearest to the author first. */
-  readonly holders: Array<{ peerId: string; hops: number }>
-  asked: string | undefined
+  /** Those not asked yet: whose word is worth most first, then the nearest to the author. */
+  readonly holders: Holder[]
+  /** Who was asked last, several at a time the more often it was in vain. */
+  asked: string[]
   dueAt: number
 }
 
-export function createMissing(init: { limits: OverlayLimits }, components: { now(): number }): Missing {
+export function createMissing(
+  init: { limits: OverlayLimits },
+  components: { now(): number; random(): number; doubt(peerId: string): number },
+): Missing {
   const { limits } = init
   const { now } = components
   /** In the order in which they were announced. */
@@ -49,18 +59,24 @@ export function createMissing(init: { limits: OverlayLimits }, components: { now
   }
 
   function addHolder(entry: Entry, peerId: string, hops: number): void {
-    if (entry.asked === peerId || entry.holders.length >= limits.maxHolders) return
-    if (entry.holders.some((holder) => holder.peerId === peerId)) return
-    const at = entry.holders.findIndex((holder) => holder.hops > hops)
-    entry.holders.splice(at === -1 ? entry.holders.length : at, 0, { peerId, hops })
+    if (entry.asked.includes(peerId) || entry.holders.some((holder) => holder.peerId === peerId)) return
+    const holder = { peerId, hops, doubt: components.doubt(peerId) }
+    const at = entry.holders.findIndex((other) => isBefore(holder, other))
+    entry.holders.splice(at === -1 ? entry.holders.length : at, 0, holder)
     count(peerId, 1)
+    if (entry.holders.length <= limits.maxHolders) return
+    // By chance among the worst, or many that come first with a lie would shut out all that come later.
+    const most = entry.holders.at(-1)?.doubt
+    const first = entry.holders.findIndex(({ doubt }) => doubt === most)
+    const [victim] = entry.holders.splice(first + Math.floor(components.random() * (entry.holders.length - first)), 1)
+    if (victim !== undefined) count(victim.peerId, -1)
   }
 
   function entryOf(topic: string, id: string, dueAt: number): Entry | undefined {
     const known = entries.get(id)
     if (known !== undefined) return known
     if (entries.size >= limits.maxMissing) return undefined
-    const entry: Entry = { topic, holders: [], asked: undefined, dueAt }
+    const entry: Entry = { topic, holders: [], asked: [], dueAt }
     entries.set(id, entry)
     return entry
   }
@@ -101,19 +117,21 @@ export function createMissing(init: { limits: OverlayLimits }, components: { now
       const at = now()
       for (const [id, entry] of entries) {
         if (entry.dueAt > at) continue
-        if (entry.asked !== undefined) broken.add(entry.asked)
-        const holder = entry.holders.shift()
-        if (holder === undefined) {
+        for (const peerId of entry.asked) broken.add(peerId)
+        const next = entry.holders.splice(0, Math.max(1, 2 * entry.asked.length))
+        if (next.length === 0) {
           entries.delete(id)
           continue
         }
-        count(holder.peerId, -1)
-        entry.asked = holder.peerId
+        entry.asked = next.map(({ peerId }) => peerId)
         entry.dueAt = at + limits.graftAgainMs
-        const key = `${holder.peerId}\0${entry.topic}`
-        const ask = asks.get(key) ?? { peerId: holder.peerId, topic: entry.topic, ids: [] }
-        ask.ids.push(id)
-        asks.set(key, ask)
+        for (const { peerId } of next) {
+          count(peerId, -1)
+          const key = `${peerId}\0${entry.topic}`
+          const ask = asks.get(key) ?? { peerId, topic: entry.topic, ids: [] }
+          ask.ids.push(id)
+          asks.set(key, ask)
+        }
       }
       return { asks: [...asks.values()], broken }
     },
@@ -121,4 +139,8 @@ export function createMissing(init: { limits: OverlayLimits }, components: { now
       return entries.size
     },
   }
+}
+
+function isBefore(a: Holder, b: Holder): boolean {
+  return a.doubt === b.doubt ? a.hops < b.hops : a.doubt < b.doubt
 }

@@ -8,6 +8,8 @@ export interface Scores {
   /** Answers whether the peer is to be avoided from now on. */
   penalize(peerId: string, offence: Offence): boolean
   avoided(peerId: string): boolean
+  /** The points of a peer, at the moment. */
+  penalty(peerId: string): number
   readonly size: number
 }
 
@@ -27,6 +29,10 @@ export function createScores(init: { limits: OverlayLimits }, components: { now(
   const { limits } = init
   const { now } = components
   const offenders = new Map<string, { points: number; at: number; avoidUntil: number }>()
+
+  function pointsAt(offender: { points: number; at: number }, at: number): number {
+    return offender.points * 0.5 ** ((at - offender.at) / limits.penaltyHalfLifeMs)
+  }
 
   /** The mildest of the oldest make room, so that an avoided peer is not forgotten for the sake of a slight. */
   function makeRoom(): void {
@@ -52,11 +58,15 @@ export function createScores(init: { limits: OverlayLimits }, components: { now(
         offender = { points: 0, at, avoidUntil: 0 }
         offenders.set(peerId, offender)
       }
-      offender.points = offender.points * 0.5 ** ((at - offender.at) / limits.penaltyHalfLifeMs) + points[offence]
+      offender.points = pointsAt(offender, at) + points[offence]
       offender.at = at
       if (offender.points < limits.maxPenalty) return false
       offender.avoidUntil = at + limits.avoidMs
       return true
+    },
+    penalty(peerId) {
+      const offender = offenders.get(peerId)
+      return offender === undefined ? 0 : pointsAt(offender, now())
     },
     avoided: (peerId) => (offenders.get(peerId)?.avoidUntil ?? 0) > now(),
     get size() {

@@ -27,9 +27,8 @@ export interface TopicViews {
 /** Walkers of one seek. */
 const walkers = 2
 
-export interface TopicViewsComponents extends Omit<ViewComponents, 'belongs' | 'onLonely' | 'carries'> {
+export interface TopicViewsComponents extends Omit<ViewComponents, 'belongs' | 'onLonely'> {
   readonly known: KnownSubscribers
-  carries(peerId: string, topic: string): boolean
   subscribers(topic: string): ReadonlySet<string>
   /** Topics published to from outside. */
   fanOutTopics(): Iterable<string>
@@ -64,7 +63,6 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
         ...components,
         belongs: (link) => link.topics.has(topic),
         topicsOf: () => [topic],
-        carries: (peerId) => components.carries(peerId, topic),
         onLonely: () => seek(topic),
       },
     )

@@ -45,20 +45,20 @@ export interface ViewComponents {
   readonly walks: Walks
   /** Whether a linked peer can be a neighbour here. */
   belongs(link: Link): boolean
-  /** Whether messages come over this link now, so that it should not be given up for another. */
-  carries(peerId: string): boolean
   self(): PeerRecord
   /** Topics to name with a peer in a sample. */
   topicsOf(peerId: string): string[]
   learn(peers: readonly SampledPeer[], by: string): void
   /** A linked peer has said where a peer is. */
   told(peer: PeerRecord, by: string): void
-  /** Nobody is left to be asked. */
+  /** Nobody is left to be asked, or those who are left are not to be relied on. */
   onLonely(): void
 }
 
 /** Who refused is not asked again for so long. */
 const refusedMs = 10_000
+/** Of the peers that are tried without need, those that are known otherwise than by what neighbours say, which may be all lies. */
+const contactShare = 0.25
 /** Neighbours in a sample (HyParView: ka = 3, kp = 4). */
 const sampledActive = 3
 const sampledPassive = 4
@@ -114,7 +114,7 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     const linked: PeerRecord[] = []
     for (const link of links.all()) if (isCandidate(link.peerId) && components.belongs(link)) linked.push(link.record)
     const others = [...peers.passive.values()].filter((peer) => isCandidate(peer.peerId) && links.canDial(peer))
-    const [first, second] = random() < 0.5 ? [linked, others] : [others, linked]
+    const [first, second] = random() < contactShare ? [linked, others] : [others, linked]
     return pick(first, random) ?? pick(second, random)
   }
 
@@ -137,18 +137,25 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     if (link !== undefined) peers.know(link.record)
   }
 
-  /** Lets somebody go, rather one that carries nothing; answers whether there was one. */
-  function makeRoom(mayBeCarrying: boolean): boolean {
-    const others = [...peers.active]
-    const idle = others.filter((peerId) => !components.carries(peerId))
-    const victim = pick(idle, random) ?? (mayBeCarrying ? pick(others, random) : undefined)
+  /** Neighbours that have brought nothing, those that came first before the others. */
+  function unproven(): string[] {
+    return [...peers.active].filter((peerId) => !links.isProven(peerId))
+  }
+
+  /** Lets one go by chance that has brought nothing; answers whether there was one. */
+  function makeRoom(): boolean {
+    const victim = pick(unproven(), random)
     if (victim !== undefined) leave(victim)
     return victim !== undefined
   }
 
+  /** Who presses in takes the place of who came last: so however many come, those who were there stay. */
   function take(peerId: string): void {
     if (peers.active.has(peerId)) return
-    if (peers.active.size >= max) makeRoom(true)
+    if (peers.active.size >= max) {
+      const victim = unproven().at(-1) ?? [...peers.active].at(-1)
+      if (victim !== undefined) leave(victim)
+    }
     asked.delete(peerId)
     peers.activate(peerId)
   }
@@ -169,11 +176,11 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     }
     const isFull = peers.active.size >= target
     if (peers.active.has(peerId)) return
-    if (peers.active.size >= max && !makeRoom(false)) {
+    if (peers.active.size >= max && !makeRoom()) {
       leave(peerId)
       return
     }
-    if (isFull) makeRoom(false)
+    if (isFull) makeRoom()
     peers.activate(peerId)
   }
 
@@ -221,8 +228,13 @@ export function createView(init: ViewInit, components: ViewComponents): View {
   function mix(): void {
     const reserve = [...peers.passive.values()].filter(({ peerId }) => isCandidate(peerId) && links.get(peerId) === undefined)
     const peer = pick(reserve, random)
-    if (peer === undefined) components.onLonely()
+    if (peer === undefined || random() < 0.5) components.onLonely()
     else want(peer)
+  }
+
+  function nextMixMs(): number {
+    const isUnsure = topic === undefined && unproven().length > peers.active.size / 2
+    return Math.min(2 * mixMs, isUnsure ? limits.unsureMixMs : limits.lastMixMs)
   }
 
   function expire(): void {
@@ -292,7 +304,7 @@ export function createView(init: ViewInit, components: ViewComponents): View {
         mend()
       }
       if (at >= mixAt) {
-        mixMs = Math.min(2 * mixMs, limits.lastMixMs)
+        mixMs = nextMixMs()
         mixAt = soon(mixMs)
         mix()
       }

@@ -33,8 +33,8 @@ function overlayForTest() {
     sent,
     arrived,
     hungUp,
-    link(peerId: string, topics: string[] = [], pinned = false) {
-      overlay.connected({ peerId, multiaddrs: [`/sim/${peerId}`] }, { direction: 'outbound', pinned })
+    link(peerId: string, topics: string[] = [], pinned = false, direction: 'inbound' | 'outbound' = 'outbound') {
+      overlay.connected({ peerId, multiaddrs: [`/sim/${peerId}`] }, { direction, pinned })
       if (topics.length > 0) overlay.receive(peerId, { type: 'subscriptions', add: topics, remove: [] })
     },
     message: (from: string, envelope: Envelope) => overlay.receive(from, { type: 'message', hops: 0, envelope }),
@@ -264,6 +264,45 @@ describe('a link', () => {
     const { link, overlay } = overlayForTest()
     for (let index = 0; index < 2 * defaultOverlayLimits.maxLinks; index++) link(`peer-${index}`)
     expect(overlay.size().links).toBe(defaultOverlayLimits.maxLinks)
+  })
+
+  test('that has brought something new stays, and so does one with a place in a view, however many others come', () => {
+    const { link, overlay, message, hungUp } = overlayForTest()
+    overlay.subscribe('orders')
+    link('proven', ['orders'], false, 'inbound')
+    message('proven', envelope(1))
+    overlay.settle('author.1', 'accept')
+    link('neighbor', [], false, 'inbound')
+    overlay.receive('neighbor', { type: 'neighbor', priority: 'high' })
+    for (let index = 0; index < 300; index++) link(`peer-${index}`, ['orders'], false, 'inbound')
+    expect(hungUp.length).toBeGreaterThan(200)
+    expect(hungUp).not.toContain('proven')
+    expect(hungUp).not.toContain('neighbor')
+  })
+
+  test('that others have dialled leaves room for those that are dialled here', () => {
+    const { link, overlay } = overlayForTest()
+    for (let index = 0; index < 300; index++) link(`peer-${index}`, ['orders'], false, 'inbound')
+    expect(overlay.size().links).toBe(0.75 * defaultOverlayLimits.maxLinks)
+  })
+
+  test('that presses for a place in a full view gets that of who came last, not of who has brought something', () => {
+    const { link, overlay, message, sentTo } = overlayForTest()
+    overlay.subscribe('orders')
+    const first = Array.from({ length: defaultOverlayLimits.maxActiveView }, (_, index) => `first-${index}`)
+    for (const peerId of first) {
+      link(peerId, ['orders'])
+      overlay.receive(peerId, { type: 'neighbor', priority: 'high' })
+    }
+    const proven = first.at(-1) ?? ''
+    message(proven, envelope(1))
+    overlay.settle('author.1', 'accept')
+    for (let index = 0; index < 20; index++) {
+      link(`late-${index}`, ['orders'])
+      overlay.receive(`late-${index}`, { type: 'neighbor', priority: 'high' })
+    }
+    const left = first.filter((peerId) => sentTo(peerId, 'disconnect').some(({ topic }) => topic === undefined))
+    expect(left).toEqual([first.at(-2)])
   })
 
   test('tells the other side what is subscribed, now and when it changes', () => {

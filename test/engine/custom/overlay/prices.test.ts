@@ -18,7 +18,7 @@ function watchBudgets(simulation: Simulation): { behaviour(): Behaviour; least()
     behaviour() {
       const receiver = receivers++
       return {
-        withholds: () => false,
+        alters: (frame) => frame,
         onFrame(frame, from) {
           const key = `${from} ${receiver}`
           const bucket = buckets.get(key) ?? createTokenBucket(workBudget)

@@ -3,6 +3,8 @@ import { createServer, type ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { CompactSign, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { createJwtVerifier } from '../../src/access/jwt.ts'
+import { InvalidToken } from '../../src/errors.ts'
 import { gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
 
 const secret = 'a key that is shared with the provider'
@@ -304,4 +306,22 @@ test('the token of the operator is known in whatever shape, beside those of a pr
   })
   expect((await call('GET', '/v1/tokens', { token: 'a.b.c' })).status).toBe(200)
   expect((await call('GET', '/v1/tokens', { token: 'a.b.d' })).body.code).toBe('invalid_token')
+})
+
+test('a token ends by the clock of the log, whatever that of the process says, and whoever has signed it', async () => {
+  const { jwksUrl, sign: signPublished } = await provider()
+  const clock = { now: Date.now() }
+  const now = () => clock.now
+  const ways = [
+    { verify: createJwtVerifier({ ...noJwt, secret }, { now }), token: await shared({ scope: 'peergate:read' }) },
+    { verify: createJwtVerifier({ ...noJwt, jwksUrl }, { now }), token: await signPublished({ scope: 'peergate:read' }) },
+  ]
+  for (const { verify, token } of ways) {
+    for (const days of [0, -30]) {
+      clock.now = Date.now() + days * 86_400_000
+      expect(await verify?.(token)).toMatchObject({ id: 'sub:alice' })
+    }
+    clock.now = Date.now() + 8 * 86_400_000
+    await expect(verify?.(token)).rejects.toBeInstanceOf(InvalidToken)
+  }
 })

@@ -69,7 +69,7 @@ async function setUp(kind: 'SQLite' | 'PostgreSQL') {
       key: (await publish('orders', 'key')).body['id'] === message,
       delivery: state,
       deliveryKey: (await send()).body['id'] === delivery,
-      token: (await call('GET', '/v1/node', { token })).status,
+      token: (await call('POST', '/v1/session', { token })).status,
       session: (await call('GET', '/v1/node', { headers: { cookie, 'sec-fetch-site': 'same-origin' } })).status,
     }
   }
@@ -99,7 +99,7 @@ async function setUp(kind: 'SQLite' | 'PostgreSQL') {
   }
 }
 
-const everything = { message: true, seen: true, key: true, delivery: 'queued', deliveryKey: true, token: 200, session: 200 }
+const everything = { message: true, seen: true, key: true, delivery: 'queued', deliveryKey: true, token: 204, session: 200 }
 
 describe.each(['SQLite', 'PostgreSQL'] as const)('on %s', (kind) => {
   test.skipIf(isMissing(kind))(

@@ -68,6 +68,18 @@ export const clock = [
     ],
   ),
   ...breaks(
+    'src/access/jwt.ts',
+    ['test/access/jwt.test.ts'],
+    [
+      ['shared tokens end by the clock of the process', "currentDate: new Date(now()), algorithms: ['HS256']", "algorithms: ['HS256']"],
+      [
+        'published tokens end by the clock of the process',
+        'currentDate: new Date(now()), algorithms: asymmetric',
+        'algorithms: asymmetric',
+      ],
+    ],
+  ),
+  ...breaks(
     'src/store/prisma-store/sqlite/append.ts',
     ['test/store/sqlite-store.test.ts'],
     [['time in the log goes back', 'receivedAt: Math.max(latest, message.receivedAt)', 'receivedAt: message.receivedAt']],

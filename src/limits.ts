@@ -162,6 +162,11 @@ export const limitsSchema = z.object({
   maxPeerSubscriptionBytes: limit(1_048_576, 'Memory for the subscriptions of one peer, about 1 KiB each.', 1024),
   dialTimeoutMs: limit(10_000, 'A dial, all addresses together.'),
   silentLinkMs: limit(30_000, 'A link whose other end is not heard for so long is closed; it is pinged three times meanwhile.', 30),
+  doubtedLinkMs: limit(
+    8_000,
+    'A link whose other end is not heard for so long is doubted: its peer is dialled beside it, and gets a new link when it answers there.',
+    30,
+  ),
   maxRelayReservations: limit(50, 'Peers that are reached through this gateway, when it is a relay.'),
   maxRelayStreams: limit(100, 'Relayed connections at once, when it is a relay.'),
   relayBytesPerSecond: limit(

@@ -37,6 +37,10 @@ export interface Connections {
   readonly refusals: Refusals
   /** Takes a link whose peer has said hello. @throws PeerBlocked, or Error when it is not wanted */
   adopt(link: Link, pinned: boolean): Link
+  /** As `adopt`, of a link that a peer has opened. One to the same peer that fell silent is cut before: nothing comes on it any more. */
+  welcome(link: Link): Promise<void>
+  /** Proves that a peer answers at an address, beside the link to it. @throws Error when it does not */
+  prove(text: string, signal: AbortSignal): Promise<void>
   /** A link has closed. Answers whether it was one that counted. */
   closed(link: Link): boolean
   /** Whether there is a link to the peer, or somebody wanted none. */
@@ -287,6 +291,19 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     },
     adopt,
     refusals,
+    async welcome(link) {
+      const there = links.get(link.peerId)
+      if (there !== undefined && performance.now() - there.heardAt > limits.doubtedLinkMs) {
+        there.cut()
+        await there.closed
+      }
+      adopt(link, false)
+    },
+    async prove(text, signal) {
+      const address = parseAddress(text)
+      using _asking = policy.asking(withoutPeerId(address))
+      await dialGate.dial(address, signal, (target) => meeting.probe(target, peerIdOf(address) ?? '', signal))
+    },
     closed(link) {
       if (!links.remove(link)) return false
       if (link.goodbye === undefined) backOff.ended(link.peerId, performance.now() - link.openedAt)

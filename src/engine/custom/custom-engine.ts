@@ -22,6 +22,7 @@ import { createLimitsReached } from '../limits-reached.ts'
 import { createLocalDiscovery } from '../local-discovery.ts'
 import { createNoRouting } from '../no-routing.ts'
 import { createReading } from '../reading.ts'
+import { createSilentLinks, type WatchedLink } from '../silent-links.ts'
 import { createBootstrap } from './bootstrap.ts'
 import { readCertificate } from './certificate.ts'
 import { createConnections } from './connections.ts'
@@ -175,6 +176,20 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     },
   )
 
+  const silentLinks = createSilentLinks(
+    { limits },
+    {
+      links: () => [...links.all].filter(isWatched).map(watchedOf),
+      isWanted: (other) => connections.isWanted(other),
+      prove: connections.prove,
+      async dial(text, signal) {
+        using _asking = policy.asking(withoutPeerId(parseAddress(text)))
+        await connections.dial(text, { source: 'learnt', signal })
+      },
+      log,
+    },
+  )
+
   const dht = init.dht
     ? createDht(
         { limits },
@@ -306,7 +321,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 
   async function onSocket(incoming: Incoming): Promise<void> {
     try {
-      connections.adopt(await meeting.answer(incoming), false)
+      await connections.welcome(await meeting.answer(incoming))
     } catch (err) {
       log.debug({ err, remote: incoming.remote }, 'a socket did not become a link')
     }
@@ -386,11 +401,12 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     reach.start()
     await dht?.start()
     kept.start()
+    silentLinks.start()
     if (init.mdns) localNetwork.start()
   }
 
   async function stopNode(): Promise<void> {
-    await Promise.all([kept.stop(), discovered.stop(), localNetwork.stop(), reach.stop(), dht?.stop()])
+    await Promise.all([kept.stop(), silentLinks.stop(), discovered.stop(), localNetwork.stop(), reach.stop(), dht?.stop()])
     if (running === undefined) return
     const { listeners, stopping, timers } = running
     for (const timer of timers) clearInterval(timer)
@@ -476,6 +492,23 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 }
 
 const circuitFrames = new Set<number>([frameTypes.circuit, frameTypes.circuitData, frameTypes.circuitCredit])
+
+/** One that this node has dialled, to an IP address. */
+function isWatched({ direction, isRelayed, remote }: Link): boolean {
+  return direction === 'outbound' && !isRelayed && /^\/ip[46]\//.test(remote)
+}
+
+function watchedOf(link: Link): WatchedLink {
+  return {
+    peerId: link.peerId,
+    multiaddr: `${link.remote}/p2p/${link.peerId}`,
+    get heardAt() {
+      return link.heardAt
+    },
+    ping: (signal) => link.ping(signal),
+    cut: () => link.cut(),
+  }
+}
 
 function recordOf(link: Link): PeerRecord {
   return { peerId: link.peerId, multiaddrs: link.hello.multiaddrs }

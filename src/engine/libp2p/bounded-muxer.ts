@@ -2,12 +2,18 @@ import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, t
 import type { LimitsReached } from '../limits-reached.ts'
 import { boundFrames } from './muxer-frames.ts'
 import { pauseReading } from './pause-reading.ts'
+import type { SignsOfLife } from './signs-of-life.ts'
 import { createWaitingFrames } from './waiting-frames.ts'
 
 export interface StreamLimits {
   maxStreamBufferBytes: number
   maxMessageBytes: number
   maxPubsubBufferBytes: number
+}
+
+export interface MuxerComponents {
+  reached: Pick<LimitsReached, 'note'>
+  signsOfLife: Pick<SignsOfLife, 'listen'>
 }
 
 /** What stands around the data of a message: author, sequence, topic, signature, key, and the frame. */
@@ -30,7 +36,7 @@ export function streamRoomBytes({
 export function boundMuxer<Factory extends StreamMuxerFactory>(
   factory: Factory,
   limits: StreamLimits,
-  { reached }: { reached: Pick<LimitsReached, 'note'> },
+  { reached, signsOfLife }: MuxerComponents,
 ): Factory {
   const room = streamRoomBytes(limits)
   const { createStreamMuxer } = factory
@@ -38,6 +44,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     cutOverflow(connection, limits.maxPubsubBufferBytes + room, () => reached.note('unread_link'))
     const muxer = createStreamMuxer.call(factory, connection)
     pauseReading(muxer)
+    signsOfLife.listen(muxer, connection)
     const frames = boundFrames(muxer, connection, {
       maxFrameBytes: limits.maxStreamBufferBytes,
       onFlood: () => reached.note('frame_flood'),

@@ -29,6 +29,7 @@ import { createLocalDiscovery } from '../local-discovery.ts'
 import { createNoRouting } from '../no-routing.ts'
 import { createReading } from '../reading.ts'
 import type { FoundPeer } from '../routing.ts'
+import { createSilentLinks, type WatchedLink } from '../silent-links.ts'
 import { addressProblem } from './addresses.ts'
 import type { DhtMode } from './dht.ts'
 import { DhtDatastore } from './dht-datastore.ts'
@@ -49,6 +50,7 @@ import { createRawPublish, type RawPublish } from './raw-publish.ts'
 import { RecordDatastore } from './record-datastore.ts'
 import { createRelayServer } from './relay-server.ts'
 import { createRouting } from './routing.ts'
+import { createSignsOfLife } from './signs-of-life.ts'
 import { splitControl } from './split-control.ts'
 import { tellerOf } from './teller-of.ts'
 import { verifyGossip } from './verify-gossip.ts'
@@ -101,6 +103,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces, onRefused: () => reached.note('dht_record') })
   const links = createLinks({ mayTell: (address, connection) => policy.mayTell(address, tellerOf(connection)) })
   const introductions = createIntroductions()
+  const signsOfLife = createSignsOfLife()
   const backOff = createBackOff({ log })
   const conflicts = createIdentityConflicts({ peerId }, { log })
   /** When the first of the connections to a peer came, by the monotonic clock. */
@@ -154,6 +157,50 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     },
   )
 
+  const silentLinks = createSilentLinks(
+    { limits },
+    {
+      links: () => (running?.node.getConnections() ?? []).filter(isWatched).map(watchedOf),
+      isWanted,
+      async prove(text, signal) {
+        using _asking = policy.asking(withoutPeerId(multiaddr(text)))
+        await running?.node.dial(multiaddr(text), { signal, force: true })
+      },
+      async dial(text, signal) {
+        using _asking = policy.asking(withoutPeerId(multiaddr(text)))
+        await dial(text, { source: 'learnt', signal })
+      },
+      log,
+    },
+  )
+
+  /** All connections to the peer end with it: a second one would leave gossip on the first. */
+  function watchedOf(connection: Connection): WatchedLink {
+    return {
+      peerId: connection.remotePeer.toString(),
+      multiaddr: `${withoutPeerId(connection.remoteAddr)}/p2p/${connection.remotePeer}`,
+      get heardAt() {
+        return signsOfLife.heardAt(connection)
+      },
+      async ping(signal) {
+        await pingOver(connection, signal)
+        signsOfLife.note(connection)
+      },
+      cut() {
+        const error = new Error('the other end is not heard any more')
+        for (const each of running?.node.getConnections(connection.remotePeer) ?? []) each.abort(error)
+      },
+    }
+  }
+
+  /** Another connection to a peer came: what nothing comes on any more would keep its streams. */
+  function cutSilentBeside(connection: Connection): void {
+    for (const each of running?.node.getConnections(connection.remotePeer) ?? []) {
+      const isSilent = performance.now() - signsOfLife.heardAt(each) > limits.doubtedLinkMs
+      if (each !== connection && isSilent) each.abort(new Error('the other end is not heard any more'))
+    }
+  }
+
   const routing = init.dht === undefined ? createNoRouting() : createRouting({ limits }, { dht: runningDht, linked, namespaces, identity })
 
   function runningDht(): { dht: KadDHT; size: number } | undefined {
@@ -196,6 +243,9 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       linkedAt.set(detail.toString(), performance.now())
       const peer = peerOf(detail.toString())
       if (peer !== undefined) emit({ type: 'peer:connect', peer })
+    })
+    node.addEventListener('connection:open', ({ detail }) => {
+      if (detail.direction === 'inbound') cutSilentBeside(detail)
     })
     node.addEventListener('peer:disconnect', ({ detail }) => {
       lanes.gone(detail.toString())
@@ -296,6 +346,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         datastore,
         dhtDatastore,
         namespaces,
+        signsOfLife,
         onOwnKey: (remote) => conflicts.note({ peerId, multiaddrs: remote === undefined ? [] : [remote], toldBy: null }),
         onTold(addresses, other) {
           const [connection] = running?.node.getConnections(peerIdFromString(other)) ?? []
@@ -360,13 +411,14 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     }
     for (const topic of topics) join(started, topic)
     kept.start()
+    silentLinks.start()
     identifyAgain.start()
     if (init.mdns) localNetwork.start()
   }
 
   async function stopNode(): Promise<void> {
     identifyAgain.stop()
-    await Promise.all([kept.stop(), discovered.stop(), localNetwork.stop()])
+    await Promise.all([kept.stop(), silentLinks.stop(), discovered.stop(), localNetwork.stop()])
     if (running === undefined) return
     const { node, lanes } = running
     const connected = links.peers(node)
@@ -489,6 +541,11 @@ function leadsTo({ direction, remoteAddr }: Connection, address: Multiaddr, isNe
   if (direction !== 'outbound') return false
   const isName = address.getComponents()[0]?.name.startsWith('dns') === true
   return withoutPeerId(remoteAddr) === withoutPeerId(address) || (isNew && isName)
+}
+
+/** One that this node has dialled over TCP, to an IP address. QUIC finds out by itself. */
+function isWatched({ direction, direct, remoteAddr, status }: Connection): boolean {
+  return status === 'open' && direction === 'outbound' && direct && /^\/ip[46]\/[^/]+\/tcp\//.test(remoteAddr.toString())
 }
 
 function tableSize(dht: KadDHT): number {

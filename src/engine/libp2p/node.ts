@@ -25,6 +25,7 @@ import { watchingForOwnKey } from './own-key.ts'
 import { quicTransport } from './quic-transport.ts'
 import type { RelayServer } from './relay-server.ts'
 import { relayTransport } from './relay-transport.ts'
+import type { SignsOfLife } from './signs-of-life.ts'
 import { tcpTransport } from './tcp-transport.ts'
 import { webSocketTransport } from './websocket-transport.ts'
 
@@ -56,6 +57,7 @@ export interface NodeComponents {
   datastore: Datastore
   dhtDatastore: Datastore
   namespaces: Namespaces
+  signsOfLife: SignsOfLife
   /** Somebody at this address, if that is known, has this node's own key. */
   onOwnKey: (remote: string | undefined) => void
   /** A connected peer has told where others are. */
@@ -74,7 +76,7 @@ const negotiationTimeoutMs = 5_000
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
-  const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onOwnKey, onTold } = components
+  const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, signsOfLife, onOwnKey, onTold } = components
   const gate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
   // The gater refuses what is over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
@@ -107,7 +109,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       tcpTransport({ maxConnections: maxSockets }, { gate }),
       webSocketTransport({ maxSockets }, { gate }),
       // It has an encryption of its own, which no key of ours goes around.
-      ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, reached })] : []),
+      ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, reached, signsOfLife })] : []),
       relayTransport({ gate }),
     ],
     ...(init.privateNetworkKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey(init.privateNetworkKey) }) }),
@@ -126,7 +128,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
             },
           })(),
           limits,
-          { reached },
+          { reached, signsOfLife },
         ),
     ],
     services: {

@@ -3,8 +3,7 @@ import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { atIp, type DialGate } from '../dial-gate.ts'
 import { endpointOf } from '../endpoint.ts'
-import type { LimitsReached } from '../limits-reached.ts'
-import { boundMuxer, type StreamLimits } from './bounded-muxer.ts'
+import { boundMuxer, type MuxerComponents, type StreamLimits } from './bounded-muxer.ts'
 
 export interface QuicLimits extends StreamLimits {
   dialTimeoutMs: number
@@ -20,7 +19,7 @@ const fullStreams = 15
 /** libp2p over QUIC, whose dials pass the gate, and whose streams are bounded as those of the other transports. */
 export function quicTransport(
   { limits }: { limits: QuicLimits },
-  { gate, reached }: { gate: DialGate; reached: Pick<LimitsReached, 'note'> },
+  { gate, ...muxerComponents }: { gate: DialGate } & MuxerComponents,
 ): (components: QuicComponents) => Transport {
   return (components) => {
     const transport = quic({
@@ -34,11 +33,11 @@ export function quicTransport(
     const { dial, createListener } = transport
     const ofQuic = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'quic')
     transport.dial = (address, options) => {
-      const bounded = { ...options, upgrader: boundStreams(options.upgrader, limits, reached) }
+      const bounded = { ...options, upgrader: boundStreams(options.upgrader, limits, muxerComponents) }
       return gate.dial(address, options.signal, (target) => dial.call(transport, atIp(target), bounded))
     }
     transport.createListener = (options) =>
-      createListener.call(transport, { ...options, upgrader: boundStreams(options.upgrader, limits, reached) })
+      createListener.call(transport, { ...options, upgrader: boundStreams(options.upgrader, limits, muxerComponents) })
     transport.dialFilter = ofQuic
     transport.listenFilter = ofQuic
     return transport
@@ -46,14 +45,14 @@ export function quicTransport(
 }
 
 /** An upgrader that bounds the muxer which QUIC brings along. */
-function boundStreams(upgrader: Upgrader, limits: QuicLimits, reached: Pick<LimitsReached, 'note'>): Upgrader {
+function boundStreams(upgrader: Upgrader, limits: QuicLimits, components: MuxerComponents): Upgrader {
   return new Proxy(upgrader, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       if (name !== 'upgradeInbound' && name !== 'upgradeOutbound') return value.bind(target)
       return (connection: unknown, options: { muxerFactory: StreamMuxerFactory }) =>
-        value.call(target, connection, { ...options, muxerFactory: boundMuxer(options.muxerFactory, limits, { reached }) })
+        value.call(target, connection, { ...options, muxerFactory: boundMuxer(options.muxerFactory, limits, components) })
     },
   })
 }

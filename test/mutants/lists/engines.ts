@@ -35,6 +35,21 @@ export const engines = [
     ],
   ),
   ...breaks(
+    'src/engine/silent-links.ts',
+    ['test/engine/silent-links.test.ts'],
+    [
+      ['a link is cut before its peer has answered beside it', 'await prove(link.multiaddr, signal)', ''],
+      ['a link that is heard again is cut', 'if (!isSilent(link) || stopping.signal.aborted) return', ''],
+      ['quiet links are not pinged', 'ping(link)\n      if', 'if'],
+      [
+        'a link that has ended is forgotten',
+        'link === undefined ? isGone(peerId, peer) : !isSilent(link)',
+        'link === undefined || !isSilent(link)',
+      ],
+      ['peers with whom no link is wanted are dialled', '(!isWanted(peerId) || now() - since > soughtMs)', '(now() - since > soughtMs)'],
+    ],
+  ),
+  ...breaks(
     'src/engine/local-multicast.ts',
     ['test/engine/local-discovery.test.ts'],
     [['packets leave by the default route only', 'current.socket.setMulticastInterface(ipv4Of(each))', '']],

@@ -51,6 +51,10 @@ export interface Link {
   charge(units: number): void
   /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
   beat(now: number): void
+  /** When the other end last gave a sign of life, by the monotonic clock. While nothing is read of it, that is now. */
+  readonly heardAt: number
+  /** Ends it without a word, when the other end would not hear it. */
+  cut(): void
   /** With what the peer is told before, if anything. */
   close(goodbye?: Goodbye): void
   /** What the peer said before it closed the link. */
@@ -284,6 +288,14 @@ class PeerLink implements Link {
     // Who is not read for can't be heard.
     if (!this.#isPaused && now - this.#channel.lastHeard > silentLinkMs) this.close()
     else this.ping(AbortSignal.timeout(silentLinkMs)).catch(() => undefined)
+  }
+
+  get heardAt(): number {
+    return this.#isPaused ? performance.now() : Math.max(this.#channel.lastHeard, this.#channel.lastTaken)
+  }
+
+  cut(): void {
+    this.#channel.cut(new Error('the other end is not heard any more'))
   }
 
   close(goodbye?: Goodbye): void {

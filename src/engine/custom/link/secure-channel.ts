@@ -25,6 +25,8 @@ export interface SecureChannel {
   cut(reason: Error): void
   /** When the other end was last heard, in milliseconds of the monotonic clock. */
   readonly lastHeard: number
+  /** When the network last took what had waited for it: the other end reads. */
+  readonly lastTaken: number
   /**
    * Says goodbye; cuts the socket when the other end does not. What the other end sent before it heard the goodbye is not looked at, unless
    * the channel is to be `drained`.
@@ -52,6 +54,9 @@ const recordsPerKey = 65_536
 
 /** Milliseconds for the closing handshake of the WebSocket. */
 const closeGraceMs = 1_000
+
+/** Milliseconds after which a record that the network takes has waited for it: what finds room in the socket is taken at once. */
+const waitedMs = 100
 
 /** What a small record costs in memory beside its bytes, as long as the network has not taken it. */
 const recordOverheadBytes = 512
@@ -95,6 +100,7 @@ class Channel implements SecureChannel {
   #isTold = false
   readonly #work = () => this.#workOnce()
   lastHeard = performance.now()
+  lastTaken = performance.now()
 
   constructor(init: ChannelInit, { socket, established, ...handlers }: ChannelComponents) {
     this.#maxWaitingBytes = init.maxWaitingBytes
@@ -194,13 +200,16 @@ class Channel implements SecureChannel {
     for (let start = 0; start < bytes.length; start += maxPlaintextBytes) {
       const record = this.#session.encrypt.encrypt(bytes.subarray(start, start + maxPlaintextBytes))
       this.#waitingRecords++
-      this.#socket.send(record, { binary: true }, () => this.#onSent())
+      const sentAt = performance.now()
+      this.#socket.send(record, { binary: true }, () => this.#onSent(sentAt))
       if (++this.#sentRecords % recordsPerKey === 0) this.#session.encrypt.rekey()
     }
   }
 
-  #onSent(): void {
+  #onSent(sentAt: number): void {
     this.#waitingRecords--
+    const now = performance.now()
+    if (now - sentAt > waitedMs) this.lastTaken = now
     this.#wake()
   }
 

@@ -79,7 +79,7 @@ export const environmentSchema = z.object({
   ).optional(),
   PEERGATE_DATA_DIR: text('Directory of the database, the key and what else must survive a restart.').default('./data'),
   PEERGATE_KEY_FILE: text(
-    'Ed25519 private key (PKCS#8 PEM), created when missing. By default `peer.key` in the data directory.',
+    'Ed25519 private key (PKCS#8 PEM), created when missing; may be a secret that can only be read. By default `peer.key` in the data directory.',
   ).optional(),
   PEERGATE_HTTP_HOST: text('Address that HTTP listens on; one that others can reach needs access tokens.').default('127.0.0.1'),
   PEERGATE_HTTP_PORT: port('Port of HTTP; 0 picks a free one.').default(7070),

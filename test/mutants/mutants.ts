@@ -2,6 +2,7 @@ import { access } from './lists/access.ts'
 import { catchUp } from './lists/catch-up.ts'
 import { clock } from './lists/clock.ts'
 import { direct } from './lists/direct.ts'
+import { disks } from './lists/disks.ts'
 import { engines } from './lists/engines.ts'
 import { gateways } from './lists/gateways.ts'
 import { gossip } from './lists/gossip.ts'
@@ -21,6 +22,7 @@ export const mutants: Mutant[] = [
   ...access,
   ...clock,
   ...engines,
+  ...disks,
   ...gossip,
   ...peerShares,
   ...reading,

@@ -40,6 +40,7 @@ interface Open {
   /** Prisma on a connection whose commits are not on the disk when they return. */
   turns: PrismaClient
   log: LogStore
+  room: DiskRoom
   check(): void
   close(): Promise<void>
 }
@@ -58,6 +59,8 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     if (open === undefined) throw new StoreUnavailable('The database is not open.')
     return open
   }
+
+  const deliveries = createDeliveryStore({ prisma: () => opened().prisma, turns: () => opened().turns })
 
   const store: Store = {
     async start() {
@@ -83,7 +86,13 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     tokens: createTokenStore({ prisma: () => opened().prisma, changes: createTokenChanges({ writer: () => opened().writer }) }),
     sessions: createSessionStore({ prisma: () => opened().prisma }),
     audit: createAuditStore({ prisma: () => opened().prisma }),
-    deliveries: createDeliveryStore({ prisma: () => opened().prisma, turns: () => opened().turns }),
+    deliveries: {
+      ...deliveries,
+      async add(delivery, since) {
+        opened().room.check()
+        return await deliveries.add(delivery, since)
+      },
+    },
     clock: createClockStore({ writer: () => opened().writer, reader: () => opened().reader }),
     // The key's own file says who uses it, and no other process uses the database.
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
@@ -128,6 +137,7 @@ async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
     prisma,
     turns,
     log: messages,
+    room,
     check: () => files.check(),
     close: () => owned.disposeAsync(),
   }

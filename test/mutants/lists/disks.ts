@@ -1,0 +1,76 @@
+import { breaks, type Mutant } from '../patch.ts'
+
+/** Disks that are full, databases that take no writes, files that are gone, and starts that fail. */
+export const disks: Mutant[] = [
+  ...breaks(
+    'src/write-watch.ts',
+    ['test/write-watch.test.ts'],
+    [
+      [
+        'nothing is tried while nobody writes',
+        'if (failure === undefined && performance.now() - lastWrite < silenceMs) return',
+        'if (failure === undefined) return',
+      ],
+      ['a trial is made every second', 'if (failure === undefined && performance.now() - lastWrite < silenceMs) return', ''],
+      ['a failed append is not remembered', 'failure = error\n', ''],
+      ['a failure is remembered for ever', 'failure = undefined\n    log.info', 'log.info'],
+      ['each refusal writes a line', 'if (!isFirst && performance.now() - lastLine < lineMs) return', ''],
+      ['files that are gone are noticed only by a trial', 'store.check()', 'void store.check'],
+    ],
+  ),
+  ...breaks(
+    'src/http/routes/probes.ts',
+    ['test/http/probes.test.ts'],
+    [['the last write does not matter', 'if (probes.writes.failure !== undefined) return probes.writes.failure', '']],
+  ),
+  ...breaks(
+    'src/ingest.ts',
+    ['test/e2e/disks.test.ts'],
+    [
+      [
+        'a failed append is not told',
+        'if (error instanceof StoreUnavailable) writes.failed(error, batch.length)',
+        'if (error instanceof StoreUnavailable) void 0',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/store/prisma-store/files-in-place.ts',
+    ['test/e2e/disks.test.ts'],
+    [['files that are gone are written to', 'if (moved === undefined) return', 'if (moved !== undefined || moved === undefined) return']],
+  ),
+  ...breaks(
+    'src/store/prisma-store/sqlite/disk-room.ts',
+    ['test/e2e/disks.test.ts', 'test/store/sqlite-failures.test.ts'],
+    [
+      ['the reserve is kept from those who need it', 'madeAt = performance.now()\n    removeReserve(path)', 'madeAt = performance.now()'],
+      ['a start on a full disk finds no room', 'if (isTight) removeReserve(path)', ''],
+      ['the disk is full for ever', 'tight = false\n    copied = true', 'copied = true'],
+      ['no reserve is written', 'if (held >= bytes) return', 'if (held <= bytes) return'],
+    ],
+  ),
+  ...breaks(
+    'src/store/prisma-store/postgres/log.ts',
+    ['test/e2e/disks.test.ts'],
+    [['a start needs a database that takes writes', 'values).catch(readEpoch)', 'values)']],
+  ),
+  ...breaks(
+    'src/store/prisma-store/start-problem.ts',
+    ['test/e2e/start-errors.test.ts'],
+    [
+      [
+        'the password is told',
+        "return `${username === '' ? '' : `${username}@`}${host}${pathname}`",
+        'return `${username}@${host}${pathname} ${url}`',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/store/prisma-store/epoch.ts',
+    ['test/store/sqlite-epoch.test.ts'],
+    [
+      ['the first lost message is told wrongly', 'from: tip + 1', 'from: tip'],
+      ['a log that is gone altogether is not told', 'if (last === undefined) return', 'if (last !== undefined) return'],
+    ],
+  ),
+]

@@ -1,6 +1,7 @@
 import { stdout } from 'node:process'
 import { type Logger, pino } from 'pino'
 import { type Config, ConfigError, loadConfig } from './config.ts'
+import { StoreUnavailable } from './errors.ts'
 import type { Gateway } from './gateway.ts'
 import { openGateway } from './open-gateway.ts'
 import { createShutdown } from './shutdown.ts'
@@ -10,7 +11,10 @@ import { StartRefused } from './start-refused.ts'
 const exitCodes = { config: 78, failure: 1 } as const
 
 const config = readConfig()
-const log = pino({ level: config.logLevel, base: null }, pino.destination({ fd: stdout.fd, sync: true }))
+const log = pino(
+  { level: config.logLevel, base: null, serializers: { err: describeError } },
+  pino.destination({ fd: stdout.fd, sync: true }),
+)
 for (const warning of config.warnings) log.warn(warning)
 process.on('unhandledRejection', (err) => log.error({ err }, 'a failure that nobody handled; the gateway goes on'))
 process.on('uncaughtException', (err) => {
@@ -48,6 +52,13 @@ function readConfig(): Config {
     if (!(error instanceof ConfigError)) throw error
     return fail(`Peergate can't start with this configuration:\n${error.message.replace(/^/gm, '  ')}`, exitCodes.config)
   }
+}
+
+/** A database that can't be used says so without a stack: it is a state that many parts meet again and again, not a fault in them. */
+function describeError(error: Error): object {
+  if (!(error instanceof StoreUnavailable)) return pino.stdSerializers.err(error)
+  const { name, code, message, cause } = error
+  return { type: name, code, message, ...(cause instanceof Error ? { cause: cause.message } : {}) }
 }
 
 function fail(text: string, code: number): never {

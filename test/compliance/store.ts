@@ -253,6 +253,16 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect((await store.log.position()).tip).toBe(seqs[3])
       })
 
+      test('tries to write as often as it is asked, and what it writes does not grow', async () => {
+        const store = await open()
+        await store.log.append([newMessage('a')])
+        const before = await store.log.position()
+        for (let trial = 0; trial < 3; trial++) await store.log.tryWrite()
+        expect(await store.log.position()).toEqual(before)
+        expect((await store.records.list('')).length).toBeLessThanOrEqual(1)
+        store.check()
+      })
+
       test('answers an append of nothing', async () => {
         const store = await open()
         const { entries } = await store.log.append([newMessage('a')])

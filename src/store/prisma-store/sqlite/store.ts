@@ -143,13 +143,28 @@ async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
   }
 }
 
-/** Whose transactions are refused when files are gone, and find what room is left on a full disk. */
+/** Whose writes are refused when files are gone, and find what room is left on a full disk. */
 function guarded(writer: SqliteDatabase, { files, room }: { files: FilesInPlace; room: DiskRoom }): SqliteDatabase {
+  /** Room is made between transactions only. */
+  let isInTransaction = false
+
+  function guard<Result>(work: () => Result): Result {
+    files.check()
+    return room.write(work)
+  }
+
   return {
     ...writer,
+    run: (sql, ...values) => (isInTransaction ? writer.run(sql, ...values) : guard(() => writer.run(sql, ...values))),
     transaction(work) {
-      files.check()
-      return room.write(() => writer.transaction(work))
+      return guard(() => {
+        isInTransaction = true
+        try {
+          return writer.transaction(work)
+        } finally {
+          isInTransaction = false
+        }
+      })
     },
   }
 }

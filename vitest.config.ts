@@ -6,6 +6,7 @@ const endToEnd = ['test/e2e/**/*.test.ts', 'test/clients/**/*.test.ts', 'test/ex
 
 /** Those of them that measure memory and latency, or use up a limit of the machine: one file after another, with nothing beside it. */
 const measured = [
+  'test/e2e/churn.test.ts',
   'test/e2e/hostile/!(come-back|forwarded-for|one-token|silent-requests|told-dials|unauthenticated).test.ts',
   'test/e2e/reconnect.test.ts',
   'test/e2e/slow-readers.test.ts',

@@ -10,6 +10,7 @@ import { benchOverload } from './overload.ts'
 import { benchPostgres } from './postgres.ts'
 import { benchPublish } from './publish.ts'
 import { benchReaders } from './readers.ts'
+import { benchReconnect } from './reconnect.ts'
 import { benchReplay } from './replay.ts'
 import { benchRequest } from './request.ts'
 import type { BenchResult } from './result.ts'
@@ -30,6 +31,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   memory: () => benchMemory(),
   link: () => benchLink(),
   readers: () => benchReaders(),
+  reconnect: () => benchReconnect(),
   simulation: () => benchSimulation(),
   dht: () => benchDht(),
 }

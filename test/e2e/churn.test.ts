@@ -1,0 +1,113 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { inspectable, usedBytes } from '../fixtures/collect-garbage.ts'
+import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
+import { quietEnvironment } from '../fixtures/gateway-process.ts'
+import { openLinkedPeer, webSocketUrl } from '../fixtures/raw-peer.ts'
+import { openStream } from '../fixtures/stream-client.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
+
+/** Tokens, sessions, topics, subscriptions and peers come and go at a gateway, again and again, under names that are new each time. */
+
+const visits = Number(process.env['PEERGATE_TEST_CHURN_VISITS'] ?? 480)
+const rounds = 8
+const atATime = 6
+/** Of a visit, in memory: a connection, a subscription or a link of which anything was left would keep more with its buffers. */
+const keptBytes = 4_096
+/** A topic is remembered with what was pruned in it, and a peer with its addresses, until somebody forgets it. */
+const remembered = ['Topic', 'Peer']
+const adminToken = 'the-token-of-the-operator'
+const quick = {
+  PEERGATE_ADMIN_TOKEN: adminToken,
+  PEERGATE_RETENTION_MAX_AGE_MS: '500',
+  PEERGATE_RETENTION_SWEEP_MS: '100',
+  PEERGATE_SEEN_WINDOW_MS: '500',
+  PEERGATE_SENT_WINDOW_MS: '200',
+  PEERGATE_UNSENT_WINDOW_MS: '500',
+  PEERGATE_MAX_RING_MESSAGES: '100',
+  PEERGATE_AUDIT_MAX_AGE_MS: '500',
+  PEERGATE_MAX_INBOUND_CONNECTIONS_PER_ADDRESS: '100',
+  NODE_OPTIONS: `--max-old-space-size=256 ${inspectable}`,
+}
+
+const tokenSchema = z.object({ id: z.string(), secret: z.string() })
+
+/** A token is made, opens a session, subscribes, publishes, and is revoked; a peer comes and goes meanwhile. */
+async function visit({ url, peers }: { url: string; peers: string }, number: number): Promise<void> {
+  async function call(method: string, path: string, headers: Record<string, string>, body?: object): Promise<Response> {
+    const answer = await fetch(url + path, {
+      method,
+      headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${await answer.text()}`)
+    return answer
+  }
+
+  const admin = { authorization: `Bearer ${adminToken}` }
+  const topic = `visits/${number}`
+  const made = await call('POST', '/v1/tokens', admin, { name: topic, actions: ['read', 'publish'], topics: ['visits/*'] })
+  const token = tokenSchema.parse(await made.json())
+  const bearer = { authorization: `Bearer ${token.secret}` }
+  const cookie = { cookie: ((await call('POST', '/v1/session', bearer)).headers.get('set-cookie') ?? '').split(';')[0] ?? '' }
+  await call('PUT', `/v1/topics/${encodeURIComponent(topic)}`, bearer)
+  {
+    using _peer = await openLinkedPeer(peers)
+    await using client = await openStream(url, { headers: bearer })
+    client.send({ type: 'subscribe', id: 's', subscription: 'mine', topics: [topic], after: 'latest' })
+    await client.expect('subscribed')
+    client.send({ type: 'subscribe', id: 'p', subscription: 'all', topics: ['visits/*'] })
+    await call('POST', `/v1/topics/${encodeURIComponent(topic)}/messages`, bearer, { data: 'here' })
+    await client.expect('message', ({ subscription }) => subscription === 'mine')
+    client.send({ type: 'unsubscribe', id: 'u', subscription: 'mine' })
+    await client.expect('unsubscribed')
+  }
+  await call('DELETE', `/v1/topics/${encodeURIComponent(topic)}`, admin)
+  await call('DELETE', '/v1/session', cookie)
+  await call('DELETE', `/v1/tokens/${token.id}`, admin)
+}
+
+/** Rows of each table of a database in use. */
+function countRows(path: string): Record<string, number> {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 })
+  try {
+    const tables = database.prepare(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`).all()
+    const count = (name: string) => Number(database.prepare(`SELECT count(*) AS rows FROM "${name}"`).get()?.['rows'])
+    return Object.fromEntries(tables.map(({ name }) => [String(name), count(String(name))]))
+  } finally {
+    database.close()
+  }
+}
+
+function median(numbers: number[]): number {
+  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+}
+
+test('of what comes and goes, under new names each time, nothing stays in memory or database, on a heap of 256 MiB', {
+  timeout: 300_000,
+}, async () => {
+  const directory = await temporaryDirectory()
+  const gateway = await gatewayForTest({ ...quietEnvironment(directory), ...quick })
+  const target = { url: gateway.url, peers: webSocketUrl(gateway.multiaddrs) }
+  const marks: number[] = []
+  let number = 0
+  for (let round = 1; round <= rounds; round++) {
+    const until = (round * visits) / rounds
+    await Promise.all(
+      Array.from({ length: atATime }, async () => {
+        while (number < until) await visit(target, number++)
+      }),
+    )
+    marks.push(await usedBytes(gateway))
+  }
+  // The first round loads and compiles. Three rounds each, since what a collection leaves differs by some hundred KiB.
+  const between = (visits / rounds) * (rounds - 4)
+  const kept = (median(marks.slice(-3)) - median(marks.slice(1, 4))) / between
+  expect(kept).toBeLessThan(keptBytes)
+
+  const grown = () =>
+    Object.entries(countRows(join(directory, 'peergate.db'))).filter(([table, rows]) => !remembered.includes(table) && rows > visits / 10)
+  await expect.poll(grown, { interval: 200 }).toEqual([])
+})

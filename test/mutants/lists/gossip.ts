@@ -378,8 +378,9 @@ export const gossip = [
     ['test/engine/custom/overlay/direct-neighbors.test.ts'],
     [
       ['newcomers take all places for links', 'inbound.length > inboundShare * limits.maxLinks', 'inbound.length > limits.maxLinks'],
+      ['what is new goes first', 'since <= now() - settleMs', 'true'],
       ['newcomers drive out who has brought something', '!pinned && !links.isProven(peerId)', '!pinned'],
-      ['newcomers drive out neighbours', 'const free = others.filter(({ peerId }) => !isInView(peerId))', 'const free = others'],
+      ['newcomers drive out neighbours', ' : others).filter(({ peerId }) => !isInView(peerId))', ' : others)'],
     ],
   ),
   ...breaks(

@@ -17,6 +17,9 @@ const sweepMs = 1_000
 /** Of the links those that others may have dialled, so that they do not take the places for the dials of this node. */
 const inboundShare = 0.75
 
+/** A new link has so long to find its role, in milliseconds, before it may have to make room. */
+const settleMs = 2_000
+
 /** Frames that make others send and dial; their rate is limited without counting against the neighbour, who may only pass them on. */
 const setsOff: ReadonlySet<OverlayFrame['type']> = new Set(['join', 'forward-join', 'neighbor', 'shuffle', 'seek'])
 
@@ -144,10 +147,12 @@ export function createOverlay(
     const isCrowded = inbound.length > inboundShare * limits.maxLinks
     if (links.size <= limits.maxLinks && !isCrowded) return
     const others = (isCrowded ? inbound : all).filter(({ peerId, pinned }) => !pinned && !links.isProven(peerId))
-    const free = others.filter(({ peerId }) => !isInView(peerId))
+    const settled = others.filter(({ since }) => since <= now() - settleMs)
+    const free = (settled.length > 0 ? settled : others).filter(({ peerId }) => !isInView(peerId))
     const idle = free.filter(({ peerId }) => !broadcast.carries(peerId))
-    const spare = (idle.length > 0 ? idle : free.length > 0 ? free : others).toSorted((a, b) => b.since - a.since)
-    const victim = pick(spare.slice(0, Math.ceil(spare.length / 2)), random)
+    const spare = idle.length > 0 ? idle : free.length > 0 ? free : others
+    // Links stand in the order in which they came.
+    const victim = pick(spare.slice(Math.floor(spare.length / 2)), random)
     if (victim !== undefined) hangUp(victim, 'full')
   }
 

@@ -267,17 +267,39 @@ describe('a link', () => {
   })
 
   test('that has brought something new stays, and so does one with a place in a view, however many others come', () => {
-    const { link, overlay, message, hungUp } = overlayForTest()
+    const { link, overlay, message, hungUp, pass } = overlayForTest()
     overlay.subscribe('orders')
-    link('proven', ['orders'], false, 'inbound')
-    message('proven', envelope(1))
+    // A topic in use: who comes now is only told of messages, and has no role.
+    link('first', ['orders'])
+    message('first', envelope(1))
     overlay.settle('author.1', 'accept')
+    for (let index = 0; index < 0.75 * defaultOverlayLimits.maxLinks; index++) link(`early-${index}`, ['orders'], false, 'inbound')
+    pass(3_000)
+    link('proven', ['orders'], false, 'inbound')
+    message('proven', envelope(2))
+    overlay.settle('author.2', 'accept')
+    overlay.receive('proven', { type: 'prune', topic: 'orders' })
     link('neighbor', [], false, 'inbound')
     overlay.receive('neighbor', { type: 'neighbor', priority: 'high' })
-    for (let index = 0; index < 300; index++) link(`peer-${index}`, ['orders'], false, 'inbound')
+    for (let index = 0; index < 300; index++) {
+      link(`peer-${index}`, ['orders'], false, 'inbound')
+      pass(100)
+    }
     expect(hungUp.length).toBeGreaterThan(200)
     expect(hungUp).not.toContain('proven')
     expect(hungUp).not.toContain('neighbor')
+  })
+
+  test('that is new is not the first to go for having no role yet', () => {
+    const { link, overlay, message, hungUp, pass } = overlayForTest()
+    overlay.subscribe('orders')
+    for (let index = 0; index < 0.75 * defaultOverlayLimits.maxLinks; index++) link(`early-${index}`, ['orders'], false, 'inbound')
+    message('early-0', envelope(1))
+    overlay.settle('author.1', 'accept')
+    pass(3_000)
+    link('new', [], false, 'inbound')
+    expect(hungUp).toHaveLength(1)
+    expect(hungUp).not.toContain('new')
   })
 
   test('that others have dialled leaves room for those that are dialled here', () => {

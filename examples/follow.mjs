@@ -20,7 +20,7 @@ function connect() {
 
 function take(frame, socket) {
   if (frame.type === 'message') process.stdout.write(`${frame.message.data}\n`)
-  if (frame.type === 'gap') process.stderr.write(`pruned before it was read: from ${frame.from} to ${frame.to}\n`)
+  if (frame.type === 'gap') process.stderr.write(`${frame.reason}: from ${frame.from} to ${frame.to}\n`)
   if (frame.type === 'closing') retryMs = frame.retryAfterMs
   if (frame.type === 'error' && !frame.retryable) fail(`${frame.code}: ${frame.detail}`)
   if (frame.type === 'error') socket.close()

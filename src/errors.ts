@@ -180,6 +180,8 @@ export class DatabaseFull extends storeCondition('database_full', 'The database 
 export class DatabaseReadOnly extends storeCondition('database_read_only', 'The database takes no writes') {}
 /** What was written now would be gone with the process. */
 export class DatabaseGone extends storeCondition('database_gone', 'Files of the database were deleted or replaced') {}
+/** Pages are not what the database has written; what does not need them goes on. */
+export class DatabaseDamaged extends storeCondition('database_damaged', 'The database is damaged') {}
 export class MeshNotReady extends condition('mesh_not_ready', 503, 'Not enough peers are there for the topic', true) {}
 export class DialFailed extends condition('dial_failed', 502, 'The peer could not be dialled', true) {}
 export class ProtocolUnsupported extends condition('protocol_unsupported', 502, 'The peer does not speak the protocol') {}

@@ -135,10 +135,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   )
   const historyService = createHistoryService({ limits }, { engine, log: store.log, metrics, now: age })
   const historyReader = createHistoryReader({ limits }, { engine, log: store.log, ingest, metrics, now: age })
-  const catchUp = createCatchUp(
-    { limits },
-    { engine, topics: store.topics, records: store.records, reader: historyReader, gateways, log, now: age },
-  )
+  const catchUp = createCatchUp({ limits }, { engine, store, reader: historyReader, gateways, log, now: age })
   const directInbox = createDirectInbox(
     { senders: init.directSenders ?? 'all', limits },
     { engine, ingest, peers: store.peers, metrics, log, now, age },
@@ -146,7 +143,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const onDelivery = (delivery: DeliveryView) => stream.notifyDelivery(delivery)
   const carrier: Carrier = createCarrier(
     { limits },
-    { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, log, clock },
+    { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, metrics, log, clock },
   )
   const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery, clock })
   const services = createServices({ limits }, { engine, peers, desk, gateways, log, now })
@@ -209,7 +206,13 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   }
 
   const node = createNodeInfo({ limits: published }, { engine, log: store.log, stream, now })
-  const probes = { started: () => state.started, draining: () => state.draining, store: store.log, writes }
+  const probes = {
+    started: () => state.started,
+    draining: () => state.draining,
+    store: store.log,
+    writes,
+    damaged: () => store.isDamaged(),
+  }
   const http = createHttpServer(
     { ...init.http, metricsElsewhere: init.http.metricsPort !== undefined, tracing: init.tracing === true, limits },
     {
@@ -282,6 +285,10 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   )
 
   metrics.watchSteps(() => clock.steps)
+  store.watchDamage((found) => {
+    metrics.damaged(found.length)
+    catchUp.lookForMissing()
+  })
   metrics.watchLimits(() => engine.limitsReached)
   metrics.watch(async () => {
     const { messages, bytes, unsentTopics } = ingest.backlog

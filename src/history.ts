@@ -8,7 +8,7 @@ import type { MessageKind, StoredMessage } from './model/message.ts'
 import { directTopic, type TopicFilter } from './model/topic.ts'
 import { createPlaces } from './places.ts'
 import { costOfRows } from './rates.ts'
-import { type LogPosition, type LogStore, scanRows } from './store/store.ts'
+import { type Damaged, type LogPosition, type LogStore, scanRows } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 
 /** The log as clients read it: positions given as cursors or words, and pages. */
@@ -77,6 +77,8 @@ export interface PageOptions {
 
 export interface Page {
   items: StoredMessage[]
+  /** Messages of the topics between those, and between the ends of the page, that are damaged, in the same order. */
+  damaged: Damaged[]
   /** The cursor where the next page begins: in ascending order its `after`, in descending order its `before`. */
   next: string
   /** Whether the page reached the far end of what was asked for; there was nothing more at that moment. */
@@ -161,6 +163,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     const { kind, from, to, since, until } = query
     const filters = given({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
     const items: StoredMessage[] = []
+    const damaged: Damaged[] = []
     const matchesAll = isSeries(topics) && [kind, from, to, since, until].every((filter) => filter === undefined)
     let bytes = 0
     let rows = 0
@@ -179,6 +182,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       if (step.prunes !== undefined && step.prunes.topics.length > 0) throw expired(await log.epoch(), await log.position(topics))
       for (const message of step.messages) bytes += message.data.length
       items.push(...step.messages)
+      damaged.push(...(step.damaged ?? []))
       if (order === 'asc') range.low = step.scanned
       else range.high = step.scanned
       await nextTurn()
@@ -188,7 +192,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       order === 'asc'
         ? formatCursor(epoch, range.low, start?.pruneCount)
         : formatCursor(epoch, Math.min(range.high + 1, Math.max(after, through)))
-    return { items, next, caughtUp: range.low >= range.high, epoch }
+    return { items, damaged, next, caughtUp: range.low >= range.high, epoch }
   }
 
   async function waitForPage(query: PageQuery & { waitMs: number }, options: PageOptions): Promise<Page> {
@@ -204,7 +208,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       using news = nextAppend(query.topics ?? everything)
       const found = await readPage({ ...query, after }, options)
       const left = deadline - performance.now()
-      if (found.items.length > 0 || !found.caughtUp || left <= 0) return found
+      if (found.items.length > 0 || found.damaged.length > 0 || !found.caughtUp || left <= 0) return found
       await news.within(left, options.signal)
       options.signal.throwIfAborted()
       after = found.next
@@ -239,7 +243,8 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     page: ({ waitMs = 0, ...query }, options) => (waitMs === 0 ? readPage(query, options) : waitForPage({ ...query, waitMs }, options)),
     async get(id) {
       const message = await log.get(id)
-      if (message === undefined) throw new MessageNotFound('No message with this id is stored here; it may have been pruned.')
+      if (message === undefined)
+        throw new MessageNotFound('No message with this id is stored here; it may have been pruned, or damaged by the disk.')
       return { message, epoch: await log.epoch() }
     },
   }

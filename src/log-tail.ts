@@ -55,10 +55,15 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
     const after = hub.tip
     const [next] = waiting
     const bounds = next === undefined ? {} : { through: next.previousTip }
-    const { messages, scanned } = await store.log.read({ after, ...bounds, order: 'asc', limit: maxReadMessages, maxBytes: maxReadBytes })
+    const {
+      messages,
+      scanned,
+      damaged = [],
+    } = await store.log.read({ after, ...bounds, order: 'asc', limit: maxReadMessages, maxBytes: maxReadBytes })
     if (scanned <= after) return false
     onRead(messages)
-    hub.append(after, messages)
+    // Who follows live reads from the store, where it is told of the damage.
+    if (damaged.length === 0) hub.append(after, messages)
     // Pruned messages at the end, of which nobody will hear.
     if (hub.tip < scanned) hub.append(scanned, [])
     appendWaiting()

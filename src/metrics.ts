@@ -27,6 +27,8 @@ export interface Metrics {
   committed(messages: number, seconds: number): void
   handedOver(seconds: number): void
   pruned(messages: number, bytes: number): void
+  /** Stored messages that were found damaged. */
+  damaged(messages: number): void
   /** Which operation was asked for over HTTP, what it was answered, and the seconds it took. */
   request(operation: string, status: number, seconds: number): void
   /** Has gauges read from the parts whenever the metrics are. */
@@ -125,6 +127,9 @@ export function createMetrics(): Metrics {
   const prunedMessages = new Counter(metric('pruned_messages_total', 'Messages that were pruned.'))
   const prunedBytes = new Counter(metric('pruned_bytes_total', 'Bytes of their data.'))
   const clockSteps = new Counter(metric('clock_steps_total', 'Steps of the clock of the log by more than `clockStepMs`.'))
+  const damaged = new Counter(
+    metric('damaged_messages_total', 'Stored messages, direct ones on their way among them, that were found damaged and are not served.'),
+  )
   const requests = new Histogram({
     ...metric('http_request_seconds', 'Time of an HTTP request, by its operation in the contract and its status.'),
     labelNames: ['operation', 'status'],
@@ -182,6 +187,7 @@ export function createMetrics(): Metrics {
       prunedMessages.inc(messages)
       prunedBytes.inc(bytes)
     },
+    damaged: (messages) => damaged.inc(messages),
     request: (operation, status, time) => requests.observe({ operation, status }, time),
     watch(values) {
       read = values

@@ -49,7 +49,7 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
     for (let topics = await prunable(); topics.length > 0; topics = await prunable()) {
       for (const topic of topics) await pruneAll(topic, {})
     }
-    const times = { idsBefore: now() - limits.seenWindowMs, keysBefore: now() - idempotencyWindowMs }
+    const times = { now: now(), idsBefore: now() - limits.seenWindowMs, keysBefore: now() - idempotencyWindowMs }
     while (!stopped && (await log.forget({ ...times, limit: limits.maxPruneMessages })) > 0) await nextTurn()
     while (!stopped && (await sessions.forget({ before: now(), limit: limits.maxPruneMessages })) > 0) await nextTurn()
     if (limits.auditMaxAgeMs === 0) return

@@ -79,7 +79,7 @@ describe('page', () => {
 
   test('answers a position to go on from also when it is empty', async () => {
     const empty = await historyOf([])
-    expect(await empty.page({ limit: 5 }, asking)).toEqual({ items: [], next: 'memory.0', caughtUp: true, epoch: 'memory' })
+    expect(await empty.page({ limit: 5 }, asking)).toEqual({ items: [], damaged: [], next: 'memory.0', caughtUp: true, epoch: 'memory' })
     const history = await historyOf(['a', 'a'])
     expect(await history.page({ after: 'latest', limit: 5 }, asking)).toMatchObject({
       items: [],

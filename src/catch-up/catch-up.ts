@@ -3,8 +3,8 @@ import type { P2PEngine } from '../engine/engine.ts'
 import { ProtocolUnsupported } from '../errors.ts'
 import type { Gateways } from '../gateways.ts'
 import type { RetentionLimits } from '../retention.ts'
-import type { RecordStore, TopicRecord, TopicStore } from '../store/store.ts'
-import { maxHistoryTopics } from './history-protocol.ts'
+import type { LogStore, RecordStore, TopicRecord, TopicStore } from '../store/store.ts'
+import { isMessageId, maxHistoryMessages, maxHistoryTopics } from './history-protocol.ts'
 import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
 import { createPeerPositions } from './peer-positions.ts'
 
@@ -14,6 +14,8 @@ import { createPeerPositions } from './peer-positions.ts'
  */
 export interface CatchUp {
   start(): Promise<void>
+  /** Messages of the log were found damaged: all peers are asked for them soon, and not only when they are due. */
+  lookForMissing(): void
   /** Gives up what is under way; the next start goes on with it. */
   stop(): Promise<void>
 }
@@ -28,8 +30,7 @@ export interface CatchUpLimits extends Pick<RetentionLimits, 'retentionMaxAgeMs'
 
 export interface CatchUpComponents {
   engine: Pick<P2PEngine, 'subscribers' | 'listen'>
-  topics: Pick<TopicStore, 'list'>
-  records: RecordStore
+  store: { topics: Pick<TopicStore, 'list'>; records: RecordStore; log: Pick<LogStore, 'missing'> }
   reader: HistoryReader
   /** Gateways of one database have one log. */
   gateways: Pick<Gateways, 'others'>
@@ -59,6 +60,12 @@ interface Group {
   group: TopicRecord[]
 }
 
+/** Those that are joined here, and those of them that a peer has joined, too. */
+interface SharedTopics {
+  joined: ReadonlySet<string>
+  shared: ReadonlySet<string>
+}
+
 interface Peer {
   /** By the monotonic clock. */
   dueAt: number
@@ -67,8 +74,9 @@ interface Peer {
 
 export function createCatchUp(init: { limits: CatchUpLimits }, components: CatchUpComponents): CatchUp {
   const { limits } = init
-  const { engine, topics, reader, gateways, log, now = Date.now, random = Math.random } = components
-  const positions = createPeerPositions({ ...components, now })
+  const { engine, store, reader, gateways, log, now = Date.now, random = Math.random } = components
+  const { topics } = store
+  const positions = createPeerPositions({ records: store.records, log, now })
   /** Connected peers that may share a topic. */
   const peers = new Map<string, Peer>()
   const rounds = new Map<string, Promise<void>>()
@@ -150,7 +158,9 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     for (const topic of reached.keys()) if (!joined.some((record) => record.topic === topic)) reached.delete(topic)
     const before = new Map(reached)
     try {
-      return await readAll(peerId, groups(shared, reached), reached, signal)
+      const isDone = await readAll(peerId, groups(shared, reached), reached, signal)
+      if (shared.length > 0) await fetchMissing(peerId, { joined: namesOf(joined), shared: namesOf(shared) }, signal)
+      return isDone
     } finally {
       if ([...reached].some(([topic, position]) => before.get(topic) !== position)) await positions.set(peerId, reached)
     }
@@ -173,6 +183,25 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       }
     }
     return true
+  }
+
+  /**
+   * Asks for what was damaged here of the topics that are shared, whatever its age: it was here. What the peer does not have it leaves out; the
+   * next peer, or the next round, may bring it.
+   */
+  async function fetchMissing(peerId: string, { joined, shared }: SharedTopics, signal: AbortSignal): Promise<void> {
+    for (let after = 0; ; ) {
+      const page = await store.log.missing({ after, limit: maxHistoryMessages })
+      const last = page.at(-1)
+      if (last === undefined) return
+      let wanted = page.filter(({ id, topic }) => isMessageId(id) && (topic === undefined || shared.has(topic)))
+      while (wanted.length > 0) {
+        const given = await reader.fetchMissing({ peerId, topics: joined, missing: wanted }, { signal })
+        if (given.size === 0) break
+        wanted = wanted.filter(({ id }) => !given.has(id))
+      }
+      after = last.seq
+    }
   }
 
   /** What is older is refused: it may have been here and be forgotten, it would be pruned, or it was never meant for this gateway. */
@@ -215,6 +244,9 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       await clean()
       cleaner = setInterval(() => void clean(), cleanMs)
     },
+    lookForMissing() {
+      for (const peerId of peers.keys()) appeared(peerId)
+    },
     async stop() {
       unlisten?.()
       clearTimeout(timer)
@@ -224,6 +256,10 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       peers.clear()
     },
   }
+}
+
+function namesOf(records: TopicRecord[]): Set<string> {
+  return new Set(records.map(({ topic }) => topic))
 }
 
 /** By the position where their reading begins. */

@@ -38,6 +38,9 @@ const requestSchema = z.discriminatedUnion('type', [
 ])
 export type HistoryRequest = z.infer<typeof requestSchema>
 
+/** Whether an id can be asked for: what a damaged row says of its own may be anything. */
+export const isMessageId = (id: string): boolean => id.length <= maxIdLength && /^[A-Za-z0-9]+\.\d+$/.test(id)
+
 /** The longest request. */
 export const historyRequestBytes = 65_536
 

@@ -6,7 +6,7 @@ import type { Metrics } from '../metrics.ts'
 import { createAuthors, verifyBeside } from '../model/authors.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import { createPacer } from '../pacer.ts'
-import type { LogStore } from '../store/store.ts'
+import type { LogStore, Missing } from '../store/store.ts'
 import {
   type Busy,
   decodeMessages,
@@ -34,6 +34,19 @@ export interface HistoryReader {
    * @throws what the engine's `request` throws
    */
   readPage(query: HistoryQuery, options: { signal: AbortSignal }): Promise<Pick<HistoryPage, 'next' | 'caughtUp'>>
+  /**
+   * Takes in what the peer has of messages that were damaged here, by their ids, as far as they are of topics that are joined; answers the ids of
+   * those that it has given, which may be some of those it has.
+   * @throws what `readPage` throws
+   */
+  fetchMissing(query: MissingQuery, options: { signal: AbortSignal }): Promise<Set<string>>
+}
+
+export interface MissingQuery {
+  peerId: string
+  topics: ReadonlySet<string>
+  /** As many as are asked for at once. */
+  missing: Missing[]
 }
 
 export interface HistoryQuery {
@@ -89,6 +102,13 @@ interface Wanted extends Listed {
   firstSeenAt: number
 }
 
+/** What a peer may send; without a topic it may be of any. */
+interface Expected {
+  id: string
+  topic?: string
+  firstSeenAt: number
+}
+
 export function createHistoryReader(init: { limits: HistoryReaderLimits }, components: HistoryReaderComponents): HistoryReader {
   const { maxMessageBytes, historyBytesPerSecond, historyPeerBytesPerSecond, requestTimeoutMs } = init.limits
   const { engine, log, ingest, metrics, now = Date.now } = components
@@ -137,27 +157,33 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
     })
   }
 
-  async function fetch(peerId: string, batch: Wanted[], signal: AbortSignal): Promise<void> {
-    const bytes = batch.reduce((sum, item) => sum + item.bytes, 0)
-    const request = { type: 'get' as const, ids: batch.map(({ id }) => id) }
-    const { answer } = await ask(peerId, request, historyMessagesBytes(batch.length, bytes), signal)
+  /** Takes in what the peer has of these, and answers the ids of what it has given. What is of no topic that is wanted is left out. */
+  async function fetch(
+    peerId: string,
+    { expected, bytes, isWanted = () => true }: { expected: Expected[]; bytes: number; isWanted?: (topic: string) => boolean },
+    signal: AbortSignal,
+  ): Promise<Set<string>> {
+    const request = { type: 'get' as const, ids: expected.map(({ id }) => id) }
+    const { answer } = await ask(peerId, request, historyMessagesBytes(expected.length, bytes), signal)
     const given = attempt(() => decodeMessages(answer))
     if ('retryAfterMs' in given) throw new PeerBusy(given)
-    const past = await check(given.messages, batch)
-    const outcome = await ingest.takePast(past)
+    const past = await check(given.messages, expected)
+    const outcome = await ingest.takePast(past.filter(({ message }) => isWanted(message.topic)))
     if (outcome === undefined) throw new NoRoom('there is no room for messages of the past')
     metrics.receivedPast(outcome)
+    return new Set(past.map(({ message }) => messageId(message.from, message.sequence)))
   }
 
   /** @throws FalseHistory */
-  async function check(messages: SignedMessage[], batch: Wanted[]): Promise<PastMessage[]> {
-    const expected = new Map(batch.map((item) => [item.id, item]))
+  async function check(messages: SignedMessage[], list: Expected[]): Promise<PastMessage[]> {
+    const expected = new Map(list.map((item) => [item.id, item]))
     const past: PastMessage[] = []
     const verified: Array<Promise<boolean>> = []
     for (const message of messages) {
       const id = messageId(message.from, message.sequence)
       const item = expected.get(id)
-      if (item?.topic !== message.topic || !expected.delete(id)) throw falseMessage()
+      const isOfAnother = item?.topic !== undefined && item.topic !== message.topic
+      if (item === undefined || isOfAnother || !expected.delete(id)) throw falseMessage()
       verified.push(verifyBeside(authors, message))
       past.push({ message, firstSeenAt: item.firstSeenAt })
     }
@@ -172,6 +198,12 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
   }
 
   return {
+    fetchMissing({ peerId, topics, missing }, { signal }) {
+      // What was damaged can't say for sure of what topic it was, nor how large.
+      const expected = missing.map(({ id, firstSeenAt }) => ({ id, firstSeenAt }))
+      const bytes = historyBatchBytes + maxMessageBytes
+      return fetch(peerId, { expected, bytes, isWanted: (topic) => topics.has(topic) }, signal)
+    },
     async readPage({ peerId, topics, after }, { signal }) {
       const names = [...topics.keys()]
       const askedAt = now()
@@ -186,7 +218,9 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const candidates = choose(page.items, topics, { askedAt, answeredAt })
       await count(peerId, historyStepBytes + page.items.length * (historyRowBytes + historyNameBytes), signal)
       const unknown = await findUnknown(candidates.map(({ id }) => id))
-      for (const batch of batches(candidates.filter(({ id }) => unknown.delete(id)))) await fetch(peerId, batch, signal)
+      for (const batch of batches(candidates.filter(({ id }) => unknown.delete(id)))) {
+        await fetch(peerId, { expected: batch, bytes: batch.reduce((sum, item) => sum + item.bytes, 0) }, signal)
+      }
       return page
     },
   }

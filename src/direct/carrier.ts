@@ -4,6 +4,7 @@ import { type Ages, agesOf } from '../clock/ages.ts'
 import { createDeadline } from '../deadline.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { PeergateError } from '../errors.ts'
+import type { Metrics } from '../metrics.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import type { Peers } from '../peers.ts'
 import { createPlaces } from '../places.ts'
@@ -43,6 +44,7 @@ export interface CarrierComponents {
   inbox: { take(envelopes: Uint8Array[], from: string): Promise<Uint8Array> }
   /** Whoever watches deliveries is told. */
   onChange(delivery: DeliveryView): void
+  metrics: Pick<Metrics, 'damaged'>
   log: Logger
   clock?: Ages
   random?: () => number
@@ -64,11 +66,12 @@ interface Problem {
   wasReached: boolean
 }
 
+type Next = Awaited<ReturnType<DeliveryStore['next']>>
 type Queued = DeliveryRecord & { envelope: Uint8Array }
 
 export function createCarrier(init: { limits: CarrierLimits }, components: CarrierComponents): Carrier {
   const { limits } = init
-  const { engine, peers, store, inbox, onChange, log, clock = agesOf(), random = Math.random } = components
+  const { engine, peers, store, inbox, onChange, metrics, log, clock = agesOf(), random = Math.random } = components
   const now = () => clock.age()
   /** Longer than a dial and a request may take, after which the claim is renewed. */
   const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
@@ -195,9 +198,11 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   async function carryAll(recipient: string): Promise<void> {
     const by = engine.peerId
     while (!stopping.signal.aborted && (await store.renew({ by, recipient, until: now() + claimMs }))) {
-      const batch = await store.next({ recipient, now: clock.settledAge(), limit: maxDirectBatch, maxBytes: directBatchBytes })
+      const next = await store.next({ recipient, now: clock.settledAge(), limit: maxDirectBatch, maxBytes: directBatchBytes })
+      if (next.length === 0) return await store.release({ by, recipient })
+      const batch = await soundOf(next)
       const [first] = batch
-      if (first === undefined) return await store.release({ by, recipient })
+      if (first === undefined) continue
       const problem = await send(recipient, batch)
       if (problem === undefined) continue
       if (stopping.signal.aborted) break
@@ -209,6 +214,23 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     }
     // Another gateway, or the next start, goes on at once.
     if (stopping.signal.aborted) await store.renew({ by, recipient, until: now() })
+  }
+
+  /** What is damaged on the disk can't be sent any more, and would hold up what is behind it. */
+  async function soundOf(next: Next): Promise<Queued[]> {
+    const sound: Queued[] = []
+    for (const delivery of next) {
+      const { id, envelope } = delivery
+      if (envelope !== undefined) {
+        sound.push({ ...delivery, envelope })
+        continue
+      }
+      log.error({ delivery: id }, 'a direct message that waits for its recipient is damaged; it can not be sent')
+      metrics.damaged(1)
+      const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of this gateway.', now: now() }
+      if (await store.end(id, end)) await tell(id)
+    }
+    return sound
   }
 
   /** Doubles from failure to failure, with a jitter of a half. */

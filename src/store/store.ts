@@ -9,7 +9,7 @@ import type { Registration } from '../model/validator.ts'
  *
  * What a write's promise acknowledged survives a crash of the process and of the machine. A write that rejects changed nothing.
  * A database that can't be reached, is full or is locked rejects with StoreUnavailable, and everything works again when it is back;
- * DatabaseFull, DatabaseReadOnly and DatabaseGone are the cases of it that have names. On a full disk deletions and small changes find a
+ * DatabaseFull, DatabaseReadOnly, DatabaseGone and DatabaseDamaged are the cases of it that have names. On a full disk deletions and small changes find a
  * reserve where there is one (SQLite).
  *
  * Times are milliseconds since 1970. Those by which something ages (what was stored, seen, queued or opened when, and what is then asked for by
@@ -38,6 +38,10 @@ export interface Store extends AsyncDisposable {
    * way they come by was broken, `everything` follows. Answers a function that ends it.
    */
   listen(listener: (change: StoreChange) => void): () => void
+  /** Has the listener told of messages that this process finds damaged. Answers a function that ends it. */
+  watchDamage(listener: (damaged: Damaged[]) => void): () => void
+  /** Whether anything was rejected with DatabaseDamaged since the start of the process. */
+  isDamaged(): boolean
 
   /**
    * Whether the files that are open are still where they were opened; asks nothing of the database.
@@ -78,7 +82,14 @@ export interface ClockCheckpoint {
   wall: number
 }
 
-/** Append-only, numbered by the database. */
+/**
+ * Append-only, numbered by the database.
+ *
+ * Each message has a checksum, which every read verifies. A message that does not fit its own is damaged: nobody is answered it, and whoever
+ * finds it takes it out of the log in one transaction, which keeps what topics hold right and notes it as damage. From then on its id
+ * is unknown, so that it can be appended again; steps that pass its number say so. Damage is forgotten with what is pruned of its topic, and
+ * as old ids are.
+ */
 export interface LogStore {
   /**
    * Names the log that cursors belong to: 1–32 letters and digits. Another one is drawn when the log turns out to have lost what was
@@ -87,7 +98,7 @@ export interface LogStore {
   epoch(): Promise<string>
   /**
    * The log's ends, of all messages or of those of the given topics. `tip` is always the number of the newest message of the whole
-   * log, 0 when there never was one. `earliest` is the position before the oldest retained message that matches, `tip` when none is.
+   * log, 0 when there never was one. `earliest` is the position before the oldest retained message, or noted damage, that matches, `tip` when none is.
    * `prunedThrough` is the number of the newest matching message that was pruned after the step of pruning `prunedSince` (0 by
    * default: ever), 0 when none was. `pruneCount` is the number of the newest step of pruning that removed something.
    */
@@ -115,6 +126,7 @@ export interface LogStore {
    * position up to which everything matching was answered; the scan is over when it equals the far end (`through`, or `after` in
    * descending order, whose steps go down to `scanned` exclusive). `through` defaults to the tip, and one past it counts as the tip.
    * With `prunedSince`, `prunes` tells of each topic of which messages after `after` were pruned after that step of pruning.
+   * `damaged` are the messages of its topics that lay in what the step has passed and were found damaged, in its order.
    */
   read(query: LogQuery): Promise<LogStep>
   /**
@@ -122,6 +134,10 @@ export interface LogStore {
    * other topics hold costs nothing.
    */
   outline(query: OutlineQuery): Promise<LogOutline>
+  /** Looks at the messages after a position, at most `limit`, and answers those that are damaged; they are taken out only with `repair`. */
+  check(query: { after: Seq; limit: number; repair: boolean }): Promise<LogCheck>
+  /** Messages, but no direct ones, that were found damaged and are not known again, by the number that they had, at most `limit`. */
+  missing(query: { after: Seq; limit: number }): Promise<Missing[]>
   /** The message with this public id, or undefined. */
   get(id: string): Promise<StoredMessage | undefined>
   /** Those of the ids that are there, in the order of their numbers, at most about `maxBytes` of data (but at least one). */
@@ -137,8 +153,11 @@ export interface LogStore {
    * with `everything`; answers undefined when there was nothing to remove. Their ids stay known, so that none comes back as new.
    */
   prune(query: PruneQuery & { topic: string; limit: number; everything?: boolean }): Promise<Pruned | undefined>
-  /** Forgets ids of pruned messages and idempotency keys that are older than the times given, at most `limit` of each; answers how many. */
-  forget(query: { idsBefore: number; keysBefore: number; limit: number }): Promise<number>
+  /**
+   * Forgets ids of pruned messages and idempotency keys that are older than the times given, at most `limit` of each; answers how many. Damage is as
+   * old as the first sweep that has met it.
+   */
+  forget(query: { now: number; idsBefore: number; keysBefore: number; limit: number }): Promise<number>
   /** Up to which number the messages of this author were handed to the network; 0 at first. */
   sentThrough(author: string): Promise<Seq>
   /** Notes it. May be lost in a crash when it was noted within the last second: sending again is harmless. Never goes back. */
@@ -261,6 +280,34 @@ export interface LogStep {
   messages: StoredMessage[]
   scanned: Seq
   prunes?: Prunes
+  damaged?: Damaged[]
+}
+
+/** A message that was stored and can't be read any more. What is said of it is what the row said. */
+export interface Damaged {
+  seq: Seq
+  id: string
+  /** Undefined where no topic has the name that the row says: it may have been of any. */
+  topic: string | undefined
+}
+
+export interface LogCheck {
+  damaged: Damaged[]
+  /** Messages that were looked at, up to which number, and whether that is the end of the log. */
+  looked: number
+  scanned: Seq
+  caughtUp: boolean
+}
+
+/** A message to be fetched from peers. */
+export interface Missing {
+  /** The number that it had. */
+  seq: Seq
+  id: string
+  /** Undefined where it may have been of any. */
+  topic: string | undefined
+  /** When the first gateway on its way here received it; milliseconds since 1970. */
+  firstSeenAt: number
 }
 
 /** What was pruned of a range: `count` is the number of the newest step of pruning. */
@@ -522,13 +569,18 @@ export interface DeliveryStore {
   disown(by: string): Promise<void>
   /** Holds a recipient for longer; answers false when another gateway has it. */
   renew(query: { by: string; recipient: string; until: number }): Promise<boolean>
-  /** The next ones for a recipient, in order, with what is to be sent: at most `limit`, and `maxBytes` unless it is one alone. */
+  /**
+   * The next ones for a recipient, in order, with what is to be sent, undefined where that is damaged: at most `limit`, and `maxBytes` unless it
+   * is one alone.
+   */
   next(query: {
     recipient: string
     now: number
     limit: number
     maxBytes: number
-  }): Promise<Array<DeliveryRecord & { envelope: Uint8Array }>>
+  }): Promise<Array<DeliveryRecord & { envelope: Uint8Array | undefined }>>
+  /** Looks at queued ones after the id `after`, at most `limit`, and answers the ids of those whose envelope is damaged; `next` is null at the end. */
+  check(query: { after: string; limit: number }): Promise<{ damaged: string[]; looked: number; next: string | null }>
   /** Notes that the next one for a recipient was tried in vain, and when to try again; the claim ends. */
   failed(query: { by: string; recipient: string; id: string; lastError: string; dueAt: number; now: number }): Promise<void>
   /** How often in a row the recipient was tried in vain. */

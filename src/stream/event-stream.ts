@@ -61,7 +61,7 @@ export async function startEvents(
     const start = await history.resolve('earliest', filter)
     // Only a cursor of another log is one that can be named here: others would be past the end, or are none.
     const from = error instanceof CursorEpochMismatch ? position : formatCursor(parseCursor(start.cursor).epoch, 0)
-    return { filter, ...start, gap: { type: 'gap', from, to: start.cursor }, interest: held.move() }
+    return { filter, ...start, gap: { type: 'gap', from, to: start.cursor, reason: 'other-log' }, interest: held.move() }
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Action, TokenAction } from '../model/action.ts'
 import { cursorSchema, positionSchema } from '../model/cursor.ts'
 import { deliverySchema, expirySchema } from '../model/delivery.ts'
+import { gapFields } from '../model/gap.ts'
 import type { Grant } from '../model/grant.ts'
 import { idempotencyKeySchema } from '../model/idempotency-key.ts'
 import { candidateSchema, messageSchema } from '../model/message.ts'
@@ -221,13 +222,10 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     .object({
       type: z.literal('gap'),
       ...named,
-      topic: topicSchema.optional(),
-      direct: z.literal(true).optional(),
-      from: cursorSchema,
-      to: cursorSchema,
+      ...gapFields,
     })
     .describe(
-      'Messages of the topic (direct ones with `direct`; of any, where none is named) after `from` and up to `to` were pruned before they were read here. Go on after `to`.',
+      'Messages of the topic (direct ones with `direct`; of any, where none is named) after `from` and up to `to` were pruned before they were read here, or are damaged (`reason`). Go on after `to`.',
     ),
   z.object({ type: z.literal('progress'), ...named, cursor: cursorSchema }),
   z.object({

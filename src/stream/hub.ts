@@ -1,4 +1,5 @@
 import { createClientShares } from '../client-shares.ts'
+import { given } from '../given.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import { matchesTopic, type TopicFilter } from '../model/topic.ts'
@@ -26,7 +27,7 @@ export interface Hub {
    * Entries after a position, oldest first; `scanned` is the position up to which everything that matches was answered, so reading
    * goes on from there. At the log's end when `scanned` equals `tip`. One call answers about `maxBytes` of data at most, but at least
    * one entry. A promise only when the store had to be asked, which it is for a few readers at a time, shared by their clients
-   * (`clientKey`). `prunes` tells of what was pruned after the position since a step of pruning.
+   * (`clientKey`). `prunes` tells of what was pruned after the position since a step of pruning, `damaged` of what was found damaged in the store.
    */
   read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number, client?: string): HubStep | Promise<HubStep>
   /** Takes note that messages of a topic are gone from the log: nobody reads them any more. */
@@ -41,6 +42,13 @@ export interface HubStep {
   entries: Entry[]
   scanned: Seq
   prunes?: Prunes
+  damaged?: Damaged[]
+}
+
+/** A stored message that can't be read any more; undefined as its topic where it may have been of any. */
+export interface Damaged {
+  seq: Seq
+  topic: string | undefined
 }
 
 /** Topics of which messages were pruned, each with the number of the newest; `count` is the newest step of pruning that is known. */
@@ -74,7 +82,7 @@ export interface HubLog {
     maxBytes: number
     topics: TopicFilter
     prunedSince: number
-  }): Promise<{ messages: StoredMessage[]; scanned: Seq; prunes?: Prunes }>
+  }): Promise<{ messages: StoredMessage[]; scanned: Seq; prunes?: Prunes; damaged?: Damaged[] }>
 }
 
 interface Follower {
@@ -146,8 +154,8 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       topics: filter,
       prunedSince,
     })
-    const { messages, scanned, prunes } = step
-    return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...(prunes === undefined ? {} : { prunes }) }
+    const { messages, scanned, prunes, damaged } = step
+    return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...given({ prunes, damaged }) }
   }
 
   function followersOf(message: StoredMessage, woken: Map<Follower, Seq>): void {

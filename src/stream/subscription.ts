@@ -1,9 +1,10 @@
 import type { Seq } from '../model/cursor.ts'
 import { formatCursor } from '../model/cursor.ts'
+import { type GapReason, placeOf } from '../model/gap.ts'
 import type { Encoding } from '../model/payload.ts'
-import { directTopic, matchesTopic, type TopicFilter } from '../model/topic.ts'
+import { matchesTopic, type TopicFilter } from '../model/topic.ts'
 import { naming } from './frames.ts'
-import type { Hub, HubStep, Prunes } from './hub.ts'
+import type { Damaged, Hub, HubStep, Prunes } from './hub.ts'
 import type { Outlet } from './outlet.ts'
 
 /**
@@ -145,7 +146,7 @@ class Reader implements Subscription {
   #deliver(step: HubStep): void {
     if (this.#closed) return
     const [only, another] = step.entries
-    if (only !== undefined && another === undefined && this.#caughtUp && this.#gaps === undefined && step.prunes === undefined) {
+    if (only !== undefined && another === undefined && this.#caughtUp && this.#gaps === undefined && isWhole(step)) {
       // One frame alone, as most of the time, needs no collecting.
       this.#components.outlet.sendEntry(only, this.#init)
       this.#advanceTo(step.scanned)
@@ -157,12 +158,23 @@ class Reader implements Subscription {
   #send(step: HubStep): void {
     const { outlet } = this.#components
     if (step.prunes !== undefined) this.#noteGaps(step.prunes)
+    const damaged = [...(step.damaged ?? [])]
     for (const entry of step.entries) {
-      this.#announceGaps(entry.message.seq - 1)
+      this.#announceUpTo(entry.message.seq - 1, damaged)
       outlet.sendEntry(entry, this.#init)
     }
-    this.#announceGaps(step.scanned)
+    this.#announceUpTo(step.scanned, damaged)
     this.#advanceTo(step.scanned)
+  }
+
+  /** Takes from the damaged, which are in their order, what it announces. */
+  #announceUpTo(through: Seq, damaged: Damaged[]): void {
+    for (let [first] = damaged; first !== undefined && first.seq <= through; [first] = damaged) {
+      damaged.shift()
+      this.#announceGaps(first.seq)
+      this.#announce(first.topic, { from: first.seq - 1, to: first.seq, reason: 'damaged' })
+    }
+    this.#announceGaps(through)
   }
 
   #advanceTo(scanned: Seq): void {
@@ -186,13 +198,22 @@ class Reader implements Subscription {
   /** Those that end up to a position, in the order of their ends: a client that saves each as its cursor never goes back. */
   #announceGaps(through: Seq): void {
     if (this.#gaps === undefined) return
-    const { hub, outlet } = this.#components
     const ended = [...this.#gaps].filter(([, { to }]) => to <= through).toSorted(([, one], [, other]) => one.to - other.to)
     for (const [topic, { from, to }] of ended) {
       this.#gaps.delete(topic)
-      const where = topic === directTopic ? { direct: true as const } : { topic }
-      outlet.send({ type: 'gap', ...naming(this.name), ...where, from: formatCursor(hub.epoch, from), to: formatCursor(hub.epoch, to) })
+      this.#announce(topic, { from, to, reason: 'pruned' })
     }
     if (this.#gaps.size === 0) this.#gaps = undefined
   }
+
+  #announce(topic: string | undefined, { from, to, reason }: { from: Seq; to: Seq; reason: GapReason }): void {
+    const { hub, outlet } = this.#components
+    const [first, last] = [formatCursor(hub.epoch, from), formatCursor(hub.epoch, to)]
+    outlet.send({ type: 'gap', ...naming(this.name), ...placeOf(topic), from: first, to: last, reason })
+  }
+}
+
+/** Whether nothing but messages is to be sent of it. */
+function isWhole({ prunes, damaged }: HubStep): boolean {
+  return prunes === undefined && damaged === undefined
 }

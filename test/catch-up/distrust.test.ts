@@ -14,8 +14,8 @@ afterEach(() => void vi.useRealTimers())
 
 /** A catch-up whose peer lies each time it is asked: how often that was. */
 async function deceived(init: { whileAsked?: (subscribe: () => void) => void } = {}) {
-  const { topics, records } = createMemoryStore()
-  await topics.join('orders', Date.now(), { client: '', explicit: true })
+  const store = createMemoryStore()
+  await store.topics.join('orders', Date.now(), { client: '', explicit: true })
   let asked = 0
   let listener: ((event: EngineEvent) => void) | undefined
   const subscribe = () => listener?.({ type: 'topic:subscribe', peerId: 'liar', topic: 'orders' })
@@ -29,14 +29,14 @@ async function deceived(init: { whileAsked?: (subscribe: () => void) => void } =
           return () => undefined
         },
       },
-      topics,
-      records,
+      store,
       reader: {
         async readPage() {
           asked++
           init.whileAsked?.(subscribe)
           throw new FalseHistory('nobody signed it')
         },
+        fetchMissing: async () => new Set(),
       },
       gateways: { others: async () => [] },
       log: silentLog,

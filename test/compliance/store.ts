@@ -5,6 +5,7 @@ import { sequenceBytes } from '../../src/model/signed-message.ts'
 import { directTopic, matchesTopic, topicFilter } from '../../src/model/topic.ts'
 import type { LogQuery, NewDelivery, SessionRecord, Store, TokenRecord } from '../../src/store/store.ts'
 import { newMessage, someAuthor } from '../fixtures/messages.ts'
+import { describeDamage } from './damage.ts'
 
 /** Who joins a topic. */
 const someone = { client: 'tok_1', explicit: true }
@@ -12,7 +13,12 @@ const someone = { client: 'tok_1', explicit: true }
 /** A place where a store keeps its data, to be opened again and again. */
 export interface StorePlace {
   open(): Store
+  /** Changes a stored message, or what a delivery is to send, as a disk would: behind the back of the store, which may be open. */
+  spoil(what: Spoilt): Promise<void>
 }
+
+/** Columns of a message; bytes are changed, text is replaced. */
+export type Spoilt = { message: string; column?: 'data' | 'signature' | 'author' | 'topic' | 'id'; text?: string } | { delivery: string }
 
 const otherAuthor = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'
 const firstTime = 1_700_000_000_000
@@ -178,7 +184,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.log.unknown([refused.id])).toEqual([])
         expect((await store.log.append([refused, wanted])).entries).toMatchObject([{ known: true, message: undefined }, { known: true }])
         expect(await store.log.get(wanted.id)).toBeDefined()
-        await store.log.forget({ idsBefore: 1_001, keysBefore: 0, limit: 10 })
+        await store.log.forget({ now: 1, idsBefore: 1_001, keysBefore: 0, limit: 10 })
         expect((await store.log.append([refused])).entries).toMatchObject([{ known: false }])
       })
 
@@ -582,8 +588,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         ])
         const newest = again.entries[1]?.message?.seq
         expect((await store.log.position()).tip).toBe(newest)
-        expect(await store.log.forget({ idsBefore: now, keysBefore: 0, limit: 10 })).toBe(0)
-        expect(await store.log.forget({ idsBefore: now + 1, keysBefore: 0, limit: 10 })).toBe(1)
+        expect(await store.log.forget({ now: 1, idsBefore: now, keysBefore: 0, limit: 10 })).toBe(0)
+        expect(await store.log.forget({ now: 1, idsBefore: now + 1, keysBefore: 0, limit: 10 })).toBe(1)
         expect((await store.log.append([message])).entries[0]?.known).toBe(false)
       })
     })
@@ -653,9 +659,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         for (const [index, key] of ['one', 'two', 'three'].entries()) {
           await store.log.append([newMessage('a')], [{ key, fingerprint, first: 0, count: 1, createdAt: index, since: 0 }])
         }
-        expect(await store.log.forget({ idsBefore: 0, keysBefore: 2, limit: 1 })).toBe(1)
+        expect(await store.log.forget({ now: 1, idsBefore: 0, keysBefore: 2, limit: 1 })).toBe(1)
         expect(await store.log.published('one', 0)).toBeUndefined()
-        expect(await store.log.forget({ idsBefore: 0, keysBefore: 2, limit: 10 })).toBe(1)
+        expect(await store.log.forget({ now: 1, idsBefore: 0, keysBefore: 2, limit: 10 })).toBe(1)
         expect(await store.log.published('three', 0)).toBeDefined()
       })
     })
@@ -1128,7 +1134,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await deliveries.renew({ by: 'b', recipient: 'x', until: 1_300 })).toBe(true)
         expect(await claim(store, 1_250)).toEqual(['y'])
         const next = await deliveries.next({ recipient: 'x', now: 1_000, limit: 10, maxBytes: 1_000 })
-        expect(next.map(({ id, envelope }) => [id, Buffer.from(envelope).toString()])).toEqual([
+        expect(next.map(({ id, envelope }) => [id, Buffer.from(envelope ?? []).toString()])).toEqual([
           ['1', 'envelope 1'],
           ['3', 'envelope 3'],
         ])
@@ -1226,6 +1232,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect((await deliveries.list({ limit: 9 })).items.map(({ id }) => id)).toEqual(['2'])
       })
     })
+
+    describeDamage(open, (what) => place.spoil(what))
 
     describe('gateways', () => {
       const about = { engine: 'custom', version: '1.2.3', multiaddrs: ['/ip4/192.0.2.7/tcp/7071/ws'], state: 'ready' }

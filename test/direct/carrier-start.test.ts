@@ -41,6 +41,7 @@ async function queued({ isLinked }: { isLinked: boolean }) {
       store,
       inbox: { take: async () => new Uint8Array() },
       onChange: () => undefined,
+      metrics: { damaged: () => undefined },
       log: silentLog,
       clock: agesOf(() => now),
     },

@@ -36,7 +36,7 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
   const clock = { now: begun }
   const scene = { isLinked }
   const batches: number[][] = []
-  const counts = { underWay: 0, mostUnderWay: 0, dials: 0, looks: 0 }
+  const counts = { underWay: 0, mostUnderWay: 0, dials: 0, looks: 0, damaged: 0 }
   const told: string[] = []
   let listener: ((event: EngineEvent) => void) | undefined
 
@@ -80,6 +80,11 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
       store,
       inbox: { take: async () => new Uint8Array() },
       onChange: ({ id, state }) => void told.push(`${id} ${state}`),
+      metrics: {
+        damaged: (messages) => {
+          counts.damaged += messages
+        },
+      },
       log: silentLog,
       clock: agesOf(() => clock.now),
       random: () => random,

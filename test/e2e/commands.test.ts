@@ -1,25 +1,13 @@
-import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { quietEnvironment, StartFailed, startGateway } from '../fixtures/gateway-process.ts'
+import { runCommand } from '../fixtures/operator-command.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 /** The commands of an operator, each in a process of its own, as the scripts of package.json run them. */
-
-type Ended = { code: number; stdout: string; stderr: string }
-
-async function run(command: 'token' | 'database', args: string[], env: Record<string, string>): Promise<Ended> {
-  const program = fileURLToPath(new URL(`../../src/${command}-command.ts`, import.meta.url))
-  return await promisify(execFile)(process.execPath, [program, ...args], { env }).then(
-    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-    (error: Ended) => ({ code: error.code, stdout: error.stdout, stderr: error.stderr }),
-  )
-}
 
 describe('token', () => {
   test('makes the first token before the gateway has ever run, which then starts where others can reach it', async () => {
@@ -28,7 +16,7 @@ describe('token', () => {
     expect(refused).toBeInstanceOf(StartFailed)
     expect(String(refused)).toContain('npm run token -- create')
     const create = (name: string, actions: string) =>
-      run('token', ['create', '--name', name, '--actions', actions, '--topics', 'orders.*'], env)
+      runCommand('token', ['create', '--name', name, '--actions', actions, '--topics', 'orders.*'], env)
     expect(await create('till', 'read,publish')).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('allows "admin"') })
     expect((await create('admin', 'admin')).code).toBe(0)
     const made = await create('till', 'read,publish')
@@ -49,10 +37,13 @@ describe('token', () => {
       ).status
     const secret = made.stdout.trim()
     expect([await publish('orders.1', secret), await publish('news', secret), await publish('orders.1', 'guess')]).toEqual([201, 403, 401])
-    const [admin, till] = (await run('token', ['list'], env)).stdout.split('\n', 2).map((line): { id: string } => JSON.parse(line))
-    expect((await run('token', ['revoke', till?.id ?? ''], env)).code).toBe(0)
-    expect((await run('token', ['revoke', till?.id ?? ''], env)).code).toBe(1)
-    expect(await run('token', ['revoke', admin?.id ?? ''], env)).toMatchObject({ code: 1, stderr: expect.stringContaining('last token') })
+    const [admin, till] = (await runCommand('token', ['list'], env)).stdout.split('\n', 2).map((line): { id: string } => JSON.parse(line))
+    expect((await runCommand('token', ['revoke', till?.id ?? ''], env)).code).toBe(0)
+    expect((await runCommand('token', ['revoke', till?.id ?? ''], env)).code).toBe(1)
+    expect(await runCommand('token', ['revoke', admin?.id ?? ''], env)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('last token'),
+    })
   })
 
   test('is made as the README says, in its order', async () => {
@@ -60,20 +51,20 @@ describe('token', () => {
     const lines = [...readme.matchAll(/^npm run token -- ([^#\n]+)/gm)].map(([, line = '']) => line.trim().replaceAll("'", '').split(' '))
     expect(lines.length).toBeGreaterThan(1)
     const env = quietEnvironment(await temporaryDirectory())
-    for (const line of lines) expect(await run('token', line, env)).toMatchObject({ code: 0 })
+    for (const line of lines) expect(await runCommand('token', line, env)).toMatchObject({ code: 0 })
   })
 
   test('of a gateway with a token from its environment is made by a command that has it too, and by none that has not', async () => {
     const env = quietEnvironment(await temporaryDirectory())
     const create = ['create', '--name', 'till', '--actions', 'read']
-    expect(await run('token', create, env)).toMatchObject({ code: 1, stderr: expect.stringContaining('PEERGATE_ADMIN_TOKEN') })
-    expect(await run('token', create, { ...env, PEERGATE_ADMIN_TOKEN: 'a-token-of-the-operator' })).toMatchObject({ code: 0 })
+    expect(await runCommand('token', create, env)).toMatchObject({ code: 1, stderr: expect.stringContaining('PEERGATE_ADMIN_TOKEN') })
+    expect(await runCommand('token', create, { ...env, PEERGATE_ADMIN_TOKEN: 'a-token-of-the-operator' })).toMatchObject({ code: 0 })
   })
 
   test.each([[['create', '--name', 'x']], [['create', '--name', 'x', '--actions', 'fly']], [['revoke']], [['--nonsense']], [[]]])(
     'says how it is used: %j',
     async (args) => {
-      const ended = await run('token', args, quietEnvironment(await temporaryDirectory()))
+      const ended = await runCommand('token', args, quietEnvironment(await temporaryDirectory()))
       expect(ended).toMatchObject({ code: 64, stdout: '', stderr: expect.stringContaining('npm run token -- create') })
     },
   )
@@ -86,15 +77,21 @@ describe('database', () => {
     const copy = join(directory, 'copy.db')
     const before = await startGateway(env)
     const kept = await createRest(before.url).publish('orders', 'kept')
-    expect((await run('database', ['backup', copy], env)).code).toBe(0)
+    expect((await runCommand('database', ['backup', copy], env)).code).toBe(0)
     await createRest(before.url).publish('orders', 'lost')
-    expect(await run('database', ['backup', copy], env)).toMatchObject({ code: 78, stderr: expect.stringContaining('overwrites nothing') })
-    expect(await run('database', ['restore', copy], env)).toMatchObject({ code: 78, stderr: expect.stringContaining('running gateway') })
+    expect(await runCommand('database', ['backup', copy], env)).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining('overwrites nothing'),
+    })
+    expect(await runCommand('database', ['restore', copy], env)).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining('running gateway'),
+    })
     await before.end('SIGTERM')
-    expect((await run('database', ['restore', copy], env)).code).toBe(0)
+    expect((await runCommand('database', ['restore', copy], env)).code).toBe(0)
     // Also where nothing tells how far the log was served.
     const elsewhere = quietEnvironment(join(directory, 'elsewhere'))
-    expect((await run('database', ['restore', copy], elsewhere)).code).toBe(0)
+    expect((await runCommand('database', ['restore', copy], elsewhere)).code).toBe(0)
     for (const each of [env, elsewhere]) {
       const rest = createRest((await gatewayForTest(each)).url)
       expect((await rest.history('topic=orders')).map(({ data }) => data)).toEqual(['kept'])
@@ -111,7 +108,7 @@ describe('database', () => {
     await createRest(before.url).publish('orders', 'kept')
     await before.end('SIGTERM')
     await writeFile(join(directory, 'nonsense'), 'this is no database, whatever its name says'.repeat(100))
-    expect((await run('database', ['restore', join(directory, 'nonsense')], env)).code).not.toBe(0)
+    expect((await runCommand('database', ['restore', join(directory, 'nonsense')], env)).code).not.toBe(0)
     const rest = createRest((await gatewayForTest(env)).url)
     expect((await rest.history('topic=orders')).map(({ data }) => data)).toEqual(['kept'])
   })
@@ -120,13 +117,16 @@ describe('database', () => {
     const env = { ...quietEnvironment(await temporaryDirectory()), PEERGATE_MIGRATE: 'false' }
     await expect(startGateway(env)).rejects.toThrow(/npm run database -- migrate/)
     for (let round = 0; round < 2; round++) {
-      expect(await run('database', ['migrate'], env)).toMatchObject({ code: 0, stdout: 'the database is up to date\n' })
+      expect(await runCommand('database', ['migrate'], env)).toMatchObject({ code: 0, stdout: 'the database is up to date\n' })
     }
     expect((await fetch(`${(await gatewayForTest(env)).url}/readyz`)).status).toBe(200)
   })
 
-  test.each([[['backup']], [['migrate', 'x']], [['new-epoch', 'x']], [['forget']], [[]]])('says how it is used: %j', async (args) => {
-    const ended = await run('database', args, quietEnvironment(await temporaryDirectory()))
-    expect(ended).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run database -- backup') })
-  })
+  test.each([[['backup']], [['migrate', 'x']], [['new-epoch', 'x']], [['check', 'x']], [['forget']], [[]]])(
+    'says how it is used: %j',
+    async (args) => {
+      const ended = await runCommand('database', args, quietEnvironment(await temporaryDirectory()))
+      expect(ended).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run database -- backup') })
+    },
+  )
 })

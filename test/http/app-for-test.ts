@@ -97,7 +97,13 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const sessions = createSessions({ limits, acceptsSubjects: false }, { store: store.sessions, tokens, onEnd: () => undefined })
   const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, sessions, verifyJwt: undefined, log: silentLog })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
-  const probes = { started: () => true, draining: () => false, store: store.log, writes: { failure: undefined } }
+  const probes = {
+    started: () => true,
+    draining: () => false,
+    store: store.log,
+    writes: { failure: undefined },
+    damaged: () => store.isDamaged(),
+  }
   const components = {
     node,
     services: {

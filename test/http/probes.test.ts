@@ -6,7 +6,7 @@ import { appForTest } from './app-for-test.ts'
 const position = async () => ({ tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0 })
 
 function probes(started: boolean, draining: boolean, store: Probes['store'] = { position }, failure?: PeergateError): Probes {
-  return { started: () => started, draining: () => draining, store, writes: { failure } }
+  return { started: () => started, draining: () => draining, store, writes: { failure }, damaged: () => false }
 }
 
 test.each([

@@ -3,5 +3,12 @@ import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts
 
 describeStore('memory', async () => {
   const disk = createMemoryDisk()
-  return { open: () => createMemoryStore(disk) }
+  return {
+    open: () => createMemoryStore(disk),
+    async spoil(what) {
+      if ('message' in what) return void disk.broken.add(what.message)
+      const delivery = disk.deliveries.deliveries.get(what.delivery)
+      if (delivery !== undefined) delivery.envelope = undefined
+    },
+  }
 })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { checksumOf } from '../../src/store/prisma-store/checksum.ts'
 import { createPostgresStore } from '../../src/store/prisma-store/postgres/store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../fixtures/log.ts'
@@ -16,12 +17,22 @@ const times = 7
 /** Rows that a statement may look at, on average: a step of the log looks at 2,000, and for an outline up to three times. */
 const maxLookedAt = 8_000
 
+/** Of the messages below: what does not fit would be taken out of the log. */
+function checksums(): string {
+  const byte = new Uint8Array(1)
+  const topicOf = (n: number) => (n <= 5 ? 'rare' : n % 10 === 0 ? `quiet ${n % 1_000}` : 'busy')
+  const parts = { sequence: byte, signature: byte, data: byte }
+  return Array.from({ length: rows }, (_, index) => index + 1)
+    .map((n) => checksumOf({ id: `id ${n}`, topic: topicOf(n), from: `a${n % 7}`, ...parts }))
+    .join()
+}
+
 /** A log of 200,000 messages in a thousand topics, and much of everything else; few deliveries are queued. */
 const fill = `
   ${['Message', 'Topic', 'TopicJoin', 'SeenId', 'IdempotencyKey', 'Peer', 'Record', 'Session', 'Delivery', 'Outbox'].map((table) => `DELETE FROM "${table}"`).join(';')};
-  INSERT INTO "Message" ("id", "kind", "topic", "author", "sequence", "dataAbsent", "signature", "receivedAt", "storedAt", "data")
+  INSERT INTO "Message" ("id", "kind", "topic", "author", "sequence", "dataAbsent", "signature", "receivedAt", "storedAt", "checksum", "data")
     SELECT 'id ' || n, 'topic', CASE WHEN n <= 5 THEN 'rare' WHEN n % 10 = 0 THEN 'quiet ' || n % 1000 ELSE 'busy' END, 'a' || n % 7,
-      '\\x00', false, '\\x00', n, n, '\\x00' FROM generate_series(1, ${rows}) AS n;
+      '\\x00', false, '\\x00', n, n, c.sum, '\\x00' FROM unnest('{${checksums()}}'::integer[]) WITH ORDINALITY AS c(sum, n);
   INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq", "prunedAt", "prunedThrough")
     SELECT m."topic", count(*), count(*), min(m."seq"), max(m."seq"), 0, 0 FROM "Message" AS m GROUP BY m."topic";
   INSERT INTO "Topic" ("name", "prunedAt") SELECT 'empty ' || n, 0 FROM generate_series(1, 20000) AS n;
@@ -35,8 +46,8 @@ const fill = `
   INSERT INTO "Token" SELECT 'tok_' || n, '', decode(md5(n::text), 'hex'), '[]', '[]', n FROM generate_series(1, 20000) AS n;
   INSERT INTO "Session" SELECT 'session ' || n, 'tok_' || n, '{"kind":"token","hash":""}', n, n FROM generate_series(1, 20000) AS n;
   INSERT INTO "AuditEntry" SELECT 'audit ' || n, n, '', '', '{}' FROM generate_series(1, 20000) AS n;
-  INSERT INTO "Delivery" ("id", "messageId", "recipient", "client", "state", "bytes", "expiresAt", "createdAt", "updatedAt", "envelope")
-    SELECT 'd ' || n, '', 'peer ' || n % 5000, 'tok_1', CASE WHEN n <= 50 THEN 'queued' ELSE 'delivered' END, 1, 1e15, n, n, ''
+  INSERT INTO "Delivery" ("id", "messageId", "recipient", "client", "state", "bytes", "expiresAt", "createdAt", "updatedAt", "checksum", "envelope")
+    SELECT 'd ' || n, '', 'peer ' || n % 5000, 'tok_1', CASE WHEN n <= 50 THEN 'queued' ELSE 'delivered' END, 1, 1e15, n, n, 0, ''
     FROM generate_series(1, 20000) AS n;
   INSERT INTO "Outbox" ("recipient", "dueAt") SELECT 'peer ' || n, 1e15 FROM generate_series(1, 5000) AS n;`
 

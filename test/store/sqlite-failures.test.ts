@@ -1,7 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { StoreUnavailable } from '../../src/errors.ts'
+import { DatabaseDamaged, StoreUnavailable } from '../../src/errors.ts'
+import { createDamageNews } from '../../src/store/prisma-store/damage.ts'
 import { watchFiles } from '../../src/store/prisma-store/files-in-place.ts'
 import { openServedMarks } from '../../src/store/prisma-store/served-mark.ts'
 import { openSqliteDatabase } from '../../src/store/prisma-store/sqlite/database.ts'
@@ -29,7 +30,10 @@ async function boundedLog() {
   const reader = openSqliteDatabase(path, { queryOnly: true })
   const served = openServedMarks(servedMarkFile)
   const room = createDiskRoom({ path, tight: false }, { writer, log: silentLog })
-  const log = createSqliteLog({ epoch: 'test' }, { writer, reader, served, files: watchFiles([path]), room, log: silentLog })
+  const log = createSqliteLog(
+    { epoch: 'test' },
+    { writer, reader, served, files: watchFiles([path]), room, damage: createDamageNews({ log: silentLog }), log: silentLog },
+  )
   onTestFinished(() => {
     log.close()
     reader.close()
@@ -98,7 +102,8 @@ describe('a start', () => {
     const { path } = sqlitePaths(directory)
     await writeFile(path, 'this is not a database, and it is longer than a header of one hundred bytes would be'.repeat(4))
     const store = sqliteStore(directory)
-    await expect(store.start()).rejects.toThrow(StoreUnavailable)
+    await expect(store.start()).rejects.toThrow(DatabaseDamaged)
+    expect(store.isDamaged()).toBe(true)
     await expect(store.log.position()).rejects.toThrow(StoreUnavailable)
     await rm(path)
     await store.start()

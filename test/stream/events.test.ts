@@ -61,7 +61,7 @@ test.each(notOfThisLog)('a position that is not of this log is answered with a g
     expect(client.status).toBe(200)
     await client.until(() => client.events.length === 3)
     expect(client.events.map(({ event }) => event)).toEqual(['gap', 'message', 'caught-up'])
-    expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ type: 'gap', from, to: 'memory.0' })
+    expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ type: 'gap', from, to: 'memory.0', reason: 'other-log' })
   }
 })
 
@@ -74,7 +74,7 @@ test.each(['42', 'no cursor', 'memory.-1', 'x'.repeat(200)])(
     const client = await events(`?topic=orders&after=${cursor}`, { 'last-event-id': id })
     expect(client.status).toBe(200)
     await client.until(() => client.events.some(({ event }) => event === 'caught-up'))
-    expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ type: 'gap', from: 'memory.0', to: 'memory.0' })
+    expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ type: 'gap', from: 'memory.0', to: 'memory.0', reason: 'other-log' })
     expect(dataOf(client)).toEqual(['one', 'two'])
   },
 )
@@ -92,7 +92,13 @@ describe.each(storeKinds)('on the %s store', (kind) => {
     const client = await events('?topic=orders&topic=kept', { 'last-event-id': cursor })
     await client.until(() => client.events.some(({ event }) => event === 'caught-up'))
     expect(client.events.map(({ event }) => event)).toEqual(['message', 'gap', 'message', 'caught-up'])
-    expect(JSON.parse(client.events[1]?.data ?? '')).toEqual({ type: 'gap', topic: 'orders', from: cursor, to: lost.cursor })
+    expect(JSON.parse(client.events[1]?.data ?? '')).toEqual({
+      type: 'gap',
+      topic: 'orders',
+      from: cursor,
+      to: lost.cursor,
+      reason: 'pruned',
+    })
     expect(dataOf(client)).toEqual(['between', 'three'])
   })
 })

@@ -57,7 +57,7 @@ test('gaps are announced in the order of their ends, before the messages behind 
     { hub, outlet, onReady: () => undefined },
   )
   await subscription.advance()
-  const gap = (topic: string, to: number) => ({ type: 'gap', topic, from: 'e1.2', to: `e1.${to}` })
-  const direct = { type: 'gap', direct: true, from: 'e1.2', to: 'e1.13' }
+  const gap = (topic: string, to: number) => ({ type: 'gap', topic, reason: 'pruned', from: 'e1.2', to: `e1.${to}` })
+  const direct = { type: 'gap', direct: true, reason: 'pruned', from: 'e1.2', to: 'e1.13' }
   expect(outlet.sent).toEqual([4, gap('d', 9), direct, gap('b', 17), 18, gap('a', 19), { type: 'caught-up', cursor: 'e1.20' }])
 })

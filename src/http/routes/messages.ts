@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { History, Page, PageOptions, PageQuery } from '../../history.ts'
-import { cursorSchema, positionSchema } from '../../model/cursor.ts'
+import { cursorSchema, formatCursor, positionSchema } from '../../model/cursor.ts'
+import { gapFields, placeOf } from '../../model/gap.ts'
 import { readable, requireTopic, requireTopics } from '../../model/grant.ts'
 import { type MessageKind, messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
 import { type Encoding, encodingSchema } from '../../model/payload.ts'
@@ -34,6 +35,12 @@ const pageQuery = {
 const pageSchema = z
   .object({
     items: z.array(messageSchema),
+    gaps: z
+      .array(z.object(gapFields).meta({ id: 'Gap' }))
+      .optional()
+      .describe(
+        'Messages of the topics asked for that lay where this page was read and are damaged. With filters they may be ones that would not match.',
+      ),
     next: cursorSchema.describe('Where the next page begins: its `after` in ascending order, its `before` in descending order.'),
     caughtUp: z.boolean().describe('Whether this page reached the end of what was asked for. Until then a page may be short, even empty.'),
   })
@@ -194,8 +201,14 @@ function filterOf(topics: string[] | undefined, kind: MessageKind | undefined): 
   return kind === 'direct' ? { exact: [directTopic], prefixes: [] } : undefined
 }
 
-function pageView({ items, next, caughtUp, epoch }: Page, encoding: Encoding | undefined) {
-  return { items: items.map((message) => messageView(message, epoch, encoding)), next, caughtUp }
+function pageView({ items, damaged, next, caughtUp, epoch }: Page, encoding: Encoding | undefined) {
+  const gaps = damaged.map(({ seq, topic }) => ({
+    ...placeOf(topic),
+    from: formatCursor(epoch, seq - 1),
+    to: formatCursor(epoch, seq),
+    reason: 'damaged' as const,
+  }))
+  return { items: items.map((message) => messageView(message, epoch, encoding)), ...(gaps.length === 0 ? {} : { gaps }), next, caughtUp }
 }
 
 /** RFC 9110 §13.1.2, by weak comparison. */

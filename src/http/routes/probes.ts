@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type PeergateError, StoreUnavailable, toPeergateError } from '../../errors.ts'
+import { DatabaseDamaged, type PeergateError, StoreUnavailable, toPeergateError } from '../../errors.ts'
 import type { LogStore } from '../../store/store.ts'
 import { type App, json } from '../operation.ts'
 
@@ -10,6 +10,8 @@ export interface Probes {
   store: Pick<LogStore, 'position'>
   /** Of the last write. */
   writes: { readonly failure: PeergateError | undefined }
+  /** Whether pages of the database were found broken. */
+  damaged(): boolean
 }
 
 /** How long the database may take to be called available. */
@@ -27,7 +29,13 @@ const readinessSchema = z
       draining: z.boolean(),
       database: availabilitySchema.describe('Whether it answers, and has taken the last write; one is tried when there was none for 10 s.'),
     }),
-    code: z.string().max(100).optional().describe('Of the error that the last write failed with, such as `database_full`.'),
+    code: z
+      .string()
+      .max(100)
+      .optional()
+      .describe(
+        'Of the error that the last write failed with, such as `database_full`; `database_damaged` from when broken pages were found.',
+      ),
     reason: z.string().max(1_000).optional().describe('The same in words.'),
   })
   .meta({ id: 'Readiness' })
@@ -38,6 +46,7 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
   /** What is wrong with the database: by the last write, or by a read now. */
   async function databaseFailure(): Promise<PeergateError | undefined> {
     if (probes.writes.failure !== undefined) return probes.writes.failure
+    if (probes.damaged()) return new DatabaseDamaged('Pages of the database are damaged.')
     const { promise: late, resolve } = Promise.withResolvers<PeergateError>()
     const silent = new StoreUnavailable('The database does not answer.')
     const deadline = setTimeout(resolve, databaseDeadlineMs, silent)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { DeliveryRecord, DeliveryStore } from '../store.ts'
 import { afterPrefix } from './after-prefix.ts'
+import { checksumOfEnvelope } from './checksum.ts'
 import type { Delivery } from './generated/sqlite/client.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
@@ -44,7 +45,7 @@ export function createDeliveryStore(components: {
         if (taken !== undefined) return taken
         const data = {
           ...{ id, messageId, client, recipient: to, state: 'queued', expiresAt, createdAt, updatedAt: createdAt },
-          ...{ envelope: Buffer.from(envelope), bytes: envelope.length },
+          ...{ envelope: Buffer.from(envelope), bytes: envelope.length, checksum: checksumOfEnvelope(envelope) },
           ...(idempotency && { idempotencyKey: idempotency.key, fingerprint: Buffer.from(idempotency.fingerprint) }),
         }
         try {
@@ -165,7 +166,18 @@ export function createDeliveryStore(components: {
         const rows = await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit, select: { id: true, bytes: true } })
         const ids = firstOf(rows, maxBytes)
         const found = await prisma().delivery.findMany({ where: { id: { in: ids }, state: 'queued' }, orderBy: { id: 'asc' } })
-        return found.map((row) => ({ ...toRecord(row), envelope: row.envelope }))
+        return found.map((row) => ({
+          ...toRecord(row),
+          envelope: checksumOfEnvelope(row.envelope) === row.checksum ? row.envelope : undefined,
+        }))
+      }),
+    check: ({ after, limit }) =>
+      attemptAsync(async () => {
+        const where = { state: 'queued', id: { gt: after } }
+        const select = { id: true, envelope: true, checksum: true } as const
+        const rows = await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit, select })
+        const damaged = rows.filter(({ envelope, checksum }) => checksumOfEnvelope(envelope) !== checksum).map(({ id }) => id)
+        return { damaged, looked: rows.length, next: rows.length < limit ? null : (rows.at(-1)?.id ?? null) }
       }),
     failed: ({ by, recipient, id, lastError, dueAt, now }) =>
       attemptAsync(async () => {

@@ -1,4 +1,4 @@
-import { DatabaseFull, DatabaseGone, DatabaseReadOnly, StoreUnavailable } from '../../errors.ts'
+import { DatabaseDamaged, DatabaseFull, DatabaseGone, DatabaseReadOnly, StoreUnavailable } from '../../errors.ts'
 
 /** Milliseconds after which a client may try again; an operator has to act in most cases. */
 const retryAfterMs = 5_000
@@ -16,6 +16,8 @@ const shmSizeCode = 4_874
 const fullCodes = new Set<number | string>([fullCode, '53100', '53400'])
 /** What our own check of files throws within Prisma's adapter comes out as an error of Prisma with this code. */
 const goneCode = 'database_gone'
+/** Pages are not what the database has written: `CORRUPT`, `NOTADB`; data_corrupted, index_corrupted. */
+const damagedCodes = new Set<number | string>([11, 26, 'XX001', 'XX002'])
 /** No writes: `READONLY`; read_only_sql_transaction, as on a standby. */
 const readOnlyCodes = new Set<number | string>([8, '25006'])
 
@@ -52,6 +54,7 @@ export function asUnavailable(error: unknown): unknown {
   if (fullCodes.has(code)) return new DatabaseFull('The database has no room for this write. It is read as before.', options)
   if (code === goneCode) return new DatabaseGone('Files of this gateway were deleted or replaced while it ran.', options)
   if (readOnlyCodes.has(code)) return new DatabaseReadOnly('The database takes no writes at the moment. It is read as before.', options)
+  if (damagedCodes.has(code)) return new DatabaseDamaged('Pages of the database are damaged; its operator has to act.', options)
   return new StoreUnavailable('The database can not be used at the moment.', options)
 }
 

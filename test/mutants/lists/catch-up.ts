@@ -13,7 +13,7 @@ export const catchUp = [
         'const firstSeenAt = answeredAt - item.ageMs',
       ],
       ['history of any size is fetched', '|| item.bytes > maxMessageBytes', ''],
-      ['a message of another topic is taken', 'item?.topic !== message.topic || ', 'item === undefined || '],
+      ['a message of another topic is taken', ' || isOfAnother', ''],
       ['a message is taken twice', '!expected.delete(id)', '!expected.has(id)'],
       ['a forged message is taken', 'if (!(await Promise.all(verified)).every(Boolean)) throw falseMessage()', ''],
       [

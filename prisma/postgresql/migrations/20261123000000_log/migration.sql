@@ -25,6 +25,7 @@ CREATE TABLE "Message" (
     "receivedAt" BIGINT NOT NULL,
     "firstSeenAt" BIGINT,
     "storedAt" BIGINT NOT NULL,
+    "checksum" INTEGER NOT NULL,
     "data" BYTEA NOT NULL,
 
     CONSTRAINT "Message_pkey" PRIMARY KEY ("seq")
@@ -75,6 +76,17 @@ CREATE TABLE "SeenId" (
     "seenAt" BIGINT NOT NULL,
 
     CONSTRAINT "SeenId_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "Damage" (
+    "seq" BIGINT NOT NULL,
+    "id" TEXT COLLATE "C" NOT NULL,
+    "topic" TEXT COLLATE "C",
+    "firstSeenAt" BIGINT NOT NULL,
+    "foundAt" BIGINT,
+
+    CONSTRAINT "Damage_pkey" PRIMARY KEY ("seq","id")
 );
 
 -- CreateTable
@@ -177,6 +189,7 @@ CREATE TABLE "Delivery" (
     "updatedAt" BIGINT NOT NULL,
     "idempotencyKey" TEXT COLLATE "C",
     "fingerprint" BYTEA,
+    "checksum" INTEGER NOT NULL,
     "envelope" BYTEA NOT NULL,
 
     CONSTRAINT "Delivery_pkey" PRIMARY KEY ("id")
@@ -214,6 +227,12 @@ CREATE INDEX "TopicJoin_usedAt_idx" ON "TopicJoin"("usedAt");
 
 -- CreateIndex
 CREATE INDEX "SeenId_seenAt_idx" ON "SeenId"("seenAt");
+
+-- CreateIndex
+CREATE INDEX "Damage_topic_seq_idx" ON "Damage"("topic", "seq");
+
+-- CreateIndex
+CREATE INDEX "Damage_foundAt_idx" ON "Damage"("foundAt");
 
 -- CreateIndex
 CREATE INDEX "IdempotencyKey_createdAt_idx" ON "IdempotencyKey"("createdAt");

@@ -21,6 +21,7 @@ CREATE TABLE "Message" (
     "receivedAt" BIGINT NOT NULL,
     "firstSeenAt" BIGINT,
     "storedAt" BIGINT NOT NULL,
+    "checksum" INTEGER NOT NULL,
     "data" BLOB NOT NULL
 );
 
@@ -63,6 +64,17 @@ CREATE TABLE "TopicJoin" (
 CREATE TABLE "SeenId" (
     "id" TEXT NOT NULL PRIMARY KEY,
     "seenAt" BIGINT NOT NULL
+);
+
+-- CreateTable
+CREATE TABLE "Damage" (
+    "seq" BIGINT NOT NULL,
+    "id" TEXT NOT NULL,
+    "topic" TEXT,
+    "firstSeenAt" BIGINT NOT NULL,
+    "foundAt" BIGINT,
+
+    PRIMARY KEY ("seq", "id")
 );
 
 -- CreateTable
@@ -149,6 +161,7 @@ CREATE TABLE "Delivery" (
     "updatedAt" BIGINT NOT NULL,
     "idempotencyKey" TEXT,
     "fingerprint" BLOB,
+    "checksum" INTEGER NOT NULL,
     "envelope" BLOB NOT NULL
 );
 
@@ -182,6 +195,12 @@ CREATE INDEX "TopicJoin_usedAt_idx" ON "TopicJoin"("usedAt");
 
 -- CreateIndex
 CREATE INDEX "SeenId_seenAt_idx" ON "SeenId"("seenAt");
+
+-- CreateIndex
+CREATE INDEX "Damage_topic_seq_idx" ON "Damage"("topic", "seq");
+
+-- CreateIndex
+CREATE INDEX "Damage_foundAt_idx" ON "Damage"("foundAt");
 
 -- CreateIndex
 CREATE INDEX "IdempotencyKey_createdAt_idx" ON "IdempotencyKey"("createdAt");

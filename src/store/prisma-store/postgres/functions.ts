@@ -14,7 +14,7 @@ export const channel = 'peergate'
  * text; `p_lengths` has four numbers for each, of the key -1 when there is none.
  */
 const append = `CREATE OR REPLACE FUNCTION pg_temp.peergate_append(
-  p_origin text, p_ids text[], p_topics text[], p_recipients text[], p_authors text[], p_received bigint[], p_first_seen bigint[], p_stored bigint[], p_absent boolean[], p_starts integer[],
+  p_origin text, p_ids text[], p_topics text[], p_recipients text[], p_authors text[], p_received bigint[], p_first_seen bigint[], p_stored bigint[], p_absent boolean[], p_checksums integer[], p_starts integer[],
   p_lengths integer[], p_bytes bytea,
   p_keys text[], p_fingerprints text[], p_firsts integer[], p_counts integer[], p_created bigint[], p_since bigint[])
 RETURNS TABLE (previous bigint, place integer, number bigint, received bigint, taken text[]) LANGUAGE plpgsql AS $function$
@@ -32,8 +32,8 @@ BEGIN
   WITH given AS MATERIALIZED (
     SELECT m.*, m.ord::integer AS at, p_lengths[m.ord * 4 - 3] AS l1, p_lengths[m.ord * 4 - 2] AS l2, p_lengths[m.ord * 4 - 1] AS l3,
       p_lengths[m.ord * 4] AS l4
-    FROM unnest(p_ids, p_topics, p_recipients, p_authors, p_received, p_first_seen, p_stored, p_absent, p_starts)
-      WITH ORDINALITY AS m(id, topic, recipient, author, given_at, first_seen, stored_at, absent, start, ord)
+    FROM unnest(p_ids, p_topics, p_recipients, p_authors, p_received, p_first_seen, p_stored, p_absent, p_checksums, p_starts)
+      WITH ORDINALITY AS m(id, topic, recipient, author, given_at, first_seen, stored_at, absent, checksum, start, ord)
   ), refused AS (
     SELECT generate_series(k.first + 1, k.first + k.count) AS at FROM unnest(p_keys, p_firsts, p_counts) AS k(key, first, count)
     WHERE k.key = ANY(v_taken)
@@ -48,10 +48,10 @@ BEGIN
     SELECT f.*, v_tip + row_number() OVER (ORDER BY f.at) AS seq, greatest(v_latest, max(f.given_at) OVER (ORDER BY f.at)) AS received_at
     FROM fresh AS f
   ), stored AS (
-    INSERT INTO "Message" ("seq", "id", "kind", "topic", "recipient", "author", "sequence", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "storedAt", "data")
+    INSERT INTO "Message" ("seq", "id", "kind", "topic", "recipient", "author", "sequence", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "storedAt", "checksum", "data")
     SELECT n.seq, n.id, CASE n.topic WHEN '' THEN 'direct' ELSE 'topic' END, n.topic, n.recipient, n.author, substring(p_bytes FROM n.start + 1 FOR n.l1), n.absent,
       substring(p_bytes FROM n.start + n.l1 + 1 FOR n.l2),
-      CASE WHEN n.l3 >= 0 THEN substring(p_bytes FROM n.start + n.l1 + n.l2 + 1 FOR n.l3) END, n.received_at, n.first_seen, n.stored_at,
+      CASE WHEN n.l3 >= 0 THEN substring(p_bytes FROM n.start + n.l1 + n.l2 + 1 FOR n.l3) END, n.received_at, n.first_seen, n.stored_at, n.checksum,
       substring(p_bytes FROM n.start + n.l1 + n.l2 + greatest(n.l3, 0) + 1 FOR n.l4)
     FROM numbered AS n
   ), counted AS (
@@ -110,6 +110,7 @@ BEGIN
   INSERT INTO "SeenId" ("id", "seenAt") SELECT m."id", p_now FROM "Message" AS m WHERE m."topic" = p_topic AND m."seq" <= v_through
     ON CONFLICT ("id") DO UPDATE SET "seenAt" = excluded."seenAt";
   DELETE FROM "Message" AS m WHERE m."topic" = p_topic AND m."seq" <= v_through;
+  DELETE FROM "Damage" AS d WHERE d."topic" = p_topic AND d."seq" <= v_through;
   UPDATE "Log" SET "pruneCount" = "pruneCount" + 1 WHERE "id" = 1 RETURNING "pruneCount" INTO v_step;
   UPDATE "Topic" AS t SET "messages" = t."messages" - v_messages, "bytes" = t."bytes" - v_bytes,
     "firstSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") > (p_topic, v_through) AND m."topic" <= p_topic
@@ -118,6 +119,34 @@ BEGIN
   PERFORM pg_notify('${channel}',
     json_build_object('by', p_origin, 'kind', 'pruned', 'topic', p_topic, 'through', v_through, 'pruneCount', v_step)::text);
   RETURN QUERY SELECT v_through, v_step, v_messages, v_bytes;
+END $function$`
+
+/**
+ * Takes damaged rows out of the log and notes each under the ids given, at the same place, and under its own; rows that are gone are passed over.
+ * What the row says of its topic counts only where there is such a topic.
+ */
+const takeOut = `CREATE OR REPLACE FUNCTION pg_temp.peergate_take_out(p_seqs bigint[], p_ids text[])
+RETURNS TABLE (number bigint, message text, name text) LANGUAGE plpgsql AS $function$
+DECLARE
+  v_row record;
+BEGIN
+  ${takeLock};
+  FOR v_row IN
+    SELECT m."seq", m."id", t."name", s.id AS made, octet_length(m."data") AS size, coalesce(m."firstSeenAt", m."storedAt") AS seen
+    FROM unnest(p_seqs, p_ids) AS s(seq, id) JOIN "Message" AS m ON m."seq" = s.seq LEFT JOIN "Topic" AS t ON t."name" = m."topic"
+  LOOP
+    INSERT INTO "Damage" ("seq", "id", "topic", "firstSeenAt")
+      SELECT v_row."seq", i.id, v_row."name", v_row.seen FROM unnest(ARRAY[v_row."id", v_row.made]) AS i(id) WHERE i.id IS NOT NULL
+      ON CONFLICT DO NOTHING;
+    DELETE FROM "Message" AS m WHERE m."seq" = v_row."seq";
+    UPDATE "Topic" AS t SET "messages" = greatest(0, t."messages" - 1), "bytes" = greatest(0, t."bytes" - v_row.size),
+      "firstSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") > (v_row."name", 0) AND m."topic" <= v_row."name"
+        ORDER BY m."topic", m."seq" LIMIT 1), 0),
+      "lastSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") <= (v_row."name", t."lastSeq")
+        AND m."topic" >= v_row."name" ORDER BY m."topic" DESC, m."seq" DESC LIMIT 1), 0)
+      WHERE t."name" = v_row."name";
+    RETURN QUERY SELECT v_row."seq"::bigint, v_row."id"::text, v_row."name"::text;
+  END LOOP;
 END $function$`
 
 /** The epoch, a new one (`p_fresh`) when there is none or the log ends before what was served from it; and the one before. */
@@ -144,4 +173,4 @@ BEGIN
   END IF;
 END $function$`
 
-export const sessionFunctions = [append, prune, settle].join(';\n')
+export const sessionFunctions = [append, prune, takeOut, settle].join(';\n')

@@ -1,17 +1,23 @@
 import type { Logger } from 'pino'
 import { DatabaseFull, DatabaseReadOnly } from '../../../errors.ts'
 import type { Seq } from '../../../model/cursor.ts'
-import type { AppendEntry, KeyedMessages, LogStore, Pruned, PublishedItem } from '../../store.ts'
+import type { StoredMessage } from '../../../model/message.ts'
+import type { AppendEntry, Damaged, KeyedMessages, LogStore, Pruned, PublishedItem } from '../../store.ts'
 import { afterPrefix } from '../after-prefix.ts'
+import { type DamageNews, type ReadRow, sort, withDamage } from '../damage.ts'
 import { drawEpoch, warnOfEpoch, warnOfNewLog } from '../epoch.ts'
 import type { FilesInPlace } from '../files-in-place.ts'
 import { probeKey } from '../probe-key.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
+import { describeRows, findMissing, takeOut } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { findByIds, findFirst, findUnknown, packMessages, toBytes } from './messages.ts'
 import { putRecord } from './records.ts'
 import { outline, readPosition, scan } from './scan.ts'
+
+/** Bytes of data that one step of a check reads. */
+const checkBytes = 8_000_000
 
 /** Milliseconds between the writes of sent marks and recipients. */
 const noteIntervalMs = 1_000
@@ -30,10 +36,10 @@ export interface PostgresLog extends LogStore {
 /** @param init.origin names this process to the others of the database */
 export function createPostgresLog(
   init: { origin: string },
-  components: { database: PostgresDatabase; served: ServedMarks; files: FilesInPlace; log: Logger },
+  components: { database: PostgresDatabase; served: ServedMarks; files: FilesInPlace; damage: DamageNews; log: Logger },
 ): PostgresLog {
   const { origin } = init
-  const { database, served, files, log } = components
+  const { database, served, files, damage, log } = components
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
   let epoch = ''
@@ -102,6 +108,25 @@ export function createPostgresLog(
     }
   }
 
+  /** What can't be taken out stays, and is not served all the same. */
+  async function takeOutBad(bad: Seq[]): Promise<Damaged[]> {
+    if (bad.length === 0) return []
+    try {
+      const taken = await takeOut(database, bad)
+      damage.found(taken)
+      return taken
+    } catch (error) {
+      damage.stuck(bad, error)
+      return await describeRows(database, bad)
+    }
+  }
+
+  async function sound(rows: ReadRow[]): Promise<StoredMessage[]> {
+    const { messages, bad } = sort(rows)
+    await takeOutBad(bad)
+    return messages
+  }
+
   async function findKey(key: string, since: number) {
     const sql = 'SELECT "fingerprint", "items" FROM "IdempotencyKey" WHERE "key" = $1 AND "createdAt" >= $2'
     const [row] = await database.read(sql, [key, since])
@@ -134,7 +159,8 @@ export function createPostgresLog(
       const taken = keyed.filter(({ key }) => isAmong(key, takenKeys))
       const isRefused = (index: number) => taken.some(({ first, count }) => index >= first && index < first + count)
       const known = messages.filter((_, index) => entries[index]?.known === true && !isRefused(index)).map(({ id }) => id)
-      const there = known.length === 0 ? new Map() : await findByIds(database, known)
+      const found = known.length === 0 ? [] : sort(await findByIds(database, known)).messages
+      const there = new Map(found.map((message) => [message.id, message]))
       messages.forEach(({ id }, index) => {
         if (entries[index]?.known === true && !isRefused(index)) entries[index] = { message: there.get(id), known: true }
       })
@@ -157,14 +183,21 @@ export function createPostgresLog(
       later()
     },
     async read(query) {
-      const step = await scan(database, query)
+      const { bad, noted, ...step } = await scan(database, query)
       // What others have appended is served from here, too.
       const newest = query.order === 'asc' ? step.messages.at(-1) : undefined
       if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(newest.seq)
-      return step
+      return withDamage(step, query, { found: await takeOutBad(bad), noted })
     },
+    async check({ after, limit, repair }) {
+      const { bad, messages, scanned } = await scan(database, { after, order: 'asc', limit, maxBytes: checkBytes })
+      const damaged = repair ? await takeOutBad(bad) : await describeRows(database, bad)
+      const [[tip] = []] = await database.read('SELECT "tip" FROM "Log" WHERE "id" = 1')
+      return { damaged, looked: messages.length + bad.length, scanned, caughtUp: scanned >= Number(tip) }
+    },
+    missing: (query) => findMissing(database, query),
     outline: (query) => outline(database, query),
-    find: (ids, maxBytes) => findFirst(database, ids, maxBytes),
+    find: async (ids, maxBytes) => await sound(await findFirst(database, ids, maxBytes)),
     unknown: (ids) => findUnknown(database, ids),
     async refuse(ids, now) {
       await database.read(
@@ -183,12 +216,14 @@ export function createPostgresLog(
       const [through, pruneCount, messages, bytes] = row.map(Number)
       return { through: through ?? 0, pruneCount: pruneCount ?? 0, messages: messages ?? 0, bytes: bytes ?? 0 }
     },
-    async forget({ idsBefore, keysBefore, limit }) {
+    async forget({ now, idsBefore, keysBefore, limit }) {
+      await database.write('DELETE FROM "Damage" WHERE "foundAt" < $1', [idsBefore])
+      await database.write('UPDATE "Damage" SET "foundAt" = $1 WHERE "foundAt" IS NULL', [now])
       const ids = await database.write(oldest('SeenId', 'id', 'seenAt'), [idsBefore, limit])
       const keys = await database.write(oldest('IdempotencyKey', 'key', 'createdAt'), [keysBefore, limit])
       return ids.length + keys.length
     },
-    get: async (id) => (await findByIds(database, [id])).get(id),
+    get: async (id) => (await sound(await findByIds(database, [id])))[0],
     async sentThrough(author) {
       const [row] = await database.read('SELECT "through" FROM "SentMark" WHERE "author" = $1', [author])
       return Math.max(Number(row?.[0] ?? 0), marks.get(author) ?? 0)
@@ -202,7 +237,7 @@ export function createPostgresLog(
 }
 
 const appendSql = `SELECT * FROM pg_temp.peergate_append(
-  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ORDER BY 2 NULLS LAST`
+  $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ORDER BY 2 NULLS LAST`
 const pruneSql = 'SELECT * FROM pg_temp.peergate_prune($1, $2, $3, $4, $5, $6, $7, $8)'
 
 /** The other sweeps find what is more than these. */

@@ -1,4 +1,6 @@
 import type { NewMessage, StoredMessage } from '../../../model/message.ts'
+import { checksumOf } from '../checksum.ts'
+import { type ReadRow, readRow } from '../damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 
 /** The columns that make a message, in one list for every query. */
@@ -16,12 +18,17 @@ export const messageColumns = [
   'receivedAt',
   'firstSeenAt',
   'storedAt',
+  'checksum',
 ]
   .map((name) => `m."${name}"`)
   .join(', ')
 
 /** A row of these columns. */
-export function toMessage(row: Row): StoredMessage {
+export function toRow(row: Row): ReadRow {
+  return readRow({ seq: row[0], checksum: row.at(-1), data: row[6] }, () => toMessage(row))
+}
+
+function toMessage(row: Row): StoredMessage {
   const [seq, id, topic, recipient, author, sequence, data, dataAbsent, signature, publicKey, receivedAt, firstSeenAt, storedAt] = row
   return {
     seq: Number(seq),
@@ -45,18 +52,18 @@ export function toBytes(value: unknown): Uint8Array {
   throw new Error('a column that holds bytes holds something else')
 }
 
-export async function findByIds(database: PostgresDatabase, ids: string[]): Promise<Map<string, StoredMessage>> {
+export async function findByIds(database: PostgresDatabase, ids: string[]): Promise<ReadRow[]> {
   const rows = await database.read(`SELECT ${messageColumns} FROM "Message" AS m WHERE m."id" = ANY($1)`, [ids])
-  return new Map(rows.map(toMessage).map((message) => [message.id, message]))
+  return rows.map(toRow)
 }
 
 /** Those of the ids that are there, in the order of their numbers, up to about so many bytes of data. */
-export async function findFirst(database: PostgresDatabase, ids: string[], maxBytes: number): Promise<StoredMessage[]> {
+export async function findFirst(database: PostgresDatabase, ids: string[], maxBytes: number): Promise<ReadRow[]> {
   const sql = `SELECT ${messageColumns} FROM (
       SELECT f."seq", sum(f.size) OVER (ORDER BY f."seq") - f.size AS before FROM (
         SELECT g."seq", octet_length(g."data")::bigint AS size FROM "Message" AS g WHERE g."id" = ANY($1)) AS f) AS s
     JOIN "Message" AS m USING ("seq") WHERE s.before < $2::bigint ORDER BY m."seq"`
-  return (await database.read(sql, [ids, maxBytes])).map(toMessage)
+  return (await database.read(sql, [ids, maxBytes])).map(toRow)
 }
 
 /** Those of the ids that nobody has brought yet. */
@@ -93,6 +100,7 @@ export function packMessages(messages: NewMessage[]): unknown[] {
     messages.map(({ firstSeenAt }) => firstSeenAt ?? null),
     messages.map(({ storedAt, receivedAt }) => storedAt ?? receivedAt),
     messages.map(({ dataAbsent }) => dataAbsent === true),
+    messages.map(checksumOf),
     starts,
     lengths,
     Buffer.concat(parts),

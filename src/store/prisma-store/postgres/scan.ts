@@ -1,7 +1,16 @@
+import type { Seq } from '../../../model/cursor.ts'
 import type { TopicFilter } from '../../../model/topic.ts'
-import { type LogOutline, type LogPosition, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../../store.ts'
+import { type Damaged, type LogOutline, type LogPosition, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../../store.ts'
+import { sort } from '../damage.ts'
+import { toDamaged } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
-import { messageColumns, toMessage } from './messages.ts'
+import { messageColumns, toRow } from './messages.ts'
+
+/** `bad` are the numbers of rows that match and are damaged, `noted` what was found before in what the step may pass. */
+export interface ScanStep extends LogStep {
+  bad: Seq[]
+  noted: Damaged[]
+}
 
 /** Collects the values of a statement. */
 class Values {
@@ -49,7 +58,7 @@ const eachTopic = ofTopic('t.topic')
  * One step of a scan, in one statement and so of one state of the log: the window of rows that are looked at, those of them that match,
  * and what was pruned. The first row says where the log and the window end.
  */
-export async function scan(database: PostgresDatabase, query: LogQuery): Promise<LogStep> {
+export async function scan(database: PostgresDatabase, query: LogQuery): Promise<ScanStep> {
   const values = new Values()
   const direction = query.order === 'asc' ? 'ASC' : 'DESC'
   const after = values.add(query.after)
@@ -62,9 +71,12 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const pruned =
     query.prunedSince === undefined
       ? ''
-      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM "Topic" AS t
+      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", ${nulls(10)} FROM "Topic" AS t
           WHERE t."prunedAt" > ${values.add(query.prunedSince)} AND t."prunedThrough" > ${after}
             ${query.topics === undefined ? '' : `AND ${topicCondition('t."name"', query.topics, values)}`}`
+  const concerned = query.topics === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', query.topics, values)})`
+  const damaged = `UNION ALL (SELECT 'damaged', d."seq", d."id", d."topic", ${nulls(11)} FROM "Damage" AS d
+      WHERE d."seq" > ${after}::bigint AND d."seq" <= ${through}::bigint AND ${concerned} ORDER BY d."seq" ${direction} LIMIT ${scanRows})`
   const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount" FROM "Log" WHERE "id" = 1),
     looked AS MATERIALIZED (
       SELECT m."seq", m."kind", m."topic", m."recipient", m."author", m."receivedAt", m."storedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
@@ -76,10 +88,10 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
         ORDER BY w."seq" ${direction} LIMIT ${limit}) AS f
       WHERE f.before < ${maxBytes}::bigint)
     SELECT 'ends', (SELECT "tip" FROM l), NULL::text, NULL::text, NULL::text, NULL::text, NULL::bytea, NULL::bytea, NULL::boolean,
-      NULL::bytea, NULL::bytea, NULL::bigint, NULL::bigint, (SELECT "pruneCount" FROM l)
+      NULL::bytea, NULL::bytea, NULL::bigint, NULL::bigint, (SELECT "pruneCount" FROM l), NULL::integer
     UNION ALL SELECT 'looked', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-      ${query.order === 'asc' ? 'max' : 'min'}(w."seq") FROM looked AS w
-    UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned}`
+      ${query.order === 'asc' ? 'max' : 'min'}(w."seq"), NULL FROM looked AS w
+    UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned} ${damaged}`
   return collect(query, await database.read(sql, values.list))
 }
 
@@ -95,22 +107,28 @@ function conditionsOf(query: LogQuery, withTopics: boolean, values: Values): str
   return all.join(' AND ')
 }
 
-function collect(query: LogQuery, rows: Row[]): LogStep {
+function nulls(count: number): string {
+  return Array.from({ length: count }, () => 'NULL').join(', ')
+}
+
+function collect(query: LogQuery, rows: Row[]): ScanStep {
   const of = (tag: string) => rows.filter(([each]) => each === tag)
   const [, tip, ...ends] = of('ends')[0] ?? []
   const [, looked, ...window] = of('looked')[0] ?? []
-  const messages = of('message')
-    .map(([, ...row]) => toMessage(row))
+  const found = of('message')
+    .map(([, ...row]) => toRow(row))
     .toSorted((one, other) => (query.order === 'asc' ? one.seq - other.seq : other.seq - one.seq))
   const high = Math.max(query.after, Math.min(query.through ?? Number.MAX_SAFE_INTEGER, Number(tip)))
-  const lastLooked = Number(looked) === scanRows ? Number(window.at(-1)) : undefined
-  const bytes = messages.reduce((sum, { data }) => sum + data.length, 0)
-  const last = messages.length >= query.limit || bytes >= (query.maxBytes ?? Number.POSITIVE_INFINITY) ? messages.at(-1)?.seq : undefined
+  const lastLooked = Number(looked) === scanRows ? Number(window.at(-2)) : undefined
+  const bytes = found.reduce((sum, row) => sum + row.bytes, 0)
+  const last = found.length >= query.limit || bytes >= (query.maxBytes ?? Number.POSITIVE_INFINITY) ? found.at(-1)?.seq : undefined
   const end = last ?? lastLooked
   const scanned = query.order === 'asc' ? (end ?? high) : end === undefined ? query.after : end - 1
-  if (query.prunedSince === undefined) return { messages, scanned }
+  const step = { ...sort(found), scanned, noted: of('damaged').map(([, ...row]) => toDamaged(row)) }
+  if (query.prunedSince === undefined) return step
   const topics = of('pruned').map(([, through, , , topic]) => ({ topic: String(topic), through: Number(through) }))
-  return { messages, scanned, prunes: { count: Number(ends.at(-1)), topics } }
+  // The last column of a message is its checksum, and the one before it a number of 64 bits.
+  return { ...step, prunes: { count: Number(ends.at(-2)), topics } }
 }
 
 /**
@@ -161,7 +179,9 @@ export async function readPosition(database: PostgresDatabase, filter: TopicFilt
   const values = new Values()
   const since = values.add(prunedSince)
   const condition = filter === undefined ? 'true' : topicCondition('t."name"', filter, values)
-  const sql = `SELECT l."tip", l."pruneCount", t.first, t.pruned FROM "Log" AS l CROSS JOIN (
+  const concerned = filter === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', filter, values)})`
+  const sql = `SELECT l."tip", l."pruneCount", least(t.first, (SELECT d."seq" FROM "Damage" AS d WHERE ${concerned} ORDER BY d."seq" LIMIT 1)),
+      t.pruned FROM "Log" AS l CROSS JOIN (
       SELECT min(CASE WHEN t."messages" > 0 THEN t."firstSeq" END) AS first,
         max(CASE WHEN t."prunedAt" > ${since}::bigint THEN t."prunedThrough" END) AS pruned
       FROM "Topic" AS t WHERE ${condition}) AS t

@@ -4,12 +4,14 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../../../errors.ts'
 import type { Store, StoreChange } from '../../store.ts'
+import { createDamageNews, type DamageNews } from '../damage.ts'
 import { createDeliveryStore } from '../deliveries.ts'
 import { watchFiles } from '../files-in-place.ts'
 import { createGatewayStore } from '../gateways.ts'
 import { PrismaClient } from '../generated/postgresql/client.ts'
 import { migrate } from '../migrate.ts'
 import { type Models, modelsOf } from '../models.ts'
+import { noticing } from '../noticing.ts'
 import { createPeerStore } from '../peers.ts'
 import { openServedMarks } from '../served-mark.ts'
 import { createSessionStore } from '../sessions.ts'
@@ -49,6 +51,7 @@ const maxPrismaConnections = 4
  */
 export function createPostgresStore(init: PostgresStoreInit, components: { log: Logger }): Store {
   const listeners = new Set<(change: StoreChange) => void>()
+  const damage = createDamageNews(components)
   /** Names this process to the others. */
   const origin = randomUUID()
   let opening: Promise<Open> | undefined
@@ -89,11 +92,12 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
 
   const store: Store = {
     async start() {
-      opening ??= openAll({ ...init, origin }, { log: components.log, onChange })
+      opening ??= openAll({ ...init, origin }, { log: components.log, damage, onChange })
       try {
         open = await opening
       } catch (error) {
         opening = undefined
+        damage.failed(error)
         throw error
       }
     },
@@ -129,15 +133,17 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
       return () => listeners.delete(listener)
     },
     check: () => opened().check(),
+    watchDamage: (listener) => damage.watch(listener),
+    isDamaged: () => damage.isBroken,
   }
-  return store
+  return noticing(store, (error) => damage.failed(error))
 }
 
 async function openAll(
   init: PostgresStoreInit & { origin: string },
-  components: { log: Logger; onChange(change: StoreChange): Promise<void> },
+  components: { log: Logger; damage: DamageNews; onChange(change: StoreChange): Promise<void> },
 ): Promise<Open> {
-  const { log, onChange } = components
+  const { log, damage, onChange } = components
   await using resources = new AsyncDisposableStack()
   const database = resources.adopt(openPostgresDatabase(init.url, { log }), (open) => open.close())
   const applied = await attemptAsync(() =>
@@ -159,7 +165,9 @@ async function openAll(
   )
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
   const files = watchFiles([init.servedMarkFile])
-  const messages = resources.adopt(createPostgresLog({ origin: init.origin }, { database, served, files, log }), (open) => open.close())
+  const messages = resources.adopt(createPostgresLog({ origin: init.origin }, { database, served, files, damage, log }), (open) =>
+    open.close(),
+  )
   await messages.settle()
   const listener = resources.adopt(createListener(init, { log }), (open) => open.stop())
   listener.listen((change) => {

@@ -1,12 +1,13 @@
 import type { Seq } from '../../../model/cursor.ts'
 import type { NewMessage, StoredMessage } from '../../../model/message.ts'
 import type { AppendEntry } from '../../store.ts'
+import { checksumOf } from '../checksum.ts'
 import type { SqliteDatabase } from './database.ts'
 import { findById } from './messages.ts'
 
 const insertMessage = `INSERT INTO "Message"
-  ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "recipient", "firstSeenAt", "storedAt")
-  SELECT ?1, CASE ?2 WHEN '' THEN 'direct' ELSE 'topic' END, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
+  ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "recipient", "firstSeenAt", "storedAt", "checksum")
+  SELECT ?1, CASE ?2 WHEN '' THEN 'direct' ELSE 'topic' END, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
   ON CONFLICT ("id") DO NOTHING`
 
 const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq") VALUES (?, ?, ?, ?, ?)
@@ -73,9 +74,10 @@ function appendMessage(writer: SqliteDatabase, message: Omit<StoredMessage, 'seq
     to ?? null,
     firstSeenAt ?? null,
     storedAt,
+    checksumOf(message),
   )
   if (changes === 0) {
-    return { message: findById(writer, id), known: true }
+    return { message: findById(writer, id)?.message, known: true }
   }
   const grown = growth.get(topic)
   if (grown === undefined) growth.set(topic, { messages: 1, bytes: data.length, first: lastId, last: lastId })

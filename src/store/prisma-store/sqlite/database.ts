@@ -20,7 +20,8 @@ export function pragmas(synchronous: Synchronous): string {
 
 export type Row = Record<string, SQLOutputValue>
 
-/** A connection with its prepared statements. Everything is synchronous, and throws StoreUnavailable when the database can't be used. */
+/** A connection with its prepared statements. Everything is synchronous, and throws StoreUnavailable when the database can't be
+ * used, and DatabaseDamaged when it is broken. */
 export interface SqliteDatabase {
   run(sql: string, ...values: SQLInputValue[]): { changes: number; lastId: number }
   row(sql: string, ...values: SQLInputValue[]): Row | undefined

@@ -1,12 +1,15 @@
 import type { Logger } from 'pino'
 import type { Seq } from '../../../model/cursor.ts'
+import type { StoredMessage } from '../../../model/message.ts'
 import type { TopicFilter } from '../../../model/topic.ts'
-import type { LogPosition, LogStore } from '../../store.ts'
+import type { Damaged, LogPosition, LogStore } from '../../store.ts'
+import { type DamageNews, type ReadRow, sort, withDamage } from '../damage.ts'
 import type { FilesInPlace } from '../files-in-place.ts'
 import { probeKey } from '../probe-key.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
 import { appendMessages, readTip } from './append.ts'
+import { damageIn, describeRows, findMissing, firstDamage, takeOut } from './damage.ts'
 import type { SqliteDatabase } from './database.ts'
 import type { DiskRoom } from './disk-room.ts'
 import { countKeys, findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
@@ -15,6 +18,9 @@ import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } 
 import { putRecord } from './records.ts'
 import { outline, scan } from './scan.ts'
 import { topicCondition } from './topic-condition.ts'
+
+/** Bytes of data that one step of a check reads. */
+const checkBytes = 8_000_000
 
 /** Milliseconds between the writes of sent marks when there is no append that takes them along. */
 const markIntervalMs = 1_000
@@ -30,6 +36,7 @@ export interface SqliteLogComponents {
   served: ServedMarks
   files: FilesInPlace
   room: DiskRoom
+  damage: DamageNews
   log: Logger
 }
 
@@ -41,7 +48,7 @@ export interface SqliteLog extends LogStore {
 
 export function createSqliteLog(init: { epoch: string }, components: SqliteLogComponents): SqliteLog {
   const { epoch } = init
-  const { writer, reader, served, files, room, log } = components
+  const { writer, reader, served, files, room, damage, log } = components
   /** Sent marks, and recipients by idempotency key, that are not written yet; the next transaction takes them along. */
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
@@ -90,6 +97,25 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     }
   }
 
+  /** What can't be taken out stays, and is not served all the same. */
+  function takeOutBad(bad: Seq[]): Damaged[] {
+    if (bad.length === 0) return []
+    try {
+      const taken = transaction(() => takeOut(writer, bad))
+      damage.found(taken)
+      return taken
+    } catch (error) {
+      damage.stuck(bad, error)
+      return describeRows(reader, bad)
+    }
+  }
+
+  function sound(rows: Iterable<ReadRow>): StoredMessage[] {
+    const { messages, bad } = sort(rows)
+    takeOutBad(bad)
+    return messages
+  }
+
   return {
     epoch: async () => epoch,
     async tryWrite() {
@@ -124,15 +150,27 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
       recipientsOf.set(key, recipients)
       later()
     },
-    read: async (query) => scan(reader, query),
+    async read(query) {
+      const { bad, ...step } = scan(reader, query)
+      return withDamage(step, query, { found: takeOutBad(bad), noted: damageIn(reader, query) })
+    },
+    async check({ after, limit, repair }) {
+      const { bad, messages, scanned } = scan(reader, { after, order: 'asc', limit, maxBytes: checkBytes })
+      const damaged = repair ? takeOutBad(bad) : describeRows(reader, bad)
+      return { damaged, looked: messages.length + bad.length, scanned, caughtUp: scanned >= readTip(reader) }
+    },
+    missing: async (query) => findMissing(reader, query),
     outline: async (query) => outline(reader, query),
-    find: async (ids, maxBytes) => findByIds(reader, ids, maxBytes),
+    find: async (ids, maxBytes) => sound(findByIds(reader, ids, maxBytes)),
     unknown: async (ids) => findUnknown(reader, ids),
     refuse: async (ids, now) => transaction(() => refuseIds(writer, ids, now)),
     prunable: async (query) => findPrunableTopics(reader, query),
     prune: async (query) => transaction(() => pruneTopic(writer, query)),
     forget: async (query) => transaction(() => forgetOld(writer, query)),
-    get: async (id) => findById(reader, id),
+    async get(id) {
+      const row = findById(reader, id)
+      return row === undefined ? undefined : sound([row])[0]
+    },
     async sentThrough(author) {
       const stored = reader.row('SELECT "through" FROM "SentMark" WHERE "author" = ?', author)?.through ?? 0
       return Math.max(Number(stored), marks.get(author) ?? 0)
@@ -154,10 +192,10 @@ function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prune
     prunedSince,
     ...values,
   )
-  const first = row?.first
+  const oldest = row?.first === null || row?.first === undefined ? tip + 1 : Number(row.first)
   return {
     tip,
-    earliest: first === null || first === undefined ? tip : Number(first) - 1,
+    earliest: Math.min(oldest, firstDamage(reader, filter) ?? oldest) - 1,
     prunedThrough: Number(row?.pruned ?? 0),
     pruneCount: readPruneCount(reader),
   }

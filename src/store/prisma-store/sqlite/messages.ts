@@ -1,17 +1,18 @@
 import type { StoredMessage } from '../../../model/message.ts'
+import { type ReadRow, readRow } from '../damage.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 
 /** The columns that make a message, in one list for every query. */
 export const messageColumns =
-  '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "storedAt"'
+  '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "storedAt", "checksum"'
 
-export function findById(database: SqliteDatabase, id: string): StoredMessage | undefined {
+export function findById(database: SqliteDatabase, id: string): ReadRow | undefined {
   const row = database.row(`SELECT ${messageColumns} FROM "Message" WHERE "id" = ?`, id)
-  return row === undefined ? undefined : toMessage(row)
+  return row === undefined ? undefined : toRow(row)
 }
 
 /** Those of the ids that are there, in the order of their numbers, up to about so many bytes of data. No more data is read than is answered. */
-export function findByIds(database: SqliteDatabase, ids: string[], maxBytes: number): StoredMessage[] {
+export function findByIds(database: SqliteDatabase, ids: string[], maxBytes: number): ReadRow[] {
   const sizes = database.rows(
     `SELECT "seq", length("data") AS "size" FROM "Message" WHERE "id" IN (SELECT value FROM json_each(?)) ORDER BY "seq"`,
     JSON.stringify(ids),
@@ -27,7 +28,7 @@ export function findByIds(database: SqliteDatabase, ids: string[], maxBytes: num
     `SELECT ${messageColumns} FROM "Message" WHERE "seq" IN (SELECT value FROM json_each(?)) ORDER BY "seq"`,
     JSON.stringify(seqs),
   )
-  return Array.from(rows, toMessage)
+  return Array.from(rows, toRow)
 }
 
 /** Those of the ids that nobody has brought yet. */
@@ -40,7 +41,11 @@ export function findUnknown(database: SqliteDatabase, ids: string[]): string[] {
   return Array.from(rows, ({ id }) => String(id))
 }
 
-export function toMessage(row: Row): StoredMessage {
+export function toRow(row: Row): ReadRow {
+  return readRow({ seq: row.seq, checksum: row.checksum, data: row.data }, () => toMessage(row))
+}
+
+function toMessage(row: Row): StoredMessage {
   const publicKey = row.publicKey
   return {
     seq: Number(row.seq),

@@ -78,6 +78,7 @@ function remove(writer: SqliteDatabase, topic: string, through: Seq, now: number
     through,
   )
   writer.run('DELETE FROM "Message" WHERE "topic" = ? AND "seq" <= ?', topic, through)
+  writer.run('DELETE FROM "Damage" WHERE "topic" = ? AND "seq" <= ?', topic, through)
 }
 
 /** Notes ids that are never to be stored; to be called in a transaction. */
@@ -85,11 +86,13 @@ export function refuseIds(writer: SqliteDatabase, ids: string[], now: number): v
   writer.run('INSERT OR IGNORE INTO "SeenId" ("id", "seenAt") SELECT value, ? FROM json_each(?)', now, JSON.stringify(ids))
 }
 
-/** Forgets old ids and keys; to be called in a transaction. */
-export function forgetOld(writer: SqliteDatabase, query: { idsBefore: number; keysBefore: number; limit: number }): number {
+/** Forgets old ids, damage and keys; to be called in a transaction. */
+export function forgetOld(writer: SqliteDatabase, query: { now: number; idsBefore: number; keysBefore: number; limit: number }): number {
   const oldest = (table: string, key: string, time: string) =>
     `DELETE FROM "${table}" WHERE "${key}" IN (SELECT "${key}" FROM "${table}" WHERE "${time}" < ? ORDER BY "${time}" LIMIT ?)`
   const ids = writer.run(oldest('SeenId', 'id', 'seenAt'), query.idsBefore, query.limit)
+  writer.run('DELETE FROM "Damage" WHERE "foundAt" < ?', query.idsBefore)
+  writer.run('UPDATE "Damage" SET "foundAt" = ? WHERE "foundAt" IS NULL', query.now)
   const keys = writer.run(oldest('IdempotencyKey', 'key', 'createdAt'), query.keysBefore, query.limit)
   return ids.changes + keys.changes
 }

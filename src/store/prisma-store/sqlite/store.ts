@@ -4,11 +4,13 @@ import type { Logger } from 'pino'
 import { StoreUnavailable } from '../../../errors.ts'
 import { makeDirectory } from '../../../start-refused.ts'
 import type { LogStore, Store } from '../../store.ts'
+import { createDamageNews, type DamageNews } from '../damage.ts'
 import { createDeliveryStore } from '../deliveries.ts'
 import { type FilesInPlace, watchFiles } from '../files-in-place.ts'
 import { createGatewayStore } from '../gateways.ts'
 import { PrismaClient } from '../generated/sqlite/client.ts'
 import { migrate } from '../migrate.ts'
+import { noticing } from '../noticing.ts'
 import { createPeerStore } from '../peers.ts'
 import { openServedMarks } from '../served-mark.ts'
 import { createSessionStore } from '../sessions.ts'
@@ -52,6 +54,7 @@ const migrations = fileURLToPath(new URL('../../../../prisma/sqlite/migrations',
  * connections of its own and a statement at a time (adapter.ts says why), or, where it has to be one transaction, through the writer.
  */
 export function createSqliteStore(init: SqliteStoreInit, components: { log: Logger }): Store {
+  const damage = createDamageNews(components)
   let opening: Promise<Open> | undefined
   let open: Open | undefined
 
@@ -64,11 +67,12 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
 
   const store: Store = {
     async start() {
-      opening ??= openAll(init, components.log)
+      opening ??= openAll(init, { log: components.log, damage })
       try {
         open = await opening
       } catch (error) {
         opening = undefined
+        damage.failed(error)
         throw error
       }
     },
@@ -98,11 +102,13 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
     listen: () => () => undefined,
     check: () => opened().check(),
+    watchDamage: (listener) => damage.watch(listener),
+    isDamaged: () => damage.isBroken,
   }
-  return store
+  return noticing(store, (error) => damage.failed(error))
 }
 
-async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
+async function openAll(init: SqliteStoreInit, { log, damage }: { log: Logger; damage: DamageNews }): Promise<Open> {
   await using resources = new AsyncDisposableStack()
   makeDirectory(dirname(init.path), 'DATABASE_URL')
   const tight = makeRoomToOpen(init.path)
@@ -129,7 +135,7 @@ async function openAll(init: SqliteStoreInit, log: Logger): Promise<Open> {
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
   const epoch = settleEpoch({ writer, served, log })
   const files = watchFiles([init.path, `${init.path}-wal`, init.servedMarkFile])
-  const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, files, room, log }), (open) => open.close())
+  const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, files, room, damage, log }), (open) => open.close())
   const owned = resources.move()
   return {
     writer: guarded(writer, { files, room }),

@@ -67,6 +67,11 @@ export type TopicJoin = Prisma.TopicJoinModel
  */
 export type SeenId = Prisma.SeenIdModel
 /**
+ * Model Damage
+ * Messages that were found damaged and taken out of the log: readers are told of a gap, and peers are asked for them.
+ */
+export type Damage = Prisma.DamageModel
+/**
  * Model IdempotencyKey
  * What an idempotency key has published, so that a repetition is answered and not published again.
  */

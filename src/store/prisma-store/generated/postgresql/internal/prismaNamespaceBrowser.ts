@@ -56,6 +56,7 @@ export const ModelName = {
   Topic: 'Topic',
   TopicJoin: 'TopicJoin',
   SeenId: 'SeenId',
+  Damage: 'Damage',
   IdempotencyKey: 'IdempotencyKey',
   SentMark: 'SentMark',
   Peer: 'Peer',
@@ -99,6 +100,7 @@ export const MessageScalarFieldEnum = {
   receivedAt: 'receivedAt',
   firstSeenAt: 'firstSeenAt',
   storedAt: 'storedAt',
+  checksum: 'checksum',
   data: 'data'
 } as const
 
@@ -150,6 +152,17 @@ export const SeenIdScalarFieldEnum = {
 } as const
 
 export type SeenIdScalarFieldEnum = (typeof SeenIdScalarFieldEnum)[keyof typeof SeenIdScalarFieldEnum]
+
+
+export const DamageScalarFieldEnum = {
+  seq: 'seq',
+  id: 'id',
+  topic: 'topic',
+  firstSeenAt: 'firstSeenAt',
+  foundAt: 'foundAt'
+} as const
+
+export type DamageScalarFieldEnum = (typeof DamageScalarFieldEnum)[keyof typeof DamageScalarFieldEnum]
 
 
 export const IdempotencyKeyScalarFieldEnum = {
@@ -251,6 +264,7 @@ export const DeliveryScalarFieldEnum = {
   updatedAt: 'updatedAt',
   idempotencyKey: 'idempotencyKey',
   fingerprint: 'fingerprint',
+  checksum: 'checksum',
   envelope: 'envelope'
 } as const
 

@@ -32,6 +32,7 @@ export type DeliveryAvgAggregateOutputType = {
   expiresAt: number | null
   createdAt: number | null
   updatedAt: number | null
+  checksum: number | null
 }
 
 export type DeliverySumAggregateOutputType = {
@@ -40,6 +41,7 @@ export type DeliverySumAggregateOutputType = {
   expiresAt: bigint | null
   createdAt: bigint | null
   updatedAt: bigint | null
+  checksum: number | null
 }
 
 export type DeliveryMinAggregateOutputType = {
@@ -56,6 +58,7 @@ export type DeliveryMinAggregateOutputType = {
   updatedAt: bigint | null
   idempotencyKey: string | null
   fingerprint: runtime.Bytes | null
+  checksum: number | null
   envelope: runtime.Bytes | null
 }
 
@@ -73,6 +76,7 @@ export type DeliveryMaxAggregateOutputType = {
   updatedAt: bigint | null
   idempotencyKey: string | null
   fingerprint: runtime.Bytes | null
+  checksum: number | null
   envelope: runtime.Bytes | null
 }
 
@@ -90,6 +94,7 @@ export type DeliveryCountAggregateOutputType = {
   updatedAt: number
   idempotencyKey: number
   fingerprint: number
+  checksum: number
   envelope: number
   _all: number
 }
@@ -101,6 +106,7 @@ export type DeliveryAvgAggregateInputType = {
   expiresAt?: true
   createdAt?: true
   updatedAt?: true
+  checksum?: true
 }
 
 export type DeliverySumAggregateInputType = {
@@ -109,6 +115,7 @@ export type DeliverySumAggregateInputType = {
   expiresAt?: true
   createdAt?: true
   updatedAt?: true
+  checksum?: true
 }
 
 export type DeliveryMinAggregateInputType = {
@@ -125,6 +132,7 @@ export type DeliveryMinAggregateInputType = {
   updatedAt?: true
   idempotencyKey?: true
   fingerprint?: true
+  checksum?: true
   envelope?: true
 }
 
@@ -142,6 +150,7 @@ export type DeliveryMaxAggregateInputType = {
   updatedAt?: true
   idempotencyKey?: true
   fingerprint?: true
+  checksum?: true
   envelope?: true
 }
 
@@ -159,6 +168,7 @@ export type DeliveryCountAggregateInputType = {
   updatedAt?: true
   idempotencyKey?: true
   fingerprint?: true
+  checksum?: true
   envelope?: true
   _all?: true
 }
@@ -263,6 +273,7 @@ export type DeliveryGroupByOutputType = {
   updatedAt: bigint
   idempotencyKey: string | null
   fingerprint: runtime.Bytes | null
+  checksum: number
   envelope: runtime.Bytes
   _count: DeliveryCountAggregateOutputType | null
   _avg: DeliveryAvgAggregateOutputType | null
@@ -303,6 +314,7 @@ export type DeliveryWhereInput = {
   updatedAt?: Prisma.BigIntFilter<"Delivery"> | bigint | number
   idempotencyKey?: Prisma.StringNullableFilter<"Delivery"> | string | null
   fingerprint?: Prisma.BytesNullableFilter<"Delivery"> | runtime.Bytes | null
+  checksum?: Prisma.IntFilter<"Delivery"> | number
   envelope?: Prisma.BytesFilter<"Delivery"> | runtime.Bytes
 }
 
@@ -320,6 +332,7 @@ export type DeliveryOrderByWithRelationInput = {
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrderInput | Prisma.SortOrder
   fingerprint?: Prisma.SortOrderInput | Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   envelope?: Prisma.SortOrder
 }
 
@@ -340,6 +353,7 @@ export type DeliveryWhereUniqueInput = Prisma.AtLeast<{
   createdAt?: Prisma.BigIntFilter<"Delivery"> | bigint | number
   updatedAt?: Prisma.BigIntFilter<"Delivery"> | bigint | number
   fingerprint?: Prisma.BytesNullableFilter<"Delivery"> | runtime.Bytes | null
+  checksum?: Prisma.IntFilter<"Delivery"> | number
   envelope?: Prisma.BytesFilter<"Delivery"> | runtime.Bytes
 }, "id" | "idempotencyKey">
 
@@ -357,6 +371,7 @@ export type DeliveryOrderByWithAggregationInput = {
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrderInput | Prisma.SortOrder
   fingerprint?: Prisma.SortOrderInput | Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   envelope?: Prisma.SortOrder
   _count?: Prisma.DeliveryCountOrderByAggregateInput
   _avg?: Prisma.DeliveryAvgOrderByAggregateInput
@@ -382,6 +397,7 @@ export type DeliveryScalarWhereWithAggregatesInput = {
   updatedAt?: Prisma.BigIntWithAggregatesFilter<"Delivery"> | bigint | number
   idempotencyKey?: Prisma.StringNullableWithAggregatesFilter<"Delivery"> | string | null
   fingerprint?: Prisma.BytesNullableWithAggregatesFilter<"Delivery"> | runtime.Bytes | null
+  checksum?: Prisma.IntWithAggregatesFilter<"Delivery"> | number
   envelope?: Prisma.BytesWithAggregatesFilter<"Delivery"> | runtime.Bytes
 }
 
@@ -399,6 +415,7 @@ export type DeliveryCreateInput = {
   updatedAt: bigint | number
   idempotencyKey?: string | null
   fingerprint?: runtime.Bytes | null
+  checksum: number
   envelope: runtime.Bytes
 }
 
@@ -416,6 +433,7 @@ export type DeliveryUncheckedCreateInput = {
   updatedAt: bigint | number
   idempotencyKey?: string | null
   fingerprint?: runtime.Bytes | null
+  checksum: number
   envelope: runtime.Bytes
 }
 
@@ -433,6 +451,7 @@ export type DeliveryUpdateInput = {
   updatedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fingerprint?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  checksum?: Prisma.IntFieldUpdateOperationsInput | number
   envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -450,6 +469,7 @@ export type DeliveryUncheckedUpdateInput = {
   updatedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fingerprint?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  checksum?: Prisma.IntFieldUpdateOperationsInput | number
   envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -467,6 +487,7 @@ export type DeliveryCreateManyInput = {
   updatedAt: bigint | number
   idempotencyKey?: string | null
   fingerprint?: runtime.Bytes | null
+  checksum: number
   envelope: runtime.Bytes
 }
 
@@ -484,6 +505,7 @@ export type DeliveryUpdateManyMutationInput = {
   updatedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fingerprint?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  checksum?: Prisma.IntFieldUpdateOperationsInput | number
   envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -501,6 +523,7 @@ export type DeliveryUncheckedUpdateManyInput = {
   updatedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   idempotencyKey?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   fingerprint?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  checksum?: Prisma.IntFieldUpdateOperationsInput | number
   envelope?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -518,6 +541,7 @@ export type DeliveryCountOrderByAggregateInput = {
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   envelope?: Prisma.SortOrder
 }
 
@@ -527,6 +551,7 @@ export type DeliveryAvgOrderByAggregateInput = {
   expiresAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
 }
 
 export type DeliveryMaxOrderByAggregateInput = {
@@ -543,6 +568,7 @@ export type DeliveryMaxOrderByAggregateInput = {
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   envelope?: Prisma.SortOrder
 }
 
@@ -560,6 +586,7 @@ export type DeliveryMinOrderByAggregateInput = {
   updatedAt?: Prisma.SortOrder
   idempotencyKey?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   envelope?: Prisma.SortOrder
 }
 
@@ -569,6 +596,7 @@ export type DeliverySumOrderByAggregateInput = {
   expiresAt?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
 }
 
 
@@ -587,6 +615,7 @@ export type DeliverySelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   updatedAt?: boolean
   idempotencyKey?: boolean
   fingerprint?: boolean
+  checksum?: boolean
   envelope?: boolean
 }, ExtArgs["result"]["delivery"]>
 
@@ -604,6 +633,7 @@ export type DeliverySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   updatedAt?: boolean
   idempotencyKey?: boolean
   fingerprint?: boolean
+  checksum?: boolean
   envelope?: boolean
 }, ExtArgs["result"]["delivery"]>
 
@@ -621,6 +651,7 @@ export type DeliverySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   updatedAt?: boolean
   idempotencyKey?: boolean
   fingerprint?: boolean
+  checksum?: boolean
   envelope?: boolean
 }, ExtArgs["result"]["delivery"]>
 
@@ -638,10 +669,11 @@ export type DeliverySelectScalar = {
   updatedAt?: boolean
   idempotencyKey?: boolean
   fingerprint?: boolean
+  checksum?: boolean
   envelope?: boolean
 }
 
-export type DeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "messageId" | "recipient" | "client" | "state" | "attempts" | "lastError" | "bytes" | "expiresAt" | "createdAt" | "updatedAt" | "idempotencyKey" | "fingerprint" | "envelope", ExtArgs["result"]["delivery"]>
+export type DeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "messageId" | "recipient" | "client" | "state" | "attempts" | "lastError" | "bytes" | "expiresAt" | "createdAt" | "updatedAt" | "idempotencyKey" | "fingerprint" | "checksum" | "envelope", ExtArgs["result"]["delivery"]>
 
 export type $DeliveryPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Delivery"
@@ -672,6 +704,10 @@ export type $DeliveryPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
      * SHA-256 of what was asked for.
      */
     fingerprint: runtime.Bytes | null
+    /**
+     * CRC-32 of the envelope, signed 32 bits.
+     */
+    checksum: number
     /**
      * The signed message; nothing once it is not queued any more. The last column, as the data of a message is.
      */
@@ -1112,6 +1148,7 @@ export interface DeliveryFieldRefs {
   readonly updatedAt: Prisma.FieldRef<"Delivery", 'BigInt'>
   readonly idempotencyKey: Prisma.FieldRef<"Delivery", 'String'>
   readonly fingerprint: Prisma.FieldRef<"Delivery", 'Bytes'>
+  readonly checksum: Prisma.FieldRef<"Delivery", 'Int'>
   readonly envelope: Prisma.FieldRef<"Delivery", 'Bytes'>
 }
     

@@ -402,6 +402,7 @@ export const ModelName = {
   Topic: 'Topic',
   TopicJoin: 'TopicJoin',
   SeenId: 'SeenId',
+  Damage: 'Damage',
   IdempotencyKey: 'IdempotencyKey',
   SentMark: 'SentMark',
   Peer: 'Peer',
@@ -428,7 +429,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "message" | "clock" | "topic" | "topicJoin" | "seenId" | "idempotencyKey" | "sentMark" | "peer" | "record" | "gateway" | "token" | "session" | "auditEntry" | "delivery" | "outbox" | "log"
+    modelProps: "message" | "clock" | "topic" | "topicJoin" | "seenId" | "damage" | "idempotencyKey" | "sentMark" | "peer" | "record" | "gateway" | "token" | "session" | "auditEntry" | "delivery" | "outbox" | "log"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -799,6 +800,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.SeenIdCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.SeenIdCountAggregateOutputType> | number
+        }
+      }
+    }
+    Damage: {
+      payload: Prisma.$DamagePayload<ExtArgs>
+      fields: Prisma.DamageFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DamageFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DamageFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload>
+        }
+        findFirst: {
+          args: Prisma.DamageFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DamageFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload>
+        }
+        findMany: {
+          args: Prisma.DamageFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload>[]
+        }
+        create: {
+          args: Prisma.DamageCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload>
+        }
+        createMany: {
+          args: Prisma.DamageCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DamageCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload>[]
+        }
+        delete: {
+          args: Prisma.DamageDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload>
+        }
+        update: {
+          args: Prisma.DamageUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload>
+        }
+        deleteMany: {
+          args: Prisma.DamageDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DamageUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DamageUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload>[]
+        }
+        upsert: {
+          args: Prisma.DamageUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DamagePayload>
+        }
+        aggregate: {
+          args: Prisma.DamageAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDamage>
+        }
+        groupBy: {
+          args: Prisma.DamageGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DamageGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DamageCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DamageCountAggregateOutputType> | number
         }
       }
     }
@@ -1666,6 +1741,7 @@ export const MessageScalarFieldEnum = {
   receivedAt: 'receivedAt',
   firstSeenAt: 'firstSeenAt',
   storedAt: 'storedAt',
+  checksum: 'checksum',
   data: 'data'
 } as const
 
@@ -1717,6 +1793,17 @@ export const SeenIdScalarFieldEnum = {
 } as const
 
 export type SeenIdScalarFieldEnum = (typeof SeenIdScalarFieldEnum)[keyof typeof SeenIdScalarFieldEnum]
+
+
+export const DamageScalarFieldEnum = {
+  seq: 'seq',
+  id: 'id',
+  topic: 'topic',
+  firstSeenAt: 'firstSeenAt',
+  foundAt: 'foundAt'
+} as const
+
+export type DamageScalarFieldEnum = (typeof DamageScalarFieldEnum)[keyof typeof DamageScalarFieldEnum]
 
 
 export const IdempotencyKeyScalarFieldEnum = {
@@ -1818,6 +1905,7 @@ export const DeliveryScalarFieldEnum = {
   updatedAt: 'updatedAt',
   idempotencyKey: 'idempotencyKey',
   fingerprint: 'fingerprint',
+  checksum: 'checksum',
   envelope: 'envelope'
 } as const
 
@@ -2064,6 +2152,7 @@ export type GlobalOmitConfig = {
   topic?: Prisma.TopicOmit
   topicJoin?: Prisma.TopicJoinOmit
   seenId?: Prisma.SeenIdOmit
+  damage?: Prisma.DamageOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
   sentMark?: Prisma.SentMarkOmit
   peer?: Prisma.PeerOmit

@@ -31,6 +31,7 @@ export type MessageAvgAggregateOutputType = {
   receivedAt: number | null
   firstSeenAt: number | null
   storedAt: number | null
+  checksum: number | null
 }
 
 export type MessageSumAggregateOutputType = {
@@ -38,6 +39,7 @@ export type MessageSumAggregateOutputType = {
   receivedAt: bigint | null
   firstSeenAt: bigint | null
   storedAt: bigint | null
+  checksum: number | null
 }
 
 export type MessageMinAggregateOutputType = {
@@ -54,6 +56,7 @@ export type MessageMinAggregateOutputType = {
   receivedAt: bigint | null
   firstSeenAt: bigint | null
   storedAt: bigint | null
+  checksum: number | null
   data: runtime.Bytes | null
 }
 
@@ -71,6 +74,7 @@ export type MessageMaxAggregateOutputType = {
   receivedAt: bigint | null
   firstSeenAt: bigint | null
   storedAt: bigint | null
+  checksum: number | null
   data: runtime.Bytes | null
 }
 
@@ -88,6 +92,7 @@ export type MessageCountAggregateOutputType = {
   receivedAt: number
   firstSeenAt: number
   storedAt: number
+  checksum: number
   data: number
   _all: number
 }
@@ -98,6 +103,7 @@ export type MessageAvgAggregateInputType = {
   receivedAt?: true
   firstSeenAt?: true
   storedAt?: true
+  checksum?: true
 }
 
 export type MessageSumAggregateInputType = {
@@ -105,6 +111,7 @@ export type MessageSumAggregateInputType = {
   receivedAt?: true
   firstSeenAt?: true
   storedAt?: true
+  checksum?: true
 }
 
 export type MessageMinAggregateInputType = {
@@ -121,6 +128,7 @@ export type MessageMinAggregateInputType = {
   receivedAt?: true
   firstSeenAt?: true
   storedAt?: true
+  checksum?: true
   data?: true
 }
 
@@ -138,6 +146,7 @@ export type MessageMaxAggregateInputType = {
   receivedAt?: true
   firstSeenAt?: true
   storedAt?: true
+  checksum?: true
   data?: true
 }
 
@@ -155,6 +164,7 @@ export type MessageCountAggregateInputType = {
   receivedAt?: true
   firstSeenAt?: true
   storedAt?: true
+  checksum?: true
   data?: true
   _all?: true
 }
@@ -259,6 +269,7 @@ export type MessageGroupByOutputType = {
   receivedAt: bigint
   firstSeenAt: bigint | null
   storedAt: bigint
+  checksum: number
   data: runtime.Bytes
   _count: MessageCountAggregateOutputType | null
   _avg: MessageAvgAggregateOutputType | null
@@ -299,6 +310,7 @@ export type MessageWhereInput = {
   receivedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
   firstSeenAt?: Prisma.BigIntNullableFilter<"Message"> | bigint | number | null
   storedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
+  checksum?: Prisma.IntFilter<"Message"> | number
   data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }
 
@@ -316,6 +328,7 @@ export type MessageOrderByWithRelationInput = {
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
   storedAt?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -336,6 +349,7 @@ export type MessageWhereUniqueInput = Prisma.AtLeast<{
   receivedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
   firstSeenAt?: Prisma.BigIntNullableFilter<"Message"> | bigint | number | null
   storedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
+  checksum?: Prisma.IntFilter<"Message"> | number
   data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }, "seq" | "id">
 
@@ -353,6 +367,7 @@ export type MessageOrderByWithAggregationInput = {
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
   storedAt?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   data?: Prisma.SortOrder
   _count?: Prisma.MessageCountOrderByAggregateInput
   _avg?: Prisma.MessageAvgOrderByAggregateInput
@@ -378,6 +393,7 @@ export type MessageScalarWhereWithAggregatesInput = {
   receivedAt?: Prisma.BigIntWithAggregatesFilter<"Message"> | bigint | number
   firstSeenAt?: Prisma.BigIntNullableWithAggregatesFilter<"Message"> | bigint | number | null
   storedAt?: Prisma.BigIntWithAggregatesFilter<"Message"> | bigint | number
+  checksum?: Prisma.IntWithAggregatesFilter<"Message"> | number
   data?: Prisma.BytesWithAggregatesFilter<"Message"> | runtime.Bytes
 }
 
@@ -395,6 +411,7 @@ export type MessageCreateInput = {
   receivedAt: bigint | number
   firstSeenAt?: bigint | number | null
   storedAt: bigint | number
+  checksum: number
   data: runtime.Bytes
 }
 
@@ -412,6 +429,7 @@ export type MessageUncheckedCreateInput = {
   receivedAt: bigint | number
   firstSeenAt?: bigint | number | null
   storedAt: bigint | number
+  checksum: number
   data: runtime.Bytes
 }
 
@@ -429,6 +447,7 @@ export type MessageUpdateInput = {
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  checksum?: Prisma.IntFieldUpdateOperationsInput | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -446,6 +465,7 @@ export type MessageUncheckedUpdateInput = {
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  checksum?: Prisma.IntFieldUpdateOperationsInput | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -463,6 +483,7 @@ export type MessageCreateManyInput = {
   receivedAt: bigint | number
   firstSeenAt?: bigint | number | null
   storedAt: bigint | number
+  checksum: number
   data: runtime.Bytes
 }
 
@@ -480,6 +501,7 @@ export type MessageUpdateManyMutationInput = {
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  checksum?: Prisma.IntFieldUpdateOperationsInput | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -497,6 +519,7 @@ export type MessageUncheckedUpdateManyInput = {
   receivedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  checksum?: Prisma.IntFieldUpdateOperationsInput | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
@@ -514,6 +537,7 @@ export type MessageCountOrderByAggregateInput = {
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -522,6 +546,7 @@ export type MessageAvgOrderByAggregateInput = {
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
 }
 
 export type MessageMaxOrderByAggregateInput = {
@@ -538,6 +563,7 @@ export type MessageMaxOrderByAggregateInput = {
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -555,6 +581,7 @@ export type MessageMinOrderByAggregateInput = {
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -563,6 +590,7 @@ export type MessageSumOrderByAggregateInput = {
   receivedAt?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
+  checksum?: Prisma.SortOrder
 }
 
 export type BigIntFieldUpdateOperationsInput = {
@@ -601,6 +629,14 @@ export type NullableBigIntFieldUpdateOperationsInput = {
   divide?: bigint | number
 }
 
+export type IntFieldUpdateOperationsInput = {
+  set?: number
+  increment?: number
+  decrement?: number
+  multiply?: number
+  divide?: number
+}
+
 
 
 export type MessageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -617,6 +653,7 @@ export type MessageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   receivedAt?: boolean
   firstSeenAt?: boolean
   storedAt?: boolean
+  checksum?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
@@ -634,6 +671,7 @@ export type MessageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   receivedAt?: boolean
   firstSeenAt?: boolean
   storedAt?: boolean
+  checksum?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
@@ -651,6 +689,7 @@ export type MessageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   receivedAt?: boolean
   firstSeenAt?: boolean
   storedAt?: boolean
+  checksum?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
@@ -668,10 +707,11 @@ export type MessageSelectScalar = {
   receivedAt?: boolean
   firstSeenAt?: boolean
   storedAt?: boolean
+  checksum?: boolean
   data?: boolean
 }
 
-export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "kind" | "topic" | "recipient" | "author" | "sequence" | "dataAbsent" | "signature" | "publicKey" | "receivedAt" | "firstSeenAt" | "storedAt" | "data", ExtArgs["result"]["message"]>
+export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "kind" | "topic" | "recipient" | "author" | "sequence" | "dataAbsent" | "signature" | "publicKey" | "receivedAt" | "firstSeenAt" | "storedAt" | "checksum" | "data", ExtArgs["result"]["message"]>
 
 export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Message"
@@ -705,6 +745,10 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      * Age time (src/clock): when it was stored, by a clock that does not step.
      */
     storedAt: bigint
+    /**
+     * CRC-32 of what the message is made of, signed 32 bits (checksum.ts): a read that finds another one does not serve the row.
+     */
+    checksum: number
     /**
      * The last column: SQLite finds what comes after a large value only through all of its overflow pages, and a scan looks at the others.
      */
@@ -1145,6 +1189,7 @@ export interface MessageFieldRefs {
   readonly receivedAt: Prisma.FieldRef<"Message", 'BigInt'>
   readonly firstSeenAt: Prisma.FieldRef<"Message", 'BigInt'>
   readonly storedAt: Prisma.FieldRef<"Message", 'BigInt'>
+  readonly checksum: Prisma.FieldRef<"Message", 'Int'>
   readonly data: Prisma.FieldRef<"Message", 'Bytes'>
 }
     

@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs'
+import { pino } from 'pino'
+import { StartRefused } from '../start-refused.ts'
+import { createStore } from './create-store.ts'
+import { isPostgres, sqlitePath } from './database-url.ts'
+import { findBrokenPages } from './prisma-store/sqlite/broken-pages.ts'
+import type { Damaged, Store } from './store.ts'
+
+/** What a check of a whole database has found. */
+export interface CheckReport {
+  messages: number
+  deliveries: number
+  damaged: Damaged[]
+  /** Ids of direct messages on their way. */
+  damagedDeliveries: string[]
+  /** What SQLite says of pages and indexes of its file; empty when all fit. */
+  brokenPages: string[]
+}
+
+/** Messages, and deliveries, that are read at once. */
+const checkedAtOnce = 500
+
+/**
+ * Reads everything that has a checksum, also while gateways run; with `repair` it takes out what is damaged. Of a SQLite file whose pages are
+ * broken nothing else is read.
+ * @throws StartRefused where there is no database, or one of another version
+ */
+export async function check(init: { url: string; servedMarkFile: string }, { repair }: { repair: boolean }): Promise<CheckReport> {
+  const { url } = init
+  const report: CheckReport = { messages: 0, deliveries: 0, damaged: [], damagedDeliveries: [], brokenPages: [] }
+  if (!isPostgres(url)) {
+    if (!existsSync(sqlitePath(url))) throw new StartRefused(`There is no database at ${sqlitePath(url)}.`)
+    report.brokenPages = findBrokenPages(sqlitePath(url), { repair })
+    if (report.brokenPages.length > 0) return report
+  }
+  await using store = createStore({ ...init, migrate: false }, { log: pino({ level: 'silent' }) })
+  await store.start()
+  await checkLog(store, report, repair)
+  await checkDeliveries(store, report, repair)
+  return report
+}
+
+async function checkLog({ log }: Store, report: CheckReport, repair: boolean): Promise<void> {
+  for (let after = 0; ; ) {
+    const step = await log.check({ after, limit: checkedAtOnce, repair })
+    report.messages += step.looked
+    report.damaged.push(...step.damaged)
+    if (step.caughtUp) return
+    after = step.scanned
+  }
+}
+
+async function checkDeliveries({ deliveries }: Store, report: CheckReport, repair: boolean): Promise<void> {
+  for (let after: string | null = ''; after !== null; ) {
+    const { damaged, looked, next }: Awaited<ReturnType<Store['deliveries']['check']>> = await deliveries.check({
+      after,
+      limit: checkedAtOnce,
+    })
+    report.deliveries += looked
+    report.damagedDeliveries.push(...damaged)
+    after = next
+    const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of this gateway.', now: Date.now() }
+    if (repair) for (const id of damaged) await deliveries.end(id, end)
+  }
+}

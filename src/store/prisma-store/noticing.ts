@@ -1,0 +1,36 @@
+import type { Store } from '../store.ts'
+
+/** The store, whose failures are heard of; what it answers and rejects with stays as it is. */
+export function noticing(store: Store, failed: (error: unknown) => void): Store {
+  const heard = <Part extends object>(part: Part): Part => heardOf(part, failed)
+  return {
+    ...store,
+    log: heard(store.log),
+    topics: heard(store.topics),
+    peers: heard(store.peers),
+    records: heard(store.records),
+    gateways: heard(store.gateways),
+    tokens: heard(store.tokens),
+    sessions: heard(store.sessions),
+    audit: heard(store.audit),
+    deliveries: heard(store.deliveries),
+  }
+}
+
+/** All methods of a part answer later. */
+function heardOf<Part extends object>(part: Part, failed: (error: unknown) => void): Part {
+  return new Proxy(part, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name)
+      if (typeof method !== 'function') return method
+      return async (...values: unknown[]): Promise<unknown> => {
+        try {
+          return await Reflect.apply(method, target, values)
+        } catch (error) {
+          failed(error)
+          throw error
+        }
+      }
+    },
+  })
+}

@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'vitest'
+import { directTopic } from '../../src/model/topic.ts'
+import type { Damaged, LogQuery, Store } from '../../src/store/store.ts'
+import { newMessage } from '../fixtures/messages.ts'
+import type { Spoilt } from './store.ts'
+
+const all: LogQuery = { after: 0, order: 'asc', limit: 100 }
+const only = (topic: string) => ({ exact: [topic], prefixes: [] })
+const seqsOf = (list: Array<{ seq: number }> = []) => list.map(({ seq }) => seq)
+
+/** What the contract says of messages that the disk has changed. */
+export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt) => Promise<void>): void {
+  describe('damage', () => {
+    /** Four messages, and the store that holds them. */
+    async function four() {
+      const store = await open()
+      const messages = [newMessage('a'), newMessage('b'), newMessage('a'), newMessage('a')]
+      await store.log.append(messages)
+      return { store, log: store.log, ids: messages.map(({ id }) => id), messages }
+    }
+
+    const changes: Array<Omit<Extract<Spoilt, { message: string }>, 'message'>> = [
+      { column: 'data' },
+      { column: 'signature' },
+      { column: 'author', text: 'somebody else' },
+    ]
+    test.each(changes)('of $column is answered to nobody, whichever way it is read', async (change) => {
+      for (const read of [
+        async ({ log }: Store) => (await log.read(all)).messages,
+        async ({ log }: Store) => (await log.read({ ...all, order: 'desc', topics: only('a') })).messages,
+        async ({ log }: Store, id: string) => await log.find([id], 1_000),
+        async ({ log }: Store, id: string) => [await log.get(id)],
+      ]) {
+        const { store, ids } = await four()
+        await spoil({ message: ids[2] ?? '', ...change })
+        expect((await read(store, ids[2] ?? '')).map((message) => message?.id)).not.toContain(ids[2])
+        expect(await store.log.get(ids[2] ?? '')).toBeUndefined()
+        expect(seqsOf((await store.log.read(all)).damaged)).toEqual([3])
+      }
+    })
+
+    test('is told of by every step that passes it, in its order, and to who reads its topic only', async () => {
+      const { log, ids } = await four()
+      for (const message of [ids[0], ids[3]]) await spoil({ message: message ?? '' })
+      for (let round = 0; round < 2; round++) {
+        const { messages, damaged, scanned } = await log.read(all)
+        expect([seqsOf(messages), seqsOf(damaged), scanned]).toEqual([[2, 3], [1, 4], 4])
+        expect(damaged?.map(({ topic }) => topic)).toEqual(['a', 'a'])
+      }
+      expect(seqsOf((await log.read({ ...all, order: 'desc' })).damaged)).toEqual([4, 1])
+      expect(seqsOf((await log.read({ ...all, after: 1 })).damaged)).toEqual([4])
+      expect(seqsOf((await log.read({ ...all, limit: 1 })).damaged)).toEqual([1])
+      expect((await log.read({ ...all, topics: only('b') })).damaged).toBeUndefined()
+      expect((await log.position(only('a'))).earliest).toBe(0)
+    })
+
+    test('ends no step before what is behind it', async () => {
+      const { log, ids } = await four()
+      for (const message of ids.slice(0, 2)) await spoil({ message })
+      expect(await log.read({ ...all, limit: 2 })).toMatchObject({ messages: [], scanned: 2 })
+      await spoil({ message: ids[2] ?? '' })
+      const first = await log.read({ ...all, after: 2, maxBytes: 1 })
+      expect(seqsOf(first.messages).concat(seqsOf((await log.read({ ...all, after: first.scanned })).messages))).toEqual([4])
+    })
+
+    test('leaves what topics hold right', async () => {
+      const { store, log, ids, messages } = await four()
+      await spoil({ message: ids[0] ?? '' })
+      await log.read(all)
+      const bytes = (messages[2]?.data.length ?? 0) + (messages[3]?.data.length ?? 0)
+      expect(await store.topics.get('a')).toMatchObject({ messages: 2, bytes, earliest: 2, latest: 4 })
+      await spoil({ message: ids[3] ?? '' })
+      await log.get(ids[3] ?? '')
+      expect(await store.topics.get('a')).toMatchObject({ messages: 1, earliest: 2, latest: 3 })
+      await spoil({ message: ids[2] ?? '' })
+      await log.get(ids[2] ?? '')
+      expect(await store.topics.get('a')).toBeUndefined()
+      expect((await log.append([newMessage('a')])).entries[0]?.message?.seq).toBe(5)
+      expect(await store.topics.get('a')).toMatchObject({ messages: 1, earliest: 4, latest: 5 })
+    })
+
+    test('is missing until it is appended again, under its id and another number', async () => {
+      const { log, ids, messages } = await four()
+      const direct = newMessage(directTopic, { to: 'somebody' })
+      await log.append([direct])
+      for (const message of [...ids.slice(1, 3), direct.id]) await spoil({ message })
+      expect(await log.missing({ after: 0, limit: 10 })).toEqual([])
+      await log.read(all)
+      expect(await log.unknown(ids)).toEqual(ids.slice(1, 3))
+      const missing = await log.missing({ after: 0, limit: 10 })
+      expect(missing).toEqual([
+        { seq: 2, id: ids[1], topic: 'b', firstSeenAt: messages[1]?.receivedAt },
+        { seq: 3, id: ids[2], topic: 'a', firstSeenAt: messages[2]?.receivedAt },
+      ])
+      expect(await log.missing({ after: 2, limit: 10 })).toEqual(missing.slice(1))
+      expect(await log.missing({ after: 0, limit: 1 })).toEqual(missing.slice(0, 1))
+      const again = messages.slice(1, 2).map((message) => ({ ...message, firstSeenAt: 5 }))
+      expect((await log.append(again)).entries).toMatchObject([{ known: false, message: { seq: 6, id: ids[1] } }])
+      expect(await log.missing({ after: 0, limit: 10 })).toEqual(missing.slice(1))
+      expect(await log.get(ids[1] ?? '')).toMatchObject({ seq: 6, firstSeenAt: 5 })
+      const step = await log.read(all)
+      expect([seqsOf(step.messages), seqsOf(step.damaged)]).toEqual([
+        [1, 4, 6],
+        [2, 3, 5],
+      ])
+    })
+
+    test('is told to who watches, once, with what was found', async () => {
+      const { store, log, ids } = await four()
+      const told: Damaged[] = []
+      const unwatch = store.watchDamage((damaged) => void told.push(...damaged))
+      for (const message of ids.slice(0, 2)) await spoil({ message })
+      await log.read(all)
+      await log.read(all)
+      expect(told).toMatchObject([
+        { seq: 1, id: ids[0], topic: 'a' },
+        { seq: 2, id: ids[1], topic: 'b' },
+      ])
+      unwatch()
+      await spoil({ message: ids[3] ?? '' })
+      await log.read(all)
+      expect(told).toHaveLength(2)
+      expect(store.isDamaged()).toBe(false)
+    })
+
+    test('goes with what is pruned of its topic, and with old ids', async () => {
+      const { log, ids } = await four()
+      for (const message of ids.slice(1, 3)) await spoil({ message })
+      await log.read(all)
+      const defaults = { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }
+      await log.prune({ topic: 'a', limit: 10, everything: true, defaults, now: Date.now() })
+      expect(seqsOf((await log.read(all)).damaged)).toEqual([2])
+      // The time for which it is kept begins with the first sweep after it was found.
+      await log.forget({ now: 1_000, idsBefore: 999, keysBefore: 0, limit: 100 })
+      await log.forget({ now: 1_001, idsBefore: 1_000, keysBefore: 0, limit: 100 })
+      expect(seqsOf((await log.read(all)).damaged)).toEqual([2])
+      await log.forget({ now: 1_002, idsBefore: 1_001, keysBefore: 0, limit: 100 })
+      expect(await log.read(all)).toEqual({ messages: [], scanned: 4 })
+    })
+
+    test('is found by a check, which takes out what it is asked to', async () => {
+      const { log, ids } = await four()
+      for (const message of ids.slice(2)) await spoil({ message })
+      const first = await log.check({ after: 0, limit: 3, repair: false })
+      expect(first).toMatchObject({ damaged: [{ seq: 3, id: ids[2], topic: 'a' }], looked: 3, scanned: 3, caughtUp: false })
+      expect(await log.check({ after: 3, limit: 3, repair: false })).toMatchObject({ damaged: [{ seq: 4 }], looked: 1, caughtUp: true })
+      expect(await log.missing({ after: 0, limit: 10 })).toEqual([])
+      expect((await log.check({ after: 0, limit: 10, repair: true })).damaged).toHaveLength(2)
+      expect(await log.check({ after: 0, limit: 10, repair: true })).toMatchObject({ damaged: [], looked: 2, caughtUp: true })
+      expect(await log.missing({ after: 0, limit: 10 })).toHaveLength(2)
+    })
+
+    test('of what a delivery is to send leaves nothing to be sent', async () => {
+      const { deliveries } = await open()
+      const times = { expiresAt: 1_000_000, createdAt: 1 }
+      for (const id of ['1', '2'])
+        await deliveries.add({ id, messageId: id, client: 'c', to: 'x', envelope: Buffer.from('abc'), ...times }, 0)
+      await spoil({ delivery: '1' })
+      const next = await deliveries.next({ recipient: 'x', now: 1, limit: 10, maxBytes: 100 })
+      expect(next.map(({ id, envelope }) => [id, envelope === undefined ? undefined : Buffer.from(envelope).toString()])).toEqual([
+        ['1', undefined],
+        ['2', 'abc'],
+      ])
+      expect(await deliveries.check({ after: '', limit: 1 })).toEqual({ damaged: ['1'], looked: 1, next: '1' })
+      expect(await deliveries.check({ after: '1', limit: 2 })).toEqual({ damaged: [], looked: 1, next: null })
+    })
+  })
+}

@@ -22,6 +22,8 @@ async function logTail() {
     isBroken: false,
     /** The end of the log, also when its last messages were pruned. */
     end: 0,
+    /** Numbers of messages that are damaged. */
+    damaged: [] as number[],
     /** What a read waits for. */
     gate: Promise.resolve() as Promise<unknown>,
   }
@@ -43,7 +45,9 @@ async function logTail() {
             const messages = there.filter(({ seq }) => seq > after && seq <= through).slice(0, limit)
             const scanned = messages.length < limit ? Math.max(after, through) : (messages.at(-1)?.seq ?? after)
             await state.gate
-            return { messages, scanned }
+            const damaged = state.damaged.filter((seq) => seq > after && seq <= scanned)
+            const found = damaged.map((seq) => ({ seq, id: `${seq}`, topic: 'orders' }))
+            return { messages, scanned, ...(found.length === 0 ? {} : { damaged: found }) }
           },
         },
       },
@@ -113,6 +117,18 @@ test('a notice brings all that others have appended, step by step, and messages 
   tell({ kind: 'everything' })
   await expect.poll(tip).toBe(12)
   expect(state.shown).toEqual(seqs(1, 10))
+})
+
+test('a step with damage is left to the store, which tells readers of it', async () => {
+  const { state, others, tell, tip } = await logTail()
+  others(1, 3)
+  state.damaged = [2]
+  tell({ kind: 'log' })
+  await expect.poll(tip).toBe(3)
+  expect([state.shown, state.read]).toEqual([[], [1, 2, 3]])
+  others(4, 5)
+  tell({ kind: 'log' })
+  await expect.poll(() => state.shown).toEqual([4, 5])
 })
 
 test('a notice that comes while the end is being read is not forgotten', async () => {

@@ -93,7 +93,7 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
   onTestFinished(() => carrier.stop())
 
   return {
-    ...{ carrier, store, clock, batches, counts, told },
+    ...{ carrier, memory, store, clock, batches, counts, told },
     turn: () => memory.turns.get('there'),
     /** For one recipient of a client each, and has the carrier told. */
     async send(client: string, recipients: string[]) {
@@ -145,6 +145,16 @@ function untilAborted(signal: AbortSignal): Promise<never> {
 }
 
 describe('the carrier', () => {
+  test('ends what is damaged, and goes on with what is behind it', async () => {
+    const { carrier, memory, queue, states, batches, counts, told } = stage()
+    await queue(3)
+    const first = memory.deliveries.get(idOf(1))
+    if (first !== undefined) first.envelope = undefined
+    await carrier.start()
+    await expect.poll(() => states(3)).toEqual(['refused', 'delivered', 'delivered'])
+    expect([batches, counts.damaged, told[0]]).toEqual([[[2, 3]], 1, `${idOf(1)} refused`])
+  })
+
   test('sends what waits for a recipient in order, a batch at a time', async () => {
     const count = 2 * maxDirectBatch + 10
     const { carrier, queue, batches, counts, told } = stage()

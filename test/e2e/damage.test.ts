@@ -98,12 +98,12 @@ test.each(['custom', 'libp2p'] as const)(
     expect(await alone.end('SIGTERM')).toBe(0)
 
     const again = await start(directory, engine, neighbour.multiaddrs)
-    await using follower = await openStream(again.url, { query: `?topic=${topic}` })
+    await using follower = await openStream(again.url, { query: `?topic=${topic}&after=earliest` })
     await follower.until(() => follower.messages.some(({ id }) => id === own.id))
     // Another one, while it runs.
     change(directory, foreign.id)
     expect((await pageOf(again)).gaps?.map(({ to }) => numberOf(to)).length).toBe(2)
-    await follower.until(() => follower.messages.some(({ id }) => id === foreign.id))
+    await follower.until(() => follower.messages.filter(({ id }) => id === foreign.id).length === 2)
     const { items, gaps } = await pageOf(again)
     expect(items.map(({ data }) => data)).toEqual([
       'what stays as it is',
@@ -144,15 +144,13 @@ test('a check tells what is damaged, takes it out when it is asked to, and says 
   for (const data of ['one', 'two', 'three']) ids.push((await gateway.rest.publish(topic, data)).id)
   const env = quietEnvironment(directory)
   const check = (...more: string[]) => runCommand('database', ['check', ...more], env)
+  // While it runs.
   expect(await check()).toMatchObject({ code: 0, stdout: expect.stringContaining('all of it is what was stored') })
+  await gateway.end('SIGTERM')
   change(directory, ids[1] ?? '')
   expect(await check()).toMatchObject({ code: 2, stdout: expect.stringContaining(`number 2, of ${topic}, ${ids[1]}`) })
   expect(await check('--repair')).toMatchObject({ code: 0, stdout: expect.stringContaining('asks its peers') })
   expect(await check()).toMatchObject({ code: 0, stdout: expect.stringContaining('read 2 messages') })
-  expect((await pageOf(gateway)).items).toHaveLength(2)
-  expect(await check('all')).toMatchObject({ code: 64 })
-
-  await gateway.end('SIGTERM')
   const bytes = await readFile(fileOf(directory))
   bytes.fill(0xa5, 8_192)
   await writeFile(fileOf(directory), bytes)

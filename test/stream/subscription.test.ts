@@ -21,25 +21,10 @@ function notingOutlet(): Outlet & { sent: Array<ServerFrame | number> } {
   }
 }
 
-test('gaps are announced in the order of their ends, before the messages behind them, so that a saved cursor never goes back', async () => {
-  const log: HubLog = {
-    epoch: async () => 'e1',
-    position: async () => ({ tip: 20 }),
-    read: async ({ through }) => ({
-      messages: [storedMessage(4, 'c'), storedMessage(18, 'c')],
-      scanned: through,
-      prunes: {
-        count: 3,
-        topics: [
-          { topic: 'a', through: 19 },
-          { topic: 'b', through: 17 },
-          { topic: 'd', through: 9 },
-          { topic: directTopic, through: 13 },
-        ],
-      },
-    }),
-  }
-  const hub = createHub({ limits }, { log })
+/** What a subscription after the position 2 is sent of a step of the store, up to the end of the log at 20. */
+async function advanced(step: Omit<Awaited<ReturnType<HubLog['read']>>, 'scanned'>): Promise<{ sent: Array<ServerFrame | number> }> {
+  const read: HubLog['read'] = async ({ through }) => ({ ...step, scanned: through })
+  const hub = createHub({ limits }, { log: { epoch: async () => 'e1', position: async () => ({ tip: 20 }), read } })
   await hub.start()
   const outlet = notingOutlet()
   const init = {
@@ -57,6 +42,39 @@ test('gaps are announced in the order of their ends, before the messages behind 
     { hub, outlet, onReady: () => undefined },
   )
   await subscription.advance()
+  return outlet
+}
+
+test('what is damaged is announced where it lay, each message for itself, among the gaps of pruning', async () => {
+  const { sent } = await advanced({
+    messages: [storedMessage(4, 'c'), storedMessage(9, 'c')],
+    prunes: { count: 3, topics: [{ topic: 'a', through: 6 }] },
+    damaged: [
+      { seq: 3, topic: 'c' },
+      { seq: 7, topic: directTopic },
+      { seq: 8, topic: undefined },
+      { seq: 20, topic: 'a' },
+    ],
+  })
+  const lost = (seq: number, where: object) => ({ type: 'gap', ...where, reason: 'damaged', from: `e1.${seq - 1}`, to: `e1.${seq}` })
+  const pruned = { type: 'gap', topic: 'a', reason: 'pruned', from: 'e1.2', to: 'e1.6' }
+  const [direct, any, last] = [lost(7, { direct: true }), lost(8, {}), lost(20, { topic: 'a' })]
+  expect(sent).toEqual([lost(3, { topic: 'c' }), 4, pruned, direct, any, 9, last, { type: 'caught-up', cursor: 'e1.20' }])
+})
+
+test('gaps are announced in the order of their ends, before the messages behind them, so that a saved cursor never goes back', async () => {
+  const outlet = await advanced({
+    messages: [storedMessage(4, 'c'), storedMessage(18, 'c')],
+    prunes: {
+      count: 3,
+      topics: [
+        { topic: 'a', through: 19 },
+        { topic: 'b', through: 17 },
+        { topic: 'd', through: 9 },
+        { topic: directTopic, through: 13 },
+      ],
+    },
+  })
   const gap = (topic: string, to: number) => ({ type: 'gap', topic, reason: 'pruned', from: 'e1.2', to: `e1.${to}` })
   const direct = { type: 'gap', direct: true, reason: 'pruned', from: 'e1.2', to: 'e1.13' }
   expect(outlet.sent).toEqual([4, gap('d', 9), direct, gap('b', 17), 18, gap('a', 19), { type: 'caught-up', cursor: 'e1.20' }])

@@ -1,6 +1,12 @@
 import { breaks } from '../patch.ts'
 
+const damage = ['test/catch-up/damage.test.ts']
+
 export const catchUp = [
+  ...breaks('src/catch-up/catch-up.ts', damage, [
+    ['what is damaged is not asked for', 'if (shared.length > 0) await fetchMissing(', 'if (shared.length < 0) await fetchMissing('],
+    ['what is damaged is asked for at the next interval only', 'for (const peerId of peers.keys()) appeared(peerId)', ''],
+  ]),
   ...breaks(
     'src/catch-up/history-reader.ts',
     ['test/catch-up/history-reader.test.ts'],

@@ -3,6 +3,53 @@ import { breaks } from '../patch.ts'
 const road = ['test/ingest.test.ts']
 
 export const log = [
+  ...breaks(
+    'src/store/prisma-store/damage.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a damaged message is served', 'checksumOf(message) === Number(row.checksum) ? message : undefined', 'message'],
+      ['a step says nothing of damage', 'if (bySeq.size === 0) return', 'if (bySeq.size >= 0) return'],
+    ],
+  ),
+  ...breaks(
+    'src/store/prisma-store/checksum.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['data has no checksum', 'of [sequence, signature, publicKey, data])', 'of [sequence, signature, publicKey])'],
+      ['a signature has no checksum', 'of [sequence, signature, publicKey, data])', 'of [sequence, publicKey, data])'],
+      ['an author has no checksum', '${from}', ''],
+    ],
+  ),
+  ...breaks(
+    'src/store/prisma-store/sqlite/damage.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a damaged message still counts for its topic', 'max(0, "messages" - 1)', '"messages"'],
+      ['a damaged message stays', `writer.run('DELETE FROM "Message" WHERE "seq" = ?', seq)`, ''],
+    ],
+  ),
+  ...breaks(
+    'src/stream/subscription.ts',
+    ['test/stream/subscription.test.ts'],
+    [
+      [
+        'damage is told after what is behind it',
+        'this.#announceUpTo(entry.message.seq - 1, damaged)',
+        'this.#announceGaps(entry.message.seq - 1)',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/log-tail.ts',
+    ['test/log-tail.test.ts'],
+    [
+      [
+        'what others append is shown without its damage',
+        'if (damaged.length === 0) hub.append(after, messages)',
+        'hub.append(after, messages)',
+      ],
+    ],
+  ),
   ...breaks('src/ingest.ts', road, [
     [
       'nothing is appended before it is sent',

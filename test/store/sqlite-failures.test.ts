@@ -1,7 +1,7 @@
-import { rm, writeFile } from 'node:fs/promises'
+import { copyFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { DatabaseDamaged, StoreUnavailable } from '../../src/errors.ts'
+import { DatabaseDamaged, DatabaseFull, DatabaseGone, StoreUnavailable } from '../../src/errors.ts'
 import { createDamageNews } from '../../src/store/prisma-store/damage.ts'
 import { watchFiles } from '../../src/store/prisma-store/files-in-place.ts'
 import { openServedMarks } from '../../src/store/prisma-store/served-mark.ts'
@@ -77,6 +77,66 @@ describe('a full database', () => {
     expect(await store.topics.join('orders', 1_000, someone)).toBe(true)
     expect(await store.topics.get('orders')).toMatchObject({ joined: true, messages: 2 })
   })
+})
+
+describe('the reserve of a full disk', () => {
+  const keepFive = { topic: 'orders', limit: 100, now: 0, defaults: { maxAgeMs: 0, maxMessages: 5, maxBytes: 0 } }
+
+  async function appendUntilFull(store: ReturnType<typeof sqliteStore>, from: number): Promise<number> {
+    for (let number = from; ; number++) {
+      const isStored = await store.log.append([large(number)]).then(
+        () => true,
+        () => false,
+      )
+      if (!isStored) return number
+    }
+  }
+
+  test('lets a store start and remove messages, whose room others get, until there is room again', async ({ skip }) => {
+    const directory = await smallDisk(16)
+    if (directory === undefined) return skip('mounting is not allowed here')
+    const ballast = join(directory, 'ballast')
+    const fill = () => writeFile(ballast, new Uint8Array(20_000_000), { flag: 'a' }).catch(() => undefined)
+    const before = sqliteStore(directory)
+    await before.start()
+    await before.log.tryWrite()
+    for (let number = 1; number <= 20; number++) await before.log.append([large(number)])
+    await fill()
+    const next = await appendUntilFull(before, 21)
+    await fill()
+    await before.records.write([{ key: 'a', value: new Uint8Array(20_000) }])
+    await before.stop()
+    await fill()
+    const store = sqliteStore(directory)
+    await store.start()
+    onTestFinished(() => store.stop())
+    expect((await store.log.position()).tip).toBe(next - 1)
+    await expect(store.log.tryWrite()).rejects.toThrow(DatabaseFull)
+    await expect(store.log.append([large(next)])).rejects.toThrow(DatabaseFull)
+    expect(await store.log.prune(keepFive)).toMatchObject({ messages: next - 6 })
+    for (let number = next; number < next + 10; number++) await store.log.append([large(number)])
+    await rm(ballast)
+    // More than deletions have left in the database.
+    for (let number = next + 10; number < next + 40; number++) await store.log.append([large(number)])
+  })
+})
+
+test('files that were deleted or replaced have every write refused', async () => {
+  const directory = await temporaryDirectory()
+  const { path } = sqlitePaths(directory)
+  const store = sqliteStore(directory)
+  await store.start()
+  onTestFinished(() => store.stop())
+  await store.log.append([storedMessage(1)])
+  store.check()
+  await rename(path, `${path}.away`)
+  await copyFile(`${path}.away`, path)
+  expect(() => store.check()).toThrow(DatabaseGone)
+  await expect(store.log.append([storedMessage(2)])).rejects.toThrow(DatabaseGone)
+  await expect(store.log.tryWrite()).rejects.toThrow(DatabaseGone)
+  await expect(store.topics.join('orders', 1_000, someone)).rejects.toThrow(DatabaseGone)
+  await expect(store.records.write([{ key: 'a', value: new Uint8Array(1) }])).rejects.toThrow(DatabaseGone)
+  expect(await store.log.get(storedMessage(1).id)).toMatchObject({ seq: 1 })
 })
 
 describe('a failed transaction', () => {

@@ -24,39 +24,22 @@ export const disks: Mutant[] = [
     [['the last write does not matter', 'if (probes.writes.failure !== undefined) return probes.writes.failure', '']],
   ),
   ...breaks(
-    'src/ingest.ts',
-    ['test/e2e/disks.test.ts'],
-    [
-      [
-        'a failed append is not told',
-        'if (error instanceof StoreUnavailable) writes.failed(error, batch.length)',
-        'if (error instanceof StoreUnavailable) void 0',
-      ],
-    ],
-  ),
-  ...breaks(
     'src/store/prisma-store/files-in-place.ts',
-    ['test/e2e/disks.test.ts'],
+    ['test/store/sqlite-failures.test.ts'],
     [['files that are gone are written to', 'if (moved === undefined) return', 'if (moved !== undefined || moved === undefined) return']],
   ),
   ...breaks(
     'src/store/prisma-store/sqlite/disk-room.ts',
-    ['test/e2e/disks.test.ts', 'test/store/sqlite-failures.test.ts'],
+    ['test/store/sqlite-failures.test.ts'],
     [
-      ['the reserve is kept from those who need it', 'madeAt = performance.now()\n    removeReserve(path)', 'madeAt = performance.now()'],
       ['a start on a full disk finds no room', 'if (isTight) removeReserve(path)', ''],
       ['the disk is full for ever', 'tight = false\n    copied = true', 'copied = true'],
       ['no reserve is written', 'if (held >= bytes) return', 'if (held <= bytes) return'],
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/postgres/log.ts',
-    ['test/e2e/disks.test.ts'],
-    [['a start needs a database that takes writes', 'values).catch(readEpoch)', 'values)']],
-  ),
-  ...breaks(
     'src/store/prisma-store/start-problem.ts',
-    ['test/e2e/start-errors.test.ts'],
+    ['test/store/start-problem.test.ts'],
     [
       [
         'the password is told',

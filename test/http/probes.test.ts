@@ -33,3 +33,8 @@ test('is not ready while the database is not there, hangs, or takes no writes, a
     expect(await call('GET', '/readyz')).toMatchObject({ status: 503, body })
   }
 })
+
+test('shows that pages of the database are damaged, from when that was found', async () => {
+  const { call } = await appForTest({ components: { probes: { ...probes(true, false), damaged: () => true } } })
+  expect((await call('GET', '/readyz')).body).toMatchObject({ code: 'database_damaged', checks: { database: 'unavailable' } })
+})

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os'
 import multicastDns from 'multicast-dns'
 import type { Logger } from 'pino'
 import { createInTurn } from '../in-turn.ts'
+import { adopt } from '../lib/adopt-socket.ts'
 import { createSeldom, sayAgainMs } from './seldom.ts'
 
 /** Packets of multicast DNS over IPv4 (RFC 6762), heard and sent on every interface of this host, whatever its routes; interfaces may come and go. */
@@ -60,7 +61,7 @@ export function createLocalMulticast(components: {
   }
 
   function openSocket(): Open {
-    const socket = createSocket({ type: 'udp4', reuseAddr: true })
+    const socket = adopt(createSocket({ type: 'udp4', reuseAddr: true }))
     // Interfaces are followed here; multicast-dns itself sends by the default route only.
     const dns = multicastDns({ socket, multicast: false })
     const opened: Open = { socket, dns, isBound: false, joined: new Map() }

@@ -133,7 +133,9 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     }
     const { kept: counted, replaced } = links.add(link)
     if (counted !== link) {
-      link.close()
+      // The peer may have had it for a moment, and have sent something on it.
+      link.begin()
+      queueMicrotask(() => link.giveWay())
       if (pinned) onPinned(counted)
       return counted
     }

@@ -29,7 +29,6 @@ import { createLocalDiscovery } from '../local-discovery.ts'
 import { createNoRouting } from '../no-routing.ts'
 import { createReading } from '../reading.ts'
 import type { FoundPeer } from '../routing.ts'
-import { createSilentLinks, type WatchedLink } from '../silent-links.ts'
 import { addressProblem } from './addresses.ts'
 import type { DhtMode } from './dht.ts'
 import { DhtDatastore } from './dht-datastore.ts'
@@ -51,6 +50,7 @@ import { RecordDatastore } from './record-datastore.ts'
 import { createRelayServer } from './relay-server.ts'
 import { createRouting } from './routing.ts'
 import { createSignsOfLife } from './signs-of-life.ts'
+import { createSilentConnections } from './silent-connections.ts'
 import { splitControl } from './split-control.ts'
 import { tellerOf } from './teller-of.ts'
 import { verifyGossip } from './verify-gossip.ts'
@@ -157,49 +157,17 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     },
   )
 
-  const silentLinks = createSilentLinks(
+  const silentConnections = createSilentConnections(
     { limits },
     {
-      links: () => (running?.node.getConnections() ?? []).filter(isWatched).map(watchedOf),
+      node: () => running?.node,
+      signsOfLife,
+      policy,
       isWanted,
-      async prove(text, signal) {
-        using _asking = policy.asking(withoutPeerId(multiaddr(text)))
-        await running?.node.dial(multiaddr(text), { signal, force: true })
-      },
-      async dial(text, signal) {
-        using _asking = policy.asking(withoutPeerId(multiaddr(text)))
-        await dial(text, { source: 'learnt', signal })
-      },
+      dial: (text, signal) => dial(text, { source: 'learnt', signal }),
       log,
     },
   )
-
-  /** All connections to the peer end with it: a second one would leave gossip on the first. */
-  function watchedOf(connection: Connection): WatchedLink {
-    return {
-      peerId: connection.remotePeer.toString(),
-      multiaddr: `${withoutPeerId(connection.remoteAddr)}/p2p/${connection.remotePeer}`,
-      get heardAt() {
-        return signsOfLife.heardAt(connection)
-      },
-      async ping(signal) {
-        await pingOver(connection, signal)
-        signsOfLife.note(connection)
-      },
-      cut() {
-        const error = new Error('the other end is not heard any more')
-        for (const each of running?.node.getConnections(connection.remotePeer) ?? []) each.abort(error)
-      },
-    }
-  }
-
-  /** Another connection to a peer came: what nothing comes on any more would keep its streams. */
-  function cutSilentBeside(connection: Connection): void {
-    for (const each of running?.node.getConnections(connection.remotePeer) ?? []) {
-      const isSilent = performance.now() - signsOfLife.heardAt(each) > limits.doubtedLinkMs
-      if (each !== connection && isSilent) each.abort(new Error('the other end is not heard any more'))
-    }
-  }
 
   const routing = init.dht === undefined ? createNoRouting() : createRouting({ limits }, { dht: runningDht, linked, namespaces, identity })
 
@@ -244,9 +212,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       const peer = peerOf(detail.toString())
       if (peer !== undefined) emit({ type: 'peer:connect', peer })
     })
-    node.addEventListener('connection:open', ({ detail }) => {
-      if (detail.direction === 'inbound') cutSilentBeside(detail)
-    })
+    node.addEventListener('connection:open', ({ detail }) => silentConnections.opened(detail))
     node.addEventListener('peer:disconnect', ({ detail }) => {
       lanes.gone(detail.toString())
       gossip.gone(detail.toString())
@@ -411,14 +377,14 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     }
     for (const topic of topics) join(started, topic)
     kept.start()
-    silentLinks.start()
+    silentConnections.start()
     identifyAgain.start()
     if (init.mdns) localNetwork.start()
   }
 
   async function stopNode(): Promise<void> {
     identifyAgain.stop()
-    await Promise.all([kept.stop(), silentLinks.stop(), discovered.stop(), localNetwork.stop()])
+    await Promise.all([kept.stop(), silentConnections.stop(), discovered.stop(), localNetwork.stop()])
     if (running === undefined) return
     const { node, lanes } = running
     const connected = links.peers(node)
@@ -541,11 +507,6 @@ function leadsTo({ direction, remoteAddr }: Connection, address: Multiaddr, isNe
   if (direction !== 'outbound') return false
   const isName = address.getComponents()[0]?.name.startsWith('dns') === true
   return withoutPeerId(remoteAddr) === withoutPeerId(address) || (isNew && isName)
-}
-
-/** One that this node has dialled over TCP, to an IP address. QUIC finds out by itself. */
-function isWatched({ direction, direct, remoteAddr, status }: Connection): boolean {
-  return status === 'open' && direction === 'outbound' && direct && /^\/ip[46]\/[^/]+\/tcp\//.test(remoteAddr.toString())
 }
 
 function tableSize(dht: KadDHT): number {

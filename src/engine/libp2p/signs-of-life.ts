@@ -2,9 +2,9 @@ import type { Connection, MessageStream, StreamMuxer } from '@libp2p/interface'
 
 /** When the other ends of connections last gave a sign of life, by the monotonic clock. */
 export interface SignsOfLife {
-  /** Listens to a muxer, and to what it writes to. Of one of QUIC nothing is heard: its pings are noted. */
+  /** Listens to a muxer of yamux, and to what it writes to. */
   listen(muxer: StreamMuxer & HearingMuxer, connection: MessageStream): void
-  note(connection: Connection): void
+  /** Of a connection over QUIC, of which nothing is heard here and which finds out by itself, that is now. */
   heardAt(connection: Connection): number
 }
 
@@ -16,25 +16,20 @@ interface HearingMuxer {
 export function createSignsOfLife(): SignsOfLife {
   const heard = new WeakMap<object, number>()
 
-  /** A connection is known by its muxer, which is made before it. */
-  function keyOf(connection: Connection & { muxer?: StreamMuxer }): object {
-    return connection.muxer ?? connection
-  }
-
   return {
     listen(muxer, connection) {
+      const { onData } = muxer
+      if (onData === undefined) return
       const hear = () => void heard.set(muxer, performance.now())
       hear()
       // What waited has been taken.
       connection.addEventListener('drain', hear)
-      const { onData } = muxer
-      if (onData === undefined) return
       muxer.onData = (data) => {
         hear()
         onData.call(muxer, data)
       }
     },
-    note: (connection) => void heard.set(keyOf(connection), performance.now()),
-    heardAt: (connection) => heard.get(keyOf(connection)) ?? performance.now(),
+    // A connection is known by its muxer, which is made before it.
+    heardAt: (connection: Connection & { muxer?: StreamMuxer }) => heard.get(connection.muxer ?? connection) ?? performance.now(),
   }
 }

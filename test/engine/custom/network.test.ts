@@ -81,6 +81,25 @@ test('two nodes that dial each other at the same moment have one link, and are t
   }
 })
 
+test('a peer that is dialled several times at once has one link, the same at both ends, and what is sent meanwhile arrives', async () => {
+  for (let round = 0; round < 10; round++) {
+    const [a, b] = [await startNode(), await startNode()]
+    await Promise.all([a, b].map(({ engine }) => engine.subscribe('orders')))
+    // Without a peer id, so that each is dialled although there is a link.
+    const address = (await b.engine.multiaddrs())[0]?.replace(/\/p2p\/.*/, '') ?? ''
+    const dials = Array.from({ length: 4 }, () => a.engine.dial(address, { source: 'rest', signal }))
+    await Promise.race(dials)
+    await expect
+      .poll(() => Promise.all([a.engine.subscribers('orders'), b.engine.subscribers('orders')]))
+      .toEqual([[b.engine.peerId], [a.engine.peerId]])
+    const texts = Array.from({ length: 20 }, (_, index) => `${index}`)
+    for (const text of texts) await Promise.all([publish(a, 'orders', text), publish(b, 'orders', text)])
+    await Promise.all(dials)
+    for (const { received } of [a, b]) await expect.poll(() => new Set(received)).toEqual(new Set(texts))
+    expect([await peerIds(a), await peerIds(b)]).toEqual([[b.engine.peerId], [a.engine.peerId]])
+  }
+})
+
 test('a dial of a peer that is linked leaves what is known of it as it is', async () => {
   const [a, b] = await Promise.all([startedCustomEngine(), startedCustomEngine()])
   await b.subscribe('orders')

@@ -21,6 +21,8 @@ const helloSchema = z.object({
   protocols: z.array(z.string().max(200)).max(100),
   /** Where the other end seems to be, as `<ip>:<port>` of the socket. */
   observed: z.string().max(64),
+  /** Of the end that dialled: how many links it had dialled before this one, so that both ends know which of two is the newer. */
+  dial: z.int().nonnegative().optional(),
 })
 
 export type Hello = z.infer<typeof helloSchema>

@@ -32,6 +32,8 @@ export interface Link {
   readonly openedAt: number
   /** What the peer says of itself. */
   readonly hello: Hello
+  /** Which of the links it is that the end that dialled it has dialled; 0 where that end does not say. */
+  readonly dial: number
   readonly view: ConnectedPeer
   /** Lets in what comes behind the hello: the link counts now. */
   begin(): void
@@ -188,6 +190,11 @@ class PeerLink implements Link {
   get hello(): Hello {
     if (this.#hello === undefined) throw new Error('the peer has not said hello')
     return this.#hello
+  }
+
+  get dial(): number {
+    const { dial = 0 } = this.direction === 'outbound' ? this.#init.hello() : this.hello
+    return dial
   }
 
   get view(): ConnectedPeer {

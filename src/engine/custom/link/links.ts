@@ -6,8 +6,8 @@ export interface Links {
   readonly all: Iterable<Link>
   readonly size: number
   /**
-   * Takes a link whose peer has said hello. Of two links to one peer, both ends keep the same: the one that the peer with the smaller id
-   * dialled; but a direct one replaces one through a relay. A peer that was started anew replaces its old link, which nobody answers on.
+   * Takes a link whose peer has said hello. Of two links to one peer, both ends keep the same: of one dialler the one that it dialled
+   * later, of two the one that the peer with the smaller id dialled; but a direct one replaces one through a relay. A peer that was started anew replaces its old link, which nobody answers on.
    * Answers the link that counts now, and the one that gave way to it.
    */
   add(link: Link): { kept: Link; replaced?: Link }
@@ -26,9 +26,10 @@ export function createLinks(init: { peerId: string }): Links {
   function givesWay(there: Link, next: Link): boolean {
     if (there.hello.instance !== next.hello.instance) return true
     if (there.isRelayed !== next.isRelayed) return there.isRelayed
+    // Not by when they came: two that were dialled at the same time come in one order here, and may in another at the other end.
+    if (dialler(there) === dialler(next)) return next.dial >= there.dial
     const [smaller] = [init.peerId, next.peerId].toSorted()
-    // Two by the same end: the newer one, at both ends.
-    return dialler(there) === dialler(next) || dialler(next) === smaller
+    return dialler(next) === smaller
   }
 
   return {

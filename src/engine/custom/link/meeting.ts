@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { given } from '../../../given.ts'
 import type { DialTarget } from '../../dial-gate.ts'
 import { withoutPeerId } from '../../endpoint.ts'
 import { openWebSocket } from '../../open-web-socket.ts'
@@ -49,6 +50,7 @@ export interface Refusal {
 export function createMeeting(init: MeetingInit, components: MeetingComponents): Meeting {
   const { limits, seed } = init
   const budgets = createFrameBudgets()
+  let dials = 0
 
   async function meet(socket: RecordSocket, side: Side, signal: AbortSignal): Promise<Link> {
     const { role, expectedPeerId, remote, seenAt, observed } = side
@@ -60,7 +62,8 @@ export function createMeeting(init: MeetingInit, components: MeetingComponents):
         throw refusal.error
       }
       const direction = role === 'initiator' ? 'outbound' : 'inbound'
-      const hello = () => init.hello(observed)
+      const dial = role === 'initiator' ? ++dials : undefined
+      const hello = () => ({ ...init.hello(observed), ...given({ dial }) })
       const budget = budgets.of(established.session.remotePeerId)
       return await openLink({ limits, direction, remote, seenAt, hello }, { ...components, socket, established, budget }, signal)
     } catch (error) {

@@ -3,40 +3,49 @@ import type { Link } from '../../../../src/engine/custom/link/link.ts'
 import { createLinks } from '../../../../src/engine/custom/link/links.ts'
 
 /** What the table looks at. */
-function link(peerId: string, direction: 'inbound' | 'outbound', instance = 'first'): Link {
-  return { peerId, direction, hello: { instance } } as Link
+function link(peerId: string, direction: 'inbound' | 'outbound', { instance = 'first', dial = 1 } = {}): Link {
+  return { peerId, direction, dial, hello: { instance } } as Link
 }
 
 /** The two ends of one link, as each sees it. */
-function ends(dialler: 'a' | 'b') {
+function ends(dialler: 'a' | 'b', dial = 1) {
   return {
-    a: link('b', dialler === 'a' ? 'outbound' : 'inbound'),
-    b: link('a', dialler === 'b' ? 'outbound' : 'inbound'),
+    a: link('b', dialler === 'a' ? 'outbound' : 'inbound', { dial }),
+    b: link('a', dialler === 'b' ? 'outbound' : 'inbound', { dial }),
   }
 }
 
-test('of two links that were dialled at the same time, both ends keep the same, whichever they see first', () => {
-  const [byA, byB] = [ends('a'), ends('b')]
-  for (const orderAtA of [
-    [byA, byB],
-    [byB, byA],
-  ]) {
-    for (const orderAtB of [
-      [byA, byB],
-      [byB, byA],
-    ]) {
+test.each([
+  ['by both ends', ends('a'), ends('b')],
+  ['by the end with the smaller id', ends('a', 2), ends('a', 1)],
+  ['by the end with the larger id', ends('b', 2), ends('b', 1)],
+])('of two links that were dialled at the same time %s, both ends keep the same, whichever they see first', (_, kept, other) => {
+  const orders = [
+    [kept, other],
+    [other, kept],
+  ]
+  for (const orderAtA of orders) {
+    for (const orderAtB of orders) {
       const [atA, atB] = [createLinks({ peerId: 'a' }), createLinks({ peerId: 'b' })]
       for (const { a } of orderAtA) atA.add(a)
       for (const { b } of orderAtB) atB.add(b)
-      expect([atA.get('b'), atB.get('a')]).toEqual([byA.a, byA.b])
+      expect(atA.get('b')).toBe(kept.a)
+      expect(atB.get('a')).toBe(kept.b)
       expect([atA.size, atB.size]).toEqual([1, 1])
     }
   }
 })
 
+test('of two links whose dialler does not say which is newer, the one that came later is kept', () => {
+  const links = createLinks({ peerId: 'a' })
+  const [before, after] = [link('b', 'inbound', { dial: 0 }), link('b', 'inbound', { dial: 0 })]
+  links.add(before)
+  expect(links.add(after)).toEqual({ kept: after, replaced: before })
+})
+
 test('a peer that was started anew replaces its old link, whoever had dialled', () => {
   const links = createLinks({ peerId: 'a' })
-  const [before, after] = [link('b', 'outbound'), link('b', 'inbound', 'second')]
+  const [before, after] = [link('b', 'outbound'), link('b', 'inbound', { instance: 'second' })]
   links.add(before)
   expect(links.add(after)).toEqual({ kept: after, replaced: before })
   expect(links.get('b')).toBe(after)

@@ -113,17 +113,17 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
 
   /**
    * Who has few neighbours takes a new one into the tree, and asks the same of it; who has enough announces to it first, so that a new
-   * link costs no second copies where the tree is whole.
+   * link costs no second copies where the tree is whole. Either is told of the latest messages: they may have been on a link that ended.
    */
   function addNeighbor(topic: string, { tree, isGrown }: TopicState, peerId: string): void {
     if (tree.has(peerId)) return
-    if (!isSubscribed(topic)) {
+    if (isSubscribed(topic)) {
+      const needed = !isGrown || tree.size < limits.topicView
+      tree.add(peerId, needed ? 'eager' : 'lazy')
+      if (needed) send(peerId, { type: 'graft', topic, ids: [] })
+    } else {
       tree.add(peerId, tree.size < limits.fanOut ? 'eager' : 'lazy')
-      return
     }
-    const needed = !isGrown || tree.size < limits.topicView
-    tree.add(peerId, needed ? 'eager' : 'lazy')
-    if (needed) send(peerId, { type: 'graft', topic, ids: [] })
     const latest = cache.latest(topic, now() - limits.recapMs, Math.min(limits.maxRecap, frameBounds.ids))
     if (latest.length === 0) return
     const messages = latest.reverse().map(({ envelope, hops, at }) => ({

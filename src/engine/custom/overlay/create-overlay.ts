@@ -144,7 +144,7 @@ export function createOverlay(
   function makeRoom(): void {
     const all = [...links.all()]
     const inbound = all.filter(({ direction }) => direction === 'inbound')
-    const isCrowded = inbound.length > inboundShare * limits.maxLinks
+    const isCrowded = inbound.length > Math.ceil(inboundShare * limits.maxLinks)
     if (links.size <= limits.maxLinks && !isCrowded) return
     const others = (isCrowded ? inbound : all).filter(({ peerId, pinned }) => !pinned && !links.isProven(peerId))
     const settled = others.filter(({ since }) => since <= now() - settleMs)

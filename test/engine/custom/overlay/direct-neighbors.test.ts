@@ -68,6 +68,18 @@ describe('publishing', () => {
     expect(sentTo('b', 'message').map((frame) => frame.envelope.id)).toEqual(['self.1', 'self.2'])
   })
 
+  test.each([true, false])('tells a peer whose link ended of what may have been lost with it (subscribed itself: %s)', (isSubscribed) => {
+    const { overlay, link, sentTo } = overlayForTest()
+    if (isSubscribed) overlay.subscribe('orders')
+    link('b', ['orders'])
+    overlay.publish([envelope(1, 'orders', 'self')])
+    overlay.disconnected('b')
+    link('b', ['orders'])
+    expect(sentTo('b', 'ihave').flatMap(({ messages }) => messages.map(({ id }) => id))).toEqual(['self.1'])
+    overlay.receive('b', { type: 'graft', topic: 'orders', ids: ['self.1'] })
+    expect(sentTo('b', 'message').map((frame) => frame.envelope.id)).toEqual(['self.1', 'self.1'])
+  })
+
   test('answers 0 when no linked peer is subscribed', () => {
     const { overlay, link } = overlayForTest()
     link('b')

@@ -81,7 +81,7 @@ function condition(code: string, status: number, title: string, retryable = fals
 /** The cases of `store_unavailable` that have names of their own. */
 export const storeConditions: Condition[] = []
 
-/** One of them: whoever handles `store_unavailable` handles this. */
+/** A case of `store_unavailable`: a client that handles that code handles this one. */
 function storeCondition(code: string, title: string) {
   const kind: Condition = { code, status: 503, title, retryable: true }
   conditions.push(kind)

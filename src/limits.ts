@@ -65,7 +65,7 @@ export const limitsSchema = z.object({
     'A clock that differs from the monotonic clock by more has stepped: nothing becomes too old until it has settled.',
     100,
   ),
-  clockSettleMs: limit(60_000, 'A clock that has stepped is trusted when it has been stable for so long.', 100),
+  clockSettleMs: limit(60_000, 'A clock that has stepped is trusted again once it has been stable for this time.', 100),
   maxDowntimeMs: limit(
     86_400_000,
     'So much of the time between a stop and the next start counts at most for what becomes old; a day. What a clock claims beyond it may be wrong.',
@@ -164,7 +164,7 @@ export const limitsSchema = z.object({
   silentLinkMs: limit(30_000, 'A link whose other end is not heard for so long is closed; it is pinged three times meanwhile.', 30),
   doubtedLinkMs: limit(
     8_000,
-    'A link whose other end is not heard for so long is doubted: its peer is dialled beside it, and gets a new link when it answers there.',
+    'A link on which nothing arrives for this time is doubted: its peer is dialled again, and gets a new link if it answers that dial.',
     30,
   ),
   maxRelayReservations: limit(50, 'Peers that are reached through this gateway, when it is a relay.'),

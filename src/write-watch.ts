@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { StoreUnavailable, toPeergateError } from './errors.ts'
+import { createSeldom } from './lib/seldom.ts'
 import type { Metrics } from './metrics.ts'
 import type { Store } from './store/store.ts'
 
@@ -35,8 +36,8 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
   let timer: NodeJS.Timeout | undefined
   let trying: Promise<void> | undefined
   let lastWrite = Number.NEGATIVE_INFINITY
-  /** When a line was last written, and what was refused since, by the monotonic clock. */
-  let lastLine = Number.NEGATIVE_INFINITY
+  const isDue = createSeldom({ everyMs: lineMs })
+  /** Since the last line. */
   let refused = 0
 
   function succeeded(): void {
@@ -44,7 +45,6 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
     if (failure === undefined) return
     failure = undefined
     log.info({ refused }, 'the database takes writes again')
-    lastLine = Number.NEGATIVE_INFINITY
     refused = 0
   }
 
@@ -56,8 +56,7 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
     lastWrite = performance.now()
     refused += requests
     metrics.failedWrite(error.code)
-    if (!isFirst && performance.now() - lastLine < lineMs) return
-    lastLine = performance.now()
+    if (!isDue('writes') && !isFirst) return
     log.error({ code: error.code, reason: reasonOf(error), refused }, 'the database takes no writes; what is published is refused')
     refused = 0
   }

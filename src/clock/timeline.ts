@@ -42,7 +42,7 @@ export interface TimelineComponents {
   monotonic(): number
   /** Where the log's clock stood last. */
   checkpoint: Pick<ClockCheckpoint, 'age' | 'wall'> | undefined
-  /** The wall clock has stepped, by so many milliseconds; or has come back by itself. */
+  /** Called when the wall clock has stepped, with the size of the step in milliseconds, and when it has come back by itself. */
   onStep?(stepMs: number): void
   onReturn?(): void
 }

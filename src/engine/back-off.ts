@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { createSeldom, sayAgainMs } from './seldom.ts'
+import { createSeldom, sayAgainMs } from '../lib/seldom.ts'
 
 /**
  * When a peer may be dialled again that refused a link or ended it at once. Every dial that no client has asked for passes here, by peer

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
+import { createSeldom, sayAgainMs } from '../lib/seldom.ts'
 import type { IdentityConflict } from './engine.ts'
-import { createSeldom, sayAgainMs } from './seldom.ts'
 
 /** Peer ids that two running nodes answer with: somebody has copied a key. */
 export interface IdentityConflicts {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { createSeldom, sayAgainMs } from './seldom.ts'
+import { createSeldom, sayAgainMs } from '../lib/seldom.ts'
 
 /** A peer that the configuration names: dialled at start, and again whenever the link is gone. */
 export interface KeepConnected {

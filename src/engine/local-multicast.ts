@@ -4,7 +4,7 @@ import multicastDns from 'multicast-dns'
 import type { Logger } from 'pino'
 import { createInTurn } from '../in-turn.ts'
 import { adopt } from '../lib/adopt-socket.ts'
-import { createSeldom, sayAgainMs } from './seldom.ts'
+import { createSeldom, sayAgainMs } from '../lib/seldom.ts'
 
 /** Packets of multicast DNS over IPv4 (RFC 6762), heard and sent on every interface of this host, whatever its routes; interfaces may come and go. */
 export interface LocalMulticast {

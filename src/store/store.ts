@@ -85,8 +85,8 @@ export interface ClockCheckpoint {
 /**
  * Append-only, numbered by the database.
  *
- * Each message has a checksum, which every read verifies. A message that does not fit its own is damaged: nobody is answered it, and whoever
- * finds it takes it out of the log in one transaction, which keeps what topics hold right and notes it as damage. From then on its id
+ * Each message has a checksum, which every read verifies. A message that does not match its checksum is damaged. It is never returned: the
+ * read that finds it removes it from the log, corrects the counters of its topic and notes the damage, in one transaction. From then on its id
  * is unknown, so that it can be appended again; steps that pass its number say so. Damage is forgotten with what is pruned of its topic, and
  * as old ids are.
  */

@@ -1,8 +1,8 @@
 import type { Connection, ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
 import type { Logger } from 'pino'
+import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
 import { crowdRefusal, holderOf } from '../crowds.ts'
 import type { LimitsReached } from '../limits-reached.ts'
-import { createSeldom, sayAgainMs } from '../seldom.ts'
 import { seenAtOf } from './teller-of.ts'
 
 /** Refused because this node, or the peer's address, has as many links as it may. */

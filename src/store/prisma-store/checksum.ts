@@ -2,9 +2,9 @@ import { crc32 } from 'node:zlib'
 import type { NewMessage } from '../../model/message.ts'
 
 /**
- * CRC-32 of what a message is made of, as the signed 32 bits of a column: everything that clients and peers are told of it but what this gateway
- * itself says of its place and its time. It finds what a disk has changed, not what somebody has: whoever can write to the database can write
- * the checksum, too, and readers that must know verify the signature. 1 µs for a message of 100 bytes, where verifying the signature takes 100.
+ * CRC-32 of a message, as a signed 32-bit integer. It covers every field that clients and peers see, except the place and time that this gateway
+ * gave it (`seq`, `receivedAt`, `storedAt`). It detects changes by the disk, not by people: who can write to the database can write the
+ * checksum as well, and readers that need proof verify the signature. Takes 1 µs for 100 bytes of data; verifying the signature takes 140 to 240.
  */
 export function checksumOf(message: Omit<NewMessage, 'receivedAt'>): number {
   const { id, topic, to = '', from, sequence, dataAbsent, signature, publicKey, firstSeenAt, data } = message

@@ -47,7 +47,7 @@ export interface DamageNews {
   stuck(seqs: Seq[], err: unknown): void
 }
 
-/** Rows that could not be taken out are found by every read; so many are remembered as told. */
+/** Every read finds the rows that could not be taken out. At most this number is remembered as logged. */
 const maxStuck = 10_000
 
 export function createDamageNews(components: { log: Logger }): DamageNews {

@@ -17,7 +17,7 @@ const sweepMs = 1_000
 /** Of the links those that others may have dialled, so that they do not take the places for the dials of this node. */
 const inboundShare = 0.75
 
-/** A new link has so long to find its role, in milliseconds, before it may have to make room. */
+/** Milliseconds for which a new link is never hung up to make room: it may find its role. */
 const settleMs = 2_000
 
 /** Frames that make others send and dial; their rate is limited without counting against the neighbour, who may only pass them on. */

@@ -11,7 +11,7 @@ export interface OverlayLimits {
   readonly maxLinks: number
   /** Links that are kept without another role, those that have brought something last. */
   readonly anchors: number
-  /** A peer that has brought something new within so many milliseconds gives its place to no newcomer. */
+  /** Milliseconds since a peer last brought a new message, within which it gives its place to no newcomer. */
   readonly provenMs: number
   /** A link without a role is hung up after so many milliseconds without use. */
   readonly idleLinkMs: number

@@ -29,7 +29,7 @@ export interface Links {
   remove(peerId: string): void
   /** Whether the peer has brought something new within `provenMs`: that can't be had for words. */
   isProven(peerId: string): boolean
-  /** So many of those that are proven, who has brought something last before the others. */
+  /** At most `count` proven links, sorted by when they last brought a new message, the latest first. */
   latestProven(count: number): Link[]
   failed(peerId: string): void
   /** Links that were hung up here and whose end was not told yet: they carry nothing any more. */

@@ -31,7 +31,7 @@ const diskPart = 1 / 16
 const walPart = 2 / 3
 /** Part of what is available that the reserve takes; the WAL has the rest. */
 const heldPart = 2 / 3
-/** The disk is tight no longer when so many times the reserve are there, it among them. */
+/** The disk is no longer tight when this multiple of the reserve is available, the reserve included. */
 const roomyReserves = 3
 /** Bytes that SQLite needs to open a database: the index of its WAL, and the first pages of that. */
 const openingBytes = 262_144

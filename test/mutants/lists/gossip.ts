@@ -377,7 +377,11 @@ export const gossip = [
     'src/engine/custom/overlay/create-overlay.ts',
     ['test/engine/custom/overlay/direct-neighbors.test.ts'],
     [
-      ['newcomers take all places for links', 'inbound.length > Math.ceil(inboundShare * limits.maxLinks)', 'inbound.length > limits.maxLinks'],
+      [
+        'newcomers take all places for links',
+        'inbound.length > Math.ceil(inboundShare * limits.maxLinks)',
+        'inbound.length > limits.maxLinks',
+      ],
       ['what is new goes first', 'since <= now() - settleMs', 'true'],
       ['newcomers drive out who has brought something', '!pinned && !links.isProven(peerId)', '!pinned'],
       ['newcomers drive out neighbours', ' : others).filter(({ peerId }) => !isInView(peerId))', ' : others)'],

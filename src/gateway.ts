@@ -125,7 +125,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     judged: () => [...validatorDesk.registrations.values()],
     onLost,
     log,
-    now,
+    clock,
   })
   const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, log })
   const writes = createWriteWatch({ store, metrics, log })

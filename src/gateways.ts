@@ -1,7 +1,10 @@
 import type { Logger } from 'pino'
+import { agesOf } from './clock/ages.ts'
+import type { Clock } from './clock/clock.ts'
 import { createDeadline } from './deadline.ts'
 import type { P2PEngine } from './engine/engine.ts'
 import { StoreUnavailable } from './errors.ts'
+import { createHeartbeats } from './heartbeats.ts'
 import type { GatewayView } from './model/gateway-view.ts'
 import type { Registration } from './model/validator.ts'
 import { StartRefused } from './start-refused.ts'
@@ -43,7 +46,10 @@ export interface GatewaysComponents {
   /** Another process has taken the peer id; this gateway has to end. */
   onLost(): void
   log: Logger
-  now?: () => number
+  /** By which beats are dated; that of the process by default. */
+  clock?: Pick<Clock, 'age' | 'toWall'>
+  /** By which the silence of others is measured, in milliseconds; the process's own by default. */
+  monotonic?: () => number
 }
 
 /** Milliseconds between two signs of life, after which a gateway counts as gone, and after which it is forgotten. */
@@ -59,8 +65,10 @@ function toleratingUnavailable(error: unknown): void {
 }
 
 export function createGateways(components: GatewaysComponents): Gateways {
-  const { store, engine, onLost, log, now = Date.now } = components
+  const { store, engine, onLost, log, clock = agesOf(), monotonic = () => performance.now() } = components
+  const heartbeats = createHeartbeats({ age: clock.age, monotonic })
   let startedAt = 0
+  let lastBeat = 0
   let timer: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
   let beating: Promise<void> | undefined
@@ -77,18 +85,29 @@ export function createGateways(components: GatewaysComponents): Gateways {
       services: components.services(),
       judged: components.judged(),
     }
-    await store.gateways.note({ peerId: engine.peerId, about, startedAt, seenAt: now() })
+    // Age time may stand still for a while, when a clock was a little ahead.
+    lastBeat = Math.max(clock.age(), lastBeat + 1)
+    await store.gateways.note({ peerId: engine.peerId, about, startedAt, seenAt: lastBeat })
+  }
+
+  async function read(): Promise<GatewayRecord[]> {
+    const records = await store.gateways.list({ seenSince: clock.age() - forgottenMs })
+    heartbeats.observe(records)
+    return records
+  }
+
+  function isThere({ peerId, about }: GatewayRecord): boolean {
+    return about.state === 'ready' && heartbeats.silence(peerId) <= goneMs
   }
 
   async function readOthers(): Promise<GatewayRecord[]> {
-    const records = await store.gateways.list({ seenSince: now() - goneMs })
-    return records.filter(({ peerId, about }) => about.state === 'ready' && peerId !== engine.peerId)
+    return (await read()).filter((record) => isThere(record) && record.peerId !== engine.peerId)
   }
 
   /** Who comes while they are being read waits for the same reading. */
   function others(maxAgeMs: number): Promise<GatewayRecord[]> {
-    if (known !== undefined && performance.now() - known.at <= maxAgeMs) return known.records
-    known = { at: performance.now(), records: readOthers() }
+    if (known !== undefined && monotonic() - known.at <= maxAgeMs) return known.records
+    known = { at: monotonic(), records: readOthers() }
     // A database that is away is not asked again sooner.
     known.records.catch(() => undefined)
     return known.records
@@ -131,7 +150,7 @@ export function createGateways(components: GatewaysComponents): Gateways {
       )
     },
     async start() {
-      startedAt = now()
+      startedAt = clock.age()
       unlisten = store.listen(({ kind }) => {
         if (kind === 'identity') onLost()
       })
@@ -139,7 +158,7 @@ export function createGateways(components: GatewaysComponents): Gateways {
       // A database that takes no writes is read all the same; the next beat tries again.
       await note('ready').catch(toleratingUnavailable)
       beat()
-      await store.gateways.forget({ seenBefore: now() - forgottenMs }).catch(toleratingUnavailable)
+      await store.gateways.forget({ seenBefore: clock.age() - forgottenMs }).catch(toleratingUnavailable)
       timer = setInterval(beat, beatMs)
     },
     async stop() {
@@ -157,14 +176,16 @@ export function createGateways(components: GatewaysComponents): Gateways {
       await note('ready').catch((err: unknown) => log.warn({ err }, 'the other gateways could not be told what is served and judged here'))
     },
     async list() {
-      const records = await store.gateways.list({ seenSince: now() - forgottenMs })
-      return records.map(({ peerId, about: { services: _, judged: __, ...about }, startedAt, seenAt }) => ({
-        peerId,
-        ...about,
-        state: about.state === 'ready' && seenAt < now() - goneMs ? 'gone' : about.state,
-        startedAt: new Date(startedAt).toISOString(),
-        lastSeen: new Date(seenAt).toISOString(),
-      }))
+      return (await read()).map((record) => {
+        const { services: _, judged: __, ...about } = record.about
+        return {
+          peerId: record.peerId,
+          ...about,
+          state: about.state === 'ready' && !isThere(record) ? 'gone' : about.state,
+          startedAt: new Date(clock.toWall(record.startedAt)).toISOString(),
+          lastSeen: new Date(clock.toWall(record.seenAt)).toISOString(),
+        }
+      })
     },
   }
 }

@@ -428,11 +428,11 @@ export interface RecordWrite {
 export interface GatewayStore {
   /** Holds the key's peer id for this process, as long as it lives; answers false when another process has it. */
   claim(peerId: string): Promise<boolean>
-  /** Notes what a gateway says of itself, at this time (milliseconds since 1970). */
+  /** Notes what a gateway says of itself. */
   note(gateway: GatewayRecord): Promise<void>
-  /** Those that were seen at or after a time, by peer id. */
+  /** Those that were seen at or after an age time, by peer id. */
   list(query: { seenSince: number }): Promise<GatewayRecord[]>
-  /** Removes what was not seen since a time. */
+  /** Removes what was not seen since an age time. */
   forget(query: { seenBefore: number }): Promise<void>
 }
 
@@ -446,6 +446,7 @@ export interface GatewayRecord {
     services?: string[] | undefined
     judged?: Registration[] | undefined
   }
+  /** Age time, in milliseconds. Each beat has a later one. */
   startedAt: number
   seenAt: number
 }

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
@@ -144,6 +145,18 @@ describe.skipIf(!hasPostgres)('on PostgreSQL (needs PostgreSQL)', () => {
     const gateways = [await gatewayForTest({ ...one.env, DATABASE_URL: url }), await gatewayForTest({ ...other.env, DATABASE_URL: url })]
     const [a, b] = gateways
     if (a === undefined || b === undefined) throw new Error('there are two gateways')
+    // All the time, each sees the other.
+    const states = new Set<string>()
+    const watching = new AbortController()
+    const watched = Promise.all(
+      gateways.map(async ({ url }) => {
+        while (!watching.signal.aborted) {
+          const { items } = await createRest(url).get<{ items: Array<{ state: string }> }>('/v1/nodes')
+          states.add(items.map(({ state }) => state).join(', '))
+          await delay(50)
+        }
+      }),
+    )
     const before = Date.now()
     await publish(a, 'one')
     await publish(b, 'two')
@@ -159,6 +172,9 @@ describe.skipIf(!hasPostgres)('on PostgreSQL (needs PostgreSQL)', () => {
     await sweeps(a)
     expect(await history(b)).toEqual(['one', 'two', 'three', 'four'])
     expect((await publish(b, 'one')).replayed).toBe(true)
+    watching.abort()
+    await watched
+    expect([...states]).toEqual(['ready, ready'])
     const last = (await createRest(a.url).history('topic=orders')).at(-1)
     expect(Math.abs(Date.parse(last?.receivedAt ?? '') - Date.now() - 8 * day)).toBeLessThan(60_000)
   })

@@ -87,9 +87,11 @@ export const gateways = [
     'src/gateways.ts',
     ['test/gateways.test.ts'],
     [
-      ['a gateway is one of its others', "about.state === 'ready' && peerId !== engine.peerId", "about.state === 'ready'"],
-      ['a gateway that stopped is there', "about.state === 'ready' && peerId !== engine.peerId", 'peerId !== engine.peerId'],
-      ['a gateway that was killed is there', 'seenSince: now() - goneMs }', 'seenSince: 0 }'],
+      ['a gateway is one of its others', 'isThere(record) && record.peerId !== engine.peerId', 'isThere(record)'],
+      ['a gateway that stopped is there', "about.state === 'ready' && heartbeats", 'heartbeats'],
+      ['a gateway that was killed is there', ' && heartbeats.silence(peerId) <= goneMs', ''],
+      ['beats are dated by the clock of the process', 'lastBeat = Math.max(clock.age(), lastBeat + 1)', 'lastBeat = Date.now()'],
+      ['a beat may be as the one before', 'Math.max(clock.age(), lastBeat + 1)', 'clock.age()'],
       [
         'a key that another process holds is used',
         'if (await store.gateways.claim(engine.peerId)) return',
@@ -102,6 +104,25 @@ export const gateways = [
         "if (timer !== undefined) await note('stopped')",
         "if (timer === undefined) await note('stopped')",
       ],
+    ],
+  ),
+  ...breaks(
+    'src/heartbeats.ts',
+    ['test/gateways.test.ts'],
+    [
+      [
+        'silence is counted by the clock of the log',
+        'known?.seenAt === seenAt ? known : { seenAt, at: cameAt(seenAt) }',
+        '{ seenAt, at: monotonic() - Math.abs(age() - seenAt) }',
+      ],
+      ['a beat that was read again is a sign of life', 'known?.seenAt === seenAt ? known : ', ''],
+      ['a beat from the future is a sign of life', 'Math.abs(age() - seenAt)', '(age() - seenAt)'],
+      [
+        'a gateway that has just started is there when the clocks agree',
+        'last === undefined ? monotonic()',
+        'last === undefined || age() > 0 ? monotonic()',
+      ],
+      ['whoever was there once is there at a start', 'monotonic() - Math.abs(age() - seenAt) : monotonic()', 'monotonic() : monotonic()'],
     ],
   ),
 ]

@@ -374,6 +374,9 @@ export type $GatewayPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      * JSON: what it says of itself.
      */
     about: string
+    /**
+     * Both in age time.
+     */
     startedAt: bigint
     seenAt: bigint
   }, ExtArgs["result"]["gateway"]>

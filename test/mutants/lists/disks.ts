@@ -49,6 +49,17 @@ export const disks: Mutant[] = [
     ],
   ),
   ...breaks(
+    'src/store/prisma-store/postgres/database.ts',
+    ['test/store/postgres-durability.test.ts'],
+    [
+      ['a commit waits for the disk as the server is set', "    synchronous_commit: 'on',\n", ''],
+      ['a URL has the last word on settings', '[...options, ...ours]', '[...ours, ...options]'],
+      ['the options of a URL take the place of ours', "if (!url.includes('options='))", "if (url !== '')"],
+      ['the options of a URL are lost', '[...options, ...ours]', 'ours'],
+      ['a server that does not wait for its disk is not told of', 'await warnWhenNotDurable(client, components)', ''],
+    ],
+  ),
+  ...breaks(
     'src/store/prisma-store/epoch.ts',
     ['test/store/sqlite-epoch.test.ts'],
     [

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { attemptAsync } from '../unavailable.ts'
+import { warnWhenNotDurable } from './durability.ts'
 import { sessionFunctions } from './functions.ts'
 
 /** Milliseconds until a database that does not answer counts as one that can't be used: connecting, and a statement. */
@@ -32,7 +33,7 @@ export interface PostgresDatabase {
 }
 
 /**
- * What holds on every connection: a commit is on the disk when it returns; who waits for a lock, or leaves a transaction idle, is ended,
+ * What holds on every connection, whatever role, database or URL say: a commit is on the disk when it returns; who waits for a lock, or leaves a transaction idle, is ended,
  * so that nobody holds up the log; the server notices within half a minute when this machine is gone.
  *
  * Every statement here looks a bounded number of rows up by an index. Plans of a new or restored database, whose tables nobody has analysed,
@@ -54,17 +55,27 @@ export function connectionOptions(url: string): pg.ClientConfig {
     enable_mergejoin: 'off',
     jit: 'off',
   }
+  const ours = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`)
+  const { base, options } = splitOptions(url)
   return {
-    connectionString: url,
+    connectionString: base,
     application_name: 'peergate',
-    options: Object.entries(settings)
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
+    // The last one counts.
+    options: [...options, ...ours].join(' '),
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: queryTimeoutMs,
     keepAlive: true,
     types: { getTypeParser: (type, format) => parsers.get(type) ?? pg.types.getTypeParser(type, format) },
   }
+}
+
+/** The driver would take the options of a URL in the place of ours. */
+function splitOptions(url: string): { base: string; options: string[] } {
+  if (!url.includes('options=')) return { base: url, options: [] }
+  const base = new URL(url)
+  const options = base.searchParams.getAll('options')
+  base.searchParams.delete('options')
+  return { base: base.href, options }
 }
 
 /** By the type's oid: int8, whose values here stay below 2^53, and numeric, the sum of such. */
@@ -80,7 +91,10 @@ export function openPostgresDatabase(url: string, components: { log: Logger }): 
     max: 1,
     idleTimeoutMillis: 0,
     // Awaited, whatever its type says: a connection on which they could not be made is ended, and what wanted it fails.
-    onConnect: (client) => client.query(sessionFunctions),
+    async onConnect(client) {
+      await client.query(sessionFunctions)
+      await warnWhenNotDurable(client, components)
+    },
   })
   // A connection that breaks while nobody uses it concerns nobody: the pool has removed it.
   for (const pool of [readers, writer]) pool.on('error', (err) => components.log.debug({ err }, 'a connection to the database broke'))

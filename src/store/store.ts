@@ -85,10 +85,11 @@ export interface ClockCheckpoint {
 /**
  * Append-only, numbered by the database.
  *
- * Each message has a checksum, which every read verifies. A message that does not match its checksum is damaged. It is never returned: the
+ * Each message has a checksum, which every read verifies, and a sum of its number and times, which everything verifies that decides by these: a
+ * message whose time was changed is neither removed nor kept nor passed over for it. A message that does not match them is damaged. It is never returned: the
  * read that finds it removes it from the log, corrects the counters of its topic and notes the damage, in one transaction. From then on its id
  * is unknown, so that it can be appended again; steps that pass its number say so. Damage is forgotten with what is pruned of its topic, and
- * as old ids are.
+ * as old ids are. Where a row is found under another number than its own, the read rejects with DatabaseDamaged.
  */
 export interface LogStore {
   /**

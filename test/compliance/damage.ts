@@ -39,6 +39,70 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
       }
     })
 
+    /** More than a number of JavaScript can be. */
+    const huge = '9007199254740993000'
+    const numbers = [
+      { column: 'receivedAt', text: '1' },
+      { column: 'receivedAt', text: huge },
+      { column: 'storedAt', text: '1' },
+      { column: 'storedAt', text: huge },
+      { column: 'firstSeenAt', text: '1' },
+      { column: 'firstSeenAt', text: huge },
+      { column: 'sum', text: '1' },
+    ] as const
+
+    /** One message for each change, and one more at the end. */
+    async function spoiltNumbers() {
+      const store = await open()
+      const messages = [...numbers, undefined].map(() => newMessage('a', { receivedAt: 1_000, storedAt: 1_000 }))
+      await store.log.append(messages)
+      for (const [index, change] of numbers.entries()) await spoil({ message: messages[index]?.id ?? '', ...change })
+      return { store, log: store.log, ids: messages.map(({ id }) => id), spoilt: numbers.map((_, index) => index + 1) }
+    }
+
+    test('of a time is answered to nobody, and told also to who reads by time', async () => {
+      for (const query of [all, { ...all, since: 900, until: 1_100, storedSince: 900 }, { ...all, order: 'desc' as const, until: 0 }]) {
+        const { log, spoilt } = await spoiltNumbers()
+        const { messages, damaged } = await log.read(query)
+        expect(seqsOf(messages)).toEqual(query.until === 0 ? [] : [spoilt.length + 1])
+        expect(seqsOf(damaged).toSorted((one, other) => one - other)).toEqual(spoilt)
+      }
+    })
+
+    test('of a time is offered to no peer', async () => {
+      const { log, ids } = await spoiltNumbers()
+      expect((await log.outline({ after: 0, topics: ['a'], since: 0 })).entries.map(({ id }) => id)).toEqual(ids.slice(-1))
+      expect((await log.missing({ after: 0, limit: 10 })).map(({ id }) => id)).toEqual(ids.slice(0, -1))
+    })
+
+    test('of a time has nothing removed before or after its time, and does not move the time of what comes', async () => {
+      const { log } = await open()
+      const messages = [1_000, 2_000, 3_000, 4_000].map((at) => newMessage('a', { receivedAt: at, storedAt: at }))
+      const ids = messages.map(({ id }) => id)
+      await log.append(messages)
+      const defaults = { maxAgeMs: 1_000, maxMessages: 0, maxBytes: 0 }
+      await spoil({ message: ids[0] ?? '', column: 'storedAt', text: huge })
+      expect(await log.prunable({ defaults, now: 3_500 })).toEqual(['a'])
+      expect(await log.prune({ topic: 'a', limit: 10, defaults, now: 3_500 })).toMatchObject({ through: 2, messages: 1 })
+      await spoil({ message: ids[2] ?? '', column: 'storedAt', text: '1' })
+      expect(await log.prune({ topic: 'a', limit: 10, defaults, now: 3_500 })).toBeUndefined()
+      expect(await log.prunable({ defaults, now: 3_500 })).toEqual([])
+      // What was removed stays away; what is damaged is looked for.
+      expect(await log.unknown(ids)).toEqual([ids[0], ids[2]])
+      await spoil({ message: ids[3] ?? '', column: 'receivedAt', text: huge })
+      const next = await log.append([newMessage('a', { receivedAt: 4_500, storedAt: 4_500 })])
+      expect(next.entries).toMatchObject([{ known: false, message: { seq: 5, receivedAt: 4_500 } }])
+      expect(seqsOf((await log.read(all)).messages)).toEqual([5])
+    })
+
+    test('of a time is purged as everything is', async () => {
+      const { log, ids } = await spoiltNumbers()
+      const defaults = { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }
+      await log.prune({ topic: 'a', limit: 100, everything: true, defaults, now: 1 })
+      expect(await log.unknown(ids)).toEqual([])
+      expect((await log.read(all)).damaged).toBeUndefined()
+    })
+
     test('is told of by every step that passes it, in its order, and to who reads its topic only', async () => {
       const { log, ids } = await four()
       for (const message of [ids[0], ids[3]]) await spoil({ message: message ?? '' })

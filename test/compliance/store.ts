@@ -17,8 +17,14 @@ export interface StorePlace {
   spoil(what: Spoilt): Promise<void>
 }
 
-/** Columns of a message; bytes are changed, text is replaced. */
-export type Spoilt = { message: string; column?: 'data' | 'signature' | 'author' | 'topic' | 'id'; text?: string } | { delivery: string }
+/** Columns of a message; bytes are changed, text and numbers are replaced. */
+export type Spoilt =
+  | {
+      message: string
+      column?: 'data' | 'signature' | 'author' | 'topic' | 'id' | 'seq' | 'receivedAt' | 'firstSeenAt' | 'storedAt' | 'sum'
+      text?: string
+    }
+  | { delivery: string }
 
 const otherAuthor = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'
 const firstTime = 1_700_000_000_000

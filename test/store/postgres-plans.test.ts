@@ -30,9 +30,9 @@ function checksums(): string {
 /** A log of 200,000 messages in a thousand topics, and much of everything else; few deliveries are queued. */
 const fill = `
   ${['Message', 'Topic', 'TopicJoin', 'SeenId', 'IdempotencyKey', 'Peer', 'Record', 'Session', 'Delivery', 'Outbox'].map((table) => `DELETE FROM "${table}"`).join(';')};
-  INSERT INTO "Message" ("id", "kind", "topic", "author", "sequence", "dataAbsent", "signature", "receivedAt", "storedAt", "checksum", "data")
-    SELECT 'id ' || n, 'topic', CASE WHEN n <= 5 THEN 'rare' WHEN n % 10 = 0 THEN 'quiet ' || n % 1000 ELSE 'busy' END, 'a' || n % 7,
-      '\\x00', false, '\\x00', n, n, c.sum, '\\x00' FROM unnest('{${checksums()}}'::integer[]) WITH ORDINALITY AS c(sum, n);
+  INSERT INTO "Message" ("seq", "id", "topic", "author", "sequence", "dataAbsent", "signature", "receivedAt", "storedAt", "checksum", "sum", "data")
+    SELECT n, 'id ' || n, CASE WHEN n <= 5 THEN 'rare' WHEN n % 10 = 0 THEN 'quiet ' || n % 1000 ELSE 'busy' END, 'a' || n % 7,
+      '\\x00', false, '\\x00', n, n, c.sum, 3 * n, '\\x00' FROM unnest('{${checksums()}}'::integer[]) WITH ORDINALITY AS c(sum, n);
   INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq", "prunedAt", "prunedThrough")
     SELECT m."topic", count(*), count(*), min(m."seq"), max(m."seq"), 0, 0 FROM "Message" AS m GROUP BY m."topic";
   INSERT INTO "Topic" ("name", "prunedAt") SELECT 'empty ' || n, 0 FROM generate_series(1, 20000) AS n;

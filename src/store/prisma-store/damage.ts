@@ -3,7 +3,7 @@ import { DatabaseDamaged } from '../../errors.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
 import { type Damaged, type LogQuery, type LogStep, scanRows } from '../store.ts'
-import { checksumOf } from './checksum.ts'
+import { checksumOf, sumOf } from './checksum.ts'
 
 /** A row of the log as it was read: a message, or nothing where it is not what was stored. */
 export interface ReadRow {
@@ -13,12 +13,16 @@ export interface ReadRow {
   message: StoredMessage | undefined
 }
 
+/** Of a row that its table, or an index of that, has under another number than its own. */
+export const misplaced = 'a row of the log has another number than the one by which it was found'
+
 /** @param read makes the message of the row; what can't be made one is damaged, too */
-export function readRow(row: { seq: unknown; checksum: unknown; data: unknown }, read: () => StoredMessage): ReadRow {
+export function readRow(row: { seq: unknown; sum: unknown; checksum: unknown; data: unknown }, read: () => StoredMessage): ReadRow {
   const [seq, bytes] = [Number(row.seq), row.data instanceof Uint8Array ? row.data.length : 0]
   try {
     const message = read()
-    return { seq, bytes, message: checksumOf(message) === Number(row.checksum) ? message : undefined }
+    const isSound = sumOf(message) === Number(row.sum) && checksumOf(message) === Number(row.checksum)
+    return { seq, bytes, message: isSound ? message : undefined }
   } catch {
     return { seq, bytes, message: undefined }
   }

@@ -54,8 +54,13 @@ export function asUnavailable(error: unknown): unknown {
   if (fullCodes.has(code)) return new DatabaseFull('The database has no room for this write. It is read as before.', options)
   if (code === goneCode) return new DatabaseGone('Files of this gateway were deleted or replaced while it ran.', options)
   if (readOnlyCodes.has(code)) return new DatabaseReadOnly('The database takes no writes at the moment. It is read as before.', options)
-  if (damagedCodes.has(code)) return new DatabaseDamaged('Pages of the database are damaged; its operator has to act.', options)
+  if (damagedCodes.has(code)) return databaseDamaged(error)
   return new StoreUnavailable('The database can not be used at the moment.', options)
+}
+
+/** @param cause what the database, or a look at its rows, has found */
+export function databaseDamaged(cause: unknown): DatabaseDamaged {
+  return new DatabaseDamaged('Pages of the database are damaged; its operator has to act.', { cause, retryAfterMs })
 }
 
 /** Runs what uses the database. @throws StoreUnavailable */

@@ -7,7 +7,8 @@ export const log = [
     'src/store/prisma-store/damage.ts',
     ['test/store/sqlite-store.test.ts'],
     [
-      ['a damaged message is served', 'checksumOf(message) === Number(row.checksum) ? message : undefined', 'message'],
+      ['a damaged message is served', 'message: isSound ? message : undefined', 'message'],
+      ['a damaged time is served', 'sumOf(message) === Number(row.sum) && ', ''],
       ['a step says nothing of damage', 'if (bySeq.size === 0) return', 'if (bySeq.size >= 0) return'],
     ],
   ),
@@ -24,9 +25,31 @@ export const log = [
     'src/store/prisma-store/sqlite/damage.ts',
     ['test/store/sqlite-store.test.ts'],
     [
+      ['a sound message is taken out', ' || findBySeq(writer, seq)?.message !== undefined', ''],
       ['a damaged message still counts for its topic', 'max(0, "messages" - 1)', '"messages"'],
       ['a damaged message stays', `writer.run('DELETE FROM "Message" WHERE "seq" = ?', seq)`, ''],
     ],
+  ),
+  ...breaks(
+    'src/store/prisma-store/sqlite/prune.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a damaged time keeps everything behind it', '"storedAt" < ? - "age" OR ${sumIsWrong}', '"storedAt" < ? - "age"'],
+      ['a damaged time has a message removed', 'if (wrong === 1 && query.everything !== true)', 'if (wrong === 2)'],
+    ],
+  ),
+  ...breaks(
+    'src/store/prisma-store/sqlite/scan.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a damaged time hides its message', '(${sumIsWrong} OR ${times', '(${times'],
+      ['a peer is offered what has a damaged time', 'if (wrong === 1) bad.push(Number(seq))', 'if (wrong === 2) bad.push(Number(seq))'],
+    ],
+  ),
+  ...breaks(
+    'src/store/prisma-store/sqlite/append.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [['a damaged time is that of all that comes', ' AND NOT ${sumIsWrong} ORDER BY', ' ORDER BY']],
   ),
   ...breaks(
     'src/stream/subscription.ts',

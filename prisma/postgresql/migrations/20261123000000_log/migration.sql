@@ -14,7 +14,6 @@ CREATE TABLE "Log" (
 CREATE TABLE "Message" (
     "seq" BIGSERIAL NOT NULL,
     "id" TEXT COLLATE "C" NOT NULL,
-    "kind" TEXT COLLATE "C" NOT NULL,
     "topic" TEXT COLLATE "C",
     "recipient" TEXT COLLATE "C",
     "author" TEXT COLLATE "C" NOT NULL,
@@ -26,6 +25,7 @@ CREATE TABLE "Message" (
     "firstSeenAt" BIGINT,
     "storedAt" BIGINT NOT NULL,
     "checksum" INTEGER NOT NULL,
+    "sum" BIGINT NOT NULL,
     "data" BYTEA NOT NULL,
 
     CONSTRAINT "Message_pkey" PRIMARY KEY ("seq")

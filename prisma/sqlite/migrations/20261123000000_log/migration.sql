@@ -10,7 +10,6 @@ CREATE TABLE "Log" (
 CREATE TABLE "Message" (
     "seq" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     "id" TEXT NOT NULL,
-    "kind" TEXT NOT NULL,
     "topic" TEXT,
     "recipient" TEXT,
     "author" TEXT NOT NULL,
@@ -22,6 +21,7 @@ CREATE TABLE "Message" (
     "firstSeenAt" BIGINT,
     "storedAt" BIGINT NOT NULL,
     "checksum" INTEGER NOT NULL,
+    "sum" BIGINT NOT NULL,
     "data" BLOB NOT NULL
 );
 

@@ -2,6 +2,7 @@ import type { Seq } from '../../../model/cursor.ts'
 import { messageId } from '../../../model/signed-message.ts'
 import type { Damaged, Missing } from '../../store.ts'
 import type { PostgresDatabase, Row } from './database.ts'
+import { messageColumns, toRow } from './messages.ts'
 
 /** What the rows of these numbers say of themselves. */
 export async function describeRows(database: PostgresDatabase, seqs: Seq[]): Promise<Damaged[]> {
@@ -12,13 +13,17 @@ export async function describeRows(database: PostgresDatabase, seqs: Seq[]): Pro
   return rows.map(toDamaged)
 }
 
-/** Takes damaged rows out of the log and notes them, each also under the id that its author and sequence number make. */
+/**
+ * Takes rows out of the log, as far as they are damaged, and notes them, each also under the id that its author and sequence number make. Those
+ * that are gone already are passed over.
+ */
 export async function takeOut(database: PostgresDatabase, seqs: Seq[]): Promise<Damaged[]> {
-  const rows = await database.read('SELECT m."seq", m."author", m."sequence" FROM "Message" AS m WHERE m."seq" = ANY($1::bigint[])', [seqs])
-  const ids = rows.map(([, author, sequence]) =>
+  const rows = await database.read(`SELECT ${messageColumns} FROM "Message" AS m WHERE m."seq" = ANY($1::bigint[])`, [seqs])
+  const bad = rows.filter((row) => toRow(row).message === undefined)
+  const ids = bad.map(([, , , , author, sequence]) =>
     sequence instanceof Uint8Array && sequence.length === 8 ? messageId(String(author), sequence) : null,
   )
-  const taken = await database.write('SELECT * FROM pg_temp.peergate_take_out($1, $2)', [rows.map(([seq]) => seq), ids])
+  const taken = await database.write('SELECT * FROM pg_temp.peergate_take_out($1, $2)', [bad.map(([seq]) => seq), ids])
   return taken.map(toDamaged)
 }
 

@@ -7,6 +7,9 @@
 /** Of this schema's log; other applications in the database hardly hit upon the first key. */
 const takeLock = `PERFORM pg_advisory_xact_lock(x'50656572'::int, hashtext(current_schema()))`
 
+/** Of a row `m` whose place or times the disk has changed (checksum.ts); in numbers that no sum of four columns is too large for. */
+export const sumIsWrong = '(m."sum" <> m."seq"::numeric + m."receivedAt" + m."storedAt" + coalesce(m."firstSeenAt", 0))'
+
 export const channel = 'peergate'
 
 /**
@@ -25,7 +28,8 @@ DECLARE
 BEGIN
   ${takeLock};
   SELECT "tip" INTO STRICT v_tip FROM "Log" WHERE "id" = 1;
-  SELECT coalesce((SELECT m."receivedAt" FROM "Message" AS m ORDER BY m."seq" DESC LIMIT 1), 0) INTO v_latest;
+  -- A time that the disk has changed is nothing to go by.
+  SELECT coalesce((SELECT m."receivedAt" FROM "Message" AS m WHERE NOT ${sumIsWrong} ORDER BY m."seq" DESC LIMIT 1), 0) INTO v_latest;
   SELECT coalesce(array_agg(k.key), '{}') INTO v_taken FROM unnest(p_keys, p_since) AS k(key, since)
     JOIN "IdempotencyKey" AS i ON i."key" = k.key AND i."createdAt" >= k.since;
   RETURN QUERY
@@ -48,10 +52,11 @@ BEGIN
     SELECT f.*, v_tip + row_number() OVER (ORDER BY f.at) AS seq, greatest(v_latest, max(f.given_at) OVER (ORDER BY f.at)) AS received_at
     FROM fresh AS f
   ), stored AS (
-    INSERT INTO "Message" ("seq", "id", "kind", "topic", "recipient", "author", "sequence", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "storedAt", "checksum", "data")
-    SELECT n.seq, n.id, CASE n.topic WHEN '' THEN 'direct' ELSE 'topic' END, n.topic, n.recipient, n.author, substring(p_bytes FROM n.start + 1 FOR n.l1), n.absent,
+    INSERT INTO "Message" ("seq", "id", "topic", "recipient", "author", "sequence", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "storedAt", "checksum", "sum", "data")
+    SELECT n.seq, n.id, n.topic, n.recipient, n.author, substring(p_bytes FROM n.start + 1 FOR n.l1), n.absent,
       substring(p_bytes FROM n.start + n.l1 + 1 FOR n.l2),
       CASE WHEN n.l3 >= 0 THEN substring(p_bytes FROM n.start + n.l1 + n.l2 + 1 FOR n.l3) END, n.received_at, n.first_seen, n.stored_at, n.checksum,
+      n.seq + n.received_at + n.stored_at + coalesce(n.first_seen, 0),
       substring(p_bytes FROM n.start + n.l1 + n.l2 + greatest(n.l3, 0) + 1 FOR n.l4)
     FROM numbered AS n
   ), counted AS (
@@ -77,16 +82,20 @@ BEGIN
   PERFORM pg_notify('${channel}', json_build_object('by', p_origin, 'kind', 'log')::text);
 END $function$`
 
-/** Removes the oldest messages of a topic as far as they are more than it keeps: those before the first that is none too many. */
+/**
+ * Removes the oldest messages of a topic as far as they are more than it keeps: those before the first that is none too many. `broken` is the
+ * number of a row at which it has ended since its time, which the disk has changed, says nothing of its age.
+ */
 const prune = `CREATE OR REPLACE FUNCTION pg_temp.peergate_prune(
   p_origin text, p_topic text, p_limit integer, p_now bigint, p_everything boolean, p_age bigint, p_count bigint, p_size bigint)
-RETURNS TABLE (last_seq bigint, step bigint, removed bigint, removed_bytes bigint) LANGUAGE plpgsql AS $function$
+RETURNS TABLE (last_seq bigint, step bigint, removed bigint, removed_bytes bigint, broken bigint) LANGUAGE plpgsql AS $function$
 DECLARE
   v_topic "Topic"%ROWTYPE;
   v_through bigint;
   v_messages bigint;
   v_bytes bigint;
   v_step bigint;
+  v_broken bigint;
 BEGIN
   ${takeLock};
   SELECT * INTO v_topic FROM "Topic" WHERE "name" = p_topic;
@@ -95,18 +104,23 @@ BEGIN
   p_count := coalesce(v_topic."maxMessages", p_count);
   p_size := coalesce(v_topic."maxBytes", p_size);
   WITH oldest AS (
-    SELECT m."seq", m."storedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
+    SELECT m."seq", m."storedAt", octet_length(m."data")::bigint AS size, NOT p_everything AND ${sumIsWrong} AS wrong FROM "Message" AS m
     WHERE (m."topic", m."seq") > (p_topic, 0) AND m."topic" <= p_topic ORDER BY m."topic", m."seq" LIMIT p_limit
   ), counted AS (
     SELECT o.*, row_number() OVER w - 1 AS gone, sum(o.size) OVER w - o.size AS gone_bytes FROM oldest AS o WINDOW w AS (ORDER BY o."seq")
   ), judged AS (
-    SELECT c.*, bool_and(
+    SELECT c.*, bool_and(NOT c.wrong AND (
       p_everything OR (p_age > 0 AND c."storedAt" < p_now - p_age) OR (p_count > 0 AND v_topic."messages" - c.gone > p_count)
-      OR (p_size > 0 AND v_topic."bytes" - c.gone_bytes > p_size)) OVER (ORDER BY c."seq") AS surplus
+      OR (p_size > 0 AND v_topic."bytes" - c.gone_bytes > p_size))) OVER (ORDER BY c."seq") AS surplus
     FROM counted AS c
   )
-  SELECT max(j."seq"), count(*), coalesce(sum(j.size), 0) INTO v_through, v_messages, v_bytes FROM judged AS j WHERE j.surplus;
-  IF v_messages = 0 THEN RETURN; END IF;
+  SELECT max(j."seq") FILTER (WHERE j.surplus), count(*) FILTER (WHERE j.surplus), coalesce(sum(j.size) FILTER (WHERE j.surplus), 0),
+      CASE WHEN (array_agg(j.wrong ORDER BY j."seq") FILTER (WHERE NOT j.surplus))[1] THEN min(j."seq") FILTER (WHERE NOT j.surplus) END
+    INTO v_through, v_messages, v_bytes, v_broken FROM judged AS j;
+  IF v_messages = 0 THEN
+    IF v_broken IS NOT NULL THEN RETURN QUERY SELECT NULL::bigint, NULL::bigint, 0::bigint, 0::bigint, v_broken; END IF;
+    RETURN;
+  END IF;
   INSERT INTO "SeenId" ("id", "seenAt") SELECT m."id", p_now FROM "Message" AS m WHERE m."topic" = p_topic AND m."seq" <= v_through
     ON CONFLICT ("id") DO UPDATE SET "seenAt" = excluded."seenAt";
   DELETE FROM "Message" AS m WHERE m."topic" = p_topic AND m."seq" <= v_through;
@@ -118,12 +132,12 @@ BEGIN
     "prunedThrough" = v_through, "prunedAt" = v_step WHERE "name" = p_topic;
   PERFORM pg_notify('${channel}',
     json_build_object('by', p_origin, 'kind', 'pruned', 'topic', p_topic, 'through', v_through, 'pruneCount', v_step)::text);
-  RETURN QUERY SELECT v_through, v_step, v_messages, v_bytes;
+  RETURN QUERY SELECT v_through, v_step, v_messages, v_bytes, v_broken;
 END $function$`
 
 /**
  * Takes damaged rows out of the log and notes each under the ids given, at the same place, and under its own; rows that are gone are passed over.
- * What the row says of its topic counts only where there is such a topic.
+ * What the row says of its topic counts only where there is such a topic; where its times are not to be trusted, it counts as old as the message before.
  */
 const takeOut = `CREATE OR REPLACE FUNCTION pg_temp.peergate_take_out(p_seqs bigint[], p_ids text[])
 RETURNS TABLE (number bigint, message text, name text) LANGUAGE plpgsql AS $function$
@@ -132,7 +146,10 @@ DECLARE
 BEGIN
   ${takeLock};
   FOR v_row IN
-    SELECT m."seq", m."id", t."name", s.id AS made, octet_length(m."data") AS size, coalesce(m."firstSeenAt", m."storedAt") AS seen
+    SELECT m."seq", m."id", t."name", s.id AS made, octet_length(m."data") AS size,
+      CASE WHEN ${sumIsWrong} THEN coalesce((SELECT coalesce(b."firstSeenAt", b."storedAt") FROM "Message" AS b
+          WHERE b."seq" < m."seq" AND NOT ${sumIsWrong.replaceAll('m.', 'b.')} ORDER BY b."seq" DESC LIMIT 1), 0)
+        ELSE coalesce(m."firstSeenAt", m."storedAt") END AS seen
     FROM unnest(p_seqs, p_ids) AS s(seq, id) JOIN "Message" AS m ON m."seq" = s.seq LEFT JOIN "Topic" AS t ON t."name" = m."topic"
   LOOP
     INSERT INTO "Damage" ("seq", "id", "topic", "firstSeenAt")

@@ -4,14 +4,16 @@ import type { Seq } from '../../../model/cursor.ts'
 import type { StoredMessage } from '../../../model/message.ts'
 import type { AppendEntry, Damaged, KeyedMessages, LogStore, Pruned, PublishedItem } from '../../store.ts'
 import { afterPrefix } from '../after-prefix.ts'
-import { type DamageNews, type ReadRow, sort, withDamage } from '../damage.ts'
+import { type DamageNews, misplaced, type ReadRow, sort, withDamage } from '../damage.ts'
 import { drawEpoch, warnOfEpoch, warnOfNewLog } from '../epoch.ts'
 import type { FilesInPlace } from '../files-in-place.ts'
 import { probeKey } from '../probe-key.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
+import { databaseDamaged } from '../unavailable.ts'
 import { describeRows, findMissing, takeOut } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
+import { sumIsWrong } from './functions.ts'
 import { findByIds, findFirst, findUnknown, packMessages, toBytes } from './messages.ts'
 import { putRecord } from './records.ts'
 import { outline, readPosition, scan } from './scan.ts'
@@ -121,10 +123,36 @@ export function createPostgresLog(
     }
   }
 
-  async function sound(rows: ReadRow[]): Promise<StoredMessage[]> {
-    const { messages, bad } = sort(rows)
-    await takeOutBad(bad)
+  /** Takes out what a look has found. @throws DatabaseDamaged where a row is not found by the number that it has */
+  async function takeOutFound(bad: Seq[], look: () => Promise<Seq[]>): Promise<Damaged[]> {
+    const taken = await takeOutBad(bad)
+    // Another gateway may have taken it out meanwhile.
+    if (taken.length < bad.length && (await look()).some((seq) => bad.includes(seq))) throw databaseDamaged(new Error(misplaced))
+    return taken
+  }
+
+  async function sound(read: () => Promise<ReadRow[]>): Promise<StoredMessage[]> {
+    const { messages, bad } = sort(await read())
+    await takeOutFound(bad, async () => sort(await read()).bad)
     return messages
+  }
+
+  /** @param before the row that was damaged, and in the way, in the step before */
+  async function prune(query: Parameters<LogStore['prune']>[0], before?: Seq): Promise<Pruned | undefined> {
+    const { topic, limit, defaults, now, everything } = query
+    const keeps = [defaults.maxAgeMs, defaults.maxMessages, defaults.maxBytes]
+    const [row] = await database.write(pruneSql, [origin, topic, limit, now, everything === true, ...keeps])
+    if (row === undefined) return undefined
+    const [through, pruneCount, messages, bytes, last] = row
+    const pruned =
+      through === null
+        ? undefined
+        : { through: Number(through), pruneCount: Number(pruneCount), messages: Number(messages), bytes: Number(bytes) }
+    if (last === null) return pruned
+    const broken = Number(last)
+    if (broken === before) throw databaseDamaged(new Error(misplaced))
+    damage.found(await takeOut(database, [broken]))
+    return pruned ?? (await prune(query, broken))
   }
 
   async function findKey(key: string, since: number) {
@@ -187,7 +215,8 @@ export function createPostgresLog(
       // What others have appended is served from here, too.
       const newest = query.order === 'asc' ? step.messages.at(-1) : undefined
       if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(newest.seq)
-      return withDamage(step, query, { found: await takeOutBad(bad), noted })
+      const found = await takeOutFound(bad, async () => (await scan(database, query)).bad)
+      return withDamage(step, query, { found, noted })
     },
     async check({ after, limit, repair }) {
       const { bad, messages, scanned } = await scan(database, { after, order: 'asc', limit, maxBytes: checkBytes })
@@ -196,8 +225,12 @@ export function createPostgresLog(
       return { damaged, looked: messages.length + bad.length, scanned, caughtUp: scanned >= Number(tip) }
     },
     missing: (query) => findMissing(database, query),
-    outline: (query) => outline(database, query),
-    find: async (ids, maxBytes) => await sound(await findFirst(database, ids, maxBytes)),
+    async outline(query) {
+      const { bad, ...step } = await outline(database, query)
+      await takeOutFound(bad, async () => (await outline(database, query)).bad)
+      return step
+    },
+    find: (ids, maxBytes) => sound(() => findFirst(database, ids, maxBytes)),
     unknown: (ids) => findUnknown(database, ids),
     async refuse(ids, now) {
       await database.read(
@@ -209,13 +242,7 @@ export function createPostgresLog(
       const rows = await database.read(prunableSql, [defaults.maxAgeMs, defaults.maxMessages, defaults.maxBytes, now])
       return rows.map(([name]) => String(name))
     },
-    async prune({ topic, limit, defaults, now, everything }): Promise<Pruned | undefined> {
-      const keeps = [defaults.maxAgeMs, defaults.maxMessages, defaults.maxBytes]
-      const [row] = await database.write(pruneSql, [origin, topic, limit, now, everything === true, ...keeps])
-      if (row === undefined) return undefined
-      const [through, pruneCount, messages, bytes] = row.map(Number)
-      return { through: through ?? 0, pruneCount: pruneCount ?? 0, messages: messages ?? 0, bytes: bytes ?? 0 }
-    },
+    prune: (query) => prune(query),
     async forget({ now, idsBefore, keysBefore, limit }) {
       await database.write('DELETE FROM "Damage" WHERE "foundAt" < $1', [idsBefore])
       await database.write('UPDATE "Damage" SET "foundAt" = $1 WHERE "foundAt" IS NULL', [now])
@@ -223,7 +250,7 @@ export function createPostgresLog(
       const keys = await database.write(oldest('IdempotencyKey', 'key', 'createdAt'), [keysBefore, limit])
       return ids.length + keys.length
     },
-    get: async (id) => (await sound(await findByIds(database, [id])))[0],
+    get: async (id) => (await sound(() => findByIds(database, [id])))[0],
     async sentThrough(author) {
       const [row] = await database.read('SELECT "through" FROM "SentMark" WHERE "author" = $1', [author])
       return Math.max(Number(row?.[0] ?? 0), marks.get(author) ?? 0)
@@ -246,7 +273,7 @@ const prunableSql = `SELECT "name" FROM (
       coalesce("maxBytes", $3) AS size
     FROM "Topic" WHERE "messages" > 0) AS t
   WHERE (t.count > 0 AND t."messages" > t.count) OR (t.size > 0 AND t."bytes" > t.size)
-    OR (t.age > 0 AND (SELECT m."storedAt" FROM "Message" AS m WHERE m."seq" = t."firstSeq") < $4 - t.age)
+    OR (t.age > 0 AND (SELECT m."storedAt" < $4 - t.age OR ${sumIsWrong} FROM "Message" AS m WHERE m."seq" = t."firstSeq"))
   LIMIT 100`
 
 const oldest = (table: string, key: string, time: string) =>

@@ -18,6 +18,7 @@ export const messageColumns = [
   'receivedAt',
   'firstSeenAt',
   'storedAt',
+  'sum',
   'checksum',
 ]
   .map((name) => `m."${name}"`)
@@ -25,7 +26,7 @@ export const messageColumns = [
 
 /** A row of these columns. */
 export function toRow(row: Row): ReadRow {
-  return readRow({ seq: row[0], checksum: row.at(-1), data: row[6] }, () => toMessage(row))
+  return readRow({ seq: row[0], sum: row.at(-2), checksum: row.at(-1), data: row[6] }, () => toMessage(row))
 }
 
 function toMessage(row: Row): StoredMessage {

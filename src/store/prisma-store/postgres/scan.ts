@@ -1,15 +1,21 @@
 import type { Seq } from '../../../model/cursor.ts'
-import type { TopicFilter } from '../../../model/topic.ts'
+import { directTopic, type TopicFilter } from '../../../model/topic.ts'
 import { type Damaged, type LogOutline, type LogPosition, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../../store.ts'
 import { sort } from '../damage.ts'
 import { toDamaged } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
+import { sumIsWrong } from './functions.ts'
 import { messageColumns, toRow } from './messages.ts'
 
-/** `bad` are the numbers of rows that match and are damaged, `noted` what was found before in what the step may pass. */
+/** `bad` are the numbers of rows that match and are damaged, or whose place or times are, `noted` what was found before in what the step may pass. */
 export interface ScanStep extends LogStep {
   bad: Seq[]
   noted: Damaged[]
+}
+
+/** `bad` are the numbers of rows whose place or times are damaged; the rest of a row is not looked at. */
+export interface OutlineStep extends LogOutline {
+  bad: Seq[]
 }
 
 /** Collects the values of a statement. */
@@ -71,15 +77,16 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const pruned =
     query.prunedSince === undefined
       ? ''
-      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", ${nulls(10)} FROM "Topic" AS t
+      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", ${nulls(11)} FROM "Topic" AS t
           WHERE t."prunedAt" > ${values.add(query.prunedSince)} AND t."prunedThrough" > ${after}
             ${query.topics === undefined ? '' : `AND ${topicCondition('t."name"', query.topics, values)}`}`
   const concerned = query.topics === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', query.topics, values)})`
-  const damaged = `UNION ALL (SELECT 'damaged', d."seq", d."id", d."topic", ${nulls(11)} FROM "Damage" AS d
+  const damaged = `UNION ALL (SELECT 'damaged', d."seq", d."id", d."topic", ${nulls(12)} FROM "Damage" AS d
       WHERE d."seq" > ${after}::bigint AND d."seq" <= ${through}::bigint AND ${concerned} ORDER BY d."seq" ${direction} LIMIT ${scanRows})`
   const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount" FROM "Log" WHERE "id" = 1),
     looked AS MATERIALIZED (
-      SELECT m."seq", m."kind", m."topic", m."recipient", m."author", m."receivedAt", m."storedAt", octet_length(m."data")::bigint AS size FROM "Message" AS m
+      SELECT m."seq", m."topic", m."recipient", m."author", m."receivedAt", m."storedAt", octet_length(m."data")::bigint AS size, ${sumIsWrong} AS wrong
+      FROM "Message" AS m
       WHERE ${series.between(`${after}::bigint`, `least(${through}::bigint, (SELECT "tip" FROM l))`)}
       ORDER BY ${series.order(direction)} LIMIT ${conditions === 'true' ? `least(${limit}::bigint, ${scanRows})` : scanRows}),
     found AS MATERIALIZED (
@@ -88,9 +95,10 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
         ORDER BY w."seq" ${direction} LIMIT ${limit}) AS f
       WHERE f.before < ${maxBytes}::bigint)
     SELECT 'ends', (SELECT "tip" FROM l), NULL::text, NULL::text, NULL::text, NULL::text, NULL::bytea, NULL::bytea, NULL::boolean,
-      NULL::bytea, NULL::bytea, NULL::bigint, NULL::bigint, (SELECT "pruneCount" FROM l), NULL::integer
+      NULL::bytea, NULL::bytea, NULL::bigint, NULL::bigint, (SELECT "pruneCount" FROM l), NULL::bigint, NULL::integer
     UNION ALL SELECT 'looked', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-      ${query.order === 'asc' ? 'max' : 'min'}(w."seq"), NULL FROM looked AS w
+      ${query.order === 'asc' ? 'max' : 'min'}(w."seq"), NULL, NULL FROM looked AS w
+    UNION ALL SELECT 'wrong', w."seq", ${nulls(14)} FROM looked AS w WHERE w.wrong AND ${conditions}
     UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned} ${damaged}`
   return collect(query, await database.read(sql, values.list))
 }
@@ -98,12 +106,15 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
 function conditionsOf(query: LogQuery, withTopics: boolean, values: Values): string {
   const all = ['true']
   if (withTopics && query.topics !== undefined) all.push(topicCondition('w."topic"', query.topics, values))
-  if (query.kind !== undefined) all.push(`w."kind" = ${values.add(query.kind)}`)
+  if (query.kind !== undefined) all.push(`w."topic" ${query.kind === 'direct' ? '=' : '<>'} ${values.add(directTopic)}`)
   if (query.to !== undefined) all.push(`w."recipient" = ${values.add(query.to)}`)
   if (query.from !== undefined) all.push(`w."author" = ${values.add(query.from)}`)
-  if (query.since !== undefined) all.push(`w."receivedAt" >= ${values.add(query.since)}`)
-  if (query.until !== undefined) all.push(`w."receivedAt" < ${values.add(query.until)}`)
-  if (query.storedSince !== undefined) all.push(`w."storedAt" >= ${values.add(query.storedSince)}`)
+  const times = []
+  if (query.since !== undefined) times.push(`w."receivedAt" >= ${values.add(query.since)}`)
+  if (query.until !== undefined) times.push(`w."receivedAt" < ${values.add(query.until)}`)
+  if (query.storedSince !== undefined) times.push(`w."storedAt" >= ${values.add(query.storedSince)}`)
+  // A time that the disk has changed hides no message.
+  if (times.length > 0) all.push(`(w.wrong OR ${times.join(' AND ')})`)
   return all.join(' AND ')
 }
 
@@ -119,23 +130,26 @@ function collect(query: LogQuery, rows: Row[]): ScanStep {
     .map(([, ...row]) => toRow(row))
     .toSorted((one, other) => (query.order === 'asc' ? one.seq - other.seq : other.seq - one.seq))
   const high = Math.max(query.after, Math.min(query.through ?? Number.MAX_SAFE_INTEGER, Number(tip)))
-  const lastLooked = Number(looked) === scanRows ? Number(window.at(-2)) : undefined
+  const lastLooked = Number(looked) === scanRows ? Number(window.at(-3)) : undefined
   const bytes = found.reduce((sum, row) => sum + row.bytes, 0)
   const last = found.length >= query.limit || bytes >= (query.maxBytes ?? Number.POSITIVE_INFINITY) ? found.at(-1)?.seq : undefined
   const end = last ?? lastLooked
   const scanned = query.order === 'asc' ? (end ?? high) : end === undefined ? query.after : end - 1
-  const step = { ...sort(found), scanned, noted: of('damaged').map(([, ...row]) => toDamaged(row)) }
+  const { messages, bad } = sort(found)
+  // A row that an index has under another number is not among those that were found by theirs.
+  const wrong = of('wrong').map(([, seq]) => Number(seq))
+  const step = { messages, bad: [...new Set([...bad, ...wrong])], scanned, noted: of('damaged').map(([, ...row]) => toDamaged(row)) }
   if (query.prunedSince === undefined) return step
   const topics = of('pruned').map(([, through, , , topic]) => ({ topic: String(topic), through: Number(through) }))
-  // The last column of a message is its checksum, and the one before it a number of 64 bits.
-  return { ...step, prunes: { count: Number(ends.at(-2)), topics } }
+  // The last columns of a message are its sum and its checksum, and the one before them a number of 64 bits.
+  return { ...step, prunes: { count: Number(ends.at(-3)), topics } }
 }
 
 /**
  * One step of the log without its data: up to where at most `scanRows` rows of the topics can be, which is after so many rows of any topic, or
  * where the first topic has had its part of them, whichever comes later. The rows of the topics are found by their index.
  */
-export async function outline(database: PostgresDatabase, query: OutlineQuery): Promise<LogOutline> {
+export async function outline(database: PostgresDatabase, query: OutlineQuery): Promise<OutlineStep> {
   const { after, since } = query
   const topics = [...new Set(query.topics)]
   const rowsOfTopic = Math.max(1, Math.floor(scanRows / Math.max(1, topics.length)))
@@ -152,14 +166,14 @@ export async function outline(database: PostgresDatabase, query: OutlineQuery): 
     looked AS MATERIALIZED (
       SELECT n.* FROM t CROSS JOIN LATERAL (
         SELECT m."seq", m."id", m."topic", octet_length(m."data")::bigint AS size, m."storedAt",
-          coalesce(m."firstSeenAt", m."storedAt") AS seen FROM "Message" AS m
+          coalesce(m."firstSeenAt", m."storedAt") AS seen, ${sumIsWrong} AS wrong FROM "Message" AS m
         WHERE ${eachTopic.between('$1::bigint', '(SELECT high FROM e)')} ORDER BY ${eachTopic.order('ASC')} LIMIT ${scanRows}) AS n)
-    SELECT NULL::text, NULL::text, (SELECT "tip" FROM l), (SELECT count(*) FROM looked), (SELECT high FROM e)
-    UNION ALL SELECT w."id", w."topic", w.size, w.seen, w."seq" FROM looked AS w WHERE w."storedAt" >= $3::bigint`
+    SELECT NULL::text, NULL::text, (SELECT "tip" FROM l), (SELECT count(*) FROM looked), false, (SELECT high FROM e)
+    UNION ALL SELECT w."id", w."topic", w.size, w.seen, w.wrong, w."seq" FROM looked AS w WHERE w.wrong OR w."storedAt" >= $3::bigint`
   const rows = await database.read(sql, [after, topics, since, rowsOfTopic - 1])
-  const [, , tip, looked, high] = rows.find(([id]) => id === null) ?? []
+  const [, , tip, looked, , high] = rows.find(([id]) => id === null) ?? []
   const entries = rows
-    .filter(([id]) => id !== null)
+    .filter(([id, , , , wrong]) => id !== null && wrong === false)
     .toSorted((one, other) => Number(one.at(-1)) - Number(other.at(-1)))
     .map(([id, topic, bytes, firstSeenAt]) => ({
       id: String(id),
@@ -169,6 +183,7 @@ export async function outline(database: PostgresDatabase, query: OutlineQuery): 
     }))
   return {
     entries,
+    bad: rows.filter(([, , , , wrong]) => wrong === true).map((row) => Number(row.at(-1))),
     looked: Number(looked ?? 0),
     scanned: Math.max(after, Number(high ?? 0)),
     caughtUp: Number(high ?? 0) >= Number(tip ?? 0),

@@ -1,13 +1,13 @@
 import type { Seq } from '../../../model/cursor.ts'
 import type { NewMessage, StoredMessage } from '../../../model/message.ts'
 import type { AppendEntry } from '../../store.ts'
-import { checksumOf } from '../checksum.ts'
+import { checksumOf, sumOf } from '../checksum.ts'
 import type { SqliteDatabase } from './database.ts'
-import { findById } from './messages.ts'
+import { findById, sumIsWrong } from './messages.ts'
 
 const insertMessage = `INSERT INTO "Message"
-  ("id", "kind", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "recipient", "firstSeenAt", "storedAt", "checksum")
-  SELECT ?1, CASE ?2 WHEN '' THEN 'direct' ELSE 'topic' END, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
+  ("id", "topic", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "recipient", "firstSeenAt", "storedAt", "checksum", "seq", "sum")
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
   ON CONFLICT ("id") DO NOTHING`
 
 const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq") VALUES (?, ?, ?, ?, ?)
@@ -15,7 +15,9 @@ const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq"
     "firstSeq" = CASE WHEN "messages" = 0 THEN excluded."firstSeq" ELSE "firstSeq" END,
     "messages" = "messages" + excluded."messages", "bytes" = "bytes" + excluded."bytes", "lastSeq" = excluded."lastSeq"`
 
-const newestTime = 'SELECT "receivedAt" FROM "Message" WHERE "seq" = (SELECT max("seq") FROM "Message")'
+const newestSeq = 'SELECT max("seq") AS "seq" FROM "Message"'
+/** A time that the disk has changed is nothing to go by. */
+const newestTime = `SELECT "receivedAt" FROM "Message" WHERE "seq" <= ? AND NOT ${sumIsWrong} ORDER BY "seq" DESC LIMIT 1`
 
 /** What a batch adds to a topic. */
 interface TopicGrowth {
@@ -38,13 +40,18 @@ export function appendMessages(
 ): { previousTip: Seq; entries: AppendEntry[] } {
   const previousTip = readTip(writer)
   const growth = new Map<string, TopicGrowth>()
-  let latest = Number(writer.row(newestTime)?.receivedAt ?? 0)
+  // Numbers are drawn here, since the sum covers them.
+  let last = Math.max(previousTip, Number(writer.row(newestSeq)?.seq ?? 0))
+  let latest = Number(writer.row(newestTime, last)?.receivedAt ?? 0)
   const entries = messages.map((message, index) => {
     if (isRefused(index)) return refused
     // Time in the log never goes back, whatever the clock did.
     const times = { receivedAt: Math.max(latest, message.receivedAt), storedAt: message.storedAt ?? message.receivedAt }
-    const entry = appendMessage(writer, { ...message, ...times }, growth)
-    if (!entry.known) latest = entry.message.receivedAt
+    const entry = appendMessage(writer, { ...message, ...times, seq: last + 1 }, growth)
+    if (!entry.known) {
+      last = entry.message.seq
+      latest = entry.message.receivedAt
+    }
     return entry
   })
   if (entries.some(({ known }) => known)) {
@@ -58,9 +65,9 @@ export function appendMessages(
 
 const refused: AppendEntry = { message: undefined, known: true }
 
-function appendMessage(writer: SqliteDatabase, message: Omit<StoredMessage, 'seq'>, growth: Map<string, TopicGrowth>): AppendEntry {
-  const { id, topic, to, from, sequence, data, dataAbsent, signature, publicKey, receivedAt, firstSeenAt, storedAt } = message
-  const { changes, lastId } = writer.run(
+function appendMessage(writer: SqliteDatabase, message: StoredMessage, growth: Map<string, TopicGrowth>): AppendEntry {
+  const { seq, id, topic, to, from, sequence, data, dataAbsent, signature, publicKey, receivedAt, firstSeenAt, storedAt } = message
+  const { changes } = writer.run(
     insertMessage,
     id,
     topic,
@@ -75,12 +82,14 @@ function appendMessage(writer: SqliteDatabase, message: Omit<StoredMessage, 'seq
     firstSeenAt ?? null,
     storedAt,
     checksumOf(message),
+    seq,
+    sumOf(message),
   )
   if (changes === 0) {
     return { message: findById(writer, id)?.message, known: true }
   }
   const grown = growth.get(topic)
-  if (grown === undefined) growth.set(topic, { messages: 1, bytes: data.length, first: lastId, last: lastId })
-  else Object.assign(grown, { messages: grown.messages + 1, bytes: grown.bytes + data.length, last: lastId })
-  return { message: { ...message, seq: lastId }, known: false }
+  if (grown === undefined) growth.set(topic, { messages: 1, bytes: data.length, first: seq, last: seq })
+  else Object.assign(grown, { messages: grown.messages + 1, bytes: grown.bytes + data.length, last: seq })
+  return { message, known: false }
 }

@@ -3,9 +3,13 @@ import { messageId } from '../../../model/signed-message.ts'
 import type { TopicFilter } from '../../../model/topic.ts'
 import { type Damaged, type LogQuery, type Missing, scanRows } from '../../store.ts'
 import type { Row, SqliteDatabase } from './database.ts'
+import { findBySeq, sumIsWrong } from './messages.ts'
 import { topicCondition } from './topic-condition.ts'
 
-const findRow = `SELECT "seq", "id", "author", "sequence", length("data") AS "size", coalesce("firstSeenAt", "storedAt") AS "seenAt",
+/** Where its own time is not to be trusted, a message counts as old as the one before it. */
+const findRow = `SELECT "seq", "id", "author", "sequence", length("data") AS "size",
+    CASE WHEN ${sumIsWrong} THEN (SELECT coalesce("firstSeenAt", "storedAt") FROM "Message" WHERE "seq" < m."seq" AND NOT ${sumIsWrong}
+      ORDER BY "seq" DESC LIMIT 1) ELSE coalesce("firstSeenAt", "storedAt") END AS "seenAt",
     "topic" AS "named", (SELECT t."name" FROM "Topic" AS t WHERE t."name" = m."topic") AS "topic"
   FROM "Message" AS m WHERE "seq" = ?`
 const note = `INSERT OR IGNORE INTO "Damage" ("seq", "id", "topic", "firstSeenAt") VALUES (?, ?, ?, ?)`
@@ -22,14 +26,13 @@ export function describeRows(database: SqliteDatabase, seqs: Seq[]): Damaged[] {
   })
 }
 
-/** Takes damaged rows out of the log and notes them; to be called in a transaction. Those that are gone already are passed over. */
+/** Takes rows out of the log, as far as they are damaged, and notes them; to be called in a transaction. Those that are gone already are passed over. */
 export function takeOut(writer: SqliteDatabase, seqs: Seq[]): Damaged[] {
   return seqs.flatMap((seq) => {
     const row = writer.row(findRow, seq)
-    if (row === undefined) return []
+    if (row === undefined || findBySeq(writer, seq)?.message !== undefined) return []
     const damaged = toDamaged(row)
-    const seenAt = Number.isFinite(Number(row.seenAt)) ? Math.floor(Number(row.seenAt)) : 0
-    for (const id of idsOf(row)) writer.run(note, seq, id, damaged.topic ?? null, seenAt)
+    for (const id of idsOf(row)) writer.run(note, seq, id, damaged.topic ?? null, Number(row.seenAt ?? 0))
     writer.run('DELETE FROM "Message" WHERE "seq" = ?', seq)
     if (damaged.topic !== undefined) writer.run(countLess, damaged.topic, Number(row.size))
     return damaged

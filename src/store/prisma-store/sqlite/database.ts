@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { makeDirectory } from '../../../start-refused.ts'
-import { asUnavailable, attempt } from '../unavailable.ts'
+import { asUnavailable, attempt, databaseDamaged } from '../unavailable.ts'
 
 /** Milliseconds that a connection waits for another's write; ours are one statement or one short transaction each. */
 export const busyTimeoutMs = 5_000
@@ -47,6 +47,12 @@ export function openSqliteDatabase(path: string, options: { queryOnly: boolean }
   })
 }
 
+/** A number that JavaScript can't hold, at which the driver fails, is none that was written here. */
+function asReadError(error: unknown): unknown {
+  const isTooLarge = error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
+  return isTooLarge ? databaseDamaged(error) : asUnavailable(error)
+}
+
 function wrap(database: DatabaseSync): SqliteDatabase {
   const statements = new Map<string, StatementSync>()
 
@@ -75,12 +81,18 @@ function wrap(database: DatabaseSync): SqliteDatabase {
         throw asUnavailable(error)
       }
     },
-    row: (sql, ...values) => attempt(() => prepare(sql).get(...values)),
+    row(sql, ...values) {
+      try {
+        return prepare(sql).get(...values)
+      } catch (error) {
+        throw asReadError(error)
+      }
+    },
     *rows(sql, ...values) {
       try {
         yield* prepare(sql).iterate(...values)
       } catch (error) {
-        throw asUnavailable(error)
+        throw asReadError(error)
       }
     },
     transaction: (work) =>

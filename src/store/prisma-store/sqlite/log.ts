@@ -2,12 +2,13 @@ import type { Logger } from 'pino'
 import type { Seq } from '../../../model/cursor.ts'
 import type { StoredMessage } from '../../../model/message.ts'
 import type { TopicFilter } from '../../../model/topic.ts'
-import type { Damaged, LogPosition, LogStore } from '../../store.ts'
-import { type DamageNews, type ReadRow, sort, withDamage } from '../damage.ts'
+import type { Damaged, LogPosition, LogStore, Pruned } from '../../store.ts'
+import { type DamageNews, misplaced, type ReadRow, sort, withDamage } from '../damage.ts'
 import type { FilesInPlace } from '../files-in-place.ts'
 import { probeKey } from '../probe-key.ts'
 import { withRecipients } from '../published.ts'
 import type { ServedMarks } from '../served-mark.ts'
+import { databaseDamaged } from '../unavailable.ts'
 import { appendMessages, readTip } from './append.ts'
 import { damageIn, describeRows, findMissing, firstDamage, takeOut } from './damage.ts'
 import type { SqliteDatabase } from './database.ts'
@@ -110,10 +111,28 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     }
   }
 
-  function sound(rows: Iterable<ReadRow>): StoredMessage[] {
-    const { messages, bad } = sort(rows)
-    takeOutBad(bad)
+  /** Takes out what a look has found. @throws DatabaseDamaged where a row is not found by the number that it has */
+  function takeOutFound(bad: Seq[], look: () => Seq[]): Damaged[] {
+    const taken = takeOutBad(bad)
+    // Another process may have taken it out meanwhile.
+    if (taken.length < bad.length && look().some((seq) => bad.includes(seq))) throw databaseDamaged(new Error(misplaced))
+    return taken
+  }
+
+  function sound(read: () => ReadRow[]): StoredMessage[] {
+    const { messages, bad } = sort(read())
+    takeOutFound(bad, () => sort(read()).bad)
     return messages
+  }
+
+  function prune(query: Parameters<LogStore['prune']>[0]): Pruned | undefined {
+    const { pruned, taken } = transaction(() => {
+      const { pruned, bad } = pruneTopic(writer, query)
+      return { pruned, taken: bad === undefined ? [] : takeOut(writer, [bad]) }
+    })
+    if (taken.length === 0) return pruned
+    damage.found(taken)
+    return pruned ?? prune(query)
   }
 
   return {
@@ -152,7 +171,8 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     },
     async read(query) {
       const { bad, ...step } = scan(reader, query)
-      return withDamage(step, query, { found: takeOutBad(bad), noted: damageIn(reader, query) })
+      const found = takeOutFound(bad, () => scan(reader, query).bad)
+      return withDamage(step, query, { found, noted: damageIn(reader, query) })
     },
     async check({ after, limit, repair }) {
       const { bad, messages, scanned } = scan(reader, { after, order: 'asc', limit, maxBytes: checkBytes })
@@ -160,17 +180,18 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
       return { damaged, looked: messages.length + bad.length, scanned, caughtUp: scanned >= readTip(reader) }
     },
     missing: async (query) => findMissing(reader, query),
-    outline: async (query) => outline(reader, query),
-    find: async (ids, maxBytes) => sound(findByIds(reader, ids, maxBytes)),
+    async outline(query) {
+      const { bad, ...step } = outline(reader, query)
+      takeOutFound(bad, () => outline(reader, query).bad)
+      return step
+    },
+    find: async (ids, maxBytes) => sound(() => findByIds(reader, ids, maxBytes)),
     unknown: async (ids) => findUnknown(reader, ids),
     refuse: async (ids, now) => transaction(() => refuseIds(writer, ids, now)),
     prunable: async (query) => findPrunableTopics(reader, query),
-    prune: async (query) => transaction(() => pruneTopic(writer, query)),
+    prune: async (query) => prune(query),
     forget: async (query) => transaction(() => forgetOld(writer, query)),
-    async get(id) {
-      const row = findById(reader, id)
-      return row === undefined ? undefined : sound([row])[0]
-    },
+    get: async (id) => sound(() => [findById(reader, id)].filter((row) => row !== undefined))[0],
     async sentThrough(author) {
       const stored = reader.row('SELECT "through" FROM "SentMark" WHERE "author" = ?', author)?.through ?? 0
       return Math.max(Number(stored), marks.get(author) ?? 0)

@@ -1,13 +1,27 @@
+import type { Seq } from '../../../model/cursor.ts'
 import type { StoredMessage } from '../../../model/message.ts'
 import { type ReadRow, readRow } from '../damage.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 
+/** Numbers that a disk may have made larger than one of JavaScript can be, at which the driver would fail. */
+const numbers = ['receivedAt', 'firstSeenAt', 'storedAt', 'checksum', 'sum'].map((name) => `CAST("${name}" AS REAL) AS "${name}"`)
+
 /** The columns that make a message, in one list for every query. */
-export const messageColumns =
-  '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey", "receivedAt", "firstSeenAt", "storedAt", "checksum"'
+export const messageColumns = [
+  '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey"',
+  ...numbers,
+].join(', ')
+
+/** Of a row whose place or times the disk has changed (checksum.ts). */
+export const sumIsWrong = '("sum" IS NOT "seq" + "receivedAt" + "storedAt" + coalesce("firstSeenAt", 0))'
 
 export function findById(database: SqliteDatabase, id: string): ReadRow | undefined {
   const row = database.row(`SELECT ${messageColumns} FROM "Message" WHERE "id" = ?`, id)
+  return row === undefined ? undefined : toRow(row)
+}
+
+export function findBySeq(database: SqliteDatabase, seq: Seq): ReadRow | undefined {
+  const row = database.row(`SELECT ${messageColumns} FROM "Message" WHERE "seq" = ?`, seq)
   return row === undefined ? undefined : toRow(row)
 }
 
@@ -42,7 +56,7 @@ export function findUnknown(database: SqliteDatabase, ids: string[]): string[] {
 }
 
 export function toRow(row: Row): ReadRow {
-  return readRow({ seq: row.seq, checksum: row.checksum, data: row.data }, () => toMessage(row))
+  return readRow({ seq: row.seq, sum: row.sum, checksum: row.checksum, data: row.data }, () => toMessage(row))
 }
 
 function toMessage(row: Row): StoredMessage {

@@ -2,6 +2,7 @@ import type { Seq } from '../../../model/cursor.ts'
 import type { TopicFilter } from '../../../model/topic.ts'
 import type { Pruned, PruneQuery, Prunes, Retention } from '../../store.ts'
 import type { Row, SqliteDatabase } from './database.ts'
+import { sumIsWrong } from './messages.ts'
 import { topicCondition } from './topic-condition.ts'
 
 /** Topics that are answered at once: the next sweep finds the others. */
@@ -12,7 +13,7 @@ const findPrunable = `SELECT "name" FROM (
       coalesce("maxAgeMs", ?) AS "age", coalesce("maxMessages", ?) AS "count", coalesce("maxBytes", ?) AS "size"
     FROM "Topic" WHERE "messages" > 0)
   WHERE ("count" > 0 AND "messages" > "count") OR ("size" > 0 AND "bytes" > "size")
-    OR ("age" > 0 AND (SELECT "storedAt" FROM "Message" WHERE "seq" = "firstSeq") < ? - "age")
+    OR ("age" > 0 AND (SELECT "storedAt" < ? - "age" OR ${sumIsWrong} FROM "Message" WHERE "seq" = "firstSeq"))
   LIMIT ${maxPrunable}`
 
 export function findPrunableTopics(reader: SqliteDatabase, { defaults, now }: PruneQuery): string[] {
@@ -20,16 +21,20 @@ export function findPrunableTopics(reader: SqliteDatabase, { defaults, now }: Pr
   return Array.from(rows, ({ name }) => String(name))
 }
 
-/** One step of pruning; to be called in a transaction. */
+/**
+ * One step of pruning; to be called in a transaction. `bad` is the number of a row at which the step has ended since its time, which the
+ * disk has changed, says nothing of its age.
+ */
 export function pruneTopic(
   writer: SqliteDatabase,
   query: PruneQuery & { topic: string; limit: number; everything?: boolean },
-): Pruned | undefined {
+): { pruned: Pruned | undefined; bad: Seq | undefined } {
   const { topic, now } = query
   const row = writer.row('SELECT * FROM "Topic" WHERE "name" = ?', topic)
-  if (row === undefined) return undefined
+  if (row === undefined) return { pruned: undefined, bad: undefined }
   const oldest = writer.rows(
-    'SELECT "seq", "storedAt", length("data") AS "size" FROM "Message" WHERE "topic" = ? ORDER BY "seq" LIMIT ?',
+    `SELECT "seq", CAST("storedAt" AS REAL) AS "storedAt", length("data") AS "size", ${sumIsWrong} AS "wrong"
+      FROM "Message" WHERE "topic" = ? ORDER BY "seq" LIMIT ?`,
     topic,
     query.limit,
   )
@@ -37,13 +42,18 @@ export function pruneTopic(
   let through: Seq = 0
   let messages = 0
   let bytes = 0
-  for (const { seq, storedAt, size } of oldest) {
+  let bad: Seq | undefined
+  for (const { seq, storedAt, size, wrong } of oldest) {
+    if (wrong === 1 && query.everything !== true) {
+      bad = Number(seq)
+      break
+    }
     if (!isSurplus(messages, bytes, Number(storedAt))) break
     through = Number(seq)
     messages++
     bytes += Number(size)
   }
-  if (messages === 0) return undefined
+  if (messages === 0) return { pruned: undefined, bad }
   remove(writer, topic, through, now)
   const pruneCount = Number(writer.row('UPDATE "Log" SET "pruneCount" = "pruneCount" + 1 RETURNING "pruneCount"')?.pruneCount)
   const first = writer.row('SELECT "seq" FROM "Message" WHERE "topic" = ? ORDER BY "seq" LIMIT 1', topic)?.seq ?? 0
@@ -57,7 +67,7 @@ export function pruneTopic(
     pruneCount,
     topic,
   )
-  return { through, pruneCount, messages, bytes }
+  return { pruned: { through, pruneCount, messages, bytes }, bad }
 }
 
 /** Whether a message is more than the topic keeps, once so many before it are gone. */

@@ -1,9 +1,10 @@
 import type { Seq } from '../../../model/cursor.ts'
+import { directTopic } from '../../../model/topic.ts'
 import { type LogOutline, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../../store.ts'
 import { type ReadRow, sort } from '../damage.ts'
 import { readTip } from './append.ts'
 import type { Row, SqliteDatabase } from './database.ts'
-import { messageColumns, toRow } from './messages.ts'
+import { messageColumns, sumIsWrong, toRow } from './messages.ts'
 import { prunesOf } from './prune.ts'
 import { type Condition, topicCondition } from './topic-condition.ts'
 
@@ -49,17 +50,23 @@ function scanMessages(reader: SqliteDatabase, query: LogQuery): ScanStep {
   return { ...sort(found), scanned: last === undefined ? window.low : last - 1 }
 }
 
+/** `bad` are the numbers of rows whose place or times are damaged; the rest of a row is not looked at. */
+export interface OutlineStep extends LogOutline {
+  bad: Seq[]
+}
+
 /**
  * One step of the log without its data: SQLite knows the length of a value without reading it. The rows of the topics are found by their
  * index, so that a topic with few messages in a long log costs these only.
  */
-export function outline(reader: SqliteDatabase, query: OutlineQuery): LogOutline {
+export function outline(reader: SqliteDatabase, query: OutlineQuery): OutlineStep {
   const { after, since } = query
   const tip = readTip(reader)
   const topics = JSON.stringify([...new Set(query.topics)])
   const high = outlineEnd(reader, { after, tip, topics, count: query.topics.length })
   const rows = reader.rows(
-    `SELECT m."id", m."topic", length(m."data") AS "size", m."storedAt", coalesce(m."firstSeenAt", m."storedAt") AS "seenAt"
+    `SELECT m."seq", m."id", m."topic", length(m."data") AS "size", CAST(m."storedAt" AS REAL) AS "storedAt",
+        CAST(coalesce(m."firstSeenAt", m."storedAt") AS REAL) AS "seenAt", ${sumIsWrong} AS "wrong"
       FROM json_each(?) AS t CROSS JOIN "Message" AS m INDEXED BY "Message_topic_seq_idx"
       WHERE m."topic" = t.value AND m."seq" > ? AND m."seq" <= ? ORDER BY m."seq"`,
     topics,
@@ -67,13 +74,15 @@ export function outline(reader: SqliteDatabase, query: OutlineQuery): LogOutline
     high,
   )
   const entries: LogOutline['entries'] = []
+  const bad: Seq[] = []
   let looked = 0
-  for (const { id, topic, size, storedAt, seenAt } of rows) {
+  for (const { seq, id, topic, size, storedAt, seenAt, wrong } of rows) {
     looked++
-    if (Number(storedAt) < since) continue
-    entries.push({ id: String(id), topic: String(topic), bytes: Number(size), firstSeenAt: Number(seenAt) })
+    if (wrong === 1) bad.push(Number(seq))
+    else if (Number(storedAt) >= since)
+      entries.push({ id: String(id), topic: String(topic), bytes: Number(size), firstSeenAt: Number(seenAt) })
   }
-  return { entries, looked, scanned: Math.max(after, high), caughtUp: high >= tip }
+  return { entries, bad, looked, scanned: Math.max(after, high), caughtUp: high >= tip }
 }
 
 /**
@@ -118,12 +127,17 @@ function conditions(query: LogQuery, withTopics: boolean): Condition {
   const all: Condition[] = []
   // With the plus no index is used for it, which would have the rows sorted: the window is read by number.
   if (withTopics && query.topics !== undefined) all.push(topicCondition('+"topic"', query.topics))
-  if (query.kind !== undefined) all.push({ sql: '"kind" = ?', values: [query.kind] })
+  if (query.kind !== undefined) all.push({ sql: `+"topic" ${query.kind === 'direct' ? '=' : '<>'} ?`, values: [directTopic] })
   if (query.to !== undefined) all.push({ sql: '"recipient" = ?', values: [query.to] })
   if (query.from !== undefined) all.push({ sql: '"author" = ?', values: [query.from] })
-  if (query.since !== undefined) all.push({ sql: '"receivedAt" >= ?', values: [query.since] })
-  if (query.until !== undefined) all.push({ sql: '"receivedAt" < ?', values: [query.until] })
-  if (query.storedSince !== undefined) all.push({ sql: '"storedAt" >= ?', values: [query.storedSince] })
+  const times: Condition[] = []
+  if (query.since !== undefined) times.push({ sql: '"receivedAt" >= ?', values: [query.since] })
+  if (query.until !== undefined) times.push({ sql: '"receivedAt" < ?', values: [query.until] })
+  if (query.storedSince !== undefined) times.push({ sql: '"storedAt" >= ?', values: [query.storedSince] })
+  // A time that the disk has changed hides no message.
+  if (times.length > 0) {
+    all.push({ sql: `(${sumIsWrong} OR ${times.map(({ sql }) => sql).join(' AND ')})`, values: times.flatMap(({ values }) => values) })
+  }
   return { sql: all.map(({ sql }) => ` AND ${sql}`).join(''), values: all.flatMap(({ values }) => values) }
 }
 

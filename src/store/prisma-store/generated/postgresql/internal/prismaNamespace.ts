@@ -1733,7 +1733,6 @@ export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof
 export const MessageScalarFieldEnum = {
   seq: 'seq',
   id: 'id',
-  kind: 'kind',
   topic: 'topic',
   recipient: 'recipient',
   author: 'author',
@@ -1745,6 +1744,7 @@ export const MessageScalarFieldEnum = {
   firstSeenAt: 'firstSeenAt',
   storedAt: 'storedAt',
   checksum: 'checksum',
+  sum: 'sum',
   data: 'data'
 } as const
 

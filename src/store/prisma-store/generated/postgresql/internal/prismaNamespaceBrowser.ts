@@ -89,7 +89,6 @@ export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof
 export const MessageScalarFieldEnum = {
   seq: 'seq',
   id: 'id',
-  kind: 'kind',
   topic: 'topic',
   recipient: 'recipient',
   author: 'author',
@@ -101,6 +100,7 @@ export const MessageScalarFieldEnum = {
   firstSeenAt: 'firstSeenAt',
   storedAt: 'storedAt',
   checksum: 'checksum',
+  sum: 'sum',
   data: 'data'
 } as const
 

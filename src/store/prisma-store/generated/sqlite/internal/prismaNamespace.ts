@@ -1730,7 +1730,6 @@ export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof
 export const MessageScalarFieldEnum = {
   seq: 'seq',
   id: 'id',
-  kind: 'kind',
   topic: 'topic',
   recipient: 'recipient',
   author: 'author',
@@ -1742,6 +1741,7 @@ export const MessageScalarFieldEnum = {
   firstSeenAt: 'firstSeenAt',
   storedAt: 'storedAt',
   checksum: 'checksum',
+  sum: 'sum',
   data: 'data'
 } as const
 

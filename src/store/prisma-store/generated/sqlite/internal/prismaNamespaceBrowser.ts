@@ -86,7 +86,6 @@ export type TransactionIsolationLevel = (typeof TransactionIsolationLevel)[keyof
 export const MessageScalarFieldEnum = {
   seq: 'seq',
   id: 'id',
-  kind: 'kind',
   topic: 'topic',
   recipient: 'recipient',
   author: 'author',
@@ -98,6 +97,7 @@ export const MessageScalarFieldEnum = {
   firstSeenAt: 'firstSeenAt',
   storedAt: 'storedAt',
   checksum: 'checksum',
+  sum: 'sum',
   data: 'data'
 } as const
 

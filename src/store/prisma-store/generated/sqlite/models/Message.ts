@@ -32,6 +32,7 @@ export type MessageAvgAggregateOutputType = {
   firstSeenAt: number | null
   storedAt: number | null
   checksum: number | null
+  sum: number | null
 }
 
 export type MessageSumAggregateOutputType = {
@@ -40,12 +41,12 @@ export type MessageSumAggregateOutputType = {
   firstSeenAt: bigint | null
   storedAt: bigint | null
   checksum: number | null
+  sum: bigint | null
 }
 
 export type MessageMinAggregateOutputType = {
   seq: bigint | null
   id: string | null
-  kind: string | null
   topic: string | null
   recipient: string | null
   author: string | null
@@ -57,13 +58,13 @@ export type MessageMinAggregateOutputType = {
   firstSeenAt: bigint | null
   storedAt: bigint | null
   checksum: number | null
+  sum: bigint | null
   data: runtime.Bytes | null
 }
 
 export type MessageMaxAggregateOutputType = {
   seq: bigint | null
   id: string | null
-  kind: string | null
   topic: string | null
   recipient: string | null
   author: string | null
@@ -75,13 +76,13 @@ export type MessageMaxAggregateOutputType = {
   firstSeenAt: bigint | null
   storedAt: bigint | null
   checksum: number | null
+  sum: bigint | null
   data: runtime.Bytes | null
 }
 
 export type MessageCountAggregateOutputType = {
   seq: number
   id: number
-  kind: number
   topic: number
   recipient: number
   author: number
@@ -93,6 +94,7 @@ export type MessageCountAggregateOutputType = {
   firstSeenAt: number
   storedAt: number
   checksum: number
+  sum: number
   data: number
   _all: number
 }
@@ -104,6 +106,7 @@ export type MessageAvgAggregateInputType = {
   firstSeenAt?: true
   storedAt?: true
   checksum?: true
+  sum?: true
 }
 
 export type MessageSumAggregateInputType = {
@@ -112,12 +115,12 @@ export type MessageSumAggregateInputType = {
   firstSeenAt?: true
   storedAt?: true
   checksum?: true
+  sum?: true
 }
 
 export type MessageMinAggregateInputType = {
   seq?: true
   id?: true
-  kind?: true
   topic?: true
   recipient?: true
   author?: true
@@ -129,13 +132,13 @@ export type MessageMinAggregateInputType = {
   firstSeenAt?: true
   storedAt?: true
   checksum?: true
+  sum?: true
   data?: true
 }
 
 export type MessageMaxAggregateInputType = {
   seq?: true
   id?: true
-  kind?: true
   topic?: true
   recipient?: true
   author?: true
@@ -147,13 +150,13 @@ export type MessageMaxAggregateInputType = {
   firstSeenAt?: true
   storedAt?: true
   checksum?: true
+  sum?: true
   data?: true
 }
 
 export type MessageCountAggregateInputType = {
   seq?: true
   id?: true
-  kind?: true
   topic?: true
   recipient?: true
   author?: true
@@ -165,6 +168,7 @@ export type MessageCountAggregateInputType = {
   firstSeenAt?: true
   storedAt?: true
   checksum?: true
+  sum?: true
   data?: true
   _all?: true
 }
@@ -258,7 +262,6 @@ export type MessageGroupByArgs<ExtArgs extends runtime.Types.Extensions.Internal
 export type MessageGroupByOutputType = {
   seq: bigint
   id: string
-  kind: string
   topic: string | null
   recipient: string | null
   author: string
@@ -270,6 +273,7 @@ export type MessageGroupByOutputType = {
   firstSeenAt: bigint | null
   storedAt: bigint
   checksum: number
+  sum: bigint
   data: runtime.Bytes
   _count: MessageCountAggregateOutputType | null
   _avg: MessageAvgAggregateOutputType | null
@@ -299,7 +303,6 @@ export type MessageWhereInput = {
   NOT?: Prisma.MessageWhereInput | Prisma.MessageWhereInput[]
   seq?: Prisma.BigIntFilter<"Message"> | bigint | number
   id?: Prisma.StringFilter<"Message"> | string
-  kind?: Prisma.StringFilter<"Message"> | string
   topic?: Prisma.StringNullableFilter<"Message"> | string | null
   recipient?: Prisma.StringNullableFilter<"Message"> | string | null
   author?: Prisma.StringFilter<"Message"> | string
@@ -311,13 +314,13 @@ export type MessageWhereInput = {
   firstSeenAt?: Prisma.BigIntNullableFilter<"Message"> | bigint | number | null
   storedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
   checksum?: Prisma.IntFilter<"Message"> | number
+  sum?: Prisma.BigIntFilter<"Message"> | bigint | number
   data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }
 
 export type MessageOrderByWithRelationInput = {
   seq?: Prisma.SortOrder
   id?: Prisma.SortOrder
-  kind?: Prisma.SortOrder
   topic?: Prisma.SortOrderInput | Prisma.SortOrder
   recipient?: Prisma.SortOrderInput | Prisma.SortOrder
   author?: Prisma.SortOrder
@@ -329,6 +332,7 @@ export type MessageOrderByWithRelationInput = {
   firstSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
   storedAt?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
+  sum?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -338,7 +342,6 @@ export type MessageWhereUniqueInput = Prisma.AtLeast<{
   AND?: Prisma.MessageWhereInput | Prisma.MessageWhereInput[]
   OR?: Prisma.MessageWhereInput[]
   NOT?: Prisma.MessageWhereInput | Prisma.MessageWhereInput[]
-  kind?: Prisma.StringFilter<"Message"> | string
   topic?: Prisma.StringNullableFilter<"Message"> | string | null
   recipient?: Prisma.StringNullableFilter<"Message"> | string | null
   author?: Prisma.StringFilter<"Message"> | string
@@ -350,13 +353,13 @@ export type MessageWhereUniqueInput = Prisma.AtLeast<{
   firstSeenAt?: Prisma.BigIntNullableFilter<"Message"> | bigint | number | null
   storedAt?: Prisma.BigIntFilter<"Message"> | bigint | number
   checksum?: Prisma.IntFilter<"Message"> | number
+  sum?: Prisma.BigIntFilter<"Message"> | bigint | number
   data?: Prisma.BytesFilter<"Message"> | runtime.Bytes
 }, "seq" | "id">
 
 export type MessageOrderByWithAggregationInput = {
   seq?: Prisma.SortOrder
   id?: Prisma.SortOrder
-  kind?: Prisma.SortOrder
   topic?: Prisma.SortOrderInput | Prisma.SortOrder
   recipient?: Prisma.SortOrderInput | Prisma.SortOrder
   author?: Prisma.SortOrder
@@ -368,6 +371,7 @@ export type MessageOrderByWithAggregationInput = {
   firstSeenAt?: Prisma.SortOrderInput | Prisma.SortOrder
   storedAt?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
+  sum?: Prisma.SortOrder
   data?: Prisma.SortOrder
   _count?: Prisma.MessageCountOrderByAggregateInput
   _avg?: Prisma.MessageAvgOrderByAggregateInput
@@ -382,7 +386,6 @@ export type MessageScalarWhereWithAggregatesInput = {
   NOT?: Prisma.MessageScalarWhereWithAggregatesInput | Prisma.MessageScalarWhereWithAggregatesInput[]
   seq?: Prisma.BigIntWithAggregatesFilter<"Message"> | bigint | number
   id?: Prisma.StringWithAggregatesFilter<"Message"> | string
-  kind?: Prisma.StringWithAggregatesFilter<"Message"> | string
   topic?: Prisma.StringNullableWithAggregatesFilter<"Message"> | string | null
   recipient?: Prisma.StringNullableWithAggregatesFilter<"Message"> | string | null
   author?: Prisma.StringWithAggregatesFilter<"Message"> | string
@@ -394,13 +397,13 @@ export type MessageScalarWhereWithAggregatesInput = {
   firstSeenAt?: Prisma.BigIntNullableWithAggregatesFilter<"Message"> | bigint | number | null
   storedAt?: Prisma.BigIntWithAggregatesFilter<"Message"> | bigint | number
   checksum?: Prisma.IntWithAggregatesFilter<"Message"> | number
+  sum?: Prisma.BigIntWithAggregatesFilter<"Message"> | bigint | number
   data?: Prisma.BytesWithAggregatesFilter<"Message"> | runtime.Bytes
 }
 
 export type MessageCreateInput = {
   seq?: bigint | number
   id: string
-  kind: string
   topic?: string | null
   recipient?: string | null
   author: string
@@ -412,13 +415,13 @@ export type MessageCreateInput = {
   firstSeenAt?: bigint | number | null
   storedAt: bigint | number
   checksum: number
+  sum: bigint | number
   data: runtime.Bytes
 }
 
 export type MessageUncheckedCreateInput = {
   seq?: bigint | number
   id: string
-  kind: string
   topic?: string | null
   recipient?: string | null
   author: string
@@ -430,13 +433,13 @@ export type MessageUncheckedCreateInput = {
   firstSeenAt?: bigint | number | null
   storedAt: bigint | number
   checksum: number
+  sum: bigint | number
   data: runtime.Bytes
 }
 
 export type MessageUpdateInput = {
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  kind?: Prisma.StringFieldUpdateOperationsInput | string
   topic?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   recipient?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   author?: Prisma.StringFieldUpdateOperationsInput | string
@@ -448,13 +451,13 @@ export type MessageUpdateInput = {
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   checksum?: Prisma.IntFieldUpdateOperationsInput | number
+  sum?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type MessageUncheckedUpdateInput = {
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  kind?: Prisma.StringFieldUpdateOperationsInput | string
   topic?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   recipient?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   author?: Prisma.StringFieldUpdateOperationsInput | string
@@ -466,13 +469,13 @@ export type MessageUncheckedUpdateInput = {
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   checksum?: Prisma.IntFieldUpdateOperationsInput | number
+  sum?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type MessageCreateManyInput = {
   seq?: bigint | number
   id: string
-  kind: string
   topic?: string | null
   recipient?: string | null
   author: string
@@ -484,13 +487,13 @@ export type MessageCreateManyInput = {
   firstSeenAt?: bigint | number | null
   storedAt: bigint | number
   checksum: number
+  sum: bigint | number
   data: runtime.Bytes
 }
 
 export type MessageUpdateManyMutationInput = {
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  kind?: Prisma.StringFieldUpdateOperationsInput | string
   topic?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   recipient?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   author?: Prisma.StringFieldUpdateOperationsInput | string
@@ -502,13 +505,13 @@ export type MessageUpdateManyMutationInput = {
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   checksum?: Prisma.IntFieldUpdateOperationsInput | number
+  sum?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type MessageUncheckedUpdateManyInput = {
   seq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   id?: Prisma.StringFieldUpdateOperationsInput | string
-  kind?: Prisma.StringFieldUpdateOperationsInput | string
   topic?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   recipient?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   author?: Prisma.StringFieldUpdateOperationsInput | string
@@ -520,13 +523,13 @@ export type MessageUncheckedUpdateManyInput = {
   firstSeenAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   storedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   checksum?: Prisma.IntFieldUpdateOperationsInput | number
+  sum?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   data?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
 }
 
 export type MessageCountOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   id?: Prisma.SortOrder
-  kind?: Prisma.SortOrder
   topic?: Prisma.SortOrder
   recipient?: Prisma.SortOrder
   author?: Prisma.SortOrder
@@ -538,6 +541,7 @@ export type MessageCountOrderByAggregateInput = {
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
+  sum?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -547,12 +551,12 @@ export type MessageAvgOrderByAggregateInput = {
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
+  sum?: Prisma.SortOrder
 }
 
 export type MessageMaxOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   id?: Prisma.SortOrder
-  kind?: Prisma.SortOrder
   topic?: Prisma.SortOrder
   recipient?: Prisma.SortOrder
   author?: Prisma.SortOrder
@@ -564,13 +568,13 @@ export type MessageMaxOrderByAggregateInput = {
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
+  sum?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
 export type MessageMinOrderByAggregateInput = {
   seq?: Prisma.SortOrder
   id?: Prisma.SortOrder
-  kind?: Prisma.SortOrder
   topic?: Prisma.SortOrder
   recipient?: Prisma.SortOrder
   author?: Prisma.SortOrder
@@ -582,6 +586,7 @@ export type MessageMinOrderByAggregateInput = {
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
+  sum?: Prisma.SortOrder
   data?: Prisma.SortOrder
 }
 
@@ -591,6 +596,7 @@ export type MessageSumOrderByAggregateInput = {
   firstSeenAt?: Prisma.SortOrder
   storedAt?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
+  sum?: Prisma.SortOrder
 }
 
 export type BigIntFieldUpdateOperationsInput = {
@@ -642,7 +648,6 @@ export type IntFieldUpdateOperationsInput = {
 export type MessageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   seq?: boolean
   id?: boolean
-  kind?: boolean
   topic?: boolean
   recipient?: boolean
   author?: boolean
@@ -654,13 +659,13 @@ export type MessageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   firstSeenAt?: boolean
   storedAt?: boolean
   checksum?: boolean
+  sum?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
 export type MessageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   seq?: boolean
   id?: boolean
-  kind?: boolean
   topic?: boolean
   recipient?: boolean
   author?: boolean
@@ -672,13 +677,13 @@ export type MessageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   firstSeenAt?: boolean
   storedAt?: boolean
   checksum?: boolean
+  sum?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
 export type MessageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   seq?: boolean
   id?: boolean
-  kind?: boolean
   topic?: boolean
   recipient?: boolean
   author?: boolean
@@ -690,13 +695,13 @@ export type MessageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   firstSeenAt?: boolean
   storedAt?: boolean
   checksum?: boolean
+  sum?: boolean
   data?: boolean
 }, ExtArgs["result"]["message"]>
 
 export type MessageSelectScalar = {
   seq?: boolean
   id?: boolean
-  kind?: boolean
   topic?: boolean
   recipient?: boolean
   author?: boolean
@@ -708,10 +713,11 @@ export type MessageSelectScalar = {
   firstSeenAt?: boolean
   storedAt?: boolean
   checksum?: boolean
+  sum?: boolean
   data?: boolean
 }
 
-export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "kind" | "topic" | "recipient" | "author" | "sequence" | "dataAbsent" | "signature" | "publicKey" | "receivedAt" | "firstSeenAt" | "storedAt" | "checksum" | "data", ExtArgs["result"]["message"]>
+export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "topic" | "recipient" | "author" | "sequence" | "dataAbsent" | "signature" | "publicKey" | "receivedAt" | "firstSeenAt" | "storedAt" | "checksum" | "sum" | "data", ExtArgs["result"]["message"]>
 
 export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Message"
@@ -719,7 +725,6 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     seq: bigint
     id: string
-    kind: string
     topic: string | null
     recipient: string | null
     author: string
@@ -749,6 +754,10 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      * CRC-32 of what the message is made of, signed 32 bits (checksum.ts): a read that finds another one does not serve the row.
      */
     checksum: number
+    /**
+     * Of seq, receivedAt, storedAt and firstSeenAt (checksum.ts).
+     */
+    sum: bigint
     /**
      * The last column: SQLite finds what comes after a large value only through all of its overflow pages, and a scan looks at the others.
      */
@@ -1178,7 +1187,6 @@ export interface Prisma__MessageClient<T, Null = never, ExtArgs extends runtime.
 export interface MessageFieldRefs {
   readonly seq: Prisma.FieldRef<"Message", 'BigInt'>
   readonly id: Prisma.FieldRef<"Message", 'String'>
-  readonly kind: Prisma.FieldRef<"Message", 'String'>
   readonly topic: Prisma.FieldRef<"Message", 'String'>
   readonly recipient: Prisma.FieldRef<"Message", 'String'>
   readonly author: Prisma.FieldRef<"Message", 'String'>
@@ -1190,6 +1198,7 @@ export interface MessageFieldRefs {
   readonly firstSeenAt: Prisma.FieldRef<"Message", 'BigInt'>
   readonly storedAt: Prisma.FieldRef<"Message", 'BigInt'>
   readonly checksum: Prisma.FieldRef<"Message", 'Int'>
+  readonly sum: Prisma.FieldRef<"Message", 'BigInt'>
   readonly data: Prisma.FieldRef<"Message", 'Bytes'>
 }
     

@@ -1,22 +1,28 @@
+import { multiaddr as parse } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
+import { createShares } from '../lib/shares.ts'
+import { isCircuitAddress, relayOf } from './circuit-address.ts'
+import { type DialPolicy, hostOf } from './dial-policy.ts'
+import { withoutPeerId } from './endpoint.ts'
 
 /**
- * Finds links that a network which was away for some seconds has left behind. TCP doubles its pauses between attempts, so that such a link
- * may stay mute for half a minute after the network is back (RFC 6298, section 5), while a new one is there at once. A link whose other end
- * is not heard is pinged, then doubted: its peer is dialled beside it. Who answers there, while the link is still mute, gets a new link.
- * A peer that is busy answers on neither, and keeps its link. A doubted link that ends has its peer dialled for some minutes more.
+ * Finds links that a network which was away for some seconds has left behind. TCP and QUIC double their pauses between attempts, so that such a
+ * link may stay mute for half a minute after the network is back (RFC 6298, section 5; RFC 9002, section 6.2), while a new one is there at once.
+ * A link whose other end is not heard is pinged, then doubted: its peer is dialled beside it. Who answers there, while the link is still mute,
+ * gets a new link. A peer that is busy answers on neither, or on both, and keeps its link. A doubted link that ends has its peer dialled for
+ * some minutes more; so has a link through a relay that ends while it is quiet, since it ends with the relay's links.
  */
 export interface SilentLinks {
   start(): void
   stop(): Promise<void>
 }
 
-/** A link that this node has dialled, to an IP address. */
+/** A link that this node has dialled, over whatever transport. */
 export interface WatchedLink {
   readonly peerId: string
-  /** Where it was dialled, with the peer id. */
+  /** The address that was dialled, with the peer id; a name is still a name. */
   readonly multiaddr: string
-  /** When the other end last gave a sign of life, by the monotonic clock. */
+  /** When the other end last gave a sign of life, by the monotonic clock; also of a link that has ended. */
   readonly heardAt: number
   /** An answer is a sign of life. */
   ping(signal: AbortSignal): Promise<unknown>
@@ -26,11 +32,18 @@ export interface WatchedLink {
 
 /** Milliseconds for which the peer of a doubted link is dialled. */
 const soughtMs = 300_000
-/** Peers that are dialled at once. */
+/** Peers that are dialled at once, shared by the hosts that they are at. */
 const maxDials = 16
-/** Of `doubtedLinkMs`: between two looks, and for an attempt, in which SYN is sent twice. */
+/** Peers of doubted links, some 300 bytes each; the one doubted longest ago is forgotten first. */
+const maxDoubted = 1_000
+/**
+ * Parts of `doubtedLinkMs`: between two looks; that a link is quiet for until it is pinged; for an attempt, in which SYN is sent twice; and for the
+ * last ping of a link whose peer has answered beside it, which a peer that was stopped answers together with the dial.
+ */
 const looksPerDoubt = 8
+const pingsPerDoubt = 4
 const attemptsPerDoubt = 3
+const lastPingsPerDoubt = 16
 
 interface Doubted {
   multiaddr: string
@@ -40,10 +53,14 @@ interface Doubted {
 export function createSilentLinks(
   init: { limits: { doubtedLinkMs: number } },
   components: {
+    /** Those that are open; there may be several to one peer. */
     links(): Iterable<WatchedLink>
-    /** Whether there is no link to the peer, and one is wanted. */
+    /** Whether there is a link to the peer, or somebody wanted none. */
+    isSettled(peerId: string): boolean
+    /** Whether it may be dialled now. */
     isWanted(peerId: string): boolean
-    /** Proves that the peer answers at an address, beside the link to it. @throws Error when it does not */
+    policy: Pick<DialPolicy, 'asking' | 'sourceOf'>
+    /** Proves that the peer answers at an address, beside the link to it; leaves no link. @throws Error when it does not */
     prove(multiaddr: string, signal: AbortSignal): Promise<void>
     dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
     log: Logger
@@ -51,34 +68,65 @@ export function createSilentLinks(
   },
 ): SilentLinks {
   const { doubtedLinkMs } = init.limits
-  const { isWanted, prove, dial, log, now = () => performance.now() } = components
+  const { isSettled, isWanted, policy, prove, dial, log, now = () => performance.now() } = components
+  const places = createShares({ max: maxDials })
   const doubted = new Map<string, Doubted>()
   const pinged = new Set<string>()
   const dials = new Map<string, Promise<void>>()
+  /** Those that the last look has seen. */
+  let seen = new Map<string, WatchedLink>()
   let stopping = new AbortController()
   let looking: NodeJS.Timeout | undefined
 
-  function isSilent({ heardAt }: WatchedLink): boolean {
-    return now() - heardAt > doubtedLinkMs
+  function quietMs({ heardAt }: WatchedLink): number {
+    return now() - heardAt
+  }
+
+  function isSilent(link: WatchedLink): boolean {
+    return quietMs(link) > doubtedLinkMs
+  }
+
+  /** Of several links to one peer, the one that has been quiet for longest. */
+  function quietest(): Map<string, WatchedLink> {
+    const links = new Map<string, WatchedLink>()
+    for (const link of components.links()) {
+      const other = links.get(link.peerId)
+      if (other === undefined || link.heardAt < other.heardAt) links.set(link.peerId, link)
+    }
+    return links
   }
 
   function look(): void {
-    const links = new Map(Array.from(components.links(), (link) => [link.peerId, link]))
+    const links = quietest()
     for (const link of links.values()) {
-      if (now() - link.heardAt <= doubtedLinkMs / 2) continue
-      ping(link)
-      if (isSilent(link) && !doubted.has(link.peerId)) doubted.set(link.peerId, { multiaddr: link.multiaddr, since: now() })
+      if (quietMs(link) > doubtedLinkMs / pingsPerDoubt) ping(link)
+      if (isSilent(link)) doubt(link)
     }
-    for (const [peerId, peer] of doubted) {
+    for (const [peerId, link] of seen) if (!links.has(peerId) && hasLostItsWay(link)) doubt(link)
+    seen = links
+    for (const [peerId, peer] of [...doubted]) {
       const link = links.get(peerId)
       if (link === undefined ? isGone(peerId, peer) : !isSilent(link)) doubted.delete(peerId)
-      else tryOnce(peerId, peer.multiaddr, link)
+      else tryOnce(peerId, peer, link)
     }
+  }
+
+  function doubt({ peerId, multiaddr }: WatchedLink): void {
+    if (doubted.has(peerId)) return
+    doubted.set(peerId, { multiaddr, since: now() })
+    if (doubted.size <= maxDoubted) return
+    const [oldest] = [...doubted].toSorted(([, one], [, other]) => one.since - other.since)
+    if (oldest !== undefined) doubted.delete(oldest[0])
+  }
+
+  /** Whether a link has ended that ran through a relay, while a ping on it was not answered: one that its peer ends is heard until then. */
+  function hasLostItsWay(link: WatchedLink): boolean {
+    return isCircuitAddress(parse(link.multiaddr)) && quietMs(link) > doubtedLinkMs * (1 / pingsPerDoubt + 1 / looksPerDoubt)
   }
 
   /** Whether nobody looks for the peer any more. */
   function isGone(peerId: string, { since }: Doubted): boolean {
-    return !dials.has(peerId) && (!isWanted(peerId) || now() - since > soughtMs)
+    return !dials.has(peerId) && (isSettled(peerId) || now() - since > soughtMs)
   }
 
   function ping(link: WatchedLink): void {
@@ -90,23 +138,52 @@ export function createSilentLinks(
       .finally(() => pinged.delete(link.peerId))
   }
 
-  function tryOnce(peerId: string, multiaddr: string, link: WatchedLink | undefined): void {
-    if (dials.has(peerId) || dials.size >= maxDials) return
+  function tryOnce(peerId: string, peer: Doubted, link: WatchedLink | undefined): void {
+    if (dials.has(peerId) || (link === undefined && !isWanted(peerId))) return
+    const { multiaddr } = peer
+    const place = places.take(hostIn(multiaddr))
+    if (place === undefined) return
+    // Behind all others, so that each has its turn.
+    doubted.delete(peerId)
+    doubted.set(peerId, peer)
     const signal = signalFor(doubtedLinkMs / attemptsPerDoubt)
-    const trying = link === undefined ? dial(multiaddr, signal) : replace(link, signal)
+    const trying = link === undefined ? dialAsAsked(multiaddr, signal) : replace(link, signal)
     const done = trying
-      .then(() => undefined)
       .catch((err: unknown) => log.debug({ err, multiaddr }, 'the peer of a link that fell silent did not answer'))
-      .finally(() => dials.delete(peerId))
+      .finally(() => {
+        dials.delete(peerId)
+        place[Symbol.dispose]()
+      })
     dials.set(peerId, done)
   }
 
   async function replace(link: WatchedLink, signal: AbortSignal): Promise<void> {
-    await prove(link.multiaddr, signal)
+    const { peerId, multiaddr } = link
+    {
+      using _asking = asking(multiaddr)
+      await prove(multiaddr, signal)
+    }
+    if (isSilent(link)) await link.ping(signalFor(doubtedLinkMs / lastPingsPerDoubt)).catch(() => undefined)
     if (!isSilent(link) || stopping.signal.aborted) return
-    log.info({ peerId: link.peerId, multiaddr: link.multiaddr }, 'a link that fell silent is replaced: its peer answers beside it')
+    log.info({ peerId, multiaddr }, 'a link that fell silent is replaced: its peer answers beside it')
     link.cut()
-    await dial(link.multiaddr, stopping.signal)
+    await dialAsAsked(multiaddr, stopping.signal)
+  }
+
+  async function dialAsAsked(multiaddr: string, signal: AbortSignal): Promise<void> {
+    using _asking = asking(multiaddr)
+    await dial(multiaddr, signal)
+  }
+
+  /**
+   * Where a peer was found is dialled as if somebody had asked for it. But a name that nobody here has given may lead to another host by now: that
+   * is dialled within the budget of who told it.
+   */
+  function asking(multiaddr: string): Disposable | undefined {
+    const address = parse(multiaddr)
+    const source = policy.sourceOf(withoutPeerId(relayOf(address) ?? address))
+    const isGiven = source === 'configured' || source === 'rest'
+    return isGiven || isIpAddress(multiaddr) ? policy.asking(withoutPeerId(address)) : undefined
   }
 
   function signalFor(ms: number): AbortSignal {
@@ -124,7 +201,18 @@ export function createSilentLinks(
       looking = undefined
       stopping.abort(new Error('the node was stopped'))
       doubted.clear()
+      seen.clear()
       await Promise.all(dials.values())
     },
   }
+}
+
+function isIpAddress(multiaddr: string): boolean {
+  return /^\/ip[46]\//.test(multiaddr)
+}
+
+/** The host that is dialled: of a link through a relay the relay's. */
+function hostIn(multiaddr: string): string {
+  const host = parse(multiaddr).getComponents()[0]?.value ?? ''
+  return isIpAddress(multiaddr) ? hostOf(host) : host
 }

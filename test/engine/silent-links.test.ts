@@ -1,24 +1,31 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createSilentLinks, type WatchedLink } from '../../src/engine/silent-links.ts'
+import type { AddressSource } from '../../src/model/peer.ts'
 import { silentLog } from '../fixtures/log.ts'
 
 const doubtedLinkMs = 8_000
-const address = '/ip4/192.0.2.1/tcp/1/p2p/other'
+const id = '12D3KooWHyCcNwUGy2Jygot4vkQKpxovWTjMP6Gep3coSkQMhUYc'
+const relayId = '12D3KooWEBPjSKpdhLxUreLgb8dCbUcWac4sJARLm5oCNg22VYEw'
+const address = `/ip4/192.0.2.1/tcp/1/p2p/${id}`
+const named = `/dns4/peer.example/tcp/1/p2p/${id}`
+const relayed = `/ip4/192.0.2.1/tcp/1/p2p/${relayId}/p2p-circuit/p2p/${id}`
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 /** A link to one peer, which answers pings and dials as it is told. */
-function peer({ answersPings = false, answersDials = false } = {}) {
+function peer({ multiaddr = address, answersPings = false, answersDials = false, source = 'learnt' }: PeerOptions = {}) {
   const calls: string[] = []
-  const state = { answersPings, answersDials, isLinked: true, isWanted: true, heardAt: performance.now(), isHeardMeanwhile: false }
+  const asked: string[] = []
+  const start = performance.now()
+  const state = { answersPings, answersDials, isLinked: true, isSettled: false, isWanted: true, heardAt: start, isHeardMeanwhile: false }
   const answer = async (name: string, isAnswered: boolean) => {
     calls.push(name)
     if (!isAnswered) throw new Error('nobody answered')
   }
   const link: WatchedLink = {
     peerId: 'other',
-    multiaddr: address,
+    multiaddr,
     get heardAt() {
       return state.heardAt
     },
@@ -35,7 +42,15 @@ function peer({ answersPings = false, answersDials = false } = {}) {
     { limits: { doubtedLinkMs } },
     {
       links: () => (state.isLinked ? [link] : []),
+      isSettled: () => state.isSettled || state.isLinked,
       isWanted: () => state.isWanted && !state.isLinked,
+      policy: {
+        asking(where) {
+          asked.push(where)
+          return { [Symbol.dispose]: () => undefined }
+        },
+        sourceOf: () => source,
+      },
       async prove() {
         await answer('prove', state.answersDials)
         if (state.isHeardMeanwhile) state.heardAt = performance.now()
@@ -49,7 +64,14 @@ function peer({ answersPings = false, answersDials = false } = {}) {
     },
   )
   silentLinks.start()
-  return { calls, state, silentLinks }
+  return { calls, asked, state, silentLinks }
+}
+
+interface PeerOptions {
+  multiaddr?: string
+  answersPings?: boolean
+  answersDials?: boolean
+  source?: AddressSource
 }
 
 test('a link whose peer answers pings is left alone, however quiet it is', async () => {
@@ -98,10 +120,101 @@ test('a doubted link that has ended has its peer dialled until there is a link, 
 
   Object.assign(state, { answersDials: false, heardAt: performance.now() - doubtedLinkMs })
   await vi.advanceTimersByTimeAsync(2_000)
-  Object.assign(state, { isLinked: false, isWanted: false })
+  Object.assign(state, { isLinked: false, isSettled: true })
   await vi.advanceTimersByTimeAsync(2_000)
+  Object.assign(state, { isSettled: false })
   calls.length = 0
   await vi.advanceTimersByTimeAsync(60_000)
   expect(calls).toEqual([])
   await silentLinks.stop()
+})
+
+test('a doubted link that has ended has its peer dialled when that may be dialled again, for five minutes', async () => {
+  const { calls, state, silentLinks } = peer()
+  await vi.advanceTimersByTimeAsync(12_000)
+  Object.assign(state, { isLinked: false, isWanted: false })
+  calls.length = 0
+  await vi.advanceTimersByTimeAsync(30_000)
+  expect(calls).toEqual([])
+  state.isWanted = true
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(calls).toContain('dial')
+  await vi.advanceTimersByTimeAsync(300_000)
+  calls.length = 0
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls).toEqual([])
+  await silentLinks.stop()
+})
+
+test('a link through a relay that ends while it is quiet has its peer dialled; one that ends while it is heard has not, nor has a direct one', async () => {
+  for (const [multiaddr, quietMs, dials] of [
+    [relayed, 5_000, ['dial']],
+    [relayed, 1_000, []],
+    [address, 5_000, []],
+  ] as const) {
+    const { calls, state, silentLinks } = peer({ multiaddr, answersDials: true })
+    await vi.advanceTimersByTimeAsync(2_000)
+    Object.assign(state, { isLinked: false, heardAt: performance.now() - quietMs })
+    await vi.advanceTimersByTimeAsync(4_000)
+    expect(calls.filter((call) => call !== 'ping')).toEqual(dials)
+    await silentLinks.stop()
+  }
+})
+
+test('a peer that was stopped, and answers the dial beside its link before it answers there, keeps the link', async () => {
+  const { calls, state, silentLinks } = peer()
+  await vi.advanceTimersByTimeAsync(20_000)
+  Object.assign(state, { answersDials: true, answersPings: true, heardAt: performance.now() - 20_000 })
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(calls).not.toContain('cut')
+  await silentLinks.stop()
+})
+
+test('a name that nobody here has given is dialled on the word of who told it, since it may lead elsewhere by now', async () => {
+  for (const [options, isAsked] of [
+    [{ multiaddr: named, source: 'learnt' }, false],
+    [{ multiaddr: named, source: 'mdns' }, false],
+    [{ multiaddr: named, source: 'configured' }, true],
+    [{ multiaddr: named, source: 'rest' }, true],
+    [{ multiaddr: address, source: 'learnt' }, true],
+    [{ multiaddr: relayed, source: 'learnt' }, true],
+    [{ multiaddr: relayed.replace('ip4/192.0.2.1', 'dns4/relay.example'), source: 'learnt' }, false],
+  ] as const) {
+    const { calls, asked, silentLinks } = peer(options)
+    await vi.advanceTimersByTimeAsync(12_000)
+    expect(calls).toContain('prove')
+    expect(asked.length > 0).toBe(isAsked)
+    await silentLinks.stop()
+  }
+})
+
+test('many links to one host that fell mute leave places to dial the peers of others, and each has its turn', async () => {
+  const tried: string[] = []
+  const peers = Array.from({ length: 100 }, (_, number) => ({ peerId: `stranger ${number}`, multiaddr: address }))
+  peers.push({ peerId: 'other', multiaddr: address.replace('192.0.2.1', '198.51.100.1') })
+  const silentLinks = createSilentLinks(
+    { limits: { doubtedLinkMs } },
+    {
+      links: () => peers.map((each) => ({ ...each, heardAt: 0, ping: () => Promise.reject(new Error('mute')), cut: () => undefined })),
+      isSettled: () => true,
+      isWanted: () => false,
+      policy: { asking: () => ({ [Symbol.dispose]: () => undefined }), sourceOf: () => 'learnt' },
+      async prove(multiaddr) {
+        tried.push(multiaddr)
+        await new Promise((_, reject) => setTimeout(reject, 2_500, new Error('nobody answered')))
+      },
+      dial: async () => undefined,
+      log: silentLog,
+      now: () => 1_000_000,
+    },
+  )
+  silentLinks.start()
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(tried.filter((each) => each !== address)).toHaveLength(1)
+  expect(tried.length).toBeLessThan(16)
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(tried.filter((each) => each !== address).length).toBeGreaterThan(1)
+  const stopped = silentLinks.stop()
+  await vi.advanceTimersByTimeAsync(3_000)
+  await stopped
 })

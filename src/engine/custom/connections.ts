@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { AddressUnsupported, PeerBlocked, SelfDial } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -21,6 +22,7 @@ import { createInstances } from './link/instances.ts'
 import type { Link } from './link/link.ts'
 import type { Links } from './link/links.ts'
 import type { Meeting } from './link/meeting.ts'
+import type { RecordSocket } from './link/record-socket.ts'
 import { tellerOf } from './link/teller-of.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
 import type { Reach } from './reach/reach.ts'
@@ -195,13 +197,24 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
         meet(where, { ip: target.ip, isRelayed: false }, isPinned, meeting.call(target, expected, signal)),
       )
     }
-    const { link: over } = await linkTo(relay.toString(), { source, signal, isRemembered })
-    const target = expected ?? ''
-    return await dialGate.dialThrough(address, { relay: over.peerId, peerId: target }, async () => {
-      const socket = await reach().openCircuit(over, target, signal)
-      const making = meeting.callOver(socket, { expectedPeerId: target, remote: where }, signal)
+    return await dialThrough(relay, address, { source, signal, isRemembered }, async (socket, over) => {
+      const making = meeting.callOver(socket, { expectedPeerId: expected ?? '', remote: where }, signal)
       return await meet(where, { ip: over.seenAt ?? '', isRelayed: true }, isPinned, making)
     })
+  }
+
+  /** Has a relay, which is linked before, open a circuit to the peer that the address names. */
+  async function dialThrough<Result>(
+    relay: Multiaddr,
+    address: Multiaddr,
+    options: DialOptions,
+    use: (socket: RecordSocket, over: Link) => Promise<Result>,
+  ): Promise<Result> {
+    const { link: over } = await linkTo(relay.toString(), options)
+    const peerId = peerIdOf(address) ?? ''
+    return await dialGate.dialThrough(address, { relay: over.peerId, peerId }, async () =>
+      use(await reach().openCircuit(over, peerId, options.signal), over),
+    )
   }
 
   async function linkTo(text: string, options: DialOptions): Promise<DialledLink> {
@@ -303,8 +316,10 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     },
     async prove(text, signal) {
       const address = parseAddress(text)
-      using _asking = policy.asking(withoutPeerId(address))
-      await dialGate.dial(address, signal, (target) => meeting.probe(target, peerIdOf(address) ?? '', signal))
+      const expected = peerIdOf(address) ?? ''
+      const relay = relayOf(address)
+      if (relay === undefined) await dialGate.dial(address, signal, (target) => meeting.probe(target, expected, signal))
+      else await dialThrough(relay, address, { source: 'learnt', signal }, (socket) => meeting.probeOver(socket, expected, signal))
     },
     closed(link) {
       if (!links.remove(link)) return false

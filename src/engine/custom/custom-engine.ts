@@ -179,13 +179,12 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const silentLinks = createSilentLinks(
     { limits },
     {
-      links: () => [...links.all].filter(isWatched).map(watchedOf),
+      links: () => [...links.all].filter(({ direction }) => direction === 'outbound').map(watchedOf),
+      isSettled: (other) => connections.isSettled(other),
       isWanted: (other) => connections.isWanted(other),
+      policy,
       prove: connections.prove,
-      async dial(text, signal) {
-        using _asking = policy.asking(withoutPeerId(parseAddress(text)))
-        await connections.dial(text, { source: 'learnt', signal })
-      },
+      dial: (text, signal) => connections.dial(text, { source: 'learnt', signal }),
       log,
     },
   )
@@ -492,11 +491,6 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 }
 
 const circuitFrames = new Set<number>([frameTypes.circuit, frameTypes.circuitData, frameTypes.circuitCredit])
-
-/** One that this node has dialled, to an IP address. */
-function isWatched({ direction, isRelayed, remote }: Link): boolean {
-  return direction === 'outbound' && !isRelayed && /^\/ip[46]\//.test(remote)
-}
 
 function watchedOf(link: Link): WatchedLink {
   return {

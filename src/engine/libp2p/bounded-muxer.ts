@@ -13,7 +13,7 @@ export interface StreamLimits {
 
 export interface MuxerComponents {
   reached: Pick<LimitsReached, 'note'>
-  signsOfLife: Pick<SignsOfLife, 'listen'>
+  signsOfLife: Pick<SignsOfLife, 'listen' | 'listenTo'>
 }
 
 /** What stands around the data of a message: author, sequence, topic, signature, key, and the frame. */
@@ -51,6 +51,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     })
     onFirstListener(muxer, ({ detail: stream }) => {
       frames.opened()
+      signsOfLife.listenTo(stream, muxer)
       waitForRoom(stream, connection)
       // What others open is answered as it is read; a protocol that does not wait loses its stream.
       stream.maxWriteBufferLength = room
@@ -58,6 +59,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     const { createStream } = muxer
     muxer.createStream = async (options) => {
       const stream = await createStream.call(muxer, options)
+      signsOfLife.listenTo(stream, muxer)
       waitForRoom(stream, connection)
       return refuseOverflow(stream, room)
     }

@@ -33,6 +33,7 @@ import { addressProblem } from './addresses.ts'
 import type { DhtMode } from './dht.ts'
 import { DhtDatastore } from './dht-datastore.ts'
 import { namespacesOf } from './dht-namespaces.ts'
+import { createDialledAt } from './dialled-at.ts'
 import { createGater } from './gater.ts'
 import { boundGossip } from './gossip-frames.ts'
 import { gossipInternals } from './gossip-internals.ts'
@@ -104,6 +105,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const links = createLinks({ mayTell: (address, connection) => policy.mayTell(address, tellerOf(connection)) })
   const introductions = createIntroductions()
   const signsOfLife = createSignsOfLife()
+  const dialledAt = createDialledAt()
   const backOff = createBackOff({ log })
   const conflicts = createIdentityConflicts({ peerId }, { log })
   /** When the first of the connections to a peer came, by the monotonic clock. */
@@ -162,7 +164,9 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     {
       node: () => running?.node,
       signsOfLife,
+      dialledAt,
       policy,
+      isSettled,
       isWanted,
       dial: (text, signal) => dial(text, { source: 'learnt', signal }),
       log,
@@ -313,6 +317,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         dhtDatastore,
         namespaces,
         signsOfLife,
+        dialledAt,
         onOwnKey: (remote) => conflicts.note({ peerId, multiaddrs: remote === undefined ? [] : [remote], toldBy: null }),
         onTold(addresses, other) {
           const [connection] = running?.node.getConnections(peerIdFromString(other)) ?? []

@@ -19,6 +19,7 @@ import type { LimitsReached } from '../limits-reached.ts'
 import { boundMuxer } from './bounded-muxer.ts'
 import { type DhtMode, dhtService } from './dht.ts'
 import type { Namespaces } from './dht-namespaces.ts'
+import type { DialledAt } from './dialled-at.ts'
 import { createDnsaddrResolver } from './dnsaddr.ts'
 import { gossipOptions } from './gossip-options.ts'
 import { watchingForOwnKey } from './own-key.ts'
@@ -58,6 +59,7 @@ export interface NodeComponents {
   dhtDatastore: Datastore
   namespaces: Namespaces
   signsOfLife: SignsOfLife
+  dialledAt: Pick<DialledAt, 'through'>
   /** Somebody at this address, if that is known, has this node's own key. */
   onOwnKey: (remote: string | undefined) => void
   /** A connected peer has told where others are. */
@@ -76,8 +78,9 @@ const negotiationTimeoutMs = 5_000
 /** A libp2p node, not started, with every limit set: several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
-  const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, signsOfLife, onOwnKey, onTold } = components
-  const gate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
+  const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onOwnKey, onTold } = components
+  const { signsOfLife, dialledAt } = components
+  const gate = dialledAt.through(createDialGate({ policy, onRefused: () => reached.note('told_dial') }))
   // The gater refuses what is over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
   const maxSockets = maxConnections + maxPendingConnections

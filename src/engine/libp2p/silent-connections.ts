@@ -4,11 +4,12 @@ import type { Logger } from 'pino'
 import type { DialPolicy } from '../dial-policy.ts'
 import { withoutPeerId } from '../endpoint.ts'
 import { createSilentLinks, type WatchedLink } from '../silent-links.ts'
+import type { DialledAt } from './dialled-at.ts'
 import type { Node } from './node.ts'
 import { pingOver } from './ping.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
 
-/** Replaces connections that a network which was away has left mute (silent-links.ts): those that this node has dialled over TCP. */
+/** Replaces connections that a network which was away has left mute (silent-links.ts): those that this node has dialled. */
 export interface SilentConnections {
   start(): void
   stop(): Promise<void>
@@ -24,26 +25,27 @@ export function createSilentConnections(
   components: {
     node(): Node | undefined
     signsOfLife: Pick<SignsOfLife, 'heardAt'>
-    policy: Pick<DialPolicy, 'asking'>
+    dialledAt: Pick<DialledAt, 'of'>
+    policy: Pick<DialPolicy, 'asking' | 'sourceOf'>
+    isSettled(peerId: string): boolean
     isWanted(peerId: string): boolean
     dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
     log: Logger
   },
 ): SilentConnections {
   const { doubtedLinkMs } = init.limits
-  const { node, signsOfLife, policy, isWanted, dial, log } = components
+  const { node, signsOfLife, dialledAt, policy, isSettled, isWanted, dial, log } = components
 
   const silentLinks = createSilentLinks(init, {
     links: () => (node()?.getConnections() ?? []).filter(isWatched).map(watchedOf),
+    isSettled,
     isWanted,
+    policy,
     async prove(text, signal) {
-      using _asking = policy.asking(withoutPeerId(multiaddr(text)))
-      await node()?.dial(multiaddr(text), { signal, force: true })
+      const connection = await node()?.dial(multiaddr(text), { signal, force: true })
+      connection?.abort(new Error('it was opened only to see whether the peer is there'))
     },
-    async dial(text, signal) {
-      using _asking = policy.asking(withoutPeerId(multiaddr(text)))
-      await dial(text, signal)
-    },
+    dial,
     log,
   })
 
@@ -51,7 +53,7 @@ export function createSilentConnections(
   function watchedOf(connection: Connection): WatchedLink {
     return {
       peerId: connection.remotePeer.toString(),
-      multiaddr: `${withoutPeerId(connection.remoteAddr)}/p2p/${connection.remotePeer}`,
+      multiaddr: `${withoutPeerId(dialledAt.of(connection))}/p2p/${connection.remotePeer}`,
       get heardAt() {
         return signsOfLife.heardAt(connection)
       },
@@ -88,7 +90,6 @@ function cut(connection: Connection): void {
   connection.abort(new Error('the other end is not heard any more'))
 }
 
-/** One that this node has dialled over TCP, to an IP address. QUIC finds out by itself. */
-function isWatched({ direction, direct, remoteAddr, status }: Connection): boolean {
-  return status === 'open' && direction === 'outbound' && direct && /^\/ip[46]\/[^/]+\/tcp\//.test(remoteAddr.toString())
+function isWatched({ direction, status }: Connection): boolean {
+  return status === 'open' && direction === 'outbound'
 }

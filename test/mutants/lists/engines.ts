@@ -38,7 +38,7 @@ export const engines = [
     'src/engine/silent-links.ts',
     ['test/engine/silent-links.test.ts'],
     [
-      ['a link is cut before its peer has answered beside it', 'await prove(link.multiaddr, signal)', ''],
+      ['a link is cut before its peer has answered beside it', 'await prove(multiaddr, signal)', ''],
       ['a link that is heard again is cut', 'if (!isSilent(link) || stopping.signal.aborted) return', ''],
       ['quiet links are not pinged', 'ping(link)\n      if', 'if'],
       [
@@ -46,7 +46,42 @@ export const engines = [
         'link === undefined ? isGone(peerId, peer) : !isSilent(link)',
         'link === undefined || !isSilent(link)',
       ],
-      ['peers with whom no link is wanted are dialled', '(!isWanted(peerId) || now() - since > soughtMs)', '(now() - since > soughtMs)'],
+      ['peers with whom no link is wanted are dialled', '(isSettled(peerId) || now() - since > soughtMs)', '(now() - since > soughtMs)'],
+      ['peers that refuse links are dialled', '|| (link === undefined && !isWanted(peerId))', ''],
+      ['peers are looked for without end', '|| now() - since > soughtMs', ''],
+      ['a peer that was stopped loses its link', 'if (isSilent(link)) await link.ping(', 'if (false) await link.ping('],
+      ['a link that ended with its relay is forgotten', '!links.has(peerId) && hasLostItsWay(link)', 'false'],
+      ['a link that its peer has ended is dialled again', 'isCircuitAddress(parse(link.multiaddr)) && quietMs(link)', 'quietMs(link)'],
+      ['names that others told are dialled as if they were given', 'isGiven || isIpAddress(multiaddr)', 'true'],
+      ['names from the local network are dialled as if they were given', "source === 'rest'", "source === 'rest' || source === 'mdns'"],
+      ['one host takes all places', 'places.take(hostIn(multiaddr))', "places.take('')"],
+      ['the first doubted are dialled again and again', 'doubted.delete(peerId)\n    doubted.set(peerId, peer)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/signs-of-life.ts',
+    ['test/engine/mute-links.test.ts'],
+    [['a connection over QUIC is never silent', 'heard.get(connection.muxer ?? connection) ??', '']],
+  ),
+  ...breaks(
+    'src/engine/libp2p/dialled-at.ts',
+    ['test/engine/mute-links.test.ts'],
+    [['the name that a socket was dialled by is forgotten', 'addresses.get(connection) ?? ', '']],
+  ),
+  ...breaks(
+    'src/engine/libp2p/silent-connections.ts',
+    ['test/engine/mute-links.test.ts'],
+    [['a mute connection that a peer has replaced stays', 'if (isSilent(connection)) cut(connection)', '']],
+  ),
+  ...breaks(
+    'src/engine/custom/connections.ts',
+    ['test/engine/mute-links.test.ts'],
+    [
+      [
+        'links through relays are not replaced',
+        "else await dialThrough(relay, address, { source: 'learnt', signal }, (socket) => meeting.probeOver(socket, expected, signal))",
+        "else throw new Error('not tried')",
+      ],
     ],
   ),
   ...breaks(

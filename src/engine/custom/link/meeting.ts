@@ -22,6 +22,8 @@ export interface Meeting {
   callOver(socket: RecordSocket, side: { expectedPeerId: string; remote: string }, signal: AbortSignal): Promise<Link>
   /** Only proves who is at an address. @throws Error when it is not the expected peer */
   probe(target: DialTarget, expectedPeerId: string, signal: AbortSignal): Promise<void>
+  /** The same over a socket that is there, which ends with it. */
+  probeOver(socket: RecordSocket, expectedPeerId: string, signal: AbortSignal): Promise<void>
   /** Takes a socket that somebody opened. @throws Error when it does not become a link in time */
   answer(incoming: Incoming): Promise<Link>
 }
@@ -76,6 +78,14 @@ export function createMeeting(init: MeetingInit, components: MeetingComponents):
     return openWebSocket(target, { maxPayload: maxSocketMessageBytes, subprotocols: [subprotocol], signal })
   }
 
+  async function probeOver(socket: RecordSocket, expectedPeerId: string, signal: AbortSignal): Promise<void> {
+    try {
+      await establish(socket, { role: 'initiator', seed, expectedPeerId }, signal)
+    } finally {
+      socket.terminate()
+    }
+  }
+
   return {
     async call(target, expectedPeerId, signal) {
       const socket = await open(target, signal)
@@ -83,14 +93,8 @@ export function createMeeting(init: MeetingInit, components: MeetingComponents):
       return await meet(socket, { role: 'initiator', expectedPeerId, remote, seenAt: target.ip, observed: target.ip }, signal)
     },
     callOver: (socket, side, signal) => meet(socket, { ...side, role: 'initiator', seenAt: undefined, observed: '' }, signal),
-    async probe(target, expectedPeerId, signal) {
-      const socket = await open(target, signal)
-      try {
-        await establish(socket, { role: 'initiator', seed, expectedPeerId }, signal)
-      } finally {
-        socket.terminate()
-      }
-    },
+    probe: async (target, expectedPeerId, signal) => await probeOver(await open(target, signal), expectedPeerId, signal),
+    probeOver,
     answer({ socket, remote, seenAt, observed, signal }) {
       return meet(socket, { role: 'responder', expectedPeerId: undefined, remote, seenAt, observed }, signal)
     },

@@ -6,6 +6,9 @@ export class StartRefused extends Error {
   override readonly name: string = 'StartRefused'
 }
 
+/** What a first start needs on the disk, for an operator to read: key, state and database are 0.6 MiB. */
+export const roomToStart = 'free 1 MiB at least, and room for messages'
+
 /** Makes a directory that the variable has led to, and those above it, and sees that it can be written to. @throws StartRefused */
 export function makeDirectory(path: string, variable: string): void {
   try {

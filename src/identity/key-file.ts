@@ -2,6 +2,7 @@ import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { link, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { makeDurableDirectory, syncDirectory } from '../lib/durable-directory.ts'
+import { roomToStart } from '../start-refused.ts'
 import { InvalidKeyFile } from './errors.ts'
 
 /**
@@ -64,6 +65,12 @@ async function createKeyFile(path: string): Promise<Buffer> {
   } catch (error) {
     if (!isCode(error, 'EEXIST')) {
       const reason = error instanceof Error ? error.message : String(error)
+      if (isCode(error, 'ENOSPC')) {
+        throw new InvalidKeyFile(
+          `There is no key at ${path} (PEERGATE_KEY_FILE), and none can be made: the disk is full. Mend that first: ${roomToStart}.`,
+          { cause: error },
+        )
+      }
       throw new InvalidKeyFile(
         `There is no key at ${path} (PEERGATE_KEY_FILE), and none can be made there (${reason}). Put one there, or lead to a directory with room that the gateway can write to.`,
         { cause: error },

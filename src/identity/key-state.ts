@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { DatabaseFull, StoreUnavailable } from '../errors.ts'
-import { StartRefused } from '../start-refused.ts'
+import { roomToStart, StartRefused } from '../start-refused.ts'
 import { IdentityInUse } from './errors.ts'
 
 /**
@@ -90,7 +90,7 @@ function startProblem(path: string, cause: unknown): unknown {
         { cause },
       )
     case sqlite.full:
-      return new StartRefused(`The state of the key, ${path}, can't be made: the disk is full. Free some space on it.`, { cause })
+      return new StartRefused(`The state of the key, ${path}, can't be made: the disk is full. Mend that first: ${roomToStart}.`, { cause })
     default:
       return cause
   }

@@ -1,12 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ServerFrame } from '../../src/stream/frames.ts'
 import { openEvents } from '../fixtures/event-client.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type EngineName, quietEnvironment } from '../fixtures/gateway-process.ts'
 import { runCommand } from '../fixtures/operator-command.ts'
+import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
+import { hasPostgres } from '../fixtures/postgres-server.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
@@ -155,4 +157,53 @@ test('a check tells what is damaged, takes it out when it is asked to, and says 
   bytes.fill(0xa5, 8_192)
   await writeFile(fileOf(directory), bytes)
   expect(await check('--repair')).toMatchObject({ code: 3, stdout: expect.stringContaining('restore a backup') })
+})
+
+describe.runIf(hasPostgres)('PostgreSQL (needs it)', () => {
+  const server = postgresForTests({ fsync: false })
+
+  test('what a disk has changed is a gap, and comes back from a neighbour; a check finds it and takes it out', async () => {
+    const DATABASE_URL = await server().createDatabase()
+    const flip = (id: string) =>
+      server().query(DATABASE_URL, `UPDATE "Message" SET "data" = set_byte("data", 0, get_byte("data", 0) # 1) WHERE "id" = $1`, [id])
+    const neighbour = await start(await temporaryDirectory(), 'custom')
+    const directory = await temporaryDirectory()
+    const before = await start(directory, 'custom', neighbour.multiaddrs, { DATABASE_URL })
+    for (const { rest } of [neighbour, before]) await rest.call('PUT', `/v1/topics/${topic}`)
+    const published = []
+    for (const data of ['one', 'two', 'three']) published.push(await before.rest.publish(topic, data))
+    await expect.poll(async () => (await texts(neighbour)).length).toBe(3)
+    expect(await before.end('SIGTERM')).toBe(0)
+    // What it has in memory is as it was; what it reads from the database is not.
+    const gateway = await start(directory, 'custom', neighbour.multiaddrs, { DATABASE_URL })
+
+    const [first, second, third] = published
+    await using follower = await openStream(gateway.url, { query: `?topic=${topic}` })
+    await follower.expect('caught-up')
+    await flip(first?.id ?? '')
+    const { items, gaps } = await pageOf(gateway)
+    expect(items.map(({ data }) => data)).not.toContain('nne')
+    expect(gaps).toEqual([{ topic, from: expect.any(String), to: first?.cursor, reason: 'damaged' }])
+    await follower.until(() => follower.messages.some(({ id }) => id === first?.id))
+    expect((await streamed(gateway)).filter(({ type }) => type === 'gap')).toEqual([
+      expect.objectContaining({ topic, to: first?.cursor, reason: 'damaged' }),
+    ])
+    const told = gateway.lines.filter((line) => line.includes('a stored message is damaged'))
+    expect(told.map((line) => JSON.parse(line))).toEqual([expect.objectContaining({ seq: 1, id: first?.id, topic })])
+    expect(await (await fetch(`${gateway.url}/metrics`)).text()).toContain('peergate_damaged_messages_total 1')
+
+    await flip(second?.id ?? '')
+    const check = (...more: string[]) => runCommand('database', ['check', ...more], { ...quietEnvironment(directory), DATABASE_URL })
+    expect(await check()).toMatchObject({ code: 2, stdout: expect.stringContaining(`number 2, of ${topic}, ${second?.id}`) })
+    expect(await check('--repair')).toMatchObject({ code: 0, stdout: expect.stringContaining('asks its peers') })
+    await follower.until(() => follower.messages.some(({ id }) => id === second?.id))
+    expect(await check()).toMatchObject({ code: 0, stdout: expect.stringContaining('read 3 messages') })
+    const after = await pageOf(gateway)
+    expect(after.items.map(({ id, data }) => [id, data])).toEqual([
+      [third?.id, 'three'],
+      [first?.id, 'one'],
+      [second?.id, 'two'],
+    ])
+    expect(after.gaps).toHaveLength(2)
+  })
 })

@@ -1,9 +1,9 @@
-import { appendFileSync, rmSync } from 'node:fs'
+import { appendFileSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
-import { type GatewayProcess, quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
+import { type GatewayProcess, quietEnvironment, StartFailed, startGateway } from '../fixtures/gateway-process.ts'
 import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
 import { hasPostgres } from '../fixtures/postgres-server.ts'
 import { createRest } from '../fixtures/rest.ts'
@@ -71,6 +71,41 @@ describe('a full disk', () => {
     for (let number = 0; number < 20; number++) expect(await publish(after, large)).toBe(201)
     await rm(join(directory, 'ballast'))
     await expect.poll(() => after.lines.join('\n'), { timeout: 10_000 }).toContain('has room again')
+  })
+})
+
+describe('a disk that is full at the very first start', () => {
+  test('has that refused in one sentence that says what is needed, and keeps no later start from working', async ({ skip }) => {
+    const directory = await smallDisk(8)
+    if (directory === undefined) return skip('mounting is not allowed here')
+    const ballast = join(directory, 'ballast')
+    const data = join(directory, 'data')
+    const env = quietEnvironment(data)
+    fillUp(ballast)
+    // Each start gets a little further, and leaves what it has made: none, the key, its state, the database.
+    for (const [bytes, file] of [
+      [0, 'peer.key'],
+      [8_192, 'peer.key.state'],
+      [65_536, 'peergate.db'],
+      [262_144, 'peergate.db'],
+    ] as const) {
+      truncateSync(ballast, statSync(ballast).size - bytes)
+      const refusal = await startGateway(env).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      if (!(refusal instanceof StartFailed)) throw new Error(`the gateway started with ${bytes} bytes`)
+      expect(refusal.code, refusal.output).toBe(78)
+      const sentence = refusal.output.trim().split('\n').at(-1)
+      expect(sentence).toContain(join(data, file))
+      expect(sentence).toMatch(/full.*free 1 MiB at least/i)
+      expect(refusal.output).not.toMatch(/"stack"|\bat .*\.ts:/)
+      fillUp(ballast)
+    }
+    await rm(ballast)
+    const gateway = await gatewayForTest(env)
+    expect(await publish(gateway, 'one')).toBe(201)
+    expect(await readiness(gateway)).toEqual([200, undefined])
   })
 })
 

@@ -1,5 +1,5 @@
 import { StoreUnavailable } from '../../errors.ts'
-import { StartRefused } from '../../start-refused.ts'
+import { roomToStart, StartRefused } from '../../start-refused.ts'
 import { isPostgres, sqlitePath } from '../database-url.ts'
 import { stateCodeOf } from './unavailable.ts'
 
@@ -9,7 +9,7 @@ const sqliteFixes: Record<number, string> = {
   8: 'give the file and its directory to the user that the gateway runs as',
   10: 'the disk fails to read or write it: its log tells more',
   11: 'it is damaged: restore a backup (npm run database -- restore <file>)',
-  13: 'the disk is full, with no reserve left beside it: free some space',
+  13: `the disk is full, with no reserve left beside it: ${roomToStart}`,
   14: 'give the file and its directory to the user that the gateway runs as',
   26: 'it is no database of SQLite, or damaged: restore a backup (npm run database -- restore <file>), or move it away',
 }

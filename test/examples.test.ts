@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, onTestFinished, type TestContext, test } from 'vitest'
+import { expect, onTestFinished, type TestContext, test } from 'vitest'
 import { gatewayForTest } from './fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment } from './fixtures/gateway-process.ts'
 import { canRun, runProgram, startProgram } from './fixtures/program.ts'
+import { pythonEnvironment } from './fixtures/python-environment.ts'
 import { type Relay, startRelay } from './fixtures/relay.ts'
 import { createRest, type Rest } from './fixtures/rest.ts'
 import { temporaryDirectory } from './fixtures/temporary.ts'
@@ -152,23 +152,9 @@ test('serve.mjs answers requests, and again after a lost connection', async () =
 })
 
 const timeout = 180_000
-let directory: string
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'peergate-test-'))
-})
-afterAll(() => rm(directory, { recursive: true, force: true }))
-
-/** A Python that has the package which examples need, made for the first test that asks. */
+/** A Python that has the package which examples need. */
 async function pythonWithWebsockets(skip: TestContext['skip']): Promise<string> {
-  const python = join(directory, 'venv/bin/python')
-  const hasPackage = () => canRun(python, ['-c', 'import websockets'])
-  if (await hasPackage()) return python
-  const isThere = await canRun('python3', ['-c', 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))'])
-  if (!isThere) skip('there is no python3, 3.11 or newer, with venv and pip')
-  await runProgram('python3', ['-m', 'venv', join(directory, 'venv')])
-  await canRun(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', 'websockets==17.4'])
-  if (!(await hasPackage())) skip('no index of Python packages could be reached')
-  return python
+  return join(await pythonEnvironment('websockets==17.4', skip), 'bin/python')
 }
 
 test('serve.py answers requests of another gateway, and again after a lost connection (needs python3)', { timeout }, async ({ skip }) => {

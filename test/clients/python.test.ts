@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, type TestContext, test } from 'vitest'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
-import { canRun, runProgram } from '../fixtures/program.ts'
+import { runProgram } from '../fixtures/program.ts'
+import { pythonEnvironment } from '../fixtures/python-environment.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { expectSession } from './expected-session.ts'
 
@@ -44,16 +44,11 @@ async function generatedClient(skip: TestContext['skip']): Promise<Python> {
 }
 
 async function generateClient(skip: TestContext['skip']): Promise<Python> {
-  const python = await canRun('python3', ['-c', 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))'])
-  if (!python) skip('there is no python3, 3.11 or newer, with venv and pip')
-  const bin = join(directory, 'venv/bin')
+  const bin = join(await pythonEnvironment(generator, skip), 'bin')
   // The generator formats what it made with ruff, which it looks for on the PATH.
   const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}`, PYTHONPATH: directory }
-  const run = (command: string, ...args: string[]) => runProgram(command, args, { cwd: directory, env })
+  const python = (...args: string[]) => runProgram(join(bin, 'python'), args, { cwd: directory, env })
 
-  await run('python3', '-m', 'venv', 'venv')
-  await run(join(bin, 'pip'), 'install', '--quiet', '--disable-pip-version-check', generator).catch(() => undefined)
-  skip(!existsSync(join(bin, 'openapi-python-client')), 'no index of Python packages could be reached')
-  await run(join(bin, 'openapi-python-client'), 'generate', '--path', openapi, '--meta', 'none', '--output-path', 'peergate_client')
-  return (script, ...args) => run(join(bin, 'python'), fileURLToPath(new URL(script, import.meta.url)), ...args)
+  await python('-m', 'openapi_python_client', 'generate', '--path', openapi, '--meta', 'none', '--output-path', 'peergate_client')
+  return (script, ...args) => python(fileURLToPath(new URL(script, import.meta.url)), ...args)
 }

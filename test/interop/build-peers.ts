@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { arch, homedir } from 'node:os'
+import { copyFile, readdir, readFile } from 'node:fs/promises'
+import { arch } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cacheOfUser, intoCache } from '../fixtures/into-cache.ts'
 import type { BuiltPeer, MissingPeer, PeerKind, Peers } from './built-peers.ts'
 import { runCommand } from './run-command.ts'
 
@@ -20,8 +21,7 @@ interface Recipe {
 
 const sourcesOf = (kind: PeerKind) => fileURLToPath(new URL(`peers/${kind}/`, import.meta.url))
 
-/** Where what was built is kept: outside of the checkout, so that it is built once for all checkouts of a machine. */
-const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'peergate-interop')
+const cache = cacheOfUser('peergate-interop')
 
 /** Small programs, quickly linked. */
 const goBuild = ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w']
@@ -96,21 +96,6 @@ async function build(kind: PeerKind, init: { wanted: boolean }, say: (line: stri
     say(`built ${kind} in ${Math.round((performance.now() - started) / 1_000)} s`)
   }
   return { command: command(at), version: await versionsOf(join(sources, pins.file), pins.versions) }
-}
-
-/** Beside its place first, so that a build that was interrupted is never taken for a whole one. */
-async function intoCache(at: string, build: (into: string) => Promise<unknown>): Promise<void> {
-  const unfinished = `${at}.${process.pid}`
-  try {
-    await mkdir(unfinished, { recursive: true })
-    await build(unfinished)
-    await rename(unfinished, at).catch((err: unknown) => {
-      // Another run may have been faster.
-      if (!existsSync(at)) throw err
-    })
-  } finally {
-    await rm(unfinished, { recursive: true, force: true })
-  }
 }
 
 /** Names what the sources and the compiler make. */

@@ -20,7 +20,7 @@ const reportEvery = 250
 
 const [kind, role, count = '0', multiaddr = ''] = process.argv.slice(2)
 const identity = await openIdentity(join(await mkdtemp(join(tmpdir(), 'peergate-bench-engine-')), 'peer.key'))
-const engine = createEngine(
+const engine = await createEngine(
   {
     kind: kind === 'libp2p' ? 'libp2p' : 'custom',
     listen: [kind === 'libp2p' ? '/ip4/127.0.0.1/tcp/0' : '/ip4/127.0.0.1/tcp/0/ws'],

@@ -24,7 +24,7 @@ export async function openGateway(config: Config, components: { log: Logger; onL
   const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log })
   const clock = createClock({ limits }, { store: store.clock, log })
   const records = recordsOf(identity.peerId, store.records)
-  const engine = createEngine({ ...config.engine, limits }, { identity, records, log, age: clock.age })
+  const engine = await createEngine({ ...config.engine, limits }, { identity, records, log, age: clock.age })
   const tracing = config.tracing === undefined ? undefined : await startTracing({ ...config.tracing, instance: identity.peerId })
   const foundation = [
     { name: 'identity', stop: async () => identity.close() },

@@ -3,23 +3,28 @@ import type { Identity } from '../identity/identity.ts'
 import type { Limits } from '../limits.ts'
 import type { RecordStore } from '../store/store.ts'
 import { version } from '../version.ts'
-import { createCustomEngine } from './custom/custom-engine.ts'
 import type { P2PEngine } from './engine.ts'
 import type { DhtMode } from './libp2p/dht.ts'
-import { createLibp2pEngine } from './libp2p/libp2p-engine.ts'
 import type { EngineSettings } from './settings.ts'
 
-/** The engine that the settings ask for; `engineSettingsProblems` has found nothing wrong with them. */
-export function createEngine(
+/**
+ * The engine that the settings ask for; `engineSettingsProblems` has found nothing wrong with them. The other one is not loaded: its
+ * libraries would be a good part of the time that a start takes.
+ */
+export async function createEngine(
   init: EngineSettings & { limits: Limits },
   /** `age`: age time (src/clock), by which kept records of the DHT become old. */
   components: { identity: Identity; records: RecordStore; log: Logger; age?: () => number },
-): P2PEngine {
+): Promise<P2PEngine> {
   switch (init.kind) {
-    case 'libp2p':
+    case 'libp2p': {
+      const { createLibp2pEngine } = await import('./libp2p/libp2p-engine.ts')
       return createLibp2pEngine({ ...init, dht: dhtMode(init), agent: `peergate/${version}` }, components)
-    case 'custom':
+    }
+    case 'custom': {
+      const { createCustomEngine } = await import('./custom/custom-engine.ts')
       return createCustomEngine({ ...init, dht: init.dht !== 'false', agent: `peergate/${version}` }, components)
+    }
     default:
       return init.kind satisfies never
   }

@@ -184,11 +184,22 @@ async function run(pair: GatewayPair, seed: number, count: number, annals?: Anna
       }),
     ),
   )
-  async function tip(): Promise<number> {
-    // The other gateway's messages are still on their way; the log is complete when it holds all that both published.
+  // The other gateway's messages are still on their way; the log is complete when it holds all that both published.
+  async function untilComplete(): Promise<number> {
     const log = async () => annals?.appended.map(({ seq }) => seq) ?? (await rest.history('topic=*')).map(({ cursor }) => seqOf(cursor))
-    await expect.poll(async () => (await log()).length).toBe(progress.published)
-    return (await log()).at(-1) ?? 0
+    let seqs: number[] = []
+    async function countLog(): Promise<number> {
+      seqs = await log()
+      return seqs.length
+    }
+    await expect.poll(countLog, { interval: 100 }).toBe(progress.published)
+    return seqs.at(-1) ?? 0
+  }
+  let last: Promise<number> | undefined
+  /** One for all that ask: the whole log is read for it. */
+  function tip(): Promise<number> {
+    last ??= untilComplete()
+    return last
   }
   const subscribers = clients.map((ledgers, index) => misbehave(pair.subject.url, ledgers, createRandom(seed * 100 + index), progress, tip))
   await publish([rest, rest, createRest(pair.other.url)], count, random, progress)

@@ -155,7 +155,7 @@ describe('a token', () => {
 
   test('expires, and an open stream with it, unless it is renewed', async () => {
     const { gateway, call, tokenFor } = await gatewayWithTokens()
-    const expiresAt = new Date(Date.now() + 700).toISOString()
+    const expiresAt = new Date(Date.now() + 1_500).toISOString()
     const short = (await tokenFor(['read', 'publish'], ['orders'], { expiresAt })).secret
     const long = (await tokenFor(['read'], ['orders'])).secret
     const narrow = (await tokenFor(['read'], ['news'])).secret

@@ -6,21 +6,24 @@ import { type EngineName, quietEnvironment } from '../fixtures/gateway-process.t
 import { getInside, inside } from '../fixtures/inside.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
-const listen = { custom: '/ip4/0.0.0.0/tcp/7071/ws', libp2p: '/ip4/0.0.0.0/tcp/7071' }
+const listen = { custom: '/ip4/0.0.0.0/tcp/7071/ws', libp2p: '/ip4/0.0.0.0/tcp/7071', quic: '/ip4/0.0.0.0/udp/7071/quic-v1' }
+/** An engine, or libp2p over QUIC. */
+type Kind = keyof typeof listen
 const topic = 'orders'
 const needs = '(needs network namespaces and TUN devices)'
 
-async function startPair(engine: EngineName, more: Record<string, string> = {}) {
+async function startPair(kind: Kind, more: Record<string, string> = {}) {
+  const engine: EngineName = kind === 'custom' ? 'custom' : 'libp2p'
   const link = await createBadLink()
   const start = async (side: 0 | 1, env: Record<string, string>) => {
     const under = link.hosts[side]
-    const common = { ...quietEnvironment(await temporaryDirectory(), engine), PEERGATE_LISTEN: listen[engine], ...more }
+    const common = { ...quietEnvironment(await temporaryDirectory(), engine), PEERGATE_LISTEN: listen[kind], ...more }
     const { url, peerId } = await gatewayForTest({ ...common, ...env }, under)
     const get = <Body>(path: string) => getInside<Body>(under, url + path)
     return { peerId, get, inside: (action: string, topic: string, count: number) => inside(under, action, url, topic, `${count}`) }
   }
   const left = await start(0, {})
-  const address = listen[engine].replace('0.0.0.0', linkAddresses[0])
+  const address = listen[kind].replace('0.0.0.0', linkAddresses[0])
   const right = await start(1, { PEERGATE_BOOTSTRAP: `${address}/p2p/${left.peerId}` })
   await expect.poll(async () => (await left.get<{ state?: string }>(`/v1/peers/${right.peerId}`)).state).toBe('connected')
   return { link, gateways: [left, right] as const }
@@ -61,7 +64,7 @@ test(`every message arrives once over links that lose, delay, reorder and duplic
   annotate,
 }) => {
   skip(!(await canMakeBadLinks()), 'network namespaces and TUN devices are needed')
-  await onEachEngine(async (engine) => {
+  await onEach(['custom', 'libp2p'], async (engine) => {
     const pair = await startPair(engine)
     for (const [name, rule] of badLinks) {
       const readers = await startReaders(pair, name, count)
@@ -79,13 +82,13 @@ test(`every message arrives once over links that lose, delay, reorder and duplic
   })
 })
 
-test(`after ${cutMs / 1_000} s without a network a new link takes the place of the mute one, and nothing is lost, on either engine ${needs}`, async ({
+test(`after ${cutMs / 1_000} s without a network a new link takes the place of the mute one, and nothing is lost, on either engine and over QUIC ${needs}`, async ({
   skip,
   annotate,
 }) => {
   skip(!(await canMakeBadLinks()), 'network namespaces and TUN devices are needed')
-  await onEachEngine(async (engine) => {
-    const pair = await startPair(engine)
+  await onEach(['custom', 'libp2p', 'quic'], async (kind) => {
+    const pair = await startPair(kind)
     const readers = await startReaders(pair, topic, countWhileCut)
     for (const gateway of pair.gateways) gateway.inside('clock', topic, countWhileCut)
     for (const { lines } of readers) await expect.poll(() => lines.length).toBeGreaterThan(5)
@@ -100,12 +103,12 @@ test(`after ${cutMs / 1_000} s without a network a new link takes the place of t
         return Math.round(performance.now() - healedAt)
       }),
     )
-    await annotate(`${engine}: the first messages came ${back.join(' and ')} ms after the network was back`)
+    await annotate(`${kind}: the first messages came ${back.join(' and ')} ms after the network was back`)
     const { numbers } = await received(readers)
     expect(numbers).toEqual([numbersTo(countWhileCut), numbersTo(countWhileCut)])
   })
 })
 
-async function onEachEngine(run: (engine: EngineName) => Promise<void>): Promise<void> {
-  await Promise.all((['custom', 'libp2p'] as const).map(run))
+async function onEach(kinds: Kind[], run: (kind: Kind) => Promise<void>): Promise<void> {
+  await Promise.all(kinds.map(run))
 }

@@ -67,6 +67,8 @@ export interface GatewayInit {
   directSenders?: DirectSenders
   /** Whether to fetch from peers what was missed here, and to give them what they missed; so unless it is said. */
   catchUp?: boolean
+  /** Peer ids of peers that the engine keeps links to by itself. */
+  configuredPeers?: string[]
   /** Whether requests are traced; `startTracing` has them exported. */
   tracing?: boolean
   limits: Limits
@@ -105,12 +107,12 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const load = createLoadWatch({ limits })
   const hub = createHub({ limits }, { log: store.log })
   const topics = createTopics({ limits }, { engine, store, log, now: age })
-  const peers = createPeers({ limits }, { engine, store, log, now })
+  const peers = createPeers({ limits, configured: init.configuredPeers ?? [] }, { engine, store, log, now, ages: clock })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub, now })
   const retention = createRetention(
     { limits },
-    { log: store.log, audit: store.audit, sessions: store.sessions, hub, metrics, logger: log, now: settledAge },
+    { log: store.log, audit: store.audit, sessions: store.sessions, peers, hub, metrics, logger: log, now: settledAge },
   )
   const tail = createLogTail(
     { limits },

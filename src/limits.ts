@@ -60,6 +60,11 @@ export const limitsSchema = z.object({
     604_800_000,
     'Ids of pruned and of rejected messages are known for so long, so that none comes back as new; history that is older is refused.',
   ),
+  topicKeptMs: limit(
+    2_592_000_000,
+    'What was pruned of a topic that has no messages any more is remembered for so long after it had the last, unless it is joined or has limits of its own; thirty days. A client that then comes back with an older cursor is told that it may have missed something.',
+  ),
+  maxEmptyTopics: limit(10_000, 'Such topics, of about 200 bytes each; of more the longest empty are forgotten first.', 0),
   clockStepMs: limit(
     60_000,
     'A clock that differs from the monotonic clock by more has stepped: nothing becomes too old until it has settled.',
@@ -251,6 +256,15 @@ export const limitsSchema = z.object({
   ),
   maxStreamRequests: limit(100, 'Requests of a stream connection to services at once.'),
   pingTimeoutMs: limit(5_000, 'A ping.'),
+  peerKeptMs: limit(
+    2_592_000_000,
+    'A peer that was not linked for so long is forgotten, unless it is labelled, blocked or configured; thirty days.',
+  ),
+  maxKnownPeers: limit(
+    10_000,
+    'Such peers, of about 500 bytes each; of more the longest unseen are forgotten first, but none that is linked.',
+    0,
+  ),
   maxRemembered: limit(50, 'Known peers that are dialled again at start, the last seen first.', 0),
   validateTimeoutMs: limit(
     5_000,

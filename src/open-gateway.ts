@@ -7,6 +7,7 @@ import { limitsForSystem } from './descriptors.ts'
 import { createEngine } from './engine/create-engine.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 import { openIdentity } from './identity/identity.ts'
+import { parseAddress, peerIdOf } from './model/peer.ts'
 import { makeDirectory, StartRefused } from './start-refused.ts'
 import { createStore } from './store/create-store.ts'
 import type { RecordStore } from './store/store.ts'
@@ -37,6 +38,7 @@ export async function openGateway(config: Config, components: { log: Logger; onL
       directSenders: config.directSenders,
       catchUp: config.catchUp,
       tracing: tracing !== undefined,
+      configuredPeers: config.engine.bootstrap.flatMap((address) => peerIdOf(parseAddress(address)) ?? []),
       limits,
     },
     { store, engine, clock, foundation, ...hooks, log },

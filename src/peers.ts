@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { type Ages, agesOf } from './clock/ages.ts'
 import type { ConnectedPeer, EngineEvent, P2PEngine } from './engine/engine.ts'
 import {
   DhtDisabled,
@@ -18,7 +20,7 @@ import { type KnownAddress, type Peer, parseAddress } from './model/peer.ts'
 import { listPeers } from './peer-list.ts'
 import { peerView, sightingOf, withPeerId } from './peer-view.ts'
 import { createSightings } from './sightings.ts'
-import type { PeerStore, Store } from './store/store.ts'
+import type { PeerSighting, PeerStore, Store } from './store/store.ts'
 
 /** The other peers: those connected now, as the engine knows them, and those ever seen, as the store does. */
 export interface Peers {
@@ -46,6 +48,11 @@ export interface Peers {
   forget(peerId: string): Promise<void>
   /** The round trip in milliseconds. @throws PeerNotConnected, PeerUnreachable */
   ping(peerId: string, options: { signal: AbortSignal }): Promise<number>
+  /**
+   * Forgets peers that were not seen for `peerKeptMs`, and the longest unseen beyond `maxKnownPeers`, but none that is linked, configured, labelled or
+   * blocked. That linked ones are seen is noted now and then, for the gateways of the database and the next start.
+   */
+  sweep(): Promise<void>
   /** Sets what the operator says about a peer, seen or not. Blocking closes the links to it. */
   annotate(peerId: string, annotation: { label?: string | null | undefined; blocked?: boolean | undefined }): Promise<Peer>
   /** Has the listener told what happens to peers, in order. Answers a function that ends it. */
@@ -72,6 +79,15 @@ export interface PeersLimits {
   dialTimeoutMs: number
   pingTimeoutMs: number
   maxRemembered: number
+  peerKeptMs: number
+  maxKnownPeers: number
+  maxPruneMessages: number
+}
+
+export interface PeersInit {
+  limits: PeersLimits
+  /** Peer ids of the configuration. */
+  configured?: readonly string[]
 }
 
 export interface PeersComponents {
@@ -82,14 +98,19 @@ export interface PeersComponents {
   store: { readonly peers: PeerStore } & Pick<Store, 'listen'>
   log: Logger
   now?: () => number
+  /** Age time, and age time that stands still while the clock is not trusted. */
+  ages?: Pick<Ages, 'age' | 'settledAge'>
 }
+
+/** Between two notes that a linked peer is seen. */
+const longestNoteMs = 3_600_000
 
 /** Notices being worked out; beyond it they are dropped, since a watcher can read the peers at any time. */
 const maxNotices = 1_000
 
-export function createPeers(init: { limits: PeersLimits }, components: PeersComponents): Peers {
-  const { limits } = init
-  const { engine, log, now = Date.now } = components
+export function createPeers(init: PeersInit, components: PeersComponents): Peers {
+  const { limits, configured = [] } = init
+  const { engine, log, now = Date.now, ages = agesOf(now) } = components
   const store = components.store.peers
   const sightings = createSightings({ store, log })
   const watchers = new Set<(event: PeerNotice, peer: Peer) => void>()
@@ -101,23 +122,28 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
   let notices = 0
   /** What is blocked at the engine. */
   const blocked = new Set<string>()
+  let linkedNotedAt = Number.NEGATIVE_INFINITY
   let running: { abort: AbortController; unlisten(): void; redial?: Promise<void> } | undefined
+
+  function note(sighting: PeerSighting): void {
+    sightings.note({ ...sighting, seenAge: ages.age() })
+  }
 
   function onEvent(event: EngineEvent): void {
     switch (event.type) {
       case 'peer:connect':
       case 'peer:update':
         forgotten.delete(event.peer.peerId)
-        sightings.note(sightingOf(event.peer, now()))
+        note(sightingOf(event.peer, now()))
         tell(event.type === 'peer:connect' ? 'connect' : 'update', event.peer.peerId, event.peer)
         break
       case 'peer:disconnect':
-        if (!forgotten.delete(event.peerId)) sightings.note({ peerId: event.peerId, multiaddrs: [], source: 'learnt', seenAt: now() })
+        if (!forgotten.delete(event.peerId)) note({ peerId: event.peerId, multiaddrs: [], source: 'learnt', seenAt: now() })
         tell('disconnect', event.peerId)
         break
       case 'peer:discovery': {
         const multiaddrs = event.multiaddrs.flatMap((address) => withPeerId(address, event.peerId))
-        sightings.note({ peerId: event.peerId, multiaddrs, source: event.source, seenAt: now() })
+        note({ peerId: event.peerId, multiaddrs, source: event.source, seenAt: now() })
         break
       }
       case 'peer:behind':
@@ -194,7 +220,7 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
       try {
         const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)])
         const peer = await engine.dial(multiaddr, { ...options, signal: deadline, source })
-        sightings.note(sightingOf(peer, now()))
+        note(sightingOf(peer, now()))
         return true
       } catch (error) {
         signal.throwIfAborted()
@@ -234,6 +260,22 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
     })
   }
 
+  async function sweep(): Promise<void> {
+    const linked = [...(await connectedPeers()).keys()]
+    if (ages.age() - linkedNotedAt >= Math.min(longestNoteMs, limits.peerKeptMs / 4)) {
+      linkedNotedAt = ages.age()
+      for (const peerId of linked) note({ peerId, multiaddrs: [], source: 'learnt', seenAt: now() })
+    }
+    await sightings.flush()
+    const query = {
+      seenBefore: ages.settledAge() - limits.peerKeptMs,
+      max: limits.maxKnownPeers,
+      keep: [...linked, ...configured],
+      limit: limits.maxPruneMessages,
+    }
+    while ((await store.forgetUnseen(query)) > 0) await nextTurn()
+  }
+
   return {
     async start() {
       if (running !== undefined) return
@@ -271,9 +313,9 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
       const address = parseAddress(multiaddr).toString()
       const late = () => new DialFailed(`Nobody answered within ${limits.dialTimeoutMs} ms.`)
       const peer = await within(limits.dialTimeoutMs, signal, late, (both) => engine.dial(multiaddr, { signal: both, source: 'rest' }))
-      sightings.note(sightingOf(peer, now()))
+      note(sightingOf(peer, now()))
       // The link may have been there, and lead elsewhere: then nothing is known of this address.
-      if (peer.isThere) sightings.note({ peerId: peer.peerId, multiaddrs: withPeerId(address, peer.peerId), source: 'rest', seenAt: now() })
+      if (peer.isThere) note({ peerId: peer.peerId, multiaddrs: withPeerId(address, peer.peerId), source: 'rest', seenAt: now() })
       return await get(peer.peerId)
     },
     async dialPeer(peerId, { signal, isAsked = false }) {
@@ -307,6 +349,7 @@ export function createPeers(init: { limits: PeersLimits }, components: PeersComp
       const late = () => new PeerUnreachable(`The peer did not answer within ${limits.pingTimeoutMs} ms.`)
       return await within(limits.pingTimeoutMs, signal, late, (both) => engine.ping(peerId, { signal: both }))
     },
+    sweep,
     annotate(peerId, { label, blocked: isBlocked }) {
       return inTurn(async () => {
         if (peerId === engine.peerId) throw new InvalidPeerId('This is the gateway itself, which is no peer of its own.')

@@ -2,13 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { idempotencyWindowMs } from './idempotency.ts'
 import type { Metrics } from './metrics.ts'
+import type { Peers } from './peers.ts'
 import type { AuditStore, Retention as Keeps, LogStore, PruneQuery, SessionStore } from './store/store.ts'
 import type { Hub } from './stream/hub.ts'
 
 /** Removes what topics no longer keep, in the background and in small steps, so that an append never waits for more than one of them. */
 export interface Retention {
   start(): Promise<void>
-  /** Removes whatever is more than topics keep, and ids, keys, sessions and audit entries that have had their time. */
+  /** Removes whatever is more than topics keep, and ids, keys, topics without messages, sessions, peers and audit entries that have had their time. */
   sweep(): Promise<void>
   /** Removes everything of a topic that is there when it is called. */
   purge(topic: string): Promise<void>
@@ -23,13 +24,16 @@ export interface RetentionLimits {
   retentionSweepMs: number
   maxPruneMessages: number
   seenWindowMs: number
+  topicKeptMs: number
+  maxEmptyTopics: number
   auditMaxAgeMs: number
 }
 
 export interface RetentionComponents {
-  log: Pick<LogStore, 'prunable' | 'prune' | 'forget'>
+  log: Pick<LogStore, 'prunable' | 'prune' | 'forget' | 'forgetTopics'>
   audit: Pick<AuditStore, 'forget'>
   sessions: Pick<SessionStore, 'forget'>
+  peers: Pick<Peers, 'sweep'>
   hub: Pick<Hub, 'prune'>
   logger: Logger
   metrics: Pick<Metrics, 'pruned'>
@@ -39,7 +43,7 @@ export interface RetentionComponents {
 
 export function createRetention(init: { limits: RetentionLimits }, components: RetentionComponents): Retention {
   const { limits } = init
-  const { log, audit, sessions, hub, metrics, logger, now = Date.now } = components
+  const { log, audit, sessions, peers, hub, metrics, logger, now = Date.now } = components
   const defaults = defaultRetention(limits)
   let stopped = false
   let timer: NodeJS.Timeout | undefined
@@ -51,6 +55,9 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
     }
     const times = { now: now(), idsBefore: now() - limits.seenWindowMs, keysBefore: now() - idempotencyWindowMs }
     while (!stopped && (await log.forget({ ...times, limit: limits.maxPruneMessages })) > 0) await nextTurn()
+    const surplus = { emptyBefore: now() - limits.topicKeptMs, maxEmpty: limits.maxEmptyTopics, limit: limits.maxPruneMessages }
+    while (!stopped && (await log.forgetTopics(surplus)) > 0) await nextTurn()
+    if (!stopped) await peers.sweep()
     while (!stopped && (await sessions.forget({ before: now(), limit: limits.maxPruneMessages })) > 0) await nextTurn()
     if (limits.auditMaxAgeMs === 0) return
     const before = now() - limits.auditMaxAgeMs
@@ -80,7 +87,7 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
     if (stopped) return
     timer = setTimeout(() => {
       sweeping = sweep()
-        .catch((err: unknown) => logger.warn({ err }, 'what topics no longer keep could not be removed; it is tried again'))
+        .catch((err: unknown) => logger.warn({ err }, 'what is no longer kept could not be removed; it is tried again'))
         .finally(later)
     }, limits.retentionSweepMs)
   }

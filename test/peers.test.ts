@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { DialFailed, PeerUnreachable } from '../src/errors.ts'
+import { given } from '../src/given.ts'
 import type { Peer } from '../src/model/peer.ts'
-import { createPeers } from '../src/peers.ts'
+import { createPeers, type PeersComponents } from '../src/peers.ts'
 import type { Store } from '../src/store/store.ts'
 import { silentLog } from './fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork, type MemoryNetwork } from './fixtures/memory-engine.ts'
@@ -9,13 +10,22 @@ import { createMemoryIdentity } from './fixtures/memory-identity.ts'
 import { createMemoryStore } from './fixtures/memory-store.ts'
 
 const { signal } = new AbortController()
-const limits = { dialTimeoutMs: 1_000, pingTimeoutMs: 1_000, maxRemembered: 50 }
+const limits = { dialTimeoutMs: 1_000, pingTimeoutMs: 1_000, maxRemembered: 50, peerKeptMs: 1_000, maxKnownPeers: 100, maxPruneMessages: 2 }
 
-async function setUp(options: { network?: MemoryNetwork; store?: Store; limits?: Partial<typeof limits>; now?: () => number } = {}) {
-  const { network = createMemoryNetwork(), store = createMemoryStore(), now } = options
+interface Options {
+  network?: MemoryNetwork
+  store?: Store
+  limits?: Partial<typeof limits>
+  now?: () => number
+  ages?: PeersComponents['ages'] & object
+  configured?: string[]
+}
+
+async function setUp(options: Options = {}) {
+  const { network = createMemoryNetwork(), store = createMemoryStore(), configured = [], now, ages } = options
   const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
-  const components = { engine, store, log: silentLog, ...(now === undefined ? {} : { now }) }
-  const peers = createPeers({ limits: { ...limits, ...options.limits } }, components)
+  const components = { engine, store, log: silentLog, ...given({ now, ages }) }
+  const peers = createPeers({ limits: { ...limits, ...options.limits }, configured }, components)
   onTestFinished(async () => {
     await engine.stop()
     await peers.stop()
@@ -134,6 +144,40 @@ test('a forgotten peer is not brought back by the end of its own link', async ()
   expect(await store.peers.get(other.peerId)).toBeUndefined()
 })
 
+test('forgets who was not seen for long, by age time, and the longest unseen of too many, but nobody who is linked or configured', async () => {
+  const clock = { age: 1_000, settledAge: 1_000 }
+  const ages = { age: () => clock.age, settledAge: () => clock.settledAge }
+  const configured = (await createMemoryIdentity()).peerId
+  const { network, store, peers, engine } = await setUp({ ages, configured: [configured], limits: { maxKnownPeers: 3 } })
+  await peers.start()
+  await engine.start()
+  const other = await node(network)
+  await peers.dial(other.address, { signal })
+  const seen = (peerId: string, seenAge: number) => ({ peerId, multiaddrs: [], source: 'learnt' as const, seenAt: Date.now(), seenAge })
+  const left = async () => (await store.peers.list({ limit: 100 })).map(({ peerId }) => peerId)
+  await peers.sweep()
+  await store.peers.save([seen(configured, 1_000), seen('a', 1_001), seen('b', 1_000), seen('c', 1_200)])
+  expect(await left()).toHaveLength(5)
+  await peers.sweep()
+  expect(await left()).toEqual([configured, other.peerId, 'c'].toSorted())
+  await store.peers.save([seen('d', 1_200)])
+  // While the clock is not trusted nobody becomes too old; that the linked peer is there is noted.
+  clock.age = 2_201
+  await peers.sweep()
+  expect(await left()).toEqual([configured, other.peerId, 'd'].toSorted())
+  // Nor would another gateway of the database forget it.
+  expect(await store.peers.forgetUnseen({ seenBefore: 2_000, max: 100, keep: [configured, 'd'], limit: 10 })).toBe(0)
+  clock.settledAge = 2_201
+  await peers.sweep()
+  expect(await left()).toEqual([configured, other.peerId].toSorted())
+  await engine.hangUp(other.peerId)
+  await expect.poll(async () => (await peers.get(other.peerId)).state).not.toBe('connected')
+  expect((await peers.get(other.peerId)).multiaddrs).toEqual([other.address])
+  clock.age = clock.settledAge = 3_202
+  await peers.sweep()
+  expect(await left()).toEqual([configured])
+})
+
 test('gives up a dial and a ping that take too long, or whose client has left', async () => {
   const store = createMemoryStore()
   const network = createMemoryNetwork()
@@ -143,7 +187,7 @@ test('gives up a dial and a ping that take too long, or whose client has left', 
     return await new Promise((_resolve, reject) => options.signal.addEventListener('abort', () => reject(options.signal.reason)))
   }
   const hanging = { ...engine, dial: hang, ping: hang }
-  const short = { dialTimeoutMs: 20, pingTimeoutMs: 20, maxRemembered: 0 }
+  const short = { ...limits, dialTimeoutMs: 20, pingTimeoutMs: 20, maxRemembered: 0 }
   const peers = createPeers({ limits: short }, { engine: hanging, store, log: silentLog })
   await expect(peers.dial('/memory/somebody', { signal })).rejects.toThrow(DialFailed)
   await expect(peers.ping(engine.peerId, { signal })).rejects.toThrow(PeerUnreachable)

@@ -14,9 +14,19 @@ async function setUp(limits: Partial<typeof defaultLimits>) {
   const hub = createHub({ limits: defaultLimits }, { log })
   await hub.start()
   const clock = { now: 2_000_000_000_000 }
+  const swept = { peers: 0 }
   const retention = createRetention(
     { limits: { ...defaultLimits, ...limits } },
-    { log, audit, sessions, hub, metrics: createMetrics(), logger: silentLog, now: () => clock.now },
+    {
+      log,
+      audit,
+      sessions,
+      peers: { sweep: async () => void swept.peers++ },
+      hub,
+      metrics: createMetrics(),
+      logger: silentLog,
+      now: () => clock.now,
+    },
   )
   onTestFinished(() => retention.stop())
   return {
@@ -28,6 +38,7 @@ async function setUp(limits: Partial<typeof defaultLimits>) {
     hub,
     clock,
     retention,
+    swept,
     async append(topic: string, count: number, receivedAt = clock.now) {
       const first = disk.tip + 1
       const messages = Array.from({ length: count }, (_, index) => ({
@@ -97,6 +108,25 @@ test('ids of pruned messages and idempotency keys are forgotten when their time 
   expect(await after(5_001)).toEqual([0, 1])
   expect(await after(idempotencyWindowMs)).toEqual([0, 1])
   expect(await after(idempotencyWindowMs + 1)).toEqual([0, 0])
+})
+
+test('topics without messages are forgotten when their time is over, the longest empty sooner when they are too many; peers are looked at', async () => {
+  const limits = { retentionMaxAgeMs: 1, topicKeptMs: 5_000, maxEmptyTopics: 3, maxPruneMessages: 1 }
+  const { append, disk, clock, retention, swept } = await setUp(limits)
+  const start = clock.now
+  for (const topic of ['a', 'b', 'c', 'd', 'e']) {
+    await append(topic, 1, clock.now - 2)
+    await retention.sweep()
+    clock.now++
+  }
+  expect([...disk.empty.keys()]).toEqual(['c', 'd', 'e'])
+  clock.now = start + 5_002
+  await retention.sweep()
+  expect([...disk.empty.keys()]).toEqual(['c', 'd', 'e'])
+  clock.now++
+  await retention.sweep()
+  expect([...disk.empty.keys()]).toEqual(['d', 'e'])
+  expect(swept.peers).toBe(7)
 })
 
 test('sweeps by itself, and an append never waits for more than a step', async () => {

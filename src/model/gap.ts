@@ -6,7 +6,7 @@ import { directTopic, topicSchema } from './topic.ts'
 export const gapReasonSchema = z.enum(['pruned', 'damaged', 'other-log']).meta({
   id: 'GapReason',
   description:
-    '`pruned`: the topic keeps no more. `damaged`: the disk has changed a stored message; one of a topic comes again, under its id and with ' +
+    '`pruned`: the topic keeps no more; where no topic is named, something may have been pruned of topics that were forgotten since. `damaged`: the disk has changed a stored message; one of a topic comes again, under its id and with ' +
     'another cursor, when a peer has it. `other-log`: the cursor was of another log, or none.',
   example: 'damaged',
 })

@@ -101,7 +101,8 @@ export interface LogStore {
    * The log's ends, of all messages or of those of the given topics. `tip` is always the number of the newest message of the whole
    * log, 0 when there never was one. `earliest` is the position before the oldest retained message, or noted damage, that matches, `tip` when none is.
    * `prunedThrough` is the number of the newest matching message that was pruned after the step of pruning `prunedSince` (0 by
-   * default: ever), 0 when none was. `pruneCount` is the number of the newest step of pruning that removed something.
+   * default: ever), 0 when none was; where topics were forgotten that may match, it may be greater (`forgetTopics`). `pruneCount` is the number of
+   * the newest step of pruning that removed something.
    */
   position(filter?: TopicFilter, prunedSince?: number): Promise<LogPosition>
   /**
@@ -126,7 +127,8 @@ export interface LogStore {
    * of data (but at least one). A step looks at `scanRows` rows at most, so it may end before either is reached: `scanned` is the
    * position up to which everything matching was answered; the scan is over when it equals the far end (`through`, or `after` in
    * descending order, whose steps go down to `scanned` exclusive). `through` defaults to the tip, and one past it counts as the tip.
-   * With `prunedSince`, `prunes` tells of each topic of which messages after `after` were pruned after that step of pruning.
+   * With `prunedSince`, `prunes` tells of each topic of which messages after `after` were pruned after that step of pruning, and of forgotten ones
+   * (`forgetTopics`).
    * `damaged` are the messages of its topics that lay in what the step has passed and were found damaged, in its order.
    */
   read(query: LogQuery): Promise<LogStep>
@@ -159,6 +161,13 @@ export interface LogStore {
    * old as the first sweep that has met it.
    */
   forget(query: { now: number; idsBefore: number; keysBefore: number; limit: number }): Promise<number>
+  /**
+   * Forgets topics that have no messages and no limits of their own and that nobody has joined, at most `limit`: those whose last message was pruned before
+   * `emptyBefore`, and the longest empty of what is more than `maxEmpty`; answers how many. Of all that are forgotten the newest message that was
+   * pruned, and the newest step, stay known together. A reader of what is, or was, not remembered is told of pruned messages up to that one: it may
+   * be told of more than it missed, never of less.
+   */
+  forgetTopics(query: ForgetTopicsQuery): Promise<number>
   /** Up to which number the messages of this author were handed to the network; 0 at first. */
   sentThrough(author: string): Promise<Seq>
   /** Notes it. May be lost in a crash when it was noted within the last second: sending again is harmless. Never goes back. */
@@ -219,6 +228,13 @@ export interface PruneQuery {
   defaults: Retention
   /** Age time. */
   now: number
+}
+
+export interface ForgetTopicsQuery {
+  /** Age time. */
+  emptyBefore: number
+  maxEmpty: number
+  limit: number
 }
 
 export interface Pruned {
@@ -311,10 +327,10 @@ export interface Missing {
   firstSeenAt: number
 }
 
-/** What was pruned of a range: `count` is the number of the newest step of pruning. */
+/** What was pruned of a range: `count` is the number of the newest step of pruning. Of forgotten topics it is not known which they were. */
 export interface Prunes {
   count: number
-  topics: Array<{ topic: string; through: Seq }>
+  topics: Array<{ topic: string | undefined; through: Seq }>
 }
 
 export interface TopicStore {
@@ -385,6 +401,11 @@ export interface PeerStore {
   annotate(peerId: string, annotation: { label?: string | null; blocked?: boolean }): Promise<PeerRecord>
   /** Removes the record; answers false when there was none. */
   forget(peerId: string): Promise<boolean>
+  /**
+   * Forgets peers that are neither labelled nor blocked nor among `keep`, at most `limit`: those that were last seen before `seenBefore` (age time), and
+   * the longest unseen of what is more than `max`; answers how many.
+   */
+  forgetUnseen(query: { seenBefore: number; max: number; keep: string[]; limit: number }): Promise<number>
 }
 
 export interface PeerSighting {
@@ -393,6 +414,8 @@ export interface PeerSighting {
   source: AddressSource
   /** Milliseconds since 1970. */
   seenAt: number
+  /** The same in age time; `seenAt` by default. */
+  seenAge?: number
   agent?: string
   protocols?: string[]
 }

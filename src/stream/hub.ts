@@ -51,10 +51,13 @@ export interface Damaged {
   topic: string | undefined
 }
 
-/** Topics of which messages were pruned, each with the number of the newest; `count` is the newest step of pruning that is known. */
+/**
+ * Topics of which messages were pruned, each with the number of the newest, and undefined for any that the store has forgotten; `count` is the newest
+ * step of pruning that is known.
+ */
 export interface Prunes {
   count: number
-  topics: Array<{ topic: string; through: Seq }>
+  topics: Array<{ topic: string | undefined; through: Seq }>
 }
 
 export interface HubLimits {

@@ -47,8 +47,11 @@ export interface SubscriptionInit {
   maxStepBytes: number
 }
 
-/** By topic: messages that were pruned before they were read here, to be announced before anything behind them is sent. */
-export type Gaps = ReadonlyMap<string, { from: Seq; to: Seq }>
+/**
+ * By topic, undefined for any that the store has forgotten: messages that were pruned before they were read here, to be announced before anything behind
+ * them is sent.
+ */
+export type Gaps = ReadonlyMap<string | undefined, { from: Seq; to: Seq }>
 
 export interface SubscriptionComponents {
   hub: Hub
@@ -69,7 +72,7 @@ class Reader implements Subscription {
   readonly #unfollow: () => void
   #position: Seq
   #prunedSince: number
-  #gaps: Map<string, { from: Seq; to: Seq }> | undefined
+  #gaps: Map<string | undefined, { from: Seq; to: Seq }> | undefined
   #ready = true
   #caughtUp = false
   #closed = false
@@ -79,7 +82,7 @@ class Reader implements Subscription {
     this.#components = components
     this.#position = init.after
     this.#prunedSince = init.prunedSince
-    const gaps = [...init.gaps].filter(([topic]) => matchesTopic(init.filter, topic))
+    const gaps = [...init.gaps].filter(([topic]) => topic === undefined || matchesTopic(init.filter, topic))
     if (gaps.length > 0) this.#gaps = new Map(gaps)
     this.#unfollow = components.hub.follow(init.filter, (first) => this.#wake(first))
   }

@@ -6,6 +6,7 @@ import { directTopic, matchesTopic, topicFilter } from '../../src/model/topic.ts
 import type { LogQuery, NewDelivery, SessionRecord, Store, TokenRecord } from '../../src/store/store.ts'
 import { newMessage, someAuthor } from '../fixtures/messages.ts'
 import { describeDamage } from './damage.ts'
+import { describeForgetting } from './forgetting.ts'
 
 /** Who joins a topic. */
 const someone = { client: 'tok_1', explicit: true }
@@ -1240,6 +1241,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     })
 
     describeDamage(open, (what) => place.spoil(what))
+    describeForgetting(open, reopen)
 
     describe('gateways', () => {
       const about = { engine: 'custom', version: '1.2.3', multiaddrs: ['/ip4/192.0.2.7/tcp/7071/ws'], state: 'ready' }

@@ -75,7 +75,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const history = createHistory({ limits }, { log: store.log, hub })
   const retention = createRetention(
     { limits },
-    { log: store.log, audit: store.audit, sessions: store.sessions, hub, metrics, logger: silentLog },
+    { log: store.log, audit: store.audit, sessions: store.sessions, peers, hub, metrics, logger: silentLog },
   )
   const ingest = createIngest(
     { limits },

@@ -33,15 +33,15 @@ const fill = `
   INSERT INTO "Message" ("seq", "id", "topic", "author", "sequence", "dataAbsent", "signature", "receivedAt", "storedAt", "checksum", "sum", "data")
     SELECT n, 'id ' || n, CASE WHEN n <= 5 THEN 'rare' WHEN n % 10 = 0 THEN 'quiet ' || n % 1000 ELSE 'busy' END, 'a' || n % 7,
       '\\x00', false, '\\x00', n, n, c.sum, 3 * n, '\\x00' FROM unnest('{${checksums()}}'::integer[]) WITH ORDINALITY AS c(sum, n);
-  INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq", "prunedAt", "prunedThrough")
-    SELECT m."topic", count(*), count(*), min(m."seq"), max(m."seq"), 0, 0 FROM "Message" AS m GROUP BY m."topic";
-  INSERT INTO "Topic" ("name", "prunedAt") SELECT 'empty ' || n, 0 FROM generate_series(1, 20000) AS n;
+  INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq", "prunedAt", "prunedThrough", "emptySince")
+    SELECT m."topic", count(*), count(*), min(m."seq"), max(m."seq"), 0, 0, NULL FROM "Message" AS m GROUP BY m."topic";
+  INSERT INTO "Topic" ("name", "prunedAt", "emptySince") SELECT 'empty ' || n, 0, n FROM generate_series(1, 20000) AS n;
   UPDATE "Log" SET "tip" = ${rows};
   INSERT INTO "TopicJoin" SELECT 'busy', 'tok ' || n, false, n, n FROM generate_series(1, 20000) AS n;
   INSERT INTO "SeenId" SELECT 'seen ' || n, n FROM generate_series(1, 20000) AS n;
   INSERT INTO "IdempotencyKey" SELECT 'tok_' || n % 100 || ' ' || n, '\\x00', '[]', n FROM generate_series(1, 20000) AS n;
   INSERT INTO "SentMark" SELECT 'a' || n, n FROM generate_series(1, 20000) AS n;
-  INSERT INTO "Peer" SELECT 'peer ' || n, '[]', NULL, '[]', NULL, false, n, n FROM generate_series(1, 20000) AS n;
+  INSERT INTO "Peer" SELECT 'peer ' || n, '[]', NULL, '[]', CASE WHEN n % 2 = 0 THEN 'label' END, false, n, n, n FROM generate_series(1, 20000) AS n;
   INSERT INTO "Record" SELECT '/' || CASE WHEN n < 5 THEN 'few' ELSE 'many' END || '/' || n, '\\x00' FROM generate_series(1, 20000) AS n;
   INSERT INTO "Token" SELECT 'tok_' || n, '', decode(md5(n::text), 'hex'), '[]', '[]', n FROM generate_series(1, 20000) AS n;
   INSERT INTO "Session" SELECT 'session ' || n, 'tok_' || n, '{"kind":"token","hash":""}', n, n FROM generate_series(1, 20000) AS n;

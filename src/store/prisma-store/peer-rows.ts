@@ -16,6 +16,14 @@ export const peerRowSchema = z.object({
   lastSeen: z.coerce.number(),
 })
 
+/** A record, and what tells how old it is. */
+export interface StoredPeer extends PeerRecord {
+  /** When the peer was last seen, in age time. */
+  seenAge: number
+}
+
+export const storedPeerSchema = peerRowSchema.extend({ seenAge: z.coerce.number() })
+
 function json<Schema extends z.ZodType>(schema: Schema) {
   return z
     .string()
@@ -23,28 +31,30 @@ function json<Schema extends z.ZodType>(schema: Schema) {
     .pipe(schema)
 }
 
-export const peerColumnNames = ['peerId', 'addresses', 'agent', 'protocols', 'label', 'blocked', 'firstSeen', 'lastSeen']
+export const peerColumnNames = ['peerId', 'addresses', 'agent', 'protocols', 'label', 'blocked', 'firstSeen', 'lastSeen', 'seenAge']
 export const peerColumns = peerColumnNames.map((name) => `"${name}"`).join(', ')
 export const replacePeer = (places: string) => `INSERT INTO "Peer" (${peerColumns}) VALUES (${places}) ON CONFLICT ("peerId") DO UPDATE SET
   ${peerColumnNames.map((name) => `"${name}" = excluded."${name}"`).join(', ')}`
 
 /** What the columns hold, but for the boolean, of which each database has its own idea. */
-export function peerValues<Flag>(peer: PeerRecord, flag: (blocked: boolean) => Flag) {
-  const { peerId, addresses, agent, protocols, label, blocked, firstSeen, lastSeen } = peer
-  return [peerId, JSON.stringify(addresses), agent, JSON.stringify(protocols), label, flag(blocked), firstSeen, lastSeen]
+export function peerValues<Flag>(peer: StoredPeer, flag: (blocked: boolean) => Flag) {
+  const { peerId, addresses, agent, protocols, label, blocked, firstSeen, lastSeen, seenAge } = peer
+  return [peerId, JSON.stringify(addresses), agent, JSON.stringify(protocols), label, flag(blocked), firstSeen, lastSeen, seenAge]
 }
 
-export function stranger(peerId: string, seenAt: number): PeerRecord {
-  return { peerId, addresses: [], agent: null, protocols: [], label: null, blocked: false, firstSeen: seenAt, lastSeen: seenAt }
+export function stranger(peerId: string, seenAt: number, seenAge: number): StoredPeer {
+  const seen = { firstSeen: seenAt, lastSeen: seenAt, seenAge }
+  return { peerId, addresses: [], agent: null, protocols: [], label: null, blocked: false, ...seen }
 }
 
-export function withSighting(peer: PeerRecord, sighting: PeerSighting): PeerRecord {
+export function withSighting(peer: StoredPeer, sighting: PeerSighting): StoredPeer {
   return {
     ...peer,
     addresses: joinAddresses(peer.addresses, sighting),
     agent: sighting.agent ?? peer.agent,
     protocols: sighting.protocols ?? peer.protocols,
     lastSeen: Math.max(peer.lastSeen, sighting.seenAt),
+    seenAge: Math.max(peer.seenAge, sighting.seenAge ?? sighting.seenAt),
   }
 }
 

@@ -1,21 +1,22 @@
-import type { PeerRecord, PeerStore } from '../store.ts'
+import type { PeerStore } from '../store.ts'
 import type { Models } from './models.ts'
-import { peerRowSchema, stranger, withSighting } from './peer-rows.ts'
+import { peerRowSchema, type StoredPeer, stranger, withSighting } from './peer-rows.ts'
 import { attemptAsync } from './unavailable.ts'
 
 /** How a record becomes another one. */
 export interface PeerEdit {
   peerId: string
-  edit(before: PeerRecord | undefined): PeerRecord
+  edit(before: StoredPeer | undefined): StoredPeer
 }
 
 /** Reads through Prisma; what reads, changes and writes is one transaction, and so goes through the driver. */
 export function createPeerStore(components: {
   prisma: () => Models
   /** All edits in one transaction; answers the records as they are then. */
-  change: (edits: PeerEdit[]) => Promise<PeerRecord[]>
+  change: (edits: PeerEdit[]) => Promise<StoredPeer[]>
+  forgetUnseen: PeerStore['forgetUnseen']
 }): PeerStore {
-  const { prisma, change } = components
+  const { prisma, change, forgetUnseen } = components
   return {
     list: ({ after, limit, blocked, peerIds }) =>
       attemptAsync(async () => {
@@ -33,24 +34,27 @@ export function createPeerStore(components: {
       await change(
         sightings.map((sighting) => ({
           peerId: sighting.peerId,
-          edit: (before) => withSighting(before ?? stranger(sighting.peerId, sighting.seenAt), sighting),
+          edit: (before) =>
+            withSighting(before ?? stranger(sighting.peerId, sighting.seenAt, sighting.seenAge ?? sighting.seenAt), sighting),
         })),
       )
     },
     async annotate(peerId, { label, blocked }) {
-      const [record] = await change([
+      const [changed] = await change([
         {
           peerId,
           edit: (before) => ({
-            ...(before ?? stranger(peerId, Date.now())),
+            ...(before ?? stranger(peerId, Date.now(), Date.now())),
             ...(label === undefined ? {} : { label }),
             ...(blocked === undefined ? {} : { blocked }),
           }),
         },
       ])
-      if (record === undefined) throw new Error('an edit has answered no record')
+      if (changed === undefined) throw new Error('an edit has answered no record')
+      const { seenAge, ...record } = changed
       return record
     },
+    forgetUnseen,
     forget: (peerId) => attemptAsync(async () => (await prisma().peer.deleteMany({ where: { peerId } })).count === 1),
   }
 }

@@ -14,6 +14,7 @@ export function whileOpen(log: () => LogStore): LogStore {
     prunable: async (query) => await log().prunable(query),
     prune: async (query) => await log().prune(query),
     forget: async (query) => await log().forget(query),
+    forgetTopics: async (query) => await log().forgetTopics(query),
     check: async (query) => await log().check(query),
     missing: async (query) => await log().missing(query),
     outline: async (query) => await log().outline(query),

@@ -22,6 +22,50 @@ export const log = [
     ],
   ),
   ...breaks(
+    'src/store/prisma-store/sqlite/forgotten-topics.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['what was pruned of a forgotten topic is not known', 'writer.run(raiseFloor, prunedThrough ?? 0, prunedAt ?? 0)', ''],
+      [
+        'a topic that comes again does not know what it had',
+        `WHEN "emptySince" = 0 THEN max("prunedThrough",`,
+        `WHEN false THEN max("prunedThrough",`,
+      ],
+      [
+        'who reads by patterns is not told of forgotten topics',
+        'filter.prefixes.length > 0) return false',
+        'filter.prefixes.length > 0) return true',
+      ],
+      ['who reads several topics is told of forgotten ones only if none is there', '=== names.size', '> 0'],
+    ],
+  ),
+  ...breaks(
+    'src/store/prisma-store/sqlite/append.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [['a new topic says that nothing was pruned of it', 'NULL, "forgottenThrough", "forgottenAt"', 'NULL, 0, 0']],
+  ),
+  ...breaks(
+    'src/store/prisma-store/sqlite/change-peers.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['linked peers are forgotten', ' AND "peerId" NOT IN (SELECT value FROM json_each(?)) ORDER', ' AND ? IS NOT NULL ORDER'],
+      ['labelled peers are forgotten', '"blocked" = false AND "label" IS NULL AND "peerId"', '"blocked" = false AND "peerId"'],
+    ],
+  ),
+  ...breaks(
+    'src/peers.ts',
+    ['test/peers.test.ts'],
+    [
+      ['configured peers are forgotten', 'keep: [...linked, ...configured]', 'keep: linked'],
+      [
+        'linked peers are not noted as seen',
+        "for (const peerId of linked) note({ peerId, multiaddrs: [], source: 'learnt', seenAt: now() })",
+        '',
+      ],
+      ['peers become too old while the clock is not trusted', 'ages.settledAge() - limits', 'ages.age() - limits'],
+    ],
+  ),
+  ...breaks(
     'src/store/prisma-store/sqlite/damage.ts',
     ['test/store/sqlite-store.test.ts'],
     [
@@ -401,6 +445,9 @@ export const log = [
       ['a stop does not stop a sweep', 'while (!stopped) {\n      const pruned', 'while (true) {\n      const pruned'],
       ['ids are forgotten early', 'idsBefore: now() - limits.seenWindowMs', 'idsBefore: now()'],
       ['idempotency keys are forgotten early', 'keysBefore: now() - idempotencyWindowMs', 'keysBefore: now()'],
+      ['topics are forgotten early', 'emptyBefore: now() - limits.topicKeptMs', 'emptyBefore: now()'],
+      ['topics are never forgotten', 'await log.forgetTopics(surplus)', '0'],
+      ['peers are never forgotten', 'if (!stopped) await peers.sweep()', ''],
     ],
   ),
   ...breaks(

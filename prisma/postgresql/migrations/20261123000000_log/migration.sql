@@ -5,6 +5,8 @@ CREATE TABLE "Log" (
     "id" INTEGER NOT NULL,
     "epoch" TEXT COLLATE "C" NOT NULL,
     "pruneCount" BIGINT NOT NULL DEFAULT 0,
+    "forgottenThrough" BIGINT NOT NULL DEFAULT 0,
+    "forgottenAt" BIGINT NOT NULL DEFAULT 0,
     "tip" BIGINT NOT NULL DEFAULT 0,
 
     CONSTRAINT "Log_pkey" PRIMARY KEY ("id")
@@ -52,6 +54,7 @@ CREATE TABLE "Topic" (
     "lastSeq" BIGINT NOT NULL DEFAULT 0,
     "prunedThrough" BIGINT NOT NULL DEFAULT 0,
     "prunedAt" BIGINT NOT NULL DEFAULT 0,
+    "emptySince" BIGINT DEFAULT 0,
     "maxAgeMs" BIGINT,
     "maxMessages" BIGINT,
     "maxBytes" BIGINT,
@@ -117,6 +120,7 @@ CREATE TABLE "Peer" (
     "blocked" BOOLEAN NOT NULL DEFAULT false,
     "firstSeen" BIGINT NOT NULL,
     "lastSeen" BIGINT NOT NULL,
+    "seenAge" BIGINT NOT NULL,
 
     CONSTRAINT "Peer_pkey" PRIMARY KEY ("peerId")
 );
@@ -220,6 +224,9 @@ CREATE INDEX "Topic_joined_name_idx" ON "Topic"("joined", "name");
 CREATE INDEX "Topic_prunedAt_idx" ON "Topic"("prunedAt");
 
 -- CreateIndex
+CREATE INDEX "Topic_emptySince_idx" ON "Topic"("emptySince");
+
+-- CreateIndex
 CREATE INDEX "TopicJoin_client_idx" ON "TopicJoin"("client");
 
 -- CreateIndex
@@ -239,6 +246,9 @@ CREATE INDEX "IdempotencyKey_createdAt_idx" ON "IdempotencyKey"("createdAt");
 
 -- CreateIndex
 CREATE INDEX "Peer_blocked_peerId_idx" ON "Peer"("blocked", "peerId");
+
+-- CreateIndex
+CREATE INDEX "Peer_blocked_label_seenAge_idx" ON "Peer"("blocked", "label", "seenAge");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Token_hash_key" ON "Token"("hash");

@@ -2,7 +2,9 @@
 CREATE TABLE "Log" (
     "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     "epoch" TEXT NOT NULL,
-    "pruneCount" BIGINT NOT NULL DEFAULT 0
+    "pruneCount" BIGINT NOT NULL DEFAULT 0,
+    "forgottenThrough" BIGINT NOT NULL DEFAULT 0,
+    "forgottenAt" BIGINT NOT NULL DEFAULT 0
 );
 
 -- CreateTable
@@ -44,6 +46,7 @@ CREATE TABLE "Topic" (
     "lastSeq" BIGINT NOT NULL DEFAULT 0,
     "prunedThrough" BIGINT NOT NULL DEFAULT 0,
     "prunedAt" BIGINT NOT NULL DEFAULT 0,
+    "emptySince" BIGINT DEFAULT 0,
     "maxAgeMs" BIGINT,
     "maxMessages" BIGINT,
     "maxBytes" BIGINT
@@ -100,7 +103,8 @@ CREATE TABLE "Peer" (
     "label" TEXT,
     "blocked" BOOLEAN NOT NULL DEFAULT false,
     "firstSeen" BIGINT NOT NULL,
-    "lastSeen" BIGINT NOT NULL
+    "lastSeen" BIGINT NOT NULL,
+    "seenAge" BIGINT NOT NULL
 );
 
 -- CreateTable
@@ -188,6 +192,9 @@ CREATE INDEX "Topic_joined_name_idx" ON "Topic"("joined", "name");
 CREATE INDEX "Topic_prunedAt_idx" ON "Topic"("prunedAt");
 
 -- CreateIndex
+CREATE INDEX "Topic_emptySince_idx" ON "Topic"("emptySince");
+
+-- CreateIndex
 CREATE INDEX "TopicJoin_client_idx" ON "TopicJoin"("client");
 
 -- CreateIndex
@@ -207,6 +214,9 @@ CREATE INDEX "IdempotencyKey_createdAt_idx" ON "IdempotencyKey"("createdAt");
 
 -- CreateIndex
 CREATE INDEX "Peer_blocked_peerId_idx" ON "Peer"("blocked", "peerId");
+
+-- CreateIndex
+CREATE INDEX "Peer_blocked_label_seenAge_idx" ON "Peer"("blocked", "label", "seenAge");
 
 -- CreateIndex
 CREATE UNIQUE INDEX "Token_hash_key" ON "Token"("hash");

@@ -12,6 +12,9 @@ export const sumIsWrong = '(m."sum" <> m."seq"::numeric + m."receivedAt" + m."st
 
 export const channel = 'peergate'
 
+/** What a topic has to be for nobody to miss it. */
+const isForgettable = `NOT t."joined" AND t."maxAgeMs" IS NULL AND t."maxMessages" IS NULL AND t."maxBytes" IS NULL AND t."name" <> ''`
+
 /**
  * Of each message the bytes lie one behind another in one value (sequence, signature, public key, data), since arrays of bytes travel as
  * text; `p_lengths` has four numbers for each, of the key -1 when there is none.
@@ -23,11 +26,13 @@ const append = `CREATE OR REPLACE FUNCTION pg_temp.peergate_append(
 RETURNS TABLE (previous bigint, place integer, number bigint, received bigint, taken text[]) LANGUAGE plpgsql AS $function$
 DECLARE
   v_tip bigint;
+  v_forgotten_through bigint;
+  v_forgotten_at bigint;
   v_latest bigint;
   v_taken text[];
 BEGIN
   ${takeLock};
-  SELECT "tip" INTO STRICT v_tip FROM "Log" WHERE "id" = 1;
+  SELECT "tip", "forgottenThrough", "forgottenAt" INTO STRICT v_tip, v_forgotten_through, v_forgotten_at FROM "Log" WHERE "id" = 1;
   -- A time that the disk has changed is nothing to go by.
   SELECT coalesce((SELECT m."receivedAt" FROM "Message" AS m WHERE NOT ${sumIsWrong} ORDER BY m."seq" DESC LIMIT 1), 0) INTO v_latest;
   SELECT coalesce(array_agg(k.key), '{}') INTO v_taken FROM unnest(p_keys, p_since) AS k(key, since)
@@ -60,9 +65,12 @@ BEGIN
       substring(p_bytes FROM n.start + n.l1 + n.l2 + greatest(n.l3, 0) + 1 FOR n.l4)
     FROM numbered AS n
   ), counted AS (
-    INSERT INTO "Topic" AS t ("name", "messages", "bytes", "firstSeq", "lastSeq")
-    SELECT n.topic, count(*), sum(n.l4), min(n.seq), max(n.seq) FROM numbered AS n GROUP BY n.topic
-    ON CONFLICT ("name") DO UPDATE SET
+    -- Of what a topic had before it is remembered (emptySince 0) it is known only up to where something of any forgotten topic was pruned.
+    INSERT INTO "Topic" AS t ("name", "messages", "bytes", "firstSeq", "lastSeq", "emptySince", "prunedThrough", "prunedAt")
+    SELECT n.topic, count(*), sum(n.l4), min(n.seq), max(n.seq), NULL, v_forgotten_through, v_forgotten_at FROM numbered AS n GROUP BY n.topic
+    ON CONFLICT ("name") DO UPDATE SET "emptySince" = NULL,
+      "prunedThrough" = CASE WHEN t."emptySince" = 0 THEN greatest(t."prunedThrough", v_forgotten_through) ELSE t."prunedThrough" END,
+      "prunedAt" = CASE WHEN t."emptySince" = 0 THEN greatest(t."prunedAt", v_forgotten_at) ELSE t."prunedAt" END,
       "firstSeq" = CASE WHEN t."messages" = 0 THEN excluded."firstSeq" ELSE t."firstSeq" END,
       "messages" = t."messages" + excluded."messages", "bytes" = t."bytes" + excluded."bytes", "lastSeq" = excluded."lastSeq"
   ), moved AS (
@@ -129,7 +137,8 @@ BEGIN
   UPDATE "Topic" AS t SET "messages" = t."messages" - v_messages, "bytes" = t."bytes" - v_bytes,
     "firstSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") > (p_topic, v_through) AND m."topic" <= p_topic
       ORDER BY m."topic", m."seq" LIMIT 1), 0),
-    "prunedThrough" = v_through, "prunedAt" = v_step WHERE "name" = p_topic;
+    "prunedThrough" = v_through, "prunedAt" = v_step,
+    "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = p_topic) THEN NULL ELSE p_now END WHERE "name" = p_topic;
   PERFORM pg_notify('${channel}',
     json_build_object('by', p_origin, 'kind', 'pruned', 'topic', p_topic, 'through', v_through, 'pruneCount', v_step)::text);
   RETURN QUERY SELECT v_through, v_step, v_messages, v_bytes, v_broken;
@@ -160,10 +169,43 @@ BEGIN
       "firstSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") > (v_row."name", 0) AND m."topic" <= v_row."name"
         ORDER BY m."topic", m."seq" LIMIT 1), 0),
       "lastSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") <= (v_row."name", t."lastSeq")
-        AND m."topic" >= v_row."name" ORDER BY m."topic" DESC, m."seq" DESC LIMIT 1), 0)
+        AND m."topic" >= v_row."name" ORDER BY m."topic" DESC, m."seq" DESC LIMIT 1), 0),
+      "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = v_row."name") THEN NULL ELSE 0 END
       WHERE t."name" = v_row."name";
     RETURN QUERY SELECT v_row."seq"::bigint, v_row."id"::text, v_row."name"::text;
   END LOOP;
+END $function$`
+
+/**
+ * Forgets topics that nobody has joined and that have neither messages nor limits of their own, the longest empty first. Who joins one, or gives it limits,
+ * holds no lock of the log: what they have changed by the time of the deletion is looked at again in it.
+ */
+const forgetTopics = `CREATE OR REPLACE FUNCTION pg_temp.peergate_forget_topics(p_before bigint, p_max bigint, p_limit bigint)
+RETURNS bigint LANGUAGE plpgsql AS $function$
+DECLARE
+  v_excess bigint;
+  v_forgotten bigint;
+  v_through bigint;
+  v_at bigint;
+BEGIN
+  ${takeLock};
+  SELECT count(*) - p_max INTO v_excess FROM (SELECT 1 FROM "Topic" AS t WHERE t."emptySince" >= 0 LIMIT p_max + p_limit) AS e;
+  WITH oldest AS MATERIALIZED (
+    SELECT t."name", t."emptySince" FROM "Topic" AS t WHERE t."emptySince" >= 0 AND ${isForgettable}
+      AND NOT EXISTS (SELECT 1 FROM "TopicJoin" AS j WHERE j."topic" = t."name")
+      AND NOT EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = t."name")
+    ORDER BY t."emptySince" LIMIT p_limit
+  ), chosen AS MATERIALIZED (
+    SELECT o."name" FROM (SELECT o.*, row_number() OVER (ORDER BY o."emptySince") AS place FROM oldest AS o) AS o
+    WHERE o."emptySince" < p_before OR o.place <= v_excess
+  ), gone AS (
+    DELETE FROM "Topic" AS t USING chosen AS c WHERE t."name" = c."name" AND ${isForgettable} RETURNING t."prunedThrough", t."prunedAt"
+  )
+  SELECT count(*), coalesce(max(g."prunedThrough"), 0), coalesce(max(g."prunedAt"), 0) INTO v_forgotten, v_through, v_at FROM gone AS g;
+  IF v_forgotten > 0 THEN
+    UPDATE "Log" SET "forgottenThrough" = greatest("forgottenThrough", v_through), "forgottenAt" = greatest("forgottenAt", v_at) WHERE "id" = 1;
+  END IF;
+  RETURN v_forgotten;
 END $function$`
 
 /** The epoch, a new one (`p_fresh`) when there is none or the log ends before what was served from it; and the one before. */
@@ -190,4 +232,4 @@ BEGIN
   END IF;
 END $function$`
 
-export const sessionFunctions = [append, prune, takeOut, settle].join(';\n')
+export const sessionFunctions = [append, prune, takeOut, forgetTopics, settle].join(';\n')

@@ -250,6 +250,10 @@ export function createPostgresLog(
       const keys = await database.write(oldest('IdempotencyKey', 'key', 'createdAt'), [keysBefore, limit])
       return ids.length + keys.length
     },
+    async forgetTopics({ emptyBefore, maxEmpty, limit }) {
+      const [[forgotten] = []] = await database.write('SELECT pg_temp.peergate_forget_topics($1, $2, $3)', [emptyBefore, maxEmpty, limit])
+      return Number(forgotten)
+    },
     get: async (id) => (await sound(() => findByIds(database, [id])))[0],
     async sentThrough(author) {
       const [row] = await database.read('SELECT "through" FROM "SentMark" WHERE "author" = $1', [author])

@@ -1,5 +1,5 @@
 import type { Seq } from '../../../model/cursor.ts'
-import { directTopic, type TopicFilter } from '../../../model/topic.ts'
+import { directTopic, type TopicFilter, topicsOf } from '../../../model/topic.ts'
 import { type Damaged, type LogOutline, type LogPosition, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../../store.ts'
 import { sort } from '../damage.ts'
 import { toDamaged } from './damage.ts'
@@ -34,6 +34,19 @@ function topicCondition(column: string, { exact, prefixes }: TopicFilter, values
   if (prefixes.length === 0) return among
   const beginning = `${column} <> '' AND EXISTS (SELECT 1 FROM unnest(${values.add(prefixes)}::text[]) AS p(prefix) WHERE starts_with(${column}, p.prefix))`
   return `(${among} OR ${beginning})`
+}
+
+/**
+ * Up to which message something may have been pruned, after a step of pruning, of forgotten topics that the filter matches: in a statement that has the
+ * row of the log as `l`. 0 when nothing was, or when all that it matches are remembered.
+ */
+function forgottenThrough(filter: TopicFilter | undefined, since: string, values: Values): string {
+  const through = `CASE WHEN l."forgottenAt" > ${since}::bigint THEN l."forgottenThrough" ELSE 0 END`
+  if (filter === undefined || filter.prefixes.length > 0) return through
+  const names = [...new Set(topicsOf(filter))]
+  const remembered = `(SELECT count(*) FROM "Topic" AS k WHERE k."name" = ANY(${values.add(names)}::text[])
+    AND (k."emptySince" IS NULL OR k."emptySince" > 0))`
+  return `CASE WHEN ${remembered} = ${values.add(names.length)}::bigint THEN 0 ELSE ${through} END`
 }
 
 /** Rows of the log as the index that has them in order finds them: `between` after a number and up to another one. */
@@ -74,16 +87,11 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const conditions = conditionsOf(query, only === undefined, values)
   const limit = values.add(query.limit)
   const maxBytes = values.add(query.maxBytes ?? Number.MAX_SAFE_INTEGER)
-  const pruned =
-    query.prunedSince === undefined
-      ? ''
-      : `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", ${nulls(11)} FROM "Topic" AS t
-          WHERE t."prunedAt" > ${values.add(query.prunedSince)} AND t."prunedThrough" > ${after}
-            ${query.topics === undefined ? '' : `AND ${topicCondition('t."name"', query.topics, values)}`}`
+  const pruned = query.prunedSince === undefined ? '' : prunedAfter(query.topics, { after, since: values.add(query.prunedSince) }, values)
   const concerned = query.topics === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', query.topics, values)})`
   const damaged = `UNION ALL (SELECT 'damaged', d."seq", d."id", d."topic", ${nulls(12)} FROM "Damage" AS d
       WHERE d."seq" > ${after}::bigint AND d."seq" <= ${through}::bigint AND ${concerned} ORDER BY d."seq" ${direction} LIMIT ${scanRows})`
-  const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount" FROM "Log" WHERE "id" = 1),
+  const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount", "forgottenThrough", "forgottenAt" FROM "Log" WHERE "id" = 1),
     looked AS MATERIALIZED (
       SELECT m."seq", m."topic", m."recipient", m."author", m."receivedAt", m."storedAt", octet_length(m."data")::bigint AS size, ${sumIsWrong} AS wrong
       FROM "Message" AS m
@@ -101,6 +109,15 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
     UNION ALL SELECT 'wrong', w."seq", ${nulls(14)} FROM looked AS w WHERE w.wrong AND ${conditions}
     UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned} ${damaged}`
   return collect(query, await database.read(sql, values.list))
+}
+
+/** Topics of which messages were pruned, and what was pruned of those that were forgotten, which has no name. */
+function prunedAfter(topics: TopicFilter | undefined, { after, since }: { after: string; since: string }, values: Values): string {
+  return `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", ${nulls(11)} FROM "Topic" AS t
+      WHERE t."prunedAt" > ${since} AND t."prunedThrough" > ${after}
+        ${topics === undefined ? '' : `AND ${topicCondition('t."name"', topics, values)}`}
+    UNION ALL SELECT 'pruned', f.through, ${nulls(14)} FROM (SELECT ${forgottenThrough(topics, since, values)} AS through FROM l) AS f
+      WHERE f.through > ${after}`
 }
 
 function conditionsOf(query: LogQuery, withTopics: boolean, values: Values): string {
@@ -140,7 +157,10 @@ function collect(query: LogQuery, rows: Row[]): ScanStep {
   const wrong = of('wrong').map(([, seq]) => Number(seq))
   const step = { messages, bad: [...new Set([...bad, ...wrong])], scanned, noted: of('damaged').map(([, ...row]) => toDamaged(row)) }
   if (query.prunedSince === undefined) return step
-  const topics = of('pruned').map(([, through, , , topic]) => ({ topic: String(topic), through: Number(through) }))
+  const topics = of('pruned').map(([, through, , , topic]) => ({
+    topic: topic === null ? undefined : String(topic),
+    through: Number(through),
+  }))
   // The last columns of a message are its sum and its checksum, and the one before them a number of 64 bits.
   return { ...step, prunes: { count: Number(ends.at(-3)), topics } }
 }
@@ -195,8 +215,9 @@ export async function readPosition(database: PostgresDatabase, filter: TopicFilt
   const since = values.add(prunedSince)
   const condition = filter === undefined ? 'true' : topicCondition('t."name"', filter, values)
   const concerned = filter === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', filter, values)})`
+  const forgotten = forgottenThrough(filter, since, values)
   const sql = `SELECT l."tip", l."pruneCount", least(t.first, (SELECT d."seq" FROM "Damage" AS d WHERE ${concerned} ORDER BY d."seq" LIMIT 1)),
-      t.pruned FROM "Log" AS l CROSS JOIN (
+      greatest(t.pruned, ${forgotten}) FROM "Log" AS l CROSS JOIN (
       SELECT min(CASE WHEN t."messages" > 0 THEN t."firstSeq" END) AS first,
         max(CASE WHEN t."prunedAt" > ${since}::bigint THEN t."prunedThrough" END) AS pruned
       FROM "Topic" AS t WHERE ${condition}) AS t

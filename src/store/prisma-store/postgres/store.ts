@@ -19,7 +19,7 @@ import { createAuditStore, createTokenStore } from '../tokens.ts'
 import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
 import { whileOpen } from '../while-open.ts'
-import { changePeers } from './change-peers.ts'
+import { changePeers, forgetUnseenPeers } from './change-peers.ts'
 import { createClockStore } from './clock.ts'
 import { connectionOptions, connectionSeconds, openPostgresDatabase, type PostgresDatabase } from './database.ts'
 import { createListener, type Listener } from './listener.ts'
@@ -84,7 +84,11 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
   }
 
   const topics = createTopicStore({ prisma: () => opened().models })
-  const peers = createPeerStore({ prisma: () => opened().models, change: (edits) => changePeers(opened().database, edits) })
+  const peers = createPeerStore({
+    prisma: () => opened().models,
+    change: (edits) => changePeers(opened().database, edits),
+    forgetUnseen: (query) => forgetUnseenPeers(opened().database, query),
+  })
 
   const changes = createTokenChanges({ origin }, { database: () => opened().database })
   const tokens = createTokenStore({ prisma: () => opened().models, changes })

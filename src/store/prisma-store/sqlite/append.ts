@@ -3,6 +3,7 @@ import type { NewMessage, StoredMessage } from '../../../model/message.ts'
 import type { AppendEntry } from '../../store.ts'
 import { checksumOf, sumOf } from '../checksum.ts'
 import type { SqliteDatabase } from './database.ts'
+import { rememberTopic } from './forgotten-topics.ts'
 import { findById, sumIsWrong } from './messages.ts'
 
 const insertMessage = `INSERT INTO "Message"
@@ -10,7 +11,9 @@ const insertMessage = `INSERT INTO "Message"
   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
   ON CONFLICT ("id") DO NOTHING`
 
-const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq") VALUES (?, ?, ?, ?, ?)
+/** What is pruned of a topic is known of from now on; of what it had before, only up to where something of any forgotten topic was pruned. */
+const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq", "emptySince", "prunedThrough", "prunedAt")
+  SELECT ?, ?, ?, ?, ?, NULL, "forgottenThrough", "forgottenAt" FROM "Log" WHERE true
   ON CONFLICT ("name") DO UPDATE SET
     "firstSeq" = CASE WHEN "messages" = 0 THEN excluded."firstSeq" ELSE "firstSeq" END,
     "messages" = "messages" + excluded."messages", "bytes" = "bytes" + excluded."bytes", "lastSeq" = excluded."lastSeq"`
@@ -59,7 +62,10 @@ export function appendMessages(
     const tip = entries.findLast(({ known }) => !known)?.message?.seq ?? previousTip
     writer.run(`UPDATE "sqlite_sequence" SET "seq" = ? WHERE "name" = 'Message'`, tip)
   }
-  for (const [topic, { messages: count, bytes, first, last }] of growth) writer.run(countTopic, topic, count, bytes, first, last)
+  for (const [topic, { messages: count, bytes, first, last }] of growth) {
+    rememberTopic(writer, topic)
+    writer.run(countTopic, topic, count, bytes, first, last)
+  }
   return { previousTip, entries }
 }
 

@@ -14,6 +14,7 @@ const findRow = `SELECT "seq", "id", "author", "sequence", length("data") AS "si
   FROM "Message" AS m WHERE "seq" = ?`
 const note = `INSERT OR IGNORE INTO "Damage" ("seq", "id", "topic", "firstSeenAt") VALUES (?, ?, ?, ?)`
 const countLess = `UPDATE "Topic" SET "messages" = max(0, "messages" - 1), "bytes" = max(0, "bytes" - ?2),
+    "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = ?1) THEN NULL ELSE 0 END,
     "firstSeq" = coalesce((SELECT min(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0),
     "lastSeq" = coalesce((SELECT max(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0)
   WHERE "name" = ?1`

@@ -13,6 +13,7 @@ import { appendMessages, readTip } from './append.ts'
 import { damageIn, describeRows, findMissing, firstDamage, takeOut } from './damage.ts'
 import type { SqliteDatabase } from './database.ts'
 import type { DiskRoom } from './disk-room.ts'
+import { forgetTopics, forgottenThrough } from './forgotten-topics.ts'
 import { countKeys, findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
 import { findById, findByIds, findUnknown } from './messages.ts'
 import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } from './prune.ts'
@@ -191,6 +192,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     prunable: async (query) => findPrunableTopics(reader, query),
     prune: async (query) => prune(query),
     forget: async (query) => transaction(() => forgetOld(writer, query)),
+    forgetTopics: async (query) => transaction(() => forgetTopics(writer, query)),
     get: async (id) => sound(() => [findById(reader, id)].filter((row) => row !== undefined))[0],
     async sentThrough(author) {
       const stored = reader.row('SELECT "through" FROM "SentMark" WHERE "author" = ?', author)?.through ?? 0
@@ -217,7 +219,7 @@ function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prune
   return {
     tip,
     earliest: Math.min(oldest, firstDamage(reader, filter) ?? oldest) - 1,
-    prunedThrough: Number(row?.pruned ?? 0),
+    prunedThrough: Math.max(Number(row?.pruned ?? 0), forgottenThrough(reader, filter, prunedSince)),
     pruneCount: readPruneCount(reader),
   }
 }

@@ -2,6 +2,7 @@ import type { Seq } from '../../../model/cursor.ts'
 import type { TopicFilter } from '../../../model/topic.ts'
 import type { Pruned, PruneQuery, Prunes, Retention } from '../../store.ts'
 import type { Row, SqliteDatabase } from './database.ts'
+import { forgottenThrough } from './forgotten-topics.ts'
 import { sumIsWrong } from './messages.ts'
 import { topicCondition } from './topic-condition.ts'
 
@@ -58,13 +59,14 @@ export function pruneTopic(
   const pruneCount = Number(writer.row('UPDATE "Log" SET "pruneCount" = "pruneCount" + 1 RETURNING "pruneCount"')?.pruneCount)
   const first = writer.row('SELECT "seq" FROM "Message" WHERE "topic" = ? ORDER BY "seq" LIMIT 1', topic)?.seq ?? 0
   writer.run(
-    `UPDATE "Topic" SET "messages" = "messages" - ?, "bytes" = "bytes" - ?, "firstSeq" = ?, "prunedThrough" = ?, "prunedAt" = ?
+    `UPDATE "Topic" SET "messages" = "messages" - ?, "bytes" = "bytes" - ?, "firstSeq" = ?, "prunedThrough" = ?, "prunedAt" = ?, "emptySince" = ?
       WHERE "name" = ?`,
     messages,
     bytes,
     first,
     through,
     pruneCount,
+    first === 0 ? now : null,
     topic,
   )
   return { pruned: { through, pruneCount, messages, bytes }, bad }
@@ -120,6 +122,8 @@ export function prunesOf(reader: SqliteDatabase, query: { topics?: TopicFilter; 
     query.after,
     ...values,
   )
-  const topics = Array.from(rows, ({ name, prunedThrough }) => ({ topic: String(name), through: Number(prunedThrough) }))
+  const topics: Prunes['topics'] = Array.from(rows, ({ name, prunedThrough }) => ({ topic: String(name), through: Number(prunedThrough) }))
+  const through = forgottenThrough(reader, query.topics, query.prunedSince)
+  if (through > query.after) topics.push({ topic: undefined, through })
   return { count: readPruneCount(reader), topics }
 }

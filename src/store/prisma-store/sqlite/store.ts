@@ -19,7 +19,7 @@ import { createTopicStore } from '../topics.ts'
 import { attemptAsync } from '../unavailable.ts'
 import { whileOpen } from '../while-open.ts'
 import { createSqliteAdapter, type WriteGuard } from './adapter.ts'
-import { changePeers } from './change-peers.ts'
+import { changePeers, forgetUnseenPeers } from './change-peers.ts'
 import { createClockStore } from './clock.ts'
 import { openSqliteDatabase, type SqliteDatabase, type Synchronous } from './database.ts'
 import { createDiskRoom, type DiskRoom, makeRoomToOpen, writeReserve } from './disk-room.ts'
@@ -85,7 +85,11 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
     [Symbol.asyncDispose]: () => store.stop(),
     log: whileOpen(() => opened().log),
     topics: createTopicStore({ prisma: () => opened().prisma }),
-    peers: createPeerStore({ prisma: () => opened().prisma, change: async (edits) => changePeers(opened().writer, edits) }),
+    peers: createPeerStore({
+      prisma: () => opened().prisma,
+      change: async (edits) => changePeers(opened().writer, edits),
+      forgetUnseen: async (query) => forgetUnseenPeers(opened().writer, query),
+    }),
     records: createRecordStore({ writer: () => opened().writer, reader: () => opened().reader }),
     tokens: createTokenStore({ prisma: () => opened().prisma, changes: createTokenChanges({ writer: () => opened().writer }) }),
     sessions: createSessionStore({ prisma: () => opened().prisma }),

@@ -29,7 +29,7 @@ export type Message = Prisma.MessageModel
 export type Clock = Prisma.ClockModel
 /**
  * Model Topic
- * Joined topics, and topics with messages. The counters are kept by the append.
+ * Joined topics, topics with messages, and for some time what was pruned of topics that have none. The counters are kept by the append.
  */
 export type Topic = Prisma.TopicModel
 /**

@@ -127,6 +127,7 @@ export const TopicScalarFieldEnum = {
   lastSeq: 'lastSeq',
   prunedThrough: 'prunedThrough',
   prunedAt: 'prunedAt',
+  emptySince: 'emptySince',
   maxAgeMs: 'maxAgeMs',
   maxMessages: 'maxMessages',
   maxBytes: 'maxBytes'
@@ -191,7 +192,8 @@ export const PeerScalarFieldEnum = {
   label: 'label',
   blocked: 'blocked',
   firstSeen: 'firstSeen',
-  lastSeen: 'lastSeen'
+  lastSeen: 'lastSeen',
+  seenAge: 'seenAge'
 } as const
 
 export type PeerScalarFieldEnum = (typeof PeerScalarFieldEnum)[keyof typeof PeerScalarFieldEnum]
@@ -287,6 +289,8 @@ export const LogScalarFieldEnum = {
   id: 'id',
   epoch: 'epoch',
   pruneCount: 'pruneCount',
+  forgottenThrough: 'forgottenThrough',
+  forgottenAt: 'forgottenAt',
   tip: 'tip'
 } as const
 

@@ -29,12 +29,16 @@ export type AggregateLog = {
 export type LogAvgAggregateOutputType = {
   id: number | null
   pruneCount: number | null
+  forgottenThrough: number | null
+  forgottenAt: number | null
   tip: number | null
 }
 
 export type LogSumAggregateOutputType = {
   id: number | null
   pruneCount: bigint | null
+  forgottenThrough: bigint | null
+  forgottenAt: bigint | null
   tip: bigint | null
 }
 
@@ -42,6 +46,8 @@ export type LogMinAggregateOutputType = {
   id: number | null
   epoch: string | null
   pruneCount: bigint | null
+  forgottenThrough: bigint | null
+  forgottenAt: bigint | null
   tip: bigint | null
 }
 
@@ -49,6 +55,8 @@ export type LogMaxAggregateOutputType = {
   id: number | null
   epoch: string | null
   pruneCount: bigint | null
+  forgottenThrough: bigint | null
+  forgottenAt: bigint | null
   tip: bigint | null
 }
 
@@ -56,6 +64,8 @@ export type LogCountAggregateOutputType = {
   id: number
   epoch: number
   pruneCount: number
+  forgottenThrough: number
+  forgottenAt: number
   tip: number
   _all: number
 }
@@ -64,12 +74,16 @@ export type LogCountAggregateOutputType = {
 export type LogAvgAggregateInputType = {
   id?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
   tip?: true
 }
 
 export type LogSumAggregateInputType = {
   id?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
   tip?: true
 }
 
@@ -77,6 +91,8 @@ export type LogMinAggregateInputType = {
   id?: true
   epoch?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
   tip?: true
 }
 
@@ -84,6 +100,8 @@ export type LogMaxAggregateInputType = {
   id?: true
   epoch?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
   tip?: true
 }
 
@@ -91,6 +109,8 @@ export type LogCountAggregateInputType = {
   id?: true
   epoch?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
   tip?: true
   _all?: true
 }
@@ -185,6 +205,8 @@ export type LogGroupByOutputType = {
   id: number
   epoch: string
   pruneCount: bigint
+  forgottenThrough: bigint
+  forgottenAt: bigint
   tip: bigint
   _count: LogCountAggregateOutputType | null
   _avg: LogAvgAggregateOutputType | null
@@ -215,6 +237,8 @@ export type LogWhereInput = {
   id?: Prisma.IntFilter<"Log"> | number
   epoch?: Prisma.StringFilter<"Log"> | string
   pruneCount?: Prisma.BigIntFilter<"Log"> | bigint | number
+  forgottenThrough?: Prisma.BigIntFilter<"Log"> | bigint | number
+  forgottenAt?: Prisma.BigIntFilter<"Log"> | bigint | number
   tip?: Prisma.BigIntFilter<"Log"> | bigint | number
 }
 
@@ -222,6 +246,8 @@ export type LogOrderByWithRelationInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
   tip?: Prisma.SortOrder
 }
 
@@ -232,6 +258,8 @@ export type LogWhereUniqueInput = Prisma.AtLeast<{
   NOT?: Prisma.LogWhereInput | Prisma.LogWhereInput[]
   epoch?: Prisma.StringFilter<"Log"> | string
   pruneCount?: Prisma.BigIntFilter<"Log"> | bigint | number
+  forgottenThrough?: Prisma.BigIntFilter<"Log"> | bigint | number
+  forgottenAt?: Prisma.BigIntFilter<"Log"> | bigint | number
   tip?: Prisma.BigIntFilter<"Log"> | bigint | number
 }, "id">
 
@@ -239,6 +267,8 @@ export type LogOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
   tip?: Prisma.SortOrder
   _count?: Prisma.LogCountOrderByAggregateInput
   _avg?: Prisma.LogAvgOrderByAggregateInput
@@ -254,6 +284,8 @@ export type LogScalarWhereWithAggregatesInput = {
   id?: Prisma.IntWithAggregatesFilter<"Log"> | number
   epoch?: Prisma.StringWithAggregatesFilter<"Log"> | string
   pruneCount?: Prisma.BigIntWithAggregatesFilter<"Log"> | bigint | number
+  forgottenThrough?: Prisma.BigIntWithAggregatesFilter<"Log"> | bigint | number
+  forgottenAt?: Prisma.BigIntWithAggregatesFilter<"Log"> | bigint | number
   tip?: Prisma.BigIntWithAggregatesFilter<"Log"> | bigint | number
 }
 
@@ -261,6 +293,8 @@ export type LogCreateInput = {
   id: number
   epoch: string
   pruneCount?: bigint | number
+  forgottenThrough?: bigint | number
+  forgottenAt?: bigint | number
   tip?: bigint | number
 }
 
@@ -268,6 +302,8 @@ export type LogUncheckedCreateInput = {
   id: number
   epoch: string
   pruneCount?: bigint | number
+  forgottenThrough?: bigint | number
+  forgottenAt?: bigint | number
   tip?: bigint | number
 }
 
@@ -275,6 +311,8 @@ export type LogUpdateInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
   pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tip?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
@@ -282,6 +320,8 @@ export type LogUncheckedUpdateInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
   pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tip?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
@@ -289,6 +329,8 @@ export type LogCreateManyInput = {
   id: number
   epoch: string
   pruneCount?: bigint | number
+  forgottenThrough?: bigint | number
+  forgottenAt?: bigint | number
   tip?: bigint | number
 }
 
@@ -296,6 +338,8 @@ export type LogUpdateManyMutationInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
   pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tip?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
@@ -303,6 +347,8 @@ export type LogUncheckedUpdateManyInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
   pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   tip?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
@@ -310,12 +356,16 @@ export type LogCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
   tip?: Prisma.SortOrder
 }
 
 export type LogAvgOrderByAggregateInput = {
   id?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
   tip?: Prisma.SortOrder
 }
 
@@ -323,6 +373,8 @@ export type LogMaxOrderByAggregateInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
   tip?: Prisma.SortOrder
 }
 
@@ -330,12 +382,16 @@ export type LogMinOrderByAggregateInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
   tip?: Prisma.SortOrder
 }
 
 export type LogSumOrderByAggregateInput = {
   id?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
   tip?: Prisma.SortOrder
 }
 
@@ -345,6 +401,8 @@ export type LogSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = ru
   id?: boolean
   epoch?: boolean
   pruneCount?: boolean
+  forgottenThrough?: boolean
+  forgottenAt?: boolean
   tip?: boolean
 }, ExtArgs["result"]["log"]>
 
@@ -352,6 +410,8 @@ export type LogSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extension
   id?: boolean
   epoch?: boolean
   pruneCount?: boolean
+  forgottenThrough?: boolean
+  forgottenAt?: boolean
   tip?: boolean
 }, ExtArgs["result"]["log"]>
 
@@ -359,6 +419,8 @@ export type LogSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extension
   id?: boolean
   epoch?: boolean
   pruneCount?: boolean
+  forgottenThrough?: boolean
+  forgottenAt?: boolean
   tip?: boolean
 }, ExtArgs["result"]["log"]>
 
@@ -366,10 +428,12 @@ export type LogSelectScalar = {
   id?: boolean
   epoch?: boolean
   pruneCount?: boolean
+  forgottenThrough?: boolean
+  forgottenAt?: boolean
   tip?: boolean
 }
 
-export type LogOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "epoch" | "pruneCount" | "tip", ExtArgs["result"]["log"]>
+export type LogOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "epoch" | "pruneCount" | "forgottenThrough" | "forgottenAt" | "tip", ExtArgs["result"]["log"]>
 
 export type $LogPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Log"
@@ -381,6 +445,11 @@ export type $LogPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
      * Steps of pruning so far.
      */
     pruneCount: bigint
+    /**
+     * Of the topics that were forgotten: the newest message that was pruned of any, and the newest step of pruning that removed one.
+     */
+    forgottenThrough: bigint
+    forgottenAt: bigint
     /**
      * Number of the newest message there ever was, visible with it: a sequence would tell of numbers whose messages are not yet there.
      */
@@ -811,6 +880,8 @@ export interface LogFieldRefs {
   readonly id: Prisma.FieldRef<"Log", 'Int'>
   readonly epoch: Prisma.FieldRef<"Log", 'String'>
   readonly pruneCount: Prisma.FieldRef<"Log", 'BigInt'>
+  readonly forgottenThrough: Prisma.FieldRef<"Log", 'BigInt'>
+  readonly forgottenAt: Prisma.FieldRef<"Log", 'BigInt'>
   readonly tip: Prisma.FieldRef<"Log", 'BigInt'>
 }
     

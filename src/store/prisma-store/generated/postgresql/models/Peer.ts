@@ -29,11 +29,13 @@ export type AggregatePeer = {
 export type PeerAvgAggregateOutputType = {
   firstSeen: number | null
   lastSeen: number | null
+  seenAge: number | null
 }
 
 export type PeerSumAggregateOutputType = {
   firstSeen: bigint | null
   lastSeen: bigint | null
+  seenAge: bigint | null
 }
 
 export type PeerMinAggregateOutputType = {
@@ -45,6 +47,7 @@ export type PeerMinAggregateOutputType = {
   blocked: boolean | null
   firstSeen: bigint | null
   lastSeen: bigint | null
+  seenAge: bigint | null
 }
 
 export type PeerMaxAggregateOutputType = {
@@ -56,6 +59,7 @@ export type PeerMaxAggregateOutputType = {
   blocked: boolean | null
   firstSeen: bigint | null
   lastSeen: bigint | null
+  seenAge: bigint | null
 }
 
 export type PeerCountAggregateOutputType = {
@@ -67,6 +71,7 @@ export type PeerCountAggregateOutputType = {
   blocked: number
   firstSeen: number
   lastSeen: number
+  seenAge: number
   _all: number
 }
 
@@ -74,11 +79,13 @@ export type PeerCountAggregateOutputType = {
 export type PeerAvgAggregateInputType = {
   firstSeen?: true
   lastSeen?: true
+  seenAge?: true
 }
 
 export type PeerSumAggregateInputType = {
   firstSeen?: true
   lastSeen?: true
+  seenAge?: true
 }
 
 export type PeerMinAggregateInputType = {
@@ -90,6 +97,7 @@ export type PeerMinAggregateInputType = {
   blocked?: true
   firstSeen?: true
   lastSeen?: true
+  seenAge?: true
 }
 
 export type PeerMaxAggregateInputType = {
@@ -101,6 +109,7 @@ export type PeerMaxAggregateInputType = {
   blocked?: true
   firstSeen?: true
   lastSeen?: true
+  seenAge?: true
 }
 
 export type PeerCountAggregateInputType = {
@@ -112,6 +121,7 @@ export type PeerCountAggregateInputType = {
   blocked?: true
   firstSeen?: true
   lastSeen?: true
+  seenAge?: true
   _all?: true
 }
 
@@ -210,6 +220,7 @@ export type PeerGroupByOutputType = {
   blocked: boolean
   firstSeen: bigint
   lastSeen: bigint
+  seenAge: bigint
   _count: PeerCountAggregateOutputType | null
   _avg: PeerAvgAggregateOutputType | null
   _sum: PeerSumAggregateOutputType | null
@@ -244,6 +255,7 @@ export type PeerWhereInput = {
   blocked?: Prisma.BoolFilter<"Peer"> | boolean
   firstSeen?: Prisma.BigIntFilter<"Peer"> | bigint | number
   lastSeen?: Prisma.BigIntFilter<"Peer"> | bigint | number
+  seenAge?: Prisma.BigIntFilter<"Peer"> | bigint | number
 }
 
 export type PeerOrderByWithRelationInput = {
@@ -255,6 +267,7 @@ export type PeerOrderByWithRelationInput = {
   blocked?: Prisma.SortOrder
   firstSeen?: Prisma.SortOrder
   lastSeen?: Prisma.SortOrder
+  seenAge?: Prisma.SortOrder
 }
 
 export type PeerWhereUniqueInput = Prisma.AtLeast<{
@@ -269,6 +282,7 @@ export type PeerWhereUniqueInput = Prisma.AtLeast<{
   blocked?: Prisma.BoolFilter<"Peer"> | boolean
   firstSeen?: Prisma.BigIntFilter<"Peer"> | bigint | number
   lastSeen?: Prisma.BigIntFilter<"Peer"> | bigint | number
+  seenAge?: Prisma.BigIntFilter<"Peer"> | bigint | number
 }, "peerId">
 
 export type PeerOrderByWithAggregationInput = {
@@ -280,6 +294,7 @@ export type PeerOrderByWithAggregationInput = {
   blocked?: Prisma.SortOrder
   firstSeen?: Prisma.SortOrder
   lastSeen?: Prisma.SortOrder
+  seenAge?: Prisma.SortOrder
   _count?: Prisma.PeerCountOrderByAggregateInput
   _avg?: Prisma.PeerAvgOrderByAggregateInput
   _max?: Prisma.PeerMaxOrderByAggregateInput
@@ -299,6 +314,7 @@ export type PeerScalarWhereWithAggregatesInput = {
   blocked?: Prisma.BoolWithAggregatesFilter<"Peer"> | boolean
   firstSeen?: Prisma.BigIntWithAggregatesFilter<"Peer"> | bigint | number
   lastSeen?: Prisma.BigIntWithAggregatesFilter<"Peer"> | bigint | number
+  seenAge?: Prisma.BigIntWithAggregatesFilter<"Peer"> | bigint | number
 }
 
 export type PeerCreateInput = {
@@ -310,6 +326,7 @@ export type PeerCreateInput = {
   blocked?: boolean
   firstSeen: bigint | number
   lastSeen: bigint | number
+  seenAge: bigint | number
 }
 
 export type PeerUncheckedCreateInput = {
@@ -321,6 +338,7 @@ export type PeerUncheckedCreateInput = {
   blocked?: boolean
   firstSeen: bigint | number
   lastSeen: bigint | number
+  seenAge: bigint | number
 }
 
 export type PeerUpdateInput = {
@@ -332,6 +350,7 @@ export type PeerUpdateInput = {
   blocked?: Prisma.BoolFieldUpdateOperationsInput | boolean
   firstSeen?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastSeen?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  seenAge?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type PeerUncheckedUpdateInput = {
@@ -343,6 +362,7 @@ export type PeerUncheckedUpdateInput = {
   blocked?: Prisma.BoolFieldUpdateOperationsInput | boolean
   firstSeen?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastSeen?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  seenAge?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type PeerCreateManyInput = {
@@ -354,6 +374,7 @@ export type PeerCreateManyInput = {
   blocked?: boolean
   firstSeen: bigint | number
   lastSeen: bigint | number
+  seenAge: bigint | number
 }
 
 export type PeerUpdateManyMutationInput = {
@@ -365,6 +386,7 @@ export type PeerUpdateManyMutationInput = {
   blocked?: Prisma.BoolFieldUpdateOperationsInput | boolean
   firstSeen?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastSeen?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  seenAge?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type PeerUncheckedUpdateManyInput = {
@@ -376,6 +398,7 @@ export type PeerUncheckedUpdateManyInput = {
   blocked?: Prisma.BoolFieldUpdateOperationsInput | boolean
   firstSeen?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   lastSeen?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  seenAge?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type PeerCountOrderByAggregateInput = {
@@ -387,11 +410,13 @@ export type PeerCountOrderByAggregateInput = {
   blocked?: Prisma.SortOrder
   firstSeen?: Prisma.SortOrder
   lastSeen?: Prisma.SortOrder
+  seenAge?: Prisma.SortOrder
 }
 
 export type PeerAvgOrderByAggregateInput = {
   firstSeen?: Prisma.SortOrder
   lastSeen?: Prisma.SortOrder
+  seenAge?: Prisma.SortOrder
 }
 
 export type PeerMaxOrderByAggregateInput = {
@@ -403,6 +428,7 @@ export type PeerMaxOrderByAggregateInput = {
   blocked?: Prisma.SortOrder
   firstSeen?: Prisma.SortOrder
   lastSeen?: Prisma.SortOrder
+  seenAge?: Prisma.SortOrder
 }
 
 export type PeerMinOrderByAggregateInput = {
@@ -414,11 +440,13 @@ export type PeerMinOrderByAggregateInput = {
   blocked?: Prisma.SortOrder
   firstSeen?: Prisma.SortOrder
   lastSeen?: Prisma.SortOrder
+  seenAge?: Prisma.SortOrder
 }
 
 export type PeerSumOrderByAggregateInput = {
   firstSeen?: Prisma.SortOrder
   lastSeen?: Prisma.SortOrder
+  seenAge?: Prisma.SortOrder
 }
 
 
@@ -432,6 +460,7 @@ export type PeerSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   blocked?: boolean
   firstSeen?: boolean
   lastSeen?: boolean
+  seenAge?: boolean
 }, ExtArgs["result"]["peer"]>
 
 export type PeerSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -443,6 +472,7 @@ export type PeerSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   blocked?: boolean
   firstSeen?: boolean
   lastSeen?: boolean
+  seenAge?: boolean
 }, ExtArgs["result"]["peer"]>
 
 export type PeerSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -454,6 +484,7 @@ export type PeerSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   blocked?: boolean
   firstSeen?: boolean
   lastSeen?: boolean
+  seenAge?: boolean
 }, ExtArgs["result"]["peer"]>
 
 export type PeerSelectScalar = {
@@ -465,9 +496,10 @@ export type PeerSelectScalar = {
   blocked?: boolean
   firstSeen?: boolean
   lastSeen?: boolean
+  seenAge?: boolean
 }
 
-export type PeerOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"peerId" | "addresses" | "agent" | "protocols" | "label" | "blocked" | "firstSeen" | "lastSeen", ExtArgs["result"]["peer"]>
+export type PeerOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"peerId" | "addresses" | "agent" | "protocols" | "label" | "blocked" | "firstSeen" | "lastSeen" | "seenAge", ExtArgs["result"]["peer"]>
 
 export type $PeerPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Peer"
@@ -487,6 +519,10 @@ export type $PeerPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     blocked: boolean
     firstSeen: bigint
     lastSeen: bigint
+    /**
+     * When it was last seen, in age time.
+     */
+    seenAge: bigint
   }, ExtArgs["result"]["peer"]>
   composites: {}
 }
@@ -918,6 +954,7 @@ export interface PeerFieldRefs {
   readonly blocked: Prisma.FieldRef<"Peer", 'Boolean'>
   readonly firstSeen: Prisma.FieldRef<"Peer", 'BigInt'>
   readonly lastSeen: Prisma.FieldRef<"Peer", 'BigInt'>
+  readonly seenAge: Prisma.FieldRef<"Peer", 'BigInt'>
 }
     
 

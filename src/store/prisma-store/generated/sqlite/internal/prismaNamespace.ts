@@ -1768,6 +1768,7 @@ export const TopicScalarFieldEnum = {
   lastSeq: 'lastSeq',
   prunedThrough: 'prunedThrough',
   prunedAt: 'prunedAt',
+  emptySince: 'emptySince',
   maxAgeMs: 'maxAgeMs',
   maxMessages: 'maxMessages',
   maxBytes: 'maxBytes'
@@ -1832,7 +1833,8 @@ export const PeerScalarFieldEnum = {
   label: 'label',
   blocked: 'blocked',
   firstSeen: 'firstSeen',
-  lastSeen: 'lastSeen'
+  lastSeen: 'lastSeen',
+  seenAge: 'seenAge'
 } as const
 
 export type PeerScalarFieldEnum = (typeof PeerScalarFieldEnum)[keyof typeof PeerScalarFieldEnum]
@@ -1927,7 +1929,9 @@ export type OutboxScalarFieldEnum = (typeof OutboxScalarFieldEnum)[keyof typeof 
 export const LogScalarFieldEnum = {
   id: 'id',
   epoch: 'epoch',
-  pruneCount: 'pruneCount'
+  pruneCount: 'pruneCount',
+  forgottenThrough: 'forgottenThrough',
+  forgottenAt: 'forgottenAt'
 } as const
 
 export type LogScalarFieldEnum = (typeof LogScalarFieldEnum)[keyof typeof LogScalarFieldEnum]

@@ -124,6 +124,7 @@ export const TopicScalarFieldEnum = {
   lastSeq: 'lastSeq',
   prunedThrough: 'prunedThrough',
   prunedAt: 'prunedAt',
+  emptySince: 'emptySince',
   maxAgeMs: 'maxAgeMs',
   maxMessages: 'maxMessages',
   maxBytes: 'maxBytes'
@@ -188,7 +189,8 @@ export const PeerScalarFieldEnum = {
   label: 'label',
   blocked: 'blocked',
   firstSeen: 'firstSeen',
-  lastSeen: 'lastSeen'
+  lastSeen: 'lastSeen',
+  seenAge: 'seenAge'
 } as const
 
 export type PeerScalarFieldEnum = (typeof PeerScalarFieldEnum)[keyof typeof PeerScalarFieldEnum]
@@ -283,7 +285,9 @@ export type OutboxScalarFieldEnum = (typeof OutboxScalarFieldEnum)[keyof typeof 
 export const LogScalarFieldEnum = {
   id: 'id',
   epoch: 'epoch',
-  pruneCount: 'pruneCount'
+  pruneCount: 'pruneCount',
+  forgottenThrough: 'forgottenThrough',
+  forgottenAt: 'forgottenAt'
 } as const
 
 export type LogScalarFieldEnum = (typeof LogScalarFieldEnum)[keyof typeof LogScalarFieldEnum]

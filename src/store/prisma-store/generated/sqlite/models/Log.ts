@@ -29,29 +29,39 @@ export type AggregateLog = {
 export type LogAvgAggregateOutputType = {
   id: number | null
   pruneCount: number | null
+  forgottenThrough: number | null
+  forgottenAt: number | null
 }
 
 export type LogSumAggregateOutputType = {
   id: number | null
   pruneCount: bigint | null
+  forgottenThrough: bigint | null
+  forgottenAt: bigint | null
 }
 
 export type LogMinAggregateOutputType = {
   id: number | null
   epoch: string | null
   pruneCount: bigint | null
+  forgottenThrough: bigint | null
+  forgottenAt: bigint | null
 }
 
 export type LogMaxAggregateOutputType = {
   id: number | null
   epoch: string | null
   pruneCount: bigint | null
+  forgottenThrough: bigint | null
+  forgottenAt: bigint | null
 }
 
 export type LogCountAggregateOutputType = {
   id: number
   epoch: number
   pruneCount: number
+  forgottenThrough: number
+  forgottenAt: number
   _all: number
 }
 
@@ -59,29 +69,39 @@ export type LogCountAggregateOutputType = {
 export type LogAvgAggregateInputType = {
   id?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
 }
 
 export type LogSumAggregateInputType = {
   id?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
 }
 
 export type LogMinAggregateInputType = {
   id?: true
   epoch?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
 }
 
 export type LogMaxAggregateInputType = {
   id?: true
   epoch?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
 }
 
 export type LogCountAggregateInputType = {
   id?: true
   epoch?: true
   pruneCount?: true
+  forgottenThrough?: true
+  forgottenAt?: true
   _all?: true
 }
 
@@ -175,6 +195,8 @@ export type LogGroupByOutputType = {
   id: number
   epoch: string
   pruneCount: bigint
+  forgottenThrough: bigint
+  forgottenAt: bigint
   _count: LogCountAggregateOutputType | null
   _avg: LogAvgAggregateOutputType | null
   _sum: LogSumAggregateOutputType | null
@@ -204,12 +226,16 @@ export type LogWhereInput = {
   id?: Prisma.IntFilter<"Log"> | number
   epoch?: Prisma.StringFilter<"Log"> | string
   pruneCount?: Prisma.BigIntFilter<"Log"> | bigint | number
+  forgottenThrough?: Prisma.BigIntFilter<"Log"> | bigint | number
+  forgottenAt?: Prisma.BigIntFilter<"Log"> | bigint | number
 }
 
 export type LogOrderByWithRelationInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
 }
 
 export type LogWhereUniqueInput = Prisma.AtLeast<{
@@ -219,12 +245,16 @@ export type LogWhereUniqueInput = Prisma.AtLeast<{
   NOT?: Prisma.LogWhereInput | Prisma.LogWhereInput[]
   epoch?: Prisma.StringFilter<"Log"> | string
   pruneCount?: Prisma.BigIntFilter<"Log"> | bigint | number
+  forgottenThrough?: Prisma.BigIntFilter<"Log"> | bigint | number
+  forgottenAt?: Prisma.BigIntFilter<"Log"> | bigint | number
 }, "id">
 
 export type LogOrderByWithAggregationInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
   _count?: Prisma.LogCountOrderByAggregateInput
   _avg?: Prisma.LogAvgOrderByAggregateInput
   _max?: Prisma.LogMaxOrderByAggregateInput
@@ -239,76 +269,102 @@ export type LogScalarWhereWithAggregatesInput = {
   id?: Prisma.IntWithAggregatesFilter<"Log"> | number
   epoch?: Prisma.StringWithAggregatesFilter<"Log"> | string
   pruneCount?: Prisma.BigIntWithAggregatesFilter<"Log"> | bigint | number
+  forgottenThrough?: Prisma.BigIntWithAggregatesFilter<"Log"> | bigint | number
+  forgottenAt?: Prisma.BigIntWithAggregatesFilter<"Log"> | bigint | number
 }
 
 export type LogCreateInput = {
   id: number
   epoch: string
   pruneCount?: bigint | number
+  forgottenThrough?: bigint | number
+  forgottenAt?: bigint | number
 }
 
 export type LogUncheckedCreateInput = {
   id: number
   epoch: string
   pruneCount?: bigint | number
+  forgottenThrough?: bigint | number
+  forgottenAt?: bigint | number
 }
 
 export type LogUpdateInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
   pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type LogUncheckedUpdateInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
   pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type LogCreateManyInput = {
   id: number
   epoch: string
   pruneCount?: bigint | number
+  forgottenThrough?: bigint | number
+  forgottenAt?: bigint | number
 }
 
 export type LogUpdateManyMutationInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
   pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type LogUncheckedUpdateManyInput = {
   id?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.StringFieldUpdateOperationsInput | string
   pruneCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  forgottenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type LogCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
 }
 
 export type LogAvgOrderByAggregateInput = {
   id?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
 }
 
 export type LogMaxOrderByAggregateInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
 }
 
 export type LogMinOrderByAggregateInput = {
   id?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
 }
 
 export type LogSumOrderByAggregateInput = {
   id?: Prisma.SortOrder
   pruneCount?: Prisma.SortOrder
+  forgottenThrough?: Prisma.SortOrder
+  forgottenAt?: Prisma.SortOrder
 }
 
 
@@ -317,27 +373,35 @@ export type LogSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = ru
   id?: boolean
   epoch?: boolean
   pruneCount?: boolean
+  forgottenThrough?: boolean
+  forgottenAt?: boolean
 }, ExtArgs["result"]["log"]>
 
 export type LogSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
   epoch?: boolean
   pruneCount?: boolean
+  forgottenThrough?: boolean
+  forgottenAt?: boolean
 }, ExtArgs["result"]["log"]>
 
 export type LogSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
   epoch?: boolean
   pruneCount?: boolean
+  forgottenThrough?: boolean
+  forgottenAt?: boolean
 }, ExtArgs["result"]["log"]>
 
 export type LogSelectScalar = {
   id?: boolean
   epoch?: boolean
   pruneCount?: boolean
+  forgottenThrough?: boolean
+  forgottenAt?: boolean
 }
 
-export type LogOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "epoch" | "pruneCount", ExtArgs["result"]["log"]>
+export type LogOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "epoch" | "pruneCount" | "forgottenThrough" | "forgottenAt", ExtArgs["result"]["log"]>
 
 export type $LogPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Log"
@@ -349,6 +413,11 @@ export type $LogPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
      * Steps of pruning so far.
      */
     pruneCount: bigint
+    /**
+     * Of the topics that were forgotten: the newest message that was pruned of any, and the newest step of pruning that removed one.
+     */
+    forgottenThrough: bigint
+    forgottenAt: bigint
   }, ExtArgs["result"]["log"]>
   composites: {}
 }
@@ -775,6 +844,8 @@ export interface LogFieldRefs {
   readonly id: Prisma.FieldRef<"Log", 'Int'>
   readonly epoch: Prisma.FieldRef<"Log", 'String'>
   readonly pruneCount: Prisma.FieldRef<"Log", 'BigInt'>
+  readonly forgottenThrough: Prisma.FieldRef<"Log", 'BigInt'>
+  readonly forgottenAt: Prisma.FieldRef<"Log", 'BigInt'>
 }
     
 

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Topic
- * Joined topics, and topics with messages. The counters are kept by the append.
+ * Joined topics, topics with messages, and for some time what was pruned of topics that have none. The counters are kept by the append.
  */
 export type TopicModel = runtime.Types.Result.DefaultSelection<Prisma.$TopicPayload>
 
@@ -34,6 +34,7 @@ export type TopicAvgAggregateOutputType = {
   lastSeq: number | null
   prunedThrough: number | null
   prunedAt: number | null
+  emptySince: number | null
   maxAgeMs: number | null
   maxMessages: number | null
   maxBytes: number | null
@@ -47,6 +48,7 @@ export type TopicSumAggregateOutputType = {
   lastSeq: bigint | null
   prunedThrough: bigint | null
   prunedAt: bigint | null
+  emptySince: bigint | null
   maxAgeMs: bigint | null
   maxMessages: bigint | null
   maxBytes: bigint | null
@@ -62,6 +64,7 @@ export type TopicMinAggregateOutputType = {
   lastSeq: bigint | null
   prunedThrough: bigint | null
   prunedAt: bigint | null
+  emptySince: bigint | null
   maxAgeMs: bigint | null
   maxMessages: bigint | null
   maxBytes: bigint | null
@@ -77,6 +80,7 @@ export type TopicMaxAggregateOutputType = {
   lastSeq: bigint | null
   prunedThrough: bigint | null
   prunedAt: bigint | null
+  emptySince: bigint | null
   maxAgeMs: bigint | null
   maxMessages: bigint | null
   maxBytes: bigint | null
@@ -92,6 +96,7 @@ export type TopicCountAggregateOutputType = {
   lastSeq: number
   prunedThrough: number
   prunedAt: number
+  emptySince: number
   maxAgeMs: number
   maxMessages: number
   maxBytes: number
@@ -107,6 +112,7 @@ export type TopicAvgAggregateInputType = {
   lastSeq?: true
   prunedThrough?: true
   prunedAt?: true
+  emptySince?: true
   maxAgeMs?: true
   maxMessages?: true
   maxBytes?: true
@@ -120,6 +126,7 @@ export type TopicSumAggregateInputType = {
   lastSeq?: true
   prunedThrough?: true
   prunedAt?: true
+  emptySince?: true
   maxAgeMs?: true
   maxMessages?: true
   maxBytes?: true
@@ -135,6 +142,7 @@ export type TopicMinAggregateInputType = {
   lastSeq?: true
   prunedThrough?: true
   prunedAt?: true
+  emptySince?: true
   maxAgeMs?: true
   maxMessages?: true
   maxBytes?: true
@@ -150,6 +158,7 @@ export type TopicMaxAggregateInputType = {
   lastSeq?: true
   prunedThrough?: true
   prunedAt?: true
+  emptySince?: true
   maxAgeMs?: true
   maxMessages?: true
   maxBytes?: true
@@ -165,6 +174,7 @@ export type TopicCountAggregateInputType = {
   lastSeq?: true
   prunedThrough?: true
   prunedAt?: true
+  emptySince?: true
   maxAgeMs?: true
   maxMessages?: true
   maxBytes?: true
@@ -267,6 +277,7 @@ export type TopicGroupByOutputType = {
   lastSeq: bigint
   prunedThrough: bigint
   prunedAt: bigint
+  emptySince: bigint | null
   maxAgeMs: bigint | null
   maxMessages: bigint | null
   maxBytes: bigint | null
@@ -305,6 +316,7 @@ export type TopicWhereInput = {
   lastSeq?: Prisma.BigIntFilter<"Topic"> | bigint | number
   prunedThrough?: Prisma.BigIntFilter<"Topic"> | bigint | number
   prunedAt?: Prisma.BigIntFilter<"Topic"> | bigint | number
+  emptySince?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
   maxAgeMs?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
   maxMessages?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
   maxBytes?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
@@ -320,6 +332,7 @@ export type TopicOrderByWithRelationInput = {
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
   prunedAt?: Prisma.SortOrder
+  emptySince?: Prisma.SortOrderInput | Prisma.SortOrder
   maxAgeMs?: Prisma.SortOrderInput | Prisma.SortOrder
   maxMessages?: Prisma.SortOrderInput | Prisma.SortOrder
   maxBytes?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -338,6 +351,7 @@ export type TopicWhereUniqueInput = Prisma.AtLeast<{
   lastSeq?: Prisma.BigIntFilter<"Topic"> | bigint | number
   prunedThrough?: Prisma.BigIntFilter<"Topic"> | bigint | number
   prunedAt?: Prisma.BigIntFilter<"Topic"> | bigint | number
+  emptySince?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
   maxAgeMs?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
   maxMessages?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
   maxBytes?: Prisma.BigIntNullableFilter<"Topic"> | bigint | number | null
@@ -353,6 +367,7 @@ export type TopicOrderByWithAggregationInput = {
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
   prunedAt?: Prisma.SortOrder
+  emptySince?: Prisma.SortOrderInput | Prisma.SortOrder
   maxAgeMs?: Prisma.SortOrderInput | Prisma.SortOrder
   maxMessages?: Prisma.SortOrderInput | Prisma.SortOrder
   maxBytes?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -376,6 +391,7 @@ export type TopicScalarWhereWithAggregatesInput = {
   lastSeq?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
   prunedThrough?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
   prunedAt?: Prisma.BigIntWithAggregatesFilter<"Topic"> | bigint | number
+  emptySince?: Prisma.BigIntNullableWithAggregatesFilter<"Topic"> | bigint | number | null
   maxAgeMs?: Prisma.BigIntNullableWithAggregatesFilter<"Topic"> | bigint | number | null
   maxMessages?: Prisma.BigIntNullableWithAggregatesFilter<"Topic"> | bigint | number | null
   maxBytes?: Prisma.BigIntNullableWithAggregatesFilter<"Topic"> | bigint | number | null
@@ -391,6 +407,7 @@ export type TopicCreateInput = {
   lastSeq?: bigint | number
   prunedThrough?: bigint | number
   prunedAt?: bigint | number
+  emptySince?: bigint | number | null
   maxAgeMs?: bigint | number | null
   maxMessages?: bigint | number | null
   maxBytes?: bigint | number | null
@@ -406,6 +423,7 @@ export type TopicUncheckedCreateInput = {
   lastSeq?: bigint | number
   prunedThrough?: bigint | number
   prunedAt?: bigint | number
+  emptySince?: bigint | number | null
   maxAgeMs?: bigint | number | null
   maxMessages?: bigint | number | null
   maxBytes?: bigint | number | null
@@ -421,6 +439,7 @@ export type TopicUpdateInput = {
   lastSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  emptySince?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxAgeMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxMessages?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
@@ -436,6 +455,7 @@ export type TopicUncheckedUpdateInput = {
   lastSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  emptySince?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxAgeMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxMessages?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
@@ -451,6 +471,7 @@ export type TopicCreateManyInput = {
   lastSeq?: bigint | number
   prunedThrough?: bigint | number
   prunedAt?: bigint | number
+  emptySince?: bigint | number | null
   maxAgeMs?: bigint | number | null
   maxMessages?: bigint | number | null
   maxBytes?: bigint | number | null
@@ -466,6 +487,7 @@ export type TopicUpdateManyMutationInput = {
   lastSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  emptySince?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxAgeMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxMessages?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
@@ -481,6 +503,7 @@ export type TopicUncheckedUpdateManyInput = {
   lastSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   prunedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  emptySince?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxAgeMs?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxMessages?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   maxBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
@@ -496,6 +519,7 @@ export type TopicCountOrderByAggregateInput = {
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
   prunedAt?: Prisma.SortOrder
+  emptySince?: Prisma.SortOrder
   maxAgeMs?: Prisma.SortOrder
   maxMessages?: Prisma.SortOrder
   maxBytes?: Prisma.SortOrder
@@ -509,6 +533,7 @@ export type TopicAvgOrderByAggregateInput = {
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
   prunedAt?: Prisma.SortOrder
+  emptySince?: Prisma.SortOrder
   maxAgeMs?: Prisma.SortOrder
   maxMessages?: Prisma.SortOrder
   maxBytes?: Prisma.SortOrder
@@ -524,6 +549,7 @@ export type TopicMaxOrderByAggregateInput = {
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
   prunedAt?: Prisma.SortOrder
+  emptySince?: Prisma.SortOrder
   maxAgeMs?: Prisma.SortOrder
   maxMessages?: Prisma.SortOrder
   maxBytes?: Prisma.SortOrder
@@ -539,6 +565,7 @@ export type TopicMinOrderByAggregateInput = {
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
   prunedAt?: Prisma.SortOrder
+  emptySince?: Prisma.SortOrder
   maxAgeMs?: Prisma.SortOrder
   maxMessages?: Prisma.SortOrder
   maxBytes?: Prisma.SortOrder
@@ -552,6 +579,7 @@ export type TopicSumOrderByAggregateInput = {
   lastSeq?: Prisma.SortOrder
   prunedThrough?: Prisma.SortOrder
   prunedAt?: Prisma.SortOrder
+  emptySince?: Prisma.SortOrder
   maxAgeMs?: Prisma.SortOrder
   maxMessages?: Prisma.SortOrder
   maxBytes?: Prisma.SortOrder
@@ -569,6 +597,7 @@ export type TopicSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   lastSeq?: boolean
   prunedThrough?: boolean
   prunedAt?: boolean
+  emptySince?: boolean
   maxAgeMs?: boolean
   maxMessages?: boolean
   maxBytes?: boolean
@@ -584,6 +613,7 @@ export type TopicSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   lastSeq?: boolean
   prunedThrough?: boolean
   prunedAt?: boolean
+  emptySince?: boolean
   maxAgeMs?: boolean
   maxMessages?: boolean
   maxBytes?: boolean
@@ -599,6 +629,7 @@ export type TopicSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   lastSeq?: boolean
   prunedThrough?: boolean
   prunedAt?: boolean
+  emptySince?: boolean
   maxAgeMs?: boolean
   maxMessages?: boolean
   maxBytes?: boolean
@@ -614,12 +645,13 @@ export type TopicSelectScalar = {
   lastSeq?: boolean
   prunedThrough?: boolean
   prunedAt?: boolean
+  emptySince?: boolean
   maxAgeMs?: boolean
   maxMessages?: boolean
   maxBytes?: boolean
 }
 
-export type TopicOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"name" | "joined" | "joinedAt" | "messages" | "bytes" | "firstSeq" | "lastSeq" | "prunedThrough" | "prunedAt" | "maxAgeMs" | "maxMessages" | "maxBytes", ExtArgs["result"]["topic"]>
+export type TopicOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"name" | "joined" | "joinedAt" | "messages" | "bytes" | "firstSeq" | "lastSeq" | "prunedThrough" | "prunedAt" | "emptySince" | "maxAgeMs" | "maxMessages" | "maxBytes", ExtArgs["result"]["topic"]>
 
 export type $TopicPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Topic"
@@ -643,6 +675,10 @@ export type $TopicPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
      * The step of pruning that removed it.
      */
     prunedAt: bigint
+    /**
+     * Age time at which its last message was pruned; null while it has messages, 0 while nothing is known of any that it had.
+     */
+    emptySince: bigint | null
     /**
      * What is kept, where the topic has limits of its own: milliseconds, messages, bytes of data; 0 is without limit.
      */
@@ -1081,6 +1117,7 @@ export interface TopicFieldRefs {
   readonly lastSeq: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly prunedThrough: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly prunedAt: Prisma.FieldRef<"Topic", 'BigInt'>
+  readonly emptySince: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly maxAgeMs: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly maxMessages: Prisma.FieldRef<"Topic", 'BigInt'>
   readonly maxBytes: Prisma.FieldRef<"Topic", 'BigInt'>

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { freePort } from '../fixtures/free-port.ts'
 import { type EngineName, type GatewayProcess, quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
+import { hasPostgres, type PostgresServer, startPostgres } from '../fixtures/postgres-server.ts'
 import { buildDiskJournal, createJournaledDisk, hasCompiler, type JournaledDisk } from '../fixtures/power-loss/journaled-disk.ts'
 import { nothingAcknowledged, startLoad } from '../fixtures/power-loss/load.ts'
 import { onlyWhatIsSynced, type Survives, type Tree } from '../fixtures/power-loss/replay.ts'
@@ -24,7 +25,16 @@ interface House {
   start(): Promise<GatewayProcess>
 }
 
-async function buildHouse(init: { library: string; root: string; engine: EngineName; bootstrap?: string[] }): Promise<House> {
+interface HouseInit {
+  library: string
+  root: string
+  engine: EngineName
+  bootstrap?: string[]
+  /** URL of a database elsewhere; by default it has one of its own. */
+  database: string | undefined
+}
+
+async function buildHouse(init: HouseInit): Promise<House> {
   const disk = await createJournaledDisk(init)
   const env = {
     ...quietEnvironment(join(disk.root, 'data'), init.engine),
@@ -32,6 +42,7 @@ async function buildHouse(init: { library: string; root: string; engine: EngineN
     PEERGATE_LISTEN: `/ip4/127.0.0.1/tcp/${await freePort()}${init.engine === 'custom' ? '/ws' : ''}`,
     PEERGATE_BOOTSTRAP: (init.bootstrap ?? []).join(','),
     PEERGATE_LAST_DELIVERY_RETRY_MS: '1000',
+    ...(init.database === undefined ? {} : { DATABASE_URL: init.database }),
   }
   return {
     disk,
@@ -43,32 +54,72 @@ async function buildHouse(init: { library: string; root: string; engine: EngineN
   }
 }
 
+interface Databases {
+  disk: JournaledDisk
+  server: PostgresServer
+  /** Until the server is gone it makes checkpoints, and begins the next file of its write-ahead log. */
+  makeCheckpoints(): Promise<void>
+}
+
+/** A PostgreSQL server on a disk of its own, which keeps few files of its write-ahead log, and so writes them again. */
+async function buildDatabases(library: string): Promise<Databases> {
+  const disks: JournaledDisk[] = []
+  const server = await startPostgres({
+    walSegmentMiB: 1,
+    settings: { max_wal_size: '4MB', min_wal_size: '2MB', autovacuum_naptime: '1' },
+    async prepare(root, owner) {
+      const disk = await createJournaledDisk({ library, root, owner, fileSystem: 'journal' })
+      disks.push(disk)
+      return disk.environment
+    },
+  })
+  onTestFinished(() => server.stop())
+  const [disk] = disks
+  if (disk === undefined) throw new Error('the server has not asked for its disk')
+  const url = await server.createDatabase()
+  return {
+    disk,
+    server,
+    async makeCheckpoints() {
+      for (;;) {
+        const done = server.query(url, 'CHECKPOINT').then(() => server.query(url, 'SELECT pg_switch_wal()'))
+        if (!(await done.then(Boolean, () => false))) return
+      }
+    },
+  }
+}
+
 /** A sender and a recipient of direct messages, both running, and what their clients were told. */
-async function buildTown(engine: EngineName) {
+async function buildTown(engine: EngineName, kind: 'SQLite' | 'PostgreSQL') {
   const directory = await temporaryDirectory()
   const library = await buildDiskJournal()
-  const recipient = await buildHouse({ library, root: join(directory, 'recipient'), engine })
+  const databases = kind === 'PostgreSQL' ? await buildDatabases(library) : undefined
+  const build = async (name: string, bootstrap: string[]) =>
+    await buildHouse({ library, root: join(directory, name), engine, bootstrap, database: await databases?.server.createDatabase() })
+  const recipient = await build('recipient', [])
   let there = await recipient.start()
-  const sender = await buildHouse({ library, root: join(directory, 'sender'), engine, bootstrap: there.multiaddrs })
+  const sender = await build('sender', there.multiaddrs)
   let here = await sender.start()
-  const houses = [sender, recipient]
+  const disks = [sender, recipient, ...(databases === undefined ? [] : [databases])].map(({ disk }) => disk)
   const acknowledged = nothingAcknowledged()
   const received = async () => (await createRest(there.url).history('kind=direct')).map(({ id }) => id)
 
   return {
     acknowledged,
-    disks: houses.map(({ disk }) => disk),
+    disks,
     /** Everybody publishes and sends until, so long after the first acknowledgements, the power fails everywhere at once. */
     async untilPowerFails({ name, afterMs, survives }: { name: string; afterMs: number; survives: Survives }): Promise<void> {
       const load = startLoad({ url: here.url, to: there.peerId, name }, acknowledged)
+      const checkpoints = databases?.makeCheckpoints()
       await load.under
       await delay(afterMs)
-      await Promise.all([here.end('SIGKILL'), there.end('SIGKILL')])
-      await load.ended
-      for (const { disk } of houses) await disk.cutPower(survives)
+      await Promise.all([databases?.server.kill(), here.end('SIGKILL'), there.end('SIGKILL')])
+      await Promise.all([load.ended, checkpoints])
+      for (const disk of disks) await disk.cutPower(survives)
     },
     /** Starts both again. @returns what was acknowledged and is not there, once, where it was said to be */
     async missing(): Promise<Record<keyof typeof nothing, string[]>> {
+      await databases?.server.start()
       // The recipient comes up alone: nobody can send again what it has lost.
       there = await recipient.start()
       const atFirst = new Set(await received())
@@ -91,6 +142,7 @@ async function buildTown(engine: EngineName) {
     },
     async end(): Promise<void> {
       await Promise.all([here.end('SIGTERM'), there.end('SIGTERM')])
+      await databases?.server.shutDown()
     },
   }
 }
@@ -115,12 +167,17 @@ function sha256(bytes: Buffer): string {
 // Only a compiler makes the library that sees what is written; the gate installs one, another machine may have none.
 const testOnDisk = test.skipIf(process.platform !== 'linux' || !hasCompiler)
 
-testOnDisk.each(['custom', 'libp2p'] as const)(
-  'what was acknowledged is there, once, after the power has failed (%s; needs Linux and cc)',
+testOnDisk.for([
+  ['custom', 'SQLite'],
+  ['libp2p', 'SQLite'],
+  ['custom', 'PostgreSQL'],
+] as const)(
+  'what was acknowledged is there, once, after the power has failed (%s, %s; needs Linux and cc)',
   { timeout: 240_000 },
-  async (engine) => {
+  async ([engine, kind], { skip }) => {
+    skip(kind === 'PostgreSQL' && !hasPostgres, 'needs PostgreSQL')
     const random = createRandom(20_261_128)
-    const town = await buildTown(engine)
+    const town = await buildTown(engine, kind)
     for (let round = 0; round < cuts; round++) {
       // The least that a disk may have, and then ever more of what was not promised.
       const survives: Survives = round === 0 ? onlyWhatIsSynced : () => random.chance(round / cuts)
@@ -137,7 +194,7 @@ testOnDisk.each(['custom', 'libp2p'] as const)(
 )
 
 testOnDisk('a disk that lies about fsync loses what was acknowledged, in every way (needs Linux and cc)', async () => {
-  const town = await buildTown('custom')
+  const town = await buildTown('custom', 'SQLite')
   for (const disk of town.disks) await disk.lie(true)
   await town.untilPowerFails({ name: 'lied', afterMs: 0, survives: onlyWhatIsSynced })
   for (const disk of town.disks) await disk.lie(false)

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Tests of whole gateways, as their users have them. */
-const endToEnd = ['test/e2e/**/*.test.ts', 'test/clients/**/*.test.ts', 'test/examples.test.ts']
+const endToEnd = ['test/e2e/**/*.test.ts', 'test/clients/**/*.test.ts', 'test/documents/examples.test.ts']
 
 /** Those of them that measure memory and latency, or use up a limit of the machine: one file after another, with nothing beside it. */
 const measured = [

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { WebSocket } from 'ws'
-import { loadConfig } from '../src/config.ts'
-import type { Gateway } from '../src/gateway.ts'
-import { openGateway } from '../src/open-gateway.ts'
+import { loadConfig } from '../src/config/config.ts'
+import type { Gateway } from '../src/gateway/gateway.ts'
+import { openGateway } from '../src/gateway/open-gateway.ts'
 
 /**
  * Two gateways that find each other; what is published on one by REST is printed as a subscriber of the other receives it.

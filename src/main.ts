@@ -1,11 +1,11 @@
 import { stdout } from 'node:process'
 import { type Logger, pino } from 'pino'
-import { type Config, ConfigError, loadConfig } from './config.ts'
+import { type Config, ConfigError, loadConfig } from './config/config.ts'
 import { StoreUnavailable } from './errors.ts'
-import type { Gateway } from './gateway.ts'
-import { openGateway } from './open-gateway.ts'
-import { createShutdown } from './shutdown.ts'
-import { StartRefused } from './start-refused.ts'
+import type { Gateway } from './gateway/gateway.ts'
+import { openGateway } from './gateway/open-gateway.ts'
+import { createShutdown } from './gateway/shutdown.ts'
+import { StartRefused } from './lib/startup-error.ts'
 
 /** Exit codes of sysexits.h: the operator has to mend something, or the gateway failed. */
 const exitCodes = { config: 78, failure: 1 } as const

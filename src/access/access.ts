@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { InvalidToken, Unauthorized } from '../errors.ts'
+import { StartRefused } from '../lib/startup-error.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
-import { StartRefused } from '../start-refused.ts'
 import { anyoneId } from './client-key.ts'
 import type { JwtVerifier } from './jwt.ts'
 import type { Sessions } from './sessions.ts'

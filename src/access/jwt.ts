@@ -1,11 +1,11 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose'
 import { z } from 'zod'
 import { InvalidToken, TokenCheckUnavailable } from '../errors.ts'
+import { createTokenBucket } from '../lib/token-bucket.ts'
 import { actionSchema } from '../model/action.ts'
 import type { Grant } from '../model/grant.ts'
 import { nameSchema } from '../model/text.ts'
 import { topicFilter, topicPatternSchema } from '../model/topic.ts'
-import { createTokenBucket } from '../token-bucket.ts'
 import { fetchKeys } from './fetch-keys.ts'
 
 /** JSON Web Tokens (RFC 7519) of an identity provider, for those who bring their own. */

@@ -1,8 +1,8 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
 import { decodeCbor } from '../lib/cbor.ts'
-import { signedFields, signedMessageSchema, signedOverheadBytes } from '../message-code.ts'
 import { messageId, type SignedMessage, sequenceBytes } from '../model/signed-message.ts'
+import { signedFields, signedMessageSchema, signedOverheadBytes } from '../model/signed-message-codec.ts'
 import { topicSchema } from '../model/topic.ts'
 
 /**

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { createByPeer } from '../by-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
-import type { Ingest, PastMessage } from '../ingest.ts'
-import type { Metrics } from '../metrics.ts'
+import { createByPeer } from '../lib/lru.ts'
+import { createPacer } from '../lib/pacer.ts'
+import type { Ingest, PastMessage } from '../log/ingest.ts'
 import { createAuthors, verifyBeside } from '../model/authors.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
-import { createPacer } from '../pacer.ts'
 import type { LogStore, Missing } from '../store/store.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import {
   type Busy,
   decodeMessages,

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { createByPeer } from '../by-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { createFairRate } from '../lib/fair-rate.ts'
-import type { Metrics } from '../metrics.ts'
+import { createByPeer } from '../lib/lru.ts'
+import { createTokenBucket } from '../lib/token-bucket.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import { directTopic } from '../model/topic.ts'
 import type { LogStore, OutlineEntry } from '../store/store.ts'
-import { createTokenBucket } from '../token-bucket.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import {
   decodeHistoryRequest,
   encodeBusy,

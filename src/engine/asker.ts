@@ -1,5 +1,5 @@
-import { hostOf } from './dial-policy.ts'
-import type { Teller } from './tellers.ts'
+import { hostOf } from './dial/policy.ts'
+import type { Teller } from './dial/tellers.ts'
 
 /** A peer that takes something of what peers share, and the address that it takes it for: peer ids are free, IP addresses are not. */
 export interface Asker {

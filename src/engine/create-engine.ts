@@ -4,7 +4,7 @@ import type { Limits } from '../limits.ts'
 import type { RecordStore } from '../store/store.ts'
 import { version } from '../version.ts'
 import type { P2PEngine } from './engine.ts'
-import type { DhtMode } from './libp2p/dht.ts'
+import type { DhtMode } from './libp2p/dht/dht.ts'
 import type { EngineSettings } from './settings.ts'
 
 /**

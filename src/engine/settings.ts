@@ -1,6 +1,6 @@
 import { customAddressProblem, isSecureAddress } from './custom/addresses.ts'
 import { libp2pAddressProblem } from './libp2p/addresses.ts'
-import type { DhtMode } from './libp2p/dht.ts'
+import type { DhtMode } from './libp2p/dht/dht.ts'
 
 /** What the operator chose of the engine. */
 export interface EngineSettings {

@@ -1,9 +1,9 @@
 import { multiaddr as parse } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { createShares } from '../lib/shares.ts'
-import { isCircuitAddress, relayOf } from './circuit-address.ts'
-import { type DialPolicy, hostOf } from './dial-policy.ts'
-import { withoutPeerId } from './endpoint.ts'
+import { isCircuitAddress, relayOf } from './dial/circuit-address.ts'
+import { withoutPeerId } from './dial/endpoint.ts'
+import { type DialPolicy, hostOf } from './dial/policy.ts'
 
 /**
  * Finds links that a network which was away for some seconds has left behind. TCP and QUIC double their pauses between attempts, so that such a

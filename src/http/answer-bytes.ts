@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { ByteRoom } from '../byte-room.ts'
+import type { ByteRoom } from './byte-room.ts'
 import { clientOf } from './request-bytes.ts'
 
 /** Bytes of answers that are not counted: about what Node.js holds for a connection in any case before it stops reading from it. */

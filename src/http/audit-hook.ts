@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { Audit } from '../audit.ts'
+import type { Audit } from '../access/audit.ts'
 
 /** Notes an act on the gateway itself before it is done. @throws StoreUnavailable: what can't be noted is not done */
 export function createAuditHook(components: { audit: Pick<Audit, 'note'> }): (request: FastifyRequest) => Promise<void> {

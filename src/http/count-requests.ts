@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { clientKey } from '../access/client-key.ts'
-import type { Rates } from '../rates.ts'
+import type { Rates } from '../access/rates.ts'
 import { createForwarding } from './forwarding.ts'
 
 /**

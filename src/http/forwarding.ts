@@ -2,7 +2,7 @@ import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { isLoopbackAddress, plainAddress, unknownAddress } from '../access/client-key.ts'
 import { InvalidRequest } from '../errors.ts'
-import { StartRefused } from '../start-refused.ts'
+import { StartRefused } from '../lib/startup-error.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

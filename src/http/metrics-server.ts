@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import { adoptSocketsOf } from '../lib/adopt-socket.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { createHttpConnections } from './connections.ts'
 
 /** The metrics on a port of their own, so that whoever reaches the API need not reach them. */

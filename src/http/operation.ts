@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyTypeProvider, RouteOptions } from 'fastify
 import { z } from 'zod'
 import { conditions, storeConditions } from '../errors.ts'
 import type { Action } from '../model/action.ts'
-import type { Work } from './places.ts'
+import type { Work } from './work-semaphores.ts'
 
 /** What a route says of itself in its `config`, beside the schemas that Fastify keeps in its `schema`. */
 export interface Operation {

@@ -1,9 +1,9 @@
 import { Transform } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify'
 import { anyoneId, plainAddress } from '../access/client-key.ts'
-import type { ByteRoom } from '../byte-room.ts'
+import { costOfBytes, type RateClient, type Rates } from '../access/rates.ts'
 import { gatherBytes } from '../lib/gathered-bytes.ts'
-import { costOfBytes, type RateClient, type Rates } from '../rates.ts'
+import type { ByteRoom } from './byte-room.ts'
 
 /** Methods whose bodies are read (`readBodies`). */
 const withBody = new Set(['POST', 'PUT', 'PATCH'])

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { plainAddress } from '../access/client-key.ts'
-import { loopbackConnections } from '../descriptors.ts'
 import type { Limits } from '../limits.ts'
 import { type AppComponents, type AppInit, createApp } from './app.ts'
 import { createHttpConnections } from './connections.ts'
+import { loopbackConnections } from './descriptors.ts'
 import { trustOf } from './forwarding.ts'
 
 /** HTTP, listening. */

@@ -1,6 +1,6 @@
 import { context, type Span } from '@opentelemetry/api'
 import type { FastifyInstance } from 'fastify'
-import { failSpan, traceRequest } from '../tracing.ts'
+import { failSpan, traceRequest } from '../telemetry/tracing.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,4 +1,4 @@
-import { StartRefused } from '../start-refused.ts'
+import { StartRefused } from '../lib/startup-error.ts'
 
 /** The key file is not one, or not a secret. */
 export class InvalidKeyFile extends StartRefused {

@@ -2,7 +2,7 @@ import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { link, open, readFile, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { makeDurableDirectory, syncDirectory } from '../lib/durable-directory.ts'
-import { roomToStart } from '../start-refused.ts'
+import { roomToStart } from '../lib/startup-error.ts'
 import { InvalidKeyFile } from './errors.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { DatabaseFull, StoreUnavailable } from '../errors.ts'
-import { roomToStart, StartRefused } from '../start-refused.ts'
+import { roomToStart, StartRefused } from '../lib/startup-error.ts'
 import { IdentityInUse } from './errors.ts'
 
 /**

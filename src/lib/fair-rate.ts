@@ -1,4 +1,4 @@
-import { createTokenBucket } from '../token-bucket.ts'
+import { createTokenBucket } from './token-bucket.ts'
 
 /**
  * So many units a second for all holders together, shared out fairly: while there are units left everybody may have them; when there are

@@ -1,6 +1,6 @@
 import type { WebSocket, WebSocketServer } from 'ws'
-import { createTokenBucket } from '../token-bucket.ts'
 import { adopt } from './adopt-socket.ts'
+import { createTokenBucket } from './token-bucket.ts'
 
 /** What `ws` is to bound of every WebSocket, whoever opened it, beside the bytes of a message. */
 export const webSocketBounds = {

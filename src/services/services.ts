@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
-import { createClientShares } from '../client-shares.ts'
-import { createDeadline } from '../deadline.ts'
+import { createClientShares } from '../access/client-shares.ts'
+import type { Gateways } from '../cluster/members.ts'
+import { requestLinked } from '../engine/ask-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import {
   InvalidRequest,
@@ -14,10 +15,9 @@ import {
   ServiceGone,
   ServiceNotFound,
 } from '../errors.ts'
-import type { Gateways } from '../gateways.ts'
-import type { Peers } from '../peers.ts'
-import { createPlaces, type Places } from '../places.ts'
-import { requestLinked } from '../request-linked.ts'
+import { createDeadline } from '../lib/deadline.ts'
+import { createPlaces, type Places } from '../lib/semaphore.ts'
+import type { Peers } from '../peers/peers.ts'
 import type { GatewayRecord } from '../store/store.ts'
 import {
   decodeAnswer,
@@ -29,7 +29,7 @@ import {
   type WireAnswer,
   type WireRequest,
 } from './request-protocol.ts'
-import type { ServiceDesk } from './service-desk.ts'
+import type { ServiceDesk } from './service-registry.ts'
 
 /** Requests to services: of this gateway's clients to any peer, and of peers to what clients of this gateway's database serve. */
 export interface Services {

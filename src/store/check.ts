@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { pino } from 'pino'
-import { StartRefused } from '../start-refused.ts'
+import { StartRefused } from '../lib/startup-error.ts'
 import { createStore } from './create-store.ts'
 import { isPostgres, sqlitePath } from './database-url.ts'
-import { findBrokenPages } from './prisma-store/sqlite/broken-pages.ts'
+import { findBrokenPages } from './sqlite/broken-pages.ts'
 import type { Damaged, Store } from './store.ts'
 
 /** What a check of a whole database has found. */

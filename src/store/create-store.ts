@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import { isPostgres, sqlitePath } from './database-url.ts'
-import { createPostgresStore } from './prisma-store/postgres/store.ts'
-import { createSqliteStore } from './prisma-store/sqlite/store.ts'
-import { databaseStartProblem } from './prisma-store/start-problem.ts'
+import { createPostgresStore } from './postgres/store.ts'
+import { databaseStartProblem } from './shared/start-problem.ts'
+import { createSqliteStore } from './sqlite/store.ts'
 import type { Store } from './store.ts'
 
 export interface StoreInit {

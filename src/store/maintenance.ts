@@ -1,11 +1,11 @@
 import { pino } from 'pino'
 import { createStore } from './create-store.ts'
 import { isPostgres, sqlitePath } from './database-url.ts'
-import { beginPostgresEpoch } from './prisma-store/postgres/begin-epoch.ts'
+import { beginPostgresEpoch } from './postgres/begin-epoch.ts'
 
-export { backUp, restore } from './prisma-store/sqlite/backup.ts'
+export { backUp, restore } from './sqlite/backup.ts'
 
-import { beginSqliteEpoch } from './prisma-store/sqlite/settle-epoch.ts'
+import { beginSqliteEpoch } from './sqlite/settle-epoch.ts'
 
 /** Has the log of a database that no gateway uses be another one from now on: cursors of before are refused by name. Answers its epoch. */
 export async function beginEpoch(url: string): Promise<string> {

@@ -1,10 +1,10 @@
 import { encode } from 'cborg'
 import { decodeCbor } from '../lib/cbor.ts'
+import type { Entry } from '../log/entry.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { messageView } from '../model/message.ts'
 import { decodePayload, type Encoding } from '../model/payload.ts'
 import { type Decoded, decodeFrame, notAFrame, parseFrame } from './decode.ts'
-import type { Entry } from './entry.ts'
 import { naming, type ServerFrame } from './frames.ts'
 import { opcodes, webSocketFrame } from './web-socket-frame.ts'
 

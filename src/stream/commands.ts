@@ -1,5 +1,7 @@
 import { clientKey } from '../access/client-key.ts'
 import { ofEndedToken } from '../access/endings.ts'
+import { idempotencyScope } from '../access/key-room.ts'
+import { costOfBytes } from '../access/rates.ts'
 import {
   InvalidRequest,
   MessageTooLarge,
@@ -9,16 +11,14 @@ import {
   SubscriptionNotFound,
   ValidationNotFound,
 } from '../errors.ts'
-import { idempotencyScope } from '../idempotency.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
 import { decodePayload, encodePayload } from '../model/payload.ts'
 import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
 import { topicFilter, withDirect } from '../model/topic.ts'
-import { costOfBytes } from '../rates.ts'
-import type { Server } from '../services/service-desk.ts'
-import type { Validator } from '../validation/validator-desk.ts'
+import type { Server } from '../services/service-registry.ts'
+import type { Validator } from '../validation/validator-registry.ts'
 import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
 import type { Interests } from './interest.ts'
 import type { Outlet } from './outlet.ts'

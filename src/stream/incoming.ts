@@ -1,4 +1,4 @@
-import type { RateClient } from '../rates.ts'
+import type { RateClient } from '../access/rates.ts'
 import { createFrameMeter } from './frame-meter.ts'
 
 /**

@@ -1,7 +1,7 @@
-import { createClientShares } from '../client-shares.ts'
+import { createClientShares } from '../access/client-shares.ts'
 import { SubscriptionLimit } from '../errors.ts'
 import { type TopicFilter, topicsOf } from '../model/topic.ts'
-import type { Topics } from '../topics.ts'
+import type { Topics } from '../topics/topics.ts'
 
 /** What subscriptions hold as long as they last: their part of what clients may subscribe to, and the use of the topics they name. */
 export interface Interests {

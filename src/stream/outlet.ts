@@ -1,5 +1,5 @@
+import type { Entry } from '../log/entry.ts'
 import type { EntryFormat, FrameWriter } from './codec.ts'
-import type { Entry } from './entry.ts'
 import type { ServerFrame } from './frames.ts'
 
 /**

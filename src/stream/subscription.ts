@@ -1,10 +1,10 @@
+import type { Damaged, Hub, HubStep, Prunes } from '../log/hub.ts'
 import type { Seq } from '../model/cursor.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { type GapReason, placeOf } from '../model/gap.ts'
 import type { Encoding } from '../model/payload.ts'
 import { matchesTopic, type TopicFilter } from '../model/topic.ts'
 import { naming } from './frames.ts'
-import type { Damaged, Hub, HubStep, Prunes } from './hub.ts'
 import type { Outlet } from './outlet.ts'
 
 /**

@@ -1,15 +1,15 @@
 import type { Logger } from 'pino'
-import { createDeadline } from '../deadline.ts'
+import type { Gateways } from '../cluster/members.ts'
+import { requestLinked } from '../engine/ask-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
-import type { Gateways } from '../gateways.ts'
-import { decodeSigned, encodeSigned, signedOverheadBytes } from '../message-code.ts'
-import type { Metrics } from '../metrics.ts'
+import { createDeadline } from '../lib/deadline.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
+import { decodeSigned, encodeSigned, signedOverheadBytes } from '../model/signed-message-codec.ts'
 import { type Judgement, type Registration, strictest, unjudged } from '../model/validator.ts'
-import { requestLinked } from '../request-linked.ts'
 import type { GatewayRecord, LogStore } from '../store/store.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { decodeJudgement, encodeJudgement, judgementBytes, validateProtocol } from './validate-protocol.ts'
-import type { ValidatorDesk } from './validator-desk.ts'
+import type { ValidatorDesk } from './validator-registry.ts'
 
 /**
  * Has messages of others judged by the clients that have registered for their topics, at whichever gateway of the database these are,

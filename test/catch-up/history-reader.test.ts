@@ -12,10 +12,10 @@ import {
   maxHistoryMessages,
 } from '../../src/catch-up/history-protocol.ts'
 import { createHistoryReader, FalseHistory, NoRoom, PeerBusy } from '../../src/catch-up/history-reader.ts'
-import type { PastMessage, PastOutcome } from '../../src/ingest.ts'
 import { defaultLimits } from '../../src/limits.ts'
-import { createMetrics } from '../../src/metrics.ts'
+import type { PastMessage, PastOutcome } from '../../src/log/ingest.ts'
 import { createMessageSigner, messageId, type SignedMessage } from '../../src/model/signed-message.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 
 const { peerId, seed } = await createMemoryIdentity()

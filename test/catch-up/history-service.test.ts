@@ -9,8 +9,8 @@ import {
 import { createHistoryService } from '../../src/catch-up/history-service.ts'
 import type { RequestHandler } from '../../src/engine/engine.ts'
 import { defaultLimits } from '../../src/limits.ts'
-import { createMetrics } from '../../src/metrics.ts'
 import { directTopic } from '../../src/model/topic.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { storedMessage } from '../fixtures/messages.ts'
 

@@ -12,7 +12,7 @@ import { createRest } from '../fixtures/rest.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
-const command = fileURLToPath(new URL('../../src/database-command.ts', import.meta.url))
+const command = fileURLToPath(new URL('../../src/cli/database.ts', import.meta.url))
 const hasStrace = spawnSync('strace', ['-V']).status === 0
 
 /** What the trace tells of a publish: the log was written, it was forced to the disk, the client was told. */

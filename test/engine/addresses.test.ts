@@ -1,7 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { endpointOf, withoutPeerId } from '../../src/engine/endpoint.ts'
+import { endpointOf, withoutPeerId } from '../../src/engine/dial/endpoint.ts'
 import { addressProblem, libp2pAddressProblem } from '../../src/engine/libp2p/addresses.ts'
 
 const peerId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Asker, askerOf } from '../../src/engine/asker.ts'
 import { createBodies } from '../../src/engine/bodies.ts'
-import { createRequestPlaces } from '../../src/engine/request-places.ts'
+import { createRequestPlaces } from '../../src/engine/request-semaphore.ts'
 
 /** Of a body that was only announced. */
 const entry = 1_024

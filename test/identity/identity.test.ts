@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { IdentityInUse, InvalidKeyFile } from '../../src/identity/errors.ts'
 import { openIdentity } from '../../src/identity/identity.ts'
 import { loadKeyFile } from '../../src/identity/key-file.ts'
-import { StartRefused } from '../../src/start-refused.ts'
+import { StartRefused } from '../../src/lib/startup-error.ts'
 import { smallDisk } from '../fixtures/small-disk.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 

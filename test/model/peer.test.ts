@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { InvalidMultiaddr, InvalidPeerId } from '../../src/errors.ts'
 import { parseAddress, parseMultiaddr, parsePeerId, peerIdOf } from '../../src/model/peer.ts'
-import { withPeerId } from '../../src/peer-view.ts'
+import { withPeerId } from '../../src/peers/peer-view.ts'
 
 const peerId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
 const other = '12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu'

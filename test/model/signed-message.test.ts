@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 // gossipsub exports neither; nothing else says so well what the network signs and accepts.
 import { buildRawMessage, validateToRawMessage } from '../../node_modules/@libp2p/gossipsub/dist/src/utils/buildRawMessage.js'
-import { gossipOptions } from '../../src/engine/libp2p/gossip-options.ts'
+import { gossipOptions } from '../../src/engine/libp2p/gossip/gossip-options.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { createAuthors, verifyBeside } from '../../src/model/authors.ts'
 import {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Gateway } from '../../src/gateway.ts'
+import type { Gateway } from '../../src/gateway/gateway.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { decodeAnswer, encodeRequest, requestProtocol } from '../../src/services/request-protocol.ts'
 import type { ServerFrame } from '../../src/stream/frames.ts'

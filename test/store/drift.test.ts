@@ -5,8 +5,8 @@ import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapt
 import type { DiffTarget } from '@prisma/schema-engine-wasm'
 import { PrismaSqlite } from 'prisma-adapter-sqlite'
 import { describe, expect, test } from 'vitest'
-import { migrationList, noFilters } from '../../src/store/prisma-store/migrate.ts'
-import { loadSchemaEngine } from '../../src/store/prisma-store/schema-engine.ts'
+import { migrationList, noFilters } from '../../src/store/shared/migrate.ts'
+import { loadSchemaEngine } from '../../src/store/shared/schema-engine.ts'
 
 const root = fileURLToPath(new URL('../../prisma', import.meta.url))
 

@@ -18,6 +18,6 @@ test.each(['sqlite', 'postgresql'])('the committed client is what the models gen
   const directory = await temporaryDirectory()
   await cp(join(root, 'prisma'), join(directory, 'prisma'), { recursive: true, dereference: true })
   generateClient(join(directory, 'prisma', provider))
-  const output = join('src/store/prisma-store/generated', provider)
+  const output = join('src/store/generated', provider)
   expect(await contents(join(directory, output))).toEqual(await contents(join(root, output)))
 })

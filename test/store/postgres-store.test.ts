@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe } from 'vitest'
-import { createPostgresStore } from '../../src/store/prisma-store/postgres/store.ts'
+import { createPostgresStore } from '../../src/store/postgres/store.ts'
 import { describeStore } from '../compliance/store.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { postgresForTests } from '../fixtures/postgres-for-tests.ts'

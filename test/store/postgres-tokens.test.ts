@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createPostgresStore } from '../../src/store/prisma-store/postgres/store.ts'
+import { createPostgresStore } from '../../src/store/postgres/store.ts'
 import type { StoreChange } from '../../src/store/store.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { postgresForTests } from '../fixtures/postgres-for-tests.ts'

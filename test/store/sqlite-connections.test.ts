@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { PrismaClient } from '../../src/store/prisma-store/generated/sqlite/client.ts'
-import { createSqliteAdapter } from '../../src/store/prisma-store/sqlite/adapter.ts'
-import { openSqliteDatabase } from '../../src/store/prisma-store/sqlite/database.ts'
+import { PrismaClient } from '../../src/store/generated/sqlite/client.ts'
+import { createSqliteAdapter } from '../../src/store/sqlite/adapter.ts'
+import { openSqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { sqlitePaths, sqliteStore } from './sqlite-place.ts'
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { createSqliteStore } from '../../src/store/prisma-store/sqlite/store.ts'
+import { createSqliteStore } from '../../src/store/sqlite/store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { silentLog } from '../fixtures/log.ts'
 

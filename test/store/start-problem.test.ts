@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { StartRefused } from '../../src/start-refused.ts'
+import { StartRefused } from '../../src/lib/startup-error.ts'
 import { createStore } from '../../src/store/create-store.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'

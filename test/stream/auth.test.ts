@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { createGateway } from '../../src/gateway.ts'
+import { createGateway } from '../../src/gateway/gateway.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { serverFrameSchema } from '../../src/stream/frames.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'

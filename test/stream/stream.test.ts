@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Gateway } from '../../src/gateway.ts'
+import type { Gateway } from '../../src/gateway/gateway.ts'
 import type { Limits } from '../../src/limits.ts'
 import { parseCursor } from '../../src/model/cursor.ts'
 import { memoryGateway, memoryPair } from '../fixtures/gateway-pair.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { encodeSigned } from '../../src/message-code.ts'
+import { encodeSigned } from '../../src/model/signed-message-codec.ts'
 import type { Verdict } from '../../src/model/verdict.ts'
 import type { ServerFrame } from '../../src/stream/frames.ts'
 import { decodeJudgement, judgementBytes, validateProtocol } from '../../src/validation/validate-protocol.ts'

@@ -1,7 +1,7 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { parseAddress, peerIdOf } from '../../model/peer.ts'
-import { circuitProblem, isCircuitAddress, throughRelays } from '../circuit-address.ts'
-import { endpointOf } from '../endpoint.ts'
+import { circuitProblem, isCircuitAddress, throughRelays } from '../dial/circuit-address.ts'
+import { endpointOf } from '../dial/endpoint.ts'
 
 /** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
 export function customAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {

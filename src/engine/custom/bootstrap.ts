@@ -1,6 +1,6 @@
 import { parseAddress, peerIdOf } from '../../model/peer.ts'
-import { withoutPeerId } from '../endpoint.ts'
-import type { KeptPeer } from '../keep-connected.ts'
+import { withoutPeerId } from '../dial/endpoint.ts'
+import type { KeptPeer } from '../dial/keep-connected.ts'
 
 /**
  * The peers of the configuration. One that is given without a peer id goes by its address, until somebody has answered there.

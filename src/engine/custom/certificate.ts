@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { StartRefused } from '../../start-refused.ts'
+import { StartRefused } from '../../lib/startup-error.ts'
 
 /** The files of a certificate and its key, read at each start, so that a renewed one is taken up. @throws StartRefused */
 export async function readCertificate(

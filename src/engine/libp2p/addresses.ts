@@ -1,7 +1,7 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
-import { circuitProblem, isCircuitAddress, relayOf, throughRelays } from '../circuit-address.ts'
-import { endpointOf } from '../endpoint.ts'
+import { circuitProblem, isCircuitAddress, relayOf, throughRelays } from '../dial/circuit-address.ts'
+import { endpointOf } from '../dial/endpoint.ts'
 
 /** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
 export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {

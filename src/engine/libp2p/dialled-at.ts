@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { DialGate } from '../dial-gate.ts'
+import type { DialGate } from '../dial/gate.ts'
 
 /** At which addresses connections were dialled. Sockets know only the IP address that a name led to, and nobody has given that. */
 export interface DialledAt {

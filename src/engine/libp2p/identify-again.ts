@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import type { Logger } from 'pino'
-import { openFor } from './open-for.ts'
+import { openFor } from './transport/open-for.ts'
 
 /**
  * Asks peers once more who they are that have not said it: libp2p asks once, when a link is made, and an answer that does not come in time

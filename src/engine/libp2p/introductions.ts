@@ -1,5 +1,5 @@
 import type { Connection } from '@libp2p/interface'
-import { openFor } from './open-for.ts'
+import { openFor } from './transport/open-for.ts'
 
 /**
  * Which peers have said on a connection who they are. To dial a peer that wants no link looks like a success until then: it closes what it

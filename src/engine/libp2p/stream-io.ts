@@ -1,5 +1,5 @@
 import type { Stream } from '@libp2p/interface'
-import { createDeadline } from '../../deadline.ts'
+import { createDeadline } from '../../lib/deadline.ts'
 import { type GatheredBytes, gatherBytes } from '../../lib/gathered-bytes.ts'
 import type { HeldBody } from '../bodies.ts'
 

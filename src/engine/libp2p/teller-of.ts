@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface'
-import { isCircuitAddress } from '../circuit-address.ts'
-import type { Teller } from '../tellers.ts'
+import { isCircuitAddress } from '../dial/circuit-address.ts'
+import type { Teller } from '../dial/tellers.ts'
 
 type RemoteAddr = Connection['remoteAddr']
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Audit } from '../../audit.ts'
+import type { Audit } from '../../access/audit.ts'
 import { auditSchema } from '../../model/audit.ts'
 import { nameSchema } from '../../model/text.ts'
 import { auditExample } from '../examples.ts'

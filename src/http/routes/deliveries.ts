@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { idempotencyScope } from '../../access/key-room.ts'
 import type { Deliveries } from '../../direct/deliveries.ts'
-import { idempotencyScope } from '../../idempotency.ts'
 import { deliverySchema, deliveryStateSchema, expirySchema } from '../../model/delivery.ts'
 import { idempotencyKeySchema } from '../../model/idempotency-key.ts'
 import { dataSchema, decodePayload, encodingSchema } from '../../model/payload.ts'

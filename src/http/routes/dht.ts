@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import type { Dht } from '../../dht.ts'
+import type { Dht } from '../../dht/dht.ts'
 import { InvalidRequest } from '../../errors.ts'
 import { dhtKeySchema, dhtValueSchema, type FoundPeerView, foundPeerSchema } from '../../model/dht-value.ts'
 import { dataSchema, decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'

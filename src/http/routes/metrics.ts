@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Metrics } from '../../metrics.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 import { type App, noQuery } from '../operation.ts'
 
 export interface MetricRoutesInit {

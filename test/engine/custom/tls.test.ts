@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { expect, onTestFinished, test } from 'vitest'
-import { StartRefused } from '../../../src/start-refused.ts'
+import { StartRefused } from '../../../src/lib/startup-error.ts'
 import { certificate } from '../../fixtures/certificate.ts'
 import { customEngine, startedCustomEngine } from '../../fixtures/custom-engine.ts'
 

@@ -72,7 +72,7 @@ export const access = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/postgres/token-changes.ts',
+    'src/store/postgres/token-changes.ts',
     ['test/store/postgres-tokens.test.ts', 'test/store/postgres-store.test.ts'],
     [
       [
@@ -86,7 +86,7 @@ export const access = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/token-changes.ts',
+    'src/store/sqlite/token-changes.ts',
     ['test/store/sqlite-store.test.ts'],
     [
       ['a token is added against the check', 'if (!check(all())) return false', ''],
@@ -199,7 +199,7 @@ export const access = [
     ],
   ),
   ...breaks(
-    'src/idempotency.ts',
+    'src/access/key-room.ts',
     ['test/access/idempotency-keys.test.ts'],
     [
       ['strangers share keys', 'return `${encodeURIComponent(client)} ${operation}`', "return `anyone ${client === '' ? '' : operation}`"],
@@ -215,8 +215,8 @@ export const access = [
     ],
   ),
   ...breaks(
-    'src/publisher.ts',
-    ['test/publisher.test.ts'],
+    'src/publish/publisher.ts',
+    ['test/publish/publisher.test.ts'],
     [
       [
         'one client has all places of keys that publish',

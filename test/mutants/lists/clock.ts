@@ -53,7 +53,7 @@ export const clock = [
     ],
   ),
   ...breaks(
-    'src/gateway.ts',
+    'src/gateway/gateway.ts',
     ['test/clock/expiries.test.ts'],
     [
       ['messages age by the wall clock', 'metrics, logger: log, now: settledAge },', 'metrics, logger: log, now },'],
@@ -80,12 +80,12 @@ export const clock = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/append.ts',
+    'src/store/sqlite/append.ts',
     ['test/store/sqlite-store.test.ts'],
     [['time in the log goes back', 'receivedAt: Math.max(latest, message.receivedAt)', 'receivedAt: message.receivedAt']],
   ),
   ...breaks(
-    'src/store/prisma-store/postgres/functions.ts',
+    'src/store/postgres/functions.ts',
     ['test/store/postgres-store.test.ts'],
     [
       ['time in the log goes back to before what is there', 'greatest(v_latest, max(f.given_at)', 'greatest(0, max(f.given_at)'],

@@ -3,8 +3,8 @@ import { breaks, type Mutant } from '../patch.ts'
 /** Disks that are full, databases that take no writes, files that are gone, and starts that fail. */
 export const disks: Mutant[] = [
   ...breaks(
-    'src/write-watch.ts',
-    ['test/write-watch.test.ts'],
+    'src/log/write-watch.ts',
+    ['test/log/write-watch.test.ts'],
     [
       [
         'nothing is tried while nobody writes',
@@ -24,12 +24,12 @@ export const disks: Mutant[] = [
     [['the last write does not matter', 'if (probes.writes.failure !== undefined) return probes.writes.failure', '']],
   ),
   ...breaks(
-    'src/store/prisma-store/files-in-place.ts',
+    'src/store/shared/files-in-place.ts',
     ['test/store/sqlite-failures.test.ts'],
     [['files that are gone are written to', 'if (moved === undefined) return', 'if (moved !== undefined || moved === undefined) return']],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/disk-room.ts',
+    'src/store/sqlite/disk-room.ts',
     ['test/store/sqlite-failures.test.ts'],
     [
       ['a start on a full disk finds no room', 'if (isTight) removeReserve(path)', ''],
@@ -38,7 +38,7 @@ export const disks: Mutant[] = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/start-problem.ts',
+    'src/store/shared/start-problem.ts',
     ['test/store/start-problem.test.ts'],
     [
       [
@@ -49,7 +49,7 @@ export const disks: Mutant[] = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/postgres/database.ts',
+    'src/store/postgres/database.ts',
     ['test/store/postgres-durability.test.ts'],
     [
       ['a commit waits for the disk as the server is set', "    synchronous_commit: 'on',\n", ''],
@@ -60,7 +60,7 @@ export const disks: Mutant[] = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/epoch.ts',
+    'src/store/shared/epoch.ts',
     ['test/store/sqlite-epoch.test.ts'],
     [
       ['the first lost message is told wrongly', 'from: tip + 1', 'from: tip'],

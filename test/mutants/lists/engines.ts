@@ -26,8 +26,8 @@ export const engines = [
     ],
   ),
   ...breaks(
-    'src/engine/local-discovery.ts',
-    ['test/engine/local-discovery.test.ts'],
+    'src/engine/mdns/discovery.ts',
+    ['test/engine/mdns/discovery.test.ts'],
     [
       ['addresses of other interfaces are told', 'on.isLoopback || on.addresses.includes(host) || !ofThisHost.has(host)', "host !== 'x'"],
       ['every question has an answer of its own', 'Math.max(0, answeredAt + answerMs - performance.now())', '0'],
@@ -85,13 +85,13 @@ export const engines = [
     ],
   ),
   ...breaks(
-    'src/engine/local-multicast.ts',
-    ['test/engine/local-discovery.test.ts'],
+    'src/engine/mdns/multicast.ts',
+    ['test/engine/mdns/discovery.test.ts'],
     [['packets leave by the default route only', 'current.socket.setMulticastInterface(ipv4Of(each))', '']],
   ),
   ...breaks(
-    'src/engine/dial-policy.ts',
-    ['test/engine/dial-policy.test.ts'],
+    'src/engine/dial/policy.ts',
+    ['test/engine/dial/policy.test.ts'],
     [
       ['addresses that nobody dials are dialled', 'if (isIn(never, ip)) return', 'if (ip === text.concat("x")) return'],
       ['private addresses are always dialled', 'if (!init.dialPrivate && !isPublic(ip)) return', 'if (ip === "") return'],
@@ -109,8 +109,8 @@ export const engines = [
     ],
   ),
   ...breaks(
-    'src/engine/dial-gate.ts',
-    ['test/engine/dial-gate.test.ts'],
+    'src/engine/dial/gate.ts',
+    ['test/engine/dial/gate.test.ts'],
     [
       ['the policy is not asked', 'if (refusal !== undefined) {', 'if (refusal === "") {'],
       ['another spelling of an IP address is a name', 'return !numeric && isIP(text) === 0', 'return isIP(text) === 0'],
@@ -119,8 +119,8 @@ export const engines = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/gater.ts',
-    ['test/engine/gater.test.ts'],
+    'src/engine/libp2p/transport/gater.ts',
+    ['test/engine/libp2p/gater.test.ts'],
     [
       [
         'a blocked peer is dialled',
@@ -156,7 +156,7 @@ export const engines = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/relay-server.ts',
+    'src/engine/libp2p/transport/relay-server.ts',
     ['test/engine/relay.test.ts'],
     [
       ['libp2p has any number of reservations', "reached.note('relay_reservation')\n        return true", 'return false'],
@@ -169,29 +169,29 @@ export const engines = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/relay-server.ts',
-    ['test/engine/libp2p-relay.test.ts'],
+    'src/engine/libp2p/transport/relay-server.ts',
+    ['test/engine/libp2p/relay.test.ts'],
     [
       ['libp2p states limits that there are not', 'applyDefaultLimit: false', 'applyDefaultLimit: true'],
       ['a relay of libp2p reads without end', 'holdBack({ opener: hop.stream, target: stream }, hop.counted)', ''],
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/stated-limits.ts',
-    ['test/engine/libp2p-relay.test.ts'],
+    'src/engine/libp2p/transport/stated-limits.ts',
+    ['test/engine/libp2p/relay.test.ts'],
     [['the time of a circuit is stated in milliseconds', 'Math.floor(relayMs / 1_000)', 'relayMs']],
   ),
   ...breaks(
-    'src/engine/libp2p/circuit-streams.ts',
-    ['test/engine/libp2p-relay.test.ts'],
+    'src/engine/libp2p/transport/circuit-streams.ts',
+    ['test/engine/libp2p/relay.test.ts'],
     [
       ['a relay carries faster than it may', 'if (isFull || waitMs > 0) pause()', 'if (isFull) pause()'],
       ['the end of a stream comes before what it holds', '    end()\n    resume()\n', '    end()\n'],
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/waiting-frames.ts',
-    ['test/engine/waiting-frames.test.ts'],
+    'src/engine/libp2p/transport/waiting-frames.ts',
+    ['test/engine/libp2p/waiting-frames.test.ts'],
     [
       ['a frame that was taken in part is taken for gone', 'bytes - size >= left', 'bytes > left'],
       ['small frames cost nothing', '(sizes.length - taken) * frameOverheadBytes', '0'],
@@ -206,8 +206,8 @@ export const engines = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/split-control.ts',
-    ['test/engine/split-control.test.ts'],
+    'src/engine/libp2p/gossip/split-control.ts',
+    ['test/engine/libp2p/split-control.test.ts'],
     [
       ['what waits for a peer is added to the next RPC', '    sendWaiting(peerId)\n', ''],
       [
@@ -323,7 +323,7 @@ export const engines = [
       'to()?.data(message)',
     ],
   ]),
-  ...breaks('src/engine/custom/reach/legs.ts', reach, [
+  ...breaks('src/engine/custom/reach/circuit-ends.ts', reach, [
     ['a number may be that of the other end', 'frame.id % 2 === parity(link) || ', ''],
     ['a number may be taken', ' || listeners.has(frame.id)', ''],
     ['a link has any number of circuits', 'if (listeners.size >= init.maxLegsPerLink) {', 'if (listeners.size < 0) {'],
@@ -345,7 +345,7 @@ export const engines = [
   ]),
   ...breaks(
     'src/engine/libp2p/protocols.ts',
-    ['test/engine/libp2p-engine.test.ts'],
+    ['test/engine/libp2p/libp2p-engine.test.ts'],
     [['libp2p answers whom a protocol does not admit', ' || entry.options.admits?.(from) === false', '']],
   ),
   ...breaks(

@@ -26,8 +26,8 @@ export const gateways = [
     ],
   ),
   ...breaks(
-    'src/services/service-desk.ts',
-    ['test/services/service-desk.test.ts', 'test/services/services.test.ts'],
+    'src/services/service-registry.ts',
+    ['test/services/service-registry.test.ts', 'test/services/services.test.ts'],
     [
       ['anybody answers a request', 'if (entry?.offer.server !== server) throw', 'if (entry === undefined) throw'],
       ['a server is asked more than it takes', 'if (offer.open < offer.concurrency && ', 'if ('],
@@ -70,8 +70,8 @@ export const gateways = [
     ],
   ),
   ...breaks(
-    'src/validation/validator-desk.ts',
-    ['test/validation/validator-desk.test.ts', 'test/validation/validators.test.ts'],
+    'src/validation/validator-registry.ts',
+    ['test/validation/validator-registry.test.ts', 'test/validation/validators.test.ts'],
     [
       ['anybody answers a question', 'if (question?.validator !== validator) throw', 'if (question === undefined) throw'],
       ['any number judges', 'known?.place ?? places.take(validator.client)', 'known?.place ?? places.hold(validator.client, 1)'],
@@ -84,8 +84,8 @@ export const gateways = [
     ],
   ),
   ...breaks(
-    'src/gateways.ts',
-    ['test/gateways.test.ts'],
+    'src/cluster/members.ts',
+    ['test/cluster/members.test.ts'],
     [
       ['a gateway is one of its others', 'isThere(record) && record.peerId !== engine.peerId', 'isThere(record)'],
       ['a gateway that stopped is there', "about.state === 'ready' && heartbeats", 'heartbeats'],
@@ -107,8 +107,8 @@ export const gateways = [
     ],
   ),
   ...breaks(
-    'src/heartbeats.ts',
-    ['test/gateways.test.ts'],
+    'src/cluster/heartbeats.ts',
+    ['test/cluster/members.test.ts'],
     [
       [
         'silence is counted by the clock of the log',

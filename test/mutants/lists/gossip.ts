@@ -3,8 +3,8 @@ import { breaks } from '../patch.ts'
 /** How messages leave for neighbours of libp2p. */
 export const gossip = [
   ...breaks(
-    'src/engine/libp2p/gossip-lanes.ts',
-    ['test/engine/gossip-lanes.test.ts'],
+    'src/engine/libp2p/gossip/gossip-lanes.ts',
+    ['test/engine/libp2p/gossip-lanes.test.ts'],
     [
       ['what a stream holds has left', 'const isHolding = stream !== undefined && stream.writeBufferLength > 0', 'const isHolding = false'],
       ['what waits in a queue has left', ' ?? queue.first?.id()', ''],
@@ -98,8 +98,8 @@ export const gossip = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/paced-queue.ts',
-    ['test/engine/paced-queue.test.ts'],
+    'src/engine/libp2p/gossip/paced-queue.ts',
+    ['test/engine/libp2p/paced-queue.test.ts'],
     [
       ['a queue makes no pauses', '(isSent ? pauseMs() : blockedMs)', '(isSent ? 0 : blockedMs)'],
       ['what can not be sent is tried again all the time', '(isSent ? pauseMs() : blockedMs)', 'pauseMs()'],
@@ -135,8 +135,8 @@ export const gossip = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/written-lately.ts',
-    ['test/engine/written-lately.test.ts'],
+    'src/engine/libp2p/gossip/written-lately.ts',
+    ['test/engine/libp2p/written-lately.test.ts'],
     [
       ['what was written in a step is remembered by its begin', 'at + stepMs >= performance.now() - ms', 'at >= performance.now() - ms'],
       ['the first frame of a step is its largest', 'last.largest = Math.max(last.largest, frameBytes)', ''],
@@ -152,8 +152,8 @@ export const gossip = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/echo.ts',
-    ['test/engine/echo.test.ts'],
+    'src/engine/libp2p/gossip/echo.ts',
+    ['test/engine/libp2p/echo.test.ts'],
     [
       ['a part of an echo is one', 'received >= pingBytes; received -= pingBytes', 'received > 0; received -= pingBytes'],
       ['echoes that come together are one', 'received -= pingBytes) asking', 'received = 0) asking'],
@@ -171,8 +171,8 @@ export const gossip = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/gossip-links.ts',
-    ['test/engine/gossip-links.test.ts'],
+    'src/engine/libp2p/gossip/gossip-links.ts',
+    ['test/engine/libp2p/gossip-links.test.ts'],
     [
       ['a peer is not taken into the mesh until the next heartbeat', 'if (grafted.length > 0) internals.sendGraft(peerId, grafted)', ''],
       ['a peer is grafted in a mesh that has no room', '.filter((topic) => internals.graftOnSubscribe(peerId, topic))', ''],
@@ -226,8 +226,8 @@ export const gossip = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/raw-publish.ts',
-    ['test/engine/raw-publish.test.ts'],
+    'src/engine/libp2p/gossip/raw-publish.ts',
+    ['test/engine/libp2p/raw-publish.test.ts'],
     [
       ['a message is handed to peers of other topics', 'takers.get(topic) ?? internals', '[...takers.values()][0] ?? internals'],
       ['peers are chosen for each message', 'takers.set(topic, peers)', ''],
@@ -283,8 +283,8 @@ export const gossip = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/verify-gossip.ts',
-    ['test/engine/verify-gossip.test.ts'],
+    'src/engine/libp2p/gossip/verify-gossip.ts',
+    ['test/engine/libp2p/verify-gossip.test.ts'],
     [
       [
         'a forgery is taken',
@@ -322,8 +322,8 @@ export const gossip = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/gossip-messages.ts',
-    ['test/engine/verify-gossip.test.ts'],
+    'src/engine/libp2p/gossip/gossip-messages.ts',
+    ['test/engine/libp2p/verify-gossip.test.ts'],
     [
       ['a sequence number has any length', 'if (seqno?.length !== sequenceLength)', 'if (seqno === undefined)'],
       ['absent data is empty', '...(dataAbsent ? { dataAbsent } : {}),', ''],
@@ -344,7 +344,7 @@ export const gossip = [
   ),
   ...breaks(
     'src/model/authors.ts',
-    ['test/engine/verify-gossip.test.ts'],
+    ['test/engine/libp2p/verify-gossip.test.ts'],
     [
       ['an author has any key', ' || !id.equals(publicKey.toMultihash().bytes)) return undefined', ') return undefined'],
       ['a known author has any key', '|| !isKeyOf(author, key)) return undefined', ') return undefined'],
@@ -362,7 +362,7 @@ export const gossip = [
   ),
   ...breaks(
     'src/engine/libp2p/node.ts',
-    ['test/engine/libp2p-limits.test.ts'],
+    ['test/engine/libp2p/limits.test.ts'],
     [['a peer that asks many things at once loses its link', 'maxEarlyStreams: limits.maxStreamsPerConnection,', '']],
   ),
   ...breaks(

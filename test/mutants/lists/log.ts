@@ -1,10 +1,10 @@
 import { breaks } from '../patch.ts'
 
-const road = ['test/ingest.test.ts']
+const road = ['test/log/ingest.test.ts']
 
 export const log = [
   ...breaks(
-    'src/store/prisma-store/damage.ts',
+    'src/store/shared/damage.ts',
     ['test/store/sqlite-store.test.ts'],
     [
       ['a damaged message is served', 'message: isSound ? message : undefined', 'message'],
@@ -13,7 +13,7 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/checksum.ts',
+    'src/store/shared/checksum.ts',
     ['test/store/sqlite-store.test.ts'],
     [
       ['data has no checksum', 'of [sequence, signature, publicKey, data])', 'of [sequence, signature, publicKey])'],
@@ -22,7 +22,7 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/forgotten-topics.ts',
+    'src/store/sqlite/forgotten-topics.ts',
     ['test/store/sqlite-store.test.ts'],
     [
       ['what was pruned of a forgotten topic is not known', 'writer.run(raiseFloor, prunedThrough ?? 0, prunedAt ?? 0)', ''],
@@ -40,12 +40,12 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/append.ts',
+    'src/store/sqlite/append.ts',
     ['test/store/sqlite-store.test.ts'],
     [['a new topic says that nothing was pruned of it', 'NULL, "forgottenThrough", "forgottenAt"', 'NULL, 0, 0']],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/change-peers.ts',
+    'src/store/sqlite/change-peers.ts',
     ['test/store/sqlite-store.test.ts'],
     [
       ['linked peers are forgotten', ' AND "peerId" NOT IN (SELECT value FROM json_each(?)) ORDER', ' AND ? IS NOT NULL ORDER'],
@@ -53,8 +53,8 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/peers.ts',
-    ['test/peers.test.ts'],
+    'src/peers/peers.ts',
+    ['test/peers/peers.test.ts'],
     [
       ['configured peers are forgotten', 'keep: [...linked, ...configured]', 'keep: linked'],
       [
@@ -66,7 +66,7 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/damage.ts',
+    'src/store/sqlite/damage.ts',
     ['test/store/sqlite-store.test.ts'],
     [
       ['a sound message is taken out', ' || findBySeq(writer, seq)?.message !== undefined', ''],
@@ -75,7 +75,7 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/prune.ts',
+    'src/store/sqlite/prune.ts',
     ['test/store/sqlite-store.test.ts'],
     [
       ['a damaged time keeps everything behind it', '"storedAt" < ? - "age" OR ${sumIsWrong}', '"storedAt" < ? - "age"'],
@@ -83,7 +83,7 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/scan.ts',
+    'src/store/sqlite/scan.ts',
     ['test/store/sqlite-store.test.ts'],
     [
       ['a damaged time hides its message', '(${sumIsWrong} OR ${times', '(${times'],
@@ -91,7 +91,7 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/append.ts',
+    'src/store/sqlite/append.ts',
     ['test/store/sqlite-store.test.ts'],
     [['a damaged time is that of all that comes', ' AND NOT ${sumIsWrong} ORDER BY', ' ORDER BY']],
   ),
@@ -107,8 +107,8 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/log-tail.ts',
-    ['test/log-tail.test.ts'],
+    'src/log/tail.ts',
+    ['test/log/tail.test.ts'],
     [
       [
         'what others append is shown without its damage',
@@ -117,7 +117,7 @@ export const log = [
       ],
     ],
   ),
-  ...breaks('src/ingest.ts', road, [
+  ...breaks('src/log/ingest.ts', road, [
     [
       'nothing is appended before it is sent',
       "const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
@@ -205,8 +205,8 @@ export const log = [
     ],
   ]),
   ...breaks(
-    'src/inbox.ts',
-    ['test/inbox.test.ts'],
+    'src/log/batch-queue.ts',
+    ['test/log/batch-queue.test.ts'],
     [
       ['the inbox does not count messages', '|| !hasRoom(messages, item.holder, item.messages)', ''],
       ['the inbox does not count bytes', '|| !hasRoom(bytes, item.holder, item.bytes)', ''],
@@ -243,16 +243,16 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/author-quota.ts',
-    ['test/ingest.test.ts', 'test/direct/direct.test.ts'],
+    'src/log/author-quota.ts',
+    ['test/log/ingest.test.ts', 'test/direct/direct.test.ts'],
     [
       ['an author has a new quota with each message', 'pair.bytes += bytes', ''],
       ['an author has one quota for ever', 'pair.since <= at - hourMs', 'pair.since <= at - 1_000 * hourMs'],
     ],
   ),
   ...breaks(
-    'src/outbound.ts',
-    ['test/outbound.test.ts', 'test/ingest.test.ts'],
+    'src/log/outbound.ts',
+    ['test/log/outbound.test.ts', 'test/log/ingest.test.ts'],
     [
       ['the sent window is zero', 'recent[0].at <= age() - limits.sentWindowMs', 'recent[0].at <= age()'],
       ['the sent mark passes what waits', 'Math.min(settled, ...waiting.values(), ...behind,', 'Math.min(settled, ...behind,'],
@@ -291,8 +291,8 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/outbound.ts',
-    ['test/outbound.test.ts'],
+    'src/log/outbound.ts',
+    ['test/log/outbound.test.ts'],
     [
       [
         'a subscriber without room has its messages wait for another',
@@ -368,8 +368,8 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/own-numbers.ts',
-    ['test/own-numbers.test.ts'],
+    'src/log/own-seqs.ts',
+    ['test/log/own-seqs.test.ts'],
     [
       ['a gap in own numbers is taken for own', 'return run !== undefined && seq <= run.last', 'return run !== undefined'],
       ['own numbers are kept for ever', 'if (runs.length > init.maxRuns) runs.shift()', ''],
@@ -377,8 +377,8 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/log-tail.ts',
-    ['test/log-tail.test.ts'],
+    'src/log/tail.ts',
+    ['test/log/tail.test.ts'],
     [
       ['own messages come before those of others', 'if (waiting.length === 0 && previousTip === hub.tip) {', 'if (waiting.length === 0) {'],
       [
@@ -399,8 +399,8 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/publisher.ts',
-    ['test/publisher.test.ts', 'test/http/publish.test.ts'],
+    'src/publish/publisher.ts',
+    ['test/publish/publisher.test.ts', 'test/http/publish.test.ts'],
     [
       ['a key publishes while it is publishing', 'if (inProgress.has(key.key)) {', 'if (inProgress.size < 0) {'],
       [
@@ -438,8 +438,8 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/retention.ts',
-    ['test/retention.test.ts'],
+    'src/log/retention.ts',
+    ['test/log/retention.test.ts'],
     [
       ['what is pruned stays in memory', 'hub.prune(topic, pruned)', ''],
       ['a stop does not stop a sweep', 'while (!stopped) {\n      const pruned', 'while (true) {\n      const pruned'],
@@ -451,8 +451,8 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/matches-until.ts',
-    ['test/matches-until.test.ts'],
+    'src/log/matches-until.ts',
+    ['test/log/matches-until.test.ts'],
     [
       ['what comes later may be before a position', 'endsInLog || ', ''],
       ['what comes later may be of no time', 'since >= until || ', ''],
@@ -465,8 +465,8 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/history.ts',
-    ['test/history.test.ts', 'test/http/messages.test.ts'],
+    'src/log/history.ts',
+    ['test/log/history.test.ts', 'test/http/messages.test.ts'],
     [
       ['a wait for what can never come takes its time', 'Math.min(query.waitMs, matchesUntil(query) - now())', 'query.waitMs'],
       ['a client that has left waits on', 'if (signal.aborted) end()', ''],
@@ -481,7 +481,7 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/postgres/log.ts',
+    'src/store/postgres/log.ts',
     ['test/store/postgres-served.test.ts'],
     [
       [
@@ -492,7 +492,7 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/served-mark.ts',
+    'src/store/shared/served-mark.ts',
     ['test/store/sqlite-epoch.test.ts'],
     [
       ['a torn line counts', 'return sum === checksum(`${epoch} ${tip}`) ?', 'return sum !== undefined ?'],
@@ -505,7 +505,7 @@ export const log = [
     ],
   ),
   ...breaks(
-    'src/store/prisma-store/sqlite/settle-epoch.ts',
+    'src/store/sqlite/settle-epoch.ts',
     ['test/store/sqlite-epoch.test.ts'],
     [['a log that lost its tail keeps its epoch', "typeof stored === 'string' && tip >= served.tip(stored)", "typeof stored === 'string'"]],
   ),

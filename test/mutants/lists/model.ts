@@ -106,15 +106,15 @@ export const model = [
   ),
   ...breaks(
     'src/model/validator.ts',
-    ['test/validation/validator-desk.test.ts', 'test/validation/validators.test.ts'],
+    ['test/validation/validator-registry.test.ts', 'test/validation/validators.test.ts'],
     [
       ['the mildest verdict counts', 'return more > 0 ||', 'return more < 0 ||'],
       ['the shortest deadline holds', 'Math.max(one.deadlineMs, other.deadlineMs)', 'Math.min(one.deadlineMs, other.deadlineMs)'],
     ],
   ),
   ...breaks(
-    'src/message-code.ts',
-    ['test/message-code.test.ts'],
+    'src/model/signed-message-codec.ts',
+    ['test/model/signed-message-codec.test.ts'],
     [
       [
         'a message between gateways has a sequence of any length',

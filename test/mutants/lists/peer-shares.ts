@@ -9,7 +9,7 @@ export const peerShares = [
     ['a configured peer counts by its address', 'isConfigured ? `peer ${peerId}` : ', ''],
     ['peers behind a relay count as the relay', "${seen.isRelayed ? ' relayed' : ''}", ''],
   ]),
-  ...breaks('src/engine/request-places.ts', requests, [
+  ...breaks('src/engine/request-semaphore.ts', requests, [
     ['addresses share no places', 'const ofHost = addresses.take(host, bytes)', 'const ofHost = createLevel(ofAddress).take(host, bytes)'],
     ['the last quarter is for all', 'if (places.held(holder) > 0 && places.total >= inAll - reserved) return undefined', ''],
     ['bytes of bodies have no bound', 'const held = bytesOf.take(holder, bytes)', 'const held = bytesOf.hold(holder, bytes)'],
@@ -24,7 +24,7 @@ export const peerShares = [
   ]),
   ...breaks(
     'src/engine/dht-quota.ts',
-    ['test/engine/dht-datastore.test.ts', 'test/engine/custom/dht/parts.test.ts'],
+    ['test/engine/libp2p/dht-datastore.test.ts', 'test/engine/custom/dht/parts.test.ts'],
     [
       [
         'an address may have all records while others have any',
@@ -42,8 +42,8 @@ export const peerShares = [
     ],
   ),
   ...breaks(
-    'src/engine/dial-budget.ts',
-    ['test/engine/dial-budget.test.ts'],
+    'src/engine/dial/budget.ts',
+    ['test/engine/dial/budget.test.ts'],
     [
       ['a dial that fails costs nothing', 'if (!isUsed) paid.spend(now(), -1)', 'paid.spend(now(), -1)'],
       ['a dial that reaches a peer costs', 'isUsed = false\n', ''],
@@ -53,8 +53,8 @@ export const peerShares = [
     ],
   ),
   ...breaks(
-    'src/engine/back-off.ts',
-    ['test/engine/back-off.test.ts'],
+    'src/engine/dial/back-off.ts',
+    ['test/engine/dial/back-off.test.ts'],
     [
       ['pauses do not grow', 'firstMs * 2 ** (refusals - 1)', 'firstMs'],
       [
@@ -67,8 +67,8 @@ export const peerShares = [
     ],
   ),
   ...breaks(
-    'src/engine/tellers.ts',
-    ['test/engine/tellers.test.ts', 'test/engine/dial-budget.test.ts', 'test/engine/dial-policy.test.ts'],
+    'src/engine/dial/tellers.ts',
+    ['test/engine/dial/tellers.test.ts', 'test/engine/dial/budget.test.ts', 'test/engine/dial/policy.test.ts'],
     [
       ['who told an address depends on the peer id in it', "return socket.replace(/\\/p2p\\/[^/]*$/, '')", 'return socket'],
       ['a host tells any number of addresses', 'dropOldest(told, maxAddressesOfHost)', ''],
@@ -121,8 +121,8 @@ export const peerShares = [
     [['one peer asks for history many times at once', 'purse.isEmpty || served.has(from)', 'purse.isEmpty']],
   ),
   ...breaks(
-    'src/http/places.ts',
-    ['test/http/places.test.ts'],
+    'src/http/work-semaphores.ts',
+    ['test/http/work-semaphores.test.ts'],
     [
       ['any number of lookups at once', 'max: limits.maxLookups', 'max: 1_000'],
       ['any number of requested dials at once', 'max: limits.maxRequestedDials', 'max: 1_000'],

@@ -3,24 +3,24 @@ import { breaks } from '../patch.ts'
 /** How fast peers are read, and what is known of a link before it counts. */
 export const reading = [
   ...breaks(
-    'src/engine/libp2p/pausable-stream.ts',
-    ['test/engine/libp2p-full-speed.test.ts'],
+    'src/engine/libp2p/transport/pausable-stream.ts',
+    ['test/engine/libp2p/full-speed.test.ts'],
     [
       ['a paused stream is never read on', "if (stream.readStatus === 'paused' && !(await isThere(next))) resume()", ''],
       ['what a stream holds when it is closed goes with it', "stream.addEventListener('remoteCloseWrite', resume)", ''],
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/gossip-frames.ts',
-    ['test/engine/libp2p-full-speed.test.ts'],
+    'src/engine/libp2p/gossip/gossip-frames.ts',
+    ['test/engine/libp2p/full-speed.test.ts'],
     [
       ['libp2p reads although nothing has room', '!reading.isOpen; next = changed()', 'false; next = changed()'],
       ['libp2p holds up no peer that is faster', 'pausable.pause()\n', ''],
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/pause-reading.ts',
-    ['test/engine/libp2p-full-speed.test.ts'],
+    'src/engine/libp2p/transport/pause-reading.ts',
+    ['test/engine/libp2p/full-speed.test.ts'],
     [
       ['a paused stream of QUIC reads on', 'await paused?.promise\n', ''],
       ['a stream of QUIC that was paused reads no more', 'paused?.resolve()\n', ''],
@@ -42,7 +42,7 @@ export const reading = [
   ),
   ...breaks(
     'src/engine/libp2p/introductions.ts',
-    ['test/engine/introductions.test.ts'],
+    ['test/engine/libp2p/introductions.test.ts'],
     [
       ['what a peer said before is forgotten', 'introduced.add(connection)\n', ''],
       ['nobody hears what a peer says', 'for (const end of waiting.get(connection) ?? []) end()', ''],
@@ -53,8 +53,8 @@ export const reading = [
     ],
   ),
   ...breaks(
-    'src/engine/libp2p/routing.ts',
-    ['test/engine/libp2p-routing.test.ts'],
+    'src/engine/libp2p/dht/routing.ts',
+    ['test/engine/libp2p/routing.test.ts'],
     [['libp2p has put what nobody took', "if (taken === 0) throw new DhtRefused('No peer has taken the record.')", '']],
   ),
   ...breaks(

@@ -10,8 +10,8 @@ import {
   RecordNotFound,
   RecordOutdated,
 } from '../../../errors.ts'
+import { createTokenBucket, type TokenBucket } from '../../../lib/token-bucket.ts'
 import { type DhtKey, parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
-import { createTokenBucket, type TokenBucket } from '../../../token-bucket.ts'
 import type { FoundPeer, Routing } from '../../routing.ts'
 import { feed } from './feed.ts'
 import type { Contact, DhtAnswer, DhtRequest } from './frames.ts'

@@ -1,4 +1,4 @@
-import { createTokenBucket } from '../../../token-bucket.ts'
+import { createTokenBucket } from '../../../lib/token-bucket.ts'
 
 /**
  * What a peer may have this node do, in units of frame-prices.ts. Who goes beyond is slowed: nothing more is read of it until its budget is

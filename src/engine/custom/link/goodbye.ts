@@ -1,7 +1,7 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
-import { maxRetryAfterMs } from '../../back-off.ts'
+import { maxRetryAfterMs } from '../../dial/back-off.ts'
 import { peerRecordSchema } from '../overlay/frames.ts'
 import type { PeerRecord } from '../overlay/overlay.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'

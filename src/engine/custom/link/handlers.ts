@@ -1,9 +1,9 @@
 import { type Asker, askerOf } from '../../asker.ts'
 import { type Bodies, type BodiesLimits, createBodies } from '../../bodies.ts'
+import type { Teller } from '../../dial/tellers.ts'
 import type { HandleOptions, RequestHandler } from '../../engine.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
-import { createRequestPlaces, type RequestPlaces } from '../../request-places.ts'
-import type { Teller } from '../../tellers.ts'
+import { createRequestPlaces, type RequestPlaces } from '../../request-semaphore.ts'
 
 /** What requests of peers are answered, by protocol, and how much of that at once; outlives links, stops and starts. */
 export interface Handlers {

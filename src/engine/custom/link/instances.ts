@@ -1,4 +1,4 @@
-import { createByPeer } from '../../../by-peer.ts'
+import { createByPeer } from '../../../lib/lru.ts'
 
 /**
  * Tells a peer that was started anew from two nodes with one key. Each start makes a new instance: one that was replaced by another and

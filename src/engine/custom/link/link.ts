@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import { throughRelays } from '../../circuit-address.ts'
+import { throughRelays } from '../../dial/circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import { FrameFlood } from '../../frame-flood.ts'
 import type { LimitsReached } from '../../limits-reached.ts'

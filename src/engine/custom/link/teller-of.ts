@@ -1,5 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import type { Teller } from '../../tellers.ts'
+import type { Teller } from '../../dial/tellers.ts'
 
 /** Where the peer of a link is seen: at the socket, or at the relay that the link goes through. */
 export function tellerOf({ seenAt, remote }: { seenAt: string | undefined; remote: string }): Teller {

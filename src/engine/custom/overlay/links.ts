@@ -1,4 +1,4 @@
-import { createTokenBucket, type TokenBucket } from '../../../token-bucket.ts'
+import { createTokenBucket, type TokenBucket } from '../../../lib/token-bucket.ts'
 import type { OverlayLimits } from './limits.ts'
 import type { HangUpReason, PeerRecord } from './overlay.ts'
 

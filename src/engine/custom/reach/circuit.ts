@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { RecordSocket } from '../link/record-socket.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
-import { circuitWindow, type Leg, type LegListener } from './legs.ts'
+import { circuitWindow, type Leg, type LegListener } from './circuit-ends.ts'
 
 /** An end of a circuit through a relay, which carries a link as a WebSocket does: what the relay sees is encrypted between the ends. */
 export interface Circuit extends RecordSocket {

@@ -1,5 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { createTokenBucket, type TokenBucket } from '../../../token-bucket.ts'
+import { createTokenBucket, type TokenBucket } from '../../../lib/token-bucket.ts'
 import type { RequestHandler } from '../../engine.ts'
 import { dialBackAnswer, dialBackRequest } from './protocols.ts'
 

@@ -3,7 +3,7 @@ import type { LimitsReached } from '../../limits-reached.ts'
 import { type CircuitBounds, type CircuitDirection, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
-import { circuitWindow, type Leg, type LegListener, type Legs } from './legs.ts'
+import { circuitWindow, type Leg, type LegListener, type Legs } from './circuit-ends.ts'
 
 /**
  * Carries circuits to peers that can't be dialled and have asked for it. What is carried is encrypted between its ends; a relay sees who

@@ -7,7 +7,7 @@ import { createRenewal, type Renewal } from '../../../../src/engine/custom/overl
 import { createScores } from '../../../../src/engine/custom/overlay/scores.ts'
 import { createSeen } from '../../../../src/engine/custom/overlay/seen.ts'
 import { createWalks } from '../../../../src/engine/custom/overlay/walks.ts'
-import { createTokenBucket } from '../../../../src/token-bucket.ts'
+import { createTokenBucket } from '../../../../src/lib/token-bucket.ts'
 
 function clock() {
   let time = 0

@@ -3,7 +3,7 @@ import { workBudget } from '../../../../src/engine/custom/link/frame-budget.ts'
 import { priceOf, priceOfControl } from '../../../../src/engine/custom/link/frame-prices.ts'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import type { OverlayFrame } from '../../../../src/engine/custom/overlay/frames.ts'
-import { createTokenBucket, type TokenBucket } from '../../../../src/token-bucket.ts'
+import { createTokenBucket, type TokenBucket } from '../../../../src/lib/token-bucket.ts'
 import { grow } from '../../../fixtures/simulation/grow.ts'
 import { type Behaviour, createSimulation, type SimulatedNode, type Simulation } from '../../../fixtures/simulation/simulation.ts'
 

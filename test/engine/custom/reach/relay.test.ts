@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
 import { createCircuit } from '../../../../src/engine/custom/reach/circuit.ts'
-import { circuitWindow, type Leg, type LegListener } from '../../../../src/engine/custom/reach/legs.ts'
+import { circuitWindow, type Leg, type LegListener } from '../../../../src/engine/custom/reach/circuit-ends.ts'
 import { createRelay } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'

@@ -1,0 +1,26 @@
+import { createRisingIds } from '../lib/monotonic-id.ts'
+import type { AuditView } from '../model/audit.ts'
+import type { AuditStore } from '../store/store.ts'
+
+/** Who did what to the gateway itself: noted before it is done, so that nothing goes unnoted. */
+export interface Audit {
+  /** @throws StoreUnavailable */
+  note(entry: { actor: string; act: string; detail: Record<string, unknown> }): Promise<void>
+  /** The newest first; `next` is the `before` of the next page, null on the last one. */
+  list(query: { before?: string | undefined; limit: number }): Promise<{ items: AuditView[]; next: string | null }>
+}
+
+/** @param components.now age time, by which entries are forgotten; `toWall` has it as they show it */
+export function createAudit(components: { store: AuditStore; now?: () => number; toWall?: (age: number) => number }): Audit {
+  const { store, now = Date.now, toWall = (age) => age } = components
+  const nextId = createRisingIds({ now })
+
+  return {
+    note: (entry) => store.note({ id: nextId(), at: now(), ...entry }),
+    async list({ before, limit }) {
+      const entries = await store.list({ ...(before === undefined ? {} : { before }), limit: limit + 1 })
+      const items = entries.slice(0, limit).map(({ at, ...entry }) => ({ ...entry, at: new Date(toWall(at)).toISOString() }))
+      return { items, next: entries.length > limit ? (items.at(-1)?.id ?? null) : null }
+    },
+  }
+}

@@ -1,0 +1,107 @@
+import { RateLimited } from '../errors.ts'
+import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'
+import { addressKey, clientKey } from './client-key.ts'
+
+/**
+ * How much each client may ask for: a budget for each token, and one for each address (of IPv6 its /64), that fill up again by the second. A cheap call costs
+ * one unit, an expensive one as many as it is worth of cheap ones.
+ */
+export interface Rates {
+  /**
+   * Takes the cost of a call from both budgets, or from none; of an address alone, while it is not known who asks. Of the cost the address has
+   * `paid` a part already. Answers the tighter budget. @throws RateLimited
+   */
+  take(client: { grantId?: string; address: string }, cost: number, paid?: number): Budget
+}
+
+/** Who asks, and from where. */
+export interface RateClient {
+  grantId: string
+  address: string
+}
+
+export interface Budget {
+  name: 'token' | 'address'
+  /** Units in a full budget. */
+  quota: number
+  remaining: number
+  /** Seconds until it is full again. */
+  resetSeconds: number
+}
+
+export interface RateLimits {
+  tokenRate: number
+  tokenBurst: number
+  addressRate: number
+  addressBurst: number
+}
+
+/** Bytes that cost a unit beside the call that brings them: by default a token may send 40 MB a second. */
+const bytesPerUnit = 4_096
+
+/** Units of so many bytes of a body or a frame, beside those of what is asked. */
+export function costOfBytes(bytes: number): number {
+  return Math.floor(bytes / bytesPerUnit)
+}
+
+/** Rows of the log that cost a unit: a step that looks at 2,000, which takes up to 3 ms of SQLite, costs as much as fifty cheap calls. */
+const rowsPerUnit = 40
+
+/** Units of so many rows of the log that are looked at, matching or not. */
+export function costOfRows(rows: number): number {
+  return Math.floor(rows / rowsPerUnit)
+}
+
+/** Clients that are remembered of each kind; who is forgotten has a full budget again. */
+const maxClients = 50_000
+
+export function createRates(init: { limits: RateLimits }, components: { now?: () => number } = {}): Rates {
+  const { tokenRate, tokenBurst, addressRate, addressBurst } = init.limits
+  const { now = () => performance.now() } = components
+  const byToken = createKind('token', { perSecond: tokenRate, burst: tokenBurst })
+  const byAddress = createKind('address', { perSecond: addressRate, burst: addressBurst })
+
+  return {
+    take({ grantId, address }, cost, paid = 0) {
+      const at = now()
+      const place = { kind: byAddress, bucket: byAddress.of(addressKey(address)), cost: Math.min(cost, addressBurst) - paid }
+      const key = grantId === undefined ? undefined : clientKey({ grantId, address })
+      const token = key === undefined ? [] : [{ kind: byToken, bucket: byToken.of(key), cost: Math.min(cost, tokenBurst) }]
+      const bills = [...token, place]
+      for (const { kind, bucket, cost } of bills) {
+        const missing = cost - bucket.left(at)
+        if (missing <= 0) continue
+        throw new RateLimited(`This ${kind.name} has asked for more than ${kind.perSecond} units a second.`, {
+          retryAfterMs: Math.ceil((missing / kind.perSecond) * 1_000),
+          extensions: { budget: kind.name },
+        })
+      }
+      for (const { bucket, cost } of bills) bucket.take(at, cost)
+      const budgets = bills.map(({ kind, bucket }) => kind.budget(bucket, at))
+      return budgets.reduce((tightest, budget) =>
+        budget.remaining / budget.quota < tightest.remaining / tightest.quota ? budget : tightest,
+      )
+    },
+  }
+}
+
+function createKind(name: Budget['name'], rate: { perSecond: number; burst: number }) {
+  const buckets = new Map<string, TokenBucket>()
+  return {
+    name,
+    ...rate,
+    of(key: string): TokenBucket {
+      let bucket = buckets.get(key)
+      // Whoever asks moves to the end, so that the first is the one that has been quiet longest.
+      if (bucket === undefined) bucket = createTokenBucket(rate)
+      else buckets.delete(key)
+      buckets.set(key, bucket)
+      if (buckets.size > maxClients) buckets.delete(buckets.keys().next().value ?? '')
+      return bucket
+    },
+    budget(bucket: TokenBucket, at: number): Budget {
+      const remaining = Math.floor(bucket.left(at))
+      return { name, quota: rate.burst, remaining, resetSeconds: Math.ceil((rate.burst - remaining) / rate.perSecond) }
+    },
+  }
+}

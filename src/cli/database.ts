@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { ConfigError, loadConfig } from '../config/config.ts'
+import { openIdentity } from '../identity/identity.ts'
+import { makeDirectory, StartRefused } from '../lib/startup-error.ts'
+import { directTopic } from '../model/topic.ts'
+import { type CheckReport, check } from '../store/check.ts'
+import { isPostgres, sqlitePath } from '../store/database-url.ts'
+import { backUp, beginEpoch, migrate, restore } from '../store/maintenance.ts'
+
+/**
+ * Backs up a SQLite database while its gateway runs, restores one, brings a database up to date, checks that all of it is what was stored, and
+ * begins a new epoch, after which cursors of before are refused by name.
+ */
+
+const usage = `npm run database -- backup <file>     a copy of the SQLite database, while the gateway runs
+npm run database -- restore <file>    puts a copy in its place, as a new epoch; the gateway must be stopped
+npm run database -- migrate           brings it up to date, for gateways that run with PEERGATE_MIGRATE=false
+npm run database -- check [--repair]  reads everything and compares it with its checksums, while the gateway runs; --repair takes out
+                                      what is damaged. Ends with 0 when nothing damaged is left, 2 when messages are, 3 when the file is
+npm run database -- new-epoch         after restoring PostgreSQL by its own tools; the gateways must be stopped`
+
+class Misuse extends Error {
+  override readonly name = 'Misuse'
+}
+
+/** @throws Misuse */
+function fileOf(url: string): string {
+  if (!isPostgres(url)) return sqlitePath(url)
+  throw new Misuse(`PostgreSQL is backed up and restored by its own tools (pg_dump, pg_restore); then:\n\n${usage}`)
+}
+
+async function run([command, file, ...rest]: string[]): Promise<string> {
+  const config = loadConfig(process.env)
+  const { url } = config.store
+  const takesFile = command === 'backup' || command === 'restore'
+  const isRepair = command === 'check' && file === '--repair'
+  if (rest.length > 0 || (takesFile || isRepair) !== (file !== undefined)) throw new Misuse(usage)
+  switch (command) {
+    case 'backup':
+      await backUp(fileOf(url), file ?? '')
+      return `backed up to ${file}`
+    case 'restore': {
+      await whileStopped(config.keyFile, config.dataDir)
+      await restore(file ?? '', fileOf(url))
+      return `restored; the log is now of the epoch ${await beginEpoch(url)}`
+    }
+    case 'migrate':
+      makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
+      await migrate(url, join(config.dataDir, 'served'))
+      return 'the database is up to date'
+    case 'check': {
+      makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
+      const report = await check({ url, servedMarkFile: join(config.dataDir, 'served') }, { repair: isRepair })
+      process.exitCode = exitCodeOf(report, isRepair)
+      return told(report, isRepair)
+    }
+    case 'new-epoch':
+      await whileStopped(config.keyFile, config.dataDir)
+      return `the log is now of the epoch ${await beginEpoch(url)}`
+    default:
+      throw new Misuse(usage)
+  }
+}
+
+function exitCodeOf({ brokenPages, damaged, damagedDeliveries }: CheckReport, isRepair: boolean): number {
+  if (brokenPages.length > 0) return 3
+  return isRepair || damaged.length + damagedDeliveries.length === 0 ? 0 : 2
+}
+
+function told({ messages, deliveries, damaged, damagedDeliveries, brokenPages }: CheckReport, isRepair: boolean): string {
+  if (brokenPages.length > 0) {
+    return `the file itself is damaged, and its messages were not checked: stop the gateway and restore a backup\n${brokenPages.join('\n')}`
+  }
+  const lines = [
+    `read ${messages} messages and ${deliveries} direct messages on their way`,
+    ...damaged.map(({ seq, id, topic }) => `damaged: number ${seq}, ${placeName(topic)}, ${id}`),
+    ...damagedDeliveries.map((id) => `damaged: delivery ${id}`),
+  ]
+  if (damaged.length + damagedDeliveries.length === 0) lines.push('all of it is what was stored')
+  else if (isRepair) lines.push('taken out; the gateway asks its peers for those of topics while it runs, direct messages are lost')
+  else lines.push('nothing was changed: readers are not given it. With --repair it is taken out, and fetched from peers by the gateway')
+  return lines.join('\n')
+}
+
+function placeName(topic: string | undefined): string {
+  if (topic === undefined) return 'of an unknown topic'
+  return topic === directTopic ? 'a direct message' : `of ${topic}`
+}
+
+/** @throws IdentityInUse when the gateway runs */
+async function whileStopped(keyFile: string, dataDir: string): Promise<void> {
+  makeDirectory(dataDir, 'PEERGATE_DATA_DIR')
+  if (existsSync(keyFile)) (await openIdentity(keyFile, dataDir)).close()
+}
+
+try {
+  process.stdout.write(`${await run(process.argv.slice(2))}\n`)
+} catch (error) {
+  if (!(error instanceof Error)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartRefused ? 78 : 1
+}

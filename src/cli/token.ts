@@ -1,0 +1,84 @@
+import { join } from 'node:path'
+import { stdout } from 'node:process'
+import { parseArgs } from 'node:util'
+import { pino } from 'pino'
+import { z } from 'zod'
+import { createTokens } from '../access/tokens.ts'
+import { ConfigError, loadConfig } from '../config/config.ts'
+import { AdminTokenNeeded } from '../errors.ts'
+import { makeDirectory, StartRefused } from '../lib/startup-error.ts'
+import { tokenInputSchema } from '../model/token.ts'
+import { createStore } from '../store/create-store.ts'
+
+/**
+ * Makes, lists and revokes access tokens in the database of the configuration, whether or not a gateway runs on it:
+ * `npm run token -- create --name till --actions read,publish --topics 'orders.*' --expires 2027-01-01T00:00:00Z`.
+ */
+
+const usage = `npm run token -- create --name <name> --actions <action,…> [--topics <pattern,…>] [--expires <RFC 3339 time>]
+npm run token -- list
+npm run token -- revoke <id>`
+
+class Misuse extends Error {
+  override readonly name = 'Misuse'
+}
+
+async function run(args: string[]): Promise<void> {
+  const { values, positionals } = parse(args)
+  const config = loadConfig(process.env)
+  makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
+  await using store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log: pino({ level: 'silent' }) })
+  await store.start()
+  const { adminToken, adminTokenFile, jwt } = config.access
+  // What is in the operator's file does not matter here, only that the gateway can be administered with it.
+  const hasOther = adminTokenFile !== undefined || jwt.jwksUrl !== undefined || jwt.secret !== undefined
+  const tokens = createTokens({ adminToken, hasProvider: hasOther }, { store, onEnd: () => undefined, onChange: () => undefined })
+  const [command, id, ...rest] = positionals
+  if (rest.length > 0) throw new Misuse(usage)
+  switch (command) {
+    case 'create': {
+      const input = tokenInputSchema.safeParse({
+        name: values.name,
+        actions: values.actions?.split(','),
+        ...(values.topics === undefined ? {} : { topics: values.topics.split(',') }),
+        expiresAt: values.expires,
+      })
+      if (!input.success || id !== undefined) throw new Misuse(input.success ? usage : `${z.prettifyError(input.error)}\n\n${usage}`)
+      const { token, secret } = await tokens.create(input.data)
+      stdout.write(`${secret}\n`)
+      process.stderr.write(
+        `${token.id} "${token.name}": ${token.actions.join(', ')} on ${token.topics.join(', ')}. The secret is shown this once.\n`,
+      )
+      return
+    }
+    case 'list':
+      for (const token of await tokens.list()) stdout.write(`${JSON.stringify(token)}\n`)
+      return
+    case 'revoke':
+      if (id === undefined) throw new Misuse(usage)
+      return await tokens.revoke(id)
+    default:
+      throw new Misuse(usage)
+  }
+}
+
+function parse(args: string[]) {
+  const text = { type: 'string' } as const
+  try {
+    return parseArgs({ args, options: { name: text, actions: text, topics: text, expires: text }, allowPositionals: true })
+  } catch (cause) {
+    throw new Misuse(`${cause instanceof Error ? cause.message : cause}\n\n${usage}`, { cause })
+  }
+}
+
+try {
+  await run(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof Error)) throw error
+  const hint =
+    error instanceof AdminTokenNeeded
+      ? '\nIf the gateway has a token from its environment (PEERGATE_ADMIN_TOKEN, or PEERGATE_ADMIN_TOKEN_FILE), set it here too.'
+      : ''
+  process.stderr.write(`${error.message}${hint}\n`)
+  process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartRefused ? 78 : 1
+}

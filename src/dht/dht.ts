@@ -1,0 +1,108 @@
+import type { Routing } from '../engine/routing.ts'
+import { DhtTimeout, InvalidRecord } from '../errors.ts'
+import type { Limits } from '../limits.ts'
+import { type DhtKey, immutableKey, openOwnRecord, parseDhtKey } from '../model/dht-record.ts'
+import type { DhtValue, FoundPeerView } from '../model/dht-value.ts'
+import { type Encoding, encodePayload } from '../model/payload.ts'
+
+/**
+ * The DHT as clients use it: values as their data, signed for them where this gateway is the owner. Each method throws DhtDisabled where
+ * there is none.
+ */
+export interface Dht {
+  /** @throws RecordNotFound, InvalidRecord, DhtNamespaceUnsupported, DhtUnavailable, DhtTimeout */
+  get(key: string, options: DhtOptions & { encoding?: Encoding | undefined }): Promise<DhtValue>
+  /**
+   * Stores data: under its hash when no key is given, under a name of this gateway signed by it; else as the record that proves its key.
+   * @throws InvalidRecord, RecordOutdated, DhtNamespaceUnsupported, DhtRefused, DhtUnavailable, DhtTimeout
+   */
+  put(key: string | undefined, data: Uint8Array, options: DhtOptions): Promise<DhtValue>
+  /** @throws PeerNotFound, DhtUnavailable, DhtTimeout */
+  findPeer(peerId: string, options: DhtOptions): Promise<FoundPeerView>
+  /** As they are found, until enough are, or the time is over. @throws InvalidCid, DhtUnavailable */
+  findProviders(cid: string, options: ListOptions): AsyncIterable<FoundPeerView>
+  closestPeers(key: string, options: ListOptions): AsyncIterable<FoundPeerView>
+  /** @throws InvalidCid, DhtRefused, DhtUnavailable, DhtTimeout */
+  provide(cid: string, options: DhtOptions): Promise<void>
+  /** @throws InvalidCid */
+  stopProviding(cid: string): Promise<void>
+}
+
+export interface DhtOptions {
+  signal: AbortSignal
+  /** Milliseconds; the limit when absent. */
+  timeoutMs?: number | undefined
+}
+
+export interface ListOptions extends DhtOptions {
+  limit: number
+}
+
+export function createDht(init: { limits: Pick<Limits, 'dhtTimeoutMs'>; peerId: string }, components: { routing: Routing }): Dht {
+  const { limits, peerId } = init
+  const { routing } = components
+
+  function deadlineOf({ timeoutMs = limits.dhtTimeoutMs }: DhtOptions): AbortSignal {
+    return AbortSignal.timeout(Math.min(timeoutMs, limits.dhtTimeoutMs))
+  }
+
+  async function within<Result>(options: DhtOptions, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    const deadline = deadlineOf(options)
+    try {
+      return await work(AbortSignal.any([options.signal, deadline]))
+    } catch (error) {
+      if (error !== deadline.reason) throw error
+      throw new DhtTimeout('The time for it is over; what was begun in the network may still have an effect.', { cause: error })
+    }
+  }
+
+  async function* list(options: ListOptions, start: (signal: AbortSignal) => AsyncIterable<FoundPeerView>): AsyncGenerator<FoundPeerView> {
+    const deadline = deadlineOf(options)
+    let found = 0
+    try {
+      for await (const peer of start(AbortSignal.any([options.signal, deadline]))) {
+        yield peer
+        if (++found >= options.limit) return
+      }
+    } catch (error) {
+      if (error !== deadline.reason) throw error
+    }
+  }
+
+  async function view(text: string, key: DhtKey, record: Uint8Array, encoding?: Encoding): Promise<DhtValue> {
+    const nobody = { owner: null, sequence: null, issuedAt: null, record: null }
+    if (key.namespace !== 'own') return { key: text, ...encodePayload(record, encoding), ...nobody }
+    const { owner, sequence, issuedAt, value } = await openOwnRecord(key, record)
+    return {
+      key: text,
+      ...encodePayload(value, encoding),
+      owner,
+      sequence: String(sequence),
+      issuedAt: new Date(issuedAt).toISOString(),
+      record: Buffer.from(record).toString('base64'),
+    }
+  }
+
+  return {
+    async get(text, { encoding, ...options }) {
+      const key = parseDhtKey(text)
+      return await view(text, key, await within(options, (signal) => routing.get(text, { signal })), encoding)
+    },
+    async put(text, data, options) {
+      const named = text ?? immutableKey(data)
+      const key = parseDhtKey(named)
+      if (key.namespace === 'own' && key.owner === peerId) {
+        const record = await within(options, (signal) => routing.putOwn(key.name, data, { signal }))
+        return await view(named, key, record)
+      }
+      if (key.namespace === 'imm' && named !== immutableKey(data)) throw new InvalidRecord('The key is not the hash of the data.')
+      await within(options, (signal) => routing.put(named, data, { signal }))
+      return await view(named, key, data)
+    },
+    findPeer: (other, options) => within(options, (signal) => routing.findPeer(other, { signal })),
+    findProviders: (cid, options) => list(options, (signal) => routing.findProviders(cid, { signal })),
+    closestPeers: (key, options) => list(options, (signal) => routing.closestPeers(Buffer.from(key), { signal })),
+    provide: (cid, options) => within(options, (signal) => routing.provide(cid, { signal })),
+    stopProviding: (cid) => routing.stopProviding(cid),
+  }
+}

@@ -1,0 +1,18 @@
+import { PeerNotConnected } from '../errors.ts'
+import type { P2PEngine, RequestOptions } from './engine.ts'
+
+/** Asks a peer on the link that is there, or on one that `link` makes. Nothing is asked twice: without a link nothing went out. */
+export async function requestLinked(
+  engine: Pick<P2PEngine, 'request'>,
+  request: { peerId: string; protocol: string; body: Uint8Array; link: () => Promise<unknown> },
+  options: RequestOptions,
+): Promise<Uint8Array> {
+  const { peerId, protocol, body, link } = request
+  try {
+    return await engine.request(peerId, protocol, body, options)
+  } catch (error) {
+    if (!(error instanceof PeerNotConnected)) throw error
+  }
+  await link()
+  return await engine.request(peerId, protocol, body, options)
+}

@@ -1,0 +1,190 @@
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { createDialBudget, type Target, type ToldDial } from './budget.ts'
+import { withoutPeerId } from './endpoint.ts'
+import { type DialPolicy, hostOf } from './policy.ts'
+
+/**
+ * Where every dial passes, whoever asked for it: resolves names, has the policy judge each IP address, and dials those it lets through.
+ * What neither the operator nor a client asks for is dialled within a budget.
+ */
+export interface DialGate {
+  /**
+   * Tries the IP addresses that the address leads to, one after another, until one connects.
+   * @throws AddressNotReached
+   */
+  dial<Link>(address: Multiaddr, signal: AbortSignal, connect: (target: DialTarget) => Promise<Link>): Promise<Link>
+  /**
+   * Has a relay that is linked lead to the peer that the address names, within the same budget.
+   * @throws AddressNotReached, or what `open` throws
+   */
+  dialThrough<Link>(address: Multiaddr, ends: { relay: string; peerId: string }, open: () => Promise<Link>): Promise<Link>
+}
+
+/** An address with the IP address that was judged for it, which alone may be dialled: a second look-up could answer another. */
+export interface DialTarget {
+  address: Multiaddr
+  ip: string
+}
+
+export interface DialAttempt {
+  multiaddr: string
+  message: string
+  /** Refused by the policy, so not even tried. */
+  forbidden: boolean
+}
+
+/** Nobody was reached at an address; what became of each IP address that it leads to. */
+export class AddressNotReached extends Error {
+  override readonly name = 'AddressNotReached'
+  readonly attempts: DialAttempt[]
+
+  constructor(attempts: DialAttempt[]) {
+    super(attempts.map(({ message }) => message).join('; '))
+    this.attempts = attempts
+  }
+}
+
+/** IP addresses of one name that are tried. */
+const maxAddressesOfName = 8
+
+export type LookUp = (name: string, family: 0 | 4 | 6) => Promise<string[]>
+
+export function createDialGate(components: {
+  policy: DialPolicy
+  lookUp?: LookUp
+  now?: () => number
+  /** A dial on others' word can't be made now. */
+  onRefused?: () => void
+}): DialGate {
+  const { policy, lookUp = systemLookUp, now, onRefused } = components
+  const budget = createDialBudget({ ...(now === undefined ? {} : { now }), ...(onRefused === undefined ? {} : { onRefused }) })
+
+  async function resolve(address: Multiaddr, signal: AbortSignal): Promise<string[]> {
+    signal.throwIfAborted()
+    const [host] = address.getComponents()
+    if (host?.value === undefined) throw new Error('it has no host')
+    if (host.name === 'ip4' || host.name === 'ip6') return [host.value]
+    const family = families[host.name]
+    if (family === undefined) throw new Error(`/${host.name} addresses are not dialled`)
+    if (!isHostName(host.value)) throw new Error(`"${host.value}" is no host name; an IP address is written /ip4/… or /ip6/…`)
+    return [...new Set((await orAborted(lookUp(host.value, family), signal)).slice(0, maxAddressesOfName))]
+  }
+
+  /** Pays for a dial that is made on others' word; undefined for one that is asked for. */
+  function pay(address: Multiaddr): ToldDial | undefined {
+    const where = withoutPeerId(address)
+    if (policy.isAskedFor(where)) return undefined
+    const { tellers } = policy.tellersOf(where)
+    const isName = !/^\/ip[46]\//.test(where)
+    const dial = budget.begin([...new Set(tellers.map(({ ip }) => hostOf(ip)))], { isName })
+    if (typeof dial === 'string') throw new AddressNotReached([{ multiaddr: address.toString(), message: dial, forbidden: false }])
+    return dial
+  }
+
+  /** Opens one socket, and notes whether a peer was there. */
+  async function reach<Link>(told: ToldDial | undefined, target: Target, open: () => Promise<Link>): Promise<Link> {
+    try {
+      const link = await open()
+      told?.reached(target)
+      return link
+    } catch (error) {
+      if (saysOfPeer(error)) told?.reached(target)
+      else told?.failed(target)
+      throw error
+    }
+  }
+
+  return {
+    async dial(address, signal, connect) {
+      const where = withoutPeerId(address)
+      const source = policy.sourceOf(where)
+      const attempts: DialAttempt[] = []
+      const note = (message: string, forbidden: boolean) => attempts.push({ multiaddr: address.toString(), message, forbidden })
+      using told = pay(address)
+      const ips = await resolve(address, signal).catch((error: unknown) => {
+        note(reasonOf(error), false)
+        return []
+      })
+      if (ips.length === 0 && attempts.length === 0) note('the name leads to no address', false)
+      for (const ip of ips) {
+        const refusal = policy.refusal(ip, source, policy.tellersOf(where))
+        if (refusal !== undefined) {
+          note(refusal, true)
+          continue
+        }
+        const target = { host: hostOf(ip), door: `${ip} ${address.getComponents()[1]?.value}` }
+        try {
+          signal.throwIfAborted()
+          const notNow = told?.refusal(target)
+          if (notNow !== undefined) throw new Error(notNow)
+        } catch (error) {
+          note(`${ip}: ${reasonOf(error)}`, false)
+          continue
+        }
+        try {
+          return await reach(told, target, () => connect({ address, ip }))
+        } catch (error) {
+          if (saysOfPeer(error)) throw error
+          note(`${ip}: ${reasonOf(error)}`, false)
+        }
+      }
+      throw new AddressNotReached(attempts)
+    },
+    async dialThrough(address, { relay, peerId }, open) {
+      using told = pay(address)
+      const target = { host: relay, door: `${relay} ${peerId}` }
+      const message = told?.refusal(target)
+      if (message !== undefined) throw new AddressNotReached([{ multiaddr: address.toString(), message, forbidden: false }])
+      return await reach(told, target, open)
+    },
+  }
+}
+
+const families: Partial<Record<string, 0 | 4 | 6>> = { dns: 0, dns4: 4, dns6: 6 }
+
+/** What says more about the peer than about the address, and is told apart by whoever asked. */
+const passedOn = new Set(['ConnectionInterceptedError', 'PeerBlocked', 'SelfDial', 'InvalidPeerIdError', 'ClosedAtOnce', 'LinkRefused'])
+
+function saysOfPeer(error: unknown): boolean {
+  return error instanceof Error && passedOn.has(error.name)
+}
+
+/**
+ * Whether a text is a name rather than an IP address in one of its many spellings ("127.1", "0x7f.1", "2130706433"), which a resolver
+ * and a socket may read differently (WHATWG URL, "ends in a number").
+ */
+function isHostName(text: string): boolean {
+  const labels = text.replace(/\.$/, '').split('.')
+  const numeric = /^(\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? '')
+  return !numeric && isIP(text) === 0 && labels.every((label) => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label))
+}
+
+async function systemLookUp(name: string, family: 0 | 4 | 6): Promise<string[]> {
+  const found = await lookup(name, { all: true, family })
+  return found.map(({ address }) => address)
+}
+
+/** The work's result, or the signal's reason as soon as it fires; the work itself goes on. */
+async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The same address with the judged IP address for its host. */
+export function atIp({ address, ip }: DialTarget): Multiaddr {
+  const rest = address.getComponents().slice(1)
+  const path = rest.map(({ name, value }) => (value === undefined ? `/${name}` : `/${name}/${value}`)).join('')
+  return multiaddr(`/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}${path}`)
+}

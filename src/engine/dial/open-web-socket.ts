@@ -1,0 +1,50 @@
+import { connect as connectTcp, isIP } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { WebSocket } from 'ws'
+import { adopt } from '../../lib/adopt-socket.ts'
+import { adoptWebSocket, webSocketBounds } from '../../lib/web-socket-bounds.ts'
+import { endpointOf } from './endpoint.ts'
+import type { DialTarget } from './gate.ts'
+
+export interface OpenOptions {
+  /** Of a message. */
+  maxPayload: number
+  subprotocols?: string[]
+  signal: AbortSignal
+}
+
+/**
+ * Opens a WebSocket to the IP address that was judged; TLS and the Host header keep the name. It is paused: the other end may speak first.
+ * @throws Error when it does not open before the signal fires
+ */
+export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptions): Promise<WebSocket> {
+  const { maxPayload, subprotocols = [], signal } = init
+  const endpoint = endpointOf(address)
+  if (endpoint === undefined || (endpoint.form !== 'ws' && endpoint.form !== 'wss')) throw new Error(`${address} is no WebSocket address`)
+  signal.throwIfAborted()
+  const { form, name, port } = endpoint
+  const servername = isIP(name) === 0 ? name : ''
+  const url = `${form}://${isIP(name) === 6 ? `[${name}]` : name}:${port}/`
+  const options = {
+    ...webSocketBounds,
+    maxPayload,
+    // Whatever the URL names, the socket goes to the address that was judged.
+    createConnection: () => adopt(form === 'wss' ? connectTls({ host: ip, port, servername }) : connectTcp({ host: ip, port })),
+  }
+  const socket = adoptWebSocket(new WebSocket(url, subprotocols, options))
+  const opened = Promise.withResolvers<void>()
+  const cut = () => socket.terminate()
+  socket.once('open', () => {
+    socket.pause()
+    opened.resolve()
+  })
+  socket.once('error', opened.reject)
+  signal.addEventListener('abort', cut)
+  try {
+    await opened.promise
+    return socket
+  } finally {
+    socket.off('error', opened.reject)
+    signal.removeEventListener('abort', cut)
+  }
+}

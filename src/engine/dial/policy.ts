@@ -1,0 +1,241 @@
+import { BlockList, isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { createTally } from '../../lib/counter.ts'
+import { ipNetwork, ipv6Groups } from '../../lib/ip-network.ts'
+import type { AddressSource } from '../../model/peer.ts'
+import { createAddressSources } from './sources.ts'
+import { createTellers, type Teller } from './tellers.ts'
+
+/**
+ * The one gate of every dial (API §6): judges a resolved IP address by where the address that led to it came from. Addresses that
+ * operators and clients gave, or the local network, may be private. Those that other peers tell may be public; or private, when this host
+ * and a peer that told it are both in that network, so that no stranger can make a gateway knock at services beside it. Some addresses
+ * nobody may dial.
+ */
+export interface DialPolicy {
+  /** Notes where an address came from; the most trusted source counts, an address never noted is learnt. */
+  note(address: string, source: AddressSource): void
+  sourceOf(address: string): AddressSource
+  /** A peer tells addresses, its own or others'. */
+  told(addresses: Iterable<string>, teller: Teller): void
+  /** The address was judged when a peer told it, before this node was started anew. */
+  remembered(address: string): void
+  /** Who has told the address, as far as it is remembered. */
+  tellersOf(address: string): Told
+  /** Why an IP address may not be dialled, or undefined when it may. */
+  refusal(ip: string, source: AddressSource, told?: Told): string | undefined
+  /** Whether a peer seen at an IP address may say that somebody is at an address: false of private ones that are none of its business. */
+  mayTell(address: string, teller: Teller): boolean
+  /** Until it is disposed of, dials of the address are made because the operator or a client asks for them. */
+  asking(address: string): Disposable
+  /** An address was found under another one (dnsaddr): whoever asks for that asks for it. */
+  leads(from: string, to: string): void
+  isAskedFor(address: string): boolean
+}
+
+/** On whose word an address is dialled. */
+export interface Told {
+  tellers: Teller[]
+  isRemembered: boolean
+}
+
+/** On nobody's that is known. */
+const untold: Told = { tellers: [], isRemembered: false }
+/** Remembered addresses of peers, and those found under others; the oldest are forgotten first. */
+const maxRemembered = 2_000
+
+export interface DialPolicyInit {
+  /** Whether private addresses may be dialled at all. */
+  dialPrivate: boolean
+  /** Whether addresses of this host itself may be dialled when other peers told them: for several gateways on one host. */
+  dialOwnHost?: boolean
+}
+
+export interface DialPolicyComponents {
+  /** This host's own addresses, each with its network, as CIDR (`192.0.2.7/24`); asked at each judgement, since they change. */
+  ownAddresses?: () => string[]
+}
+
+/** Nobody dials these: this network, link-local with the metadata services of clouds in it, multicast, reserved, broadcast. */
+const never = blockList([
+  '0.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+  '100.100.100.200/32', // metadata service of Alibaba Cloud
+  '168.63.129.16/32', // services of Azure to its machines
+  '192.0.0.192/32', // metadata service of Oracle Cloud
+  '::/128',
+  'fe80::/10',
+  'fec0::/10', // site-local, which fc00::/7 replaced (RFC 3879)
+  'ff00::/8',
+  'fd00:ec2::/32', // metadata and other services of AWS
+  'fd20:ce::/32', // metadata service of Google Cloud
+  'fd00:c1::/32', // metadata service of Oracle Cloud
+  'fd00:42::42/128', // metadata service of Scaleway
+  'fd00:a9fe:a9fe::/48', // metadata service of Akamai
+  'fd00:100::/32', // metadata service of Alibaba Cloud
+])
+
+const loopback = blockList(['127.0.0.0/8', '::1/128'])
+
+/** Special-purpose addresses that no public host has (RFC 6890 and the IANA registries that keep it up to date). */
+const notPublic = blockList([
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '2001::/23', // with Teredo, 2001::/32
+  '2001:db8::/32',
+  '3fff::/20',
+])
+
+/** What IANA gives to public hosts; all other IPv6 is special or not given to anybody yet. */
+const globalUnicast = blockList(['2000::/3'])
+
+export function createDialPolicy(init: DialPolicyInit, components: DialPolicyComponents = {}): DialPolicy {
+  const { ownAddresses = interfaceAddresses } = components
+  const sources = createAddressSources()
+
+  const tellers = createTellers({ hostOf })
+  const asked = createTally()
+  const remembered = new Set<string>()
+  const foundUnder = new Map<string, string>()
+
+  /** This host's networks that an IP address is in. */
+  function networksOf(ip: string, own: string[]): string[] {
+    if (isIn(loopback, ip) || own.some((cidr) => unmapped(cidr.split('/')[0] ?? '') === ip)) return [thisHost]
+    return own.filter((cidr) => isIn(blockList([cidr]), ip))
+  }
+
+  function isInOneWith(networks: string[], { ip, isRelayed }: Teller, own: string[]): boolean {
+    if (isRelayed || isIP(ip) === 0) return false
+    const theirs = networksOf(unmapped(ip), own)
+    // This host is in all of its networks.
+    return theirs.includes(thisHost) || networks.some((network) => theirs.includes(network))
+  }
+
+  /** Why an address that another peer told may not be dialled. */
+  function learntRefusal(ip: string, { tellers: told, isRemembered }: Told): string | undefined {
+    const own = ownAddresses()
+    const networks = networksOf(ip, own)
+    if (networks.includes(thisHost) && init.dialOwnHost !== true) {
+      return 'is this host itself, and another peer told it (PEERGATE_DIAL=host allows that)'
+    }
+    if (isPublic(ip)) return undefined
+    if (networks.length === 0) return 'is private and not of a network this host is in, and another peer told it'
+    if (isRemembered || told.some((teller) => isInOneWith(networks, teller, own))) return undefined
+    return 'is private, and no peer of that network told it'
+  }
+
+  return {
+    note: (address, source) => sources.note(address, source),
+    sourceOf: (address) => sources.sourceOf(address),
+    told: (addresses, teller) => tellers.told(addresses, teller),
+    remembered(address) {
+      remembered.delete(address)
+      remembered.add(address)
+      const [oldest] = remembered
+      if (remembered.size > maxRemembered && oldest !== undefined) remembered.delete(oldest)
+    },
+    tellersOf: (address) => ({ tellers: tellers.of(address), isRemembered: remembered.has(address) }),
+    mayTell(address, teller) {
+      const ip = unmapped(/^\/ip[46]\/([^/]+)/.exec(address)?.[1] ?? '')
+      if (isIP(ip) === 0 || isPublic(ip)) return true
+      // The way through its relay, which is where the relay is seen.
+      if (teller.isRelayed && address.includes('/p2p-circuit') && unmapped(teller.ip) === ip) return true
+      const own = ownAddresses()
+      const networks = networksOf(ip, own)
+      return networks.length === 0 || isInOneWith(networks, teller, own)
+    },
+    asking(address) {
+      asked.add(address)
+      let isAsked = true
+      return {
+        [Symbol.dispose]() {
+          if (isAsked) asked.remove(address)
+          isAsked = false
+        },
+      }
+    },
+    leads(from, to) {
+      foundUnder.delete(to)
+      foundUnder.set(to, from)
+      const [oldest] = foundUnder.keys()
+      if (foundUnder.size > maxRemembered && oldest !== undefined) foundUnder.delete(oldest)
+    },
+    isAskedFor: (address) => asked.count(address) > 0 || asked.count(foundUnder.get(address) ?? address) > 0,
+    refusal(text, source, told = untold) {
+      if (isIP(text) === 0) return `"${text}" is no IP address`
+      const ip = unmapped(text)
+      if (isIn(never, ip)) return `${text} is link-local, multicast, reserved or a cloud's own service, which is never dialled`
+      if (!init.dialPrivate && !isPublic(ip)) return `${text} is private, and PEERGATE_DIAL is "public"`
+      const refusal = source === 'learnt' ? learntRefusal(ip, told) : undefined
+      return refusal === undefined ? undefined : `${text} ${refusal}`
+    },
+  }
+}
+
+/** Stands for this host as a network of its own. */
+const thisHost = 'this host'
+
+/** What one party has of IP addresses, in whatever spelling: an IPv4 address, or an IPv6 network of 64 bits. */
+export function hostOf(text: string): string {
+  return ipNetwork(unmapped(text))
+}
+
+/** Whether an IP address, in whatever spelling, is one of the public Internet. */
+export function isPublicAddress(text: string): boolean {
+  return isIP(text) !== 0 && isPublic(unmapped(text))
+}
+
+function isPublic(ip: string): boolean {
+  return !isIn(never, ip) && !isIn(notPublic, ip) && (isIP(ip) === 4 || isIn(globalUnicast, ip))
+}
+
+function interfaceAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).flatMap(({ cidr }) => cidr ?? []))
+}
+
+function blockList(networks: string[]): BlockList {
+  const list = new BlockList()
+  for (const network of networks) {
+    const [address = '', prefix = ''] = network.split('/')
+    list.addSubnet(address, Number(prefix), isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  }
+  return list
+}
+
+function isIn(list: BlockList, ip: string): boolean {
+  return list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** An IPv6 address in its one spelling, without a zone; or the IPv4 address in it that a router or this host would translate it to. */
+function unmapped(text: string): string {
+  if (isIP(text) !== 6) return text
+  const groups = ipv6Groups(text)
+  const [first = 0, second = 0, third = 0] = groups
+  const [sixth = 0, seventh = 0, eighth = 0] = groups.slice(5)
+  const startsWith = (...prefix: number[]) => prefix.every((group, index) => groups[index] === group)
+  // ::ffff:a.b.c.d (RFC 4291), ::ffff:0:a.b.c.d (RFC 2765) and 64:ff9b::a.b.c.d (RFC 6052)
+  const mapped = startsWith(0, 0, 0, 0, 0, 0xffff) || startsWith(0, 0, 0, 0, 0xffff, 0)
+  if (mapped || startsWith(0x64, 0xff9b, 0, 0, 0, 0)) return dotted(seventh, eighth)
+  // 64:ff9b:1::a.b.c.d (RFC 8215): a translator of the local network, so private whatever is behind it
+  if (startsWith(0x64, 0xff9b, 1) && isIn(never, dotted(seventh, eighth))) return dotted(seventh, eighth)
+  // ::a.b.c.d, as old systems have it; :: and ::1 are addresses of their own
+  if (startsWith(0, 0, 0, 0, 0) && sixth === 0 && seventh > 0) return dotted(seventh, eighth)
+  // 2002:aabb:ccdd:: (RFC 3056)
+  if (first === 0x2002) return dotted(second, third)
+  return groups.map((group) => group.toString(16)).join(':')
+}
+
+function dotted(high: number, low: number): string {
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.')
+}

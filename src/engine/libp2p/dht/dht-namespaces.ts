@@ -1,0 +1,66 @@
+import type { SelectFn, ValidateFn } from '@libp2p/kad-dht'
+import { peerIdFromCID, peerIdFromString } from '@libp2p/peer-id'
+import { ipnsSelector } from 'ipns/selector'
+import { ipnsValidator } from 'ipns/validator'
+import { CID } from 'multiformats/cid'
+import { DhtNamespaceUnsupported, InvalidRecord } from '../../../errors.ts'
+import { parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
+import type { DhtMode } from './dht.ts'
+
+/**
+ * Values of the DHT, by the first part of their keys: `/peergate` is ours, `/ipns` (https://specs.ipfs.tech/ipns/ipns-record/) and `/pk`, a
+ * public key under its peer id, are those of all libp2p networks. The servers of the public DHT know the latter two only.
+ */
+export interface Namespaces {
+  validators: Record<string, ValidateFn>
+  selectors: Record<string, SelectFn>
+  /** A key as it is on the wire. @throws DhtNamespaceUnsupported, InvalidRecord */
+  keyBytes(key: string): Uint8Array
+}
+
+export function namespacesOf(mode: DhtMode): Namespaces {
+  const ours = mode !== 'public'
+  return {
+    // kad-dht itself knows /pk.
+    validators: { ipns: ipnsValidator, ...(ours ? { peergate: validatePeergate } : {}) },
+    selectors: { ipns: ipnsSelector, ...(ours ? { peergate: selectPeergate } : {}) },
+    keyBytes(text) {
+      const key = parseDhtKey(text)
+      if (key.namespace !== 'other') {
+        if (!ours) throw new DhtNamespaceUnsupported('The servers of the public DHT keep /ipns and /pk only.')
+        return Buffer.from(text)
+      }
+      if (key.name !== 'ipns' && key.name !== 'pk') {
+        throw new DhtNamespaceUnsupported(
+          `Here are ${ours ? '/peergate/imm, /peergate/own, ' : ''}/ipns and /pk; /${key.name} is none of them.`,
+        )
+      }
+      return Buffer.concat([Buffer.from(`/${key.name}/`), multihashOf(text.slice(key.name.length + 2))])
+    },
+  }
+}
+
+const validatePeergate: ValidateFn = (key, value) => validateRecord(parseDhtKey(Buffer.from(key).toString()), value)
+
+const selectPeergate: SelectFn = async (key, records) => {
+  const parsed = parseDhtKey(Buffer.from(key).toString())
+  let best = 0
+  for (const [index, record] of records.entries()) {
+    const there = records[best]
+    if (there !== undefined && index !== best && (await replaces(parsed, record, there))) best = index
+  }
+  return best
+}
+
+/** Of a peer id in any of its spellings: base58, or a CID of a libp2p key. */
+function multihashOf(text: string): Uint8Array {
+  try {
+    return peerIdFromString(text).toMultihash().bytes
+  } catch {
+    try {
+      return peerIdFromCID(CID.parse(text)).toMultihash().bytes
+    } catch (cause) {
+      throw new InvalidRecord('A key of /ipns or /pk ends in a peer id, or in the CID of a libp2p key.', { cause })
+    }
+  }
+}

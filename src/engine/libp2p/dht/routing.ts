@@ -1,0 +1,167 @@
+import type { KadDHT, QueryEvent } from '@libp2p/kad-dht'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { CID } from 'multiformats/cid'
+import { DhtRefused, DhtUnavailable, InvalidCid, InvalidRecord, PeerNotFound, RecordNotFound, RecordOutdated } from '../../../errors.ts'
+import type { Identity } from '../../../identity/identity.ts'
+import type { Limits } from '../../../limits.ts'
+import { withoutPeerId } from '../../dial/endpoint.ts'
+import { signOwnRecord } from '../../own-record.ts'
+import type { FoundPeer, Routing } from '../../routing.ts'
+import type { Namespaces } from './dht-namespaces.ts'
+
+export interface RoutingComponents {
+  /** The running node's DHT, and how many peers are in its table; undefined while there is none. */
+  dht(): { dht: KadDHT; size: number } | undefined
+  /** What a link to the peer says, when there is one. */
+  linked(peerId: string): FoundPeer | undefined
+  namespaces: Namespaces
+  identity: Identity
+}
+
+/** The contract of routing on kad-dht. */
+export function createRouting(init: { limits: Limits }, components: RoutingComponents): Routing {
+  const { linked, namespaces, identity } = components
+
+  function dht(): KadDHT {
+    const found = components.dht()
+    if (found === undefined) throw new DhtUnavailable('This gateway is not running.')
+    if (found.size === 0) throw new DhtUnavailable('This gateway knows no peer of the DHT yet.')
+    return found.dht
+  }
+
+  /** The events of a query, as many as come before the time is over; that nothing was found is no error here. */
+  async function* query(start: (signal: AbortSignal) => AsyncIterable<QueryEvent>, signal: AbortSignal): AsyncGenerator<QueryEvent> {
+    signal.throwIfAborted()
+    const deadline = AbortSignal.timeout(init.limits.dhtTimeoutMs)
+    try {
+      yield* start(AbortSignal.any([signal, deadline]))
+    } catch (cause) {
+      signal.throwIfAborted()
+      if (!deadline.aborted && !(cause instanceof Error && cause.name === 'NotFoundError')) throw cause
+    }
+  }
+
+  async function check(key: Uint8Array, record: Uint8Array): Promise<void> {
+    const [, namespace = ''] = Buffer.from(key).toString().split('/')
+    const validate = { ...dht().validators, ...namespaces.validators }[namespace]
+    try {
+      await validate?.(key, record)
+    } catch (cause) {
+      if (cause instanceof InvalidRecord) throw cause
+      throw new InvalidRecord(`This does not prove its key: ${cause instanceof Error ? cause.message : cause}.`, { cause })
+    }
+  }
+
+  async function best(key: Uint8Array, records: Uint8Array[]): Promise<Uint8Array | undefined> {
+    const [, namespace = ''] = Buffer.from(key).toString().split('/')
+    const select = namespaces.selectors[namespace]
+    return records[records.length > 1 && select !== undefined ? await select(key, records) : 0]
+  }
+
+  /** The best of what is found. kad-dht fails when it can't correct a peer that had an older one, so the answers of peers are looked at too. */
+  async function find(key: Uint8Array, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const node = dht()
+    const records: Uint8Array[] = []
+    try {
+      for await (const event of query((until) => node.get(key, { signal: until }), signal)) {
+        if (event.name === 'VALUE') return event.value
+        if (event.name === 'PEER_RESPONSE' && event.record !== undefined) records.push(event.record.value)
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof Error && error.name === 'QueryError')) throw error
+    }
+    const valid: Uint8Array[] = []
+    for (const record of records)
+      await check(key, record).then(
+        () => valid.push(record),
+        () => undefined,
+      )
+    return await best(key, valid)
+  }
+
+  async function put(text: string, record: Uint8Array, { signal }: { signal: AbortSignal }): Promise<void> {
+    const key = namespaces.keyBytes(text)
+    const node = dht()
+    await check(key, record)
+    const there = await find(key, signal)
+    if (there !== undefined && (await best(key, [record, there])) === there && Buffer.compare(record, there) !== 0) {
+      throw new RecordOutdated('A newer record is there under this key.')
+    }
+    let taken = 0
+    for await (const event of query((until) => node.put(key, record, { signal: until }), signal)) {
+      if (event.name === 'PEER_RESPONSE' && event.messageName === 'PUT_VALUE') taken++
+    }
+    if (taken === 0) throw new DhtRefused('No peer has taken the record.')
+  }
+
+  return {
+    async findPeer(peerId, { signal }) {
+      const there = linked(peerId)
+      if (there !== undefined) return there
+      const node = dht()
+      const target = peerIdFromString(peerId)
+      for await (const event of query((until) => node.findPeer(target, { signal: until }), signal)) {
+        if (event.name === 'FINAL_PEER') return foundPeer(event.peer)
+      }
+      throw new PeerNotFound('Nobody who was asked knows this peer.')
+    },
+    async *closestPeers(key, { signal }) {
+      const node = dht()
+      for await (const event of query((until) => node.getClosestPeers(key, { signal: until }), signal)) {
+        if (event.name === 'FINAL_PEER') yield foundPeer(event.peer)
+      }
+    },
+    async provide(cid, { signal }) {
+      const content = parseCid(cid)
+      const node = dht()
+      let told = 0
+      for await (const event of query((until) => node.provide(content, { signal: until }), signal)) {
+        if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') told++
+      }
+      if (told === 0) throw new DhtRefused('No peer has taken note of it yet; it is told again later.')
+    },
+    async stopProviding(cid) {
+      const content = parseCid(cid)
+      await components.dht()?.dht.cancelReprovide(content)
+    },
+    async *findProviders(cid, { signal }) {
+      const content = parseCid(cid)
+      const node = dht()
+      const seen = new Set<string>()
+      for await (const event of query((until) => node.findProviders(content, { signal: until }), signal)) {
+        if (event.name !== 'PROVIDER') continue
+        for (const provider of event.providers.map(foundPeer)) {
+          if (seen.has(provider.peerId)) continue
+          seen.add(provider.peerId)
+          yield provider
+        }
+      }
+    },
+    put,
+    async putOwn(name, value, options) {
+      const { key, record } = await signOwnRecord(identity, name, value)
+      await put(key, record, options)
+      return record
+    },
+    async get(text, { signal }) {
+      const found = await find(namespaces.keyBytes(text), signal)
+      if (found === undefined) throw new RecordNotFound('Nobody who was asked has a record under this key.')
+      return found
+    },
+  }
+}
+
+function foundPeer({ id, multiaddrs }: { id: { toString(): string }; multiaddrs: Multiaddr[] }): FoundPeer {
+  const peerId = id.toString()
+  return { peerId, multiaddrs: multiaddrs.map((address) => `${withoutPeerId(address)}/p2p/${peerId}`) }
+}
+
+function parseCid(text: string): CID {
+  try {
+    return CID.parse(text)
+  } catch (cause) {
+    throw new InvalidCid(`"${text}" is no CID.`, { cause })
+  }
+}

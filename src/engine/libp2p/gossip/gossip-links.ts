@@ -1,0 +1,128 @@
+import type { GossipSub } from '@libp2p/gossipsub'
+import type { Connection } from '@libp2p/interface'
+import { openFor } from '../transport/open-for.ts'
+import type { GossipInternals, OutboundGossip } from './gossip-internals.ts'
+
+/**
+ * Sees to it that gossip flows on every link. A peer's subscriptions may be known before our stream to it is open; gossipsub does not
+ * take such a peer into the mesh until the next heartbeat, and a message to forward in between is lost. And it never opens a second
+ * stream on a link: one that was reset, or went with a second connection, would leave the peer deaf to us. So would one whose other end
+ * was closed: rust-libp2p closes it when an RPC is larger than it takes, and reads no further; gossipsub would go on to write to it.
+ */
+export interface GossipLinks {
+  /** Whether messages can be sent to the peer now. */
+  reaches(peerId: string): boolean
+  /** The peer has no link any more. */
+  gone(peerId: string): void
+}
+
+/** Milliseconds that a new connection has to get its stream in the ordinary way, and heartbeats between attempts to mend. */
+const graceMs = 3_000
+const mendEvery = 3
+/** Milliseconds before a stream that the peer ended is opened again: twice as long each time, until one has lasted. */
+const firstReopenMs = 50
+const lastReopenMs = 60_000
+const lastingMs = 60_000
+
+export function createGossipLinks(components: {
+  pubsub: GossipSub
+  internals: GossipInternals
+  connections: () => Connection[]
+  /** The protocols that the peer has said it speaks: none when it has not said anything, or that got lost on a busy machine. */
+  spoken: (peerId: string) => string[]
+  /** Called when a peer that has told its topics can be sent to. */
+  onReachable: (peerId: string, topics: string[]) => void
+  /** Called when the stream to a peer has ended, and a link is there still. */
+  onBroken: (peerId: string) => void
+  /** Called when the peer has ended the stream to it, and not the link. */
+  onRefused: (peerId: string) => void
+}): GossipLinks {
+  const { pubsub, internals, connections, spoken, onReachable, onBroken, onRefused } = components
+  const { streamsOutbound, topics } = internals
+  /** Pauses of peers that have ended a stream, by the monotonic clock. */
+  const pauses = new Map<string, { ms: number; until: number }>()
+  let heartbeats = 0
+
+  function opened(peerId: string): void {
+    if (!streamsOutbound.has(peerId)) return
+    const subscribed = [...topics].filter(([, peers]) => peers.has(peerId)).map(([topic]) => topic)
+    const grafted = subscribed.filter((topic) => internals.graftOnSubscribe(peerId, topic))
+    if (grafted.length > 0) internals.sendGraft(peerId, grafted)
+    if (subscribed.length > 0) onReachable(peerId, subscribed)
+  }
+
+  /** Aborts the stream when the peer closes its end of it; once the stream is closed, for whatever reason, another is opened. */
+  function watch(peerId: string, { rawStream }: OutboundGossip): void {
+    const openedAt = performance.now()
+    const connection = linksOf(peerId).find(({ streams }) => streams.includes(rawStream))
+    let isClosedThere = false
+    const close = () => {
+      isClosedThere = true
+      rawStream.abort(new Error('the peer reads no more'))
+    }
+    rawStream.addEventListener('remoteCloseWrite', close, { once: true })
+    rawStream.addEventListener(
+      'close',
+      () => ended(peerId, performance.now() - openedAt, isClosedThere || rawStream.status === 'reset' ? connection : undefined),
+      { once: true },
+    )
+    if (rawStream.remoteWriteStatus === 'closed') close()
+  }
+
+  /** @param refusing the connection whose stream the peer has ended; if the connection ends too, that was the reason */
+  function ended(peerId: string, lastedMs: number, refusing: Connection | undefined): void {
+    if (linksOf(peerId).length === 0) return
+    onBroken(peerId)
+    const before = lastedMs < lastingMs ? pauses.get(peerId) : undefined
+    const ms = before === undefined ? firstReopenMs : Math.min(2 * before.ms, lastReopenMs)
+    pauses.set(peerId, { ms, until: performance.now() + ms })
+    setTimeout(() => {
+      if (refusing?.status === 'open') onRefused(peerId)
+      linksOf(peerId).filter(isWithout).slice(0, 1).forEach(mend)
+    }, ms).unref()
+  }
+
+  function linksOf(peerId: string): Connection[] {
+    return connections().filter(({ remotePeer, status }) => status === 'open' && remotePeer.toString() === peerId)
+  }
+
+  function isWithout(connection: Connection): boolean {
+    const peerId = connection.remotePeer.toString()
+    return !streamsOutbound.has(peerId) && (pauses.get(peerId)?.until ?? 0) <= performance.now() + 1
+  }
+
+  function isBroken(connection: Connection): boolean {
+    const peerId = connection.remotePeer.toString()
+    const settled = connection.status === 'open' && openFor(connection) > graceMs
+    return settled && isWithout(connection) && (inboundStreams(connection).length > 0 || maySpeak(peerId))
+  }
+
+  function maySpeak(peerId: string): boolean {
+    const protocols = spoken(peerId)
+    return protocols.length === 0 || protocols.some((protocol) => pubsub.protocols.includes(protocol))
+  }
+
+  function inboundStreams({ streams }: Connection) {
+    return streams.filter(({ direction, protocol }) => direction === 'inbound' && pubsub.protocols.includes(protocol))
+  }
+
+  function mend(connection: Connection): void {
+    // When the peer was forgotten, so were its topics; it tells them again on a new stream.
+    const forgotten = !internals.peers.has(connection.remotePeer.toString())
+    if (forgotten) for (const stream of inboundStreams(connection)) stream.abort(new Error('tell the topics again'))
+    internals.onPeerConnected(connection.remotePeer, connection)
+  }
+
+  const { set } = streamsOutbound
+  streamsOutbound.set = (peerId, stream) => {
+    // Our own subscriptions go out right after; a graft must come behind them.
+    queueMicrotask(() => opened(peerId))
+    watch(peerId, stream)
+    return set.call(streamsOutbound, peerId, stream)
+  }
+  pubsub.addEventListener('gossipsub:heartbeat', () => {
+    if (++heartbeats % mendEvery === 0) connections().filter(isBroken).forEach(mend)
+  })
+
+  return { reaches: (peerId) => streamsOutbound.has(peerId), gone: (peerId) => void pauses.delete(peerId) }
+}

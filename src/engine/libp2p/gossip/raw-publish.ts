@@ -1,0 +1,99 @@
+import type { RPC } from '@libp2p/gossipsub/message'
+import { peerIdBytes, type SignedMessage } from '../../../model/signed-message.ts'
+import type { GossipInternals } from './gossip-internals.ts'
+import { type GossipLanes, type OutgoingMessage, toOutgoing } from './gossip-lanes.ts'
+
+/**
+ * Hands messages that we signed ourselves to gossipsub. Its own `publish` signs inside, with a sequence of its own that a restart can set
+ * back, and can't be given a message. test/engine/interop.test.ts proves that stock peers understand the result.
+ */
+export interface RawPublish {
+  /** To each subscribed neighbour in the order given; answers for each message how many peers took it. */
+  send(messages: SignedMessage[]): number[]
+  /** Hands messages of anybody to one neighbour; answers how many, from the first, are dealt with. */
+  feed(peerId: string, messages: SignedMessage[]): number
+}
+
+export function createRawPublish(components: {
+  internals: GossipInternals
+  lanes: Pick<GossipLanes, 'hand' | 'isReady' | 'feed'>
+}): RawPublish {
+  const { internals, lanes } = components
+
+  /** Notes a message as ours, so that it is gossiped about, given to those who ask, and not taken from others. */
+  function remember(raw: Required<Pick<RPC.Message, 'from' | 'seqno'>> & RPC.Message): void {
+    const msgId = Buffer.concat([raw.from, raw.seqno])
+    const msgIdStr = internals.msgIdToStrFn(msgId)
+    internals.seenCache.put(msgIdStr, undefined)
+    internals.mcache.put({ msgId, msgIdStr }, raw, true)
+    internals.publishedMessageIds.put(msgIdStr, undefined)
+  }
+
+  /** The messages that each neighbour wants, by their place in the batch. */
+  function byPeer(messages: SignedMessage[]): Map<string, number[]> {
+    const wanted = new Map<string, number[]>()
+    const takers = new Map<string, Set<string>>()
+    messages.forEach(({ topic }, index) => {
+      const peers = takers.get(topic) ?? internals.selectPeersToPublish(topic, true).tosend
+      takers.set(topic, peers)
+      for (const peerId of peers) {
+        const indices = wanted.get(peerId)
+        if (indices === undefined) wanted.set(peerId, [index])
+        else indices.push(index)
+      }
+    })
+    return wanted
+  }
+
+  return {
+    send(messages) {
+      const outgoing = messages.map((message): OutgoingMessage => {
+        const raw = toRaw(message)
+        remember(raw)
+        return toOutgoing(raw)
+      })
+      const recipients = messages.map(() => 0)
+      for (const [peerId, indices] of byPeer(messages)) {
+        const handed = lanes.hand(
+          peerId,
+          indices.flatMap((index) => outgoing[index] ?? []),
+        )
+        indices.forEach((index, at) => {
+          if (handed[at] === true) recipients[index] = (recipients[index] ?? 0) + 1
+        })
+      }
+      return recipients
+    },
+    feed(peerId, messages) {
+      if (!lanes.isReady(peerId)) return 0
+      const wanted = messages.filter(({ topic }) => internals.topics.get(topic)?.has(peerId) === true)
+      const refused =
+        wanted[
+          lanes.feed(
+            peerId,
+            wanted.map((message) => toOutgoing(toRaw(message))),
+          )
+        ]
+      return refused === undefined ? messages.length : messages.indexOf(refused)
+    },
+  }
+}
+
+function toRaw(message: SignedMessage) {
+  return {
+    from: authorBytes(message.from),
+    ...(message.dataAbsent === true ? {} : { data: message.data }),
+    seqno: message.sequence,
+    topic: message.topic,
+    signature: message.signature,
+    ...(message.publicKey === undefined ? {} : { key: message.publicKey }),
+  }
+}
+
+/** Our own messages come from one author; decoding its id for each would be most of the work. */
+let lastAuthor: { peerId: string; bytes: Uint8Array } | undefined
+
+function authorBytes(peerId: string): Uint8Array {
+  if (lastAuthor?.peerId !== peerId) lastAuthor = { peerId, bytes: peerIdBytes(peerId) }
+  return lastAuthor.bytes
+}

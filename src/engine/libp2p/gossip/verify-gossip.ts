@@ -1,0 +1,79 @@
+import type { RPC } from '@libp2p/gossipsub/message'
+import { MessageStatus, RejectReason, ValidateError } from '@libp2p/gossipsub/types'
+import type { PeerId } from '@libp2p/interface'
+import { createAuthors } from '../../../model/authors.ts'
+import type { InboundGate } from '../../inbound-gate.ts'
+import { type LinkReading, verifyingBytes } from '../../reading.ts'
+import type { GossipInternals, ReceivedMessageResult } from './gossip-internals.ts'
+import { isSame, type OpenedMessage, openMessage, toGossipMessage, toSigned } from './gossip-messages.ts'
+
+/**
+ * Takes the place of gossipsub's own verification, which is done on the event loop and imports the author's key for each message. By the same
+ * rules, and these besides:
+ *
+ * - What is known is not verified again. Only an id whose author signed it is ever known, so a forgery shuts nothing out.
+ * - A copy of what is being verified is not verified for itself.
+ * - The messages of a link are judged in the order in which they came.
+ */
+export function verifyGossip(
+  internals: Pick<GossipInternals, 'validateReceivedMessage' | 'seenCache' | 'msgIdToStrFn' | 'sendIDontWants' | 'opts'>,
+  components: {
+    gate: InboundGate
+    /** Counts what of a peer is being verified. */
+    linkOf(source: PeerId): Pick<LinkReading, 'hold'> | undefined
+  },
+): void {
+  const { gate, linkOf } = components
+  const { seenCache } = internals
+  const authors = createAuthors()
+  /** By id, what is being verified. */
+  const verifying = new Map<string, { opened: OpenedMessage; isIntact: Promise<boolean> }>()
+  /** Of each link, the end of the verification of everything that has come on it. */
+  const lines = new WeakMap<PeerId, Promise<boolean>>()
+
+  /** Whether the author signed it. */
+  function verify(id: string, opened: OpenedMessage): Promise<boolean> {
+    const other = verifying.get(id)
+    if (other !== undefined && isSame(other.opened, opened)) return other.isIntact
+    const isIntact = opened.author.verify(opened.signed, opened.signature)
+    if (other !== undefined) return isIntact
+    verifying.set(id, { opened, isIntact })
+    return isIntact.finally(() => verifying.delete(id))
+  }
+
+  /** The same, when it is known of all that came on the link before. */
+  async function verifyInTurn(source: PeerId, id: string, opened: OpenedMessage): Promise<boolean> {
+    const link = linkOf(source)
+    const bytes = opened.signed.length + verifyingBytes
+    link?.hold(bytes)
+    try {
+      const isIntact = verify(id, opened)
+      const turn = lines.get(source)?.then(() => isIntact) ?? isIntact
+      lines.set(source, turn)
+      return await turn
+    } finally {
+      link?.hold(-bytes)
+    }
+  }
+
+  async function receive(source: PeerId, rpc: RPC.Message): Promise<ReceivedMessageResult> {
+    const opened = openMessage(authors, rpc)
+    if (typeof opened === 'string') return { code: MessageStatus.invalid, reason: RejectReason.Error, error: opened }
+    const { msgId, topic, data } = opened
+    const msgIdStr = internals.msgIdToStrFn(msgId)
+    if (seenCache.has(msgIdStr)) return { code: MessageStatus.duplicate, msgIdStr }
+    if (!(await verifyInTurn(source, msgIdStr, opened))) {
+      return { code: MessageStatus.invalid, reason: RejectReason.Error, error: ValidateError.InvalidSignature }
+    }
+    if (seenCache.has(msgIdStr)) return { code: MessageStatus.duplicate, msgIdStr }
+    seenCache.put(msgIdStr, undefined)
+    if (data.length >= internals.opts.idontwantMinDataSize) internals.sendIDontWants(msgId, topic, source.toString())
+    const verdict = gate.admits({ from: opened.author.peerId, topic, data }) ? await gate.judge(toSigned(opened)) : 'ignore'
+    if (verdict !== 'accept') return { code: MessageStatus.invalid, reason: reasons[verdict], msgIdStr }
+    return { code: MessageStatus.valid, messageId: { msgId, msgIdStr }, msg: toGossipMessage(opened) }
+  }
+
+  internals.validateReceivedMessage = receive
+}
+
+const reasons = { ignore: RejectReason.Ignore, reject: RejectReason.Reject } as const

@@ -1,0 +1,105 @@
+import { type MessageStream, StreamBufferError, type StreamMuxer } from '@libp2p/interface'
+import { FrameFlood } from '../../frame-flood.ts'
+import { createFrameBudget, type FrameRate } from './frame-budget.ts'
+
+/**
+ * Frames of a muxer that ask for nothing: a unit is a header that is read, some microseconds. Data that was on its way to streams that this
+ * node has reset is among them, hence the many bytes.
+ */
+const muxerFrames: FrameRate = { perSecond: 10_000, burst: 20_000, bytesPerUnit: 4_096 }
+/** A stream that the peer opens, also when it is refused: up to 40 µs. */
+const openingUnits = 5
+/** A ping is answered by a frame that is encrypted and written for itself. */
+const pingUnits = 20
+
+/** https://github.com/hashicorp/yamux/blob/master/spec.md */
+const frameTypes = { data: 0, windowUpdate: 1, ping: 2 }
+const synFlag = 1
+const headerBytes = 12
+
+interface YamuxFrame {
+  header: { type: number; flag: number; streamID: number; length: number }
+}
+
+/** Parts of a muxer of yamux; it is asked before every use whether they are there. */
+interface YamuxParts {
+  readonly decoder?: { readonly buffer: { readonly byteLength: number } }
+  onData?(data: unknown): void
+  handleFrame?(frame: YamuxFrame): void
+  sendFrame?(header: YamuxFrame['header'], data?: unknown): boolean
+}
+
+/**
+ * Cuts a connection whose peer sends more frames that ask for nothing than any honest one: pings, openings of streams, window updates beyond one for
+ * each frame of data that was sent, data of streams that are not there, and empty data. Of a muxer without such frames (QUIC) the openings
+ * count. Cuts it as well when one frame is longer than any window, which the muxer would keep until it is whole.
+ */
+export function boundFrames(
+  muxer: StreamMuxer & YamuxParts,
+  connection: MessageStream,
+  components: {
+    maxFrameBytes: number
+    /** The connection is cut. */
+    onFlood(): void
+  },
+): {
+  /** A stream was opened by the peer. */
+  opened(): void
+} {
+  const { maxFrameBytes, onFlood } = components
+  const budget = createFrameBudget(muxerFrames)
+  /** Window updates that may still answer data. */
+  let expectedUpdates = 0
+  let isCut = false
+
+  function orCut(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      if (error instanceof FrameFlood) cut(error)
+      throw error
+    }
+  }
+
+  function cut(error: Error): void {
+    if (isCut) return
+    isCut = true
+    onFlood()
+    connection.abort(error)
+  }
+
+  function count({ header }: YamuxFrame): void {
+    const { type, flag, streamID, length } = header
+    if (type === frameTypes.ping) budget.spend(pingUnits, 0)
+    else if ((flag & synFlag) !== 0) budget.spend(openingUnits, 0)
+    else if (type === frameTypes.windowUpdate && expectedUpdates > 0) expectedUpdates--
+    else if (type !== frameTypes.data) budget.spend(1, 0)
+    else if (length === 0 || !muxer.streams.some(({ id }) => id === `${streamID}`)) budget.spend(1, length)
+  }
+
+  const { handleFrame, sendFrame, onData, decoder } = muxer
+  if (handleFrame === undefined || sendFrame === undefined || onData === undefined || decoder === undefined) {
+    return {
+      opened() {
+        try {
+          budget.spend(openingUnits, 0)
+        } catch (error) {
+          if (error instanceof FrameFlood) cut(error)
+        }
+      },
+    }
+  }
+  muxer.handleFrame = (frame) => {
+    orCut(() => count(frame))
+    handleFrame.call(muxer, frame)
+  }
+  muxer.sendFrame = (header, data) => {
+    if (header.type === frameTypes.data && header.length > 0) expectedUpdates++
+    return sendFrame.call(muxer, header, data)
+  }
+  muxer.onData = (data) => {
+    onData.call(muxer, data)
+    if (decoder.buffer.byteLength > maxFrameBytes + headerBytes) throw new StreamBufferError('a frame is longer than any window')
+  }
+  return { opened: () => undefined }
+}

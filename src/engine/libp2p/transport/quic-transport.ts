@@ -1,0 +1,58 @@
+import { type QuicComponents, quic } from '@chainsafe/libp2p-quic'
+import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { endpointOf } from '../../dial/endpoint.ts'
+import { atIp, type DialGate } from '../../dial/gate.ts'
+import { boundMuxer, type MuxerComponents, type StreamLimits } from './bounded-muxer.ts'
+
+export interface QuicLimits extends StreamLimits {
+  dialTimeoutMs: number
+  maxStreamsPerConnection: number
+}
+
+/** Milliseconds of silence after which a QUIC connection is taken for dead, and between signs of life. */
+const maxIdleMs = 15_000
+const keepAliveMs = 5_000
+/** Streams of one connection that hold as much unread as they may: beyond it, its peer has to wait for all of them. */
+const fullStreams = 15
+
+/** libp2p over QUIC, whose dials pass the gate, and whose streams are bounded as those of the other transports. */
+export function quicTransport(
+  { limits }: { limits: QuicLimits },
+  { gate, ...muxerComponents }: { gate: DialGate } & MuxerComponents,
+): (components: QuicComponents) => Transport {
+  return (components) => {
+    const transport = quic({
+      handshakeTimeout: limits.dialTimeoutMs,
+      maxIdleTimeout: maxIdleMs,
+      keepAliveInterval: keepAliveMs,
+      maxConcurrentStreamLimit: limits.maxStreamsPerConnection,
+      maxStreamData: limits.maxStreamBufferBytes,
+      maxConnectionData: fullStreams * limits.maxStreamBufferBytes,
+    })(components)
+    const { dial, createListener } = transport
+    const ofQuic = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'quic')
+    transport.dial = (address, options) => {
+      const bounded = { ...options, upgrader: boundStreams(options.upgrader, limits, muxerComponents) }
+      return gate.dial(address, options.signal, (target) => dial.call(transport, atIp(target), bounded))
+    }
+    transport.createListener = (options) =>
+      createListener.call(transport, { ...options, upgrader: boundStreams(options.upgrader, limits, muxerComponents) })
+    transport.dialFilter = ofQuic
+    transport.listenFilter = ofQuic
+    return transport
+  }
+}
+
+/** An upgrader that bounds the muxer which QUIC brings along. */
+function boundStreams(upgrader: Upgrader, limits: QuicLimits, components: MuxerComponents): Upgrader {
+  return new Proxy(upgrader, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'upgradeInbound' && name !== 'upgradeOutbound') return value.bind(target)
+      return (connection: unknown, options: { muxerFactory: StreamMuxerFactory }) =>
+        value.call(target, connection, { ...options, muxerFactory: boundMuxer(options.muxerFactory, limits, components) })
+    },
+  })
+}

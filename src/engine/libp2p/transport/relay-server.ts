@@ -1,0 +1,156 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import {
+  type CircuitRelayServerComponents,
+  type CircuitRelayService,
+  circuitRelayServer,
+  RELAY_V2_HOP_CODEC,
+  RELAY_V2_STOP_CODEC,
+} from '@libp2p/circuit-relay-v2'
+import type { Connection, ConnectionGater, PeerId, Stream } from '@libp2p/interface'
+import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../../crowds.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
+import { type CircuitBounds, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
+import { seenAtOf } from '../teller-of.ts'
+import { holdBack } from './circuit-streams.ts'
+import { limitFields, stateLimits } from './stated-limits.ts'
+
+/**
+ * A circuit relay (https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md), whose own limits are per connection or first come,
+ * first served: which peers are reached through this node, which circuits it carries, and how fast, is shared by address here.
+ */
+export interface RelayServer {
+  /** Makes the service of a node. */
+  service(components: CircuitRelayServerComponents): CircuitRelayService
+  /** A peer has no link any more: nobody can reach it through this node, so its reservation is over. */
+  gone(peerId: PeerId): void
+  /** What the node's gater says of reservations and circuits. */
+  readonly gater: Pick<ConnectionGater, 'denyInboundRelayReservation' | 'denyOutboundRelayedConnection'>
+}
+
+type Registrar = CircuitRelayServerComponents['registrar']
+type ConnectionManager = CircuitRelayServerComponents['connectionManager']
+
+/** A peer's request to the relay, which its circuit then runs through. */
+interface Hop {
+  stream: Stream
+  connection: Connection
+  /** From when the circuit was let in. */
+  counted?: CircuitBounds
+}
+
+export function createRelayServer(
+  init: { limits: RelayLimits },
+  components: {
+    /** Whether the operator has named the peer, who then has no share but what is left. */
+    isConfigured(peerId: string): boolean
+    reached: LimitsReached
+  },
+): RelayServer {
+  const { limits } = init
+  const { isConfigured, reached } = components
+  const hops = new AsyncLocalStorage<Hop>()
+  const circuits = new Set<CarriedCircuit>()
+  const bounds = createRelayBounds({ limits })
+  let service: CircuitRelayService | undefined
+
+  /** Has the gater, which is told of peers alone, know the request that it is asked about. */
+  function watchingHops(registrar: Registrar): Registrar {
+    const handle: Registrar['handle'] = async (protocol, handler, options) => {
+      if (protocol !== RELAY_V2_HOP_CODEC) return await registrar.handle(protocol, handler, options)
+      const onHop: typeof handler = (stream, connection) => {
+        stateLimits(stream, limitFields.hop, limits)
+        return hops.run({ stream, connection }, () => handler(stream, connection))
+      }
+      await registrar.handle(protocol, onHop, options)
+    }
+    return Object.assign(Object.create(registrar), { handle })
+  }
+
+  /** Has the streams to the targets of circuits, which go over direct links only, state the limits, and the circuits be bounded. */
+  function boundingCircuits(connectionManager: ConnectionManager): ConnectionManager {
+    const getConnections: ConnectionManager['getConnections'] = (peerId) =>
+      connectionManager
+        .getConnections(peerId)
+        .filter(({ direct }) => direct)
+        .map((connection) => Object.assign(Object.create(connection), { newStream: newStreamTo(connection) }))
+    return Object.assign(Object.create(connectionManager), { getConnections })
+  }
+
+  function newStreamTo(connection: Connection): Connection['newStream'] {
+    return async (protocol, options) => {
+      const hop = hops.getStore()
+      const stream = await connection.newStream(protocol, options)
+      if (protocol !== RELAY_V2_STOP_CODEC || hop?.counted === undefined) return stream
+      stateLimits(stream, limitFields.stop, limits)
+      holdBack({ opener: hop.stream, target: stream }, hop.counted)
+      return stream
+    }
+  }
+
+  /** A circuit has its place as long as the request for it lasts. */
+  function begin(circuit: CarriedCircuit, hop: Hop): void {
+    const counted = bounds.begin(circuit, (reason) => hop.stream.abort(new Error(reason)))
+    hop.counted = counted
+    circuits.add(circuit)
+    const end = () => {
+      counted[Symbol.dispose]()
+      circuits.delete(circuit)
+    }
+    hop.stream.addEventListener('close', end, { once: true })
+  }
+
+  function isReserved(peerId: string): boolean {
+    return [...(service?.reservations.keys() ?? [])].some((each) => each.toString() === peerId)
+  }
+
+  return {
+    service({ addressManager, peerId, privateKey, connectionManager, connectionGater, peerStore, logger, registrar }) {
+      service = circuitRelayServer({
+        reservations: {
+          maxReservations: limits.maxRelayReservations,
+          // Those that there are, are stated and kept here.
+          applyDefaultLimit: false,
+        },
+        maxInboundHopStreams: limits.maxRelayStreams,
+        maxOutboundHopStreams: limits.maxRelayStreams,
+        maxOutboundStopStreams: limits.maxRelayStreams,
+      })({
+        addressManager,
+        peerId,
+        privateKey,
+        connectionManager: boundingCircuits(connectionManager),
+        connectionGater,
+        peerStore,
+        logger,
+        registrar: watchingHops(registrar),
+      })
+      return service
+    },
+    gone: (peerId) => void service?.reservations.delete(peerId),
+    gater: {
+      denyInboundRelayReservation(source) {
+        const peerId = source.toString()
+        if (isReserved(peerId) || isConfigured(peerId)) return false
+        const held = [...(service?.reservations ?? [])].map(([each, { addr }]) =>
+          holderOf({ peerId: each.toString(), seenAt: seenAtOf(addr) }),
+        )
+        const connection = hops.getStore()?.connection
+        const holder = holderOf({ peerId, seenAt: connection && seenAtOf(connection.remoteAddr) })
+        if (crowdRefusal(holder, held, { max: limits.maxRelayReservations }) === undefined) return false
+        reached.note('relay_reservation')
+        return true
+      },
+      denyOutboundRelayedConnection(source, destination) {
+        const hop = hops.getStore()
+        if (hop === undefined) return true
+        const circuit = { opener: source.toString(), seenAt: seenAtOf(hop.connection.remoteAddr), target: destination.toString() }
+        if (circuitRefusal(circuit, circuits, { max: limits.maxRelayStreams }) !== undefined) {
+          reached.note('relay_circuit')
+          return true
+        }
+        begin(circuit, hop)
+        return false
+      },
+    },
+  }
+}

@@ -1,0 +1,19 @@
+import { type CircuitRelayTransportComponents, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import type { Transport } from '@libp2p/interface'
+import { peerIdOf } from '../../../model/peer.ts'
+import { relayOf } from '../../dial/circuit-address.ts'
+import type { DialGate } from '../../dial/gate.ts'
+
+/** libp2p through relays, whose dials are counted as those of sockets are: others tell the addresses. */
+export function relayTransport({ gate }: { gate: DialGate }): (components: CircuitRelayTransportComponents) => Transport {
+  return (components) => {
+    const transport = circuitRelayTransport()(components)
+    const { dial } = transport
+    transport.dial = (address, options) => {
+      const relay = relayOf(address)
+      const ends = { relay: (relay === undefined ? undefined : peerIdOf(relay)) ?? '', peerId: peerIdOf(address) ?? '' }
+      return gate.dialThrough(address, ends, () => dial.call(transport, address, options))
+    }
+    return transport
+  }
+}

@@ -1,0 +1,37 @@
+import { type ComponentLogger, type DialTransportOptions, type Transport, transportSymbol } from '@libp2p/interface'
+import { endpointOf } from '../../dial/endpoint.ts'
+import type { DialGate, DialTarget } from '../../dial/gate.ts'
+import { openWebSocket } from '../../dial/open-web-socket.ts'
+import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
+import { WebSocketListener, type WebSocketListenerInit } from './websocket-listener.ts'
+
+/**
+ * libp2p over WebSockets, plain or with TLS. libp2p's own leaves the dialling of names to the runtime, which looks them up a second time
+ * after they were judged; here the socket goes to the judged address, while TLS and the Host header keep the name.
+ */
+export function webSocketTransport(init: WebSocketListenerInit, { gate }: { gate: DialGate }) {
+  return (components: { logger: ComponentLogger }): Transport => {
+    const log = components.logger.forComponent('libp2p:websockets')
+
+    async function connect(target: DialTarget, options: DialTransportOptions) {
+      const socket = await openWebSocket(target, { maxPayload: maxSocketMessageBytes, signal: options.signal })
+      const remoteAddr = target.address
+      const connection = new WebSocketConnection({ remoteAddr, direction: 'outbound', log: log.newScope('connection') }, socket)
+      try {
+        return await options.upgrader.upgradeOutbound(connection, options)
+      } catch (error) {
+        connection.abort(error instanceof Error ? error : new Error(String(error)))
+        throw error
+      }
+    }
+
+    return {
+      [transportSymbol]: true,
+      [Symbol.toStringTag]: '@peergate/websockets',
+      dial: (address, options) => gate.dial(address, options.signal, (target) => connect(target, options)),
+      createListener: ({ upgrader }) => new WebSocketListener(init, { upgrader, log: log.newScope('listener') }),
+      listenFilter: (addresses) => addresses.filter((address) => endpointOf(address)?.form === 'ws'),
+      dialFilter: (addresses) => addresses.filter((address) => ['ws', 'wss'].includes(endpointOf(address)?.form ?? '')),
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import { createSocket, type Socket } from 'node:dgram'
+import { networkInterfaces } from 'node:os'
+import multicastDns from 'multicast-dns'
+import type { Logger } from 'pino'
+import { adopt } from '../../lib/adopt-socket.ts'
+import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
+import { createInTurn } from '../../lib/serial.ts'
+
+/** Packets of multicast DNS over IPv4 (RFC 6762), heard and sent on every interface of this host, whatever its routes; interfaces may come and go. */
+export interface LocalMulticast {
+  start(): void
+  stop(): Promise<void>
+  /** Sends what `packetOn` answers for each interface; where it answers undefined, nothing. Never fails: an interface may. */
+  send(packetOn: (on: NetworkInterface) => OutgoingPacket | undefined): Promise<void>
+}
+
+export interface NetworkInterface {
+  readonly name: string
+  /** IPv4 and IPv6 addresses, without a zone. */
+  readonly addresses: readonly string[]
+  /** Whether only this host itself is there. */
+  readonly isLoopback: boolean
+}
+
+export type OutgoingPacket =
+  | ({ type: 'query' } & multicastDns.QueryOutgoingPacket)
+  | ({ type: 'response' } & multicastDns.ResponseOutgoingPacket)
+
+const group = '224.0.0.251'
+/** RFC 6762, section 11. */
+const ttl = 255
+/** Milliseconds between two looks at the interfaces. */
+const lookMs = 2_000
+
+interface Open {
+  socket: Socket
+  dns: multicastDns.MulticastDNS
+  isBound: boolean
+  /** Those whose group was joined, by name, with the address that it was joined by. */
+  joined: Map<string, string>
+}
+
+export function createLocalMulticast(components: {
+  onQuery(packet: multicastDns.QueryPacket): void
+  onResponse(packet: multicastDns.ResponsePacket, from: { address: string }): void
+  /** An interface is new: who is there has not been asked. */
+  onInterface(): void
+  log: Logger
+}): LocalMulticast {
+  const { onQuery, onResponse, onInterface, log } = components
+  const inTurn = createInTurn()
+  const isDue = createSeldom({ everyMs: sayAgainMs })
+  /** Interfaces of which the log has a line, while they are there. */
+  const told = new Set<string>()
+  let open: Open | undefined
+  let looking: NodeJS.Timeout | undefined
+
+  function tell(err: unknown, name: string): void {
+    log[told.has(name) ? 'debug' : 'warn']({ err, interface: name }, 'multicast DNS does not work on an interface')
+    told.add(name)
+  }
+
+  function openSocket(): Open {
+    const socket = adopt(createSocket({ type: 'udp4', reuseAddr: true }))
+    // Interfaces are followed here; multicast-dns itself sends by the default route only.
+    const dns = multicastDns({ socket, multicast: false })
+    const opened: Open = { socket, dns, isBound: false, joined: new Map() }
+    dns.on('query', onQuery)
+    dns.on('response', onResponse)
+    dns.on('warning', (err: Error) => log.debug({ err }, 'a packet of multicast DNS could not be read'))
+    dns.on('error', (err: Error) => {
+      log[isDue('port') ? 'warn' : 'debug']({ err }, 'multicast DNS has no port; it is tried again')
+      if (open === opened) open = undefined
+      dns.destroy()
+    })
+    socket.once('listening', () => {
+      if (open !== opened) return
+      socket.setMulticastTTL(ttl)
+      opened.isBound = true
+      follow(opened)
+    })
+    return opened
+  }
+
+  function look(): void {
+    open ??= openSocket()
+    if (open.isBound) follow(open)
+  }
+
+  function follow({ socket, joined }: Open): void {
+    const present = presentInterfaces()
+    for (const [name, address] of joined) {
+      if (present.some((each) => each.name === name && ipv4Of(each) === address)) continue
+      joined.delete(name)
+      told.delete(name)
+      leave(socket, address)
+    }
+    const isNew = present.filter((each) => join(socket, each, joined))
+    if (isNew.length > 0) onInterface()
+  }
+
+  /** Answers whether it had not been joined. An interface that was removed and made anew forgets what was joined, so it is tried each time. */
+  function join(socket: Socket, each: NetworkInterface, joined: Map<string, string>): boolean {
+    const address = ipv4Of(each)
+    try {
+      socket.addMembership(group, address)
+      joined.set(each.name, address)
+      return true
+    } catch (err) {
+      if (codeOf(err) !== 'EADDRINUSE') tell(err, each.name)
+      return false
+    }
+  }
+
+  async function sendOn(each: NetworkInterface, packet: OutgoingPacket): Promise<void> {
+    const current = open
+    if (current?.isBound !== true) return
+    try {
+      current.socket.setMulticastInterface(ipv4Of(each))
+      await new Promise<void>((resolve, reject) => {
+        const done = (err: Error | null) => (err === null || err === undefined ? resolve() : reject(err))
+        if (packet.type === 'query') current.dns.query(packet, done)
+        else current.dns.respond(packet, done)
+      })
+    } catch (err) {
+      if (open === current) tell(err, each.name)
+    }
+  }
+
+  return {
+    start() {
+      if (looking !== undefined) return
+      looking = setInterval(look, lookMs)
+      look()
+    },
+    async stop() {
+      clearInterval(looking)
+      looking = undefined
+      const stopping = open
+      open = undefined
+      if (stopping !== undefined) await new Promise<void>((resolve) => stopping.dns.destroy(() => resolve()))
+    },
+    // In turn: the interface is chosen for the whole socket, and a packet leaves later than it is handed over.
+    send: (packetOn) =>
+      inTurn(async () => {
+        for (const each of presentInterfaces()) {
+          const packet = packetOn(each)
+          if (packet !== undefined) await sendOn(each, packet)
+        }
+      }),
+  }
+}
+
+/** Those that are up and have an IPv4 address. */
+function presentInterfaces(): NetworkInterface[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+    addresses.some(({ family }) => family === 'IPv4')
+      ? [{ name, addresses: addresses.map(({ address }) => address), isLoopback: addresses.every(({ internal }) => internal) }]
+      : [],
+  )
+}
+
+function ipv4Of({ addresses }: NetworkInterface): string {
+  return addresses.find((address) => !address.includes(':')) ?? ''
+}
+
+function leave(socket: Socket, address: string): void {
+  try {
+    socket.dropMembership(group, address)
+  } catch {
+    // It went with the interface.
+  }
+}
+
+function codeOf(err: unknown): unknown {
+  return err instanceof Error && 'code' in err ? err.code : undefined
+}

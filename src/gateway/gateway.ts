@@ -1,0 +1,340 @@
+import type { Logger } from 'pino'
+import { createAccess } from '../access/access.ts'
+import { createAudit } from '../access/audit.ts'
+import { createEndings } from '../access/endings.ts'
+import { createJwtVerifier } from '../access/jwt.ts'
+import { createRates } from '../access/rates.ts'
+import { createRevocation } from '../access/revocation.ts'
+import { createSessions } from '../access/sessions.ts'
+import { createTokens } from '../access/tokens.ts'
+import { createCatchUp } from '../catch-up/catch-up.ts'
+import { createHistoryReader } from '../catch-up/history-reader.ts'
+import { createHistoryService } from '../catch-up/history-service.ts'
+import { type Clock, createClock } from '../clock/clock.ts'
+import { createGateways } from '../cluster/members.ts'
+import type { AccessSettings, HttpSettings } from '../config/config.ts'
+import { createDht } from '../dht/dht.ts'
+import { type Carrier, createCarrier } from '../direct/carrier.ts'
+import { createDeliveries } from '../direct/deliveries.ts'
+import { createDirectInbox, type DirectSenders } from '../direct/direct-inbox.ts'
+import type { P2PEngine } from '../engine/engine.ts'
+import { publishedLimits } from '../engine/published-limits.ts'
+import { createByteRooms } from '../http/byte-room.ts'
+import { createMetricsServer } from '../http/metrics-server.ts'
+import { createHttpServer } from '../http/server.ts'
+import type { Limits } from '../limits.ts'
+import { createHistory } from '../log/history.ts'
+import { createHub } from '../log/hub.ts'
+import { createIngest } from '../log/ingest.ts'
+import { createRetention } from '../log/retention.ts'
+import { createLogTail } from '../log/tail.ts'
+import { createWriteWatch } from '../log/write-watch.ts'
+import type { DeliveryView } from '../model/delivery.ts'
+import type { NodeView } from '../model/node.ts'
+import { createPeers } from '../peers/peers.ts'
+import { createPublisher } from '../publish/publisher.ts'
+import { createServiceDesk } from '../services/service-registry.ts'
+import { createServices } from '../services/services.ts'
+import type { Store } from '../store/store.ts'
+import { createStream } from '../stream/stream.ts'
+import { createLoadWatch } from '../telemetry/load-watch.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+import { createTopics } from '../topics/topics.ts'
+import { createValidatorDesk, type ValidatorDesk } from '../validation/validator-registry.ts'
+import { createValidators } from '../validation/validators.ts'
+import { createLifecycle, type Part } from './lifecycle.ts'
+import { listening } from './listening.ts'
+import { createNodeInfo } from './node-info.ts'
+
+/** A whole gateway. */
+export interface Gateway {
+  /** A failed start leaves nothing running. */
+  start(): Promise<void>
+  /** Refuses what is new, finishes what is there, and releases everything. Idempotent. */
+  stop(): Promise<void>
+  node(): Promise<NodeView>
+  /** Where HTTP listens, once started. */
+  readonly url: string
+  /** The port of the metrics, when they have one of their own. */
+  readonly metricsPort: number | undefined
+}
+
+export interface GatewayInit {
+  http: HttpSettings
+  /** Without it there are no tokens but those of the store. */
+  access?: Pick<AccessSettings, 'insecure' | 'adminToken' | 'jwt'>
+  /** Whose direct messages are taken; everybody's when it is not said. */
+  directSenders?: DirectSenders
+  /** Whether to fetch from peers what was missed here, and to give them what they missed; so unless it is said. */
+  catchUp?: boolean
+  /** Peer ids of peers that the engine keeps links to by itself. */
+  configuredPeers?: string[]
+  /** Whether requests are traced; `startTracing` has them exported. */
+  tracing?: boolean
+  limits: Limits
+}
+
+/** What a gateway is built around: a store and an engine of any kind. */
+export interface GatewayComponents {
+  store: Store
+  engine: P2PEngine
+  /** Of the store's; one is made when it is not given. */
+  clock?: Clock
+  /** What is below them: started first, stopped last. */
+  foundation?: Part[]
+  /** Another process has taken this gateway's peer id: it has to end. */
+  onLost?: () => void
+  log: Logger
+}
+
+/** Who listens, and the variables that say where. */
+const listeners = {
+  engine: { who: 'The node', variables: 'PEERGATE_LISTEN' },
+  http: { who: 'HTTP', variables: 'PEERGATE_HTTP_HOST, PEERGATE_HTTP_PORT' },
+  metrics: { who: 'HTTP of the metrics', variables: 'PEERGATE_HTTP_HOST, PEERGATE_METRICS_PORT' },
+} as const
+
+/** The composition root. */
+export function createGateway(init: GatewayInit, components: GatewayComponents): Gateway {
+  const { limits } = init
+  const published = publishedLimits(components.engine.kind, limits)
+  const { store, engine, foundation = [], onLost = () => undefined, log } = components
+  const state = { started: false, draining: false }
+
+  const metrics = createMetrics()
+  const clock = components.clock ?? createClock({ limits }, { store: store.clock, log })
+  const { now, age, settledAge, toWall } = clock
+  const load = createLoadWatch({ limits })
+  const hub = createHub({ limits }, { log: store.log })
+  const topics = createTopics({ limits }, { engine, store, log, now: age })
+  const peers = createPeers({ limits, configured: init.configuredPeers ?? [] }, { engine, store, log, now, ages: clock })
+  const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
+  const history = createHistory({ limits }, { log: store.log, hub, now })
+  const retention = createRetention(
+    { limits },
+    { log: store.log, audit: store.audit, sessions: store.sessions, peers, hub, metrics, logger: log, now: settledAge },
+  )
+  const tail = createLogTail(
+    { limits },
+    { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger: log },
+  )
+  const validatorDesk: ValidatorDesk = createValidatorDesk({ limits }, { onChange: () => validators.announce(), now })
+  const desk = createServiceDesk({ limits }, { onChange: () => gateways.refresh(), now })
+  const gateways = createGateways({
+    store,
+    engine,
+    services: () => desk.services,
+    judged: () => [...validatorDesk.registrations.values()],
+    onLost,
+    log,
+    clock,
+  })
+  const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, log })
+  const writes = createWriteWatch({ store, metrics, log })
+  const ingest = createIngest(
+    { limits },
+    { engine, log: store.log, tail, judges: validators, writes, metrics, logger: log, now, age, settledAge },
+  )
+  const historyService = createHistoryService({ limits }, { engine, log: store.log, metrics, now: age })
+  const historyReader = createHistoryReader({ limits }, { engine, log: store.log, ingest, metrics, now: age })
+  const catchUp = createCatchUp({ limits }, { engine, store, reader: historyReader, gateways, log, now: age })
+  const directInbox = createDirectInbox(
+    { senders: init.directSenders ?? 'all', limits },
+    { engine, ingest, peers: store.peers, metrics, log, now, age },
+  )
+  const onDelivery = (delivery: DeliveryView) => stream.notifyDelivery(delivery)
+  const carrier: Carrier = createCarrier(
+    { limits },
+    { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, metrics, log, clock },
+  )
+  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery, clock })
+  const services = createServices({ limits }, { engine, peers, desk, gateways, log, now })
+  const publisher = createPublisher({ limits: published }, { ingest, topics, engine, log: store.log, load, now: settledAge })
+  const identity = { peerId: engine.peerId, engine: engine.kind }
+  const { insecure = false, adminToken, jwt } = init.access ?? {}
+  const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt, { now })
+  const endings = createEndings()
+  const tokens = createTokens(
+    { adminToken, hasProvider: verifyJwt !== undefined },
+    { store, onEnd: endOf, onChange: () => revocation.changed(), now },
+  )
+  const sessions = createSessions(
+    { limits, acceptsSubjects: verifyJwt !== undefined },
+    { store: store.sessions, tokens, onEnd: endOf, clock },
+  )
+  const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, log })
+  const audit = createAudit({ store: store.audit, now: age, toWall })
+  const rates = createRates({ limits })
+  const { requestBytes, answerBytes } = createByteRooms({ limits })
+  const stream = createStream(
+    { limits: published },
+    {
+      access,
+      endings,
+      onOpen: () => revocation.opened(),
+      rates,
+      requestBytes,
+      answerBytes,
+      hub,
+      history,
+      topics,
+      peers,
+      publisher,
+      deliveries,
+      services,
+      desk,
+      validators: validatorDesk,
+      identity,
+      load,
+      log,
+      now,
+    },
+  )
+
+  const revocation = createRevocation({ end: endRevoked, log })
+
+  /** Ends what goes on with a token or a session. */
+  function endOf(id: string): void {
+    endings.end(id)
+    stream.revoke(id)
+    stream.endSession(id)
+  }
+
+  async function endRevoked(): Promise<void> {
+    const { watched } = endings
+    for (const id of await tokens.missing([...stream.grants, ...watched.tokens])) endOf(id)
+    for (const id of await sessions.missing([...stream.sessions, ...watched.sessions])) endOf(id)
+    for (const id of await tokens.missing(await topics.clients())) await topics.giveUp(id)
+  }
+
+  const node = createNodeInfo({ limits: published }, { engine, log: store.log, stream, now })
+  const probes = {
+    started: () => state.started,
+    draining: () => state.draining,
+    store: store.log,
+    writes,
+    damaged: () => store.isDamaged(),
+  }
+  const http = createHttpServer(
+    { ...init.http, metricsElsewhere: init.http.metricsPort !== undefined, tracing: init.tracing === true, limits },
+    {
+      node,
+      gateways,
+      peers,
+      topics,
+      dht,
+      retention,
+      history,
+      publisher,
+      deliveries,
+      services,
+      access,
+      endings,
+      rates,
+      requestBytes,
+      answerBytes,
+      tokens,
+      sessions,
+      audit,
+      stream,
+      probes,
+      metrics,
+      log,
+      now,
+    },
+  )
+
+  const { host, metricsPort } = init.http
+  const metricsServer = metricsPort === undefined ? undefined : createMetricsServer({ host, port: metricsPort }, { metrics, log })
+
+  // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
+  const lifecycle = createLifecycle(
+    [
+      ...foundation,
+      { name: 'store', start: () => store.start(), stop: () => store.stop() },
+      { name: 'write watch', start: () => writes.start(), stop: () => writes.stop() },
+      { name: 'clock', start: () => clock.start(), stop: () => clock.stop() },
+      { name: 'load watch', start: () => load.start(), stop: () => load.stop() },
+      { name: 'peer id', start: () => gateways.claim() },
+      { name: 'tokens', start: () => tokens.start(), stop: () => tokens.stop() },
+      { name: 'access', start: () => access.start() },
+      { name: 'hub', start: () => hub.start(), stop: () => hub.stop() },
+      { name: 'log tail', start: () => tail.start(), stop: () => tail.stop() },
+      { name: 'retention', start: () => retention.start(), stop: () => retention.stop() },
+      { name: 'topics', start: () => topics.start(), stop: () => topics.stop() },
+      { name: 'ingest', start: () => ingest.start(), stop: () => ingest.stop() },
+      ...(init.catchUp === false
+        ? []
+        : [
+            { name: 'history for peers', start: () => historyService.start(), stop: () => historyService.stop() },
+            { name: 'history of peers', start: () => catchUp.start(), stop: () => catchUp.stop() },
+          ]),
+      { name: 'direct messages', start: () => directInbox.start(), stop: () => directInbox.stop() },
+      { name: 'validators', start: () => validators.start(), stop: () => validators.stop() },
+      { name: 'services', start: () => services.start(), stop: () => services.stop() },
+      { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },
+      { name: 'engine', start: () => listening(listeners.engine, () => engine.start()), stop: () => engine.stop() },
+      { name: 'carrier', start: () => carrier.start(), stop: () => carrier.stop() },
+      { name: 'known peers', start: () => peers.reconnect() },
+      { name: 'gateways', start: () => gateways.start(), stop: () => gateways.stop() },
+      ...(metricsServer === undefined
+        ? []
+        : [{ name: 'metrics', start: () => listening(listeners.metrics, () => metricsServer.start()), stop: () => metricsServer.stop() }]),
+      { name: 'http', start: () => listening(listeners.http, () => http.start()), stop: () => http.stop() },
+      { name: 'stream', start: () => stream.start(), stop: () => stream.stop() },
+    ],
+    log,
+  )
+
+  metrics.watchSteps(() => clock.steps)
+  store.watchDamage((found) => {
+    metrics.damaged(found.length)
+    catchUp.lookForMissing()
+  })
+  metrics.watchLimits(() => engine.limitsReached)
+  metrics.watch(async () => {
+    const { messages, bytes, unsentTopics } = ingest.backlog
+    const { subscriptions, maxLag } = stream.readers
+    return {
+      inbox_messages: messages,
+      inbox_bytes: bytes,
+      request_bytes: requestBytes.bytes,
+      answer_bytes: answerBytes.bytes,
+      unsent_topics: unsentTopics,
+      http_connections: http.connections,
+      streams: stream.connections,
+      subscriptions,
+      subscriber_lag_messages: maxLag,
+      long_polls: history.longPolls,
+      ring_messages: hub.ring.messages,
+      ring_bytes: hub.ring.bytes,
+      log_tip: hub.tip,
+      open_validations: validatorDesk.open,
+      queued_deliveries: (await store.deliveries.queued()).reduce((sum, { deliveries }) => sum + deliveries, 0),
+      peers: (await engine.peers()).length,
+      topics: (await engine.topics()).length,
+      gossip_dropped_messages: engine.dropped,
+      event_loop_delay_seconds: load.delayMs / 1_000,
+      clock_held: clock.isHeld ? 1 : 0,
+      overloaded: load.overloaded ? 1 : 0,
+    }
+  })
+
+  return {
+    async start() {
+      await lifecycle.start()
+      state.started = true
+    },
+    stop() {
+      state.draining = true
+      return lifecycle.stop()
+    },
+    node,
+    get url() {
+      return http.url
+    },
+    get metricsPort() {
+      return metricsServer?.port
+    },
+  }
+}

@@ -1,0 +1,42 @@
+import { StartRefused } from '../lib/startup-error.ts'
+
+/** Why nobody can listen there, and what to do, by the system's code. */
+const reasons: Record<string, string> = {
+  EADDRINUSE: 'another program has the port; stop it, or choose another port',
+  EADDRNOTAVAIL: 'this machine has no such address; choose one that it has, or 0.0.0.0 for all',
+  EACCES: 'the system keeps the port from the user that the gateway runs as; choose one above 1023',
+  ENOTFOUND: 'the name has no address; choose an address of this machine',
+  EAI_AGAIN: 'the name could not be looked up; choose an address of this machine',
+  EAFNOSUPPORT: 'this machine does not have that kind of address; choose another',
+}
+
+/** What js-libp2p throws when it can't listen: each address on a line of the message, with the error of its transport behind it. */
+const listenErrorName = 'UnsupportedListenAddressesError'
+
+/**
+ * Starts what listens.
+ * @param init.who the subject of the sentence; init.variables where it was told to
+ * @throws StartRefused when it can't listen there
+ */
+export async function listening(init: { who: string; variables: string }, start: () => Promise<void>): Promise<void> {
+  try {
+    await start()
+  } catch (cause) {
+    const problem = problemOf(cause)
+    if (problem === undefined) throw cause
+    throw new StartRefused(`${init.who} can't listen on ${problem.where}: ${problem.reason} (${init.variables}).`, { cause })
+  }
+}
+
+function problemOf(error: unknown): { where: string; reason: string } | undefined {
+  if (!(error instanceof Error)) return undefined
+  if (error.name === listenErrorName) {
+    const [, where = 'its addresses', said = error.message] = /^\s*(\/\S+): (?:Error: )?(.*)$/m.exec(error.message) ?? []
+    const code = /\b(E[A-Z_]{4,})\b/.exec(said)?.[1]
+    return { where, reason: reasons[code ?? ''] ?? said }
+  }
+  if (!('syscall' in error && ['listen', 'bind', 'getaddrinfo'].includes(String(error.syscall)))) return undefined
+  const { address, hostname, port } = error as NodeJS.ErrnoException & { address?: string; hostname?: string; port?: number }
+  const where = [address ?? hostname, port].filter((part) => part !== undefined).join(':')
+  return { where, reason: reasons[String('code' in error && error.code)] ?? error.message }
+}

@@ -1,0 +1,47 @@
+import type { P2PEngine } from '../engine/engine.ts'
+import type { Limits } from '../limits.ts'
+import { formatCursor } from '../model/cursor.ts'
+import type { NodeView } from '../model/node.ts'
+import type { LogStore } from '../store/store.ts'
+import type { Stream } from '../stream/stream.ts'
+import { version } from '../version.ts'
+
+export interface NodeInfoComponents {
+  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'reachability' | 'conflicts' | 'peers' | 'topics'>
+  log: Pick<LogStore, 'epoch' | 'position'>
+  stream: Pick<Stream, 'connections'>
+  /** Milliseconds since 1970. */
+  now?: () => number
+}
+
+/** What this gateway says of itself. */
+export function createNodeInfo(init: { limits: Limits }, components: NodeInfoComponents): () => Promise<NodeView> {
+  const { engine, log, stream, now = Date.now } = components
+  const begun = performance.now()
+
+  return async () => {
+    const [multiaddrs, reachability, conflicts, peers, topics, epoch, { earliest, tip }] = await Promise.all([
+      engine.multiaddrs(),
+      engine.reachability(),
+      engine.conflicts(),
+      engine.peers(),
+      engine.topics(),
+      log.epoch(),
+      log.position(),
+    ])
+    const uptimeMs = Math.round(performance.now() - begun)
+    return {
+      peerId: engine.peerId,
+      engine: engine.kind,
+      version,
+      multiaddrs,
+      reachability,
+      identityConflicts: conflicts.map(({ lastSeenAt, ...seen }) => ({ ...seen, lastSeen: new Date(lastSeenAt).toISOString() })),
+      startedAt: new Date(now() - uptimeMs).toISOString(),
+      uptimeMs,
+      counts: { peers: peers.length, topics: topics.length, streams: stream.connections },
+      log: { epoch, earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, tip) },
+      limits: init.limits,
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { createClock } from '../clock/clock.ts'
+import { type AccessSettings, adminTokenProblem, type Config } from '../config/config.ts'
+import { createEngine } from '../engine/create-engine.ts'
+import { limitsForSystem } from '../http/descriptors.ts'
+import { openIdentity } from '../identity/identity.ts'
+import { makeDirectory, StartRefused } from '../lib/startup-error.ts'
+import { parseAddress, peerIdOf } from '../model/peer.ts'
+import { createStore } from '../store/create-store.ts'
+import type { RecordStore } from '../store/store.ts'
+import { startTracing } from '../telemetry/tracing.ts'
+import { createGateway, type Gateway } from './gateway.ts'
+
+/**
+ * The gateway that the configuration asks for, holding its identity until it is stopped.
+ * @throws StartRefused when an operator has to mend something first
+ */
+export async function openGateway(config: Config, components: { log: Logger; onLost?: () => void }): Promise<Gateway> {
+  const { log, ...hooks } = components
+  const limits = await limitsForSystem(config.limits, { listeners: config.engine.listen.length }, { log })
+  makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
+  const identity = await openIdentity(config.keyFile, config.dataDir)
+  const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log })
+  const clock = createClock({ limits }, { store: store.clock, log })
+  const records = recordsOf(identity.peerId, store.records)
+  const engine = await createEngine({ ...config.engine, limits }, { identity, records, log, age: clock.age })
+  const tracing = config.tracing === undefined ? undefined : await startTracing({ ...config.tracing, instance: identity.peerId })
+  const foundation = [
+    { name: 'identity', stop: async () => identity.close() },
+    ...(tracing === undefined ? [] : [{ name: 'tracing', stop: tracing }]),
+  ]
+  return createGateway(
+    {
+      http: config.http,
+      access: await readAdminToken(config.access),
+      directSenders: config.directSenders,
+      catchUp: config.catchUp,
+      tracing: tracing !== undefined,
+      configuredPeers: config.engine.bootstrap.flatMap((address) => peerIdOf(parseAddress(address)) ?? []),
+      limits,
+    },
+    { store, engine, clock, foundation, ...hooks, log },
+  )
+}
+
+/** @throws StartRefused */
+async function readAdminToken(access: AccessSettings): Promise<AccessSettings> {
+  const { adminTokenFile: file } = access
+  if (file === undefined) return access
+  const adminToken = await readFile(file, 'utf8').then(
+    (text) => text.trim(),
+    (cause: unknown) => {
+      throw new StartRefused(`The file of PEERGATE_ADMIN_TOKEN_FILE, ${file}, can't be read.`, { cause })
+    },
+  )
+  const problem = adminTokenProblem(adminToken)
+  if (problem === undefined) return { ...access, adminToken }
+  throw new StartRefused(`The token in ${file} (PEERGATE_ADMIN_TOKEN_FILE) ${problem}.`)
+}
+
+/** An engine's records, apart from those of other gateways of the database. */
+function recordsOf(peerId: string, store: RecordStore): RecordStore {
+  const prefix = `${peerId}/`
+  return {
+    get: (key) => store.get(prefix + key),
+    write: (batch) => store.write(batch.map((write) => ({ ...write, key: prefix + write.key }))),
+    async list(start) {
+      const records = await store.list(prefix + start)
+      return records.map(({ key, value }) => ({ key: key.slice(prefix.length), value }))
+    },
+  }
+}

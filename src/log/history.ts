@@ -1,0 +1,284 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createClientShares } from '../access/client-shares.ts'
+import { costOfRows } from '../access/rates.ts'
+import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, MessageNotFound, Overloaded, RateLimited } from '../errors.ts'
+import { given } from '../lib/omit-undefined.ts'
+import { createPlaces } from '../lib/semaphore.ts'
+import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
+import type { MessageKind, StoredMessage } from '../model/message.ts'
+import { directTopic, type TopicFilter } from '../model/topic.ts'
+import { type Damaged, type LogPosition, type LogStore, scanRows } from '../store/store.ts'
+import type { Hub } from './hub.ts'
+import { matchesUntil } from './matches-until.ts'
+
+/** The log as clients read it: positions given as cursors or words, and pages. */
+export interface History {
+  epoch(): Promise<string>
+  /**
+   * The position that a client means: a cursor, or `earliest` (before the oldest retained message that matches) or `latest` (the tip).
+   * Everything that matches the filter and came after it is still there, but for what the cursor itself knows to be pruned. The errors
+   * but the first carry `earliest`, `latest`, `epoch`.
+   * @throws InvalidCursor
+   * @throws CursorEpochMismatch when the cursor is of another log
+   * @throws CursorAhead when it is past the tip
+   * @throws CursorExpired when a message that matches was pruned after it
+   */
+  resolve(position: string, filter?: TopicFilter): Promise<Start>
+  /**
+   * Reads in steps, and lets others work between them. Each step is paid before it is made, by the rows that it may look at, matching or
+   * not; a page ends, short or even empty, where that can be paid no further, and after `maxPageRows` rows. With `waitMs`, a page in ascending
+   * order that would be empty waits for messages, as long as any that may come can match.
+   * @throws what `resolve` throws, for `after` and, but for CursorExpired, for `before`
+   * @throws InvalidRequest when it is to wait but not in ascending order after a position
+   * @throws Overloaded when too many wait, or too many of the same client
+   * @throws RateLimited when not even the first step can be paid
+   */
+  page(query: PageQuery, options: PageOptions): Promise<Page>
+  /** Requests that wait for messages. */
+  readonly longPolls: number
+  /** @throws MessageNotFound */
+  get(id: string): Promise<{ message: StoredMessage; epoch: string }>
+}
+
+/** Where a reader begins. */
+export interface Start {
+  seq: Seq
+  /** What was pruned up to this step of pruning is no news to the reader. */
+  pruneCount: number
+  cursor: string
+}
+
+export interface PageQuery {
+  topics?: TopicFilter | undefined
+  kind?: MessageKind | undefined
+  to?: string | undefined
+  from?: string | undefined
+  /** Received at or after, and received before: milliseconds since 1970. */
+  since?: number | undefined
+  until?: number | undefined
+  /** Only what comes after this position. */
+  after?: string | undefined
+  /** Only what comes before the message at this cursor, itself excluded; `latest` excludes nothing. */
+  before?: string | undefined
+  /** By default `asc` when `after` is given, else `desc`: the newest come first. */
+  order?: 'asc' | 'desc' | undefined
+  limit: number
+  /** Milliseconds to wait for messages when there are none. */
+  waitMs?: number | undefined
+}
+
+export interface PageOptions {
+  signal: AbortSignal
+  /** Who asks (`clientKey`). */
+  client: string
+  /** Takes what a step costs from the budget of the client, in units. @throws RateLimited */
+  pay(units: number): void
+}
+
+export interface Page {
+  items: StoredMessage[]
+  /** Messages of the topics between those, and between the ends of the page, that are damaged, in the same order. */
+  damaged: Damaged[]
+  /** The cursor where the next page begins: in ascending order its `after`, in descending order its `before`. */
+  next: string
+  /** Whether the page reached the far end of what was asked for; there was nothing more at that moment. */
+  caughtUp: boolean
+  epoch: string
+}
+
+export interface HistoryLimits {
+  maxReadMessages: number
+  maxReadBytes: number
+  maxLongPolls: number
+  clientSharePercent: number
+}
+
+/** Pages that are read at once, each of up to `maxReadBytes`, and those that may wait for their turn, which clients share. */
+const maxReadingPages = 8
+const maxPages = 1_000
+
+/** Rows of the log that a page looks at, matching or not: the client goes on from `next`. */
+export const maxPageRows = 10 * scanRows
+
+/** Milliseconds after which a client that found too many others waiting may try again. */
+const retryAfterMs = 5_000
+
+export interface HistoryComponents {
+  log: LogStore
+  hub: Pick<Hub, 'follow'>
+  /** Milliseconds since 1970. */
+  now?: () => number
+}
+
+export function createHistory(init: { limits: HistoryLimits }, components: HistoryComponents): History {
+  const { maxReadMessages, maxReadBytes, maxLongPolls } = init.limits
+  const { log, hub, now = Date.now } = components
+  const reading = createPlaces({
+    max: maxReadingPages,
+    maxWaiting: maxPages,
+    shares: (max) => createClientShares({ max, limits: init.limits }),
+  })
+  const longPolls = createClientShares({ max: maxLongPolls, limits: init.limits })
+
+  /** The cursor's number, once it is known to be of this log and not past its tip. */
+  async function place({ epoch, seq, pruneCount }: Cursor, filter?: TopicFilter): Promise<{ seq: Seq; ends: LogPosition }> {
+    const [current, ends] = await Promise.all([log.epoch(), log.position(filter, pruneCount)])
+    if (epoch !== current)
+      throw new CursorEpochMismatch('This cursor is of another log than the one that is here now.', members(current, ends))
+    if (seq > ends.tip) throw new CursorAhead('This cursor is past the newest message of the log.', members(current, ends))
+    return { seq, ends }
+  }
+
+  async function resolve(position: string, filter?: TopicFilter): Promise<Start> {
+    if (position === 'earliest' || position === 'latest') {
+      const ends = await log.position(filter)
+      const seq = position === 'earliest' ? ends.earliest : ends.tip
+      const pruneCount = ends.prunedThrough > seq ? ends.pruneCount : 0
+      return { seq, pruneCount, cursor: formatCursor(await log.epoch(), seq, pruneCount) }
+    }
+    const cursor = parseCursor(position)
+    const { seq, ends } = await place(cursor, filter)
+    if (seq < ends.prunedThrough) throw expired(await log.epoch(), ends)
+    return { seq, pruneCount: cursor.pruneCount ?? 0, cursor: position }
+  }
+
+  /** The number of the newest message that comes before the position. */
+  async function lastBefore(position: string | undefined, filter?: TopicFilter): Promise<Seq> {
+    if (position === undefined || position === 'latest') return (await log.position()).tip
+    if (position === 'earliest') return (await log.position(filter)).earliest
+    const { seq } = await place(parseCursor(position), filter)
+    return Math.max(0, seq - 1)
+  }
+
+  async function readPage(query: PageQuery, { signal, client, pay }: PageOptions): Promise<Page> {
+    using place = await reading.take(signal, client)
+    if (place === undefined)
+      throw new Overloaded('Too many requests wait for their page of messages, or too many of this client.', { retryAfterMs })
+    const { limit, topics } = query
+    const order = orderOf(query)
+    const start = query.after === undefined ? undefined : await resolve(query.after, topics)
+    const after = start?.seq ?? 0
+    const through = await lastBefore(query.before, topics)
+    const range = { low: after, high: Math.max(after, through) }
+    const { kind, from, to, since, until } = query
+    const filters = given({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
+    const items: StoredMessage[] = []
+    const damaged: Damaged[] = []
+    const matchesAll = isSeries(topics) && [kind, from, to, since, until].every((filter) => filter === undefined)
+    let bytes = 0
+    let rows = 0
+    while (range.low < range.high && items.length < limit && bytes < maxReadBytes && rows < maxPageRows) {
+      signal.throwIfAborted()
+      const stepRows = Math.min(scanRows, range.high - range.low, matchesAll ? limit - items.length : scanRows)
+      if (!paid(() => pay(costOfRows(stepRows)), rows === 0)) break
+      rows += stepRows
+      const bounds = {
+        after: range.low,
+        through: range.high,
+        limit: Math.min(limit - items.length, maxReadMessages),
+        maxBytes: maxReadBytes - bytes,
+      }
+      const step = await log.read({ ...filters, ...bounds, order })
+      if (step.prunes !== undefined && step.prunes.topics.length > 0) throw expired(await log.epoch(), await log.position(topics))
+      for (const message of step.messages) bytes += message.data.length
+      items.push(...step.messages)
+      damaged.push(...(step.damaged ?? []))
+      if (order === 'asc') range.low = step.scanned
+      else range.high = step.scanned
+      await nextTurn()
+    }
+    const epoch = await log.epoch()
+    const next =
+      order === 'asc'
+        ? formatCursor(epoch, range.low, start?.pruneCount)
+        : formatCursor(epoch, Math.min(range.high + 1, Math.max(after, through)))
+    return { items, damaged, next, caughtUp: range.low >= range.high, epoch }
+  }
+
+  async function waitForPage(query: PageQuery & { waitMs: number }, options: PageOptions): Promise<Page> {
+    if (query.after === undefined || orderOf(query) !== 'asc') {
+      throw new InvalidRequest('Only a page in ascending order after a position can wait for messages: waitMs needs after.', {
+        errors: [{ path: 'waitMs', message: 'needs after, and ascending order' }],
+      })
+    }
+    using place = longPolls.take(options.client)
+    if (place === undefined) throw new Overloaded('Too many requests wait for messages, or too many of this client.', { retryAfterMs })
+    const deadline = performance.now() + Math.min(query.waitMs, matchesUntil(query) - now())
+    for (let after = query.after; ; ) {
+      using news = nextAppend(query.topics ?? everything)
+      const found = await readPage({ ...query, after }, options)
+      const left = deadline - performance.now()
+      if (found.items.length > 0 || found.damaged.length > 0 || !found.caughtUp || left <= 0) return found
+      await news.within(left, options.signal)
+      options.signal.throwIfAborted()
+      after = found.next
+    }
+  }
+
+  /** Tells of the next append that holds something for the filter; it follows from now on, so that none is missed. */
+  function nextAppend(filter: TopicFilter) {
+    const { promise, resolve: wake } = Promise.withResolvers<void>()
+    const unfollow = hub.follow(filter, () => wake())
+    return {
+      /** Resolves with it, or after so many milliseconds, or when the signal fires. */
+      async within(ms: number, signal: AbortSignal): Promise<void> {
+        const end = () => wake()
+        const timer = setTimeout(end, ms)
+        signal.addEventListener('abort', end)
+        if (signal.aborted) end()
+        await promise
+        signal.removeEventListener('abort', end)
+        clearTimeout(timer)
+      },
+      [Symbol.dispose]: unfollow,
+    }
+  }
+
+  return {
+    epoch: () => log.epoch(),
+    get longPolls() {
+      return longPolls.total
+    },
+    resolve,
+    page: ({ waitMs = 0, ...query }, options) => (waitMs === 0 ? readPage(query, options) : waitForPage({ ...query, waitMs }, options)),
+    async get(id) {
+      const message = await log.get(id)
+      if (message === undefined)
+        throw new MessageNotFound('No message with this id is stored here; it may have been pruned, or damaged by the disk.')
+      return { message, epoch: await log.epoch() }
+    },
+  }
+}
+
+const everything: TopicFilter = { exact: [directTopic], prefixes: [''] }
+
+/** Whether a step looks at nothing but what the filter wants: at one topic, which has an index, or at all there is. */
+function isSeries(topics: TopicFilter | undefined): boolean {
+  if (topics === undefined) return true
+  const { exact, prefixes } = topics
+  return prefixes.length === 0 ? exact.length === 1 : prefixes.includes('') && exact.includes(directTopic)
+}
+
+/** Whether it was paid. @throws RateLimited for the first step: there is nothing to answer yet */
+function paid(pay: () => void, isFirst: boolean): boolean {
+  try {
+    pay()
+    return true
+  } catch (error) {
+    if (isFirst || !(error instanceof RateLimited)) throw error
+    return false
+  }
+}
+
+function orderOf({ order, after }: PageQuery): 'asc' | 'desc' {
+  return order ?? (after === undefined ? 'desc' : 'asc')
+}
+
+function expired(epoch: string, ends: LogPosition): CursorExpired {
+  return new CursorExpired('Messages after this cursor were pruned; go on from "earliest".', members(epoch, ends))
+}
+
+/** What the client needs to go on, as members of the problem document. */
+function members(epoch: string, { earliest, tip }: LogPosition) {
+  return { extensions: { earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, tip), epoch } }
+}

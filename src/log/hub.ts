@@ -1,0 +1,230 @@
+import { createClientShares } from '../access/client-shares.ts'
+import { given } from '../lib/omit-undefined.ts'
+import { createPlaces } from '../lib/semaphore.ts'
+import type { Seq } from '../model/cursor.ts'
+import type { StoredMessage } from '../model/message.ts'
+import { matchesTopic, type TopicFilter } from '../model/topic.ts'
+import { createEntry, type Entry } from './entry.ts'
+import { createRing } from './ring.ts'
+
+/**
+ * The reading end of the log for everyone who follows it live: recent messages from memory, older ones through the injected read
+ * function, by one and the same call. The hub keeps no queue per reader; a reader is a position of its own.
+ */
+export interface Hub {
+  /** Reads the log's end; what was appended before is left to the store. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  readonly epoch: string
+  readonly tip: Seq
+  /**
+   * Takes in a batch that was durably appended, in order, and wakes the followers it concerns. `previousTip` is the log's end before
+   * the batch: when the hub has not seen everything up to there (another gateway appended in between), it forgets what it holds in
+   * memory, so that everybody reads what is missing from the store.
+   */
+  append(previousTip: Seq, messages: StoredMessage[]): void
+  /**
+   * Entries after a position, oldest first; `scanned` is the position up to which everything that matches was answered, so reading
+   * goes on from there. At the log's end when `scanned` equals `tip`. One call answers about `maxBytes` of data at most, but at least
+   * one entry. A promise only when the store had to be asked, which it is for a few readers at a time, shared by their clients
+   * (`clientKey`). `prunes` tells of what was pruned after the position since a step of pruning, `damaged` of what was found damaged in the store.
+   */
+  read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number, client?: string): HubStep | Promise<HubStep>
+  /** Takes note that messages of a topic are gone from the log: nobody reads them any more. */
+  prune(topic: string, pruned: { through: Seq; pruneCount: number }): void
+  /** Recent messages in memory. */
+  readonly ring: { messages: number; bytes: number }
+  /** Has `wake` called after each append that holds a message for the filter. Answers a function that ends it. */
+  follow(filter: TopicFilter, wake: (first: Seq) => void): () => void
+}
+
+export interface HubStep {
+  entries: Entry[]
+  scanned: Seq
+  prunes?: Prunes
+  damaged?: Damaged[]
+}
+
+/** A stored message that can't be read any more; undefined as its topic where it may have been of any. */
+export interface Damaged {
+  seq: Seq
+  topic: string | undefined
+}
+
+/**
+ * Topics of which messages were pruned, each with the number of the newest, and undefined for any that the store has forgotten; `count` is the newest
+ * step of pruning that is known.
+ */
+export interface Prunes {
+  count: number
+  topics: Array<{ topic: string | undefined; through: Seq }>
+}
+
+export interface HubLimits {
+  maxRingMessages: number
+  maxRingBytes: number
+  maxReadMessages: number
+  clientSharePercent: number
+}
+
+/**
+ * Steps that the store reads at once for subscribers that are behind. SQLite reads one while nothing else runs, so that this is also how
+ * many come between two turns of the event loop, however many subscribers there are and however little of the log is for them.
+ */
+const maxReading = 4
+
+/** What the hub needs of the store. */
+export interface HubLog {
+  epoch(): Promise<string>
+  position(): Promise<{ tip: Seq }>
+  read(query: {
+    after: Seq
+    through: Seq
+    order: 'asc'
+    limit: number
+    maxBytes: number
+    topics: TopicFilter
+    prunedSince: number
+  }): Promise<{ messages: StoredMessage[]; scanned: Seq; prunes?: Prunes; damaged?: Damaged[] }>
+}
+
+interface Follower {
+  filter: TopicFilter
+  wake(first: Seq): void
+}
+
+export function createHub(init: { limits: HubLimits }, components: { log: HubLog }): Hub {
+  const { limits } = init
+  const { log } = components
+  const ring = createRing<Entry>(limits, 0)
+  const reading = createPlaces({
+    max: maxReading,
+    // A connection has one step read at a time, and connections are bounded.
+    maxWaiting: Number.MAX_SAFE_INTEGER,
+    shares: (max) => createClientShares({ max, limits }),
+  })
+  const never = new AbortController().signal
+  const byTopic = new Map<string, Set<Follower>>()
+  const byPattern = new Set<Follower>()
+  /** What was pruned of the messages in the ring. */
+  const pruned = new Map<string, { through: Seq; pruneCount: number }>()
+  let epoch = ''
+
+  function readRing(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): HubStep {
+    const entries: Entry[] = []
+    const prunes = pruned.size === 0 ? {} : { prunes: prunesInRing(after, filter, prunedSince) }
+    let bytes = 0
+    for (const entry of ring.after(after)) {
+      if (!concerns(filter, entry.message) || isPruned(entry.message)) continue
+      bytes += entry.message.data.length
+      entries.push(entry)
+      if (entries.length >= limits.maxReadMessages || bytes >= maxBytes) return { entries, scanned: entry.message.seq, ...prunes }
+    }
+    // Who was served by another gateway may be ahead of what this one has heard of.
+    return { entries, scanned: Math.max(after, ring.tip), ...prunes }
+  }
+
+  function isPruned({ topic, seq }: StoredMessage): boolean {
+    return pruned.size > 0 && seq <= (pruned.get(topic)?.through ?? 0)
+  }
+
+  function prunesInRing(after: Seq, filter: TopicFilter, prunedSince: number): Prunes {
+    const news = [...pruned].filter(
+      ([topic, { through, pruneCount }]) => pruneCount > prunedSince && through > after && matchesTopic(filter, topic),
+    )
+    return {
+      count: Math.max(prunedSince, ...news.map(([, { pruneCount }]) => pruneCount)),
+      topics: news.map(([topic, { through }]) => ({ topic, through })),
+    }
+  }
+
+  async function readStore(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number, client: string): Promise<HubStep> {
+    const place = await reading.take(never, client)
+    try {
+      return await readLog(after, filter, maxBytes, prunedSince)
+    } finally {
+      setImmediate(() => place?.[Symbol.dispose]())
+    }
+  }
+
+  async function readLog(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): Promise<HubStep> {
+    const step = await log.read({
+      after,
+      through: ring.floor,
+      order: 'asc',
+      limit: limits.maxReadMessages,
+      maxBytes,
+      topics: filter,
+      prunedSince,
+    })
+    const { messages, scanned, prunes, damaged } = step
+    return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...given({ prunes, damaged }) }
+  }
+
+  function followersOf(message: StoredMessage, woken: Map<Follower, Seq>): void {
+    for (const follower of byTopic.get(message.topic) ?? []) {
+      if (!woken.has(follower)) woken.set(follower, message.seq)
+    }
+    for (const follower of byPattern) {
+      if (!woken.has(follower) && concerns(follower.filter, message)) woken.set(follower, message.seq)
+    }
+  }
+
+  return {
+    async start() {
+      epoch = await log.epoch()
+      ring.reset((await log.position()).tip)
+    },
+    async stop() {
+      byTopic.clear()
+      byPattern.clear()
+    },
+    get epoch() {
+      return epoch
+    },
+    get tip() {
+      return ring.tip
+    },
+    get ring() {
+      return { messages: ring.size, bytes: ring.bytes }
+    },
+    append(previousTip, messages) {
+      const woken = new Map<Follower, Seq>()
+      if (previousTip !== ring.tip) {
+        const missed = ring.tip + 1
+        ring.reset(previousTip)
+        for (const followers of [byPattern, ...byTopic.values()]) for (const follower of followers) woken.set(follower, missed)
+      }
+      for (const message of messages) {
+        ring.push(createEntry(message, epoch))
+        followersOf(message, woken)
+      }
+      for (const [follower, first] of woken) follower.wake(first)
+    },
+    read(after, filter, maxBytes, prunedSince = 0, client = '') {
+      if (after >= ring.floor) return readRing(after, filter, maxBytes, prunedSince)
+      return readStore(after, filter, maxBytes, prunedSince, client)
+    },
+    prune(topic, { through, pruneCount }) {
+      for (const [other, { through: last }] of pruned) if (last <= ring.floor) pruned.delete(other)
+      if (through > ring.floor) pruned.set(topic, { through, pruneCount })
+    },
+    follow(filter, wake) {
+      const follower: Follower = { filter, wake }
+      if (filter.prefixes.length > 0) byPattern.add(follower)
+      else for (const topic of filter.exact) byTopic.set(topic, (byTopic.get(topic) ?? new Set()).add(follower))
+      return () => {
+        byPattern.delete(follower)
+        for (const topic of filter.exact) {
+          const followers = byTopic.get(topic)
+          followers?.delete(follower)
+          if (followers?.size === 0) byTopic.delete(topic)
+        }
+      }
+    },
+  }
+}
+
+function concerns(filter: TopicFilter, message: StoredMessage): boolean {
+  return matchesTopic(filter, message.topic)
+}

@@ -1,0 +1,113 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { idempotencyWindowMs } from '../access/key-room.ts'
+import type { Peers } from '../peers/peers.ts'
+import type { AuditStore, Retention as Keeps, LogStore, PruneQuery, SessionStore } from '../store/store.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Hub } from './hub.ts'
+
+/** Removes what topics no longer keep, in the background and in small steps, so that an append never waits for more than one of them. */
+export interface Retention {
+  start(): Promise<void>
+  /** Removes whatever is more than topics keep, and ids, keys, topics without messages, sessions, peers and audit entries that have had their time. */
+  sweep(): Promise<void>
+  /** Removes everything of a topic that is there when it is called. */
+  purge(topic: string): Promise<void>
+  /** Finishes the step it is at. */
+  stop(): Promise<void>
+}
+
+export interface RetentionLimits {
+  retentionMaxAgeMs: number
+  retentionMaxMessages: number
+  retentionMaxBytes: number
+  retentionSweepMs: number
+  maxPruneMessages: number
+  seenWindowMs: number
+  topicKeptMs: number
+  maxEmptyTopics: number
+  auditMaxAgeMs: number
+}
+
+export interface RetentionComponents {
+  log: Pick<LogStore, 'prunable' | 'prune' | 'forget' | 'forgetTopics'>
+  audit: Pick<AuditStore, 'forget'>
+  sessions: Pick<SessionStore, 'forget'>
+  peers: Pick<Peers, 'sweep'>
+  hub: Pick<Hub, 'prune'>
+  logger: Logger
+  metrics: Pick<Metrics, 'pruned'>
+  /** Age time, which stands still while the clock is not trusted. */
+  now?: () => number
+}
+
+export function createRetention(init: { limits: RetentionLimits }, components: RetentionComponents): Retention {
+  const { limits } = init
+  const { log, audit, sessions, peers, hub, metrics, logger, now = Date.now } = components
+  const defaults = defaultRetention(limits)
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  let sweeping: Promise<void> = Promise.resolve()
+
+  async function sweep(): Promise<void> {
+    for (let topics = await prunable(); topics.length > 0; topics = await prunable()) {
+      for (const topic of topics) await pruneAll(topic, {})
+    }
+    const times = { now: now(), idsBefore: now() - limits.seenWindowMs, keysBefore: now() - idempotencyWindowMs }
+    while (!stopped && (await log.forget({ ...times, limit: limits.maxPruneMessages })) > 0) await nextTurn()
+    const surplus = { emptyBefore: now() - limits.topicKeptMs, maxEmpty: limits.maxEmptyTopics, limit: limits.maxPruneMessages }
+    while (!stopped && (await log.forgetTopics(surplus)) > 0) await nextTurn()
+    if (!stopped) await peers.sweep()
+    while (!stopped && (await sessions.forget({ before: now(), limit: limits.maxPruneMessages })) > 0) await nextTurn()
+    if (limits.auditMaxAgeMs === 0) return
+    const before = now() - limits.auditMaxAgeMs
+    while (!stopped && (await audit.forget({ before, limit: limits.maxPruneMessages })) > 0) await nextTurn()
+  }
+
+  async function prunable(): Promise<string[]> {
+    return stopped ? [] : await log.prunable(query())
+  }
+
+  function query(): PruneQuery {
+    return { defaults, now: now() }
+  }
+
+  async function pruneAll(topic: string, options: { everything?: true }): Promise<void> {
+    while (!stopped) {
+      const pruned = await log.prune({ ...query(), ...options, topic, limit: limits.maxPruneMessages })
+      if (pruned === undefined) return
+      hub.prune(topic, pruned)
+      metrics.pruned(pruned.messages, pruned.bytes)
+      // Whoever waits goes first.
+      await nextTurn()
+    }
+  }
+
+  function later(): void {
+    if (stopped) return
+    timer = setTimeout(() => {
+      sweeping = sweep()
+        .catch((err: unknown) => logger.warn({ err }, 'what is no longer kept could not be removed; it is tried again'))
+        .finally(later)
+    }, limits.retentionSweepMs)
+  }
+
+  return {
+    async start() {
+      stopped = false
+      later()
+    },
+    sweep,
+    purge: (topic) => pruneAll(topic, { everything: true }),
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await sweeping
+    },
+  }
+}
+
+/** What topics keep that have no limits of their own. */
+export function defaultRetention(limits: Pick<RetentionLimits, 'retentionMaxAgeMs' | 'retentionMaxMessages' | 'retentionMaxBytes'>): Keeps {
+  return { maxAgeMs: limits.retentionMaxAgeMs, maxMessages: limits.retentionMaxMessages, maxBytes: limits.retentionMaxBytes }
+}

@@ -1,0 +1,107 @@
+import type { Logger } from 'pino'
+import { StoreUnavailable, toPeergateError } from '../errors.ts'
+import { createSeldom } from '../lib/seldom.ts'
+import type { Store } from '../store/store.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+/** Knows whether the database takes writes: by the last append, or by a trial when there was none for a while. */
+export interface WriteWatch {
+  start(): Promise<void>
+  /** Finishes the trial it is at. */
+  stop(): Promise<void>
+  /** An append was stored. */
+  succeeded(): void
+  /** So many requests were refused since an append failed. */
+  failed(error: unknown, requests: number): void
+  /** What the last write failed with; undefined while writes work. */
+  readonly failure: StoreUnavailable | undefined
+}
+
+export interface WriteWatchComponents {
+  store: Pick<Store, 'check'> & { readonly log: Pick<Store['log'], 'tryWrite'> }
+  metrics: Pick<Metrics, 'failedWrite'>
+  log: Logger
+}
+
+/** Milliseconds between two looks whether files are in place, which are also those between two trials while writes fail. */
+const lookMs = 1_000
+/** Milliseconds without a write after which one is tried. */
+const silenceMs = 10_000
+/** Milliseconds between two lines of the log while writes fail. */
+const lineMs = 60_000
+
+export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
+  const { store, metrics, log } = components
+  let failure: StoreUnavailable | undefined
+  let timer: NodeJS.Timeout | undefined
+  let trying: Promise<void> | undefined
+  let lastWrite = Number.NEGATIVE_INFINITY
+  const isDue = createSeldom({ everyMs: lineMs })
+  /** Since the last line. */
+  let refused = 0
+
+  function succeeded(): void {
+    lastWrite = performance.now()
+    if (failure === undefined) return
+    failure = undefined
+    log.info({ refused }, 'the database takes writes again')
+    refused = 0
+  }
+
+  function failed(error: unknown, requests: number): void {
+    // What is no state of the database is a fault in here, and says so by itself.
+    if (!(error instanceof StoreUnavailable)) return
+    const isFirst = failure === undefined
+    failure = error
+    lastWrite = performance.now()
+    refused += requests
+    metrics.failedWrite(error.code)
+    if (!isDue('writes') && !isFirst) return
+    log.error({ code: error.code, reason: reasonOf(error), refused }, 'the database takes no writes; what is published is refused')
+    refused = 0
+  }
+
+  async function tryWrite(): Promise<void> {
+    try {
+      await store.log.tryWrite()
+      succeeded()
+    } catch (error) {
+      failed(error instanceof StoreUnavailable ? error : new StoreUnavailable(toPeergateError(error).message, { cause: error }), 0)
+    }
+  }
+
+  function look(): void {
+    if (trying !== undefined) return
+    try {
+      store.check()
+    } catch (error) {
+      failed(error, 0)
+      return
+    }
+    if (failure === undefined && performance.now() - lastWrite < silenceMs) return
+    trying = tryWrite().finally(() => {
+      trying = undefined
+    })
+  }
+
+  return {
+    async start() {
+      timer = setInterval(look, lookMs)
+      look()
+    },
+    async stop() {
+      clearInterval(timer)
+      await trying
+    },
+    succeeded,
+    failed,
+    get failure() {
+      return failure
+    },
+  }
+}
+
+/** In one line, of the inside, for the log. */
+function reasonOf(error: StoreUnavailable): string {
+  return error.cause instanceof Error ? error.cause.message : error.message
+}

@@ -1,0 +1,47 @@
+import { encode } from 'cborg'
+import { z } from 'zod'
+import { decodeCbor } from '../lib/cbor.ts'
+import type { SignedMessage } from './signed-message.ts'
+import { topicSchema } from './topic.ts'
+
+/** How protocols between gateways carry a topic message: a CBOR map of the fields of `SignedMessage`, `dataAbsent` and `publicKey` where there are any. */
+
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
+/** Of a sequence number. */
+const sequenceLength = 8
+/** Of an RSA key of 8,192 bits, the largest that libp2p takes. */
+const maxSignatureBytes = 1_024
+const maxKeyBytes = 1_100
+
+export const signedMessageSchema = z
+  .strictObject({
+    from: z.string().min(1).max(128),
+    sequence: bytes.refine(({ length }) => length === sequenceLength),
+    topic: topicSchema,
+    data: bytes,
+    dataAbsent: z.literal(true).optional(),
+    signature: bytes.refine(({ length }) => length <= maxSignatureBytes),
+    publicKey: bytes.refine(({ length }) => length <= maxKeyBytes).optional(),
+  })
+  .transform(
+    ({ dataAbsent, publicKey, ...message }): SignedMessage => ({
+      ...message,
+      ...(dataAbsent === undefined ? {} : { dataAbsent }),
+      ...(publicKey === undefined ? {} : { publicKey }),
+    }),
+  )
+
+/** Of a message beside its data, at most. */
+export const signedOverheadBytes = 3_072
+
+/** The fields that are signed, and the signature, whatever else the message has. */
+export function signedFields({ from, sequence, topic, data, dataAbsent, signature, publicKey }: SignedMessage): SignedMessage {
+  return { from, sequence, topic, data, signature, ...(dataAbsent === true && { dataAbsent }), ...(publicKey && { publicKey }) }
+}
+
+export const encodeSigned = (message: SignedMessage): Uint8Array => encode(signedFields(message))
+
+/** @throws Error when it is none */
+export function decodeSigned(raw: Uint8Array): SignedMessage {
+  return signedMessageSchema.parse(decodeCbor(raw))
+}

@@ -1,0 +1,76 @@
+import type { ConnectedPeer } from '../engine/engine.ts'
+import type { Peer } from '../model/peer.ts'
+import { foreignText, textProblem } from '../model/text.ts'
+import type { PeerRecord, PeerSighting } from '../store/store.ts'
+
+/** What peers say about themselves is cut to a size that a page of them can bear. */
+const maxAgentLength = 256
+const maxProtocols = 100
+const maxProtocolLength = 200
+const maxAddresses = 16
+const maxAddressLength = 1024
+
+/**
+ * The address with the peer id at its end, so that nobody else is accepted there; nothing when it can't be an address of this peer.
+ * What ends in a circuit names the relay's peer id before it.
+ */
+export function withPeerId(multiaddr: string, peerId: string): string[] {
+  if (textProblem(multiaddr) !== undefined) return []
+  const named = multiaddr.endsWith(`/p2p/${peerId}`)
+  if (!named && multiaddr.includes('/p2p/') && !multiaddr.endsWith('/p2p-circuit')) return []
+  const whole = named ? multiaddr : `${multiaddr}/p2p/${peerId}`
+  return whole.length > maxAddressLength ? [] : [whole]
+}
+
+/** What a connected peer teaches us for later. */
+export function sightingOf(peer: ConnectedPeer, seenAt: number): PeerSighting {
+  return {
+    peerId: peer.peerId,
+    multiaddrs: addresses(peer.multiaddrs, peer.peerId),
+    source: 'learnt',
+    seenAt,
+    ...(peer.agent === null ? {} : { agent: foreignText(peer.agent, maxAgentLength) }),
+    ...(peer.protocols.length === 0 ? {} : { protocols: protocolsOf(peer.protocols) }),
+  }
+}
+
+/** The peer as clients see it: what the engine says of it now, then what was stored of it. */
+export function peerView(
+  peerId: string,
+  record: PeerRecord | undefined,
+  connected: ConnectedPeer | undefined,
+  topics: string[] | undefined,
+  here: { now: number; gateway: string },
+): Peer {
+  const { now, gateway } = here
+  const stored = record?.addresses.map(({ multiaddr }) => multiaddr) ?? []
+  const lastSeen = connected === undefined ? (record?.lastSeen ?? now) : now
+  return {
+    peerId,
+    multiaddrs: addresses([...(connected?.multiaddrs ?? []), ...stored], peerId),
+    state: record?.blocked === true ? 'blocked' : connected === undefined ? 'known' : 'connected',
+    direction: connected?.direction ?? null,
+    relayed: connected?.relayed ?? null,
+    agent: agentOf(connected?.agent ?? record?.agent ?? null),
+    protocols: protocolsOf(connected?.protocols ?? record?.protocols ?? []),
+    latencyMs: connected?.latencyMs ?? null,
+    firstSeen: new Date(record?.firstSeen ?? now).toISOString(),
+    lastSeen: new Date(lastSeen).toISOString(),
+    topics: topics ?? [],
+    label: record?.label ?? null,
+    gateway,
+  }
+}
+
+function addresses(multiaddrs: string[], peerId: string): string[] {
+  const whole = multiaddrs.flatMap((multiaddr) => withPeerId(multiaddr, peerId))
+  return [...new Set(whole)].slice(0, maxAddresses)
+}
+
+function agentOf(agent: string | null): string | null {
+  return agent === null ? null : foreignText(agent, maxAgentLength)
+}
+
+function protocolsOf(protocols: string[]): string[] {
+  return protocols.slice(0, maxProtocols).map((protocol) => foreignText(protocol, maxProtocolLength))
+}

@@ -1,0 +1,225 @@
+import { createHash } from 'node:crypto'
+import { createClientShares } from '../access/client-shares.ts'
+import { createKeyRoom, idempotencyWindowMs, KeyTaken, storedKey } from '../access/key-room.ts'
+import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
+import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge, Overloaded } from '../errors.ts'
+import type { Ingest } from '../log/ingest.ts'
+import type { LogStore, PublishedItem } from '../store/store.ts'
+import type { LoadWatch } from '../telemetry/load-watch.ts'
+import type { Topics } from '../topics/topics.ts'
+
+/** Publishing as clients ask for it: several messages at once, once for each idempotency key, when enough peers are there. */
+export interface Publisher {
+  /** Whether anything of a client would be taken now: what is asked before a body is read, so that refusing costs little. @throws Overloaded, Draining */
+  check(client: string): void
+  /**
+   * Joins the topics and gives the messages, all or none, their place in the inbox, behind those of earlier calls that were given
+   * theirs; `published` resolves once they are durable and were handed over. What was refused left no trace.
+   * @throws InvalidRequest, MessageTooLarge, TopicLimit, Overloaded, Draining, StoreUnavailable
+   * @throws IdempotencyKeyReused when the key has published something else
+   * @throws IdempotencyKeyLimit when too many keys of the client are remembered
+   * @throws IdempotencyInProgress when it is publishing at the moment; Overloaded when too many are, or too many of the client's
+   * @throws MeshNotReady when not enough peers came in time
+   */
+  enqueue(request: PublishRequest, options: { signal: AbortSignal }): Promise<{ published: Promise<Publication> }>
+}
+
+export interface PublishRequest {
+  /** Who asks (`clientKey`). */
+  client: string
+  /** At least one. */
+  messages: OwnMessage[]
+  /** Given by the client, and unique within the scope for a day. */
+  idempotency?: { scope: string; key: string } | undefined
+  /** How many neighbours must be subscribed to each topic, and how long to wait for them, in milliseconds. */
+  minRecipients?: number | undefined
+  waitMs?: number | undefined
+}
+
+export interface Publication {
+  items: PublishedItem[]
+  /** The answer is that of an earlier request with the same idempotency key. */
+  replayed: boolean
+}
+
+/** Milliseconds after which a client may try again: about how long a publish takes, and how long a mesh. */
+const inProgressRetryMs = 1_000
+const meshRetryMs = 5_000
+
+export interface PublisherComponents {
+  ingest: Pick<Ingest, 'publish' | 'checkRoom'>
+  topics: Pick<Topics, 'ensureJoined'>
+  engine: Pick<P2PEngine, 'subscribers' | 'listen'>
+  log: Pick<LogStore, 'published' | 'noteRecipients' | 'countKeys'>
+  load: Pick<LoadWatch, 'check'>
+  /** Age time, which stands still while the clock is not trusted. */
+  now?: () => number
+}
+
+export interface PublisherLimits {
+  maxMessageBytes: number
+  maxPublishMessages: number
+  maxIdempotencyKeysPerToken: number
+  maxOpenIdempotencyKeys: number
+  clientSharePercent: number
+}
+
+export function createPublisher(init: { limits: PublisherLimits }, components: PublisherComponents): Publisher {
+  const { maxMessageBytes, maxPublishMessages } = init.limits
+  const { ingest, topics, engine, log, load, now = Date.now } = components
+  const keyRoom = createKeyRoom(
+    { max: init.limits.maxIdempotencyKeysPerToken },
+    { count: (prefix, limit) => log.countKeys(prefix, limit), now },
+  )
+  /** Keys that are publishing, and whose they are. */
+  const inProgress = new Set<string>()
+  const openKeys = createClientShares({ max: init.limits.maxOpenIdempotencyKeys, limits: init.limits })
+
+  function checkSizes(messages: OwnMessage[]): void {
+    if (messages.length > maxPublishMessages) {
+      throw new InvalidRequest(`At most ${maxPublishMessages} messages are published at once; these are ${messages.length}.`)
+    }
+    for (const [index, { data }] of messages.entries()) {
+      if (data.length <= maxMessageBytes) continue
+      throw new MessageTooLarge(`A message has at most ${maxMessageBytes} bytes of data; this one has ${data.length}.`, {
+        errors: [{ path: messages.length === 1 ? 'data' : `${index}.data`, message: 'is too large' }],
+      })
+    }
+  }
+
+  async function enqueueNew({ client, messages, minRecipients = 0, waitMs = 0 }: PublishRequest, signal: AbortSignal, key?: KeyOfRequest) {
+    for (const topic of new Set(messages.map((message) => message.topic))) {
+      await topics.ensureJoined(topic, client)
+      if (minRecipients > 0) await untilSubscribed(topic, minRecipients, waitMs, signal)
+    }
+    signal.throwIfAborted()
+    return ingest.publish(messages, { client, key })
+  }
+
+  /** Waits for subscribers of the topic. @throws MeshNotReady */
+  async function untilSubscribed(topic: string, count: number, waitMs: number, signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + waitMs
+    for (;;) {
+      signal.throwIfAborted()
+      const changed = nextSubscription(topic)
+      const { length } = await engine.subscribers(topic)
+      const left = deadline - performance.now()
+      if (length >= count || left <= 0) {
+        changed.cancel()
+        if (length >= count) return
+        throw new MeshNotReady(`${length} of ${count} peers are there for "${topic}"; nothing was published.`, {
+          retryAfterMs: meshRetryMs,
+        })
+      }
+      const timer = setTimeout(changed.cancel, left)
+      signal.addEventListener('abort', changed.cancel)
+      if (signal.aborted) changed.cancel()
+      await changed.promise
+      signal.removeEventListener('abort', changed.cancel)
+      clearTimeout(timer)
+    }
+  }
+
+  /** Resolves when another peer has subscribed to the topic, or the wait is cancelled. */
+  function nextSubscription(topic: string): { promise: Promise<void>; cancel: () => void } {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const unlisten = engine.listen((event) => {
+      if (event.type === 'topic:subscribe' && event.topic === topic) cancel()
+    })
+    function cancel(): void {
+      unlisten()
+      resolve()
+    }
+    return { promise, cancel }
+  }
+
+  /** What the key has published before. @throws IdempotencyKeyReused */
+  async function replay(key: KeyOfRequest): Promise<Publication | undefined> {
+    const earlier = await log.published(key.key, now() - idempotencyWindowMs)
+    if (earlier === undefined) return undefined
+    if (Buffer.compare(earlier.fingerprint, key.fingerprint) === 0) return { items: earlier.items, replayed: true }
+    throw new IdempotencyKeyReused('This idempotency key has published something else.')
+  }
+
+  async function settle(published: Promise<PublishedItem[]>, key: KeyOfRequest): Promise<Publication> {
+    try {
+      const items = await published
+      await log.noteRecipients(
+        key.key,
+        items.map(({ recipients }) => recipients),
+      )
+      return { items, replayed: false }
+    } catch (error) {
+      const earlier = error instanceof KeyTaken ? await replay(key) : undefined
+      if (earlier === undefined) throw error
+      return earlier
+    }
+  }
+
+  async function enqueueOnce(
+    request: PublishRequest,
+    idempotency: { scope: string; key: string },
+    signal: AbortSignal,
+  ): Promise<{ published: Promise<Publication> }> {
+    const key = keyOf(request, idempotency)
+    if (inProgress.has(key.key)) {
+      throw new IdempotencyInProgress('A request with this idempotency key is being worked on.', { retryAfterMs: inProgressRetryMs })
+    }
+    const place = openKeys.take(request.client)
+    if (place === undefined) {
+      throw new Overloaded('Too much is being published under idempotency keys, or too much of this client.', {
+        retryAfterMs: inProgressRetryMs,
+      })
+    }
+    inProgress.add(key.key)
+    const release = () => {
+      inProgress.delete(key.key)
+      place[Symbol.dispose]()
+    }
+    try {
+      const earlier = await replay(key)
+      if (earlier !== undefined) {
+        release()
+        return { published: Promise.resolve(earlier) }
+      }
+      await keyRoom.take(idempotency)
+      const { published } = await enqueueNew(request, signal, key)
+      return { published: settle(published, key).finally(release) }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  return {
+    check(client) {
+      load.check()
+      ingest.checkRoom(client)
+    },
+    async enqueue(request, { signal }) {
+      checkSizes(request.messages)
+      load.check()
+      if (request.idempotency !== undefined) return await enqueueOnce(request, request.idempotency, signal)
+      const { published } = await enqueueNew(request, signal)
+      return { published: published.then((items) => ({ items, replayed: false })) }
+    },
+  }
+}
+
+/** An idempotency key as the store knows it. */
+interface KeyOfRequest {
+  key: string
+  fingerprint: Uint8Array
+}
+
+function keyOf({ messages }: PublishRequest, idempotency: { scope: string; key: string }): KeyOfRequest {
+  const hash = createHash('sha256')
+  for (const { topic, data } of messages) {
+    const name = Buffer.from(topic)
+    const lengths = Buffer.alloc(8)
+    lengths.writeUInt32BE(name.length, 0)
+    lengths.writeUInt32BE(data.length, 4)
+    hash.update(lengths).update(name).update(data)
+  }
+  return { key: storedKey(idempotency), fingerprint: hash.digest() }
+}

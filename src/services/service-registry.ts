@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto'
+import { createClientShares } from '../access/client-shares.ts'
+import { RequestNotFound, RequestTimeout, ServiceBusy, ServiceError, ServiceGone, ServiceLimit, ServiceNotFound } from '../errors.ts'
+import { createTally } from '../lib/counter.ts'
+import type { Shares } from '../lib/shares.ts'
+
+/**
+ * The services that clients of this gateway offer: gives each request to the server that has least to do, has it wait while all are busy, and
+ * tells at the end of its time, or when the asking end went away, that nobody waits for the answer any more.
+ */
+export interface ServiceDesk {
+  /**
+   * Serves so many requests at a time, once the other gateways know and `begin` has been called; again it changes their number.
+   * @throws ServiceLimit
+   */
+  serve(server: Server, service: string, concurrency: number, begin: () => void): Promise<void>
+  /** Serves no more; what it has it may still answer. Answers false when it did not. */
+  unserve(server: Server, service: string): boolean
+  /** Whether it serves anything. */
+  has(server: Server): boolean
+  /** Serves nothing more. Resolves once the server has answered what it has, or is gone. */
+  retire(server: Server): Promise<void>
+  /** The server is gone: what it has not answered fails. */
+  leave(server: Server): void
+  /** @throws RequestNotFound when the server has no such request, or not any more */
+  reply(server: Server, requestId: string, answer: { data: Uint8Array } | { error: string }): void
+  /** For an asker, a client or a peer; these share the queue, and have their turns. @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout, the signal's reason */
+  ask(request: ServiceRequest, options: { signal: AbortSignal; asker: string }): Promise<Uint8Array>
+  /** What is served. */
+  readonly services: string[]
+}
+
+/** A connection that serves. */
+export interface Server {
+  /** Whose it is (`clientKey`). */
+  readonly client: string
+  request(request: ServedRequest): void
+  cancelled(requestId: string): void
+}
+
+export interface ServiceRequest {
+  /** Peer id of who asks. */
+  from: string
+  service: string
+  data: Uint8Array
+  /** Milliseconds since 1970. */
+  deadline: number
+}
+
+export interface ServedRequest extends ServiceRequest {
+  requestId: string
+}
+
+export interface ServiceDeskLimits {
+  maxServicesPerConnection: number
+  maxServices: number
+  maxServiceQueue: number
+  clientSharePercent: number
+}
+
+interface Offer {
+  server: Server
+  place: Disposable
+  concurrency: number
+  open: number
+}
+
+interface Open {
+  request: ServedRequest
+  offer: Offer
+  answer: PromiseWithResolvers<Uint8Array>
+}
+
+interface Waiting {
+  request: ServiceRequest
+  asker: string
+  place: Disposable
+  assigned: PromiseWithResolvers<Open>
+}
+
+/** What waits for a service. */
+interface Queue {
+  /** By asker, those whose turn is next first: who has many that wait is given as much as who has one. */
+  waiting: Map<string, Waiting[]>
+  places: Shares
+}
+
+const retryAfterMs = 1_000
+
+export function createServiceDesk(
+  init: { limits: ServiceDeskLimits },
+  components: { onChange(): Promise<void>; now?: () => number },
+): ServiceDesk {
+  const { limits } = init
+  const { onChange, now = Date.now } = components
+  /** By service; who got a request last stands last. */
+  const offers = new Map<string, Offer[]>()
+  const queues = new Map<string, Queue>()
+  const served = createClientShares({ max: limits.maxServices, limits })
+  const open = new Map<string, Open>()
+  /** Services about which the other gateways are being told. */
+  const announced = createTally()
+  const gone = new WeakSet<Server>()
+  /** Called when the server has nothing to answer any more. */
+  const retiring = new Map<Server, () => void>()
+
+  function freest(service: string): Offer | undefined {
+    let best: Offer | undefined
+    for (const offer of offers.get(service) ?? []) {
+      if (offer.open < offer.concurrency && (best === undefined || offer.open / offer.concurrency < best.open / best.concurrency))
+        best = offer
+    }
+    return best
+  }
+
+  function assign(request: ServiceRequest, offer: Offer): Open {
+    const entry: Open = { request: { ...request, requestId: randomUUID() }, offer, answer: Promise.withResolvers() }
+    // Whoever waits for it may have gone before it fails.
+    entry.answer.promise.catch(() => undefined)
+    offer.open++
+    const others = offers.get(request.service)
+    if (others !== undefined && others.length > 1) others.push(...others.splice(others.indexOf(offer), 1))
+    open.set(entry.request.requestId, entry)
+    offer.server.request(entry.request)
+    return entry
+  }
+
+  function finish({ request, offer }: Open): void {
+    if (!open.delete(request.requestId)) return
+    offer.open--
+    if (retiring.size > 0 && !isBusy(offer.server)) retiring.get(offer.server)?.()
+    takeNext(request.service)
+  }
+
+  function isBusy(server: Server): boolean {
+    for (const { offer } of open.values()) if (offer.server === server) return true
+    return false
+  }
+
+  function takeNext(service: string): void {
+    for (let offer = freest(service); offer !== undefined; offer = freest(service)) {
+      const next = nextOf(queues.get(service))
+      if (next === undefined) return
+      next.place[Symbol.dispose]()
+      next.assigned.resolve(assign(next.request, offer))
+    }
+  }
+
+  function nextOf(queue: Queue | undefined): Waiting | undefined {
+    const [first] = queue?.waiting ?? []
+    if (queue === undefined || first === undefined) return undefined
+    const [asker, [next, ...others]] = first
+    queue.waiting.delete(asker)
+    if (others.length > 0) queue.waiting.set(asker, others)
+    return next
+  }
+
+  function wait(request: ServiceRequest, asker: string): Waiting {
+    const queue = queues.get(request.service) ?? { waiting: new Map(), places: createClientShares({ max: limits.maxServiceQueue, limits }) }
+    const place = queue.places.take(asker)
+    if (place === undefined) throw new ServiceBusy('Too many requests, or too many of yours, wait for this service.', { retryAfterMs })
+    const waiting: Waiting = { request, asker, place, assigned: Promise.withResolvers() }
+    waiting.assigned.promise.catch(() => undefined)
+    queues.set(request.service, queue)
+    queue.waiting.set(asker, [...(queue.waiting.get(asker) ?? []), waiting])
+    return waiting
+  }
+
+  function stopWaiting(waiting: Waiting): void {
+    waiting.place[Symbol.dispose]()
+    const { request, asker } = waiting
+    const queue = queues.get(request.service)
+    const left = queue?.waiting.get(asker)?.filter((each) => each !== waiting) ?? []
+    if (left.length > 0) queue?.waiting.set(asker, left)
+    else queue?.waiting.delete(asker)
+    if (queue?.waiting.size === 0) queues.delete(request.service)
+  }
+
+  function remove(server: Server, service: string): boolean {
+    const all = offers.get(service) ?? []
+    const left = all.filter((offer) => offer.server !== server)
+    if (left.length === all.length) return false
+    for (const offer of all) if (offer.server === server) offer.place[Symbol.dispose]()
+    if (left.length > 0) offers.set(service, left)
+    else {
+      offers.delete(service)
+      for (const { assigned } of [...(queues.get(service)?.waiting.values() ?? [])].flat())
+        assigned.reject(new ServiceGone('The last one that served it went away.'))
+      queues.delete(service)
+    }
+    return true
+  }
+
+  function servedBy(server: Server): string[] {
+    return [...offers].filter(([, all]) => all.some((offer) => offer.server === server)).map(([service]) => service)
+  }
+
+  return {
+    async serve(server, service, concurrency, begin) {
+      const known = offers.get(service)?.find((offer) => offer.server === server)
+      if (known !== undefined) known.concurrency = concurrency
+      else {
+        if (servedBy(server).length >= limits.maxServicesPerConnection)
+          throw new ServiceLimit(`A connection serves at most ${limits.maxServicesPerConnection} services.`)
+        using held = new DisposableStack()
+        const place = served.take(server.client)
+        if (place === undefined)
+          throw new ServiceLimit(
+            `Clients of this gateway serve at most ${limits.maxServices} services together, and each its share of them.`,
+          )
+        held.use(place)
+        announced.add(service)
+        await onChange().finally(() => announced.remove(service))
+        if (gone.has(server)) return
+        held.move()
+        offers.set(service, [...(offers.get(service) ?? []), { server, place, concurrency, open: 0 }])
+      }
+      begin()
+      takeNext(service)
+    },
+    unserve(server, service) {
+      const removed = remove(server, service)
+      if (removed) void onChange()
+      return removed
+    },
+    has: (server) => servedBy(server).length > 0,
+    async retire(server) {
+      const services = servedBy(server)
+      for (const service of services) remove(server, service)
+      if (services.length > 0) void onChange()
+      if (!isBusy(server)) return
+      await new Promise<void>((resolve) => retiring.set(server, resolve))
+      retiring.delete(server)
+    },
+    leave(server) {
+      gone.add(server)
+      const services = servedBy(server)
+      for (const service of services) remove(server, service)
+      for (const entry of [...open.values()]) {
+        if (entry.offer.server !== server) continue
+        entry.answer.reject(new ServiceGone('Who was serving the request went away; whether it was done is not known.'))
+        finish(entry)
+      }
+      if (services.length > 0) void onChange()
+    },
+    reply(server, requestId, answer) {
+      const entry = open.get(requestId)
+      if (entry?.offer.server !== server) throw new RequestNotFound('Nobody waits for an answer to this request, or not any more.')
+      if ('error' in answer) entry.answer.reject(new ServiceError(answer.error))
+      else entry.answer.resolve(answer.data)
+      finish(entry)
+    },
+    async ask(request, { signal, asker }) {
+      const { service, deadline } = request
+      if (!offers.has(service)) throw new ServiceNotFound('Nobody serves this here.')
+      signal.throwIfAborted()
+      const offer = freest(service)
+      const waiting = offer === undefined ? wait(request, asker) : undefined
+      const over = Promise.withResolvers<never>()
+      over.promise.catch(() => undefined)
+      /** At once out of the queue: what ends with the same signal frees servers, who are not to be given this. */
+      const end = (reason: unknown) => {
+        over.reject(reason)
+        if (waiting !== undefined) stopWaiting(waiting)
+      }
+      const late = () => end(new RequestTimeout('The service did not answer in time; whether it was done is not known.'))
+      const timer = setTimeout(late, Math.max(0, deadline - now()))
+      const giveUp = () => end(signal.reason)
+      signal.addEventListener('abort', giveUp)
+      let entry = offer === undefined ? undefined : assign(request, offer)
+      try {
+        entry ??= await Promise.race([waiting?.assigned.promise ?? over.promise, over.promise])
+        return await Promise.race([entry.answer.promise, over.promise])
+      } finally {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', giveUp)
+        if (waiting !== undefined) stopWaiting(waiting)
+        if (entry !== undefined && open.has(entry.request.requestId)) {
+          entry.offer.server.cancelled(entry.request.requestId)
+          finish(entry)
+        }
+      }
+    },
+    get services() {
+      return [...new Set([...offers.keys(), ...announced.keys])]
+    },
+  }
+}

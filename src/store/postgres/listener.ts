@@ -1,0 +1,165 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import type { StoreChange } from '../store.ts'
+import { connectionOptions } from './database.ts'
+import { channel } from './functions.ts'
+
+/**
+ * A connection of its own that hears what other gateways do, and holds this one's peer id: the lock ends with the connection, so that a
+ * gateway that was killed is free to come back at once.
+ */
+export interface Listener {
+  /** @throws what the first connection meets */
+  start(): Promise<void>
+  /** Holds the peer id, also over a broken connection; answers false when another process holds it. */
+  claim(peerId: string): Promise<boolean>
+  /** Tells the others. Lost when the database is away: then they read everything anew anyway. */
+  tell(kind: 'topics' | 'peers'): Promise<void>
+  listen(listener: (change: StoreChange) => void): () => void
+  stop(): Promise<void>
+}
+
+/** Milliseconds between signs of life, which also make up for what was lost on the way. */
+const beatMs = 5_000
+const firstRetryMs = 100
+const lastRetryMs = 5_000
+/** Milliseconds that a key is waited for: another process may be stopping, and the server has to notice that one was killed. */
+const claimMs = 5_000
+const claimRetryMs = 100
+
+const noticeSchema = z.union([
+  z.object({ by: z.string(), kind: z.literal('pruned'), topic: z.string(), through: z.number(), pruneCount: z.number() }),
+  z.object({ by: z.string(), kind: z.enum(['log', 'topics', 'peers', 'tokens', 'epoch']) }),
+])
+
+export function createListener(init: { url: string; origin: string }, components: { log: Logger }): Listener {
+  const { url, origin } = init
+  const { log } = components
+  const listeners = new Set<(change: StoreChange) => void>()
+  let client: pg.Client | undefined
+  let claimed: string | undefined
+  let stopped = false
+  let running: Promise<void> | undefined
+  let wake = new AbortController()
+
+  function emit(change: StoreChange): void {
+    for (const listener of listeners) listener(change)
+  }
+
+  function onNotice(text: string | undefined): void {
+    try {
+      const notice = noticeSchema.parse(JSON.parse(text ?? ''))
+      if (notice.by === origin) return
+      const { by, ...change } = notice
+      emit(change)
+    } catch (err) {
+      // Of a newer version perhaps; something has changed.
+      log.debug({ err }, 'a notice of another gateway was not understood')
+      emit({ kind: 'everything' })
+    }
+  }
+
+  async function connect(): Promise<pg.Client> {
+    const fresh = new pg.Client(connectionOptions(url))
+    fresh.on('error', (err) => log.debug({ err }, 'the listening connection to the database broke'))
+    fresh.on('end', () => {
+      if (client === fresh) wake.abort()
+    })
+    fresh.on('notification', ({ payload }) => onNotice(payload))
+    try {
+      await fresh.connect()
+      await fresh.query(`LISTEN ${channel}`)
+    } catch (error) {
+      await fresh.end().catch(() => undefined)
+      throw error
+    }
+    return fresh
+  }
+
+  async function tryLock(connection: pg.Client, peerId: string): Promise<boolean> {
+    const { rows } = await connection.query<{ held: boolean }>(`SELECT pg_try_advisory_lock(x'50656575'::int, hashtext($1)) AS held`, [
+      peerId,
+    ])
+    return rows[0]?.held === true
+  }
+
+  async function lock(connection: pg.Client, peerId: string): Promise<boolean> {
+    for (const deadline = performance.now() + claimMs; ; await delay(claimRetryMs)) {
+      if (await tryLock(connection, peerId)) return true
+      if (performance.now() > deadline) return false
+    }
+  }
+
+  /** Watches the connection until it breaks. */
+  async function watch(connection: pg.Client): Promise<void> {
+    const { signal } = wake
+    while (!stopped && !signal.aborted) {
+      await delay(beatMs, undefined, { signal }).catch(() => undefined)
+      if (stopped || signal.aborted) return
+      await connection.query('SELECT 1')
+      emit({ kind: 'log' })
+    }
+  }
+
+  async function reconnect(): Promise<void> {
+    for (let retryMs = firstRetryMs; !stopped; retryMs = Math.min(retryMs * 2, lastRetryMs)) {
+      try {
+        wake = new AbortController()
+        const fresh = await connect()
+        client = fresh
+        if (claimed !== undefined && !(await lock(fresh, claimed))) emit({ kind: 'identity' })
+        emit({ kind: 'everything' })
+        return
+      } catch (err) {
+        log.warn({ err, retryMs }, 'the database can not be listened to; it is tried again')
+        await delay(retryMs * (0.5 + Math.random() / 2), undefined, { signal: wake.signal }).catch(() => undefined)
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopped) {
+      if (client !== undefined) await watch(client).catch((err: unknown) => log.warn({ err }, 'the listening connection does not answer'))
+      if (stopped) break
+      // Not waited for: the server may not answer any more.
+      void client?.end().catch(() => undefined)
+      client = undefined
+      await reconnect()
+    }
+    await client?.end().catch(() => undefined)
+    client = undefined
+  }
+
+  return {
+    async start() {
+      stopped = false
+      wake = new AbortController()
+      client = await connect()
+      running = run()
+    },
+    async claim(peerId) {
+      if (client === undefined || !(await lock(client, peerId))) return false
+      claimed = peerId
+      return true
+    },
+    async tell(kind) {
+      try {
+        await client?.query('SELECT pg_notify($1, $2)', [channel, JSON.stringify({ by: origin, kind })])
+      } catch (err) {
+        log.debug({ err }, 'the other gateways could not be told of a change')
+      }
+    },
+    listen(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async stop() {
+      stopped = true
+      claimed = undefined
+      wake.abort()
+      await running
+    },
+  }
+}

@@ -1,0 +1,232 @@
+import type { Seq } from '../../model/cursor.ts'
+import { directTopic, type TopicFilter, topicsOf } from '../../model/topic.ts'
+import { sort } from '../shared/damage.ts'
+import { type Damaged, type LogOutline, type LogPosition, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../store.ts'
+import { toDamaged } from './damage.ts'
+import type { PostgresDatabase, Row } from './database.ts'
+import { sumIsWrong } from './functions.ts'
+import { messageColumns, toRow } from './messages.ts'
+
+/** `bad` are the numbers of rows that match and are damaged, or whose place or times are, `noted` what was found before in what the step may pass. */
+export interface ScanStep extends LogStep {
+  bad: Seq[]
+  noted: Damaged[]
+}
+
+/** `bad` are the numbers of rows whose place or times are damaged; the rest of a row is not looked at. */
+export interface OutlineStep extends LogOutline {
+  bad: Seq[]
+}
+
+/** Collects the values of a statement. */
+class Values {
+  readonly list: unknown[] = []
+
+  /** The place of a value in the statement. */
+  add(value: unknown): string {
+    return `$${this.list.push(value)}`
+  }
+}
+
+/** No prefix matches what has no topic (`directTopic`). Without prefixes an index finds the names. */
+function topicCondition(column: string, { exact, prefixes }: TopicFilter, values: Values): string {
+  const among = `${column} = ANY(${values.add(exact)}::text[])`
+  if (prefixes.length === 0) return among
+  const beginning = `${column} <> '' AND EXISTS (SELECT 1 FROM unnest(${values.add(prefixes)}::text[]) AS p(prefix) WHERE starts_with(${column}, p.prefix))`
+  return `(${among} OR ${beginning})`
+}
+
+/**
+ * Up to which message something may have been pruned, after a step of pruning, of forgotten topics that the filter matches: in a statement that has the
+ * row of the log as `l`. 0 when nothing was, or when all that it matches are remembered.
+ */
+function forgottenThrough(filter: TopicFilter | undefined, since: string, values: Values): string {
+  const through = `CASE WHEN l."forgottenAt" > ${since}::bigint THEN l."forgottenThrough" ELSE 0 END`
+  if (filter === undefined || filter.prefixes.length > 0) return through
+  const names = [...new Set(topicsOf(filter))]
+  const remembered = `(SELECT count(*) FROM "Topic" AS k WHERE k."name" = ANY(${values.add(names)}::text[])
+    AND (k."emptySince" IS NULL OR k."emptySince" > 0))`
+  return `CASE WHEN ${remembered} = ${values.add(names.length)}::bigint THEN 0 ELSE ${through} END`
+}
+
+/** Rows of the log as the index that has them in order finds them: `between` after a number and up to another one. */
+interface Series {
+  between(after: string, through: string): string
+  order(direction: 'ASC' | 'DESC'): string
+}
+
+const numbered: Series = {
+  between: (after, through) => `m."seq" > ${after} AND m."seq" <= ${through}`,
+  order: (direction) => `m."seq" ${direction}`,
+}
+
+/**
+ * Of one topic. Whole rows are compared, so that only the index of topics has them in order: were the topic compared alone, a plan might read
+ * the log by number, and pass over what the other topics have in it.
+ */
+function ofTopic(topic: string): Series {
+  return {
+    between: (after, through) => `(m."topic", m."seq") > (${topic}, ${after}) AND (m."topic", m."seq") <= (${topic}, ${through})`,
+    order: (direction) => `m."topic" ${direction}, m."seq" ${direction}`,
+  }
+}
+
+const eachTopic = ofTopic('t.topic')
+
+/**
+ * One step of a scan, in one statement and so of one state of the log: the window of rows that are looked at, those of them that match,
+ * and what was pruned. The first row says where the log and the window end.
+ */
+export async function scan(database: PostgresDatabase, query: LogQuery): Promise<ScanStep> {
+  const values = new Values()
+  const direction = query.order === 'asc' ? 'ASC' : 'DESC'
+  const after = values.add(query.after)
+  const through = values.add(query.through ?? Number.MAX_SAFE_INTEGER)
+  const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
+  const series = only === undefined ? numbered : ofTopic(values.add(only))
+  const conditions = conditionsOf(query, only === undefined, values)
+  const limit = values.add(query.limit)
+  const maxBytes = values.add(query.maxBytes ?? Number.MAX_SAFE_INTEGER)
+  const pruned = query.prunedSince === undefined ? '' : prunedAfter(query.topics, { after, since: values.add(query.prunedSince) }, values)
+  const concerned = query.topics === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', query.topics, values)})`
+  const damaged = `UNION ALL (SELECT 'damaged', d."seq", d."id", d."topic", ${nulls(12)} FROM "Damage" AS d
+      WHERE d."seq" > ${after}::bigint AND d."seq" <= ${through}::bigint AND ${concerned} ORDER BY d."seq" ${direction} LIMIT ${scanRows})`
+  const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount", "forgottenThrough", "forgottenAt" FROM "Log" WHERE "id" = 1),
+    looked AS MATERIALIZED (
+      SELECT m."seq", m."topic", m."recipient", m."author", m."receivedAt", m."storedAt", octet_length(m."data")::bigint AS size, ${sumIsWrong} AS wrong
+      FROM "Message" AS m
+      WHERE ${series.between(`${after}::bigint`, `least(${through}::bigint, (SELECT "tip" FROM l))`)}
+      ORDER BY ${series.order(direction)} LIMIT ${conditions === 'true' ? `least(${limit}::bigint, ${scanRows})` : scanRows}),
+    found AS MATERIALIZED (
+      SELECT f."seq" FROM (
+        SELECT w."seq", sum(w.size) OVER (ORDER BY w."seq" ${direction}) - w.size AS before FROM looked AS w WHERE ${conditions}
+        ORDER BY w."seq" ${direction} LIMIT ${limit}) AS f
+      WHERE f.before < ${maxBytes}::bigint)
+    SELECT 'ends', (SELECT "tip" FROM l), NULL::text, NULL::text, NULL::text, NULL::text, NULL::bytea, NULL::bytea, NULL::boolean,
+      NULL::bytea, NULL::bytea, NULL::bigint, NULL::bigint, (SELECT "pruneCount" FROM l), NULL::bigint, NULL::integer
+    UNION ALL SELECT 'looked', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+      ${query.order === 'asc' ? 'max' : 'min'}(w."seq"), NULL, NULL FROM looked AS w
+    UNION ALL SELECT 'wrong', w."seq", ${nulls(14)} FROM looked AS w WHERE w.wrong AND ${conditions}
+    UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned} ${damaged}`
+  return collect(query, await database.read(sql, values.list))
+}
+
+/** Topics of which messages were pruned, and what was pruned of those that were forgotten, which has no name. */
+function prunedAfter(topics: TopicFilter | undefined, { after, since }: { after: string; since: string }, values: Values): string {
+  return `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", ${nulls(11)} FROM "Topic" AS t
+      WHERE t."prunedAt" > ${since} AND t."prunedThrough" > ${after}
+        ${topics === undefined ? '' : `AND ${topicCondition('t."name"', topics, values)}`}
+    UNION ALL SELECT 'pruned', f.through, ${nulls(14)} FROM (SELECT ${forgottenThrough(topics, since, values)} AS through FROM l) AS f
+      WHERE f.through > ${after}`
+}
+
+function conditionsOf(query: LogQuery, withTopics: boolean, values: Values): string {
+  const all = ['true']
+  if (withTopics && query.topics !== undefined) all.push(topicCondition('w."topic"', query.topics, values))
+  if (query.kind !== undefined) all.push(`w."topic" ${query.kind === 'direct' ? '=' : '<>'} ${values.add(directTopic)}`)
+  if (query.to !== undefined) all.push(`w."recipient" = ${values.add(query.to)}`)
+  if (query.from !== undefined) all.push(`w."author" = ${values.add(query.from)}`)
+  const times = []
+  if (query.since !== undefined) times.push(`w."receivedAt" >= ${values.add(query.since)}`)
+  if (query.until !== undefined) times.push(`w."receivedAt" < ${values.add(query.until)}`)
+  if (query.storedSince !== undefined) times.push(`w."storedAt" >= ${values.add(query.storedSince)}`)
+  // A time that the disk has changed hides no message.
+  if (times.length > 0) all.push(`(w.wrong OR ${times.join(' AND ')})`)
+  return all.join(' AND ')
+}
+
+function nulls(count: number): string {
+  return Array.from({ length: count }, () => 'NULL').join(', ')
+}
+
+function collect(query: LogQuery, rows: Row[]): ScanStep {
+  const of = (tag: string) => rows.filter(([each]) => each === tag)
+  const [, tip, ...ends] = of('ends')[0] ?? []
+  const [, looked, ...window] = of('looked')[0] ?? []
+  const found = of('message')
+    .map(([, ...row]) => toRow(row))
+    .toSorted((one, other) => (query.order === 'asc' ? one.seq - other.seq : other.seq - one.seq))
+  const high = Math.max(query.after, Math.min(query.through ?? Number.MAX_SAFE_INTEGER, Number(tip)))
+  const lastLooked = Number(looked) === scanRows ? Number(window.at(-3)) : undefined
+  const bytes = found.reduce((sum, row) => sum + row.bytes, 0)
+  const last = found.length >= query.limit || bytes >= (query.maxBytes ?? Number.POSITIVE_INFINITY) ? found.at(-1)?.seq : undefined
+  const end = last ?? lastLooked
+  const scanned = query.order === 'asc' ? (end ?? high) : end === undefined ? query.after : end - 1
+  const { messages, bad } = sort(found)
+  // A row that an index has under another number is not among those that were found by theirs.
+  const wrong = of('wrong').map(([, seq]) => Number(seq))
+  const step = { messages, bad: [...new Set([...bad, ...wrong])], scanned, noted: of('damaged').map(([, ...row]) => toDamaged(row)) }
+  if (query.prunedSince === undefined) return step
+  const topics = of('pruned').map(([, through, , , topic]) => ({
+    topic: topic === null ? undefined : String(topic),
+    through: Number(through),
+  }))
+  // The last columns of a message are its sum and its checksum, and the one before them a number of 64 bits.
+  return { ...step, prunes: { count: Number(ends.at(-3)), topics } }
+}
+
+/**
+ * One step of the log without its data: up to where at most `scanRows` rows of the topics can be, which is after so many rows of any topic, or
+ * where the first topic has had its part of them, whichever comes later. The rows of the topics are found by their index.
+ */
+export async function outline(database: PostgresDatabase, query: OutlineQuery): Promise<OutlineStep> {
+  const { after, since } = query
+  const topics = [...new Set(query.topics)]
+  const rowsOfTopic = Math.max(1, Math.floor(scanRows / Math.max(1, topics.length)))
+  const sql = `WITH l AS MATERIALIZED (SELECT "tip" FROM "Log" WHERE "id" = 1),
+    t AS MATERIALIZED (SELECT topic FROM unnest($2::text[]) AS t(topic)),
+    ends AS MATERIALIZED (
+      SELECT (SELECT m."seq" FROM "Message" AS m WHERE m."seq" > $1::bigint AND m."seq" <= (SELECT "tip" FROM l)
+          ORDER BY m."seq" LIMIT 1 OFFSET ${scanRows - 1}) AS by_seq,
+        (SELECT min(n.seq) FROM t CROSS JOIN LATERAL (SELECT m."seq" AS seq FROM "Message" AS m
+          WHERE ${eachTopic.between('$1::bigint', '(SELECT "tip" FROM l)')}
+          ORDER BY ${eachTopic.order('ASC')} LIMIT 1 OFFSET $4::bigint) AS n) AS by_topic),
+    e AS MATERIALIZED (
+      SELECT CASE WHEN by_seq IS NULL OR by_topic IS NULL THEN (SELECT "tip" FROM l) ELSE greatest(by_seq, by_topic) END AS high FROM ends),
+    looked AS MATERIALIZED (
+      SELECT n.* FROM t CROSS JOIN LATERAL (
+        SELECT m."seq", m."id", m."topic", octet_length(m."data")::bigint AS size, m."storedAt",
+          coalesce(m."firstSeenAt", m."storedAt") AS seen, ${sumIsWrong} AS wrong FROM "Message" AS m
+        WHERE ${eachTopic.between('$1::bigint', '(SELECT high FROM e)')} ORDER BY ${eachTopic.order('ASC')} LIMIT ${scanRows}) AS n)
+    SELECT NULL::text, NULL::text, (SELECT "tip" FROM l), (SELECT count(*) FROM looked), false, (SELECT high FROM e)
+    UNION ALL SELECT w."id", w."topic", w.size, w.seen, w.wrong, w."seq" FROM looked AS w WHERE w.wrong OR w."storedAt" >= $3::bigint`
+  const rows = await database.read(sql, [after, topics, since, rowsOfTopic - 1])
+  const [, , tip, looked, , high] = rows.find(([id]) => id === null) ?? []
+  const entries = rows
+    .filter(([id, , , , wrong]) => id !== null && wrong === false)
+    .toSorted((one, other) => Number(one.at(-1)) - Number(other.at(-1)))
+    .map(([id, topic, bytes, firstSeenAt]) => ({
+      id: String(id),
+      topic: String(topic),
+      bytes: Number(bytes),
+      firstSeenAt: Number(firstSeenAt),
+    }))
+  return {
+    entries,
+    bad: rows.filter(([, , , , wrong]) => wrong === true).map((row) => Number(row.at(-1))),
+    looked: Number(looked ?? 0),
+    scanned: Math.max(after, Number(high ?? 0)),
+    caughtUp: Number(high ?? 0) >= Number(tip ?? 0),
+  }
+}
+
+export async function readPosition(database: PostgresDatabase, filter: TopicFilter | undefined, prunedSince: number): Promise<LogPosition> {
+  const values = new Values()
+  const since = values.add(prunedSince)
+  const condition = filter === undefined ? 'true' : topicCondition('t."name"', filter, values)
+  const concerned = filter === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', filter, values)})`
+  const forgotten = forgottenThrough(filter, since, values)
+  const sql = `SELECT l."tip", l."pruneCount", least(t.first, (SELECT d."seq" FROM "Damage" AS d WHERE ${concerned} ORDER BY d."seq" LIMIT 1)),
+      greatest(t.pruned, ${forgotten}) FROM "Log" AS l CROSS JOIN (
+      SELECT min(CASE WHEN t."messages" > 0 THEN t."firstSeq" END) AS first,
+        max(CASE WHEN t."prunedAt" > ${since}::bigint THEN t."prunedThrough" END) AS pruned
+      FROM "Topic" AS t WHERE ${condition}) AS t
+    WHERE l."id" = 1`
+  const [[tip, pruneCount, first, pruned] = []] = await database.read(sql, values.list)
+  return {
+    tip: Number(tip ?? 0),
+    earliest: first === null || first === undefined ? Number(tip ?? 0) : Number(first) - 1,
+    prunedThrough: Number(pruned ?? 0),
+    pruneCount: Number(pruneCount ?? 0),
+  }
+}

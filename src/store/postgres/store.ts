@@ -1,0 +1,192 @@
+import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { PrismaPg } from '@prisma/adapter-pg'
+import type { Logger } from 'pino'
+import { StoreUnavailable } from '../../errors.ts'
+import { PrismaClient } from '../generated/postgresql/client.ts'
+import { createDamageNews, type DamageNews } from '../shared/damage.ts'
+import { createDeliveryStore } from '../shared/deliveries.ts'
+import { watchFiles } from '../shared/files-in-place.ts'
+import { createGatewayStore } from '../shared/gateways.ts'
+import { migrate } from '../shared/migrate.ts'
+import { type Models, modelsOf } from '../shared/models.ts'
+import { noticing } from '../shared/noticing.ts'
+import { createPeerStore } from '../shared/peers.ts'
+import { openServedMarks } from '../shared/served-mark.ts'
+import { createSessionStore } from '../shared/sessions.ts'
+import { createAuditStore, createTokenStore } from '../shared/tokens.ts'
+import { createTopicStore } from '../shared/topics.ts'
+import { attemptAsync } from '../shared/unavailable.ts'
+import { whileOpen } from '../shared/while-open.ts'
+import type { Store, StoreChange } from '../store.ts'
+import { changePeers, forgetUnseenPeers } from './change-peers.ts'
+import { createClockStore } from './clock.ts'
+import { connectionOptions, connectionSeconds, openPostgresDatabase, type PostgresDatabase } from './database.ts'
+import { createListener, type Listener } from './listener.ts'
+import { createPostgresLog, type PostgresLog } from './log.ts'
+import { createRecordStore } from './records.ts'
+import { createTokenChanges } from './token-changes.ts'
+
+export interface PostgresStoreInit {
+  url: string
+  servedMarkFile: string
+  migrate: boolean
+}
+
+interface Open {
+  database: PostgresDatabase
+  listener: Listener
+  models: Models
+  log: PostgresLog
+  check(): void
+  close(): Promise<void>
+}
+
+const migrations = fileURLToPath(new URL('../../../prisma/postgresql/migrations', import.meta.url))
+const maxPrismaConnections = 4
+
+/**
+ * The Store contract on a PostgreSQL database, which several gateways may share. The road goes through the driver, the rest through
+ * Prisma, or, where it has to be one transaction, through the driver too.
+ */
+export function createPostgresStore(init: PostgresStoreInit, components: { log: Logger }): Store {
+  const listeners = new Set<(change: StoreChange) => void>()
+  const damage = createDamageNews(components)
+  /** Names this process to the others. */
+  const origin = randomUUID()
+  let opening: Promise<Open> | undefined
+  let open: Open | undefined
+
+  function opened(): Open {
+    if (open === undefined) throw new StoreUnavailable('The database is not open.')
+    return open
+  }
+
+  function emit(change: StoreChange): void {
+    for (const listener of listeners) listener(change)
+  }
+
+  /** Which log it is may have changed while the database was away, or at the hands of another gateway. */
+  async function onChange(change: StoreChange): Promise<void> {
+    const mayBeOther = change.kind === 'everything' || change.kind === 'epoch'
+    emit(mayBeOther && (await open?.log.settle()) === true ? { kind: 'epoch' } : change)
+  }
+
+  async function tellAfter<Result>(kind: 'topics' | 'peers', work: Promise<Result>): Promise<Result> {
+    const result = await work
+    await opened().listener.tell(kind)
+    return result
+  }
+
+  async function tellIf(kind: 'topics', hasChanged: boolean): Promise<boolean> {
+    if (hasChanged) await opened().listener.tell(kind)
+    return hasChanged
+  }
+
+  const topics = createTopicStore({ prisma: () => opened().models })
+  const peers = createPeerStore({
+    prisma: () => opened().models,
+    change: (edits) => changePeers(opened().database, edits),
+    forgetUnseen: (query) => forgetUnseenPeers(opened().database, query),
+  })
+
+  const changes = createTokenChanges({ origin }, { database: () => opened().database })
+  const tokens = createTokenStore({ prisma: () => opened().models, changes })
+  const sessions = createSessionStore({ prisma: () => opened().models })
+
+  const store: Store = {
+    async start() {
+      opening ??= openAll({ ...init, origin }, { log: components.log, damage, onChange })
+      try {
+        open = await opening
+      } catch (error) {
+        opening = undefined
+        damage.failed(error)
+        throw error
+      }
+    },
+    async stop() {
+      const closing = open
+      opening = undefined
+      open = undefined
+      await closing?.close()
+    },
+    [Symbol.asyncDispose]: () => store.stop(),
+    log: whileOpen(() => opened().log),
+    topics: {
+      ...topics,
+      // The others need not hear of those who join what is joined.
+      join: async (topic, at, by) => await tellIf('topics', await topics.join(topic, at, by)),
+      giveUp: async (which) => await tellIf('topics', await topics.giveUp(which)),
+      leave: (topic) => tellAfter('topics', topics.leave(topic)),
+    },
+    peers: {
+      ...peers,
+      annotate: (peerId, annotation) => tellAfter('peers', peers.annotate(peerId, annotation)),
+      forget: (peerId) => tellAfter('peers', peers.forget(peerId)),
+    },
+    records: createRecordStore({ database: () => opened().database }),
+    tokens,
+    sessions: { ...sessions, remove: changes.removeSession },
+    audit: createAuditStore({ prisma: () => opened().models }),
+    deliveries: createDeliveryStore({ prisma: () => opened().models, turns: () => opened().models }),
+    clock: createClockStore({ database: () => opened().database }),
+    gateways: createGatewayStore({ prisma: () => opened().models, claim: (peerId) => opened().listener.claim(peerId) }),
+    listen(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    check: () => opened().check(),
+    watchDamage: (listener) => damage.watch(listener),
+    isDamaged: () => damage.isBroken,
+  }
+  return noticing(store, (error) => damage.failed(error))
+}
+
+async function openAll(
+  init: PostgresStoreInit & { origin: string },
+  components: { log: Logger; damage: DamageNews; onChange(change: StoreChange): Promise<void> },
+): Promise<Open> {
+  const { log, damage, onChange } = components
+  await using resources = new AsyncDisposableStack()
+  const database = resources.adopt(openPostgresDatabase(init.url, { log }), (open) => open.close())
+  const applied = await attemptAsync(() =>
+    migrate(
+      { directory: migrations, apply: init.migrate },
+      {
+        adapter: new PrismaPg({ ...connectionOptions(init.url), max: 1 }),
+        applied: () => appliedMigrations(database),
+        begin: `BEGIN; SELECT pg_advisory_xact_lock(x'50656576'::int, hashtext(current_schema()))`,
+      },
+    ),
+  )
+  if (applied.length > 0) log.info({ applied }, 'brought the database up to date')
+  const prisma = resources.adopt(
+    new PrismaClient({
+      adapter: new PrismaPg({ ...connectionOptions(init.url), max: maxPrismaConnections, maxLifetimeSeconds: connectionSeconds }),
+    }),
+    (client) => client.$disconnect(),
+  )
+  const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
+  const files = watchFiles([init.servedMarkFile])
+  const messages = resources.adopt(createPostgresLog({ origin: init.origin }, { database, served, files, damage, log }), (open) =>
+    open.close(),
+  )
+  await messages.settle()
+  const listener = resources.adopt(createListener(init, { log }), (open) => open.stop())
+  listener.listen((change) => {
+    onChange(change).catch((err: unknown) => log.warn({ err }, 'a change of the database could not be looked at'))
+  })
+  await attemptAsync(() => listener.start())
+  const owned = resources.move()
+  return { database, listener, models: modelsOf(prisma), log: messages, check: () => files.check(), close: () => owned.disposeAsync() }
+}
+
+async function appliedMigrations(database: PostgresDatabase): Promise<Set<string>> {
+  const [[table] = []] = await database.read(`SELECT to_regclass('_prisma_migrations')`)
+  if (table === null || table === undefined) return new Set()
+  const rows = await database.read(
+    'SELECT "migration_name" FROM "_prisma_migrations" WHERE "finished_at" IS NOT NULL AND "rolled_back_at" IS NULL',
+  )
+  return new Set(rows.map(([name]) => String(name)))
+}

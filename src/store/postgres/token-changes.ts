@@ -1,0 +1,60 @@
+import { type TokenChanges, tokenColumnNames, tokenOfRow, tokenValues } from '../shared/tokens.ts'
+import type { PostgresDatabase, Query } from './database.ts'
+import { channel } from './functions.ts'
+
+const columns = tokenColumnNames.map((name) => `"${name}"`).join(', ')
+const insert = `INSERT INTO "Token" (${columns}) VALUES (${tokenColumnNames.map((_, index) => `$${index + 1}`).join(', ')})`
+
+/**
+ * One gateway at a time changes tokens: each change sees what those before it have left. The other gateways are told in the same
+ * transaction, so that none honours a token that another has revoked because the way to tell it was broken.
+ */
+export function createTokenChanges(
+  init: { origin: string },
+  components: { database: () => PostgresDatabase },
+): TokenChanges & {
+  /** Removes a session; answers false when there was none. */
+  removeSession(id: string): Promise<boolean>
+} {
+  const { database } = components
+  const notice = [channel, JSON.stringify({ by: init.origin, kind: 'tokens' })]
+  const tell = async (query: Query) => void (await query('SELECT pg_notify($1, $2)', notice))
+
+  function change<Result>(work: (query: Query) => Promise<Result>): Promise<Result> {
+    return database().transaction(async (query) => {
+      await query(`SELECT pg_advisory_xact_lock(x'5065746b'::int, hashtext(current_schema()))`)
+      return await work(query)
+    })
+  }
+
+  async function all(query: Query) {
+    const rows = await query(`SELECT ${columns} FROM "Token"`)
+    return rows.map((row) => tokenOfRow(Object.fromEntries(tokenColumnNames.map((name, index) => [name, row[index]]))))
+  }
+
+  return {
+    add: (token, check = () => true) =>
+      change(async (query) => {
+        if (!check(await all(query))) return false
+        await query(insert, tokenValues(token))
+        await tell(query)
+        return true
+      }),
+    remove: (id, check = () => true) =>
+      change(async (query) => {
+        const tokens = await all(query)
+        if (!tokens.some((token) => token.id === id)) return 'unknown'
+        if (!check(tokens)) return 'refused'
+        await query('DELETE FROM "Token" WHERE "id" = $1', [id])
+        await query('DELETE FROM "Session" WHERE "holder" = $1', [id])
+        await tell(query)
+        return 'removed'
+      }),
+    removeSession: (id) =>
+      database().transaction(async (query) => {
+        const removed = await query('DELETE FROM "Session" WHERE "id" = $1 RETURNING "id"', [id])
+        if (removed.length > 0) await tell(query)
+        return removed.length > 0
+      }),
+  }
+}

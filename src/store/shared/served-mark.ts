@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { makeDirectory, StartRefused } from '../../lib/startup-error.ts'
+import type { Seq } from '../../model/cursor.ts'
+
+/**
+ * How far each log was served: kept outside the database, so that a database that fell behind is found out. One line of fixed length for
+ * each epoch, so that a backup is found out also when it is restored a second time. A write is one positional write without fsync: it
+ * outlives the process, and when the machine fails, the log, which is forced to the disk, is not behind it. A line that is torn or
+ * unreadable counts as absent.
+ */
+export interface ServedMarks {
+  /** The newest number served of this epoch; 0 when nothing is known. */
+  tip(epoch: string): Seq
+  /** All that is known, by epoch. */
+  readonly tips: ReadonlyMap<string, Seq>
+  write(epoch: string, tip: Seq): void
+  close(): void
+}
+
+/** Of a line: an epoch of 32, a number of 16 and a checksum of 16 characters, with room. */
+const lineBytes = 96
+
+export function openServedMarks(path: string): ServedMarks {
+  makeDirectory(dirname(path), 'PEERGATE_DATA_DIR')
+  const descriptor = openMarks(path)
+  const content = readFileSync(path, 'latin1')
+  const lines = new Map<string, { offset: number; tip: Seq }>()
+  for (let offset = 0; offset < content.length; offset += lineBytes) {
+    const mark = parse(content.slice(offset, offset + lineBytes))
+    if (mark !== undefined) lines.set(mark.epoch, { offset, tip: mark.tip })
+  }
+  let end = Math.ceil(content.length / lineBytes) * lineBytes
+
+  function lineOf(epoch: string): { offset: number; tip: Seq } {
+    const known = lines.get(epoch)
+    if (known !== undefined) return known
+    const line = { offset: end, tip: 0 }
+    lines.set(epoch, line)
+    end += lineBytes
+    return line
+  }
+
+  return {
+    tip: (epoch) => lines.get(epoch)?.tip ?? 0,
+    get tips() {
+      return new Map([...lines].map(([epoch, { tip }]) => [epoch, tip]))
+    },
+    write(epoch, tip) {
+      const line = lineOf(epoch)
+      line.tip = tip
+      writeSync(descriptor, format(epoch, tip), line.offset)
+    },
+    close: () => closeSync(descriptor),
+  }
+}
+
+/** @throws StartRefused */
+function openMarks(path: string): number {
+  try {
+    // Created when missing, and never truncated: 'r+' alone would refuse the one, 'w+' do the other.
+    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new StartRefused(
+      `The file ${path} can't be written (${reason}). Give it and its directory to the user that the gateway runs as (PEERGATE_DATA_DIR).`,
+      { cause },
+    )
+  }
+}
+
+function format(epoch: string, tip: Seq): string {
+  const content = `${epoch} ${tip}`
+  return `${`${content} ${checksum(content)}`.padEnd(lineBytes - 1)}\n`
+}
+
+function parse(line: string): { epoch: string; tip: Seq } | undefined {
+  const [epoch = '', tip = '', sum] = line.trim().split(' ')
+  return sum === checksum(`${epoch} ${tip}`) ? { epoch, tip: Number(tip) } : undefined
+}
+
+function checksum(content: string): string {
+  return createHash('sha256').update(content).digest('hex').slice(0, 16)
+}

@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import type { Token } from '../generated/sqlite/client.ts'
+import type { AuditStore, TokenRecord, TokenStore } from '../store.ts'
+import type { Models } from './models.ts'
+import { attemptAsync } from './unavailable.ts'
+
+const wordsSchema = z.array(z.string())
+const detailSchema = z.record(z.string(), z.unknown())
+
+/** What is left to each database: changes that depend on all tokens, in one transaction. */
+export type TokenChanges = Pick<TokenStore, 'add' | 'remove'>
+
+export function createTokenStore(components: { prisma: () => Models; changes: TokenChanges }): TokenStore {
+  const { prisma, changes } = components
+  return {
+    add: (token, check) => attemptAsync(() => changes.add(token, check)),
+    remove: (id, check) => attemptAsync(() => changes.remove(id, check)),
+    find: (hash) =>
+      attemptAsync(async () => {
+        const row = await prisma().token.findFirst({ where: { hash: Buffer.from(hash) } })
+        return row === null ? undefined : toRecord(row)
+      }),
+    list: () =>
+      attemptAsync(async () => {
+        const rows = await prisma().token.findMany({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })
+        return rows.map(toRecord)
+      }),
+  }
+}
+
+export const tokenColumnNames = ['id', 'name', 'hash', 'actions', 'topics', 'createdAt', 'expiresAt']
+
+/** What the columns hold, in their order. */
+export function tokenValues({ id, name, hash, actions, topics, createdAt, expiresAt }: TokenRecord) {
+  return [id, name, Buffer.from(hash), JSON.stringify(actions), JSON.stringify(topics), createdAt, expiresAt ?? null]
+}
+
+const tokenRowSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  hash: z.instanceof(Uint8Array),
+  actions: z.string(),
+  topics: z.string(),
+  createdAt: z.number(),
+  expiresAt: z.number().nullable(),
+})
+
+/** A token as a driver reads its row. */
+export function tokenOfRow(row: unknown): TokenRecord {
+  return toRecord(tokenRowSchema.parse(row))
+}
+
+function toRecord(
+  row: Omit<Token, 'createdAt' | 'expiresAt'> & { createdAt: bigint | number; expiresAt: bigint | number | null },
+): TokenRecord {
+  const { id, name, hash, actions, topics, createdAt, expiresAt } = row
+  return {
+    id,
+    name,
+    hash,
+    actions: wordsSchema.parse(JSON.parse(actions)),
+    topics: wordsSchema.parse(JSON.parse(topics)),
+    createdAt: Number(createdAt),
+    expiresAt: expiresAt === null ? undefined : Number(expiresAt),
+  }
+}
+
+export function createAuditStore(components: { prisma: () => Models }): AuditStore {
+  const { prisma } = components
+  return {
+    note: ({ id, at, actor, act, detail }) =>
+      attemptAsync(async () => {
+        await prisma().auditEntry.create({ data: { id, at, actor, act, detail: JSON.stringify(detail) } })
+      }),
+    list: ({ before, limit }) =>
+      attemptAsync(async () => {
+        const where = before === undefined ? {} : { id: { lt: before } }
+        const rows = await prisma().auditEntry.findMany({ where, orderBy: { id: 'desc' }, take: limit })
+        return rows.map(({ id, at, actor, act, detail }) => ({
+          id,
+          at: Number(at),
+          actor,
+          act,
+          detail: detailSchema.parse(JSON.parse(detail)),
+        }))
+      }),
+    forget: ({ before, limit }) =>
+      attemptAsync(async () => {
+        const old = await prisma().auditEntry.findMany({
+          where: { at: { lt: before } },
+          orderBy: { at: 'asc' },
+          take: limit,
+          select: { id: true },
+        })
+        return (await prisma().auditEntry.deleteMany({ where: { id: { in: old.map(({ id }) => id) } } })).count
+      }),
+  }
+}

@@ -1,0 +1,95 @@
+import type { Seq } from '../../model/cursor.ts'
+import { messageId } from '../../model/signed-message.ts'
+import type { TopicFilter } from '../../model/topic.ts'
+import { type Damaged, type LogQuery, type Missing, scanRows } from '../store.ts'
+import type { Row, SqliteDatabase } from './database.ts'
+import { findBySeq, sumIsWrong } from './messages.ts'
+import { topicCondition } from './topic-condition.ts'
+
+/** Where its own time is not to be trusted, a message counts as old as the one before it. */
+const findRow = `SELECT "seq", "id", "author", "sequence", length("data") AS "size",
+    CASE WHEN ${sumIsWrong} THEN (SELECT coalesce("firstSeenAt", "storedAt") FROM "Message" WHERE "seq" < m."seq" AND NOT ${sumIsWrong}
+      ORDER BY "seq" DESC LIMIT 1) ELSE coalesce("firstSeenAt", "storedAt") END AS "seenAt",
+    "topic" AS "named", (SELECT t."name" FROM "Topic" AS t WHERE t."name" = m."topic") AS "topic"
+  FROM "Message" AS m WHERE "seq" = ?`
+const note = `INSERT OR IGNORE INTO "Damage" ("seq", "id", "topic", "firstSeenAt") VALUES (?, ?, ?, ?)`
+const countLess = `UPDATE "Topic" SET "messages" = max(0, "messages" - 1), "bytes" = max(0, "bytes" - ?2),
+    "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = ?1) THEN NULL ELSE 0 END,
+    "firstSeq" = coalesce((SELECT min(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0),
+    "lastSeq" = coalesce((SELECT max(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0)
+  WHERE "name" = ?1`
+
+/** What the rows of these numbers say of themselves. */
+export function describeRows(database: SqliteDatabase, seqs: Seq[]): Damaged[] {
+  return seqs.flatMap((seq) => {
+    const row = database.row(findRow, seq)
+    return row === undefined ? [] : toDamaged(row)
+  })
+}
+
+/** Takes rows out of the log, as far as they are damaged, and notes them; to be called in a transaction. Those that are gone already are passed over. */
+export function takeOut(writer: SqliteDatabase, seqs: Seq[]): Damaged[] {
+  return seqs.flatMap((seq) => {
+    const row = writer.row(findRow, seq)
+    if (row === undefined || findBySeq(writer, seq)?.message !== undefined) return []
+    const damaged = toDamaged(row)
+    for (const id of idsOf(row)) writer.run(note, seq, id, damaged.topic ?? null, Number(row.seenAt ?? 0))
+    writer.run('DELETE FROM "Message" WHERE "seq" = ?', seq)
+    if (damaged.topic !== undefined) writer.run(countLess, damaged.topic, Number(row.size))
+    return damaged
+  })
+}
+
+/** The id of the row, and the one that its author and sequence number make, where that is another one. */
+function idsOf({ id, author, sequence }: Row): Set<string> {
+  const made = sequence instanceof Uint8Array && sequence.length === 8 ? [messageId(String(author), sequence)] : []
+  return new Set([String(id), ...made])
+}
+
+function toDamaged({ seq, id, topic }: Row): Damaged {
+  return { seq: Number(seq), id: String(id), topic: topic === null ? undefined : String(topic) }
+}
+
+/** Noted damage that a step may pass, in its order; `scanRows` at most. */
+export function damageIn(reader: SqliteDatabase, { topics, after, through, order }: LogQuery): Damaged[] {
+  const { sql, values } = conditionOf(topics)
+  const rows = reader.rows(
+    `SELECT "seq", "id", "topic" FROM "Damage" WHERE "seq" > ? AND "seq" <= ? AND ${sql}
+      ORDER BY "seq" ${order === 'asc' ? 'ASC' : 'DESC'} LIMIT ${scanRows}`,
+    after,
+    through ?? Number.MAX_SAFE_INTEGER,
+    ...values,
+  )
+  return Array.from(rows, toDamaged)
+}
+
+/** The first of it that matches, undefined where there is none. */
+export function firstDamage(reader: SqliteDatabase, topics: TopicFilter | undefined): Seq | undefined {
+  const { sql, values } = conditionOf(topics)
+  const row = reader.row(`SELECT "seq" FROM "Damage" WHERE ${sql} ORDER BY "seq" LIMIT 1`, ...values)
+  return row === undefined ? undefined : Number(row.seq)
+}
+
+/** With the plus no index of topics is used: the rows are read by number. */
+function conditionOf(topics: TopicFilter | undefined) {
+  if (topics === undefined) return { sql: 'true', values: [] }
+  const { sql, values } = topicCondition('+"topic"', topics)
+  return { sql: `("topic" IS NULL OR ${sql})`, values }
+}
+
+export function findMissing(reader: SqliteDatabase, { after, limit }: { after: Seq; limit: number }): Missing[] {
+  const rows = reader.rows(
+    `SELECT d."seq", d."id", d."topic", d."firstSeenAt" FROM "Damage" AS d
+      WHERE d."seq" > ? AND (d."topic" IS NULL OR d."topic" <> '') AND NOT EXISTS (SELECT 1 FROM "Message" AS m WHERE m."id" = d."id")
+        AND NOT EXISTS (SELECT 1 FROM "SeenId" AS s WHERE s."id" = d."id")
+      ORDER BY d."seq" LIMIT ?`,
+    after,
+    limit,
+  )
+  return Array.from(rows, ({ seq, id, topic, firstSeenAt }) => ({
+    seq: Number(seq),
+    id: String(id),
+    topic: topic === null ? undefined : String(topic),
+    firstSeenAt: Number(firstSeenAt),
+  }))
+}

@@ -1,0 +1,49 @@
+import { afterPrefix } from '../shared/after-prefix.ts'
+import { withRecipients } from '../shared/published.ts'
+import type { AppendEntry, KeyedMessages, PublishedItem, PublishedUnderKey } from '../store.ts'
+import type { SqliteDatabase } from './database.ts'
+import { toBytes } from './messages.ts'
+
+/** Keys that have published before; to be called in the transaction of the append. */
+export function findTaken(writer: SqliteDatabase, keyed: KeyedMessages[]): KeyedMessages[] {
+  return keyed.filter(({ key, since }) => findKey(writer, key, since) !== undefined)
+}
+
+/** Notes what idempotency keys have published; to be called in the transaction of the append. */
+export function insertKeys(writer: SqliteDatabase, keyed: KeyedMessages[], entries: AppendEntry[]): void {
+  for (const { key, fingerprint, first, count, createdAt } of keyed) {
+    const items = entries.slice(first, first + count).map(toItem)
+    writer.run(
+      'INSERT OR REPLACE INTO "IdempotencyKey" ("key", "fingerprint", "items", "createdAt") VALUES (?, ?, ?, ?)',
+      key,
+      fingerprint,
+      JSON.stringify(items),
+      createdAt,
+    )
+  }
+}
+
+function toItem({ message }: AppendEntry): PublishedItem {
+  if (message === undefined) throw new Error('a message of our own was known already')
+  return { id: message.id, topic: message.topic, seq: message.seq, recipients: 0 }
+}
+
+export function findKey(database: SqliteDatabase, key: string, since: number): PublishedUnderKey | undefined {
+  const row = database.row('SELECT "fingerprint", "items" FROM "IdempotencyKey" WHERE "key" = ? AND "createdAt" >= ?', key, since)
+  if (row === undefined) return undefined
+  const items: PublishedItem[] = JSON.parse(String(row.items))
+  return { fingerprint: toBytes(row.fingerprint), items }
+}
+
+/** Counts keys in the index alone. */
+export function countKeys(database: SqliteDatabase, prefix: string, limit: number): number {
+  const counted = `SELECT count(*) AS "keys" FROM (SELECT 1 FROM "IdempotencyKey" WHERE "key" >= ? AND "key" < ? LIMIT ?)`
+  return Number(database.row(counted, prefix, afterPrefix(prefix), limit)?.keys ?? 0)
+}
+
+export function updateRecipients(writer: SqliteDatabase, key: string, recipients: number[]): void {
+  const published = findKey(writer, key, 0)
+  if (published === undefined) return
+  const items = withRecipients(published.items, recipients)
+  writer.run('UPDATE "IdempotencyKey" SET "items" = ? WHERE "key" = ?', JSON.stringify(items), key)
+}

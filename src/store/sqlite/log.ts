@@ -1,0 +1,225 @@
+import type { Logger } from 'pino'
+import type { Seq } from '../../model/cursor.ts'
+import type { StoredMessage } from '../../model/message.ts'
+import type { TopicFilter } from '../../model/topic.ts'
+import { type DamageNews, misplaced, type ReadRow, sort, withDamage } from '../shared/damage.ts'
+import type { FilesInPlace } from '../shared/files-in-place.ts'
+import { probeKey } from '../shared/probe-key.ts'
+import { withRecipients } from '../shared/published.ts'
+import type { ServedMarks } from '../shared/served-mark.ts'
+import { databaseDamaged } from '../shared/unavailable.ts'
+import type { Damaged, LogPosition, LogStore, Pruned } from '../store.ts'
+import { appendMessages, readTip } from './append.ts'
+import { damageIn, describeRows, findMissing, firstDamage, takeOut } from './damage.ts'
+import type { SqliteDatabase } from './database.ts'
+import type { DiskRoom } from './disk-room.ts'
+import { forgetTopics, forgottenThrough } from './forgotten-topics.ts'
+import { countKeys, findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
+import { findById, findByIds, findUnknown } from './messages.ts'
+import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } from './prune.ts'
+import { putRecord } from './records.ts'
+import { outline, scan } from './scan.ts'
+import { topicCondition } from './topic-condition.ts'
+
+/** Bytes of data that one step of a check reads. */
+const checkBytes = 8_000_000
+
+/** Milliseconds between the writes of sent marks when there is no append that takes them along. */
+const markIntervalMs = 1_000
+
+const raiseSentMark = `INSERT INTO "SentMark" ("author", "through") VALUES (?, ?)
+  ON CONFLICT ("author") DO UPDATE SET "through" = max("through", excluded."through")`
+
+const growing = { grows: true }
+
+export interface SqliteLogComponents {
+  writer: SqliteDatabase
+  reader: SqliteDatabase
+  served: ServedMarks
+  files: FilesInPlace
+  room: DiskRoom
+  damage: DamageNews
+  log: Logger
+}
+
+/** The road's end: append and scan, by the driver itself. */
+export interface SqliteLog extends LogStore {
+  /** Writes what waits; the connections stay open. */
+  close(): void
+}
+
+export function createSqliteLog(init: { epoch: string }, components: SqliteLogComponents): SqliteLog {
+  const { epoch } = init
+  const { writer, reader, served, files, room, damage, log } = components
+  /** Sent marks, and recipients by idempotency key, that are not written yet; the next transaction takes them along. */
+  const marks = new Map<string, Seq>()
+  const recipientsOf = new Map<string, number[]>()
+  let timer: NodeJS.Timeout | undefined
+
+  function writeNotes(): void {
+    for (const [author, through] of marks) writer.run(raiseSentMark, author, through)
+    for (const [key, recipients] of recipientsOf) updateRecipients(writer, key, recipients)
+  }
+
+  /** A transaction that takes the notes along. */
+  function transaction<Result>(work: () => Result, options?: { grows: boolean }): Result {
+    files.check()
+    const noteAndWork = () => {
+      writeNotes()
+      return work()
+    }
+    const result = room.write(() => writer.transaction(noteAndWork), options)
+    marks.clear()
+    recipientsOf.clear()
+    return result
+  }
+
+  function later(): void {
+    timer ??= setTimeout(flush, markIntervalMs)
+  }
+
+  /** Notes that can't be written wait for the next time: sending again is harmless. */
+  function flush(): void {
+    clearTimeout(timer)
+    timer = undefined
+    if (marks.size + recipientsOf.size === 0) return
+    try {
+      transaction(() => undefined)
+    } catch (error) {
+      log.warn({ err: error }, 'how far messages were sent could not be written')
+    }
+  }
+
+  /** The messages are stored, so a mark that can't be written must not refuse them. */
+  function noteServed(tip: Seq): void {
+    try {
+      served.write(epoch, tip)
+    } catch (error) {
+      log.warn({ err: error }, 'how far the log was served could not be written')
+    }
+  }
+
+  /** What can't be taken out stays, and is not served all the same. */
+  function takeOutBad(bad: Seq[]): Damaged[] {
+    if (bad.length === 0) return []
+    try {
+      const taken = transaction(() => takeOut(writer, bad))
+      damage.found(taken)
+      return taken
+    } catch (error) {
+      damage.stuck(bad, error)
+      return describeRows(reader, bad)
+    }
+  }
+
+  /** Takes out what a look has found. @throws DatabaseDamaged where a row is not found by the number that it has */
+  function takeOutFound(bad: Seq[], look: () => Seq[]): Damaged[] {
+    const taken = takeOutBad(bad)
+    // Another process may have taken it out meanwhile.
+    if (taken.length < bad.length && look().some((seq) => bad.includes(seq))) throw databaseDamaged(new Error(misplaced))
+    return taken
+  }
+
+  function sound(read: () => ReadRow[]): StoredMessage[] {
+    const { messages, bad } = sort(read())
+    takeOutFound(bad, () => sort(read()).bad)
+    return messages
+  }
+
+  function prune(query: Parameters<LogStore['prune']>[0]): Pruned | undefined {
+    const { pruned, taken } = transaction(() => {
+      const { pruned, bad } = pruneTopic(writer, query)
+      return { pruned, taken: bad === undefined ? [] : takeOut(writer, [bad]) }
+    })
+    if (taken.length === 0) return pruned
+    damage.found(taken)
+    return pruned ?? prune(query)
+  }
+
+  return {
+    epoch: async () => epoch,
+    async tryWrite() {
+      room.hold()
+      room.check()
+      transaction(() => writer.run(putRecord, probeKey, Buffer.from(String(Date.now()))))
+    },
+    position: async (filter, prunedSince = 0) => position(reader, filter, prunedSince),
+    async append(messages, keyed = []) {
+      const result = transaction(() => {
+        const taken = findTaken(writer, keyed)
+        const isRefused = (index: number) => taken.some(({ first, count }) => index >= first && index < first + count)
+        const appended = appendMessages(writer, messages, isRefused)
+        insertKeys(
+          writer,
+          keyed.filter((each) => !taken.includes(each)),
+          appended.entries,
+        )
+        return { ...appended, takenKeys: taken.map(({ key }) => key) }
+      }, growing)
+      const last = result.entries.findLast(({ known }) => !known)?.message
+      if (last !== undefined) noteServed(last.seq)
+      return result
+    },
+    async published(key, since) {
+      const found = findKey(reader, key, since)
+      const recipients = recipientsOf.get(key)
+      return found === undefined || recipients === undefined ? found : { ...found, items: withRecipients(found.items, recipients) }
+    },
+    countKeys: async (prefix, limit) => countKeys(reader, prefix, limit),
+    async noteRecipients(key, recipients) {
+      recipientsOf.set(key, recipients)
+      later()
+    },
+    async read(query) {
+      const { bad, ...step } = scan(reader, query)
+      const found = takeOutFound(bad, () => scan(reader, query).bad)
+      return withDamage(step, query, { found, noted: damageIn(reader, query) })
+    },
+    async check({ after, limit, repair }) {
+      const { bad, messages, scanned } = scan(reader, { after, order: 'asc', limit, maxBytes: checkBytes })
+      const damaged = repair ? takeOutBad(bad) : describeRows(reader, bad)
+      return { damaged, looked: messages.length + bad.length, scanned, caughtUp: scanned >= readTip(reader) }
+    },
+    missing: async (query) => findMissing(reader, query),
+    async outline(query) {
+      const { bad, ...step } = outline(reader, query)
+      takeOutFound(bad, () => outline(reader, query).bad)
+      return step
+    },
+    find: async (ids, maxBytes) => sound(() => findByIds(reader, ids, maxBytes)),
+    unknown: async (ids) => findUnknown(reader, ids),
+    refuse: async (ids, now) => transaction(() => refuseIds(writer, ids, now)),
+    prunable: async (query) => findPrunableTopics(reader, query),
+    prune: async (query) => prune(query),
+    forget: async (query) => transaction(() => forgetOld(writer, query)),
+    forgetTopics: async (query) => transaction(() => forgetTopics(writer, query)),
+    get: async (id) => sound(() => [findById(reader, id)].filter((row) => row !== undefined))[0],
+    async sentThrough(author) {
+      const stored = reader.row('SELECT "through" FROM "SentMark" WHERE "author" = ?', author)?.through ?? 0
+      return Math.max(Number(stored), marks.get(author) ?? 0)
+    },
+    async markSent(author, through) {
+      marks.set(author, Math.max(marks.get(author) ?? 0, through))
+      later()
+    },
+    close: flush,
+  }
+}
+
+function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prunedSince: number): LogPosition {
+  const tip = readTip(reader)
+  const { sql, values } = filter === undefined ? { sql: 'true', values: [] } : topicCondition('"name"', filter)
+  const row = reader.row(
+    `SELECT min(CASE WHEN "messages" > 0 THEN "firstSeq" END) AS first,
+      max(CASE WHEN "prunedAt" > ? THEN "prunedThrough" END) AS pruned FROM "Topic" WHERE ${sql}`,
+    prunedSince,
+    ...values,
+  )
+  const oldest = row?.first === null || row?.first === undefined ? tip + 1 : Number(row.first)
+  return {
+    tip,
+    earliest: Math.min(oldest, firstDamage(reader, filter) ?? oldest) - 1,
+    prunedThrough: Math.max(Number(row?.pruned ?? 0), forgottenThrough(reader, filter, prunedSince)),
+    pruneCount: readPruneCount(reader),
+  }
+}

@@ -1,0 +1,29 @@
+import type { Logger } from 'pino'
+import { drawEpoch, warnOfEpoch, warnOfNewLog } from '../shared/epoch.ts'
+import type { ServedMarks } from '../shared/served-mark.ts'
+import { readTip } from './append.ts'
+import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
+
+/** The log's epoch. A new log gets one, and so does a log that ends before what was served from it. */
+export function settleEpoch(components: { writer: SqliteDatabase; served: ServedMarks; log: Logger }): string {
+  const { writer, served, log } = components
+  const stored = writer.row('SELECT "epoch" FROM "Log" WHERE "id" = 1')?.epoch
+  const tip = readTip(writer)
+  if (typeof stored === 'string' && tip >= served.tip(stored)) return stored
+  const epoch = drawEpoch()
+  writer.run('INSERT INTO "Log" ("id", "epoch") VALUES (1, ?) ON CONFLICT ("id") DO UPDATE SET "epoch" = excluded."epoch"', epoch)
+  if (typeof stored === 'string') warnOfEpoch(log, { tip, served: served.tip(stored), epoch })
+  else warnOfNewLog(log, { tips: served.tips, epoch })
+  return epoch
+}
+
+export function beginSqliteEpoch(path: string): string {
+  const database = openSqliteDatabase(path, { queryOnly: false })
+  try {
+    const epoch = drawEpoch()
+    database.run('UPDATE "Log" SET "epoch" = ? WHERE "id" = 1', epoch)
+    return epoch
+  } finally {
+    database.close()
+  }
+}

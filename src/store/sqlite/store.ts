@@ -1,0 +1,195 @@
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'pino'
+import { StoreUnavailable } from '../../errors.ts'
+import { makeDirectory } from '../../lib/startup-error.ts'
+import { PrismaClient } from '../generated/sqlite/client.ts'
+import { createDamageNews, type DamageNews } from '../shared/damage.ts'
+import { createDeliveryStore } from '../shared/deliveries.ts'
+import { type FilesInPlace, watchFiles } from '../shared/files-in-place.ts'
+import { createGatewayStore } from '../shared/gateways.ts'
+import { migrate } from '../shared/migrate.ts'
+import { noticing } from '../shared/noticing.ts'
+import { createPeerStore } from '../shared/peers.ts'
+import { openServedMarks } from '../shared/served-mark.ts'
+import { createSessionStore } from '../shared/sessions.ts'
+import { createAuditStore, createTokenStore } from '../shared/tokens.ts'
+import { createTopicStore } from '../shared/topics.ts'
+import { attemptAsync } from '../shared/unavailable.ts'
+import { whileOpen } from '../shared/while-open.ts'
+import type { LogStore, Store } from '../store.ts'
+import { createSqliteAdapter, type WriteGuard } from './adapter.ts'
+import { changePeers, forgetUnseenPeers } from './change-peers.ts'
+import { createClockStore } from './clock.ts'
+import { openSqliteDatabase, type SqliteDatabase, type Synchronous } from './database.ts'
+import { createDiskRoom, type DiskRoom, makeRoomToOpen, writeReserve } from './disk-room.ts'
+import { createSqliteLog } from './log.ts'
+import { createRecordStore } from './records.ts'
+import { settleEpoch } from './settle-epoch.ts'
+import { createTokenChanges } from './token-changes.ts'
+
+export interface SqliteStoreInit {
+  path: string
+  servedMarkFile: string
+  migrate: boolean
+}
+
+/** What is open between start and stop. */
+interface Open {
+  writer: SqliteDatabase
+  reader: SqliteDatabase
+  prisma: PrismaClient
+  /** Prisma on a connection whose commits are not on the disk when they return. */
+  turns: PrismaClient
+  log: LogStore
+  room: DiskRoom
+  check(): void
+  close(): Promise<void>
+}
+
+const migrations = fileURLToPath(new URL('../../../prisma/sqlite/migrations', import.meta.url))
+
+/**
+ * The Store contract on one SQLite file. The road goes through the driver, on a writer and a reader; the rest goes through Prisma, on
+ * connections of its own and a statement at a time (adapter.ts says why), or, where it has to be one transaction, through the writer.
+ */
+export function createSqliteStore(init: SqliteStoreInit, components: { log: Logger }): Store {
+  const damage = createDamageNews(components)
+  let opening: Promise<Open> | undefined
+  let open: Open | undefined
+
+  function opened(): Open {
+    if (open === undefined) throw new StoreUnavailable('The database is not open.')
+    return open
+  }
+
+  const deliveries = createDeliveryStore({ prisma: () => opened().prisma, turns: () => opened().turns })
+
+  const store: Store = {
+    async start() {
+      opening ??= openAll(init, { log: components.log, damage })
+      try {
+        open = await opening
+      } catch (error) {
+        opening = undefined
+        damage.failed(error)
+        throw error
+      }
+    },
+    async stop() {
+      const closing = open
+      opening = undefined
+      open = undefined
+      await closing?.close()
+    },
+    [Symbol.asyncDispose]: () => store.stop(),
+    log: whileOpen(() => opened().log),
+    topics: createTopicStore({ prisma: () => opened().prisma }),
+    peers: createPeerStore({
+      prisma: () => opened().prisma,
+      change: async (edits) => changePeers(opened().writer, edits),
+      forgetUnseen: async (query) => forgetUnseenPeers(opened().writer, query),
+    }),
+    records: createRecordStore({ writer: () => opened().writer, reader: () => opened().reader }),
+    tokens: createTokenStore({ prisma: () => opened().prisma, changes: createTokenChanges({ writer: () => opened().writer }) }),
+    sessions: createSessionStore({ prisma: () => opened().prisma }),
+    audit: createAuditStore({ prisma: () => opened().prisma }),
+    deliveries: {
+      ...deliveries,
+      async add(delivery, since) {
+        opened().room.check()
+        return await deliveries.add(delivery, since)
+      },
+    },
+    clock: createClockStore({ writer: () => opened().writer, reader: () => opened().reader }),
+    // The key's own file says who uses it, and no other process uses the database.
+    gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
+    listen: () => () => undefined,
+    check: () => opened().check(),
+    watchDamage: (listener) => damage.watch(listener),
+    isDamaged: () => damage.isBroken,
+  }
+  return noticing(store, (error) => damage.failed(error))
+}
+
+async function openAll(init: SqliteStoreInit, { log, damage }: { log: Logger; damage: DamageNews }): Promise<Open> {
+  await using resources = new AsyncDisposableStack()
+  makeDirectory(dirname(init.path), 'DATABASE_URL')
+  const tight = makeRoomToOpen(init.path)
+  const adapter = createSqliteAdapter(init.path)
+  const applied = await attemptAsync(() =>
+    migrate(
+      { directory: migrations, apply: init.migrate },
+      { adapter, applied: async () => appliedMigrations(init.path), begin: 'BEGIN IMMEDIATE' },
+    ),
+  )
+  if (applied.length > 0) log.info({ applied }, 'brought the database up to date')
+  // After everything is closed, since the room of the WAL is free then.
+  resources.defer(() => writeReserve(init.path))
+  const writer = resources.adopt(openSqliteDatabase(init.path, { queryOnly: false }), (database) => database.close())
+  const reader = resources.adopt(openSqliteDatabase(init.path, { queryOnly: true }), (database) => database.close())
+  const room = createDiskRoom({ path: init.path, tight }, { writer, log })
+  const guard: WriteGuard = async (statement) => {
+    files.check()
+    return await room.writeAsync(statement)
+  }
+  const openPrisma = (synchronous: Synchronous) =>
+    resources.adopt(new PrismaClient({ adapter: createSqliteAdapter(init.path, { synchronous, guard }) }), (client) => client.$disconnect())
+  const [prisma, turns] = [openPrisma('FULL'), openPrisma('NORMAL')]
+  const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
+  const epoch = settleEpoch({ writer, served, log })
+  const files = watchFiles([init.path, `${init.path}-wal`, init.servedMarkFile])
+  const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, files, room, damage, log }), (open) => open.close())
+  const owned = resources.move()
+  return {
+    writer: guarded(writer, { files, room }),
+    reader,
+    prisma,
+    turns,
+    log: messages,
+    room,
+    check: () => files.check(),
+    close: () => owned.disposeAsync(),
+  }
+}
+
+/** Whose writes are refused when files are gone, and find what room is left on a full disk. */
+function guarded(writer: SqliteDatabase, { files, room }: { files: FilesInPlace; room: DiskRoom }): SqliteDatabase {
+  /** Room is made between transactions only. */
+  let isInTransaction = false
+
+  function guard<Result>(work: () => Result): Result {
+    files.check()
+    return room.write(work)
+  }
+
+  return {
+    ...writer,
+    run: (sql, ...values) => (isInTransaction ? writer.run(sql, ...values) : guard(() => writer.run(sql, ...values))),
+    transaction(work) {
+      return guard(() => {
+        isInTransaction = true
+        try {
+          return writer.transaction(work)
+        } finally {
+          isInTransaction = false
+        }
+      })
+    },
+  }
+}
+
+/** Asked on a connection that is closed before anything is migrated: Prisma's schema engine locks the whole database. */
+function appliedMigrations(path: string): Set<string> {
+  const database = openSqliteDatabase(path, { queryOnly: false })
+  try {
+    const table = database.row(`SELECT 1 FROM "sqlite_schema" WHERE "name" = '_prisma_migrations'`)
+    if (table === undefined) return new Set()
+    const rows = database.rows(
+      'SELECT "migration_name" FROM "_prisma_migrations" WHERE "finished_at" IS NOT NULL AND "rolled_back_at" IS NULL',
+    )
+    return new Set(Array.from(rows, (row) => String(row.migration_name)))
+  } finally {
+    database.close()
+  }
+}

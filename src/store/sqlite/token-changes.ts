@@ -1,0 +1,29 @@
+import { type TokenChanges, tokenColumnNames, tokenOfRow, tokenValues } from '../shared/tokens.ts'
+import type { SqliteDatabase } from './database.ts'
+
+const columns = tokenColumnNames.map((name) => `"${name}"`).join(', ')
+const insert = `INSERT INTO "Token" (${columns}) VALUES (${tokenColumnNames.map(() => '?').join(', ')})`
+
+/** In transactions of the writer, which also keep out other processes, such as the one that makes tokens by hand. */
+export function createTokenChanges(components: { writer: () => SqliteDatabase }): TokenChanges {
+  const { writer } = components
+  const all = () => Array.from(writer().rows(`SELECT ${columns} FROM "Token"`), tokenOfRow)
+
+  return {
+    add: async (token, check = () => true) =>
+      writer().transaction(() => {
+        if (!check(all())) return false
+        writer().run(insert, ...tokenValues(token))
+        return true
+      }),
+    remove: async (id, check = () => true) =>
+      writer().transaction(() => {
+        const tokens = all()
+        if (!tokens.some((token) => token.id === id)) return 'unknown'
+        if (!check(tokens)) return 'refused'
+        writer().run('DELETE FROM "Token" WHERE "id" = ?', id)
+        writer().run('DELETE FROM "Session" WHERE "holder" = ?', id)
+        return 'removed'
+      }),
+  }
+}

@@ -1,0 +1,224 @@
+import type { Logger } from 'pino'
+import type { P2PEngine } from '../engine/engine.ts'
+import { TopicNotFound } from '../errors.ts'
+import { given } from '../lib/omit-undefined.ts'
+import { createInTurn } from '../lib/serial.ts'
+import { defaultRetention } from '../log/retention.ts'
+import { formatCursor } from '../model/cursor.ts'
+import type { TopicFilter } from '../model/topic.ts'
+import type { TopicStats } from '../model/topic-stats.ts'
+import type { LogStore, OwnRetention, Store, TopicJoin, TopicRecord, TopicStore } from '../store/store.ts'
+import { createTopicRoom, type TopicRoomLimits } from './topic-room.ts'
+import { createTopicUses } from './topic-uses.ts'
+import { listVisibleTopics } from './visible-topics.ts'
+
+/**
+ * The topics this gateway has joined: noted in the store, subscribed to at the engine, again after every start. What was joined explicitly stays
+ * until it is left. What was joined by using it, by a subscription, a validator or a publication, ends `subscribedTopicMs` after its last use,
+ * or with the token of its client, unless others have joined it too.
+ */
+export interface Topics {
+  /** Subscribes to what the store says is joined, now and whenever other gateways change it; to be called before the engine starts. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /**
+   * Joins for a client (`clientKey`), explicitly and durably first. Calls are worked off one after another, so any number of them at once join once.
+   * @throws TopicLimit
+   */
+  join(topic: string, options: { client: string; retention?: Partial<OwnRetention> | undefined }): Promise<{ created: boolean }>
+  /** Sets what the topic keeps. @throws TopicNotFound when it is neither joined nor has messages */
+  retain(topic: string, retention: Partial<OwnRetention>): Promise<void>
+  /** Joins by using the topic once; asks nobody when the client uses it already. @throws TopicLimit */
+  ensureJoined(topic: string, client: string): Promise<void>
+  /** Joins by using the topic until what is answered is disposed of. @throws TopicLimit */
+  use(topic: string, client: string): Promise<Disposable>
+  /** The client reads the topic, which keeps joined what is joined. */
+  read(topic: string, client: string): void
+  /** Whose joins there are. */
+  clients(): Promise<Set<string>>
+  /** Ends what a client has joined by using it. */
+  giveUp(client: string): Promise<void>
+  /** Notes what is used, and ends what was not used for so long. */
+  sweep(): Promise<void>
+  /** Leaves; answers false when the topic was not joined. Its messages stay. */
+  leave(topic: string): Promise<boolean>
+  /** By name, those after the name `after`, of those that are `visible`; `next` is the `after` of the next page, null on the last one. */
+  list(query: { after?: string | undefined; limit: number; visible?: TopicFilter }): Promise<{ items: TopicStats[]; next: string | null }>
+  /** @throws TopicNotFound when it is neither joined nor has messages */
+  get(topic: string): Promise<TopicStats>
+}
+
+export interface TopicsComponents {
+  engine: Pick<P2PEngine, 'peerId' | 'subscribe' | 'unsubscribe' | 'subscribers'>
+  store: { readonly topics: TopicStore; readonly log: Pick<LogStore, 'epoch'> } & Pick<Store, 'listen'>
+  log: Logger
+  /** Milliseconds since 1970. */
+  now?: () => number
+}
+
+export interface TopicsLimits extends TopicRoomLimits {
+  subscribedTopicMs: number
+  retentionMaxAgeMs: number
+  retentionMaxMessages: number
+  retentionMaxBytes: number
+}
+
+/** Between two looks at what is used. */
+const longestSweepMs = 600_000
+
+export function createTopics(init: { limits: TopicsLimits }, components: TopicsComponents): Topics {
+  const { maxJoinedTopics, subscribedTopicMs } = init.limits
+  const byDefault = defaultRetention(init.limits)
+  const { engine, store, log, now = Date.now } = components
+  /** What is joined in the store and subscribed to at the engine. */
+  const joined = new Set<string>()
+  /** Joining and leaving happen one at a time, so that store and engine can't end up apart. */
+  const inTurn = createInTurn()
+  const uses = createTopicUses()
+  const isInUse = ({ topic, client }: TopicJoin) => uses.isOpen(topic, client)
+  const room = createTopicRoom(init, { store: store.topics, isInUse, now })
+  const sweepMs = Math.max(1, Math.min(longestSweepMs, subscribedTopicMs / 4))
+  let sweeping: NodeJS.Timeout | undefined
+  let unlisten: (() => void) | undefined
+
+  /** Subscribes to what is joined in the store, and to nothing else. */
+  async function follow(): Promise<void> {
+    const stored = new Set(await store.topics.joined())
+    if (stored.size > maxJoinedTopics) log.warn({ joined: stored.size, maxJoinedTopics }, 'more topics are joined than the limit')
+    for (const topic of stored) {
+      if (joined.has(topic)) continue
+      await engine.subscribe(topic)
+      joined.add(topic)
+    }
+    for (const topic of joined) {
+      if (stored.has(topic)) continue
+      joined.delete(topic)
+      uses.forgetTopic(topic)
+      await engine.unsubscribe(topic)
+    }
+  }
+
+  function join(topic: string, by: { client: string; explicit: boolean }): Promise<{ created: boolean }> {
+    return inTurn(async () => {
+      if (!joined.has(topic) && (await room.make(by.client))) await follow()
+      const created = await store.topics.join(topic, now(), by)
+      if (!joined.has(topic)) await engine.subscribe(topic)
+      joined.add(topic)
+      uses.add(topic, by.client)
+      return { created }
+    })
+  }
+
+  async function ensureJoined(topic: string, client: string): Promise<void> {
+    if (!joined.has(topic) || !uses.note(topic, client)) await join(topic, { client, explicit: false })
+  }
+
+  function sweep(): Promise<void> {
+    return inTurn(async () => {
+      for (const [client, topics] of uses.take()) await store.topics.used(client, topics, now())
+      if (subscribedTopicMs === 0) return
+      // A sweep later: uses are noted as often, and a gateway that was killed has not noted its last.
+      if (await store.topics.giveUp({ usedBefore: now() - subscribedTopicMs - sweepMs })) await follow()
+    })
+  }
+
+  function sweepLater(): void {
+    sweeping = setTimeout(() => {
+      sweep()
+        .catch((err: unknown) => log.warn({ err }, 'joins that are not used could not be ended; it is tried again'))
+        .finally(() => {
+          if (sweeping !== undefined) sweepLater()
+        })
+    }, sweepMs)
+  }
+
+  async function stats(record: TopicRecord, epoch: string): Promise<TopicStats> {
+    const { earliest, latest } = record
+    return {
+      topic: record.topic,
+      joined: record.joined,
+      messages: record.messages,
+      bytes: record.bytes,
+      earliest: record.messages === 0 ? null : formatCursor(epoch, earliest),
+      latest: record.messages === 0 ? null : formatCursor(epoch, latest),
+      retention: {
+        maxAgeMs: record.retention.maxAgeMs ?? byDefault.maxAgeMs,
+        maxMessages: record.retention.maxMessages ?? byDefault.maxMessages,
+        maxBytes: record.retention.maxBytes ?? byDefault.maxBytes,
+      },
+      subscribers: (await engine.subscribers(record.topic)).length,
+      gateway: engine.peerId,
+    }
+  }
+
+  return {
+    async start() {
+      await inTurn(follow)
+      sweepLater()
+      unlisten = store.listen(({ kind }) => {
+        if (kind !== 'topics' && kind !== 'everything') return
+        inTurn(follow).catch((err: unknown) => log.warn({ err }, 'topics that other gateways have joined or left could not be followed'))
+      })
+    },
+    async stop() {
+      unlisten?.()
+      clearTimeout(sweeping)
+      sweeping = undefined
+      await sweep().catch((err: unknown) => log.warn({ err }, 'which topics were used could not be noted'))
+    },
+    async join(topic, { client, retention }) {
+      const joining = await join(topic, { client, explicit: true })
+      if (retention !== undefined) await store.topics.retain(topic, retention)
+      return joining
+    },
+    async retain(topic, retention) {
+      if ((await store.topics.get(topic)) === undefined) throw notFound()
+      await store.topics.retain(topic, retention)
+    },
+    ensureJoined,
+    async use(topic, client) {
+      await ensureJoined(topic, client)
+      return uses.open(topic, client)
+    },
+    read(topic, client) {
+      if (!joined.has(topic) || uses.note(topic, client)) return
+      join(topic, { client, explicit: false }).catch((err: unknown) => log.debug({ err }, 'that a topic is read could not be noted'))
+    },
+    clients: async () => new Set((await store.topics.joins()).map(({ client }) => client)),
+    giveUp(client) {
+      return inTurn(async () => {
+        uses.forgetClient(client)
+        if (await store.topics.giveUp({ client })) await follow()
+      })
+    },
+    sweep,
+    leave(topic) {
+      return inTurn(async () => {
+        const left = await store.topics.leave(topic)
+        joined.delete(topic)
+        uses.forgetTopic(topic)
+        await engine.unsubscribe(topic)
+        return left
+      })
+    },
+    async list({ after, limit, visible }) {
+      const records =
+        visible === undefined
+          ? await store.topics.list({ ...given({ after }), limit: limit + 1 })
+          : await listVisibleTopics({ visible, after, limit: limit + 1 }, store.topics)
+      const page = records.slice(0, limit)
+      const epoch = await store.log.epoch()
+      const items = await Promise.all(page.map((record) => stats(record, epoch)))
+      return { items, next: records.length > limit ? (page.at(-1)?.topic ?? null) : null }
+    },
+    async get(topic) {
+      const record = await store.topics.get(topic)
+      if (record === undefined) throw notFound()
+      return await stats(record, await store.log.epoch())
+    },
+  }
+}
+
+function notFound(): TopicNotFound {
+  return new TopicNotFound('This gateway has neither joined this topic nor stored a message of it.')
+}

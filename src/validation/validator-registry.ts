@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto'
+import { createClientShares } from '../access/client-shares.ts'
+import { ValidationNotFound, ValidatorLimit } from '../errors.ts'
+import type { SignedMessage } from '../model/signed-message.ts'
+import { type Judgement, joined, type Registration, strictest } from '../model/validator.ts'
+import type { Verdict } from '../model/verdict.ts'
+
+/**
+ * The clients of this gateway that judge messages. Each that has registered for a topic is asked about each of its messages, and has so long for
+ * its verdict as it said; what it has not answered by then gets the verdict that it named for this case. A client that takes no more for the
+ * moment is asked when it does, if there is time left.
+ */
+export interface ValidatorDesk {
+  /** Judges once `begin` has been called; again it changes how. @throws ValidatorLimit */
+  register(validator: Validator, registration: Registration, begin: () => void): Promise<void>
+  /** Is asked no more; what it was asked it may still answer. Answers false when it did not judge the topic. */
+  unregister(validator: Validator, topic: string): boolean
+  /** The validator is gone: what it has not answered is as if its time were over. */
+  leave(validator: Validator): void
+  /** It takes more again. */
+  resume(validator: Validator): void
+  /** @throws ValidationNotFound when there is no such question to it, or not any more */
+  answer(validator: Validator, validationId: string, verdict: Verdict): void
+  /** Asks all that judge the topic; the strictest verdict counts. */
+  ask(message: SignedMessage): Promise<Judgement>
+  /** What the validator judges. */
+  topicsOf(validator: Validator): string[]
+  /** What is judged here: of each topic once. */
+  readonly registrations: ReadonlyMap<string, Registration>
+  /** Questions that wait for a verdict. */
+  readonly open: number
+}
+
+/** A connection that judges. */
+export interface Validator {
+  /** Whose it is (`clientKey`). */
+  readonly client: string
+  /** Whether it can take a message now. */
+  readonly writable: boolean
+  validate(question: Question): void
+}
+
+export interface Question {
+  validationId: string
+  message: SignedMessage
+  /** Milliseconds since 1970. */
+  deadline: number
+}
+
+interface Seat {
+  validator: Validator
+  place: Disposable
+  registration: Registration
+  /** Whether the validator knows that it is asked from now on. */
+  hasBegun: boolean
+}
+
+interface Open extends Question {
+  validator: Validator
+  isAsked: boolean
+  settle(judgement?: Judgement): void
+}
+
+export function createValidatorDesk(
+  init: { limits: { maxValidators: number; clientSharePercent: number } },
+  components: {
+    /** The other gateways of the database have to know what is judged here; resolves when they do. */
+    onChange(): Promise<void>
+    now?: () => number
+  },
+): ValidatorDesk {
+  const { maxValidators } = init.limits
+  const { onChange, now = Date.now } = components
+  /** Seats, which clients share. */
+  const places = createClientShares({ max: maxValidators, limits: init.limits })
+  let seats: Seat[] = []
+  const registrations = new Map<string, Registration>()
+  const gone = new WeakSet<Validator>()
+  /** In the order in which they came. */
+  const open = new Map<string, Open>()
+
+  function seat(validator: Validator, topic: string): Seat | undefined {
+    return seats.find((each) => each.validator === validator && each.registration.topic === topic)
+  }
+
+  function change(left: Seat[]): Promise<void> {
+    const kept = new Set(left.map(({ place }) => place))
+    for (const { place } of seats) if (!kept.has(place)) place[Symbol.dispose]()
+    seats = left
+    registrations.clear()
+    for (const { registration } of seats) registrations.set(registration.topic, joined(registration, registrations.get(registration.topic)))
+    return onChange()
+  }
+
+  function ask({ validator, registration }: Seat, message: SignedMessage): Promise<Judgement> {
+    const { promise, resolve } = Promise.withResolvers<Judgement>()
+    const byDefault = { verdict: registration.default, given: false }
+    const timer = setTimeout(() => question.settle(), registration.deadlineMs)
+    const question: Open = {
+      validationId: randomUUID(),
+      message,
+      deadline: now() + registration.deadlineMs,
+      validator,
+      isAsked: false,
+      settle(judgement = byDefault) {
+        if (!open.delete(question.validationId)) return
+        clearTimeout(timer)
+        resolve(judgement)
+      },
+    }
+    open.set(question.validationId, question)
+    put(question)
+    return promise
+  }
+
+  function put(question: Open): void {
+    if (question.isAsked || !question.validator.writable) return
+    question.isAsked = true
+    question.validator.validate(question)
+  }
+
+  return {
+    async register(validator, registration, begin) {
+      if (gone.has(validator)) return
+      const known = seat(validator, registration.topic)
+      const place = known?.place ?? places.take(validator.client)
+      if (place === undefined)
+        throw new ValidatorLimit(`Clients of this gateway judge at most ${maxValidators} topics together, and each its share of them.`)
+      const taken: Seat = { validator, place, registration, hasBegun: known?.hasBegun === true }
+      await change([...seats.filter((each) => each !== known), taken])
+      if (!seats.includes(taken)) return
+      taken.hasBegun = true
+      begin()
+    },
+    unregister(validator, topic) {
+      const known = seat(validator, topic)
+      if (known === undefined) return false
+      void change(seats.filter((each) => each !== known))
+      return true
+    },
+    leave(validator) {
+      gone.add(validator)
+      const left = seats.filter((each) => each.validator !== validator)
+      if (left.length < seats.length) void change(left)
+      for (const question of [...open.values()]) if (question.validator === validator) question.settle()
+    },
+    resume(validator) {
+      if (open.size === 0 || !seats.some((each) => each.validator === validator)) return
+      for (const question of open.values()) if (question.validator === validator) put(question)
+    },
+    answer(validator, validationId, verdict) {
+      const question = open.get(validationId)
+      if (question?.validator !== validator) throw new ValidationNotFound('Nobody waits for this verdict, or not any more.')
+      question.settle({ verdict, given: true })
+    },
+    async ask(message) {
+      const asked = seats.filter(({ registration, hasBegun }) => hasBegun && registration.topic === message.topic)
+      return strictest(await Promise.all(asked.map((each) => ask(each, message))))
+    },
+    topicsOf: (validator) => seats.filter((each) => each.validator === validator).map(({ registration }) => registration.topic),
+    registrations,
+    get open() {
+      return open.size
+    },
+  }
+}

@@ -1,0 +1,56 @@
+import type { Connection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect, test } from 'vitest'
+import { createMessageSigner, peerIdBytes, type SignedMessage } from '../../../src/model/signed-message.ts'
+import { startedLibp2pEngine } from '../../fixtures/libp2p-engine.ts'
+import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'
+import { field, sized } from '../../fixtures/protobuf.ts'
+import { slowTaker } from '../../fixtures/slow-taker.ts'
+import { stockNode } from '../../fixtures/stock-node.ts'
+
+const forms = { tcp: /\/tcp\/\d+\/p2p/, websocket: /\/ws\//, quic: /\/quic-v1\// }
+const { peerId, seed } = await createMemoryIdentity()
+const signer = createMessageSigner(peerId, seed)
+const from = peerIdBytes(peerId)
+
+/** A message in an RPC, https://github.com/libp2p/specs/blob/master/pubsub/README.md#the-message */
+function encoded({ sequence, topic, data, signature }: SignedMessage): Buffer {
+  return field(2, Buffer.concat([field(1, from), field(2, data), field(3, sequence), field(4, topic), field(5, signature)]))
+}
+
+/** Sends as fast as the other end takes it. */
+async function sendAll(connection: Connection, frames: Iterable<Buffer>): Promise<void> {
+  const stream = await connection.newStream(['/meshsub/1.1.0'])
+  for (const frame of frames) if (!stream.send(frame)) await stream.onDrain()
+  await stream.close()
+}
+
+/** Of messages that are more together than a stream holds unread, which of QUIC is 4 MiB: see @libp2p/utils, dist/src/abstract-message-stream.js. */
+function* frames(count: number): Generator<Buffer> {
+  const data = (number: number) => Buffer.from(String(number).padEnd(100))
+  for (let at = 0; at < count; at += 50) {
+    const messages = Array.from({ length: 50 }, (_, index) => signer.sign(BigInt(at + index), 'orders', data(at + index)))
+    yield sized(Buffer.concat(messages.map(encoded)))
+  }
+}
+
+test.each(['tcp', 'websocket', 'quic'] as const)(
+  'a sender over %s that is faster than messages are taken in loses none of 30,000',
+  async (transport) => {
+    const { inbound, taken, lost } = slowTaker()
+    const engine = await startedLibp2pEngine({ inbound })
+    await engine.subscribe('orders')
+    const node = await stockNode()
+    const address = (await engine.multiaddrs()).find((one) => forms[transport].test(one)) ?? ''
+    const connection = await node.dial(multiaddr(address))
+    const all = [...frames(30_000)]
+    await sendAll(connection, all)
+    // It was held back: what has left it and was not taken fits into windows and buffers.
+    expect(taken.length).toBeGreaterThan(10_000)
+    await expect.poll(() => taken.length + lost(), { timeout: 30_000 }).toBe(30_000)
+    expect(lost()).toBe(0)
+    expect(taken).toEqual(Array.from({ length: 30_000 }, (_, index) => index))
+    expect(connection.status).toBe('open')
+  },
+  90_000,
+)

@@ -1,0 +1,123 @@
+import { expect, test } from 'vitest'
+import { createHub, type Hub, type HubLog } from '../../src/log/hub.ts'
+import type { StoredMessage } from '../../src/model/message.ts'
+import { matchesTopic, topicFilter } from '../../src/model/topic.ts'
+import { storedMessage } from '../fixtures/messages.ts'
+
+const limits = { maxRingMessages: 3, maxRingBytes: 1_000_000, maxReadMessages: 2, clientSharePercent: 25 }
+const maxBytes = 1_000_000
+
+/** A log in an array, and how often it was read. */
+function arrayLog(messages: StoredMessage[]): HubLog & { reads: number } {
+  return {
+    reads: 0,
+    epoch: async () => 'e1',
+    position: async () => ({ tip: messages.at(-1)?.seq ?? 0 }),
+    async read({ after, through, topics, limit }) {
+      this.reads++
+      const matching = messages.filter(({ seq, topic }) => seq > after && seq <= through && matchesTopic(topics, topic)).slice(0, limit)
+      return { messages: matching, scanned: matching.length === limit ? (matching.at(-1)?.seq ?? through) : through }
+    },
+  }
+}
+
+async function readAll(hub: Hub, after: number, filter = topicFilter(['*'])): Promise<number[]> {
+  const seqs: number[] = []
+  while (after < hub.tip) {
+    const step = await hub.read(after, filter, maxBytes)
+    expect(step.scanned).toBeGreaterThan(after)
+    seqs.push(...step.entries.map(({ message }) => message.seq))
+    after = step.scanned
+  }
+  return seqs
+}
+
+test('reads recent messages from memory and older ones from the store, as one sequence', async () => {
+  const stored = [1, 2, 4].map((seq) => storedMessage(seq))
+  const log = arrayLog(stored)
+  const hub = createHub({ limits }, { log })
+  await hub.start()
+  const fresh = [5, 6, 7, 8].map((seq) => storedMessage(seq))
+  hub.append(4, fresh)
+  stored.push(...fresh)
+  expect(await readAll(hub, 5)).toEqual([6, 7, 8])
+  expect(log.reads).toBe(0)
+  expect(await readAll(hub, 0)).toEqual([1, 2, 4, 5, 6, 7, 8])
+  expect(log.reads).toBeGreaterThan(0)
+})
+
+test('has the store read for a few subscribers at a time, and for those of another client before more of the same', async () => {
+  const open: Array<() => void> = []
+  const stored = [storedMessage(1)]
+  const log = arrayLog(stored)
+  const hub = createHub({ limits }, { log: { ...log, read: (query) => new Promise((answer) => open.push(() => answer(log.read(query)))) } })
+  await hub.start()
+  hub.append(5, [storedMessage(6)])
+  const done: string[] = []
+  const read = (client: string) => Promise.resolve(hub.read(0, topicFilter(['nothing']), maxBytes, 0, client)).then(() => done.push(client))
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  const all = Array.from({ length: 20 }, () => read('busy'))
+  await turn()
+  expect(open).toHaveLength(3)
+  all.push(read('other'))
+  await turn()
+  expect(open).toHaveLength(4)
+  open.splice(3, 1)[0]?.()
+  await all.at(-1)
+  expect(done).toEqual(['other'])
+  for (let steps = 0; done.length < all.length; steps++) {
+    expect(open.length).toBeLessThanOrEqual(4)
+    expect(steps).toBeLessThan(100)
+    for (const answer of open.splice(0)) answer()
+    await turn()
+  }
+})
+
+test('answers only what the filter asks for', async () => {
+  const hub = createHub({ limits }, { log: arrayLog([]) })
+  await hub.start()
+  hub.append(0, [storedMessage(1, 'a'), storedMessage(2, 'ab'), storedMessage(3, 'b')])
+  expect(await readAll(hub, 0, topicFilter(['a']))).toEqual([1])
+  expect(await readAll(hub, 0, topicFilter(['a*']))).toEqual([1, 2])
+  expect(await readAll(hub, 0, topicFilter(['c']))).toEqual([])
+})
+
+test('wakes the followers of a batch once, with the first message that concerns each', async () => {
+  const hub = createHub({ limits }, { log: arrayLog([]) })
+  await hub.start()
+  const woken: string[] = []
+  hub.follow(topicFilter(['a']), (first) => woken.push(`a ${first}`))
+  hub.follow(topicFilter(['b*', 'a']), (first) => woken.push(`b*,a ${first}`))
+  const unfollow = hub.follow(topicFilter(['c']), (first) => woken.push(`c ${first}`))
+  hub.append(0, [storedMessage(1, 'c'), storedMessage(2, 'a'), storedMessage(3, 'bb'), storedMessage(4, 'a')])
+  expect(woken.sort()).toEqual(['a 2', 'b*,a 2', 'c 1'])
+  unfollow()
+  hub.append(4, [storedMessage(5, 'c')])
+  expect(woken).toHaveLength(3)
+})
+
+test('reads from the store what another gateway appended in between', async () => {
+  const stored = [storedMessage(1)]
+  const log = arrayLog(stored)
+  const hub = createHub({ limits }, { log })
+  await hub.start()
+  hub.append(1, [storedMessage(2)])
+  stored.push(storedMessage(2), storedMessage(3, 'elsewhere'), storedMessage(4))
+  const woken: number[] = []
+  hub.follow(topicFilter(['elsewhere']), (first) => woken.push(first))
+  hub.append(3, [storedMessage(4)])
+  expect(woken).toEqual([3])
+  expect(await readAll(hub, 2)).toEqual([3, 4])
+})
+
+test('a reader that is ahead of it, since another gateway has served it, is not led back', async () => {
+  const hub = createHub({ limits }, { log: arrayLog([]) })
+  await hub.start()
+  hub.append(0, [storedMessage(1)])
+  expect(await hub.read(3, topicFilter(['*']), maxBytes)).toEqual({ entries: [], scanned: 3 })
+  const woken: number[] = []
+  hub.follow(topicFilter(['*']), (first) => woken.push(first))
+  hub.append(1, [storedMessage(2), storedMessage(3), storedMessage(4)])
+  expect(await readAll(hub, 3)).toEqual([4])
+  expect(woken).toEqual([2])
+})

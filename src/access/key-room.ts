@@ -1,26 +1,5 @@
 import { IdempotencyKeyLimit } from '../errors.ts'
 
-/** Milliseconds that idempotency keys are kept. */
-export const idempotencyWindowMs = 86_400_000
-
-/** The key has published at another gateway of the same database since it was looked up; nothing was stored. */
-export class KeyTaken extends Error {
-  override readonly name = 'KeyTaken'
-}
-
-/**
- * Where a client's key is unique: no two clients (`clientKey`) share keys, nor do two operations. Clients without a token are their address,
- * so that none learns of, uses up or answers for another's keys; the same client from another address is another one.
- */
-export function idempotencyScope(client: string, operation: string): string {
-  return `${encodeURIComponent(client)} ${operation}`
-}
-
-/** A key as a database knows it; those of one client begin alike. */
-export function storedKey({ scope, key }: { scope: string; key: string }): string {
-  return `${scope} ${key}`
-}
-
 /** Keeps the keys that are remembered of each client within a number. */
 export interface KeyRoom {
   /** Counts a new key. @throws IdempotencyKeyLimit, StoreUnavailable */

@@ -6,11 +6,12 @@ import { PeergateError } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
 import { createPlaces } from '../lib/semaphore.ts'
 import type { DeliveryView } from '../model/delivery.ts'
+import { directStatus } from '../model/direct-status.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { DeliveryRecord, DeliveryStore } from '../store/store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { deliveryView } from './deliveries.ts'
-import { directBatchBytes, directProtocol, directStatus, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
+import { deliveryView } from './delivery-view.ts'
+import { directBatchBytes, directProtocol, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
 
 /**
  * Carries direct messages to their recipients, in the order in which they were accepted: at once, again and again with growing pauses, and

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createClientShares } from '../access/client-shares.ts'
-import { createKeyRoom, idempotencyWindowMs, storedKey } from '../access/key-room.ts'
+import { createKeyRoom } from '../access/key-room.ts'
 import { type Ages, agesOf } from '../clock/ages.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge, OutboxFull } from '../errors.ts'
@@ -8,8 +8,10 @@ import { createRisingIds } from '../lib/monotonic-id.ts'
 import { given } from '../lib/omit-undefined.ts'
 import type { DeliveryState, DeliveryView } from '../model/delivery.ts'
 import { openDirect } from '../model/direct-message.ts'
+import { idempotencyWindowMs, storedKey } from '../model/idempotency-key.ts'
 import type { DeliveryRecord, DeliveryStore, QueuedDeliveries } from '../store/store.ts'
 import type { Carrier } from './carrier.ts'
+import { deliveryView } from './delivery-view.ts'
 
 /** Direct messages of clients: signed and stored at once, and then on their way until they are delivered, expired or cancelled (carrier.ts). */
 export interface Deliveries {
@@ -159,14 +161,6 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
       return delivery
     },
   }
-}
-
-export function deliveryView(
-  { bytes: _, expiresAt, createdAt, updatedAt, ...record }: DeliveryRecord,
-  clock: Pick<Ages, 'toWall'>,
-): DeliveryView {
-  const [expires, created, updated] = [expiresAt, createdAt, updatedAt].map((time) => new Date(clock.toWall(time)).toISOString())
-  return { ...record, expiresAt: expires ?? '', createdAt: created ?? '', updatedAt: updated ?? '' }
 }
 
 /** What a key has sent before. @throws IdempotencyKeyReused */

@@ -3,10 +3,11 @@ import type { P2PEngine } from '../engine/engine.ts'
 import { createAuthorQuota } from '../log/author-quota.ts'
 import type { Ingest } from '../log/ingest.ts'
 import { type DirectMessage, openDirect } from '../model/direct-message.ts'
+import { directStatus } from '../model/direct-status.ts'
 import { directTopic } from '../model/topic.ts'
 import type { PeerStore } from '../store/store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { decodeBatch, directProtocol, directStatus, maxRequestBytes } from './direct-protocol.ts'
+import { decodeBatch, directProtocol, maxRequestBytes } from './direct-protocol.ts'
 
 /** Whose direct messages are taken: everybody's, those of peers that the operator has given a label, or nobody's. */
 export type DirectSenders = 'all' | 'known' | 'none'

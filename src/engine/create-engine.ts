@@ -4,8 +4,7 @@ import type { Limits } from '../limits.ts'
 import type { RecordStore } from '../store/store.ts'
 import { version } from '../version.ts'
 import type { P2PEngine } from './engine.ts'
-import type { DhtMode } from './libp2p/dht/dht.ts'
-import type { EngineSettings } from './settings.ts'
+import type { DhtMode, EngineSettings } from './settings.ts'
 
 /**
  * The engine that the settings ask for; `engineSettingsProblems` has found nothing wrong with them. The other one is not loaded: its

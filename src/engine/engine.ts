@@ -3,6 +3,7 @@ import type { SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { LimitsReached } from './limits-reached.ts'
 import type { Routing } from './routing.ts'
+import type { SignalOptions } from './signal-options.ts'
 
 /**
  * The node: identity, links to other peers, publish and subscribe. One contract, whole on every engine; test/compliance/engine.ts
@@ -154,10 +155,6 @@ export interface IdentityConflict {
 }
 
 export type EngineKind = 'custom' | 'libp2p' | 'memory'
-
-export interface SignalOptions {
-  signal: AbortSignal
-}
 
 export interface DialOptions extends SignalOptions {
   source: AddressSource

@@ -1,4 +1,4 @@
-import type { SignalOptions } from './engine.ts'
+import type { SignalOptions } from './signal-options.ts'
 
 /**
  * The DHT as an engine takes part in it: who a peer is reached at, who has what, and small values under keys that prove them. Whole on

@@ -1,6 +1,5 @@
 import { customAddressProblem, isSecureAddress } from './custom/addresses.ts'
 import { libp2pAddressProblem } from './libp2p/addresses.ts'
-import type { DhtMode } from './libp2p/dht/dht.ts'
 
 /** What the operator chose of the engine. */
 export interface EngineSettings {
@@ -82,3 +81,9 @@ const addressRoles = [
   ['PEERGATE_ANNOUNCE', 'announce'],
   ['PEERGATE_BOOTSTRAP', 'bootstrap'],
 ] as const
+
+/**
+ * Which DHT a node takes part in. Those of different modes do not see each other: they are different protocols.
+ * `lan` is Kubo's DHT of the local network, with private addresses only; `private` is one of gateways, with addresses of any kind; `public` is IPFS's.
+ */
+export type DhtMode = 'lan' | 'private' | 'public'

@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { idempotencyWindowMs } from '../access/key-room.ts'
+import { idempotencyWindowMs } from '../model/idempotency-key.ts'
+import { defaultRetention } from '../model/retention.ts'
 import type { Peers } from '../peers/peers.ts'
-import type { AuditStore, Retention as Keeps, LogStore, PruneQuery, SessionStore } from '../store/store.ts'
+
+import type { AuditStore, LogStore, PruneQuery, SessionStore } from '../store/store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Hub } from './hub.ts'
 
@@ -105,9 +107,4 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
       await sweeping
     },
   }
-}
-
-/** What topics keep that have no limits of their own. */
-export function defaultRetention(limits: Pick<RetentionLimits, 'retentionMaxAgeMs' | 'retentionMaxMessages' | 'retentionMaxBytes'>): Keeps {
-  return { maxAgeMs: limits.retentionMaxAgeMs, maxMessages: limits.retentionMaxMessages, maxBytes: limits.retentionMaxBytes }
 }

@@ -1,5 +1,6 @@
 import { Forbidden } from '../errors.ts'
 import { type Action, type TokenAction, tokenActions } from './action.ts'
+import type { Peer } from './peer.ts'
 import { directTopic, matchesTopic, type TopicFilter } from './topic.ts'
 
 /** What a client may do, and as whom. */
@@ -52,4 +53,8 @@ export function requireTopic(grant: Grant, topic: string): void {
 /** What of these topics the client may know of. */
 export function visibleTopics(grant: Grant, topics: string[]): string[] {
   return topics.filter((topic) => matchesTopic(grant.topics, topic))
+}
+
+export function visibleTo(grant: Grant, peer: Peer): Peer {
+  return { ...peer, topics: visibleTopics(grant, peer.topics) }
 }

@@ -1,6 +1,7 @@
 import type { Seq } from '../model/cursor.ts'
 import type { MessageKind, NewMessage, StoredMessage } from '../model/message.ts'
 import type { AddressSource, KnownAddress } from '../model/peer.ts'
+import type { Retention } from '../model/retention.ts'
 import type { TopicFilter } from '../model/topic.ts'
 import type { Registration } from '../model/validator.ts'
 
@@ -214,13 +215,6 @@ export interface PublishedItem {
   seq: Seq
   /** How many peers it was handed to; 0 also when that was lost in a crash. */
   recipients: number
-}
-
-/** What a topic keeps: by age (since it was stored, in milliseconds), by number, and by bytes of data. 0 is without limit. */
-export interface Retention {
-  maxAgeMs: number
-  maxMessages: number
-  maxBytes: number
 }
 
 export interface PruneQuery {

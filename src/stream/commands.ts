@@ -1,6 +1,5 @@
 import { clientKey } from '../access/client-key.ts'
 import { ofEndedToken } from '../access/endings.ts'
-import { idempotencyScope } from '../access/key-room.ts'
 import { costOfBytes } from '../access/rates.ts'
 import {
   InvalidRequest,
@@ -12,17 +11,15 @@ import {
   ValidationNotFound,
 } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
-import { type Grant, requireAction, requireTopic, requireTopics } from '../model/grant.ts'
+import { requireAction, requireTopic, requireTopics } from '../model/grant.ts'
+import { idempotencyScope } from '../model/idempotency-key.ts'
 import { decodePayload, encodePayload } from '../model/payload.ts'
 import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
 import { topicFilter, withDirect } from '../model/topic.ts'
-import type { Server } from '../services/service-registry.ts'
-import type { Validator } from '../validation/validator-registry.ts'
+import type { Client, StreamComponents, StreamLimits } from './client.ts'
 import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
 import type { Interests } from './interest.ts'
-import type { Outlet } from './outlet.ts'
-import type { StreamComponents, StreamLimits } from './stream.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
 
 type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Type }>
@@ -43,25 +40,6 @@ export interface Commands {
   retire(client: Client): Promise<void>
   /** The client is gone. */
   leave(client: Client): void
-}
-
-/** Whom a frame came from. */
-export interface Client {
-  readonly outlet: Outlet
-  /** By name, kept by the commands. */
-  readonly subscriptions: Map<string | undefined, Subscription>
-  /** Called when a subscription has something to send. */
-  onReady(): void
-  /** Fires when the client is gone. */
-  readonly signal: AbortSignal
-  /** Where it comes from. */
-  readonly address: string
-  /** What it serves and judges, and how many requests of its own wait for an answer. */
-  readonly server: Server
-  readonly validator: Validator
-  openRequests: number
-  /** What it may do; set anew when its token is renewed. */
-  grant: Grant
 }
 
 export type CommandComponents = Pick<

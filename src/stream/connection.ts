@@ -6,37 +6,29 @@ import { ofEndedToken } from '../access/endings.ts'
 import { PeergateError, toPeergateError } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { DeliveryView } from '../model/delivery.ts'
-import { type Grant, visibleTopics } from '../model/grant.ts'
+import type { Grant } from '../model/grant.ts'
+import { visibleTo } from '../model/grant.ts'
 import { candidateView } from '../model/message.ts'
-import { type Encoding, encodePayload } from '../model/payload.ts'
+import { encodePayload } from '../model/payload.ts'
 import type { Peer } from '../model/peer.ts'
 import { messageId } from '../model/signed-message.ts'
 import type { ServedRequest, Server } from '../services/service-registry.ts'
 import type { Question, Validator } from '../validation/validator-registry.ts'
+import type { Client, ClientConnection, PeerNotice, QuerySubscription, StreamLimits } from './client.ts'
 import type { CloseReason } from './close-codes.ts'
 import type { Codec } from './codec.ts'
-import type { Client, Commands } from './commands.ts'
+import type { Commands } from './commands.ts'
 import { createExpiry } from './expiry.ts'
-import { answering, type ClientFrame, type FrameId, maxFrameBytesOf, naming, type ServerFrame } from './frames.ts'
+import { type ClientFrame, errorFrame, type FrameId, maxFrameBytesOf, naming, type ServerFrame } from './frames.ts'
 import { createIncoming, type FrameRoom, FrameTooLarge, type HeldFrame, type Incoming } from './incoming.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
 import { createPump, type Pump } from './pump.ts'
-import type { ClientConnection, PeerNotice, StreamLimits } from './stream.ts'
 import type { Subscription } from './subscription.ts'
 import { createWebSocketSink, type WebSocketSink } from './web-socket-sink.ts'
 
 /** A client's stream: takes its frames one after another, and sends for its subscriptions. */
 export interface Connection extends ClientConnection {
   close(reason: CloseReason): void
-}
-
-/** What the client asked for in the URL: the unnamed subscription, at once; nothing when it names no topic. */
-export interface QuerySubscription {
-  topics: string[]
-  direct?: boolean | undefined
-  deliveries?: boolean | undefined
-  after?: string | undefined
-  encoding?: Encoding | undefined
 }
 
 export interface ConnectionInit {
@@ -393,24 +385,5 @@ class WebSocketClient implements Connection, Client, Server, Validator {
     if (this.#isGone) return
     this.#answerError(error)
     this.close('interrupted')
-  }
-}
-
-export function visibleTo(grant: Grant, peer: Peer): Peer {
-  return { ...peer, topics: visibleTopics(grant, peer.topics) }
-}
-
-export function errorFrame(error: PeergateError, id: FrameId | undefined, subscription: string | undefined): ServerFrame {
-  return {
-    type: 'error',
-    ...answering(id),
-    ...naming(subscription),
-    code: error.code,
-    title: error.title,
-    detail: error.message,
-    retryable: error.retryable,
-    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
-    ...(error.errors === undefined ? {} : { errors: error.errors }),
-    ...error.extensions,
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { PeergateError } from '../errors.ts'
 import type { Action, TokenAction } from '../model/action.ts'
 import { cursorSchema, positionSchema } from '../model/cursor.ts'
 import { deliverySchema, expirySchema } from '../model/delivery.ts'
@@ -309,4 +310,19 @@ export function expiry({ expiresAt }: Grant): { expiresAt: string | null } {
 /** The name of a subscription, where it has one. */
 export function naming(subscription: string | undefined): { subscription?: string } {
   return subscription === undefined ? {} : { subscription }
+}
+
+export function errorFrame(error: PeergateError, id: FrameId | undefined, subscription: string | undefined): ServerFrame {
+  return {
+    type: 'error',
+    ...answering(id),
+    ...naming(subscription),
+    code: error.code,
+    title: error.title,
+    detail: error.message,
+    retryable: error.retryable,
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    ...(error.errors === undefined ? {} : { errors: error.errors }),
+    ...error.extensions,
+  }
 }

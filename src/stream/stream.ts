@@ -1,26 +1,20 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
 import { addressKey, clientKey } from '../access/client-key.ts'
 import { createClientShares } from '../access/client-shares.ts'
-import { type Endings, ofEndedToken } from '../access/endings.ts'
-import type { RateClient, Rates } from '../access/rates.ts'
+import { ofEndedToken } from '../access/endings.ts'
+import type { RateClient } from '../access/rates.ts'
 import { ConnectionLimit, Draining, type PeergateError } from '../errors.ts'
-import type { Hub } from '../log/hub.ts'
-import { formatCursor, type Seq } from '../model/cursor.ts'
+import { formatCursor } from '../model/cursor.ts'
 import type { DeliveryView } from '../model/delivery.ts'
-import type { Grant } from '../model/grant.ts'
-import type { Peer } from '../model/peer.ts'
-import type { TopicFilter } from '../model/topic.ts'
-import type { ServiceDesk } from '../services/service-registry.ts'
-import type { Topics } from '../topics/topics.ts'
-import type { ValidatorDesk } from '../validation/validator-registry.ts'
+import type { ClientConnection, ClientInfo, QuerySubscription, StreamComponents, StreamLimits } from './client.ts'
 import type { Codec } from './codec.ts'
 import { createCommands } from './commands.ts'
-import { createConnection, errorFrame, type QuerySubscription } from './connection.ts'
+import { createConnection } from './connection.ts'
 import { createEventStream, type EventQuery, startEvents } from './event-stream.ts'
-import type { FrameRoom } from './incoming.ts'
+import { errorFrame } from './frames.ts'
+
 import { createInterests } from './interest.ts'
 import { createWebSocketSink } from './web-socket-sink.ts'
 
@@ -60,114 +54,6 @@ export interface Stream {
   /** Tells every client to go elsewhere, finishes what they had asked for, and closes. Idempotent. */
   stop(): Promise<void>
 }
-
-export interface StreamLimits {
-  clientSharePercent: number
-  maxStreamConnections: number
-  maxStreamConnectionsPerToken: number
-  maxStreamConnectionsPerAddress: number
-  maxSubscriptions: number
-  maxSubscriptionTopics: number
-  maxSubscribedTopics: number
-  maxFrameBytes: number
-  maxMessageBytes: number
-  maxPendingFrames: number
-  maxPendingFrameBytes: number
-  maxStreamRequests: number
-  maxSocketBufferBytes: number
-  slowClientMs: number
-  heartbeatMs: number
-}
-
-/** What the stream needs of the rest of the gateway. */
-export interface StreamComponents {
-  hub: Hub
-  history: { resolve(position: string, filter?: TopicFilter): Promise<{ seq: Seq; pruneCount: number; cursor: string }> }
-  topics: Pick<Topics, 'use' | 'ensureJoined'>
-  publisher: StreamPublisher
-  deliveries: { send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }> }
-  services: { request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array> }
-  desk: Pick<ServiceDesk, 'serve' | 'unserve' | 'leave' | 'retire' | 'reply' | 'has'>
-  validators: Pick<ValidatorDesk, 'register' | 'unregister' | 'resume' | 'leave' | 'answer' | 'topicsOf'>
-  peers: { watch(listener: PeerListener): () => void }
-  identity: { peerId: string; engine: string }
-  /** Throws when no new work can be taken on. */
-  load: { check(): void }
-  /** What the bearer of a token may do. */
-  access: { admit(token: string): Promise<Grant> }
-  /** Tokens and sessions that have ended, be it while they were looked up. */
-  endings: Pick<Endings, 'has'>
-  /** A connection was added. */
-  onOpen(): void
-  rates: Pick<Rates, 'take'>
-  /** Room for the frames of all clients, until they have been dealt with. */
-  requestBytes: FrameRoom
-  answerBytes: FrameRoom
-  log: Logger
-  /** Wall time, milliseconds since 1970. */
-  now?: () => number
-}
-
-/** Gives a message its place, and says later what became of it. */
-export interface StreamPublisher {
-  enqueue(
-    request: {
-      client: string
-      messages: Array<{ topic: string; data: Uint8Array }>
-      idempotency?: { scope: string; key: string } | undefined
-    },
-    options: { signal: AbortSignal },
-  ): Promise<{ published: Promise<{ items: Array<{ id: string; seq: Seq; recipients: number }>; replayed: boolean }> }>
-}
-
-/** A direct message of a client. */
-export interface OutgoingMessage {
-  /** `clientKey`. */
-  client: string
-  to: string
-  data: Uint8Array
-  expiresInMs?: number | undefined
-  idempotency?: { scope: string; key: string } | undefined
-}
-
-/** A request of a client to a service. */
-export interface OutgoingRequest {
-  /** `clientKey`. */
-  client: string
-  to: string
-  service: string
-  data: Uint8Array
-  timeoutMs?: number | undefined
-}
-
-/** Who a client is, and where it comes from. */
-export interface ClientInfo {
-  grant: Grant
-  address: string
-}
-
-/** A client, however it is connected. */
-export interface ClientConnection {
-  readonly grantId: string
-  /** Id of the session that stands for its token. */
-  readonly session: string | undefined
-  readonly address: string
-  /** Closes since its token was revoked. */
-  revoke(): void
-  /** One heartbeat: tells quiet subscriptions their progress, and closes a client that is silent or takes nothing. */
-  beat(now: number): void
-  notifyPeer: PeerListener
-  notifyDelivery(delivery: DeliveryView): void
-  /** Where its subscriptions are. */
-  positions(): Seq[]
-  /** Says goodbye, finishes what the client had asked for, closes. Resolves when the socket is closed. */
-  drain(retryAfterMs: number): Promise<void>
-  /** Closes at once; the client may resume. */
-  interrupt(): void
-}
-
-export type PeerListener = (event: PeerNotice, peer: Peer) => void
-export type PeerNotice = 'connect' | 'update' | 'disconnect'
 
 /** Clients told to leave come back spread over this time, so that they do not all meet the next gateway at once. */
 const reconnectSpreadMs = 5_000

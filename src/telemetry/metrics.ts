@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { directStatus } from '../direct/direct-protocol.ts'
-import { type EngineLimit, engineLimits } from '../engine/limits-reached.ts'
+import { directStatus } from '../model/direct-status.ts'
+import { type EngineLimit, engineLimits } from '../model/engine-limits.ts'
 import type { Judgement } from '../model/validator.ts'
 import type { Verdict } from '../model/verdict.ts'
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { directTopic } from '../../src/model/topic.ts'
 import type { Damaged, LogQuery, Store } from '../../src/store/store.ts'
 import { newMessage } from '../fixtures/messages.ts'
-import type { Spoilt } from './store.ts'
+import type { Spoilt } from './spoilt.ts'
 
 const all: LogQuery = { after: 0, order: 'asc', limit: 100 }
 const only = (topic: string) => ({ exact: [topic], prefixes: [] })

@@ -7,6 +7,7 @@ import type { LogQuery, NewDelivery, SessionRecord, Store, TokenRecord } from '.
 import { newMessage, someAuthor } from '../fixtures/messages.ts'
 import { describeDamage } from './damage.ts'
 import { describeForgetting } from './forgetting.ts'
+import type { Spoilt } from './spoilt.ts'
 
 /** Who joins a topic. */
 const someone = { client: 'tok_1', explicit: true }
@@ -17,15 +18,6 @@ export interface StorePlace {
   /** Changes a stored message, or what a delivery is to send, as a disk would: behind the back of the store, which may be open. */
   spoil(what: Spoilt): Promise<void>
 }
-
-/** Columns of a message; bytes are changed, text and numbers are replaced. */
-export type Spoilt =
-  | {
-      message: string
-      column?: 'data' | 'signature' | 'author' | 'topic' | 'id' | 'seq' | 'receivedAt' | 'firstSeenAt' | 'storedAt' | 'sum'
-      text?: string
-    }
-  | { delivery: string }
 
 const otherAuthor = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'
 const firstTime = 1_700_000_000_000

@@ -1,10 +1,11 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { agesOf } from '../../src/clock/ages.ts'
 import { createCarrier } from '../../src/direct/carrier.ts'
-import { decodeBatch, directStatus, maxDirectBatch } from '../../src/direct/direct-protocol.ts'
+import { decodeBatch, maxDirectBatch } from '../../src/direct/direct-protocol.ts'
 import type { ConnectedPeer, EngineEvent } from '../../src/engine/engine.ts'
 import { PeerUnreachable } from '../../src/errors.ts'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
+import { directStatus } from '../../src/model/direct-status.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryDeliveries, type MemoryDeliveries } from '../fixtures/memory-deliveries.ts'
 

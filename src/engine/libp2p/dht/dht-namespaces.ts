@@ -5,7 +5,7 @@ import { ipnsValidator } from 'ipns/validator'
 import { CID } from 'multiformats/cid'
 import { DhtNamespaceUnsupported, InvalidRecord } from '../../../errors.ts'
 import { parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
-import type { DhtMode } from './dht.ts'
+import type { DhtMode } from '../../settings.ts'
 
 /**
  * Values of the DHT, by the first part of their keys: `/peergate` is ours, `/ipns` (https://specs.ipfs.tech/ipns/ipns-record/) and `/pk`, a

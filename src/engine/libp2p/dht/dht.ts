@@ -13,14 +13,9 @@ import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import type { Limits } from '../../../limits.ts'
 import type { Asker } from '../../asker.ts'
 import type { Bodies, HeldBody } from '../../bodies.ts'
+import type { DhtMode } from '../../settings.ts'
 import type { Namespaces } from './dht-namespaces.ts'
 import { createMessageCollector, toldAddresses } from './told-contacts.ts'
-
-/**
- * Which DHT a node takes part in. Those of different modes do not see each other: they are different protocols.
- * `lan` is Kubo's DHT of the local network, with private addresses only; `private` is one of gateways, with addresses of any kind; `public` is IPFS's.
- */
-export type DhtMode = 'lan' | 'private' | 'public'
 
 export const dhtModes = {
   lan: { protocol: '/ipfs/lan/kad/1.0.0', peerInfoMapper: removePublicAddressesMapper },

@@ -1,0 +1,3 @@
+export interface SignalOptions {
+  signal: AbortSignal
+}

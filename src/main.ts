@@ -5,7 +5,7 @@ import { StoreUnavailable } from './errors.ts'
 import type { Gateway } from './gateway/gateway.ts'
 import { openGateway } from './gateway/open-gateway.ts'
 import { createShutdown } from './gateway/shutdown.ts'
-import { StartRefused } from './lib/startup-error.ts'
+import { StartupError } from './lib/startup-error.ts'
 
 /** Exit codes of sysexits.h: the operator has to mend something, or the gateway failed. */
 const exitCodes = { config: 78, failure: 1 } as const
@@ -34,7 +34,7 @@ async function run(config: Config, log: Logger): Promise<void> {
     await gateway.start()
     await announce(gateway)
   } catch (error) {
-    if (error instanceof StartRefused) fail(error.message, exitCodes.config)
+    if (error instanceof StartupError) fail(error.message, exitCodes.config)
     log.fatal({ err: error }, 'the gateway could not start')
     process.exit(exitCodes.failure)
   }

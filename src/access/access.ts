@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { InvalidToken, Unauthorized } from '../errors.ts'
-import { StartRefused } from '../lib/startup-error.ts'
+import { StartupError } from '../lib/startup-error.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import { anyoneId } from './client-key.ts'
 import type { JwtVerifier } from './jwt.ts'
@@ -28,7 +28,7 @@ export interface AccessInit {
 }
 
 /** Others could reach the gateway, and nothing would keep them out. */
-export class AccessOpen extends StartRefused {
+export class AccessOpen extends StartupError {
   override readonly name = 'AccessOpen'
 }
 

@@ -1,4 +1,4 @@
-import { createRisingIds } from '../lib/monotonic-id.ts'
+import { createMonotonicIds } from '../lib/monotonic-id.ts'
 import type { AuditView } from '../model/audit.ts'
 import type { AuditStore } from '../store/store.ts'
 
@@ -13,7 +13,7 @@ export interface Audit {
 /** @param components.now age time, by which entries are forgotten; `toWall` has it as they show it */
 export function createAudit(components: { store: AuditStore; now?: () => number; toWall?: (age: number) => number }): Audit {
   const { store, now = Date.now, toWall = (age) => age } = components
-  const nextId = createRisingIds({ now })
+  const nextId = createMonotonicIds({ now })
 
   return {
     note: (entry) => store.note({ id: nextId(), at: now(), ...entry }),

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { Gateways } from '../cluster/members.ts'
+import type { Members } from '../cluster/members.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { ProtocolUnsupported } from '../errors.ts'
 import type { RetentionLimits } from '../log/retention.ts'
@@ -33,7 +33,7 @@ export interface CatchUpComponents {
   store: { topics: Pick<TopicStore, 'list'>; records: RecordStore; log: Pick<LogStore, 'missing'> }
   reader: HistoryReader
   /** Gateways of one database have one log. */
-  gateways: Pick<Gateways, 'others'>
+  gateways: Pick<Members, 'others'>
   log: Logger
   now?: () => number
   random?: () => number

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { P2PEngine } from '../engine/engine.ts'
-import { createByPeer } from '../lib/lru.ts'
+import { createLru } from '../lib/lru.ts'
 import { createPacer } from '../lib/pacer.ts'
 import type { Ingest, PastMessage } from '../log/ingest.ts'
 import { createAuthors, verifyBeside } from '../model/authors.ts'
@@ -114,7 +114,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
   const { engine, log, ingest, metrics, now = Date.now } = components
   const authors = createAuthors()
   const all = createPacer({ perSecond: historyBytesPerSecond })
-  const shareOf = createByPeer({ max: maxPeers }, () => createPacer({ perSecond: historyPeerBytesPerSecond }))
+  const shareOf = createLru({ max: maxPeers }, () => createPacer({ perSecond: historyPeerBytesPerSecond }))
 
   async function ask(
     peerId: string,

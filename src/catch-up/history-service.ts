@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { P2PEngine } from '../engine/engine.ts'
 import { createFairRate } from '../lib/fair-rate.ts'
-import { createByPeer } from '../lib/lru.ts'
+import { createLru } from '../lib/lru.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
@@ -69,7 +69,7 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
   const { historyBytesPerSecond, historyPeerBytesPerSecond, maxHistoryRequests } = init.limits
   const { engine, log, metrics, now = Date.now } = components
   const all = createFairRate({ perSecond: historyBytesPerSecond })
-  const shareOf = createByPeer({ max: maxPeers }, () =>
+  const shareOf = createLru({ max: maxPeers }, () =>
     createTokenBucket({ perSecond: historyPeerBytesPerSecond, burst: historyPeerBytesPerSecond }),
   )
 

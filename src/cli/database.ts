@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError, loadConfig } from '../config/config.ts'
 import { openIdentity } from '../identity/identity.ts'
-import { makeDirectory, StartRefused } from '../lib/startup-error.ts'
+import { makeDirectory, StartupError } from '../lib/startup-error.ts'
 import { directTopic } from '../model/topic.ts'
 import { type CheckReport, check } from '../store/check.ts'
 import { isPostgres, sqlitePath } from '../store/database-url.ts'
@@ -99,5 +99,5 @@ try {
 } catch (error) {
   if (!(error instanceof Error)) throw error
   process.stderr.write(`${error.message}\n`)
-  process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartRefused ? 78 : 1
+  process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartupError ? 78 : 1
 }

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { createTokens } from '../access/tokens.ts'
 import { ConfigError, loadConfig } from '../config/config.ts'
 import { AdminTokenNeeded } from '../errors.ts'
-import { makeDirectory, StartRefused } from '../lib/startup-error.ts'
+import { makeDirectory, StartupError } from '../lib/startup-error.ts'
 import { tokenInputSchema } from '../model/token.ts'
 import { createStore } from '../store/create-store.ts'
 
@@ -80,5 +80,5 @@ try {
       ? '\nIf the gateway has a token from its environment (PEERGATE_ADMIN_TOKEN, or PEERGATE_ADMIN_TOKEN_FILE), set it here too.'
       : ''
   process.stderr.write(`${error.message}${hint}\n`)
-  process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartRefused ? 78 : 1
+  process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartupError ? 78 : 1
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../clock/clock.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { StoreUnavailable } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
-import { StartRefused } from '../lib/startup-error.ts'
+import { StartupError } from '../lib/startup-error.ts'
 import type { GatewayView } from '../model/gateway-view.ts'
 import type { Registration } from '../model/validator.ts'
 import type { GatewayRecord, Store } from '../store/store.ts'
@@ -15,7 +15,7 @@ import { createHeartbeats } from './heartbeats.ts'
  * The gateways that share this one's database, and the place of this one among them. They keep links to each other, so that what one of them
  * publishes reaches the network also through the links of the others.
  */
-export interface Gateways {
+export interface Members {
   /** Takes this gateway's peer id for this process. @throws IdentityLeased */
   claim(): Promise<void>
   /** Says from now on that this gateway is there. */
@@ -32,12 +32,12 @@ export interface Gateways {
 }
 
 /** Another process uses this key with the same database. */
-export class IdentityLeased extends StartRefused {
+export class IdentityLeased extends StartupError {
   override readonly name = 'IdentityLeased'
   readonly code = 'identity_in_use'
 }
 
-export interface GatewaysComponents {
+export interface MembersComponents {
   store: Pick<Store, 'gateways' | 'listen'>
   engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'peers' | 'dial'>
   /** What clients of this gateway serve and judge. */
@@ -64,7 +64,7 @@ function toleratingUnavailable(error: unknown): void {
   if (!(error instanceof StoreUnavailable)) throw error
 }
 
-export function createGateways(components: GatewaysComponents): Gateways {
+export function createMembers(components: MembersComponents): Members {
   const { store, engine, onLost, log, clock = agesOf(), monotonic = () => performance.now() } = components
   const heartbeats = createHeartbeats({ age: clock.age, monotonic })
   let startedAt = 0

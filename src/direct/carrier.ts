@@ -4,7 +4,7 @@ import { type Ages, agesOf } from '../clock/ages.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { PeergateError } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
-import { createPlaces } from '../lib/semaphore.ts'
+import { createSemaphore } from '../lib/semaphore.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import { directStatus } from '../model/direct-status.ts'
 import type { Peers } from '../peers/peers.ts'
@@ -78,7 +78,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
   const carrying = new Map<string, Promise<void>>()
   /** Of recipients that are tried, which clients share. */
-  const places = createPlaces({ max: limits.maxCarried, maxWaiting, shares: (max) => createClientShares({ max, limits }) })
+  const places = createSemaphore({ max: limits.maxCarried, maxWaiting, shares: (max) => createClientShares({ max, limits }) })
   /** The client whose recipients were claimed last. */
   let servedLast = ''
   /** Recipients whose turn ended since the database failed: they are still claimed. */

@@ -4,8 +4,8 @@ import { createKeyRoom } from '../access/key-room.ts'
 import { type Ages, agesOf } from '../clock/ages.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge, OutboxFull } from '../errors.ts'
-import { createRisingIds } from '../lib/monotonic-id.ts'
-import { given } from '../lib/omit-undefined.ts'
+import { createMonotonicIds } from '../lib/monotonic-id.ts'
+import { omitUndefined } from '../lib/omit-undefined.ts'
 import type { DeliveryState, DeliveryView } from '../model/delivery.ts'
 import { openDirect } from '../model/direct-message.ts'
 import { idempotencyWindowMs, storedKey } from '../model/idempotency-key.ts'
@@ -76,7 +76,7 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
   const { engine, store, carrier, onChange, clock = agesOf() } = components
   const now = () => clock.age()
   const view = (record: DeliveryRecord) => deliveryView(record, clock)
-  const nextId = createRisingIds({ now })
+  const nextId = createMonotonicIds({ now })
   const keyRoom = createKeyRoom(
     { max: init.limits.maxIdempotencyKeysPerToken },
     { count: (prefix, limit) => store.countKeys(prefix, clock.settledAge() - idempotencyWindowMs, limit), now },
@@ -150,7 +150,7 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
     },
     async list({ limit, updatedSince, ...query }) {
       const since = updatedSince === undefined ? {} : { updatedSince: clock.toAge(updatedSince) }
-      const { items, next } = await store.list({ ...given(query), ...since, limit })
+      const { items, next } = await store.list({ ...omitUndefined(query), ...since, limit })
       return { items: items.map(view), next }
     },
     get,

@@ -2,7 +2,7 @@ import { PeerNotConnected } from '../errors.ts'
 import type { P2PEngine, RequestOptions } from './engine.ts'
 
 /** Asks a peer on the link that is there, or on one that `link` makes. Nothing is asked twice: without a link nothing went out. */
-export async function requestLinked(
+export async function askPeer(
   engine: Pick<P2PEngine, 'request'>,
   request: { peerId: string; protocol: string; body: Uint8Array; link: () => Promise<unknown> },
   options: RequestOptions,

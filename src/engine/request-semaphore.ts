@@ -8,12 +8,12 @@ import type { HandleOptions } from './engine.ts'
  * together a third more than that: one has a quarter while others have any, and the last quarter is for those that have none. So many peers
  * with one request each leave room for the next one, and many peers of one address for another address.
  */
-export interface RequestPlaces {
+export interface RequestSemaphore {
   /** Undefined when the peer, its address, or all together have as much as they may. */
   take(from: Asker, bytes: number): Disposable | undefined
 }
 
-export type RequestPlacesInit = Pick<HandleOptions, 'maxConcurrent' | 'maxConcurrentBytes' | 'maxRequestBytes'>
+export type RequestSemaphoreInit = Pick<HandleOptions, 'maxConcurrent' | 'maxConcurrentBytes' | 'maxRequestBytes'>
 
 /** What holders share: of one address its peers, of all the addresses. */
 interface Level {
@@ -21,7 +21,7 @@ interface Level {
   take(holder: string, bytes: number): Disposable | undefined
 }
 
-export function createRequestPlaces(options: RequestPlacesInit, components: { onRefused?: () => void } = {}): RequestPlaces {
+export function createRequestSemaphore(options: RequestSemaphoreInit, components: { onRefused?: () => void } = {}): RequestSemaphore {
   const { maxConcurrent, maxConcurrentBytes = Number.MAX_SAFE_INTEGER, maxRequestBytes } = options
   const { onRefused = () => undefined } = components
   const ofAddress = { maxConcurrent: withThird(maxConcurrent), maxConcurrentBytes: withThird(maxConcurrentBytes), maxRequestBytes }
@@ -58,7 +58,7 @@ export function createRequestPlaces(options: RequestPlacesInit, components: { on
 }
 
 /** @param ofOne what one holder alone has */
-function createLevel(ofOne: Required<RequestPlacesInit>): Level {
+function createLevel(ofOne: Required<RequestSemaphoreInit>): Level {
   const inAll = withThird(ofOne.maxConcurrent)
   const reserved = Math.floor(inAll / 4)
   const places = createShares({ max: inAll })

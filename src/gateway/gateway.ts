@@ -11,7 +11,7 @@ import { createCatchUp } from '../catch-up/catch-up.ts'
 import { createHistoryReader } from '../catch-up/history-reader.ts'
 import { createHistoryService } from '../catch-up/history-service.ts'
 import { type Clock, createClock } from '../clock/clock.ts'
-import { createGateways } from '../cluster/members.ts'
+import { createMembers } from '../cluster/members.ts'
 import type { AccessSettings, HttpSettings } from '../config/config.ts'
 import { createDht } from '../dht/dht.ts'
 import { type Carrier, createCarrier } from '../direct/carrier.ts'
@@ -33,14 +33,14 @@ import type { DeliveryView } from '../model/delivery.ts'
 import type { NodeView } from '../model/node.ts'
 import { createPeers } from '../peers/peers.ts'
 import { createPublisher } from '../publish/publisher.ts'
-import { createServiceDesk } from '../services/service-registry.ts'
+import { createServiceRegistry } from '../services/service-registry.ts'
 import { createServices } from '../services/services.ts'
 import type { Store } from '../store/store.ts'
 import { createStream } from '../stream/stream.ts'
 import { createLoadWatch } from '../telemetry/load-watch.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { createTopics } from '../topics/topics.ts'
-import { createValidatorDesk, type ValidatorDesk } from '../validation/validator-registry.ts'
+import { createValidatorRegistry, type ValidatorRegistry } from '../validation/validator-registry.ts'
 import { createValidators } from '../validation/validators.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
 import { listening } from './listening.ts'
@@ -118,9 +118,9 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { limits },
     { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger: log },
   )
-  const validatorDesk: ValidatorDesk = createValidatorDesk({ limits }, { onChange: () => validators.announce(), now })
-  const desk = createServiceDesk({ limits }, { onChange: () => gateways.refresh(), now })
-  const gateways = createGateways({
+  const validatorDesk: ValidatorRegistry = createValidatorRegistry({ limits }, { onChange: () => validators.announce(), now })
+  const desk = createServiceRegistry({ limits }, { onChange: () => gateways.refresh(), now })
+  const gateways = createMembers({
     store,
     engine,
     services: () => desk.services,

@@ -1,4 +1,4 @@
-import { StartRefused } from '../lib/startup-error.ts'
+import { StartupError } from '../lib/startup-error.ts'
 
 /** Why nobody can listen there, and what to do, by the system's code. */
 const reasons: Record<string, string> = {
@@ -16,7 +16,7 @@ const listenErrorName = 'UnsupportedListenAddressesError'
 /**
  * Starts what listens.
  * @param init.who the subject of the sentence; init.variables where it was told to
- * @throws StartRefused when it can't listen there
+ * @throws StartupError when it can't listen there
  */
 export async function listening(init: { who: string; variables: string }, start: () => Promise<void>): Promise<void> {
   try {
@@ -24,7 +24,7 @@ export async function listening(init: { who: string; variables: string }, start:
   } catch (cause) {
     const problem = problemOf(cause)
     if (problem === undefined) throw cause
-    throw new StartRefused(`${init.who} can't listen on ${problem.where}: ${problem.reason} (${init.variables}).`, { cause })
+    throw new StartupError(`${init.who} can't listen on ${problem.where}: ${problem.reason} (${init.variables}).`, { cause })
   }
 }
 

@@ -6,7 +6,7 @@ import { type AccessSettings, adminTokenProblem, type Config } from '../config/c
 import { createEngine } from '../engine/create-engine.ts'
 import { limitsForSystem } from '../http/descriptors.ts'
 import { openIdentity } from '../identity/identity.ts'
-import { makeDirectory, StartRefused } from '../lib/startup-error.ts'
+import { makeDirectory, StartupError } from '../lib/startup-error.ts'
 import { parseAddress, peerIdOf } from '../model/peer.ts'
 import { createStore } from '../store/create-store.ts'
 import type { RecordStore } from '../store/store.ts'
@@ -15,7 +15,7 @@ import { createGateway, type Gateway } from './gateway.ts'
 
 /**
  * The gateway that the configuration asks for, holding its identity until it is stopped.
- * @throws StartRefused when an operator has to mend something first
+ * @throws StartupError when an operator has to mend something first
  */
 export async function openGateway(config: Config, components: { log: Logger; onLost?: () => void }): Promise<Gateway> {
   const { log, ...hooks } = components
@@ -45,19 +45,19 @@ export async function openGateway(config: Config, components: { log: Logger; onL
   )
 }
 
-/** @throws StartRefused */
+/** @throws StartupError */
 async function readAdminToken(access: AccessSettings): Promise<AccessSettings> {
   const { adminTokenFile: file } = access
   if (file === undefined) return access
   const adminToken = await readFile(file, 'utf8').then(
     (text) => text.trim(),
     (cause: unknown) => {
-      throw new StartRefused(`The file of PEERGATE_ADMIN_TOKEN_FILE, ${file}, can't be read.`, { cause })
+      throw new StartupError(`The file of PEERGATE_ADMIN_TOKEN_FILE, ${file}, can't be read.`, { cause })
     },
   )
   const problem = adminTokenProblem(adminToken)
   if (problem === undefined) return { ...access, adminToken }
-  throw new StartRefused(`The token in ${file} (PEERGATE_ADMIN_TOKEN_FILE) ${problem}.`)
+  throw new StartupError(`The token in ${file} (PEERGATE_ADMIN_TOKEN_FILE) ${problem}.`)
 }
 
 /** An engine's records, apart from those of other gateways of the database. */

@@ -48,7 +48,7 @@ import { type TokenComponents, tokenRoutes } from './routes/tokens.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
 import { traceRequests } from './trace-hook.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
-import { createWorkPlaces, type WorkLimits } from './work-semaphores.ts'
+import { createWorkSemaphores, type WorkLimits } from './work-semaphores.ts'
 
 export interface AppInit extends AccessInit {
   /** Addresses and networks of proxies whose X-Forwarded-… headers count. */
@@ -181,7 +181,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   endWithToken(app, components)
   countRequestBytes(app, components)
   countAnswerBytes(app, init.limits, components)
-  app.addHook('preHandler', createWorkPlaces(init.limits))
+  app.addHook('preHandler', createWorkSemaphores(init.limits))
   app.addHook('preHandler', createAuditHook(components))
   app.addHook('onResponse', async (request, reply) => {
     const { operation } = request.routeOptions.config

@@ -2,7 +2,7 @@ import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { isLoopbackAddress, plainAddress, unknownAddress } from '../access/client-key.ts'
 import { InvalidRequest } from '../errors.ts'
-import { StartRefused } from '../lib/startup-error.ts'
+import { StartupError } from '../lib/startup-error.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,7 +20,7 @@ export interface ClientOrigin {
 }
 
 /** A name that stands where an address or a network should. */
-export class ProxyInvalid extends StartRefused {
+export class ProxyInvalid extends StartupError {
   override readonly name = 'ProxyInvalid'
 }
 

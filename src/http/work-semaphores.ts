@@ -19,7 +19,7 @@ const retryAfterMs = 1_000
  * Gives an operation that works in the network its place, until it is answered: of lookups in the DHT, or of dials and pings. Clients share them.
  * @throws Overloaded
  */
-export function createWorkPlaces(limits: WorkLimits): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+export function createWorkSemaphores(limits: WorkLimits): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   const places = {
     lookup: createClientShares({ max: limits.maxLookups, limits }),
     dial: createClientShares({ max: limits.maxRequestedDials, limits }),

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { DatabaseFull, StoreUnavailable } from '../errors.ts'
-import { roomToStart, StartRefused } from '../lib/startup-error.ts'
+import { roomToStart, StartupError } from '../lib/startup-error.ts'
 import { IdentityInUse } from './errors.ts'
 
 /**
@@ -21,7 +21,7 @@ const retryAfterMs = 5_000
 
 /**
  * @throws IdentityInUse when another process holds it
- * @throws StartRefused when it can't be read or written, or is damaged
+ * @throws StartupError when it can't be read or written, or is damaged
  */
 export function openKeyState(path: string): KeyState {
   const database = open(path)
@@ -79,18 +79,18 @@ function startProblem(path: string, cause: unknown): unknown {
       )
     case sqlite.readOnly:
     case sqlite.cantOpen:
-      return new StartRefused(
+      return new StartupError(
         `The state of the key, ${path}, can't be written. Give it and its directory to the user that the gateway runs as (PEERGATE_DATA_DIR leads there).`,
         { cause },
       )
     case sqlite.corrupt:
     case sqlite.notADatabase:
-      return new StartRefused(
+      return new StartupError(
         `The state of the key, ${path}, is damaged. Move it away: sequence numbers then go on by the clock, which must not be behind.`,
         { cause },
       )
     case sqlite.full:
-      return new StartRefused(`The state of the key, ${path}, can't be made: the disk is full. Mend that first: ${roomToStart}.`, { cause })
+      return new StartupError(`The state of the key, ${path}, can't be made: the disk is full. Mend that first: ${roomToStart}.`, { cause })
     default:
       return cause
   }

@@ -1,12 +1,12 @@
 /** How many of each there are. */
-export interface Tally {
+export interface Counter {
   add(key: string): void
   remove(key: string): void
   count(key: string): number
   readonly keys: string[]
 }
 
-export function createTally(): Tally {
+export function createCounter(): Counter {
   const counts = new Map<string, number>()
   return {
     add: (key) => void counts.set(key, (counts.get(key) ?? 0) + 1),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 
 /** Ids that rise with time, never twice the same here, with some random digits for other gateways. */
-export function createRisingIds(components: { now(): number }): () => string {
+export function createMonotonicIds(components: { now(): number }): () => string {
   let last = 0
   return () => {
     last = Math.max(last + 1, components.now() * 1_000)

@@ -4,7 +4,7 @@ import { createShares, type Shares } from './shares.ts'
  * A counting semaphore with a bounded FIFO queue. With `shares`, holders share both the places and the queue: a holder that has its share of
  * the places waits until it has less, and those behind it go first.
  */
-export interface Places {
+export interface Semaphore {
   /** Resolves with a place, which is given back by disposing of it. Undefined when too many wait already. @throws the signal's reason */
   take(signal: AbortSignal, holder?: string): Promise<Disposable | undefined>
   /** How many places the holder would get at once. */
@@ -13,7 +13,7 @@ export interface Places {
   readonly size: number
 }
 
-export interface PlacesInit {
+export interface SemaphoreInit {
   max: number
   maxWaiting: number
   /** How holders share so many; without it each may have all. */
@@ -25,7 +25,7 @@ interface Waiting {
   begin(place: Disposable): void
 }
 
-export function createPlaces({ max, maxWaiting, shares = allOf }: PlacesInit): Places {
+export function createSemaphore({ max, maxWaiting, shares = allOf }: SemaphoreInit): Semaphore {
   const places = shares(max)
   const queue = shares(maxWaiting)
   const waiting = new Set<Waiting>()

@@ -1,7 +1,7 @@
 /** Runs work one piece at a time, in the order given, whatever becomes of each; answers what the work answers. */
-export type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>
+export type Serial = <Result>(work: () => Promise<Result>) => Promise<Result>
 
-export function createInTurn(): InTurn {
+export function createSerial(): Serial {
   let last: Promise<unknown> = Promise.resolve()
   return (work) => {
     const done = last.then(work)

@@ -5,12 +5,12 @@ import type { Shares } from '../lib/shares.ts'
  * A queue bounded by messages and bytes, which those who fill it share, whose reader takes whatever is there, up to a number of messages, at
  * once. What comes from the network leaves a quarter to the clients of this gateway.
  */
-export interface Inbox<Item extends InboxItem> {
+export interface BatchQueue<Item extends BatchQueueItem> {
   /** Messages that wait. */
   readonly size: number
   readonly bytes: number
   /** Whether the messages fit. What is pushed without asking is taken all the same. */
-  fits(item: InboxItem): boolean
+  fits(item: BatchQueueItem): boolean
   push(item: Item): void
   /**
    * Pushes what comes from the network as soon as it fits; holders have their turns, and what waits of one keeps its order. False when it
@@ -29,7 +29,7 @@ export interface Inbox<Item extends InboxItem> {
 }
 
 /** Messages that are never parted. */
-export interface InboxItem {
+export interface BatchQueueItem {
   /** Whose they are: a client's (`clientKey`), or a part of the network's. */
   readonly holder: string
   /** They come from the network. */
@@ -38,7 +38,7 @@ export interface InboxItem {
   readonly bytes: number
 }
 
-export interface InboxLimits {
+export interface BatchQueueLimits {
   maxInboxMessages: number
   maxInboxBytes: number
   clientSharePercent: number
@@ -64,7 +64,7 @@ const roomPart = 1 / 4
 /** The part of the inbox that messages of the network may fill together. */
 const foreignPart = 3 / 4
 
-export function createInbox<Item extends InboxItem>(limits: InboxLimits): Inbox<Item> {
+export function createBatchQueue<Item extends BatchQueueItem>(limits: BatchQueueLimits): BatchQueue<Item> {
   const { maxInboxMessages, maxInboxBytes } = limits
   const messages = createClientShares({ max: maxInboxMessages, limits })
   const bytes = createClientShares({ max: maxInboxBytes, limits })
@@ -80,13 +80,13 @@ export function createInbox<Item extends InboxItem>(limits: InboxLimits): Inbox<
   let closed = false
   let wake: (() => void) | undefined
 
-  function count({ isForeign, ...item }: InboxItem, sign: 1 | -1): void {
+  function count({ isForeign, ...item }: BatchQueueItem, sign: 1 | -1): void {
     if (!isForeign) return
     foreign.messages += sign * item.messages
     foreign.bytes += sign * item.bytes
   }
 
-  function fits(item: InboxItem): boolean {
+  function fits(item: BatchQueueItem): boolean {
     if (closed || !hasRoom(messages, item.holder, item.messages) || !hasRoom(bytes, item.holder, item.bytes)) return false
     if (!item.isForeign || foreign.messages === 0) return true
     const { messages: count, bytes: size } = foreign

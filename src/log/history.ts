@@ -2,8 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createClientShares } from '../access/client-shares.ts'
 import { costOfRows } from '../access/rates.ts'
 import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, MessageNotFound, Overloaded, RateLimited } from '../errors.ts'
-import { given } from '../lib/omit-undefined.ts'
-import { createPlaces } from '../lib/semaphore.ts'
+import { omitUndefined } from '../lib/omit-undefined.ts'
+import { createSemaphore } from '../lib/semaphore.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
 import type { MessageKind, StoredMessage } from '../model/message.ts'
 import { directTopic, type TopicFilter } from '../model/topic.ts'
@@ -113,7 +113,7 @@ export interface HistoryComponents {
 export function createHistory(init: { limits: HistoryLimits }, components: HistoryComponents): History {
   const { maxReadMessages, maxReadBytes, maxLongPolls } = init.limits
   const { log, hub, now = Date.now } = components
-  const reading = createPlaces({
+  const reading = createSemaphore({
     max: maxReadingPages,
     maxWaiting: maxPages,
     shares: (max) => createClientShares({ max, limits: init.limits }),
@@ -161,7 +161,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     const through = await lastBefore(query.before, topics)
     const range = { low: after, high: Math.max(after, through) }
     const { kind, from, to, since, until } = query
-    const filters = given({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
+    const filters = omitUndefined({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
     const items: StoredMessage[] = []
     const damaged: Damaged[] = []
     const matchesAll = isSeries(topics) && [kind, from, to, since, until].every((filter) => filter === undefined)

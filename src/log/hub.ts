@@ -1,6 +1,6 @@
 import { createClientShares } from '../access/client-shares.ts'
-import { given } from '../lib/omit-undefined.ts'
-import { createPlaces } from '../lib/semaphore.ts'
+import { omitUndefined } from '../lib/omit-undefined.ts'
+import { createSemaphore } from '../lib/semaphore.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import { matchesTopic, type TopicFilter } from '../model/topic.ts'
@@ -97,7 +97,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   const { limits } = init
   const { log } = components
   const ring = createRing<Entry>(limits, 0)
-  const reading = createPlaces({
+  const reading = createSemaphore({
     max: maxReading,
     // A connection has one step read at a time, and connections are bounded.
     maxWaiting: Number.MAX_SAFE_INTEGER,
@@ -158,7 +158,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       prunedSince,
     })
     const { messages, scanned, prunes, damaged } = step
-    return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...given({ prunes, damaged }) }
+    return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...omitUndefined({ prunes, damaged }) }
   }
 
   function followersOf(message: StoredMessage, woken: Map<Follower, Seq>): void {

@@ -13,10 +13,10 @@ import type { AppendEntry, AppendResult, KeyedMessages, LogStore, PublishedItem 
 import type { Metrics } from '../telemetry/metrics.ts'
 import { traceContext, traceShared, traceWait } from '../telemetry/tracing.ts'
 import { createAuthorQuota } from './author-quota.ts'
-import { createInbox, type InboxItem } from './batch-queue.ts'
+import { type BatchQueueItem, createBatchQueue } from './batch-queue.ts'
 import { createOutbound, type OutboundLimits } from './outbound.ts'
-import { createOwnNumbers } from './own-seqs.ts'
-import { createRefusals } from './refused-ids.ts'
+import { createOwnSeqs } from './own-seqs.ts'
+import { createRefusedIds } from './refused-ids.ts'
 import type { LogTail } from './tail.ts'
 import type { WriteWatch } from './write-watch.ts'
 
@@ -102,7 +102,7 @@ export interface IngestComponents {
   settledAge?: () => number
 }
 
-interface OwnItem extends InboxItem {
+interface OwnItem extends BatchQueueItem {
   kind: 'own'
   own: OwnMessage[]
   key: { key: string; fingerprint: Uint8Array } | undefined
@@ -118,7 +118,7 @@ interface OwnItem extends InboxItem {
 type Times = Required<Pick<NewMessage, 'receivedAt' | 'storedAt'>>
 
 /** `past`: the network has had it before. */
-interface ForeignItem extends InboxItem {
+interface ForeignItem extends BatchQueueItem {
   kind: 'foreign' | 'past'
   list: NewMessage[]
   /** Of each its entry; nothing when they could not be stored. */
@@ -146,11 +146,11 @@ const retryAfterMs = 1_000
 export function createIngest(init: { limits: IngestLimits }, components: IngestComponents): Ingest {
   const { limits } = init
   const { engine, log, tail, judges = acceptAll, writes, metrics, logger, now = Date.now, age = now, settledAge = age } = components
-  const inbox = createInbox<Item>(limits)
+  const inbox = createBatchQueue<Item>(limits)
   const outbound = createOutbound({ limits }, { ...components, age, settledAge })
-  const own = createOwnNumbers({ maxRuns })
+  const own = createOwnSeqs({ maxRuns })
   const quota = createAuthorQuota(limits, { now: age })
-  const refusals = createRefusals({ log, logger, now: age })
+  const refusals = createRefusedIds({ log, logger, now: age })
   /** Ids of own messages of batches that failed, with the time: a commit may have gone through although nobody said so. */
   const uncertain = new Map<string, number>()
   let startedAt = Number.POSITIVE_INFINITY

@@ -1,14 +1,14 @@
 import type { Seq } from '../model/cursor.ts'
 
 /** The numbers of messages that this process has appended, of late. */
-export interface OwnNumbers {
+export interface OwnSeqs {
   /** Adds a run of numbers, above all before. */
   add(first: Seq, last: Seq): void
   has(seq: Seq): boolean
 }
 
 /** Runs that follow each other without a gap are one, so that a gateway alone with its database keeps one. */
-export function createOwnNumbers(init: { maxRuns: number }): OwnNumbers {
+export function createOwnSeqs(init: { maxRuns: number }): OwnSeqs {
   const runs: Array<{ first: Seq; last: Seq }> = []
   return {
     add(first, last) {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { LogStore } from '../store/store.ts'
 
 /** Notes the ids of messages that were not wanted, many at a time, so that none is judged again when another peer brings it. */
-export interface Refusals {
+export interface RefusedIds {
   /** May be lost in a crash that follows at once, or when too many wait: then the message is judged again. */
   add(id: string): void
   /** Whether it waits to be written, and the log does not know it yet. */
@@ -15,7 +15,7 @@ export interface Refusals {
 const maxWaiting = 10_000
 const gatherMs = 500
 
-export function createRefusals(components: { log: Pick<LogStore, 'refuse'>; logger: Logger; now(): number }): Refusals {
+export function createRefusedIds(components: { log: Pick<LogStore, 'refuse'>; logger: Logger; now(): number }): RefusedIds {
   const { log, logger, now } = components
   let waiting = new Set<string>()
   let beingWritten = new Set<string>()

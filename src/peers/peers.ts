@@ -14,7 +14,7 @@ import {
   PeerUnreachable,
   SelfDial,
 } from '../errors.ts'
-import { createInTurn } from '../lib/serial.ts'
+import { createSerial } from '../lib/serial.ts'
 import { type KnownAddress, type Peer, parseAddress } from '../model/peer.ts'
 import type { PeerSighting, PeerStore, Store } from '../store/store.ts'
 import { redialKnownPeers, scanPeers } from './known-peers.ts'
@@ -117,8 +117,8 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
   /** Peers whose record is gone, but whose disconnect is still to come: it must not bring the record back. */
   const forgotten = new Set<string>()
   /** Blocking, unblocking and forgetting happen one at a time, so that store and engine can't end up apart. */
-  const inTurn = createInTurn()
-  const notify = createInTurn()
+  const inTurn = createSerial()
+  const notify = createSerial()
   let notices = 0
   /** What is blocked at the engine. */
   const blocked = new Set<string>()

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../errors.ts'
-import { createInTurn } from '../lib/serial.ts'
+import { createSerial } from '../lib/serial.ts'
 import type { PeerSighting, PeerStore } from '../store/store.ts'
 
 /** What was seen of peers on its way into the store: written behind, in batches, since a network in motion tells much at once. */
@@ -19,7 +19,7 @@ const maxBatch = 200
 export function createSightings(components: { store: Pick<PeerStore, 'save'>; log: Logger }): Sightings {
   const { store, log } = components
   const waiting: PeerSighting[] = []
-  const inTurn = createInTurn()
+  const inTurn = createSerial()
   let timer: NodeJS.Timeout | undefined
 
   async function write(): Promise<void> {

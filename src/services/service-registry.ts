@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { createClientShares } from '../access/client-shares.ts'
 import { RequestNotFound, RequestTimeout, ServiceBusy, ServiceError, ServiceGone, ServiceLimit, ServiceNotFound } from '../errors.ts'
-import { createTally } from '../lib/counter.ts'
+import { createCounter } from '../lib/counter.ts'
 import type { Shares } from '../lib/shares.ts'
 
 /**
  * The services that clients of this gateway offer: gives each request to the server that has least to do, has it wait while all are busy, and
  * tells at the end of its time, or when the asking end went away, that nobody waits for the answer any more.
  */
-export interface ServiceDesk {
+export interface ServiceRegistry {
   /**
    * Serves so many requests at a time, once the other gateways know and `begin` has been called; again it changes their number.
    * @throws ServiceLimit
@@ -51,7 +51,7 @@ export interface ServedRequest extends ServiceRequest {
   requestId: string
 }
 
-export interface ServiceDeskLimits {
+export interface ServiceRegistryLimits {
   maxServicesPerConnection: number
   maxServices: number
   maxServiceQueue: number
@@ -87,10 +87,10 @@ interface Queue {
 
 const retryAfterMs = 1_000
 
-export function createServiceDesk(
-  init: { limits: ServiceDeskLimits },
+export function createServiceRegistry(
+  init: { limits: ServiceRegistryLimits },
   components: { onChange(): Promise<void>; now?: () => number },
-): ServiceDesk {
+): ServiceRegistry {
   const { limits } = init
   const { onChange, now = Date.now } = components
   /** By service; who got a request last stands last. */
@@ -99,7 +99,7 @@ export function createServiceDesk(
   const served = createClientShares({ max: limits.maxServices, limits })
   const open = new Map<string, Open>()
   /** Services about which the other gateways are being told. */
-  const announced = createTally()
+  const announced = createCounter()
   const gone = new WeakSet<Server>()
   /** Called when the server has nothing to answer any more. */
   const retiring = new Map<Server, () => void>()

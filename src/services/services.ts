@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { createClientShares } from '../access/client-shares.ts'
-import type { Gateways } from '../cluster/members.ts'
-import { requestLinked } from '../engine/ask-peer.ts'
+import type { Members } from '../cluster/members.ts'
+import { askPeer } from '../engine/ask-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import {
   InvalidRequest,
@@ -16,7 +16,7 @@ import {
   ServiceNotFound,
 } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
-import { createPlaces, type Places } from '../lib/semaphore.ts'
+import { createSemaphore, type Semaphore } from '../lib/semaphore.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { GatewayRecord } from '../store/store.ts'
 import {
@@ -29,7 +29,7 @@ import {
   type WireAnswer,
   type WireRequest,
 } from './request-protocol.ts'
-import type { ServiceDesk } from './service-registry.ts'
+import type { ServiceRegistry } from './service-registry.ts'
 
 /** Requests to services: of this gateway's clients to any peer, and of peers to what clients of this gateway's database serve. */
 export interface Services {
@@ -67,9 +67,9 @@ export interface ServicesLimits {
 export interface ServicesComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
   peers: Pick<Peers, 'dialPeer'>
-  desk: Pick<ServiceDesk, 'ask' | 'services'>
+  desk: Pick<ServiceRegistry, 'ask' | 'services'>
   /** The other gateways of this database, and what their clients serve. */
-  gateways: Pick<Gateways, 'others' | 'link'>
+  gateways: Pick<Members, 'others' | 'link'>
   log: Logger
   now?: () => number
 }
@@ -85,7 +85,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   const { engine, peers, desk, gateways, log, now = Date.now } = components
   const maxBytes = limits.maxMessageBytes + requestOverheadBytes
   /** Requests of clients here, by the peer that is asked; of those with any. */
-  const placesAt = new Map<string, Places>()
+  const placesAt = new Map<string, Semaphore>()
   const requests = createClientShares({ max: limits.maxRequests, limits })
 
   const shares = (max: number) => createClientShares({ max, limits })
@@ -98,7 +98,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
 
   async function ask(peerId: string, request: WireRequest, link: () => Promise<unknown>, signal: AbortSignal): Promise<Uint8Array> {
     const asked = { peerId, protocol: requestProtocol, body: encodeRequest(request), link }
-    return outcomeOf(decodeAnswer(await requestLinked(engine, asked, { signal, maxAnswerBytes: maxBytes })))
+    return outcomeOf(decodeAnswer(await askPeer(engine, asked, { signal, maxAnswerBytes: maxBytes })))
   }
 
   /** At a client of this gateway, or of another one of the database. */
@@ -144,7 +144,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   /** In turn, where more are asked of one peer than a link carries. */
   async function askThere(to: string, request: WireRequest, asker: string, signal: AbortSignal): Promise<Uint8Array> {
     const begun = now()
-    const places = placesAt.get(to) ?? createPlaces({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue, shares })
+    const places = placesAt.get(to) ?? createSemaphore({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue, shares })
     placesAt.set(to, places)
     try {
       using place = await places.take(signal, asker)

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { pino } from 'pino'
-import { StartRefused } from '../lib/startup-error.ts'
+import { StartupError } from '../lib/startup-error.ts'
 import { createStore } from './create-store.ts'
 import { isPostgres, sqlitePath } from './database-url.ts'
 import { findBrokenPages } from './sqlite/broken-pages.ts'
@@ -23,13 +23,13 @@ const checkedAtOnce = 500
 /**
  * Reads everything that has a checksum, also while gateways run; with `repair` it takes out what is damaged. Of a SQLite file whose pages are
  * broken nothing else is read.
- * @throws StartRefused where there is no database, or one of another version
+ * @throws StartupError where there is no database, or one of another version
  */
 export async function check(init: { url: string; servedMarkFile: string }, { repair }: { repair: boolean }): Promise<CheckReport> {
   const { url } = init
   const report: CheckReport = { messages: 0, deliveries: 0, damaged: [], damagedDeliveries: [], brokenPages: [] }
   if (!isPostgres(url)) {
-    if (!existsSync(sqlitePath(url))) throw new StartRefused(`There is no database at ${sqlitePath(url)}.`)
+    if (!existsSync(sqlitePath(url))) throw new StartupError(`There is no database at ${sqlitePath(url)}.`)
     report.brokenPages = findBrokenPages(sqlitePath(url), { repair })
     if (report.brokenPages.length > 0) return report
   }

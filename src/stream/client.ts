@@ -8,9 +8,9 @@ import type { Grant } from '../model/grant.ts'
 import type { Encoding } from '../model/payload.ts'
 import type { Peer } from '../model/peer.ts'
 import type { TopicFilter } from '../model/topic.ts'
-import type { Server, ServiceDesk } from '../services/service-registry.ts'
+import type { Server, ServiceRegistry } from '../services/service-registry.ts'
 import type { Topics } from '../topics/topics.ts'
-import type { Validator, ValidatorDesk } from '../validation/validator-registry.ts'
+import type { Validator, ValidatorRegistry } from '../validation/validator-registry.ts'
 import type { FrameRoom } from './incoming.ts'
 import type { Outlet } from './outlet.ts'
 import type { Subscription } from './subscription.ts'
@@ -41,8 +41,8 @@ export interface StreamComponents {
   publisher: StreamPublisher
   deliveries: { send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }> }
   services: { request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array> }
-  desk: Pick<ServiceDesk, 'serve' | 'unserve' | 'leave' | 'retire' | 'reply' | 'has'>
-  validators: Pick<ValidatorDesk, 'register' | 'unregister' | 'resume' | 'leave' | 'answer' | 'topicsOf'>
+  desk: Pick<ServiceRegistry, 'serve' | 'unserve' | 'leave' | 'retire' | 'reply' | 'has'>
+  validators: Pick<ValidatorRegistry, 'register' | 'unregister' | 'resume' | 'leave' | 'answer' | 'topicsOf'>
   peers: { watch(listener: PeerListener): () => void }
   identity: { peerId: string; engine: string }
   /** Throws when no new work can be taken on. */

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
 import { TopicNotFound } from '../errors.ts'
-import { given } from '../lib/omit-undefined.ts'
-import { createInTurn } from '../lib/serial.ts'
+import { omitUndefined } from '../lib/omit-undefined.ts'
+import { createSerial } from '../lib/serial.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { defaultRetention } from '../model/retention.ts'
 import type { TopicFilter } from '../model/topic.ts'
@@ -73,7 +73,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   /** What is joined in the store and subscribed to at the engine. */
   const joined = new Set<string>()
   /** Joining and leaving happen one at a time, so that store and engine can't end up apart. */
-  const inTurn = createInTurn()
+  const inTurn = createSerial()
   const uses = createTopicUses()
   const isInUse = ({ topic, client }: TopicJoin) => uses.isOpen(topic, client)
   const room = createTopicRoom(init, { store: store.topics, isInUse, now })
@@ -204,7 +204,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     async list({ after, limit, visible }) {
       const records =
         visible === undefined
-          ? await store.topics.list({ ...given({ after }), limit: limit + 1 })
+          ? await store.topics.list({ ...omitUndefined({ after }), limit: limit + 1 })
           : await listVisibleTopics({ visible, after, limit: limit + 1 }, store.topics)
       const page = records.slice(0, limit)
       const epoch = await store.log.epoch()

@@ -10,7 +10,7 @@ import type { Verdict } from '../model/verdict.ts'
  * its verdict as it said; what it has not answered by then gets the verdict that it named for this case. A client that takes no more for the
  * moment is asked when it does, if there is time left.
  */
-export interface ValidatorDesk {
+export interface ValidatorRegistry {
   /** Judges once `begin` has been called; again it changes how. @throws ValidatorLimit */
   register(validator: Validator, registration: Registration, begin: () => void): Promise<void>
   /** Is asked no more; what it was asked it may still answer. Answers false when it did not judge the topic. */
@@ -61,14 +61,14 @@ interface Open extends Question {
   settle(judgement?: Judgement): void
 }
 
-export function createValidatorDesk(
+export function createValidatorRegistry(
   init: { limits: { maxValidators: number; clientSharePercent: number } },
   components: {
     /** The other gateways of the database have to know what is judged here; resolves when they do. */
     onChange(): Promise<void>
     now?: () => number
   },
-): ValidatorDesk {
+): ValidatorRegistry {
   const { maxValidators } = init.limits
   const { onChange, now = Date.now } = components
   /** Seats, which clients share. */

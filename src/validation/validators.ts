@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import type { Gateways } from '../cluster/members.ts'
-import { requestLinked } from '../engine/ask-peer.ts'
+import type { Members } from '../cluster/members.ts'
+import { askPeer } from '../engine/ask-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { createDeadline } from '../lib/deadline.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
@@ -9,7 +9,7 @@ import { type Judgement, type Registration, strictest, unjudged } from '../model
 import type { GatewayRecord, LogStore } from '../store/store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { decodeJudgement, encodeJudgement, judgementBytes, validateProtocol } from './validate-protocol.ts'
-import type { ValidatorDesk } from './validator-registry.ts'
+import type { ValidatorRegistry } from './validator-registry.ts'
 
 /**
  * Has messages of others judged by the clients that have registered for their topics, at whichever gateway of the database these are,
@@ -31,8 +31,8 @@ export interface ValidatorsLimits {
 
 export interface ValidatorsComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
-  desk: Pick<ValidatorDesk, 'ask' | 'registrations'>
-  gateways: Pick<Gateways, 'others' | 'link' | 'refresh'>
+  desk: Pick<ValidatorRegistry, 'ask' | 'registrations'>
+  gateways: Pick<Members, 'others' | 'link' | 'refresh'>
   messages: Pick<LogStore, 'unknown'>
   metrics: Pick<Metrics, 'judged'>
   log: Logger
@@ -92,7 +92,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
       const { signal } = deadline
       const link = () => gateways.link(peerId, about.multiaddrs, signal)
       const question = { peerId, protocol: validateProtocol, body: encodeSigned(message), link }
-      return decodeJudgement(await requestLinked(engine, question, { signal, maxAnswerBytes: judgementBytes }))
+      return decodeJudgement(await askPeer(engine, question, { signal, maxAnswerBytes: judgementBytes }))
     } catch (err) {
       log.debug({ err, peerId }, 'a validator at another gateway gave no verdict')
       return { verdict: registration.default, given: false }

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Ages, agesOf } from '../../src/clock/ages.ts'
 import { createClock } from '../../src/clock/clock.ts'
-import { createGateways, IdentityLeased } from '../../src/cluster/members.ts'
+import { createMembers, IdentityLeased } from '../../src/cluster/members.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import type { StoreChange } from '../../src/store/store.ts'
 import { silentLog } from '../fixtures/log.ts'
@@ -17,7 +17,7 @@ test('the other gateways are read anew as often as is asked for', async () => {
   const store = createMemoryStore()
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
   const parts = { store, engine, services: () => [], judged: () => [], onLost: () => undefined, log: silentLog, ...gatewayClock(clocks) }
-  const gateways = createGateways(parts)
+  const gateways = createMembers(parts)
   const note = async (peerId: string) => {
     const about = { engine: 'memory', version: '1', multiaddrs: [], state: 'ready' }
     await store.gateways.note({ peerId, about, startedAt: clocks.wall(), seenAt: clocks.wall() })
@@ -49,7 +49,7 @@ async function gateway(init: GatewayInit = {}) {
   const { store = createMemoryStore(), clocks = createTwoClocks(startAt), peers = [], fails = false } = init
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
   const state = { dialled: [] as string[], lost: 0, tell: (_change: StoreChange) => undefined as unknown }
-  const parts = createGateways({
+  const parts = createMembers({
     store: {
       ...store,
       listen(listener) {

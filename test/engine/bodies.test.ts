@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Asker, askerOf } from '../../src/engine/asker.ts'
 import { createBodies } from '../../src/engine/bodies.ts'
-import { createRequestPlaces } from '../../src/engine/request-semaphore.ts'
+import { createRequestSemaphore } from '../../src/engine/request-semaphore.ts'
 
 /** Of a body that was only announced. */
 const entry = 1_024
@@ -67,7 +67,7 @@ test('the largest body fits, however small the room was made', () => {
 })
 
 test('maxConcurrent: a peer alone has as many, then each a quarter of a third more, and the last quarter is for peers that have none', () => {
-  const places = createRequestPlaces({ maxConcurrent: 12, maxRequestBytes: 10 })
+  const places = createRequestSemaphore({ maxConcurrent: 12, maxRequestBytes: 10 })
   const take = (from: string, count: number) =>
     Array.from({ length: count }, () => places.take(here(from), 1)).filter((place) => place !== undefined)
   const alone = take('a', 20)
@@ -79,12 +79,12 @@ test('maxConcurrent: a peer alone has as many, then each a quarter of a third mo
 })
 
 test('maxConcurrentBytes: a peer has a quarter of the bytes while others have any, unless a body would not fit in it', () => {
-  const shared = createRequestPlaces({ maxConcurrent: 100, maxConcurrentBytes: 3_000, maxRequestBytes: 1_000 })
+  const shared = createRequestSemaphore({ maxConcurrent: 100, maxConcurrentBytes: 3_000, maxRequestBytes: 1_000 })
   expect(shared.take(here('a'), 1_000)).toBeDefined()
   expect(shared.take(here('b'), 1_000)).toBeDefined()
   expect(shared.take(here('b'), 1)).toBeUndefined()
   expect(shared.take(here('c'), 1_000)).toBeDefined()
-  const narrow = createRequestPlaces({ maxConcurrent: 100, maxConcurrentBytes: 1_500, maxRequestBytes: 1_000 })
+  const narrow = createRequestSemaphore({ maxConcurrent: 100, maxConcurrentBytes: 1_500, maxRequestBytes: 1_000 })
   expect(narrow.take(here('a'), 1_000)).toBeDefined()
   expect(narrow.take(here('b'), 1_000)).toBeDefined()
   expect(narrow.take(here('c'), 1)).toBeUndefined()
@@ -92,7 +92,7 @@ test('maxConcurrentBytes: a peer has a quarter of the bytes while others have an
 
 test('the peers of one address, however many, leave a quarter of the places to another, and have one while it has any', () => {
   let refused = 0
-  const places = createRequestPlaces({ maxConcurrent: 12, maxRequestBytes: 10 }, { onRefused: () => refused++ })
+  const places = createRequestSemaphore({ maxConcurrent: 12, maxRequestBytes: 10 }, { onRefused: () => refused++ })
   const flood = (prefix: string) => Array.from({ length: 100 }, (_, index) => places.take(here(`${prefix}${index}`), 1))
   const crowd = flood('id').filter((place) => place !== undefined)
   expect([crowd.length, refused]).toEqual([16, 84])
@@ -104,7 +104,7 @@ test('the peers of one address, however many, leave a quarter of the places to a
 })
 
 test('the peers of one address have a quarter of the bytes of a handler while another has any', () => {
-  const places = createRequestPlaces({ maxConcurrent: 100, maxConcurrentBytes: 3_000, maxRequestBytes: 1_000 })
+  const places = createRequestSemaphore({ maxConcurrent: 100, maxConcurrentBytes: 3_000, maxRequestBytes: 1_000 })
   expect(places.take(apart('other'), 1)).toBeDefined()
   expect(places.take(here('a'), 1_000)).toBeDefined()
   expect(places.take(here('b'), 333)).toBeDefined()

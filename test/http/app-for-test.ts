@@ -9,7 +9,7 @@ import { createEndings } from '../../src/access/endings.ts'
 import { createRates } from '../../src/access/rates.ts'
 import { createSessions } from '../../src/access/sessions.ts'
 import { createTokens } from '../../src/access/tokens.ts'
-import { createGateways } from '../../src/cluster/members.ts'
+import { createMembers } from '../../src/cluster/members.ts'
 import { createDht } from '../../src/dht/dht.ts'
 import { createDeliveries } from '../../src/direct/deliveries.ts'
 import type { P2PEngine } from '../../src/engine/engine.ts'
@@ -111,7 +111,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
         throw new ServiceNotFound('none here')
       },
     },
-    gateways: createGateways({ store, engine, services: () => [], judged: () => [], onLost: () => undefined, log: silentLog }),
+    gateways: createMembers({ store, engine, services: () => [], judged: () => [], onLost: () => undefined, log: silentLog }),
     peers,
     topics,
     dht,

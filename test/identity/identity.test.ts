@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { IdentityInUse, InvalidKeyFile } from '../../src/identity/errors.ts'
 import { openIdentity } from '../../src/identity/identity.ts'
 import { loadKeyFile } from '../../src/identity/key-file.ts'
-import { StartRefused } from '../../src/lib/startup-error.ts'
+import { StartupError } from '../../src/lib/startup-error.ts'
 import { smallDisk } from '../fixtures/small-disk.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
@@ -122,7 +122,7 @@ test('says of a damaged state where it is, and what to do', async () => {
   const identity = await openIdentity(path)
   identity.close()
   await writeFile(`${path}.state`, 'no database, and long enough to be looked at as one would be'.repeat(20))
-  await expect(openIdentity(path)).rejects.toThrow(StartRefused)
+  await expect(openIdentity(path)).rejects.toThrow(StartupError)
   await expect(openIdentity(path)).rejects.toThrow(/peer\.key\.state, is damaged\. Move it away/)
 })
 

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { createPlaces } from '../../src/lib/semaphore.ts'
+import { createSemaphore } from '../../src/lib/semaphore.ts'
 import { createShares } from '../../src/lib/shares.ts'
 
 const { signal } = new AbortController()
 const shares = (max: number) => createShares({ max })
 
 test('holders share the places, and one that has its share does not hold up those behind it', async () => {
-  const places = createPlaces({ max: 4, maxWaiting: 8, shares })
+  const places = createSemaphore({ max: 4, maxWaiting: 8, shares })
   const other = await places.take(signal, 'other')
   const held = await places.take(signal, 'greedy')
   const began: string[] = []
@@ -20,7 +20,7 @@ test('holders share the places, and one that has its share does not hold up thos
 })
 
 test('holders share the queue', async () => {
-  const places = createPlaces({ max: 1, maxWaiting: 8, shares })
+  const places = createSemaphore({ max: 1, maxWaiting: 8, shares })
   await places.take(signal, 'busy')
   const gone = new AbortController()
   const waiting = [places.take(gone.signal, 'other'), places.take(gone.signal, 'greedy'), places.take(gone.signal, 'greedy')]
@@ -32,7 +32,7 @@ test('holders share the queue', async () => {
 })
 
 test('without shares one holder may have all, and those that wait begin in their order', async () => {
-  const places = createPlaces({ max: 2, maxWaiting: 2 })
+  const places = createSemaphore({ max: 2, maxWaiting: 2 })
   const [first] = [await places.take(signal), await places.take(signal)]
   const began: number[] = []
   const waiting = [1, 2].map((number) => places.take(signal).finally(() => began.push(number)))

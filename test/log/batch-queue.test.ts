@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from 'vitest'
-import { createInbox, type InboxItem } from '../../src/log/batch-queue.ts'
+import { type BatchQueueItem, createBatchQueue } from '../../src/log/batch-queue.ts'
 
 const limits = { maxInboxMessages: 16, maxInboxBytes: 1_600, clientSharePercent: 25, validateTimeoutMs: 60_000, maxTopicInboxBytes: 1_600 }
-const item = (holder: string, fields: Partial<InboxItem> = {}): InboxItem => ({
+const item = (holder: string, fields: Partial<BatchQueueItem> = {}): BatchQueueItem => ({
   holder,
   isForeign: false,
   messages: 1,
@@ -12,8 +12,8 @@ const item = (holder: string, fields: Partial<InboxItem> = {}): InboxItem => ({
 
 /** An inbox, and how to put in as many as fit. */
 function setUp() {
-  const inbox = createInbox<InboxItem>(limits)
-  const fill = (next: InboxItem): number => {
+  const inbox = createBatchQueue<BatchQueueItem>(limits)
+  const fill = (next: BatchQueueItem): number => {
     let count = 0
     for (; inbox.fits(next); count++) inbox.push(next)
     return count
@@ -63,11 +63,11 @@ describe('the inbox', () => {
 })
 
 const wide = { ...limits, maxInboxMessages: 100, maxInboxBytes: 1_000 }
-const unit = (more: Partial<InboxItem> = {}): InboxItem => ({ holder: 'a', isForeign: false, messages: 1, bytes: 1, ...more })
+const unit = (more: Partial<BatchQueueItem> = {}): BatchQueueItem => ({ holder: 'a', isForeign: false, messages: 1, bytes: 1, ...more })
 
 /** An inbox in which two holders have something, so that nobody is alone. */
 function shared() {
-  const inbox = createInbox(wide)
+  const inbox = createBatchQueue(wide)
   inbox.push(unit({ holder: 'b' }))
   inbox.push(unit())
   return inbox
@@ -80,7 +80,7 @@ test('a holder has a quarter of the messages, and of the bytes, while others wai
 })
 
 test('nobody, and nothing in all, goes beyond the bounds of messages and of bytes', () => {
-  const inbox = createInbox(wide)
+  const inbox = createBatchQueue(wide)
   for (const holder of ['a', 'b', 'c', 'd']) inbox.push(unit({ holder, messages: 25, bytes: 250 }))
   expect([inbox.size, inbox.bytes]).toEqual([100, 1_000])
   expect(inbox.fits(unit({ holder: 'e', bytes: 0 }))).toBe(false)
@@ -88,7 +88,7 @@ test('nobody, and nothing in all, goes beyond the bounds of messages and of byte
 })
 
 test('what comes from the network leaves a quarter to the clients, whoever wrote it, and has room again when it was taken', async () => {
-  const inbox = createInbox(wide)
+  const inbox = createBatchQueue(wide)
   for (const holder of ['a', 'b', 'c']) inbox.push(unit({ holder, isForeign: true, messages: 25, bytes: 1 }))
   expect(inbox.fits(unit({ holder: 'd', isForeign: true }))).toBe(false)
   expect(inbox.fits(unit({ holder: 'd', messages: 25 }))).toBe(true)
@@ -99,7 +99,7 @@ test('what comes from the network leaves a quarter to the clients, whoever wrote
 })
 
 test('a batch has as many messages as are asked for, whole items, and at least one', async () => {
-  const inbox = createInbox(wide)
+  const inbox = createBatchQueue(wide)
   for (const messages of [5, 2, 2]) inbox.push(unit({ messages }))
   expect((await inbox.take(4))?.map(({ messages }) => messages)).toEqual([5])
   expect((await inbox.take(4))?.map(({ messages }) => messages)).toEqual([2, 2])
@@ -107,7 +107,7 @@ test('a batch has as many messages as are asked for, whole items, and at least o
 })
 
 test('its reader is woken by the next item, and by the end, before which it finishes what is there', async () => {
-  const inbox = createInbox(wide)
+  const inbox = createBatchQueue(wide)
   const waiting = inbox.take(10)
   inbox.push(unit())
   expect(await waiting).toHaveLength(1)
@@ -116,24 +116,24 @@ test('its reader is woken by the next item, and by the end, before which it fini
   expect(inbox.fits(unit())).toBe(false)
   expect(await inbox.take(10)).toHaveLength(1)
   expect(await inbox.take(10)).toBeUndefined()
-  const empty = createInbox(wide)
+  const empty = createBatchQueue(wide)
   const ending = empty.take(10)
   empty.close()
   expect(await ending).toBeUndefined()
 })
 
 describe('what comes from the network and does not fit', () => {
-  const foreign = (holder: string, more: Partial<InboxItem> = {}) => unit({ holder, isForeign: true, ...more })
+  const foreign = (holder: string, more: Partial<BatchQueueItem> = {}) => unit({ holder, isForeign: true, ...more })
 
   /** With so many messages of an author that the network has its part. */
   function full() {
-    const inbox = createInbox<InboxItem & { name?: string }>({ ...wide, maxInboxMessages: 8, validateTimeoutMs: 20 })
+    const inbox = createBatchQueue<BatchQueueItem & { name?: string }>({ ...wide, maxInboxMessages: 8, validateTimeoutMs: 20 })
     for (let count = 0; count < 6; count++) inbox.push(foreign('a'))
     return inbox
   }
 
   test('waits for its turn: of each holder one, in the order of each, until everything is in', async () => {
-    const inbox = createInbox<InboxItem & { name?: string }>({ ...wide, maxInboxMessages: 8 })
+    const inbox = createBatchQueue<BatchQueueItem & { name?: string }>({ ...wide, maxInboxMessages: 8 })
     for (let count = 0; count < 6; count++) inbox.push(foreign('a'))
     const waiting = ['a1', 'a2', 'b1', 'b2', 'c1'].map((name) => inbox.pushWhenFits({ ...foreign(name.slice(0, 1)), name }))
     expect(inbox.room('d')).toBeInstanceOf(Promise)
@@ -153,7 +153,7 @@ describe('what comes from the network and does not fit', () => {
     await inbox.take(6)
     expect([inbox.size, inbox.bytes]).toEqual([3, 702])
     expect(await Promise.all([large, ...rest])).toEqual([true, true, true])
-    const bytes = createInbox<InboxItem & { name?: string }>(wide)
+    const bytes = createBatchQueue<BatchQueueItem & { name?: string }>(wide)
     bytes.push(foreign('a'))
     const waiting = bytes.pushWhenFits({ ...foreign('a', { bytes: 900 }), name: 'large' })
     const behind = bytes.pushWhenFits({ ...foreign('a'), name: 'small' })
@@ -167,7 +167,7 @@ describe('what comes from the network and does not fit', () => {
   test('validateTimeoutMs: is given up after it, and when the inbox is closed', async () => {
     const inbox = full()
     expect(await inbox.pushWhenFits(foreign('b'))).toBe(false)
-    const late = createInbox({ ...wide, maxInboxMessages: 1 })
+    const late = createBatchQueue({ ...wide, maxInboxMessages: 1 })
     late.push(foreign('a'))
     const waiting = late.pushWhenFits(foreign('b'))
     late.close()
@@ -177,7 +177,7 @@ describe('what comes from the network and does not fit', () => {
   })
 
   test('of a holder that has its share is waited for by this holder alone', async () => {
-    const inbox = createInbox({ ...wide, maxInboxMessages: 8 })
+    const inbox = createBatchQueue({ ...wide, maxInboxMessages: 8 })
     inbox.push(foreign('b'))
     expect(await inbox.pushWhenFits(foreign('a'))).toBe(true)
     expect(await inbox.pushWhenFits(foreign('a'))).toBe(true)
@@ -194,12 +194,12 @@ describe('what comes from the network and does not fit', () => {
 
   test('leaves no room for more: nor do bytes of which few topics have as many, or clients that have taken everything', async () => {
     expect(full().room('b')).toBeInstanceOf(Promise)
-    const bytes = createInbox({ ...wide, maxTopicInboxBytes: 400 })
+    const bytes = createBatchQueue({ ...wide, maxTopicInboxBytes: 400 })
     bytes.push(foreign('a', { bytes: 100 }))
     expect(bytes.room('b')).toBeUndefined()
     bytes.push(foreign('a'))
     expect(bytes.room('b')).toBeInstanceOf(Promise)
-    const own = createInbox({ ...wide, maxInboxMessages: 8 })
+    const own = createBatchQueue({ ...wide, maxInboxMessages: 8 })
     for (let count = 0; count < 8; count++) own.push(unit({ holder: 'local' }))
     const room = own.room('b')
     await own.take(1)
@@ -210,7 +210,7 @@ describe('what comes from the network and does not fit', () => {
   test('has no room either while what is there waits for more than a second', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     try {
-      const inbox = createInbox(wide)
+      const inbox = createBatchQueue(wide)
       for (let count = 0; count < 3; count++) inbox.push(foreign('a'))
       expect(inbox.room('b')).toBeUndefined()
       vi.advanceTimersByTime(1_001)

@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
-import { createOwnNumbers } from '../../src/log/own-seqs.ts'
+import { createOwnSeqs } from '../../src/log/own-seqs.ts'
 
 test('what another gateway appended between two runs is not own, nor what comes before and behind them', () => {
-  const own = createOwnNumbers({ maxRuns: 10 })
+  const own = createOwnSeqs({ maxRuns: 10 })
   own.add(3, 5)
   own.add(8, 8)
   expect([2, 3, 5, 6, 7, 8, 9].filter((seq) => own.has(seq))).toEqual([3, 5, 8])
 })
 
 test('runs without a gap count as one; of more than may be kept the oldest is forgotten', () => {
-  const own = createOwnNumbers({ maxRuns: 2 })
+  const own = createOwnSeqs({ maxRuns: 2 })
   for (let seq = 1; seq <= 100; seq++) own.add(seq, seq)
   own.add(102, 103)
   expect([1, 100, 101, 103].filter((seq) => own.has(seq))).toEqual([1, 100, 103])

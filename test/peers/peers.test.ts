@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { DialFailed, PeerUnreachable } from '../../src/errors.ts'
-import { given } from '../../src/lib/omit-undefined.ts'
+import { omitUndefined } from '../../src/lib/omit-undefined.ts'
 import type { Peer } from '../../src/model/peer.ts'
 import { createPeers, type PeersComponents } from '../../src/peers/peers.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -24,7 +24,7 @@ interface Options {
 async function setUp(options: Options = {}) {
   const { network = createMemoryNetwork(), store = createMemoryStore(), configured = [], now, ages } = options
   const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
-  const components = { engine, store, log: silentLog, ...given({ now, ages }) }
+  const components = { engine, store, log: silentLog, ...omitUndefined({ now, ages }) }
   const peers = createPeers({ limits: { ...limits, ...options.limits }, configured }, components)
   onTestFinished(async () => {
     await engine.stop()

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
 import { RequestNotFound, ServiceBusy, ServiceLimit } from '../../src/errors.ts'
-import { createServiceDesk, type ServedRequest, type Server } from '../../src/services/service-registry.ts'
+import { createServiceRegistry, type ServedRequest, type Server } from '../../src/services/service-registry.ts'
 
 function desk(limits: { maxServiceQueue?: number } = {}) {
   const asked: ServedRequest[] = []
   const cancelled: string[] = []
   const server: Server = { client: 'tok_1', request: (request) => asked.push(request), cancelled: (requestId) => cancelled.push(requestId) }
-  const services = createServiceDesk(
+  const services = createServiceRegistry(
     { limits: { maxServicesPerConnection: 10, maxServices: 10, clientSharePercent: 25, maxServiceQueue: 10, ...limits } },
     { onChange: async () => undefined },
   )

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { StartRefused } from '../../src/lib/startup-error.ts'
+import { StartupError } from '../../src/lib/startup-error.ts'
 import { createStore } from '../../src/store/create-store.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
@@ -9,7 +9,7 @@ test('a database that can not be reached is named without its password', async (
   const servedMarkFile = join(await temporaryDirectory(), 'served')
   const store = createStore({ url: 'postgresql://user:hidden@127.0.0.1:1/log', servedMarkFile, migrate: true }, { log: silentLog })
   const refusal = await store.start().catch((error: unknown) => error)
-  expect(refusal).toBeInstanceOf(StartRefused)
+  expect(refusal).toBeInstanceOf(StartupError)
   expect(String(refusal)).toMatch(/user@127\.0\.0\.1:1\/log can't be used/)
   expect(String(refusal)).not.toContain('hidden')
 })

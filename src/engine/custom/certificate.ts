@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { StartRefused } from '../../lib/startup-error.ts'
+import { StartupError } from '../../lib/startup-error.ts'
 
-/** The files of a certificate and its key, read at each start, so that a renewed one is taken up. @throws StartRefused */
+/** The files of a certificate and its key, read at each start, so that a renewed one is taken up. @throws StartupError */
 export async function readCertificate(
   files: { certFile: string | undefined; keyFile: string | undefined } | undefined,
 ): Promise<{ cert: Buffer; key: Buffer } | undefined> {
@@ -14,6 +14,6 @@ async function read(path: string, variable: string): Promise<Buffer> {
     return await readFile(path)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new StartRefused(`The file ${path} can't be read (${reason}). ${variable} has led there.`, { cause })
+    throw new StartupError(`The file ${path} can't be read (${reason}). ${variable} has led there.`, { cause })
   }
 }

@@ -20,7 +20,7 @@ import { NotAsked } from './dht/lookup.ts'
 import { type Goodbye, LinkRefused } from './link/goodbye.ts'
 import { createInstances } from './link/instances.ts'
 import type { Link } from './link/link.ts'
-import type { Meeting } from './link/link-handshake.ts'
+import type { LinkHandshake } from './link/link-handshake.ts'
 import type { Links } from './link/links.ts'
 import type { RecordSocket } from './link/record-socket.ts'
 import { tellerOf } from './link/teller-of.ts'
@@ -63,7 +63,7 @@ export interface DialledLink {
 
 export interface ConnectionsComponents {
   links: Links
-  meeting: Meeting
+  meeting: LinkHandshake
   policy: DialPolicy
   dialGate: DialGate
   bootstrap: Bootstrap

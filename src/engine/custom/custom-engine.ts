@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { PeerNotConnected, PeerUnreachable } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
-import { createInTurn } from '../../lib/serial.ts'
+import { createSerial } from '../../lib/serial.ts'
 import type { Limits } from '../../limits.ts'
 import { sealDirect } from '../../model/direct-message.ts'
 import { parseAddress } from '../../model/peer.ts'
@@ -33,7 +33,7 @@ import { frameTypes } from './link/frame-types.ts'
 import { createHandlers } from './link/handlers.ts'
 import { type Hello, protocolVersions } from './link/hello.ts'
 import type { Link } from './link/link.ts'
-import { createMeeting } from './link/link-handshake.ts'
+import { createLinkHandshake } from './link/link-handshake.ts'
 import { createLinks } from './link/links.ts'
 import { createListener, type Incoming } from './link/listener.ts'
 import { tellerOf } from './link/teller-of.ts'
@@ -93,7 +93,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const links = createLinks({ peerId })
   const topics = new Set<string>()
   const eventListeners = new Set<(event: EngineEvent) => void>()
-  const inTurn = createInTurn()
+  const inTurn = createSerial()
   const bootstrap = createBootstrap(init.bootstrap)
   const handlers = createHandlers({ limits }, { reached, isConfigured: (other) => bootstrap.has(other) })
   const backOff = createBackOff({ log })
@@ -120,7 +120,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     { serviceName: init.mdnsServiceName ?? '_peergate._udp.local', peerId, multiaddrs: ownAddresses },
     { onFound, log },
   )
-  const meeting = createMeeting(
+  const meeting = createLinkHandshake(
     { limits, seed: identity.seed, hello },
     {
       handlers,

@@ -1,4 +1,4 @@
-import { createByPeer } from '../../lib/lru.ts'
+import { createLru } from '../../lib/lru.ts'
 import { createShares } from '../../lib/shares.ts'
 import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
 
@@ -61,9 +61,9 @@ export function createDialBudget(components: { now?: () => number; onRefused?: (
   const places = createShares({ max: maxDials })
   const all = createTokenBucket(ofAll)
   const unknown = createTokenBucket(ofNobody)
-  const tellers = createByPeer({ max: maxTellers }, () => createTokenBucket(ofTeller))
-  const hosts = createByPeer({ max: maxHosts }, () => createTokenBucket(ofHost))
-  const doors = createByPeer({ max: maxDoors }, (): Door => ({ failures: 0, notBefore: 0, isKnown: false }))
+  const tellers = createLru({ max: maxTellers }, () => createTokenBucket(ofTeller))
+  const hosts = createLru({ max: maxHosts }, () => createTokenBucket(ofHost))
+  const doors = createLru({ max: maxDoors }, (): Door => ({ failures: 0, notBefore: 0, isKnown: false }))
 
   function bucketOf(teller: string): TokenBucket {
     return teller === nobody ? unknown : tellers(teller)

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { createTally } from '../../lib/counter.ts'
+import { createCounter } from '../../lib/counter.ts'
 import { ipNetwork, ipv6Groups } from '../../lib/ip-network.ts'
 import type { AddressSource } from '../../model/peer.ts'
 import { createAddressSources } from './sources.ts'
@@ -105,7 +105,7 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
   const sources = createAddressSources()
 
   const tellers = createTellers({ hostOf })
-  const asked = createTally()
+  const asked = createCounter()
   const remembered = new Set<string>()
   const foundUnder = new Map<string, string>()
 

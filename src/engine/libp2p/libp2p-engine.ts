@@ -5,8 +5,8 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { AddressUnsupported, PeerBlocked, PeerNotConnected, PeerUnreachable, SelfDial } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
-import { createTally } from '../../lib/counter.ts'
-import { createInTurn } from '../../lib/serial.ts'
+import { createCounter } from '../../lib/counter.ts'
+import { createSerial } from '../../lib/serial.ts'
 import type { Limits } from '../../limits.ts'
 import { sealDirect } from '../../model/direct-message.ts'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
@@ -111,7 +111,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   /** When the first of the connections to a peer came, by the monotonic clock. */
   const linkedAt = new Map<string, number>()
   /** Peers that a client has just asked to be dialled. */
-  const asked = createTally()
+  const asked = createCounter()
   const topics = new Set<string>()
   const blocked = new Set<string>()
   /** Peers that somebody hung up on: not dialled again by ourselves until somebody dials them. */
@@ -119,7 +119,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const listeners = new Set<(event: EngineEvent) => void>()
   let inbound: Inbound | undefined
   let running: Running | undefined
-  const inTurn = createInTurn()
+  const inTurn = createSerial()
   const reading = createReading({ limits }, { inbound: () => inbound })
   const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
   const bootstrap = keptPeers(init.bootstrap)

@@ -6,7 +6,7 @@ import type { Asker } from '../asker.ts'
 import { type Bodies, bodyShare, type HeldBody } from '../bodies.ts'
 import type { HandleOptions, RequestHandler, RequestOptions } from '../engine.ts'
 import type { LimitsReached } from '../limits-reached.ts'
-import { createRequestPlaces, type RequestPlaces } from '../request-semaphore.ts'
+import { createRequestSemaphore, type RequestSemaphore } from '../request-semaphore.ts'
 import type { Node } from './node.ts'
 import { readMessage, withStream, writeMessage } from './stream-io.ts'
 
@@ -23,7 +23,7 @@ interface Handled {
   handler: RequestHandler
   options: HandleOptions
   /** Requests being worked on. */
-  places: RequestPlaces
+  places: RequestSemaphore
 }
 
 export function createProtocols(
@@ -126,7 +126,11 @@ export function createProtocols(
       }
     },
     handle(protocol, handler, options) {
-      handled.set(protocol, { handler, options, places: createRequestPlaces(options, { onRefused: () => reached.note('request_place') }) })
+      handled.set(protocol, {
+        handler,
+        options,
+        places: createRequestSemaphore(options, { onRefused: () => reached.note('request_place') }),
+      })
       if (running !== undefined) void listen(running, protocol)
     },
     unhandle(protocol) {

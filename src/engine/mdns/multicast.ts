@@ -4,7 +4,7 @@ import multicastDns from 'multicast-dns'
 import type { Logger } from 'pino'
 import { adopt } from '../../lib/adopt-socket.ts'
 import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
-import { createInTurn } from '../../lib/serial.ts'
+import { createSerial } from '../../lib/serial.ts'
 
 /** Packets of multicast DNS over IPv4 (RFC 6762), heard and sent on every interface of this host, whatever its routes; interfaces may come and go. */
 export interface LocalMulticast {
@@ -48,7 +48,7 @@ export function createLocalMulticast(components: {
   log: Logger
 }): LocalMulticast {
   const { onQuery, onResponse, onInterface, log } = components
-  const inTurn = createInTurn()
+  const inTurn = createSerial()
   const isDue = createSeldom({ everyMs: sayAgainMs })
   /** Interfaces of which the log has a line, while they are there. */
   const told = new Set<string>()

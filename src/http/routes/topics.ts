@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { given } from '../../lib/omit-undefined.ts'
+import { omitUndefined } from '../../lib/omit-undefined.ts'
 import type { Retention } from '../../log/retention.ts'
 import { requireAction, requireTopic } from '../../model/grant.ts'
 import { retentionInputSchema } from '../../model/retention.ts'
@@ -43,7 +43,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     requireTopic(grant, topic)
     // Whoever reads may join; what is kept concerns everybody.
     if (keeps !== undefined) requireAction(grant, 'admin')
-    const { created } = await topics.join(topic, { client: keyOf(request), retention: keeps && given(keeps) })
+    const { created } = await topics.join(topic, { client: keyOf(request), retention: keeps && omitUndefined(keeps) })
     reply.code(created ? 201 : 200)
     if (created) reply.header('location', `/v1/topics/${encodeURIComponent(topic)}`)
     return await topics.get(topic)
@@ -142,7 +142,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     },
     handler: async ({ params, body, grant }) => {
       requireTopic(grant, params.topic)
-      await topics.retain(params.topic, given(body.retention))
+      await topics.retain(params.topic, omitUndefined(body.retention))
       return await topics.get(params.topic)
     },
   })

@@ -2,11 +2,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import type { MigrationList } from '@prisma/schema-engine-wasm'
-import { StartRefused } from '../../lib/startup-error.ts'
+import { StartupError } from '../../lib/startup-error.ts'
 import { loadSchemaEngine } from './schema-engine.ts'
 
 /** The database's schema is behind, and the configuration says to leave it. */
-export class MigrationPending extends StartRefused {
+export class MigrationPending extends StartupError {
   override readonly name = 'MigrationPending'
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { makeDirectory, StartRefused } from '../../lib/startup-error.ts'
+import { makeDirectory, StartupError } from '../../lib/startup-error.ts'
 import type { Seq } from '../../model/cursor.ts'
 
 /**
@@ -56,14 +56,14 @@ export function openServedMarks(path: string): ServedMarks {
   }
 }
 
-/** @throws StartRefused */
+/** @throws StartupError */
 function openMarks(path: string): number {
   try {
     // Created when missing, and never truncated: 'r+' alone would refuse the one, 'w+' do the other.
     return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new StartRefused(
+    throw new StartupError(
       `The file ${path} can't be written (${reason}). Give it and its directory to the user that the gateway runs as (PEERGATE_DATA_DIR).`,
       { cause },
     )

@@ -1,5 +1,5 @@
 import { StoreUnavailable } from '../../errors.ts'
-import { roomToStart, StartRefused } from '../../lib/startup-error.ts'
+import { roomToStart, StartupError } from '../../lib/startup-error.ts'
 import { isPostgres, sqlitePath } from '../database-url.ts'
 import { stateCodeOf } from './unavailable.ts'
 
@@ -28,7 +28,7 @@ const insufficientPrivilege = '42501'
 
 /** The error of a database that could not be opened, as a sentence for the operator; any other error as it is. */
 export function databaseStartProblem(url: string, error: unknown): unknown {
-  if (error instanceof StartRefused) return error
+  if (error instanceof StartupError) return error
   const code = stateCodeOf(rootOf(error)) ?? sqlStateOf(error)
   if (!(error instanceof StoreUnavailable) && code !== insufficientPrivilege) return error
   const cause = rootOf(error)
@@ -37,7 +37,7 @@ export function databaseStartProblem(url: string, error: unknown): unknown {
   const fix = isPostgres(url)
     ? (postgresFixes[String(code)] ?? 'start it, or mend where the URL leads')
     : (sqliteFixes[Number(code)] ?? 'look at the file')
-  return new StartRefused(`The database ${nameOf(url)} can't be used (${said}). Mend that first: ${fix} (DATABASE_URL).`, { cause: error })
+  return new StartupError(`The database ${nameOf(url)} can't be used (${said}). Mend that first: ${fix} (DATABASE_URL).`, { cause: error })
 }
 
 /** Where a URL leads, without the password. */

@@ -3,12 +3,12 @@ import { copyFile, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { makeDurableDirectory, syncDirectory } from '../../lib/durable-directory.ts'
-import { StartRefused } from '../../lib/startup-error.ts'
+import { StartupError } from '../../lib/startup-error.ts'
 
-/** A copy of a database that may be in use. @throws StartRefused */
+/** A copy of a database that may be in use. @throws StartupError */
 export async function backUp(from: string, to: string): Promise<void> {
-  if (!existsSync(from)) throw new StartRefused(`There is no database at ${from}.`)
-  if (existsSync(to)) throw new StartRefused(`${to} is there already; a backup overwrites nothing.`)
+  if (!existsSync(from)) throw new StartupError(`There is no database at ${from}.`)
+  if (existsSync(to)) throw new StartupError(`${to} is there already; a backup overwrites nothing.`)
   const database = new DatabaseSync(from, { readOnly: true })
   try {
     await backup(database, to)
@@ -19,13 +19,13 @@ export async function backUp(from: string, to: string): Promise<void> {
 
 /**
  * Puts a copy in the place of a database: whole or not at all, also when power is lost, and nothing of the one before is left beside it.
- * A restore that was interrupted may leave that one without its WAL. @throws StartRefused
+ * A restore that was interrupted may leave that one without its WAL. @throws StartupError
  */
 export async function restore(from: string, to: string): Promise<void> {
   const source = new DatabaseSync(from, { readOnly: true })
   try {
     const [result] = source.prepare('PRAGMA integrity_check').all()
-    if (result?.['integrity_check'] !== 'ok') throw new StartRefused(`${from} is damaged: ${JSON.stringify(result)}`)
+    if (result?.['integrity_check'] !== 'ok') throw new StartupError(`${from} is damaged: ${JSON.stringify(result)}`)
     source.prepare('SELECT "epoch" FROM "Log"').get()
   } finally {
     source.close()

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { expect, onTestFinished, test } from 'vitest'
-import { StartRefused } from '../../../src/lib/startup-error.ts'
+import { StartupError } from '../../../src/lib/startup-error.ts'
 import { certificate } from '../../fixtures/certificate.ts'
 import { customEngine, startedCustomEngine } from '../../fixtures/custom-engine.ts'
 
@@ -26,6 +26,6 @@ test('listens with TLS, and is dialled by who trusts the certificate', async () 
 test('a certificate that is not there ends the start with the variable', async () => {
   const tls = await certificate()
   const engine = await customEngine({ listen, tls: { ...tls, keyFile: '/nowhere/tls.key' } })
-  await expect(engine.start()).rejects.toThrow(StartRefused)
+  await expect(engine.start()).rejects.toThrow(StartupError)
   await expect(engine.start()).rejects.toThrow(/PEERGATE_TLS_KEY_FILE/)
 })

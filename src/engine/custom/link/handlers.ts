@@ -3,7 +3,7 @@ import { type Bodies, type BodiesLimits, createBodies } from '../../bodies.ts'
 import type { Teller } from '../../dial/tellers.ts'
 import type { HandleOptions, RequestHandler } from '../../engine.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
-import { createRequestPlaces, type RequestPlaces } from '../../request-semaphore.ts'
+import { createRequestSemaphore, type RequestSemaphore } from '../../request-semaphore.ts'
 
 /** What requests of peers are answered, by protocol, and how much of that at once; outlives links, stops and starts. */
 export interface Handlers {
@@ -21,7 +21,7 @@ export interface Handled {
   readonly handler: RequestHandler
   readonly options: HandleOptions
   /** Requests being worked on. */
-  readonly places: RequestPlaces
+  readonly places: RequestSemaphore
 }
 
 export interface HandlersComponents {
@@ -36,7 +36,7 @@ export function createHandlers(init: { limits: BodiesLimits }, components: Handl
   return {
     bodies: createBodies(init, { onGivenUp: () => reached.note('body_given_up'), onRefused: () => reached.note('body_refused') }),
     set(protocol, handler, options) {
-      handled.set(protocol, { handler, options, places: createRequestPlaces(options, { onRefused }) })
+      handled.set(protocol, { handler, options, places: createRequestSemaphore(options, { onRefused }) })
     },
     delete: (protocol) => void handled.delete(protocol),
     get: (protocol) => handled.get(protocol),

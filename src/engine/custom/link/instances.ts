@@ -1,4 +1,4 @@
-import { createByPeer } from '../../../lib/lru.ts'
+import { createLru } from '../../../lib/lru.ts'
 
 /**
  * Tells a peer that was started anew from two nodes with one key. Each start makes a new instance: one that was replaced by another and
@@ -15,7 +15,7 @@ const maxInstances = 4
 const maxPeers = 1_000
 
 export function createInstances(): Instances {
-  const replaced = createByPeer({ max: maxPeers }, () => new Set<string>())
+  const replaced = createLru({ max: maxPeers }, () => new Set<string>())
   return {
     replaced(peerId, instance) {
       const instances = replaced(peerId)

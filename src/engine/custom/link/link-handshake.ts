@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { given } from '../../../lib/omit-undefined.ts'
+import { omitUndefined } from '../../../lib/omit-undefined.ts'
 import { withoutPeerId } from '../../dial/endpoint.ts'
 import type { DialTarget } from '../../dial/gate.ts'
 import { openWebSocket } from '../../dial/open-web-socket.ts'
@@ -15,7 +15,7 @@ import type { RecordSocket } from './record-socket.ts'
 import { createSecureChannel, maxSocketMessageBytes } from './secure-channel.ts'
 
 /** How two nodes come to have a link: a socket, the handshake, the hellos. */
-export interface Meeting {
+export interface LinkHandshake {
   /** Dials an address that was judged. @throws Error when it does not become a link before the signal fires */
   call(target: DialTarget, expectedPeerId: string | undefined, signal: AbortSignal): Promise<Link>
   /** The same over a socket that is there, such as a circuit. */
@@ -28,7 +28,7 @@ export interface Meeting {
   answer(incoming: Incoming): Promise<Link>
 }
 
-export interface MeetingInit {
+export interface LinkHandshakeInit {
   limits: LinkLimits
   /** The 32 bytes of the node's Ed25519 private key. */
   seed: Uint8Array
@@ -36,7 +36,7 @@ export interface MeetingInit {
   hello(observed: string): Hello
 }
 
-export interface MeetingComponents extends Pick<LinkComponents, 'onFrame' | 'onUpdate' | 'onClose' | 'reading' | 'reached'> {
+export interface LinkHandshakeComponents extends Pick<LinkComponents, 'onFrame' | 'onUpdate' | 'onClose' | 'reading' | 'reached'> {
   /** Why this node wants no link with a peer that has proved who it is; the peer is told, and not greeted. */
   refusal(peerId: string): Refusal | undefined
   handlers: Handlers
@@ -49,7 +49,7 @@ export interface Refusal {
   goodbye: Goodbye
 }
 
-export function createMeeting(init: MeetingInit, components: MeetingComponents): Meeting {
+export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHandshakeComponents): LinkHandshake {
   const { limits, seed } = init
   const budgets = createFrameBudgets()
   let dials = 0
@@ -65,7 +65,7 @@ export function createMeeting(init: MeetingInit, components: MeetingComponents):
       }
       const direction = role === 'initiator' ? 'outbound' : 'inbound'
       const dial = role === 'initiator' ? ++dials : undefined
-      const hello = () => ({ ...init.hello(observed), ...given({ dial }) })
+      const hello = () => ({ ...init.hello(observed), ...omitUndefined({ dial }) })
       const budget = budgets.of(established.session.remotePeerId)
       return await openLink({ limits, direction, remote, seenAt, hello }, { ...components, socket, established, budget }, signal)
     } catch (error) {

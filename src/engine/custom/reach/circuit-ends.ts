@@ -11,9 +11,9 @@ import { ProtocolViolation } from '../wire/frame-stream.ts'
  * The circuits on links. A circuit leads from its opener over a link to a relay, and over another link to its target: two legs, each with
  * a number on its link. Who listens to a leg is an end of the circuit or the relay.
  */
-export interface Legs {
+export interface CircuitEnds {
   /** Begins a circuit on a link: as its opener (`open`, to a relay) or as the relay (`offer`, to the target). */
-  begin(link: Link, role: 'open' | 'offer', peerId: string, listener: LegListener): Leg
+  begin(link: Link, role: 'open' | 'offer', peerId: string, listener: CircuitEndListener): CircuitEnd
   /** Takes a frame of one of the types that are for circuits. @throws ProtocolViolation */
   receive(link: Link, type: number, body: Buffer): void
   /** The link is gone, and with it all legs on it. */
@@ -21,7 +21,7 @@ export interface Legs {
 }
 
 /** Speaks on a leg. */
-export interface Leg {
+export interface CircuitEnd {
   opened(): void
   /** False when the link takes no more: the message was dropped, and the circuit can't go on. */
   data(message: Uint8Array): boolean
@@ -32,7 +32,7 @@ export interface Leg {
 }
 
 /** Hears what the other end of a leg says. */
-export interface LegListener {
+export interface CircuitEndListener {
   onOpened(): void
   /** The message may share its memory with what else came in its record. @throws ProtocolViolation */
   onData(message: Buffer): void
@@ -40,9 +40,9 @@ export interface LegListener {
   onClose(reason: string): void
 }
 
-export interface LegsComponents {
+export interface CircuitEndsComponents {
   /** Somebody wants a circuit to a peer (`open`), or a relay has one from a peer (`offer`). Without a listener it is refused. */
-  onBegin(link: Link, role: 'open' | 'offer', peerId: string, leg: Leg): LegListener | string
+  onBegin(link: Link, role: 'open' | 'offer', peerId: string, leg: CircuitEnd): CircuitEndListener | string
 }
 
 /** Bytes that an end of a circuit may send before it is given more: what a relay holds of it at most. */
@@ -60,18 +60,18 @@ const frameSchema = z.discriminatedUnion('type', [
 type CircuitFrame = z.infer<typeof frameSchema>
 
 interface LinkLegs {
-  listeners: Map<number, LegListener>
+  listeners: Map<number, CircuitEndListener>
   next: number
 }
 
-export function createLegs(init: { maxLegsPerLink: number }, components: LegsComponents): Legs {
+export function createCircuitEnds(init: { maxLegsPerLink: number }, components: CircuitEndsComponents): CircuitEnds {
   const links = new Map<Link, LinkLegs>()
 
   function legsOf(link: Link): LinkLegs {
     const there = links.get(link)
     if (there !== undefined) return there
     // The dialler of the link counts in even numbers, the other end in odd ones.
-    const fresh = { listeners: new Map<number, LegListener>(), next: parity(link) }
+    const fresh = { listeners: new Map<number, CircuitEndListener>(), next: parity(link) }
     links.set(link, fresh)
     return fresh
   }
@@ -80,7 +80,7 @@ export function createLegs(init: { maxLegsPerLink: number }, components: LegsCom
     return link.send(frameTypes.circuit, encode(frame))
   }
 
-  function legOf(link: Link, number: number): Leg {
+  function legOf(link: Link, number: number): CircuitEnd {
     const listeners = legsOf(link).listeners
     return {
       opened: () => void tell(link, { type: 'opened', id: number }),

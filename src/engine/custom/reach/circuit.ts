@@ -1,26 +1,26 @@
 import { EventEmitter } from 'node:events'
 import type { RecordSocket } from '../link/record-socket.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
-import { circuitWindow, type Leg, type LegListener } from './circuit-ends.ts'
+import { type CircuitEnd, type CircuitEndListener, circuitWindow } from './circuit-ends.ts'
 
 /** An end of a circuit through a relay, which carries a link as a WebSocket does: what the relay sees is encrypted between the ends. */
 export interface Circuit extends RecordSocket {
-  readonly listener: LegListener
+  readonly listener: CircuitEndListener
 }
 
 /** An end as its target has it: open from the beginning. The leg may be used as soon as the caller has told that it is opened. */
-export function createCircuit(leg: Leg): Circuit {
-  return new CircuitEnd(() => leg)
+export function createCircuit(leg: CircuitEnd): Circuit {
+  return new CircuitSocket(() => leg)
 }
 
 /**
  * Has a circuit opened through a relay.
  * @throws Error when the relay or the peer refuses, or the signal's reason
  */
-export async function openCircuit(begin: (listener: LegListener) => Leg, signal: AbortSignal): Promise<Circuit> {
+export async function openCircuit(begin: (listener: CircuitEndListener) => CircuitEnd, signal: AbortSignal): Promise<Circuit> {
   signal.throwIfAborted()
   const opened = Promise.withResolvers<void>()
-  const circuit = new CircuitEnd(begin, opened)
+  const circuit = new CircuitSocket(begin, opened)
   const giveUp = () => opened.reject(signal.reason)
   signal.addEventListener('abort', giveUp)
   try {
@@ -39,10 +39,10 @@ interface Queued {
   sent: ((error?: Error) => void) | undefined
 }
 
-class CircuitEnd extends EventEmitter implements Circuit, LegListener {
+class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener {
   readonly OPEN = 1
   readonly listener = this
-  readonly #leg: Leg
+  readonly #leg: CircuitEnd
   readonly #opening: PromiseWithResolvers<void> | undefined
   #isOpen = true
   #credit = circuitWindow
@@ -56,7 +56,7 @@ class CircuitEnd extends EventEmitter implements Circuit, LegListener {
   #granted = circuitWindow
   #read = 0
 
-  constructor(begin: (listener: LegListener) => Leg, opening?: PromiseWithResolvers<void>) {
+  constructor(begin: (listener: CircuitEndListener) => CircuitEnd, opening?: PromiseWithResolvers<void>) {
     super()
     this.#opening = opening
     this.#leg = begin(this)

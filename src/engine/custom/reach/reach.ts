@@ -10,10 +10,10 @@ import type { LimitsReached } from '../../limits-reached.ts'
 import { addressProblem } from '../addresses.ts'
 import type { Handlers } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
-import type { Meeting } from '../link/link-handshake.ts'
+import type { LinkHandshake } from '../link/link-handshake.ts'
 import type { Links } from '../link/links.ts'
 import { type Circuit, createCircuit, openCircuit } from './circuit.ts'
-import { createLegs, type Leg, type LegListener } from './circuit-ends.ts'
+import { type CircuitEnd, type CircuitEndListener, createCircuitEnds } from './circuit-ends.ts'
 import { createDialBack, NotTried } from './dial-back.ts'
 import { createObserved } from './observed.ts'
 import { dialBackAnswer, dialBackProtocol, dialBackRequest, maxDialBackAddresses, relayProtocol, reservationAnswer } from './protocols.ts'
@@ -50,7 +50,7 @@ export interface ReachInit {
 export interface ReachComponents {
   links: Links
   handlers: Handlers
-  meeting: Pick<Meeting, 'probe'>
+  meeting: Pick<LinkHandshake, 'probe'>
   dialGate: DialGate
   /** Addresses that are listened on, or announced instead, without peer id. */
   listened(): string[]
@@ -76,7 +76,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   const { links, handlers, meeting, dialGate, listened, told, onCircuit, onChange, reached, log } = components
   const observed = createObserved()
   const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other), reached })
-  const legs = createLegs({ maxLegsPerLink: limits.maxStreamsPerConnection }, { onBegin })
+  const legs = createCircuitEnds({ maxLegsPerLink: limits.maxStreamsPerConnection }, { onBegin })
   const reachability = createReachability({
     now: () => performance.now(),
     candidates,
@@ -141,7 +141,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     }
   }
 
-  function onBegin(link: Link, role: 'open' | 'offer', other: string, leg: Leg): LegListener | string {
+  function onBegin(link: Link, role: 'open' | 'offer', other: string, leg: CircuitEnd): CircuitEndListener | string {
     if (role === 'open') return init.relay ? relay.open(link, other, leg) : 'this node is no relay'
     if (!reachability.relays.includes(link.peerId)) return 'this node has not asked for it'
     leg.opened()

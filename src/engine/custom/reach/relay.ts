@@ -3,7 +3,7 @@ import type { LimitsReached } from '../../limits-reached.ts'
 import { type CircuitBounds, type CircuitDirection, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
-import { circuitWindow, type Leg, type LegListener, type Legs } from './circuit-ends.ts'
+import { type CircuitEnd, type CircuitEndListener, type CircuitEnds, circuitWindow } from './circuit-ends.ts'
 
 /**
  * Carries circuits to peers that can't be dialled and have asked for it. What is carried is encrypted between its ends; a relay sees who
@@ -13,14 +13,14 @@ export interface Relay {
   /** A linked peer wants to be reached through this node, as long as the link lasts. False when there are too many. */
   reserve(peerId: string): boolean
   /** Somebody wants a circuit to a peer. Answers why not. */
-  open(link: Link, to: string, leg: Leg): LegListener | string
+  open(link: Link, to: string, leg: CircuitEnd): CircuitEndListener | string
   /** The peer's link is gone. */
   lost(peerId: string): void
   readonly size: { reservations: number; circuits: number }
 }
 
 export interface RelayComponents {
-  legs(): Legs
+  legs(): CircuitEnds
   linkTo(peerId: string): Link | undefined
   reached: LimitsReached
 }
@@ -41,8 +41,8 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
     return refused
   }
 
-  function carry(link: Link, target: Link, leg: Leg): LegListener | string {
-    const ends: Leg[] = [leg]
+  function carry(link: Link, target: Link, leg: CircuitEnd): CircuitEndListener | string {
+    const ends: CircuitEnd[] = [leg]
     const circuit = circuitOf(link, target.peerId)
     const counted = bounds.begin(circuit, end)
     /** Why the circuit is over. */
@@ -58,7 +58,7 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
       for (const each of ends) each.close(reason)
     }
 
-    const towards = (to: () => Leg | undefined, flow: Flow, other: Flow): LegListener => ({
+    const towards = (to: () => CircuitEnd | undefined, flow: Flow, other: Flow): CircuitEndListener => ({
       onOpened: () => to()?.opened(),
       onData(message) {
         flow.carry(message.length)

@@ -6,7 +6,12 @@ import { establish } from '../../../../src/engine/custom/link/establish.ts'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { createSecureChannel, type SecureChannel } from '../../../../src/engine/custom/link/secure-channel.ts'
 import { type Circuit, createCircuit, openCircuit } from '../../../../src/engine/custom/reach/circuit.ts'
-import { circuitWindow, createLegs, type Legs, type LegsComponents } from '../../../../src/engine/custom/reach/circuit-ends.ts'
+import {
+  type CircuitEnds,
+  type CircuitEndsComponents,
+  circuitWindow,
+  createCircuitEnds,
+} from '../../../../src/engine/custom/reach/circuit-ends.ts'
 import { createRelay, type Relay } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
@@ -37,9 +42,9 @@ interface Network {
 function network(own: Partial<RelayLimits> = {}): Network {
   const carried: Buffer[] = []
   const circuits: Circuit[] = []
-  const none: LegsComponents['onBegin'] = () => 'not here'
-  const openerLegs: Legs = createLegs({ maxLegsPerLink: 100 }, { onBegin: none })
-  const targetLegs: Legs = createLegs(
+  const none: CircuitEndsComponents['onBegin'] = () => 'not here'
+  const openerLegs: CircuitEnds = createCircuitEnds({ maxLegsPerLink: 100 }, { onBegin: none })
+  const targetLegs: CircuitEnds = createCircuitEnds(
     { maxLegsPerLink: 100 },
     {
       onBegin(_link, _role, _from, leg) {
@@ -50,8 +55,11 @@ function network(own: Partial<RelayLimits> = {}): Network {
       },
     },
   )
-  const relayLegs: Legs = createLegs({ maxLegsPerLink: 100 }, { onBegin: (link, _role, to, leg) => relay.open(link, to, leg) })
-  const tap = (legs: Legs): Legs => ({
+  const relayLegs: CircuitEnds = createCircuitEnds(
+    { maxLegsPerLink: 100 },
+    { onBegin: (link, _role, to, leg) => relay.open(link, to, leg) },
+  )
+  const tap = (legs: CircuitEnds): CircuitEnds => ({
     ...legs,
     receive(link, type, body) {
       if (type === frameTypes.circuitData) carried.push(Buffer.from(body))
@@ -167,7 +175,7 @@ test('a peer opens sixteen circuits at most, and a peer is reached by a share of
 })
 
 describe('a peer that breaks the protocol', () => {
-  const listening = () => createLegs({ maxLegsPerLink: 2 }, { onBegin: (_link, _role, _peer, leg) => createCircuit(leg).listener })
+  const listening = () => createCircuitEnds({ maxLegsPerLink: 2 }, { onBegin: (_link, _role, _peer, leg) => createCircuit(leg).listener })
   const number = (value: number) => Buffer.from([0, 0, 0, value])
 
   test('sends more than it was let to: the link is closed', () => {

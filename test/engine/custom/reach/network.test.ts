@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
 import { type Circuit, createCircuit, openCircuit } from '../../../../src/engine/custom/reach/circuit.ts'
-import { createLegs, type Legs } from '../../../../src/engine/custom/reach/circuit-ends.ts'
+import { type CircuitEnds, createCircuitEnds } from '../../../../src/engine/custom/reach/circuit-ends.ts'
 import { createReachability, type Reachability } from '../../../../src/engine/custom/reach/reachability.ts'
 import { createRelay, type Relay } from '../../../../src/engine/custom/reach/relay.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
@@ -29,7 +29,7 @@ interface Node {
   readonly id: string
   readonly isRelay: boolean
   readonly links: Map<string, Link>
-  readonly legs: Legs
+  readonly legs: CircuitEnds
   readonly relay: Relay
   readonly reachability: Reachability
   alive: boolean
@@ -73,7 +73,7 @@ class Network {
 
   #add(id: string, isRelay: boolean): void {
     const links = new Map<string, Link>()
-    const onBegin: Parameters<typeof createLegs>[1]['onBegin'] = (link, role, other, leg) => {
+    const onBegin: Parameters<typeof createCircuitEnds>[1]['onBegin'] = (link, role, other, leg) => {
       if (role === 'open') return isRelay ? relay.open(link, other, leg) : 'this node is no relay'
       if (!reachability.relays.includes(link.peerId)) return 'this node has not asked for it'
       leg.opened()
@@ -81,7 +81,7 @@ class Network {
       this.#onCircuit(circuit)
       return circuit.listener
     }
-    const legs = createLegs({ maxLegsPerLink: 128 }, { onBegin })
+    const legs = createCircuitEnds({ maxLegsPerLink: 128 }, { onBegin })
     const relay = createRelay({ limits }, { legs: () => legs, linkTo: (peerId) => links.get(peerId), reached: createLimitsReached() })
     const peers = () => [...links.keys()]
     const reachability = createReachability({
@@ -115,7 +115,7 @@ class Network {
 
   link(one: Node, other: Node): void {
     if (!one.alive || !other.alive || one.links.has(other.id)) return
-    const whileLinked = (node: Node, link: () => Link): Legs => ({
+    const whileLinked = (node: Node, link: () => Link): CircuitEnds => ({
       ...node.legs,
       receive(_link, type, body) {
         // A link that was cut delivers no more.

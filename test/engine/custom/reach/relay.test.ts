@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
 import { createCircuit } from '../../../../src/engine/custom/reach/circuit.ts'
-import { circuitWindow, type Leg, type LegListener } from '../../../../src/engine/custom/reach/circuit-ends.ts'
+import { type CircuitEnd, type CircuitEndListener, circuitWindow } from '../../../../src/engine/custom/reach/circuit-ends.ts'
 import { createRelay } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
@@ -19,7 +19,7 @@ const limits: RelayLimits = {
 /** A leg that notes what is said on it, and takes data until it is told not to. */
 function leg() {
   const state = { data: 0, credits: [] as number[], closed: [] as string[], isFull: false }
-  const parts: Leg = {
+  const parts: CircuitEnd = {
     opened: () => undefined,
     data(message) {
       if (!state.isFull) state.data += message.length
@@ -37,7 +37,7 @@ const link = (peerId: string, isRelayed = false, seenAt = '127.0.0.1') => ({ pee
 function relay(own: Partial<RelayLimits> = {}) {
   const reached = createLimitsReached()
   const links = new Map([link('opener'), link('another'), link('target'), link('hidden', true)].map((each) => [each.peerId, each]))
-  const begun: Array<{ leg: ReturnType<typeof leg>; listener: LegListener }> = []
+  const begun: Array<{ leg: ReturnType<typeof leg>; listener: CircuitEndListener }> = []
   const parts = createRelay(
     { limits: { ...limits, ...own } },
     {

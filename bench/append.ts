@@ -32,8 +32,8 @@ export async function benchAppend(): Promise<BenchResult> {
 async function compare(batch: number): Promise<BenchRow[]> {
   const directory = await mkdtemp(join(tmpdir(), 'peergate-bench-'))
   const url = `file:${join(directory, 'store.db')}`
-  const log = pino({ level: 'silent' })
-  const store = createStore({ url, servedMarkFile: join(directory, 'served'), migrate: true }, { log })
+  const logger = pino({ level: 'silent' })
+  const store = createStore({ url, servedMarkFile: join(directory, 'served'), migrate: true }, { logger })
   await store.start()
   const driver = openDriver(join(directory, 'driver.db'))
   try {

@@ -35,7 +35,7 @@ const engine = await createEngine(
     dialOwnHost: false,
     limits: defaultLimits,
   },
-  { identity, records: createMemoryStore().records, log: pino({ level: 'warn' }) },
+  { identity, records: createMemoryStore().records, logger: pino({ level: 'warn' }) },
 )
 await (role === 'receive' ? receive(Number(count)) : send(Number(count), multiaddr))
 

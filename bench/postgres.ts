@@ -43,7 +43,7 @@ async function appends(server: PostgresServer, directory: string): Promise<Bench
     const url = await server.createDatabase()
     const store = createStore(
       { url, servedMarkFile: join(directory, `served-${batch}`), migrate: true },
-      { log: pino({ level: 'silent' }) },
+      { logger: pino({ level: 'silent' }) },
     )
     await store.start()
     const client = new pg.Client({ connectionString: url })

@@ -15,7 +15,7 @@ import { openGateway } from '../src/gateway/open-gateway.ts'
 
 const messages = ['hello', 'from one gateway', 'to the other']
 const directory = await mkdtemp(join(tmpdir(), 'peergate-demo-'))
-const log = pino({ level: 'warn' })
+const logger = pino({ level: 'warn' })
 
 const alice = await start('alice')
 const bob = await start('bob', (await alice.node()).multiaddrs)
@@ -45,7 +45,7 @@ async function start(name: string, bootstrap: string[] = []): Promise<Gateway> {
     PEERGATE_MDNS: 'false',
     PEERGATE_BOOTSTRAP: bootstrap.join(','),
   })
-  const gateway = await openGateway(config, { log })
+  const gateway = await openGateway(config, { logger })
   await gateway.start()
   console.log(`${name} is peer ${(await gateway.node()).peerId} at ${gateway.url}`)
   return gateway

@@ -70,7 +70,7 @@ async function served(path: string): Promise<string> {
         damaged: () => false,
       },
       metrics: { request: () => undefined, text: absent, contentType: '' },
-      log: pino({ level: 'warn' }),
+      logger: pino({ level: 'warn' }),
     },
   )
   const answer = await app.inject(path)

@@ -11,38 +11,38 @@ import { StartupError } from './lib/startup-error.ts'
 const exitCodes = { config: 78, failure: 1 } as const
 
 const config = readConfig()
-const log = pino(
+const logger = pino(
   { level: config.logLevel, base: null, serializers: { err: describeError } },
   pino.destination({ fd: stdout.fd, sync: true }),
 )
-for (const warning of config.warnings) log.warn(warning)
-process.on('unhandledRejection', (err) => log.error({ err }, 'a failure that nobody handled; the gateway goes on'))
+for (const warning of config.warnings) logger.warn(warning)
+process.on('unhandledRejection', (err) => logger.error({ err }, 'a failure that nobody handled; the gateway goes on'))
 process.on('uncaughtException', (err) => {
-  log.fatal({ err }, 'the gateway can not go on; what was acknowledged is safe')
+  logger.fatal({ err }, 'the gateway can not go on; what was acknowledged is safe')
   process.exit(exitCodes.failure)
 })
-await run(config, log)
+await run(config, logger)
 
-async function run(config: Config, log: Logger): Promise<void> {
+async function run(config: Config, logger: Logger): Promise<void> {
   try {
-    const gateway = await openGateway(config, { log, onLost: () => shutdown('another process has taken the peer id (identity_in_use)') })
+    const gateway = await openGateway(config, { logger, onLost: () => shutdown('another process has taken the peer id (identity_in_use)') })
     const shutdown = createShutdown(
       { deadlineMs: config.shutdownMs },
-      { stop: () => gateway.stop(), exit: (code) => process.exit(code), log },
+      { stop: () => gateway.stop(), exit: (code) => process.exit(code), logger },
     )
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => shutdown(signal))
     await gateway.start()
     await announce(gateway)
   } catch (error) {
     if (error instanceof StartupError) fail(error.message, exitCodes.config)
-    log.fatal({ err: error }, 'the gateway could not start')
+    logger.fatal({ err: error }, 'the gateway could not start')
     process.exit(exitCodes.failure)
   }
 }
 
 async function announce(gateway: Gateway): Promise<void> {
   const { peerId, multiaddrs } = await gateway.node()
-  log.info({ url: gateway.url, metricsPort: gateway.metricsPort, peerId, multiaddrs }, 'listening')
+  logger.info({ url: gateway.url, metricsPort: gateway.metricsPort, peerId, multiaddrs }, 'listening')
 }
 
 function readConfig(): Config {

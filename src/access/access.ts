@@ -44,10 +44,10 @@ export function createAccess(
     tokens: Pick<Tokens, 'grantOf' | 'operatorGrant' | 'exist'>
     sessions: Pick<Sessions, 'grantOf'>
     verifyJwt: JwtVerifier | undefined
-    log: Logger
+    logger: Logger
   },
 ): Access {
-  const { tokens, sessions, verifyJwt, log } = components
+  const { tokens, sessions, verifyJwt, logger } = components
   /** Once there has been a token, none is no way in. */
   let isClosed = verifyJwt !== undefined
   let lookedAt = Number.NEGATIVE_INFINITY
@@ -63,7 +63,7 @@ export function createAccess(
 
   return {
     async start() {
-      if (init.insecure) log.warn('PEERGATE_INSECURE is set: whoever reaches this gateway may do everything')
+      if (init.insecure) logger.warn('PEERGATE_INSECURE is set: whoever reaches this gateway may do everything')
       if ((await needsToken()) || init.insecure || isLoopback(init.host)) return
       throw new AccessOpen(
         `PEERGATE_HTTP_HOST is "${init.host}", which others can reach, and there are no access tokens. Set PEERGATE_ADMIN_TOKEN (or PEERGATE_ADMIN_TOKEN_FILE), make a token with "npm run token -- create", listen on 127.0.0.1, or, to let everybody do everything, set PEERGATE_INSECURE=true.`,

@@ -12,8 +12,8 @@ export interface Revocation {
 const onTheWayMs = 60_000
 
 /** @param components.end ends whatever belongs to none that is there */
-export function createRevocation(components: { end(): Promise<void>; log: Logger; now?: () => number }): Revocation {
-  const { end, log, now = () => performance.now() } = components
+export function createRevocation(components: { end(): Promise<void>; logger: Logger; now?: () => number }): Revocation {
+  const { end, logger, now = () => performance.now() } = components
   let changedAt = Number.NEGATIVE_INFINITY
   let isAsked = false
   let isEnding = false
@@ -24,7 +24,7 @@ export function createRevocation(components: { end(): Promise<void>; log: Logger
     isEnding = true
     while (isAsked) {
       isAsked = false
-      await end().catch((err: unknown) => log.error({ err }, 'streams and joins whose tokens may have been revoked could not be ended'))
+      await end().catch((err: unknown) => logger.error({ err }, 'streams and joins whose tokens may have been revoked could not be ended'))
     }
     isEnding = false
   }

@@ -34,7 +34,7 @@ export interface CatchUpComponents {
   reader: HistoryReader
   /** Gateways of one database have one log. */
   gateways: Pick<Members, 'others'>
-  log: Logger
+  logger: Logger
   now?: () => number
   random?: () => number
 }
@@ -74,9 +74,9 @@ interface Peer {
 
 export function createCatchUp(init: { limits: CatchUpLimits }, components: CatchUpComponents): CatchUp {
   const { limits } = init
-  const { engine, store, reader, gateways, log, now = Date.now, random = Math.random } = components
+  const { engine, store, reader, gateways, logger, now = Date.now, random = Math.random } = components
   const { topics } = store
-  const positions = createPeerPositions({ records: store.records, log, now })
+  const positions = createPeerPositions({ records: store.records, logger, now })
   /** Connected peers that may share a topic. */
   const peers = new Map<string, Peer>()
   const rounds = new Map<string, Promise<void>>()
@@ -132,7 +132,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       again(isDone ? limits.historyIntervalMs * (0.75 + random() / 2) : 0)
     } catch (err) {
       if (stopping.signal.aborted) return
-      log.debug({ err, peerId }, 'what this gateway may have missed could not be fetched from a peer')
+      logger.debug({ err, peerId }, 'what this gateway may have missed could not be fetched from a peer')
       if (err instanceof ProtocolUnsupported) peers.delete(peerId)
       else if (err instanceof FalseHistory) distrust(peerId, err)
       else if (err instanceof PeerBusy) again(Math.min(limits.historyIntervalMs, err.retryAfterMs) * (1 + random()))
@@ -141,7 +141,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   }
 
   function distrust(peerId: string, err: FalseHistory): void {
-    log.warn({ err, peerId }, 'a peer offers false history; it is not asked for some time')
+    logger.warn({ err, peerId }, 'a peer offers false history; it is not asked for some time')
     peers.delete(peerId)
     distrusted.delete(peerId)
     distrusted.set(peerId, performance.now() + distrustMs)
@@ -231,7 +231,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   async function clean(): Promise<void> {
     await positions
       .forget(now() - limits.seenWindowMs)
-      .catch((err: unknown) => log.warn({ err }, 'how far the logs of former peers were read could not be forgotten; it is tried again'))
+      .catch((err: unknown) => logger.warn({ err }, 'how far the logs of former peers were read could not be forgotten; it is tried again'))
   }
 
   return {

@@ -15,13 +15,13 @@ export interface PeerPositions {
 const prefix = 'history/'
 const recordSchema = z.object({ at: z.number(), positions: z.array(z.tuple([z.string(), z.string()])) })
 
-export function createPeerPositions(components: { records: RecordStore; log: Logger; now(): number }): PeerPositions {
-  const { records, log, now } = components
+export function createPeerPositions(components: { records: RecordStore; logger: Logger; now(): number }): PeerPositions {
+  const { records, logger, now } = components
 
   function read(value: Uint8Array): z.infer<typeof recordSchema> {
     const parsed = recordSchema.safeParse(decode(value))
     if (parsed.success) return parsed.data
-    log.warn({ err: parsed.error }, 'how far the log of a peer was read is not readable; it is read anew')
+    logger.warn({ err: parsed.error }, 'how far the log of a peer was read is not readable; it is read anew')
     return { at: 0, positions: [] }
   }
 

@@ -27,7 +27,10 @@ async function run(args: string[]): Promise<void> {
   const { values, positionals } = parse(args)
   const config = loadConfig(process.env)
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
-  await using store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log: pino({ level: 'silent' }) })
+  await using store = createStore(
+    { ...config.store, servedMarkFile: join(config.dataDir, 'served') },
+    { logger: pino({ level: 'silent' }) },
+  )
   await store.start()
   const { adminToken, adminTokenFile, jwt } = config.access
   // What is in the operator's file does not matter here, only that the gateway can be administered with it.

@@ -23,7 +23,7 @@ export interface Clock extends Ages {
 
 export interface ClockComponents {
   store: ClockStore
-  log: Logger
+  logger: Logger
   /** Milliseconds; the process's own by default. */
   wall?: () => number
   monotonic?: () => number
@@ -39,7 +39,7 @@ const maxAnswerMs = 2_000
 
 export function createClock(init: { limits: TimelineLimits }, components: ClockComponents): Clock {
   const { limits } = init
-  const { store, log, wall = Date.now, monotonic = () => performance.now() } = components
+  const { store, logger, wall = Date.now, monotonic = () => performance.now() } = components
   let timeline: Timeline | undefined
   let generation = 0
   /** The database's time less the monotonic clock's, when it was asked last; undefined where it has none of its own. */
@@ -62,7 +62,7 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
     const isFirst = generation === 0
     generation = checkpoint.generation
     timeline?.follow(checkpoint)
-    if (!isFirst) log.warn({ now: iso(now()) }, 'another gateway of the database has adopted the time of its clock; so does this one')
+    if (!isFirst) logger.warn({ now: iso(now()) }, 'another gateway of the database has adopted the time of its clock; so does this one')
   }
 
   /** Notes what age and wall time are now, as the next generation or in the place of this one's; another gateway may have been faster. */
@@ -79,9 +79,9 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
   async function adopt(running: Timeline): Promise<void> {
     const { movedMs, claimedMs, countedMs } = running.adopt()
     if (Math.abs(movedMs) > limits.clockStepMs)
-      log.warn({ movedMs, now: iso(now()) }, 'the clock has been stable for long enough: its time counts from now on')
+      logger.warn({ movedMs, now: iso(now()) }, 'the clock has been stable for long enough: its time counts from now on')
     if (claimedMs > countedMs) {
-      log.warn({ claimedMs, countedMs }, 'by its clock nobody used the log for longer than is plausible: what it holds ages by less')
+      logger.warn({ claimedMs, countedMs }, 'by its clock nobody used the log for longer than is plausible: what it holds ages by less')
     }
     await note(generation + 1)
   }
@@ -100,7 +100,7 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
   /** One at a time. */
   function look(): Promise<void> {
     looking ??= work()
-      .catch((err: unknown) => log.warn({ err }, 'how far time is could not be noted; it is tried again'))
+      .catch((err: unknown) => logger.warn({ err }, 'how far time is could not be noted; it is tried again'))
       .finally(() => {
         looking = undefined
       })
@@ -132,9 +132,12 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
           monotonic,
           checkpoint,
           onStep(stepMs) {
-            log.warn({ stepMs, settleMs: limits.clockSettleMs }, 'the clock has stepped: nothing becomes too old until it has been stable')
+            logger.warn(
+              { stepMs, settleMs: limits.clockSettleMs },
+              'the clock has stepped: nothing becomes too old until it has been stable',
+            )
           },
-          onReturn: () => log.warn('the clock is back where it was before it stepped'),
+          onReturn: () => logger.warn('the clock is back where it was before it stepped'),
         },
       )
       // A full disk is no reason not to start.
@@ -147,7 +150,7 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
       timer = undefined
       await looking
       if (timeline?.isKeepable === true && !timeline.isHeld) {
-        await note(Math.max(1, generation)).catch((err: unknown) => log.warn({ err }, 'how far time is could not be noted'))
+        await note(Math.max(1, generation)).catch((err: unknown) => logger.warn({ err }, 'how far time is could not be noted'))
       }
     },
   }

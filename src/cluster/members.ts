@@ -45,7 +45,7 @@ export interface MembersComponents {
   judged(): Registration[]
   /** Another process has taken the peer id; this gateway has to end. */
   onLost(): void
-  log: Logger
+  logger: Logger
   /** By which beats are dated; that of the process by default. */
   clock?: Pick<Clock, 'age' | 'toWall'>
   /** By which the silence of others is measured, in milliseconds; the process's own by default. */
@@ -65,7 +65,7 @@ function toleratingUnavailable(error: unknown): void {
 }
 
 export function createMembers(components: MembersComponents): Members {
-  const { store, engine, onLost, log, clock = agesOf(), monotonic = () => performance.now() } = components
+  const { store, engine, onLost, logger, clock = agesOf(), monotonic = () => performance.now() } = components
   const heartbeats = createHeartbeats({ age: clock.age, monotonic })
   let startedAt = 0
   let lastBeat = 0
@@ -127,7 +127,7 @@ export function createMembers(components: MembersComponents): Members {
         await engine.dial(address, { signal, source: 'configured' })
         return
       } catch (err) {
-        log.debug({ err, peerId }, 'another gateway of the database did not answer at one of its addresses')
+        logger.debug({ err, peerId }, 'another gateway of the database did not answer at one of its addresses')
         if (signal.aborted) return
       }
     }
@@ -136,7 +136,7 @@ export function createMembers(components: MembersComponents): Members {
   function beat(): void {
     beating ??= note('ready')
       .then(linkOthers)
-      .catch((err: unknown) => log.warn({ err }, 'the other gateways could not be told that this one is there'))
+      .catch((err: unknown) => logger.warn({ err }, 'the other gateways could not be told that this one is there'))
       .finally(() => {
         beating = undefined
       })
@@ -166,14 +166,16 @@ export function createMembers(components: MembersComponents): Members {
       unlisten?.()
       stopping.abort()
       await beating
-      if (timer !== undefined) await note('stopped').catch((err: unknown) => log.debug({ err }, 'the other gateways will find out'))
+      if (timer !== undefined) await note('stopped').catch((err: unknown) => logger.debug({ err }, 'the other gateways will find out'))
       timer = undefined
     },
     link,
     others,
     async refresh() {
       if (timer === undefined) return
-      await note('ready').catch((err: unknown) => log.warn({ err }, 'the other gateways could not be told what is served and judged here'))
+      await note('ready').catch((err: unknown) =>
+        logger.warn({ err }, 'the other gateways could not be told what is served and judged here'),
+      )
     },
     async list() {
       return (await read()).map((record) => {

@@ -46,7 +46,7 @@ export interface CarrierComponents {
   /** Whoever watches deliveries is told. */
   onChange(delivery: DeliveryView): void
   metrics: Pick<Metrics, 'damaged'>
-  log: Logger
+  logger: Logger
   clock?: Ages
   random?: () => number
 }
@@ -72,7 +72,7 @@ type Queued = DeliveryRecord & { envelope: Uint8Array }
 
 export function createCarrier(init: { limits: CarrierLimits }, components: CarrierComponents): Carrier {
   const { limits } = init
-  const { engine, peers, store, inbox, onChange, metrics, log, clock = agesOf(), random = Math.random } = components
+  const { engine, peers, store, inbox, onChange, metrics, logger, clock = agesOf(), random = Math.random } = components
   const now = () => clock.age()
   /** Longer than a dial and a request may take, after which the claim is renewed. */
   const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
@@ -140,7 +140,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     again = true
     if (stopping.signal.aborted || timer === undefined) return
     looking ??= look()
-      .catch((err: unknown) => log.warn({ err }, 'the outbox could not be looked at; it is tried again'))
+      .catch((err: unknown) => logger.warn({ err }, 'the outbox could not be looked at; it is tried again'))
       .finally(() => {
         looking = undefined
       })
@@ -163,7 +163,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   function carry(recipient: string, client: string): void {
     const done = carryInTurn(recipient, client)
       .catch((err: unknown) => {
-        log.warn({ err }, 'direct messages could not be carried; another try follows')
+        logger.warn({ err }, 'direct messages could not be carried; another try follows')
         interrupted.add(recipient)
       })
       .finally(() => {
@@ -226,7 +226,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
         sound.push({ ...delivery, envelope })
         continue
       }
-      log.error({ delivery: id }, 'a direct message that waits for its recipient is damaged; it can not be sent')
+      logger.error({ delivery: id }, 'a direct message that waits for its recipient is damaged; it can not be sent')
       metrics.damaged(1)
       const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of this gateway.', now: now() }
       if (await store.end(id, end)) await tell(id)
@@ -252,7 +252,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
         batch.map(({ envelope }) => envelope),
       )
     } catch (error) {
-      if (!(error instanceof PeergateError)) log.debug({ err: error }, 'direct messages could not be handed over')
+      if (!(error instanceof PeergateError)) logger.debug({ err: error }, 'direct messages could not be handed over')
       return { reason: error instanceof PeergateError ? error.message : 'The recipient could not be reached.', wasReached }
     }
     for (const [index, delivery] of batch.entries()) {
@@ -300,7 +300,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     queued(recipient, client) {
       // What an earlier life has left is taken over first.
       if (!isResumed) return wake()
-      begin(recipient, client).catch((err: unknown) => log.debug({ err }, 'a recipient could not be claimed; the next look finds it'))
+      begin(recipient, client).catch((err: unknown) => logger.debug({ err }, 'a recipient could not be claimed; the next look finds it'))
     },
     async start() {
       stopping = new AbortController()
@@ -310,7 +310,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
         if (event.type !== 'peer:connect') return
         const { peerId } = event.peer
         dials.get(peerId)?.abort(new Error('the peer is here'))
-        appeared(peerId).catch((err: unknown) => log.debug({ err }, 'a recipient that is here could not be taken'))
+        appeared(peerId).catch((err: unknown) => logger.debug({ err }, 'a recipient that is here could not be taken'))
       })
       wake()
     },

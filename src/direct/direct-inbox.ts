@@ -34,7 +34,7 @@ export interface DirectInboxComponents {
   ingest: Pick<Ingest, 'takeDirect'>
   peers: Pick<PeerStore, 'get'>
   metrics: Pick<Metrics, 'receivedDirect'>
-  log: Logger
+  logger: Logger
   /** Wall time, milliseconds since 1970, and age time. */
   now?: () => number
   age?: () => number
@@ -45,7 +45,7 @@ export function createDirectInbox(
   components: DirectInboxComponents,
 ): DirectInbox {
   const { senders, limits } = init
-  const { engine, ingest, peers, metrics, log, now = Date.now, age = now } = components
+  const { engine, ingest, peers, metrics, logger, now = Date.now, age = now } = components
   const authors = createAuthorQuota({ maxAuthorBytesPerHour: limits.maxDirectBytesPerHour }, { now: age })
   /** Authors cost nothing to make up; a peer may bring those of a few, as a gateway does for the others of its database. */
   const carriers = createAuthorQuota({ maxAuthorBytesPerHour: carriedAuthors * limits.maxDirectBytesPerHour }, { now: age })
@@ -61,7 +61,7 @@ export function createDirectInbox(
   /** What is to be kept, or why it is not. */
   async function examine(envelope: Uint8Array, carrier: string): Promise<DirectMessage | number> {
     const message = await openDirect(envelope).catch((err: unknown) => {
-      log.debug({ err }, 'an envelope that holds no direct message')
+      logger.debug({ err }, 'an envelope that holds no direct message')
       return undefined
     })
     if (message?.to !== engine.peerId) return directStatus.invalid

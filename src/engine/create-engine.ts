@@ -13,7 +13,7 @@ import type { DhtMode, EngineSettings } from './settings.ts'
 export async function createEngine(
   init: EngineSettings & { limits: Limits },
   /** `age`: age time (src/clock), by which kept records of the DHT become old. */
-  components: { identity: Identity; records: RecordStore; log: Logger; age?: () => number },
+  components: { identity: Identity; records: RecordStore; logger: Logger; age?: () => number },
 ): Promise<P2PEngine> {
   switch (init.kind) {
     case 'libp2p': {

@@ -12,8 +12,8 @@ export interface IdentityConflicts {
 const maxConflicts = 20
 const maxAddresses = 8
 
-export function createIdentityConflicts(init: { peerId: string }, components: { log: Logger; now?: () => number }): IdentityConflicts {
-  const { log, now = Date.now } = components
+export function createIdentityConflicts(init: { peerId: string }, components: { logger: Logger; now?: () => number }): IdentityConflicts {
+  const { logger, now = Date.now } = components
   const conflicts = new Map<string, IdentityConflict>()
   const isDue = createSeldom({ everyMs: sayAgainMs })
 
@@ -29,7 +29,7 @@ export function createIdentityConflicts(init: { peerId: string }, components: { 
       if (conflicts.size > maxConflicts && oldest !== undefined) conflicts.delete(oldest)
       if (!isDue(peerId)) return
       const what = peerId === init.peerId ? "another node answers with this gateway's own peer id" : 'two nodes answer with one peer id'
-      log.warn({ peerId, multiaddrs: all, ...(toldBy === null ? {} : { toldBy }) }, `${what}; give each a key of its own`)
+      logger.warn({ peerId, multiaddrs: all, ...(toldBy === null ? {} : { toldBy }) }, `${what}; give each a key of its own`)
     },
     get all() {
       return [...conflicts.values()]

@@ -26,10 +26,10 @@ const overheadBytes = 512
 
 export function createInboundGate(
   init: { limits: InboundLimits; peerId: string },
-  components: { inbound: () => Inbound | undefined; topics: ReadonlySet<string>; log: Logger },
+  components: { inbound: () => Inbound | undefined; topics: ReadonlySet<string>; logger: Logger },
 ): InboundGate {
   const { limits, peerId } = init
-  const { inbound, topics, log } = components
+  const { inbound, topics, logger } = components
   /** Bytes of messages that wait for their answer, which authors share, and those of each topic. */
   const byAuthor = createShares({ max: limits.maxInboxBytes })
   const byTopic = new Map<string, number>()
@@ -56,7 +56,7 @@ export function createInboundGate(
     try {
       return (await inbound()?.onMessage(message)) ?? 'ignore'
     } catch (err) {
-      log.warn({ err }, 'a message of the network could not be judged')
+      logger.warn({ err }, 'a message of the network could not be judged')
       return 'ignore'
     } finally {
       count(message.topic, -cost)

@@ -63,12 +63,12 @@ export function createSilentLinks(
     /** Proves that the peer answers at an address, beside the link to it; leaves no link. @throws Error when it does not */
     prove(multiaddr: string, signal: AbortSignal): Promise<void>
     dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
-    log: Logger
+    logger: Logger
     now?: () => number
   },
 ): SilentLinks {
   const { doubtedLinkMs } = init.limits
-  const { isSettled, isWanted, policy, prove, dial, log, now = () => performance.now() } = components
+  const { isSettled, isWanted, policy, prove, dial, logger, now = () => performance.now() } = components
   const places = createShares({ max: maxDials })
   const doubted = new Map<string, Doubted>()
   const pinged = new Set<string>()
@@ -149,7 +149,7 @@ export function createSilentLinks(
     const signal = signalFor(doubtedLinkMs / attemptsPerDoubt)
     const trying = link === undefined ? dialAsAsked(multiaddr, signal) : replace(link, signal)
     const done = trying
-      .catch((err: unknown) => log.debug({ err, multiaddr }, 'the peer of a link that fell silent did not answer'))
+      .catch((err: unknown) => logger.debug({ err, multiaddr }, 'the peer of a link that fell silent did not answer'))
       .finally(() => {
         dials.delete(peerId)
         place[Symbol.dispose]()
@@ -165,7 +165,7 @@ export function createSilentLinks(
     }
     if (isSilent(link)) await link.ping(signalFor(doubtedLinkMs / lastPingsPerDoubt)).catch(() => undefined)
     if (!isSilent(link) || stopping.signal.aborted) return
-    log.info({ peerId, multiaddr }, 'a link that fell silent is replaced: its peer answers beside it')
+    logger.info({ peerId, multiaddr }, 'a link that fell silent is replaced: its peer answers beside it')
     link.cut()
     await dialAsAsked(multiaddr, stopping.signal)
   }

@@ -84,7 +84,7 @@ export interface GatewayComponents {
   foundation?: Part[]
   /** Another process has taken this gateway's peer id: it has to end. */
   onLost?: () => void
-  log: Logger
+  logger: Logger
 }
 
 /** Who listens, and the variables that say where. */
@@ -98,25 +98,25 @@ const listeners = {
 export function createGateway(init: GatewayInit, components: GatewayComponents): Gateway {
   const { limits } = init
   const published = publishedLimits(components.engine.kind, limits)
-  const { store, engine, foundation = [], onLost = () => undefined, log } = components
+  const { store, engine, foundation = [], onLost = () => undefined, logger } = components
   const state = { started: false, draining: false }
 
   const metrics = createMetrics()
-  const clock = components.clock ?? createClock({ limits }, { store: store.clock, log })
+  const clock = components.clock ?? createClock({ limits }, { store: store.clock, logger })
   const { now, age, settledAge, toWall } = clock
   const load = createLoadWatch({ limits })
   const hub = createHub({ limits }, { log: store.log })
-  const topics = createTopics({ limits }, { engine, store, log, now: age })
-  const peers = createPeers({ limits, configured: init.configuredPeers ?? [] }, { engine, store, log, now, ages: clock })
+  const topics = createTopics({ limits }, { engine, store, logger, now: age })
+  const peers = createPeers({ limits, configured: init.configuredPeers ?? [] }, { engine, store, logger, now, ages: clock })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub, now })
   const retention = createRetention(
     { limits },
-    { log: store.log, audit: store.audit, sessions: store.sessions, peers, hub, metrics, logger: log, now: settledAge },
+    { log: store.log, audit: store.audit, sessions: store.sessions, peers, hub, metrics, logger, now: settledAge },
   )
   const tail = createLogTail(
     { limits },
-    { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger: log },
+    { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger },
   )
   const validatorDesk: ValidatorRegistry = createValidatorRegistry({ limits }, { onChange: () => validators.announce(), now })
   const desk = createServiceRegistry({ limits }, { onChange: () => gateways.refresh(), now })
@@ -126,29 +126,29 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     services: () => desk.services,
     judged: () => [...validatorDesk.registrations.values()],
     onLost,
-    log,
+    logger,
     clock,
   })
-  const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, log })
-  const writes = createWriteWatch({ store, metrics, log })
+  const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, logger })
+  const writes = createWriteWatch({ store, metrics, logger })
   const ingest = createIngest(
     { limits },
-    { engine, log: store.log, tail, judges: validators, writes, metrics, logger: log, now, age, settledAge },
+    { engine, log: store.log, tail, judges: validators, writes, metrics, logger, now, age, settledAge },
   )
   const historyService = createHistoryService({ limits }, { engine, log: store.log, metrics, now: age })
   const historyReader = createHistoryReader({ limits }, { engine, log: store.log, ingest, metrics, now: age })
-  const catchUp = createCatchUp({ limits }, { engine, store, reader: historyReader, gateways, log, now: age })
+  const catchUp = createCatchUp({ limits }, { engine, store, reader: historyReader, gateways, logger, now: age })
   const directInbox = createDirectInbox(
     { senders: init.directSenders ?? 'all', limits },
-    { engine, ingest, peers: store.peers, metrics, log, now, age },
+    { engine, ingest, peers: store.peers, metrics, logger, now, age },
   )
   const onDelivery = (delivery: DeliveryView) => stream.notifyDelivery(delivery)
   const carrier: Carrier = createCarrier(
     { limits },
-    { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, metrics, log, clock },
+    { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, metrics, logger, clock },
   )
   const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery, clock })
-  const services = createServices({ limits }, { engine, peers, desk, gateways, log, now })
+  const services = createServices({ limits }, { engine, peers, desk, gateways, logger, now })
   const publisher = createPublisher({ limits: published }, { ingest, topics, engine, log: store.log, load, now: settledAge })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
@@ -162,7 +162,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { limits, acceptsSubjects: verifyJwt !== undefined },
     { store: store.sessions, tokens, onEnd: endOf, clock },
   )
-  const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, log })
+  const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, logger })
   const audit = createAudit({ store: store.audit, now: age, toWall })
   const rates = createRates({ limits })
   const { requestBytes, answerBytes } = createByteRooms({ limits })
@@ -186,12 +186,12 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       validators: validatorDesk,
       identity,
       load,
-      log,
+      logger,
       now,
     },
   )
 
-  const revocation = createRevocation({ end: endRevoked, log })
+  const revocation = createRevocation({ end: endRevoked, logger })
 
   /** Ends what goes on with a token or a session. */
   function endOf(id: string): void {
@@ -239,13 +239,13 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       stream,
       probes,
       metrics,
-      log,
+      logger,
       now,
     },
   )
 
   const { host, metricsPort } = init.http
-  const metricsServer = metricsPort === undefined ? undefined : createMetricsServer({ host, port: metricsPort }, { metrics, log })
+  const metricsServer = metricsPort === undefined ? undefined : createMetricsServer({ host, port: metricsPort }, { metrics, logger })
 
   // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
   const lifecycle = createLifecycle(
@@ -283,7 +283,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       { name: 'http', start: () => listening(listeners.http, () => http.start()), stop: () => http.stop() },
       { name: 'stream', start: () => stream.start(), stop: () => stream.stop() },
     ],
-    log,
+    logger,
   )
 
   metrics.watchSteps(() => clock.steps)

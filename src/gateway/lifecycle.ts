@@ -15,7 +15,7 @@ export interface Lifecycle {
   stop(): Promise<void>
 }
 
-export function createLifecycle(parts: Part[], log: Logger): Lifecycle {
+export function createLifecycle(parts: Part[], logger: Logger): Lifecycle {
   const started: Part[] = []
   let stopping: Promise<void> | undefined
 
@@ -24,10 +24,10 @@ export function createLifecycle(parts: Part[], log: Logger): Lifecycle {
     for (let part = started.pop(); part !== undefined; part = started.pop()) {
       try {
         await part.stop?.()
-        log.debug({ part: part.name }, 'stopped')
+        logger.debug({ part: part.name }, 'stopped')
       } catch (error) {
         failures.push(error)
-        log.error({ err: error, part: part.name }, 'a part failed to stop')
+        logger.error({ err: error, part: part.name }, 'a part failed to stop')
       }
     }
     if (failures.length > 0) throw new AggregateError(failures, 'not everything stopped cleanly')
@@ -39,7 +39,7 @@ export function createLifecycle(parts: Part[], log: Logger): Lifecycle {
         try {
           await part.start?.()
           started.push(part)
-          log.debug({ part: part.name }, 'started')
+          logger.debug({ part: part.name }, 'started')
         } catch (error) {
           await stopStarted().catch(() => undefined)
           throw error

@@ -17,15 +17,15 @@ import { createGateway, type Gateway } from './gateway.ts'
  * The gateway that the configuration asks for, holding its identity until it is stopped.
  * @throws StartupError when an operator has to mend something first
  */
-export async function openGateway(config: Config, components: { log: Logger; onLost?: () => void }): Promise<Gateway> {
-  const { log, ...hooks } = components
-  const limits = await limitsForSystem(config.limits, { listeners: config.engine.listen.length }, { log })
+export async function openGateway(config: Config, components: { logger: Logger; onLost?: () => void }): Promise<Gateway> {
+  const { logger, ...hooks } = components
+  const limits = await limitsForSystem(config.limits, { listeners: config.engine.listen.length }, { logger })
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
   const identity = await openIdentity(config.keyFile, config.dataDir)
-  const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { log })
-  const clock = createClock({ limits }, { store: store.clock, log })
+  const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { logger })
+  const clock = createClock({ limits }, { store: store.clock, logger })
   const records = recordsOf(identity.peerId, store.records)
-  const engine = await createEngine({ ...config.engine, limits }, { identity, records, log, age: clock.age })
+  const engine = await createEngine({ ...config.engine, limits }, { identity, records, logger, age: clock.age })
   const tracing = config.tracing === undefined ? undefined : await startTracing({ ...config.tracing, instance: identity.peerId })
   const foundation = [
     { name: 'identity', stop: async () => identity.close() },
@@ -41,7 +41,7 @@ export async function openGateway(config: Config, components: { log: Logger; onL
       configuredPeers: config.engine.bootstrap.flatMap((address) => peerIdOf(parseAddress(address)) ?? []),
       limits,
     },
-    { store, engine, clock, foundation, ...hooks, log },
+    { store, engine, clock, foundation, ...hooks, logger },
   )
 }
 

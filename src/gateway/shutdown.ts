@@ -6,26 +6,26 @@ import type { Logger } from 'pino'
  */
 export function createShutdown(
   init: { deadlineMs: number },
-  components: { stop(): Promise<void>; exit(code: number): void; log: Logger },
+  components: { stop(): Promise<void>; exit(code: number): void; logger: Logger },
 ): (reason: string) => void {
-  const { stop, exit, log } = components
+  const { stop, exit, logger } = components
   let stopping = false
 
   return (reason) => {
     if (stopping) {
-      log.warn({ reason }, 'second signal: ending at once')
+      logger.warn({ reason }, 'second signal: ending at once')
       return exit(1)
     }
     stopping = true
-    log.info({ reason, deadlineMs: init.deadlineMs }, 'shutting down')
+    logger.info({ reason, deadlineMs: init.deadlineMs }, 'shutting down')
     const deadline = setTimeout(() => {
-      log.error('the shutdown took too long: ending at once')
+      logger.error('the shutdown took too long: ending at once')
       exit(1)
     }, init.deadlineMs)
     stop().then(
       () => {
         clearTimeout(deadline)
-        log.info('stopped')
+        logger.info('stopped')
         exit(0)
       },
       () => exit(1),

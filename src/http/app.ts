@@ -85,7 +85,7 @@ export interface AppComponents {
   stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'>
   probes: Probes
   metrics: Pick<Metrics, 'request' | 'text' | 'contentType'>
-  log: Logger
+  logger: Logger
   /** Wall time, milliseconds since 1970. */
   now?: () => number
 }
@@ -113,7 +113,7 @@ const safeHeaders = {
 
 /** The whole of HTTP, not yet listening. @throws Error when a route does not say what the contract needs */
 export async function createApp(init: AppInit, components: AppComponents): Promise<FastifyInstance> {
-  const loggerInstance: FastifyBaseLogger = components.log
+  const loggerInstance: FastifyBaseLogger = components.logger
   const count = countRequests({ trustedProxies: init.trustedProxies }, components)
   const app = fastify({
     loggerInstance,

@@ -42,9 +42,9 @@ interface Holder {
   idle: Set<Connection>
 }
 
-export function createHttpConnections(init: HttpConnectionsInit, components: { log: Logger }): HttpConnections {
+export function createHttpConnections(init: HttpConnectionsInit, components: { logger: Logger }): HttpConnections {
   const { max, maxPerAddress, maxLoopback, isTrusted = () => false } = init
-  const { log } = components
+  const { logger } = components
   const connections = new WeakMap<Socket, Connection>()
   const holders = new Map<string, Holder>()
   const idle = new Set<Connection>()
@@ -95,7 +95,7 @@ export function createHttpConnections(init: HttpConnectionsInit, components: { l
     const now = performance.now()
     if (now - reportedAt < reportMs) return
     reportedAt = now
-    log.warn({ open, address }, 'a connection was refused: there are as many as the limits allow, and none is idle')
+    logger.warn({ open, address }, 'a connection was refused: there are as many as the limits allow, and none is idle')
   }
 
   function add(socket: Socket): void {

@@ -55,13 +55,13 @@ export function fitToDescriptors<Of extends Fitted>(limits: Of, init: { descript
 }
 
 /** The same, with what was lowered in the log. */
-export async function limitsForSystem(limits: Limits, init: { listeners: number }, components: { log: Logger }): Promise<Limits> {
+export async function limitsForSystem(limits: Limits, init: { listeners: number }, components: { logger: Logger }): Promise<Limits> {
   const descriptors = await descriptorLimit()
   const fitted = fitToDescriptors(limits, { descriptors, ...init })
   const { maxConnections, maxHttpConnections, maxStreamConnections } = fitted
   const lowered = (['maxConnections', 'maxHttpConnections', 'maxStreamConnections'] as const).some((name) => fitted[name] < limits[name])
   if (lowered)
-    components.log.warn(
+    components.logger.warn(
       { descriptors, maxConnections, maxHttpConnections, maxStreamConnections },
       'the system lets this process have few files open (ulimit -n), so it takes fewer connections',
     )

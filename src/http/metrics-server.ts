@@ -24,7 +24,7 @@ const noUpgrades = { shouldUpgradeCallback: () => false }
 
 export function createMetricsServer(
   init: { host: string; port: number },
-  components: { metrics: Pick<Metrics, 'text' | 'contentType'>; log: Logger },
+  components: { metrics: Pick<Metrics, 'text' | 'contentType'>; logger: Logger },
 ): MetricsServer {
   const { metrics } = components
   let server: Server | undefined

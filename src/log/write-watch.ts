@@ -20,7 +20,7 @@ export interface WriteWatch {
 export interface WriteWatchComponents {
   store: Pick<Store, 'check'> & { readonly log: Pick<Store['log'], 'tryWrite'> }
   metrics: Pick<Metrics, 'failedWrite'>
-  log: Logger
+  logger: Logger
 }
 
 /** Milliseconds between two looks whether files are in place, which are also those between two trials while writes fail. */
@@ -31,7 +31,7 @@ const silenceMs = 10_000
 const lineMs = 60_000
 
 export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
-  const { store, metrics, log } = components
+  const { store, metrics, logger } = components
   let failure: StoreUnavailable | undefined
   let timer: NodeJS.Timeout | undefined
   let trying: Promise<void> | undefined
@@ -44,7 +44,7 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
     lastWrite = performance.now()
     if (failure === undefined) return
     failure = undefined
-    log.info({ refused }, 'the database takes writes again')
+    logger.info({ refused }, 'the database takes writes again')
     refused = 0
   }
 
@@ -57,7 +57,7 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
     refused += requests
     metrics.failedWrite(error.code)
     if (!isDue('writes') && !isFirst) return
-    log.error({ code: error.code, reason: reasonOf(error), refused }, 'the database takes no writes; what is published is refused')
+    logger.error({ code: error.code, reason: reasonOf(error), refused }, 'the database takes no writes; what is published is refused')
     refused = 0
   }
 

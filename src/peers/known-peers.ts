@@ -26,7 +26,7 @@ const defaultPausesMs = [2_000, 5_000, 10_000, 20_000, 40_000]
 export interface RedialComponents {
   engine: Pick<P2PEngine, 'dial' | 'peers'>
   store: Pick<PeerStore, 'list' | 'get'>
-  log: Logger
+  logger: Logger
   signal: AbortSignal
 }
 
@@ -39,7 +39,7 @@ export async function redialKnownPeers(
   components: RedialComponents,
 ): Promise<void> {
   const { maxRemembered, dialTimeoutMs, pausesMs = defaultPausesMs } = init
-  const { engine, store, log, signal } = components
+  const { engine, store, logger, signal } = components
 
   /** Whether there is a link to the peer then. */
   async function redial(peer: PeerRecord): Promise<boolean> {
@@ -51,7 +51,7 @@ export async function redialKnownPeers(
         await engine.dial(multiaddr, { source, signal: deadline, isAsked: false, isRemembered: true })
         return true
       } catch (error) {
-        log.debug({ err: error, peerId: peer.peerId }, 'a known peer did not answer at one of its addresses')
+        logger.debug({ err: error, peerId: peer.peerId }, 'a known peer did not answer at one of its addresses')
       }
     }
     return false

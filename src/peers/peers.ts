@@ -96,7 +96,7 @@ export interface PeersComponents {
     'peerId' | 'dial' | 'hangUp' | 'ping' | 'peers' | 'block' | 'unblock' | 'topics' | 'subscribers' | 'listen' | 'routing'
   >
   store: { readonly peers: PeerStore } & Pick<Store, 'listen'>
-  log: Logger
+  logger: Logger
   now?: () => number
   /** Age time, and age time that stands still while the clock is not trusted. */
   ages?: Pick<Ages, 'age' | 'settledAge'>
@@ -110,9 +110,9 @@ const maxNotices = 1_000
 
 export function createPeers(init: PeersInit, components: PeersComponents): Peers {
   const { limits, configured = [] } = init
-  const { engine, log, now = Date.now, ages = agesOf(now) } = components
+  const { engine, logger, now = Date.now, ages = agesOf(now) } = components
   const store = components.store.peers
-  const sightings = createSightings({ store, log })
+  const sightings = createSightings({ store, logger })
   const watchers = new Set<(event: PeerNotice, peer: Peer) => void>()
   /** Peers whose record is gone, but whose disconnect is still to come: it must not bring the record back. */
   const forgotten = new Set<string>()
@@ -166,7 +166,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
       const peer = peerView(peerId, await store.get(peerId), connected, (await sharedTopics()).get(peerId), here())
       for (const watcher of watchers) watcher(event, peer)
     })
-      .catch((error: unknown) => log.warn({ err: error }, 'a notice about a peer was lost'))
+      .catch((error: unknown) => logger.warn({ err: error }, 'a notice about a peer was lost'))
       .finally(() => notices--)
   }
 
@@ -283,7 +283,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
       const unlistenEngine = engine.listen(onEvent)
       const unlistenStore = components.store.listen(({ kind }) => {
         if (kind !== 'peers' && kind !== 'everything') return
-        followBlocks().catch((err: unknown) => log.warn({ err }, 'peers that were blocked at other gateways could not be blocked here'))
+        followBlocks().catch((err: unknown) => logger.warn({ err }, 'peers that were blocked at other gateways could not be blocked here'))
       })
       const unlisten = () => {
         unlistenEngine()
@@ -294,8 +294,8 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
     async reconnect() {
       if (running === undefined) return
       const { signal } = running.abort
-      running.redial = redialKnownPeers(limits, { engine, store, log, signal }).catch((error: unknown) => {
-        log.warn({ err: error }, 'the known peers could not be dialled')
+      running.redial = redialKnownPeers(limits, { engine, store, logger, signal }).catch((error: unknown) => {
+        logger.warn({ err: error }, 'the known peers could not be dialled')
       })
     },
     async stop() {

@@ -16,8 +16,8 @@ const writeDelayMs = 1_000
 const maxWaiting = 5_000
 const maxBatch = 200
 
-export function createSightings(components: { store: Pick<PeerStore, 'save'>; log: Logger }): Sightings {
-  const { store, log } = components
+export function createSightings(components: { store: Pick<PeerStore, 'save'>; logger: Logger }): Sightings {
+  const { store, logger } = components
   const waiting: PeerSighting[] = []
   const inTurn = createSerial()
   let timer: NodeJS.Timeout | undefined
@@ -28,7 +28,7 @@ export function createSightings(components: { store: Pick<PeerStore, 'save'>; lo
       try {
         await store.save(batch)
       } catch (err) {
-        log.warn({ err, sightings: batch.length }, 'what was seen of peers could not be stored')
+        logger.warn({ err, sightings: batch.length }, 'what was seen of peers could not be stored')
         if (!(err instanceof StoreUnavailable)) await writeApart(batch)
       }
     }
@@ -39,7 +39,7 @@ export function createSightings(components: { store: Pick<PeerStore, 'save'>; lo
     for (const sighting of batch) {
       await store
         .save([sighting])
-        .catch((err: unknown) => log.warn({ err, peerId: sighting.peerId }, 'what was seen of a peer could not be stored'))
+        .catch((err: unknown) => logger.warn({ err, peerId: sighting.peerId }, 'what was seen of a peer could not be stored'))
     }
   }
 

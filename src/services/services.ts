@@ -70,7 +70,7 @@ export interface ServicesComponents {
   desk: Pick<ServiceRegistry, 'ask' | 'services'>
   /** The other gateways of this database, and what their clients serve. */
   gateways: Pick<Members, 'others' | 'link'>
-  log: Logger
+  logger: Logger
   now?: () => number
 }
 
@@ -82,7 +82,7 @@ const retryAfterMs = 1_000
 
 export function createServices(init: { limits: ServicesLimits }, components: ServicesComponents): Services {
   const { limits } = init
-  const { engine, peers, desk, gateways, log, now = Date.now } = components
+  const { engine, peers, desk, gateways, logger, now = Date.now } = components
   const maxBytes = limits.maxMessageBytes + requestOverheadBytes
   /** Requests of clients here, by the peer that is asked; of those with any. */
   const placesAt = new Map<string, Semaphore>()
@@ -129,7 +129,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
 
   function failureOf(error: unknown): WireAnswer {
     for (const [status, kind] of failures) if (error instanceof kind) return { status, message: error.message }
-    if (!(error instanceof PeergateError)) log.debug({ err: error }, 'a request of a peer failed')
+    if (!(error instanceof PeergateError)) logger.debug({ err: error }, 'a request of a peer failed')
     return { status: 'gone', message: 'The gateway of the service could not be reached.' }
   }
 

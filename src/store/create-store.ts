@@ -18,7 +18,7 @@ export interface StoreInit {
  * The store that the URL asks for; `databaseUrlProblem` has found nothing wrong with it. A start that fails since the database can't be
  * used throws StartupError.
  */
-export function createStore(init: StoreInit, components: { log: Logger }): Store {
+export function createStore(init: StoreInit, components: { logger: Logger }): Store {
   const store = isPostgres(init.url)
     ? createPostgresStore(init, components)
     : createSqliteStore({ ...init, path: sqlitePath(init.url) }, components)

@@ -14,6 +14,6 @@ export async function beginEpoch(url: string): Promise<string> {
 
 /** Brings a database up to date, also while gateways run on it: a release runs on the schema of the next one. */
 export async function migrate(url: string, servedMarkFile: string): Promise<void> {
-  await using store = createStore({ url, servedMarkFile, migrate: true }, { log: pino({ level: 'silent' }) })
+  await using store = createStore({ url, servedMarkFile, migrate: true }, { logger: pino({ level: 'silent' }) })
   await store.start()
 }

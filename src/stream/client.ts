@@ -57,7 +57,7 @@ export interface StreamComponents {
   /** Room for the frames of all clients, until they have been dealt with. */
   requestBytes: FrameRoom
   answerBytes: FrameRoom
-  log: Logger
+  logger: Logger
   /** Wall time, milliseconds since 1970. */
   now?: () => number
 }

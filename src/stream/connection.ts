@@ -49,7 +49,7 @@ export interface ConnectionComponents {
   room: FrameRoom
   /** For what the client has not taken yet. */
   answerRoom: FrameRoom
-  log: Logger
+  logger: Logger
   /** Wall time, milliseconds since 1970. */
   now(): number
   onClose(): void
@@ -91,7 +91,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   #lastHeard = performance.now()
 
   constructor({ limits, grant, address, welcome, query }: ConnectionInit, components: ConnectionComponents) {
-    const { socket, codec, log } = components
+    const { socket, codec, logger } = components
     this.#limits = limits
     this.address = address
     this.#grant = grant
@@ -115,7 +115,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
       this.#lastHeard = performance.now()
     })
     // ws closes by itself after an error (a frame over the limit: 1009), so there is nothing to do but to note it.
-    socket.on('error', (err) => log.debug({ err }, 'a stream socket failed'))
+    socket.on('error', (err) => logger.debug({ err }, 'a stream socket failed'))
     socket.once('close', () => this.#onClose())
     this.outlet.send(welcome)
     if (query.topics.length > 0 || query.direct === true || query.deliveries === true) this.#enqueue({ type: 'subscribe', ...query })
@@ -376,7 +376,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
 
   #answerError(error: unknown, id?: FrameId, subscription?: string): void {
     const problem = toPeergateError(error)
-    if (!(error instanceof PeergateError) && !this.#isGone) this.#components.log.error({ err: error }, 'a stream request failed')
+    if (!(error instanceof PeergateError) && !this.#isGone) this.#components.logger.error({ err: error }, 'a stream request failed')
     this.outlet.send(errorFrame(problem, id, subscription))
   }
 

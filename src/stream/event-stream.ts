@@ -77,7 +77,7 @@ export interface EventStreamInit {
   start: EventStart
 }
 
-export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'log' | 'answerBytes' | 'now'> {
+export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'logger' | 'answerBytes' | 'now'> {
   /** An answer whose head was written. */
   response: ServerResponse
   onClose(): void
@@ -86,7 +86,7 @@ export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'l
 /** One subscription as server-sent events. */
 export function createEventStream(init: EventStreamInit, components: EventStreamComponents): ClientConnection {
   const { limits, query, start } = init
-  const { hub, log, answerBytes, response, onClose, now = Date.now } = components
+  const { hub, logger, answerBytes, response, onClose, now = Date.now } = components
   const sink = createResponseSink(response)
   const outlet = createOutlet(limits, {
     sink,
@@ -115,7 +115,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
 
   /** The database could not be read: the client comes back and resumes where it was. */
   function giveUp(err: unknown): void {
-    log.warn({ err }, 'an event stream could not be read for')
+    logger.warn({ err }, 'an event stream could not be read for')
     response.destroy()
   }
 

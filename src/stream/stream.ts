@@ -60,7 +60,7 @@ const reconnectSpreadMs = 5_000
 
 export function createStream(init: { limits: StreamLimits }, components: StreamComponents): Stream {
   const { limits } = init
-  const { hub, peers, identity, log, now = Date.now } = components
+  const { hub, peers, identity, logger, now = Date.now } = components
   const interests = createInterests(init, components)
   const commands = createCommands(init, { ...components, interests })
   const connections = new Set<ClientConnection>()
@@ -158,7 +158,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
           commands,
           room: components.requestBytes,
           answerRoom: components.answerBytes,
-          log,
+          logger,
           now,
           onClose: () => remove(),
         },
@@ -176,7 +176,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
       return { subscriptions: positions.length, maxLag: positions.reduce((lag, position) => Math.max(lag, hub.tip - position), 0) }
     },
     refuse(socket, wire, codec, error) {
-      socket.on('error', (err) => log.debug({ err }, 'a stream socket failed'))
+      socket.on('error', (err) => logger.debug({ err }, 'a stream socket failed'))
       const sink = createWebSocketSink({ socket, wire })
       sink.write(codec.write(errorFrame(error, undefined, undefined)))
       sink.close(error.retryable ? 'interrupted' : 'unauthorized')

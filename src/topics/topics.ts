@@ -51,7 +51,7 @@ export interface Topics {
 export interface TopicsComponents {
   engine: Pick<P2PEngine, 'peerId' | 'subscribe' | 'unsubscribe' | 'subscribers'>
   store: { readonly topics: TopicStore; readonly log: Pick<LogStore, 'epoch'> } & Pick<Store, 'listen'>
-  log: Logger
+  logger: Logger
   /** Milliseconds since 1970. */
   now?: () => number
 }
@@ -69,7 +69,7 @@ const longestSweepMs = 600_000
 export function createTopics(init: { limits: TopicsLimits }, components: TopicsComponents): Topics {
   const { maxJoinedTopics, subscribedTopicMs } = init.limits
   const byDefault = defaultRetention(init.limits)
-  const { engine, store, log, now = Date.now } = components
+  const { engine, store, logger, now = Date.now } = components
   /** What is joined in the store and subscribed to at the engine. */
   const joined = new Set<string>()
   /** Joining and leaving happen one at a time, so that store and engine can't end up apart. */
@@ -84,7 +84,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   /** Subscribes to what is joined in the store, and to nothing else. */
   async function follow(): Promise<void> {
     const stored = new Set(await store.topics.joined())
-    if (stored.size > maxJoinedTopics) log.warn({ joined: stored.size, maxJoinedTopics }, 'more topics are joined than the limit')
+    if (stored.size > maxJoinedTopics) logger.warn({ joined: stored.size, maxJoinedTopics }, 'more topics are joined than the limit')
     for (const topic of stored) {
       if (joined.has(topic)) continue
       await engine.subscribe(topic)
@@ -125,7 +125,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   function sweepLater(): void {
     sweeping = setTimeout(() => {
       sweep()
-        .catch((err: unknown) => log.warn({ err }, 'joins that are not used could not be ended; it is tried again'))
+        .catch((err: unknown) => logger.warn({ err }, 'joins that are not used could not be ended; it is tried again'))
         .finally(() => {
           if (sweeping !== undefined) sweepLater()
         })
@@ -157,14 +157,14 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       sweepLater()
       unlisten = store.listen(({ kind }) => {
         if (kind !== 'topics' && kind !== 'everything') return
-        inTurn(follow).catch((err: unknown) => log.warn({ err }, 'topics that other gateways have joined or left could not be followed'))
+        inTurn(follow).catch((err: unknown) => logger.warn({ err }, 'topics that other gateways have joined or left could not be followed'))
       })
     },
     async stop() {
       unlisten?.()
       clearTimeout(sweeping)
       sweeping = undefined
-      await sweep().catch((err: unknown) => log.warn({ err }, 'which topics were used could not be noted'))
+      await sweep().catch((err: unknown) => logger.warn({ err }, 'which topics were used could not be noted'))
     },
     async join(topic, { client, retention }) {
       const joining = await join(topic, { client, explicit: true })
@@ -182,7 +182,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     },
     read(topic, client) {
       if (!joined.has(topic) || uses.note(topic, client)) return
-      join(topic, { client, explicit: false }).catch((err: unknown) => log.debug({ err }, 'that a topic is read could not be noted'))
+      join(topic, { client, explicit: false }).catch((err: unknown) => logger.debug({ err }, 'that a topic is read could not be noted'))
     },
     clients: async () => new Set((await store.topics.joins()).map(({ client }) => client)),
     giveUp(client) {

@@ -35,7 +35,7 @@ export interface ValidatorsComponents {
   gateways: Pick<Members, 'others' | 'link' | 'refresh'>
   messages: Pick<LogStore, 'unknown'>
   metrics: Pick<Metrics, 'judged'>
-  log: Logger
+  logger: Logger
 }
 
 /** Milliseconds for which a gateway may go on with what it has read of what is judged at the others. */
@@ -46,7 +46,7 @@ const rememberMs = 10_000
 
 export function createValidators(init: { limits: ValidatorsLimits }, components: ValidatorsComponents): Validators {
   const { limits } = init
-  const { engine, desk, gateways, messages, metrics, log } = components
+  const { engine, desk, gateways, messages, metrics, logger } = components
   /** The last of each topic that is being judged. */
   const turns = new Map<string, Promise<unknown>>()
   /** By what was signed, what was said of it here, or is being asked. */
@@ -60,7 +60,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
       lastKnown = await gateways.others(leaseMs)
     } catch (err) {
       // The store says that it is away; here each message would say it.
-      log.debug({ err }, 'what is judged at other gateways could not be read; it is taken to be as it was')
+      logger.debug({ err }, 'what is judged at other gateways could not be read; it is taken to be as it was')
     }
     return lastKnown
   }
@@ -94,7 +94,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
       const question = { peerId, protocol: validateProtocol, body: encodeSigned(message), link }
       return decodeJudgement(await askPeer(engine, question, { signal, maxAnswerBytes: judgementBytes }))
     } catch (err) {
-      log.debug({ err, peerId }, 'a validator at another gateway gave no verdict')
+      logger.debug({ err, peerId }, 'a validator at another gateway gave no verdict')
       return { verdict: registration.default, given: false }
     }
   }

@@ -20,11 +20,13 @@ export interface Answer {
 }
 
 /** A gateway whose operator has a token, and how to call it with one. */
-export async function gatewayWithTokens(init: Partial<GatewayInit> & { store?: Store; limits?: Limits; log?: Logger; clock?: Clock } = {}) {
-  const { store = createMemoryStore(), limits = defaultLimits, http, access, log = silentLog } = init
+export async function gatewayWithTokens(
+  init: Partial<GatewayInit> & { store?: Store; limits?: Limits; logger?: Logger; clock?: Clock } = {},
+) {
+  const { store = createMemoryStore(), limits = defaultLimits, http, access, logger = silentLog } = init
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
   const settings = { http: { ...loopbackHttp, ...http }, access: { insecure: false, adminToken, jwt: noJwt, ...access }, limits }
-  const gateway = createGateway(settings, { store, engine, log, ...(init.clock === undefined ? {} : { clock: init.clock }) })
+  const gateway = createGateway(settings, { store, engine, logger, ...(init.clock === undefined ? {} : { clock: init.clock }) })
   await gateway.start()
   onTestFinished(() => gateway.stop())
 

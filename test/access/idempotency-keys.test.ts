@@ -65,7 +65,7 @@ describe.each(['memory', 'SQLite', 'PostgreSQL'] as const)('clients without a to
     if (kind === 'memory') return createMemoryStore()
     if (kind === 'SQLite') return sqliteStore(directory)
     const init = { url: await server().createDatabase(), servedMarkFile: join(directory, 'served'), migrate: true }
-    return createPostgresStore(init, { log: silentLog })
+    return createPostgresStore(init, { logger: silentLog })
   }
 
   /** An open gateway behind a proxy, and what is sent to it from an address. */

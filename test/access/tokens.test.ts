@@ -309,8 +309,8 @@ test('an idempotency key is the token’s own', async () => {
 
 test('the level of the log is changed while it runs, by whoever may', async () => {
   const lines: string[] = []
-  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
-  const { call, tokenFor } = await gatewayWithTokens({ log })
+  const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+  const { call, tokenFor } = await gatewayWithTokens({ logger })
   const { secret } = await tokenFor(['read'])
   expect((await call('PUT', '/v1/log-level', { token: secret, body: { level: 'debug' } })).status).toBe(403)
   expect((await call('PUT', '/v1/log-level', { token: adminToken, body: { level: 'loud' } })).status).toBe(400)

@@ -39,7 +39,7 @@ async function deceived(init: { whileAsked?: (subscribe: () => void) => void } =
         fetchMissing: async () => new Set(),
       },
       gateways: { others: async () => [] },
-      log: silentLog,
+      logger: silentLog,
     },
   )
   await catchUp.start()

@@ -13,7 +13,7 @@ const startAt = 1_800_000_000_000
 function machine(init: { store?: ClockStore; clocks?: ReturnType<typeof createTwoClocks> } = {}) {
   const { store = createMemoryStore(createMemoryDisk()).clock, clocks = createTwoClocks(startAt) } = init
   async function boot() {
-    const clock = createClock({ limits: defaultLimits }, { store, log: silentLog, ...clocks })
+    const clock = createClock({ limits: defaultLimits }, { store, logger: silentLog, ...clocks })
     await clock.start()
     onTestFinished(() => clock.stop())
     return clock

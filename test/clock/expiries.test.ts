@@ -36,7 +36,7 @@ async function setUp(kind: 'SQLite' | 'PostgreSQL') {
   const peerId = (await createMemoryIdentity()).peerId
 
   async function boot() {
-    const clock = createClock({ limits }, { store: store.clock, log: silentLog, ...clocks })
+    const clock = createClock({ limits }, { store: store.clock, logger: silentLog, ...clocks })
     const party = await gatewayWithTokens({ store, limits, clock })
     const { call } = party
     const publish = (topic: string, key: string) =>

@@ -16,7 +16,7 @@ test('the other gateways are read anew as often as is asked for', async () => {
   const clocks = createTwoClocks(startAt)
   const store = createMemoryStore()
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
-  const parts = { store, engine, services: () => [], judged: () => [], onLost: () => undefined, log: silentLog, ...gatewayClock(clocks) }
+  const parts = { store, engine, services: () => [], judged: () => [], onLost: () => undefined, logger: silentLog, ...gatewayClock(clocks) }
   const gateways = createMembers(parts)
   const note = async (peerId: string) => {
     const about = { engine: 'memory', version: '1', multiaddrs: [], state: 'ready' }
@@ -69,7 +69,7 @@ async function gateway(init: GatewayInit = {}) {
     services: () => [],
     judged: () => [],
     onLost: () => void state.lost++,
-    log: silentLog,
+    logger: silentLog,
     ...gatewayClock(clocks),
     ...(init.clock === undefined ? {} : { clock: init.clock }),
   })
@@ -139,7 +139,7 @@ describe('of a database whose clock steps', () => {
 
     async function join() {
       const clocks = createTwoClocks(startAt - 3 * day)
-      const clock = createClock({ limits: defaultLimits }, { store: shared, log: silentLog, ...clocks })
+      const clock = createClock({ limits: defaultLimits }, { store: shared, logger: silentLog, ...clocks })
       await clock.start()
       const parts = await gateway({ store, clocks, clock })
       await parts.start()

@@ -42,7 +42,7 @@ async function queued({ isLinked }: { isLinked: boolean }) {
       inbox: { take: async () => new Uint8Array() },
       onChange: () => undefined,
       metrics: { damaged: () => undefined },
-      log: silentLog,
+      logger: silentLog,
       clock: agesOf(() => now),
     },
   )

@@ -86,7 +86,7 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
           counts.damaged += messages
         },
       },
-      log: silentLog,
+      logger: silentLog,
       clock: agesOf(() => clock.now),
       random: () => random,
     },

@@ -31,7 +31,7 @@ async function inbox(init: { senders?: DirectSenders; limits?: Partial<typeof de
   }
   const direct = createDirectInbox(
     { senders, limits: { ...defaultLimits, ...limits } },
-    { engine, ingest, peers, metrics: createMetrics(), log: silentLog, now },
+    { engine, ingest, peers, metrics: createMetrics(), logger: silentLog, now },
   )
   /** What becomes of envelopes that a store takes at once. */
   async function stored(envelopes: Uint8Array[], from: string): Promise<number[]> {

@@ -74,8 +74,8 @@ describe('a direct message', () => {
 
   test('to nobody is tried again after pauses that grow, and nothing of it is logged', async () => {
     const lines: string[] = []
-    const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
-    const here = await createParty({ limits: { firstDeliveryRetryMs: 400, lastDeliveryRetryMs: 60_000 }, log })
+    const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+    const here = await createParty({ limits: { firstDeliveryRetryMs: 400, lastDeliveryRetryMs: 60_000 }, logger })
     const nobody = (await createMemoryIdentity()).peerId
     const delivery = await send(here, nobody, 'x')
     const attempts = async () => (await here.rest.get<DeliveryView>(`/v1/deliveries/${delivery.id}`)).attempts

@@ -143,7 +143,7 @@ test('a peer that was hung up on, or that refuses links, is not dialled again be
       isProtected: () => false,
       connections: () => [],
       reached: createLimitsReached(),
-      log: silentLog,
+      logger: silentLog,
     },
   )
   const { peerId } = await member()

@@ -19,7 +19,7 @@ function gate(own: Partial<typeof limits> = {}, inbound?: Inbound | null) {
   const handler = inbound === null ? undefined : (inbound ?? { onMessage })
   const parts = createInboundGate(
     { limits: { ...limits, ...own }, peerId: us },
-    { inbound: () => handler, topics: new Set(['orders', 'news']), log: silentLog },
+    { inbound: () => handler, topics: new Set(['orders', 'news']), logger: silentLog },
   )
   return { ...parts, dropped: () => parts.dropped, waiting }
 }

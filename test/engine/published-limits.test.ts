@@ -18,7 +18,7 @@ const mostRpcBytes = 1_048_576
 async function gateway(kind: 'custom' | 'libp2p', own: Partial<Limits> = {}): Promise<Gateway> {
   const limits = { ...defaultLimits, maxEventLoopDelayMs: patientDelayMs, ...own }
   const engine = kind === 'custom' ? await customEngine({ limits }) : await libp2pEngine({ limits })
-  const started = createGateway({ http: loopbackHttp, limits }, { store: createMemoryStore(), engine, log: silentLog })
+  const started = createGateway({ http: loopbackHttp, limits }, { store: createMemoryStore(), engine, logger: silentLog })
   onTestFinished(() => started.stop())
   await started.start()
   return started

@@ -71,7 +71,7 @@ function peer({ multiaddr = address, answersPings = false, answersDials = false,
         state.isLinked = true
         state.heardAt = performance.now()
       },
-      log: silentLog,
+      logger: silentLog,
     },
   )
   silentLinks.start()
@@ -218,7 +218,7 @@ test('many links to one host that fell mute leave places to dial the peers of ot
         await new Promise((_, reject) => setTimeout(reject, 2_500, new Error('nobody answered')))
       },
       dial: async () => undefined,
-      log: silentLog,
+      logger: silentLog,
       now: () => 1_000_000,
     },
   )

@@ -46,7 +46,7 @@ test('ends with 0 when the stop is done, and at once on a second signal', async 
   const stopping = Promise.withResolvers<void>()
   const shutdown = createShutdown(
     { deadlineMs: 60_000 },
-    { stop: () => stopping.promise, exit: (code) => codes.push(code), log: silentLog },
+    { stop: () => stopping.promise, exit: (code) => codes.push(code), logger: silentLog },
   )
   shutdown('SIGTERM')
   expect(codes).toEqual([])
@@ -60,7 +60,7 @@ test('ends with 1 when the stop passes its deadline', async () => {
   const codes: number[] = []
   const shutdown = createShutdown(
     { deadlineMs: 1 },
-    { stop: () => new Promise(() => undefined), exit: (code) => codes.push(code), log: silentLog },
+    { stop: () => new Promise(() => undefined), exit: (code) => codes.push(code), logger: silentLog },
   )
   shutdown('SIGTERM')
   await expect.poll(() => codes).toEqual([1])

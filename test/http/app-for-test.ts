@@ -69,8 +69,8 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
   const hub = createHub({ limits }, { log: store.log })
   const metrics = createMetrics()
-  const topics = createTopics({ limits }, { engine, store, log: silentLog })
-  const peers = createPeers({ limits }, { engine, store, log: silentLog })
+  const topics = createTopics({ limits }, { engine, store, logger: silentLog })
+  const peers = createPeers({ limits }, { engine, store, logger: silentLog })
   const dht = createDht({ limits, peerId: engine.peerId }, { routing: engine.routing })
   const history = createHistory({ limits }, { log: store.log, hub })
   const retention = createRetention(
@@ -79,7 +79,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   )
   const ingest = createIngest(
     { limits },
-    { engine, log: store.log, tail: hub, writes: createWriteWatch({ store, metrics, log: silentLog }), metrics, logger: silentLog },
+    { engine, log: store.log, tail: hub, writes: createWriteWatch({ store, metrics, logger: silentLog }), metrics, logger: silentLog },
   )
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
   const unwatched = { onChange: () => undefined }
@@ -95,7 +95,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   }
   const tokens = createTokens({ adminToken: undefined, hasProvider: false }, { store, onEnd: () => undefined, onChange: () => undefined })
   const sessions = createSessions({ limits, acceptsSubjects: false }, { store: store.sessions, tokens, onEnd: () => undefined })
-  const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, sessions, verifyJwt: undefined, log: silentLog })
+  const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, sessions, verifyJwt: undefined, logger: silentLog })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
   const probes = {
     started: () => true,
@@ -111,7 +111,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
         throw new ServiceNotFound('none here')
       },
     },
-    gateways: createMembers({ store, engine, services: () => [], judged: () => [], onLost: () => undefined, log: silentLog }),
+    gateways: createMembers({ store, engine, services: () => [], judged: () => [], onLost: () => undefined, logger: silentLog }),
     peers,
     topics,
     dht,
@@ -129,7 +129,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     stream,
     probes,
     metrics,
-    log: silentLog,
+    logger: silentLog,
     ...overrides.components,
   }
 

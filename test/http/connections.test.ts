@@ -22,7 +22,7 @@ class FakeSocket extends EventEmitter {
 
 function watched(init: Partial<HttpConnectionsInit> = {}) {
   const server = new EventEmitter()
-  const connections = createHttpConnections({ max: 4, maxPerAddress: 2, maxLoopback: 1, ...init }, { log: silentLog })
+  const connections = createHttpConnections({ max: 4, maxPerAddress: 2, maxLoopback: 1, ...init }, { logger: silentLog })
   connections.watch(server as Server)
   return {
     connections,
@@ -102,7 +102,7 @@ describe('connections of HTTP', () => {
 
 it('counts the sockets of a real server, from before they have sent a byte', async () => {
   const server = createServer((_, response) => response.end('here'))
-  const connections = createHttpConnections({ max: 3, maxPerAddress: 3, maxLoopback: 0 }, { log: silentLog })
+  const connections = createHttpConnections({ max: 3, maxPerAddress: 3, maxLoopback: 0 }, { logger: silentLog })
   connections.watch(server)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

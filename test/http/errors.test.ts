@@ -67,11 +67,11 @@ test('answers HEAD as GET, without the body', async () => {
 
 test('tells nothing of the inside when something breaks, but logs it under the name of the request', async () => {
   const lines: string[] = []
-  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+  const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const broken = async (): Promise<never> => {
     throw new Error('secret path /var/lib')
   }
-  const { call } = await appForTest({ components: { node: broken, log } })
+  const { call } = await appForTest({ components: { node: broken, logger } })
   const answer = await call('GET', '/v1/node')
   expect(answer).toMatchObject({ status: 500, body: { code: 'internal_error', retryable: true } })
   expect(answer.text).not.toContain('secret')
@@ -81,8 +81,8 @@ test('tells nothing of the inside when something breaks, but logs it under the n
 
 test('logs nothing of what clients or peers say at the usual level', async () => {
   const lines: string[] = []
-  const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
-  const { call, publish } = await appForTest({ components: { log } })
+  const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+  const { call, publish } = await appForTest({ components: { logger } })
   await publish('marker', 'marker')
   await call('GET', '/v1/topics/marker%09')
   await call('GET', '/v1/messages?marker=1')

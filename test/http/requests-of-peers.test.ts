@@ -24,7 +24,7 @@ test('each limit of what peers may ask is the engine’s', async () => {
   const own = { maxDirectRequests: 3, maxHistoryRequests: 4, maxPeerRequests: 5, maxPeerRequestBytes: 6_000_000 }
   const gateway = createGateway(
     { http: loopbackHttp, limits: { ...defaultLimits, ...own } },
-    { store: createMemoryStore(), engine, log: silentLog },
+    { store: createMemoryStore(), engine, logger: silentLog },
   )
   await gateway.start()
   onTestFinished(() => gateway.stop())

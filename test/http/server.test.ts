@@ -49,7 +49,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
         damaged: () => false,
       },
       metrics: { request: () => undefined, text: absent, contentType: '' },
-      log: silentLog,
+      logger: silentLog,
     },
   )
   onTestFinished(() => http.stop())

@@ -44,7 +44,7 @@ async function createRoad(setup: Setup = {}) {
   const log = setup.wrapLog?.(store.log) ?? store.log
   const limits = { ...defaultLimits, ...setup.limits }
   const hub = createHub({ limits }, { log })
-  const topics = createTopics({ limits }, { engine, store, log: silentLog })
+  const topics = createTopics({ limits }, { engine, store, logger: silentLog })
   const metrics = createMetrics()
   const ingest = createIngest(
     { limits },
@@ -52,7 +52,7 @@ async function createRoad(setup: Setup = {}) {
       engine,
       log,
       tail: hub,
-      writes: createWriteWatch({ store, metrics, log: silentLog }),
+      writes: createWriteWatch({ store, metrics, logger: silentLog }),
       metrics,
       logger: silentLog,
       now: setup.now ?? Date.now,

@@ -21,9 +21,9 @@ async function watched() {
     },
   }
   const lines: string[] = []
-  const log = pino({ base: null }, { write: (line: string) => void lines.push(line) })
+  const logger = pino({ base: null }, { write: (line: string) => void lines.push(line) })
   const metrics = createMetrics()
-  const watch = createWriteWatch({ store, metrics, log })
+  const watch = createWriteWatch({ store, metrics, logger })
   onTestFinished(() => watch.stop())
   await watch.start()
   await vi.advanceTimersByTimeAsync(0)

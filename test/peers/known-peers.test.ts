@@ -45,7 +45,7 @@ async function redial(answersFrom: Record<string, number>, { stopAfter = Number.
         list: async () => [peer('a'), peer('b')],
         get: async (peerId) => (forgotten.includes(peerId) ? undefined : peer(peerId)),
       },
-      log: silentLog,
+      logger: silentLog,
       signal: stop.signal,
     },
   )

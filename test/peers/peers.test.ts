@@ -24,7 +24,7 @@ interface Options {
 async function setUp(options: Options = {}) {
   const { network = createMemoryNetwork(), store = createMemoryStore(), configured = [], now, ages } = options
   const engine = createMemoryEngine({ network, identity: await createMemoryIdentity() })
-  const components = { engine, store, log: silentLog, ...omitUndefined({ now, ages }) }
+  const components = { engine, store, logger: silentLog, ...omitUndefined({ now, ages }) }
   const peers = createPeers({ limits: { ...limits, ...options.limits }, configured }, components)
   onTestFinished(async () => {
     await engine.stop()
@@ -188,7 +188,7 @@ test('gives up a dial and a ping that take too long, or whose client has left', 
   }
   const hanging = { ...engine, dial: hang, ping: hang }
   const short = { ...limits, dialTimeoutMs: 20, pingTimeoutMs: 20, maxRemembered: 0 }
-  const peers = createPeers({ limits: short }, { engine: hanging, store, log: silentLog })
+  const peers = createPeers({ limits: short }, { engine: hanging, store, logger: silentLog })
   await expect(peers.dial('/memory/somebody', { signal })).rejects.toThrow(DialFailed)
   await expect(peers.ping(engine.peerId, { signal })).rejects.toThrow(PeerUnreachable)
   await expect(peers.dial('/memory/somebody', { signal: AbortSignal.abort(new Error('left')) })).rejects.toThrow('left')

@@ -33,7 +33,7 @@ async function parts() {
         },
       },
       gateways: { others: async () => [gatewayRecord('sibling', { services: ['prices'] })], link: async () => undefined },
-      log: silentLog,
+      logger: silentLog,
     },
   )
   await services.start()

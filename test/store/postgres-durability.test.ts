@@ -14,15 +14,15 @@ const server = postgresForTests()
 async function createDatabase(): Promise<string> {
   const url = await server().createDatabase()
   const servedMarkFile = join(await temporaryDirectory(), 'served')
-  await using store = createPostgresStore({ url, servedMarkFile, migrate: true }, { log: silentLog })
+  await using store = createPostgresStore({ url, servedMarkFile, migrate: true }, { logger: silentLog })
   await store.start()
   return url
 }
 
 function open(url: string) {
   const warnings: string[] = []
-  const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(JSON.parse(line).msg) })
-  const database = openPostgresDatabase(url, { log })
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(JSON.parse(line).msg) })
+  const database = openPostgresDatabase(url, { logger })
   onTestFinished(() => database.close())
   return { database, warnings }
 }

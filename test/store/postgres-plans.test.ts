@@ -83,7 +83,7 @@ describe.skipIf(!hasPostgres).each(['nobody has analysed', 'were analysed'])('on
     url = await server().createDatabase()
     directory = await mkdtemp(join(tmpdir(), 'peergate-test-'))
     reported = reportAtOnce()
-    store = createPostgresStore({ url, servedMarkFile: join(directory, 'served'), migrate: true }, { log: silentLog })
+    store = createPostgresStore({ url, servedMarkFile: join(directory, 'served'), migrate: true }, { logger: silentLog })
     await store.start()
     // Its plans are made while there is nothing, and kept.
     for (const { run } of statements) for (let time = 0; time < times; time++) await run(store)

@@ -14,7 +14,7 @@ test.skipIf(!hasPostgres)('what another gateway has appended is noted as served 
   const [url, directory] = [await server().createDatabase(), await temporaryDirectory()]
   const [mine, others] = [join(directory, 'mine'), join(directory, 'others')]
   const open = async (servedMarkFile: string) => {
-    const store = createPostgresStore({ url, servedMarkFile, migrate: true }, { log: silentLog })
+    const store = createPostgresStore({ url, servedMarkFile, migrate: true }, { logger: silentLog })
     await store.start()
     return store
   }

@@ -15,7 +15,7 @@ describe.skipIf(!hasPostgres)('with a server (needs PostgreSQL)', () => {
     const url = await server().createDatabase()
     const servedMarkFile = join(await temporaryDirectory(), 'served')
     return {
-      open: () => createPostgresStore({ url, servedMarkFile, migrate: true }, { log: silentLog }),
+      open: () => createPostgresStore({ url, servedMarkFile, migrate: true }, { logger: silentLog }),
       async spoil(what) {
         const [sql, ...values] = spoiling(what, (length) => `decode(repeat('00', (${length})::integer), 'hex')`)
         await server().query(url, sql, values)

@@ -14,7 +14,7 @@ describe.skipIf(!hasPostgres)('other gateways (needs PostgreSQL)', () => {
   test.each(['token', 'session'] as const)('are told of a %s that has ended, also while the way to tell is broken', async (kind) => {
     const [url, directory] = [await server().createDatabase(), await temporaryDirectory()]
     const open = async (name: string) => {
-      const store = createPostgresStore({ url, servedMarkFile: join(directory, name), migrate: true }, { log: silentLog })
+      const store = createPostgresStore({ url, servedMarkFile: join(directory, name), migrate: true }, { logger: silentLog })
       await store.start()
       onTestFinished(() => store.stop())
       return store

@@ -49,7 +49,7 @@ describe('the epoch', () => {
 
   test('is another one when the WAL is gone after a crash, and the log tells which messages are', async () => {
     const told: unknown[] = []
-    const log = pino({ base: null }, { write: (line: string) => void told.push(JSON.parse(line)) })
+    const logger = pino({ base: null }, { write: (line: string) => void told.push(JSON.parse(line)) })
     // Of one store what is copied without its WAL is what a crash and an `rm` leave; the other had its first messages copied into the file.
     for (const copied of [0, 3]) {
       const left = sqlitePaths(await temporaryDirectory())
@@ -60,7 +60,7 @@ describe('the epoch', () => {
       await store.log.append(Array.from({ length: 2 }, (_, index) => storedMessage(copied + index + 1)))
       await copyFile(sqlitePaths(directory).path, left.path)
       await copyFile(sqlitePaths(directory).servedMarkFile, left.servedMarkFile)
-      await using after = createSqliteStore({ ...left, migrate: true }, { log })
+      await using after = createSqliteStore({ ...left, migrate: true }, { logger })
       await after.start()
       expect(await after.log.epoch()).not.toBe(await store.log.epoch())
       expect(told.at(-1)).toMatchObject({ lost: { from: copied + 1, through: copied + 2 } })

@@ -29,10 +29,10 @@ async function boundedLog() {
   const writer = openSqliteDatabase(path, { queryOnly: false })
   const reader = openSqliteDatabase(path, { queryOnly: true })
   const served = openServedMarks(servedMarkFile)
-  const room = createDiskRoom({ path, tight: false }, { writer, log: silentLog })
+  const room = createDiskRoom({ path, tight: false }, { writer, logger: silentLog })
   const log = createSqliteLog(
     { epoch: 'test' },
-    { writer, reader, served, files: watchFiles([path]), room, damage: createDamageNews({ log: silentLog }), log: silentLog },
+    { writer, reader, served, files: watchFiles([path]), room, damage: createDamageNews({ logger: silentLog }), logger: silentLog },
   )
   onTestFinished(() => {
     log.close()

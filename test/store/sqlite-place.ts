@@ -9,5 +9,5 @@ export function sqlitePaths(directory: string) {
 }
 
 export function sqliteStore(directory: string, options: { migrate?: boolean } = {}): Store {
-  return createSqliteStore({ ...sqlitePaths(directory), migrate: options.migrate ?? true }, { log: silentLog })
+  return createSqliteStore({ ...sqlitePaths(directory), migrate: options.migrate ?? true }, { logger: silentLog })
 }

@@ -11,9 +11,9 @@ import { openStream } from '../fixtures/stream-client.ts'
 
 async function setUp() {
   const lines: string[] = []
-  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) })
+  const logger = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) })
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
-  const gateway = createGateway({ http: loopbackHttp, limits: defaultLimits }, { store: createMemoryStore(), engine, log })
+  const gateway = createGateway({ http: loopbackHttp, limits: defaultLimits }, { store: createMemoryStore(), engine, logger })
   await gateway.start()
   onTestFinished(() => gateway.stop())
   const client = await openStream(gateway.url)

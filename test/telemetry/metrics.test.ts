@@ -49,7 +49,7 @@ test('what the engine refuses because a limit is reached is counted by the limit
   const limitsReached = { ...engine.limitsReached, request_place: 3, told_dial: 1 }
   const gateway = createGateway(
     { http: loopbackHttp, limits: defaultLimits },
-    { store: createMemoryStore(), engine: Object.defineProperty(engine, 'limitsReached', { value: limitsReached }), log: silentLog },
+    { store: createMemoryStore(), engine: Object.defineProperty(engine, 'limitsReached', { value: limitsReached }), logger: silentLog },
   )
   await gateway.start()
   onTestFinished(() => gateway.stop())
@@ -97,7 +97,7 @@ test('maxEventLoopDelayMs: a late event loop refuses new work, keeps what is the
 test('with a port of their own the metrics are there, and there alone', async () => {
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
   const http = { ...loopbackHttp, metricsPort: 0 }
-  const gateway = createGateway({ http, limits: defaultLimits }, { store: createMemoryStore(), engine, log: silentLog })
+  const gateway = createGateway({ http, limits: defaultLimits }, { store: createMemoryStore(), engine, logger: silentLog })
   await gateway.start()
   onTestFinished(() => gateway.stop())
   const elsewhere = `http://127.0.0.1:${gateway.metricsPort}`

@@ -26,7 +26,8 @@ async function setUp(maxJoinedTopics = 100) {
       await engine.unsubscribe(topic)
     },
   }
-  const create = (): Topics => createTopics({ limits: { ...defaultLimits, maxJoinedTopics } }, { engine: watched, store, log: silentLog })
+  const create = (): Topics =>
+    createTopics({ limits: { ...defaultLimits, maxJoinedTopics } }, { engine: watched, store, logger: silentLog })
   return { store, engine, calls, create, topics: create() }
 }
 
@@ -44,7 +45,7 @@ test('subscribes to everything that was joined, also when the limit has become l
   await topics.join('a', { client })
   await topics.join('b', { client })
   calls.length = 0
-  const stricter = createTopics({ limits: { ...defaultLimits, maxJoinedTopics: 1 } }, { engine, store, log: silentLog })
+  const stricter = createTopics({ limits: { ...defaultLimits, maxJoinedTopics: 1 } }, { engine, store, logger: silentLog })
   await stricter.start()
   expect(await engine.topics()).toEqual(['a', 'b'])
   await expect(stricter.join('c', { client })).rejects.toThrow(TopicLimit)
@@ -120,7 +121,7 @@ describe('joins of clients', () => {
     const store = createMemoryStore()
     const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
     const init = { limits: { ...defaultLimits, maxJoinedTopics: 8, topicReclaimMs: 1_000, subscribedTopicMs: 10_000, ...limits } }
-    const create = () => createTopics(init, { engine, store, log: silentLog, now: () => clock.now })
+    const create = () => createTopics(init, { engine, store, logger: silentLog, now: () => clock.now })
     const topics = create()
     await topics.ensureJoined('of-b', 'b')
     return { clock, store, engine, topics, create }

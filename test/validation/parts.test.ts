@@ -36,7 +36,7 @@ function parts(init: { us?: string; siblings?: GatewayRecord[]; stored?: string[
       gateways: { others: async () => siblings, link: async () => undefined, refresh: async () => undefined },
       messages: { unknown: async (ids) => ids.filter((id) => !stored.includes(id)) },
       metrics: { judged: () => undefined },
-      log: silentLog,
+      logger: silentLog,
     },
   )
   return { validators, asked }

@@ -81,7 +81,7 @@ export interface ConnectionsComponents {
   onPinned(link: Link): void
   /** A peer that refused a link, or ended it, names others. */
   onSuggested(peers: readonly PeerRecord[], by: Teller): void
-  log: Logger
+  logger: Logger
 }
 
 /** The peer closed a link as soon as it was there: most often because it has another one with this node, which is on its way. */
@@ -95,14 +95,14 @@ const otherLinkMs = 1_000
 export function createConnections(init: { peerId: string; limits: Limits }, components: ConnectionsComponents): Connections {
   const { peerId, limits } = init
   const { links, meeting, policy, dialGate, bootstrap, backOff, conflicts, instance, reach, stopping } = components
-  const { onLink, onPinned, onSuggested, reached, log } = components
+  const { onLink, onPinned, onSuggested, reached, logger } = components
   const blocked = new Set<string>()
   /** Peers that somebody hung up on: not dialled again by ourselves until somebody dials them. */
   const letGo = new Set<string>()
   const instances = createInstances()
   const refusals = createRefusals(
     { peerId, maxConnections: limits.maxConnections },
-    { links, instances, conflicts, instance, isBlocked: (other) => blocked.has(other), isConfigured: bootstrap.has, reached, log },
+    { links, instances, conflicts, instance, isBlocked: (other) => blocked.has(other), isConfigured: bootstrap.has, reached, logger },
   )
   /** Who waits for a link to a peer. */
   const arrivals = new EventEmitter()
@@ -280,7 +280,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
         await dial(text, { source: 'learnt', signal })
         return true
       } catch (err) {
-        log.debug({ err, multiaddr: text }, 'a peer that was learnt of could not be dialled')
+        logger.debug({ err, multiaddr: text }, 'a peer that was learnt of could not be dialled')
       }
     }
     return links.get(other) !== undefined

@@ -66,7 +66,7 @@ export interface CustomEngineInit {
 export interface CustomEngineComponents {
   identity: Identity
   records: RecordStore
-  log: Logger
+  logger: Logger
   /** Age time (src/clock), by which kept records of the DHT become old. */
   age?: () => number
 }
@@ -84,7 +84,7 @@ interface Running {
 /** The P2PEngine contract on our own protocol (docs/custom-protocol.md). Subscriptions, blocks and handlers outlive a stop. */
 export function createCustomEngine(init: CustomEngineInit, components: CustomEngineComponents): P2PEngine {
   const { limits } = init
-  const { identity, records, log, age = Date.now } = components
+  const { identity, records, logger, age = Date.now } = components
   const { peerId } = identity
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
@@ -96,29 +96,29 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const inTurn = createSerial()
   const bootstrap = createBootstrap(init.bootstrap)
   const handlers = createHandlers({ limits }, { reached, isConfigured: (other) => bootstrap.has(other) })
-  const backOff = createBackOff({ log })
-  const conflicts = createIdentityConflicts({ peerId }, { log })
+  const backOff = createBackOff({ logger })
+  const conflicts = createIdentityConflicts({ peerId }, { logger })
   const hiddenAddresses = new WeakMap<Hello, ReadonlySet<string>>()
   let inbound: Inbound | undefined
   let running: Running | undefined
   const reading = createReading({ limits }, { inbound: () => inbound })
-  const gate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
-  const gossip = createGossip({ gate, settle: (id, outcome) => running?.overlay.settle(id, outcome), log })
+  const gate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, logger })
+  const gossip = createGossip({ gate, settle: (id, outcome) => running?.overlay.settle(id, outcome), logger })
   const kept = createKeepConnected({
     peers: bootstrap.peers,
     isSettled: (name) => connections.isSettled(bootstrap.peerIdOf(name)),
     isWanted: (name) => connections.isWanted(bootstrap.peerIdOf(name)),
     dial: dialAndTell('configured'),
-    log,
+    logger,
   })
   const discovered = createDialDiscovered({
     isWanted: (other) => connections.isWanted(other),
     dial: dialAndTell('mdns'),
-    log,
+    logger,
   })
   const localNetwork = createLocalDiscovery(
     { serviceName: init.mdnsServiceName ?? '_peergate._udp.local', peerId, multiaddrs: ownAddresses },
-    { onFound, log },
+    { onFound, logger },
   )
   const meeting = createLinkHandshake(
     { limits, seed: identity.seed, hello },
@@ -126,7 +126,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       handlers,
       reading,
       reached,
-      log,
+      logger,
       refusal: (other) => connections.refusals.of(other),
       onFrame,
       onUpdate: onLinkUpdated,
@@ -149,7 +149,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       },
       onChange: updateLinks,
       reached,
-      log,
+      logger,
     },
   )
   const connections = createConnections(
@@ -172,7 +172,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
         for (const { multiaddrs } of peers) policy.told(multiaddrs, by)
         running?.overlay.suggested(peers)
       },
-      log,
+      logger,
     },
   )
 
@@ -185,7 +185,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       policy,
       prove: connections.prove,
       dial: (text, signal) => connections.dial(text, { source: 'learnt', signal }),
-      log,
+      logger,
     },
   )
 
@@ -207,7 +207,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           topics: () => new Map(Array.from(topics, (topic) => [topic, running?.overlay.subscribers(topic).length ?? 0])),
           onSubscribers: (topic, peers) => running?.overlay.subscribersFound(topic, peers),
           onChange: updateLinks,
-          log,
+          logger,
           age,
         },
       )
@@ -322,7 +322,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     try {
       await connections.welcome(await meeting.answer(incoming))
     } catch (err) {
-      log.debug({ err, remote: incoming.remote }, 'a socket did not become a link')
+      logger.debug({ err, remote: incoming.remote }, 'a socket did not become a link')
     }
   }
 

@@ -19,8 +19,8 @@ export interface Gossip {
   judge(envelope: Envelope, hold: (bytes: number) => void): void
 }
 
-export function createGossip(components: { gate: InboundGate; settle(id: string, outcome: Outcome): void; log: Logger }): Gossip {
-  const { gate, settle, log } = components
+export function createGossip(components: { gate: InboundGate; settle(id: string, outcome: Outcome): void; logger: Logger }): Gossip {
+  const { gate, settle, logger } = components
   const authors = createAuthors()
   let last: Promise<void> = Promise.resolve()
 
@@ -51,7 +51,7 @@ export function createGossip(components: { gate: InboundGate; settle(id: string,
       hold(cost)
       last = last
         .then(() => take(id, author.peerId, wire, verified))
-        .catch((err: unknown) => log.error({ err }, 'a message could not be judged'))
+        .catch((err: unknown) => logger.error({ err }, 'a message could not be judged'))
         .finally(() => hold(-cost))
     },
   }

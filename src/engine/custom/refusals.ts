@@ -43,11 +43,11 @@ export function createRefusals(
     /** Peers of the configuration have a link beyond the limit too. */
     isConfigured(peerId: string): boolean
     reached: LimitsReached
-    log: Logger
+    logger: Logger
   },
 ): Refusals {
   const { peerId, maxConnections } = init
-  const { links, instances, conflicts, instance, isBlocked, isConfigured, reached, log } = components
+  const { links, instances, conflicts, instance, isBlocked, isConfigured, reached, logger } = components
   const isDue = createSeldom({ everyMs: sayAgainMs })
 
   /** A few of the linked peers that can be dialled. */
@@ -64,7 +64,7 @@ export function createRefusals(
   }
 
   function refuse(other: string, error: Error, goodbye: Goodbye): Refusal {
-    if (isDue(other)) log.info({ peerId: other, reason: error.message }, 'a peer was refused; it may try again and again')
+    if (isDue(other)) logger.info({ peerId: other, reason: error.message }, 'a peer was refused; it may try again and again')
     return { error, goodbye }
   }
 

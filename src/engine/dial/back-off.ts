@@ -28,8 +28,8 @@ const maxReasonLength = 32
 /** Peers that are remembered, about 100 bytes each; the one refused longest ago is forgotten first. */
 const maxPeers = 2_000
 
-export function createBackOff(components: { log: Logger; now?: () => number; random?: () => number }): BackOff {
-  const { log, now = () => performance.now(), random = Math.random } = components
+export function createBackOff(components: { logger: Logger; now?: () => number; random?: () => number }): BackOff {
+  const { logger, now = () => performance.now(), random = Math.random } = components
   const isDue = createSeldom({ everyMs: sayAgainMs }, { now })
   const peers = new Map<string, { refusals: number; until: number }>()
 
@@ -44,7 +44,7 @@ export function createBackOff(components: { log: Logger; now?: () => number; ran
     // A link may end early for once, as when the other end stops.
     if ((said !== undefined || refusals > 1) && isDue(peerId)) {
       const reason = said?.reason.slice(0, maxReasonLength) ?? 'it ended the link at once'
-      log.info({ peerId, reason, waitMs }, 'a peer refuses links; it is dialled again in growing pauses')
+      logger.info({ peerId, reason, waitMs }, 'a peer refuses links; it is dialled again in growing pauses')
     }
   }
 

@@ -23,10 +23,10 @@ export function createDialDiscovered(components: {
   /** Whether a link to the peer is wanted and there is none. */
   isWanted(peerId: string): boolean
   dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
-  log: Logger
+  logger: Logger
   now?: () => number
 }): DialDiscovered {
-  const { isWanted, dial, log, now = () => performance.now() } = components
+  const { isWanted, dial, logger, now = () => performance.now() } = components
   /** By peer and addresses: one host announces others on each of its networks. */
   const announced = new Map<string, Announced>()
   const dials = new Map<string, Promise<void>>()
@@ -51,7 +51,7 @@ export function createDialDiscovered(components: {
         peer.failures = 0
         return
       } catch (err) {
-        log.debug({ err, multiaddr }, 'a peer of the local network did not answer')
+        logger.debug({ err, multiaddr }, 'a peer of the local network did not answer')
       }
     }
     peer.notBefore = now() + Math.min(firstPauseMs * 2 ** peer.failures++, lastPauseMs)

@@ -30,16 +30,16 @@ export function createKeepConnected(components: {
   /** Whether it may be dialled now. */
   isWanted(peerId: string): boolean
   dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
-  log: Logger
+  logger: Logger
 }): KeepConnected {
-  const { peers, isSettled, isWanted, dial, log } = components
+  const { peers, isSettled, isWanted, dial, logger } = components
   const running = new Map<string, Promise<void>>()
   const isDue = createSeldom({ everyMs: sayAgainMs })
   let stopped = new AbortController()
 
   /** A peer is tried much more often than is worth a line in the log. */
   function tell(multiaddr: string, err: unknown): void {
-    log[isDue(multiaddr) ? 'warn' : 'debug']({ err, multiaddr }, 'a configured peer could not be dialled')
+    logger[isDue(multiaddr) ? 'warn' : 'debug']({ err, multiaddr }, 'a configured peer could not be dialled')
   }
 
   async function connect({ peerId, multiaddrs }: KeptPeer, signal: AbortSignal): Promise<void> {

@@ -20,9 +20,9 @@ export function createIdentifyAgain(components: {
   connections(): Connection[]
   isIdentified(peerId: string): boolean
   identify(connection: Connection, signal: AbortSignal): Promise<unknown>
-  log: Logger
+  logger: Logger
 }): IdentifyAgain {
-  const { connections, isIdentified, identify, log } = components
+  const { connections, isIdentified, identify, logger } = components
   const attempts = new WeakMap<Connection, number>()
   let timer: NodeJS.Timeout | undefined
 
@@ -36,7 +36,7 @@ export function createIdentifyAgain(components: {
     )
     for (const connection of late) {
       attempts.set(connection, (attempts.get(connection) ?? 0) + 1)
-      identify(connection, AbortSignal.timeout(lookMs)).catch((err: unknown) => log.debug({ err }, 'a peer does not say who it is'))
+      identify(connection, AbortSignal.timeout(lookMs)).catch((err: unknown) => logger.debug({ err }, 'a peer does not say who it is'))
     }
   }
 

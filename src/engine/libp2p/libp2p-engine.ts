@@ -78,7 +78,7 @@ export interface Libp2pEngineInit {
 export interface Libp2pEngineComponents {
   identity: Identity
   records: RecordStore
-  log: Logger
+  logger: Logger
 }
 
 /** What is there between a start and a stop. */
@@ -94,20 +94,20 @@ interface Running {
 /** The P2PEngine contract on libp2p. A new node is made at each start; subscriptions and blocks are kept here. */
 export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEngineComponents): P2PEngine {
   const { limits } = init
-  const { identity, records, log } = components
+  const { identity, records, logger } = components
   const { peerId } = identity
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
   const reached = createLimitsReached()
-  const datastore = new RecordDatastore({ records, log })
+  const datastore = new RecordDatastore({ records, logger })
   const namespaces = namespacesOf(init.dht ?? 'lan')
   const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces, onRefused: () => reached.note('dht_record') })
   const links = createLinks({ mayTell: (address, connection) => policy.mayTell(address, tellerOf(connection)) })
   const introductions = createIntroductions()
   const signsOfLife = createSignsOfLife()
   const dialledAt = createDialledAt()
-  const backOff = createBackOff({ log })
-  const conflicts = createIdentityConflicts({ peerId }, { log })
+  const backOff = createBackOff({ logger })
+  const conflicts = createIdentityConflicts({ peerId }, { logger })
   /** When the first of the connections to a peer came, by the monotonic clock. */
   const linkedAt = new Map<string, number>()
   /** Peers that a client has just asked to be dialled. */
@@ -121,7 +121,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   let running: Running | undefined
   const inTurn = createSerial()
   const reading = createReading({ limits }, { inbound: () => inbound })
-  const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, log })
+  const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, logger })
   const bootstrap = keptPeers(init.bootstrap)
   const isProtected = (other: string) => bootstrap.some((peer) => peer.peerId === other)
   const relay = createRelayServer({ limits }, { isConfigured: isProtected, reached })
@@ -132,22 +132,22 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     isProtected,
     connections: () => running?.node.getConnections() ?? [],
     reached,
-    log,
+    logger,
   })
-  const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialAndTell('configured'), log })
+  const kept = createKeepConnected({ peers: bootstrap, isSettled, isWanted, dial: dialAndTell('configured'), logger })
   const askerOfConnection = (connection: Connection): Asker => {
     const other = connection.remotePeer.toString()
     return askerOf(other, tellerOf(connection), { isConfigured: isProtected(other) })
   }
   const bodies = createBodies({ limits }, { onGivenUp: () => reached.note('body_given_up'), onRefused: () => reached.note('body_refused') })
-  const protocols = createProtocols({ limits }, { bodies, reached, askerOf: askerOfConnection, log })
+  const protocols = createProtocols({ limits }, { bodies, reached, askerOf: askerOfConnection, logger })
   const identifyAgain = createIdentifyAgain({
     connections: () => running?.node.getConnections() ?? [],
     isIdentified: (other) => (peerOf(other)?.protocols.length ?? 0) > 0,
     identify: async (connection, signal) => await running?.node.services.identify.identify(connection, { signal }),
-    log,
+    logger,
   })
-  const discovered = createDialDiscovered({ isWanted, dial: dialAndTell('mdns'), log })
+  const discovered = createDialDiscovered({ isWanted, dial: dialAndTell('mdns'), logger })
   const localNetwork = createLocalDiscovery(
     { serviceName: init.mdnsServiceName ?? '_p2p._udp.local', peerId, multiaddrs: ownAddresses },
     {
@@ -155,7 +155,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         policy.told(multiaddrs, { ip: from, isRelayed: false })
         discovered.found(other, multiaddrs)
       },
-      log,
+      logger,
     },
   )
 
@@ -169,7 +169,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       isSettled,
       isWanted,
       dial: (text, signal) => dial(text, { source: 'learnt', signal }),
-      log,
+      logger,
     },
   )
 

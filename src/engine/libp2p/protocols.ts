@@ -28,10 +28,10 @@ interface Handled {
 
 export function createProtocols(
   init: { limits: { requestTimeoutMs: number; maxStreamsPerConnection: number } },
-  components: { bodies: Bodies; reached: LimitsReached; askerOf(connection: Connection): Asker; log: Logger },
+  components: { bodies: Bodies; reached: LimitsReached; askerOf(connection: Connection): Asker; logger: Logger },
 ): Protocols {
   const { requestTimeoutMs, maxStreamsPerConnection } = init.limits
-  const { bodies, reached, askerOf, log } = components
+  const { bodies, reached, askerOf, logger } = components
   const handled = new Map<string, Handled>()
   let running: Node | undefined
 
@@ -82,7 +82,7 @@ export function createProtocols(
         await writeAnswer(stream, asker, await work(entry, asker, { from, body, signal }), signal)
       })
     } catch (err) {
-      log.debug({ err, protocol }, 'a request of a peer was not answered')
+      logger.debug({ err, protocol }, 'a request of a peer was not answered')
     } finally {
       for (const event of ends) stream.removeEventListener(event, onGone)
     }

@@ -30,11 +30,11 @@ export function createSilentConnections(
     isSettled(peerId: string): boolean
     isWanted(peerId: string): boolean
     dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
-    log: Logger
+    logger: Logger
   },
 ): SilentConnections {
   const { doubtedLinkMs } = init.limits
-  const { node, signsOfLife, dialledAt, policy, isSettled, isWanted, dial, log } = components
+  const { node, signsOfLife, dialledAt, policy, isSettled, isWanted, dial, logger } = components
 
   const silentLinks = createSilentLinks(init, {
     links: () => (node()?.getConnections() ?? []).filter(isWatched).map(watchedOf),
@@ -46,7 +46,7 @@ export function createSilentConnections(
       connection?.abort(new Error('it was opened only to see whether the peer is there'))
     },
     dial,
-    log,
+    logger,
   })
 
   /** All connections to the peer end with it: a second one would leave gossip on the first. */

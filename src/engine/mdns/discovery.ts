@@ -25,11 +25,11 @@ const maxAddressLength = 255
 
 export function createLocalDiscovery(
   init: { serviceName: string; peerId: string; multiaddrs(): string[] },
-  components: { onFound(peerId: string, multiaddrs: string[], from: string): void; log: Logger },
+  components: { onFound(peerId: string, multiaddrs: string[], from: string): void; logger: Logger },
 ): LocalDiscovery {
   const { serviceName: name, peerId, multiaddrs } = init
-  const { onFound, log } = components
-  const multicast = createLocalMulticast({ onQuery, onResponse, onInterface: ask, log })
+  const { onFound, logger } = components
+  const multicast = createLocalMulticast({ onQuery, onResponse, onInterface: ask, logger })
   /** Of no meaning: the specification asks for one that says nothing of the peer. */
   const instance = `${randomBytes(16).toString('hex')}.${name}`
   let asking: NodeJS.Timeout | undefined

@@ -45,9 +45,9 @@ export function createLocalMulticast(components: {
   onResponse(packet: multicastDns.ResponsePacket, from: { address: string }): void
   /** An interface is new: who is there has not been asked. */
   onInterface(): void
-  log: Logger
+  logger: Logger
 }): LocalMulticast {
-  const { onQuery, onResponse, onInterface, log } = components
+  const { onQuery, onResponse, onInterface, logger } = components
   const inTurn = createSerial()
   const isDue = createSeldom({ everyMs: sayAgainMs })
   /** Interfaces of which the log has a line, while they are there. */
@@ -56,7 +56,7 @@ export function createLocalMulticast(components: {
   let looking: NodeJS.Timeout | undefined
 
   function tell(err: unknown, name: string): void {
-    log[told.has(name) ? 'debug' : 'warn']({ err, interface: name }, 'multicast DNS does not work on an interface')
+    logger[told.has(name) ? 'debug' : 'warn']({ err, interface: name }, 'multicast DNS does not work on an interface')
     told.add(name)
   }
 
@@ -67,9 +67,9 @@ export function createLocalMulticast(components: {
     const opened: Open = { socket, dns, isBound: false, joined: new Map() }
     dns.on('query', onQuery)
     dns.on('response', onResponse)
-    dns.on('warning', (err: Error) => log.debug({ err }, 'a packet of multicast DNS could not be read'))
+    dns.on('warning', (err: Error) => logger.debug({ err }, 'a packet of multicast DNS could not be read'))
     dns.on('error', (err: Error) => {
-      log[isDue('port') ? 'warn' : 'debug']({ err }, 'multicast DNS has no port; it is tried again')
+      logger[isDue('port') ? 'warn' : 'debug']({ err }, 'multicast DNS has no port; it is tried again')
       if (open === opened) open = undefined
       dns.destroy()
     })

@@ -5,8 +5,8 @@ import { type App, json, noQuery } from '../operation.ts'
 const bodySchema = z.strictObject({ level: logLevelSchema }).meta({ example: { level: 'debug' } })
 const answerSchema = z.object({ level: z.string() }).meta({ id: 'LogLevel' })
 
-export function logLevelRoutes(app: App, components: { log: { level: string } }): void {
-  const { log } = components
+export function logLevelRoutes(app: App, components: { logger: { level: string } }): void {
+  const { logger } = components
 
   app.route({
     method: 'PUT',
@@ -23,8 +23,8 @@ export function logLevelRoutes(app: App, components: { log: { level: string } })
     },
     schema: { querystring: noQuery, body: bodySchema, response: { 200: json('The level in force.', answerSchema, { level: 'debug' }) } },
     handler: async ({ body }) => {
-      log.level = body.level
-      return { level: log.level }
+      logger.level = body.level
+      return { level: logger.level }
     },
   })
 }

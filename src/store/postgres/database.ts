@@ -84,7 +84,7 @@ const parsers = new Map<number, (text: string) => unknown>([
   [1700, Number],
 ])
 
-export function openPostgresDatabase(url: string, components: { log: Logger }): PostgresDatabase {
+export function openPostgresDatabase(url: string, components: { logger: Logger }): PostgresDatabase {
   const readers = new pg.Pool({ ...connectionOptions(url), max: maxReaders, maxLifetimeSeconds: connectionSeconds })
   const writer = new pg.Pool({
     ...connectionOptions(url),
@@ -97,7 +97,7 @@ export function openPostgresDatabase(url: string, components: { log: Logger }): 
     },
   })
   // A connection that breaks while nobody uses it concerns nobody: the pool has removed it.
-  for (const pool of [readers, writer]) pool.on('error', (err) => components.log.debug({ err }, 'a connection to the database broke'))
+  for (const pool of [readers, writer]) pool.on('error', (err) => components.logger.debug({ err }, 'a connection to the database broke'))
 
   return {
     read: (sql, values = []) => attemptAsync(() => run(readers, sql, values)),

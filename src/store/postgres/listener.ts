@@ -34,9 +34,9 @@ const noticeSchema = z.union([
   z.object({ by: z.string(), kind: z.enum(['log', 'topics', 'peers', 'tokens', 'epoch']) }),
 ])
 
-export function createListener(init: { url: string; origin: string }, components: { log: Logger }): Listener {
+export function createListener(init: { url: string; origin: string }, components: { logger: Logger }): Listener {
   const { url, origin } = init
-  const { log } = components
+  const { logger } = components
   const listeners = new Set<(change: StoreChange) => void>()
   let client: pg.Client | undefined
   let claimed: string | undefined
@@ -56,14 +56,14 @@ export function createListener(init: { url: string; origin: string }, components
       emit(change)
     } catch (err) {
       // Of a newer version perhaps; something has changed.
-      log.debug({ err }, 'a notice of another gateway was not understood')
+      logger.debug({ err }, 'a notice of another gateway was not understood')
       emit({ kind: 'everything' })
     }
   }
 
   async function connect(): Promise<pg.Client> {
     const fresh = new pg.Client(connectionOptions(url))
-    fresh.on('error', (err) => log.debug({ err }, 'the listening connection to the database broke'))
+    fresh.on('error', (err) => logger.debug({ err }, 'the listening connection to the database broke'))
     fresh.on('end', () => {
       if (client === fresh) wake.abort()
     })
@@ -113,7 +113,7 @@ export function createListener(init: { url: string; origin: string }, components
         emit({ kind: 'everything' })
         return
       } catch (err) {
-        log.warn({ err, retryMs }, 'the database can not be listened to; it is tried again')
+        logger.warn({ err, retryMs }, 'the database can not be listened to; it is tried again')
         await delay(retryMs * (0.5 + Math.random() / 2), undefined, { signal: wake.signal }).catch(() => undefined)
       }
     }
@@ -121,7 +121,8 @@ export function createListener(init: { url: string; origin: string }, components
 
   async function run(): Promise<void> {
     while (!stopped) {
-      if (client !== undefined) await watch(client).catch((err: unknown) => log.warn({ err }, 'the listening connection does not answer'))
+      if (client !== undefined)
+        await watch(client).catch((err: unknown) => logger.warn({ err }, 'the listening connection does not answer'))
       if (stopped) break
       // Not waited for: the server may not answer any more.
       void client?.end().catch(() => undefined)
@@ -148,7 +149,7 @@ export function createListener(init: { url: string; origin: string }, components
       try {
         await client?.query('SELECT pg_notify($1, $2)', [channel, JSON.stringify({ by: origin, kind })])
       } catch (err) {
-        log.debug({ err }, 'the other gateways could not be told of a change')
+        logger.debug({ err }, 'the other gateways could not be told of a change')
       }
     },
     listen(listener) {

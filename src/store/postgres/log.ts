@@ -38,10 +38,10 @@ export interface PostgresLog extends LogStore {
 /** @param init.origin names this process to the others of the database */
 export function createPostgresLog(
   init: { origin: string },
-  components: { database: PostgresDatabase; served: ServedMarks; files: FilesInPlace; damage: DamageNews; log: Logger },
+  components: { database: PostgresDatabase; served: ServedMarks; files: FilesInPlace; damage: DamageNews; logger: Logger },
 ): PostgresLog {
   const { origin } = init
-  const { database, served, files, damage, log } = components
+  const { database, served, files, damage, logger } = components
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
   let epoch = ''
@@ -53,8 +53,8 @@ export function createPostgresLog(
     const values = [origin, known.map(([name]) => name), known.map(([, tip]) => tip), drawEpoch()]
     const [row = []] = await database.write('SELECT * FROM pg_temp.peergate_settle($1, $2, $3, $4)', values).catch(readEpoch)
     const [settled, previous, tip, servedTip] = row
-    if (previous === null) warnOfNewLog(log, { tips: served.tips, epoch: String(settled) })
-    else if (settled !== previous) warnOfEpoch(log, { tip: Number(tip), served: Number(servedTip), epoch: String(settled) })
+    if (previous === null) warnOfNewLog(logger, { tips: served.tips, epoch: String(settled) })
+    else if (settled !== previous) warnOfEpoch(logger, { tip: Number(tip), served: Number(servedTip), epoch: String(settled) })
     const isOther = epoch !== '' && epoch !== settled
     epoch = String(settled)
     return isOther
@@ -97,7 +97,7 @@ export function createPostgresLog(
     try {
       await writeNotes()
     } catch (error) {
-      log.warn({ err: error }, 'how far messages were sent could not be written')
+      logger.warn({ err: error }, 'how far messages were sent could not be written')
     }
   }
 
@@ -106,7 +106,7 @@ export function createPostgresLog(
     try {
       served.write(epoch, tip)
     } catch (error) {
-      log.warn({ err: error }, 'how far the log was served could not be written')
+      logger.warn({ err: error }, 'how far the log was served could not be written')
     }
   }
 

@@ -49,7 +49,7 @@ const maxPrismaConnections = 4
  * The Store contract on a PostgreSQL database, which several gateways may share. The road goes through the driver, the rest through
  * Prisma, or, where it has to be one transaction, through the driver too.
  */
-export function createPostgresStore(init: PostgresStoreInit, components: { log: Logger }): Store {
+export function createPostgresStore(init: PostgresStoreInit, components: { logger: Logger }): Store {
   const listeners = new Set<(change: StoreChange) => void>()
   const damage = createDamageNews(components)
   /** Names this process to the others. */
@@ -96,7 +96,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
 
   const store: Store = {
     async start() {
-      opening ??= openAll({ ...init, origin }, { log: components.log, damage, onChange })
+      opening ??= openAll({ ...init, origin }, { logger: components.logger, damage, onChange })
       try {
         open = await opening
       } catch (error) {
@@ -145,11 +145,11 @@ export function createPostgresStore(init: PostgresStoreInit, components: { log: 
 
 async function openAll(
   init: PostgresStoreInit & { origin: string },
-  components: { log: Logger; damage: DamageNews; onChange(change: StoreChange): Promise<void> },
+  components: { logger: Logger; damage: DamageNews; onChange(change: StoreChange): Promise<void> },
 ): Promise<Open> {
-  const { log, damage, onChange } = components
+  const { logger, damage, onChange } = components
   await using resources = new AsyncDisposableStack()
-  const database = resources.adopt(openPostgresDatabase(init.url, { log }), (open) => open.close())
+  const database = resources.adopt(openPostgresDatabase(init.url, { logger }), (open) => open.close())
   const applied = await attemptAsync(() =>
     migrate(
       { directory: migrations, apply: init.migrate },
@@ -160,7 +160,7 @@ async function openAll(
       },
     ),
   )
-  if (applied.length > 0) log.info({ applied }, 'brought the database up to date')
+  if (applied.length > 0) logger.info({ applied }, 'brought the database up to date')
   const prisma = resources.adopt(
     new PrismaClient({
       adapter: new PrismaPg({ ...connectionOptions(init.url), max: maxPrismaConnections, maxLifetimeSeconds: connectionSeconds }),
@@ -169,13 +169,13 @@ async function openAll(
   )
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
   const files = watchFiles([init.servedMarkFile])
-  const messages = resources.adopt(createPostgresLog({ origin: init.origin }, { database, served, files, damage, log }), (open) =>
+  const messages = resources.adopt(createPostgresLog({ origin: init.origin }, { database, served, files, damage, logger }), (open) =>
     open.close(),
   )
   await messages.settle()
-  const listener = resources.adopt(createListener(init, { log }), (open) => open.stop())
+  const listener = resources.adopt(createListener(init, { logger }), (open) => open.stop())
   listener.listen((change) => {
-    onChange(change).catch((err: unknown) => log.warn({ err }, 'a change of the database could not be looked at'))
+    onChange(change).catch((err: unknown) => logger.warn({ err }, 'a change of the database could not be looked at'))
   })
   await attemptAsync(() => listener.start())
   const owned = resources.move()

@@ -54,8 +54,8 @@ export interface DamageNews {
 /** Every read finds the rows that could not be taken out. At most this number is remembered as logged. */
 const maxStuck = 10_000
 
-export function createDamageNews(components: { log: Logger }): DamageNews {
-  const { log } = components
+export function createDamageNews(components: { logger: Logger }): DamageNews {
+  const { logger } = components
   const listeners = new Set<(damaged: Damaged[]) => void>()
   const told = new Set<Seq>()
   let isBroken = false
@@ -63,7 +63,7 @@ export function createDamageNews(components: { log: Logger }): DamageNews {
   function failed(error: unknown): void {
     if (!(error instanceof DatabaseDamaged) || isBroken) return
     isBroken = true
-    log.fatal({ err: error }, 'pages of the database are damaged: check it, and restore a backup (docs/operations.md)')
+    logger.fatal({ err: error }, 'pages of the database are damaged: check it, and restore a backup (docs/operations.md)')
   }
 
   return {
@@ -72,7 +72,7 @@ export function createDamageNews(components: { log: Logger }): DamageNews {
       return () => listeners.delete(listener)
     },
     found(damaged) {
-      for (const { seq, id, topic } of damaged) log.error({ seq, id, topic }, 'a stored message is damaged; it was taken out of the log')
+      for (const { seq, id, topic } of damaged) logger.error({ seq, id, topic }, 'a stored message is damaged; it was taken out of the log')
       for (const listener of listeners) listener(damaged)
     },
     failed,
@@ -85,7 +85,7 @@ export function createDamageNews(components: { log: Logger }): DamageNews {
       if (news.length === 0) return
       if (told.size > maxStuck) told.clear()
       for (const seq of news) told.add(seq)
-      log.error({ err, seqs: news }, 'stored messages are damaged, and could not be taken out of the log; they are not served')
+      logger.error({ err, seqs: news }, 'stored messages are damaged, and could not be taken out of the log; they are not served')
     },
   }
 }

@@ -55,9 +55,9 @@ export function makeRoomToOpen(path: string): boolean {
 }
 
 /** @param init.tight whether the disk was full before the database was opened */
-export function createDiskRoom(init: { path: string; tight: boolean }, components: { writer: SqliteDatabase; log: Logger }): DiskRoom {
+export function createDiskRoom(init: { path: string; tight: boolean }, components: { writer: SqliteDatabase; logger: Logger }): DiskRoom {
   const { path } = init
-  const { writer, log } = components
+  const { writer, logger } = components
   writer.row(`PRAGMA wal_autocheckpoint = ${Math.max(1, Math.floor((diskOf(path).reserve * walPart) / pageBytes))}`)
   let { tight } = init
   /** Whether the WAL was copied since: otherwise an append would take the room that deletions need in it. */
@@ -65,7 +65,7 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
   let capped: boolean | undefined
   let madeAt = Number.NEGATIVE_INFINITY
   if (tight) {
-    log.warn({ path }, fullWords)
+    logger.warn({ path }, fullWords)
     writeReserve(path)
   }
 
@@ -85,7 +85,7 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
   }
 
   function makeRoom(): void {
-    if (!tight) log.warn({ path }, fullWords)
+    if (!tight) logger.warn({ path }, fullWords)
     tight = true
     madeAt = performance.now()
     removeReserve(path)
@@ -96,7 +96,7 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
     if (!tight) return
     const { available, reserve } = diskOf(path)
     if (available + sizeOf(reserveFile(path)) < roomyReserves * reserve) return
-    log.info({ path }, 'the disk of the database has room again')
+    logger.info({ path }, 'the disk of the database has room again')
     tight = false
     copied = true
     writeReserve(path)

@@ -39,7 +39,7 @@ export interface SqliteLogComponents {
   files: FilesInPlace
   room: DiskRoom
   damage: DamageNews
-  log: Logger
+  logger: Logger
 }
 
 /** The road's end: append and scan, by the driver itself. */
@@ -50,7 +50,7 @@ export interface SqliteLog extends LogStore {
 
 export function createSqliteLog(init: { epoch: string }, components: SqliteLogComponents): SqliteLog {
   const { epoch } = init
-  const { writer, reader, served, files, room, damage, log } = components
+  const { writer, reader, served, files, room, damage, logger } = components
   /** Sent marks, and recipients by idempotency key, that are not written yet; the next transaction takes them along. */
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
@@ -86,7 +86,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     try {
       transaction(() => undefined)
     } catch (error) {
-      log.warn({ err: error }, 'how far messages were sent could not be written')
+      logger.warn({ err: error }, 'how far messages were sent could not be written')
     }
   }
 
@@ -95,7 +95,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     try {
       served.write(epoch, tip)
     } catch (error) {
-      log.warn({ err: error }, 'how far the log was served could not be written')
+      logger.warn({ err: error }, 'how far the log was served could not be written')
     }
   }
 

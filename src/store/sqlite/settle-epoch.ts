@@ -5,15 +5,15 @@ import { readTip } from './append.ts'
 import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
 
 /** The log's epoch. A new log gets one, and so does a log that ends before what was served from it. */
-export function settleEpoch(components: { writer: SqliteDatabase; served: ServedMarks; log: Logger }): string {
-  const { writer, served, log } = components
+export function settleEpoch(components: { writer: SqliteDatabase; served: ServedMarks; logger: Logger }): string {
+  const { writer, served, logger } = components
   const stored = writer.row('SELECT "epoch" FROM "Log" WHERE "id" = 1')?.epoch
   const tip = readTip(writer)
   if (typeof stored === 'string' && tip >= served.tip(stored)) return stored
   const epoch = drawEpoch()
   writer.run('INSERT INTO "Log" ("id", "epoch") VALUES (1, ?) ON CONFLICT ("id") DO UPDATE SET "epoch" = excluded."epoch"', epoch)
-  if (typeof stored === 'string') warnOfEpoch(log, { tip, served: served.tip(stored), epoch })
-  else warnOfNewLog(log, { tips: served.tips, epoch })
+  if (typeof stored === 'string') warnOfEpoch(logger, { tip, served: served.tip(stored), epoch })
+  else warnOfNewLog(logger, { tips: served.tips, epoch })
   return epoch
 }
 

@@ -53,7 +53,7 @@ const migrations = fileURLToPath(new URL('../../../prisma/sqlite/migrations', im
  * The Store contract on one SQLite file. The road goes through the driver, on a writer and a reader; the rest goes through Prisma, on
  * connections of its own and a statement at a time (adapter.ts says why), or, where it has to be one transaction, through the writer.
  */
-export function createSqliteStore(init: SqliteStoreInit, components: { log: Logger }): Store {
+export function createSqliteStore(init: SqliteStoreInit, components: { logger: Logger }): Store {
   const damage = createDamageNews(components)
   let opening: Promise<Open> | undefined
   let open: Open | undefined
@@ -67,7 +67,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
 
   const store: Store = {
     async start() {
-      opening ??= openAll(init, { log: components.log, damage })
+      opening ??= openAll(init, { logger: components.logger, damage })
       try {
         open = await opening
       } catch (error) {
@@ -112,7 +112,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: { log: Logg
   return noticing(store, (error) => damage.failed(error))
 }
 
-async function openAll(init: SqliteStoreInit, { log, damage }: { log: Logger; damage: DamageNews }): Promise<Open> {
+async function openAll(init: SqliteStoreInit, { logger, damage }: { logger: Logger; damage: DamageNews }): Promise<Open> {
   await using resources = new AsyncDisposableStack()
   makeDirectory(dirname(init.path), 'DATABASE_URL')
   const tight = makeRoomToOpen(init.path)
@@ -123,12 +123,12 @@ async function openAll(init: SqliteStoreInit, { log, damage }: { log: Logger; da
       { adapter, applied: async () => appliedMigrations(init.path), begin: 'BEGIN IMMEDIATE' },
     ),
   )
-  if (applied.length > 0) log.info({ applied }, 'brought the database up to date')
+  if (applied.length > 0) logger.info({ applied }, 'brought the database up to date')
   // After everything is closed, since the room of the WAL is free then.
   resources.defer(() => writeReserve(init.path))
   const writer = resources.adopt(openSqliteDatabase(init.path, { queryOnly: false }), (database) => database.close())
   const reader = resources.adopt(openSqliteDatabase(init.path, { queryOnly: true }), (database) => database.close())
-  const room = createDiskRoom({ path: init.path, tight }, { writer, log })
+  const room = createDiskRoom({ path: init.path, tight }, { writer, logger })
   const guard: WriteGuard = async (statement) => {
     files.check()
     return await room.writeAsync(statement)
@@ -137,9 +137,11 @@ async function openAll(init: SqliteStoreInit, { log, damage }: { log: Logger; da
     resources.adopt(new PrismaClient({ adapter: createSqliteAdapter(init.path, { synchronous, guard }) }), (client) => client.$disconnect())
   const [prisma, turns] = [openPrisma('FULL'), openPrisma('NORMAL')]
   const served = resources.adopt(openServedMarks(init.servedMarkFile), (marks) => marks.close())
-  const epoch = settleEpoch({ writer, served, log })
+  const epoch = settleEpoch({ writer, served, logger })
   const files = watchFiles([init.path, `${init.path}-wal`, init.servedMarkFile])
-  const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, files, room, damage, log }), (open) => open.close())
+  const messages = resources.adopt(createSqliteLog({ epoch }, { writer, reader, served, files, room, damage, logger }), (open) =>
+    open.close(),
+  )
   const owned = resources.move()
   return {
     writer: guarded(writer, { files, room }),

@@ -26,7 +26,7 @@ function withSignal() {
 
 function lines() {
   const written: string[] = []
-  return { written, log: pino({ level: 'info' }, { write: (line: string) => void written.push(line) }) }
+  return { written, logger: pino({ level: 'info' }, { write: (line: string) => void written.push(line) }) }
 }
 
 async function idsOf(engine: P2PEngine): Promise<string[]> {
@@ -43,12 +43,12 @@ describe.each(engines)('with the $name engine', ({ form, start }) => {
 
   test('a peer that is blocked dials a few times, and both logs say so once', async () => {
     const [here, there] = [lines(), lines()]
-    const { gateway, door, address } = await doorTo({ log: here.log })
+    const { gateway, door, address } = await doorTo({ logger: here.logger })
     const seed = randomBytes(32)
     const first = await start({ seed })
     await gateway.block(first.peerId)
     await first.stop()
-    await start({ seed, bootstrap: [address], log: there.log })
+    await start({ seed, bootstrap: [address], logger: there.logger })
     await pause(windowMs)
     expect(door.count).toBeGreaterThan(0)
     expect(door.count).toBeLessThan(tooMany)
@@ -59,7 +59,7 @@ describe.each(engines)('with the $name engine', ({ form, start }) => {
 
   test('a peer that finds a gateway full dials a few times', async () => {
     const here = lines()
-    const { gateway, door, address } = await doorTo({ limits: { maxConnections: 1 }, log: here.log })
+    const { gateway, door, address } = await doorTo({ limits: { maxConnections: 1 }, logger: here.logger })
     const guest = await start()
     await guest.dial((await gateway.multiaddrs())[0] ?? '', withSignal())
     await start({ bootstrap: [address] })
@@ -99,8 +99,8 @@ describe.each(engines)('with the $name engine', ({ form, start }) => {
 describe('on the custom engine', () => {
   test('a peer id that two nodes answer with is shown and logged, here and at the node that gave way', async () => {
     const seed = randomBytes(32)
-    const { written, log } = lines()
-    const gateway = await startedCustomEngine({ log })
+    const { written, logger } = lines()
+    const gateway = await startedCustomEngine({ logger })
     const bootstrap = await gateway.multiaddrs()
     const first = await startedCustomEngine({ seed, bootstrap })
     await expect.poll(() => idsOf(gateway)).toEqual([first.peerId])

@@ -18,7 +18,7 @@ function gossip(isAdmitted = true) {
     },
     dropped: 0,
   }
-  return { settled, judged, ...createGossip({ gate, settle: (id, outcome) => settled.push([id, outcome]), log: silentLog }) }
+  return { settled, judged, ...createGossip({ gate, settle: (id, outcome) => settled.push([id, outcome]), logger: silentLog }) }
 }
 
 test('what nobody signed is judged by nobody, and what comes behind it is', async () => {

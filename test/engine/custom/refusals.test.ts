@@ -17,7 +17,7 @@ function isRefused(seenAt: string, there: Link[], { isConfigured = false } = {})
     isConfigured: () => isConfigured,
     isBlocked: () => false,
     reached: createLimitsReached(),
-    log: silentLog,
+    logger: silentLog,
   }
   const refusal = createRefusals({ peerId: 'self', maxConnections: 8 }, components as Components).ofCrowd(link('newcomer', seenAt))
   if (refusal !== undefined) expect(refusal.goodbye).toMatchObject({ reason: 'full' })

@@ -5,7 +5,7 @@ import { silentLog } from '../../fixtures/log.ts'
 /** A back-off on a clock of its own, without chance. */
 function backOff() {
   let now = 0
-  const subject = createBackOff({ log: silentLog, now: () => now, random: () => 0.5 })
+  const subject = createBackOff({ logger: silentLog, now: () => now, random: () => 0.5 })
   return {
     subject,
     pass(ms: number) {

@@ -31,7 +31,7 @@ function gater(init: GaterInit = {}) {
       blocked: new Set(blocked),
       letGo: new Set(letGo),
       isAvoided: (peerId) => avoided.includes(peerId),
-      log: silentLog,
+      logger: silentLog,
       isProtected: (peerId) => kept.includes(peerId),
       connections: () => connections,
       reached,

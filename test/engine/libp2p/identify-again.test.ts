@@ -16,7 +16,7 @@ function watched({ answersFrom = Number.POSITIVE_INFINITY, isIdentified = false 
       state.isIdentified = ++state.asked >= answersFrom
       if (!state.isIdentified) throw new Error('no answer')
     },
-    log: silentLog,
+    logger: silentLog,
   })
   state.connections.push({ remotePeer: 'peer', status: 'open', timeline: { open: Date.now() } } as unknown as Connection)
   again.start()

@@ -22,7 +22,7 @@ async function discoveryWith(addresses: string[]) {
   const found: string[] = []
   const discovery = createLocalDiscovery(
     { serviceName, peerId, multiaddrs: () => multiaddrs },
-    { onFound: (other) => found.push(other), log: silentLog },
+    { onFound: (other) => found.push(other), logger: silentLog },
   )
   onTestFinished(() => discovery.stop())
   return { serviceName, multiaddrs, discovery, found }

@@ -56,7 +56,7 @@ export const clock = [
     'src/gateway/gateway.ts',
     ['test/clock/expiries.test.ts'],
     [
-      ['messages age by the wall clock', 'metrics, logger: log, now: settledAge },', 'metrics, logger: log, now },'],
+      ['messages age by the wall clock', 'metrics, logger, now: settledAge },', 'metrics, logger, now },'],
       ['deliveries expire by the wall clock', 'carrier, onChange: onDelivery, clock }', 'carrier, onChange: onDelivery }'],
       [
         'sessions end by the wall clock',

@@ -13,7 +13,7 @@ export const disks: Mutant[] = [
       ],
       ['a trial is made every second', 'if (failure === undefined && performance.now() - lastWrite < silenceMs) return', ''],
       ['a failed append is not remembered', 'failure = error\n', ''],
-      ['a failure is remembered for ever', 'failure = undefined\n    log.info', 'log.info'],
+      ['a failure is remembered for ever', 'failure = undefined\n    logger.info', 'logger.info'],
       ['each refusal writes a line', "if (!isDue('writes') && !isFirst) return", ''],
       ['files that are gone are noticed only by a trial', 'store.check()', 'void store.check'],
     ],

@@ -52,7 +52,7 @@ export interface DhtComponents {
   onSubscribers(topic: string, peers: Contact[]): void
   /** What this node says it speaks has changed. */
   onChange(): void
-  log: Logger
+  logger: Logger
   /** By which what is kept over restarts becomes old; milliseconds. */
   age: () => number
 }
@@ -72,7 +72,7 @@ interface Running {
 
 export function createDht(init: { limits: Limits }, components: DhtComponents): Dht {
   const { limits } = init
-  const { identity, records, links, handlers, reached, linkTo, onTold, ownAddresses, isDialable, topics, onSubscribers, onChange, log } =
+  const { identity, records, links, handlers, reached, linkTo, onTold, ownAddresses, isDialable, topics, onSubscribers, onChange, logger } =
     components
   const { age } = components
   const { peerId } = identity
@@ -117,7 +117,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
 
   function onTick({ node: ticking, rendezvous }: Running): void {
     serve()
-    const failed = (err: unknown) => log.debug({ err }, 'something of the DHT could not be done now')
+    const failed = (err: unknown) => logger.debug({ err }, 'something of the DHT could not be done now')
     ticking.tick().catch(failed)
     rendezvous.tick().catch(failed)
   }

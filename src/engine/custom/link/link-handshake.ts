@@ -40,7 +40,7 @@ export interface LinkHandshakeComponents extends Pick<LinkComponents, 'onFrame' 
   /** Why this node wants no link with a peer that has proved who it is; the peer is told, and not greeted. */
   refusal(peerId: string): Refusal | undefined
   handlers: Handlers
-  log: Logger
+  logger: Logger
 }
 
 /** Why there is to be no link: for whoever dialled here, and for the peer. */

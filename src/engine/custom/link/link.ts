@@ -93,7 +93,7 @@ export interface LinkComponents {
   budget: FrameBudget
   reading: Reading
   reached: LimitsReached
-  log: Logger
+  logger: Logger
   /** A frame of gossip, membership, or a circuit. @throws ProtocolViolation, which closes the link */
   onFrame(link: Link, type: number, body: Buffer): void
   /** The peer told more about itself. */
@@ -150,7 +150,7 @@ class PeerLink implements Link {
 
   constructor(init: LinkInit, components: LinkComponents) {
     const { limits } = init
-    const { socket, established, handlers, log } = components
+    const { socket, established, handlers, logger } = components
     this.#init = init
     this.#components = components
     this.peerId = established.session.remotePeerId
@@ -173,7 +173,7 @@ class PeerLink implements Link {
     )
     this.#requests = createRequests(
       { limits, from: this.peerId, seen: tellerOf(init) },
-      { channel: this.#channel, handlers, charge: (units) => this.charge(units), log },
+      { channel: this.#channel, handlers, charge: (units) => this.charge(units), logger },
     )
     this.#channel.write(frameTypes.hello, encodeHello(init.hello()))
     this.#channel.resume()
@@ -383,10 +383,10 @@ class PeerLink implements Link {
   }
 
   #noteFailure(err: unknown): void {
-    const { log, reached } = this.#components
+    const { logger, reached } = this.#components
     if (err instanceof UnreadWrites) reached.note('unread_link')
     if (err instanceof FrameFlood) reached.note('frame_flood')
-    log.debug({ err, peerId: this.peerId }, 'a link failed')
+    logger.debug({ err, peerId: this.peerId }, 'a link failed')
   }
 
   #onClose(reason: Error | undefined): void {

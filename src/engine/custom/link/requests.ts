@@ -101,10 +101,10 @@ interface Serving {
 
 export function createRequests(
   init: { limits: RequestLimits; from: string; seen: Teller },
-  components: { channel: SecureChannel; handlers: Handlers; charge(units: number): void; log: Logger },
+  components: { channel: SecureChannel; handlers: Handlers; charge(units: number): void; logger: Logger },
 ): Requests {
   const { limits, from, seen } = init
-  const { channel, handlers, charge, log } = components
+  const { channel, handlers, charge, logger } = components
   const asked = new Map<number, Asked>()
   const serving = new Map<number, Serving>()
   const asker = () => handlers.askerOf(from, seen)
@@ -181,7 +181,7 @@ export function createRequests(
       await sendBody(frameTypes.answerBody, id, answer, signal)
       finish(id, entry, answered)
     } catch (err) {
-      log.debug({ err }, 'a request of a peer was not answered')
+      logger.debug({ err }, 'a request of a peer was not answered')
       giveUp(id, entry, 'the request failed')
     }
   }

@@ -61,7 +61,7 @@ export interface ReachComponents {
   /** This node's addresses have changed. */
   onChange(): void
   reached: LimitsReached
-  log: Logger
+  logger: Logger
 }
 
 /** Milliseconds between two looks at how this node is reached. */
@@ -73,7 +73,7 @@ const maxAddressesPerRelay = 2
 
 export function createReach(init: ReachInit, components: ReachComponents): Reach {
   const { limits } = init
-  const { links, handlers, meeting, dialGate, listened, told, onCircuit, onChange, reached, log } = components
+  const { links, handlers, meeting, dialGate, listened, told, onCircuit, onChange, reached, logger } = components
   const observed = createObserved()
   const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other), reached })
   const legs = createCircuitEnds({ maxLegsPerLink: limits.maxStreamsPerConnection }, { onBegin })
@@ -157,7 +157,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   }
 
   function step(): void {
-    reachability.step().catch((err: unknown) => log.warn({ err }, 'how this node is reached could not be found out'))
+    reachability.step().catch((err: unknown) => logger.warn({ err }, 'how this node is reached could not be found out'))
   }
 
   function throughRelays(): string[] {

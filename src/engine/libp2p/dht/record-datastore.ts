@@ -12,17 +12,17 @@ const maxWaiting = 500
 /** libp2p's datastore in our database. Changes are written behind, many at a time; what a crash loses, peers tell again. */
 export class RecordDatastore extends BaseDatastore {
   readonly #records: RecordStore
-  readonly #log: Logger
+  readonly #logger: Logger
   #closed = false
   /** Changes not written yet; without a value, a delete. */
   #waiting = new Map<string, Uint8Array | undefined>()
   #writing: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(components: { records: RecordStore; log: Logger }) {
+  constructor(components: { records: RecordStore; logger: Logger }) {
     super()
     this.#records = components.records
-    this.#log = components.log
+    this.#logger = components.logger
   }
 
   override put(key: Key, value: Uint8Array): Key {
@@ -98,7 +98,7 @@ export class RecordDatastore extends BaseDatastore {
     return setTimeout(() => {
       this.flush().catch((err: unknown) => {
         this.#writing = Promise.resolve()
-        this.#log.warn({ err }, 'what libp2p knows of peers could not be stored')
+        this.#logger.warn({ err }, 'what libp2p knows of peers could not be stored')
       })
     }, delay)
   }

@@ -25,16 +25,16 @@ export function createGater(
     isProtected: (peerId: string) => boolean
     connections: () => Array<Pick<Connection, 'remoteAddr' | 'direction'>>
     reached: LimitsReached
-    log: Logger
+    logger: Logger
   },
 ): ConnectionGater {
-  const { reached, log } = components
+  const { reached, logger } = components
   const isDue = createSeldom({ everyMs: sayAgainMs })
   const isBlocked = (peerId: PeerId) => components.blocked.has(peerId.toString())
 
   /** A peer tries again and again: one line in a while is enough. */
   function refused(peerId: PeerId, reason: string): true {
-    if (isDue(peerId.toString())) log.info({ peerId: peerId.toString(), reason }, 'a peer was refused; it may try again and again')
+    if (isDue(peerId.toString())) logger.info({ peerId: peerId.toString(), reason }, 'a peer was refused; it may try again and again')
     return true
   }
 

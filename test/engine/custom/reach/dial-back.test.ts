@@ -51,7 +51,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
       onCircuit: (circuit) => void circuits.push(circuit),
       onChange: () => undefined,
       reached: createLimitsReached(),
-      log: silentLog,
+      logger: silentLog,
     },
   )
   parts.start()

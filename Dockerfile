@@ -3,7 +3,7 @@
 # Node runs the TypeScript as it is: there is nothing to build, only packages to fetch.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json .npmrc ./
 # The Node that comes along as a package is for machines without one.
 RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node node_modules/.bin/node
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { PrismaClient } from '../../src/store/generated/sqlite/client.ts'
+import { PrismaClient } from '../../src/store/generated/client.ts'
 import { createSqliteAdapter } from '../../src/store/sqlite/adapter.ts'
 import { openSqliteDatabase } from '../../src/store/sqlite/database.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'

@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url'
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../../errors.ts'
-import { PrismaClient } from '../generated/postgresql/client.ts'
+import { getPrismaClientClass } from '../generated/internal/postgresql-class.ts'
 import { createDamageNews, type DamageNews } from '../shared/damage.ts'
 import { createDeliveryStore } from '../shared/deliveries.ts'
 import { watchFiles } from '../shared/files-in-place.ts'
 import { createGatewayStore } from '../shared/gateways.ts'
 import { migrate } from '../shared/migrate.ts'
-import { type Models, modelsOf } from '../shared/models.ts'
+import type { Models } from '../shared/models.ts'
 import { noticing } from '../shared/noticing.ts'
 import { createPeerStore } from '../shared/peers.ts'
 import { openServedMarks } from '../shared/served-mark.ts'
@@ -26,6 +26,9 @@ import { createListener, type Listener } from './listener.ts'
 import { createPostgresLog, type PostgresLog } from './log.ts'
 import { createRecordStore } from './records.ts'
 import { createTokenChanges } from './token-changes.ts'
+
+/** Its types are those of SQLite's client: the models are the same. */
+const PostgresClient = getPrismaClientClass()
 
 export interface PostgresStoreInit {
   url: string
@@ -162,7 +165,7 @@ async function openAll(
   )
   if (applied.length > 0) logger.info({ applied }, 'brought the database up to date')
   const prisma = resources.adopt(
-    new PrismaClient({
+    new PostgresClient({
       adapter: new PrismaPg({ ...connectionOptions(init.url), max: maxPrismaConnections, maxLifetimeSeconds: connectionSeconds }),
     }),
     (client) => client.$disconnect(),
@@ -179,7 +182,7 @@ async function openAll(
   })
   await attemptAsync(() => listener.start())
   const owned = resources.move()
-  return { database, listener, models: modelsOf(prisma), log: messages, check: () => files.check(), close: () => owned.disposeAsync() }
+  return { database, listener, models: prisma, log: messages, check: () => files.check(), close: () => owned.disposeAsync() }
 }
 
 async function appliedMigrations(database: PostgresDatabase): Promise<Set<string>> {

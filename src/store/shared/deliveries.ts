@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Delivery } from '../generated/sqlite/client.ts'
+import type { Delivery } from '../generated/client.ts'
 import type { DeliveryRecord, DeliveryStore } from '../store.ts'
 import { afterPrefix } from './after-prefix.ts'
 import { checksumOfEnvelope } from './checksum.ts'

@@ -1,13 +1,7 @@
-import type { PrismaClient as PostgresClient } from '../generated/postgresql/client.ts'
-import type { PrismaClient as SqliteClient } from '../generated/sqlite/client.ts'
+import type { PrismaClient } from '../generated/client.ts'
 
-/** What Prisma's clients of both databases have in common. */
+/** What is asked of Prisma's client; the log has its own way to the database. */
 export type Models = Pick<
-  SqliteClient,
+  PrismaClient,
   'topic' | 'topicJoin' | 'peer' | 'gateway' | 'token' | 'session' | 'auditEntry' | 'delivery' | 'outbox' | '$executeRaw' | '$queryRaw'
 >
-
-/** The compiler can't see that two clients that were generated from the same models take the same arguments. */
-export function modelsOf(client: PostgresClient): Models {
-  return client as unknown as Models
-}

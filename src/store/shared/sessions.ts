@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Session } from '../generated/sqlite/client.ts'
+import type { Session } from '../generated/client.ts'
 import type { SessionRecord, SessionStore } from '../store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Token } from '../generated/sqlite/client.ts'
+import type { Token } from '../generated/client.ts'
 import type { AuditStore, TokenRecord, TokenStore } from '../store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'

@@ -1,5 +1,5 @@
 import { directTopic } from '../../model/topic.ts'
-import type { Topic } from '../generated/sqlite/client.ts'
+import type { Topic } from '../generated/client.ts'
 import type { TopicRecord, TopicStore } from '../store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'

@@ -1,5 +1,8 @@
 import { InvalidToken } from '../errors.ts'
+import { createWatchers } from '../lib/watchers.ts'
 import type { Grant } from '../model/grant.ts'
+import type { Sessions } from './sessions.ts'
+import type { Tokens } from './tokens.ts'
 
 /** Which tokens and sessions have ended at this gateway, and what goes on with those that have not. Their ids share one space. */
 export interface Endings {
@@ -10,8 +13,10 @@ export interface Endings {
    * @throws InvalidToken when it has ended
    */
   watch(grant: Grant, onEnd: () => void): Disposable
-  /** A token or a session has ended: whoever watches is called before this returns. */
+  /** A token or a session has ended: who watches is called before this returns. */
   end(id: string): void
+  /** Tells of each token and session that ends. Answers what ends the watch. */
+  watchAll(watcher: (id: string) => void): () => void
   /** Ids of tokens and of sessions that are watched. */
   readonly watched: { tokens: string[]; sessions: string[] }
 }
@@ -19,8 +24,10 @@ export interface Endings {
 /** Milliseconds that an end is remembered: no look-up of a grant takes longer. */
 const rememberMs = 60_000
 
-export function createEndings(components: { now?: () => number } = {}): Endings {
-  const { now = () => performance.now() } = components
+/** @param components.sources tell of tokens and sessions that end at this gateway */
+export function createEndings(components: { sources?: Array<Pick<Tokens | Sessions, 'watchEnds'>>; now?: () => number } = {}): Endings {
+  const { sources = [], now = () => performance.now() } = components
+  const all = createWatchers<[id: string]>()
   /** When each ended, the oldest first. */
   const ended = new Map<string, number>()
   const tokens = new Map<string, Set<() => void>>()
@@ -30,8 +37,24 @@ export function createEndings(components: { now?: () => number } = {}): Endings 
     return ended.has(id) || (session !== undefined && ended.has(session))
   }
 
+  function end(id: string): void {
+    const at = now()
+    for (const [old, since] of ended) {
+      if (at - since < rememberMs) break
+      ended.delete(old)
+    }
+    ended.delete(id)
+    ended.set(id, at)
+    for (const kind of [tokens, sessions]) for (const onEnd of [...(kind.get(id) ?? [])]) onEnd()
+    void all.tell(id)
+  }
+
+  for (const source of sources) source.watchEnds(end)
+
   return {
     has,
+    end,
+    watchAll: all.watch,
     watch(grant, onEnd) {
       if (has(grant)) throw ofEndedToken()
       const places = [listenersOf(tokens, grant.id), ...(grant.session === undefined ? [] : [listenersOf(sessions, grant.session)])]
@@ -44,16 +67,6 @@ export function createEndings(components: { now?: () => number } = {}): Endings 
           }
         },
       }
-    },
-    end(id) {
-      const at = now()
-      for (const [old, since] of ended) {
-        if (at - since < rememberMs) break
-        ended.delete(old)
-      }
-      ended.delete(id)
-      ended.set(id, at)
-      for (const kind of [tokens, sessions]) for (const onEnd of [...(kind.get(id) ?? [])]) onEnd()
     },
     get watched() {
       return { tokens: [...tokens.keys()], sessions: [...sessions.keys()] }

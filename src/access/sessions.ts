@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { type Ages, agesOf } from '../clock/ages.ts'
 import { SessionLimit } from '../errors.ts'
+import { createWatchers } from '../lib/watchers.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import type { SessionBasis, SessionRecord, SessionStore } from '../store/store.ts'
@@ -22,6 +23,8 @@ export interface Sessions {
   close(secret: string): Promise<void>
   /** Which of these sessions are not there any more. */
   missing(ids: Iterable<string>): Promise<string[]>
+  /** Tells that a session has ended: what it has at this gateway ends before `close` returns. Answers what ends the watch. */
+  watchEnds(watcher: (id: string) => void): () => void
 }
 
 export interface OpenSession {
@@ -39,8 +42,6 @@ export interface SessionsInit {
 export interface SessionsComponents {
   store: SessionStore
   tokens: Pick<Tokens, 'grantOfHash' | 'operatorProof'>
-  /** A session has ended: what it has at this gateway ends before this returns. */
-  onEnd(id: string): void
   /** Sessions last by age time, which their tokens and cookies have as wall time. */
   clock?: Ages
 }
@@ -53,7 +54,8 @@ const retryAfterMs = 60_000
 
 export function createSessions(init: SessionsInit, components: SessionsComponents): Sessions {
   const { sessionMs, maxSessions, maxSessionsPerToken } = init.limits
-  const { store, tokens, onEnd, clock = agesOf() } = components
+  const { store, tokens, clock = agesOf() } = components
+  const ends = createWatchers<[id: string]>()
 
   function basisOf(token: string, grant: Grant, secret: string): SessionBasis {
     if (grant.id === operatorId) return { kind: 'operator', proof: tokens.operatorProof(Buffer.from(secret))?.toString('hex') ?? '' }
@@ -102,9 +104,10 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
       return { ...grant, expiresAt, session: record.id, tokenExpiresAt: grant.expiresAt }
     },
     async close(secret) {
-      if (secretShape.test(secret) && (await store.remove(idOf(secret)))) onEnd(idOf(secret))
+      if (secretShape.test(secret) && (await store.remove(idOf(secret)))) void ends.tell(idOf(secret))
     },
     missing: (ids) => store.missing([...ids]),
+    watchEnds: ends.watch,
   }
 }
 

@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AdminTokenNeeded, InvalidRequest, TokenNotFound } from '../errors.ts'
+import { createWatchers } from '../lib/watchers.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import type { TokenInput, TokenView } from '../model/token.ts'
@@ -33,16 +34,16 @@ export interface Tokens {
   missing(ids: Iterable<string>): Promise<Set<string>>
   /** Whether there is any. */
   exist(): Promise<boolean>
+  /** Tells that a token was revoked here: what it has at this gateway ends before `revoke` returns. Answers what ends the watch. */
+  watchEnds(watcher: (id: string) => void): () => void
+  /** Tells that tokens may have been revoked, here or elsewhere. Answers what ends the watch. */
+  watchChanges(watcher: () => void): () => void
   start(): Promise<void>
   stop(): Promise<void>
 }
 
 export interface TokensComponents {
   store: Pick<Store, 'tokens' | 'listen'>
-  /** A token was revoked here: what it has at this gateway ends before this returns. */
-  onEnd(id: string): void
-  /** Tokens may have been revoked, here or elsewhere. */
-  onChange(): void
   now?: () => number
 }
 
@@ -64,7 +65,9 @@ export interface TokensInit {
 }
 
 export function createTokens(init: TokensInit, components: TokensComponents): Tokens {
-  const { store, onEnd, onChange, now = Date.now } = components
+  const { store, now = Date.now } = components
+  const ends = createWatchers<[id: string]>()
+  const changes = createWatchers()
   const operator = init.adminToken === undefined ? undefined : hashOf(init.adminToken)
   /** By the hash of the secret, in hex. */
   const cache = new Map<string, Grant>()
@@ -128,11 +131,11 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     async revoke(id) {
       try {
         await removeButLast(id)
-        onEnd(id)
+        void ends.tell(id)
       } finally {
         // Also when the answer of the database was lost: it may be removed.
         forgetGrants()
-        onChange()
+        void changes.tell()
       }
     },
     operatorGrant(secret) {
@@ -146,11 +149,13 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       return new Set([...ids].filter((id) => id.startsWith('tok_') && !there.has(id)))
     },
     exist: async () => operator !== undefined || (await store.tokens.list()).length > 0,
+    watchEnds: ends.watch,
+    watchChanges: changes.watch,
     async start() {
       unlisten = store.listen(({ kind }) => {
         if (kind !== 'tokens' && kind !== 'everything') return
         forgetGrants()
-        onChange()
+        void changes.tell()
       })
     },
     async stop() {

@@ -35,7 +35,7 @@ async function run(args: string[]): Promise<void> {
   const { adminToken, adminTokenFile, jwt } = config.access
   // What is in the operator's file does not matter here, only that the gateway can be administered with it.
   const hasOther = adminTokenFile !== undefined || jwt.jwksUrl !== undefined || jwt.secret !== undefined
-  const tokens = createTokens({ adminToken, hasProvider: hasOther }, { store, onEnd: () => undefined, onChange: () => undefined })
+  const tokens = createTokens({ adminToken, hasProvider: hasOther }, { store })
   const [command, id, ...rest] = positionals
   if (rest.length > 0) throw new Misuse(usage)
   switch (command) {

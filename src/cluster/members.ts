@@ -40,9 +40,9 @@ export class IdentityLeased extends StartupError {
 export interface MembersComponents {
   store: Pick<Store, 'gateways' | 'listen'>
   engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'peers' | 'dial'>
-  /** What clients of this gateway serve and judge. */
-  services(): string[]
-  judged(): Registration[]
+  /** What clients of this gateway serve and judge; the others are told when it changes. */
+  services: { readonly services: string[]; watch(watcher: () => unknown): () => void }
+  validators: { readonly registrations: ReadonlyMap<string, Registration> }
   /** Another process has taken the peer id; this gateway has to end. */
   onLost(): void
   logger: Logger
@@ -82,8 +82,8 @@ export function createMembers(components: MembersComponents): Members {
       version,
       multiaddrs: await engine.multiaddrs(),
       state,
-      services: components.services(),
-      judged: components.judged(),
+      services: components.services.services,
+      judged: [...components.validators.registrations.values()],
     }
     // Age time may stand still for a while, when a clock was a little ahead.
     lastBeat = Math.max(clock.age(), lastBeat + 1)
@@ -142,6 +142,13 @@ export function createMembers(components: MembersComponents): Members {
       })
   }
 
+  async function refresh(): Promise<void> {
+    if (timer === undefined) return
+    await note('ready').catch((err: unknown) => logger.warn({ err }, 'the other gateways could not be told what is served and judged here'))
+  }
+
+  components.services.watch(refresh)
+
   return {
     async claim() {
       if (await store.gateways.claim(engine.peerId)) return
@@ -171,12 +178,7 @@ export function createMembers(components: MembersComponents): Members {
     },
     link,
     others,
-    async refresh() {
-      if (timer === undefined) return
-      await note('ready').catch((err: unknown) =>
-        logger.warn({ err }, 'the other gateways could not be told what is served and judged here'),
-      )
-    },
+    refresh,
     async list() {
       return (await read()).map((record) => {
         const { services: _, judged: __, ...about } = record.about

@@ -5,6 +5,7 @@ import type { P2PEngine } from '../engine/engine.ts'
 import { PeergateError } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
+import { createWatchers } from '../lib/watchers.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import { directStatus } from '../model/direct-status.ts'
 import type { Peers } from '../peers/peers.ts'
@@ -25,6 +26,8 @@ export interface Carrier {
   queued(recipient: string, client: string): void
   /** Something may be due. */
   wake(): void
+  /** Tells of each delivery that was delivered, refused or has expired. Answers what ends the watch. */
+  watch(watcher: (delivery: DeliveryView) => void): () => void
 }
 
 export interface CarrierLimits {
@@ -43,8 +46,6 @@ export interface CarrierComponents {
   store: DeliveryStore
   /** Takes what this gateway sends to itself. */
   inbox: { take(envelopes: Uint8Array[], from: string): Promise<Uint8Array> }
-  /** Whoever watches deliveries is told. */
-  onChange(delivery: DeliveryView): void
   metrics: Pick<Metrics, 'damaged'>
   logger: Logger
   clock?: Ages
@@ -72,7 +73,8 @@ type Queued = DeliveryRecord & { envelope: Uint8Array }
 
 export function createCarrier(init: { limits: CarrierLimits }, components: CarrierComponents): Carrier {
   const { limits } = init
-  const { engine, peers, store, inbox, onChange, metrics, logger, clock = agesOf(), random = Math.random } = components
+  const { engine, peers, store, inbox, metrics, logger, clock = agesOf(), random = Math.random } = components
+  const changes = createWatchers<[delivery: DeliveryView]>()
   const now = () => clock.age()
   /** Longer than a dial and a request may take, after which the claim is renewed. */
   const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
@@ -149,7 +151,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   async function expire(): Promise<void> {
     for (;;) {
       const expired = await store.expire({ now: clock.settledAge(), limit: cleaned })
-      for (const record of expired) onChange(deliveryView(record, clock))
+      for (const record of expired) void changes.tell(deliveryView(record, clock))
       if (expired.length < cleaned) return
     }
   }
@@ -292,11 +294,12 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
 
   async function tell(id: string): Promise<void> {
     const record = await store.get(id)
-    if (record !== undefined) onChange(deliveryView(record, clock))
+    if (record !== undefined) void changes.tell(deliveryView(record, clock))
   }
 
   return {
     wake,
+    watch: changes.watch,
     queued(recipient, client) {
       // What an earlier life has left is taken over first.
       if (!isResumed) return wake()

@@ -6,6 +6,7 @@ import type { P2PEngine } from '../engine/engine.ts'
 import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge, OutboxFull } from '../errors.ts'
 import { createMonotonicIds } from '../lib/monotonic-id.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
+import { createWatchers } from '../lib/watchers.ts'
 import type { DeliveryState, DeliveryView } from '../model/delivery.ts'
 import { openDirect } from '../model/direct-message.ts'
 import { idempotencyWindowMs, storedKey } from '../model/idempotency-key.ts'
@@ -28,6 +29,8 @@ export interface Deliveries {
   get(id: string): Promise<DeliveryView>
   /** Ends it when it is still queued, and answers what it is then. @throws DeliveryNotFound */
   cancel(id: string): Promise<DeliveryView>
+  /** Tells of each delivery that ended, whatever with. Answers what ends the watch. */
+  watch(watcher: (delivery: DeliveryView) => void): () => void
 }
 
 export interface OutgoingMessage {
@@ -60,9 +63,7 @@ export interface DeliveriesLimits {
 export interface DeliveriesComponents {
   engine: Pick<P2PEngine, 'signDirect'>
   store: DeliveryStore
-  carrier: Pick<Carrier, 'queued'>
-  /** Whoever watches deliveries is told. */
-  onChange(delivery: DeliveryView): void
+  carrier: Pick<Carrier, 'queued' | 'watch'>
   /** Age time, by which deliveries expire; shown as wall time. */
   clock?: Ages
 }
@@ -73,7 +74,9 @@ const countMs = 1_000
 
 export function createDeliveries(init: { limits: DeliveriesLimits }, components: DeliveriesComponents): Deliveries {
   const { maxMessageBytes, maxQueuedDeliveries, maxQueuedDeliveryBytes, deliveryMs, maxDeliveryMs } = init.limits
-  const { engine, store, carrier, onChange, clock = agesOf() } = components
+  const { engine, store, carrier, clock = agesOf() } = components
+  const changes = createWatchers<[delivery: DeliveryView]>()
+  carrier.watch(changes.tell)
   const now = () => clock.age()
   const view = (record: DeliveryRecord) => deliveryView(record, clock)
   const nextId = createMonotonicIds({ now })
@@ -154,10 +157,11 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
       return { items: items.map(view), next }
     },
     get,
+    watch: changes.watch,
     async cancel(id) {
       const ended = await store.end(id, { state: 'cancelled', now: now() })
       const delivery = await get(id)
-      if (ended) onChange(delivery)
+      if (ended) void changes.tell(delivery)
       return delivery
     },
   }

@@ -4,7 +4,7 @@ import { createAudit } from '../access/audit.ts'
 import { createEndings } from '../access/endings.ts'
 import { createJwtVerifier } from '../access/jwt.ts'
 import { createRates } from '../access/rates.ts'
-import { createRevocation } from '../access/revocation.ts'
+import { watchRevocation } from '../access/revocation.ts'
 import { createSessions } from '../access/sessions.ts'
 import { createTokens } from '../access/tokens.ts'
 import { createCatchUp } from '../catch-up/catch-up.ts'
@@ -14,7 +14,7 @@ import { type Clock, createClock } from '../clock/clock.ts'
 import { createMembers } from '../cluster/members.ts'
 import type { AccessSettings, HttpSettings } from '../config/config.ts'
 import { createDht } from '../dht/dht.ts'
-import { type Carrier, createCarrier } from '../direct/carrier.ts'
+import { createCarrier } from '../direct/carrier.ts'
 import { createDeliveries } from '../direct/deliveries.ts'
 import { createDirectInbox, type DirectSenders } from '../direct/direct-inbox.ts'
 import type { P2PEngine } from '../engine/engine.ts'
@@ -29,7 +29,6 @@ import { createIngest } from '../log/ingest.ts'
 import { createRetention } from '../log/retention.ts'
 import { createLogTail } from '../log/tail.ts'
 import { createWriteWatch } from '../log/write-watch.ts'
-import type { DeliveryView } from '../model/delivery.ts'
 import type { NodeView } from '../model/node.ts'
 import { createPeers } from '../peers/peers.ts'
 import { createPublisher } from '../publish/publisher.ts'
@@ -40,7 +39,7 @@ import { createStream } from '../stream/stream.ts'
 import { createLoadWatch } from '../telemetry/load-watch.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { createTopics } from '../topics/topics.ts'
-import { createValidatorRegistry, type ValidatorRegistry } from '../validation/validator-registry.ts'
+import { createValidatorRegistry } from '../validation/validator-registry.ts'
 import { createValidators } from '../validation/validators.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
 import { listening } from './listening.ts'
@@ -114,21 +113,10 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { limits },
     { log: store.log, audit: store.audit, sessions: store.sessions, peers, hub, metrics, logger, now: settledAge },
   )
-  const tail = createLogTail(
-    { limits },
-    { store, hub, onRead: (messages) => ingest.found(messages), onOtherLog: () => stream.interrupt(), logger },
-  )
-  const validatorDesk: ValidatorRegistry = createValidatorRegistry({ limits }, { onChange: () => validators.announce(), now })
-  const desk = createServiceRegistry({ limits }, { onChange: () => gateways.refresh(), now })
-  const gateways = createMembers({
-    store,
-    engine,
-    services: () => desk.services,
-    judged: () => [...validatorDesk.registrations.values()],
-    onLost,
-    logger,
-    clock,
-  })
+  const tail = createLogTail({ limits }, { store, hub, logger })
+  const validatorDesk = createValidatorRegistry({ limits }, { now })
+  const desk = createServiceRegistry({ limits }, { now })
+  const gateways = createMembers({ store, engine, services: desk, validators: validatorDesk, onLost, logger, clock })
   const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, logger })
   const writes = createWriteWatch({ store, metrics, logger })
   const ingest = createIngest(
@@ -142,26 +130,16 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { senders: init.directSenders ?? 'all', limits },
     { engine, ingest, peers: store.peers, metrics, logger, now, age },
   )
-  const onDelivery = (delivery: DeliveryView) => stream.notifyDelivery(delivery)
-  const carrier: Carrier = createCarrier(
-    { limits },
-    { engine, peers, store: store.deliveries, inbox: directInbox, onChange: onDelivery, metrics, logger, clock },
-  )
-  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, onChange: onDelivery, clock })
+  const carrier = createCarrier({ limits }, { engine, peers, store: store.deliveries, inbox: directInbox, metrics, logger, clock })
+  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, clock })
   const services = createServices({ limits }, { engine, peers, desk, gateways, logger, now })
   const publisher = createPublisher({ limits: published }, { ingest, topics, engine, log: store.log, load, now: settledAge })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
   const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt, { now })
-  const endings = createEndings()
-  const tokens = createTokens(
-    { adminToken, hasProvider: verifyJwt !== undefined },
-    { store, onEnd: endOf, onChange: () => revocation.changed(), now },
-  )
-  const sessions = createSessions(
-    { limits, acceptsSubjects: verifyJwt !== undefined },
-    { store: store.sessions, tokens, onEnd: endOf, clock },
-  )
+  const tokens = createTokens({ adminToken, hasProvider: verifyJwt !== undefined }, { store, now })
+  const sessions = createSessions({ limits, acceptsSubjects: verifyJwt !== undefined }, { store: store.sessions, tokens, clock })
+  const endings = createEndings({ sources: [tokens, sessions] })
   const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, logger })
   const audit = createAudit({ store: store.audit, now: age, toWall })
   const rates = createRates({ limits })
@@ -171,7 +149,6 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     {
       access,
       endings,
-      onOpen: () => revocation.opened(),
       rates,
       requestBytes,
       answerBytes,
@@ -181,6 +158,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       peers,
       publisher,
       deliveries,
+      tail,
       services,
       desk,
       validators: validatorDesk,
@@ -191,21 +169,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     },
   )
 
-  const revocation = createRevocation({ end: endRevoked, logger })
-
-  /** Ends what goes on with a token or a session. */
-  function endOf(id: string): void {
-    endings.end(id)
-    stream.revoke(id)
-    stream.endSession(id)
-  }
-
-  async function endRevoked(): Promise<void> {
-    const { watched } = endings
-    for (const id of await tokens.missing([...stream.grants, ...watched.tokens])) endOf(id)
-    for (const id of await sessions.missing([...stream.sessions, ...watched.sessions])) endOf(id)
-    for (const id of await tokens.missing(await topics.clients())) await topics.giveUp(id)
-  }
+  watchRevocation({ tokens, sessions, endings, stream, topics, logger })
 
   const node = createNodeInfo({ limits: published }, { engine, log: store.log, stream, now })
   const probes = {

@@ -71,7 +71,7 @@ export interface AppComponents {
   dht: Dht
   history: Pick<History, 'epoch' | 'page' | 'get'>
   publisher: Publisher
-  deliveries: Deliveries
+  deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'>
   services: Pick<Services, 'request'>
   access: Pick<Access, 'admit' | 'admitSession'>
   endings: Endings

@@ -5,7 +5,7 @@ import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { Draining, Overloaded, StoreUnavailable } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
 import { idempotencyWindowMs, KeyTaken } from '../model/idempotency-key.ts'
-import type { NewMessage, StoredMessage } from '../model/message.ts'
+import type { NewMessage } from '../model/message.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import { type Judgement, unjudged } from '../model/validator.ts'
 import type { Verdict } from '../model/verdict.ts'
@@ -45,8 +45,6 @@ export interface Ingest {
   takePast(messages: PastMessage[]): Promise<PastOutcome | undefined>
   /** Whether there is room for anything of this client at all. @throws Overloaded, Draining */
   checkRoom(client: string): void
-  /** Messages that were read from the log. What is among them of this gateway, and was taken for refused, is handed over now. */
-  found(messages: StoredMessage[]): void
   /** What waits to be appended, and how many topics have messages that nobody has been there for. */
   readonly backlog: { messages: number; bytes: number; unsentTopics: number }
   /** Refuses what comes from now on, and finishes what is there. */
@@ -87,7 +85,7 @@ export interface IngestComponents {
   engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen' | 'stragglers'>
   log: Pick<LogStore, 'append' | 'position' | 'read' | 'find' | 'refuse' | 'sentThrough' | 'markSent'>
   /** Brings what was appended to those who read live. */
-  tail: Pick<LogTail, 'append'>
+  tail: Pick<LogTail, 'append' | 'watchRead'>
   /** Whom messages of others have to pass first; in their order for each topic. */
   judges?: { judge(message: SignedMessage): Promise<Judgement> }
   /** Hears whether the database takes writes. */
@@ -156,6 +154,14 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   let startedAt = Number.POSITIVE_INFINITY
   let running: Promise<void> | undefined
   let stopped = false
+
+  // What is read of this gateway, and was taken for refused, is handed over now.
+  tail.watchRead((messages) => {
+    if (uncertain.size === 0) return
+    const lost = messages.filter(({ id }) => uncertain.delete(id))
+    if (lost.length === 0) return
+    outbound.send(lost).catch((err: unknown) => logger.error({ err }, 'messages that were found again could not be handed over'))
+  })
 
   const times = (): Times => ({ receivedAt: now(), storedAt: age() })
 
@@ -385,12 +391,6 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
         bytes,
       })
       return { published: done.promise }
-    },
-    found(messages) {
-      if (uncertain.size === 0) return
-      const lost = messages.filter(({ id }) => uncertain.delete(id))
-      if (lost.length === 0) return
-      outbound.send(lost).catch((err: unknown) => logger.error({ err }, 'messages that were found again could not be handed over'))
     },
     get backlog() {
       return { messages: inbox.size, bytes: inbox.bytes, unsentTopics: outbound.waiting }

@@ -2,7 +2,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { idempotencyWindowMs } from '../model/idempotency-key.ts'
 import { defaultRetention } from '../model/retention.ts'
-import type { Peers } from '../peers/peers.ts'
 
 import type { AuditStore, LogStore, PruneQuery, SessionStore } from '../store/store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -35,7 +34,8 @@ export interface RetentionComponents {
   log: Pick<LogStore, 'prunable' | 'prune' | 'forget' | 'forgetTopics'>
   audit: Pick<AuditStore, 'forget'>
   sessions: Pick<SessionStore, 'forget'>
-  peers: Pick<Peers, 'sweep'>
+  /** Forgets peers that have had their time. */
+  peers: { sweep(): Promise<void> }
   hub: Pick<Hub, 'prune'>
   logger: Logger
   metrics: Pick<Metrics, 'pruned'>

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createWatchers } from '../lib/watchers.ts'
 import type { StoredMessage } from '../model/message.ts'
 import type { LogStore, Store, StoreChange } from '../store/store.ts'
 import type { Hub } from './hub.ts'
@@ -10,6 +11,10 @@ import type { Hub } from './hub.ts'
 export interface LogTail {
   /** A batch of this gateway, durably appended; `previousTip` is the log's end before it. */
   append(previousTip: number, messages: StoredMessage[]): void
+  /** Tells of messages that were read from the store, before the hub has them. Answers what ends the watch. */
+  watchRead(watcher: (messages: StoredMessage[]) => void): () => void
+  /** Tells that the log has become another one: what readers know of positions holds no more. */
+  watchReset(watcher: () => void): () => void
   start(): Promise<void>
   /** Finishes the step it is at. */
   stop(): Promise<void>
@@ -18,10 +23,6 @@ export interface LogTail {
 export interface LogTailComponents {
   store: Pick<Store, 'listen'> & { readonly log: Pick<LogStore, 'read'> }
   hub: Pick<Hub, 'tip' | 'append' | 'prune' | 'start'>
-  /** Messages that were read from the store, before the hub has them. */
-  onRead(messages: StoredMessage[]): void
-  /** The log has become another one: what readers know of positions holds no more. */
-  onOtherLog(): void
   logger: Logger
 }
 
@@ -36,7 +37,9 @@ const maxWaiting = 64
 
 export function createLogTail(init: { limits: LogTailLimits }, components: LogTailComponents): LogTail {
   const { maxReadMessages, maxReadBytes, maxRingMessages } = init.limits
-  const { store, hub, onRead, onOtherLog, logger } = components
+  const { store, hub, logger } = components
+  const reads = createWatchers<[messages: StoredMessage[]]>()
+  const resets = createWatchers()
   const waiting: Array<{ previousTip: number; messages: StoredMessage[] }> = []
   let unlisten: (() => void) | undefined
   let running: Promise<void> | undefined
@@ -61,7 +64,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
       damaged = [],
     } = await store.log.read({ after, ...bounds, order: 'asc', limit: maxReadMessages, maxBytes: maxReadBytes })
     if (scanned <= after) return false
-    onRead(messages)
+    void reads.tell(messages)
     // Who follows live reads from the store, where it is told of the damage.
     if (damaged.length === 0) hub.append(after, messages)
     // Pruned messages at the end, of which nobody will hear.
@@ -113,7 +116,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
         break
       case 'epoch':
         waiting.length = 0
-        hub.start().then(onOtherLog, (err: unknown) => logger.error({ err }, 'the end of the new log could not be read'))
+        hub.start().then(resets.tell, (err: unknown) => logger.error({ err }, 'the end of the new log could not be read'))
         break
       case 'topics':
       case 'peers':
@@ -135,6 +138,8 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
       appendWaiting()
       if (waiting.length > 0) run()
     },
+    watchRead: reads.watch,
+    watchReset: resets.watch,
     async start() {
       unlisten = store.listen(onChange)
     },

@@ -3,12 +3,15 @@ import { createClientShares } from '../access/client-shares.ts'
 import { RequestNotFound, RequestTimeout, ServiceBusy, ServiceError, ServiceGone, ServiceLimit, ServiceNotFound } from '../errors.ts'
 import { createCounter } from '../lib/counter.ts'
 import type { Shares } from '../lib/shares.ts'
+import { createWatchers } from '../lib/watchers.ts'
 
 /**
  * The services that clients of this gateway offer: gives each request to the server that has least to do, has it wait while all are busy, and
  * tells at the end of its time, or when the asking end went away, that nobody waits for the answer any more.
  */
 export interface ServiceRegistry {
+  /** Tells that other services are served than before; `serve` waits until the watchers have dealt with it. Answers what ends the watch. */
+  watch(watcher: () => unknown): () => void
   /**
    * Serves so many requests at a time, once the other gateways know and `begin` has been called; again it changes their number.
    * @throws ServiceLimit
@@ -87,12 +90,10 @@ interface Queue {
 
 const retryAfterMs = 1_000
 
-export function createServiceRegistry(
-  init: { limits: ServiceRegistryLimits },
-  components: { onChange(): Promise<void>; now?: () => number },
-): ServiceRegistry {
+export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, components: { now?: () => number } = {}): ServiceRegistry {
   const { limits } = init
-  const { onChange, now = Date.now } = components
+  const { now = Date.now } = components
+  const changes = createWatchers()
   /** By service; who got a request last stands last. */
   const offers = new Map<string, Offer[]>()
   const queues = new Map<string, Queue>()
@@ -196,6 +197,7 @@ export function createServiceRegistry(
   }
 
   return {
+    watch: changes.watch,
     async serve(server, service, concurrency, begin) {
       const known = offers.get(service)?.find((offer) => offer.server === server)
       if (known !== undefined) known.concurrency = concurrency
@@ -210,7 +212,7 @@ export function createServiceRegistry(
           )
         held.use(place)
         announced.add(service)
-        await onChange().finally(() => announced.remove(service))
+        await changes.tell().finally(() => announced.remove(service))
         if (gone.has(server)) return
         held.move()
         offers.set(service, [...(offers.get(service) ?? []), { server, place, concurrency, open: 0 }])
@@ -220,14 +222,14 @@ export function createServiceRegistry(
     },
     unserve(server, service) {
       const removed = remove(server, service)
-      if (removed) void onChange()
+      if (removed) void changes.tell()
       return removed
     },
     has: (server) => servedBy(server).length > 0,
     async retire(server) {
       const services = servedBy(server)
       for (const service of services) remove(server, service)
-      if (services.length > 0) void onChange()
+      if (services.length > 0) void changes.tell()
       if (!isBusy(server)) return
       await new Promise<void>((resolve) => retiring.set(server, resolve))
       retiring.delete(server)
@@ -241,7 +243,7 @@ export function createServiceRegistry(
         entry.answer.reject(new ServiceGone('Who was serving the request went away; whether it was done is not known.'))
         finish(entry)
       }
-      if (services.length > 0) void onChange()
+      if (services.length > 0) void changes.tell()
     },
     reply(server, requestId, answer) {
       const entry = open.get(requestId)

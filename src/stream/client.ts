@@ -39,7 +39,12 @@ export interface StreamComponents {
   history: { resolve(position: string, filter?: TopicFilter): Promise<{ seq: Seq; pruneCount: number; cursor: string }> }
   topics: Pick<Topics, 'use' | 'ensureJoined'>
   publisher: StreamPublisher
-  deliveries: { send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }> }
+  deliveries: {
+    send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }>
+    watch(watcher: (delivery: DeliveryView) => void): () => void
+  }
+  /** Tells that the log has become another one. */
+  tail: { watchReset(watcher: () => void): () => void }
   services: { request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array> }
   desk: Pick<ServiceRegistry, 'serve' | 'unserve' | 'leave' | 'retire' | 'reply' | 'has'>
   validators: Pick<ValidatorRegistry, 'register' | 'unregister' | 'resume' | 'leave' | 'answer' | 'topicsOf'>
@@ -50,9 +55,7 @@ export interface StreamComponents {
   /** What the bearer of a token may do. */
   access: { admit(token: string): Promise<Grant> }
   /** Tokens and sessions that have ended, be it while they were looked up. */
-  endings: Pick<Endings, 'has'>
-  /** A connection was added. */
-  onOpen(): void
+  endings: Pick<Endings, 'has' | 'watchAll'>
   rates: Pick<Rates, 'take'>
   /** Room for the frames of all clients, until they have been dealt with. */
   requestBytes: FrameRoom

@@ -6,8 +6,8 @@ import { createClientShares } from '../access/client-shares.ts'
 import { ofEndedToken } from '../access/endings.ts'
 import type { RateClient } from '../access/rates.ts'
 import { ConnectionLimit, Draining, type PeergateError } from '../errors.ts'
+import { createWatchers } from '../lib/watchers.ts'
 import { formatCursor } from '../model/cursor.ts'
-import type { DeliveryView } from '../model/delivery.ts'
 import type { ClientConnection, ClientInfo, QuerySubscription, StreamComponents, StreamLimits } from './client.ts'
 import type { Codec } from './codec.ts'
 import { createCommands } from './commands.ts'
@@ -41,16 +41,10 @@ export interface Stream {
   readonly readers: { subscriptions: number; maxLag: number }
   /** Whose tokens the connections use. */
   readonly grants: Set<string>
-  /** Tells those who want to know what became of a direct message. */
-  notifyDelivery(delivery: DeliveryView): void
   /** Sessions that stand for tokens of connections. */
   readonly sessions: Set<string>
-  /** Closes the connections of a token. */
-  revoke(grantId: string): void
-  /** Closes the connections of a session. */
-  endSession(id: string): void
-  /** Closes every connection: what clients know of positions holds no more, and they learn so when they resume. */
-  interrupt(): void
+  /** Tells that a connection was opened. Answers what ends the watch. */
+  watchOpened(watcher: () => void): () => void
   /** Tells every client to go elsewhere, finishes what they had asked for, and closes. Idempotent. */
   stop(): Promise<void>
 }
@@ -67,6 +61,17 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   const max = limits.maxStreamConnections
   const byClient = createClientShares({ max, maxPerClient: limits.maxStreamConnectionsPerToken, limits })
   const byAddress = createClientShares({ max, maxPerClient: limits.maxStreamConnectionsPerAddress, limits })
+  const opened = createWatchers()
+  components.deliveries.watch((delivery) => {
+    for (const connection of connections) connection.notifyDelivery(delivery)
+  })
+  components.endings.watchAll((id) => {
+    for (const connection of connections) if (connection.grantId === id || connection.session === id) connection.revoke()
+  })
+  // What clients know of positions holds no more, and they learn so when they resume.
+  components.tail.watchReset(() => {
+    for (const connection of connections) connection.interrupt()
+  })
   let heartbeat: NodeJS.Timeout | undefined
   let unwatch: (() => void) | undefined
   let stopping: Promise<void> | undefined
@@ -97,7 +102,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   function add(connection: ClientConnection): () => void {
     const places = [byClient.hold(clientKey(connection), 1), byAddress.hold(addressKey(connection.address), 1)]
     connections.add(connection)
-    components.onOpen()
+    void opened.tell()
     return () => {
       connections.delete(connection)
       for (const place of places) place[Symbol.dispose]()
@@ -187,18 +192,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
     get sessions() {
       return new Set(Array.from(connections).flatMap(({ session }) => session ?? []))
     },
-    notifyDelivery(delivery) {
-      for (const connection of connections) connection.notifyDelivery(delivery)
-    },
-    revoke(grantId) {
-      for (const connection of connections) if (connection.grantId === grantId) connection.revoke()
-    },
-    endSession(id) {
-      for (const connection of connections) if (connection.session === id) connection.revoke()
-    },
-    interrupt() {
-      for (const connection of connections) connection.interrupt()
-    },
+    watchOpened: opened.watch,
     stop() {
       stopping ??= drain()
       return stopping

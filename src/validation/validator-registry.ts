@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createClientShares } from '../access/client-shares.ts'
 import { ValidationNotFound, ValidatorLimit } from '../errors.ts'
+import { createWatchers } from '../lib/watchers.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import { type Judgement, joined, type Registration, strictest } from '../model/validator.ts'
 import type { Verdict } from '../model/verdict.ts'
@@ -11,6 +12,8 @@ import type { Verdict } from '../model/verdict.ts'
  * moment is asked when it does, if there is time left.
  */
 export interface ValidatorRegistry {
+  /** Tells that other topics are judged than before; `register` waits until the watchers have dealt with it. Answers what ends the watch. */
+  watch(watcher: () => unknown): () => void
   /** Judges once `begin` has been called; again it changes how. @throws ValidatorLimit */
   register(validator: Validator, registration: Registration, begin: () => void): Promise<void>
   /** Is asked no more; what it was asked it may still answer. Answers false when it did not judge the topic. */
@@ -63,14 +66,11 @@ interface Open extends Question {
 
 export function createValidatorRegistry(
   init: { limits: { maxValidators: number; clientSharePercent: number } },
-  components: {
-    /** The other gateways of the database have to know what is judged here; resolves when they do. */
-    onChange(): Promise<void>
-    now?: () => number
-  },
+  components: { now?: () => number } = {},
 ): ValidatorRegistry {
   const { maxValidators } = init.limits
-  const { onChange, now = Date.now } = components
+  const { now = Date.now } = components
+  const changes = createWatchers()
   /** Seats, which clients share. */
   const places = createClientShares({ max: maxValidators, limits: init.limits })
   let seats: Seat[] = []
@@ -89,7 +89,7 @@ export function createValidatorRegistry(
     seats = left
     registrations.clear()
     for (const { registration } of seats) registrations.set(registration.topic, joined(registration, registrations.get(registration.topic)))
-    return onChange()
+    return changes.tell()
   }
 
   function ask({ validator, registration }: Seat, message: SignedMessage): Promise<Judgement> {
@@ -120,6 +120,7 @@ export function createValidatorRegistry(
   }
 
   return {
+    watch: changes.watch,
     async register(validator, registration, begin) {
       if (gone.has(validator)) return
       const known = seat(validator, registration.topic)

@@ -20,8 +20,6 @@ export interface Validators {
   stop(): Promise<void>
   /** In the order of the calls for each topic: nothing is judged before what came before it. */
   judge(message: SignedMessage): Promise<Judgement>
-  /** Resolves once every gateway of the database asks about the topics that are judged here. */
-  announce(): Promise<void>
 }
 
 export interface ValidatorsLimits {
@@ -31,7 +29,7 @@ export interface ValidatorsLimits {
 
 export interface ValidatorsComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
-  desk: Pick<ValidatorRegistry, 'ask' | 'registrations'>
+  desk: Pick<ValidatorRegistry, 'ask' | 'registrations' | 'watch'>
   gateways: Pick<Members, 'others' | 'link' | 'refresh'>
   messages: Pick<LogStore, 'unknown'>
   metrics: Pick<Metrics, 'judged'>
@@ -54,6 +52,14 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
   /** What is known of the other gateways when the database does not say. */
   let lastKnown: GatewayRecord[] = []
   let looking: NodeJS.Timeout | undefined
+
+  // Who begins to judge has begun once every gateway of the database asks about its topics.
+  desk.watch(async () => {
+    await gateways.refresh()
+    const hasOthers = (await others()).length > 0
+    // Each of them reads it when its lease ends.
+    if (hasOthers) await new Promise((resolve) => setTimeout(resolve, leaseMs))
+  })
 
   async function others(): Promise<GatewayRecord[]> {
     try {
@@ -143,12 +149,6 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
       await turn
       if (turns.get(topic) === turn) turns.delete(topic)
       return await judged
-    },
-    async announce() {
-      await gateways.refresh()
-      const hasOthers = (await others()).length > 0
-      // Each of them reads it when its lease ends.
-      if (hasOthers) await new Promise((resolve) => setTimeout(resolve, leaseMs))
     },
   }
 }

@@ -296,7 +296,7 @@ test('of the last two tokens that administer one stays, also when two gateways r
   const disk = createMemoryDisk()
   const gateways = [1, 2].map(() => {
     const store = createMemoryStore(disk)
-    return createTokens({ adminToken: undefined, hasProvider: false }, { store, onEnd: () => undefined, onChange: () => undefined })
+    return createTokens({ adminToken: undefined, hasProvider: false }, { store })
   })
   for (let round = 0; round < 10; round++) {
     disk.tokens.clear()
@@ -323,7 +323,7 @@ test('a token whose removal the database does not confirm is looked up anew', as
     await store.tokens.remove(id)
     throw new StoreUnavailable('The answer was lost.')
   }
-  const components = { store: { ...store, tokens: { ...store.tokens, remove } }, onEnd: () => undefined, onChange: () => undefined }
+  const components = { store: { ...store, tokens: { ...store.tokens, remove } } }
   const tokens = createTokens({ adminToken: 'operator', hasProvider: false }, components)
   const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['*'] })
   expect((await tokens.grantOf(secret))?.id).toBe(token.id)

@@ -15,10 +15,8 @@ async function shared() {
       return () => undefined
     },
   }
-  const tokens = createTokens(
-    { adminToken: undefined, hasProvider: true },
-    { store, onEnd: () => undefined, onChange: () => void state.changes++ },
-  )
+  const tokens = createTokens({ adminToken: undefined, hasProvider: true }, { store })
+  tokens.watchChanges(() => state.changes++)
   await tokens.start()
   return { tokens, state, tell: (change: StoreChange) => tell(change), elsewhere: createMemoryStore(disk).tokens }
 }

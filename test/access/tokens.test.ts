@@ -354,7 +354,7 @@ describe('a gateway on which nobody but tokens can administer', () => {
 test('a token that is revoked while it is looked up is not remembered', async () => {
   const store = createMemoryStore()
   await store.start()
-  const tokens = createTokens({ adminToken: 'operator', hasProvider: false }, { store, onEnd: () => undefined, onChange: () => undefined })
+  const tokens = createTokens({ adminToken: 'operator', hasProvider: false }, { store })
   const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['*'] })
   const find = store.tokens.find.bind(store.tokens)
   const found = Promise.withResolvers<void>()

@@ -10,13 +10,16 @@ import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { createTwoClocks, day, hour, second } from '../fixtures/two-clocks.ts'
 
+/** Nothing is served or judged here. */
+const noRegistries = { services: { services: [], watch: () => () => undefined }, validators: { registrations: new Map() } }
+
 const startAt = 1_800_000_000_000
 
 test('the other gateways are read anew as often as is asked for', async () => {
   const clocks = createTwoClocks(startAt)
   const store = createMemoryStore()
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
-  const parts = { store, engine, services: () => [], judged: () => [], onLost: () => undefined, logger: silentLog, ...gatewayClock(clocks) }
+  const parts = { store, engine, ...noRegistries, onLost: () => undefined, logger: silentLog, ...gatewayClock(clocks) }
   const gateways = createMembers(parts)
   const note = async (peerId: string) => {
     const about = { engine: 'memory', version: '1', multiaddrs: [], state: 'ready' }
@@ -66,8 +69,7 @@ async function gateway(init: GatewayInit = {}) {
         return {} as Awaited<ReturnType<typeof engine.dial>>
       },
     },
-    services: () => [],
-    judged: () => [],
+    ...noRegistries,
     onLost: () => void state.lost++,
     logger: silentLog,
     ...gatewayClock(clocks),

@@ -40,7 +40,6 @@ async function queued({ isLinked }: { isLinked: boolean }) {
       peers: { dialPeer: async () => ({ ...there, ...seen }) },
       store,
       inbox: { take: async () => new Uint8Array() },
-      onChange: () => undefined,
       metrics: { damaged: () => undefined },
       logger: silentLog,
       clock: agesOf(() => now),

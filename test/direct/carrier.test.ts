@@ -80,7 +80,6 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
       },
       store,
       inbox: { take: async () => new Uint8Array() },
-      onChange: ({ id, state }) => void told.push(`${id} ${state}`),
       metrics: {
         damaged: (messages) => {
           counts.damaged += messages
@@ -91,6 +90,7 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
       random: () => random,
     },
   )
+  carrier.watch(({ id, state }) => told.push(`${id} ${state}`))
   onTestFinished(() => carrier.stop())
 
   return {

@@ -19,8 +19,7 @@ function parts() {
     {
       engine: { signDirect: (message) => sealDirect({ ...message, sequence: sequenceBytes(++sequence) }, seed) },
       store,
-      carrier: { queued: () => undefined },
-      onChange: () => undefined,
+      carrier: { queued: () => undefined, watch: () => () => undefined },
     },
   )
   const send = async (client: string, data: string, key?: string) =>

@@ -79,11 +79,18 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
   )
   const ingest = createIngest(
     { limits },
-    { engine, log: store.log, tail: hub, writes: createWriteWatch({ store, metrics, logger: silentLog }), metrics, logger: silentLog },
+    {
+      engine,
+      log: store.log,
+      tail: { append: hub.append, watchRead: () => () => undefined },
+      writes: createWriteWatch({ store, metrics, logger: silentLog }),
+      metrics,
+      logger: silentLog,
+    },
   )
   const publisher = createPublisher({ limits }, { ingest, topics, engine, log: store.log, load: { check: () => undefined } })
-  const unwatched = { onChange: () => undefined }
-  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier: { queued: () => undefined }, ...unwatched })
+  const carrier = { queued: () => undefined, watch: () => () => undefined }
+  const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier })
   const accepted: AppForTest['accepted'] = []
   const stream = {
     admit: () => undefined,
@@ -93,8 +100,8 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
       throw new Draining('no events here')
     },
   }
-  const tokens = createTokens({ adminToken: undefined, hasProvider: false }, { store, onEnd: () => undefined, onChange: () => undefined })
-  const sessions = createSessions({ limits, acceptsSubjects: false }, { store: store.sessions, tokens, onEnd: () => undefined })
+  const tokens = createTokens({ adminToken: undefined, hasProvider: false }, { store })
+  const sessions = createSessions({ limits, acceptsSubjects: false }, { store: store.sessions, tokens })
   const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, sessions, verifyJwt: undefined, logger: silentLog })
   const node = createNodeInfo({ limits }, { engine, log: store.log, stream: { connections: 0 } })
   const probes = {
@@ -111,7 +118,14 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
         throw new ServiceNotFound('none here')
       },
     },
-    gateways: createMembers({ store, engine, services: () => [], judged: () => [], onLost: () => undefined, logger: silentLog }),
+    gateways: createMembers({
+      store,
+      engine,
+      services: { services: [], watch: () => () => undefined },
+      validators: { registrations: new Map() },
+      onLost: () => undefined,
+      logger: silentLog,
+    }),
     peers,
     topics,
     dht,

@@ -3,11 +3,13 @@ import { localKey } from '../../src/access/client-key.ts'
 import type { Inbound, P2PEngine } from '../../src/engine/engine.ts'
 import { Draining, MessageTooLarge, Overloaded, StoreUnavailable } from '../../src/errors.ts'
 import type { Identity } from '../../src/identity/identity.ts'
+import { createWatchers } from '../../src/lib/watchers.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { createHub } from '../../src/log/hub.ts'
 import { createIngest } from '../../src/log/ingest.ts'
 import { createWriteWatch } from '../../src/log/write-watch.ts'
 import { KeyTaken } from '../../src/model/idempotency-key.ts'
+import type { StoredMessage } from '../../src/model/message.ts'
 import { createMessageSigner, messageId, type SignedMessage, verifyMessage } from '../../src/model/signed-message.ts'
 import { directTopic } from '../../src/model/topic.ts'
 import type { Verdict } from '../../src/model/verdict.ts'
@@ -46,12 +48,13 @@ async function createRoad(setup: Setup = {}) {
   const hub = createHub({ limits }, { log })
   const topics = createTopics({ limits }, { engine, store, logger: silentLog })
   const metrics = createMetrics()
+  const reads = createWatchers<[messages: StoredMessage[]]>()
   const ingest = createIngest(
     { limits },
     {
       engine,
       log,
-      tail: hub,
+      tail: { append: hub.append, watchRead: reads.watch },
       writes: createWriteWatch({ store, metrics, logger: silentLog }),
       metrics,
       logger: silentLog,
@@ -74,6 +77,7 @@ async function createRoad(setup: Setup = {}) {
     store,
     hub,
     ingest,
+    reads,
     publisher,
     async publish(topic: string, text: string) {
       const messages = [{ topic, data: Buffer.from(text) }]
@@ -593,7 +597,7 @@ test('what was refused because its commit was not heard of is handed over once i
   await expect(a.publish('orders', 'uncertain')).rejects.toThrow(StoreUnavailable)
   expect(sent).toEqual([])
   const { messages } = await a.store.log.read({ after: 0, order: 'asc', limit: 10 })
-  for (let count = 0; count < 2; count++) a.ingest.found(messages)
+  for (let count = 0; count < 2; count++) await a.reads.tell(messages)
   await expect.poll(() => b.stored()).toEqual(['uncertain'])
   expect(sent).toEqual(['uncertain'])
 })

@@ -64,11 +64,11 @@ async function logTail() {
           state.restarts++
         },
       },
-      onRead: (messages) => void state.read.push(...messages.map(({ seq }) => seq)),
-      onOtherLog: () => void state.otherLogs++,
       logger: silentLog,
     },
   )
+  parts.watchRead((messages) => state.read.push(...messages.map(({ seq }) => seq)))
+  parts.watchReset(() => state.otherLogs++)
   await parts.start()
   onTestFinished(() => parts.stop())
   const seqs = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)

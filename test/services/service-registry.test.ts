@@ -6,10 +6,9 @@ function desk(limits: { maxServiceQueue?: number } = {}) {
   const asked: ServedRequest[] = []
   const cancelled: string[] = []
   const server: Server = { client: 'tok_1', request: (request) => asked.push(request), cancelled: (requestId) => cancelled.push(requestId) }
-  const services = createServiceRegistry(
-    { limits: { maxServicesPerConnection: 10, maxServices: 10, clientSharePercent: 25, maxServiceQueue: 10, ...limits } },
-    { onChange: async () => undefined },
-  )
+  const services = createServiceRegistry({
+    limits: { maxServicesPerConnection: 10, maxServices: 10, clientSharePercent: 25, maxServiceQueue: 10, ...limits },
+  })
   const ask = (data: string, signal = new AbortController().signal, asker = 'tok_2') =>
     services.ask({ from: 'somebody', service: 'work', data: Buffer.from(data), deadline: Date.now() + 5_000 }, { signal, asker })
   return { services, server, asked, cancelled, ask }

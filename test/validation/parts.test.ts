@@ -28,6 +28,7 @@ function parts(init: { us?: string; siblings?: GatewayRecord[]; stored?: string[
       },
       desk: {
         registrations: new Map([['orders', registration]]),
+        watch: () => () => undefined,
         async ask({ signature }) {
           asked.push(signature)
           return answers[asked.length - 1] ?? { verdict: 'reject', given: true }

@@ -17,7 +17,7 @@ function validator(client = 'tok_1'): Validator & { asked: Question[] } {
 const registration = { topic: 'orders', deadlineMs: 10, default: 'ignore' as const }
 
 test('one that is gone takes no seat, however late its frames are worked on', async () => {
-  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: async () => undefined })
+  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } })
   const client = validator()
   let begun = 0
   const first = desk.register(client, registration, () => begun++)
@@ -30,7 +30,8 @@ test('one that is gone takes no seat, however late its frames are worked on', as
 
 test('is asked once the other gateways know and it has been told, and not before', async () => {
   const known = Promise.withResolvers<void>()
-  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: () => known.promise })
+  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } })
+  desk.watch(() => known.promise)
   const client = validator()
   let begun = false
   const registering = desk.register(client, registration, () => {
@@ -47,7 +48,7 @@ test('is asked once the other gateways know and it has been told, and not before
 })
 
 test('only who was asked gives the verdict', async () => {
-  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: async () => undefined })
+  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } })
   const [client, other] = [validator(), validator()]
   await desk.register(client, { ...registration, deadlineMs: 2_000 }, () => undefined)
   await desk.register(other, { ...registration, topic: 'news' }, () => undefined)
@@ -59,7 +60,7 @@ test('only who was asked gives the verdict', async () => {
 })
 
 test('is asked nothing while it takes nothing, and what is still open once it does', async () => {
-  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: async () => undefined })
+  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } })
   const client = { ...validator(), writable: false }
   await desk.register(client, { ...registration, deadlineMs: 2_000 }, () => undefined)
   const judgement = desk.ask(await someMessage())
@@ -73,7 +74,7 @@ test('is asked nothing while it takes nothing, and what is still open once it do
 })
 
 test('what holds for others is the longest deadline and the strictest default of a topic', async () => {
-  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } }, { onChange: async () => undefined })
+  const desk = createValidatorRegistry({ limits: { maxValidators: 10, clientSharePercent: 25 } })
   const clients = [validator(), validator()]
   await desk.register(clients[0] ?? validator(), { ...registration, deadlineMs: 700, default: 'accept' }, () => undefined)
   await desk.register(clients[1] ?? validator(), { ...registration, deadlineMs: 300, default: 'reject' }, () => undefined)
@@ -81,7 +82,7 @@ test('what holds for others is the longest deadline and the strictest default of
 })
 
 test('maxValidators: a client has its share of the seats, and gives back those that it leaves', async () => {
-  const desk = createValidatorRegistry({ limits: { maxValidators: 8, clientSharePercent: 25 } }, { onChange: async () => undefined })
+  const desk = createValidatorRegistry({ limits: { maxValidators: 8, clientSharePercent: 25 } })
   const [greedy, again, other] = [validator(), validator(), validator('tok_2')]
   const register = (who: Validator, topic: string) => desk.register(who, { ...registration, topic }, () => undefined)
   await register(other, 'theirs')

@@ -23,7 +23,7 @@ const outgoingSchema = z
   .strictObject({ data: dataSchema, encoding: encodingSchema.optional(), expiresInMs: expirySchema.optional() })
   .meta({ example: { data: 'hello' } })
 
-export function deliveryRoutes(app: App, components: { deliveries: Deliveries }): void {
+export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'> }): void {
   const { deliveries } = components
 
   app.route({

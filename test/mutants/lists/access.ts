@@ -36,7 +36,7 @@ export const access = [
       ],
       [
         'streams of a revoked token stay',
-        'forgetGrants()\n        onChange()\n      }\n    },\n    operatorGrant',
+        'forgetGrants()\n        void changes.tell()\n      }\n    },\n    operatorGrant',
         'forgetGrants()\n      }\n    },\n    operatorGrant',
       ],
       ['the secret is stored', 'hash: hashOf(secret)', 'hash: Buffer.from(secret)'],
@@ -66,8 +66,8 @@ export const access = [
       ],
       [
         'a removal that is not confirmed leaves the token in the cache',
-        'onEnd(id)\n      } finally {',
-        'onEnd(id)\n      } catch (error) {\n        throw error\n      }\n      {',
+        'void ends.tell(id)\n      } finally {',
+        'void ends.tell(id)\n      } catch (error) {\n        throw error\n      }\n      {',
       ],
     ],
   ),
@@ -295,7 +295,7 @@ export const access = [
       ['sessions of a provider that is no more count', 'if (!init.acceptsSubjects) return undefined', ''],
       [
         'a session that is ended keeps its streams',
-        'if (secretShape.test(secret) && (await store.remove(idOf(secret)))) onEnd(idOf(secret))',
+        'if (secretShape.test(secret) && (await store.remove(idOf(secret)))) void ends.tell(idOf(secret))',
         'if (secretShape.test(secret)) await store.remove(idOf(secret))',
       ],
       [

@@ -57,14 +57,10 @@ export const clock = [
     ['test/clock/expiries.test.ts'],
     [
       ['messages age by the wall clock', 'metrics, logger, now: settledAge },', 'metrics, logger, now },'],
-      ['deliveries expire by the wall clock', 'carrier, onChange: onDelivery, clock }', 'carrier, onChange: onDelivery }'],
-      [
-        'sessions end by the wall clock',
-        'store: store.sessions, tokens, onEnd: endOf, clock }',
-        'store: store.sessions, tokens, onEnd: endOf }',
-      ],
+      ['deliveries expire by the wall clock', 'carrier, clock })', 'carrier })'],
+      ['sessions end by the wall clock', 'store: store.sessions, tokens, clock }', 'store: store.sessions, tokens }'],
       ['keys are looked up by the wall clock', 'log: store.log, load, now: settledAge }', 'log: store.log, load, now }'],
-      ['tokens end by the clock of the process', 'onChange: () => revocation.changed(), now },', 'onChange: () => revocation.changed() },'],
+      ['tokens end by the clock of the process', '!== undefined }, { store, now })', '!== undefined }, { store })'],
     ],
   ),
   ...breaks(

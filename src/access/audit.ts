@@ -1,6 +1,6 @@
 import { createMonotonicIds } from '../lib/monotonic-id.ts'
 import type { AuditView } from '../model/audit.ts'
-import type { AuditStore } from '../store/store.ts'
+import type { AuditStore } from '../store/audit-store.ts'
 
 /** Who did what to the gateway itself: noted before it is done, so that nothing goes unnoted. */
 export interface Audit {

@@ -4,7 +4,7 @@ import { SessionLimit } from '../errors.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
-import type { SessionBasis, SessionRecord, SessionStore } from '../store/store.ts'
+import type { SessionBasis, SessionRecord, SessionStore } from '../store/session-store.ts'
 import { operatorId, type Tokens } from './tokens.ts'
 
 /**

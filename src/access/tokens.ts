@@ -5,7 +5,8 @@ import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import type { TokenInput, TokenView } from '../model/token.ts'
 import { topicFilter } from '../model/topic.ts'
-import type { Store, TokenRecord } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
+import type { TokenRecord } from '../store/token-store.ts'
 
 /** The access tokens of this gateway's database, and the operator's own of the environment. */
 export interface Tokens {

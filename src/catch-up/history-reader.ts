@@ -5,7 +5,7 @@ import { createPacer } from '../lib/pacer.ts'
 import type { Ingest, PastMessage } from '../log/ingest.ts'
 import { createAuthors, verifyBeside } from '../model/authors.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
-import type { LogStore, Missing } from '../store/store.ts'
+import type { LogStore, Missing } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import {
   type Busy,

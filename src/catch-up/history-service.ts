@@ -6,7 +6,7 @@ import { createTokenBucket } from '../lib/token-bucket.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import { directTopic } from '../model/topic.ts'
-import type { LogStore, OutlineEntry } from '../store/store.ts'
+import type { LogStore, OutlineEntry } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import {
   decodeHistoryRequest,

@@ -1,7 +1,7 @@
 import { decode, encode } from 'cborg'
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import type { RecordStore } from '../store/store.ts'
+import type { RecordStore } from '../store/record-store.ts'
 
 /** How far the logs of peers were read, by topic: kept in the database, so that a restart goes on where it was. */
 export interface PeerPositions {

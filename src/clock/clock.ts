@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { ClockCheckpoint, ClockStore } from '../store/store.ts'
+import type { ClockCheckpoint, ClockStore } from '../store/clock-store.ts'
 import type { Ages } from './ages.ts'
 import { createTimeline, type Timeline, type TimelineLimits } from './timeline.ts'
 

@@ -1,4 +1,4 @@
-import type { ClockCheckpoint } from '../store/store.ts'
+import type { ClockCheckpoint } from '../store/clock-store.ts'
 
 /**
  * Two times, made of a wall clock that may step and a monotonic clock that may not. Pure: it only looks when it is asked, and keeps nothing.

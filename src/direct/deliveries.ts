@@ -10,7 +10,7 @@ import { createWatchers } from '../lib/watchers.ts'
 import type { DeliveryState, DeliveryView } from '../model/delivery.ts'
 import { openDirect } from '../model/direct-message.ts'
 import { idempotencyWindowMs, storedKey } from '../model/idempotency-key.ts'
-import type { DeliveryRecord, DeliveryStore, QueuedDeliveries } from '../store/store.ts'
+import type { DeliveryRecord, DeliveryStore, QueuedDeliveries } from '../store/delivery-store.ts'
 import type { Carrier } from './carrier.ts'
 import { deliveryView } from './delivery-view.ts'
 

@@ -1,6 +1,6 @@
 import type { Ages } from '../clock/ages.ts'
 import type { DeliveryView } from '../model/delivery.ts'
-import type { DeliveryRecord } from '../store/store.ts'
+import type { DeliveryRecord } from '../store/delivery-store.ts'
 
 export function deliveryView(
   { bytes: _, expiresAt, createdAt, updatedAt, ...record }: DeliveryRecord,

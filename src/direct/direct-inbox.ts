@@ -5,7 +5,7 @@ import type { Ingest } from '../log/ingest.ts'
 import { type DirectMessage, openDirect } from '../model/direct-message.ts'
 import { directStatus } from '../model/direct-status.ts'
 import { directTopic } from '../model/topic.ts'
-import type { PeerStore } from '../store/store.ts'
+import type { PeerStore } from '../store/peer-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { decodeBatch, directProtocol, maxRequestBytes } from './direct-protocol.ts'
 

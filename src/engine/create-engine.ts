@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Identity } from '../identity/identity.ts'
 import type { Limits } from '../limits.ts'
-import type { RecordStore } from '../store/store.ts'
+import type { RecordStore } from '../store/record-store.ts'
 import { version } from '../version.ts'
 import type { P2PEngine } from './engine.ts'
 import type { DhtMode, EngineSettings } from './settings.ts'

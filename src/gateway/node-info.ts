@@ -2,7 +2,7 @@ import type { P2PEngine } from '../engine/engine.ts'
 import type { Limits } from '../limits.ts'
 import { formatCursor } from '../model/cursor.ts'
 import type { NodeView } from '../model/node.ts'
-import type { LogStore } from '../store/store.ts'
+import type { LogStore } from '../store/log-store.ts'
 import type { Stream } from '../stream/stream.ts'
 import { version } from '../version.ts'
 

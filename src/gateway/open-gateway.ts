@@ -9,7 +9,7 @@ import { openIdentity } from '../identity/identity.ts'
 import { makeDirectory, StartupError } from '../lib/startup-error.ts'
 import { parseAddress, peerIdOf } from '../model/peer.ts'
 import { createStore } from '../store/create-store.ts'
-import type { RecordStore } from '../store/store.ts'
+import type { RecordStore } from '../store/record-store.ts'
 import { startTracing } from '../telemetry/tracing.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 

@@ -7,7 +7,7 @@ import { createSemaphore } from '../lib/semaphore.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
 import type { MessageKind, StoredMessage } from '../model/message.ts'
 import { directTopic, type TopicFilter } from '../model/topic.ts'
-import { type Damaged, type LogPosition, type LogStore, scanRows } from '../store/store.ts'
+import { type Damaged, type LogPosition, type LogStore, scanRows } from '../store/log-store.ts'
 import type { Hub } from './hub.ts'
 import { matchesUntil } from './matches-until.ts'
 

@@ -3,7 +3,7 @@ import type { EngineEvent, P2PEngine } from '../engine/engine.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import { directTopic } from '../model/topic.ts'
-import type { LogStore } from '../store/store.ts'
+import type { LogStore } from '../store/log-store.ts'
 
 /**
  * Hands our own stored messages to the network, and sees to it that each gets there: a message that nobody could be handed waits until

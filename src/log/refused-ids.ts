@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { LogStore } from '../store/store.ts'
+import type { LogStore } from '../store/log-store.ts'
 
 /** Notes the ids of messages that were not wanted, many at a time, so that none is judged again when another peer brings it. */
 export interface RefusedIds {

@@ -2,8 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { idempotencyWindowMs } from '../model/idempotency-key.ts'
 import { defaultRetention } from '../model/retention.ts'
-
-import type { AuditStore, LogStore, PruneQuery, SessionStore } from '../store/store.ts'
+import type { AuditStore } from '../store/audit-store.ts'
+import type { LogStore, PruneQuery } from '../store/log-store.ts'
+import type { SessionStore } from '../store/session-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Hub } from './hub.ts'
 

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino'
 import { createWatchers } from '../lib/watchers.ts'
 import type { StoredMessage } from '../model/message.ts'
-import type { LogStore, Store, StoreChange } from '../store/store.ts'
+import type { LogStore } from '../store/log-store.ts'
+import type { Store, StoreChange } from '../store/store.ts'
 import type { Hub } from './hub.ts'
 
 /**

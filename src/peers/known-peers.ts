@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
-import type { PeerRecord, PeerStore } from '../store/store.ts'
+import type { PeerRecord, PeerStore } from '../store/peer-store.ts'
 
 const pageSize = 500
 

@@ -1,6 +1,6 @@
 import type { ConnectedPeer } from '../engine/engine.ts'
 import type { Peer } from '../model/peer.ts'
-import type { PeerRecord, PeerStore } from '../store/store.ts'
+import type { PeerRecord, PeerStore } from '../store/peer-store.ts'
 
 /** A peer of a page: what the engine says of it, what the store says, or both. */
 export interface ListedPeer {

@@ -1,7 +1,7 @@
 import type { ConnectedPeer } from '../engine/engine.ts'
 import type { Peer } from '../model/peer.ts'
 import { foreignText, textProblem } from '../model/text.ts'
-import type { PeerRecord, PeerSighting } from '../store/store.ts'
+import type { PeerRecord, PeerSighting } from '../store/peer-store.ts'
 
 /** What peers say about themselves is cut to a size that a page of them can bear. */
 const maxAgentLength = 256

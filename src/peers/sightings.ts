@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../errors.ts'
 import { createSerial } from '../lib/serial.ts'
-import type { PeerSighting, PeerStore } from '../store/store.ts'
+import type { PeerSighting, PeerStore } from '../store/peer-store.ts'
 
 /** What was seen of peers on its way into the store: written behind, in batches, since a network in motion tells much at once. */
 export interface Sightings {

@@ -5,7 +5,7 @@ import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge, Overloaded } from '../errors.ts'
 import type { Ingest } from '../log/ingest.ts'
 import { idempotencyWindowMs, KeyTaken, storedKey } from '../model/idempotency-key.ts'
-import type { LogStore, PublishedItem } from '../store/store.ts'
+import type { LogStore, PublishedItem } from '../store/log-store.ts'
 import type { LoadWatch } from '../telemetry/load-watch.ts'
 import type { Topics } from '../topics/topics.ts'
 

@@ -18,7 +18,7 @@ import {
 import { createDeadline } from '../lib/deadline.ts'
 import { createSemaphore, type Semaphore } from '../lib/semaphore.ts'
 import type { Peers } from '../peers/peers.ts'
-import type { GatewayRecord } from '../store/store.ts'
+import type { GatewayRecord } from '../store/gateway-store.ts'
 import {
   decodeAnswer,
   decodeRequest,

@@ -3,8 +3,9 @@ import { pino } from 'pino'
 import { StartupError } from '../lib/startup-error.ts'
 import { createStore } from './create-store.ts'
 import { isPostgres, sqlitePath } from './database-url.ts'
+import type { Damaged } from './log-store.ts'
 import { findBrokenPages } from './sqlite/broken-pages.ts'
-import type { Damaged, Store } from './store.ts'
+import type { Store } from './store.ts'
 
 /** What a check of a whole database has found. */
 export interface CheckReport {

@@ -1,6 +1,6 @@
 import { createClientShares } from '../access/client-shares.ts'
 import { TopicLimit } from '../errors.ts'
-import type { TopicJoin, TopicStore } from '../store/store.ts'
+import type { TopicJoin, TopicStore } from '../store/topic-store.ts'
 
 /**
  * Room for joined topics, which clients share. A topic counts to the client that has joined it longest; to use what somebody has joined

@@ -1,5 +1,5 @@
 import type { TopicFilter } from '../model/topic.ts'
-import type { TopicRecord, TopicStore } from '../store/store.ts'
+import type { TopicRecord, TopicStore } from '../store/topic-store.ts'
 
 /**
  * The first topics, by name, that a filter allows and that come after a name. They are looked for where they can be, by their names and by

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { directTopic } from '../../src/model/topic.ts'
-import type { Damaged, LogQuery, Store } from '../../src/store/store.ts'
+import type { Damaged, LogQuery } from '../../src/store/log-store.ts'
+import type { Store } from '../../src/store/store.ts'
 import { newMessage } from '../fixtures/messages.ts'
 import type { Spoilt } from './spoilt.ts'
 

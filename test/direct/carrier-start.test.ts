@@ -4,7 +4,7 @@ import { createCarrier } from '../../src/direct/carrier.ts'
 import type { ConnectedPeer } from '../../src/engine/engine.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { directStatus } from '../../src/model/direct-status.ts'
-import type { DeliveryStore } from '../../src/store/store.ts'
+import type { DeliveryStore } from '../../src/store/delivery-store.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryDeliveries } from '../fixtures/memory-deliveries.ts'
 

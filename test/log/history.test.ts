@@ -6,7 +6,7 @@ import { defaultLimits } from '../../src/limits.ts'
 import { createHistory, type History, maxPageRows, type PageQuery } from '../../src/log/history.ts'
 import { createHub } from '../../src/log/hub.ts'
 import type { NewMessage } from '../../src/model/message.ts'
-import { type LogQuery, type LogStore, scanRows } from '../../src/store/store.ts'
+import { type LogQuery, type LogStore, scanRows } from '../../src/store/log-store.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { storedMessage } from '../fixtures/messages.ts'
 

@@ -14,7 +14,7 @@ import { createMessageSigner, messageId, type SignedMessage, verifyMessage } fro
 import { directTopic } from '../../src/model/topic.ts'
 import type { Verdict } from '../../src/model/verdict.ts'
 import { createPublisher } from '../../src/publish/publisher.ts'
-import type { LogStore } from '../../src/store/store.ts'
+import type { LogStore } from '../../src/store/log-store.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createTopics } from '../../src/topics/topics.ts'
 import { silentLog } from '../fixtures/log.ts'

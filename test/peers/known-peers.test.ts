@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ConnectedPeer } from '../../src/engine/engine.ts'
 import { redialKnownPeers } from '../../src/peers/known-peers.ts'
-import type { PeerRecord } from '../../src/store/store.ts'
+import type { PeerRecord } from '../../src/store/peer-store.ts'
 import { silentLog } from '../fixtures/log.ts'
 
 const peer = (peerId: string): PeerRecord => ({

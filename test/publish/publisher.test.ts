@@ -4,7 +4,7 @@ import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, Overloaded
 import type { PublishedBy } from '../../src/log/ingest.ts'
 import { KeyTaken } from '../../src/model/idempotency-key.ts'
 import { createPublisher, type PublishRequest } from '../../src/publish/publisher.ts'
-import type { PublishedItem } from '../../src/store/store.ts'
+import type { PublishedItem } from '../../src/store/log-store.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 
 const limits = {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { matchesTopic } from '../../src/model/topic.ts'
-import type { TopicStore } from '../../src/store/store.ts'
+import type { TopicStore } from '../../src/store/topic-store.ts'
 import { listVisibleTopics } from '../../src/topics/visible-topics.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DatabaseDamaged, type PeergateError, StoreUnavailable, toPeergateError } from '../../errors.ts'
-import type { LogStore } from '../../store/store.ts'
+import type { LogStore } from '../../store/log-store.ts'
 import { type App, json } from '../operation.ts'
 
 /** What the probes ask of the gateway. */

@@ -1,4 +1,4 @@
-import type { ClockStore } from '../store.ts'
+import type { ClockStore } from '../clock-store.ts'
 import type { PostgresDatabase } from './database.ts'
 
 const read = `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, c."generation", c."age", c."wall"

@@ -1,6 +1,6 @@
 import type { Seq } from '../../model/cursor.ts'
 import { messageId } from '../../model/signed-message.ts'
-import type { Damaged, Missing } from '../store.ts'
+import type { Damaged, Missing } from '../log-store.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { messageColumns, toRow } from './messages.ts'
 

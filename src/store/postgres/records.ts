@@ -1,5 +1,5 @@
+import type { RecordStore } from '../record-store.ts'
 import { afterPrefix } from '../shared/after-prefix.ts'
-import type { RecordStore } from '../store.ts'
 import type { PostgresDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
 

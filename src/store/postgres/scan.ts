@@ -1,7 +1,7 @@
 import type { Seq } from '../../model/cursor.ts'
 import { directTopic, type TopicFilter, topicsOf } from '../../model/topic.ts'
+import { type Damaged, type LogOutline, type LogPosition, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../log-store.ts'
 import { sort } from '../shared/damage.ts'
-import { type Damaged, type LogOutline, type LogPosition, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../store.ts'
 import { toDamaged } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { sumIsWrong } from './functions.ts'

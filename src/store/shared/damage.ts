@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { DatabaseDamaged } from '../../errors.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
-import { type Damaged, type LogQuery, type LogStep, scanRows } from '../store.ts'
+import { type Damaged, type LogQuery, type LogStep, scanRows } from '../log-store.ts'
 import { checksumOf, sumOf } from './checksum.ts'
 
 /** A row of the log as it was read: a message, or nothing where it is not what was stored. */

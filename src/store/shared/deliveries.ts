@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { DeliveryRecord, DeliveryStore } from '../delivery-store.ts'
 import type { Delivery } from '../generated/client.ts'
-import type { DeliveryRecord, DeliveryStore } from '../store.ts'
 import { afterPrefix } from './after-prefix.ts'
 import { checksumOfEnvelope } from './checksum.ts'
 import type { Models } from './models.ts'

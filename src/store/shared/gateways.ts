@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { registrationSchema } from '../../model/validator.ts'
-import type { GatewayStore } from '../store.ts'
+import type { GatewayStore } from '../gateway-store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { addressSourceSchema, type KnownAddress } from '../../model/peer.ts'
-import type { PeerRecord, PeerSighting } from '../store.ts'
+import type { PeerRecord, PeerSighting } from '../peer-store.ts'
 
 const maxAddresses = 16
 

@@ -1,4 +1,4 @@
-import type { PeerStore } from '../store.ts'
+import type { PeerStore } from '../peer-store.ts'
 import type { Models } from './models.ts'
 import { peerRowSchema, type StoredPeer, stranger, withSighting } from './peer-rows.ts'
 import { attemptAsync } from './unavailable.ts'

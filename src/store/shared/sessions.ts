@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Session } from '../generated/client.ts'
-import type { SessionRecord, SessionStore } from '../store.ts'
+import type { SessionRecord, SessionStore } from '../session-store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 

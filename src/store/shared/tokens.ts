@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import type { AuditStore } from '../audit-store.ts'
 import type { Token } from '../generated/client.ts'
-import type { AuditStore, TokenRecord, TokenStore } from '../store.ts'
+import type { TokenRecord, TokenStore } from '../token-store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 

@@ -1,6 +1,6 @@
 import { directTopic } from '../../model/topic.ts'
 import type { Topic } from '../generated/client.ts'
-import type { TopicRecord, TopicStore } from '../store.ts'
+import type { TopicRecord, TopicStore } from '../topic-store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 

@@ -1,4 +1,4 @@
-import type { LogStore } from '../store.ts'
+import type { LogStore } from '../log-store.ts'
 
 /** The log that is open at the time of each call. */
 export function whileOpen(log: () => LogStore): LogStore {

@@ -1,7 +1,7 @@
 import type { Seq } from '../../model/cursor.ts'
 import type { NewMessage, StoredMessage } from '../../model/message.ts'
+import type { AppendEntry } from '../log-store.ts'
 import { checksumOf, sumOf } from '../shared/checksum.ts'
-import type { AppendEntry } from '../store.ts'
 import type { SqliteDatabase } from './database.ts'
 import { rememberTopic } from './forgotten-topics.ts'
 import { findById, sumIsWrong } from './messages.ts'

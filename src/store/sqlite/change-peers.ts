@@ -1,6 +1,6 @@
+import type { PeerStore } from '../peer-store.ts'
 import { peerColumns, peerValues, replacePeer, type StoredPeer, storedPeerSchema } from '../shared/peer-rows.ts'
 import type { PeerEdit } from '../shared/peers.ts'
-import type { PeerStore } from '../store.ts'
 import type { SqliteDatabase } from './database.ts'
 
 const find = `SELECT ${peerColumns} FROM "Peer" WHERE "peerId" = ?`

@@ -1,4 +1,4 @@
-import type { ClockStore } from '../store.ts'
+import type { ClockStore } from '../clock-store.ts'
 import type { SqliteDatabase } from './database.ts'
 
 const replace = 'UPDATE "Clock" SET "generation" = ?, "age" = ?, "wall" = ? WHERE "id" = 1 AND "generation" = ?'

@@ -1,7 +1,7 @@
 import type { Seq } from '../../model/cursor.ts'
 import { messageId } from '../../model/signed-message.ts'
 import type { TopicFilter } from '../../model/topic.ts'
-import { type Damaged, type LogQuery, type Missing, scanRows } from '../store.ts'
+import { type Damaged, type LogQuery, type Missing, scanRows } from '../log-store.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 import { findBySeq, sumIsWrong } from './messages.ts'
 import { topicCondition } from './topic-condition.ts'

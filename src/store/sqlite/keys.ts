@@ -1,6 +1,6 @@
+import type { AppendEntry, KeyedMessages, PublishedItem, PublishedUnderKey } from '../log-store.ts'
 import { afterPrefix } from '../shared/after-prefix.ts'
 import { withRecipients } from '../shared/published.ts'
-import type { AppendEntry, KeyedMessages, PublishedItem, PublishedUnderKey } from '../store.ts'
 import type { SqliteDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
 

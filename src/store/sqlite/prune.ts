@@ -1,7 +1,7 @@
 import type { Seq } from '../../model/cursor.ts'
 import type { Retention } from '../../model/retention.ts'
 import type { TopicFilter } from '../../model/topic.ts'
-import type { Pruned, PruneQuery, Prunes } from '../store.ts'
+import type { Pruned, PruneQuery, Prunes } from '../log-store.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 import { forgottenThrough } from './forgotten-topics.ts'
 import { sumIsWrong } from './messages.ts'

@@ -1,7 +1,7 @@
 import type { Seq } from '../../model/cursor.ts'
 import { directTopic } from '../../model/topic.ts'
+import { type LogOutline, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../log-store.ts'
 import { type ReadRow, sort } from '../shared/damage.ts'
-import { type LogOutline, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../store.ts'
 import { readTip } from './append.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 import { messageColumns, sumIsWrong, toRow } from './messages.ts'

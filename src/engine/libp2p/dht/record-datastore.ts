@@ -2,7 +2,7 @@ import { NotFoundError } from '@libp2p/interface'
 import { BaseDatastore } from 'datastore-core'
 import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore'
 import type { Logger } from 'pino'
-import type { RecordStore } from '../../../store/store.ts'
+import type { RecordStore } from '../../../store/record-store.ts'
 
 const prefix = '/libp2p'
 /** Milliseconds that a change may wait, and changes that may wait: a connecting peer makes about a dozen. */

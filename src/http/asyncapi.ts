@@ -1,6 +1,7 @@
 import type { z } from 'zod'
+import { clientFrameSchema, frameActions } from '../stream/client-frames.ts'
 import { closeCodes } from '../stream/close-codes.ts'
-import { clientFrameSchema, frameActions, serverFrameSchema } from '../stream/frames.ts'
+import { serverFrameSchema } from '../stream/server-frames.ts'
 import { version } from '../version.ts'
 import { type JsonSchema, jsonSchema, type Reader } from './json-schema.ts'
 

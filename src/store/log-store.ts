@@ -2,7 +2,6 @@ import type { Seq } from '../model/cursor.ts'
 import type { MessageKind, NewMessage, StoredMessage } from '../model/message.ts'
 import type { Retention } from '../model/retention.ts'
 import type { TopicFilter } from '../model/topic.ts'
-import type { ForgetTopicsQuery } from './store.ts'
 
 /** Rows of the log that one step of a scan looks at, at most, matching or not. */
 export const scanRows = 2_000
@@ -242,4 +241,11 @@ export interface Missing {
 export interface Prunes {
   count: number
   topics: Array<{ topic: string | undefined; through: Seq }>
+}
+
+export interface ForgetTopicsQuery {
+  /** Age time. */
+  emptyBefore: number
+  maxEmpty: number
+  limit: number
 }

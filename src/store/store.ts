@@ -60,10 +60,3 @@ export interface Store extends AsyncDisposable {
 export type StoreChange =
   | { kind: 'log' | 'topics' | 'peers' | 'tokens' | 'epoch' | 'identity' | 'everything' }
   | { kind: 'pruned'; topic: string; through: Seq; pruneCount: number }
-
-export interface ForgetTopicsQuery {
-  /** Age time. */
-  emptyBefore: number
-  maxEmpty: number
-  limit: number
-}

@@ -66,7 +66,7 @@ export interface StreamComponents {
 }
 
 /** Gives a message its place, and says later what became of it. */
-export interface StreamPublisher {
+interface StreamPublisher {
   enqueue(
     request: {
       client: string
@@ -123,7 +123,7 @@ export interface ClientConnection {
   interrupt(): void
 }
 
-export type PeerListener = (event: PeerNotice, peer: Peer) => void
+type PeerListener = (event: PeerNotice, peer: Peer) => void
 
 export type PeerNotice = 'connect' | 'update' | 'disconnect'
 
@@ -147,9 +147,9 @@ export interface Client {
   readonly signal: AbortSignal
   /** Where it comes from. */
   readonly address: string
-  /** What it serves and judges, and how many requests of its own wait for an answer. */
-  readonly server: Server
-  readonly validator: Validator
+  /** What it serves and judges. */
+  readonly asked: Server & Validator
+  /** How many requests of its own wait for an answer. */
   openRequests: number
   /** What it may do; set anew when its token is renewed. */
   grant: Grant

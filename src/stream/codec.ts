@@ -5,7 +5,7 @@ import { formatCursor } from '../model/cursor.ts'
 import { messageView } from '../model/message.ts'
 import { decodePayload, type Encoding } from '../model/payload.ts'
 import { type Decoded, decodeFrame, notAFrame, parseFrame } from './decode.ts'
-import { naming, type ServerFrame } from './frames.ts'
+import { naming, type ServerFrame } from './server-frames.ts'
 import { opcodes, webSocketFrame } from './web-socket-frame.ts'
 
 /** How frames are written to a client. */

@@ -18,8 +18,9 @@ import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
 import { topicFilter, withDirect } from '../model/topic.ts'
 import type { Client, StreamComponents, StreamLimits } from './client.ts'
-import { answering, type ClientFrame, expiry, frameActions, frameCosts, naming, type SubscribeFrame } from './frames.ts'
+import { type ClientFrame, frameActions, frameCosts, type SubscribeFrame } from './client-frames.ts'
 import type { Interests } from './interest.ts'
+import { answering, expiry, naming } from './server-frames.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
 
 type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Type }>
@@ -176,19 +177,19 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     }
   }
 
-  async function serve({ id, service, concurrency = 1 }: FrameOf<'serve'>, { server, outlet }: Client): Promise<void> {
-    await desk.serve(server, service, concurrency, () => outlet.send({ type: 'serving', ...answering(id), service }))
+  async function serve({ id, service, concurrency = 1 }: FrameOf<'serve'>, { asked, outlet }: Client): Promise<void> {
+    await desk.serve(asked, service, concurrency, () => outlet.send({ type: 'serving', ...answering(id), service }))
   }
 
-  function unserve({ id, service }: FrameOf<'unserve'>, { server, outlet }: Client): void {
-    if (!desk.unserve(server, service)) throw new ServiceNotFound('This connection does not serve it.')
+  function unserve({ id, service }: FrameOf<'unserve'>, { asked, outlet }: Client): void {
+    if (!desk.unserve(asked, service)) throw new ServiceNotFound('This connection does not serve it.')
     outlet.send({ type: 'unserved', ...answering(id), service })
   }
 
   /** Answered only where the frame has an id: whoever waits for the reply goes first. */
-  function reply({ id, requestId, data, encoding, error }: FrameOf<'reply'>, { server, outlet }: Client): void {
+  function reply({ id, requestId, data, encoding, error }: FrameOf<'reply'>, { asked, outlet }: Client): void {
     if ((data === undefined) === (error === undefined)) throw new InvalidRequest('A reply has either "data" or an "error".')
-    desk.reply(server, requestId, error === undefined ? { data: replyData({ data: data ?? '', encoding }) } : { error })
+    desk.reply(asked, requestId, error === undefined ? { data: replyData({ data: data ?? '', encoding }) } : { error })
     if (id !== undefined) outlet.send({ type: 'replied', id, requestId })
   }
 
@@ -200,13 +201,13 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   async function validate(frame: FrameOf<'validate'>, client: Client): Promise<void> {
-    const { validator, outlet, grant, signal } = client
+    const { asked, outlet, grant, signal } = client
     const { id, topic, deadlineMs = 1_000, default: byDefault = 'ignore' } = frame
     requireTopic(grant, topic)
     using held = new DisposableStack()
     held.use(await topics.use(topic, keyOf(client)))
     const registration = { topic, deadlineMs, default: byDefault }
-    await validators.register(validator, registration, () => outlet.send({ type: 'validating', ...answering(id), ...registration }))
+    await validators.register(asked, registration, () => outlet.send({ type: 'validating', ...answering(id), ...registration }))
     if (signal.aborted) return
     const uses = judged.get(client) ?? new Map<string, Disposable>()
     judged.set(client, uses)
@@ -215,15 +216,15 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   function unvalidate({ id, topic }: FrameOf<'unvalidate'>, client: Client): void {
-    const { validator, outlet } = client
-    if (!validators.unregister(validator, topic)) throw new ValidationNotFound('This connection does not judge the topic.')
+    const { asked, outlet } = client
+    if (!validators.unregister(asked, topic)) throw new ValidationNotFound('This connection does not judge the topic.')
     judged.get(client)?.get(topic)?.[Symbol.dispose]()
     judged.get(client)?.delete(topic)
     outlet.send({ type: 'unvalidated', ...answering(id), topic })
   }
 
-  function judge({ id, validationId, verdict }: FrameOf<'verdict'>, { validator, outlet }: Client): void {
-    validators.answer(validator, validationId, verdict)
+  function judge({ id, validationId, verdict }: FrameOf<'verdict'>, { asked, outlet }: Client): void {
+    validators.answer(asked, validationId, verdict)
     if (id !== undefined) outlet.send({ type: 'judged', id, validationId })
   }
 
@@ -231,8 +232,8 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   async function renew(frame: FrameOf<'auth'>, client: Client): Promise<void> {
     const grant = await access.admit(frame.token)
     if (endings.has(grant)) throw ofEndedToken()
-    if (desk.has(client.server)) requireAction(grant, 'serve')
-    for (const topic of validators.topicsOf(client.validator)) {
+    if (desk.has(client.asked)) requireAction(grant, 'serve')
+    for (const topic of validators.topicsOf(client.asked)) {
       requireAction(grant, 'validate')
       requireTopic(grant, topic)
     }
@@ -246,11 +247,11 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   return {
-    drained: ({ validator }) => validators.resume(validator),
-    retire: ({ server }) => desk.retire(server),
+    drained: ({ asked }) => validators.resume(asked),
+    retire: ({ asked }) => desk.retire(asked),
     leave(client) {
-      desk.leave(client.server)
-      validators.leave(client.validator)
+      desk.leave(client.asked)
+      validators.leave(client.asked)
       for (const use of judged.get(client)?.values() ?? []) use[Symbol.dispose]()
     },
     receive(bytes, { grant, address }) {

@@ -1,28 +1,27 @@
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { WebSocket } from 'ws'
-import { clientKey } from '../access/client-key.ts'
 import { ofEndedToken } from '../access/endings.ts'
 import { PeergateError, toPeergateError } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
-import { visibleTo } from '../model/grant.ts'
-import { candidateView } from '../model/message.ts'
-import { encodePayload } from '../model/payload.ts'
 import type { Peer } from '../model/peer.ts'
-import { messageId } from '../model/signed-message.ts'
-import type { ServedRequest, Server } from '../services/service-registry.ts'
-import type { Question, Validator } from '../validation/validator-registry.ts'
+import type { Server } from '../services/service-registry.ts'
+import type { Validator } from '../validation/validator-registry.ts'
+import { createAsked } from './asked.ts'
 import type { Client, ClientConnection, PeerNotice, QuerySubscription, StreamLimits } from './client.ts'
+import { type FrameId, maxFrameBytesOf } from './client-frames.ts'
 import type { CloseReason } from './close-codes.ts'
 import type { Codec } from './codec.ts'
 import type { Commands } from './commands.ts'
 import { createExpiry } from './expiry.ts'
-import { type ClientFrame, errorFrame, type FrameId, maxFrameBytesOf, naming, type ServerFrame } from './frames.ts'
+import { createFrameTurns, type FrameTurns } from './frame-turns.ts'
 import { createIncoming, type FrameRoom, FrameTooLarge, type HeldFrame, type Incoming } from './incoming.ts'
+import { notifyOfDelivery, notifyOfPeer } from './notices.ts'
 import { createOutlet, type Outlet } from './outlet.ts'
 import { createPump, type Pump } from './pump.ts'
+import { errorFrame, type ServerFrame } from './server-frames.ts'
 import type { Subscription } from './subscription.ts'
 import { createWebSocketSink, type WebSocketSink } from './web-socket-sink.ts'
 
@@ -65,9 +64,10 @@ const namedBytes = 4_096
 /** Bytes of a close frame, with its reason. */
 const goodbyeBytes = 127
 
-class WebSocketClient implements Connection, Client, Server, Validator {
+class WebSocketClient implements Connection, Client {
   readonly outlet: Outlet
   readonly address: string
+  readonly asked: Server & Validator
   readonly subscriptions = new Map<string | undefined, Subscription>()
   #grant: Grant
   /** Ends the connection when its token expires. */
@@ -79,12 +79,8 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   readonly #incoming: Incoming
   /** Made when somebody asks; most clients only listen. */
   #gone: AbortController | undefined
-  /** The frames are taken in turn. */
-  #turn: Promise<void> | undefined
-  #pending = 0
-  #pendingBytes = 0
+  readonly #turns: FrameTurns
   openRequests = 0
-  #onIdle: (() => void) | undefined
   #draining = false
   /** Nothing more is done for it, not even what it has asked already. */
   #isRevoked = false
@@ -105,10 +101,21 @@ class WebSocketClient implements Connection, Client, Server, Validator {
       onDrain: () => this.#onDrain(),
       onTooSlow: () => this.close('tooSlow'),
     })
+    this.asked = createAsked({ client: this, outlet: this.outlet })
     this.#pump = createPump({ sources: this.subscriptions, outlet: this.outlet, onError: (error) => this.#giveUp(error) })
     this.#incoming = createIncoming(
       { maxBytes: () => maxFrameBytesOf(this.#grant, limits) },
       { room: components.room, client: this, wire: components.wire, onRefused: (error) => this.#refuseFrame(error) },
+    )
+    this.#turns = createFrameTurns(
+      { limits },
+      {
+        client: this,
+        commands: components.commands,
+        isRevoked: () => this.#isRevoked,
+        answerError: (...of) => this.#answerError(...of),
+        onChange: () => this.#steer(),
+      },
     )
     socket.on('message', (raw: Buffer, binary) => this.#onMessage(raw, binary))
     socket.on('pong', () => {
@@ -118,37 +125,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
     socket.on('error', (err) => logger.debug({ err }, 'a stream socket failed'))
     socket.once('close', () => this.#onClose())
     this.outlet.send(welcome)
-    if (query.topics.length > 0 || query.direct === true || query.deliveries === true) this.#enqueue({ type: 'subscribe', ...query })
-  }
-
-  get server(): Server {
-    return this
-  }
-
-  get client(): string {
-    return clientKey(this)
-  }
-
-  get validator(): Validator {
-    return this
-  }
-
-  request({ requestId, from, service, data, deadline }: ServedRequest): void {
-    const payload = encodePayload(data)
-    this.outlet.send({ type: 'request', requestId, from, service, ...payload, deadline: new Date(deadline).toISOString() })
-  }
-
-  cancelled(requestId: string): void {
-    this.outlet.send({ type: 'cancelled', requestId })
-  }
-
-  get writable(): boolean {
-    return this.outlet.writable
-  }
-
-  validate({ validationId, message, deadline }: Question): void {
-    const candidate = candidateView({ ...message, id: messageId(message.from, message.sequence) })
-    this.outlet.send({ type: 'validation', validationId, message: candidate, deadline: new Date(deadline).toISOString() })
+    if (query.topics.length > 0 || query.direct === true || query.deliveries === true) this.#turns.enqueue({ type: 'subscribe', ...query })
   }
 
   get grant(): Grant {
@@ -205,18 +182,11 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   }
 
   notifyPeer(event: PeerNotice, peer: Peer): void {
-    // A notice, not a message: a client that can't take it now does without.
-    if (!this.outlet.writable) return
-    for (const { name, peers } of this.subscriptions.values()) {
-      if (peers) this.outlet.send({ type: 'peer', event, ...naming(name), peer: visibleTo(this.#grant, peer) })
-    }
+    notifyOfPeer(this, event, peer)
   }
 
   notifyDelivery(delivery: DeliveryView): void {
-    if (!this.outlet.writable) return
-    for (const { name, deliveries } of this.subscriptions.values()) {
-      if (deliveries) this.outlet.send({ type: 'delivery', ...naming(name), delivery })
-    }
+    notifyOfDelivery(this, delivery)
   }
 
   positions(): Seq[] {
@@ -230,10 +200,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
     this.outlet.send({ type: 'closing', reason: 'draining', retryAfterMs })
     this.#draining = true
     const retired = this.#components.commands.retire(this)
-    if (this.#pending > 0 || this.openRequests > 0)
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve
-      })
+    await this.#turns.idle()
     await retired
     this.close('draining')
     await closed
@@ -271,12 +238,8 @@ class WebSocketClient implements Connection, Client, Server, Validator {
   /** Reads from the socket only while the client takes its answers and does not run ahead of them. */
   #steer(): void {
     const { socket } = this.#components
-    if (this.#isAhead || this.outlet.isBlocked) socket.pause()
+    if (this.#turns.isFull || this.outlet.isBlocked) socket.pause()
     else if (socket.isPaused) socket.resume()
-  }
-
-  get #isAhead(): boolean {
-    return this.#pending >= this.#limits.maxPendingFrames || this.#pendingBytes >= this.#limits.maxPendingFrameBytes
   }
 
   /** A frame that is still on its way: the client learns why, and no more of it is received. */
@@ -306,7 +269,7 @@ class WebSocketClient implements Connection, Client, Server, Validator {
     } else if (decoded?.kind === 'refused') {
       this.#answerError(decoded.error, decoded.id)
     } else if (decoded !== undefined) {
-      this.#enqueue(decoded.frame, raw.length, held)
+      this.#turns.enqueue(decoded.frame, raw.length, held)
       return
     }
     held?.[Symbol.dispose]()
@@ -324,54 +287,6 @@ class WebSocketClient implements Connection, Client, Server, Validator {
       held?.[Symbol.dispose]()
       return { refusal }
     }
-  }
-
-  #enqueue(frame: ClientFrame, bytes = 0, held?: Disposable): void {
-    this.#pending++
-    this.#pendingBytes += bytes
-    const take = () => this.#take(frame, bytes, held)
-    const taken = this.#turn === undefined ? take() : this.#turn.then(take)
-    this.#turn = taken
-    void taken.then(() => {
-      if (this.#turn === taken) this.#turn = undefined
-    })
-    this.#steer()
-  }
-
-  async #take(frame: ClientFrame, bytes: number, held: Disposable | undefined): Promise<void> {
-    const settle = () => this.#settle(bytes, held)
-    if (this.#isRevoked) {
-      settle()
-      return
-    }
-    try {
-      const { rest, apart } = await this.#components.commands.take(frame, this)
-      // What goes on apart no longer counts as a frame under way, but its bytes are held to the end.
-      apart
-        ?.catch((error: unknown) => this.#answerError(error, frame.id))
-        .finally(() => {
-          held?.[Symbol.dispose]()
-          this.#checkIdle()
-        })
-      if (apart !== undefined) this.#settle(bytes, undefined)
-      else if (rest === undefined) settle()
-      else rest.catch((error: unknown) => this.#answerError(error, frame.id)).finally(settle)
-    } catch (error) {
-      this.#answerError(error, frame.id, 'subscription' in frame ? frame.subscription : undefined)
-      settle()
-    }
-  }
-
-  #settle(bytes: number, held: Disposable | undefined): void {
-    held?.[Symbol.dispose]()
-    this.#pending--
-    this.#pendingBytes -= bytes
-    this.#steer()
-    this.#checkIdle()
-  }
-
-  #checkIdle(): void {
-    if (this.#pending === 0 && this.openRequests === 0) this.#onIdle?.()
   }
 
   #answerError(error: unknown, id?: FrameId, subscription?: string): void {

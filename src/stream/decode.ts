@@ -1,6 +1,6 @@
 import { InvalidFrame, InvalidJson, type PeergateError, UnknownFrameType } from '../errors.ts'
 import { inputParser } from '../model/validation.ts'
-import { type ClientFrame, clientFrameSchema, type FrameId, frameActions } from './frames.ts'
+import { type ClientFrame, clientFrameSchema, type FrameId, frameActions } from './client-frames.ts'
 
 /** `bad` is from a client that does not speak this protocol, `refused` from one that asked for something wrong. */
 export type Decoded =

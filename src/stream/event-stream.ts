@@ -7,10 +7,10 @@ import { type TopicFilter, topicFilter, withDirect } from '../model/topic.ts'
 import type { ClientConnection, QuerySubscription, StreamComponents, StreamLimits } from './client.ts'
 import { eventWriter } from './codec.ts'
 import { createExpiry } from './expiry.ts'
-import type { ServerFrame } from './frames.ts'
 import type { Interests } from './interest.ts'
 import { createOutlet, type Sink } from './outlet.ts'
 import { createPump } from './pump.ts'
+import type { ServerFrame } from './server-frames.ts'
 import { createSubscription, type Subscription } from './subscription.ts'
 
 /** What a client of server-sent events asked for. */

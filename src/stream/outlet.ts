@@ -1,6 +1,6 @@
 import type { Entry } from '../log/entry.ts'
 import type { EntryFormat, FrameWriter } from './codec.ts'
-import type { ServerFrame } from './frames.ts'
+import type { ServerFrame } from './server-frames.ts'
 
 /**
  * The sending side of one client. It never holds back a frame: whoever sends much asks `writable` first and waits for the drain. Frames

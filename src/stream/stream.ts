@@ -13,9 +13,8 @@ import type { Codec } from './codec.ts'
 import { createCommands } from './commands.ts'
 import { createConnection } from './connection.ts'
 import { createEventStream, type EventQuery, startEvents } from './event-stream.ts'
-import { errorFrame } from './frames.ts'
-
 import { createInterests } from './interest.ts'
+import { errorFrame } from './server-frames.ts'
 import { createWebSocketSink } from './web-socket-sink.ts'
 
 /** The clients of this gateway that follow the log. */

@@ -4,8 +4,8 @@ import { formatCursor } from '../model/cursor.ts'
 import { type GapReason, placeOf } from '../model/gap.ts'
 import type { Encoding } from '../model/payload.ts'
 import { matchesTopic, type TopicFilter } from '../model/topic.ts'
-import { naming } from './frames.ts'
 import type { Outlet } from './outlet.ts'
+import { naming } from './server-frames.ts'
 
 /**
  * One subscription of a connection: a filter and a position. Replay and live are the same loop, `advance`, called again and again while

@@ -4,7 +4,7 @@ import { PeergateError } from '../../src/errors.ts'
 import { boundsOf } from '../../src/model/bounds.ts'
 import { topicPatternSchema } from '../../src/model/topic.ts'
 import { inputParser } from '../../src/model/validation.ts'
-import { clientFrameSchema } from '../../src/stream/frames.ts'
+import { clientFrameSchema } from '../../src/stream/client-frames.ts'
 
 const many = 740_000
 

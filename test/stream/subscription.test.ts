@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { createHub, type HubLog } from '../../src/log/hub.ts'
 import { directTopic, topicFilter, withDirect } from '../../src/model/topic.ts'
-import type { ServerFrame } from '../../src/stream/frames.ts'
 import type { Outlet } from '../../src/stream/outlet.ts'
+import type { ServerFrame } from '../../src/stream/server-frames.ts'
 import { createSubscription } from '../../src/stream/subscription.ts'
 import { storedMessage } from '../fixtures/messages.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { encodeSigned } from '../../src/model/signed-message-codec.ts'
 import type { Verdict } from '../../src/model/verdict.ts'
-import type { ServerFrame } from '../../src/stream/frames.ts'
+import type { ServerFrame } from '../../src/stream/server-frames.ts'
 import { decodeJudgement, judgementBytes, validateProtocol } from '../../src/validation/validate-protocol.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
 import { createParties, createParty, linkParties, type Party } from '../fixtures/party.ts'

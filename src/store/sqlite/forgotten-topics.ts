@@ -1,6 +1,6 @@
 import type { Seq } from '../../model/cursor.ts'
 import { type TopicFilter, topicsOf } from '../../model/topic.ts'
-import type { ForgetTopicsQuery } from '../store.ts'
+import type { ForgetTopicsQuery } from '../log-store.ts'
 import type { SqliteDatabase } from './database.ts'
 
 /** Topics that nobody has joined and that have neither messages nor limits of their own, the longest empty first. */

@@ -1,0 +1,203 @@
+import { z } from 'zod'
+import type { Action, TokenAction } from '../model/action.ts'
+import { positionSchema } from '../model/cursor.ts'
+import { expirySchema } from '../model/delivery.ts'
+import type { Grant } from '../model/grant.ts'
+import { idempotencyKeySchema } from '../model/idempotency-key.ts'
+import { dataSchema, encodingSchema } from '../model/payload.ts'
+import { peerIdSchema } from '../model/peer.ts'
+import { serviceSchema } from '../model/service.ts'
+import { nameSchema } from '../model/text.ts'
+import { topicPatternSchema, topicSchema } from '../model/topic.ts'
+import { maxDeadlineMs } from '../model/validator.ts'
+import { verdictSchema } from '../model/verdict.ts'
+
+/** The frames of `GET /v1/stream` that a client may send, as JSON. */
+
+export const frameIdSchema = z
+  .union([nameSchema(128), z.int()])
+  .describe('Chosen by the client; its answer carries the same. Pushes never carry one.')
+
+export const subscriptionNameSchema = nameSchema(128).describe('Name of the subscription; the one without a name is the unnamed one.')
+
+/** Topics of a subscription at most, whatever is configured (`maxSubscriptionTopics`). */
+const maxTopicsOfSubscription = 1_000
+
+const subscribeSchema = z.strictObject({
+  type: z.literal('subscribe'),
+  id: frameIdSchema.optional(),
+  subscription: subscriptionNameSchema.optional(),
+  topics: z.array(topicPatternSchema).max(maxTopicsOfSubscription).optional(),
+  direct: z.boolean().optional().describe('Also direct messages; the token must allow `direct`.'),
+  peers: z.boolean().optional().describe('Also push what happens to peers.'),
+  deliveries: z.boolean().optional().describe('Also push what becomes of direct messages that were sent; the token must allow `direct`.'),
+  after: positionSchema.optional(),
+  encoding: encodingSchema.optional(),
+})
+
+const unsubscribeSchema = z.strictObject({
+  type: z.literal('unsubscribe'),
+  id: frameIdSchema.optional(),
+  subscription: subscriptionNameSchema.optional(),
+})
+
+/** Data in CBOR. */
+export const bytesSchema = z
+  .instanceof(Uint8Array)
+  .meta({ type: 'string', contentEncoding: 'binary', description: 'A byte string, in CBOR.' })
+
+const publishSchema = z.strictObject({
+  type: z.literal('publish'),
+  id: frameIdSchema.optional(),
+  topic: topicSchema,
+  data: z.union([dataSchema, bytesSchema]),
+  encoding: encodingSchema.optional(),
+  idempotencyKey: idempotencyKeySchema.optional(),
+})
+
+const sendSchema = z.strictObject({
+  type: z.literal('send'),
+  id: frameIdSchema.optional(),
+  to: peerIdSchema,
+  data: z.union([dataSchema, bytesSchema]),
+  encoding: encodingSchema.optional(),
+  expiresInMs: expirySchema.optional(),
+  idempotencyKey: idempotencyKeySchema.optional(),
+})
+
+export const payload = { data: z.union([dataSchema, bytesSchema]), encoding: encodingSchema.optional() }
+
+export const requestSchema = z.strictObject({
+  type: z.literal('request'),
+  id: frameIdSchema.optional(),
+  to: peerIdSchema,
+  service: serviceSchema,
+  ...payload,
+  timeoutMs: z.int().min(1).optional(),
+})
+
+/** Requests that a server works on at once, at most. */
+const maxConcurrency = 1_000
+
+const serveSchema = z.strictObject({
+  type: z.literal('serve'),
+  id: frameIdSchema.optional(),
+  service: serviceSchema,
+  concurrency: z.int().min(1).max(maxConcurrency).optional().describe('Requests at a time; 1 when it is not said.'),
+})
+
+const unserveSchema = z.strictObject({ type: z.literal('unserve'), id: frameIdSchema.optional(), service: serviceSchema })
+
+/** Characters of a service's own words for an error. */
+const maxErrorLength = 1_000
+
+const replySchema = z.strictObject({
+  type: z.literal('reply'),
+  id: frameIdSchema.optional(),
+  requestId: nameSchema(64),
+  data: payload.data.optional(),
+  encoding: payload.encoding,
+  error: z.string().min(1).max(maxErrorLength).optional().describe('Instead of data: why there is no answer, for who asked.'),
+})
+
+const validateSchema = z.strictObject({
+  type: z.literal('validate'),
+  id: frameIdSchema.optional(),
+  topic: topicSchema.refine((topic) => !topic.endsWith('*'), 'must be one topic: patterns are not validated'),
+  deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('How long a verdict may take; 1,000 when it is not said.'),
+  default: verdictSchema.optional().describe('What a verdict is that does not come in time; `ignore` when it is not said.'),
+})
+
+const unvalidateSchema = z.strictObject({ type: z.literal('unvalidate'), id: frameIdSchema.optional(), topic: topicSchema })
+
+const verdictFrameSchema = z.strictObject({
+  type: z.literal('verdict'),
+  id: frameIdSchema.optional(),
+  validationId: nameSchema(64),
+  verdict: verdictSchema,
+})
+
+/** Characters of a token, at most: far more than any has. */
+export const maxTokenLength = 8_192
+
+const authSchema = z.strictObject({
+  type: z.literal('auth'),
+  id: frameIdSchema.optional(),
+  token: z.string().min(1).max(maxTokenLength).describe('The token that the connection goes on with.'),
+})
+
+const pingSchema = z.strictObject({ type: z.literal('ping'), id: frameIdSchema.optional() })
+
+export const clientFrameSchema = z.discriminatedUnion('type', [
+  subscribeSchema,
+  unsubscribeSchema,
+  publishSchema,
+  sendSchema,
+  requestSchema,
+  serveSchema,
+  unserveSchema,
+  replySchema,
+  validateSchema,
+  unvalidateSchema,
+  verdictFrameSchema,
+  authSchema,
+  pingSchema,
+])
+
+export type ClientFrame = z.infer<typeof clientFrameSchema>
+
+export type SubscribeFrame = z.infer<typeof subscribeSchema>
+
+export type FrameId = z.infer<typeof frameIdSchema>
+
+/** The action (API §6) that each client frame needs. */
+export const frameActions: Record<ClientFrame['type'], Action> = {
+  subscribe: 'read',
+  unsubscribe: 'read',
+  publish: 'publish',
+  send: 'direct',
+  request: 'request',
+  serve: 'serve',
+  unserve: 'serve',
+  reply: 'serve',
+  validate: 'validate',
+  unvalidate: 'validate',
+  verdict: 'validate',
+  auth: 'none',
+  ping: 'none',
+}
+
+/** Actions whose frames carry data. */
+const dataActions: readonly TokenAction[] = ['publish', 'direct', 'request', 'serve']
+
+/** Bytes of a frame without data, beside the topics of a subscription. */
+const plainFrameBytes = 16_384
+
+/** A topic of the longest kind in JSON: 256 bytes, each of which may be escaped as six. */
+const topicBytes = 6 * 256 + 4
+
+/** Bytes of the largest frame that makes sense from a client which may do this: only data is large. */
+export function maxFrameBytesOf(
+  { actions }: Pick<Grant, 'actions'>,
+  limits: { maxFrameBytes: number; maxSubscriptionTopics: number },
+): number {
+  if (dataActions.some((action) => actions.has(action))) return limits.maxFrameBytes
+  return Math.min(limits.maxFrameBytes, plainFrameBytes + limits.maxSubscriptionTopics * topicBytes)
+}
+
+/** Units of the client's budget that each client frame costs. */
+export const frameCosts: Record<ClientFrame['type'], number> = {
+  subscribe: 5,
+  unsubscribe: 1,
+  publish: 1,
+  send: 1,
+  request: 2,
+  serve: 5,
+  unserve: 1,
+  reply: 1,
+  validate: 5,
+  unvalidate: 1,
+  verdict: 1,
+  auth: 10,
+  ping: 1,
+}

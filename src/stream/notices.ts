@@ -1,0 +1,25 @@
+import type { DeliveryView } from '../model/delivery.ts'
+import { visibleTo } from '../model/grant.ts'
+import type { Peer } from '../model/peer.ts'
+import type { Client, PeerNotice } from './client.ts'
+import { naming } from './server-frames.ts'
+
+/** Notices are no messages: a client that can't take one now does without. */
+
+export function notifyOfPeer(
+  { outlet, subscriptions, grant }: Pick<Client, 'outlet' | 'subscriptions' | 'grant'>,
+  event: PeerNotice,
+  peer: Peer,
+): void {
+  if (!outlet.writable) return
+  for (const { name, peers } of subscriptions.values()) {
+    if (peers) outlet.send({ type: 'peer', event, ...naming(name), peer: visibleTo(grant, peer) })
+  }
+}
+
+export function notifyOfDelivery({ outlet, subscriptions }: Pick<Client, 'outlet' | 'subscriptions'>, delivery: DeliveryView): void {
+  if (!outlet.writable) return
+  for (const { name, deliveries } of subscriptions.values()) {
+    if (deliveries) outlet.send({ type: 'delivery', ...naming(name), delivery })
+  }
+}

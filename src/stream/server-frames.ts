@@ -1,0 +1,142 @@
+import { z } from 'zod'
+import type { PeergateError } from '../errors.ts'
+import { cursorSchema } from '../model/cursor.ts'
+import { deliverySchema } from '../model/delivery.ts'
+import { gapFields } from '../model/gap.ts'
+import type { Grant } from '../model/grant.ts'
+import { candidateSchema, messageSchema } from '../model/message.ts'
+import { payloadSchema } from '../model/payload.ts'
+import { peerIdSchema, peerSchema } from '../model/peer.ts'
+import { serviceSchema } from '../model/service.ts'
+import { topicSchema } from '../model/topic.ts'
+import { verdictSchema } from '../model/verdict.ts'
+import { type FrameId, frameIdSchema, subscriptionNameSchema } from './client-frames.ts'
+
+const peerEventSchema = z
+  .enum(['connect', 'update', 'disconnect'])
+  .meta({ id: 'PeerEvent', description: 'What happened: a first link, something new about the peer, no link any more.' })
+
+const answer = { id: frameIdSchema.optional() }
+const named = { subscription: subscriptionNameSchema.optional() }
+
+export const serverFrameSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('welcome'),
+    peerId: peerIdSchema,
+    engine: z.string(),
+    cursor: cursorSchema,
+    heartbeatMs: z.int(),
+    tokenExpiresAt: z.iso.datetime().optional().describe('When the connection is closed with 4100, unless the token is renewed.'),
+    limits: z.record(z.string(), z.int()),
+  }),
+  z.object({ type: z.literal('subscribed'), ...answer, ...named, cursor: cursorSchema }),
+  z.object({ type: z.literal('unsubscribed'), ...answer, ...named }),
+  z.object({ type: z.literal('message'), ...named, message: messageSchema }),
+  z.object({ type: z.literal('caught-up'), ...named, cursor: cursorSchema }),
+  z
+    .object({
+      type: z.literal('gap'),
+      ...named,
+      ...gapFields,
+    })
+    .describe(
+      'Messages of the topic (direct ones with `direct`; of any, where none is named) after `from` and up to `to` were pruned before they were read here, or are damaged (`reason`). Go on after `to`.',
+    ),
+  z.object({ type: z.literal('progress'), ...named, cursor: cursorSchema }),
+  z.object({
+    type: z.literal('published'),
+    ...answer,
+    messageId: z.string(),
+    cursor: cursorSchema,
+    recipients: z.int(),
+    gateway: peerIdSchema.describe('The gateway that accepted it, and whose peers `recipients` counts.'),
+    replayed: z.literal(true).optional(),
+  }),
+  z.object({ type: z.literal('response'), ...answer, ...payloadSchema.shape }),
+  z.object({ type: z.literal('serving'), ...answer, service: serviceSchema }),
+  z.object({ type: z.literal('unserved'), ...answer, service: serviceSchema }),
+  z.object({ type: z.literal('replied'), ...answer, requestId: z.string() }),
+  z.object({
+    type: z.literal('request'),
+    requestId: z.string(),
+    from: peerIdSchema.describe('Who asks: a peer, or this gateway for one of its clients.'),
+    service: serviceSchema,
+    ...payloadSchema.shape,
+    deadline: z.iso.datetime().describe('Then nobody waits for the answer any more.'),
+  }),
+  z.object({ type: z.literal('cancelled'), requestId: z.string() }).describe('Nobody waits for the answer to this request any more.'),
+  z.object({
+    type: z.literal('validating'),
+    ...answer,
+    topic: topicSchema,
+    deadlineMs: z.int(),
+    default: verdictSchema,
+  }),
+  z.object({ type: z.literal('unvalidated'), ...answer, topic: topicSchema }),
+  z.object({ type: z.literal('judged'), ...answer, validationId: z.string() }),
+  z
+    .object({
+      type: z.literal('validation'),
+      validationId: z.string(),
+      message: candidateSchema,
+      deadline: z.iso.datetime().describe('Then the verdict is the one that was named for this case.'),
+    })
+    .describe('A message of a topic that this connection judges: it waits for the verdict.'),
+  z.object({ type: z.literal('queued'), ...answer, delivery: deliverySchema, replayed: z.literal(true).optional() }),
+  z.object({
+    type: z.literal('authenticated'),
+    ...answer,
+    expiresAt: z.iso.datetime().nullable().describe('When the token expires; null when it never does.'),
+  }),
+  z.object({ type: z.literal('pong'), ...answer }),
+  z.object({ type: z.literal('peer'), ...named, event: peerEventSchema, peer: peerSchema }),
+  z
+    .object({ type: z.literal('delivery'), ...named, delivery: deliverySchema })
+    .describe('What became of a direct message; a notice, which does not come again. GET /v1/deliveries tells it at any time.'),
+  z.object({
+    type: z.literal('error'),
+    ...answer,
+    ...named,
+    code: z.string(),
+    title: z.string(),
+    detail: z.string(),
+    retryable: z.boolean(),
+    retryAfterMs: z.int().optional(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    earliest: cursorSchema.optional(),
+    latest: cursorSchema.optional(),
+    epoch: z.string().optional(),
+  }),
+  z.object({ type: z.literal('closing'), reason: z.string(), retryAfterMs: z.int() }),
+])
+export type ServerFrame = z.infer<typeof serverFrameSchema>
+
+/** The id of an answer, where the frame had one. */
+export function answering(id: FrameId | undefined): { id?: FrameId } {
+  return id === undefined ? {} : { id }
+}
+
+/** When the grant's token expires. */
+export function expiry({ expiresAt }: Grant): { expiresAt: string | null } {
+  return { expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString() }
+}
+
+/** The name of a subscription, where it has one. */
+export function naming(subscription: string | undefined): { subscription?: string } {
+  return subscription === undefined ? {} : { subscription }
+}
+
+export function errorFrame(error: PeergateError, id: FrameId | undefined, subscription: string | undefined): ServerFrame {
+  return {
+    type: 'error',
+    ...answering(id),
+    ...naming(subscription),
+    code: error.code,
+    title: error.title,
+    detail: error.message,
+    retryable: error.retryable,
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+    ...(error.errors === undefined ? {} : { errors: error.errors }),
+    ...error.extensions,
+  }
+}

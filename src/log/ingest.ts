@@ -1,23 +1,20 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Context } from '@opentelemetry/api'
 import type { Logger } from 'pino'
 import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
-import { Draining, Overloaded, StoreUnavailable } from '../errors.ts'
-import type { Seq } from '../model/cursor.ts'
-import { idempotencyWindowMs, KeyTaken } from '../model/idempotency-key.ts'
+import { Draining, Overloaded } from '../errors.ts'
 import type { NewMessage } from '../model/message.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
-import { type Judgement, unjudged } from '../model/validator.ts'
 import type { Verdict } from '../model/verdict.ts'
-import type { AppendEntry, AppendResult, KeyedMessages, LogStore, PublishedItem } from '../store/log-store.ts'
+import type { AppendEntry, LogStore, PublishedItem } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { traceContext, traceShared, traceWait } from '../telemetry/tracing.ts'
-import { createAuthorQuota } from './author-quota.ts'
-import { type BatchQueueItem, createBatchQueue } from './batch-queue.ts'
+import { traceContext } from '../telemetry/tracing.ts'
+import { type AdmissionComponents, createAdmission } from './admission.ts'
+import { createAppender } from './appender.ts'
+import { authorKey, type ForeignItem, foreignItem, historyKey, type Item, sizeOf, type Times } from './batch.ts'
+import { createBatchQueue } from './batch-queue.ts'
 import { createOutbound, type OutboundLimits } from './outbound.ts'
 import { createOwnSeqs } from './own-seqs.ts'
-import { createRefusedIds } from './refused-ids.ts'
 import type { LogTail } from './tail.ts'
+import { createUncertain } from './uncertain.ts'
 import type { WriteWatch } from './write-watch.ts'
 
 /**
@@ -86,8 +83,8 @@ export interface IngestComponents {
   log: Pick<LogStore, 'append' | 'position' | 'read' | 'find' | 'refuse' | 'sentThrough' | 'markSent'>
   /** Brings what was appended to those who read live. */
   tail: Pick<LogTail, 'append' | 'watchRead'>
-  /** Whom messages of others have to pass first; in their order for each topic. */
-  judges?: { judge(message: SignedMessage): Promise<Judgement> }
+  /** See `AdmissionComponents`. */
+  judges?: AdmissionComponents['judges']
   /** Hears whether the database takes writes. */
   writes: Pick<WriteWatch, 'succeeded' | 'failed'>
   metrics: Pick<Metrics, 'published' | 'received' | 'refused' | 'waited' | 'committed' | 'handedOver'>
@@ -100,152 +97,34 @@ export interface IngestComponents {
   settledAge?: () => number
 }
 
-interface OwnItem extends BatchQueueItem {
-  kind: 'own'
-  own: OwnMessage[]
-  key: { key: string; fingerprint: Uint8Array } | undefined
-  times: Times
-  /** Where it was asked for, when that is traced. */
-  trace: Context | undefined
-  /** By the monotonic clock. */
-  enqueuedAt: number
-  done: PromiseWithResolvers<PublishedItem[]>
-}
-
-/** When a message came, in wall time and in age time. */
-type Times = Required<Pick<NewMessage, 'receivedAt' | 'storedAt'>>
-
-/** `past`: the network has had it before. */
-interface ForeignItem extends BatchQueueItem {
-  kind: 'foreign' | 'past'
-  list: NewMessage[]
-  /** Of each its entry; nothing when they could not be stored. */
-  done: PromiseWithResolvers<AppendEntry[] | undefined>
-}
-
-type Item = OwnItem | ForeignItem
-
 /** Runs of own numbers that are remembered: several batches for each of other gateways within a minute. */
 const maxRuns = 10_000
 /** Milliseconds within which what another gateway has stored is news for the neighbours of this one; engines know repetitions for longer. */
 const newsMs = 60_000
-/** What may have been stored although the append failed: some batches, for as long as a database may be away. */
-const maxUncertain = 10_000
-const uncertainMs = 600_000
-
-/** Turns of the event loop between two batches: a turn takes in one new connection, and a batch costs as much as many turns. */
-const maxGatherTurns = 16
-
-const acceptAll = { judge: async () => unjudged }
-
 /** Milliseconds after which a client that met a full inbox may try again: some batches later. */
 const retryAfterMs = 1_000
 
 export function createIngest(init: { limits: IngestLimits }, components: IngestComponents): Ingest {
   const { limits } = init
-  const { engine, log, tail, judges = acceptAll, writes, metrics, logger, now = Date.now, age = now, settledAge = age } = components
+  const { engine, log, tail, metrics, logger, now = Date.now, age = now, settledAge = age } = components
   const inbox = createBatchQueue<Item>(limits)
   const outbound = createOutbound({ limits }, { ...components, age, settledAge })
   const own = createOwnSeqs({ maxRuns })
-  const quota = createAuthorQuota(limits, { now: age })
-  const refusals = createRefusedIds({ log, logger, now: age })
-  /** Ids of own messages of batches that failed, with the time: a commit may have gone through although nobody said so. */
-  const uncertain = new Map<string, number>()
+  const uncertain = createUncertain({ now: age })
+  const admission = createAdmission({ limits }, { log, judges: components.judges, logger, age })
+  const appender = createAppender({ limits }, { ...components, queue: inbox, outbound, own, uncertain, settledAge })
   let startedAt = Number.POSITIVE_INFINITY
   let running: Promise<void> | undefined
   let stopped = false
 
   // What is read of this gateway, and was taken for refused, is handed over now.
   tail.watchRead((messages) => {
-    if (uncertain.size === 0) return
-    const lost = messages.filter(({ id }) => uncertain.delete(id))
+    const lost = uncertain.found(messages)
     if (lost.length === 0) return
     outbound.send(lost).catch((err: unknown) => logger.error({ err }, 'messages that were found again could not be handed over'))
   })
 
   const times = (): Times => ({ receivedAt: now(), storedAt: age() })
-
-  async function work(): Promise<void> {
-    for (;;) {
-      const batch = await inbox.take(limits.maxBatchMessages)
-      if (batch === undefined) return
-      await commit(batch)
-      await gather()
-    }
-  }
-
-  /** Lets the sockets be read, for as long as each turn brings more, so that the next batch is everything that came in the meantime. */
-  async function gather(): Promise<void> {
-    for (let turn = 0; turn < maxGatherTurns; turn++) {
-      const before = inbox.size
-      await nextTurn()
-      if (inbox.size === before || inbox.size >= limits.maxBatchMessages) return
-    }
-  }
-
-  async function commit(batch: Item[]): Promise<void> {
-    let messages: NewMessage[] = []
-    try {
-      messages = await toMessages(batch)
-      const begun = performance.now()
-      for (const item of batch) {
-        if (item.kind !== 'own') continue
-        metrics.waited((begun - item.enqueuedAt) / 1_000)
-        if (item.trace !== undefined) traceWait('inbox', item.trace, begun - item.enqueuedAt)
-      }
-      const asked = batch.flatMap((item) => (item.kind === 'own' ? (item.trace ?? []) : []))
-      const appending = () => log.append(messages, keysOf(batch, settledAge() - idempotencyWindowMs))
-      const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)
-      metrics.committed(messages.length, secondsSince(begun))
-      writes.succeeded()
-      const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
-      noteOwn(batch, entries)
-      tail.append(previousTip, added)
-      settleForeign(batch, entries)
-      const handing = performance.now()
-      const recipients = await traceShared('hand over', asked, added.length, () => outbound.send(added))
-      metrics.handedOver(secondsSince(handing))
-      settleOwn(batch, { entries, takenKeys }, recipients)
-    } catch (error) {
-      noteUncertain(messages)
-      refuse(batch, error)
-    }
-  }
-
-  /** What came from the network, or was made here, need not be forwarded when it comes again. */
-  function noteOwn(batch: Item[], entries: AppendEntry[]): void {
-    for (const { item, first } of placed(batch)) {
-      if (item.kind === 'past') continue
-      const added = entries.slice(first, first + item.messages).flatMap((entry) => (entry.known ? [] : entry.message.seq))
-      const [lowest, highest] = [added[0], added.at(-1)]
-      if (lowest !== undefined && highest !== undefined) own.add(lowest, highest)
-    }
-  }
-
-  function noteUncertain(messages: NewMessage[]): void {
-    for (const { id, from } of messages) if (from === engine.peerId) uncertain.set(id, age())
-    for (const [id, at] of uncertain) {
-      if (uncertain.size <= maxUncertain && at > age() - uncertainMs) break
-      uncertain.delete(id)
-    }
-  }
-
-  async function toMessages(batch: Item[]): Promise<NewMessage[]> {
-    const own = batch.flatMap((item) => (item.kind === 'own' ? item.own : []))
-    const signed = own.length === 0 ? [] : await engine.sign(own)
-    return batch.flatMap((item) => {
-      if (item.kind !== 'own') return item.list
-      return signed
-        .splice(0, item.messages)
-        .map((message) => ({ ...message, id: messageId(message.from, message.sequence), ...item.times }))
-    })
-  }
-
-  function settleForeign(batch: Item[], entries: AppendEntry[]): void {
-    for (const { item, first } of placed(batch)) {
-      if (item.kind !== 'own') item.done.resolve(entries.slice(first, first + item.messages))
-    }
-  }
 
   /** Known ones went to this gateway's neighbours when they came first, unless it was to another gateway of the database that they came. */
   function verdictOn({ signature }: SignedMessage, entry: AppendEntry | undefined): Verdict {
@@ -257,71 +136,23 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     return !entry.known || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'
   }
 
-  function settleOwn(batch: Item[], { entries, takenKeys }: Omit<AppendResult, 'previousTip'>, recipients: Map<Seq, number>): void {
-    for (const { item, first } of placed(batch)) {
-      if (item.kind !== 'own') continue
-      if (item.key !== undefined && takenKeys.includes(item.key.key)) {
-        item.done.reject(new KeyTaken('The idempotency key has published before.'))
-        continue
-      }
-      metrics.published(item.messages)
-      const stored = entries.slice(first, first + item.messages).flatMap(({ message }) => message ?? [])
-      item.done.resolve(stored.map(({ id, seq, topic }) => ({ id, seq, topic, recipients: recipients.get(seq) ?? 0 })))
-    }
-  }
-
-  /** Settles whoever is not settled yet. */
-  function refuse(batch: Item[], error: unknown): void {
-    // A state of the database is told once in a while; anything else is a fault in here.
-    if (error instanceof StoreUnavailable) writes.failed(error, batch.length)
-    else logger.error({ err: error, requests: batch.length }, 'a batch of messages was refused')
-    for (const item of batch) {
-      if (item.kind === 'own') {
-        metrics.refused(item.messages)
-        item.done.reject(error)
-      } else {
-        item.done.resolve(undefined)
-      }
-    }
-  }
-
-  async function accept(message: SignedMessage): Promise<Verdict> {
-    const verdict = await judge(message)
+  async function receive(message: SignedMessage): Promise<Verdict> {
+    const verdict = await take(message)
     metrics.received(verdict)
     return verdict
   }
 
-  async function judge(message: SignedMessage): Promise<Verdict> {
-    const verdict = await verdictOf(message)
+  async function take(message: SignedMessage): Promise<Verdict> {
+    const verdict = await admission.judge(message)
     if (verdict !== 'accept') return verdict
     const item = foreignItem('foreign', authorKey(message), [{ ...message, id: messageId(message.from, message.sequence), ...times() }])
     const entries = (await inbox.pushWhenFits(item)) ? await item.done.promise : undefined
-    giveBack([message], entries)
+    admission.giveBack([message], entries)
     return verdictOn(message, entries?.[0])
   }
 
-  /** What this gateway and its clients think of a message, whoever brought it. */
-  async function verdictOf(message: SignedMessage): Promise<Verdict> {
-    const id = messageId(message.from, message.sequence)
-    if (message.data.length > limits.maxMessageBytes || refusals.has(id)) return 'ignore'
-    if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'
-    const { verdict, given } = await judges.judge(message)
-    if (verdict === 'accept') return verdict
-    if (given) refusals.add(id)
-    // It may come again, and be judged then.
-    else giveBack([message], undefined)
-    return verdict
-  }
-
-  /** What was not new costs its author nothing. */
-  function giveBack(messages: SignedMessage[], entries: AppendEntry[] | undefined): void {
-    for (const [index, { from, topic, data }] of messages.entries()) {
-      if (entries?.[index]?.known !== false) quota.giveBack(from, topic, data.length)
-    }
-  }
-
   async function takePast(past: PastMessage[]): Promise<PastOutcome | undefined> {
-    const verdicts = await Promise.all(past.map(({ message }) => verdictOf(message)))
+    const verdicts = await Promise.all(past.map(({ message }) => admission.judge(message)))
     const at = times()
     const wanted = past
       .filter((_, index) => verdicts[index] === 'accept')
@@ -329,11 +160,11 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     const refused = past.length - wanted.length
     if (wanted.length === 0) return { stored: 0, known: 0, refused }
     if (!fits(historyKey, wanted.length, sizeOf(wanted))) {
-      giveBack(wanted, undefined)
+      admission.giveBack(wanted, undefined)
       return undefined
     }
     const entries = await store('past', historyKey, wanted)
-    giveBack(wanted, entries)
+    admission.giveBack(wanted, entries)
     if (entries === undefined) return undefined
     const stored = entries.filter(({ known }) => !known).length
     return { stored, known: entries.length - stored, refused }
@@ -361,8 +192,8 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     async start() {
       startedAt = age()
       await outbound.start()
-      engine.receive({ onMessage: accept, room: (from) => inbox.room(authorKey({ from })) })
-      running = work()
+      engine.receive({ onMessage: receive, room: (from) => inbox.room(authorKey({ from })) })
+      running = appender.run()
     },
     async takeDirect(messages) {
       const [first] = messages
@@ -400,46 +231,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       inbox.close()
       await running
       await outbound.stop()
-      await refusals.stop()
+      await admission.stop()
     },
   }
-}
-
-function foreignItem(kind: ForeignItem['kind'], holder: string, list: NewMessage[]): ForeignItem {
-  return { kind, list, done: Promise.withResolvers(), holder, isForeign: true, messages: list.length, bytes: sizeOf(list) }
-}
-
-/** Who holds the room that a message of the network takes: its author, whoever brought it. */
-function authorKey({ from }: { from: string }): string {
-  return `author ${from}`
-}
-
-/** And that of all that is fetched from peers: it waits for them. */
-const historyKey = 'history'
-
-/** The items of a batch, each with the index of its first message. */
-function placed(batch: Item[]): Array<{ item: Item; first: number }> {
-  let first = 0
-  return batch.map((item) => {
-    const place = { item, first }
-    first += item.messages
-    return place
-  })
-}
-
-function sizeOf(messages: Array<{ data: Uint8Array }>): number {
-  return messages.reduce((sum, { data }) => sum + data.length, 0)
-}
-
-/** @param since keys that were noted before may publish again */
-function keysOf(batch: Item[], since: number): KeyedMessages[] {
-  return placed(batch).flatMap(({ item, first }) =>
-    item.kind === 'own' && item.key !== undefined
-      ? { ...item.key, first, count: item.messages, createdAt: item.times.storedAt, since }
-      : [],
-  )
-}
-
-function secondsSince(start: number): number {
-  return (performance.now() - start) / 1_000
 }

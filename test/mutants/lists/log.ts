@@ -119,11 +119,6 @@ export const log = [
   ),
   ...breaks('src/log/ingest.ts', road, [
     [
-      'nothing is appended before it is sent',
-      "const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
-      "await outbound.send(messages.map((message, index) => ({ ...message, seq: index + 1 })))\n      const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
-    ],
-    [
       'a direct message is acknowledged before it is stored',
       "return await store('foreign', from, messages)",
       "void store('foreign', from, messages)\n      return messages.map(() => ({ known: false }))",
@@ -134,37 +129,23 @@ export const log = [
       "return (await store('foreign', from, messages)) ?? messages.map(() => ({ known: false }))",
     ],
     ['a direct message is taken without room', 'if (!fits(from, messages.length, sizeOf(messages))) return undefined', ''],
-    [
-      'a message over the limit is taken from the network',
-      'if (message.data.length > limits.maxMessageBytes || refusals.has(id))',
-      'if (refusals.has(id))',
-    ],
-    [
-      'a message that was refused is judged again at once',
-      'if (message.data.length > limits.maxMessageBytes || refusals.has(id))',
-      'if (message.data.length > limits.maxMessageBytes)',
-    ],
-    ['an author brings as much as they like', "if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'", ''],
-    ['a repeated message costs its author', 'giveBack([message], entries)', ''],
+    ['a repeated message costs its author', 'admission.giveBack([message], entries)', ''],
     [
       'a message of the past that was known costs its author',
-      "const entries = await store('past', historyKey, wanted)\n    giveBack(wanted, entries)",
+      "const entries = await store('past', historyKey, wanted)\n    admission.giveBack(wanted, entries)",
       "const entries = await store('past', historyKey, wanted)",
     ],
-    ['what a validator refused is forgotten', 'if (given) refusals.add(id)', 'if (given) void id'],
-    [
-      'what nobody judged is refused for good',
-      'if (given) refusals.add(id)\n    // It may come again, and be judged then.\n    else giveBack',
-      'refusals.add(id)\n    if (!given) giveBack',
-    ],
-    ['what nobody judged costs its author', 'else giveBack([message], undefined)', ''],
     [
       'a message of the network that has to wait for room is ignored',
       '(await inbox.pushWhenFits(item)) ? await item.done.promise : undefined',
       'inbox.fits(item) ? (inbox.push(item), await item.done.promise) : undefined',
     ],
     ['an engine is not told that there is no room', ', room: (from) => inbox.room(authorKey({ from }))', ''],
-    ['a page of the past that has no room costs its authors', 'giveBack(wanted, undefined)\n      return undefined', 'return undefined'],
+    [
+      'a page of the past that has no room costs its authors',
+      'admission.giveBack(wanted, undefined)\n      return undefined',
+      'return undefined',
+    ],
     ['another message under a known id is passed on', "if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'", ''],
     ['what this gateway stored long ago is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > startedAt'],
     ['what was there before the start is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > age() - newsMs'],
@@ -183,26 +164,11 @@ export const log = [
     ],
     ['what an append left uncertain is lost', 'outbound.send(lost).catch(', 'Promise.resolve().catch('],
     [
-      'what was found again is sent each time',
-      'messages.filter(({ id }) => uncertain.delete(id))',
-      'messages.filter(({ id }) => uncertain.has(id))',
-    ],
-    [
-      'a taken idempotency key answers as if it had published',
-      'if (item.key !== undefined && takenKeys.includes(item.key.key)) {',
-      'if (item.key !== undefined && takenKeys.length < 0) {',
-    ],
-    [
       'a stopped gateway publishes',
       "if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })",
       '',
     ],
     ['a stop does not wait for what was taken in', 'await running\n      await outbound.stop()', 'await outbound.stop()'],
-    [
-      'a refused batch leaves its callers waiting',
-      'metrics.refused(item.messages)\n        item.done.reject(error)',
-      'metrics.refused(item.messages)',
-    ],
   ]),
   ...breaks(
     'src/log/batch-queue.ts',
@@ -509,4 +475,48 @@ export const log = [
     ['test/store/sqlite-epoch.test.ts'],
     [['a log that lost its tail keeps its epoch', "typeof stored === 'string' && tip >= served.tip(stored)", "typeof stored === 'string'"]],
   ),
+  ...breaks('src/log/admission.ts', road, [
+    [
+      'a message over the limit is taken from the network',
+      'if (message.data.length > maxMessageBytes || refused.has(id))',
+      'if (refused.has(id))',
+    ],
+    [
+      'a message that was refused is judged again at once',
+      'if (message.data.length > maxMessageBytes || refused.has(id))',
+      'if (message.data.length > maxMessageBytes)',
+    ],
+    ['an author brings as much as they like', "if (!quota.take(message.from, message.topic, message.data.length)) return 'ignore'", ''],
+    ['what a validator refused is forgotten', 'if (given) refused.add(id)', 'if (given) void id'],
+    [
+      'what nobody judged is refused for good',
+      'if (given) refused.add(id)\n      // It may come again, and be judged then.\n      else giveBack',
+      'refused.add(id)\n      if (!given) giveBack',
+    ],
+    ['what nobody judged costs its author', 'else giveBack([message], undefined)', ''],
+  ]),
+  ...breaks('src/log/appender.ts', road, [
+    [
+      'nothing is appended before it is sent',
+      "const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
+      "await outbound.send(messages.map((message, index) => ({ ...message, seq: index + 1 })))\n      const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
+    ],
+    [
+      'a taken idempotency key answers as if it had published',
+      'if (item.key !== undefined && takenKeys.includes(item.key.key)) {',
+      'if (item.key !== undefined && takenKeys.length < 0) {',
+    ],
+    [
+      'a refused batch leaves its callers waiting',
+      'metrics.refused(item.messages)\n        item.done.reject(error)',
+      'metrics.refused(item.messages)',
+    ],
+  ]),
+  ...breaks('src/log/uncertain.ts', road, [
+    [
+      'what was found again is sent each time',
+      'messages.filter(({ id }) => notedAt.delete(id))',
+      'messages.filter(({ id }) => notedAt.has(id))',
+    ],
+  ]),
 ]

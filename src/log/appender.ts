@@ -1,0 +1,156 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { P2PEngine } from '../engine/engine.ts'
+import { StoreUnavailable } from '../errors.ts'
+import type { Seq } from '../model/cursor.ts'
+import { idempotencyWindowMs, KeyTaken } from '../model/idempotency-key.ts'
+import type { NewMessage } from '../model/message.ts'
+import { messageId } from '../model/signed-message.ts'
+import type { AppendEntry, AppendResult, LogStore } from '../store/log-store.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { traceShared, traceWait } from '../telemetry/tracing.ts'
+import { type Item, keysOf, placed } from './batch.ts'
+import type { BatchQueue } from './batch-queue.ts'
+import type { Outbound } from './outbound.ts'
+import type { OwnSeqs } from './own-seqs.ts'
+import type { LogTail } from './tail.ts'
+import type { Uncertain } from './uncertain.ts'
+import type { WriteWatch } from './write-watch.ts'
+
+/** Takes batches from the queue and appends each in one transaction; then it is shown to the hub, handed to the network, and settled. */
+export interface Appender {
+  /** Until the queue is closed and empty. */
+  run(): Promise<void>
+}
+
+export interface AppenderComponents {
+  queue: Pick<BatchQueue<Item>, 'take' | 'size'>
+  engine: Pick<P2PEngine, 'peerId' | 'sign'>
+  log: Pick<LogStore, 'append'>
+  tail: Pick<LogTail, 'append'>
+  outbound: Pick<Outbound, 'send'>
+  /** Numbers of messages that came by this gateway. */
+  own: Pick<OwnSeqs, 'add'>
+  uncertain: Pick<Uncertain, 'note'>
+  writes: Pick<WriteWatch, 'succeeded' | 'failed'>
+  metrics: Pick<Metrics, 'published' | 'refused' | 'waited' | 'committed' | 'handedOver'>
+  logger: Logger
+  /** Age time, which stands still while the clock is not trusted. */
+  settledAge(): number
+}
+
+/** Turns of the event loop between two batches: a turn takes in one new connection, and a batch costs as much as many turns. */
+const maxGatherTurns = 16
+
+export function createAppender(init: { limits: { maxBatchMessages: number } }, components: AppenderComponents): Appender {
+  const { maxBatchMessages } = init.limits
+  const { queue, engine, log, tail, outbound, own, uncertain, writes, metrics, logger, settledAge } = components
+
+  async function run(): Promise<void> {
+    for (;;) {
+      const batch = await queue.take(maxBatchMessages)
+      if (batch === undefined) return
+      await commit(batch)
+      await gather()
+    }
+  }
+
+  /** Lets the sockets be read, for as long as each turn brings more, so that the next batch is everything that came in the meantime. */
+  async function gather(): Promise<void> {
+    for (let turn = 0; turn < maxGatherTurns; turn++) {
+      const before = queue.size
+      await nextTurn()
+      if (queue.size === before || queue.size >= maxBatchMessages) return
+    }
+  }
+
+  async function commit(batch: Item[]): Promise<void> {
+    let messages: NewMessage[] = []
+    try {
+      messages = await toMessages(batch)
+      const begun = performance.now()
+      for (const item of batch) {
+        if (item.kind !== 'own') continue
+        metrics.waited((begun - item.enqueuedAt) / 1_000)
+        if (item.trace !== undefined) traceWait('inbox', item.trace, begun - item.enqueuedAt)
+      }
+      const asked = batch.flatMap((item) => (item.kind === 'own' ? (item.trace ?? []) : []))
+      const appending = () => log.append(messages, keysOf(batch, settledAge() - idempotencyWindowMs))
+      const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)
+      metrics.committed(messages.length, secondsSince(begun))
+      writes.succeeded()
+      const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
+      noteOwn(batch, entries)
+      tail.append(previousTip, added)
+      settleForeign(batch, entries)
+      const handing = performance.now()
+      const recipients = await traceShared('hand over', asked, added.length, () => outbound.send(added))
+      metrics.handedOver(secondsSince(handing))
+      settleOwn(batch, { entries, takenKeys }, recipients)
+    } catch (error) {
+      uncertain.note(messages.flatMap(({ id, from }) => (from === engine.peerId ? id : [])))
+      refuse(batch, error)
+    }
+  }
+
+  /** What came from the network, or was made here, need not be forwarded when it comes again. */
+  function noteOwn(batch: Item[], entries: AppendEntry[]): void {
+    for (const { item, first } of placed(batch)) {
+      if (item.kind === 'past') continue
+      const added = entries.slice(first, first + item.messages).flatMap((entry) => (entry.known ? [] : entry.message.seq))
+      const [lowest, highest] = [added[0], added.at(-1)]
+      if (lowest !== undefined && highest !== undefined) own.add(lowest, highest)
+    }
+  }
+
+  async function toMessages(batch: Item[]): Promise<NewMessage[]> {
+    const own = batch.flatMap((item) => (item.kind === 'own' ? item.own : []))
+    const signed = own.length === 0 ? [] : await engine.sign(own)
+    return batch.flatMap((item) => {
+      if (item.kind !== 'own') return item.list
+      return signed
+        .splice(0, item.messages)
+        .map((message) => ({ ...message, id: messageId(message.from, message.sequence), ...item.times }))
+    })
+  }
+
+  function settleForeign(batch: Item[], entries: AppendEntry[]): void {
+    for (const { item, first } of placed(batch)) {
+      if (item.kind !== 'own') item.done.resolve(entries.slice(first, first + item.messages))
+    }
+  }
+
+  function settleOwn(batch: Item[], { entries, takenKeys }: Omit<AppendResult, 'previousTip'>, recipients: Map<Seq, number>): void {
+    for (const { item, first } of placed(batch)) {
+      if (item.kind !== 'own') continue
+      if (item.key !== undefined && takenKeys.includes(item.key.key)) {
+        item.done.reject(new KeyTaken('The idempotency key has published before.'))
+        continue
+      }
+      metrics.published(item.messages)
+      const stored = entries.slice(first, first + item.messages).flatMap(({ message }) => message ?? [])
+      item.done.resolve(stored.map(({ id, seq, topic }) => ({ id, seq, topic, recipients: recipients.get(seq) ?? 0 })))
+    }
+  }
+
+  /** Settles whoever is not settled yet. */
+  function refuse(batch: Item[], error: unknown): void {
+    // A state of the database is told once in a while; anything else is a fault in here.
+    if (error instanceof StoreUnavailable) writes.failed(error, batch.length)
+    else logger.error({ err: error, requests: batch.length }, 'a batch of messages was refused')
+    for (const item of batch) {
+      if (item.kind === 'own') {
+        metrics.refused(item.messages)
+        item.done.reject(error)
+      } else {
+        item.done.resolve(undefined)
+      }
+    }
+  }
+
+  return { run }
+}
+
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1_000
+}

@@ -1,9 +1,11 @@
 import type { Logger } from 'pino'
 import type { EngineEvent, P2PEngine } from '../engine/engine.ts'
+import { createSerial } from '../lib/serial.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import { directTopic } from '../model/topic.ts'
 import type { LogStore } from '../store/log-store.ts'
+import { createFeeds, type Straggler } from './feeds.ts'
 
 /**
  * Hands our own stored messages to the network, and sees to it that each gets there: a message that nobody could be handed waits until
@@ -41,19 +43,6 @@ export interface OutboundComponents {
   settledAge?: () => number
 }
 
-/** A neighbour that was not handed everything. */
-interface Straggler {
-  /** Everything after it in the log is to be handed to it, as soon as that is known. */
-  after?: Seq
-  /** Messages from which on it has not got everything. */
-  missed: string[]
-  /** When the oldest of what it is to be handed was stored, as far as that is known. */
-  oldestAt?: number
-}
-
-/** Messages that a straggler is handed at a time: about as many as it has room for when it has some. */
-const feedMessages = 200
-
 /** Messages read to find the oldest of a topic that is not too old: one, where none came by history. */
 const expireMessages = 10
 
@@ -67,11 +56,6 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   const waiting = new Map<string, Seq>()
   /** Of waiting topics, the time of the first message after a position, so that nothing is read before it is too old. */
   const oldest = new Map<string, { after: Seq; storedAt: number }>()
-  /** By peer id. */
-  const stragglers = new Map<string, Straggler>()
-  /** Stragglers that have their turn to be handed some. */
-  const due = new Set<string>()
-  let isFeeding = false
   /** Topics that have got a subscriber since something began to be sent to those who were there. */
   const joined = new Set<string>()
   /** Peers that have left, with topics of which they may not have got everything. */
@@ -81,15 +65,10 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   let settled: Seq = 0
   let marked: Seq = 0
   /** One hand-over at a time, so that messages leave in the order of their sequence numbers. */
-  let turn: Promise<unknown> = Promise.resolve()
+  const inTurn = createSerial()
+  const feeds = createFeeds({ limits }, { engine, log, later, marked: () => marked, settledAge })
   let ticker: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
-
-  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = turn.then(work)
-    turn = result.catch(() => undefined)
-    return result
-  }
 
   async function handOver(batch: StoredMessage[]): Promise<Map<Seq, number>> {
     const own = batch.filter(isToSend)
@@ -131,20 +110,10 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return left.filter(({ topic }) => !taken.has(topic) || joined.has(topic))
   }
 
-  /** Has stragglers among the subscribers fed from a position on. Answers false when they are all that there are. */
-  async function leaveToFeeds(topic: string, after: Seq): Promise<boolean> {
-    const subscribers = await engine.subscribers(topic)
-    for (const peerId of subscribers) {
-      const straggler = stragglers.get(peerId)
-      if (straggler !== undefined) straggler.after = Math.min(straggler.after ?? after, after)
-    }
-    return subscribers.length === 0 || !subscribers.every((peerId) => stragglers.has(peerId))
-  }
-
   /** Sends what waits in a topic up to a position, in order, as far as somebody takes it. */
   async function flush(topic: string, through: Seq): Promise<void> {
     if ((await engine.subscribers(topic)).length === 0) return
-    for (let after = waiting.get(topic); after !== undefined && (await leaveToFeeds(topic, after)); ) {
+    for (let after = waiting.get(topic); after !== undefined && (await feeds.takeOver(topic, after)); ) {
       const step = await readOwn(after, through, { topic })
       const [refused] = await unwanted(step.messages, await trySend(step.messages))
       if (refused !== undefined) {
@@ -178,98 +147,15 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return { ...step, messages: step.messages.filter(isToSend) }
   }
 
-  /** The position before the first of some messages, all of which hold the mark. */
-  async function placeBefore(ids: Set<string>): Promise<Seq> {
-    const found = await log.find([...ids], limits.maxReadBytes)
-    // What is not there any more was pruned, and topics are pruned apart.
-    return Math.min(...found.map(({ seq }) => seq - 1), ...(found.length < ids.size ? [marked] : []))
-  }
-
-  /** The position after which a straggler is to be handed everything. */
-  async function placeOf(straggler: Straggler): Promise<Seq> {
-    const missed = new Set(straggler.missed.splice(0))
-    if (missed.size === 0) return straggler.after ?? marked
-    try {
-      const since = await placeBefore(missed)
-      straggler.after = Math.min(straggler.after ?? since, since)
-    } catch (error) {
-      straggler.missed.push(...missed)
-      throw error
-    }
-    return straggler.after
-  }
-
-  /**
-   * Hands a straggler some of what it has missed; what remains has its turn behind what others wait for. One that has no room costs no reading
-   * but of what has become too old for it.
-   */
-  async function feed(peerId: string, straggler: Straggler): Promise<void> {
-    if (engine.stragglers === undefined) return
-    const storedSince = settledAge() - limits.unsentWindowMs
-    const hasRoom = engine.stragglers.hasRoom(peerId)
-    if (!hasRoom && straggler.missed.length === 0 && (straggler.oldestAt ?? 0) >= storedSince) return
-    const after = await placeOf(straggler)
-    const { tip } = await log.position()
-    const step = await log.read({
-      after,
-      through: Math.max(after, tip),
-      order: 'asc',
-      limit: hasRoom ? feedMessages : 1,
-      maxBytes: limits.maxReadBytes,
-      kind: 'topic',
-      storedSince,
-    })
-    const oldest = hasRoom ? await feedStep(peerId, step.messages) : step.messages[0]
-    straggler.after = oldest === undefined ? step.scanned : oldest.seq - 1
-    straggler.oldestAt = oldest?.storedAt ?? 0
-    // It may have left meanwhile, and have come back.
-    if (oldest !== undefined || stragglers.get(peerId) !== straggler) return
-    if (step.scanned >= tip && engine.stragglers.settle(peerId)) stragglers.delete(peerId)
-    else feedLater(peerId)
-  }
-
-  /** Answers the first message that there was no room for. */
-  async function feedStep(peerId: string, step: StoredMessage[]): Promise<StoredMessage | undefined> {
-    const messages = step.filter(({ from, firstSeenAt }) => from !== peerId && firstSeenAt === undefined)
-    return messages[(await engine.stragglers?.send(peerId, messages)) ?? 0]
-  }
-
-  function feedLater(peerId: string): void {
-    due.add(peerId)
-    if (isFeeding) return
-    isFeeding = true
-    later(feedNext)
-  }
-
-  /** One at a time, so that what is new waits for one of them at most. */
-  async function feedNext(): Promise<void> {
-    const [peerId = ''] = due
-    due.delete(peerId)
-    try {
-      const straggler = stragglers.get(peerId)
-      if (straggler !== undefined) await feed(peerId, straggler)
-    } finally {
-      isFeeding = due.size > 0
-      if (isFeeding) later(feedNext)
-    }
-  }
-
   /** What a peer may not have got that has left waits for somebody else, where nobody is there who has. */
   async function inherit(): Promise<void> {
     for (const gone of [...left]) {
-      const after = await placeOf(gone.straggler)
+      const after = await feeds.placeOf(gone.straggler)
       for (const topic of gone.topics) {
         if ((await engine.subscribers(topic)).length === 0) waiting.set(topic, Math.min(waiting.get(topic) ?? after, after))
       }
       left.splice(left.indexOf(gone), 1)
     }
-  }
-
-  function noteMissed(peerId: string, since: string): Straggler {
-    const straggler = stragglers.get(peerId) ?? { missed: [] }
-    straggler.missed.push(since)
-    stragglers.set(peerId, straggler)
-    return straggler
   }
 
   function notice(event: EngineEvent): void {
@@ -279,14 +165,14 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
         if (waiting.has(event.topic)) later(async () => flush(event.topic, (await log.position()).tip))
         break
       case 'peer:behind':
-        noteMissed(event.peerId, event.since)
+        feeds.note(event.peerId, event.since)
         break
       case 'peer:room':
-        feedLater(event.peerId)
+        feeds.feed(event.peerId)
         break
       case 'peer:left':
-        left.push({ straggler: noteMissed(event.peerId, event.since), topics: event.topics })
-        stragglers.delete(event.peerId)
+        left.push({ straggler: feeds.note(event.peerId, event.since), topics: event.topics })
+        feeds.drop(event.peerId)
         later(inherit)
         break
       default:
@@ -297,16 +183,14 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   async function tick(): Promise<void> {
     const { tip } = await log.position()
     await inherit()
-    for (const peerId of stragglers.keys()) feedLater(peerId)
+    feeds.feedAll()
     for (const topic of oldest.keys()) if (!waiting.has(topic)) oldest.delete(topic)
     for (const [topic, after] of waiting) {
       await flush(topic, tip)
       if (waiting.get(topic) === after) await expire(topic, after, tip)
     }
     while (recent[0] !== undefined && recent[0].at <= age() - limits.sentWindowMs) settled = recent.shift()?.through ?? settled
-    const behind = [...stragglers.values(), ...left.map(({ straggler }) => straggler)].map(({ after, missed }) =>
-      missed.length > 0 ? marked : (after ?? marked),
-    )
+    const behind = feeds.positions(left.map(({ straggler }) => straggler))
     const mark = Math.min(settled, ...waiting.values(), ...behind, await unsentPlace())
     if (mark <= marked) return
     marked = mark
@@ -316,7 +200,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   /** The position after which what was handed over may still be in this process. */
   async function unsentPlace(): Promise<Seq> {
     const ids = new Set(engine.stragglers?.unsent())
-    return ids.size === 0 ? settled : await placeBefore(ids)
+    return ids.size === 0 ? settled : await feeds.placeBefore(ids)
   }
 
   /** Moves the waiting position past what is older than the window. What is known to be younger costs no reading. */
@@ -361,7 +245,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     async stop() {
       clearInterval(ticker)
       unlisten?.()
-      await turn
+      await inTurn(async () => undefined)
     },
   }
 }

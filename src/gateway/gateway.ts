@@ -41,6 +41,7 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { createTopics } from '../topics/topics.ts'
 import { createValidatorRegistry } from '../validation/validator-registry.ts'
 import { createValidators } from '../validation/validators.ts'
+import { readGauges } from './gauges.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
 import { listening } from './listening.ts'
 import { createNodeInfo } from './node-info.ts'
@@ -114,10 +115,10 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     { log: store.log, audit: store.audit, sessions: store.sessions, peers, hub, metrics, logger, now: settledAge },
   )
   const tail = createLogTail({ limits }, { store, hub, logger })
-  const validatorDesk = createValidatorRegistry({ limits }, { now })
-  const desk = createServiceRegistry({ limits }, { now })
-  const gateways = createMembers({ store, engine, services: desk, validators: validatorDesk, onLost, logger, clock })
-  const validators = createValidators({ limits }, { engine, desk: validatorDesk, gateways, messages: store.log, metrics, logger })
+  const validatorRegistry = createValidatorRegistry({ limits }, { now })
+  const serviceRegistry = createServiceRegistry({ limits }, { now })
+  const gateways = createMembers({ store, engine, services: serviceRegistry, validators: validatorRegistry, onLost, logger, clock })
+  const validators = createValidators({ limits }, { engine, registry: validatorRegistry, gateways, messages: store.log, metrics, logger })
   const writes = createWriteWatch({ store, metrics, logger })
   const ingest = createIngest(
     { limits },
@@ -132,7 +133,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   )
   const carrier = createCarrier({ limits }, { engine, peers, store: store.deliveries, inbox: directInbox, metrics, logger, clock })
   const deliveries = createDeliveries({ limits }, { engine, store: store.deliveries, carrier, clock })
-  const services = createServices({ limits }, { engine, peers, desk, gateways, logger, now })
+  const services = createServices({ limits }, { engine, peers, registry: serviceRegistry, gateways, logger, now })
   const publisher = createPublisher({ limits: published }, { ingest, topics, engine, log: store.log, load, now: settledAge })
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
@@ -160,8 +161,8 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       deliveries,
       tail,
       services,
-      desk,
-      validators: validatorDesk,
+      serviceRegistry,
+      validatorRegistry,
       identity,
       load,
       logger,
@@ -256,33 +257,22 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     catchUp.lookForMissing()
   })
   metrics.watchLimits(() => engine.limitsReached)
-  metrics.watch(async () => {
-    const { messages, bytes, unsentTopics } = ingest.backlog
-    const { subscriptions, maxLag } = stream.readers
-    return {
-      inbox_messages: messages,
-      inbox_bytes: bytes,
-      request_bytes: requestBytes.bytes,
-      answer_bytes: answerBytes.bytes,
-      unsent_topics: unsentTopics,
-      http_connections: http.connections,
-      streams: stream.connections,
-      subscriptions,
-      subscriber_lag_messages: maxLag,
-      long_polls: history.longPolls,
-      ring_messages: hub.ring.messages,
-      ring_bytes: hub.ring.bytes,
-      log_tip: hub.tip,
-      open_validations: validatorDesk.open,
-      queued_deliveries: (await store.deliveries.queued()).reduce((sum, { deliveries }) => sum + deliveries, 0),
-      peers: (await engine.peers()).length,
-      topics: (await engine.topics()).length,
-      gossip_dropped_messages: engine.dropped,
-      event_loop_delay_seconds: load.delayMs / 1_000,
-      clock_held: clock.isHeld ? 1 : 0,
-      overloaded: load.overloaded ? 1 : 0,
-    }
-  })
+  metrics.watch(
+    readGauges({
+      clock,
+      deliveries: store.deliveries,
+      engine,
+      history,
+      http,
+      hub,
+      ingest,
+      load,
+      requestBytes,
+      answerBytes,
+      stream,
+      validatorRegistry,
+    }),
+  )
 
   return {
     async start() {

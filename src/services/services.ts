@@ -67,7 +67,7 @@ export interface ServicesLimits {
 export interface ServicesComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
   peers: Pick<Peers, 'dialPeer'>
-  desk: Pick<ServiceRegistry, 'ask' | 'services'>
+  registry: Pick<ServiceRegistry, 'ask' | 'services'>
   /** The other gateways of this database, and what their clients serve. */
   gateways: Pick<Members, 'others' | 'link'>
   logger: Logger
@@ -82,7 +82,7 @@ const retryAfterMs = 1_000
 
 export function createServices(init: { limits: ServicesLimits }, components: ServicesComponents): Services {
   const { limits } = init
-  const { engine, peers, desk, gateways, logger, now = Date.now } = components
+  const { engine, peers, registry, gateways, logger, now = Date.now } = components
   const maxBytes = limits.maxMessageBytes + requestOverheadBytes
   /** Requests of clients here, by the peer that is asked; of those with any. */
   const placesAt = new Map<string, Semaphore>()
@@ -104,8 +104,8 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   /** At a client of this gateway, or of another one of the database. */
   async function askHere(request: WireRequest & Asked): Promise<Uint8Array> {
     const { service, data, from, timeoutMs, asker, signal, isForwarded } = request
-    if (isForwarded || desk.services.includes(service))
-      return await desk.ask({ service, data, from, deadline: now() + timeoutMs }, { signal, asker })
+    if (isForwarded || registry.services.includes(service))
+      return await registry.ask({ service, data, from, deadline: now() + timeoutMs }, { signal, asker })
     const serving = await others(({ about }) => about.services?.includes(service) === true)
     const other = serving[Math.floor(Math.random() * serving.length)]
     if (other === undefined) throw new ServiceNotFound('Nobody serves this here.')

@@ -46,8 +46,8 @@ export interface StreamComponents {
   /** Tells that the log has become another one. */
   tail: { watchReset(watcher: () => void): () => void }
   services: { request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array> }
-  desk: Pick<ServiceRegistry, 'serve' | 'unserve' | 'leave' | 'retire' | 'reply' | 'has'>
-  validators: Pick<ValidatorRegistry, 'register' | 'unregister' | 'resume' | 'leave' | 'answer' | 'topicsOf'>
+  serviceRegistry: Pick<ServiceRegistry, 'serve' | 'unserve' | 'leave' | 'retire' | 'reply' | 'has'>
+  validatorRegistry: Pick<ValidatorRegistry, 'register' | 'unregister' | 'resume' | 'leave' | 'answer' | 'topicsOf'>
   peers: { watch(listener: PeerListener): () => void }
   identity: { peerId: string; engine: string }
   /** Throws when no new work can be taken on. */

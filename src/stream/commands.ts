@@ -45,7 +45,17 @@ export interface Commands {
 
 export type CommandComponents = Pick<
   StreamComponents,
-  'hub' | 'history' | 'topics' | 'publisher' | 'deliveries' | 'services' | 'desk' | 'validators' | 'access' | 'endings' | 'rates'
+  | 'hub'
+  | 'history'
+  | 'topics'
+  | 'publisher'
+  | 'deliveries'
+  | 'services'
+  | 'serviceRegistry'
+  | 'validatorRegistry'
+  | 'access'
+  | 'endings'
+  | 'rates'
 > & { interests: Interests }
 
 /** Units that every frame costs on arrival; the rest of its price is paid in its turn. */
@@ -53,7 +63,8 @@ const frameCost = 1
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, interests, publisher, deliveries, services, desk, validators, access, endings, rates } = components
+  const { hub, history, topics, interests, publisher, deliveries, services, serviceRegistry, validatorRegistry, access, endings, rates } =
+    components
   /** The use of the topics that a connection judges. */
   const judged = new WeakMap<Client, Map<string, Disposable>>()
 
@@ -178,18 +189,18 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   async function serve({ id, service, concurrency = 1 }: FrameOf<'serve'>, { asked, outlet }: Client): Promise<void> {
-    await desk.serve(asked, service, concurrency, () => outlet.send({ type: 'serving', ...answering(id), service }))
+    await serviceRegistry.serve(asked, service, concurrency, () => outlet.send({ type: 'serving', ...answering(id), service }))
   }
 
   function unserve({ id, service }: FrameOf<'unserve'>, { asked, outlet }: Client): void {
-    if (!desk.unserve(asked, service)) throw new ServiceNotFound('This connection does not serve it.')
+    if (!serviceRegistry.unserve(asked, service)) throw new ServiceNotFound('This connection does not serve it.')
     outlet.send({ type: 'unserved', ...answering(id), service })
   }
 
   /** Answered only where the frame has an id: whoever waits for the reply goes first. */
   function reply({ id, requestId, data, encoding, error }: FrameOf<'reply'>, { asked, outlet }: Client): void {
     if ((data === undefined) === (error === undefined)) throw new InvalidRequest('A reply has either "data" or an "error".')
-    desk.reply(asked, requestId, error === undefined ? { data: replyData({ data: data ?? '', encoding }) } : { error })
+    serviceRegistry.reply(asked, requestId, error === undefined ? { data: replyData({ data: data ?? '', encoding }) } : { error })
     if (id !== undefined) outlet.send({ type: 'replied', id, requestId })
   }
 
@@ -207,7 +218,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     using held = new DisposableStack()
     held.use(await topics.use(topic, keyOf(client)))
     const registration = { topic, deadlineMs, default: byDefault }
-    await validators.register(asked, registration, () => outlet.send({ type: 'validating', ...answering(id), ...registration }))
+    await validatorRegistry.register(asked, registration, () => outlet.send({ type: 'validating', ...answering(id), ...registration }))
     if (signal.aborted) return
     const uses = judged.get(client) ?? new Map<string, Disposable>()
     judged.set(client, uses)
@@ -217,14 +228,14 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 
   function unvalidate({ id, topic }: FrameOf<'unvalidate'>, client: Client): void {
     const { asked, outlet } = client
-    if (!validators.unregister(asked, topic)) throw new ValidationNotFound('This connection does not judge the topic.')
+    if (!validatorRegistry.unregister(asked, topic)) throw new ValidationNotFound('This connection does not judge the topic.')
     judged.get(client)?.get(topic)?.[Symbol.dispose]()
     judged.get(client)?.delete(topic)
     outlet.send({ type: 'unvalidated', ...answering(id), topic })
   }
 
   function judge({ id, validationId, verdict }: FrameOf<'verdict'>, { asked, outlet }: Client): void {
-    validators.answer(asked, validationId, verdict)
+    validatorRegistry.answer(asked, validationId, verdict)
     if (id !== undefined) outlet.send({ type: 'judged', id, validationId })
   }
 
@@ -232,8 +243,8 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   async function renew(frame: FrameOf<'auth'>, client: Client): Promise<void> {
     const grant = await access.admit(frame.token)
     if (endings.has(grant)) throw ofEndedToken()
-    if (desk.has(client.asked)) requireAction(grant, 'serve')
-    for (const topic of validators.topicsOf(client.asked)) {
+    if (serviceRegistry.has(client.asked)) requireAction(grant, 'serve')
+    for (const topic of validatorRegistry.topicsOf(client.asked)) {
       requireAction(grant, 'validate')
       requireTopic(grant, topic)
     }
@@ -247,11 +258,11 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   }
 
   return {
-    drained: ({ asked }) => validators.resume(asked),
-    retire: ({ asked }) => desk.retire(asked),
+    drained: ({ asked }) => validatorRegistry.resume(asked),
+    retire: ({ asked }) => serviceRegistry.retire(asked),
     leave(client) {
-      desk.leave(client.asked)
-      validators.leave(client.asked)
+      serviceRegistry.leave(client.asked)
+      validatorRegistry.leave(client.asked)
       for (const use of judged.get(client)?.values() ?? []) use[Symbol.dispose]()
     },
     receive(bytes, { grant, address }) {

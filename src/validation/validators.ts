@@ -30,7 +30,7 @@ export interface ValidatorsLimits {
 
 export interface ValidatorsComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
-  desk: Pick<ValidatorRegistry, 'ask' | 'registrations' | 'watch'>
+  registry: Pick<ValidatorRegistry, 'ask' | 'registrations' | 'watch'>
   gateways: Pick<Members, 'others' | 'link' | 'refresh'>
   messages: Pick<LogStore, 'unknown'>
   metrics: Pick<Metrics, 'judged'>
@@ -45,7 +45,7 @@ const rememberMs = 10_000
 
 export function createValidators(init: { limits: ValidatorsLimits }, components: ValidatorsComponents): Validators {
   const { limits } = init
-  const { engine, desk, gateways, messages, metrics, logger } = components
+  const { engine, registry, gateways, messages, metrics, logger } = components
   /** The last of each topic that is being judged. */
   const turns = new Map<string, Promise<unknown>>()
   /** By what was signed, what was said of it here, or is being asked. */
@@ -55,7 +55,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
   let looking: NodeJS.Timeout | undefined
 
   // Who begins to judge has begun once every gateway of the database asks about its topics.
-  desk.watch(async () => {
+  registry.watch(async () => {
     await gateways.refresh()
     const hasOthers = (await others()).length > 0
     // Each of them reads it when its lease ends.
@@ -84,7 +84,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     forgetOld()
     const known = remembered.get(key)
     if (known !== undefined) return known.judgement
-    const judgement = desk.ask(message)
+    const judgement = registry.ask(message)
     remembered.set(key, { judgement, at: performance.now() })
     void judgement.then(({ given }) => {
       // What nobody has said may be asked again.
@@ -113,7 +113,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
       const registration = gateway.about.judged?.find((each) => each.topic === topic)
       return registration === undefined ? [] : { gateway, registration }
     })
-    const isHere = desk.registrations.has(topic)
+    const isHere = registry.registrations.has(topic)
     if (!isHere && elsewhere.length === 0) return unjudged
     // What the gateways of this database have published, or have let in, is in the log.
     if (from === engine.peerId || siblings.some(({ peerId }) => peerId === from)) return unjudged
@@ -128,7 +128,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     async start() {
       // Who may ask is known before they do.
       looking = setInterval(() => {
-        if (desk.registrations.size > 0) void others()
+        if (registry.registrations.size > 0) void others()
       }, leaseMs)
       await engine.handle(validateProtocol, async ({ body }) => encodeJudgement(await judgeHere(decodeSigned(body))), {
         maxRequestBytes: limits.maxMessageBytes + signedOverheadBytes,

@@ -25,7 +25,7 @@ async function parts() {
         unhandle: async () => undefined,
       },
       peers: { dialPeer: () => Promise.reject(new Error('all are linked')) },
-      desk: {
+      registry: {
         services: [],
         async ask() {
           asked.push('here')

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { RequestNotFound, ServiceBusy, ServiceLimit } from '../../src/errors.ts'
 import { createServiceRegistry, type ServedRequest, type Server } from '../../src/services/service-registry.ts'
 
-function desk(limits: { maxServiceQueue?: number } = {}) {
+function registry(limits: { maxServiceQueue?: number } = {}) {
   const asked: ServedRequest[] = []
   const cancelled: string[] = []
   const server: Server = { client: 'tok_1', request: (request) => asked.push(request), cancelled: (requestId) => cancelled.push(requestId) }
@@ -17,7 +17,7 @@ function desk(limits: { maxServiceQueue?: number } = {}) {
 const texts = (asked: ServedRequest[]) => asked.map(({ data }) => Buffer.from(data).toString())
 
 test('what waits and what is worked on end with one signal: nothing that nobody waits for is given out', async () => {
-  const { services, server, asked, cancelled, ask } = desk()
+  const { services, server, asked, cancelled, ask } = registry()
   await services.serve(server, 'work', 1, () => undefined)
   const gone = new AbortController()
   const pending = [ask('one', gone.signal), ask('two', gone.signal)].map((each) => each.catch(() => 'given up'))
@@ -33,7 +33,7 @@ test('what waits and what is worked on end with one signal: nothing that nobody 
 })
 
 test('only who was asked answers a request', async () => {
-  const { services, server, asked, ask } = desk()
+  const { services, server, asked, ask } = registry()
   await services.serve(server, 'work', 1, () => undefined)
   const other: Server = { client: 'tok_1', request: () => undefined, cancelled: () => undefined }
   await services.serve(other, 'another', 1, () => undefined)
@@ -45,7 +45,7 @@ test('only who was asked answers a request', async () => {
 })
 
 test('a full queue refuses, and holds nothing of what it refused', async () => {
-  const { services, server, asked, ask } = desk({ maxServiceQueue: 1 })
+  const { services, server, asked, ask } = registry({ maxServiceQueue: 1 })
   await services.serve(server, 'work', 1, () => undefined)
   const [first, second] = [ask('one'), ask('two')]
   const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
@@ -58,7 +58,7 @@ test('a full queue refuses, and holds nothing of what it refused', async () => {
 })
 
 test('maxServiceQueue: one that asks has its share of it, and others find room', async () => {
-  const { services, server, ask } = desk({ maxServiceQueue: 8 })
+  const { services, server, ask } = registry({ maxServiceQueue: 8 })
   await services.serve(server, 'work', 1, () => undefined)
   const controller = new AbortController()
   const outcome = (asker: string) =>
@@ -73,7 +73,7 @@ test('maxServiceQueue: one that asks has its share of it, and others find room',
 })
 
 test('those that ask have their turns, however many of one wait', async () => {
-  const { services, server, asked, ask } = desk({ maxServiceQueue: 40 })
+  const { services, server, asked, ask } = registry({ maxServiceQueue: 40 })
   await services.serve(server, 'work', 1, () => undefined)
   const none = new AbortController().signal
   const gone = new AbortController()
@@ -89,7 +89,7 @@ test('those that ask have their turns, however many of one wait', async () => {
 })
 
 test('maxServices: a client serves its share of them, over all its connections', async () => {
-  const { services, server } = desk()
+  const { services, server } = registry()
   const another = { ...server }
   const other = { ...server, client: 'tok_2' }
   await services.serve(other, 'theirs', 1, () => undefined)

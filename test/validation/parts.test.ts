@@ -26,7 +26,7 @@ function parts(init: { us?: string; siblings?: GatewayRecord[]; stored?: string[
         handle: async () => undefined,
         unhandle: async () => undefined,
       },
-      desk: {
+      registry: {
         registrations: new Map([['orders', registration]]),
         watch: () => () => undefined,
         async ask({ signature }) {

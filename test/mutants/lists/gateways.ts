@@ -12,8 +12,8 @@ export const gateways = [
       ],
       [
         'a forwarded request is forwarded again',
-        'if (isForwarded || desk.services.includes(service))',
-        'if (desk.services.includes(service))',
+        'if (isForwarded || registry.services.includes(service))',
+        'if (registry.services.includes(service))',
       ],
       [
         'a peer decides how long its request is worked on',

@@ -1,29 +1,20 @@
-import { clientKey } from '../access/client-key.ts'
 import { ofEndedToken } from '../access/endings.ts'
 import { costOfBytes } from '../access/rates.ts'
-import {
-  InvalidRequest,
-  MessageTooLarge,
-  ServiceLimit,
-  ServiceNotFound,
-  SubscriptionLimit,
-  SubscriptionNotFound,
-  ValidationNotFound,
-} from '../errors.ts'
+import { InvalidRequest, ServiceLimit, SubscriptionLimit, SubscriptionNotFound } from '../errors.ts'
 import { formatCursor, type Seq } from '../model/cursor.ts'
 import { requireAction, requireTopic, requireTopics } from '../model/grant.ts'
 import { idempotencyScope } from '../model/idempotency-key.ts'
-import { decodePayload, encodePayload } from '../model/payload.ts'
+import { encodePayload } from '../model/payload.ts'
 import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
 import { topicFilter, withDirect } from '../model/topic.ts'
 import type { Client, StreamComponents, StreamLimits } from './client.ts'
 import { type ClientFrame, frameActions, frameCosts, type SubscribeFrame } from './client-frames.ts'
+import { decodeData, type FrameOf, keyOf } from './frame-data.ts'
 import type { Interests } from './interest.ts'
 import { answering, expiry, naming } from './server-frames.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
-
-type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Type }>
+import { createWorkCommands } from './work-commands.ts'
 
 /** What the frames of clients do. */
 export interface Commands {
@@ -63,10 +54,9 @@ const frameCost = 1
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, topics, interests, publisher, deliveries, services, serviceRegistry, validatorRegistry, access, endings, rates } =
+  const { hub, history, interests, publisher, deliveries, services, serviceRegistry, validatorRegistry, access, endings, rates } =
     components
-  /** The use of the topics that a connection judges. */
-  const judged = new WeakMap<Client, Map<string, Disposable>>()
+  const work = createWorkCommands(init, components)
 
   async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
     const { outlet, subscriptions } = client
@@ -188,57 +178,6 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     }
   }
 
-  async function serve({ id, service, concurrency = 1 }: FrameOf<'serve'>, { asked, outlet }: Client): Promise<void> {
-    await serviceRegistry.serve(asked, service, concurrency, () => outlet.send({ type: 'serving', ...answering(id), service }))
-  }
-
-  function unserve({ id, service }: FrameOf<'unserve'>, { asked, outlet }: Client): void {
-    if (!serviceRegistry.unserve(asked, service)) throw new ServiceNotFound('This connection does not serve it.')
-    outlet.send({ type: 'unserved', ...answering(id), service })
-  }
-
-  /** Answered only where the frame has an id: whoever waits for the reply goes first. */
-  function reply({ id, requestId, data, encoding, error }: FrameOf<'reply'>, { asked, outlet }: Client): void {
-    if ((data === undefined) === (error === undefined)) throw new InvalidRequest('A reply has either "data" or an "error".')
-    serviceRegistry.reply(asked, requestId, error === undefined ? { data: replyData({ data: data ?? '', encoding }) } : { error })
-    if (id !== undefined) outlet.send({ type: 'replied', id, requestId })
-  }
-
-  /** @throws MessageTooLarge for what the asking gateway would not take */
-  function replyData(payload: Parameters<typeof decodeData>[0]): Uint8Array {
-    const data = decodeData(payload)
-    if (data.length <= limits.maxMessageBytes) return data
-    throw new MessageTooLarge(`An answer has at most ${limits.maxMessageBytes} bytes of data; this one has ${data.length}.`)
-  }
-
-  async function validate(frame: FrameOf<'validate'>, client: Client): Promise<void> {
-    const { asked, outlet, grant, signal } = client
-    const { id, topic, deadlineMs = 1_000, default: byDefault = 'ignore' } = frame
-    requireTopic(grant, topic)
-    using held = new DisposableStack()
-    held.use(await topics.use(topic, keyOf(client)))
-    const registration = { topic, deadlineMs, default: byDefault }
-    await validatorRegistry.register(asked, registration, () => outlet.send({ type: 'validating', ...answering(id), ...registration }))
-    if (signal.aborted) return
-    const uses = judged.get(client) ?? new Map<string, Disposable>()
-    judged.set(client, uses)
-    uses.get(topic)?.[Symbol.dispose]()
-    uses.set(topic, held.move())
-  }
-
-  function unvalidate({ id, topic }: FrameOf<'unvalidate'>, client: Client): void {
-    const { asked, outlet } = client
-    if (!validatorRegistry.unregister(asked, topic)) throw new ValidationNotFound('This connection does not judge the topic.')
-    judged.get(client)?.get(topic)?.[Symbol.dispose]()
-    judged.get(client)?.delete(topic)
-    outlet.send({ type: 'unvalidated', ...answering(id), topic })
-  }
-
-  function judge({ id, validationId, verdict }: FrameOf<'verdict'>, { asked, outlet }: Client): void {
-    validatorRegistry.answer(asked, validationId, verdict)
-    if (id !== undefined) outlet.send({ type: 'judged', id, validationId })
-  }
-
   /** Another token for the connection: it must allow what the connection does already. */
   async function renew(frame: FrameOf<'auth'>, client: Client): Promise<void> {
     const grant = await access.admit(frame.token)
@@ -260,11 +199,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   return {
     drained: ({ asked }) => validatorRegistry.resume(asked),
     retire: ({ asked }) => serviceRegistry.retire(asked),
-    leave(client) {
-      serviceRegistry.leave(client.asked)
-      validatorRegistry.leave(client.asked)
-      for (const use of judged.get(client)?.values() ?? []) use[Symbol.dispose]()
-    },
+    leave: work.leave,
     receive(bytes, { grant, address }) {
       rates.take({ grantId: grant.id, address }, frameCost + costOfBytes(bytes))
     },
@@ -287,22 +222,22 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
         case 'request':
           return { apart: request(frame, client) }
         case 'serve':
-          await serve(frame, client)
+          await work.serve(frame, client)
           return {}
         case 'unserve':
-          unserve(frame, client)
+          work.unserve(frame, client)
           return {}
         case 'reply':
-          reply(frame, client)
+          work.reply(frame, client)
           return {}
         case 'validate':
-          await validate(frame, client)
+          await work.validate(frame, client)
           return {}
         case 'unvalidate':
-          unvalidate(frame, client)
+          work.unvalidate(frame, client)
           return {}
         case 'verdict':
-          judge(frame, client)
+          work.judge(frame, client)
           return {}
         case 'auth':
           await renew(frame, client)
@@ -315,15 +250,4 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
       }
     },
   }
-}
-
-function keyOf({ grant, address }: Pick<Client, 'grant' | 'address'>): string {
-  return clientKey({ grantId: grant.id, address })
-}
-
-/** @throws InvalidData, or InvalidRequest when bytes are said to be encoded */
-function decodeData({ data, encoding }: Pick<FrameOf<'publish'>, 'data' | 'encoding'>): Uint8Array {
-  if (typeof data === 'string') return decodePayload(data, encoding)
-  if (encoding === undefined) return data
-  throw new InvalidRequest('A byte string has no encoding.', { errors: [{ path: 'encoding', message: 'is not for byte strings' }] })
 }

@@ -86,6 +86,9 @@ class WebSocketClient implements Connection, Client {
   #isRevoked = false
   #lastHeard = performance.now()
 
+  readonly notifyPeer = (event: PeerNotice, peer: Peer) => notifyOfPeer(this, event, peer)
+  readonly notifyDelivery = (delivery: DeliveryView) => notifyOfDelivery(this, delivery)
+
   constructor({ limits, grant, address, welcome, query }: ConnectionInit, components: ConnectionComponents) {
     const { socket, codec, logger } = components
     this.#limits = limits
@@ -179,14 +182,6 @@ class WebSocketClient implements Connection, Client {
     }
     socket.ping()
     for (const subscription of this.subscriptions.values()) subscription.reportProgress()
-  }
-
-  notifyPeer(event: PeerNotice, peer: Peer): void {
-    notifyOfPeer(this, event, peer)
-  }
-
-  notifyDelivery(delivery: DeliveryView): void {
-    notifyOfDelivery(this, delivery)
   }
 
   positions(): Seq[] {

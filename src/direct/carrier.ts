@@ -2,17 +2,15 @@ import type { Logger } from 'pino'
 import { createClientShares } from '../access/client-shares.ts'
 import { type Ages, agesOf } from '../clock/ages.ts'
 import type { P2PEngine } from '../engine/engine.ts'
-import { PeergateError } from '../errors.ts'
-import { createDeadline } from '../lib/deadline.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import type { DeliveryView } from '../model/delivery.ts'
-import { directStatus } from '../model/direct-status.ts'
 import type { Peers } from '../peers/peers.ts'
-import type { DeliveryRecord, DeliveryStore } from '../store/delivery-store.ts'
+import type { DeliveryStore } from '../store/delivery-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { createCourier } from './courier.ts'
 import { deliveryView } from './delivery-view.ts'
-import { directBatchBytes, directProtocol, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
+import { directBatchBytes, maxDirectBatch } from './direct-protocol.ts'
 
 /**
  * Carries direct messages to their recipients, in the order in which they were accepted: at once, again and again with growing pauses, and
@@ -61,19 +59,9 @@ const maxUntaken = 1_000
 /** Recipients that have appeared and wait for a place. */
 const maxWaiting = 1_000
 
-/** What went wrong, and with which of them; whether the recipient was there. */
-interface Problem {
-  reason: string
-  id?: string
-  wasReached: boolean
-}
-
-type Next = Awaited<ReturnType<DeliveryStore['next']>>
-type Queued = DeliveryRecord & { envelope: Uint8Array }
-
 export function createCarrier(init: { limits: CarrierLimits }, components: CarrierComponents): Carrier {
   const { limits } = init
-  const { engine, peers, store, inbox, metrics, logger, clock = agesOf(), random = Math.random } = components
+  const { engine, store, logger, clock = agesOf(), random = Math.random } = components
   const changes = createWatchers<[delivery: DeliveryView]>()
   const now = () => clock.age()
   /** Longer than a dial and a request may take, after which the claim is renewed. */
@@ -87,8 +75,10 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   const interrupted = new Set<string>()
   /** Recipients that had a link and took nothing, and until when (by the monotonic clock) they are left alone. */
   const untaken = new Map<string, number>()
-  /** Recipients that are being dialled. */
-  const dials = new Map<string, AbortController>()
+  const courier = createCourier(
+    { dialMs: claimMs / 2, deliveryTimeoutMs: limits.deliveryTimeoutMs },
+    { ...components, clock, onChange: changes.tell },
+  )
   let stopping = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
@@ -203,10 +193,10 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     while (!stopping.signal.aborted && (await store.renew({ by, recipient, until: now() + claimMs }))) {
       const next = await store.next({ recipient, now: clock.settledAge(), limit: maxDirectBatch, maxBytes: directBatchBytes })
       if (next.length === 0) return await store.release({ by, recipient })
-      const batch = await soundOf(next)
+      const batch = await courier.soundOf(next)
       const [first] = batch
       if (first === undefined) continue
-      const problem = await send(recipient, batch)
+      const problem = await courier.send(recipient, batch, stopping.signal)
       if (problem === undefined) continue
       if (stopping.signal.aborted) break
       const id = problem.id ?? first.id
@@ -219,82 +209,10 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     if (stopping.signal.aborted) await store.renew({ by, recipient, until: now() })
   }
 
-  /** What is damaged on the disk can't be sent any more, and would hold up what is behind it. */
-  async function soundOf(next: Next): Promise<Queued[]> {
-    const sound: Queued[] = []
-    for (const delivery of next) {
-      const { id, envelope } = delivery
-      if (envelope !== undefined) {
-        sound.push({ ...delivery, envelope })
-        continue
-      }
-      logger.error({ delivery: id }, 'a direct message that waits for its recipient is damaged; it can not be sent')
-      metrics.damaged(1)
-      const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of this gateway.', now: now() }
-      if (await store.end(id, end)) await tell(id)
-    }
-    return sound
-  }
-
   /** Doubles from failure to failure, with a jitter of a half. */
   async function pause(recipient: string): Promise<number> {
     const ms = Math.min(limits.lastDeliveryRetryMs, limits.firstDeliveryRetryMs * 2 ** Math.min(30, await store.attempts(recipient)))
     return Math.round(ms * (0.5 + random() / 2))
-  }
-
-  /** Answers what went wrong, and with which of them, when not all are done with. */
-  async function send(recipient: string, batch: Queued[]): Promise<Problem | undefined> {
-    let statuses: Uint8Array
-    let wasReached = false
-    try {
-      if (recipient !== engine.peerId && !(await isLinked(recipient))) await dial(recipient)
-      wasReached = true
-      statuses = await hand(
-        recipient,
-        batch.map(({ envelope }) => envelope),
-      )
-    } catch (error) {
-      if (!(error instanceof PeergateError)) logger.debug({ err: error }, 'direct messages could not be handed over')
-      return { reason: error instanceof PeergateError ? error.message : 'The recipient could not be reached.', wasReached }
-    }
-    for (const [index, delivery] of batch.entries()) {
-      const status = statuses[index]
-      const end = status === undefined ? undefined : ends.get(status)
-      if (end === undefined) return { reason: 'The recipient asks to try again later.', id: delivery.id, wasReached }
-      if (await store.end(delivery.id, { ...end, now: now() })) await tell(delivery.id)
-    }
-    return undefined
-  }
-
-  async function hand(recipient: string, envelopes: Uint8Array[]): Promise<Uint8Array> {
-    if (recipient === engine.peerId) return await inbox.take(envelopes, engine.peerId)
-    using deadline = createDeadline(limits.deliveryTimeoutMs, [stopping.signal])
-    return await engine.request(recipient, directProtocol, encodeBatch(envelopes), {
-      signal: deadline.signal,
-      maxAnswerBytes: maxDirectBatch,
-    })
-  }
-
-  /** Unless the recipient comes by itself meanwhile. */
-  async function dial(recipient: string): Promise<void> {
-    const dialling = new AbortController()
-    dials.set(recipient, dialling)
-    try {
-      await peers.dialPeer(recipient, { signal: AbortSignal.any([stopping.signal, dialling.signal, AbortSignal.timeout(claimMs / 2)]) })
-    } catch (error) {
-      if (!(await isLinked(recipient))) throw error
-    } finally {
-      dials.delete(recipient)
-    }
-  }
-
-  async function isLinked(peerId: string): Promise<boolean> {
-    return (await engine.peers()).some((peer) => peer.peerId === peerId)
-  }
-
-  async function tell(id: string): Promise<void> {
-    const record = await store.get(id)
-    if (record !== undefined) void changes.tell(deliveryView(record, clock))
   }
 
   return {
@@ -312,7 +230,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
       unlisten = engine.listen((event) => {
         if (event.type !== 'peer:connect') return
         const { peerId } = event.peer
-        dials.get(peerId)?.abort(new Error('the peer is here'))
+        courier.arrived(peerId)
         appeared(peerId).catch((err: unknown) => logger.debug({ err }, 'a recipient that is here could not be taken'))
       })
       wake()
@@ -327,11 +245,3 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     },
   }
 }
-
-/** What a status ends; the others are tried again. */
-const ends = new Map<number, { state: 'delivered' | 'refused'; lastError?: string }>([
-  [directStatus.kept, { state: 'delivered' }],
-  [directStatus.refused, { state: 'refused', lastError: 'The recipient takes no messages from here.' }],
-  [directStatus.tooLarge, { state: 'refused', lastError: 'The recipient takes no message of this size.' }],
-  [directStatus.invalid, { state: 'refused', lastError: 'The recipient does not take it for a message to itself.' }],
-])

@@ -4,7 +4,7 @@ const tests = ['test/direct/direct-inbox.test.ts', 'test/direct/direct.test.ts']
 
 export const direct = [
   ...breaks(
-    'src/direct/carrier.ts',
+    'src/direct/courier.ts',
     ['test/direct/carrier.test.ts'],
     [['a damaged delivery holds up what is behind it', 'if (await store.end(id, end)) await tell(id)', 'await tell(id)']],
   ),
@@ -83,6 +83,36 @@ export const direct = [
     ['test/direct/carrier.test.ts'],
     [
       [
+        'another gateway carries the same recipient',
+        '(await store.renew({ by, recipient, until: now() + claimMs }))) {',
+        '(await store.renew({ by, recipient, until: now() + claimMs })) !== undefined) {',
+      ],
+      ['a failed delivery is tried without a pause', 'dueAt: now() + pauseMs', 'dueAt: now()'],
+      ['a recipient that hangs up is tried at once', 'if (problem.wasReached) notNews(recipient, pauseMs)', ''],
+      ['a recipient that appears waits', 'courier.arrived(peerId)\n        appeared(peerId)', 'Promise.resolve()'],
+      ['a dial goes on although the recipient is there', 'courier.arrived(peerId)\n', ''],
+      ['pauses of a delivery do not grow', '2 ** Math.min(30, await store.attempts(recipient))', '2 ** 0'],
+      [
+        'pauses grow without end',
+        'Math.min(limits.lastDeliveryRetryMs, limits.firstDeliveryRetryMs * ',
+        'Math.max(0, limits.firstDeliveryRetryMs * ',
+      ],
+      ['pauses have no jitter', '(0.5 + random() / 2)', '1'],
+      [
+        'a stop keeps the recipient from other gateways',
+        'if (stopping.signal.aborted) await store.renew({ by, recipient, until: now() })',
+        '',
+      ],
+      ['a stop counts as a failure', 'if (stopping.signal.aborted) break', ''],
+      ['a recipient is held when nothing waits for it', 'return await store.release({ by, recipient })', 'return'],
+      ['the first is blamed for what another one got', 'const id = problem.id ?? first.id', 'const id = first.id'],
+    ],
+  ),
+  ...breaks(
+    'src/direct/courier.ts',
+    ['test/direct/carrier.test.ts'],
+    [
+      [
         'a missing status ends a delivery',
         'const end = status === undefined ? undefined : ends.get(status)',
         'const end = ends.get(status ?? directStatus.kept)',
@@ -93,39 +123,11 @@ export const direct = [
         'const end = status === undefined ? undefined : (ends.get(status) ?? ends.get(0))',
       ],
       [
-        'another gateway carries the same recipient',
-        '(await store.renew({ by, recipient, until: now() + claimMs }))) {',
-        '(await store.renew({ by, recipient, until: now() + claimMs })) !== undefined) {',
-      ],
-      ['a failed delivery is tried without a pause', 'dueAt: now() + pauseMs', 'dueAt: now()'],
-      ['a recipient that hangs up is tried at once', 'if (problem.wasReached) notNews(recipient, pauseMs)', ''],
-      [
-        'a recipient that appears waits',
-        "dials.get(peerId)?.abort(new Error('the peer is here'))\n        appeared(peerId)",
-        'Promise.resolve()',
-      ],
-      ['a dial goes on although the recipient is there', "dials.get(peerId)?.abort(new Error('the peer is here'))", ''],
-      ['pauses of a delivery do not grow', '2 ** Math.min(30, await store.attempts(recipient))', '2 ** 0'],
-      [
-        'pauses grow without end',
-        'Math.min(limits.lastDeliveryRetryMs, limits.firstDeliveryRetryMs * ',
-        'Math.max(0, limits.firstDeliveryRetryMs * ',
-      ],
-      ['pauses have no jitter', '(0.5 + random() / 2)', '1'],
-      [
         'a stop waits for a recipient that is silent',
-        'createDeadline(limits.deliveryTimeoutMs, [stopping.signal])',
-        'createDeadline(limits.deliveryTimeoutMs)',
+        'createDeadline(init.deliveryTimeoutMs, [stopping])',
+        'createDeadline(init.deliveryTimeoutMs)',
       ],
-      ['a stop waits for a dial', 'AbortSignal.any([stopping.signal, dialling.signal, ', 'AbortSignal.any([dialling.signal, '],
-      [
-        'a stop keeps the recipient from other gateways',
-        'if (stopping.signal.aborted) await store.renew({ by, recipient, until: now() })',
-        '',
-      ],
-      ['a stop counts as a failure', 'if (stopping.signal.aborted) break', ''],
-      ['a recipient is held when nothing waits for it', 'return await store.release({ by, recipient })', 'return'],
-      ['the first is blamed for what another one got', 'const id = problem.id ?? first.id', 'const id = first.id'],
+      ['a stop waits for a dial', 'AbortSignal.any([stopping, dialling.signal, ', 'AbortSignal.any([dialling.signal, '],
     ],
   ),
 ]

@@ -1,0 +1,132 @@
+import type { Logger } from 'pino'
+import type { Ages } from '../clock/ages.ts'
+import type { P2PEngine } from '../engine/engine.ts'
+import { PeergateError } from '../errors.ts'
+import { createDeadline } from '../lib/deadline.ts'
+import type { DeliveryView } from '../model/delivery.ts'
+import { directStatus } from '../model/direct-status.ts'
+import type { Peers } from '../peers/peers.ts'
+import type { DeliveryRecord, DeliveryStore } from '../store/delivery-store.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { deliveryView } from './delivery-view.ts'
+import { directProtocol, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
+
+/** Tries to hand queued direct messages to their recipient, and notes what became of each. */
+export interface Courier {
+  /** Those that can be sent; what the disk has damaged ends here, since it would hold up what is behind it. */
+  soundOf(next: Next): Promise<Queued[]>
+  /** Dials the recipient when there is no link. Answers what went wrong, and with which of them, when not all are done with. */
+  send(recipient: string, batch: Queued[], signal: AbortSignal): Promise<Problem | undefined>
+  /** The recipient is here: a dial to it ends. */
+  arrived(recipient: string): void
+}
+
+/** What went wrong, and with which of them; whether the recipient was there. */
+export interface Problem {
+  reason: string
+  id?: string
+  wasReached: boolean
+}
+
+type Next = Awaited<ReturnType<DeliveryStore['next']>>
+export type Queued = DeliveryRecord & { envelope: Uint8Array }
+
+export interface CourierComponents {
+  engine: Pick<P2PEngine, 'peerId' | 'request' | 'peers'>
+  peers: Pick<Peers, 'dialPeer'>
+  store: Pick<DeliveryStore, 'end' | 'get'>
+  /** Takes what this gateway sends to itself. */
+  inbox: { take(envelopes: Uint8Array[], from: string): Promise<Uint8Array> }
+  onChange(delivery: DeliveryView): void
+  metrics: Pick<Metrics, 'damaged'>
+  logger: Logger
+  clock: Ages
+}
+
+/** @param init.dialMs milliseconds for a dial */
+export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number }, components: CourierComponents): Courier {
+  const { engine, peers, store, inbox, onChange, metrics, logger, clock } = components
+  const now = () => clock.age()
+  const dials = new Map<string, AbortController>()
+
+  async function soundOf(next: Next): Promise<Queued[]> {
+    const sound: Queued[] = []
+    for (const delivery of next) {
+      const { id, envelope } = delivery
+      if (envelope !== undefined) {
+        sound.push({ ...delivery, envelope })
+        continue
+      }
+      logger.error({ delivery: id }, 'a direct message that waits for its recipient is damaged; it can not be sent')
+      metrics.damaged(1)
+      const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of this gateway.', now: now() }
+      if (await store.end(id, end)) await tell(id)
+    }
+    return sound
+  }
+
+  async function send(recipient: string, batch: Queued[], signal: AbortSignal): Promise<Problem | undefined> {
+    let statuses: Uint8Array
+    let wasReached = false
+    try {
+      if (recipient !== engine.peerId && !(await isLinked(recipient))) await dial(recipient, signal)
+      wasReached = true
+      statuses = await hand(
+        recipient,
+        batch.map(({ envelope }) => envelope),
+        signal,
+      )
+    } catch (error) {
+      if (!(error instanceof PeergateError)) logger.debug({ err: error }, 'direct messages could not be handed over')
+      return { reason: error instanceof PeergateError ? error.message : 'The recipient could not be reached.', wasReached }
+    }
+    for (const [index, delivery] of batch.entries()) {
+      const status = statuses[index]
+      const end = status === undefined ? undefined : ends.get(status)
+      if (end === undefined) return { reason: 'The recipient asks to try again later.', id: delivery.id, wasReached }
+      if (await store.end(delivery.id, { ...end, now: now() })) await tell(delivery.id)
+    }
+    return undefined
+  }
+
+  async function hand(recipient: string, envelopes: Uint8Array[], stopping: AbortSignal): Promise<Uint8Array> {
+    if (recipient === engine.peerId) return await inbox.take(envelopes, engine.peerId)
+    using deadline = createDeadline(init.deliveryTimeoutMs, [stopping])
+    return await engine.request(recipient, directProtocol, encodeBatch(envelopes), {
+      signal: deadline.signal,
+      maxAnswerBytes: maxDirectBatch,
+    })
+  }
+
+  /** Unless the recipient comes by itself meanwhile. */
+  async function dial(recipient: string, stopping: AbortSignal): Promise<void> {
+    const dialling = new AbortController()
+    dials.set(recipient, dialling)
+    try {
+      await peers.dialPeer(recipient, { signal: AbortSignal.any([stopping, dialling.signal, AbortSignal.timeout(init.dialMs)]) })
+    } catch (error) {
+      if (!(await isLinked(recipient))) throw error
+    } finally {
+      dials.delete(recipient)
+    }
+  }
+
+  async function isLinked(peerId: string): Promise<boolean> {
+    return (await engine.peers()).some((peer) => peer.peerId === peerId)
+  }
+
+  async function tell(id: string): Promise<void> {
+    const record = await store.get(id)
+    if (record !== undefined) onChange(deliveryView(record, clock))
+  }
+
+  return { soundOf, send, arrived: (recipient) => dials.get(recipient)?.abort(new Error('the peer is here')) }
+}
+
+/** What a status ends; the others are tried again. */
+const ends = new Map<number, { state: 'delivered' | 'refused'; lastError?: string }>([
+  [directStatus.kept, { state: 'delivered' }],
+  [directStatus.refused, { state: 'refused', lastError: 'The recipient takes no messages from here.' }],
+  [directStatus.tooLarge, { state: 'refused', lastError: 'The recipient takes no message of this size.' }],
+  [directStatus.invalid, { state: 'refused', lastError: 'The recipient does not take it for a message to itself.' }],
+])

@@ -5,21 +5,21 @@ import {
   DhtRefused,
   DhtUnavailable,
   InvalidCid,
-  InvalidRecord,
   PeerNotFound,
   RecordNotFound,
   RecordOutdated,
 } from '../../../errors.ts'
-import { createTokenBucket, type TokenBucket } from '../../../lib/token-bucket.ts'
 import { type DhtKey, parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
 import type { FoundPeer, Routing } from '../../routing.ts'
+import { createAnswers } from './answers.ts'
 import { feed } from './feed.ts'
 import type { Contact, DhtAnswer, DhtRequest } from './frames.ts'
 import type { Holdings } from './holdings.ts'
-import { type Place, placeOf, placeOfPeer, placeOfTopic, placeWithCommonBits } from './key-space.ts'
+import { nameOf, type Place, placeOf, placeOfPeer, placeOfTopic } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 import { type LookupResult, lookUp } from './lookup.ts'
 import { createRoutingTable, type RoutingTable } from './routing-table.ts'
+import { createUpkeep } from './upkeep.ts'
 
 /**
  * A node of the DHT of the custom engine: Kademlia (Maymounkov and Mazières 2002) with disjoint paths (S/Kademlia). Owns no socket and no
@@ -61,61 +61,15 @@ export interface DhtNodeComponents {
   networkOf(contact: Contact): string | undefined
 }
 
-/** When the node looks itself up after it has met the first peer, in milliseconds: often at first, since a network may start at once. */
-const selfLookupsMs = [0, 2_000, 5_000, 15_000, 60_000]
-/** Peers whose requests are counted. */
-const maxCountedPeers = 2_000
-
 export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents): DhtNode {
   const { peerId, limits, timeoutMs } = init
   const { holdings, ask, now, random, randomBytes, timeout, ownAddresses, networkOf } = components
   const table = createRoutingTable({ peerId, limits }, { now, networkOf })
-  const self = placeOfPeer(peerId)
-  const requests = new Map<string, TokenBucket>()
-  let metAt: number | undefined
-  let selfLookups = 0
-  let sweptAt = now()
-  let announced = ''
-  let busy: Promise<void> | undefined
-
-  function admits(from: string): boolean {
-    const bucket = requests.get(from) ?? createTokenBucket({ perSecond: limits.requestsPerSecond, burst: limits.requestsBurst })
-    requests.delete(from)
-    requests.set(from, bucket)
-    const [oldest] = requests.keys()
-    if (requests.size > maxCountedPeers && oldest !== undefined) requests.delete(oldest)
-    return bucket.take(now())
-  }
-
-  function closerThan(place: Place, asking: string): Contact[] {
-    const contacts = table.closest(place, limits.k + 1).filter((contact) => contact.peerId !== asking)
-    return contacts
-      .slice(0, limits.k)
-      .map(({ peerId: id, multiaddrs }) => ({ peerId: id, multiaddrs: multiaddrs.slice(0, limits.maxAddresses) }))
-  }
-
-  async function keep(from: string, { key, record, ageMs }: Extract<DhtRequest, { type: 'put-value' }>): Promise<DhtAnswer> {
-    try {
-      await holdings.keepValue(key, record, { from, putAt: now() - Math.min(ageMs, limits.valueMs) })
-      return {}
-    } catch (error) {
-      if (error instanceof InvalidRecord) return { refused: 'invalid' }
-      if (error instanceof RecordOutdated) return { refused: 'outdated' }
-      if (error instanceof DhtQuotaReached) return { refused: 'full' }
-      throw error
-    }
-  }
-
-  async function keepProvider(from: string, place: Uint8Array, multiaddrs: string[]): Promise<DhtAnswer> {
-    try {
-      const own = multiaddrs.filter((address) => address.endsWith(`/p2p/${from}`)).slice(0, limits.maxAddresses)
-      await holdings.keepProvider(nameOf(place), { peerId: from, multiaddrs: own })
-      return {}
-    } catch (error) {
-      if (error instanceof DhtQuotaReached) return { refused: 'full' }
-      throw error
-    }
-  }
+  const answers = createAnswers({ limits }, { table, holdings, now, random })
+  const upkeep = createUpkeep(
+    { peerId, limits, timeoutMs },
+    { table, holdings, closestTo, tell, announce, now, random, randomBytes, timeout, ownAddresses },
+  )
 
   function requireSomebody(): void {
     if (table.size === 0) throw new DhtUnavailable('This gateway knows no peer of the DHT yet.')
@@ -204,80 +158,11 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
     return best
   }
 
-  async function tellAgain(key: string, signal: AbortSignal): Promise<void> {
-    const kept = await holdings.value(key)
-    if (kept === undefined) return
-    holdings.told(key)
-    const { closest } = await closestTo(placeOf(Buffer.from(key)), signal)
-    await tell(closest, { type: 'put-value', key, record: kept.record, ageMs: Math.max(0, now() - kept.putAt) }, signal)
-  }
-
-  /** One thing that is due, the most urgent first. */
-  async function doDue(): Promise<void> {
-    const signal = timeout(timeoutMs)
-    if (now() - sweptAt > limits.republishMs) {
-      sweptAt = now()
-      await holdings.sweep()
-    }
-    if (table.size === 0) return
-    metAt ??= now()
-    const nextSelf = selfLookupsMs[selfLookups]
-    if (nextSelf !== undefined && now() - metAt >= nextSelf) {
-      selfLookups++
-      await closestTo(self, signal)
-      return
-    }
-    const addresses = ownAddresses().join()
-    if (addresses !== announced && addresses !== '') {
-      announced = addresses
-      await announce(self, signal)
-      return
-    }
-    const provided = [...holdings.provided].find(([, at]) => now() - at > limits.provideMs * spread(random))
-    if (provided !== undefined) {
-      const [place] = provided
-      await holdings.provide(place)
-      await announce(Buffer.from(place, 'hex'), signal)
-      return
-    }
-    const value = holdings.values().find(({ heardAt }) => now() - heardAt > limits.republishMs * spread(random))
-    if (value !== undefined) {
-      await tellAgain(value.key, signal)
-      return
-    }
-    // Up to the bucket of the closest peers; beyond it there is nobody.
-    const stale = table.buckets.find(({ size, lookedUpAt }) => size > 0 && now() - lookedUpAt > limits.refreshMs * spread(random))
-    if (stale === undefined) return
-    const place = placeWithCommonBits(self, stale.bits, randomBytes)
-    await closestTo(place, signal)
-  }
-
   return {
     table,
     lookUp: closestTo,
     connected: (contact) => table.seen(contact),
-    async answer(from, request) {
-      if (!admits(from)) throw new Error('too many requests of the DHT')
-      switch (request.type) {
-        case 'find-node':
-          return { closer: closerThan(Buffer.from(request.place), from) }
-        case 'get-value': {
-          const kept = await holdings.value(request.key)
-          const closer = closerThan(placeOf(Buffer.from(request.key)), from)
-          return kept === undefined ? { closer } : { closer, record: kept.record, ageMs: Math.max(0, now() - kept.putAt) }
-        }
-        case 'put-value':
-          return await keep(from, request)
-        case 'get-providers': {
-          const place = Buffer.from(request.place)
-          return { closer: closerThan(place, from), providers: holdings.someProviders(nameOf(place), limits.maxProviders, random) }
-        }
-        case 'add-provider':
-          return await keepProvider(from, request.place, request.multiaddrs)
-        default:
-          return request satisfies never
-      }
-    },
+    answer: answers.answer,
     async findPeer(target, { signal }) {
       requireSomebody()
       const place = placeOfPeer(target)
@@ -349,22 +234,8 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
       await announce(place, signal)
       return found
     },
-    tick() {
-      busy ??= doDue().finally(() => {
-        busy = undefined
-      })
-      return busy
-    },
+    tick: upkeep.tick,
   }
-}
-
-/** Half to one and a half, so that nodes do not all do the same at once. */
-function spread(random: () => number): number {
-  return 0.5 + random()
-}
-
-function nameOf(place: Uint8Array): string {
-  return Buffer.from(place).toString('hex')
 }
 
 function namingItself({ peerId, multiaddrs }: Contact): Contact {

@@ -62,3 +62,8 @@ export function placeWithCommonBits(place: Place, bits: number, random: (bytes: 
   }
   return other
 }
+
+/** A place in hexadecimal. */
+export function nameOf(place: Uint8Array): string {
+  return Buffer.from(place).toString('hex')
+}

@@ -23,7 +23,7 @@ const maxWorkers = availableParallelism() + 1
 /** Waits are long enough for a busy machine: one whose condition comes sooner ends sooner. */
 export default defineConfig({
   test: {
-    setupFiles: ['test/fixtures/show-output-of-failures.ts'],
+    setupFiles: ['test/fixtures/show-output-of-failures.ts', 'test/fixtures/leave-nothing-behind.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000, interval: 20 } },

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { clientKey } from '../access/client-key.ts'
-import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor } from '../errors.ts'
+import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor, toPeergateError } from '../errors.ts'
 import { formatCursor, parseCursor } from '../model/cursor.ts'
 import { type Grant, requireAction, requireTopics, visibleTo } from '../model/grant.ts'
 import { type TopicFilter, topicFilter, withDirect } from '../model/topic.ts'
@@ -113,10 +113,18 @@ export function createEventStream(init: EventStreamInit, components: EventStream
   )
   const pump = createPump({ sources: [subscription], outlet, onError: giveUp })
 
-  /** The database could not be read: the client comes back and resumes where it was. */
+  /** The database could not be read: the client is told why, comes back and resumes where it was. */
   function giveUp(err: unknown): void {
     logger.warn({ err }, 'an event stream could not be read for')
-    response.destroy()
+    const { code, retryAfterMs = reconnectMs } = toPeergateError(err)
+    sendClosing(code, retryAfterMs)
+    response.end()
+  }
+
+  function sendClosing(reason: string, retryAfterMs: number): void {
+    if (!sink.isOpen) return
+    response.write(`retry: ${retryAfterMs}\n\n`)
+    outlet.send({ type: 'closing', reason, retryAfterMs })
   }
 
   /** The token expires while the stream is open: it comes again, and is told then. */
@@ -155,8 +163,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     interrupt: () => void response.destroy(),
     async drain(retryAfterMs) {
       if (!sink.isOpen) return
-      response.write(`retry: ${retryAfterMs}\n\n`)
-      outlet.send({ type: 'closing', reason: 'draining', retryAfterMs })
+      sendClosing('draining', retryAfterMs)
       await new Promise<void>((resolve) => {
         response.once('close', resolve)
         response.end(resolve)

@@ -1,3 +1,4 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -45,6 +46,16 @@ async function flipBit(directory: string, text: string): Promise<void> {
 function change(directory: string, id: string): void {
   using database = new DatabaseSync(fileOf(directory), { timeout: 5_000 })
   database.prepare('UPDATE "Message" SET "data" = zeroblob(length("data")) WHERE "id" = ?').run(id)
+}
+
+/** Overwrites the first page of a table in the file of a gateway that runs. */
+function breakTable(directory: string, table: string): void {
+  const database = new DatabaseSync(fileOf(directory), { timeout: 5_000, readOnly: true })
+  const root = Number(database.prepare('SELECT "rootpage" FROM "sqlite_schema" WHERE "name" = ?').get(table)?.['rootpage'])
+  database.close()
+  const file = openSync(fileOf(directory), 'r+')
+  writeSync(file, Buffer.alloc(4_096, 0xa5), 0, 4_096, (root - 1) * 4_096)
+  closeSync(file)
 }
 
 interface Page {
@@ -157,6 +168,38 @@ test('a check tells what is damaged, takes it out when it is asked to, and says 
   bytes.fill(0xa5, 8_192)
   await writeFile(fileOf(directory), bytes)
   expect(await check('--repair')).toMatchObject({ code: 3, stdout: expect.stringContaining('restore a backup') })
+})
+
+test('pages that break while a gateway runs are told by one code: by its answers, its streams and /readyz', async () => {
+  const directory = await temporaryDirectory()
+  const before = await start(directory, 'custom')
+  const { id } = await before.rest.publish(topic, 'one')
+  await before.end('SIGTERM')
+  const gateway = await start(directory, 'custom')
+  const { rest, url } = gateway
+  expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  breakTable(directory, 'Message')
+  // A write of one connection has the others read everything anew.
+  await rest.call('PUT', '/v1/topics/another')
+
+  const damaged = { status: 503, body: expect.objectContaining({ code: 'database_damaged' }) }
+  const history = `/v1/topics/${topic}/messages`
+  for (const path of [`${history}?after=earliest`, `${history}?order=desc`, `/v1/messages?topic=${topic}&after=earliest`]) {
+    expect(await rest.call('GET', path)).toMatchObject(damaged)
+  }
+  expect(await rest.call('GET', `/v1/messages/${id}`)).toMatchObject(damaged)
+  expect(await rest.call('POST', history, { data: 'two' })).toMatchObject(damaged)
+  await using client = await openStream(url, { query: `?topic=${topic}&after=earliest` })
+  expect(await client.expect('error')).toMatchObject({ code: 'database_damaged' })
+  const events = await openEvents(`${url}/v1/events?topic=${topic}&after=earliest`)
+  await events.until(() => events.events.some(({ event, data }) => event === 'closing' && data.includes('"database_damaged"')))
+  events.close()
+  const ready = await fetch(`${url}/readyz`)
+  expect([ready.status, await ready.json()]).toMatchObject([503, { code: 'database_damaged' }])
+  expect(gateway.lines.filter((line) => line.includes('pages of the database are damaged'))).toHaveLength(1)
+  expect(gateway.lines.join('\n')).not.toContain('"stack"')
+  // What does not need them goes on.
+  expect((await rest.call('GET', '/v1/node')).status).toBe(200)
 })
 
 describe.runIf(hasPostgres)('PostgreSQL (needs it)', () => {

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from '../longest-first.ts'
 
 /** The matrix of foreign peers. `run.ts` starts it, with the peers built. */
 export default defineConfig({
@@ -11,7 +12,8 @@ export default defineConfig({
     reporters: ['default', 'test/interop/table-reporter.ts'],
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },
-    // Each cell is a gateway and a peer that exchange some hundred messages a second.
-    maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
+    // Each cell is a gateway and a peer that exchange some hundred messages a second, which leave half of a processor idle.
+    maxWorkers: 3,
   },
 })

@@ -13,7 +13,8 @@ const findRow = `SELECT "seq", "id", "author", "sequence", length("data") AS "si
     "topic" AS "named", (SELECT t."name" FROM "Topic" AS t WHERE t."name" = m."topic") AS "topic"
   FROM "Message" AS m WHERE "seq" = ?`
 const note = `INSERT OR IGNORE INTO "Damage" ("seq", "id", "topic", "firstSeenAt") VALUES (?, ?, ?, ?)`
-const countLess = `UPDATE "Topic" SET "messages" = max(0, "messages" - 1), "bytes" = max(0, "bytes" - ?2),
+/** Takes a message of so many bytes (`?2`) off the counters of a topic (`?1`). */
+export const countLess = `UPDATE "Topic" SET "messages" = max(0, "messages" - 1), "bytes" = max(0, "bytes" - ?2),
     "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = ?1) THEN NULL ELSE 0 END,
     "firstSeq" = coalesce((SELECT min(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0),
     "lastSeq" = coalesce((SELECT max(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0)

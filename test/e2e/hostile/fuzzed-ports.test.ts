@@ -25,7 +25,7 @@ import { stockNode } from '../../fixtures/stock-node.ts'
 /** Connections to each port, and at once: fewer than the port of metrics serves. */
 const connections = 2_000
 const atOnce = 24
-const testMs = 120_000
+const testMs = 300_000
 /** Resident memory that may be left of an attack: what the engine of JavaScript has not given back yet. */
 const leftMiB = 150
 

@@ -74,17 +74,6 @@ export const engines = [
     [['a mute connection that a peer has replaced stays', 'if (isSilent(connection)) cut(connection)', '']],
   ),
   ...breaks(
-    'src/engine/custom/connections.ts',
-    ['test/engine/mute-links.test.ts'],
-    [
-      [
-        'links through relays are not replaced',
-        "else await dialThrough(relay, address, { source: 'learnt', signal }, (socket) => meeting.probeOver(socket, expected, signal))",
-        "else throw new Error('not tried')",
-      ],
-    ],
-  ),
-  ...breaks(
     'src/engine/mdns/multicast.ts',
     ['test/engine/mdns/discovery.test.ts'],
     [['packets leave by the default route only', 'current.socket.setMulticastInterface(ipv4Of(each))', '']],

@@ -83,6 +83,19 @@ export const log = [
     ],
   ),
   ...breaks(
+    'src/store/shared/unavailable.ts',
+    ['test/store/broken-pages.test.ts'],
+    [['a broken page is an unknown failure', 'if (damagedCodes.has(code)) return databaseDamaged(error)', '']],
+  ),
+  ...breaks(
+    'src/store/sqlite/broken-pages.ts',
+    ['test/store/sqlite-indexes.test.ts'],
+    [
+      ['an index that lacks rows stays', 'makeIndexesAnew(database)\n    return', 'return'],
+      ['what came in twice keeps its index from being made', 'if (code !== constraintCode) throw error', 'throw error'],
+    ],
+  ),
+  ...breaks(
     'src/store/sqlite/scan.ts',
     ['test/store/sqlite-store.test.ts'],
     [

@@ -9,18 +9,19 @@ import { createDht } from '../src/dht/dht.ts'
 import { createNoRouting } from '../src/engine/no-routing.ts'
 import { createApp } from '../src/http/app.ts'
 import { createByteRooms } from '../src/http/byte-room.ts'
-import { defaultLimits } from '../src/limits.ts'
+import { defaultLimits, limitsSchema, limitVariable } from '../src/limits.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 
 /**
- * Writes openapi.yaml and asyncapi.yaml, which are what the gateway serves, the README's table of variables, and docs/metrics.md. With `--check` it writes
- * nothing, and fails when a committed file is another.
+ * Writes openapi.yaml and asyncapi.yaml, which are what the gateway serves, the README's table of variables, docs/limits.md and
+ * docs/metrics.md. With `--check` it writes nothing, and fails when a committed file is another.
  */
 
 const documents = [
   { path: 'openapi.yaml', generate: () => served('/openapi.yaml') },
   { path: 'asyncapi.yaml', generate: () => served('/asyncapi.yaml') },
   { path: 'README.md', generate: withVariables },
+  { path: 'docs/limits.md', generate: limitsPage },
   { path: 'docs/metrics.md', generate: metricsPage },
 ]
 
@@ -79,6 +80,38 @@ async function served(path: string): Promise<string> {
   return answer.body
 }
 
+function limitsPage(): string {
+  const rows = Object.entries(limitsSchema.shape).map(([name, schema]) => {
+    const unit = unitOf(name)
+    const value = schema.parse(undefined).toLocaleString('en')
+    return `| \`${name}\` | \`${limitVariable(name)}\` | ${value}${unit === '' ? '' : ` ${unit}`} | ${schema.description} |`
+  })
+  return `# Limits
+
+Every buffer, queue, cache and wait has a limit, which [src/limits.ts](../src/limits.ts) defines. Set one by its
+variable, as a whole number in the unit of its default and without separators. \`GET /v1/node\` answers those in force.
+
+| limit | variable | default | what it bounds, and why |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`
+}
+
+/** The unit that the name of a limit ends with; none is a number of things. */
+function unitOf(name: string): string {
+  const units = {
+    BytesPerSecond: 'bytes/s',
+    BytesPerHour: 'bytes/h',
+    BytesPerPeer: 'bytes',
+    Bytes: 'bytes',
+    Percent: '%',
+    Rate: 'units/s',
+    Burst: 'units',
+    Ms: 'ms',
+  }
+  return Object.entries(units).find(([ending]) => name.endsWith(ending))?.[1] ?? ''
+}
+
 async function metricsPage(): Promise<string> {
   const rows = (await createMetrics().describe()).map(
     ({ name, kind, help, labels }) => `| \`${name}\` | ${kind} | ${labels.join(', ')} | ${help} |`,
@@ -101,9 +134,10 @@ Histograms are in seconds or messages, as their names say. The road of a message
 /** The README with the variables of the configuration between its marks. */
 function withVariables(readme: string): string {
   const { properties = {} } = z.toJSONSchema(environmentSchema, { io: 'input' })
-  const rows = Object.entries(properties).map(([name, schema]) => {
-    const { default: byDefault = '', description = '' } = Object(schema)
-    return `| \`${name}\` | ${byDefault === '' ? '' : `\`${byDefault}\``} | ${description} |`
+  const rows = Object.entries(environmentSchema.shape).map(([name, schema]) => {
+    // JSON Schema has the description, whatever wraps the schema, but loses defaults of what is transformed.
+    const byDefault = String(schema.parse(undefined) ?? '')
+    return `| \`${name}\` | ${byDefault === '' ? '' : `\`${byDefault}\``} | ${Object(properties[name]).description} |`
   })
   const table = ['| variable | default | |', '| --- | --- | --- |', ...rows].join('\n')
   const [start, end] = ['<!-- configuration -->', '<!-- /configuration -->']

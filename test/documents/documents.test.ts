@@ -1,15 +1,79 @@
+import { existsSync } from 'node:fs'
 import { glob, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { environmentSchema } from '../../src/config/config.ts'
+import { defaultLimits, limitVariable } from '../../src/limits.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (path: string) => readFile(`${root}${path}`, 'utf8')
 
 test.each(['docs/faults.md', 'docs/invariants.md'])('the tests that %s names are there', async (path) => {
-  const text = await readFile(`${root}${path}`, 'utf8')
+  const text = await read(path)
   const named = [...text.matchAll(/`(test\/[^`]*)`/g)].map(([, file = '']) => file)
   expect(named.length).toBeGreaterThan(20)
   const missing = await Array.fromAsync(new Set(named), async (file) =>
     (await Array.fromAsync(glob(file, { cwd: root }))).length === 0 ? [file] : [],
   )
   expect(missing.flat()).toEqual([])
+})
+
+test('the table of variables shows the default of each that has one', async () => {
+  const rows = new Map(
+    [...(await read('README.md')).matchAll(/^\| `([A-Z0-9_]+)` \| (?:`([^`]*)`)? \| [A-Z`].+ \|$/gm)].map(([, name = '', shown = '']) => [
+      name,
+      shown,
+    ]),
+  )
+  const inForce = Object.entries(environmentSchema.parse({})).map(([name, value]) => [name, String(value ?? '')])
+  expect(Object.fromEntries(rows)).toEqual({
+    ...Object.fromEntries(Object.keys(environmentSchema.shape).map((name) => [name, ''])),
+    ...Object.fromEntries(inForce),
+  })
+  expect(rows.get('PEERGATE_HTTP_PORT')).toBe('7070')
+})
+
+test('docs/limits.md shows the default of each limit, with its unit', async () => {
+  const page = await read('docs/limits.md')
+  const rows = [...page.matchAll(/^\| `(\w+)` \| `(\w+)` \| ([\d,]+)(?: (\S+))? \| .+ \|$/gm)]
+  const shown = rows.map(([, name, variable, value = '']) => [name, variable, Number(value.replaceAll(',', ''))])
+  expect(shown).toEqual(Object.entries(defaultLimits).map(([name, value]) => [name, limitVariable(name), value]))
+  const units = rows.filter(([, name = '']) => /Ms$|Bytes|Percent|Rate|Burst/.test(name)).map(([, , , , unit]) => unit)
+  expect(units).not.toContain(undefined)
+})
+
+describe('pages', async () => {
+  const exclude = ['**/node_modules/**']
+  const pages = await Array.fromAsync(glob(['*.md', '{.github,docs,test}/**/*.md'], { cwd: root, exclude }))
+  const files = await Array.fromAsync(glob(['*.*', '{bench,deploy,docs,examples,prisma,scripts,src,test}/**/*.*'], { cwd: root, exclude }))
+  const within = (file: string) => files.some((each) => each === file || each.endsWith(`/${file}`))
+
+  test('name files and link pages that are there', async () => {
+    const missing = await Array.fromAsync(pages, async (page) => {
+      // Diffs show what would be added.
+      const text = (await read(page)).replaceAll(/^```diff$.*?^```$/gms, '')
+      const named = [...text.matchAll(/`([\w/.-]+\/[\w.-]+\.(?:ts|md|yml|json|conf))`/g)].map(([, file = '']) => file)
+      const linked = [...text.matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)].map(([, file = '']) => join(dirname(page), file))
+      return [...named.filter((file) => !within(file.replace(/^(\.\.\/)+/, ''))), ...linked.filter((file) => !existsSync(join(root, file)))]
+    })
+    expect(pages.length).toBeGreaterThan(20)
+    expect(missing.flat()).toEqual([])
+  })
+
+  test('of docs are in an index', async () => {
+    for (const index of ['docs', 'docs/decisions', 'docs/contributing']) {
+      const text = await read(`${index}/README.md`)
+      const below = pages.filter((page) => dirname(page) === index && page !== `${index}/README.md`)
+      expect(below.filter((page) => !text.includes(`](${page.slice(index.length + 1)})`))).toEqual([])
+    }
+  })
+})
+
+test('the container for development has the packages that the gate installs', async () => {
+  const gate = await read('.ci/run')
+  const tools = /for tool in ([^;]+); do/.exec(gate)?.[1]?.split(' ') ?? []
+  const packages = [...gate.matchAll(/missing\+=\(([a-z][^)]*)\)/g)].flatMap(([, names = '']) => names.split(' '))
+  const installed = /apt-get install -y -qq ([^"]+)"/.exec(await read('.devcontainer/devcontainer.json'))?.[1]?.split(' ')
+  expect(installed?.toSorted()).toEqual([...tools, ...packages].toSorted())
 })

@@ -14,6 +14,9 @@ const measured = [
   'test/e2e/soak.test.ts',
 ]
 
+/** Nodes with real links, whose timers and sockets outlast a test; each file has a process of its own. */
+const engines = 'test/engine/**/*.test.ts'
+
 /** Beside nodes that others wrote, which are built for it: `npm run test:interop`. */
 const foreignPeers = 'test/interop/**'
 
@@ -34,12 +37,16 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: [...endToEnd, foreignPeers],
+          exclude: [...endToEnd, engines, foreignPeers],
           maxWorkers,
           // Files of a worker share what they import: to load it for each of them takes two fifths of the processor's time.
           isolate: false,
           sequence: { groupOrder: 0 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'engines', include: [engines], maxWorkers, sequence: { groupOrder: 0 } },
       },
       {
         extends: true,

@@ -99,7 +99,10 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
   const reached = createLimitsReached()
-  const datastore = new RecordDatastore({ records, logger })
+  const datastore = new RecordDatastore(
+    { maxPeers: limits.maxKnownPeers },
+    { records, isLinked: (other) => (running?.node.getConnections(peerIdFromString(other)).length ?? 0) > 0, logger },
+  )
   const namespaces = namespacesOf(init.dht ?? 'lan')
   const dhtDatastore = new DhtDatastore({ limits }, { inner: datastore, namespaces, onRefused: () => reached.note('dht_record') })
   const links = createLinks({ mayTell: (address, connection) => policy.mayTell(address, tellerOf(connection)) })
@@ -368,7 +371,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   async function startNode(): Promise<void> {
     if (running !== undefined) return
     backOff.clear()
-    datastore.open()
+    await datastore.open()
     const started = await prepare()
     await protocols.register(started.node)
     listenTo(started)

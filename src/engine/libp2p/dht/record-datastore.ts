@@ -1,17 +1,28 @@
 import { NotFoundError } from '@libp2p/interface'
+import { peerIdFromCID } from '@libp2p/peer-id'
 import { BaseDatastore } from 'datastore-core'
 import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore'
+import { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
 import type { RecordStore } from '../../../store/record-store.ts'
 
 const prefix = '/libp2p'
+/** Under it libp2p's peer store keeps a record of each peer that it hears of, for good: the key ends in the CID of the peer id. */
+const peerPrefix = `${prefix}/peers/`
 /** Milliseconds that a change may wait, and changes that may wait: a connecting peer makes about a dozen. */
 const writeBehindMs = 1_000
 const maxWaiting = 500
 
-/** libp2p's datastore in our database. Changes are written behind, many at a time; what a crash loses, peers tell again. */
+/**
+ * libp2p's datastore in our database. Changes are written behind, many at a time; what a crash loses, peers tell again. Of peers `maxPeers` are kept:
+ * of more the longest unchanged go, but none that is linked.
+ */
 export class RecordDatastore extends BaseDatastore {
   readonly #records: RecordStore
+  readonly #maxPeers: number
+  readonly #isLinked: (peerId: string) => boolean
+  /** Names of the records of peers, the longest unchanged first. */
+  readonly #peers = new Set<string>()
   readonly #logger: Logger
   #closed = false
   /** Changes not written yet; without a value, a delete. */
@@ -19,8 +30,10 @@ export class RecordDatastore extends BaseDatastore {
   #writing: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(components: { records: RecordStore; logger: Logger }) {
+  constructor(init: { maxPeers: number }, components: { records: RecordStore; isLinked(peerId: string): boolean; logger: Logger }) {
     super()
+    this.#maxPeers = init.maxPeers
+    this.#isLinked = components.isLinked
     this.#records = components.records
     this.#logger = components.logger
   }
@@ -54,9 +67,11 @@ export class RecordDatastore extends BaseDatastore {
     for (const { key } of await this.#list(query.prefix)) yield key
   }
 
-  /** Takes changes again after a close. */
-  open(): void {
+  /** Takes changes, also after a close. */
+  async open(): Promise<void> {
+    for (const { key } of await this.#records.list(peerPrefix)) this.#peers.add(key)
     this.#closed = false
+    this.#forgetPeers()
   }
 
   /** Writes what waits. What a stopping node still says afterwards is dropped: the database may be closed by then. */
@@ -89,9 +104,27 @@ export class RecordDatastore extends BaseDatastore {
 
   #change(key: Key, value: Uint8Array | undefined): void {
     if (this.#closed) return
-    this.#waiting.set(prefix + key.toString(), value)
+    const name = prefix + key.toString()
+    if (name.startsWith(peerPrefix)) this.#notePeer(name, value)
+    this.#waiting.set(name, value)
     if (this.#waiting.size >= maxWaiting) this.#flushLater(0)
     else this.#timer ??= this.#flushLater(writeBehindMs)
+  }
+
+  #notePeer(name: string, value: Uint8Array | undefined): void {
+    this.#peers.delete(name)
+    if (value === undefined) return
+    this.#peers.add(name)
+    this.#forgetPeers()
+  }
+
+  #forgetPeers(): void {
+    for (const name of this.#peers) {
+      if (this.#peers.size <= this.#maxPeers) return
+      if (this.#isLinked(peerIdFromCID(CID.parse(name.slice(peerPrefix.length))).toString())) continue
+      this.#peers.delete(name)
+      this.#change(new Key(name.slice(prefix.length)), undefined)
+    }
   }
 
   #flushLater(delay: number): NodeJS.Timeout {

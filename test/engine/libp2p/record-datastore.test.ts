@@ -32,7 +32,10 @@ test('maxKnownPeers: of the peers that libp2p hears of the longest unchanged are
   datastore.put(new Key('/dht/provider/x'), Uint8Array.of(1))
   for (const { key } of peers.slice(0, 5)) datastore.put(key, Uint8Array.of(1))
   datastore.put(second.key, Uint8Array.of(2))
-  for (const { key } of peers.slice(5)) datastore.put(key, Uint8Array.of(1))
+  for (const { key } of peers.slice(5, 8)) datastore.put(key, Uint8Array.of(1))
+  await datastore.flush()
+  expect(await kept()).toEqual([0, 1, 5, 6, 7])
+  for (const { key } of peers.slice(8)) datastore.put(key, Uint8Array.of(1))
   await datastore.close()
   expect(await kept()).toEqual([0, 8, 9, 10, 11])
 

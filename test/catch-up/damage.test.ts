@@ -12,7 +12,7 @@ interface Page {
 const pageOf = ({ rest }: Party) => rest.get<Page>('/v1/messages?topic=orders&after=earliest&limit=100')
 const idsOf = async (party: Party) => (await pageOf(party)).items.map(({ id }) => id)
 
-/** Two gateways that have the same three messages, of which the first is damaged at the one of the disk; they are not linked any more. */
+/** Two linked gateways that have the same three messages; what is broken on `disk` is damaged at the first. */
 async function damaged() {
   const disk = createMemoryDisk()
   const { here, there } = await createParties({ limits: often }, { store: createMemoryStore(disk), limits: often })
@@ -65,7 +65,9 @@ test('what nobody has stays missing, and a neighbour is not asked for what is of
 })
 
 test('a neighbour that asks for what is damaged is given the rest, and goes on asking', async () => {
-  const { disk, here, ids } = await damaged()
+  const { disk, here, there, ids } = await damaged()
+  // It would have the damaged one again from there.
+  await here.engine.hangUp(there.peerId)
   for (const id of ids.slice(0, 1)) disk.broken.add(id)
   const late = await createParty({ limits: { ...often, historyBeforeJoinMs: 3_600_000 } })
   await late.rest.call('PUT', '/v1/topics/orders')

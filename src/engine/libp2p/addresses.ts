@@ -1,7 +1,8 @@
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import { circuitProblem, isCircuitAddress, relayOf, throughRelays } from '../dial/circuit-address.ts'
 import { endpointOf } from '../dial/endpoint.ts'
+import type { Reachability } from '../engine.ts'
 
 /** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
 export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
@@ -36,4 +37,14 @@ function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstra
   if (host?.name !== 'ip4' && host?.name !== 'ip6') return 'it is a name; listen on an IP address, such as /ip4/0.0.0.0/tcp/7071'
   if (endpointOf(address)?.form === 'wss') return 'listening with TLS is not supported; let a proxy do it, and announce its address'
   return undefined
+}
+
+/** The `reachability` of the contract: libp2p does not tell where peers see this node. */
+export function reachabilityOf(listen: string[], multiaddrs: string[]): Reachability {
+  const relays = multiaddrs.flatMap((address) => {
+    const relay = relayOf(multiaddr(address))
+    return relay === undefined ? [] : (peerIdOf(relay) ?? [])
+  })
+  const hidden = !listen.some((address) => address !== throughRelays)
+  return { state: hidden ? 'hidden' : 'unknown', observed: [], relays: [...new Set(relays)] }
 }

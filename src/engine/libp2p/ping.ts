@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Connection, Stream } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { PeerNotConnected, PeerUnreachable } from '../../errors.ts'
+import type { Node } from './node.ts'
 
 /** https://github.com/libp2p/specs/blob/master/ping/ping.md */
 export const pingProtocol = '/ipfs/ping/1.0.0'
@@ -26,6 +29,25 @@ export async function pingOver(connection: Connection, signal: AbortSignal): Pro
   } finally {
     signal.removeEventListener('abort', abort)
     if (stream.status === 'open' && stream.writeStatus === 'writable') stream.abort(new Error('the ping failed'))
+  }
+}
+
+/** The `ping` of the contract. */
+export async function pingPeer(
+  node: Node | undefined,
+  peerId: string,
+  { signal, timeoutMs }: { signal: AbortSignal; timeoutMs: number },
+): Promise<number> {
+  signal.throwIfAborted()
+  const [connection] = node?.getConnections(peerIdFromString(peerId)) ?? []
+  if (connection === undefined) throw new PeerNotConnected('There is no link to this peer; dial it first.')
+  try {
+    const latencyMs = await pingOver(connection, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
+    connection.rtt = latencyMs
+    return latencyMs
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw new PeerUnreachable('The peer did not answer the ping.', { cause })
   }
 }
 

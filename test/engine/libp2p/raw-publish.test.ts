@@ -1,6 +1,6 @@
 import type { RPC } from '@libp2p/gossipsub/message'
 import { expect, test } from 'vitest'
-import type { OutgoingMessage } from '../../../src/engine/libp2p/gossip/gossip-lanes.ts'
+import type { OutgoingMessage } from '../../../src/engine/libp2p/gossip/outgoing-message.ts'
 import { createRawPublish } from '../../../src/engine/libp2p/gossip/raw-publish.ts'
 import { createMessageSigner, peerIdBytes } from '../../../src/model/signed-message.ts'
 import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'

@@ -7,6 +7,7 @@ import {
   passthroughMapper,
   removePrivateAddressesMapper,
   removePublicAddressesMapper,
+  type SingleKadDHT,
 } from '@libp2p/kad-dht'
 import type { Datastore } from 'interface-datastore'
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
@@ -177,7 +178,17 @@ function boundingAnswers(
   })
 }
 
-/** The same object but for some methods. */
+/** Number of peers in the routing table of a DHT. */
+export function tableSize(dht: KadDHT): number {
+  if (!isSingle(dht)) throw new Error('kad-dht has no readable routing table')
+  return dht.routingTable.size
+}
+
+function isSingle(dht: KadDHT): dht is SingleKadDHT {
+  return 'routingTable' in dht
+}
+
+/** A proxy of an object with some of its methods replaced. */
 function overriding<T extends object>(target: T, methods: Partial<T>): T {
   return new Proxy(target, {
     get(object, name) {

@@ -1,15 +1,15 @@
 import { RPC } from '@libp2p/gossipsub/message'
 import { type Stream, StreamBufferError } from '@libp2p/interface'
-import { peerIdFromMultihash } from '@libp2p/peer-id'
-import { decode } from 'multiformats/hashes/digest'
-import { messageId } from '../../../model/signed-message.ts'
 import type { EngineEvent, Stragglers } from '../../engine.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { streamRoomBytes } from '../transport/bounded-muxer.ts'
-import { createEcho, type Echo } from './echo.ts'
+import { createEcho } from './echo.ts'
 import type { GossipInternals } from './gossip-internals.ts'
-import { createPacedQueue, type PacedQueue } from './paced-queue.ts'
-import { createWrittenLately, type WrittenLately } from './written-lately.ts'
+import type { GossipTraits } from './gossip-traits.ts'
+import type { Lane } from './lane.ts'
+import { batches, type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
+import { createPacedQueue } from './paced-queue.ts'
+import { createWrittenLately } from './written-lately.ts'
 
 /**
  * The way out for messages, our own and forwarded ones: a lane to each neighbour, which keeps their order, loses none that the neighbour has
@@ -42,23 +42,6 @@ export interface GossipLanes {
   gone(peerId: string): void
 }
 
-export interface OutgoingMessage {
-  raw: RPC.Message
-  /** As `messageId`. */
-  id(): string
-  /** Of an RPC that has only this message. */
-  rpcBytes: number
-}
-
-/** What is known of a neighbour by what it runs. */
-export interface GossipTraits {
-  takesBatches: boolean
-  /** It writes to its disk for each message, and of those that wait meanwhile takes the newest first, then ignores the others. */
-  writesEach: boolean
-  /** It reads our log for what it has missed. */
-  catchesUp: boolean
-}
-
 export interface LaneLimits {
   maxPacedMessages: number
   pacedMessageMs: number
@@ -69,34 +52,6 @@ export interface LaneLimits {
   silentLinkMs: number
 }
 
-interface Lane {
-  /** Has not been handed everything, and is handed nothing until it has. */
-  isBehind: boolean
-  /** Something was kept from it since `settle` was asked last. */
-  hasMissed: boolean
-  /** Of what the peer takes, as far as it has refused any. */
-  maxRpcBytes: number
-  /** A stream that had no room, until it has. */
-  full: Stream | undefined
-  /** When the stream last held nothing before a write, by the monotonic clock: what was written since may be unread, however long ago. */
-  emptyAt: number
-  /** gossipsub has forgotten the peer, whose link is there still, with its subscriptions: it will tell them again. */
-  isForgotten: boolean
-  /** Of the frames that may have had the peer end the stream, the largest. */
-  suspectBytes: number
-  /** While it is behind: a message that it may not have got. */
-  since: string | undefined
-  /** Of what it was sent, or was not. */
-  readonly topics: Set<string>
-  readonly queue: PacedQueue<OutgoingMessage>
-  readonly echo: Echo
-  readonly written: WrittenLately
-}
-
-/** Messages of one RPC: more of them make no difference to a receiver, which verifies one after another. */
-const maxRpcMessages = 50
-/** Bytes of one RPC of several messages: below the 64 KiB that rust-libp2p takes by default. A message that is larger goes alone. */
-const maxBatchBytes = 60_000
 /** Frames below this size are no reason for a peer to end a stream: no implementation takes less. */
 const alwaysTakenBytes = 32_768
 /** Milliseconds that what was written may take to be read, on a link that works. */
@@ -330,33 +285,4 @@ export function createGossipLanes(
       if (since !== undefined) emit({ type: 'peer:left', peerId, since, topics: [...lane.topics] })
     },
   }
-}
-
-/** What stands around the fields of a message, and its sequence number. */
-const overheadBytes = 64
-
-export function toOutgoing(raw: RPC.Message): OutgoingMessage {
-  const { from, seqno, topic, data, key, signature } = raw
-  const sizes = [from, data, key, signature].map((field) => field?.length ?? 0)
-  return {
-    raw,
-    id: () => (from === undefined || seqno === undefined ? '' : messageId(peerIdFromMultihash(decode(from)).toString(), seqno)),
-    rpcBytes: sizes.reduce((sum, size) => sum + size, Buffer.byteLength(topic) + overheadBytes),
-  }
-}
-
-/** Cuts messages into what fits into an RPC each. */
-function* batches(messages: OutgoingMessage[]): Generator<OutgoingMessage[]> {
-  let batch: OutgoingMessage[] = []
-  let bytes = 0
-  for (const message of messages) {
-    if (batch.length > 0 && (batch.length >= maxRpcMessages || bytes + message.rpcBytes > maxBatchBytes)) {
-      yield batch
-      batch = []
-      bytes = 0
-    }
-    batch.push(message)
-    bytes += message.rpcBytes
-  }
-  if (batch.length > 0) yield batch
 }

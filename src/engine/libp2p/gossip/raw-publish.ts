@@ -1,7 +1,8 @@
 import type { RPC } from '@libp2p/gossipsub/message'
 import { peerIdBytes, type SignedMessage } from '../../../model/signed-message.ts'
 import type { GossipInternals } from './gossip-internals.ts'
-import { type GossipLanes, type OutgoingMessage, toOutgoing } from './gossip-lanes.ts'
+import type { GossipLanes } from './gossip-lanes.ts'
+import { type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
 
 /**
  * Hands messages that we signed ourselves to gossipsub. Its own `publish` signs inside, with a sequence of its own that a restart can set

@@ -1,0 +1,33 @@
+import type { Stream } from '@libp2p/interface'
+import type { Echo } from './echo.ts'
+import type { OutgoingMessage } from './outgoing-message.ts'
+import type { PacedQueue } from './paced-queue.ts'
+import type { WrittenLately } from './written-lately.ts'
+
+/** The state of the way out to one neighbour. */
+export interface Lane {
+  /** The peer has missed messages, and is handed nothing until it has caught up. */
+  isBehind: boolean
+  /** A message was kept from the peer since the last `settle`. */
+  hasMissed: boolean
+  /** The largest RPC that the peer takes; infinite until it refuses one. */
+  maxRpcBytes: number
+  /** A stream without room, until it has some. */
+  full: Stream | undefined
+  /**
+   * When the stream was last empty before a write, by the monotonic clock. Everything written since may be unread, however old
+   * it is.
+   */
+  emptyAt: number
+  /** gossipsub has removed the peer and its subscriptions although the link is still open. The peer will send them again. */
+  isForgotten: boolean
+  /** Size of the largest frame that may have made the peer end the stream. */
+  suspectBytes: number
+  /** While the peer is behind: the id of the first message that it may not have received. */
+  since: string | undefined
+  /** Topics of the messages that the peer was sent, or missed. */
+  readonly topics: Set<string>
+  readonly queue: PacedQueue<OutgoingMessage>
+  readonly echo: Echo
+  readonly written: WrittenLately
+}

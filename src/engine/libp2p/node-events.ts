@@ -1,0 +1,71 @@
+import type { BackOff } from '../dial/back-off.ts'
+import type { DialPolicy } from '../dial/policy.ts'
+import type { ConnectedPeer, EngineEvent } from '../engine.ts'
+import type { NodeGossip } from './gossip/node-gossip.ts'
+import type { Introductions } from './introductions.ts'
+import type { Links } from './links.ts'
+import type { Node } from './node.ts'
+import type { SilentConnections } from './silent-connections.ts'
+import { tellerOf } from './teller-of.ts'
+import type { RelayServer } from './transport/relay-server.ts'
+
+/** Translates the events of a libp2p node into those of the contract, and passes them to the parts that keep state by peer. */
+export function listenToNode(
+  { node, gossip }: { node: Node; gossip: Pick<NodeGossip, 'lanes' | 'links'> },
+  components: {
+    peerOf(peerId: string): ConnectedPeer | undefined
+    emit(event: EngineEvent): void
+    links: Links
+    relay: Pick<RelayServer, 'gone'>
+    backOff: BackOff
+    introductions: Introductions
+    policy: Pick<DialPolicy, 'told'>
+    silentConnections: Pick<SilentConnections, 'opened'>
+    /** The link to a peer has ended. */
+    onLost(peerId: string): void
+  },
+): void {
+  const { peerOf, emit, links, relay, backOff, introductions, policy, silentConnections, onLost } = components
+  /** When the first of the connections to a peer opened, by the monotonic clock. */
+  const linkedAt = new Map<string, number>()
+
+  node.addEventListener('peer:connect', ({ detail }) => {
+    linkedAt.set(detail.toString(), performance.now())
+    const peer = peerOf(detail.toString())
+    if (peer !== undefined) emit({ type: 'peer:connect', peer })
+  })
+  node.addEventListener('connection:open', ({ detail }) => silentConnections.opened(detail))
+  node.addEventListener('peer:disconnect', ({ detail }) => {
+    const other = detail.toString()
+    gossip.lanes.gone(other)
+    gossip.links.gone(other)
+    links.gone(other)
+    relay.gone(detail)
+    backOff.ended(other, performance.now() - (linkedAt.get(other) ?? 0))
+    linkedAt.delete(other)
+    emit({ type: 'peer:disconnect', peerId: other })
+    onLost(other)
+  })
+  node.addEventListener('peer:identify', ({ detail }) => {
+    introductions.made(detail.connection)
+    // A peer that has disconnected meanwhile has no later event that would remove its entry.
+    if (peerOf(detail.peerId.toString()) === undefined) return
+    links.identified(detail)
+    gossip.lanes.identified(detail.peerId.toString())
+    policy.told(
+      detail.listenAddrs.map((address) => address.toString()),
+      tellerOf(detail.connection),
+    )
+    const peer = peerOf(detail.peerId.toString())
+    if (peer !== undefined) emit({ type: 'peer:update', peer })
+  })
+  node.services.pubsub.addEventListener('subscription-change', ({ detail }) => {
+    const other = detail.peerId.toString()
+    for (const { topic, subscribe } of detail.subscriptions) {
+      if (!subscribe) emit({ type: 'topic:unsubscribe', peerId: other, topic })
+      // The subscription of a peer that cannot be sent to yet is emitted once it can.
+      else if (gossip.links.reaches(other)) emit({ type: 'topic:subscribe', peerId: other, topic })
+    }
+    gossip.lanes.told(other)
+  })
+}

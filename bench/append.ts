@@ -12,15 +12,16 @@ import { percentile } from './statistics.ts'
 import { newMessage } from './stored-messages.ts'
 
 /**
- * (d) Durable appends through the store. Beside it, in the same run, file system and settings, the bare driver: one prepared
- * INSERT of what a log can't do without (number, id, topic, data, and the index that finds a topic), the same batches.
+ * (d) Durable appends through the store. The limit, in the same run, file system and settings, is the bare driver: one
+ * prepared INSERT of the minimum that a log needs (number, id, topic, data, and the index by topic), in the same
+ * batches.
  */
 
 const messageBytes = 256
 const topics = ['orders', 'invoices', 'chat', 'sensors/1', 'sensors/2']
-/** Enough for several checkpoints of either, in some seconds. */
+/** Enough for several checkpoints of both, within seconds. */
 const messagesPerRun = 50_000
-/** Alternating, so that a busy moment of the machine meets both. */
+/** Rounds alternate, so that a busy moment of the machine affects both. */
 const rounds = 5
 
 export async function benchAppend(): Promise<BenchResult> {
@@ -57,7 +58,7 @@ async function compare(batch: number): Promise<BenchRow[]> {
 
 async function append(store: Store, messages: NewMessage[]): Promise<void> {
   const { entries } = await store.log.append(messages)
-  if (entries.length !== messages.length) throw new Error('the store answered fewer entries than it was given')
+  if (entries.length !== messages.length) throw new Error('the store returned fewer entries than it was given')
 }
 
 async function rate(work: NewMessage[][], append: (messages: NewMessage[]) => Promise<void>): Promise<number> {

@@ -2,13 +2,13 @@ import { fork } from 'node:child_process'
 import { on, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** A module of the benchmark in a process of its own, so that it has a core of its own; the two speak in messages, one at a time. */
+/** A benchmark module in its own process, and so on its own core. Both sides exchange messages, one at a time. */
 export interface Child {
   readonly pid: number
   say(message: object): void
-  /** Says something and resolves with the answer. @throws Error when the process ends, or says nothing for a minute */
+  /** Sends a message and resolves with the answer. @throws Error when the process ends, or is silent for a minute */
   ask<Answer>(question: object): Promise<Answer>
-  /** What it says next by itself. @throws what `ask` throws */
+  /** The next message that it sends by itself. @throws as `ask` */
   next<Message>(): Promise<Message>
   end(): Promise<void>
 }
@@ -16,7 +16,7 @@ export interface Child {
 const patienceMs = 60_000
 
 /**
- * @param file beside this module
+ * @param file relative to this module
  * @param preload a module to load before it
  */
 export function startChild(file: string, args: string[] = [], preload?: string): Child {
@@ -30,7 +30,7 @@ export function startChild(file: string, args: string[] = [], preload?: string):
   async function next<Message>(): Promise<Message> {
     const found = new AbortController()
     const silence = sleep(patienceMs, undefined, { signal: found.signal }).then(() => {
-      throw new Error(`${file} has said nothing for ${patienceMs} ms`)
+      throw new Error(`${file} has been silent for ${patienceMs} ms`)
     })
     try {
       const { value, done } = await Promise.race([messages.next(), silence])
@@ -58,7 +58,7 @@ export function startChild(file: string, args: string[] = [], preload?: string):
   }
 }
 
-/** A server that tells its port when it listens. */
+/** A server process that reports its port when it listens. */
 export interface ServerChild extends Child {
   readonly url: string
 }

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** Loaded into a server (`--import`), so that a benchmark can have its garbage collected: SIGUSR2 does. */
+/** Loaded into a server (`--import`): SIGUSR2 starts a garbage collection. */
 
 setFlagsFromString('--expose-gc')
 const collect: (options: object) => void = runInNewContext('gc')

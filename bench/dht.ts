@@ -3,7 +3,10 @@ import { lookUps, putAndGet, share } from '../test/fixtures/dht-measure.ts'
 import { createDhtSimulation, growDht } from '../test/fixtures/dht-simulation.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 
-/** The DHT of the custom engine in simulated networks: hops of a lookup beside half of log2 N and one, and how often it succeeds. */
+/**
+ * The DHT of the custom engine in simulated networks: hops of a lookup against half of log2 N plus one, and the success
+ * rate.
+ */
 export async function benchDht(): Promise<BenchResult> {
   const rows: BenchRow[] = []
   for (const nodes of [100, 300, 1_000]) rows.push(...(await healthyAndDying(nodes)), ...(await hostile(nodes)))
@@ -25,8 +28,8 @@ async function healthyAndDying(nodes: number): Promise<BenchRow[]> {
       unit: 'hops',
       ofLimit: healthy.hops / (0.5 * Math.log2(nodes) + 1),
     },
-    { label: `${nodes} nodes: lookups that found the closest`, value: 100 * healthy.success, unit: '%' },
-    { label: `${nodes} nodes, 30 % just died: the same`, value: 100 * dying.success, unit: '%' },
+    { label: `${nodes} nodes: lookups that found the closest nodes`, value: 100 * healthy.success, unit: '%' },
+    { label: `${nodes} nodes, 30 % just died: lookups that found the closest nodes`, value: 100 * dying.success, unit: '%' },
   ]
 }
 
@@ -37,6 +40,6 @@ async function hostile(nodes: number): Promise<BenchRow[]> {
   const { success } = await lookUps(simulation, attempts)
   return [
     { label: `${nodes} nodes, 20 % hostile: values found`, value: 100 * values, unit: '%' },
-    { label: `${nodes} nodes, 20 % hostile: lookups that found the closest`, value: 100 * success, unit: '%' },
+    { label: `${nodes} nodes, 20 % hostile: lookups that found the closest nodes`, value: 100 * success, unit: '%' },
   ]
 }

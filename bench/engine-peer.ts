@@ -9,8 +9,9 @@ import { defaultLimits } from '../src/limits.ts'
 import { createMemoryStore } from '../test/fixtures/memory-store.ts'
 
 /**
- * One end of the engine's own benchmark, in a process of its own: `<engine> receive <count>` or `<engine> send <count> <multiaddr>`. Gossip drops what a
- * neighbour is too slow for, so the sender is told how many were received, and stays ahead of them by no more than the window.
+ * One end of the engine's own benchmark, in its own process: `<engine> receive <count>` or `<engine> send <count>
+ * <multiaddr>`. Gossip drops messages for a slow neighbour, so the sender is told the number received, and stays ahead
+ * of it by the window at most.
  */
 
 type EngineReport = { multiaddr: string | undefined } | { received: number; rate: number }

@@ -3,7 +3,7 @@ import { quietEnvironment } from '../test/fixtures/gateway-process.ts'
 
 const unlimited = String(10 ** 9)
 
-/** Of a gateway that lets one client ask for as much as it can: here one stands for many. */
+/** Environment of a gateway whose rate limits one client cannot reach: here one client stands for many. */
 export function benchEnvironment(...init: Parameters<typeof quietEnvironment>): Record<string, string> {
   return {
     ...quietEnvironment(...init),

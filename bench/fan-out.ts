@@ -9,10 +9,11 @@ import { type Subscribers, startSubscribers } from './subscribers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
- * (b) One publisher's messages to many subscribers of one topic. Beside it, in the same run, a bare `ws` server that sends frames of the
- * same size to as many sockets. Several frames for a socket that are sent in one turn share a system call, so the two are compared at the
- * same number of them: one, where the publisher has two messages under way, so that the next waits when the gateway has sent the first to
- * everybody, and several, where it has that many under way.
+ * (b) Fan-out of one publisher's messages to many subscribers of one topic. The limit, in the same run, is a bare `ws`
+ * server that sends frames of the same size to the same number of sockets. Frames for one socket that are sent in one
+ * turn share a system call, so both are compared at the same number of frames a turn. With one frame a turn the
+ * publisher has two messages under way: the next waits when the gateway has sent the first to all. With several it has
+ * that number under way.
  */
 
 const data = 'x'.repeat(256)
@@ -20,7 +21,7 @@ const loads = [
   { together: 1, underWay: 2, deliveries: 40_000 },
   { together: 8, underWay: 8, deliveries: 80_000 },
 ]
-/** Alternating, so that a busy moment of the machine meets both; the first only warms up. */
+/** Rounds alternate, so that a busy moment of the machine affects both; the first is a warm-up. */
 const rounds = 3
 /** `welcome`, `subscribed`, `caught-up` */
 const greeting = 3
@@ -48,8 +49,13 @@ async function compare(count: number): Promise<BenchRow[]> {
     }
     const [limit, value] = [percentile(limits.slice(1), 0.5), percentile(values.slice(1), 0.5)]
     rows.push(
-      { label: `bare ws, ${count} sockets, ${load.together} a turn`, value: limit, unit: 'deliveries/s' },
-      { label: `the gateway, ${count} subscribers, ${load.underWay} under way`, value, unit: 'deliveries/s', ofLimit: value / limit },
+      { label: `bare ws, ${count} sockets, ${load.together} frames a turn`, value: limit, unit: 'deliveries/s' },
+      {
+        label: `the gateway, ${count} subscribers, ${load.underWay} messages under way`,
+        value,
+        unit: 'deliveries/s',
+        ofLimit: value / limit,
+      },
     )
   }
   return rows
@@ -91,7 +97,7 @@ async function openBare(count: number, resources: AsyncDisposableStack) {
   }
 }
 
-/** From the beginning of the work until every subscriber has everything. */
+/** Seconds from the start of the work until every subscriber has every frame. */
 async function timed(subscribers: Subscribers, frames: number, work: () => Promise<void>) {
   const start = performance.now()
   const [{ lastBytes }] = await Promise.all([subscribers.receive(frames), work()])

@@ -1,10 +1,10 @@
 /**
- * Counts the messages that a WebSocket server sends, however its bytes are cut, by reading no more than the frames' heads (RFC 6455 §5.2).
- * Control frames don't count.
+ * Counts the messages of a WebSocket server, however its bytes are split, from the frame headers alone (RFC 6455 §5.2).
+ * Control frames do not count.
  */
 export interface FrameCounter {
   readonly frames: number
-  /** Payload of the last one. */
+  /** Payload of the last message. */
   readonly lastBytes: number
   take(bytes: Uint8Array): void
 }
@@ -13,7 +13,7 @@ const dataOpcodes = new Set([0x1, 0x2])
 
 export function createFrameCounter(): FrameCounter {
   const head = new DataView(new ArrayBuffer(10))
-  /** Bytes of the head that are there, and of the payload that are missing. */
+  /** Header bytes that have arrived, and payload bytes still missing. */
   let have = 0
   let missing = 0
   let frames = 0
@@ -59,7 +59,7 @@ export function createFrameCounter(): FrameCounter {
   }
 }
 
-/** Of an unmasked frame whose second byte has this length. */
+/** Header length of an unmasked frame with this second byte. */
 function headBytes(length: number): number {
   if (length === 127) return 10
   return length === 126 ? 4 : 2

@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 
 /**
- * Requests over kept-alive connections, one at a time on each; reads no more of HTTP than what the servers here write, so that it can load
- * one from the same machine.
+ * Requests over kept-alive connections, one at a time on each. It parses only the HTTP that the servers here write, so
+ * that it can load a server on the same machine.
  */
 export interface HttpClient {
   get(path: string): Promise<Answer>
@@ -21,7 +21,7 @@ interface Connection {
   close(): void
 }
 
-/** @param connections that may be busy at a time; a request beyond them is an error */
+/** @param connections that may be busy at a time; a further request is an error */
 export function createHttpClient(url: string, connections: number): HttpClient {
   const { host } = new URL(url)
   const all: Connection[] = []
@@ -83,13 +83,13 @@ function openConnection(url: string): Connection {
   }
 }
 
-/** The answer, once all of it is there. @throws Error when it is not one of a known length */
+/** The answer, when it is complete. @throws Error when its length is not stated */
 function parseAnswer(received: Buffer): Answer | undefined {
   const headEnd = received.indexOf('\r\n\r\n')
   if (headEnd < 0) return undefined
   const head = received.toString('latin1', 0, headEnd)
   const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1]
-  if (length === undefined) throw new Error(`an answer does not tell its length: ${head}`)
+  if (length === undefined) throw new Error(`an answer does not state its length: ${head}`)
   const start = headEnd + 4
   if (received.length < start + Number(length)) return undefined
   return { status: Number(head.slice(9, 12)), body: received.toString('utf8', start) }

@@ -9,15 +9,15 @@ import { unbounded } from '../test/fixtures/raw-peer.ts'
 import { tellPort } from './bare/tell-port.ts'
 
 /**
- * One end of a link, in a process of its own: `<link or bare> receive <frames> <bytes>`, or `… send <frames> <bytes> <port>`. A bare one is
- * a WebSocket whose messages go through the same cipher, one message for each frame.
+ * One end of a link, in its own process: `<link or bare> receive <frames> <bytes>`, or `… send <frames> <bytes>
+ * <port>`. `bare` is a WebSocket whose messages go through the same cipher, one message for each frame.
  */
 
 const [kind, role, count = '0', size = '0', port = ''] = process.argv.slice(2)
 const frames = Number(count)
 const bytes = Number(size)
 const frameType = 2
-/** Bytes that may wait in the sender. */
+/** Maximum bytes waiting in the sender. */
 const window = 4_194_304
 const options = { maxPayload: maxSocketMessageBytes, perMessageDeflate: false }
 const key = Buffer.alloc(32, 1)

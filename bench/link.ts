@@ -3,15 +3,15 @@ import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
 
 /**
- * (g) A link of the custom engine between two processes: its frames, records and cipher, without anything above. Beside it, in the same
- * run, a bare WebSocket with the same cipher.
+ * (g) A link of the custom engine between two processes: its frames, records and cipher, without the layers above. The
+ * limit, in the same run, is a bare WebSocket with the same cipher.
  */
 
 const loads = [
   { bytes: 300, frames: 400_000 },
   { bytes: 16_384, frames: 30_000 },
 ]
-/** By turns; the first only warms up. */
+/** Rounds alternate; the first is a warm-up. */
 const rounds = 4
 
 export async function benchLink(): Promise<BenchResult> {
@@ -32,7 +32,7 @@ export async function benchLink(): Promise<BenchResult> {
   return { name: '(g) a link of the custom engine', rows }
 }
 
-/** In megabytes a second. */
+/** Megabytes a second. */
 async function rate(kind: 'bare' | 'link', { bytes, frames }: (typeof loads)[number]): Promise<number> {
   await using resources = new AsyncDisposableStack()
   const load = [String(frames), String(bytes)]

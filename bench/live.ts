@@ -9,13 +9,13 @@ import { createHttpClient, type HttpClient } from './http-client.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 
 /**
- * (l) Acknowledged and received live: what one gateway answers with 201 at full speed, counted at the stream of its neighbour, in three
- * processes. Without history between gateways, which would fetch later what gossip has lost.
+ * (l) Live delivery at full speed: messages that one gateway answers with 201, counted on the stream of its neighbour,
+ * in three processes. History between gateways is off, since it would later fetch the messages that gossip has lost.
  */
 
 const engines: readonly EngineName[] = ['custom', 'libp2p']
 const connections = 64
-/** Milliseconds without a message after which no more are waited for. */
+/** Milliseconds without a message after which the rest counts as lost. */
 const silenceMs = 10_000
 
 export async function benchLive(init: { messages: number }): Promise<BenchResult> {
@@ -43,8 +43,8 @@ async function benchEngine(engine: EngineName, messages: number): Promise<BenchR
     return [
       { label: `${engine}: acknowledged`, value: messages / ((acknowledged - start) / 1_000), unit: 'messages/s' },
       { label: `${engine}: received live`, value: received, unit: 'messages', ofLimit: received / messages },
-      { label: `${engine}: received live, from the first 201 on`, value: received / ((lastAt - start) / 1_000), unit: 'messages/s' },
-      { label: `${engine}: the last one behind the last 201`, value: lastAt - acknowledged, unit: 'ms' },
+      { label: `${engine}: received live, from the first 201`, value: received / ((lastAt - start) / 1_000), unit: 'messages/s' },
+      { label: `${engine}: delay of the last message after the last 201`, value: lastAt - acknowledged, unit: 'ms' },
     ]
   } finally {
     client.close()
@@ -55,7 +55,7 @@ async function benchEngine(engine: EngineName, messages: number): Promise<BenchR
   }
 }
 
-/** Messages of one request: more of them in a second than the neighbour takes. */
+/** Messages of one request: in sum more a second than the neighbour takes. */
 const batch = 50
 
 async function publishAll(client: HttpClient, messages: number): Promise<void> {

@@ -17,7 +17,10 @@ import type { BenchResult } from './result.ts'
 import { benchRoad } from './road.ts'
 import { benchSimulation } from './simulation.ts'
 
-/** `npm run bench [name]`: the limits and the subject in the same run, as a table and as bench/results/<time>.json. */
+/**
+ * `npm run bench [name]`: runs each subject and its limit together; prints a table and writes
+ * bench/results/<time>.json.
+ */
 const benchmarks: Record<string, () => Promise<BenchResult>> = {
   road: () => benchRoad({ messages: 8_000 }),
   live: () => benchLive({ messages: 100_000 }),

@@ -9,13 +9,13 @@ import { startSubscribers } from './subscribers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
- * (f) What an idle subscriber costs: resident memory with so many of them less that without, when the garbage is collected. Beside it, in
- * the same run, a bare `ws` server with as many sockets.
+ * (f) Cost of an idle subscriber: resident memory after garbage collection, with subscribers minus without, per
+ * subscriber. The limit, in the same run, is a bare `ws` server with the same number of sockets.
  */
 
 const count = 2_000
 const publishedMiB = 128
-/** Come and go first, so that what is loaded and compiled for the first of them is not counted. */
+/** Subscribers that connect and leave first, so that code loaded and compiled for them is not counted. */
 const firstVisitors = 20
 const collectOnSignal = new URL('./collect-on-signal.ts', import.meta.url).href
 
@@ -35,7 +35,7 @@ export async function benchMemory(): Promise<BenchResult> {
       { label: 'the gateway', value: subscriber, unit: 'KiB each', ofLimit: subscriber / bare },
       { label: 'the gateway without subscribers', value: program / 1_024, unit: 'MiB' },
       {
-        label: `what ${publishedMiB} MiB of messages leave in memory, of which 64 MiB are kept for readers`,
+        label: `memory after ${publishedMiB} MiB of messages, of which 64 MiB are kept for readers`,
         value: published / 1_024,
         unit: 'MiB',
       },
@@ -63,7 +63,7 @@ async function ofGateway(): Promise<{ program: number; subscriber: number; publi
   return { program, subscriber, published: (await settledMemory(pid)) - before }
 }
 
-/** Messages of 1 KiB, in arrays. */
+/** Publishes messages of 1 KiB, in arrays. */
 async function publish(url: string): Promise<void> {
   const client = createHttpClient(url, 1)
   const body = JSON.stringify(Array.from({ length: 128 }, () => ({ data: 'x'.repeat(1_024) })))
@@ -85,7 +85,7 @@ async function perSubscriber({ url, pid, greeting }: Subject, resources: AsyncDi
   return ((await settledMemory(pid)) - before) / count
 }
 
-/** Resident memory in KiB, once collecting garbage again and again frees no more than a hundredth of it. */
+/** Resident memory in KiB, when another garbage collection frees at most a hundredth of it. */
 async function settledMemory(pid: number): Promise<number> {
   for (let last = Number.POSITIVE_INFINITY; ; ) {
     process.kill(pid, 'SIGUSR2')

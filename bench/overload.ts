@@ -8,9 +8,10 @@ import { percentile } from './statistics.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
- * Overload: three times what a gateway can take, offered without waiting for its answers; what is refused, by which code, and how long
- * the rest take. Once by clients that are within their budgets together, so that the gateway itself has to refuse; once by one client. Then
- * what an honest client waits beside each attack of test/fixtures/attacks.
+ * Overload: three times the capacity of a gateway, offered without waiting for its answers; the share of refusals by
+ * code, and the latency of the rest. Once by clients that are within their rate limits together, so that the gateway
+ * itself has to refuse; once by one client. Then the latency of an honest client during each attack of
+ * test/fixtures/attacks.
  */
 
 const batch = 100
@@ -35,11 +36,11 @@ async function overloaded(label: string, environmentIn: typeof quietEnvironment)
   const gateway = await startGateway(environmentIn(await temporaryDirectory(resources)))
   resources.defer(async () => void (await gateway.end('SIGTERM')))
   const capacity = await takenPerSecond(gateway.url)
-  // Its budget is full again.
+  // The rate limit has recovered.
   await delay(3_000)
   const client = createHttpClient(gateway.url, connections)
   resources.defer(() => client.close())
-  // They are open before: Node.js takes in one new connection in a turn of the event loop.
+  // Connections are opened in advance: Node.js accepts one new connection in a turn of the event loop.
   await Promise.all(Array.from({ length: connections }, () => client.get('/healthz')))
   const answers = new Map<string, number>()
   const latencies: number[] = []
@@ -70,17 +71,17 @@ async function overloaded(label: string, environmentIn: typeof quietEnvironment)
   const elapsed = (performance.now() - start) / 1_000
   const shares = [...answers].toSorted().map(([name, count]) => ({ label: `${label}: ${name}`, value: (count / total) * 100, unit: '%' }))
   return [
-    { label: `${label}: taken when as many are asked for as are answered`, value: capacity, unit: 'messages/s' },
+    { label: `${label}: accepted in a closed loop`, value: capacity, unit: 'messages/s' },
     { label: `${label}: offered`, value: (total * batch) / seconds, unit: 'messages/s' },
     {
-      label: `${label}: taken`,
+      label: `${label}: accepted`,
       value: (latencies.length * batch) / elapsed,
       unit: 'messages/s',
       ofLimit: (latencies.length * batch) / elapsed / capacity,
     },
-    { label: `${label}: p99 of what is taken`, value: percentile(latencies, 0.99), unit: 'ms' },
+    { label: `${label}: p99 of accepted requests`, value: percentile(latencies, 0.99), unit: 'ms' },
     ...shares,
-    { label: `${label}: not sent, since all ${connections} connections waited`, value: (unsent / total) * 100, unit: '%' },
+    { label: `${label}: not sent, all ${connections} connections busy`, value: (unsent / total) * 100, unit: '%' },
   ]
 }
 

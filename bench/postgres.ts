@@ -17,8 +17,8 @@ import { percentile } from './statistics.ts'
 import { newMessage } from './stored-messages.ts'
 
 /**
- * PostgreSQL: appends beside the bare driver, in the same run; publishing at two gateways of one database beside one, and beside one on
- * SQLite; and how long the clients of a gateway that is killed are without one.
+ * PostgreSQL: appends against the bare driver, in the same run; publishing at two gateways of one database against one,
+ * and against one on SQLite; the interruption for clients of a gateway that is killed.
  */
 
 const connections = 64
@@ -134,7 +134,7 @@ async function publish(gateways: GatewayProcess[], count: number) {
   return { perSecond, latencies }
 }
 
-/** From the SIGKILL of one gateway until the last of its clients has resumed at the other. */
+/** Time from the SIGKILL of one gateway until its last client has resumed at the other. */
 async function failover(server: PostgresServer, directory: string): Promise<BenchRow> {
   const url = await server.createDatabase()
   const [one, other] = await startAll([url, url], join(directory, 'failover'))

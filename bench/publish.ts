@@ -9,18 +9,18 @@ import { percentile } from './statistics.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
- * (e) Publishing by POST. Beside it, in the same run, what the same requests cost a bare node:http server and a bare Fastify that parse the
- * body and answer the same JSON, and the gateway on a file system in memory, where forcing the append to the disk costs nothing.
+ * (e) Publishing by POST. The limits, in the same run: a bare node:http server and a bare Fastify that parse the body
+ * and answer the same JSON, and the gateway on an in-memory file system, where an fsync costs nothing.
  */
 
 const connections = 64
 const data = 'x'.repeat(256)
 const requestsPerRound = 4_000
-/** Alternating, so that a busy moment of the machine meets all. */
+/** Rounds alternate, so that a busy moment of the machine affects all. */
 const rounds = 10
-/** Rounds that only warm up: the rates rise so long. */
+/** Warm-up rounds: rates rise during them. */
 const warmUps = 4
-/** Linux's file system in memory. */
+/** Linux's in-memory file system. */
 const memoryDirectory = '/dev/shm'
 
 interface Subject {
@@ -60,7 +60,7 @@ async function openGateway(resources: AsyncDisposableStack, parent?: string): Pr
   return gateway
 }
 
-/** The answer's body, which the bare servers shall give. */
+/** The answer's body, which the bare servers return too. */
 async function publishOne(url: string): Promise<string> {
   const client = createHttpClient(url, 1)
   const { body } = await client.post('/v1/topics/bench/messages', JSON.stringify({ data }))
@@ -82,7 +82,7 @@ function compared(subjects: Subject[]): BenchRow[] {
   return rows.map((row, index) => (index === 0 ? row : { ...row, ofLimit: row.value / (rows[0]?.value ?? Number.NaN) }))
 }
 
-/** The part of the time of all rounds that the gateway spent in appends, by its own metrics. */
+/** Appends as a share of the time of all rounds, from the gateway's own metrics. */
 async function appendShare(url: string, rates: number[]): Promise<BenchRow> {
   const metrics = await (await fetch(`${url}/metrics`)).text()
   const appending = Number(/^peergate_commit_seconds_sum (\S+)$/m.exec(metrics)?.[1])

@@ -10,13 +10,13 @@ import { publishAll } from './publish-all.ts'
 import type { BenchResult } from './result.ts'
 
 /**
- * Slow readers: the rate at which 50 subscribers receive what one client publishes, with 50 others that read too, and then with these
- * stopped. Two gateways, so that what the first run left behind slows nobody down.
+ * Slow readers: the receive rate of 50 subscribers while one client publishes, with 50 other subscribers that read too,
+ * and then with these stopped. Two gateways, so that the first run does not slow the second.
  */
 
 const readers = 50
 const messages = 4_000
-/** Large enough that 4,000 of them fill every buffer of a stopped connection. */
+/** Large enough that 4,000 messages fill every buffer of a stopped connection. */
 const data = 'x'.repeat(2_048)
 const connections = 32
 
@@ -26,8 +26,8 @@ export async function benchReaders(): Promise<BenchResult> {
   return {
     name: `slow readers: what each of ${readers} subscribers receives`,
     rows: [
-      { label: `${readers} others read`, value: reading, unit: 'messages/s' },
-      { label: `${readers} others are stopped`, value: stopped, unit: 'messages/s', ofLimit: stopped / reading },
+      { label: `${readers} other subscribers read`, value: reading, unit: 'messages/s' },
+      { label: `${readers} other subscribers stopped`, value: stopped, unit: 'messages/s', ofLimit: stopped / reading },
     ],
   }
 }

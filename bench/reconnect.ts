@@ -7,7 +7,7 @@ import { temporaryDirectory } from './temporary-directory.ts'
 
 const clients = Number(process.env['PEERGATE_BENCH_CLIENTS'] ?? 10_000)
 
-/** How long clients wait that all come back: at once after a crash, and when they were told to after a shutdown. */
+/** Time until all reconnecting clients are served: at once after a crash, and spread as told after a shutdown. */
 export async function benchReconnect(): Promise<BenchResult> {
   await using resources = new AsyncDisposableStack()
   const port = await freePort()
@@ -32,15 +32,19 @@ export async function benchReconnect(): Promise<BenchResult> {
   const shutDown = Date.now()
   const afterShutdown = await allServed(crowd)
   return {
-    name: `${clients} clients come back`,
+    name: `${clients} clients reconnect`,
     rows: [
-      { label: 'after a crash, all at once, until the last is served', value: (afterCrash - crashed) / 1_000, unit: 's' },
-      { label: 'after a shutdown, from the start of the next gateway', value: (afterShutdown - shutDown) / 1_000, unit: 's' },
+      { label: 'after a crash, all at once, until the last client is served', value: (afterCrash - crashed) / 1_000, unit: 's' },
+      {
+        label: 'after a shutdown, from the start of the next gateway until the last client is served',
+        value: (afterShutdown - shutDown) / 1_000,
+        unit: 's',
+      },
     ],
   }
 }
 
-/** @returns when the last was served, as Date.now() has it */
+/** @returns when the last client was served, as Date.now() */
 async function allServed(crowd: BareClient[]): Promise<number> {
   while (crowd.some(({ isServed }) => !isServed)) await new Promise((resolve) => setTimeout(resolve, 20))
   return Math.max(...crowd.map(({ servedAt = 0 }) => servedAt))

@@ -13,14 +13,14 @@ import { startSubscribers } from './subscribers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
- * (c) Reading what is stored, from the first message to the last, over the WebSocket and page by page over REST. Beside it, in the same
- * run, the bare driver's scan of the same rows: the same pages, every column, nothing made of them.
+ * (c) Replay of stored messages, from the first to the last, over the WebSocket and page by page over REST. The limit,
+ * in the same run, is the bare driver's scan of the same rows: the same pages, every column, no processing.
  */
 
 const messages = 100_000
 const pageSize = 500
 const data = Buffer.alloc(256, 'x')
-/** Alternating, so that a busy moment of the machine meets all; the first only warms up. */
+/** Rounds alternate, so that a busy moment of the machine affects all; the first is a warm-up. */
 const rounds = 4
 /** `welcome`, `subscribed`, and after the messages `caught-up` */
 const framesBeside = 3
@@ -47,17 +47,17 @@ export async function benchReplay(): Promise<BenchResult> {
       { label: `bare driver's scan, pages of ${pageSize}`, value: limit, unit },
       { label: 'WebSocket, from earliest', value: stream, unit, ofLimit: stream / limit },
       { label: `REST, pages of ${pageSize}`, value: page, unit, ofLimit: page / limit },
-      { label: 'slowest other request during a replay over the WebSocket', value: await slowestMeanwhile(gateway.url), unit: 'ms' },
+      { label: 'slowest other request during a WebSocket replay', value: await slowestMeanwhile(gateway.url), unit: 'ms' },
     ],
   }
 }
 
-/** Without the warm-up. */
+/** The median, without the warm-up. */
 function median(rates: number[]): number {
   return percentile(rates.slice(1), 0.5)
 }
 
-/** Makes the data directory that a gateway will find. */
+/** Prepares the data directory of the gateway. */
 async function fill(directory: string): Promise<void> {
   const url = pathToFileURL(join(directory, 'peergate.db')).href
   const init = { url, servedMarkFile: join(directory, 'served'), migrate: true }
@@ -98,7 +98,7 @@ async function streamRate(url: string): Promise<number> {
   })
 }
 
-/** How long a replay keeps another client waiting, in milliseconds. */
+/** Maximum latency of another client during a replay, in milliseconds. */
 async function slowestMeanwhile(url: string): Promise<number> {
   await using resources = new AsyncDisposableStack()
   const client = resources.adopt(createHttpClient(url, 1), (opened) => opened.close())
@@ -122,7 +122,7 @@ async function readPages(url: string): Promise<number> {
     if (status !== 200) throw new Error(`reading answered ${status}: ${body}`)
     read += body.split('"cursor":').length - 1
     const end = /"next":"([^"]+)","caughtUp":(true|false)\}$/.exec(body.slice(-200))
-    if (end?.[1] === undefined) throw new Error(`a page does not tell where the next begins: ${body.slice(-200)}`)
+    if (end?.[1] === undefined) throw new Error(`a page has no `next`: ${body.slice(-200)}`)
     if (end[2] === 'true') break
     after = end[1]
   }

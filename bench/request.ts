@@ -10,20 +10,21 @@ import { percentile } from './statistics.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /**
- * A request to a service: from a client over HTTP, through two gateways, to a client on a WebSocket and back, one at a time. Beside it, in the
- * same run and with the same data there and back, what it can't do without: HTTP to a bare server once for each of the two clients, and between
- * the gateways a round trip on a bare WebSocket, or on a new stream between two bare libp2p nodes.
+ * A request to a service: from a client over HTTP, through two gateways, to a client on a WebSocket and back, one at a
+ * time. The limit, in the same run and with the same data in both directions, is the sum of its parts: HTTP to a bare
+ * server once for each of the two clients, and between the gateways a round trip on a bare WebSocket, or on a new
+ * stream between two bare libp2p nodes.
  */
 
 const data = 'x'.repeat(256)
-/** By turns, so that a busy moment of the machine meets all. */
+/** Rounds alternate, so that a busy moment of the machine affects all. */
 const turns = 12
-/** Turns that only warm up: the times fall so long. */
+/** Warm-up rounds: latencies fall during them. */
 const warmUps = 6
 const roundTripsPerTurn = 500
 
 interface Subject {
-  /** Measures so many round trips, one after another: milliseconds of each. */
+  /** Runs `count` round trips, one after another; returns milliseconds of each. */
   measure(count: number): Promise<number[]>
   times: number[]
 }
@@ -64,13 +65,13 @@ function compared(engine: EngineName, bare: string, measured: { hop: number; lin
   const limit = link + 2 * hop
   return [
     { label: `${engine}: ${bare}`, value: link, unit: 'ms' },
-    { label: `${engine}: the same and two HTTP hops`, value: limit, unit: 'ms' },
+    { label: `${engine}: that and two HTTP hops`, value: limit, unit: 'ms' },
     { label: `${engine}: a request within one gateway`, value: near, unit: 'ms' },
-    { label: `${engine}: a request from one to another`, value: far, unit: 'ms', ofLimit: far / limit },
+    { label: `${engine}: a request from one gateway to another`, value: far, unit: 'ms', ofLimit: far / limit },
   ]
 }
 
-/** Served by a client of the gateway that is asked itself, and by one of another gateway. */
+/** Requests to a client of the same gateway, and to a client of another gateway. */
 interface Request {
   near: Subject
   far: Subject
@@ -132,13 +133,13 @@ async function request(resources: AsyncDisposableStack, engine: EngineName): Pro
 
 const body = JSON.stringify({ data })
 
-/** @throws Error when the data don't come back */
+/** @throws Error when the answer lacks the data */
 async function post(client: HttpClient, path: string): Promise<void> {
   const { status, body: text } = await client.post(path, body)
   if (!text.includes(data)) throw new Error(`${path} answered ${status}: ${text}`)
 }
 
-/** A client that answers with what it is asked. */
+/** A client that echoes requests. */
 async function serve({ url }: GatewayProcess): Promise<WebSocket> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/stream`)
   const serving = Promise.withResolvers<void>()

@@ -1,4 +1,4 @@
-/** What a benchmark found: figures beside the limit that the same machine has in the same run. */
+/** The result of a benchmark: figures beside the limit of the same machine in the same run. */
 export interface BenchResult {
   name: string
   rows: BenchRow[]
@@ -8,6 +8,6 @@ export interface BenchRow {
   label: string
   value: number
   unit: string
-  /** The value as a share of the limit's. */
+  /** The value divided by the limit. */
   ofLimit?: number
 }

@@ -13,8 +13,9 @@ import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
 
 /**
- * (a) The whole road: REST publish on A, stored, gossip, stored on B, B's WebSocket subscriber. Beside it, in the same run, the engine
- * alone: the same messages from one node to another in two processes, without gateway and database.
+ * (a) The whole road: REST publish on A, stored, gossip, stored on B, a WebSocket subscriber of B. The limit, in the
+ * same run, is the engine alone: the same messages from one node to another in two processes, without gateway and
+ * database.
  */
 
 const payload = 'x'.repeat(256)
@@ -61,7 +62,7 @@ async function benchEngine(engine: EngineName, messages: number, bare: number): 
 
 interface Subscriber {
   socket: WebSocket
-  /** When each message arrived, by its data. */
+  /** Arrival time of each message, by its data. */
   arrivals: Map<string, number>
   onArrival: () => void
 }
@@ -95,7 +96,10 @@ async function untilNeighbour(gateway: GatewayProcess): Promise<void> {
 
 let runs = 0
 
-/** Publishes so many messages, at most `perSecond`, and waits for every one at the subscriber. @throws when one is missing after 30 s */
+/**
+ * Publishes `count` messages, at most `perSecond`, and waits for all at the subscriber. @throws when one is missing
+ * after 30 s
+ */
 async function run(client: HttpClient, subscriber: Subscriber, count: number, perSecond: number) {
   const name = `run ${runs++}`
   const sent = new Map<string, number>()
@@ -124,7 +128,7 @@ async function run(client: HttpClient, subscriber: Subscriber, count: number, pe
   return { rate: count / ((end - start) / 1_000), latencies }
 }
 
-/** Messages a second from one engine to another, each in a process of its own. */
+/** Messages a second from one engine to another, each in its own process. */
 async function engineRate(engine: EngineName, count: number): Promise<number> {
   await using resources = new AsyncDisposableStack()
   const receiver = resources.adopt(startChild('./engine-peer.ts', [engine, 'receive', String(count)]), (started) => started.end())
@@ -137,7 +141,9 @@ async function engineRate(engine: EngineName, count: number): Promise<number> {
   }
 }
 
-/** What two processes can do at best, one signing and the other verifying: the slower of the two, each measured alone here. */
+/**
+ * The upper bound for two processes, one signing and one verifying: the slower of the two, each measured alone here.
+ */
 async function signAndVerifyRate(count: number): Promise<number> {
   const { peerId, seed } = await createMemoryIdentity()
   const signer = createMessageSigner(peerId, seed)

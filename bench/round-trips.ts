@@ -1,4 +1,4 @@
-/** How long each of so many round trips took, in milliseconds, one after another. */
+/** Milliseconds of each of `count` round trips, one after another. */
 export async function timeRoundTrips(count: number, roundTrip: () => Promise<void>): Promise<number[]> {
   const times: number[] = []
   for (let done = 0; done < count; done++) {

@@ -12,7 +12,10 @@ import { measureSpread, type Spread } from '../test/fixtures/simulation/measure.
 import { createSimulation, type SimulatedNode, type Simulation } from '../test/fixtures/simulation/simulation.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 
-/** The overlay in simulated networks: what a message costs, and how long it takes beside the shortest way over the same links. */
+/**
+ * The overlay in simulated networks: copies of a message, and its latency against the shortest path over the same
+ * links.
+ */
 export function benchSimulation(): Promise<BenchResult> {
   const rows = [50, 200, 1_000].flatMap((nodes) => [...stable(nodes, false), ...stable(nodes, true)])
   return Promise.resolve({ name: 'simulation', rows: [...rows, ...manyTopics(), ...deaths(), ...faults()] })
@@ -20,7 +23,7 @@ export function benchSimulation(): Promise<BenchResult> {
 
 const topic = 'orders'
 
-/** All subscribed to one topic: first the author whose message makes the tree, then others. */
+/** All nodes subscribe to one topic: first the author whose message makes the tree, then other authors. */
 function stable(nodes: number, plane: boolean): BenchRow[] {
   const simulation = createSimulation({ seed: 1, minLatencyMs: 20, plane })
   const members = grow(simulation, { nodes, topicsOf: () => [topic] })
@@ -30,10 +33,10 @@ function stable(nodes: number, plane: boolean): BenchRow[] {
   spread(author)
   const own = spread(author)
   const byAnybody = (messages: number) => Array.from({ length: messages }, () => spread(simulation.random.pick(members)))
-  // The tree gets its root in the middle of them.
+  // The tree gets its root in the middle of their traffic.
   byAnybody(40)
   const others = byAnybody(20)
-  const label = `${nodes} nodes, ${plane ? 'latency by distance' : 'latency by chance'}`
+  const label = `${nodes} nodes, ${plane ? 'latency by distance' : 'random latency'}`
   return [
     { label: `${label}: delivered`, value: 100 * mean([own, ...others], ({ reached }) => reached), unit: '%' },
     { label: `${label}: copies per delivery`, value: mean([own, ...others], ({ copies }) => copies), unit: 'copies' },
@@ -72,7 +75,7 @@ function manyTopics(): BenchRow[] {
   ]
 }
 
-/** How long a message takes to all survivors that is sent when a fifth dies, before anybody noticed. */
+/** Latency to all survivors of a message that is sent when a fifth of the nodes dies, before any node has noticed. */
 function deaths(): BenchRow[] {
   const simulation = createSimulation({ seed: 3 })
   const members = grow(simulation, { nodes: 1_000, topicsOf: () => [topic] })
@@ -87,21 +90,21 @@ function deaths(): BenchRow[] {
   ]
 }
 
-/** What is in docs/faults.md of simulated networks. */
+/** The faults of simulated networks in docs/faults.md. */
 function faults(): BenchRow[] {
   const scenes: Array<[string, FaultOutcome]> = [
     ['300 nodes, half die', halfDies(300)],
     ['300 nodes start at once', coldBoot(300)],
     ['60 nodes, 240 more within two seconds', flashCrowd(60)],
-    ['24 nodes, 96 hostile come', sybilsCome(24)],
-    ['24 nodes among 92 hostile, one honest node configured', sybilsGrowAlong(24, { isConfigured: true })],
-    ['24 nodes among 92 hostile, none configured', sybilsGrowAlong(24, { isConfigured: false })],
-    ['60 nodes, one whose 60 neighbours are hostile is told an honest address', eclipse(60)],
+    ['24 nodes, 96 hostile nodes join', sybilsCome(24)],
+    ['24 nodes among 92 hostile ones, an honest node configured', sybilsGrowAlong(24, { isConfigured: true })],
+    ['24 nodes among 92 hostile ones, no node configured', sybilsGrowAlong(24, { isConfigured: false })],
+    ['60 nodes, one with 60 hostile neighbours is told an honest address', eclipse(60)],
   ]
   return scenes.flatMap(([label, { delivered, deliveredAfter, recoveryMs }]) => [
     { label: `${label}: delivered in the first minute`, value: 100 * delivered, unit: '%' },
-    { label: `${label}: delivered after it`, value: 100 * deliveredAfter, unit: '%' },
-    { label: `${label}: until a message reaches all within 5 s`, value: recoveryMs, unit: 'ms' },
+    { label: `${label}: delivered afterwards`, value: 100 * deliveredAfter, unit: '%' },
+    { label: `${label}: time until a message reaches all within 5 s`, value: recoveryMs, unit: 'ms' },
   ])
 }
 

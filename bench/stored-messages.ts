@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { NewMessage } from '../src/model/message.ts'
 import { messageId, sequenceBytes } from '../src/model/signed-message.ts'
 
-/** Messages of a peer as they come to the store. */
+/** Messages of a peer as the store receives them, with random bytes as signatures. */
 
 const author = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
 

@@ -4,20 +4,20 @@ import { crc32 } from 'node:zlib'
 import { createFrameCounter, type FrameCounter } from './frame-counter.ts'
 import type { SubscribeCommand, SubscriberCommand } from './subscribers.ts'
 
-/** The clients of `subscribers.ts`: sockets that count frames and add up a checksum, and parse nothing else. */
+/** The clients of `subscribers.ts`: sockets that count frames, add up a checksum, and parse nothing else. */
 
 interface Client {
   counter: FrameCounter
-  /** Of all that the server sent. */
+  /** Checksum of all bytes from the server. */
   checksum: number
 }
 
 const clients: Client[] = []
-/** What each is to have received, how many have, and whom to tell. */
+/** The expected number of frames, how many sockets have them, and the callback. */
 const goal = { frames: 0, reached: 0, onReached: () => {} }
-/** Connections that are being opened at a time. */
+/** Maximum connections being opened at a time. */
 const openers = 100
-/** Shared by all sockets: what was read is used up before the next read. */
+/** The read buffer of all sockets: its content is consumed before the next read. */
 const buffer = Buffer.alloc(65_536)
 
 process.on('message', async (command: SubscriberCommand) => {
@@ -65,7 +65,7 @@ function subscribe({ hostname, port, host, pathname, search }: URL): Promise<voi
   const upgraded = Promise.withResolvers<void>()
   let head: string | undefined = ''
 
-  /** The bytes behind the head of the answer. */
+  /** The bytes after the header of the answer. */
   function skipHead(bytes: Buffer): Buffer {
     const before = head?.length ?? 0
     head += bytes.toString('latin1')

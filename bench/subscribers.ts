@@ -1,28 +1,28 @@
 import { startChild } from './child.ts'
 
-/** WebSocket clients in a process of their own, cheap enough that the server is what is measured. */
+/** WebSocket clients in their own process, cheap enough that the server is the bottleneck. */
 export interface Subscribers {
   /** Resolves when the process is ready, so that its start is not measured. */
   started(): Promise<void>
-  /** Connects so many more; resolves when each has received the frames that the server greets with. */
+  /** Connects `count` more; resolves when each has received the greeting frames of the server. */
   connect(init: SubscribeCommand): Promise<void>
   /**
-   * Resolves when each has received so many frames in all.
-   * @throws Error when one got more, or other bytes than the rest, or was disconnected
+   * Resolves when each has received `frames` frames in all.
+   * @throws Error when one received more, or different bytes, or was disconnected
    */
   receive(frames: number): Promise<{ lastBytes: number }>
   end(): Promise<void>
 }
 
 export interface SubscribeCommand {
-  /** Of the stream, as http://… */
+  /** URL of the stream, as http://… */
   url: string
   count: number
-  /** Frames that the server sends by itself. */
+  /** Number of frames with which the server greets a client. */
   greeting: number
 }
 
-/** What the process is told; it answers each. */
+/** Commands to the process; it answers each. */
 export type SubscriberCommand = ({ type: 'connect' } & SubscribeCommand) | { type: 'receive'; frames: number }
 
 export function startSubscribers(): Subscribers {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the messages of a topic as they come; after a lost connection it goes on where it was:
+"""Prints the messages of a topic as they arrive. After a lost connection it resumes at its cursor:
 python3 examples/follow.py TOPIC [http://127.0.0.1:7070] [earliest | latest | CURSOR]
 """
 import http.client
@@ -16,7 +16,7 @@ def follow(topic, gateway="http://127.0.0.1:7070", after="latest"):
     retry_ms = 1000
     while True:
         try:
-            with urlopen(request, timeout=60) as lines:  # there is a heartbeat every 25 s
+            with urlopen(request, timeout=60) as lines:  # a heartbeat comes every 25 s
                 event = {}
                 for line in lines:
                     if line != b"\n":
@@ -25,14 +25,14 @@ def follow(topic, gateway="http://127.0.0.1:7070", after="latest"):
                     if event.get("event") == "message":
                         yield json.loads(event["data"])["message"]
                     if "id" in event:
-                        request.add_header("Last-Event-ID", event["id"])  # now that the message was handled
+                        request.add_header("Last-Event-ID", event["id"])  # the message has been handled
                     retry_ms, event = int(event.get("retry", retry_ms)), {}
         except HTTPError as error:
             problem = json.load(error)
             if not problem["retryable"]:
                 sys.exit(f"{problem['code']}: {problem['detail']}")
         except (OSError, http.client.HTTPException):
-            pass  # the connection was lost
+            pass  # connection lost
         time.sleep(retry_ms / 1000)
 
 

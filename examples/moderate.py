@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Keeps messages of other peers that contain a banned word out of a topic: they are neither stored, delivered nor forwarded:
+"""Keeps messages with banned words out of a topic: other peers' messages are not stored, delivered or forwarded.
 pip install websockets
 python3 examples/moderate.py TOPIC WORD [WORD ...] [--gateway http://127.0.0.1:7070] [--reject]
-While no moderator is connected everything is let in; run two, and one of them may be away.
-A token, where the gateway wants one, is read from PEERGATE_TOKEN.
+While no moderator is connected every message is let in, so run two.
+The token, if the gateway requires one, comes from PEERGATE_TOKEN.
 """
 import argparse
 import base64
@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 
 def moderate(topic, banned, gateway, refusal):
-    # What has no verdict in time is kept out, until history brings it again and it is asked about once more.
+    # A message without a verdict in time is kept out until history brings it again for another verdict.
     for socket, frame in frames(gateway, {"type": "validate", "topic": topic, "deadlineMs": 1000, "default": "ignore"}):
         if frame["type"] == "validating":
             print(f"moderating {topic}", flush=True)
@@ -34,20 +34,20 @@ def moderate(topic, banned, gateway, refusal):
 
 def words(message):
     data = message["data"]
-    if message["encoding"] == "base64":  # bytes that are no text as a whole may have words in them
+    if message["encoding"] == "base64":  # bytes that are not valid UTF-8 may contain words
         data = base64.b64decode(data).decode(errors="replace")
     return set(re.findall(r"\w+", data.casefold()))
 
 
 def frames(gateway, register):
-    """Registers, and yields each frame of the gateway with its connection; after a lost connection it does so on the next."""
+    """Registers, and yields each frame of the gateway with its connection; repeats this after a lost connection."""
     token = os.environ.get("PEERGATE_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     url = f"{gateway.replace('http', 'ws', 1)}/v1/stream"
     delay = 1
     while True:
         try:
-            with connect(url, additional_headers=headers, max_size=None) as socket:  # the gateway has limits of its own
+            with connect(url, additional_headers=headers, max_size=None) as socket:  # the gateway has its own limits
                 socket.send(json.dumps({**register, "id": "register"}))
                 for text in socket:
                     frame = json.loads(text)
@@ -66,7 +66,7 @@ def frames(gateway, register):
         except ConnectionClosed as end:
             print(f"connection lost: {end}", file=sys.stderr)
             if end.rcvd and (end.rcvd.code == 1009 or end.rcvd.code >= 4500):
-                sys.exit(1)  # coming back would not help (docs/stream-protocol.md)
+                sys.exit(1)  # reconnecting does not help (docs/stream-protocol.md)
         except InvalidStatus as refusal:
             print(refusal.response.body.decode(), file=sys.stderr)  # application/problem+json
             if refusal.response.status_code < 500 and refusal.response.status_code != 429:
@@ -81,6 +81,6 @@ parser = argparse.ArgumentParser()
 parser.add_argument("topic")
 parser.add_argument("words", nargs="+")
 parser.add_argument("--gateway", default="http://127.0.0.1:7070")
-parser.add_argument("--reject", action="store_true", help="also hold it against the neighbour that forwards it: where all have these rules")
+parser.add_argument("--reject", action="store_true", help="also penalise the neighbour that forwards it; only if all peers share these rules")
 args = parser.parse_args()
 moderate(args.topic, {word.casefold() for word in args.words}, args.gateway, "reject" if args.reject else "ignore")

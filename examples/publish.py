@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Publishes a message once, however often it has to try: every attempt has the same idempotency key:
+"""Publishes a message once with any number of attempts, which share one idempotency key:
 python3 examples/publish.py TOPIC DATA [http://127.0.0.1:7070]
 """
 import http.client
@@ -29,7 +29,7 @@ def publish(topic, data, gateway="http://127.0.0.1:7070"):
                 break
             wait = max(wait, int(error.headers.get("Retry-After", 0)))
         except (OSError, http.client.HTTPException) as error:
-            failure = f"no answer: {error!r}"  # published or not, nobody knows; with the key it does not matter
+            failure = f"no answer: {error!r}"  # published or not is unknown; the key makes a retry safe
         time.sleep(wait)
     sys.exit(failure)
 

@@ -1,7 +1,7 @@
-// Answers requests that any peer sends to a service of this gateway; here with the data in capitals.
+// Serves requests of any peer to a service of this gateway: answers with the data in capitals.
 //   node examples/serve.mjs [SERVICE] [http://127.0.0.1:7070]
-// Ask it:  curl http://127.0.0.1:7070/v1/peers/PEER-ID/requests/capitals -H 'content-type: application/json' -d '{"data": "hello"}'
-// Node 22 or newer has WebSocket; there is nothing to install.
+// Request: curl http://127.0.0.1:7070/v1/peers/PEER-ID/requests/capitals -H 'content-type: application/json' -d '{"data": "hello"}'
+// Node 22 or newer has WebSocket, so there is nothing to install.
 const [service = 'capitals', gateway = 'http://127.0.0.1:7070'] = process.argv.slice(2)
 
 function connect() {
@@ -12,7 +12,7 @@ function connect() {
     const frame = JSON.parse(data)
     if (frame.type === 'serving') process.stdout.write(`serving ${frame.service}\n`)
     if (frame.type === 'request') send({ type: 'reply', requestId: frame.requestId, ...answer(frame) })
-    // A late reply is refused; nobody waits for it any more.
+    // A late reply is refused: its request is closed.
     if (frame.type === 'error') process.stderr.write(`${frame.code}: ${frame.detail}\n`)
   }
   socket.onclose = ({ code }) => {

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Answers requests that any peer sends to a service of this gateway, here with their text in capitals:
+"""Serves requests of any peer to a service of this gateway: answers with the text in capitals.
 pip install websockets
 python3 examples/serve.py SERVICE [http://127.0.0.1:7070]
-Ask it: curl http://127.0.0.1:7070/v1/peers/PEER-ID/requests/SERVICE -H 'content-type: application/json' -d '{"data": "hello"}'
-A token, where the gateway wants one, is read from PEERGATE_TOKEN.
+Request: curl http://127.0.0.1:7070/v1/peers/PEER-ID/requests/SERVICE -H 'content-type: application/json' -d '{"data": "hello"}'
+The token, if the gateway requires one, comes from PEERGATE_TOKEN.
 """
 import asyncio
 import json
@@ -16,26 +16,26 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 
 async def answer(request):
-    """The service itself. It may await; what would block the others belongs into asyncio.to_thread."""
+    """The service itself. It may await; blocking work belongs in asyncio.to_thread."""
     if request["encoding"] != "utf8":
         return {"error": "only text has capitals"}
     return {"data": request["data"].upper()}
 
 
 async def serve(service, gateway="http://127.0.0.1:7070"):
-    working = {}  # tasks by the id of their request
+    working = {}  # tasks by request id
     async for socket, frame in frames(gateway, {"type": "serve", "service": service, "concurrency": 4}):
         if frame["type"] == "welcome":
             max_bytes = frame["limits"]["maxMessageBytes"]
             for task in working.values():
-                task.cancel()  # its connection was lost, and the request has failed
+                task.cancel()  # the connection was lost, so the request has failed
         elif frame["type"] == "serving":
             print(f"serving {service}", flush=True)
         elif frame["type"] == "request":
             task = working[frame["requestId"]] = asyncio.create_task(reply(socket, frame, max_bytes))
             task.add_done_callback(lambda _, done=frame["requestId"]: working.pop(done))
         elif frame["type"] == "cancelled" and frame["requestId"] in working:
-            working[frame["requestId"]].cancel()  # nobody waits for the answer any more
+            working[frame["requestId"]].cancel()  # the answer is no longer needed
 
 
 async def reply(socket, request, max_bytes):
@@ -53,14 +53,14 @@ async def reply(socket, request, max_bytes):
 
 
 async def frames(gateway, register):
-    """Registers, and yields each frame of the gateway with its connection; after a lost connection it does so on the next."""
+    """Registers, and yields each frame of the gateway with its connection; repeats this after a lost connection."""
     token = os.environ.get("PEERGATE_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     url = f"{gateway.replace('http', 'ws', 1)}/v1/stream"
     delay = 1
     while True:
         try:
-            async with connect(url, additional_headers=headers, max_size=None) as socket:  # the gateway has limits of its own
+            async with connect(url, additional_headers=headers, max_size=None) as socket:  # the gateway has its own limits
                 await socket.send(json.dumps({**register, "id": "register"}))
                 async for text in socket:
                     frame = json.loads(text)
@@ -79,7 +79,7 @@ async def frames(gateway, register):
         except ConnectionClosed as end:
             print(f"connection lost: {end}", file=sys.stderr)
             if end.rcvd and (end.rcvd.code == 1009 or end.rcvd.code >= 4500):
-                sys.exit(1)  # coming back would not help (docs/stream-protocol.md)
+                sys.exit(1)  # reconnecting does not help (docs/stream-protocol.md)
         except InvalidStatus as refusal:
             print(refusal.response.body.decode(), file=sys.stderr)  # application/problem+json
             if refusal.response.status_code < 500 and refusal.response.status_code != 429:

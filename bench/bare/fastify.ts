@@ -1,7 +1,7 @@
 import fastify from 'fastify'
 import { tellPort } from './tell-port.ts'
 
-/** Fastify with one route and nothing else: the body parsed, JSON answered with 201. `<the answer as JSON>` */
+/** Fastify with one route and nothing else: it parses the body and answers JSON with 201. `<the answer as JSON>` */
 
 const answer: unknown = JSON.parse(process.argv[2] ?? '{}')
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { tellPort } from './tell-port.ts'
 
-/** The least that a server does with a POST: reads the body, parses it, and answers JSON with 201. `<the answer as JSON>` */
+/** The minimal POST server: it reads the body, parses it, and answers JSON with 201. `<the answer as JSON>` */
 
 const answer: unknown = JSON.parse(process.argv[2] ?? '{}')
 

@@ -7,14 +7,15 @@ import { createLibp2p } from 'libp2p'
 import { timeRoundTrips } from '../round-trips.ts'
 
 /**
- * One of two libp2p nodes with a transport, a cipher and a muxer, and no services: `listen`, which sends every message back, or
- * `dial <multiaddr> <bytes>`, which measures so many round trips when it is told to. Each is a request as the engine makes one, on a stream of
- * its own: opened, one message there and one back, closed. Nothing of the engine is in it, so that the engine can't make its own limit slower.
+ * One of two libp2p nodes with a transport, a cipher and a muxer, and no services: `listen` echoes every message, `dial
+ * <multiaddr> <bytes>` measures round trips on request. Each is a request as the engine makes it, on its own stream:
+ * opened, one message there and one back, closed. It shares no code with the engine, so the engine cannot slow down its
+ * own limit.
  */
 
 const [role, address = '', size = '0'] = process.argv.slice(2)
 const protocol = '/bench/echo/1.0.0'
-/** Before a message: its length, big endian. */
+/** Length prefix of a message, big endian. */
 const headerBytes = 4
 
 process.once('disconnect', () => process.exit())
@@ -23,7 +24,7 @@ const node = await createLibp2p({
   transports: [tcp()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
-  // It would ping, now and then, in the middle of a round trip.
+  // Its pings would fall into round trips.
   connectionMonitor: { enabled: false },
 })
 await (role === 'listen' ? listen() : dial(address, Buffer.alloc(Number(size), 'x')))
@@ -44,7 +45,7 @@ async function dial(to: string, message: Buffer): Promise<void> {
       stream.send(framed(message))
       const answer = await read(stream)
       await stream.close()
-      if (!answer.equals(message)) throw new Error('the answer is another message than the one that was sent')
+      if (!answer.equals(message)) throw new Error('the answer differs from the message sent')
     })
     process.send?.({ times })
   })

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 
-/** Tells the benchmark where the server of this process listens, and ends with it. */
+/** Reports the port of this process to the benchmark; the process ends with the benchmark. */
 export function tellPort(server: { address(): AddressInfo | string | null }): void {
   const address = server.address()
   if (address !== null && typeof address !== 'string') process.send?.({ port: address.port })

@@ -1,7 +1,7 @@
 import { WebSocketServer } from 'ws'
 import { tellPort } from './tell-port.ts'
 
-/** Sends every message back: what a round trip on a WebSocket costs, whatever the messages mean. */
+/** Echoes every message: the cost of a WebSocket round trip, without any processing. */
 
 const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
 server.on('listening', () => tellPort(server))

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { WebSocketServer } from 'ws'
 import { tellPort } from './tell-port.ts'
 
-/** Sockets in a set, and on request so many frames to each of them, some a turn: the loop that any fan-out contains. */
+/** Sends a number of frames to every socket on request, some in each turn: the minimal fan-out loop. */
 
 const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
 server.on('listening', () => tellPort(server))

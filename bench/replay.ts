@@ -122,7 +122,7 @@ async function readPages(url: string): Promise<number> {
     if (status !== 200) throw new Error(`reading answered ${status}: ${body}`)
     read += body.split('"cursor":').length - 1
     const end = /"next":"([^"]+)","caughtUp":(true|false)\}$/.exec(body.slice(-200))
-    if (end?.[1] === undefined) throw new Error(`a page has no `next`: ${body.slice(-200)}`)
+    if (end?.[1] === undefined) throw new Error(`a page has no next cursor: ${body.slice(-200)}`)
     if (end[2] === 'true') break
     after = end[1]
   }

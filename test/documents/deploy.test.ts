@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { environmentSchema } from '../../src/config/config.ts'
+import { environmentSchema } from '../../src/config/environment.ts'
 import { limitsSchema, limitVariable } from '../../src/limits.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 

@@ -3,7 +3,7 @@ import { glob, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { environmentSchema } from '../../src/config/config.ts'
+import { environmentSchema } from '../../src/config/environment.ts'
 import { defaultLimits, limitVariable } from '../../src/limits.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

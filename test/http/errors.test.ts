@@ -15,7 +15,7 @@ test('is a problem document that names its kind and the request', async () => {
   expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8')
   expect(answer.body).toEqual({
     type: 'urn:peergate:error:topic_not_found',
-    title: 'The topic is not known',
+    title: 'Topic not found',
     status: 404,
     detail: expect.any(String),
     instance: expect.stringMatching(uuid),

@@ -10,7 +10,10 @@ import { environmentSchema } from './environment.ts'
 import { accessProblems, type ConfigProblem, databaseProblems, originProblems, proxyProblems, tracingProblems } from './problems.ts'
 import { unknownVariables } from './unknown-variables.ts'
 
-/** Everything that can be set, checked and frozen. */
+/**
+ * The complete configuration, validated and frozen. `config` owns the environment; the meaning of a setting is with its
+ * user.
+ */
 export interface Config {
   readonly engine: EngineSettings
   readonly http: HttpSettings
@@ -24,17 +27,17 @@ export interface Config {
   readonly logLevel: LogLevel
   readonly shutdownMs: number
   readonly limits: Limits
-  /** Names that are not ours; worth a warning. */
+  /** Warnings about unknown variables. */
   readonly warnings: string[]
 }
 
 export interface HttpSettings {
   readonly host: string
-  /** 0 picks a free one. */
+  /** 0 picks a free port. */
   readonly port: number
-  /** Where the metrics are, instead of beside the API; 0 picks a free one. */
+  /** Separate port of the metrics; 0 picks a free port. Undefined: the port of the API. */
   readonly metricsPort?: number | undefined
-  /** Whether they need no token, beside the API. */
+  /** Whether the metrics need no token on the port of the API. */
   readonly metricsPublic?: boolean | undefined
   readonly allowedHosts: string[]
   readonly allowedOrigins: string[]
@@ -48,7 +51,7 @@ export interface AccessSettings {
   readonly jwt: JwtSettings
 }
 
-/** The environment can't be used; every problem is named. */
+/** The environment is invalid. Lists every problem. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: ConfigProblem[]
@@ -59,7 +62,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Clear of Kubo's ports. */
+/** Ports that Kubo does not use. */
 const defaultListen = {
   custom: ['/ip4/0.0.0.0/tcp/7071/ws'],
   libp2p: ['/ip4/0.0.0.0/tcp/7071', '/ip4/0.0.0.0/udp/7071/quic-v1', '/ip4/0.0.0.0/tcp/7072/ws'],
@@ -67,7 +70,7 @@ const defaultListen = {
 
 /**
  * Reads the environment.
- * @throws ConfigError that names every variable that is wrong
+ * @throws ConfigError with every invalid variable
  */
 export function loadConfig(env: Record<string, string | undefined>): Config {
   const given = withoutServiceLinks(env)
@@ -171,8 +174,9 @@ function parseLimits(given: Record<string, string>, problems: ConfigProblem[]): 
 }
 
 /**
- * Without what container platforms inject for a service called "peergate…": the names `…_SERVICE_HOST`, `…_SERVICE_PORT…` and
- * `…_PORT_<n>_<proto>…`, and addresses as values of anything named `…_PORT`. What is set to nothing counts as not set.
+ * Removes the variables that container platforms inject for a service named "peergate…": `…_SERVICE_HOST`,
+ * `…_SERVICE_PORT…`, `…_PORT_<n>_<proto>…`, and `…_PORT` with an address as its value. An empty value counts as not
+ * set.
  */
 function withoutServiceLinks(env: Record<string, string | undefined>): Record<string, string> {
   const given: Record<string, string> = {}

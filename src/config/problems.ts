@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { databaseUrlProblem } from '../store/database-url.ts'
 import type { Environment } from './environment.ts'
 
-/** What is wrong with one variable, and how to mend it. */
+/** A problem with one variable, worded so that it follows the name. */
 export interface ConfigProblem {
   variable: string
   problem: string
@@ -20,29 +20,31 @@ export function accessProblems(values: Environment): ConfigProblem[] {
   const add = (variable: string, problem: string) => void problems.push({ variable, problem })
   const problem = token === undefined ? undefined : adminTokenProblem(token)
   if (problem !== undefined) add('PEERGATE_ADMIN_TOKEN', problem)
-  if (token !== undefined && file !== undefined) add('PEERGATE_ADMIN_TOKEN_FILE', 'stands beside PEERGATE_ADMIN_TOKEN; set one of them')
+  if (token !== undefined && file !== undefined)
+    add('PEERGATE_ADMIN_TOKEN_FILE', 'is set together with PEERGATE_ADMIN_TOKEN; set only one of them')
   if (jwks !== undefined && !/^https?:\/\//.test(URL.canParse(jwks) ? jwks : ''))
-    add('PEERGATE_JWT_JWKS_URL', `is "${jwks}", which is no URL`)
-  if (jwks !== undefined && secret !== undefined) add('PEERGATE_JWT_SECRET', 'stands beside PEERGATE_JWT_JWKS_URL; set one of them')
+    add('PEERGATE_JWT_JWKS_URL', `is "${jwks}", which is not a URL`)
+  if (jwks !== undefined && secret !== undefined)
+    add('PEERGATE_JWT_SECRET', 'is set together with PEERGATE_JWT_JWKS_URL; set only one of them')
   if (secret !== undefined && secret.length < minSharedKeyLength)
     add('PEERGATE_JWT_SECRET', `must have at least ${minSharedKeyLength} characters`)
   if ((jwks ?? secret) !== undefined && audience === undefined)
-    add('PEERGATE_JWT_AUDIENCE', 'is missing: without it a token that the provider made for any other service would do')
+    add('PEERGATE_JWT_AUDIENCE', 'is missing: without it, a token that the provider issued for any other service would be accepted')
   return problems
 }
 
-/** What is wrong with the operator's token, as the end of a sentence, or undefined. */
+/** The problem with an admin token, worded so that it follows the name of its source; undefined when it is valid. */
 export function adminTokenProblem(token: string): string | undefined {
-  // Shorter ones can be guessed; others can't be sent (RFC 6750 §2.1).
-  return /^[\w.~+/-]{16,}=*$/.test(token) ? undefined : 'must have at least 16 characters, all of them letters, digits or -._~+/'
+  // A shorter token can be guessed; other characters can't be sent (RFC 6750 §2.1).
+  return /^[\w.~+/-]{16,}=*$/.test(token) ? undefined : 'must have at least 16 characters, only letters, digits and -._~+/'
 }
 
-/** RFC 7518 §3.2: as many bytes as the hash of HS256. */
+/** RFC 7518 §3.2: the size of the HS256 hash, in bytes. */
 const minSharedKeyLength = 32
 
 export function tracingProblems(endpoint: string | undefined): ConfigProblem[] {
   if (endpoint === undefined || (URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol))) return []
-  return [{ variable: 'OTEL_EXPORTER_OTLP_ENDPOINT', problem: `is "${endpoint}", which is no URL; one looks like http://collector:4318` }]
+  return [{ variable: 'OTEL_EXPORTER_OTLP_ENDPOINT', problem: `is "${endpoint}", which is not a URL such as http://collector:4318` }]
 }
 
 export function proxyProblems(proxies: string[]): ConfigProblem[] {
@@ -56,7 +58,7 @@ export function proxyProblems(proxies: string[]): ConfigProblem[] {
     })
     .map((proxy) => ({
       variable: 'PEERGATE_TRUSTED_PROXIES',
-      problem: `has "${proxy}", which is neither an address nor a network such as 10.0.0.0/8`,
+      problem: `contains "${proxy}", which is neither an address nor a network such as 10.0.0.0/8`,
     }))
 }
 
@@ -65,6 +67,6 @@ export function originProblems(origins: string[]): ConfigProblem[] {
     .filter((origin) => !URL.canParse(origin) || new URL(origin).origin !== origin)
     .map((origin) => ({
       variable: 'PEERGATE_ALLOWED_ORIGINS',
-      problem: `has "${origin}", which is not an origin; one looks like https://app.example`,
+      problem: `contains "${origin}", which is not an origin such as https://app.example`,
     }))
 }

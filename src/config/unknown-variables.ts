@@ -1,9 +1,12 @@
 import leven from 'leven'
 
-/** Names this close to one of ours, in edits of a letter, are taken for a slip of the keyboard. */
+/** Maximum Levenshtein distance to a known name that counts as a typing error. */
 const closeEnough = 3
 
-/** Sorts the names that begin like ours and are not: misspelt ones stop the start, since what was meant would be silently missing. */
+/**
+ * Finds unknown names with our prefixes. A misspelt name must stop the start: otherwise the intended setting would be
+ * silently ignored.
+ */
 export function unknownVariables(
   names: string[],
   known: string[],
@@ -14,7 +17,7 @@ export function unknownVariables(
     if (!/^(PEERGATE|LIBP2P)_/.test(name) || known.includes(name)) continue
     const nearest = known.map((candidate) => ({ candidate, distance: leven(name, candidate) })).sort((a, b) => a.distance - b.distance)[0]
     if (nearest !== undefined && nearest.distance <= closeEnough)
-      misspelt.push({ variable: name, problem: `is not known; did you mean ${nearest.candidate}?` })
+      misspelt.push({ variable: name, problem: `is unknown; did you mean ${nearest.candidate}?` })
     else foreign.push(name)
   }
   return { misspelt, foreign }

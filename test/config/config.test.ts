@@ -93,7 +93,7 @@ describe('names the variable and the fix', () => {
 })
 
 test('takes a misspelt name for an error, and a foreign one for a warning', () => {
-  expect(problems({ PEERGATE_HTTP_PROT: '8080' })).toEqual(['PEERGATE_HTTP_PROT is not known; did you mean PEERGATE_HTTP_PORT?'])
+  expect(problems({ PEERGATE_HTTP_PROT: '8080' })).toEqual(['PEERGATE_HTTP_PROT is unknown; did you mean PEERGATE_HTTP_PORT?'])
   expect(loadConfig({ ...minimal, PEERGATE_SOMETHING_ELSE_ALTOGETHER: '1' }).warnings).toEqual([
     'PEERGATE_SOMETHING_ELSE_ALTOGETHER is not a variable of Peergate and is ignored',
   ])

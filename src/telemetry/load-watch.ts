@@ -2,24 +2,24 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Overloaded } from '../errors.ts'
 
 /**
- * Watches how late the event loop is. While it is too late, new work is refused, so that what is there, heartbeats first, gets its turn;
- * clients that are refused come back.
+ * Measures the delay of the event loop. While it exceeds `maxEventLoopDelayMs`, new work is refused with a retry hint,
+ * so that existing work and heartbeats proceed.
  */
 export interface LoadWatch {
   start(): Promise<void>
   stop(): Promise<void>
-  /** Mean delay of late, in milliseconds. */
+  /** Recent mean delay, in milliseconds. */
   readonly delayMs: number
   readonly overloaded: boolean
-  /** @throws Overloaded while the event loop is too late */
+  /** @throws Overloaded while the delay exceeds the limit */
   check(): void
 }
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two measurements. */
 const intervalMs = 250
-/** Resolution of the sampling, in milliseconds: what a punctual event loop shows as its delay. */
+/** Sampling resolution, in milliseconds: the delay measured on an idle event loop. */
 const resolutionMs = 10
-/** Milliseconds after which a client may try again. */
+/** Retry hint for clients, in milliseconds. */
 const retryAfterMs = 2_000
 
 export function createLoadWatch({ limits }: { limits: { maxEventLoopDelayMs: number } }): LoadWatch {
@@ -29,7 +29,7 @@ export function createLoadWatch({ limits }: { limits: { maxEventLoopDelayMs: num
 
   let lastLook = 0
 
-  /** Half of the new and half of the old: one late turn is no overload, and one punctual turn no end of it. */
+  /** Exponential average with factor 1/2, so that a single measurement neither starts nor ends an overload. */
   function look(): void {
     const now = performance.now()
     const mean = histogram.count === 0 ? 0 : histogram.mean / 1e6 - resolutionMs
@@ -57,7 +57,7 @@ export function createLoadWatch({ limits }: { limits: { maxEventLoopDelayMs: num
       return delayMs > limits.maxEventLoopDelayMs
     },
     check() {
-      if (watch.overloaded) throw new Overloaded('This gateway has more work than it can keep up with.', { retryAfterMs })
+      if (watch.overloaded) throw new Overloaded('The event loop of this gateway is overloaded.', { retryAfterMs })
     },
   }
   return watch

@@ -4,80 +4,86 @@ import { type EngineLimit, engineLimits } from '../model/engine-limits.ts'
 import type { Judgement } from '../model/validator.ts'
 import type { Verdict } from '../model/verdict.ts'
 
-/** What the parts of the gateway tell of themselves: the names are part of the contract, docs/metrics.md lists them. */
+/**
+ * The metrics of the gateway. This room owns their names, which are part of the contract (docs/metrics.md); the parts
+ * of the gateway own the values.
+ */
 export interface Metrics {
-  /** Messages of ours that were stored, and messages of others by what became of them. */
+  /** Own messages that were stored, and messages of other peers by verdict. */
   published(count: number): void
   received(verdict: Verdict): void
-  /** What clients have said of a message of others, or what stood in for it. */
+  /** The judgement of a message of another peer: given by clients, or a default. */
   judged(judgement: Judgement): void
-  /** A direct message of a peer, by what became of it (direct-protocol.ts). */
+  /** A direct message from a peer, by status (`directStatus`). */
   receivedDirect(status: number): void
-  /** Messages that were missing here and that peers had kept, by what became of them; those that peers were given. */
+  /** Missed messages fetched from peers, by outcome, and missed messages served to peers. */
   receivedPast(outcome: Partial<Record<PastOutcomeName, number>>): void
   sentPast(count: number): void
-  /** A peer that asked for history was told to wait. */
+  /** A history request from a peer was told to wait. */
   busyPast(): void
-  /** Messages that were refused since their append failed. */
+  /** Messages refused because their append failed. */
   refused(count: number): void
-  /** An append, or a trial of writing, failed since the database could not be used: the code of the error. */
+  /** An append or a trial write failed because the database is unavailable, with the error code. */
   failedWrite(code: string): void
-  /** Seconds of a request to publish in the inbox, of a commit, and of handing a batch to the network. */
+  /**
+   * Durations in seconds: of a publish request in the inbox, of a commit, and of the hand-over of a batch to the
+   * network.
+   */
   waited(seconds: number): void
   committed(messages: number, seconds: number): void
   handedOver(seconds: number): void
   pruned(messages: number, bytes: number): void
-  /** Stored messages that were found damaged. */
+  /** Stored messages found damaged. */
   damaged(messages: number): void
-  /** Which operation was asked for over HTTP, what it was answered, and the seconds it took. */
+  /** An HTTP request: its operation, response status, and duration in seconds. */
   request(operation: string, status: number, seconds: number): void
-  /** Has gauges read from the parts whenever the metrics are. */
+  /** Registers the source of the gauges, read with every scrape. */
   watch(read: () => Promise<GaugeValues>): void
-  /** Has counters of the engine's limits read as well: how often each was reached. */
+  /** Registers the source of the engine's limit counters: how often each limit was reached. */
   watchLimits(read: () => Readonly<Record<EngineLimit, number>>): void
-  /** And how often the clock has stepped. */
+  /** Registers the source of the clock step counter. */
   watchSteps(read: () => number): void
-  /** The registry in Prometheus' text format. */
+  /** All metrics in the Prometheus text format. */
   text(): Promise<string>
   readonly contentType: string
-  /** Name, kind and meaning of each metric of Peergate's own. */
+  /** Name, type, help and labels of each metric of Peergate, without those of Node.js. */
   describe(): Promise<Array<{ name: string; kind: string; help: string; labels: string[] }>>
 }
 
-/** `forged` is what its author has not signed. */
+/** `forged`: the signature is not the author's. */
 type PastOutcomeName = 'stored' | 'known' | 'refused' | 'forged'
 
-/** Help of each gauge, by its name without the prefix. */
+/** Help text of each gauge, by name without the prefix. */
 const gauges = {
-  inbox_messages: 'Messages waiting to be appended.',
-  inbox_bytes: 'Bytes of their data.',
-  request_bytes: 'Bytes of requests and frames of clients that are being read or wait for their answer.',
-  answer_bytes: 'Bytes of answers that clients have not taken yet.',
-  http_connections: 'Connections of HTTP, streams among them.',
-  streams: 'Connected clients of the stream and of events.',
-  subscriptions: 'Their subscriptions.',
-  subscriber_lag_messages: 'Numbers of the log that the subscription farthest behind has still to read.',
-  long_polls: 'Requests that wait for messages.',
-  ring_messages: 'Recent messages in memory.',
-  ring_bytes: 'Bytes of their data.',
-  log_tip: 'Number of the newest message of the log.',
+  inbox_messages: 'Messages waiting for the append.',
+  inbox_bytes: 'Bytes of data of the messages waiting for the append.',
+  request_bytes: 'Bytes of client requests and frames held until they are answered.',
+  answer_bytes: 'Bytes of responses that clients have not read yet.',
+  http_connections: 'Open HTTP connections, streams included.',
+  streams: 'Open stream connections, WebSocket and server-sent events.',
+  subscriptions: 'Subscriptions of all stream connections.',
+  subscriber_lag_messages: 'Lag of the slowest subscription behind the tip of the log, in sequence numbers.',
+  long_polls: 'History requests waiting for messages.',
+  ring_messages: 'Recent messages in memory (the ring).',
+  ring_bytes: 'Bytes of data of the recent messages in memory (the ring).',
+  log_tip: 'Sequence number of the newest message in the log.',
   peers: 'Connected peers.',
   topics: 'Joined topics.',
-  open_validations: 'Questions to clients that judge messages, waiting for their verdicts.',
-  queued_deliveries: 'Direct messages of clients waiting for their recipients.',
-  unsent_topics: 'Topics with messages that nobody has been there for.',
-  gossip_dropped_messages: 'Messages of the network that were ignored since too many waited, or judging them took too long.',
-  event_loop_delay_seconds: 'Delay of the event loop, mean of the last moments.',
-  clock_held: '1 while the clock has stepped and is not trusted yet, and nothing becomes too old.',
-  overloaded: '1 while new work is refused since the event loop is late.',
+  open_validations: 'Validations waiting for the verdicts of clients.',
+  queued_deliveries: 'Direct messages from clients waiting for delivery.',
+  unsent_topics: 'Topics with messages that wait for a first subscriber.',
+  gossip_dropped_messages: 'Network messages ignored because too many were waiting, or because validation took too long.',
+  event_loop_delay_seconds: 'Recent mean delay of the event loop.',
+  clock_held: '1 after a clock step until the clock is trusted again; meanwhile nothing expires.',
+  overloaded: '1 while new work is refused because of event loop delay.',
 } as const
 export type GaugeValues = Record<keyof typeof gauges, number>
 
-/** Seconds: from what a commit takes on a fast disk to what a client would give up at. */
+/** Buckets in seconds: from a commit on a fast disk to a typical client timeout. */
 const seconds = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const batchSizes = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
 
-/** Labels by metric: their values are few, whatever clients and peers do. */
+/** Labels by metric. The number of their values is fixed, whatever clients and peers do. */
 const labels: Record<string, string[]> = {
   peergate_failed_writes_total: ['code'],
   peergate_received_messages_total: ['verdict'],
@@ -96,42 +102,45 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry })
   const metric = (name: string, help: string) => ({ name: `peergate_${name}`, help, registers: [own] })
 
-  const published = new Counter(metric('published_messages_total', 'Messages of clients that were stored.'))
-  const refused = new Counter(metric('refused_messages_total', 'Requests to publish that were refused since the append failed.'))
+  const published = new Counter(metric('published_messages_total', 'Messages from clients that were stored.'))
+  const refused = new Counter(metric('refused_messages_total', 'Publish requests refused because the append failed.'))
   const failedWrites = new Counter({
-    ...metric(
-      'failed_writes_total',
-      'Appends and trials of writing that failed, by the code of the error; while there are any, `/readyz` is 503.',
-    ),
+    ...metric('failed_writes_total', 'Failed appends and trial writes, by error code. While writes fail, `/readyz` returns 503.'),
     labelNames: ['code'],
   })
-  const received = new Counter({ ...metric('received_messages_total', 'Messages of other peers.'), labelNames: ['verdict'] })
-  const direct = new Counter({ ...metric('received_direct_messages_total', 'Direct messages of peers.'), labelNames: ['status'] })
+  const received = new Counter({ ...metric('received_messages_total', 'Messages from other peers, by verdict.'), labelNames: ['verdict'] })
+  const direct = new Counter({
+    ...metric('received_direct_messages_total', 'Direct messages from peers, by status.'),
+    labelNames: ['status'],
+  })
   const past = new Counter({
-    ...metric('received_past_messages_total', 'Messages that this gateway had missed and fetched from peers.'),
+    ...metric('received_past_messages_total', 'Missed messages that were fetched from peers, by outcome.'),
     labelNames: ['outcome'],
   })
-  const sentPast = new Counter(metric('sent_past_messages_total', 'Messages that peers had missed and were given.'))
-  const busyPast = new Counter(metric('busy_past_requests_total', 'Requests of peers for history that were told to wait.'))
+  const sentPast = new Counter(metric('sent_past_messages_total', 'Missed messages that were served to peers.'))
+  const busyPast = new Counter(metric('busy_past_requests_total', 'History requests from peers that were told to wait.'))
   const judged = new Counter({
     ...metric(
       'judged_messages_total',
-      'Messages of others that clients judge; `given` is false where a default stood in for their verdict.',
+      'Messages from other peers that clients judge, by verdict. `given` is false if the default verdict was used.',
     ),
     labelNames: ['verdict', 'given'],
   })
-  const waited = new Histogram({ ...metric('inbox_wait_seconds', 'Time of a request to publish in the inbox.'), buckets: seconds })
-  const commits = new Histogram({ ...metric('commit_seconds', 'Time of an append, its fsync among it.'), buckets: seconds })
-  const commitSizes = new Histogram({ ...metric('commit_messages', 'Messages of an append.'), buckets: batchSizes })
-  const handovers = new Histogram({ ...metric('handover_seconds', 'Time of handing a batch to the network.'), buckets: seconds })
-  const prunedMessages = new Counter(metric('pruned_messages_total', 'Messages that were pruned.'))
-  const prunedBytes = new Counter(metric('pruned_bytes_total', 'Bytes of their data.'))
-  const clockSteps = new Counter(metric('clock_steps_total', 'Steps of the clock of the log by more than `clockStepMs`.'))
+  const waited = new Histogram({ ...metric('inbox_wait_seconds', 'Time that a publish request waits in the inbox.'), buckets: seconds })
+  const commits = new Histogram({ ...metric('commit_seconds', 'Duration of an append, including its fsync.'), buckets: seconds })
+  const commitSizes = new Histogram({ ...metric('commit_messages', 'Messages per append.'), buckets: batchSizes })
+  const handovers = new Histogram({
+    ...metric('handover_seconds', 'Duration of the hand-over of a batch to the network.'),
+    buckets: seconds,
+  })
+  const prunedMessages = new Counter(metric('pruned_messages_total', 'Pruned messages.'))
+  const prunedBytes = new Counter(metric('pruned_bytes_total', 'Bytes of data of pruned messages.'))
+  const clockSteps = new Counter(metric('clock_steps_total', 'Steps of the wall clock by more than `clockStepMs`.'))
   const damaged = new Counter(
-    metric('damaged_messages_total', 'Stored messages, direct ones on their way among them, that were found damaged and are not served.'),
+    metric('damaged_messages_total', 'Stored messages, queued direct messages included, that were found damaged and are no longer served.'),
   )
   const requests = new Histogram({
-    ...metric('http_request_seconds', 'Time of an HTTP request, by its operation in the contract and its status.'),
+    ...metric('http_request_seconds', 'Duration of an HTTP request, by operation of the contract and response status.'),
     labelNames: ['operation', 'status'],
     buckets: seconds,
   })
@@ -139,7 +148,7 @@ export function createMetrics(): Metrics {
   const limitsReached = new Counter({
     ...metric(
       'network_limits_reached_total',
-      'What the engine refused or cut since a limit was reached: requests of peers without a place, bodies without room or that made room for others, dials on others’ word, links that are not read or that bring too many frames that ask for nothing, records of the DHT, links, reservations and circuits beyond what there may be or beyond the share of an address.',
+      'Refusals and disconnects by the engine because a limit was reached, by limit: requests and bodies of peers, dials to addresses learnt from peers, links whose peer does not read or sends too many unsolicited frames, DHT records, messages above the size that a peer accepts, and links, reservations and circuits beyond the maximum or the share of an address.',
     ),
     labelNames: ['limit'],
   })
@@ -199,7 +208,7 @@ export function createMetrics(): Metrics {
       readSteps = steps
     },
     text() {
-      // Those who ask meanwhile are given the same.
+      // Concurrent requests share one reading.
       reading ??= readAll().finally(() => {
         reading = undefined
       })

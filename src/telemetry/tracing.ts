@@ -2,13 +2,16 @@ import { type Context, context, propagation, type Span, SpanKind, SpanStatusCode
 import { version } from '../version.ts'
 
 /**
- * Traces of OpenTelemetry along the road of a message: the request, its wait in the inbox, the append of its batch, the hand-over. The
- * calls cost next to nothing while no endpoint is configured: then nobody has registered a provider.
+ * OpenTelemetry traces of a message: the request, its wait in the inbox, the append of its batch, the hand-over.
+ * Without a configured endpoint no provider is registered, and the calls cost next to nothing.
  */
 
 const tracer = trace.getTracer('peergate', version)
 
-/** Has spans exported to an endpoint of OTLP over HTTP. Answers what flushes and ends it. The packages are loaded only for it. */
+/**
+ * Exports spans to an OTLP over HTTP endpoint, whose packages are loaded on demand. Returns a function that flushes and
+ * stops the export.
+ */
 export async function startTracing(init: { endpoint: string; ratio: number; instance: string }): Promise<() => Promise<void>> {
   const [sdk, { OTLPTraceExporter }, { AsyncLocalStorageContextManager }, { W3CTraceContextPropagator }, { resourceFromAttributes }] =
     await Promise.all([
@@ -30,7 +33,7 @@ export async function startTracing(init: { endpoint: string; ratio: number; inst
   return () => provider.shutdown()
 }
 
-/** A request of HTTP, within the trace that its headers name (W3C Trace Context). */
+/** Starts the span of an HTTP request, in the trace named by its headers (W3C Trace Context). */
 export function traceRequest(
   name: string,
   headers: Record<string, unknown>,
@@ -41,18 +44,18 @@ export function traceRequest(
   return { span, within: trace.setSpan(parent, span) }
 }
 
-/** Where in which trace something was asked for; undefined when it is not traced. */
+/** The active trace context; undefined when it is not recorded. */
 export function traceContext(): Context | undefined {
   const active = context.active()
   return trace.getSpan(active)?.isRecording() === true ? active : undefined
 }
 
-/** What was waited for, since so many milliseconds ago. */
+/** Records a wait that began `sinceMs` milliseconds ago and ends now. */
 export function traceWait(name: string, within: Context, sinceMs: number): void {
   tracer.startSpan(name, { startTime: Date.now() - sinceMs }, within).end()
 }
 
-/** Work that was done for several requests at once: a part of the first one's trace, with links to the others. */
+/** Traces work for several requests at once: a span in the first request's trace, with links to the others. */
 export async function traceShared<Result>(name: string, asked: Context[], count: number, work: () => Promise<Result>): Promise<Result> {
   const [first, ...others] = asked
   if (first === undefined) return await work()

@@ -9,8 +9,8 @@ import type { Gateway } from '../src/gateway/gateway.ts'
 import { openGateway } from '../src/gateway/open-gateway.ts'
 
 /**
- * Two gateways that find each other; what is published on one by REST is printed as a subscriber of the other receives it.
- * Both keep their data in a temporary directory, which is removed at the end.
+ * Runs two connected gateways. Publishes messages on one by REST, and prints them as a subscriber of the other receives
+ * them. The data is in a temporary directory, which is removed at the end.
  */
 
 const messages = ['hello', 'from one gateway', 'to the other']
@@ -27,7 +27,7 @@ try {
   for (const data of messages) await publish(alice, data)
   await received
   subscriber.close()
-  console.log('Done: what was published on alice came out of bob, stored on both.')
+  console.log('Done: messages published on alice were delivered by bob, and are stored on both.')
 } finally {
   await bob.stop()
   await alice.stop()
@@ -40,7 +40,7 @@ async function start(name: string, bootstrap: string[] = []): Promise<Gateway> {
     DATABASE_URL: '',
     PEERGATE_DATA_DIR: join(directory, name),
     PEERGATE_HTTP_PORT: '0',
-    // Both engines speak WebSocket.
+    // Both engines support WebSocket.
     PEERGATE_LISTEN: '/ip4/127.0.0.1/tcp/0/ws',
     PEERGATE_MDNS: 'false',
     PEERGATE_BOOTSTRAP: bootstrap.join(','),
@@ -51,7 +51,7 @@ async function start(name: string, bootstrap: string[] = []): Promise<Gateway> {
   return gateway
 }
 
-/** Prints each message; resolves after so many. */
+/** Prints each message. Resolves after `count` messages. */
 async function receive(subscriber: WebSocket, count: number): Promise<void> {
   let received = 0
   await new Promise<void>((resolve) => {
@@ -64,7 +64,7 @@ async function receive(subscriber: WebSocket, count: number): Promise<void> {
   })
 }
 
-/** Waits until the gateway knows somebody who wants the topic; published before, the messages would wait for them all the same. */
+/** Waits until the topic has a subscriber. Messages published before would wait for one too. */
 async function subscribedNeighbour(gateway: Gateway): Promise<void> {
   await fetch(`${gateway.url}/v1/topics/demo`, { method: 'PUT' })
   for (;;) {

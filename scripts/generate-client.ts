@@ -8,8 +8,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const generated = join(root, 'src/store/generated')
 
 /**
- * Generates Prisma's clients. Both databases have the same models, so that SQLite's types are those of both: of PostgreSQL's client only the class
- * is kept. The files for browsers are not.
+ * Generates the Prisma clients. Both databases have the same models, so SQLite's types serve both: of PostgreSQL's
+ * client only the class is kept. The files for browsers are removed.
  */
 function generateClients(): void {
   generateClient(join(root, 'prisma/postgresql'))
@@ -20,8 +20,8 @@ function generateClients(): void {
 }
 
 /**
- * The client of a schema, where the schema says. Generating checks that Prisma's schema engine exists without ever running it, and that binary
- * is a download; any file will do in its place.
+ * Generates the client of a schema, at the path in the schema. Prisma checks that its schema engine exists, but does
+ * not run it. The engine would be a download, so another existing file takes its place.
  */
 function generateClient(schema: string): void {
   const prisma = createRequire(join(root, 'prisma/package.json')).resolve('prisma/build/index.js')

@@ -13,8 +13,8 @@ import { defaultLimits, limitsSchema, limitVariable } from '../src/limits.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 
 /**
- * Writes openapi.yaml and asyncapi.yaml, which are what the gateway serves, the README's table of variables, docs/limits.md and
- * docs/metrics.md. With `--check` it writes nothing, and fails when a committed file is another.
+ * Generates openapi.yaml and asyncapi.yaml (as the gateway serves them), the README's table of variables,
+ * docs/limits.md and docs/metrics.md. With `--check` it writes nothing, and fails when a committed file differs.
  */
 
 const documents = [
@@ -32,15 +32,15 @@ for (const { path, generate } of documents) {
   if (!process.argv.includes('--check')) {
     await writeFile(file, generated)
   } else if (committed !== generated) {
-    console.error(`${path} is not what the schemas say. Run: npm run generate`)
+    console.error(`${path} is outdated. Run: npm run generate`)
     process.exitCode = 1
   }
 }
 
-/** A document, from an app that serves nothing else. */
+/** Requests a document from an app that serves only documents. */
 async function served(path: string): Promise<string> {
   const absent = async (): Promise<never> => {
-    throw new Error('only the documents are served here')
+    throw new Error('only documents are served here')
   }
   const app = await createApp(
     { allowedHosts: [], allowedOrigins: [], trustedProxies: [], limits: defaultLimits },
@@ -88,16 +88,16 @@ function limitsPage(): string {
   })
   return `# Limits
 
-Every buffer, queue, cache and wait has a limit, which [src/limits.ts](../src/limits.ts) defines. Set one by its
-variable, as a whole number in the unit of its default and without separators. \`GET /v1/node\` answers those in force.
+[src/limits.ts](../src/limits.ts) defines a limit for every buffer, queue, cache and wait. Set a limit by its variable, as
+a whole number in the unit of its default, without separators. \`GET /v1/node\` returns the limits in force.
 
-| limit | variable | default | what it bounds, and why |
+| limit | variable | default | description |
 | --- | --- | --- | --- |
 ${rows.join('\n')}
 `
 }
 
-/** The unit that the name of a limit ends with; none is a number of things. */
+/** The unit at the end of a limit's name; empty for a count. */
 function unitOf(name: string): string {
   const units = {
     BytesPerSecond: 'bytes/s',
@@ -118,28 +118,28 @@ async function metricsPage(): Promise<string> {
   )
   return `# Metrics
 
-\`GET /metrics\` answers these in the text format of Prometheus, and beside them those of the process and of Node.js
-(\`process_…\`, \`nodejs_…\`). Names and labels are part of the contract: they change as it does. The values of labels are few,
-whatever clients and peers do.
+\`GET /metrics\` returns these metrics in the Prometheus text format, together with those of the process and Node.js
+(\`process_…\`, \`nodejs_…\`). Names and labels are part of the contract. The number of label values is fixed, whatever
+clients and peers do.
 
-| metric | kind | labels | |
+| metric | kind | labels | description |
 | --- | --- | --- | --- |
 ${rows.join('\n')}
 
-Histograms are in seconds or messages, as their names say. The road of a message: \`peergate_inbox_wait_seconds\`, then
-\`peergate_commit_seconds\`, then \`peergate_handover_seconds\`.
+Histograms are in seconds or messages, the end of their names. The stages of a published message are
+\`peergate_inbox_wait_seconds\`, \`peergate_commit_seconds\` and \`peergate_handover_seconds\`, in this order.
 `
 }
 
-/** The README with the variables of the configuration between its marks. */
+/** The README with the table of variables between its marks. */
 function withVariables(readme: string): string {
   const { properties = {} } = z.toJSONSchema(environmentSchema, { io: 'input' })
   const rows = Object.entries(environmentSchema.shape).map(([name, schema]) => {
-    // JSON Schema has the description, whatever wraps the schema, but loses defaults of what is transformed.
+    // JSON Schema has the description of every wrapped schema, but loses the defaults of transformed ones.
     const byDefault = String(schema.parse(undefined) ?? '')
     return `| \`${name}\` | ${byDefault === '' ? '' : `\`${byDefault}\``} | ${Object(properties[name]).description} |`
   })
-  const table = ['| variable | default | |', '| --- | --- | --- |', ...rows].join('\n')
+  const table = ['| variable | default | description |', '| --- | --- | --- |', ...rows].join('\n')
   const [start, end] = ['<!-- configuration -->', '<!-- /configuration -->']
   const marked = new RegExp(`${start}[^]*${end}`)
   if (!marked.test(readme)) throw new Error(`README.md has no ${start} … ${end}`)

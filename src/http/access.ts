@@ -3,9 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { HostNotAllowed, InvalidRequest, OriginNotAllowed } from '../errors.ts'
 
 export interface AccessInit {
-  /** Further names or addresses in the Host header that are served: with a port, or without one for any port. */
+  /** Additional names or addresses accepted in the Host header: with a port, or without one for any port. */
   allowedHosts: string[]
-  /** Origins, as browsers write them, of pages that may use the gateway. */
+  /** Origins of web pages that can use the gateway, as browsers write them. */
   allowedOrigins: string[]
 }
 
@@ -14,9 +14,9 @@ const hostShape = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
- * Keeps web pages out that were not invited: the Host check those that point their own name at this machine (DNS rebinding), the
- * Origin check the others. Both come before anything else, the WebSocket upgrade included. Programs that are no browsers send no
- * Origin and pass.
+ * Refuses web pages that are not allowed. The Host check stops DNS rebinding, where a page points its own name at this
+ * machine; the Origin check stops all other pages. Both run before everything else, including the WebSocket upgrade.
+ * Programs other than browsers send no Origin and pass.
  */
 export function createAccess(init: AccessInit): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined> {
   const hosts = new Set([...loopback, ...init.allowedHosts.map((host) => (isIPv6(host) ? `[${host}]` : host.toLowerCase()))])
@@ -26,7 +26,7 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     if (host === undefined) throw new InvalidRequest('The request has no Host header.')
     const name = hostShape.exec(host)?.[1]
     if (name === undefined || !(hosts.has(name) || hosts.has(host))) {
-      throw new HostNotAllowed('This gateway is not served under the name in the Host header; PEERGATE_ALLOWED_HOSTS can add it.')
+      throw new HostNotAllowed('The name in the Host header is not allowed; add it to PEERGATE_ALLOWED_HOSTS.')
     }
   }
 
@@ -34,14 +34,14 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     const { origin, 'sec-fetch-site': site } = request.headers
     if (origin === undefined) {
       const foreign = site === 'cross-site' || site === 'same-site'
-      if (foreign && !safeMethods.has(request.method)) throw new OriginNotAllowed('Another site may not change anything here.')
+      if (foreign && !safeMethods.has(request.method)) throw new OriginNotAllowed('Cross-site requests cannot change anything.')
     } else if (origin !== `${request.client.protocol}://${host}` && !origins.has(origin)) {
-      throw new OriginNotAllowed('Pages of this origin may not use this gateway; PEERGATE_ALLOWED_ORIGINS can add it.')
+      throw new OriginNotAllowed('Pages of this origin are not allowed; add it to PEERGATE_ALLOWED_ORIGINS.')
     }
   }
 
   return async (request, reply) => {
-    // Two could be read differently by a proxy and here (RFC 9112 §3.2).
+    // A proxy and this server could read two Host headers differently (RFC 9112 §3.2).
     if (hostsIn(request.raw.rawHeaders) > 1) throw new InvalidRequest('The request has more than one Host header.')
     const host = request.headers.host?.toLowerCase()
     if (request.routeOptions.config.operation?.anyHost !== true) checkHost(host)
@@ -50,7 +50,7 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
     if (origin === undefined || !origins.has(origin)) return undefined
     reply.headers({
       'access-control-allow-origin': origin,
-      // Cookies of sessions are sent along only where the answer allows it.
+      // Browsers send session cookies only if the response allows it.
       'access-control-allow-credentials': 'true',
       'access-control-expose-headers':
         'allow, etag, idempotent-replayed, location, ratelimit, ratelimit-policy, retry-after, www-authenticate',
@@ -60,7 +60,7 @@ export function createAccess(init: AccessInit): (request: FastifyRequest, reply:
   }
 }
 
-/** Names and values in turn; Node.js keeps only the first Host. */
+/** Counts Host in alternating names and values; parsed headers keep only the first. */
 function hostsIn(rawHeaders: string[]): number {
   return rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length
 }

@@ -2,20 +2,21 @@ import type { FastifyInstance } from 'fastify'
 import type { ByteRoom } from './byte-room.ts'
 import { clientOf } from './request-bytes.ts'
 
-/** Bytes of answers that are not counted: about what Node.js holds for a connection in any case before it stops reading from it. */
+/** Maximum bytes of a response that is not counted: about what Node.js buffers per connection in any case. */
 const uncountedBytes = 16_384
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
- * Counts the bytes of answers until clients have taken them. Where there is no room, what only reads is answered 503, and what may have
- * changed something loses its connection, since nothing true could be said in its place. A client that takes nothing is cut off.
+ * Counts the bytes of responses until clients have read them. Without room, a read gets 503; a request that may have
+ * changed something loses its connection, since any other response would be wrong. A client that reads nothing is
+ * disconnected.
  */
 export function countAnswerBytes(app: FastifyInstance, init: { slowClientMs: number }, components: { answerBytes: ByteRoom }): void {
   const { answerBytes } = components
 
   app.addHook('onSend', async (request, reply, payload) => {
     const { raw } = reply
-    // Counts from the last byte that the client took; with the answer it ends.
+    // Starts again with every byte that the client reads, and ends with the response.
     raw.setTimeout(init.slowClientMs, () => raw.destroy())
     const bytes = typeof payload === 'string' || Buffer.isBuffer(payload) ? Buffer.byteLength(payload) : 0
     if (bytes <= uncountedBytes) return payload

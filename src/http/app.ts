@@ -51,11 +51,11 @@ import { checkQueryEncoding, validatorCompiler } from './validation.ts'
 import { createWorkSemaphores, type WorkLimits } from './work-semaphores.ts'
 
 export interface AppInit extends AccessInit {
-  /** Addresses and networks of proxies whose X-Forwarded-… headers count. */
+  /** Addresses and networks of proxies whose X-Forwarded-… headers are trusted. */
   trustedProxies: string[]
-  /** Whether the metrics are not here, but on a port of their own. */
+  /** Whether the metrics are served on a port of their own instead. */
   metricsElsewhere?: boolean
-  /** Whether they need no token. */
+  /** Whether the metrics need no token. */
   metricsPublic?: boolean | undefined
   /** Whether requests are traced. */
   tracing?: boolean
@@ -76,7 +76,7 @@ export interface AppComponents {
   access: Pick<Access, 'admit' | 'admitSession'>
   endings: Endings
   rates: Rates
-  /** Room for requests until they are answered, and for answers until they are taken. */
+  /** Room for requests until they are answered, and for responses until clients have read them. */
   requestBytes: ByteRoom
   answerBytes: ByteRoom
   tokens: TokenComponents['tokens']
@@ -90,18 +90,24 @@ export interface AppComponents {
   now?: () => number
 }
 
-/** The 256 bytes of a topic, or of a name in a key of the DHT, each percent-encoded, and what stands before the name. */
+/**
+ * Maximum characters of a path parameter: 256 percent-encoded bytes of a topic or a DHT name, and the prefix of a DHT
+ * key.
+ */
 const maxParamLength = 3 * (256 + 80)
-/** The whole of a request must arrive in this time: a body of the largest size at 25 kB/s. */
+/** Timeout for receiving a complete request, in milliseconds: a body of the largest size at 25 kB/s. */
 const requestTimeoutMs = 60_000
-/** Its header fields, which are small, in this. */
+/** Timeout for receiving the header fields, which are small, in milliseconds. */
 const headersTimeoutMs = 15_000
-/** How often the two are looked at, which is how much later a client can be cut off. */
+/** Interval between checks of these two timeouts, in milliseconds. */
 const lateClientsCheckMs = 1_000
-/** Longer than the idle time of usual proxies (60 s), so that it is they who close. */
+/**
+ * Idle timeout of a connection, in milliseconds: longer than that of usual proxies (60 s), so that the proxy closes
+ * first.
+ */
 const keepAliveTimeoutMs = 72_000
 
-/** On every answer; a route may say otherwise. Nothing here is a page, and nothing is for other sites to embed. */
+/** Default headers of every response. No response is a page, and no other site can embed one. */
 const safeHeaders = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -111,7 +117,7 @@ const safeHeaders = {
   'x-content-type-options': 'nosniff',
 }
 
-/** The whole of HTTP, not yet listening. @throws Error when a route does not say what the contract needs */
+/** The complete HTTP app, not yet listening. @throws Error when a route lacks something that the contract needs */
 export async function createApp(init: AppInit, components: AppComponents): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = components.logger
   const count = countRequests({ trustedProxies: init.trustedProxies }, components)
@@ -127,9 +133,9 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     http: {
       headersTimeout: headersTimeoutMs,
       connectionsCheckingInterval: lateClientsCheckMs,
-      // A missing Host is refused by the Host check, with a body that says so.
+      // The Host check refuses a missing Host, with a problem document.
       requireHostHeader: false,
-      // Other upgrades that clients offer, such as h2c, are declined by going on in HTTP/1.1 (RFC 9110 §7.8).
+      // Other upgrades, such as h2c, are declined by continuing in HTTP/1.1 (RFC 9110 §7.8).
       shouldUpgradeCallback: ({ headers, url }) => headers.upgrade?.toLowerCase() === 'websocket' && url?.split('?')[0] === streamPath,
     },
     clientErrorHandler: handleClientError,
@@ -143,19 +149,19 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     },
   })
   adoptSocketsOf(app.server)
-  // First, so that its hooks end a refused upgrade whatever refused it.
+  // Registered first, so that its hooks end a refused upgrade, whichever hook refused it.
   await app.register(websocket, {
     options: {
       ...webSocketBounds,
       maxPayload: init.limits.maxFrameBytes,
       handleProtocols: (offered) => chooseSubprotocol(offered) ?? false,
     },
-    // A socket's own errors are the stream's to note; here it is a stream that could not be opened.
+    // Called for a stream that could not be opened; the stream handles later errors of its socket.
     errorHandler: (error, socket, request) => {
       request.log.debug({ err: error }, 'a stream socket failed')
       socket.close(1011)
     },
-    // The stream has said goodbye to its clients by now; whoever is still there did not listen.
+    // The stream has already closed its connections; the remaining clients did not respond.
     preClose(done) {
       for (const client of app.websocketServer.clients) client.terminate()
       app.websocketServer.close(() => done())
@@ -214,7 +220,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   return app
 }
 
-/** What is wrong with a request that no hook sees, or else why it is not even looked at. */
+/** The error of a request that reaches no hook: the refusal of its count, or else its own error. */
 function refusalOf(error: unknown, count: () => void): unknown {
   try {
     count()

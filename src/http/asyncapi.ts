@@ -5,7 +5,7 @@ import { serverFrameSchema } from '../stream/server-frames.ts'
 import { version } from '../version.ts'
 import { type JsonSchema, jsonSchema, type Reader } from './json-schema.ts'
 
-/** The AsyncAPI document of the stream: each frame is a message, from the schemas that the gateway itself checks by. */
+/** The AsyncAPI document of the stream. Each frame is a message, generated from the schema that validates it. */
 export function asyncApiDocument() {
   const schemas = new Map<string, JsonSchema>()
   const received = messagesOf(clientFrameSchema.options, 'gateway', schemas, (type) => ({ 'x-action': actionOf(type) }))
@@ -17,17 +17,17 @@ export function asyncApiDocument() {
       title: 'Peergate: the stream',
       version,
       description:
-        'A WebSocket on which a client follows topics and publishes; docs/stream-protocol.md tells what the frames promise. As JSON in text ' +
-        'messages (subprotocol `peergate.v1.json`, or none), or as CBOR in binary messages (`peergate.v1.cbor`), where `data` is a byte string ' +
-        'without `encoding`. Clients ignore fields, frames and values of enumerations that they do not know.',
+        'A WebSocket on which a client follows topics and publishes. docs/stream-protocol.md specifies the frames. They are JSON in text ' +
+        'messages (subprotocol `peergate.v1.json`, or none), or CBOR in binary messages (`peergate.v1.cbor`), where `data` is a byte string ' +
+        'without `encoding`. Clients ignore unknown fields, frames and enumeration values.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
-    servers: { gateway: { host: '127.0.0.1:7070', protocol: 'ws', description: 'A gateway with its defaults.' } },
+    servers: { gateway: { host: '127.0.0.1:7070', protocol: 'ws', description: 'A gateway with default settings.' } },
     defaultContentType: 'application/json',
     channels: {
       stream: {
         address: '/v1/stream',
-        description: 'The query may make the unnamed subscription; openapi.yaml has its parameters.',
+        description: 'The query can create the unnamed subscription; openapi.yaml lists its parameters.',
         messages: { ...prefixed('client', received), ...prefixed('server', sent) },
         'x-close-codes': Object.values(closeCodes),
       },
@@ -36,13 +36,13 @@ export function asyncApiDocument() {
       receive: {
         action: 'receive',
         channel: { $ref: '#/channels/stream' },
-        summary: 'What clients send.',
+        summary: 'Frames that clients send.',
         messages: refs(prefixed('client', received)),
       },
       send: {
         action: 'send',
         channel: { $ref: '#/channels/stream' },
-        summary: 'What the gateway sends.',
+        summary: 'Frames that the gateway sends.',
         messages: refs(prefixed('server', sent)),
       },
     },
@@ -50,7 +50,7 @@ export function asyncApiDocument() {
   })
 }
 
-/** AsyncAPI's schemas (JSON Schema draft 7) ignore whatever stands beside a reference. */
+/** JSON Schema draft 7, which AsyncAPI uses, ignores keywords beside a reference. */
 function loneReferences<Document>(document: Document): Document {
   return JSON.parse(JSON.stringify(document), (_, value) => {
     if (typeof value?.$ref !== 'string' || Object.keys(value).length === 1) return value
@@ -80,7 +80,7 @@ function actionOf(type: string): string {
   return Object.entries(frameActions).find(([name]) => name === type)?.[1] ?? 'none'
 }
 
-/** A frame of one side and one of the other may have the same type. */
+/** Prefixes the names, since both sides have frames of the same type. */
 function prefixed(side: string, messages: Record<string, object>): Record<string, object> {
   return Object.fromEntries(Object.entries(messages).map(([type, message]) => [`${side}-${type}`, message]))
 }

@@ -1,7 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import type { Audit } from '../access/audit.ts'
 
-/** Notes an act on the gateway itself before it is done. @throws StoreUnavailable: what can't be noted is not done */
+/**
+ * Writes an administrative act to the audit log before it runs.
+ * @throws StoreUnavailable, and then the act does not run
+ */
 export function createAuditHook(components: { audit: Pick<Audit, 'note'> }): (request: FastifyRequest) => Promise<void> {
   return async ({ routeOptions, grant, params, query, body, ip }) => {
     const { operation } = routeOptions.config

@@ -11,20 +11,20 @@ import { sessionOf } from './session-cookie.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the client may do; set before any handler of an operation runs. */
+    /** The rights of the client, set before the handler of an operation runs. */
     grant: Grant
-    /** Why a browser's WebSocket is refused, which it can see only once it is open. */
+    /** The error that refuses a browser's WebSocket, which can see it only once the socket is open. */
     refusal: PeergateError | undefined
   }
 }
 
-/** How a browser's WebSocket, which can set no header, carries its token: a subprotocol of this prefix and the token in base64url. */
+/** Prefix of the subprotocol by which a browser's WebSocket, which cannot set headers, sends its token in base64url. */
 export const bearerSubprotocol = 'peergate.bearer.'
 const maxTokenLength = 8_192
 
 /**
- * Finds out who asks, whether their token allows the operation, and whether they have not asked for too much; says in the answer how much
- * they may (draft-ietf-httpapi-ratelimit-headers-10).
+ * Authenticates the client, checks that its token allows the operation, and charges its rate limit, whose state is in
+ * the response headers (draft-ietf-httpapi-ratelimit-headers-10).
  * @throws Unauthorized, InvalidToken, Forbidden, RateLimited
  */
 export function createAuthentication(components: {
@@ -52,7 +52,7 @@ export function createAuthentication(components: {
     }
   }
 
-  /** A token that is not known costs as much as a hundred calls, so that nobody tries many. */
+  /** An unknown token costs as much as a hundred calls, against guessing. */
   async function admitted(request: FastifyRequest, offered: string | undefined): Promise<Grant> {
     try {
       const token = offered ?? tokenOf(request)
@@ -73,7 +73,7 @@ function bearerOf(subprotocols: string | undefined): string | undefined {
   return bearer === undefined ? undefined : Buffer.from(bearer.slice(bearerSubprotocol.length), 'base64url').toString()
 }
 
-/** @throws InvalidRequest when there is an Authorization of another kind */
+/** @throws InvalidRequest when the Authorization is not a bearer token */
 export function tokenOf({ headers }: FastifyRequest): string | undefined {
   const { authorization } = headers
   if (authorization === undefined) return undefined
@@ -82,7 +82,10 @@ export function tokenOf({ headers }: FastifyRequest): string | undefined {
   return token
 }
 
-/** A cookie counts only for pages that may use the gateway: those with an Origin have been checked, those without must say where they are. */
+/**
+ * Accepts a cookie only from allowed pages: an Origin was checked before; without one, Sec-Fetch-Site must be
+ * `same-origin`.
+ */
 function isOwnPage(headers: FastifyRequest['headers']): boolean {
   return headers.origin !== undefined || headers['sec-fetch-site'] === 'same-origin'
 }

@@ -2,11 +2,11 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { InvalidJson, UnsupportedMediaType } from '../errors.ts'
 
-const compressed = 'A body is read only without Content-Encoding.'
+const compressed = 'A body must not have a Content-Encoding.'
 
 /**
- * Keys that no body has here and that could reach a prototype, however they are escaped. Looked for in the text, where it costs the same
- * whatever the text is; a walk through the values would not.
+ * Keys that could reach a prototype, which no valid body has, in any escaped form. Searched in the text, whose cost
+ * depends on its length alone; a walk through the values would not.
  */
 const prototypeKeys = keysPattern(['__proto__', 'constructor'])
 
@@ -21,23 +21,23 @@ function keysPattern(keys: string[]): RegExp {
 }
 
 function notJson(): InvalidJson {
-  return new InvalidJson('The body is not valid JSON, or has a key that is not allowed ("__proto__", "constructor").')
+  return new InvalidJson('The body is not valid JSON, or has a forbidden key ("__proto__", "constructor").')
 }
 
 const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i
 
 /**
- * Has bodies read as `application/json`: in UTF-8 (RFC 8259 §8.1), not compressed, and free of prototype keys; as
- * `application/octet-stream` where the operation says so; and as nothing else. What comes with a GET or a DELETE is no body and is not read.
+ * Reads bodies as `application/json`: UTF-8 (RFC 8259 §8.1), uncompressed, without prototype keys. Reads
+ * `application/octet-stream` if the operation accepts it, and no other type. The body of a GET or DELETE is not read.
  */
 export function readBodies(app: FastifyInstance): void {
   app.addHttpMethod('DELETE', { hasBody: false, overrideExisting: true })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const encoding = charset.exec(request.headers['content-type'] ?? '')?.[1] ?? 'utf-8'
-    if (!/^utf-?8$/i.test(encoding)) return done(new UnsupportedMediaType('A body is read only in UTF-8.'))
+    if (!/^utf-?8$/i.test(encoding)) return done(new UnsupportedMediaType('A body must be UTF-8.'))
     if (isCompressed(request)) return done(new UnsupportedMediaType(compressed))
-    // No body: whether one is needed is for the operation's schema to say.
+    // An empty body: the operation's schema decides whether one is required.
     if (body.length === 0) return done(null, undefined)
     if (!isUtf8(body)) return done(new InvalidJson('The body is not UTF-8.'))
     const text = body.toString('utf8').replace(/^\ufeff/, '')
@@ -50,7 +50,7 @@ export function readBodies(app: FastifyInstance): void {
   })
   app.addContentTypeParser<Buffer>('application/octet-stream', { parseAs: 'buffer' }, (request, body, done) => {
     if (request.routeOptions.config.operation?.rawBody !== true) {
-      return done(new UnsupportedMediaType('This operation reads a body only as application/json.'))
+      return done(new UnsupportedMediaType('This operation accepts only application/json.'))
     }
     if (isCompressed(request)) return done(new UnsupportedMediaType(compressed))
     return done(null, body)

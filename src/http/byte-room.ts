@@ -4,28 +4,28 @@ import type { RateClient } from '../access/rates.ts'
 import { Overloaded } from '../errors.ts'
 
 /**
- * Room in memory for what clients have the gateway hold: requests until they are answered, answers until they are taken. Every byte is
- * counted before it is held, and one client has its share of the room at most while others hold any.
+ * Memory for the data of clients: requests until they are answered, responses until they are read. Every byte is
+ * counted before it is held. One client can have its share of the room while others hold any.
  */
 export interface ByteRoom {
-  /** Takes room until it is disposed of, or none. @throws Overloaded when there is none left, in all or for this client */
+  /** Takes room until the result is disposed of. @throws Overloaded when no room is left, in all or for this client */
   take(client: RateClient, bytes: number): Disposable
-  /** Bytes that are held, with what each holding costs beside them. */
+  /** Bytes held, including the overhead of each holding. */
   readonly bytes: number
 }
 
 export interface ByteRoomInit {
   max: number
-  /** The largest thing that is ever held: everybody's share has room for it. */
+  /** Bytes of the largest holding, which every share has room for. */
   largest: number
   limits: { clientSharePercent: number }
-  /** What to say when there is no room. */
+  /** Error text when no room is left. */
   full: string
 }
 
-/** Bytes that each thing held costs beside its own: the objects of a request or a frame. */
+/** Overhead of each holding, in bytes: the objects of a request or a frame. */
 export const holdingBytes = 2_048
-/** Milliseconds after which a client may try again. */
+/** Retry hint for clients, in milliseconds. */
 const retryAfterMs = 1_000
 
 export function createByteRoom({ max, largest, limits, full }: ByteRoomInit): ByteRoom {
@@ -37,7 +37,7 @@ export function createByteRoom({ max, largest, limits, full }: ByteRoomInit): By
       const key = clientKey(client)
       const taken = shares.take(key, bytes + holdingBytes)
       if (taken !== undefined) return taken
-      const whose = shares.refusal(key, bytes + holdingBytes) === 'share' ? 'those of this client' : 'those of all clients'
+      const whose = shares.refusal(key, bytes + holdingBytes) === 'share' ? 'for this client' : 'for all clients together'
       throw new Overloaded(`${full}, ${whose}.`, { retryAfterMs })
     },
     get bytes() {
@@ -56,9 +56,9 @@ export interface ByteLimits {
   maxMessageBytes: number
 }
 
-/** Bytes that an answer without messages may have: a page of peers or of audit entries, the contract. */
+/** Maximum bytes of a response without messages: a page of peers or audit entries, or a document of the contract. */
 const smallestAnswerRoom = 2_097_152
-/** An answer in JSON per byte of data: base64, and what stands around it. */
+/** Bytes of JSON per byte of data: base64 and its surroundings. */
 const jsonFactor = 2
 
 export function createByteRooms({ limits }: { limits: ByteLimits }): { requestBytes: ByteRoom; answerBytes: ByteRoom } {
@@ -67,13 +67,13 @@ export function createByteRooms({ limits }: { limits: ByteLimits }): { requestBy
       limits,
       max: limits.maxRequestBytes,
       largest: Math.max(limits.maxBodyBytes, limits.maxFrameBytes),
-      full: 'Too many bytes of requests are being read or wait for their answer',
+      full: 'The maximum of bytes in unanswered requests is reached',
     }),
     answerBytes: createByteRoom({
       limits,
       max: limits.maxAnswerBytes,
       largest: jsonFactor * Math.max(limits.maxReadBytes + limits.maxMessageBytes, smallestAnswerRoom),
-      full: 'Too many bytes of answers have not been taken yet',
+      full: 'The maximum of bytes in unread responses is reached',
     }),
   }
 }

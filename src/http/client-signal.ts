@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /**
- * Fires when the client is gone before its answer was written, and, with InvalidToken, when its token ends. (The request's own `close`
- * event says only that its body was read: https://github.com/fastify/fastify/issues/4690.)
+ * Aborts when the client disconnects before the response was written, and, with InvalidToken, when its token ends. (The
+ * request's own `close` event means only that its body was read: https://github.com/fastify/fastify/issues/4690.)
  */
 export function clientSignal({ raw, request }: Pick<FastifyReply, 'raw' | 'request'>): AbortSignal {
   const gone = new AbortController()

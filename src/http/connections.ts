@@ -4,28 +4,28 @@ import type { Logger } from 'pino'
 import { isLoopbackAddress, networkOf } from '../access/client-key.ts'
 
 /**
- * The connections of HTTP, streams among them: at most so many in all and from one address. When there is no place, an idle one goes: one
- * that has asked for nothing, or has all its answers, the one first that has been so for longest. Where none is idle, the new one goes.
+ * Bounds the HTTP connections, streams included, in all and per address. When the maximum is reached, the connection
+ * that has been idle longest (without an unanswered request) is closed; if none is idle, the new one is refused.
  */
 export interface HttpConnections {
-  /** Counts the connections of a server from now on. */
+  /** Starts counting the connections of a server. */
   watch(server: Server): void
   readonly open: number
 }
 
 export interface HttpConnectionsInit {
   max: number
-  /** Of IPv6 the addresses of a /64 are one. */
+  /** The addresses of an IPv6 /64 count as one. */
   maxPerAddress: number
-  /** Kept beside `max` for this host. */
+  /** Additional connections for this host, beyond `max`. */
   maxLoopback: number
-  /** Addresses that others stand behind: they are held to `max` alone, as those of this host are. */
+  /** Proxy addresses, which are bound by `max` alone, like those of this host. */
   isTrusted?: (address: string) => boolean
 }
 
-/** Requests of one connection that have come before their answers are out; a client that sends more at once is cut off. */
+/** Maximum unanswered requests of one connection. A client that pipelines more is disconnected. */
 const maxUnanswered = 100
-/** Milliseconds between two lines about refused connections. */
+/** Milliseconds between two log lines about refused connections. */
 const reportMs = 60_000
 
 interface Connection {
@@ -34,11 +34,11 @@ interface Connection {
   unanswered: number
 }
 
-/** An address that has connections. */
+/** An address with open connections. */
 interface Holder {
   key: string
   open: number
-  /** Those that are idle, the longest first. */
+  /** Idle connections, the longest idle first. */
   idle: Set<Connection>
 }
 
@@ -75,7 +75,7 @@ export function createHttpConnections(init: HttpConnectionsInit, components: { l
     if (holder.open === 0) holders.delete(holder.key)
   }
 
-  /** Makes a place by closing one that is idle. Answers whether there was any. */
+  /** Closes the longest idle connection. Returns false if none is idle. */
   function giveUpOne(of: ReadonlySet<Connection>): boolean {
     const [longest] = of
     if (longest === undefined) return false
@@ -95,11 +95,11 @@ export function createHttpConnections(init: HttpConnectionsInit, components: { l
     const now = performance.now()
     if (now - reportedAt < reportMs) return
     reportedAt = now
-    logger.warn({ open, address }, 'a connection was refused: there are as many as the limits allow, and none is idle')
+    logger.warn({ open, address }, 'connection refused: the limit is reached, and no connection is idle')
   }
 
   function add(socket: Socket): void {
-    // One that has gone again has no address.
+    // A connection that is already closed has no address.
     const address = socket.remoteAddress ?? ''
     if (!admits(address, holderOf(address))) {
       refuse(socket, address)
@@ -135,7 +135,7 @@ export function createHttpConnections(init: HttpConnectionsInit, components: { l
     watch(server) {
       server.on('connection', add)
       server.on('request', serve)
-      // What has been upgraded is busy to its end.
+      // An upgraded connection is busy until it ends.
       server.on('upgrade', ({ socket }) => {
         const connection = connections.get(socket)
         if (connection !== undefined) begin(connection)

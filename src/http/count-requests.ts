@@ -4,8 +4,9 @@ import type { Rates } from '../access/rates.ts'
 import { createForwarding } from './forwarding.ts'
 
 /**
- * Finds where a request comes from, and has it pay one unit of the budget of that address, whatever becomes of it: a probe, a document, a
- * refusal. Probes from this host are free, so that nobody's requests can have the gateway restarted.
+ * Determines the origin of a request, and charges one unit to the budget of its address, even for probes, documents and
+ * refusals. Probes from this host are free, so that no client can cause a restart of the gateway by exhausting the
+ * budget.
  * @throws RateLimited, and InvalidRequest when a trusted proxy names no address
  */
 export function countRequests(init: { trustedProxies: string[] }, components: { rates: Pick<Rates, 'take'> }) {
@@ -20,10 +21,10 @@ export function countRequests(init: { trustedProxies: string[] }, components: { 
   }
 }
 
-/** What every request costs its address; the rest of its price is paid once it is known who asks. */
+/** Cost of every request for its address. The rest of its price is charged once the client is known. */
 export const requestCost = 1
 
-/** Whom a request counts for, once it is known who asks. */
+/** The key of the client that a request counts for, once it is authenticated. */
 export function keyOf({ grant, client }: Pick<FastifyRequest, 'grant' | 'client'>): string {
   return clientKey({ grantId: grant.id, address: client.address })
 }

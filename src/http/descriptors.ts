@@ -2,10 +2,15 @@ import { readFile } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { Limits } from '../limits.ts'
 
-/** Where the system does not tell: fewer than macOS and Windows allow a process by default, once Node.js has raised what it may. */
+/**
+ * Assumed limit where the system does not report one: below the defaults of macOS and Windows, once Node.js has raised
+ * the soft limit.
+ */
 const assumedDescriptors = 4_096
 
-/** How many files and sockets this process may have open at once. Node.js has raised the soft limit to the hard one by then. */
+/**
+ * The maximum of open files and sockets of this process. Node.js has raised the soft limit to the hard limit at start.
+ */
 export async function descriptorLimit(): Promise<number> {
   const text = await readFile('/proc/self/limits', 'utf8').catch(() => '')
   return parseDescriptorLimit(text) ?? assumedDescriptors
@@ -18,21 +23,21 @@ export function parseDescriptorLimit(text: string): number | undefined {
   return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft)
 }
 
-/** What the database, files, look-ups of names and dials have open, at most. */
+/** Maximum descriptors of the database, files, DNS lookups and dials. */
 const ownDescriptors = 128
-/** A listener takes this many sockets for each link, since those that are shaking hands count too. */
+/** Sockets per link and listener: handshakes in progress count too. */
 const socketsPerLink = 2
-/** The part of the HTTP connections that may be streams; the rest are for requests. */
+/** Part of the HTTP connections that can be streams; the rest is for requests. */
 const streamPart = 3 / 4
-/** HTTP connections that are kept for this host, so that its probes get through while all others are taken. */
+/** HTTP connections reserved for this host, so that its probes succeed while all others are taken. */
 export const loopbackConnections = 16
 
 type Fitted = Pick<Limits, 'maxConnections' | 'maxHttpConnections' | 'maxHttpConnectionsPerAddress' | 'maxStreamConnections'>
 
 /**
- * Lowers the limits of connections so that all of them together stay below what the system lets this process have open: otherwise whoever
- * takes the last descriptor stops the listeners, the database and the files with it.
- * @param listeners of the network
+ * Lowers the connection limits so that their sum stays below the descriptor limit of the process. Otherwise a client
+ * that takes the last descriptor would stop the listeners, the database and the files.
+ * @param init.listeners number of network listeners
  */
 export function fitToDescriptors<Of extends Fitted>(limits: Of, init: { descriptors: number; listeners: number }): Of {
   const { descriptors, listeners } = init
@@ -40,10 +45,10 @@ export function fitToDescriptors<Of extends Fitted>(limits: Of, init: { descript
   const own = Math.min(ownDescriptors, Math.floor(descriptors / 4))
   const maxConnections = Math.min(limits.maxConnections, Math.max(1, Math.floor(descriptors / 4 / perLink)))
   const left = descriptors - own - maxConnections * perLink - loopbackConnections
-  // Who allows more streams allows the connections that they need.
+  // A higher stream limit implies the connections that the streams need.
   const wanted = Math.max(limits.maxHttpConnections, Math.ceil(limits.maxStreamConnections / streamPart))
   const maxHttpConnections = Math.min(wanted, Math.max(1, left))
-  // A lowered cap is shared out as the one that was set.
+  // The limit per address shrinks in proportion.
   const share = Math.ceil((limits.maxHttpConnectionsPerAddress * maxHttpConnections) / limits.maxHttpConnections)
   return {
     ...limits,
@@ -54,7 +59,7 @@ export function fitToDescriptors<Of extends Fitted>(limits: Of, init: { descript
   }
 }
 
-/** The same, with what was lowered in the log. */
+/** `fitToDescriptors` for this process; logs lowered limits. */
 export async function limitsForSystem(limits: Limits, init: { listeners: number }, components: { logger: Logger }): Promise<Limits> {
   const descriptors = await descriptorLimit()
   const fitted = fitToDescriptors(limits, { descriptors, ...init })
@@ -63,7 +68,7 @@ export async function limitsForSystem(limits: Limits, init: { listeners: number 
   if (lowered)
     components.logger.warn(
       { descriptors, maxConnections, maxHttpConnections, maxStreamConnections },
-      'the system lets this process have few files open (ulimit -n), so it takes fewer connections',
+      'connection limits lowered to fit the open file limit (ulimit -n)',
     )
   return fitted
 }

@@ -3,7 +3,7 @@ import { type Endings, ofEndedToken } from '../access/endings.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Fires when the token or the session of the request ends before the answer is out. */
+    /** Aborts when the token or session of the request ends before the response is complete. */
     ended: AbortSignal | undefined
   }
 }
@@ -11,8 +11,8 @@ declare module 'fastify' {
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
- * Nothing is read with a token after its end was acknowledged: requests that wait are given up, and the answer of one that only reads is
- * 401 instead. What has changed something by then is answered as it was done.
+ * Nothing is read with a token after its end was acknowledged: waiting requests are aborted, and a read gets 401. A
+ * request that has already changed something gets its own response.
  */
 export function endWithToken(app: FastifyInstance, components: { now?: (() => number) | undefined }): void {
   const { now = Date.now } = components
@@ -24,15 +24,15 @@ export function endWithToken(app: FastifyInstance, components: { now?: (() => nu
   })
 }
 
-/** Has the request end with its token. @throws InvalidToken when that has ended already */
+/** Ends the request with its token. @throws InvalidToken when the token has already ended */
 export function watchEnd(request: FastifyRequest, reply: FastifyReply, endings: Endings): void {
   const controller = new AbortController()
   const watching = endings.watch(request.grant, () => {
     controller.abort(ofEndedToken())
-    // What the client has not taken yet of an answer is dropped.
+    // The unread rest of the response is dropped.
     if (reply.raw.headersSent && safeMethods.has(request.method)) reply.raw.destroy()
   })
-  // What is upgraded is the stream's, which ends it by itself.
+  // The stream ends its own connections.
   if (request.ws === true) watching[Symbol.dispose]()
   else reply.raw.once('close', () => watching[Symbol.dispose]())
   request.ended = controller.signal

@@ -14,12 +14,12 @@ import {
 } from '../errors.ts'
 import { problemType, retryAfterSeconds, toProblem } from './problem.ts'
 
-/** Answers whatever a handler or hook threw, and what Fastify refuses by itself, as a problem document. */
+/** Answers errors of handlers and hooks, and refusals by Fastify, with a problem document. */
 export function handleError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = conditionFor(thrown, request)
-  if (reply.raw.destroyed) request.log.debug({ err: thrown }, 'the client left before its answer')
-  else if (error instanceof InternalError) request.log.error({ err: thrown }, 'a request failed')
-  else request.log.debug({ err: thrown }, 'a request was refused')
+  if (reply.raw.destroyed) request.log.debug({ err: thrown }, 'client disconnected before the response')
+  else if (error instanceof InternalError) request.log.error({ err: thrown }, 'request failed')
+  else request.log.debug({ err: thrown }, 'request refused')
   const retryAfter = retryAfterSeconds(error)
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
   const challenge = challenges.get(error.code)
@@ -37,14 +37,14 @@ const challenges = new Map([
   ['forbidden', 'Bearer realm="peergate", error="insufficient_scope"'],
 ])
 
-/** Fastify's own errors that a client can cause have their conditions; anything else is as it was thrown. */
+/** Maps Fastify's errors that a client can cause to conditions; other errors stay as thrown. */
 function conditionFor(thrown: unknown, request: FastifyRequest): PeergateError {
   if (!(thrown instanceof Error) || thrown instanceof PeergateError) return toPeergateError(thrown)
   switch ('code' in thrown ? thrown.code : undefined) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new UnsupportedMediaType(`A body is read here only as ${bodiesOf(request)}.`)
+      return new UnsupportedMediaType(`This operation accepts only ${bodiesOf(request)}.`)
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new BodyTooLarge(`A body has at most ${request.routeOptions.bodyLimit} bytes.`)
+      return new BodyTooLarge(`The maximum size of a body is ${request.routeOptions.bodyLimit} bytes.`)
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new UriTooLong('A part of the path is too long.')
     case 'FST_ERR_BAD_URL':
@@ -62,7 +62,7 @@ function isClientsFault(thrown: Error): boolean {
   return 'statusCode' in thrown && typeof thrown.statusCode === 'number' && thrown.statusCode < 500
 }
 
-/** Answers what never became a request: raw, since there is no reply for it. */
+/** Answers invalid HTTP, which never becomes a request, on the raw socket. */
 export function handleClientError(error: ConnectionError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
@@ -75,11 +75,11 @@ export function handleClientError(error: ConnectionError, socket: Socket): void 
   )
 }
 
-/** By Node's codes for what is no HTTP, or came too slowly. */
+/** Maps the error codes of Node.js for invalid or slow HTTP. */
 function conditionForNoRequest({ code }: ConnectionError): PeergateError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return new HeadersTooLarge('The request line and the header fields have at most 16 KiB.')
+      return new HeadersTooLarge('The maximum size of the request line and header fields is 16 KiB.')
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new ClientTimeout('The header fields, or the body, took too long to arrive.')
     default:

@@ -10,7 +10,7 @@ import type { Peer } from '../model/peer.ts'
 import type { TokenView } from '../model/token.ts'
 import type { TopicStats } from '../model/topic-stats.ts'
 
-/** What the contract shows. */
+/** Examples in the contract. */
 
 const epoch = 'k3v9q2'
 const peerId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'

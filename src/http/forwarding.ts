@@ -6,37 +6,37 @@ import { StartupError } from '../lib/startup-error.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Where the request comes from; set before anything else looks at it. */
+    /** The origin of the request, set before any other hook. */
     client: ClientOrigin
   }
 }
 
 export interface ClientOrigin {
-  /** In its one spelling (`plainAddress`), or `unknownAddress`. A loopback address is that of a program on this host. */
+  /** In canonical form (`plainAddress`), or `unknownAddress`. A loopback address means a program on this host. */
   address: string
   protocol: 'http' | 'https'
-  /** Whether it came over loopback and names nobody else: a probe of this host, as far as can be told. */
+  /** Whether the request came over loopback without proxy headers: presumably a probe of this host. */
   isFromHost: boolean
 }
 
-/** A name that stands where an address or a network should. */
+/** A trusted proxy is configured by a name instead of an address or network. */
 export class ProxyInvalid extends StartupError {
   override readonly name = 'ProxyInvalid'
 }
 
 /**
- * Finds where a request comes from: from the other end of its socket, and when that is a trusted proxy, from what the proxy says in
- * X-Forwarded-For and X-Forwarded-Proto. Addresses are read from the right, as each proxy adds the one it was asked from; the first that
- * is no trusted proxy is the client, and what stands left of it is the client's own word and not looked at.
+ * Determines the origin of a request: the remote address of its socket, or, if that is a trusted proxy, X-Forwarded-For
+ * and X-Forwarded-Proto. Addresses are read from the right, since each proxy appends the one it was called from. The
+ * first address that is not a trusted proxy is the client; addresses left of it are the client's own claim and ignored.
  *
- * Programs on this host may have everything without a token, so others must not pass for them. What comes over loopback is a program's
- * own unless something tells of a proxy: a header that proxies add, or that loopback is among the trusted ones.
+ * Programs on this host need no token, so other clients must not pass for them. A request over loopback counts as local
+ * unless it has a header that proxies add, or loopback is a trusted proxy.
  * @throws ProxyInvalid
  */
 export function createForwarding(trustedProxies: string[]): (request: Pick<FastifyRequest, 'headers' | 'socket'>) => ClientOrigin {
   const isTrusted = trustOf(trustedProxies)
 
-  /** @throws InvalidRequest when a trusted proxy names no address */
+  /** @throws InvalidRequest when a trusted proxy does not send an address */
   return ({ headers, socket }) => {
     const nearest = plainAddress(socket.remoteAddress ?? '')
     const isHidden = proxyFields.some((field) => headers[field] !== undefined)
@@ -51,7 +51,7 @@ export function createForwarding(trustedProxies: string[]): (request: Pick<Fasti
     let address = nearest
     for (const element of listOf(forwardedFor).reverse()) {
       const next = parseForwardedAddress(element)
-      // The loopback of another host is that host.
+      // Loopback behind a proxy on another host is that host.
       if (!isLoopbackAddress(next) || isLoopbackAddress(address)) address = next
       if (!isTrusted(next)) break
     }
@@ -59,17 +59,17 @@ export function createForwarding(trustedProxies: string[]): (request: Pick<Fasti
   }
 }
 
-/** What a proxy adds to a request, as Node.js names fields. */
+/** Header fields that proxies add, as Node.js names them. */
 const proxyFields = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip', 'forwarded', 'via']
 
-/** What was sent in several fields is one list. */
+/** The elements of a list field, which may be sent as several fields. */
 function listOf(field: string | string[] | undefined): string[] {
   return field === undefined ? [] : [field].flat().join(',').split(',')
 }
 
 /**
- * An address of X-Forwarded-For, which some proxies write with a port, IPv6 then in brackets; in its one spelling.
- * @throws InvalidRequest for anything else, such as a name
+ * Parses an address of X-Forwarded-For to its canonical form. Some proxies add a port, with IPv6 in brackets.
+ * @throws InvalidRequest when the element is not an address, such as a name
  */
 export function parseForwardedAddress(element: string): string {
   const text = element.trim()
@@ -77,10 +77,13 @@ export function parseForwardedAddress(element: string): string {
   if (bracketed !== undefined && isIPv6(bracketed)) return plainAddress(bracketed)
   if (withPort !== undefined && isIPv4(withPort)) return withPort
   if (bracketed === undefined && isIPv6(text)) return plainAddress(text)
-  throw new InvalidRequest('X-Forwarded-For must name IP addresses; the one of the client that the trusted proxy gives is none.')
+  throw new InvalidRequest('X-Forwarded-For must contain IP addresses; the client address from the trusted proxy is not one.')
 }
 
-/** A WebSocket is what it is upgraded from. The last one is that of the nearest proxy. */
+/**
+ * The protocol from the nearest proxy, the last element. A WebSocket scheme counts as the HTTP scheme it was upgraded
+ * from.
+ */
 function protocolOf(field: string | string[] | undefined): ClientOrigin['protocol'] {
   if (field === undefined) return 'http'
   switch (listOf(field).at(-1)?.trim().toLowerCase()) {
@@ -95,7 +98,7 @@ function protocolOf(field: string | string[] | undefined): ClientOrigin['protoco
   }
 }
 
-/** Whether an address, in its one spelling, is that of a trusted proxy. @throws ProxyInvalid */
+/** Whether an address in canonical form is a trusted proxy. @throws ProxyInvalid */
 export function trustOf(trustedProxies: string[]): (address: string) => boolean {
   const proxies = proxyList(trustedProxies)
   return (address) => isIP(address) !== 0 && proxies.check(address, isIPv4(address) ? 'ipv4' : 'ipv6')
@@ -107,10 +110,11 @@ function proxyList(trustedProxies: string[]): BlockList {
     const [name = '', length, ...rest] = proxy.split('/')
     const address = plainAddress(name)
     const longest = isIPv4(address) ? 32 : 128
-    // A mapped network (::ffff:10.0.0.0/104) is the IPv4 network it stands for.
+    // A mapped network (::ffff:10.0.0.0/104) means the IPv4 network.
     const bits = length === undefined ? longest : Number(length) - (isIPv4(address) && isIPv6(name) ? 96 : 0)
     const isNetwork = isIP(address) !== 0 && rest.length === 0 && (length === undefined || /^\d{1,3}$/.test(length))
-    if (!isNetwork || bits < 1 || bits > longest) throw new ProxyInvalid(`PEERGATE_TRUSTED_PROXIES: "${proxy}" is no address or network.`)
+    if (!isNetwork || bits < 1 || bits > longest)
+      throw new ProxyInvalid(`PEERGATE_TRUSTED_PROXIES: "${proxy}" is neither an address nor a network.`)
     list.addSubnet(address, bits, isIPv4(address) ? 'ipv4' : 'ipv6')
   }
   return list

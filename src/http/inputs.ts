@@ -3,17 +3,17 @@ import { PeergateError } from '../errors.ts'
 import { parsePeerId, peerIdSchema } from '../model/peer.ts'
 import { topicPatternSchema, topicSchema } from '../model/topic.ts'
 
-/** What requests have in common. */
+/** Parameters that several routes share. */
 
 export const maxPageSize = 500
-/** Topics and patterns that one query may name. */
+/** Maximum number of topics and patterns in a query. */
 export const maxQueryTopics = 100
 
 export const limitQuery = z
   .preprocess(wholeNumber, z.int(`must be a whole number from 1 to ${maxPageSize}`).min(1).max(maxPageSize).default(50))
-  .describe('The most items of a page.')
+  .describe('Maximum number of items in a page.')
 
-/** A peer id in any of its forms, as its base58 form. */
+/** A peer id in any of its forms. The output is its base58 form. */
 export const peerIdInput = peerIdSchema.transform((text, context) => {
   try {
     return parsePeerId(text)
@@ -30,17 +30,17 @@ export const topicParams = z.strictObject({ topic: topicSchema })
 /** `?topic=a&topic=b*` */
 export const topicsQuery = z
   .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(topicPatternSchema).max(maxQueryTopics))
-  .describe('Topics, and with a trailing `*` patterns; repeat the parameter for several.')
+  .describe('Topics, or patterns with a trailing `*`. Repeat the parameter for several.')
 
 export const timeQuery = z.iso
   .datetime({ offset: true, error: 'must be a time as in RFC 3339, like 2026-11-23T12:00:00Z' })
   .meta({ maxLength: 64 })
   .transform(Date.parse)
 
-/** Neighbours to ask for. */
+/** A number of connected peers. */
 export const countQuery = z.preprocess(wholeNumber, z.int('must be a whole number from 0 to 1000').min(0).max(1_000))
 
-/** The longest that a request may wait for something, in milliseconds: below the idle time of usual proxies. */
+/** Maximum time that a request can wait, in milliseconds: below the usual idle timeout of proxies (60 s). */
 export const maxWaitMs = 55_000
 export const waitQuery = z.preprocess(wholeNumber, z.int(`must be a whole number from 0 to ${maxWaitMs}`).min(0).max(maxWaitMs))
 

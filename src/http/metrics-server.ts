@@ -6,20 +6,23 @@ import { adoptSocketsOf } from '../lib/adopt-socket.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { createHttpConnections } from './connections.ts'
 
-/** The metrics on a port of their own, so that whoever reaches the API need not reach them. */
+/** Serves the metrics on a separate port, which clients of the API need not reach. */
 export interface MetricsServer {
   start(): Promise<void>
   /** Idempotent. */
   stop(): Promise<void>
-  /** Where it listens; 0 while it does not. */
+  /** The listening port; 0 while stopped. */
   readonly port: number
 }
 
-/** Few ask for metrics, and now and then. */
+/** Few clients read metrics, and rarely. */
 const connectionCaps = { max: 64, maxPerAddress: 16, maxLoopback: 4 }
-/** Milliseconds in which a request must be there, and its answer taken. */
+/** Timeouts for receiving a request and reading its response, in milliseconds. */
 const timeouts = { headersTimeout: 15_000, requestTimeout: 15_000, connectionsCheckingInterval: 1_000 }
-/** An upgrade is declined by going on in HTTP (RFC 9110 §7.8): what is upgraded and taken by nobody stays open for ever. */
+/**
+ * Declines upgrades by continuing in HTTP (RFC 9110 §7.8): an upgraded socket without a handler would stay open
+ * forever.
+ */
 const noUpgrades = { shouldUpgradeCallback: () => false }
 
 export function createMetricsServer(

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { MethodNotAllowed, RouteNotFound } from '../errors.ts'
 import type { DocumentedRoute } from './operation.ts'
 
-/** Has every path refuse the methods it does not have (405), and everything else not be found (404), before any body is read. */
+/** Refuses unsupported methods of known paths (405) and unknown paths (404), before any body is read. */
 export function refuseTheRest(app: FastifyInstance, routes: DocumentedRoute[]): void {
   const methods = METHODS.filter((method) => method !== 'CONNECT')
   for (const method of methods) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method)
@@ -18,13 +18,13 @@ export function refuseTheRest(app: FastifyInstance, routes: DocumentedRoute[]): 
       config: { refuses: true },
       onRequest: async (_request, reply) => {
         reply.header('allow', allow)
-        throw new MethodNotAllowed(`This path answers ${allow}.`)
+        throw new MethodNotAllowed(`This path supports ${allow}.`)
       },
       handler: () => undefined,
     })
   }
 
   app.addHook('onRequest', async (request) => {
-    if (request.is404) throw new RouteNotFound('There is nothing at this path; GET /docs shows what there is.')
+    if (request.is404) throw new RouteNotFound('This path does not exist; GET /docs lists the API.')
   })
 }

@@ -7,7 +7,10 @@ import { type Answer, conditionOf, type DocumentedRoute, problemCodes, tags } fr
 import { problemSchema, problemType } from './problem.ts'
 import type { Documents } from './routes/documents.ts'
 
-/** The documents of the contract: OpenAPI of the routes, AsyncAPI of the stream; made once, when they are first asked for: by then all routes are there. */
+/**
+ * The documents of the contract: OpenAPI of the routes, AsyncAPI of the stream. Built once, at the first request, when
+ * all routes exist.
+ */
 export function createDocuments(routes: DocumentedRoute[]): () => Documents {
   let documents: Documents | undefined
   return () => {
@@ -36,9 +39,9 @@ function openApiDocument(routes: DocumentedRoute[]) {
       title: 'Peergate',
       version,
       description:
-        'A gateway through which programs that speak HTTP take part in a peer-to-peer network. Objects in answers may gain fields, and ' +
-        'enumerations values, at any time: there, each is any text beside the values known now. Requests with fields, parameters or ' +
-        'values that are not known are refused.',
+        'A gateway through which programs that speak HTTP take part in a peer-to-peer network. Objects in responses can gain fields, and ' +
+        'enumerations values, at any time; response enumerations therefore accept any string. Requests with unknown fields, parameters or ' +
+        'values are refused.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/', description: 'This gateway.' }],
@@ -52,13 +55,13 @@ function openApiDocument(routes: DocumentedRoute[]) {
         bearer: {
           type: 'http',
           scheme: 'bearer',
-          description: 'An access token, or a JSON Web Token of the identity provider. Needed as soon as there are tokens.',
+          description: 'An access token, or a JSON Web Token of the identity provider. Required once any token exists.',
         },
         session: {
           type: 'apiKey',
           in: 'cookie',
           name: '__Host-peergate',
-          description: 'A session, for pages; opened by `POST /v1/session`.',
+          description: 'A session cookie for web pages, set by `POST /v1/session`.',
         },
       },
     },
@@ -124,17 +127,17 @@ function responseObject({ description, headers, content }: Answer, components: M
 
 type HeaderObject = [name: string, header: object]
 
-/** On the answers of all operations that cost the client something of its budget. */
+/** Headers of every operation that costs the client a part of its budget. */
 const budgetHeaders = {
   RateLimit: {
     description:
-      'The tighter of the two budgets: its name (`token` or `address`), what is left of it (`r`, units), and after how many seconds it is full again (`t`); draft-ietf-httpapi-ratelimit-headers-10.',
+      'The tighter of the two budgets: its name (`token` or `address`), the units left (`r`), and the seconds until it is full again (`t`); draft-ietf-httpapi-ratelimit-headers-10.',
     schema: { type: 'string' },
     example: '"token";r=1999;t=1',
   },
   'RateLimit-Policy': {
     description:
-      'Its name, and how many units a full one has (`q`). An operation costs as many units as its `x-cost`, and one more for each 4 KiB of its body.',
+      'The name of that budget, and the units of a full one (`q`). An operation costs its `x-cost`, and one unit for each 4 KiB of its body.',
     schema: { type: 'string' },
     example: '"token";q=2000',
   },
@@ -146,14 +149,14 @@ function budgetHeadersOf({ operation }: DocumentedRoute): HeaderObject[] {
 }
 
 const problemHeaders: Record<number, Record<string, string>> = {
-  401: { 'WWW-Authenticate': '`Bearer`, and why (RFC 6750).' },
-  403: { 'WWW-Authenticate': '`Bearer`, when it is the token that does not allow it (RFC 6750).' },
+  401: { 'WWW-Authenticate': '`Bearer`, with the reason (RFC 6750).' },
+  403: { 'WWW-Authenticate': '`Bearer`, if the token does not allow the operation (RFC 6750).' },
   426: { Upgrade: '`websocket`' },
   429: { 'Retry-After': 'Seconds to wait.' },
   503: { 'Retry-After': 'Seconds to wait.' },
 }
 
-/** One response for each status of an error, which lists the codes that come with it. */
+/** One response per error status, which lists the error codes with that status. */
 function problemResponses(route: DocumentedRoute, components: Map<string, JsonSchema>) {
   const byStatus = Map.groupBy(problemCodes(route).map(conditionOf), (condition) => condition.status)
   const responses = [...byStatus].map(([status, conditions]) => {

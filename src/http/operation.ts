@@ -4,33 +4,33 @@ import { conditions, storeConditions } from '../errors.ts'
 import type { Action } from '../model/action.ts'
 import type { Work } from './work-semaphores.ts'
 
-/** What a route says of itself in its `config`, beside the schemas that Fastify keeps in its `schema`. */
+/** The contract of a route, in its `config`; its schemas are in Fastify's `schema`. */
 export interface Operation {
-  /** What a token must allow for it (API §6). */
+  /** Action that the token must allow. */
   action: Action
-  /** Unique; also the name in logs. */
+  /** Unique. Also the name in logs and metrics. */
   operationId: string
   summary: string
   description?: string
   tag: Tag
-  /** Codes of errors it can answer, besides those that follow from its shape (`problemCodes`). */
+  /** Error codes, besides those that follow from the shape of the route (`problemCodes`). */
   problems?: string[]
-  /** The body may also be `application/octet-stream`, which reaches the handler as a Buffer, unchecked. */
+  /** The body may also be `application/octet-stream`, which reaches the handler as a Buffer, without validation. */
   rawBody?: true
-  /** Units of the client's budget that a call costs: 1 when it is not said. */
+  /** Units of the client's budget that a call costs. Default: 1. */
   cost?: number
-  /** What it has the gateway do in the network, of which so much goes on at once. */
+  /** Kind of network work, whose concurrency is limited. */
   work?: Work
-  /** It changes the gateway itself: noted in the audit log before it is done. */
+  /** The operation changes the gateway itself. It is written to the audit log before it runs. */
   audited?: true
-  /** Served whatever the Host says, for those who call by address: load balancers and orchestrators. */
+  /** Served with any Host header, for clients that call by address: load balancers and orchestrators. */
   anyHost?: true
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: Operation
-    /** Only refuses; no part of the contract. */
+    /** The route only refuses requests, and is not part of the contract. */
     refuses?: true
   }
 }
@@ -40,17 +40,17 @@ export const tags = {
   Peers: 'Other peers of the network.',
   DHT: 'Values, providers and peers in the distributed hash table of the network.',
   Topics: 'Joining and leaving topics.',
-  Messages: 'Publishing, and the log of messages.',
-  'Direct messages': 'Messages to one peer, and what becomes of them.',
-  Services: 'Requests to what clients of a peer serve.',
-  Access: 'Tokens, sessions, and who did what.',
-  Stream: 'Messages as they come, over a WebSocket.',
-  Probes: 'For load balancers and orchestrators.',
-  Documents: 'The contract.',
+  Messages: 'Publishing messages, and reading the log.',
+  'Direct messages': 'Messages to one peer, and their deliveries.',
+  Services: 'Requests to services that clients of a peer provide.',
+  Access: 'Tokens, sessions, and the audit log.',
+  Stream: 'Live messages, over a WebSocket or server-sent events.',
+  Probes: 'Health checks for load balancers and orchestrators, and metrics.',
+  Documents: 'The contract, in machine-readable form and as an API explorer.',
 } as const
 export type Tag = keyof typeof tags
 
-/** Types of requests and answers are those of the route's zod schemas. */
+/** Infers the types of requests and responses from the route's zod schemas. */
 export interface ZodProvider extends FastifyTypeProvider {
   validator: this['schema'] extends z.ZodType ? z.output<this['schema']> : unknown
   serializer: this['schema'] extends z.ZodType ? z.output<this['schema']> : unknown
@@ -61,19 +61,19 @@ export function withZod(app: FastifyInstance) {
   return app.withTypeProvider<ZodProvider>()
 }
 
-/** One status that a route can answer. */
+/** A response of a route, for one status. */
 export interface Answer {
   description: string
-  /** What its further headers mean. */
+  /** Descriptions of additional headers. */
   headers: Record<string, string>
   content: Record<string, { schema: z.ZodType; example?: unknown }>
 }
 
 const rawType = 'application/octet-stream'
-/** OpenAPI 3.1 says it by the media type alone; generators of clients still look for the format of 3.0. */
+/** In OpenAPI 3.1 the media type suffices; client generators still look for the format of 3.0. */
 const bytesSchema = z.custom<Buffer>().meta({ type: 'string', format: 'binary', contentMediaType: rawType })
 
-/** A JSON answer, with an example, and what its further headers mean. */
+/** A JSON response, with an example and descriptions of additional headers. */
 export function json<Schema extends z.ZodType>(
   description: string,
   schema: Schema,
@@ -83,27 +83,27 @@ export function json<Schema extends z.ZodType>(
   return { description, headers, content: { 'application/json': { schema, example } } } satisfies Answer
 }
 
-/** An answer of bytes as they are, and what its further headers mean. */
+/** A response of raw bytes, with descriptions of additional headers. */
 export function bytes(description: string, headers: Record<string, string> = {}) {
   return { description, headers, content: { [rawType]: { schema: bytesSchema } } } satisfies Answer
 }
 
 const linesType = 'application/x-ndjson'
 
-/** A JSON answer, or the same as lines of JSON, as they come, for those who accept them. */
+/** A JSON response, or newline-delimited JSON for clients that accept it. */
 export function orLines(answer: Answer, line: z.ZodType) {
   return { ...answer, content: { ...answer.content, [linesType]: { schema: line } } } satisfies Answer
 }
 
-/** An answer without a body. */
+/** A response without a body. */
 export function empty(description: string, headers: Record<string, string> = {}) {
   return { description, headers, content: {} } satisfies Answer
 }
 
-/** For the `querystring` of an operation that takes none: any is refused. */
+/** The `querystring` of an operation without parameters: refuses any. */
 export const noQuery = z.strictObject({})
 
-/** A route that the contract documents. */
+/** A route of the contract. */
 export interface DocumentedRoute {
   method: string
   url: string
@@ -130,7 +130,7 @@ const routeSchema = z.object({
   ),
 })
 
-/** @throws Error when a route does not say all that the contract needs of it */
+/** @throws Error when the route lacks something that the contract needs */
 export function documentedRoute(options: RouteOptions): DocumentedRoute {
   const method = String(options.method)
   const name = `${method} ${options.url}`
@@ -145,7 +145,7 @@ export function documentedRoute(options: RouteOptions): DocumentedRoute {
   return { method, url: options.url, operation, params, headers, query, body, answers }
 }
 
-/** Every code that an operation can answer: those it names, and those that any request of its shape can meet. */
+/** Every error code of an operation: those it names, and those that follow from the shape of the route. */
 export function problemCodes(route: DocumentedRoute): string[] {
   const { operation, params, body } = route
   const codes = new Set([

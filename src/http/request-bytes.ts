@@ -8,24 +8,25 @@ import type { ByteRoom } from './byte-room.ts'
 /** Methods whose bodies are read (`readBodies`). */
 const withBody = new Set(['POST', 'PUT', 'PATCH'])
 
-/** Bytes that each piece of a body costs of the rate beside its own, as it comes in a chunk or a packet: about what it takes to receive. */
+/** Overhead of each chunk or packet of a body, in bytes of the rate limit: about the cost of receiving it. */
 const pieceBytes = 512
-/** Bytes of the rate that are paid at once, and of room that is taken at first. */
+/** Step in which the rate limit is charged, and first amount of room that is taken, in bytes. */
 const stepBytes = 65_536
-/** Bytes of a body that is received as it comes, since its pieces are few. */
+/** Maximum bytes of a body that is passed on without gathering, since it has few pieces. */
 const smallBytes = 4_096
 
 /**
- * Counts the bytes of every request from before its body is read until it is answered, wherever it waits meanwhile: for the body itself, for
- * peers of a topic, for a service. A body whose length is said is refused before any of it is read; one in chunks as they arrive. A body
- * in many small pieces is gathered, since each would cost a hundred times its bytes in memory, and pays for them as they come.
+ * Counts the bytes of every request, from before its body is read until it is answered, including waits for the body,
+ * for peers of a topic or for a service. A body with Content-Length is refused before any of it is read, a chunked one
+ * as it arrives. A body in many small pieces is gathered, since each piece would cost a hundred times its bytes in
+ * memory, and charged as it arrives.
  */
 export function countRequestBytes(app: FastifyInstance, components: { requestBytes: ByteRoom; rates: Rates }): void {
   const { requestBytes, rates } = components
 
   app.addHook('onRequest', async (request, reply) => {
     const length = lengthOf(request)
-    // What is longer than allowed is not read, and told so by the reader.
+    // The body reader refuses a body above the limit without reading it.
     if (length === undefined || length > request.routeOptions.bodyLimit) return
     holdUntilAnswered(reply).use(requestBytes.take(clientOf(request), length))
   })
@@ -38,7 +39,7 @@ export function countRequestBytes(app: FastifyInstance, components: { requestByt
     return length > smallBytes ? received(payload, request, reply, { limit: length, isCounted: true }) : payload
   })
 
-  /** The body in one piece, once all of it has come. What `isCounted` has its room, and has paid for its bytes. */
+  /** The complete body in one piece. With `isCounted`, its room is already taken and its bytes are already charged. */
   function received(
     payload: RequestPayload,
     request: FastifyRequest,
@@ -70,7 +71,7 @@ export function countRequestBytes(app: FastifyInstance, components: { requestByt
         try {
           pay(pieceBytes + (isCounted ? 0 : chunk.length), stepBytes)
           if (chunk.length > gathered.missing) {
-            // One byte more than allowed is enough for the reader to refuse it.
+            // One byte above the limit makes the body reader refuse it.
             body.push(Buffer.concat([gathered.bytes, chunk.subarray(0, gathered.missing + 1)]))
             dropRest()
           } else {
@@ -92,7 +93,7 @@ export function countRequestBytes(app: FastifyInstance, components: { requestByt
       },
     })
 
-    /** What still comes is dropped, so that the answer gets through; of who does not end soon the connection is cut. */
+    /** Drops the rest of the body, so that the response gets through. Closes the connection if the rest is too long. */
     function dropRest(): void {
       let left = request.routeOptions.bodyLimit
       payload.unpipe(body)
@@ -113,20 +114,21 @@ export function countRequestBytes(app: FastifyInstance, components: { requestByt
   }
 }
 
-/** Holds until the request is answered, or its client is gone. */
+/** A stack that is disposed of when the request is answered or its client disconnects. */
 function holdUntilAnswered(reply: FastifyReply): DisposableStack {
   const held = new DisposableStack()
   if (reply.raw.destroyed) return held
   reply.raw.once('close', () => held.dispose())
   return held
 }
-/** Bytes of the body as the head of the request says; 0 for one in chunks, undefined where none is read. */
+
+/** Bytes of the body by Content-Length; 0 for a chunked body, undefined if no body is read. */
 export function lengthOf({ method, headers, ws }: FastifyRequest): number | undefined {
   if (ws === true || !withBody.has(method)) return undefined
   return Number(headers['content-length'] ?? 0)
 }
 
-/** Who asks; before it is known, as in a refusal, the address counts. */
+/** The client of a request. Before authentication, as in a refusal, its address. */
 export function clientOf({
   grant,
   client,

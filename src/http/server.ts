@@ -6,12 +6,12 @@ import { createHttpConnections } from './connections.ts'
 import { loopbackConnections } from './descriptors.ts'
 import { trustOf } from './forwarding.ts'
 
-/** HTTP, listening. */
+/** The HTTP server of the API. This room owns routes, requests and responses; the rooms below own what they do. */
 export interface HttpServer {
   start(): Promise<void>
-  /** Takes no new connections, answers what was asked, and closes. Idempotent. */
+  /** Accepts no new connections, answers pending requests, and closes. Idempotent. */
   stop(): Promise<void>
-  /** Where it listens, with the port that was picked; empty while it does not. */
+  /** The URL with the actual port; empty while stopped. */
   readonly url: string
   /** Open connections. */
   readonly connections: number
@@ -20,7 +20,7 @@ export interface HttpServer {
 export interface HttpServerInit extends AppInit {
   limits: AppInit['limits'] & Pick<Limits, 'maxHttpConnections' | 'maxHttpConnectionsPerAddress'>
   host: string
-  /** 0 picks a free one. */
+  /** 0 picks a free port. */
   port: number
 }
 
@@ -37,7 +37,7 @@ export function createHttpServer(init: HttpServerInit, components: AppComponents
     components,
   )
   let app: FastifyInstance | undefined
-  /** Requests that have not been answered yet. */
+  /** Unanswered requests. */
   let open = 0
 
   return {
@@ -69,13 +69,15 @@ export function createHttpServer(init: HttpServerInit, components: AppComponents
   }
 }
 
-/** Milliseconds between two looks for connections that have become idle, and after which one that never asked for anything is closed. */
+/**
+ * Milliseconds between two checks for idle connections, and after which connections without a request are closed too.
+ */
 const idleLookMs = 20
 const silentMs = 1_000
 
 /**
- * Node.js closes the connections that are idle when the server is closed, and waits for all others: for those that become idle later until
- * they time out, and for those that have not asked for anything yet for as long as they like.
+ * Closes connections as they become idle. Node.js closes only those that are idle at that moment: it waits for the
+ * timeout of those that become idle later, and without limit for those that have not sent a request yet.
  */
 async function close(app: FastifyInstance, requests: () => number): Promise<void> {
   const begun = performance.now()

@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 
-/** Over TLS the prefix binds the cookie to this host and to TLS; plain HTTP can't have it. */
+/** Over TLS the prefix `__Host-` binds the cookie to this host and to TLS. Plain HTTP cannot use it. */
 const cookieNames = { https: '__Host-peergate', http: 'peergate' }
 const maxCookieLength = 256
 
-/** What the cookie of a session holds, whether or not the page that sends it may use it. */
+/** The secret in the session cookie. Does not check whether the page is allowed to use it. */
 export function sessionOf({ headers, client }: FastifyRequest): string | undefined {
   const name = cookieNames[client.protocol]
   const pairs = (headers.cookie ?? '').split(';').map((pair) => pair.trim().split('='))
@@ -12,7 +12,7 @@ export function sessionOf({ headers, client }: FastifyRequest): string | undefin
   return value === undefined || value === '' || value.length > maxCookieLength ? undefined : value
 }
 
-/** The cookie of a session; without one, what removes it. */
+/** The Set-Cookie value of a session; without a session, one that deletes the cookie. */
 export function sessionCookie(request: FastifyRequest, session: { secret: string; maxAgeSeconds: number } | undefined): string {
   const { protocol } = request.client
   const { secret, maxAgeSeconds } = session ?? { secret: '', maxAgeSeconds: 0 }
@@ -22,17 +22,18 @@ export function sessionCookie(request: FastifyRequest, session: { secret: string
     'Path=/',
     'HttpOnly',
     `SameSite=${crossSite ? 'None' : 'Strict'}`,
-    // A cookie for other sites must be secure; browsers take it over plain HTTP from loopback only.
+    // A cross-site cookie must be secure; browsers accept it over plain HTTP only from loopback.
     ...(crossSite || protocol === 'https' ? ['Secure'] : []),
-    // Browsers that keep no cookie of another site keep one that is for this page's site alone (CHIPS).
+    // Browsers that block third-party cookies accept one that is partitioned by the page's site (CHIPS).
     ...(crossSite ? ['Partitioned'] : []),
     `Max-Age=${maxAgeSeconds}`,
   ].join('; ')
 }
 
 /**
- * Whether the page is of another site, whose requests carry no cookie that is Strict. Its Origin was allowed by then. Browsers tell only a
- * gateway that they reach over TLS or on loopback, which are also those that may set a cookie for other sites.
+ * Whether the page belongs to another site, whose requests carry no Strict cookie. Its Origin was checked before.
+ * Browsers send Sec-Fetch-Site only over TLS or to loopback, which are also the cases where a cross-site cookie can be
+ * set.
  */
 function isCrossSite({ headers, client }: FastifyRequest): boolean {
   const { origin, host, 'sec-fetch-site': site } = headers

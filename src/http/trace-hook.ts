@@ -8,12 +8,12 @@ declare module 'fastify' {
   }
 }
 
-/** Has each request of an operation be a span, in which everything that it asks for happens. */
+/** Creates a span for each request of an operation, active while the request is handled. */
 export function traceRequests(app: FastifyInstance): void {
   app.decorateRequest('span')
   app.addHook('onRequest', (request, _reply, done) => {
     const { operation } = request.routeOptions.config
-    // A stream has no end that would be worth a span.
+    // A stream lasts too long for a span.
     if (operation === undefined || request.ws === true) {
       done()
       return

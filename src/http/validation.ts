@@ -10,13 +10,13 @@ const parts: Record<string, string> = {
   params: 'The path is not valid',
 }
 
-/** Has requests checked by the routes' zod schemas. */
+/** Validates requests by the routes' zod schemas. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = '' }) => {
   const parse = inputParser(schema)
   return (data: unknown) => {
-    // Raw bytes, where the operation takes them.
+    // Raw bytes, if the operation accepts them.
     if (Buffer.isBuffer(data)) return { value: data }
-    // Fastify gives null for a body that is not there.
+    // Fastify passes null for a missing body.
     const parsed = parse(data ?? undefined, parts[httpPart] ?? 'The request is not valid')
     if (parsed.error === undefined) return { value: parsed.value }
     if (httpPart === 'body' && data === null) return { error: new InvalidRequest('This operation needs a JSON object as its body.') }
@@ -24,7 +24,7 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
   }
 }
 
-/** Refuses a query whose percent-encoding is broken, which the parser would take literally. */
+/** Refuses a query with broken percent-encoding, which the parser would take literally. */
 export async function checkQueryEncoding(request: FastifyRequest): Promise<void> {
   const query = request.url.split('?', 2)[1] ?? ''
   try {

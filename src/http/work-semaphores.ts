@@ -3,7 +3,7 @@ import { createClientShares } from '../access/client-shares.ts'
 import { Overloaded } from '../errors.ts'
 import { keyOf } from './count-requests.ts'
 
-/** What operations have the gateway do in the network, while their clients wait. */
+/** Kinds of network work that clients wait for. */
 export type Work = 'lookup' | 'dial'
 
 export interface WorkLimits {
@@ -12,11 +12,11 @@ export interface WorkLimits {
   clientSharePercent: number
 }
 
-/** Milliseconds after which a client may try again. */
+/** Retry hint for clients, in milliseconds. */
 const retryAfterMs = 1_000
 
 /**
- * Gives an operation that works in the network its place, until it is answered: of lookups in the DHT, or of dials and pings. Clients share them.
+ * Limits the operations in progress that use the network: DHT lookups, and dials with pings. Clients share each limit.
  * @throws Overloaded
  */
 export function createWorkSemaphores(limits: WorkLimits): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
@@ -29,7 +29,8 @@ export function createWorkSemaphores(limits: WorkLimits): (request: FastifyReque
     const work = request.routeOptions.config.operation?.work
     if (work === undefined) return
     const place = places[work].take(keyOf(request))
-    if (place === undefined) throw new Overloaded('Too many of these requests are under way, or too many of this client.', { retryAfterMs })
+    if (place === undefined)
+      throw new Overloaded('Too many of these requests are in progress, in all or from this client.', { retryAfterMs })
     reply.raw.once('close', () => place[Symbol.dispose]())
   }
 }

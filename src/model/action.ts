@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
-/** What a token may allow (API §6). Every route and every client frame names the one it needs; `none` needs no token at all. */
+/** Actions that a token can allow. Every route and client frame names the action it needs. */
 export const actionSchema = z.enum(['read', 'publish', 'direct', 'request', 'serve', 'validate', 'consume', 'dht', 'peers', 'admin'])
 export type TokenAction = z.infer<typeof actionSchema>
 export const tokenActions = actionSchema.options
-/** `any` needs a token, whatever it allows. */
+/** `any` needs a token with any action, `none` no token. */
 export type Action = TokenAction | 'any' | 'none'

@@ -7,12 +7,13 @@ import { ed25519PublicKey, peerIdBytes, type SignedMessage, signedBytes } from '
 type PeerId = ReturnType<typeof peerIdFromMultihash>
 type PublicKey = ReturnType<typeof publicKeyFromProtobuf>
 
-/** Those who sign messages. What it takes to know one, and to verify its signatures, is kept for its next message. */
+/** A cache of authors: the parsed peer id and public key of each, for verifying its next messages. */
 export interface Authors {
   /**
    * @param from the multihash of the author's peer id
-   * @param key the author's public key as libp2p's protobuf, if the message has it: without it a peer id that is a hash says nothing
-   * @returns undefined when `from` is no peer id, or the key is not its own, or none is known
+   * @param key the author's public key as libp2p's protobuf, if the message contains it; needed if the peer id is a
+   * hash
+   * @returns undefined when `from` is not a peer id, the key does not match it, or no key is known
    */
   find(from: Uint8Array, key?: Uint8Array): Author | undefined
 }
@@ -24,13 +25,12 @@ export interface Author {
   readonly publicKey: PublicKey
   /** Whether the peer id contains the key. */
   readonly isInlined: boolean
-  /** Whether the author signed exactly these bytes. Worked out beside the event loop; a signature of the wrong form is a wrong one. */
+  /** Whether the author signed exactly these bytes. Runs off the event loop. A malformed signature is a wrong one. */
   verify(bytes: Uint8Array, signature: Uint8Array): Promise<boolean>
 }
 
 /**
- * Whether the author signed exactly this message, as `verifyMessage` says it, worked out beside the event loop; false for anything that can't
- * be checked.
+ * `verifyMessage`, off the event loop: whether the author signed exactly this message; false if it can't be verified.
  */
 export async function verifyBeside(authors: Authors, message: SignedMessage): Promise<boolean> {
   const { from, sequence, data, publicKey } = message
@@ -38,7 +38,8 @@ export async function verifyBeside(authors: Authors, message: SignedMessage): Pr
   try {
     const name = peerIdBytes(from)
     const author = authors.find(name, publicKey)
-    // A peer id has several spellings, and a message but one id; so has a key, whose others have room for more.
+    // Only the canonical encodings of peer id and key are valid: others would give a message several ids, or room for
+    // other bytes.
     if (author === undefined || author.peerId !== from) return false
     if (publicKey !== undefined && Buffer.compare(publicKeyToProtobuf(author.publicKey), publicKey) !== 0) return false
     return await author.verify(signedBytes(message, name), message.signature)
@@ -47,11 +48,11 @@ export async function verifyBeside(authors: Authors, message: SignedMessage): Pr
   }
 }
 
-/** Authors that are remembered, 1 to 3 KiB each; the one that was not heard of for the longest is forgotten first. */
+/** Maximum cached authors, 1 to 3 KiB each. The least recently used is evicted first. */
 const maxAuthors = 1_000
 
 interface Known extends Author {
-  /** The protobuf of its key that was compared last. */
+  /** The last encoding of the key that was accepted. */
   key: Uint8Array
 }
 
@@ -78,11 +79,11 @@ export function createAuthors(): Authors {
 
 function authorFrom(from: Uint8Array, key: Uint8Array | undefined): Known | undefined {
   try {
-    // Copied, or the frame that it came in would live as long.
+    // A copy, so that the frame it came in can be freed.
     const id = peerIdFromMultihash(Digest.decode(Uint8Array.from(from)))
     const inlined = id.publicKey
     const publicKey = inlined ?? (key === undefined ? undefined : publicKeyFromProtobuf(Uint8Array.from(key)))
-    // A peer id has one spelling: signed under another, the message could not be verified by whoever reads it from our log.
+    // Only the canonical peer id: readers of our log could not verify a message signed under another encoding.
     if (publicKey === undefined || !id.equals(publicKey.toMultihash().bytes)) return undefined
     return {
       id,
@@ -97,12 +98,12 @@ function authorFrom(from: Uint8Array, key: Uint8Array | undefined): Known | unde
   }
 }
 
-/** Whether a message of the author may come with this key, or without any. */
+/** Whether a message of the author can carry this key, or none. */
 function isKeyOf(author: Known, key: Uint8Array | undefined): boolean {
   if (key === undefined) return author.isInlined
   if (Buffer.compare(key, author.key) === 0) return true
   try {
-    // Others spell the same key otherwise.
+    // Other implementations may encode the same key differently.
     if (!author.id.equals(publicKeyFromProtobuf(key).toMultihash().bytes)) return false
   } catch {
     return false
@@ -113,7 +114,7 @@ function isKeyOf(author: Known, key: Uint8Array | undefined): boolean {
 
 type Verify = Author['verify']
 
-/** libp2p's own keys verify on the event loop, and import the key of Node's or WebCrypto's form each time. */
+/** Uses node:crypto: libp2p's keys verify on the event loop, and import the key for each signature. */
 function verifierOf(publicKey: PublicKey): Verify {
   switch (publicKey.type) {
     case 'Ed25519':
@@ -125,7 +126,7 @@ function verifierOf(publicKey: PublicKey): Verify {
       return async (bytes, signature) => hasLowS(signature) && (await verify(bytes, signature))
     }
     default:
-      // Beside the event loop as it is.
+      // Other keys already verify off the event loop.
       return async (bytes, signature) => {
         try {
           return await publicKey.verify(bytes, signature)
@@ -160,7 +161,7 @@ function secp256k1PublicKey(raw: Uint8Array): KeyObject {
 /** Half of the order of secp256k1's group (SEC 2 §2.4.1). */
 const halfOrder = BigInt('0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0')
 
-/** Whether the second number of a signature in DER is the smaller of its two possible values: js-libp2p takes no other. */
+/** Whether `s` of a DER signature is the smaller of its two possible values, the only one that js-libp2p accepts. */
 function hasLowS(signature: Uint8Array): boolean {
   const s = Buffer.from(signature).subarray(6 + (signature[3] ?? 0))
   return s.length > 0 && s.length <= 33 && BigInt(`0x${s.toString('hex')}`) <= halfOrder

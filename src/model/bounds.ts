@@ -1,26 +1,27 @@
 import { z } from 'zod'
 
 /**
- * Holds a value to the lengths that its schema allows before the schema looks at any element. Zod collects an issue for every element of an
- * array and every key of an object, so that what it costs to refuse a value grows with the value; this stops at the first length that is
- * exceeded, which makes a refusal cost a constant.
- * @returns the issues of one place that is too long, as zod would name them; undefined when every length is within its bound
+ * Checks the lengths in a value before its schema examines any element. Zod collects an issue for every element of an
+ * array and every key of an object, so that the cost of a refusal grows with the value. This check stops at the first
+ * excessive length, at constant cost.
+ * @returns the issues of that field, as zod would report them; undefined when every length is within its bound
  */
 export type Bounds = (value: unknown) => z.core.$ZodIssue[] | undefined
 
-/** Keys that a strict object may have beside those it knows, so that each can be named in the refusal. */
+/** Maximum unknown keys of a strict object that the schema still examines, so that the error can name each. */
 const maxUnknownKeys = 10
 
 /**
- * Reads the bounds from a schema of input: `.max` of arrays and strings, or `maxLength` in the meta of strings whose own check names the
- * error. A union refuses what exceeds any of its options; a union with a discriminator asks the option that is meant.
+ * Reads the bounds from an input schema: `.max` of arrays and strings, or `maxLength` in the meta of strings with a
+ * custom check. A union refuses a value that exceeds any of its options; a discriminated union uses the matching
+ * option.
  * @throws Error when an array, string or record has no bound
  */
 export function boundsOf(schema: z.ZodType): Bounds {
   return compile(schema, 'input') ?? (() => undefined)
 }
 
-/** Undefined where there is nothing to look at, as in numbers and enumerations. */
+/** Undefined for schemas without a length, such as numbers and enumerations. */
 function compile(schema: z.core.$ZodType, path: string): Bounds | undefined {
   // Its definition tells the kinds apart (https://zod.dev/library-authors).
   const { def } = (schema as z.core.$ZodTypes)._zod
@@ -62,7 +63,7 @@ function lengthOf(schema: z.core.$ZodType, path: string): number {
   return max
 }
 
-/** What is too long is judged by its beginning, so that the schema names the error and no check of it sees the rest. */
+/** Passes only the beginning of an excessive string to the schema, which names the error. */
 function ofString(schema: z.core.$ZodType, max: number): Bounds {
   return (value) => {
     if (typeof value !== 'string' || value.length <= max) return undefined
@@ -131,11 +132,11 @@ function ofDiscriminated({ options, discriminator }: z.core.$ZodDiscriminatedUni
   }
 }
 
-/** What a transform makes of a value (a preprocess) is no longer than the value. */
+/** Assumes that a preprocess does not lengthen the value. */
 function ofPipe(schema: z.core.$ZodType, { in: first, out }: z.core.$ZodPipeDef, path: string): Bounds | undefined {
   const { type } = first._zod.def
   if (type === 'transform') return compile(out, path)
-  // The whole pipe names the error of a string.
+  // For a string, the whole pipe names the error.
   return type === 'string' ? ofString(schema, lengthOf(first, path)) : compile(first, path)
 }
 
@@ -145,5 +146,5 @@ function tooLong(message: string): z.core.$ZodIssue {
 
 function unknownKeys(keys: string[], shape: object): z.core.$ZodIssue {
   const unknown = keys.filter((key) => !Object.hasOwn(shape, key)).slice(0, maxUnknownKeys)
-  return { code: 'unrecognized_keys', keys: unknown, path: [], message: 'has keys that are not known here' }
+  return { code: 'unrecognized_keys', keys: unknown, path: [], message: 'has unknown keys' }
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { InvalidCursor } from '../errors.ts'
 
-/** A position in the log: a message's number, or 0 before the first. Rises, is not dense, stays below 2^53. */
+/** A position in the log: the number of a message, or 0 before the first. Increasing, with gaps, below 2^53. */
 export type Seq = number
 
 /**
- * A cursor's parts: which log, the position in it after which to read, and, where messages after the position had been pruned before the
- * reader began, the step of pruning up to which this is no news.
+ * The parts of a cursor: the epoch of the log, the position after which to read, and, if messages after the position
+ * had been pruned before the reader began, the pruning step up to which the reader need not be told.
  */
 export interface Cursor {
   epoch: string
@@ -20,19 +20,19 @@ export function formatCursor(epoch: string, seq: Seq, pruneCount = 0): string {
   return pruneCount === 0 ? `${epoch}.${seq}` : `${epoch}.${seq}.${pruneCount}`
 }
 
-/** @throws InvalidCursor when the text is not of the form `<epoch>.<seq>` or `<epoch>.<seq>.<step of pruning>`. */
+/** @throws InvalidCursor when the text is not `<epoch>.<seq>` or `<epoch>.<seq>.<pruning step>` */
 export function parseCursor(text: string): Cursor {
   const match = shape.exec(text)
   const seq = Number(match?.[2])
   if (match?.[1] === undefined || !Number.isSafeInteger(seq)) {
-    throw new InvalidCursor('A cursor is what this API gave as "cursor" or "next", or one of the words "earliest" and "latest".')
+    throw new InvalidCursor('A cursor must be a "cursor" or "next" value returned by this API, or "earliest" or "latest".')
   }
   return { epoch: match[1], seq, ...(match[3] === undefined ? {} : { pruneCount: Number(match[3]) }) }
 }
 
 export const cursorSchema = z.string().meta({
   id: 'Cursor',
-  description: 'An opaque position in the log. Exclusive: reading after it gives what comes next.',
+  description: 'An opaque position in the log. Exclusive: reading after it returns the messages that follow.',
   example: 'k3v9q2.1041',
 })
 

@@ -8,28 +8,29 @@ import { openEnvelope, sealEnvelope } from './signed-envelope.ts'
 import { textProblem } from './text.ts'
 
 /**
- * The values of the DHT that prove their keys, the same on both engines: `/peergate/imm/<sha256 in lower-case hex>`, where the key is the
- * hash of the value, and `/peergate/own/<peer id>/<name>`, where the value is signed by its owner and has a growing sequence number.
+ * Keys of self-certifying DHT values, common to both engines: `/peergate/imm/<sha256 in lower-case hex>`, where the key
+ * is the hash of the value, and `/peergate/own/<peer id>/<name>`, where the value is signed by its owner and has an
+ * increasing sequence number.
  */
 export type DhtKey =
   | { namespace: 'imm'; hash: string }
   | { namespace: 'own'; owner: string; name: string }
-  /** Some other namespace, `/<name>/…`, which may be known to an engine. */
+  /** Another namespace, `/<name>/…`, which an engine may support. */
   | { namespace: 'other'; name: string }
 
-/** A value of its owner. */
+/** A value signed by its owner. */
 export interface OwnRecord {
   owner: string
   name: string
-  /** Of two records under one key the higher one counts. */
+  /** The highest sequence number under a key wins. */
   sequence: bigint
-  /** Milliseconds since 1970, as the owner says. */
+  /** Milliseconds since 1970, as claimed by the owner. */
   issuedAt: number
   value: Uint8Array
 }
 
 export const maxRecordValueBytes = 65_536
-/** Of a record as it is stored: the value, its name, key, signature and their frames. */
+/** Maximum bytes of an encoded record: value, name, key, signature and overhead. */
 export const maxRecordBytes = maxRecordValueBytes + 1_024
 const maxNameBytes = 256
 const maxKeyLength = 1_024
@@ -46,7 +47,7 @@ const payloadSchema = z.strictObject({
   value: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= maxRecordValueBytes),
 })
 
-/** @throws InvalidRecord when the text is no key */
+/** @throws InvalidRecord when the text is not a key */
 export function parseDhtKey(text: string): DhtKey {
   const [empty, namespace, ...rest] = text.split('/')
   if (empty !== '' || namespace === undefined || namespace === '' || rest.length === 0 || text.length > maxKeyLength) {
@@ -68,7 +69,10 @@ export function ownKey(owner: string, name: string): string {
   return `/peergate/own/${owner}/${name}`
 }
 
-/** @param seed the 32 bytes of the owner's Ed25519 private key @throws InvalidRecord when the name or the value can't be */
+/**
+ * @param seed the 32 bytes of the owner's Ed25519 private key
+ * @throws InvalidRecord when the name or the value is invalid
+ */
 export async function sealOwnRecord(record: Omit<OwnRecord, 'owner'>, seed: Uint8Array): Promise<Uint8Array> {
   const { name, value, sequence, issuedAt } = record
   if (!isName(name)) throw new InvalidRecord('A name has 1 to 256 bytes of UTF-8 without control characters.')
@@ -76,20 +80,20 @@ export async function sealOwnRecord(record: Omit<OwnRecord, 'owner'>, seed: Uint
   return await sealEnvelope(kind, encode({ name, sequence, issuedAt, value }), seed)
 }
 
-/** @throws InvalidRecord when the bytes are no record of that owner under that name */
+/** @throws InvalidRecord when the bytes are not a record of that owner and name */
 export async function openOwnRecord({ owner, name }: { owner: string; name: string }, bytes: Uint8Array): Promise<OwnRecord> {
   try {
     const { signer, payload } = await openEnvelope(kind, bytes)
     const content = payloadSchema.parse(decodeCbor(payload, { rejectDuplicateMapKeys: true }))
-    if (Buffer.compare(encode(content), payload) !== 0) throw new Error('it has another spelling')
-    if (signer !== owner || content.name !== name) throw new Error('it is of another key')
+    if (Buffer.compare(encode(content), payload) !== 0) throw new Error('it is not in canonical encoding')
+    if (signer !== owner || content.name !== name) throw new Error('it belongs to another key')
     return { owner, ...content }
   } catch (cause) {
     throw new InvalidRecord('The owner of the key has not signed this record.', { cause })
   }
 }
 
-/** @throws InvalidRecord when the record does not prove its key, or the key is of no namespace of ours */
+/** @throws InvalidRecord when the record does not prove its key, or its namespace is not /peergate */
 export async function validateRecord(key: DhtKey, record: Uint8Array): Promise<void> {
   switch (key.namespace) {
     case 'imm':
@@ -101,15 +105,15 @@ export async function validateRecord(key: DhtKey, record: Uint8Array): Promise<v
       await openOwnRecord(key, record)
       break
     case 'other':
-      throw new InvalidRecord(`The namespace /${key.name} is not known here.`)
+      throw new InvalidRecord(`The namespace /${key.name} is unknown.`)
     default:
       key satisfies never
   }
 }
 
 /**
- * Whether `next` takes the place of `there`, both valid under the key: the higher sequence does, and of two with the same one the greater
- * bytes, so that all nodes come to the same.
+ * Whether `next` replaces `there`, both valid under the key: the higher sequence number wins, and with equal ones the
+ * greater bytes, so that all nodes agree.
  */
 export async function replaces(key: DhtKey, next: Uint8Array, there: Uint8Array): Promise<boolean> {
   if (key.namespace !== 'own') return false
@@ -126,12 +130,12 @@ function isName(name: string): boolean {
   return name.length > 0 && Buffer.byteLength(name) <= maxNameBytes && textProblem(name) === undefined
 }
 
-/** A peer id has many spellings; a key has the base58 one. */
+/** Requires the base58 form of a peer id, the only one valid in a key. */
 function canonicalPeerId(text: string): string {
   try {
     if (peerIdFromString(text).toString() === text) return text
   } catch {
-    // Told below.
+    // Reported below.
   }
   throw invalidKey('names its owner by a peer id in base58 (12D3KooW…)')
 }

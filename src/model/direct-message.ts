@@ -6,7 +6,7 @@ import { messageId } from './signed-message.ts'
 
 /**
  * A message from one peer to another, as a libp2p signed envelope (domain `peergate-direct`) whose payload is CBOR of
- * {sequence, to, data}. Its id is made as that of a topic message, from the author and a sequence number of theirs.
+ * {sequence, to, data}. Its id has the form of a topic message's: the author and its sequence number.
  */
 export interface DirectMessage {
   id: string
@@ -20,7 +20,7 @@ export interface DirectMessage {
   signature: Uint8Array
 }
 
-/** Of an envelope beside the data: key, domain, signature, ids. */
+/** Maximum bytes of an envelope beside the data: key, domain, signature, ids. */
 export const directOverheadBytes = 512
 
 const kind = { domain: 'peergate-direct', payloadType: '/peergate/direct/1' }
@@ -38,7 +38,7 @@ export async function sealDirect(message: Pick<DirectMessage, 'to' | 'sequence' 
   return await sealEnvelope(kind, encode({ sequence, to, data }), seed)
 }
 
-/** @throws Error when it is no direct message, or its signature is wrong */
+/** @throws Error when the bytes are not a direct message, or its signature is wrong */
 export async function openDirect(bytes: Uint8Array): Promise<DirectMessage> {
   const { signer, payload, signature } = await openEnvelope(kind, bytes)
   const { to, sequence, data } = payloadSchema.parse(decodeCbor(payload, { rejectDuplicateMapKeys: true }))

@@ -1,12 +1,12 @@
-/** What became of an envelope. */
+/** Answer of a recipient to an envelope. */
 export const directStatus = {
-  /** It is in the recipient's log, now or since before. */
+  /** The message is in the recipient's log, now or from before. */
   kept: 0,
-  /** The recipient takes nothing from this author. */
+  /** The recipient accepts no messages from this author. */
   refused: 1,
   tooLarge: 2,
-  /** Not now: the recipient has too much to do, or the author has sent much. */
+  /** Retry later: the recipient is busy, or the author exceeded its rate. */
   later: 3,
-  /** It is no direct message to this peer, or its signature is wrong. */
+  /** Not a direct message to this peer, or a wrong signature. */
   invalid: 4,
 } as const

@@ -1,10 +1,15 @@
 /**
- * `request_place`: a request of a peer had no place at its handler. `body_refused`: a body of a peer, or more of it, had no room.
- * `body_given_up`: one made room for others. `told_dial`: a dial on others' word was not made. `unread_link`: a link was cut whose other
- * end did not read what it made this node write. `frame_flood`: a link was cut whose other end sent more frames that ask for nothing than any
- * honest peer. `dht_record`: a record of the DHT was not kept for others. `link`: there were as many links as may be. `link_share`: peers of one
- * address had their share of them. `relay_reservation`, `relay_circuit`: a peer was not to be reached, or reached nobody, through this relay.
- * `peer_message_size`: a message was not sent to a peer that had ended the gossip with this node over one that was no larger.
+ * Limits of the engine, as values of a metric label.
+ * - `request_place`: the handler of a peer's request was at its maximum.
+ * - `body_refused`: a peer's body, or the rest of it, found no room.
+ * - `body_given_up`: a peer's body was dropped to make room for others.
+ * - `told_dial`: an address learnt from a peer was not dialled.
+ * - `unread_link`: a link was closed because its peer did not read the data that it caused.
+ * - `frame_flood`: a link was closed because its peer sent more unsolicited frames than any honest peer.
+ * - `dht_record`: a DHT record of another peer was not stored.
+ * - `link`, `link_share`: the maximum of links, or the share of one address, was reached.
+ * - `relay_reservation`, `relay_circuit`: this relay refused a reservation or a circuit.
+ * - `peer_message_size`: a message was not sent to a peer that had ended the gossip over one that was no larger.
  */
 export type EngineLimit = (typeof engineLimits)[number]
 

@@ -1,16 +1,16 @@
 import { z } from 'zod'
 import { multiaddrSchema, peerIdSchema } from './peer.ts'
 
-/** A gateway of this database, as `GET /v1/nodes` shows it. */
+/** A gateway of this database, as returned by `GET /v1/nodes`. */
 export const gatewaySchema = z
   .object({
     peerId: peerIdSchema,
-    engine: z.string().describe('Which engine its node is: `custom` or `libp2p`.').meta({ example: 'custom' }),
+    engine: z.string().describe('Engine of the node: `custom` or `libp2p`.').meta({ example: 'custom' }),
     version: z.string().describe('Version of Peergate.').meta({ example: '0.1.0' }),
-    multiaddrs: z.array(multiaddrSchema).describe('Where its node can be dialled.'),
+    multiaddrs: z.array(multiaddrSchema).describe('Addresses at which the node can be dialled.'),
     state: z
       .string()
-      .describe('`ready`; `stopped` when it has said so; `gone` when it has not been heard of for 15 seconds.')
+      .describe('State of the gateway: `ready`; `stopped` after a shutdown; `gone` after 15 seconds without a sign of life.')
       .meta({ example: 'ready' }),
     startedAt: z.iso.datetime(),
     lastSeen: z.iso.datetime(),

@@ -3,23 +3,25 @@ import { type Action, type TokenAction, tokenActions } from './action.ts'
 import type { Peer } from './peer.ts'
 import { directTopic, matchesTopic, type TopicFilter } from './topic.ts'
 
-/** What a client may do, and as whom. */
+/** The identity and rights of a client. */
 export interface Grant {
-  /** Of the token, or of the subject that an identity provider names: in the audit log, and the scope of idempotency keys. */
+  /**
+   * Id of the token, or of the identity provider's subject. Used in the audit log and as the scope of idempotency keys.
+   */
   readonly id: string
   readonly actions: ReadonlySet<TokenAction>
   readonly topics: TopicFilter
   /** Milliseconds since 1970. */
   readonly expiresAt?: number | undefined
-  /** Id of the session that stands for the token, where a cookie named one. */
+  /** Id of the session that represents the token, if the request came with a session cookie. */
   readonly session?: string | undefined
-  /** When the token behind a session ends, which may be after the session: milliseconds since 1970. */
+  /** Expiry of the token behind a session, which may be later than the session's: milliseconds since 1970. */
   readonly tokenExpiresAt?: number | undefined
 }
 
 const everything: TopicFilter = { exact: [], prefixes: [''] }
 
-/** Everything, for those who need no token, and for the operator's own. */
+/** A grant of everything, for clients that need no token, and for the configured admin token. */
 export function fullGrant(id: string): Grant {
   return { id, actions: new Set(tokenActions), topics: everything }
 }
@@ -30,12 +32,12 @@ export function requireAction(grant: Grant, action: Action): void {
   throw new Forbidden(`This token does not allow "${action}".`)
 }
 
-/** What a filter is when none is given: everything that the grant lets read. */
+/** The default filter: everything that the grant allows to read. */
 export function readable(grant: Grant): TopicFilter | undefined {
   return grant.actions.has('direct') ? undefined : everything
 }
 
-/** @throws Forbidden when the filter may match a topic that the grant does not, or direct messages that it does not allow */
+/** @throws Forbidden when the filter can match a topic, or direct messages, that the grant does not allow */
 export function requireTopics(grant: Grant, filter: TopicFilter = everything): void {
   const wider = [
     ...filter.exact.filter((topic) => topic !== directTopic && !matchesTopic(grant.topics, topic)),
@@ -50,7 +52,7 @@ export function requireTopic(grant: Grant, topic: string): void {
   requireTopics(grant, { exact: [topic], prefixes: [] })
 }
 
-/** What of these topics the client may know of. */
+/** The topics that the grant allows the client to see. */
 export function visibleTopics(grant: Grant, topics: string[]): string[] {
   return topics.filter((topic) => matchesTopic(grant.topics, topic))
 }

@@ -7,29 +7,35 @@ import { directTopic, topicSchema } from './topic.ts'
 
 export const messageKindSchema = z.enum(['topic', 'direct']).meta({
   id: 'MessageKind',
-  description: 'Published to a topic, or sent to one peer.',
+  description: 'Kind of a message: published to a topic, or sent to one peer.',
   example: 'topic',
 })
 export type MessageKind = z.infer<typeof messageKindSchema>
 
-/** A message on its way into the log. The topic of a direct one is `directTopic`, and its signature another (direct-message.ts). */
+/**
+ * A message before its append. A direct message has the topic `directTopic`, and a different signature
+ * (direct-message.ts).
+ */
 export interface NewMessage extends SignedMessage {
   /** Peer id of the recipient of a direct message. */
   to?: string
   /** `<from>.<sequence>`, unique in the log. */
   id: string
-  /** When the gateway received it or accepted it from its client: milliseconds since 1970, by the log's clock. */
+  /**
+   * Time at which the gateway received the message or accepted it from a client: milliseconds since 1970, by the log's
+   * clock.
+   */
   receivedAt: number
-  /** When the first gateway on its way here received it, if that was another one: messages that peers have kept carry their age. Age time. */
+  /** Age time at which the first gateway on the message's path received it, if it came from a peer's log. */
   firstSeenAt?: number
-  /** The same as `receivedAt` in age time (src/clock), by which it ages; `receivedAt` itself where it is not said. */
+  /** `receivedAt` in age time (src/clock), which retention uses. Default: `receivedAt`. */
   storedAt?: number
 }
 
 /** A message in the log. */
 export interface StoredMessage extends NewMessage {
   seq: Seq
-  /** At least that of the message before it in the log. */
+  /** Not less than that of the previous message in the log. */
   receivedAt: number
   storedAt: number
 }
@@ -38,7 +44,7 @@ export function kindOf({ topic }: Pick<NewMessage, 'topic'>): MessageKind {
   return topic === directTopic ? 'direct' : 'topic'
 }
 
-/** A message as clients see it: the same in REST and on the stream. */
+/** A message as clients see it, identical in REST and on the stream. */
 export const messageSchema = z
   .object({
     cursor: cursorSchema,
@@ -48,7 +54,7 @@ export const messageSchema = z
       .describe('`<from>.<sequence>`')
       .meta({ example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz.1795444444000000001' }),
     kind: messageKindSchema,
-    topic: topicSchema.optional().describe('Of a message that was published.'),
+    topic: topicSchema.optional().describe('Topic of a published message.'),
     to: peerIdSchema.optional().describe('Recipient of a direct message.'),
     from: peerIdSchema.describe('Peer id of the gateway or peer that signed the message.'),
     sequence: z.string().describe("The author's sequence number, in decimal.").meta({ example: '1795444444000000001' }),
@@ -58,15 +64,18 @@ export const messageSchema = z
     signature: z
       .string()
       .describe(
-        'base64; over `libp2p-pubsub:` and the protobuf of from, data, seqno and topic (libp2p pubsub, StrictSign); of a direct message ' +
-          'that of its envelope (docs/custom-protocol.md).',
+        'Signature in base64, over `libp2p-pubsub:` and the protobuf of from, data, seqno and topic (libp2p pubsub, StrictSign). For a direct ' +
+          'message, the signature of its envelope (docs/custom-protocol.md).',
       ),
-    publicKey: z.string().optional().describe("base64 of libp2p's protobuf key; only where the peer id does not contain it."),
+    publicKey: z
+      .string()
+      .optional()
+      .describe("Public key of the author as libp2p's protobuf, in base64; only if the peer id does not contain it."),
   })
   .meta({ id: 'Message' })
 export type MessageView = z.infer<typeof messageSchema>
 
-/** A message that is not in the log, or not yet. */
+/** A message outside the log: without cursor and time of receipt. */
 export const candidateSchema = messageSchema.omit({ cursor: true, receivedAt: true }).meta({ id: 'Candidate' })
 export type CandidateView = z.infer<typeof candidateSchema>
 

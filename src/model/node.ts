@@ -2,59 +2,59 @@ import { z } from 'zod'
 import { cursorSchema } from './cursor.ts'
 import { multiaddrSchema, peerIdSchema } from './peer.ts'
 
-/** This gateway, as `GET /v1/node` shows it. */
+/** This gateway, as returned by `GET /v1/node`. */
 export const nodeSchema = z
   .object({
     peerId: peerIdSchema,
-    engine: z.string().describe('Which engine the node is: `custom` or `libp2p`.').meta({ example: 'libp2p' }),
+    engine: z.string().describe('Engine of the node: `custom` or `libp2p`.').meta({ example: 'libp2p' }),
     version: z.string().describe('Version of Peergate.').meta({ example: '0.1.0' }),
-    multiaddrs: z.array(multiaddrSchema).describe('Where other peers can dial this one.'),
+    multiaddrs: z.array(multiaddrSchema).describe('Addresses at which other peers can dial the node.'),
     reachability: z
       .object({
         state: z
           .string()
           .describe(
-            'How others come to this gateway: `direct` (a peer has dialled it back), `hidden` (those that tried could not, or nothing is listened on), `unknown`.',
+            'Reachability of the node: `direct` (a peer dialled it back), `hidden` (dial-backs failed, or the node does not listen), `unknown`.',
           )
           .meta({ example: 'direct' }),
-        observed: z.array(z.string()).describe('IP addresses that peers see it at.'),
-        relays: z.array(peerIdSchema).describe('Relays that lead to it.'),
+        observed: z.array(z.string()).describe('IP addresses at which peers see the node.'),
+        relays: z.array(peerIdSchema).describe('Relays through which the node can be reached.'),
       })
-      .describe('How other peers reach this one.'),
+      .describe('Reachability of the node for other peers.'),
     identityConflicts: z
       .array(
         z.object({
           peerId: peerIdSchema,
-          multiaddrs: z.array(multiaddrSchema).describe('Where nodes with it were seen, as far as it is known.'),
+          multiaddrs: z.array(multiaddrSchema).describe('Addresses at which nodes with this peer id were seen, if known.'),
           toldBy: peerIdSchema
             .nullable()
             .describe(
-              'The peer that says so of this gateway itself: it has a link with another node under the same peer id. Null when seen here.',
+              'The peer that reports the conflict of this gateway’s own id, because it is linked to another node with it. Null if seen by this gateway.',
             ),
           lastSeen: z.iso.datetime(),
         }),
       )
       .describe(
-        "Peer ids that two running nodes answer with, the latest last: somebody has copied a key file. This gateway's own may be among them. With `libp2p` only its own is noticed.",
+        "Peer ids used by two running nodes, the latest last: a key file was copied. This gateway's own id may be among them. With `libp2p` only its own id is detected.",
       ),
     startedAt: z.iso.datetime(),
     uptimeMs: z.int().min(0),
     counts: z.object({
-      peers: z.int().min(0).describe('Connected peers.'),
-      topics: z.int().min(0).describe('Joined topics.'),
-      streams: z.int().min(0).describe('Connected clients of `GET /v1/stream`.'),
+      peers: z.int().min(0).describe('Number of connected peers.'),
+      topics: z.int().min(0).describe('Number of joined topics.'),
+      streams: z.int().min(0).describe('Number of connected clients of `GET /v1/stream`.'),
     }),
     log: z
       .object({
-        epoch: z.string().describe('Names the log that cursors belong to.').meta({ example: 'k3v9q2' }),
+        epoch: z.string().describe('Epoch of the log, the first part of its cursors.').meta({ example: 'k3v9q2' }),
         earliest: cursorSchema.describe('The position before the oldest stored message.'),
-        latest: cursorSchema.describe('The position of the newest stored message: the tip of the log.'),
+        latest: cursorSchema.describe('The position of the newest stored message (the tip of the log).'),
       })
       .describe('The log of messages.'),
     limits: z
       .record(z.string(), z.int())
       .describe(
-        'The limits in force, by name; the unit is in the name. `maxMessageBytes` is the largest data that can be published: with `libp2p` 512 less than `maxRpcBytes` at most.',
+        'The limits in force, by name; the unit is part of the name. `maxMessageBytes` is the maximum size of published data: with `libp2p` at most `maxRpcBytes` minus 512.',
       ),
   })
   .meta({ id: 'Node' })

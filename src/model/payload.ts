@@ -4,18 +4,18 @@ import { InvalidData } from '../errors.ts'
 
 export const encodingSchema = z.enum(['utf8', 'base64']).meta({
   id: 'Encoding',
-  description: 'How `data` stands for bytes: as the text itself, or as padded standard base64 (RFC 4648 §4).',
+  description: 'Encoding of the bytes in `data`: `utf8` for text, or `base64` for padded standard base64 (RFC 4648 §4).',
   example: 'utf8',
 })
 export type Encoding = z.infer<typeof encodingSchema>
 
-/** Characters of data in JSON at most: a message of the largest size that can be configured (16 MiB), in base64. */
+/** Maximum characters of data in JSON: the largest configurable message (16 MiB) in base64. */
 const maxDataLength = 22_369_624
 
-/** Data in JSON, as clients send it. What a gateway takes is decided by `maxMessageBytes`. */
+/** Data in JSON, as clients send it. `maxMessageBytes` limits it further. */
 export const dataSchema = z.string().max(maxDataLength)
 
-/** Data as it stands in JSON. */
+/** Data with its encoding, as sent to clients. */
 export const payloadSchema = z.object({ data: z.string(), encoding: encodingSchema })
 export type Payload = z.infer<typeof payloadSchema>
 
@@ -25,7 +25,7 @@ const base64Shape = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3
 export function decodePayload(data: string, encoding: Encoding = 'utf8'): Uint8Array {
   if (encoding === 'utf8') {
     if (!data.isWellFormed())
-      throw new InvalidData('"data" has a lone surrogate, which no bytes of UTF-8 stand for.', dataPath('is not well-formed Unicode'))
+      throw new InvalidData('"data" has a lone surrogate, which UTF-8 cannot represent.', dataPath('is not well-formed Unicode'))
     return Buffer.from(data, 'utf8')
   }
   const bytes = Buffer.from(data, 'base64')
@@ -35,7 +35,7 @@ export function decodePayload(data: string, encoding: Encoding = 'utf8'): Uint8A
   return bytes
 }
 
-/** Bytes as they stand in JSON: as `utf8` exactly when they are valid UTF-8, unless the reader asks for base64. */
+/** Encodes bytes for JSON: as `utf8` if they are valid UTF-8 and the reader did not ask for base64. */
 export function encodePayload(bytes: Uint8Array, asked?: Encoding): Payload {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (asked !== 'base64' && isUtf8(buffer)) return { data: buffer.toString('utf8'), encoding: 'utf8' }

@@ -6,7 +6,7 @@ import { InvalidMultiaddr, InvalidPeerId } from '../errors.ts'
 import { foreignText, textProblem } from './text.ts'
 import { topicSchema } from './topic.ts'
 
-/** @throws InvalidPeerId when the text is no libp2p peer id (base58 multihash or CIDv1). Answers its base58 form. */
+/** Parses a libp2p peer id (base58 multihash or CIDv1). Returns its base58 form. @throws InvalidPeerId */
 export function parsePeerId(text: string): string {
   try {
     return peerIdFromString(text).toString()
@@ -15,12 +15,12 @@ export function parsePeerId(text: string): string {
   }
 }
 
-/** UTF-16 units of a refused address that its refusal shows. */
+/** Maximum UTF-16 units of an invalid address in an error. */
 const maxShownLength = 200
 
 /**
- * @throws InvalidMultiaddr when the text is no multiaddr or no text (half of a surrogate pair, control characters), names a peer by something
- * that is no peer id, or a host by something that no name of a host can be
+ * @throws InvalidMultiaddr when the text is not a multiaddr, is not valid text (lone surrogate, control characters), or
+ * contains an invalid peer id or host name
  */
 export function parseMultiaddr(text: string): Multiaddr {
   try {
@@ -45,7 +45,10 @@ export function parseMultiaddr(text: string): Multiaddr {
   }
 }
 
-/** A multiaddr, or what the custom engine takes for one: `ws://host:port` or `wss://host:port`. @throws InvalidMultiaddr */
+/**
+ * Parses a multiaddr, or an address of the custom engine: `ws://host:port` or `wss://host:port`.
+ * @throws InvalidMultiaddr
+ */
 export function parseAddress(text: string): Multiaddr {
   const isUrl = /^wss?:\/\//i.test(text) && textProblem(text) === undefined && URL.canParse(text)
   return isUrl ? fromUrl(new URL(text)) : parseMultiaddr(text)
@@ -76,8 +79,9 @@ export const multiaddrSchema = z.string().max(1024).meta({
 })
 
 /**
- * Where an address came from, which decides what the dial policy allows: `configured` (bootstrap), `rest` and `mdns` may be private,
- * `learnt` (told by another peer) only when public, or in a network that both this host and a peer that told it are in.
+ * The source of an address, which the dial policy depends on. `configured` (bootstrap), `rest` and `mdns` addresses can
+ * be private. A `learnt` address (from another peer) must be public, or in a network that contains both this host and a
+ * peer that reported the address.
  */
 export const addressSourceSchema = z.enum(['configured', 'rest', 'mdns', 'learnt'])
 export type AddressSource = z.infer<typeof addressSourceSchema>
@@ -89,31 +93,33 @@ export interface KnownAddress {
 
 export const peerStateSchema = z.enum(['connected', 'known', 'blocked']).meta({
   id: 'PeerState',
-  description: 'Linked; seen before; not to be linked with.',
+  description: 'State of a peer: `connected` (linked), `known` (seen before), or `blocked` (links are refused).',
   example: 'connected',
 })
 
-const linkDirectionSchema = z
-  .enum(['inbound', 'outbound'])
-  .meta({ id: 'LinkDirection', description: 'Which side dialled: the peer, or this gateway.', example: 'outbound' })
+const linkDirectionSchema = z.enum(['inbound', 'outbound']).meta({
+  id: 'LinkDirection',
+  description: 'Direction of a link: `inbound` if the peer dialled, `outbound` if this gateway did.',
+  example: 'outbound',
+})
 
 export const maxLabelLength = 200
 
 export const peerSchema = z
   .object({
     peerId: peerIdSchema,
-    multiaddrs: z.array(multiaddrSchema).describe('Where the peer was reached or says it listens.'),
+    multiaddrs: z.array(multiaddrSchema).describe('Addresses at which the peer was reached or claims to listen.'),
     state: peerStateSchema,
-    direction: linkDirectionSchema.nullable().describe('Who dialled, while connected.'),
-    relayed: z.boolean().nullable().describe('Whether the link goes through a relay, while connected.'),
-    agent: z.string().nullable().describe('What the peer says it runs. Not verified.'),
-    protocols: z.array(z.string()).describe('What the peer says it speaks. Not verified.'),
-    latencyMs: z.number().nullable().describe('The last measured round trip, in milliseconds.'),
+    direction: linkDirectionSchema.nullable().describe('Direction of the link; null while not connected.'),
+    relayed: z.boolean().nullable().describe('Whether the link goes through a relay; null while not connected.'),
+    agent: z.string().nullable().describe('Software that the peer claims to run. Not verified.'),
+    protocols: z.array(z.string()).describe('Protocols that the peer claims to support. Not verified.'),
+    latencyMs: z.number().nullable().describe('Last measured round-trip time, in milliseconds.'),
     firstSeen: z.iso.datetime(),
     lastSeen: z.iso.datetime(),
     topics: z.array(topicSchema).describe('Topics that both the peer and this gateway have joined.'),
     label: z.string().nullable(),
-    gateway: peerIdSchema.describe('The gateway that answers, and whose link to the peer this tells of.'),
+    gateway: peerIdSchema.describe('The gateway that responds, and whose link to the peer is described.'),
   })
   .meta({ id: 'Peer' })
 export type Peer = z.infer<typeof peerSchema>

@@ -1,32 +1,36 @@
 import { z } from 'zod'
 import type { Limits } from '../limits.ts'
-/** What a topic keeps: by age (since it was stored, in milliseconds), by number, and by bytes of data. 0 is without limit. */
+
+/** Retention of a topic: age since storage in milliseconds, number of messages, and bytes of data. 0 means no limit. */
 export interface Retention {
   maxAgeMs: number
   maxMessages: number
   maxBytes: number
 }
 
-/** What topics keep that have no limits of their own. */
+/** Retention of topics without a retention of their own. */
 export function defaultRetention(limits: Pick<Limits, 'retentionMaxAgeMs' | 'retentionMaxMessages' | 'retentionMaxBytes'>): Retention {
   return { maxAgeMs: limits.retentionMaxAgeMs, maxMessages: limits.retentionMaxMessages, maxBytes: limits.retentionMaxBytes }
 }
 
 export const keeps = z.int().min(0)
 
-/** What a topic keeps, as a client sets it. */
+/** Retention of a topic, as set by a client. */
 export const retentionInputSchema = z
   .strictObject({
-    maxAgeMs: keeps.nullable().optional().describe('Messages are kept for so many milliseconds.'),
-    maxMessages: keeps.nullable().optional().describe('So many messages are kept.'),
-    maxBytes: keeps.nullable().optional().describe('So many bytes of data are kept.'),
+    maxAgeMs: keeps.nullable().optional().describe('Maximum age of messages kept, in milliseconds.'),
+    maxMessages: keeps.nullable().optional().describe('Maximum number of messages kept.'),
+    maxBytes: keeps.nullable().optional().describe('Maximum bytes of data kept.'),
   })
-  .meta({ id: 'RetentionInput', description: '0 is without limit, null the default of the gateway; what is left out stays as it is.' })
+  .meta({
+    id: 'RetentionInput',
+    description: 'Changes to the retention of a topic: 0 for no limit, null for the default of the gateway. Omitted fields stay unchanged.',
+  })
 
 export const retentionSchema = z
   .object({
-    maxAgeMs: keeps.describe('Messages are kept for so many milliseconds.'),
-    maxMessages: keeps.describe('So many messages are kept.'),
-    maxBytes: keeps.describe('So many bytes of data are kept.'),
+    maxAgeMs: keeps.describe('Maximum age of messages kept, in milliseconds.'),
+    maxMessages: keeps.describe('Maximum number of messages kept.'),
+    maxBytes: keeps.describe('Maximum bytes of data kept.'),
   })
-  .meta({ id: 'Retention', description: 'What is kept; 0 is without limit. What is more is pruned, oldest first.' })
+  .meta({ id: 'Retention', description: 'Retention of a topic; 0 for no limit. Messages beyond it are pruned, oldest first.' })

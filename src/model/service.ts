@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What a client serves, by name. */
+/** The name of a service that a client provides. */
 export const serviceSchema = z
   .string()
   .regex(/^[\w.~-]{1,128}$/, 'must have 1 to 128 letters, digits or -._~')

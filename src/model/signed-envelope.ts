@@ -3,11 +3,11 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { RecordEnvelope } from '@libp2p/peer-record'
 
 /**
- * A payload that a peer has signed for one purpose (the domain), libp2p's signed envelope:
- * https://github.com/libp2p/specs/blob/master/RFC/0002-signed-envelopes.md. It has one spelling.
+ * A libp2p signed envelope: a payload that a peer has signed for one purpose (the domain).
+ * https://github.com/libp2p/specs/blob/master/RFC/0002-signed-envelopes.md. Only the canonical encoding is valid.
  */
 export interface OpenEnvelope {
-  /** Peer id of who signed. */
+  /** Peer id of the signer. */
   signer: string
   payload: Uint8Array
   signature: Uint8Array
@@ -15,7 +15,7 @@ export interface OpenEnvelope {
 
 export interface EnvelopeKind {
   domain: string
-  /** What the payload is, as bytes of the field `payload_type`. */
+  /** Type of the payload, the field `payload_type`. */
   payloadType: string
 }
 
@@ -27,10 +27,10 @@ export async function sealEnvelope(kind: EnvelopeKind, payload: Uint8Array, seed
   return (await RecordEnvelope.seal(record, key)).marshal()
 }
 
-/** @throws Error when it is no envelope of this kind, has another spelling, or the signature is wrong */
+/** @throws Error when the bytes are not a canonical envelope of this kind, or the signature is wrong */
 export async function openEnvelope({ domain, payloadType }: EnvelopeKind, bytes: Uint8Array): Promise<OpenEnvelope> {
   const envelope = await RecordEnvelope.openAndCertify(bytes, domain)
-  if (Buffer.compare(envelope.payloadType, Buffer.from(payloadType)) !== 0) throw new Error('an envelope of another kind')
-  if (Buffer.compare(envelope.marshal(), bytes) !== 0) throw new Error('an envelope in another spelling')
+  if (Buffer.compare(envelope.payloadType, Buffer.from(payloadType)) !== 0) throw new Error('the envelope is of another kind')
+  if (Buffer.compare(envelope.marshal(), bytes) !== 0) throw new Error('the envelope is not in canonical encoding')
   return { signer: peerIdFromPublicKey(envelope.publicKey).toString(), payload: envelope.payload, signature: envelope.signature }
 }

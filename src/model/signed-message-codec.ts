@@ -4,12 +4,12 @@ import { decodeCbor } from '../lib/cbor.ts'
 import type { SignedMessage } from './signed-message.ts'
 import { topicSchema } from './topic.ts'
 
-/** How protocols between gateways carry a topic message: a CBOR map of the fields of `SignedMessage`, `dataAbsent` and `publicKey` where there are any. */
+/** The CBOR encoding of topic messages between gateways: a map of the fields of `SignedMessage`. */
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
-/** Of a sequence number. */
+/** Bytes of a sequence number. */
 const sequenceLength = 8
-/** Of an RSA key of 8,192 bits, the largest that libp2p takes. */
+/** Bytes for an RSA key of 8,192 bits, the largest that libp2p accepts. */
 const maxSignatureBytes = 1_024
 const maxKeyBytes = 1_100
 
@@ -31,17 +31,17 @@ export const signedMessageSchema = z
     }),
   )
 
-/** Of a message beside its data, at most. */
+/** Maximum bytes of a message beside its data. */
 export const signedOverheadBytes = 3_072
 
-/** The fields that are signed, and the signature, whatever else the message has. */
+/** The signed fields, the signature and the key, without any other properties. */
 export function signedFields({ from, sequence, topic, data, dataAbsent, signature, publicKey }: SignedMessage): SignedMessage {
   return { from, sequence, topic, data, signature, ...(dataAbsent === true && { dataAbsent }), ...(publicKey && { publicKey }) }
 }
 
 export const encodeSigned = (message: SignedMessage): Uint8Array => encode(signedFields(message))
 
-/** @throws Error when it is none */
+/** @throws Error when the bytes are not an encoded message */
 export function decodeSigned(raw: Uint8Array): SignedMessage {
   return signedMessageSchema.parse(decodeCbor(raw))
 }

@@ -20,7 +20,7 @@ export interface SignedMessage {
   publicKey?: Uint8Array
 }
 
-/** What a signature covers. */
+/** The fields that a signature covers. */
 export type UnsignedMessage = Pick<SignedMessage, 'from' | 'sequence' | 'topic' | 'data' | 'dataAbsent'>
 
 /** The public id: `<peer id>.<sequence in decimal>`. The wire id is the peer id's bytes followed by the 8 bytes. */
@@ -28,7 +28,7 @@ export function messageId(from: string, sequence: Uint8Array): string {
   return `${from}.${sequenceNumber(sequence)}`
 }
 
-/** Who signed a message of this id. */
+/** The author of a message, from its id. */
 export function authorOf(id: string): string {
   return id.slice(0, id.lastIndexOf('.'))
 }
@@ -43,16 +43,16 @@ export function sequenceBytes(sequence: bigint): Uint8Array {
   return bytes
 }
 
-/** The bytes of a peer id as they stand in `from`. */
+/** The bytes of a peer id, as in the field `from`. */
 export function peerIdBytes(peerId: string): Uint8Array {
   return peerIdFromString(peerId).toMultihash().bytes
 }
 
-/** Stands in front of the message in what is signed. */
+/** Prefix of the signed bytes. */
 export const signaturePrefix = Buffer.from('libp2p-pubsub:')
 const tag = { from: 0x0a, data: 0x12, seqno: 0x1a, topic: 0x22 } as const
 
-/** What is signed: `libp2p-pubsub:` and the protobuf of the message without signature and key. */
+/** The signed bytes: `libp2p-pubsub:` and the protobuf of the message without signature and key. */
 export function signedBytes(message: UnsignedMessage, from: Uint8Array = peerIdBytes(message.from)): Uint8Array {
   const parts: Uint8Array[] = [signaturePrefix]
   pushField(parts, tag.from, from)
@@ -93,7 +93,10 @@ export function createMessageSigner(peerId: string, seed: Uint8Array): MessageSi
   }
 }
 
-/** Whether the author signed exactly this message; false for anything that can't be checked. On the event loop: for many, see authors.ts. */
+/**
+ * Whether the author signed exactly this message; false if it can't be verified. Runs on the event loop; authors.ts
+ * verifies off it.
+ */
 export async function verifyMessage(message: SignedMessage): Promise<boolean> {
   try {
     return await checkSignature(message)
@@ -102,13 +105,13 @@ export async function verifyMessage(message: SignedMessage): Promise<boolean> {
   }
 }
 
-/** The same, at once where the author's key is an Ed25519 key. @throws Error when it can't be checked */
+/** `verifyMessage`, synchronous for Ed25519 keys. @throws Error when the message can't be verified */
 export function checkSignature(message: SignedMessage): boolean | Promise<boolean> {
   if (message.sequence.length !== 8) return false
-  // What is not signed: data that is not there.
+  // Absent data is not signed.
   if (message.dataAbsent === true && message.data.length > 0) return false
   const peerId = peerIdFromString(message.from)
-  // A peer id has several spellings, and a message but one id.
+  // A peer id has several encodings; only the canonical one gives the message a unique id.
   if (peerId.toString() !== message.from) return false
   const key = message.publicKey === undefined ? peerId.publicKey : keyOf(message.publicKey)
   if (key === undefined || !peerIdFromPublicKey(key).equals(peerId)) return false
@@ -116,7 +119,10 @@ export function checkSignature(message: SignedMessage): boolean | Promise<boolea
   return key.type === 'Ed25519' ? verify(null, bytes, ed25519PublicKey(key.raw), message.signature) : key.verify(bytes, message.signature)
 }
 
-/** The key that comes with a message, if it is written as everybody writes it: room for nothing else. */
+/**
+ * The public key sent with a message; undefined unless it is in canonical encoding, which leaves no room for other
+ * bytes.
+ */
 function keyOf(publicKey: Uint8Array): ReturnType<typeof publicKeyFromProtobuf> | undefined {
   const key = publicKeyFromProtobuf(publicKey)
   return Buffer.compare(publicKeyToProtobuf(key), publicKey) === 0 ? key : undefined

@@ -4,21 +4,21 @@ import { nameSchema } from './text.ts'
 import { topicPatternSchema } from './topic.ts'
 
 const fields = {
-  name: nameSchema(100).trim().min(1).describe('For those who read the list of tokens.').meta({ example: 'till 3' }),
-  actions: z.array(actionSchema).min(1).max(20).describe('What it allows. `admin` is tokens, blocks, retention and purging.'),
-  topics: z.array(topicPatternSchema).min(1).max(100).describe('Topics and patterns that it allows.'),
+  name: nameSchema(100).trim().min(1).describe('Name in the list of tokens.').meta({ example: 'till 3' }),
+  actions: z
+    .array(actionSchema)
+    .min(1)
+    .max(20)
+    .describe('Actions that the token allows. `admin` covers tokens, blocks, retention and purging.'),
+  topics: z.array(topicPatternSchema).min(1).max(100).describe('Topics and patterns that the token allows.'),
 }
 
-/** What a client asks for. */
+/** A token as requested by a client. */
 export const tokenInputSchema = z.strictObject({
   name: fields.name,
   actions: fields.actions,
   topics: fields.topics.default(['*']),
-  expiresAt: z.iso
-    .datetime({ offset: true })
-    .max(64)
-    .optional()
-    .describe('From then on it is refused; without it it holds until it is revoked.'),
+  expiresAt: z.iso.datetime({ offset: true }).max(64).optional().describe('Time at which the token expires. Default: never.'),
 })
 export type TokenInput = z.output<typeof tokenInputSchema>
 
@@ -28,9 +28,9 @@ export const tokenSchema = z
     id: z.string().meta({ example: 'tok_4k2m9q7x3v5b8n6c' }),
     name: fields.name,
     actions: z.array(z.string()).describe(fields.actions.description ?? ''),
-    topics: z.array(z.string()).describe('Topics and patterns that it allows.'),
+    topics: z.array(z.string()).describe('Topics and patterns that the token allows.'),
     createdAt: z.iso.datetime(),
-    expiresAt: z.iso.datetime().nullable().describe('Null when it holds until it is revoked.'),
+    expiresAt: z.iso.datetime().nullable().describe('Time at which the token expires; null for never.'),
   })
   .meta({ id: 'Token', description: 'An access token, without its secret.' })
 export type TokenView = z.infer<typeof tokenSchema>
@@ -39,7 +39,7 @@ export const newTokenSchema = tokenSchema
   .extend({
     secret: z
       .string()
-      .describe('What the client sends as `Authorization: Bearer …`. It is shown this once.')
+      .describe('Secret that the client sends as `Authorization: Bearer …`. It is returned only once.')
       .meta({ example: 'peergate_Jc1…' }),
   })
   .meta({ id: 'NewToken', description: 'An access token, with its secret.' })

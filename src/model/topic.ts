@@ -6,7 +6,7 @@ export const maxTopicBytes = 256
 
 const encoder = new TextEncoder()
 
-/** Why a string can't be a topic, or undefined when it can. */
+/** The problem with a topic; undefined when it is valid. */
 export function topicProblem(topic: string): string | undefined {
   if (topic === '') return 'must not be empty'
   if (topic === '.' || topic === '..') return 'must not be "." or ".."'
@@ -33,13 +33,13 @@ export const topicPatternSchema = z
   })
   .meta({
     id: 'TopicPattern',
-    description: 'A topic, or with a trailing `*` a pattern: every topic that starts with what stands before it.',
+    description: 'A topic, or a pattern with a trailing `*`, which matches every topic with that prefix.',
     example: 'orders.*',
     maxLength: maxTopicBytes,
   })
 
 /**
- * A set of topics: those named, and those that begin with one of the prefixes.
+ * A set of topics: the exact ones, and those that begin with one of the prefixes.
  * A pattern's trailing `*` is removed here, so the prefix of `*` is the empty string, which matches every topic.
  */
 export interface TopicFilter {
@@ -58,15 +58,15 @@ export function topicFilter(patterns: string[]): TopicFilter {
   return { exact: [...exact], prefixes: [...prefixes] }
 }
 
-/** Where direct messages lie among the topics: a name that no topic can have, and that no pattern matches. */
+/** The topic of direct messages in the log: a name that is not a valid topic, and that no pattern matches. */
 export const directTopic = ''
 
-/** The same and direct messages, if they are wanted. */
+/** Adds direct messages to a filter, if requested. */
 export function withDirect(filter: TopicFilter, direct: boolean | undefined): TopicFilter {
   return direct === true ? { ...filter, exact: [...filter.exact, directTopic] } : filter
 }
 
-/** The topics that a filter names. */
+/** The exact topics of a filter, without direct messages. */
 export function topicsOf({ exact }: TopicFilter): string[] {
   return exact.filter((topic) => topic !== directTopic)
 }

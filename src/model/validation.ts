@@ -10,10 +10,13 @@ import {
 } from '../errors.ts'
 import { boundsOf } from './bounds.ts'
 
-/** What schemas of the model put into `params.code` of a custom issue, so that a bad topic is `invalid_topic` wherever it stands. */
+/** Errors by the `params.code` of a custom issue, so that a bad topic is `invalid_topic` in any field. */
 const named = { invalid_topic: InvalidTopic, invalid_multiaddr: InvalidMultiaddr, invalid_peer_id: InvalidPeerId } as const
 
-/** The error of the surface for what a schema refused: named by the first issue that has a name of its own, with a path for each. */
+/**
+ * Converts schema issues to an error, whose class is that of the first issue with an error code. Each issue becomes a
+ * detail.
+ */
 export function invalidInput(what: string, issues: readonly z.core.$ZodIssue[]): PeergateError {
   const leaves = issues.slice(0, maxErrorDetails).flatMap(inBranch).slice(0, maxErrorDetails)
   const errors = leaves.flatMap(details).slice(0, maxErrorDetails)
@@ -25,7 +28,7 @@ export function invalidInput(what: string, issues: readonly z.core.$ZodIssue[]):
   return new InvalidRequest(detail, { errors })
 }
 
-/** What is wrong in the branch of a union that was meant: the one whose type is that of the value. */
+/** Expands a union issue to the issues of the branch that matches the type of the value. */
 function inBranch(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue]
   const meant = issue.errors.find((branch) => !branch.some(({ code, path }) => code === 'invalid_type' && path.length === 0))
@@ -36,17 +39,17 @@ function inBranch(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
 function details(issue: z.core.$ZodIssue): ErrorDetail[] {
   const path = issue.path.map(String).join('.')
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.slice(0, maxErrorDetails).map((key) => ({ path: path === '' ? key : `${path}.${key}`, message: 'is not known here' }))
+    return issue.keys.slice(0, maxErrorDetails).map((key) => ({ path: path === '' ? key : `${path}.${key}`, message: 'is unknown' }))
   }
   return [{ path, message: issue.message }]
 }
 
-/** What came of input: its value, or why it was refused. */
+/** The result of parsing input: its value, or the error. */
 export type Parsed<Value> = { value: Value; error?: never } | { error: PeergateError }
 
 /**
- * Checks input against a schema, lengths first: refusing costs a constant, whatever was sent.
- * @throws Error at once when the schema leaves a length open
+ * Validates input by a schema, lengths first, so that a refusal costs constant time.
+ * @throws Error at once when the schema has an unbounded length
  */
 export function inputParser<Schema extends z.ZodType>(schema: Schema): (value: unknown, what: string) => Parsed<z.output<Schema>> {
   const bounds = boundsOf(schema)

@@ -2,10 +2,13 @@ import { z } from 'zod'
 import { topicSchema } from './topic.ts'
 import { type Verdict, verdictSchema } from './verdict.ts'
 
-/** The longest that a verdict may take, in milliseconds: the engine waits longer (`validateTimeoutMs`), and then the message has to be stored. */
+/**
+ * Maximum deadline of a verdict, in milliseconds: less than `validateTimeoutMs`, within which the message must also be
+ * stored.
+ */
 export const maxDeadlineMs = 2_000
 
-/** Which topic a client judges, how long a verdict may take, and what it is when it does not come. */
+/** Registration of a validator: its topic, the deadline of a verdict, and the default verdict. */
 export const registrationSchema = z.strictObject({
   topic: topicSchema,
   deadlineMs: z.int().min(1).max(maxDeadlineMs),
@@ -13,18 +16,20 @@ export const registrationSchema = z.strictObject({
 })
 export type Registration = z.infer<typeof registrationSchema>
 
-/** What is thought of a message. `given`: a client has said so; else it is what stands in for a verdict that did not come, or nobody was asked. */
+/**
+ * The judgement of a message. `given` is true if a client gave the verdict, false for a default or without a validator.
+ */
 export interface Judgement {
   verdict: Verdict
   given: boolean
 }
 
-/** What a message is that nobody judges. */
+/** The judgement of a message without a validator. */
 export const unjudged: Judgement = { verdict: 'accept', given: false }
 
 const severity: Record<Verdict, number> = { accept: 0, ignore: 1, reject: 2 }
 
-/** The one that counts of several. */
+/** The strictest of several judgements, which counts. */
 export function strictest(judgements: Judgement[]): Judgement {
   return judgements.reduce((worst, each) => {
     const more = severity[each.verdict] - severity[worst.verdict]
@@ -32,7 +37,7 @@ export function strictest(judgements: Judgement[]): Judgement {
   }, unjudged)
 }
 
-/** What holds for a topic that several judge: the longest time, and the strictest default. */
+/** Joins two registrations of a topic: the longest deadline, and the strictest default. */
 export function joined(one: Registration, other: Registration | undefined): Registration {
   if (other === undefined) return one
   const { verdict } = strictest([one, other].map((each) => ({ verdict: each.default, given: false })))

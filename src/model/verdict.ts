@@ -3,7 +3,7 @@ import { z } from 'zod'
 export const verdictSchema = z.enum(['accept', 'ignore', 'reject']).meta({
   id: 'Verdict',
   description:
-    '`accept`: it is stored, delivered and forwarded. `ignore`: it is not. `reject`: it is not, and counts against the peer that brought it.',
+    'Verdict on a message. `accept`: the message is stored, delivered and forwarded. `ignore`: it is dropped. `reject`: it is dropped, and counts against the peer that sent it.',
   example: 'accept',
 })
 export type Verdict = z.infer<typeof verdictSchema>

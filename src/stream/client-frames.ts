@@ -12,15 +12,15 @@ import { topicPatternSchema, topicSchema } from '../model/topic.ts'
 import { maxDeadlineMs } from '../model/validator.ts'
 import { verdictSchema } from '../model/verdict.ts'
 
-/** The frames of `GET /v1/stream` that a client may send, as JSON. */
+/** The frames that a client can send on `GET /v1/stream`: schemas, required actions, costs and size limits. */
 
 export const frameIdSchema = z
   .union([nameSchema(128), z.int()])
-  .describe('Chosen by the client; its answer carries the same. Pushes never carry one.')
+  .describe('Frame id chosen by the client. The answer carries the same id; pushed frames carry none.')
 
-export const subscriptionNameSchema = nameSchema(128).describe('Name of the subscription; the one without a name is the unnamed one.')
+export const subscriptionNameSchema = nameSchema(128).describe('Name of the subscription. Absent for the unnamed subscription.')
 
-/** Topics of a subscription at most, whatever is configured (`maxSubscriptionTopics`). */
+/** Maximum topics of a subscription that `maxSubscriptionTopics` can be set to. */
 const maxTopicsOfSubscription = 1_000
 
 const subscribeSchema = z.strictObject({
@@ -28,9 +28,9 @@ const subscribeSchema = z.strictObject({
   id: frameIdSchema.optional(),
   subscription: subscriptionNameSchema.optional(),
   topics: z.array(topicPatternSchema).max(maxTopicsOfSubscription).optional(),
-  direct: z.boolean().optional().describe('Also direct messages; the token must allow `direct`.'),
-  peers: z.boolean().optional().describe('Also push what happens to peers.'),
-  deliveries: z.boolean().optional().describe('Also push what becomes of direct messages that were sent; the token must allow `direct`.'),
+  direct: z.boolean().optional().describe('Whether to include direct messages; the token must allow `direct`.'),
+  peers: z.boolean().optional().describe('Whether to push changes of peers.'),
+  deliveries: z.boolean().optional().describe('Whether to push changes of deliveries; the token must allow `direct`.'),
   after: positionSchema.optional(),
   encoding: encodingSchema.optional(),
 })
@@ -41,10 +41,10 @@ const unsubscribeSchema = z.strictObject({
   subscription: subscriptionNameSchema.optional(),
 })
 
-/** Data in CBOR. */
+/** Data in a CBOR frame. */
 export const bytesSchema = z
   .instanceof(Uint8Array)
-  .meta({ type: 'string', contentEncoding: 'binary', description: 'A byte string, in CBOR.' })
+  .meta({ type: 'string', contentEncoding: 'binary', description: 'Data as a byte string, in CBOR only.' })
 
 const publishSchema = z.strictObject({
   type: z.literal('publish'),
@@ -76,19 +76,24 @@ export const requestSchema = z.strictObject({
   timeoutMs: z.int().min(1).optional(),
 })
 
-/** Requests that a server works on at once, at most. */
+/** Maximum concurrency that a service provider can announce. */
 const maxConcurrency = 1_000
 
 const serveSchema = z.strictObject({
   type: z.literal('serve'),
   id: frameIdSchema.optional(),
   service: serviceSchema,
-  concurrency: z.int().min(1).max(maxConcurrency).optional().describe('Requests at a time; 1 when it is not said.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(maxConcurrency)
+    .optional()
+    .describe('Maximum number of requests in progress at this connection. Default: 1.'),
 })
 
 const unserveSchema = z.strictObject({ type: z.literal('unserve'), id: frameIdSchema.optional(), service: serviceSchema })
 
-/** Characters of a service's own words for an error. */
+/** Maximum characters of a service's error text. */
 const maxErrorLength = 1_000
 
 const replySchema = z.strictObject({
@@ -97,15 +102,15 @@ const replySchema = z.strictObject({
   requestId: nameSchema(64),
   data: payload.data.optional(),
   encoding: payload.encoding,
-  error: z.string().min(1).max(maxErrorLength).optional().describe('Instead of data: why there is no answer, for who asked.'),
+  error: z.string().min(1).max(maxErrorLength).optional().describe('Error text for the requester, in place of `data`.'),
 })
 
 const validateSchema = z.strictObject({
   type: z.literal('validate'),
   id: frameIdSchema.optional(),
   topic: topicSchema.refine((topic) => !topic.endsWith('*'), 'must be one topic: patterns are not validated'),
-  deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('How long a verdict may take; 1,000 when it is not said.'),
-  default: verdictSchema.optional().describe('What a verdict is that does not come in time; `ignore` when it is not said.'),
+  deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('Maximum time for a verdict, in milliseconds. Default: 1,000.'),
+  default: verdictSchema.optional().describe('Verdict if none arrives before the deadline. Default: `ignore`.'),
 })
 
 const unvalidateSchema = z.strictObject({ type: z.literal('unvalidate'), id: frameIdSchema.optional(), topic: topicSchema })
@@ -117,13 +122,13 @@ const verdictFrameSchema = z.strictObject({
   verdict: verdictSchema,
 })
 
-/** Characters of a token, at most: far more than any has. */
+/** Maximum characters of a token: far more than any token has. */
 export const maxTokenLength = 8_192
 
 const authSchema = z.strictObject({
   type: z.literal('auth'),
   id: frameIdSchema.optional(),
-  token: z.string().min(1).max(maxTokenLength).describe('The token that the connection goes on with.'),
+  token: z.string().min(1).max(maxTokenLength).describe('Token that the connection uses from now on.'),
 })
 
 const pingSchema = z.strictObject({ type: z.literal('ping'), id: frameIdSchema.optional() })
@@ -150,7 +155,7 @@ export type SubscribeFrame = z.infer<typeof subscribeSchema>
 
 export type FrameId = z.infer<typeof frameIdSchema>
 
-/** The action (API §6) that each client frame needs. */
+/** The action that each client frame needs. */
 export const frameActions: Record<ClientFrame['type'], Action> = {
   subscribe: 'read',
   unsubscribe: 'read',
@@ -170,13 +175,13 @@ export const frameActions: Record<ClientFrame['type'], Action> = {
 /** Actions whose frames carry data. */
 const dataActions: readonly TokenAction[] = ['publish', 'direct', 'request', 'serve']
 
-/** Bytes of a frame without data, beside the topics of a subscription. */
+/** Maximum bytes of a frame without data and topics. */
 const plainFrameBytes = 16_384
 
-/** A topic of the longest kind in JSON: 256 bytes, each of which may be escaped as six. */
+/** Maximum bytes of a topic in JSON: 256 bytes, each escaped as up to six, plus quotes and separators. */
 const topicBytes = 6 * 256 + 4
 
-/** Bytes of the largest frame that makes sense from a client which may do this: only data is large. */
+/** Maximum bytes of a frame from a client with this grant: only frames with data are large. */
 export function maxFrameBytesOf(
   { actions }: Pick<Grant, 'actions'>,
   limits: { maxFrameBytes: number; maxSubscriptionTopics: number },

@@ -12,9 +12,10 @@ import { topicSchema } from '../model/topic.ts'
 import { verdictSchema } from '../model/verdict.ts'
 import { type FrameId, frameIdSchema, subscriptionNameSchema } from './client-frames.ts'
 
-const peerEventSchema = z
-  .enum(['connect', 'update', 'disconnect'])
-  .meta({ id: 'PeerEvent', description: 'What happened: a first link, something new about the peer, no link any more.' })
+const peerEventSchema = z.enum(['connect', 'update', 'disconnect']).meta({
+  id: 'PeerEvent',
+  description: 'Change of a peer: `connect` for its first link, `update` for new information, `disconnect` for the end of its last link.',
+})
 
 const answer = { id: frameIdSchema.optional() }
 const named = { subscription: subscriptionNameSchema.optional() }
@@ -26,7 +27,10 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     engine: z.string(),
     cursor: cursorSchema,
     heartbeatMs: z.int(),
-    tokenExpiresAt: z.iso.datetime().optional().describe('When the connection is closed with 4100, unless the token is renewed.'),
+    tokenExpiresAt: z.iso
+      .datetime()
+      .optional()
+      .describe('Time at which the connection is closed with 4100, unless the client sends a new token.'),
     limits: z.record(z.string(), z.int()),
   }),
   z.object({ type: z.literal('subscribed'), ...answer, ...named, cursor: cursorSchema }),
@@ -40,7 +44,7 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
       ...gapFields,
     })
     .describe(
-      'Messages of the topic (direct ones with `direct`; of any, where none is named) after `from` and up to `to` were pruned before they were read here, or are damaged (`reason`). Go on after `to`.',
+      'Reports missing messages after `from` and up to `to`: of the topic, of direct messages with `direct`, or of any without both. `reason` tells why. Resume after `to`.',
     ),
   z.object({ type: z.literal('progress'), ...named, cursor: cursorSchema }),
   z.object({
@@ -49,7 +53,7 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     messageId: z.string(),
     cursor: cursorSchema,
     recipients: z.int(),
-    gateway: peerIdSchema.describe('The gateway that accepted it, and whose peers `recipients` counts.'),
+    gateway: peerIdSchema.describe('The gateway that accepted the message, and whose peers `recipients` counts.'),
     replayed: z.literal(true).optional(),
   }),
   z.object({ type: z.literal('response'), ...answer, ...payloadSchema.shape }),
@@ -59,12 +63,14 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('request'),
     requestId: z.string(),
-    from: peerIdSchema.describe('Who asks: a peer, or this gateway for one of its clients.'),
+    from: peerIdSchema.describe('Requester: a peer, or this gateway for one of its clients.'),
     service: serviceSchema,
     ...payloadSchema.shape,
-    deadline: z.iso.datetime().describe('Then nobody waits for the answer any more.'),
+    deadline: z.iso.datetime().describe('Time after which the requester no longer waits for the answer.'),
   }),
-  z.object({ type: z.literal('cancelled'), requestId: z.string() }).describe('Nobody waits for the answer to this request any more.'),
+  z
+    .object({ type: z.literal('cancelled'), requestId: z.string() })
+    .describe('Reports that the requester no longer waits for the answer to this request.'),
   z.object({
     type: z.literal('validating'),
     ...answer,
@@ -79,20 +85,20 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
       type: z.literal('validation'),
       validationId: z.string(),
       message: candidateSchema,
-      deadline: z.iso.datetime().describe('Then the verdict is the one that was named for this case.'),
+      deadline: z.iso.datetime().describe('Time after which the default verdict of the validator applies.'),
     })
-    .describe('A message of a topic that this connection judges: it waits for the verdict.'),
+    .describe('Asks for a verdict on a message of a topic that this connection validates. The message waits for it.'),
   z.object({ type: z.literal('queued'), ...answer, delivery: deliverySchema, replayed: z.literal(true).optional() }),
   z.object({
     type: z.literal('authenticated'),
     ...answer,
-    expiresAt: z.iso.datetime().nullable().describe('When the token expires; null when it never does.'),
+    expiresAt: z.iso.datetime().nullable().describe('Time at which the token expires; null for never.'),
   }),
   z.object({ type: z.literal('pong'), ...answer }),
   z.object({ type: z.literal('peer'), ...named, event: peerEventSchema, peer: peerSchema }),
   z
     .object({ type: z.literal('delivery'), ...named, delivery: deliverySchema })
-    .describe('What became of a direct message; a notice, which does not come again. GET /v1/deliveries tells it at any time.'),
+    .describe('Reports a change of a delivery, once. GET /v1/deliveries returns the state at any time.'),
   z.object({
     type: z.literal('error'),
     ...answer,
@@ -111,17 +117,17 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
 ])
 export type ServerFrame = z.infer<typeof serverFrameSchema>
 
-/** The id of an answer, where the frame had one. */
+/** The id field of an answer, if the client frame had an id. */
 export function answering(id: FrameId | undefined): { id?: FrameId } {
   return id === undefined ? {} : { id }
 }
 
-/** When the grant's token expires. */
+/** The expiry field of a grant's token. */
 export function expiry({ expiresAt }: Grant): { expiresAt: string | null } {
   return { expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString() }
 }
 
-/** The name of a subscription, where it has one. */
+/** The name field of a subscription, if it has a name. */
 export function naming(subscription: string | undefined): { subscription?: string } {
   return subscription === undefined ? {} : { subscription }
 }

@@ -16,14 +16,15 @@ export function auditRoutes(app: App, components: { audit: Pick<Audit, 'list'> }
       operation: {
         action: 'admin',
         operationId: 'listAudit',
-        summary: 'What was done to the gateway itself, and by whom',
-        description: 'Tokens, blocks, retention, purging: the newest first. Noted before it is done, so what was refused is there too.',
+        summary: 'List the audit log',
+        description:
+          'Administrative acts, newest first: tokens, blocks, retention, purging. An entry is written before the act, so refused acts are included.',
         tag: 'Access',
         problems: ['store_unavailable'],
       },
     },
     schema: {
-      querystring: z.strictObject({ before: nameSchema(64).optional().describe('Entries before this one.'), limit: limitQuery }),
+      querystring: z.strictObject({ before: nameSchema(64).optional().describe('Only entries before this one.'), limit: limitQuery }),
       response: { 200: json('A page of entries.', pageSchema, { items: [auditExample], next: null }) },
     },
     handler: ({ query }) => components.audit.list(query),

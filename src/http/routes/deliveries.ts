@@ -16,7 +16,9 @@ const listSchema = z
     next: z
       .string()
       .nullable()
-      .describe('The `after` of the next page; null on the last one. With `updatedSince` a page before that may be short, even empty.'),
+      .describe(
+        'Value of `after` for the next page; null on the last page. With `updatedSince`, earlier pages can be short or even empty.',
+      ),
   })
   .meta({ id: 'DeliveryPage' })
 const outgoingSchema = z
@@ -33,11 +35,11 @@ export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveri
       operation: {
         action: 'direct',
         operationId: 'sendToPeer',
-        summary: 'Send a message to one peer',
+        summary: 'Send a direct message to a peer',
         description:
-          'Answers once the message is stored, durably, on its way: it is tried, also over restarts, until the peer has it on its disk, or it has ' +
-          'expired, or is cancelled. Messages to one peer arrive in the order in which they were accepted. The peer need not be known: it is looked ' +
-          'up by its id. As `application/octet-stream` the body is the data.',
+          'Responds once the message is durably stored and queued. Delivery is attempted, across restarts, until the peer has stored the message, ' +
+          'or it expires or is cancelled. Messages to one peer arrive in the order in which they were accepted. The peer need not be known: it is ' +
+          'looked up by its id. An `application/octet-stream` body is the data.',
         tag: 'Direct messages',
         rawBody: true,
         problems: [
@@ -57,9 +59,9 @@ export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveri
       querystring: noQuery,
       body: outgoingSchema,
       response: {
-        202: json('On its way.', deliverySchema, deliveryExample, {
-          Location: 'Where to see what becomes of it.',
-          'Idempotent-Replayed': '`true` when this is the answer of an earlier request with the same key; nothing was sent again.',
+        202: json('The message is queued.', deliverySchema, deliveryExample, {
+          Location: 'URL of the delivery.',
+          'Idempotent-Replayed': '`true` if this is the response to an earlier request with the same key. Nothing was sent again.',
         }),
       },
     },
@@ -85,21 +87,21 @@ export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveri
         action: 'direct',
         cost: 5,
         operationId: 'listDeliveries',
-        summary: 'Direct messages on their way, and what became of them',
+        summary: 'List deliveries of direct messages',
         tag: 'Direct messages',
         problems: ['invalid_peer_id', 'store_unavailable'],
       },
     },
     schema: {
       querystring: z.strictObject({
-        state: deliveryStateSchema.optional().describe('Only those in this state.'),
-        to: peerIdInput.optional().describe('Only those to this peer.'),
-        updatedSince: timeQuery.optional().describe('Only those that something happened to at or after this time.'),
-        after: nameSchema(64).optional().describe('Only those accepted after this one: the `next` of the page before.'),
+        state: deliveryStateSchema.optional().describe('Only deliveries in this state.'),
+        to: peerIdInput.optional().describe('Only deliveries to this peer.'),
+        updatedSince: timeQuery.optional().describe('Only deliveries that changed at or after this time.'),
+        after: nameSchema(64).optional().describe('Only deliveries accepted after this one: the `next` of the previous page.'),
         limit: limitQuery,
       }),
       response: {
-        200: json('Deliveries, in the order in which they were accepted.', listSchema, { items: [deliveryExample], next: null }),
+        200: json('A page of deliveries, in the order in which they were accepted.', listSchema, { items: [deliveryExample], next: null }),
       },
     },
     handler: ({ query }) => deliveries.list(query),
@@ -112,7 +114,7 @@ export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveri
       operation: {
         action: 'direct',
         operationId: 'getDelivery',
-        summary: 'What became of a direct message',
+        summary: 'Get the delivery of a direct message',
         tag: 'Direct messages',
         problems: ['delivery_not_found', 'store_unavailable'],
       },
@@ -129,12 +131,16 @@ export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveri
         action: 'direct',
         operationId: 'cancelDelivery',
         summary: 'Cancel a direct message',
-        description: 'What has ended already stays as it is. One that was just under way may have arrived all the same.',
+        description: 'A delivery that has already ended stays unchanged. A message in transit may still arrive.',
         tag: 'Direct messages',
         problems: ['delivery_not_found', 'store_unavailable'],
       },
     },
-    schema: { params: idParams, querystring: noQuery, response: { 200: json('What it is now.', deliverySchema, deliveryExample) } },
+    schema: {
+      params: idParams,
+      querystring: noQuery,
+      response: { 200: json('The delivery, with its new state.', deliverySchema, deliveryExample) },
+    },
     handler: ({ params }) => deliveries.cancel(params.id),
   })
 }

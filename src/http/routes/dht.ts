@@ -10,8 +10,14 @@ import { dhtValueExample, foundPeerExample } from '../examples.ts'
 import { limitQuery, peerIdParams, waitQuery } from '../inputs.ts'
 import { type App, empty, json, noQuery, orLines } from '../operation.ts'
 
-const timeout = { timeoutMs: waitQuery.optional().describe('How long it may take; `dhtTimeoutMs` at most, and when absent.') }
-const encoding = { encoding: encodingSchema.optional().describe('Have `data` in base64 whatever it is.') }
+const timeout = {
+  timeoutMs: waitQuery.optional().describe('Timeout of the operation, in milliseconds. Default and maximum: `dhtTimeoutMs`.'),
+}
+const encoding = {
+  encoding: encodingSchema
+    .optional()
+    .describe('Encoding of `data`; only `base64` changes it. Default: `utf8` for valid UTF-8, `base64` otherwise.'),
+}
 const keyParams = z.strictObject({ key: dhtKeySchema })
 const cidSchema = z
   .string()
@@ -19,21 +25,25 @@ const cidSchema = z
   .max(256)
   .meta({ id: 'Cid', description: 'A CID of any version.', example: 'bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4' })
 const cidParams = z.strictObject({ cid: cidSchema })
-const payload = { data: dataSchema, encoding: encodingSchema.optional().describe('What `data` is; `utf8` when absent.') }
+const payload = { data: dataSchema, encoding: encodingSchema.optional().describe('Encoding of `data`. Default: `utf8`.') }
 
 const foundPeersSchema = z.object({ items: z.array(foundPeerSchema) }).meta({ id: 'FoundPeers' })
 const foundPeers = {
-  200: orLines(json('Those found in time, in the order they were.', foundPeersSchema, { items: [foundPeerExample] }), foundPeerSchema),
+  200: orLines(
+    json('The peers found within the timeout, in the order in which they were found.', foundPeersSchema, { items: [foundPeerExample] }),
+    foundPeerSchema,
+  ),
 }
 
 const network = ['dht_disabled', 'dht_unavailable', 'dht_timeout', 'store_unavailable']
 const valueProblems = ['invalid_record', 'dht_namespace_unsupported', ...network]
 const putProblems = [...valueProblems, 'dht_refused', 'record_outdated', 'invalid_data', 'dht_quota_reached']
-const putAnswer = { 200: json('Stored at other peers.', dhtValueSchema, dhtValueExample) }
+const putAnswer = { 200: json('The value is stored at other peers.', dhtValueSchema, dhtValueExample) }
 const operation = { action: 'dht', tag: 'DHT', cost: 100, work: 'lookup' } as const
 const putDescription =
-  'Under `/peergate/imm/<sha256>` the data is the value that has this hash. Under a name of this gateway the data is the value, which it signs as the newest; under a name of ' +
-  'another peer, and in other namespaces, it is the whole record, which proves its key. As `application/octet-stream` the body is the data.'
+  'Under `/peergate/imm/<sha256>`, `data` is the value with this hash. Under a name of this gateway, `data` is the value, which the gateway ' +
+  'signs as the newest. Under a name of another peer, and in other namespaces, `data` is the complete record, which must prove its key. ' +
+  'An `application/octet-stream` body is the data.'
 
 export function dhtRoutes(app: App, components: { dht: Dht }): void {
   const { dht } = components
@@ -45,14 +55,14 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       operation: {
         ...operation,
         operationId: 'getDhtValue',
-        summary: 'A value of the DHT',
+        summary: 'Get a DHT value',
         problems: [...valueProblems, 'record_not_found'],
       },
     },
     schema: {
       params: keyParams,
       querystring: z.strictObject({ ...encoding, ...timeout }),
-      response: { 200: json('The best of those found, verified.', dhtValueSchema, dhtValueExample) },
+      response: { 200: json('The best verified value found.', dhtValueSchema, dhtValueExample) },
     },
     handler: ({ params, query }, reply) => dht.get(params.key, { ...query, signal: clientSignal(reply) }),
   })
@@ -64,14 +74,14 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       operation: {
         ...operation,
         operationId: 'getDhtValueByQuery',
-        summary: 'A value of the DHT',
-        description: 'The same with the key in the query, since proxies mishandle the slashes of a path.',
+        summary: 'Get a DHT value',
+        description: 'Gets a DHT value by a key in the query, since proxies mishandle encoded slashes in a path.',
         problems: [...valueProblems, 'record_not_found'],
       },
     },
     schema: {
       querystring: z.strictObject({ key: dhtKeySchema, ...encoding, ...timeout }),
-      response: { 200: json('The best of those found, verified.', dhtValueSchema, dhtValueExample) },
+      response: { 200: json('The best verified value found.', dhtValueSchema, dhtValueExample) },
     },
     handler: ({ query: { key, ...query } }, reply) => dht.get(key, { ...query, signal: clientSignal(reply) }),
   })
@@ -106,13 +116,13 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
         ...operation,
         operationId: 'putDhtValueInBody',
         summary: 'Store a value in the DHT',
-        description: `The same with the key in the body, or in the query when the body is raw; without one the data is stored under its hash. ${putDescription}`,
+        description: `Stores a DHT value with the key in the body, or in the query if the body is raw. Without a key the data is stored under its hash. ${putDescription}`,
         rawBody: true,
         problems: putProblems,
       },
     },
     schema: {
-      querystring: z.strictObject({ key: dhtKeySchema.optional().describe('Of a raw body.'), ...timeout }),
+      querystring: z.strictObject({ key: dhtKeySchema.optional().describe('Key of a raw body.'), ...timeout }),
       body: z.strictObject({ key: dhtKeySchema.optional(), ...payload }).meta({ example: { data: 'test' } }),
       response: putAnswer,
     },
@@ -129,8 +139,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       operation: {
         ...operation,
         operationId: 'findDhtProviders',
-        summary: 'Peers that have some content',
-        description: 'As `application/x-ndjson` a line for each, as it is found.',
+        summary: 'Find providers of content',
+        description: 'As `application/x-ndjson`, returns one line per peer, as it is found.',
         problems: ['invalid_cid', ...network],
       },
     },
@@ -146,8 +156,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       operation: {
         ...operation,
         operationId: 'provideInDht',
-        summary: 'Say that this gateway has some content',
-        description: 'It is said again before others forget it, also after a restart, until it is taken back.',
+        summary: 'Announce that this gateway provides content',
+        description: 'The announcement is repeated before it expires, also after a restart, until it is withdrawn by `DELETE`.',
         problems: ['invalid_cid', 'dht_quota_reached', 'dht_refused', ...network],
       },
     },
@@ -155,7 +165,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       params: cidParams,
       querystring: z.strictObject(timeout),
       body: z.strictObject({}).optional().meta({ example: {} }),
-      response: { 204: empty('The closest peers have been told.') },
+      response: { 204: empty('The closest peers have stored the announcement.') },
     },
     handler: async ({ params, query }, reply) => {
       await dht.provide(params.cid, { ...query, signal: clientSignal(reply) })
@@ -170,12 +180,12 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       operation: {
         ...operation,
         operationId: 'stopProvidingInDht',
-        summary: 'Say no more that this gateway has some content',
-        description: 'What others keep of it runs out in a day or two.',
+        summary: 'Stop announcing that this gateway provides content',
+        description: 'Announcements at other peers expire within a day or two.',
         problems: ['invalid_cid', 'dht_disabled', 'dht_unavailable', 'store_unavailable'],
       },
     },
-    schema: { params: cidParams, querystring: noQuery, response: { 204: empty('It is said no more.') } },
+    schema: { params: cidParams, querystring: noQuery, response: { 204: empty('The content is no longer announced.') } },
     handler: async ({ params }, reply) => {
       await dht.stopProviding(params.cid)
       return reply.code(204).send()
@@ -189,7 +199,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       operation: {
         ...operation,
         operationId: 'findDhtPeer',
-        summary: 'Where a peer is',
+        summary: 'Find the addresses of a peer',
         problems: ['invalid_peer_id', 'peer_not_found', ...network],
       },
     },
@@ -208,9 +218,9 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       operation: {
         ...operation,
         operationId: 'findClosestDhtPeers',
-        summary: 'The peers closest to a key',
+        summary: 'Find the peers closest to a key',
         description:
-          'The closest first, at most 20: where a value under this key would be kept. As `application/x-ndjson` a line for each.',
+          'At most 20 peers, closest first: those that would store a value under this key. As `application/x-ndjson`, returns one line per peer.',
         problems: network,
       },
     },
@@ -228,11 +238,11 @@ function dataOf(body: { data: string; encoding?: Encoding | undefined } | Buffer
 }
 
 function keyInQuery(): InvalidRequest {
-  const message = 'stands in the body when that is JSON'
+  const message = 'must be in the body if the body is JSON'
   return new InvalidRequest(`The query is not valid: key ${message}.`, { errors: [{ path: 'key', message }] })
 }
 
-/** All of them, or a line for each as it comes. What fails before the first is found is answered as an error. */
+/** Returns all peers, or one line per peer as it is found. A failure before the first peer is returned as an error. */
 async function answerFound(headers: FastifyRequest['headers'], reply: FastifyReply, found: AsyncIterable<FoundPeerView>) {
   const iterator = found[Symbol.asyncIterator]()
   let next = await iterator.next()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type App, json } from '../operation.ts'
 
-/** Where the API explorer's files are; it is served from here, so that it works on a closed network. */
+/** Folder of the API explorer's files. They are served from here, so that the explorer works on a closed network. */
 const explorerFiles = join(createRequire(import.meta.url).resolve('@fastify/swagger-ui/package.json'), '../static')
 const explorerPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -31,10 +31,10 @@ const assets = {
   'swagger-ui-bundle.js': { type: 'text/javascript; charset=utf-8', read: () => readFile(join(explorerFiles, 'swagger-ui-bundle.js')) },
 } as const
 
-/** The contract: of requests in both its forms, and of the stream. */
+/** The contract: OpenAPI as JSON and YAML, and AsyncAPI. */
 export interface Documents {
   openapi: { openapi: string }
-  /** The same as text, so that who asks often costs no more than sending it. */
+  /** `openapi` as text, serialized once. */
   openapiJson: string
   openapiYaml: string
   asyncapiYaml: string
@@ -50,12 +50,12 @@ export function documentRoutes(app: App, components: { documents: () => Document
       operation: {
         action: 'none',
         operationId: 'getOpenApiJson',
-        summary: 'This contract, as JSON',
+        summary: 'Get the OpenAPI document as JSON',
         tag: 'Documents',
         problems: ['overloaded'],
       },
     },
-    schema: { response: { 200: json('OpenAPI 3.1.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.1' }) } },
+    schema: { response: { 200: json('An OpenAPI 3.1 document.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.1' }) } },
     handler: async (_request, reply) => {
       const { openapi, openapiJson } = documents()
       reply.serializer(() => openapiJson)
@@ -70,12 +70,14 @@ export function documentRoutes(app: App, components: { documents: () => Document
       operation: {
         action: 'none',
         operationId: 'getOpenApiYaml',
-        summary: 'This contract, as YAML',
+        summary: 'Get the OpenAPI document as YAML',
         tag: 'Documents',
         problems: ['overloaded'],
       },
     },
-    schema: { response: { 200: { description: 'OpenAPI 3.1.', headers: {}, content: { 'application/yaml': { schema: z.string() } } } } },
+    schema: {
+      response: { 200: { description: 'An OpenAPI 3.1 document.', headers: {}, content: { 'application/yaml': { schema: z.string() } } } },
+    },
     handler: async (_request, reply) => {
       reply.type('application/yaml')
       return documents().openapiYaml
@@ -89,12 +91,14 @@ export function documentRoutes(app: App, components: { documents: () => Document
       operation: {
         action: 'none',
         operationId: 'getAsyncApiYaml',
-        summary: 'The contract of the stream, as YAML',
+        summary: 'Get the AsyncAPI document of the stream as YAML',
         tag: 'Documents',
         problems: ['overloaded'],
       },
     },
-    schema: { response: { 200: { description: 'AsyncAPI 3.0.', headers: {}, content: { 'application/yaml': { schema: z.string() } } } } },
+    schema: {
+      response: { 200: { description: 'An AsyncAPI 3.0 document.', headers: {}, content: { 'application/yaml': { schema: z.string() } } } },
+    },
     handler: async (_request, reply) => {
       reply.type('application/yaml')
       return documents().asyncapiYaml
@@ -108,12 +112,14 @@ export function documentRoutes(app: App, components: { documents: () => Document
       operation: {
         action: 'none',
         operationId: 'getExplorer',
-        summary: 'This contract, to try out',
+        summary: 'Open the API explorer',
         tag: 'Documents',
         problems: ['overloaded'],
       },
     },
-    schema: { response: { 200: { description: 'A page.', headers: {}, content: { 'text/html': { schema: z.string() } } } } },
+    schema: {
+      response: { 200: { description: 'The API explorer, an HTML page.', headers: {}, content: { 'text/html': { schema: z.string() } } } },
+    },
     handler: async (_request, reply) => {
       reply.type('text/html; charset=utf-8').header('content-security-policy', explorerPolicy)
       return page
@@ -127,14 +133,14 @@ export function documentRoutes(app: App, components: { documents: () => Document
       operation: {
         action: 'none',
         operationId: 'getExplorerFile',
-        summary: 'What the page is made of',
+        summary: 'Get a file of the API explorer',
         tag: 'Documents',
         problems: ['overloaded'],
       },
     },
     schema: {
       params: z.strictObject({ file: z.enum(['explorer.js', 'swagger-ui.css', 'swagger-ui-bundle.js']) }),
-      response: { 200: { description: 'A file.', headers: {}, content: { '*/*': { schema: z.custom<Buffer>() } } } },
+      response: { 200: { description: 'The file.', headers: {}, content: { '*/*': { schema: z.custom<Buffer>() } } } },
     },
     handler: async ({ params }, reply) => {
       const { type, read } = assets[params.file]

@@ -16,12 +16,12 @@ export function logLevelRoutes(app: App, components: { logger: { level: string }
         action: 'admin',
         audited: true,
         operationId: 'setLogLevel',
-        summary: 'Change the level of the log',
-        description: 'Of this gateway, until it stops; `PEERGATE_LOG_LEVEL` is the one it starts with.',
+        summary: 'Change the log level',
+        description: 'Applies to this gateway until it stops. `PEERGATE_LOG_LEVEL` sets the level at start.',
         tag: 'Node',
       },
     },
-    schema: { querystring: noQuery, body: bodySchema, response: { 200: json('The level in force.', answerSchema, { level: 'debug' }) } },
+    schema: { querystring: noQuery, body: bodySchema, response: { 200: json('The current log level.', answerSchema, { level: 'debug' }) } },
     handler: async ({ body }) => {
       logger.level = body.level
       return { level: logger.level }

@@ -16,19 +16,24 @@ import { messageExample } from '../examples.ts'
 import { limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
 import { type App, bytes, empty, json } from '../operation.ts'
 
-const encodingQuery = encodingSchema.optional().describe('`base64` to have all data so; otherwise data that is valid UTF-8 is text.')
+const encodingQuery = encodingSchema
+  .optional()
+  .describe('Encoding of all data; only `base64` changes it. Default: `utf8` for valid UTF-8, `base64` otherwise.')
 
 const pageQuery = {
-  after: positionSchema.optional().describe('Only messages after this position; given, the order is `asc` unless said otherwise.'),
-  before: positionSchema.optional().describe('Only messages before the one at this cursor; `latest` leaves none out.'),
+  after: positionSchema.optional().describe('Only messages after this position. Makes `asc` the default of `order`.'),
+  before: positionSchema.optional().describe('Only messages before the one at this cursor; `latest` excludes none.'),
   since: timeQuery.optional().describe('Only messages received at or after this time.'),
   until: timeQuery.optional().describe('Only messages received before this time.'),
   from: peerIdInput.optional().describe('Only messages of this author.'),
-  order: z.enum(['asc', 'desc']).optional().describe('Oldest or newest first. By default `asc` with `after`, otherwise `desc`.'),
+  order: z
+    .enum(['asc', 'desc'])
+    .optional()
+    .describe('Order: `asc` for oldest first, `desc` for newest first. Default: `asc` with `after`, otherwise `desc`.'),
   limit: limitQuery,
   waitMs: waitQuery
     .optional()
-    .describe('How long to wait for messages when there are none after `after`, and any may come that match, instead of an empty page.'),
+    .describe('Maximum time to wait for a matching message before an empty page is returned, in milliseconds (long poll).'),
   encoding: encodingQuery,
 }
 
@@ -39,10 +44,12 @@ const pageSchema = z
       .array(z.object(gapFields).meta({ id: 'Gap' }))
       .optional()
       .describe(
-        'Messages of the topics asked for that lay where this page was read and are damaged. With filters they may be ones that would not match.',
+        'Damaged messages of the requested topics in the range that this page covers. They may include messages that the other filters exclude.',
       ),
-    next: cursorSchema.describe('Where the next page begins: its `after` in ascending order, its `before` in descending order.'),
-    caughtUp: z.boolean().describe('Whether this page reached the end of what was asked for. Until then a page may be short, even empty.'),
+    next: cursorSchema.describe('Position of the next page: its `after` in ascending order, its `before` in descending order.'),
+    caughtUp: z
+      .boolean()
+      .describe('Whether this page reached the end of the requested range. Until then a page can be short or even empty.'),
   })
   .meta({ id: 'MessagePage' })
 
@@ -59,9 +66,9 @@ const pageProblems = [
   'store_unavailable',
 ]
 const pageDescription =
-  'With neither `after` nor `before` the newest messages, newest first. To read everything from somewhere on, pass `after`, ' +
-  'and then as `after` each page’s `next`, until `caughtUp`. A request looks at 20,000 messages at most, matching or not, and each 40 of them ' +
-  'cost a unit of the rate limit: a page that ends there, or where the budget does, is short or empty, and its `next` says where to go on.'
+  'Without `after` and `before`, the newest messages, newest first. To read everything from a position, pass it as `after`, ' +
+  'then each page’s `next` as the following `after`, until `caughtUp`. A request examines at most 20,000 messages, matching or not, and every 40 ' +
+  'cost a unit of the rate limit. A page that ends there, or where the budget ends, is short or empty; continue from its `next`.'
 
 const { description, example } = messageSchema.shape.id.meta() ?? {}
 const idParams = z.strictObject({ id: nameSchema(256).meta({ description, example }) })
@@ -72,7 +79,7 @@ export function messageRoutes(
 ): void {
   const { history, topics, rates } = components
 
-  /** The client, who pays for what its page looks at. */
+  /** The client pays for the messages that its page examines. */
   function optionsOf({ grant, client }: Pick<FastifyRequest, 'grant' | 'client'>, reply: FastifyReply): PageOptions {
     return {
       signal: clientSignal(reply),
@@ -81,7 +88,7 @@ export function messageRoutes(
     }
   }
 
-  /** Who reads a topic again and again needs it joined. */
+  /** Counts as a use of the topics, which keeps them joined. */
   async function page(query: PageQuery, options: PageOptions): Promise<Page> {
     for (const topic of query.topics?.exact ?? []) topics.read(topic, options.client)
     return await history.page(query, options)
@@ -95,7 +102,7 @@ export function messageRoutes(
         action: 'read',
         cost: 5,
         operationId: 'listTopicMessages',
-        summary: 'Messages of a topic',
+        summary: 'List messages of a topic',
         description: pageDescription,
         tag: 'Messages',
         problems: pageProblems,
@@ -117,7 +124,7 @@ export function messageRoutes(
         action: 'read',
         cost: 5,
         operationId: 'listMessages',
-        summary: 'Messages of all topics, or of some',
+        summary: 'List messages of all or several topics',
         description: pageDescription,
         tag: 'Messages',
         problems: pageProblems,
@@ -126,7 +133,7 @@ export function messageRoutes(
     schema: {
       querystring: z.strictObject({
         topic: topicsQuery.optional(),
-        kind: messageKindSchema.optional().describe('Only messages of this kind. Direct ones need a token that allows `direct`.'),
+        kind: messageKindSchema.optional().describe('Only messages of this kind. Direct messages need a token that allows `direct`.'),
         to: peerIdInput.optional().describe('Only direct messages to this peer.'),
         ...pageQuery,
       }),
@@ -146,7 +153,7 @@ export function messageRoutes(
       operation: {
         action: 'read',
         operationId: 'getMessage',
-        summary: 'A message',
+        summary: 'Get a message',
         tag: 'Messages',
         problems: ['message_not_found', 'store_unavailable'],
       },
@@ -170,7 +177,7 @@ export function messageRoutes(
       operation: {
         action: 'read',
         operationId: 'getMessageData',
-        summary: 'The bytes of a message',
+        summary: 'Get the data of a message',
         tag: 'Messages',
         problems: ['message_not_found', 'store_unavailable'],
       },
@@ -179,8 +186,8 @@ export function messageRoutes(
       params: idParams,
       querystring: z.strictObject({}),
       response: {
-        200: bytes('Its data as it is.', { ETag: 'Names these bytes, which never change.' }),
-        304: empty('The client has them already.', { ETag: 'The same.' }),
+        200: bytes('The data of the message, as raw bytes.', { ETag: 'Entity tag of the data, which never changes.' }),
+        304: empty('The client already has the data.', { ETag: 'Entity tag of the data.' }),
       },
     },
     handler: async ({ params, headers, grant }, reply) => {
@@ -195,7 +202,7 @@ export function messageRoutes(
   })
 }
 
-/** Direct messages lie in a place of their own, which a scan finds without looking at the others. */
+/** Direct messages have a topic of their own, so that a scan for them skips all others. */
 function filterOf(topics: string[] | undefined, kind: MessageKind | undefined): TopicFilter | undefined {
   if (topics !== undefined) return topicFilter(topics)
   return kind === 'direct' ? { exact: [directTopic], prefixes: [] } : undefined
@@ -211,7 +218,7 @@ function pageView({ items, damaged, next, caughtUp, epoch }: Page, encoding: Enc
   return { items: items.map((message) => messageView(message, epoch, encoding)), ...(gaps.length === 0 ? {} : { gaps }), next, caughtUp }
 }
 
-/** RFC 9110 §13.1.2, by weak comparison. */
+/** If-None-Match, by weak comparison (RFC 9110 §13.1.2). */
 function matchesTag(condition: unknown, etag: string): boolean {
   if (typeof condition !== 'string') return false
   return condition.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)

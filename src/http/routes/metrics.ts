@@ -3,7 +3,7 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import { type App, noQuery } from '../operation.ts'
 
 export interface MetricRoutesInit {
-  /** Whether they need no token, also where there are tokens. */
+  /** Whether the metrics are public even when tokens exist. */
   isPublic: boolean
 }
 
@@ -21,10 +21,10 @@ export function metricRoutes(
       operation: {
         action: isPublic ? 'none' : 'any',
         operationId: 'getMetrics',
-        summary: 'Metrics in the format of Prometheus',
+        summary: 'Get metrics in Prometheus format',
         description:
-          'docs/metrics.md lists those of Peergate itself. Where there are tokens, any of them will do, unless PEERGATE_METRICS_PUBLIC is set. ' +
-          'They are not here where PEERGATE_METRICS_PORT gives them a port of their own.',
+          'docs/metrics.md lists the metrics of Peergate. Once any token exists, the request needs one, with any action, unless ' +
+          'PEERGATE_METRICS_PUBLIC is set. With PEERGATE_METRICS_PORT the metrics are served only on that port.',
         tag: 'Probes',
         problems: ['overloaded'],
         anyHost: true,

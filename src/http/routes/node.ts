@@ -19,8 +19,8 @@ export function nodeRoutes(app: App, components: NodeComponents): void {
       operation: {
         action: 'read',
         operationId: 'getNode',
-        summary: 'This gateway',
-        description: 'Who it is, where it can be dialled, what it is doing, and the limits in force.',
+        summary: 'Get this gateway',
+        description: 'Identity, addresses, reachability, counters, and the limits in force.',
         tag: 'Node',
         problems: ['store_unavailable'],
       },
@@ -35,14 +35,17 @@ export function nodeRoutes(app: App, components: NodeComponents): void {
       operation: {
         action: 'read',
         operationId: 'listNodes',
-        summary: 'All gateways of this database',
+        summary: 'List the gateways of this database',
         description:
-          'With PostgreSQL several gateways are one service: a client may use any of them, and go on at another with the same cursor.',
+          'With PostgreSQL several gateways form one service: a client can use any of them, and resume at another with the same cursor.',
         tag: 'Node',
         problems: ['store_unavailable'],
       },
     },
-    schema: { querystring: noQuery, response: { 200: json('The gateways, by peer id.', gatewaysSchema, { items: [gatewayExample] }) } },
+    schema: {
+      querystring: noQuery,
+      response: { 200: json('The gateways, sorted by peer id.', gatewaysSchema, { items: [gatewayExample] }) },
+    },
     handler: async () => ({ items: await components.gateways.list() }),
   })
 }

@@ -12,23 +12,26 @@ import { type App, empty, json, noQuery } from '../operation.ts'
 const peerPageSchema = z
   .object({
     items: z.array(peerSchema),
-    next: peerIdSchema.nullable().describe('What to pass as `after` for the next page; null on the last one.'),
+    next: peerIdSchema.nullable().describe('Value of `after` for the next page; null on the last page.'),
   })
   .meta({ id: 'PeerPage' })
 
-const labelSchema = nameSchema(maxLabelLength).nullable().describe('What you call the peer; null for nothing.')
+const labelSchema = nameSchema(maxLabelLength).nullable().describe('Operator’s name for the peer; null for none.')
 
 const changesSchema = z
   .strictObject({
     label: labelSchema.optional(),
-    blocked: z.boolean().optional().describe('Blocking closes the links to the peer and refuses new ones, in both directions.'),
+    blocked: z
+      .boolean()
+      .optional()
+      .describe('Whether the peer is blocked. Blocking closes its links and refuses new ones, in both directions.'),
   })
   .refine((changes) => Object.keys(changes).length > 0, 'must change something: "label" or "blocked"')
   .meta({ example: { label: 'the one in the cellar' } })
 
 const peerProblems = ['invalid_peer_id', 'peer_not_found', 'store_unavailable']
 
-/** Without topics that the client may not know of. */
+/** Removes the topics that the client is not allowed to see. */
 function visible(grant: Grant, peer: Peer): Peer {
   return { ...peer, topics: visibleTopics(grant, peer.topics) }
 }
@@ -46,17 +49,17 @@ export function peerRoutes(
       operation: {
         action: 'peers',
         operationId: 'listPeers',
-        summary: 'Peers that are connected or were ever seen',
-        description: 'By peer id.',
+        summary: 'List connected and known peers',
+        description: 'Sorted by peer id.',
         tag: 'Peers',
         problems: ['invalid_topic', 'invalid_peer_id', 'store_unavailable'],
       },
     },
     schema: {
       querystring: z.strictObject({
-        state: peerStateSchema.optional().describe('Only those in this state; `known` are neither connected nor blocked.'),
+        state: peerStateSchema.optional().describe('Only peers in this state; `known` peers are neither connected nor blocked.'),
         topic: topicSchema.optional().describe('Only connected peers known to have joined this topic.'),
-        after: peerIdInput.optional().describe('Peers after this one.'),
+        after: peerIdInput.optional().describe('Only peers after this one.'),
         limit: limitQuery,
       }),
       response: { 200: json('A page of peers.', peerPageSchema, { items: [peerExample], next: null }) },
@@ -79,8 +82,8 @@ export function peerRoutes(
         operationId: 'dialPeer',
         summary: 'Dial a peer',
         description:
-          'At an address, or by its id alone: then at the addresses that are known, and at those that the DHT finds. Answers once the link is ' +
-          'there, the one that was there already included. The peer is dialled again after a restart, at this address too if it was found there.',
+          'Dials a peer at an address, or by peer id at its known addresses and those found in the DHT. Responds once a link exists, including ' +
+          'one that existed before. The peer is dialled again after a restart, also at this address if it answered there.',
         tag: 'Peers',
         problems: [
           'invalid_multiaddr',
@@ -101,7 +104,7 @@ export function peerRoutes(
         .strictObject({ multiaddr: multiaddrSchema.optional(), peerId: peerIdInput.optional() })
         .refine(({ multiaddr, peerId }) => (multiaddr === undefined) !== (peerId === undefined), 'must have either "multiaddr" or "peerId"')
         .meta({ example: { multiaddr: peerExample.multiaddrs[0] } }),
-      response: { 201: json('The peer.', peerSchema, peerExample, { Location: 'Where the peer is.' }) },
+      response: { 201: json('The peer.', peerSchema, peerExample, { Location: 'URL of the peer.' }) },
     },
     handler: async ({ body: { multiaddr, peerId }, grant }, reply) => {
       const options = { signal: clientSignal(reply) }
@@ -115,7 +118,7 @@ export function peerRoutes(
   app.route({
     method: 'GET',
     url: '/v1/peers/:peerId',
-    config: { operation: { action: 'peers', operationId: 'getPeer', summary: 'A peer', tag: 'Peers', problems: peerProblems } },
+    config: { operation: { action: 'peers', operationId: 'getPeer', summary: 'Get a peer', tag: 'Peers', problems: peerProblems } },
     schema: { params: peerIdParams, querystring: noQuery, response: { 200: json('The peer.', peerSchema, peerExample) } },
     handler: async ({ params, grant }) => visible(grant, await peers.get(params.peerId)),
   })
@@ -129,7 +132,7 @@ export function peerRoutes(
         audited: true,
         operationId: 'updatePeer',
         summary: 'Label or block a peer',
-        description: 'Also one that was never seen, so that it can be blocked before it comes.',
+        description: 'The peer need not be known, so that it can be blocked before it connects.',
         tag: 'Peers',
         problems: ['invalid_peer_id', 'store_unavailable'],
       },
@@ -152,15 +155,17 @@ export function peerRoutes(
         audited: true,
         operationId: 'hangUpPeer',
         summary: 'Hang up on a peer',
-        description: 'Closes the links to it; it may come back. Nothing happens when there is none.',
+        description: 'Closes all links to the peer, which may connect again. Does nothing if there is no link.',
         tag: 'Peers',
         problems: peerProblems,
       },
     },
     schema: {
       params: peerIdParams,
-      querystring: z.strictObject({ forget: flagQuery.describe('Also remove what is stored of the peer: addresses, label and block.') }),
-      response: { 204: empty('There is no link to it now.') },
+      querystring: z.strictObject({
+        forget: flagQuery.describe('Whether to remove the stored data of the peer too: addresses, label and block.'),
+      }),
+      response: { 204: empty('The peer is not connected.') },
     },
     handler: async ({ params, query }, reply) => {
       await (query.forget ? peers.forget(params.peerId) : peers.hangUp(params.peerId))
@@ -187,9 +192,13 @@ export function peerRoutes(
       querystring: noQuery,
       body: z.strictObject({}).optional().meta({ example: {} }),
       response: {
-        200: json('It answered.', z.object({ latencyMs: z.number().describe('The round trip.') }).meta({ id: 'Ping' }), {
-          latencyMs: 12.5,
-        }),
+        200: json(
+          'The peer answered.',
+          z.object({ latencyMs: z.number().describe('Round-trip time, in milliseconds.') }).meta({ id: 'Ping' }),
+          {
+            latencyMs: 12.5,
+          },
+        ),
       },
     },
     handler: async ({ params }, reply) => ({ latencyMs: await peers.ping(params.peerId, { signal: clientSignal(reply) }) }),

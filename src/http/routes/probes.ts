@@ -3,21 +3,23 @@ import { DatabaseDamaged, type PeergateError, StoreUnavailable, toPeergateError 
 import type { LogStore } from '../../store/log-store.ts'
 import { type App, json } from '../operation.ts'
 
-/** What the probes ask of the gateway. */
+/** State of the gateway that the probes report. */
 export interface Probes {
   started(): boolean
   draining(): boolean
   store: Pick<LogStore, 'position'>
-  /** Of the last write. */
+  /** Failure of the last write, if it failed. */
   writes: { readonly failure: PeergateError | undefined }
-  /** Whether pages of the database were found broken. */
+  /** Whether damaged pages of the database were found. */
   damaged(): boolean
 }
 
-/** How long the database may take to be called available. */
+/** Milliseconds within which an available database must answer. */
 const databaseDeadlineMs = 1_000
 
-const availabilitySchema = z.enum(['ok', 'unavailable']).meta({ id: 'Availability', description: 'Whether it is there.', example: 'ok' })
+const availabilitySchema = z
+  .enum(['ok', 'unavailable'])
+  .meta({ id: 'Availability', description: 'Whether the part is available.', example: 'ok' })
 type Availability = z.infer<typeof availabilitySchema>
 
 const statusSchema = z.object({ status: availabilitySchema }).meta({ id: 'Status' })
@@ -27,23 +29,25 @@ const readinessSchema = z
     checks: z.object({
       started: z.boolean(),
       draining: z.boolean(),
-      database: availabilitySchema.describe('Whether it answers, and has taken the last write; one is tried when there was none for 10 s.'),
+      database: availabilitySchema.describe(
+        'Whether the database answers and accepted the last write. After 10 s without a write, one is tried.',
+      ),
     }),
     code: z
       .string()
       .max(100)
       .optional()
       .describe(
-        'Of the error that the last write failed with, such as `database_full`; `database_damaged` from when broken pages were found.',
+        'Code of the error that the last write failed with, such as `database_full`; `database_damaged` once damaged pages were found.',
       ),
-    reason: z.string().max(1_000).optional().describe('The same in words.'),
+    reason: z.string().max(1_000).optional().describe('Description of the error `code`, for people.'),
   })
   .meta({ id: 'Readiness' })
 
 export function probeRoutes(app: App, components: { probes: Probes }): void {
   const { probes } = components
 
-  /** What is wrong with the database: by the last write, or by a read now. */
+  /** The problem of the database: from the last write, or from a read now. */
   async function databaseFailure(): Promise<PeergateError | undefined> {
     if (probes.writes.failure !== undefined) return probes.writes.failure
     if (probes.damaged()) return new DatabaseDamaged('Pages of the database are damaged.')
@@ -58,12 +62,18 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
     method: 'GET',
     url: '/startedz',
     config: {
-      operation: { action: 'none', operationId: 'probeStarted', summary: 'Whether the gateway has started', tag: 'Probes', anyHost: true },
+      operation: {
+        action: 'none',
+        operationId: 'probeStarted',
+        summary: 'Check whether the gateway has started',
+        tag: 'Probes',
+        anyHost: true,
+      },
     },
     schema: {
       response: {
-        200: json('Its database is up to date and it listens.', statusSchema, { status: 'ok' }),
-        503: json('Not yet.', statusSchema, { status: 'unavailable' }),
+        200: json('The database is migrated, and the gateway listens.', statusSchema, { status: 'ok' }),
+        503: json('The gateway has not started yet.', statusSchema, { status: 'unavailable' }),
       },
     },
     handler: async (_request, reply) => {
@@ -80,18 +90,18 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
       operation: {
         action: 'none',
         operationId: 'probeReady',
-        summary: 'Whether to send clients to the gateway',
+        summary: 'Check whether the gateway is ready for clients',
         tag: 'Probes',
         anyHost: true,
       },
     },
     schema: {
       response: {
-        200: json('It has started, does not stop, and its database takes writes.', readinessSchema, {
+        200: json('The gateway has started, is not stopping, and its database accepts writes.', readinessSchema, {
           status: 'ok',
           checks: { started: true, draining: false, database: 'ok' },
         }),
-        503: json('It has not started, is stopping, or its database does not answer or takes no writes.', readinessSchema, {
+        503: json('The gateway has not started, is stopping, or its database does not answer or accept writes.', readinessSchema, {
           status: 'unavailable',
           checks: { started: true, draining: false, database: 'unavailable' },
           code: 'database_full',
@@ -113,9 +123,15 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
     method: 'GET',
     url: '/healthz',
     config: {
-      operation: { action: 'none', operationId: 'probeHealthy', summary: 'Whether the process still works', tag: 'Probes', anyHost: true },
+      operation: {
+        action: 'none',
+        operationId: 'probeHealthy',
+        summary: 'Check whether the process is alive',
+        tag: 'Probes',
+        anyHost: true,
+      },
     },
-    schema: { response: { 200: json('Its event loop turns.', statusSchema, { status: 'ok' }) } },
+    schema: { response: { 200: json('The event loop runs.', statusSchema, { status: 'ok' }) } },
     handler: async () => ({ status: availability(true) }),
   })
 }

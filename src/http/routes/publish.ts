@@ -18,7 +18,7 @@ import { publishedExample } from '../examples.ts'
 import { countQuery, topicParams, waitQuery } from '../inputs.ts'
 import { type App, json } from '../operation.ts'
 
-const payload = { data: dataSchema, encoding: encodingSchema.optional().describe('What `data` is; `utf8` when absent.') }
+const payload = { data: dataSchema, encoding: encodingSchema.optional().describe('Encoding of `data`. Default: `utf8`.') }
 const payloadSchema = z.strictObject(payload).meta({ id: 'Payload' })
 const addressedSchema = z.strictObject({ topic: topicSchema, ...payload }).meta({ id: 'AddressedPayload' })
 
@@ -30,24 +30,31 @@ const publishedSchema = z
     recipients: z
       .int()
       .min(0)
-      .describe('Connected peers it was handed to; 0 when nobody was there, and then it waits for the first to come.'),
-    gateway: peerIdSchema.describe('The gateway that accepted it, and whose peers `recipients` counts.'),
+      .describe('Number of connected peers that the message was handed to. If 0, it waits for the first subscriber.'),
+    gateway: peerIdSchema.describe('The gateway that accepted the message, and whose peers `recipients` counts.'),
   })
   .meta({ id: 'Published' })
 
 const answerSchema = z.union([publishedSchema, z.object({ items: z.array(publishedSchema) }).meta({ id: 'PublishedList' })])
 
 const response = {
-  201: json('Stored: one message as itself, several as `items`, in the order given.', answerSchema, publishedExample, {
-    Location: 'Where the message is, when it was one.',
-    'Idempotent-Replayed': '`true` when this is the answer of an earlier request with the same key; nothing was published again.',
-  }),
+  201: json(
+    'The messages are stored. One message is returned as itself, an array as `items` in the same order.',
+    answerSchema,
+    publishedExample,
+    {
+      Location: 'URL of the message, if it was one.',
+      'Idempotent-Replayed': '`true` if this is the response to an earlier request with the same key. Nothing was published again.',
+    },
+  ),
 }
 
 const headers = z.looseObject({ 'idempotency-key': idempotencyKeySchema.optional() })
 const meshQuery = {
-  minRecipients: countQuery.optional().describe('Publish only when so many connected peers have joined the topic.'),
-  waitMs: waitQuery.optional().describe('How long to wait for them; after it nothing is published.'),
+  minRecipients: countQuery
+    .optional()
+    .describe('Minimum number of connected peers that must have joined the topic before the messages are published.'),
+  waitMs: waitQuery.optional().describe('Maximum time to wait for `minRecipients`, in milliseconds. After it nothing is published.'),
 }
 
 const operation = {
@@ -70,8 +77,8 @@ const problems = [
   'store_unavailable',
 ]
 const description =
-  'Joins the topic if need be. Answers once everything is stored, durably, and was handed to the network. An array is published as a ' +
-  'whole or not at all. As `application/octet-stream` the body is the data of one message.'
+  'Joins the topic if needed. Responds once all messages are durably stored and handed to the network. An array is published ' +
+  'completely or not at all. An `application/octet-stream` body is the data of one message.'
 
 type Body = { data: string; encoding?: Encoding | undefined; topic?: string }
 
@@ -143,12 +150,12 @@ export function publishRoutes(
         ...operation,
         problems,
         operationId: 'publish',
-        description: `The same with the topic in the body, or in the query when the body is raw. ${description}`,
+        description: `Publishes messages with the topic in the body, or in the query if the body is raw. ${description}`,
       },
     },
     schema: {
       headers,
-      querystring: z.strictObject({ topic: topicSchema.optional().describe('Of a raw body.'), ...meshQuery }),
+      querystring: z.strictObject({ topic: topicSchema.optional().describe('Topic of a raw body.'), ...meshQuery }),
       body: z.union([addressedSchema, addressedListSchema]).meta({ example: { topic: 'orders', data: '{"order":17}' } }),
       response,
     },
@@ -175,14 +182,14 @@ interface PublishCall extends Decoded {
 
 interface Decoded {
   messages: OwnMessage[]
-  /** Whether an array was sent, and is answered. */
+  /** Whether the request, and so the response, is an array. */
   several: boolean
 }
 
-/** Only a raw body needs its topic in the query. @throws InvalidRequest */
+/** The topic in the query, which only a raw body needs. @throws InvalidRequest */
 function topicOfRaw(body: unknown, topic: string | undefined): string | undefined {
   if (Buffer.isBuffer(body) === (topic !== undefined)) return topic
-  const message = topic === undefined ? 'is needed with a raw body' : 'stands in the body when that is JSON'
+  const message = topic === undefined ? 'is required with a raw body' : 'must be in the body if the body is JSON'
   throw new InvalidRequest(`The query is not valid: topic ${message}.`, { errors: [{ path: 'topic', message }] })
 }
 
@@ -193,7 +200,7 @@ function decode(body: Body | Body[] | Buffer, topic: string | undefined): Decode
   return { messages: body.map((item, index) => ({ topic: item.topic ?? topic ?? '', data: decodeItem(item, index) })), several: true }
 }
 
-/** @throws InvalidData whose path names the item */
+/** @throws InvalidData with the path of the item */
 function decodeItem({ data, encoding }: Body, index: number): Uint8Array {
   try {
     return decodePayload(data, encoding)

@@ -18,11 +18,11 @@ export function requestRoutes(app: App, components: { services: Pick<Services, '
         action: 'request',
         cost: 2,
         operationId: 'requestService',
-        summary: 'Ask a service of a peer',
+        summary: 'Send a request to a service of a peer',
         description:
-          'Waits for the answer of a client that serves it there (`serve`, docs/stream-protocol.md), of this gateway too. Asked once and never again: ' +
-          'after `request_timeout` and `service_gone` it is not known whether the request was done. Who goes away before the answer gives it up. As ' +
-          '`application/octet-stream` the body is the data.',
+          'Waits for the response of a client that provides the service at that peer (`serve`, docs/stream-protocol.md); the peer can be this gateway. ' +
+          'A request is sent once and never retried: after `request_timeout` and `service_gone` its outcome is unknown. Disconnecting cancels the ' +
+          'request. An `application/octet-stream` body is the data.',
         tag: 'Services',
         rawBody: true,
         problems: [
@@ -46,11 +46,15 @@ export function requestRoutes(app: App, components: { services: Pick<Services, '
         .strictObject({
           data: dataSchema,
           encoding: encodingSchema.optional(),
-          timeoutMs: z.int().min(1).optional().describe('How long to wait, in milliseconds; ten seconds when it is not said.'),
+          timeoutMs: z
+            .int()
+            .min(1)
+            .optional()
+            .describe('Maximum time to wait for the response, in milliseconds. Default: `requestMs`, ten seconds.'),
         })
         .meta({ example: { data: '{"symbol":"XMR"}' } }),
       response: {
-        200: json('The answer of the service.', payloadSchema.meta({ id: 'ServiceAnswer' }), { data: '{"price":151}', encoding: 'utf8' }),
+        200: json('The response of the service.', payloadSchema.meta({ id: 'ServiceAnswer' }), { data: '{"price":151}', encoding: 'utf8' }),
       },
     },
     handler: async ({ params: { peerId: to, service }, body, grant, client }, reply) => {

@@ -10,7 +10,7 @@ export interface SessionComponents {
 }
 
 const cookieHeader =
-  'HttpOnly, with the age of the session; `SameSite=Strict`, or `SameSite=None; Secure; Partitioned` for a page of another site; over TLS `__Host-peergate`.'
+  'The session cookie: `HttpOnly`, `Max-Age` of the session, and `SameSite=Strict`, or `SameSite=None; Secure; Partitioned` for a page of another site. Its name is `__Host-peergate` over TLS.'
 
 export function sessionRoutes(app: App, components: SessionComponents): void {
   const { sessions, now = Date.now } = components
@@ -25,9 +25,9 @@ export function sessionRoutes(app: App, components: SessionComponents): void {
         operationId: 'openSession',
         summary: 'Open a session',
         description:
-          'For EventSource and pages, which can set no header. The cookie holds a secret of its own, not the token; it counts for pages ' +
-          'that may use the gateway only, at every gateway of the database. The session ends after a while (`sessionMs`), with its ' +
-          'token, or by `DELETE`. One that the request already has is replaced when the request names a token, and goes on otherwise.',
+          'For EventSource and web pages, which cannot set headers. The cookie contains its own secret, not the token. It is accepted only ' +
+          'from pages that can use the gateway, at every gateway of the database. The session ends after `sessionMs`, with its ' +
+          'token, or by `DELETE`. If the request already has a session, a request with a token replaces it; otherwise it continues.',
         tag: 'Access',
         problems: ['session_limit', 'store_unavailable'],
       },
@@ -53,12 +53,12 @@ export function sessionRoutes(app: App, components: SessionComponents): void {
         action: 'none',
         operationId: 'closeSession',
         summary: 'End the session',
-        description: 'The cookie is refused from now on, at every gateway of the database, and the streams that it opened are closed.',
+        description: 'The cookie is refused from now on, at every gateway of the database. Streams of the session are closed.',
         tag: 'Access',
         problems: ['store_unavailable'],
       },
     },
-    schema: { querystring: noQuery, response: { 204: empty('The session has ended.', { 'Set-Cookie': 'Empty.' }) } },
+    schema: { querystring: noQuery, response: { 204: empty('The session has ended.', { 'Set-Cookie': 'Deletes the session cookie.' }) } },
     handler: async (request, reply) => {
       const session = sessionOf(request)
       if (session !== undefined) await sessions.close(session)

@@ -10,11 +10,11 @@ import { flagQuery, topicsQuery } from '../inputs.ts'
 import { type App, empty } from '../operation.ts'
 
 export const streamPath = '/v1/stream'
-/** Of all header fields together, as Node has it; what is longer is refused before. */
+/** Maximum characters of all header fields, the limit of Node.js, which refuses longer ones first. */
 const maxHeadersLength = 16_384
 const subprotocols: string[] = codecs.map(({ subprotocol }) => subprotocol)
 
-/** The first subprotocol that a client offers and that is spoken here. */
+/** The first offered subprotocol that the gateway supports. */
 export function chooseSubprotocol(offered: Iterable<string>): string | undefined {
   return [...offered].find((name) => subprotocols.includes(name))
 }
@@ -32,9 +32,9 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         operationId: 'openStream',
         summary: 'Open a stream of messages (WebSocket)',
         description:
-          'A WebSocket of JSON frames, specified in docs/stream-protocol.md. The parameters make the unnamed subscription at once; ' +
-          'without `topic` there is none until the client asks for one. A browser, which can set no header, offers its token as the subprotocol ' +
-          '`peergate.bearer.` and the token in unpadded base64url, beside `peergate.v1.json`; its refusals come as an `error` frame and a close code.',
+          'A WebSocket of frames, specified in docs/stream-protocol.md. The parameters create the unnamed subscription; without `topic` there ' +
+          'is no subscription until the client sends `subscribe`. A browser, which cannot set headers, offers its token in a subprotocol beside ' +
+          '`peergate.v1.json`: `peergate.bearer.` followed by the token in unpadded base64url. It is refused by an `error` frame and a close code.',
         tag: 'Stream',
         problems: ['upgrade_required', 'invalid_topic', 'connection_limit', 'draining'],
       },
@@ -42,9 +42,11 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     schema: {
       querystring: z.strictObject({
         topic: topicsQuery.optional(),
-        direct: flagQuery.describe('Also direct messages; the token must allow `direct`.'),
-        after: positionSchema.optional().describe('Where the subscription begins; `latest` when absent.'),
-        encoding: encodingSchema.optional().describe('`base64` to have all data so.'),
+        direct: flagQuery.describe('Whether to include direct messages; the token must allow `direct`.'),
+        after: positionSchema.optional().describe('Position after which the subscription begins. Default: `latest`.'),
+        encoding: encodingSchema
+          .optional()
+          .describe('Encoding of all data; only `base64` changes it. Default: `utf8` for valid UTF-8, `base64` otherwise.'),
       }),
       response: {
         101: empty('The stream is open.', {
@@ -56,14 +58,14 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
       if (!request.ws) return
       checkHandshake(request, reply)
       if (request.refusal === undefined) stream.admit({ grantId: request.grant.id, address: request.client.address })
-      // The answer is not used any more; on the socket it would keep the whole request for as long as the stream lasts.
+      // An attached response would keep the whole request in memory for the lifetime of the stream.
       reply.raw.detachSocket(request.raw.socket)
     },
     handler: async (_request, reply) => {
       throw upgradeRequired(reply)
     },
     wsHandler: (socket, { query, raw, grant, client: { address }, refusal }) => {
-      // The plugin's own listener would keep the whole request for as long as the stream lasts.
+      // The plugin's own listener would keep the whole request in memory for the lifetime of the stream.
       socket.removeAllListeners('error')
       adopt(socket)
       const codec = codecs.find(({ subprotocol }) => subprotocol === socket.protocol) ?? jsonCodec
@@ -90,8 +92,8 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         operationId: 'openEvents',
         summary: 'Follow topics (server-sent events)',
         description:
-          'For EventSource and everything that can read a long answer. Events are `message`, `caught-up`, `gap`, `peer`, `delivery` and `closing`; ' +
-          'their data is the frame of the stream of that name, specified in docs/stream-protocol.md, and their id where to go on.',
+          'For EventSource and any client that can read a long response. Events are `message`, `caught-up`, `gap`, `peer`, `delivery` and `closing`. ' +
+          'The data of an event is the stream frame of that name (docs/stream-protocol.md), and its id is the position to resume from.',
         tag: 'Stream',
         problems: ['invalid_topic', 'invalid_cursor', 'topic_limit', 'connection_limit', 'draining', 'store_unavailable'],
       },
@@ -99,11 +101,17 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     schema: {
       querystring: z.strictObject({
         topic: topicsQuery.optional(),
-        direct: flagQuery.describe('Also direct messages; the token must allow `direct`.'),
-        deliveries: flagQuery.describe('Also tell what becomes of direct messages that were sent; the token must allow `direct`.'),
-        after: positionSchema.optional().describe('Where to begin; `latest` when absent. What is not there any more is a `gap`.'),
-        encoding: encodingSchema.optional().describe('`base64` to have all data so.'),
-        peers: flagQuery.describe('Also tell what happens to peers.'),
+        direct: flagQuery.describe('Whether to include direct messages; the token must allow `direct`.'),
+        deliveries: flagQuery.describe('Whether to include changes of deliveries; the token must allow `direct`.'),
+        after: positionSchema
+          .optional()
+          .describe(
+            'Position after which the events begin. Default: `latest`. Messages that are no longer stored are reported by a `gap`.',
+          ),
+        encoding: encodingSchema
+          .optional()
+          .describe('Encoding of all data; only `base64` changes it. Default: `utf8` for valid UTF-8, `base64` otherwise.'),
+        peers: flagQuery.describe('Whether to include changes of peers.'),
       }),
       headers: z.looseObject({
         'last-event-id': z
@@ -111,11 +119,15 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
           .max(maxHeadersLength)
           .optional()
           .describe(
-            'Where to go on; what EventSource sends by itself. Goes before `after`. One that is no cursor is answered with a `gap`.',
+            'Position to resume from, sent by EventSource automatically. Takes precedence over `after`. An invalid cursor is reported by a `gap`.',
           ),
       }),
       response: {
-        200: { description: 'Events, until either side ends it.', headers: {}, content: { 'text/event-stream': { schema: z.string() } } },
+        200: {
+          description: 'Events, until either side closes the connection.',
+          headers: {},
+          content: { 'text/event-stream': { schema: z.string() } },
+        },
       },
     },
     handler: async ({ query: { topic = [], after, ...query }, headers, grant, client: { address } }, reply) => {
@@ -123,11 +135,11 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
       const lastEventId = headers['last-event-id'] === '' ? undefined : headers['last-event-id']
       await stream.acceptEvents({ grant, address, topics: topic, lastEventId, after, ...query }, () => {
         reply.hijack()
-        // A proxy that collected the answer first would never end.
+        // A proxy that buffers the response would never deliver it.
         return reply.raw.writeHead(200, {
           ...definedHeaders(reply.getHeaders()),
           'content-type': 'text/event-stream; charset=utf-8',
-          // Ended with the answer, so that a shutdown need not wait for the client to close it.
+          // Closes with the response, so that a shutdown need not wait for the client.
           connection: 'close',
           'x-accel-buffering': 'no',
         })
@@ -136,13 +148,13 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
   })
 }
 
-/** RFC 6455 §4.2.1; what the WebSocket library would refuse in plain text, and subprotocols that we don't speak. */
+/** RFC 6455 §4.2.1: checks what the WebSocket library would refuse in plain text, and the offered subprotocols. */
 function checkHandshake({ headers }: FastifyRequest, reply: FastifyReply): void {
   if (headers['sec-websocket-version'] !== '13') throw upgradeRequired(reply)
   if (!/^[A-Za-z0-9+/]{22}==$/.test(headers['sec-websocket-key'] ?? '')) throw new InvalidRequest('The Sec-WebSocket-Key is not valid.')
   const offered = headers['sec-websocket-protocol']?.split(',').map((name) => name.trim())
   if (offered !== undefined && chooseSubprotocol(offered) === undefined) {
-    throw new InvalidRequest(`This stream speaks the subprotocols ${subprotocols.join(' and ')}; offer one of them, or none.`)
+    throw new InvalidRequest(`The stream supports the subprotocols ${subprotocols.join(' and ')}; offer one of them, or none.`)
   }
 }
 
@@ -158,6 +170,6 @@ function nothingAsked(): InvalidRequest {
 function upgradeRequired(reply: FastifyReply): UpgradeRequired {
   reply.headers({ upgrade: 'websocket', connection: 'upgrade, close', 'sec-websocket-version': '13' })
   return new UpgradeRequired(
-    `Open this address with a WebSocket client (RFC 6455, version 13), as ws://<host>${streamPath}?topic=<topic>; GET /v1/messages reads messages by plain HTTP.`,
+    `Open this address with a WebSocket client (RFC 6455, version 13), as ws://<host>${streamPath}?topic=<topic>; GET /v1/messages reads messages over plain HTTP.`,
   )
 }

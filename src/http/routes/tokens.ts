@@ -30,11 +30,11 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
         audited: true,
         cost: 20,
         operationId: 'createToken',
-        summary: 'Make an access token',
+        summary: 'Create an access token',
         description:
-          'Its secret is shown this once, and kept as a hash only. From the first token on, every request needs one, so the first must allow ' +
-          '`admin` and not expire, unless the operator has a token of the configuration. A token can give no more than it has itself: no other actions and topics, and ' +
-          'nothing that lasts longer.',
+          'The secret is returned only once; the gateway keeps a hash. Once any token exists, every request needs one. The first token must ' +
+          'therefore allow `admin` and never expire, unless an admin token is configured. A token cannot grant more than it has: no further ' +
+          'actions or topics, and no later expiry.',
         tag: 'Access',
         problems: ['admin_token_needed', 'store_unavailable'],
       },
@@ -42,7 +42,7 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
     schema: {
       querystring: noQuery,
       body: tokenInputSchema.meta({ example: { name: 'till 3', actions: ['publish'], topics: ['orders.*'] } }),
-      response: { 201: json('The token, with its secret.', newTokenSchema, newTokenExample, { Location: 'The token.' }) },
+      response: { 201: json('The token, with its secret.', newTokenSchema, newTokenExample, { Location: 'URL of the token.' }) },
     },
     handler: async ({ body, grant }, reply) => {
       checkNoMore(grant, body)
@@ -61,7 +61,7 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
       operation: {
         action: 'admin',
         operationId: 'listTokens',
-        summary: 'The access tokens',
+        summary: 'List access tokens',
         tag: 'Access',
         problems: ['store_unavailable'],
       },
@@ -80,13 +80,13 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
         operationId: 'revokeToken',
         summary: 'Revoke an access token',
         description:
-          'It is refused from now on, at every gateway of the database, and its streams are closed. The last one that allows `admin` and does not ' +
-          'expire stays, unless the operator has a token of the configuration.',
+          'The token is refused from now on, at every gateway of the database, and its streams are closed. The last token that allows `admin` ' +
+          'and never expires cannot be revoked, unless an admin token is configured.',
         tag: 'Access',
         problems: ['token_not_found', 'admin_token_needed', 'store_unavailable'],
       },
     },
-    schema: { params: idParams, querystring: noQuery, response: { 204: empty('It is revoked.') } },
+    schema: { params: idParams, querystring: noQuery, response: { 204: empty('The token is revoked.') } },
     handler: async ({ params }, reply) => {
       await tokens.revoke(params.id)
       return reply.code(204).send()
@@ -98,9 +98,9 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
 function checkNoMore(grant: Grant, { actions, topics, expiresAt }: TokenInput): void {
   requireTopics(grant, topicFilter(topics))
   const more = actions.filter((action) => !grant.actions.has(action))
-  if (more.length > 0) throw new Forbidden(`This token does not allow ${more.join(', ')}, and can give it to none.`)
-  // A session stands for its token, which may last longer.
+  if (more.length > 0) throw new Forbidden(`This token does not allow ${more.join(', ')}, and cannot grant it.`)
+  // A session represents its token, which may last longer.
   const until = grant.session === undefined ? grant.expiresAt : grant.tokenExpiresAt
   if (until !== undefined && (expiresAt === undefined || Date.parse(expiresAt) > until))
-    throw new Forbidden(`This token ends at ${new Date(until).toISOString()}: "expiresAt" of what it gives must not be later.`)
+    throw new Forbidden(`This token expires at ${new Date(until).toISOString()}: "expiresAt" must not be later.`)
 }

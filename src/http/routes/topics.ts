@@ -13,15 +13,15 @@ import { flagQuery, limitQuery, topicParams } from '../inputs.ts'
 import { type App, empty, json, noQuery } from '../operation.ts'
 
 const joinAnswers = {
-  200: json('It was joined already.', topicStatsSchema, topicExample),
-  201: json('It is joined now, also after a restart.', topicStatsSchema, topicExample, { Location: 'Where the topic is.' }),
+  200: json('The topic was already joined.', topicStatsSchema, topicExample),
+  201: json('The topic is joined, and stays joined after a restart.', topicStatsSchema, topicExample, { Location: 'URL of the topic.' }),
 }
 const joinProblems = ['invalid_topic', 'topic_limit', 'store_unavailable']
 
 const topicPageSchema = z
   .object({
     items: z.array(topicStatsSchema),
-    next: topicSchema.nullable().describe('What to pass as `after` for the next page; null on the last one.'),
+    next: topicSchema.nullable().describe('Value of `after` for the next page; null on the last page.'),
   })
   .meta({ id: 'TopicPage' })
 
@@ -41,7 +41,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
   ) {
     const { grant } = request
     requireTopic(grant, topic)
-    // Whoever reads may join; what is kept concerns everybody.
+    // A reader can join; retention affects all clients.
     if (keeps !== undefined) requireAction(grant, 'admin')
     const { created } = await topics.join(topic, { client: keyOf(request), retention: keeps && omitUndefined(keeps) })
     reply.code(created ? 201 : 200)
@@ -56,14 +56,14 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       operation: {
         action: 'read',
         operationId: 'listTopics',
-        summary: 'Topics that are joined or have messages',
-        description: 'By name, in the order of their code points.',
+        summary: 'List topics that are joined or have messages',
+        description: 'Sorted by name, in code point order.',
         tag: 'Topics',
         problems: ['invalid_topic', 'store_unavailable'],
       },
     },
     schema: {
-      querystring: z.strictObject({ after: topicSchema.optional().describe('Topics after this one.'), limit: limitQuery }),
+      querystring: z.strictObject({ after: topicSchema.optional().describe('Only topics after this one.'), limit: limitQuery }),
       response: { 200: json('A page of topics.', topicPageSchema, { items: [topicExample], next: null }) },
     },
     handler: ({ query, grant }) => topics.list({ ...query, visible: grant.topics }),
@@ -78,7 +78,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         cost: 10,
         operationId: 'joinTopicInBody',
         summary: 'Join a topic',
-        description: 'The same as `PUT /v1/topics/{topic}`, for topics that a path can hardly carry.',
+        description: 'Equivalent to `PUT /v1/topics/{topic}`, for topics that do not fit a path well.',
         tag: 'Topics',
         problems: joinProblems,
       },
@@ -101,9 +101,9 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         operationId: 'joinTopic',
         summary: 'Join a topic',
         description:
-          'From now on its messages are received and stored, until the topic is left; it counts to the share of who joined it first. Publishing and subscribing ' +
-          'join by themselves: such a join ends some time (`subscribedTopicMs`, a week) after its last use, or when its token is revoked, unless others have ' +
-          'joined the topic too.',
+          'Receives and stores the messages of the topic until it is left. The topic counts towards the share of the client that joined it first. ' +
+          'Publishing and subscribing join a topic implicitly: such a join ends `subscribedTopicMs` (a week) after its last use, or when its token is ' +
+          'revoked, unless other clients have joined the topic too.',
         tag: 'Topics',
         problems: joinProblems,
       },
@@ -128,8 +128,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         action: 'admin',
         audited: true,
         operationId: 'updateTopic',
-        summary: 'Change what a topic keeps',
-        description: 'What is more is pruned in the background, soon after.',
+        summary: 'Change the retention of a topic',
+        description: 'Messages beyond the new retention are pruned in the background soon after.',
         tag: 'Topics',
         problems: ['invalid_topic', 'topic_not_found', 'store_unavailable'],
       },
@@ -154,7 +154,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       operation: {
         action: 'read',
         operationId: 'getTopic',
-        summary: 'A topic',
+        summary: 'Get a topic',
         tag: 'Topics',
         problems: ['invalid_topic', 'topic_not_found', 'store_unavailable'],
       },
@@ -175,19 +175,19 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         audited: true,
         operationId: 'leaveTopic',
         summary: 'Leave a topic',
-        description: 'Its messages are received no more; those stored stay until they are pruned, or are removed with `purge`.',
+        description: 'Stops receiving its messages. Stored messages stay until they are pruned, or are removed by `purge`.',
         tag: 'Topics',
         problems: ['invalid_topic', 'topic_not_found', 'store_unavailable'],
       },
     },
     schema: {
       params: topicParams,
-      querystring: z.strictObject({ purge: flagQuery.describe('Whether to remove its stored messages too.') }),
-      response: { 204: empty('It is not joined now.') },
+      querystring: z.strictObject({ purge: flagQuery.describe('Whether to remove the stored messages of the topic too.') }),
+      response: { 204: empty('The topic is not joined.') },
     },
     handler: async ({ params, query, grant }, reply) => {
       requireTopic(grant, params.topic)
-      // To leave what was not joined is no error, unless nobody has ever heard of it.
+      // Leaving a topic that is not joined is an error only if the topic is unknown.
       if (!(await topics.leave(params.topic))) await topics.get(params.topic)
       if (query.purge) await retention.purge(params.topic)
       return reply.code(204).send()

@@ -37,13 +37,13 @@ export const model = [
     ['test/model/dht-record.test.ts', 'test/model/direct-message.test.ts'],
     [
       [
-        'an envelope of another kind opens',
-        "if (Buffer.compare(envelope.payloadType, Buffer.from(payloadType)) !== 0) throw new Error('an envelope of another kind')",
+        'the envelope is of another kind opens',
+        "if (Buffer.compare(envelope.payloadType, Buffer.from(payloadType)) !== 0) throw new Error('the envelope is of another kind')",
         '',
       ],
       [
         'an envelope has many spellings',
-        "if (Buffer.compare(envelope.marshal(), bytes) !== 0) throw new Error('an envelope in another spelling')",
+        "if (Buffer.compare(envelope.marshal(), bytes) !== 0) throw new Error('the envelope is not in canonical encoding')",
         '',
       ],
     ],
@@ -59,7 +59,11 @@ export const model = [
       ],
       ['a record of another owner opens', 'if (signer !== owner || content.name !== name)', 'if (content.name !== name)'],
       ['a record of another name opens', 'if (signer !== owner || content.name !== name)', 'if (signer !== owner)'],
-      ['a record has many spellings', "if (Buffer.compare(encode(content), payload) !== 0) throw new Error('it has another spelling')", ''],
+      [
+        'a record has many spellings',
+        "if (Buffer.compare(encode(content), payload) !== 0) throw new Error('it is not in canonical encoding')",
+        '',
+      ],
       ['an old record replaces a new one', 'return newer.sequence > older.sequence', 'return newer.sequence < older.sequence'],
       ['any of two equals stays', 'return Buffer.compare(next, there) > 0', 'return true'],
       [

@@ -21,7 +21,7 @@ const silenceMs = 10_000
 export async function benchLive(init: { messages: number }): Promise<BenchResult> {
   const rows: BenchRow[] = []
   for (const engine of engines) rows.push(...(await benchEngine(engine, init.messages)))
-  return { name: `(l) ${init.messages} messages acknowledged by one gateway, and received live at another`, rows }
+  return { name: `(l) ${init.messages} messages acknowledged by one gateway and received live at another`, rows }
 }
 
 async function benchEngine(engine: EngineName, messages: number): Promise<BenchRow[]> {

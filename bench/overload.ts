@@ -26,7 +26,7 @@ export async function benchOverload(): Promise<BenchResult> {
   const many = await overloaded('many clients', benchEnvironment)
   const one = await overloaded('one client, with the default budget', quietEnvironment)
   return {
-    name: `overload: arrays of ${batch} messages of ${data.length} bytes at three times the rate that is taken`,
+    name: `overload: arrays of ${batch} messages of ${data.length} bytes at three times the capacity`,
     rows: [...many, ...one, ...(await benchAttacks())],
   }
 }

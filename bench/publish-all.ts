@@ -1,6 +1,6 @@
 import type { HttpClient } from './http-client.ts'
 
-/** Publishes one message `messages` times, one at a time on each of the connections. @throws Error when an answer is not 201 */
+/** Publishes one message `messages` times, one at a time on each connection. @throws Error when an answer is not 201 */
 export async function publishAll(client: HttpClient, init: { messages: number; connections: number; data: string }): Promise<void> {
   let left = init.messages
   const body = JSON.stringify({ data: init.data })

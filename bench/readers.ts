@@ -24,7 +24,7 @@ export async function benchReaders(): Promise<BenchResult> {
   const reading = await readingRate(false)
   const stopped = await readingRate(true)
   return {
-    name: `slow readers: what each of ${readers} subscribers receives`,
+    name: `slow readers: receive rate of each of ${readers} subscribers`,
     rows: [
       { label: `${readers} other subscribers read`, value: reading, unit: 'messages/s' },
       { label: `${readers} other subscribers stopped`, value: stopped, unit: 'messages/s', ofLimit: stopped / reading },

@@ -43,7 +43,7 @@ export async function benchRequest(): Promise<BenchResult> {
   }
   const hop = median(http)
   return {
-    name: `a request to a service, one at a time, ${data.length} bytes there and back, p50`,
+    name: `a request to a service, one at a time, ${data.length} bytes in each direction, p50`,
     rows: [
       { label: 'HTTP to a bare node:http', value: hop, unit: 'ms' },
       ...compared('custom', 'bare ws', { hop, link: median(links.custom), ...medians(requests.custom) }),

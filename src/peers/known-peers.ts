@@ -17,10 +17,13 @@ export async function* scanPeers(store: Pick<PeerStore, 'list'>, filter: { block
   }
 }
 
-/** Dials in progress at once: enough that peers which are gone do not hold up the others, few enough for a peer's inbound limit. */
+/** Concurrent dials: enough that unreachable peers do not hold up the others, few enough for a peer's inbound limit. */
 const concurrency = 4
 
-/** Milliseconds before those that did not answer are tried again: a peer that was started at the same time, or is busy, does a little later. */
+/**
+ * Pauses before the next attempt, in milliseconds: a peer that was started at the same time, or is busy, answers a
+ * little later.
+ */
 const defaultPausesMs = [2_000, 5_000, 10_000, 20_000, 40_000]
 
 export interface RedialComponents {
@@ -31,8 +34,8 @@ export interface RedialComponents {
 }
 
 /**
- * Dials the peers seen last, those that are blocked or there already excepted, each at its addresses in turn until one answers; those that
- * do not answer some times more.
+ * Dials the peers seen last, except those that are blocked or already linked. Tries the addresses of each in turn until
+ * one answers, and tries the peers that did not answer again after each pause.
  */
 export async function redialKnownPeers(
   init: { maxRemembered: number; dialTimeoutMs: number; pausesMs?: readonly number[] },
@@ -41,7 +44,7 @@ export async function redialKnownPeers(
   const { maxRemembered, dialTimeoutMs, pausesMs = defaultPausesMs } = init
   const { engine, store, logger, signal } = components
 
-  /** Whether there is a link to the peer then. */
+  /** Returns whether a link to the peer exists afterwards. */
   async function redial(peer: PeerRecord): Promise<boolean> {
     if ((await engine.peers()).some(({ peerId }) => peerId === peer.peerId)) return true
     for (const { multiaddr, source } of peer.addresses) {
@@ -51,16 +54,16 @@ export async function redialKnownPeers(
         await engine.dial(multiaddr, { source, signal: deadline, isAsked: false, isRemembered: true })
         return true
       } catch (error) {
-        logger.debug({ err: error, peerId: peer.peerId }, 'a known peer did not answer at one of its addresses')
+        logger.debug({ err: error, peerId: peer.peerId }, 'known peer did not answer at one of its addresses')
       }
     }
     return false
   }
 
-  /** Answers those that were not reached. */
+  /** Returns the peers that were not reached. */
   async function redialAll(peers: PeerRecord[]): Promise<PeerRecord[]> {
     const missing: PeerRecord[] = []
-    // One iterator for all workers, so each peer is taken once.
+    // All workers share one iterator, so each peer is taken once.
     const each = peers.values()
     const work = async () => {
       for (const peer of each) {
@@ -72,7 +75,7 @@ export async function redialKnownPeers(
     return missing
   }
 
-  /** Without those that were blocked or forgotten meanwhile. */
+  /** The records of the peers, except those that were blocked or forgotten meanwhile. */
   async function stillKnown(peers: PeerRecord[]): Promise<PeerRecord[]> {
     const records = await Promise.all(peers.map(({ peerId }) => store.get(peerId)))
     return records.flatMap((record) => (record === undefined || record.blocked ? [] : record))
@@ -81,7 +84,7 @@ export async function redialKnownPeers(
   let missing = await redialAll(await lastSeen(store, maxRemembered))
   for (const pauseMs of pausesMs) {
     if (missing.length === 0 || signal.aborted) return
-    // Nothing waits for what comes late; a stop ends it.
+    // The timer must not keep the process alive. A stop ends the pause.
     await delay(pauseMs, undefined, { signal, ref: false }).catch(() => undefined)
     if (!signal.aborted) missing = await redialAll(await stillKnown(missing))
   }

@@ -2,7 +2,7 @@ import type { ConnectedPeer } from '../engine/engine.ts'
 import type { Peer } from '../model/peer.ts'
 import type { PeerRecord, PeerStore } from '../store/peer-store.ts'
 
-/** A peer of a page: what the engine says of it, what the store says, or both. */
+/** A peer of a page: the engine's data, the store's, or both. */
 export interface ListedPeer {
   peerId: string
   record: PeerRecord | undefined
@@ -11,16 +11,16 @@ export interface ListedPeer {
 
 export interface PeerListQuery {
   state?: Peer['state'] | undefined
-  /** Only these, which are connected. */
+  /** Limits the list to these connected peers. */
   among?: ReadonlySet<string> | undefined
   after?: string | undefined
-  /** How many are read at a time. */
+  /** Records per read of the store. */
   pageSize: number
 }
 
 /**
- * The peers by peer id, page by page: those in the store, and those that are connected, of which the store may know nothing, yet or since it
- * has refused them.
+ * The peers in the order of their ids, read page by page: those in the store and those that are connected. The store
+ * may lack a connected peer because it was not written yet, or was refused.
  */
 export async function* listPeers(
   query: PeerListQuery,
@@ -31,7 +31,7 @@ export async function* listPeers(
   if (among === undefined && state !== 'connected') yield* merged()
   else yield* known(among === undefined ? linked : linked.filter((peerId) => among.has(peerId)))
 
-  /** Those that the engine names, with what the store has of them. */
+  /** Connected peers, each with its record. */
   async function* known(peerIds: string[]): AsyncGenerator<ListedPeer> {
     for (let start = 0; start < peerIds.length; start += pageSize) {
       const page = peerIds.slice(start, start + pageSize)
@@ -40,7 +40,7 @@ export async function* listPeers(
     }
   }
 
-  /** Those in the store, and between them those that only the engine knows. */
+  /** The peers of the store, merged with those that only the engine knows. */
   async function* merged(): AsyncGenerator<ListedPeer> {
     const waiting = state === undefined ? [...linked] : []
     for (let from = after; ; ) {
@@ -55,7 +55,7 @@ export async function* listPeers(
     }
     yield* before(undefined)
 
-    /** Takes what comes before a peer id from those that wait, and passes over the peer itself. */
+    /** Takes the waiting peers whose ids come before this one, and drops the peer itself. */
     function* before(peerId: string | undefined): Generator<ListedPeer> {
       for (let next = waiting[0]; next !== undefined && (peerId === undefined || next <= peerId); next = waiting[0]) {
         waiting.shift()

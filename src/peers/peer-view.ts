@@ -3,7 +3,7 @@ import type { Peer } from '../model/peer.ts'
 import { foreignText, textProblem } from '../model/text.ts'
 import type { PeerRecord, PeerSighting } from '../store/peer-store.ts'
 
-/** What peers say about themselves is cut to a size that a page of them can bear. */
+/** What peers say about themselves is truncated, so that a page of peers stays small. */
 const maxAgentLength = 256
 const maxProtocols = 100
 const maxProtocolLength = 200
@@ -11,8 +11,8 @@ const maxAddresses = 16
 const maxAddressLength = 1024
 
 /**
- * The address with the peer id at its end, so that nobody else is accepted there; nothing when it can't be an address of this peer.
- * What ends in a circuit names the relay's peer id before it.
+ * The address with the peer id at its end, so that a dial accepts no other peer there. Empty if it cannot be an address
+ * of this peer. An address that ends in a circuit names the relay's peer id before that.
  */
 export function withPeerId(multiaddr: string, peerId: string): string[] {
   if (textProblem(multiaddr) !== undefined) return []
@@ -22,7 +22,7 @@ export function withPeerId(multiaddr: string, peerId: string): string[] {
   return whole.length > maxAddressLength ? [] : [whole]
 }
 
-/** What a connected peer teaches us for later. */
+/** The sighting of a connected peer. */
 export function sightingOf(peer: ConnectedPeer, seenAt: number): PeerSighting {
   return {
     peerId: peer.peerId,
@@ -34,7 +34,7 @@ export function sightingOf(peer: ConnectedPeer, seenAt: number): PeerSighting {
   }
 }
 
-/** The peer as clients see it: what the engine says of it now, then what was stored of it. */
+/** The peer as clients see it: the engine's current data first, then what is stored. */
 export function peerView(
   peerId: string,
   record: PeerRecord | undefined,

@@ -3,16 +3,19 @@ import { StoreUnavailable } from '../errors.ts'
 import { createSerial } from '../lib/serial.ts'
 import type { PeerSighting, PeerStore } from '../store/peer-store.ts'
 
-/** What was seen of peers on its way into the store: written behind, in batches, since a network in motion tells much at once. */
+/**
+ * A write-behind buffer of sightings of peers. It writes in batches, since a changing network brings many sightings at
+ * once.
+ */
 export interface Sightings {
   note(sighting: PeerSighting): void
-  /** Resolves once everything noted before the call was written, or refused by the store, which is logged. */
+  /** Resolves once every earlier sighting was written, or refused by the store, which is logged. */
   flush(): Promise<void>
 }
 
-/** Sightings wait so long for others to share their transaction. */
+/** How long a sighting waits for others to share its transaction. */
 const writeDelayMs = 1_000
-/** Beyond it the newest are dropped: a peer that matters is seen again. */
+/** Sightings in the buffer. Newer ones beyond it are dropped: a peer that matters is seen again. */
 const maxWaiting = 5_000
 const maxBatch = 200
 
@@ -28,18 +31,18 @@ export function createSightings(components: { store: Pick<PeerStore, 'save'>; lo
       try {
         await store.save(batch)
       } catch (err) {
-        logger.warn({ err, sightings: batch.length }, 'what was seen of peers could not be stored')
+        logger.warn({ err, sightings: batch.length }, 'sightings of peers could not be stored')
         if (!(err instanceof StoreUnavailable)) await writeApart(batch)
       }
     }
   }
 
-  /** One that the store refuses does not take the others with it. */
+  /** Writes each sighting by itself, so that one which the store refuses does not lose the others. */
   async function writeApart(batch: PeerSighting[]): Promise<void> {
     for (const sighting of batch) {
       await store
         .save([sighting])
-        .catch((err: unknown) => logger.warn({ err, peerId: sighting.peerId }, 'what was seen of a peer could not be stored'))
+        .catch((err: unknown) => logger.warn({ err, peerId: sighting.peerId }, 'a sighting of a peer could not be stored'))
     }
   }
 

@@ -65,7 +65,7 @@ describe('a direct message', () => {
     await expect.poll(failed).toBeGreaterThan(1)
     expect(await here.rest.get(`/v1/deliveries/${delivery.id}`)).toMatchObject({
       state: 'queued',
-      lastError: 'Nobody knows an address of this peer.',
+      lastError: 'No address of this peer is known.',
     })
     await there.rest.call('POST', '/v1/peers', { multiaddr: await here.address() })
     await expect.poll(() => state(here, delivery)).toBe('delivered')

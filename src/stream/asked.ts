@@ -6,7 +6,7 @@ import type { Server } from '../services/service-registry.ts'
 import type { Validator } from '../validation/validator-registry.ts'
 import type { Outlet } from './outlet.ts'
 
-/** What a client is asked by others: requests to its services, and messages to judge. It answers with frames of its own. */
+/** What others ask of a client: requests to its services and messages to judge. The client answers with frames. */
 export function createAsked(components: { client: { grantId: string; address: string }; outlet: Outlet }): Server & Validator {
   const { client, outlet } = components
   return {

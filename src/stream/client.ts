@@ -33,7 +33,7 @@ export interface StreamLimits {
   heartbeatMs: number
 }
 
-/** What the stream needs of the rest of the gateway. */
+/** What the stream needs from the rest of the gateway. */
 export interface StreamComponents {
   hub: Hub
   history: { resolve(position: string, filter?: TopicFilter): Promise<{ seq: Seq; pruneCount: number; cursor: string }> }
@@ -43,21 +43,21 @@ export interface StreamComponents {
     send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }>
     watch(watcher: (delivery: DeliveryView) => void): () => void
   }
-  /** Tells that the log has become another one. */
+  /** Calls the watcher when the log was replaced by another one. */
   tail: { watchReset(watcher: () => void): () => void }
   services: { request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array> }
   serviceRegistry: Pick<ServiceRegistry, 'serve' | 'unserve' | 'leave' | 'retire' | 'reply' | 'has'>
   validatorRegistry: Pick<ValidatorRegistry, 'register' | 'unregister' | 'resume' | 'leave' | 'answer' | 'topicsOf'>
   peers: { watch(listener: PeerListener): () => void }
   identity: { peerId: string; engine: string }
-  /** Throws when no new work can be taken on. */
+  /** @throws Overloaded when the gateway takes no new work */
   load: { check(): void }
-  /** What the bearer of a token may do. */
+  /** Looks up what a token allows. */
   access: { admit(token: string): Promise<Grant> }
-  /** Tokens and sessions that have ended, be it while they were looked up. */
+  /** Tokens and sessions that have ended, also those that ended during their lookup. */
   endings: Pick<Endings, 'has' | 'watchAll'>
   rates: Pick<Rates, 'take'>
-  /** Room for the frames of all clients, until they have been dealt with. */
+  /** Room for the received frames of all clients, until they were carried out. */
   requestBytes: FrameRoom
   answerBytes: FrameRoom
   logger: Logger
@@ -65,7 +65,7 @@ export interface StreamComponents {
   now?: () => number
 }
 
-/** Gives a message its place, and says later what became of it. */
+/** Gives a message its place in the inbox, and reports its result later. */
 interface StreamPublisher {
   enqueue(
     request: {
@@ -79,7 +79,7 @@ interface StreamPublisher {
 
 /** A direct message of a client. */
 export interface OutgoingMessage {
-  /** `clientKey`. */
+  /** Result of `clientKey`. */
   client: string
   to: string
   data: Uint8Array
@@ -89,7 +89,7 @@ export interface OutgoingMessage {
 
 /** A request of a client to a service. */
 export interface OutgoingRequest {
-  /** `clientKey`. */
+  /** Result of `clientKey`. */
   client: string
   to: string
   service: string
@@ -97,29 +97,29 @@ export interface OutgoingRequest {
   timeoutMs?: number | undefined
 }
 
-/** Who a client is, and where it comes from. */
+/** The identity and the IP address of a client. */
 export interface ClientInfo {
   grant: Grant
   address: string
 }
 
-/** A client, however it is connected. */
+/** A connected client, by WebSocket or by server-sent events. */
 export interface ClientConnection {
   readonly grantId: string
-  /** Id of the session that stands for its token. */
+  /** Id of the session that replaces the token, if there is one. */
   readonly session: string | undefined
   readonly address: string
-  /** Closes since its token was revoked. */
+  /** Closes the connection because its token was revoked. */
   revoke(): void
-  /** One heartbeat: tells quiet subscriptions their progress, and closes a client that is silent or takes nothing. */
+  /** One heartbeat: sends progress to quiet subscriptions and closes a client that is silent. */
   beat(now: number): void
   notifyPeer: PeerListener
   notifyDelivery(delivery: DeliveryView): void
-  /** Where its subscriptions are. */
+  /** The positions of its subscriptions. */
   positions(): Seq[]
-  /** Says goodbye, finishes what the client had asked for, closes. Resolves when the socket is closed. */
+  /** Announces the shutdown, finishes pending work and closes. Resolves when the socket is closed. */
   drain(retryAfterMs: number): Promise<void>
-  /** Closes at once; the client may resume. */
+  /** Closes at once. The client may resume. */
   interrupt(): void
 }
 
@@ -127,7 +127,9 @@ type PeerListener = (event: PeerNotice, peer: Peer) => void
 
 export type PeerNotice = 'connect' | 'update' | 'disconnect'
 
-/** What the client asked for in the URL: the unnamed subscription, at once; nothing when it names no topic. */
+/**
+ * The unnamed subscription that the URL asks for, made when the client connects. There is none if it asks for nothing.
+ */
 export interface QuerySubscription {
   topics: string[]
   direct?: boolean | undefined
@@ -136,21 +138,21 @@ export interface QuerySubscription {
   encoding?: Encoding | undefined
 }
 
-/** Whom a frame came from. */
+/** The sender of a frame, as commands see it. */
 export interface Client {
   readonly outlet: Outlet
   /** By name, kept by the commands. */
   readonly subscriptions: Map<string | undefined, Subscription>
   /** Called when a subscription has something to send. */
   onReady(): void
-  /** Fires when the client is gone. */
+  /** Aborts when the client is gone. */
   readonly signal: AbortSignal
-  /** Where it comes from. */
+  /** IP address. */
   readonly address: string
-  /** What it serves and judges. */
+  /** The client as a server of requests and as a validator. */
   readonly asked: Server & Validator
-  /** How many requests of its own wait for an answer. */
+  /** Number of the client's own requests that wait for a response. */
   openRequests: number
-  /** What it may do; set anew when its token is renewed. */
+  /** What the client may do. Replaced when it renews its token. */
   grant: Grant
 }

@@ -8,23 +8,23 @@ import { type Decoded, decodeFrame, notAFrame, parseFrame } from './decode.ts'
 import { naming, type ServerFrame } from './server-frames.ts'
 import { opcodes, webSocketFrame } from './web-socket-frame.ts'
 
-/** How frames are written to a client. */
+/** Encodes frames for a client. */
 export interface FrameWriter {
   write(frame: ServerFrame): Buffer | string
-  /** A `message` frame, made once for all who are sent the same bytes. */
+  /** A `message` frame, encoded once for all clients that are sent the same bytes. */
   writeEntry(entry: Entry, format: EntryFormat): Buffer
 }
 
-/** How a subscription wants its messages. */
+/** The format of messages that a subscription asked for. */
 export interface EntryFormat {
   encoding: Encoding
   /** Name of the subscription. */
   name: string | undefined
 }
 
-/** How frames stand on a WebSocket; they are written with its own head (RFC 6455). */
+/** The encoding of frames on a WebSocket. Written frames include the WebSocket header (RFC 6455 §5.2). */
 export interface Codec extends FrameWriter {
-  /** What a client offers to have it. */
+  /** The subprotocol that selects this codec. */
   readonly subprotocol: 'peergate.v1.json' | 'peergate.v1.cbor'
   read(raw: Buffer, binary: boolean): Decoded
 }
@@ -34,7 +34,7 @@ export const jsonCodec: Codec = {
   subprotocol: 'peergate.v1.json',
   write: (frame) => textFrame(JSON.stringify(frame)),
   writeEntry: (entry, format) => entry.frame(keyOf('json', format), () => textFrame(jsonFrame(entry, format))),
-  read: (raw, binary) => (binary ? notAFrame('This stream speaks JSON in text messages.') : decodeFrame(raw.toString())),
+  read: (raw, binary) => (binary ? notAFrame('This stream uses JSON in text messages.') : decodeFrame(raw.toString())),
 }
 
 const strict = { allowUndefined: false, allowInfinity: false, allowNaN: false, rejectDuplicateMapKeys: true }
@@ -45,18 +45,20 @@ export const cborCodec: Codec = {
   write: (frame) => webSocketFrame(opcodes.binary, encode(withBytes(frame))),
   writeEntry: (entry, { name }) => entry.frame(`cbor ${name ?? ''}`, () => cborFrame(entry, name)),
   read(raw, binary) {
-    if (!binary) return notAFrame('This stream speaks CBOR in binary messages.')
+    if (!binary) return notAFrame('This stream uses CBOR in binary messages.')
     try {
       return parseFrame(decodeCbor(raw, strict))
     } catch {
-      return notAFrame('A frame is one CBOR map in a binary message.')
+      return notAFrame('A frame must be one CBOR map in a binary message.')
     }
   },
 }
 
 export const codecs: readonly Codec[] = [jsonCodec, cborCodec]
 
-/** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html), whose data is the frame as JSON. */
+/**
+ * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) with the frame as JSON in `data`.
+ */
 export const eventWriter: FrameWriter = {
   write: (frame) => `${idLine(frame)}event: ${frame.type}\ndata: ${JSON.stringify(frame)}\n\n`,
   writeEntry: (entry, format) =>
@@ -66,13 +68,13 @@ export const eventWriter: FrameWriter = {
     }),
 }
 
-/** Where a client that reconnects goes on. */
+/** The position from which a client resumes after a reconnect. */
 function idLine(frame: ServerFrame): string {
   if (frame.type === 'gap') return `id: ${frame.to}\n`
   return frame.type === 'caught-up' ? `id: ${frame.cursor}\n` : ''
 }
 
-/** Data are byte strings in CBOR. */
+/** Converts encoded data to the byte strings of CBOR. */
 function withBytes(frame: ServerFrame): object {
   if (frame.type === 'validation') return { ...frame, message: bytesOf(frame.message) }
   return frame.type === 'request' || frame.type === 'response' ? bytesOf(frame) : frame

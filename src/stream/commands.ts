@@ -16,19 +16,19 @@ import { answering, expiry, naming } from './server-frames.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
 import { createWorkCommands } from './work-commands.ts'
 
-/** What the frames of clients do. */
+/** Carries out the frames of clients. */
 export interface Commands {
-  /** Has the client pay for the bytes of a frame, and one unit, before any of it is read. @throws RateLimited */
+  /** Charges the client for the bytes of a frame, plus one unit, before the frame is decoded. @throws RateLimited */
   receive(bytes: number, client: Client): void
   /**
-   * Does what the frame asks and answers it. Resolves when the next frame may be taken; what need not hold up the next frame is in
-   * `rest`, and what may take long in `apart`: it is not among the frames under way, so that a client may answer requests while it waits for
-   * its own. Rejects, here or there, with what the answer should say.
+   * Carries out a frame and answers it. Resolves when the next frame may be taken. `rest` is work that need not hold up
+   * the next frame. `apart` is work that may take long: it does not count as a pending frame, so that a client can
+   * answer requests while it waits for its own. Each of the promises rejects with the error for the answer.
    */
   take(frame: ClientFrame, client: Client): Promise<{ rest?: Promise<void>; apart?: Promise<void> }>
-  /** The client takes more again. */
+  /** The client's outlet is writable again. */
   drained(client: Client): void
-  /** The client is to go: asks nothing more of it. Resolves once it has answered what it was asked. */
+  /** Sends the client no new requests, since it is about to leave. Resolves once it has answered the open ones. */
   retire(client: Client): Promise<void>
   /** The client is gone. */
   leave(client: Client): void
@@ -49,7 +49,7 @@ export type CommandComponents = Pick<
   | 'rates'
 > & { interests: Interests }
 
-/** Units that every frame costs on arrival; the rest of its price is paid in its turn. */
+/** Units that every frame costs on arrival. The rest of its cost is charged when it is carried out. */
 const frameCost = 1
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
@@ -95,7 +95,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     client.onReady()
   }
 
-  /** Where a subscription begins that names no position: where the one before it was, or at the end. */
+  /** The start of a subscription without a position: that of the subscription it replaces, or the end of the log. */
   function goOn(previous: Subscription | undefined): { seq: Seq; pruneCount: number; gaps: Gaps } {
     if (previous === undefined) return { seq: hub.tip, pruneCount: 0, gaps: new Map() }
     return { seq: previous.position, pruneCount: previous.prunedSince, gaps: previous.gaps }
@@ -104,20 +104,20 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   function checkSubscribe(frame: SubscribeFrame, patterns: string[], subscriptions: Client['subscriptions']): void {
     if (patterns.length === 0 && ![frame.direct, frame.peers, frame.deliveries].includes(true)) {
       throw new InvalidRequest(
-        'A subscription names at least one topic or pattern in "topics", or asks for "direct", "peers" or "deliveries".',
+        'A subscription needs at least one topic or pattern in "topics", or "direct", "peers" or "deliveries".',
       )
     }
     if (patterns.length > limits.maxSubscriptionTopics) {
-      throw new SubscriptionLimit(`A subscription has at most ${limits.maxSubscriptionTopics} topics; split it.`)
+      throw new SubscriptionLimit(`A subscription may name at most ${limits.maxSubscriptionTopics} topics. Use several subscriptions.`)
     }
     if (!subscriptions.has(frame.subscription) && subscriptions.size >= limits.maxSubscriptions) {
-      throw new SubscriptionLimit(`A connection has at most ${limits.maxSubscriptions} subscriptions.`)
+      throw new SubscriptionLimit(`A connection may have at most ${limits.maxSubscriptions} subscriptions.`)
     }
   }
 
   function unsubscribe(frame: FrameOf<'unsubscribe'>, { outlet, subscriptions }: Client): void {
     const subscription = subscriptions.get(frame.subscription)
-    if (subscription === undefined) throw new SubscriptionNotFound('There is no subscription of this name on this connection.')
+    if (subscription === undefined) throw new SubscriptionNotFound('This connection has no subscription of this name.')
     subscription.close()
     subscriptions.delete(frame.subscription)
     outlet.send({ type: 'unsubscribed', ...answering(frame.id), ...naming(frame.subscription) })
@@ -129,7 +129,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     requireTopic(grant, topic)
     const client = keyOf({ grant, address })
     const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'stream publish'), key }
-    // It has its place in the inbox before the next frame is looked at.
+    // The message has its place in the inbox before the next frame is taken, which keeps the order.
     const { published } = await publisher.enqueue({ client, messages: [{ topic, data }], idempotency }, { signal })
     const rest = published.then(({ items, replayed }) => {
       for (const { id, seq, recipients } of items) {
@@ -164,7 +164,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 
   async function request(frame: FrameOf<'request'>, client: Client): Promise<void> {
     if (client.openRequests >= limits.maxStreamRequests)
-      throw new ServiceLimit(`A connection has at most ${limits.maxStreamRequests} requests at a time.`)
+      throw new ServiceLimit(`A connection may have at most ${limits.maxStreamRequests} open requests.`)
     const { service, timeoutMs } = frame
     client.openRequests++
     try {
@@ -178,7 +178,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     }
   }
 
-  /** Another token for the connection: it must allow what the connection does already. */
+  /** Replaces the token of the connection. The new token must allow everything that the connection already does. */
   async function renew(frame: FrameOf<'auth'>, client: Client): Promise<void> {
     const grant = await access.admit(frame.token)
     if (endings.has(grant)) throw ofEndedToken()

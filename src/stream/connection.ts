@@ -25,7 +25,7 @@ import { errorFrame, type ServerFrame } from './server-frames.ts'
 import type { Subscription } from './subscription.ts'
 import { createWebSocketSink, type WebSocketSink } from './web-socket-sink.ts'
 
-/** A client's stream: takes its frames one after another, and sends for its subscriptions. */
+/** The WebSocket stream of one client: takes its frames in order and sends the messages of its subscriptions. */
 export interface Connection extends ClientConnection {
   close(reason: CloseReason): void
 }
@@ -40,13 +40,13 @@ export interface ConnectionInit {
 
 export interface ConnectionComponents {
   socket: WebSocket
-  /** What the WebSocket stands on. */
+  /** The socket below the WebSocket. */
   wire: Socket
   codec: Codec
   commands: Commands
-  /** Shared with the frames of all clients. */
+  /** Room for received frames, shared by all clients. */
   room: FrameRoom
-  /** For what the client has not taken yet. */
+  /** Room for frames that the client has not read yet, shared by all clients. */
   answerRoom: FrameRoom
   logger: Logger
   /** Wall time, milliseconds since 1970. */
@@ -58,10 +58,10 @@ export function createConnection(init: ConnectionInit, components: ConnectionCom
   return new WebSocketClient(init, components)
 }
 
-/** Bytes of a refused frame that is read for its id. */
+/** Size in bytes up to which a refused frame is decoded, so that the answer can carry its id. */
 const namedBytes = 4_096
 
-/** Bytes of a close frame, with its reason. */
+/** Bytes of a close frame with its reason, at most. */
 const goodbyeBytes = 127
 
 class WebSocketClient implements Connection, Client {
@@ -77,12 +77,12 @@ class WebSocketClient implements Connection, Client {
   readonly #sink: WebSocketSink
   readonly #pump: Pump
   readonly #incoming: Incoming
-  /** Made when somebody asks; most clients only listen. */
+  /** Created on first use, since most clients only listen. */
   #gone: AbortController | undefined
   readonly #turns: FrameTurns
   openRequests = 0
   #draining = false
-  /** Nothing more is done for it, not even what it has asked already. */
+  /** The token was revoked. Frames that were already received are dropped too. */
   #isRevoked = false
   #lastHeard = performance.now()
 
@@ -124,8 +124,8 @@ class WebSocketClient implements Connection, Client {
     socket.on('pong', () => {
       this.#lastHeard = performance.now()
     })
-    // ws closes by itself after an error (a frame over the limit: 1009), so there is nothing to do but to note it.
-    socket.on('error', (err) => logger.debug({ err }, 'a stream socket failed'))
+    // ws itself closes the socket after an error (1009 for a frame over the limit).
+    socket.on('error', (err) => logger.debug({ err }, 'stream socket failed'))
     socket.once('close', () => this.#onClose())
     this.outlet.send(welcome)
     if (query.topics.length > 0 || query.direct === true || query.deliveries === true) this.#turns.enqueue({ type: 'subscribe', ...query })
@@ -157,7 +157,7 @@ class WebSocketClient implements Connection, Client {
     this.#isRevoked = true
     this.#gone?.abort(ofEndedToken())
     this.close('tokenRevoked')
-    // What the client has not taken yet is dropped, the goodbye with it.
+    // Drops what the client has not read yet, the close frame included.
     if (this.#sink.bufferedBytes > goodbyeBytes) this.#components.socket.terminate()
   }
 
@@ -174,7 +174,7 @@ class WebSocketClient implements Connection, Client {
 
   beat(now: number): void {
     const { socket } = this.#components
-    // What it would answer is not read meanwhile.
+    // Pongs are not read while the outlet is blocked, so their absence says nothing.
     if (this.outlet.isBlocked) return
     if (now - this.#lastHeard > 2 * this.#limits.heartbeatMs) {
       this.close('noPong')
@@ -230,14 +230,14 @@ class WebSocketClient implements Connection, Client {
     this.#pump.run()
   }
 
-  /** Reads from the socket only while the client takes its answers and does not run ahead of them. */
+  /** Reads from the socket only while the client reads its answers and does not run ahead of them. */
   #steer(): void {
     const { socket } = this.#components
     if (this.#turns.isFull || this.outlet.isBlocked) socket.pause()
     else if (socket.isPaused) socket.resume()
   }
 
-  /** A frame that is still on its way: the client learns why, and no more of it is received. */
+  /** Refuses a frame that is still being received: tells the client why and reads no more of it. */
   #refuseFrame(error: unknown): void {
     if (error instanceof FrameTooLarge) this.close('frameTooLarge')
     else {
@@ -250,15 +250,15 @@ class WebSocketClient implements Connection, Client {
   #onMessage(raw: Buffer, binary: boolean): void {
     this.#lastHeard = performance.now()
     const { held, refusal } = this.#admit(raw.length)
-    // What is refused is read only to name it, when it is small.
+    // A refused frame is decoded only if it is small, for the id in the answer.
     const decoded = refusal === undefined || raw.length <= namedBytes ? this.#components.codec.read(raw, binary) : undefined
     if (decoded?.kind === 'bad') {
       this.#answerError(decoded.error)
       this.close('badFrame')
     } else if (!this.#sink.isOpen) {
-      // It was closed, and what comes until the other side has heard of that is nobody's.
+      // Frames that arrive between our close and the client's are dropped.
     } else if (this.#draining && !(decoded?.kind === 'frame' && ['reply', 'verdict'].includes(decoded.frame.type))) {
-      // What others wait for is taken to the end, and nothing else.
+      // While draining, only answers that others wait for are taken.
     } else if (refusal !== undefined) {
       this.#answerError(refusal, decoded?.kind === 'frame' ? decoded.frame.id : decoded?.id)
     } else if (decoded?.kind === 'refused') {
@@ -271,7 +271,7 @@ class WebSocketClient implements Connection, Client {
     this.#steer()
   }
 
-  /** Room for a frame that is whole, and what its bytes cost, before anything of it is read. */
+  /** Takes room for a complete frame and charges for its bytes, before the frame is decoded. */
   #admit(bytes: number): { held?: Disposable; refusal?: unknown } {
     let held: HeldFrame | undefined
     try {
@@ -286,11 +286,11 @@ class WebSocketClient implements Connection, Client {
 
   #answerError(error: unknown, id?: FrameId, subscription?: string): void {
     const problem = toPeergateError(error)
-    if (!(error instanceof PeergateError) && !this.#isGone) this.#components.logger.error({ err: error }, 'a stream request failed')
+    if (!(error instanceof PeergateError) && !this.#isGone) this.#components.logger.error({ err: error }, 'stream request failed')
     this.outlet.send(errorFrame(problem, id, subscription))
   }
 
-  /** The database could not be read: the client comes back and resumes where it was. */
+  /** The database could not be read. The client reconnects and resumes at its cursor. */
   #giveUp(error: unknown): void {
     if (this.#isGone) return
     this.#answerError(error)

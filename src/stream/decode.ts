@@ -2,7 +2,7 @@ import { InvalidFrame, InvalidJson, type PeergateError, UnknownFrameType } from 
 import { inputParser } from '../model/validation.ts'
 import { type ClientFrame, clientFrameSchema, type FrameId, frameActions } from './client-frames.ts'
 
-/** `bad` is from a client that does not speak this protocol, `refused` from one that asked for something wrong. */
+/** `bad`: the client does not speak this protocol. `refused`: the frame's type or content is not valid. */
 export type Decoded =
   | { kind: 'frame'; frame: ClientFrame }
   | { kind: 'refused'; id: FrameId | undefined; error: PeergateError }
@@ -11,25 +11,25 @@ export type Decoded =
 const parse = inputParser(clientFrameSchema)
 const idSchema = clientFrameSchema.options[0].shape.id
 
-/** A frame of JSON. */
+/** Decodes a JSON frame. */
 export function decodeFrame(text: string): Decoded {
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
-    return { kind: 'bad', error: new InvalidJson('A frame is one JSON object in a text frame.') }
+    return { kind: 'bad', error: new InvalidJson('A frame must be one JSON object in a text message.') }
   }
   return parseFrame(json)
 }
 
-/** A frame that was decoded to plain values. */
+/** Validates a frame that was decoded to plain values. */
 export function parseFrame(value: unknown): Decoded {
   const type = typeOf(value)
-  if (type === undefined) return notAFrame('A frame is an object with a "type".')
+  if (type === undefined) return notAFrame('A frame must be an object with a "type".')
   const id = idOf(value)
   if (!Object.hasOwn(frameActions, type)) {
     const known = Object.keys(frameActions).join(', ')
-    return { kind: 'refused', id, error: new UnknownFrameType(`There is no frame of this type; there are ${known}.`) }
+    return { kind: 'refused', id, error: new UnknownFrameType(`Unknown frame type. Known types: ${known}.`) }
   }
   const parsed = parse(value, 'The frame is not valid')
   return parsed.error === undefined ? { kind: 'frame', frame: parsed.value } : { kind: 'refused', id, error: parsed.error }
@@ -40,7 +40,7 @@ function typeOf(value: unknown): string | undefined {
   return typeof type === 'string' ? type : undefined
 }
 
-/** What an answer names, where it is one. */
+/** The frame's `id`, if it is valid. */
 function idOf(value: unknown): FrameId | undefined {
   const id: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'id') : undefined
   return idSchema.safeParse(id).data

@@ -13,28 +13,29 @@ import { createPump } from './pump.ts'
 import type { ServerFrame } from './server-frames.ts'
 import { createSubscription, type Subscription } from './subscription.ts'
 
-/** What a client of server-sent events asked for. */
+/** What a client of server-sent events asks for. */
 export interface EventQuery extends QuerySubscription {
-  /** What EventSource sends when it comes again; goes before `after`, and is never refused. */
+  /** `Last-Event-ID`, which EventSource sends when it reconnects. Overrides `after` and is never refused. */
   lastEventId?: string | undefined
   peers: boolean
   grant: Grant
   address: string
 }
 
-/** Where an event stream begins, and what the client has to be told of that first. */
+/** The start of an event stream, and the gap that has to be sent first. */
 export interface EventStart {
   filter: TopicFilter
   seq: number
   pruneCount: number
   gap: ServerFrame | undefined
-  /** What the subscription holds. */
+  /** Held by the subscription. */
   interest: Disposable
 }
 
 /**
- * Joins the topics and finds the position. EventSource gives up for good on an answer that is not 200, so where a position of another log,
- * or none at all, is sent back, everything that is there follows a `gap`. After an expired one the subscription goes on, and tells what is gone.
+ * Joins the topics and resolves the position. EventSource gives up for good on a status other than 200. So a position
+ * of another log, or a `Last-Event-ID` that is not a cursor, leads to a `gap` and then to all stored messages. After an
+ * expired position the subscription continues and announces what was pruned.
  * @throws Forbidden, InvalidCursor (of `after`), TopicLimit, StoreUnavailable
  */
 export async function startEvents(
@@ -58,7 +59,7 @@ export async function startEvents(
     }
     if (!isForeign(error) && !(error instanceof InvalidCursor && query.lastEventId !== undefined)) throw error
     const start = await history.resolve('earliest', filter)
-    // Only a cursor of another log is one that can be named here: others would be past the end, or are none.
+    // Only a cursor of another log can be named as the start of the gap. Others are past the end, or are not cursors.
     const from = error instanceof CursorEpochMismatch ? position : formatCursor(parseCursor(start.cursor).epoch, 0)
     return { filter, ...start, gap: { type: 'gap', from, to: start.cursor, reason: 'other-log' }, interest: held.move() }
   }
@@ -68,7 +69,7 @@ function isForeign(error: unknown): boolean {
   return error instanceof CursorEpochMismatch || error instanceof CursorAhead
 }
 
-/** Milliseconds after which a client that lost its connection should come again. */
+/** Milliseconds after which a client that lost its connection should reconnect. */
 const reconnectMs = 1_000
 
 export interface EventStreamInit {
@@ -78,12 +79,12 @@ export interface EventStreamInit {
 }
 
 export interface EventStreamComponents extends Pick<StreamComponents, 'hub' | 'logger' | 'answerBytes' | 'now'> {
-  /** An answer whose head was written. */
+  /** A response whose headers were written. */
   response: ServerResponse
   onClose(): void
 }
 
-/** One subscription as server-sent events. */
+/** Sends one subscription as server-sent events. */
 export function createEventStream(init: EventStreamInit, components: EventStreamComponents): ClientConnection {
   const { limits, query, start } = init
   const { hub, logger, answerBytes, response, onClose, now = Date.now } = components
@@ -113,9 +114,9 @@ export function createEventStream(init: EventStreamInit, components: EventStream
   )
   const pump = createPump({ sources: [subscription], outlet, onError: giveUp })
 
-  /** The database could not be read: the client is told why, comes back and resumes where it was. */
+  /** The database could not be read. The client is told why, reconnects and resumes. */
   function giveUp(err: unknown): void {
-    logger.warn({ err }, 'an event stream could not be read for')
+    logger.warn({ err }, 'an event stream failed because the log could not be read')
     const { code, retryAfterMs = reconnectMs } = toPeergateError(err)
     sendClosing(code, retryAfterMs)
     response.end()
@@ -127,7 +128,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     outlet.send({ type: 'closing', reason, retryAfterMs })
   }
 
-  /** The token expires while the stream is open: it comes again, and is told then. */
+  // Server-sent events have no close code: a client whose token expires learns of it when it reconnects.
   const expiry = createExpiry(query.grant.expiresAt, now, () => void response.destroy())
 
   function end(): void {
@@ -136,7 +137,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     onClose()
   }
 
-  // The client may have left while the position was looked up.
+  // The client may have disconnected while the position was looked up.
   if (response.destroyed) queueMicrotask(end)
   else response.once('close', end)
   response.write(`retry: ${reconnectMs}\n\n`)
@@ -150,7 +151,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     revoke: () => void response.destroy(),
     beat() {
       if (!outlet.writable) return
-      // A block without data is no event, but moves the position where the client goes on.
+      // A block without data is not an event, but it sets the position from which the client resumes.
       response.write(subscription.ready ? ':\n\n' : `id: ${formatCursor(hub.epoch, subscription.position)}\n\n`)
     },
     notifyPeer(event, peer) {

@@ -1,8 +1,8 @@
-/** What a timer holds: 24 days. */
+/** The longest delay of a timer: 24 days. */
 const maxTimerMs = 2 ** 31 - 1
 const nothing: Disposable = { [Symbol.dispose]: () => undefined }
 
-/** Calls when a time has come (milliseconds since 1970; never without one), unless it is disposed of before. */
+/** Calls `onExpiry` at a wall time (milliseconds since 1970), unless disposed of before. Never calls without a time. */
 export function createExpiry(expiresAt: number | undefined, now: () => number, onExpiry: () => void): Disposable {
   let timer: NodeJS.Timeout | undefined
 

@@ -4,14 +4,14 @@ import { decodePayload } from '../model/payload.ts'
 import type { Client } from './client.ts'
 import type { ClientFrame } from './client-frames.ts'
 
-/** @throws InvalidData, or InvalidRequest when bytes are said to be encoded */
+/** @throws InvalidData, or InvalidRequest when a byte string comes with an encoding */
 export function decodeData({ data, encoding }: Pick<FrameOf<'publish'>, 'data' | 'encoding'>): Uint8Array {
   if (typeof data === 'string') return decodePayload(data, encoding)
   if (encoding === undefined) return data
-  throw new InvalidRequest('A byte string has no encoding.', { errors: [{ path: 'encoding', message: 'is not for byte strings' }] })
+  throw new InvalidRequest('A byte string has no encoding.', { errors: [{ path: 'encoding', message: 'not allowed with a byte string' }] })
 }
 
-/** Whose the frames of a connection are (`clientKey`). */
+/** The `clientKey` of a connection. */
 export function keyOf({ grant, address }: Pick<Client, 'grant' | 'address'>): string {
   return clientKey({ grantId: grant.id, address })
 }

@@ -1,19 +1,21 @@
 /**
- * Follows the frames of a client as their bytes arrive (RFC 6455 §5.2), before the WebSocket library has a whole message: so that what a
- * message will take is known, and can be refused, while there is nothing of it but a head.
+ * Parses the frame headers of a client as bytes arrive (RFC 6455 §5.2), before the WebSocket library has a complete
+ * message. So the size of a message is known, and the message can be refused, as soon as its header has arrived.
  */
 export interface FrameMeter {
   read(chunk: Uint8Array): void
 }
 
 export interface FrameMeterEvents {
-  /** A message is being received, and will take so many bytes as far as its frames have said; once for each frame of it. */
+  /**
+   * Called for each frame of a message with the bytes of the message so far, including those that the frame announces.
+   */
   onMessage(bytes: number): void
-  /** All of it has arrived. */
+  /** The message is complete. */
   onEnd(): void
 }
 
-/** Bytes that each further frame of a message costs beside its own, also an empty one. */
+/** Overhead in bytes of each further frame of a message, also of an empty one. */
 const fragmentBytes = 256
 
 const control = 0x08
@@ -24,16 +26,16 @@ export function createFrameMeter(events: FrameMeterEvents): FrameMeter {
   return new Meter(events)
 }
 
-// A class, like everything of which every client has one.
+// A class, like every object that exists per client (see `outlet.ts`).
 class Meter implements FrameMeter {
   readonly #events: FrameMeterEvents
-  /** The head that is being read, as far as it has come. */
+  /** The bytes of the current frame header that have arrived. */
   readonly #head = new Uint8Array(14)
   #headLength = 0
-  /** Bytes of the frame that are still to come, and whether it ends its message. */
+  /** Bytes of the current frame that are still to come, and whether the frame ends its message. */
   #left = 0
   #isLast = false
-  /** Of the message that is being received: its bytes, and the frames that it has so far. */
+  /** Bytes and frames of the current message so far. */
   #messageBytes = 0
   #messageFrames = 0
 

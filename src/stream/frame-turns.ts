@@ -2,23 +2,23 @@ import type { Client, StreamLimits } from './client.ts'
 import type { ClientFrame, FrameId } from './client-frames.ts'
 import type { Commands } from './commands.ts'
 
-/** The frames of one client, which are taken one after another, in their order. */
+/** A queue that carries out the frames of one client one after another, in order. */
 export interface FrameTurns {
-  /** Has the frame done and answered in its turn; what `held` holds for it is given back when that is over. */
+  /** Carries out and answers the frame in its turn, and then disposes of `held`. */
   enqueue(frame: ClientFrame, bytes?: number, held?: Disposable): void
-  /** Whether the client runs ahead of its answers: `maxPendingFrames` or `maxPendingFrameBytes` are under way. */
+  /** Whether `maxPendingFrames` or `maxPendingFrameBytes` is reached: the client runs ahead of its answers. */
   readonly isFull: boolean
-  /** Resolves when no frame and no request of the client is under way. */
+  /** Resolves when no frame and no request of the client is pending. */
   idle(): Promise<void>
 }
 
 export interface FrameTurnsComponents {
   client: Client
   commands: Pick<Commands, 'take'>
-  /** Nothing more is done for the client, not even what it has asked already. */
+  /** Whether the client's token was revoked. Then its queued frames are dropped. */
   isRevoked(): boolean
   answerError(error: unknown, id?: FrameId, subscription?: string): void
-  /** A frame has come, or was dealt with. */
+  /** A frame was queued or finished. */
   onChange(): void
 }
 
@@ -54,7 +54,7 @@ export function createFrameTurns(
     }
     try {
       const { rest, apart } = await commands.take(frame, client)
-      // What goes on apart no longer counts as a frame under way, but its bytes are held to the end.
+      // Work that goes on apart no longer counts as a pending frame, but its bytes are held to the end.
       apart
         ?.catch((error: unknown) => answerError(error, frame.id))
         .finally(() => {

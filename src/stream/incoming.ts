@@ -2,33 +2,34 @@ import type { RateClient } from '../access/rates.ts'
 import { createFrameMeter } from './frame-meter.ts'
 
 /**
- * The frames of one client from their first byte until they have been dealt with. A large one has room for all that its head announces, or
- * is not received at all; a small one is counted once it is whole.
+ * Accounts for the frames of one client from their first byte until they were carried out. A large frame gets room for
+ * the length in its header, or is not received at all. A small frame is counted once it is complete.
  */
 export interface Incoming extends Disposable {
   /**
-   * Holds the next whole frame, of so many bytes, in the order of arrival, until it is disposed of.
+   * Takes the next complete frame, in the order of arrival. `bytes` is its size. Its room is held until the result is
+   * disposed of.
    * @throws Overloaded when there is no room for it
    */
   take(bytes: number): HeldFrame
 }
 
 export interface HeldFrame extends Disposable {
-  /** Its bytes, with what its pieces cost beside them. */
+  /** Bytes of the frame, including the overhead of its fragments. */
   readonly bytes: number
 }
 
 export interface IncomingInit {
-  /** Bytes of the largest frame that this client may send at the moment. */
+  /** Bytes of the largest frame that this client may send now. */
   maxBytes(): number
 }
 
 export interface IncomingComponents {
   room: FrameRoom
   client: RateClient
-  /** What the WebSocket stands on: its bytes are seen here before the WebSocket sees them. */
+  /** The socket below the WebSocket. Its bytes are seen here before the WebSocket sees them. */
   wire: { prependListener(event: 'data', listener: (chunk: Uint8Array) => void): unknown }
-  /** A frame is on its way that is too large, or that there is no room for (the error says so): nothing more may be received. */
+  /** The frame being received is too large, or there is no room for it; the error says which. Reading must stop. */
   onRefused(error: unknown): void
 }
 
@@ -42,7 +43,10 @@ export class FrameTooLarge extends Error {
   override readonly name = 'FrameTooLarge'
 }
 
-/** Bytes of frames that are counted only once they are whole: less than a socket hands over at once. */
+/**
+ * Frames up to this size in bytes are counted only once they are complete. It is less than a socket delivers in one
+ * chunk.
+ */
 const smallBytes = 4_096
 
 export function createIncoming(init: IncomingInit, components: IncomingComponents): Incoming {
@@ -52,12 +56,12 @@ export function createIncoming(init: IncomingInit, components: IncomingComponent
 class IncomingFrames implements Incoming {
   readonly #init: IncomingInit
   readonly #components: IncomingComponents
-  /** What is held of the frame that is being received; undefined while it is small. */
+  /** Room held for the message being received. Undefined while the message is small. */
   #current: DisposableStack | undefined
   #currentBytes = 0
-  /** Of all of it, as far as it is known. */
+  /** Bytes of the message being received, as far as its frames have announced them. */
   #messageBytes = 0
-  /** The same of frames that are whole and have not been taken. */
+  /** Complete messages that were not taken yet. */
   readonly #whole: Array<{ bytes: number; held: DisposableStack | undefined }> = []
   #isOver = false
 

@@ -3,7 +3,10 @@ import { SubscriptionLimit } from '../errors.ts'
 import { type TopicFilter, topicsOf } from '../model/topic.ts'
 import type { Topics } from '../topics/topics.ts'
 
-/** What subscriptions hold as long as they last: their part of what clients may subscribe to, and the use of the topics they name. */
+/**
+ * What a subscription holds while it is open: its part of `maxSubscribedTopics`, and the use of the topics that it
+ * names.
+ */
 export interface Interests {
   /** For a client (`clientKey`). @throws SubscriptionLimit, TopicLimit, StoreUnavailable */
   open(client: string, filter: TopicFilter): Promise<Disposable>
@@ -21,7 +24,7 @@ export function createInterests(
     async open(client, filter) {
       using held = new DisposableStack()
       const place = entries.take(client, 1 + filter.exact.length + filter.prefixes.length)
-      if (place === undefined) throw new SubscriptionLimit('The subscriptions of this gateway, or of this client, name too many topics.')
+      if (place === undefined) throw new SubscriptionLimit('The subscriptions of this gateway or of this client name too many topics.')
       held.use(place)
       for (const topic of topicsOf(filter)) held.use(await topics.use(topic, client))
       return held.move()

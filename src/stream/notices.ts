@@ -4,7 +4,7 @@ import type { Peer } from '../model/peer.ts'
 import type { Client, PeerNotice } from './client.ts'
 import { naming } from './server-frames.ts'
 
-/** Notices are no messages: a client that can't take one now does without. */
+// Notices are not messages: a client whose outlet is full misses them.
 
 export function notifyOfPeer(
   { outlet, subscriptions, grant }: Pick<Client, 'outlet' | 'subscriptions' | 'grant'>,

@@ -3,30 +3,30 @@ import type { EntryFormat, FrameWriter } from './codec.ts'
 import type { ServerFrame } from './server-frames.ts'
 
 /**
- * The sending side of one client. It never holds back a frame: whoever sends much asks `writable` first and waits for the drain. Frames
- * that can't wait, answers above all, take room while they are behind a full buffer, and without room the client is given up. So what a
- * client costs that does not read is bounded, whatever it makes the gateway write.
+ * The sending side of one client. It never delays a frame: a sender of many frames checks `writable` first and waits
+ * for the drain. Frames that cannot wait, such as answers, take room while the buffer is full. Without room the client
+ * is closed. So the memory for a client that does not read is bounded.
  */
 export interface Outlet {
-  /** False while more is waiting below than the limit. */
+  /** False while the socket buffers more than the limit. */
   readonly writable: boolean
-  /** Whether it is not writable because the client takes nothing; for `slowClientMs` at most. */
+  /** Whether the client does not read and the buffer is full. Lasts for `slowClientMs` at most. */
   readonly isBlocked: boolean
   send(frame: ServerFrame): void
   sendEntry(entry: Entry, format: EntryFormat): void
-  /** Has what `send` sends go out as one write. */
+  /** Sends the frames of `send` in one write. */
   together(send: () => void): void
 }
 
-/** What an outlet writes to: a socket with a buffer of its own. */
+/** The target of an outlet: a socket with a buffer of its own. */
 export interface Sink {
   readonly isOpen: boolean
   readonly bufferedBytes: number
-  /** `written` is called when the bytes have left the buffer. */
+  /** Calls `written` when the bytes have left the buffer. */
   write(frame: Buffer | string, written?: () => void): void
-  /** Calls when everything written before has left the buffer. */
+  /** Calls `written` when everything written before has left the buffer. */
   whenWritten(written: () => void): void
-  /** Between the two, what is written is collected. */
+  /** Collects writes until `uncork`. */
   cork(): void
   uncork(): void
 }
@@ -34,11 +34,11 @@ export interface Sink {
 export interface OutletComponents {
   sink: Sink
   writer: FrameWriter
-  /** Holds a frame that is not one of a subscription's messages until the client has taken it. @throws Error when there is no room */
+  /** Room for a frame that is not a message, held until the client has read it. @throws Error when there is none */
   room(bytes: number): Disposable
   /** Called when a full outlet is writable again. */
   onDrain(): void
-  /** Called when the client takes nothing for `slowClientMs`, or does not read while it makes us write more than there is room for. */
+  /** Called when the client has read nothing for `slowClientMs`, or when there is no room for the answers it causes. */
   onTooSlow(): void
 }
 
@@ -51,7 +51,8 @@ export function createOutlet(limits: OutletLimits, components: OutletComponents)
   return new BoundedOutlet(limits, components)
 }
 
-// A class, like everything here of which every client has one: an object literal with accessors costs some hundred bytes, and is slow.
+// A class, like every object here that exists per client: an object literal with accessors is slow and takes some
+// hundred bytes more.
 class BoundedOutlet implements Outlet {
   readonly #limits: OutletLimits
   readonly #components: OutletComponents
@@ -103,7 +104,7 @@ class BoundedOutlet implements Outlet {
     }
   }
 
-  /** A full buffer holds a step of messages and no more; everything else that comes behind it is counted. */
+  /** Writes behind a full buffer. The buffer itself holds one step of messages; everything behind it takes room. */
   #writeBehind(frame: Buffer | string): void {
     const { sink, room, onTooSlow } = this.#components
     if (!sink.isOpen) return
@@ -121,7 +122,7 @@ class BoundedOutlet implements Outlet {
     const { sink, onDrain } = this.#components
     if (!this.isBlocked) return
     if (sink.bufferedBytes > this.#limits.maxSocketBufferBytes / 2 && sink.isOpen) {
-      // Some other frame is still on its way.
+      // Frames that were written later are still in the buffer.
       sink.whenWritten(() => this.#drained())
       return
     }

@@ -1,27 +1,27 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** Something that can send a step at a time. */
+/** A sender that sends one step at a time. */
 export interface Source {
   readonly ready: boolean
   advance(): void | Promise<void>
 }
 
 export interface Pump {
-  /** Goes on sending, if there is anything to send and anyone to take it. */
+  /** Continues sending while a source is ready and the outlet is writable. */
   run(): void
 }
 
 export interface PumpComponents {
-  /** Asked anew for each round. */
+  /** Read again for each round. */
   sources: { values(): Iterator<Source> & Iterable<Source> }
   outlet: { readonly writable: boolean }
   onError(error: unknown): void
 }
 
 /**
- * Sends for several sources in turn, a step each, while the outlet is writable. Never two steps at once; it stops by itself when nothing
- * is ready or the outlet is full, and `run` sets it going again. A source that has more to send than a step lets everything else in the
- * process have its turn first: a client that takes as fast as it is sent would else hold up all others.
+ * Lets several sources send in round-robin order, one step each, one at a time. Stops when no source is ready or the
+ * outlet is full, until `run` is called again. Between the steps of a source it yields to the event loop: otherwise a
+ * client that reads as fast as it is sent to would hold up all others.
  */
 export function createPump(components: PumpComponents): Pump {
   return new RoundPump(components)
@@ -30,7 +30,7 @@ export function createPump(components: PumpComponents): Pump {
 class RoundPump implements Pump {
   readonly #components: PumpComponents
   #running = false
-  /** Where the round is; a full outlet ends no round, so that the first source can't keep the others waiting. */
+  /** The current round. It survives a full outlet, so that the first source cannot starve the others. */
   #round: Iterator<Source> | undefined
 
   constructor(components: PumpComponents) {
@@ -43,7 +43,7 @@ class RoundPump implements Pump {
     this.#proceed()
   }
 
-  /** Goes on with the round: a step of each ready source, then the next round. */
+  /** Continues the round: a step of each ready source, then the next round. */
   #proceed(): void {
     const { sources, outlet } = this.#components
     try {
@@ -58,7 +58,7 @@ class RoundPump implements Pump {
         }
         const step = next.value.ready ? next.value.advance() : undefined
         if (step === undefined) continue
-        // What the store answers may be there at once: waiting for it alone would let nobody else in.
+        // The store's result may be there at once, so awaiting it alone would not yield to the event loop.
         this.#later(step.then(() => nextTurn()))
         return
       }

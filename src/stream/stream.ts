@@ -17,38 +17,44 @@ import { createInterests } from './interest.ts'
 import { errorFrame } from './server-frames.ts'
 import { createWebSocketSink } from './web-socket-sink.ts'
 
-/** The clients of this gateway that follow the log. */
+/**
+ * The clients of this gateway that follow the log, by WebSocket or server-sent events. Owns their connections and
+ * subscriptions. Does not own the log, or the HTTP server that the connections come from.
+ */
 export interface Stream {
   start(): Promise<void>
   /**
-   * Whether another client may come, of this token and from this address.
+   * Checks whether another connection of this client is allowed.
    * @throws ConnectionLimit
    * @throws Draining
    */
   admit(client: RateClient): void
-  /** Takes over a socket whose upgrade is done; must be called in the same tick. */
+  /** Takes over a socket after its upgrade. Must be called in the same tick. */
   accept(socket: WebSocket, wire: Socket, codec: Codec, query: QuerySubscription & ClientInfo): void
-  /** Tells a client whose socket is open already why it is not served, and closes. */
+  /** Sends the error to a client whose upgrade is done, and closes its socket. */
   refuse(socket: WebSocket, wire: Socket, codec: Codec, error: PeergateError): void
   /**
-   * Sends server-sent events as the body of an answer, which `open` begins once nothing can be refused any more.
+   * Sends server-sent events as the body of a response. Calls `open` for the response after all checks have passed.
    * @throws InvalidCursor, TopicLimit, StoreUnavailable, and what `admit` throws
    */
   acceptEvents(query: EventQuery, open: () => ServerResponse): Promise<void>
   readonly connections: number
-  /** The clients' subscriptions, and how many numbers the one farthest behind has still to read. */
+  /** The number of subscriptions, and the largest distance of one from the tip of the log, in seqs. */
   readonly readers: { subscriptions: number; maxLag: number }
-  /** Whose tokens the connections use. */
+  /** Ids of the tokens of the connections. */
   readonly grants: Set<string>
-  /** Sessions that stand for tokens of connections. */
+  /** Ids of the sessions of the connections. */
   readonly sessions: Set<string>
-  /** Tells that a connection was opened. Answers what ends the watch. */
+  /** Calls the watcher when a connection was opened. Returns a function that ends the watch. */
   watchOpened(watcher: () => void): () => void
-  /** Tells every client to go elsewhere, finishes what they had asked for, and closes. Idempotent. */
+  /** Announces the shutdown to every client, finishes their pending work and closes. Idempotent. */
   stop(): Promise<void>
 }
 
-/** Clients told to leave come back spread over this time, so that they do not all meet the next gateway at once. */
+/**
+ * Clients reconnect at random times within this period after a shutdown, so that they do not all reach the next gateway
+ * at once.
+ */
 const reconnectSpreadMs = 5_000
 
 export function createStream(init: { limits: StreamLimits }, components: StreamComponents): Stream {
@@ -67,7 +73,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   components.endings.watchAll((id) => {
     for (const connection of connections) if (connection.grantId === id || connection.session === id) connection.revoke()
   })
-  // What clients know of positions holds no more, and they learn so when they resume.
+  // The positions of clients are no longer valid, which they learn when they resume.
   components.tail.watchReset(() => {
     for (const connection of connections) connection.interrupt()
   })
@@ -81,23 +87,23 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
   }
 
   function admit(client: RateClient): void {
-    if (stopping !== undefined) throw new Draining('This gateway is shutting down; connect again in a moment.', { retryAfterMs: 1_000 })
+    if (stopping !== undefined) throw new Draining('This gateway is shutting down. Reconnect in a moment.', { retryAfterMs: 1_000 })
     components.load.check()
     const full = capMet(client)
     if (full !== undefined) throw new ConnectionLimit(full, { retryAfterMs: 5_000 })
   }
 
-  /** Which cap on connections is met, in words. */
+  /** The cap on connections that is reached, as the text of an error. */
   function capMet(client: RateClient): string | undefined {
     const refusals = [byClient.refusal(clientKey(client)), byAddress.refusal(addressKey(client.address))]
-    if (refusals.includes('all')) return `This gateway serves ${max} stream connections at a time.`
-    if (refusals[0] !== undefined) return `This client has ${byClient.held(clientKey(client))} stream connections, which is its share.`
+    if (refusals.includes('all')) return `This gateway allows at most ${max} stream connections.`
+    if (refusals[0] !== undefined) return `This client has reached its share of ${byClient.held(clientKey(client))} stream connections.`
     if (refusals[1] !== undefined)
-      return `This address has ${byAddress.held(addressKey(client.address))} stream connections, which is its share.`
+      return `This address has reached its share of ${byAddress.held(addressKey(client.address))} stream connections.`
     return undefined
   }
 
-  /** Answers what ends it. */
+  /** Returns a function that removes the connection. */
   function add(connection: ClientConnection): () => void {
     const places = [byClient.hold(clientKey(connection), 1), byAddress.hold(addressKey(connection.address), 1)]
     connections.add(connection)
@@ -129,7 +135,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
       unused.use(start.interest)
       admit({ grantId: query.grant.id, address: query.address })
       if (components.endings.has(query.grant)) throw ofEndedToken()
-      // From here on it is the subscription's to give back.
+      // From here on the subscription releases the interest.
       unused.move()
       const client = createEventStream({ limits, query, start }, { ...components, response: open(), onClose: () => remove() })
       const remove = add(client)
@@ -180,7 +186,7 @@ export function createStream(init: { limits: StreamLimits }, components: StreamC
       return { subscriptions: positions.length, maxLag: positions.reduce((lag, position) => Math.max(lag, hub.tip - position), 0) }
     },
     refuse(socket, wire, codec, error) {
-      socket.on('error', (err) => logger.debug({ err }, 'a stream socket failed'))
+      socket.on('error', (err) => logger.debug({ err }, 'stream socket failed'))
       const sink = createWebSocketSink({ socket, wire })
       sink.write(codec.write(errorFrame(error, undefined, undefined)))
       sink.close(error.retryable ? 'interrupted' : 'unauthorized')

@@ -8,31 +8,31 @@ import type { Outlet } from './outlet.ts'
 import { naming } from './server-frames.ts'
 
 /**
- * One subscription of a connection: a filter and a position. Replay and live are the same loop, `advance`, called again and again while
- * the socket takes what it sends; only a subscription that has read everything waits for the hub to wake it.
+ * One subscription of a connection: a filter and a position. Replay and live delivery are the same loop: `advance` is
+ * called while the socket is writable. Only a subscription that has read everything waits for the hub to wake it.
  */
 export interface Subscription {
   readonly name: string | undefined
   readonly filter: TopicFilter
   readonly peers: boolean
   readonly deliveries: boolean
-  /** What was sent up to here; a client that resumes here misses nothing. */
+  /** Everything up to this seq was sent. A client that resumes here misses nothing. */
   readonly position: Seq
-  /** What was pruned up to this step of pruning is no news to the client, or among the gaps. */
+  /** The step of pruning up to which all losses are known to the client or listed in `gaps`. */
   readonly prunedSince: number
   readonly gaps: Gaps
-  /** Whether there may be something to send. */
+  /** Whether there may be messages to send. */
   readonly ready: boolean
-  /** Sends one step; a promise when the store has to be asked for it. */
+  /** Sends one step. Returns a promise if the step has to be read from the store. */
   advance(): void | Promise<void>
-  /** Tells a quiet subscriber how far it may move its saved position. */
+  /** Sends `progress` to a quiet subscriber, so that it can move its saved position. */
   reportProgress(): void
   close(): void
 }
 
 export interface SubscriptionInit {
   name: string | undefined
-  /** Whose it is (`clientKey`). */
+  /** The client that owns it (`clientKey`). */
   client: string
   filter: TopicFilter
   encoding: Encoding
@@ -40,23 +40,23 @@ export interface SubscriptionInit {
   deliveries: boolean
   after: Seq
   prunedSince: number
-  /** Still to be announced by the subscription that this one replaces. */
+  /** Gaps that the replaced subscription has not announced yet. */
   gaps: Gaps
-  /** Given back when it is closed. */
+  /** Released when the subscription is closed. */
   interest: Disposable
   maxStepBytes: number
 }
 
 /**
- * By topic, undefined for any that the store has forgotten: messages that were pruned before they were read here, to be announced before anything behind
- * them is sent.
+ * Messages that were pruned before they were read here, by topic; the key `undefined` stands for all topics that the
+ * store has forgotten. Each gap is announced before any message after it is sent.
  */
 export type Gaps = ReadonlyMap<string | undefined, { from: Seq; to: Seq }>
 
 export interface SubscriptionComponents {
   hub: Hub
   outlet: Outlet
-  /** Called when a subscription that had nothing to send has something again. */
+  /** Called when a quiet subscription has messages to send again. */
   onReady(): void
 }
 
@@ -140,7 +140,7 @@ class Reader implements Subscription {
 
   #wake(first: Seq): void {
     if (this.#ready) return
-    // It had read everything, so nothing below the message that woke it concerns it.
+    // The subscription had read everything, so no message before `first` matches its filter.
     this.#position = Math.max(this.#position, first - 1)
     this.#ready = true
     this.#components.onReady()
@@ -150,7 +150,7 @@ class Reader implements Subscription {
     if (this.#closed) return
     const [only, another] = step.entries
     if (only !== undefined && another === undefined && this.#caughtUp && this.#gaps === undefined && isWhole(step)) {
-      // One frame alone, as most of the time, needs no collecting.
+      // The most frequent case: a single frame needs no corking.
       this.#components.outlet.sendEntry(only, this.#init)
       this.#advanceTo(step.scanned)
     } else {
@@ -170,7 +170,9 @@ class Reader implements Subscription {
     this.#advanceTo(step.scanned)
   }
 
-  /** Takes from the damaged, which are in their order, what it announces. */
+  /**
+   * Announces gaps and damaged messages up to a seq. Removes the announced ones from `damaged`, which is in log order.
+   */
   #announceUpTo(through: Seq, damaged: Damaged[]): void {
     for (let [first] = damaged; first !== undefined && first.seq <= through; [first] = damaged) {
       damaged.shift()
@@ -198,7 +200,10 @@ class Reader implements Subscription {
     }
   }
 
-  /** Those that end up to a position, in the order of their ends: a client that saves each as its cursor never goes back. */
+  /**
+   * Announces the gaps that end up to a seq, in the order of their ends, so that a client's saved cursor never moves
+   * back.
+   */
   #announceGaps(through: Seq): void {
     if (this.#gaps === undefined) return
     const ended = [...this.#gaps].filter(([, { to }]) => to <= through).toSorted(([, one], [, other]) => one.to - other.to)
@@ -216,7 +221,7 @@ class Reader implements Subscription {
   }
 }
 
-/** Whether nothing but messages is to be sent of it. */
+/** Whether the step has nothing but messages. */
 function isWhole({ prunes, damaged }: HubStep): boolean {
   return prunes === undefined && damaged === undefined
 }

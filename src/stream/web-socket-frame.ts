@@ -4,8 +4,8 @@ export const opcodes = { text: 0x1, binary: 0x2 } as const
 const final = 0x80
 
 /**
- * A whole message of a WebSocket server, unmasked and in one frame (RFC 6455 §5.2). Made here and not by the WebSocket library, so that
- * one and the same buffer, head included, goes to every client.
+ * A complete message of a WebSocket server, unmasked and in one frame (RFC 6455 §5.2). Made here rather than by the
+ * WebSocket library, so that all clients share one buffer, header included.
  */
 export function webSocketFrame(opcode: number, payload: Uint8Array): Buffer {
   const head = headFor(payload.length)

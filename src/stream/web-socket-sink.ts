@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws'
 import { type CloseReason, closeCodes } from './close-codes.ts'
 import type { Sink } from './outlet.ts'
 
-/** How long a close handshake may take before the socket is cut. */
+/** How long a close handshake may take before the socket is terminated. */
 const closeGraceMs = 2_000
 
 export interface WebSocketSink extends Sink {
@@ -11,8 +11,8 @@ export interface WebSocketSink extends Sink {
 }
 
 /**
- * Writes whole frames to the connection below the WebSocket. Its library does the same at once with what it has to send by itself
- * (pings, pongs, the close), as long as nothing is compressed: so nothing is ever between two parts of a frame.
+ * Writes complete frames to the socket below the WebSocket. Without compression the library writes its own frames
+ * (pings, pongs, the close) at once and complete too, so frames never interleave.
  */
 export function createWebSocketSink(components: { socket: WebSocket; wire: Socket }): WebSocketSink {
   return new WireSink(components)
@@ -40,7 +40,7 @@ class WireSink implements WebSocketSink {
   }
 
   whenWritten(written: () => void): void {
-    // An empty ping behind everything else tells when it has left.
+    // An empty ping leaves the buffer after everything written before it.
     this.#socket.ping(undefined, undefined, written)
   }
 

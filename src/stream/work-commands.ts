@@ -4,7 +4,7 @@ import type { Client, StreamComponents } from './client.ts'
 import { decodeData, type FrameOf, keyOf } from './frame-data.ts'
 import { answering } from './server-frames.ts'
 
-/** The frames by which a client takes on work for others: serving requests and judging messages. */
+/** Carries out the frames with which a client works for others: serving requests and judging messages. */
 export interface WorkCommands {
   serve(frame: FrameOf<'serve'>, client: Client): Promise<void>
   unserve(frame: FrameOf<'unserve'>, client: Client): void
@@ -12,7 +12,7 @@ export interface WorkCommands {
   validate(frame: FrameOf<'validate'>, client: Client): Promise<void>
   unvalidate(frame: FrameOf<'unvalidate'>, client: Client): void
   judge(frame: FrameOf<'verdict'>, client: Client): void
-  /** The client is gone, and does none of it any more. */
+  /** The client is gone: ends everything that it served and judged. */
   leave(client: Client): void
 }
 
@@ -22,7 +22,7 @@ export function createWorkCommands(
 ): WorkCommands {
   const { limits } = init
   const { topics, serviceRegistry, validatorRegistry } = components
-  /** The use of the topics that a connection judges. */
+  /** The uses of the topics that each connection judges, by topic. */
   const judged = new WeakMap<Client, Map<string, Disposable>>()
 
   async function serve({ id, service, concurrency = 1 }: FrameOf<'serve'>, { asked, outlet }: Client): Promise<void> {
@@ -30,22 +30,22 @@ export function createWorkCommands(
   }
 
   function unserve({ id, service }: FrameOf<'unserve'>, { asked, outlet }: Client): void {
-    if (!serviceRegistry.unserve(asked, service)) throw new ServiceNotFound('This connection does not serve it.')
+    if (!serviceRegistry.unserve(asked, service)) throw new ServiceNotFound('This connection does not serve this service.')
     outlet.send({ type: 'unserved', ...answering(id), service })
   }
 
-  /** Answered only where the frame has an id: whoever waits for the reply goes first. */
+  /** Answers only a frame with an id, and after the reply was passed on. */
   function reply({ id, requestId, data, encoding, error }: FrameOf<'reply'>, { asked, outlet }: Client): void {
-    if ((data === undefined) === (error === undefined)) throw new InvalidRequest('A reply has either "data" or an "error".')
+    if ((data === undefined) === (error === undefined)) throw new InvalidRequest('A reply needs either "data" or "error".')
     serviceRegistry.reply(asked, requestId, error === undefined ? { data: replyData({ data: data ?? '', encoding }) } : { error })
     if (id !== undefined) outlet.send({ type: 'replied', id, requestId })
   }
 
-  /** @throws MessageTooLarge for what the asking gateway would not take */
+  /** @throws MessageTooLarge when the requesting gateway would refuse the data */
   function replyData(payload: Parameters<typeof decodeData>[0]): Uint8Array {
     const data = decodeData(payload)
     if (data.length <= limits.maxMessageBytes) return data
-    throw new MessageTooLarge(`An answer has at most ${limits.maxMessageBytes} bytes of data; this one has ${data.length}.`)
+    throw new MessageTooLarge(`A reply may have at most ${limits.maxMessageBytes} bytes of data. This one has ${data.length}.`)
   }
 
   async function validate(frame: FrameOf<'validate'>, client: Client): Promise<void> {
@@ -65,7 +65,7 @@ export function createWorkCommands(
 
   function unvalidate({ id, topic }: FrameOf<'unvalidate'>, client: Client): void {
     const { asked, outlet } = client
-    if (!validatorRegistry.unregister(asked, topic)) throw new ValidationNotFound('This connection does not judge the topic.')
+    if (!validatorRegistry.unregister(asked, topic)) throw new ValidationNotFound('This connection does not validate this topic.')
     judged.get(client)?.get(topic)?.[Symbol.dispose]()
     judged.get(client)?.delete(topic)
     outlet.send({ type: 'unvalidated', ...answering(id), topic })

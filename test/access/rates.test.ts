@@ -79,8 +79,8 @@ describe('the stream', () => {
 
   test('maxStreamConnectionsPerToken, maxStreamConnectionsPerAddress: one more is refused, and taken when another has left', async () => {
     for (const [limit, message] of [
-      [{ maxStreamConnectionsPerToken: 2 }, 'This client has 2'],
-      [{ maxStreamConnectionsPerAddress: 2 }, 'This address has 2'],
+      [{ maxStreamConnectionsPerToken: 2 }, 'This client has reached its share of 2'],
+      [{ maxStreamConnectionsPerAddress: 2 }, 'This address has reached its share of 2'],
     ] as const) {
       const { gateway, tokenFor } = await gatewayWithTokens({ limits: { ...defaultLimits, ...limit } })
       const [one, other] = [(await tokenFor(['read'])).secret, (await tokenFor(['read'])).secret]

@@ -9,41 +9,51 @@ import type { LogStore, PublishedItem } from '../store/log-store.ts'
 import type { LoadWatch } from '../telemetry/load-watch.ts'
 import type { Topics } from '../topics/topics.ts'
 
-/** Publishing as clients ask for it: several messages at once, once for each idempotency key, when enough peers are there. */
+/**
+ * Publishes for clients: batches, idempotency keys and the wait for enough subscribed peers. Does not own the append
+ * and the way to the network, which are `log`'s.
+ */
 export interface Publisher {
-  /** Whether anything of a client would be taken now: what is asked before a body is read, so that refusing costs little. @throws Overloaded, Draining */
+  /**
+   * Checks before the body is read whether a message of the client would be accepted now, so that a refusal is cheap.
+   * @throws Overloaded, Draining
+   */
   check(client: string): void
   /**
-   * Joins the topics and gives the messages, all or none, their place in the inbox, behind those of earlier calls that were given
-   * theirs; `published` resolves once they are durable and were handed over. What was refused left no trace.
+   * Joins the topics and puts all messages, or none, into the inbox, in the order of the calls. `published` resolves
+   * once they are durable and were handed to the network. A refused request leaves no trace.
    * @throws InvalidRequest, MessageTooLarge, TopicLimit, Overloaded, Draining, StoreUnavailable
    * @throws IdempotencyKeyReused when the key has published something else
    * @throws IdempotencyKeyLimit when too many keys of the client are remembered
-   * @throws IdempotencyInProgress when it is publishing at the moment; Overloaded when too many are, or too many of the client's
-   * @throws MeshNotReady when not enough peers came in time
+   * @throws IdempotencyInProgress while another request with the key is in progress; Overloaded when too many keys are
+   * in use
+   * @throws MeshNotReady when not enough peers subscribed in time
    */
   enqueue(request: PublishRequest, options: { signal: AbortSignal }): Promise<{ published: Promise<Publication> }>
 }
 
 export interface PublishRequest {
-  /** Who asks (`clientKey`). */
+  /** The client (`clientKey`). */
   client: string
   /** At least one. */
   messages: OwnMessage[]
-  /** Given by the client, and unique within the scope for a day. */
+  /** Chosen by the client; unique within the scope for a day. */
   idempotency?: { scope: string; key: string } | undefined
-  /** How many neighbours must be subscribed to each topic, and how long to wait for them, in milliseconds. */
+  /**
+   * How many neighbours must be subscribed to each topic (default 0), and how long to wait for them, in milliseconds
+   * (default 0).
+   */
   minRecipients?: number | undefined
   waitMs?: number | undefined
 }
 
 export interface Publication {
   items: PublishedItem[]
-  /** The answer is that of an earlier request with the same idempotency key. */
+  /** Whether the items are the result of an earlier request with the same idempotency key. */
   replayed: boolean
 }
 
-/** Milliseconds after which a client may try again: about how long a publish takes, and how long a mesh. */
+/** Milliseconds after which a client may retry: about the time of a publication, and of the forming of a mesh. */
 const inProgressRetryMs = 1_000
 const meshRetryMs = 5_000
 
@@ -72,17 +82,17 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
     { max: init.limits.maxIdempotencyKeysPerToken },
     { count: (prefix, limit) => log.countKeys(prefix, limit), now },
   )
-  /** Keys that are publishing, and whose they are. */
+  /** Idempotency keys of requests in progress. */
   const inProgress = new Set<string>()
   const openKeys = createClientShares({ max: init.limits.maxOpenIdempotencyKeys, limits: init.limits })
 
   function checkSizes(messages: OwnMessage[]): void {
     if (messages.length > maxPublishMessages) {
-      throw new InvalidRequest(`At most ${maxPublishMessages} messages are published at once; these are ${messages.length}.`)
+      throw new InvalidRequest(`A request may publish at most ${maxPublishMessages} messages. This one has ${messages.length}.`)
     }
     for (const [index, { data }] of messages.entries()) {
       if (data.length <= maxMessageBytes) continue
-      throw new MessageTooLarge(`A message has at most ${maxMessageBytes} bytes of data; this one has ${data.length}.`, {
+      throw new MessageTooLarge(`A message may have at most ${maxMessageBytes} bytes of data. This one has ${data.length}.`, {
         errors: [{ path: messages.length === 1 ? 'data' : `${index}.data`, message: 'is too large' }],
       })
     }
@@ -108,7 +118,7 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
       if (length >= count || left <= 0) {
         changed.cancel()
         if (length >= count) return
-        throw new MeshNotReady(`${length} of ${count} peers are there for "${topic}"; nothing was published.`, {
+        throw new MeshNotReady(`Only ${length} of ${count} peers have joined "${topic}". Nothing was published.`, {
           retryAfterMs: meshRetryMs,
         })
       }
@@ -134,12 +144,12 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
     return { promise, cancel }
   }
 
-  /** What the key has published before. @throws IdempotencyKeyReused */
+  /** The publication that was stored under the key, if any. @throws IdempotencyKeyReused */
   async function replay(key: KeyOfRequest): Promise<Publication | undefined> {
     const earlier = await log.published(key.key, now() - idempotencyWindowMs)
     if (earlier === undefined) return undefined
     if (Buffer.compare(earlier.fingerprint, key.fingerprint) === 0) return { items: earlier.items, replayed: true }
-    throw new IdempotencyKeyReused('This idempotency key has published something else.')
+    throw new IdempotencyKeyReused('This idempotency key was used for other messages.')
   }
 
   async function settle(published: Promise<PublishedItem[]>, key: KeyOfRequest): Promise<Publication> {
@@ -164,11 +174,11 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
   ): Promise<{ published: Promise<Publication> }> {
     const key = keyOf(request, idempotency)
     if (inProgress.has(key.key)) {
-      throw new IdempotencyInProgress('A request with this idempotency key is being worked on.', { retryAfterMs: inProgressRetryMs })
+      throw new IdempotencyInProgress('A request with this idempotency key is in progress.', { retryAfterMs: inProgressRetryMs })
     }
     const place = openKeys.take(request.client)
     if (place === undefined) {
-      throw new Overloaded('Too much is being published under idempotency keys, or too much of this client.', {
+      throw new Overloaded('Too many publications with idempotency keys are in progress, in total or for this client.', {
         retryAfterMs: inProgressRetryMs,
       })
     }
@@ -207,7 +217,7 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
   }
 }
 
-/** An idempotency key as the store knows it. */
+/** An idempotency key as the store has it. */
 interface KeyOfRequest {
   key: string
   fingerprint: Uint8Array

@@ -5,9 +5,9 @@ import { serviceSchema } from '../model/service.ts'
 import { foreignTextSchema } from '../model/text.ts'
 
 /**
- * `/peergate/request/1.0.0`: a request is CBOR of {service, data, timeoutMs}, the answer of {status, data} or {status, message}. Within its
- * time a request is answered; the asking end gives it up by cancelling it. A gateway that passes a request on to another one of its database
- * says `from` whom it has it.
+ * `/peergate/request/1.0.0`: a request is CBOR of {service, data, timeoutMs}, an answer CBOR of {status, data} or
+ * {status, message}. A request is answered within its timeout. The requesting end cancels it by cancelling the stream.
+ * A gateway that forwards a request to another gateway of its database gives the origin in `from`.
  */
 export const requestProtocol = '/peergate/request/1.0.0'
 
@@ -21,28 +21,31 @@ const requestSchema = z.strictObject({
 })
 export type WireRequest = z.infer<typeof requestSchema>
 
-/** Of a service's own words for an error; what is longer is cut. */
+/** Characters of a service's error message. Longer messages are truncated. */
 const maxMessageLength = 1_024
 
-/** `error`: the service's own words; `not_found`: nobody serves it; `gone`: who served it went away; `busy`, `late`: as they say. */
+/**
+ * `error`: the service's own message. `not_found`: no provider. `gone`: the provider disconnected. `busy`: the queue is
+ * full. `late`: timeout.
+ */
 const answerSchema = z.union([
   z.strictObject({ status: z.literal('ok'), data: bytes }),
   z.strictObject({ status: z.enum(['error', 'not_found', 'gone', 'busy', 'late']), message: foreignTextSchema(maxMessageLength) }),
 ])
 export type WireAnswer = z.infer<typeof answerSchema>
 
-/** Of a request or an answer beside its data. */
+/** Bytes of a request or an answer beside its data, at most. */
 export const requestOverheadBytes = 1_024
 
 export const encodeRequest = (request: WireRequest): Uint8Array => encode(request, { ignoreUndefinedProperties: true })
 export const encodeAnswer = (answer: WireAnswer): Uint8Array => encode(answer)
 
-/** @throws Error when it is none */
+/** @throws Error when the bytes are not a valid request */
 export function decodeRequest(raw: Uint8Array): WireRequest {
   return requestSchema.parse(decodeCbor(raw, { rejectDuplicateMapKeys: true }))
 }
 
-/** @throws Error when it is none */
+/** @throws Error when the bytes are not a valid answer */
 export function decodeAnswer(raw: Uint8Array): WireAnswer {
   return answerSchema.parse(decodeCbor(raw, { rejectDuplicateMapKeys: true }))
 }

@@ -6,43 +6,50 @@ import type { Shares } from '../lib/shares.ts'
 import { createWatchers } from '../lib/watchers.ts'
 
 /**
- * The services that clients of this gateway offer: gives each request to the server that has least to do, has it wait while all are busy, and
- * tells at the end of its time, or when the asking end went away, that nobody waits for the answer any more.
+ * The services that clients of this gateway provide. Assigns each request to the server with the lowest load, queues it
+ * while all are busy, and tells the server when the request was cancelled or timed out.
  */
 export interface ServiceRegistry {
-  /** Tells that other services are served than before; `serve` waits until the watchers have dealt with it. Answers what ends the watch. */
+  /**
+   * Calls the watcher when the set of services changes; `serve` waits for the watchers. Returns a function that ends
+   * the watch.
+   */
   watch(watcher: () => unknown): () => void
   /**
-   * Serves so many requests at a time, once the other gateways know and `begin` has been called; again it changes their number.
+   * Registers a server for a service. It gets requests once the other gateways know and `begin` was called. A second
+   * call changes `concurrency`, the number of requests at a time.
    * @throws ServiceLimit
    */
   serve(server: Server, service: string, concurrency: number, begin: () => void): Promise<void>
-  /** Serves no more; what it has it may still answer. Answers false when it did not. */
+  /** Ends the registration. Open requests may still be answered. Returns false when there was none. */
   unserve(server: Server, service: string): boolean
   /** Whether it serves anything. */
   has(server: Server): boolean
-  /** Serves nothing more. Resolves once the server has answered what it has, or is gone. */
+  /** Ends all registrations. Resolves once the server has answered its open requests, or is gone. */
   retire(server: Server): Promise<void>
-  /** The server is gone: what it has not answered fails. */
+  /** The server is gone: its open requests fail. */
   leave(server: Server): void
-  /** @throws RequestNotFound when the server has no such request, or not any more */
+  /** @throws RequestNotFound when the server has no such open request */
   reply(server: Server, requestId: string, answer: { data: Uint8Array } | { error: string }): void
-  /** For an asker, a client or a peer; these share the queue, and have their turns. @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout, the signal's reason */
+  /**
+   * Sends a request for an asker, a client or a peer. Askers share the queue fairly.
+   * @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout, the signal's reason
+   */
   ask(request: ServiceRequest, options: { signal: AbortSignal; asker: string }): Promise<Uint8Array>
-  /** What is served. */
+  /** Names of the services, including those about to start. */
   readonly services: string[]
 }
 
-/** A connection that serves. */
+/** A client connection that provides services. */
 export interface Server {
-  /** Whose it is (`clientKey`). */
+  /** The client that owns it (`clientKey`). */
   readonly client: string
   request(request: ServedRequest): void
   cancelled(requestId: string): void
 }
 
 export interface ServiceRequest {
-  /** Peer id of who asks. */
+  /** Peer id of the requesting end. */
   from: string
   service: string
   data: Uint8Array
@@ -81,9 +88,11 @@ interface Waiting {
   assigned: PromiseWithResolvers<Open>
 }
 
-/** What waits for a service. */
+/** The requests that wait for a service. */
 interface Queue {
-  /** By asker, those whose turn is next first: who has many that wait is given as much as who has one. */
+  /**
+   * By asker, in the order of turns (round-robin), so that an asker with many requests gets no more than one with few.
+   */
   waiting: Map<string, Waiting[]>
   places: Shares
 }
@@ -94,15 +103,15 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
   const { limits } = init
   const { now = Date.now } = components
   const changes = createWatchers()
-  /** By service; who got a request last stands last. */
+  /** By service. The offer that got a request last is last. */
   const offers = new Map<string, Offer[]>()
   const queues = new Map<string, Queue>()
   const served = createClientShares({ max: limits.maxServices, limits })
   const open = new Map<string, Open>()
-  /** Services about which the other gateways are being told. */
+  /** Services that the other gateways are being told about. */
   const announced = createCounter()
   const gone = new WeakSet<Server>()
-  /** Called when the server has nothing to answer any more. */
+  /** Called when the server has no open requests left. */
   const retiring = new Map<Server, () => void>()
 
   function freest(service: string): Offer | undefined {
@@ -116,7 +125,7 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
 
   function assign(request: ServiceRequest, offer: Offer): Open {
     const entry: Open = { request: { ...request, requestId: randomUUID() }, offer, answer: Promise.withResolvers() }
-    // Whoever waits for it may have gone before it fails.
+    // The requester may have given up before the promise rejects.
     entry.answer.promise.catch(() => undefined)
     offer.open++
     const others = offers.get(request.service)
@@ -159,7 +168,7 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
   function wait(request: ServiceRequest, asker: string): Waiting {
     const queue = queues.get(request.service) ?? { waiting: new Map(), places: createClientShares({ max: limits.maxServiceQueue, limits }) }
     const place = queue.places.take(asker)
-    if (place === undefined) throw new ServiceBusy('Too many requests, or too many of yours, wait for this service.', { retryAfterMs })
+    if (place === undefined) throw new ServiceBusy('Too many requests wait for this service, in total or from you.', { retryAfterMs })
     const waiting: Waiting = { request, asker, place, assigned: Promise.withResolvers() }
     waiting.assigned.promise.catch(() => undefined)
     queues.set(request.service, queue)
@@ -186,7 +195,7 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
     else {
       offers.delete(service)
       for (const { assigned } of [...(queues.get(service)?.waiting.values() ?? [])].flat())
-        assigned.reject(new ServiceGone('The last one that served it went away.'))
+        assigned.reject(new ServiceGone('The last provider of this service disconnected.'))
       queues.delete(service)
     }
     return true
@@ -203,12 +212,12 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
       if (known !== undefined) known.concurrency = concurrency
       else {
         if (servedBy(server).length >= limits.maxServicesPerConnection)
-          throw new ServiceLimit(`A connection serves at most ${limits.maxServicesPerConnection} services.`)
+          throw new ServiceLimit(`A connection may provide at most ${limits.maxServicesPerConnection} services.`)
         using held = new DisposableStack()
         const place = served.take(server.client)
         if (place === undefined)
           throw new ServiceLimit(
-            `Clients of this gateway serve at most ${limits.maxServices} services together, and each its share of them.`,
+            `The limit of ${limits.maxServices} services at this gateway, or this client's share of it, is reached.`,
           )
         held.use(place)
         announced.add(service)
@@ -240,32 +249,33 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
       for (const service of services) remove(server, service)
       for (const entry of [...open.values()]) {
         if (entry.offer.server !== server) continue
-        entry.answer.reject(new ServiceGone('Who was serving the request went away; whether it was done is not known.'))
+        entry.answer.reject(new ServiceGone('The service provider disconnected. The request may or may not have been carried out.'))
         finish(entry)
       }
       if (services.length > 0) void changes.tell()
     },
     reply(server, requestId, answer) {
       const entry = open.get(requestId)
-      if (entry?.offer.server !== server) throw new RequestNotFound('Nobody waits for an answer to this request, or not any more.')
+      if (entry?.offer.server !== server) throw new RequestNotFound('No open request with this id: it was answered, cancelled or timed out.')
       if ('error' in answer) entry.answer.reject(new ServiceError(answer.error))
       else entry.answer.resolve(answer.data)
       finish(entry)
     },
     async ask(request, { signal, asker }) {
       const { service, deadline } = request
-      if (!offers.has(service)) throw new ServiceNotFound('Nobody serves this here.')
+      if (!offers.has(service)) throw new ServiceNotFound('This gateway has no provider of this service.')
       signal.throwIfAborted()
       const offer = freest(service)
       const waiting = offer === undefined ? wait(request, asker) : undefined
       const over = Promise.withResolvers<never>()
       over.promise.catch(() => undefined)
-      /** At once out of the queue: what ends with the same signal frees servers, who are not to be given this. */
+      // Leaves the queue at once: the same signal may end other requests, and a server freed by them must not get this
+      // one.
       const end = (reason: unknown) => {
         over.reject(reason)
         if (waiting !== undefined) stopWaiting(waiting)
       }
-      const late = () => end(new RequestTimeout('The service did not answer in time; whether it was done is not known.'))
+      const late = () => end(new RequestTimeout('The service did not answer in time. The request may or may not have been carried out.'))
       const timer = setTimeout(late, Math.max(0, deadline - now()))
       const giveUp = () => end(signal.reason)
       signal.addEventListener('abort', giveUp)

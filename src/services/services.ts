@@ -31,12 +31,15 @@ import {
 } from './request-protocol.ts'
 import type { ServiceRegistry } from './service-registry.ts'
 
-/** Requests to services: of this gateway's clients to any peer, and of peers to what clients of this gateway's database serve. */
+/**
+ * Requests to services: from clients of this gateway to any peer, and from peers to services of this database's
+ * clients. Does not own the choice of a server, which is the registry's.
+ */
 export interface Services {
   start(): Promise<void>
   stop(): Promise<void>
   /**
-   * Asks a service of a peer, and never a second time.
+   * Sends a request to a service of a peer, at most once.
    * @throws InvalidRequest, MessageTooLarge, PeerNotFound, PeerBlocked, DialFailed
    * @throws ServiceNotFound, ServiceBusy, ServiceGone, ServiceError, RequestTimeout
    */
@@ -44,7 +47,7 @@ export interface Services {
 }
 
 export interface OutgoingRequest {
-  /** Who asks (`clientKey`). */
+  /** The client (`clientKey`). */
   client: string
   to: string
   service: string
@@ -68,15 +71,17 @@ export interface ServicesComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>
   peers: Pick<Peers, 'dialPeer'>
   registry: Pick<ServiceRegistry, 'ask' | 'services'>
-  /** The other gateways of this database, and what their clients serve. */
+  /** The other gateways of this database, and the services of their clients. */
   gateways: Pick<Members, 'others' | 'link'>
   logger: Logger
   now?: () => number
 }
 
-/** Milliseconds for which what is known of the other gateways will do, as long as it has an answer. */
+/** Age in milliseconds up to which the list of other gateways is used, if it names a provider. */
 const freshMs = 1_000
-/** And otherwise: so many times a second peers can have the database asked by asking for what nobody serves. */
+/**
+ * The same if it does not. It bounds how often requests for unknown services can make the gateway read the database.
+ */
 const anewMs = 100
 const retryAfterMs = 1_000
 
@@ -84,13 +89,16 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   const { limits } = init
   const { engine, peers, registry, gateways, logger, now = Date.now } = components
   const maxBytes = limits.maxMessageBytes + requestOverheadBytes
-  /** Requests of clients here, by the peer that is asked; of those with any. */
+  /**
+   * Places for requests of this gateway's clients, by the peer that they go to. Only peers with open requests are
+   * listed.
+   */
   const placesAt = new Map<string, Semaphore>()
   const requests = createClientShares({ max: limits.maxRequests, limits })
 
   const shares = (max: number) => createClientShares({ max, limits })
 
-  /** The other gateways of the database that fit. */
+  /** The other gateways of the database that match. */
   async function others(fits: (gateway: GatewayRecord) => boolean): Promise<GatewayRecord[]> {
     const known = (await gateways.others(freshMs)).filter(fits)
     return known.length > 0 ? known : (await gateways.others(anewMs)).filter(fits)
@@ -101,23 +109,23 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     return outcomeOf(decodeAnswer(await askPeer(engine, asked, { signal, maxAnswerBytes: maxBytes })))
   }
 
-  /** At a client of this gateway, or of another one of the database. */
+  /** Sends a request to a client of this gateway, or of another gateway of the database. */
   async function askHere(request: WireRequest & Asked): Promise<Uint8Array> {
     const { service, data, from, timeoutMs, asker, signal, isForwarded } = request
     if (isForwarded || registry.services.includes(service))
       return await registry.ask({ service, data, from, deadline: now() + timeoutMs }, { signal, asker })
     const serving = await others(({ about }) => about.services?.includes(service) === true)
     const other = serving[Math.floor(Math.random() * serving.length)]
-    if (other === undefined) throw new ServiceNotFound('Nobody serves this here.')
+    if (other === undefined) throw new ServiceNotFound('This gateway has no provider of this service.')
     return await ask(other.peerId, { service, data, from, timeoutMs }, () => gateways.link(other.peerId, other.about.multiaddrs), signal)
   }
 
   async function answer(from: string, body: Uint8Array, signal: AbortSignal): Promise<WireAnswer> {
     const request = decodeRequest(body)
     const isForwarded = request.from !== undefined
-    // Only a gateway of this database may speak for somebody else.
+    // Only a gateway of this database may send requests on behalf of another peer.
     if (isForwarded && (await others(({ peerId }) => peerId === from)).length === 0)
-      return { status: 'not_found', message: 'You are no gateway of this database.' }
+      return { status: 'not_found', message: 'Only gateways of the same database may set "from".' }
     const timeoutMs = Math.min(request.timeoutMs, limits.requestTimeoutMs)
     const asker = request.from ?? from
     try {
@@ -130,18 +138,18 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   function failureOf(error: unknown): WireAnswer {
     for (const [status, kind] of failures) if (error instanceof kind) return { status, message: error.message }
     if (!(error instanceof PeergateError)) logger.debug({ err: error }, 'a request of a peer failed')
-    return { status: 'gone', message: 'The gateway of the service could not be reached.' }
+    return { status: 'gone', message: 'The gateway that provides the service could not be reached.' }
   }
 
   function check({ data, timeoutMs = limits.requestMs }: OutgoingRequest): number {
     if (data.length > limits.maxMessageBytes)
-      throw new MessageTooLarge(`A request has at most ${limits.maxMessageBytes} bytes of data; this one has ${data.length}.`)
+      throw new MessageTooLarge(`A request may have at most ${limits.maxMessageBytes} bytes of data. This one has ${data.length}.`)
     if (timeoutMs <= limits.requestTimeoutMs) return timeoutMs
     const message = `must be from 1 to ${limits.requestTimeoutMs} milliseconds`
     throw new InvalidRequest(`timeoutMs ${message}.`, { errors: [{ path: 'timeoutMs', message }] })
   }
 
-  /** In turn, where more are asked of one peer than a link carries. */
+  /** Sends a request to another peer. Requests beyond `maxRequestsToPeer` wait in a bounded queue. */
   async function askThere(to: string, request: WireRequest, asker: string, signal: AbortSignal): Promise<Uint8Array> {
     const begun = now()
     const places = placesAt.get(to) ?? createSemaphore({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue, shares })
@@ -149,7 +157,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     try {
       using place = await places.take(signal, asker)
       if (place === undefined)
-        throw new ServiceBusy('Too many requests to this peer, or too many of this client, wait for their turn.', { retryAfterMs })
+        throw new ServiceBusy('Too many requests to this peer are queued, in total or for this client.', { retryAfterMs })
       const timeoutMs = Math.max(1, request.timeoutMs - (now() - begun))
       return await ask(to, { ...request, timeoutMs }, () => peers.dialPeer(to, { signal }), signal)
     } finally {
@@ -172,7 +180,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
       const timeoutMs = check(outgoing)
       const { client, to, service, data } = outgoing
       using place = requests.take(client)
-      if (place === undefined) throw new ServiceBusy('Too many requests, or too many of this client, are under way.', { retryAfterMs })
+      if (place === undefined) throw new ServiceBusy('Too many requests are open, in total or for this client.', { retryAfterMs })
       using deadline = createDeadline(timeoutMs, [signal])
       const both = deadline.signal
       try {
@@ -180,23 +188,23 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
           return await askHere({ service, data, timeoutMs, from: to, asker: client, signal: both, isForwarded: false })
         return await askThere(to, { service, data, timeoutMs }, client, both)
       } catch (error) {
-        if (deadline.isOver) throw new RequestTimeout('No answer came in time; whether the request was done is not known.')
+        if (deadline.isOver) throw new RequestTimeout('No answer arrived in time. The request may or may not have been carried out.')
         if (error instanceof PeerUnreachable)
-          throw new ServiceGone('The peer did not answer; whether the request was done is not known.', { cause: error })
-        if (error instanceof ProtocolUnsupported) throw new ServiceNotFound('The peer serves nothing.', { cause: error })
+          throw new ServiceGone('The peer did not answer. The request may or may not have been carried out.', { cause: error })
+        if (error instanceof ProtocolUnsupported) throw new ServiceNotFound('The peer provides no services.', { cause: error })
         throw error
       }
     },
   }
 }
 
-/** Who asks a service here, and how. */
+/** The origin of a request to a service of this database. */
 interface Asked {
   from: string
-  /** Whom it counts for in the queue: a client (`clientKey`) or a peer. */
+  /** The asker that the request counts for in the queue: a client (`clientKey`) or a peer. */
   asker: string
   signal: AbortSignal
-  /** By another gateway of the database. */
+  /** Whether another gateway of the database forwarded it. */
   isForwarded: boolean
 }
 
@@ -208,7 +216,7 @@ const failures = [
   ['late', RequestTimeout],
 ] as const
 
-/** @throws what the answer says */
+/** @throws the error that the answer stands for */
 function outcomeOf(answer: WireAnswer): Uint8Array {
   if (answer.status === 'ok') return answer.data
   const Failure = failures.find(([status]) => status === answer.status)?.[1] ?? PeerUnreachable

@@ -7,36 +7,42 @@ import { type Judgement, joined, type Registration, strictest } from '../model/v
 import type { Verdict } from '../model/verdict.ts'
 
 /**
- * The clients of this gateway that judge messages. Each that has registered for a topic is asked about each of its messages, and has so long for
- * its verdict as it said; what it has not answered by then gets the verdict that it named for this case. A client that takes no more for the
- * moment is asked when it does, if there is time left.
+ * The clients of this gateway that judge messages. Every validator of a topic is asked about each message of the topic.
+ * If it does not answer within its `deadlineMs`, its default verdict counts. A validator whose outlet is full is asked
+ * once that is writable again, if time is left.
  */
 export interface ValidatorRegistry {
-  /** Tells that other topics are judged than before; `register` waits until the watchers have dealt with it. Answers what ends the watch. */
+  /**
+   * Calls the watcher when the set of judged topics changes; `register` waits for the watchers. Returns a function that
+   * ends the watch.
+   */
   watch(watcher: () => unknown): () => void
-  /** Judges once `begin` has been called; again it changes how. @throws ValidatorLimit */
+  /**
+   * Registers a validator, which is asked once `begin` was called. A second call replaces the registration.
+   * @throws ValidatorLimit
+   */
   register(validator: Validator, registration: Registration, begin: () => void): Promise<void>
-  /** Is asked no more; what it was asked it may still answer. Answers false when it did not judge the topic. */
+  /** Ends the registration. Open questions may still be answered. Returns false when there was none. */
   unregister(validator: Validator, topic: string): boolean
-  /** The validator is gone: what it has not answered is as if its time were over. */
+  /** The validator is gone: its open questions get the default verdict. */
   leave(validator: Validator): void
-  /** It takes more again. */
+  /** The validator is writable again. */
   resume(validator: Validator): void
-  /** @throws ValidationNotFound when there is no such question to it, or not any more */
+  /** @throws ValidationNotFound when the validator has no such open question */
   answer(validator: Validator, validationId: string, verdict: Verdict): void
-  /** Asks all that judge the topic; the strictest verdict counts. */
+  /** Asks all validators of the topic. The strictest verdict counts. */
   ask(message: SignedMessage): Promise<Judgement>
-  /** What the validator judges. */
+  /** The topics that the validator judges. */
   topicsOf(validator: Validator): string[]
-  /** What is judged here: of each topic once. */
+  /** By topic, all registrations of this gateway joined into one. */
   readonly registrations: ReadonlyMap<string, Registration>
   /** Questions that wait for a verdict. */
   readonly open: number
 }
 
-/** A connection that judges. */
+/** A client connection that judges messages. */
 export interface Validator {
-  /** Whose it is (`clientKey`). */
+  /** The client that owns it (`clientKey`). */
   readonly client: string
   /** Whether it can take a message now. */
   readonly writable: boolean
@@ -54,7 +60,7 @@ interface Seat {
   validator: Validator
   place: Disposable
   registration: Registration
-  /** Whether the validator knows that it is asked from now on. */
+  /** Whether the validator was told that its registration is in effect. */
   hasBegun: boolean
 }
 
@@ -71,12 +77,12 @@ export function createValidatorRegistry(
   const { maxValidators } = init.limits
   const { now = Date.now } = components
   const changes = createWatchers()
-  /** Seats, which clients share. */
+  /** Places for registrations, shared by the clients. */
   const places = createClientShares({ max: maxValidators, limits: init.limits })
   let seats: Seat[] = []
   const registrations = new Map<string, Registration>()
   const gone = new WeakSet<Validator>()
-  /** In the order in which they came. */
+  /** Open questions, oldest first. */
   const open = new Map<string, Open>()
 
   function seat(validator: Validator, topic: string): Seat | undefined {
@@ -126,7 +132,7 @@ export function createValidatorRegistry(
       const known = seat(validator, registration.topic)
       const place = known?.place ?? places.take(validator.client)
       if (place === undefined)
-        throw new ValidatorLimit(`Clients of this gateway judge at most ${maxValidators} topics together, and each its share of them.`)
+        throw new ValidatorLimit(`The limit of ${maxValidators} validators at this gateway, or this client's share of it, is reached.`)
       const taken: Seat = { validator, place, registration, hasBegun: known?.hasBegun === true }
       await change([...seats.filter((each) => each !== known), taken])
       if (!seats.includes(taken)) return
@@ -151,7 +157,7 @@ export function createValidatorRegistry(
     },
     answer(validator, validationId, verdict) {
       const question = open.get(validationId)
-      if (question?.validator !== validator) throw new ValidationNotFound('Nobody waits for this verdict, or not any more.')
+      if (question?.validator !== validator) throw new ValidationNotFound('No open validation with this id: it was answered or timed out.')
       question.settle({ verdict, given: true })
     },
     async ask(message) {

@@ -13,13 +13,13 @@ import { decodeJudgement, encodeJudgement, judgementBytes, validateProtocol } fr
 import type { ValidatorRegistry } from './validator-registry.ts'
 
 /**
- * Has messages of others judged by the clients that have registered for their topics, at whichever gateway of the database these are,
- * before anything else is done with them. The strictest verdict counts.
+ * Has received messages judged by the validators of their topics, at all gateways of the database, before anything else
+ * is done with them. The strictest verdict counts.
  */
 export interface Validators {
   start(): Promise<void>
   stop(): Promise<void>
-  /** In the order of the calls for each topic: nothing is judged before what came before it. */
+  /** Resolves in the order of the calls, per topic. */
   judge(message: SignedMessage): Promise<Judgement>
 }
 
@@ -37,28 +37,31 @@ export interface ValidatorsComponents {
   logger: Logger
 }
 
-/** Milliseconds for which a gateway may go on with what it has read of what is judged at the others. */
+/** Milliseconds for which a gateway may use its list of the topics that are judged at other gateways. */
 const leaseMs = 1_000
-/** Verdicts that are remembered, and for how many milliseconds: a message often comes from several peers, and to several gateways, at once. */
+/**
+ * Number and lifetime (milliseconds) of remembered verdicts: a message often arrives from several peers, and at several
+ * gateways, at once.
+ */
 const maxRemembered = 10_000
 const rememberMs = 10_000
 
 export function createValidators(init: { limits: ValidatorsLimits }, components: ValidatorsComponents): Validators {
   const { limits } = init
   const { engine, registry, gateways, messages, metrics, logger } = components
-  /** The last of each topic that is being judged. */
+  /** The last pending judgement of each topic. */
   const turns = new Map<string, Promise<unknown>>()
-  /** By what was signed, what was said of it here, or is being asked. */
+  /** Judgements of this gateway's validators, given or pending, by message id and signature. */
   const remembered = new Map<string, { judgement: Promise<Judgement>; at: number }>()
-  /** What is known of the other gateways when the database does not say. */
+  /** The other gateways as last read, used while the database cannot be read. */
   let lastKnown: GatewayRecord[] = []
   let looking: NodeJS.Timeout | undefined
 
-  // Who begins to judge has begun once every gateway of the database asks about its topics.
+  // A registration is in effect once every gateway of the database asks about its topic.
   registry.watch(async () => {
     await gateways.refresh()
     const hasOthers = (await others()).length > 0
-    // Each of them reads it when its lease ends.
+    // Each gateway reads the registrations again when its lease ends.
     if (hasOthers) await new Promise((resolve) => setTimeout(resolve, leaseMs))
   })
 
@@ -66,8 +69,8 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     try {
       lastKnown = await gateways.others(leaseMs)
     } catch (err) {
-      // The store says that it is away; here each message would say it.
-      logger.debug({ err }, 'what is judged at other gateways could not be read; it is taken to be as it was')
+      // Debug level: the store reports its outage itself, and this would repeat it for each message.
+      logger.debug({ err }, 'validators of other gateways could not be read; the last known ones are used')
     }
     return lastKnown
   }
@@ -87,7 +90,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     const judgement = registry.ask(message)
     remembered.set(key, { judgement, at: performance.now() })
     void judgement.then(({ given }) => {
-      // What nobody has said may be asked again.
+      // A default verdict is not remembered, so that the validators may be asked again.
       if (!given) remembered.delete(key)
     })
     return judgement
@@ -115,7 +118,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     })
     const isHere = registry.registrations.has(topic)
     if (!isHere && elsewhere.length === 0) return unjudged
-    // What the gateways of this database have published, or have let in, is in the log.
+    // Messages that gateways of this database published or accepted are not judged again.
     if (from === engine.peerId || siblings.some(({ peerId }) => peerId === from)) return unjudged
     if ((await messages.unknown([messageId(from, message.sequence)])).length === 0) return unjudged
     const there = elsewhere.map(({ gateway, registration }) => judgeThere(gateway, registration, message))
@@ -126,14 +129,14 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
 
   return {
     async start() {
-      // Who may ask is known before they do.
+      // Keeps the list of gateways that may ask (`admits`) up to date.
       looking = setInterval(() => {
         if (registry.registrations.size > 0) void others()
       }, leaseMs)
       await engine.handle(validateProtocol, async ({ body }) => encodeJudgement(await judgeHere(decodeSigned(body))), {
         maxRequestBytes: limits.maxMessageBytes + signedOverheadBytes,
         maxConcurrent: limits.maxPeerRequests,
-        // As of the last look at them: one that is new is known when its lease on what is judged here ends.
+        // A new gateway is in the list by the time that it learns of this gateway's validators.
         admits: (from) => lastKnown.some(({ peerId }) => peerId === from),
       })
     },
@@ -144,7 +147,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     async judge(message) {
       const { topic } = message
       const judged = judgeNow(message)
-      // Without what came of it: each would hold the one before.
+      // Drops the result, since each promise would hold the one before it.
       const turn = Promise.allSettled([turns.get(topic), judged]).then(() => undefined)
       turns.set(topic, turn)
       await turn

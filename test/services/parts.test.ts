@@ -29,7 +29,7 @@ async function parts() {
         services: [],
         async ask() {
           asked.push('here')
-          throw new ServiceNotFound('Nobody serves this here.')
+          throw new ServiceNotFound('This gateway has no provider of this service.')
         },
       },
       gateways: { others: async () => [gatewayRecord('sibling', { services: ['prices'] })], link: async () => undefined },

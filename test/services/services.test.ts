@@ -167,7 +167,7 @@ test('nobody but a gateway of the database says whom a request is from, and for 
   }
   // The gateway itself is no other gateway of its database, and a made-up peer is none at all.
   for (const from of [there.peerId, (await createMemoryIdentity()).peerId, stranger.peerId])
-    expect(await send('forged', { from })).toEqual({ status: 'not_found', message: 'You are no gateway of this database.' })
+    expect(await send('forged', { from })).toEqual({ status: 'not_found', message: 'Only gateways of the same database may set "from".' })
   expect(asked).toEqual([])
   expect(await send('honest')).toMatchObject({ status: 'ok' })
   expect(asked.map(({ from, data }) => [from, data])).toEqual([[stranger.peerId, 'honest']])

@@ -11,14 +11,15 @@ import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
 import { createPeerPositions } from './peer-positions.ts'
 
 /**
- * Fetches from peers that share a topic what this gateway has missed: soon after such a peer appears, and now and then, since a message can
- * get lost on any way. How far each peer's log was read is kept. Messages from before a topic was joined are not missed.
+ * Fetches messages that this gateway has missed from peers that share a topic: soon after such a peer appears, and then
+ * periodically, since any delivery can lose a message. The position in each peer's log is stored. Messages from before
+ * a topic was joined are not fetched.
  */
 export interface CatchUp {
   start(): Promise<void>
-  /** Messages of the log were found damaged: all peers are asked for them soon, and not only when they are due. */
+  /** Asks all peers soon for messages that were found damaged, rather than when their next round is due. */
   lookForMissing(): void
-  /** Gives up what is under way; the next start goes on with it. */
+  /** Aborts rounds in progress. The next start resumes them. */
   stop(): Promise<void>
 }
 
@@ -34,42 +35,42 @@ export interface CatchUpComponents {
   engine: Pick<P2PEngine, 'subscribers' | 'listen'>
   store: { topics: Pick<TopicStore, 'list'>; records: RecordStore; log: Pick<LogStore, 'missing'> }
   reader: HistoryReader
-  /** Gateways of one database have one log. */
+  /** Gateways of this database, which share one log and are not asked. */
   gateways: Pick<Members, 'others'>
   logger: Logger
   now?: () => number
   random?: () => number
 }
 
-/** Milliseconds after a peer's first subscription until it is asked: the others come in the same moment. */
+/** Milliseconds from a peer's first subscription until it is asked, since its other subscriptions follow at once. */
 const settleMs = 250
-/** For how long a peer that has lied is not asked, and how many such peers are remembered. */
+/** Milliseconds for which a peer that sent false history is not asked, and how many such peers are remembered. */
 const distrustMs = 3_600_000
 const maxDistrusted = 1_000
-/** Until the next try after a failure, doubled from one to the next up to the interval. */
+/** Milliseconds before a retry. Doubles with each failure, up to the interval. */
 const firstRetryMs = 1_000
-/** Between two cleanings of what is kept of peers. */
+/** Milliseconds between two cleanings of stored positions. */
 const cleanMs = 3_600_000
 const topicsPerPage = 500
-/** Between two notes of how far a peer's log was read, while it is being read. */
+/** Milliseconds between two writes of a position while a log is being read. */
 const noteMs = 1_000
-/** What a timer holds; one that ends sooner finds nobody due. */
+/** The longest delay of a timer. One that ends early finds no peer due and is set again. */
 const maxTimerMs = 2 ** 31 - 1
 
-/** Topics that are read together, and where to begin. */
+/** Topics that are read together, and the position to start from. */
 interface Group {
   after: string | null
   group: TopicRecord[]
 }
 
-/** Those that are joined here, and those of them that a peer has joined, too. */
+/** The topics that are joined here, and those of them that a peer has joined too. */
 interface SharedTopics {
   joined: ReadonlySet<string>
   shared: ReadonlySet<string>
 }
 
 interface Peer {
-  /** By the monotonic clock. */
+  /** Time of the next round, by the monotonic clock. */
   dueAt: number
   failures: number
 }
@@ -96,7 +97,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     arm()
   }
 
-  /** Wakes for whoever is due next, as long as there is a place. */
+  /** Sets the timer for the peer that is due next, if a place is free. */
   function arm(): void {
     clearTimeout(timer)
     if (stopping.signal.aborted || rounds.size >= limits.maxHistoryRounds) return
@@ -123,7 +124,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   }
 
   async function run(peerId: string, peer: Peer): Promise<void> {
-    // Asked for again meanwhile, it is due again.
+    // `appeared` may set an earlier time during the round.
     peer.dueAt = Number.POSITIVE_INFINITY
     const again = (ms: number) => {
       peer.dueAt = Math.min(peer.dueAt, performance.now() + ms)
@@ -134,7 +135,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       again(isDone ? limits.historyIntervalMs * (0.75 + random() / 2) : 0)
     } catch (err) {
       if (stopping.signal.aborted) return
-      logger.debug({ err, peerId }, 'what this gateway may have missed could not be fetched from a peer')
+      logger.debug({ err, peerId }, 'missed messages could not be fetched from a peer')
       if (err instanceof ProtocolUnsupported) peers.delete(peerId)
       else if (err instanceof FalseHistory) distrust(peerId, err)
       else if (err instanceof PeerBusy) again(Math.min(limits.historyIntervalMs, err.retryAfterMs) * (1 + random()))
@@ -143,7 +144,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   }
 
   function distrust(peerId: string, err: FalseHistory): void {
-    logger.warn({ err, peerId }, 'a peer offers false history; it is not asked for some time')
+    logger.warn({ err, peerId }, 'a peer sent false history; it is not asked for some time')
     peers.delete(peerId)
     distrusted.delete(peerId)
     distrusted.set(peerId, performance.now() + distrustMs)
@@ -151,7 +152,10 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     if (distrusted.size > maxDistrusted && oldest !== undefined) distrusted.delete(oldest)
   }
 
-  /** Reads the peer's log to its end; answers false when that takes longer than a round may, so that others have their turn. */
+  /**
+   * Reads the peer's log to its end. Returns false if `historyRoundMs` passes first, so that other peers get their
+   * turn.
+   */
   async function round(peerId: string, signal: AbortSignal): Promise<boolean> {
     if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return true
     const joined = await joinedTopics()
@@ -188,8 +192,8 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   }
 
   /**
-   * Asks for what was damaged here of the topics that are shared, whatever its age: it was here. What the peer does not have it leaves out; the
-   * next peer, or the next round, may bring it.
+   * Fetches damaged messages of the shared topics, of any age, since they were stored here before. The peer leaves out
+   * messages that it does not have. The next peer, or the next round, may have them.
    */
   async function fetchMissing(peerId: string, { joined, shared }: SharedTopics, signal: AbortSignal): Promise<void> {
     for (let after = 0; ; ) {
@@ -206,10 +210,14 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     }
   }
 
-  /** What is older is refused: it may have been here and be forgotten, it would be pruned, or it was never meant for this gateway. */
+  /**
+   * The oldest times of messages to accept. Older ones may have been stored here and forgotten, would be pruned at
+   * once, or are from before the join.
+   */
   function boundsOf({ retention, joinedAt }: TopicRecord): { kept: number; joined: number } {
     const maxAgeMs = retention.maxAgeMs ?? limits.retentionMaxAgeMs
-    // Who published a message may have kept it for so long before anybody saw it, so it may be older than is said.
+    // A publisher may hold a message for `unsentWindowMs` before the first peer sees it, so it may be older than its
+    // age says.
     const windowMs = Math.max(limits.seenWindowMs - limits.unsentWindowMs, limits.seenWindowMs / 2)
     const keptMs = Math.min(windowMs, maxAgeMs === 0 ? Number.POSITIVE_INFINITY : maxAgeMs)
     return { kept: now() - keptMs, joined: (joinedAt ?? now()) - limits.historyBeforeJoinMs }
@@ -233,7 +241,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   async function clean(): Promise<void> {
     await positions
       .forget(now() - limits.seenWindowMs)
-      .catch((err: unknown) => logger.warn({ err }, 'how far the logs of former peers were read could not be forgotten; it is tried again'))
+      .catch((err: unknown) => logger.warn({ err }, 'stored positions of former peers could not be deleted; another attempt follows'))
   }
 
   return {
@@ -253,7 +261,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       unlisten?.()
       clearTimeout(timer)
       clearInterval(cleaner)
-      stopping.abort(new Error('the gateway stops'))
+      stopping.abort(new Error('the gateway is stopping'))
       await Promise.all(rounds.values())
       peers.clear()
     },
@@ -264,7 +272,7 @@ function namesOf(records: TopicRecord[]): Set<string> {
   return new Set(records.map(({ topic }) => topic))
 }
 
-/** By the position where their reading begins. */
+/** Groups topics by the position to start from, at most `maxHistoryTopics` in each group. */
 function groups(shared: TopicRecord[], reached: ReadonlyMap<string, string>): Group[] {
   const byPosition = new Map<string | null, TopicRecord[][]>()
   for (const record of shared) {

@@ -6,28 +6,32 @@ import { signedFields, signedMessageSchema, signedOverheadBytes } from '../model
 import { topicSchema } from '../model/topic.ts'
 
 /**
- * `/peergate/history/1.0.0`: what a peer has in its log after a position, first by name, then those that are asked for; requests and answers
- * are CBOR. Ids outnumber what is missing by far, and so they go in short: the author's place in a list, and 8 bytes.
+ * `/peergate/history/1.0.0`: lists the messages in a peer's log after a position (`list`), then fetches messages by id
+ * (`get`). Requests and answers are CBOR. Most listed messages are not missing, so ids are short: an index into a list
+ * of authors, and 8 bytes.
  */
 export const historyProtocol = '/peergate/history/1.0.0'
 
-/** Topics of one request, and messages asked for at once. */
+/** Topics of a `list` request, and ids of a `get` request. */
 export const maxHistoryTopics = 100
 export const maxHistoryMessages = 64
-/** Messages that are asked for at once have so many bytes together, unless it is one alone. */
+/** Total bytes of the messages of a `get` request. A single message may be larger. */
 export const historyBatchBytes = 262_144
 
-/** Messages of a page: a peer answers with the step of its log that is the last to fit. */
+/** Messages of a page, at most. */
 const maxHistoryItems = 5_000
-/** Of CBOR in a page: each entry is an array of five, and may have an author of its own. */
+/** CBOR items of a page: each entry is an array of five, and may have an author of its own. */
 const maxPageItems = 7 * maxHistoryItems + 64
-/** Of CBOR in an answer with messages, of which each has seven fields at most. */
+/** CBOR items of an answer to `get`: each message has at most seven fields. */
 const maxMessagesItems = 16 * maxHistoryMessages + 64
 const maxCursorLength = 64
 const maxIdLength = 160
 
 const requestSchema = z.discriminatedUnion('type', [
-  /** What there is of these topics after the position (null: from the beginning), first received not longer ago than `maxAgeMs`. */
+  /**
+   * Messages of the topics after a position (null: from the beginning) that were first received within the last
+   * `maxAgeMs`.
+   */
   z.strictObject({
     type: z.literal('list'),
     topics: z.array(topicSchema).min(1).max(maxHistoryTopics),
@@ -38,13 +42,16 @@ const requestSchema = z.discriminatedUnion('type', [
 ])
 export type HistoryRequest = z.infer<typeof requestSchema>
 
-/** Whether an id can be asked for: what a damaged row says of its own may be anything. */
+/** Whether an id can be requested. The id of a damaged row may be anything. */
 export const isMessageId = (id: string): boolean => id.length <= maxIdLength && /^[A-Za-z0-9]+\.\d+$/.test(id)
 
-/** The longest request. */
+/** Bytes of a request, at most. */
 export const historyRequestBytes = 65_536
 
-/** A message that is there: its author's place, sequence number, its topic's place in the request, bytes of data, and milliseconds since the first gateway received it. */
+/**
+ * A listed message: index of its author, sequence number, index of its topic in the request, bytes of data, and
+ * milliseconds since a gateway first received it.
+ */
 const itemSchema = z.tuple([
   z.int().min(0),
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === 8),
@@ -61,10 +68,10 @@ const listSchema = z.strictObject({
   caughtUp: z.boolean(),
 })
 const messagesSchema = z.strictObject({ status: z.literal('ok'), messages: z.array(signedMessageSchema).max(maxHistoryMessages) })
-/** The peer has sent as much as it sends in this time. */
+/** The peer's rate limit for history is exceeded. */
 const busySchema = z.strictObject({ status: z.literal('busy'), retryAfterMs: z.int().min(0) })
 
-/** A message that a peer has. */
+/** A message in the log of a peer. */
 export interface Listed {
   id: string
   topic: string
@@ -74,7 +81,7 @@ export interface Listed {
 
 export interface HistoryPage {
   items: Listed[]
-  /** Where to go on, and whether there is nothing after it at the moment. */
+  /** The position of the next page, and whether it is the end of the log for now. */
   next: string
   caughtUp: boolean
 }
@@ -83,15 +90,15 @@ export interface Busy {
   retryAfterMs: number
 }
 
-/** The longest answer to `list`, and to `get` for messages of so many bytes of data. */
+/** Bytes of an answer at most: to `list`, and to `get` for a number of messages with the given bytes of data. */
 export const historyListBytes = 393_216
 export function historyMessagesBytes(messages: number, bytes: number): number {
   return bytes + messages * signedOverheadBytes + 256
 }
 
 /**
- * What a page costs, in bytes of the rate at which history is read and given: each step of the log, each row that is looked at, and each
- * name, which the other end looks up. Both ends count the same, so that one that keeps to its rate is not told to wait.
+ * The cost of a page in bytes of the rate limits: for each step of the log, each row that is read, and each id, which
+ * the other end looks up. Both ends count alike, so that a reader that keeps to its rate is not refused.
  */
 export const historyStepBytes = 16_384
 export const historyRowBytes = 64
@@ -101,7 +108,7 @@ export const encodeHistoryRequest = (request: HistoryRequest): Uint8Array => enc
 export const encodeBusy = ({ retryAfterMs }: Busy): Uint8Array => encode({ status: 'busy', retryAfterMs })
 export const encodeMessages = (messages: SignedMessage[]): Uint8Array => encode({ status: 'ok', messages: messages.map(signedFields) })
 
-/** @throws Error when it is none */
+/** @throws Error when the bytes are not a valid request */
 export function decodeHistoryRequest(raw: Uint8Array): HistoryRequest {
   return requestSchema.parse(decodeCbor(raw))
 }
@@ -120,7 +127,7 @@ export function encodePage({ items, next, caughtUp }: HistoryPage, topics: strin
   return encode({ status: 'ok', authors: [...authors.keys()], items: short, next, caughtUp })
 }
 
-/** @throws Error when it is none, or speaks of what was not asked for */
+/** @throws Error when the bytes are not a valid page, or refer to unlisted authors or topics */
 export function decodePage(raw: Uint8Array, topics: string[]): HistoryPage | Busy {
   const answer = z.union([listSchema, busySchema]).parse(decodeCbor(raw, { maxItems: maxPageItems }))
   if (answer.status === 'busy') return answer
@@ -133,12 +140,12 @@ export function decodePage(raw: Uint8Array, topics: string[]): HistoryPage | Bus
   return { items, next: answer.next, caughtUp: answer.caughtUp }
 }
 
-/** @throws Error when it is none */
+/** @throws Error when the bytes are not a valid answer */
 export function decodeMessages(raw: Uint8Array): { messages: SignedMessage[] } | Busy {
   return z.union([messagesSchema, busySchema]).parse(decodeCbor(raw, { maxItems: maxMessagesItems }))
 }
 
 function given(value: string | undefined): string {
-  if (value === undefined) throw new Error('a page of history names what it does not list')
+  if (value === undefined) throw new Error('a page of history refers to an author or a topic that it does not list')
   return value
 }

@@ -25,18 +25,19 @@ import {
   maxHistoryMessages,
 } from './history-protocol.ts'
 
-/** Reads the log of a peer: takes in what is missing here, a page at a time. */
+/** Reads the log of a peer page by page and ingests the messages that are missing here. */
 export interface HistoryReader {
   /**
-   * Takes in what the peer has after the position, and answers where to go on. When it rejects, the page is to be read again.
+   * Ingests missing messages after the position, and returns the next position. If it rejects, the page has to be read
+   * again.
    * @throws PeerBusy, NoRoom
-   * @throws FalseHistory when the peer has sent what it should not have
+   * @throws FalseHistory when the peer's answer breaks the protocol
    * @throws what the engine's `request` throws
    */
   readPage(query: HistoryQuery, options: { signal: AbortSignal }): Promise<Pick<HistoryPage, 'next' | 'caughtUp'>>
   /**
-   * Takes in what the peer has of messages that were damaged here, by their ids, as far as they are of topics that are joined; answers the ids of
-   * those that it has given, which may be some of those it has.
+   * Ingests messages that were damaged here, if their topics are joined. Returns the ids of the messages that the peer
+   * has sent, which may be only a part of those it has.
    * @throws what `readPage` throws
    */
   fetchMissing(query: MissingQuery, options: { signal: AbortSignal }): Promise<Set<string>>
@@ -45,34 +46,34 @@ export interface HistoryReader {
 export interface MissingQuery {
   peerId: string
   topics: ReadonlySet<string>
-  /** As many as are asked for at once. */
+  /** At most `maxHistoryMessages`. */
   missing: Missing[]
 }
 
 export interface HistoryQuery {
   peerId: string
-  /** Each with the time (milliseconds since 1970) of the oldest message of it that is wanted here. */
+  /** By topic, the oldest times of messages to accept (milliseconds since 1970). */
   topics: ReadonlyMap<string, { kept: number; joined: number }>
   after: string | null
 }
 
-/** The peer has sent as much as it sends in this time. */
+/** The peer's rate limit for history is exceeded. */
 export class PeerBusy extends Error {
   override readonly name = 'PeerBusy'
   readonly retryAfterMs: number
 
   constructor({ retryAfterMs }: Busy) {
-    super('the peer sends no more history for the moment')
+    super('the peer limits the rate of history requests')
     this.retryAfterMs = retryAfterMs
   }
 }
 
-/** What was fetched could not be stored now. */
+/** The inbox has no room for the fetched messages now. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom'
 }
 
-/** The peer lies: a message that nobody signed, another one than was asked for, or pages that lead nowhere. */
+/** The peer's answer is false: a bad signature, a message that was not requested, or a page that does not advance. */
 export class FalseHistory extends Error {
   override readonly name = 'FalseHistory'
 }
@@ -94,15 +95,15 @@ export interface HistoryReaderComponents {
 
 /** Ids that are looked up in one turn: some milliseconds. */
 const lookedUpAtOnce = 500
-/** Peers whose share is counted. */
+/** Peers whose rate is remembered. */
 const maxPeers = 1_000
 
-/** A message to fetch. `firstSeenAt` is never later than it was: the time on the way makes the message older. */
+/** A message to fetch. `firstSeenAt` is never too late: the time of the request makes the message look older. */
 interface Wanted extends Listed {
   firstSeenAt: number
 }
 
-/** What a peer may send; without a topic it may be of any. */
+/** A message that a peer may send. Without `topic`, any topic is accepted. */
 interface Expected {
   id: string
   topic?: string
@@ -128,12 +129,12 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
     return { answer, answeredAt }
   }
 
-  /** What has come holds up what is done next. */
+  /** Counts received bytes, and delays the next step while the rate is exceeded. */
   async function count(peerId: string, bytes: number, signal: AbortSignal): Promise<void> {
     await Promise.all([all.take(bytes, signal), shareOf(peerId).take(bytes, signal)])
   }
 
-  /** A look-up blocks the event loop where the database is embedded, so that many are done in steps. */
+  /** Looks ids up in steps, since a look-up in an embedded database blocks the event loop. */
   async function findUnknown(ids: string[]): Promise<Set<string>> {
     const unknown = new Set<string>()
     for (let at = 0; at < ids.length; at += lookedUpAtOnce) {
@@ -143,7 +144,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
     return unknown
   }
 
-  /** What is neither too old for what is kept here, nor from before the topic was joined, nor too large. */
+  /** The listed messages that are recent enough, not from before the join, and not too large. */
   function choose(
     items: Listed[],
     topics: HistoryQuery['topics'],
@@ -157,7 +158,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
     })
   }
 
-  /** Takes in what the peer has of these, and answers the ids of what it has given. What is of no topic that is wanted is left out. */
+  /** Fetches and ingests messages, except those of unwanted topics. Returns the ids of all that the peer has sent. */
   async function fetch(
     peerId: string,
     { expected, bytes, isWanted = () => true }: { expected: Expected[]; bytes: number; isWanted?: (topic: string) => boolean },
@@ -169,7 +170,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
     if ('retryAfterMs' in given) throw new PeerBusy(given)
     const past = await check(given.messages, expected)
     const outcome = await ingest.takePast(past.filter(({ message }) => isWanted(message.topic)))
-    if (outcome === undefined) throw new NoRoom('there is no room for messages of the past')
+    if (outcome === undefined) throw new NoRoom('the inbox has no room for fetched messages')
     metrics.receivedPast(outcome)
     return new Set(past.map(({ message }) => messageId(message.from, message.sequence)))
   }
@@ -187,19 +188,19 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       verified.push(verifyBeside(authors, message))
       past.push({ message, firstSeenAt: item.firstSeenAt })
     }
-    // At most `maxHistoryMessages`, beside the event loop.
+    // At most `maxHistoryMessages`, verified off the event loop.
     if (!(await Promise.all(verified)).every(Boolean)) throw falseMessage()
     return past
   }
 
   function falseMessage(): FalseHistory {
     metrics.receivedPast({ forged: 1 })
-    return new FalseHistory('the peer sent a message that its author did not sign, or that was not asked for')
+    return new FalseHistory('the peer sent a message with a bad signature, or one that was not requested')
   }
 
   return {
     fetchMissing({ peerId, topics, missing }, { signal }) {
-      // What was damaged can't say for sure of what topic it was, nor how large.
+      // The topic and the size of a damaged message are not reliable.
       const expected = missing.map(({ id, firstSeenAt }) => ({ id, firstSeenAt }))
       const bytes = historyBatchBytes + maxMessageBytes
       return fetch(peerId, { expected, bytes, isWanted: (topic) => topics.has(topic) }, signal)
@@ -208,13 +209,13 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const names = [...topics.keys()]
       const askedAt = now()
       const oldest = Math.min(...Array.from(topics.values(), ({ kept, joined }) => Math.max(kept, joined)))
-      // The peer counts from when it reads the request. Without the time on the way it would leave out the oldest that is wanted, for ever:
-      // the next request goes on after it.
+      // The peer measures ages from its receipt of the request. Without the request's timeout on top it would leave out
+      // the oldest wanted messages for good, since the next request continues after them.
       const maxAgeMs = Math.max(0, Math.ceil(askedAt - oldest)) + requestTimeoutMs
       const { answer, answeredAt } = await ask(peerId, { type: 'list', topics: names, after, maxAgeMs }, historyListBytes, signal)
       const page = attempt(() => decodePage(answer, names))
       if ('retryAfterMs' in page) throw new PeerBusy(page)
-      if (page.next === after && !page.caughtUp) throw new FalseHistory('the peer has pages that lead nowhere')
+      if (page.next === after && !page.caughtUp) throw new FalseHistory('the peer sent a page that does not advance')
       const candidates = choose(page.items, topics, { askedAt, answeredAt })
       await count(peerId, historyStepBytes + page.items.length * (historyRowBytes + historyNameBytes), signal)
       const unknown = await findUnknown(candidates.map(({ id }) => id))
@@ -226,12 +227,12 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
   }
 }
 
-/** @throws FalseHistory for what can't be read */
+/** @throws FalseHistory when `read` throws */
 function attempt<Result>(read: () => Result): Result {
   try {
     return read()
   } catch (cause) {
-    throw new FalseHistory('the peer sent something that is no history', { cause })
+    throw new FalseHistory('the peer sent an answer that is not valid', { cause })
   }
 }
 

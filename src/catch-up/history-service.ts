@@ -24,8 +24,9 @@ import {
 } from './history-protocol.ts'
 
 /**
- * Tells peers what the log has of the topics that are joined here, and gives it to them: so many bytes a second, to each and in all. A
- * request pays for its work before that is done: a page for each step of the log, with all rows that it may look at, what it did not look at is given back.
+ * Lists and sends messages of joined topics to peers, with a rate limit in bytes per second for each peer and in total.
+ * A request is charged before its work is done: a page for the maximum cost of each step of the log, of which the
+ * unused part is returned afterwards.
  */
 export interface HistoryService {
   start(): Promise<void>
@@ -45,24 +46,24 @@ export interface HistoryServiceComponents {
   now?: () => number
 }
 
-/** A page ends with the step that brings it to so many, or after so many steps. */
+/** A page ends with the step that brings it to `pageItems` messages, or after `pageSteps` steps. */
 const pageItems = 500
 const pageSteps = 10
-/** What a request for messages costs at least for each, which is looked for. */
+/** The minimum cost in bytes of each requested id, which has to be looked up. */
 const leastBytes = 200
-/** Rows that a step of the log looks at, at most. */
+/** Rows that a step of the log reads, at most. */
 const stepRows = 2_000
-/** What a step costs at most. */
+/** The maximum cost of a step in bytes. */
 const stepPrice = historyStepBytes + stepRows * (historyRowBytes + historyNameBytes)
-/** Made once: a refusal should cost next to nothing. */
+/** Encoded once, since a refusal should cost next to nothing. */
 const busy = encodeBusy({ retryAfterMs: 1_000 })
 
-/** What a peer may still ask for. */
+/** The remaining rate of a peer. */
 interface Purse {
   readonly isEmpty: boolean
   pay(bytes: number): void
 }
-/** Peers whose share is counted. */
+/** Peers whose rate is remembered. */
 const maxPeers = 1_000
 
 export function createHistoryService(init: { limits: HistoryServiceLimits }, components: HistoryServiceComponents): HistoryService {
@@ -73,10 +74,10 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     createTokenBucket({ perSecond: historyPeerBytesPerSecond, burst: historyPeerBytesPerSecond }),
   )
 
-  /** Peers with a request that is worked on: of each one at a time, so that what is paid in advance stays little. */
+  /** Peers with a request in progress: one at a time for each, which bounds what is charged in advance. */
   const served = new Set<string>()
 
-  /** The number after which to read: of another log it is the beginning. */
+  /** The seq to read after. A position of another log means the beginning. */
   async function place(after: string | null): Promise<Seq> {
     const cursor = after === null ? undefined : tryParse(after)
     if (cursor === undefined || cursor.epoch !== (await log.epoch())) return 0
@@ -98,7 +99,10 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     }
   }
 
-  /** Its first step is paid for: before anything is waited for, so that many requests at once do not pass together. A page ends where the purse is empty, too. */
+  /**
+   * Lists one page. The caller has charged the first step before any wait, so that concurrent requests cannot pass
+   * together. The page also ends when the purse is empty.
+   */
   async function list({ topics, after, maxAgeMs }: Extract<HistoryRequest, { type: 'list' }>, purse: Purse): Promise<HistoryPage> {
     const joined = new Set(await engine.topics())
     const since = now() - maxAgeMs

@@ -3,12 +3,12 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { RecordStore } from '../store/record-store.ts'
 
-/** How far the logs of peers were read, by topic: kept in the database, so that a restart goes on where it was. */
+/** The positions in the logs of peers, by topic. Stored in the database, so that a restart resumes there. */
 export interface PeerPositions {
   /** Cursors of the peer's log. */
   get(peerId: string): Promise<Map<string, string>>
   set(peerId: string, positions: ReadonlyMap<string, string>): Promise<void>
-  /** Forgets those that were not set since a time (milliseconds since 1970). */
+  /** Deletes positions that were last set before a time (milliseconds since 1970). */
   forget(before: number): Promise<void>
 }
 
@@ -21,7 +21,7 @@ export function createPeerPositions(components: { records: RecordStore; logger: 
   function read(value: Uint8Array): z.infer<typeof recordSchema> {
     const parsed = recordSchema.safeParse(decode(value))
     if (parsed.success) return parsed.data
-    logger.warn({ err: parsed.error }, 'how far the log of a peer was read is not readable; it is read anew')
+    logger.warn({ err: parsed.error }, 'the stored position in the log of a peer is not valid; the log is read from the start')
     return { at: 0, positions: [] }
   }
 

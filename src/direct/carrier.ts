@@ -13,18 +13,22 @@ import { deliveryView } from './delivery-view.ts'
 import { directBatchBytes, maxDirectBatch } from './direct-protocol.ts'
 
 /**
- * Carries direct messages to their recipients, in the order in which they were accepted: at once, again and again with growing pauses, and
- * at once when the recipient appears. Gateways of one database share the work: a recipient is one gateway's at a time.
+ * Delivers direct messages to their recipients, in the order of acceptance: at once, then after growing pauses, and as
+ * soon as the recipient connects. Gateways of one database share the work. A recipient is claimed by one gateway at a
+ * time.
  */
 export interface Carrier {
   start(): Promise<void>
-  /** Finishes the requests under way. */
+  /** Finishes the open requests. */
   stop(): Promise<void>
-  /** Something is queued for a recipient, by a client: it is tried at once when it is due and the client has room. */
+  /** A client has queued a message for the recipient. It is tried at once if it is due and the client has room. */
   queued(recipient: string, client: string): void
-  /** Something may be due. */
+  /** Looks for due deliveries. */
   wake(): void
-  /** Tells of each delivery that was delivered, refused or has expired. Answers what ends the watch. */
+  /**
+   * Calls the watcher for each delivery that was delivered, refused or has expired. Returns a function that ends the
+   * watch.
+   */
   watch(watcher: (delivery: DeliveryView) => void): () => void
 }
 
@@ -42,7 +46,7 @@ export interface CarrierComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'peers' | 'listen'>
   peers: Pick<Peers, 'dialPeer'>
   store: DeliveryStore
-  /** Takes what this gateway sends to itself. */
+  /** Accepts messages from this gateway to itself. */
   inbox: { take(envelopes: Uint8Array[], from: string): Promise<Uint8Array> }
   metrics: Pick<Metrics, 'damaged'>
   logger: Logger
@@ -50,13 +54,13 @@ export interface CarrierComponents {
   random?: () => number
 }
 
-/** Milliseconds between two looks for what is due: also what another gateway has left behind. */
+/** Milliseconds between two looks for due deliveries, including those that another gateway has abandoned. */
 const lookMs = 1_000
-/** Between two cleanings. */
+/** Milliseconds between two cleanings. */
 const cleanMs = 30_000
 const cleaned = 500
 const maxUntaken = 1_000
-/** Recipients that have appeared and wait for a place. */
+/** Recipients that have connected and wait for a place. */
 const maxWaiting = 1_000
 
 export function createCarrier(init: { limits: CarrierLimits }, components: CarrierComponents): Carrier {
@@ -64,16 +68,21 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   const { engine, store, logger, clock = agesOf(), random = Math.random } = components
   const changes = createWatchers<[delivery: DeliveryView]>()
   const now = () => clock.age()
-  /** Longer than a dial and a request may take, after which the claim is renewed. */
+  /**
+   * Lifetime of a claim in milliseconds: longer than a dial and a request may take, after which the claim is renewed.
+   */
   const claimMs = 2 * (limits.dialTimeoutMs * 3 + limits.deliveryTimeoutMs)
   const carrying = new Map<string, Promise<void>>()
-  /** Of recipients that are tried, which clients share. */
+  /** Places for recipients that are tried at the same time, shared by the clients. */
   const places = createSemaphore({ max: limits.maxCarried, maxWaiting, shares: (max) => createClientShares({ max, limits }) })
   /** The client whose recipients were claimed last. */
   let servedLast = ''
-  /** Recipients whose turn ended since the database failed: they are still claimed. */
+  /** Recipients whose attempt ended because the database failed. They are still claimed. */
   const interrupted = new Set<string>()
-  /** Recipients that had a link and took nothing, and until when (by the monotonic clock) they are left alone. */
+  /**
+   * Recipients that were linked but accepted nothing, with the time (monotonic clock) until which a new link causes no
+   * attempt.
+   */
   const untaken = new Map<string, number>()
   const courier = createCourier(
     { dialMs: claimMs / 2, deliveryTimeoutMs: limits.deliveryTimeoutMs },
@@ -85,10 +94,10 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   let looking: Promise<void> | undefined
   let again = false
   let cleanAt = 0
-  /** Whether what an earlier life left behind has been seen to. */
+  /** Whether the claims of an earlier run were taken over. */
   let isResumed = false
 
-  /** A crash may have left claims, and links may have come before anybody listened for them. */
+  /** Drops claims that a crash has left, and takes recipients that connected before the listener was set. */
   async function resume(): Promise<void> {
     await store.disown(engine.peerId)
     for (const { peerId } of await engine.peers()) await appeared(peerId)
@@ -110,7 +119,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     } while (again && !stopping.signal.aborted)
   }
 
-  /** For one client after the other, as far as their shares go; the next look goes on behind the last. */
+  /** Claims due recipients for each client within its share. The next look continues after the last client. */
   async function claimDue(): Promise<void> {
     for (const client of await store.clientsDue({ now: now(), after: servedLast, limit: limits.maxCarried })) {
       const limit = places.room(client)
@@ -121,7 +130,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     }
   }
 
-  /** The recipient may be one of those of another client, which has a long queue of them: now it is this one's. */
+  /** Claims the recipient for this client, also if it waits in the long queue of another client. */
   async function begin(recipient: string, client: string): Promise<void> {
     if (stopping.signal.aborted || carrying.has(recipient) || places.room(client) === 0) return
     const isClaimed = await store.claimFor({ by: engine.peerId, client, recipient, now: now(), until: now() + claimMs })
@@ -132,7 +141,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     again = true
     if (stopping.signal.aborted || timer === undefined) return
     looking ??= look()
-      .catch((err: unknown) => logger.warn({ err }, 'the outbox could not be looked at; it is tried again'))
+      .catch((err: unknown) => logger.warn({ err }, 'the outbox could not be read; another attempt follows'))
       .finally(() => {
         looking = undefined
       })
@@ -155,12 +164,12 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   function carry(recipient: string, client: string): void {
     const done = carryInTurn(recipient, client)
       .catch((err: unknown) => {
-        logger.warn({ err }, 'direct messages could not be carried; another try follows')
+        logger.warn({ err }, 'direct messages could not be delivered; another attempt follows')
         interrupted.add(recipient)
       })
       .finally(() => {
         carrying.delete(recipient)
-        // The database may be away: then it is the next look that goes on.
+        // The database may be unavailable. Then the next look continues.
         if (!interrupted.has(recipient)) wake()
       })
     carrying.set(recipient, done)
@@ -169,11 +178,14 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   async function carryInTurn(recipient: string, client: string): Promise<void> {
     using place = await places.take(stopping.signal, client).catch(() => undefined)
     if (place !== undefined) await carryAll(recipient)
-    // Another gateway, the next look or the next start may have it.
+    // Ends the claim: another gateway, the next look or the next start may take it.
     else await store.renew({ by: engine.peerId, recipient, until: now() })
   }
 
-  /** A recipient that was there and took nothing, as one that has blocked this gateway and hangs up: that it is there again is no news. */
+  /**
+   * For some milliseconds, ignores new links of a recipient that was linked and accepted nothing. A peer that has
+   * blocked this gateway, for example, hangs up on every link.
+   */
   function notNews(recipient: string, ms: number): void {
     untaken.delete(recipient)
     untaken.set(recipient, performance.now() + ms)
@@ -181,7 +193,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     if (untaken.size > maxUntaken && oldest !== undefined) untaken.delete(oldest)
   }
 
-  /** Whoever has a link to the recipient sends to it, whichever gateway was to try next. */
+  /** The gateway with a link to the recipient takes it over, whichever gateway was to try next. */
   async function appeared(recipient: string): Promise<void> {
     if (carrying.has(recipient) || (untaken.get(recipient) ?? 0) > performance.now()) return
     const client = await store.take({ by: engine.peerId, recipient, until: now() + claimMs })
@@ -205,11 +217,11 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
       await store.failed({ by, recipient, id, lastError: problem.reason, dueAt: now() + pauseMs, now: now() })
       return
     }
-    // Another gateway, or the next start, goes on at once.
+    // Ends the claim, so that another gateway, or the next start, continues at once.
     if (stopping.signal.aborted) await store.renew({ by, recipient, until: now() })
   }
 
-  /** Doubles from failure to failure, with a jitter of a half. */
+  /** The pause before the next attempt in milliseconds: doubles with each failure, with a jitter of one half. */
   async function pause(recipient: string): Promise<number> {
     const ms = Math.min(limits.lastDeliveryRetryMs, limits.firstDeliveryRetryMs * 2 ** Math.min(30, await store.attempts(recipient)))
     return Math.round(ms * (0.5 + random() / 2))
@@ -219,9 +231,9 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     wake,
     watch: changes.watch,
     queued(recipient, client) {
-      // What an earlier life has left is taken over first.
+      // The claims of an earlier run are taken over first.
       if (!isResumed) return wake()
-      begin(recipient, client).catch((err: unknown) => logger.debug({ err }, 'a recipient could not be claimed; the next look finds it'))
+      begin(recipient, client).catch((err: unknown) => logger.debug({ err }, 'a recipient could not be claimed; the next look tries again'))
     },
     async start() {
       stopping = new AbortController()
@@ -231,7 +243,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
         if (event.type !== 'peer:connect') return
         const { peerId } = event.peer
         courier.arrived(peerId)
-        appeared(peerId).catch((err: unknown) => logger.debug({ err }, 'a recipient that is here could not be taken'))
+        appeared(peerId).catch((err: unknown) => logger.debug({ err }, 'a connected recipient could not be claimed'))
       })
       wake()
     },

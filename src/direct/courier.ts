@@ -11,17 +11,22 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { deliveryView } from './delivery-view.ts'
 import { directProtocol, encodeBatch, maxDirectBatch } from './direct-protocol.ts'
 
-/** Tries to hand queued direct messages to their recipient, and notes what became of each. */
+/** Sends queued direct messages to their recipient and records the result of each. */
 export interface Courier {
-  /** Those that can be sent; what the disk has damaged ends here, since it would hold up what is behind it. */
+  /**
+   * Returns the deliveries that can be sent. Ends those that the disk has damaged, since they would hold up the others.
+   */
   soundOf(next: Next): Promise<Queued[]>
-  /** Dials the recipient when there is no link. Answers what went wrong, and with which of them, when not all are done with. */
+  /**
+   * Dials the recipient if there is no link, and sends the batch. Returns the first problem unless all deliveries
+   * ended.
+   */
   send(recipient: string, batch: Queued[], signal: AbortSignal): Promise<Problem | undefined>
-  /** The recipient is here: a dial to it ends. */
+  /** The recipient has connected: ends the dial to it. */
   arrived(recipient: string): void
 }
 
-/** What went wrong, and with which of them; whether the recipient was there. */
+/** Why a batch was not delivered, at which delivery (default the first), and whether the recipient was reached. */
 export interface Problem {
   reason: string
   id?: string
@@ -35,7 +40,7 @@ export interface CourierComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'peers'>
   peers: Pick<Peers, 'dialPeer'>
   store: Pick<DeliveryStore, 'end' | 'get'>
-  /** Takes what this gateway sends to itself. */
+  /** Accepts messages from this gateway to itself. */
   inbox: { take(envelopes: Uint8Array[], from: string): Promise<Uint8Array> }
   onChange(delivery: DeliveryView): void
   metrics: Pick<Metrics, 'damaged'>
@@ -43,7 +48,7 @@ export interface CourierComponents {
   clock: Ages
 }
 
-/** @param init.dialMs milliseconds for a dial */
+/** @param init.dialMs timeout of a dial in milliseconds */
 export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number }, components: CourierComponents): Courier {
   const { engine, peers, store, inbox, onChange, metrics, logger, clock } = components
   const now = () => clock.age()
@@ -57,7 +62,7 @@ export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number 
         sound.push({ ...delivery, envelope })
         continue
       }
-      logger.error({ delivery: id }, 'a direct message that waits for its recipient is damaged; it can not be sent')
+      logger.error({ delivery: id }, 'a queued direct message is damaged and cannot be sent')
       metrics.damaged(1)
       const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of this gateway.', now: now() }
       if (await store.end(id, end)) await tell(id)
@@ -77,7 +82,7 @@ export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number 
         signal,
       )
     } catch (error) {
-      if (!(error instanceof PeergateError)) logger.debug({ err: error }, 'direct messages could not be handed over')
+      if (!(error instanceof PeergateError)) logger.debug({ err: error }, 'direct messages could not be sent')
       return { reason: error instanceof PeergateError ? error.message : 'The recipient could not be reached.', wasReached }
     }
     for (const [index, delivery] of batch.entries()) {
@@ -98,7 +103,7 @@ export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number 
     })
   }
 
-  /** Unless the recipient comes by itself meanwhile. */
+  /** Dials the recipient, unless it connects by itself meanwhile. */
   async function dial(recipient: string, stopping: AbortSignal): Promise<void> {
     const dialling = new AbortController()
     dials.set(recipient, dialling)
@@ -120,13 +125,13 @@ export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number 
     if (record !== undefined) onChange(deliveryView(record, clock))
   }
 
-  return { soundOf, send, arrived: (recipient) => dials.get(recipient)?.abort(new Error('the peer is here')) }
+  return { soundOf, send, arrived: (recipient) => dials.get(recipient)?.abort(new Error('the peer has connected')) }
 }
 
-/** What a status ends; the others are tried again. */
+/** The statuses that end a delivery. With any other the delivery is tried again. */
 const ends = new Map<number, { state: 'delivered' | 'refused'; lastError?: string }>([
   [directStatus.kept, { state: 'delivered' }],
-  [directStatus.refused, { state: 'refused', lastError: 'The recipient takes no messages from here.' }],
-  [directStatus.tooLarge, { state: 'refused', lastError: 'The recipient takes no message of this size.' }],
-  [directStatus.invalid, { state: 'refused', lastError: 'The recipient does not take it for a message to itself.' }],
+  [directStatus.refused, { state: 'refused', lastError: 'The recipient does not accept messages from this gateway.' }],
+  [directStatus.tooLarge, { state: 'refused', lastError: 'The message is too large for the recipient.' }],
+  [directStatus.invalid, { state: 'refused', lastError: 'The recipient rejected the message as not valid.' }],
 ])

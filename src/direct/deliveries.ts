@@ -14,27 +14,30 @@ import type { DeliveryRecord, DeliveryStore, QueuedDeliveries } from '../store/d
 import type { Carrier } from './carrier.ts'
 import { deliveryView } from './delivery-view.ts'
 
-/** Direct messages of clients: signed and stored at once, and then on their way until they are delivered, expired or cancelled (carrier.ts). */
+/**
+ * Direct messages of clients: signed and stored at once, then queued until they are delivered, refused, expired or
+ * cancelled. Does not own their transport (carrier.ts).
+ */
 export interface Deliveries {
   /**
    * @throws MessageTooLarge, OutboxFull, StoreUnavailable
-   * @throws InvalidRequest when it would expire sooner or later than it may
+   * @throws InvalidRequest when `expiresInMs` is out of range
    * @throws IdempotencyKeyLimit when too many keys of the client are remembered
-   * @throws IdempotencyKeyReused when the key has sent something else
+   * @throws IdempotencyKeyReused when the key was used for another message
    */
   send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }>
-  /** In the order in which they were accepted; `next` is the `after` of the next page, null on the last one. */
+  /** A page in the order of acceptance. `next` is the `after` of the next page, null on the last page. */
   list(query: DeliveriesQuery): Promise<{ items: DeliveryView[]; next: string | null }>
   /** @throws DeliveryNotFound */
   get(id: string): Promise<DeliveryView>
-  /** Ends it when it is still queued, and answers what it is then. @throws DeliveryNotFound */
+  /** Cancels the delivery if it is still queued. Returns its final state. @throws DeliveryNotFound */
   cancel(id: string): Promise<DeliveryView>
-  /** Tells of each delivery that ended, whatever with. Answers what ends the watch. */
+  /** Calls the watcher for each delivery that ended. Returns a function that ends the watch. */
   watch(watcher: (delivery: DeliveryView) => void): () => void
 }
 
 export interface OutgoingMessage {
-  /** Who sends it (`clientKey`). */
+  /** The sender (`clientKey`). */
   client: string
   to: string
   data: Uint8Array
@@ -64,11 +67,11 @@ export interface DeliveriesComponents {
   engine: Pick<P2PEngine, 'signDirect'>
   store: DeliveryStore
   carrier: Pick<Carrier, 'queued' | 'watch'>
-  /** Age time, by which deliveries expire; shown as wall time. */
+  /** Deliveries expire by age time. Clients see wall time. */
   clock?: Ages
 }
 
-/** Milliseconds after which a client that met a full outbox may try again. */
+/** Milliseconds after which a client may retry when the outbox is full. */
 const retryAfterMs = 5_000
 const countMs = 1_000
 
@@ -84,13 +87,13 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
     { max: init.limits.maxIdempotencyKeysPerToken },
     { count: (prefix, limit) => store.countKeys(prefix, clock.settledAge() - idempotencyWindowMs, limit), now },
   )
-  /** What is queued in the database, by client; counted here between two counts of the store. */
+  /** Queued deliveries of the database by client, as last counted by the store, plus those accepted since. */
   let queued = sharesOf([])
   let countedAt = Number.NEGATIVE_INFINITY
 
   function check({ data, expiresInMs = deliveryMs }: OutgoingMessage): void {
     if (data.length > maxMessageBytes) {
-      throw new MessageTooLarge(`A message has at most ${maxMessageBytes} bytes of data; this one has ${data.length}.`, {
+      throw new MessageTooLarge(`A message may have at most ${maxMessageBytes} bytes of data. This one has ${data.length}.`, {
         errors: [{ path: 'data', message: 'is too large' }],
       })
     }
@@ -100,7 +103,9 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
     }
   }
 
-  /** Counted anew every second: counting takes as long as there is to count. */
+  /**
+   * Takes room in the outbox. The store counts at most once a second, since the time of a count grows with the outbox.
+   */
   async function checkRoom(client: string, bytes: number): Promise<void> {
     if (now() - countedAt >= countMs) {
       countedAt = now()
@@ -127,7 +132,7 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
 
   async function get(id: string): Promise<DeliveryView> {
     const record = await store.get(id)
-    if (record === undefined) throw new DeliveryNotFound('There is no delivery of this id, or it ended long ago.')
+    if (record === undefined) throw new DeliveryNotFound('No delivery has this id, or it ended long ago.')
     return view(record)
   }
 
@@ -167,14 +172,14 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
   }
 }
 
-/** What a key has sent before. @throws IdempotencyKeyReused */
+/** The result of an earlier request with the key. @throws IdempotencyKeyReused */
 function replayOf(
   { delivery, fingerprint = new Uint8Array() }: { delivery: DeliveryRecord; fingerprint: Uint8Array | undefined },
   key: { fingerprint: Uint8Array } | undefined,
   view: (record: DeliveryRecord) => DeliveryView,
 ): { delivery: DeliveryView; replayed: true } {
   if (key !== undefined && Buffer.compare(fingerprint, key.fingerprint) !== 0)
-    throw new IdempotencyKeyReused('This idempotency key has sent something else.')
+    throw new IdempotencyKeyReused('This idempotency key was used for another message.')
   return { delivery: view(delivery), replayed: true }
 }
 

@@ -9,18 +9,21 @@ import type { PeerStore } from '../store/peer-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { decodeBatch, directProtocol, maxRequestBytes } from './direct-protocol.ts'
 
-/** Whose direct messages are taken: everybody's, those of peers that the operator has given a label, or nobody's. */
+/** Senders of accepted direct messages: all peers, peers with a label, or none. */
 export type DirectSenders = 'all' | 'known' | 'none'
 
-/** Takes direct messages to this gateway in: into the log, and so to its clients. Each is acknowledged once it is durable. */
+/**
+ * Appends direct messages to this gateway to the log, where its clients read them. Acknowledges each once it is
+ * durable.
+ */
 export interface DirectInbox {
   start(): Promise<void>
   stop(): Promise<void>
-  /** Those that a peer brings, or this gateway itself; answers what became of each (direct-protocol.ts). */
+  /** Takes messages from a peer, or from this gateway itself. Returns a status byte for each (direct-protocol.ts). */
   take(envelopes: Uint8Array[], from: string): Promise<Uint8Array>
 }
 
-/** Authors whose whole quota one peer may bring. */
+/** One peer may bring messages of up to this many times an author's quota. */
 const carriedAuthors = 4
 
 export interface DirectInboxLimits {
@@ -47,10 +50,13 @@ export function createDirectInbox(
   const { senders, limits } = init
   const { engine, ingest, peers, metrics, logger, now = Date.now, age = now } = components
   const authors = createAuthorQuota({ maxAuthorBytesPerHour: limits.maxDirectBytesPerHour }, { now: age })
-  /** Authors cost nothing to make up; a peer may bring those of a few, as a gateway does for the others of its database. */
+  /**
+   * Bounds invented authors, which cost a peer nothing. A gateway brings messages of the other gateways of its
+   * database, so a peer may bring those of a few authors.
+   */
   const carriers = createAuthorQuota({ maxAuthorBytesPerHour: carriedAuthors * limits.maxDirectBytesPerHour }, { now: age })
 
-  /** Blocked authors too, whoever brings their messages. */
+  /** Checks the author, not the peer that brings the message, so that blocked authors are always refused. */
   async function isWelcome(author: string): Promise<boolean> {
     if (author === engine.peerId) return true
     const record = await peers.get(author)
@@ -58,10 +64,10 @@ export function createDirectInbox(
     return senders === 'all' || (senders === 'known' && typeof record?.label === 'string')
   }
 
-  /** What is to be kept, or why it is not. */
+  /** Returns the message to store, or the status with which it is refused. */
   async function examine(envelope: Uint8Array, carrier: string): Promise<DirectMessage | number> {
     const message = await openDirect(envelope).catch((err: unknown) => {
-      logger.debug({ err }, 'an envelope that holds no direct message')
+      logger.debug({ err }, 'received an envelope without a valid direct message')
       return undefined
     })
     if (message?.to !== engine.peerId) return directStatus.invalid
@@ -77,7 +83,7 @@ export function createDirectInbox(
     return false
   }
 
-  /** What was not new costs neither its author nor its carrier anything. */
+  /** Returns the quota of messages that were not stored as new, to the author and to the carrier. */
   function giveBack(messages: DirectMessage[], carrier: string, entries: Array<{ known: boolean }> | undefined): void {
     for (const [index, { from, data }] of messages.entries()) {
       if (from === engine.peerId || entries?.[index]?.known === false) continue
@@ -86,7 +92,7 @@ export function createDirectInbox(
     }
   }
 
-  /** In order, and all that can be kept in one transaction, so that none comes before one that was sent before it. */
+  /** Stores the accepted messages in order and in one transaction, so that no message overtakes an earlier one. */
   async function take(envelopes: Uint8Array[], from: string): Promise<Uint8Array> {
     const examined: Array<DirectMessage | number> = []
     const messages: DirectMessage[] = []

@@ -4,12 +4,12 @@ import { decodeCbor } from '../lib/cbor.ts'
 import { directOverheadBytes } from '../model/direct-message.ts'
 
 /**
- * `/peergate/direct/1.0.0`: a request brings envelopes (model/direct-message.ts) as a CBOR array of byte strings; the answer has a byte for
- * each, in their order, once those that are kept are on the recipient's disk.
+ * `/peergate/direct/1.0.0`: a request is a CBOR array of envelopes (model/direct-message.ts) as byte strings. The
+ * answer has a status byte for each, in order, and is sent once the accepted messages are on the recipient's disk.
  */
 export const directProtocol = '/peergate/direct/1.0.0'
 
-/** Envelopes of one request, and their bytes together unless it is one alone. */
+/** Envelopes of one request, and their total bytes. A single envelope may be larger. */
 export const maxDirectBatch = 64
 export const directBatchBytes = 262_144
 
@@ -19,12 +19,12 @@ export function encodeBatch(envelopes: Uint8Array[]): Uint8Array {
   return encode(envelopes)
 }
 
-/** @throws Error when it is none */
+/** @throws Error when the bytes are not a valid batch */
 export function decodeBatch(bytes: Uint8Array): Uint8Array[] {
   return batchSchema.parse(decodeCbor(bytes))
 }
 
-/** Of a request, as a message of the largest size is sent alone. */
+/** Bytes of a request, at most. A message of the largest size is sent alone. */
 export function maxRequestBytes(maxMessageBytes: number): number {
   return Math.max(maxMessageBytes + directOverheadBytes, directBatchBytes) + maxDirectBatch * 8
 }

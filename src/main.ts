@@ -7,7 +7,7 @@ import { openGateway } from './gateway/open-gateway.ts'
 import { createShutdown } from './gateway/shutdown.ts'
 import { StartupError } from './lib/startup-error.ts'
 
-/** Exit codes of sysexits.h: the operator has to mend something, or the gateway failed. */
+/** Exit codes: the operator has to fix something (EX_CONFIG of sysexits.h), or the gateway failed. */
 const exitCodes = { config: 78, failure: 1 } as const
 
 const config = readConfig()
@@ -16,9 +16,9 @@ const logger = pino(
   pino.destination({ fd: stdout.fd, sync: true }),
 )
 for (const warning of config.warnings) logger.warn(warning)
-process.on('unhandledRejection', (err) => logger.error({ err }, 'a failure that nobody handled; the gateway goes on'))
+process.on('unhandledRejection', (err) => logger.error({ err }, 'unhandled promise rejection; the gateway continues'))
 process.on('uncaughtException', (err) => {
-  logger.fatal({ err }, 'the gateway can not go on; what was acknowledged is safe')
+  logger.fatal({ err }, 'uncaught exception: the gateway exits; acknowledged messages are safe')
   process.exit(exitCodes.failure)
 })
 await run(config, logger)
@@ -54,7 +54,7 @@ function readConfig(): Config {
   }
 }
 
-/** A database that can't be used says so without a stack: it is a state that many parts meet again and again, not a fault in them. */
+/** Logs an unavailable database without a stack: it is a state that many parts meet repeatedly, not a fault in them. */
 function describeError(error: Error): object {
   if (!(error instanceof StoreUnavailable)) return pino.stdSerializers.err(error)
   const { name, code, message, cause } = error

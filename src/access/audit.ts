@@ -2,15 +2,15 @@ import { createMonotonicIds } from '../lib/monotonic-id.ts'
 import type { AuditView } from '../model/audit.ts'
 import type { AuditStore } from '../store/audit-store.ts'
 
-/** Who did what to the gateway itself: noted before it is done, so that nothing goes unnoted. */
+/** The audit log of administrative actions. Each is recorded before it is carried out, so that none is missing. */
 export interface Audit {
   /** @throws StoreUnavailable */
   note(entry: { actor: string; act: string; detail: Record<string, unknown> }): Promise<void>
-  /** The newest first; `next` is the `before` of the next page, null on the last one. */
+  /** A page, newest first. `next` is the `before` of the next page, null on the last page. */
   list(query: { before?: string | undefined; limit: number }): Promise<{ items: AuditView[]; next: string | null }>
 }
 
-/** @param components.now age time, by which entries are forgotten; `toWall` has it as they show it */
+/** @param components.now age time, by which entries are deleted; `toWall` converts it to the time that clients see */
 export function createAudit(components: { store: AuditStore; now?: () => number; toWall?: (age: number) => number }): Audit {
   const { store, now = Date.now, toWall = (age) => age } = components
   const nextId = createMonotonicIds({ now })

@@ -1,45 +1,51 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { ipNetwork } from '../lib/ip-network.ts'
 
-/** The grant of clients without a token, while none is needed. */
+/** Id of the grant of clients without a token, while none is required. */
 export const anyoneId = 'anyone'
 
-/** Stands for the address of clients behind a proxy of this host that does not say whom it asks for: together they are one client. */
+/**
+ * The address of all clients behind a proxy on this host that does not forward addresses. Together they count as one
+ * client.
+ */
 export const unknownAddress = 'unknown'
 
-/** The key of clients without a token on this host: they may have everything. */
+/** The key of clients without a token on this host, which are exempt from shares. */
 export const localKey = 'local'
 
 /**
- * Who holds a share of what is bounded: a token, or for clients without one the address they come from, of IPv6 its first 64 bits, since
- * the holder of one such address has all of them.
+ * The identity that shares of limits count for: the token, or without one the client's address. For IPv6 that is its
+ * first 64 bits, since the holder of one address has all addresses of that network.
  */
 export function clientKey({ grantId, address }: { grantId: string; address: string }): string {
   if (grantId !== anyoneId) return grantId
   return addressKey(address)
 }
 
-/** Who holds a share of what is counted by address alone. */
+/** The identity that limits per address count for. */
 export function addressKey(address: string): string {
   return isLoopbackAddress(address) ? localKey : `address ${networkOf(address)}`
 }
 
-/** Whether the address is of this host alone. */
+/** Whether the address is a loopback address. */
 export function isLoopbackAddress(address: string): boolean {
   const plain = plainAddress(address)
   return isIPv4(plain) ? plain.startsWith('127.') : plain === '::1'
 }
 
-/** The address that a client counts by: of IPv6 the network of 64 bits. */
+/** The address of a client as limits count it: for IPv6 its /64 network. */
 export function networkOf(address: string): string {
   return ipNetwork(plainAddress(address))
 }
 
-/** The one spelling of an address, without a zone; IPv4 as such, also where a socket for both families shows it as IPv6. */
+/**
+ * The canonical form of an address, without a zone. IPv4-mapped IPv6 addresses, as dual-stack sockets give them, become
+ * IPv4.
+ */
 export function plainAddress(address: string): string {
   const bare = address.split('%')[0] ?? ''
   if (!isIPv6(bare)) return bare
-  // RFC 5952, as URLs have it: without an embedded IPv4.
+  // URLs have the form of RFC 5952, without an embedded IPv4 address.
   const canonical = new URL(`http://[${bare}]`).hostname.slice(1, -1)
   const [, high, low] = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/.exec(canonical) ?? []
   if (high === undefined || low === undefined) return canonical

@@ -4,31 +4,33 @@ import type { Grant } from '../model/grant.ts'
 import type { Sessions } from './sessions.ts'
 import type { Tokens } from './tokens.ts'
 
-/** Which tokens and sessions have ended at this gateway, and what goes on with those that have not. Their ids share one space. */
+/**
+ * Tells what uses a token or a session at this gateway when that ends. Ids of tokens and sessions share one namespace.
+ */
 export interface Endings {
-  /** Whether the token or the session has ended, be it while the grant was looked up. */
+  /** Whether the token or the session has ended, also if it ended while the grant was looked up. */
   has(grant: Pick<Grant, 'id' | 'session'>): boolean
   /**
-   * Calls when the token or the session ends, until it is disposed of.
+   * Calls `onEnd` when the token or the session ends, until disposed of.
    * @throws InvalidToken when it has ended
    */
   watch(grant: Grant, onEnd: () => void): Disposable
-  /** A token or a session has ended: who watches is called before this returns. */
+  /** A token or a session has ended. Calls all watchers before it returns. */
   end(id: string): void
-  /** Tells of each token and session that ends. Answers what ends the watch. */
+  /** Calls the watcher for each token and session that ends. Returns a function that ends the watch. */
   watchAll(watcher: (id: string) => void): () => void
   /** Ids of tokens and of sessions that are watched. */
   readonly watched: { tokens: string[]; sessions: string[] }
 }
 
-/** Milliseconds that an end is remembered: no look-up of a grant takes longer. */
+/** Milliseconds for which an end is remembered: no look-up of a grant takes longer. */
 const rememberMs = 60_000
 
-/** @param components.sources tell of tokens and sessions that end at this gateway */
+/** @param components.sources where tokens and sessions are ended at this gateway */
 export function createEndings(components: { sources?: Array<Pick<Tokens | Sessions, 'watchEnds'>>; now?: () => number } = {}): Endings {
   const { sources = [], now = () => performance.now() } = components
   const all = createWatchers<[id: string]>()
-  /** When each ended, the oldest first. */
+  /** The time of each end, oldest first. */
   const ended = new Map<string, number>()
   const tokens = new Map<string, Set<() => void>>()
   const sessions = new Map<string, Set<() => void>>()

@@ -8,37 +8,40 @@ import { nameSchema } from '../model/text.ts'
 import { topicFilter, topicPatternSchema } from '../model/topic.ts'
 import { fetchKeys } from './fetch-keys.ts'
 
-/** JSON Web Tokens (RFC 7519) of an identity provider, for those who bring their own. */
+/** Settings for JSON Web Tokens (RFC 7519) of an identity provider. */
 export interface JwtSettings {
-  /** Where the provider publishes its keys (RFC 7517). */
+  /** URL of the provider's key set (RFC 7517). */
   jwksUrl: string | undefined
-  /** Or a key that is shared with it, for HS256. */
+  /** Alternatively a key shared with the provider, for HS256. */
   secret: string | undefined
   issuer: string | undefined
-  /** Whom the tokens must be for: without it a token for any other service of the provider would do. */
+  /** The required audience. Without it, a token for any other service of the provider would be accepted. */
   audience: string | undefined
 }
 
 export type JwtVerifier = (token: string) => Promise<Grant>
 
-/** How often the keys may be fetched for a token whose key is not among them: at once, and a second. */
+/** Rate limit of fetches of the keys for tokens with an unknown key. */
 const keyReloads = { burst: 5, perSecond: 0.5 }
 
 class KeysNotReloaded extends Error {
   override readonly name = 'KeysNotReloaded'
 }
 
-/** Seconds by which clocks may differ. */
+/** Seconds by which the provider's clock may differ. */
 const clockTolerance = 30
 const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
-/** Rights are in the claim `peergate`, where what is not known may narrow them and so refuses the token, or, as actions on every topic, in `scope` (RFC 8693 §4.2) as `peergate:<action>`. */
+/**
+ * Rights are in the claim `peergate`, or in `scope` (RFC 8693 §4.2) as `peergate:<action>` for all topics. Unknown
+ * members of `peergate` could narrow the rights, so they make the token invalid.
+ */
 const claimSchema = z.strictObject({
   actions: z.array(z.string().max(100)).max(100),
   topics: z.array(topicPatternSchema).max(1_000).default(['*']),
 })
 const payloadSchema = z.object({
-  /** It stands in the audit log, and in the scope of idempotency keys. */
+  /** Appears in the audit log and in the scope of idempotency keys. */
   sub: nameSchema(255).min(1),
   /** Seconds since 1970, within the range of a Date. */
   exp: z.number().max(8_640_000_000_000),
@@ -46,7 +49,7 @@ const payloadSchema = z.object({
   peergate: claimSchema.optional(),
 })
 
-/** @throws InvalidToken, TokenCheckUnavailable when the provider's keys can't be had */
+/** @throws InvalidToken, TokenCheckUnavailable when the provider's keys cannot be fetched */
 export function createJwtVerifier(settings: JwtSettings, components: { now?: () => number } = {}): JwtVerifier | undefined {
   const { now = Date.now } = components
   const { jwksUrl, secret, issuer, audience } = settings
@@ -61,12 +64,12 @@ export function createJwtVerifier(settings: JwtSettings, components: { now?: () 
   const shared = secret === undefined ? undefined : new TextEncoder().encode(secret)
 
   async function verify(token: string): Promise<JWTPayload> {
-    // Which of the two is asked is no choice of the token's: a shared key never checks what a published one should.
+    // The token cannot choose the kind of key: a shared key never verifies a token that a published key should.
     if (keys !== undefined) return await verifyPublished(token, keys)
     return (await jwtVerify(token, shared ?? new Uint8Array(), { ...options, currentDate: new Date(now()), algorithms: ['HS256'] })).payload
   }
 
-  /** A key that is not there may be new: keys are fetched again, also when they have just been, but not for everybody who names one. */
+  /** Fetches the keys again for an unknown key id, which may be new, within the rate limit. */
   async function verifyPublished(token: string, published: ReturnType<typeof createRemoteJWKSet>): Promise<JWTPayload> {
     const check = async () =>
       (await jwtVerify(token, published, { ...options, currentDate: new Date(now()), algorithms: asymmetric })).payload
@@ -74,7 +77,7 @@ export function createJwtVerifier(settings: JwtSettings, components: { now?: () 
       return await check()
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
-      if (!reloads.take(performance.now())) throw new KeysNotReloaded('the keys were fetched a moment ago', { cause: error })
+      if (!reloads.take(performance.now())) throw new KeysNotReloaded('the keys were fetched too often', { cause: error })
       await published.reload()
       return await check()
     }
@@ -87,24 +90,24 @@ export function createJwtVerifier(settings: JwtSettings, components: { now?: () 
       const isTokens = cause instanceof errors.JOSEError && !unavailable.some((kind) => cause instanceof kind)
       if (isTokens) throw new InvalidToken(`The token is not valid: ${cause.message}.`, { cause })
       if (cause instanceof InvalidToken) throw cause
-      throw new TokenCheckUnavailable('The keys of the identity provider can not be had at the moment.', { cause, retryAfterMs: 5_000 })
+      throw new TokenCheckUnavailable('The keys of the identity provider cannot be fetched now.', { cause, retryAfterMs: 5_000 })
     }
   }
 }
 
 const unavailable = [errors.JWKSTimeout, errors.JWKSInvalid]
 
-/** @throws InvalidToken: a claim that can't be read gives no rights, rather than those of another claim */
+/** @throws InvalidToken for a claim that is not valid, rather than falling back to the rights of another claim */
 function grantOf(payload: JWTPayload): Grant {
   const parsed = payloadSchema.safeParse(payload)
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'is not valid' }
-    throw new InvalidToken(`The token is not valid: its claim ${path.join('.')} can't be read (${message}).`)
+    throw new InvalidToken(`The token is not valid: its claim ${path.join('.')} is not valid (${message}).`)
   }
   const { sub, exp, scope, peergate } = parsed.data
   const scopes = scope.split(' ').flatMap((each) => (each.startsWith('peergate:') ? each.slice('peergate:'.length) : []))
   const { actions, topics } = peergate ?? { actions: scopes, topics: ['*'] }
-  // Actions of newer versions are passed over.
+  // Actions of newer versions are ignored.
   const known = actions.flatMap((action) => actionSchema.safeParse(action).data ?? [])
   return { id: `sub:${sub}`, actions: new Set(known), topics: topicFilter(topics), expiresAt: exp * 1_000 }
 }

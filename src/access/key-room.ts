@@ -1,19 +1,19 @@
 import { IdempotencyKeyLimit } from '../errors.ts'
 
-/** Keeps the keys that are remembered of each client within a number. */
+/** Limits the number of remembered idempotency keys of each client. */
 export interface KeyRoom {
   /** Counts a new key. @throws IdempotencyKeyLimit, StoreUnavailable */
   take(idempotency: { scope: string }): Promise<void>
 }
 
-/** Milliseconds between two counts of a client that has as many as it may: keys become old all the time. */
+/** Milliseconds between two counts for a client at its limit: old keys expire meanwhile. */
 const recountMs = 30_000
-/** Clients whose keys are counted in memory; another one has them all counted anew. */
+/** Clients whose counts are kept in memory. One more client discards all counts. */
 const maxCounted = 10_000
 
 /**
- * The keys of a client are counted in the database when it sends its first, and from then on here. What other gateways note of it
- * meanwhile is seen when the number is reached, so that a client has at most this number at each of them.
+ * Counts the keys of a client in the database once, and from then on in memory. Keys that other gateways store are
+ * counted when the limit is reached, so a client has at most `max` keys at each gateway.
  * @param components.count counts the stored keys that begin with a prefix, at most `limit`
  */
 export function createKeyRoom(
@@ -49,7 +49,7 @@ export function createKeyRoom(
       }
       await counter.counted
       if (counter.keys >= max) {
-        throw new IdempotencyKeyLimit(`At most ${max} idempotency keys of a client are remembered at a time.`, { retryAfterMs: recountMs })
+        throw new IdempotencyKeyLimit(`A client may have at most ${max} remembered idempotency keys.`, { retryAfterMs: recountMs })
       }
       counter.keys++
     },

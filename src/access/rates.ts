@@ -3,18 +3,18 @@ import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'
 import { addressKey, clientKey } from './client-key.ts'
 
 /**
- * How much each client may ask for: a budget for each token, and one for each address (of IPv6 its /64), that fill up again by the second. A cheap call costs
- * one unit, an expensive one as many as it is worth of cheap ones.
+ * Rate limits of clients: a token bucket for each access token and for each address (IPv6: /64), refilled every second.
+ * A cheap call costs one unit, an expensive call costs the units of as many cheap calls.
  */
 export interface Rates {
   /**
-   * Takes the cost of a call from both budgets, or from none; of an address alone, while it is not known who asks. Of the cost the address has
-   * `paid` a part already. Answers the tighter budget. @throws RateLimited
+   * Takes the cost of a call from both budgets, or from none. Without `grantId`, takes it from the address alone.
+   * `paid` is the part of the cost that the address has paid already. Returns the tighter budget. @throws RateLimited
    */
   take(client: { grantId?: string; address: string }, cost: number, paid?: number): Budget
 }
 
-/** Who asks, and from where. */
+/** The token and the address of a client. */
 export interface RateClient {
   grantId: string
   address: string
@@ -36,23 +36,25 @@ export interface RateLimits {
   addressBurst: number
 }
 
-/** Bytes that cost a unit beside the call that brings them: by default a token may send 40 MB a second. */
+/** Bytes that cost one unit, in addition to the call: by default a token may send 40 MB a second. */
 const bytesPerUnit = 4_096
 
-/** Units of so many bytes of a body or a frame, beside those of what is asked. */
+/** The cost in units of the bytes of a body or a frame, in addition to the cost of the call. */
 export function costOfBytes(bytes: number): number {
   return Math.floor(bytes / bytesPerUnit)
 }
 
-/** Rows of the log that cost a unit: a step that looks at 2,000, which takes up to 3 ms of SQLite, costs as much as fifty cheap calls. */
+/**
+ * Rows of the log that cost one unit: a step of 2,000 rows, up to 3 ms of SQLite, costs as much as fifty cheap calls.
+ */
 const rowsPerUnit = 40
 
-/** Units of so many rows of the log that are looked at, matching or not. */
+/** The cost in units of reading rows of the log, whether they match or not. */
 export function costOfRows(rows: number): number {
   return Math.floor(rows / rowsPerUnit)
 }
 
-/** Clients that are remembered of each kind; who is forgotten has a full budget again. */
+/** Remembered budgets of each kind. A forgotten client has a full budget again. */
 const maxClients = 50_000
 
 export function createRates(init: { limits: RateLimits }, components: { now?: () => number } = {}): Rates {
@@ -71,7 +73,7 @@ export function createRates(init: { limits: RateLimits }, components: { now?: ()
       for (const { kind, bucket, cost } of bills) {
         const missing = cost - bucket.left(at)
         if (missing <= 0) continue
-        throw new RateLimited(`This ${kind.name} has asked for more than ${kind.perSecond} units a second.`, {
+        throw new RateLimited(`This ${kind.name} exceeds its rate limit of ${kind.perSecond} units a second.`, {
           retryAfterMs: Math.ceil((missing / kind.perSecond) * 1_000),
           extensions: { budget: kind.name },
         })
@@ -92,7 +94,7 @@ function createKind(name: Budget['name'], rate: { perSecond: number; burst: numb
     ...rate,
     of(key: string): TokenBucket {
       let bucket = buckets.get(key)
-      // Whoever asks moves to the end, so that the first is the one that has been quiet longest.
+      // Moves the client to the end, so that the first one has been quiet the longest.
       if (bucket === undefined) bucket = createTokenBucket(rate)
       else buckets.delete(key)
       buckets.set(key, bucket)

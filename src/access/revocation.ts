@@ -3,7 +3,7 @@ import type { Endings } from './endings.ts'
 import type { Sessions } from './sessions.ts'
 import type { Tokens } from './tokens.ts'
 
-/** What tokens and sessions that are gone have left ends: streams and joined topics. */
+/** Ends the streams and joined topics of tokens and sessions that no longer exist. */
 export interface RevocationComponents {
   tokens: Pick<Tokens, 'missing' | 'watchChanges'>
   sessions: Pick<Sessions, 'missing'>
@@ -12,7 +12,7 @@ export interface RevocationComponents {
     /** Tokens and sessions of open connections. */
     readonly grants: Set<string>
     readonly sessions: Set<string>
-    /** Tells that a connection was opened. */
+    /** Calls the watcher when a connection was opened. */
     watchOpened(watcher: () => void): () => void
   }
   topics: { clients(): Promise<Iterable<string>>; giveUp(client: string): Promise<unknown> }
@@ -20,10 +20,16 @@ export interface RevocationComponents {
   now?: () => number
 }
 
-/** Milliseconds that a stream takes at most from the look at its token until it is open: a request has this time to arrive. */
+/**
+ * Milliseconds from the look-up of a stream's token until the stream is open, at most: the time that a request has to
+ * arrive.
+ */
 const onTheWayMs = 60_000
 
-/** Looks after each change of the tokens, and after each opened stream of which the token may have been looked up before the change. */
+/**
+ * Checks after each change of the tokens, and after each opened stream whose token may have been looked up before the
+ * change.
+ */
 export function watchRevocation(components: RevocationComponents): void {
   const { tokens, sessions, endings, stream, topics, logger, now = () => performance.now() } = components
   let changedAt = Number.NEGATIVE_INFINITY
@@ -37,14 +43,14 @@ export function watchRevocation(components: RevocationComponents): void {
     for (const id of await tokens.missing(await topics.clients())) await topics.giveUp(id)
   }
 
-  /** One at a time, and once more when it was asked for meanwhile. */
+  /** Runs one check at a time, and another one if it was requested meanwhile. */
   async function run(): Promise<void> {
     isAsked = true
     if (isEnding) return
     isEnding = true
     while (isAsked) {
       isAsked = false
-      await end().catch((err: unknown) => logger.error({ err }, 'streams and joins whose tokens may have been revoked could not be ended'))
+      await end().catch((err: unknown) => logger.error({ err }, 'streams and joins of revoked tokens could not be ended'))
     }
     isEnding = false
   }

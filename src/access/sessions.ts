@@ -8,22 +8,26 @@ import type { SessionBasis, SessionRecord, SessionStore } from '../store/session
 import { operatorId, type Tokens } from './tokens.ts'
 
 /**
- * Sessions of browsers. A cookie holds the secret of a session, never a token: a session can be ended alone, ends by itself, and ends with
- * the token that it was opened with. They lie in the database, so that each of its gateways knows them.
+ * Sessions of browsers. A cookie holds the secret of a session, never a token. A session expires, can be ended by
+ * itself, and ends with the token that it was opened with. Sessions are stored in the database, so that all its
+ * gateways know them.
  */
 export interface Sessions {
   /**
-   * Opens a session with what a token allows; of one token the oldest ends when there are too many.
+   * Opens a session with the rights of a token. If the token has too many, its oldest session ends.
    * @throws SessionLimit, StoreUnavailable
    */
   open(token: string, grant: Grant): Promise<OpenSession>
-  /** What the session allows; undefined when it is not known, or not any more. */
+  /** What the session allows; undefined when it is unknown or has ended. */
   grantOf(secret: string): Promise<Grant | undefined>
-  /** Ends it, and its streams, at every gateway of the database. */
+  /** Ends the session and its streams at every gateway of the database. */
   close(secret: string): Promise<void>
-  /** Which of these sessions are not there any more. */
+  /** The ids, of those given, whose sessions no longer exist. */
   missing(ids: Iterable<string>): Promise<string[]>
-  /** Tells that a session has ended: what it has at this gateway ends before `close` returns. Answers what ends the watch. */
+  /**
+   * Calls the watcher for each session that `close` ends, before `close` returns. Returns a function that ends the
+   * watch.
+   */
   watchEnds(watcher: (id: string) => void): () => void
 }
 
@@ -35,21 +39,21 @@ export interface OpenSession {
 
 export interface SessionsInit {
   limits: { sessionMs: number; maxSessions: number; maxSessionsPerToken: number }
-  /** Whether JSON Web Tokens are accepted: sessions that were opened with one count only then. */
+  /** Whether JSON Web Tokens are accepted. Otherwise sessions that were opened with one are refused. */
   acceptsSubjects: boolean
 }
 
 export interface SessionsComponents {
   store: SessionStore
   tokens: Pick<Tokens, 'grantOfHash' | 'operatorProof'>
-  /** Sessions last by age time, which their tokens and cookies have as wall time. */
+  /** Sessions expire by age time. Tokens and cookies have wall time. */
   clock?: Ages
 }
 
 const secretBytes = 32
-/** 32 bytes in base64url; anything else is not looked up. */
+/** 32 bytes in base64url. Other strings are not looked up. */
 const secretShape = /^[\w-]{43}$/
-/** Milliseconds after which a client that met too many sessions may try again. */
+/** Milliseconds after which a client may retry when too many sessions are open. */
 const retryAfterMs = 60_000
 
 export function createSessions(init: SessionsInit, components: SessionsComponents): Sessions {
@@ -65,13 +69,13 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
 
   let lastCreatedAt = 0
 
-  /** What the session's token allows now. */
+  /** What the token of the session allows now. */
   async function grantBehind({ holder, basis, expiresAt }: SessionRecord, secret: string): Promise<Grant | undefined> {
     switch (basis.kind) {
       case 'token':
         return await tokens.grantOfHash(Buffer.from(basis.hash, 'hex'))
       case 'operator':
-        // Operators' tokens can be guessable, so that their hashes are for no database.
+        // An operator's token may be guessable, so its hash is not stored.
         return isSame(tokens.operatorProof(Buffer.from(secret)), Buffer.from(basis.proof, 'hex')) ? fullGrant(operatorId) : undefined
       case 'subject': {
         if (!init.acceptsSubjects) return undefined
@@ -84,14 +88,14 @@ export function createSessions(init: SessionsInit, components: SessionsComponent
   return {
     async open(token, grant) {
       const secret = randomBytes(secretBytes).toString('base64url')
-      // Rises with each, so that of one millisecond too it is the oldest that makes room.
+      // Strictly rising, so that the oldest session is well defined within a millisecond too.
       const createdAt = Math.max(clock.age(), lastCreatedAt + 1)
       lastCreatedAt = createdAt
       const ofToken = grant.expiresAt === undefined ? Number.POSITIVE_INFINITY : clock.toAge(grant.expiresAt)
       const expiresAt = Math.min(clock.age() + sessionMs, ofToken)
       const record = { id: idOf(secret), holder: grant.id, basis: basisOf(token, grant, secret), createdAt, expiresAt }
       const added = await store.add(record, { max: maxSessions, maxOfHolder: maxSessionsPerToken })
-      if (!added) throw new SessionLimit(`There are ${maxSessions} sessions at a time.`, { retryAfterMs })
+      if (!added) throw new SessionLimit(`The limit of ${maxSessions} open sessions is reached.`, { retryAfterMs })
       return { secret, expiresAt: clock.toWall(expiresAt) }
     },
     async grantOf(secret) {
@@ -115,7 +119,7 @@ function hashOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest()
 }
 
-/** Under which the store keeps a session. */
+/** The id of a session in the store. */
 function idOf(secret: string): string {
   return hashOf(secret).toString('hex')
 }

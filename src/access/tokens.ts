@@ -8,36 +8,45 @@ import { topicFilter } from '../model/topic.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenRecord } from '../store/token-store.ts'
 
-/** The access tokens of this gateway's database, and the operator's own of the environment. */
+/** The access tokens of this gateway's database, and the operator's token from the environment. */
 export interface Tokens {
   /**
-   * Makes a token; its secret is known to nobody afterwards.
-   * @throws InvalidRequest when it would have expired already
-   * @throws AdminTokenNeeded when it is the first, and does not allow `admin` or expires
+   * Creates a token. The secret is returned only here; the database has its hash.
+   * @throws InvalidRequest when `expiresAt` is in the past
+   * @throws AdminTokenNeeded when it is the first token and does not allow `admin`, or expires
    */
   create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
   list(): Promise<TokenView[]>
   /**
-   * From now on it is refused, at every gateway of the database.
+   * Revokes a token at every gateway of the database.
    * @throws TokenNotFound
-   * @throws AdminTokenNeeded when it is the last that allows `admin` and does not expire
+   * @throws AdminTokenNeeded when it is the last token that allows `admin` and does not expire
    */
   revoke(id: string): Promise<void>
-  /** The grant of the operator's own token; undefined when the secret is another. */
+  /** The operator's grant if the secret is the operator's token, else undefined. */
   operatorGrant(secret: string): Grant | undefined
-  /** What the secret allows; undefined when it is not known, or not any more. */
+  /** What the secret allows; undefined when it is unknown, expired or revoked. */
   grantOf(secret: string): Promise<Grant | undefined>
-  /** The same of a token of the database, by the SHA-256 of its secret. */
+  /** `grantOf` by the SHA-256 of the secret. */
   grantOfHash(hash: Buffer): Promise<Grant | undefined>
-  /** A value that only the holder of this key and this gateway can derive from the operator's token; undefined without such a token. */
+  /**
+   * HMAC-SHA-256 of the operator's token under the key, which only the holders of both can compute. Undefined without
+   * such a token.
+   */
   operatorProof(key: Buffer): Buffer | undefined
-  /** Which of these grants' tokens are not there any more. */
+  /** The ids, of those given, whose tokens no longer exist. */
   missing(ids: Iterable<string>): Promise<Set<string>>
-  /** Whether there is any. */
+  /** Whether any token exists, the operator's included. */
   exist(): Promise<boolean>
-  /** Tells that a token was revoked here: what it has at this gateway ends before `revoke` returns. Answers what ends the watch. */
+  /**
+   * Calls the watcher for each token that `revoke` removes, before `revoke` returns. Returns a function that ends the
+   * watch.
+   */
   watchEnds(watcher: (id: string) => void): () => void
-  /** Tells that tokens may have been revoked, here or elsewhere. Answers what ends the watch. */
+  /**
+   * Calls the watcher when tokens may have been revoked, here or at another gateway. Returns a function that ends the
+   * watch.
+   */
   watchChanges(watcher: () => void): () => void
   start(): Promise<void>
   stop(): Promise<void>
@@ -48,20 +57,20 @@ export interface TokensComponents {
   now?: () => number
 }
 
-/** Secrets begin with it, so that scanners of source code know them. */
+/** Prefix of all secrets, by which secret scanners recognize them. */
 const secretPrefix = 'peergate_'
 const secretBytes = 32
 const idLetters = 'abcdefghijkmnpqrstuvwxyz23456789'
 const idLength = 16
-/** Grants that are remembered; another secret costs a look into the database. */
+/** Grants in the cache. One more grant empties it. */
 const maxCached = 10_000
-/** The grant of the operator's own token. */
+/** Id of the operator's grant. */
 export const operatorId = 'operator'
 
 export interface TokensInit {
-  /** The operator's own token. */
+  /** The operator's token. */
   adminToken: string | undefined
-  /** Whether an identity provider can give rights too. */
+  /** Whether an identity provider can grant rights too. */
   hasProvider: boolean
 }
 
@@ -72,7 +81,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
   const operator = init.adminToken === undefined ? undefined : hashOf(init.adminToken)
   /** By the hash of the secret, in hex. */
   const cache = new Map<string, Grant>()
-  /** Rises when grants may have changed: what was looked up before is not remembered after. */
+  /** Incremented when grants may have changed, so that results of earlier look-ups are not cached. */
   let generation = 0
   let unlisten: (() => void) | undefined
 
@@ -81,23 +90,26 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     cache.clear()
   }
 
-  /** Without the operator's own token or an identity provider, a token that allows `admin` for good is what the API is administered by. */
+  /**
+   * Without the operator's token or an identity provider, the API can only be administered with a lasting `admin`
+   * token.
+   */
   const needsAdminToken = operator === undefined && !init.hasProvider
 
-  /** Adds a token, unless it would be the first and can't administer for good. */
+  /** Adds a token, unless it would be the first and is not a lasting `admin` token. @throws AdminTokenNeeded */
   async function addButFirst(record: TokenRecord): Promise<void> {
     if (await store.tokens.add(record, (tokens) => !needsAdminToken || isLastingAdmin(record) || tokens.length > 0)) return
-    throw new AdminTokenNeeded('From the first token on every request needs one: make one first that allows "admin" and does not expire.')
+    throw new AdminTokenNeeded('The first token must allow "admin" and must not expire, since every request needs a token from then on.')
   }
 
-  /** Removes a token, unless it is the last that allows `admin` for good. @throws TokenNotFound, AdminTokenNeeded */
+  /** Removes a token, unless it is the last lasting `admin` token. @throws TokenNotFound, AdminTokenNeeded */
   async function removeButLast(id: string): Promise<void> {
     const isOther = (token: TokenRecord) => token.id !== id && isLastingAdmin(token)
     const isNeeded = (tokens: TokenRecord[]) => needsAdminToken && tokens.some((token) => token.id === id && isLastingAdmin(token))
     const removal = await store.tokens.remove(id, (tokens) => !isNeeded(tokens) || tokens.some(isOther))
-    if (removal === 'unknown') throw new TokenNotFound('There is no token with this id.')
+    if (removal === 'unknown') throw new TokenNotFound('No token has this id.')
     if (removal === 'refused')
-      throw new AdminTokenNeeded('It is the last token that allows "admin" and does not expire: make another one first.')
+      throw new AdminTokenNeeded('This is the last token that allows "admin" and does not expire. Create another one first.')
   }
 
   async function grantOfHash(hash: Buffer): Promise<Grant | undefined> {
@@ -107,7 +119,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       const before = generation
       const record = await store.tokens.find(hash)
       if (record === undefined) return undefined
-      // It may have been revoked meanwhile: then this is not what it allows now.
+      // The token may have been revoked during the look-up.
       if (before !== generation) continue
       grant = grantFrom(record)
       if (cache.size >= maxCached) cache.clear()
@@ -120,7 +132,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     async create({ name, actions, topics, expiresAt }) {
       const expires = expiresAt === undefined ? undefined : Date.parse(expiresAt)
       if (expires !== undefined && expires <= now()) {
-        throw new InvalidRequest('The token would have expired already.', { errors: [{ path: 'expiresAt', message: 'is in the past' }] })
+        throw new InvalidRequest('The expiry of the token is in the past.', { errors: [{ path: 'expiresAt', message: 'is in the past' }] })
       }
       const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')
       const id = `tok_${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`
@@ -134,7 +146,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
         await removeButLast(id)
         void ends.tell(id)
       } finally {
-        // Also when the answer of the database was lost: it may be removed.
+        // Also after an error: the token may be removed although the database's answer was lost.
         forgetGrants()
         void changes.tell()
       }
@@ -174,7 +186,7 @@ function hashOf(secret: string): Buffer {
 }
 
 function grantFrom({ id, actions, topics, expiresAt }: TokenRecord): Grant {
-  // Actions of newer versions are passed over.
+  // Actions of newer versions are ignored.
   const known = actions.flatMap((action) => actionSchema.safeParse(action).data ?? [])
   return { id, actions: new Set(known), topics: topicFilter(topics), expiresAt }
 }

@@ -9,16 +9,16 @@ import { isPostgres, sqlitePath } from '../store/database-url.ts'
 import { backUp, beginEpoch, migrate, restore } from '../store/maintenance.ts'
 
 /**
- * Backs up a SQLite database while its gateway runs, restores one, brings a database up to date, checks that all of it is what was stored, and
- * begins a new epoch, after which cursors of before are refused by name.
+ * The command `npm run database`: backs up a SQLite database while its gateway runs, restores a backup, migrates a
+ * database, verifies its checksums, and starts a new epoch, which makes all earlier cursors invalid.
  */
 
-const usage = `npm run database -- backup <file>     a copy of the SQLite database, while the gateway runs
-npm run database -- restore <file>    puts a copy in its place, as a new epoch; the gateway must be stopped
-npm run database -- migrate           brings it up to date, for gateways that run with PEERGATE_MIGRATE=false
-npm run database -- check [--repair]  reads everything and compares it with its checksums, while the gateway runs; --repair takes out
-                                      what is damaged. Ends with 0 when nothing damaged is left, 2 when messages are, 3 when the file is
-npm run database -- new-epoch         after restoring PostgreSQL by its own tools; the gateways must be stopped`
+const usage = `npm run database -- backup <file>     copies the SQLite database, while the gateway runs
+npm run database -- restore <file>    replaces the SQLite database by a copy and starts a new epoch; the gateway must be stopped
+npm run database -- migrate           migrates the schema, for gateways that run with PEERGATE_MIGRATE=false
+npm run database -- check [--repair]  verifies the checksums of all messages, while the gateway runs; --repair removes damaged messages.
+                                      Exit code: 0 nothing is damaged (any more), 2 messages are damaged, 3 the file is damaged
+npm run database -- new-epoch         starts a new epoch, after PostgreSQL was restored by its own tools; the gateways must be stopped`
 
 class Misuse extends Error {
   override readonly name = 'Misuse'
@@ -27,7 +27,9 @@ class Misuse extends Error {
 /** @throws Misuse */
 function fileOf(url: string): string {
   if (!isPostgres(url)) return sqlitePath(url)
-  throw new Misuse(`PostgreSQL is backed up and restored by its own tools (pg_dump, pg_restore); then:\n\n${usage}`)
+  throw new Misuse(
+    `Back up and restore PostgreSQL with its own tools (pg_dump, pg_restore). After a restore, start a new epoch.\n\n${usage}`,
+  )
 }
 
 async function run([command, file, ...rest]: string[]): Promise<string> {
@@ -43,7 +45,7 @@ async function run([command, file, ...rest]: string[]): Promise<string> {
     case 'restore': {
       await whileStopped(config.keyFile, config.dataDir)
       await restore(file ?? '', fileOf(url))
-      return `restored; the log is now of the epoch ${await beginEpoch(url)}`
+      return `restored; the log has the new epoch ${await beginEpoch(url)}`
     }
     case 'migrate':
       makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
@@ -57,7 +59,7 @@ async function run([command, file, ...rest]: string[]): Promise<string> {
     }
     case 'new-epoch':
       await whileStopped(config.keyFile, config.dataDir)
-      return `the log is now of the epoch ${await beginEpoch(url)}`
+      return `the log has the new epoch ${await beginEpoch(url)}`
     default:
       throw new Misuse(usage)
   }
@@ -70,16 +72,16 @@ function exitCodeOf({ brokenPages, damaged, damagedDeliveries }: CheckReport, is
 
 function told({ messages, deliveries, damaged, damagedDeliveries, brokenPages }: CheckReport, isRepair: boolean): string {
   if (brokenPages.length > 0) {
-    return `the file itself is damaged, and its messages were not checked: stop the gateway and restore a backup\n${brokenPages.join('\n')}`
+    return `the database file is damaged; its messages were not checked: stop the gateway and restore a backup\n${brokenPages.join('\n')}`
   }
   const lines = [
-    `read ${messages} messages and ${deliveries} direct messages on their way`,
-    ...damaged.map(({ seq, id, topic }) => `damaged: number ${seq}, ${placeName(topic)}, ${id}`),
+    `read ${messages} messages and ${deliveries} queued direct messages`,
+    ...damaged.map(({ seq, id, topic }) => `damaged: seq ${seq}, ${placeName(topic)}, ${id}`),
     ...damagedDeliveries.map((id) => `damaged: delivery ${id}`),
   ]
-  if (damaged.length + damagedDeliveries.length === 0) lines.push('all of it is what was stored')
-  else if (isRepair) lines.push('taken out; the gateway asks its peers for those of topics while it runs, direct messages are lost')
-  else lines.push('nothing was changed: readers are not given it. With --repair it is taken out, and fetched from peers by the gateway')
+  if (damaged.length + damagedDeliveries.length === 0) lines.push('no damage found')
+  else if (isRepair) lines.push('removed; a running gateway fetches messages of topics from its peers, direct messages are lost')
+  else lines.push('nothing was changed; readers do not get damaged messages. --repair removes them, so that peers can supply them')
   return lines.join('\n')
 }
 

@@ -11,8 +11,9 @@ import { tokenInputSchema } from '../model/token.ts'
 import { createStore } from '../store/create-store.ts'
 
 /**
- * Makes, lists and revokes access tokens in the database of the configuration, whether or not a gateway runs on it:
- * `npm run token -- create --name till --actions read,publish --topics 'orders.*' --expires 2027-01-01T00:00:00Z`.
+ * The command `npm run token`: creates, lists and revokes access tokens in the configured database, whether or not a
+ * gateway is running: `npm run token -- create --name till --actions read,publish --topics 'orders.*' --expires
+ * 2027-01-01T00:00:00Z`.
  */
 
 const usage = `npm run token -- create --name <name> --actions <action,…> [--topics <pattern,…>] [--expires <RFC 3339 time>]
@@ -33,7 +34,7 @@ async function run(args: string[]): Promise<void> {
   )
   await store.start()
   const { adminToken, adminTokenFile, jwt } = config.access
-  // What is in the operator's file does not matter here, only that the gateway can be administered with it.
+  // Only the existence of another way to administer the gateway matters here, so the operator's file is not read.
   const hasOther = adminTokenFile !== undefined || jwt.jwksUrl !== undefined || jwt.secret !== undefined
   const tokens = createTokens({ adminToken, hasProvider: hasOther }, { store })
   const [command, id, ...rest] = positionals
@@ -50,7 +51,7 @@ async function run(args: string[]): Promise<void> {
       const { token, secret } = await tokens.create(input.data)
       stdout.write(`${secret}\n`)
       process.stderr.write(
-        `${token.id} "${token.name}": ${token.actions.join(', ')} on ${token.topics.join(', ')}. The secret is shown this once.\n`,
+        `${token.id} "${token.name}": ${token.actions.join(', ')} on ${token.topics.join(', ')}. The secret is shown only once.\n`,
       )
       return
     }

@@ -1,27 +1,31 @@
 /**
- * Which gateways of a database live, as one of them observes it. A gateway whose beat has changed since the last reading lives; how long it
- * has been silent is counted by the monotonic clock of the observer. So no step of a clock makes a live gateway look gone, or a dead one live.
+ * The liveness of the gateways of a database, as one of them observes it. A gateway whose beat has changed since the
+ * last reading is alive. Its silence is measured by the observer's monotonic clock, so a step of a wall clock never
+ * makes a live gateway look gone or a dead one alive.
  */
 export interface Heartbeats {
-  /** Takes what the database has now of every gateway. */
+  /** Takes the current beats of all gateways from the database. */
   observe(rows: Heartbeat[]): void
   /** Milliseconds since the beat of this gateway changed; Infinity for one that was not in the last reading. */
   silence(peerId: string): number
 }
 
-/** `seenAt`: the age time that the gateway gave its last beat. Each beat has another one. */
+/** `seenAt`: the age time of the gateway's last beat. It differs from beat to beat. */
 export interface Heartbeat {
   peerId: string
   seenAt: number
 }
 
-/** @param components.monotonic milliseconds; the process's own by default @param components.age the log's age time, in milliseconds */
+/**
+ * @param components.monotonic milliseconds; default that of the process
+ * @param components.age the log's age time, in milliseconds
+ */
 export function createHeartbeats(components: { age(): number; monotonic?: () => number }): Heartbeats {
   const { age, monotonic = () => performance.now() } = components
-  /** The last beat that was read of each, and when it came, by the monotonic clock. */
+  /** The last beat of each gateway, and its time of arrival by the monotonic clock. */
   let last: Map<string, { seenAt: number; at: number }> | undefined
 
-  /** At the first reading only the log's clock tells how old a beat is; one from the future is as old as it is far off. */
+  /** At the first reading the age of a beat is known only by age time. A beat from the future counts as equally old. */
   function cameAt(seenAt: number): number {
     return last === undefined ? monotonic() - Math.abs(age() - seenAt) : monotonic()
   }

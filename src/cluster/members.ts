@@ -13,26 +13,29 @@ import { version } from '../version.ts'
 import { createHeartbeats } from './heartbeats.ts'
 
 /**
- * The gateways that share this one's database, and the place of this one among them. They keep links to each other, so that what one of them
- * publishes reaches the network also through the links of the others.
+ * The gateways that share this gateway's database: their heartbeats, the claim of the peer id, and the links between
+ * them. The links carry the messages of one gateway to the neighbours of the others.
  */
 export interface Members {
-  /** Takes this gateway's peer id for this process. @throws IdentityLeased */
+  /** Claims this gateway's peer id for this process. @throws IdentityLeased */
   claim(): Promise<void>
-  /** Says from now on that this gateway is there. */
+  /** Starts the heartbeats of this gateway. */
   start(): Promise<void>
-  /** Says that it is not any more. */
+  /** Stops them and records that this gateway has stopped. */
   stop(): Promise<void>
   list(): Promise<GatewayView[]>
-  /** The other gateways that are there, as they were so many milliseconds ago at most. @throws StoreUnavailable */
+  /** The other running gateways, from a reading at most `maxAgeMs` old. @throws StoreUnavailable */
   others(maxAgeMs: number): Promise<GatewayRecord[]>
-  /** Sees to it that there is a link to another gateway, if one of its addresses leads to it. */
+  /** Opens a link to another gateway, if one of its addresses answers. */
   link(peerId: string, multiaddrs: string[], signal?: AbortSignal): Promise<void>
-  /** Tells the others what has changed; resolves once they can see it, or could not be told, as the next beat will. */
+  /**
+   * Publishes changes to the other gateways. Resolves once they are stored, or after a failure, which the next beat
+   * makes up for.
+   */
   refresh(): Promise<void>
 }
 
-/** Another process uses this key with the same database. */
+/** Another running process uses this key with the same database. */
 export class IdentityLeased extends StartupError {
   override readonly name = 'IdentityLeased'
   readonly code = 'identity_in_use'
@@ -41,23 +44,23 @@ export class IdentityLeased extends StartupError {
 export interface MembersComponents {
   store: Pick<Store, 'gateways' | 'listen'>
   engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'peers' | 'dial'>
-  /** What clients of this gateway serve and judge; the others are told when it changes. */
+  /** Services and validators of this gateway's clients. Changes are published to the other gateways. */
   services: { readonly services: string[]; watch(watcher: () => unknown): () => void }
   validators: { readonly registrations: ReadonlyMap<string, Registration> }
-  /** Another process has taken the peer id; this gateway has to end. */
+  /** Another process has claimed the peer id: this process must exit. */
   onLost(): void
   logger: Logger
-  /** By which beats are dated; that of the process by default. */
+  /** The clock that dates beats; default that of the process. */
   clock?: Pick<Clock, 'age' | 'toWall'>
-  /** By which the silence of others is measured, in milliseconds; the process's own by default. */
+  /** The clock that measures the silence of others, in milliseconds; default that of the process. */
   monotonic?: () => number
 }
 
-/** Milliseconds between two signs of life, after which a gateway counts as gone, and after which it is forgotten. */
+/** Milliseconds between two beats, until a silent gateway counts as gone, and until it is deleted. */
 const beatMs = 5_000
 const goneMs = 15_000
 const forgottenMs = 7 * 86_400_000
-/** Addresses of another gateway that are tried at a time, and the milliseconds for all of them. */
+/** Addresses of another gateway that are tried per attempt, and the milliseconds for all of them. */
 const maxAddresses = 4
 const linkMs = 4_000
 
@@ -74,7 +77,7 @@ export function createMembers(components: MembersComponents): Members {
   let unlisten: (() => void) | undefined
   let beating: Promise<void> | undefined
   let stopping = new AbortController()
-  /** The others, as they were last read, by the monotonic clock. */
+  /** The last reading of the other gateways; `at` is by the monotonic clock. */
   let known: { at: number; records: Promise<GatewayRecord[]> } | undefined
 
   async function note(state: 'ready' | 'stopped'): Promise<void> {
@@ -86,7 +89,7 @@ export function createMembers(components: MembersComponents): Members {
       services: components.services.services,
       judged: [...components.validators.registrations.values()],
     }
-    // Age time may stand still for a while, when a clock was a little ahead.
+    // Age time can stand still for a while after a clock was slightly ahead, and every beat must differ.
     lastBeat = Math.max(clock.age(), lastBeat + 1)
     await store.gateways.note({ peerId: engine.peerId, about, startedAt, seenAt: lastBeat })
   }
@@ -105,11 +108,11 @@ export function createMembers(components: MembersComponents): Members {
     return (await read()).filter((record) => isThere(record) && record.peerId !== engine.peerId)
   }
 
-  /** Who comes while they are being read waits for the same reading. */
+  /** Concurrent calls share one reading. */
   function others(maxAgeMs: number): Promise<GatewayRecord[]> {
     if (known !== undefined && monotonic() - known.at <= maxAgeMs) return known.records
     known = { at: monotonic(), records: readOthers() }
-    // A database that is away is not asked again sooner.
+    // A failed reading is kept too, so that an unavailable database is not queried more often.
     known.records.catch(() => undefined)
     return known.records
   }
@@ -128,7 +131,7 @@ export function createMembers(components: MembersComponents): Members {
         await engine.dial(address, { signal, source: 'configured' })
         return
       } catch (err) {
-        logger.debug({ err, peerId }, 'another gateway of the database did not answer at one of its addresses')
+        logger.debug({ err, peerId }, 'a gateway of the database did not answer at one of its addresses')
         if (signal.aborted) return
       }
     }
@@ -137,7 +140,7 @@ export function createMembers(components: MembersComponents): Members {
   function beat(): void {
     beating ??= note('ready')
       .then(linkOthers)
-      .catch((err: unknown) => logger.warn({ err }, 'the other gateways could not be told that this one is there'))
+      .catch((err: unknown) => logger.warn({ err }, 'the heartbeat of this gateway failed'))
       .finally(() => {
         beating = undefined
       })
@@ -145,7 +148,7 @@ export function createMembers(components: MembersComponents): Members {
 
   async function refresh(): Promise<void> {
     if (timer === undefined) return
-    await note('ready').catch((err: unknown) => logger.warn({ err }, 'the other gateways could not be told what is served and judged here'))
+    await note('ready').catch((err: unknown) => logger.warn({ err }, 'services and validators could not be published'))
   }
 
   components.services.watch(refresh)
@@ -163,7 +166,7 @@ export function createMembers(components: MembersComponents): Members {
         if (kind === 'identity') onLost()
       })
       stopping = new AbortController()
-      // A database that takes no writes is read all the same; the next beat tries again.
+      // A gateway starts also on a read-only database. The next beat tries again.
       await note('ready').catch(toleratingUnavailable)
       beat()
       await store.gateways.forget({ seenBefore: clock.age() - forgottenMs }).catch(toleratingUnavailable)
@@ -174,7 +177,7 @@ export function createMembers(components: MembersComponents): Members {
       unlisten?.()
       stopping.abort()
       await beating
-      if (timer !== undefined) await note('stopped').catch((err: unknown) => logger.debug({ err }, 'the other gateways will find out'))
+      if (timer !== undefined) await note('stopped').catch((err: unknown) => logger.debug({ err }, 'the stop could not be recorded'))
       timer = undefined
     },
     link,

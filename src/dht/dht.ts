@@ -6,20 +6,21 @@ import type { DhtValue, FoundPeerView } from '../model/dht-value.ts'
 import { type Encoding, encodePayload } from '../model/payload.ts'
 
 /**
- * The DHT as clients use it: values as their data, signed for them where this gateway is the owner. Each method throws DhtDisabled where
- * there is none.
+ * The DHT for clients. Takes and returns the data of values, and signs records that this gateway owns. Does not own the
+ * routing, which is the engine's. Every method throws DhtDisabled when the DHT is off.
  */
 export interface Dht {
   /** @throws RecordNotFound, InvalidRecord, DhtNamespaceUnsupported, DhtUnavailable, DhtTimeout */
   get(key: string, options: DhtOptions & { encoding?: Encoding | undefined }): Promise<DhtValue>
   /**
-   * Stores data: under its hash when no key is given, under a name of this gateway signed by it; else as the record that proves its key.
+   * Stores data. Without a key: under its hash. Under a name of this gateway: as a signed record. Otherwise the data
+   * must be the record that proves its key.
    * @throws InvalidRecord, RecordOutdated, DhtNamespaceUnsupported, DhtRefused, DhtUnavailable, DhtTimeout
    */
   put(key: string | undefined, data: Uint8Array, options: DhtOptions): Promise<DhtValue>
   /** @throws PeerNotFound, DhtUnavailable, DhtTimeout */
   findPeer(peerId: string, options: DhtOptions): Promise<FoundPeerView>
-  /** As they are found, until enough are, or the time is over. @throws InvalidCid, DhtUnavailable */
+  /** Yields providers as they are found, up to `limit` or the timeout. @throws InvalidCid, DhtUnavailable */
   findProviders(cid: string, options: ListOptions): AsyncIterable<FoundPeerView>
   closestPeers(key: string, options: ListOptions): AsyncIterable<FoundPeerView>
   /** @throws InvalidCid, DhtRefused, DhtUnavailable, DhtTimeout */
@@ -30,7 +31,7 @@ export interface Dht {
 
 export interface DhtOptions {
   signal: AbortSignal
-  /** Milliseconds; the limit when absent. */
+  /** Milliseconds; default and maximum `dhtTimeoutMs`. */
   timeoutMs?: number | undefined
 }
 
@@ -52,7 +53,7 @@ export function createDht(init: { limits: Pick<Limits, 'dhtTimeoutMs'>; peerId: 
       return await work(AbortSignal.any([options.signal, deadline]))
     } catch (error) {
       if (error !== deadline.reason) throw error
-      throw new DhtTimeout('The time for it is over; what was begun in the network may still have an effect.', { cause: error })
+      throw new DhtTimeout('The DHT did not answer in time. Requests that were sent may still take effect.', { cause: error })
     }
   }
 

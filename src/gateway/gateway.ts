@@ -46,48 +46,51 @@ import { createLifecycle, type Part } from './lifecycle.ts'
 import { listening } from './listening.ts'
 import { createNodeInfo } from './node-info.ts'
 
-/** A whole gateway. */
+/**
+ * A complete gateway: all parts, in the order in which they start and stop. Does not own their behaviour, or the
+ * process (main.ts).
+ */
 export interface Gateway {
   /** A failed start leaves nothing running. */
   start(): Promise<void>
-  /** Refuses what is new, finishes what is there, and releases everything. Idempotent. */
+  /** Refuses new work, finishes pending work and releases all resources. Idempotent. */
   stop(): Promise<void>
   node(): Promise<NodeView>
-  /** Where HTTP listens, once started. */
+  /** The URL of the HTTP server, once started. */
   readonly url: string
-  /** The port of the metrics, when they have one of their own. */
+  /** The port of the metrics server, if it has its own. */
   readonly metricsPort: number | undefined
 }
 
 export interface GatewayInit {
   http: HttpSettings
-  /** Without it there are no tokens but those of the store. */
+  /** Default: only the tokens of the store. */
   access?: Pick<AccessSettings, 'insecure' | 'adminToken' | 'jwt'>
-  /** Whose direct messages are taken; everybody's when it is not said. */
+  /** Senders of accepted direct messages. Default: all. */
   directSenders?: DirectSenders
-  /** Whether to fetch from peers what was missed here, and to give them what they missed; so unless it is said. */
+  /** Whether to fetch missed messages from peers, and to serve the log to them. Default: true. */
   catchUp?: boolean
-  /** Peer ids of peers that the engine keeps links to by itself. */
+  /** Ids of the configured peers, which the engine keeps links to. */
   configuredPeers?: string[]
-  /** Whether requests are traced; `startTracing` has them exported. */
+  /** Whether requests are traced. `startTracing` exports the traces. */
   tracing?: boolean
   limits: Limits
 }
 
-/** What a gateway is built around: a store and an engine of any kind. */
+/** The parts a gateway is built around: a store and an engine of any kind. */
 export interface GatewayComponents {
   store: Store
   engine: P2PEngine
-  /** Of the store's; one is made when it is not given. */
+  /** The clock of the store. Default: a new one. */
   clock?: Clock
-  /** What is below them: started first, stopped last. */
+  /** Parts below the store and the engine: started first, stopped last. */
   foundation?: Part[]
-  /** Another process has taken this gateway's peer id: it has to end. */
+  /** Another process has claimed this gateway's peer id: this process must exit. */
   onLost?: () => void
   logger: Logger
 }
 
-/** Who listens, and the variables that say where. */
+/** The listeners, and the variables that configure their addresses. */
 const listeners = {
   engine: { who: 'The node', variables: 'PEERGATE_LISTEN' },
   http: { who: 'HTTP', variables: 'PEERGATE_HTTP_HOST, PEERGATE_HTTP_PORT' },
@@ -212,7 +215,8 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const { host, metricsPort } = init.http
   const metricsServer = metricsPort === undefined ? undefined : createMetricsServer({ host, port: metricsPort }, { metrics, logger })
 
-  // What uses stands below what it uses; the engine is set up (blocks, topics, the way in) before its first link.
+  // Each part follows the parts that it uses. The engine is configured (blocks, topics, handlers) before its first
+  // link.
   const lifecycle = createLifecycle(
     [
       ...foundation,

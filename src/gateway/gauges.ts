@@ -10,7 +10,7 @@ import type { LoadWatch } from '../telemetry/load-watch.ts'
 import type { GaugeValues } from '../telemetry/metrics.ts'
 import type { ValidatorRegistry } from '../validation/validator-registry.ts'
 
-/** The parts whose state is read whenever the metrics are. */
+/** The parts whose state is read whenever metrics are scraped. */
 export interface GaugeSources {
   clock: Pick<Clock, 'isHeld'>
   deliveries: Pick<DeliveryStore, 'queued'>
@@ -20,7 +20,7 @@ export interface GaugeSources {
   hub: Pick<Hub, 'ring' | 'tip'>
   ingest: Pick<Ingest, 'backlog'>
   load: Pick<LoadWatch, 'delayMs' | 'overloaded'>
-  /** Memory for requests of clients, and for what they have not taken yet. */
+  /** Memory for requests of clients, and for answers that they have not read yet. */
   requestBytes: { readonly bytes: number }
   answerBytes: { readonly bytes: number }
   stream: Pick<Stream, 'connections' | 'readers'>

@@ -1,17 +1,17 @@
 import type { Logger } from 'pino'
 
-/** Something that runs between a start and a stop. A failed start leaves nothing behind; a stop is idempotent. */
+/** A part that runs between a start and a stop. A failed start leaves nothing running. A stop is idempotent. */
 export interface Part {
   name: string
   start?(): Promise<void>
   stop?(): Promise<void>
 }
 
-/** Starts parts in order and stops them in reverse, each after the one that uses it. */
+/** Starts parts in order and stops them in reverse order. */
 export interface Lifecycle {
-  /** A part that fails stops those before it, and its error is thrown. */
+  /** If a part fails to start, stops those before it and throws its error. */
   start(): Promise<void>
-  /** Stops everything that had started, also when one part fails to stop; then throws an AggregateError of what failed. */
+  /** Stops all started parts, even if one fails to stop. Then throws an AggregateError of the failures. */
   stop(): Promise<void>
 }
 
@@ -30,7 +30,7 @@ export function createLifecycle(parts: Part[], logger: Logger): Lifecycle {
         logger.error({ err: error, part: part.name }, 'a part failed to stop')
       }
     }
-    if (failures.length > 0) throw new AggregateError(failures, 'not everything stopped cleanly')
+    if (failures.length > 0) throw new AggregateError(failures, 'some parts failed to stop')
   }
 
   return {

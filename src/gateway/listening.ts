@@ -1,6 +1,6 @@
 import { StartupError } from '../lib/startup-error.ts'
 
-/** Why nobody can listen there, and what to do, by the system's code. */
+/** The reason for a failed listen and its remedy, by the system's error code. */
 const reasons: Record<string, string> = {
   EADDRINUSE: 'another program has the port; stop it, or choose another port',
   EADDRNOTAVAIL: 'this machine has no such address; choose one that it has, or 0.0.0.0 for all',
@@ -10,13 +10,17 @@ const reasons: Record<string, string> = {
   EAFNOSUPPORT: 'this machine does not have that kind of address; choose another',
 }
 
-/** What js-libp2p throws when it can't listen: each address on a line of the message, with the error of its transport behind it. */
+/**
+ * Thrown by js-libp2p when it cannot listen. Each line of the message has an address, followed by the error of its
+ * transport.
+ */
 const listenErrorName = 'UnsupportedListenAddressesError'
 
 /**
- * Starts what listens.
- * @param init.who the subject of the sentence; init.variables where it was told to
- * @throws StartupError when it can't listen there
+ * Starts a listener, and explains a failure to the operator.
+ * @param init.who the subject of the error message
+ * @param init.variables the variables that configure the address
+ * @throws StartupError when it cannot listen on the address
  */
 export async function listening(init: { who: string; variables: string }, start: () => Promise<void>): Promise<void> {
   try {

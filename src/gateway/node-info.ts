@@ -14,7 +14,7 @@ export interface NodeInfoComponents {
   now?: () => number
 }
 
-/** What this gateway says of itself. */
+/** Describes this gateway for clients. */
 export function createNodeInfo(init: { limits: Limits }, components: NodeInfoComponents): () => Promise<NodeView> {
   const { engine, log, stream, now = Date.now } = components
   const begun = performance.now()

@@ -15,8 +15,8 @@ import { startTracing } from '../telemetry/tracing.ts'
 import { createGateway, type Gateway } from './gateway.ts'
 
 /**
- * The gateway that the configuration asks for, holding its identity until it is stopped.
- * @throws StartupError when an operator has to mend something first
+ * Creates the gateway of a configuration. It holds its identity until it is stopped.
+ * @throws StartupError when the operator has to fix the configuration or the system
  */
 export async function openGateway(config: Config, components: { logger: Logger; onLost?: () => void }): Promise<Gateway> {
   const { logger, ...hooks } = components
@@ -61,7 +61,7 @@ async function readAdminToken(access: AccessSettings): Promise<AccessSettings> {
   throw new StartupError(`The token in ${file} (PEERGATE_ADMIN_TOKEN_FILE) ${problem}.`)
 }
 
-/** An engine's records, apart from those of other gateways of the database. */
+/** The records of one engine, with a prefix that separates them from those of other gateways of the database. */
 function recordsOf(peerId: string, store: RecordStore): RecordStore {
   const prefix = `${peerId}/`
   return {

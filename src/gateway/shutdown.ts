@@ -1,8 +1,8 @@
 import type { Logger } from 'pino'
 
 /**
- * Ends the process on a signal: the first one stops the gateway under a deadline, a second one ends it at once. What was acknowledged
- * is durable either way; the orderly way also finishes what is in flight.
+ * Ends the process on a signal. The first signal stops the gateway within a deadline, a second one exits at once.
+ * Acknowledged messages are durable either way. The orderly stop also finishes pending work.
  */
 export function createShutdown(
   init: { deadlineMs: number },
@@ -13,13 +13,13 @@ export function createShutdown(
 
   return (reason) => {
     if (stopping) {
-      logger.warn({ reason }, 'second signal: ending at once')
+      logger.warn({ reason }, 'second signal: exiting at once')
       return exit(1)
     }
     stopping = true
     logger.info({ reason, deadlineMs: init.deadlineMs }, 'shutting down')
     const deadline = setTimeout(() => {
-      logger.error('the shutdown took too long: ending at once')
+      logger.error('the shutdown exceeded its deadline: exiting at once')
       exit(1)
     }, init.deadlineMs)
     stop().then(

@@ -216,9 +216,7 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
         using held = new DisposableStack()
         const place = served.take(server.client)
         if (place === undefined)
-          throw new ServiceLimit(
-            `The limit of ${limits.maxServices} services at this gateway, or this client's share of it, is reached.`,
-          )
+          throw new ServiceLimit(`The limit of ${limits.maxServices} services at this gateway, or this client's share of it, is reached.`)
         held.use(place)
         announced.add(service)
         await changes.tell().finally(() => announced.remove(service))
@@ -256,7 +254,8 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
     },
     reply(server, requestId, answer) {
       const entry = open.get(requestId)
-      if (entry?.offer.server !== server) throw new RequestNotFound('No open request with this id: it was answered, cancelled or timed out.')
+      if (entry?.offer.server !== server)
+        throw new RequestNotFound('No open request with this id: it was answered, cancelled or timed out.')
       if ('error' in answer) entry.answer.reject(new ServiceError(answer.error))
       else entry.answer.resolve(answer.data)
       finish(entry)

@@ -103,9 +103,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
 
   function checkSubscribe(frame: SubscribeFrame, patterns: string[], subscriptions: Client['subscriptions']): void {
     if (patterns.length === 0 && ![frame.direct, frame.peers, frame.deliveries].includes(true)) {
-      throw new InvalidRequest(
-        'A subscription needs at least one topic or pattern in "topics", or "direct", "peers" or "deliveries".',
-      )
+      throw new InvalidRequest('A subscription needs at least one topic or pattern in "topics", or "direct", "peers" or "deliveries".')
     }
     if (patterns.length > limits.maxSubscriptionTopics) {
       throw new SubscriptionLimit(`A subscription may name at most ${limits.maxSubscriptionTopics} topics. Use several subscriptions.`)

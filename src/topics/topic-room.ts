@@ -3,14 +3,14 @@ import { TopicLimit } from '../errors.ts'
 import type { TopicJoin, TopicStore } from '../store/topic-store.ts'
 
 /**
- * Room for joined topics, which clients share. A topic counts to the client that has joined it longest; to use what somebody has joined
- * costs nothing. When the longest join ends and others are left, the topic counts to the next.
+ * The places for joined topics, shared by the clients. A topic counts for the client whose join is the oldest. Use of a
+ * topic that another client has joined costs nothing. When the oldest join ends, the topic counts for the next one.
  */
 export interface TopicRoom {
   /**
-   * Makes room for one more topic of a client. What has not been used for `topicReclaimMs`, and was not joined explicitly, is given up for it, the
-   * least recently used first: joins of the client itself when it has its share, and when all places are taken also topics of those that
-   * have more than theirs. Answers whether anything was given up. @throws TopicLimit
+   * Makes room for one more topic of a client. Ends joins by use that were idle for `topicReclaimMs`, the least
+   * recently used first: the client's own if its share is reached, and if all places are taken also topics of clients
+   * above their share. Returns whether a join was ended. @throws TopicLimit
    */
   make(client: string): Promise<boolean>
 }
@@ -41,7 +41,8 @@ export function createTopicRoom(
         const isIdle = (join: TopicJoin) => !join.explicit && join.usedAt < now() - topicReclaimMs && !isInUse(join)
         const [least] = owned
           .filter(({ owner }) => owner.client === client || (refusal === 'all' && shares.held(owner.client) > shares.share))
-          // Where all is taken, only what nobody uses makes room; where the client has its share, others may go on with the topic.
+          // If all places are taken, a topic must be idle for all its clients. If the share is reached, other clients
+          // may keep the topic.
           .filter(({ owner, others }) => isIdle(owner) && (refusal === 'share' || others.every(isIdle)))
           .toSorted((one, other) => one.owner.usedAt - other.owner.usedAt)
         if (least === undefined) throw refused(refusal, shares.held(client))
@@ -53,7 +54,7 @@ export function createTopicRoom(
 
   function refused(refusal: 'all' | 'share', held: number): TopicLimit {
     return refusal === 'all'
-      ? new TopicLimit(`This gateway joins at most ${max} topics at a time; one has to be left first.`)
-      : new TopicLimit(`This client has its share, ${held}, of the ${max} topics that this gateway joins; one has to be left first.`)
+      ? new TopicLimit(`This gateway may join at most ${max} topics. Leave one first.`)
+      : new TopicLimit(`This client has reached its share of ${held} of the ${max} topics that this gateway may join. Leave one first.`)
   }
 }

@@ -1,17 +1,17 @@
 /**
- * Which clients use which topics at this gateway, so that the store need not be asked at each use, and hears now and then what is used. In memory;
- * what it forgets is noted anew at the next use.
+ * The topics that clients use at this gateway, in memory, so that a use does not cost a query. The store is told
+ * periodically. A forgotten use is recorded again the next time.
  */
 export interface TopicUses {
-  /** Notes a use; answers false when the client was not known to use the topic. */
+  /** Records a use. Returns false when the client was not known to use the topic. */
   note(topic: string, client: string): boolean
-  /** The client is known to use the topic. */
+  /** Remembers that the client uses the topic. */
   add(topic: string, client: string): void
-  /** A use that lasts until it is disposed of. */
+  /** Opens a use that lasts until disposed of. */
   open(topic: string, client: string): Disposable
-  /** Whether it lasts at the moment. */
+  /** Whether the client has an open use of the topic. */
   isOpen(topic: string, client: string): boolean
-  /** What was used since the last time, by client, and what is in use. Forgets what was not. */
+  /** By client, the topics that are in use or were used since the last call. Forgets all others. */
   take(): Map<string, string[]>
   forgetTopic(topic: string): void
   forgetClient(client: string): void
@@ -20,12 +20,12 @@ export interface TopicUses {
 interface Use {
   topic: string
   client: string
-  /** Subscriptions and validators. */
+  /** Number of open uses: subscriptions and validators. */
   open: number
   isUsed: boolean
 }
 
-/** Uses that are remembered between two reports; one of the others costs a write to the database each time. About 200 bytes each. */
+/** Remembered uses, of about 200 bytes each. Any further use costs a write to the database each time. */
 const maxUses = 10_000
 
 export function createTopicUses(): TopicUses {

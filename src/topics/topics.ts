@@ -15,36 +15,44 @@ import { createTopicUses } from './topic-uses.ts'
 import { listVisibleTopics } from './visible-topics.ts'
 
 /**
- * The topics this gateway has joined: noted in the store, subscribed to at the engine, again after every start. What was joined explicitly stays
- * until it is left. What was joined by using it, by a subscription, a validator or a publication, ends `subscribedTopicMs` after its last use,
- * or with the token of its client, unless others have joined it too.
+ * The topics that this gateway has joined: recorded in the store and subscribed to at the engine, again after every
+ * start. An explicit join lasts until the topic is left. A join by use (a subscription, a validator or a publication)
+ * ends `subscribedTopicMs` after the last use, or with the token of its client. A topic stays joined while it has any
+ * join.
  */
 export interface Topics {
-  /** Subscribes to what the store says is joined, now and whenever other gateways change it; to be called before the engine starts. */
+  /**
+   * Subscribes to the topics that the store has as joined, and follows changes by other gateways. To be called before
+   * the engine starts.
+   */
   start(): Promise<void>
   stop(): Promise<void>
   /**
-   * Joins for a client (`clientKey`), explicitly and durably first. Calls are worked off one after another, so any number of them at once join once.
+   * Joins a topic explicitly for a client (`clientKey`), in the store first. Calls run one at a time, so concurrent
+   * calls join once.
    * @throws TopicLimit
    */
   join(topic: string, options: { client: string; retention?: Partial<OwnRetention> | undefined }): Promise<{ created: boolean }>
-  /** Sets what the topic keeps. @throws TopicNotFound when it is neither joined nor has messages */
+  /** Sets the retention of a topic. @throws TopicNotFound when it is neither joined nor has messages */
   retain(topic: string, retention: Partial<OwnRetention>): Promise<void>
-  /** Joins by using the topic once; asks nobody when the client uses it already. @throws TopicLimit */
+  /** Joins by a single use. Does not query the store if the client is known to use the topic. @throws TopicLimit */
   ensureJoined(topic: string, client: string): Promise<void>
-  /** Joins by using the topic until what is answered is disposed of. @throws TopicLimit */
+  /** Joins by use, which lasts until the result is disposed of. @throws TopicLimit */
   use(topic: string, client: string): Promise<Disposable>
-  /** The client reads the topic, which keeps joined what is joined. */
+  /** Records that the client reads the topic. That keeps a joined topic joined, but joins no other. */
   read(topic: string, client: string): void
-  /** Whose joins there are. */
+  /** The keys of all clients with joins. */
   clients(): Promise<Set<string>>
-  /** Ends what a client has joined by using it. */
+  /** Ends the joins by use of a client. */
   giveUp(client: string): Promise<void>
-  /** Notes what is used, and ends what was not used for so long. */
+  /** Records recent uses in the store, and ends joins that were idle for `subscribedTopicMs`. */
   sweep(): Promise<void>
-  /** Leaves; answers false when the topic was not joined. Its messages stay. */
+  /** Leaves a topic. Returns false when it was not joined. Its messages stay. */
   leave(topic: string): Promise<boolean>
-  /** By name, those after the name `after`, of those that are `visible`; `next` is the `after` of the next page, null on the last one. */
+  /**
+   * A page of the `visible` topics by name, exclusive of `after`. `next` is the `after` of the next page, null on the
+   * last page.
+   */
   list(query: { after?: string | undefined; limit: number; visible?: TopicFilter }): Promise<{ items: TopicStats[]; next: string | null }>
   /** @throws TopicNotFound when it is neither joined nor has messages */
   get(topic: string): Promise<TopicStats>
@@ -65,16 +73,16 @@ export interface TopicsLimits extends TopicRoomLimits {
   retentionMaxBytes: number
 }
 
-/** Between two looks at what is used. */
+/** Milliseconds between two sweeps, at most. */
 const longestSweepMs = 600_000
 
 export function createTopics(init: { limits: TopicsLimits }, components: TopicsComponents): Topics {
   const { maxJoinedTopics, subscribedTopicMs } = init.limits
   const byDefault = defaultRetention(init.limits)
   const { engine, store, logger, now = Date.now } = components
-  /** What is joined in the store and subscribed to at the engine. */
+  /** Topics that are joined in the store and subscribed to at the engine. */
   const joined = new Set<string>()
-  /** Joining and leaving happen one at a time, so that store and engine can't end up apart. */
+  /** Runs joins and leaves one at a time, so that store and engine cannot end up apart. */
   const inTurn = createSerial()
   const uses = createTopicUses()
   const isInUse = ({ topic, client }: TopicJoin) => uses.isOpen(topic, client)
@@ -83,7 +91,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   let sweeping: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
 
-  /** Subscribes to what is joined in the store, and to nothing else. */
+  /** Makes the engine's subscriptions equal to the joined topics of the store. */
   async function follow(): Promise<void> {
     const stored = new Set(await store.topics.joined())
     if (stored.size > maxJoinedTopics) logger.warn({ joined: stored.size, maxJoinedTopics }, 'more topics are joined than the limit')
@@ -119,7 +127,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     return inTurn(async () => {
       for (const [client, topics] of uses.take()) await store.topics.used(client, topics, now())
       if (subscribedTopicMs === 0) return
-      // A sweep later: uses are noted as often, and a gateway that was killed has not noted its last.
+      // One sweep late: uses are recorded once per sweep, and a killed gateway has not recorded its last ones.
       if (await store.topics.giveUp({ usedBefore: now() - subscribedTopicMs - sweepMs })) await follow()
     })
   }
@@ -127,7 +135,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   function sweepLater(): void {
     sweeping = setTimeout(() => {
       sweep()
-        .catch((err: unknown) => logger.warn({ err }, 'joins that are not used could not be ended; it is tried again'))
+        .catch((err: unknown) => logger.warn({ err }, 'idle joins could not be ended; another attempt follows'))
         .finally(() => {
           if (sweeping !== undefined) sweepLater()
         })
@@ -159,14 +167,14 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       sweepLater()
       unlisten = store.listen(({ kind }) => {
         if (kind !== 'topics' && kind !== 'everything') return
-        inTurn(follow).catch((err: unknown) => logger.warn({ err }, 'topics that other gateways have joined or left could not be followed'))
+        inTurn(follow).catch((err: unknown) => logger.warn({ err }, 'joins and leaves of other gateways could not be applied'))
       })
     },
     async stop() {
       unlisten?.()
       clearTimeout(sweeping)
       sweeping = undefined
-      await sweep().catch((err: unknown) => logger.warn({ err }, 'which topics were used could not be noted'))
+      await sweep().catch((err: unknown) => logger.warn({ err }, 'uses of topics could not be recorded'))
     },
     async join(topic, { client, retention }) {
       const joining = await join(topic, { client, explicit: true })
@@ -184,7 +192,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     },
     read(topic, client) {
       if (!joined.has(topic) || uses.note(topic, client)) return
-      join(topic, { client, explicit: false }).catch((err: unknown) => logger.debug({ err }, 'that a topic is read could not be noted'))
+      join(topic, { client, explicit: false }).catch((err: unknown) => logger.debug({ err }, 'a read of a topic could not be recorded'))
     },
     clients: async () => new Set((await store.topics.joins()).map(({ client }) => client)),
     giveUp(client) {

@@ -2,8 +2,8 @@ import type { TopicFilter } from '../model/topic.ts'
 import type { TopicRecord, TopicStore } from '../store/topic-store.ts'
 
 /**
- * The first topics, by name, that a filter allows and that come after a name. They are looked for where they can be, by their names and by
- * the ranges of their prefixes: what else there is costs nothing.
+ * A page of the topics that a filter allows, by name, exclusive of `after`. Reads only the filter's exact names and the
+ * ranges of its prefixes, so other topics cost nothing.
  */
 export async function listVisibleTopics(
   query: { visible: TopicFilter; after: string | undefined; limit: number },
@@ -13,7 +13,7 @@ export async function listVisibleTopics(
   const found = new Map<string, TopicRecord>()
   const isLater = (name: string) => after === undefined || byCodePoint(name, after) > 0
 
-  // A prefix is a name of its range, too, which a list of those that come after it leaves out.
+  // A prefix is itself a possible name, which a list exclusive of it leaves out.
   const names = new Set([...visible.exact, ...visible.prefixes].filter((name) => name !== '' && isLater(name)))
   for (const name of [...names].toSorted(byCodePoint)) {
     if (found.size >= limit) break

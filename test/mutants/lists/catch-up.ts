@@ -24,7 +24,7 @@ export const catchUp = [
       ['a forged message is taken', 'if (!(await Promise.all(verified)).every(Boolean)) throw falseMessage()', ''],
       [
         'what there is no room for counts as read',
-        "if (outcome === undefined) throw new NoRoom('there is no room for messages of the past')",
+        "if (outcome === undefined) throw new NoRoom('the inbox has no room for fetched messages')",
         'if (outcome === undefined) return',
       ],
       ['pages that lead nowhere are read on', 'if (page.next === after && !page.caughtUp) throw', 'if (page.next === undefined) throw'],
@@ -80,8 +80,8 @@ export const catchUp = [
       ['a peer that lies is asked again', 'if ((distrusted.get(peerId) ?? 0) > performance.now()) return', ''],
       [
         'a peer that lies stays among those that are asked',
-        "'a peer offers false history; it is not asked for some time')\n    peers.delete(peerId)",
-        "'a peer offers false history; it is not asked for some time')",
+        "'a peer sent false history; it is not asked for some time')\n    peers.delete(peerId)",
+        "'a peer sent false history; it is not asked for some time')",
       ],
       ['any number of peers are asked at once', '.slice(0, limits.maxHistoryRounds - rounds.size)', ''],
       [

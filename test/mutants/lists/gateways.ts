@@ -29,7 +29,7 @@ export const gateways = [
     'src/services/service-registry.ts',
     ['test/services/service-registry.test.ts', 'test/services/services.test.ts'],
     [
-      ['anybody answers a request', 'if (entry?.offer.server !== server) throw', 'if (entry === undefined) throw'],
+      ['anybody answers a request', 'if (entry?.offer.server !== server)\n', 'if (entry === undefined)\n'],
       ['a server is asked more than it takes', 'if (offer.open < offer.concurrency && ', 'if ('],
       ['a queue has no end', 'const place = queue.places.take(asker)', 'const place = queue.places.hold(asker, 1)'],
       [

@@ -5,7 +5,7 @@ import type { PeerRecord, PeerStore } from '../store/peer-store.ts'
 
 const pageSize = 500
 
-/** The store's peers, page by page, by peer id. */
+/** Yields the peers of the store in the order of their ids, read page by page. */
 export async function* scanPeers(store: Pick<PeerStore, 'list'>, filter: { blocked?: boolean } = {}): AsyncGenerator<PeerRecord> {
   let after = ''
   for (;;) {

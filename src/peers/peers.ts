@@ -90,7 +90,7 @@ export interface PeersLimits {
 
 export interface PeersInit {
   limits: PeersLimits
-  /** Peer ids of the configuration. */
+  /** Ids of the configured peers. */
   configured?: readonly string[]
 }
 

@@ -23,7 +23,7 @@ export interface Publisher {
    * Joins the topics and puts all messages, or none, into the inbox, in the order of the calls. `published` resolves
    * once they are durable and were handed to the network. A refused request leaves no trace.
    * @throws InvalidRequest, MessageTooLarge, TopicLimit, Overloaded, Draining, StoreUnavailable
-   * @throws IdempotencyKeyReused when the key has published something else
+   * @throws IdempotencyKeyReused when the key was used for other messages
    * @throws IdempotencyKeyLimit when too many keys of the client are remembered
    * @throws IdempotencyInProgress while another request with the key is in progress; Overloaded when too many keys are
    * in use

@@ -119,7 +119,7 @@ export class InvalidToken extends condition('invalid_token', 401, 'The token is 
 export class Forbidden extends condition('forbidden', 403, 'The token does not allow this') {}
 export class SessionLimit extends condition('session_limit', 503, 'Maximum number of sessions reached', true) {}
 export class TokenCheckUnavailable extends condition('token_check_unavailable', 503, 'Tokens cannot be verified at the moment', true) {}
-export class HostNotAllowed extends condition('host_not_allowed', 421, 'The Host is not allowed') {}
+export class HostNotAllowed extends condition('host_not_allowed', 421, 'The Host header is not allowed') {}
 export class OriginNotAllowed extends condition('origin_not_allowed', 403, 'The Origin is not allowed') {}
 export class DialForbidden extends condition('dial_forbidden', 403, 'The dial policy forbids this address') {}
 

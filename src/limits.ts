@@ -28,11 +28,11 @@ export const limitsSchema = z.object({
   maxAnswerBytes: limit(67_108_864, 'Maximum bytes of responses that clients have not read yet, shared by clients.', 1024),
   maxInboxMessages: limit(10_000, 'Maximum messages waiting for the append. Beyond it publishing gets 503, and the network waits.'),
   maxInboxBytes: limit(67_108_864, 'Maximum bytes of data of the messages waiting for the append (`maxInboxMessages`, in bytes).'),
-  maxTopicInboxBytes: limit(16_777_216, 'Maximum bytes of network messages of one topic in the inbox, so that it cannot fill it.'),
+  maxTopicInboxBytes: limit(16_777_216, 'Maximum bytes of network messages per topic in the inbox, so that no topic fills it.'),
   maxBatchMessages: limit(500, 'Maximum messages in one append: about 3 ms of a blocked event loop on a laptop.', 1, 10_000),
   sentWindowMs: limit(
     5_000,
-    'Time before a crash, in milliseconds, whose sent messages are sent again, since they may have been in a buffer.',
+    'Time before a crash, in milliseconds. Messages handed over within it are sent again, since a buffer may have lost them.',
   ),
   unsentWindowMs: limit(600_000, 'Time that a message without a subscriber waits for one, in milliseconds.'),
   maxAuthorBytesPerHour: limit(
@@ -114,7 +114,7 @@ export const limitsSchema = z.object({
   maxFrameBytes: limit(1_500_000, 'Maximum bytes of a client frame: a message of the largest size in base64, and its JSON.', 1024),
   maxPendingFrames: limit(1_000, 'Maximum frames in progress per stream connection. Beyond it the socket is not read.'),
   maxPendingFrameBytes: limit(4_194_304, 'Maximum bytes of frames in progress per stream. Beyond it the socket is not read.', 1024),
-  maxSocketBufferBytes: limit(262_144, 'Maximum unsent bytes in a client socket. Beyond it its subscriptions are not read for.', 1024),
+  maxSocketBufferBytes: limit(262_144, 'Maximum unsent bytes in a client socket. Beyond it nothing is read for its subscriptions.', 1024),
   slowClientMs: limit(60_000, 'Time that a client socket can go without taking any bytes, in milliseconds, before it is closed with 4000.'),
   maxEventLoopDelayMs: limit(
     1_000,

@@ -7,7 +7,7 @@ import { createForwarding } from './forwarding.ts'
  * Determines the origin of a request, and charges one unit to the budget of its address, even for probes, documents and
  * refusals. Probes from this host are free, so that no client can cause a restart of the gateway by exhausting the
  * budget.
- * @throws RateLimited, and InvalidRequest when a trusted proxy names no address
+ * @throws RateLimited, and InvalidRequest when a trusted proxy does not send an address
  */
 export function countRequests(init: { trustedProxies: string[] }, components: { rates: Pick<Rates, 'take'> }) {
   const originOf = createForwarding(init.trustedProxies)

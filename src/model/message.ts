@@ -51,7 +51,7 @@ export const messageSchema = z
     id: z
       .string()
       .max(256)
-      .describe('`<from>.<sequence>`')
+      .describe('Id of the message: `<from>.<sequence>`.')
       .meta({ example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz.1795444444000000001' }),
     kind: messageKindSchema,
     topic: topicSchema.optional().describe('Topic of a published message.'),

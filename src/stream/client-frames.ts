@@ -23,115 +23,141 @@ export const subscriptionNameSchema = nameSchema(128).describe('Name of the subs
 /** Maximum topics of a subscription that `maxSubscriptionTopics` can be set to. */
 const maxTopicsOfSubscription = 1_000
 
-const subscribeSchema = z.strictObject({
-  type: z.literal('subscribe'),
-  id: frameIdSchema.optional(),
-  subscription: subscriptionNameSchema.optional(),
-  topics: z.array(topicPatternSchema).max(maxTopicsOfSubscription).optional(),
-  direct: z.boolean().optional().describe('Whether to include direct messages; the token must allow `direct`.'),
-  peers: z.boolean().optional().describe('Whether to push changes of peers.'),
-  deliveries: z.boolean().optional().describe('Whether to push changes of deliveries; the token must allow `direct`.'),
-  after: positionSchema.optional(),
-  encoding: encodingSchema.optional(),
-})
+const subscribeSchema = z
+  .strictObject({
+    type: z.literal('subscribe'),
+    id: frameIdSchema.optional(),
+    subscription: subscriptionNameSchema.optional(),
+    topics: z.array(topicPatternSchema).max(maxTopicsOfSubscription).optional(),
+    direct: z.boolean().optional().describe('Whether to include direct messages; the token must allow `direct`.'),
+    peers: z.boolean().optional().describe('Whether to push changes of peers.'),
+    deliveries: z.boolean().optional().describe('Whether to push changes of deliveries; the token must allow `direct`.'),
+    after: positionSchema.optional(),
+    encoding: encodingSchema.optional(),
+  })
+  .describe('Creates a subscription, or replaces the one of that name. Answered with `subscribed`.')
 
-const unsubscribeSchema = z.strictObject({
-  type: z.literal('unsubscribe'),
-  id: frameIdSchema.optional(),
-  subscription: subscriptionNameSchema.optional(),
-})
+const unsubscribeSchema = z
+  .strictObject({
+    type: z.literal('unsubscribe'),
+    id: frameIdSchema.optional(),
+    subscription: subscriptionNameSchema.optional(),
+  })
+  .describe('Ends a subscription. Answered with `unsubscribed`.')
 
 /** Data in a CBOR frame. */
 export const bytesSchema = z
   .instanceof(Uint8Array)
   .meta({ type: 'string', contentEncoding: 'binary', description: 'Data as a byte string, in CBOR only.' })
 
-const publishSchema = z.strictObject({
-  type: z.literal('publish'),
-  id: frameIdSchema.optional(),
-  topic: topicSchema,
-  data: z.union([dataSchema, bytesSchema]),
-  encoding: encodingSchema.optional(),
-  idempotencyKey: idempotencyKeySchema.optional(),
-})
+const publishSchema = z
+  .strictObject({
+    type: z.literal('publish'),
+    id: frameIdSchema.optional(),
+    topic: topicSchema,
+    data: z.union([dataSchema, bytesSchema]),
+    encoding: encodingSchema.optional(),
+    idempotencyKey: idempotencyKeySchema.optional(),
+  })
+  .describe('Publishes a message. Answered with `published`.')
 
-const sendSchema = z.strictObject({
-  type: z.literal('send'),
-  id: frameIdSchema.optional(),
-  to: peerIdSchema,
-  data: z.union([dataSchema, bytesSchema]),
-  encoding: encodingSchema.optional(),
-  expiresInMs: expirySchema.optional(),
-  idempotencyKey: idempotencyKeySchema.optional(),
-})
+const sendSchema = z
+  .strictObject({
+    type: z.literal('send'),
+    id: frameIdSchema.optional(),
+    to: peerIdSchema,
+    data: z.union([dataSchema, bytesSchema]),
+    encoding: encodingSchema.optional(),
+    expiresInMs: expirySchema.optional(),
+    idempotencyKey: idempotencyKeySchema.optional(),
+  })
+  .describe('Sends a direct message to a peer. Answered with `queued`.')
 
 export const payload = { data: z.union([dataSchema, bytesSchema]), encoding: encodingSchema.optional() }
 
-export const requestSchema = z.strictObject({
-  type: z.literal('request'),
-  id: frameIdSchema.optional(),
-  to: peerIdSchema,
-  service: serviceSchema,
-  ...payload,
-  timeoutMs: z.int().min(1).optional(),
-})
+export const requestSchema = z
+  .strictObject({
+    type: z.literal('request'),
+    id: frameIdSchema.optional(),
+    to: peerIdSchema,
+    service: serviceSchema,
+    ...payload,
+    timeoutMs: z.int().min(1).optional(),
+  })
+  .describe('Sends a request to a service of a peer. Answered with `response`.')
 
 /** Maximum concurrency that a service provider can announce. */
 const maxConcurrency = 1_000
 
-const serveSchema = z.strictObject({
-  type: z.literal('serve'),
-  id: frameIdSchema.optional(),
-  service: serviceSchema,
-  concurrency: z
-    .int()
-    .min(1)
-    .max(maxConcurrency)
-    .optional()
-    .describe('Maximum number of requests in progress at this connection. Default: 1.'),
-})
+const serveSchema = z
+  .strictObject({
+    type: z.literal('serve'),
+    id: frameIdSchema.optional(),
+    service: serviceSchema,
+    concurrency: z
+      .int()
+      .min(1)
+      .max(maxConcurrency)
+      .optional()
+      .describe('Maximum number of requests in progress at this connection. Default: 1.'),
+  })
+  .describe('Provides a service. Answered with `serving`; requests then arrive as `request`.')
 
-const unserveSchema = z.strictObject({ type: z.literal('unserve'), id: frameIdSchema.optional(), service: serviceSchema })
+const unserveSchema = z
+  .strictObject({ type: z.literal('unserve'), id: frameIdSchema.optional(), service: serviceSchema })
+  .describe('Stops providing a service. Answered with `unserved`.')
 
 /** Maximum characters of a service's error text. */
 const maxErrorLength = 1_000
 
-const replySchema = z.strictObject({
-  type: z.literal('reply'),
-  id: frameIdSchema.optional(),
-  requestId: nameSchema(64),
-  data: payload.data.optional(),
-  encoding: payload.encoding,
-  error: z.string().min(1).max(maxErrorLength).optional().describe('Error text for the requester, in place of `data`.'),
-})
+const replySchema = z
+  .strictObject({
+    type: z.literal('reply'),
+    id: frameIdSchema.optional(),
+    requestId: nameSchema(64),
+    data: payload.data.optional(),
+    encoding: payload.encoding,
+    error: z.string().min(1).max(maxErrorLength).optional().describe('Error text for the requester, in place of `data`.'),
+  })
+  .describe('Answers a `request` of the gateway. Answered with `replied` if it has an `id`.')
 
-const validateSchema = z.strictObject({
-  type: z.literal('validate'),
-  id: frameIdSchema.optional(),
-  topic: topicSchema.refine((topic) => !topic.endsWith('*'), 'must be one topic: patterns are not validated'),
-  deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('Maximum time for a verdict, in milliseconds. Default: 1,000.'),
-  default: verdictSchema.optional().describe('Verdict if none arrives before the deadline. Default: `ignore`.'),
-})
+const validateSchema = z
+  .strictObject({
+    type: z.literal('validate'),
+    id: frameIdSchema.optional(),
+    topic: topicSchema.refine((topic) => !topic.endsWith('*'), 'must be one topic: patterns are not validated'),
+    deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('Maximum time for a verdict, in milliseconds. Default: 1,000.'),
+    default: verdictSchema.optional().describe('Verdict if none arrives before the deadline. Default: `ignore`.'),
+  })
+  .describe('Registers a validator of a topic. Answered with `validating`; messages then arrive as `validation`.')
 
-const unvalidateSchema = z.strictObject({ type: z.literal('unvalidate'), id: frameIdSchema.optional(), topic: topicSchema })
+const unvalidateSchema = z
+  .strictObject({ type: z.literal('unvalidate'), id: frameIdSchema.optional(), topic: topicSchema })
+  .describe('Removes a validator of a topic. Answered with `unvalidated`.')
 
-const verdictFrameSchema = z.strictObject({
-  type: z.literal('verdict'),
-  id: frameIdSchema.optional(),
-  validationId: nameSchema(64),
-  verdict: verdictSchema,
-})
+const verdictFrameSchema = z
+  .strictObject({
+    type: z.literal('verdict'),
+    id: frameIdSchema.optional(),
+    validationId: nameSchema(64),
+    verdict: verdictSchema,
+  })
+  .describe('Answers a `validation` of the gateway. Answered with `judged` if it has an `id`.')
 
 /** Maximum characters of a token: far more than any token has. */
 export const maxTokenLength = 8_192
 
-const authSchema = z.strictObject({
-  type: z.literal('auth'),
-  id: frameIdSchema.optional(),
-  token: z.string().min(1).max(maxTokenLength).describe('Token that the connection uses from now on.'),
-})
+const authSchema = z
+  .strictObject({
+    type: z.literal('auth'),
+    id: frameIdSchema.optional(),
+    token: z.string().min(1).max(maxTokenLength).describe('Token that the connection uses from now on.'),
+  })
+  .describe('Replaces the token of the connection. Answered with `authenticated`.')
 
-const pingSchema = z.strictObject({ type: z.literal('ping'), id: frameIdSchema.optional() })
+const pingSchema = z
+  .strictObject({ type: z.literal('ping'), id: frameIdSchema.optional() })
+  .describe('Checks the connection. Answered with `pong`.')
 
 export const clientFrameSchema = z.discriminatedUnion('type', [
   subscribeSchema,

@@ -21,22 +21,28 @@ const answer = { id: frameIdSchema.optional() }
 const named = { subscription: subscriptionNameSchema.optional() }
 
 export const serverFrameSchema = z.discriminatedUnion('type', [
-  z.object({
-    type: z.literal('welcome'),
-    peerId: peerIdSchema,
-    engine: z.string(),
-    cursor: cursorSchema,
-    heartbeatMs: z.int(),
-    tokenExpiresAt: z.iso
-      .datetime()
-      .optional()
-      .describe('Time at which the connection is closed with 4100, unless the client sends a new token.'),
-    limits: z.record(z.string(), z.int()),
-  }),
-  z.object({ type: z.literal('subscribed'), ...answer, ...named, cursor: cursorSchema }),
-  z.object({ type: z.literal('unsubscribed'), ...answer, ...named }),
-  z.object({ type: z.literal('message'), ...named, message: messageSchema }),
-  z.object({ type: z.literal('caught-up'), ...named, cursor: cursorSchema }),
+  z
+    .object({
+      type: z.literal('welcome'),
+      peerId: peerIdSchema,
+      engine: z.string(),
+      cursor: cursorSchema,
+      heartbeatMs: z.int(),
+      tokenExpiresAt: z.iso
+        .datetime()
+        .optional()
+        .describe('Time at which the connection is closed with 4100, unless the client sends a new token.'),
+      limits: z.record(z.string(), z.int()),
+    })
+    .describe('The first frame of a connection: the gateway, the newest cursor, and the limits in force.'),
+  z
+    .object({ type: z.literal('subscribed'), ...answer, ...named, cursor: cursorSchema })
+    .describe('Answers `subscribe`. `cursor` is the position at which the subscription begins.'),
+  z.object({ type: z.literal('unsubscribed'), ...answer, ...named }).describe('Answers `unsubscribe`.'),
+  z.object({ type: z.literal('message'), ...named, message: messageSchema }).describe('A message of a subscription.'),
+  z
+    .object({ type: z.literal('caught-up'), ...named, cursor: cursorSchema })
+    .describe('Marks the point where all messages stored when the subscription began have been sent. Sent once.'),
   z
     .object({
       type: z.literal('gap'),
@@ -46,40 +52,50 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     .describe(
       'Reports missing messages after `from` and up to `to`: of the topic, of direct messages with `direct`, or of any without both. `reason` tells why. Resume after `to`.',
     ),
-  z.object({ type: z.literal('progress'), ...named, cursor: cursorSchema }),
-  z.object({
-    type: z.literal('published'),
-    ...answer,
-    messageId: z.string(),
-    cursor: cursorSchema,
-    recipients: z.int(),
-    gateway: peerIdSchema.describe('The gateway that accepted the message, and whose peers `recipients` counts.'),
-    replayed: z.literal(true).optional(),
-  }),
-  z.object({ type: z.literal('response'), ...answer, ...payloadSchema.shape }),
-  z.object({ type: z.literal('serving'), ...answer, service: serviceSchema }),
-  z.object({ type: z.literal('unserved'), ...answer, service: serviceSchema }),
-  z.object({ type: z.literal('replied'), ...answer, requestId: z.string() }),
-  z.object({
-    type: z.literal('request'),
-    requestId: z.string(),
-    from: peerIdSchema.describe('Requester: a peer, or this gateway for one of its clients.'),
-    service: serviceSchema,
-    ...payloadSchema.shape,
-    deadline: z.iso.datetime().describe('Time after which the requester no longer waits for the answer.'),
-  }),
+  z
+    .object({ type: z.literal('progress'), ...named, cursor: cursorSchema })
+    .describe('Tells a quiet subscription, with the heartbeat, a cursor from which it can resume without missing a message.'),
+  z
+    .object({
+      type: z.literal('published'),
+      ...answer,
+      messageId: z.string(),
+      cursor: cursorSchema,
+      recipients: z.int(),
+      gateway: peerIdSchema.describe('The gateway that accepted the message, and whose peers `recipients` counts.'),
+      replayed: z.literal(true).optional(),
+    })
+    .describe('Answers `publish`: the message is durably stored.'),
+  z
+    .object({ type: z.literal('response'), ...answer, ...payloadSchema.shape })
+    .describe('Answers `request` with the response of the service.'),
+  z.object({ type: z.literal('serving'), ...answer, service: serviceSchema }).describe('Answers `serve`.'),
+  z.object({ type: z.literal('unserved'), ...answer, service: serviceSchema }).describe('Answers `unserve`.'),
+  z.object({ type: z.literal('replied'), ...answer, requestId: z.string() }).describe('Answers `reply`.'),
+  z
+    .object({
+      type: z.literal('request'),
+      requestId: z.string(),
+      from: peerIdSchema.describe('Requester: a peer, or this gateway for one of its clients.'),
+      service: serviceSchema,
+      ...payloadSchema.shape,
+      deadline: z.iso.datetime().describe('Time after which the requester no longer waits for the answer.'),
+    })
+    .describe('A request to a service of this connection. The client answers with `reply`.'),
   z
     .object({ type: z.literal('cancelled'), requestId: z.string() })
     .describe('Reports that the requester no longer waits for the answer to this request.'),
-  z.object({
-    type: z.literal('validating'),
-    ...answer,
-    topic: topicSchema,
-    deadlineMs: z.int(),
-    default: verdictSchema,
-  }),
-  z.object({ type: z.literal('unvalidated'), ...answer, topic: topicSchema }),
-  z.object({ type: z.literal('judged'), ...answer, validationId: z.string() }),
+  z
+    .object({
+      type: z.literal('validating'),
+      ...answer,
+      topic: topicSchema,
+      deadlineMs: z.int(),
+      default: verdictSchema,
+    })
+    .describe('Answers `validate`, with the settings in force.'),
+  z.object({ type: z.literal('unvalidated'), ...answer, topic: topicSchema }).describe('Answers `unvalidate`.'),
+  z.object({ type: z.literal('judged'), ...answer, validationId: z.string() }).describe('Answers `verdict`.'),
   z
     .object({
       type: z.literal('validation'),
@@ -88,32 +104,40 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
       deadline: z.iso.datetime().describe('Time after which the default verdict of the validator applies.'),
     })
     .describe('Asks for a verdict on a message of a topic that this connection validates. The message waits for it.'),
-  z.object({ type: z.literal('queued'), ...answer, delivery: deliverySchema, replayed: z.literal(true).optional() }),
-  z.object({
-    type: z.literal('authenticated'),
-    ...answer,
-    expiresAt: z.iso.datetime().nullable().describe('Time at which the token expires; null for never.'),
-  }),
-  z.object({ type: z.literal('pong'), ...answer }),
-  z.object({ type: z.literal('peer'), ...named, event: peerEventSchema, peer: peerSchema }),
+  z
+    .object({ type: z.literal('queued'), ...answer, delivery: deliverySchema, replayed: z.literal(true).optional() })
+    .describe('Answers `send`: the direct message is durably stored and queued.'),
+  z
+    .object({
+      type: z.literal('authenticated'),
+      ...answer,
+      expiresAt: z.iso.datetime().nullable().describe('Time at which the token expires; null for never.'),
+    })
+    .describe('Answers `auth`.'),
+  z.object({ type: z.literal('pong'), ...answer }).describe('Answers `ping`.'),
+  z.object({ type: z.literal('peer'), ...named, event: peerEventSchema, peer: peerSchema }).describe('Reports a change of a peer, once.'),
   z
     .object({ type: z.literal('delivery'), ...named, delivery: deliverySchema })
     .describe('Reports a change of a delivery, once. GET /v1/deliveries returns the state at any time.'),
-  z.object({
-    type: z.literal('error'),
-    ...answer,
-    ...named,
-    code: z.string(),
-    title: z.string(),
-    detail: z.string(),
-    retryable: z.boolean(),
-    retryAfterMs: z.int().optional(),
-    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-    earliest: cursorSchema.optional(),
-    latest: cursorSchema.optional(),
-    epoch: z.string().optional(),
-  }),
-  z.object({ type: z.literal('closing'), reason: z.string(), retryAfterMs: z.int() }),
+  z
+    .object({
+      type: z.literal('error'),
+      ...answer,
+      ...named,
+      code: z.string(),
+      title: z.string(),
+      detail: z.string(),
+      retryable: z.boolean(),
+      retryAfterMs: z.int().optional(),
+      errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+      earliest: cursorSchema.optional(),
+      latest: cursorSchema.optional(),
+      epoch: z.string().optional(),
+    })
+    .describe('Answers a refused frame, or reports a failure.'),
+  z
+    .object({ type: z.literal('closing'), reason: z.string(), retryAfterMs: z.int() })
+    .describe('Announces that the gateway will close the connection. Reconnect after `retryAfterMs`.'),
 ])
 export type ServerFrame = z.infer<typeof serverFrameSchema>
 

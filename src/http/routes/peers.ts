@@ -16,7 +16,7 @@ const peerPageSchema = z
   })
   .meta({ id: 'PeerPage' })
 
-const labelSchema = nameSchema(maxLabelLength).nullable().describe('Operator’s name for the peer; null for none.')
+const labelSchema = nameSchema(maxLabelLength).nullable().describe('Label of the peer, given by the operator; null for none.')
 
 const changesSchema = z
   .strictObject({

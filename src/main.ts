@@ -7,6 +7,8 @@ import { openGateway } from './gateway/open-gateway.ts'
 import { createShutdown } from './gateway/shutdown.ts'
 import { StartupError } from './lib/startup-error.ts'
 
+// The process: configuration, signals, uncaught errors and the exit code. Everything else is the gateway's.
+
 /** Exit codes: the operator has to fix something (EX_CONFIG of sysexits.h), or the gateway failed. */
 const exitCodes = { config: 78, failure: 1 } as const
 

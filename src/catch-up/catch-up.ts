@@ -13,7 +13,8 @@ import { createPeerPositions } from './peer-positions.ts'
 /**
  * Fetches messages that this gateway has missed from peers that share a topic: soon after such a peer appears, and then
  * periodically, since any delivery can lose a message. The position in each peer's log is stored. Messages from before
- * a topic was joined are not fetched.
+ * a topic was joined are not fetched. Does not own the append, which is `log`'s, or the service that other peers read
+ * from (history-service.ts).
  */
 export interface CatchUp {
   start(): Promise<void>

@@ -17,7 +17,7 @@ const usage = `npm run database -- backup <file>     copies the SQLite database,
 npm run database -- restore <file>    replaces the SQLite database by a copy and starts a new epoch; the gateway must be stopped
 npm run database -- migrate           migrates the schema, for gateways that run with PEERGATE_MIGRATE=false
 npm run database -- check [--repair]  verifies the checksums of all messages, while the gateway runs; --repair removes damaged messages.
-                                      Exit code: 0 nothing is damaged (any more), 2 messages are damaged, 3 the file is damaged
+                                      Exit code: 0 no damage left, 2 messages are damaged, 3 the file is damaged
 npm run database -- new-epoch         starts a new epoch, after PostgreSQL was restored by its own tools; the gateways must be stopped`
 
 class Misuse extends Error {

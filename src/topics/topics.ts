@@ -18,7 +18,7 @@ import { listVisibleTopics } from './visible-topics.ts'
  * The topics that this gateway has joined: recorded in the store and subscribed to at the engine, again after every
  * start. An explicit join lasts until the topic is left. A join by use (a subscription, a validator or a publication)
  * ends `subscribedTopicMs` after the last use, or with the token of its client. A topic stays joined while it has any
- * join.
+ * join. Does not own messages or their pruning, which are `log`'s.
  */
 export interface Topics {
   /**

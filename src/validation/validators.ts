@@ -14,7 +14,8 @@ import type { ValidatorRegistry } from './validator-registry.ts'
 
 /**
  * Has received messages judged by the validators of their topics, at all gateways of the database, before anything else
- * is done with them. The strictest verdict counts.
+ * is done with them. The strictest verdict counts. Does not own the registrations (validator-registry.ts) or what follows
+ * from a verdict, which is `log`'s.
  */
 export interface Validators {
   start(): Promise<void>

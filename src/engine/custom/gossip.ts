@@ -7,27 +7,38 @@ import type { Envelope, Outcome } from './overlay/overlay.ts'
 import { ProtocolViolation } from './wire/frame-stream.ts'
 import { decodeMessage, encodeMessage, type WireMessage } from './wire/pubsub-message.ts'
 
-/** Messages between their form on the wire and their verdict. */
+/** Messages between the wire and their verdict: decoded once, verified, and judged. Owns no link and no queue of messages. */
 export interface Gossip {
-  /** Takes the bytes of a message apart far enough to name it. @throws ProtocolViolation */
+  /** Decodes a message, without verifying it. @throws ProtocolViolation */
   open(bytes: Buffer): Envelope
+  /** Encodes a message of this node or of the log. */
   seal(message: SignedMessage): Envelope
   /**
-   * Verifies a message and has it judged. Verification is done beside the event loop; the order of the calls is kept. `hold` is told how
-   * many bytes are being worked on, and then that they no longer are.
+   * Verifies a message and has it judged, once for each envelope that `open` returned. Signatures are verified outside the event loop; the
+   * order of the calls is kept. `hold` gets the bytes that are being verified, and the negative amount when they no longer are.
+   * @throws Error when the envelope was not opened here, or was judged before
    */
   judge(envelope: Envelope, hold: (bytes: number) => void): void
+}
+
+interface Opened {
+  wire: WireMessage
+  author: Author
 }
 
 export function createGossip(components: { gate: InboundGate; settle(id: string, outcome: Outcome): void; logger: Logger }): Gossip {
   const { gate, settle, logger } = components
   const authors = createAuthors()
+  /** Messages between `open` and `judge`, so that each is decoded once. */
+  const opened = new WeakMap<Envelope, Opened>()
   let last: Promise<void> = Promise.resolve()
 
-  function authorOf({ from }: WireMessage): Author {
-    const author = authors.find(from)
-    if (author === undefined) throw new ProtocolViolation('a message whose author is no peer')
-    return author
+  /** @throws ProtocolViolation, also when the author is not a peer */
+  function decode(bytes: Buffer): Opened {
+    const wire = decodeMessage(bytes)
+    const author = authors.find(wire.from)
+    if (author === undefined) throw new ProtocolViolation('message whose author is not a peer')
+    return { wire, author }
   }
 
   async function take(id: string, from: string, wire: WireMessage, verified: Promise<boolean>): Promise<void> {
@@ -39,13 +50,18 @@ export function createGossip(components: { gate: InboundGate; settle(id: string,
 
   return {
     open(bytes) {
-      const wire = decodeMessage(bytes)
-      return { id: messageId(authorOf(wire).peerId, wire.sequence), topic: wire.topic, bytes }
+      const message = decode(bytes)
+      const envelope = { id: messageId(message.author.peerId, message.wire.sequence), topic: message.wire.topic, bytes }
+      opened.set(envelope, message)
+      return envelope
     },
     seal: (message) => ({ id: messageId(message.from, message.sequence), topic: message.topic, bytes: encodeMessage(message) }),
-    judge({ id, bytes }, hold) {
-      const wire = decodeMessage(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-      const author = authorOf(wire)
+    judge(envelope, hold) {
+      const message = opened.get(envelope)
+      if (message === undefined) throw new Error('the message is judged already, or was not opened here')
+      opened.delete(envelope)
+      const { id, bytes } = envelope
+      const { wire, author } = message
       const verified = author.verify(Buffer.concat([signaturePrefix, wire.signed]), wire.signature)
       const cost = bytes.length + verifyingBytes
       hold(cost)

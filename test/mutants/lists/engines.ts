@@ -237,7 +237,7 @@ export const engines = [
     [
       [
         'a message has something behind it',
-        "if (reader.at !== bytes.length) throw new ProtocolViolation('a message with something behind it')",
+        "if (reader.at !== bytes.length) throw new ProtocolViolation('trailing bytes behind a message')",
         '',
       ],
       ['a length has many spellings', 'if (byte === 0 && shift > 0) break', ''],

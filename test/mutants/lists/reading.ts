@@ -27,7 +27,7 @@ export const reading = [
     ],
   ),
   ...breaks(
-    'src/engine/custom/link/link.ts',
+    'src/engine/custom/link/open-link.ts',
     ['test/engine/custom/full-speed.test.ts', 'test/engine/custom/link/links.test.ts', 'test/engine/custom/link/hostile-peers.test.ts'],
     [
       ['a link reads although nothing has room', ' && this.#reading.isOpen', ''],

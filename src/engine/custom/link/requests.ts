@@ -1,16 +1,15 @@
 import { encode } from 'cborg'
 import type { Logger } from 'pino'
-import { z } from 'zod'
 import { PeerUnreachable, ProtocolUnsupported } from '../../../errors.ts'
-import { decodeCbor } from '../../../lib/cbor.ts'
-import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
-import { bodyShare, type HeldBody } from '../../bodies.ts'
+import { bodyShare } from '../../bodies.ts'
 import type { Teller } from '../../dial/tellers.ts'
 import type { RequestOptions } from '../../engine.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { requestPrices } from './frame-prices.ts'
 import { frameTypes } from './frame-types.ts'
 import type { Handled, Handlers } from './handlers.ts'
+import { IncomingBody } from './incoming-body.ts'
+import { type AnswerHead, decodeAnswer, decodeRequest, idBytes, type Numbered, numbered } from './request-frames.ts'
 import type { SecureChannel } from './secure-channel.ts'
 
 /**
@@ -35,63 +34,19 @@ export interface RequestLimits {
 const pieceBytes = 32_768
 const maxWaitingBytes = 262_144
 
-const requestSchema = z.object({ id: z.int().min(0).max(0xffff_ffff), protocol: z.string().max(200), length: z.int().min(0) })
-const answerSchema = z.union([
-  z.object({ id: z.int().min(0).max(0xffff_ffff), length: z.int().min(0) }),
-  z.object({ id: z.int().min(0).max(0xffff_ffff), refused: z.enum(['unsupported', 'failed']) }),
-])
-
-/** A body on its way in, whose memory is counted. */
-class Body implements Disposable {
-  readonly length: number
-  readonly #held: HeldBody
-  readonly #gathered: GatheredBytes
-  #isWhole = false
-
-  constructor(length: number, held: HeldBody) {
-    this.length = length
-    this.#held = held
-    this.#gathered = gatherBytes(length)
-  }
-
-  /**
-   * Answers the whole body when this was its end, and `full` when there is no room for more of it.
-   * @throws ProtocolViolation when there is more than was said, or nothing
-   */
-  take(piece: Buffer): Buffer | 'full' | undefined {
-    const isEmpty = piece.length === 0 && this.length > 0
-    if (this.#isWhole || isEmpty || piece.length > this.#gathered.missing)
-      throw new ProtocolViolation('a body of other pieces than it said')
-    const before = this.#gathered.room
-    this.#gathered.add(piece)
-    this.#isWhole = this.#gathered.missing === 0
-    if (this.#isWhole) return this.#gathered.bytes
-    return this.#held.add(this.#gathered.room - before) ? undefined : 'full'
-  }
-
-  [Symbol.dispose](): void {
-    this.#held[Symbol.dispose]()
-  }
-}
-
 /** Nobody waits for a handler that has answered. Made once: an error takes longer to make than a short request to pass on. */
 const answered = new Error('the request was answered')
-
-interface Numbered {
-  id: number
-  rest: Buffer
-}
 
 interface Asked {
   maxAnswerBytes: number
   answer: PromiseWithResolvers<Uint8Array>
-  body?: Body
+  body?: IncomingBody
 }
 
 interface Serving {
   handled: Handled
   /** As long as it is coming. */
-  body: Body
+  body: IncomingBody
   gone: AbortController
   /** By the monotonic clock. */
   begunAt: number
@@ -121,7 +76,7 @@ export function createRequests(
   }
 
   function onRequest(bytes: Buffer): void {
-    const { id, protocol, length } = parse(requestSchema, bytes)
+    const { id, protocol, length } = decodeRequest(bytes)
     if (serving.has(id)) throw new ProtocolViolation('a number of a request that is still served')
     const handled = handlers.get(protocol)
     if (handled === undefined) refuse(id, 'unsupported')
@@ -143,7 +98,7 @@ export function createRequests(
     const gone = new AbortController()
     // A body that does not come, or comes a byte at a time, is given up long before the request would be.
     const late = setTimeout(() => giveUp(id, entry, 'the time for the body is over'), limits.requestTimeoutMs * bodyShare)
-    const entry: Serving = { handled, body: new Body(length, held), gone, late, begunAt: performance.now() }
+    const entry: Serving = { handled, body: new IncomingBody(length, held), gone, late, begunAt: performance.now() }
     serving.set(id, entry)
   }
 
@@ -193,20 +148,20 @@ export function createRequests(
   }
 
   function onAnswer(bytes: Buffer): boolean {
-    const answer = parse(answerSchema, bytes)
+    const answer = decodeAnswer(bytes)
     const waiting = asked.get(answer.id)
     if (waiting === undefined) return false
     takeAnswer(answer, waiting)
     return true
   }
 
-  function takeAnswer(answer: z.infer<typeof answerSchema>, waiting: Asked): void {
+  function takeAnswer(answer: AnswerHead, waiting: Asked): void {
     if ('length' in answer && answer.length <= waiting.maxAnswerBytes) {
       const full = () => waiting.answer.reject(new Error('bodies of peers take all of the memory that they may'))
       const held = handlers.bodies.begin(asker(), full)
       waiting.body?.[Symbol.dispose]()
       if (held === undefined) full()
-      else waiting.body = new Body(answer.length, held)
+      else waiting.body = new IncomingBody(answer.length, held)
       return
     }
     asked.delete(answer.id)
@@ -239,12 +194,6 @@ export function createRequests(
     if (entry === undefined || !finish(id, entry, new Error('the peer gave the request up'))) return false
     charge(requestPrices.cancelled)
     return true
-  }
-
-  /** The number that a frame begins with, and what follows. */
-  function numbered(bytes: Buffer): Numbered {
-    if (bytes.length < 4) throw new ProtocolViolation('a piece of a body without its number')
-    return { id: bytes.readUInt32BE(), rest: bytes.subarray(4) }
   }
 
   return {
@@ -297,19 +246,5 @@ export function createRequests(
       for (const { answer } of asked.values()) answer.reject(closed)
       for (const [id, entry] of [...serving]) finish(id, entry, closed)
     },
-  }
-}
-
-function idBytes(id: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4)
-  bytes.writeUInt32BE(id)
-  return bytes
-}
-
-function parse<Shape>(schema: z.ZodType<Shape>, bytes: Uint8Array): Shape {
-  try {
-    return schema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true }))
-  } catch (cause) {
-    throw new ProtocolViolation('a frame of a request that is none', { cause })
   }
 }

@@ -1,14 +1,16 @@
 import { createAnnouncements } from './announcements.ts'
+import { createBeacons } from './beacons.ts'
+import { type BroadcastTopic, createBroadcastTopics } from './broadcast-topics.ts'
+import { createFanOut } from './fan-out.ts'
 import { type FrameOf, frameBounds, type OverlayFrame } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 import { type CachedMessage, createMessageCache } from './message-cache.ts'
 import { createMissing } from './missing.ts'
 import type { Envelope, Outcome, OverlaySize } from './overlay.ts'
 import { createPending, type PendingMessage } from './pending.ts'
-import { type Beacon, createRenewal, type Renewal } from './renewal.ts'
 import type { Offence } from './scores.ts'
 import { createSeen } from './seen.ts'
-import { createTree, type Tree } from './tree.ts'
+import type { Tree } from './tree.ts'
 
 /**
  * Broadcast among the subscribers of each topic: Plumtree (Leitão, Pereira, Rodrigues 2007, "Epidemic Broadcast Trees"). Messages are
@@ -61,81 +63,23 @@ export interface BroadcastComponents {
   doubt(peerId: string): number
 }
 
-interface TopicState {
-  readonly tree: Tree
-  readonly since: number
-  /** Whether a message has gone through, so that the eager links are a tree and not just all of them. */
-  isGrown: boolean
-  /** When neighbours were told to send no payloads; what they had sent before may still be on its way. */
-  readonly prunedAt: Map<string, number>
-  readonly renewal: Renewal
-  /** Neighbours that a beacon came from a second time, on no shortest way: they leave the tree when the new one stands. */
-  readonly aside: Set<string>
-}
-
 /** A payload that comes so long after a prune was not on its way then. */
 const pruneGraceMs = 10_000
 
 export function createBroadcast(init: { limits: OverlayLimits }, components: BroadcastComponents): Broadcast {
   const { limits } = init
   const { now, send, isSubscribed, offence } = components
-  const topics = new Map<string, TopicState>()
-  /** Topics published to without being subscribed, with the time of the last message, the latest last. */
-  const fanOut = new Map<string, number>()
   const seen = createSeen(init, components)
   const cache = createMessageCache(init, components)
   const missing = createMissing(init, components)
   const pending = createPending(init)
   const announcements = createAnnouncements(init)
-
-  function open(topic: string): TopicState {
-    const known = topics.get(topic)
-    if (known !== undefined) return known
-    const state: TopicState = {
-      tree: createTree(),
-      since: now(),
-      isGrown: false,
-      prunedAt: new Map(),
-      renewal: createRenewal(init, components),
-      aside: new Set(),
-    }
-    topics.set(topic, state)
-    for (const peerId of components.subscribers(topic)) addNeighbor(topic, state, peerId)
-    return state
-  }
-
-  function close(topic: string): void {
-    topics.delete(topic)
-    fanOut.delete(topic)
-    missing.forgetTopic(topic)
-    cache.forgetTopic(topic)
-  }
-
-  /**
-   * Who has few neighbours takes a new one into the tree, and asks the same of it; who has enough announces to it first, so that a new
-   * link costs no second copies where the tree is whole. Either is told of the latest messages: they may have been on a link that ended.
-   */
-  function addNeighbor(topic: string, { tree, isGrown }: TopicState, peerId: string): void {
-    if (tree.has(peerId)) return
-    if (isSubscribed(topic)) {
-      const needed = !isGrown || tree.size < limits.topicView
-      tree.add(peerId, needed ? 'eager' : 'lazy')
-      if (needed) send(peerId, { type: 'graft', topic, ids: [] })
-    } else {
-      tree.add(peerId, tree.size < limits.fanOut ? 'eager' : 'lazy')
-    }
-    const latest = cache.latest(topic, now() - limits.recapMs, Math.min(limits.maxRecap, frameBounds.ids))
-    if (latest.length === 0) return
-    const messages = latest.reverse().map(({ envelope, hops, at }) => ({
-      id: envelope.id,
-      hops: Math.min(hops, frameBounds.hops),
-      ageMs: Math.min(Math.floor(now() - at), frameBounds.ageMs),
-    }))
-    send(peerId, { type: 'ihave', topic, messages })
-  }
+  const fanOut = createFanOut(init, { now, onExpired: close })
+  const topics = createBroadcastTopics(init, { ...components, cache })
+  const beacons = createBeacons({ topics, send, isSubscribed, graft: (topic, state, peerId) => graft(topic, state, peerId, []) })
 
   /** Hands a message to the neighbours that do not have it; answers to how many. */
-  function push(state: TopicState, message: CachedMessage, has: (peerId: string) => boolean): number {
+  function push(state: BroadcastTopic, message: CachedMessage, has: (peerId: string) => boolean): number {
     const { envelope, hops } = message
     const { id, topic } = envelope
     let handed = 0
@@ -154,7 +98,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     return handed
   }
 
-  function prune(topic: string, state: TopicState | undefined, peerId: string): void {
+  function prune(topic: string, state: BroadcastTopic | undefined, peerId: string): void {
     // The new tree and the old one together are none, and bring some messages twice.
     if (state?.renewal.phase !== undefined) return
     state?.tree.makeLazy(peerId)
@@ -165,7 +109,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     else if (now() - before > pruneGraceMs) offence(peerId, 'waste')
   }
 
-  function graft(topic: string, state: TopicState | undefined, peerId: string, ids: string[]): void {
+  function graft(topic: string, state: BroadcastTopic | undefined, peerId: string, ids: string[]): void {
     state?.tree.makeEager(peerId)
     state?.prunedAt.delete(peerId)
     state?.aside.delete(peerId)
@@ -247,35 +191,6 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     }
   }
 
-  function receiveBeacon(from: string, { topic, round, rank }: FrameOf<'beacon'>): void {
-    const state = topics.get(topic)
-    if (state === undefined || !isSubscribed(topic) || !state.tree.has(from)) return
-    if (state.renewal.adopt({ round, rank }, from)) {
-      renew(topic, state, { round, rank }, from)
-      graft(topic, state, from, [])
-    } else if (state.renewal.crossed({ round, rank }, from)) state.aside.add(from)
-  }
-
-  /** Passes a beacon on. A link that it crosses both ways is no part of the tree. */
-  function renew(topic: string, state: TopicState, beacon: Beacon, parent: string | undefined): void {
-    state.aside.clear()
-    state.isGrown = true
-    for (const peers of [state.tree.eager, state.tree.lazy]) {
-      for (const peerId of peers) if (peerId !== parent) send(peerId, { type: 'beacon', topic, ...beacon })
-    }
-  }
-
-  function renewTrees(): void {
-    for (const [topic, state] of topics) {
-      if (state.aside.size > 0 && state.renewal.phase !== 'making') {
-        for (const peerId of state.aside) state.tree.makeLazy(peerId)
-        if (state.renewal.phase === undefined) state.aside.clear()
-      }
-      const beacon = isSubscribed(topic) ? state.renewal.due() : undefined
-      if (beacon !== undefined && state.renewal.adopt(beacon, undefined)) renew(topic, state, beacon, undefined)
-    }
-  }
-
   function askForMissing(): void {
     const { asks, broken } = missing.due()
     for (const { peerId, topic, ids } of asks) {
@@ -286,39 +201,26 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     for (const peerId of broken) if (components.isLinked(peerId)) offence(peerId, 'brokenPromise')
   }
 
-  function noteFanOut(topic: string): void {
-    fanOut.delete(topic)
-    fanOut.set(topic, now())
-    if (fanOut.size <= limits.maxFanOutTopics) return
-    const oldest = fanOut.keys().next().value
-    if (oldest !== undefined) close(oldest)
+  function close(topic: string): void {
+    topics.close(topic)
+    fanOut.forget(topic)
+    missing.forgetTopic(topic)
+    cache.forgetTopic(topic)
   }
 
   return {
     subscribe(topic) {
       // What was a leaf to publish from begins anew as a part of the tree.
-      if (topics.has(topic)) close(topic)
-      open(topic)
+      if (topics.get(topic) !== undefined) close(topic)
+      topics.open(topic)
     },
     unsubscribe: close,
-    neighborUp(peerId, topic) {
-      const state = topics.get(topic)
-      if (state !== undefined) addNeighbor(topic, state, peerId)
-    },
-    neighborDown(peerId, topic) {
-      const state = topics.get(topic)
-      state?.tree.remove(peerId)
-      state?.prunedAt.delete(peerId)
-      state?.aside.delete(peerId)
-    },
+    neighborUp: topics.neighborUp,
+    neighborDown: topics.neighborDown,
     forgetPeer(peerId) {
       missing.forgetPeer(peerId)
       announcements.forgetPeer(peerId)
-      for (const { tree, prunedAt, aside } of topics.values()) {
-        tree.remove(peerId)
-        prunedAt.delete(peerId)
-        aside.delete(peerId)
-      }
+      topics.forgetPeer(peerId)
     },
     receive(from, frame) {
       switch (frame.type) {
@@ -332,15 +234,15 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
           topics.get(frame.topic)?.tree.makeLazy(from)
           return
         case 'beacon':
-          return receiveBeacon(from, frame)
+          return beacons.receive(from, frame)
         default:
           return frame satisfies never
       }
     },
     publish(envelope) {
       const { id, topic } = envelope
-      if (!isSubscribed(topic)) noteFanOut(topic)
-      const state = open(topic)
+      if (!isSubscribed(topic)) fanOut.note(topic)
+      const state = topics.open(topic)
       const { tree } = state
       if (tree.eager.size === 0) {
         const [any] = tree.lazy
@@ -372,23 +274,19 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
           return outcome satisfies never
       }
     },
-    fanOutTopics: () => fanOut.keys(),
+    fanOutTopics: fanOut.topics,
     tick() {
       if (missing.size > 0) askForMissing()
-      renewTrees()
+      beacons.tick()
       for (const { peerId, frame } of announcements.take()) if (components.isLinked(peerId)) send(peerId, frame)
     },
     sweep() {
       cache.sweep()
       seen.sweep()
-      const until = now() - limits.fanOutMs
-      for (const [topic, at] of fanOut) if (at < until) close(topic)
+      fanOut.sweep()
     },
     tree: (topic) => topics.get(topic)?.tree,
-    carries(peerId) {
-      for (const { tree, isGrown } of topics.values()) if (isGrown && tree.eager.has(peerId)) return true
-      return false
-    },
+    carries: topics.carries,
     size: () => ({
       seen: seen.size,
       cacheBytes: cache.bytes,

@@ -1,9 +1,9 @@
-import { type FrameOf, frameBounds, type OverlayFrame, type SampledPeer } from './frames.ts'
+import type { FrameOf } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
-import type { Link, Links } from './links.ts'
+import type { Link } from './links.ts'
 import type { PeerRecord } from './overlay.ts'
-import { createPartialView, type PartialView, pick, sample } from './partial-view.ts'
-import type { Walks } from './walks.ts'
+import { createPartialView, type PartialView, pick } from './partial-view.ts'
+import { createShuffles, type ShufflesComponents } from './shuffles.ts'
 
 /**
  * A partial view that is kept up with its peers: of all peers (membership.ts), or of a topic's subscribers (topic-views.ts). Being
@@ -37,18 +37,10 @@ export interface ViewInit {
   readonly limits: OverlayLimits
 }
 
-export interface ViewComponents {
+export interface ViewComponents extends Omit<ShufflesComponents, 'peers'> {
   now(): number
-  random(): number
-  send(peerId: string, frame: OverlayFrame): boolean
-  readonly links: Links
-  readonly walks: Walks
   /** Whether a linked peer can be a neighbour here. */
   belongs(link: Link): boolean
-  self(): PeerRecord
-  /** Topics to name with a peer in a sample. */
-  topicsOf(peerId: string): string[]
-  learn(peers: readonly SampledPeer[], by: string): void
   /** A linked peer has said where a peer is. */
   told(peer: PeerRecord, by: string): void
   /** Nobody is left to be asked, or those who are left are not to be relied on. */
@@ -59,14 +51,11 @@ export interface ViewComponents {
 const refusedMs = 10_000
 /** Of the peers that are tried without need, those that are known otherwise than by what neighbours say, which may be all lies. */
 const contactShare = 0.25
-/** Neighbours in a sample (HyParView: ka = 3, kp = 4). */
-const sampledActive = 3
-const sampledPassive = 4
-
 export function createView(init: ViewInit, components: ViewComponents): View {
   const { topic, target, max, limits } = init
-  const { now, random, send, links, walks } = components
+  const { now, random, send, links } = components
   const peers = createPartialView(init, components)
+  const shuffles = createShuffles(init, { ...components, peers })
   const about = topic === undefined ? {} : { topic }
   /** Being dialled for this view. */
   const wanted = new Set<string>()
@@ -184,41 +173,6 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     peers.activate(peerId)
   }
 
-  function sampled(peerId: string): SampledPeer[] {
-    const link = links.get(peerId)
-    return link === undefined ? [] : [{ peer: link.record, topics: components.topicsOf(peerId) }]
-  }
-
-  function sampleOf(except?: string): SampledPeer[] {
-    const neighbors = sample(
-      [...peers.active].filter((peerId) => peerId !== except),
-      sampledActive,
-      random,
-    )
-    const reserve = peers.samplePassive(sampledPassive).map((peer) => ({ peer, topics: components.topicsOf(peer.peerId) }))
-    const self = { peer: components.self(), topics: components.topicsOf(init.peerId) }
-    return [self, ...neighbors.flatMap(sampled), ...reserve].slice(0, frameBounds.samplePeers)
-  }
-
-  function shuffle(): void {
-    const peerId = pick([...peers.active], random)
-    if (peerId === undefined) return
-    send(peerId, { type: 'shuffle', token: walks.begin(), ...about, hops: limits.shuffleHops, peers: sampleOf(peerId) })
-  }
-
-  function receiveShuffle(link: Link, frame: FrameOf<'shuffle'>): void {
-    const next = pick(
-      [...peers.active].filter((peerId) => peerId !== link.peerId),
-      random,
-    )
-    if (frame.hops > 0 && next !== undefined) {
-      if (walks.pass(frame.token, link.peerId)) send(next, { ...frame, hops: Math.min(frame.hops, limits.shuffleHops) - 1 })
-      return
-    }
-    send(link.peerId, { type: 'shuffle-reply', token: frame.token, peers: sampleOf() })
-    components.learn(frame.peers, link.peerId)
-  }
-
   /** Tries who was out of reach: two halves of a network find each other again. */
   function mend(): void {
     const peer = links.pickFailed()
@@ -279,15 +233,13 @@ export function createView(init: ViewInit, components: ViewComponents): View {
           refused.set(link.peerId, now() + refusedMs)
           return
         case 'shuffle':
-          return receiveShuffle(link, frame)
+          return shuffles.receive(link, frame)
         default:
           return frame satisfies never
       }
     },
     needs: (peerId) => peers.active.has(peerId) || asked.has(peerId) || wanted.has(peerId),
-    shuffleWith(peerId) {
-      send(peerId, { type: 'shuffle', token: walks.begin(), ...about, hops: 0, peers: sampleOf(peerId) })
-    },
+    shuffleWith: (peerId) => shuffles.begin(peerId, 0),
     tick() {
       const at = now()
       if (at >= fillAt) {
@@ -297,7 +249,8 @@ export function createView(init: ViewInit, components: ViewComponents): View {
       }
       if (at >= shuffleAt) {
         shuffleAt = soon(limits.shuffleMs)
-        shuffle()
+        const neighbor = pick([...peers.active], random)
+        if (neighbor !== undefined) shuffles.begin(neighbor, limits.shuffleHops)
       }
       if (at >= mendAt && topic === undefined) {
         mendAt = soon(limits.mendMs)

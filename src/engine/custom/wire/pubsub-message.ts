@@ -42,7 +42,7 @@ export function decodeMessage(bytes: Buffer): WireMessage {
   const topic = reader.field(tags.topic)
   const signed = bytes.subarray(0, reader.at)
   const signature = reader.field(tags.signature)
-  if (reader.at !== bytes.length) throw new ProtocolViolation('a message with something behind it')
+  if (reader.at !== bytes.length) throw new ProtocolViolation('trailing bytes behind a message')
   if (from.length !== ed25519PeerId.length + 32 || !from.subarray(0, ed25519PeerId.length).equals(ed25519PeerId)) {
     throw new ProtocolViolation('a message whose author is no Ed25519 key')
   }

@@ -1,0 +1,291 @@
+import { throughRelays } from '../../dial/circuit-address.ts'
+import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
+import { FrameFlood } from '../../frame-flood.ts'
+import type { LinkReading } from '../../reading.ts'
+import { ProtocolViolation } from '../wire/frame-stream.ts'
+import { priceOf, priceOfUseless } from './frame-prices.ts'
+import { frameBoundsFor, frameTypes } from './frame-types.ts'
+import { decodeGoodbye, encodeGoodbye, type Goodbye, LinkRefused } from './goodbye.ts'
+import { decodeHello, encodeHello, type Hello, protocolVersions } from './hello.ts'
+import type { Link, LinkComponents, LinkInit } from './link.ts'
+import { createPings, type Pings } from './pings.ts'
+import { createRequests, type Requests } from './requests.ts'
+import { createSecureChannel, type SecureChannel, UnreadWrites } from './secure-channel.ts'
+import { tellerOf } from './teller-of.ts'
+
+/** Bytes of answers that may wait on a link beside its gossip: pieces of bodies wait for room themselves, refusals and pongs are short. */
+const answerReserveBytes = 1_048_576
+
+/**
+ * Takes over a socket whose handshake is done; resolves when the peer has said hello.
+ * @throws ProtocolViolation, or the signal's reason; the link is then closed
+ */
+export async function openLink(init: LinkInit, components: LinkComponents, signal: AbortSignal): Promise<Link> {
+  const link = new PeerLink(init, components)
+  const giveUp = () => link.close()
+  signal.addEventListener('abort', giveUp)
+  if (signal.aborted) giveUp()
+  try {
+    await link.greeted
+    signal.throwIfAborted()
+    return link
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+  }
+}
+
+class PeerLink implements Link {
+  readonly peerId: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly remote: string
+  readonly seenAt: string | undefined
+  readonly openedAt = performance.now()
+  readonly closed: Promise<void>
+  readonly greeted: Promise<void>
+  readonly #init: LinkInit
+  readonly #components: LinkComponents
+  readonly #channel: SecureChannel
+  readonly #requests: Requests
+  readonly #pings: Pings
+  readonly #lost = new AbortController()
+  readonly #greet = Promise.withResolvers<void>()
+  readonly #close = Promise.withResolvers<void>()
+  #hello: Hello | undefined
+  #goodbye: Goodbye | undefined
+  #latencyMs: number | null = null
+  readonly #reading: LinkReading
+  #isPaused = false
+  /** Whether the link counts; nothing behind the hello is taken before. */
+  #hasBegun = false
+  /** While the peer is slowed. */
+  #slowed: NodeJS.Timeout | undefined
+
+  constructor(init: LinkInit, components: LinkComponents) {
+    const { limits } = init
+    const { socket, established, handlers, logger } = components
+    this.#init = init
+    this.#components = components
+    this.peerId = established.session.remotePeerId
+    this.direction = init.direction
+    this.remote = init.remote
+    this.seenAt = init.seenAt
+    this.greeted = this.#greet.promise
+    this.closed = this.#close.promise
+    this.greeted.catch(() => undefined)
+    this.#reading = components.reading.link(this.peerId, () => this.#steer())
+    const bounds = frameBoundsFor(limits)
+    this.#channel = createSecureChannel(
+      { ...bounds, maxWaitingBytes: limits.maxPubsubBufferBytes + bounds.maxFrameBytes + answerReserveBytes },
+      {
+        socket,
+        established,
+        onFrame: (type, body) => this.#onFrame(type, body),
+        onClose: (reason) => this.#onClose(reason),
+      },
+    )
+    this.#pings = createPings({ send: (nonce) => this.#channel.write(frameTypes.ping, nonce), lost: this.#lost.signal })
+    this.#requests = createRequests(
+      { limits, from: this.peerId, seen: tellerOf(init) },
+      { channel: this.#channel, handlers, charge: (units) => this.charge(units), logger },
+    )
+    this.#channel.write(frameTypes.hello, encodeHello(init.hello()))
+    this.#channel.resume()
+  }
+
+  get isClosed(): boolean {
+    return this.#lost.signal.aborted
+  }
+
+  get isRelayed(): boolean {
+    return this.remote.endsWith(throughRelays)
+  }
+
+  get hello(): Hello {
+    if (this.#hello === undefined) throw new Error('the peer has not said hello')
+    return this.#hello
+  }
+
+  get dial(): number {
+    const { dial = 0 } = this.direction === 'outbound' ? this.#init.hello() : this.hello
+    return dial
+  }
+
+  get view(): ConnectedPeer {
+    const { agent, multiaddrs, protocols } = this.hello
+    return {
+      peerId: this.peerId,
+      multiaddrs: [...new Set([...(this.direction === 'outbound' ? [`${this.remote}/p2p/${this.peerId}`] : []), ...multiaddrs])],
+      direction: this.direction,
+      relayed: this.isRelayed,
+      agent,
+      protocols,
+      latencyMs: this.#latencyMs,
+    }
+  }
+
+  begin(): void {
+    // Behind what is under way: the caller has just been given the link.
+    queueMicrotask(() => {
+      this.#hasBegun = true
+      this.#steer()
+    })
+  }
+
+  send(type: number, ...parts: Uint8Array[]): boolean {
+    if (!this.#channel.isOpen || this.#channel.waitingBytes > this.#init.limits.maxPubsubBufferBytes) return false
+    this.#channel.write(type, ...parts)
+    return true
+  }
+
+  update(): void {
+    this.#channel.write(frameTypes.hello, encodeHello(this.#init.hello()))
+  }
+
+  async ping(signal: AbortSignal): Promise<number> {
+    this.#latencyMs = await this.#pings.ping(signal)
+    return this.#latencyMs
+  }
+
+  request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
+    return this.#requests.request(protocol, body, options)
+  }
+
+  hold(bytes: number): void {
+    this.#reading.hold(bytes)
+    this.#steer()
+  }
+
+  charge(units: number): void {
+    if (this.isClosed) return
+    const now = performance.now()
+    const until = this.#components.budget.charge(now, units)
+    if (until === 'over') {
+      this.#channel.cut(new FrameFlood('a peer that causes more work than any honest one'))
+    } else if (until > now) this.#slow(until - now)
+  }
+
+  #slow(ms: number): void {
+    clearTimeout(this.#slowed)
+    this.#slowed = setTimeout(() => {
+      this.#slowed = undefined
+      this.#steer()
+    }, ms)
+    this.#steer()
+  }
+
+  /** Whether more is taken from the peer at the moment. */
+  get #isReading(): boolean {
+    return this.#hasBegun && this.#slowed === undefined && this.#reading.isOpen
+  }
+
+  #steer(): void {
+    // The hello is read before the link counts.
+    this.#isPaused = !this.#isReading && this.#hello !== undefined
+    if (this.#isPaused) this.#channel.pause()
+    else this.#channel.resume()
+  }
+
+  beat(now: number): void {
+    const { silentLinkMs } = this.#init.limits
+    // Who is not read for can't be heard.
+    if (!this.#isPaused && now - this.#channel.lastHeard > silentLinkMs) this.close()
+    else this.ping(AbortSignal.timeout(silentLinkMs)).catch(() => undefined)
+  }
+
+  get heardAt(): number {
+    return this.#isPaused ? performance.now() : Math.max(this.#channel.lastHeard, this.#channel.lastTaken)
+  }
+
+  cut(): void {
+    this.#channel.cut(new Error('the other end is not heard any more'))
+  }
+
+  close(goodbye?: Goodbye): void {
+    if (goodbye !== undefined) this.#channel.write(frameTypes.goodbye, encodeGoodbye(goodbye))
+    this.#channel.close()
+  }
+
+  get goodbye(): Goodbye | undefined {
+    return this.#goodbye
+  }
+
+  giveWay(): void {
+    this.#channel.close({ drained: true })
+  }
+
+  #onFrame(type: number, body: Buffer): void {
+    if (type === frameTypes.goodbye) {
+      this.#goodbye ??= decodeGoodbye(body)
+      this.close()
+      return
+    }
+    if (this.#hello === undefined && type !== frameTypes.hello) throw new ProtocolViolation('a frame before the hello')
+    // The peer closed the socket before the link counted.
+    if (this.#hello !== undefined && !this.#hasBegun) return
+    this.charge(priceOf(type))
+    this.#take(type, body)
+  }
+
+  #take(type: number, body: Buffer): void {
+    switch (type) {
+      case frameTypes.hello:
+        this.#onHello(decodeHello(body))
+        break
+      case frameTypes.control:
+      case frameTypes.message:
+      case frameTypes.circuit:
+      case frameTypes.circuitData:
+      case frameTypes.circuitCredit:
+        this.#components.onFrame(this, type, body)
+        break
+      case frameTypes.ping:
+        if (body.length !== 8) throw new ProtocolViolation('a ping that is none')
+        this.#channel.write(frameTypes.pong, body)
+        break
+      case frameTypes.pong:
+        if (!this.#pings.answered(body)) this.charge(priceOfUseless(body.length))
+        break
+      case frameTypes.request:
+      case frameTypes.requestBody:
+      case frameTypes.answer:
+      case frameTypes.answerBody:
+      case frameTypes.cancel:
+        if (!this.#requests.receive(type, body)) this.charge(priceOfUseless(body.length))
+        break
+      default:
+        this.charge(priceOfUseless(body.length))
+    }
+  }
+
+  #onHello(hello: Hello): void {
+    const first = this.#hello === undefined
+    if (!hello.versions.some((version) => protocolVersions.some((own) => own === version))) {
+      throw new ProtocolViolation('a peer that speaks none of our versions')
+    }
+    this.#hello = hello
+    if (first) {
+      this.#channel.pause()
+      this.#greet.resolve()
+    } else {
+      this.#components.onUpdate(this)
+    }
+  }
+
+  #noteFailure(err: unknown): void {
+    const { logger, reached } = this.#components
+    if (err instanceof UnreadWrites) reached.note('unread_link')
+    if (err instanceof FrameFlood) reached.note('frame_flood')
+    logger.debug({ err, peerId: this.peerId }, 'a link failed')
+  }
+
+  #onClose(reason: Error | undefined): void {
+    if (reason !== undefined) this.#noteFailure(reason)
+    clearTimeout(this.#slowed)
+    this.#requests.close()
+    this.#lost.abort()
+    const refusal = this.#goodbye === undefined ? undefined : new LinkRefused(this.peerId, this.#goodbye)
+    this.#greet.reject(reason ?? refusal ?? new Error('the peer closed the link'))
+    this.#close.resolve()
+    this.#components.onClose(this)
+  }
+}

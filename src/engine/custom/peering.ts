@@ -1,0 +1,297 @@
+import { randomUUID } from 'node:crypto'
+import type { Identity } from '../../identity/identity.ts'
+import { parseAddress } from '../../model/peer.ts'
+import { createBackOff } from '../dial/back-off.ts'
+import { throughRelays } from '../dial/circuit-address.ts'
+import { withoutPeerId } from '../dial/endpoint.ts'
+import { createDialGate } from '../dial/gate.ts'
+import { createDialPolicy } from '../dial/policy.ts'
+import type { ConnectedPeer } from '../engine.ts'
+import { createIdentityConflicts, type IdentityConflicts } from '../identity-conflicts.ts'
+import type { LimitsReached } from '../limits-reached.ts'
+import type { Reading } from '../reading.ts'
+import { createBootstrap } from './bootstrap.ts'
+import { readCertificate } from './certificate.ts'
+import { type Connections, createConnections } from './connections.ts'
+import { frameTypes } from './link/frame-types.ts'
+import { createHandlers, type Handlers } from './link/handlers.ts'
+import { type Hello, protocolVersions } from './link/hello.ts'
+import type { Link } from './link/link.ts'
+import { createLinkHandshake } from './link/link-handshake.ts'
+import { createLinks, type Links } from './link/links.ts'
+import { createListener, type Incoming } from './link/listener.ts'
+import { tellerOf } from './link/teller-of.ts'
+import { createLinkViews } from './link-views.ts'
+import type { PeerRecord } from './overlay/overlay.ts'
+import { createReach, type Reach } from './reach/reach.ts'
+import { createSeeking, type SeekingComponents, type SeekingInit } from './seeking.ts'
+
+/**
+ * The links of this node to its peers: it listens, dials, keeps links alive, and says how this node is reached. It does not know what
+ * gossip and requests on the links are about. Blocks and handlers outlive a stop.
+ */
+export interface Peering {
+  readonly links: Links
+  readonly handlers: Handlers
+  readonly connections: Connections
+  readonly conflicts: IdentityConflicts
+  readonly reach: Reach
+  /** The addresses of this node, each with its peer id. Empty while it is stopped. */
+  addresses(): string[]
+  /** What other parts are shown of a linked peer. */
+  viewOf(link: Link): ConnectedPeer
+  /** The peer of a link has told addresses, its own or those of others. */
+  told(multiaddrs: readonly string[], link: Link): void
+  /** Tells every linked peer what has changed about this node. */
+  updateLinks(): void
+  /** Lets a blocked peer have links again; a configured one is dialled. */
+  unblock(peerId: string): void
+  /** Fires when the node is stopped; undefined while it is. */
+  stopping(): AbortSignal | undefined
+  /** Opens the listeners. @throws StartupError, or Error when an address can't be listened on */
+  listen(): Promise<void>
+  /** Starts to dial peers: configured ones, those on the local network, and those with silent links. */
+  seek(): void
+  /** Stops to dial peers. */
+  stopSeeking(): Promise<void>
+  /** Closes all links, then the listeners. */
+  close(): Promise<void>
+}
+
+export interface PeeringInit extends Omit<SeekingInit, 'peerId'> {
+  listen: string[]
+  announce: string[]
+  bootstrap: string[]
+  /** For listening with TLS. */
+  tls?: { certFile: string | undefined; keyFile: string | undefined }
+  /** Whether to be a relay for others. */
+  relay: boolean
+  dialPrivate: boolean
+  dialOwnHost?: boolean
+  agent: string
+}
+
+export interface PeeringComponents extends Pick<SeekingComponents, 'onFound' | 'onDialled' | 'logger'> {
+  identity: Identity
+  reading: Reading
+  reached: LimitsReached
+  /** A link counts now. It may have `replaced` another to the same peer. */
+  onLink(link: Link, options: { pinned: boolean; replaced: Link | undefined }): void
+  /** The peer of a link has told more about itself. */
+  onUpdate(link: Link): void
+  /** A user or the configuration asked for a link that exists already. */
+  onPinned(link: Link): void
+  /** A link that counted has closed. */
+  onClose(link: Link): void
+  /** A frame of gossip or membership. @throws ProtocolViolation, which closes the link */
+  onFrame(link: Link, type: number, body: Buffer): void
+  /** A peer that refused a link, or ended it, names others. */
+  onSuggested(peers: readonly PeerRecord[]): void
+}
+
+/** The state between a start and a stop. */
+interface Running {
+  listeners: ReturnType<typeof createListener>[]
+  instance: string
+  stopping: AbortController
+  heartbeat?: NodeJS.Timeout
+}
+
+export function createPeering(init: PeeringInit, components: PeeringComponents): Peering {
+  const { limits } = init
+  const { identity, reading, reached, logger } = components
+  const { peerId } = identity
+  const policy = createDialPolicy(init)
+  const dialGate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
+  const links = createLinks({ peerId })
+  const views = createLinkViews({ policy })
+  const bootstrap = createBootstrap(init.bootstrap)
+  const handlers = createHandlers({ limits }, { reached, isConfigured: (other) => bootstrap.has(other) })
+  const backOff = createBackOff({ logger })
+  const conflicts = createIdentityConflicts({ peerId }, { logger })
+  let running: Running | undefined
+  const meeting = createLinkHandshake(
+    { limits, seed: identity.seed, hello },
+    {
+      handlers,
+      reading,
+      reached,
+      logger,
+      refusal: (other) => connections.refusals.of(other),
+      onFrame,
+      onUpdate,
+      onClose,
+    },
+  )
+  const reach = createReach(
+    { relay: init.relay, limits },
+    {
+      links,
+      handlers,
+      meeting,
+      dialGate,
+      listened,
+      told: (multiaddrs, teller) => policy.told(multiaddrs, teller),
+      onCircuit: (socket, relay) => {
+        const remote = `${relay.remote}/p2p/${relay.peerId}${throughRelays}`
+        void onSocket({ socket, remote, seenAt: undefined, observed: '', signal: AbortSignal.timeout(limits.dialTimeoutMs) })
+      },
+      onChange: updateLinks,
+      reached,
+      logger,
+    },
+  )
+  const connections = createConnections(
+    { peerId, limits },
+    {
+      links,
+      meeting,
+      policy,
+      dialGate,
+      bootstrap,
+      backOff,
+      reached,
+      conflicts,
+      instance: () => running?.instance ?? '',
+      reach: () => reach,
+      stopping: () => running?.stopping.signal,
+      onLink,
+      onPinned: components.onPinned,
+      onSuggested(peers, by) {
+        for (const { multiaddrs } of peers) policy.told(multiaddrs, by)
+        components.onSuggested(peers)
+      },
+      logger,
+    },
+  )
+  const seeking = createSeeking({ ...init, peerId }, { ...components, links, connections: () => connections, bootstrap, policy, addresses })
+
+  function hello(observed: string): Hello {
+    return {
+      versions: [...protocolVersions],
+      instance: running?.instance ?? '',
+      agent: init.agent,
+      multiaddrs: addresses(),
+      protocols: handlers.protocols,
+      observed,
+    }
+  }
+
+  /** Without peer id. */
+  function listened(): string[] {
+    const own = running?.listeners.flatMap((listener) => listener.multiaddrs()) ?? []
+    return own.length > 0 && init.announce.length > 0 ? init.announce.map((text) => withoutPeerId(parseAddress(text))) : own
+  }
+
+  function addresses(): string[] {
+    if (running === undefined) return []
+    return [...listened(), ...reach.addresses()].map((address) => `${address}/p2p/${peerId}`)
+  }
+
+  function onLink(link: Link, options: { pinned: boolean; replaced: Link | undefined }): void {
+    policy.told(link.hello.multiaddrs, tellerOf(link))
+    components.onLink(link, options)
+    reach.linked(link)
+  }
+
+  function onUpdate(link: Link): void {
+    if (links.get(link.peerId) !== link) return
+    policy.told(link.hello.multiaddrs, tellerOf(link))
+    reach.updated(link)
+    components.onUpdate(link)
+  }
+
+  function onClose(link: Link): void {
+    const counted = connections.closed(link)
+    reach.lost(link)
+    if (!counted) return
+    components.onClose(link)
+    seeking.lost(link.peerId)
+  }
+
+  function onFrame(link: Link, type: number, body: Buffer): void {
+    if (running === undefined || links.get(link.peerId) === undefined) return
+    if (circuitFrames.has(type)) reach.receive(link, type, body)
+    else components.onFrame(link, type, body)
+  }
+
+  function updateLinks(): void {
+    for (const link of links.all) link.update()
+  }
+
+  async function onSocket(incoming: Incoming): Promise<void> {
+    try {
+      await connections.welcome(await meeting.answer(incoming))
+    } catch (err) {
+      logger.debug({ err, remote: incoming.remote }, 'a socket did not become a link')
+    }
+  }
+
+  async function createListeners(): Promise<Running['listeners']> {
+    const tls = await readCertificate(init.tls)
+    return init.listen
+      .filter((text) => text !== throughRelays)
+      .map((text) =>
+        createListener(
+          {
+            address: parseAddress(text),
+            tls,
+            maxSockets: limits.maxConnections * 2,
+            maxSocketsPerAddressAndSecond: limits.maxInboundConnectionsPerAddress,
+            handshakeTimeoutMs: limits.dialTimeoutMs,
+          },
+          { onSocket: (incoming) => void onSocket(incoming) },
+        ),
+      )
+  }
+
+  return {
+    links,
+    handlers,
+    connections,
+    conflicts,
+    reach,
+    addresses,
+    viewOf: views.viewOf,
+    told: (multiaddrs, link) => policy.told(multiaddrs, tellerOf(link)),
+    updateLinks,
+    unblock(other) {
+      if (connections.unblock(other)) seeking.lost(other)
+    },
+    stopping: () => running?.stopping.signal,
+    async listen() {
+      backOff.clear()
+      const listeners = await createListeners()
+      const starting: Running = { listeners, instance: randomUUID(), stopping: new AbortController() }
+      running = starting
+      try {
+        for (const listener of listeners) await listener.start()
+      } catch (error) {
+        running = undefined
+        await Promise.all(listeners.map((listener) => listener.stop()))
+        throw error
+      }
+      starting.heartbeat = setInterval(() => {
+        for (const link of links.all) link.beat(performance.now())
+      }, limits.silentLinkMs / 3)
+      reach.start()
+    },
+    seek: seeking.start,
+    async stopSeeking() {
+      await Promise.all([seeking.stop(), reach.stop()])
+    },
+    async close() {
+      if (running === undefined) return
+      const { listeners, stopping, heartbeat } = running
+      clearInterval(heartbeat)
+      stopping.abort(new Error('the node was stopped'))
+      const open = [...links.all]
+      for (const link of open) link.close()
+      await Promise.all(open.map(({ closed }) => closed))
+      running = undefined
+      await Promise.all(listeners.map((listener) => listener.stop()))
+    },
+  }
+}
+
+const circuitFrames = new Set<number>([frameTypes.circuit, frameTypes.circuitData, frameTypes.circuitCredit])

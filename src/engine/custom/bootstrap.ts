@@ -3,16 +3,16 @@ import { withoutPeerId } from '../dial/endpoint.ts'
 import type { KeptPeer } from '../dial/keep-connected.ts'
 
 /**
- * The peers of the configuration. One that is given without a peer id goes by its address, until somebody has answered there.
+ * The configured peers. A peer without a configured peer id is named by its address until a peer has answered there.
  */
 export interface Bootstrap {
-  /** As `KeepConnected` takes them. */
+  /** Peers by name, for `KeepConnected`. */
   readonly peers: KeptPeer[]
-  /** Who goes by this name; the name itself when nobody is known to. */
+  /** The peer id for a name; the name itself while the peer is unknown. */
   peerIdOf(name: string): string
-  /** By which name a peer goes. */
+  /** The name of a peer. */
   nameOf(peerId: string): string
-  /** Somebody has answered at an address. */
+  /** A peer has answered at an address. */
   answered(address: string, peerId: string): void
   has(peerId: string): boolean
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { StartupError } from '../../lib/startup-error.ts'
 
-/** The files of a certificate and its key, read at each start, so that a renewed one is taken up. @throws StartupError */
+/** Reads a certificate and its key. Called at each start, so that a renewed certificate takes effect. @throws StartupError */
 export async function readCertificate(
   files: { certFile: string | undefined; keyFile: string | undefined } | undefined,
 ): Promise<{ cert: Buffer; key: Buffer } | undefined> {
@@ -14,6 +14,6 @@ async function read(path: string, variable: string): Promise<Buffer> {
     return await readFile(path)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new StartupError(`The file ${path} can't be read (${reason}). ${variable} has led there.`, { cause })
+    throw new StartupError(`The file ${path} can't be read (${reason}). ${variable} names it.`, { cause })
   }
 }

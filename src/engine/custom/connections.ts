@@ -12,22 +12,22 @@ import { tellerOf } from './link/teller-of.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
 import { blockedGoodbye, createRefusals, type Refusals } from './refusals.ts'
 
-/** Who has a link with this node: who is dialled, whose socket becomes a link, and which link to a peer counts. */
+/** The rules of links: which sockets become links, which of several links to a peer counts, and which peers are refused. */
 export interface Connections extends Dials {
   readonly refusals: Refusals
   /** Takes a link whose peer has said hello. @throws PeerBlocked, or Error when it is not wanted */
   adopt(link: Link, pinned: boolean): Link
-  /** As `adopt`, of a link that a peer has opened. One to the same peer that fell silent is cut before: nothing comes on it any more. */
+  /** `adopt` for an inbound link. First cuts a link to the same peer that has fallen silent. */
   welcome(link: Link): Promise<void>
-  /** A link has closed. Answers whether it was one that counted. */
+  /** A link has closed. Returns whether it counted. */
   closed(link: Link): boolean
-  /** Whether there is a link to the peer, or somebody wanted none. */
+  /** Whether the peer is linked, or a user hung up on it. */
   isSettled(peerId: string): boolean
-  /** Whether this node itself should dial a peer now: not one that refused it lately. */
+  /** Whether this node should dial a peer by itself now. False for a peer that refused it recently. */
   isWanted(peerId: string): boolean
   hangUp(peerId: string): Promise<void>
   block(peerId: string): Promise<void>
-  /** Answers whether it was blocked. */
+  /** Returns whether the peer was blocked. */
   unblock(peerId: string): boolean
 }
 
@@ -39,7 +39,7 @@ export interface ConnectionsComponents
   reached: LimitsReached
   /** A link counts now. It may have `replaced` another to the same peer. */
   onLink(link: Link, options: { pinned: boolean; replaced: Link | undefined }): void
-  /** A peer that refused a link, or ended it, names others. */
+  /** A peer that refused or ended a link suggests other peers. */
   onSuggested(peers: readonly PeerRecord[], by: Teller): void
 }
 
@@ -48,14 +48,14 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
   const { links, bootstrap, backOff, conflicts, instance, stopping } = components
   const { onLink, onPinned, onSuggested, reached, logger } = components
   const blocked = new Set<string>()
-  /** Peers that somebody hung up on: not dialled again by ourselves until somebody dials them. */
+  /** Peers that a user hung up on. This node does not dial them by itself until a user dials them. */
   const letGo = new Set<string>()
   const instances = createInstances()
   const refusals = createRefusals(
     { peerId, maxConnections: limits.maxConnections },
     { links, instances, conflicts, instance, isBlocked: (other) => blocked.has(other), isConfigured: bootstrap.has, reached, logger },
   )
-  /** Who waits for a link to a peer. */
+  /** Emits each new link under its peer id. */
   const arrivals = new EventEmitter()
   arrivals.setMaxListeners(0)
   const dials = createDials(init, {
@@ -95,7 +95,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     }
     const { kept: counted, replaced } = links.add(link)
     if (counted !== link) {
-      // The peer may have had it for a moment, and have sent something on it.
+      // The peer may have used this link for a moment and sent frames on it.
       link.begin()
       queueMicrotask(() => link.giveWay())
       if (pinned) onPinned(counted)
@@ -107,20 +107,20 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     return link
   }
 
-  /** What the peer sent on the link that gives way comes first; a peer that was started anew sends nothing more on it. */
+  /** Takes the peer's frames on the replaced link first. A restarted peer sends nothing more on it. */
   async function begin(link: Link, replaced: Link | undefined): Promise<void> {
     if (replaced?.hello.instance === link.hello.instance) {
       replaced.giveWay()
       await replaced.closed
     } else if (replaced !== undefined) {
       instances.replaced(link.peerId, replaced.hello.instance)
-      // It hears this only if it is still there.
+      // Reaches the old instance only if it is still running.
       replaced.close({ reason: 'replaced', retryAfterMs: 0 })
     }
     if (!link.isClosed) link.begin()
   }
 
-  /** The link to a peer that counts, now or before the signal fires. */
+  /** Resolves with the link to a peer that counts; undefined when there is none before the signal fires. */
   async function arrival(other: string, signal: AbortSignal): Promise<Link | undefined> {
     const there = links.get(other)
     if (there !== undefined) return there
@@ -132,7 +132,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     }
   }
 
-  /** A peer has said that there is to be no link, now or any more. */
+  /** A peer has refused a link, or ended one. */
   function onGoodbye(other: string, goodbye: Goodbye, by: Teller): void {
     const { reason } = goodbye
     backOff.refused(other, goodbye)

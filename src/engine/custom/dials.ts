@@ -23,19 +23,22 @@ import type { Reach } from './reach/reach.ts'
 
 /** The dials of this node, direct and through relays: from an address to a link. Which link counts is decided in connections.ts. */
 export interface Dials {
-  /** As the engine's `dial`. */
+  /** Implements the engine's `dial`. */
   dial(text: string, options: DialOptions): Promise<DialledLink>
-  /** Dials at addresses that other peers have told, one after another; answers whether there is a link then. */
+  /** Dials addresses that other peers have told, one after another. Returns whether the peer is linked afterwards. */
   dialLearnt(peer: PeerRecord, signal: AbortSignal): Promise<boolean>
-  /** A link for a question to a peer, at addresses that others have told. @throws NotAsked when none is wanted, Error when nobody answers */
+  /**
+   * A link for a request to a peer, dialled at addresses that other peers have told.
+   * @throws NotAsked when no link is wanted, Error when the peer does not answer
+   */
   linkTo(peer: PeerRecord, signal: AbortSignal): Promise<Link>
-  /** Proves that a peer answers at an address, beside the link to it. @throws Error when it does not */
+  /** Proves that a peer answers at an address, without touching the link to it. @throws Error when it does not */
   prove(text: string, signal: AbortSignal): Promise<void>
 }
 
 export interface DialledLink {
   link: Link
-  /** Whether the peer was found at the address that was dialled. */
+  /** Whether the peer answered at the dialled address. */
   isThere: boolean
 }
 
@@ -51,7 +54,7 @@ export interface DialsComponents {
   stopping(): AbortSignal | undefined
   /** Takes a link whose peer has said hello. @throws Error when it is not wanted */
   adopt(link: Link, pinned: boolean): Link
-  /** The link to a peer that counts, now or before the signal fires. */
+  /** Resolves with the link to a peer that counts; undefined when there is none before the signal fires. */
   arrival(peerId: string, signal: AbortSignal): Promise<Link | undefined>
   isBlocked(peerId: string): boolean
   isWanted(peerId: string): boolean
@@ -63,12 +66,12 @@ export interface DialsComponents {
   logger: Logger
 }
 
-/** The peer closed a link as soon as it was there: most often because it has another one with this node, which is on its way. */
+/** The peer closed a link at once. Usually it has another link with this node, which is about to arrive. */
 export class ClosedAtOnce extends Error {
   override readonly name = 'ClosedAtOnce'
 }
 
-/** Milliseconds to wait for the other one. */
+/** Milliseconds to wait for that other link. */
 const otherLinkMs = 1_000
 
 export function createDials(init: { peerId: string; limits: { dialTimeoutMs: number } }, components: DialsComponents): Dials {
@@ -76,13 +79,13 @@ export function createDials(init: { peerId: string; limits: { dialTimeoutMs: num
   const { links, meeting, policy, dialGate, bootstrap, backOff, reach, stopping, onPinned, logger } = components
   const { adopt, arrival, isBlocked, isWanted, onDialled, onGoodbye } = components
 
-  /** Has a link made to become one that counts; notes who refuses. */
+  /** Adopts a link once it is made; notes a peer that refuses. */
   async function meet(where: string, by: Teller, isPinned: boolean, making: Promise<Link>): Promise<Link> {
     try {
       return adopt(await making, isPinned)
     } catch (error) {
       if (error instanceof LinkRefused) {
-        // An address without a peer id goes by who answers there.
+        // A configured address without a peer id gets the peer id that answers there.
         bootstrap.answered(where, error.peerId)
         onGoodbye(error.peerId, error.goodbye, by)
       }
@@ -90,7 +93,7 @@ export function createDials(init: { peerId: string; limits: { dialTimeoutMs: num
     }
   }
 
-  /** The dial itself, through a relay or not. */
+  /** Dials directly or through a relay. */
   async function connect(text: string, { source, signal, isRemembered = false }: DialOptions): Promise<Link> {
     const address = parseAddress(text)
     const isPinned = source === 'rest' || source === 'configured'
@@ -111,7 +114,7 @@ export function createDials(init: { peerId: string; limits: { dialTimeoutMs: num
     })
   }
 
-  /** Has a relay, which is linked before, open a circuit to the peer that the address names. */
+  /** Dials the relay unless it is linked, and opens a circuit through it to the peer that the address names. */
   async function dialThrough<Result>(
     relay: Multiaddr,
     address: Multiaddr,
@@ -130,7 +133,7 @@ export function createDials(init: { peerId: string; limits: { dialTimeoutMs: num
     const expected = peerIdOf(address)
     const where = withoutPeerId(address)
     const there = expected === undefined ? [...links.all].find(({ remote }) => remote === where) : links.get(expected)
-    // An asked-for direct address is tried although there is a link through a relay.
+    // A direct address is tried although a relayed link exists.
     if (there !== undefined && (!there.isRelayed || isCircuitAddress(address))) {
       if (options.source === 'rest' || options.source === 'configured') onPinned(there)
       return { link: there, isThere: there.direction === 'outbound' && there.remote === where }
@@ -183,7 +186,7 @@ export function createDials(init: { peerId: string; limits: { dialTimeoutMs: num
         await dial(text, { source: 'learnt', signal })
         return true
       } catch (err) {
-        logger.debug({ err, multiaddr: text }, 'a peer that was learnt of could not be dialled')
+        logger.debug({ err, multiaddr: text }, 'failed to dial a learnt peer')
       }
     }
     return links.get(other) !== undefined
@@ -193,10 +196,10 @@ export function createDials(init: { peerId: string; limits: { dialTimeoutMs: num
     dial,
     dialLearnt,
     async linkTo(peer, signal) {
-      if (!isWanted(peer.peerId)) throw new NotAsked('no link with this peer is wanted now')
+      if (!isWanted(peer.peerId)) throw new NotAsked('this node wants no link with this peer now')
       await dialLearnt(peer, signal)
       const link = links.get(peer.peerId)
-      if (link === undefined) throw new Error('the peer could not be dialled')
+      if (link === undefined) throw new Error('could not dial the peer')
       return link
     },
     async prove(text, signal) {

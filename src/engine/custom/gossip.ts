@@ -67,7 +67,7 @@ export function createGossip(components: { gate: InboundGate; settle(id: string,
       hold(cost)
       last = last
         .then(() => take(id, author.peerId, wire, verified))
-        .catch((err: unknown) => logger.error({ err }, 'a message could not be judged'))
+        .catch((err: unknown) => logger.error({ err }, 'failed to judge a message'))
         .finally(() => hold(-cost))
     },
   }

@@ -38,7 +38,7 @@ export interface Peering {
   readonly reach: Reach
   /** The addresses of this node, each with its peer id. Empty while it is stopped. */
   addresses(): string[]
-  /** What other parts are shown of a linked peer. */
+  /** The view of a linked peer that other parts get. */
   viewOf(link: Link): ConnectedPeer
   /** The peer of a link has told addresses, its own or those of others. */
   told(multiaddrs: readonly string[], link: Link): void
@@ -85,7 +85,7 @@ export interface PeeringComponents extends Pick<SeekingComponents, 'onFound' | '
   onClose(link: Link): void
   /** A frame of gossip or membership. @throws ProtocolViolation, which closes the link */
   onFrame(link: Link, type: number, body: Buffer): void
-  /** A peer that refused a link, or ended it, names others. */
+  /** A peer that refused or ended a link suggests other peers. */
   onSuggested(peers: readonly PeerRecord[]): void
 }
 
@@ -223,7 +223,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
     try {
       await connections.welcome(await meeting.answer(incoming))
     } catch (err) {
-      logger.debug({ err, remote: incoming.remote }, 'a socket did not become a link')
+      logger.debug({ err, remote: incoming.remote }, 'failed to make a link of a socket')
     }
   }
 

@@ -13,22 +13,22 @@ import { frameBounds } from './overlay/frames.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
 import { sample } from './overlay/partial-view.ts'
 
-/** Why there is to be no link with a peer, and what it is told. */
+/** Decides which peers get no link, and what a refused peer is told. */
 export interface Refusals {
-  /** By its peer id alone; undefined when there may be a link. */
+  /** Judges the peer id alone. Undefined allows the link. */
   of(peerId: string): Refusal | undefined
-  /** Of a link that comes from an address, of IPv6 a /64, from which a quarter of the links come already, while there are others. */
+  /** Refuses a link from an address (an IPv6 /64) that already holds a quarter of the links while other addresses hold some. */
   ofCrowd(link: Link): Refusal | undefined
   /**
-   * Of a link whose peer has said hello: a replaced instance comes back, so two nodes have one key. The one that is linked stays, so that
-   * the two do not take turns.
+   * Refuses a link after its hello when a replaced instance comes back, which means that two nodes share one key. The linked node stays,
+   * so that the two do not replace each other in turn.
    */
   ofDuplicate(link: Link): Refusal | undefined
-  /** What a peer is told that finds no room, or whose link makes room for others. */
+  /** The goodbye for a peer that finds no room, or whose link makes room for others. */
   full(peerId: string): Goodbye
 }
 
-/** Milliseconds that a peer is told to wait when this node has no room, when it wants nothing of it, and when another has its key. */
+/** Milliseconds that a refused peer is told to wait, by reason. */
 const retryAfterMs = { full: 30_000, refused: 10_000, duplicate: 30_000 }
 
 export function createRefusals(
@@ -37,10 +37,10 @@ export function createRefusals(
     links: Links
     instances: Instances
     conflicts: IdentityConflicts
-    /** This node's own, as it is in its hello. */
+    /** This node's own instance, as in its hello. */
     instance(): string
     isBlocked(peerId: string): boolean
-    /** Peers of the configuration have a link beyond the limit too. */
+    /** Configured peers get a link beyond the limit too. */
     isConfigured(peerId: string): boolean
     reached: LimitsReached
     logger: Logger
@@ -64,7 +64,7 @@ export function createRefusals(
   }
 
   function refuse(other: string, error: Error, goodbye: Goodbye): Refusal {
-    if (isDue(other)) logger.info({ peerId: other, reason: error.message }, 'a peer was refused; it may try again and again')
+    if (isDue(other)) logger.info({ peerId: other, reason: error.message }, 'refused a peer, which may keep trying')
     return { error, goodbye }
   }
 
@@ -81,7 +81,7 @@ export function createRefusals(
         return refuse(other, new PeerBlocked('This peer is blocked.'), { reason: 'refused', retryAfterMs: retryAfterMs.refused })
       }
       if (links.size < maxConnections || links.get(other) !== undefined || isConfigured(other) || other === peerId) return undefined
-      const error = new Error(`this gateway has ${maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
+      const error = new Error(`this gateway has ${maxConnections} links, the limit set by PEERGATE_MAX_CONNECTIONS`)
       reached.note('link')
       return refuse(other, error, full(other))
     },
@@ -92,7 +92,7 @@ export function createRefusals(
       )
       if (crowdRefusal(holderOf({ peerId: other, seenAt }), held, { max: maxConnections }) !== 'share') return undefined
       reached.note('link_share')
-      return refuse(other, new Error('as many peers of this address have links as may'), full(other))
+      return refuse(other, new Error('the peers of this address have reached their share of the links'), full(other))
     },
     ofDuplicate(link) {
       if (!isBack(link)) return undefined
@@ -104,5 +104,5 @@ export function createRefusals(
   }
 }
 
-/** What a peer is told that is blocked while it has a link. */
+/** The goodbye for a peer that is blocked while it is linked. */
 export const blockedGoodbye: Goodbye = { reason: 'refused', retryAfterMs: retryAfterMs.refused }

@@ -44,7 +44,7 @@ async function stopFor([engine, listen]: (typeof listens)[number]): Promise<void
   await expect.poll(async () => (await arrived()).toSorted()).toEqual(['after', 'before', 'while it is stopped'])
   await delay(2 * doubtedLinkMs)
   expect(here.lines.filter((line) => line.includes('did not answer')).length).toBeGreaterThan(0)
-  expect([...here.lines, ...there.lines].filter((line) => /is replaced|not heard any more/.test(line))).toEqual([])
+  expect([...here.lines, ...there.lines].filter((line) => /is replaced|not heard any more|fallen silent/.test(line))).toEqual([])
 }
 
 test('a peer whose process is stopped for some seconds is dialled beside its link, and keeps it, on either engine and over QUIC', async () => {

@@ -2,7 +2,7 @@ import { createHandshake, type Session } from '../noise/handshake.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import type { RecordSocket } from './record-socket.ts'
 
-/** What is offered in the opening of the WebSocket; the version of the records and of the handshake. */
+/** The WebSocket subprotocol. It names the version of records and handshake. */
 export const subprotocol = 'peergate.p2p.v1'
 
 export interface EstablishInit {
@@ -12,16 +12,16 @@ export interface EstablishInit {
   expectedPeerId?: string | undefined
 }
 
-/** A WebSocket whose two ends know each other. It is paused, so that nothing is lost before somebody listens. */
+/** A WebSocket whose two ends have authenticated each other. It is paused, so that nothing is lost before a listener is attached. */
 export interface Established {
   session: Session
-  /** Records that came in one piece with the handshake's last message. */
+  /** Records that arrived together with the last handshake message. */
   early: Buffer[]
 }
 
 /**
- * The Noise handshake on an open WebSocket: three binary messages, and nothing else before it is done.
- * @throws HandshakeFailed, ProtocolViolation, or the signal's reason; the socket is then the caller's to cut
+ * The Noise handshake on an open WebSocket: three binary messages, and nothing else until it is done.
+ * @throws HandshakeFailed, ProtocolViolation, or the signal's reason; the caller then cuts the socket
  */
 export async function establish(socket: RecordSocket, init: EstablishInit, signal: AbortSignal): Promise<Established> {
   const { role, seed, expectedPeerId } = init
@@ -38,7 +38,7 @@ export async function establish(socket: RecordSocket, init: EstablishInit, signa
 
   function onMessage(message: Buffer, binary: boolean): void {
     try {
-      if (!binary) throw new ProtocolViolation('not a message of the handshake')
+      if (!binary) throw new ProtocolViolation('not a handshake message')
       if (handshake.session !== undefined) {
         early.push(message)
         return

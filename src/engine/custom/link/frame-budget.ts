@@ -1,23 +1,24 @@
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
 
 /**
- * What a peer may have this node do, in units of frame-prices.ts. Who goes beyond is slowed: nothing more is read of it until its budget is
- * made up. Who goes on beyond all the same is cut.
+ * The work that a peer may cause here, in units of frame-prices.ts. A peer that exceeds its budget is slowed: this node stops reading from
+ * it until the budget has recovered. A peer that keeps exceeding it is cut.
  */
 export interface FrameBudget {
   /**
-   * Counts work, before or after it was done; less than none is given back. Answers until when (milliseconds, as `now`) nothing more is to be
-   * taken from the peer, or `over` when it was slowed for too long.
+   * Counts work, before or after it is done; a negative amount is a refund. Returns the time (milliseconds, on the clock of `now`) until
+   * which the peer is not read, or `over` when it was slowed for too long.
    */
   charge(now: number, units: number): number | 'over'
 }
 
 /**
- * A tenth of a second's work in each second, ten seconds of that at once. An honest peer that announces 5,000 messages in a second, or says
- * something on each of 200 topics ten times a second, stays below a third of it; the burst is five times the greeting of a peer with 1,000 topics.
+ * A tenth of a second of work per second, and a burst of ten seconds of that. An honest peer that announces 5,000 messages per second, or
+ * sends a frame on each of 200 topics ten times per second, stays below a third of it. The burst is five times the greeting of a peer with
+ * 1,000 topics.
  */
 export const workBudget = { perSecond: 100_000, burst: 1_000_000 }
-/** Milliseconds for which a peer may have been slowed, at once and in a second: seldom is no offence. */
+/** Milliseconds for which a peer may be slowed: per second, and in a burst. Occasional slowing is not an offence. */
 const slowedMs = { perSecond: 50, burst: 2_000 }
 const minPauseMs = 10
 
@@ -41,16 +42,16 @@ export function createFrameBudget(): FrameBudget {
   }
 }
 
-/** The budgets of peers, also of those that have no link any more: a peer that was cut does not begin anew with its next link. */
+/** The budgets of peers, kept beyond the end of their links, so that a peer that was cut does not get a fresh budget with its next link. */
 export interface FrameBudgets {
   of(peerId: string): FrameBudget
 }
 
-/** Peers whose budgets are remembered, some 500 bytes each: more than have links. */
+/** Peers whose budgets are kept, about 500 bytes each. More than there can be links. */
 const maxRemembered = 4_096
 
 export function createFrameBudgets(): FrameBudgets {
-  /** The peer whose link is the newest last. */
+  /** Ordered by the peer's latest link, the newest last. */
   const budgets = new Map<string, FrameBudget>()
   return {
     of(peerId) {

@@ -2,17 +2,17 @@ import type { OverlayFrame } from '../overlay/frames.ts'
 import { frameTypes } from './frame-types.ts'
 
 /**
- * What a frame of a peer costs it of its budget (frame-budget.ts), in units of about a microsecond of the event loop on a slow machine; what
- * honest peers send seldom costs more than its work. Bytes of bodies, messages and circuits cost nothing here: they are bounded where they
- * are held. A second part of the price is counted when it is known what the frame was for.
+ * The price of a frame, charged to the peer's budget (frame-budget.ts). One unit is about a microsecond of the event loop on a slow
+ * machine. A frame that honest peers send rarely costs more than its work. The bytes of bodies, messages and circuits cost nothing here:
+ * they are bounded where they are held. A second part of the price is charged once the purpose of the frame is known.
  */
 const prices: Record<number, number> = {
-  /** Everybody who shows the peer is told of it. */
+  /** Every listener of the engine's events hears of it. */
   [frameTypes.hello]: 10_000,
-  /** Given back for a message that is new: the inbox bounds those, by author and topic. */
+  /** Refunded for a new message, since the inbox bounds new messages by author and topic. */
   [frameTypes.message]: 20,
   [frameTypes.control]: 10,
-  /** A heartbeat is one in ten seconds, and a peer's clients may have us pinged as well. */
+  /** The heartbeat is one ping in ten seconds, and clients of the peer may ask for more. */
   [frameTypes.ping]: 1_000,
   [frameTypes.pong]: 20,
   [frameTypes.request]: 20,
@@ -20,43 +20,43 @@ const prices: Record<number, number> = {
   [frameTypes.answer]: 20,
   [frameTypes.answerBody]: 5,
   [frameTypes.cancel]: 20,
-  /** To open a circuit has another peer told. */
+  /** Opening a circuit sends a frame to another peer. */
   [frameTypes.circuit]: 500,
   [frameTypes.circuitData]: 10,
   [frameTypes.circuitCredit]: 10,
   [frameTypes.goodbye]: 0,
 }
 
-/** The price of a frame by its type, counted before it is worked on; one of a later version has its price as `useless`. */
+/** The price of a frame by its type, charged before the work. A frame type of a later version is charged as `useless` instead. */
 export function priceOf(type: number): number {
   return prices[type] ?? 0
 }
 
-/** Beside the frame's own price, for a frame that nothing here waits for: of what is over, or of a later version. */
+/** Added to the frame's own price when no part of this node waits for the frame: it is late, or of a later version. */
 export function priceOfUseless(bytes: number): number {
   return 100 + bytes / 10
 }
 
-/** Beside the frame's own price, when a request was for nothing. */
+/** Added to the frame's own price when a request came to nothing. */
 export const requestPrices = {
-  /** A peer has heard in the hello which protocols are answered. */
+  /** The hello told the peer which protocols are served. */
   unsupported: 1_000,
-  /** A peer that is told `failed` comes again later. */
+  /** A peer that is told `failed` retries later. */
   failed: 200,
-  /** Given up by the peer, also at once. */
+  /** The peer cancelled it, perhaps at once. */
   cancelled: 200,
 } as const
 
-/** What a control frame has this node do beside being read, by what is in it. */
+/** The price of the work that a control frame causes beyond decoding, by its content. */
 export function priceOfControl(frame: OverlayFrame): number {
   switch (frame.type) {
     case 'subscriptions':
-      // For each topic that we have as well, the peer is told of the last messages.
+      // For each common topic, this node announces the latest messages to the peer.
       return 200 * (frame.add.length + frame.remove.length)
     case 'ihave':
       return 2 * frame.messages.length
     case 'graft':
-      // Each may be answered by a message.
+      // Each id may be answered with a message.
       return 20 + 5 * frame.ids.length
     case 'join':
     case 'forward-join':

@@ -1,27 +1,26 @@
 /**
- * Shares out the event loop between the frames of peers and everything else: in one turn of it, frames of all links together are worked on
- * for a few milliseconds; what is left waits for the next turn, link by link in order. However much peers send, whatever else is waiting
- * comes first after that time.
+ * Shares the event loop between frames of peers and all other work. In one turn of the event loop, the frames of all links together get a
+ * few milliseconds; the rest waits for the next turn, link by link in order. However much peers send, other work runs after that time.
  */
 export interface FrameTurns {
-  /** Has a job worked on, in this turn if it has time left; a job that waits already is not added again. */
+  /** Runs a job, in this turn if there is time left. A job that already waits is not added again. */
   run(job: FrameJob): void
 }
 
-/** Works on one frame; answers whether there is another. Does not throw. */
+/** Handles one frame; returns whether there is another. Does not throw. */
 export type FrameJob = () => boolean
 
 export interface FrameTurnsInit {
-  /** Milliseconds of a turn for all jobs together. */
+  /** Milliseconds per turn, for all jobs together. */
   turnMs: number
-  /** The same for one job, before the others that wait come. */
+  /** Milliseconds that one job runs before the next waiting job. */
   sliceMs: number
 }
 
 export interface FrameTurnsComponents {
   /** Milliseconds of a monotonic clock. */
   now(): number
-  /** Has a task done when everything else that is there now had its turn. */
+  /** Schedules a task behind all work that is queued now. */
   afterOthers(task: () => void): void
 }
 
@@ -31,7 +30,7 @@ export function createFrameTurns({ turnMs, sliceMs }: FrameTurnsInit, { now, aft
   let isWorking = false
   let isTurnAwaited = false
 
-  /** Works on a job until it is done or the time of its slice is over; answers whether there is more. */
+  /** Runs a job until it is done or its slice is used up; returns whether there is more. */
   function workOn(job: FrameJob): boolean {
     const began = now()
     for (let more = true; ; ) {
@@ -69,5 +68,5 @@ export function createFrameTurns({ turnMs, sliceMs }: FrameTurnsInit, { now, aft
   }
 }
 
-/** A process has one event loop, whatever runs in it. */
+/** One for the process, since the process has one event loop. */
 export const frameTurns = createFrameTurns({ turnMs: 2, sliceMs: 0.25 }, { now: () => performance.now(), afterOthers: setImmediate })

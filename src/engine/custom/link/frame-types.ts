@@ -16,14 +16,14 @@ export const frameTypes = {
   goodbye: 14,
 } as const
 
-/** The type byte, and the number in front of a piece of a body or of circuit data. */
+/** Bytes of the frame type, and of the number in front of a piece of a body or of circuit data. */
 const typeBytes = 1
 const numberBytes = 4
 
-/** Bytes that a frame of a type has at most, its type included: what is longer ends the link before its bytes have come. */
+/** Maximum bytes of a frame by type, the type byte included. A longer frame ends the link before its bytes have arrived. */
 const maxBytes: Partial<Record<number, number>> = {
   [frameTypes.hello]: 16_384,
-  /** The longest, `subscriptions`, has 512 topics of 256 bytes. */
+  /** The longest control frame, `subscriptions`, has 512 topics of 256 bytes. */
   [frameTypes.control]: 147_456,
   [frameTypes.ping]: typeBytes + 8,
   [frameTypes.pong]: typeBytes + 8,
@@ -38,9 +38,9 @@ const maxBytes: Partial<Record<number, number>> = {
   /** Eight peers with eight addresses of 256 bytes. */
   [frameTypes.goodbye]: 20_480,
 }
-/** Of types of later versions, which are passed over. */
+/** Maximum bytes of a frame of an unknown type, which belongs to a later version and is ignored. */
 const maxUnknownBytes = 69_632
-/** Beside its data, a message has a topic, a key, a signature and its hops. */
+/** The topic, key, signature and hops of a message. */
 const messageOverheadBytes = 4_096
 
 export interface FrameBounds {

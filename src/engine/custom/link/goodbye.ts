@@ -9,13 +9,13 @@ import { ProtocolViolation } from '../wire/frame-stream.ts'
 export const maxGoodbyePeers = 8
 
 /**
- * Why an end closes a link, or has none. Instead of a hello it says that there is to be no link; later, that there is no reason for one
- * any more. `refused` says nothing more. `full`: this node has as many links as it may, and here are others. `replaced`: another node with
- * the other end's key has a link with this one now; `duplicate`: has had one all the time.
+ * Why an end refuses or closes a link. Sent instead of a hello it refuses the link; sent later it closes it. `refused` gives no details.
+ * `full`: this node has reached its limit of links, and names other peers. `replaced`: another node with the other end's key has just
+ * linked to this one. `duplicate`: another node with that key has been linked all along.
  */
 const goodbyeSchema = z.object({
   reason: z.string().max(32),
-  /** Milliseconds in which another link will not be taken either. More than the longest pause is taken for it. */
+  /** Milliseconds in which further links are refused too. A longer time than the longest pause counts as the longest pause. */
   retryAfterMs: z
     .int()
     .min(0)
@@ -24,7 +24,7 @@ const goodbyeSchema = z.object({
 })
 
 export interface Goodbye {
-  /** Others of later versions are treated as `refused`. */
+  /** An unknown reason, of a later version, is treated as `refused`. */
   reason: string
   retryAfterMs: number
   peers?: PeerRecord[] | undefined
@@ -39,11 +39,11 @@ export function decodeGoodbye(bytes: Uint8Array): Goodbye {
   try {
     return goodbyeSchema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true }))
   } catch (cause) {
-    throw new ProtocolViolation('a goodbye that is none', { cause })
+    throw new ProtocolViolation('not a valid goodbye', { cause })
   }
 }
 
-/** The peer took no link. It has proved who it is. */
+/** The peer refused the link, after it had proved its identity. */
 export class LinkRefused extends Error {
   override readonly name = 'LinkRefused'
   readonly peerId: string
@@ -51,7 +51,7 @@ export class LinkRefused extends Error {
 
   constructor(peerId: string, goodbye: Goodbye) {
     const seconds = Math.ceil(goodbye.retryAfterMs / 1_000)
-    super(`the peer refused the link (${/^[a-z]+$/.test(goodbye.reason) ? goodbye.reason : 'refused'}), and says to wait ${seconds} s`)
+    super(`the peer refused the link (${/^[a-z]+$/.test(goodbye.reason) ? goodbye.reason : 'refused'}); retry after ${seconds} s`)
     this.peerId = peerId
     this.goodbye = goodbye
   }

@@ -5,22 +5,22 @@ import type { HandleOptions, RequestHandler } from '../../engine.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { createRequestSemaphore, type RequestSemaphore } from '../../request-semaphore.ts'
 
-/** What requests of peers are answered, by protocol, and how much of that at once; outlives links, stops and starts. */
+/** The handlers of peers' requests, by protocol, with their limits. They outlive links, stops and starts. */
 export interface Handlers {
   set(protocol: string, handler: RequestHandler, options: HandleOptions): void
   delete(protocol: string): void
   get(protocol: string): Handled | undefined
   readonly protocols: string[]
-  /** Of all links together. */
+  /** The bodies of all links together. */
   readonly bodies: Bodies
-  /** What a peer's share is counted by, whose link leads somewhere. */
+  /** The key that the share of a peer is counted by. */
   askerOf(peerId: string, seen: Teller): Asker
 }
 
 export interface Handled {
   readonly handler: RequestHandler
   readonly options: HandleOptions
-  /** Requests being worked on. */
+  /** Requests in progress. */
   readonly places: RequestSemaphore
 }
 

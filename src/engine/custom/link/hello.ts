@@ -4,24 +4,24 @@ import { decodeCbor } from '../../../lib/cbor.ts'
 import { foreignTextSchema } from '../../../model/text.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 
-/** The versions of the protocol that are spoken here, the best first. */
+/** The protocol versions that this node speaks, the best first. */
 export const protocolVersions = [1] as const
 
-/** In UTF-16 units; what is longer is cut. */
+/** In UTF-16 units; a longer text is truncated. */
 const maxAgentLength = 200
 
-/** What a peer says of itself, first thing on a link and again when something of it changes. Unknown fields are for later versions. */
+/** What a peer tells about itself: in the first frame of a link, and again when it changes. Unknown fields belong to later versions. */
 const helloSchema = z.object({
-  /** All that it speaks, so that nobody in between can have two peers speak an older one than they could. */
+  /** All versions that the peer speaks, so that a party in between can't downgrade two peers to an older one. */
   versions: z.array(z.int().positive()).min(1).max(16),
-  /** Made anew at each start: tells a second link of a peer from a peer that comes back. */
+  /** Random, renewed at each start: distinguishes a second link of a running peer from a restarted peer. */
   instance: z.string().min(1).max(64),
   agent: foreignTextSchema(maxAgentLength),
   multiaddrs: z.array(z.string().max(512)).max(16),
   protocols: z.array(z.string().max(200)).max(100),
-  /** Where the other end seems to be, as `<ip>:<port>` of the socket. */
+  /** The observed address of the other end, as `<ip>:<port>` of the socket. */
   observed: z.string().max(64),
-  /** Of the end that dialled: how many links it had dialled before this one, so that both ends know which of two is the newer. */
+  /** The dialling end's number for this link, which rises with each dial, so that both ends know which of two links is newer. */
   dial: z.int().nonnegative().optional(),
 })
 
@@ -36,6 +36,6 @@ export function decodeHello(bytes: Uint8Array): Hello {
   try {
     return helloSchema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true }))
   } catch (cause) {
-    throw new ProtocolViolation('a hello that is none', { cause })
+    throw new ProtocolViolation('not a valid hello', { cause })
   }
 }

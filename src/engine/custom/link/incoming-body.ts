@@ -16,13 +16,13 @@ export class IncomingBody implements Disposable {
   }
 
   /**
-   * Answers the whole body when this was its end, and `full` when there is no room for more of it.
-   * @throws ProtocolViolation when there is more than was said, or nothing
+   * Returns the whole body when this is its last piece, and `full` when there is no room for more of it.
+   * @throws ProtocolViolation when the piece is empty, or longer than the rest of the announced length
    */
   take(piece: Buffer): Buffer | 'full' | undefined {
     const isEmpty = piece.length === 0 && this.length > 0
     if (this.#isWhole || isEmpty || piece.length > this.#gathered.missing)
-      throw new ProtocolViolation('a body of other pieces than it said')
+      throw new ProtocolViolation('a body does not match its announced length')
     const before = this.#gathered.room
     this.#gathered.add(piece)
     this.#isWhole = this.#gathered.missing === 0

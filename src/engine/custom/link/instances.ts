@@ -1,16 +1,16 @@
 import { createLru } from '../../../lib/lru.ts'
 
 /**
- * Tells a peer that was started anew from two nodes with one key. Each start makes a new instance: one that was replaced by another and
- * comes back was alive all the time.
+ * Distinguishes a restarted peer from two nodes with one key. Each start makes a new instance, so an instance that was replaced by another
+ * and comes back has been running all along.
  */
 export interface Instances {
-  /** The peer's link has given way to that of another instance. */
+  /** A link of another instance has replaced the peer's link. */
   replaced(peerId: string, instance: string): void
   wasReplaced(peerId: string, instance: string): boolean
 }
 
-/** Replaced instances that are remembered of a peer, and peers; the oldest are forgotten first. */
+/** Replaced instances that are kept per peer, and peers. The oldest go first. */
 const maxInstances = 4
 const maxPeers = 1_000
 

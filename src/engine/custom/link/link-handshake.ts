@@ -15,17 +15,17 @@ import { openLink } from './open-link.ts'
 import type { RecordSocket } from './record-socket.ts'
 import { createSecureChannel, maxSocketMessageBytes } from './secure-channel.ts'
 
-/** How two nodes come to have a link: a socket, the handshake, the hellos. */
+/** Makes links: opens a socket, performs the handshake, exchanges hellos. */
 export interface LinkHandshake {
-  /** Dials an address that was judged. @throws Error when it does not become a link before the signal fires */
+  /** Dials an address that the dial policy allowed. @throws Error when there is no link before the signal fires */
   call(target: DialTarget, expectedPeerId: string | undefined, signal: AbortSignal): Promise<Link>
-  /** The same over a socket that is there, such as a circuit. */
+  /** `call` over an open socket, such as a circuit. */
   callOver(socket: RecordSocket, side: { expectedPeerId: string; remote: string }, signal: AbortSignal): Promise<Link>
-  /** Only proves who is at an address. @throws Error when it is not the expected peer */
+  /** Performs the handshake only. @throws Error when the peer at the address is not the expected one */
   probe(target: DialTarget, expectedPeerId: string, signal: AbortSignal): Promise<void>
-  /** The same over a socket that is there, which ends with it. */
+  /** `probe` over an open socket, which is closed afterwards. */
   probeOver(socket: RecordSocket, expectedPeerId: string, signal: AbortSignal): Promise<void>
-  /** Takes a socket that somebody opened. @throws Error when it does not become a link in time */
+  /** Accepts an inbound socket. @throws Error when it does not become a link in time */
   answer(incoming: Incoming): Promise<Link>
 }
 
@@ -33,18 +33,18 @@ export interface LinkHandshakeInit {
   limits: LinkLimits
   /** The 32 bytes of the node's Ed25519 private key. */
   seed: Uint8Array
-  /** This node's words to a peer that it sees at an address. */
+  /** This node's hello to a peer that it observes at an address. */
   hello(observed: string): Hello
 }
 
 export interface LinkHandshakeComponents extends Pick<LinkComponents, 'onFrame' | 'onUpdate' | 'onClose' | 'reading' | 'reached'> {
-  /** Why this node wants no link with a peer that has proved who it is; the peer is told, and not greeted. */
+  /** Why this node refuses a peer that has proved its identity. The peer gets a goodbye instead of a hello. */
   refusal(peerId: string): Refusal | undefined
   handlers: Handlers
   logger: Logger
 }
 
-/** Why there is to be no link: for whoever dialled here, and for the peer. */
+/** Why a link is refused: `error` for the dialling code here, `goodbye` for the peer. */
 export interface Refusal {
   error: Error
   goodbye: Goodbye
@@ -110,13 +110,13 @@ interface Side {
   observed: string
 }
 
-/** The one frame that is written, and what its records cost. */
+/** Room for the one frame that is written, with the overhead of its records. */
 const maxGoodbyeWaitingBytes = 65_536
 
-/** Says goodbye instead of hello; resolves when the socket is closed, which takes a second at most. */
+/** Sends a goodbye instead of a hello; resolves when the socket is closed, within a second. */
 async function dismiss(socket: RecordSocket, established: Established, goodbye: Goodbye): Promise<void> {
   const closed = Promise.withResolvers<void>()
-  // Nothing that comes is looked at.
+  // Inbound frames are ignored.
   const channel = createSecureChannel(
     { ...frameBoundsFor({ maxMessageBytes: 0 }), maxWaitingBytes: maxGoodbyeWaitingBytes },
     { socket, established, onFrame: () => undefined, onClose: () => closed.resolve() },

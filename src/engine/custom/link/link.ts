@@ -14,46 +14,46 @@ import type { RequestLimits } from './requests.ts'
 export interface Link {
   readonly peerId: string
   readonly direction: 'inbound' | 'outbound'
-  /** Where the socket leads, as a multiaddr without peer id. */
+  /** The remote end of the socket, as a multiaddr without peer id. */
   readonly remote: string
-  /** The IP address that the socket leads to; of a link through a relay undefined. */
+  /** The remote IP address of the socket; undefined for a link through a relay. */
   readonly seenAt: string | undefined
-  /** Whether it runs on a circuit through a relay. */
+  /** Whether the link runs on a circuit through a relay. */
   readonly isRelayed: boolean
-  /** By the monotonic clock. */
+  /** Milliseconds of the monotonic clock. */
   readonly openedAt: number
-  /** What the peer says of itself. */
+  /** The peer's latest hello. */
   readonly hello: Hello
-  /** Which of the links it is that the end that dialled it has dialled; 0 where that end does not say. */
+  /** The dialling end's number for this link; 0 when that end does not tell. */
   readonly dial: number
   readonly view: ConnectedPeer
-  /** Lets in what comes behind the hello: the link counts now. */
+  /** Starts to take frames behind the hello, since the link counts now. */
   begin(): void
-  /** Queues a frame of gossip or of a circuit. False when too much waits for the peer, or the link is closing: the frame was dropped. */
+  /** Queues a frame of gossip or of a circuit. Returns false when it was dropped: too much waits for the peer, or the link is closing. */
   send(type: number, ...parts: Uint8Array[]): boolean
-  /** Tells the peer what has changed about this node. */
+  /** Sends this node's current hello. */
   update(): void
-  /** The round trip in milliseconds. @throws the signal's reason, or Error when the link goes */
+  /** Measures the round trip in milliseconds. @throws the signal's reason, or Error when the link closes */
   ping(signal: AbortSignal): Promise<number>
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /**
-   * Bytes of gossip that the peer sent and that are being verified. While they are too many, or there is no room for more gossip, nothing is
-   * read.
+   * Counts bytes of the peer's gossip that are being verified; a negative amount releases them. The link is not read while they exceed
+   * the limit, or while there is no room for more gossip.
    */
   hold(bytes: number): void
-  /** Counts work of a frame of the peer (frame-prices.ts): a peer that causes too much is slowed, then cut. */
+  /** Charges the peer for the work of a frame (frame-prices.ts). A peer that causes too much work is slowed, then cut. */
   charge(units: number): void
   /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
   beat(now: number): void
-  /** When the other end last gave a sign of life, by the monotonic clock. While nothing is read of it, that is now. */
+  /** When the other end was last heard, by the monotonic clock. While the link is not read, the current time. */
   readonly heardAt: number
-  /** Ends it without a word, when the other end would not hear it. */
+  /** Closes the link without the closing handshake, for an end that does not respond. */
   cut(): void
-  /** With what the peer is told before, if anything. */
+  /** Closes the link, after a goodbye if there is one. */
   close(goodbye?: Goodbye): void
-  /** What the peer said before it closed the link. */
+  /** The peer's goodbye, if it sent one. */
   readonly goodbye: Goodbye | undefined
-  /** As `close`, when another link to the same peer counts from now on: what the peer sent before it knew is taken. */
+  /** Closes the link because another link to the same peer counts now. Frames that the peer sent before it knew are still taken. */
   giveWay(): void
   readonly isClosed: boolean
   /** Resolves when the link is closed. */
@@ -70,10 +70,10 @@ export interface LinkLimits extends RequestLimits {
 export interface LinkInit {
   limits: LinkLimits
   direction: 'inbound' | 'outbound'
-  /** Where the socket leads, as a multiaddr without peer id. */
+  /** The remote end of the socket, as a multiaddr without peer id. */
   remote: string
   seenAt: string | undefined
-  /** This node's own words; asked again for each update. */
+  /** This node's own hello, asked for again at each update. */
   hello: () => Hello
 }
 
@@ -81,14 +81,14 @@ export interface LinkComponents {
   socket: RecordSocket
   established: Established
   handlers: Handlers
-  /** What the peer may have this node do. */
+  /** The work that the peer may cause here. */
   budget: FrameBudget
   reading: Reading
   reached: LimitsReached
   logger: Logger
   /** A frame of gossip, membership, or a circuit. @throws ProtocolViolation, which closes the link */
   onFrame(link: Link, type: number, body: Buffer): void
-  /** The peer told more about itself. */
+  /** The peer sent another hello. */
   onUpdate(link: Link): void
   onClose(link: Link): void
 }

@@ -1,17 +1,17 @@
 import type { Link } from './link.ts'
 
-/** The links that count: one to each peer. */
+/** The links that count: one per peer. */
 export interface Links {
   get(peerId: string): Link | undefined
   readonly all: Iterable<Link>
   readonly size: number
   /**
-   * Takes a link whose peer has said hello. Of two links to one peer, both ends keep the same: of one dialler the one that it dialled
-   * later, of two the one that the peer with the smaller id dialled; but a direct one replaces one through a relay. A peer that was started anew replaces its old link, which nobody answers on.
-   * Answers the link that counts now, and the one that gave way to it.
+   * Adds a link whose peer has said hello. Both ends keep the same one of two links: the later dial of one dialling end, else the dial of
+   * the peer with the smaller id. A direct link replaces one through a relay. The link of a restarted peer replaces its old link, which is
+   * dead. Returns the link that counts now, and the link that it replaced.
    */
   add(link: Link): { kept: Link; replaced?: Link }
-  /** Answers whether it was one that counts. */
+  /** Returns whether the link counted. */
   remove(link: Link): boolean
 }
 
@@ -22,11 +22,11 @@ export function createLinks(init: { peerId: string }): Links {
     return link.direction === 'outbound' ? init.peerId : link.peerId
   }
 
-  /** Whether the newer link is to be kept. */
+  /** Whether the new link replaces the old one. */
   function givesWay(there: Link, next: Link): boolean {
     if (there.hello.instance !== next.hello.instance) return true
     if (there.isRelayed !== next.isRelayed) return there.isRelayed
-    // Not by when they came: two that were dialled at the same time come in one order here, and may in another at the other end.
+    // Not by order of arrival: two simultaneous dials may arrive in another order at the other end.
     if (dialler(there) === dialler(next)) return next.dial >= there.dial
     const [smaller] = [init.peerId, next.peerId].toSorted()
     return dialler(next) === smaller

@@ -11,12 +11,12 @@ import { subprotocol } from './establish.ts'
 import type { RecordSocket } from './record-socket.ts'
 import { maxSocketMessageBytes } from './secure-channel.ts'
 
-/** Takes WebSockets of peers. Bounded before anybody has said who it is: sockets in all, new ones of an address, time and bytes. */
+/** Accepts WebSockets of peers. Bounds unauthenticated sockets: their total, new ones per address, time and bytes. */
 export interface Listener {
   /** @throws Error when the address can't be listened on */
   start(): Promise<void>
   stop(): Promise<void>
-  /** Addresses that lead here, without peer id; empty while stopped. */
+  /** The listening addresses, without peer id; empty while stopped. */
   multiaddrs(): string[]
 }
 
@@ -24,23 +24,23 @@ export interface ListenerInit {
   address: Multiaddr
   /** Certificate chain and key (PEM), for an address with TLS. */
   tls?: { cert: Buffer; key: Buffer } | undefined
-  /** Sockets at a time, whatever they are up to. */
+  /** Open sockets, in whatever state. */
   maxSockets: number
   maxSocketsPerAddressAndSecond: number
-  /** Milliseconds in which a socket has to become a link; then it is cut. */
+  /** Milliseconds after which a socket that is not a link is cut. */
   handshakeTimeoutMs: number
 }
 
-/** An open socket, with what is known of where it comes from. */
+/** An open inbound socket and its origin. */
 export interface Incoming {
   socket: RecordSocket
-  /** Of the remote end, as multiaddr. */
+  /** The remote end, as multiaddr. */
   remote: string
   /** The IP address of the remote end; undefined through a relay. */
   seenAt: string | undefined
-  /** The same as `<ip>:<port>`. */
+  /** The remote end, as `<ip>:<port>`. */
   observed: string
-  /** Fires when the socket has taken too long to become a link. */
+  /** Fires when the time for the handshake is over. */
   signal: AbortSignal
 }
 
@@ -52,7 +52,7 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
   const timeouts = { headersTimeout: handshakeTimeoutMs, requestTimeout: handshakeTimeoutMs, connectionsCheckingInterval: 1_000 }
   let server: Server | undefined
   let sockets: WebSocketServer | undefined
-  /** New sockets by address in this second. */
+  /** New sockets in the current second, by address. */
   let recent = new Map<string, number>()
   let second = 0
 
@@ -125,10 +125,10 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
 }
 
 const refuse: RequestListener = (_request, response) => {
-  response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('Only peers are served here.\n')
+  response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end('This port serves peers only.\n')
 }
 
-/** The addresses of this host that an address to listen on stands for. */
+/** The addresses of this host that a listening address covers. */
 function hostAddresses(listened: string): string[] {
   if (listened !== '0.0.0.0' && listened !== '::') return [listened]
   const family = listened === '::' ? 'IPv6' : 'IPv4'

@@ -13,11 +13,11 @@ import { createRequests, type Requests } from './requests.ts'
 import { createSecureChannel, type SecureChannel, UnreadWrites } from './secure-channel.ts'
 import { tellerOf } from './teller-of.ts'
 
-/** Bytes of answers that may wait on a link beside its gossip: pieces of bodies wait for room themselves, refusals and pongs are short. */
+/** Bytes of answers that may wait on a link beside its gossip. Pieces of bodies wait for room themselves; refusals and pongs are short. */
 const answerReserveBytes = 1_048_576
 
 /**
- * Takes over a socket whose handshake is done; resolves when the peer has said hello.
+ * Takes over a socket after its handshake; resolves when the peer's hello has arrived.
  * @throws ProtocolViolation, or the signal's reason; the link is then closed
  */
 export async function openLink(init: LinkInit, components: LinkComponents, signal: AbortSignal): Promise<Link> {
@@ -55,9 +55,9 @@ class PeerLink implements Link {
   #latencyMs: number | null = null
   readonly #reading: LinkReading
   #isPaused = false
-  /** Whether the link counts; nothing behind the hello is taken before. */
+  /** Whether the link counts. Until then no frame behind the hello is taken. */
   #hasBegun = false
-  /** While the peer is slowed. */
+  /** Set while the peer is slowed. */
   #slowed: NodeJS.Timeout | undefined
 
   constructor(init: LinkInit, components: LinkComponents) {
@@ -124,7 +124,7 @@ class PeerLink implements Link {
   }
 
   begin(): void {
-    // Behind what is under way: the caller has just been given the link.
+    // Deferred, so that the caller gets the link before its first frame.
     queueMicrotask(() => {
       this.#hasBegun = true
       this.#steer()
@@ -160,7 +160,7 @@ class PeerLink implements Link {
     const now = performance.now()
     const until = this.#components.budget.charge(now, units)
     if (until === 'over') {
-      this.#channel.cut(new FrameFlood('a peer that causes more work than any honest one'))
+      this.#channel.cut(new FrameFlood('the peer caused more work than an honest peer does'))
     } else if (until > now) this.#slow(until - now)
   }
 
@@ -173,7 +173,7 @@ class PeerLink implements Link {
     this.#steer()
   }
 
-  /** Whether more is taken from the peer at the moment. */
+  /** Whether the peer is read at the moment. */
   get #isReading(): boolean {
     return this.#hasBegun && this.#slowed === undefined && this.#reading.isOpen
   }
@@ -187,7 +187,7 @@ class PeerLink implements Link {
 
   beat(now: number): void {
     const { silentLinkMs } = this.#init.limits
-    // Who is not read for can't be heard.
+    // A peer that is not read can't be heard.
     if (!this.#isPaused && now - this.#channel.lastHeard > silentLinkMs) this.close()
     else this.ping(AbortSignal.timeout(silentLinkMs)).catch(() => undefined)
   }
@@ -197,7 +197,7 @@ class PeerLink implements Link {
   }
 
   cut(): void {
-    this.#channel.cut(new Error('the other end is not heard any more'))
+    this.#channel.cut(new Error('the peer has fallen silent'))
   }
 
   close(goodbye?: Goodbye): void {
@@ -220,7 +220,7 @@ class PeerLink implements Link {
       return
     }
     if (this.#hello === undefined && type !== frameTypes.hello) throw new ProtocolViolation('a frame before the hello')
-    // The peer closed the socket before the link counted.
+    // Happens only when the peer closed the socket before the link counted.
     if (this.#hello !== undefined && !this.#hasBegun) return
     this.charge(priceOf(type))
     this.#take(type, body)
@@ -239,7 +239,7 @@ class PeerLink implements Link {
         this.#components.onFrame(this, type, body)
         break
       case frameTypes.ping:
-        if (body.length !== 8) throw new ProtocolViolation('a ping that is none')
+        if (body.length !== 8) throw new ProtocolViolation('not a valid ping')
         this.#channel.write(frameTypes.pong, body)
         break
       case frameTypes.pong:
@@ -260,7 +260,7 @@ class PeerLink implements Link {
   #onHello(hello: Hello): void {
     const first = this.#hello === undefined
     if (!hello.versions.some((version) => protocolVersions.some((own) => own === version))) {
-      throw new ProtocolViolation('a peer that speaks none of our versions')
+      throw new ProtocolViolation('no common protocol version')
     }
     this.#hello = hello
     if (first) {

@@ -1,4 +1,4 @@
-/** What a link runs on: whole binary messages, in order, both ways. A WebSocket is one; a circuit through a relay is another. */
+/** The transport of a link: whole binary messages, in order, both ways. Either a WebSocket or a circuit through a relay. */
 export interface RecordSocket {
   readonly readyState: number
   readonly OPEN: number
@@ -7,12 +7,12 @@ export interface RecordSocket {
   readonly isPaused: boolean
   /** @param sent is called when the network has taken the message, or the socket is gone */
   send(message: Uint8Array, options: { binary: true }, sent?: (error?: Error) => void): void
-  /** Ends reading until `resume`. */
+  /** Stops reading until `resume`. */
   pause(): void
   resume(): void
-  /** Says goodbye. */
+  /** Performs the closing handshake. */
   close(): void
-  /** Cuts it. */
+  /** Closes without the closing handshake. */
   terminate(): void
 
   on(event: 'message', listener: (message: Buffer, binary: boolean) => void): unknown

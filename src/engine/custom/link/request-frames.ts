@@ -35,7 +35,7 @@ export interface Numbered {
 
 /** @throws ProtocolViolation when the number is missing */
 export function numbered(bytes: Buffer): Numbered {
-  if (bytes.length < 4) throw new ProtocolViolation('a piece of a body without its number')
+  if (bytes.length < 4) throw new ProtocolViolation('a frame of a request without its number')
   return { id: bytes.readUInt32BE(), rest: bytes.subarray(4) }
 }
 
@@ -49,6 +49,6 @@ function parse<Shape>(schema: z.ZodType<Shape>, bytes: Uint8Array): Shape {
   try {
     return schema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true }))
   } catch (cause) {
-    throw new ProtocolViolation('a frame of a request that is none', { cause })
+    throw new ProtocolViolation('not a valid frame of a request', { cause })
   }
 }

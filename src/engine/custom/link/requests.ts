@@ -13,15 +13,15 @@ import { type AnswerHead, decodeAnswer, decodeRequest, idBytes, type Numbered, n
 import type { SecureChannel } from './secure-channel.ts'
 
 /**
- * Requests both ways on one link, each with a number of the asking end. A request and an answer tell their length first, so that what is
- * too long is refused before it comes; bodies go in pieces, between which other frames find their way.
+ * Requests in both directions on one link, each numbered by the asking end. A request and an answer announce their length first, so that a
+ * body that is too long is refused before it arrives. Bodies are sent in pieces, so that other frames can go between them.
  */
 export interface Requests {
   /** @throws ProtocolUnsupported, PeerUnreachable, the signal's reason */
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
-  /** Takes a frame of one of the types that are for requests. Answers whether anybody waits for it; one that was given up is no offence. @throws ProtocolViolation */
+  /** Takes a frame of one of the request types. Returns whether a request waits for it. @throws ProtocolViolation */
   receive(type: number, body: Buffer): boolean
-  /** The link is gone: nothing is answered any more. */
+  /** Rejects and aborts all requests, because the link is closed. */
   close(): void
 }
 
@@ -30,11 +30,11 @@ export interface RequestLimits {
   maxStreamsPerConnection: number
 }
 
-/** Bytes of a body in one frame, and waiting on the link before the next. */
+/** Bytes of a body in one frame, and maximum bytes that wait on the link before the next frame. */
 const pieceBytes = 32_768
 const maxWaitingBytes = 262_144
 
-/** Nobody waits for a handler that has answered. Made once: an error takes longer to make than a short request to pass on. */
+/** The abort reason after an answer. Created once, since creating an error costs more than passing on a short request. */
 const answered = new Error('the request was answered')
 
 interface Asked {
@@ -45,12 +45,12 @@ interface Asked {
 
 interface Serving {
   handled: Handled
-  /** As long as it is coming. */
+  /** Disposed once it is whole. */
   body: IncomingBody
   gone: AbortController
-  /** By the monotonic clock. */
+  /** Milliseconds of the monotonic clock. */
   begunAt: number
-  /** Gives up: the body, then the request. */
+  /** The timer for the body, then for the request. */
   late: NodeJS.Timeout
 }
 
@@ -66,7 +66,7 @@ export function createRequests(
   let lastId = 0
   let closed: Error | undefined
 
-  /** As long as the link takes them, the pieces leave in this turn, together with what was written before them. */
+  /** Sends all pieces that the link has room for in this turn, together with frames that were written before. */
   async function sendBody(type: number, id: number, body: Uint8Array, signal: AbortSignal): Promise<void> {
     const number = idBytes(id)
     for (let start = 0; start === 0 || start < body.length; start += pieceBytes) {
@@ -77,7 +77,7 @@ export function createRequests(
 
   function onRequest(bytes: Buffer): void {
     const { id, protocol, length } = decodeRequest(bytes)
-    if (serving.has(id)) throw new ProtocolViolation('a number of a request that is still served')
+    if (serving.has(id)) throw new ProtocolViolation('the number of a request that is still being served')
     const handled = handlers.get(protocol)
     if (handled === undefined) refuse(id, 'unsupported')
     else if (!fits(handled, length)) refuse(id, 'failed')
@@ -88,7 +88,7 @@ export function createRequests(
     return options.admits?.(from) !== false && length <= options.maxRequestBytes && serving.size < limits.maxStreamsPerConnection
   }
 
-  /** An announced request has an entry here and nothing else: what it costs is counted as its body comes. */
+  /** An announced request takes an entry only. The memory of its body is counted as the pieces arrive. */
   function begin(id: number, handled: Handled, length: number): void {
     const held = handlers.bodies.begin(asker(), () => giveUp(id, entry, 'bodies of other peers need the room'))
     if (held === undefined) {
@@ -96,8 +96,8 @@ export function createRequests(
       return
     }
     const gone = new AbortController()
-    // A body that does not come, or comes a byte at a time, is given up long before the request would be.
-    const late = setTimeout(() => giveUp(id, entry, 'the time for the body is over'), limits.requestTimeoutMs * bodyShare)
+    // A body that does not arrive, or arrives a byte at a time, times out long before the request would.
+    const late = setTimeout(() => giveUp(id, entry, 'the body timed out'), limits.requestTimeoutMs * bodyShare)
     const entry: Serving = { handled, body: new IncomingBody(length, held), gone, late, begunAt: performance.now() }
     serving.set(id, entry)
   }
@@ -111,7 +111,7 @@ export function createRequests(
     if (finish(id, entry, new Error(reason))) refuse(id, 'failed')
   }
 
-  /** Answers whether it was still served. A handler that is at work keeps its place until it is done. */
+  /** Returns whether the request was still being served. A running handler keeps its place until it returns. */
   function finish(id: number, entry: Serving, reason: Error): boolean {
     if (serving.get(id) !== entry) return false
     serving.delete(id)
@@ -126,24 +126,24 @@ export function createRequests(
     clearTimeout(entry.late)
     entry.body[Symbol.dispose]()
     const leftMs = limits.requestTimeoutMs - (performance.now() - entry.begunAt)
-    entry.late = setTimeout(() => giveUp(id, entry, 'the time for the request is over'), leftMs)
+    entry.late = setTimeout(() => giveUp(id, entry, 'the request timed out'), leftMs)
     try {
       const answer = await work(entry.handled, body, signal)
       if (serving.get(id) !== entry) return
       using held = handlers.bodies.begin(asker(), () => giveUp(id, entry, 'bodies of other peers need the room'))
-      if (held?.add(answer.length) !== true) throw new Error('answers that the peer has not read take its share of the memory')
+      if (held?.add(answer.length) !== true) throw new Error('unread answers have used up the memory share of the peer')
       channel.write(frameTypes.answer, encode({ id, length: answer.length }))
       await sendBody(frameTypes.answerBody, id, answer, signal)
       finish(id, entry, answered)
     } catch (err) {
-      logger.debug({ err }, 'a request of a peer was not answered')
+      logger.debug({ err }, 'failed to answer a request of a peer')
       giveUp(id, entry, 'the request failed')
     }
   }
 
   async function work({ handler, places }: Handled, body: Buffer, signal: AbortSignal): Promise<Uint8Array> {
     using place = places.take(asker(), body.length)
-    if (place === undefined) throw new Error('as many requests of this protocol are worked on as may be')
+    if (place === undefined) throw new Error('too many concurrent requests of this protocol')
     return await handler({ from, body, signal })
   }
 
@@ -157,7 +157,7 @@ export function createRequests(
 
   function takeAnswer(answer: AnswerHead, waiting: Asked): void {
     if ('length' in answer && answer.length <= waiting.maxAnswerBytes) {
-      const full = () => waiting.answer.reject(new Error('bodies of peers take all of the memory that they may'))
+      const full = () => waiting.answer.reject(new Error('the memory for bodies of peers is full'))
       const held = handlers.bodies.begin(asker(), full)
       waiting.body?.[Symbol.dispose]()
       if (held === undefined) full()
@@ -166,9 +166,9 @@ export function createRequests(
     }
     asked.delete(answer.id)
     if ('refused' in answer && answer.refused === 'unsupported') {
-      waiting.answer.reject(new ProtocolUnsupported('The peer does not speak this protocol.'))
+      waiting.answer.reject(new ProtocolUnsupported('The peer does not support this protocol.'))
     } else {
-      waiting.answer.reject(new Error('refused' in answer ? 'the peer gave no answer' : 'the answer is too long'))
+      waiting.answer.reject(new Error('refused' in answer ? 'the peer failed to answer' : 'the answer is too long'))
       channel.write(frameTypes.cancel, idBytes(answer.id))
     }
   }
@@ -176,7 +176,7 @@ export function createRequests(
   function onRequestBody({ id, rest }: Numbered): boolean {
     const entry = serving.get(id)
     const body = entry?.body.take(rest)
-    if (entry !== undefined && body === 'full') giveUp(id, entry, 'bodies of this peer take its share of the memory')
+    if (entry !== undefined && body === 'full') giveUp(id, entry, 'the bodies of this peer have used up its memory share')
     else if (entry !== undefined && body instanceof Buffer) void serve(id, entry, body)
     return entry !== undefined
   }
@@ -184,14 +184,14 @@ export function createRequests(
   function onAnswerBody({ id, rest }: Numbered): boolean {
     const entry = asked.get(id)
     const body = entry?.body?.take(rest)
-    if (body === 'full') entry?.answer.reject(new Error('bodies of this peer take its share of the memory'))
+    if (body === 'full') entry?.answer.reject(new Error('the bodies of this peer have used up its memory share'))
     else if (body !== undefined) entry?.answer.resolve(body)
     return entry?.body !== undefined
   }
 
   function onCancel(id: number): boolean {
     const entry = serving.get(id)
-    if (entry === undefined || !finish(id, entry, new Error('the peer gave the request up'))) return false
+    if (entry === undefined || !finish(id, entry, new Error('the peer cancelled the request'))) return false
     charge(requestPrices.cancelled)
     return true
   }
@@ -206,10 +206,10 @@ export function createRequests(
       const abandon = () => answer.reject(signal.reason)
       signal.addEventListener('abort', abandon)
       const over = new AbortController()
-      const timer = setTimeout(() => answer.reject(new Error('the answer did not come in time')), limits.requestTimeoutMs)
+      const timer = setTimeout(() => answer.reject(new Error('the answer timed out')), limits.requestTimeoutMs)
       try {
         channel.write(frameTypes.request, encode({ id, protocol, length: body.length }))
-        // A refusal may come before the body is out.
+        // A refusal may arrive before the whole body is sent.
         return await Promise.race([answer.promise, sendBody(frameTypes.requestBody, id, body, over.signal).then(() => answer.promise)])
       } catch (cause) {
         if (asked.has(id)) channel.write(frameTypes.cancel, idBytes(id))
@@ -222,7 +222,7 @@ export function createRequests(
         answer.promise.catch(() => undefined)
         clearTimeout(timer)
         signal.removeEventListener('abort', abandon)
-        // What is not sent of the body yet is not wanted any more.
+        // Stops sending the rest of the body.
         over.abort(answered)
       }
     },

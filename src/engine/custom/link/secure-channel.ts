@@ -8,28 +8,28 @@ import type { RecordSocket } from './record-socket.ts'
 /** Frames between two peers, encrypted, on one WebSocket. */
 export interface SecureChannel {
   /**
-   * Queues a frame; what is queued in one turn of the event loop leaves together. Nothing happens once the channel is closed. When more
-   * waits than may, the other end makes us write and does not read: the channel is cut.
+   * Queues a frame. Frames of one turn of the event loop are sent together. Does nothing once the channel is closed. When too many bytes
+   * wait, the other end causes writes without reading them, and the channel is cut.
    */
   write(type: number, ...parts: Uint8Array[]): void
-  /** Whether what is written leaves. */
+  /** Whether written frames are sent. */
   readonly isOpen: boolean
-  /** Bytes that were written and not yet taken by the network, each record with what it costs beside them. */
+  /** Bytes that were written and not yet taken by the network, with the overhead of each record. */
   readonly waitingBytes: number
-  /** Resolves when no more than so many bytes wait, or the channel is closed. @throws the signal's reason */
+  /** Resolves when at most `bytes` bytes wait, or the channel is closed. @throws the signal's reason */
   drained(bytes: number, signal: AbortSignal): Promise<void>
-  /** Nothing more is read, and no frame taken, until `resume`. */
+  /** Stops reading and taking frames until `resume`. */
   pause(): void
   resume(): void
-  /** Cuts the channel, for a reason that `onClose` is told; nothing more is taken. */
+  /** Cuts the channel and takes no more frames. `onClose` gets the reason. */
   cut(reason: Error): void
   /** When the other end was last heard, in milliseconds of the monotonic clock. */
   readonly lastHeard: number
-  /** When the network last took what had waited for it: the other end reads. */
+  /** When the network last took a record that had to wait, which proves that the other end reads. */
   readonly lastTaken: number
   /**
-   * Says goodbye; cuts the socket when the other end does not. What the other end sent before it heard the goodbye is not looked at, unless
-   * the channel is to be `drained`.
+   * Performs the closing handshake, and cuts the socket when the other end does not. Frames that the other end sent before it noticed are
+   * ignored, unless the channel is `drained`.
    */
   close(options?: { drained: boolean }): void
 }
@@ -42,27 +42,27 @@ export interface ChannelComponents extends ChannelHandlers {
 export interface ChannelHandlers {
   /** @throws ProtocolViolation, which closes the channel */
   onFrame(type: number, body: Buffer): void
-  /** The channel is closed, for whatever reason; called once. */
+  /** The channel is closed. Called once. */
   onClose(reason: Error | undefined): void
 }
 
 export const maxSocketMessageBytes = maxMessageBytes
 const maxPlaintextBytes = maxMessageBytes - tagBytes
 
-/** Both ends take a new key after so many records (Noise §11.3): what a stolen key opens is bounded. */
+/** Records after which both ends take a new key (Noise §11.3), which bounds what a stolen key decrypts. */
 const recordsPerKey = 65_536
 
 /** Milliseconds for the closing handshake of the WebSocket. */
 const closeGraceMs = 1_000
 
-/** Milliseconds after which a record that the network takes has waited for it: what finds room in the socket is taken at once. */
+/** Milliseconds after which a record counts as having waited for the network. A record that finds room in the socket is taken at once. */
 const waitedMs = 100
 
-/** What a small record costs in memory beside its bytes, as long as the network has not taken it. */
+/** Memory of a small record beside its bytes, until the network has taken it. */
 const recordOverheadBytes = 512
 
 export interface ChannelInit extends FrameReaderInit {
-  /** Bytes that may be written and not yet taken by the network. */
+  /** Maximum bytes that are written and not yet taken by the network. */
   maxWaitingBytes: number
 }
 
@@ -70,7 +70,7 @@ export function createSecureChannel(init: ChannelInit, components: ChannelCompon
   return new Channel(init, components)
 }
 
-/** More waits for the other end than may. */
+/** Too many bytes wait for the other end. */
 export class UnreadWrites extends ProtocolViolation {}
 
 class Channel implements SecureChannel {
@@ -90,12 +90,12 @@ class Channel implements SecureChannel {
   #waiters: Array<() => void> = []
   /** Whether the link wants to read. */
   #isWanted = false
-  /** What was read and waits for its turn: records, and the frames of the last one that was decrypted. Little, since nothing is read meanwhile. */
+  /** Records that were read and wait, and frames of the last decrypted record. Few, since reading stops meanwhile. */
   readonly #records = createQueue<Buffer>()
   readonly #frames = createQueue<Buffer>()
-  /** Whether what was read is not wanted any more. */
+  /** Whether waiting records and frames are to be ignored. */
   #isOver = false
-  /** Whether the socket is closed, and whether the link was told. */
+  /** Whether the socket is closed, and whether `onClose` was called. */
   #isEnded = false
   #isTold = false
   readonly #work = () => this.#workOnce()
@@ -115,10 +115,10 @@ class Channel implements SecureChannel {
     socket.once('close', () => {
       this.#isEnded = true
       this.#wake()
-      // What the other end said before it closed is still taken.
+      // Frames that the other end sent before it closed are still taken.
       frameTurns.run(this.#work)
     })
-    // Whoever makes the channel has it before its first frame.
+    // Deferred, so that the caller gets the channel before its first frame.
     queueMicrotask(() => {
       for (const record of established.early) this.#onRecord(record, true)
     })
@@ -131,7 +131,7 @@ class Channel implements SecureChannel {
   write(type: number, ...parts: Uint8Array[]): void {
     if (!this.isOpen) return
     if (this.waitingBytes > this.#maxWaitingBytes) {
-      this.cut(new UnreadWrites('the peer does not read what it makes us write'))
+      this.cut(new UnreadWrites('the peer does not read the answers that it causes'))
       return
     }
     if (this.#queue.length === 0) queueMicrotask(() => this.#flush())
@@ -231,7 +231,7 @@ class Channel implements SecureChannel {
     this.#steer()
   }
 
-  /** Takes a frame, or the frames out of a record; answers whether there is more to do now. */
+  /** Takes one frame, or decrypts one record into frames; returns whether there is more to do now. */
   #workOnce(): boolean {
     if (this.#hasWork && !this.#isTaking) return false
     try {
@@ -271,7 +271,7 @@ class Channel implements SecureChannel {
   }
 }
 
-/** First in, first out. */
+/** A FIFO queue. */
 interface Queue<Item> {
   push(item: Item): void
   shift(): Item | undefined

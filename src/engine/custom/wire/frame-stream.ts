@@ -1,30 +1,30 @@
 import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
 
 /**
- * Frames as a stream of bytes: each is its length (4 bytes, big endian) and as many bytes, the first of which says its type. The stream is
- * cut into encrypted records anywhere, so many small frames share a record, and a large one takes several.
+ * Frames as a stream of bytes: each is its length (4 bytes, big endian) and that many bytes, the first of which is its type. The stream is
+ * cut into encrypted records at any byte, so small frames share a record and a large frame takes several.
  */
 
-/** The length; the type behind it is part of the frame. */
+/** Bytes of the length. The type behind it is part of the frame. */
 const headBytes = 4
 
-/** A peer broke the protocol; the link is closed. */
+/** A peer violated the protocol; its link is closed. */
 export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation'
 }
 
-/** Writes the head of a frame with so many bytes. */
+/** The head of a frame of `length` bytes. */
 export function frameHead(length: number): Buffer {
   const head = Buffer.allocUnsafe(headBytes)
   head.writeUInt32BE(length)
   return head
 }
 
-/** Puts the frames together again; holds the bytes of one unfinished frame at most. */
+/** Reassembles frames. Holds the bytes of one unfinished frame at most. */
 export interface FrameReader {
   /**
-   * Takes the next bytes and answers the frames that they finish, which may share their memory.
-   * @throws ProtocolViolation on a frame that is empty or longer than any, or than those of its type, before its bytes have come
+   * Takes the next bytes and returns the frames that they complete, which may share their memory.
+   * @throws ProtocolViolation on a frame that is empty, or longer than the maximum of all frames or of its type, before its bytes arrive
    */
   take(bytes: Buffer): Buffer[]
 }
@@ -32,17 +32,17 @@ export interface FrameReader {
 export interface FrameReaderInit {
   /** Bytes of the longest frame, its type included. */
   maxFrameBytes: number
-  /** The same of a type. */
+  /** Bytes of the longest frame of a type, the type byte included. */
   maxBytesOf(type: number): number
 }
 
 export function createFrameReader(init: FrameReaderInit): FrameReader {
   /** The head of the unfinished frame, its type included. */
   let head = gatherBytes(headBytes + 1)
-  /** The rest of it, from the type on; undefined as long as the head is not there. */
+  /** The unfinished frame from its type on; undefined until its head is complete. */
   let frame: GatheredBytes | undefined
 
-  /** Bytes of the frame whose head begins there. @throws ProtocolViolation */
+  /** Bytes of the frame whose head begins at `at`. @throws ProtocolViolation */
   function lengthAt(bytes: Buffer, at: number): number {
     const length = bytes.readUInt32BE(at)
     if (length === 0 || length > init.maxFrameBytes) throw new ProtocolViolation(`a frame of ${length} bytes`)
@@ -65,7 +65,7 @@ export function createFrameReader(init: FrameReaderInit): FrameReader {
     return part.length
   }
 
-  /** Takes bytes of an unfinished frame; answers how many. */
+  /** Takes bytes of an unfinished frame; returns how many. */
   function gather(bytes: Buffer): number {
     if (frame === undefined) return gatherHead(bytes)
     const part = bytes.subarray(0, frame.missing)
@@ -78,7 +78,7 @@ export function createFrameReader(init: FrameReaderInit): FrameReader {
       const frames: Buffer[] = []
       let at = 0
       while (at < bytes.length) {
-        // A frame that is there as a whole is not copied.
+        // A frame that is complete in these bytes is not copied.
         if (frame === undefined && head.bytes.length === 0 && bytes.length - at > headBytes) {
           const start = at + headBytes
           const end = start + lengthAt(bytes, at)

@@ -3,10 +3,10 @@ import { decodeCbor } from '../../../lib/cbor.ts'
 import { type OverlayFrame, overlayFrameSchema } from '../overlay/frames.ts'
 import { ProtocolViolation } from './frame-stream.ts'
 
-/** Everything that overlays say to each other but messages: CBOR (RFC 8949) of the frame. */
+/** All overlay frames except messages, encoded as CBOR (RFC 8949). */
 export type ControlFrame = Exclude<OverlayFrame, { type: 'message' }>
 
-/** The longest list of a frame, `ihave`, has 512 entries of seven items. */
+/** Maximum CBOR items of a control frame. The longest, `ihave`, has 512 entries of seven items. */
 const maxControlItems = 4_096
 
 export function encodeControl(frame: ControlFrame): Uint8Array {
@@ -19,7 +19,7 @@ export function decodeControl(bytes: Uint8Array): ControlFrame {
   try {
     frame = overlayFrameSchema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true, maxItems: maxControlItems }))
   } catch (cause) {
-    throw new ProtocolViolation('a control frame that is none', { cause })
+    throw new ProtocolViolation('not a valid control frame', { cause })
   }
   if (frame.type === 'message') throw new ProtocolViolation('a message in a control frame')
   return frame
@@ -27,7 +27,7 @@ export function decodeControl(bytes: Uint8Array): ControlFrame {
 
 const spareBit = 0x80
 
-/** What stands in front of a message: how many links it has crossed, and whether it is a spare copy. */
+/** The byte in front of a message: the number of links it has crossed, and whether it is a spare copy. */
 export function messageHead({ hops, spare }: { hops: number; spare?: true | undefined }): Uint8Array {
   return Uint8Array.of(hops | (spare === true ? spareBit : 0))
 }

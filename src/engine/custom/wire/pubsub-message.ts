@@ -3,8 +3,8 @@ import { peerIdBytes, signaturePrefix, signedBytes } from '../../../model/signed
 import { ProtocolViolation } from './frame-stream.ts'
 
 /**
- * A signed message as it stands in a frame: libp2p's pubsub protobuf, its fields in one order and each length in its shortest form, so
- * that one message has one spelling, and what the signature covers stands in front of it.
+ * A signed message in a frame: libp2p's pubsub protobuf with its fields in a fixed order and each length in its shortest form. So each
+ * message has one encoding, and the signature follows the bytes that it covers.
  * https://github.com/libp2p/specs/blob/master/pubsub/README.md#the-message
  */
 const tags = { from: 0x0a, data: 0x12, seqno: 0x1a, topic: 0x22, signature: 0x2a } as const
@@ -15,16 +15,16 @@ const signatureBytes = 64
 const sequenceLength = 8
 const maxTopicBytes = 256
 
-/** A message as it came, not yet verified. */
+/** A received message, not yet verified. */
 export interface WireMessage {
-  /** The author's peer id, as libp2p's multihash; contains its Ed25519 key. */
+  /** The author's peer id as a libp2p multihash, which contains the Ed25519 key. */
   readonly from: Buffer
   readonly sequence: Buffer
   readonly topic: string
   readonly data: Buffer
   readonly dataAbsent: boolean
   readonly signature: Buffer
-  /** What the author signed, without the prefix. */
+  /** The signed bytes, without the prefix. */
   readonly signed: Buffer
 }
 
@@ -33,7 +33,7 @@ export function encodeMessage(message: SignedMessage): Buffer {
   return Buffer.concat([signed, Uint8Array.of(tags.signature, message.signature.length), message.signature])
 }
 
-/** @throws ProtocolViolation when it is anything but the one spelling of a message */
+/** @throws ProtocolViolation on anything but the one encoding of a message */
 export function decodeMessage(bytes: Buffer): WireMessage {
   const reader = new FieldReader(bytes)
   const from = reader.field(tags.from)
@@ -44,7 +44,7 @@ export function decodeMessage(bytes: Buffer): WireMessage {
   const signature = reader.field(tags.signature)
   if (reader.at !== bytes.length) throw new ProtocolViolation('trailing bytes behind a message')
   if (from.length !== ed25519PeerId.length + 32 || !from.subarray(0, ed25519PeerId.length).equals(ed25519PeerId)) {
-    throw new ProtocolViolation('a message whose author is no Ed25519 key')
+    throw new ProtocolViolation('the author of a message is not an Ed25519 key')
   }
   if (sequence.length !== sequenceLength || signature.length !== signatureBytes || topic.length === 0 || topic.length > maxTopicBytes) {
     throw new ProtocolViolation('a message with a field of the wrong length')
@@ -66,7 +66,7 @@ function decodeUtf8(bytes: Buffer): string {
   try {
     return utf8.decode(bytes)
   } catch (cause) {
-    throw new ProtocolViolation('a topic that is no UTF-8', { cause })
+    throw new ProtocolViolation('a topic that is not UTF-8', { cause })
   }
 }
 
@@ -83,7 +83,7 @@ class FieldReader {
   }
 
   field(tag: number): Buffer {
-    if (this.#bytes[this.at] !== tag) throw new ProtocolViolation('a message whose fields are not in their order')
+    if (this.#bytes[this.at] !== tag) throw new ProtocolViolation('the fields of a message are missing or out of order')
     this.at++
     const length = this.#length()
     const end = this.at + length
@@ -105,6 +105,6 @@ class FieldReader {
         return length
       }
     }
-    throw new ProtocolViolation('a message with a length that is none')
+    throw new ProtocolViolation('a message with an invalid length')
   }
 }

@@ -1,7 +1,10 @@
 import { PeerNotConnected } from '../errors.ts'
 import type { P2PEngine, RequestOptions } from './engine.ts'
 
-/** Asks a peer on the link that is there, or on one that `link` makes. Nothing is asked twice: without a link nothing went out. */
+/**
+ * Sends a request on the existing link, or on one that `link` opens. No request is sent twice: without a link, nothing
+ * left this node.
+ */
 export async function askPeer(
   engine: Pick<P2PEngine, 'request'>,
   request: { peerId: string; protocol: string; body: Uint8Array; link: () => Promise<unknown> },

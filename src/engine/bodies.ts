@@ -2,20 +2,24 @@ import { createShares } from '../lib/shares.ts'
 import type { Asker } from './asker.ts'
 
 /**
- * The memory of bodies on their way between this node and its peers: of requests that are coming, of answers to them that are not taken yet,
- * and of answers to our own requests. It is counted by what has come, not by what was announced. One peer has a quarter while others have
- * any, and so have all peers of one address; when no more can be had, the peer with the most at the address with the most gives up its
- * oldest body, so that bodies which never end do not shut out those which do.
+ * Bounds the memory of bodies in transit between this node and its peers: incoming requests, unread answers to them,
+ * and answers to this node's own requests. Only bytes that have arrived count, not announced lengths. One peer has a
+ * quarter while others have any, and so do all peers of one address. When the memory is full, the peer with the most
+ * bytes at the address with the most bytes gives up its oldest body, so that bodies which never end do not block
+ * others.
  */
 export interface Bodies {
-  /** Begins to count a body. `giveUp` is called, once, when it has to make room. Undefined when the peer or its address has its share. */
+  /**
+   * Begins to count a body. `giveUp` is called once if the body has to make room. Returns undefined when the peer or
+   * its address has reached its share.
+   */
   begin(from: Asker, giveUp: () => void): HeldBody | undefined
-  /** Bytes that are counted. */
+  /** Total bytes counted. */
   readonly bytes: number
 }
 
 export interface HeldBody extends Disposable {
-  /** Counts more of it. False when there is no room for it: it is to be given up. */
+  /** Counts more bytes. Returns false when there is no room: the caller must give the body up. */
   add(bytes: number): boolean
 }
 
@@ -24,12 +28,15 @@ export interface BodiesLimits {
   maxMessageBytes: number
 }
 
-/** The part of the time of a request that its body has: by default ten seconds, in which the largest comes over a megabit a second. */
+/**
+ * Fraction of the request timeout within which the body must arrive: ten seconds by default, enough for the largest
+ * body at one megabit per second.
+ */
 export const bodyShare = 1 / 3
 
-/** What a body costs that is announced and does not come: its entry, its timer. */
+/** Cost of a body that is announced but does not arrive: its entry and timer. */
 const overheadBytes = 1_024
-/** Of a body beside the data of a message. */
+/** Overhead of a body around the data of a message. */
 const envelopeBytes = 65_536
 
 export function createBodies(init: { limits: BodiesLimits }, components: { onGivenUp?: () => void; onRefused?: () => void } = {}): Bodies {
@@ -39,10 +46,10 @@ export function createBodies(init: { limits: BodiesLimits }, components: { onGiv
   const max = Math.max(maxPeerBodyBytes, 4 * (maxMessageBytes + envelopeBytes))
   const ofPeers = createShares({ max })
   const ofHosts = createShares({ max })
-  /** How each body is given up, the oldest first, by host and peer. */
+  /** Callbacks that give up each body, by host and peer, the oldest first. */
   const open = new Map<string, Map<string, Set<() => void>>>()
 
-  /** Has the peer with the most at a host give up its oldest body, when it has more than so many bytes. */
+  /** Makes the peer with the most bytes at a host give up its oldest body, if it holds more than `bytes`. */
   function giveUpAt(host: string, bytes: number): boolean {
     const peers = open.get(host) ?? new Map<string, Set<() => void>>()
     const [largest] = [...peers.keys()].toSorted((one, other) => ofPeers.held(other) - ofPeers.held(one))
@@ -52,7 +59,7 @@ export function createBodies(init: { limits: BodiesLimits }, components: { onGiv
     return oldest !== undefined
   }
 
-  /** Answers whether a body was given up, at the peer's own host when no other has more. */
+  /** Gives up one body, at the peer's own host when no other host has more. Returns whether one was given up. */
   function makeRoom({ peerId, host }: Asker, bytes: number): boolean {
     if (ofHosts.refusal(host, bytes) === 'all') {
       const [largest] = [...open.keys()].toSorted((one, other) => ofHosts.held(other) - ofHosts.held(one))
@@ -75,7 +82,7 @@ export function createBodies(init: { limits: BodiesLimits }, components: { onGiv
     return held
   }
 
-  /** Notes how a body is given up. Answers how that is forgotten. */
+  /** Registers the callback that gives up a body. Returns a function that removes it. */
   function note({ peerId, host }: Asker, end: () => void): () => void {
     const peers = open.get(host) ?? new Map<string, Set<() => void>>()
     const ends = peers.get(peerId) ?? new Set<() => void>()

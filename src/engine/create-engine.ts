@@ -7,12 +7,12 @@ import type { P2PEngine } from './engine.ts'
 import type { DhtMode, EngineSettings } from './settings.ts'
 
 /**
- * The engine that the settings ask for; `engineSettingsProblems` has found nothing wrong with them. The other one is not loaded: its
- * libraries would be a good part of the time that a start takes.
+ * Creates the engine that the settings name, after `engineSettingsProblems` has found no problem. The other engine is
+ * not loaded: its libraries would take a good part of the start time.
  */
 export async function createEngine(
   init: EngineSettings & { limits: Limits },
-  /** `age`: age time (src/clock), by which kept records of the DHT become old. */
+  /** `age`: age time (src/clock), which dates the stored DHT records. */
   components: { identity: Identity; records: RecordStore; logger: Logger; age?: () => number },
 ): Promise<P2PEngine> {
   switch (init.kind) {

@@ -1,23 +1,23 @@
 import { DhtQuotaReached } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 
-/** Something that is kept, and who left it here. */
+/** A stored record, and the peer that stored it. */
 export interface Counted {
-  /** The peer; undefined when it is this node's own, or nobody knows. */
+  /** The peer; undefined for this node's own records, or when unknown. */
   from: string | undefined
-  /** What its address counts by (`Asker`), as far as it is known. */
+  /** The key of its address (`Asker`), if known. */
   host?: string | undefined
-  /** Whose record it is, when others may leave it for them. */
+  /** The author of the record, when other peers may store it for the author. */
   author?: string | undefined
   bytes: number
 }
 
 /**
- * Counts the records that are kept for the DHT, in all and by who left them: a peer, its address, and their author each have a quarter while
- * others have any, and leave one free when they are alone. A peer also has limits of its own.
+ * Counts stored DHT records, in total and by holder: the peer, its address, and the author. Each holder has a quarter
+ * while others hold any, and three quarters when alone. A peer also has limits of its own.
  */
 export interface DhtQuota {
-  /** Whether there is room for another record, in the place of `replaced`. @throws DhtQuotaReached */
+  /** Checks that there is room for a record that replaces `replaced`. @throws DhtQuotaReached */
   check(record: Counted, replaced: Counted | undefined): void
   add(record: Counted): void
   remove(record: Counted): void
@@ -55,7 +55,7 @@ export function createDhtQuota(
     return amount
   }
 
-  /** Whether a holder has no room for a record, when so much is held by all after `replaced` is gone. */
+  /** Whether a holder has no room for a record. `left` is the total without `replaced`. */
   function isFull(holder: string, { bytes }: Counted, replaced: Counted | undefined, left: Amount): boolean {
     const held = byHolder.get(holder) ?? { records: 0, bytes: 0 }
     const mine = replaced !== undefined && holdersOf(replaced).includes(holder) ? less(held, sizeOf(replaced)) : held
@@ -68,7 +68,7 @@ export function createDhtQuota(
       const left = replaced === undefined ? total : less(total, sizeOf(replaced))
       if (!isBeyond(left, record.bytes, all) && !holdersOf(record).some((holder) => isFull(holder, record, replaced, left))) return
       onRefused()
-      throw new DhtQuotaReached(`There is no more room for records of ${record.from ?? 'this gateway'}.`)
+      throw new DhtQuotaReached(`There is no room left for records of ${record.from ?? 'this gateway'}.`)
     },
     add: (record) => change(record, 1),
     remove: (record) => change(record, -1),

@@ -6,12 +6,13 @@ import type { Routing } from './routing.ts'
 import type { SignalOptions } from './signal-options.ts'
 
 /**
- * The node: identity, links to other peers, publish and subscribe. One contract, whole on every engine; test/compliance/engine.ts
- * tests each sentence of it.
+ * The node: identity, links to other peers, publish and subscribe. Every engine implements the whole contract;
+ * test/compliance/engine.ts tests each sentence of it.
  *
- * Every method is async and takes plain values, so that an engine could live in a worker thread. A method that waits takes an
- * AbortSignal, and rejects with the signal's reason when it fires. Before `start` and after `stop`, links are empty and sending
- * reaches nobody; subscriptions are the engine's to keep from `subscribe` to `unsubscribe`, also through a stop and a start.
+ * Every method is async and takes plain values, so that an engine can run in a worker thread. A method that waits takes
+ * an AbortSignal, and rejects with the signal's reason when it fires. Before `start` and after `stop` there are no
+ * links, and `send` reaches no peer. The engine keeps subscriptions from `subscribe` to `unsubscribe`, through stops
+ * and starts.
  */
 export interface P2PEngine extends AsyncDisposable {
   readonly kind: EngineKind
@@ -23,132 +24,144 @@ export interface P2PEngine extends AsyncDisposable {
   /** Closes every link and socket. Idempotent; the engine may be started again. */
   stop(): Promise<void>
 
-  /** How others come to this node, as far as it knows. */
+  /** How other peers can reach this node, as far as it knows. */
   reachability(): Promise<Reachability>
 
   /** Addresses others can dial, each ending in `/p2p/<peerId>`. Empty while stopped. */
   multiaddrs(): Promise<string[]>
 
   /**
-   * Opens a link, or answers the one that is there. The address may end in `/p2p/<peerId>`, and then nobody else is accepted there. Resolves
-   * once the peer has shown that it wants the link, and said who it is, or is late with that.
-   * @throws DialForbidden when the dial policy refuses every address it resolves to
+   * Opens a link, or returns the existing one. An address that ends in `/p2p/<peerId>` accepts only that peer. Resolves
+   * once the peer has kept the link open and identified itself, or is late to identify itself.
+   * @throws DialForbidden when the dial policy refuses every address that the multiaddr resolves to
    * @throws PeerBlocked when the peer is blocked
-   * @throws AddressUnsupported when the engine has no transport for it
-   * @throws SelfDial when it is this node that answers, or is named
-   * @throws DialFailed when nobody answers, or somebody else does, or the peer wants no link, or refused one lately; `errors` names each address that was tried and why it failed
+   * @throws AddressUnsupported when the engine has no transport for the address
+   * @throws SelfDial when the address names this node, or this node answers
+   * @throws DialFailed when no peer or another peer answers, when the peer refuses the link, or refused one recently;
+   * `errors` gives each address that was tried and the reason
    */
   dial(multiaddr: string, options: DialOptions): Promise<DialledPeer>
-  /** Closes every link to the peer; nothing happens when there is none. */
+  /** Closes every link to the peer. A no-op when there is none. */
   hangUp(peerId: string): Promise<void>
   /**
-   * The round trip to a connected peer, in milliseconds; dials nobody.
+   * The round trip to a connected peer, in milliseconds. Does not dial.
    * @throws PeerNotConnected
-   * @throws PeerUnreachable when the answer does not come
+   * @throws PeerUnreachable when the peer does not answer in time
    */
   ping(peerId: string, options: SignalOptions): Promise<number>
-  /** The connected peers, each once however many links it has. */
+  /** The connected peers, each listed once whatever the number of its links. */
   peers(): Promise<ConnectedPeer[]>
-  /** Peer ids, this node's own among them, that two running nodes answer with, as far as it is known; the latest last. */
+  /** Peer ids, possibly this node's own, that two running nodes are known to use; the latest last. */
   conflicts(): Promise<IdentityConflict[]>
-  /** Closes the links to the peer and refuses new ones in both directions until `unblock`. Holds until the engine is discarded. */
+  /**
+   * Closes the links to the peer and refuses new ones in both directions until `unblock`, or until the engine is
+   * discarded.
+   */
   block(peerId: string): Promise<void>
   unblock(peerId: string): Promise<void>
 
   /** Receives the topic's messages from now on. Idempotent. */
   subscribe(topic: string): Promise<void>
-  /** Receives no more of them. Idempotent. */
+  /** Stops receiving the topic's messages. Idempotent. */
   unsubscribe(topic: string): Promise<void>
   topics(): Promise<string[]>
   /** Peer ids of the connected peers known to be subscribed to the topic. */
   subscribers(topic: string): Promise<string[]>
 
   /**
-   * Gives each message the next sequence number, above every one that was ever given under this key, and signs it.
-   * Nothing leaves the node.
+   * Gives each message the next sequence number, higher than every earlier one of this key, and signs it. Sends
+   * nothing.
    */
   sign(messages: OwnMessage[]): Promise<SignedMessage[]>
-  /** The same for a message to one peer (model/direct-message.ts): its envelope. */
+  /** Signs and seals a message to one peer (model/direct-message.ts). Returns its envelope. */
   signDirect(message: { to: string; data: Uint8Array }): Promise<Uint8Array>
   /**
-   * Hands signed messages of our own to the network, in the order given, whether or not we are subscribed to their topics.
-   * Answers for each the number of connected peers it was handed to, which never counts ourselves; 0 when there was nobody.
-   * Sending a message again is harmless: receivers know its id.
+   * Hands this node's own signed messages to the network, in the given order, whether or not it is subscribed to their
+   * topics. Returns for each message the number of connected peers that it was handed to, 0 when there was none. This
+   * node itself never counts. Sending a message again is harmless: receivers know its id.
    */
   send(messages: SignedMessage[]): Promise<number[]>
-  /** Peers that were not handed everything. An engine without it sees to them itself. */
+  /** Peers that were not handed every message. An engine without this property handles them itself. */
   readonly stragglers?: Stragglers
 
   /**
-   * Asks a connected peer on a stream of its own: sends the body and its end, and answers all that comes back.
+   * Sends a request to a connected peer on its own stream, and returns the whole answer.
    * @throws PeerNotConnected
    * @throws ProtocolUnsupported when the peer does not speak the protocol
-   * @throws PeerUnreachable when no whole answer came in time, or more than `maxAnswerBytes`
+   * @throws PeerUnreachable when no complete answer arrives in time, or it exceeds `maxAnswerBytes`
    */
   request(peerId: string, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /**
-   * Answers requests on a protocol, through stops and starts, until `unhandle`. A handler that rejects, a body over the limit, and
-   * requests beyond the number, or the bytes, at once get no answer. A request counts from when its body is there until the handler is
-   * done with it, whoever still waits. Handling a protocol again replaces the handler.
+   * Answers requests on a protocol until `unhandle`, through stops and starts. A request gets no answer when its
+   * handler rejects, its body exceeds the limit, or the limit on concurrent requests or their bytes is reached. A
+   * request counts from the moment its body is complete until its handler settles, even if the peer no longer waits. A
+   * new handler for a protocol replaces the old one.
    */
   handle(protocol: string, handler: RequestHandler, options: HandleOptions): Promise<void>
   /** Idempotent. */
   unhandle(protocol: string): Promise<void>
 
-  /** Where messages of other peers go. Set once, before `start`. */
+  /** Sets the receiver of other peers' messages. Called once, before `start`. */
   receive(inbound: Inbound): void
 
-  /** Messages of the network that were ignored because too many waited for an answer, or it came too late. */
+  /**
+   * Number of network messages that were ignored because too many waited for a verdict, or because the verdict came too
+   * late.
+   */
   readonly dropped: number
 
-  /** How often a limit had the engine refuse or cut something since it was made. */
+  /** How often the engine refused or cut something because of a limit, since it was created. */
   readonly limitsReached: LimitsReached['counts']
 
   /** The DHT. */
   readonly routing: Routing
 
-  /** Notices of what happened; nothing waits for the listener. Answers a function that ends the notices. */
+  /** Notices of events. The engine does not wait for the listener. Returns a function that removes the listener. */
   listen(listener: (event: EngineEvent) => void): () => void
 }
 
 /**
- * Connected peers that had no room for a message, or may have lost one with a stream (`peer:behind`). They are sent nothing by `send`, and
- * nothing is forwarded to them, until they have been handed all that came since.
+ * Connected peers that had no room for a message, or may have lost one with a stream (`peer:behind`). `send` hands them
+ * nothing, and nothing is forwarded to them, until they have been handed everything that they missed.
  */
 export interface Stragglers {
-  /** Whether there is room for more than a little; `peer:room` tells when there is. Costs nothing to ask. */
+  /** Whether the peer has considerable room; `peer:room` is emitted when it does. Cheap to call. */
   hasRoom(peerId: string): boolean
   /**
-   * Hands messages of any author to such a peer, in the order given; those of topics that it has not joined are skipped. Answers how many of the
-   * messages, counted from the first, were handed or skipped. There was no room for the others; `peer:room` tells when there is.
+   * Hands messages of any author to a straggler, in the given order, and skips those of topics that it has not joined.
+   * Returns the number of messages, counted from the first, that were handed or skipped. The peer had no room for the
+   * rest; `peer:room` is emitted when it has.
    */
   send(peerId: string, messages: SignedMessage[]): Promise<number>
   /**
-   * The peer was handed everything: it is no straggler any more. False when something has been kept from it since this was called last; then
-   * it still is one.
+   * Marks that the peer was handed everything, so that it is no longer a straggler. Returns false when a message was
+   * kept from the peer since the last call; it then remains a straggler.
    */
   settle(peerId: string): boolean
   /**
-   * Of each peer that does not read our log for what it has missed, straggler or not: the id of the first message that it was handed and that
-   * has not left this node. It would be lost if the process ended now.
+   * For each peer that does not read this node's log for missed messages, straggler or not: the id of the first message
+   * that was handed to its link and has not left this node. The message is lost if the process ends now.
    */
   unsent(): string[]
 }
 
 export interface Reachability {
-  /** `direct`: a peer has dialled back. `hidden`: those that tried could not, or nothing is listened on; relays are used. */
+  /**
+   * `direct`: a peer has dialled back. `hidden`: the dial-backs failed, or the node listens on no address; it uses
+   * relays.
+   */
   state: 'unknown' | 'direct' | 'hidden'
-  /** IP addresses that peers see this node at. */
+  /** IP addresses at which peers see this node. */
   observed: string[]
-  /** Relays that lead here, by peer id. */
+  /** Relays that carry circuits to this node, by peer id. */
   relays: string[]
 }
 
 export interface IdentityConflict {
   peerId: string
-  /** Where nodes with it were seen, as multiaddrs. */
+  /** Addresses of the nodes that use the peer id, as multiaddrs. */
   multiaddrs: string[]
-  /** The peer that says so, of this node's own peer id; null when it was seen here. */
+  /** The peer that reported a conflict about this node's own peer id; null when this node saw it. */
   toldBy: string | null
   /** In milliseconds since 1970. */
   lastSeenAt: number
@@ -158,9 +171,12 @@ export type EngineKind = 'custom' | 'libp2p' | 'memory'
 
 export interface DialOptions extends SignalOptions {
   source: AddressSource
-  /** A client asks for this very dial, so it is made although the peer refused links lately. By default if the source is `rest`. */
+  /**
+   * A client asks for this dial, so it is made even if the peer refused links recently. Default: whether the source is
+   * `rest`.
+   */
   isAsked?: boolean | undefined
-  /** The peer said it of itself on a link, before this node was started anew, and then it was judged. */
+  /** The peer told this address on a link before this node restarted, and the policy judged it then. */
   isRemembered?: boolean | undefined
 }
 
@@ -168,19 +184,19 @@ export interface RequestOptions extends SignalOptions {
   maxAnswerBytes: number
 }
 
-/** Answers a request of a peer; the signal fires when the time for it is over, or the peer gave it up. */
+/** Answers a peer's request. The signal fires when its time is over or the peer cancels it. */
 export type RequestHandler = (request: { from: string; body: Uint8Array; signal: AbortSignal }) => Promise<Uint8Array>
 
 export interface HandleOptions {
   maxRequestBytes: number
   /**
-   * Requests of one peer being worked on while no other asks. The peers of one address have a third more, and all addresses a third more
-   * than that; of each one has a quarter while others ask.
+   * Maximum concurrent requests of one peer while no other peer has any. The peers of one address share a third more,
+   * and all addresses a third more than that. While others have requests, each gets a quarter.
    */
   maxConcurrent: number
-  /** The same by bytes of their bodies; without a limit of its own when it is not said. */
+  /** `maxConcurrent`, in bytes of bodies. Default: unlimited. */
   maxConcurrentBytes?: number
-  /** Whether requests of the peer are taken at all; asked before the body is there. Everybody's are when it is not said. */
+  /** Whether the peer's requests are accepted; called before the body arrives. Default: all peers are admitted. */
   admits?(from: string): boolean
 }
 
@@ -189,51 +205,61 @@ export interface OwnMessage {
   data: Uint8Array
 }
 
-/** The way in for messages of others. Each was verified by the engine: its author signed it. Our own never come back this way. */
+/**
+ * The way in for messages of other peers. The engine has verified that the author signed each one. This node's own
+ * messages never come back this way.
+ */
 export interface Inbound {
   /**
-   * Called once for each new message of a subscribed topic, before it is forwarded. `accept` takes the message in and forwards it;
-   * `ignore` drops it; `reject` drops it and counts against the peer that brought it. A message is taken in only by the answer
-   * `accept`; an error counts as `ignore`. The engine bounds the bytes of messages waiting for an answer, per topic and in all, and
-   * ignores what comes beyond.
+   * Called once for each new message of a subscribed topic, before it is forwarded. `accept` takes the message in and
+   * forwards it; `ignore` drops it; `reject` drops it and counts against the peer that sent it. An error counts as
+   * `ignore`. The engine bounds the bytes of messages that wait for a verdict, per topic and in total, and ignores
+   * messages beyond the bound.
    */
   onMessage(message: SignedMessage): Promise<Verdict>
   /**
-   * Undefined while there is room for more messages, and for those that this peer signs; else resolves when that may have changed. Meanwhile
-   * the engine reads no gossip of the peer, for a while, so that whoever is faster is held back and loses nothing. Without it there always is.
+   * Returns undefined while there is room for more messages, and for those that this peer signs; otherwise a promise
+   * that resolves when this may have changed. Until then, for a limited time, the engine reads no gossip from the peer,
+   * so that a fast sender is slowed down and loses nothing. Without this method there is always room.
    */
   room?(peerId: string): Promise<void> | undefined
 }
 
 export interface ConnectedPeer {
   peerId: string
-  /** Where it was dialled, then the addresses the peer says it listens on. The remote end of a link that it has dialled leads nowhere. */
+  /**
+   * The addresses at which the peer was dialled, then those that it says it listens on. The remote address of a link
+   * that the peer dialled is not included: it cannot be dialled.
+   */
   multiaddrs: string[]
   direction: 'inbound' | 'outbound'
   relayed: boolean
-  /** Null until the peer has said. */
+  /** Null until the peer has identified itself. */
   agent: string | null
   protocols: string[]
   latencyMs: number | null
 }
 
 export interface DialledPeer extends ConnectedPeer {
-  /** Whether the peer was found at the address, by this dial or the one that made the link; false for a link that leads elsewhere. */
+  /**
+   * Whether this dial, or the one that made the link, found the peer at the address; false when the link leads to
+   * another address.
+   */
   isThere: boolean
 }
 
 export type EngineEvent =
   | { type: 'peer:connect'; peer: ConnectedPeer }
-  /** The peer told more about itself (agent, protocols, addresses). */
+  /** The peer has told its agent, protocols or addresses. */
   | { type: 'peer:update'; peer: ConnectedPeer }
   | { type: 'peer:disconnect'; peerId: string }
-  /** A peer was found at addresses that the configuration gave, or that it announced on the local network. */
+  /** A peer was found at an address from the configuration, or announced on the local network. */
   | { type: 'peer:discovery'; peerId: string; multiaddrs: string[]; source: AddressSource }
-  /** A peer was not handed the message with this id and those after it, or may not have got them. */
+  /** A peer was not handed, or may not have received, the message with this id and those after it. */
   | { type: 'peer:behind'; peerId: string; since: string }
-  /** A peer whose link has ended may not have got the message with this id and those after it, of these topics. */
+  /** A peer whose link has ended may not have received the message with this id and later ones of these topics. */
   | { type: 'peer:left'; peerId: string; since: string; topics: string[] }
-  /** There may be room for more for a peer that is behind. */
+  /** A peer that is behind may have room again. */
   | { type: 'peer:room'; peerId: string }
   | { type: 'topic:subscribe'; peerId: string; topic: string }
   | { type: 'topic:unsubscribe'; peerId: string; topic: string }

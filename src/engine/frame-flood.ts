@@ -1,4 +1,4 @@
-/** A peer sent more frames that ask for nothing than any honest one. */
+/** A peer sent more unproductive frames than any honest peer does. */
 export class FrameFlood extends Error {
   override readonly name = 'FrameFlood'
 }

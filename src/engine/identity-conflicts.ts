@@ -2,13 +2,13 @@ import type { Logger } from 'pino'
 import { createSeldom, sayAgainMs } from '../lib/seldom.ts'
 import type { IdentityConflict } from './engine.ts'
 
-/** Peer ids that two running nodes answer with: somebody has copied a key. */
+/** Peer ids that two running nodes use: a key was copied. */
 export interface IdentityConflicts {
   note(conflict: { peerId: string; multiaddrs: string[]; toldBy: string | null }): void
   readonly all: IdentityConflict[]
 }
 
-/** Conflicts that are shown, the latest, and addresses of each. */
+/** Maximum conflicts kept, the latest ones, and addresses of each. */
 const maxConflicts = 20
 const maxAddresses = 8
 
@@ -21,14 +21,14 @@ export function createIdentityConflicts(init: { peerId: string }, components: { 
     note({ peerId, multiaddrs, toldBy }) {
       const before = conflicts.get(peerId)
       const all = [...new Set([...multiaddrs, ...(before?.multiaddrs ?? [])])].slice(0, maxAddresses)
-      // What was seen here counts for more than what a peer says.
+      // A conflict that this node saw outweighs a report of another peer.
       const by = before !== undefined && before.toldBy === null ? null : toldBy
       conflicts.delete(peerId)
       conflicts.set(peerId, { peerId, multiaddrs: all, toldBy: by, lastSeenAt: now() })
       const [oldest] = conflicts.keys()
       if (conflicts.size > maxConflicts && oldest !== undefined) conflicts.delete(oldest)
       if (!isDue(peerId)) return
-      const what = peerId === init.peerId ? "another node answers with this gateway's own peer id" : 'two nodes answer with one peer id'
+      const what = peerId === init.peerId ? "another node uses this gateway's peer id" : 'two nodes use the same peer id'
       logger.warn({ peerId, multiaddrs: all, ...(toldBy === null ? {} : { toldBy }) }, `${what}; give each a key of its own`)
     },
     get all() {

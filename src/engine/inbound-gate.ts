@@ -11,17 +11,23 @@ export interface InboundLimits {
   validateTimeoutMs: number
 }
 
-/** The way in for verified messages of the network: bounded, and answered in time. Any number of them are on their way at once. */
+/**
+ * The way in for verified messages from the network: bounded, with a deadline for verdicts. Messages are judged
+ * concurrently.
+ */
 export interface InboundGate {
-  /** What may be asked for at all: not our own, of a subscribed topic, small enough, and there is room. Cheap. */
+  /**
+   * Whether a message may be judged at all: it is from another peer, of a subscribed topic, small enough, and there is
+   * room. Cheap.
+   */
   admits(message: Pick<SignedMessage, 'from' | 'topic' | 'data'>): boolean
-  /** The verdict of whoever takes messages in, or `ignore` when it comes too late. */
+  /** The receiver's verdict, or `ignore` when it comes too late. */
   judge(message: SignedMessage): Promise<Verdict>
-  /** Messages ignored because too many were waiting, or because the answer came too late. */
+  /** Number of messages ignored because too many were waiting, or because the verdict came too late. */
   readonly dropped: number
 }
 
-/** What a waiting message costs beside its data. */
+/** Memory cost of a waiting message in addition to its data, in bytes. */
 const overheadBytes = 512
 
 export function createInboundGate(
@@ -30,7 +36,7 @@ export function createInboundGate(
 ): InboundGate {
   const { limits, peerId } = init
   const { inbound, topics, logger } = components
-  /** Bytes of messages that wait for their answer, which authors share, and those of each topic. */
+  /** Bytes of messages that wait for a verdict: shared by author, and counted by topic. */
   const byAuthor = createShares({ max: limits.maxInboxBytes })
   const byTopic = new Map<string, number>()
   let dropped = 0
@@ -38,7 +44,7 @@ export function createInboundGate(
   function fits(author: string, topic: string, cost: number): boolean {
     if ((byTopic.get(topic) ?? 0) + cost > limits.maxTopicInboxBytes) return false
     const refusal = byAuthor.refusal(author, cost)
-    // One message may be more than a share.
+    // A single message may exceed a share.
     return refusal === undefined || (refusal === 'share' && byAuthor.held(author) === 0)
   }
 
@@ -48,7 +54,7 @@ export function createInboundGate(
     else byTopic.set(topic, held)
   }
 
-  /** The answer of whoever takes messages in; the message is held until it is there, however late. */
+  /** The receiver's verdict. The message counts until the verdict arrives, however late. */
   async function ask(message: SignedMessage): Promise<Verdict> {
     const cost = message.data.length + overheadBytes
     using _held = byAuthor.hold(message.from, cost)
@@ -56,7 +62,7 @@ export function createInboundGate(
     try {
       return (await inbound()?.onMessage(message)) ?? 'ignore'
     } catch (err) {
-      logger.warn({ err }, 'a message of the network could not be judged')
+      logger.warn({ err }, 'a message from the network could not be judged')
       return 'ignore'
     } finally {
       count(message.topic, -cost)

@@ -1,5 +1,5 @@
 import type { EngineLimit } from '../model/engine-limits.ts'
-/** How often an engine has refused or cut something since it was made, because a limit was reached. */
+/** Counts how often each limit made an engine refuse or cut something since it was created. */
 export interface LimitsReached {
   note(limit: EngineLimit): void
   readonly counts: Readonly<Record<EngineLimit, number>>

@@ -1,9 +1,9 @@
 import { DhtDisabled } from '../errors.ts'
 import type { FoundPeer, Routing } from './routing.ts'
 
-/** Routing of a node that takes part in no DHT. */
+/** Routing of a node without a DHT: every method throws DhtDisabled. */
 export function createNoRouting(): Routing {
-  const refusal = () => new DhtDisabled('This gateway was configured without one (PEERGATE_DHT).')
+  const refusal = () => new DhtDisabled('This gateway is configured without a DHT (PEERGATE_DHT).')
 
   async function refuse(): Promise<never> {
     throw refusal()

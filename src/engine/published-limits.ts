@@ -2,14 +2,14 @@ import type { Limits } from '../limits.ts'
 import type { EngineKind } from './engine.ts'
 
 /**
- * Bytes of an RPC of gossip beside the data of its only message: lengths and tags (17 at most), the author (38), the sequence number (8), the
- * longest topic (256) and the signature (64), rounded up. The key is not among them: it is in the id of an Ed25519 author.
+ * Overhead of a gossip RPC with one message, in bytes: lengths and tags (at most 17), author (38), sequence number (8),
+ * longest topic (256) and signature (64), rounded up. An Ed25519 author needs no key: the peer id contains it.
  */
 export const rpcOverheadBytes = 512
 
 /**
- * The limits as clients are told them. With libp2p, what is published must fit into an RPC that every peer takes; what other peers have published
- * may be as large as `maxMessageBytes`, and so may direct messages and requests, which have protocols of their own.
+ * The limits as clients see them. With libp2p, a published message must fit into an RPC that every peer takes. Messages
+ * of other peers may have `maxMessageBytes`, as may direct messages and requests, which have their own protocols.
  */
 export function publishedLimits(kind: EngineKind, limits: Limits): Limits {
   if (kind !== 'libp2p') return limits

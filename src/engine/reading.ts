@@ -1,8 +1,8 @@
 import type { Inbound } from './engine.ts'
 
 /**
- * How fast the gossip of peers is read: no faster than it is verified, and than whoever takes messages in has room for it. A peer that is
- * faster is held back by its link, whose window is the buffer, and loses nothing.
+ * Paces the reading of peers' gossip to the speed of verification and to the receiver's room. The link's flow-control
+ * window is the buffer: a fast sender is slowed down and loses nothing.
  */
 export interface Reading {
   /** @param onChange is called when `isOpen` may have changed */
@@ -10,26 +10,27 @@ export interface Reading {
 }
 
 export interface LinkReading {
-  /** Counts bytes that are being verified; less than none no longer are. */
+  /** Adds to the bytes that are being verified; a negative number removes them. */
   hold(bytes: number): void
-  /** Whether more is to be read. */
+  /** Whether the link may be read. */
   readonly isOpen: boolean
 }
 
 export interface ReadingLimits {
-  /** Bytes of a link that are being verified. */
+  /** Maximum bytes of one link that are being verified. */
   maxStreamBufferBytes: number
 }
 
-/** Bytes of all links that are being verified: a second of work. */
+/** Maximum bytes of all links that are being verified: about a second of work. */
 const maxVerifyingBytes = 8_388_608
 
-/** What a message costs while it is verified, beside its bytes. */
+/** Cost of a message during verification in addition to its bytes. */
 export const verifyingBytes = 512
 
 /**
- * Milliseconds for which a link waits for room at most. Then it is read as if there were some, until there is: control messages wait behind
- * what is not read, and what takes so long is no burst. What finds no room then is ignored.
+ * Maximum time that a link waits for room, in milliseconds. After that the link is read regardless until there is room
+ * again: control messages wait behind unread data, and such a long wait is no burst. Messages that then find no room
+ * are ignored.
  */
 const maxPauseMs = 5_000
 

@@ -3,19 +3,19 @@ import type { Limits } from '../limits.ts'
 import { type CarriedCircuit, holderOf } from './crowds.ts'
 
 /**
- * How much a relay carries and for how long, on either engine. Two kinds of bounds: a rate and a longest silence hold always, and an honest
- * end never notices them but by waiting its turn; the bytes and the time of a circuit are bounded when the operator says so, and both ends
- * are then told.
+ * Limits on the bytes and duration of circuits through this relay, on either engine. The rate and the idle time are
+ * always limited; an honest peer notices at most a delay. The bytes and duration of one circuit are limited only if the
+ * operator sets a limit, and then both ends are told.
  */
 export interface RelayBounds {
-  /** Begins to count a circuit. `end` is called when it has to be closed, once, and never after it was disposed of. */
+  /** Begins to count a circuit. `end` is called once when the circuit must be closed, and never after disposal. */
   begin(circuit: CarriedCircuit, end: (reason: string) => void): CircuitBounds
 }
 
 export interface CircuitBounds extends Disposable {
-  /** Counts bytes that came from the circuit's opener (`there`) or from its target (`back`). */
+  /** Counts bytes from the circuit's opener (`there`) or its target (`back`). */
   carried(direction: CircuitDirection, bytes: number): void
-  /** Milliseconds for which nothing more may be let in, after which it is to be asked again; 0 when something may. */
+  /** Milliseconds until the caller may ask again, during which it must not read; 0 when it may read now. */
   waitMs(): number
 }
 
@@ -26,7 +26,7 @@ export type RelayLimits = Pick<
   'maxRelayReservations' | 'maxRelayStreams' | 'relayBytesPerSecond' | 'relayIdleMs' | 'maxRelayBytes' | 'relayMs'
 >
 
-/** Milliseconds after which a circuit that was over the rate looks again. */
+/** Milliseconds until a circuit over the rate is checked again. */
 const lookAgainMs = 20
 
 export function createRelayBounds({ limits }: { limits: RelayLimits }): RelayBounds {
@@ -37,8 +37,9 @@ export function createRelayBounds({ limits }: { limits: RelayLimits }): RelayBou
       const holder = holderOf({ peerId: opener, seenAt })
       const totals = { there: 0, back: 0 }
       let isOver = false
-      const idle = setTimeout(() => finish('the circuit has carried nothing for too long'), limits.relayIdleMs)
-      const whole = limits.relayMs === 0 ? undefined : setTimeout(() => finish('the time of the circuit is over'), limits.relayMs)
+      const idle = setTimeout(() => finish('the circuit was idle for too long'), limits.relayIdleMs)
+      const whole =
+        limits.relayMs === 0 ? undefined : setTimeout(() => finish('the circuit has reached its maximum duration'), limits.relayMs)
 
       function stop(): void {
         isOver = true
@@ -58,7 +59,8 @@ export function createRelayBounds({ limits }: { limits: RelayLimits }): RelayBou
           idle.refresh()
           rate.spend(holder, performance.now(), bytes)
           totals[direction] += bytes
-          if (limits.maxRelayBytes > 0 && totals[direction] > limits.maxRelayBytes) finish('the circuit has carried as much as it may')
+          if (limits.maxRelayBytes > 0 && totals[direction] > limits.maxRelayBytes)
+            finish('the circuit has reached its maximum number of bytes')
         },
         waitMs: () => (rate.isOver(holder, performance.now()) ? lookAgainMs : 0),
         [Symbol.dispose]: stop,

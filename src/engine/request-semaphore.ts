@@ -3,19 +3,20 @@ import type { Asker } from './asker.ts'
 import type { HandleOptions } from './engine.ts'
 
 /**
- * The requests of peers that one handler works on, and the bytes of their bodies: each from when its body is there until the handler is done
- * with it. One peer alone has what the handler takes at once. All peers of one address (of IPv6 a /64) have a third more, and all addresses
- * together a third more than that: one has a quarter while others have any, and the last quarter is for those that have none. So many peers
- * with one request each leave room for the next one, and many peers of one address for another address.
+ * A counting semaphore for the peer requests of one handler, and for the bytes of their bodies. A request counts from
+ * the moment its body is complete until the handler settles. A single active peer may use the handler's whole limit.
+ * All peers of one address (for IPv6 a /64) may use a third more, and all addresses together a third more than that. A
+ * holder has a quarter while others hold any, and the last quarter is reserved for holders without any. So peers with
+ * one request each leave room for the next peer, and many peers of one address leave room for another address.
  */
 export interface RequestSemaphore {
-  /** Undefined when the peer, its address, or all together have as much as they may. */
+  /** Returns undefined when the limit of the peer, its address, or all peers is reached. */
   take(from: Asker, bytes: number): Disposable | undefined
 }
 
 export type RequestSemaphoreInit = Pick<HandleOptions, 'maxConcurrent' | 'maxConcurrentBytes' | 'maxRequestBytes'>
 
-/** What holders share: of one address its peers, of all the addresses. */
+/** A resource that holders share: the peers of one address, or all addresses. */
 interface Level {
   readonly places: Shares
   take(holder: string, bytes: number): Disposable | undefined
@@ -26,7 +27,7 @@ export function createRequestSemaphore(options: RequestSemaphoreInit, components
   const { onRefused = () => undefined } = components
   const ofAddress = { maxConcurrent: withThird(maxConcurrent), maxConcurrentBytes: withThird(maxConcurrentBytes), maxRequestBytes }
   const addresses = createLevel(ofAddress)
-  /** The peers of each address that has any request. */
+  /** Peers of each address with active requests. */
   const peers = new Map<string, Level>()
 
   function take({ peerId, host }: Asker, bytes: number): Disposable | undefined {
@@ -57,13 +58,13 @@ export function createRequestSemaphore(options: RequestSemaphoreInit, components
   }
 }
 
-/** @param ofOne what one holder alone has */
+/** @param ofOne the limits of a single active holder */
 function createLevel(ofOne: Required<RequestSemaphoreInit>): Level {
   const inAll = withThird(ofOne.maxConcurrent)
   const reserved = Math.floor(inAll / 4)
   const places = createShares({ max: inAll })
   const maxBytes = withThird(ofOne.maxConcurrentBytes)
-  // A quarter that is too small for one body would shut large ones out.
+  // A quarter smaller than one body would never admit a large body.
   const bytesOf = createShares({
     max: maxBytes,
     ...(maxBytes / 4 < ofOne.maxRequestBytes ? { maxPerHolder: ofOne.maxConcurrentBytes } : {}),

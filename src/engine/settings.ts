@@ -1,28 +1,28 @@
 import { customAddressProblem, isSecureAddress } from './custom/addresses.ts'
 import { libp2pAddressProblem } from './libp2p/addresses.ts'
 
-/** What the operator chose of the engine. */
+/** The engine settings that the operator chose. */
 export interface EngineSettings {
   readonly kind: 'custom' | 'libp2p'
   readonly listen: string[]
   readonly announce: string[]
   readonly bootstrap: string[]
-  /** For listening with TLS. */
+  /** Files for listening with TLS. */
   readonly tls: { readonly certFile: string | undefined; readonly keyFile: string | undefined }
   readonly mdns: boolean
-  /** Whether to be a relay for others. */
+  /** Whether this node relays circuits for other peers. */
   readonly relay: boolean
-  /** The DHT to take part in: the engine's usual one, none, or one of libp2p's. */
+  /** The DHT to join: `true` for the engine's default one, `false` for none, or one of libp2p's. */
   readonly dht: 'true' | 'false' | DhtMode
-  /** Only nodes with the same key have anything to do with each other: 32 bytes in hexadecimal. */
+  /** Key of a private network, 32 bytes in hexadecimal. Only nodes with the same key can connect to each other. */
   readonly privateNetworkKey: string | undefined
   /** Whether private addresses may be dialled at all. */
   readonly dialPrivate: boolean
-  /** Whether addresses of this host itself may be dialled when other peers told them. */
+  /** Whether addresses of this host itself may be dialled when they were learnt from other peers. */
   readonly dialOwnHost: boolean
 }
 
-/** What can't work with the chosen engine, by the variable that says so. */
+/** Settings that do not work with the chosen engine, each with the variable that holds it. */
 export function engineSettingsProblems(settings: EngineSettings): Array<{ variable: string; problem: string }> {
   const addressProblem = settings.kind === 'custom' ? customAddressProblem : libp2pAddressProblem
   const problems = addressRoles.flatMap(([variable, role]) =>
@@ -48,7 +48,7 @@ function customProblems({ dht, privateNetworkKey, tls, listen }: EngineSettings)
     { variable: 'PEERGATE_TLS_KEY_FILE', file: tls.keyFile },
   ]
   const missing = needed ? files.filter(({ file }) => file === undefined) : []
-  const problem = 'is not set; listening with TLS takes a certificate and its key'
+  const problem = 'is not set; listening with TLS requires a certificate and its key'
   return [...problems, ...missing.map(({ variable }) => ({ variable, problem }))]
 }
 
@@ -56,18 +56,21 @@ function libp2pProblems(settings: EngineSettings): Array<{ variable: string; pro
   const { tls, dht, privateNetworkKey } = settings
   const problems: Array<{ variable: string; problem: string }> = []
   if (tls.certFile !== undefined || tls.keyFile !== undefined) {
-    const problem = 'is for the custom engine; with libp2p let a proxy do TLS, and announce its address'
+    const problem = 'is for the custom engine; with libp2p let a proxy terminate TLS, and announce its address'
     problems.push({ variable: 'PEERGATE_TLS_CERT_FILE', problem })
   }
   if (privateNetworkKey === undefined) return problems
   if (!/^[0-9a-f]{64}$/i.test(privateNetworkKey)) {
     problems.push({
       variable: 'PEERGATE_PRIVATE_NETWORK_KEY',
-      problem: 'must be 64 hexadecimal digits, as the last line of a swarm.key has them',
+      problem: 'must be 64 hexadecimal digits, like the last line of a swarm.key file',
     })
   }
   if (dht === 'public')
-    problems.push({ variable: 'PEERGATE_DHT', problem: 'is public, but PEERGATE_PRIVATE_NETWORK_KEY keeps to a private network' })
+    problems.push({
+      variable: 'PEERGATE_DHT',
+      problem: 'is public, but PEERGATE_PRIVATE_NETWORK_KEY restricts this node to a private network',
+    })
   for (const [variable, role] of addressRoles) {
     const quic = settings[role].find((address) => address.includes('/quic'))
     if (quic === undefined) continue
@@ -83,7 +86,8 @@ const addressRoles = [
 ] as const
 
 /**
- * Which DHT a node takes part in. Those of different modes do not see each other: they are different protocols.
- * `lan` is Kubo's DHT of the local network, with private addresses only; `private` is one of gateways, with addresses of any kind; `public` is IPFS's.
+ * The DHT that a node joins. Nodes of different modes do not see each other: they speak different protocols.
+ * `lan` is Kubo's DHT of the local network, with private addresses only; `private` is a DHT of gateways, with addresses
+ * of any kind; `public` is IPFS's.
  */
 export type DhtMode = 'lan' | 'private' | 'public'

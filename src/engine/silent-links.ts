@@ -149,7 +149,7 @@ export function createSilentLinks(
     const signal = signalFor(doubtedLinkMs / attemptsPerDoubt)
     const trying = link === undefined ? dialAsAsked(multiaddr, signal) : replace(link, signal)
     const done = trying
-      .catch((err: unknown) => logger.debug({ err, multiaddr }, 'the peer of a link that fell silent did not answer'))
+      .catch((err: unknown) => logger.debug({ err, multiaddr }, 'the peer of a silent link did not answer'))
       .finally(() => {
         dials.delete(peerId)
         place[Symbol.dispose]()
@@ -165,7 +165,7 @@ export function createSilentLinks(
     }
     if (isSilent(link)) await link.ping(signalFor(doubtedLinkMs / lastPingsPerDoubt)).catch(() => undefined)
     if (!isSilent(link) || stopping.signal.aborted) return
-    logger.info({ peerId, multiaddr }, 'a link that fell silent is replaced: its peer answers beside it')
+    logger.info({ peerId, multiaddr }, 'a silent link is replaced: its peer answers on another connection')
     link.cut()
     await dialAsAsked(multiaddr, stopping.signal)
   }

@@ -65,14 +65,14 @@ describe('a circuit', () => {
         times(16, () => circuit()),
         { max },
       ),
-    ).toMatch(/as many circuits here as you may/)
+    ).toMatch(/maximum number of circuits of one peer/)
   })
 
   test('is one of at most a quarter of the address that it comes from, whatever the peers there are called', () => {
     const crowd = (count: number) => times(count, (index) => circuit({ opener: `opener ${index}`, target: `target ${index}` }))
     const others = [circuit({ opener: 'elsewhere', seenAt: '8.8.8.8', target: 'another' })]
     expect(circuitRefusal(circuit(), [...crowd(24), ...others], { max })).toBeUndefined()
-    expect(circuitRefusal(circuit(), [...crowd(25), ...others], { max })).toMatch(/of your address/)
+    expect(circuitRefusal(circuit(), [...crowd(25), ...others], { max })).toMatch(/at your address/)
     expect(circuitRefusal(circuit({ seenAt: '8.8.8.8' }), [...crowd(25), ...others], { max })).toBeUndefined()
   })
 
@@ -81,12 +81,12 @@ describe('a circuit', () => {
     const others = [circuit({ opener: 'elsewhere', seenAt: '8.8.8.8', target: 'another' })]
     const wanted = circuit({ seenAt: '8.8.5.1' })
     expect(circuitRefusal(wanted, [...crowd(24), ...others], { max })).toBeUndefined()
-    expect(circuitRefusal(wanted, [...crowd(25), ...others], { max })).toMatch(/lead to the peer/)
+    expect(circuitRefusal(wanted, [...crowd(25), ...others], { max })).toMatch(/the target peer/)
     expect(circuitRefusal({ ...wanted, target: 'another' }, [...crowd(25), ...others], { max })).toBeUndefined()
   })
 
   test('is one of as many as the relay carries', () => {
     const all = times(max, (index) => circuit({ opener: `opener ${index}`, seenAt: `8.8.4.${index}`, target: `target ${index}` }))
-    expect(circuitRefusal(circuit({ seenAt: '8.8.5.1', target: 'free' }), all, { max })).toMatch(/as it may/)
+    expect(circuitRefusal(circuit({ seenAt: '8.8.5.1', target: 'free' }), all, { max })).toMatch(/maximum number of circuits/)
   })
 })

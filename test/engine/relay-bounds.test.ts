@@ -63,7 +63,7 @@ test('maxRelayBytes: counts each direction by itself', () => {
   circuit.carried('back', 1_000)
   expect(ended).toEqual([])
   circuit.carried('back', 1)
-  expect(ended).toEqual([expect.stringMatching(/carried as much/)])
+  expect(ended).toEqual([expect.stringMatching(/maximum number of bytes/)])
 })
 
 test('relayMs: a circuit ends, once, when its time is over, busy or not; one that was over before does not end again', () => {

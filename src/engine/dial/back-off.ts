@@ -43,8 +43,8 @@ export function createBackOff(components: { logger: Logger; now?: () => number; 
     if (peers.size > maxPeers && oldest !== undefined) peers.delete(oldest)
     // A link may end early for once, as when the other end stops.
     if ((said !== undefined || refusals > 1) && isDue(peerId)) {
-      const reason = said?.reason.slice(0, maxReasonLength) ?? 'it ended the link at once'
-      logger.info({ peerId, reason, waitMs }, 'a peer refuses links; it is dialled again in growing pauses')
+      const reason = said?.reason.slice(0, maxReasonLength) ?? 'the link ended at once'
+      logger.info({ peerId, reason, waitMs }, 'a peer refuses links; it is dialled again after growing delays')
     }
   }
 

@@ -83,19 +83,20 @@ export function createDialBudget(components: { now?: () => number; onRefused?: (
     begin(told, { isName }) {
       // Whoever of them has something left: nobody can use up what another's word is good for.
       const teller = (told.length === 0 ? [nobody] : told).find((host) => bucketOf(host).left(now()) >= 1)
-      if (teller === undefined) return refuse('too many addresses that others told led nowhere lately')
+      if (teller === undefined) return refuse('too many recent dials of learnt addresses have failed')
       const place = places.take(teller)
-      if (place === undefined) return refuse('too many addresses that others told are being dialled')
+      if (place === undefined) return refuse('too many dials of learnt addresses are in progress')
       const paid = bucketOf(teller)
       paid.spend(now(), 1)
       let isUsed = isName
       return {
         refusal({ host, door }) {
           const { notBefore, isKnown } = doors(door)
-          if (notBefore > now()) return refuse(`nobody answered there ${isKnown ? 'lately' : 'so far'}, and it is not tried again yet`)
+          if (notBefore > now())
+            return refuse(`no peer answered there ${isKnown ? 'recently' : 'so far'}, and the next attempt is not due yet`)
           if (!isKnown) {
-            if (all.left(now()) < 1) return refuse('too many addresses that others told led nowhere lately')
-            if (!hosts(host).take(now())) return refuse('too many dials to this host have failed lately')
+            if (all.left(now()) < 1) return refuse('too many recent dials of learnt addresses have failed')
+            if (!hosts(host).take(now())) return refuse('too many recent dials to this host have failed')
             all.spend(now(), 1)
           }
           isUsed = true

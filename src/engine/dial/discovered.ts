@@ -51,7 +51,7 @@ export function createDialDiscovered(components: {
         peer.failures = 0
         return
       } catch (err) {
-        logger.debug({ err, multiaddr }, 'a peer of the local network did not answer')
+        logger.debug({ err, multiaddr }, 'a peer on the local network did not answer')
       }
     }
     peer.notBefore = now() + Math.min(firstPauseMs * 2 ** peer.failures++, lastPauseMs)

@@ -64,11 +64,11 @@ export function createDialGate(components: {
   async function resolve(address: Multiaddr, signal: AbortSignal): Promise<string[]> {
     signal.throwIfAborted()
     const [host] = address.getComponents()
-    if (host?.value === undefined) throw new Error('it has no host')
+    if (host?.value === undefined) throw new Error('the address has no host')
     if (host.name === 'ip4' || host.name === 'ip6') return [host.value]
     const family = families[host.name]
     if (family === undefined) throw new Error(`/${host.name} addresses are not dialled`)
-    if (!isHostName(host.value)) throw new Error(`"${host.value}" is no host name; an IP address is written /ip4/… or /ip6/…`)
+    if (!isHostName(host.value)) throw new Error(`"${host.value}" is not a host name; an IP address is written /ip4/… or /ip6/…`)
     return [...new Set((await orAborted(lookUp(host.value, family), signal)).slice(0, maxAddressesOfName))]
   }
 
@@ -107,7 +107,7 @@ export function createDialGate(components: {
         note(reasonOf(error), false)
         return []
       })
-      if (ips.length === 0 && attempts.length === 0) note('the name leads to no address', false)
+      if (ips.length === 0 && attempts.length === 0) note('the name resolves to no address', false)
       for (const ip of ips) {
         const refusal = policy.refusal(ip, source, policy.tellersOf(where))
         if (refusal !== undefined) {

@@ -20,7 +20,8 @@ export interface OpenOptions {
 export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptions): Promise<WebSocket> {
   const { maxPayload, subprotocols = [], signal } = init
   const endpoint = endpointOf(address)
-  if (endpoint === undefined || (endpoint.form !== 'ws' && endpoint.form !== 'wss')) throw new Error(`${address} is no WebSocket address`)
+  if (endpoint === undefined || (endpoint.form !== 'ws' && endpoint.form !== 'wss'))
+    throw new Error(`${address} is not a WebSocket address`)
   signal.throwIfAborted()
   const { form, name, port } = endpoint
   const servername = isIP(name) === 0 ? name : ''

@@ -127,12 +127,12 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
     const own = ownAddresses()
     const networks = networksOf(ip, own)
     if (networks.includes(thisHost) && init.dialOwnHost !== true) {
-      return 'is this host itself, and another peer told it (PEERGATE_DIAL=host allows that)'
+      return 'is an address of this host, learnt from another peer (PEERGATE_DIAL=host allows that)'
     }
     if (isPublic(ip)) return undefined
-    if (networks.length === 0) return 'is private and not of a network this host is in, and another peer told it'
+    if (networks.length === 0) return 'is a private address outside the networks of this host, learnt from another peer'
     if (isRemembered || told.some((teller) => isInOneWith(networks, teller, own))) return undefined
-    return 'is private, and no peer of that network told it'
+    return 'is private, and was not told by a peer in its network'
   }
 
   return {
@@ -173,9 +173,9 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
     },
     isAskedFor: (address) => asked.count(address) > 0 || asked.count(foundUnder.get(address) ?? address) > 0,
     refusal(text, source, told = untold) {
-      if (isIP(text) === 0) return `"${text}" is no IP address`
+      if (isIP(text) === 0) return `"${text}" is not an IP address`
       const ip = unmapped(text)
-      if (isIn(never, ip)) return `${text} is link-local, multicast, reserved or a cloud's own service, which is never dialled`
+      if (isIn(never, ip)) return `${text} is link-local, multicast, reserved or a cloud provider's service, and is never dialled`
       if (!init.dialPrivate && !isPublic(ip)) return `${text} is private, and PEERGATE_DIAL is "public"`
       const refusal = source === 'learnt' ? learntRefusal(ip, told) : undefined
       return refusal === undefined ? undefined : `${text} ${refusal}`

@@ -10,7 +10,7 @@ export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' |
   try {
     address = parseMultiaddr(text)
   } catch {
-    return `has "${text}", which is no multiaddr; one looks like /ip4/192.0.2.1/tcp/7071${role === 'bootstrap' ? '/p2p/12D3KooW…' : ''}`
+    return `has "${text}", which is not a multiaddr; an example is /ip4/192.0.2.1/tcp/7071${role === 'bootstrap' ? '/p2p/12D3KooW…' : ''}`
   }
   const problem = role === 'listen' && text === throughRelays ? undefined : (addressProblem(address) ?? roleProblem(address, role))
   return problem === undefined ? undefined : `has "${text}": ${problem}`
@@ -21,7 +21,7 @@ export function addressProblem(address: Multiaddr): string | undefined {
   const names = address.getComponents().map(({ name }) => name)
   if (isCircuitAddress(address)) return circuitProblem(address, addressProblem)
   if (names[0] === 'dnsaddr' || endpointOf(address) !== undefined) return undefined
-  return `in this version libp2p speaks TCP, WebSocket and QUIC (/tcp/…, /tcp/…/ws, /udp/…/quic-v1); ${names.join('/')} is none of them`
+  return `this version of libp2p supports TCP, WebSocket and QUIC (/tcp/…, /tcp/…/ws, /udp/…/quic-v1); ${names.join('/')} is none of them`
 }
 
 function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
@@ -35,7 +35,7 @@ function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstra
   if (host?.name === 'dnsaddr') return "a dnsaddr can't be listened on or announced"
   if (role === 'announce') return undefined
   if (host?.name !== 'ip4' && host?.name !== 'ip6') return 'it is a name; listen on an IP address, such as /ip4/0.0.0.0/tcp/7071'
-  if (endpointOf(address)?.form === 'wss') return 'listening with TLS is not supported; let a proxy do it, and announce its address'
+  if (endpointOf(address)?.form === 'wss') return 'listening with TLS is not supported; let a proxy terminate TLS, and announce its address'
   return undefined
 }
 

@@ -49,7 +49,7 @@ export function createDialPeer(
     if (isRemembered === true) policy.remembered(socket)
     const waitMs = expected === undefined || isAsked || peerOf(expected) !== undefined ? 0 : backOff.waitMs(expected)
     if (waitMs > 0)
-      throw dialError(address, new Error(`the peer refused a link lately, and is not dialled for ${Math.ceil(waitMs / 1_000)} s`))
+      throw dialError(address, new Error(`the peer refused a link recently; the next dial is possible in ${Math.ceil(waitMs / 1_000)} s`))
     const isGiven = source === 'rest' || source === 'configured'
     using _through = isGiven ? policy.asking(where) : undefined
     using _asking = isGiven ? policy.asking(socket) : undefined

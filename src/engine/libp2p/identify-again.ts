@@ -36,7 +36,7 @@ export function createIdentifyAgain(components: {
     )
     for (const connection of late) {
       attempts.set(connection, (attempts.get(connection) ?? 0) + 1)
-      identify(connection, AbortSignal.timeout(lookMs)).catch((err: unknown) => logger.debug({ err }, 'a peer does not say who it is'))
+      identify(connection, AbortSignal.timeout(lookMs)).catch((err: unknown) => logger.debug({ err }, 'a peer did not identify itself'))
     }
   }
 

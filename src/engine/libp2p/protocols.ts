@@ -37,8 +37,8 @@ export function createProtocols(
 
   /** Begins to count a body on a stream, which ends when the body has to make room. @throws Error when there is no room */
   function hold(asker: Asker, stream: Stream): HeldBody {
-    const held = bodies.begin(asker, () => stream.abort(new Error('bodies of other peers need the room')))
-    if (held === undefined) throw new Error('bodies of this peer take its share of the memory')
+    const held = bodies.begin(asker, () => stream.abort(new Error('bodies of other peers need the memory')))
+    if (held === undefined) throw new Error('bodies of this peer have reached its share of the memory')
     return held
   }
 
@@ -46,19 +46,19 @@ export function createProtocols(
   async function readRequest(stream: Stream, from: Asker, maxBytes: number): Promise<Uint8Array> {
     using held = hold(from, stream)
     using late = createDeadline(requestTimeoutMs * bodyShare, [])
-    late.signal.addEventListener('abort', () => stream.abort(new Error('the time for the body is over')))
+    late.signal.addEventListener('abort', () => stream.abort(new Error('the body did not arrive in time')))
     return await readMessage(stream, maxBytes, held)
   }
 
   async function writeAnswer(stream: Stream, from: Asker, answer: Uint8Array, signal: AbortSignal): Promise<void> {
     using held = hold(from, stream)
-    if (!held.add(answer.length)) throw new Error('answers that the peer has not read take its share of the memory')
+    if (!held.add(answer.length)) throw new Error('unread answers to the peer have reached its share of the memory')
     await writeMessage(stream, answer, signal)
   }
 
   async function work({ handler, places }: Handled, asker: Asker, request: Parameters<RequestHandler>[0]): Promise<Uint8Array> {
     using place = places.take(asker, request.body.length)
-    if (place === undefined) throw new Error('as many requests of this protocol are worked on as may be')
+    if (place === undefined) throw new Error('the maximum number of concurrent requests of this protocol is reached')
     return await handler(request)
   }
 
@@ -67,11 +67,11 @@ export function createProtocols(
     const asker = askerOf(connection)
     const from = asker.peerId
     if (entry === undefined || entry.options.admits?.(from) === false) {
-      stream.abort(new Error('no requests of this peer'))
+      stream.abort(new Error('requests of this peer are not admitted'))
       return
     }
     const gone = new AbortController()
-    const onGone = () => gone.abort(new Error('the peer gave the request up'))
+    const onGone = () => gone.abort(new Error('the peer cancelled the request'))
     // Who asks keeps the stream open until the answer is there. A QUIC stream that was reset says only that no more comes.
     for (const event of ends) stream.addEventListener(event, onGone)
     using deadline = createDeadline(requestTimeoutMs, [gone.signal])
@@ -82,7 +82,7 @@ export function createProtocols(
         await writeAnswer(stream, asker, await work(entry, asker, { from, body, signal }), signal)
       })
     } catch (err) {
-      logger.debug({ err, protocol }, 'a request of a peer was not answered')
+      logger.debug({ err, protocol }, 'a peer request was not answered')
     } finally {
       for (const event of ends) stream.removeEventListener(event, onGone)
     }

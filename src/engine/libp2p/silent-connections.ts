@@ -43,7 +43,7 @@ export function createSilentConnections(
     policy,
     async prove(text, signal) {
       const connection = await node()?.dial(multiaddr(text), { signal, force: true })
-      connection?.abort(new Error('it was opened only to see whether the peer is there'))
+      connection?.abort(new Error('the connection was opened only to probe the peer'))
     },
     dial,
     logger,

@@ -56,15 +56,15 @@ export async function readMessage(stream: Stream, maxBytes: number, held: HeldBo
       if (header.missing > 0) continue
       bytes = bytes.subarray(taken)
       const length = header.bytes.readUInt32BE()
-      if (length > maxBytes) throw new Error(`a message of ${length} bytes is longer than the ${maxBytes} that were agreed`)
+      if (length > maxBytes) throw new Error(`a message of ${length} bytes exceeds the maximum of ${maxBytes}`)
       body = gatherBytes(length)
     }
     const before = body.room
     body.add(bytes.subarray(0, body.missing))
     if (body.missing === 0) return body.bytes
-    if (!held.add(body.room - before)) throw new Error('bodies of this peer take its share of the memory')
+    if (!held.add(body.room - before)) throw new Error('bodies of this peer have reached its share of the memory')
   }
-  throw new Error('the stream ended before the message')
+  throw new Error('the stream ended before the end of the message')
 }
 
 /** Milliseconds that a stream may take to close once nobody needs it any more. */

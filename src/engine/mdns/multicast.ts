@@ -67,9 +67,9 @@ export function createLocalMulticast(components: {
     const opened: Open = { socket, dns, isBound: false, joined: new Map() }
     dns.on('query', onQuery)
     dns.on('response', onResponse)
-    dns.on('warning', (err: Error) => logger.debug({ err }, 'a packet of multicast DNS could not be read'))
+    dns.on('warning', (err: Error) => logger.debug({ err }, 'a multicast DNS packet could not be parsed'))
     dns.on('error', (err: Error) => {
-      logger[isDue('port') ? 'warn' : 'debug']({ err }, 'multicast DNS has no port; it is tried again')
+      logger[isDue('port') ? 'warn' : 'debug']({ err }, 'the multicast DNS port could not be opened; it is tried again')
       if (open === opened) open = undefined
       dns.destroy()
     })

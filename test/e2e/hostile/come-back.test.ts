@@ -109,7 +109,7 @@ describe('on the custom engine', () => {
       .poll(() => gateway.conflicts())
       .toMatchObject([{ peerId: first.peerId, toldBy: null, multiaddrs: [expect.any(String), expect.any(String)] }])
     expect(await first.conflicts()).toMatchObject([{ peerId: first.peerId, toldBy: gateway.peerId }])
-    expect(written.filter((line) => line.includes('two nodes answer with one peer id'))).toHaveLength(1)
+    expect(written.filter((line) => line.includes('two nodes use the same peer id'))).toHaveLength(1)
   })
 
   test("a node that has this node's own key is noticed when it dials", async () => {

@@ -78,7 +78,7 @@ describe('what others tell', () => {
     expect(await dial('8.8.8.8', 7071)).toBeUndefined()
     peers.clear()
     expect(await dial('8.8.8.8', 7071)).toMatch(/nobody is there/)
-    expect(await dial('8.8.8.8', 7071)).toMatch(/not tried again yet/)
+    expect(await dial('8.8.8.8', 7071)).toMatch(/next attempt is not due yet/)
     pass(second)
     expect(await dial('8.8.8.8', 7071)).toMatch(/nobody is there/)
   })
@@ -134,7 +134,7 @@ describe('what others tell', () => {
     await expect.poll(() => started).toHaveLength(25)
     never.resolve()
     const refusals = (await Promise.all(ends)).filter((end) => end instanceof Error)
-    expect(refusals.map(({ message }) => message)).toEqual(Array(6).fill('too many addresses that others told are being dialled'))
+    expect(refusals.map(({ message }) => message)).toEqual(Array(6).fill('too many dials of learnt addresses are in progress'))
   })
 
   test('leads through a relay to peers that it does not lead to a few times only', async () => {

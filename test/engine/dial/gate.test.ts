@@ -136,7 +136,7 @@ describe('names', () => {
   ])('%s is no host name, and nobody is asked for it', async (host) => {
     const { end, lookedUp, ips } = await dial({ address: `/dns4/${host}/tcp/1`, source: 'rest', answers: [['8.8.8.8']] })
     expect([lookedUp, ips]).toEqual([[], []])
-    expect(attemptsOf(end)).toMatchObject([{ forbidden: false, message: expect.stringMatching(/is no host name/) }])
+    expect(attemptsOf(end)).toMatchObject([{ forbidden: false, message: expect.stringMatching(/is not a host name/) }])
   })
 
   test.each(['localhost', 'peer.example.', '1.peer', '127.0.0.1.example', '0x7f.0xyz', 'xn--bcher-kva.example', '_srv.peer'])(
@@ -166,7 +166,9 @@ describe('names', () => {
   })
 
   test('one that leads nowhere, or is not found, is not reached and not forbidden', async () => {
-    expect(attemptsOf((await dial({ answers: [[]] })).end)).toMatchObject([{ message: 'the name leads to no address', forbidden: false }])
+    expect(attemptsOf((await dial({ answers: [[]] })).end)).toMatchObject([
+      { message: 'the name resolves to no address', forbidden: false },
+    ])
     const lookUp = () => Promise.reject(new Error('ENOTFOUND'))
     expect(attemptsOf((await dial({ lookUp })).end)).toEqual([{ multiaddr: named + peer, message: 'ENOTFOUND', forbidden: false }])
   })

@@ -177,7 +177,7 @@ test.each([
   '1::2::3',
   'localhost',
 ])('%j is no IP address and dialled by nobody', (text) => {
-  expect(sources.map((source) => policy().refusal(text, source))).toEqual(sources.map(() => `"${text}" is no IP address`))
+  expect(sources.map((source) => policy().refusal(text, source))).toEqual(sources.map(() => `"${text}" is not an IP address`))
   expect(isPublicAddress(text)).toBe(false)
 })
 
@@ -204,7 +204,7 @@ test.each([
   ['127.0.0.1/8', '127.0.0.2'],
   ['::1/128', '::1'],
 ])('a host with %s does not dial itself at %s because another peer told it', (own, ip) => {
-  expect(policy(true, own).refusal(ip, 'learnt')).toMatch(/is this host itself/)
+  expect(policy(true, own).refusal(ip, 'learnt')).toMatch(/is an address of this host/)
   expect(policy(true, own).refusal(ip, 'rest')).toBeUndefined()
 })
 
@@ -219,7 +219,7 @@ test('asks for the own networks at each judgement', () => {
   const judge = createDialPolicy({ dialPrivate: true }, { ownAddresses: () => own })
   expect(judge.refusal('192.168.7.9', 'learnt', toldBy('192.168.7.9'))).toBeUndefined()
   own = ['192.168.9.5/24']
-  expect(judge.refusal('192.168.7.9', 'learnt')).toMatch(/not of a network this host is in/)
+  expect(judge.refusal('192.168.7.9', 'learnt')).toMatch(/outside the networks of this host/)
 })
 
 /** Ranges that nobody dials, or no public host has, as the IANA registry of special-purpose IPv4 addresses lists them. */
@@ -418,26 +418,26 @@ describe('private addresses of a network that this host is in', () => {
     ['nobody that could be seen', '192.168.1.9', ''],
     ['a name', '192.168.1.9', 'peer.example'],
   ])('are not dialled on the word of %s: %s by %s', (_, ip, teller) => {
-    expect(policy(true, ...own).refusal(ip, 'learnt', toldBy(teller))).toMatch(/no peer of that network told it/)
+    expect(policy(true, ...own).refusal(ip, 'learnt', toldBy(teller))).toMatch(/not told by a peer in its network/)
   })
 
   test('are not dialled on the word of a peer behind a relay, whose own address nobody sees', () => {
-    expect(policy(true, ...own).refusal('192.168.1.9', 'learnt', toldBy('192.168.1.20', true))).toMatch(/no peer of that network/)
+    expect(policy(true, ...own).refusal('192.168.1.9', 'learnt', toldBy('192.168.1.20', true))).toMatch(/not told by a peer in its network/)
   })
 
   test('are dialled when one of those that told them is there, or was before this node was started anew', () => {
     const judge = policy(true, ...own)
     const address = '/ip4/192.168.1.9/tcp/1'
     const refusal = () => judge.refusal('192.168.1.9', 'learnt', judge.tellersOf(address))
-    expect(refusal()).toMatch(/no peer of that network/)
+    expect(refusal()).toMatch(/not told by a peer in its network/)
     judge.told([`${address}/p2p/anybody`], { ip: '1.1.1.1', isRelayed: false })
-    expect(refusal()).toMatch(/no peer of that network/)
+    expect(refusal()).toMatch(/not told by a peer in its network/)
     judge.told([address], { ip: '192.168.1.20', isRelayed: false })
     expect(refusal()).toBeUndefined()
     const anew = policy(true, ...own)
     anew.remembered(address)
     expect(anew.refusal('192.168.1.9', 'learnt', anew.tellersOf(address))).toBeUndefined()
-    expect(anew.refusal('127.0.0.1', 'learnt', anew.tellersOf(address))).toMatch(/this host itself/)
+    expect(anew.refusal('127.0.0.1', 'learnt', anew.tellersOf(address))).toMatch(/an address of this host/)
   })
 
   test('are not shown or remembered of a peer whose business they are not', () => {

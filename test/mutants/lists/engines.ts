@@ -19,8 +19,8 @@ export const engines = [
       ['a late answer is waited for', "resolve('ignore')\n    }, limits.validateTimeoutMs)", '}, limits.validateTimeoutMs)'],
       [
         'who fails accepts',
-        "'a message of the network could not be judged')\n      return 'ignore'",
-        "'a message of the network could not be judged')\n      return 'accept'",
+        "'a message from the network could not be judged')\n      return 'ignore'",
+        "'a message from the network could not be judged')\n      return 'accept'",
       ],
       ['before anybody takes messages all are accepted', "?? 'ignore'", "?? 'accept'"],
     ],
@@ -213,8 +213,8 @@ export const engines = [
     [
       ['a circuit carries for ever', 'totals[direction] > limits.maxRelayBytes', 'totals[direction] < 0'],
       ['a limit of nothing lets nothing through', 'limits.maxRelayBytes > 0 && ', ''],
-      ['a circuit lives for ever', "finish('the time of the circuit is over')", 'undefined'],
-      ['a silent circuit stays', "finish('the circuit has carried nothing for too long')", 'undefined'],
+      ['a circuit lives for ever', "finish('the circuit has reached its maximum duration')", 'undefined'],
+      ['a silent circuit stays', "finish('the circuit was idle for too long')", 'undefined'],
       ['a circuit that carries is taken for silent', 'idle.refresh()', ''],
       ['circuits have no rate', 'rate.spend(holder, performance.now(), bytes)', ''],
     ],

@@ -173,7 +173,7 @@ export const gossip = [
       ['a peer that refuses is asked again at once', 'if (performance.now() - refusedAt < refusedMs) return', ''],
       ['a peer that has refused is never asked again', 'performance.now() - refusedAt < refusedMs', 'refusedAt > 0'],
       ['a stream that takes nothing is waited for', '} catch {\n      giveUp(current)\n    }', '} catch {}'],
-      ['a stream that nobody needs stays', "current?.stream.abort(new Error('nobody asks any more'))", 'undefined'],
+      ['a stream that nobody needs stays', "current?.stream.abort(new Error('the echo stream is no longer needed'))", 'undefined'],
     ],
   ),
   ...breaks(

@@ -55,7 +55,7 @@ export const reading = [
   ...breaks(
     'src/engine/libp2p/dht/routing.ts',
     ['test/engine/libp2p/routing.test.ts'],
-    [['libp2p has put what nobody took', "if (taken === 0) throw new DhtRefused('No peer has taken the record.')", '']],
+    [['libp2p has put what nobody took', "if (taken === 0) throw new DhtRefused('No peer accepted the record.')", '']],
   ),
   ...breaks(
     'src/engine/custom/dht/dht-node.ts',

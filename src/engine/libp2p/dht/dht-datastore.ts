@@ -93,7 +93,7 @@ export class DhtDatastore extends BaseDatastore {
     const [, namespace = ''] = Buffer.from(next.key).toString().split('/')
     const select = this.#namespaces.selectors[namespace]
     if (select === undefined || Buffer.compare(next.value, there.value) === 0) return
-    if ((await select(next.key, [there.value, next.value])) === 0) throw new RecordOutdated('A newer record is kept under this key.')
+    if ((await select(next.key, [there.value, next.value])) === 0) throw new RecordOutdated('A newer record exists under this key.')
   }
 
   #note(held: Map<string, Held>, name: string, record: Held): void {

@@ -27,13 +27,11 @@ export function namespacesOf(mode: DhtMode): Namespaces {
     keyBytes(text) {
       const key = parseDhtKey(text)
       if (key.namespace !== 'other') {
-        if (!ours) throw new DhtNamespaceUnsupported('The servers of the public DHT keep /ipns and /pk only.')
+        if (!ours) throw new DhtNamespaceUnsupported('The servers of the public DHT store only /ipns and /pk.')
         return Buffer.from(text)
       }
       if (key.name !== 'ipns' && key.name !== 'pk') {
-        throw new DhtNamespaceUnsupported(
-          `Here are ${ours ? '/peergate/imm, /peergate/own, ' : ''}/ipns and /pk; /${key.name} is none of them.`,
-        )
+        throw new DhtNamespaceUnsupported(`The DHT stores ${ours ? '/peergate/imm, /peergate/own, ' : ''}/ipns and /pk, not /${key.name}.`)
       }
       return Buffer.concat([Buffer.from(`/${key.name}/`), multihashOf(text.slice(key.name.length + 2))])
     },

@@ -92,7 +92,7 @@ export function dhtService(
 function rememberTold(dht: KadDHT, { peerId, peerStore, logger }: KadDHTComponents): void {
   const log = logger.forComponent('peergate:dht')
   const bucket = createTokenBucket(toldPeers)
-  if (!(dht instanceof EventTarget)) throw new Error('kad-dht tells of no peers any more')
+  if (!(dht instanceof EventTarget)) throw new Error('kad-dht emits no peer events')
   Object.defineProperty(dht, peerDiscoverySymbol, { value: undefined })
   dht.addEventListener('peer', (event) => {
     if (!(event instanceof CustomEvent)) return
@@ -138,10 +138,10 @@ function countRequests(stream: Stream, maxBytes: number, begin: (giveUp: () => v
     bytes = 0
   }
   stream.addEventListener('message', ({ data }) => {
-    held ??= begin(() => end('bodies of other peers need the room'))
+    held ??= begin(() => end('bodies of other peers need the memory'))
     bytes += data.byteLength
-    if (bytes > maxBytes) end(`a request of the DHT has more than ${maxBytes} bytes`)
-    else if (held?.add(data.byteLength) !== true) end('bodies of this peer take its share of the memory')
+    if (bytes > maxBytes) end(`a DHT request exceeds ${maxBytes} bytes`)
+    else if (held?.add(data.byteLength) !== true) end('bodies of this peer have reached its share of the memory')
     else if (collect(data.subarray()) !== undefined) handled()
   })
   stream.addEventListener('close', handled)
@@ -167,7 +167,7 @@ function boundingAnswers(
       stream.addEventListener('message', ({ data }) => {
         bytes += data.byteLength
         if (bytes > maxBytes) {
-          stream.abort(new Error(`an answer of the DHT has more than ${maxBytes} bytes`))
+          stream.abort(new Error(`a DHT answer exceeds ${maxBytes} bytes`))
           return
         }
         const answer = collect(data.subarray())

@@ -131,7 +131,7 @@ export class RecordDatastore extends BaseDatastore {
     return setTimeout(() => {
       this.flush().catch((err: unknown) => {
         this.#writing = Promise.resolve()
-        this.#logger.warn({ err }, 'what libp2p knows of peers could not be stored')
+        this.#logger.warn({ err }, 'the peer records of libp2p could not be stored')
       })
     }, delay)
   }

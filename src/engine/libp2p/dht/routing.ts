@@ -49,7 +49,7 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
       await validate?.(key, record)
     } catch (cause) {
       if (cause instanceof InvalidRecord) throw cause
-      throw new InvalidRecord(`This does not prove its key: ${cause instanceof Error ? cause.message : cause}.`, { cause })
+      throw new InvalidRecord(`The record does not prove its key: ${cause instanceof Error ? cause.message : cause}.`, { cause })
     }
   }
 
@@ -87,13 +87,13 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
     await check(key, record)
     const there = await find(key, signal)
     if (there !== undefined && (await best(key, [record, there])) === there && Buffer.compare(record, there) !== 0) {
-      throw new RecordOutdated('A newer record is there under this key.')
+      throw new RecordOutdated('A newer record exists under this key.')
     }
     let taken = 0
     for await (const event of query((until) => node.put(key, record, { signal: until }), signal)) {
       if (event.name === 'PEER_RESPONSE' && event.messageName === 'PUT_VALUE') taken++
     }
-    if (taken === 0) throw new DhtRefused('No peer has taken the record.')
+    if (taken === 0) throw new DhtRefused('No peer accepted the record.')
   }
 
   return {
@@ -105,7 +105,7 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
       for await (const event of query((until) => node.findPeer(target, { signal: until }), signal)) {
         if (event.name === 'FINAL_PEER') return foundPeer(event.peer)
       }
-      throw new PeerNotFound('Nobody who was asked knows this peer.')
+      throw new PeerNotFound('No queried peer knows this peer.')
     },
     async *closestPeers(key, { signal }) {
       const node = dht()
@@ -120,7 +120,7 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
       for await (const event of query((until) => node.provide(content, { signal: until }), signal)) {
         if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') told++
       }
-      if (told === 0) throw new DhtRefused('No peer has taken note of it yet; it is told again later.')
+      if (told === 0) throw new DhtRefused('No peer accepted the announcement yet; it is repeated later.')
     },
     async stopProviding(cid) {
       const content = parseCid(cid)
@@ -147,7 +147,7 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
     },
     async get(text, { signal }) {
       const found = await find(namespaces.keyBytes(text), signal)
-      if (found === undefined) throw new RecordNotFound('Nobody who was asked has a record under this key.')
+      if (found === undefined) throw new RecordNotFound('No queried peer has a record under this key.')
       return found
     },
   }
@@ -162,6 +162,6 @@ function parseCid(text: string): CID {
   try {
     return CID.parse(text)
   } catch (cause) {
-    throw new InvalidCid(`"${text}" is no CID.`, { cause })
+    throw new InvalidCid(`"${text}" is not a CID.`, { cause })
   }
 }

@@ -86,6 +86,6 @@ export function createEcho({ open }: { open(): Promise<Stream> }): Echo {
 
   return {
     ask,
-    close: () => current?.stream.abort(new Error('nobody asks any more')),
+    close: () => current?.stream.abort(new Error('the echo stream is no longer needed')),
   }
 }

@@ -117,7 +117,7 @@ export function createGossipLanes(
     const held = stream.rawStream.writeBufferLength
     if (held === 0) lane.emptyAt = performance.now()
     try {
-      if (held > 0 && held + rpc.length > messageRoom) throw new StreamBufferError('the rest is for control')
+      if (held > 0 && held + rpc.length > messageRoom) throw new StreamBufferError('the rest of the buffer is reserved for control')
       stream.push(rpc)
     } catch {
       awaitRoom(peerId, lane, stream.rawStream)

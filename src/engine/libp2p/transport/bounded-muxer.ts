@@ -115,7 +115,7 @@ function cutOverflow(connection: MessageStream, room: number, onUnread: () => vo
     else frames.add(bytes)
     if (frames.cost > room && connection.status === 'open') {
       onUnread()
-      connection.abort(new StreamBufferError(`${frames.cost} bytes wait for a peer that does not read`))
+      connection.abort(new StreamBufferError(`${frames.cost} bytes are queued for a peer that does not read`))
     }
     return takesMore
   }

@@ -25,7 +25,7 @@ export function createFrameBudget({ bytesPerUnit, ...rate }: FrameRate): FrameBu
   const bucket = createTokenBucket(rate)
   return {
     spend(units, bytes) {
-      if (!bucket.take(performance.now(), units + bytes / bytesPerUnit)) throw new FrameFlood('too many frames that ask for nothing')
+      if (!bucket.take(performance.now(), units + bytes / bytesPerUnit)) throw new FrameFlood('too many unproductive frames')
     },
     earn: (units) => bucket.spend(performance.now(), -units),
   }

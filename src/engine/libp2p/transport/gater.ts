@@ -44,9 +44,9 @@ export function createGater(
 
   function checkRoom(peerId: PeerId): boolean {
     if (components.connections().length < init.maxConnections || components.isProtected(peerId.toString())) return false
-    refused(peerId, 'this gateway has as many links as it may')
+    refused(peerId, 'this gateway has reached its maximum number of links')
     reached.note('link')
-    throw new LinkLimitReached(`this gateway has ${init.maxConnections} links, as many as PEERGATE_MAX_CONNECTIONS allows`)
+    throw new LinkLimitReached(`this gateway has reached PEERGATE_MAX_CONNECTIONS, ${init.maxConnections} links`)
   }
 
   /** Of a connection that comes in: an address, of IPv6 a /64, has at most a quarter of the links while there are others. */
@@ -57,9 +57,9 @@ export function createGater(
       .connections()
       .map((each) => holderOf({ peerId: 'others', seenAt: each.direction === 'inbound' ? seenAtOf(each.remoteAddr) : undefined }))
     if (crowdRefusal(holderOf({ peerId: peerId.toString(), seenAt }), held, { max: init.maxConnections }) !== 'share') return false
-    refused(peerId, 'as many peers of its address have links as may')
+    refused(peerId, 'the peers at its address have reached their share of links')
     reached.note('link_share')
-    throw new LinkLimitReached('as many peers of this address have links as may')
+    throw new LinkLimitReached('the peers at this address have reached their share of links')
   }
 
   return {

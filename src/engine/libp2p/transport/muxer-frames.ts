@@ -99,7 +99,7 @@ export function boundFrames(
   }
   muxer.onData = (data) => {
     onData.call(muxer, data)
-    if (decoder.buffer.byteLength > maxFrameBytes + headerBytes) throw new StreamBufferError('a frame is longer than any window')
+    if (decoder.buffer.byteLength > maxFrameBytes + headerBytes) throw new StreamBufferError('a frame exceeds the largest window')
   }
   return { opened: () => undefined }
 }

@@ -6,39 +6,41 @@ import { withoutPeerId } from './dial/endpoint.ts'
 import { type DialPolicy, hostOf } from './dial/policy.ts'
 
 /**
- * Finds links that a network which was away for some seconds has left behind. TCP and QUIC double their pauses between attempts, so that such a
- * link may stay mute for half a minute after the network is back (RFC 6298, section 5; RFC 9002, section 6.2), while a new one is there at once.
- * A link whose other end is not heard is pinged, then doubted: its peer is dialled beside it. Who answers there, while the link is still mute,
- * gets a new link. A peer that is busy answers on neither, or on both, and keeps its link. A doubted link that ends has its peer dialled for
- * some minutes more; so has a link through a relay that ends while it is quiet, since it ends with the relay's links.
+ * Replaces links that stay mute after a network outage of some seconds. TCP and QUIC double their pauses between
+ * retransmissions, so such a link may stay mute for half a minute after the network is back (RFC 6298, section 5; RFC
+ * 9002, section 6.2), while a new one works at once. A link without signs of life is pinged, then doubted: its peer is
+ * dialled on a second connection. If the peer answers there while the link is still mute, the link is replaced. A busy
+ * peer answers on neither or on both, and keeps its link. After a doubted link ends, its peer is dialled for some more
+ * minutes. The same holds for a relayed link that ends while it is quiet, since it ends with the relay's links.
  */
 export interface SilentLinks {
   start(): void
   stop(): Promise<void>
 }
 
-/** A link that this node has dialled, over whatever transport. */
+/** A link that this node has dialled, over any transport. */
 export interface WatchedLink {
   readonly peerId: string
-  /** The address that was dialled, with the peer id; a name is still a name. */
+  /** The dialled address with the peer id; a name stays a name. */
   readonly multiaddr: string
-  /** When the other end last gave a sign of life, by the monotonic clock; also of a link that has ended. */
+  /** When the other end last gave a sign of life, by the monotonic clock; still valid after the link has ended. */
   readonly heardAt: number
-  /** An answer is a sign of life. */
+  /** Pings the other end; an answer is a sign of life. */
   ping(signal: AbortSignal): Promise<unknown>
-  /** Ends it at once; the other end can't be told. */
+  /** Ends the link at once, without notice to the other end. */
   cut(): void
 }
 
-/** Milliseconds for which the peer of a doubted link is dialled. */
+/** Milliseconds during which the peer of a doubted link is dialled. */
 const soughtMs = 300_000
-/** Peers that are dialled at once, shared by the hosts that they are at. */
+/** Maximum concurrent dials, shared by the hosts that they lead to. */
 const maxDials = 16
-/** Peers of doubted links, some 300 bytes each; the one doubted longest ago is forgotten first. */
+/** Maximum doubted peers, about 300 bytes each; the one doubted longest ago is forgotten first. */
 const maxDoubted = 1_000
 /**
- * Parts of `doubtedLinkMs`: between two looks; that a link is quiet for until it is pinged; for an attempt, in which SYN is sent twice; and for the
- * last ping of a link whose peer has answered beside it, which a peer that was stopped answers together with the dial.
+ * Divisors of `doubtedLinkMs`, in order: the interval between checks; the silence before a ping; the time of a dial
+ * attempt, in which SYN is sent twice; and the time of the last ping of a link whose peer has answered on a second
+ * connection. A peer that was stopped answers that ping together with the dial.
  */
 const looksPerDoubt = 8
 const pingsPerDoubt = 4
@@ -53,14 +55,17 @@ interface Doubted {
 export function createSilentLinks(
   init: { limits: { doubtedLinkMs: number } },
   components: {
-    /** Those that are open; there may be several to one peer. */
+    /** The open links; a peer may have several. */
     links(): Iterable<WatchedLink>
-    /** Whether there is a link to the peer, or somebody wanted none. */
+    /** Whether there is a link to the peer, or it was hung up on. */
     isSettled(peerId: string): boolean
-    /** Whether it may be dialled now. */
+    /** Whether the peer may be dialled now. */
     isWanted(peerId: string): boolean
     policy: Pick<DialPolicy, 'asking' | 'sourceOf'>
-    /** Proves that the peer answers at an address, beside the link to it; leaves no link. @throws Error when it does not */
+    /**
+     * Proves that the peer answers at an address, on a second connection that is closed again. @throws Error when it
+     * does not
+     */
     prove(multiaddr: string, signal: AbortSignal): Promise<void>
     dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
     logger: Logger
@@ -73,7 +78,7 @@ export function createSilentLinks(
   const doubted = new Map<string, Doubted>()
   const pinged = new Set<string>()
   const dials = new Map<string, Promise<void>>()
-  /** Those that the last look has seen. */
+  /** The links that the last check saw. */
   let seen = new Map<string, WatchedLink>()
   let stopping = new AbortController()
   let looking: NodeJS.Timeout | undefined
@@ -86,7 +91,7 @@ export function createSilentLinks(
     return quietMs(link) > doubtedLinkMs
   }
 
-  /** Of several links to one peer, the one that has been quiet for longest. */
+  /** The link of each peer that has been silent for the longest time. */
   function quietest(): Map<string, WatchedLink> {
     const links = new Map<string, WatchedLink>()
     for (const link of components.links()) {
@@ -119,12 +124,15 @@ export function createSilentLinks(
     if (oldest !== undefined) doubted.delete(oldest[0])
   }
 
-  /** Whether a link has ended that ran through a relay, while a ping on it was not answered: one that its peer ends is heard until then. */
+  /**
+   * Whether a relayed link ended while a ping on it was unanswered. A link that its peer ends gives signs of life until
+   * then.
+   */
   function hasLostItsWay(link: WatchedLink): boolean {
     return isCircuitAddress(parse(link.multiaddr)) && quietMs(link) > doubtedLinkMs * (1 / pingsPerDoubt + 1 / looksPerDoubt)
   }
 
-  /** Whether nobody looks for the peer any more. */
+  /** Whether the search for the peer is over. */
   function isGone(peerId: string, { since }: Doubted): boolean {
     return !dials.has(peerId) && (isSettled(peerId) || now() - since > soughtMs)
   }
@@ -143,7 +151,7 @@ export function createSilentLinks(
     const { multiaddr } = peer
     const place = places.take(hostIn(multiaddr))
     if (place === undefined) return
-    // Behind all others, so that each has its turn.
+    // Moves the peer to the end, so that dials rotate.
     doubted.delete(peerId)
     doubted.set(peerId, peer)
     const signal = signalFor(doubtedLinkMs / attemptsPerDoubt)
@@ -176,8 +184,8 @@ export function createSilentLinks(
   }
 
   /**
-   * Where a peer was found is dialled as if somebody had asked for it. But a name that nobody here has given may lead to another host by now: that
-   * is dialled within the budget of who told it.
+   * Treats a dial of an address where the peer was found as requested. A name that neither the operator nor a client
+   * gave may resolve to another host by now, so it is dialled within the budget of its teller.
    */
   function asking(multiaddr: string): Disposable | undefined {
     const address = parse(multiaddr)
@@ -211,7 +219,7 @@ function isIpAddress(multiaddr: string): boolean {
   return /^\/ip[46]\//.test(multiaddr)
 }
 
-/** The host that is dialled: of a link through a relay the relay's. */
+/** The host of the dialled address; for a relayed link the relay's. */
 function hostIn(multiaddr: string): string {
   const host = parse(multiaddr).getComponents()[0]?.value ?? ''
   return isIpAddress(multiaddr) ? hostOf(host) : host

@@ -45,7 +45,7 @@ test('relayIdleMs: a circuit that carries nothing ends; while it carries it does
   }
   expect(ended).toEqual([])
   vi.advanceTimersByTime(500)
-  expect(ended).toEqual([expect.stringMatching(/carried nothing/)])
+  expect(ended).toEqual([expect.stringMatching(/idle for too long/)])
 })
 
 test('maxRelayBytes and relayMs of 0 end no circuit', () => {
@@ -77,6 +77,6 @@ test('relayMs: a circuit ends, once, when its time is over, busy or not; one tha
   vi.advanceTimersByTime(1)
   circuit.carried('there', 100)
   vi.advanceTimersByTime(10_000)
-  expect(ended).toEqual([expect.stringMatching(/time/)])
+  expect(ended).toEqual([expect.stringMatching(/maximum duration/)])
   expect(gone.ended).toEqual([])
 })

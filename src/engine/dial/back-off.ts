@@ -2,30 +2,30 @@ import type { Logger } from 'pino'
 import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
 
 /**
- * When a peer may be dialled again that refused a link or ended it at once. Every dial that no client has asked for passes here, by peer
- * id. A peer that can't be reached at all is not counted here: whoever dials it has pauses of its own.
+ * The back-off of peers that refused a link or ended it at once, by peer id. It applies to every dial that no client
+ * asked for. An unreachable peer is not counted here: its dialler has its own delays.
  */
 export interface BackOff {
-  /** Milliseconds until the peer may be dialled again; 0 when it may be now. */
+  /** Milliseconds until the peer may be dialled again; 0 if it may be dialled now. */
   waitMs(peerId: string): number
-  /** The peer refused a link, and perhaps said why and how long to wait. */
+  /** The peer refused a link, possibly with a reason and a delay. */
   refused(peerId: string, said?: { reason: string; retryAfterMs: number }): void
-  /** A link ended. Only one that lived for a while makes the pauses before it forgotten. */
+  /** A link ended. Only a link that lasted resets the back-off. */
   ended(peerId: string, livedMs: number): void
-  /** Forgets everything, when this node starts. */
+  /** Forgets everything. Called when this node starts. */
   clear(): void
 }
 
-/** Milliseconds between dials: doubled from the first to the last with each refusal, spread over three to five quarters of it. */
+/** Milliseconds between dials: doubled from the first value to the last with each refusal, with a jitter of 25 %. */
 const firstMs = 500
 const lastMs = 300_000
-/** A link that lived for so long was wanted by both ends. */
+/** A link of at least this duration, in milliseconds, was wanted by both ends. */
 const stableMs = 10_000
-/** The longest pause that a peer can have this node make. */
+/** The longest delay, in milliseconds, that a peer can ask for. */
 export const maxRetryAfterMs = 600_000
-/** Of a reason, in a line of the log. */
+/** Maximum length of a reason in the log. */
 const maxReasonLength = 32
-/** Peers that are remembered, about 100 bytes each; the one refused longest ago is forgotten first. */
+/** Maximum remembered peers, about 100 bytes each; the one refused longest ago is forgotten first. */
 const maxPeers = 2_000
 
 export function createBackOff(components: { logger: Logger; now?: () => number; random?: () => number }): BackOff {
@@ -41,7 +41,7 @@ export function createBackOff(components: { logger: Logger; now?: () => number; 
     peers.set(peerId, { refusals, until: now() + waitMs })
     const [oldest] = peers.keys()
     if (peers.size > maxPeers && oldest !== undefined) peers.delete(oldest)
-    // A link may end early for once, as when the other end stops.
+    // A single early end is normal, for example when the other end stops.
     if ((said !== undefined || refusals > 1) && isDue(peerId)) {
       const reason = said?.reason.slice(0, maxReasonLength) ?? 'the link ended at once'
       logger.info({ peerId, reason, waitMs }, 'a peer refuses links; it is dialled again after growing delays')

@@ -3,46 +3,47 @@ import { createShares } from '../../lib/shares.ts'
 import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
 
 /**
- * What the words of others can make this node dial, whatever peer ids they name: other peers, the DHT, announcements on the local network.
- * A dial that reaches a peer costs nothing; one that does not is paid by who told the address, by the host that it leads to, and by that
- * host's port. So nobody can have this node knock at a neighbour's services, or look for open ports, more than a few times.
+ * Limits the dials that others can cause, whatever peer ids they name: other peers, the DHT, and announcements on the
+ * local network. A dial that reaches a peer is free; a failed one is charged to the teller, to the target host, and to
+ * its port. So a remote peer cannot make this node probe another host's services or scan its ports more than a few
+ * times.
  */
 export interface DialBudget {
   /**
-   * A dial of an address that these hosts have told; nobody known when there are none. Answers why it can't be made now. When no socket
-   * was opened it costs nothing either, unless a name is to be looked up.
+   * Begins a dial of an address that these hosts told; no hosts when the teller is unknown. Returns the reason when it
+   * cannot be made now. A dial that opens no socket is free, unless a name has to be resolved.
    */
   begin(tellers: string[], options: { isName: boolean }): ToldDial | string
 }
 
 export interface ToldDial extends Disposable {
-  /** Why one socket can't be opened now; undefined when it may, and then `reached` or `failed` follows. */
+  /** Why a socket cannot be opened now; undefined when it may, and then `reached` or `failed` must follow. */
   refusal(target: Target): string | undefined
   reached(target: Target): void
   failed(target: Target): void
 }
 
-/** Where a socket goes: a host, and a port of it or what else names a door of it. */
+/** The target of a socket: a host, and a port or other door of it. */
 export interface Target {
   host: string
   door: string
 }
 
 /**
- * Failed dials on the word of one host, on that of nobody known (found in the DHT, remembered), and in all to where no peer has ever been
- * reached.
+ * Budgets of failed dials: for one teller, for unknown tellers (found in the DHT, remembered), and in total to doors
+ * where no peer has ever been reached.
  */
 const ofTeller = { perSecond: 0.5, burst: 32 }
 const ofNobody = { perSecond: 1, burst: 64 }
 const ofAll = { perSecond: 4, burst: 128 }
-/** Failed dials to one host, at doors where no peer has ever been reached: two in a minute after the first. */
+/** Failed dials to one host, at doors where no peer has ever been reached: two per minute after the burst. */
 const ofHost = { perSecond: 1 / 30, burst: 16 }
-/** Milliseconds until a door is tried again, doubled with each failure from the first to the last. */
+/** Milliseconds until a door is tried again, doubled with each failure from the first value to the last. */
 const firstPauseMs = 1_000
 const lastPauseMs = 300_000
-/** Dials under way at once, shared by those who told the addresses. */
+/** Maximum concurrent dials, shared by tellers. */
 const maxDials = 32
-/** Hosts, and doors, that are remembered, some 200 bytes each; those dialled longest ago are forgotten first. */
+/** Maximum remembered tellers, hosts and doors, some 200 bytes each; the least recently dialled are forgotten first. */
 const maxTellers = 1_000
 const maxHosts = 4_000
 const maxDoors = 4_000
@@ -81,7 +82,7 @@ export function createDialBudget(components: { now?: () => number; onRefused?: (
 
   return {
     begin(told, { isName }) {
-      // Whoever of them has something left: nobody can use up what another's word is good for.
+      // The first teller with budget left pays, so that no teller can exhaust the budget of another.
       const teller = (told.length === 0 ? [nobody] : told).find((host) => bucketOf(host).left(now()) >= 1)
       if (teller === undefined) return refuse('too many recent dials of learnt addresses have failed')
       const place = places.take(teller)

@@ -1,8 +1,11 @@
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 
-/** Addresses that lead through a relay, `<address of the relay>/p2p/<relay>/p2p-circuit/p2p/<peer>`, as both engines write them. */
+/**
+ * Addresses that lead through a relay, `<address of the relay>/p2p/<relay>/p2p-circuit/p2p/<peer>`, in the format of
+ * both engines.
+ */
 
-/** What to listen on to be reached through relays: those of the connected peers that are one. */
+/** The listen address for being reached through those connected peers that are relays. */
 export const throughRelays = '/p2p-circuit'
 
 export function isCircuitAddress(address: Multiaddr): boolean {
@@ -15,7 +18,7 @@ export function relayOf(address: Multiaddr): Multiaddr | undefined {
   return parts.length === 2 && parts[0] !== undefined && parts[0] !== '' ? multiaddr(parts[0]) : undefined
 }
 
-/** Why an address does not lead through a relay, given what is wrong with addresses of relays; undefined when it does. */
+/** Why an address is not a valid circuit address, or undefined. `problemOf` judges the relay's own address. */
 export function circuitProblem(address: Multiaddr, problemOf: (relay: Multiaddr) => string | undefined): string | undefined {
   const relay = relayOf(address)
   const [target, ...rest] = address.getComponents().slice((relay?.getComponents().length ?? 0) + 1)

@@ -1,16 +1,19 @@
 import type { Logger } from 'pino'
 
-/** Dials peers that the local network has announced, each once at a time; they announce themselves again. */
+/**
+ * Dials peers that were announced on the local network, at most one dial per peer at a time. Peers repeat their
+ * announcements.
+ */
 export interface DialDiscovered {
   found(peerId: string, multiaddrs: string[]): void
   stop(): Promise<void>
 }
 
-/** Dials at once; whoever is left out is announced again within seconds. */
+/** Maximum concurrent dials; a peer that is left out is announced again within seconds. */
 const maxDials = 8
-/** Announcements that are remembered, the oldest forgotten first. */
+/** Maximum remembered announcements; the oldest are forgotten first. */
 const maxRemembered = 1_000
-/** Milliseconds between dials of a peer that does not answer: doubled from the first to the last. */
+/** Milliseconds between dials of an unresponsive peer: doubled from the first value to the last. */
 const firstPauseMs = 5_000
 const lastPauseMs = 300_000
 
@@ -20,14 +23,14 @@ interface Announced {
 }
 
 export function createDialDiscovered(components: {
-  /** Whether a link to the peer is wanted and there is none. */
+  /** Whether a link to the peer is wanted and missing. */
   isWanted(peerId: string): boolean
   dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
   logger: Logger
   now?: () => number
 }): DialDiscovered {
   const { isWanted, dial, logger, now = () => performance.now() } = components
-  /** By peer and addresses: one host announces others on each of its networks. */
+  /** By peer and addresses: a host announces different addresses on each of its networks. */
   const announced = new Map<string, Announced>()
   const dials = new Map<string, Promise<void>>()
   let stopping = new AbortController()

@@ -1,10 +1,10 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-/** Where a socket is to go, and what is spoken on it. */
+/** The port, name and protocol of a socket address. */
 export interface Endpoint {
   form: 'tcp' | 'ws' | 'wss' | 'quic'
   port: number
-  /** What TLS and the Host header name: the server name that the address gives, else its host. */
+  /** The name for TLS and the Host header: the address's server name if it has one, otherwise its host. */
   name: string
 }
 
@@ -18,7 +18,10 @@ const forms: Partial<Record<string, Endpoint['form']>> = {
   'udp/quic-v1': 'quic',
 }
 
-/** `/<host>/udp/<port>/quic-v1`, or `/<host>/tcp/<port>`, then nothing, `/ws`, `/wss`, `/tls/ws` or `/tls/sni/<name>/ws`, then perhaps `/p2p/<peer id>`; else undefined. */
+/**
+ * The endpoint of `/<host>/udp/<port>/quic-v1`, or of `/<host>/tcp/<port>` followed by nothing, `/ws`, `/wss`,
+ * `/tls/ws` or `/tls/sni/<name>/ws`, with an optional `/p2p/<peer id>`; undefined for other addresses.
+ */
 export function endpointOf(address: Multiaddr): Endpoint | undefined {
   const [host, transport, ...rest] = address.getComponents()
   if (host?.value === undefined || !hosts.includes(host.name) || transport === undefined) return undefined
@@ -29,7 +32,7 @@ export function endpointOf(address: Multiaddr): Endpoint | undefined {
   return form === undefined ? undefined : { form, port: Number(transport.value), name }
 }
 
-/** Where an address leads, without who is expected there. */
+/** The address without the expected peer id. */
 export function withoutPeerId(address: Multiaddr): string {
   return address.toString().replace(/\/p2p\/[^/]+$/, '')
 }

@@ -2,13 +2,14 @@ import { DialFailed, DialForbidden, PeerBlocked, type PeergateError, SelfDial } 
 import { foreignText } from '../../model/text.ts'
 import { AddressNotReached, type DialAttempt } from './gate.ts'
 
-/** UTF-16 units of what became of one address. */
+/** Maximum length of the outcome of one address, in UTF-16 units. */
 const maxMessageLength = 300
 
-/** What a failed dial of libp2p means to whoever asked for it. */
+/** Converts a failed libp2p dial to an error of the contract. */
 export function dialError(multiaddr: string, error: unknown): PeergateError {
   const reasons = leaves(error)
-  // Of several addresses of a peer one may lead through a relay that is not dialled: that says nothing of the peer.
+  // One of a peer's several addresses may lead through a relay that is not dialled: that alone does not mean that the
+  // peer is blocked.
   if (reasons.every((reason) => reason instanceof Error && blocks.has(reason.name))) {
     return new PeerBlocked('This peer is blocked.', { cause: error })
   }
@@ -16,7 +17,7 @@ export function dialError(multiaddr: string, error: unknown): PeergateError {
     return new SelfDial('This gateway does not dial itself.', { cause: error })
   }
   const attempts = reasons.flatMap((reason) => attemptsOf(multiaddr, reason))
-  // Why a relay refused, or what a certificate says, are words of the other end.
+  // A relay's reason for a refusal, or the text of a certificate, comes from the other end.
   const errors = attempts.map(({ multiaddr: path, message }) => ({ path, message: foreignText(message, maxMessageLength) }))
   const detail = [...new Set(errors.map(({ message }) => message))].join('; ')
   if (attempts.length > 0 && attempts.every(({ forbidden }) => forbidden)) {
@@ -25,10 +26,10 @@ export function dialError(multiaddr: string, error: unknown): PeergateError {
   return new DialFailed(`${multiaddr} could not be dialled: ${detail}.`, { errors, cause: error })
 }
 
-/** What libp2p makes of our gater's refusal. */
+/** Names of the errors that a refusal by the gater becomes in libp2p. */
 const blocks = new Set(['ConnectionInterceptedError', 'DialDeniedError'])
 
-/** Ours, and what libp2p makes of a peer that proves its own key. */
+/** Names of this gateway's own error, and of libp2p's for a peer that proves this node's own key. */
 const selves = new Set(['SelfDial', 'InvalidPeerIdError'])
 
 function attemptsOf(multiaddr: string, reason: unknown): DialAttempt[] {

@@ -6,23 +6,23 @@ import { withoutPeerId } from './endpoint.ts'
 import { type DialPolicy, hostOf } from './policy.ts'
 
 /**
- * Where every dial passes, whoever asked for it: resolves names, has the policy judge each IP address, and dials those it lets through.
- * What neither the operator nor a client asks for is dialled within a budget.
+ * The gate of every dial: resolves names, has the policy judge each IP address, and dials those that it allows. Dials
+ * that neither the operator nor a client requested are made within a budget.
  */
 export interface DialGate {
   /**
-   * Tries the IP addresses that the address leads to, one after another, until one connects.
+   * Tries the resolved IP addresses one after another until one connects.
    * @throws AddressNotReached
    */
   dial<Link>(address: Multiaddr, signal: AbortSignal, connect: (target: DialTarget) => Promise<Link>): Promise<Link>
   /**
-   * Has a relay that is linked lead to the peer that the address names, within the same budget.
+   * Opens a circuit through a linked relay to the peer of the address, within the same budget.
    * @throws AddressNotReached, or what `open` throws
    */
   dialThrough<Link>(address: Multiaddr, ends: { relay: string; peerId: string }, open: () => Promise<Link>): Promise<Link>
 }
 
-/** An address with the IP address that was judged for it, which alone may be dialled: a second look-up could answer another. */
+/** An address with its judged IP address. Only that one may be dialled: a second lookup could return another. */
 export interface DialTarget {
   address: Multiaddr
   ip: string
@@ -31,11 +31,11 @@ export interface DialTarget {
 export interface DialAttempt {
   multiaddr: string
   message: string
-  /** Refused by the policy, so not even tried. */
+  /** Refused by the policy, and not tried. */
   forbidden: boolean
 }
 
-/** Nobody was reached at an address; what became of each IP address that it leads to. */
+/** No peer was reached at an address. `attempts` gives the outcome of each resolved IP address. */
 export class AddressNotReached extends Error {
   override readonly name = 'AddressNotReached'
   readonly attempts: DialAttempt[]
@@ -46,7 +46,7 @@ export class AddressNotReached extends Error {
   }
 }
 
-/** IP addresses of one name that are tried. */
+/** Maximum IP addresses of one name that are tried. */
 const maxAddressesOfName = 8
 
 export type LookUp = (name: string, family: 0 | 4 | 6) => Promise<string[]>
@@ -55,7 +55,7 @@ export function createDialGate(components: {
   policy: DialPolicy
   lookUp?: LookUp
   now?: () => number
-  /** A dial on others' word can't be made now. */
+  /** A dial of a learnt address was refused by the budget. */
   onRefused?: () => void
 }): DialGate {
   const { policy, lookUp = systemLookUp, now, onRefused } = components
@@ -72,7 +72,7 @@ export function createDialGate(components: {
     return [...new Set((await orAborted(lookUp(host.value, family), signal)).slice(0, maxAddressesOfName))]
   }
 
-  /** Pays for a dial that is made on others' word; undefined for one that is asked for. */
+  /** Charges a dial of a learnt address to the budget; undefined for a requested dial. */
   function pay(address: Multiaddr): ToldDial | undefined {
     const where = withoutPeerId(address)
     if (policy.isAskedFor(where)) return undefined
@@ -83,7 +83,7 @@ export function createDialGate(components: {
     return dial
   }
 
-  /** Opens one socket, and notes whether a peer was there. */
+  /** Opens one socket, and records whether a peer answered. */
   async function reach<Link>(told: ToldDial | undefined, target: Target, open: () => Promise<Link>): Promise<Link> {
     try {
       const link = await open()
@@ -144,7 +144,7 @@ export function createDialGate(components: {
 
 const families: Partial<Record<string, 0 | 4 | 6>> = { dns: 0, dns4: 4, dns6: 6 }
 
-/** What says more about the peer than about the address, and is told apart by whoever asked. */
+/** Errors that concern the peer rather than the address; the caller distinguishes them. */
 const passedOn = new Set(['ConnectionInterceptedError', 'PeerBlocked', 'SelfDial', 'InvalidPeerIdError', 'ClosedAtOnce', 'LinkRefused'])
 
 function saysOfPeer(error: unknown): boolean {
@@ -152,8 +152,8 @@ function saysOfPeer(error: unknown): boolean {
 }
 
 /**
- * Whether a text is a name rather than an IP address in one of its many spellings ("127.1", "0x7f.1", "2130706433"), which a resolver
- * and a socket may read differently (WHATWG URL, "ends in a number").
+ * Whether a text is a host name rather than an IP address in one of its many notations ("127.1", "0x7f.1",
+ * "2130706433"), which a resolver and a socket may parse differently (WHATWG URL, "ends in a number").
  */
 function isHostName(text: string): boolean {
   const labels = text.replace(/\.$/, '').split('.')
@@ -166,7 +166,7 @@ async function systemLookUp(name: string, family: 0 | 4 | 6): Promise<string[]> 
   return found.map(({ address }) => address)
 }
 
-/** The work's result, or the signal's reason as soon as it fires; the work itself goes on. */
+/** The result of the work, or the signal's reason as soon as it fires; the work itself continues. */
 async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   const aborted = Promise.withResolvers<never>()
   const abort = () => aborted.reject(signal.reason)

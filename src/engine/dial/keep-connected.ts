@@ -1,18 +1,18 @@
 import type { Logger } from 'pino'
 import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
 
-/** A peer that the configuration names: dialled at start, and again whenever the link is gone. */
+/** Keeps links to configured peers: dials them at start, and again whenever the link is lost. */
 export interface KeepConnected {
-  /** Begins to dial. */
+  /** Dials all configured peers. */
   start(): void
-  /** The link to a peer is gone, or wanted again: one that is kept is dialled. */
+  /** The link to a peer has ended, or is wanted again: a configured peer is dialled. */
   lost(peerId: string): void
   stop(): Promise<void>
 }
 
 /**
- * Between attempts, in milliseconds: doubled from the first to the last, each spread over half to one and a half of it. A network that was
- * away for some minutes is found again within seconds; who is away for longer is asked less often.
+ * Delays between attempts, in milliseconds: doubled from the first to the last, each with a jitter of 50 %. After an
+ * outage of some minutes peers are reconnected within seconds; peers that are away for longer are dialled less often.
  */
 const firstDelayMs = 500
 const lastDelayMs = { soon: 4_000, later: 60_000 }
@@ -25,9 +25,9 @@ export interface KeptPeer {
 
 export function createKeepConnected(components: {
   peers: KeptPeer[]
-  /** Whether there is a link to the peer, or somebody wanted none. */
+  /** Whether there is a link to the peer, or it was hung up on. */
   isSettled(peerId: string): boolean
-  /** Whether it may be dialled now. */
+  /** Whether the peer may be dialled now. */
   isWanted(peerId: string): boolean
   dial(multiaddr: string, signal: AbortSignal): Promise<unknown>
   logger: Logger
@@ -37,7 +37,7 @@ export function createKeepConnected(components: {
   const isDue = createSeldom({ everyMs: sayAgainMs })
   let stopped = new AbortController()
 
-  /** A peer is tried much more often than is worth a line in the log. */
+  /** Limits log lines: peers are dialled much more often than is worth logging. */
   function tell(multiaddr: string, err: unknown): void {
     logger[isDue(multiaddr) ? 'warn' : 'debug']({ err, multiaddr }, 'a configured peer could not be dialled')
   }
@@ -79,7 +79,7 @@ export function createKeepConnected(components: {
   }
 }
 
-/** Resolves after the time, or at once when the signal fires. */
+/** Resolves after the delay, or at once when the signal fires. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms)

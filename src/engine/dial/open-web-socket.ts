@@ -7,15 +7,16 @@ import { endpointOf } from './endpoint.ts'
 import type { DialTarget } from './gate.ts'
 
 export interface OpenOptions {
-  /** Of a message. */
+  /** Maximum size of a message, in bytes. */
   maxPayload: number
   subprotocols?: string[]
   signal: AbortSignal
 }
 
 /**
- * Opens a WebSocket to the IP address that was judged; TLS and the Host header keep the name. It is paused: the other end may speak first.
- * @throws Error when it does not open before the signal fires
+ * Opens a WebSocket to the judged IP address; TLS and the Host header use the name. The socket is returned paused,
+ * since the other end may send first.
+ * @throws Error when the socket does not open before the signal fires
  */
 export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptions): Promise<WebSocket> {
   const { maxPayload, subprotocols = [], signal } = init
@@ -29,7 +30,7 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
   const options = {
     ...webSocketBounds,
     maxPayload,
-    // Whatever the URL names, the socket goes to the address that was judged.
+    // The socket connects to the judged address, whatever host the URL names.
     createConnection: () => adopt(form === 'wss' ? connectTls({ host: ip, port, servername }) : connectTcp({ host: ip, port })),
   }
   const socket = adoptWebSocket(new WebSocket(url, subprotocols, options))

@@ -7,56 +7,68 @@ import { createAddressSources } from './sources.ts'
 import { createTellers, type Teller } from './tellers.ts'
 
 /**
- * The one gate of every dial (API §6): judges a resolved IP address by where the address that led to it came from. Addresses that
- * operators and clients gave, or the local network, may be private. Those that other peers tell may be public; or private, when this host
- * and a peer that told it are both in that network, so that no stranger can make a gateway knock at services beside it. Some addresses
- * nobody may dial.
+ * The dial policy of every dial: judges a resolved IP address by the source of the address that led to it. Addresses
+ * from the operator, clients or the local network may be private. Addresses learnt from other peers may be public; or
+ * private, if this host and a peer that told the address are both in that network, so that no remote peer can make a
+ * gateway probe services on its network. Some addresses are never dialled.
  */
 export interface DialPolicy {
-  /** Notes where an address came from; the most trusted source counts, an address never noted is learnt. */
+  /** Records the source of an address. The most trusted source wins; an unrecorded address is `learnt`. */
   note(address: string, source: AddressSource): void
   sourceOf(address: string): AddressSource
-  /** A peer tells addresses, its own or others'. */
+  /** Records that a peer told addresses, its own or others'. */
   told(addresses: Iterable<string>, teller: Teller): void
-  /** The address was judged when a peer told it, before this node was started anew. */
+  /** Marks an address that was judged when a peer told it, before this node restarted. */
   remembered(address: string): void
-  /** Who has told the address, as far as it is remembered. */
+  /** The remembered tellers of the address. */
   tellersOf(address: string): Told
   /** Why an IP address may not be dialled, or undefined when it may. */
   refusal(ip: string, source: AddressSource, told?: Told): string | undefined
-  /** Whether a peer seen at an IP address may say that somebody is at an address: false of private ones that are none of its business. */
+  /**
+   * Whether a peer may tell an address, given where it is seen. False for private addresses of shared networks that the
+   * peer is not in.
+   */
   mayTell(address: string, teller: Teller): boolean
-  /** Until it is disposed of, dials of the address are made because the operator or a client asks for them. */
+  /** Marks dials of the address as requested by the operator or a client, until disposal. */
   asking(address: string): Disposable
-  /** An address was found under another one (dnsaddr): whoever asks for that asks for it. */
+  /** Records that an address was found under another one (dnsaddr): a request for `from` is a request for `to`. */
   leads(from: string, to: string): void
   isAskedFor(address: string): boolean
 }
 
-/** On whose word an address is dialled. */
+/** The peers that an address was learnt from. */
 export interface Told {
   tellers: Teller[]
   isRemembered: boolean
 }
 
-/** On nobody's that is known. */
+/** No known teller. */
 const untold: Told = { tellers: [], isRemembered: false }
-/** Remembered addresses of peers, and those found under others; the oldest are forgotten first. */
+/** Maximum remembered addresses of peers, and of those found under others; the oldest are forgotten first. */
 const maxRemembered = 2_000
 
 export interface DialPolicyInit {
   /** Whether private addresses may be dialled at all. */
   dialPrivate: boolean
-  /** Whether addresses of this host itself may be dialled when other peers told them: for several gateways on one host. */
+  /**
+   * Whether addresses of this host itself may be dialled when learnt from other peers: for several gateways on one
+   * host.
+   */
   dialOwnHost?: boolean
 }
 
 export interface DialPolicyComponents {
-  /** This host's own addresses, each with its network, as CIDR (`192.0.2.7/24`); asked at each judgement, since they change. */
+  /**
+   * This host's addresses with their networks, in CIDR notation (`192.0.2.7/24`); read for each decision, since they
+   * change.
+   */
   ownAddresses?: () => string[]
 }
 
-/** Nobody dials these: this network, link-local with the metadata services of clouds in it, multicast, reserved, broadcast. */
+/**
+ * Never dialled: "this" network, link-local addresses including cloud metadata services, multicast, reserved,
+ * broadcast.
+ */
 const never = blockList([
   '0.0.0.0/8',
   '169.254.0.0/16',
@@ -79,7 +91,7 @@ const never = blockList([
 
 const loopback = blockList(['127.0.0.0/8', '::1/128'])
 
-/** Special-purpose addresses that no public host has (RFC 6890 and the IANA registries that keep it up to date). */
+/** Special-purpose addresses that no public host has (RFC 6890 and the IANA registries that update it). */
 const notPublic = blockList([
   '10.0.0.0/8',
   '100.64.0.0/10',
@@ -97,7 +109,7 @@ const notPublic = blockList([
   '3fff::/20',
 ])
 
-/** What IANA gives to public hosts; all other IPv6 is special or not given to anybody yet. */
+/** IPv6 addresses that IANA allocates to public hosts; all others are special or unallocated. */
 const globalUnicast = blockList(['2000::/3'])
 
 export function createDialPolicy(init: DialPolicyInit, components: DialPolicyComponents = {}): DialPolicy {
@@ -109,7 +121,7 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
   const remembered = new Set<string>()
   const foundUnder = new Map<string, string>()
 
-  /** This host's networks that an IP address is in. */
+  /** The networks of this host that contain an IP address. */
   function networksOf(ip: string, own: string[]): string[] {
     if (isIn(loopback, ip) || own.some((cidr) => unmapped(cidr.split('/')[0] ?? '') === ip)) return [thisHost]
     return own.filter((cidr) => isIn(blockList([cidr]), ip))
@@ -118,11 +130,11 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
   function isInOneWith(networks: string[], { ip, isRelayed }: Teller, own: string[]): boolean {
     if (isRelayed || isIP(ip) === 0) return false
     const theirs = networksOf(unmapped(ip), own)
-    // This host is in all of its networks.
+    // This host is in all of its own networks.
     return theirs.includes(thisHost) || networks.some((network) => theirs.includes(network))
   }
 
-  /** Why an address that another peer told may not be dialled. */
+  /** Why an address learnt from another peer may not be dialled, or undefined. */
   function learntRefusal(ip: string, { tellers: told, isRemembered }: Told): string | undefined {
     const own = ownAddresses()
     const networks = networksOf(ip, own)
@@ -149,7 +161,7 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
     mayTell(address, teller) {
       const ip = unmapped(/^\/ip[46]\/([^/]+)/.exec(address)?.[1] ?? '')
       if (isIP(ip) === 0 || isPublic(ip)) return true
-      // The way through its relay, which is where the relay is seen.
+      // The path through its relay, at the address where the relay is seen.
       if (teller.isRelayed && address.includes('/p2p-circuit') && unmapped(teller.ip) === ip) return true
       const own = ownAddresses()
       const networks = networksOf(ip, own)
@@ -183,15 +195,15 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
   }
 }
 
-/** Stands for this host as a network of its own. */
+/** Represents this host as a network of its own. */
 const thisHost = 'this host'
 
-/** What one party has of IP addresses, in whatever spelling: an IPv4 address, or an IPv6 network of 64 bits. */
+/** The network that one party controls, in normal form: an IPv4 address, or an IPv6 /64. */
 export function hostOf(text: string): string {
   return ipNetwork(unmapped(text))
 }
 
-/** Whether an IP address, in whatever spelling, is one of the public Internet. */
+/** Whether an IP address, in any notation, is on the public Internet. */
 export function isPublicAddress(text: string): boolean {
   return isIP(text) !== 0 && isPublic(unmapped(text))
 }
@@ -217,7 +229,10 @@ function isIn(list: BlockList, ip: string): boolean {
   return list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** An IPv6 address in its one spelling, without a zone; or the IPv4 address in it that a router or this host would translate it to. */
+/**
+ * The normal form of an IPv6 address, without a zone; or the embedded IPv4 address that a router or this host would
+ * translate it to.
+ */
 function unmapped(text: string): string {
   if (isIP(text) !== 6) return text
   const groups = ipv6Groups(text)
@@ -227,9 +242,9 @@ function unmapped(text: string): string {
   // ::ffff:a.b.c.d (RFC 4291), ::ffff:0:a.b.c.d (RFC 2765) and 64:ff9b::a.b.c.d (RFC 6052)
   const mapped = startsWith(0, 0, 0, 0, 0, 0xffff) || startsWith(0, 0, 0, 0, 0xffff, 0)
   if (mapped || startsWith(0x64, 0xff9b, 0, 0, 0, 0)) return dotted(seventh, eighth)
-  // 64:ff9b:1::a.b.c.d (RFC 8215): a translator of the local network, so private whatever is behind it
+  // 64:ff9b:1::a.b.c.d (RFC 8215): a translator of the local network, so private whatever the target
   if (startsWith(0x64, 0xff9b, 1) && isIn(never, dotted(seventh, eighth))) return dotted(seventh, eighth)
-  // ::a.b.c.d, as old systems have it; :: and ::1 are addresses of their own
+  // ::a.b.c.d, the deprecated IPv4-compatible form; :: and ::1 are addresses of their own
   if (startsWith(0, 0, 0, 0, 0) && sixth === 0 && seventh > 0) return dotted(seventh, eighth)
   // 2002:aabb:ccdd:: (RFC 3056)
   if (first === 0x2002) return dotted(second, third)

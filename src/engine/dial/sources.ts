@@ -1,17 +1,20 @@
 import type { AddressSource } from '../../model/peer.ts'
 
-/** Where addresses came from: what is not known is learnt. */
+/** The sources of addresses; an unrecorded address is `learnt`. */
 export interface AddressSources {
   note(address: string, source: AddressSource): void
-  /** The most trusted source that told it. */
+  /** The most trusted recorded source of the address. */
   sourceOf(address: string): AddressSource
 }
 
-/** Addresses remembered of each source, the oldest forgotten first, so that none can push out what another told. */
+/**
+ * Maximum remembered addresses of each source; the oldest are forgotten first. The limit is per source, so that no
+ * source can push out another's addresses.
+ */
 const maxOfSource = 2_000
 
 export function createAddressSources(): AddressSources {
-  // In the order of trust; what is learnt needs no remembering.
+  // In the order of trust; `learnt` addresses need no record.
   const trusted = (['configured', 'rest', 'mdns'] as const).map((source) => ({ source, addresses: new Set<string>() }))
 
   return {

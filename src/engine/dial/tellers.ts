@@ -1,18 +1,24 @@
-/** Which peers have told an address, so that each answers for what this node does on its word. */
+/** Remembers which peers told an address, so that dials of the address are charged to them. */
 export interface Tellers {
   told(addresses: Iterable<string>, teller: Teller): void
-  /** Those that have told it, by the host that they are seen at. */
+  /** The tellers of an address, at most one for each host. */
   of(address: string): Teller[]
 }
 
-/** Where a peer that tells addresses is seen. Peer ids are free; IP addresses are not, so tellers are told apart by these. */
+/**
+ * Where a peer that tells addresses is seen. Peer ids are free, IP addresses are not, so tellers are distinguished by
+ * address.
+ */
 export interface Teller {
-  /** Its own IP address, or that of the relay that its link goes through. */
+  /** The peer's IP address, or that of the relay of its link. */
   ip: string
   isRelayed: boolean
 }
 
-/** Hosts whose words are remembered, and addresses of each: some 20 MB if all tell the longest. The oldest are forgotten first. */
+/**
+ * Maximum remembered hosts, and addresses of each: some 20 MB if all are of maximum length. The oldest are forgotten
+ * first.
+ */
 const maxHosts = 256
 const maxAddressesOfHost = 256
 const maxAddressLength = 256
@@ -31,7 +37,7 @@ export function createTellers(components: { hostOf(ip: string): string }): Telle
 
   return {
     told(addresses, teller) {
-      // A host that relays others' links and has one of its own is two tellers.
+      // A host that relays other peers' links and has a link of its own counts as two tellers.
       const told = addressesOf(`${hostOf(teller.ip)}${teller.isRelayed ? ' relayed' : ''}`)
       for (const text of addresses) {
         const address = placeOf(text)
@@ -48,7 +54,10 @@ export function createTellers(components: { hostOf(ip: string): string }): Telle
   }
 }
 
-/** Where a socket goes: without who is expected there, and of a way through a relay the relay. Not parsed, since peers tell many. */
+/**
+ * The socket address, without the expected peer; for a relayed address the relay's. Cut from the text, not parsed,
+ * since peers tell many addresses.
+ */
 function placeOf(address: string): string {
   const [socket = ''] = address.split('/p2p-circuit')
   return socket.replace(/\/p2p\/[^/]*$/, '')

@@ -4,7 +4,7 @@ import { circuitProblem, isCircuitAddress, relayOf, throughRelays } from '../dia
 import { endpointOf } from '../dial/endpoint.ts'
 import type { Reachability } from '../engine.ts'
 
-/** What is wrong with an address of the configuration for this engine, as the end of a sentence, or undefined. */
+/** Why a configured address does not work with this engine, as the end of a sentence, or undefined. */
 export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
   let address: Multiaddr
   try {
@@ -16,7 +16,7 @@ export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' |
   return problem === undefined ? undefined : `has "${text}": ${problem}`
 }
 
-/** Why an address can't be dialled by the transports of this engine, whatever the policy says, or undefined. */
+/** Why the transports of this engine cannot dial an address, whatever the policy says, or undefined. */
 export function addressProblem(address: Multiaddr): string | undefined {
   const names = address.getComponents().map(({ name }) => name)
   if (isCircuitAddress(address)) return circuitProblem(address, addressProblem)

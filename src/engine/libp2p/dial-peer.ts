@@ -77,7 +77,7 @@ export function createDialPeer(
 }
 
 /**
- * Whether the connection was made by a dial of the address. A socket does not keep the name that it was dialled by, so a name
+ * Whether a dial of the address made the connection. A socket does not keep the name that it was dialled by, so a name
  * counts for a new connection only.
  */
 function leadsTo({ direction, remoteAddr }: Connection, address: Multiaddr, isNew: boolean): boolean {

@@ -2,9 +2,12 @@ import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { DialGate } from '../dial/gate.ts'
 
-/** At which addresses connections were dialled. Sockets know only the IP address that a name led to, and nobody has given that. */
+/**
+ * Remembers the address at which each connection was dialled. A socket knows only the IP address that a name resolved
+ * to, which neither the operator nor a client gave.
+ */
 export interface DialledAt {
-  /** A gate that notes the address of every connection that is dialled through it. */
+  /** Wraps a gate to record the address of each connection that it dials. */
   through(gate: DialGate): DialGate
   of(connection: Connection): Multiaddr
 }

@@ -3,17 +3,18 @@ import type { Logger } from 'pino'
 import { openFor } from './transport/open-for.ts'
 
 /**
- * Asks peers once more who they are that have not said it: libp2p asks once, when a link is made, and an answer that does not come in time
- * on a busy machine leaves unknown for good what the peer speaks (https://github.com/libp2p/specs/blob/master/identify/README.md).
+ * Repeats identify for peers that have not answered it. libp2p asks once, when a connection opens; if the answer is
+ * late on a busy machine, the peer's protocols stay unknown for good
+ * (https://github.com/libp2p/specs/blob/master/identify/README.md).
  */
 export interface IdentifyAgain {
   start(): void
   stop(): void
 }
 
-/** Milliseconds between two looks, and after which an answer is late. */
+/** Milliseconds between two checks, and after which an answer is late. */
 const lookMs = 5_000
-/** A peer may not want to say it. */
+/** Maximum attempts: a peer may refuse to answer. */
 const maxAttempts = 5
 
 export function createIdentifyAgain(components: {

@@ -2,17 +2,17 @@ import type { Connection } from '@libp2p/interface'
 import { openFor } from './transport/open-for.ts'
 
 /**
- * Which peers have said on a connection who they are. To dial a peer that wants no link looks like a success until then: it closes what it
- * has let this node open.
+ * Tracks which connections have completed identify. Until then a dial of a peer that refuses links looks successful:
+ * the peer closes what this node has opened.
  */
 export interface Introductions {
-  /** The peer of the connection has said who it is. */
+  /** The peer of the connection has identified itself. */
   made(connection: Connection): void
-  /** Resolves when it has, when the connection is closed or the signal fires, or when the peer is late; then that is all there is to know. */
+  /** Resolves when the peer has identified itself, the connection closes, the signal fires, or the peer is late. */
   wait(connection: Connection, signal: AbortSignal): Promise<void>
 }
 
-/** Milliseconds after the connection was opened: as long as libp2p itself waits for the answer. */
+/** Milliseconds after the connection was opened: libp2p's own timeout of identify. */
 const introductionMs = 5_000
 
 export function createIntroductions(): Introductions {

@@ -38,13 +38,13 @@ export interface Libp2pEngineInit {
   announce: string[]
   bootstrap: string[]
   mdns: boolean
-  /** By default libp2p's own. */
+  /** Default: libp2p's own service name. */
   mdnsServiceName?: string
-  /** Whether to be a relay for others. */
+  /** Whether this node relays circuits for other peers. */
   relay: boolean
-  /** The DHT to take part in; without one, none. */
+  /** The DHT to join; undefined for none. */
   dht?: DhtMode | undefined
-  /** Only nodes with the same key have anything to do with each other. */
+  /** Only nodes with the same key can connect to each other. */
   privateNetworkKey?: string | undefined
   dialPrivate: boolean
   dialOwnHost?: boolean
@@ -65,8 +65,9 @@ interface Running {
 }
 
 /**
- * The P2PEngine contract on libp2p. Each start makes a new node; subscriptions and blocks outlive it here. Gossip, dials, the DHT
- * and requests between peers are parts of their own (`gossip/`, `wanted-links.ts`, `dht/`, `protocols.ts`).
+ * The P2PEngine contract on libp2p. Each start makes a new node; subscriptions and blocks outlive it here. This file only wires
+ * parts together: gossip, dials, the DHT and requests between peers are in `gossip/`, `wanted-links.ts`, `dht/` and
+ * `protocols.ts`.
  */
 export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEngineComponents): P2PEngine {
   const { limits } = init

@@ -2,13 +2,13 @@ import type { Connection, IdentifyResult } from '@libp2p/interface'
 import type { ConnectedPeer } from '../engine.ts'
 import type { Node } from './node.ts'
 
-/** What is known of the connected peers beside their connections. */
+/** What connected peers say about themselves, beyond their connections. */
 export interface Links {
   identified(result: IdentifyResult): void
   gone(peerId: string): void
-  /** What a peer says it runs; null until it has said. */
+  /** The agent of a peer; null until it has identified itself. */
   agentOf(peerId: string): string | null
-  /** The connected peers, each once. */
+  /** The connected peers, each listed once. */
   peers(node: Node): ConnectedPeer[]
   peer(node: Node, peerId: string): ConnectedPeer | undefined
 }
@@ -19,13 +19,13 @@ interface Known {
   listens: string[]
 }
 
-/** Peers may tell as much as identify lets them; this much of it is kept. */
+/** Limits on what is kept of a peer's identify message. */
 const maxListens = 16
 const maxProtocols = 100
 const maxTextLength = 200
 
 export function createLinks(components: {
-  /** Whether the peer of a connection may say that it is at an address. */
+  /** Whether the peer of a connection may tell an address. */
   mayTell(address: string, connection: Connection): boolean
 }): Links {
   const known = new Map<string, Known>()

@@ -9,7 +9,7 @@ import type { SilentConnections } from './silent-connections.ts'
 import { tellerOf } from './teller-of.ts'
 import type { RelayServer } from './transport/relay-server.ts'
 
-/** Translates the events of a libp2p node into those of the contract, and passes them to the parts that keep state by peer. */
+/** Translates the events of a libp2p node to those of the contract, and passes them to the parts with state by peer. */
 export function listenToNode(
   { node, gossip }: { node: Node; gossip: Pick<NodeGossip, 'lanes' | 'links'> },
   components: {

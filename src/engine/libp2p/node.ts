@@ -37,13 +37,13 @@ export interface NodeInit {
   seed: Uint8Array
   listen: string[]
   announce: string[]
-  /** Configured peers, which have a link beyond the limit too. */
+  /** Number of configured peers, which may have links beyond the limit. */
   protectedPeers: number
-  /** Whether to be a relay for others. */
+  /** Whether this node relays circuits for other peers. */
   relay: boolean
-  /** Without one, no DHT. */
+  /** The DHT to join; undefined for none. */
   dht?: DhtMode | undefined
-  /** 32 bytes in hexadecimal: only nodes with the same key have anything to do with each other. */
+  /** 32 bytes in hexadecimal. Only nodes with the same key can connect to each other. */
   privateNetworkKey?: string | undefined
   agent: string
   limits: Limits
@@ -61,28 +61,28 @@ export interface NodeComponents {
   namespaces: Namespaces
   signsOfLife: SignsOfLife
   dialledAt: Pick<DialledAt, 'through'>
-  /** Somebody at this address, if that is known, has this node's own key. */
+  /** Another node, at this address if it is known, has this node's own key. */
   onOwnKey: (remote: string | undefined) => void
-  /** A connected peer has told where others are. */
+  /** A connected peer has told addresses of other peers. */
   onTold: (addresses: string[], peerId: string) => void
 }
 
-/** Connections that have not said yet who they are. */
+/** Connections whose peers have not yet authenticated. */
 const maxPendingConnections = 50
 const maxDials = 50
-/** Pings at once on one link, each on a stream of its own. */
+/** Concurrent pings on one link, each on its own stream. */
 const maxPings = 8
 const maxQueuedDials = 500
-/** Milliseconds in which the ends of a stream must agree on its protocol; gossipsub opens its streams one after another. */
+/** Milliseconds for the ends of a stream to negotiate its protocol; gossipsub opens its streams one after another. */
 const negotiationTimeoutMs = 5_000
 
-/** A libp2p node, not started, with every limit set: several defaults are unbounded. */
+/** Creates a libp2p node without starting it. Every limit is set, since several defaults are unbounded. */
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
   const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onOwnKey, onTold } = components
   const { signsOfLife, dialledAt } = components
   const gate = dialledAt.through(createDialGate({ policy, onRefused: () => reached.note('told_dial') }))
-  // The gater refuses what is over the limit; libp2p itself would prune by age.
+  // The gater refuses connections over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
   const maxSockets = maxConnections + maxPendingConnections
   return await createLibp2p({
@@ -112,7 +112,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     transports: [
       tcpTransport({ maxConnections: maxSockets }, { gate }),
       webSocketTransport({ maxSockets }, { gate }),
-      // It has an encryption of its own, which no key of ours goes around.
+      // QUIC has its own encryption, which a private network key does not protect.
       ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, reached, signsOfLife })] : []),
       relayTransport({ gate }),
     ],
@@ -124,7 +124,8 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
           yamux({
             maxInboundStreams: limits.maxStreamsPerConnection,
             maxOutboundStreams: limits.maxStreamsPerConnection,
-            // Opened before this end has finished its handshake: what a peer asks as soon as it has a link. One more, and yamux would end that.
+            // Streams opened before this end has finished its handshake: the first requests of a peer. With one more,
+            // yamux would end the connection.
             maxEarlyStreams: limits.maxStreamsPerConnection,
             streamOptions: {
               maxStreamWindowSize: limits.maxStreamBufferBytes,
@@ -138,7 +139,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
-      // By users, by the DHT, and by the monitor of connections, at the same time.
+      // Clients, the DHT and the connection monitor ping concurrently.
       ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
       pubsub: gossipsub(gossipOptions(limits)),
       ...(init.dht === undefined
@@ -149,12 +150,12 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
   })
 }
 
-/** Who can only be reached through others asks the DHT, and answers nobody. */
+/** A node that is reached only through relays queries the DHT, and answers no queries. */
 function dhtInit(mode: DhtMode, { listen, limits }: NodeInit) {
   return { mode, isDialable: listen.some((address) => address !== throughRelays), limits }
 }
 
-/** As the file swarm.key of IPFS has it: https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md */
+/** The format of IPFS's swarm.key file: https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md */
 function swarmKey(hex: string): Uint8Array {
   return Buffer.from(`/key/swarm/psk/1.0.0/\n/base16/\n${hex}\n`)
 }

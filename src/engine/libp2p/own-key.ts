@@ -5,8 +5,9 @@ interface EncrypterComponents {
 }
 
 /**
- * An encrypter that notices when somebody who comes in proves this node's own key: another node has it. libp2p itself only takes such a
- * connection for a dial of this node to itself; that can't be told apart while this node is dialling.
+ * Wraps an encrypter to report an inbound connection whose peer proves this node's own key: another node has the key.
+ * libp2p treats such a connection as a dial of this node to itself. The two cannot be distinguished while this node is
+ * dialling.
  */
 export function watchingForOwnKey<Components extends EncrypterComponents>(
   encrypter: (components: Components) => ConnectionEncrypter,

@@ -12,7 +12,10 @@ export async function openPing(connection: Connection, signal: AbortSignal): Pro
   return await connection.newStream([pingProtocol], { signal, runOnLimitedConnection: true })
 }
 
-/** The round trip on a connection, in milliseconds and parts of them: libp2p's own counts whole ones, and dials who is not there. */
+/**
+ * The round trip on a connection, in fractional milliseconds. libp2p's own ping counts whole ones, and dials peers
+ * without a link.
+ */
 export async function pingOver(connection: Connection, signal: AbortSignal): Promise<number> {
   const stream = await openPing(connection, signal)
   const abort = () => stream.abort(new Error('the answer did not come in time'))

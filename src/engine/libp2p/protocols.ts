@@ -10,19 +10,19 @@ import { createRequestSemaphore, type RequestSemaphore } from '../request-semaph
 import type { Node } from './node.ts'
 import { readMessage, withStream, writeMessage } from './stream-io.ts'
 
-/** Requests to peers and of peers, each on a stream of its own: one message there, one message back. */
+/** Outbound and inbound requests, each on its own stream: one message there, one message back. */
 export interface Protocols {
   request(node: Node | undefined, peerId: string, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   handle(protocol: string, handler: RequestHandler, options: HandleOptions): void
   unhandle(protocol: string): void
-  /** Has a node answer what is handled, before it starts. */
+  /** Registers the handled protocols with a node, before it starts. */
   register(node: Node): Promise<void>
 }
 
 interface Handled {
   handler: RequestHandler
   options: HandleOptions
-  /** Requests being worked on. */
+  /** Places of concurrent requests. */
   places: RequestSemaphore
 }
 
@@ -35,14 +35,17 @@ export function createProtocols(
   const handled = new Map<string, Handled>()
   let running: Node | undefined
 
-  /** Begins to count a body on a stream, which ends when the body has to make room. @throws Error when there is no room */
+  /**
+   * Begins to count a body on a stream, and aborts the stream if the body has to make room. @throws Error when there is
+   * no room
+   */
   function hold(asker: Asker, stream: Stream): HeldBody {
     const held = bodies.begin(asker, () => stream.abort(new Error('bodies of other peers need the memory')))
     if (held === undefined) throw new Error('bodies of this peer have reached its share of the memory')
     return held
   }
 
-  /** A body that does not come, or comes a byte at a time, is given up long before the request would be. */
+  /** Reads a request body. A body that is missing or arrives slowly is given up long before the request would be. */
   async function readRequest(stream: Stream, from: Asker, maxBytes: number): Promise<Uint8Array> {
     using held = hold(from, stream)
     using late = createDeadline(requestTimeoutMs * bodyShare, [])
@@ -72,7 +75,8 @@ export function createProtocols(
     }
     const gone = new AbortController()
     const onGone = () => gone.abort(new Error('the peer cancelled the request'))
-    // Who asks keeps the stream open until the answer is there. A QUIC stream that was reset says only that no more comes.
+    // The requester keeps the stream open until it has the answer. A QUIC stream that was reset emits only
+    // `remoteCloseWrite`.
     for (const event of ends) stream.addEventListener(event, onGone)
     using deadline = createDeadline(requestTimeoutMs, [gone.signal])
     const { signal } = deadline
@@ -90,7 +94,8 @@ export function createProtocols(
 
   async function listen(node: Node, protocol: string): Promise<void> {
     await node.handle(protocol, (stream, connection) => answer(protocol, stream, connection), {
-      // An announced request takes no place: it is the link that bounds them.
+      // An incoming request takes no place before its body is complete, so only the connection's limit bounds these
+      // streams.
       maxInboundStreams: maxStreamsPerConnection,
       maxOutboundStreams: maxOutboundRequests,
       runOnLimitedConnection: true,
@@ -144,8 +149,8 @@ export function createProtocols(
   }
 }
 
-/** Events of a stream after which nobody waits for the answer. */
+/** Stream events after which the requester no longer waits for the answer. */
 const ends = ['close', 'remoteCloseWrite'] as const
 
-/** Requests to one peer at once, of a protocol. */
+/** Maximum concurrent requests to one peer on one protocol. */
 const maxOutboundRequests = 256

@@ -1,15 +1,15 @@
 import type { Connection, MessageStream, Stream, StreamMuxer } from '@libp2p/interface'
 
-/** When the other ends of connections last gave a sign of life, by the monotonic clock. */
+/** Records when the other end of each connection last gave a sign of life, by the monotonic clock. */
 export interface SignsOfLife {
-  /** Listens to a muxer, and to what it writes to. That of QUIC is handed nothing: its streams are. */
+  /** Observes a muxer and its connection. The QUIC muxer receives no data itself; its streams do. */
   listen(muxer: StreamMuxer & Hearing, connection: MessageStream): void
-  /** Listens to a stream of a muxer that is handed nothing itself. */
+  /** Observes a stream of a muxer that receives no data itself. */
   listenTo(stream: Stream & Hearing, muxer: StreamMuxer & Hearing): void
   heardAt(connection: Connection): number
 }
 
-/** What is handed the bytes that arrive. */
+/** An object whose `onData` receives the incoming bytes. */
 interface Hearing {
   onData?(data: unknown): void
 }
@@ -21,7 +21,7 @@ export function createSignsOfLife(): SignsOfLife {
     heard.set(muxer, performance.now())
   }
 
-  /** Listening to events would have a stream give away what nobody takes yet. */
+  /** Wraps `onData`. An event listener would make the stream emit data before its reader is ready. */
   function listenAt(hearing: Hearing, muxer: StreamMuxer): void {
     const { onData } = hearing
     if (onData === undefined) return
@@ -35,7 +35,7 @@ export function createSignsOfLife(): SignsOfLife {
     listen(muxer, connection) {
       hear(muxer)
       listenAt(muxer, muxer)
-      // What waited has been taken.
+      // The other end has taken the queued data.
       connection.addEventListener('drain', () => hear(muxer))
     },
     listenTo(stream, muxer) {
@@ -43,7 +43,7 @@ export function createSignsOfLife(): SignsOfLife {
       if (stream.direction === 'inbound') hear(muxer)
       listenAt(stream, muxer)
     },
-    // A connection is known by its muxer, which is made before it.
+    // Keyed by the muxer, which exists before the connection.
     heardAt: (connection: Connection & { muxer?: StreamMuxer }) => heard.get(connection.muxer ?? connection) ?? performance.now(),
   }
 }

@@ -9,11 +9,14 @@ import type { Node } from './node.ts'
 import { pingOver } from './ping.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
 
-/** Replaces connections that a network which was away has left mute (silent-links.ts): those that this node has dialled. */
+/** Replaces dialled connections that a network outage has left mute (silent-links.ts). */
 export interface SilentConnections {
   start(): void
   stop(): Promise<void>
-  /** A peer has opened a connection. Another one to it is cut if the peer does not answer a ping there: it would keep its streams. */
+  /**
+   * A peer has opened a connection. An older one to it is cut if it is silent and the peer does not answer a ping
+   * there: it would keep the peer's streams.
+   */
   opened(connection: Connection): void
 }
 
@@ -49,7 +52,7 @@ export function createSilentConnections(
     logger,
   })
 
-  /** All connections to the peer end with it: a second one would leave gossip on the first. */
+  /** `cut` ends all connections to the peer: on a second one, gossip would stay on the first. */
   function watchedOf(connection: Connection): WatchedLink {
     return {
       peerId: connection.remotePeer.toString(),
@@ -68,7 +71,7 @@ export function createSilentConnections(
     return performance.now() - signsOfLife.heardAt(connection) > doubtedLinkMs
   }
 
-  /** A peer that has nothing to say is silent, too. */
+  /** Cuts a connection unless a ping proves it alive: a peer without anything to send is silent, too. */
   async function cutUnlessAlive(connection: Connection): Promise<void> {
     await pingOver(connection, AbortSignal.timeout(pingMs)).catch(() => undefined)
     if (isSilent(connection)) cut(connection)

@@ -4,19 +4,19 @@ import { type GatheredBytes, gatherBytes } from '../../lib/gathered-bytes.ts'
 import type { HeldBody } from '../bodies.ts'
 
 /**
- * One message on a stream: its length as 4 bytes, big endian, then its bytes. A stream that ends with its connection looks like one that
- * ended in good order, so the length alone says whether a message is whole.
+ * One message on a stream: its length as 4 bytes, big endian, then its bytes. A stream that ends with its connection
+ * looks like one that ended properly, so only the length tells whether a message is complete.
  */
 const headerBytes = 4
 
-/** Bytes given to a stream at once, and waiting in it at most. */
+/** Maximum bytes given to a stream at once, and queued in it. */
 const chunkBytes = 65_536
 
-/** Writes a message, as fast as the other end takes it. @throws Error when the stream closes before */
+/** Writes a message at the pace of the other end. @throws Error when the stream closes first */
 export async function writeMessage(stream: Stream, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   const header = Buffer.alloc(headerBytes)
   header.writeUInt32BE(bytes.length)
-  // The length and the first piece leave as one.
+  // The length and the first chunk leave together.
   stream.send(Buffer.concat([header, bytes.subarray(0, chunkBytes)]))
   for (let start = chunkBytes; start < bytes.length; start += chunkBytes) {
     await untilDrained(stream, signal)
@@ -24,7 +24,7 @@ export async function writeMessage(stream: Stream, bytes: Uint8Array, signal: Ab
   }
 }
 
-/** Waits until next to nothing waits in the stream. (`onDrain` of libp2p waits for the first drain only.) */
+/** Waits until less than one chunk is queued in the stream. (`onDrain` of libp2p waits for the first drain only.) */
 async function untilDrained(stream: Stream, signal: AbortSignal): Promise<void> {
   while (stream.writeBufferLength >= chunkBytes) {
     signal.throwIfAborted()
@@ -42,8 +42,8 @@ async function untilDrained(stream: Stream, signal: AbortSignal): Promise<void> 
 }
 
 /**
- * Reads a message, whose memory is counted as it comes.
- * @throws Error when it is longer than `maxBytes`, there is no room for it, or the stream ends before its end
+ * Reads a message, and counts its memory as it arrives.
+ * @throws Error when it exceeds `maxBytes`, there is no room for it, or the stream ends early
  */
 export async function readMessage(stream: Stream, maxBytes: number, held: HeldBody): Promise<Uint8Array> {
   const header = gatherBytes(headerBytes)
@@ -67,10 +67,12 @@ export async function readMessage(stream: Stream, maxBytes: number, held: HeldBo
   throw new Error('the stream ended before the end of the message')
 }
 
-/** Milliseconds that a stream may take to close once nobody needs it any more. */
+/** Milliseconds that an unused stream may take to close. */
 const closeMs = 10_000
 
-/** Does something with a stream, then closes it, for which nobody waits; aborts it when the signal fires, or when it fails. */
+/**
+ * Runs `work` on a stream, then closes the stream without waiting; aborts it when the signal fires or the work fails.
+ */
 export async function withStream<Result>(stream: Stream, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
   const abort = () => stream.abort(asError(signal.reason))
   signal.addEventListener('abort', abort)

@@ -4,12 +4,12 @@ import type { Teller } from '../dial/tellers.ts'
 
 type RemoteAddr = Connection['remoteAddr']
 
-/** Where the peer of a connection is seen, as one that tells addresses. */
+/** Where the peer of a connection is seen, as a teller of addresses. */
 export function tellerOf({ remoteAddr }: { remoteAddr: RemoteAddr }): Teller {
   return { ip: remoteAddr.getComponents()[0]?.value ?? '', isRelayed: isCircuitAddress(remoteAddr) }
 }
 
-/** The IP address that the other end of a connection is seen at; undefined behind a relay. */
+/** The IP address at which the other end of a connection is seen; undefined behind a relay. */
 export function seenAtOf(remoteAddr: RemoteAddr): string | undefined {
   const { ip, isRelayed } = tellerOf({ remoteAddr })
   return isRelayed ? undefined : ip

@@ -6,20 +6,20 @@ import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import { createLocalMulticast, type NetworkInterface } from './multicast.ts'
 
 /**
- * Finds, and is found by, nodes on the local networks: multicast DNS (RFC 6762), with the records of
- * https://github.com/libp2p/specs/blob/master/discovery/mdns.md under the service name of the protocol that the nodes speak.
+ * Discovers nodes on the local networks, and announces this node, by multicast DNS (RFC 6762) with the records of
+ * https://github.com/libp2p/specs/blob/master/discovery/mdns.md. The service name is that of the nodes' protocol.
  */
 export interface LocalDiscovery {
   start(): void
   stop(): Promise<void>
 }
 
-/** Milliseconds between two questions, and the time for which an answer may be kept, in seconds. */
+/** Interval between two queries in milliseconds, and the TTL of an answer in seconds. */
 const askMs = 10_000
 const ttl = 120
-/** Milliseconds between two answers; one answers all who asked meanwhile (RFC 6762, section 6). */
+/** Milliseconds between two answers; one answer serves all queries in between (RFC 6762, section 6). */
 const answerMs = 1_000
-/** Of one answer. */
+/** Maximum addresses in one answer, and length of one address. */
 const maxAddresses = 16
 const maxAddressLength = 255
 
@@ -30,7 +30,7 @@ export function createLocalDiscovery(
   const { serviceName: name, peerId, multiaddrs } = init
   const { onFound, logger } = components
   const multicast = createLocalMulticast({ onQuery, onResponse, onInterface: ask, logger })
-  /** Of no meaning: the specification asks for one that says nothing of the peer. */
+  /** Random: the specification asks for a name that reveals nothing about the peer. */
   const instance = `${randomBytes(16).toString('hex')}.${name}`
   let asking: NodeJS.Timeout | undefined
   let answering: NodeJS.Timeout | undefined
@@ -94,14 +94,14 @@ export function createLocalDiscovery(
 }
 
 /**
- * Whether an address is one by which this node may be reached from where an interface leads (RFC 6762, section 6.2): not one that another
- * interface has. Names, and addresses that a router has, are the same everywhere.
+ * Whether this node may be reachable at an address from an interface's network (RFC 6762, section 6.2): not at the
+ * address of another interface. Names and addresses of a router are valid on every interface.
  */
 function isValidOn(on: NetworkInterface, host: string, ofThisHost: ReadonlySet<string>): boolean {
   return on.isLoopback || on.addresses.includes(host) || !ofThisHost.has(host)
 }
 
-/** The IP addresses that the interfaces of this host have. */
+/** The IP addresses of this host's interfaces. */
 function localAddresses(): Set<string> {
   return new Set(Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []))
 }

@@ -6,11 +6,17 @@ import { adopt } from '../../lib/adopt-socket.ts'
 import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
 import { createSerial } from '../../lib/serial.ts'
 
-/** Packets of multicast DNS over IPv4 (RFC 6762), heard and sent on every interface of this host, whatever its routes; interfaces may come and go. */
+/**
+ * Sends and receives multicast DNS packets over IPv4 (RFC 6762) on every interface of this host, whatever its routes.
+ * Interfaces may come and go.
+ */
 export interface LocalMulticast {
   start(): void
   stop(): Promise<void>
-  /** Sends what `packetOn` answers for each interface; where it answers undefined, nothing. Never fails: an interface may. */
+  /**
+   * Sends on each interface the packet that `packetOn` returns; undefined skips the interface. Never rejects, since an
+   * interface may fail.
+   */
   send(packetOn: (on: NetworkInterface) => OutgoingPacket | undefined): Promise<void>
 }
 
@@ -18,7 +24,7 @@ export interface NetworkInterface {
   readonly name: string
   /** IPv4 and IPv6 addresses, without a zone. */
   readonly addresses: readonly string[]
-  /** Whether only this host itself is there. */
+  /** Whether the interface connects to this host only. */
   readonly isLoopback: boolean
 }
 
@@ -29,28 +35,28 @@ export type OutgoingPacket =
 const group = '224.0.0.251'
 /** RFC 6762, section 11. */
 const ttl = 255
-/** Milliseconds between two looks at the interfaces. */
+/** Milliseconds between two checks of the interfaces. */
 const lookMs = 2_000
 
 interface Open {
   socket: Socket
   dns: multicastDns.MulticastDNS
   isBound: boolean
-  /** Those whose group was joined, by name, with the address that it was joined by. */
+  /** Interfaces whose multicast group was joined, by name, with the address used to join. */
   joined: Map<string, string>
 }
 
 export function createLocalMulticast(components: {
   onQuery(packet: multicastDns.QueryPacket): void
   onResponse(packet: multicastDns.ResponsePacket, from: { address: string }): void
-  /** An interface is new: who is there has not been asked. */
+  /** An interface is new, and its network has not been queried yet. */
   onInterface(): void
   logger: Logger
 }): LocalMulticast {
   const { onQuery, onResponse, onInterface, logger } = components
   const inTurn = createSerial()
   const isDue = createSeldom({ everyMs: sayAgainMs })
-  /** Interfaces of which the log has a line, while they are there. */
+  /** Present interfaces with a logged failure. */
   const told = new Set<string>()
   let open: Open | undefined
   let looking: NodeJS.Timeout | undefined
@@ -62,7 +68,7 @@ export function createLocalMulticast(components: {
 
   function openSocket(): Open {
     const socket = adopt(createSocket({ type: 'udp4', reuseAddr: true }))
-    // Interfaces are followed here; multicast-dns itself sends by the default route only.
+    // This file follows the interfaces; multicast-dns itself sends by the default route only.
     const dns = multicastDns({ socket, multicast: false })
     const opened: Open = { socket, dns, isBound: false, joined: new Map() }
     dns.on('query', onQuery)
@@ -99,7 +105,10 @@ export function createLocalMulticast(components: {
     if (isNew.length > 0) onInterface()
   }
 
-  /** Answers whether it had not been joined. An interface that was removed and made anew forgets what was joined, so it is tried each time. */
+  /**
+   * Joins the multicast group, and returns whether it was not joined before. It is tried each time, because an
+   * interface that was removed and recreated loses its membership.
+   */
   function join(socket: Socket, each: NetworkInterface, joined: Map<string, string>): boolean {
     const address = ipv4Of(each)
     try {
@@ -140,7 +149,8 @@ export function createLocalMulticast(components: {
       open = undefined
       if (stopping !== undefined) await new Promise<void>((resolve) => stopping.dns.destroy(() => resolve()))
     },
-    // In turn: the interface is chosen for the whole socket, and a packet leaves later than it is handed over.
+    // One at a time: the outgoing interface is set for the whole socket, and a packet leaves later than it is handed
+    // over.
     send: (packetOn) =>
       inTurn(async () => {
         for (const each of presentInterfaces()) {
@@ -151,7 +161,7 @@ export function createLocalMulticast(components: {
   }
 }
 
-/** Those that are up and have an IPv4 address. */
+/** The interfaces that are up and have an IPv4 address. */
 function presentInterfaces(): NetworkInterface[] {
   return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
     addresses.some(({ family }) => family === 'IPv4')
@@ -168,7 +178,7 @@ function leave(socket: Socket, address: string): void {
   try {
     socket.dropMembership(group, address)
   } catch {
-    // It went with the interface.
+    // The membership ended with the interface.
   }
 }
 

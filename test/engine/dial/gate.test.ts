@@ -62,11 +62,11 @@ describe('the address that is judged is the one that is dialled', () => {
     const { end, ips } = await dial({ answers, outcomes: [new Error('refused'), new Error('no route')] })
     expect(ips).toEqual(['8.8.8.8', '2606:4700::1'])
     expect(attemptsOf(end)).toEqual([
-      { multiaddr: named + peer, message: expect.stringMatching(/^127\.0\.0\.1 is this host/), forbidden: true },
+      { multiaddr: named + peer, message: expect.stringMatching(/^127\.0\.0\.1 is an address of this host/), forbidden: true },
       { multiaddr: named + peer, message: '8.8.8.8: refused', forbidden: false },
       { multiaddr: named + peer, message: expect.stringMatching(/^169\.254\.169\.254 is link-local/), forbidden: true },
       { multiaddr: named + peer, message: '2606:4700::1: no route', forbidden: false },
-      { multiaddr: named + peer, message: expect.stringMatching(/^::ffff:10\.0\.0\.1 is private/), forbidden: true },
+      { multiaddr: named + peer, message: expect.stringMatching(/^::ffff:10\.0\.0\.1 is a private address/), forbidden: true },
     ])
   })
 

@@ -8,20 +8,20 @@ import { asking, dhtPrefix } from './dht.ts'
 import type { Namespaces } from './dht-namespaces.ts'
 
 interface Held extends Counted {
-  /** Milliseconds since 1970; for what was there before this start, the start. */
+  /** Milliseconds of the given clock; for records from an earlier run, the time at which they were read. */
   at: number
 }
 
-/** Keys of values, beside which there are those of providers. */
+/** Prefix of the keys of values; other keys under the DHT's prefix hold providers. */
 const values = `${dhtPrefix}/record/`
-/** Values live for so long, as in kad-dht, which forgets to remove those that nobody asks for. */
+/** Lifetime of a value, as in kad-dht, which removes expired values only when they are queried. */
 const valueLifeMs = 48 * 3_600_000
-/** Between two looks at what is too old. */
+/** Milliseconds between two removals of expired values. */
 const sweepMs = 3_600_000
 
 /**
- * Where kad-dht keeps values and provider records. It bounds nothing itself: what a peer leaves here is counted, by who left it and
- * in all, and refused beyond the limits. What this node itself puts or provides is counted, but never refused.
+ * The datastore of kad-dht's values and provider records. kad-dht bounds neither, so records that peers store here are
+ * counted, by peer and in total, and refused beyond the limits. This node's own records are counted, but never refused.
  */
 export class DhtDatastore extends BaseDatastore {
   readonly #inner: Datastore
@@ -106,7 +106,7 @@ export class DhtDatastore extends BaseDatastore {
     if (record !== undefined && held.delete(name)) this.#quota.remove(record)
   }
 
-  /** What is there from before, counted when the first is asked for. */
+  /** The index of stored records, read on first use. */
   #index(): Promise<Map<string, Held>> {
     this.#held ??= this.#read()
     return this.#held

@@ -8,20 +8,21 @@ import { parseDhtKey, replaces, validateRecord } from '../../../model/dht-record
 import type { DhtMode } from '../../settings.ts'
 
 /**
- * Values of the DHT, by the first part of their keys: `/peergate` is ours, `/ipns` (https://specs.ipfs.tech/ipns/ipns-record/) and `/pk`, a
- * public key under its peer id, are those of all libp2p networks. The servers of the public DHT know the latter two only.
+ * The namespaces of DHT values, by the first part of their keys: `/peergate` is this project's; `/ipns`
+ * (https://specs.ipfs.tech/ipns/ipns-record/) and `/pk`, a public key under its peer id, are those of all libp2p
+ * networks. Servers of the public DHT know only the latter two.
  */
 export interface Namespaces {
   validators: Record<string, ValidateFn>
   selectors: Record<string, SelectFn>
-  /** A key as it is on the wire. @throws DhtNamespaceUnsupported, InvalidRecord */
+  /** A key in its wire format. @throws DhtNamespaceUnsupported, InvalidRecord */
   keyBytes(key: string): Uint8Array
 }
 
 export function namespacesOf(mode: DhtMode): Namespaces {
   const ours = mode !== 'public'
   return {
-    // kad-dht itself knows /pk.
+    // kad-dht itself validates /pk.
     validators: { ipns: ipnsValidator, ...(ours ? { peergate: validatePeergate } : {}) },
     selectors: { ipns: ipnsSelector, ...(ours ? { peergate: selectPeergate } : {}) },
     keyBytes(text) {
@@ -50,7 +51,7 @@ const selectPeergate: SelectFn = async (key, records) => {
   return best
 }
 
-/** Of a peer id in any of its spellings: base58, or a CID of a libp2p key. */
+/** The multihash of a peer id in either notation: base58, or a CID of a libp2p key. */
 function multihashOf(text: string): Uint8Array {
   try {
     return peerIdFromString(text).toMultihash().bytes

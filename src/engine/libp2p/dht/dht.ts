@@ -24,32 +24,35 @@ export const dhtModes = {
   public: { protocol: '/ipfs/kad/1.0.0', peerInfoMapper: removePrivateAddressesMapper },
 }
 
-/** Requests under way of one lookup (Kademlia's α), and paths that it goes without sharing a peer (S/Kademlia, Baumgart and Mies 2007). */
+/**
+ * Concurrent requests of one lookup (Kademlia's α), and number of its disjoint paths (S/Kademlia, Baumgart and Mies
+ * 2007).
+ */
 const alpha = 3
-/** Peers that were told and wait to be pinged before they come into the routing table. */
+/** Maximum learnt peers that wait for a ping before they enter the routing table. */
 const maxWaitingPeers = 200
-/** Peers that are told by others and remembered: so many at once, and so many a second. An answer names 20 when it is honest. */
+/** Rate of peers learnt from others that are remembered. An honest answer names 20. */
 const toldPeers = { perSecond: 50, burst: 500 }
-/** Addresses that are remembered of one. */
+/** Maximum remembered addresses of one learnt peer. */
 const maxToldAddresses = 16
-/** Keys of the DHT's records begin so. */
+/** Prefix of the keys of DHT records. */
 export const dhtPrefix = '/dht'
 
-/** Who asked for what is being done now, while a request of the DHT is answered. */
+/** The peer whose DHT request is being answered in the current context. */
 export const asking = new AsyncLocalStorage<Asker>()
 
 /**
- * kad-dht (https://github.com/libp2p/specs/tree/master/kad-dht) with what it leaves unbounded bounded: the bytes of a request and of an answer, the
- * peers that others tell, and, by its datastore, the records that others leave here.
+ * kad-dht (https://github.com/libp2p/specs/tree/master/kad-dht) with the bounds that it lacks: on the bytes of a
+ * request and an answer, on learnt peers, and, in its datastore, on records that other peers store here.
  */
 export function dhtService(
   init: { mode: DhtMode; isDialable: boolean; limits: Limits },
   components: {
     datastore: Datastore
     namespaces: Namespaces
-    /** A connected peer has told where others are. */
+    /** A connected peer has told addresses of other peers. */
     onTold(addresses: string[], peerId: string): void
-    /** What requests hold until they are answered. */
+    /** The memory that requests hold until they are answered. */
     bodies: Bodies
     askerOf(connection: Connection): Asker
   },
@@ -59,7 +62,7 @@ export function dhtService(
   return (libp2p) => {
     const dht = kadDHT({
       ...dhtModes[mode],
-      // In the public network kad-dht itself finds out, by whether this node has a public address that others have confirmed.
+      // In the public network kad-dht decides by itself: it serves once other peers have confirmed a public address.
       ...(mode === 'public' && isDialable ? {} : { clientMode: !isDialable }),
       validators,
       selectors,
@@ -88,7 +91,10 @@ export function dhtService(
   }
 }
 
-/** libp2p would write down every peer that any answer names; a hostile one names thousands. */
+/**
+ * Limits the learnt peers that are stored: libp2p would store every peer of any answer, and a hostile one names
+ * thousands.
+ */
 function rememberTold(dht: KadDHT, { peerId, peerStore, logger }: KadDHTComponents): void {
   const log = logger.forComponent('peergate:dht')
   const bucket = createTokenBucket(toldPeers)
@@ -102,7 +108,7 @@ function rememberTold(dht: KadDHT, { peerId, peerStore, logger }: KadDHTComponen
   })
 }
 
-/** Runs each handler in the context of the peer that it answers, and counts what its requests hold. */
+/** Runs each handler in the context of the requesting peer, and counts the memory of its requests. */
 function namingWhoAsks(
   registrar: KadDHTComponents['registrar'],
   maxBytes: number,
@@ -123,8 +129,8 @@ function namingWhoAsks(
 }
 
 /**
- * Counts the bytes of a request as they come, until it is whole or something is answered: kad-dht reads up to 4 MiB for one. A request with
- * more than may be, or without room, ends its stream.
+ * Counts the bytes of a request as they arrive, until it is complete or an answer is sent: kad-dht reads up to 4 MiB
+ * for one. A request over the limit, or without room, ends its stream.
  */
 function countRequests(stream: Stream, maxBytes: number, begin: (giveUp: () => void) => HeldBody | undefined): void {
   const end = (reason: string) => stream.abort(new Error(reason))
@@ -152,7 +158,7 @@ function countRequests(stream: Stream, maxBytes: number, begin: (giveUp: () => v
   }
 }
 
-/** Each request has a stream of its own; what comes back on it beyond the limit ends it. */
+/** Bounds answers: each request has its own stream, which ends when the answer exceeds the limit. */
 function boundingAnswers(
   manager: KadDHTComponents['connectionManager'],
   maxBytes: number,
@@ -163,7 +169,7 @@ function boundingAnswers(
       const stream = await manager.openStream(peer, protocol, options)
       const collect = createMessageCollector()
       let bytes = 0
-      // Before kad-dht itself reads it, and dials.
+      // Before kad-dht reads the answer and dials.
       stream.addEventListener('message', ({ data }) => {
         bytes += data.byteLength
         if (bytes > maxBytes) {

@@ -7,25 +7,28 @@ import type { Logger } from 'pino'
 import type { RecordStore } from '../../../store/record-store.ts'
 
 const prefix = '/libp2p'
-/** Under it libp2p's peer store keeps a record of each peer that it hears of, for good: the key ends in the CID of the peer id. */
+/**
+ * Prefix under which libp2p's peer store keeps a record of each peer that it hears of, forever; the key ends in the CID
+ * of the peer id.
+ */
 const peerPrefix = `${prefix}/peers/`
-/** Milliseconds that a change may wait, and changes that may wait: a connecting peer makes about a dozen. */
+/** Maximum delay of a change in milliseconds, and maximum pending changes: a connecting peer makes about a dozen. */
 const writeBehindMs = 1_000
 const maxWaiting = 500
 
 /**
- * libp2p's datastore in our database. Changes are written behind, many at a time; what a crash loses, peers tell again. Of peers `maxPeers` are kept:
- * of more the longest unchanged go, but none that is linked.
+ * libp2p's datastore in this gateway's database, with batched write-behind; peers tell again what a crash loses. At
+ * most `maxPeers` peer records are kept: beyond that the longest unchanged are deleted, except those of linked peers.
  */
 export class RecordDatastore extends BaseDatastore {
   readonly #records: RecordStore
   readonly #maxPeers: number
   readonly #isLinked: (peerId: string) => boolean
-  /** Names of the records of peers, the longest unchanged first. */
+  /** Names of peer records, the longest unchanged first. */
   readonly #peers = new Set<string>()
   readonly #logger: Logger
   #closed = false
-  /** Changes not written yet; without a value, a delete. */
+  /** Pending changes; undefined is a deletion. */
   #waiting = new Map<string, Uint8Array | undefined>()
   #writing: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
@@ -67,20 +70,20 @@ export class RecordDatastore extends BaseDatastore {
     for (const { key } of await this.#list(query.prefix)) yield key
   }
 
-  /** Takes changes, also after a close. */
+  /** Accepts changes, also after a close. */
   async open(): Promise<void> {
     for (const { key } of await this.#records.list(peerPrefix)) this.#peers.add(key)
     this.#closed = false
     this.#forgetPeers()
   }
 
-  /** Writes what waits. What a stopping node still says afterwards is dropped: the database may be closed by then. */
+  /** Writes pending changes. Later changes by a stopping node are dropped: the database may be closed by then. */
   async close(): Promise<void> {
     this.#closed = true
     await this.flush()
   }
 
-  /** Writes what waits. */
+  /** Writes pending changes. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined

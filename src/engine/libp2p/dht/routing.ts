@@ -11,15 +11,15 @@ import type { FoundPeer, Routing } from '../../routing.ts'
 import type { Namespaces } from './dht-namespaces.ts'
 
 export interface RoutingComponents {
-  /** The running node's DHT, and how many peers are in its table; undefined while there is none. */
+  /** The running node's DHT and the number of peers in its table; undefined while no node runs. */
   dht(): { dht: KadDHT; size: number } | undefined
-  /** What a link to the peer says, when there is one. */
+  /** The addresses known from a link to the peer, if there is one. */
   linked(peerId: string): FoundPeer | undefined
   namespaces: Namespaces
   identity: Identity
 }
 
-/** The contract of routing on kad-dht. */
+/** The Routing contract on kad-dht. */
 export function createRouting(init: { limits: Limits }, components: RoutingComponents): Routing {
   const { linked, namespaces, identity } = components
 
@@ -30,7 +30,7 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
     return found.dht
   }
 
-  /** The events of a query, as many as come before the time is over; that nothing was found is no error here. */
+  /** The events of a query until the deadline; finding nothing is no error here. */
   async function* query(start: (signal: AbortSignal) => AsyncIterable<QueryEvent>, signal: AbortSignal): AsyncGenerator<QueryEvent> {
     signal.throwIfAborted()
     const deadline = AbortSignal.timeout(init.limits.dhtTimeoutMs)
@@ -59,7 +59,10 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
     return records[records.length > 1 && select !== undefined ? await select(key, records) : 0]
   }
 
-  /** The best of what is found. kad-dht fails when it can't correct a peer that had an older one, so the answers of peers are looked at too. */
+  /**
+   * The best record found. kad-dht fails when it cannot correct a peer that had an older one, so the peers' answers are
+   * examined too.
+   */
   async function find(key: Uint8Array, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const node = dht()
     const records: Uint8Array[] = []

@@ -1,17 +1,18 @@
 import { multiaddr } from '@multiformats/multiaddr'
 
 /**
- * The addresses that an answer of kad-dht names: `closer` (8) and `providers` (9) of its `Message`, `multiaddrs` (2) of each
- * (https://github.com/libp2p/specs/tree/master/kad-dht#rpc-messages). kad-dht tells of peers without saying who has told them.
+ * The addresses in an answer of kad-dht: `closer` (8) and `providers` (9) of its `Message`, `multiaddrs` (2) of each
+ * (https://github.com/libp2p/specs/tree/master/kad-dht#rpc-messages). kad-dht reports peers without saying which peer
+ * told them.
  */
 export function toldAddresses(message: Uint8Array): string[] {
   return fieldsOf(message, new Set([8, 9])).flatMap((peer) => fieldsOf(peer, new Set([2])).flatMap(textOf))
 }
 
-/** Of a varint that is taken for a length. */
+/** Maximum bytes of a varint that is read as a length. */
 const maxLengthBytes = 5
 
-/** Gathers a message that has its length in front, as it comes; answers it when it is whole. */
+/** Collects the chunks of a length-prefixed message; returns the message once it is complete. */
 export function createMessageCollector(): (chunk: Uint8Array) => Uint8Array | undefined {
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -31,7 +32,7 @@ export function createMessageCollector(): (chunk: Uint8Array) => Uint8Array | un
   }
 }
 
-/** The contents of the fields with these numbers; nothing of what is no protobuf. */
+/** The contents of the fields with these numbers, up to the first byte that is not valid protobuf. */
 function fieldsOf(message: Uint8Array, numbers: ReadonlySet<number>): Uint8Array[] {
   const found: Uint8Array[] = []
   for (let at = 0; at < message.length; ) {

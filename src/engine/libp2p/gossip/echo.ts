@@ -2,33 +2,42 @@ import { randomBytes } from 'node:crypto'
 import type { Stream } from '@libp2p/interface'
 import { pingBytes } from '../ping.ts'
 
-/** Asks a peer for echoes, one after another on one stream of ping: what was sent to the peer before, it has read by then. */
+/**
+ * Requests echoes from a peer over one ping stream at a time. When an echo arrives, the peer has read what was sent
+ * before the request.
+ */
 export interface Echo {
-  /** Resolves when the echo has come; or at once, or after a second, when none comes. Never rejects. */
+  /** Resolves when the echo arrives; or at once, or after a second, when there is none. Never rejects. */
   ask(): Promise<void>
   close(): void
 }
 
-/** A stream of ping, and who waits for an echo on it, in order. */
+/** A ping stream and the pending requests on it, in order. */
 interface Asking {
   stream: Stream
   openedAt: number
   asked: Array<() => void>
 }
 
-/** js-libp2p ends a stream of ping ten seconds after it was opened, go-libp2p ten seconds after the last one. In milliseconds. */
+/**
+ * Milliseconds until a ping stream is replaced: js-libp2p ends one ten seconds after it was opened, go-libp2p ten
+ * seconds after its last ping.
+ */
 const streamMs = 5_000
 const patienceMs = 1_000
-/** Milliseconds before a peer is asked again that would not answer. */
+/** Milliseconds before a peer that refused a stream is asked again. */
 const refusedMs = 10_000
 
-/** @param components.open opens a stream of ping to the peer */
+/** @param components.open opens a ping stream to the peer */
 export function createEcho({ open }: { open(): Promise<Stream> }): Echo {
   let current: Asking | undefined
   let opening: Promise<void> | undefined
   let refusedAt = Number.NEGATIVE_INFINITY
 
-  /** What was asked on it is answered still. A peer that does not close its end keeps no stream by that. */
+  /**
+   * Closes an old stream, on which pending requests are still answered. It is aborted if the peer does not close its
+   * end.
+   */
   function end(old: Stream): void {
     old.close().catch((error: Error) => old.abort(error))
     setTimeout(() => old.abort(new Error('the peer did not close its end')), patienceMs).unref()

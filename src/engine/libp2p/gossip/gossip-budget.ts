@@ -1,21 +1,21 @@
 import { createFrameBudget, type FrameRate } from '../transport/frame-budget.ts'
 
 /**
- * What gossip costs: a unit is an id, a topic, or another element of an RPC, one or two microseconds. At once a peer may announce thousands
- * of topics, join their meshes, and name all messages of a partition that has ended.
+ * The cost of gossip: a unit is an id, a topic, or another element of an RPC, and takes one or two microseconds. A peer
+ * may at once announce thousands of topics, join their meshes, and name all messages of a healed partition.
  */
 const gossipFrames: FrameRate = { perSecond: 10_000, burst: 50_000, bytesPerUnit: 256 }
-/** An RPC, beside what is in it: 40 µs, and an answer to some. */
+/** Cost of an RPC itself: 40 µs, and for some an answer. */
 const rpcUnits = 20
 /**
- * A message, and its bytes, more of which fit into a unit: it is verified before it is known whether it is of any use. Up to 5,000 come in one
- * RPC, the answer of a js peer, and are counted before that is known.
+ * Cost of a message, and of its bytes, more of which make a unit: it must be verified before it is known to be useful.
+ * A js peer answers with up to 5,000 messages in one RPC, which are charged before that.
  */
 const messageUnits = 5
 const messageBytesPerUnit = 4_096
 /**
- * Given to every link for a message that this node has not had before and whose signature is right: each neighbour may send it, say that it
- * does not want it, and name it in three heartbeats. So messages count only when they bring nothing.
+ * Credit for every link when this node receives a new message with a valid signature: each neighbour may send it,
+ * refuse it by IDONTWANT, and name it in three heartbeats. So only useless messages count.
  */
 const newMessageUnits = 70
 
@@ -24,15 +24,16 @@ const rpcFields = { messages: 2, control: 3 }
 /** https://protobuf.dev/programming-guides/encoding/#structure */
 const wireTypes = { varint: 0, fixed64: 1, lengthDelimited: 2, fixed32: 5 }
 
-/** What the RPCs of a link may cost. They are counted before they are decoded. */
+/** The budget of a link's RPCs, which are charged before they are decoded. */
 export interface GossipBudget {
   /** @throws FrameFlood when the RPC is more than is left */
   spend(rpc: Uint8Array): void
 }
 
 /**
- * @param seen how many messages this node has had, its own ones among them
- * @param isSuspect whether a link from the same address was cut lately: it has a tenth of the burst, so that coming back is no way to have more
+ * @param seen number of messages that this node has seen, its own included
+ * @param isSuspect whether a link from the same address was cut recently: it starts with a tenth of the burst, so that
+ * reconnecting gains nothing
  */
 export function createGossipBudget(seen: () => number, { isSuspect = false } = {}): GossipBudget {
   const budget = createFrameBudget(gossipFrames)
@@ -56,13 +57,13 @@ function unitsOf({ messages, messageBytes, elements }: GossipCost): number {
 interface GossipCost {
   messages: number
   messageBytes: number
-  /** Subscriptions, and parts of control messages: ids, topics, peers. */
+  /** Subscriptions, and elements of control messages: ids, topics, peers. */
   elements: number
-  /** Of everything but the content of messages. */
+  /** Bytes of everything except the content of messages. */
   bytes: number
 }
 
-/** What an RPC has, as far as it is a protobuf at all. */
+/** Counts the elements of an RPC, up to the first byte that is not valid protobuf. */
 function gossipCost(rpc: Uint8Array): GossipCost {
   const cost = { messages: 0, messageBytes: 0, elements: 0, bytes: rpc.length }
   scan(rpc, 0, rpc.length, (field, start, end) => {
@@ -82,7 +83,10 @@ function gossipCost(rpc: Uint8Array): GossipCost {
   return cost
 }
 
-/** Tells each field of a protobuf and where its content is, until the end or what is no field. */
+/**
+ * Calls `onField` with each field of a protobuf and the position of its content, up to the end or the first invalid
+ * field.
+ */
 function scan(bytes: Uint8Array, from: number, to: number, onField: (field: number, start: number, end: number) => void): void {
   let at = from
 
@@ -92,7 +96,7 @@ function scan(bytes: Uint8Array, from: number, to: number, onField: (field: numb
       const byte = bytes[at++] ?? 0
       value += (byte & 0x7f) * factor
       if (byte < 128) return value
-      // Ten bytes are the longest that there are.
+      // A varint has at most ten bytes.
       if (factor >= 128 ** 9) break
     }
     return Number.NaN
@@ -109,7 +113,7 @@ function scan(bytes: Uint8Array, from: number, to: number, onField: (field: numb
     else if (type === wireTypes.lengthDelimited) length = varint()
     else return
     const end = at + length
-    // NaN is no place either.
+    // Also false for NaN.
     if (!(end <= to)) return
     onField(field, at, end)
     at = end

@@ -8,17 +8,17 @@ import { createGossipBudget, type GossipBudget } from './gossip-budget.ts'
 import type { GossipFrame, GossipInternals } from './gossip-internals.ts'
 
 export interface GossipFrames {
-  /** How fast the peer's gossip is read. */
+  /** The paced reading of the peer's gossip. */
   linkOf(peerId: PeerId): LinkReading | undefined
 }
 
-/** Milliseconds for which peers of an address are suspect after one of them was cut, and such addresses at once. */
+/** Milliseconds for which an address is suspect after a link from it was cut, and maximum suspect addresses. */
 const suspectMs = 60_000
 const maxSuspects = 1_000
 
 /**
- * Reads the gossip of each connection no faster than it is taken in, and cuts one whose peer sends more that brings nothing than any honest
- * one.
+ * Reads the gossip of each connection at the pace at which it is taken in, and cuts a connection whose peer sends more
+ * useless gossip than any honest peer does.
  */
 export function boundGossip(
   internals: GossipInternals,
@@ -29,12 +29,12 @@ export function boundGossip(
   },
 ): GossipFrames {
   const { askerOf, reached } = components
-  /** By host, when a link was cut last, by the monotonic clock; the oldest first. */
+  /** The time of the last cut by host, by the monotonic clock; the oldest first. */
   const floods = new Map<string, number>()
   const { onIncomingStream, pipePeerReadStream, seenCache } = internals
-  /** Of each connection, however many streams of gossip it has had. */
+  /** One budget per connection, whatever the number of its gossip streams. */
   const budgets = new WeakMap<Connection, GossipBudget>()
-  /** The same, by the peer id that the connection has. */
+  /** Links by the peer id object of their connection. */
   const links = new WeakMap<PeerId, Link>()
   let seen = 0
   let opening: Opening | undefined
@@ -48,7 +48,7 @@ export function boundGossip(
   internals.onIncomingStream = (stream, connection) => {
     opening = { connection, pausable: makePausable(stream) }
     try {
-      // Begins to read within.
+      // Reading begins inside this call.
       onIncomingStream.call(internals, stream, connection)
     } finally {
       opening = undefined
@@ -77,7 +77,7 @@ export function boundGossip(
     return link
   }
 
-  /** Frames as fast as there is room for them. */
+  /** Yields frames at the pace at which there is room for them. */
   async function* inTime(peerId: PeerId, { connection, pausable }: Opening, frames: AsyncIterable<GossipFrame>) {
     const { reading, changed } = linkTo(peerId)
     for await (const frame of counted(connection, pausable.read(frames))) {
@@ -115,11 +115,11 @@ export function boundGossip(
 
 interface Link {
   reading: LinkReading
-  /** Resolves when more may be read. */
+  /** Resolves when more may be readable. */
   changed(): Promise<void>
 }
 
-/** A stream that is about to be read. */
+/** A stream whose reading is about to begin. */
 interface Opening {
   connection: Connection
   pausable: PausableStream

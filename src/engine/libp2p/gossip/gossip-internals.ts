@@ -4,7 +4,7 @@ import type { TopicScoreParams } from '@libp2p/gossipsub/score'
 import type { MessageId, MessageStatus, RejectReasonObj } from '@libp2p/gossipsub/types'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 
-/** The version that package.json pins, and whose private parts these are. */
+/** The version that package.json pins, whose private members these are. */
 export const pinnedVersion = '17.1.1'
 
 /** Bytes in one piece or several. */
@@ -12,27 +12,30 @@ export interface GossipFrame {
   subarray(): Uint8Array
 }
 
-/** What gossipsub is to do with a message that came; an id only of one whose author signed it. */
+/** The outcome of a received message for gossipsub; only a message with a valid signature has an id. */
 export type ReceivedMessageResult =
   | { code: MessageStatus.duplicate; msgIdStr: string }
   | ({ code: MessageStatus.invalid; msgIdStr?: string } & RejectReasonObj)
   | { code: MessageStatus.valid; messageId: MessageId; msg: Message }
 
-/** The stream of gossip to a peer. */
+/** The gossip stream to a peer. */
 export interface OutboundGossip {
-  /** Writes an RPC. @throws Error when the stream can't take it */
+  /** Writes an RPC. @throws Error when the stream cannot take it */
   push(rpc: Uint8Array): void
   readonly rawStream: Stream
 }
 
-/** What this engine needs of gossipsub's private parts: to publish signed messages, and to mend what it would leave broken. */
+/** The private members of gossipsub that this engine uses, to publish signed messages and to repair broken state. */
 export interface GossipInternals {
   selectPeersToPublish(topic: string, floodPublish?: boolean): { tosend: Set<string> }
-  /** False when the peer's stream did not take it. Adds to the RPC what else the peer should hear; every RPC but subscriptions leaves by it. */
+  /**
+   * Sends an RPC with pending control added; every RPC except subscriptions leaves this way. Returns false when the
+   * peer's stream did not take it.
+   */
   sendRpc(peerId: string, rpc: RPC): boolean
-  /** Adds to the RPC what is still true of a peer's control that waits. */
+  /** Adds to the RPC those parts of a peer's pending control that are still valid. */
   piggybackControl(peerId: string, rpc: RPC, control: RPC.ControlMessage): void
-  /** By peer, what waits for the next RPC. */
+  /** Pending control by peer, for the next RPC. */
   readonly control: Map<string, RPC.ControlMessage>
   readonly gossip: Map<string, RPC.ControlIHave[]>
   /** Takes the peer into the topic's mesh if there is room; the caller sends the GRAFT. */
@@ -46,7 +49,7 @@ export interface GossipInternals {
   pipePeerReadStream(peerId: PeerId, frames: AsyncIterable<GossipFrame>): Promise<void>
   /** Verifies a message and has it judged; gossipsub scores, delivers and forwards by the answer. */
   validateReceivedMessage(source: PeerId, message: RPC.Message): Promise<ReceivedMessageResult>
-  /** Tells the topic's mesh, without the source, that a message need not be sent here. */
+  /** Sends IDONTWANT for a message to the topic's mesh, except to the source. */
   sendIDontWants(id: Uint8Array, topic: string, source: string): void
   msgIdToStrFn(id: Uint8Array): string
   readonly seenCache: { has(id: string): boolean; put(id: string, value: undefined): boolean }
@@ -60,7 +63,7 @@ export interface GossipInternals {
   readonly score: { readonly params: { readonly topics: Record<string, TopicScoreParams> } }
 }
 
-/** The one place that looks into a library. @throws Error when these are not the parts that the pinned version has */
+/** The only place that accesses library internals. @throws Error when they differ from those of the pinned version */
 export function gossipInternals(pubsub: GossipSub): GossipInternals {
   const missing = missingParts(pubsub)
   if (isGossipInternals(pubsub)) return pubsub

@@ -12,33 +12,34 @@ import { createPacedQueue } from './paced-queue.ts'
 import { createWrittenLately } from './written-lately.ts'
 
 /**
- * The way out for messages, our own and forwarded ones: a lane to each neighbour, which keeps their order, loses none that the neighbour has
- * room for, and tells where it had none. Peergates, rust-libp2p and js-libp2p take as many messages in an RPC as there are. Others are sent one at a time,
- * with pauses: go-libp2p-pubsub validates with a queue of 32, whose overflow it drops, and with several workers, so that of two messages
- * that come together the second may be first; Kubo then ignores the other, whose sequence number is lower
- * (https://github.com/libp2p/go-libp2p-pubsub/issues/431, https://github.com/libp2p/go-libp2p-pubsub/issues/621).
+ * The way out for own and forwarded messages: one lane per neighbour. A lane keeps the order, loses no message that the
+ * neighbour has room for, and reports when it had none. Peergates, rust-libp2p and js-libp2p are sent many messages in
+ * one RPC. Other implementations are sent one message at a time, with pauses: go-libp2p-pubsub validates with a queue
+ * of 32, whose overflow it drops, and with several workers, so that the second of two concurrent messages may be first;
+ * Kubo then ignores the other, whose sequence number is lower (https://github.com/libp2p/go-libp2p-pubsub/issues/431,
+ * https://github.com/libp2p/go-libp2p-pubsub/issues/621).
  */
 export interface GossipLanes {
-  /** Hands a subscribed neighbour messages, in order; answers of each whether it was handed. */
+  /** Hands messages to a subscribed neighbour, in order. Returns for each whether it was handed over. */
   hand(peerId: string, messages: OutgoingMessage[]): boolean[]
   hasRoom: Stragglers['hasRoom']
-  /** Whether it is known what the peer is subscribed to. */
+  /** Whether the peer's subscriptions are known. */
   isReady(peerId: string): boolean
-  /** Hands messages to a peer that is behind; answers how many, from the first, are dealt with. */
+  /** Hands messages to a peer that is behind. Returns the number, from the first, that were handed or skipped. */
   feed(peerId: string, messages: OutgoingMessage[]): number
   settle: Stragglers['settle']
   unsent: Stragglers['unsent']
-  /** The peer has said what it is. */
+  /** The peer has told its agent. */
   identified(peerId: string): void
-  /** Messages can be sent to the peer, on a stream that is new. */
+  /** A new stream to the peer is open. */
   opened(peerId: string): void
-  /** The stream to the peer has ended: some of what was written may be lost. */
+  /** The stream to the peer has ended: written messages may be lost. */
   broken(peerId: string): void
-  /** It was the peer that ended it, and went on: something may have been too large for it. */
+  /** The peer ended the stream but kept the link: a message may have been too large for it. */
   refused(peerId: string): void
-  /** The peer has told what it is subscribed to. */
+  /** The peer has told its subscriptions. */
   told(peerId: string): void
-  /** The peer has no link any more. */
+  /** The last link to the peer has ended. */
   gone(peerId: string): void
 }
 
@@ -52,14 +53,20 @@ export interface LaneLimits {
   silentLinkMs: number
 }
 
-/** Frames below this size are no reason for a peer to end a stream: no implementation takes less. */
+/** Frames up to this size are no reason for a peer to end a stream: every implementation takes them. */
 const alwaysTakenBytes = 32_768
-/** Milliseconds that what was written may take to be read, on a link that works. */
+/** Maximum time from write to read on a working link, in milliseconds. */
 const inFlightMs = 5_000
 const writtenStepMs = 250
-/** Bytes in a stream that messages leave to control: gossipsub says once what it has joined, left and grafted, whether or not there is room. */
+/**
+ * Bytes of a stream that are reserved for control: gossipsub sends joins, leaves and grafts only once, whether or not
+ * there is room.
+ */
 const controlBytes = 131_072
-/** Topics of a lane that are remembered; that of a message that is lost with the link may be beyond it, and then waits for nobody. */
+/**
+ * Maximum remembered topics of a lane. A message of another topic that is lost with the link is not kept for the next
+ * subscriber.
+ */
 const maxTopics = 1_000
 
 export function createGossipLanes(
@@ -68,7 +75,7 @@ export function createGossipLanes(
     internals: Pick<GossipInternals, 'sendRpc' | 'streamsOutbound' | 'peers'>
     traits(peerId: string): GossipTraits
     openPing(peerId: string): Promise<Stream>
-    /** gossipsub hears that a link has ended later than it ends, and of some peers never. */
+    /** Whether the peer has a link. gossipsub learns of the end of a link late, and for some peers never. */
     isLinked(peerId: string): boolean
     emit(event: Extract<EngineEvent, { type: 'peer:behind' | 'peer:left' | 'peer:room' }>): void
     reached: Pick<LimitsReached, 'note'>
@@ -108,7 +115,7 @@ export function createGossipLanes(
     return lane
   }
 
-  /** Writes one RPC. False when the peer has no stream, or that has no room. */
+  /** Writes one RPC. Returns false when the peer has no stream, or the stream has no room. */
   function write(peerId: string, lane: Lane, messages: OutgoingMessage[]): boolean {
     const [first] = messages
     const stream = internals.streamsOutbound.get(peerId)
@@ -127,7 +134,7 @@ export function createGossipLanes(
     return true
   }
 
-  /** Puts messages on a lane, as far as there is room; answers how many, from the first. */
+  /** Puts messages on a lane while there is room. Returns the number that were taken, from the first. */
   function put(peerId: string, lane: Lane, messages: OutgoingMessage[]): number {
     if (lane.isForgotten || !internals.streamsOutbound.has(peerId)) return 0
     if (lane.queue.size > 0 || !traits(peerId).takesBatches) {
@@ -142,13 +149,15 @@ export function createGossipLanes(
     return written
   }
 
-  /** Room is told of when half of what a stream held has left: a peer that reads little by little is fed as seldom as one that reads fast. */
+  /**
+   * Reports room once half of the stream's buffer has drained, so that a slow reader is fed as rarely as a fast one.
+   */
   function awaitRoom(peerId: string, lane: Lane, stream: Stream): void {
     if (lane.full === stream || stream.status !== 'open') return
     lane.full = stream
     const enough = stream.writeBufferLength / 2
     const events = ['drain', 'idle', 'close'] as const
-    // The stream goes on to write when it has told everybody of a drain.
+    // The stream continues to write after its drain listeners have run.
     const look = () => queueMicrotask(check)
     function check(): void {
       if (stream.status === 'open' && stream.writeBufferLength > enough) return
@@ -178,7 +187,7 @@ export function createGossipLanes(
     return true
   }
 
-  /** Those of the messages that the peer takes. */
+  /** The messages that are small enough for the peer. */
   function fittingOf(lane: Lane, messages: OutgoingMessage[]): OutgoingMessage[] {
     const fitting = messages.filter((message) => !isTooLarge(lane, message))
     for (const { raw } of fitting) if (lane.topics.size < maxTopics) lane.topics.add(raw.topic)
@@ -199,7 +208,10 @@ export function createGossipLanes(
     return messages.map((message) => handed.has(message))
   }
 
-  /** The first message that the stream to a peer holds, or a little before; else the first that waits for it. */
+  /**
+   * The id of the first message in the peer's stream buffer, or of a slightly earlier one; otherwise of the first in
+   * its queue.
+   */
   function firstUnsent(peerId: string, { written, queue, emptyAt }: Lane): string | undefined {
     const stream = internals.streamsOutbound.get(peerId)?.rawStream
     const isHolding = stream !== undefined && stream.writeBufferLength > 0
@@ -263,7 +275,7 @@ export function createGossipLanes(
     },
     refused(peerId) {
       const lane = lanes.get(peerId)
-      // A Peergate takes what we do.
+      // A Peergate takes everything that this node does.
       if (lane === undefined || lane.suspectBytes <= alwaysTakenBytes || traits(peerId).catchesUp) return
       lane.maxRpcBytes = Math.min(lane.maxRpcBytes, lane.suspectBytes - 1)
     },
@@ -280,7 +292,7 @@ export function createGossipLanes(
       lane.echo.close()
       const queued = lane.queue.clear()
       const inFlight = traits(peerId).catchesUp ? undefined : lane.written.since(limits.silentLinkMs)
-      // In this order they were sent, or were to be; where the peer was being fed, whoever feeds it knows how far.
+      // In the order of sending. While a peer is being fed, the feeder knows how far it has come.
       const since = inFlight ?? queued?.id() ?? lane.since
       if (since !== undefined) emit({ type: 'peer:left', peerId, since, topics: [...lane.topics] })
     },

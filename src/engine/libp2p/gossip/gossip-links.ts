@@ -4,22 +4,23 @@ import { openFor } from '../transport/open-for.ts'
 import type { GossipInternals, OutboundGossip } from './gossip-internals.ts'
 
 /**
- * Sees to it that gossip flows on every link. A peer's subscriptions may be known before our stream to it is open; gossipsub does not
- * take such a peer into the mesh until the next heartbeat, and a message to forward in between is lost. And it never opens a second
- * stream on a link: one that was reset, or went with a second connection, would leave the peer deaf to us. So would one whose other end
- * was closed: rust-libp2p closes it when an RPC is larger than it takes, and reads no further; gossipsub would go on to write to it.
+ * Keeps gossip flowing on every link. A peer's subscriptions may be known before the stream to it is open; gossipsub
+ * does not take such a peer into the mesh until the next heartbeat, and a message forwarded in between is lost.
+ * gossipsub also never opens a second stream on a link: a peer whose stream was reset, or ended with a second
+ * connection, would receive nothing. The same holds for a stream whose other end was closed: rust-libp2p closes it when
+ * an RPC is too large, and stops reading; gossipsub would continue to write.
  */
 export interface GossipLinks {
   /** Whether messages can be sent to the peer now. */
   reaches(peerId: string): boolean
-  /** The peer has no link any more. */
+  /** The last link to the peer has ended. */
   gone(peerId: string): void
 }
 
-/** Milliseconds that a new connection has to get its stream in the ordinary way, and heartbeats between attempts to mend. */
+/** Milliseconds for a new connection to get its stream normally, and heartbeats between repair attempts. */
 const graceMs = 3_000
 const mendEvery = 3
-/** Milliseconds before a stream that the peer ended is opened again: twice as long each time, until one has lasted. */
+/** Milliseconds before a stream that the peer ended is reopened: doubled each time, until a stream has lasted. */
 const firstReopenMs = 50
 const lastReopenMs = 60_000
 const lastingMs = 60_000
@@ -28,13 +29,13 @@ export function createGossipLinks(components: {
   pubsub: GossipSub
   internals: GossipInternals
   connections: () => Connection[]
-  /** The protocols that the peer has said it speaks: none when it has not said anything, or that got lost on a busy machine. */
+  /** The protocols of the peer; empty when it has not identified itself, or the answer was lost. */
   spoken: (peerId: string) => string[]
-  /** Called when a peer that has told its topics can be sent to. */
+  /** Called when a peer with known topics can be sent to. */
   onReachable: (peerId: string, topics: string[]) => void
-  /** Called when the stream to a peer has ended, and a link is there still. */
+  /** Called when the stream to a peer has ended and a link remains. */
   onBroken: (peerId: string) => void
-  /** Called when the peer has ended the stream to it, and not the link. */
+  /** Called when the peer has ended the stream but not the link. */
   onRefused: (peerId: string) => void
 }): GossipLinks {
   const { pubsub, internals, connections, spoken, onReachable, onBroken, onRefused } = components
@@ -51,7 +52,7 @@ export function createGossipLinks(components: {
     if (subscribed.length > 0) onReachable(peerId, subscribed)
   }
 
-  /** Aborts the stream when the peer closes its end of it; once the stream is closed, for whatever reason, another is opened. */
+  /** Aborts the stream when the peer closes its end. Once the stream is closed, for any reason, another is opened. */
   function watch(peerId: string, { rawStream }: OutboundGossip): void {
     const openedAt = performance.now()
     const connection = linksOf(peerId).find(({ streams }) => streams.includes(rawStream))
@@ -107,7 +108,7 @@ export function createGossipLinks(components: {
   }
 
   function mend(connection: Connection): void {
-    // When the peer was forgotten, so were its topics; it tells them again on a new stream.
+    // If gossipsub has removed the peer, its topics are gone too; the peer sends them again on a new stream.
     const forgotten = !internals.peers.has(connection.remotePeer.toString())
     if (forgotten) for (const stream of inboundStreams(connection)) stream.abort(new Error('tell the topics again'))
     internals.onPeerConnected(connection.remotePeer, connection)
@@ -115,7 +116,7 @@ export function createGossipLinks(components: {
 
   const { set } = streamsOutbound
   streamsOutbound.set = (peerId, stream) => {
-    // Our own subscriptions go out right after; a graft must come behind them.
+    // gossipsub sends this node's subscriptions right after this; a graft must follow them.
     queueMicrotask(() => opened(peerId))
     watch(peerId, stream)
     return set.call(streamsOutbound, peerId, stream)

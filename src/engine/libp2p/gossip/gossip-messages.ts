@@ -5,7 +5,7 @@ import { ValidateError } from '@libp2p/gossipsub/types'
 import type { Author, Authors } from '../../../model/authors.ts'
 import { type SignedMessage, sequenceNumber, signaturePrefix } from '../../../model/signed-message.ts'
 
-/** A message as it came, with everything that a signed one has; not yet verified. */
+/** A received message with all fields of a signed one; not yet verified. */
 export interface OpenedMessage {
   readonly author: Author
   /** The wire id. */
@@ -15,15 +15,15 @@ export interface OpenedMessage {
   readonly dataAbsent: boolean
   readonly sequence: Uint8Array
   readonly signature: Uint8Array
-  /** What the author signed. */
+  /** The bytes that the author signed. */
   readonly signed: Uint8Array
 }
 
 const sequenceLength = 8
 
 /**
- * Takes a message apart by the rules of StrictSign, in their order, as `validateToRawMessage` of gossipsub does (utils/buildRawMessage.js):
- * sequence number, signature and author must be there, and the key be the author's.
+ * Parses a message by the rules of StrictSign, in the order of gossipsub's `validateToRawMessage`
+ * (utils/buildRawMessage.js): sequence number, signature and author must be present, and the key must be the author's.
  */
 export function openMessage(authors: Authors, rpc: RPC.Message): OpenedMessage | ValidateError {
   const { from, data, seqno, topic, signature, key } = rpc
@@ -48,7 +48,7 @@ export function isSame(one: OpenedMessage, other: OpenedMessage): boolean {
   return Buffer.compare(one.signed, other.signed) === 0 && Buffer.compare(one.signature, other.signature) === 0
 }
 
-/** Copied out of the frame that it came in, which may be thousands of times larger and would live as long. */
+/** Copies the message out of its frame, which may be thousands of times larger and would live as long. */
 export function toSigned({ author, sequence, topic, data, dataAbsent, signature }: OpenedMessage): SignedMessage {
   return {
     from: author.peerId,
@@ -61,7 +61,7 @@ export function toSigned({ author, sequence, topic, data, dataAbsent, signature 
   }
 }
 
-/** What gossipsub tells its listeners. */
+/** The message as gossipsub emits it to its listeners. */
 export function toGossipMessage({ author, sequence, topic, data, signature }: OpenedMessage): Message {
   return { type: 'signed', from: author.id, data, sequenceNumber: sequenceNumber(sequence), topic, signature, key: author.publicKey }
 }

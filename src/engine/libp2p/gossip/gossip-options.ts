@@ -5,21 +5,21 @@ import { sequenceBytes } from '../../../model/signed-message.ts'
 import { isPublicAddress } from '../../dial/policy.ts'
 import { messageOverheadBytes } from '../transport/bounded-muxer.ts'
 
-/** Every setting of gossipsub that bounds something, or that decides who hears what. */
+/** All gossipsub settings that bound something or decide which peer receives what. */
 export function gossipOptions(limits: Limits): Partial<GossipsubOpts> {
   return {
     globalSignaturePolicy: 'StrictSign',
     msgIdFn,
     emitSelf: false,
-    // Over relays too.
+    // Relayed links carry gossip, too.
     runOnLimitedConnection: true,
     allowPublishToZeroTopicPeers: true,
-    // To every subscribed neighbour: a message right after a subscription would otherwise meet a mesh that is not there yet.
+    // Own messages go to every subscribed neighbour: right after a subscription there is no mesh yet.
     floodPublish: true,
-    // Nobody is told of other peers, and nobody's word for them is taken (acceptPXThreshold): learnt addresses have no use yet.
+    // No peer exchange in either direction (acceptPXThreshold): learnt addresses have no use yet.
     doPX: false,
     seenTTL: 120_000,
-    // A message counts as delivered when its verdict is in, so a promise to deliver one must outlast the wait for a verdict.
+    // A message counts as delivered once it has a verdict, so a promise must outlast the wait for the verdict.
     gossipsubIWantFollowupMs: 3_000 + limits.validateTimeoutMs,
     // One stream at a time carries a peer's gossip; another may open while the last one closes.
     maxInboundStreams: 4,
@@ -33,12 +33,15 @@ export function gossipOptions(limits: Limits): Partial<GossipsubOpts> {
   }
 }
 
-/** One RPC: js peers answer a request for messages with one frame of all of them; 4 MiB is what they take themselves. */
+/** Maximum size of an RPC: js peers answer a request for messages with one frame, and take 4 MiB themselves. */
 function maxFrameBytes(limits: Limits): number {
   return Math.max(4_194_304, 2 * limits.maxMessageBytes)
 }
 
-/** Elements of an RPC's fields; an RPC with more is dropped. Real peers stay below: nim-libp2p, with most, announces 1,024 topics. */
+/**
+ * Maximum elements of an RPC's fields; a larger RPC is dropped. Real peers stay below: nim-libp2p, with most, announces
+ * 1,024 topics.
+ */
 const decodeRpcLimits = {
   maxSubscriptions: 2_000,
   maxMessages: 5_000,
@@ -49,7 +52,9 @@ const decodeRpcLimits = {
   maxPeerInfos: 16,
 }
 
-/** Peers of a network behind one router, or on one host, share an address honestly: only public addresses are held against peers. */
+/**
+ * Exempts shared addresses that are not public: peers behind one router, or on one host, share an address legitimately.
+ */
 class SharedAddresses extends Set<string> {
   override has(ip: string): boolean {
     return !isPublicAddress(ip)
@@ -61,7 +66,7 @@ const scoreParams: Partial<PeerScoreParams> = {
   IPColocationFactorWeight: -5,
   IPColocationFactorThreshold: 10,
   IPColocationFactorWhitelist: new SharedAddresses(),
-  // One broken promise a heartbeat is what an honest js peer with ids of its own makes; more of them count squared.
+  // An honest js peer with its own message ids breaks one promise per heartbeat; more of them count squared.
   behaviourPenaltyWeight: -1,
   behaviourPenaltyThreshold: 6,
   behaviourPenaltyDecay: 0.5,
@@ -74,14 +79,15 @@ const scoreThresholds: PeerScoreThresholds = {
   gossipThreshold: -10,
   publishThreshold: -50,
   graylistThreshold: -80,
-  // Above the cap of topics, so that nobody reaches it.
+  // Above the cap of topic scores, so no peer reaches it.
   acceptPXThreshold: 1_000,
   opportunisticGraftThreshold: 5,
 }
 
 /**
- * How a topic's messages count. Quiet topics are normal here, so nothing is asked of a mesh peer's deliveries (P3); invalid messages count
- * squared (P4): nine at once, more than any honest fault makes, and the peer is not listened to until they have faded.
+ * How a topic's messages affect the score. Quiet topics are normal here, so mesh deliveries are not required (P3).
+ * Invalid messages count squared (P4): nine at once, more than any honest fault makes, silence the peer until they
+ * decay.
  */
 export const topicScoreParams: TopicScoreParams = {
   topicWeight: 1,
@@ -103,7 +109,10 @@ export const topicScoreParams: TopicScoreParams = {
   invalidMessageDeliveriesDecay: 0.97,
 }
 
-/** `from` and the 8 bytes of the sequence number, as go-libp2p has it; the default of js gossipsub differs, and the two lose gossip between them. */
+/**
+ * The message id of go-libp2p: `from` and the 8 bytes of the sequence number. The default of js gossipsub differs, and
+ * peers with different ids lose gossip between them.
+ */
 function msgIdFn(message: Message): Uint8Array {
   if (message.type !== 'signed') throw new Error('only signed messages have an id')
   return Buffer.concat([message.from.toMultihash().bytes, sequenceBytes(message.sequenceNumber)])

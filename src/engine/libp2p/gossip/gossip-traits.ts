@@ -1,7 +1,10 @@
 /** Properties of a neighbour, by the implementation that it runs. */
 export interface GossipTraits {
   takesBatches: boolean
-  /** Writes to disk for each message. Of the messages that wait meanwhile it takes the newest first and ignores the others. */
+  /**
+   * Writes to disk for each message. Of the messages that wait meanwhile, it takes the newest first and ignores the
+   * others.
+   */
   writesEach: boolean
   /** Reads this node's log for the messages that it missed. */
   catchesUp: boolean
@@ -10,7 +13,10 @@ export interface GossipTraits {
 /** Agent prefixes of the implementations that handle every message of an RPC, whatever their number. */
 const batchTakers = ['peergate/', 'rust-libp2p/', 'js-libp2p/']
 
-/** The traits of a peer by its agent. A peer whose agent is unknown yet is treated like go-libp2p: no batches, no catching up. */
+/**
+ * The traits of a peer by its agent. A peer with an unknown agent is treated like go-libp2p: no batches, no catching
+ * up.
+ */
 export function gossipTraits(agent: string | null): GossipTraits {
   return {
     takesBatches: batchTakers.some((name) => agent?.startsWith(name)),

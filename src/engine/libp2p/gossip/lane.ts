@@ -14,12 +14,9 @@ export interface Lane {
   maxRpcBytes: number
   /** A stream without room, until it has some. */
   full: Stream | undefined
-  /**
-   * When the stream was last empty before a write, by the monotonic clock. Everything written since may be unread, however old
-   * it is.
-   */
+  /** When the stream was last empty before a write, by the monotonic clock. Everything written since may be unread. */
   emptyAt: number
-  /** gossipsub has removed the peer and its subscriptions although the link is still open. The peer will send them again. */
+  /** gossipsub has removed the peer and its subscriptions although the link is open. The peer will send them again. */
   isForgotten: boolean
   /** Size of the largest frame that may have made the peer end the stream. */
   suspectBytes: number

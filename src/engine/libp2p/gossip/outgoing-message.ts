@@ -14,7 +14,9 @@ export interface OutgoingMessage {
 
 /** Messages in one RPC. More make no difference to a receiver, which verifies them one after another. */
 const maxRpcMessages = 50
-/** Bytes of one RPC of several messages: below the 64 KiB that rust-libp2p takes by default. A larger message goes alone. */
+/**
+ * Bytes of an RPC of several messages: below the 64 KiB that rust-libp2p takes by default. A larger message goes alone.
+ */
 const maxBatchBytes = 60_000
 /** Bytes of an RPC around the fields of a message, and the sequence number. */
 const overheadBytes = 64

@@ -1,39 +1,39 @@
 /**
- * A bounded queue that sends its items one by one, in order: each when the receiver has read the one before, and not sooner than `pauseMs` after
- * it. When a round trip takes longer than the pause, more than one is in flight: the round trip divided by the pause. A receiver that stops reading
- * stops the queue.
+ * A bounded queue that sends its items one by one, in order: each after the receiver has read the previous one, and at
+ * least `pauseMs` after it. When a round trip takes longer than the pause, several items are in flight: the round trip
+ * divided by the pause. A receiver that stops reading stops the queue.
  */
 export interface PacedQueue<Item> {
-  /** False when there is no room. */
+  /** Adds an item. Returns false when there is no room. */
   add(item: Item, bytes: number): boolean
   /** Sends everything that can be sent now, without pauses. */
   hurry(): void
-  /** What could not be sent can be now. */
+  /** Retries a blocked send. */
   resume(): void
-  /** Half of the room is free. */
+  /** Whether half of the room is free. */
   readonly hasRoom: boolean
-  /** Forgets what waits; answers the first of it. */
+  /** Empties the queue. Returns its first item. */
   clear(): Item | undefined
-  /** What is sent next. */
+  /** The next item. */
   readonly first: Item | undefined
   readonly size: number
 }
 
-/** Milliseconds before it is tried again to send what could not be, when nobody tells that it can be. */
+/** Milliseconds before a blocked send is retried without a call of `resume`. */
 const blockedMs = 1_000
-/** How much of a longer round trip is believed to be the way, and no delay. */
+/** Weight of a longer round trip in the estimate; the rest is taken for a delay. */
 const adapting = 0.01
 
 export function createPacedQueue<Item>(
   init: { maxItems: number; maxBytes: number },
   components: {
-    /** Milliseconds; asked for each item, since a receiver says late what it is. */
+    /** The pause in milliseconds; read for each item, since a receiver may tell its agent late. */
     pauseMs(): number
-    /** False when it can't be sent now; then it is tried again when `resume` is called, or after a second. */
+    /** Returns false when the item cannot be sent now; it is retried on `resume`, or after a second. */
     send(item: Item): boolean
-    /** Resolves when the receiver has read what was sent before. */
+    /** Resolves when the receiver has read everything sent before. */
     untilRead(): Promise<void>
-    /** Half of the room has become free, for the first time since something was refused. */
+    /** Half of the room has become free, for the first time since an item was refused. */
     onRoom(): void
   },
 ): PacedQueue<Item> {
@@ -45,11 +45,11 @@ export function createPacedQueue<Item>(
   let dueAt = 0
   let isBlocked = false
   let unread = 0
-  /** Milliseconds until the receiver has read something, when nothing holds it up. */
+  /** Estimated milliseconds until an unhindered receiver has read an item. */
   let roundTripMs = 0
   let timer: NodeJS.Timeout | undefined
 
-  /** Whether one was sent. */
+  /** Sends the first item. Returns whether it was sent. */
   function sendFirst(): boolean {
     const [first] = waiting
     if (first === undefined || !send(first.item)) return false
@@ -68,7 +68,7 @@ export function createPacedQueue<Item>(
     onRoom()
   }
 
-  /** One each time, however late the event loop is: what gathered meanwhile is what the pauses are there to keep apart. */
+  /** Sends one item, however late the event loop is: sending the backlog at once would defeat the pauses. */
   function step(): void {
     timer = undefined
     const isSent = sendFirst()
@@ -99,7 +99,7 @@ export function createPacedQueue<Item>(
 
   return {
     add(item, size) {
-      // One alone may be larger than all the room.
+      // A single item may exceed the room.
       if (waiting.length >= maxItems || (waiting.length > 0 && bytes + size > maxBytes)) {
         hasRefused = true
         return false

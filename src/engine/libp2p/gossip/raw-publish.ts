@@ -5,13 +5,17 @@ import type { GossipLanes } from './gossip-lanes.ts'
 import { type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
 
 /**
- * Hands messages that we signed ourselves to gossipsub. Its own `publish` signs inside, with a sequence of its own that a restart can set
- * back, and can't be given a message. test/engine/interop.test.ts proves that stock peers understand the result.
+ * Hands messages that this node has signed to gossipsub. gossipsub's own `publish` takes no signed message: it signs by
+ * itself, with sequence numbers that a restart can set back. test/engine/interop.test.ts proves that stock peers
+ * understand the result.
  */
 export interface RawPublish {
-  /** To each subscribed neighbour in the order given; answers for each message how many peers took it. */
+  /**
+   * Hands messages to each subscribed neighbour, in the given order. Returns for each message the number of peers that
+   * took it.
+   */
   send(messages: SignedMessage[]): number[]
-  /** Hands messages of anybody to one neighbour; answers how many, from the first, are dealt with. */
+  /** Hands messages of any author to one neighbour. Returns the number, from the first, that were handed or skipped. */
   feed(peerId: string, messages: SignedMessage[]): number
 }
 
@@ -21,7 +25,7 @@ export function createRawPublish(components: {
 }): RawPublish {
   const { internals, lanes } = components
 
-  /** Notes a message as ours, so that it is gossiped about, given to those who ask, and not taken from others. */
+  /** Registers an own message, so that it is gossiped about, sent on request, and ignored when others send it. */
   function remember(raw: Required<Pick<RPC.Message, 'from' | 'seqno'>> & RPC.Message): void {
     const msgId = Buffer.concat([raw.from, raw.seqno])
     const msgIdStr = internals.msgIdToStrFn(msgId)
@@ -30,7 +34,7 @@ export function createRawPublish(components: {
     internals.publishedMessageIds.put(msgIdStr, undefined)
   }
 
-  /** The messages that each neighbour wants, by their place in the batch. */
+  /** The messages for each neighbour, by their index in the batch. */
   function byPeer(messages: SignedMessage[]): Map<string, number[]> {
     const wanted = new Map<string, number[]>()
     const takers = new Map<string, Set<string>>()
@@ -91,7 +95,7 @@ function toRaw(message: SignedMessage) {
   }
 }
 
-/** Our own messages come from one author; decoding its id for each would be most of the work. */
+/** Cache of the last author: own messages have one author, and decoding its id each time would be most of the work. */
 let lastAuthor: { peerId: string; bytes: Uint8Array } | undefined
 
 function authorBytes(peerId: string): Uint8Array {

@@ -1,20 +1,20 @@
 import type { RPC } from '@libp2p/gossipsub/message'
 import type { GossipInternals } from './gossip-internals.ts'
 
-/** Bytes of an RPC of control: below the 65,536 that rust-libp2p takes by default. */
+/** Bytes of a control RPC: below the 65,536 that rust-libp2p takes by default. */
 const maxControlBytes = 60_000
-/** What stands around the fields of a part. */
+/** Overhead around the fields of a part, in bytes. */
 const overheadBytes = 32
-/** Ids of one list that make a part. */
+/** Maximum ids of one list in one part. */
 const maxIds = 100
 
-/** The parts of gossipsub that this needs. */
+/** The internals of gossipsub that this file uses. */
 export type ControlInternals = Pick<GossipInternals, 'sendRpc' | 'streamsOutbound' | 'control' | 'gossip' | 'piggybackControl'>
 
 /**
- * Has gossipsub send what is no message (gossip-lanes.ts has those) in RPCs that every peer takes. By itself it names thousands of ids in one,
- * and adds to it what waits for the peer. Peers count the whole RPC, and drop it (go-libp2p, Kubo and py-libp2p beyond 1 MiB) or read no more
- * (rust-libp2p beyond 64 KiB).
+ * Makes gossipsub send control (gossip-lanes.ts sends messages) in RPCs that every peer takes. By itself it names
+ * thousands of ids in one RPC, and adds pending control for the peer. Peers measure the whole RPC, and drop it
+ * (go-libp2p, Kubo and py-libp2p beyond 1 MiB) or stop reading (rust-libp2p beyond 64 KiB).
  */
 export function splitControl(gossipsub: ControlInternals): void {
   const { sendRpc } = gossipsub
@@ -24,7 +24,7 @@ export function splitControl(gossipsub: ControlInternals): void {
     return true
   }
 
-  /** What waits for a peer goes ahead, and goes on waiting when the peer does not take it. */
+  /** Sends a peer's pending control first, and keeps it pending if the peer does not take it. */
   function sendWaiting(peerId: string): void {
     const [control, ihave] = [gossipsub.control.get(peerId), gossipsub.gossip.get(peerId)]
     if (control === undefined && ihave === undefined) return
@@ -45,13 +45,13 @@ export function splitControl(gossipsub: ControlInternals): void {
   }
 }
 
-/** Something that an RPC has several of. */
+/** One element of an RPC. */
 interface Part {
   bytes: number
   addTo(rpc: RPC): void
 }
 
-/** Cuts an RPC without messages. */
+/** Splits an RPC without messages. */
 function split(rpc: RPC): RPC[] {
   const pieces: RPC[] = []
   let left = 0

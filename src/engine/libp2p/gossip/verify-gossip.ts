@@ -8,30 +8,31 @@ import type { GossipInternals, ReceivedMessageResult } from './gossip-internals.
 import { isSame, type OpenedMessage, openMessage, toGossipMessage, toSigned } from './gossip-messages.ts'
 
 /**
- * Takes the place of gossipsub's own verification, which is done on the event loop and imports the author's key for each message. By the same
- * rules, and these besides:
+ * Replaces gossipsub's own verification, which runs on the event loop and imports the author's key for each message.
+ * The rules are the same, with these in addition:
  *
- * - What is known is not verified again. Only an id whose author signed it is ever known, so a forgery shuts nothing out.
- * - A copy of what is being verified is not verified for itself.
- * - The messages of a link are judged in the order in which they came.
+ * - A known message is not verified again. Only ids with a valid signature become known, so a forgery blocks no
+ *   message.
+ * - A copy of a message that is being verified is not verified separately.
+ * - The messages of a link are judged in their order of arrival.
  */
 export function verifyGossip(
   internals: Pick<GossipInternals, 'validateReceivedMessage' | 'seenCache' | 'msgIdToStrFn' | 'sendIDontWants' | 'opts'>,
   components: {
     gate: InboundGate
-    /** Counts what of a peer is being verified. */
+    /** The reading of a peer's link, which counts the bytes being verified. */
     linkOf(source: PeerId): Pick<LinkReading, 'hold'> | undefined
   },
 ): void {
   const { gate, linkOf } = components
   const { seenCache } = internals
   const authors = createAuthors()
-  /** By id, what is being verified. */
+  /** The messages being verified, by id. */
   const verifying = new Map<string, { opened: OpenedMessage; isIntact: Promise<boolean> }>()
-  /** Of each link, the end of the verification of everything that has come on it. */
+  /** For each link, the end of the verification of all its messages so far. */
   const lines = new WeakMap<PeerId, Promise<boolean>>()
 
-  /** Whether the author signed it. */
+  /** Whether the author signed the message. */
   function verify(id: string, opened: OpenedMessage): Promise<boolean> {
     const other = verifying.get(id)
     if (other !== undefined && isSame(other.opened, opened)) return other.isIntact
@@ -41,7 +42,7 @@ export function verifyGossip(
     return isIntact.finally(() => verifying.delete(id))
   }
 
-  /** The same, when it is known of all that came on the link before. */
+  /** Verifies a message, and resolves after all earlier messages of the link. */
   async function verifyInTurn(source: PeerId, id: string, opened: OpenedMessage): Promise<boolean> {
     const link = linkOf(source)
     const bytes = opened.signed.length + verifyingBytes

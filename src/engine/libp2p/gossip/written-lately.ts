@@ -1,21 +1,21 @@
-/** Remembers what was written to a peer, as far as it takes to know what the peer may not have got when it stops to read. */
+/** Remembers recent writes to a peer: enough to tell what the peer may not have received when it stops reading. */
 export interface WrittenLately {
-  /** @param id the first message of a frame; asked for only now and then */
+  /** @param id the first message of a frame; called only occasionally */
   note(id: () => string, frameBytes: number): void
-  /** The first message that was written within this time, or a little before; nothing when none was. In milliseconds. */
+  /** The first message written within the last `ms` milliseconds, or slightly earlier; undefined if there is none. */
   since(ms: number): string | undefined
-  /** Bytes of the largest frame within this time; 0 when there was none. */
+  /** Bytes of the largest frame within the last `ms` milliseconds; 0 if there is none. */
   largest(ms: number): number
 }
 
-/** Written within one step of time: its first message, and its largest frame. */
+/** Writes within one step of time: the first message, and the largest frame. */
 interface Step {
   at: number
   id: string
   largest: number
 }
 
-/** @param init.keepMs for how long it is remembered, by the monotonic clock; `stepMs` how exactly */
+/** @param init.keepMs retention by the monotonic clock; `stepMs`: resolution */
 export function createWrittenLately({ keepMs, stepMs }: { keepMs: number; stepMs: number }): WrittenLately {
   const steps: Step[] = []
 

@@ -16,10 +16,10 @@ export interface MuxerComponents {
   signsOfLife: Pick<SignsOfLife, 'listen' | 'listenTo'>
 }
 
-/** What stands around the data of a message: author, sequence, topic, signature, key, and the frame. */
+/** Overhead around the data of a message, in bytes: author, sequence, topic, signature, key, and frame. */
 export const messageOverheadBytes = 65_536
 
-/** Bytes that may wait in a stream that this node has opened. */
+/** Maximum queued bytes of a stream that this node has opened. */
 export function streamRoomBytes({
   maxStreamBufferBytes,
   maxMessageBytes,
@@ -28,10 +28,14 @@ export function streamRoomBytes({
 }
 
 /**
- * Bounds what is written to a peer that does not read. The connection is cut when too much waits for it that no stream holds back: answers
- * to the muxer's pings, resets, windows. Has a muxer's streams refuse a write that their buffer has no room for. libp2p's own take it, find the buffer too full, and abort the
- * stream with everything in it: one burst would end the gossip with a slow peer for good. The largest message always has room in an empty buffer.
- * Cuts a connection whose peer sends more frames that ask for nothing than any honest one.
+ * Bounds what is queued for a peer that does not read, and what a peer may send.
+ *
+ * - A stream refuses a write that does not fit into its buffer. libp2p's own streams accept it, find the buffer too
+ *   full, and abort with everything in it: one burst would end the gossip with a slow peer for good. The largest
+ *   message always fits into an empty buffer.
+ * - The connection is cut when too many bytes are queued that no stream holds back: answers to the muxer's pings,
+ *   resets, windows.
+ * - The connection is cut when the peer sends more unproductive frames than any honest peer does.
  */
 export function boundMuxer<Factory extends StreamMuxerFactory>(
   factory: Factory,
@@ -53,7 +57,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
       frames.opened()
       signsOfLife.listenTo(stream, muxer)
       waitForRoom(stream, connection)
-      // What others open is answered as it is read; a protocol that does not wait loses its stream.
+      // Peers' streams are answered as they are read; a protocol that does not wait for room loses its stream.
       stream.maxWriteBufferLength = room
     })
     const { createStream } = muxer
@@ -69,8 +73,8 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
 }
 
 /**
- * Listens before the connection does, and no sooner: a muxer keeps the streams that come before anybody listens, and would take us for
- * the connection. Over a relay they come so early.
+ * Registers a listener just before the connection's first one. Registered earlier, it would receive the streams that
+ * the muxer holds until the connection listens. Over a relay streams arrive that early.
  */
 function onFirstListener(muxer: StreamMuxer, listener: (event: CustomEvent<Stream>) => void): void {
   const { addEventListener } = muxer
@@ -83,7 +87,10 @@ function onFirstListener(muxer: StreamMuxer, listener: (event: CustomEvent<Strea
   }
 }
 
-/** A stream whose window has become larger would write into a connection that is full, and have it taken for one that nobody reads. */
+/**
+ * Makes a stream wait while its connection is full: with a larger window it would write on, and the peer would seem not
+ * to read.
+ */
 function waitForRoom(stream: Stream & { sendData?: SendData }, connection: MessageStream): void {
   const { sendData } = stream
   if (sendData === undefined) return
@@ -106,7 +113,7 @@ function refuseOverflow(stream: Stream, room: number): Stream {
 function cutOverflow(connection: MessageStream, room: number, onUnread: () => void): void {
   const { send } = connection
   const frames = createWaitingFrames()
-  // What was written before is gone, but for what the connection has kept back.
+  // Everything written before has left, except what the connection still holds.
   connection.addEventListener('drain', () => frames.keepLast(connection.writeBufferLength))
   connection.send = (data) => {
     const bytes = data.byteLength

@@ -1,15 +1,16 @@
 import type { Stream } from '@libp2p/interface'
 import type { CircuitBounds, CircuitDirection } from '../../relay-bounds.ts'
 
-/** Bytes of one direction that wait for the end that takes them; while there are as many, the other end is not read. */
+/** Maximum queued bytes of one direction; at the maximum, the sending end is not read. */
 const windowBytes = 262_144
 
 /**
- * Has a relay read each end of a circuit only as fast as the other end takes it and the relay may carry it. libp2p's own relay reads as
- * fast as it is sent to and keeps everything that the other end has not taken (`pipe` in @libp2p/utils/src/stream-utils.ts). A paused stream
- * of yamux is sent no more; one of QUIC is, and is aborted when it holds as much as it may (`maxReadBufferLength`).
+ * Makes a relay read each end of a circuit only at the pace of the other end and of the relay's rate. libp2p's own
+ * relay reads without limit and keeps everything that the other end has not taken (`pipe` in
+ * @libp2p/utils/src/stream-utils.ts). The peer of a paused yamux stream stops sending. A paused QUIC stream still
+ * receives, and is aborted when its buffer is full (`maxReadBufferLength`).
  *
- * To be called before libp2p joins the streams.
+ * Must be called before libp2p joins the streams.
  */
 export function holdBack(ends: { opener: Stream; target: Stream }, counted: CircuitBounds): void {
   holdBackOne(ends.opener, ends.target, 'there', counted)
@@ -20,7 +21,7 @@ function holdBackOne(from: Stream, to: Stream, direction: CircuitDirection, coun
   /** Bytes that were read and not yet written. */
   let held = 0
   let isPaused = false
-  /** Nothing more comes. */
+  /** The sending end has finished. */
   let isAll = false
   let timer: NodeJS.Timeout | undefined
   let isDue = false
@@ -44,7 +45,7 @@ function holdBackOne(from: Stream, to: Stream, direction: CircuitDirection, coun
     const isFull = held + to.writeBufferLength >= windowBytes
     if (isFull || waitMs > 0) pause()
     else resume()
-    // Where it is full, the other end's taking has it looked at again.
+    // When it is full, the drain of the other end triggers the next check.
     if (!isFull && waitMs > 0) timer ??= setTimeout(lookAgain, waitMs)
   }
 
@@ -53,7 +54,7 @@ function holdBackOne(from: Stream, to: Stream, direction: CircuitDirection, coun
     look()
   }
 
-  /** A stream that is paused while it is resumed goes on sending windows, so that nothing is decided in the midst of its events. */
+  /** Defers the check: a stream that is paused while it is resuming continues to send windows. */
   function lookSoon(): void {
     if (isDue) return
     isDue = true
@@ -70,7 +71,7 @@ function holdBackOne(from: Stream, to: Stream, direction: CircuitDirection, coun
     counted.carried(direction, data.byteLength)
     lookSoon()
   })
-  // What a paused stream still holds is lost to those who hear of its end first.
+  // A paused stream would lose its buffer to listeners that hear of its end first.
   from.addEventListener('remoteCloseWrite', () => {
     end()
     resume()

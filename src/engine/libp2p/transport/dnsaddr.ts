@@ -4,15 +4,16 @@ import { dnsaddrResolver } from 'libp2p'
 import { withoutPeerId } from '../../dial/endpoint.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 
-/** Addresses that a dnsaddr leads to, in all and in one of its names: as many as libp2p dials of one peer. */
+/** Maximum addresses of a dnsaddr, in total and per name: as many as libp2p dials for one peer. */
 const maxAddresses = 25
-/** Names that are looked up for one dnsaddr: its own, and those that its records lead on to. */
+/** Maximum names resolved for one dnsaddr: its own, and those in its records. */
 const maxNames = 8
 
 /**
- * Resolves /dnsaddr, whose TXT records hold addresses, other dnsaddrs among them. These are followed here, each once, and not by libp2p,
- * which bounds only the depth: records that lead on to 25 others at every step would keep it busy for ever. The addresses
- * come from where the dnsaddr came from; one that another peer told is not followed, since its records could name any number of further ones.
+ * Resolves /dnsaddr, whose TXT records hold addresses, including other dnsaddrs. This resolver follows each of those
+ * once. libp2p bounds only the depth: records that lead to 25 others at every step would keep it busy forever. The
+ * addresses have the source of the dnsaddr. A dnsaddr learnt from another peer is not followed, since its records could
+ * name any number of others.
  */
 export function createDnsaddrResolver(policy: DialPolicy, resolver: MultiaddrResolver = dnsaddrResolver): MultiaddrResolver {
   return {

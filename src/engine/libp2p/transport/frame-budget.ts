@@ -2,22 +2,24 @@ import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import { FrameFlood } from '../../frame-flood.ts'
 
 export interface FrameRate {
-  /** Units a second. */
+  /** Units per second. */
   perSecond: number
-  /** Units at once. */
+  /** Maximum units at once. */
   burst: number
   /** Bytes that count as one unit. */
   bytesPerUnit: number
 }
 
-/** What a link's frames that ask for nothing may cost, by their number and bytes. Such frames cost work, and nothing else bounds them. */
+/**
+ * The budget of a link's unproductive frames, by number and bytes. Such frames cost work, and nothing else bounds them.
+ */
 export interface FrameBudget {
   /**
-   * Pays for a frame of so many units, and for its bytes.
-   * @throws FrameFlood when there is not that much left; whoever counts cuts the link then
+   * Charges a frame by its units and bytes.
+   * @throws FrameFlood when the budget is exceeded; the caller then cuts the link
    */
   spend(units: number, bytes: number): void
-  /** Gives back so many units, up to the burst: the node itself did what honest peers answer by such frames. */
+  /** Credits units, up to the burst: this node did something that honest peers answer with such frames. */
   earn(units: number): void
 }
 

@@ -5,14 +5,15 @@ import { crowdRefusal, holderOf } from '../../crowds.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { seenAtOf } from '../teller-of.ts'
 
-/** Refused because this node, or the peer's address, has as many links as it may. */
+/** Refused because this node, or the peer's address, has reached its limit of links. */
 export class LinkLimitReached extends Error {
   override readonly name = 'LinkLimitReached'
 }
 
 /**
- * Who may have a link: nobody who is blocked, and nobody but configured peers beyond the limit, or beyond their address's share of it. libp2p counts inbound connections only, and its pruner spares
- * every connection that has a stream of gossip, so that dials of our own would go beyond any limit.
+ * Decides which peers may have a link: no blocked peer, and beyond the limit, or their address's share of it, only
+ * configured peers. libp2p counts only inbound connections, and its pruner spares every connection with a gossip
+ * stream, so this node's own dials would exceed any limit.
  */
 export function createGater(
   init: { maxConnections: number },
@@ -20,7 +21,7 @@ export function createGater(
     blocked: ReadonlySet<string>
     /** Peers that libp2p itself may not dial. */
     letGo: ReadonlySet<string>
-    /** Whether a peer that refused links lately is left alone for now. */
+    /** Whether a peer is not dialled for now because it refused links recently. */
     isAvoided: (peerId: string) => boolean
     isProtected: (peerId: string) => boolean
     connections: () => Array<Pick<Connection, 'remoteAddr' | 'direction'>>
@@ -32,7 +33,7 @@ export function createGater(
   const isDue = createSeldom({ everyMs: sayAgainMs })
   const isBlocked = (peerId: PeerId) => components.blocked.has(peerId.toString())
 
-  /** A peer tries again and again: one line in a while is enough. */
+  /** Limits log lines: a refused peer retries often. */
   function refused(peerId: PeerId, reason: string): true {
     if (isDue(peerId.toString())) logger.info({ peerId: peerId.toString(), reason }, 'a peer was refused; it may try again and again')
     return true
@@ -49,7 +50,7 @@ export function createGater(
     throw new LinkLimitReached(`this gateway has reached PEERGATE_MAX_CONNECTIONS, ${init.maxConnections} links`)
   }
 
-  /** Of a connection that comes in: an address, of IPv6 a /64, has at most a quarter of the links while there are others. */
+  /** Inbound connections: an address (for IPv6 a /64) has at most a quarter of the links while others have any. */
   function checkCrowd(peerId: PeerId, { remoteAddr }: Pick<MultiaddrConnection, 'remoteAddr'>): boolean {
     const seenAt = seenAtOf(remoteAddr)
     if (seenAt === undefined || components.isProtected(peerId.toString())) return false

@@ -3,13 +3,13 @@ import { FrameFlood } from '../../frame-flood.ts'
 import { createFrameBudget, type FrameRate } from './frame-budget.ts'
 
 /**
- * Frames of a muxer that ask for nothing: a unit is a header that is read, some microseconds. Data that was on its way to streams that this
- * node has reset is among them, hence the many bytes.
+ * The rate of unproductive muxer frames: a unit is a header that is read, some microseconds. They include data in
+ * flight to streams that this node has reset, hence the many bytes.
  */
 const muxerFrames: FrameRate = { perSecond: 10_000, burst: 20_000, bytesPerUnit: 4_096 }
-/** A stream that the peer opens, also when it is refused: up to 40 µs. */
+/** Cost of a stream that the peer opens, even if it is refused: up to 40 µs. */
 const openingUnits = 5
-/** A ping is answered by a frame that is encrypted and written for itself. */
+/** Cost of a ping: its answer is encrypted and written separately. */
 const pingUnits = 20
 
 /** https://github.com/hashicorp/yamux/blob/master/spec.md */
@@ -21,7 +21,7 @@ interface YamuxFrame {
   header: { type: number; flag: number; streamID: number; length: number }
 }
 
-/** Parts of a muxer of yamux; it is asked before every use whether they are there. */
+/** Internals of the yamux muxer; each use checks that they exist. */
 interface YamuxParts {
   readonly decoder?: { readonly buffer: { readonly byteLength: number } }
   onData?(data: unknown): void
@@ -30,25 +30,26 @@ interface YamuxParts {
 }
 
 /**
- * Cuts a connection whose peer sends more frames that ask for nothing than any honest one: pings, openings of streams, window updates beyond one for
- * each frame of data that was sent, data of streams that are not there, and empty data. Of a muxer without such frames (QUIC) the openings
- * count. Cuts it as well when one frame is longer than any window, which the muxer would keep until it is whole.
+ * Cuts a connection whose peer sends more unproductive frames than any honest peer does: pings, stream openings, window
+ * updates beyond one for each data frame sent, data of unknown streams, and empty data. For a muxer without such frames
+ * (QUIC) only openings count. A frame longer than any window also cuts the connection, since the muxer would buffer it
+ * whole.
  */
 export function boundFrames(
   muxer: StreamMuxer & YamuxParts,
   connection: MessageStream,
   components: {
     maxFrameBytes: number
-    /** The connection is cut. */
+    /** The connection was cut. */
     onFlood(): void
   },
 ): {
-  /** A stream was opened by the peer. */
+  /** The peer has opened a stream. */
   opened(): void
 } {
   const { maxFrameBytes, onFlood } = components
   const budget = createFrameBudget(muxerFrames)
-  /** Window updates that may still answer data. */
+  /** Window updates that may still follow sent data. */
   let expectedUpdates = 0
   let isCut = false
 

@@ -1,11 +1,11 @@
 import type { Connection } from '@libp2p/interface'
 
-/** By the monotonic clock, when connections were opened. */
+/** When connections were opened, by the monotonic clock. */
 const openedAt = new WeakMap<Connection, number>()
 
 /**
- * For how many milliseconds a connection has been open. libp2p notes when it was opened by the wall clock, which may step; so that is looked at
- * once, the first time somebody asks.
+ * Age of a connection in milliseconds. libp2p records the opening by the wall clock, which may step, so that is read
+ * only once, on the first call.
  */
 export function openFor(connection: Connection): number {
   const known = openedAt.get(connection)

@@ -1,16 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Stream } from '@libp2p/interface'
 
-/** A stream that is read piece by piece, and whose peer is held back meanwhile: no window is given to it. */
+/** A stream that is read piece by piece and whose peer is held back meanwhile: its window is not extended. */
 export interface PausableStream {
-  /** Nothing more is taken from the peer, until everything that has come is read and more is asked for. */
+  /** Stops reading from the peer until everything received has been consumed and more is requested. */
   pause(): void
-  /** The pieces that are made of what comes. To be made by a reader that listens to the stream since it was made pausable, not before. */
+  /** Yields the pieces that are parsed from the stream. The reader must have been attached after `makePausable`. */
   read<Piece>(pieces: AsyncIterable<Piece>): AsyncGenerator<Piece>
 }
 
 export function makePausable(stream: Stream): PausableStream {
-  // What a stream holds unread when it ends would go with it: these listeners come before those of whoever reads it.
+  // Unread data would be lost at the end of the stream: these listeners run before those of the reader.
   stream.addEventListener('remoteCloseWrite', resume)
   stream.addEventListener('close', resume)
 
@@ -39,7 +39,7 @@ export function makePausable(stream: Stream): PausableStream {
   }
 }
 
-/** Whether it is made of what has come already. */
+/** Whether the next piece is complete already. */
 async function isThere(next: Promise<unknown>): Promise<boolean> {
   return await Promise.race([next.then(() => true), nextTurn(false)])
 }

@@ -1,25 +1,26 @@
 import type { Stream, StreamMuxer } from '@libp2p/interface'
 
-/** What a stream of QUIC reads from. */
+/** The native stream that a QUIC stream reads from. */
 interface NativeStream {
   id(): string
   read(maxBytes: number): Promise<unknown>
 }
 
-/** Parts of a muxer of QUIC; it is asked before every use whether they are there. */
+/** Internals of the QUIC muxer; each use checks that they exist. */
 interface QuicParts {
   onInboundStream?(native: NativeStream): void
 }
 
-/** What a stream tells its muxer. */
+/** Calls from a stream to its muxer. */
 interface Pausing {
   sendPause?(): void
   sendResume?(): void
 }
 
 /**
- * Has the streams that a peer opens over QUIC read nothing while they are paused, so that QUIC's own windows hold the peer back. By itself
- * @chainsafe/libp2p-quic reads on (dist/src/stream.js), and a stream that is paused fails with everything in it once its buffer is full.
+ * Makes inbound QUIC streams stop reading while paused, so that QUIC's own windows hold the peer back. By itself
+ * @chainsafe/libp2p-quic continues to read (dist/src/stream.js), and a paused stream fails with everything in it once
+ * its buffer is full.
  */
 export function pauseReading(muxer: StreamMuxer & QuicParts): void {
   const { onInboundStream } = muxer

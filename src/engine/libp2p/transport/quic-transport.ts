@@ -10,13 +10,13 @@ export interface QuicLimits extends StreamLimits {
   maxStreamsPerConnection: number
 }
 
-/** Milliseconds of silence after which a QUIC connection is taken for dead, and between signs of life. */
+/** Milliseconds of silence after which a QUIC connection is dead, and between keep-alives. */
 const maxIdleMs = 15_000
 const keepAliveMs = 5_000
-/** Streams of one connection that hold as much unread as they may: beyond it, its peer has to wait for all of them. */
+/** Number of streams with a full buffer per connection; beyond it, the peer has to wait for all of them. */
 const fullStreams = 15
 
-/** libp2p over QUIC, whose dials pass the gate, and whose streams are bounded as those of the other transports. */
+/** libp2p over QUIC, with dials through the gate and streams bounded like those of the other transports. */
 export function quicTransport(
   { limits }: { limits: QuicLimits },
   { gate, ...muxerComponents }: { gate: DialGate } & MuxerComponents,
@@ -44,7 +44,7 @@ export function quicTransport(
   }
 }
 
-/** An upgrader that bounds the muxer which QUIC brings along. */
+/** Wraps an upgrader to bound QUIC's built-in muxer. */
 function boundStreams(upgrader: Upgrader, limits: QuicLimits, components: MuxerComponents): Upgrader {
   return new Proxy(upgrader, {
     get(target, name) {

@@ -15,33 +15,33 @@ import { holdBack } from './circuit-streams.ts'
 import { limitFields, stateLimits } from './stated-limits.ts'
 
 /**
- * A circuit relay (https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md), whose own limits are per connection or first come,
- * first served: which peers are reached through this node, which circuits it carries, and how fast, is shared by address here.
+ * A circuit relay (https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md). libp2p's own limits are per
+ * connection, or first come, first served. Here addresses share the reservations, the circuits and the rate.
  */
 export interface RelayServer {
-  /** Makes the service of a node. */
+  /** Creates the relay service of a node. */
   service(components: CircuitRelayServerComponents): CircuitRelayService
-  /** A peer has no link any more: nobody can reach it through this node, so its reservation is over. */
+  /** The last link to a peer has ended: its reservation is removed, since no circuit can reach it. */
   gone(peerId: PeerId): void
-  /** What the node's gater says of reservations and circuits. */
+  /** The node's gater for reservations and circuits. */
   readonly gater: Pick<ConnectionGater, 'denyInboundRelayReservation' | 'denyOutboundRelayedConnection'>
 }
 
 type Registrar = CircuitRelayServerComponents['registrar']
 type ConnectionManager = CircuitRelayServerComponents['connectionManager']
 
-/** A peer's request to the relay, which its circuit then runs through. */
+/** A peer's request to the relay, whose stream then carries the circuit. */
 interface Hop {
   stream: Stream
   connection: Connection
-  /** From when the circuit was let in. */
+  /** Set once the circuit is admitted. */
   counted?: CircuitBounds
 }
 
 export function createRelayServer(
   init: { limits: RelayLimits },
   components: {
-    /** Whether the operator has named the peer, who then has no share but what is left. */
+    /** Whether the operator configured the peer, which then needs no share. */
     isConfigured(peerId: string): boolean
     reached: LimitsReached
   },
@@ -53,7 +53,7 @@ export function createRelayServer(
   const bounds = createRelayBounds({ limits })
   let service: CircuitRelayService | undefined
 
-  /** Has the gater, which is told of peers alone, know the request that it is asked about. */
+  /** Gives the gater, which receives only peer ids, access to the request in question. */
   function watchingHops(registrar: Registrar): Registrar {
     const handle: Registrar['handle'] = async (protocol, handler, options) => {
       if (protocol !== RELAY_V2_HOP_CODEC) return await registrar.handle(protocol, handler, options)
@@ -66,7 +66,7 @@ export function createRelayServer(
     return Object.assign(Object.create(registrar), { handle })
   }
 
-  /** Has the streams to the targets of circuits, which go over direct links only, state the limits, and the circuits be bounded. */
+  /** Makes the streams to circuit targets, which use direct links only, state the limits, and bounds the circuits. */
   function boundingCircuits(connectionManager: ConnectionManager): ConnectionManager {
     const getConnections: ConnectionManager['getConnections'] = (peerId) =>
       connectionManager
@@ -87,7 +87,7 @@ export function createRelayServer(
     }
   }
 
-  /** A circuit has its place as long as the request for it lasts. */
+  /** A circuit holds its place as long as its request lasts. */
   function begin(circuit: CarriedCircuit, hop: Hop): void {
     const counted = bounds.begin(circuit, (reason) => hop.stream.abort(new Error(reason)))
     hop.counted = counted
@@ -108,7 +108,7 @@ export function createRelayServer(
       service = circuitRelayServer({
         reservations: {
           maxReservations: limits.maxRelayReservations,
-          // Those that there are, are stated and kept here.
+          // Limits are stated and enforced in this file.
           applyDefaultLimit: false,
         },
         maxInboundHopStreams: limits.maxRelayStreams,

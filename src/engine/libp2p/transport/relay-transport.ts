@@ -4,7 +4,7 @@ import { peerIdOf } from '../../../model/peer.ts'
 import { relayOf } from '../../dial/circuit-address.ts'
 import type { DialGate } from '../../dial/gate.ts'
 
-/** libp2p through relays, whose dials are counted as those of sockets are: others tell the addresses. */
+/** libp2p through relays, with dials charged like those of sockets, since others tell the addresses. */
 export function relayTransport({ gate }: { gate: DialGate }): (components: CircuitRelayTransportComponents) => Transport {
   return (components) => {
     const transport = circuitRelayTransport()(components)

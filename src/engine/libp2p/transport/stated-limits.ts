@@ -1,7 +1,10 @@
 import type { Stream } from '@libp2p/interface'
 import type { RelayLimits } from '../../relay-bounds.ts'
 
-/** Fields of the messages of a relay that state the limits of a circuit: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md#protobuf */
+/**
+ * Message fields in which a relay states the limits of a circuit:
+ * https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md#protobuf
+ */
 export const limitFields = { hop: 4, stop: 3 }
 
 /** https://protobuf.dev/programming-guides/encoding/#structure */
@@ -10,10 +13,10 @@ const wireTypes = { varint: 0, lengthDelimited: 2 }
 type StatedLimits = Pick<RelayLimits, 'maxRelayBytes' | 'relayMs'>
 
 /**
- * Has the first message on a stream, which libp2p's relay writes, state the limits of a circuit, those that there are. libp2p would write
- * milliseconds where the format has seconds, and cut circuits by what it has written (`defaultDurationLimit` in
- * @libp2p/circuit-relay-v2/src/server/reservation-store.ts, `createLimitedRelay` in src/utils.ts), so that it is told of none. A field that
- * stands behind the others belongs to the same message.
+ * Adds the circuit's limits, if any, to the first message on a stream, which libp2p's relay writes. libp2p itself would
+ * write milliseconds where the format has seconds, and cut circuits by that value (`defaultDurationLimit` in
+ * @libp2p/circuit-relay-v2/src/server/reservation-store.ts, `createLimitedRelay` in src/utils.ts), so it is configured
+ * without limits. An appended field belongs to the same message.
  */
 export function stateLimits(stream: Stream, field: number, limits: StatedLimits): void {
   const stated = encodeLimits(limits)

@@ -4,7 +4,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from '../../dial/endpoint.ts'
 import { atIp, type DialGate } from '../../dial/gate.ts'
 
-/** libp2p over TCP, whose dials pass the gate, and which knows nothing of the Unix sockets that libp2p's own would dial. */
+/** libp2p over TCP, with dials through the gate, and without the Unix sockets that libp2p's own would dial. */
 export function tcpTransport(init: TCPOptions, { gate }: { gate: DialGate }): (components: TCPComponents) => Transport {
   return (components) => {
     const transport = tcp(init)(components)
@@ -19,8 +19,8 @@ export function tcpTransport(init: TCPOptions, { gate }: { gate: DialGate }): (c
 }
 
 /**
- * The options of a dial whose signal no longer has to do with the socket once it is connected. libp2p hands the signal to Node, which would
- * destroy the socket whenever it fires: also when the link is open by then, and whoever waited for it has given the dial up for that.
+ * Dial options whose signal no longer affects the socket once it is connected. libp2p passes the signal to Node, which
+ * destroys the socket whenever it fires: even when the link is open by then and only the caller has given up.
  */
 function abortingUntilConnected(options: TCPDialOptions): TCPDialOptions {
   const { signal, upgrader } = options

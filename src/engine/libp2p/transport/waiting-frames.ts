@@ -1,20 +1,20 @@
-/** What a small frame costs in memory beside its bytes, as long as the connection has not taken it. */
+/** Memory cost of a frame in addition to its bytes, until the connection has taken it. */
 const frameOverheadBytes = 256
-/** Frames that were taken and are still in the list. */
+/** Maximum taken frames that remain in the list. */
 const maxTaken = 1_000
 
-/** The frames that were written to a connection and that it has not taken, in order. */
+/** The frames that were written to a connection and not yet taken by it, in order. */
 export interface WaitingFrames {
   add(bytes: number): void
-  /** All but the last so many bytes were taken; a frame that was taken in part waits. */
+  /** Removes all but the last `bytes`; a frame that was taken in part stays. */
   keepLast(bytes: number): void
-  /** Bytes that they cost in memory. */
+  /** Memory cost of the frames, in bytes. */
   readonly cost: number
 }
 
 export function createWaitingFrames(): WaitingFrames {
   let sizes: number[] = []
-  /** How many of them were taken. */
+  /** Number of frames taken, at the start of the list. */
   let taken = 0
   let bytes = 0
 

@@ -6,7 +6,7 @@ import type { WebSocket } from 'ws'
 /** The largest message of a WebSocket: one Noise frame is at most 64 KiB, and some peers put several into one. */
 export const maxSocketMessageBytes = 1_048_576
 
-/** Bytes handed to a socket and not yet taken by the network, beyond which writers wait. */
+/** Maximum bytes in a socket's buffer, beyond which writers wait. */
 const maxSocketBufferBytes = 1_048_576
 
 export interface WebSocketConnectionInit {
@@ -15,7 +15,7 @@ export interface WebSocketConnectionInit {
   log: Logger
 }
 
-/** One open WebSocket as libp2p sees a raw connection: pushes back in both directions. */
+/** One open WebSocket as a raw libp2p connection, with backpressure in both directions. */
 export class WebSocketConnection extends AbstractMultiaddrConnection {
   readonly #socket: WebSocket
 

@@ -8,15 +8,18 @@ import { adoptWebSocketsOf, webSocketBounds } from '../../../lib/web-socket-boun
 import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connection.ts'
 
 export interface WebSocketListenerInit {
-  /** Sockets at a time, upgraded or not. */
+  /** Maximum concurrent sockets, upgraded or not. */
   maxSockets: number
 }
 
-/** Milliseconds in which a socket has to become a WebSocket. */
+/** Milliseconds for a socket to become a WebSocket. */
 const handshakeTimeoutMs = 10_000
 const handshakeCheckMs = 1_000
 
-/** Listens for plain WebSockets; TLS is a proxy's work. Bounded before anybody has said who it is: sockets, time and bytes. */
+/**
+ * Listens for plain WebSockets; a proxy terminates TLS. Sockets, time and bytes are bounded before a peer has
+ * authenticated.
+ */
 export class WebSocketListener extends TypedEventEmitter<ListenerEvents> implements Listener {
   readonly #upgrader: Upgrader
   readonly #log: Logger

@@ -6,8 +6,9 @@ import { maxSocketMessageBytes, WebSocketConnection } from './websocket-connecti
 import { WebSocketListener, type WebSocketListenerInit } from './websocket-listener.ts'
 
 /**
- * libp2p over WebSockets, plain or with TLS. libp2p's own leaves the dialling of names to the runtime, which looks them up a second time
- * after they were judged; here the socket goes to the judged address, while TLS and the Host header keep the name.
+ * libp2p over WebSockets, with or without TLS. libp2p's own transport leaves name resolution to the runtime, which
+ * resolves a name again after it was judged. Here the socket goes to the judged address, while TLS and the Host header
+ * use the name.
  */
 export function webSocketTransport(init: WebSocketListenerInit, { gate }: { gate: DialGate }) {
   return (components: { logger: ComponentLogger }): Transport => {

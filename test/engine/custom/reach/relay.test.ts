@@ -228,7 +228,10 @@ describe('a circuit', () => {
       vi.advanceTimersByTime(299)
       expect(near.state.closed).toEqual([])
       vi.advanceTimersByTime(1)
-      expect([near.state.closed, far.state.closed]).toEqual([[expect.stringMatching(/nothing/)], [expect.stringMatching(/nothing/)]])
+      expect([near.state.closed, far.state.closed]).toEqual([
+        [expect.stringMatching(/idle for too long/)],
+        [expect.stringMatching(/idle for too long/)],
+      ])
       expect(size().circuits).toBe(0)
     })
 
@@ -239,7 +242,10 @@ describe('a circuit', () => {
       vi.advanceTimersByTime(299)
       expect(near.state.closed).toEqual([])
       vi.advanceTimersByTime(1)
-      expect([near.state.closed, far.state.closed]).toEqual([[expect.stringMatching(/time/)], [expect.stringMatching(/time/)]])
+      expect([near.state.closed, far.state.closed]).toEqual([
+        [expect.stringMatching(/maximum duration/)],
+        [expect.stringMatching(/maximum duration/)],
+      ])
       expect(size().circuits).toBe(0)
     })
   })

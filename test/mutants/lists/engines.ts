@@ -266,10 +266,10 @@ export const engines = [
     'src/engine/custom/reach/reach.ts',
     ['test/engine/custom/reach/dial-back.test.ts'],
     [
-      ['a peer has others dialled', "if (at.ip !== target.ip) throw new Error('the peer is not seen there')", ''],
+      ['a peer has others dialled', "if (at.ip !== target.ip) throw new Error('the address is not that of the peer')", ''],
       [
         'somebody has us dialled by a relay that was not asked',
-        "if (!reachability.relays.includes(link.peerId)) return 'this node has not asked for it'",
+        "if (!reachability.relays.includes(link.peerId)) return 'this node has no reservation at this relay'",
         '',
       ],
       [
@@ -282,7 +282,7 @@ export const engines = [
   ...breaks('src/engine/custom/reach/relay.ts', reach, [
     [
       'the window of a circuit has no bound',
-      "if (held > circuitWindow) throw new ProtocolViolation('more on a circuit than was let in')",
+      "if (held > circuitWindow) throw new ProtocolViolation('more bytes on a circuit than its credit allows')",
       '',
     ],
     ['a window has one byte too many', 'if (held > circuitWindow)', 'if (held > circuitWindow + 1)'],
@@ -308,7 +308,7 @@ export const engines = [
     ['the other end is not told that a circuit ended', 'for (const each of ends) each.close(reason)', ''],
     [
       'a link that takes no more loses data',
-      "if (over === undefined && to()?.data(message) === false) end('the link to the other end takes no more')",
+      "if (over === undefined && to()?.data(message) === false) end('the link to the other end has no room')",
       'to()?.data(message)',
     ],
   ]),
@@ -328,7 +328,11 @@ export const engines = [
     ],
   ]),
   ...breaks('src/engine/custom/reach/circuit.ts', reach, [
-    ['an end takes more than it let in', "if (this.#granted < 0) throw new ProtocolViolation('more on a circuit than was let in')", ''],
+    [
+      'an end takes more than it let in',
+      "if (this.#granted < 0) throw new ProtocolViolation('more bytes on a circuit than its credit allows')",
+      '',
+    ],
     ['an end sends more than it may', ' || next.message.length > this.#credit', ''],
     ['an end never lets more in', 'this.#leg.credit(this.#read)', ''],
   ]),

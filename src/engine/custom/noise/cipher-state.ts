@@ -1,11 +1,11 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 
 /**
- * One key of ChaCha20-Poly1305 and the number of the next message under it (Noise Protocol Framework, revision 34, §5.1 and §12.3):
- * messages are decrypted in the order they were encrypted in, each once.
+ * A ChaCha20-Poly1305 key and the number of the next message under it (Noise Protocol Framework, revision 34, §5.1 and §12.3). Messages
+ * are decrypted once, in the order of their encryption.
  */
 export interface CipherState {
-  /** Answers the ciphertext, `tagBytes` longer. @throws Error when all numbers are used up, or the ciphertext would be too long */
+  /** Returns the ciphertext, which is `tagBytes` longer. @throws Error when all numbers are used up, or the ciphertext would be too long */
   encrypt(plaintext: Uint8Array, associatedData?: Uint8Array): Buffer
   /** @throws DecryptionFailed when this is not the next message of the other end */
   decrypt(ciphertext: Uint8Array, associatedData?: Uint8Array): Buffer
@@ -13,7 +13,7 @@ export interface CipherState {
   rekey(): void
 }
 
-/** Not what the other end encrypted, or not in its turn. */
+/** The ciphertext is not the next message of the other end. */
 export class DecryptionFailed extends Error {
   override readonly name = 'DecryptionFailed'
 }
@@ -21,10 +21,10 @@ export class DecryptionFailed extends Error {
 const algorithm = 'chacha20-poly1305'
 export const keyBytes = 32
 export const tagBytes = 16
-/** The longest message, its tag among it (§3). */
+/** Maximum bytes of a message, the tag included (§3). */
 export const maxMessageBytes = 65_535
 const options = { authTagLength: tagBytes }
-/** 2^64 − 1 is for taking the next key. */
+/** 2^64 − 1 is reserved for the next key (§11.3). */
 const reservedNumber = 0xffff_ffff_ffff_ffffn
 
 /** @param key 32 bytes @param firstNumber other than 0 in tests only */
@@ -33,7 +33,7 @@ export function createCipherState(key: Uint8Array, firstNumber = 0n): CipherStat
 }
 
 class ChaChaPoly implements CipherState {
-  // A key object is made once for all messages under it: a raw key would be made into one for each, at thrice the cost of a small message.
+  // One key object for all messages. A raw key would become a new key object per message, at three times the cost of a small message.
   #key: KeyObject
   #number: bigint
   readonly #nonce = Buffer.alloc(12)
@@ -44,7 +44,7 @@ class ChaChaPoly implements CipherState {
   }
 
   encrypt(plaintext: Uint8Array, associatedData?: Uint8Array): Buffer {
-    if (plaintext.length > maxMessageBytes - tagBytes) throw new Error('a message longer than any')
+    if (plaintext.length > maxMessageBytes - tagBytes) throw new Error('the message is longer than 65,535 bytes')
     const cipher = createCipheriv(algorithm, this.#key, this.#nextNonce(), options)
     this.#number++
     if (associatedData !== undefined) cipher.setAAD(associatedData, { plaintextLength: plaintext.length })
@@ -55,8 +55,8 @@ class ChaChaPoly implements CipherState {
 
   decrypt(ciphertext: Uint8Array, associatedData?: Uint8Array): Buffer {
     const length = ciphertext.length - tagBytes
-    if (length < 0) throw new DecryptionFailed('a message without its tag')
-    if (ciphertext.length > maxMessageBytes) throw new DecryptionFailed('a message longer than any')
+    if (length < 0) throw new DecryptionFailed('the message has no tag')
+    if (ciphertext.length > maxMessageBytes) throw new DecryptionFailed('the message is longer than 65,535 bytes')
     const decipher = createDecipheriv(algorithm, this.#key, this.#nextNonce(), options)
     if (associatedData !== undefined) decipher.setAAD(associatedData, { plaintextLength: length })
     decipher.setAuthTag(ciphertext.subarray(length))
@@ -64,7 +64,7 @@ class ChaChaPoly implements CipherState {
     try {
       decipher.final()
     } catch (cause) {
-      throw new DecryptionFailed('a message that the other end did not encrypt, or not in this place', { cause })
+      throw new DecryptionFailed('the message is not the next one that the other end encrypted', { cause })
     }
     this.#number++
     return plaintext

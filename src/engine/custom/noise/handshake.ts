@@ -4,25 +4,25 @@ import { generateKeyPair } from './x25519.ts'
 import { createXxHandshake, type Role } from './xx-handshake.ts'
 
 /**
- * How two nodes come to know each other, and to have keys that nobody else has. `write` what there is to write, `read` what comes, until
- * there is a session.
+ * The handshake that authenticates two nodes and agrees on their session keys. Send what `write` returns and pass what arrives to `read`,
+ * until `session` is set.
  */
 export interface Handshake {
   /**
-   * The next message to send, when it is our turn; undefined when we wait, are done, or have failed.
-   * @throws HandshakeFailed when there is no secret to be had with the key that the other end sent
+   * The next message to send; undefined when it is the other end's turn, or the handshake is done or has failed.
+   * @throws HandshakeFailed when the other end's key yields no shared secret
    */
   write(): Buffer | undefined
-  /** Takes a message of the other end. @throws HandshakeFailed, after which the handshake is of no use */
+  /** Takes a message of the other end. @throws HandshakeFailed, after which the handshake can't continue */
   read(message: Uint8Array): void
   /** Set when both directions have their keys. */
   readonly session: Session | undefined
 }
 
 export interface Session {
-  /** Proven by the handshake. */
+  /** The authenticated peer id of the other end. */
   readonly remotePeerId: string
-  /** Of the transcript; the same on both ends of this session and of no other. */
+  /** Hash of the transcript; the same on both ends, and unique to this session. */
   readonly handshakeHash: Uint8Array
   readonly encrypt: CipherState
   readonly decrypt: CipherState
@@ -34,15 +34,15 @@ export class HandshakeFailed extends Error {
 
 export interface HandshakeInit {
   role: Role
-  /** What both ends must have in common. */
+  /** Data that both ends must have in common (Noise §6). */
   prologue: Uint8Array
   /** The 32 bytes of the node's Ed25519 private key. */
   seed: Uint8Array
-  /** Nobody else is accepted. */
+  /** The only accepted peer id. */
   expectedPeerId?: string | undefined
 }
 
-/** One static key for each process: its meaning comes from the identity that signs it. */
+/** One static key per process. The identity signs it. */
 const staticKey = generateKeyPair()
 
 export function createHandshake({ role, prologue, seed, expectedPeerId }: HandshakeInit): Handshake {
@@ -51,14 +51,14 @@ export function createHandshake({ role, prologue, seed, expectedPeerId }: Handsh
   let session: Session | undefined
   let failed = false
 
-  /** The payloads of the messages that carry a static key say whose it is; the first has none. */
+  /** Messages that carry a static key have an identity payload. The first message has no payload. */
   function payload(): Buffer {
     return role === 'initiator' && noise.remoteStatic === undefined ? Buffer.alloc(0) : encodeIdentity(seed, staticKey.publicKey)
   }
 
   function check(received: Buffer): void {
     if (noise.remoteStatic === undefined) {
-      if (received.length > 0) throw new Error('a first message that says more than a key')
+      if (received.length > 0) throw new Error('the first message of the handshake has a payload')
       return
     }
     remotePeerId = verifyIdentity(received, noise.remoteStatic)

@@ -4,7 +4,7 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { ed25519PublicKey } from '../../../model/signed-message.ts'
 
 /**
- * Who a static key belongs to: the payload of libp2p's handshake, protobuf of an Ed25519 public key (field 1) and its signature of the
+ * The owner of a static key: the payload of libp2p's handshake, a protobuf of an Ed25519 public key (field 1) and its signature of the
  * static key (field 2). https://github.com/libp2p/specs/blob/master/noise/README.md#the-libp2p-handshake-payload
  */
 
@@ -28,8 +28,8 @@ export function encodeIdentity(seed: Uint8Array, staticKey: Uint8Array): Buffer 
 }
 
 /**
- * Answers the peer id whose key has signed the static key. Further fields are for extensions, and are passed over.
- * @throws Error when it is no such payload, the key is none of Ed25519, or the signature is wrong
+ * Returns the peer id whose key has signed the static key. Ignores further fields, which are for extensions.
+ * @throws Error when the payload is malformed, the key is not an Ed25519 key, or the signature is wrong
  */
 export function verifyIdentity(payload: Uint8Array, staticKey: Uint8Array): string {
   const fields = readFields(Buffer.from(payload))
@@ -44,7 +44,7 @@ export function verifyIdentity(payload: Uint8Array, staticKey: Uint8Array): stri
   return peerIdFromPublicKey(publicKeyFromRaw(raw)).toString()
 }
 
-/** The fields of a protobuf message that has fields with a length only, by tag; no field has the number 0. */
+/** The fields of a protobuf message by tag. Only length-delimited fields are allowed, and field numbers above 0. */
 function readFields(bytes: Buffer): Map<number, Buffer> {
   const fields = new Map<number, Buffer>()
   for (let at = 0; at < bytes.length; ) {

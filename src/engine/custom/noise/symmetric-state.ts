@@ -1,22 +1,22 @@
 import { createHash, createHmac } from 'node:crypto'
 import { type CipherState, createCipherState } from './cipher-state.ts'
 
-/** What both ends have said and agreed on so far (Noise §5.2), with SHA-256. */
+/** The transcript and the keys that both ends have agreed on so far (Noise §5.2), with SHA-256. */
 export interface SymmetricState {
   /** Hash of the transcript. */
   readonly hash: Buffer
   mixHash(data: Uint8Array): void
   mixKey(secret: Uint8Array): void
-  /** Before the first key, the plaintext itself. */
+  /** Returns the plaintext itself before the first key. */
   encryptAndHash(plaintext: Uint8Array): Buffer
   /** @throws DecryptionFailed */
   decryptAndHash(ciphertext: Uint8Array): Buffer
-  /** The keys of the two directions: of the initiator's messages, and of the responder's. */
+  /** The keys of the two directions: for the initiator's messages, and for the responder's. */
   split(): { initiator: CipherState; responder: CipherState }
 }
 
 export function createSymmetricState(protocolName: string): SymmetricState {
-  // A name of up to 32 bytes stands for itself.
+  // A name of up to 32 bytes is used unhashed.
   const name = Buffer.from(protocolName)
   let hash = name.length <= 32 ? Buffer.concat([name, Buffer.alloc(32 - name.length)]) : sha256(name)
   let chainingKey = hash

@@ -25,9 +25,9 @@ export function keyPairOf(raw: Uint8Array): KeyPair {
 }
 
 /**
- * The secret that two keys have in common.
+ * The shared secret of two keys.
  * @param publicKey 32 bytes of the other end
- * @throws Error when it is a point of small order, whose secret everybody knows
+ * @throws Error when it is a point of small order, whose secret is public
  */
 export function sharedSecret({ privateKey }: KeyPair, publicKey: Uint8Array): Buffer {
   const other = createPublicKey({ key: Buffer.concat([spkiPrefix, publicKey]), format: 'der', type: 'spki' })
@@ -36,7 +36,7 @@ export function sharedSecret({ privateKey }: KeyPair, publicKey: Uint8Array): Bu
   return secret
 }
 
-/** OpenSSL derives nothing from a point of small order, and says so in words of its own. */
+/** OpenSSL throws its own error for a point of small order. */
 function derive(privateKey: KeyObject, publicKey: KeyObject): Buffer | undefined {
   try {
     return diffieHellman({ privateKey, publicKey })

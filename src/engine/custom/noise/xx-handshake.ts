@@ -3,20 +3,20 @@ import { createSymmetricState } from './symmetric-state.ts'
 import { type KeyPair, publicKeyBytes, sharedSecret } from './x25519.ts'
 
 /**
- * The handshake of the pattern XX (Noise §5.3 and §7.5): both ends learn the other's static key, and prove that they hold their own.
+ * The XX handshake pattern (Noise §5.3 and §7.5): each end learns the other's static key, and proves that it holds its own.
  *
  *     → e
  *     ← e, ee, s, es
  *     → s, se
  */
 export interface XxHandshake {
-  /** Whose turn it is to write; undefined when the three messages are done. */
+  /** The role that writes the next message; undefined when the three messages are done. */
   readonly writer: Role | undefined
   /** @throws Error when it is not our turn, the message would be too long, or the other end's key is of small order */
   writeMessage(payload: Uint8Array): Buffer
-  /** Answers the payload. @throws Error on anything but the other end's next message */
+  /** Returns the payload. @throws Error on anything but the other end's next message */
   readMessage(message: Uint8Array): Buffer
-  /** The other end's static public key, once it has come. */
+  /** The other end's static public key, once it has arrived. */
   readonly remoteStatic: Buffer | undefined
   readonly hash: Buffer
   /** The keys of the two directions, once the messages are done. */
@@ -51,12 +51,12 @@ export function createXxHandshake({ role, prologue, staticKey, ephemeralKey }: X
 
   function begin(writer: Role): Token[] {
     const message = messages[turn]
-    if (message === undefined || message.writer !== writer) throw new Error('a message of the handshake out of turn')
+    if (message === undefined || message.writer !== writer) throw new Error('a handshake message out of turn')
     turn++
     return message.tokens
   }
 
-  /** `es` is the initiator's ephemeral key with the responder's static one, whoever works it out. */
+  /** `es` is the initiator's ephemeral key with the responder's static key, at both ends. */
   function mixSecret(token: 'ee' | 'es' | 'se'): void {
     const [initiators, responders] = token
     const [own, other] = role === 'initiator' ? [initiators, responders] : [responders, initiators]
@@ -88,15 +88,15 @@ export function createXxHandshake({ role, prologue, staticKey, ephemeralKey }: X
         }
       }
       const message = Buffer.concat([...parts, state.encryptAndHash(payload)])
-      if (message.length > maxMessageBytes) throw new Error('a message longer than any')
+      if (message.length > maxMessageBytes) throw new Error('the message is longer than 65,535 bytes')
       return message
     },
     readMessage(message) {
-      if (message.length > maxMessageBytes) throw new Error('a message longer than any')
+      if (message.length > maxMessageBytes) throw new Error('the message is longer than 65,535 bytes')
       const reader = { rest: Buffer.from(message.buffer, message.byteOffset, message.byteLength) }
       for (const token of begin(role === 'initiator' ? 'responder' : 'initiator')) {
         if (token === 'e') {
-          // Needed after the call, when the message's memory is its owner's again.
+          // Copied, since the caller may reuse the memory of the message.
           remoteEphemeral = Buffer.from(take(reader, publicKeyBytes))
           state.mixHash(remoteEphemeral)
         } else if (token === 's') {
@@ -112,7 +112,7 @@ export function createXxHandshake({ role, prologue, staticKey, ephemeralKey }: X
 }
 
 function take(reader: { rest: Buffer }, length: number): Buffer {
-  if (reader.rest.length < length) throw new Error('a message of the handshake that is cut off')
+  if (reader.rest.length < length) throw new Error('a handshake message is truncated')
   const taken = reader.rest.subarray(0, length)
   reader.rest = reader.rest.subarray(length)
   return taken

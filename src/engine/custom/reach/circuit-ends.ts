@@ -8,48 +8,51 @@ import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 
 /**
- * The circuits on links. A circuit leads from its opener over a link to a relay, and over another link to its target: two legs, each with
- * a number on its link. Who listens to a leg is an end of the circuit or the relay.
+ * The circuits on links. A circuit has two legs: from its opener over a link to a relay, and from there over another link to its target.
+ * Each leg has a number on its link. The listener of a leg is an end of the circuit, or the relay.
  */
 export interface CircuitEnds {
   /** Begins a circuit on a link: as its opener (`open`, to a relay) or as the relay (`offer`, to the target). */
   begin(link: Link, role: 'open' | 'offer', peerId: string, listener: CircuitEndListener): CircuitEnd
   /** Takes a frame of one of the types that are for circuits. @throws ProtocolViolation */
   receive(link: Link, type: number, body: Buffer): void
-  /** The link is gone, and with it all legs on it. */
+  /** The link has closed, and all its legs with it. */
   lost(link: Link): void
 }
 
-/** Speaks on a leg. */
+/** The sending side of a leg. */
 export interface CircuitEnd {
   opened(): void
-  /** False when the link takes no more: the message was dropped, and the circuit can't go on. */
+  /** Sends a message. False when the link had no room: the message was dropped, and the circuit must end. */
   data(message: Uint8Array): boolean
-  /** So many bytes more may be sent here. */
+  /** Grants the other end `bytes` more bytes. */
   credit(bytes: number): void
-  /** Idempotent; the listener hears no more. */
+  /** Idempotent. The listener is not called afterwards. */
   close(reason: string): void
 }
 
-/** Hears what the other end of a leg says. */
+/** The receiving side of a leg. */
 export interface CircuitEndListener {
   onOpened(): void
-  /** The message may share its memory with what else came in its record. @throws ProtocolViolation */
+  /** The message may share its memory with the rest of its record. @throws ProtocolViolation */
   onData(message: Buffer): void
   onCredit(bytes: number): void
   onClose(reason: string): void
 }
 
 export interface CircuitEndsComponents {
-  /** Somebody wants a circuit to a peer (`open`), or a relay has one from a peer (`offer`). Without a listener it is refused. */
+  /**
+   * A peer wants a circuit to another peer (`open`), or a relay offers one from a peer (`offer`). Returns the listener, or the reason for
+   * a refusal.
+   */
   onBegin(link: Link, role: 'open' | 'offer', peerId: string, leg: CircuitEnd): CircuitEndListener | string
 }
 
-/** Bytes that an end of a circuit may send before it is given more: what a relay holds of it at most. */
+/** Bytes that an end of a circuit may send without further credit, and so the maximum that a relay holds for it. */
 export const circuitWindow = 262_144
 
 const id = z.int().min(0).max(0xffff_ffff)
-/** UTF-16 units of a reason. */
+/** Maximum UTF-16 units of a reason. */
 const maxReasonLength = 200
 const frameSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), id, to: z.string().max(64) }),
@@ -70,7 +73,7 @@ export function createCircuitEnds(init: { maxLegsPerLink: number }, components: 
   function legsOf(link: Link): LinkLegs {
     const there = links.get(link)
     if (there !== undefined) return there
-    // The dialler of the link counts in even numbers, the other end in odd ones.
+    // The dialling end of the link uses even numbers, the other end odd ones.
     const fresh = { listeners: new Map<number, CircuitEndListener>(), next: parity(link) }
     links.set(link, fresh)
     return fresh
@@ -94,10 +97,10 @@ export function createCircuitEnds(init: { maxLegsPerLink: number }, components: 
 
   function onBegin(link: Link, frame: Extract<CircuitFrame, { type: 'open' | 'offer' }>): void {
     const { listeners } = legsOf(link)
-    if (frame.id % 2 === parity(link) || listeners.has(frame.id)) throw new ProtocolViolation('a number of a circuit that is not free')
+    if (frame.id % 2 === parity(link) || listeners.has(frame.id)) throw new ProtocolViolation('the number of a circuit is taken')
     const refused = (reason: string) => tell(link, { type: 'close', id: frame.id, reason })
     if (listeners.size >= init.maxLegsPerLink) {
-      refused('there are too many circuits on this link')
+      refused('too many circuits on this link')
       return
     }
     const leg = legOf(link, frame.id)
@@ -130,7 +133,7 @@ export function createCircuitEnds(init: { maxLegsPerLink: number }, components: 
   return {
     begin(link, role, peerId, listener) {
       const legs = legsOf(link)
-      if (legs.listeners.size >= init.maxLegsPerLink) throw new Error('there are too many circuits on this link')
+      if (legs.listeners.size >= init.maxLegsPerLink) throw new Error('too many circuits on this link')
       const number = legs.next
       legs.next = (number + 2) % 0x1_0000_0000
       legs.listeners.set(number, listener)
@@ -147,7 +150,7 @@ export function createCircuitEnds(init: { maxLegsPerLink: number }, components: 
       if (listener === undefined) link.charge(priceOfUseless(body.length))
       if (type === frameTypes.circuitData) listener?.onData(body.subarray(4))
       else if (body.length === 8) listener?.onCredit(body.readUInt32BE(4))
-      else throw new ProtocolViolation('a credit that is none')
+      else throw new ProtocolViolation('not a valid credit')
     },
     lost(link) {
       const listeners = links.get(link)?.listeners
@@ -171,6 +174,6 @@ function parse(bytes: Uint8Array): CircuitFrame {
   try {
     return frameSchema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true }))
   } catch (cause) {
-    throw new ProtocolViolation('a frame of a circuit that is none', { cause })
+    throw new ProtocolViolation('not a valid frame of a circuit', { cause })
   }
 }

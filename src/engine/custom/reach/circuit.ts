@@ -3,18 +3,18 @@ import type { RecordSocket } from '../link/record-socket.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { type CircuitEnd, type CircuitEndListener, circuitWindow } from './circuit-ends.ts'
 
-/** An end of a circuit through a relay, which carries a link as a WebSocket does: what the relay sees is encrypted between the ends. */
+/** One end of a circuit through a relay. It carries a link as a WebSocket does; the relay sees encrypted bytes only. */
 export interface Circuit extends RecordSocket {
   readonly listener: CircuitEndListener
 }
 
-/** An end as its target has it: open from the beginning. The leg may be used as soon as the caller has told that it is opened. */
+/** The target's end of a circuit, open from the start. The leg may be used once the caller has announced that it is opened. */
 export function createCircuit(leg: CircuitEnd): Circuit {
   return new CircuitSocket(() => leg)
 }
 
 /**
- * Has a circuit opened through a relay.
+ * Opens a circuit through a relay.
  * @throws Error when the relay or the peer refuses, or the signal's reason
  */
 export async function openCircuit(begin: (listener: CircuitEndListener) => CircuitEnd, signal: AbortSignal): Promise<Circuit> {
@@ -52,7 +52,7 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
   isPaused = false
   /** Messages that wait for `resume`. */
   #inbox: Buffer[] = []
-  /** Bytes that the other end may still send, and those that were read here and that it does not know of. */
+  /** Bytes that the other end may still send, and bytes read here that are not yet credited to it. */
   #granted = circuitWindow
   #read = 0
 
@@ -82,7 +82,7 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
 
   resume(): void {
     this.isPaused = false
-    // Behind what is under way, as with a socket.
+    // Deferred, as with a socket.
     queueMicrotask(() => this.#deliver())
   }
 
@@ -100,8 +100,8 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
 
   onData(message: Buffer): void {
     this.#granted -= message.length
-    if (this.#granted < 0) throw new ProtocolViolation('more on a circuit than was let in')
-    // It would keep the whole record of the relay's link alive.
+    if (this.#granted < 0) throw new ProtocolViolation('more bytes on a circuit than its credit allows')
+    // Copied, since the message would keep the whole record of the relay's link alive.
     this.#inbox.push(Buffer.from(message))
     this.#deliver()
   }
@@ -142,7 +142,7 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
       this.#queue.shift()
       this.#credit -= next.message.length
       this.bufferedAmount -= next.message.length
-      if (!this.#leg.data(next.message)) this.#end('the link to the relay takes no more')
+      if (!this.#leg.data(next.message)) this.#end('the link to the relay has no room')
       if (next.sent !== undefined) queueMicrotask(next.sent)
     }
   }

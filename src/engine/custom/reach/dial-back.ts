@@ -4,8 +4,8 @@ import type { RequestHandler } from '../../engine.ts'
 import { dialBackAnswer, dialBackRequest } from './protocols.ts'
 
 /**
- * Answers whether a peer can be dialled, by dialling it. Only at the IP address that the peer itself is seen at, so that nobody has this
- * node knock at others; a few times a minute, in all and for each peer.
+ * Answers whether a peer can be dialled, by dialling it. Only the IP address of the peer's own link is dialled, so that this node can't be
+ * made to dial third parties. The rate is limited per peer and in all.
  */
 export interface DialBackInit {
   /** Milliseconds for all addresses of a request together. */
@@ -13,22 +13,22 @@ export interface DialBackInit {
 }
 
 export interface DialBackComponents {
-  /** Where a linked peer is seen, as an IP address; undefined when there is no direct link to it. */
+  /** The observed IP address of a linked peer; undefined without a direct link. */
   seenAt(peerId: string): string | undefined
   /**
-   * Opens a socket to the address, proves who is there, and closes it.
-   * @throws NotTried when the address leads elsewhere than to that IP address, or may not be dialled; another Error when nobody answers
+   * Opens a socket to the address, verifies the peer id, and closes it.
+   * @throws NotTried when the address leads to another IP address or may not be dialled; another Error when the peer does not answer
    */
   probe(address: string, target: { ip: string; peerId: string }, signal: AbortSignal): Promise<void>
   now?: () => number
 }
 
-/** An address was not even dialled. */
+/** An address was not dialled. */
 export class NotTried extends Error {
   override readonly name = 'NotTried'
 }
 
-/** Requests of one peer, and of all. */
+/** Rates of requests: of one peer, and of all. */
 const ofOne = { perSecond: 1 / 20, burst: 5 }
 const ofAll = { perSecond: 2, burst: 20 }
 const maxPeers = 1_000
@@ -41,7 +41,7 @@ export function createDialBack(init: DialBackInit, components: DialBackComponent
 
   function bucketOf(peerId: string): TokenBucket {
     const bucket = peers.get(peerId) ?? createTokenBucket(ofOne)
-    // The one that asked longest ago is forgotten first.
+    // The least recently asking peer is forgotten first.
     peers.delete(peerId)
     peers.set(peerId, bucket)
     const [oldest] = peers.keys()
@@ -53,7 +53,7 @@ export function createDialBack(init: DialBackInit, components: DialBackComponent
     const { multiaddrs } = dialBackRequest.decode(body)
     const ip = seenAt(from)
     if (ip === undefined) throw new Error('only peers with a direct link are dialled back')
-    if (!bucketOf(from).take(now()) || !all.take(now())) throw new Error('too many dial-backs were asked for')
+    if (!bucketOf(from).take(now()) || !all.take(now())) throw new Error('too many dial-backs')
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(init.timeoutMs)])
     const results: Array<{ multiaddr: string; reached: boolean }> = []
     for (const address of multiaddrs) {

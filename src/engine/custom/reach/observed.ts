@@ -1,16 +1,16 @@
 import { isIP } from 'node:net'
 
-/** Where this node is seen at by its peers: the address of the router that it is behind, say. */
+/** The addresses at which peers observe this node, such as that of its router. */
 export interface Observed {
-  /** A peer says where it sees this node, as `<ip>:<port>` or `<ip>`. */
+  /** A peer tells the address at which it observes this node, as `<ip>:<port>` or `<ip>`. */
   note(peerId: string, seenAt: string): void
-  /** IP addresses that several peers agree on; one peer's word is enough when there is no other. */
+  /** IP addresses that several peers agree on. With one peer only, its word is enough. */
   addresses(): string[]
-  /** The peer is gone, and its word with it. */
+  /** The peer's link has closed; its word is forgotten. */
   lost(peerId: string): void
 }
 
-/** Peers that must agree, so that no single one can have this node announce an address. */
+/** Peers that must agree, so that a single peer can't make this node announce an address. */
 const quorum = 2
 
 export function createObserved(): Observed {

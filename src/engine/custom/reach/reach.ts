@@ -20,24 +20,24 @@ import { dialBackAnswer, dialBackProtocol, dialBackRequest, maxDialBackAddresses
 import { createReachability, type Reachability } from './reachability.ts'
 import { createRelay } from './relay.ts'
 
-/** How others come to this node, and how this node helps others to be reached: addresses, dial-backs, circuits. */
+/** Reachability of this node and of its peers: observed addresses, dial-backs, relays and circuits. */
 export interface Reach {
   start(): void
   stop(): Promise<void>
   linked(link: Link): void
-  /** The peer has told more of itself. */
+  /** The peer sent another hello. */
   updated(link: Link): void
   lost(link: Link): void
   /** A frame of a circuit. @throws ProtocolViolation */
   receive(link: Link, type: number, body: Buffer): void
-  /** Has a relay carry a circuit to a peer. @throws Error */
+  /** Opens a circuit through a relay to a peer. @throws Error */
   openCircuit(relay: Link, peerId: string, signal: AbortSignal): Promise<Circuit>
-  /** Addresses beside those that are listened on, without peer id: confirmed ones as others see them, and those through relays. */
+  /** Addresses beyond the listening ones, without peer id: confirmed observed addresses, and addresses through relays. */
   addresses(): string[]
   readonly state: Reachability['state']
   /** Relays that carry circuits to this node. */
   readonly relays: string[]
-  /** Where peers see this node, as IP addresses. */
+  /** The IP addresses at which peers observe this node. */
   readonly observed: string[]
 }
 
@@ -52,11 +52,11 @@ export interface ReachComponents {
   handlers: Handlers
   meeting: Pick<LinkHandshake, 'probe'>
   dialGate: DialGate
-  /** Addresses that are listened on, or announced instead, without peer id. */
+  /** The listening addresses, or those announced instead, without peer id. */
   listened(): string[]
-  /** A peer says where it is itself, seen at an IP address. */
+  /** A peer tells its own addresses. */
   told(addresses: Iterable<string>, teller: Teller): void
-  /** Somebody has reached this node through a relay. */
+  /** A peer has reached this node through a relay. */
   onCircuit(circuit: Circuit, relay: Link): void
   /** This node's addresses have changed. */
   onChange(): void
@@ -64,11 +64,11 @@ export interface ReachComponents {
   logger: Logger
 }
 
-/** Milliseconds between two looks at how this node is reached. */
+/** Milliseconds between two steps of the reachability check. */
 const stepMs = 5_000
 const handleOptions = { maxRequestBytes: 8_192, maxConcurrent: 20 }
 const maxAnswerBytes = 8_192
-/** Addresses of a relay under which this node is told to be reached. */
+/** Addresses of a relay that this node announces itself under. */
 const maxAddressesPerRelay = 2
 
 export function createReach(init: ReachInit, components: ReachComponents): Reach {
@@ -93,7 +93,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     return [...links.all].filter((link) => !link.isRelayed && link.hello.protocols.includes(protocol)).map((link) => link.peerId)
   }
 
-  /** As others see this node: the port is the one listened on, in the hope that the router passes it through. */
+  /** Observed IP addresses with the listening port, on the assumption that the router forwards it. */
   function observedAddresses(): string[] {
     const own = listened()
     const [first] = own.map((text) => endpointOf(multiaddr(text)))
@@ -115,13 +115,13 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
 
   async function reserve(other: string): Promise<void> {
     const link = links.get(other)
-    if (link === undefined) throw new Error('the link to the relay is gone')
+    if (link === undefined) throw new Error('the link to the relay has closed')
     reservationAnswer.decode(await link.request(relayProtocol, new Uint8Array(), { signal: stopping.signal, maxAnswerBytes }))
   }
 
   async function onReserve({ from }: { from: string }): Promise<Uint8Array> {
     if (reachability.state === 'hidden') throw new Error('this node is hidden itself')
-    if (!relay.reserve(from)) throw new Error('this relay takes no more reservations')
+    if (!relay.reserve(from)) throw new Error('this relay has no free reservation')
     return reservationAnswer.encode({ maxBytes: limits.maxRelayBytes, maxMs: limits.relayMs })
   }
 
@@ -132,7 +132,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     if (isCircuitAddress(address) || addressProblem(address) !== undefined) throw new NotTried('it is not dialled')
     try {
       await dialGate.dial(address, signal, async (at) => {
-        if (at.ip !== target.ip) throw new Error('the peer is not seen there')
+        if (at.ip !== target.ip) throw new Error('the address is not that of the peer')
         tried = true
         await meeting.probe(at, target.peerId, signal)
       })
@@ -143,7 +143,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
 
   function onBegin(link: Link, role: 'open' | 'offer', other: string, leg: CircuitEnd): CircuitEndListener | string {
     if (role === 'open') return init.relay ? relay.open(link, other, leg) : 'this node is no relay'
-    if (!reachability.relays.includes(link.peerId)) return 'this node has not asked for it'
+    if (!reachability.relays.includes(link.peerId)) return 'this node has no reservation at this relay'
     leg.opened()
     const circuit = createCircuit(leg)
     // The leg's listener is known once this has returned.
@@ -157,7 +157,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   }
 
   function step(): void {
-    reachability.step().catch((err: unknown) => logger.warn({ err }, 'how this node is reached could not be found out'))
+    reachability.step().catch((err: unknown) => logger.warn({ err }, 'failed to determine how this node is reached'))
   }
 
   function throughRelays(): string[] {

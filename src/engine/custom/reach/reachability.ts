@@ -1,13 +1,13 @@
 /**
- * How this node is reached: peers are asked to dial it back; when none of them can, peers that are relays are asked to carry circuits to
- * it. Pure: asks are its components', time and links are told by `step`.
+ * Finds out how this node is reached. It asks peers for dial-backs; when none of them succeeds, it asks relays for reservations. Pure: it
+ * owns no timer and no link.
  */
 export interface Reachability {
-  /** Looks whether something is to be done; to be called every few seconds, and when links come. One step at a time. */
+  /** Does what is due. Call it every few seconds and at each new link. Concurrent calls share one step. */
   step(): Promise<void>
   lost(peerId: string): void
   readonly state: 'unknown' | 'direct' | 'hidden'
-  /** Addresses of this node that somebody has dialled back lately. */
+  /** Addresses of this node that a peer has recently dialled back. */
   readonly confirmed: string[]
   /** Relays that carry circuits to this node, by peer id. */
   readonly relays: string[]
@@ -15,30 +15,30 @@ export interface Reachability {
 
 export interface ReachabilityComponents {
   now(): number
-  /** Addresses at which this node may be reachable, without peer id; none when it doesn't listen. */
+  /** Addresses at which this node may be reachable, without peer id; empty when it does not listen. */
   candidates(): string[]
   /** Linked peers that dial back, and those that relay. */
   dialsBack(): string[]
   relays(): string[]
-  /** What came of each address that the peer tried. @throws Error when it would not answer */
+  /** Returns the result of each address that the peer tried. @throws Error when the peer refuses */
   askDialBack(peerId: string, addresses: string[]): Promise<Array<{ multiaddr: string; reached: boolean }>>
-  /** @throws Error when the relay would not */
+  /** @throws Error when the relay refuses */
   reserve(peerId: string): Promise<void>
-  /** Something of it has changed. */
+  /** The state, the confirmed addresses or the relays have changed. */
   onChange(): void
 }
 
-/** Peers that have to have failed before the node takes itself for hidden, when there are so many. */
+/** Failed dial-backs, by different peers, after which the node counts as hidden; all peers when there are fewer. */
 const judges = 3
-/** Relays that are kept: one may go. */
+/** Reservations that are kept, so that one relay may fail. */
 const wantedRelays = 2
-/** Milliseconds for which a word holds: asked again after it, and of an ask that was refused, sooner. */
+/** Milliseconds for which a result holds, and after which a refused request is retried. */
 const holdsMs = 600_000
 const retryMs = 30_000
 
 interface Verdict {
   at: number
-  /** By address: whether it was reached. Empty when the peer would not say. */
+  /** Whether each address was reached. Empty when the peer refused. */
   results: Map<string, boolean>
 }
 
@@ -71,7 +71,7 @@ export function createReachability(components: ReachabilityComponents): Reachabi
     return now() - at > (holds ? holdsMs : retryMs)
   }
 
-  /** Words of peers that are gone hold as long as others. */
+  /** Results of peers without a link hold as long as others. */
   function forget(): void {
     const linked = new Set(dialsBack())
     for (const [peerId, { at }] of verdicts) if (!linked.has(peerId) && now() - at > holdsMs) verdicts.delete(peerId)

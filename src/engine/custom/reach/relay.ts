@@ -6,15 +6,15 @@ import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { type CircuitEnd, type CircuitEndListener, type CircuitEnds, circuitWindow } from './circuit-ends.ts'
 
 /**
- * Carries circuits to peers that can't be dialled and have asked for it. What is carried is encrypted between its ends; a relay sees who
- * they are, when, and how much. Everything of it is bounded: who is reached, circuits, their bytes, their time, and what is held of them.
+ * Carries circuits to peers that can't be dialled and have made a reservation. The carried bytes are encrypted between the ends; the relay
+ * sees the peer ids, times and sizes. Reservations, circuits, their bytes, their time and their buffers are bounded.
  */
 export interface Relay {
-  /** A linked peer wants to be reached through this node, as long as the link lasts. False when there are too many. */
+  /** Reserves a place for a linked peer, until its link closes. False when there are too many reservations. */
   reserve(peerId: string): boolean
-  /** Somebody wants a circuit to a peer. Answers why not. */
+  /** Opens a circuit to a peer. Returns the listener of the opener's leg, or the reason for a refusal. */
   open(link: Link, to: string, leg: CircuitEnd): CircuitEndListener | string
-  /** The peer's link is gone. */
+  /** The peer's link has closed. */
   lost(peerId: string): void
   readonly size: { reservations: number; circuits: number }
 }
@@ -28,14 +28,14 @@ export interface RelayComponents {
 export function createRelay(init: { limits: RelayLimits }, components: RelayComponents): Relay {
   const { limits } = init
   const { legs, linkTo, reached } = components
-  /** Of each peer that is reached through this node, who holds its place. */
+  /** Reservations by peer id, with the holder that each is counted by. */
   const reservations = new Map<string, string>()
   const circuits = new Set<CarriedCircuit>()
   const bounds = createRelayBounds({ limits })
 
   function refusal(link: Link, to: string, target: Link | undefined): string | undefined {
-    if (target === undefined || !reservations.has(to)) return 'the peer is not reached through this relay'
-    if (link.isRelayed || target === link) return 'a relay takes circuits from direct links only'
+    if (target === undefined || !reservations.has(to)) return 'the peer has no reservation at this relay'
+    if (link.isRelayed || target === link) return 'a relay accepts circuits from direct links only'
     const refused = circuitRefusal(circuitOf(link, to), circuits, { max: limits.maxRelayStreams })
     if (refused !== undefined) reached.note('relay_circuit')
     return refused
@@ -45,7 +45,7 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
     const ends: CircuitEnd[] = [leg]
     const circuit = circuitOf(link, target.peerId)
     const counted = bounds.begin(circuit, end)
-    /** Why the circuit is over. */
+    /** Why the circuit has ended. */
     let over: string | undefined
     const there = createFlow({ direction: 'there', counted, pass: (bytes) => ends[0]?.credit(bytes) })
     const back = createFlow({ direction: 'back', counted, pass: (bytes) => ends[1]?.credit(bytes) })
@@ -62,7 +62,7 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
       onOpened: () => to()?.opened(),
       onData(message) {
         flow.carry(message.length)
-        if (over === undefined && to()?.data(message) === false) end('the link to the other end takes no more')
+        if (over === undefined && to()?.data(message) === false) end('the link to the other end has no room')
       },
       onCredit: (bytes) => other.credit(bytes),
       onClose: end,
@@ -116,19 +116,19 @@ function circuitOf({ peerId, seenAt }: Link, target: string): CarriedCircuit {
 
 /** One direction of a circuit. */
 interface Flow extends Disposable {
-  /** Counts a message. @throws ProtocolViolation when the sender was not let to send so much */
+  /** Counts a message. @throws ProtocolViolation when the sender exceeds its credit */
   carry(bytes: number): void
-  /** The receiver lets the sender send so much more, which the sender is told as soon as the relay carries more. */
+  /** Takes credit from the receiver, and passes it to the sender as soon as the relay's rate allows. */
   credit(bytes: number): void
 }
 
-/** What a credit can say. */
+/** Maximum bytes of one credit. */
 const maxCredit = 0xffff_ffff
 
 function createFlow(init: { direction: CircuitDirection; counted: CircuitBounds; pass: (bytes: number) => void }): Flow {
   const { direction, counted, pass } = init
   let held = 0
-  /** What the sender is still to be told. */
+  /** Credit that is not yet passed to the sender. */
   let owed = 0
   let timer: NodeJS.Timeout | undefined
 
@@ -145,7 +145,7 @@ function createFlow(init: { direction: CircuitDirection; counted: CircuitBounds;
   return {
     carry(bytes) {
       held += bytes
-      if (held > circuitWindow) throw new ProtocolViolation('more on a circuit than was let in')
+      if (held > circuitWindow) throw new ProtocolViolation('more bytes on a circuit than its credit allows')
       counted.carried(direction, bytes)
     },
     credit(bytes) {

@@ -102,7 +102,7 @@ test('a peer behind a relay is not dialled back', async () => {
 
 test.each<[string, object, RegExp]>([
   ['opens a circuit through a node that is no relay', { type: 'open', id: 1, to: 'another' }, /no relay/],
-  ['offers a circuit that nobody asked for', { type: 'offer', id: 1, from: 'another' }, /not asked for it/],
+  ['offers a circuit that nobody asked for', { type: 'offer', id: 1, from: 'another' }, /no reservation at this relay/],
 ])('a peer that %s is refused', async (_, opening, reason) => {
   const { frame, sent, circuits } = reach()
   // The dialler of the link counts in even numbers.

@@ -121,10 +121,7 @@ describe('a circuit', () => {
     expect(size().circuits).toBe(1)
     far.state.isFull = true
     fromOpener.onData(Buffer.alloc(1))
-    expect([near.state.closed, far.state.closed]).toEqual([
-      [expect.stringMatching(/takes no more/)],
-      [expect.stringMatching(/takes no more/)],
-    ])
+    expect([near.state.closed, far.state.closed]).toEqual([[expect.stringMatching(/has no room/)], [expect.stringMatching(/has no room/)]])
     expect(size().circuits).toBe(0)
   })
 
@@ -142,10 +139,10 @@ describe('a circuit', () => {
 
   test('leads to those who asked for it and are linked directly, and to nobody through another circuit', () => {
     const { reserve, lost, links, open } = relay()
-    expect(open()).toMatch(/not reached through this relay/)
+    expect(open()).toMatch(/no reservation at this relay/)
     expect(reserve('hidden')).toBe(false)
     expect(reserve('stranger')).toBe(false)
-    expect(open('opener', 'hidden')).toMatch(/not reached through this relay/)
+    expect(open('opener', 'hidden')).toMatch(/no reservation at this relay/)
     reserve('target')
     expect(open('hidden')).toMatch(/direct links only/)
     expect(open('target')).toMatch(/direct links only/)
@@ -153,7 +150,7 @@ describe('a circuit', () => {
     lost('target')
     links.delete('target')
     links.set('target', link('target'))
-    expect(open()).toMatch(/not reached through this relay/)
+    expect(open()).toMatch(/no reservation at this relay/)
   })
 
   test('of a peer that opens many leaves room for the others, and a closed one gives its place back', () => {

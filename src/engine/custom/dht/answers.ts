@@ -6,9 +6,9 @@ import { nameOf, type Place, placeOf } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 import type { RoutingTable } from './routing-table.ts'
 
-/** What a node of the DHT answers to the requests of its peers. */
+/** Answers the DHT requests of peers. */
 export interface Answers {
-  /** @throws Error when the peer asks too much */
+  /** @throws Error when the peer exceeds its rate limit */
   answer(from: string, request: DhtRequest): Promise<DhtAnswer>
 }
 
@@ -20,7 +20,7 @@ export interface AnswersComponents {
   random(): number
 }
 
-/** Peers whose requests are counted. */
+/** Maximum number of peers whose requests are counted. */
 const maxCountedPeers = 2_000
 
 export function createAnswers(init: { limits: DhtNodeLimits }, components: AnswersComponents): Answers {
@@ -69,7 +69,7 @@ export function createAnswers(init: { limits: DhtNodeLimits }, components: Answe
 
   return {
     async answer(from, request) {
-      if (!admits(from)) throw new Error('too many requests of the DHT')
+      if (!admits(from)) throw new Error('too many DHT requests')
       switch (request.type) {
         case 'find-node':
           return { closer: closerThan(Buffer.from(request.place), from) }

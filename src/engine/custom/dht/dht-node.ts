@@ -23,18 +23,18 @@ import { createUpkeep } from './upkeep.ts'
 
 /**
  * A node of the DHT of the custom engine: Kademlia (Maymounkov and Mazières 2002) with disjoint paths (S/Kademlia). Owns no socket and no
- * clock. A node that can't be dialled asks, and answers nobody.
+ * clock. A node that can't be dialled sends requests but serves none.
  */
 export interface DhtNode extends Omit<Routing, 'putOwn'> {
-  /** Answers a request of a linked peer. @throws Error when it asks too much */
+  /** Answers a request of a linked peer. @throws Error when the peer exceeds its rate limit */
   answer(from: string, request: DhtRequest): Promise<DhtAnswer>
-  /** A peer that answers requests of the DHT has a link. */
+  /** A peer that serves DHT requests is linked. */
   connected(contact: Contact): void
-  /** Says that this node is subscribed to a topic, and finds others that are. */
+  /** Finds subscribers of a topic, and announces this node as one. */
   meet(topic: string, options: { signal: AbortSignal }): Promise<Contact[]>
-  /** Does what is due: looks itself up, refreshes buckets, tells again what it keeps and provides; to be called about every second. */
+  /** Does what is due: looks up its own place, refreshes buckets, republishes records and provider entries. Call it about every second. */
   tick(): Promise<void>
-  /** A lookup as the simulator measures it. */
+  /** A lookup, for the simulator. */
   lookUp(place: Place, signal: AbortSignal): Promise<LookupResult>
   readonly table: RoutingTable
 }
@@ -42,21 +42,21 @@ export interface DhtNode extends Omit<Routing, 'putOwn'> {
 export interface DhtNodeInit {
   peerId: string
   limits: DhtNodeLimits
-  /** Milliseconds of a lookup. */
+  /** Maximum milliseconds of a lookup. */
   timeoutMs: number
 }
 
 export interface DhtNodeComponents {
   holdings: Holdings
-  /** @throws Error when the peer does not answer in time, NotAsked when it was not even asked */
+  /** @throws Error when the peer does not answer in time, NotAsked when it was not asked */
   ask(contact: Contact, request: DhtRequest, signal: AbortSignal): Promise<DhtAnswer>
   now(): number
   /** In [0, 1). */
   random(): number
   randomBytes(count: number): Uint8Array
-  /** Fires after so many milliseconds. */
+  /** A signal that fires after `ms` milliseconds. */
   timeout(ms: number): AbortSignal
-  /** Where this node is reached, each address with its peer id. */
+  /** The addresses of this node, each with its peer id. */
   ownAddresses(): string[]
   networkOf(contact: Contact): string | undefined
 }
@@ -72,10 +72,10 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
   )
 
   function requireSomebody(): void {
-    if (table.size === 0) throw new DhtUnavailable('This gateway knows no peer of the DHT yet.')
+    if (table.size === 0) throw new DhtUnavailable('This gateway knows no DHT peer yet.')
   }
 
-  /** Asks ever closer peers the same. */
+  /** Sends one request to ever closer peers. */
   async function search(
     place: Place,
     request: DhtRequest,
@@ -110,7 +110,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
     return search(place, { type: 'find-node', place }, signal)
   }
 
-  /** Tells the same to all; answers what they said. */
+  /** Sends one request to all contacts; returns the answers that arrive. */
   async function tell(contacts: Contact[], request: DhtRequest, signal: AbortSignal): Promise<DhtAnswer[]> {
     const answers = await Promise.allSettled(contacts.map((contact) => ask(contact, request, signal)))
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
@@ -141,7 +141,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
     })
   }
 
-  /** The best valid record of those found, this node's own among them. */
+  /** The best valid record among those found and this node's own. */
   async function find(text: string, key: DhtKey, signal: AbortSignal): Promise<Uint8Array | undefined> {
     let best = (await holdings.value(text))?.record
     if (best !== undefined && key.namespace === 'imm') return best
@@ -166,7 +166,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
     async findPeer(target, { signal }) {
       requireSomebody()
       const place = placeOfPeer(target)
-      /** Addresses with how many have told them; those that the peer itself answered at first. */
+      /** Addresses with the number of peers that told them. Addresses at which the peer itself answered come first. */
       const addresses = new Map<string, number>()
       const note = (contacts: Contact[], weight: number) => {
         for (const contact of contacts) {
@@ -182,7 +182,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
         if (contact.peerId === target) note([contact], limits.k)
         return contact.peerId === target
       })
-      if (addresses.size === 0) throw new PeerNotFound('Nobody who was asked knows this peer.')
+      if (addresses.size === 0) throw new PeerNotFound('No peer that was asked knows this peer.')
       const sorted = [...addresses].sort(([, a], [, b]) => b - a).map(([address]) => address)
       return { peerId: target, multiaddrs: sorted.slice(0, limits.maxAddresses) }
     },
@@ -195,10 +195,11 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
       const place = placeOfCid(cid)
       requireSomebody()
       if (!holdings.provided.has(nameOf(place)) && holdings.provided.size >= limits.maxProvided) {
-        throw new DhtQuotaReached(`This gateway provides ${limits.maxProvided} contents, as many as it may.`)
+        throw new DhtQuotaReached(`This gateway provides ${limits.maxProvided} contents, which is the maximum.`)
       }
       await holdings.provide(nameOf(place))
-      if ((await announce(place, signal)) === 0) throw new DhtRefused('No peer has taken note of it yet; it is told again later.')
+      if ((await announce(place, signal)) === 0)
+        throw new DhtRefused('No peer has stored the provider entry yet; it is announced again later.')
     },
     async stopProviding(cid) {
       await holdings.stopProviding(nameOf(placeOfCid(cid)))
@@ -215,15 +216,15 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
       const { closest } = await closestTo(placeOf(Buffer.from(text)), signal)
       const answers = await tell(closest, { type: 'put-value', key: text, record, ageMs: 0 }, signal)
       if (key.namespace === 'own' && answers.some(({ refused }) => refused === 'outdated')) {
-        throw new RecordOutdated('A newer record is there under this key.')
+        throw new RecordOutdated('A newer record exists under this key.')
       }
-      if (!answers.some(({ refused }) => refused === undefined)) throw new DhtRefused('No peer has taken the record.')
+      if (!answers.some(({ refused }) => refused === undefined)) throw new DhtRefused('No peer has stored the record.')
     },
     async get(text, { signal }) {
       const key = knownKey(text)
       requireSomebody()
       const found = await find(text, key, signal)
-      if (found === undefined) throw new RecordNotFound('Nobody who was asked has a record under this key.')
+      if (found === undefined) throw new RecordNotFound('No peer that was asked has a record under this key.')
       return found
     },
     async meet(topic, { signal }) {
@@ -245,7 +246,7 @@ function namingItself({ peerId, multiaddrs }: Contact): Contact {
 function knownKey(text: string): DhtKey {
   const key = parseDhtKey(text)
   if (key.namespace === 'other') {
-    throw new DhtNamespaceUnsupported(`The DHT of the custom engine has /peergate/imm and /peergate/own; /${key.name} is neither.`)
+    throw new DhtNamespaceUnsupported(`The DHT of the custom engine supports /peergate/imm and /peergate/own, not /${key.name}.`)
   }
   return key
 }
@@ -254,6 +255,6 @@ function placeOfCid(text: string): Place {
   try {
     return placeOf(CID.parse(text).multihash.bytes)
   } catch (cause) {
-    throw new InvalidCid(`"${text}" is no CID.`, { cause })
+    throw new InvalidCid(`"${text}" is not a CID.`, { cause })
   }
 }

@@ -22,12 +22,12 @@ import { createHoldings } from './holdings.ts'
 import { defaultDhtLimits } from './limits.ts'
 import { createRendezvous, type Rendezvous } from './rendezvous.ts'
 
-/** The DHT on the links of the custom engine: who is asked is dialled, and what is kept is in the database. */
+/** The DHT on the links of the custom engine. It dials the peers that it asks, and keeps records in the database. */
 export interface Dht {
   readonly routing: Routing
   start(): Promise<void>
   stop(): Promise<void>
-  /** A peer has a link, or has told more of itself. */
+  /** A peer is linked, or sent another hello. */
   linked(link: Link): void
 }
 
@@ -39,28 +39,28 @@ export interface DhtComponents {
   links: Links
   handlers: Handlers
   reached: LimitsReached
-  /** A link to a peer, dialled when there is none. @throws NotAsked when none is wanted, Error when it can't be dialled */
+  /** A link to a peer, dialled unless it exists. @throws NotAsked when no link is wanted, Error when the dial fails */
   linkTo(contact: Contact, signal: AbortSignal): Promise<Link>
-  /** A linked peer has told where others are. */
+  /** A linked peer has told addresses of peers. */
   onTold(contacts: readonly Contact[], link: Link): void
-  /** Where this node is reached, each address with its peer id. */
+  /** The addresses of this node, each with its peer id. */
   ownAddresses(): string[]
-  /** Whether others can dial this node, as far as it knows; who can't be dialled answers nobody. */
+  /** Whether peers can dial this node, as far as it knows. Otherwise it serves no DHT requests. */
   isDialable(): boolean
-  /** Topics that this node is subscribed to, and how many subscribers it has a link to. */
+  /** Topics that this node is subscribed to, each with the number of linked subscribers. */
   topics(): Map<string, number>
   onSubscribers(topic: string, peers: Contact[]): void
-  /** What this node says it speaks has changed. */
+  /** The protocols in this node's hello have changed. */
   onChange(): void
   logger: Logger
-  /** By which what is kept over restarts becomes old; milliseconds. */
+  /** Milliseconds of the clock by which kept records age, over restarts too. */
   age: () => number
 }
 
-/** Milliseconds of one question, the dial included. */
+/** Maximum milliseconds of one request, the dial included. */
 const askMs = 5_000
 const tickMs = 1_000
-/** An answer: a record of the largest size, and twenty peers with eight addresses. */
+/** A request is at most a record of the largest size, with its key. */
 const handleOptions = { maxRequestBytes: maxRecordBytes + 8_192, maxConcurrent: 100 }
 
 interface Running {
@@ -117,12 +117,12 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
 
   function onTick({ node: ticking, rendezvous }: Running): void {
     serve()
-    const failed = (err: unknown) => logger.debug({ err }, 'something of the DHT could not be done now')
+    const failed = (err: unknown) => logger.debug({ err }, 'a periodic task of the DHT failed')
     ticking.tick().catch(failed)
     rendezvous.tick().catch(failed)
   }
 
-  /** Another end of the iteration than the node's must end it too. */
+  /** Makes an iterable of an iteration that may fail at its start. */
   async function* through(start: () => AsyncIterable<FoundPeer>): AsyncGenerator<FoundPeer> {
     yield* start()
   }
@@ -187,7 +187,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
     },
   }
 
-  /** Of a peer on the public Internet, what its owner may have many addresses of: /24, or /48. */
+  /** The network of a peer on the public Internet in which one owner may have many addresses: a /24, or an IPv6 /48. */
   function networkOf(contact: Contact): string | undefined {
     const address = links.get(contact.peerId)?.remote ?? contact.multiaddrs[0]
     const ip = address === undefined ? undefined : multiaddr(address).getComponents()[0]?.value

@@ -1,4 +1,4 @@
-/** What a task finds, as it finds it. The task is told to stop when nobody wants more. */
+/** Iterates over the items that a task pushes, as it pushes them. The task's signal fires when the iteration ends. */
 export async function* feed<Item>(task: (push: (item: Item) => void, signal: AbortSignal) => Promise<void>): AsyncGenerator<Item> {
   const items: Item[] = []
   const stop = new AbortController()

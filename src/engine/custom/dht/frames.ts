@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { maxRecordBytes } from '../../../model/dht-record.ts'
 
-/** What nodes of the DHT ask each other, each a request on a link (docs/custom-protocol.md): CBOR, its sizes bounded here. */
+/** Requests and answers of DHT nodes, carried by requests on links (docs/custom-protocol.md). CBOR; the schemas bound their sizes. */
 
 const bytes = (min: number, max: number) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length >= min && value.length <= max)
@@ -20,7 +20,7 @@ export const requestSchema = z.discriminatedUnion('type', [
     type: z.literal('put-value'),
     key: z.string().max(1_024),
     record: bytes(0, maxRecordBytes),
-    /** Milliseconds since the record was put first, or by its owner again. */
+    /** Milliseconds since the record was first put, or was put again by its owner. */
     ageMs: z.int().min(0),
   }),
   z.strictObject({ type: z.literal('get-providers'), place }),

@@ -11,39 +11,39 @@ import { placeOfPeer } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 
 /**
- * What a node keeps of the DHT, in the database: values and providers that others left here, and what it provides itself. Values are
- * validated before they are kept; who left what is counted. What is kept where is held in memory, the values themselves are not.
+ * The part of the DHT that a node keeps in the database: values and providers that peers stored here, and the contents that it provides
+ * itself. Values are validated first, and each peer has a quota. The index is in memory, the values are not.
  */
 export interface Holdings {
-  /** Reads what was kept before; to be called once. */
+  /** Loads the index from the database. Call it once. */
   load(): Promise<void>
   value(key: string): Promise<{ record: Uint8Array; putAt: number } | undefined>
   /**
-   * @param from who leaves it; undefined for our own
+   * @param from the peer that stores it; undefined for this node
    * @throws InvalidRecord, RecordOutdated, DhtQuotaReached
    */
   keepValue(key: string, record: Uint8Array, about: { from: string | undefined; putAt: number }): Promise<void>
-  /** Values with when they were last told of by another node, or told by us. */
+  /** Values, with the time at which another node last sent them or this node republished them. */
   values(): Array<{ key: string; heardAt: number }>
   told(key: string): void
-  /** All of a place. */
+  /** All providers of a place. */
   providers(place: string): Contact[]
-  /** At most so many of them, drawn at random, at the cost of those: among them the peer whose own place it is. */
+  /** At most `count` random providers of a place, in time O(count). Includes the peer whose own place it is. */
   someProviders(place: string, count: number, random: () => number): Contact[]
   /** @throws DhtQuotaReached */
   keepProvider(place: string, provider: Contact): Promise<void>
-  /** Places of contents that this node provides, with when it last said so. */
+  /** Places of contents that this node provides, with the time of the last announcement. */
   readonly provided: ReadonlyMap<string, number>
   provide(place: string): Promise<void>
   stopProviding(place: string): Promise<void>
-  /** Forgets what is too old. */
+  /** Removes expired values and providers. */
   sweep(): Promise<void>
 }
 
 export interface HoldingsComponents {
   records: RecordStore
   quota: DhtQuota
-  /** What the address of a linked peer counts by (`Asker`). */
+  /** The host that a linked peer is counted by (`Asker`). */
   hostOf?(peerId: string): string | undefined
   now(): number
 }
@@ -70,10 +70,10 @@ const storedValueSchema = z.object({
   host: z.string().optional(),
 })
 const storedProviderSchema = z.object({ multiaddrs: z.array(z.string()), saidAt: z.int(), host: z.string().optional() })
-/** Beside the addresses of a provider. */
+/** Counted bytes of a provider beside its addresses. */
 const providerOverheadBytes = 200
 
-/** Those that provide what lies at a place, and which of them has its own place there. */
+/** The providers of a place, and the one whose own place it is. */
 interface ProvidersOfPlace {
   readonly byPeer: SampledMap<KeptProvider>
   itself: string | undefined
@@ -118,7 +118,7 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
     await records.write([{ key: providerName(place, peerId) }])
   }
 
-  /** Those whose time is not over. */
+  /** The providers that have not expired. */
   function fresh(kept: Iterable<[string, KeptProvider]>): Contact[] {
     const there = [...kept].filter(([, { saidAt }]) => now() - saidAt <= limits.providerMs)
     return there.map(([peerId, { multiaddrs }]) => ({ peerId, multiaddrs }))
@@ -160,7 +160,7 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
       const host = from === undefined ? undefined : hostOf(from)
       const author = from === undefined ? undefined : authorOf(parsed)
       if (from !== undefined) quota.check({ from, host, author, bytes: record.length }, before)
-      // Whoever left it first is counted as long as it stays the same.
+      // An unchanged record stays on the quota of the peer that stored it first.
       const kept: KeptValue = {
         ...(isSame ? { from: before?.from, host: before?.host, author: before?.author } : { from, host, author }),
         bytes: record.length,
@@ -214,7 +214,7 @@ export function createHoldings(init: { limits: DhtNodeLimits }, components: Hold
   }
 }
 
-/** Anybody may leave a record for its owner. */
+/** Any peer may store an own record for its owner, so the owner is counted too. */
 function authorOf(key: DhtKey): string | undefined {
   return key.namespace === 'own' ? key.owner : undefined
 }

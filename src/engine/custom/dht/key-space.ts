@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { peerIdBytes } from '../../../model/signed-message.ts'
 
 /**
- * Where peers and keys are: SHA-256 of a peer id's bytes, of a value's key, of a provided content's multihash. The distance of two places
+ * The place of a peer or key: SHA-256 of the bytes of a peer id, of a value's key, or of a content's multihash. The distance of two places
  * is their XOR (Maymounkov and Mazières 2002, "Kademlia").
  */
 export type Place = Buffer
@@ -13,11 +13,11 @@ export function placeOf(bytes: Uint8Array): Place {
   return createHash('sha256').update(bytes).digest()
 }
 
-/** Places of peers that were asked for last: lookups hear of the same peers again and again. */
+/** A cache of places, since lookups meet the same peers repeatedly. */
 const places = new Map<string, Place>()
 const maxPlaces = 10_000
 
-/** @throws Error when it is no peer id */
+/** @throws Error when the text is not a peer id */
 export function placeOfPeer(peerId: string): Place {
   const known = places.get(peerId)
   if (known !== undefined) return known
@@ -27,12 +27,12 @@ export function placeOfPeer(peerId: string): Place {
   return place
 }
 
-/** Where the subscribers of a topic say that they are. */
+/** The place at which the subscribers of a topic announce themselves. */
 export function placeOfTopic(topic: string): Place {
   return placeOf(Buffer.from(`peergate-topic:${topic}`))
 }
 
-/** Below zero when `a` is closer to the target than `b`. */
+/** Negative when `a` is closer to the target than `b`. */
 export function compareDistance(target: Place, a: Place, b: Place): number {
   for (let at = 0; at < target.length; at++) {
     const here = target[at] ?? 0
@@ -51,7 +51,7 @@ export function commonBits(a: Place, b: Place): number {
   return placeBits
 }
 
-/** A place with exactly so many leading bits in common with another. @param random answers as many random bytes */
+/** A random place with exactly `bits` leading bits in common with another. */
 export function placeWithCommonBits(place: Place, bits: number, random: (bytes: number) => Uint8Array): Place {
   const other = Buffer.from(random(place.length))
   for (let bit = 0; bit <= bits && bit < placeBits; bit++) {

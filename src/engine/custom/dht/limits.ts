@@ -1,37 +1,37 @@
-/** What the DHT keeps, waits for and asks at most. The unit is in the name, or it is a number of what is named. */
+/** The limits of the DHT: what it keeps, waits for and asks. The unit is in the name; the others are counts. */
 export interface DhtNodeLimits {
   /** Peers in a bucket, in an answer, and that a record is stored at (Kademlia's k). */
   readonly k: number
-  /** Paths of a lookup, none of which asks a peer of another one (S/Kademlia, Baumgart and Mies 2007). */
+  /** Disjoint paths of a lookup (S/Kademlia, Baumgart and Mies 2007). */
   readonly paths: number
   /** Peers asked at once on a path. */
   readonly askedAtOnce: number
-  /** The closest peers of a path that have to have answered before it ends. */
+  /** A path ends when this number of its closest peers have answered. */
   readonly pathWidth: number
-  /** Peers that a path keeps in mind. */
+  /** Candidates that a path keeps. */
   readonly maxCandidates: number
   /** Peers of one public network (/24, /48) in a bucket. */
   readonly maxPerNetwork: number
   /** Peers in reserve for a bucket. */
   readonly maxReserve: number
-  /** A peer that did not answer so many times in a row gives way. */
+  /** Consecutive failures after which a peer leaves its bucket. */
   readonly maxFailures: number
   /** Addresses of a peer in an answer. */
   readonly maxAddresses: number
   /** Providers in an answer. */
   readonly maxProviders: number
-  /** A value is forgotten so many milliseconds after it was put, a provider after it said so. */
+  /** Milliseconds after which a value expires since it was put, and a provider since its announcement. */
   readonly valueMs: number
   readonly providerMs: number
-  /** What is kept is told again to those closest to it. */
+  /** Milliseconds after which a kept value is sent again to the peers closest to it. */
   readonly republishMs: number
-  /** What this node provides it says again. */
+  /** Milliseconds after which this node announces again the contents that it provides. */
   readonly provideMs: number
-  /** A bucket that saw nothing for so long is looked up. */
+  /** Milliseconds without a lookup after which a bucket is refreshed. */
   readonly refreshMs: number
   /** Contents that this node provides. */
   readonly maxProvided: number
-  /** Requests of one peer: a second, and at once. */
+  /** Rate of the requests of one peer: per second, and in a burst. */
   readonly requestsPerSecond: number
   readonly requestsBurst: number
 }

@@ -3,34 +3,34 @@ import { compareDistance, type Place, placeOfPeer } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 
 /**
- * Finds the peers closest to a place by asking ever closer ones (Kademlia §2.3), on several paths that share nobody (S/Kademlia §4.4): a
- * hostile peer leads one of them astray at most.
+ * Finds the peers closest to a place by asking ever closer ones (Kademlia §2.3), on disjoint paths (S/Kademlia §4.4), so that a hostile
+ * peer misleads one path at most.
  */
 export interface LookupInit {
   target: Place
   limits: DhtNodeLimits
-  /** Closest peers that are known, to begin with. */
+  /** The closest known peers, which are asked first. */
   start: Contact[]
   self: string
 }
 
 export interface LookupComponents {
-  /** @throws Error when it does not answer; NotAsked when it was not even asked */
+  /** @throws Error when the peer does not answer; NotAsked when it was not asked */
   ask(contact: Contact): Promise<DhtAnswer>
-  /** An answer has come. True ends the lookup. */
+  /** An answer has arrived. Returning true ends the lookup. */
   onAnswer(contact: Contact, answer: DhtAnswer, hops: number): Promise<boolean> | boolean
   signal: AbortSignal
 }
 
-/** A peer was not asked: this node has no room for a link, or wants none with it. It is not to blame. */
+/** A peer was not asked, because this node has no room for a link or wants none with it. Does not count as the peer's failure. */
 export class NotAsked extends Error {
   override readonly name = 'NotAsked'
 }
 
 export interface LookupResult {
-  /** Those that have answered, the closest first. */
+  /** The peers that have answered, the closest first. */
   closest: Contact[]
-  /** Links between here and the closest of them. */
+  /** Hops from this node to the closest of them. */
   hops: number
   asked: number
 }
@@ -52,7 +52,7 @@ export async function lookUp(init: LookupInit, components: LookupComponents): Pr
   const { target, limits, self } = init
   const { ask, onAnswer, signal } = components
   const closer = (a: Candidate, b: Candidate) => compareDistance(target, a.place, b.place)
-  /** Who has been asked, on whichever path. */
+  /** Peers that were asked on any path. */
   const asked = new Set<string>([self])
   const answered: Candidate[] = []
   const done = Promise.withResolvers<void>()
@@ -72,14 +72,14 @@ export async function lookUp(init: LookupInit, components: LookupComponents): Pr
     if (path.candidates.length > limits.maxCandidates) path.candidates.splice(limits.maxCandidates)
   }
 
-  /** The next to ask on a path, as long as one of its closest has not answered. */
+  /** The next peer to ask on a path; undefined once its closest peers have answered. */
   function next(path: Path): Candidate | undefined {
     let considered = 0
     for (const candidate of path.candidates) {
       if (candidate.state === 'failed') continue
       if (candidate.state === 'new') {
         if (!asked.has(candidate.contact.peerId)) return candidate
-        // Another path has it.
+        // Another path has asked it.
         candidate.state = 'failed'
         continue
       }

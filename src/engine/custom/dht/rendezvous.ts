@@ -1,23 +1,23 @@
 import type { DhtNode } from './dht-node.ts'
 import type { Contact } from './frames.ts'
 
-/** Has the subscribers of a topic find each other in the DHT, when none of them knows another. */
+/** Lets the subscribers of a topic find each other through the DHT. */
 export interface Rendezvous {
-  /** Does one thing that is due; to be called about every second. */
+  /** Does one due task. Call it about every second. */
   tick(): Promise<void>
 }
 
-/** Subscribers with a link that are enough: the topic's own view does the rest. */
+/** Linked subscribers that suffice, since the topic's view finds the others. */
 const enough = 3
-/** Milliseconds between two times that a topic is looked up: doubled from the first to the last while too few are found. */
+/** Milliseconds between two lookups of a topic, doubled from the first to the last while too few subscribers are linked. */
 const firstPauseMs = 10_000
 const lastPauseMs = 600_000
-/** It is said so often that this node is subscribed, whoever is linked. */
+/** Milliseconds between two announcements of this node's subscription when enough subscribers are linked. */
 const sayAgainMs = 12 * 3_600_000
 
 export function createRendezvous(components: {
   node: Pick<DhtNode, 'meet' | 'table'>
-  /** Topics that this node is subscribed to, and how many subscribers it has a link to. */
+  /** Topics that this node is subscribed to, each with the number of linked subscribers. */
   topics(): Map<string, number>
   onSubscribers(topic: string, peers: Contact[]): void
   now(): number

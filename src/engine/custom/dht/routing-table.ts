@@ -3,19 +3,19 @@ import { commonBits, compareDistance, type Place, placeOfPeer } from './key-spac
 import type { DhtNodeLimits } from './limits.ts'
 
 /**
- * The peers that a node knows, by how many leading bits of their place they share with its own (Kademlia §2.4). Only peers that have
- * proved who they are come in. Those that were there first stay as long as they answer, so that a flood of new ones changes nothing.
+ * The known peers in buckets, by the number of leading bits that their place shares with this node's (Kademlia §2.4). Only authenticated
+ * peers are added. The oldest entries stay while they answer, so that a flood of new peers changes nothing.
  */
 export interface RoutingTable {
-  /** A peer has a link, or has answered. */
+  /** A peer is linked, or has answered. */
   seen(contact: Contact): void
   /** A peer did not answer. */
   failed(peerId: string): void
   remove(peerId: string): void
-  /** The closest ones, the closest first. */
+  /** The closest contacts, the closest first. */
   closest(target: Place, count: number): Contact[]
   get(peerId: string): Contact | undefined
-  /** Buckets up to the last that has peers, with when each was last looked up. */
+  /** The buckets, each with the time of its last lookup. */
   readonly buckets: Array<{ bits: number; size: number; lookedUpAt: number }>
   lookedUp(target: Place): void
   readonly size: number
@@ -23,7 +23,7 @@ export interface RoutingTable {
 
 export interface RoutingTableComponents {
   now(): number
-  /** The network that a contact is in, when it is one that one party may have many addresses of; undefined where all are neighbours. */
+  /** The public network of a contact, in which one party may have many addresses; undefined for a private address. */
   networkOf(contact: Contact): string | undefined
 }
 
@@ -35,9 +35,9 @@ interface Entry {
 }
 
 interface Bucket {
-  /** The one seen longest ago first. */
+  /** The least recently seen first. */
   entries: Entry[]
-  /** Waiting for a place, the newest last. */
+  /** Peers that wait for a place, the newest last. */
   reserve: Entry[]
   lookedUpAt: number
 }

@@ -5,9 +5,9 @@ import type { DhtNodeLimits } from './limits.ts'
 import type { LookupResult } from './lookup.ts'
 import type { RoutingTable } from './routing-table.ts'
 
-/** What a node of the DHT does by itself: it looks itself up, refreshes buckets, and tells again what it keeps and provides. */
+/** The periodic tasks of a DHT node: it looks up its own place, refreshes buckets, and republishes values and provider entries. */
 export interface Upkeep {
-  /** Does one thing that is due, unless it is still at the last; to be called about every second. */
+  /** Does one due task, unless the last one is still running. Call it about every second. */
   tick(): Promise<void>
 }
 
@@ -15,20 +15,20 @@ export interface UpkeepComponents {
   table: Pick<RoutingTable, 'size' | 'buckets'>
   holdings: Holdings
   closestTo(place: Place, signal: AbortSignal): Promise<LookupResult>
-  /** Tells the same to all; answers what they said. */
+  /** Sends one request to all contacts; returns the answers that arrive. */
   tell(contacts: Contact[], request: DhtRequest, signal: AbortSignal): Promise<DhtAnswer[]>
-  /** Says at a place that this node is a provider; answers how many took note. */
+  /** Announces this node as a provider at a place; returns how many peers stored it. */
   announce(place: Place, signal: AbortSignal): Promise<number>
   now(): number
   /** In [0, 1). */
   random(): number
   randomBytes(count: number): Uint8Array
-  /** Fires after so many milliseconds. */
+  /** A signal that fires after `ms` milliseconds. */
   timeout(ms: number): AbortSignal
   ownAddresses(): string[]
 }
 
-/** When the node looks itself up after it has met the first peer, in milliseconds: often at first, since a network may start at once. */
+/** Milliseconds from the first known peer to each lookup of the own place: frequent at first, since a whole network may start at once. */
 const selfLookupsMs = [0, 2_000, 5_000, 15_000, 60_000]
 
 export function createUpkeep(init: { peerId: string; limits: DhtNodeLimits; timeoutMs: number }, components: UpkeepComponents): Upkeep {
@@ -49,7 +49,7 @@ export function createUpkeep(init: { peerId: string; limits: DhtNodeLimits; time
     await tell(closest, { type: 'put-value', key, record: kept.record, ageMs: Math.max(0, now() - kept.putAt) }, signal)
   }
 
-  /** One thing that is due, the most urgent first. */
+  /** Does one due task, the most urgent first. */
   async function doDue(): Promise<void> {
     const signal = timeout(timeoutMs)
     if (now() - sweptAt > limits.republishMs) {
@@ -82,7 +82,7 @@ export function createUpkeep(init: { peerId: string; limits: DhtNodeLimits; time
       await tellAgain(value.key, signal)
       return
     }
-    // Up to the bucket of the closest peers; beyond it there is nobody.
+    // Buckets beyond that of the closest peers are empty.
     const stale = table.buckets.find(({ size, lookedUpAt }) => size > 0 && now() - lookedUpAt > limits.refreshMs * spread(random))
     if (stale === undefined) return
     const place = placeWithCommonBits(self, stale.bits, randomBytes)
@@ -99,7 +99,7 @@ export function createUpkeep(init: { peerId: string; limits: DhtNodeLimits; time
   }
 }
 
-/** Half to one and a half, so that nodes do not all do the same at once. */
+/** A factor from 0.5 to 1.5, so that nodes do not act in step. */
 function spread(random: () => number): number {
   return 0.5 + random()
 }

@@ -6,8 +6,8 @@ import type { Routing } from './routing.ts'
 import type { SignalOptions } from './signal-options.ts'
 
 /**
- * The node: identity, links to other peers, publish and subscribe. Every engine implements the whole contract;
- * test/compliance/engine.ts tests each sentence of it.
+ * The node: identity, links to other peers, publish and subscribe, and the DHT. It keeps no log of messages, and knows
+ * no client. Every engine implements the whole contract; test/compliance/engine.ts tests each sentence of it.
  *
  * Every method is async and takes plain values, so that an engine can run in a worker thread. A method that waits takes
  * an AbortSignal, and rejects with the signal's reason when it fires. Before `start` and after `stop` there are no

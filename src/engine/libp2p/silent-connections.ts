@@ -90,7 +90,7 @@ export function createSilentConnections(
 }
 
 function cut(connection: Connection): void {
-  connection.abort(new Error('the other end is not heard any more'))
+  connection.abort(new Error('the other end has gone silent'))
 }
 
 function isWatched({ direction, status }: Connection): boolean {

@@ -54,7 +54,7 @@ export function createWantedLinks(
   /** Peers that a client has just asked to dial. */
   const asked = createCounter()
   const blocked = new Set<string>()
-  /** Peers that were hung up on. This node does not dial them by itself until somebody else asks for a dial. */
+  /** Peers that were hung up on. This node does not dial them by itself until another dial is requested. */
   const letGo = new Set<string>()
   const dial = createDialPeer({ peerId, limits }, { node, policy, backOff, introductions, peerOf, blocked, letGo, asked })
   const ownDials = createOwnDials(init, { policy, dial, isSettled, isWanted, emit, logger })

@@ -6,7 +6,7 @@ import { streamRoomBytes } from '../transport/bounded-muxer.ts'
 import { createEcho } from './echo.ts'
 import type { GossipInternals } from './gossip-internals.ts'
 import type { GossipTraits } from './gossip-traits.ts'
-import type { Lane } from './lane.ts'
+import type { Lane, LaneLimits } from './lane.ts'
 import { batches, type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
 import { createPacedQueue } from './paced-queue.ts'
 import { createWrittenLately } from './written-lately.ts'
@@ -41,16 +41,6 @@ export interface GossipLanes {
   told(peerId: string): void
   /** The last link to the peer has ended. */
   gone(peerId: string): void
-}
-
-export interface LaneLimits {
-  maxPacedMessages: number
-  pacedMessageMs: number
-  kuboMessageMs: number
-  maxPubsubBufferBytes: number
-  maxStreamBufferBytes: number
-  maxMessageBytes: number
-  silentLinkMs: number
 }
 
 /** Frames up to this size are no reason for a peer to end a stream: every implementation takes them. */

@@ -4,6 +4,16 @@ import type { OutgoingMessage } from './outgoing-message.ts'
 import type { PacedQueue } from './paced-queue.ts'
 import type { WrittenLately } from './written-lately.ts'
 
+export interface LaneLimits {
+  maxPacedMessages: number
+  pacedMessageMs: number
+  kuboMessageMs: number
+  maxPubsubBufferBytes: number
+  maxStreamBufferBytes: number
+  maxMessageBytes: number
+  silentLinkMs: number
+}
+
 /** The state of the way out to one neighbour. */
 export interface Lane {
   /** The peer has missed messages, and is handed nothing until it has caught up. */

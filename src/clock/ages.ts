@@ -1,15 +1,18 @@
-/** What those need of the clock who keep things by their age and show when they were made or end (clock.ts). Times in milliseconds. */
+/**
+ * The part of the clock (clock.ts) for code that keeps data by its age and shows when it was created or ends. Times in
+ * milliseconds.
+ */
 export interface Ages {
   /** Age time. */
   age(): number
-  /** Age time, which stands still while the wall clock is not trusted: by it things end that become too old. */
+  /** Age time that stands still while the wall clock is not trusted; expiry goes by it. */
   settledAge(): number
-  /** One as the other, by what they are now. */
+  /** Converts between age time and wall time, by their current difference. */
   toWall(age: number): number
   toAge(wall: number): number
 }
 
-/** Ages by a clock that is right: age time is wall time. */
+/** Ages by a trusted clock: age time is wall time. */
 export function agesOf(now: () => number = Date.now): Ages {
   return { age: now, settledAge: now, toWall: (age) => age, toAge: (wall) => wall }
 }

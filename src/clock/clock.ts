@@ -4,19 +4,19 @@ import type { Ages } from './ages.ts'
 import { createTimeline, type Timeline, type TimelineLimits } from './timeline.ts'
 
 /**
- * The clock of the log, for all gateways of its database: wall time and age time (timeline.ts), kept over restarts. With PostgreSQL it is the
- * database's clock that is looked at, with SQLite that of this process.
+ * The clock of the log, shared by all gateways of its database: wall time and age time (timeline.ts), kept across
+ * restarts. With PostgreSQL it follows the database's clock, with SQLite this process's clock.
  */
 export interface Clock extends Ages {
-  /** Wall time, in whole milliseconds since 1970; that of the process until it is started. */
+  /** Wall time, in whole milliseconds since 1970; the process's own time until the clock is started. */
   now(): number
   /** Whether the wall clock has stepped and is not trusted yet. */
   readonly isHeld: boolean
-  /** Steps that were noticed since the start. */
+  /** Number of steps detected since the start. */
   readonly steps: number
-  /** Goes on from where the log's clock stood last; to be called when the store is open. */
+  /** Continues from the log's last checkpoint. Call it when the store is open. */
   start(): Promise<void>
-  /** Looks at the wall clock, adopts what has settled, and notes now and then how far time is: what is done every second. */
+  /** Reads the wall clock, adopts it once it has settled, and saves a checkpoint now and then. Runs every second. */
   look(): Promise<void>
   stop(): Promise<void>
 }
@@ -24,17 +24,17 @@ export interface Clock extends Ages {
 export interface ClockComponents {
   store: ClockStore
   logger: Logger
-  /** Milliseconds; the process's own by default. */
+  /** In milliseconds. Default: the process's clocks. */
   wall?: () => number
   monotonic?: () => number
 }
 
-/** Milliseconds between two looks at the process's clock, and at that of a database. */
+/** Milliseconds between two reads of the process's clock, and of the database's. */
 const lookMs = 1_000
 const askMs = 5_000
-/** Between two notes of how far time is: a crash sets age time back by it. */
+/** Milliseconds between two checkpoints: a crash sets age time back by up to this. */
 const noteMs = 30_000
-/** A database that takes longer to say its time is not believed. */
+/** A reply of the database that takes longer, in milliseconds, is not used as a time. */
 const maxAnswerMs = 2_000
 
 export function createClock(init: { limits: TimelineLimits }, components: ClockComponents): Clock {
@@ -42,7 +42,7 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
   const { store, logger, wall = Date.now, monotonic = () => performance.now() } = components
   let timeline: Timeline | undefined
   let generation = 0
-  /** The database's time less the monotonic clock's, when it was asked last; undefined where it has none of its own. */
+  /** The database's time minus the monotonic clock's, at the last read; undefined when it has no clock of its own. */
   let asked: { ms: number; at: number } | undefined
   let notedAt = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
@@ -62,10 +62,10 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
     const isFirst = generation === 0
     generation = checkpoint.generation
     timeline?.follow(checkpoint)
-    if (!isFirst) logger.warn({ now: iso(now()) }, 'another gateway of the database has adopted the time of its clock; so does this one')
+    if (!isFirst) logger.warn({ now: iso(now()) }, 'another gateway of this database adopted the time of its clock; following it')
   }
 
-  /** Notes what age and wall time are now, as the next generation or in the place of this one's; another gateway may have been faster. */
+  /** Saves a checkpoint, as the next generation or replacing the current one; another gateway may have been faster. */
   async function note(next: number): Promise<void> {
     notedAt = monotonic()
     if (await store.save({ generation: next, age: age(), wall: now() }, generation)) {
@@ -79,9 +79,9 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
   async function adopt(running: Timeline): Promise<void> {
     const { movedMs, claimedMs, countedMs } = running.adopt()
     if (Math.abs(movedMs) > limits.clockStepMs)
-      logger.warn({ movedMs, now: iso(now()) }, 'the clock has been stable for long enough: its time counts from now on')
+      logger.warn({ movedMs, now: iso(now()) }, 'the clock has been stable long enough; its time is adopted')
     if (claimedMs > countedMs) {
-      logger.warn({ claimedMs, countedMs }, 'by its clock nobody used the log for longer than is plausible: what it holds ages by less')
+      logger.warn({ claimedMs, countedMs }, 'the clock claims an implausibly long downtime; stored data ages by less')
     }
     await note(generation + 1)
   }
@@ -97,10 +97,10 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
     else if (running.isKeepable && !running.isHeld && monotonic() - notedAt >= noteMs) await note(Math.max(1, generation))
   }
 
-  /** One at a time. */
+  /** Runs one look at a time. */
   function look(): Promise<void> {
     looking ??= work()
-      .catch((err: unknown) => logger.warn({ err }, 'how far time is could not be noted; it is tried again'))
+      .catch((err: unknown) => logger.warn({ err }, 'could not save the clock checkpoint; retrying'))
       .finally(() => {
         looking = undefined
       })
@@ -132,15 +132,12 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
           monotonic,
           checkpoint,
           onStep(stepMs) {
-            logger.warn(
-              { stepMs, settleMs: limits.clockSettleMs },
-              'the clock has stepped: nothing becomes too old until it has been stable',
-            )
+            logger.warn({ stepMs, settleMs: limits.clockSettleMs }, 'the clock has stepped; nothing expires until it has been stable')
           },
-          onReturn: () => logger.warn('the clock is back where it was before it stepped'),
+          onReturn: () => logger.warn('the clock returned to its time before the step'),
         },
       )
-      // A full disk is no reason not to start.
+      // A full disk must not prevent the start.
       if (checkpoint === undefined) await look()
       timer = setInterval(() => void look(), Math.min(lookMs, limits.clockSettleMs / 4))
     },
@@ -150,7 +147,7 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
       timer = undefined
       await looking
       if (timeline?.isKeepable === true && !timeline.isHeld) {
-        await note(Math.max(1, generation)).catch((err: unknown) => logger.warn({ err }, 'how far time is could not be noted'))
+        await note(Math.max(1, generation)).catch((err: unknown) => logger.warn({ err }, 'could not save the clock checkpoint'))
       }
     },
   }

@@ -1,38 +1,39 @@
 import type { ClockCheckpoint } from '../store/clock-store.ts'
 
 /**
- * Two times, made of a wall clock that may step and a monotonic clock that may not. Pure: it only looks when it is asked, and keeps nothing.
+ * Derives two times from a wall clock that may step and a monotonic clock that may not. Pure: it reads the clocks only
+ * when called, and persists nothing.
  *
- * *Wall time* is what people see. *Age time* is what ages are measured by: it equals wall time as long as the clock is right, goes on by the
- * monotonic clock while it is not, and differs from it by a constant ever after.
+ * *Wall time* is what people see. *Age time* measures ages: it equals wall time while the clock is right, follows the
+ * monotonic clock while it is not, and from then on differs from wall time by a constant.
  */
 export interface Timeline {
-  /** Wall time, in whole milliseconds since 1970. Goes back only when a step back was adopted. */
+  /** Wall time, in whole milliseconds since 1970. Goes back only when a backward step is adopted. */
   now(): number
-  /** Age time, in whole milliseconds. Never goes back, and is moved by no step. */
+  /** Age time, in whole milliseconds. Never goes back, and no step moves it. */
   age(): number
-  /** Age time that stands still while the wall clock is not trusted: nothing becomes too old meanwhile. */
+  /** Age time that stands still while the wall clock is not trusted: nothing expires meanwhile. */
   settledAge(): number
-  /** Whether the wall clock has stepped and is not trusted yet; wall time then goes on by the monotonic clock. */
+  /** Whether the wall clock has stepped and is not trusted yet; wall time then follows the monotonic clock. */
   readonly isHeld: boolean
-  /** Steps that were noticed. */
+  /** Number of steps detected. */
   readonly steps: number
-  /** Whether what the wall clock says now, or says of the time this log was not in use, has been stable for long enough to be adopted. */
+  /** Whether the wall clock's time, or the downtime that it claims, has been stable long enough to be adopted. */
   readonly isDue: boolean
-  /** Adopts it. Answers by how much wall time moved, and how long nobody used the log: as it claims, and as it was counted. */
+  /** Adopts it. Returns how far wall time moved, and the log's downtime: as claimed, and as counted. */
   adopt(): { movedMs: number; claimedMs: number; countedMs: number }
-  /** Takes over what another gateway of the database has adopted. */
+  /** Follows the time that another gateway of the database has adopted. */
   follow(checkpoint: ClockCheckpoint): void
-  /** Whether age and wall time belong together, so that they are worth keeping for the next start. */
+  /** Whether age and wall time are settled, so that they can be saved for the next start. */
   readonly isKeepable: boolean
 }
 
 export interface TimelineLimits {
-  /** A difference beyond it is a step; smaller ones are followed at once. Milliseconds. */
+  /** Minimum difference of a step, in milliseconds; smaller ones are followed at once. */
   clockStepMs: number
-  /** How long a wall clock has to agree with the monotonic clock before it is trusted, in milliseconds. */
+  /** How long the wall clock has to agree with the monotonic clock before it is trusted, in milliseconds. */
   clockSettleMs: number
-  /** How much of the time since the last checkpoint counts at most, in milliseconds. */
+  /** Maximum downtime that counts since the last checkpoint, in milliseconds. */
   maxDowntimeMs: number
 }
 
@@ -40,14 +41,14 @@ export interface TimelineComponents {
   /** Both in milliseconds. */
   wall(): number
   monotonic(): number
-  /** Where the log's clock stood last. */
+  /** The log's last checkpoint. */
   checkpoint: Pick<ClockCheckpoint, 'age' | 'wall'> | undefined
-  /** Called when the wall clock has stepped, with the size of the step in milliseconds, and when it has come back by itself. */
+  /** Called when the wall clock steps, with the size of the step in milliseconds, and when it returns by itself. */
   onStep?(stepMs: number): void
   onReturn?(): void
 }
 
-/** A difference of the wall clock to the monotonic clock, and since when (by the monotonic one) it is known. */
+/** A difference between the wall clock and the monotonic clock, and the monotonic time since when it is known. */
 interface Difference {
   ms: number
   since: number
@@ -58,17 +59,23 @@ export function createTimeline(init: { limits: TimelineLimits }, components: Tim
   const { wall, monotonic, checkpoint, onStep = () => undefined, onReturn = () => undefined } = components
   const begun = monotonic()
   const claimedAtStart = checkpoint === undefined ? 0 : wall() - checkpoint.wall
-  /** Of the log's last time, which a clock that is behind it, or claims more than is plausible, has to earn. */
+  /**
+   * Whether the claimed downtime is plausible. A clock that is behind the log, or claims too long a downtime, has to
+   * settle first.
+   */
   const isPlausible = claimedAtStart >= -clockStepMs && claimedAtStart <= maxDowntimeMs
   const first = checkpoint === undefined || isPlausible ? wall() : checkpoint.wall
-  /** What small differences are measured by; it follows them once in `clockSettleMs`, so that many small steps are a large one, too. */
+  /**
+   * Base for small differences; it follows them once per `clockSettleMs`, so that many small steps count as a large
+   * one.
+   */
   let trusted: Difference = { ms: first - begun, since: begun }
-  /** Of the wall time that is answered. */
+  /** The difference that the returned wall time uses. */
   let difference = trusted.ms
-  /** Wall time less age time. A short time without use is counted at once, a longer one only when the clock has settled. */
+  /** Wall time minus age time. A short downtime counts at once, a longer one only when the clock has settled. */
   let offset = checkpoint === undefined ? 0 : first - checkpoint.age
   if (checkpoint !== undefined && isPlausible && claimedAtStart <= clockStepMs) offset = checkpoint.wall - checkpoint.age
-  /** The last wall time of before, while it is not counted how long nobody used the log. */
+  /** The last wall time before the downtime, while the downtime is not counted yet. */
   let since = checkpoint !== undefined && !(isPlausible && claimedAtStart <= clockStepMs) ? checkpoint.wall : undefined
   let hasSettled = since === undefined
   let stepped: (Difference & { age: number }) | undefined
@@ -146,7 +153,7 @@ export function createTimeline(init: { limits: TimelineLimits }, components: Tim
       const at = monotonic()
       const ms = wall() - at
       const movedMs = Math.round(ms - difference)
-      // A clock that is still behind the log's last time is wrong: how long nobody used the log is found out when it is right.
+      // A clock that is still behind the log's last time is wrong: the downtime is determined when it is right.
       const claimedMs = since === undefined ? 0 : Math.round(begun + ms - since)
       const countedMs = Math.min(Math.max(0, claimedMs), maxDowntimeMs)
       if (claimedMs >= 0) since = undefined

@@ -64,7 +64,7 @@ export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number 
       }
       logger.error({ delivery: id }, 'a queued direct message is damaged and cannot be sent')
       metrics.damaged(1)
-      const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of this gateway.', now: now() }
+      const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of its gateway.', now: now() }
       if (await store.end(id, end)) await tell(id)
     }
     return sound

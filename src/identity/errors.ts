@@ -1,11 +1,11 @@
 import { StartupError } from '../lib/startup-error.ts'
 
-/** The key file is not one, or not a secret. */
+/** The key file does not hold a key, or is not secret. */
 export class InvalidKeyFile extends StartupError {
   override readonly name = 'InvalidKeyFile'
 }
 
-/** Another live process has this key. */
+/** Another running process uses this key. */
 export class IdentityInUse extends StartupError {
   override readonly name = 'IdentityInUse'
 }

@@ -6,22 +6,25 @@ import { loadKeyFile } from './key-file.ts'
 import { type KeyState, openKeyState } from './key-state.ts'
 import { createSequence } from './sequence.ts'
 
-/** Who this node is: the same on both engines. */
+/** The node's identity, the same on both engines. */
 export interface Identity {
   readonly peerId: string
   /** The 32 bytes of the Ed25519 private key. */
   readonly seed: Uint8Array
-  /** The next sequence number of our own messages; durable against reuse when it returns. @throws StoreUnavailable */
+  /**
+   * The next sequence number for messages of this node; it is never reused, even after a crash. @throws
+   * StoreUnavailable
+   */
   nextSequence(): bigint
 }
 
-/** An identity that this process holds alone until it closes it. */
+/** An identity that this process holds exclusively until it closes it. */
 export interface OpenIdentity extends Identity {
   close(): void
 }
 
 /**
- * @param dataDir where the state of the key is kept: by default where the key is, which may be a directory that nobody can write to
+ * @param dataDir directory of the key's state. Default: the key's directory, which may be read-only
  * @throws InvalidKeyFile
  * @throws IdentityInUse
  */
@@ -32,7 +35,7 @@ export async function openIdentity(keyFile: string, dataDir: string = dirname(ke
   const lock = beside === path ? undefined : lockBeside(beside)
   try {
     const state = openKeyState(path)
-    // That of a data directory before.
+    // The ceiling of an earlier data directory.
     if (lock !== undefined && lock.ceiling > state.ceiling) state.raise(lock.ceiling)
     const peerId = peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', seed)).toString()
     return {
@@ -50,7 +53,10 @@ export async function openIdentity(keyFile: string, dataDir: string = dirname(ke
   }
 }
 
-/** Where a key lies in a directory of its own, gateways with other data directories find a lock there, if the directory lets them write. */
+/**
+ * Locks the key beside its file, if that directory is writable, so that gateways with other data directories find the
+ * lock.
+ */
 function lockBeside(path: string): KeyState | undefined {
   try {
     return openKeyState(path)

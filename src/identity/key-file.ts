@@ -6,8 +6,8 @@ import { roomToStart } from '../lib/startup-error.ts'
 import { InvalidKeyFile } from './errors.ts'
 
 /**
- * The 32-byte seed of the Ed25519 key in the file (PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` writes it). A missing file is
- * created, readable by its owner only; two processes that create it at once get the same key.
+ * Loads the 32-byte seed of the Ed25519 key in the file (PKCS#8 PEM, as `openssl genpkey -algorithm ed25519` writes
+ * it). A missing file is created, readable by its owner only; two processes that create it at once get the same key.
  * @throws InvalidKeyFile when others may read the file, or it holds no Ed25519 key
  */
 export async function loadKeyFile(path: string): Promise<Uint8Array> {
@@ -17,10 +17,10 @@ export async function loadKeyFile(path: string): Promise<Uint8Array> {
     const seed = Buffer.from(d ?? '', 'base64url')
     if (seed.length === 32 && createPrivateKey(pem).asymmetricKeyType === 'ed25519') return seed
   } catch {
-    // falls through: whatever is wrong with it, it is no key
+    // falls through: it is not a key
   }
   throw new InvalidKeyFile(
-    `${path} holds no Ed25519 private key in PEM. Restore it from a backup, or move it away to start with a new identity.`,
+    `${path} does not hold an Ed25519 private key in PEM. Restore it from a backup, or move it away to start with a new identity.`,
   )
 }
 
@@ -33,26 +33,27 @@ async function readKeyFile(path: string): Promise<Buffer | undefined> {
     if (isCode(error, 'ENOENT')) return undefined
     if (!isCode(error, 'EACCES') && !isCode(error, 'EISDIR')) throw error
     throw new InvalidKeyFile(
-      `The key ${path} (PEERGATE_KEY_FILE) can't be read by the user that the gateway runs as. Give it, and the directories above it, to that user, or to one of its groups with the mode 0440.`,
+      `The key ${path} (PEERGATE_KEY_FILE) is not readable by the gateway's user. Make that user the owner of the file and its directories, or give the file to one of its groups with mode 0440.`,
       { cause: error },
     )
   }
 }
 
 /**
- * Who else may read or replace the key. A group that the process is in may read it, as a mounted secret's does. It may write it only where
- * it may write the directory too, whose set-group-id bit says that an orchestrator has given the volume to the group (`fsGroup`).
+ * Describes who else may read or replace the key. A group of the process may read it, as is usual for a mounted secret.
+ * The group may write it only if it may write the directory too, and the directory's set-group-id bit shows that an
+ * orchestrator gave the volume to the group (`fsGroup`).
  */
 async function secrecyProblem(path: string): Promise<string | undefined> {
   const { mode, gid } = await stat(path)
-  if ((mode & 0o007) !== 0) return `${path} can be read by everyone on this machine. If nobody copied it: chmod 600 ${path}`
+  if ((mode & 0o007) !== 0) return `${path} can be read by every user of this machine. If the key was not copied: chmod 600 ${path}`
   if ((mode & 0o070) === 0) return undefined
   const isOwnGroup = process.getegid?.() === gid || (process.getgroups?.() ?? []).includes(gid)
-  if (!isOwnGroup) return `${path} can be read by a group that the gateway is not in. If nobody copied it: chmod 600 ${path}`
+  if (!isOwnGroup) return `${path} can be read by a group that the gateway is not in. If the key was not copied: chmod 600 ${path}`
   if ((mode & 0o020) === 0) return undefined
   const directory = await stat(dirname(path))
   if (directory.gid === gid && (directory.mode & 0o2020) === 0o2020) return undefined
-  return `${path} can be replaced by its group. If nobody did: chmod 600 ${path}, or 440 for a secret that the group reads`
+  return `${path} can be replaced by its group. If it was not replaced: chmod 600 ${path}, or 440 for a secret that the group reads`
 }
 
 async function createKeyFile(path: string): Promise<Buffer> {
@@ -67,12 +68,12 @@ async function createKeyFile(path: string): Promise<Buffer> {
       const reason = error instanceof Error ? error.message : String(error)
       if (isCode(error, 'ENOSPC')) {
         throw new InvalidKeyFile(
-          `There is no key at ${path} (PEERGATE_KEY_FILE), and none can be made: the disk is full. Mend that first: ${roomToStart}.`,
+          `There is no key at ${path} (PEERGATE_KEY_FILE), and none can be created because the disk is full. To fix this, ${roomToStart}.`,
           { cause: error },
         )
       }
       throw new InvalidKeyFile(
-        `There is no key at ${path} (PEERGATE_KEY_FILE), and none can be made there (${reason}). Put one there, or lead to a directory with room that the gateway can write to.`,
+        `There is no key at ${path} (PEERGATE_KEY_FILE), and none can be created (${reason}). Put one there, or set a directory that is writable for the gateway and has free space.`,
         { cause: error },
       )
     }
@@ -83,7 +84,7 @@ async function createKeyFile(path: string): Promise<Buffer> {
   return await readFile(path)
 }
 
-/** Whole and on the disk, or not at all under its name. */
+/** Writes the complete file and syncs it to disk. */
 async function writeDurably(path: string, content: string | Buffer): Promise<void> {
   const file = await open(path, 'wx', 0o600)
   try {

@@ -4,19 +4,20 @@ import { roomToStart, StartupError } from '../lib/startup-error.ts'
 import { IdentityInUse } from './errors.ts'
 
 /**
- * What belongs to a key rather than to a database: who uses it now, and how far its sequence numbers may have gone. One SQLite file
- * in the data directory, held under an exclusive file lock, which ends with the process however it ends.
+ * State that belongs to a key rather than to a database: the process that uses it, and the ceiling of its sequence
+ * numbers. One SQLite file in the data directory, held under an exclusive file lock, which ends with the process
+ * however it ends.
  */
 export interface KeyState {
   readonly ceiling: bigint
-  /** Durable when it returns. @throws StoreUnavailable */
+  /** Raises the ceiling; durable when it returns. @throws StoreUnavailable */
   raise(ceiling: bigint): void
   close(): void
 }
 
 /** SQLite's primary result codes. */
 const sqlite = { busy: 5, readOnly: 8, corrupt: 11, full: 13, cantOpen: 14, notADatabase: 26 } as const
-/** Milliseconds after which a client may try again. */
+/** Milliseconds after which a client may retry. */
 const retryAfterMs = 5_000
 
 /**
@@ -25,7 +26,7 @@ const retryAfterMs = 5_000
  */
 export function openKeyState(path: string): KeyState {
   const database = open(path)
-  // The journal keeps its place on the disk, so that a number can be given on a full one.
+  // The journal keeps its space on disk, so that numbers can still be assigned when the disk is full.
   const prepare = `PRAGMA journal_mode = PERSIST; PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE;
     CREATE TABLE IF NOT EXISTS sequence (id INTEGER PRIMARY KEY CHECK (id = 1), ceiling INTEGER NOT NULL);
     INSERT OR IGNORE INTO sequence VALUES (1, 0); COMMIT`
@@ -60,7 +61,7 @@ function stateOf(database: DatabaseSync, found: bigint): KeyState {
       } catch (cause) {
         const options = { cause, retryAfterMs }
         if (codeOf(cause) === sqlite.full) throw new DatabaseFull('The disk of the data directory is full.', options)
-        throw new StoreUnavailable('The sequence number could not be noted in the data directory.', options)
+        throw new StoreUnavailable('The sequence number could not be saved in the data directory.', options)
       }
       ceiling = to
     },
@@ -74,29 +75,31 @@ function startProblem(path: string, cause: unknown): unknown {
   switch (codeOf(cause)) {
     case sqlite.busy:
       return new IdentityInUse(
-        `Another running gateway uses the key whose state is ${path}. Stop it, or give this one its own with PEERGATE_DATA_DIR or PEERGATE_KEY_FILE.`,
+        `Another running gateway uses the key with the state file ${path}. Stop it, or give this gateway its own key with PEERGATE_DATA_DIR or PEERGATE_KEY_FILE.`,
         { cause },
       )
     case sqlite.readOnly:
     case sqlite.cantOpen:
       return new StartupError(
-        `The state of the key, ${path}, can't be written. Give it and its directory to the user that the gateway runs as (PEERGATE_DATA_DIR leads there).`,
+        `The key's state file ${path} can't be written. Make the gateway's user the owner of the file and its directory (PEERGATE_DATA_DIR).`,
         { cause },
       )
     case sqlite.corrupt:
     case sqlite.notADatabase:
       return new StartupError(
-        `The state of the key, ${path}, is damaged. Move it away: sequence numbers then go on by the clock, which must not be behind.`,
+        `The key's state file ${path} is damaged. Move it away: sequence numbers then continue from the clock, which must not be behind.`,
         { cause },
       )
     case sqlite.full:
-      return new StartupError(`The state of the key, ${path}, can't be made: the disk is full. Mend that first: ${roomToStart}.`, { cause })
+      return new StartupError(`The key's state file ${path} can't be created because the disk is full. To fix this, ${roomToStart}.`, {
+        cause,
+      })
     default:
       return cause
   }
 }
 
-/** The primary code is the last byte of an extended one. */
+/** The primary code is the last byte of an extended code. */
 function codeOf(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
 }

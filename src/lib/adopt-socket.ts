@@ -1,9 +1,10 @@
 import type { EventEmitter } from 'node:events'
 
 /**
- * Gives a socket the `error` listener that it keeps for life. An `error` that nobody listens to ends the process, and whoever takes, refuses
- * or gives up a socket adds and removes listeners of its own: so this one is added where the socket is made, and is never removed.
- * A socket that fails closes by itself; who wants to know why listens as well. (Unread pongs are bounded by `ws`: `maxPendingAutoPongs`.)
+ * Adds a permanent `error` listener to a socket. An `error` event without a listener ends the process, and code that
+ * accepts, refuses or abandons a socket adds and removes listeners of its own. This one is added where the socket is
+ * created, and never removed. A failed socket closes by itself; code that needs the reason adds its own listener.
+ * (Unread pongs are bounded by `ws`: `maxPendingAutoPongs`.)
  */
 export function adopt<Emitter extends Pick<EventEmitter, 'on'>>(socket: Emitter): Emitter {
   socket.on('error', ignore)
@@ -11,8 +12,8 @@ export function adopt<Emitter extends Pick<EventEmitter, 'on'>>(socket: Emitter)
 }
 
 /**
- * Adopts every socket that a server makes: of TCP, before and after the handshake of TLS, the WebSockets of a `WebSocketServer`, and the
- * answers of HTTP that are written to them.
+ * Adopts every socket of a server: TCP sockets before and after the TLS handshake, the WebSockets of a
+ * `WebSocketServer`, and the HTTP responses written to them.
  */
 export function adoptSocketsOf<Server extends EventEmitter>(server: Server): Server {
   for (const event of ['connection', 'secureConnection']) server.prependListener(event, adopt)

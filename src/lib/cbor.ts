@@ -1,12 +1,13 @@
 import { type DecodeOptions, decode, Tokenizer } from 'cborg'
 
 /**
- * Decodes CBOR (RFC 8949) of somebody else. What costs time and memory are the items, of which a megabyte can hold a million, so these
- * are counted as they come: keys, values, arrays and maps, each one item.
+ * Decodes untrusted CBOR (RFC 8949). Items (keys, values, arrays and maps, one each) cost time and memory, and a
+ * megabyte can hold a million of them, so they are counted while decoding.
  * @throws Error when it is not valid, or has more than `maxItems` items
  */
 export function decodeCbor(bytes: Uint8Array, { maxItems = defaultMaxItems, ...options }: CborOptions = {}): unknown {
-  // As cborg gives them to its own tokenizer: its defaults, and bytes that are no Buffer, so that what is cut out of them is none.
+  // The input that cborg gives its own tokenizer: its defaults, and a plain Uint8Array, so that slices of it are not
+  // Buffers.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   const complete = { ...cborgDefaults, ...options }
   return decode(plain, { ...complete, tokenizer: new CountingTokenizer(plain, complete, maxItems) })
@@ -29,7 +30,7 @@ class CountingTokenizer extends Tokenizer {
   }
 
   override next(): ReturnType<Tokenizer['next']> {
-    if (this.#left-- <= 0) throw new Error('there are too many items of CBOR')
+    if (this.#left-- <= 0) throw new Error('too many CBOR items')
     return super.next()
   }
 }

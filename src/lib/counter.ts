@@ -1,4 +1,4 @@
-/** How many of each there are. */
+/** Counts occurrences by key. */
 export interface Counter {
   add(key: string): void
   remove(key: string): void

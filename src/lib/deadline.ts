@@ -1,10 +1,11 @@
 /**
- * A signal that fires with any of others, or when its time is over. To be disposed of when the work is done: AbortSignal.timeout and
- * AbortSignal.any live on until the time is over, which is thousands of them where requests are many.
+ * A signal that fires with any of the given signals, or after a timeout. Dispose of it when the work is done:
+ * AbortSignal.timeout and AbortSignal.any stay alive until the timeout, which adds up to thousands of them under many
+ * requests.
  */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
-  /** Whether it fired since its time was over. */
+  /** Whether it fired because of the timeout. */
   readonly isOver: boolean
 }
 
@@ -14,7 +15,7 @@ export function createDeadline(ms: number, signals: AbortSignal[]): Deadline {
   const timer = setTimeout(() => {
     if (controller.signal.aborted) return
     isOver = true
-    controller.abort(new Error('the time is over'))
+    controller.abort(new Error('the deadline has passed'))
   }, ms)
   const follow = ({ target }: Event) => controller.abort(target instanceof AbortSignal ? target.reason : undefined)
   for (const signal of signals) {

@@ -2,8 +2,8 @@ import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /**
- * Makes a directory and those above it, readable by their owner only. When it returns, a loss of power leaves them where they are: POSIX
- * promises a name only with an fsync of the directory that it is in.
+ * Creates a directory and its parents, accessible to their owner only. Once it returns, they survive a power loss:
+ * POSIX guarantees a name only after an fsync of the directory that contains it.
  */
 export function makeDurableDirectory(path: string): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 })
@@ -12,14 +12,17 @@ export function makeDurableDirectory(path: string): void {
   for (let made = resolve(path); made !== top; made = dirname(made)) syncDirectory(dirname(made))
 }
 
-/** Forces the names in a directory to the disk, where it may be read and its file system can: others keep them in their own time. */
+/**
+ * Syncs the names in a directory to disk, if the directory is readable and its file system supports it; otherwise the
+ * system syncs them in its own time.
+ */
 export function syncDirectory(path: string): void {
   let descriptor: number | undefined
   try {
     descriptor = openSync(path, 'r')
     fsyncSync(descriptor)
   } catch {
-    // Such as Windows, and a directory that may be written and not read.
+    // For example on Windows, or for a directory that is writable but not readable.
   } finally {
     if (descriptor !== undefined) closeSync(descriptor)
   }

@@ -1,20 +1,20 @@
 import { createTokenBucket } from './token-bucket.ts'
 
 /**
- * So many units a second for all holders together, shared out fairly: while there are units left everybody may have them; when there are
- * not, a holder may that has used less than its part, which is the rate divided among those that use it at the moment. Holders that ask
- * without end so do not shut out one that asks little, and the rate of all holds in the long run.
+ * A rate limit shared fairly by all holders, in units per second. While units are left, any holder may use them. When
+ * none are left, only holders that have used less than their part may, which is the rate divided by the number of
+ * current holders. Greedy holders thus do not shut out a modest one, and the overall rate holds in the long run.
  */
 export interface FairRate {
   /** Whether the holder has to wait. */
   isOver(holder: string, now: number): boolean
-  /** Counts units, before what they pay for is done; fewer than none gives back. */
+  /** Counts units, before the work that they pay for. A negative number gives units back. */
   spend(holder: string, now: number, units: number): void
 }
 
 export function createFairRate({ perSecond }: { perSecond: number }): FairRate {
   const all = createTokenBucket({ perSecond, burst: perSecond })
-  /** What holders have used and not yet made up for at their part of the rate; those that have are forgotten. */
+  /** Units that holders have used and not yet recovered at their part of the rate. Holders without debt are removed. */
   const debts = new Map<string, number>()
   let settledAt: number | undefined
 

@@ -1,19 +1,20 @@
 /**
- * Bytes of a known length on their way in. Pieces are copied: what they came in may be larger, and would live as long; and a million
- * pieces of one byte would cost a hundred times their bytes. The room grows with what comes, not with what is said to come.
+ * Collects incoming bytes of a known total length. Pieces are copied: the buffer that a piece is part of may be larger,
+ * and would be kept alive; and a million one-byte pieces would cost a hundred times their bytes. The buffer grows with
+ * the bytes received, not with the announced length.
  */
 export interface GatheredBytes {
-  /** Bytes that are still to come. */
+  /** Bytes still missing. */
   readonly missing: number
-  /** Adds a piece, at most what is missing. */
+  /** Adds a piece. @throws RangeError when it is longer than what is missing */
   add(piece: Uint8Array): void
-  /** What has come so far. */
+  /** The bytes received so far. */
   readonly bytes: Buffer
-  /** Bytes of memory that it takes. */
+  /** Allocated bytes. */
   readonly room: number
 }
 
-/** Room at first. */
+/** Initial allocation. */
 const firstRoomBytes = 65_536
 
 export function gatherBytes(length: number): GatheredBytes {
@@ -32,7 +33,7 @@ export function gatherBytes(length: number): GatheredBytes {
       return length - have
     },
     add(piece) {
-      if (piece.length > length - have) throw new RangeError('a piece of more bytes than are missing')
+      if (piece.length > length - have) throw new RangeError('the piece is longer than the missing bytes')
       makeRoom(have + piece.length)
       room.set(piece, have)
       have += piece.length

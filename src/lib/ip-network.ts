@@ -11,7 +11,10 @@ export function ipv6Groups(ip: string): number[] {
   return [...start, ...Array<number>(8 - start.length - end.length).fill(0), ...end]
 }
 
-/** What one party has of IP addresses: an IPv4 address, or an IPv6 network of 64 bits. What is no IP address is answered as it is. */
+/**
+ * The range of addresses that one party controls: an IPv4 address, or an IPv6 network of 64 bits. Text that is not an
+ * IP address is returned unchanged.
+ */
 export function ipNetwork(ip: string): string {
   if (isIP(ip) !== 6) return ip
   const [first, second, third, fourth] = ipv6Groups(ip).map((group) => group.toString(16))

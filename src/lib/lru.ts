@@ -1,4 +1,4 @@
-/** Something of each peer, made when it is first asked for; of the last so many, so that peers that come and go leave nothing behind. */
+/** A value per peer, created on first use. Only the `max` most recently used are kept. */
 export function createLru<Share>(init: { max: number }, make: () => Share): (peerId: string) => Share {
   const shares = new Map<string, Share>()
   return (peerId) => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-/** Ids that rise with time, never twice the same here, with some random digits for other gateways. */
+/** Ids that rise with time and never repeat in this process; random digits set them apart from other gateways' ids. */
 export function createMonotonicIds(components: { now(): number }): () => string {
   let last = 0
   return () => {

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Lets through so many a second: who comes sooner waits its turn. */
+/** Spaces work out to a constant rate; callers that come too early wait. */
 export interface Pacer {
-  /** Resolves when so many may go. @throws the signal's reason */
+  /** Resolves when `count` units may pass. @throws the signal's reason */
   take(count: number, signal: AbortSignal): Promise<void>
 }
 
 export function createPacer(init: { perSecond: number }): Pacer {
-  /** By the monotonic clock. */
+  /** In milliseconds of the monotonic clock. */
   let freeAt = 0
   return {
     async take(count, signal) {

@@ -1,17 +1,20 @@
-/** A map of which a few entries can be drawn at random, at the cost of those that are drawn, however many there are. */
+/** A map with random sampling, whose cost depends on the size of the sample, not of the map. */
 export interface SampledMap<Value> {
   readonly size: number
   get(key: string): Value | undefined
   set(key: string, value: Value): void
   delete(key: string): void
-  /** So many different entries, or all there are, each set of them as likely as any other. `random` answers from 0 to below 1. */
+  /**
+   * Draws `count` distinct entries, or all if there are fewer; every set of entries is equally likely. `random` returns
+   * a number in [0, 1).
+   */
   sample(count: number, random: () => number): Array<[string, Value]>
   [Symbol.iterator](): IterableIterator<[string, Value]>
 }
 
 export function createSampledMap<Value>(): SampledMap<Value> {
   const entries = new Map<string, { at: number; value: Value }>()
-  /** In any order; `at` is where each is. */
+  /** In any order; `at` is the index of the entry's key. */
   const keys: string[] = []
 
   function put(key: string, at: number): void {
@@ -41,7 +44,7 @@ export function createSampledMap<Value>(): SampledMap<Value> {
     },
     sample(count, random) {
       const drawn: Array<[string, Value]> = []
-      // The first steps of a shuffle: what is drawn moves to the front.
+      // The first steps of a Fisher–Yates shuffle: drawn keys move to the front.
       for (let at = 0; at < Math.min(count, keys.length); at++) {
         const from = at + Math.floor(random() * (keys.length - at))
         const [there = '', key = ''] = [keys[at], keys[from]]

@@ -1,10 +1,10 @@
-/** Says whether something is due again, by a key: the first time, and then once an interval. */
+/** Whether an event is due again, by key: the first time, and then once per interval. */
 export type Seldom = (key: string) => boolean
 
-/** Keys that are remembered, the oldest forgotten first. */
+/** Maximum number of remembered keys; the oldest is evicted. */
 const maxKeys = 1_000
 
-/** For log lines about what happens far more often than is worth a line. */
+/** Limits log lines about frequent events. */
 export function createSeldom(init: { everyMs: number }, components: { now?: () => number } = {}): Seldom {
   const { now = () => performance.now() } = components
   const lastAt = new Map<string, number>()
@@ -18,5 +18,5 @@ export function createSeldom(init: { everyMs: number }, components: { now?: () =
   }
 }
 
-/** Milliseconds between two lines in the log about one peer, or one address, that keeps failing in the same way. */
+/** Milliseconds between two log lines about one peer or address that keeps failing in the same way. */
 export const sayAgainMs = 300_000

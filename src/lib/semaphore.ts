@@ -1,22 +1,24 @@
 import { createShares, type Shares } from './shares.ts'
 
 /**
- * A counting semaphore with a bounded FIFO queue. With `shares`, holders share both the places and the queue: a holder that has its share of
- * the places waits until it has less, and those behind it go first.
+ * A counting semaphore with a bounded FIFO queue. With `shares`, holders share both the places and the queue: a holder
+ * that has its share of the places waits until it has fewer, and those behind it go first.
  */
 export interface Semaphore {
-  /** Resolves with a place, which is given back by disposing of it. Undefined when too many wait already. @throws the signal's reason */
+  /**
+   * Resolves with a place; dispose of it to give it back. Undefined when the queue is full. @throws the signal's reason
+   */
   take(signal: AbortSignal, holder?: string): Promise<Disposable | undefined>
-  /** How many places the holder would get at once. */
+  /** Number of places that the holder would get at once. */
   room(holder: string): number
-  /** How many are at work or wait. */
+  /** Number of places held, plus the length of the queue. */
   readonly size: number
 }
 
 export interface SemaphoreInit {
   max: number
   maxWaiting: number
-  /** How holders share so many; without it each may have all. */
+  /** How holders share a number of places. Default: each may have all of them. */
   shares?: (max: number) => Shares
 }
 
@@ -30,7 +32,7 @@ export function createSemaphore({ max, maxWaiting, shares = allOf }: SemaphoreIn
   const queue = shares(maxWaiting)
   const waiting = new Set<Waiting>()
 
-  /** Those that wait and can begin, in their order. */
+  /** Starts waiters that can start, in order. */
   function beginNext(): void {
     for (const each of waiting) {
       if (places.total >= max) return
@@ -69,7 +71,7 @@ export function createSemaphore({ max, maxWaiting, shares = allOf }: SemaphoreIn
         },
       }
       const giveUp = () => {
-        // Who has a place by now gives it back itself.
+        // A waiter that already has a place gives it back itself.
         if (waiting.delete(next)) reject(signal.reason)
       }
       waiting.add(next)

@@ -1,4 +1,4 @@
-/** Runs work one piece at a time, in the order given, whatever becomes of each; answers what the work answers. */
+/** Runs tasks one at a time, in the order given, whether or not earlier ones fail; returns the task's result. */
 export type Serial = <Result>(work: () => Promise<Result>) => Promise<Result>
 
 export function createSerial(): Serial {

@@ -1,17 +1,19 @@
 /**
- * Counts what holders (clients, peers, addresses) have of one bounded thing: places, connections, bytes. There are `max` units in all.
- * One holder has at most its share of them while others hold any. A holder that is alone may have more, but one share stays free, so that
- * the next holder finds room.
+ * Counts the units of one bounded resource (places, connections, bytes) by holder (client, peer, address). There are
+ * `max` units in all. A holder has at most its share of them while others hold any. A single holder may have more, but
+ * one share stays free, so that the next holder finds room.
  */
 export interface Shares {
-  /** Why the units can't be had: no more are left in all, or the holder has its share. Undefined when they can. */
+  /**
+   * Why the units are refused: none are left in all, or the holder has its share. Undefined when they are available.
+   */
   refusal(holder: string, units?: number): 'all' | 'share' | undefined
-  /** Takes units, one by default, until they are disposed of, once. Undefined when they can't be had: nothing was taken. */
+  /** Takes units (default: one) until they are disposed of, once. Undefined when they are refused; nothing is taken. */
   take(holder: string, units?: number): Disposable | undefined
-  /** Counts units that are held already, whoever has them and however many they are. */
+  /** Counts units that are already held, without a check. */
   hold(holder: string, units: number): Disposable
   held(holder: string): number
-  /** Units that are held in all. */
+  /** Units held in all. */
   readonly total: number
   /** Units that one holder may have while others hold any. */
   readonly share: number
@@ -19,11 +21,11 @@ export interface Shares {
 
 export interface SharesInit {
   max: number
-  /** The part of all that one holder may have while others hold any: a quarter by default, and one unit at least. */
+  /** The part of `max` that one holder may have while others hold any. Default: a quarter; at least one unit. */
   share?: number | undefined
-  /** Units that one holder may have, alone or not, in place of a share. */
+  /** Units that one holder may have, alone or not; replaces `share`. */
   maxPerHolder?: number | undefined
-  /** Holders that may have everything, unless `maxPerHolder` is given. */
+  /** Holders without a share limit, unless `maxPerHolder` is given. */
   exempt?: ReadonlySet<string>
 }
 
@@ -31,7 +33,7 @@ const defaultShare = 1 / 4
 
 export function createShares({ max, share: part = defaultShare, maxPerHolder, exempt = new Set() }: SharesInit): Shares {
   const share = maxPerHolder ?? Math.max(1, Math.floor(max * part))
-  /** What one holder may have while nobody else holds anything. */
+  /** Units that one holder may have while no other holds any. */
   const alone = maxPerHolder ?? Math.max(share, max - share)
   const holders = new Map<string, number>()
   let total = 0

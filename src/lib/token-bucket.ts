@@ -1,10 +1,16 @@
-/** So many at once, and so many a second after that. */
+/**
+ * A token bucket: `burst` tokens at once, refilled at `perSecond`. `now` is in milliseconds of any clock that does not
+ * go back.
+ */
 export interface TokenBucket {
-  /** Takes so many, one by default, or none when there are not so many; `now` in milliseconds of any clock that does not go back. */
+  /** Takes `count` tokens (default: one), or none when there are fewer. */
   take(now: number, count?: number): boolean
-  /** Takes so many, also more than there are: the rest is owed. Fewer than none are given back, up to the burst. */
+  /**
+   * Takes `count` tokens, even more than there are: the rest is owed. A negative count gives tokens back, up to the
+   * burst.
+   */
   spend(now: number, count: number): void
-  /** How many there are; less than none while some are owed. */
+  /** Tokens left; negative while some are owed. */
   left(now: number): number
 }
 

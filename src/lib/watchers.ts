@@ -1,8 +1,8 @@
-/** Those who want to be told of something, by a part that stands below them. */
+/** Listeners of a lower layer's notices. */
 export interface Watchers<Args extends unknown[]> {
-  /** Answers what ends the watch. */
+  /** Returns a function that ends the watch. */
   watch(watcher: (...args: Args) => unknown): () => void
-  /** Tells each, in the order in which they came, before it returns; resolves when all have dealt with it. */
+  /** Calls every watcher, in order of registration, before it returns; resolves when all of them have finished. */
   tell(...args: Args): Promise<void>
 }
 

@@ -2,22 +2,23 @@ import type { WebSocket, WebSocketServer } from 'ws'
 import { adopt } from './adopt-socket.ts'
 import { createTokenBucket } from './token-bucket.ts'
 
-/** What `ws` is to bound of every WebSocket, whoever opened it, beside the bytes of a message. */
+/** Bounds that `ws` enforces on every WebSocket, beside the size of a message. */
 export const webSocketBounds = {
-  /** A small message could become a large one. */
+  /** A small compressed message could expand to a large one. */
   perMessageDeflate: false,
-  /** Pieces, as they come from the network, of a frame that is not whole: each costs about 250 bytes beside its own. */
+  /** Received chunks of an incomplete frame; each costs about 250 bytes beside its data. */
   maxBufferedChunks: 16_384,
-  /** Frames of one message. */
+  /** Frames per message. */
   maxFragments: 1_024,
 } as const
 
-/** Pings and pongs at once, and those of a second after that. An honest end sends one in some seconds. */
+/** Pings and pongs: burst and rate per second. An honest peer sends one every few seconds. */
 const controlFrames = { burst: 1_000, perSecond: 100 }
 
 /**
- * Adopts a WebSocket (`adopt`), and cuts it when its other end sends more pings and pongs than any honest one: they are in no message, and
- * so in no budget, and a hundred thousand of them, in six bytes each, block the event loop for a tenth of a second.
+ * Adopts a WebSocket (`adopt`), and terminates it when its other end exceeds `controlFrames`. Pings and pongs are not
+ * part of any message or budget, and a hundred thousand of them, six bytes each, block the event loop for a tenth of a
+ * second.
  */
 export function adoptWebSocket(socket: WebSocket): WebSocket {
   const bucket = createTokenBucket(controlFrames)
@@ -27,7 +28,7 @@ export function adoptWebSocket(socket: WebSocket): WebSocket {
   return adopt(socket).on('ping', count).on('pong', count)
 }
 
-/** Adopts the sockets of a server of WebSockets (`adoptSocketsOf`), each with these bounds. */
+/** Adopts the sockets of a WebSocket server (`adoptSocketsOf`), each with these bounds. */
 export function adoptWebSocketsOf(server: WebSocketServer): WebSocketServer {
   return server.prependListener('connection', adoptWebSocket)
 }

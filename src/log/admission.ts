@@ -6,18 +6,21 @@ import type { AppendEntry, LogStore } from '../store/log-store.ts'
 import { createAuthorQuota } from './author-quota.ts'
 import { createRefusedIds } from './refused-ids.ts'
 
-/** What this gateway and its clients think of messages of others, whoever brought them: by size, author's quota, and validators. */
+/** Decides whether a remote message is let in, whichever peer delivered it: by size, author quota and validators. */
 export interface Admission {
-  /** Each message counts against its author's quota until it is given back. */
+  /** Every message counts against its author's quota until `giveBack`. */
   judge(message: SignedMessage): Promise<Verdict>
-  /** What was not new costs its author nothing. @param entries of each message, in their order; nothing when they were not stored */
+  /**
+   * Returns the quota of messages that were not new.
+   * @param entries one per message, in the same order; undefined when the messages were not stored
+   */
   giveBack(messages: SignedMessage[], entries: AppendEntry[] | undefined): void
   stop(): Promise<void>
 }
 
 export interface AdmissionComponents {
   log: Pick<LogStore, 'refuse'>
-  /** Whom messages of others have to pass; in their order for each topic. */
+  /** The validators of a message's topic, asked in order. */
   judges?: { judge(message: SignedMessage): Promise<Judgement> } | undefined
   logger: Logger
   /** Age time. */
@@ -49,7 +52,7 @@ export function createAdmission(
       const { verdict, given } = await judges.judge(message)
       if (verdict === 'accept') return verdict
       if (given) refused.add(id)
-      // It may come again, and be judged then.
+      // No validator gave a verdict: the message may arrive again and be judged then.
       else giveBack([message], undefined)
       return verdict
     },

@@ -17,9 +17,12 @@ import type { LogTail } from './tail.ts'
 import type { Uncertain } from './uncertain.ts'
 import type { WriteWatch } from './write-watch.ts'
 
-/** Takes batches from the queue and appends each in one transaction; then it is shown to the hub, handed to the network, and settled. */
+/**
+ * Takes batches from the queue. Appends each in one transaction, then shows it to the hub, hands it to the network and
+ * settles its items: store, then send.
+ */
 export interface Appender {
-  /** Until the queue is closed and empty. */
+  /** Runs until the queue is closed and empty. */
   run(): Promise<void>
 }
 
@@ -29,7 +32,7 @@ export interface AppenderComponents {
   log: Pick<LogStore, 'append'>
   tail: Pick<LogTail, 'append'>
   outbound: Pick<Outbound, 'send'>
-  /** Numbers of messages that came by this gateway. */
+  /** Seqs of the messages that this gateway appended. */
   own: Pick<OwnSeqs, 'add'>
   uncertain: Pick<Uncertain, 'note'>
   writes: Pick<WriteWatch, 'succeeded' | 'failed'>
@@ -39,7 +42,10 @@ export interface AppenderComponents {
   settledAge(): number
 }
 
-/** Turns of the event loop between two batches: a turn takes in one new connection, and a batch costs as much as many turns. */
+/**
+ * Maximum turns of the event loop between two batches. A turn accepts one new connection; a batch costs as much as many
+ * turns.
+ */
 const maxGatherTurns = 16
 
 export function createAppender(init: { limits: { maxBatchMessages: number } }, components: AppenderComponents): Appender {
@@ -55,7 +61,10 @@ export function createAppender(init: { limits: { maxBatchMessages: number } }, c
     }
   }
 
-  /** Lets the sockets be read, for as long as each turn brings more, so that the next batch is everything that came in the meantime. */
+  /**
+   * Lets the sockets be read while each turn brings more, so that the next batch holds everything that arrived
+   * meanwhile.
+   */
   async function gather(): Promise<void> {
     for (let turn = 0; turn < maxGatherTurns; turn++) {
       const before = queue.size
@@ -93,7 +102,7 @@ export function createAppender(init: { limits: { maxBatchMessages: number } }, c
     }
   }
 
-  /** What came from the network, or was made here, need not be forwarded when it comes again. */
+  /** Notes the seqs of live messages: when another peer sends one again, it need not be forwarded. */
   function noteOwn(batch: Item[], entries: AppendEntry[]): void {
     for (const { item, first } of placed(batch)) {
       if (item.kind === 'past') continue
@@ -124,7 +133,7 @@ export function createAppender(init: { limits: { maxBatchMessages: number } }, c
     for (const { item, first } of placed(batch)) {
       if (item.kind !== 'own') continue
       if (item.key !== undefined && takenKeys.includes(item.key.key)) {
-        item.done.reject(new KeyTaken('The idempotency key has published before.'))
+        item.done.reject(new KeyTaken('This idempotency key has already been used to publish.'))
         continue
       }
       metrics.published(item.messages)
@@ -133,9 +142,9 @@ export function createAppender(init: { limits: { maxBatchMessages: number } }, c
     }
   }
 
-  /** Settles whoever is not settled yet. */
+  /** Settles every item that is not settled yet. */
   function refuse(batch: Item[], error: unknown): void {
-    // A state of the database is told once in a while; anything else is a fault in here.
+    // The state of the database is logged at intervals. Any other error is a bug in this process.
     if (error instanceof StoreUnavailable) writes.failed(error, batch.length)
     else logger.error({ err: error, requests: batch.length }, 'a batch of messages was refused')
     for (const item of batch) {

@@ -1,13 +1,13 @@
-/** How many bytes remote authors may bring into each topic, within an hour. */
+/** The bytes that each remote author may add to each topic within an hour. */
 export interface AuthorQuota {
-  /** Counts a message; false when it is more than its author may. */
+  /** Counts a message. False when it exceeds the author's quota. */
   take(author: string, topic: string, bytes: number): boolean
-  /** The message that was counted was none of those that count. */
+  /** Takes a counted message off the quota again. */
   giveBack(author: string, topic: string, bytes: number): void
 }
 
 const hourMs = 3_600_000
-/** Pairs of author and topic that are counted; the one that began first is forgotten for another. */
+/** Maximum number of (author, topic) pairs counted. The oldest pair is evicted. */
 const maxPairs = 20_000
 
 export function createAuthorQuota(init: { maxAuthorBytesPerHour: number }, components: { now(): number }): AuthorQuota {

@@ -2,37 +2,40 @@ import { createClientShares } from '../access/client-shares.ts'
 import type { Shares } from '../lib/shares.ts'
 
 /**
- * A queue bounded by messages and bytes, which those who fill it share, whose reader takes whatever is there, up to a number of messages, at
- * once. What comes from the network leaves a quarter to the clients of this gateway.
+ * A queue bounded by messages and bytes, which its holders share. The reader takes everything that waits, up to a
+ * number of messages, at once. Messages from the network leave a quarter to the clients of this gateway.
  */
 export interface BatchQueue<Item extends BatchQueueItem> {
-  /** Messages that wait. */
+  /** Messages in the queue. */
   readonly size: number
   readonly bytes: number
-  /** Whether the messages fit. What is pushed without asking is taken all the same. */
+  /** Whether the messages fit. `push` does not check this. */
   fits(item: BatchQueueItem): boolean
   push(item: Item): void
   /**
-   * Pushes what comes from the network as soon as it fits; holders have their turns, and what waits of one keeps its order. False when it
-   * does not fit within `validateTimeoutMs`, or the inbox is closed.
+   * Pushes an item from the network as soon as it fits. Holders take turns; the items of one holder keep their order.
+   * False when the item does not fit within `validateTimeoutMs`, or the queue is closed.
    */
   pushWhenFits(item: Item): Promise<boolean>
   /**
-   * Undefined while there is room for more of the network, and of this holder: nothing waits to fit, and what is there does not wait for long. Else
-   * resolves when that may have changed.
+   * Undefined while there is room for more from the network and from this holder: nothing waits to fit, and queued
+   * messages are taken promptly. Otherwise a promise that resolves when this may have changed.
    */
   room(holder: string): Promise<void> | undefined
-  /** The oldest items, at most `limit` messages but at least one item; waits while there are none. Undefined once closed and empty. */
+  /**
+   * The oldest items: at most `limit` messages, but at least one item. Waits while the queue is empty. Undefined once
+   * it is closed and empty.
+   */
   take(limit: number): Promise<Item[] | undefined>
-  /** Lets the reader finish what is there. */
+  /** Accepts no more items; the reader drains the rest. */
   close(): void
 }
 
-/** Messages that are never parted. */
+/** Messages that are never split across batches. */
 export interface BatchQueueItem {
-  /** Whose they are: a client's (`clientKey`), or a part of the network's. */
+  /** The holder of the room: a client (`clientKey`), or a part of the network (`authorKey`, `historyKey`). */
   readonly holder: string
-  /** They come from the network. */
+  /** True for messages from the network. */
   readonly isForeign: boolean
   readonly messages: number
   readonly bytes: number
@@ -48,32 +51,35 @@ export interface BatchQueueLimits {
 
 interface Waiting<Item> {
   item: Item
-  /** By the monotonic clock. */
+  /** Deadline, in milliseconds of the monotonic clock. */
   until: number
   settle(isIn: boolean): void
 }
 
-/** Milliseconds in the inbox beyond which there is no room for more of the network: what is read faster would only wait longer. */
+/**
+ * Milliseconds in the inbox beyond which no more is read from the network: reading faster would only make it wait
+ * longer.
+ */
 const promptMs = 1_000
 /**
- * The part of `maxTopicInboxBytes` beyond which there is none either, so that what is being verified, and is of one topic, finds room at the
- * gate, where each message costs up to twice its bytes.
+ * The part of `maxTopicInboxBytes` beyond which there is no room either, so that messages of one topic in verification
+ * find room at the gate, where each message costs up to twice its bytes.
  */
 const roomPart = 1 / 4
 
-/** The part of the inbox that messages of the network may fill together. */
+/** The part of the inbox that messages from the network may fill together. */
 const foreignPart = 3 / 4
 
 export function createBatchQueue<Item extends BatchQueueItem>(limits: BatchQueueLimits): BatchQueue<Item> {
   const { maxInboxMessages, maxInboxBytes } = limits
   const messages = createClientShares({ max: maxInboxMessages, limits })
   const bytes = createClientShares({ max: maxInboxBytes, limits })
-  /** What the network has of the two. */
+  /** Messages and bytes in the queue that came from the network. */
   const foreign = { messages: 0, bytes: 0 }
   let items: Array<{ item: Item; places: Disposable[]; at: number }> = []
   /** By holder. */
   const waiting = new Map<string, Set<Waiting<Item>>>()
-  /** How long the last of the network was here, in milliseconds. */
+  /** How long the newest taken item from the network was queued, in milliseconds. */
   let foreignMs = 0
   let changed: PromiseWithResolvers<void> | undefined
   let expiry: NodeJS.Timeout | undefined
@@ -93,7 +99,7 @@ export function createBatchQueue<Item extends BatchQueueItem>(limits: BatchQueue
     return count + item.messages <= maxInboxMessages * foreignPart && size + item.bytes <= maxInboxBytes * foreignPart
   }
 
-  /** For whatever comes from the network. */
+  /** Whether the queue is full for items from the network. */
   function isFull(): boolean {
     if (messages.total >= maxInboxMessages || bytes.total >= maxInboxBytes) return true
     return foreign.messages >= maxInboxMessages * foreignPart || foreign.bytes >= maxInboxBytes * foreignPart
@@ -115,7 +121,7 @@ export function createBatchQueue<Item extends BatchQueueItem>(limits: BatchQueue
     waiter.settle(isIn)
   }
 
-  /** Lets in what waits to fit, one of each holder in turn. */
+  /** Pushes the waiting items that fit now, one of each holder in turn. */
   function letIn(): void {
     for (let isMore = waiting.size > 0; isMore; ) {
       isMore = false
@@ -127,7 +133,7 @@ export function createBatchQueue<Item extends BatchQueueItem>(limits: BatchQueue
     }
   }
 
-  /** Gives up what has waited too long, or everything. */
+  /** Settles the waiting items whose deadline has passed. */
   function giveUp(now: number): void {
     for (const queue of waiting.values()) {
       for (const waiter of queue) if (waiter.until <= now) settle(waiter, false)
@@ -207,7 +213,7 @@ export function createBatchQueue<Item extends BatchQueueItem>(limits: BatchQueue
   }
 }
 
-/** What comes together may be more than a share, when nothing of its holder is there. */
+/** An item larger than a share fits when its holder holds nothing else. */
 function hasRoom(shares: Shares, holder: string, units: number): boolean {
   const refusal = shares.refusal(holder, units)
   return refusal === undefined || (refusal === 'share' && shares.held(holder) === 0)

@@ -4,7 +4,7 @@ import type { NewMessage } from '../model/message.ts'
 import type { AppendEntry, KeyedMessages, PublishedItem } from '../store/log-store.ts'
 import type { BatchQueueItem } from './batch-queue.ts'
 
-/** What waits to be appended, several messages at a time that are stored as a whole; a batch is several of these. */
+/** An item of the inbox: one or more messages that are stored together or not at all. A batch is several items. */
 export type Item = OwnItem | ForeignItem
 
 export interface OwnItem extends BatchQueueItem {
@@ -12,21 +12,21 @@ export interface OwnItem extends BatchQueueItem {
   own: OwnMessage[]
   key: { key: string; fingerprint: Uint8Array } | undefined
   times: Times
-  /** Where it was asked for, when that is traced. */
+  /** Trace context of the request, when it is traced. */
   trace: Context | undefined
-  /** By the monotonic clock. */
+  /** In milliseconds of the monotonic clock. */
   enqueuedAt: number
   done: PromiseWithResolvers<PublishedItem[]>
 }
 
-/** When a message came, in wall time and in age time. */
+/** When a message arrived, in wall time and in age time. */
 export type Times = Required<Pick<NewMessage, 'receivedAt' | 'storedAt'>>
 
-/** `past`: the network has had it before. */
+/** `past`: the network has already carried these messages. */
 export interface ForeignItem extends BatchQueueItem {
   kind: 'foreign' | 'past'
   list: NewMessage[]
-  /** Of each its entry; nothing when they could not be stored. */
+  /** One entry per message; undefined when they could not be stored. */
   done: PromiseWithResolvers<AppendEntry[] | undefined>
 }
 
@@ -34,12 +34,12 @@ export function foreignItem(kind: ForeignItem['kind'], holder: string, list: New
   return { kind, list, done: Promise.withResolvers(), holder, isForeign: true, messages: list.length, bytes: sizeOf(list) }
 }
 
-/** Who holds the room that a message of the network takes: its author, whoever brought it. */
+/** The holder of the room that a network message takes: its author, whichever peer delivered it. */
 export function authorKey({ from }: { from: string }): string {
   return `author ${from}`
 }
 
-/** And that of all that is fetched from peers: it waits for them. */
+/** The holder of everything that is fetched from peers. */
 export const historyKey = 'history'
 
 /** The items of a batch, each with the index of its first message. */
@@ -56,7 +56,7 @@ export function sizeOf(messages: Array<{ data: Uint8Array }>): number {
   return messages.reduce((sum, { data }) => sum + data.length, 0)
 }
 
-/** @param since keys that were noted before may publish again */
+/** @param since keys that were noted before this time may publish again */
 export function keysOf(batch: Item[], since: number): KeyedMessages[] {
   return placed(batch).flatMap(({ item, first }) =>
     item.kind === 'own' && item.key !== undefined

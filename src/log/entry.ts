@@ -1,17 +1,22 @@
 import { messageView, type StoredMessage } from '../model/message.ts'
 import type { Encoding } from '../model/payload.ts'
 
-/** A message and the frames that carry it: made once for each key, sent as the same bytes to every subscriber. */
+/**
+ * A message and the frames that carry it. Encode once: each frame is built once per key and sent as the same bytes to
+ * every subscriber.
+ */
 export interface Entry {
   readonly message: StoredMessage
   readonly epoch: string
-  /** The message as clients see it, as JSON. */
+  /** The message as JSON, as clients see it. */
   json(encoding: Encoding): string
-  /** The frame of this key, which says everything that tells it from others. */
+  /** The frame for this key. The key must cover everything that distinguishes the frame from others. */
   frame(key: string, make: () => Buffer): Buffer
 }
 
-/** Frames that an entry keeps; clients of one application share a few, and others only cost a copy. */
+/**
+ * Maximum number of frames cached per entry. The clients of one application share a few; more keys only cost a copy.
+ */
 const maxFramesPerEntry = 8
 
 export function createEntry(message: StoredMessage, epoch: string): Entry {

@@ -3,40 +3,46 @@ import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import type { LogStore } from '../store/log-store.ts'
 
-/** Stragglers, neighbours that were not handed everything (`P2PEngine.stragglers`): each is fed from the log, in order, while it has room. */
+/**
+ * Feeds stragglers, which are neighbours that were not handed everything (`P2PEngine.stragglers`), from the log, in
+ * order, while they have room.
+ */
 export interface Feeds {
-  /** From this message on the peer may not have got everything. */
+  /** The peer may have missed messages from `since` (a message id) on. */
   note(peerId: string, since: string): Straggler
-  /** The peer is gone: it is fed no more. */
+  /** Stops feeding a peer that left. */
   drop(peerId: string): void
-  /** Hands the peer some of what it has missed, in its turn. */
+  /** Queues the peer to be handed some of what it missed. */
   feed(peerId: string): void
-  /** The same, of each that there is. */
+  /** `feed` for every straggler. */
   feedAll(): void
-  /** Has stragglers among the subscribers of a topic fed from a position on. Answers false when they are all that there are. */
+  /**
+   * Makes the stragglers among the subscribers of a topic be fed from a position on. False when all subscribers are
+   * stragglers.
+   */
   takeOver(topic: string, after: Seq): Promise<boolean>
-  /** The position after which a straggler is to be handed everything. */
+  /** The position after which everything has to be handed to a straggler. */
   placeOf(straggler: Straggler): Promise<Seq>
-  /** The position before the first of some messages, all of which hold the mark. */
+  /** The position before the first of these messages, all of which hold back the sent mark. */
   placeBefore(ids: Set<string>): Promise<Seq>
-  /** Everything after these positions may still be missing somewhere, at those that are fed and at `others`. */
+  /** The positions after which messages may still be missing at a straggler or at one of `others`. */
   positions(others: Straggler[]): Seq[]
 }
 
 /** A neighbour that was not handed everything. */
 export interface Straggler {
-  /** Everything after it in the log is to be handed to it, as soon as that is known. */
+  /** Everything after this position in the log has to be handed to it. Undefined until it is known. */
   after?: Seq
-  /** Messages from which on it has not got everything. */
+  /** Ids of the messages from which on it may have missed some. */
   missed: string[]
-  /** When the oldest of what it is to be handed was stored, as far as that is known. */
+  /** When the oldest message that is due to it was stored, as far as known. */
   oldestAt?: number
 }
 
 export interface FeedsComponents {
   engine: Pick<P2PEngine, 'subscribers' | 'stragglers'>
   log: Pick<LogStore, 'position' | 'read' | 'find'>
-  /** One at a time with whatever else is handed over. */
+  /** Queues work behind other hand-overs; one runs at a time. */
   later(work: () => Promise<void>): void
   /** The sent mark. */
   marked(): Seq
@@ -44,7 +50,7 @@ export interface FeedsComponents {
   settledAge(): number
 }
 
-/** Messages that a straggler is handed at a time: about as many as it has room for when it has some. */
+/** Maximum number of messages handed to a straggler at a time: about what it has room for once it has any. */
 const feedMessages = 200
 
 export function createFeeds(init: { limits: { unsentWindowMs: number; maxReadBytes: number } }, components: FeedsComponents): Feeds {
@@ -52,11 +58,14 @@ export function createFeeds(init: { limits: { unsentWindowMs: number; maxReadByt
   const { engine, log, later, marked, settledAge } = components
   /** By peer id. */
   const stragglers = new Map<string, Straggler>()
-  /** Stragglers that have their turn to be handed some. */
+  /** Peer ids of the stragglers that are queued to be fed. */
   const due = new Set<string>()
   let isFeeding = false
 
-  /** Has stragglers among the subscribers fed from a position on. Answers false when they are all that there are. */
+  /**
+   * Makes the stragglers among the subscribers of a topic be fed from a position on. False when all subscribers are
+   * stragglers.
+   */
   async function takeOver(topic: string, after: Seq): Promise<boolean> {
     const subscribers = await engine.subscribers(topic)
     for (const peerId of subscribers) {
@@ -66,14 +75,14 @@ export function createFeeds(init: { limits: { unsentWindowMs: number; maxReadByt
     return subscribers.length === 0 || !subscribers.every((peerId) => stragglers.has(peerId))
   }
 
-  /** The position before the first of some messages, all of which hold the mark. */
+  /** The position before the first of these messages, all of which hold back the sent mark. */
   async function placeBefore(ids: Set<string>): Promise<Seq> {
     const found = await log.find([...ids], limits.maxReadBytes)
-    // What is not there any more was pruned, and topics are pruned apart.
+    // A missing message was pruned, and topics are pruned separately.
     return Math.min(...found.map(({ seq }) => seq - 1), ...(found.length < ids.size ? [marked()] : []))
   }
 
-  /** The position after which a straggler is to be handed everything. */
+  /** The position after which everything has to be handed to a straggler. */
   async function placeOf(straggler: Straggler): Promise<Seq> {
     const missed = new Set(straggler.missed.splice(0))
     if (missed.size === 0) return straggler.after ?? marked()
@@ -88,8 +97,8 @@ export function createFeeds(init: { limits: { unsentWindowMs: number; maxReadByt
   }
 
   /**
-   * Hands a straggler some of what it has missed; what remains has its turn behind what others wait for. One that has no room costs no reading
-   * but of what has become too old for it.
+   * Hands a straggler some of what it missed; the rest queues behind other work. A straggler without room costs only
+   * the read that finds out what has become too old for it.
    */
   async function feed(peerId: string, straggler: Straggler): Promise<void> {
     if (engine.stragglers === undefined) return
@@ -110,13 +119,13 @@ export function createFeeds(init: { limits: { unsentWindowMs: number; maxReadByt
     const oldest = hasRoom ? await feedStep(peerId, step.messages) : step.messages[0]
     straggler.after = oldest === undefined ? step.scanned : oldest.seq - 1
     straggler.oldestAt = oldest?.storedAt ?? 0
-    // It may have left meanwhile, and have come back.
+    // The peer may have left and come back meanwhile.
     if (oldest !== undefined || stragglers.get(peerId) !== straggler) return
     if (step.scanned >= tip && engine.stragglers.settle(peerId)) stragglers.delete(peerId)
     else feedLater(peerId)
   }
 
-  /** Answers the first message that there was no room for. */
+  /** Returns the first message that there was no room for. */
   async function feedStep(peerId: string, step: StoredMessage[]): Promise<StoredMessage | undefined> {
     const messages = step.filter(({ from, firstSeenAt }) => from !== peerId && firstSeenAt === undefined)
     return messages[(await engine.stragglers?.send(peerId, messages)) ?? 0]
@@ -129,7 +138,7 @@ export function createFeeds(init: { limits: { unsentWindowMs: number; maxReadByt
     later(feedNext)
   }
 
-  /** One at a time, so that what is new waits for one of them at most. */
+  /** Feeds one straggler at a time, so that new messages wait for at most one of them. */
   async function feedNext(): Promise<void> {
     const [peerId = ''] = due
     due.delete(peerId)

@@ -11,39 +11,39 @@ import { type Damaged, type LogPosition, type LogStore, scanRows } from '../stor
 import type { Hub } from './hub.ts'
 import { matchesUntil } from './matches-until.ts'
 
-/** The log as clients read it: positions given as cursors or words, and pages. */
+/** The log as clients read it: positions given as cursors or words, and pages. Live delivery belongs to the hub. */
 export interface History {
   epoch(): Promise<string>
   /**
-   * The position that a client means: a cursor, or `earliest` (before the oldest retained message that matches) or `latest` (the tip).
-   * Everything that matches the filter and came after it is still there, but for what the cursor itself knows to be pruned. The errors
-   * but the first carry `earliest`, `latest`, `epoch`.
+   * Resolves the position that a client gives: a cursor, `earliest` (before the oldest retained message that matches)
+   * or `latest` (the tip). Every matching message after it is still there, except what the cursor itself knows to be
+   * pruned. All errors but InvalidCursor carry `earliest`, `latest` and `epoch`.
    * @throws InvalidCursor
-   * @throws CursorEpochMismatch when the cursor is of another log
+   * @throws CursorEpochMismatch when the cursor belongs to a different log
    * @throws CursorAhead when it is past the tip
-   * @throws CursorExpired when a message that matches was pruned after it
+   * @throws CursorExpired when a matching message after it was pruned
    */
   resolve(position: string, filter?: TopicFilter): Promise<Start>
   /**
-   * Reads in steps, and lets others work between them. Each step is paid before it is made, by the rows that it may look at, matching or
-   * not; a page ends, short or even empty, where that can be paid no further, and after `maxPageRows` rows. With `waitMs`, a page in ascending
-   * order that would be empty waits for messages, as long as any that may come can match.
-   * @throws what `resolve` throws, for `after` and, but for CursorExpired, for `before`
-   * @throws InvalidRequest when it is to wait but not in ascending order after a position
-   * @throws Overloaded when too many wait, or too many of the same client
-   * @throws RateLimited when not even the first step can be paid
+   * Reads in steps, and yields to other work between them. Each step is paid before it runs, by the rows that it may
+   * scan, matching or not. A page ends, short or even empty, when the next step cannot be paid, and after `maxPageRows`
+   * rows. With `waitMs`, an empty page in ascending order waits for messages while any that may still arrive can match.
+   * @throws what `resolve` throws, for `after` and, except CursorExpired, for `before`
+   * @throws InvalidRequest when `waitMs` is given without an ascending order after a position
+   * @throws Overloaded when too many requests wait, or too many of one client
+   * @throws RateLimited when the first step cannot be paid
    */
   page(query: PageQuery, options: PageOptions): Promise<Page>
-  /** Requests that wait for messages. */
+  /** Number of requests that wait for messages. */
   readonly longPolls: number
   /** @throws MessageNotFound */
   get(id: string): Promise<{ message: StoredMessage; epoch: string }>
 }
 
-/** Where a reader begins. */
+/** Where a reader starts. */
 export interface Start {
   seq: Seq
-  /** What was pruned up to this step of pruning is no news to the reader. */
+  /** The reader already knows what was pruned up to this step of pruning. */
   pruneCount: number
   cursor: string
 }
@@ -53,35 +53,35 @@ export interface PageQuery {
   kind?: MessageKind | undefined
   to?: string | undefined
   from?: string | undefined
-  /** Received at or after, and received before: milliseconds since 1970. */
+  /** Received at or after `since` and before `until`; milliseconds since 1970. */
   since?: number | undefined
   until?: number | undefined
-  /** Only what comes after this position. */
+  /** Only messages after this position. */
   after?: string | undefined
-  /** Only what comes before the message at this cursor, itself excluded; `latest` excludes nothing. */
+  /** Only messages before the one at this cursor, exclusive; `latest` excludes nothing. */
   before?: string | undefined
-  /** By default `asc` when `after` is given, else `desc`: the newest come first. */
+  /** Default: `asc` when `after` is given, otherwise `desc` (newest first). */
   order?: 'asc' | 'desc' | undefined
   limit: number
-  /** Milliseconds to wait for messages when there are none. */
+  /** How long an empty page waits for messages, in milliseconds. */
   waitMs?: number | undefined
 }
 
 export interface PageOptions {
   signal: AbortSignal
-  /** Who asks (`clientKey`). */
+  /** The client that asks (`clientKey`). */
   client: string
-  /** Takes what a step costs from the budget of the client, in units. @throws RateLimited */
+  /** Takes the cost of a step, in units, from the client's budget. @throws RateLimited */
   pay(units: number): void
 }
 
 export interface Page {
   items: StoredMessage[]
-  /** Messages of the topics between those, and between the ends of the page, that are damaged, in the same order. */
+  /** Damaged messages of the topics within the page's range, in the same order. */
   damaged: Damaged[]
-  /** The cursor where the next page begins: in ascending order its `after`, in descending order its `before`. */
+  /** The cursor where the next page starts: its `after` in ascending order, its `before` in descending order. */
   next: string
-  /** Whether the page reached the far end of what was asked for; there was nothing more at that moment. */
+  /** Whether the page reached the far end of the requested range: at that moment there was nothing more. */
   caughtUp: boolean
   epoch: string
 }
@@ -93,14 +93,14 @@ export interface HistoryLimits {
   clientSharePercent: number
 }
 
-/** Pages that are read at once, each of up to `maxReadBytes`, and those that may wait for their turn, which clients share. */
+/** Maximum pages read at a time, each of up to `maxReadBytes`, and maximum pages queued; clients share both. */
 const maxReadingPages = 8
 const maxPages = 1_000
 
-/** Rows of the log that a page looks at, matching or not: the client goes on from `next`. */
+/** Maximum rows of the log that a page scans, matching or not. The client continues from `next`. */
 export const maxPageRows = 10 * scanRows
 
-/** Milliseconds after which a client that found too many others waiting may try again. */
+/** Milliseconds after which a client may retry when too many others waited. */
 const retryAfterMs = 5_000
 
 export interface HistoryComponents {
@@ -120,12 +120,11 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
   })
   const longPolls = createClientShares({ max: maxLongPolls, limits: init.limits })
 
-  /** The cursor's number, once it is known to be of this log and not past its tip. */
+  /** The cursor's seq, after checking that it belongs to this log and is not past its tip. */
   async function place({ epoch, seq, pruneCount }: Cursor, filter?: TopicFilter): Promise<{ seq: Seq; ends: LogPosition }> {
     const [current, ends] = await Promise.all([log.epoch(), log.position(filter, pruneCount)])
-    if (epoch !== current)
-      throw new CursorEpochMismatch('This cursor is of another log than the one that is here now.', members(current, ends))
-    if (seq > ends.tip) throw new CursorAhead('This cursor is past the newest message of the log.', members(current, ends))
+    if (epoch !== current) throw new CursorEpochMismatch('This cursor belongs to a different log.', members(current, ends))
+    if (seq > ends.tip) throw new CursorAhead('This cursor is ahead of the newest message in the log.', members(current, ends))
     return { seq, ends }
   }
 
@@ -142,7 +141,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     return { seq, pruneCount: cursor.pruneCount ?? 0, cursor: position }
   }
 
-  /** The number of the newest message that comes before the position. */
+  /** The seq of the newest message before the position. */
   async function lastBefore(position: string | undefined, filter?: TopicFilter): Promise<Seq> {
     if (position === undefined || position === 'latest') return (await log.position()).tip
     if (position === 'earliest') return (await log.position(filter)).earliest
@@ -153,7 +152,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
   async function readPage(query: PageQuery, { signal, client, pay }: PageOptions): Promise<Page> {
     using place = await reading.take(signal, client)
     if (place === undefined)
-      throw new Overloaded('Too many requests wait for their page of messages, or too many of this client.', { retryAfterMs })
+      throw new Overloaded('Too many requests are waiting for a page of messages, in all or from this client.', { retryAfterMs })
     const { limit, topics } = query
     const order = orderOf(query)
     const start = query.after === undefined ? undefined : await resolve(query.after, topics)
@@ -197,12 +196,13 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
 
   async function waitForPage(query: PageQuery & { waitMs: number }, options: PageOptions): Promise<Page> {
     if (query.after === undefined || orderOf(query) !== 'asc') {
-      throw new InvalidRequest('Only a page in ascending order after a position can wait for messages: waitMs needs after.', {
-        errors: [{ path: 'waitMs', message: 'needs after, and ascending order' }],
+      throw new InvalidRequest('waitMs requires after and ascending order.', {
+        errors: [{ path: 'waitMs', message: 'requires after and ascending order' }],
       })
     }
     using place = longPolls.take(options.client)
-    if (place === undefined) throw new Overloaded('Too many requests wait for messages, or too many of this client.', { retryAfterMs })
+    if (place === undefined)
+      throw new Overloaded('Too many requests are waiting for messages, in all or from this client.', { retryAfterMs })
     const deadline = performance.now() + Math.min(query.waitMs, matchesUntil(query) - now())
     for (let after = query.after; ; ) {
       using news = nextAppend(query.topics ?? everything)
@@ -215,12 +215,12 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     }
   }
 
-  /** Tells of the next append that holds something for the filter; it follows from now on, so that none is missed. */
+  /** Waits for the next append that matches the filter. It follows from this call on, so that no append is missed. */
   function nextAppend(filter: TopicFilter) {
     const { promise, resolve: wake } = Promise.withResolvers<void>()
     const unfollow = hub.follow(filter, () => wake())
     return {
-      /** Resolves with it, or after so many milliseconds, or when the signal fires. */
+      /** Resolves at that append, after `ms` milliseconds, or when the signal fires. */
       async within(ms: number, signal: AbortSignal): Promise<void> {
         const end = () => wake()
         const timer = setTimeout(end, ms)
@@ -244,7 +244,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     async get(id) {
       const message = await log.get(id)
       if (message === undefined)
-        throw new MessageNotFound('No message with this id is stored here; it may have been pruned, or damaged by the disk.')
+        throw new MessageNotFound('No message with this id is stored here. It may have been pruned or damaged on disk.')
       return { message, epoch: await log.epoch() }
     },
   }
@@ -252,14 +252,14 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
 
 const everything: TopicFilter = { exact: [directTopic], prefixes: [''] }
 
-/** Whether a step looks at nothing but what the filter wants: at one topic, which has an index, or at all there is. */
+/** Whether a step scans only matching rows: those of one topic, which has an index, or the whole log. */
 function isSeries(topics: TopicFilter | undefined): boolean {
   if (topics === undefined) return true
   const { exact, prefixes } = topics
   return prefixes.length === 0 ? exact.length === 1 : prefixes.includes('') && exact.includes(directTopic)
 }
 
-/** Whether it was paid. @throws RateLimited for the first step: there is nothing to answer yet */
+/** Whether the step was paid. @throws RateLimited for the first step, when there is nothing to return yet */
 function paid(pay: () => void, isFirst: boolean): boolean {
   try {
     pay()
@@ -275,10 +275,10 @@ function orderOf({ order, after }: PageQuery): 'asc' | 'desc' {
 }
 
 function expired(epoch: string, ends: LogPosition): CursorExpired {
-  return new CursorExpired('Messages after this cursor were pruned; go on from "earliest".', members(epoch, ends))
+  return new CursorExpired('Messages after this cursor were pruned. Continue from "earliest".', members(epoch, ends))
 }
 
-/** What the client needs to go on, as members of the problem document. */
+/** What the client needs to continue, as members of the problem document. */
 function members(epoch: string, { earliest, tip }: LogPosition) {
   return { extensions: { earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, tip), epoch } }
 }

@@ -8,33 +8,34 @@ import { createEntry, type Entry } from './entry.ts'
 import { createRing } from './ring.ts'
 
 /**
- * The reading end of the log for everyone who follows it live: recent messages from memory, older ones through the injected read
- * function, by one and the same call. The hub keeps no queue per reader; a reader is a position of its own.
+ * The reading end of the log for live readers: recent messages come from memory, older ones from the store, through the
+ * same call. The hub keeps no queue per reader; a reader is just a position.
  */
 export interface Hub {
-  /** Reads the log's end; what was appended before is left to the store. */
+  /** Starts at the log's tip; earlier messages are left to the store. */
   start(): Promise<void>
   stop(): Promise<void>
   readonly epoch: string
   readonly tip: Seq
   /**
-   * Takes in a batch that was durably appended, in order, and wakes the followers it concerns. `previousTip` is the log's end before
-   * the batch: when the hub has not seen everything up to there (another gateway appended in between), it forgets what it holds in
-   * memory, so that everybody reads what is missing from the store.
+   * Takes in a durably appended batch, in order, and wakes the followers that it concerns. `previousTip` is the log's
+   * tip before the batch. When the hub has not seen everything up to it (another gateway appended in between), it
+   * clears its memory, so that readers fetch what is missing from the store.
    */
   append(previousTip: Seq, messages: StoredMessage[]): void
   /**
-   * Entries after a position, oldest first; `scanned` is the position up to which everything that matches was answered, so reading
-   * goes on from there. At the log's end when `scanned` equals `tip`. One call answers about `maxBytes` of data at most, but at least
-   * one entry. A promise only when the store had to be asked, which it is for a few readers at a time, shared by their clients
-   * (`clientKey`). `prunes` tells of what was pruned after the position since a step of pruning, `damaged` of what was found damaged in the store.
+   * Entries after a position, oldest first. `scanned` is the position up to which every match was returned; reading
+   * continues from there and has reached the log's tip when `scanned` equals `tip`. One call returns about `maxBytes`
+   * of data at most, but at least one entry. A promise only when the store is read, which happens for a few readers at
+   * a time; clients (`clientKey`) share these places. `prunes` names what was pruned after the position since a step of
+   * pruning, `damaged` what was found damaged in the store.
    */
   read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number, client?: string): HubStep | Promise<HubStep>
-  /** Takes note that messages of a topic are gone from the log: nobody reads them any more. */
+  /** Notes that messages of a topic were pruned: they are no longer read. */
   prune(topic: string, pruned: { through: Seq; pruneCount: number }): void
-  /** Recent messages in memory. */
+  /** Size of the recent messages in memory; `bytes` counts their data. */
   readonly ring: { messages: number; bytes: number }
-  /** Has `wake` called after each append that holds a message for the filter. Answers a function that ends it. */
+  /** Calls `wake` after each append that holds a message for the filter. Returns a function that stops it. */
   follow(filter: TopicFilter, wake: (first: Seq) => void): () => void
 }
 
@@ -45,15 +46,15 @@ export interface HubStep {
   damaged?: Damaged[]
 }
 
-/** A stored message that can't be read any more; undefined as its topic where it may have been of any. */
+/** A stored message that can't be read; `topic` is undefined when it may belong to any topic. */
 export interface Damaged {
   seq: Seq
   topic: string | undefined
 }
 
 /**
- * Topics of which messages were pruned, each with the number of the newest, and undefined for any that the store has forgotten; `count` is the newest
- * step of pruning that is known.
+ * Topics with pruned messages. `through` is the seq of the newest one; `topic` is undefined for topics that the store
+ * has forgotten. `count` is the newest known step of pruning.
  */
 export interface Prunes {
   count: number
@@ -68,8 +69,9 @@ export interface HubLimits {
 }
 
 /**
- * Steps that the store reads at once for subscribers that are behind. SQLite reads one while nothing else runs, so that this is also how
- * many come between two turns of the event loop, however many subscribers there are and however little of the log is for them.
+ * Maximum store reads at a time for subscribers that are behind. SQLite runs one read while nothing else runs, so this
+ * is also the number of reads between two turns of the event loop, however many subscribers there are and however
+ * little of the log matches them.
  */
 const maxReading = 4
 
@@ -99,14 +101,14 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   const ring = createRing<Entry>(limits, 0)
   const reading = createSemaphore({
     max: maxReading,
-    // A connection has one step read at a time, and connections are bounded.
+    // A connection reads one step at a time, and connections are bounded.
     maxWaiting: Number.MAX_SAFE_INTEGER,
     shares: (max) => createClientShares({ max, limits }),
   })
   const never = new AbortController().signal
   const byTopic = new Map<string, Set<Follower>>()
   const byPattern = new Set<Follower>()
-  /** What was pruned of the messages in the ring. */
+  /** Pruned messages of the ring, by topic. */
   const pruned = new Map<string, { through: Seq; pruneCount: number }>()
   let epoch = ''
 
@@ -120,7 +122,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       entries.push(entry)
       if (entries.length >= limits.maxReadMessages || bytes >= maxBytes) return { entries, scanned: entry.message.seq, ...prunes }
     }
-    // Who was served by another gateway may be ahead of what this one has heard of.
+    // A reader that another gateway served before may be ahead of this one.
     return { entries, scanned: Math.max(after, ring.tip), ...prunes }
   }
 

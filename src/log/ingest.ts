@@ -18,33 +18,34 @@ import { createUncertain } from './uncertain.ts'
 import type { WriteWatch } from './write-watch.ts'
 
 /**
- * The middle of the road (docs/architecture.md): every message, ours or another's, waits here in one bounded inbox, is appended in one
- * transaction with whatever else waits, is shown to the hub, and, when it is ours, handed to the network.
+ * The middle of the road (docs/architecture.md). Every message, own or remote, waits in one bounded inbox, is appended
+ * together with other waiting messages in one transaction, is shown to the hub and, when it is ours, is handed to the
+ * network.
  */
 export interface Ingest {
-  /** Takes messages in from now on, the engine's too; to be called before the engine starts. */
+  /** Starts taking messages in, the engine's too. Call it before the engine starts. */
   start(): Promise<void>
   /**
-   * Publishes messages of our own, all or none, in the order of the calls, and notes in the same transaction which idempotency key they
-   * came under. `published` resolves when they are durable and were handed over; what was refused left no trace.
+   * Publishes messages of this node, all or none, in the order of the calls, and notes their idempotency key in the
+   * same transaction. `published` resolves when they are durable and were handed over; refused messages leave no trace.
    * @throws Overloaded, Draining
    */
   publish(messages: OwnMessage[], by: PublishedBy): { published: Promise<PublishedItem[]> }
   /**
-   * Takes in direct messages to this gateway, in one transaction; answers of each whether it was known before. Nothing was stored, and nothing
-   * is answered, when they are not durable.
+   * Takes in direct messages to this gateway, in one transaction. Returns for each whether it was known before;
+   * undefined when they could not be made durable, and then none is stored.
    */
   takeDirect(messages: NewMessage[]): Promise<Array<Pick<AppendEntry, 'known'>> | undefined>
   /**
-   * Takes in messages that a peer has kept, which were verified; they are judged as those of the network are, and not forwarded. Answers what
-   * became of them, or nothing when there was no room, or no database, for them: then none is stored.
+   * Takes in verified messages that a peer has kept. They are judged like live messages, and not forwarded. Returns the
+   * outcome; undefined when there was no room or no database for them, and then none is stored.
    */
   takePast(messages: PastMessage[]): Promise<PastOutcome | undefined>
-  /** Whether there is room for anything of this client at all. @throws Overloaded, Draining */
+  /** Checks that there is any room for this client. @throws Overloaded, Draining */
   checkRoom(client: string): void
-  /** What waits to be appended, and how many topics have messages that nobody has been there for. */
+  /** Messages that wait to be appended, and the number of topics with messages that no subscriber was there for. */
   readonly backlog: { messages: number; bytes: number; unsentTopics: number }
-  /** Refuses what comes from now on, and finishes what is there. */
+  /** Refuses new messages, and finishes those in the inbox. */
   stop(): Promise<void>
 }
 
@@ -56,11 +57,11 @@ export interface PublishedBy {
 
 export interface PastMessage {
   message: SignedMessage
-  /** When the first gateway on its way here received it; age time. */
+  /** When the first gateway on the way here received it; age time. */
   firstSeenAt: number
 }
 
-/** How many were new and stored, were there already, and were not wanted. */
+/** Numbers of messages that were new and stored, already known, and refused. */
 export interface PastOutcome {
   stored: number
   known: number
@@ -81,11 +82,11 @@ export interface IngestLimits extends OutboundLimits {
 export interface IngestComponents {
   engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen' | 'stragglers'>
   log: Pick<LogStore, 'append' | 'position' | 'read' | 'find' | 'refuse' | 'sentThrough' | 'markSent'>
-  /** Brings what was appended to those who read live. */
+  /** Shows appended messages to live readers. */
   tail: Pick<LogTail, 'append' | 'watchRead'>
   /** See `AdmissionComponents`. */
   judges?: AdmissionComponents['judges']
-  /** Hears whether the database takes writes. */
+  /** Is told whether the database accepts writes. */
   writes: Pick<WriteWatch, 'succeeded' | 'failed'>
   metrics: Pick<Metrics, 'published' | 'received' | 'refused' | 'waited' | 'committed' | 'handedOver'>
   logger: Logger
@@ -93,15 +94,18 @@ export interface IngestComponents {
   now?: () => number
   /** Age time. */
   age?: () => number
-  /** The same, which stands still while the clock is not trusted. */
+  /** Age time, which stands still while the clock is not trusted. */
   settledAge?: () => number
 }
 
-/** Runs of own numbers that are remembered: several batches for each of other gateways within a minute. */
+/** Maximum number of remembered runs of own seqs: several batches for each of the other gateways within a minute. */
 const maxRuns = 10_000
-/** Milliseconds within which what another gateway has stored is news for the neighbours of this one; engines know repetitions for longer. */
+/**
+ * Milliseconds during which a message that another gateway stored is forwarded to this one's neighbours. Engines
+ * remember duplicates for longer.
+ */
 const newsMs = 60_000
-/** Milliseconds after which a client that met a full inbox may try again: some batches later. */
+/** Milliseconds after which a client may retry when the inbox was full: a few batches later. */
 const retryAfterMs = 1_000
 
 export function createIngest(init: { limits: IngestLimits }, components: IngestComponents): Ingest {
@@ -117,20 +121,24 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   let running: Promise<void> | undefined
   let stopped = false
 
-  // What is read of this gateway, and was taken for refused, is handed over now.
+  // A batch that seemed to fail was committed after all: hand its messages over now.
   tail.watchRead((messages) => {
     const lost = uncertain.found(messages)
     if (lost.length === 0) return
-    outbound.send(lost).catch((err: unknown) => logger.error({ err }, 'messages that were found again could not be handed over'))
+    outbound.send(lost).catch((err: unknown) => logger.error({ err }, 'could not hand over messages that turned out to be stored'))
   })
 
   const times = (): Times => ({ receivedAt: now(), storedAt: age() })
 
-  /** Known ones went to this gateway's neighbours when they came first, unless it was to another gateway of the database that they came. */
+  /**
+   * A known message already went to this gateway's neighbours when it first arrived, unless it arrived at another
+   * gateway of the database.
+   */
   function verdictOn({ signature }: SignedMessage, entry: AppendEntry | undefined): Verdict {
     if (entry === undefined || entry.message === undefined) return 'ignore'
     const { seq, storedAt } = entry.message
-    // Another message of the same author under the same id: the first counts, and nobody has judged this one.
+    // A different message of the same author under the same id: the first one counts, and no validator has judged this
+    // one.
     if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'
     const isFresh = storedAt > Math.max(startedAt, age() - newsMs)
     return !entry.known || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'
@@ -170,12 +178,12 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     return { stored, known: entries.length - stored, refused }
   }
 
-  /** Whether there is room for what comes from the network. */
+  /** Whether there is room for messages from the network. */
   function fits(holder: string, messages: number, bytes: number): boolean {
     return !stopped && inbox.fits({ holder, isForeign: true, messages, bytes })
   }
 
-  /** Puts messages of others into the inbox, at once and together. */
+  /** Puts remote messages into the inbox as one item. */
   function store(kind: ForeignItem['kind'], holder: string, list: NewMessage[]): Promise<AppendEntry[] | undefined> {
     const item = foreignItem(kind, holder, list)
     inbox.push(item)
@@ -183,9 +191,9 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   }
 
   function checkRoom(client: string, messages: number, bytes: number): void {
-    if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })
+    if (stopped) throw new Draining('This gateway is shutting down. Retry shortly.', { retryAfterMs })
     if (inbox.fits({ holder: client, isForeign: false, messages, bytes })) return
-    throw new Overloaded('Too many messages, or too many of this client, are waiting to be stored.', { retryAfterMs })
+    throw new Overloaded('Too many messages are waiting to be stored, in all or from this client.', { retryAfterMs })
   }
 
   return {

@@ -8,20 +8,20 @@ import type { LogStore } from '../store/log-store.ts'
 import { createFeeds, type Straggler } from './feeds.ts'
 
 /**
- * Hands our own stored messages to the network, and sees to it that each gets there: a message that nobody could be handed waits until
- * its topic has a subscriber, and what was handed over shortly before a crash, and may have died in a buffer, is handed over again.
- * Both are found again after a restart by the sent mark: everything of ours after it is still to be sent. A neighbour that has not the room
- * for everything is fed from the log until it has caught up.
+ * Hands this node's stored messages to the network and makes sure that each one gets there. A message without any
+ * recipient waits until its topic has a subscriber. Messages handed over shortly before a crash may have been lost in a
+ * buffer and are handed over again. After a restart, the sent mark finds both: everything of ours after it is still to
+ * be sent. A neighbour without room for everything is fed from the log until it has caught up.
  */
 export interface Outbound {
-  /** Finds what is still to be sent; sending begins with the first subscriber. */
+  /** Finds the messages that are still to be sent. Sending starts with the first subscriber. */
   start(): Promise<void>
   /**
-   * Sends a batch just appended, ours and others' alike, in order; others' only move the mark. Answers for each message of ours, by its
-   * number, how many peers it was handed to.
+   * Sends a batch that was just appended, own and remote messages alike, in order; remote ones only move the mark.
+   * Returns for each own message, by its seq, the number of peers that it was handed to.
    */
   send(batch: StoredMessage[]): Promise<Map<Seq, number>>
-  /** Topics with messages that nobody has been there for. */
+  /** Number of topics with messages that no subscriber was there for. */
   readonly waiting: number
   stop(): Promise<void>
 }
@@ -39,28 +39,33 @@ export interface OutboundComponents {
   logger: Logger
   /** Age time. */
   age?: () => number
-  /** The same, which stands still while the clock is not trusted. */
+  /** Age time, which stands still while the clock is not trusted. */
   settledAge?: () => number
 }
 
-/** Messages read to find the oldest of a topic that is not too old: one, where none came by history. */
+/**
+ * Messages read to find the oldest of a topic that is not too old. One is enough unless some were fetched from peers.
+ */
 const expireMessages = 10
 
-/** How often waiting topics are looked at and the mark is moved, in milliseconds; a new subscriber is noticed at once. */
+/**
+ * Interval at which waiting topics are checked and the mark is moved, in milliseconds. A new subscriber is noticed at
+ * once.
+ */
 const tickMs = 1_000
 
 export function createOutbound(init: { limits: OutboundLimits }, components: OutboundComponents): Outbound {
   const { limits } = init
   const { engine, log, logger, age = Date.now, settledAge = age } = components
-  /** Topics with messages of ours that were handed to nobody: everything of ours after the position is to be sent. */
+  /** Topics with own messages that were handed to no peer; all own messages after the position are to be sent. */
   const waiting = new Map<string, Seq>()
-  /** Of waiting topics, the time of the first message after a position, so that nothing is read before it is too old. */
+  /** The first message after a position of each waiting topic, so that nothing is read before it is too old. */
   const oldest = new Map<string, { after: Seq; storedAt: number }>()
-  /** Topics that have got a subscriber since something began to be sent to those who were there. */
+  /** Topics that gained a subscriber since the current send began. */
   const joined = new Set<string>()
-  /** Peers that have left, with topics of which they may not have got everything. */
+  /** Peers that left, with the topics of which they may have missed messages. */
   const left: Array<{ straggler: Straggler; topics: string[] }> = []
-  /** Ends of the batches handed over, oldest first, with the time: not settled before the window is over. */
+  /** Last seqs of the batches handed over, oldest first, with the time. A batch is settled when the window is over. */
   const recent: Array<{ through: Seq; at: number }> = []
   let settled: Seq = 0
   let marked: Seq = 0
@@ -75,7 +80,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     for (const topic of new Set(own.map((message) => message.topic))) {
       if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)
     }
-    // What has just got its first subscriber is sent from the first message on.
+    // A topic that just gained its first subscriber is sent from its first waiting message on.
     const sendable = own.filter(({ topic }) => !waiting.has(topic))
     const recipients = sendable.length === 0 ? [] : await trySend(sendable)
     for (const { topic, seq } of await unwanted(sendable, recipients)) if (!waiting.has(topic)) waiting.set(topic, seq - 1)
@@ -85,20 +90,23 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return new Map(own.map(({ seq }) => [seq, counts.get(seq) ?? 0]))
   }
 
-  /** Of each message how many peers it was handed to. They are stored, so an engine that fails, which answers nothing, has them wait. */
+  /**
+   * The number of peers that each message was handed to. Undefined when the engine fails: the messages are stored, so
+   * they wait.
+   */
   async function trySend(messages: StoredMessage[]): Promise<number[] | undefined> {
     joined.clear()
     try {
       return await engine.send(messages)
     } catch (err) {
-      logger.error({ err }, 'the engine could not send; the messages wait')
+      logger.error({ err }, 'the engine could not send; the messages stay queued')
       return undefined
     }
   }
 
   /**
-   * Messages for which nobody has been there. Subscribers that were handed none are stragglers, or can't be sent this message at all; but one
-   * that has come meanwhile was not among those that it was sent to.
+   * Messages that no subscriber was there for. Subscribers that were handed none are stragglers, or can't be sent this
+   * message at all; but a subscriber that joined meanwhile was not among those addressed.
    */
   async function unwanted(messages: StoredMessage[], recipients: number[] | undefined): Promise<StoredMessage[]> {
     if (recipients === undefined) return messages
@@ -110,7 +118,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return left.filter(({ topic }) => !taken.has(topic) || joined.has(topic))
   }
 
-  /** Sends what waits in a topic up to a position, in order, as far as somebody takes it. */
+  /** Sends the waiting messages of a topic up to a position, in order, as far as they are taken. */
   async function flush(topic: string, through: Seq): Promise<void> {
     if ((await engine.subscribers(topic)).length === 0) return
     for (let after = waiting.get(topic); after !== undefined && (await feeds.takeOver(topic, after)); ) {
@@ -127,7 +135,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     waiting.delete(topic)
   }
 
-  /** Our own that a peer has kept, since this log had lost them, are in the network already. */
+  /** Own messages that a peer kept, and that this log had lost, are already in the network. */
   function isToSend({ from, topic, firstSeenAt }: StoredMessage): boolean {
     return from === engine.peerId && topic !== directTopic && firstSeenAt === undefined
   }
@@ -147,7 +155,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     return { ...step, messages: step.messages.filter(isToSend) }
   }
 
-  /** What a peer may not have got that has left waits for somebody else, where nobody is there who has. */
+  /** Messages that a departed peer may have missed wait for another subscriber, unless the topic has one already. */
   async function inherit(): Promise<void> {
     for (const gone of [...left]) {
       const after = await feeds.placeOf(gone.straggler)
@@ -179,7 +187,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     }
   }
 
-  /** Sends what can be sent now, gives up what waited too long, and notes how far everything is settled. */
+  /** Sends what can be sent now, gives up messages that waited too long, and notes how far everything is settled. */
   async function tick(): Promise<void> {
     const { tip } = await log.position()
     await inherit()
@@ -197,13 +205,16 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     await log.markSent(engine.peerId, mark)
   }
 
-  /** The position after which what was handed over may still be in this process. */
+  /** The position after which handed-over messages may still be in this process. */
   async function unsentPlace(): Promise<Seq> {
     const ids = new Set(engine.stragglers?.unsent())
     return ids.size === 0 ? settled : await feeds.placeBefore(ids)
   }
 
-  /** Moves the waiting position past what is older than the window. What is known to be younger costs no reading. */
+  /**
+   * Moves the waiting position past messages older than the window. Nothing is read while the oldest is known to be
+   * younger.
+   */
   async function expire(topic: string, after: Seq, through: Seq): Promise<void> {
     const known = oldest.get(topic)
     if (known?.after === after && known.storedAt >= settledAge() - limits.unsentWindowMs) return
@@ -229,7 +240,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   }
 
   function later(work: () => Promise<void>): void {
-    inTurn(work).catch((err: unknown) => logger.warn({ err }, 'sending what waits failed; it is tried again'))
+    inTurn(work).catch((err: unknown) => logger.warn({ err }, 'could not send queued messages; retrying'))
   }
 
   return {

@@ -1,13 +1,13 @@
 import type { Seq } from '../model/cursor.ts'
 
-/** The numbers of messages that this process has appended, of late. */
+/** The seqs of messages that this process appended recently. */
 export interface OwnSeqs {
-  /** Adds a run of numbers, above all before. */
+  /** Adds a run of seqs above all earlier ones. */
   add(first: Seq, last: Seq): void
   has(seq: Seq): boolean
 }
 
-/** Runs that follow each other without a gap are one, so that a gateway alone with its database keeps one. */
+/** Adjacent runs are merged, so a gateway that is alone with its database keeps one run. */
 export function createOwnSeqs(init: { maxRuns: number }): OwnSeqs {
   const runs: Array<{ first: Seq; last: Seq }> = []
   return {

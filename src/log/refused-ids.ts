@@ -1,17 +1,17 @@
 import type { Logger } from 'pino'
 import type { LogStore } from '../store/log-store.ts'
 
-/** Notes the ids of messages that were not wanted, many at a time, so that none is judged again when another peer brings it. */
+/** Notes the ids of refused messages, in batches, so that none is judged again when another peer delivers it. */
 export interface RefusedIds {
-  /** May be lost in a crash that follows at once, or when too many wait: then the message is judged again. */
+  /** The note may be lost in a crash shortly after, or when the buffer is full: the message is then judged again. */
   add(id: string): void
-  /** Whether it waits to be written, and the log does not know it yet. */
+  /** Whether the id is not written to the log yet. */
   has(id: string): boolean
-  /** Writes what waits. */
+  /** Writes the buffered ids. */
   stop(): Promise<void>
 }
 
-/** Ids that wait to be written, and milliseconds that they are gathered for. */
+/** Maximum number of buffered ids, and the milliseconds for which they are gathered. */
 const maxWaiting = 10_000
 const gatherMs = 500
 
@@ -27,9 +27,7 @@ export function createRefusedIds(components: { log: Pick<LogStore, 'refuse'>; lo
     if (waiting.size === 0) return
     beingWritten = waiting
     waiting = new Set()
-    await log
-      .refuse([...beingWritten], now())
-      .catch((err: unknown) => logger.warn({ err }, 'which messages were not wanted could not be noted'))
+    await log.refuse([...beingWritten], now()).catch((err: unknown) => logger.warn({ err }, 'could not note the ids of refused messages'))
     beingWritten = new Set()
   }
 

@@ -8,14 +8,17 @@ import type { SessionStore } from '../store/session-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Hub } from './hub.ts'
 
-/** Removes what topics no longer keep, in the background and in small steps, so that an append never waits for more than one of them. */
+/** Enforces retention in the background and in small steps, so that an append waits for at most one of them. */
 export interface Retention {
   start(): Promise<void>
-  /** Removes whatever is more than topics keep, and ids, keys, topics without messages, sessions, peers and audit entries that have had their time. */
+  /**
+   * Removes messages beyond their topic's retention, and expired ids, keys, empty topics, sessions, peers and audit
+   * entries.
+   */
   sweep(): Promise<void>
-  /** Removes everything of a topic that is there when it is called. */
+  /** Removes all messages that the topic holds at the time of the call. */
   purge(topic: string): Promise<void>
-  /** Finishes the step it is at. */
+  /** Finishes the current step. */
   stop(): Promise<void>
 }
 
@@ -35,7 +38,7 @@ export interface RetentionComponents {
   log: Pick<LogStore, 'prunable' | 'prune' | 'forget' | 'forgetTopics'>
   audit: Pick<AuditStore, 'forget'>
   sessions: Pick<SessionStore, 'forget'>
-  /** Forgets peers that have had their time. */
+  /** Forgets expired peers. */
   peers: { sweep(): Promise<void> }
   hub: Pick<Hub, 'prune'>
   logger: Logger
@@ -81,7 +84,7 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
       if (pruned === undefined) return
       hub.prune(topic, pruned)
       metrics.pruned(pruned.messages, pruned.bytes)
-      // Whoever waits goes first.
+      // Yields to waiting work.
       await nextTurn()
     }
   }
@@ -90,7 +93,7 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
     if (stopped) return
     timer = setTimeout(() => {
       sweeping = sweep()
-        .catch((err: unknown) => logger.warn({ err }, 'what is no longer kept could not be removed; it is tried again'))
+        .catch((err: unknown) => logger.warn({ err }, 'could not remove expired data; retrying'))
         .finally(later)
     }, limits.retentionSweepMs)
   }

@@ -1,7 +1,7 @@
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 
-/** What a ring holds: anything with a message. */
+/** An item of the ring: anything with a message. */
 export interface RingItem {
   readonly message: StoredMessage
 }
@@ -12,24 +12,27 @@ export interface RingLimits {
 }
 
 /**
- * The newest messages in memory, bounded by count and by bytes of data. It holds every message of the log with
- * `floor < seq <= tip`; what lies at or below the floor has to be read from the store.
+ * The newest messages, in memory, bounded by count and by bytes of data. It holds every message of the log with `floor
+ * < seq <= tip`; messages at or below the floor have to be read from the store.
  */
 export interface Ring<Item extends RingItem> {
   readonly floor: Seq
   readonly tip: Seq
   readonly size: number
   readonly bytes: number
-  /** Items must come in rising order, above the tip. */
+  /** Adds an item. Seqs must rise and be above the tip. */
   push(item: Item): void
-  /** Forgets everything: the ring now begins, empty, at this position. */
+  /** Empties the ring; it starts again at this position. */
   reset(tip: Seq): void
-  /** The items after a position that is not below the floor, oldest first; to be read without a pause. */
+  /**
+   * The items after a position, oldest first. The position must not be below the floor, and the iteration must not
+   * pause.
+   */
   after(position: Seq): Iterable<Item>
 }
 
 export function createRing<Item extends RingItem>(limits: RingLimits, start: Seq): Ring<Item> {
-  // A queue as an array with a moving head, which is cut off when half of the array is dead.
+  // The queue is an array with a moving head. The dead part is cut off when it is half of the array.
   let items: Array<Item | undefined> = []
   let head = 0
   let bytes = 0
@@ -50,7 +53,7 @@ export function createRing<Item extends RingItem>(limits: RingLimits, start: Seq
     }
   }
 
-  /** Index of the first item above the position, by bisection. */
+  /** Index of the first item above the position, by binary search. */
   function indexAfter(position: Seq): number {
     let low = head
     let high = items.length

@@ -6,18 +6,20 @@ import type { Store, StoreChange } from '../store/store.ts'
 import type { Hub } from './hub.ts'
 
 /**
- * Brings the log's end to the hub, in order: what this gateway has appended, as soon as it has, and between it what other gateways of
- * the same database have, read from the store.
+ * Brings the log's tail to the hub, in order: this gateway's batches as soon as they are appended, and between them
+ * those of other gateways on the same database, read from the store.
  */
 export interface LogTail {
-  /** A batch of this gateway, durably appended; `previousTip` is the log's end before it. */
+  /** A durably appended batch of this gateway; `previousTip` is the log's tip before it. */
   append(previousTip: number, messages: StoredMessage[]): void
-  /** Tells of messages that were read from the store, before the hub has them. Answers what ends the watch. */
+  /**
+   * Reports messages that were read from the store, before the hub has them. Returns a function that ends the watch.
+   */
   watchRead(watcher: (messages: StoredMessage[]) => void): () => void
-  /** Tells that the log has become another one: what readers know of positions holds no more. */
+  /** Reports that the log was replaced: positions that readers know are no longer valid. */
   watchReset(watcher: () => void): () => void
   start(): Promise<void>
-  /** Finishes the step it is at. */
+  /** Finishes the current step. */
   stop(): Promise<void>
 }
 
@@ -33,7 +35,10 @@ export interface LogTailLimits {
   maxRingMessages: number
 }
 
-/** Own batches that wait for others' messages before them; beyond it the hub is left to read from the store. */
+/**
+ * Maximum number of own batches that wait for other gateways' messages before them. Beyond it, readers fetch from the
+ * store.
+ */
 const maxWaiting = 64
 
 export function createLogTail(init: { limits: LogTailLimits }, components: LogTailComponents): LogTail {
@@ -46,7 +51,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
   let running: Promise<void> | undefined
   let wanted = false
 
-  /** What the hub does not have yet of own batches, as far as nothing is missing before them. */
+  /** Appends the parts of own batches that the hub lacks, up to the first gap. */
   function appendWaiting(): void {
     for (let [first] = waiting; first !== undefined && first.previousTip <= hub.tip; [first] = waiting) {
       waiting.shift()
@@ -66,9 +71,9 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
     } = await store.log.read({ after, ...bounds, order: 'asc', limit: maxReadMessages, maxBytes: maxReadBytes })
     if (scanned <= after) return false
     void reads.tell(messages)
-    // Who follows live reads from the store, where it is told of the damage.
+    // Live readers then read from the store, which reports the damage.
     if (damaged.length === 0) hub.append(after, messages)
-    // Pruned messages at the end, of which nobody will hear.
+    // The end of the range was pruned; nothing there is delivered.
     if (hub.tip < scanned) hub.append(scanned, [])
     appendWaiting()
     return true
@@ -76,7 +81,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
 
   async function catchUp(): Promise<void> {
     for (let read = 0; ; read++) {
-      // Who is so far behind that the ring would not hold it reads from the store, as every reader does.
+      // Too far behind for the ring to hold it: readers read from the store themselves.
       if (read * maxReadMessages > maxRingMessages || waiting.length > maxWaiting) skip()
       if (!(await step()) && !wanted) return
       wanted = false
@@ -94,14 +99,15 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
     wanted = true
     running ??= catchUp()
       .catch((err: unknown) => {
-        // Nothing is lost: the next batch or notice tries again, and readers who need it read it themselves.
-        logger.warn({ err }, 'what other gateways have appended could not be read')
+        // Nothing is lost: the next batch or notice tries again, and readers that need the messages read them
+        // themselves.
+        logger.warn({ err }, 'could not read what other gateways appended')
         wanted = false
         skip()
       })
       .finally(() => {
         running = undefined
-        // A notice that came since the last step.
+        // A notice arrived after the last step.
         if (wanted) run()
       })
   }
@@ -117,7 +123,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
         break
       case 'epoch':
         waiting.length = 0
-        hub.start().then(resets.tell, (err: unknown) => logger.error({ err }, 'the end of the new log could not be read'))
+        hub.start().then(resets.tell, (err: unknown) => logger.error({ err }, 'could not read the tip of the new log'))
         break
       case 'topics':
       case 'peers':

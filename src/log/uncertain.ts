@@ -1,18 +1,18 @@
-/** Own messages of batches that failed: a commit may have gone through although nobody said so. */
+/** Own messages of failed batches: the commit may have succeeded without an acknowledgement. */
 export interface Uncertain {
   note(ids: string[]): void
-  /** Those of the messages that were noted, which are not uncertain any longer: they are in the log. */
+  /** Returns the noted messages among these and removes them from the notes: they are in the log. */
   found<Message extends { id: string }>(messages: Message[]): Message[]
 }
 
-/** Some batches, for as long as a database may be away. */
+/** Some batches, for as long as a database may be unavailable. */
 const maxIds = 10_000
 const rememberMs = 600_000
 
 /** @param components.now age time */
 export function createUncertain(components: { now(): number }): Uncertain {
   const { now } = components
-  /** When each was noted, the oldest first. */
+  /** Time of each note, oldest first. */
   const notedAt = new Map<string, number>()
   return {
     note(ids) {

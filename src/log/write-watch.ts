@@ -4,16 +4,19 @@ import { createSeldom } from '../lib/seldom.ts'
 import type { Store } from '../store/store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
-/** Knows whether the database takes writes: by the last append, or by a trial when there was none for a while. */
+/**
+ * Knows whether the database accepts writes: from the last append, or from a trial write when there was none for a
+ * while.
+ */
 export interface WriteWatch {
   start(): Promise<void>
-  /** Finishes the trial it is at. */
+  /** Finishes the current trial. */
   stop(): Promise<void>
   /** An append was stored. */
   succeeded(): void
-  /** So many requests were refused since an append failed. */
+  /** An append failed, and this number of requests was refused. */
   failed(error: unknown, requests: number): void
-  /** What the last write failed with; undefined while writes work. */
+  /** The error of the last write; undefined while writes work. */
   readonly failure: StoreUnavailable | undefined
 }
 
@@ -23,11 +26,11 @@ export interface WriteWatchComponents {
   logger: Logger
 }
 
-/** Milliseconds between two looks whether files are in place, which are also those between two trials while writes fail. */
+/** Milliseconds between two checks that the files are in place, and between two trial writes while writes fail. */
 const lookMs = 1_000
-/** Milliseconds without a write after which one is tried. */
+/** Milliseconds without a write after which a trial write is made. */
 const silenceMs = 10_000
-/** Milliseconds between two lines of the log while writes fail. */
+/** Milliseconds between two log lines while writes fail. */
 const lineMs = 60_000
 
 export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
@@ -37,19 +40,19 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
   let trying: Promise<void> | undefined
   let lastWrite = Number.NEGATIVE_INFINITY
   const isDue = createSeldom({ everyMs: lineMs })
-  /** Since the last line. */
+  /** Requests refused since the last log line. */
   let refused = 0
 
   function succeeded(): void {
     lastWrite = performance.now()
     if (failure === undefined) return
     failure = undefined
-    logger.info({ refused }, 'the database takes writes again')
+    logger.info({ refused }, 'the database accepts writes again')
     refused = 0
   }
 
   function failed(error: unknown, requests: number): void {
-    // What is no state of the database is a fault in here, and says so by itself.
+    // Any other error is a bug in this process, and is logged where it occurs.
     if (!(error instanceof StoreUnavailable)) return
     const isFirst = failure === undefined
     failure = error
@@ -57,7 +60,10 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
     refused += requests
     metrics.failedWrite(error.code)
     if (!isDue('writes') && !isFirst) return
-    logger.error({ code: error.code, reason: reasonOf(error), refused }, 'the database takes no writes; what is published is refused')
+    logger.error(
+      { code: error.code, reason: reasonOf(error), refused },
+      'the database does not accept writes; publish requests are refused',
+    )
     refused = 0
   }
 
@@ -101,7 +107,7 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
   }
 }
 
-/** In one line, of the inside, for the log. */
+/** The cause in one line, for the log. */
 function reasonOf(error: StoreUnavailable): string {
   return error.cause instanceof Error ? error.cause.message : error.message
 }

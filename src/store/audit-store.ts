@@ -1,9 +1,9 @@
-/** What was done to the gateway itself, and by whom. */
+/** Audit log: acts on the gateway itself, and their actors. */
 export interface AuditStore {
   note(entry: AuditRecord): Promise<void>
-  /** The newest first; those before the id `before`. */
+  /** Entries before the id `before`, newest first. */
   list(query: { before?: string; limit: number }): Promise<AuditRecord[]>
-  /** Forgets what is older, at most `limit`; answers how many. */
+  /** Removes entries older than `before`, at most `limit`; returns how many. */
   forget(query: { before: number; limit: number }): Promise<number>
 }
 
@@ -12,7 +12,7 @@ export interface AuditRecord {
   id: string
   /** Milliseconds since 1970. */
   at: number
-  /** Of the grant. */
+  /** Id of the grant. */
   actor: string
   act: string
   detail: Record<string, unknown>

@@ -7,24 +7,24 @@ import type { Damaged } from './log-store.ts'
 import { findBrokenPages } from './sqlite/broken-pages.ts'
 import type { Store } from './store.ts'
 
-/** What a check of a whole database has found. */
+/** Result of a check of a whole database. */
 export interface CheckReport {
   messages: number
   deliveries: number
   damaged: Damaged[]
-  /** Ids of direct messages on their way. */
+  /** Ids of queued direct messages. */
   damagedDeliveries: string[]
-  /** What SQLite says of pages and indexes of its file; empty when all fit. */
+  /** Problems that SQLite reports for the pages and indexes of its file; empty when there are none. */
   brokenPages: string[]
 }
 
-/** Messages, and deliveries, that are read at once. */
+/** Messages or deliveries read per step. */
 const checkedAtOnce = 500
 
 /**
- * Reads everything that has a checksum, also while gateways run; with `repair` it takes out what is damaged. Of a SQLite file whose pages are
- * broken nothing else is read.
- * @throws StartupError where there is no database, or one of another version
+ * Reads everything that has a checksum; gateways may be running. With `repair`, damaged rows are taken out. When a
+ * SQLite file has broken pages, only these are reported.
+ * @throws StartupError when there is no database, or it has another version
  */
 export async function check(init: { url: string; servedMarkFile: string }, { repair }: { repair: boolean }): Promise<CheckReport> {
   const { url } = init
@@ -60,7 +60,7 @@ async function checkDeliveries({ deliveries }: Store, report: CheckReport, repai
     report.deliveries += looked
     report.damagedDeliveries.push(...damaged)
     after = next
-    const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of this gateway.', now: Date.now() }
+    const end = { state: 'refused' as const, lastError: 'The message was damaged on the disk of its gateway.', now: Date.now() }
     if (repair) for (const id of damaged) await deliveries.end(id, end)
   }
 }

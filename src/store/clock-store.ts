@@ -1,22 +1,22 @@
-/** The database's clock, and where the log's clock stood last. */
+/** The database's clock, and the last checkpoint of the log's clock. */
 export interface ClockStore {
   read(): Promise<ClockReading>
   /**
-   * Puts a checkpoint in the place of the one of generation `after`, 0 for none; answers false when another one is there. Generations of
-   * several gateways so follow one upon another.
+   * Replaces the checkpoint of generation `after` (0 for none). False when a different one is stored, so that the
+   * generations of several gateways follow one another.
    */
   save(checkpoint: ClockCheckpoint, after: number): Promise<boolean>
 }
 
 export interface ClockReading {
-  /** What the database's own clock says; undefined where it has none but that of this process. */
+  /** Time of the database's own clock; undefined when it has none but this process's. */
   wall: number | undefined
   checkpoint: ClockCheckpoint | undefined
 }
 
-/** An age and a wall time that go together, in milliseconds. */
+/** An age time and the wall time at the same moment, in milliseconds. */
 export interface ClockCheckpoint {
-  /** 1 at first, and one more with each step of the wall clock that was adopted. */
+  /** Starts at 1, and rises by one with each adopted step of the wall clock. */
   generation: number
   age: number
   wall: number

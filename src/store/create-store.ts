@@ -8,15 +8,15 @@ import type { Store } from './store.ts'
 export interface StoreInit {
   /** `file:<path>`, absolute or relative to the working directory, or `postgresql://…`. */
   url: string
-  /** Where to note, outside the database, how far it was served. */
+  /** File outside the database that notes how far it was served. */
   servedMarkFile: string
-  /** Whether to bring the database up to date at start. */
+  /** Whether to apply missing migrations at start. */
   migrate: boolean
 }
 
 /**
- * The store that the URL asks for; `databaseUrlProblem` has found nothing wrong with it. A start that fails since the database can't be
- * used throws StartupError.
+ * Creates the store for a URL that `databaseUrlProblem` accepts. `start` throws StartupError when the database can't be
+ * used.
  */
 export function createStore(init: StoreInit, components: { logger: Logger }): Store {
   const store = isPostgres(init.url)

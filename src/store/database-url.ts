@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What is wrong with a database URL, as the end of a sentence, or undefined. */
+/** The problem with a database URL, as the end of a sentence; undefined when there is none. */
 export function databaseUrlProblem(url: string): string | undefined {
   if (isPostgres(url)) return postgresProblem(url)
   if (/^file:(\/\/\/|(?!\/\/)).+/.test(url)) return undefined
-  return 'is not a database URL; SQLite is file:<path>, as in file:./data/peergate.db, PostgreSQL is postgresql://<user>@<host>/<database>'
+  return 'is not a database URL. SQLite: file:<path>, such as file:./data/peergate.db. PostgreSQL: postgresql://<user>@<host>/<database>'
 }
 
 export function isPostgres(url: string): boolean {
@@ -13,15 +13,15 @@ export function isPostgres(url: string): boolean {
 }
 
 function postgresProblem(url: string): string | undefined {
-  if (!URL.canParse(url)) return 'is not a URL; PostgreSQL is postgresql://<user>:<password>@<host>:<port>/<database>'
+  if (!URL.canParse(url)) return 'is not a valid URL. PostgreSQL: postgresql://<user>:<password>@<host>:<port>/<database>'
   const { pathname, searchParams } = new URL(url)
-  if (pathname.length < 2) return 'names no database; PostgreSQL is postgresql://<user>:<password>@<host>:<port>/<database>'
+  if (pathname.length < 2) return 'names no database. PostgreSQL: postgresql://<user>:<password>@<host>:<port>/<database>'
   const schema = searchParams.get('schema') ?? 'public'
-  if (schema !== 'public') return `asks for the schema "${schema}"; the log lives in "public": give it a database of its own`
+  if (schema !== 'public') return `names the schema "${schema}", but only "public" is supported: use a separate database`
   return undefined
 }
 
-/** The file of an SQLite URL, `file:<path>` relative to the working directory or `file:///<path>`. */
+/** The file of a SQLite URL: `file:<path>`, relative to the working directory, or `file:///<path>`. */
 export function sqlitePath(url: string): string {
   return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length))
 }

@@ -1,39 +1,51 @@
-/** Direct messages on their way, and what became of them. Any gateway of the database may send them, one at a time to each recipient. */
+/**
+ * Outgoing direct messages and their outcome. Any gateway of the database may send them, one gateway at a time per
+ * recipient.
+ */
 export interface DeliveryStore {
   /**
-   * Adds a queued delivery, unless its idempotency key has made one at or after `since`: then that one is answered, and `known`. Its
-   * recipient is due at once, for its client, when nothing waited for it before.
+   * Adds a queued delivery, unless its idempotency key has created one at or after `since`: then that one is returned,
+   * and `known`. If nothing was queued for the recipient, it is due at once, under this client.
    */
   add(delivery: NewDelivery, since: number): Promise<{ delivery: DeliveryRecord; fingerprint: Uint8Array | undefined; known: boolean }>
   get(id: string): Promise<DeliveryRecord | undefined>
-  /** What an idempotency key has made at or after `since`. */
+  /** The delivery that an idempotency key created at or after `since`. */
   underKey(key: string, since: number): Promise<{ delivery: DeliveryRecord; fingerprint: Uint8Array | undefined } | undefined>
-  /** How many have an idempotency key that begins with the prefix, which ends in a space, made at or after `since`; counts no further than `limit`. */
+  /**
+   * Counts the deliveries created at or after `since` whose idempotency key starts with the prefix, which ends in a
+   * space; stops at `limit`.
+   */
   countKeys(prefix: string, since: number, limit: number): Promise<number>
   /**
-   * A page in the order of their ids, of those after the id `after`. With `updatedSince` it looks at a bounded number of rows, so it may be
-   * short, even empty, before the last one. `next` is where to go on, null on the last page.
+   * A page in order of id, after the id `after`. With `updatedSince`, a bounded number of rows is scanned, so a page
+   * may be short or empty before the last one. `next` is where to continue, null on the last page.
    */
   list(query: DeliveryQuery): Promise<{ items: DeliveryRecord[]; next: string | null }>
-  /** What is queued, by client. */
+  /** Queued deliveries, by client. */
   queued(): Promise<QueuedDeliveries[]>
-  /** Ends one that is queued; answers false when it is not. */
+  /** Ends a queued delivery; false when it is not queued. */
   end(id: string, end: { state: Exclude<DeliveryState, 'queued'>; lastError?: string; now: number }): Promise<boolean>
-  /** Ends, as `expired`, at most `limit` queued ones whose time is over; answers them. */
+  /** Ends queued deliveries whose time is over as `expired`, at most `limit`; returns them. */
   expire(query: { now: number; limit: number }): Promise<DeliveryRecord[]>
-  /** Clients of which recipients are due that no gateway has at the moment, at most `limit`: in the order of their keys, those after `after` first. */
+  /**
+   * Clients with due recipients that no gateway has claimed, at most `limit`, in order of their keys, starting after
+   * `after` and wrapping around.
+   */
   clientsDue(query: { now: number; after: string; limit: number }): Promise<string[]>
-  /** Takes recipients of a client that are due and that no gateway has at the moment, at most `limit`, until a time. */
+  /** Claims due recipients of a client that no gateway has claimed, at most `limit`, until a time. */
   claim(query: { by: string; client: string; now: number; until: number; limit: number }): Promise<string[]>
-  /** Takes a recipient for a client, whose ever it was, when it is due and no gateway has it at the moment; answers false when not. */
+  /**
+   * Claims a due, unclaimed recipient for a client, whichever client it belonged to; false when it is not due or is
+   * claimed.
+   */
   claimFor(query: { by: string; client: string; recipient: string; now: number; until: number }): Promise<boolean>
-  /** Ends all claims of a gateway: at its start those are of a life that a crash ended. */
+  /** Ends all claims of a gateway. At its start these belong to an earlier run that crashed. */
   disown(by: string): Promise<void>
-  /** Holds a recipient for longer; answers false when another gateway has it. */
+  /** Extends a claim; false when another gateway holds it. */
   renew(query: { by: string; recipient: string; until: number }): Promise<boolean>
   /**
-   * The next ones for a recipient, in order, with what is to be sent, undefined where that is damaged: at most `limit`, and `maxBytes` unless it
-   * is one alone.
+   * The next deliveries for a recipient, in order, with their envelopes (undefined where damaged): at most `limit`, and
+   * at most `maxBytes` unless the first one alone exceeds it.
    */
   next(query: {
     recipient: string
@@ -41,22 +53,28 @@ export interface DeliveryStore {
     limit: number
     maxBytes: number
   }): Promise<Array<DeliveryRecord & { envelope: Uint8Array | undefined }>>
-  /** Looks at queued ones after the id `after`, at most `limit`, and answers the ids of those whose envelope is damaged; `next` is null at the end. */
+  /**
+   * Checks queued deliveries after the id `after`, at most `limit`, and returns the ids of those whose envelope is
+   * damaged; `next` is null at the end.
+   */
   check(query: { after: string; limit: number }): Promise<{ damaged: string[]; looked: number; next: string | null }>
-  /** Notes that the next one for a recipient was tried in vain, and when to try again; the claim ends. */
+  /** Notes a failed attempt of the next delivery for a recipient, and when to retry; the claim ends. */
   failed(query: { by: string; recipient: string; id: string; lastError: string; dueAt: number; now: number }): Promise<void>
-  /** How often in a row the recipient was tried in vain. */
+  /** Number of consecutive failed attempts for the recipient. */
   attempts(recipient: string): Promise<number>
-  /** Ends the claim of a recipient for which nothing is queued. */
+  /** Ends the claim of a recipient with nothing queued. */
   release(query: { by: string; recipient: string }): Promise<void>
   /**
-   * Takes a recipient for which something is queued, from whichever gateway has it: to be called by the one that has a link to it. Answers
-   * whose it is, undefined when nothing is queued.
+   * Claims a recipient with queued deliveries, even from another gateway; called by the gateway that has a link to it.
+   * Returns the client it belongs to, undefined when nothing is queued.
    */
   take(query: { by: string; recipient: string; until: number }): Promise<string | undefined>
-  /** Has every recipient due for which something is queued and that is not; to be called now and then, since a crash may come in between. */
+  /**
+   * Makes recipients due that have queued deliveries and are not due. Called periodically, since a crash can interrupt
+   * `add`.
+   */
   settle(now: number): Promise<void>
-  /** Forgets deliveries that ended before a time, at most `limit`; answers how many. */
+  /** Removes deliveries that ended before a time, at most `limit`; returns how many. */
   forget(query: { before: number; limit: number }): Promise<number>
 }
 
@@ -77,17 +95,17 @@ export interface DeliveryRecord {
 }
 
 export interface QueuedDeliveries {
-  /** `clientKey`; empty where it is not known. */
+  /** `clientKey`; empty when unknown. */
   client: string
   deliveries: number
-  /** Of their envelopes. */
+  /** Total bytes of their envelopes. */
   bytes: number
 }
 
 export interface NewDelivery {
   id: string
   messageId: string
-  /** Whose it is (`clientKey`). */
+  /** Owner of the delivery (`clientKey`). */
   client: string
   to: string
   envelope: Uint8Array

@@ -1,14 +1,14 @@
 import type { Registration } from '../model/validator.ts'
 
-/** The gateways of this database. */
+/** The gateways that use this database. */
 export interface GatewayStore {
-  /** Holds the key's peer id for this process, as long as it lives; answers false when another process has it. */
+  /** Claims the key's peer id for the life of this process; false when another process holds it. */
   claim(peerId: string): Promise<boolean>
-  /** Notes what a gateway says of itself. */
+  /** Stores a gateway's description of itself. */
   note(gateway: GatewayRecord): Promise<void>
-  /** Those that were seen at or after an age time, by peer id. */
+  /** Gateways seen at or after an age time, ordered by peer id. */
   list(query: { seenSince: number }): Promise<GatewayRecord[]>
-  /** Removes what was not seen since an age time. */
+  /** Removes gateways that were last seen before an age time. */
   forget(query: { seenBefore: number }): Promise<void>
 }
 
@@ -22,7 +22,7 @@ export interface GatewayRecord {
     services?: string[] | undefined
     judged?: Registration[] | undefined
   }
-  /** Age time, in milliseconds. Each beat has a later one. */
+  /** Age time, in milliseconds. Each heartbeat has a later one. */
   startedAt: number
   seenAt: number
 }

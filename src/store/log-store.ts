@@ -3,98 +3,116 @@ import type { MessageKind, NewMessage, StoredMessage } from '../model/message.ts
 import type { Retention } from '../model/retention.ts'
 import type { TopicFilter } from '../model/topic.ts'
 
-/** Rows of the log that one step of a scan looks at, at most, matching or not. */
+/** Maximum rows that one step of a scan looks at, matching or not. */
 export const scanRows = 2_000
 
 /**
- * Append-only, numbered by the database.
+ * The log of messages: append-only, with seqs given by the database.
  *
- * Each message has a checksum, which every read verifies, and a sum of its number and times, which everything verifies that decides by these: a
- * message whose time was changed is neither removed nor kept nor passed over for it. A message that does not match them is damaged. It is never returned: the
- * read that finds it removes it from the log, corrects the counters of its topic and notes the damage, in one transaction. From then on its id
- * is unknown, so that it can be appended again; steps that pass its number say so. Damage is forgotten with what is pruned of its topic, and
- * as old ids are. Where a row is found under another number than its own, the read rejects with DatabaseDamaged.
+ * Each message has a checksum, which every read verifies, and a sum of its seq and times, which is verified by
+ * everything that decides by these: a message whose time was changed on disk is not removed, kept or skipped because of
+ * it. A message that fails either check is damaged, and is never returned. The read that finds it removes it from the
+ * log, corrects the counters of its topic and notes the damage, in one transaction. From then on its id is unknown, so
+ * that it can be appended again, and steps that pass its seq report it. Damage notes are removed when their part of the
+ * topic is pruned, and when they are as old as forgotten ids. When a row is found under a seq that is not its own, the
+ * read rejects with DatabaseDamaged.
  */
 export interface LogStore {
   /**
-   * Names the log that cursors belong to: 1–32 letters and digits. Another one is drawn when the log turns out to have lost what was
-   * served from it (its newest message is older than the newest that this data directory has served).
+   * Names the log that cursors belong to: 1–32 letters and digits. A new one is drawn when the log has lost messages
+   * that were served from it (its newest message is older than the newest that this data directory has served).
    */
   epoch(): Promise<string>
   /**
-   * The log's ends, of all messages or of those of the given topics. `tip` is always the number of the newest message of the whole
-   * log, 0 when there never was one. `earliest` is the position before the oldest retained message, or noted damage, that matches, `tip` when none is.
-   * `prunedThrough` is the number of the newest matching message that was pruned after the step of pruning `prunedSince` (0 by
-   * default: ever), 0 when none was; where topics were forgotten that may match, it may be greater (`forgetTopics`). `pruneCount` is the number of
-   * the newest step of pruning that removed something.
+   * The log's ends, of all messages or of the given topics. `tip` is always the seq of the newest message of the whole
+   * log, 0 when there never was one. `earliest` is the position before the oldest retained message, or noted damage,
+   * that matches; the `tip` when there is none. `prunedThrough` is the seq of the newest matching message that was
+   * pruned after the step of pruning `prunedSince` (default: 0, all steps); 0 when there is none. It may be greater
+   * when matching topics may have been forgotten (`forgetTopics`). `pruneCount` is the number of the newest step of
+   * pruning that removed a message.
    */
   position(filter?: TopicFilter, prunedSince?: number): Promise<LogPosition>
   /**
-   * Adds messages in one transaction, in the order given, and answers one entry each, in the same order. A message whose id is already
-   * there is not stored again: its entry is `known` and names the message that is, or nothing when it was pruned since. Numbers rise
-   * in the order given; they are never used twice, not even after the newest messages were deleted. `previousTip` is the tip before
-   * the batch, read in the transaction. What idempotency keys publish is noted in the same transaction; messages of a key that has
-   * published before are not stored: it is among `takenKeys`, and their entries name no message. A message is stored with the `receivedAt` of
-   * the newest before it where its own is less.
+   * Adds messages in one transaction, in the order given, and returns one entry each, in the same order. A message
+   * whose id is already known is not stored again: its entry is `known` and names the stored message, or nothing when
+   * it was pruned. Seqs rise in the order given and are never reused, even after the newest messages were deleted.
+   * `previousTip` is the tip before the batch, read in the transaction. Idempotency keys are noted in the same
+   * transaction. The messages of a key that has already published are not stored: the key is among `takenKeys`, and
+   * their entries name no message. `receivedAt` never falls: a message with an earlier time is stored with that of the
+   * newest message before it.
    */
   append(messages: NewMessage[], keyed?: KeyedMessages[]): Promise<AppendResult>
-  /** Writes a little, as durably as an append, always in the same place; rejects when an append would. */
+  /** Trial write: a small write, as durable as an append, always to the same place. Rejects when an append would. */
   tryWrite(): Promise<void>
-  /** What was published under an idempotency key that was noted at or after the time given (milliseconds since 1970), or undefined. */
+  /**
+   * What was published under an idempotency key that was noted at or after `since` (milliseconds since 1970), or
+   * undefined.
+   */
   published(key: string, since: number): Promise<PublishedUnderKey | undefined>
-  /** How many idempotency keys are noted that begin with the prefix, which ends in a space; counts no further than `limit`. */
+  /** Counts the noted idempotency keys that start with the prefix, which ends in a space; stops at `limit`. */
   countKeys(prefix: string, limit: number): Promise<number>
-  /** Notes how many peers each message under the key was handed to. May be lost in a crash when it was noted within the last second. */
+  /** Notes how many peers each message under the key was handed to. Notes of the last second may be lost in a crash. */
   noteRecipients(key: string, recipients: number[]): Promise<void>
   /**
-   * One step of a scan: messages with `after < seq <= through`, in the order asked, at most `limit` and at most about `maxBytes`
-   * of data (but at least one). A step looks at `scanRows` rows at most, so it may end before either is reached: `scanned` is the
-   * position up to which everything matching was answered; the scan is over when it equals the far end (`through`, or `after` in
-   * descending order, whose steps go down to `scanned` exclusive). `through` defaults to the tip, and one past it counts as the tip.
-   * With `prunedSince`, `prunes` tells of each topic of which messages after `after` were pruned after that step of pruning, and of forgotten ones
-   * (`forgetTopics`).
-   * `damaged` are the messages of its topics that lay in what the step has passed and were found damaged, in its order.
+   * One step of a scan: messages with `after < seq <= through`, in the given order, at most `limit` and about
+   * `maxBytes` of data (but at least one). A step scans at most `scanRows` rows, so it may end before either limit:
+   * `scanned` is the position up to which every match was returned. The scan is complete when it equals the far end
+   * (`through`, or `after` in descending order, whose steps go down to `scanned`, exclusive). `through` defaults to the
+   * tip; a position past the tip counts as the tip. With `prunedSince`, `prunes` reports each topic with messages after
+   * `after` that were pruned after that step of pruning, forgotten topics included (`forgetTopics`). `damaged` are the
+   * damaged messages of the topics in the range that the step has passed, in its order.
    */
   read(query: LogQuery): Promise<LogStep>
   /**
-   * The same without the data, for telling others what is here: a step looks at a bounded number of rows and answers all that match. What
-   * other topics hold costs nothing.
+   * `read` without the data, for telling peers what is here. A step scans a bounded number of rows and returns all
+   * matches. Messages of other topics cost nothing.
    */
   outline(query: OutlineQuery): Promise<LogOutline>
-  /** Looks at the messages after a position, at most `limit`, and answers those that are damaged; they are taken out only with `repair`. */
+  /**
+   * Checks the messages after a position, at most `limit`, and returns the damaged ones. They are taken out only with
+   * `repair`.
+   */
   check(query: { after: Seq; limit: number; repair: boolean }): Promise<LogCheck>
-  /** Messages, but no direct ones, that were found damaged and are not known again, by the number that they had, at most `limit`. */
+  /**
+   * Damaged topic messages whose id is not known again, by their former seq, at most `limit`. Direct messages are left
+   * out.
+   */
   missing(query: { after: Seq; limit: number }): Promise<Missing[]>
   /** The message with this public id, or undefined. */
   get(id: string): Promise<StoredMessage | undefined>
-  /** Those of the ids that are there, in the order of their numbers, at most about `maxBytes` of data (but at least one). */
+  /**
+   * The stored messages among these ids, ordered by seq, about `maxBytes` of data at most (but at least one message).
+   */
   find(ids: string[], maxBytes: number): Promise<StoredMessage[]>
-  /** Those of the ids that were neither stored, be it pruned since, nor refused. */
+  /** The ids that were never stored (pruned ones were) nor refused. */
   unknown(ids: string[]): Promise<string[]>
-  /** Notes, at this time, ids of messages that were not wanted: they are known from now on as those of pruned ones are. */
+  /** Notes the ids of refused messages at this time: from now on they are known, like those of pruned messages. */
   refuse(ids: string[], now: number): Promise<void>
-  /** The topics, a hundred at most, that hold more than they are to keep. */
+  /** The topics, a hundred at most, that exceed their retention. */
   prunable(query: PruneQuery): Promise<string[]>
   /**
-   * Removes the oldest messages of a topic, at most `limit`, as far as they are more than the topic is to keep, or whatever there is
-   * with `everything`; answers undefined when there was nothing to remove. Their ids stay known, so that none comes back as new.
+   * Removes the oldest messages of a topic, at most `limit`, as far as they exceed its retention, or any with
+   * `everything`. Undefined when there was nothing to remove. Their ids stay known, so that they are not stored again.
    */
   prune(query: PruneQuery & { topic: string; limit: number; everything?: boolean }): Promise<Pruned | undefined>
   /**
-   * Forgets ids of pruned messages and idempotency keys that are older than the times given, at most `limit` of each; answers how many. Damage is as
-   * old as the first sweep that has met it.
+   * Removes ids of pruned messages and idempotency keys older than the given times, at most `limit` of each; returns
+   * how many. The age of damage counts from the first call that met it.
    */
   forget(query: { now: number; idsBefore: number; keysBefore: number; limit: number }): Promise<number>
   /**
-   * Forgets topics that have no messages and no limits of their own and that nobody has joined, at most `limit`: those whose last message was pruned before
-   * `emptyBefore`, and the longest empty of what is more than `maxEmpty`; answers how many. Of all that are forgotten the newest message that was
-   * pruned, and the newest step, stay known together. A reader of what is, or was, not remembered is told of pruned messages up to that one: it may
-   * be told of more than it missed, never of less.
+   * Forgets topics without messages, limits of their own, or joins, at most `limit`: those whose last message was
+   * pruned before `emptyBefore`, and the longest empty ones beyond `maxEmpty`. Returns how many. For all forgotten
+   * topics together the log remembers the newest pruned message and the newest step of pruning. A reader that asks for
+   * an unknown topic is told that messages were pruned up to that one: it may be told of more than it missed, never of
+   * less.
    */
   forgetTopics(query: ForgetTopicsQuery): Promise<number>
-  /** Up to which number the messages of this author were handed to the network; 0 at first. */
+  /** The seq up to which the messages of this author were handed to the network; 0 at first. */
   sentThrough(author: string): Promise<Seq>
-  /** Notes it. May be lost in a crash when it was noted within the last second: sending again is harmless. Never goes back. */
+  /**
+   * Raises the sent mark; it never falls. A mark of the last second may be lost in a crash: sending again is harmless.
+   */
   markSent(author: string, through: Seq): Promise<void>
 }
 
@@ -111,18 +129,21 @@ export interface AppendResult {
   takenKeys: string[]
 }
 
-/** `known` when a message with this id was there before, or its key was taken; `message` is that one, unless it was pruned. */
+/**
+ * `known` when a message with this id was already stored, or its key was taken; `message` is the stored one, unless it
+ * was pruned.
+ */
 export type AppendEntry = { message: StoredMessage; known: boolean } | { message: undefined; known: true }
 
-/** Messages of a batch, one behind another, that an idempotency key publishes. */
+/** Consecutive messages of a batch that an idempotency key publishes. */
 export interface KeyedMessages {
   key: string
-  /** Of what was asked for: the same key with another one is a mistake. */
+  /** Fingerprint of the request: reusing the key for another request is an error. */
   fingerprint: Uint8Array
-  /** Index in the batch of the first. */
+  /** Index of the first message in the batch. */
   first: number
   count: number
-  /** Milliseconds since 1970; a key that was noted before `since` is taken no more. */
+  /** Milliseconds since 1970. A key that was noted before `since` may be used again. */
   createdAt: number
   since: number
 }
@@ -136,7 +157,7 @@ export interface PublishedItem {
   id: string
   topic: string
   seq: Seq
-  /** How many peers it was handed to; 0 also when that was lost in a crash. */
+  /** Number of peers that it was handed to; 0 also when the note was lost in a crash. */
   recipients: number
 }
 
@@ -148,7 +169,7 @@ export interface PruneQuery {
 }
 
 export interface Pruned {
-  /** Number of the newest message removed, and of the step that removed it. */
+  /** Seq of the newest message removed, and number of the step that removed it. */
   through: Seq
   pruneCount: number
   messages: number
@@ -171,9 +192,9 @@ export interface LogQuery {
   since?: number
   /** Received before, in milliseconds since 1970. */
   until?: number
-  /** Stored at or after, by age time. */
+  /** Stored at or after; age time. */
   storedSince?: number
-  /** A step of pruning; the answer then tells what was pruned after it. */
+  /** A step of pruning; the result then reports what was pruned after it. */
   prunedSince?: number
 }
 
@@ -186,9 +207,9 @@ export interface OutlineQuery {
 
 export interface LogOutline {
   entries: OutlineEntry[]
-  /** Messages of the topics that were looked at, those before `since` among them: what the step has cost. */
+  /** Scanned messages of the topics, including those before `since`: the cost of the step. */
   looked: number
-  /** Up to which number everything was looked at. */
+  /** Position up to which every message was scanned. */
   scanned: Seq
   /** Whether that is the end of the log. */
   caughtUp: boolean
@@ -197,7 +218,7 @@ export interface LogOutline {
 export interface OutlineEntry {
   id: string
   topic: string
-  /** Of data. */
+  /** Bytes of data. */
   bytes: number
   /** When the first gateway on its way here received it; age time. */
   firstSeenAt: number
@@ -210,34 +231,37 @@ export interface LogStep {
   damaged?: Damaged[]
 }
 
-/** A message that was stored and can't be read any more. What is said of it is what the row said. */
+/** A stored message that can't be read. All fields are as the damaged row states them. */
 export interface Damaged {
   seq: Seq
   id: string
-  /** Undefined where no topic has the name that the row says: it may have been of any. */
+  /** Undefined when the row names no existing topic: the message may belong to any. */
   topic: string | undefined
 }
 
 export interface LogCheck {
   damaged: Damaged[]
-  /** Messages that were looked at, up to which number, and whether that is the end of the log. */
+  /** Number of messages checked, the position reached, and whether that is the end of the log. */
   looked: number
   scanned: Seq
   caughtUp: boolean
 }
 
-/** A message to be fetched from peers. */
+/** A damaged message that has to be fetched from peers. */
 export interface Missing {
-  /** The number that it had. */
+  /** Its former seq. */
   seq: Seq
   id: string
-  /** Undefined where it may have been of any. */
+  /** Undefined when it may belong to any topic. */
   topic: string | undefined
   /** When the first gateway on its way here received it; milliseconds since 1970. */
   firstSeenAt: number
 }
 
-/** What was pruned of a range: `count` is the number of the newest step of pruning. Of forgotten topics it is not known which they were. */
+/**
+ * Pruned topics of a range. `count` is the number of the newest step of pruning. `topic` is undefined for forgotten
+ * topics.
+ */
 export interface Prunes {
   count: number
   topics: Array<{ topic: string | undefined; through: Seq }>

@@ -7,12 +7,17 @@ export { backUp, restore } from './sqlite/backup.ts'
 
 import { beginSqliteEpoch } from './sqlite/settle-epoch.ts'
 
-/** Has the log of a database that no gateway uses be another one from now on: cursors of before are refused by name. Answers its epoch. */
+/**
+ * Begins a new epoch for a database that no gateway uses: older cursors are refused with a named error. Returns the
+ * epoch.
+ */
 export async function beginEpoch(url: string): Promise<string> {
   return isPostgres(url) ? await beginPostgresEpoch(url) : beginSqliteEpoch(sqlitePath(url))
 }
 
-/** Brings a database up to date, also while gateways run on it: a release runs on the schema of the next one. */
+/**
+ * Applies missing migrations; gateways may be running, because each release also runs on the schema of the next one.
+ */
 export async function migrate(url: string, servedMarkFile: string): Promise<void> {
   await using store = createStore({ url, servedMarkFile, migrate: true }, { logger: pino({ level: 'silent' }) })
   await store.start()

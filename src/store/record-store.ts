@@ -1,9 +1,9 @@
-/** Small binary records under string keys: what an engine keeps between starts. */
+/** Small binary records under string keys: state that an engine keeps across restarts. */
 export interface RecordStore {
   get(key: string): Promise<Uint8Array | undefined>
-  /** All puts and deletes, in one transaction; of several for one key the last counts. */
+  /** Applies all puts and deletes in one transaction; for repeated keys the last one counts. */
   write(batch: RecordWrite[]): Promise<void>
-  /** The records whose key begins with the prefix, by key. */
+  /** Records whose key starts with the prefix, ordered by key. */
   list(prefix: string): Promise<Array<{ key: string; value: Uint8Array }>>
 }
 

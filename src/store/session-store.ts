@@ -1,25 +1,26 @@
 import type { TopicFilter } from '../model/topic.ts'
 
-/** Sessions of browsers. */
+/** Browser sessions. */
 export interface SessionStore {
   /**
-   * Adds a session. Of one holder the newest `maxOfHolder` stay, the oldest go first. Answers false, and adds nothing, when there are
-   * `max` sessions and none of the holder's own goes for it; gateways that add at the same time may each add one more.
+   * Adds a session. Each holder keeps its newest `maxOfHolder` sessions; older ones are removed. False, and nothing is
+   * added, when there are `max` sessions and none of the holder's own can be replaced. Gateways that add at the same
+   * time may each exceed `max` by one.
    */
   add(session: SessionRecord, limits: { max: number; maxOfHolder: number }): Promise<boolean>
   find(id: string): Promise<SessionRecord | undefined>
-  /** Those of the ids that are not there. */
+  /** The ids that do not exist. */
   missing(ids: string[]): Promise<string[]>
-  /** Answers false when there was none. */
+  /** False when there was none. */
   remove(id: string): Promise<boolean>
-  /** Forgets those that expired before a time, at most `limit`; answers how many. */
+  /** Removes sessions that expired before a time, at most `limit`; returns how many. */
   forget(query: { before: number; limit: number }): Promise<number>
 }
 
 export interface SessionRecord {
-  /** SHA-256 of what its cookie holds, in hex. */
+  /** SHA-256 of the cookie's value, in hex. */
   id: string
-  /** Id of the grant that it was opened with. */
+  /** Id of the grant that opened it. */
   holder: string
   basis: SessionBasis
   /** Milliseconds since 1970. */
@@ -28,8 +29,8 @@ export interface SessionRecord {
 }
 
 /**
- * What the rights of a session follow from: an access token, by the SHA-256 of its secret in hex; the operator's own token, by a proof
- * that only the cookie can check; or what an identity provider granted a subject.
+ * What a session's rights derive from: an access token, by the SHA-256 of its secret in hex; the operator's token, by a
+ * proof that only the cookie can check; or the rights that an identity provider granted to a subject.
  */
 export type SessionBasis =
   | { kind: 'token'; hash: string }

@@ -11,19 +11,20 @@ import type { TokenStore } from './token-store.ts'
 import type { TopicStore } from './topic-store.ts'
 
 /**
- * The database: the log of messages, the topics, the peers. One contract; test/compliance/store.ts tests each sentence of it.
+ * The database: the log of messages, topics, peers and the rest of the persistent state. One contract;
+ * test/compliance/store.ts tests each sentence of it.
  *
- * What a write's promise acknowledged survives a crash of the process and of the machine. A write that rejects changed nothing.
- * A database that can't be reached, is full or is locked rejects with StoreUnavailable, and everything works again when it is back;
- * DatabaseFull, DatabaseReadOnly, DatabaseGone and DatabaseDamaged are the cases of it that have names. On a full disk deletions and small changes find a
- * reserve where there is one (SQLite).
+ * A write that was acknowledged survives a crash of the process and of the machine. A rejected write changed nothing.
+ * When the database can't be reached, is full or is locked, calls reject with StoreUnavailable, and everything works
+ * again once it is back. DatabaseFull, DatabaseReadOnly, DatabaseGone and DatabaseDamaged are its named cases. On a
+ * full disk, deletions and small changes use a reserve where there is one (SQLite).
  *
- * Times are milliseconds since 1970. Those by which something ages (what was stored, seen, queued or opened when, and what is then asked for by
- * such a time) are *age time* (src/clock), which no step of a clock moves; `receivedAt` and what clients say or see of tokens, peers and
- * gateways is wall time.
+ * Times are milliseconds since 1970. Times that decide what expires (when data was stored, seen, queued or opened, and
+ * queries by such a time) are *age time* (src/clock), which no clock step moves. `receivedAt`, and the times that
+ * clients set or see of tokens, peers and gateways, are wall time.
  */
 export interface Store extends AsyncDisposable {
-  /** Opens the database and brings its schema up to date. A failed start leaves nothing open. */
+  /** Opens the database and applies missing migrations. A failed start leaves nothing open. */
   start(): Promise<void>
   /** Idempotent. */
   stop(): Promise<void>
@@ -40,23 +41,23 @@ export interface Store extends AsyncDisposable {
   readonly clock: ClockStore
 
   /**
-   * Has the listener told what other gateways have changed in this database: hints, which come soon and may come without cause. When the
-   * way they come by was broken, `everything` follows. Answers a function that ends it.
+   * Tells the listener what other gateways changed in this database. Changes are hints: they come soon, and may come
+   * without cause. After the notification channel was broken, `everything` follows. Returns a function that stops it.
    */
   listen(listener: (change: StoreChange) => void): () => void
-  /** Has the listener told of messages that this process finds damaged. Answers a function that ends it. */
+  /** Tells the listener of messages that this process finds damaged. Returns a function that stops it. */
   watchDamage(listener: (damaged: Damaged[]) => void): () => void
-  /** Whether anything was rejected with DatabaseDamaged since the start of the process. */
+  /** Whether any call was rejected with DatabaseDamaged since the process started. */
   isDamaged(): boolean
 
   /**
-   * Whether the files that are open are still where they were opened; asks nothing of the database.
-   * @throws DatabaseGone when one was deleted or replaced: writes are refused by that from then on
+   * Checks that the open files are still where they were opened. Does not query the database.
+   * @throws DatabaseGone when one was deleted or replaced; from then on writes are refused with it
    */
   check(): void
 }
 
-/** `log`: messages were appended; `identity`: another gateway has taken the key of this one. */
+/** `log`: messages were appended. `identity`: another gateway has taken this one's key. */
 export type StoreChange =
   | { kind: 'log' | 'topics' | 'peers' | 'tokens' | 'epoch' | 'identity' | 'everything' }
   | { kind: 'pruned'; topic: string; through: Seq; pruneCount: number }

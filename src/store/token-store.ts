@@ -1,18 +1,18 @@
 /** Access tokens, by the SHA-256 of their secrets. */
 export interface TokenStore {
   /**
-   * Adds the token when the check of all that are there allows it, else answers false. Check and change are one step: whatever other calls,
-   * processes and gateways do comes before both or after both.
+   * Adds the token if the check of all existing tokens allows it, otherwise returns false. Check and change are atomic:
+   * other calls, processes and gateways act before both or after both.
    */
   add(token: TokenRecord, check?: TokenCheck): Promise<boolean>
   find(hash: Uint8Array): Promise<TokenRecord | undefined>
-  /** In the order in which they were made. */
+  /** Tokens in order of creation. */
   list(): Promise<TokenRecord[]>
-  /** Removes the token and the sessions that were opened with it, when the check allows it, as one step. */
+  /** Removes the token and the sessions opened with it, if the check allows it; atomic. */
   remove(id: string, check?: TokenCheck): Promise<TokenRemoval>
 }
 
-/** Whether a change may be made to these tokens, which are all that are there. */
+/** Whether a change is allowed, given all existing tokens. */
 export type TokenCheck = (tokens: TokenRecord[]) => boolean
 
 export type TokenRemoval = 'removed' | 'unknown' | 'refused'
@@ -22,7 +22,7 @@ export interface TokenRecord {
   name: string
   hash: Uint8Array
   actions: string[]
-  /** Patterns. */
+  /** Topics and patterns. */
   topics: string[]
   /** Milliseconds since 1970. */
   createdAt: number

@@ -2,35 +2,42 @@ import type { Seq } from '../model/cursor.ts'
 import type { Retention } from '../model/retention.ts'
 
 export interface TopicStore {
-  /** Joined topics and topics with messages (but not what direct messages lie in), by name (in the order of their code points), those after the name `after`. */
+  /**
+   * Joined topics and topics with messages, without the topic of direct messages; ordered by name (code points), after
+   * the name `after`.
+   */
   list(query: { after?: string; limit: number }): Promise<TopicRecord[]>
   get(topic: string): Promise<TopicRecord | undefined>
-  /** Joined topics, by name. */
+  /** Joined topics, ordered by name. */
   joined(): Promise<string[]>
   /**
-   * Notes that a client has joined the topic, or uses it again, at this time (milliseconds since 1970); answers false when the topic was joined
-   * already, by whomever. What was joined explicitly once stays so. Of a topic that a hundred have joined no more are noted, but for explicit joins.
+   * Notes that a client joined the topic, or uses it again, at this time (milliseconds since 1970). False when the
+   * topic was already joined by any client. An explicit join stays explicit. For a topic with a hundred joins, only
+   * explicit ones are added.
    */
   join(topic: string, at: number, by: { client: string; explicit: boolean }): Promise<boolean>
-  /** Who has joined what, the oldest joins first. */
+  /** All joins, oldest first. */
   joins(): Promise<TopicJoin[]>
-  /** Notes that what a client has joined was used at this time. What it has not joined stays so. */
+  /** Notes that a client used these topics at this time. Topics that it has not joined are ignored. */
   used(client: string, topics: string[], at: number): Promise<void>
   /**
-   * Ends joins that are not explicit: of a client, of a topic, that were not used since a time; all conditions together. A topic that nobody
-   * has joined then is no longer joined. Answers whether any topic has changed.
+   * Ends joins that are not explicit and match all given conditions: client, topic, last use. A topic without joins is
+   * no longer joined. Returns whether any topic changed.
    */
   giveUp(which: { client?: string; topic?: string; usedBefore?: number }): Promise<boolean>
-  /** Sets what the topic keeps, joined or not: each field a limit of its own, or null for the default. Fields left out stay. */
+  /**
+   * Sets the topic's retention, joined or not: each field is a limit of its own, or null for the default. Omitted
+   * fields stay.
+   */
   retain(topic: string, retention: Partial<OwnRetention>): Promise<void>
-  /** Notes that nobody has joined it any more; answers false when nobody had. Its messages stay. */
+  /** Removes all joins of the topic; false when there were none. Its messages stay. */
   leave(topic: string): Promise<boolean>
 }
 
 /** Times in milliseconds since 1970. */
 export interface TopicJoin {
   topic: string
-  /** `clientKey`; empty where it is not known. */
+  /** `clientKey`; empty when unknown. */
   client: string
   /** Stays until the topic is left. */
   explicit: boolean
@@ -44,12 +51,12 @@ export type OwnRetention = { [Field in keyof Retention]: number | null }
 export interface TopicRecord {
   topic: string
   joined: boolean
-  /** Since when it has been joined without a break; null when it is not. */
+  /** Start of the current unbroken join; null when not joined. */
   joinedAt: number | null
   /** Retained messages, and the bytes of their data. */
   messages: number
   bytes: number
-  /** Position before the oldest retained message, and number of the newest; both 0 when there is none. */
+  /** Position before the oldest retained message, and seq of the newest; both 0 when there is none. */
   earliest: Seq
   latest: Seq
   retention: OwnRetention

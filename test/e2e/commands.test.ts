@@ -81,7 +81,7 @@ describe('database', () => {
     await createRest(before.url).publish('orders', 'lost')
     expect(await runCommand('database', ['backup', copy], env)).toMatchObject({
       code: 78,
-      stderr: expect.stringContaining('overwrites nothing'),
+      stderr: expect.stringContaining('does not overwrite files'),
     })
     expect(await runCommand('database', ['restore', copy], env)).toMatchObject({
       code: 78,

@@ -56,7 +56,7 @@ describe('a full disk', () => {
     expect(code).toBe('database_full')
     await expect.poll(() => readiness(before)).toEqual([503, 'database_full'])
     for (let number = 0; number < 20; number++) expect(await publish(before, large)).toBe('database_full')
-    expect(before.lines.filter((line) => line.includes('takes no writes'))).toHaveLength(1)
+    expect(before.lines.filter((line) => line.includes('does not accept writes'))).toHaveLength(1)
     expect(before.lines.join('\n')).not.toContain('"stack"')
     await before.end('SIGTERM')
 
@@ -70,7 +70,7 @@ describe('a full disk', () => {
     await expect.poll(() => readiness(after), { timeout: 10_000 }).toEqual([200, undefined])
     for (let number = 0; number < 20; number++) expect(await publish(after, large)).toBe(201)
     await rm(join(directory, 'ballast'))
-    await expect.poll(() => after.lines.join('\n'), { timeout: 10_000 }).toContain('has room again')
+    await expect.poll(() => after.lines.join('\n'), { timeout: 10_000 }).toContain('has space again')
   })
 })
 

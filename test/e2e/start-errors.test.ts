@@ -66,19 +66,19 @@ test('a database that can not be reached, or is none, is named, without its pass
   const other = join(directory, 'other.db')
   writeFileSync(other, 'this is no database, and longer than the header of one would be'.repeat(20))
   const away = await refusal({ ...quietEnvironment(directory), DATABASE_URL: 'postgresql://user:hidden@127.0.0.1:1/log' })
-  expect(away).toMatch(/user@127\.0\.0\.1:1\/log can't be used .*ECONNREFUSED.*start it, or mend where the URL leads/)
+  expect(away).toMatch(/user@127\.0\.0\.1:1\/log can't be used .*ECONNREFUSED.*start it, or correct the URL/)
   expect(away).not.toContain('hidden')
   expect(await refusal({ ...quietEnvironment(directory), DATABASE_URL: `file:${other}` })).toMatch(
-    /other\.db .*it is no database of SQLite/,
+    /other\.db .*it is not a SQLite database/,
   )
 })
 
 describe.runIf(canBeNobody)('files of another user are named (needs root and setpriv)', () => {
   test.each<[string, string, RegExp]>([
-    ['the data directory', '', /The directory .*data can't be written to .*PEERGATE_DATA_DIR/],
-    ['the key', 'peer.key', /The key .*peer\.key \(PEERGATE_KEY_FILE\) can't be read/],
-    ['the state of the key', 'peer.key.state', /The state of the key, .*peer\.key\.state, can't be written/],
-    ['the database', 'peergate.db', /The database .*peergate\.db can't be used .*give the file/],
+    ['the data directory', '', /The directory .*data is not accessible .*PEERGATE_DATA_DIR/],
+    ['the key', 'peer.key', /The key .*peer\.key \(PEERGATE_KEY_FILE\) is not readable/],
+    ['the state of the key', 'peer.key.state', /The key's state file .*peer\.key\.state can't be written/],
+    ['the database', 'peergate.db', /The database .*peergate\.db can't be used .*make the user of the gateway/],
     ['the mark of what was served', 'served', /The file .*served can't be written/],
   ])('%s', async (_, file, sentence) => {
     const directory = await temporaryDirectory()

@@ -113,7 +113,7 @@ test('leaves nothing behind when there is no room for a key, and says so (needs 
   const directory = await smallDisk(1)
   if (directory === undefined) return skip('mounting is not allowed here')
   await expect(writeFile(join(directory, 'ballast'), new Uint8Array(2_000_000))).rejects.toThrow('ENOSPC')
-  await expect(loadKeyFile(join(directory, 'peer.key'))).rejects.toThrow(/none can be made: the disk is full/)
+  await expect(loadKeyFile(join(directory, 'peer.key'))).rejects.toThrow(/none can be created because the disk is full/)
   expect(await readdir(directory)).toEqual(['ballast'])
 })
 
@@ -123,7 +123,7 @@ test('says of a damaged state where it is, and what to do', async () => {
   identity.close()
   await writeFile(`${path}.state`, 'no database, and long enough to be looked at as one would be'.repeat(20))
   await expect(openIdentity(path)).rejects.toThrow(StartupError)
-  await expect(openIdentity(path)).rejects.toThrow(/peer\.key\.state, is damaged\. Move it away/)
+  await expect(openIdentity(path)).rejects.toThrow(/peer\.key\.state is damaged\. Move it away/)
 })
 
 test.each([

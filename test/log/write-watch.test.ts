@@ -84,6 +84,6 @@ describe('the watch of writes', () => {
     expect(lines.join('\n')).not.toContain('stack')
     delete state.trial
     await vi.advanceTimersByTimeAsync(1_000)
-    expect(JSON.parse(lines[2] ?? '')).toMatchObject({ msg: 'the database takes writes again' })
+    expect(JSON.parse(lines[2] ?? '')).toMatchObject({ msg: 'the database accepts writes again' })
   })
 })

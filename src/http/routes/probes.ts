@@ -105,7 +105,7 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
           status: 'unavailable',
           checks: { started: true, draining: false, database: 'unavailable' },
           code: 'database_full',
-          reason: 'The disk of the database is full. It is read as before.',
+          reason: 'The disk of the database is full. Reads still work.',
         }),
       },
     },

@@ -7,7 +7,7 @@ const find = `SELECT ${peerColumns} FROM "Peer" WHERE "peerId" = $1`
 const replace = replacePeer('$1, $2, $3, $4, $5, $6, $7, $8, $9')
 const takeLock = `SELECT pg_advisory_xact_lock(x'50656574'::int, hashtext(current_schema()))`
 
-/** The columns of the index, so that it has them in order. */
+/** Ordered by the columns of the index, which then supplies the order. */
 const forgetUnseen = `WITH excess AS (
     SELECT count(*) - $2::bigint AS peers
     FROM (SELECT 1 FROM "Peer" AS p WHERE p."blocked" = false AND p."label" IS NULL LIMIT $2::bigint + $4::bigint) AS p
@@ -20,7 +20,7 @@ const forgetUnseen = `WITH excess AS (
   )
   DELETE FROM "Peer" AS p USING chosen AS c WHERE p."peerId" = c."peerId" RETURNING 1`
 
-/** One gateway at a time, so that two that see the same peers neither lose a sighting nor wait for each other in a circle. */
+/** One gateway at a time, so that two gateways that see the same peers neither lose a sighting nor deadlock. */
 export function changePeers(database: PostgresDatabase, edits: PeerEdit[]): Promise<StoredPeer[]> {
   return database.transaction(async (query) => {
     await query(takeLock)
@@ -36,7 +36,7 @@ export function changePeers(database: PostgresDatabase, edits: PeerEdit[]): Prom
   })
 }
 
-/** Under the same lock, so that nobody is forgotten who is labelled, blocked or seen meanwhile. */
+/** Takes the same lock, so that no peer is removed that is labelled, blocked or seen meanwhile. */
 export function forgetUnseenPeers(database: PostgresDatabase, query: Parameters<PeerStore['forgetUnseen']>[0]): Promise<number> {
   const { seenBefore, max, keep, limit } = query
   return database.transaction(async (run) => {

@@ -4,7 +4,7 @@ import type { Damaged, Missing } from '../log-store.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { messageColumns, toRow } from './messages.ts'
 
-/** What the rows of these numbers say of themselves. */
+/** Describes the rows with these seqs, by their own content. */
 export async function describeRows(database: PostgresDatabase, seqs: Seq[]): Promise<Damaged[]> {
   const rows = await database.read(
     `SELECT m."seq", m."id", (SELECT t."name" FROM "Topic" AS t WHERE t."name" = m."topic") FROM "Message" AS m WHERE m."seq" = ANY($1::bigint[])`,
@@ -14,8 +14,8 @@ export async function describeRows(database: PostgresDatabase, seqs: Seq[]): Pro
 }
 
 /**
- * Takes rows out of the log, as far as they are damaged, and notes them, each also under the id that its author and sequence number make. Those
- * that are gone already are passed over.
+ * Takes damaged rows out of the log and notes each, also under the id that its author and sequence number make. Rows
+ * that are sound or gone are skipped.
  */
 export async function takeOut(database: PostgresDatabase, seqs: Seq[]): Promise<Damaged[]> {
   const rows = await database.read(`SELECT ${messageColumns} FROM "Message" AS m WHERE m."seq" = ANY($1::bigint[])`, [seqs])
@@ -27,7 +27,7 @@ export async function takeOut(database: PostgresDatabase, seqs: Seq[]): Promise<
   return taken.map(toDamaged)
 }
 
-/** Number, id, topic. */
+/** Columns: seq, id, topic. */
 export function toDamaged([seq, id, topic]: Row): Damaged {
   return { seq: Number(seq), id: String(id), topic: topic === null ? undefined : String(topic) }
 }

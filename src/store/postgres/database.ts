@@ -4,41 +4,46 @@ import { attemptAsync } from '../shared/unavailable.ts'
 import { warnWhenNotDurable } from './durability.ts'
 import { sessionFunctions } from './functions.ts'
 
-/** Milliseconds until a database that does not answer counts as one that can't be used: connecting, and a statement. */
+/**
+ * Timeouts in milliseconds, after which an unresponsive database counts as unavailable: for connecting, and for a
+ * statement.
+ */
 export const connectTimeoutMs = 5_000
 export const queryTimeoutMs = 10_000
-/** Connections for reading; the log's writer has one of its own, and so have listening and Prisma. */
+/** Maximum connections for reading. The log's writer, listening and Prisma have their own. */
 const maxReaders = 6
 
 /**
- * Seconds after which a connection is made anew: one that was made while the database took no writes (`default_transaction_read_only` of a
- * role or a database) goes on to take none.
+ * Maximum age of a connection, in seconds. A connection that was made while the database was read-only
+ * (`default_transaction_read_only` of a role or a database) stays read-only.
  */
 export const connectionSeconds = 60
 
-/** A row: columns in the order of the query. Numbers of 64 bits come as numbers, bytes as Buffers. */
+/** A row: columns in the order of the query. 64-bit integers are numbers, bytes are Buffers. */
 export type Row = unknown[]
 export type Query = (sql: string, values?: unknown[]) => Promise<Row[]>
 
-/** The ways to a database. Each query rejects with StoreUnavailable when the database can't be used. */
+/** The connections to a database. Each query rejects with StoreUnavailable when the database can't be used. */
 export interface PostgresDatabase {
-  /** On any connection. */
+  /** Runs on any reading connection. */
   read: Query
-  /** On the one connection that writes the log, one query after another, each a transaction of its own. */
+  /** Runs on the one connection that writes the log; queries run one after another, each in its own transaction. */
   write: Query
-  /** All of it or nothing, on a connection that reads otherwise. */
+  /** Runs `work` atomically, on a reading connection. */
   transaction<Result>(work: (query: Query) => Promise<Result>): Promise<Result>
-  /** Ends what is open; what is under way fails. */
+  /** Closes all connections; running queries fail. */
   close(): Promise<void>
 }
 
 /**
- * What holds on every connection, whatever role, database or URL say: a commit is on the disk when it returns; who waits for a lock, or leaves a transaction idle, is ended,
- * so that nobody holds up the log; the server notices within half a minute when this machine is gone.
+ * Settings of every connection, which override those of role, database and URL. A commit is on disk when it returns. A
+ * session that waits for a lock, or leaves a transaction idle, is ended, so that it cannot block the log. The server
+ * notices within half a minute when this machine is gone.
  *
- * Every statement here looks a bounded number of rows up by an index. Plans of a new or restored database, whose tables nobody has analysed,
- * and generic plans of prepared statements would read whole tables instead, so the plans that do so are switched off. What has to read all
- * of a table still can; `jit` is off because the planner prices that absurdly, which would have the statement compiled.
+ * Every statement here looks up a bounded number of rows by an index. Plans for a new or restored database, whose
+ * tables have not been analysed, and generic plans of prepared statements would read whole tables instead, so the plan
+ * types that do so are disabled. A statement that has to read a whole table still can. `jit` is off because the planner
+ * then estimates such a high cost that it would compile the statement.
  */
 export function connectionOptions(url: string): pg.ClientConfig {
   const settings = {
@@ -60,7 +65,7 @@ export function connectionOptions(url: string): pg.ClientConfig {
   return {
     connectionString: base,
     application_name: 'peergate',
-    // The last one counts.
+    // The last value of a setting counts.
     options: [...options, ...ours].join(' '),
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: queryTimeoutMs,
@@ -69,7 +74,7 @@ export function connectionOptions(url: string): pg.ClientConfig {
   }
 }
 
-/** The driver would take the options of a URL in the place of ours. */
+/** Separates the URL's options from the URL: the driver would let them replace ours. */
 function splitOptions(url: string): { base: string; options: string[] } {
   if (!url.includes('options=')) return { base: url, options: [] }
   const base = new URL(url)
@@ -78,7 +83,7 @@ function splitOptions(url: string): { base: string; options: string[] } {
   return { base: base.href, options }
 }
 
-/** By the type's oid: int8, whose values here stay below 2^53, and numeric, the sum of such. */
+/** Parsers by type oid: int8, whose values here stay below 2^53, and numeric, the type of their sums. */
 const parsers = new Map<number, (text: string) => unknown>([
   [20, Number],
   [1700, Number],
@@ -90,13 +95,14 @@ export function openPostgresDatabase(url: string, components: { logger: Logger }
     ...connectionOptions(url),
     max: 1,
     idleTimeoutMillis: 0,
-    // Awaited, whatever its type says: a connection on which they could not be made is ended, and what wanted it fails.
+    // Awaited by the pool, although its type does not say so: if the functions can't be created, the connection is
+    // closed and the query that needed it fails.
     async onConnect(client) {
       await client.query(sessionFunctions)
       await warnWhenNotDurable(client, components)
     },
   })
-  // A connection that breaks while nobody uses it concerns nobody: the pool has removed it.
+  // A connection that breaks while idle affects no query: the pool has removed it.
   for (const pool of [readers, writer]) pool.on('error', (err) => components.logger.debug({ err }, 'a connection to the database broke'))
 
   return {
@@ -115,7 +121,7 @@ export function openPostgresDatabase(url: string, components: { logger: Logger }
           failure = error instanceof Error ? error : new Error(String(error))
           throw error
         } finally {
-          // One that failed is closed, which rolls back.
+          // A failed connection is closed, which rolls back.
           client.release(failure)
         }
       }),
@@ -130,7 +136,7 @@ async function run(client: pg.Pool | pg.PoolClient, text: string, values: unknow
   return rows
 }
 
-/** A name for each statement, under which its connections keep it prepared. */
+/** Names of prepared statements, by text. */
 const names = new Map<string, string>()
 
 function nameOf(text: string): string {

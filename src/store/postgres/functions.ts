@@ -1,23 +1,28 @@
 /**
- * The log's writing transactions, each a function and so one round trip. They are made for the session, not stored in the database, so
- * that gateways of two versions can write side by side, each with its own. All take one advisory lock, held until the commit: the order
- * of numbers is the order of commits, and whoever reads up to a tip misses nothing below it.
+ * The log's write transactions, each a function and therefore one round trip. They are created per session, not stored
+ * in the database, so that gateways of two versions can write side by side, each with its own. All take one advisory
+ * lock, held until the commit: the order of seqs is the order of commits, and a reader up to a tip misses nothing below
+ * it.
  */
 
-/** Of this schema's log; other applications in the database hardly hit upon the first key. */
+/** Lock of this schema's log; other applications in the database are unlikely to use the first key. */
 const takeLock = `PERFORM pg_advisory_xact_lock(x'50656572'::int, hashtext(current_schema()))`
 
-/** Of a row `m` whose place or times the disk has changed (checksum.ts); in numbers that no sum of four columns is too large for. */
+/**
+ * True for a row `m` whose seq or times were damaged on disk (checksum.ts); computed as numeric, which no sum of four
+ * columns overflows.
+ */
 export const sumIsWrong = '(m."sum" <> m."seq"::numeric + m."receivedAt" + m."storedAt" + coalesce(m."firstSeenAt", 0))'
 
 export const channel = 'peergate'
 
-/** What a topic has to be for nobody to miss it. */
+/** Condition for a topic that can be forgotten. */
 const isForgettable = `NOT t."joined" AND t."maxAgeMs" IS NULL AND t."maxMessages" IS NULL AND t."maxBytes" IS NULL AND t."name" <> ''`
 
 /**
- * Of each message the bytes lie one behind another in one value (sequence, signature, public key, data), since arrays of bytes travel as
- * text; `p_lengths` has four numbers for each, of the key -1 when there is none.
+ * The bytes of all messages are concatenated in one value (for each: sequence, signature, public key, data), since
+ * arrays of bytes are transferred as text. `p_lengths` has four lengths per message; that of the key is -1 when there
+ * is none.
  */
 const append = `CREATE OR REPLACE FUNCTION pg_temp.peergate_append(
   p_origin text, p_ids text[], p_topics text[], p_recipients text[], p_authors text[], p_received bigint[], p_first_seen bigint[], p_stored bigint[], p_absent boolean[], p_checksums integer[], p_starts integer[],
@@ -33,7 +38,7 @@ DECLARE
 BEGIN
   ${takeLock};
   SELECT "tip", "forgottenThrough", "forgottenAt" INTO STRICT v_tip, v_forgotten_through, v_forgotten_at FROM "Log" WHERE "id" = 1;
-  -- A time that the disk has changed is nothing to go by.
+  -- A time that was damaged on disk is ignored.
   SELECT coalesce((SELECT m."receivedAt" FROM "Message" AS m WHERE NOT ${sumIsWrong} ORDER BY m."seq" DESC LIMIT 1), 0) INTO v_latest;
   SELECT coalesce(array_agg(k.key), '{}') INTO v_taken FROM unnest(p_keys, p_since) AS k(key, since)
     JOIN "IdempotencyKey" AS i ON i."key" = k.key AND i."createdAt" >= k.since;
@@ -65,7 +70,7 @@ BEGIN
       substring(p_bytes FROM n.start + n.l1 + n.l2 + greatest(n.l3, 0) + 1 FOR n.l4)
     FROM numbered AS n
   ), counted AS (
-    -- Of what a topic had before it is remembered (emptySince 0) it is known only up to where something of any forgotten topic was pruned.
+    -- For what a forgotten topic (emptySince 0) had before, only the common mark of forgotten topics is known.
     INSERT INTO "Topic" AS t ("name", "messages", "bytes", "firstSeq", "lastSeq", "emptySince", "prunedThrough", "prunedAt")
     SELECT n.topic, count(*), sum(n.l4), min(n.seq), max(n.seq), NULL, v_forgotten_through, v_forgotten_at FROM numbered AS n GROUP BY n.topic
     ON CONFLICT ("name") DO UPDATE SET "emptySince" = NULL,
@@ -91,8 +96,8 @@ BEGIN
 END $function$`
 
 /**
- * Removes the oldest messages of a topic as far as they are more than it keeps: those before the first that is none too many. `broken` is the
- * number of a row at which it has ended since its time, which the disk has changed, says nothing of its age.
+ * Removes the oldest messages of a topic that exceed its retention, up to the first that does not. `broken` is the seq
+ * of a row at which it stopped because its time is damaged and does not tell its age.
  */
 const prune = `CREATE OR REPLACE FUNCTION pg_temp.peergate_prune(
   p_origin text, p_topic text, p_limit integer, p_now bigint, p_everything boolean, p_age bigint, p_count bigint, p_size bigint)
@@ -145,8 +150,9 @@ BEGIN
 END $function$`
 
 /**
- * Takes damaged rows out of the log and notes each under the ids given, at the same place, and under its own; rows that are gone are passed over.
- * What the row says of its topic counts only where there is such a topic; where its times are not to be trusted, it counts as old as the message before.
+ * Takes damaged rows out of the log. Notes each under its own id, and under the id given at the same index. Rows that
+ * are gone are skipped. The row's topic counts only if it exists. If its times are damaged, the age of the message
+ * before it is used.
  */
 const takeOut = `CREATE OR REPLACE FUNCTION pg_temp.peergate_take_out(p_seqs bigint[], p_ids text[])
 RETURNS TABLE (number bigint, message text, name text) LANGUAGE plpgsql AS $function$
@@ -177,8 +183,8 @@ BEGIN
 END $function$`
 
 /**
- * Forgets topics that nobody has joined and that have neither messages nor limits of their own, the longest empty first. Who joins one, or gives it limits,
- * holds no lock of the log: what they have changed by the time of the deletion is looked at again in it.
+ * Removes topics without joins, messages or limits of their own, the longest empty first. Joining a topic or giving it
+ * limits takes no lock of the log, so the deletion checks these conditions again.
  */
 const forgetTopics = `CREATE OR REPLACE FUNCTION pg_temp.peergate_forget_topics(p_before bigint, p_max bigint, p_limit bigint)
 RETURNS bigint LANGUAGE plpgsql AS $function$
@@ -208,7 +214,10 @@ BEGIN
   RETURN v_forgotten;
 END $function$`
 
-/** The epoch, a new one (`p_fresh`) when there is none or the log ends before what was served from it; and the one before. */
+/**
+ * Returns the epoch, a new one (`p_fresh`) when there is none or the log ends before messages that were served from it;
+ * and the previous epoch.
+ */
 const settle = `CREATE OR REPLACE FUNCTION pg_temp.peergate_settle(p_origin text, p_epochs text[], p_served bigint[], p_fresh text)
 RETURNS TABLE (epoch text, previous text, tip bigint, served bigint) LANGUAGE plpgsql AS $function$
 DECLARE

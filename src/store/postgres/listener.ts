@@ -7,25 +7,28 @@ import { connectionOptions } from './database.ts'
 import { channel } from './functions.ts'
 
 /**
- * A connection of its own that hears what other gateways do, and holds this one's peer id: the lock ends with the connection, so that a
- * gateway that was killed is free to come back at once.
+ * A dedicated connection that receives the changes of other gateways and holds this one's peer id: the lock ends with
+ * the connection, so that a killed gateway can restart at once.
  */
 export interface Listener {
-  /** @throws what the first connection meets */
+  /** @throws the error of the first connection */
   start(): Promise<void>
-  /** Holds the peer id, also over a broken connection; answers false when another process holds it. */
+  /** Claims the peer id, and keeps it across reconnects; false when another process holds it. */
   claim(peerId: string): Promise<boolean>
-  /** Tells the others. Lost when the database is away: then they read everything anew anyway. */
+  /** Notifies the other gateways. Lost when the database is away; they then reread everything anyway. */
   tell(kind: 'topics' | 'peers'): Promise<void>
   listen(listener: (change: StoreChange) => void): () => void
   stop(): Promise<void>
 }
 
-/** Milliseconds between signs of life, which also make up for what was lost on the way. */
+/** Milliseconds between heartbeats, which also make up for lost notifications. */
 const beatMs = 5_000
 const firstRetryMs = 100
 const lastRetryMs = 5_000
-/** Milliseconds that a key is waited for: another process may be stopping, and the server has to notice that one was killed. */
+/**
+ * How long to wait for a key, in milliseconds: another process may be stopping, and the server needs time to notice a
+ * killed one.
+ */
 const claimMs = 5_000
 const claimRetryMs = 100
 
@@ -55,8 +58,8 @@ export function createListener(init: { url: string; origin: string }, components
       const { by, ...change } = notice
       emit(change)
     } catch (err) {
-      // Of a newer version perhaps; something has changed.
-      logger.debug({ err }, 'a notice of another gateway was not understood')
+      // It may come from a newer version; something has changed.
+      logger.debug({ err }, 'could not parse a notification from another gateway')
       emit({ kind: 'everything' })
     }
   }
@@ -113,7 +116,7 @@ export function createListener(init: { url: string; origin: string }, components
         emit({ kind: 'everything' })
         return
       } catch (err) {
-        logger.warn({ err, retryMs }, 'the database can not be listened to; it is tried again')
+        logger.warn({ err, retryMs }, 'could not listen to the database; retrying')
         await delay(retryMs * (0.5 + Math.random() / 2), undefined, { signal: wake.signal }).catch(() => undefined)
       }
     }
@@ -124,7 +127,7 @@ export function createListener(init: { url: string; origin: string }, components
       if (client !== undefined)
         await watch(client).catch((err: unknown) => logger.warn({ err }, 'the listening connection does not answer'))
       if (stopped) break
-      // Not waited for: the server may not answer any more.
+      // Not awaited: the server may not answer.
       void client?.end().catch(() => undefined)
       client = undefined
       await reconnect()
@@ -149,7 +152,7 @@ export function createListener(init: { url: string; origin: string }, components
       try {
         await client?.query('SELECT pg_notify($1, $2)', [channel, JSON.stringify({ by: origin, kind })])
       } catch (err) {
-        logger.debug({ err }, 'the other gateways could not be told of a change')
+        logger.debug({ err }, 'could not notify the other gateways of a change')
       }
     },
     listen(listener) {

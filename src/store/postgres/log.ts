@@ -21,7 +21,7 @@ import { outline, readPosition, scan } from './scan.ts'
 /** Bytes of data that one step of a check reads. */
 const checkBytes = 8_000_000
 
-/** Milliseconds between the writes of sent marks and recipients. */
+/** Milliseconds between writes of sent marks and recipients. */
 const noteIntervalMs = 1_000
 
 const raiseSentMark = `INSERT INTO "SentMark" AS s ("author", "through") SELECT * FROM unnest($1::text[], $2::bigint[])
@@ -29,13 +29,13 @@ const raiseSentMark = `INSERT INTO "SentMark" AS s ("author", "through") SELECT 
 const setRecipients = 'UPDATE "IdempotencyKey" SET "items" = $2 WHERE "key" = $1'
 
 export interface PostgresLog extends LogStore {
-  /** Finds out which log this is; to be called when the database has been away, too. Answers whether it is another one than before. */
+  /** Determines which log this is; call it again after the database was away. Returns whether it is a different one. */
   settle(): Promise<boolean>
-  /** Writes what waits. */
+  /** Writes pending notes. */
   close(): Promise<void>
 }
 
-/** @param init.origin names this process to the others of the database */
+/** @param init.origin identifies this process to the other gateways of the database */
 export function createPostgresLog(
   init: { origin: string },
   components: { database: PostgresDatabase; served: ServedMarks; files: FilesInPlace; damage: DamageNews; logger: Logger },
@@ -60,7 +60,10 @@ export function createPostgresLog(
     return isOther
   }
 
-  /** Of a database that takes no writes, if its log has all that was served from it: then there is nothing to write. */
+  /**
+   * Reads the epoch of a read-only database, if its log has everything that was served from it: then nothing has to be
+   * written.
+   */
   async function readEpoch(error: unknown): Promise<Row[]> {
     if (!(error instanceof DatabaseReadOnly || error instanceof DatabaseFull)) throw error
     const [[found, tip] = []] = await database.read('SELECT "epoch", "tip" FROM "Log" WHERE "id" = 1')
@@ -84,20 +87,20 @@ export function createPostgresLog(
     timer ??= setTimeout(() => void flush(), noteIntervalMs)
   }
 
-  /** One after another, so that the last, before the connections close, ends after all of them. */
+  /** One flush after another, so that the last one, before the connections close, ends after all of them. */
   function flush(): Promise<void> {
     flushing = flushing.then(flushNotes)
     return flushing
   }
 
-  /** Notes that can't be written wait for the next time: sending again is harmless. */
+  /** Notes that can't be written stay pending: sending again is harmless. */
   async function flushNotes(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
     try {
       await writeNotes()
     } catch (error) {
-      logger.warn({ err: error }, 'how far messages were sent could not be written')
+      logger.warn({ err: error }, 'could not write the sent mark')
     }
   }
 
@@ -106,11 +109,11 @@ export function createPostgresLog(
     try {
       served.write(epoch, tip)
     } catch (error) {
-      logger.warn({ err: error }, 'how far the log was served could not be written')
+      logger.warn({ err: error }, 'could not write the served mark')
     }
   }
 
-  /** What can't be taken out stays, and is not served all the same. */
+  /** Rows that can't be taken out stay in the table, and are still not served. */
   async function takeOutBad(bad: Seq[]): Promise<Damaged[]> {
     if (bad.length === 0) return []
     try {
@@ -123,7 +126,7 @@ export function createPostgresLog(
     }
   }
 
-  /** Takes out what a look has found. @throws DatabaseDamaged where a row is not found by the number that it has */
+  /** Takes out damaged rows that a read found. @throws DatabaseDamaged when a row is not found by its own seq */
   async function takeOutFound(bad: Seq[], look: () => Promise<Seq[]>): Promise<Damaged[]> {
     const taken = await takeOutBad(bad)
     // Another gateway may have taken it out meanwhile.
@@ -137,7 +140,7 @@ export function createPostgresLog(
     return messages
   }
 
-  /** @param before the row that was damaged, and in the way, in the step before */
+  /** @param before the damaged row that stopped the previous step */
   async function prune(query: Parameters<LogStore['prune']>[0], before?: Seq): Promise<Pruned | undefined> {
     const { topic, limit, defaults, now, everything } = query
     const keeps = [defaults.maxAgeMs, defaults.maxMessages, defaults.maxBytes]
@@ -212,7 +215,7 @@ export function createPostgresLog(
     },
     async read(query) {
       const { bad, noted, ...step } = await scan(database, query)
-      // What others have appended is served from here, too.
+      // Messages of other gateways are served from here, too.
       const newest = query.order === 'asc' ? step.messages.at(-1) : undefined
       if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(newest.seq)
       const found = await takeOutFound(bad, async () => (await scan(database, query)).bad)
@@ -271,7 +274,7 @@ const appendSql = `SELECT * FROM pg_temp.peergate_append(
   $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ORDER BY 2 NULLS LAST`
 const pruneSql = 'SELECT * FROM pg_temp.peergate_prune($1, $2, $3, $4, $5, $6, $7, $8)'
 
-/** The other sweeps find what is more than these. */
+/** Later sweeps find the others. */
 const prunableSql = `SELECT "name" FROM (
     SELECT "name", "messages", "bytes", "firstSeq", coalesce("maxAgeMs", $1) AS age, coalesce("maxMessages", $2) AS count,
       coalesce("maxBytes", $3) AS size

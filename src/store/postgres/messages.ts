@@ -3,7 +3,7 @@ import { checksumOf } from '../shared/checksum.ts'
 import { type ReadRow, readRow } from '../shared/damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 
-/** The columns that make a message, in one list for every query. */
+/** The columns of a message, one list for every query. */
 export const messageColumns = [
   'seq',
   'id',
@@ -24,7 +24,7 @@ export const messageColumns = [
   .map((name) => `m."${name}"`)
   .join(', ')
 
-/** A row of these columns. */
+/** Reads a row with these columns. */
 export function toRow(row: Row): ReadRow {
   return readRow({ seq: row[0], sum: row.at(-2), checksum: row.at(-1), data: row[6] }, () => toMessage(row))
 }
@@ -50,7 +50,7 @@ function toMessage(row: Row): StoredMessage {
 
 export function toBytes(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value
-  throw new Error('a column that holds bytes holds something else')
+  throw new Error('a column does not hold bytes')
 }
 
 export async function findByIds(database: PostgresDatabase, ids: string[]): Promise<ReadRow[]> {
@@ -58,7 +58,7 @@ export async function findByIds(database: PostgresDatabase, ids: string[]): Prom
   return rows.map(toRow)
 }
 
-/** Those of the ids that are there, in the order of their numbers, up to about so many bytes of data. */
+/** The stored messages among these ids, ordered by seq, up to about `maxBytes` of data. */
 export async function findFirst(database: PostgresDatabase, ids: string[], maxBytes: number): Promise<ReadRow[]> {
   const sql = `SELECT ${messageColumns} FROM (
       SELECT f."seq", sum(f.size) OVER (ORDER BY f."seq") - f.size AS before FROM (
@@ -67,7 +67,7 @@ export async function findFirst(database: PostgresDatabase, ids: string[], maxBy
   return (await database.read(sql, [ids, maxBytes])).map(toRow)
 }
 
-/** Those of the ids that nobody has brought yet. */
+/** The ids that were never stored or refused. */
 export async function findUnknown(database: PostgresDatabase, ids: string[]): Promise<string[]> {
   const rows = await database.read(
     `SELECT i.id FROM unnest($1::text[]) AS i(id) WHERE NOT EXISTS (SELECT 1 FROM "Message" AS m WHERE m."id" = i.id)
@@ -77,7 +77,7 @@ export async function findUnknown(database: PostgresDatabase, ids: string[]): Pr
   return rows.map(([id]) => String(id))
 }
 
-/** Messages as the arguments of the function that appends them (functions.ts). */
+/** Messages as the arguments of the append function (functions.ts). */
 export function packMessages(messages: NewMessage[]): unknown[] {
   const starts: number[] = []
   const lengths: number[] = []

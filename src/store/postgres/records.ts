@@ -3,7 +3,7 @@ import { afterPrefix } from '../shared/after-prefix.ts'
 import type { PostgresDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
 
-/** Sets a record: its key and its value. */
+/** Sets a record; values: key, value. */
 export const putRecord = `INSERT INTO "Record" ("key", "value") VALUES ($1, $2) ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"`
 
 export function createRecordStore(components: { database: () => PostgresDatabase }): RecordStore {

@@ -7,28 +7,31 @@ import type { PostgresDatabase, Row } from './database.ts'
 import { sumIsWrong } from './functions.ts'
 import { messageColumns, toRow } from './messages.ts'
 
-/** `bad` are the numbers of rows that match and are damaged, or whose place or times are, `noted` what was found before in what the step may pass. */
+/**
+ * `bad` are the seqs of matching rows that are damaged, or whose seq or times are. `noted` is damage that was noted
+ * before in the step's range.
+ */
 export interface ScanStep extends LogStep {
   bad: Seq[]
   noted: Damaged[]
 }
 
-/** `bad` are the numbers of rows whose place or times are damaged; the rest of a row is not looked at. */
+/** `bad` are the seqs of rows whose seq or times are damaged; the rest of a row is not checked. */
 export interface OutlineStep extends LogOutline {
   bad: Seq[]
 }
 
-/** Collects the values of a statement. */
+/** Collects the parameters of a statement. */
 class Values {
   readonly list: unknown[] = []
 
-  /** The place of a value in the statement. */
+  /** Adds a value and returns its placeholder. */
   add(value: unknown): string {
     return `$${this.list.push(value)}`
   }
 }
 
-/** No prefix matches what has no topic (`directTopic`). Without prefixes an index finds the names. */
+/** No prefix matches direct messages (`directTopic`). Without prefixes, an index finds the names. */
 function topicCondition(column: string, { exact, prefixes }: TopicFilter, values: Values): string {
   const among = `${column} = ANY(${values.add(exact)}::text[])`
   if (prefixes.length === 0) return among
@@ -37,8 +40,9 @@ function topicCondition(column: string, { exact, prefixes }: TopicFilter, values
 }
 
 /**
- * Up to which message something may have been pruned, after a step of pruning, of forgotten topics that the filter matches: in a statement that has the
- * row of the log as `l`. 0 when nothing was, or when all that it matches are remembered.
+ * SQL for the seq up to which messages of forgotten topics that the filter matches may have been pruned after a step of
+ * pruning; the statement has the log's row as `l`. 0 when there are none, or when every topic that the filter names is
+ * remembered.
  */
 function forgottenThrough(filter: TopicFilter | undefined, since: string, values: Values): string {
   const through = `CASE WHEN l."forgottenAt" > ${since}::bigint THEN l."forgottenThrough" ELSE 0 END`
@@ -49,7 +53,7 @@ function forgottenThrough(filter: TopicFilter | undefined, since: string, values
   return `CASE WHEN ${remembered} = ${values.add(names.length)}::bigint THEN 0 ELSE ${through} END`
 }
 
-/** Rows of the log as the index that has them in order finds them: `between` after a number and up to another one. */
+/** Rows of the log in the order of an index. `between`: after one seq and up to another. */
 interface Series {
   between(after: string, through: string): string
   order(direction: 'ASC' | 'DESC'): string
@@ -61,8 +65,8 @@ const numbered: Series = {
 }
 
 /**
- * Of one topic. Whole rows are compared, so that only the index of topics has them in order: were the topic compared alone, a plan might read
- * the log by number, and pass over what the other topics have in it.
+ * The rows of one topic. Row values are compared, so that only the index on topics provides the order: if the topic
+ * were compared alone, a plan might read the log by seq and skip the rows of other topics.
  */
 function ofTopic(topic: string): Series {
   return {
@@ -74,8 +78,8 @@ function ofTopic(topic: string): Series {
 const eachTopic = ofTopic('t.topic')
 
 /**
- * One step of a scan, in one statement and so of one state of the log: the window of rows that are looked at, those of them that match,
- * and what was pruned. The first row says where the log and the window end.
+ * One step of a scan, in one statement and so from one snapshot of the log: the window of scanned rows, the matching
+ * rows in it, and pruned topics. The first row holds the tip and the number of steps of pruning.
  */
 export async function scan(database: PostgresDatabase, query: LogQuery): Promise<ScanStep> {
   const values = new Values()
@@ -111,7 +115,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   return collect(query, await database.read(sql, values.list))
 }
 
-/** Topics of which messages were pruned, and what was pruned of those that were forgotten, which has no name. */
+/** Pruned topics, and, without a name, what was pruned of forgotten topics. */
 function prunedAfter(topics: TopicFilter | undefined, { after, since }: { after: string; since: string }, values: Values): string {
   return `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", ${nulls(11)} FROM "Topic" AS t
       WHERE t."prunedAt" > ${since} AND t."prunedThrough" > ${after}
@@ -130,7 +134,7 @@ function conditionsOf(query: LogQuery, withTopics: boolean, values: Values): str
   if (query.since !== undefined) times.push(`w."receivedAt" >= ${values.add(query.since)}`)
   if (query.until !== undefined) times.push(`w."receivedAt" < ${values.add(query.until)}`)
   if (query.storedSince !== undefined) times.push(`w."storedAt" >= ${values.add(query.storedSince)}`)
-  // A time that the disk has changed hides no message.
+  // A damaged time hides no message.
   if (times.length > 0) all.push(`(w.wrong OR ${times.join(' AND ')})`)
   return all.join(' AND ')
 }
@@ -153,7 +157,7 @@ function collect(query: LogQuery, rows: Row[]): ScanStep {
   const end = last ?? lastLooked
   const scanned = query.order === 'asc' ? (end ?? high) : end === undefined ? query.after : end - 1
   const { messages, bad } = sort(found)
-  // A row that an index has under another number is not among those that were found by theirs.
+  // A row that an index lists under a wrong seq is not among the rows found by theirs.
   const wrong = of('wrong').map(([, seq]) => Number(seq))
   const step = { messages, bad: [...new Set([...bad, ...wrong])], scanned, noted: of('damaged').map(([, ...row]) => toDamaged(row)) }
   if (query.prunedSince === undefined) return step
@@ -161,13 +165,14 @@ function collect(query: LogQuery, rows: Row[]): ScanStep {
     topic: topic === null ? undefined : String(topic),
     through: Number(through),
   }))
-  // The last columns of a message are its sum and its checksum, and the one before them a number of 64 bits.
+  // The last two columns are a message's sum and checksum; the one before them is a 64-bit number.
   return { ...step, prunes: { count: Number(ends.at(-3)), topics } }
 }
 
 /**
- * One step of the log without its data: up to where at most `scanRows` rows of the topics can be, which is after so many rows of any topic, or
- * where the first topic has had its part of them, whichever comes later. The rows of the topics are found by their index.
+ * One step of `outline`, up to the position where the step has scanned about `scanRows` rows of the topics: after
+ * `scanRows` rows of any topic, or where the first topic has used its part of them, whichever is later. Rows are found
+ * by the index on topics.
  */
 export async function outline(database: PostgresDatabase, query: OutlineQuery): Promise<OutlineStep> {
   const { after, since } = query

@@ -27,7 +27,7 @@ import { createPostgresLog, type PostgresLog } from './log.ts'
 import { createRecordStore } from './records.ts'
 import { createTokenChanges } from './token-changes.ts'
 
-/** Its types are those of SQLite's client: the models are the same. */
+/** Typed as SQLite's client: the models are the same. */
 const PostgresClient = getPrismaClientClass()
 
 export interface PostgresStoreInit {
@@ -49,13 +49,13 @@ const migrations = fileURLToPath(new URL('../../../prisma/postgresql/migrations'
 const maxPrismaConnections = 4
 
 /**
- * The Store contract on a PostgreSQL database, which several gateways may share. The road goes through the driver, the rest through
- * Prisma, or, where it has to be one transaction, through the driver too.
+ * The Store contract on a PostgreSQL database, which several gateways may share. The road goes through the driver. The
+ * rest goes through Prisma, or, where a transaction is needed, through the driver.
  */
 export function createPostgresStore(init: PostgresStoreInit, components: { logger: Logger }): Store {
   const listeners = new Set<(change: StoreChange) => void>()
   const damage = createDamageNews(components)
-  /** Names this process to the others. */
+  /** Identifies this process to the other gateways. */
   const origin = randomUUID()
   let opening: Promise<Open> | undefined
   let open: Open | undefined
@@ -69,7 +69,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { logge
     for (const listener of listeners) listener(change)
   }
 
-  /** Which log it is may have changed while the database was away, or at the hands of another gateway. */
+  /** The log may have been replaced while the database was away, or by another gateway. */
   async function onChange(change: StoreChange): Promise<void> {
     const mayBeOther = change.kind === 'everything' || change.kind === 'epoch'
     emit(mayBeOther && (await open?.log.settle()) === true ? { kind: 'epoch' } : change)
@@ -118,7 +118,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { logge
     log: whileOpen(() => opened().log),
     topics: {
       ...topics,
-      // The others need not hear of those who join what is joined.
+      // Other gateways need not be told of joins of a topic that is already joined.
       join: async (topic, at, by) => await tellIf('topics', await topics.join(topic, at, by)),
       giveUp: async (which) => await tellIf('topics', await topics.giveUp(which)),
       leave: (topic) => tellAfter('topics', topics.leave(topic)),
@@ -163,7 +163,7 @@ async function openAll(
       },
     ),
   )
-  if (applied.length > 0) logger.info({ applied }, 'brought the database up to date')
+  if (applied.length > 0) logger.info({ applied }, 'applied database migrations')
   const prisma = resources.adopt(
     new PostgresClient({
       adapter: new PrismaPg({ ...connectionOptions(init.url), max: maxPrismaConnections, maxLifetimeSeconds: connectionSeconds }),
@@ -178,7 +178,7 @@ async function openAll(
   await messages.settle()
   const listener = resources.adopt(createListener(init, { logger }), (open) => open.stop())
   listener.listen((change) => {
-    onChange(change).catch((err: unknown) => logger.warn({ err }, 'a change of the database could not be looked at'))
+    onChange(change).catch((err: unknown) => logger.warn({ err }, 'could not check which log the database holds'))
   })
   await attemptAsync(() => listener.start())
   const owned = resources.move()

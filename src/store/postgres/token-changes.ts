@@ -6,14 +6,14 @@ const columns = tokenColumnNames.map((name) => `"${name}"`).join(', ')
 const insert = `INSERT INTO "Token" (${columns}) VALUES (${tokenColumnNames.map((_, index) => `$${index + 1}`).join(', ')})`
 
 /**
- * One gateway at a time changes tokens: each change sees what those before it have left. The other gateways are told in the same
- * transaction, so that none honours a token that another has revoked because the way to tell it was broken.
+ * One gateway at a time changes tokens: each change sees the result of those before it. The other gateways are notified
+ * in the same transaction, so that no gateway honours a revoked token because a separate notification failed.
  */
 export function createTokenChanges(
   init: { origin: string },
   components: { database: () => PostgresDatabase },
 ): TokenChanges & {
-  /** Removes a session; answers false when there was none. */
+  /** Removes a session; false when there was none. */
   removeSession(id: string): Promise<boolean>
 } {
   const { database } = components

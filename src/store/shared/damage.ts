@@ -5,18 +5,18 @@ import type { StoredMessage } from '../../model/message.ts'
 import { type Damaged, type LogQuery, type LogStep, scanRows } from '../log-store.ts'
 import { checksumOf, sumOf } from './checksum.ts'
 
-/** A row of the log as it was read: a message, or nothing where it is not what was stored. */
+/** A row of the log as read; `message` is undefined when the row is not what was stored. */
 export interface ReadRow {
   seq: Seq
-  /** Of its data. */
+  /** Bytes of its data. */
   bytes: number
   message: StoredMessage | undefined
 }
 
-/** Of a row that its table, or an index of that, has under another number than its own. */
+/** Problem of a row that its table or an index lists under a seq that is not its own. */
 export const misplaced = 'a row of the log has another number than the one by which it was found'
 
-/** @param read makes the message of the row; what can't be made one is damaged, too */
+/** @param read builds the message from the row; a row that it rejects is damaged, too */
 export function readRow(row: { seq: unknown; sum: unknown; checksum: unknown; data: unknown }, read: () => StoredMessage): ReadRow {
   const [seq, bytes] = [Number(row.seq), row.data instanceof Uint8Array ? row.data.length : 0]
   try {
@@ -28,7 +28,7 @@ export function readRow(row: { seq: unknown; sum: unknown; checksum: unknown; da
   }
 }
 
-/** The messages, and the numbers of the rows that are none. */
+/** Splits rows into messages and the seqs of damaged rows. */
 export function sort(rows: Iterable<ReadRow>): { messages: StoredMessage[]; bad: Seq[] } {
   const messages: StoredMessage[] = []
   const bad: Seq[] = []
@@ -39,19 +39,19 @@ export function sort(rows: Iterable<ReadRow>): { messages: StoredMessage[]; bad:
   return { messages, bad }
 }
 
-/** What is told of damage: to the log of the process, and to who watches. */
+/** Reports damage to the process log and to watchers. */
 export interface DamageNews {
-  /** Has the listener told of what is found; answers a function that ends it. */
+  /** Tells the listener of damaged messages. Returns a function that stops it. */
   watch(listener: (damaged: Damaged[]) => void): () => void
   found(damaged: Damaged[]): void
-  /** Hears what the database was in want of: pages that are broken are told once. */
+  /** Receives database errors; broken pages are logged once. */
   failed(error: unknown): void
   readonly isBroken: boolean
-  /** Rows that are damaged and could not be taken out of the log. */
+  /** Reports damaged rows that could not be taken out of the log. */
   stuck(seqs: Seq[], err: unknown): void
 }
 
-/** Every read finds the rows that could not be taken out. At most this number is remembered as logged. */
+/** Every read meets the rows that could not be taken out. Maximum number remembered as logged. */
 const maxStuck = 10_000
 
 export function createDamageNews(components: { logger: Logger }): DamageNews {
@@ -63,7 +63,7 @@ export function createDamageNews(components: { logger: Logger }): DamageNews {
   function failed(error: unknown): void {
     if (!(error instanceof DatabaseDamaged) || isBroken) return
     isBroken = true
-    logger.fatal({ err: error }, 'pages of the database are damaged: check it, and restore a backup (docs/operations.md)')
+    logger.fatal({ err: error }, 'pages of the database are damaged: check it and restore a backup (docs/operations.md)')
   }
 
   return {
@@ -72,7 +72,7 @@ export function createDamageNews(components: { logger: Logger }): DamageNews {
       return () => listeners.delete(listener)
     },
     found(damaged) {
-      for (const { seq, id, topic } of damaged) logger.error({ seq, id, topic }, 'a stored message is damaged; it was taken out of the log')
+      for (const { seq, id, topic } of damaged) logger.error({ seq, id, topic }, 'a stored message is damaged and was taken out of the log')
       for (const listener of listeners) listener(damaged)
     },
     failed,
@@ -85,12 +85,14 @@ export function createDamageNews(components: { logger: Logger }): DamageNews {
       if (news.length === 0) return
       if (told.size > maxStuck) told.clear()
       for (const seq of news) told.add(seq)
-      logger.error({ err, seqs: news }, 'stored messages are damaged, and could not be taken out of the log; they are not served')
+      logger.error({ err, seqs: news }, 'damaged messages could not be taken out of the log; they are not served')
     },
   }
 }
 
-/** A step with the damage that lies in it: what it has found itself, and what is noted, of which `scanRows` were read at most. */
+/**
+ * Adds the damage in a step's range: found by the step itself, and noted before, of which at most `scanRows` were read.
+ */
 export function withDamage(step: LogStep, query: LogQuery, { found, noted }: { found: Damaged[]; noted: Damaged[] }): LogStep {
   const isForward = query.order === 'asc'
   const last = noted.length < scanRows ? undefined : noted.at(-1)?.seq
@@ -102,7 +104,7 @@ export function withDamage(step: LogStep, query: LogQuery, { found, noted }: { f
   return { ...step, scanned, messages, damaged }
 }
 
-/** The step as far as the damage in it is known. */
+/** The step, cut to the range whose damage is known. */
 function cut({ scanned, messages }: LogStep, isForward: boolean, last: Seq): Pick<LogStep, 'scanned' | 'messages'> {
   if (isForward) return { scanned: Math.min(scanned, last), messages: messages.filter(({ seq }) => seq <= last) }
   return { scanned: Math.max(scanned, last - 1), messages: messages.filter(({ seq }) => seq >= last) }

@@ -8,17 +8,17 @@ import { attemptAsync } from './unavailable.ts'
 
 const stateSchema = z.enum(['queued', 'delivered', 'expired', 'refused', 'cancelled'])
 
-/** When a recipient is due for whom nothing is queued: not within the life of any clock. */
+/** `dueAt` of a recipient with nothing queued: beyond the life of any clock. */
 const never = 2 ** 52
 const nothing = Buffer.alloc(0)
-/** Deliveries that one page looks at, in the order of their ids, for those that something happened to since a time. */
+/** Maximum deliveries that one page with `updatedSince` scans, in order of id. */
 const lookedRows = 2_000
-/** Envelopes are large, and only who sends them needs them. */
+/** Envelopes are large, and only the sender needs them. */
 const omit = { envelope: true } as const
 
 export function createDeliveryStore(components: {
   prisma: () => Models
-  /** For whose turn it is and what was tried in vain: what a power loss takes back of that is found out again (`disown`, `settle`). */
+  /** For claims and failed attempts. What a power loss takes back of these is restored by `disown` and `settle`. */
   turns: () => Models
 }): DeliveryStore {
   const { prisma, turns } = components
@@ -50,7 +50,7 @@ export function createDeliveryStore(components: {
         }
         try {
           const row = await prisma().delivery.create({ data })
-          // It is accepted from here on; `settle` finds recipients that were not made due.
+          // The delivery is accepted from here on; `settle` finds recipients that were not made due.
           await makeDue(to, client, createdAt).catch(() => undefined)
           return { delivery: toRecord(row), fingerprint: idempotency?.fingerprint, known: false }
         } catch (error) {
@@ -79,7 +79,7 @@ export function createDeliveryStore(components: {
       attemptAsync(async () => {
         const which = { ...(state === undefined ? {} : { state }), ...(to === undefined ? {} : { recipient: to }) }
         const order = { orderBy: { id: 'asc' } } as const
-        // No index has them by id and by time, so that it is bounded how many are looked at.
+        // No index covers both id and time, so the number of scanned rows is bounded.
         const last =
           updatedSince === undefined
             ? null
@@ -121,7 +121,7 @@ export function createDeliveryStore(components: {
       }),
     clientsDue: ({ now, after, limit }) =>
       attemptAsync(async () => {
-        // From one client to the next by the index, however many recipients each has.
+        // Jumps from one client to the next in the index, however many recipients each has.
         const rows = await turns().$queryRaw<Array<{ client: string }>>`WITH RECURSIVE "Holder" AS (
             SELECT (SELECT MIN(o."client") FROM "Outbox" AS o) AS "client"
             UNION ALL
@@ -161,7 +161,8 @@ export function createDeliveryStore(components: {
       ),
     next: ({ recipient, now, limit, maxBytes }) =>
       attemptAsync(async () => {
-        // Not "later than now": SQLite would take that for what narrows them down most, and sort all that are queued.
+        // Not `expiresAt > now`: SQLite would consider that the most selective condition, and sort all queued
+        // deliveries.
         const where = { state: 'queued', recipient, NOT: { expiresAt: { lte: now } } }
         const rows = await prisma().delivery.findMany({ where, orderBy: { id: 'asc' }, take: limit, select: { id: true, bytes: true } })
         const ids = firstOf(rows, maxBytes)
@@ -194,7 +195,7 @@ export function createDeliveryStore(components: {
       attemptAsync(async () => {
         const data = { client: '', attempts: 0, dueAt: never, claimedBy: null, claimedUntil: 0 }
         await turns().outbox.updateMany({ where: { recipient, claimedBy: by }, data })
-        // What came between the last look and the release is due again.
+        // Deliveries added between the last read and the release are due again.
         const more = await prisma().delivery.findFirst({ where: { state: 'queued', recipient }, select: { client: true, createdAt: true } })
         if (more !== null) await makeDue(recipient, more.client, Number(more.createdAt))
       }),
@@ -230,7 +231,7 @@ export function createDeliveryStore(components: {
   }
 }
 
-/** Ids of the first that have at most so many bytes together, at least of one. */
+/** Ids of the first deliveries that total at most `maxBytes`; at least one. */
 function firstOf(rows: Array<{ id: string; bytes: number }>, maxBytes: number): string[] {
   let sum = 0
   const over = rows.findIndex(({ bytes }) => {

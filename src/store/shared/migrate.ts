@@ -5,29 +5,30 @@ import type { MigrationList } from '@prisma/schema-engine-wasm'
 import { StartupError } from '../../lib/startup-error.ts'
 import { loadSchemaEngine } from './schema-engine.ts'
 
-/** The database's schema is behind, and the configuration says to leave it. */
+/** Migrations are missing, and the configuration forbids applying them. */
 export class MigrationPending extends StartupError {
   override readonly name = 'MigrationPending'
 }
 
 export interface MigrateInit {
-  /** A provider's migrations, one directory each. */
+  /** Directory with the provider's migrations, one subdirectory each. */
   directory: string
-  /** Whether to apply what is missing; otherwise it is an error. */
+  /** Whether to apply missing migrations; otherwise they are an error. */
   apply: boolean
 }
 
 export interface MigrateComponents {
   adapter: SqlMigrationAwareDriverAdapterFactory
-  /** Names of the migrations that the database has had. */
+  /** Names of the applied migrations. */
   applied(): Promise<Set<string>>
-  /** Begins a transaction that keeps others from migrating, too. */
+  /** Statement that begins a transaction that also locks out other migrators. */
   begin: string
 }
 
 /**
- * Brings a database up to date, as `prisma migrate deploy` would and in its own table, so that either may go on where the other was.
- * Answers the names of the migrations it applied. Prisma's engine takes 50 ms to load, so it is loaded only when something is missing.
+ * Applies missing migrations as `prisma migrate deploy` would, recorded in the same table, so that either tool can
+ * continue after the other. Returns the names of the applied migrations. Prisma's engine takes 50 ms to load, so it is
+ * loaded only when a migration is missing.
  * @throws MigrationPending
  */
 export async function migrate(init: MigrateInit, components: MigrateComponents): Promise<string[]> {
@@ -36,7 +37,7 @@ export async function migrate(init: MigrateInit, components: MigrateComponents):
   if (pending.length === 0) return []
   if (!init.apply)
     throw new MigrationPending(
-      `The database lacks the migrations ${pending.join(', ')}. Apply them by: npm run database -- migrate; or set PEERGATE_MIGRATE=true to have it done at start.`,
+      `The database lacks the migrations ${pending.join(', ')}. Apply them with: npm run database -- migrate; or set PEERGATE_MIGRATE=true to apply them at start.`,
     )
   const migrationsList = await migrationList(init.directory)
   return await inTransaction(components, async (adapter) => {
@@ -50,8 +51,8 @@ export async function migrate(init: MigrateInit, components: MigrateComponents):
 }
 
 /**
- * All migrations or none: the engine itself commits statement by statement, and a crash would leave a schema that is neither the old nor
- * the new. A second gateway that starts at the same time waits, and then finds nothing left to do.
+ * Applies all migrations or none: the engine itself commits each statement, and a crash would leave a schema that is
+ * neither old nor new. A second gateway that starts at the same time waits, and then finds nothing to do.
  */
 async function inTransaction<Result>(
   { adapter: factory, begin }: MigrateComponents,
@@ -64,7 +65,7 @@ async function inTransaction<Result>(
     await connection.executeScript('COMMIT')
     return result
   } finally {
-    // Closing rolls back what was not committed.
+    // Closing rolls back an uncommitted transaction.
     await connection.dispose()
   }
 }

@@ -1,6 +1,6 @@
 import type { Store } from '../store.ts'
 
-/** The store, whose failures are heard of; what it answers and rejects with stays as it is. */
+/** The same store; errors that its calls reject with are also reported to `failed`. */
 export function noticing(store: Store, failed: (error: unknown) => void): Store {
   const heard = <Part extends object>(part: Part): Part => heardOf(part, failed)
   return {
@@ -17,7 +17,7 @@ export function noticing(store: Store, failed: (error: unknown) => void): Store 
   }
 }
 
-/** All methods of a part answer later. */
+/** All methods of a part are asynchronous. */
 function heardOf<Part extends object>(part: Part, failed: (error: unknown) => void): Part {
   return new Proxy(part, {
     get(target, name) {

@@ -4,7 +4,7 @@ import type { PeerRecord, PeerSighting } from '../peer-store.ts'
 
 const maxAddresses = 16
 
-/** A row, whether Prisma or a driver read it: the one knows booleans and bigints, that of SQLite numbers only. */
+/** A row as Prisma or a driver reads it: Prisma returns booleans and bigints, SQLite's driver only numbers. */
 export const peerRowSchema = z.object({
   peerId: z.string(),
   addresses: json(z.array(z.object({ multiaddr: z.string(), source: addressSourceSchema }))),
@@ -16,7 +16,7 @@ export const peerRowSchema = z.object({
   lastSeen: z.coerce.number(),
 })
 
-/** A record, and what tells how old it is. */
+/** A record with its age. */
 export interface StoredPeer extends PeerRecord {
   /** When the peer was last seen, in age time. */
   seenAge: number
@@ -36,7 +36,7 @@ export const peerColumns = peerColumnNames.map((name) => `"${name}"`).join(', ')
 export const replacePeer = (places: string) => `INSERT INTO "Peer" (${peerColumns}) VALUES (${places}) ON CONFLICT ("peerId") DO UPDATE SET
   ${peerColumnNames.map((name) => `"${name}" = excluded."${name}"`).join(', ')}`
 
-/** What the columns hold, but for the boolean, of which each database has its own idea. */
+/** The column values; `flag` makes the boolean, which the databases represent differently. */
 export function peerValues<Flag>(peer: StoredPeer, flag: (blocked: boolean) => Flag) {
   const { peerId, addresses, agent, protocols, label, blocked, firstSeen, lastSeen, seenAge } = peer
   return [peerId, JSON.stringify(addresses), agent, JSON.stringify(protocols), label, flag(blocked), firstSeen, lastSeen, seenAge]
@@ -58,7 +58,7 @@ export function withSighting(peer: StoredPeer, sighting: PeerSighting): StoredPe
   }
 }
 
-/** The addresses just seen come first; each keeps the most trusted source it was ever learnt by. */
+/** Addresses of the sighting come first; each keeps the most trusted source it was ever learnt from. */
 function joinAddresses(known: KnownAddress[], { multiaddrs, source }: PeerSighting): KnownAddress[] {
   const trust = addressSourceSchema.options
   const seen = [...new Set(multiaddrs)].map((multiaddr) => {

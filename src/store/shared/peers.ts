@@ -3,16 +3,16 @@ import type { Models } from './models.ts'
 import { peerRowSchema, type StoredPeer, stranger, withSighting } from './peer-rows.ts'
 import { attemptAsync } from './unavailable.ts'
 
-/** How a record becomes another one. */
+/** An edit of a record. */
 export interface PeerEdit {
   peerId: string
   edit(before: StoredPeer | undefined): StoredPeer
 }
 
-/** Reads through Prisma; what reads, changes and writes is one transaction, and so goes through the driver. */
+/** Reads go through Prisma. Read-modify-write edits are one transaction, so they go through the driver. */
 export function createPeerStore(components: {
   prisma: () => Models
-  /** All edits in one transaction; answers the records as they are then. */
+  /** Applies all edits in one transaction; returns the resulting records. */
   change: (edits: PeerEdit[]) => Promise<StoredPeer[]>
   forgetUnseen: PeerStore['forgetUnseen']
 }): PeerStore {
@@ -50,7 +50,7 @@ export function createPeerStore(components: {
           }),
         },
       ])
-      if (changed === undefined) throw new Error('an edit has answered no record')
+      if (changed === undefined) throw new Error('an edit returned no record')
       const { seenAge, ...record } = changed
       return record
     },

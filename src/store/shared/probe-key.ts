@@ -1,2 +1,2 @@
-/** The record that a trial of writing sets, again and again; those of engines begin with a peer id. */
+/** The record that every trial write overwrites. The keys of engines' records start with a peer id. */
 export const probeKey = 'write-probe'

@@ -1,10 +1,10 @@
-/** The inner module of the package, whose own declarations leave out how it is given its WebAssembly. */
+/** The inner module of the package, whose own declarations omit how it receives its WebAssembly. */
 declare module '@prisma/schema-engine-wasm/schema_engine_bg' {
   export * from '@prisma/schema-engine-wasm'
   export function __wbg_set_wasm(exports: WebAssembly.Exports): void
 }
 
-/** The part of the WebAssembly API that is used; Node's types have none of it. */
+/** The part of the WebAssembly API in use; Node's types do not include it. */
 declare namespace WebAssembly {
   interface Exports {
     __wbindgen_start(): void

@@ -4,8 +4,8 @@ import { bindMigrationAwareSqlAdapterFactory, type SqlMigrationAwareDriverAdapte
 import type { SchemaEngine } from '@prisma/schema-engine-wasm'
 
 /**
- * Prisma's schema engine as WebAssembly: the binary that `prisma migrate` would download is not needed. It is large, so it is loaded
- * only when there is something to migrate.
+ * Prisma's schema engine as WebAssembly: the binary that `prisma migrate` would download is not needed. It is large, so
+ * it is loaded only to apply migrations.
  */
 export async function loadSchemaEngine(adapter: SqlMigrationAwareDriverAdapterFactory): Promise<SchemaEngine> {
   loaded ??= load()
@@ -17,7 +17,10 @@ type Bindings = typeof import('@prisma/schema-engine-wasm')
 
 let loaded: Promise<Bindings> | undefined
 
-/** As the package's own entry does, which imports the WebAssembly as a module: Node warns on the terminal that this is experimental. */
+/**
+ * Loads the package as its own entry does, but without importing the WebAssembly as a module: Node prints a warning
+ * that this is experimental.
+ */
 async function load(): Promise<Bindings> {
   const bindings = await import('@prisma/schema-engine-wasm/schema_engine_bg')
   const bytes = await readFile(

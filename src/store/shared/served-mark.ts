@@ -5,21 +5,21 @@ import { makeDirectory, StartupError } from '../../lib/startup-error.ts'
 import type { Seq } from '../../model/cursor.ts'
 
 /**
- * How far each log was served: kept outside the database, so that a database that fell behind is found out. One line of fixed length for
- * each epoch, so that a backup is found out also when it is restored a second time. A write is one positional write without fsync: it
- * outlives the process, and when the machine fails, the log, which is forced to the disk, is not behind it. A line that is torn or
- * unreadable counts as absent.
+ * How far each log was served. Kept outside the database, so that a database that fell behind is detected. One
+ * fixed-length line per epoch, so that restoring the same backup a second time is detected too. A write is one
+ * positional write without fsync: it outlives the process, and when the machine fails, the log, which is synced to
+ * disk, is not behind it. A torn or unreadable line counts as absent.
  */
 export interface ServedMarks {
-  /** The newest number served of this epoch; 0 when nothing is known. */
+  /** The newest seq served from this epoch; 0 when unknown. */
   tip(epoch: string): Seq
-  /** All that is known, by epoch. */
+  /** All known marks, by epoch. */
   readonly tips: ReadonlyMap<string, Seq>
   write(epoch: string, tip: Seq): void
   close(): void
 }
 
-/** Of a line: an epoch of 32, a number of 16 and a checksum of 16 characters, with room. */
+/** Length of a line: an epoch of 32, a seq of 16 and a checksum of 16 characters, with room to spare. */
 const lineBytes = 96
 
 export function openServedMarks(path: string): ServedMarks {
@@ -59,12 +59,12 @@ export function openServedMarks(path: string): ServedMarks {
 /** @throws StartupError */
 function openMarks(path: string): number {
   try {
-    // Created when missing, and never truncated: 'r+' alone would refuse the one, 'w+' do the other.
+    // Created when missing, never truncated: 'r+' alone would not create it, 'w+' would truncate it.
     return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new StartupError(
-      `The file ${path} can't be written (${reason}). Give it and its directory to the user that the gateway runs as (PEERGATE_DATA_DIR).`,
+      `The file ${path} can't be written (${reason}). Make the gateway's user the owner of the file and its directory (PEERGATE_DATA_DIR).`,
       { cause },
     )
   }

@@ -14,7 +14,7 @@ const basisSchema = z.discriminatedUnion('kind', [
 export function createSessionStore(components: { prisma: () => Models }): SessionStore {
   const { prisma } = components
 
-  /** Removes the oldest of a holder beyond its newest ones. */
+  /** Removes a holder's sessions except the newest `keep`. */
   async function removeOldest(holder: string, keep: number): Promise<void> {
     const order = [{ createdAt: 'desc' as const }, { id: 'desc' as const }]
     const old = await prisma().session.findMany({ where: { holder }, orderBy: order, skip: keep, select: { id: true } })

@@ -3,30 +3,33 @@ import { roomToStart, StartupError } from '../../lib/startup-error.ts'
 import { isPostgres, sqlitePath } from '../database-url.ts'
 import { stateCodeOf } from './unavailable.ts'
 
-/** What an operator has to mend before a database can be opened, by SQLite's primary result code. */
+/** What an operator has to fix before the database can be opened, by SQLite's primary result code. */
 const sqliteFixes: Record<number, string> = {
-  5: 'another program holds it: stop that',
-  8: 'give the file and its directory to the user that the gateway runs as',
-  10: 'the disk fails to read or write it: its log tells more',
+  5: 'another program has locked it: stop that program',
+  8: 'make the user of the gateway the owner of the file and its directory',
+  10: 'the disk fails to read or write it: see the system log',
   11: 'it is damaged: restore a backup (npm run database -- restore <file>)',
-  13: `the disk is full, with no reserve left beside it: ${roomToStart}`,
-  14: 'give the file and its directory to the user that the gateway runs as',
-  26: 'it is no database of SQLite, or damaged: restore a backup (npm run database -- restore <file>), or move it away',
+  13: `the disk is full and its reserve is used up: ${roomToStart}`,
+  14: 'make the user of the gateway the owner of the file and its directory',
+  26: 'it is not a SQLite database, or is damaged: restore a backup (npm run database -- restore <file>), or move it away',
 }
 
-/** The same by PostgreSQL's SQLSTATE. */
+/** The same, by PostgreSQL's SQLSTATE. */
 const postgresFixes: Record<string, string> = {
-  '28000': 'let the user in (pg_hba.conf), or change the user',
-  '28P01': 'mend the user or the password',
-  '3D000': 'create the database, or change its name',
-  '25006': 'it takes no writes: let the URL lead to the primary, or have it take writes',
-  '42501': 'grant the user what the gateway needs: CREATE and USAGE on the schema public, TEMPORARY on the database',
+  '28000': 'allow the user in pg_hba.conf, or use another user',
+  '28P01': 'correct the user or the password',
+  '3D000': 'create the database, or correct its name',
+  '25006': 'it is read-only: point the URL at the primary, or make it writable',
+  '42501': 'grant the user the required privileges: CREATE and USAGE on the schema public, TEMPORARY on the database',
   '53100': 'its disk is full: free some space',
-  '53300': 'it has no connection left: raise max_connections, or end some',
+  '53300': 'it has no free connection: raise max_connections, or close some',
 }
 const insufficientPrivilege = '42501'
 
-/** The error of a database that could not be opened, as a sentence for the operator; any other error as it is. */
+/**
+ * Turns the error of a database that could not be opened into a sentence for the operator; other errors stay as they
+ * are.
+ */
 export function databaseStartProblem(url: string, error: unknown): unknown {
   if (error instanceof StartupError) return error
   const code = stateCodeOf(rootOf(error)) ?? sqlStateOf(error)
@@ -35,19 +38,19 @@ export function databaseStartProblem(url: string, error: unknown): unknown {
   const said =
     cause instanceof Error ? (cause instanceof AggregateError ? cause.errors.map(String).join('; ') : cause.message) : String(cause)
   const fix = isPostgres(url)
-    ? (postgresFixes[String(code)] ?? 'start it, or mend where the URL leads')
-    : (sqliteFixes[Number(code)] ?? 'look at the file')
-  return new StartupError(`The database ${nameOf(url)} can't be used (${said}). Mend that first: ${fix} (DATABASE_URL).`, { cause: error })
+    ? (postgresFixes[String(code)] ?? 'start it, or correct the URL')
+    : (sqliteFixes[Number(code)] ?? 'check the file')
+  return new StartupError(`The database ${nameOf(url)} can't be used (${said}). To fix this, ${fix} (DATABASE_URL).`, { cause: error })
 }
 
-/** Where a URL leads, without the password. */
+/** The URL's target, without the password. */
 function nameOf(url: string): string {
   if (!isPostgres(url)) return sqlitePath(url)
   const { host, pathname, username } = new URL(url)
   return `${username === '' ? '' : `${username}@`}${host}${pathname}`
 }
 
-/** The driver's own error. */
+/** The driver's original error. */
 function rootOf(error: unknown): unknown {
   return error instanceof StoreUnavailable && error.cause !== undefined ? rootOf(error.cause) : error
 }

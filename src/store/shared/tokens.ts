@@ -8,7 +8,7 @@ import { attemptAsync } from './unavailable.ts'
 const wordsSchema = z.array(z.string())
 const detailSchema = z.record(z.string(), z.unknown())
 
-/** What is left to each database: changes that depend on all tokens, in one transaction. */
+/** Changes that depend on all tokens, each in one transaction; implemented per database. */
 export type TokenChanges = Pick<TokenStore, 'add' | 'remove'>
 
 export function createTokenStore(components: { prisma: () => Models; changes: TokenChanges }): TokenStore {
@@ -31,7 +31,7 @@ export function createTokenStore(components: { prisma: () => Models; changes: To
 
 export const tokenColumnNames = ['id', 'name', 'hash', 'actions', 'topics', 'createdAt', 'expiresAt']
 
-/** What the columns hold, in their order. */
+/** The column values, in column order. */
 export function tokenValues({ id, name, hash, actions, topics, createdAt, expiresAt }: TokenRecord) {
   return [id, name, Buffer.from(hash), JSON.stringify(actions), JSON.stringify(topics), createdAt, expiresAt ?? null]
 }
@@ -46,7 +46,7 @@ const tokenRowSchema = z.object({
   expiresAt: z.number().nullable(),
 })
 
-/** A token as a driver reads its row. */
+/** A token from a row that a driver read. */
 export function tokenOfRow(row: unknown): TokenRecord {
   return toRecord(tokenRowSchema.parse(row))
 }

@@ -4,10 +4,10 @@ import type { TopicRecord, TopicStore } from '../topic-store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 
-/** A topic is there while it is joined or has messages; the append keeps the counters. */
+/** A topic exists while it is joined or has messages; the append maintains the counters. */
 const present = { NOT: { name: directTopic }, OR: [{ joined: true }, { messages: { gt: 0 } }] }
 
-/** Of which it is remembered that they use a topic without having joined it explicitly: enough for it to stay joined. */
+/** Maximum joins stored per topic that are not explicit: enough to keep it joined. */
 const maxJoinsPerTopic = 100
 
 export function createTopicStore(components: { prisma: () => Models }): TopicStore {
@@ -29,7 +29,7 @@ export function createTopicStore(components: { prisma: () => Models }): TopicSto
         const rows = await prisma().topic.findMany({ where: { joined: true }, orderBy: { name: 'asc' }, select: { name: true } })
         return rows.map(({ name }) => name)
       }),
-    // Who joins is noted first: a topic that nobody has joined would be left again.
+    // The join is stored first: a topic without joins would be left again.
     join: (topic, at, { client, explicit }) =>
       attemptAsync(async () => {
         await prisma().$executeRaw`INSERT INTO "TopicJoin" ("topic", "client", "explicit", "joinedAt", "usedAt")
@@ -37,7 +37,7 @@ export function createTopicStore(components: { prisma: () => Models }): TopicSto
           WHERE CAST(${explicit} AS BOOLEAN) OR EXISTS (SELECT 1 FROM "TopicJoin" WHERE "topic" = ${topic} AND "client" = ${client})
             OR (SELECT COUNT(*) FROM "TopicJoin" WHERE "topic" = ${topic}) < ${maxJoinsPerTopic}
           ON CONFLICT ("topic", "client") DO UPDATE SET "explicit" = "TopicJoin"."explicit" OR excluded."explicit", "usedAt" = excluded."usedAt"`
-        // One statement, which says whether it changed anything.
+        // One statement, which reports whether it changed anything.
         const changed = await prisma().$executeRaw`INSERT INTO "Topic" ("name", "joined", "joinedAt") VALUES (${topic}, true, ${at})
           ON CONFLICT ("name") DO UPDATE SET "joined" = true, "joinedAt" = excluded."joinedAt" WHERE NOT "Topic"."joined"`
         return changed === 1
@@ -61,7 +61,7 @@ export function createTopicStore(components: { prisma: () => Models }): TopicSto
         await prisma().topicJoin.deleteMany({ where: { explicit: false, ...which } })
         const left = await prisma()
           .$executeRaw`UPDATE "Topic" SET "joined" = false, "joinedAt" = NULL WHERE "joined" AND NOT EXISTS (SELECT 1 FROM "TopicJoin" WHERE "topic" = "Topic"."name")`
-        // Another gateway may have noted a join between the two.
+        // Another gateway may have added a join between the two statements.
         const kept = await prisma()
           .$executeRaw`UPDATE "Topic" SET "joined" = true, "joinedAt" = (SELECT MAX("usedAt") FROM "TopicJoin" WHERE "topic" = "Topic"."name") WHERE NOT "joined" AND "name" IN (SELECT "topic" FROM "TopicJoin")`
         return left + kept > 0

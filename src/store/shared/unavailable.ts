@@ -1,36 +1,38 @@
 import { DatabaseDamaged, DatabaseFull, DatabaseGone, DatabaseReadOnly, StoreUnavailable } from '../../errors.ts'
 
-/** Milliseconds after which a client may try again; an operator has to act in most cases. */
+/** Milliseconds after which a client may retry; in most cases an operator has to act first. */
 const retryAfterMs = 5_000
 
 /**
- * SQLite's result codes (https://www.sqlite.org/rescode.html) that say something of the database's state, not of the statement: busy,
- * locked, out of memory, read-only, I/O error, corrupt, full, can't be opened, locking protocol, not a database.
+ * SQLite's result codes (https://www.sqlite.org/rescode.html) that describe the state of the database, not of the
+ * statement: busy, locked, out of memory, read-only, I/O error, corrupt, full, can't be opened, locking protocol, not a
+ * database.
  */
 const stateCodes = new Set([5, 6, 7, 8, 10, 11, 13, 14, 15, 26])
 
 /** SQLITE_FULL, and SQLITE_IOERR_SHMSIZE. */
 const fullCode = 13
 const shmSizeCode = 4_874
-/** No room: `FULL`; disk_full, and too large for a configured limit. */
+/** No space: `FULL`; disk_full, and configuration_limit_exceeded. */
 const fullCodes = new Set<number | string>([fullCode, '53100', '53400'])
-/** What our own check of files throws within Prisma's adapter comes out as an error of Prisma with this code. */
+/** Code of the Prisma error that wraps an error thrown by our file check inside Prisma's adapter. */
 const goneCode = 'database_gone'
-/** Pages are not what the database has written: `CORRUPT`, `NOTADB`; data_corrupted, index_corrupted. */
+/** Pages differ from what the database wrote: `CORRUPT`, `NOTADB`; data_corrupted, index_corrupted. */
 const damagedCodes = new Set<number | string>([11, 26, 'XX001', 'XX002'])
-/** No writes: `READONLY`; read_only_sql_transaction, as on a standby. */
+/** Read-only: `READONLY`; read_only_sql_transaction, as on a standby. */
 const readOnlyCodes = new Set<number | string>([8, '25006'])
 
 /**
- * PostgreSQL's codes (its manual, appendix A) of the same kind: connection, authorization, no such database, rollback by conflict,
- * resources, interventions, system, configuration, internal; read-only, lock not available, too complex, idle in a transaction.
+ * PostgreSQL's codes (its manual, appendix A) of the same kind: connection, authorization, no such database, rollback
+ * by conflict, resources, interventions, system, configuration, internal; read-only, lock not available, too complex,
+ * idle in a transaction.
  */
 const sqlStates = /^(08...|28...|3D...|40...|53...|57...|58...|F0...|XX...|25006|25P03|54000|55P03)$/
 
-/** Calls of a socket whose errors are the connection's. */
+/** System calls of a socket whose errors are connection errors. */
 const socketCalls = new Set(['connect', 'getaddrinfo', 'read', 'write', 'shutdown'])
 
-/** What the driver of PostgreSQL says of a connection, and Prisma of the same. */
+/** Messages of PostgreSQL's driver, and kinds of Prisma errors, for a broken connection. */
 const brokenConnection =
   /Connection terminated|connection timeout|trying to connect|Query read timeout|not queryable|after calling end|Client was closed/
 const brokenKinds = new Set([
@@ -45,25 +47,28 @@ const brokenKinds = new Set([
   'TransactionWriteConflict',
 ])
 
-/** The same error, unless the database could not be used: the contract's word for that, whose detail says nothing of the inside. */
+/**
+ * Translates an error that means the database is unusable into the contract's error, without internal detail. Other
+ * errors stay as they are.
+ */
 export function asUnavailable(error: unknown): unknown {
   if (error instanceof StoreUnavailable) return error
   const code = stateCodeOf(error)
   if (code === undefined) return error
   const options = { cause: error, retryAfterMs }
-  if (fullCodes.has(code)) return new DatabaseFull('The database has no room for this write. It is read as before.', options)
-  if (code === goneCode) return new DatabaseGone('Files of this gateway were deleted or replaced while it ran.', options)
-  if (readOnlyCodes.has(code)) return new DatabaseReadOnly('The database takes no writes at the moment. It is read as before.', options)
+  if (fullCodes.has(code)) return new DatabaseFull('The database has no space for this write. Reads still work.', options)
+  if (code === goneCode) return new DatabaseGone('Files of this gateway were deleted or replaced while it was running.', options)
+  if (readOnlyCodes.has(code)) return new DatabaseReadOnly('The database is read-only at the moment. Reads still work.', options)
   if (damagedCodes.has(code)) return databaseDamaged(error)
-  return new StoreUnavailable('The database can not be used at the moment.', options)
+  return new StoreUnavailable('The database is unavailable at the moment.', options)
 }
 
-/** @param cause what the database, or a look at its rows, has found */
+/** @param cause what the database, or a check of its rows, has found */
 export function databaseDamaged(cause: unknown): DatabaseDamaged {
-  return new DatabaseDamaged('Pages of the database are damaged; its operator has to act.', { cause, retryAfterMs })
+  return new DatabaseDamaged('Pages of the database are damaged. Its operator has to act.', { cause, retryAfterMs })
 }
 
-/** Runs what uses the database. @throws StoreUnavailable */
+/** Runs synchronous work on the database. @throws StoreUnavailable */
 export function attempt<Result>(work: () => Result): Result {
   try {
     return work()
@@ -72,7 +77,7 @@ export function attempt<Result>(work: () => Result): Result {
   }
 }
 
-/** The same for what answers later. */
+/** `attempt` for asynchronous work. */
 export async function attemptAsync<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
@@ -82,10 +87,11 @@ export async function attemptAsync<Result>(work: () => Promise<Result>): Promise
 }
 
 /**
- * SQLite's primary result code or PostgreSQL's SQLSTATE where an error says that the database can't be used, '' where it has none.
+ * SQLite's primary result code or PostgreSQL's SQLSTATE when an error means that the database can't be used, '' when it
+ * has no code, undefined for other errors.
  *
- * SQLite's errors have `errcode`, PostgreSQL's `severity` and `code`, those of sockets a `syscall`. Prisma wraps them as
- * `meta.driverAdapterError`, whose cause has `extendedCode`, or `severity` and `code`, or a `kind`.
+ * SQLite's errors have `errcode`, PostgreSQL's `severity` and `code`, those of sockets a `syscall`. Prisma wraps them
+ * as `meta.driverAdapterError`, whose cause has `extendedCode`, or `severity` and `code`, or a `kind`.
  */
 export function stateCodeOf(error: unknown): number | string | undefined {
   if (typeof error !== 'object' || error === null) return undefined
@@ -110,7 +116,7 @@ export function stateCodeOf(error: unknown): number | string | undefined {
   return inner.map(stateCodeOf).find((code) => code !== undefined)
 }
 
-/** The last byte of an extended code; a WAL's index that can't grow is a disk without room, whatever the primary code says. */
+/** The last byte of an extended code. A WAL index that can't grow means a full disk, whatever the primary code. */
 function primaryCode(code: number): number {
   return code === shmSizeCode ? fullCode : code & 0xff
 }

@@ -1,6 +1,6 @@
 import type { LogStore } from '../log-store.ts'
 
-/** The log that is open at the time of each call. */
+/** Delegates each call to the log that is open at that time. */
 export function whileOpen(log: () => LogStore): LogStore {
   return {
     epoch: async () => await log().epoch(),

@@ -2,12 +2,13 @@ import type { SqlDriverAdapter, SqlMigrationAwareDriverAdapterFactory } from '@p
 import { PrismaSqlite } from 'prisma-adapter-sqlite'
 import { busyTimeoutMs, pragmas, type Synchronous } from './database.ts'
 
-/** Runs a statement that may write. */
+/** Wraps a statement that may write. */
 export type WriteGuard = <Result>(statement: () => Promise<Result>) => Promise<Result>
 
 /**
- * Prisma's way to the file, with what holds on every connection, and without transactions: one would be held from one turn of the event
- * loop to the next, and the writer waits for it without letting anyone else run. What has to be one transaction goes through the driver.
+ * Prisma's adapter for the file, with the pragmas of every connection, and without transactions: Prisma would hold one
+ * across turns of the event loop, and the writer, which waits synchronously, would block the process. Transactions go
+ * through the driver.
  */
 export function createSqliteAdapter(
   path: string,
@@ -22,7 +23,7 @@ export function createSqliteAdapter(
     }
     if (guard !== undefined) {
       const { queryRaw, executeRaw } = connection
-      // `RETURNING` has Prisma ask for the rows of a write.
+      // With `RETURNING`, Prisma queries the rows of a write.
       connection.queryRaw = (query) =>
         /^\s*SELECT\b/i.test(query.sql) ? queryRaw.call(connection, query) : guard(() => queryRaw.call(connection, query))
       connection.executeRaw = (query) => guard(() => executeRaw.call(connection, query))

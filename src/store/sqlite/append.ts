@@ -11,7 +11,10 @@ const insertMessage = `INSERT INTO "Message"
   SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 WHERE NOT EXISTS (SELECT 1 FROM "SeenId" WHERE "id" = ?1)
   ON CONFLICT ("id") DO NOTHING`
 
-/** What is pruned of a topic is known of from now on; of what it had before, only up to where something of any forgotten topic was pruned. */
+/**
+ * From now on the topic knows what is pruned of it. Before that, only the log's common mark of forgotten topics is
+ * known.
+ */
 const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq", "lastSeq", "emptySince", "prunedThrough", "prunedAt")
   SELECT ?, ?, ?, ?, ?, NULL, "forgottenThrough", "forgottenAt" FROM "Log" WHERE true
   ON CONFLICT ("name") DO UPDATE SET
@@ -19,10 +22,10 @@ const countTopic = `INSERT INTO "Topic" ("name", "messages", "bytes", "firstSeq"
     "messages" = "messages" + excluded."messages", "bytes" = "bytes" + excluded."bytes", "lastSeq" = excluded."lastSeq"`
 
 const newestSeq = 'SELECT max("seq") AS "seq" FROM "Message"'
-/** A time that the disk has changed is nothing to go by. */
+/** A time that was damaged on disk is ignored. */
 const newestTime = `SELECT "receivedAt" FROM "Message" WHERE "seq" <= ? AND NOT ${sumIsWrong} ORDER BY "seq" DESC LIMIT 1`
 
-/** What a batch adds to a topic. */
+/** What a batch adds to a topic's counters. */
 interface TopicGrowth {
   messages: number
   bytes: number
@@ -30,12 +33,12 @@ interface TopicGrowth {
   last: Seq
 }
 
-/** The number of the newest message there ever was: the one that AUTOINCREMENT remembers. */
+/** The seq of the newest message ever appended, as AUTOINCREMENT remembers it. */
 export function readTip(database: SqliteDatabase): Seq {
   return Number(database.row(`SELECT "seq" FROM "sqlite_sequence" WHERE "name" = 'Message'`)?.seq ?? 0)
 }
 
-/** Adds messages to the log and to the counters of their topics, but for those that are refused; to be called in a transaction. */
+/** Adds messages, except refused ones, to the log and to the counters of their topics. Call it in a transaction. */
 export function appendMessages(
   writer: SqliteDatabase,
   messages: NewMessage[],
@@ -43,7 +46,7 @@ export function appendMessages(
 ): { previousTip: Seq; entries: AppendEntry[] } {
   const previousTip = readTip(writer)
   const growth = new Map<string, TopicGrowth>()
-  // Numbers are drawn here, since the sum covers them.
+  // Seqs are assigned here, since the sum covers them.
   let last = Math.max(previousTip, Number(writer.row(newestSeq)?.seq ?? 0))
   let latest = Number(writer.row(newestTime, last)?.receivedAt ?? 0)
   const entries = messages.map((message, index) => {
@@ -58,7 +61,7 @@ export function appendMessages(
     return entry
   })
   if (entries.some(({ known }) => known)) {
-    // SQLite counts a number for a row that was there already, but the tip is the newest message's.
+    // SQLite advances the sequence for a row that already existed, but the tip is the newest message's seq.
     const tip = entries.findLast(({ known }) => !known)?.message?.seq ?? previousTip
     writer.run(`UPDATE "sqlite_sequence" SET "seq" = ? WHERE "name" = 'Message'`, tip)
   }

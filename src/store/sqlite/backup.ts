@@ -5,10 +5,10 @@ import { backup, DatabaseSync } from 'node:sqlite'
 import { makeDurableDirectory, syncDirectory } from '../../lib/durable-directory.ts'
 import { StartupError } from '../../lib/startup-error.ts'
 
-/** A copy of a database that may be in use. @throws StartupError */
+/** Copies a database that may be in use. @throws StartupError */
 export async function backUp(from: string, to: string): Promise<void> {
   if (!existsSync(from)) throw new StartupError(`There is no database at ${from}.`)
-  if (existsSync(to)) throw new StartupError(`${to} is there already; a backup overwrites nothing.`)
+  if (existsSync(to)) throw new StartupError(`${to} already exists; a backup does not overwrite files.`)
   const database = new DatabaseSync(from, { readOnly: true })
   try {
     await backup(database, to)
@@ -18,8 +18,8 @@ export async function backUp(from: string, to: string): Promise<void> {
 }
 
 /**
- * Puts a copy in the place of a database: whole or not at all, also when power is lost, and nothing of the one before is left beside it.
- * A restore that was interrupted may leave that one without its WAL. @throws StartupError
+ * Replaces a database with a copy, atomically even on power loss; no file of the old one is left beside it. An
+ * interrupted restore may leave the old database without its WAL. @throws StartupError
  */
 export async function restore(from: string, to: string): Promise<void> {
   const source = new DatabaseSync(from, { readOnly: true })
@@ -35,7 +35,7 @@ export async function restore(from: string, to: string): Promise<void> {
   await copyFile(from, incoming)
   await syncFile(incoming)
   for (const suffix of ['-wal', '-shm']) await rm(`${to}${suffix}`, { force: true })
-  // Before the new database has its name: a loss of power must not put the old WAL back beside it.
+  // Synced before the new database gets its name: a power loss must not bring the old WAL back beside it.
   syncDirectory(dirname(to))
   await rename(incoming, to)
   syncDirectory(dirname(to))

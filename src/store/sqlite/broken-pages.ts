@@ -2,12 +2,12 @@ import { DatabaseSync } from 'node:sqlite'
 import { countLess } from './damage.ts'
 import { busyTimeoutMs } from './database.ts'
 
-/** Problems that are told, at most. */
+/** Maximum number of problems reported. */
 const maxProblems = 20
 
 /**
- * What SQLite finds wrong with a file that may be in use; nothing when it is whole. With `repair` indexes that do not fit their tables are
- * made anew; nothing else can be mended.
+ * Problems that SQLite finds in a file that may be in use; empty when it is sound. With `repair`, indexes that do not
+ * match their tables are rebuilt; nothing else can be repaired.
  */
 export function findBrokenPages(path: string, { repair }: { repair: boolean }): string[] {
   try {
@@ -21,7 +21,7 @@ export function findBrokenPages(path: string, { repair }: { repair: boolean }): 
   }
 }
 
-/** SQLite's primary result code of a constraint. */
+/** SQLite's primary result code of a constraint violation. */
 const constraintCode = 19
 
 function makeIndexesAnew(database: DatabaseSync): void {
@@ -35,7 +35,7 @@ function makeIndexesAnew(database: DatabaseSync): void {
   }
 }
 
-/** An index of ids that missed a message may have let it in again: of those with one id the first stays. */
+/** A broken index of ids may have let a message in twice: of the messages with one id, the first stays. */
 function removeRepetitions(database: DatabaseSync): void {
   const index = 'Message_id_key'
   const sql = database.prepare('SELECT "sql" FROM "sqlite_schema" WHERE "name" = ?').get(index)?.['sql']

@@ -6,21 +6,21 @@ import type { Row, SqliteDatabase } from './database.ts'
 import { findBySeq, sumIsWrong } from './messages.ts'
 import { topicCondition } from './topic-condition.ts'
 
-/** Where its own time is not to be trusted, a message counts as old as the one before it. */
+/** A message with a damaged time counts as being as old as the one before it. */
 const findRow = `SELECT "seq", "id", "author", "sequence", length("data") AS "size",
     CASE WHEN ${sumIsWrong} THEN (SELECT coalesce("firstSeenAt", "storedAt") FROM "Message" WHERE "seq" < m."seq" AND NOT ${sumIsWrong}
       ORDER BY "seq" DESC LIMIT 1) ELSE coalesce("firstSeenAt", "storedAt") END AS "seenAt",
     "topic" AS "named", (SELECT t."name" FROM "Topic" AS t WHERE t."name" = m."topic") AS "topic"
   FROM "Message" AS m WHERE "seq" = ?`
 const note = `INSERT OR IGNORE INTO "Damage" ("seq", "id", "topic", "firstSeenAt") VALUES (?, ?, ?, ?)`
-/** Takes a message of so many bytes (`?2`) off the counters of a topic (`?1`). */
+/** Takes a message of `?2` bytes off the counters of the topic `?1`. */
 export const countLess = `UPDATE "Topic" SET "messages" = max(0, "messages" - 1), "bytes" = max(0, "bytes" - ?2),
     "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = ?1) THEN NULL ELSE 0 END,
     "firstSeq" = coalesce((SELECT min(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0),
     "lastSeq" = coalesce((SELECT max(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0)
   WHERE "name" = ?1`
 
-/** What the rows of these numbers say of themselves. */
+/** Describes the rows with these seqs, by their own content. */
 export function describeRows(database: SqliteDatabase, seqs: Seq[]): Damaged[] {
   return seqs.flatMap((seq) => {
     const row = database.row(findRow, seq)
@@ -28,7 +28,9 @@ export function describeRows(database: SqliteDatabase, seqs: Seq[]): Damaged[] {
   })
 }
 
-/** Takes rows out of the log, as far as they are damaged, and notes them; to be called in a transaction. Those that are gone already are passed over. */
+/**
+ * Takes damaged rows out of the log and notes them. Call it in a transaction. Rows that are sound or gone are skipped.
+ */
 export function takeOut(writer: SqliteDatabase, seqs: Seq[]): Damaged[] {
   return seqs.flatMap((seq) => {
     const row = writer.row(findRow, seq)
@@ -41,7 +43,7 @@ export function takeOut(writer: SqliteDatabase, seqs: Seq[]): Damaged[] {
   })
 }
 
-/** The id of the row, and the one that its author and sequence number make, where that is another one. */
+/** The row's id, and the id that its author and sequence number make, if it differs. */
 function idsOf({ id, author, sequence }: Row): Set<string> {
   const made = sequence instanceof Uint8Array && sequence.length === 8 ? [messageId(String(author), sequence)] : []
   return new Set([String(id), ...made])
@@ -51,7 +53,7 @@ function toDamaged({ seq, id, topic }: Row): Damaged {
   return { seq: Number(seq), id: String(id), topic: topic === null ? undefined : String(topic) }
 }
 
-/** Noted damage that a step may pass, in its order; `scanRows` at most. */
+/** Noted damage in the range of a step, in its order; at most `scanRows`. */
 export function damageIn(reader: SqliteDatabase, { topics, after, through, order }: LogQuery): Damaged[] {
   const { sql, values } = conditionOf(topics)
   const rows = reader.rows(
@@ -64,14 +66,14 @@ export function damageIn(reader: SqliteDatabase, { topics, after, through, order
   return Array.from(rows, toDamaged)
 }
 
-/** The first of it that matches, undefined where there is none. */
+/** Seq of the first noted damage that matches; undefined when there is none. */
 export function firstDamage(reader: SqliteDatabase, topics: TopicFilter | undefined): Seq | undefined {
   const { sql, values } = conditionOf(topics)
   const row = reader.row(`SELECT "seq" FROM "Damage" WHERE ${sql} ORDER BY "seq" LIMIT 1`, ...values)
   return row === undefined ? undefined : Number(row.seq)
 }
 
-/** With the plus no index of topics is used: the rows are read by number. */
+/** The plus keeps SQLite from using an index on topics: rows are read by seq. */
 function conditionOf(topics: TopicFilter | undefined) {
   if (topics === undefined) return { sql: 'true', values: [] }
   const { sql, values } = topicCondition('+"topic"', topics)

@@ -3,15 +3,19 @@ import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSy
 import { makeDirectory } from '../../lib/startup-error.ts'
 import { asUnavailable, attempt, databaseDamaged } from '../shared/unavailable.ts'
 
-/** Milliseconds that a connection waits for another's write; ours are one statement or one short transaction each. */
+/**
+ * How long a connection waits for another one's write, in milliseconds; ours are one statement or one short transaction
+ * each.
+ */
 export const busyTimeoutMs = 5_000
 
-/** `FULL`: a commit is on the disk when it returns. `NORMAL`: a loss of power may take the last ones back, in their order. */
+/** `FULL`: a commit is on disk when it returns. `NORMAL`: a power loss may undo the last commits, newest first. */
 export type Synchronous = 'FULL' | 'NORMAL'
 
 /**
- * What holds on every connection, Prisma's too. WAL, so that readers and the writer don't wait for each other; a checkpoint every 16 MiB,
- * since one writes a page that changed often only once; a WAL that a slow reader made longer is cut back to 64 MiB.
+ * Pragmas of every connection, Prisma's too. WAL, so that readers and the writer do not wait for each other; a
+ * checkpoint every 16 MiB, because a checkpoint writes a page only once, however often it changed; a WAL that grew
+ * behind a slow reader is cut back to 64 MiB.
  */
 export function pragmas(synchronous: Synchronous): string {
   return `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA busy_timeout = ${busyTimeoutMs};
@@ -20,14 +24,16 @@ export function pragmas(synchronous: Synchronous): string {
 
 export type Row = Record<string, SQLOutputValue>
 
-/** A connection with its prepared statements. Everything is synchronous, and throws StoreUnavailable when the database can't be
- * used, and DatabaseDamaged when it is broken. */
+/**
+ * A connection with its prepared statements. All methods are synchronous; they throw StoreUnavailable when the database
+ * can't be used, and DatabaseDamaged when it is damaged.
+ */
 export interface SqliteDatabase {
   run(sql: string, ...values: SQLInputValue[]): { changes: number; lastId: number }
   row(sql: string, ...values: SQLInputValue[]): Row | undefined
-  /** Rows one by one; may be left early. */
+  /** Yields rows one by one; the loop may end early. */
   rows(sql: string, ...values: SQLInputValue[]): Iterable<Row>
-  /** All of it or nothing. */
+  /** Runs `work` atomically. */
   transaction<Result>(work: () => Result): Result
   close(): void
 }
@@ -47,7 +53,9 @@ export function openSqliteDatabase(path: string, options: { queryOnly: boolean }
   })
 }
 
-/** A number that JavaScript can't hold, at which the driver fails, is none that was written here. */
+/**
+ * The driver fails at a number beyond JavaScript's range. Such a number was not written here, so the row is damaged.
+ */
 function asReadError(error: unknown): unknown {
   const isTooLarge = error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
   return isTooLarge ? databaseDamaged(error) : asUnavailable(error)
@@ -65,7 +73,10 @@ function wrap(database: DatabaseSync): SqliteDatabase {
     return statement
   }
 
-  /** Also after a failed COMMIT; SQLite itself has rolled back after some errors. The error that led here is the one to tell. */
+  /**
+   * Also called after a failed COMMIT. SQLite itself rolls back after some errors. The original error is the one to
+   * report.
+   */
   function rollBack(): void {
     try {
       if (database.isTransaction) database.exec('ROLLBACK')

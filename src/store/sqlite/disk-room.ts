@@ -6,48 +6,50 @@ import { asUnavailable } from '../shared/unavailable.ts'
 import type { SqliteDatabase } from './database.ts'
 
 /**
- * Room on the disk for what has to go on when it is full: changes of an operator, and the removal of what topics no longer keep. SQLite
- * deletes by writing (to the WAL), and copies the WAL into the database by growing that, so without room neither works.
+ * Space on the disk for work that has to continue when it is full: an operator's changes, and the enforcement of
+ * retention. SQLite deletes by writing (to the WAL), and copies the WAL into the database by growing it, so without
+ * space neither works.
  *
- * A file beside the database, the reserve, holds that room. A write that finds none gets it: the reserve is removed, the WAL is copied and
- * cut, the write runs again, and the reserve is written anew from what is left. From then on, while the disk is *tight*, appends get no
- * pages but those that deletions have left in the database, so that the WAL can always be copied.
+ * A file beside the database, the reserve, holds that space. A write that finds no space gets it: the reserve is
+ * removed, the WAL is copied and truncated, the write runs again, and the reserve is rewritten from the space that is
+ * left. From then on, while the disk is *tight*, appends use only pages that deletions freed in the database, so that
+ * the WAL can always be copied.
  */
 export interface DiskRoom {
-  /** Runs a write; makes room and runs it again when there was none. `grows`: an append. @throws DatabaseFull */
+  /** Runs a write; when there is no space, makes some and runs it again. `grows`: an append. @throws DatabaseFull */
   write<Result>(work: () => Result, options?: { grows: boolean }): Result
-  /** The same of what another connection writes. */
+  /** `write` for the writes of another connection. */
   writeAsync<Result>(work: () => Promise<Result>): Promise<Result>
-  /** Writes the reserve as far as there is room. */
+  /** Writes the reserve, as far as there is space. */
   hold(): void
-  /** Whether an append would find room. @throws DatabaseFull */
+  /** Checks that an append would find space. @throws DatabaseFull */
   check(): void
 }
 
-/** Bytes of the reserve, and part of the disk where that is less. */
+/** Size of the reserve in bytes, and as a part of the disk; the smaller one applies. */
 const reserveBytes = 25_165_824
 const diskPart = 1 / 16
-/** Part of the reserve that the WAL grows to before it is copied, as the database may have to grow by as much then. */
+/** The WAL is copied when it reaches this part of the reserve, because the database may have to grow by as much. */
 const walPart = 2 / 3
-/** Part of what is available that the reserve takes; the WAL has the rest. */
+/** Part of the available space that the reserve takes; the rest is for the WAL. */
 const heldPart = 2 / 3
 /** The disk is no longer tight when this multiple of the reserve is available, the reserve included. */
 const roomyReserves = 3
-/** Bytes that SQLite needs to open a database: the index of its WAL, and the first pages of that. */
+/** Bytes that SQLite needs to open a database: the WAL's index and its first pages. */
 const openingBytes = 262_144
 const pageBytes = 4_096
-/** Free pages of the database that an append should find. */
+/** Minimum of free pages in the database for an append. */
 const appendPages = 64
-/** Milliseconds between two times that room is made for appends: each may write the reserve anew. */
+/** Milliseconds between two attempts to make space for appends: each may rewrite the reserve. */
 const pauseMs = 1_000
-/** Milliseconds after which a client may try again. */
+/** Milliseconds after which a client may retry. */
 const retryAfterMs = 5_000
-/** No bound: the largest that SQLite has. */
+/** SQLite's maximum: no limit. */
 const anyPages = 4_294_967_294
 
-const fullWords = 'the disk of the database is full: messages get no room but what deletions leave in the database'
+const fullWords = 'the disk of the database is full: new messages only use space that deletions free in the database'
 
-/** Lets a database be opened on a full disk, by the room of its reserve; answers whether that was needed. */
+/** Frees the reserve when the disk is too full to open the database; returns whether that was needed. */
 export function makeRoomToOpen(path: string): boolean {
   const isTight = diskOf(path).available < openingBytes
   if (isTight) removeReserve(path)
@@ -60,7 +62,10 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
   const { writer, logger } = components
   writer.row(`PRAGMA wal_autocheckpoint = ${Math.max(1, Math.floor((diskOf(path).reserve * walPart) / pageBytes))}`)
   let { tight } = init
-  /** Whether the WAL was copied since: otherwise an append would take the room that deletions need in it. */
+  /**
+   * Whether the WAL was copied since the disk became full: otherwise an append would take the WAL space that deletions
+   * need.
+   */
   let copied = true
   let capped: boolean | undefined
   let madeAt = Number.NEGATIVE_INFINITY
@@ -73,7 +78,10 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
     return Number(Object.values(writer.row(`PRAGMA ${name}`) ?? {})[0] ?? 0)
   }
 
-  /** Copies the WAL into the database and gives its room back; answers whether all of it was, which may need more room than there is. */
+  /**
+   * Copies the WAL into the database and truncates it; returns whether all of it was copied, which may need more space
+   * than there is.
+   */
   function copyWal(): boolean {
     const growth = pragma('page_count') * pageBytes - sizeOf(path)
     if (growth > diskOf(path).available) return false
@@ -96,7 +104,7 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
     if (!tight) return
     const { available, reserve } = diskOf(path)
     if (available + sizeOf(reserveFile(path)) < roomyReserves * reserve) return
-    logger.info({ path }, 'the disk of the database has room again')
+    logger.info({ path }, 'the disk of the database has space again')
     tight = false
     copied = true
     writeReserve(path)
@@ -105,7 +113,7 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
   function cap(grows: boolean): void {
     const isCapped = tight && grows
     if (isCapped === capped) return
-    // SQLite takes the present size where that is more.
+    // SQLite uses the current size when it is larger.
     writer.row(`PRAGMA max_page_count = ${isCapped ? 1 : anyPages}`)
     capped = isCapped
   }
@@ -128,7 +136,7 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
       } catch (error) {
         if (!isFull(error)) throw error
       }
-      // The WAL may have had all the room that there is.
+      // The WAL may occupy all the available space.
       if (tight && copied && copyWal()) {
         try {
           return attempt()
@@ -164,7 +172,10 @@ export function createDiskRoom(init: { path: string; tight: boolean }, component
   }
 }
 
-/** Writes zeros, since a file with a hole would hold no room: up to the size of the reserve, and not all that is available. */
+/**
+ * Writes zeros, since a sparse file would hold no space: up to the size of the reserve, and never all that is
+ * available.
+ */
 export function writeReserve(path: string): void {
   const { available, reserve } = diskOf(path)
   const held = sizeOf(reserveFile(path))
@@ -179,7 +190,7 @@ export function writeReserve(path: string): void {
       closeSync(file)
     }
   } catch {
-    // Others have taken it meanwhile: what was written counts.
+    // The space was taken meanwhile: what was written counts.
   }
 }
 
@@ -191,11 +202,11 @@ function removeReserve(path: string): void {
   try {
     unlinkSync(reserveFile(path))
   } catch {
-    // There was none.
+    // There was no reserve.
   }
 }
 
-/** Bytes that are available on the file system of a database, and those that its reserve is to have. */
+/** Available bytes on the database's file system, and the target size of the reserve. */
 function diskOf(path: string): { available: number; reserve: number } {
   const { bsize, blocks, bavail } = statfsSync(dirname(path))
   return { available: bavail * bsize, reserve: Math.min(reserveBytes, Math.floor(blocks * bsize * diskPart)) }
@@ -206,5 +217,5 @@ function sizeOf(path: string): number {
 }
 
 function noRoom(): DatabaseFull {
-  return new DatabaseFull('The disk of the database is full. It is read as before.', { retryAfterMs })
+  return new DatabaseFull('The disk of the database is full. Reads still work.', { retryAfterMs })
 }

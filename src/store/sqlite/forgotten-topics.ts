@@ -3,7 +3,7 @@ import { type TopicFilter, topicsOf } from '../../model/topic.ts'
 import type { ForgetTopicsQuery } from '../log-store.ts'
 import type { SqliteDatabase } from './database.ts'
 
-/** Topics that nobody has joined and that have neither messages nor limits of their own, the longest empty first. */
+/** Topics without joins, messages or limits of their own, the longest empty first. */
 const findForgettable = `SELECT "name", "emptySince", "prunedThrough", "prunedAt" FROM "Topic"
   WHERE "emptySince" >= 0 AND NOT "joined" AND "maxAgeMs" IS NULL AND "maxMessages" IS NULL AND "maxBytes" IS NULL AND "name" <> ''
     AND NOT EXISTS (SELECT 1 FROM "TopicJoin" AS j WHERE j."topic" = "name")
@@ -13,8 +13,8 @@ const countEmpty = `SELECT count(*) AS "topics" FROM (SELECT 1 FROM "Topic" WHER
 const raiseFloor = `UPDATE "Log" SET "forgottenThrough" = max("forgottenThrough", ?), "forgottenAt" = max("forgottenAt", ?)`
 
 /**
- * Forgets topics, and notes in the same transaction, which is the caller's, the newest message and the newest step of all that was pruned of them.
- * Answers how many.
+ * Forgets topics, and notes, in the caller's transaction, their newest pruned message and newest step of pruning.
+ * Returns how many.
  */
 export function forgetTopics(writer: SqliteDatabase, { emptyBefore, maxEmpty, limit }: ForgetTopicsQuery): number {
   const excess = Number(writer.row(countEmpty, maxEmpty + limit)?.topics) - maxEmpty
@@ -28,8 +28,8 @@ export function forgetTopics(writer: SqliteDatabase, { emptyBefore, maxEmpty, li
 }
 
 /**
- * A topic that gets messages again remembers what was pruned since then; before that it may have been any that was forgotten. To be called for the
- * topics of an append, in its transaction.
+ * A topic that gets messages again knows what was pruned since then; for earlier messages the common mark of forgotten
+ * topics applies. Call it for the topics of an append, in its transaction.
  */
 export function rememberTopic(writer: SqliteDatabase, topic: string): void {
   writer.run(
@@ -42,8 +42,8 @@ export function rememberTopic(writer: SqliteDatabase, topic: string): void {
 }
 
 /**
- * Up to which message something may have been pruned, after a step of pruning, of forgotten topics that the filter matches: 0 when nothing
- * was, or when all that it matches are remembered.
+ * The seq up to which messages of forgotten topics that the filter matches may have been pruned after a step of
+ * pruning. 0 when there are none, or when every topic that the filter names is remembered.
  */
 export function forgottenThrough(reader: SqliteDatabase, filter: TopicFilter | undefined, prunedSince: number): Seq {
   const through = reader.row('SELECT "forgottenThrough" FROM "Log" WHERE "forgottenAt" > ?', prunedSince)?.forgottenThrough ?? 0

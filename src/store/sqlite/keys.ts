@@ -4,12 +4,12 @@ import { withRecipients } from '../shared/published.ts'
 import type { SqliteDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
 
-/** Keys that have published before; to be called in the transaction of the append. */
+/** Keys that have already published. Call it in the transaction of the append. */
 export function findTaken(writer: SqliteDatabase, keyed: KeyedMessages[]): KeyedMessages[] {
   return keyed.filter(({ key, since }) => findKey(writer, key, since) !== undefined)
 }
 
-/** Notes what idempotency keys have published; to be called in the transaction of the append. */
+/** Notes what idempotency keys have published. Call it in the transaction of the append. */
 export function insertKeys(writer: SqliteDatabase, keyed: KeyedMessages[], entries: AppendEntry[]): void {
   for (const { key, fingerprint, first, count, createdAt } of keyed) {
     const items = entries.slice(first, first + count).map(toItem)
@@ -24,7 +24,7 @@ export function insertKeys(writer: SqliteDatabase, keyed: KeyedMessages[], entri
 }
 
 function toItem({ message }: AppendEntry): PublishedItem {
-  if (message === undefined) throw new Error('a message of our own was known already')
+  if (message === undefined) throw new Error('a message of this node was already stored')
   return { id: message.id, topic: message.topic, seq: message.seq, recipients: 0 }
 }
 
@@ -35,7 +35,7 @@ export function findKey(database: SqliteDatabase, key: string, since: number): P
   return { fingerprint: toBytes(row.fingerprint), items }
 }
 
-/** Counts keys in the index alone. */
+/** Counts keys by index only. */
 export function countKeys(database: SqliteDatabase, prefix: string, limit: number): number {
   const counted = `SELECT count(*) AS "keys" FROM (SELECT 1 FROM "IdempotencyKey" WHERE "key" >= ? AND "key" < ? LIMIT ?)`
   return Number(database.row(counted, prefix, afterPrefix(prefix), limit)?.keys ?? 0)

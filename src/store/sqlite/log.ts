@@ -24,7 +24,7 @@ import { topicCondition } from './topic-condition.ts'
 /** Bytes of data that one step of a check reads. */
 const checkBytes = 8_000_000
 
-/** Milliseconds between the writes of sent marks when there is no append that takes them along. */
+/** Milliseconds between writes of sent marks when no append carries them along. */
 const markIntervalMs = 1_000
 
 const raiseSentMark = `INSERT INTO "SentMark" ("author", "through") VALUES (?, ?)
@@ -42,16 +42,16 @@ export interface SqliteLogComponents {
   logger: Logger
 }
 
-/** The road's end: append and scan, by the driver itself. */
+/** The road's end: append and scan, through the driver directly. */
 export interface SqliteLog extends LogStore {
-  /** Writes what waits; the connections stay open. */
+  /** Writes pending notes; the connections stay open. */
   close(): void
 }
 
 export function createSqliteLog(init: { epoch: string }, components: SqliteLogComponents): SqliteLog {
   const { epoch } = init
   const { writer, reader, served, files, room, damage, logger } = components
-  /** Sent marks, and recipients by idempotency key, that are not written yet; the next transaction takes them along. */
+  /** Pending sent marks, and recipients by idempotency key; the next transaction writes them. */
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
   let timer: NodeJS.Timeout | undefined
@@ -61,7 +61,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     for (const [key, recipients] of recipientsOf) updateRecipients(writer, key, recipients)
   }
 
-  /** A transaction that takes the notes along. */
+  /** A transaction that also writes the pending notes. */
   function transaction<Result>(work: () => Result, options?: { grows: boolean }): Result {
     files.check()
     const noteAndWork = () => {
@@ -78,7 +78,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     timer ??= setTimeout(flush, markIntervalMs)
   }
 
-  /** Notes that can't be written wait for the next time: sending again is harmless. */
+  /** Notes that can't be written stay pending: sending again is harmless. */
   function flush(): void {
     clearTimeout(timer)
     timer = undefined
@@ -86,7 +86,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     try {
       transaction(() => undefined)
     } catch (error) {
-      logger.warn({ err: error }, 'how far messages were sent could not be written')
+      logger.warn({ err: error }, 'could not write the sent mark')
     }
   }
 
@@ -95,11 +95,11 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     try {
       served.write(epoch, tip)
     } catch (error) {
-      logger.warn({ err: error }, 'how far the log was served could not be written')
+      logger.warn({ err: error }, 'could not write the served mark')
     }
   }
 
-  /** What can't be taken out stays, and is not served all the same. */
+  /** Rows that can't be taken out stay in the table, and are still not served. */
   function takeOutBad(bad: Seq[]): Damaged[] {
     if (bad.length === 0) return []
     try {
@@ -112,7 +112,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     }
   }
 
-  /** Takes out what a look has found. @throws DatabaseDamaged where a row is not found by the number that it has */
+  /** Takes out damaged rows that a read found. @throws DatabaseDamaged when a row is not found by its own seq */
   function takeOutFound(bad: Seq[], look: () => Seq[]): Damaged[] {
     const taken = takeOutBad(bad)
     // Another process may have taken it out meanwhile.

@@ -3,16 +3,16 @@ import type { StoredMessage } from '../../model/message.ts'
 import { type ReadRow, readRow } from '../shared/damage.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 
-/** Numbers that a disk may have made larger than one of JavaScript can be, at which the driver would fail. */
+/** Numbers that damage may have made too large for JavaScript, at which the driver would fail. */
 const numbers = ['receivedAt', 'firstSeenAt', 'storedAt', 'checksum', 'sum'].map((name) => `CAST("${name}" AS REAL) AS "${name}"`)
 
-/** The columns that make a message, in one list for every query. */
+/** The columns of a message, one list for every query. */
 export const messageColumns = [
   '"seq", "id", "topic", "recipient", "author", "sequence", "data", "dataAbsent", "signature", "publicKey"',
   ...numbers,
 ].join(', ')
 
-/** Of a row whose place or times the disk has changed (checksum.ts). */
+/** True for a row whose seq or times were damaged on disk (checksum.ts). */
 export const sumIsWrong = '("sum" IS NOT "seq" + "receivedAt" + "storedAt" + coalesce("firstSeenAt", 0))'
 
 export function findById(database: SqliteDatabase, id: string): ReadRow | undefined {
@@ -25,7 +25,9 @@ export function findBySeq(database: SqliteDatabase, seq: Seq): ReadRow | undefin
   return row === undefined ? undefined : toRow(row)
 }
 
-/** Those of the ids that are there, in the order of their numbers, up to about so many bytes of data. No more data is read than is answered. */
+/**
+ * The stored messages among these ids, ordered by seq, up to about `maxBytes` of data. Data beyond that is not read.
+ */
 export function findByIds(database: SqliteDatabase, ids: string[], maxBytes: number): ReadRow[] {
   const sizes = database.rows(
     `SELECT "seq", length("data") AS "size" FROM "Message" WHERE "id" IN (SELECT value FROM json_each(?)) ORDER BY "seq"`,
@@ -45,7 +47,7 @@ export function findByIds(database: SqliteDatabase, ids: string[], maxBytes: num
   return Array.from(rows, toRow)
 }
 
-/** Those of the ids that nobody has brought yet. */
+/** The ids that were never stored or refused. */
 export function findUnknown(database: SqliteDatabase, ids: string[]): string[] {
   const rows = database.rows(
     `SELECT value AS "id" FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM "Message" WHERE "id" = value)
@@ -80,5 +82,5 @@ function toMessage(row: Row): StoredMessage {
 
 export function toBytes(value: Row[string] | undefined): Uint8Array {
   if (value instanceof Uint8Array) return value
-  throw new Error('a column that holds bytes holds something else')
+  throw new Error('a column does not hold bytes')
 }

@@ -7,7 +7,7 @@ import { forgottenThrough } from './forgotten-topics.ts'
 import { sumIsWrong } from './messages.ts'
 import { topicCondition } from './topic-condition.ts'
 
-/** Topics that are answered at once: the next sweep finds the others. */
+/** Maximum topics returned; the next sweep finds the others. */
 const maxPrunable = 100
 
 const findPrunable = `SELECT "name" FROM (
@@ -24,8 +24,8 @@ export function findPrunableTopics(reader: SqliteDatabase, { defaults, now }: Pr
 }
 
 /**
- * One step of pruning; to be called in a transaction. `bad` is the number of a row at which the step has ended since its time, which the
- * disk has changed, says nothing of its age.
+ * One step of pruning; call it in a transaction. `bad` is the seq of a row at which the step stopped because its time
+ * is damaged and does not tell its age.
  */
 export function pruneTopic(
   writer: SqliteDatabase,
@@ -73,7 +73,7 @@ export function pruneTopic(
   return { pruned: { through, pruneCount, messages, bytes }, bad }
 }
 
-/** Whether a message is more than the topic keeps, once so many before it are gone. */
+/** Whether a message exceeds the topic's retention once the given number of messages and bytes before it are gone. */
 function surplus(topic: Row, { defaults, now }: PruneQuery) {
   const limit = (name: keyof Retention) => Number(topic[name] ?? defaults[name])
   const [maxAgeMs, maxMessages, maxBytes] = [limit('maxAgeMs'), limit('maxMessages'), limit('maxBytes')]
@@ -94,12 +94,12 @@ function remove(writer: SqliteDatabase, topic: string, through: Seq, now: number
   writer.run('DELETE FROM "Damage" WHERE "topic" = ? AND "seq" <= ?', topic, through)
 }
 
-/** Notes ids that are never to be stored; to be called in a transaction. */
+/** Notes ids that are never to be stored. Call it in a transaction. */
 export function refuseIds(writer: SqliteDatabase, ids: string[], now: number): void {
   writer.run('INSERT OR IGNORE INTO "SeenId" ("id", "seenAt") SELECT value, ? FROM json_each(?)', now, JSON.stringify(ids))
 }
 
-/** Forgets old ids, damage and keys; to be called in a transaction. */
+/** Removes old ids, damage notes and keys. Call it in a transaction. */
 export function forgetOld(writer: SqliteDatabase, query: { now: number; idsBefore: number; keysBefore: number; limit: number }): number {
   const oldest = (table: string, key: string, time: string) =>
     `DELETE FROM "${table}" WHERE "${key}" IN (SELECT "${key}" FROM "${table}" WHERE "${time}" < ? ORDER BY "${time}" LIMIT ?)`
@@ -114,7 +114,7 @@ export function readPruneCount(database: SqliteDatabase): number {
   return Number(database.row('SELECT "pruneCount" FROM "Log"')?.pruneCount ?? 0)
 }
 
-/** Topics of which messages after a position were pruned after a step. */
+/** Topics with messages after a position that were pruned after a step of pruning. */
 export function prunesOf(reader: SqliteDatabase, query: { topics?: TopicFilter; after: Seq; prunedSince: number }): Prunes {
   const { sql, values } = query.topics === undefined ? { sql: 'true', values: [] } : topicCondition('"name"', query.topics)
   const rows = reader.rows(

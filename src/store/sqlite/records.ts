@@ -3,10 +3,10 @@ import { afterPrefix } from '../shared/after-prefix.ts'
 import type { SqliteDatabase } from './database.ts'
 import { toBytes } from './messages.ts'
 
-/** Sets a record: its key and its value. */
+/** Sets a record; values: key, value. */
 export const putRecord = 'INSERT INTO "Record" ("key", "value") VALUES (?, ?) ON CONFLICT ("key") DO UPDATE SET "value" = excluded."value"'
 
-/** Through the driver: a batch is one transaction, which Prisma must not hold (adapter.ts). */
+/** Uses the driver: a batch is one transaction, which Prisma must not hold (adapter.ts). */
 export function createRecordStore(components: { writer: () => SqliteDatabase; reader: () => SqliteDatabase }): RecordStore {
   const { writer, reader } = components
   return {

@@ -8,15 +8,15 @@ import { messageColumns, sumIsWrong, toRow } from './messages.ts'
 import { prunesOf } from './prune.ts'
 import { type Condition, topicCondition } from './topic-condition.ts'
 
-/** `bad` are the numbers of rows that match and are damaged. */
+/** `bad` are the seqs of matching rows that are damaged. */
 export interface ScanStep extends LogStep {
   bad: Seq[]
 }
 
 /**
- * One step of a scan. Nothing else runs meanwhile: `scanRows` rows take 0.3 ms by number and 3 ms by topic for small messages, 9 ms where each
- * is 200 kB (two cores, all in the page cache). The rows of a single topic are counted off by their index, all others by number; in either case the step ends after
- * so many rows, whatever else is asked of them.
+ * One step of a scan. Nothing else runs meanwhile: `scanRows` rows take 0.3 ms by seq and 3 ms by topic for small
+ * messages, 9 ms for messages of 200 kB (two cores, all in the page cache). Rows of a single topic are counted by their
+ * index, all others by seq. In both cases the step ends after `scanRows` rows, whatever the other conditions.
  */
 export function scan(reader: SqliteDatabase, query: LogQuery): ScanStep {
   const step = scanMessages(reader, query)
@@ -32,7 +32,7 @@ function scanMessages(reader: SqliteDatabase, query: LogQuery): ScanStep {
   const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
   const series: Condition = only === undefined ? { sql: '', values: [] } : { sql: ' AND "topic" = ?', values: [only] }
   const filter = conditions(query, only === undefined)
-  // Where every row matches, the limit says how many are looked at.
+  // When every row matches, `limit` bounds the number of rows scanned.
   const unbounded = filter.sql !== '' || query.limit > scanRows
   const window = { low, high, ...(unbounded ? boundary(reader, query.order, low, high, series) : {}) }
   const direction = query.order === 'asc' ? 'ASC' : 'DESC'
@@ -50,14 +50,14 @@ function scanMessages(reader: SqliteDatabase, query: LogQuery): ScanStep {
   return { ...sort(found), scanned: last === undefined ? window.low : last - 1 }
 }
 
-/** `bad` are the numbers of rows whose place or times are damaged; the rest of a row is not looked at. */
+/** `bad` are the seqs of rows whose seq or times are damaged; the rest of a row is not checked. */
 export interface OutlineStep extends LogOutline {
   bad: Seq[]
 }
 
 /**
- * One step of the log without its data: SQLite knows the length of a value without reading it. The rows of the topics are found by their
- * index, so that a topic with few messages in a long log costs these only.
+ * One step of `outline`: SQLite knows the length of a value without reading it. Rows are found by the index on topics,
+ * so that a topic with few messages in a long log costs only these.
  */
 export function outline(reader: SqliteDatabase, query: OutlineQuery): OutlineStep {
   const { after, since } = query
@@ -86,8 +86,9 @@ export function outline(reader: SqliteDatabase, query: OutlineQuery): OutlineSte
 }
 
 /**
- * Up to where at most `scanRows` rows of the topics can be: after so many rows of any topic, or where the first topic has had its part of
- * them. Whichever comes later: the one is far where these topics have most of the log, the other where they have little of it.
+ * The position up to which the step scans about `scanRows` rows of the topics: after `scanRows` rows of any topic, or
+ * where the first topic has used its part of them, whichever is later. The former is far when these topics make up most
+ * of the log, the latter when they are a small part.
  */
 function outlineEnd(reader: SqliteDatabase, step: { after: number; tip: number; topics: string; count: number }): number {
   const { after, tip, topics, count } = step
@@ -104,7 +105,7 @@ function outlineEnd(reader: SqliteDatabase, step: { after: number; tip: number; 
   return byTopic === null || byTopic === undefined ? tip : Math.max(bySeq, Number(byTopic))
 }
 
-/** Where a step has to end: at the row that is the last of those it may look at. */
+/** Where a step ends: at the last row that it may scan. */
 function boundary(
   reader: SqliteDatabase,
   order: 'asc' | 'desc',
@@ -125,7 +126,7 @@ function boundary(
 
 function conditions(query: LogQuery, withTopics: boolean): Condition {
   const all: Condition[] = []
-  // With the plus no index is used for it, which would have the rows sorted: the window is read by number.
+  // The plus keeps SQLite from using the index, which would make it sort the rows: the window is read by seq.
   if (withTopics && query.topics !== undefined) all.push(topicCondition('+"topic"', query.topics))
   if (query.kind !== undefined) all.push({ sql: `+"topic" ${query.kind === 'direct' ? '=' : '<>'} ?`, values: [directTopic] })
   if (query.to !== undefined) all.push({ sql: '"recipient" = ?', values: [query.to] })
@@ -134,7 +135,7 @@ function conditions(query: LogQuery, withTopics: boolean): Condition {
   if (query.since !== undefined) times.push({ sql: '"receivedAt" >= ?', values: [query.since] })
   if (query.until !== undefined) times.push({ sql: '"receivedAt" < ?', values: [query.until] })
   if (query.storedSince !== undefined) times.push({ sql: '"storedAt" >= ?', values: [query.storedSince] })
-  // A time that the disk has changed hides no message.
+  // A damaged time hides no message.
   if (times.length > 0) {
     all.push({ sql: `(${sumIsWrong} OR ${times.map(({ sql }) => sql).join(' AND ')})`, values: times.flatMap(({ values }) => values) })
   }

@@ -4,7 +4,10 @@ import type { ServedMarks } from '../shared/served-mark.ts'
 import { readTip } from './append.ts'
 import { openSqliteDatabase, type SqliteDatabase } from './database.ts'
 
-/** The log's epoch. A new log gets one, and so does a log that ends before what was served from it. */
+/**
+ * Returns the log's epoch. A new log gets a new one, and so does a log that ends before messages that were served from
+ * it.
+ */
 export function settleEpoch(components: { writer: SqliteDatabase; served: ServedMarks; logger: Logger }): string {
   const { writer, served, logger } = components
   const stored = writer.row('SELECT "epoch" FROM "Log" WHERE "id" = 1')?.epoch

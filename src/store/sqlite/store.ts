@@ -35,12 +35,12 @@ export interface SqliteStoreInit {
   migrate: boolean
 }
 
-/** What is open between start and stop. */
+/** Resources that are open between start and stop. */
 interface Open {
   writer: SqliteDatabase
   reader: SqliteDatabase
   prisma: PrismaClient
-  /** Prisma on a connection whose commits are not on the disk when they return. */
+  /** Prisma on a connection with `synchronous = NORMAL`: its commits are not on disk when they return. */
   turns: PrismaClient
   log: LogStore
   room: DiskRoom
@@ -51,8 +51,9 @@ interface Open {
 const migrations = fileURLToPath(new URL('../../../prisma/sqlite/migrations', import.meta.url))
 
 /**
- * The Store contract on one SQLite file. The road goes through the driver, on a writer and a reader; the rest goes through Prisma, on
- * connections of its own and a statement at a time (adapter.ts says why), or, where it has to be one transaction, through the writer.
+ * The Store contract on one SQLite file. The road goes through the driver, with one writer and one reader. The rest
+ * goes through Prisma, on connections of its own and one statement at a time (see adapter.ts), or, where a transaction
+ * is needed, through the writer.
  */
 export function createSqliteStore(init: SqliteStoreInit, components: { logger: Logger }): Store {
   const damage = createDamageNews(components)
@@ -103,7 +104,7 @@ export function createSqliteStore(init: SqliteStoreInit, components: { logger: L
       },
     },
     clock: createClockStore({ writer: () => opened().writer, reader: () => opened().reader }),
-    // The key's own file says who uses it, and no other process uses the database.
+    // The key's state file holds the lock, and no other process uses the database.
     gateways: createGatewayStore({ prisma: () => opened().prisma, claim: async () => true }),
     listen: () => () => undefined,
     check: () => opened().check(),
@@ -124,8 +125,8 @@ async function openAll(init: SqliteStoreInit, { logger, damage }: { logger: Logg
       { adapter, applied: async () => appliedMigrations(init.path), begin: 'BEGIN IMMEDIATE' },
     ),
   )
-  if (applied.length > 0) logger.info({ applied }, 'brought the database up to date')
-  // After everything is closed, since the room of the WAL is free then.
+  if (applied.length > 0) logger.info({ applied }, 'applied database migrations')
+  // Runs after everything is closed, when the WAL's space is free.
   resources.defer(() => writeReserve(init.path))
   const writer = resources.adopt(openSqliteDatabase(init.path, { queryOnly: false }), (database) => database.close())
   const reader = resources.adopt(openSqliteDatabase(init.path, { queryOnly: true }), (database) => database.close())
@@ -156,9 +157,9 @@ async function openAll(init: SqliteStoreInit, { logger, damage }: { logger: Logg
   }
 }
 
-/** Whose writes are refused when files are gone, and find what room is left on a full disk. */
+/** The writer, which refuses writes when files are gone and makes space on a full disk. */
 function guarded(writer: SqliteDatabase, { files, room }: { files: FilesInPlace; room: DiskRoom }): SqliteDatabase {
-  /** Room is made between transactions only. */
+  /** Space is made between transactions only. */
   let isInTransaction = false
 
   function guard<Result>(work: () => Result): Result {
@@ -182,7 +183,7 @@ function guarded(writer: SqliteDatabase, { files, room }: { files: FilesInPlace;
   }
 }
 
-/** Asked on a connection that is closed before anything is migrated: Prisma's schema engine locks the whole database. */
+/** Reads on a connection that is closed before migrating: Prisma's schema engine locks the whole database. */
 function appliedMigrations(path: string): Set<string> {
   const database = openSqliteDatabase(path, { queryOnly: false })
   try {

@@ -4,7 +4,10 @@ import type { SqliteDatabase } from './database.ts'
 const columns = tokenColumnNames.map((name) => `"${name}"`).join(', ')
 const insert = `INSERT INTO "Token" (${columns}) VALUES (${tokenColumnNames.map(() => '?').join(', ')})`
 
-/** In transactions of the writer, which also keep out other processes, such as the one that makes tokens by hand. */
+/**
+ * Token changes in transactions of the writer, which also lock out other processes, such as the command that creates
+ * tokens.
+ */
 export function createTokenChanges(components: { writer: () => SqliteDatabase }): TokenChanges {
   const { writer } = components
   const all = () => Array.from(writer().rows(`SELECT ${columns} FROM "Token"`), tokenOfRow)

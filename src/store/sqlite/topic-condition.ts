@@ -1,15 +1,15 @@
 import type { SQLInputValue } from 'node:sqlite'
 import type { TopicFilter } from '../../model/topic.ts'
 
-/** A condition on the rows, and what it compares with. */
+/** An SQL condition and its values. */
 export interface Condition {
   sql: string
   values: SQLInputValue[]
 }
 
 /**
- * The lists travel as JSON, so that one prepared statement serves filters of every length; topics are compared literally. No
- * prefix matches what has no topic (`directTopic`). Without prefixes an index finds the names.
+ * Lists are passed as JSON, so that one prepared statement serves filters of any length; topics are compared literally.
+ * No prefix matches direct messages (`directTopic`). Without prefixes, an index finds the names.
  */
 export function topicCondition(column: string, { exact, prefixes }: TopicFilter): Condition {
   if (prefixes.length === 0) return { sql: `${column} IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(exact)] }

@@ -431,8 +431,8 @@ export const access = [
       ['a new key is readable by everybody', "open(path, 'wx', 0o600)", "open(path, 'wx', 0o644)"],
       [
         'of two that make the key each has its own',
-        'return await readFile(path)\n}\n\n/** Whole',
-        'return Buffer.from(pem)\n}\n\n/** Whole',
+        'return await readFile(path)\n}\n\n/** Writes the complete',
+        'return Buffer.from(pem)\n}\n\n/** Writes the complete',
       ],
     ],
   ),

@@ -177,7 +177,7 @@ export const log = [
     ['what an append left uncertain is lost', 'outbound.send(lost).catch(', 'Promise.resolve().catch('],
     [
       'a stopped gateway publishes',
-      "if (stopped) throw new Draining('This gateway is shutting down; publish again in a moment.', { retryAfterMs })",
+      "if (stopped) throw new Draining('This gateway is shutting down. Retry shortly.', { retryAfterMs })",
       '',
     ],
     ['a stop does not wait for what was taken in', 'await running\n      await outbound.stop()', 'await outbound.stop()'],
@@ -457,7 +457,7 @@ export const log = [
     ['what a validator refused is forgotten', 'if (given) refused.add(id)', 'if (given) void id'],
     [
       'what nobody judged is refused for good',
-      'if (given) refused.add(id)\n      // It may come again, and be judged then.\n      else giveBack',
+      'if (given) refused.add(id)\n      // No validator gave a verdict: the message may arrive again and be judged then.\n      else giveBack',
       'refused.add(id)\n      if (!given) giveBack',
     ],
     ['what nobody judged costs its author', 'else giveBack([message], undefined)', ''],

@@ -182,7 +182,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
         if (contact.peerId === target) note([contact], limits.k)
         return contact.peerId === target
       })
-      if (addresses.size === 0) throw new PeerNotFound('No peer that was asked knows this peer.')
+      if (addresses.size === 0) throw new PeerNotFound('No queried peer knows this peer.')
       const sorted = [...addresses].sort(([, a], [, b]) => b - a).map(([address]) => address)
       return { peerId: target, multiaddrs: sorted.slice(0, limits.maxAddresses) }
     },
@@ -198,8 +198,7 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
         throw new DhtQuotaReached(`This gateway provides ${limits.maxProvided} contents, which is the maximum.`)
       }
       await holdings.provide(nameOf(place))
-      if ((await announce(place, signal)) === 0)
-        throw new DhtRefused('No peer has stored the provider entry yet; it is announced again later.')
+      if ((await announce(place, signal)) === 0) throw new DhtRefused('No peer accepted the announcement yet; it is repeated later.')
     },
     async stopProviding(cid) {
       await holdings.stopProviding(nameOf(placeOfCid(cid)))
@@ -218,13 +217,13 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
       if (key.namespace === 'own' && answers.some(({ refused }) => refused === 'outdated')) {
         throw new RecordOutdated('A newer record exists under this key.')
       }
-      if (!answers.some(({ refused }) => refused === undefined)) throw new DhtRefused('No peer has stored the record.')
+      if (!answers.some(({ refused }) => refused === undefined)) throw new DhtRefused('No peer accepted the record.')
     },
     async get(text, { signal }) {
       const key = knownKey(text)
       requireSomebody()
       const found = await find(text, key, signal)
-      if (found === undefined) throw new RecordNotFound('No peer that was asked has a record under this key.')
+      if (found === undefined) throw new RecordNotFound('No queried peer has a record under this key.')
       return found
     },
     async meet(topic, { signal }) {

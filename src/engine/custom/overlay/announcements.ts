@@ -1,11 +1,11 @@
 import { type FrameOf, frameBounds } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 
-/** What lazy neighbours are to be told at the next tick, put together by neighbour and topic. */
+/** Announcements for lazy neighbours, batched by neighbour and topic until the next tick. */
 export interface Announcements {
   add(peerId: string, topic: string, id: string, hops: number): void
   forgetPeer(peerId: string): void
-  /** Takes out all that waits, as frames. */
+  /** Removes all waiting announcements and returns them as frames. */
   take(): Array<{ peerId: string; frame: FrameOf<'ihave'> }>
   readonly size: number
 }

@@ -21,12 +21,12 @@ export interface BroadcastTopics extends Iterable<[topic: string, state: Broadca
 export interface BroadcastTopic {
   readonly tree: Tree
   readonly since: number
-  /** Whether a message has gone through, so that the eager links are a tree and not just all of them. */
+  /** Whether a message has passed, so that the eager links are a tree and not all links. */
   isGrown: boolean
-  /** When neighbours were told to send no payloads; what they had sent before may still be on its way. */
+  /** When neighbours were pruned. Payloads that they sent before may still be in transit. */
   readonly prunedAt: Map<string, number>
   readonly renewal: Renewal
-  /** Neighbours that a beacon came from a second time, on no shortest way: they leave the tree when the new one stands. */
+  /** Neighbours that a beacon came from a second time, off the shortest path. They leave the tree when the new tree is complete. */
   readonly aside: Set<string>
 }
 
@@ -61,8 +61,8 @@ export function createBroadcastTopics(init: { limits: OverlayLimits }, component
   }
 
   /**
-   * Who has few neighbours takes a new one into the tree, and asks the same of it; who has enough announces to it first, so that a new
-   * link costs no second copies where the tree is whole. Either is told of the latest messages: they may have been on a link that ended.
+   * With few neighbours, a new one joins the tree at both ends. With enough, it gets announcements first, so that a new link costs no
+   * duplicates while the tree is whole. In both cases it is told of the latest messages, which a closed link may have lost.
    */
   function addNeighbor(topic: string, { tree, isGrown }: BroadcastTopic, peerId: string): void {
     if (tree.has(peerId)) return

@@ -14,29 +14,29 @@ import type { Tree } from './tree.ts'
 
 /**
  * Broadcast among the subscribers of each topic: Plumtree (Leitão, Pereira, Rodrigues 2007, "Epidemic Broadcast Trees"). Messages are
- * pushed along the eager links, announced on the lazy ones; an announced message that does not come is asked for, and the link that it
- * was asked on becomes part of the tree; a link that brings what came from elsewhere leaves it.
+ * pushed on eager links and announced on lazy ones. An announced message that does not arrive is requested, and the link of the request
+ * joins the tree. A link that brings duplicates leaves it.
  *
  * Beyond the paper: nothing is forwarded before its verdict; a node that publishes without being subscribed is a leaf of the tree; the tree
  * is renewed from the middle of its traffic (renewal.ts), instead of being mended link by link.
  */
 export interface Broadcast {
-  /** The node is subscribed from now on; its linked subscribers are neighbours at once. */
+  /** Subscribes this node. Linked subscribers become neighbours at once. */
   subscribe(topic: string): void
   unsubscribe(topic: string): void
-  /** A linked peer is subscribed, or is no more. */
+  /** A linked peer has subscribed, or unsubscribed. */
   neighborUp(peerId: string, topic: string): void
   neighborDown(peerId: string, topic: string): void
-  /** The link is gone. */
+  /** The link has closed. */
   forgetPeer(peerId: string): void
   receive(peerId: string, frame: BroadcastFrame): void
   publish(envelope: Envelope): number
   settle(id: string, outcome: Outcome): void
-  /** Topics that were published to of late without being subscribed. */
+  /** Topics that this node recently published to without being subscribed. */
   fanOutTopics(): Iterable<string>
-  /** Asks for what is missing, and tells the lazy neighbours. */
+  /** Requests missing messages, renews trees, and sends announcements. */
   tick(): void
-  /** Forgets what is old. */
+  /** Removes expired entries. */
   sweep(): void
   tree(topic: string): Tree | undefined
   /** Whether the peer is pushed messages of any topic. */
@@ -55,15 +55,15 @@ export interface BroadcastComponents {
   subscribers(topic: string): ReadonlySet<string>
   onMessage(envelope: Envelope, from: string): void
   offence(peerId: string, offence: Offence): void
-  /** The link was of use. */
+  /** The link was used. */
   used(peerId: string): void
-  /** The peer has brought a message that was new and accepted. */
+  /** The peer has brought a new message that was accepted. */
   brought(peerId: string): void
-  /** How little the peer's word is worth: who has less is asked first. */
+  /** The doubt about a peer's announcements. Peers with less doubt are asked first. */
   doubt(peerId: string): number
 }
 
-/** A payload that comes so long after a prune was not on its way then. */
+/** Milliseconds after a prune within which a payload may still have been in transit. */
 const pruneGraceMs = 10_000
 
 export function createBroadcast(init: { limits: OverlayLimits }, components: BroadcastComponents): Broadcast {
@@ -78,7 +78,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
   const topics = createBroadcastTopics(init, { ...components, cache })
   const beacons = createBeacons({ topics, send, isSubscribed, graft: (topic, state, peerId) => graft(topic, state, peerId, []) })
 
-  /** Hands a message to the neighbours that do not have it; answers to how many. */
+  /** Sends a message to the neighbours that do not have it; returns how many took it. */
   function push(state: BroadcastTopic, message: CachedMessage, has: (peerId: string) => boolean): number {
     const { envelope, hops } = message
     const { id, topic } = envelope
@@ -99,7 +99,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
   }
 
   function prune(topic: string, state: BroadcastTopic | undefined, peerId: string): void {
-    // The new tree and the old one together are none, and bring some messages twice.
+    // During a renewal the old and the new tree together form cycles, which bring duplicates.
     if (state?.renewal.phase !== undefined) return
     state?.tree.makeLazy(peerId)
     send(peerId, { type: 'prune', topic })
@@ -164,7 +164,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     if (state === undefined || !isSubscribed(topic)) return
     const subscribedMs = now() - state.since
     for (const { id, hops, ageMs = 0 } of messages) {
-      // What was said before the subscription is not for us.
+      // Messages from before the subscription are not requested.
       if (seen.has(topic, id) || ageMs > subscribedMs) continue
       const waiting = pending.get(id)
       if (waiting === undefined) missing.announce(topic, id, from, hops)
@@ -210,7 +210,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
 
   return {
     subscribe(topic) {
-      // What was a leaf to publish from begins anew as a part of the tree.
+      // A leaf for publishing starts again as a part of the tree.
       if (topics.get(topic) !== undefined) close(topic)
       topics.open(topic)
     },

@@ -11,23 +11,23 @@ import { createSubscriptions } from './subscriptions.ts'
 import { createTopicViews } from './topic-views.ts'
 import { createWalks } from './walks.ts'
 
-/** Between two looks at what is to be given up and forgotten. */
+/** Milliseconds between two sweeps. */
 const sweepMs = 1_000
 
-/** Of the links those that others may have dialled, so that they do not take the places for the dials of this node. */
+/** Maximum share of inbound links, so that they leave places for the dials of this node. */
 const inboundShare = 0.75
 
-/** Milliseconds for which a new link is never hung up to make room: it may find its role. */
+/** Milliseconds for which a new link is not hung up to make room, since it may find a role. */
 const settleMs = 2_000
 
-/** Frames that make others send and dial; their rate is limited without counting against the neighbour, who may only pass them on. */
+/** Frames that make other nodes send and dial. Excess frames are dropped without a penalty, since the neighbour may only relay them. */
 const setsOff: ReadonlySet<OverlayFrame['type']> = new Set(['join', 'forward-join', 'neighbor', 'shuffle', 'seek'])
 
-/** Puts the parts together: each frame and each event goes to the part that it concerns, and links without a role are hung up. */
+/** Composes the overlay: passes each frame and event to its part, and hangs up links without a role. Owns no socket and no clock. */
 export function createOverlay(
   init: {
     peerId: string
-    /** Where others can dial this node, at the moment. */
+    /** The current addresses of this node. */
     multiaddrs(): string[]
     limits: OverlayLimits
   },
@@ -48,7 +48,7 @@ export function createOverlay(
     isSubscribed: (topic) => subscriptions.own.has(topic),
     subscribers: subscriptions.of,
     offence,
-    // One broken promise outweighs what was brought before it.
+    // One broken promise outweighs earlier messages.
     doubt: (peerId) => scores.penalty(peerId) - (links.isProven(peerId) ? 0.5 : 0),
     used,
     brought,
@@ -78,7 +78,7 @@ export function createOverlay(
     return topics === undefined ? [] : sample([...topics], frameBounds.sampleTopics, random)
   }
 
-  /** What a sample says: the peers are known from now on, and their topics. */
+  /** Takes the peers and topics of a sample. */
   function learn(peers: readonly SampledPeer[], by?: string): void {
     for (const { peer, topics } of peers) {
       if (scores.avoided(peer.peerId)) continue
@@ -137,9 +137,8 @@ export function createOverlay(
   }
 
   /**
-   * One link too many, in all or of those that others have dialled. Who has proven itself stays, then who has a place in a view, then
-   * who is pushed messages; of the others one of the younger half goes by chance: so a crowd of newcomers drives out newcomers, and each has a
-   * chance.
+   * Hangs up one link when there are too many, in all or inbound. Keeps proven peers first, then peers in a view, then eager neighbours.
+   * Of the others, a random one of the younger half goes, so that a crowd of newcomers displaces newcomers only.
    */
   function makeRoom(): void {
     const all = [...links.all()]
@@ -151,7 +150,7 @@ export function createOverlay(
     const free = (settled.length > 0 ? settled : others).filter(({ peerId }) => !isInView(peerId))
     const idle = free.filter(({ peerId }) => !broadcast.carries(peerId))
     const spare = idle.length > 0 ? idle : free.length > 0 ? free : others
-    // Links stand in the order in which they came.
+    // Links are ordered by age, the oldest first.
     const victim = pick(spare.slice(Math.floor(spare.length / 2)), random)
     if (victim !== undefined) hangUp(victim, 'full')
   }

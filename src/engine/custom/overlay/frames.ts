@@ -1,11 +1,11 @@
 import { z } from 'zod'
 
 /**
- * What overlays say to each other over a link. Frames are hostile until their handler has judged them: a shape here bounds what one
- * frame can hold, the limits (limits.ts) bound what is kept of it.
+ * The frames of the overlay protocol. Frames are untrusted: the schemas here bound what one frame can hold, the limits (limits.ts) bound
+ * what is kept of it.
  */
 
-/** Entries of the arrays in frames. Senders split what is longer. */
+/** Bounds of the fields in frames. Senders split longer arrays. */
 export const frameBounds = {
   /** A base58 peer id of an Ed25519 key has 52 characters; a CIDv1 in base36 has 62. */
   peerIdLength: 64,
@@ -17,7 +17,7 @@ export const frameBounds = {
   messageIdLength: 96,
   tokenLength: 24,
   topics: 256,
-  /** Of one peer in a sample. */
+  /** Topics of one peer in a sample. */
   sampleTopics: 8,
   samplePeers: 16,
   ids: 512,
@@ -33,7 +33,7 @@ const topic = z.string().min(1).max(frameBounds.topicLength)
 const messageId = z.string().min(3).max(frameBounds.messageIdLength)
 const hops = z.int().min(0).max(frameBounds.hops)
 const walkHops = z.int().min(0).max(frameBounds.walkHops)
-/** Names a walk, so that its answer finds the way back; drawn at random by the origin. */
+/** Identifies a walk, so that its answer finds the way back. Chosen at random by the origin. */
 const token = z.string().min(1).max(frameBounds.tokenLength)
 
 export const peerRecordSchema = z.strictObject({
@@ -52,24 +52,24 @@ export type SampledPeer = z.infer<typeof sampledPeerSchema>
 const envelopeSchema = z.strictObject({ id: messageId, topic, bytes: z.custom<Uint8Array>((value) => value instanceof Uint8Array) })
 
 export const overlayFrameSchema = z.discriminatedUnion('type', [
-  /** Topics that the sender is subscribed to from now on, and those that it is not any more. */
+  /** Topics that the sender has subscribed to, and topics that it has unsubscribed from. */
   z.strictObject({
     type: z.literal('subscriptions'),
     add: z.array(topic).max(frameBounds.topics),
     remove: z.array(topic).max(frameBounds.topics),
   }),
 
-  /** The sender is new: "take me in, and let others know". */
+  /** The sender is new, and asks to be a neighbour and to be made known. */
   z.strictObject({ type: z.literal('join') }),
-  /** Walks on until its hops are used up; who it ends with dials the peer. */
+  /** A walk. The last node dials the peer. */
   z.strictObject({ type: z.literal('forward-join'), peer: peerRecordSchema, hops: walkHops }),
-  /** Asks to be in each other's view: of all peers, or of the topic's subscribers. `high` comes from a peer whose view is almost empty. */
+  /** Asks to be neighbours in the view of all peers, or of the topic's subscribers. `high` comes from a peer with an empty view. */
   z.strictObject({ type: z.literal('neighbor'), topic: topic.optional(), priority: z.enum(['low', 'high']) }),
   z.strictObject({ type: z.literal('neighbor-reply'), topic: topic.optional(), accepted: z.boolean() }),
-  /** The sender has taken the receiver out of the view; the link may stay. */
+  /** The sender has removed the receiver from its view. The link may stay. */
   z.strictObject({ type: z.literal('disconnect'), topic: topic.optional() }),
 
-  /** Walks on until its hops are used up; who it ends with keeps the sample and answers with one of its own. */
+  /** A walk. The last node keeps the sample and answers with its own. */
   z.strictObject({
     type: z.literal('shuffle'),
     token,
@@ -77,19 +77,19 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
     hops: walkHops,
     peers: z.array(sampledPeerSchema).max(frameBounds.samplePeers),
   }),
-  /** Goes back the way that the shuffle came. */
+  /** The answer to a shuffle, on the same path back. */
   z.strictObject({ type: z.literal('shuffle-reply'), token, peers: z.array(sampledPeerSchema).max(frameBounds.samplePeers) }),
-  /** Walks until somebody knows subscribers of the topic. With the seeker's record, when it is subscribed itself. */
+  /** A walk that ends at a node that knows subscribers of the topic. Has the seeker's record when the seeker is subscribed. */
   z.strictObject({ type: z.literal('seek'), token, topic, hops: walkHops, seeker: peerRecordSchema.optional() }),
-  /** Goes back the way that the seek came. */
+  /** The answer to a seek, on the same path back. */
   z.strictObject({ type: z.literal('found'), token, topic, peers: z.array(peerRecordSchema).max(frameBounds.samplePeers) }),
 
   /**
-   * A message. `hops` are the links it had crossed when it was sent, 0 at its author. A `spare` copy was handed to several subscribers by
-   * an author who is not subscribed: who has other subscribers beside it asks to be left out (prune).
+   * A message. `hops` is the number of links that it crossed before this one, 0 at its author. An author that is not subscribed sends
+   * `spare` copies to several subscribers; a receiver with other neighbours in the topic answers with a prune.
    */
   z.strictObject({ type: z.literal('message'), hops, spare: z.literal(true).optional(), envelope: envelopeSchema }),
-  /** Messages that the sender has. A new neighbour is told of the last seconds, with how long the sender has had each. */
+  /** Announces messages. For a new neighbour, those of the last seconds, each with its age at the sender. */
   z.strictObject({
     type: z.literal('ihave'),
     topic,
@@ -97,11 +97,11 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
       .array(z.strictObject({ id: messageId, hops, ageMs: z.int().min(0).max(frameBounds.ageMs).optional() }))
       .max(frameBounds.ids),
   }),
-  /** Wants these messages, and those to come as soon as they are there. */
+  /** Requests these messages, and asks to be pushed later ones. */
   z.strictObject({ type: z.literal('graft'), topic, ids: z.array(messageId).max(frameBounds.ids) }),
   /**
-   * Renews the topic's tree: goes along all links, and the way that it came first is the shortest way to where it began. Of two beacons
-   * that with the higher round counts, of the same round that with the higher rank, which is drawn by chance.
+   * Renews the topic's tree. A beacon is sent on all links; the path on which it arrives first is the shortest to its root. A higher round
+   * wins; within a round, the higher rank, which is random.
    */
   z.strictObject({
     type: z.literal('beacon'),
@@ -109,7 +109,7 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
     round: z.int().min(1),
     rank: z.int().min(0).max(frameBounds.rank),
   }),
-  /** Wants to be told of messages only, since they come from elsewhere. */
+  /** Asks for announcements instead of messages, since they arrive on another link. */
   z.strictObject({ type: z.literal('prune'), topic }),
 ])
 

@@ -1,7 +1,7 @@
 import type { OverlayLimits } from './limits.ts'
 import type { PeerRecord } from './overlay.ts'
 
-/** Hearsay: who is said to be subscribed to what. Bounded by topics and by subscribers of each; the oldest go. */
+/** Unverified subscribers of topics, as peers tell. Bounded by topics and by subscribers of each topic; the oldest go first. */
 export interface KnownSubscribers {
   learn(topic: string, peer: PeerRecord): void
   of(topic: string): PeerRecord[]

@@ -5,7 +5,7 @@ import type { HangUpReason, PeerRecord } from './overlay.ts'
 /** A linked peer. */
 export interface Link {
   readonly peerId: string
-  /** What the peer said of itself last. */
+  /** The peer's latest record of itself. */
   record: PeerRecord
   readonly direction: 'inbound' | 'outbound'
   pinned: boolean
@@ -14,36 +14,36 @@ export interface Link {
   readonly topics: Set<string>
   readonly controlFrames: TokenBucket
   readonly walks: TokenBucket
-  /** When the link last had a use: a wish to be neighbours, a message that was new. */
+  /** When the link was last used, such as for a new message. */
   usedAt: number
-  /** When the peer last brought a message that was new here and accepted. */
+  /** When the peer last brought a new message that was accepted. */
   broughtAt: number | undefined
 }
 
-/** The links, the dials under way, and whom to leave alone for now. */
+/** The links, the dials in progress, and the peers whose dial failed recently. */
 export interface Links {
   get(peerId: string): Link | undefined
   all(): IterableIterator<Link>
   readonly size: number
   add(peer: PeerRecord, link: { direction: 'inbound' | 'outbound'; pinned: boolean }): Link
   remove(peerId: string): void
-  /** Whether the peer has brought something new within `provenMs`: that can't be had for words. */
+  /** Whether the peer has brought a new message within `provenMs`, which it can't fake. */
   isProven(peerId: string): boolean
   /** At most `count` proven links, sorted by when they last brought a new message, the latest first. */
   latestProven(count: number): Link[]
   failed(peerId: string): void
-  /** Links that were hung up here and whose end was not told yet: they carry nothing any more. */
+  /** Removes a link at once and asks for its end. */
   hangUp(peerId: string, why: HangUpReason): void
   /**
-   * Whether the peer may be dialled: it has addresses, is no failure of late, and is not avoided; links and dials have room. One more than
-   * there is room for is dialled, so that full places are no wall around a node.
+   * Whether the peer may be dialled: it has addresses, no recent failure, and is not avoided; links and dials have room. One link beyond
+   * the maximum is dialled, so that a full node does not become isolated.
    */
   canDial(peer: PeerRecord): boolean
   dial(peer: PeerRecord): void
   isDialling(peerId: string): boolean
-  /** Gives up on dials without an answer. */
+  /** Times out dials without an answer. */
   sweep(): void
-  /** A peer whose dial failed and may be tried again. */
+  /** A random peer whose dial failed and may be retried. */
   pickFailed(): PeerRecord | undefined
 }
 

@@ -5,7 +5,7 @@ import type { Envelope } from './overlay.ts'
 export interface MessageCache {
   put(message: CachedMessage): void
   get(id: string): CachedMessage | undefined
-  /** Messages of a topic from the given time on, the newest first, at most so many. */
+  /** At most `limit` messages of a topic since the time `from`, the newest first. */
   latest(topic: string, from: number, limit: number): CachedMessage[]
   forgetTopic(topic: string): void
   sweep(): void
@@ -20,17 +20,17 @@ export interface CachedMessage {
   /** The neighbour that it came from. */
   readonly from: string | undefined
   readonly at: number
-  /** Neighbours that asked for it and were sent it, so that nobody has it sent over and over. */
+  /** Neighbours that requested and got it, so that no neighbour gets it repeatedly. */
   readonly askedBy: Set<string>
 }
 
-/** What an entry takes beside the message's own bytes. */
+/** Memory of an entry beside the message's bytes. */
 const entryBytes = 300
 
 export function createMessageCache(init: { limits: OverlayLimits }, components: { now(): number }): MessageCache {
   const { limits } = init
   const messages = new Map<string, CachedMessage>()
-  /** The same by topic: who joins one does not have those of all looked at. */
+  /** Messages by topic, so that a new neighbour in a topic costs no scan of all messages. */
   const byTopic = new Map<string, Set<CachedMessage>>()
   let bytes = 0
 
@@ -50,7 +50,7 @@ export function createMessageCache(init: { limits: OverlayLimits }, components: 
     }
   }
 
-  /** An eighth more than need be: to find the oldest of a map costs as much as there were removed before it. */
+  /** Removes an eighth at a time, since finding the oldest entry of a map costs as much as the removals before it. */
   function makeRoom(): void {
     if (bytes <= limits.maxCacheBytes && messages.size <= limits.maxCacheMessages) return
     removeOldest(() => bytes > limits.maxCacheBytes * (7 / 8) || messages.size > limits.maxCacheMessages * (7 / 8))

@@ -1,16 +1,16 @@
 import type { OverlayLimits } from './limits.ts'
 
-/** Messages that neighbours announced and that have not come: who has them, and when to ask whom. */
+/** Announced messages that have not arrived: which neighbours have them, and when to request them from which. */
 export interface Missing {
   /** A neighbour has a message that is not here. */
   announce(topic: string, id: string, holder: string, hops: number): void
-  /** A message that came was none: the others that have it are asked at the next turn. */
+  /** A received message was forged: the other holders are asked at the next tick. */
   askNow(topic: string, id: string, holders: Iterable<string>): void
-  /** It came. */
+  /** The message has arrived. */
   found(id: string): void
   forgetPeer(peerId: string): void
   forgetTopic(topic: string): void
-  /** What to ask of whom now; who was asked before and did not answer is among `broken`. */
+  /** The requests that are due. `broken` are the neighbours that did not answer an earlier request. */
   due(): { asks: Ask[]; broken: Set<string> }
   readonly size: number
 }
@@ -29,9 +29,9 @@ interface Holder {
 
 interface Entry {
   readonly topic: string
-  /** Those not asked yet: whose word is worth most first, then the nearest to the author. */
+  /** Holders that were not asked yet, by rising doubt, then by hops to the author. */
   readonly holders: Holder[]
-  /** Who was asked last, several at a time the more often it was in vain. */
+  /** The neighbours asked last. Their number doubles with each failed round. */
   asked: string[]
   dueAt: number
 }
@@ -42,7 +42,7 @@ export function createMissing(
 ): Missing {
   const { limits } = init
   const { now } = components
-  /** In the order in which they were announced. */
+  /** In order of announcement. */
   const entries = new Map<string, Entry>()
   /** Entries in which a neighbour is a holder, so that one cannot fill the list. */
   const counts = new Map<string, number>()
@@ -65,7 +65,7 @@ export function createMissing(
     entry.holders.splice(at === -1 ? entry.holders.length : at, 0, holder)
     count(peerId, 1)
     if (entry.holders.length <= limits.maxHolders) return
-    // By chance among the worst, or many that come first with a lie would shut out all that come later.
+    // A random one among the worst goes. Otherwise many early liars would shut out all later holders.
     const most = entry.holders.at(-1)?.doubt
     const first = entry.holders.findIndex(({ doubt }) => doubt === most)
     const [victim] = entry.holders.splice(first + Math.floor(components.random() * (entry.holders.length - first)), 1)

@@ -2,44 +2,43 @@ import type { Verdict } from '../../../model/verdict.ts'
 import type { OverlayFrame } from './frames.ts'
 
 /**
- * Who is linked to whom, and which way a message goes: membership, the views of topics, and broadcast. Pure: it owns no socket and no
- * clock; what it wants done it asks of its components, and what happens it is told. One turn at a time: no method calls itself again
- * before it has returned, and nothing here waits.
+ * The overlay network: membership, the views of topics, and broadcast. Pure: it owns no socket and no clock; it acts through its
+ * components, and its methods tell it of events. Synchronous and not reentrant.
  */
 export interface Overlay {
-  /** A link is there, its hello exchanged. A pinned link was asked for by a user or the configuration, and is never given up here. */
+  /** A link is open, its hellos exchanged. A pinned link was requested by a user or the configuration, and is never hung up here. */
   connected(peer: PeerRecord, link: { direction: 'inbound' | 'outbound'; pinned: boolean }): void
-  /** The peer of a link has told more of itself, or somebody has asked for the link that is there: what it is known by stays. */
+  /** The peer of a link sent another hello, or a user requested the existing link. */
   updated(peer: PeerRecord, link: { pinned: boolean }): void
   disconnected(peerId: string): void
-  /** A dial that was asked for came to nothing. */
+  /** A requested dial failed. */
   dialFailed(peerId: string): void
   /** Peers found by other means: bootstrap, mDNS, the database. */
   discovered(peers: PeerRecord[]): void
   /** Peers that are said to be subscribed to a topic. */
   subscribersFound(topic: string, peers: PeerRecord[]): void
-  /** Peers that somebody names instead of having a link itself. */
+  /** Peers that a refusing peer suggests. */
   suggested(peers: readonly PeerRecord[]): void
-  /** A frame of a linked peer, already decoded and within the wire's limits, but not to be believed. */
+  /** A frame of a linked peer, decoded and within the wire's limits, but not trusted. */
   receive(peerId: string, frame: OverlayFrame): void
 
   subscribe(topic: string): void
   unsubscribe(topic: string): void
   /** Linked peers that say they are subscribed. */
   subscribers(topic: string): string[]
-  /** Hands messages of our own to the network; answers for each the number of linked peers that it was handed to. */
+  /** Sends this node's messages; returns for each the number of linked peers that it was handed to. */
   publish(messages: Envelope[]): number[]
-  /** What became of a message that `onMessage` was called with; only what was accepted is forwarded. */
+  /** Settles a message that `onMessage` was called with. Only accepted messages are forwarded. */
   settle(id: string, outcome: Outcome): void
 
-  /** To be called every `tickMs`; everything that has to do with time happens here. */
+  /** Call it every `tickMs`. All timed work is done here. */
   tick(): void
 
-  /** How much is kept, for metrics. */
+  /** Sizes of the overlay's state, for metrics. */
   size(): OverlaySize
 }
 
-/** A verdict, or that the message is not its author's: then its id stays unknown, and the true one is looked for. */
+/** A verdict, or `forged`: the signature is wrong. The id of a forged message stays unknown, and the true message is requested. */
 export type Outcome = Verdict | 'forged'
 
 /** Entries kept, and bytes where it says so. */
@@ -61,7 +60,7 @@ export interface OverlaySize {
   scoredPeers: number
 }
 
-/** What is said of a peer. Addresses are hints: who answers there is proven by the handshake. */
+/** A peer with its told addresses, which are hints. The handshake proves which peer answers there. */
 export interface PeerRecord {
   readonly peerId: string
   readonly multiaddrs: readonly string[]
@@ -72,11 +71,11 @@ export interface Envelope {
   /** The author's peer id and sequence number: the same on every node. */
   readonly id: string
   readonly topic: string
-  /** The message as it stands on the wire. */
+  /** The encoded message. */
   readonly bytes: Uint8Array
 }
 
-/** `full`: others have the places. `idle`: it has no role. `avoided`: the peer has done wrong. */
+/** `full`: other links need the place. `idle`: the link has no role. `avoided`: the peer reached the penalty limit. */
 export type HangUpReason = 'full' | 'idle' | 'avoided'
 
 export interface OverlayComponents {
@@ -84,16 +83,16 @@ export interface OverlayComponents {
   now(): number
   /** In [0, 1). */
   random(): number
-  /** Queues a frame for a linked peer. False when too much waits there already: the frame was dropped. */
+  /** Queues a frame for a linked peer. False when too much waits for it and the frame was dropped. */
   send(peerId: string, frame: OverlayFrame): boolean
-  /** Wants a link; answered by `connected` or `dialFailed`. */
+  /** Requests a link. The result is reported by `connected` or `dialFailed`. */
   dial(peer: PeerRecord): void
-  /** Has no use for a link any more. */
+  /** Ends a link. */
   hangUp(peerId: string, why: HangUpReason): void
-  /** A linked peer has said where a peer is, which may now be dialled on its word. */
+  /** A linked peer has told the addresses of a peer, which may now be dialled. */
   told(peer: PeerRecord, by: string): void
-  /** A message that is new here, of a topic that is subscribed: to be verified and judged, then `settle`. */
+  /** A new message of a subscribed topic, to be verified, judged and then settled by `settle`. */
   onMessage(envelope: Envelope, from: string): void
-  /** A linked peer began or ended to be subscribed. */
+  /** A linked peer has subscribed or unsubscribed. */
   onSubscription(peerId: string, topic: string, subscribed: boolean): void
 }

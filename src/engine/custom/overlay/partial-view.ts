@@ -1,18 +1,18 @@
 import type { PeerRecord } from './overlay.ts'
 
 /**
- * What a node knows of a set of peers (HyParView: Leitão, Pereira, Rodrigues 2007): few neighbours, the active view, and a larger
- * reserve, the passive view, from which neighbours that are gone are replaced. No peer is in both.
+ * A node's partial view of a set of peers (HyParView: Leitão, Pereira, Rodrigues 2007): a small active view of neighbours, and a larger
+ * passive view as a reserve that replaces lost neighbours. No peer is in both.
  */
 export interface PartialView {
   readonly active: ReadonlySet<string>
   readonly passive: ReadonlyMap<string, PeerRecord>
   activate(peerId: string): void
   deactivate(peerId: string): void
-  /** Into the reserve; when it is full, somebody at random leaves. */
+  /** Adds a peer to the reserve. A random peer leaves when the reserve is full. */
   know(peer: PeerRecord): void
   forget(peerId: string): void
-  /** At most so many of the reserve, at random. */
+  /** At most `count` random peers of the reserve. */
   samplePassive(count: number): PeerRecord[]
 }
 
@@ -45,7 +45,7 @@ export function pick<Item>(items: readonly Item[], random: () => number): Item |
   return items[Math.floor(random() * items.length)]
 }
 
-/** So many of the items at random, each once. */
+/** At most `count` random items, each once. */
 export function sample<Item>(items: readonly Item[], count: number, random: () => number): Item[] {
   const rest = [...items]
   const chosen: Item[] = []

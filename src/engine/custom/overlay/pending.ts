@@ -7,13 +7,13 @@ export interface PendingMessage {
   readonly from: string
   readonly hops: number
   readonly spare: boolean
-  /** Neighbours that have sent or announced it meanwhile: they need not be sent it. */
+  /** Neighbours that have sent or announced it meanwhile, and so need no copy. */
   readonly holders: Set<string>
-  /** Those that have sent it; which of the copies was the true one is known with the verdict. */
+  /** Neighbours that have sent further copies. They are pruned once the verdict proves the first copy genuine. */
   readonly senders: Set<string>
 }
 
-/** Messages that wait for their verdict, bounded by number and bytes, of a topic and in all: a topic that is judged slowly leaves room for others. */
+/** Messages that wait for their verdict. Bounded by number and bytes, per topic and in all, so that a slow topic leaves room for others. */
 export interface Pending {
   get(id: string): PendingMessage | undefined
   /** False when there is no room. */

@@ -1,11 +1,11 @@
 import type { OverlayLimits } from './limits.ts'
 
 /**
- * What a peer did wrong, in points that halve with time. Kept by peer id, so that a new link does not begin anew. A peer that reaches
+ * Penalties of peers, in points that decay with a half-life. Kept by peer id, so that a new link does not reset them. A peer that reaches
  * the limit is avoided for a while.
  */
 export interface Scores {
-  /** Answers whether the peer is to be avoided from now on. */
+  /** Adds points; returns whether the peer is now to be avoided. */
   penalize(peerId: string, offence: Offence): boolean
   avoided(peerId: string): boolean
   /** The points of a peer, at the moment. */
@@ -13,12 +13,12 @@ export interface Scores {
   readonly size: number
 }
 
-/** Points by offence. A neighbour verifies before it forwards, so a rejected message is its own doing; the rest happens to the honest too. */
+/** Points by offence. A neighbour verifies before it forwards, so a rejected message is its fault; the others happen to honest peers too. */
 const points = {
   rejectedMessage: 10,
   /** Announced a message, and did not send it when asked. */
   brokenPromise: 1,
-  /** Asks again for what it was sent, or goes on sending what it was asked to leave out. */
+  /** Requested a message again that it had got, or kept sending payloads after a prune. */
   waste: 1,
   floodedFrame: 0.5,
 } as const
@@ -34,7 +34,7 @@ export function createScores(init: { limits: OverlayLimits }, components: { now(
     return offender.points * 0.5 ** ((at - offender.at) / limits.penaltyHalfLifeMs)
   }
 
-  /** The mildest of the oldest make room, so that an avoided peer is not forgotten for the sake of a slight. */
+  /** The peer with the fewest points makes room; avoided peers come last. */
   function makeRoom(): void {
     if (offenders.size < limits.maxScoredPeers) return
     let mildest: string | undefined

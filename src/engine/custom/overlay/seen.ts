@@ -1,11 +1,11 @@
 import type { OverlayLimits } from './limits.ts'
 
 /**
- * Which messages were here already. An id is known one by one for `seenMs`; when it expires, or makes room, its author's sequence number
- * becomes the floor of that author and topic, and what is not above the floor counts as seen. So nothing old is new again, as long as the
- * author is remembered (the last `maxSeenAuthors` that expired); beyond that the log's own record of ids decides.
+ * The messages that this node has seen. Each id is kept for `seenMs`. When it expires or makes room, its sequence number becomes the floor
+ * of its author and topic, and ids up to the floor count as seen. Floors are kept for the last `maxSeenAuthors` authors; beyond them the
+ * log's own record of ids decides.
  *
- * Only what was verified belongs in here: a forged id would shut out the true message, or lift the floor.
+ * Add verified messages only: a forged id would shut out the true message, or raise the floor.
  */
 export interface Seen {
   has(topic: string, id: string): boolean
@@ -19,7 +19,7 @@ export interface Seen {
 export function createSeen(init: { limits: OverlayLimits }, components: { now(): number }): Seen {
   const { limits } = init
   const { now } = components
-  /** In the order of their coming. */
+  /** In order of arrival. */
   const recent = new Map<string, { topic: string; at: number }>()
   const floors = new Map<string, string>()
 
@@ -52,7 +52,7 @@ export function createSeen(init: { limits: OverlayLimits }, components: { now():
     },
     add(topic, id) {
       recent.set(id, { topic, at: now() })
-      // An eighth at a time: to find the oldest of a map costs as much as there were removed before it.
+      // An eighth at a time, since finding the oldest entry of a map costs as much as the removals before it.
       if (recent.size > limits.maxSeen) expireOldest(() => recent.size > limits.maxSeen * (7 / 8))
     },
     sweep() {

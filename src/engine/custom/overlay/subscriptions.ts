@@ -2,18 +2,18 @@ import { type FrameOf, frameBounds } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 import type { Link } from './links.ts'
 
-/** Who is subscribed to what: our own topics, and those that linked peers told us of. */
+/** Subscriptions: the topics of this node, and those that linked peers have told. */
 export interface Subscriptions {
   readonly own: ReadonlySet<string>
   subscribe(topic: string): boolean
   unsubscribe(topic: string): boolean
   /** Linked peers that are subscribed. */
   of(topic: string): ReadonlySet<string>
-  /** What a new link is told. */
+  /** The frames that tell a new link this node's topics. */
   greeting(): Array<FrameOf<'subscriptions'>>
-  /** Takes in what a peer says, and answers what of it is news. Topics beyond the limit of a peer are not kept. */
+  /** Applies a peer's frame and returns the changes. Topics beyond the limit of a peer are ignored. */
   receive(link: Link, frame: FrameOf<'subscriptions'>): Array<{ topic: string; subscribed: boolean }>
-  /** Forgets a link's topics and answers them. */
+  /** Forgets the topics of a link and returns them. */
   forget(link: Link): string[]
 }
 

@@ -26,7 +26,7 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
   function dht(): KadDHT {
     const found = components.dht()
     if (found === undefined) throw new DhtUnavailable('This gateway is not running.')
-    if (found.size === 0) throw new DhtUnavailable('This gateway knows no peer of the DHT yet.')
+    if (found.size === 0) throw new DhtUnavailable('This gateway knows no DHT peer yet.')
     return found.dht
   }
 

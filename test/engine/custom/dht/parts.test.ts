@@ -344,7 +344,7 @@ describe('a node', () => {
     const { node } = await nodeOf({ maxProvided: 1 })
     node.connected(contactOf(first))
     const cid = (last: string) => `bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2deve${last}`
-    await expect(node.provide(cid('i4'), { signal })).rejects.toThrow(/stored the provider entry/)
+    await expect(node.provide(cid('i4'), { signal })).rejects.toThrow(/accepted the announcement/)
     await expect(node.provide('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy', { signal })).rejects.toBeInstanceOf(
       DhtQuotaReached,
     )

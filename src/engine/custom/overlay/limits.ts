@@ -1,5 +1,5 @@
 /**
- * What the overlay keeps, waits for and sends at most. The unit is in the name, or it is a number of what is named.
+ * The limits of the overlay: what it keeps, waits for and sends. The unit is in the name; the others are counts.
  * HyParView's and Plumtree's own values are those of the papers' evaluation (10,000 nodes), scaled by log n.
  */
 export interface OverlayLimits {
@@ -7,19 +7,19 @@ export interface OverlayLimits {
   readonly tickMs: number
 
   // Links
-  /** Links in all; one more makes room by hanging up a link without a role, or is hung up itself. Pinned links are not counted out. */
+  /** Maximum number of links. One more makes room by hanging up an unpinned link, which may be the new one. */
   readonly maxLinks: number
-  /** Links that are kept without another role, those that have brought something last. */
+  /** Links that are kept without another role: those that most recently brought a new message. */
   readonly anchors: number
-  /** Milliseconds since a peer last brought a new message, within which it gives its place to no newcomer. */
+  /** Milliseconds after a peer's latest new message within which no newcomer takes its place. */
   readonly provenMs: number
-  /** A link without a role is hung up after so many milliseconds without use. */
+  /** Milliseconds without use after which a link without a role is hung up. */
   readonly idleLinkMs: number
-  /** Dials under way. */
+  /** Concurrent dials. */
   readonly maxDials: number
-  /** A dial without an answer counts as failed after so many milliseconds. */
+  /** Milliseconds after which a dial without an answer counts as failed. */
   readonly dialMs: number
-  /** After a failed dial the peer is left alone for so long, doubled with each failure up to the last value. */
+  /** Milliseconds until a failed dial may be retried, doubled with each failure up to the last value. */
   readonly firstRetryMs: number
   readonly lastRetryMs: number
   /** Peers whose failed dials are remembered. */
@@ -28,25 +28,25 @@ export interface OverlayLimits {
   // Membership
   /** Neighbours that a node looks for. */
   readonly activeView: number
-  /** Neighbours that it accepts, so that a newcomer's wish or a mended partition drops nobody. */
+  /** Neighbours that a node accepts, so that a newcomer or a healed partition displaces no neighbour. */
   readonly maxActiveView: number
   /** Known peers in reserve. */
   readonly passiveView: number
-  /** Hops of a join: where the walk ends the newcomer gets a neighbour, on the way into passive views. */
+  /** Hops of a join: the last node becomes a neighbour, the node at `joinPassiveHops` adds the newcomer to its passive view. */
   readonly joinHops: number
   readonly joinPassiveHops: number
   readonly shuffleHops: number
-  /** Between two shuffles of a view, in milliseconds, spread over half to one and a half of it. */
+  /** Milliseconds between two shuffles of a view, randomised from 0.5 to 1.5 times. */
   readonly shuffleMs: number
-  /** Between two looks for a free place in a view that lacks neighbours. */
+  /** Milliseconds between two attempts to fill a view that lacks neighbours. */
   readonly fillMs: number
-  /** An unanswered wish to be neighbours is given up. */
+  /** Milliseconds after which an unanswered neighbour request is given up. */
   readonly neighborMs: number
-  /** Between two dials to peers whose dial failed, to mend a network that was parted. */
+  /** Milliseconds between two dials to peers whose dial failed, which heal a partition. */
   readonly mendMs: number
-  /** Between two links to a peer of the reserve, so that no clique closes itself; doubled each time up to the last value. */
+  /** Milliseconds between two links to reserve peers, which keep cliques open. Doubled each time up to the last value. */
   readonly firstMixMs: number
-  /** The last value while most neighbours have not proven themselves: they may all be liars. */
+  /** The last value while most neighbours are unproven, since they may all be hostile. */
   readonly unsureMixMs: number
   readonly lastMixMs: number
 
@@ -58,12 +58,12 @@ export interface OverlayLimits {
   readonly topicPassiveView: number
   /** Subscribers that a node finds for a topic that it publishes to without being subscribed. */
   readonly fanOut: number
-  /** Links for such a topic are kept for so long after the last message. */
+  /** Milliseconds after the last message for which links of such a topic are kept. */
   readonly fanOutMs: number
   /** Topics published to without being subscribed. */
   readonly maxFanOutTopics: number
   readonly seekHops: number
-  /** Between two seeks for a topic, doubled while nobody is found up to the last value. */
+  /** Milliseconds between two seeks for a topic, doubled up to the last value while no subscriber is found. */
   readonly firstSeekMs: number
   readonly lastSeekMs: number
   /** Subscriptions kept of one peer. */
@@ -71,60 +71,60 @@ export interface OverlayLimits {
   /** Topics of others, and subscribers of each, kept to answer seeks. */
   readonly maxKnownTopics: number
   readonly maxKnownSubscribers: number
-  /** Walks whose way back is remembered, in all, and for how many milliseconds. */
+  /** Walks whose path back is kept, and the milliseconds for which it is kept. */
   readonly maxWalks: number
   readonly walkMs: number
 
   // Broadcast
-  /** A message that a neighbour announced is asked for when it has not come for so many milliseconds. */
+  /** Milliseconds after an announcement until the missing message is requested. */
   readonly graftMs: number
-  /** The next neighbour is asked after so many more. */
+  /** Milliseconds until the next neighbour is asked. */
   readonly graftAgainMs: number
-  /** Announced messages that are waited for: in all, of one neighbour; and neighbours that are remembered to have one. */
+  /** Missing messages in all and by neighbour, and holders kept for one message. */
   readonly maxMissing: number
   readonly maxPeerMissing: number
   readonly maxHolders: number
-  /** Announcements waiting for one neighbour; beyond it the oldest are forgotten. */
+  /** Announcements waiting for one neighbour. The oldest are dropped beyond it. */
   readonly maxAnnouncements: number
-  /** A tree that is in use is renewed so often, and never sooner after a renewal than the second; in milliseconds. */
+  /** Milliseconds between two renewals of a used tree, and the minimum between any two renewals. */
   readonly renewMs: number
   readonly minRenewMs: number
-  /** How long a new tree takes to stand everywhere; messages go along the old one too meanwhile. */
+  /** Milliseconds until a new tree is complete everywhere. Meanwhile messages are sent on the old tree too. */
   readonly settleMs: number
-  /** How long a neighbour is not followed that a tree has broken behind. */
+  /** Milliseconds for which beacons are refused from a neighbour behind which a tree has broken. */
   readonly distrustMs: number
-  /** Messages that show where the middle of a topic is. */
+  /** Messages after which a node can tell whether it is the middle of a topic. */
   readonly renewMessages: number
   /** Messages waiting for their verdict. */
   readonly maxPendingMessages: number
   readonly maxPendingBytes: number
-  /** The same of one topic. */
+  /** Messages waiting for their verdict, per topic. */
   readonly maxTopicPendingMessages: number
   readonly maxTopicPendingBytes: number
   /** Messages kept for neighbours that ask. */
   readonly cacheMs: number
   readonly maxCacheBytes: number
   readonly maxCacheMessages: number
-  /** A new neighbour is told of the messages of so many last milliseconds. */
+  /** Messages that a new neighbour is told of: their maximum age in milliseconds, and their number. */
   readonly recapMs: number
   readonly maxRecap: number
-  /** Ids are kept one by one for so long; then all of their author's up to there count as seen. */
+  /** Milliseconds for which single ids are kept. Then all ids of the author up to it count as seen. */
   readonly seenMs: number
   readonly maxSeen: number
   /** Authors (of a topic) whose last expired sequence number is kept. */
   readonly maxSeenAuthors: number
 
   // Scores
-  /** Points at which a peer is hung up, and how long it is avoided. */
+  /** Points at which a peer is hung up, and the milliseconds for which it is then avoided. */
   readonly maxPenalty: number
   readonly avoidMs: number
-  /** Points halve in so many milliseconds. */
+  /** Half-life of points, in milliseconds. */
   readonly penaltyHalfLifeMs: number
   readonly maxScoredPeers: number
-  /** Control frames of one link: per second, and at once. */
+  /** Control frames of one link: per second, and in a burst. */
   readonly controlFramesPerSecond: number
   readonly controlFramesBurst: number
-  /** Walks (joins, shuffles, seeks) taken on from one link: per second, and at once. */
+  /** Walks (joins, shuffles, seeks) accepted from one link: per second, and in a burst. */
   readonly walksPerSecond: number
   readonly walksBurst: number
 }

@@ -5,18 +5,18 @@ import type { PeerRecord } from './overlay.ts'
 import { pick } from './partial-view.ts'
 import { createView, type View, type ViewComponents } from './view.ts'
 
-/** The view of all peers: how a node comes into the network and stays in it (HyParView §4). */
+/** The view of all peers, by which a node joins the network and stays connected (HyParView §4). */
 export interface Membership {
   readonly view: View
   connected(link: Link): void
-  /** Peers known by other means; never forgotten, so that a node that lost everybody has somebody to go to. */
+  /** Peers found by other means. The latest are kept, as contacts for a node that has lost all neighbours. */
   discovered(peers: readonly PeerRecord[]): void
-  /** A peer has proven itself: it is somebody to go to from now on. */
+  /** A peer has proven itself, and is kept as a contact. */
   proven(peer: PeerRecord): void
   receive(link: Link, frame: FrameOf<'join' | 'forward-join'>): void
 }
 
-/** Peers known by other means, and peers that have proven themselves, that are kept, the latest of each. */
+/** Contacts that are kept of each kind, the latest ones: peers found by other means, and proven peers. */
 const maxContacts = 50
 
 export function createMembership(
@@ -32,7 +32,7 @@ export function createMembership(
     { ...components, belongs: () => true, onLonely },
   )
 
-  /** A view without a reserve falls back on the peers known by other means. */
+  /** A view without a reserve falls back to contacts. */
   function onLonely(): void {
     const isAway = ({ peerId }: PeerRecord) => links.get(peerId) === undefined
     const contact = pick([...contacts.values(), ...proven.values()].filter(isAway), random)
@@ -74,7 +74,7 @@ export function createMembership(
   return {
     view,
     connected(link) {
-      // Without a neighbour a node is new here, whoever dialled.
+      // A node without neighbours is new, whichever end dialled.
       if (view.peers.active.size === 0) {
         send(link.peerId, { type: 'join' })
         view.shuffleWith(link.peerId)

@@ -2,33 +2,33 @@ import { type FrameOf, frameBounds } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 
 /**
- * When a topic's tree is renewed, and by which beacon. The first message makes a tree whose root is its author; later ones come from
- * others too, and are fast when the root lies in the middle of them all. The middle is where no neighbour brings more than half of the
- * messages (the centroid of the tree by its traffic: an author that sends most is one itself). Who finds itself there sends a beacon
- * along all links; the way that a beacon came first is the shortest way to its root, and these ways together are the new tree.
+ * Decides when a topic's tree is renewed, and by which beacon. The first message makes a tree rooted at its author. Later messages come
+ * from other authors too, and are fast when the root lies in the middle: at the centroid of the tree by traffic, where no neighbour brings
+ * more than half of the messages (an author that sends most of them is one itself). A node in the middle sends a beacon on all links. The
+ * link on which a beacon arrives first leads to its root on the shortest path, and these links together form the new tree.
  */
 export interface Renewal {
-  /** A message was taken in from a neighbour, or published here (undefined). */
+  /** A message was accepted from a neighbour, or published here (undefined). */
   heard(from: string | undefined): void
-  /** The beacon to send now, when this node is the middle and it is time. */
+  /** The beacon to send now; undefined unless this node is the middle and a renewal is due. */
   due(): Beacon | undefined
-  /** Whether a beacon is newer than the last, and does not come too soon after it; it is the last one from then on. */
+  /** Adopts a beacon that is newer than the last and not too soon after it. Returns whether it did. */
   adopt(beacon: Beacon, parent: string | undefined): boolean
-  /** A beacon came once more: whether it is the last one, and from another than the parent. */
+  /** Whether a repeated beacon is the adopted one, from a neighbour other than the parent. */
   crossed(beacon: Beacon, from: string): boolean
-  /** A message did not come over the tree: the neighbour that led to its root is believed no beacon for a while. */
+  /** A message did not arrive on the tree. Beacons of the parent are refused for a while. */
   broken(): void
-  /** A new tree is being made, and the old one still in use; then it has just been made, and others may still use the old one. */
+  /** `making`: the old tree is still in use here. `made`: the new tree is complete, but other nodes may still use the old one. */
   readonly phase: 'making' | 'made' | undefined
 }
 
 export type Beacon = Pick<FrameOf<'beacon'>, 'round' | 'rank'>
 
-/** Rounds that a beacon may be ahead, so that nobody can take all numbers there are. */
+/** Maximum step between rounds, so that no node can exhaust the numbers. */
 const maxRoundStep = 1_000
-/** Beacons of one round that a node takes; they are of nodes that found themselves in the middle at the same time. */
+/** Beacons of one round that a node adopts. They come from nodes that found themselves in the middle at the same time. */
 const maxRivals = 4
-/** Messages that are counted before the counts are halved, so that the newest count most. */
+/** Messages after which the counts are halved, so that recent messages count most. */
 const windowMessages = 64
 
 export function createRenewal(init: { limits: OverlayLimits }, components: { now(): number; random(): number }): Renewal {
@@ -38,7 +38,7 @@ export function createRenewal(init: { limits: OverlayLimits }, components: { now
   let total = 0
   let last: { beacon: Beacon; at: number; parent: string | undefined; rivals: number } | undefined
   let dueAt: number | undefined
-  /** Parents over which messages did not come, with the time; as few as there are neighbours. */
+  /** Parents on whose links messages did not arrive, with the time. Bounded by the number of neighbours. */
   const distrusted = new Map<string, number>()
 
   function halve(): void {
@@ -57,7 +57,7 @@ export function createRenewal(init: { limits: OverlayLimits }, components: { now
     return true
   }
 
-  /** A round that nobody has gone on from is forgotten. */
+  /** The last beacon, unless it has expired without a successor. */
   function known(): typeof last {
     if (last !== undefined && now() - last.at > 3 * renewMs) last = undefined
     return last
@@ -73,7 +73,7 @@ export function createRenewal(init: { limits: OverlayLimits }, components: { now
         dueAt = undefined
         return undefined
       }
-      // Neighbours may find the same; the first beacon is the others' answer.
+      // Several nodes may find themselves in the middle. The first beacon stops the others.
       dueAt ??= now() + random() * settleMs
       return now() < dueAt ? undefined : { round: (last?.beacon.round ?? 0) + 1, rank: Math.floor(random() * frameBounds.rank) }
     },

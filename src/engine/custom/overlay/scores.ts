@@ -13,7 +13,7 @@ export interface Scores {
   readonly size: number
 }
 
-/** Points by offence. A neighbour verifies before it forwards, so a rejected message is its fault; the others happen to honest peers too. */
+/** Points by offence. A neighbour verifies before it forwards, so a rejected message is its fault. The rest happens to honest peers too. */
 const points = {
   rejectedMessage: 10,
   /** Announced a message, and did not send it when asked. */

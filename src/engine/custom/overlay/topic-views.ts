@@ -7,20 +7,20 @@ import { pick, sample } from './partial-view.ts'
 import { createView, type View, type ViewComponents } from './view.ts'
 
 /**
- * A view of the subscribers of each topic that is subscribed here, so that messages cross subscribers only; and links to a few
- * subscribers of topics that are published to from outside. Subscribers are found by what neighbours say, by shuffles, and by seeks:
- * walks over the links of membership.
+ * A view of the subscribers of each topic that this node is subscribed to, so that messages cross subscribers only; and links to a few
+ * subscribers of topics that it publishes to without being subscribed. Subscribers are found by what neighbours tell, by shuffles, and by
+ * seeks: walks over the links of membership.
  */
 export interface TopicViews {
   open(topic: string): void
   close(topic: string): void
   get(topic: string): View | undefined
   all(): IterableIterator<View>
-  /** A peer is said to be subscribed. */
+  /** A peer is reported to be subscribed. */
   learn(topic: string, peer: PeerRecord): void
   receive(link: Link, frame: FrameOf<'seek' | 'found'>): void
   tick(): void
-  /** Sees to the topics that are published to from outside. */
+  /** Finds links for the topics that this node publishes to without being subscribed. */
   sweep(): void
 }
 
@@ -30,7 +30,7 @@ const walkers = 2
 export interface TopicViewsComponents extends Omit<ViewComponents, 'belongs' | 'onLonely'> {
   readonly known: KnownSubscribers
   subscribers(topic: string): ReadonlySet<string>
-  /** Topics published to from outside. */
+  /** Topics that this node publishes to without being subscribed. */
   fanOutTopics(): Iterable<string>
   /** Neighbours for walks. */
   neighbors(): ReadonlySet<string>
@@ -40,7 +40,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
   const { limits } = init
   const { now, random, send, links, walks, known, subscribers } = components
   const views = new Map<string, View>()
-  /** When each topic may be sought again. */
+  /** When the next seek for each topic is allowed. */
   const seeks = new Map<string, { waitMs: number; at: number }>()
 
   function learn(topic: string, peer: PeerRecord): void {
@@ -99,7 +99,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
       learn(topic, seeker)
     }
     if (peers.length > 0) send(link.peerId, { type: 'found', token, topic, peers })
-    // Hearsay may be out of date: the walk goes on.
+    // Unverified subscribers may be out of date, so the walk continues.
     if (certain.length > 0) {
       walks.end(token)
       return
@@ -122,7 +122,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
     }
   }
 
-  /** Links to subscribers of a topic that is published to from outside. */
+  /** Dials or seeks subscribers of a topic that this node publishes to without being subscribed. */
   function fanOut(topic: string): void {
     const linked = subscribers(topic)
     if (linked.size >= limits.fanOut) return

@@ -1,6 +1,6 @@
 /**
- * A topic's part of the broadcast tree at this node (Plumtree §3.8): to eager neighbours messages are pushed, lazy ones are told of them.
- * Pruning leaves the links over which messages came first, which together are a tree.
+ * A topic's neighbours at this node (Plumtree §3.8): messages are pushed to eager ones and announced to lazy ones. Pruning leaves the links
+ * on which messages arrived first, which together form a tree.
  */
 export interface Tree {
   readonly eager: ReadonlySet<string>
@@ -9,7 +9,7 @@ export interface Tree {
   has(peerId: string): boolean
   add(peerId: string, mode: 'eager' | 'lazy'): void
   remove(peerId: string): void
-  /** Nothing happens to who is no neighbour in the topic. Answers whether something changed. */
+  /** Returns whether the mode changed. Ignores a peer that is not a neighbour in the topic. */
   makeEager(peerId: string): boolean
   makeLazy(peerId: string): boolean
 }

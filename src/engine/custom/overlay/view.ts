@@ -6,24 +6,24 @@ import { createPartialView, type PartialView, pick } from './partial-view.ts'
 import { createShuffles, type ShufflesComponents } from './shuffles.ts'
 
 /**
- * A partial view that is kept up with its peers: of all peers (membership.ts), or of a topic's subscribers (topic-views.ts). Being
- * neighbours is mutual: asked for, granted or not, and ended by either side. Peers of the reserve are exchanged by shuffles.
+ * A partial view that is maintained together with its peers: of all peers (membership.ts), or of a topic's subscribers (topic-views.ts).
+ * Neighbourhood is mutual: one side requests it, the other accepts or refuses, and either ends it. Shuffles exchange reserve peers.
  */
 export interface View {
   readonly peers: PartialView
   readonly wanted: ReadonlySet<string>
-  /** Asks the peer to be neighbours, over a new link when there is none. Answers whether it could. */
+  /** Asks the peer to be a neighbour, on a new link when there is none. Returns whether the request is on its way. */
   want(peer: PeerRecord): boolean
   connected(link: Link): void
-  /** The link is gone, or the peer does not belong here any more. */
+  /** The link has closed, or the peer no longer belongs here. */
   gone(peerId: string): void
   dialFailed(peerId: string): void
-  /** Takes the peer in whatever the size, and lets somebody else go when there is no room. */
+  /** Makes the peer a neighbour. Another one leaves when the view is full. */
   take(peerId: string): void
   receive(link: Link, frame: FrameOf<'neighbor' | 'neighbor-reply' | 'disconnect' | 'shuffle'>): void
-  /** Whether the link has a role here, or is about to. */
+  /** Whether the link has a role here, or is about to get one. */
   needs(peerId: string): boolean
-  /** Exchanges samples with this peer itself. */
+  /** Exchanges samples with this peer, without a walk. */
   shuffleWith(peerId: string): void
   tick(): void
 }
@@ -41,15 +41,15 @@ export interface ViewComponents extends Omit<ShufflesComponents, 'peers'> {
   now(): number
   /** Whether a linked peer can be a neighbour here. */
   belongs(link: Link): boolean
-  /** A linked peer has said where a peer is. */
+  /** A linked peer has told the addresses of a peer. */
   told(peer: PeerRecord, by: string): void
-  /** Nobody is left to be asked, or those who are left are not to be relied on. */
+  /** No candidate is left, or the remaining ones are not reliable. */
   onLonely(): void
 }
 
-/** Who refused is not asked again for so long. */
+/** Milliseconds until a peer that refused is asked again. */
 const refusedMs = 10_000
-/** Of the peers that are tried without need, those that are known otherwise than by what neighbours say, which may be all lies. */
+/** The probability with which a linked peer is preferred over one of the reserve, which neighbours may have filled with lies. */
 const contactShare = 0.25
 export function createView(init: ViewInit, components: ViewComponents): View {
   const { topic, target, max, limits } = init
@@ -57,9 +57,9 @@ export function createView(init: ViewInit, components: ViewComponents): View {
   const peers = createPartialView(init, components)
   const shuffles = createShuffles(init, { ...components, peers })
   const about = topic === undefined ? {} : { topic }
-  /** Being dialled for this view. */
+  /** Peers that are being dialled for this view. */
   const wanted = new Set<string>()
-  /** Asked, and when. */
+  /** Peers that were asked, with the time. */
   const asked = new Map<string, number>()
   const refused = new Map<string, number>()
   let fillAt = 0
@@ -98,7 +98,7 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     return !peers.active.has(peerId) && !asked.has(peerId) && !wanted.has(peerId) && (refused.get(peerId) ?? 0) <= now()
   }
 
-  /** Half of the places go to peers that are linked already, which costs nothing; the rest to others, so that no clique closes itself. */
+  /** A linked peer costs no dial; a peer of the reserve keeps the view from closing into a clique. */
   function candidate(): PeerRecord | undefined {
     const linked: PeerRecord[] = []
     for (const link of links.all()) if (isCandidate(link.peerId) && components.belongs(link)) linked.push(link.record)
@@ -126,19 +126,19 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     if (link !== undefined) peers.know(link.record)
   }
 
-  /** Neighbours that have brought nothing, those that came first before the others. */
+  /** Neighbours that have brought no new message, in order of arrival. */
   function unproven(): string[] {
     return [...peers.active].filter((peerId) => !links.isProven(peerId))
   }
 
-  /** Lets one go by chance that has brought nothing; answers whether there was one. */
+  /** Removes a random unproven neighbour; returns whether there was one. */
   function makeRoom(): boolean {
     const victim = pick(unproven(), random)
     if (victim !== undefined) leave(victim)
     return victim !== undefined
   }
 
-  /** Who presses in takes the place of who came last: so however many come, those who were there stay. */
+  /** A peer that forces its way in takes the newest place, so that long-standing neighbours stay however many come. */
   function take(peerId: string): void {
     if (peers.active.has(peerId)) return
     if (peers.active.size >= max) {
@@ -173,7 +173,7 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     peers.activate(peerId)
   }
 
-  /** Tries who was out of reach: two halves of a network find each other again. */
+  /** Retries a peer whose dial failed, so that the parts of a partitioned network find each other again. */
   function mend(): void {
     const peer = links.pickFailed()
     if (peer !== undefined) want(peer)

@@ -1,16 +1,16 @@
 import type { OverlayLimits } from './limits.ts'
 
-/** The way back of walks that came through, so that an answer needs no link to the origin. Bounded by number and time. */
+/** The paths back of walks that passed this node, so that an answer needs no link to the origin. Bounded by number and time. */
 export interface Walks {
   /** A token for a walk that begins here. */
   begin(): string
-  /** A walk came through; false when its token is known, so that a walk crosses a node once. */
+  /** A walk passes. False when its token is known, so that a walk crosses a node once. */
   pass(token: string, from: string): boolean
-  /** The walk is answered here, and needs no way back. */
+  /** The walk is answered here, and needs no path back. */
   end(token: string): void
-  /** Who an answer goes to: the neighbour that the walk came from, `self`, or nobody after so many answers. */
+  /** The receiver of an answer: the neighbour that the walk came from, or `self`; undefined after `maxAnswers` answers. */
   back(token: string): { to: string } | 'self' | undefined
-  /** Forgets the old ones. */
+  /** Removes expired walks. */
   sweep(): void
   readonly size: number
 }

@@ -1,7 +1,7 @@
 import type { MessageKind } from '../model/message.ts'
 import { directTopic, matchesTopic, type TopicFilter } from '../model/topic.ts'
 
-/** What a page asks for, as far as it says which messages that are still to come it may hold. */
+/** The part of a page's query that decides which future messages can match. */
 export interface Wanted {
   topics?: TopicFilter | undefined
   kind?: MessageKind | undefined
@@ -14,15 +14,15 @@ export interface Wanted {
 }
 
 /**
- * Until when a message that is still to come may be what a page asks for: milliseconds since 1970, infinity without an end, and 0 when
- * what is asked for excludes itself, or ends before the log's end.
+ * Until when a future message can match a page's query: milliseconds since 1970, infinity without an end, and 0 when
+ * the query contradicts itself or ends before the log's tip.
  */
 export function matchesUntil({ topics, kind, to, since = 0, until = Number.POSITIVE_INFINITY, before }: Wanted): number {
   const endsInLog = before !== undefined && before !== 'latest'
   return endsInLog || since >= until || !kindsOf(topics, to).some((each) => kind === undefined || kind === each) ? 0 : until
 }
 
-/** What kinds of messages are among the topics; only direct ones have a recipient. */
+/** The kinds of messages in these topics; only direct ones have a recipient. */
 function kindsOf(topics: TopicFilter | undefined, to: string | undefined): MessageKind[] {
   const hasDirect = topics === undefined || matchesTopic(topics, directTopic)
   const hasTopics = topics === undefined || topics.prefixes.length > 0 || topics.exact.some((topic) => topic !== directTopic)

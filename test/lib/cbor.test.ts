@@ -20,5 +20,5 @@ test('gives bytes that are no Buffer', () => {
 test('maxItems: more are refused', () => {
   const bytes = encode(Array.from({ length: 9 }, () => 0))
   expect(decodeCbor(bytes, { maxItems: 10 })).toHaveLength(9)
-  expect(() => decodeCbor(bytes, { maxItems: 9 })).toThrow('too many items')
+  expect(() => decodeCbor(bytes, { maxItems: 9 })).toThrow('too many CBOR items')
 })

@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { StartupError } from '../../lib/startup-error.ts'
 
-/** Reads a certificate and its key. Called at each start, so that a renewed certificate takes effect. @throws StartupError */
+/**
+ * Reads a certificate and its key. Called at each start, so that a renewed certificate takes effect.
+ * @throws StartupError
+ */
 export async function readCertificate(
   files: { certFile: string | undefined; keyFile: string | undefined } | undefined,
 ): Promise<{ cert: Buffer; key: Buffer } | undefined> {

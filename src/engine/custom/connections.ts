@@ -12,7 +12,9 @@ import { tellerOf } from './link/teller-of.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
 import { blockedGoodbye, createRefusals, type Refusals } from './refusals.ts'
 
-/** The rules of links: which sockets become links, which of several links to a peer counts, and which peers are refused. */
+/**
+ * The rules of links: which sockets become links, which of several links to a peer counts, and which peers are refused.
+ */
 export interface Connections extends Dials {
   readonly refusals: Refusals
   /** Takes a link whose peer has said hello. @throws PeerBlocked, or Error when it is not wanted */

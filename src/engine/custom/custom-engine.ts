@@ -42,8 +42,8 @@ interface Running {
 }
 
 /**
- * The P2PEngine contract on our own protocol (docs/custom-protocol.md). It joins links (peering.ts), gossip, the overlay and the DHT, and
- * owns none of their rules. Subscriptions, blocks and handlers outlive a stop.
+ * The P2PEngine contract on our own protocol (docs/custom-protocol.md). It joins links (peering.ts), gossip, the
+ * overlay and the DHT, and owns none of their rules. Subscriptions, blocks and handlers outlive a stop.
  */
 export function createCustomEngine(init: CustomEngineInit, components: CustomEngineComponents): P2PEngine {
   const { limits } = init

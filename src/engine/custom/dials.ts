@@ -21,7 +21,10 @@ import type { RecordSocket } from './link/record-socket.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
 import type { Reach } from './reach/reach.ts'
 
-/** The dials of this node, direct and through relays: from an address to a link. Which link counts is decided in connections.ts. */
+/**
+ * The dials of this node, direct and through relays: from an address to a link. Which link counts is decided in
+ * connections.ts.
+ */
 export interface Dials {
   /** Implements the engine's `dial`. */
   dial(text: string, options: DialOptions): Promise<DialledLink>

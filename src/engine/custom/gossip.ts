@@ -7,15 +7,19 @@ import type { Envelope, Outcome } from './overlay/overlay.ts'
 import { ProtocolViolation } from './wire/frame-stream.ts'
 import { decodeMessage, encodeMessage, type WireMessage } from './wire/pubsub-message.ts'
 
-/** Messages between the wire and their verdict: decoded once, verified, and judged. Owns no link and no queue of messages. */
+/**
+ * Messages between the wire and their verdict: decoded once, verified, and judged. Owns no link and no queue of
+ * messages.
+ */
 export interface Gossip {
   /** Decodes a message, without verifying it. @throws ProtocolViolation */
   open(bytes: Buffer): Envelope
   /** Encodes a message of this node or of the log. */
   seal(message: SignedMessage): Envelope
   /**
-   * Verifies a message and has it judged, once for each envelope that `open` returned. Signatures are verified outside the event loop; the
-   * order of the calls is kept. `hold` gets the bytes that are being verified, and the negative amount when they no longer are.
+   * Verifies a message and has it judged, once for each envelope that `open` returned. Signatures are verified outside
+   * the event loop; the order of the calls is kept. `hold` gets the bytes that are being verified, and the negative
+   * amount when they no longer are.
    * @throws Error when the envelope was not opened here, or was judged before
    */
   judge(envelope: Envelope, hold: (bytes: number) => void): void

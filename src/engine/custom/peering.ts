@@ -27,8 +27,8 @@ import { createReach, type Reach } from './reach/reach.ts'
 import { createSeeking, type SeekingComponents, type SeekingInit } from './seeking.ts'
 
 /**
- * The links of this node to its peers: it listens, dials, keeps links alive, and says how this node is reached. It does not know what
- * gossip and requests on the links are about. Blocks and handlers outlive a stop.
+ * The links of this node to its peers: it listens, dials, keeps links alive, and says how this node is reached. It does
+ * not know what gossip and requests on the links are about. Blocks and handlers outlive a stop.
  */
 export interface Peering {
   readonly links: Links

@@ -17,11 +17,14 @@ import { sample } from './overlay/partial-view.ts'
 export interface Refusals {
   /** Judges the peer id alone. Undefined allows the link. */
   of(peerId: string): Refusal | undefined
-  /** Refuses a link from an address (an IPv6 /64) that already holds a quarter of the links while other addresses hold some. */
+  /**
+   * Refuses a link from an address (an IPv6 /64) that already holds a quarter of the links while other addresses hold
+   * some.
+   */
   ofCrowd(link: Link): Refusal | undefined
   /**
-   * Refuses a link after its hello when a replaced instance comes back, which means that two nodes share one key. The linked node stays,
-   * so that the two do not replace each other in turn.
+   * Refuses a link after its hello when a replaced instance comes back, which means that two nodes share one key. The
+   * linked node stays, so that the two do not replace each other in turn.
    */
   ofDuplicate(link: Link): Refusal | undefined
   /** The goodbye for a peer that finds no room, or whose link makes room for others. */

@@ -13,7 +13,10 @@ import type { Links } from './link/links.ts'
 import { watchedOf } from './link-views.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
 
-/** The dials that this node makes by itself: configured peers, peers on the local network, and peers behind silent links. */
+/**
+ * The dials that this node makes by itself: configured peers, peers on the local network, and peers behind silent
+ * links.
+ */
 export interface Seeking {
   start(): void
   stop(): Promise<void>

@@ -22,8 +22,8 @@ import { createRoutingTable, type RoutingTable } from './routing-table.ts'
 import { createUpkeep } from './upkeep.ts'
 
 /**
- * A node of the DHT of the custom engine: Kademlia (Maymounkov and Mazières 2002) with disjoint paths (S/Kademlia). Owns no socket and no
- * clock. A node that can't be dialled sends requests but serves none.
+ * A node of the DHT of the custom engine: Kademlia (Maymounkov and Mazières 2002) with disjoint paths (S/Kademlia).
+ * Owns no socket and no clock. A node that can't be dialled sends requests but serves none.
  */
 export interface DhtNode extends Omit<Routing, 'putOwn'> {
   /** Answers a request of a linked peer. @throws Error when the peer exceeds its rate limit */
@@ -32,7 +32,10 @@ export interface DhtNode extends Omit<Routing, 'putOwn'> {
   connected(contact: Contact): void
   /** Finds subscribers of a topic, and announces this node as one. */
   meet(topic: string, options: { signal: AbortSignal }): Promise<Contact[]>
-  /** Does what is due: looks up its own place, refreshes buckets, republishes records and provider entries. Call it about every second. */
+  /**
+   * Does what is due: looks up its own place, refreshes buckets, republishes records and provider entries. Call it
+   * about every second.
+   */
   tick(): Promise<void>
   /** A lookup, for the simulator. */
   lookUp(place: Place, signal: AbortSignal): Promise<LookupResult>

@@ -3,7 +3,10 @@ import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { maxRecordBytes } from '../../../model/dht-record.ts'
 
-/** Requests and answers of DHT nodes, carried by requests on links (docs/custom-protocol.md). CBOR; the schemas bound their sizes. */
+/**
+ * Requests and answers of DHT nodes, carried by requests on links (docs/custom-protocol.md). CBOR; the schemas bound
+ * their sizes.
+ */
 
 const bytes = (min: number, max: number) =>
   z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length >= min && value.length <= max)

@@ -11,8 +11,9 @@ import { placeOfPeer } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 
 /**
- * The part of the DHT that a node keeps in the database: values and providers that peers stored here, and the contents that it provides
- * itself. Values are validated first, and each peer has a quota. The index is in memory, the values are not.
+ * The part of the DHT that a node keeps in the database: values and providers that peers stored here, and the contents
+ * that it provides itself. Values are validated first, and each peer has a quota. The index is in memory, the values
+ * are not.
  */
 export interface Holdings {
   /** Loads the index from the database. Call it once. */

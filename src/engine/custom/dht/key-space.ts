@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { peerIdBytes } from '../../../model/signed-message.ts'
 
 /**
- * The place of a peer or key: SHA-256 of the bytes of a peer id, of a value's key, or of a content's multihash. The distance of two places
- * is their XOR (Maymounkov and Mazières 2002, "Kademlia").
+ * The place of a peer or key: SHA-256 of the bytes of a peer id, of a value's key, or of a content's multihash. The
+ * distance of two places is their XOR (Maymounkov and Mazières 2002, "Kademlia").
  */
 export type Place = Buffer
 

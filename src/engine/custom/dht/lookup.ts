@@ -3,8 +3,8 @@ import { compareDistance, type Place, placeOfPeer } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 
 /**
- * Finds the peers closest to a place by asking ever closer ones (Kademlia §2.3), on disjoint paths (S/Kademlia §4.4), so that a hostile
- * peer misleads one path at most.
+ * Finds the peers closest to a place by asking ever closer ones (Kademlia §2.3), on disjoint paths (S/Kademlia §4.4),
+ * so that a hostile peer misleads one path at most.
  */
 export interface LookupInit {
   target: Place
@@ -22,7 +22,10 @@ export interface LookupComponents {
   signal: AbortSignal
 }
 
-/** A peer was not asked, because this node has no room for a link or wants none with it. Does not count as the peer's failure. */
+/**
+ * A peer was not asked, because this node has no room for a link or wants none with it. Does not count as the peer's
+ * failure.
+ */
 export class NotAsked extends Error {
   override readonly name = 'NotAsked'
 }

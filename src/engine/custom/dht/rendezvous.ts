@@ -9,7 +9,9 @@ export interface Rendezvous {
 
 /** Linked subscribers that suffice, since the topic's view finds the others. */
 const enough = 3
-/** Milliseconds between two lookups of a topic, doubled from the first to the last while too few subscribers are linked. */
+/**
+ * Milliseconds between two lookups of a topic, doubled from the first to the last while too few subscribers are linked.
+ */
 const firstPauseMs = 10_000
 const lastPauseMs = 600_000
 /** Milliseconds between two announcements of this node's subscription when enough subscribers are linked. */

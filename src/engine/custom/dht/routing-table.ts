@@ -3,8 +3,9 @@ import { commonBits, compareDistance, type Place, placeOfPeer } from './key-spac
 import type { DhtNodeLimits } from './limits.ts'
 
 /**
- * The known peers in buckets, by the number of leading bits that their place shares with this node's (Kademlia §2.4). Only authenticated
- * peers are added. The oldest entries stay while they answer, so that a flood of new peers changes nothing.
+ * The known peers in buckets, by the number of leading bits that their place shares with this node's (Kademlia §2.4).
+ * Only authenticated peers are added. The oldest entries stay while they answer, so that a flood of new peers changes
+ * nothing.
  */
 export interface RoutingTable {
   /** A peer is linked, or has answered. */

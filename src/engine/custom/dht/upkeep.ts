@@ -5,7 +5,10 @@ import type { DhtNodeLimits } from './limits.ts'
 import type { LookupResult } from './lookup.ts'
 import type { RoutingTable } from './routing-table.ts'
 
-/** The periodic tasks of a DHT node: it looks up its own place, refreshes buckets, and republishes values and provider entries. */
+/**
+ * The periodic tasks of a DHT node: it looks up its own place, refreshes buckets, and republishes values and provider
+ * entries.
+ */
 export interface Upkeep {
   /** Does one due task, unless the last one is still running. Call it about every second. */
   tick(): Promise<void>
@@ -28,7 +31,10 @@ export interface UpkeepComponents {
   ownAddresses(): string[]
 }
 
-/** Milliseconds from the first known peer to each lookup of the own place: frequent at first, since a whole network may start at once. */
+/**
+ * Milliseconds from the first known peer to each lookup of the own place: frequent at first, since a whole network may
+ * start at once.
+ */
 const selfLookupsMs = [0, 2_000, 5_000, 15_000, 60_000]
 
 export function createUpkeep(init: { peerId: string; limits: DhtNodeLimits; timeoutMs: number }, components: UpkeepComponents): Upkeep {

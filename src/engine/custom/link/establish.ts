@@ -12,7 +12,10 @@ export interface EstablishInit {
   expectedPeerId?: string | undefined
 }
 
-/** A WebSocket whose two ends have authenticated each other. It is paused, so that nothing is lost before a listener is attached. */
+/**
+ * A WebSocket whose two ends have authenticated each other. It is paused, so that nothing is lost before a listener is
+ * attached.
+ */
 export interface Established {
   session: Session
   /** Records that arrived together with the last handshake message. */

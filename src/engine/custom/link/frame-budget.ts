@@ -1,21 +1,21 @@
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
 
 /**
- * The work that a peer may cause here, in units of frame-prices.ts. A peer that exceeds its budget is slowed: this node stops reading from
- * it until the budget has recovered. A peer that keeps exceeding it is cut.
+ * The work that a peer may cause here, in units of frame-prices.ts. A peer that exceeds its budget is slowed: this node
+ * stops reading from it until the budget has recovered. A peer that keeps exceeding it is cut.
  */
 export interface FrameBudget {
   /**
-   * Counts work, before or after it is done; a negative amount is a refund. Returns the time (milliseconds, on the clock of `now`) until
-   * which the peer is not read, or `over` when it was slowed for too long.
+   * Counts work, before or after it is done; a negative amount is a refund. Returns the time (milliseconds, on the
+   * clock of `now`) until which the peer is not read, or `over` when it was slowed for too long.
    */
   charge(now: number, units: number): number | 'over'
 }
 
 /**
- * A tenth of a second of work per second, and a burst of ten seconds of that. An honest peer that announces 5,000 messages per second, or
- * sends a frame on each of 200 topics ten times per second, stays below a third of it. The burst is five times the greeting of a peer with
- * 1,000 topics.
+ * A tenth of a second of work per second, and a burst of ten seconds of that. An honest peer that announces 5,000
+ * messages per second, or sends a frame on each of 200 topics ten times per second, stays below a third of it. The
+ * burst is five times the greeting of a peer with 1,000 topics.
  */
 export const workBudget = { perSecond: 100_000, burst: 1_000_000 }
 /** Milliseconds for which a peer may be slowed: per second, and in a burst. Occasional slowing is not an offence. */
@@ -42,7 +42,10 @@ export function createFrameBudget(): FrameBudget {
   }
 }
 
-/** The budgets of peers, kept beyond the end of their links, so that a peer that was cut does not get a fresh budget with its next link. */
+/**
+ * The budgets of peers, kept beyond the end of their links, so that a peer that was cut does not get a fresh budget
+ * with its next link.
+ */
 export interface FrameBudgets {
   of(peerId: string): FrameBudget
 }

@@ -2,9 +2,10 @@ import type { OverlayFrame } from '../overlay/frames.ts'
 import { frameTypes } from './frame-types.ts'
 
 /**
- * The price of a frame, charged to the peer's budget (frame-budget.ts). One unit is about a microsecond of the event loop on a slow
- * machine. A frame that honest peers send rarely costs more than its work. The bytes of bodies, messages and circuits cost nothing here:
- * they are bounded where they are held. A second part of the price is charged once the purpose of the frame is known.
+ * The price of a frame, charged to the peer's budget (frame-budget.ts). One unit is about a microsecond of the event
+ * loop on a slow machine. A frame that honest peers send rarely costs more than its work. The bytes of bodies, messages
+ * and circuits cost nothing here: they are bounded where they are held. A second part of the price is charged once the
+ * purpose of the frame is known.
  */
 const prices: Record<number, number> = {
   /** Every listener of the engine's events hears of it. */
@@ -27,7 +28,10 @@ const prices: Record<number, number> = {
   [frameTypes.goodbye]: 0,
 }
 
-/** The price of a frame by its type, charged before the work. A frame type of a later version is charged as `useless` instead. */
+/**
+ * The price of a frame by its type, charged before the work. A frame type of a later version is charged as `useless`
+ * instead.
+ */
 export function priceOf(type: number): number {
   return prices[type] ?? 0
 }

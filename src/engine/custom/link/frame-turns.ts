@@ -1,6 +1,7 @@
 /**
- * Shares the event loop between frames of peers and all other work. In one turn of the event loop, the frames of all links together get a
- * few milliseconds; the rest waits for the next turn, link by link in order. However much peers send, other work runs after that time.
+ * Shares the event loop between frames of peers and all other work. In one turn of the event loop, the frames of all
+ * links together get a few milliseconds; the rest waits for the next turn, link by link in order. However much peers
+ * send, other work runs after that time.
  */
 export interface FrameTurns {
   /** Runs a job, in this turn if there is time left. A job that already waits is not added again. */

@@ -20,7 +20,9 @@ export const frameTypes = {
 const typeBytes = 1
 const numberBytes = 4
 
-/** Maximum bytes of a frame by type, the type byte included. A longer frame ends the link before its bytes have arrived. */
+/**
+ * Maximum bytes of a frame by type, the type byte included. A longer frame ends the link before its bytes have arrived.
+ */
 const maxBytes: Partial<Record<number, number>> = {
   [frameTypes.hello]: 16_384,
   /** The longest control frame, `subscriptions`, has 512 topics of 256 bytes. */

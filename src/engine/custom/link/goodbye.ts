@@ -9,13 +9,17 @@ import { ProtocolViolation } from '../wire/frame-stream.ts'
 export const maxGoodbyePeers = 8
 
 /**
- * Why an end refuses or closes a link. Sent instead of a hello it refuses the link; sent later it closes it. `refused` gives no details.
- * `full`: this node has reached its limit of links, and names other peers. `replaced`: another node with the other end's key has just
- * linked to this one. `duplicate`: another node with that key has been linked all along.
+ * Why an end refuses or closes a link. Sent instead of a hello it refuses the link; sent later it closes it. `refused`
+ * gives no details. `full`: this node has reached its limit of links, and names other peers. `replaced`: another node
+ * with the other end's key has just linked to this one. `duplicate`: another node with that key has been linked all
+ * along.
  */
 const goodbyeSchema = z.object({
   reason: z.string().max(32),
-  /** Milliseconds in which further links are refused too. A longer time than the longest pause counts as the longest pause. */
+  /**
+   * Milliseconds in which further links are refused too. A longer time than the longest pause counts as the longest
+   * pause.
+   */
   retryAfterMs: z
     .int()
     .min(0)

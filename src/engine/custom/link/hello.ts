@@ -10,7 +10,10 @@ export const protocolVersions = [1] as const
 /** In UTF-16 units; a longer text is truncated. */
 const maxAgentLength = 200
 
-/** What a peer tells about itself: in the first frame of a link, and again when it changes. Unknown fields belong to later versions. */
+/**
+ * What a peer tells about itself: in the first frame of a link, and again when it changes. Unknown fields belong to
+ * later versions.
+ */
 const helloSchema = z.object({
   /** All versions that the peer speaks, so that a party in between can't downgrade two peers to an older one. */
   versions: z.array(z.int().positive()).min(1).max(16),
@@ -21,7 +24,10 @@ const helloSchema = z.object({
   protocols: z.array(z.string().max(200)).max(100),
   /** The observed address of the other end, as `<ip>:<port>` of the socket. */
   observed: z.string().max(64),
-  /** The dialling end's number for this link, which rises with each dial, so that both ends know which of two links is newer. */
+  /**
+   * The dialling end's number for this link, which rises with each dial, so that both ends know which of two links is
+   * newer.
+   */
   dial: z.int().nonnegative().optional(),
 })
 

@@ -1,8 +1,8 @@
 import { createLru } from '../../../lib/lru.ts'
 
 /**
- * Distinguishes a restarted peer from two nodes with one key. Each start makes a new instance, so an instance that was replaced by another
- * and comes back has been running all along.
+ * Distinguishes a restarted peer from two nodes with one key. Each start makes a new instance, so an instance that was
+ * replaced by another and comes back has been running all along.
  */
 export interface Instances {
   /** A link of another instance has replaced the peer's link. */

@@ -29,7 +29,10 @@ export interface Link {
   readonly view: ConnectedPeer
   /** Starts to take frames behind the hello, since the link counts now. */
   begin(): void
-  /** Queues a frame of gossip or of a circuit. Returns false when it was dropped: too much waits for the peer, or the link is closing. */
+  /**
+   * Queues a frame of gossip or of a circuit. Returns false when it was dropped: too much waits for the peer, or the
+   * link is closing.
+   */
   send(type: number, ...parts: Uint8Array[]): boolean
   /** Sends this node's current hello. */
   update(): void
@@ -37,11 +40,13 @@ export interface Link {
   ping(signal: AbortSignal): Promise<number>
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /**
-   * Counts bytes of the peer's gossip that are being verified; a negative amount releases them. The link is not read while they exceed
-   * the limit, or while there is no room for more gossip.
+   * Counts bytes of the peer's gossip that are being verified; a negative amount releases them. The link is not read
+   * while they exceed the limit, or while there is no room for more gossip.
    */
   hold(bytes: number): void
-  /** Charges the peer for the work of a frame (frame-prices.ts). A peer that causes too much work is slowed, then cut. */
+  /**
+   * Charges the peer for the work of a frame (frame-prices.ts). A peer that causes too much work is slowed, then cut.
+   */
   charge(units: number): void
   /** One heartbeat: measures the round trip, and closes a link whose other end is silent. */
   beat(now: number): void
@@ -53,7 +58,10 @@ export interface Link {
   close(goodbye?: Goodbye): void
   /** The peer's goodbye, if it sent one. */
   readonly goodbye: Goodbye | undefined
-  /** Closes the link because another link to the same peer counts now. Frames that the peer sent before it knew are still taken. */
+  /**
+   * Closes the link because another link to the same peer counts now. Frames that the peer sent before it knew are
+   * still taken.
+   */
   giveWay(): void
   readonly isClosed: boolean
   /** Resolves when the link is closed. */

@@ -6,9 +6,10 @@ export interface Links {
   readonly all: Iterable<Link>
   readonly size: number
   /**
-   * Adds a link whose peer has said hello. Both ends keep the same one of two links: the later dial of one dialling end, else the dial of
-   * the peer with the smaller id. A direct link replaces one through a relay. The link of a restarted peer replaces its old link, which is
-   * dead. Returns the link that counts now, and the link that it replaced.
+   * Adds a link whose peer has said hello. Both ends keep the same one of two links: the later dial of one dialling
+   * end, else the dial of the peer with the smaller id. A direct link replaces one through a relay. The link of a
+   * restarted peer replaces its old link, which is dead. Returns the link that counts now, and the link that it
+   * replaced.
    */
   add(link: Link): { kept: Link; replaced?: Link }
   /** Returns whether the link counted. */

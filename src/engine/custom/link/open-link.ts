@@ -13,7 +13,10 @@ import { createRequests, type Requests } from './requests.ts'
 import { createSecureChannel, type SecureChannel, UnreadWrites } from './secure-channel.ts'
 import { tellerOf } from './teller-of.ts'
 
-/** Bytes of answers that may wait on a link beside its gossip. Pieces of bodies wait for room themselves; refusals and pongs are short. */
+/**
+ * Bytes of answers that may wait on a link beside its gossip. Pieces of bodies wait for room themselves; refusals and
+ * pongs are short.
+ */
 const answerReserveBytes = 1_048_576
 
 /**

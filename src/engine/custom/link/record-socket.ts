@@ -1,4 +1,6 @@
-/** The transport of a link: whole binary messages, in order, both ways. Either a WebSocket or a circuit through a relay. */
+/**
+ * The transport of a link: whole binary messages, in order, both ways. Either a WebSocket or a circuit through a relay.
+ */
 export interface RecordSocket {
   readonly readyState: number
   readonly OPEN: number

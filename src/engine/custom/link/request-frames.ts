@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 
-/** The frames of requests: CBOR (RFC 8949) for the heads, and a number (4 bytes, big endian) in front of each piece of a body. */
+/**
+ * The frames of requests: CBOR (RFC 8949) for the heads, and a number (4 bytes, big endian) in front of each piece of a
+ * body.
+ */
 
 const requestSchema = z.object({ id: z.int().min(0).max(0xffff_ffff), protocol: z.string().max(200), length: z.int().min(0) })
 

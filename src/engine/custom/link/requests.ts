@@ -13,8 +13,9 @@ import { type AnswerHead, decodeAnswer, decodeRequest, idBytes, type Numbered, n
 import type { SecureChannel } from './secure-channel.ts'
 
 /**
- * Requests in both directions on one link, each numbered by the asking end. A request and an answer announce their length first, so that a
- * body that is too long is refused before it arrives. Bodies are sent in pieces, so that other frames can go between them.
+ * Requests in both directions on one link, each numbered by the asking end. A request and an answer announce their
+ * length first, so that a body that is too long is refused before it arrives. Bodies are sent in pieces, so that other
+ * frames can go between them.
  */
 export interface Requests {
   /** @throws ProtocolUnsupported, PeerUnreachable, the signal's reason */
@@ -34,7 +35,9 @@ export interface RequestLimits {
 const pieceBytes = 32_768
 const maxWaitingBytes = 262_144
 
-/** The abort reason after an answer. Created once, since creating an error costs more than passing on a short request. */
+/**
+ * The abort reason after an answer. Created once, since creating an error costs more than passing on a short request.
+ */
 const answered = new Error('the request was answered')
 
 interface Asked {

@@ -8,8 +8,8 @@ import type { RecordSocket } from './record-socket.ts'
 /** Frames between two peers, encrypted, on one WebSocket. */
 export interface SecureChannel {
   /**
-   * Queues a frame. Frames of one turn of the event loop are sent together. Does nothing once the channel is closed. When too many bytes
-   * wait, the other end causes writes without reading them, and the channel is cut.
+   * Queues a frame. Frames of one turn of the event loop are sent together. Does nothing once the channel is closed.
+   * When too many bytes wait, the other end causes writes without reading them, and the channel is cut.
    */
   write(type: number, ...parts: Uint8Array[]): void
   /** Whether written frames are sent. */
@@ -28,8 +28,8 @@ export interface SecureChannel {
   /** When the network last took a record that had to wait, which proves that the other end reads. */
   readonly lastTaken: number
   /**
-   * Performs the closing handshake, and cuts the socket when the other end does not. Frames that the other end sent before it noticed are
-   * ignored, unless the channel is `drained`.
+   * Performs the closing handshake, and cuts the socket when the other end does not. Frames that the other end sent
+   * before it noticed are ignored, unless the channel is `drained`.
    */
   close(options?: { drained: boolean }): void
 }
@@ -55,7 +55,10 @@ const recordsPerKey = 65_536
 /** Milliseconds for the closing handshake of the WebSocket. */
 const closeGraceMs = 1_000
 
-/** Milliseconds after which a record counts as having waited for the network. A record that finds room in the socket is taken at once. */
+/**
+ * Milliseconds after which a record counts as having waited for the network. A record that finds room in the socket is
+ * taken at once.
+ */
 const waitedMs = 100
 
 /** Memory of a small record beside its bytes, until the network has taken it. */

@@ -1,11 +1,14 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 
 /**
- * A ChaCha20-Poly1305 key and the number of the next message under it (Noise Protocol Framework, revision 34, §5.1 and §12.3). Messages
- * are decrypted once, in the order of their encryption.
+ * A ChaCha20-Poly1305 key and the number of the next message under it (Noise Protocol Framework, revision 34, §5.1 and
+ * §12.3). Messages are decrypted once, in the order of their encryption.
  */
 export interface CipherState {
-  /** Returns the ciphertext, which is `tagBytes` longer. @throws Error when all numbers are used up, or the ciphertext would be too long */
+  /**
+   * Returns the ciphertext, which is `tagBytes` longer.
+   * @throws Error when all numbers are used up, or the ciphertext would be too long
+   */
   encrypt(plaintext: Uint8Array, associatedData?: Uint8Array): Buffer
   /** @throws DecryptionFailed when this is not the next message of the other end */
   decrypt(ciphertext: Uint8Array, associatedData?: Uint8Array): Buffer
@@ -33,7 +36,8 @@ export function createCipherState(key: Uint8Array, firstNumber = 0n): CipherStat
 }
 
 class ChaChaPoly implements CipherState {
-  // One key object for all messages. A raw key would become a new key object per message, at three times the cost of a small message.
+  // One key object for all messages. A raw key would become a new key object per message, at three times the cost of a
+  // small message.
   #key: KeyObject
   #number: bigint
   readonly #nonce = Buffer.alloc(12)

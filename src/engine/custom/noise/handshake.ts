@@ -4,8 +4,8 @@ import { generateKeyPair } from './x25519.ts'
 import { createXxHandshake, type Role } from './xx-handshake.ts'
 
 /**
- * The handshake that authenticates two nodes and agrees on their session keys. Send what `write` returns and pass what arrives to `read`,
- * until `session` is set.
+ * The handshake that authenticates two nodes and agrees on their session keys. Send what `write` returns and pass what
+ * arrives to `read`, until `session` is set.
  */
 export interface Handshake {
   /**

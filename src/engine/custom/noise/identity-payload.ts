@@ -4,8 +4,9 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { ed25519PublicKey } from '../../../model/signed-message.ts'
 
 /**
- * The owner of a static key: the payload of libp2p's handshake, a protobuf of an Ed25519 public key (field 1) and its signature of the
- * static key (field 2). https://github.com/libp2p/specs/blob/master/noise/README.md#the-libp2p-handshake-payload
+ * The owner of a static key: the payload of libp2p's handshake, a protobuf of an Ed25519 public key (field 1) and its
+ * signature of the static key (field 2).
+ * https://github.com/libp2p/specs/blob/master/noise/README.md#the-libp2p-handshake-payload
  */
 
 const signaturePrefix = Buffer.from('noise-libp2p-static-key:')

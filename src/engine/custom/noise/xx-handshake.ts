@@ -3,7 +3,8 @@ import { createSymmetricState } from './symmetric-state.ts'
 import { type KeyPair, publicKeyBytes, sharedSecret } from './x25519.ts'
 
 /**
- * The XX handshake pattern (Noise §5.3 and §7.5): each end learns the other's static key, and proves that it holds its own.
+ * The XX handshake pattern (Noise §5.3 and §7.5): each end learns the other's static key, and proves that it holds its
+ * own.
  *
  *     → e
  *     ← e, ee, s, es

@@ -26,7 +26,10 @@ export interface BroadcastTopic {
   /** When neighbours were pruned. Payloads that they sent before may still be in transit. */
   readonly prunedAt: Map<string, number>
   readonly renewal: Renewal
-  /** Neighbours that a beacon came from a second time, off the shortest path. They leave the tree when the new tree is complete. */
+  /**
+   * Neighbours that a beacon came from a second time, off the shortest path. They leave the tree when the new tree is
+   * complete.
+   */
   readonly aside: Set<string>
 }
 
@@ -61,8 +64,9 @@ export function createBroadcastTopics(init: { limits: OverlayLimits }, component
   }
 
   /**
-   * With few neighbours, a new one joins the tree at both ends. With enough, it gets announcements first, so that a new link costs no
-   * duplicates while the tree is whole. In both cases it is told of the latest messages, which a closed link may have lost.
+   * With few neighbours, a new one joins the tree at both ends. With enough, it gets announcements first, so that a new
+   * link costs no duplicates while the tree is whole. In both cases it is told of the latest messages, which a closed
+   * link may have lost.
    */
   function addNeighbor(topic: string, { tree, isGrown }: BroadcastTopic, peerId: string): void {
     if (tree.has(peerId)) return

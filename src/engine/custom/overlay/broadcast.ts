@@ -13,12 +13,12 @@ import { createSeen } from './seen.ts'
 import type { Tree } from './tree.ts'
 
 /**
- * Broadcast among the subscribers of each topic: Plumtree (Leitão, Pereira, Rodrigues 2007, "Epidemic Broadcast Trees"). Messages are
- * pushed on eager links and announced on lazy ones. An announced message that does not arrive is requested, and the link of the request
- * joins the tree. A link that brings duplicates leaves it.
+ * Broadcast among the subscribers of each topic: Plumtree (Leitão, Pereira, Rodrigues 2007, "Epidemic Broadcast
+ * Trees"). Messages are pushed on eager links and announced on lazy ones. An announced message that does not arrive is
+ * requested, and the link of the request joins the tree. A link that brings duplicates leaves it.
  *
- * Beyond the paper: nothing is forwarded before its verdict; a node that publishes without being subscribed is a leaf of the tree; the tree
- * is renewed from the middle of its traffic (renewal.ts), instead of being mended link by link.
+ * Beyond the paper: nothing is forwarded before its verdict; a node that publishes without being subscribed is a leaf
+ * of the tree; the tree is renewed from the middle of its traffic (renewal.ts), instead of being mended link by link.
  */
 export interface Broadcast {
   /** Subscribes this node. Linked subscribers become neighbours at once. */

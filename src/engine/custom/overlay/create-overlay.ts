@@ -20,10 +20,10 @@ const inboundShare = 0.75
 /** Milliseconds for which a new link is not hung up to make room, since it may find a role. */
 const settleMs = 2_000
 
-/** Frames that make other nodes send and dial. Excess frames are dropped without a penalty, since the neighbour may only relay them. */
+/** Frames that make other nodes send and dial. Excess ones are dropped without a penalty, since a neighbour may relay. */
 const setsOff: ReadonlySet<OverlayFrame['type']> = new Set(['join', 'forward-join', 'neighbor', 'shuffle', 'seek'])
 
-/** Composes the overlay: passes each frame and event to its part, and hangs up links without a role. Owns no socket and no clock. */
+/** Composes the overlay: passes frames and events to its parts, and hangs up links without a role. Owns no socket. */
 export function createOverlay(
   init: {
     peerId: string
@@ -137,8 +137,8 @@ export function createOverlay(
   }
 
   /**
-   * Hangs up one link when there are too many, in all or inbound. Keeps proven peers first, then peers in a view, then eager neighbours.
-   * Of the others, a random one of the younger half goes, so that a crowd of newcomers displaces newcomers only.
+   * Hangs up one link when there are too many, in all or inbound. Keeps proven peers first, then peers in a view, then
+   * eager neighbours. Of the rest, a random one of the younger half goes: newcomers displace newcomers only.
    */
   function makeRoom(): void {
     const all = [...links.all()]

@@ -1,6 +1,9 @@
 import type { OverlayLimits } from './limits.ts'
 
-/** The topics that this node publishes to without being subscribed. Bounded by number and by time since the last message. */
+/**
+ * The topics that this node publishes to without being subscribed. Bounded by number and by time since the last
+ * message.
+ */
 export interface FanOut {
   /** A message was published to the topic. */
   note(topic: string): void

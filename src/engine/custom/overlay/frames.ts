@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * The frames of the overlay protocol. Frames are untrusted: the schemas here bound what one frame can hold, the limits (limits.ts) bound
- * what is kept of it.
+ * The frames of the overlay protocol. Frames are untrusted: the schemas here bound what one frame can hold, the limits
+ * (limits.ts) bound what is kept of it.
  */
 
 /** Bounds of the fields in frames. Senders split longer arrays. */
@@ -63,7 +63,10 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('join') }),
   /** A walk. The last node dials the peer. */
   z.strictObject({ type: z.literal('forward-join'), peer: peerRecordSchema, hops: walkHops }),
-  /** Asks to be neighbours in the view of all peers, or of the topic's subscribers. `high` comes from a peer with an empty view. */
+  /**
+   * Asks to be neighbours in the view of all peers, or of the topic's subscribers. `high` comes from a peer with an
+   * empty view.
+   */
   z.strictObject({ type: z.literal('neighbor'), topic: topic.optional(), priority: z.enum(['low', 'high']) }),
   z.strictObject({ type: z.literal('neighbor-reply'), topic: topic.optional(), accepted: z.boolean() }),
   /** The sender has removed the receiver from its view. The link may stay. */
@@ -79,14 +82,18 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
   }),
   /** The answer to a shuffle, on the same path back. */
   z.strictObject({ type: z.literal('shuffle-reply'), token, peers: z.array(sampledPeerSchema).max(frameBounds.samplePeers) }),
-  /** A walk that ends at a node that knows subscribers of the topic. Has the seeker's record when the seeker is subscribed. */
+  /**
+   * A walk that ends at a node that knows subscribers of the topic. Has the seeker's record when the seeker is
+   * subscribed.
+   */
   z.strictObject({ type: z.literal('seek'), token, topic, hops: walkHops, seeker: peerRecordSchema.optional() }),
   /** The answer to a seek, on the same path back. */
   z.strictObject({ type: z.literal('found'), token, topic, peers: z.array(peerRecordSchema).max(frameBounds.samplePeers) }),
 
   /**
-   * A message. `hops` is the number of links that it crossed before this one, 0 at its author. An author that is not subscribed sends
-   * `spare` copies to several subscribers; a receiver with other neighbours in the topic answers with a prune.
+   * A message. `hops` is the number of links that it crossed before this one, 0 at its author. An author that is not
+   * subscribed sends `spare` copies to several subscribers; a receiver with other neighbours in the topic answers with
+   * a prune.
    */
   z.strictObject({ type: z.literal('message'), hops, spare: z.literal(true).optional(), envelope: envelopeSchema }),
   /** Announces messages. For a new neighbour, those of the last seconds, each with its age at the sender. */
@@ -100,8 +107,8 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
   /** Requests these messages, and asks to be pushed later ones. */
   z.strictObject({ type: z.literal('graft'), topic, ids: z.array(messageId).max(frameBounds.ids) }),
   /**
-   * Renews the topic's tree. A beacon is sent on all links; the path on which it arrives first is the shortest to its root. A higher round
-   * wins; within a round, the higher rank, which is random.
+   * Renews the topic's tree. A beacon is sent on all links; the path on which it arrives first is the shortest to its
+   * root. A higher round wins; within a round, the higher rank, which is random.
    */
   z.strictObject({
     type: z.literal('beacon'),

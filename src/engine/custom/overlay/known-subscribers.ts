@@ -1,7 +1,10 @@
 import type { OverlayLimits } from './limits.ts'
 import type { PeerRecord } from './overlay.ts'
 
-/** Unverified subscribers of topics, as peers tell. Bounded by topics and by subscribers of each topic; the oldest go first. */
+/**
+ * Unverified subscribers of topics, as peers tell. Bounded by topics and by subscribers of each topic; the oldest go
+ * first.
+ */
 export interface KnownSubscribers {
   learn(topic: string, peer: PeerRecord): void
   of(topic: string): PeerRecord[]

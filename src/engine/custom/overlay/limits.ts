@@ -32,7 +32,10 @@ export interface OverlayLimits {
   readonly maxActiveView: number
   /** Known peers in reserve. */
   readonly passiveView: number
-  /** Hops of a join: the last node becomes a neighbour, the node at `joinPassiveHops` adds the newcomer to its passive view. */
+  /**
+   * Hops of a join: the last node becomes a neighbour, the node at `joinPassiveHops` adds the newcomer to its passive
+   * view.
+   */
   readonly joinHops: number
   readonly joinPassiveHops: number
   readonly shuffleHops: number
@@ -44,7 +47,9 @@ export interface OverlayLimits {
   readonly neighborMs: number
   /** Milliseconds between two dials to peers whose dial failed, which heal a partition. */
   readonly mendMs: number
-  /** Milliseconds between two links to reserve peers, which keep cliques open. Doubled each time up to the last value. */
+  /**
+   * Milliseconds between two links to reserve peers, which keep cliques open. Doubled each time up to the last value.
+   */
   readonly firstMixMs: number
   /** The last value while most neighbours are unproven, since they may all be hostile. */
   readonly unsureMixMs: number

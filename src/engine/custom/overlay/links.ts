@@ -35,8 +35,8 @@ export interface Links {
   /** Removes a link at once and asks for its end. */
   hangUp(peerId: string, why: HangUpReason): void
   /**
-   * Whether the peer may be dialled: it has addresses, no recent failure, and is not avoided; links and dials have room. One link beyond
-   * the maximum is dialled, so that a full node does not become isolated.
+   * Whether the peer may be dialled: it has addresses, no recent failure, and is not avoided; links and dials have
+   * room. One link beyond the maximum is dialled, so that a full node does not become isolated.
    */
   canDial(peer: PeerRecord): boolean
   dial(peer: PeerRecord): void

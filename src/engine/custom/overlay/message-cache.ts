@@ -1,7 +1,10 @@
 import type { OverlayLimits } from './limits.ts'
 import type { Envelope } from './overlay.ts'
 
-/** Accepted messages of the last seconds, for neighbours that missed them. Bounded by time, bytes and number, the oldest go first. */
+/**
+ * Accepted messages of the last seconds, for neighbours that missed them. Bounded by time, bytes and number, the oldest
+ * go first.
+ */
 export interface MessageCache {
   put(message: CachedMessage): void
   get(id: string): CachedMessage | undefined

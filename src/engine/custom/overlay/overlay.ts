@@ -2,11 +2,14 @@ import type { Verdict } from '../../../model/verdict.ts'
 import type { OverlayFrame } from './frames.ts'
 
 /**
- * The overlay network: membership, the views of topics, and broadcast. Pure: it owns no socket and no clock; it acts through its
- * components, and its methods tell it of events. Synchronous and not reentrant.
+ * The overlay network: membership, the views of topics, and broadcast. Pure: it owns no socket and no clock; it acts
+ * through its components, and its methods tell it of events. Synchronous and not reentrant.
  */
 export interface Overlay {
-  /** A link is open, its hellos exchanged. A pinned link was requested by a user or the configuration, and is never hung up here. */
+  /**
+   * A link is open, its hellos exchanged. A pinned link was requested by a user or the configuration, and is never hung
+   * up here.
+   */
   connected(peer: PeerRecord, link: { direction: 'inbound' | 'outbound'; pinned: boolean }): void
   /** The peer of a link sent another hello, or a user requested the existing link. */
   updated(peer: PeerRecord, link: { pinned: boolean }): void
@@ -38,7 +41,10 @@ export interface Overlay {
   size(): OverlaySize
 }
 
-/** A verdict, or `forged`: the signature is wrong. The id of a forged message stays unknown, and the true message is requested. */
+/**
+ * A verdict, or `forged`: the signature is wrong. The id of a forged message stays unknown, and the true message is
+ * requested.
+ */
 export type Outcome = Verdict | 'forged'
 
 /** Entries kept, and bytes where it says so. */

@@ -1,8 +1,8 @@
 import type { PeerRecord } from './overlay.ts'
 
 /**
- * A node's partial view of a set of peers (HyParView: Leitão, Pereira, Rodrigues 2007): a small active view of neighbours, and a larger
- * passive view as a reserve that replaces lost neighbours. No peer is in both.
+ * A node's partial view of a set of peers (HyParView: Leitão, Pereira, Rodrigues 2007): a small active view of
+ * neighbours, and a larger passive view as a reserve that replaces lost neighbours. No peer is in both.
  */
 export interface PartialView {
   readonly active: ReadonlySet<string>

@@ -13,7 +13,10 @@ export interface PendingMessage {
   readonly senders: Set<string>
 }
 
-/** Messages that wait for their verdict. Bounded by number and bytes, per topic and in all, so that a slow topic leaves room for others. */
+/**
+ * Messages that wait for their verdict. Bounded by number and bytes, per topic and in all, so that a slow topic leaves
+ * room for others.
+ */
 export interface Pending {
   get(id: string): PendingMessage | undefined
   /** False when there is no room. */

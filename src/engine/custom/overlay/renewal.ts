@@ -2,10 +2,11 @@ import { type FrameOf, frameBounds } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 
 /**
- * Decides when a topic's tree is renewed, and by which beacon. The first message makes a tree rooted at its author. Later messages come
- * from other authors too, and are fast when the root lies in the middle: at the centroid of the tree by traffic, where no neighbour brings
- * more than half of the messages (an author that sends most of them is one itself). A node in the middle sends a beacon on all links. The
- * link on which a beacon arrives first leads to its root on the shortest path, and these links together form the new tree.
+ * Decides when a topic's tree is renewed, and by which beacon. The first message makes a tree rooted at its author.
+ * Later messages come from other authors too, and are fast when the root lies in the middle: at the centroid of the
+ * tree by traffic, where no neighbour brings more than half of the messages (an author that sends most of them is one
+ * itself). A node in the middle sends a beacon on all links. The link on which a beacon arrives first leads to its root
+ * on the shortest path, and these links together form the new tree.
  */
 export interface Renewal {
   /** A message was accepted from a neighbour, or published here (undefined). */
@@ -18,7 +19,10 @@ export interface Renewal {
   crossed(beacon: Beacon, from: string): boolean
   /** A message did not arrive on the tree. Beacons of the parent are refused for a while. */
   broken(): void
-  /** `making`: the old tree is still in use here. `made`: the new tree is complete, but other nodes may still use the old one. */
+  /**
+   * `making`: the old tree is still in use here. `made`: the new tree is complete, but other nodes may still use the
+   * old one.
+   */
   readonly phase: 'making' | 'made' | undefined
 }
 
@@ -26,7 +30,9 @@ export type Beacon = Pick<FrameOf<'beacon'>, 'round' | 'rank'>
 
 /** Maximum step between rounds, so that no node can exhaust the numbers. */
 const maxRoundStep = 1_000
-/** Beacons of one round that a node adopts. They come from nodes that found themselves in the middle at the same time. */
+/**
+ * Beacons of one round that a node adopts. They come from nodes that found themselves in the middle at the same time.
+ */
 const maxRivals = 4
 /** Messages after which the counts are halved, so that recent messages count most. */
 const windowMessages = 64

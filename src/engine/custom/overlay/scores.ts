@@ -1,8 +1,8 @@
 import type { OverlayLimits } from './limits.ts'
 
 /**
- * Penalties of peers, in points that decay with a half-life. Kept by peer id, so that a new link does not reset them. A peer that reaches
- * the limit is avoided for a while.
+ * Penalties of peers, in points that decay with a half-life. Kept by peer id, so that a new link does not reset them. A
+ * peer that reaches the limit is avoided for a while.
  */
 export interface Scores {
   /** Adds points; returns whether the peer is now to be avoided. */
@@ -13,7 +13,10 @@ export interface Scores {
   readonly size: number
 }
 
-/** Points by offence. A neighbour verifies before it forwards, so a rejected message is its fault. The rest happens to honest peers too. */
+/**
+ * Points by offence. A neighbour verifies before it forwards, so a rejected message is its fault. The rest happens to
+ * honest peers too.
+ */
 const points = {
   rejectedMessage: 10,
   /** Announced a message, and did not send it when asked. */

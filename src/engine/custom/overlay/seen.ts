@@ -1,9 +1,9 @@
 import type { OverlayLimits } from './limits.ts'
 
 /**
- * The messages that this node has seen. Each id is kept for `seenMs`. When it expires or makes room, its sequence number becomes the floor
- * of its author and topic, and ids up to the floor count as seen. Floors are kept for the last `maxSeenAuthors` authors; beyond them the
- * log's own record of ids decides.
+ * The messages that this node has seen. Each id is kept for `seenMs`. When it expires or makes room, its sequence
+ * number becomes the floor of its author and topic, and ids up to the floor count as seen. Floors are kept for the last
+ * `maxSeenAuthors` authors; beyond them the log's own record of ids decides.
  *
  * Add verified messages only: a forged id would shut out the true message, or raise the floor.
  */

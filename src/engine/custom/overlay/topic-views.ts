@@ -7,9 +7,9 @@ import { pick, sample } from './partial-view.ts'
 import { createView, type View, type ViewComponents } from './view.ts'
 
 /**
- * A view of the subscribers of each topic that this node is subscribed to, so that messages cross subscribers only; and links to a few
- * subscribers of topics that it publishes to without being subscribed. Subscribers are found by what neighbours tell, by shuffles, and by
- * seeks: walks over the links of membership.
+ * A view of the subscribers of each topic that this node is subscribed to, so that messages cross subscribers only; and
+ * links to a few subscribers of topics that it publishes to without being subscribed. Subscribers are found by what
+ * neighbours tell, by shuffles, and by seeks: walks over the links of membership.
  */
 export interface TopicViews {
   open(topic: string): void

@@ -1,6 +1,6 @@
 /**
- * A topic's neighbours at this node (Plumtree §3.8): messages are pushed to eager ones and announced to lazy ones. Pruning leaves the links
- * on which messages arrived first, which together form a tree.
+ * A topic's neighbours at this node (Plumtree §3.8): messages are pushed to eager ones and announced to lazy ones.
+ * Pruning leaves the links on which messages arrived first, which together form a tree.
  */
 export interface Tree {
   readonly eager: ReadonlySet<string>

@@ -6,8 +6,9 @@ import { createPartialView, type PartialView, pick } from './partial-view.ts'
 import { createShuffles, type ShufflesComponents } from './shuffles.ts'
 
 /**
- * A partial view that is maintained together with its peers: of all peers (membership.ts), or of a topic's subscribers (topic-views.ts).
- * Neighbourhood is mutual: one side requests it, the other accepts or refuses, and either ends it. Shuffles exchange reserve peers.
+ * A partial view that is maintained together with its peers: of all peers (membership.ts), or of a topic's subscribers
+ * (topic-views.ts). Neighbourhood is mutual: one side requests it, the other accepts or refuses, and either ends it.
+ * Shuffles exchange reserve peers.
  */
 export interface View {
   readonly peers: PartialView
@@ -49,7 +50,10 @@ export interface ViewComponents extends Omit<ShufflesComponents, 'peers'> {
 
 /** Milliseconds until a peer that refused is asked again. */
 const refusedMs = 10_000
-/** The probability with which a linked peer is preferred over one of the reserve, which neighbours may have filled with lies. */
+/**
+ * The probability with which a linked peer is preferred over one of the reserve, which neighbours may have filled with
+ * lies.
+ */
 const contactShare = 0.25
 export function createView(init: ViewInit, components: ViewComponents): View {
   const { topic, target, max, limits } = init

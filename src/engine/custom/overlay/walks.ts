@@ -1,6 +1,9 @@
 import type { OverlayLimits } from './limits.ts'
 
-/** The paths back of walks that passed this node, so that an answer needs no link to the origin. Bounded by number and time. */
+/**
+ * The paths back of walks that passed this node, so that an answer needs no link to the origin. Bounded by number and
+ * time.
+ */
 export interface Walks {
   /** A token for a walk that begins here. */
   begin(): string
@@ -8,7 +11,9 @@ export interface Walks {
   pass(token: string, from: string): boolean
   /** The walk is answered here, and needs no path back. */
   end(token: string): void
-  /** The receiver of an answer: the neighbour that the walk came from, or `self`; undefined after `maxAnswers` answers. */
+  /**
+   * The receiver of an answer: the neighbour that the walk came from, or `self`; undefined after `maxAnswers` answers.
+   */
   back(token: string): { to: string } | 'self' | undefined
   /** Removes expired walks. */
   sweep(): void

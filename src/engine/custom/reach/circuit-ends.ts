@@ -8,8 +8,8 @@ import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 
 /**
- * The circuits on links. A circuit has two legs: from its opener over a link to a relay, and from there over another link to its target.
- * Each leg has a number on its link. The listener of a leg is an end of the circuit, or the relay.
+ * The circuits on links. A circuit has two legs: from its opener over a link to a relay, and from there over another
+ * link to its target. Each leg has a number on its link. The listener of a leg is an end of the circuit, or the relay.
  */
 export interface CircuitEnds {
   /** Begins a circuit on a link: as its opener (`open`, to a relay) or as the relay (`offer`, to the target). */
@@ -42,8 +42,8 @@ export interface CircuitEndListener {
 
 export interface CircuitEndsComponents {
   /**
-   * A peer wants a circuit to another peer (`open`), or a relay offers one from a peer (`offer`). Returns the listener, or the reason for
-   * a refusal.
+   * A peer wants a circuit to another peer (`open`), or a relay offers one from a peer (`offer`). Returns the listener,
+   * or the reason for a refusal.
    */
   onBegin(link: Link, role: 'open' | 'offer', peerId: string, leg: CircuitEnd): CircuitEndListener | string
 }

@@ -8,7 +8,10 @@ export interface Circuit extends RecordSocket {
   readonly listener: CircuitEndListener
 }
 
-/** The target's end of a circuit, open from the start. The leg may be used once the caller has announced that it is opened. */
+/**
+ * The target's end of a circuit, open from the start. The leg may be used once the caller has announced that it is
+ * opened.
+ */
 export function createCircuit(leg: CircuitEnd): Circuit {
   return new CircuitSocket(() => leg)
 }

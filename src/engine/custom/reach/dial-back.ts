@@ -4,8 +4,8 @@ import type { RequestHandler } from '../../engine.ts'
 import { dialBackAnswer, dialBackRequest } from './protocols.ts'
 
 /**
- * Answers whether a peer can be dialled, by dialling it. Only the IP address of the peer's own link is dialled, so that this node can't be
- * made to dial third parties. The rate is limited per peer and in all.
+ * Answers whether a peer can be dialled, by dialling it. Only the IP address of the peer's own link is dialled, so that
+ * this node can't be made to dial third parties. The rate is limited per peer and in all.
  */
 export interface DialBackInit {
   /** Milliseconds for all addresses of a request together. */
@@ -17,7 +17,8 @@ export interface DialBackComponents {
   seenAt(peerId: string): string | undefined
   /**
    * Opens a socket to the address, verifies the peer id, and closes it.
-   * @throws NotTried when the address leads to another IP address or may not be dialled; another Error when the peer does not answer
+   * @throws NotTried when the address leads to another IP address or may not be dialled; another Error when the peer
+   * does not answer
    */
   probe(address: string, target: { ip: string; peerId: string }, signal: AbortSignal): Promise<void>
   now?: () => number

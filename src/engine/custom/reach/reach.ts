@@ -32,7 +32,9 @@ export interface Reach {
   receive(link: Link, type: number, body: Buffer): void
   /** Opens a circuit through a relay to a peer. @throws Error */
   openCircuit(relay: Link, peerId: string, signal: AbortSignal): Promise<Circuit>
-  /** Addresses beyond the listening ones, without peer id: confirmed observed addresses, and addresses through relays. */
+  /**
+   * Addresses beyond the listening ones, without peer id: confirmed observed addresses, and addresses through relays.
+   */
   addresses(): string[]
   readonly state: Reachability['state']
   /** Relays that carry circuits to this node. */

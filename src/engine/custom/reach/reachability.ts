@@ -1,6 +1,6 @@
 /**
- * Finds out how this node is reached. It asks peers for dial-backs; when none of them succeeds, it asks relays for reservations. Pure: it
- * owns no timer and no link.
+ * Finds out how this node is reached. It asks peers for dial-backs; when none of them succeeds, it asks relays for
+ * reservations. Pure: it owns no timer and no link.
  */
 export interface Reachability {
   /** Does what is due. Call it every few seconds and at each new link. Concurrent calls share one step. */

@@ -6,8 +6,9 @@ import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { type CircuitEnd, type CircuitEndListener, type CircuitEnds, circuitWindow } from './circuit-ends.ts'
 
 /**
- * Carries circuits to peers that can't be dialled and have made a reservation. The carried bytes are encrypted between the ends; the relay
- * sees the peer ids, times and sizes. Reservations, circuits, their bytes, their time and their buffers are bounded.
+ * Carries circuits to peers that can't be dialled and have made a reservation. The carried bytes are encrypted between
+ * the ends; the relay sees the peer ids, times and sizes. Reservations, circuits, their bytes, their time and their
+ * buffers are bounded.
  */
 export interface Relay {
   /** Reserves a place for a linked peer, until its link closes. False when there are too many reservations. */

@@ -1,8 +1,9 @@
 import { type GatheredBytes, gatherBytes } from '../../../lib/gathered-bytes.ts'
 
 /**
- * Frames as a stream of bytes: each is its length (4 bytes, big endian) and that many bytes, the first of which is its type. The stream is
- * cut into encrypted records at any byte, so small frames share a record and a large frame takes several.
+ * Frames as a stream of bytes: each is its length (4 bytes, big endian) and that many bytes, the first of which is its
+ * type. The stream is cut into encrypted records at any byte, so small frames share a record and a large frame takes
+ * several.
  */
 
 /** Bytes of the length. The type behind it is part of the frame. */
@@ -24,7 +25,8 @@ export function frameHead(length: number): Buffer {
 export interface FrameReader {
   /**
    * Takes the next bytes and returns the frames that they complete, which may share their memory.
-   * @throws ProtocolViolation on a frame that is empty, or longer than the maximum of all frames or of its type, before its bytes arrive
+   * @throws ProtocolViolation on a frame that is empty, or longer than the maximum of all frames or of its type, before
+   * its bytes arrive
    */
   take(bytes: Buffer): Buffer[]
 }

@@ -3,8 +3,8 @@ import { peerIdBytes, signaturePrefix, signedBytes } from '../../../model/signed
 import { ProtocolViolation } from './frame-stream.ts'
 
 /**
- * A signed message in a frame: libp2p's pubsub protobuf with its fields in a fixed order and each length in its shortest form. So each
- * message has one encoding, and the signature follows the bytes that it covers.
+ * A signed message in a frame: libp2p's pubsub protobuf with its fields in a fixed order and each length in its
+ * shortest form. So each message has one encoding, and the signature follows the bytes that it covers.
  * https://github.com/libp2p/specs/blob/master/pubsub/README.md#the-message
  */
 const tags = { from: 0x0a, data: 0x12, seqno: 0x1a, topic: 0x22, signature: 0x2a } as const

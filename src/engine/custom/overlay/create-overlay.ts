@@ -20,7 +20,7 @@ const inboundShare = 0.75
 /** Milliseconds for which a new link is not hung up to make room, since it may find a role. */
 const settleMs = 2_000
 
-/** Frames that make other nodes send and dial. Excess ones are dropped without a penalty, since a neighbour may relay. */
+/** Frames that make other nodes send and dial. Excess is dropped without a penalty, since a neighbour may relay. */
 const setsOff: ReadonlySet<OverlayFrame['type']> = new Set(['join', 'forward-join', 'neighbor', 'shuffle', 'seek'])
 
 /** Composes the overlay: passes frames and events to its parts, and hangs up links without a role. Owns no socket. */

@@ -9,10 +9,10 @@ const all: LogQuery = { after: 0, order: 'asc', limit: 100 }
 const only = (topic: string) => ({ exact: [topic], prefixes: [] })
 const seqsOf = (list: Array<{ seq: number }> = []) => list.map(({ seq }) => seq)
 
-/** What the contract says of messages that the disk has changed. */
+/** The contract for messages that were damaged on disk. */
 export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt) => Promise<void>): void {
   describe('damage', () => {
-    /** Four messages, and the store that holds them. */
+    /** A store with four messages. */
     async function four() {
       const store = await open()
       const messages = [newMessage('a'), newMessage('b'), newMessage('a'), newMessage('a')]
@@ -40,7 +40,7 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
       }
     })
 
-    /** More than a number of JavaScript can be. */
+    /** Larger than a JavaScript number can be. */
     const huge = '9007199254740993000'
     const numbers = [
       { column: 'receivedAt', text: '1' },
@@ -88,7 +88,7 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
       await spoil({ message: ids[2] ?? '', column: 'storedAt', text: '1' })
       expect(await log.prune({ topic: 'a', limit: 10, defaults, now: 3_500 })).toBeUndefined()
       expect(await log.prunable({ defaults, now: 3_500 })).toEqual([])
-      // What was removed stays away; what is damaged is looked for.
+      // Removed messages stay away; damaged ones are searched for.
       expect(await log.unknown(ids)).toEqual([ids[0], ids[2]])
       await spoil({ message: ids[3] ?? '', column: 'receivedAt', text: huge })
       const next = await log.append([newMessage('a', { receivedAt: 4_500, storedAt: 4_500 })])
@@ -195,7 +195,7 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
       const defaults = { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }
       await log.prune({ topic: 'a', limit: 10, everything: true, defaults, now: Date.now() })
       expect(seqsOf((await log.read(all)).damaged)).toEqual([2])
-      // The time for which it is kept begins with the first sweep after it was found.
+      // Its age counts from the first sweep after it was found.
       await log.forget({ now: 1_000, idsBefore: 999, keysBefore: 0, limit: 100 })
       await log.forget({ now: 1_001, idsBefore: 1_000, keysBefore: 0, limit: 100 })
       expect(seqsOf((await log.read(all)).damaged)).toEqual([2])

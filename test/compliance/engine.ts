@@ -14,12 +14,14 @@ import { parseMultiaddr, peerIdOf } from '../../src/model/peer.ts'
 import { messageId, type SignedMessage, sequenceNumber, verifyMessage } from '../../src/model/signed-message.ts'
 import type { Verdict } from '../../src/model/verdict.ts'
 
-/** Makes engines that can reach each other. `create` answers one that is not started; with a seed, one of that key. */
+/**
+ * Creates engines that can reach each other. `create` returns one that is not started; with a seed, one with that key.
+ */
 export interface EngineNetwork {
   create(seed?: Uint8Array): Promise<P2PEngine>
 }
 
-/** An engine and everything that it said. */
+/** An engine and all its events. */
 interface Node {
   engine: P2PEngine
   events: EngineEvent[]
@@ -32,7 +34,7 @@ const data = (text: string) => Buffer.from(text)
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
 const texts = (messages: SignedMessage[]) => messages.map((message) => Buffer.from(message.data).toString())
 
-/** Every sentence of the P2PEngine contract. */
+/** Tests every sentence of the P2PEngine contract. */
 export function describeEngine(name: string, createNetwork: () => EngineNetwork): void {
   describe(`the ${name} engine`, () => {
     let network: EngineNetwork
@@ -164,7 +166,7 @@ export function describeEngine(name: string, createNetwork: () => EngineNetwork)
         await gone.engine.stop()
         await link(a, b)
         expect(await a.engine.dial(dead, { source: 'rest', signal })).toMatchObject({ peerId: b.engine.peerId, isThere: false })
-        // Its own link was dialled by the other end.
+        // The other end dialled this link.
         expect(await b.engine.dial(await a.address(), { source: 'rest', signal })).toMatchObject({ direction: 'inbound', isThere: false })
       })
 

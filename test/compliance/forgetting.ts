@@ -13,7 +13,7 @@ const append = (store: Store, topic: string, count = 1) => store.log.append(Arra
 const prune = (store: Store, topic: string, now: number, limit = 100) =>
   store.log.prune({ defaults: unlimited, now, topic, limit, everything: true })
 
-/** A topic that has had a message, which was pruned at a time. */
+/** A topic whose only message was pruned at a given time. */
 async function empty(store: Store, topic: string, now: number): Promise<void> {
   await append(store, topic)
   await prune(store, topic, now)
@@ -41,7 +41,7 @@ const someStep = fc.oneof(
   },
 )
 
-/** What the contract says of topics and peers that are forgotten. */
+/** The contract for forgotten topics and peers. */
 export function describeForgetting(open: () => Promise<Store>, reopen: () => Promise<Store>): void {
   describe('forgetting topics', () => {
     test('takes those that nobody needs, the longest empty first, and leaves what has messages, a join or limits', async () => {
@@ -96,7 +96,7 @@ export function describeForgetting(open: () => Promise<Store>, reopen: () => Pro
       ] as const) {
         expect((await store.log.position(topicFilter([...patterns]))).prunedThrough).toBe(prunedThrough)
       }
-      // It comes again, and remembers what it is told then.
+      // The topic returns, and remembers what it is told from then on.
       await append(store, 'gone')
       const step = await store.log.read({ after: 0, order: 'asc', limit: 10, topics: topicFilter(['gone']), prunedSince: 0 })
       expect(step.prunes?.topics).toEqual([{ topic: 'gone', through }])
@@ -208,7 +208,7 @@ export function describeForgetting(open: () => Promise<Store>, reopen: () => Pro
       expect(await store.peers.forgetUnseen(query)).toBe(0)
       expect(await store.peers.forgetUnseen({ ...query, seenBefore: 6 })).toBe(1)
       expect(await left()).toEqual(['1', '2', '3', '4', '6', '7', '8'])
-      // Five are strangers.
+      // Five are neither labelled nor blocked.
       expect(await store.peers.forgetUnseen({ ...query, max: 4 })).toBe(1)
       expect(await left()).toEqual(['1', '2', '3', '4', '7', '8'])
       expect(await store.peers.forgetUnseen({ ...query, seenBefore: noOne, limit: 1 })).toBe(1)

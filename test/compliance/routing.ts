@@ -20,13 +20,13 @@ import { immutableKey, maxRecordValueBytes, openOwnRecord, ownKey, sealOwnRecord
 import { peerIdBytes } from '../../src/model/signed-message.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 
-/** What a kind of engine has to give for its routing to be tested. */
+/** What an engine has to provide for the routing tests. */
 export interface RoutingUnderTest {
-  /** An engine that takes part in the DHT, its peers on this host, not started. */
+  /** Creates an engine that takes part in the DHT, with peers on this host, not started. */
   create(): Promise<P2PEngine>
-  /** One that does not. */
+  /** Creates one that takes no part in the DHT. */
   createWithout(): Promise<P2PEngine>
-  /** One that takes part and takes no record of others, where there is such a one. */
+  /** Creates one that takes part but accepts no records of others, if the engine supports it. */
   createFull?(): Promise<P2PEngine>
 }
 
@@ -43,7 +43,7 @@ function cidOf(text: string): string {
   return CID.createV1(raw.code, create(0x12, createHash('sha256').update(text).digest())).toString()
 }
 
-/** Tests each sentence of the contract of routing. */
+/** Tests each sentence of the Routing contract. */
 export function testRouting({ create: createEngine, createWithout, createFull }: RoutingUnderTest): void {
   async function started(creating: Promise<P2PEngine> = createEngine()): Promise<P2PEngine> {
     const engine = await creating
@@ -58,7 +58,7 @@ export function testRouting({ create: createEngine, createWithout, createFull }:
     await from.dial(address, { source: 'rest', signal })
   }
 
-  /** Engines that have one peer in common, each of which knows somebody to ask. */
+  /** Engines with one peer in common, so that each has a peer to ask. */
   async function network(count: number): Promise<[P2PEngine, P2PEngine, P2PEngine, ...P2PEngine[]]> {
     const [first, ...others] = await Promise.all(Array.from({ length: count }, () => started()))
     if (first === undefined) throw new Error('nobody')
@@ -251,7 +251,7 @@ export function testRouting({ create: createEngine, createWithout, createFull }:
   })
 }
 
-/** Peer ids by the distance of their hashes to that of the key. */
+/** Peer ids sorted by the distance of their hashes to the key's hash. */
 function byDistance(key: Uint8Array, peerIds: string[]): string[] {
   const hash = (bytes: Uint8Array) => BigInt(`0x${createHash('sha256').update(bytes).digest('hex')}`)
   const distance = (peerId: string) => hash(peerIdBytes(peerId)) ^ hash(key)

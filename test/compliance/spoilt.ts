@@ -1,4 +1,4 @@
-/** Columns of a message; bytes are changed, text and numbers are replaced. */
+/** Columns of a message to damage: bytes are changed, text and numbers are replaced. */
 export type Spoilt =
   | {
       message: string

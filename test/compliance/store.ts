@@ -13,13 +13,16 @@ import { describeDamage } from './damage.ts'
 import { describeForgetting } from './forgetting.ts'
 import type { Spoilt } from './spoilt.ts'
 
-/** Who joins a topic. */
+/** The client that joins a topic. */
 const someone = { client: 'tok_1', explicit: true }
 
-/** A place where a store keeps its data, to be opened again and again. */
+/** A place for a store's data, which can be opened repeatedly. */
 export interface StorePlace {
   open(): Store
-  /** Changes a stored message, or what a delivery is to send, as a disk would: behind the back of the store, which may be open. */
+  /**
+   * Damages a stored message or a delivery's envelope as a disk would: without the knowledge of the store, which may be
+   * open.
+   */
   spoil(what: Spoilt): Promise<void>
 }
 
@@ -41,10 +44,10 @@ const someLog = fc.array(
   { minLength: 0, maxLength: 60, size: 'max' },
 )
 
-/** Present half of the time: with five conditions at once nearly nothing would match. */
+/** Present half of the time: with five conditions at once almost nothing would match. */
 const maybe = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined, freq: 2 })
 
-/** Bounds are percent of the log; one may lie past its end. */
+/** Bounds are in percent of the log; one may be past its end. */
 const someQuery = fc.record({
   after: fc.nat(100),
   through: maybe(fc.nat(120)),
@@ -67,7 +70,7 @@ const plain = (message: NewMessage) => ({
   signature: [...message.signature],
 })
 
-/** Every sentence of the Store contract. */
+/** Tests every sentence of the Store contract. */
 export function describeStore(name: string, createPlace: () => Promise<StorePlace>): void {
   describe(`the ${name} store`, () => {
     let place: StorePlace
@@ -413,7 +416,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         )
       })
 
-      /** Takes a scan step by step to its end, and compares each with the log. */
+      /** Runs a scan step by step to its end, and compares each step with the log. */
       async function walk(store: Store, log: StoredMessage[], { patterns, ...rest }: SomeQuery): Promise<void> {
         const { after, order, limit, maxBytes = Number.POSITIVE_INFINITY, ...filter } = rest
         const topics = patterns === undefined ? {} : { topics: topicFilter(patterns) }
@@ -431,7 +434,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           expect(bytes).toBeLessThan(Math.max(maxBytes, 1))
           const end = forward ? Math.max(range.after, Math.min(range.through, tip)) : range.after
           if (step.scanned === end) return
-          // Otherwise it came nearer to the end.
+          // Otherwise it made progress.
           if (forward) expect(step.scanned).toBeGreaterThan(range.after)
           else expect(step.scanned).toBeLessThan(range.through)
           if (forward) range.after = step.scanned
@@ -1273,7 +1276,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
 
 type Given<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> }
 
-/** Without the fields that are undefined. */
+/** A copy without its undefined fields. */
 function present<Fields extends object>(fields: Fields): Given<Fields>
 function present(fields: object): object {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))

@@ -2,8 +2,8 @@ import { messageView, type StoredMessage } from '../model/message.ts'
 import type { Encoding } from '../model/payload.ts'
 
 /**
- * A message and the frames that carry it. Encode once: each frame is built once per key and sent as the same bytes to
- * every subscriber.
+ * A message and the frames that carry it. Encode once: each frame is built once per key, and every subscriber is sent
+ * the same bytes.
  */
 export interface Entry {
   readonly message: StoredMessage

@@ -29,7 +29,7 @@ const raiseSentMark = `INSERT INTO "SentMark" AS s ("author", "through") SELECT 
 const setRecipients = 'UPDATE "IdempotencyKey" SET "items" = $2 WHERE "key" = $1'
 
 export interface PostgresLog extends LogStore {
-  /** Determines which log this is; call it again after the database was away. Returns whether it is a different one. */
+  /** Determines which log this is, also after the database was away. Returns whether it is a different one. */
   settle(): Promise<boolean>
   /** Writes pending notes. */
   close(): Promise<void>
@@ -60,10 +60,7 @@ export function createPostgresLog(
     return isOther
   }
 
-  /**
-   * Reads the epoch of a read-only database, if its log has everything that was served from it: then nothing has to be
-   * written.
-   */
+  /** Reads the epoch of a read-only database whose log has everything that was served: nothing has to be written. */
   async function readEpoch(error: unknown): Promise<Row[]> {
     if (!(error instanceof DatabaseReadOnly || error instanceof DatabaseFull)) throw error
     const [[found, tip] = []] = await database.read('SELECT "epoch", "tip" FROM "Log" WHERE "id" = 1')
@@ -126,7 +123,7 @@ export function createPostgresLog(
     }
   }
 
-  /** Takes out damaged rows that a read found. @throws DatabaseDamaged when a row is not found by its own seq */
+  /** Takes out rows that a read found damaged. @throws DatabaseDamaged when a row is not found by its seq */
   async function takeOutFound(bad: Seq[], look: () => Promise<Seq[]>): Promise<Damaged[]> {
     const taken = await takeOutBad(bad)
     // Another gateway may have taken it out meanwhile.

@@ -98,7 +98,7 @@ describe('a disk that is full at the very first start', () => {
       expect(refusal.code, refusal.output).toBe(78)
       const sentence = refusal.output.trim().split('\n').at(-1)
       expect(sentence).toContain(join(data, file))
-      expect(sentence).toMatch(/full.*free 1 MiB at least/i)
+      expect(sentence).toMatch(/full.*free at least 1 MiB/i)
       expect(refusal.output).not.toMatch(/"stack"|\bat .*\.ts:/)
       fillUp(ballast)
     }

@@ -17,7 +17,11 @@ describe('token', () => {
     expect(String(refused)).toContain('npm run token -- create')
     const create = (name: string, actions: string) =>
       runCommand('token', ['create', '--name', name, '--actions', actions, '--topics', 'orders.*'], env)
-    expect(await create('till', 'read,publish')).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('must allow "admin"') })
+    expect(await create('till', 'read,publish')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('must allow "admin"'),
+    })
     expect((await create('admin', 'admin')).code).toBe(0)
     const made = await create('till', 'read,publish')
     expect(made).toMatchObject({

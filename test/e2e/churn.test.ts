@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { inspectable, usedBytes } from '../fixtures/collect-garbage.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
-import { quietEnvironment } from '../fixtures/gateway-process.ts'
+import { type EngineName, quietEnvironment } from '../fixtures/gateway-process.ts'
 import { openLinkedPeer, webSocketUrl } from '../fixtures/raw-peer.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
@@ -34,6 +41,7 @@ const quick = {
   PEERGATE_AUDIT_MAX_AGE_MS: '500',
   PEERGATE_TOPIC_KEPT_MS: '500',
   PEERGATE_PEER_KEPT_MS: '500',
+  PEERGATE_MAX_KNOWN_PEERS: '20',
   PEERGATE_MAX_INBOUND_CONNECTIONS_PER_ADDRESS: '100',
   NODE_OPTIONS: `--max-old-space-size=256 ${inspectable}`,
 }
@@ -41,8 +49,34 @@ const quick = {
 const seedOf = (number: number) => createHash('sha256').update(`peer ${number}`).digest()
 const tokenSchema = z.object({ id: z.string(), secret: z.string() })
 
+interface Visited {
+  url: string
+  /** Has a peer with the key of a seed come, until it is disposed of. */
+  link(seed: Uint8Array): Promise<AsyncDisposable>
+}
+
+/** How peers of an engine come to a gateway. */
+const links: Record<EngineName, (multiaddrs: string[]) => Visited['link']> = {
+  custom: (multiaddrs) => async (seed) => {
+    const peer = await openLinkedPeer(webSocketUrl(multiaddrs), { seed })
+    return { [Symbol.asyncDispose]: async () => peer[Symbol.dispose]() }
+  },
+  libp2p: (multiaddrs) => async (seed) => {
+    const node = await createLibp2p({
+      privateKey: await generateKeyPairFromSeed('Ed25519', seed),
+      addresses: { listen: [] },
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      services: { identify: identify() },
+    })
+    await node.dial(multiaddrs.filter((address) => /\/tcp\/\d+\/p2p\//.test(address)).map((address) => multiaddr(address)))
+    return { [Symbol.asyncDispose]: async () => await node.stop() }
+  },
+}
+
 /** A token is made, opens a session, subscribes, publishes, and is revoked; a peer comes and goes meanwhile. */
-async function visit({ url, peers }: { url: string; peers: string }, number: number): Promise<void> {
+async function visit({ url, link }: Visited, number: number): Promise<void> {
   async function call(method: string, path: string, headers: Record<string, string>, body?: object): Promise<Response> {
     const answer = await fetch(url + path, {
       method,
@@ -61,7 +95,7 @@ async function visit({ url, peers }: { url: string; peers: string }, number: num
   const cookie = { cookie: ((await call('POST', '/v1/session', bearer)).headers.get('set-cookie') ?? '').split(';')[0] ?? '' }
   await call('PUT', `/v1/topics/${encodeURIComponent(topic)}`, bearer)
   {
-    using _peer = await openLinkedPeer(peers, { seed: seedOf(number % peerIds) })
+    await using _peer = await link(seedOf(number % peerIds))
     await using client = await openStream(url, { headers: bearer })
     client.send({ type: 'subscribe', id: 's', subscription: 'mine', topics: [topic], after: 'latest' })
     await client.expect('subscribed')
@@ -92,28 +126,32 @@ function median(numbers: number[]): number {
   return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 }
 
-test('of what comes and goes, under new names each time, nothing stays in memory or database, on a heap of 256 MiB', {
-  timeout: 300_000,
-}, async () => {
-  const directory = await temporaryDirectory()
-  const gateway = await gatewayForTest({ ...quietEnvironment(directory), ...quick })
-  const target = { url: gateway.url, peers: webSocketUrl(gateway.multiaddrs) }
-  const marks: number[] = []
-  let number = 0
-  for (let round = 1; round <= rounds; round++) {
-    const until = (round * visits) / rounds
-    await Promise.all(
-      Array.from({ length: atATime }, async () => {
-        while (number < until) await visit(target, number++)
-      }),
-    )
-    marks.push(await usedBytes(gateway))
-  }
-  // The first round loads and compiles. Three rounds each, since what a collection leaves differs by some hundred KiB.
-  const between = (visits / rounds) * (rounds - 4)
-  const kept = (median(marks.slice(-3)) - median(marks.slice(1, 4))) / between
-  expect(kept).toBeLessThan(keptBytes)
+test.each<EngineName>(['custom', 'libp2p'])(
+  'of what comes and goes, under new names each time, nothing stays in memory or database, on a heap of 256 MiB (%s)',
+  {
+    timeout: 300_000,
+  },
+  async (engine) => {
+    const directory = await temporaryDirectory()
+    const gateway = await gatewayForTest({ ...quietEnvironment(directory, engine), ...quick })
+    const target = { url: gateway.url, link: links[engine](gateway.multiaddrs) }
+    const marks: number[] = []
+    let number = 0
+    for (let round = 1; round <= rounds; round++) {
+      const until = (round * visits) / rounds
+      await Promise.all(
+        Array.from({ length: atATime }, async () => {
+          while (number < until) await visit(target, number++)
+        }),
+      )
+      marks.push(await usedBytes(gateway))
+    }
+    // The first round loads and compiles. Three rounds each, since what a collection leaves differs by some hundred KiB.
+    const between = (visits / rounds) * (rounds - 4)
+    const kept = (median(marks.slice(-3)) - median(marks.slice(1, 4))) / between
+    expect(kept).toBeLessThan(keptBytes)
 
-  const grown = () => Object.entries(countRows(join(directory, 'peergate.db'))).filter(([, rows]) => rows > peerIds / 2)
-  await expect.poll(grown, { interval: 200 }).toEqual([])
-})
+    const grown = () => Object.entries(countRows(join(directory, 'peergate.db'))).filter(([, rows]) => rows > peerIds / 2)
+    await expect.poll(grown, { interval: 200 }).toEqual([])
+  },
+)

@@ -245,7 +245,8 @@ test('maxPubsubBufferBytes: a peer that does not read costs no more than that, i
   expect(hasRoom).toBeGreaterThan(0)
   // Something was kept from it meanwhile.
   expect(engine.stragglers?.settle(node.peerId.toString())).toBe(false)
-  expect(await engine.stragglers?.send(node.peerId.toString(), other)).toBe(1)
+  // The last of those before may still be in its stream.
+  await expect.poll(() => engine.stragglers?.send(node.peerId.toString(), other)).toBe(1)
   expect(engine.stragglers?.settle(node.peerId.toString())).toBe(true)
   expect(await publish(engine, 'after')).toEqual([1])
   await expect.poll(() => heard).toEqual([...signed.keys()].map((index) => String(index).padStart(5)).concat('other', 'after'))

@@ -208,7 +208,10 @@ describe('a recipient', () => {
     const { here, there } = await pair({ limits: { maxMessageBytes: 10 } })
     const [large, small] = [await send(here, there.peerId, 'x'.repeat(11)), await send(here, there.peerId, 'small')]
     await expect.poll(() => state(here, small)).toBe('delivered')
-    expect(await here.rest.get(`/v1/deliveries/${large.id}`)).toMatchObject({ state: 'refused', lastError: expect.stringMatching(/size/) })
+    expect(await here.rest.get(`/v1/deliveries/${large.id}`)).toMatchObject({
+      state: 'refused',
+      lastError: expect.stringMatching(/too large/),
+    })
     expect(await received(there)).toEqual(['small'])
   })
 

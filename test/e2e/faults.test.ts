@@ -46,7 +46,7 @@ describe('a torn page in the write-ahead log', () => {
       await file.close()
 
       const after = await gatewayForTest(env)
-      expect(after.lines.join('\n')).toContain('begins a new epoch')
+      expect(after.lines.join('\n')).toContain('starting a new epoch')
       const log = await createRest(after.url).history('topic=orders')
       expect(log.length).toBeGreaterThan(0)
       expect(log.length).toBeLessThan(sent.length)

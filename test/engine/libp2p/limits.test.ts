@@ -70,7 +70,7 @@ test('maxConnections: one more is refused in both directions, and the others sta
   await link(a, engine)
   await link(engine, b)
   await expect.poll(async () => (await engine.peers()).length).toBe(2)
-  await expect(engine.dial(await addressOf(c), { source: 'rest', signal })).rejects.toThrow(/2 links.*PEERGATE_MAX_CONNECTIONS/)
+  await expect(engine.dial(await addressOf(c), { source: 'rest', signal })).rejects.toThrow(/PEERGATE_MAX_CONNECTIONS, 2 links/)
   await c.dial(await addressOf(engine), { source: 'rest', signal }).catch((error: unknown) => expect(error).toBeInstanceOf(DialFailed))
   await expect.poll(() => c.peers()).toEqual([])
   expect((await engine.peers()).map(({ peerId }) => peerId).toSorted()).toEqual([a.peerId, b.peerId].toSorted())

@@ -35,7 +35,7 @@ export function createGater(
 
   /** Limits log lines: a refused peer retries often. */
   function refused(peerId: PeerId, reason: string): true {
-    if (isDue(peerId.toString())) logger.info({ peerId: peerId.toString(), reason }, 'a peer was refused; it may try again and again')
+    if (isDue(peerId.toString())) logger.info({ peerId: peerId.toString(), reason }, 'refused a peer, which may keep trying')
     return true
   }
 

@@ -41,7 +41,7 @@ export interface P2PEngine extends AsyncDisposable {
    * `errors` gives each address that was tried and the reason
    */
   dial(multiaddr: string, options: DialOptions): Promise<DialledPeer>
-  /** Closes every link to the peer. A no-op when there is none. */
+  /** Closes every link to the peer. A no-op without links. */
   hangUp(peerId: string): Promise<void>
   /**
    * The round trip to a connected peer, in milliseconds. Does not dial.

@@ -4,6 +4,8 @@ export interface Watchers<Args extends unknown[]> {
   watch(watcher: (...args: Args) => unknown): () => void
   /** Calls every watcher, in order of registration, before it returns; resolves when all of them have finished. */
   tell(...args: Args): Promise<void>
+  /** Number of watchers. */
+  readonly size: number
 }
 
 export function createWatchers<Args extends unknown[] = []>(): Watchers<Args> {
@@ -14,5 +16,8 @@ export function createWatchers<Args extends unknown[] = []>(): Watchers<Args> {
       return () => watchers.delete(watcher)
     },
     tell: (...args) => Promise.all(Array.from(watchers, (watcher) => watcher(...args))).then(() => undefined),
+    get size() {
+      return watchers.size
+    },
   }
 }

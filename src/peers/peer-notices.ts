@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { ConnectedPeer } from '../engine/engine.ts'
 import { createSerial } from '../lib/serial.ts'
+import { createWatchers } from '../lib/watchers.ts'
 import type { Peer } from '../model/peer.ts'
 
 export type PeerNotice = 'connect' | 'update' | 'disconnect'
@@ -21,7 +22,7 @@ export function createPeerNotices(components: {
   logger: Logger
 }): PeerNotices {
   const { view, logger } = components
-  const watchers = new Set<(event: PeerNotice, peer: Peer) => void>()
+  const watchers = createWatchers<[event: PeerNotice, peer: Peer]>()
   const inTurn = createSerial()
   let notices = 0
 
@@ -31,14 +32,11 @@ export function createPeerNotices(components: {
       notices++
       inTurn(async () => {
         const peer = await view(peerId, connected)
-        for (const watcher of watchers) watcher(event, peer)
+        await watchers.tell(event, peer)
       })
         .catch((error: unknown) => logger.warn({ err: error }, 'a notice about a peer was lost'))
         .finally(() => notices--)
     },
-    watch(listener) {
-      watchers.add(listener)
-      return () => watchers.delete(listener)
-    },
+    watch: watchers.watch,
   }
 }

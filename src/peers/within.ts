@@ -1,4 +1,5 @@
 import { PeergateError } from '../errors.ts'
+import { createDeadline } from '../lib/deadline.ts'
 
 /**
  * Runs the work with a deadline of `ms`. Once that has passed, an error that is not a `PeergateError` becomes `late()`.
@@ -9,10 +10,10 @@ export async function within<Result>(
   late: () => PeergateError,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  const deadline = AbortSignal.timeout(ms)
+  using deadline = createDeadline(ms, [signal])
   try {
-    return await work(AbortSignal.any([signal, deadline]))
+    return await work(deadline.signal)
   } catch (error) {
-    throw deadline.aborted && !(error instanceof PeergateError) ? late() : error
+    throw deadline.isOver && !(error instanceof PeergateError) ? late() : error
   }
 }

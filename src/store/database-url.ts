@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The problem with a database URL, as the end of a sentence; undefined when there is none. */
+/** The problem with a database URL, as the end of a sentence; undefined for a valid URL. */
 export function databaseUrlProblem(url: string): string | undefined {
   if (isPostgres(url)) return postgresProblem(url)
   if (/^file:(\/\/\/|(?!\/\/)).+/.test(url)) return undefined

@@ -26,8 +26,8 @@ export interface LogStore {
   /**
    * The log's ends, of all messages or of the given topics. `tip` is always the seq of the newest message of the whole
    * log, 0 when there never was one. `earliest` is the position before the oldest retained message, or noted damage,
-   * that matches; the `tip` when there is none. `prunedThrough` is the seq of the newest matching message that was
-   * pruned after the step of pruning `prunedSince` (default: 0, all steps); 0 when there is none. It may be greater
+   * that matches; the `tip` when no message matches. `prunedThrough` is the seq of the newest matching message that was
+   * pruned after the step of pruning `prunedSince` (default: 0, all steps); 0 without such a message. It may be greater
    * when matching topics may have been forgotten (`forgetTopics`). `pruneCount` is the number of the newest step of
    * pruning that removed a message.
    */

@@ -56,7 +56,7 @@ export interface TopicRecord {
   /** Retained messages, and the bytes of their data. */
   messages: number
   bytes: number
-  /** Position before the oldest retained message, and seq of the newest; both 0 when there is none. */
+  /** Position before the oldest retained message, and seq of the newest; both 0 for an empty topic. */
   earliest: Seq
   latest: Seq
   retention: OwnRetention

@@ -1,14 +1,20 @@
 import type { Logger } from 'pino'
 import type { Endings } from '../access/endings.ts'
 import type { Rates } from '../access/rates.ts'
+import type { Deliveries } from '../direct/deliveries.ts'
+import type { History } from '../log/history.ts'
 import type { Hub } from '../log/hub.ts'
+import type { LogTail } from '../log/tail.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
 import type { Encoding } from '../model/payload.ts'
 import type { Peer } from '../model/peer.ts'
-import type { TopicFilter } from '../model/topic.ts'
+import type { PeerNotice } from '../peers/peer-notices.ts'
+import type { Peers } from '../peers/peers.ts'
+import type { Publisher } from '../publish/publisher.ts'
 import type { Server, ServiceRegistry } from '../services/service-registry.ts'
+import type { Services } from '../services/services.ts'
 import type { Topics } from '../topics/topics.ts'
 import type { Validator, ValidatorRegistry } from '../validation/validator-registry.ts'
 import type { FrameRoom } from './incoming.ts'
@@ -36,19 +42,15 @@ export interface StreamLimits {
 /** What the stream needs from the rest of the gateway. */
 export interface StreamComponents {
   hub: Hub
-  history: { resolve(position: string, filter?: TopicFilter): Promise<{ seq: Seq; pruneCount: number; cursor: string }> }
+  history: Pick<History, 'resolve'>
   topics: Pick<Topics, 'use' | 'ensureJoined'>
-  publisher: StreamPublisher
-  deliveries: {
-    send(message: OutgoingMessage): Promise<{ delivery: DeliveryView; replayed: boolean }>
-    watch(watcher: (delivery: DeliveryView) => void): () => void
-  }
-  /** Calls the watcher when the log was replaced by another one. */
-  tail: { watchReset(watcher: () => void): () => void }
-  services: { request(request: OutgoingRequest, options: { signal: AbortSignal }): Promise<Uint8Array> }
+  publisher: Pick<Publisher, 'enqueue'>
+  deliveries: Pick<Deliveries, 'send' | 'watch'>
+  tail: Pick<LogTail, 'watchReset'>
+  services: Pick<Services, 'request'>
   serviceRegistry: Pick<ServiceRegistry, 'serve' | 'unserve' | 'leave' | 'retire' | 'reply' | 'has'>
   validatorRegistry: Pick<ValidatorRegistry, 'register' | 'unregister' | 'resume' | 'leave' | 'answer' | 'topicsOf'>
-  peers: { watch(listener: PeerListener): () => void }
+  peers: Pick<Peers, 'watch'>
   identity: { peerId: string; engine: string }
   /** @throws Overloaded when the gateway takes no new work */
   load: { check(): void }
@@ -63,38 +65,6 @@ export interface StreamComponents {
   logger: Logger
   /** Wall time, milliseconds since 1970. */
   now?: () => number
-}
-
-/** Gives a message its place in the inbox, and reports its result later. */
-interface StreamPublisher {
-  enqueue(
-    request: {
-      client: string
-      messages: Array<{ topic: string; data: Uint8Array }>
-      idempotency?: { scope: string; key: string } | undefined
-    },
-    options: { signal: AbortSignal },
-  ): Promise<{ published: Promise<{ items: Array<{ id: string; seq: Seq; recipients: number }>; replayed: boolean }> }>
-}
-
-/** A direct message of a client. */
-export interface OutgoingMessage {
-  /** Result of `clientKey`. */
-  client: string
-  to: string
-  data: Uint8Array
-  expiresInMs?: number | undefined
-  idempotency?: { scope: string; key: string } | undefined
-}
-
-/** A request of a client to a service. */
-export interface OutgoingRequest {
-  /** Result of `clientKey`. */
-  client: string
-  to: string
-  service: string
-  data: Uint8Array
-  timeoutMs?: number | undefined
 }
 
 /** The identity and the IP address of a client. */
@@ -113,7 +83,7 @@ export interface ClientConnection {
   revoke(): void
   /** One heartbeat: sends progress to quiet subscriptions and closes a client that is silent. */
   beat(now: number): void
-  notifyPeer: PeerListener
+  notifyPeer(event: PeerNotice, peer: Peer): void
   notifyDelivery(delivery: DeliveryView): void
   /** The positions of its subscriptions. */
   positions(): Seq[]
@@ -122,10 +92,6 @@ export interface ClientConnection {
   /** Closes at once. The client may resume. */
   interrupt(): void
 }
-
-type PeerListener = (event: PeerNotice, peer: Peer) => void
-
-export type PeerNotice = 'connect' | 'update' | 'disconnect'
 
 /**
  * The unnamed subscription that the URL asks for, made when the client connects. There is none if it asks for nothing.

@@ -1,7 +1,8 @@
 import type { DeliveryView } from '../model/delivery.ts'
 import { visibleTo } from '../model/grant.ts'
 import type { Peer } from '../model/peer.ts'
-import type { Client, PeerNotice } from './client.ts'
+import type { PeerNotice } from '../peers/peer-notices.ts'
+import type { Client } from './client.ts'
 import { naming } from './server-frames.ts'
 
 // Notices are not messages: a client whose outlet is full misses them.

@@ -34,7 +34,7 @@ export interface Sink {
 export interface OutletComponents {
   sink: Sink
   writer: FrameWriter
-  /** Room for a frame that is not a message, held until the client has read it. @throws Error when there is none */
+  /** Room for a frame that is not a message, held until the client has read it. @throws Error when there is no room */
   room(bytes: number): Disposable
   /** Called when a full outlet is writable again. */
   onDrain(): void

@@ -233,3 +233,35 @@ test('many links to one host that fell mute leave places to dial the peers of ot
   await vi.advanceTimersByTimeAsync(3_000)
   await stopped
 })
+
+test('the peers of a thousand doubted links are remembered, and not of one more', async () => {
+  const start = performance.now()
+  const links = Array.from({ length: 1_001 }, (_, number): WatchedLink => {
+    const multiaddr = `/ip4/10.0.${number >> 8}.${number & 255}/tcp/1/p2p/${id}`
+    const ping = () => Promise.reject(new Error('nobody answered'))
+    return { peerId: `${number}`, multiaddr, heardAt: start, ping, cut: () => undefined }
+  })
+  let areThere = true
+  const dialled = new Set<string>()
+  const silentLinks = createSilentLinks(
+    { limits: { doubtedLinkMs } },
+    {
+      links: () => (areThere ? links : []),
+      isSettled: () => areThere,
+      isWanted: () => !areThere,
+      policy: { asking: () => ({ [Symbol.dispose]: () => undefined }), sourceOf: () => 'learnt' },
+      prove: () => Promise.reject(new Error('nobody answered')),
+      dial(multiaddr) {
+        dialled.add(multiaddr)
+        return Promise.reject(new Error('nobody answered'))
+      },
+      logger: silentLog,
+    },
+  )
+  silentLinks.start()
+  await vi.advanceTimersByTimeAsync(12_000)
+  areThere = false
+  await vi.advanceTimersByTimeAsync(120_000)
+  expect(dialled.size).toBe(1_000)
+  await silentLinks.stop()
+})

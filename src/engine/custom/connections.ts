@@ -122,7 +122,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     if (!link.isClosed) link.begin()
   }
 
-  /** Resolves with the link to a peer that counts; undefined when there is none before the signal fires. */
+  /** Resolves with the link that counts to a peer; undefined when the signal fires first. */
   async function arrival(other: string, signal: AbortSignal): Promise<Link | undefined> {
     const there = links.get(other)
     if (there !== undefined) return there

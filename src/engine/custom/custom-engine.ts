@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { PeerNotConnected, PeerUnreachable } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { createSerial } from '../../lib/serial.ts'
+import { createWatchers } from '../../lib/watchers.ts'
 import { sealDirect } from '../../model/direct-message.ts'
 import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/record-store.ts'
@@ -52,7 +53,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const signer = createMessageSigner(peerId, identity.seed)
   const reached = createLimitsReached()
   const topics = new Set<string>()
-  const eventListeners = new Set<(event: EngineEvent) => void>()
+  const events = createWatchers<[event: EngineEvent]>()
   const inTurn = createSerial()
   let inbound: Inbound | undefined
   let running: Running | undefined
@@ -100,7 +101,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     : undefined
 
   function emit(event: EngineEvent): void {
-    for (const listener of eventListeners) listener(event)
+    void events.tell(event)
   }
 
   function onLink(link: Link, { pinned, replaced }: { pinned: boolean; replaced: Link | undefined }): void {
@@ -266,10 +267,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     receive(handler) {
       inbound = handler
     },
-    listen(listener) {
-      eventListeners.add(listener)
-      return () => eventListeners.delete(listener)
-    },
+    listen: events.watch,
   }
   return engine
 }

@@ -57,7 +57,7 @@ export interface DialsComponents {
   stopping(): AbortSignal | undefined
   /** Takes a link whose peer has said hello. @throws Error when it is not wanted */
   adopt(link: Link, pinned: boolean): Link
-  /** Resolves with the link to a peer that counts; undefined when there is none before the signal fires. */
+  /** Resolves with the link that counts to a peer; undefined when the signal fires first. */
   arrival(peerId: string, signal: AbortSignal): Promise<Link | undefined>
   isBlocked(peerId: string): boolean
   isWanted(peerId: string): boolean

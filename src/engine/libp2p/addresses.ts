@@ -21,7 +21,7 @@ export function addressProblem(address: Multiaddr): string | undefined {
   const names = address.getComponents().map(({ name }) => name)
   if (isCircuitAddress(address)) return circuitProblem(address, addressProblem)
   if (names[0] === 'dnsaddr' || endpointOf(address) !== undefined) return undefined
-  return `this version of libp2p supports TCP, WebSocket and QUIC (/tcp/…, /tcp/…/ws, /udp/…/quic-v1); ${names.join('/')} is none of them`
+  return `this version of libp2p supports TCP, WebSocket and QUIC (/tcp/…, /tcp/…/ws, /udp/…/quic-v1); ${names.join('/')} is not supported`
 }
 
 function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {

@@ -3,6 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
 import type { Identity } from '../../identity/identity.ts'
 import { createSerial } from '../../lib/serial.ts'
+import { createWatchers } from '../../lib/watchers.ts'
 import type { Limits } from '../../limits.ts'
 import { sealDirect } from '../../model/direct-message.ts'
 import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
@@ -94,7 +95,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const dialledAt = createDialledAt()
   const conflicts = createIdentityConflicts({ peerId }, { logger })
   const topics = new Set<string>()
-  const listeners = new Set<(event: EngineEvent) => void>()
+  const events = createWatchers<[event: EngineEvent]>()
   let inbound: Inbound | undefined
   let running: Running | undefined
   const inTurn = createSerial()
@@ -138,7 +139,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   }
 
   function emit(event: EngineEvent): void {
-    for (const listener of listeners) listener(event)
+    void events.tell(event)
   }
 
   function peerOf(other: string): ConnectedPeer | undefined {
@@ -274,10 +275,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     receive(handler) {
       inbound = handler
     },
-    listen(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    listen: events.watch,
   }
   return engine
 }

@@ -215,7 +215,7 @@ BEGIN
 END $function$`
 
 /**
- * Returns the epoch, a new one (`p_fresh`) when there is none or the log ends before messages that were served from it;
+ * Returns the epoch, a new one (`p_fresh`) in an empty database or when the log ends before messages that were served from it;
  * and the previous epoch.
  */
 const settle = `CREATE OR REPLACE FUNCTION pg_temp.peergate_settle(p_origin text, p_epochs text[], p_served bigint[], p_fresh text)

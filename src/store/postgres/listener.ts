@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import { createWatchers } from '../../lib/watchers.ts'
 import type { StoreChange } from '../store.ts'
 import { connectionOptions } from './database.ts'
 import { channel } from './functions.ts'
@@ -40,7 +41,7 @@ const noticeSchema = z.union([
 export function createListener(init: { url: string; origin: string }, components: { logger: Logger }): Listener {
   const { url, origin } = init
   const { logger } = components
-  const listeners = new Set<(change: StoreChange) => void>()
+  const watchers = createWatchers<[change: StoreChange]>()
   let client: pg.Client | undefined
   let claimed: string | undefined
   let stopped = false
@@ -48,7 +49,7 @@ export function createListener(init: { url: string; origin: string }, components
   let wake = new AbortController()
 
   function emit(change: StoreChange): void {
-    for (const listener of listeners) listener(change)
+    void watchers.tell(change)
   }
 
   function onNotice(text: string | undefined): void {
@@ -155,10 +156,7 @@ export function createListener(init: { url: string; origin: string }, components
         logger.debug({ err }, 'could not notify the other gateways of a change')
       }
     },
-    listen(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    listen: watchers.watch,
     async stop() {
       stopped = true
       claimed = undefined

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../../errors.ts'
+import { createWatchers } from '../../lib/watchers.ts'
 import { getPrismaClientClass } from '../generated/internal/postgresql-class.ts'
 import { createDamageNews, type DamageNews } from '../shared/damage.ts'
 import { createDeliveryStore } from '../shared/deliveries.ts'
@@ -53,7 +54,7 @@ const maxPrismaConnections = 4
  * rest goes through Prisma, or, where a transaction is needed, through the driver.
  */
 export function createPostgresStore(init: PostgresStoreInit, components: { logger: Logger }): Store {
-  const listeners = new Set<(change: StoreChange) => void>()
+  const watchers = createWatchers<[change: StoreChange]>()
   const damage = createDamageNews(components)
   /** Identifies this process to the other gateways. */
   const origin = randomUUID()
@@ -66,7 +67,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { logge
   }
 
   function emit(change: StoreChange): void {
-    for (const listener of listeners) listener(change)
+    void watchers.tell(change)
   }
 
   /** The log may have been replaced while the database was away, or by another gateway. */
@@ -135,10 +136,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { logge
     deliveries: createDeliveryStore({ prisma: () => opened().models, turns: () => opened().models }),
     clock: createClockStore({ database: () => opened().database }),
     gateways: createGatewayStore({ prisma: () => opened().models, claim: (peerId) => opened().listener.claim(peerId) }),
-    listen(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    listen: watchers.watch,
     check: () => opened().check(),
     watchDamage: (listener) => damage.watch(listener),
     isDamaged: () => damage.isBroken,

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { DatabaseDamaged } from '../../errors.ts'
+import { createWatchers } from '../../lib/watchers.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
 import { type Damaged, type LogQuery, type LogStep, scanRows } from '../log-store.ts'
@@ -56,7 +57,7 @@ const maxStuck = 10_000
 
 export function createDamageNews(components: { logger: Logger }): DamageNews {
   const { logger } = components
-  const listeners = new Set<(damaged: Damaged[]) => void>()
+  const watchers = createWatchers<[damaged: Damaged[]]>()
   const told = new Set<Seq>()
   let isBroken = false
 
@@ -67,13 +68,10 @@ export function createDamageNews(components: { logger: Logger }): DamageNews {
   }
 
   return {
-    watch(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    watch: watchers.watch,
     found(damaged) {
       for (const { seq, id, topic } of damaged) logger.error({ seq, id, topic }, 'a stored message is damaged and was taken out of the log')
-      for (const listener of listeners) listener(damaged)
+      void watchers.tell(damaged)
     },
     failed,
     get isBroken() {

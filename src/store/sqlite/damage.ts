@@ -66,7 +66,7 @@ export function damageIn(reader: SqliteDatabase, { topics, after, through, order
   return Array.from(rows, toDamaged)
 }
 
-/** Seq of the first noted damage that matches; undefined when there is none. */
+/** Seq of the first noted damage that matches; undefined when none matches. */
 export function firstDamage(reader: SqliteDatabase, topics: TopicFilter | undefined): Seq | undefined {
   const { sql, values } = conditionOf(topics)
   const row = reader.row(`SELECT "seq" FROM "Damage" WHERE ${sql} ORDER BY "seq" LIMIT 1`, ...values)

@@ -38,6 +38,7 @@ export const engines = [
     'src/engine/silent-links.ts',
     ['test/engine/silent-links.test.ts'],
     [
+      ['more peers of doubted links are remembered than may be', 'if (doubted.size <= maxDoubted) return', 'return'],
       ['a link is cut before its peer has answered beside it', 'await prove(multiaddr, signal)', ''],
       ['a link that is heard again is cut', 'if (!isSilent(link) || stopping.signal.aborted) return', ''],
       ['quiet links are not pinged', 'ping(link)\n      if', 'if'],

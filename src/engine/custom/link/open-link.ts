@@ -104,7 +104,7 @@ class PeerLink implements Link {
   }
 
   get hello(): Hello {
-    if (this.#hello === undefined) throw new Error('the peer has not said hello')
+    if (this.#hello === undefined) throw new Error('the peer has not sent its hello')
     return this.#hello
   }
 

@@ -13,7 +13,7 @@ import { createShuffles, type ShufflesComponents } from './shuffles.ts'
 export interface View {
   readonly peers: PartialView
   readonly wanted: ReadonlySet<string>
-  /** Asks the peer to be a neighbour, on a new link when there is none. Returns whether the request is on its way. */
+  /** Asks the peer to be a neighbour, on a new link if needed. Returns whether the request is on its way. */
   want(peer: PeerRecord): boolean
   connected(link: Link): void
   /** The link has closed, or the peer no longer belongs here. */

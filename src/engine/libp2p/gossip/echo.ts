@@ -7,7 +7,7 @@ import { pingBytes } from '../ping.ts'
  * before the request.
  */
 export interface Echo {
-  /** Resolves when the echo arrives; or at once, or after a second, when there is none. Never rejects. */
+  /** Resolves when the echo arrives, and after a second at most. Never rejects. */
   ask(): Promise<void>
   close(): void
 }

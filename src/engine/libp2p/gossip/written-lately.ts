@@ -2,9 +2,9 @@
 export interface WrittenLately {
   /** @param id the first message of a frame; called only occasionally */
   note(id: () => string, frameBytes: number): void
-  /** The first message written within the last `ms` milliseconds, or slightly earlier; undefined if there is none. */
+  /** The first message written within the last `ms` milliseconds, or slightly earlier; undefined without such a message. */
   since(ms: number): string | undefined
-  /** Bytes of the largest frame within the last `ms` milliseconds; 0 if there is none. */
+  /** Bytes of the largest frame within the last `ms` milliseconds; 0 without such a frame. */
   largest(ms: number): number
 }
 

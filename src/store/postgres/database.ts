@@ -102,8 +102,13 @@ export function openPostgresDatabase(url: string, components: { logger: Logger }
       await warnWhenNotDurable(client, components)
     },
   })
-  // A connection that breaks while idle affects no query: the pool has removed it.
-  for (const pool of [readers, writer]) pool.on('error', (err) => components.logger.debug({ err }, 'a connection to the database broke'))
+  // A connection that breaks between two queries affects none. Without a listener for its whole life it would end the
+  // process: the pool listens only while it is idle, and not while a transaction holds it.
+  const onBroken = (err: Error) => components.logger.debug({ err }, 'a connection to the database broke')
+  for (const pool of [readers, writer]) {
+    pool.on('error', onBroken)
+    pool.on('connect', (client) => client.on('error', onBroken))
+  }
 
   return {
     read: (sql, values = []) => attemptAsync(() => run(readers, sql, values)),

@@ -67,4 +67,9 @@ export const disks: Mutant[] = [
       ['a log that is gone altogether is not told', 'if (last === undefined) return', 'if (last !== undefined) return'],
     ],
   ),
+  ...breaks(
+    'src/store/postgres/database.ts',
+    ['test/store/postgres-connections.test.ts'],
+    [['a connection that a transaction holds ends the process', "pool.on('connect', (client) => client.on('error', onBroken))", '']],
+  ),
 ]

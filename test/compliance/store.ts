@@ -536,7 +536,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.log.prune({ ...query, topic: 'b', limit: 100 })).toBeUndefined()
         expect([(await seqsOf(store, 'a')).length, (await seqsOf(store, 'b')).length]).toEqual([2, 5])
         await store.topics.retain('a', { maxMessages: null })
-        expect((await store.topics.get('a'))?.retention.maxMessages).toBeNull()
+        await store.topics.retain('a', {})
+        expect((await store.topics.get('a'))?.retention).toEqual({ maxAgeMs: null, maxMessages: null, maxBytes: 0 })
       })
 
       test('takes everything of a topic where that is asked, and numbers go on', async () => {

@@ -70,6 +70,8 @@ export function createTopicStore(components: { prisma: () => Models }): TopicSto
       attemptAsync(async () => {
         const limits = { maxAgeMs, maxMessages, maxBytes }
         const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+        // Prisma refuses an update of nothing where it may be followed by an insert.
+        if (Object.keys(given).length === 0) return
         await prisma().topic.upsert({ where: { name: topic }, create: { name: topic, ...given }, update: given })
       }),
     leave: (topic) =>

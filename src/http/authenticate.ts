@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Access } from '../access/access.ts'
 import type { Endings } from '../access/endings.ts'
 import { costOfBytes, type Rates } from '../access/rates.ts'
-import { InvalidRequest, InvalidToken, type PeergateError, toPeergateError } from '../errors.ts'
+import { InvalidToken, type PeergateError, toPeergateError, Unauthorized } from '../errors.ts'
 import { type Grant, requireAction } from '../model/grant.ts'
 import { requestCost } from './count-requests.ts'
 import { watchEnd } from './end-with-token.ts'
@@ -73,12 +73,16 @@ function bearerOf(subprotocols: string | undefined): string | undefined {
   return bearer === undefined ? undefined : Buffer.from(bearer.slice(bearerSubprotocol.length), 'base64url').toString()
 }
 
-/** @throws InvalidRequest when the Authorization is not a bearer token */
+/** @throws Unauthorized for another scheme; InvalidToken when the credentials cannot be a bearer token (RFC 6750 §2.1) */
 export function tokenOf({ headers }: FastifyRequest): string | undefined {
   const { authorization } = headers
   if (authorization === undefined) return undefined
-  const token = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization)?.[1]
-  if (token === undefined || token.length > maxTokenLength) throw new InvalidRequest('Authorization must be "Bearer <token>".')
+  const credentials = /^Bearer(?: +(.*))?$/i.exec(authorization)
+  if (credentials === null) throw new Unauthorized('The scheme of the Authorization must be Bearer.')
+  const token = credentials[1] ?? ''
+  if (!/^[\w.~+/-]+=*$/.test(token) || token.length > maxTokenLength) {
+    throw new InvalidToken('The Authorization must be "Bearer <token>", with a token of at most 8192 characters.')
+  }
   return token
 }
 

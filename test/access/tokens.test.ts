@@ -54,14 +54,25 @@ describe('a token', () => {
   })
 
   test.each([
-    ['', 'invalid_token'],
-    ['peergate_unknown', 'invalid_token'],
-    ['a.b.c', 'invalid_token'],
-  ])('that is not known is refused: %j', async (token, code) => {
+    ['Bearer ', 'invalid_token'],
+    ['Bearer', 'invalid_token'],
+    ['Bearer two words', 'invalid_token'],
+    [`Bearer ${'x'.repeat(8_193)}`, 'invalid_token'],
+    ['Bearer peergate_unknown', 'invalid_token'],
+    ['Bearer a.b.c', 'invalid_token'],
+    ['Basic YTpi', 'unauthorized'],
+    ['bearer_token', 'unauthorized'],
+  ])('that is not known, or not a bearer token, is refused with a challenge: %s', async (authorization, code) => {
     const { call } = await gatewayWithTokens()
-    const { status, body, headers } = await call('GET', '/v1/node', { headers: { authorization: `Bearer ${token}` } })
-    expect([status, body.code]).toEqual(token === '' ? [400, 'invalid_request'] : [401, code])
-    if (token !== '') expect(headers.get('www-authenticate')).toContain('error="invalid_token"')
+    for (const [method, path] of [
+      ['GET', '/v1/node'],
+      ['POST', '/v1/session'],
+      ['GET', '/metrics'],
+    ] as const) {
+      const { status, body, headers } = await call(method, path, { headers: { authorization } })
+      expect([status, body.code]).toEqual([401, code])
+      expect(headers.get('www-authenticate')).toBe(`Bearer realm="peergate"${code === 'unauthorized' ? '' : ', error="invalid_token"'}`)
+    }
   })
 
   test('allows its actions on its topics, and nothing else', async () => {

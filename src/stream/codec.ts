@@ -71,7 +71,7 @@ export const eventWriter: FrameWriter = {
 /** The position from which a client resumes after a reconnect. */
 function idLine(frame: ServerFrame): string {
   if (frame.type === 'gap') return `id: ${frame.to}\n`
-  return frame.type === 'caught-up' ? `id: ${frame.cursor}\n` : ''
+  return frame.type === 'caught-up' || frame.type === 'progress' ? `id: ${frame.cursor}\n` : ''
 }
 
 /** Converts encoded data to the byte strings of CBOR. */

@@ -72,6 +72,14 @@ function isForeign(error: unknown): boolean {
 /** Milliseconds after which a client that lost its connection should reconnect. */
 const reconnectMs = 1_000
 
+/** Keeps the connection alive. Ends with one line break: some clients take every blank line for the end of an event. */
+const comment = ':\n'
+
+/** The first line of the next event, for the same reason. */
+function retryLine(retryAfterMs: number): string {
+  return `retry: ${retryAfterMs}\n`
+}
+
 export interface EventStreamInit {
   limits: StreamLimits
   query: EventQuery
@@ -124,7 +132,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
 
   function sendClosing(reason: string, retryAfterMs: number): void {
     if (!sink.isOpen) return
-    response.write(`retry: ${retryAfterMs}\n\n`)
+    response.write(retryLine(retryAfterMs))
     outlet.send({ type: 'closing', reason, retryAfterMs })
   }
 
@@ -140,7 +148,7 @@ export function createEventStream(init: EventStreamInit, components: EventStream
   // The client may have disconnected while the position was looked up.
   if (response.destroyed) queueMicrotask(end)
   else response.once('close', end)
-  response.write(`retry: ${reconnectMs}\n\n`)
+  response.write(retryLine(reconnectMs))
   if (start.gap !== undefined) outlet.send(start.gap)
   pump.run()
 
@@ -151,8 +159,8 @@ export function createEventStream(init: EventStreamInit, components: EventStream
     revoke: () => void response.destroy(),
     beat() {
       if (!outlet.writable) return
-      // A block without data is not an event, but it sets the position from which the client resumes.
-      response.write(subscription.ready ? ':\n\n' : `id: ${formatCursor(hub.epoch, subscription.position)}\n\n`)
+      if (subscription.ready) response.write(comment)
+      else subscription.reportProgress()
     },
     notifyPeer(event, peer) {
       if (query.peers && outlet.writable) outlet.send({ type: 'peer', event, peer: visibleTo(query.grant, peer) })
@@ -182,7 +190,7 @@ function createResponseSink(response: ServerResponse): Sink {
       return response.writableLength
     },
     write: (frame, written) => response.write(frame, () => written?.()),
-    whenWritten: (written) => response.write(':\n\n', () => written()),
+    whenWritten: (written) => response.write(comment, () => written()),
     cork: () => response.cork(),
     uncork: () => response.uncork(),
   }

@@ -109,7 +109,27 @@ test('a heartbeat moves the position of a quiet client', async () => {
   await client.until(() => client.events.length === 1)
   const { cursor } = await rest.publish('others', 'no')
   await client.until(() => client.lastEventId === cursor)
-  expect(client.events).toHaveLength(1)
+  expect(client.events.at(-1)).toEqual({ event: 'progress', data: JSON.stringify({ type: 'progress', cursor }) })
+})
+
+test('every block is an event with data, so that no client takes a heartbeat or a `retry` for a message', async () => {
+  const { gateway, rest, events } = await setUp({ heartbeatMs: 20 })
+  const client = await events('?topic=orders')
+  await rest.publish('orders', 'one')
+  await client.until(() => client.events.filter(({ event }) => event === 'progress').length === 3)
+  await gateway.stop()
+  await client.ended
+  expect(client.events.at(-1)?.event).toBe('closing')
+  expect(client.emptyBlocks).toEqual([])
+})
+
+test('a HEAD request gets the headers of an event stream, and ends', async () => {
+  const { gateway } = await setUp()
+  const answer = await fetch(`${gateway.url}/v1/events?topic=orders`, { method: 'HEAD' })
+  expect(answer.status).toBe(200)
+  expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+  expect(await answer.text()).toBe('')
+  expect((await fetch(`${gateway.url}/v1/events`, { method: 'HEAD' })).status).toBe(400)
 })
 
 test('tells what happens to peers when asked', async () => {

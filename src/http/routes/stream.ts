@@ -19,6 +19,9 @@ export function chooseSubprotocol(offered: Iterable<string>): string | undefined
   return [...offered].find((name) => subprotocols.includes(name))
 }
 
+/** A proxy that buffers the response would never deliver it. */
+const eventHeaders = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
+
 export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'> }): void {
   const { stream } = components
 
@@ -92,7 +95,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         operationId: 'openEvents',
         summary: 'Follow topics (server-sent events)',
         description:
-          'For EventSource and any client that can read a long response. Events are `message`, `caught-up`, `gap`, `peer`, `delivery` and `closing`. ' +
+          'For EventSource and any client that can read a long response. Events are `message`, `caught-up`, `progress`, `gap`, `peer`, `delivery` and `closing`. ' +
           'The data of an event is the stream frame of that name (docs/stream-protocol.md), and its id is the position to resume from.',
         tag: 'Stream',
         problems: ['invalid_topic', 'invalid_cursor', 'topic_limit', 'connection_limit', 'draining', 'store_unavailable'],
@@ -130,19 +133,15 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         },
       },
     },
-    handler: async ({ query: { topic = [], after, ...query }, headers, grant, client: { address } }, reply) => {
+    handler: async ({ method, query: { topic = [], after, ...query }, headers, grant, client: { address } }, reply) => {
       if (topic.length === 0 && !query.direct && !query.deliveries && !query.peers) throw nothingAsked()
+      // The answer to a HEAD has no body that could go on.
+      if (method === 'HEAD') return reply.headers(eventHeaders).send('')
       const lastEventId = headers['last-event-id'] === '' ? undefined : headers['last-event-id']
       await stream.acceptEvents({ grant, address, topics: topic, lastEventId, after, ...query }, () => {
         reply.hijack()
-        // A proxy that buffers the response would never deliver it.
-        return reply.raw.writeHead(200, {
-          ...definedHeaders(reply.getHeaders()),
-          'content-type': 'text/event-stream; charset=utf-8',
-          // Closes with the response, so that a shutdown need not wait for the client.
-          connection: 'close',
-          'x-accel-buffering': 'no',
-        })
+        // Closes with the response, so that a shutdown need not wait for the client.
+        return reply.raw.writeHead(200, { ...definedHeaders(reply.getHeaders()), ...eventHeaders, connection: 'close' })
       })
     },
   })

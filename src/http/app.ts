@@ -23,6 +23,7 @@ import { createAuditHook } from './audit-hook.ts'
 import { createAuthentication } from './authenticate.ts'
 import { readBodies } from './body.ts'
 import type { ByteRoom } from './byte-room.ts'
+import { compressAnswers } from './compression.ts'
 import { countRequests } from './count-requests.ts'
 import { endWithToken } from './end-with-token.ts'
 import { handleClientError, handleError } from './error-handler.ts'
@@ -187,6 +188,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   endWithToken(app, components)
   countRequestBytes(app, components)
   countAnswerBytes(app, init.limits, components)
+  await compressAnswers(app)
   app.addHook('preHandler', createWorkSemaphores(init.limits))
   app.addHook('preHandler', createAuditHook(components))
   app.addHook('onResponse', async (request, reply) => {

@@ -39,6 +39,7 @@ export interface HttpSettings {
   readonly metricsPort?: number | undefined
   /** Whether the metrics need no token on the port of the API. */
   readonly metricsPublic?: boolean | undefined
+  readonly streamCompression?: boolean | undefined
   readonly allowedHosts: string[]
   readonly allowedOrigins: string[]
   readonly trustedProxies: string[]
@@ -118,6 +119,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
       port: values.PEERGATE_HTTP_PORT,
       metricsPort: values.PEERGATE_METRICS_PORT,
       metricsPublic: values.PEERGATE_METRICS_PUBLIC,
+      streamCompression: values.PEERGATE_STREAM_COMPRESSION,
       allowedHosts: values.PEERGATE_ALLOWED_HOSTS,
       allowedOrigins: values.PEERGATE_ALLOWED_ORIGINS,
       trustedProxies: values.PEERGATE_TRUSTED_PROXIES,

@@ -17,6 +17,10 @@ export const environmentSchema = z.object({
   PEERGATE_HTTP_PORT: port('HTTP port; 0 picks a free port.').default(7070),
   PEERGATE_METRICS_PORT: port('Separate port of `/metrics`, which then leaves the HTTP port; 0 picks a free port.').optional(),
   PEERGATE_METRICS_PUBLIC: boolean(false, 'Whether `/metrics` on the HTTP port is public even when access tokens exist.'),
+  PEERGATE_STREAM_COMPRESSION: boolean(
+    false,
+    'Whether WebSocket streams compress messages for clients that offer `permessage-deflate`. A client that sends compressed frames then costs about 50 KiB more.',
+  ),
   PEERGATE_ALLOWED_HOSTS: list('Additional Host header values to accept, such as the name of a proxy.'),
   PEERGATE_ALLOWED_ORIGINS: list('Origins of web pages that can use this gateway (`https://app.example`).'),
   PEERGATE_TRUSTED_PROXIES: list(

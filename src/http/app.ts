@@ -8,12 +8,13 @@ import type { Rates } from '../access/rates.ts'
 import type { Dht } from '../dht/dht.ts'
 import type { Deliveries } from '../direct/deliveries.ts'
 import { adoptSocketsOf } from '../lib/adopt-socket.ts'
-import { adoptWebSocketsOf, webSocketBounds } from '../lib/web-socket-bounds.ts'
+import { adoptWebSocketsOf, sharedDeflate, webSocketBounds } from '../lib/web-socket-bounds.ts'
 import type { Limits } from '../limits.ts'
 import type { History } from '../log/history.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Publisher } from '../publish/publisher.ts'
 import type { Services } from '../services/services.ts'
+import { chooseSubprotocol } from '../stream/codec.ts'
 import type { Stream } from '../stream/stream.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Topics } from '../topics/topics.ts'
@@ -44,7 +45,7 @@ import { type Probes, probeRoutes } from './routes/probes.ts'
 import { publishRoutes } from './routes/publish.ts'
 import { requestRoutes } from './routes/requests.ts'
 import { type SessionComponents, sessionRoutes } from './routes/sessions.ts'
-import { chooseSubprotocol, streamPath, streamRoutes } from './routes/stream.ts'
+import { streamPath, streamRoutes } from './routes/stream.ts'
 import { type TokenComponents, tokenRoutes } from './routes/tokens.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
 import { traceRequests } from './trace-hook.ts'
@@ -58,6 +59,8 @@ export interface AppInit extends AccessInit {
   metricsElsewhere?: boolean
   /** Whether the metrics need no token. */
   metricsPublic?: boolean | undefined
+  /** Whether streams negotiate `permessage-deflate`. */
+  streamCompression?: boolean | undefined
   /** Whether requests are traced. */
   tracing?: boolean
   limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages' | 'slowClientMs'> & WorkLimits
@@ -154,6 +157,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   await app.register(websocket, {
     options: {
       ...webSocketBounds,
+      perMessageDeflate: init.streamCompression === true && sharedDeflate,
       maxPayload: init.limits.maxFrameBytes,
       handleProtocols: (offered) => chooseSubprotocol(offered) ?? false,
     },

@@ -12,6 +12,12 @@ export const webSocketBounds = {
   maxFragments: 1_024,
 } as const
 
+/**
+ * `permessage-deflate` (RFC 7692) whose messages depend on no other, so that a message is compressed once for all
+ * clients and no connection holds a compressor. `maxPayload` bounds what a client's compressed message expands to.
+ */
+export const sharedDeflate = { serverNoContextTakeover: true, clientNoContextTakeover: true } as const
+
 /** Pings and pongs: burst and rate per second. An honest peer sends one every few seconds. */
 const controlFrames = { burst: 1_000, perSecond: 100 }
 

@@ -6,7 +6,7 @@ import { messageView } from '../model/message.ts'
 import { decodePayload, type Encoding } from '../model/payload.ts'
 import { type Decoded, decodeFrame, notAFrame, parseFrame } from './decode.ts'
 import { naming, type ServerFrame } from './server-frames.ts'
-import { opcodes, webSocketFrame } from './web-socket-frame.ts'
+import { deflatedFrame, type Framing, opcodes, plainFrame } from './web-socket-frame.ts'
 
 /** Encodes frames for a client. */
 export interface FrameWriter {
@@ -30,31 +30,53 @@ export interface Codec extends FrameWriter {
 }
 
 /** JSON in text messages. */
-export const jsonCodec: Codec = {
-  subprotocol: 'peergate.v1.json',
-  write: (frame) => textFrame(JSON.stringify(frame)),
-  writeEntry: (entry, format) => entry.frame(keyOf('json', format), () => textFrame(jsonFrame(entry, format))),
-  read: (raw, binary) => (binary ? notAFrame('This stream uses JSON in text messages.') : decodeFrame(raw.toString())),
-}
-
-const strict = { allowUndefined: false, allowInfinity: false, allowNaN: false, rejectDuplicateMapKeys: true }
+export const jsonCodec = createJsonCodec('json', plainFrame)
 
 /** CBOR (RFC 8949) in binary messages, with data as byte strings. */
-export const cborCodec: Codec = {
-  subprotocol: 'peergate.v1.cbor',
-  write: (frame) => webSocketFrame(opcodes.binary, encode(withBytes(frame))),
-  writeEntry: (entry, { name }) => entry.frame(`cbor ${name ?? ''}`, () => cborFrame(entry, name)),
-  read(raw, binary) {
-    if (!binary) return notAFrame('This stream uses CBOR in binary messages.')
-    try {
-      return parseFrame(decodeCbor(raw, strict))
-    } catch {
-      return notAFrame('A frame must be one CBOR map in a binary message.')
-    }
-  },
+export const cborCodec = createCborCodec('cbor', plainFrame)
+
+const json = { plain: jsonCodec, deflated: createJsonCodec('deflated json', deflatedFrame) }
+const cbor = { plain: cborCodec, deflated: createCborCodec('deflated cbor', deflatedFrame) }
+
+export const subprotocols = [jsonCodec.subprotocol, cborCodec.subprotocol]
+
+/** The first offered subprotocol that the gateway supports. */
+export function chooseSubprotocol(offered: Iterable<string>): string | undefined {
+  return [...offered].find((name) => subprotocols.some((subprotocol) => subprotocol === name))
 }
 
-export const codecs: readonly Codec[] = [jsonCodec, cborCodec]
+/** The codec of a subprotocol. Without one it is JSON. @param inflates whether the client inflates compressed messages */
+export function codecFor(subprotocol: string, inflates: boolean): Codec {
+  const { plain, deflated } = subprotocol === cborCodec.subprotocol ? cbor : json
+  return inflates ? deflated : plain
+}
+
+/** @param form names the frames of this codec among those of an entry */
+function createJsonCodec(form: string, frameOf: Framing): Codec {
+  const textFrame = (text: string) => frameOf(opcodes.text, Buffer.from(text))
+  return {
+    subprotocol: 'peergate.v1.json',
+    write: (frame) => textFrame(JSON.stringify(frame)),
+    writeEntry: (entry, format) => entry.frame(keyOf(form, format), () => textFrame(jsonFrame(entry, format))),
+    read: (raw, binary) => (binary ? notAFrame('This stream uses JSON in text messages.') : decodeFrame(raw.toString())),
+  }
+}
+
+function createCborCodec(form: string, frameOf: Framing): Codec {
+  return {
+    subprotocol: 'peergate.v1.cbor',
+    write: (frame) => frameOf(opcodes.binary, encode(withBytes(frame))),
+    writeEntry: (entry, { name }) => entry.frame(`${form} ${name ?? ''}`, () => frameOf(opcodes.binary, cborFrame(entry, name))),
+    read(raw, binary) {
+      if (!binary) return notAFrame('This stream uses CBOR in binary messages.')
+      try {
+        return parseFrame(decodeCbor(raw, { allowUndefined: false, allowInfinity: false, allowNaN: false, rejectDuplicateMapKeys: true }))
+      } catch {
+        return notAFrame('A frame must be one CBOR map in a binary message.')
+      }
+    },
+  }
+}
 
 /**
  * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html) with the frame as JSON in `data`.
@@ -84,10 +106,6 @@ function bytesOf<Payload extends { data: string; encoding: Encoding }>({ encodin
   return { ...rest, data: decodePayload(data, encoding) }
 }
 
-function textFrame(text: string): Buffer {
-  return webSocketFrame(opcodes.text, Buffer.from(text))
-}
-
 function keyOf(form: string, { encoding, name }: EntryFormat): string {
   return name === undefined ? `${form} ${encoding}` : `${form} ${encoding} ${name}`
 }
@@ -97,7 +115,7 @@ function jsonFrame(entry: Entry, { encoding, name }: EntryFormat): string {
   return `{"type":"message",${named}"message":${entry.json(encoding)}}`
 }
 
-function cborFrame({ message, epoch }: Entry, name: string | undefined): Buffer {
+function cborFrame({ message, epoch }: Entry, name: string | undefined): Uint8Array {
   const { encoding: _, ...view } = messageView(message, epoch)
-  return webSocketFrame(opcodes.binary, encode({ type: 'message', ...naming(name), message: { ...view, data: message.data } }))
+  return encode({ type: 'message', ...naming(name), message: { ...view, data: message.data } })
 }

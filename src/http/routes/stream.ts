@@ -4,7 +4,7 @@ import { InvalidRequest, UpgradeRequired } from '../../errors.ts'
 import { adopt } from '../../lib/adopt-socket.ts'
 import { positionSchema } from '../../model/cursor.ts'
 import { encodingSchema } from '../../model/payload.ts'
-import { codecs, jsonCodec } from '../../stream/codec.ts'
+import { chooseSubprotocol, codecFor, subprotocols } from '../../stream/codec.ts'
 import type { Stream } from '../../stream/stream.ts'
 import { flagQuery, topicsQuery } from '../inputs.ts'
 import { type App, empty } from '../operation.ts'
@@ -12,12 +12,6 @@ import { type App, empty } from '../operation.ts'
 export const streamPath = '/v1/stream'
 /** Maximum characters of all header fields, the limit of Node.js, which refuses longer ones first. */
 const maxHeadersLength = 16_384
-const subprotocols: string[] = codecs.map(({ subprotocol }) => subprotocol)
-
-/** The first offered subprotocol that the gateway supports. */
-export function chooseSubprotocol(offered: Iterable<string>): string | undefined {
-  return [...offered].find((name) => subprotocols.includes(name))
-}
 
 /** A proxy that buffers the response would never deliver it. */
 const eventHeaders = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
@@ -67,11 +61,11 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
     handler: async (_request, reply) => {
       throw upgradeRequired(reply)
     },
-    wsHandler: (socket, { query, raw, grant, client: { address }, refusal }) => {
+    wsHandler: (socket, { query, headers, raw, grant, client: { address }, refusal }) => {
       // The plugin's own listener would keep the whole request in memory for the lifetime of the stream.
       socket.removeAllListeners('error')
       adopt(socket)
-      const codec = codecs.find(({ subprotocol }) => subprotocol === socket.protocol) ?? jsonCodec
+      const codec = codecFor(socket.protocol, inflates(socket, headers))
       if (refusal !== undefined) stream.refuse(socket, raw.socket, codec, refusal)
       else
         stream.accept(socket, raw.socket, codec, {
@@ -145,6 +139,14 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
       })
     },
   })
+}
+
+/**
+ * Whether the client inflates messages that are compressed with the full window. A client that asked for a smaller one
+ * gets plain messages, which RFC 7692 §6 allows at any time.
+ */
+function inflates({ extensions }: { extensions: string }, headers: FastifyRequest['headers']): boolean {
+  return extensions.includes('permessage-deflate') && !headers['sec-websocket-extensions']?.includes('server_max_window_bits')
 }
 
 /** RFC 6455 §4.2.1: checks what the WebSocket library would refuse in plain text, and the offered subprotocols. */

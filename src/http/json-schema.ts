@@ -9,8 +9,8 @@ const local = '#/$defs/'
 export type Reader = 'gateway' | 'client'
 
 /**
- * Converts a zod schema to JSON Schema. Named schemas become references to the components; for clients, enumerations
- * are open.
+ * Converts a zod schema to JSON Schema. Named schemas become references to the components. For clients, enumerations
+ * are open: strings whose known values are in `x-extensible-enum`, which generators turn into plain strings.
  * @throws Error when two schemas have the same name
  */
 export function jsonSchema(schema: z.ZodType, reader: Reader, components: Map<string, JsonSchema>): JsonSchema {
@@ -20,8 +20,9 @@ export function jsonSchema(schema: z.ZodType, reader: Reader, components: Map<st
   const definitions = root.$defs ?? {}
   const read = (part: JsonSchema) => referring(reader === 'client' ? withOpenEnumerations(part, definitions) : part)
   for (const [name, definition] of Object.entries(definitions)) {
-    // A named enumeration lists the known values; it is opened where it is used.
-    const component = definition.enum === undefined ? read(definition) : referring(definition)
+    // A client reads an open enumeration in the place where it is used; only the gateway reads the closed one, by name.
+    if (reader === 'client' && definition.enum !== undefined) continue
+    const component = read(definition)
     if (!isDeepStrictEqual(components.get(name) ?? component, component)) throw new Error(`${name} would be two schemas`)
     components.set(name, component)
   }
@@ -35,25 +36,32 @@ function referring<Value>(schema: Value): Value {
   )
 }
 
-/** Allows any string beside each enumeration, for future values. Client generators still see the known values. */
+/** Allows any string in place of an enumeration, and any truth value in place of `true`, for future values. */
 function withOpenEnumerations(schema: JsonSchema, definitions: Record<string, JsonSchema>): JsonSchema {
   return JSON.parse(JSON.stringify(schema), (_, part) => {
-    if (Array.isArray(part?.anyOf)) return { ...part, anyOf: part.anyOf.flatMap(alternatives) }
-    if (!isEnumeration(part, definitions)) return part
-    const { type, enum: values, $ref, ...rest } = part
-    const known = $ref === undefined ? { type, enum: values } : { $ref }
-    return { ...rest, anyOf: [known, { type: 'string' }] }
+    if (part?.type === 'boolean') return { ...part, const: undefined }
+    if (Array.isArray(part?.anyOf)) return withoutChoice(part)
+    const { enum: values, ...meaning } = enumerationOf(part, definitions) ?? {}
+    if (values === undefined) return part
+    const { $ref: _named, enum: _closed, ...own } = part
+    return { ...meaning, ...own, type: 'string', [knownValues]: values }
   })
 }
 
-function isEnumeration(part: JsonSchema | null, definitions: Record<string, JsonSchema>): boolean {
-  if (typeof part?.$ref !== 'string') return Array.isArray(part?.enum)
-  return definitions[part.$ref.replace(local, '')]?.enum !== undefined
+const knownValues = 'x-extensible-enum'
+
+function enumerationOf(part: JsonSchema | null, definitions: Record<string, JsonSchema>): JsonSchema | undefined {
+  const schema = typeof part?.$ref === 'string' ? definitions[part.$ref.replace(local, '')] : part
+  return Array.isArray(schema?.enum) ? schema : undefined
 }
 
-/** Flattens an alternative that consists only of alternatives. */
-function alternatives(part: JsonSchema): JsonSchema['anyOf'] {
-  return part.anyOf !== undefined && Object.keys(part).length === 1 ? part.anyOf : [part]
+/** An open enumeration or null as one schema with two types. */
+function withoutChoice(part: JsonSchema): JsonSchema {
+  const [known, other, ...more] = part.anyOf ?? []
+  const isNullable = known !== undefined && knownValues in known && other?.type === 'null' && more.length === 0
+  if (!isNullable) return part
+  const { anyOf: _, ...own } = part
+  return { ...known, ...own, type: ['string', 'null'] }
 }
 
 /** Removes redundant keywords: the bounds of safe integers, and the patterns of named formats. */

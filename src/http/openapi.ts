@@ -40,8 +40,8 @@ function openApiDocument(routes: DocumentedRoute[]) {
       version,
       description:
         'A gateway through which programs that speak HTTP take part in a peer-to-peer network. Objects in responses can gain fields, and ' +
-        'enumerations values, at any time; response enumerations therefore accept any string. Requests with unknown fields, parameters or ' +
-        'values are refused.',
+        'enumerations values, at any time; enumerations in responses are therefore strings, with the known values in `x-extensible-enum`. ' +
+        'Requests with unknown fields, parameters or values are refused.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/', description: 'This gateway.' }],

@@ -3,20 +3,27 @@ import { z } from 'zod'
 import { jsonSchema } from '../../src/http/json-schema.ts'
 
 const colour = z.enum(['red', 'green'])
-const shape = z.enum(['round', 'flat']).meta({ id: 'Shape' })
-const anyText = { type: 'string' }
+const shape = z.enum(['round', 'flat']).meta({ id: 'Shape', description: 'Its form.' })
 const colours = { type: 'string', enum: ['red', 'green'] }
 const shapes = { $ref: '#/components/schemas/Shape' }
+const openColours = { type: 'string', 'x-extensible-enum': ['red', 'green'] }
+const openShapes = { type: 'string', 'x-extensible-enum': ['round', 'flat'], description: 'Its form.' }
 
 test.each([
-  ['in place', colour, { anyOf: [colours, anyText] }],
-  ['with a description', colour.describe('Of it.'), { description: 'Of it.', anyOf: [colours, anyText] }],
-  ['or null', colour.nullable(), { anyOf: [colours, anyText, { type: 'null' }] }],
-  ['in a list', z.array(colour), { type: 'array', items: { anyOf: [colours, anyText] } }],
-  ['by name', shape, { anyOf: [shapes, anyText] }],
-  ['by name with a description', shape.describe('Of it.'), { description: 'Of it.', anyOf: [shapes, anyText] }],
-  ['by name or null', shape.nullable(), { anyOf: [shapes, anyText, { type: 'null' }] }],
-])('an enumeration that a client reads is any text beside what is known: %s', (_, schema, expected) => {
+  ['in place', colour, openColours],
+  ['with a description', colour.describe('Of it.'), { ...openColours, description: 'Of it.' }],
+  ['or null', colour.nullable(), { ...openColours, type: ['string', 'null'] }],
+  ['in a list', z.array(colour), { type: 'array', items: openColours }],
+  ['by name', shape, openShapes],
+  ['by name with a description', shape.describe('Of it.'), { ...openShapes, description: 'Of it.' }],
+  ['by name or null', shape.nullable(), { ...openShapes, type: ['string', 'null'] }],
+  [
+    'by name or null with a description',
+    shape.nullable().describe('Of it.'),
+    { ...openShapes, type: ['string', 'null'], description: 'Of it.' },
+  ],
+  ['of one truth value', z.literal(true), { type: 'boolean' }],
+])('an enumeration that a client reads is any text, with the known values beside it: %s', (_, schema, expected) => {
   expect(jsonSchema(schema, 'client', new Map())).toEqual(expected)
 })
 
@@ -25,10 +32,11 @@ test('an enumeration that the gateway reads is what is known', () => {
   expect(jsonSchema(shape, 'gateway', new Map())).toEqual(shapes)
 })
 
-test('a named enumeration lists what is known, whoever reads it', () => {
+test('a named enumeration is a component for the gateway only', () => {
   const components = new Map()
-  jsonSchema(shape, 'gateway', components)
   jsonSchema(shape, 'client', components)
+  expect(components).toEqual(new Map())
+  jsonSchema(shape, 'gateway', components)
   expect(components.get('Shape')).toMatchObject({ type: 'string', enum: ['round', 'flat'] })
 })
 

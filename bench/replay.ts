@@ -121,7 +121,7 @@ async function readPages(url: string): Promise<number> {
     const { status, body } = await client.get(`/v1/topics/bench/messages?after=${after}&limit=${pageSize}`)
     if (status !== 200) throw new Error(`reading answered ${status}: ${body}`)
     read += body.split('"cursor":').length - 1
-    const end = /"next":"([^"]+)","caughtUp":(true|false)\}$/.exec(body.slice(-200))
+    const end = /"newer":"([^"]+)","older":"[^"]+","caughtUp":(true|false)\}$/.exec(body.slice(-200))
     if (end?.[1] === undefined) throw new Error(`a page has no next cursor: ${body.slice(-200)}`)
     if (end[2] === 'true') break
     after = end[1]

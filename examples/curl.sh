@@ -23,5 +23,5 @@ for _ in 1 2; do
     --write-out '\nidempotent-replayed: %header{idempotent-replayed}'
 done
 
-echo '# Read back, oldest first. `next` is the `after` of the next page, until `caughtUp`.'
+echo '# Read back, oldest first. `newer` is the `after` of the next page, until `caughtUp`.'
 call "$topic/messages?after=earliest&limit=100"

@@ -79,8 +79,10 @@ export interface Page {
   items: StoredMessage[]
   /** Damaged messages of the topics within the page's range, in the same order. */
   damaged: Damaged[]
-  /** The cursor where the next page starts: its `after` in ascending order, its `before` in descending order. */
-  next: string
+  /** The cursor after the range that this page covers: `after` of a page of newer messages. */
+  newer: string
+  /** The cursor before the range that this page covers: `before` of a page of older messages. */
+  older: string
   /** Whether the page reached the far end of the requested range: at that moment there was nothing more. */
   caughtUp: boolean
   epoch: string
@@ -97,7 +99,7 @@ export interface HistoryLimits {
 const maxReadingPages = 8
 const maxPages = 1_000
 
-/** Maximum rows of the log that a page scans, matching or not. The client continues from `next`. */
+/** Maximum rows of the log that a page scans, matching or not. The client continues where it ends. */
 export const maxPageRows = 10 * scanRows
 
 /** Milliseconds after which a client may retry when too many others waited. */
@@ -120,11 +122,15 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
   })
   const longPolls = createClientShares({ max: maxLongPolls, limits: init.limits })
 
-  /** The cursor's seq, after checking that it belongs to this log and is not past its tip. */
-  async function place({ epoch, seq, pruneCount }: Cursor, filter?: TopicFilter): Promise<{ seq: Seq; ends: LogPosition }> {
+  /** The cursor's seq, after checking that it belongs to this log and is not past the newest message it may name. */
+  async function place(
+    { epoch, seq, pruneCount }: Cursor,
+    filter?: TopicFilter,
+    newest = (tip: Seq) => tip,
+  ): Promise<{ seq: Seq; ends: LogPosition }> {
     const [current, ends] = await Promise.all([log.epoch(), log.position(filter, pruneCount)])
     if (epoch !== current) throw new CursorEpochMismatch('This cursor belongs to a different log.', members(current, ends))
-    if (seq > ends.tip) throw new CursorAhead('This cursor is ahead of the newest message in the log.', members(current, ends))
+    if (seq > newest(ends.tip)) throw new CursorAhead('This cursor is ahead of the newest message in the log.', members(current, ends))
     return { seq, ends }
   }
 
@@ -145,7 +151,8 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
   async function lastBefore(position: string | undefined, filter?: TopicFilter): Promise<Seq> {
     if (position === undefined || position === 'latest') return (await log.position()).tip
     if (position === 'earliest') return (await log.position(filter)).earliest
-    const { seq } = await place(parseCursor(position), filter)
+    // All messages are before the one that comes next.
+    const { seq } = await place(parseCursor(position), filter, (tip) => tip + 1)
     return Math.max(0, seq - 1)
   }
 
@@ -187,11 +194,16 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       await nextTurn()
     }
     const epoch = await log.epoch()
-    const next =
-      order === 'asc'
-        ? formatCursor(epoch, range.low, start?.pruneCount)
-        : formatCursor(epoch, Math.min(range.high + 1, Math.max(after, through)))
-    return { items, damaged, next, caughtUp: range.low >= range.high, epoch }
+    // The page covers the messages after `low` and up to `high`.
+    const [low, high] = order === 'asc' ? [after, range.low] : [range.high, Math.max(after, through)]
+    return {
+      items,
+      damaged,
+      newer: formatCursor(epoch, high, start?.pruneCount),
+      older: formatCursor(epoch, low + 1),
+      caughtUp: range.low >= range.high,
+      epoch,
+    }
   }
 
   async function waitForPage(query: PageQuery & { waitMs: number }, options: PageOptions): Promise<Page> {
@@ -211,7 +223,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       if (found.items.length > 0 || found.damaged.length > 0 || !found.caughtUp || left <= 0) return found
       await news.within(left, options.signal)
       options.signal.throwIfAborted()
-      after = found.next
+      after = found.newer
     }
   }
 

@@ -25,7 +25,7 @@ export function parseCursor(text: string): Cursor {
   const match = shape.exec(text)
   const seq = Number(match?.[2])
   if (match?.[1] === undefined || !Number.isSafeInteger(seq)) {
-    throw new InvalidCursor('A cursor must be a "cursor" or "next" value returned by this API, or "earliest" or "latest".')
+    throw new InvalidCursor('A cursor must be a "cursor", "newer" or "older" value returned by this API, or "earliest" or "latest".')
   }
   return { epoch: match[1], seq, ...(match[3] === undefined ? {} : { pruneCount: Number(match[3]) }) }
 }

@@ -35,7 +35,7 @@ def history(after):
         pages.append([message.data for message in page.items])
         if page.caught_up:
             return pages
-        after = page.next_
+        after = page.newer
 
 
 refused = get_topic.sync_detailed("nobody", client=client)

@@ -29,7 +29,7 @@ async function history(after: string): Promise<string[][]> {
     for (const message of page.data.items) data.push(message.data)
     pages.push(data)
     if (page.data.caughtUp) return pages
-    next = page.data.next
+    next = page.data.newer
   }
 }
 

@@ -42,7 +42,7 @@ test('curl.sh joins, publishes, publishes once with a key, and reads back (needs
   expect(await data()).toEqual(['hello', expect.any(String), 'once'])
   expect(printed.match(/^idempotent-replayed: .*$/gm)).toEqual(['idempotent-replayed: ', 'idempotent-replayed: true'])
   const page: { items: unknown[]; caughtUp: boolean } = JSON.parse(printed.split('\n').at(-1) ?? '')
-  expect(page).toEqual({ items: await rest.history('topic=orders'), next: expect.any(String), caughtUp: true })
+  expect(page).toEqual({ items: await rest.history('topic=orders'), newer: expect.any(String), older: expect.any(String), caughtUp: true })
 })
 
 test('publish.py publishes once although the first answer is lost (needs python3)', async ({ skip }) => {

@@ -93,11 +93,11 @@ function counted(texts: readonly string[]): Map<string, number> {
 async function everything(get: <Body>(path: string) => Promise<Body>, query: string): Promise<MessageView[]> {
   const messages: MessageView[] = []
   for (let after = 'earliest'; ; ) {
-    const page = await get<{ items: MessageView[]; next: string; caughtUp: boolean }>(
+    const page = await get<{ items: MessageView[]; newer: string; caughtUp: boolean }>(
       `/v1/topics/${topic}/messages?limit=500&after=${after}&${query}`,
     )
     messages.push(...page.items)
     if (page.caughtUp) return messages
-    after = page.next
+    after = page.newer
   }
 }

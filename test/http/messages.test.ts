@@ -110,7 +110,7 @@ test('answers the newest page first when nothing is said, and goes back page by 
     const { body } = await app.call('GET', `/v1/messages${query}`)
     pages.push(data(body.items))
     if (body.caughtUp) break
-    query = `?limit=3&before=${body.next}`
+    query = `?limit=3&before=${body.older}`
   }
   expect(pages).toEqual([['6', '5', '4'], ['3', '2', '1'], ['0']])
 })
@@ -123,13 +123,37 @@ test('goes on from a cursor, oldest first, until it has caught up, and then from
   for (;;) {
     const { body } = await app.call('GET', `/v1/topics/even/messages?limit=2&after=${after}`)
     seen.push(...data(body.items))
-    after = body.next
+    after = body.newer
     if (body.caughtUp) break
   }
   expect(seen).toEqual(['0', '2', '4', '6'])
-  expect((await app.call('GET', `/v1/messages?after=${after}`)).body).toMatchObject({ items: [], next: after, caughtUp: true })
+  expect((await app.call('GET', `/v1/messages?after=${after}`)).body).toMatchObject({ items: [], newer: after, caughtUp: true })
   await app.publish('even', 'message 8')
   expect(data((await app.call('GET', `/v1/messages?after=${after}`)).body.items)).toEqual(['8'])
+})
+
+test('every page, an empty one too, has the positions before and after it, whichever order it is in', async () => {
+  const app = await appForTest()
+  const get = async (query: string) => (await app.call('GET', `/v1/messages?${query}`)).body
+  const follows = async (page: { newer: string; older: string }) => [
+    data((await get(`after=${page.newer}`)).items),
+    data((await get(`before=${page.older}`)).items),
+  ]
+  const none = await get('limit=2')
+  expect(none).toMatchObject({ items: [], caughtUp: true })
+  expect(await follows(none)).toEqual([[], []])
+  const items = await published(6, app)
+  expect(await follows(none)).toEqual([['0', '1', '2', '3', '4', '5'], []])
+  expect(await follows(await get(`after=${items[1]?.cursor}&limit=2`))).toEqual([
+    ['4', '5'],
+    ['1', '0'],
+  ])
+  expect(await follows(await get(`before=${items[4]?.cursor}&limit=2`))).toEqual([
+    ['4', '5'],
+    ['1', '0'],
+  ])
+  expect(await follows(await get('after=latest'))).toEqual([[], ['5', '4', '3', '2', '1', '0']])
+  expect(await get(`before=${(await get('after=latest')).newer}2`)).toMatchObject({ code: 'cursor_ahead' })
 })
 
 test('reads between two cursors in either order, both excluded', async () => {
@@ -141,7 +165,7 @@ test('reads between two cursors in either order, both excluded', async () => {
   const desc = await app.call('GET', `/v1/messages?${range}&order=desc&limit=2`)
   expect(data(desc.body.items)).toEqual(['4', '3'])
   expect(desc.body.caughtUp).toBe(false)
-  const rest = await app.call('GET', `/v1/messages?after=${items[1]?.cursor}&before=${desc.body.next}&order=desc`)
+  const rest = await app.call('GET', `/v1/messages?after=${items[1]?.cursor}&before=${desc.body.older}&order=desc`)
   expect(data(rest.body.items)).toEqual(['2'])
   expect(rest.body.caughtUp).toBe(true)
 })
@@ -268,7 +292,7 @@ test('an empty page waits for messages that match, as long as it was asked to', 
   await publish('orders', 'before')
   const empty = await call('GET', '/v1/topics/orders/messages?after=latest&waitMs=20')
   expect(empty.body).toMatchObject({ items: [], caughtUp: true })
-  const waiting = call('GET', `/v1/topics/orders/messages?after=${empty.body.next}&waitMs=50000`)
+  const waiting = call('GET', `/v1/topics/orders/messages?after=${empty.body.newer}&waitMs=50000`)
   await publish('others', 'no')
   await publish('orders', 'after')
   expect((await waiting).body.items.map(({ data }: { data: string }) => data)).toEqual(['after'])
@@ -301,11 +325,11 @@ test('a walk from the earliest goes on where topics keep different amounts, and 
   await prune(2)
   const first = await call('GET', '/v1/messages?after=earliest&limit=1')
   expect(first.body).toMatchObject({ items: [{ data: '1' }], caughtUp: false })
-  const second = await call('GET', `/v1/messages?after=${first.body.next}&limit=1`)
+  const second = await call('GET', `/v1/messages?after=${first.body.newer}&limit=1`)
   expect(second.body).toMatchObject({ items: [{ data: '4' }] })
   expect(await call('GET', `/v1/messages?after=${first.body.items[0].cursor}`)).toMatchObject({ status: 410 })
   expect(await call('GET', `/v1/topics/long/messages?after=${first.body.items[0].cursor}`)).toMatchObject({ status: 200 })
   await prune(1)
-  expect(await call('GET', `/v1/messages?after=${first.body.next}`)).toMatchObject({ status: 410, body: { code: 'cursor_expired' } })
-  expect(await call('GET', `/v1/messages?after=${second.body.next}`)).toMatchObject({ status: 200 })
+  expect(await call('GET', `/v1/messages?after=${first.body.newer}`)).toMatchObject({ status: 410, body: { code: 'cursor_expired' } })
+  expect(await call('GET', `/v1/messages?after=${second.body.newer}`)).toMatchObject({ status: 200 })
 })

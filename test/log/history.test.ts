@@ -33,7 +33,7 @@ async function walk(history: History, order: 'asc' | 'desc', limit: number, topi
     const page = await history.page({ [order === 'asc' ? 'after' : 'before']: position, order, limit, topics }, asking)
     pages.push(page.items.map(({ seq }) => seq))
     if (page.caughtUp) return pages
-    position = page.next
+    position = order === 'asc' ? page.newer : page.older
   }
 }
 
@@ -79,24 +79,32 @@ describe('page', () => {
 
   test('answers a position to go on from also when it is empty', async () => {
     const empty = await historyOf([])
-    expect(await empty.page({ limit: 5 }, asking)).toEqual({ items: [], damaged: [], next: 'memory.0', caughtUp: true, epoch: 'memory' })
+    expect(await empty.page({ limit: 5 }, asking)).toEqual({
+      items: [],
+      damaged: [],
+      newer: 'memory.0',
+      older: 'memory.1',
+      caughtUp: true,
+      epoch: 'memory',
+    })
     const history = await historyOf(['a', 'a'])
     expect(await history.page({ after: 'latest', limit: 5 }, asking)).toMatchObject({
       items: [],
-      next: 'memory.2',
+      newer: 'memory.2',
       caughtUp: true,
     })
     const none = { exact: ['none'], prefixes: [] }
     expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, asking)).toMatchObject({
       items: [],
-      next: 'memory.2',
+      newer: 'memory.2',
       caughtUp: true,
     })
     expect(await history.page({ before: 'memory.0', limit: 5 }, asking)).toMatchObject({ items: [], caughtUp: true })
     for (const order of ['asc', 'desc'] as const) {
       const crossed = await history.page({ after: 'memory.2', before: 'memory.1', order, limit: 5 }, asking)
       expect(crossed).toMatchObject({ items: [], caughtUp: true })
-      await history.resolve(crossed.next)
+      await history.resolve(crossed.newer)
+      await history.page({ before: crossed.older, limit: 5 }, asking)
     }
   })
 
@@ -166,9 +174,12 @@ describe('page', () => {
       const { history, looked } = await longHistory()
       const position = order === 'asc' ? 'after' : 'before'
       const pages = []
-      for (let next = order === 'asc' ? 'earliest' : 'latest'; pages.at(-1)?.caughtUp !== true; next = pages.at(-1)?.next ?? '') {
+      let next = order === 'asc' ? 'earliest' : 'latest'
+      while (pages.at(-1)?.caughtUp !== true) {
         const before = looked()
-        pages.push(await history.page({ ...none, order, [position]: next }, asking))
+        const page = await history.page({ ...none, order, [position]: next }, asking)
+        pages.push(page)
+        next = order === 'asc' ? page.newer : page.older
         expect(looked() - before).toBeLessThanOrEqual(maxPageRows)
       }
       expect(pages.map(({ items, caughtUp }) => [items.length, caughtUp])).toEqual([...Array(2).fill([0, false]), [0, true]])
@@ -183,8 +194,8 @@ describe('page', () => {
         units -= cost
       }
       const page = await history.page({ ...none, after: 'earliest' }, { ...asking, pay })
-      expect([page.items, page.caughtUp, page.next, looked()]).toEqual([[], false, `memory.${4 * scanRows}`, 4 * scanRows])
-      await expect(history.page({ ...none, after: page.next }, { ...asking, pay })).rejects.toThrow(RateLimited)
+      expect([page.items, page.caughtUp, page.newer, looked()]).toEqual([[], false, `memory.${4 * scanRows}`, 4 * scanRows])
+      await expect(history.page({ ...none, after: page.newer }, { ...asking, pay })).rejects.toThrow(RateLimited)
       expect([looked(), units]).toEqual([4 * scanRows, 1])
     })
 

@@ -46,14 +46,19 @@ const pageSchema = z
       .describe(
         'Damaged messages of the requested topics in the range that this page covers. They may include messages that the other filters exclude.',
       ),
-    next: cursorSchema.describe('Position of the next page: its `after` in ascending order, its `before` in descending order.'),
+    newer: cursorSchema.describe(
+      'Position of the messages after this page: `after` of the next page in ascending order, or of a subscription.',
+    ),
+    older: cursorSchema.describe('Position of the messages before this page: `before` of the next page in descending order.'),
     caughtUp: z
       .boolean()
       .describe('Whether this page reached the end of the requested range. Until then a page can be short or even empty.'),
   })
   .meta({ id: 'MessagePage' })
 
-const pageAnswers = { 200: json('A page of messages.', pageSchema, { items: [messageExample], next: 'k3v9q2.1041', caughtUp: true }) }
+const pageAnswers = {
+  200: json('A page of messages.', pageSchema, { items: [messageExample], newer: 'k3v9q2.1041', older: 'k3v9q2.1041', caughtUp: true }),
+}
 
 const pageProblems = [
   'invalid_topic',
@@ -67,8 +72,8 @@ const pageProblems = [
 ]
 const pageDescription =
   'Without `after` and `before`, the newest messages, newest first. To read everything from a position, pass it as `after`, ' +
-  'then each page’s `next` as the following `after`, until `caughtUp`. A request examines at most 20,000 messages, matching or not, and every 40 ' +
-  'cost a unit of the rate limit. A page that ends there, or where the budget ends, is short or empty; continue from its `next`.'
+  'then each page’s `newer` as the following `after`, until `caughtUp`. A request examines at most 20,000 messages, matching or not, and every 40 ' +
+  'cost a unit of the rate limit. A page that ends there, or where the budget ends, is short or empty; continue from its `newer` or `older`.'
 
 const { description, example } = messageSchema.shape.id.meta() ?? {}
 const idParams = z.strictObject({ id: nameSchema(256).meta({ description, example }) })
@@ -208,14 +213,15 @@ function filterOf(topics: string[] | undefined, kind: MessageKind | undefined): 
   return kind === 'direct' ? { exact: [directTopic], prefixes: [] } : undefined
 }
 
-function pageView({ items, damaged, next, caughtUp, epoch }: Page, encoding: Encoding | undefined) {
+function pageView({ items, damaged, newer, older, caughtUp, epoch }: Page, encoding: Encoding | undefined) {
   const gaps = damaged.map(({ seq, topic }) => ({
     ...placeOf(topic),
     from: formatCursor(epoch, seq - 1),
     to: formatCursor(epoch, seq),
     reason: 'damaged' as const,
   }))
-  return { items: items.map((message) => messageView(message, epoch, encoding)), ...(gaps.length === 0 ? {} : { gaps }), next, caughtUp }
+  const views = items.map((message) => messageView(message, epoch, encoding))
+  return { items: views, ...(gaps.length === 0 ? {} : { gaps }), newer, older, caughtUp }
 }
 
 /** If-None-Match, by weak comparison (RFC 9110 §13.1.2). */

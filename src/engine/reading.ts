@@ -1,4 +1,5 @@
 import type { Inbound } from './engine.ts'
+import type { InboundBudget, InboundMessage } from './inbound-budget.ts'
 
 /**
  * Paces the reading of peers' gossip to the speed of verification and to the receiver's room. The link's flow-control
@@ -10,8 +11,11 @@ export interface Reading {
 }
 
 export interface LinkReading {
-  /** Adds to the bytes that are being verified; a negative number removes them. */
-  hold(bytes: number): void
+  /**
+   * Counts a message that was read on the link. It counts to the link until it is verified. Undefined when there is no
+   * room for it.
+   */
+  enter(dataBytes: number): InboundMessage | undefined
   /** Whether the link may be read. */
   readonly isOpen: boolean
 }
@@ -21,12 +25,6 @@ export interface ReadingLimits {
   maxStreamBufferBytes: number
 }
 
-/** Maximum bytes of all links that are being verified: about a second of work. */
-const maxVerifyingBytes = 8_388_608
-
-/** Cost of a message during verification in addition to its bytes. */
-export const verifyingBytes = 512
-
 /**
  * Maximum time that a link waits for room, in milliseconds. After that the link is read regardless until there is room
  * again: control messages wait behind unread data, and such a long wait is no burst. Messages that then find no room
@@ -34,9 +32,12 @@ export const verifyingBytes = 512
  */
 const maxPauseMs = 5_000
 
-export function createReading({ limits }: { limits: ReadingLimits }, { inbound }: { inbound: () => Inbound | undefined }): Reading {
+export function createReading(
+  { limits }: { limits: ReadingLimits },
+  { budget, inbound }: { budget: InboundBudget; inbound: () => Inbound | undefined },
+): Reading {
+  /** Links that wait until less is being verified. */
   const waiting = new Set<() => void>()
-  let verifying = 0
 
   function wake(): void {
     const all = [...waiting]
@@ -75,14 +76,19 @@ export function createReading({ limits }: { limits: ReadingLimits }, { inbound }
         onChange()
       }
 
+      function onVerified(bytes: number): void {
+        held -= bytes
+        if (budget.canVerify) wake()
+      }
+
       return {
-        hold(bytes) {
-          held += bytes
-          verifying += bytes
-          if (bytes < 0 && verifying <= maxVerifyingBytes) wake()
+        enter(dataBytes) {
+          const message = budget.enter(dataBytes, onVerified)
+          held += message?.bytes ?? 0
+          return message
         },
         get isOpen() {
-          if (held <= limits.maxStreamBufferBytes && verifying <= maxVerifyingBytes) return hasRoom()
+          if (held <= limits.maxStreamBufferBytes && budget.canVerify) return hasRoom()
           waiting.add(onChange)
           return false
         },

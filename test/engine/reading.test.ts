@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createInboundBudget } from '../../src/engine/inbound-budget.ts'
 import { createReading } from '../../src/engine/reading.ts'
 
+/** What a message costs beside its data. */
+const overhead = 512
 /** Milliseconds for which a link waits for room at most. */
 const maxPauseMs = 5_000
 
@@ -11,9 +14,10 @@ afterEach(() => void vi.useRealTimers())
 function setUp(maxStreamBufferBytes = 1_000) {
   const full = new Set<string>()
   let changed = Promise.withResolvers<void>()
+  const budget = createInboundBudget({ limits: { maxInboxBytes: 67_108_864, maxTopicInboxBytes: 16_777_216 } })
   const reading = createReading(
     { limits: { maxStreamBufferBytes } },
-    { inbound: () => ({ onMessage: async () => 'accept', room: (peerId) => (full.has(peerId) ? changed.promise : undefined) }) },
+    { budget, inbound: () => ({ onMessage: async () => 'accept', room: (peerId) => (full.has(peerId) ? changed.promise : undefined) }) },
   )
   const news: string[] = []
   return {
@@ -75,27 +79,38 @@ test('who had room in between waits for five seconds again', async () => {
   expect(one.isOpen).toBe(true)
 })
 
-test('maxStreamBufferBytes: what of a link is being verified holds that link up, and no other', () => {
+test('maxStreamBufferBytes: messages of a link that are being verified hold that link up, and no other', () => {
   const { link, news } = setUp()
   const [one, other] = [link('one'), link('other')]
-  one.hold(1_000)
+  const first = one.enter(1_000 - overhead)
   expect(one.isOpen).toBe(true)
-  one.hold(1)
+  const second = one.enter(0)
   expect([one.isOpen, other.isOpen]).toEqual([false, true])
-  other.hold(1)
-  other.hold(-1)
-  one.hold(-1)
+  other.enter(1)?.[Symbol.dispose]()
+  expect(one.isOpen).toBe(false)
+  second?.[Symbol.dispose]()
   expect(news.at(-1)).toBe('one')
+  expect(one.isOpen).toBe(true)
+  first?.[Symbol.dispose]()
+})
+
+test('a link is read again when a message is verified, although its verdict is not there', () => {
+  const { link, news } = setUp()
+  const one = link('one')
+  const message = one.enter(1_000)
+  expect(one.isOpen).toBe(false)
+  message?.admit('author', 'orders')
+  expect(news).toEqual(['one'])
   expect(one.isOpen).toBe(true)
 })
 
-test('what of all links is being verified has a bound of its own', () => {
+test('messages of all links that are being verified have a bound of their own', () => {
   const { link, news } = setUp(8_388_608)
   const [one, other] = [link('one'), link('other')]
-  one.hold(8_388_608)
-  other.hold(1)
+  one.enter(8_388_608 - overhead)
+  const last = other.enter(0)
   expect([one.isOpen, other.isOpen]).toEqual([false, false])
-  one.hold(-1)
+  last?.[Symbol.dispose]()
   expect(news.toSorted()).toEqual(['one', 'other'])
   expect([one.isOpen, other.isOpen]).toEqual([true, true])
 })

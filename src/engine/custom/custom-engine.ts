@@ -7,6 +7,7 @@ import { sealDirect } from '../../model/direct-message.ts'
 import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import type { EngineEvent, Inbound, P2PEngine } from '../engine.ts'
+import { createInboundBudget } from '../inbound-budget.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createLimitsReached } from '../limits-reached.ts'
 import { createNoRouting } from '../no-routing.ts'
@@ -57,8 +58,9 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const inTurn = createSerial()
   let inbound: Inbound | undefined
   let running: Running | undefined
-  const reading = createReading({ limits }, { inbound: () => inbound })
-  const gate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, logger })
+  const budget = createInboundBudget({ limits })
+  const reading = createReading({ limits }, { budget, inbound: () => inbound })
+  const gate = createInboundGate({ limits, peerId }, { budget, inbound: () => inbound, topics, logger })
   const gossip = createGossip({ gate, settle: (id, outcome) => running?.overlay.settle(id, outcome), logger })
   const peering = createPeering(init, {
     identity,
@@ -125,14 +127,14 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
 
   function onFrame(link: Link, type: number, body: Buffer): void {
     if (running === undefined) return
-    const frame = type === frameTypes.control ? decodeControl(body) : messageFrame(body)
+    const frame = type === frameTypes.control ? decodeControl(body) : messageFrame(link, body)
     link.charge(priceOfControl(frame))
     running.overlay.receive(link.peerId, frame)
   }
 
   /** Copies the message out of its record, which may be much larger and would live as long. */
-  function messageFrame(body: Buffer): OverlayFrame {
-    return { type: 'message', ...parseMessageHead(body), envelope: gossip.open(Buffer.from(body.subarray(1))) }
+  function messageFrame(link: Link, body: Buffer): OverlayFrame {
+    return { type: 'message', ...parseMessageHead(body), envelope: gossip.open(Buffer.from(body.subarray(1)), link) }
   }
 
   function sendFrame(other: string, frame: OverlayFrame): boolean {
@@ -171,9 +173,9 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           if (link !== undefined) peering.told(multiaddrs, link)
         },
         onMessage: (envelope, from) => {
-          const link = links.get(from)
-          link?.charge(-priceOf(frameTypes.message))
-          gossip.judge(envelope, (bytes) => link?.hold(bytes))
+          const isTaken = gossip.judge(envelope)
+          if (isTaken) links.get(from)?.charge(-priceOf(frameTypes.message))
+          return isTaken
         },
         onSubscription: (other, topic, subscribed) =>
           emit({ type: subscribed ? 'topic:subscribe' : 'topic:unsubscribe', peerId: other, topic }),

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
 import { type Author, createAuthors } from '../../model/authors.ts'
 import { messageId, type SignedMessage, signaturePrefix } from '../../model/signed-message.ts'
+import type { InboundMessage } from '../inbound-budget.ts'
 import type { InboundGate } from '../inbound-gate.ts'
-import { verifyingBytes } from '../reading.ts'
+import type { LinkReading } from '../reading.ts'
 import type { Envelope, Outcome } from './overlay/overlay.ts'
 import { ProtocolViolation } from './wire/frame-stream.ts'
 import { decodeMessage, encodeMessage, type WireMessage } from './wire/pubsub-message.ts'
@@ -12,20 +13,20 @@ import { decodeMessage, encodeMessage, type WireMessage } from './wire/pubsub-me
  * messages.
  */
 export interface Gossip {
-  /** Decodes a message, without verifying it. @throws ProtocolViolation */
-  open(bytes: Buffer): Envelope
+  /** Decodes a message that was read on the link, without verifying it. @throws ProtocolViolation */
+  open(bytes: Buffer, link: Pick<LinkReading, 'enter'>): Envelope
   /** Encodes a message of this node or of the log. */
   seal(message: SignedMessage): Envelope
   /**
    * Verifies a message and has it judged, once for each envelope that `open` returned. Signatures are verified outside
-   * the event loop; the order of the calls is kept. `hold` gets the bytes that are being verified, and the negative
-   * amount when they no longer are.
+   * the event loop; the order of the calls is kept. False when there is no room for the message; it is then not settled.
    * @throws Error when the envelope was not opened here, or was judged before
    */
-  judge(envelope: Envelope, hold: (bytes: number) => void): void
+  judge(envelope: Envelope): boolean
 }
 
 interface Opened {
+  link: Pick<LinkReading, 'enter'>
   wire: WireMessage
   author: Author
 }
@@ -38,41 +39,39 @@ export function createGossip(components: { gate: InboundGate; settle(id: string,
   let last: Promise<void> = Promise.resolve()
 
   /** @throws ProtocolViolation, also when the author is not a peer */
-  function decode(bytes: Buffer): Opened {
+  function decode(bytes: Buffer): Omit<Opened, 'link'> {
     const wire = decodeMessage(bytes)
     const author = authors.find(wire.from)
     if (author === undefined) throw new ProtocolViolation('message whose author is not a peer')
     return { wire, author }
   }
 
-  async function take(id: string, from: string, wire: WireMessage, verified: Promise<boolean>): Promise<void> {
-    const message = { from, ...fields(wire) }
+  async function take(id: string, { wire, author }: Opened, verified: Promise<boolean>, counted: InboundMessage): Promise<void> {
+    using _counted = counted
     if (!(await verified)) settle(id, 'forged')
-    else if (!gate.admits(message)) settle(id, 'ignore')
-    else void gate.judge(message).then((verdict) => settle(id, verdict))
+    else void gate.judge({ from: author.peerId, ...fields(wire) }, counted).then((verdict) => settle(id, verdict))
   }
 
   return {
-    open(bytes) {
-      const message = decode(bytes)
+    open(bytes, link) {
+      const message = { link, ...decode(bytes) }
       const envelope = { id: messageId(message.author.peerId, message.wire.sequence), topic: message.wire.topic, bytes }
       opened.set(envelope, message)
       return envelope
     },
     seal: (message) => ({ id: messageId(message.from, message.sequence), topic: message.topic, bytes: encodeMessage(message) }),
-    judge(envelope, hold) {
+    judge(envelope) {
       const message = opened.get(envelope)
       if (message === undefined) throw new Error('the message is judged already, or was not opened here')
       opened.delete(envelope)
-      const { id, bytes } = envelope
-      const { wire, author } = message
+      const { link, wire, author } = message
+      const counted = link.enter(wire.data.length)
+      if (counted === undefined) return false
       const verified = author.verify(Buffer.concat([signaturePrefix, wire.signed]), wire.signature)
-      const cost = bytes.length + verifyingBytes
-      hold(cost)
       last = last
-        .then(() => take(id, author.peerId, wire, verified))
+        .then(() => take(envelope.id, message, verified, counted))
         .catch((err: unknown) => logger.error({ err }, 'failed to judge a message'))
-        .finally(() => hold(-cost))
+      return true
     },
   }
 }

@@ -13,6 +13,7 @@ import { createBodies } from '../bodies.ts'
 import { createDialPolicy } from '../dial/policy.ts'
 import type { ConnectedPeer, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
 import { createIdentityConflicts } from '../identity-conflicts.ts'
+import { createInboundBudget } from '../inbound-budget.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createLimitsReached } from '../limits-reached.ts'
 import { createReading } from '../reading.ts'
@@ -99,8 +100,9 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   let inbound: Inbound | undefined
   let running: Running | undefined
   const inTurn = createSerial()
-  const reading = createReading({ limits }, { inbound: () => inbound })
-  const inboundGate = createInboundGate({ limits, peerId }, { inbound: () => inbound, topics, logger })
+  const budget = createInboundBudget({ limits })
+  const reading = createReading({ limits }, { budget, inbound: () => inbound })
+  const inboundGate = createInboundGate({ limits, peerId }, { budget, inbound: () => inbound, topics, logger })
   const wanted = createWantedLinks(
     { ...init, peerId, multiaddrs: ownAddresses },
     { node: () => running?.node, policy, introductions, peerOf, emit, reached, logger },

@@ -171,26 +171,6 @@ test.each([
   expect(await engine.subscribers('dropped')).toEqual([])
 })
 
-test.for(['maxInboxBytes', 'maxTopicInboxBytes'] as const)('%s: messages beyond it are ignored until there is room', async (limit) => {
-  const answer = Promise.withResolvers<void>()
-  const inbound = recorder(() => answer.promise)
-  const slow = await startedLibp2pEngine({ limits: { [limit]: 10_000 }, inbound })
-  const fast = await startedLibp2pEngine()
-  await slow.subscribe('orders')
-  await link(fast, slow, 'orders')
-  await publish(fast, ...Array.from({ length: 50 }, (_, index) => `${index} ${'x'.repeat(1_000)}`))
-  await expect.poll(() => inbound.texts.length).toBeGreaterThan(3)
-  await expect.poll(() => fast.ping(slow.peerId, { signal })).toBeGreaterThan(0)
-  expect(inbound.texts.length).toBeLessThan(10)
-  answer.resolve()
-  await expect
-    .poll(async () => {
-      await publish(fast, 'room again')
-      return inbound.texts
-    })
-    .toContain('room again')
-})
-
 test('validateTimeoutMs: a message whose verdict comes too late is not forwarded', async () => {
   const late = Promise.withResolvers<void>()
   const judge = recorder((text) => (text === 'late' ? late.promise : undefined))

@@ -8,6 +8,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { describe, expect, test, vi } from 'vitest'
 // gossipsub exports it from nowhere; nothing else says so well what the network accepts.
 import { validateToRawMessage } from '../../../node_modules/@libp2p/gossipsub/dist/src/utils/buildRawMessage.js'
+import { createInboundBudget } from '../../../src/engine/inbound-budget.ts'
 import type { GossipInternals } from '../../../src/engine/libp2p/gossip/gossip-internals.ts'
 import { verifyGossip } from '../../../src/engine/libp2p/gossip/verify-gossip.ts'
 import type { SignedMessage } from '../../../src/model/signed-message.ts'
@@ -47,7 +48,7 @@ const withoutKey = ({ key: _key, ...message }: Signed): RPC.Message => message
 const changed = (bytes: Uint8Array, at: number) => bytes.map((byte, index) => (index === at ? byte ^ 1 : byte))
 
 /** The parts of gossipsub that are used, with everything that is judged, in order. */
-function verifier(verdict: Verdict = 'accept') {
+function verifier(verdict: Verdict = 'accept', maxInboxBytes = 100_000_000) {
   const seen = new Set<string>()
   const judged: SignedMessage[] = []
   const held = new Map<unknown, number>()
@@ -58,9 +59,16 @@ function verifier(verdict: Verdict = 'accept') {
     sendIDontWants: vi.fn<GossipInternals['sendIDontWants']>(),
     validateReceivedMessage: () => Promise.reject(new Error('not replaced')),
   }
-  const linkOf = (source: unknown) => ({ hold: (bytes: number) => void held.set(source, (held.get(source) ?? 0) + bytes) })
+  const hold = (source: unknown, bytes: number) => held.set(source, (held.get(source) ?? 0) + bytes)
+  const budget = createInboundBudget({ limits: { maxInboxBytes, maxTopicInboxBytes: maxInboxBytes } })
+  const linkOf = (source: unknown) => ({
+    enter(dataBytes: number) {
+      const message = budget.enter(dataBytes, (bytes) => hold(source, -bytes))
+      hold(source, message?.bytes ?? 0)
+      return message
+    },
+  })
   const gate = {
-    admits: () => true,
     async judge(message: SignedMessage) {
       judged.push(message)
       return verdict
@@ -226,6 +234,16 @@ test('messages of a link are judged in the order in which they came, however lon
   expect(judged.map(({ data }) => data.length)).toEqual([10_000_000, 1, 1, 1])
   expect(judged.slice(1).map(({ data }) => Buffer.from(data).toString())).toEqual(['0', '1', '2'])
   expect(held.get(one)).toBe(0)
+})
+
+test('a message for which there is no room is ignored before it is verified, and stays unknown', async () => {
+  const { receive, judged } = verifier('accept', 1_000)
+  const message = await signedBy(author, 'x'.repeat(400))
+  const [first, second] = await Promise.all([receive(one, message), receive(other, await signedBy(author, 'x'.repeat(400)))])
+  expect(first).toMatchObject({ code: MessageStatus.valid })
+  expect(second).toMatchObject({ code: MessageStatus.invalid, reason: RejectReason.Ignore })
+  expect(judged).toHaveLength(1)
+  expect(await receive(one, await signedBy(author, 'x'.repeat(400)))).toMatchObject({ code: MessageStatus.valid })
 })
 
 test.each(['ignore', 'reject'] as const)('what is judged "%s" is known, and told so', async (verdict) => {

@@ -105,8 +105,8 @@ export const peerShares = [
     ],
   ),
   ...breaks(
-    'src/engine/inbound-gate.ts',
-    ['test/engine/inbound-gate.test.ts'],
+    'src/engine/inbound-budget.ts',
+    ['test/engine/inbound-budget.test.ts'],
     [
       [
         "one author's messages take the room of all",

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
+import type { InboundMessage } from '../../inbound-budget.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import type { Reading } from '../../reading.ts'
 import type { Established } from './establish.ts'
@@ -40,10 +41,10 @@ export interface Link {
   ping(signal: AbortSignal): Promise<number>
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /**
-   * Counts bytes of the peer's gossip that are being verified; a negative amount releases them. The link is not read
-   * while they exceed the limit, or while there is no room for more gossip.
+   * Counts a message of the peer's gossip while it is being verified. The link is not read while such messages exceed
+   * the limit, or while there is no room for more gossip. Undefined when there is no room for the message.
    */
-  hold(bytes: number): void
+  enter(dataBytes: number): InboundMessage | undefined
   /**
    * Charges the peer for the work of a frame (frame-prices.ts). A peer that causes too much work is slowed, then cut.
    */

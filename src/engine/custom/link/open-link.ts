@@ -1,6 +1,7 @@
 import { throughRelays } from '../../dial/circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import { FrameFlood } from '../../frame-flood.ts'
+import type { InboundMessage } from '../../inbound-budget.ts'
 import type { LinkReading } from '../../reading.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { priceOf, priceOfUseless } from './frame-prices.ts'
@@ -153,9 +154,10 @@ class PeerLink implements Link {
     return this.#requests.request(protocol, body, options)
   }
 
-  hold(bytes: number): void {
-    this.#reading.hold(bytes)
+  enter(dataBytes: number): InboundMessage | undefined {
+    const message = this.#reading.enter(dataBytes)
     this.#steer()
+    return message
   }
 
   charge(units: number): void {

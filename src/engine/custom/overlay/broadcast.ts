@@ -7,7 +7,7 @@ import type { OverlayLimits } from './limits.ts'
 import { type CachedMessage, createMessageCache } from './message-cache.ts'
 import { createMissing } from './missing.ts'
 import type { Envelope, Outcome, OverlaySize } from './overlay.ts'
-import { createPending, type PendingMessage } from './pending.ts'
+import type { PendingMessage } from './pending.ts'
 import type { Offence } from './scores.ts'
 import { createSeen } from './seen.ts'
 import type { Tree } from './tree.ts'
@@ -41,7 +41,7 @@ export interface Broadcast {
   tree(topic: string): Tree | undefined
   /** Whether the peer is pushed messages of any topic. */
   carries(peerId: string): boolean
-  size(): Pick<OverlaySize, 'seen' | 'cacheBytes' | 'cacheMessages' | 'missing' | 'pending' | 'pendingBytes' | 'announcements'>
+  size(): Pick<OverlaySize, 'seen' | 'cacheBytes' | 'cacheMessages' | 'missing' | 'pending' | 'announcements'>
 }
 
 export type BroadcastFrame = FrameOf<'message' | 'ihave' | 'graft' | 'prune' | 'beacon'>
@@ -53,7 +53,8 @@ export interface BroadcastComponents {
   isLinked(peerId: string): boolean
   isSubscribed(topic: string): boolean
   subscribers(topic: string): ReadonlySet<string>
-  onMessage(envelope: Envelope, from: string): void
+  /** See OverlayComponents. */
+  onMessage(envelope: Envelope, from: string): boolean
   offence(peerId: string, offence: Offence): void
   /** The link was used. */
   used(peerId: string): void
@@ -72,7 +73,8 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
   const seen = createSeen(init, components)
   const cache = createMessageCache(init, components)
   const missing = createMissing(init, components)
-  const pending = createPending(init)
+  /** Messages that wait for their verdict, by id. The host bounds them. */
+  const pending = new Map<string, PendingMessage>()
   const announcements = createAnnouncements(init)
   const fanOut = createFanOut(init, { now, onExpired: close })
   const topics = createBroadcastTopics(init, { ...components, cache })
@@ -130,16 +132,15 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       return
     }
     missing.found(id)
-    const message: PendingMessage = {
+    pending.set(id, {
       envelope,
       from,
       hops: Math.min(hops + 1, frameBounds.hops),
       spare: spare === true,
       holders: new Set([from]),
       senders: new Set(),
-    }
-    if (!pending.add(message)) return
-    components.onMessage(envelope, from)
+    })
+    if (!components.onMessage(envelope, from)) pending.delete(id)
   }
 
   function accepted(settled: PendingMessage): void {
@@ -255,8 +256,9 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       return push(state, message, () => false)
     },
     settle(id, outcome) {
-      const message = pending.take(id)
+      const message = pending.get(id)
       if (message === undefined) return
+      pending.delete(id)
       switch (outcome) {
         case 'accept':
           return accepted(message)
@@ -293,7 +295,6 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       cacheMessages: cache.size,
       missing: missing.size,
       pending: pending.size,
-      pendingBytes: pending.bytes,
       announcements: announcements.size,
     }),
   }

@@ -100,12 +100,6 @@ export interface OverlayLimits {
   readonly distrustMs: number
   /** Messages after which a node can tell whether it is the middle of a topic. */
   readonly renewMessages: number
-  /** Messages waiting for their verdict. */
-  readonly maxPendingMessages: number
-  readonly maxPendingBytes: number
-  /** Messages waiting for their verdict, per topic. */
-  readonly maxTopicPendingMessages: number
-  readonly maxTopicPendingBytes: number
   /** Messages kept for neighbours that ask. */
   readonly cacheMs: number
   readonly maxCacheBytes: number
@@ -188,10 +182,6 @@ export const defaultOverlayLimits: OverlayLimits = {
   settleMs: 3_000, // a beacon's way through the network, and what was on its way
   distrustMs: 600_000, // ten renewals: a hostile root makes few of them useless
   renewMessages: 16,
-  maxPendingMessages: 40_000,
-  maxPendingBytes: 67_108_864, // the host's inbox
-  maxTopicPendingMessages: 20_000, // what the host's inbox has room for, and as many that are being verified
-  maxTopicPendingBytes: 16_777_216, // the host's inbox of a topic
   cacheMs: 30_000, // 10 × the time in which the last neighbour is asked
   maxCacheBytes: 33_554_432,
   maxCacheMessages: 50_000,

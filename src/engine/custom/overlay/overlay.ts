@@ -59,7 +59,6 @@ export interface OverlaySize {
   cacheBytes: number
   missing: number
   pending: number
-  pendingBytes: number
   announcements: number
   knownSubscribers: number
   walks: number
@@ -97,8 +96,12 @@ export interface OverlayComponents {
   hangUp(peerId: string, why: HangUpReason): void
   /** A linked peer has told the addresses of a peer, which may now be dialled. */
   told(peer: PeerRecord, by: string): void
-  /** A new message of a subscribed topic, to be verified, judged and then settled by `settle`. */
-  onMessage(envelope: Envelope, from: string): void
+  /**
+   * A new message of a subscribed topic, to be verified, judged and then settled by `settle`. False when the host has no
+   * room for it: it is dropped, and taken when it comes again. The host thereby bounds the messages that wait for their
+   * verdict.
+   */
+  onMessage(envelope: Envelope, from: string): boolean
   /** A linked peer has subscribed or unsubscribed. */
   onSubscription(peerId: string, topic: string, subscribed: boolean): void
 }

@@ -9,7 +9,7 @@ import type { GossipFrame, GossipInternals } from './gossip-internals.ts'
 
 export interface GossipFrames {
   /** The paced reading of the peer's gossip. */
-  linkOf(peerId: PeerId): LinkReading | undefined
+  linkOf(peerId: PeerId): LinkReading
 }
 
 /** Milliseconds for which an address is suspect after a link from it was cut, and maximum suspect addresses. */
@@ -110,7 +110,7 @@ export function boundGossip(
     }
   }
 
-  return { linkOf: (peerId) => links.get(peerId)?.reading }
+  return { linkOf: (peerId) => linkTo(peerId).reading }
 }
 
 interface Link {

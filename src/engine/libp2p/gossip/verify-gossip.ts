@@ -3,7 +3,7 @@ import { MessageStatus, RejectReason, ValidateError } from '@libp2p/gossipsub/ty
 import type { PeerId } from '@libp2p/interface'
 import { createAuthors } from '../../../model/authors.ts'
 import type { InboundGate } from '../../inbound-gate.ts'
-import { type LinkReading, verifyingBytes } from '../../reading.ts'
+import type { LinkReading } from '../../reading.ts'
 import type { GossipInternals, ReceivedMessageResult } from './gossip-internals.ts'
 import { isSame, type OpenedMessage, openMessage, toGossipMessage, toSigned } from './gossip-messages.ts'
 
@@ -20,8 +20,8 @@ export function verifyGossip(
   internals: Pick<GossipInternals, 'validateReceivedMessage' | 'seenCache' | 'msgIdToStrFn' | 'sendIDontWants' | 'opts'>,
   components: {
     gate: InboundGate
-    /** The reading of a peer's link, which counts the bytes being verified. */
-    linkOf(source: PeerId): Pick<LinkReading, 'hold'> | undefined
+    /** The reading of a peer's link, which counts the messages being verified. */
+    linkOf(source: PeerId): Pick<LinkReading, 'enter'>
   },
 ): void {
   const { gate, linkOf } = components
@@ -43,18 +43,11 @@ export function verifyGossip(
   }
 
   /** Verifies a message, and resolves after all earlier messages of the link. */
-  async function verifyInTurn(source: PeerId, id: string, opened: OpenedMessage): Promise<boolean> {
-    const link = linkOf(source)
-    const bytes = opened.signed.length + verifyingBytes
-    link?.hold(bytes)
-    try {
-      const isIntact = verify(id, opened)
-      const turn = lines.get(source)?.then(() => isIntact) ?? isIntact
-      lines.set(source, turn)
-      return await turn
-    } finally {
-      link?.hold(-bytes)
-    }
+  function verifyInTurn(source: PeerId, id: string, opened: OpenedMessage): Promise<boolean> {
+    const isIntact = verify(id, opened)
+    const turn = lines.get(source)?.then(() => isIntact) ?? isIntact
+    lines.set(source, turn)
+    return turn
   }
 
   async function receive(source: PeerId, rpc: RPC.Message): Promise<ReceivedMessageResult> {
@@ -63,13 +56,15 @@ export function verifyGossip(
     const { msgId, topic, data } = opened
     const msgIdStr = internals.msgIdToStrFn(msgId)
     if (seenCache.has(msgIdStr)) return { code: MessageStatus.duplicate, msgIdStr }
+    using counted = linkOf(source).enter(data.length)
+    if (counted === undefined) return { code: MessageStatus.invalid, reason: RejectReason.Ignore, msgIdStr }
     if (!(await verifyInTurn(source, msgIdStr, opened))) {
       return { code: MessageStatus.invalid, reason: RejectReason.Error, error: ValidateError.InvalidSignature }
     }
     if (seenCache.has(msgIdStr)) return { code: MessageStatus.duplicate, msgIdStr }
     seenCache.put(msgIdStr, undefined)
     if (data.length >= internals.opts.idontwantMinDataSize) internals.sendIDontWants(msgId, topic, source.toString())
-    const verdict = gate.admits({ from: opened.author.peerId, topic, data }) ? await gate.judge(toSigned(opened)) : 'ignore'
+    const verdict = await gate.judge(toSigned(opened), counted)
     if (verdict !== 'accept') return { code: MessageStatus.invalid, reason: reasons[verdict], msgIdStr }
     return { code: MessageStatus.valid, messageId: { msgId, msgIdStr }, msg: toGossipMessage(opened) }
   }

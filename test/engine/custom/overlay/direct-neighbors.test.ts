@@ -12,6 +12,7 @@ function overlayForTest() {
   const hungUp: string[] = []
   let time = 0
   let accepts = true
+  let hasRoom = true
   const overlay = createOverlay(
     { peerId: 'self', multiaddrs: () => ['/sim/self'], limits: defaultOverlayLimits },
     {
@@ -24,7 +25,10 @@ function overlayForTest() {
       dial() {},
       told() {},
       hangUp: (peerId) => hungUp.push(peerId),
-      onMessage: (envelope) => arrived.push(envelope),
+      onMessage(envelope) {
+        if (hasRoom) arrived.push(envelope)
+        return hasRoom
+      },
       onSubscription() {},
     },
   )
@@ -33,6 +37,9 @@ function overlayForTest() {
     sent,
     arrived,
     hungUp,
+    setRoom(there: boolean) {
+      hasRoom = there
+    },
     link(peerId: string, topics: string[] = [], pinned = false, direction: 'inbound' | 'outbound' = 'outbound') {
       overlay.connected({ peerId, multiaddrs: [`/sim/${peerId}`] }, { direction, pinned })
       if (topics.length > 0) overlay.receive(peerId, { type: 'subscriptions', add: topics, remove: [] })
@@ -159,14 +166,16 @@ describe('a message of a neighbour', () => {
     ).toEqual([])
   })
 
-  test('of a topic that is judged slowly leaves room for those of others', () => {
-    const { overlay, message, arrived } = withNeighbors()
-    overlay.subscribe('other')
-    const { maxTopicPendingMessages: most } = defaultOverlayLimits
-    for (let sequence = 0; sequence < most + 10; sequence++) message('b', envelope(sequence))
-    expect(arrived).toHaveLength(most)
-    message('b', envelope(most + 10, 'other'))
-    expect(arrived).toHaveLength(most + 1)
+  test('for which there is no room is forgotten, and taken when it comes again', () => {
+    const { overlay, message, arrived, setRoom, sentTo } = withNeighbors()
+    setRoom(false)
+    message('b', envelope(1))
+    expect(overlay.size()).toMatchObject({ pending: 0, seen: 0 })
+    setRoom(true)
+    message('c', envelope(1))
+    expect(arrived).toHaveLength(1)
+    overlay.settle('author.1', 'accept')
+    expect(sentTo('b', 'prune')).toEqual([])
   })
 
   test('that was forged does not shut out the true one', () => {

@@ -404,7 +404,7 @@ export const log = [
       ['a wait for what can never come takes its time', 'Math.min(query.waitMs, matchesUntil(query) - now())', 'query.waitMs'],
       ['a client that has left waits on', 'if (signal.aborted) end()', ''],
       ['a cursor of another log is read', 'if (epoch !== current)', 'if (epoch === undefined)'],
-      ['a cursor past the tip is read', 'if (seq > ends.tip) throw', 'if (seq < 0) throw'],
+      ['a cursor past the tip is read', 'if (seq > newest(ends.tip)) throw', 'if (seq < 0) throw'],
       ['a cursor whose messages were pruned is read', 'if (seq < ends.prunedThrough) throw', 'if (seq < 0) throw'],
       [
         'any number of clients wait for messages',

@@ -14,6 +14,7 @@ import type { History } from '../log/history.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Publisher } from '../publish/publisher.ts'
 import type { Services } from '../services/services.ts'
+import { closeCodes } from '../stream/close-codes.ts'
 import { chooseSubprotocol } from '../stream/codec.ts'
 import type { Stream } from '../stream/stream.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -164,7 +165,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     // Called for a stream that could not be opened; the stream handles later errors of its socket.
     errorHandler: (error, socket, request) => {
       request.log.debug({ err: error }, 'a stream socket failed')
-      socket.close(1011)
+      socket.close(closeCodes.notOpened.code)
     },
     // The stream has already closed its connections; the remaining clients did not respond.
     preClose(done) {

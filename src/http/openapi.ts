@@ -16,10 +16,24 @@ export function createDocuments(routes: DocumentedRoute[]): () => Documents {
   return () => {
     if (documents === undefined) {
       const openapi = openApiDocument(routes)
-      documents = { openapi, openapiJson: JSON.stringify(openapi), openapiYaml: yaml(openapi), asyncapiYaml: yaml(asyncApiDocument()) }
+      const asyncapi = asyncApiDocument(upgradeRoute(routes))
+      documents = {
+        openapi,
+        openapiJson: JSON.stringify(openapi),
+        openapiYaml: yaml(openapi),
+        asyncapi,
+        asyncapiJson: JSON.stringify(asyncapi),
+        asyncapiYaml: yaml(asyncapi),
+      }
     }
     return documents
   }
+}
+
+function upgradeRoute(routes: DocumentedRoute[]): DocumentedRoute {
+  const route = routes.find(({ operation }) => operation.operationId === 'openStream')
+  if (route === undefined) throw new Error('no route opens a stream')
+  return route
 }
 
 function yaml(document: object): string {

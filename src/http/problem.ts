@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { PeergateError } from '../errors.ts'
 import { cursorSchema } from '../model/cursor.ts'
+import { errorDetailSchema } from '../model/error-detail.ts'
 
 export const problemType = 'application/problem+json'
 
@@ -17,10 +18,7 @@ export const problemSchema = z
       .meta({ example: 'urn:uuid:3f0b7a52-6c58-4f0c-9a5e-0d0f4c1b8a11' }),
     code: z.string().describe('The kind of error, for programs. New codes can appear at any time.').meta({ example: 'topic_not_found' }),
     retryable: z.boolean().describe('Whether the same request may succeed later.'),
-    errors: z
-      .array(z.object({ path: z.string(), message: z.string() }))
-      .optional()
-      .describe('Problems by field, parameter or address.'),
+    errors: z.array(errorDetailSchema).optional().describe('Problems by field, parameter or address.'),
     earliest: cursorSchema.optional().describe('The position before the oldest matching message; only with the codes `cursor_…`.'),
     latest: cursorSchema.optional().describe('The position of the newest message; only with the codes `cursor_…`.'),
     epoch: z.string().optional().describe('Epoch of the current log; only with the codes `cursor_…`.'),

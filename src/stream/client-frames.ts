@@ -16,7 +16,7 @@ import { verdictSchema } from '../model/verdict.ts'
 
 export const frameIdSchema = z
   .union([nameSchema(128), z.int()])
-  .describe('Frame id chosen by the client. The answer carries the same id; pushed frames carry none.')
+  .describe('Frame id chosen by the client: text, or a whole number. The answer carries the same id; pushed frames carry none.')
 
 export const subscriptionNameSchema = nameSchema(128).describe('Name of the subscription. Absent for the unnamed subscription.')
 
@@ -127,9 +127,12 @@ const validateSchema = z
     id: frameIdSchema.optional(),
     topic: topicSchema.refine((topic) => !topic.endsWith('*'), 'must be one topic: patterns are not validated'),
     deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('Maximum time for a verdict, in milliseconds. Default: 1,000.'),
-    default: verdictSchema.optional().describe('Verdict if none arrives before the deadline. Default: `ignore`.'),
+    default: verdictSchema.optional(),
   })
-  .describe('Registers a validator of a topic. Answered with `validating`; messages then arrive as `validation`.')
+  .describe(
+    'Registers a validator of a topic. Answered with `validating`; messages then arrive as `validation`. `default` is the verdict on a ' +
+      'message that gets none before the deadline; without it, `ignore`.',
+  )
 
 const unvalidateSchema = z
   .strictObject({ type: z.literal('unvalidate'), id: frameIdSchema.optional(), topic: topicSchema })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { PeergateError } from '../errors.ts'
 import { cursorSchema } from '../model/cursor.ts'
 import { deliverySchema } from '../model/delivery.ts'
+import { errorDetailSchema } from '../model/error-detail.ts'
 import { gapFields } from '../model/gap.ts'
 import type { Grant } from '../model/grant.ts'
 import { candidateSchema, messageSchema } from '../model/message.ts'
@@ -129,7 +130,7 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
       detail: z.string(),
       retryable: z.boolean(),
       retryAfterMs: z.int().optional(),
-      errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+      errors: z.array(errorDetailSchema).optional(),
       earliest: cursorSchema.optional(),
       latest: cursorSchema.optional(),
       epoch: z.string().optional(),

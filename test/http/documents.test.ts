@@ -12,6 +12,7 @@ test('serves the contract that is committed', async () => {
   const answer = await call('GET', '/openapi.yaml')
   expect(answer.headers['content-type']).toContain('application/yaml')
   expect(answer.text ?? answer.body.toString()).toBe(await readFile(committed, 'utf8'))
+  expect((await call('GET', '/openapi.json')).headers['content-type']).toContain('application/json')
 })
 
 test('the contract names every operation once, with an action and an example of each JSON body and answer', async () => {

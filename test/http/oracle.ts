@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
 import { z } from 'zod'
 
@@ -67,19 +66,15 @@ export function createOracle(openapi: OpenApi): Oracle {
 }
 
 /** The schema with its references made local, its objects closed, and of its enumerations only what is known. */
-function closed(schema: unknown): unknown {
+export function closed(schema: unknown): unknown {
   return JSON.parse(JSON.stringify(schema), (key, value) => {
     if (key === '$ref') return value.replace('#/components/schemas/', '#/$defs/')
     if (key === 'example') return undefined
-    if (key === 'anyOf' && value.some(isKnownValues)) return value.filter((part: object) => !isDeepStrictEqual(part, { type: 'string' }))
+    const known = value?.['x-extensible-enum']
+    if (Array.isArray(known)) return { enum: Array.isArray(value.type) && value.type.includes('null') ? [...known, null] : known }
     const open = value !== null && typeof value === 'object' && 'properties' in value && !('additionalProperties' in value)
     return open ? { ...value, additionalProperties: false } : value
   })
-}
-
-/** An enumeration, as a client is told of it: beside any text. */
-function isKnownValues(part: object): boolean {
-  return 'enum' in part || '$ref' in part
 }
 
 function object(value: unknown): Record<string, never> {

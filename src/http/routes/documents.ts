@@ -31,12 +31,16 @@ const assets = {
   'swagger-ui-bundle.js': { type: 'text/javascript; charset=utf-8', read: () => readFile(join(explorerFiles, 'swagger-ui-bundle.js')) },
 } as const
 
-/** The contract: OpenAPI as JSON and YAML, and AsyncAPI. */
+const jsonType = 'application/json; charset=utf-8'
+
+/** The contract: OpenAPI and AsyncAPI, each as JSON and YAML. */
 export interface Documents {
   openapi: { openapi: string }
-  /** `openapi` as text, serialized once. */
+  /** The documents as text, serialized once. */
   openapiJson: string
   openapiYaml: string
+  asyncapi: { asyncapi: string }
+  asyncapiJson: string
   asyncapiYaml: string
 }
 
@@ -58,7 +62,8 @@ export function documentRoutes(app: App, components: { documents: () => Document
     schema: { response: { 200: json('An OpenAPI 3.1 document.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.1' }) } },
     handler: async (_request, reply) => {
       const { openapi, openapiJson } = documents()
-      reply.serializer(() => openapiJson)
+      // Fastify sets no type where a route has a serializer of its own.
+      reply.type(jsonType).serializer(() => openapiJson)
       return openapi
     },
   })
@@ -81,6 +86,26 @@ export function documentRoutes(app: App, components: { documents: () => Document
     handler: async (_request, reply) => {
       reply.type('application/yaml')
       return documents().openapiYaml
+    },
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/asyncapi.json',
+    config: {
+      operation: {
+        action: 'none',
+        operationId: 'getAsyncApiJson',
+        summary: 'Get the AsyncAPI document of the stream as JSON',
+        tag: 'Documents',
+        problems: ['overloaded'],
+      },
+    },
+    schema: { response: { 200: json('An AsyncAPI 3.0 document.', z.looseObject({ asyncapi: z.string() }), { asyncapi: '3.0.0' }) } },
+    handler: async (_request, reply) => {
+      const { asyncapi, asyncapiJson } = documents()
+      reply.type(jsonType).serializer(() => asyncapiJson)
+      return asyncapi
     },
   })
 

@@ -18,6 +18,8 @@ export interface P2PEngine extends AsyncDisposable {
   readonly kind: EngineKind
   /** This node's peer id, derived from its Ed25519 key: the same on every engine. */
   readonly peerId: string
+  /** What it can do with its settings. Differences between engines are here, and nowhere else. */
+  readonly capabilities: EngineCapabilities
 
   /** Listens, then looks for peers. A failed start leaves nothing open. Starting twice is one start. */
   start(): Promise<void>
@@ -165,6 +167,19 @@ export interface IdentityConflict {
   toldBy: string | null
   /** In milliseconds since 1970. */
   lastSeenAt: number
+}
+
+export interface EngineCapabilities {
+  /** Transports that it dials and listens on, by their multiaddr protocol. */
+  transports: string[]
+  /** Namespaces of the keys that `routing` stores, such as `/ipns`; none without a DHT. */
+  dhtNamespaces: string[]
+  /** Whether it finds peers on the local network by mDNS. */
+  mdns: boolean
+  /** Whether it relays circuits for other peers. */
+  relay: boolean
+  /** Whether only nodes with the same private network key can connect to it. */
+  privateNetwork: boolean
 }
 
 export type EngineKind = 'custom' | 'libp2p' | 'memory'

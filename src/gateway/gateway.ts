@@ -175,7 +175,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
 
   watchRevocation({ tokens, sessions, endings, stream, topics, logger })
 
-  const node = createNodeInfo({ limits: published }, { engine, log: store.log, stream, now })
+  const node = createNodeInfo({ ...init, limits: published }, { engine, log: store.log, stream, now })
   const probes = {
     started: () => state.started,
     draining: () => state.draining,

@@ -2,12 +2,21 @@ import type { P2PEngine } from '../engine/engine.ts'
 import type { Limits } from '../limits.ts'
 import { formatCursor } from '../model/cursor.ts'
 import type { NodeView } from '../model/node.ts'
+import { encodingSchema } from '../model/payload.ts'
 import type { LogStore } from '../store/log-store.ts'
+import { subprotocols } from '../stream/codec.ts'
 import type { Stream } from '../stream/stream.ts'
 import { version } from '../version.ts'
 
+export interface NodeInfoInit {
+  limits: Limits
+  catchUp?: boolean
+  http: { streamCompression?: boolean | undefined }
+  access?: { jwt?: unknown }
+}
+
 export interface NodeInfoComponents {
-  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'multiaddrs' | 'reachability' | 'conflicts' | 'peers' | 'topics'>
+  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'capabilities' | 'multiaddrs' | 'reachability' | 'conflicts' | 'peers' | 'topics'>
   log: Pick<LogStore, 'epoch' | 'position'>
   stream: Pick<Stream, 'connections'>
   /** Milliseconds since 1970. */
@@ -15,9 +24,17 @@ export interface NodeInfoComponents {
 }
 
 /** Describes this gateway for clients. */
-export function createNodeInfo(init: { limits: Limits }, components: NodeInfoComponents): () => Promise<NodeView> {
+export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponents): () => Promise<NodeView> {
   const { engine, log, stream, now = Date.now } = components
   const begun = performance.now()
+  const capabilities = {
+    ...engine.capabilities,
+    encodings: encodingSchema.options,
+    subprotocols,
+    catchUp: init.catchUp !== false,
+    streamCompression: init.http.streamCompression === true,
+    identityProvider: init.access?.jwt !== undefined,
+  }
 
   return async () => {
     const [multiaddrs, reachability, conflicts, peers, topics, epoch, { earliest, tip }] = await Promise.all([
@@ -37,6 +54,7 @@ export function createNodeInfo(init: { limits: Limits }, components: NodeInfoCom
       multiaddrs,
       reachability,
       identityConflicts: conflicts.map(({ lastSeenAt, ...seen }) => ({ ...seen, lastSeen: new Date(lastSeenAt).toISOString() })),
+      capabilities,
       startedAt: new Date(now() - uptimeMs).toISOString(),
       uptimeMs,
       counts: { peers: peers.length, topics: topics.length, streams: stream.connections },

@@ -37,6 +37,30 @@ export const nodeSchema = z
       .describe(
         "Peer ids used by two running nodes, the latest last: a key file was copied. This gateway's own id may be among them. With `libp2p` only its own id is detected.",
       ),
+    capabilities: z
+      .object({
+        transports: z
+          .array(z.string())
+          .describe(
+            'Transports that the node dials and listens on, by their multiaddr protocol: `tcp`, `ws`, `wss`, `quic-v1`, `p2p-circuit`.',
+          ),
+        encodings: z.array(z.string()).describe('Encodings of data that clients can send and ask for.'),
+        subprotocols: z.array(z.string()).describe('Subprotocols of the stream.'),
+        dhtNamespaces: z
+          .array(z.string())
+          .describe('Namespaces of the keys that the DHT stores. Without the DHT (`PEERGATE_DHT=false`) there are none.'),
+        mdns: z.boolean().describe('Whether the node finds peers on the local network by mDNS.'),
+        relay: z.boolean().describe('Whether the node relays circuits for other peers.'),
+        privateNetwork: z.boolean().describe('Whether only nodes with the same private network key can connect.'),
+        catchUp: z.boolean().describe('Whether missed messages are fetched from peers, and the log is served to them.'),
+        streamCompression: z.boolean().describe('Whether streams negotiate `permessage-deflate`.'),
+        identityProvider: z.boolean().describe('Whether JSON Web Tokens of an identity provider are accepted.'),
+      })
+      .meta({
+        id: 'Capabilities',
+        description:
+          'What this gateway can do with its engine and configuration. Clients choose their calls by it, not by `engine` or `version`. Unlisted means no.',
+      }),
     startedAt: z.iso.datetime(),
     uptimeMs: z.int().min(0),
     counts: z.object({

@@ -233,8 +233,16 @@ export function testRouting({ create: createEngine, createWithout, createFull }:
       for (const tried of [key, own]) await expect(third.routing.get(tried, options)).rejects.toBeInstanceOf(RecordNotFound)
     })
 
-    test('are of a namespace that is known', async () => {
+    test('are of a namespace that the capabilities name', async () => {
       const [first] = await network(3)
+      for (const [namespace, key] of [
+        ['/peergate', ownKey(first.peerId, 'n')],
+        ['/ipns', `/ipns/${first.peerId}`],
+        ['/pk', `/pk/${first.peerId}`],
+      ] as const) {
+        const refusal = await first.routing.get(key, options).catch((error: unknown) => error)
+        expect(refusal instanceof DhtNamespaceUnsupported).toBe(!first.capabilities.dhtNamespaces.includes(namespace))
+      }
       await expect(first.routing.get('/unknown/x', options)).rejects.toBeInstanceOf(DhtNamespaceUnsupported)
       await expect(first.routing.put('/unknown/x', Buffer.from('x'), options)).rejects.toBeInstanceOf(DhtNamespaceUnsupported)
       await expect(first.routing.get('/peergate/imm/x', options)).rejects.toBeInstanceOf(InvalidRecord)

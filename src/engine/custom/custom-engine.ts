@@ -213,6 +213,13 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     kind: 'custom',
     routing: dht?.routing ?? createNoRouting(),
     peerId,
+    capabilities: {
+      transports: ['ws', 'wss', 'p2p-circuit'],
+      dhtNamespaces: dht === undefined ? [] : ['/peergate'],
+      mdns: init.mdns,
+      relay: init.relay,
+      privateNetwork: false,
+    },
     start: () => inTurn(startNode),
     stop: () => inTurn(stopNode),
     [Symbol.asyncDispose]: () => engine.stop(),

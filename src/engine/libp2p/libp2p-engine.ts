@@ -227,6 +227,13 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     kind: 'libp2p',
     routing,
     peerId,
+    capabilities: {
+      transports: ['tcp', 'ws', 'wss', ...(init.privateNetworkKey === undefined ? ['quic-v1'] : []), 'p2p-circuit'],
+      dhtNamespaces: init.dht === undefined ? [] : namespaces.names,
+      mdns: init.mdns,
+      relay: init.relay,
+      privateNetwork: init.privateNetworkKey !== undefined,
+    },
     start: () => inTurn(startNode),
     stop: () => inTurn(stopNode),
     [Symbol.asyncDispose]: () => engine.stop(),

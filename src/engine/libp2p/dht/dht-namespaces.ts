@@ -13,6 +13,8 @@ import type { DhtMode } from '../../settings.ts'
  * networks. Servers of the public DHT know only the latter two.
  */
 export interface Namespaces {
+  /** Each with its slash. */
+  names: string[]
   validators: Record<string, ValidateFn>
   selectors: Record<string, SelectFn>
   /** A key in its wire format. @throws DhtNamespaceUnsupported, InvalidRecord */
@@ -22,6 +24,7 @@ export interface Namespaces {
 export function namespacesOf(mode: DhtMode): Namespaces {
   const ours = mode !== 'public'
   return {
+    names: [...(ours ? ['/peergate'] : []), '/ipns', '/pk'],
     // kad-dht itself validates /pk.
     validators: { ipns: ipnsValidator, ...(ours ? { peergate: validatePeergate } : {}) },
     selectors: { ipns: ipnsSelector, ...(ours ? { peergate: selectPeergate } : {}) },

@@ -1,6 +1,6 @@
 /**
  * Why the gateway closes a stream (RFC 6455 §7.4.2, private range). Below 4500 the client reconnects and resumes with
- * its last cursor. From 4500 on, and with a code of the RFC itself (§7.4.1), it must change something first.
+ * its last cursor. From 4500 on it must change something first, as with the codes of the RFC itself (§7.4.1) below 1011.
  */
 export const closeCodes = {
   tooSlow: {

@@ -5,6 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { environmentSchema } from '../../src/config/environment.ts'
 import { defaultLimits, limitVariable } from '../../src/limits.ts'
+import { clientFrameSchema } from '../../src/stream/client-frames.ts'
+import { closeCodes } from '../../src/stream/close-codes.ts'
+import { serverAnswers } from '../../src/stream/frame-answers.ts'
+import { serverFrameSchema } from '../../src/stream/server-frames.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string) => readFile(`${root}${path}`, 'utf8')
@@ -41,6 +45,22 @@ test('docs/limits.md shows the default of each limit, with its unit', async () =
   expect(shown).toEqual(Object.entries(defaultLimits).map(([name, value]) => [name, limitVariable(name), value]))
   const units = rows.filter(([, name = '']) => /Ms$|Bytes|Percent|Rate|Burst/.test(name)).map(([, , , , unit]) => unit)
   expect(units).not.toContain(undefined)
+})
+
+test('docs/stream-protocol.md has each frame and each close code', async () => {
+  const page = await read('docs/stream-protocol.md')
+  const rows = [...page.matchAll(/^\| `?([\w-]+)`? \|/gm)].map(([, first = '']) => first)
+  // The answer to a frame of the client is in the row of that frame.
+  const types = [...clientFrameSchema.options, ...serverFrameSchema.options].map(({ shape }) => shape.type.value)
+  const answers: string[] = Object.values(serverAnswers)
+  expect(types.filter((type) => !rows.includes(type) && !answers.includes(type))).toEqual([])
+  expect(answers.filter((type) => !page.includes(`\`${type}\``))).toEqual([])
+  const codes = rows.filter((first) => /^\d{4}$/.test(first)).map(Number)
+  expect(codes).toEqual(
+    Object.values(closeCodes)
+      .map(({ code }) => code)
+      .toSorted((a, b) => a - b),
+  )
 })
 
 describe('pages', async () => {

@@ -372,3 +372,26 @@ test('a stopping gateway answers what was asked, says closing, and closes with 4
   expect(await client.closed).toBe(4002)
   await stopped
 })
+
+test('a frame with the data that JSON makes longest is within the size that docs/stream-protocol.md tells client libraries', async () => {
+  const { gateway, open } = await setUp({ maxMessageBytes: 20_000 })
+  const { peerId } = await gateway.node()
+  const client = await open()
+  const sizes = new Map<string, number>()
+  client.socket.on('message', (raw: Buffer) => sizes.set(JSON.parse(raw.toString()).type, raw.length))
+  const topic = '"'.repeat(256)
+  const data = '\u0001'.repeat(20_000)
+  const subscription = '"'.repeat(128)
+  client.send({ type: 'subscribe', subscription, topics: [topic] })
+  client.send({ type: 'serve', service: 'echo' })
+  client.send({ type: 'publish', topic, data })
+  client.send({ type: 'request', id: '"'.repeat(128), to: peerId, service: 'echo', data })
+  const { requestId } = await client.expect('request')
+  client.send({ type: 'reply', requestId, data })
+  await client.expect('response')
+  await client.expect('message')
+  const { limits } = await client.expect('welcome')
+  const { maxMessageBytes = 0 } = limits
+  for (const type of ['message', 'request', 'response']) expect(sizes.get(type), type).toBeGreaterThan(6 * maxMessageBytes)
+  expect(Math.max(...sizes.values())).toBeLessThan(6 * maxMessageBytes + 65_536)
+})

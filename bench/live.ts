@@ -59,12 +59,12 @@ async function benchEngine(engine: EngineName, messages: number): Promise<BenchR
 const batch = 50
 
 async function publishAll(client: HttpClient, messages: number): Promise<void> {
-  const body = JSON.stringify(Array.from({ length: batch }, () => ({ data: 'x'.repeat(256) })))
+  const body = JSON.stringify({ messages: Array.from({ length: batch }, () => ({ topic: 'bench', data: 'x'.repeat(256) })) })
   let left = messages
   const publish = async () => {
     while (left > 0) {
       left -= batch
-      const answer = await client.post('/v1/topics/bench/messages', body)
+      const answer = await client.post('/v1/messages', body)
       if (answer.status !== 201) throw new Error(`publishing answered ${answer.status}: ${answer.body}`)
     }
   }

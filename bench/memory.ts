@@ -63,12 +63,12 @@ async function ofGateway(): Promise<{ program: number; subscriber: number; publi
   return { program, subscriber, published: (await settledMemory(pid)) - before }
 }
 
-/** Publishes messages of 1 KiB, in arrays. */
+/** Publishes messages of 1 KiB, 128 in a request. */
 async function publish(url: string): Promise<void> {
   const client = createHttpClient(url, 1)
-  const body = JSON.stringify(Array.from({ length: 128 }, () => ({ data: 'x'.repeat(1_024) })))
+  const body = JSON.stringify({ messages: Array.from({ length: 128 }, () => ({ topic: 'kept', data: 'x'.repeat(1_024) })) })
   for (let at = 0; at < publishedMiB * 8; at++) {
-    const { status } = await client.post('/v1/topics/kept/messages', body)
+    const { status } = await client.post('/v1/messages', body)
     if (status !== 201) throw new Error(`publishing answered ${status}`)
   }
   client.close()

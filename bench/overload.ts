@@ -16,7 +16,7 @@ import { temporaryDirectory } from './temporary-directory.ts'
 
 const batch = 100
 const data = 'x'.repeat(256)
-const body = JSON.stringify(Array.from({ length: batch }, () => ({ data })))
+const body = JSON.stringify({ messages: Array.from({ length: batch }, () => ({ topic: 'bench', data })) })
 const connections = 1_000
 const seconds = 8
 /** Milliseconds between two volleys of requests. */
@@ -49,7 +49,7 @@ async function overloaded(label: string, environmentIn: typeof quietEnvironment)
   async function post(): Promise<void> {
     busy++
     const start = performance.now()
-    const { status, body: text } = await client.post('/v1/topics/bench/messages', body)
+    const { status, body: text } = await client.post('/v1/messages', body)
     busy--
     if (status === 201) latencies.push(performance.now() - start)
     const name = status === 201 ? 'taken' : `refused: ${status} ${JSON.parse(text).code}`
@@ -100,7 +100,7 @@ async function takenPerSecond(url: string): Promise<number> {
       Array.from({ length: 16 }, async () => {
         while (count < requests) {
           count++
-          const { status, body: text } = await client.post('/v1/topics/bench/messages', body)
+          const { status, body: text } = await client.post('/v1/messages', body)
           if (status !== 201) throw new Error(`publishing answered ${status}: ${text}`)
         }
       }),

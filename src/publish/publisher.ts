@@ -37,6 +37,8 @@ export interface PublishRequest {
   client: string
   /** At least one. */
   messages: OwnMessage[]
+  /** Whether the client sent a list, whose index an error names. */
+  listed?: boolean
   /** Chosen by the client; unique within the scope for a day. */
   idempotency?: { scope: string; key: string } | undefined
   /**
@@ -86,14 +88,14 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
   const inProgress = new Set<string>()
   const openKeys = createClientShares({ max: init.limits.maxOpenIdempotencyKeys, limits: init.limits })
 
-  function checkSizes(messages: OwnMessage[]): void {
+  function checkSizes({ messages, listed = false }: PublishRequest): void {
     if (messages.length > maxPublishMessages) {
       throw new InvalidRequest(`A request may publish at most ${maxPublishMessages} messages. This one has ${messages.length}.`)
     }
     for (const [index, { data }] of messages.entries()) {
       if (data.length <= maxMessageBytes) continue
       throw new MessageTooLarge(`A message may have at most ${maxMessageBytes} bytes of data. This one has ${data.length}.`, {
-        errors: [{ path: messages.length === 1 ? 'data' : `${index}.data`, message: 'is too large' }],
+        errors: [{ path: listed ? `messages.${index}.data` : 'data', message: 'is too large' }],
       })
     }
   }
@@ -208,7 +210,7 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
       ingest.checkRoom(client)
     },
     async enqueue(request, { signal }) {
-      checkSizes(request.messages)
+      checkSizes(request)
       load.check()
       if (request.idempotency !== undefined) return await enqueueOnce(request, request.idempotency, signal)
       const { published } = await enqueueNew(request, signal)

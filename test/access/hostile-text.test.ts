@@ -54,7 +54,7 @@ describe.each(storeKinds)('NUL and half of a surrogate pair, on the %s store', (
         ['PATCH', `/v1/peers/${peer}`, { label: text }],
         ['POST', '/v1/peers', { multiaddr: text }],
         ['POST', '/v1/peers', { peerId: text }],
-        ['POST', '/v1/messages', [{ topic: text, data: 'x' }]],
+        ['POST', '/v1/messages', { messages: [{ topic: text, data: 'x' }] }],
         ['POST', '/v1/topics/orders/messages', { data: 'x', encoding: text }],
         ['POST', '/v1/dht/records', { key: text, data: 'x' }],
         ['PUT', '/v1/log-level', { level: text }],

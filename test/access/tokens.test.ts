@@ -92,10 +92,12 @@ describe('a token', () => {
         [
           'POST',
           '/v1/messages',
-          [
-            { topic: 'orders', data: 'x' },
-            { topic: 'secret', data: 'x' },
-          ],
+          {
+            messages: [
+              { topic: 'orders', data: 'x' },
+              { topic: 'secret', data: 'x' },
+            ],
+          },
         ],
         ['GET', '/v1/topics/orders/messages'],
         ['GET', '/v1/node'],

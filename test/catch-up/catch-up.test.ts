@@ -363,11 +363,8 @@ describe('a peer that lies', () => {
   test('and asks without end is given the stated bytes, and then told to wait', async () => {
     const limits = { historyPeerBytesPerSecond: 65_536, historyBytesPerSecond: 10_000_000 }
     const victim = await createParty({ limits })
-    await victim.rest.call(
-      'POST',
-      '/v1/messages',
-      Array.from({ length: 40 }, () => ({ topic: 'orders', data: 'x'.repeat(30_000) })),
-    )
+    const messages = Array.from({ length: 40 }, () => ({ topic: 'orders', data: 'x'.repeat(30_000) }))
+    await victim.rest.call('POST', '/v1/messages', { messages })
     const asker = await memoryNode()
     await asker.start()
     onTestFinished(() => asker.stop())
@@ -389,8 +386,8 @@ describe('a peer that lies', () => {
 
   test('and asks for much at once is given one batch after another, and others are answered meanwhile', async () => {
     const victim = await createParty()
-    const large = Array.from({ length: 12 }, () => ({ topic: 'orders', data: 'x'.repeat(100_000) }))
-    await victim.rest.call('POST', '/v1/messages', large)
+    const messages = Array.from({ length: 12 }, () => ({ topic: 'orders', data: 'x'.repeat(100_000) }))
+    await victim.rest.call('POST', '/v1/messages', { messages })
     const ids = (await victim.rest.history('topic=orders')).map(({ id }) => id)
     const asker = await memoryNode()
     await asker.start()

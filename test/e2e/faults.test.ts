@@ -122,10 +122,10 @@ describe('a heap of 256 MiB under sustained overload', () => {
     const ids: string[] = []
     async function publish(client: number): Promise<void> {
       while (performance.now() < until) {
-        const answer = await fetch(`${gateway.url}/v1/topics/flood-${client % 8}/messages`, {
+        const answer = await fetch(`${gateway.url}/v1/messages`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(Array.from({ length: 8 }, () => ({ data }))),
+          body: JSON.stringify({ messages: Array.from({ length: 8 }, () => ({ topic: `flood-${client % 8}`, data })) }),
         })
         const body = (await answer.json()) as { items?: Published[]; code?: string }
         if (answer.status === 201) {

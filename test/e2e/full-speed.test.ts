@@ -29,8 +29,8 @@ test.each(['custom', 'libp2p'] as const)(
     const publish = async () => {
       for (let first = next; first < count; first = next) {
         next += batch
-        const messages = Array.from({ length: batch }, (_, index) => ({ data: `${first + index} ${'x'.repeat(250)}` }))
-        expect((await rest.call('POST', '/v1/topics/orders/messages', messages)).status).toBe(201)
+        const messages = Array.from({ length: batch }, (_, index) => ({ topic: 'orders', data: `${first + index} ${'x'.repeat(250)}` }))
+        expect((await rest.call('POST', '/v1/messages', { messages })).status).toBe(201)
       }
     }
     await Promise.all(Array.from({ length: connections }, publish))

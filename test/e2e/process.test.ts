@@ -69,7 +69,7 @@ test('SIGTERM finishes what is in flight, says goodbye to streams, and ends with
     Array.from({ length: 4 }, async () => {
       for (;;) {
         const answer = await createRest(gateway.url)
-          .call('POST', '/v1/messages', { topic: 'orders', data: 'x' })
+          .call('POST', '/v1/topics/orders/messages', { data: 'x' })
           .catch(() => undefined)
         if (answer?.status !== 201) return
         acknowledged.push(String(Object(answer.body).id))

@@ -180,7 +180,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
     peers,
     accepted,
     call,
-    publish: async (topic, data) => (await call('POST', '/v1/messages', { json: { topic, data } })).body,
+    publish: async (topic, data) => (await call('POST', `/v1/topics/${encodeURIComponent(topic)}/messages`, { json: { data } })).body,
   }
 }
 

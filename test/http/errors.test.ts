@@ -102,7 +102,7 @@ test.each([
     throw error
   }
   const { call } = await appForTest({ components: { publisher: { check: () => undefined, enqueue: publish } } })
-  const answer = await call('POST', '/v1/messages', { json: { topic: 'a', data: '' } })
+  const answer = await call('POST', '/v1/topics/a/messages', { json: { data: '' } })
   expect(answer).toMatchObject({ status, body: { code: error.code, retryable: true }, headers: { 'retry-after': retryAfter } })
   expect(answer.text).not.toContain('secret')
 })
@@ -147,10 +147,10 @@ test('gives up the work for a client that left', async () => {
   }
   const { app } = await appForTest({ components: { publisher: { check: () => undefined, enqueue: publish } } })
   const client = new AbortController()
-  const request = fetch(`http://127.0.0.1:${portOf(app)}/v1/messages`, {
+  const request = fetch(`http://127.0.0.1:${portOf(app)}/v1/topics/a/messages`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: '{"topic":"a","data":""}',
+    body: '{"data":""}',
     signal: client.signal,
   })
   const signal = await asked.promise

@@ -25,7 +25,7 @@ test('publishes on both paths: stored, signed, joined, and shown where Location 
   const { call, engine, store } = await appForTest()
   const onPath = await call('POST', '/v1/topics/a%2Fb/messages', { json: { data: 'héllo' } })
   expect(onPath).toMatchObject({ status: 201, body: { topic: 'a/b', recipients: 0 } })
-  const inBody = await call('POST', '/v1/messages', { json: { topic: 'a/b', data: '/wA=', encoding: 'base64' } })
+  const inBody = await call('POST', '/v1/messages', { json: { messages: [{ topic: 'a/b', data: '/wA=', encoding: 'base64' }] } })
   expect(inBody.status).toBe(201)
 
   expect(onPath.headers['location']).toBe(`/v1/messages/${onPath.body.id}`)
@@ -41,7 +41,7 @@ test('publishes on both paths: stored, signed, joined, and shown where Location 
       encoding: 'utf8',
     },
   })
-  expect((await call('GET', `/v1/messages/${inBody.body.id}`)).body).toMatchObject({ data: '/wA=', encoding: 'base64' })
+  expect((await call('GET', `/v1/messages/${inBody.body.items[0].id}`)).body).toMatchObject({ data: '/wA=', encoding: 'base64' })
   expect(await engine.topics()).toEqual(['a/b'])
   const stored = await store.log.get(onPath.body.id)
   expect(stored !== undefined && (await verifyMessage(stored))).toBe(true)
@@ -53,7 +53,7 @@ test('says how many peers a message was handed to', async () => {
     const { address } = await neighbour(network, topics)
     await call('POST', '/v1/peers', { json: { multiaddr: address } })
   }
-  expect((await call('POST', '/v1/messages', { json: { topic: 'orders', data: '' } })).body.recipients).toBe(2)
+  expect((await call('POST', '/v1/topics/orders/messages', { json: { data: '' } })).body.recipients).toBe(2)
 })
 
 test.each([
@@ -82,19 +82,23 @@ test.each([
 
 test('names the field that is wrong', async () => {
   const { call } = await appForTest()
-  const { body } = await call('POST', '/v1/messages', { json: { topic: '', data: 1, encodign: 'x' } })
+  const { body } = await call('POST', '/v1/messages', { json: { messages: [{ topic: '', data: 1, encodign: 'x' }] } })
   expect(body.code).toBe('invalid_topic')
-  expect(body.errors.map(({ path }: { path: string }) => path).toSorted()).toEqual(['data', 'encodign', 'topic'])
+  expect(body.errors.map(({ path }: { path: string }) => path).toSorted()).toEqual([
+    'messages.0.data',
+    'messages.0.encodign',
+    'messages.0.topic',
+  ])
 })
 
 test('tells a message that is too large from a body that is', async () => {
   const { call, store } = await appForTest({ limits: { maxMessageBytes: 100, maxBodyBytes: 1_024 } })
-  expect(await call('POST', '/v1/messages', { json: { topic: 'a', data: 'é'.repeat(50) } })).toMatchObject({ status: 201 })
-  expect(await call('POST', '/v1/messages', { json: { topic: 'b', data: 'é'.repeat(51) } })).toMatchObject({
+  expect(await call('POST', '/v1/topics/a/messages', { json: { data: 'é'.repeat(50) } })).toMatchObject({ status: 201 })
+  expect(await call('POST', '/v1/topics/b/messages', { json: { data: 'é'.repeat(51) } })).toMatchObject({
     status: 413,
     body: { code: 'message_too_large' },
   })
-  expect(await call('POST', '/v1/messages', { json: { topic: 'b', data: 'x'.repeat(1_024) } })).toMatchObject({
+  expect(await call('POST', '/v1/topics/b/messages', { json: { data: 'x'.repeat(1_024) } })).toMatchObject({
     status: 413,
     body: { code: 'body_too_large' },
   })
@@ -269,7 +273,7 @@ test('does not find a message that is not there', async () => {
 
 test('hands out the bytes as they are, as a download that may be kept', async () => {
   const { call } = await appForTest()
-  const { body } = await call('POST', '/v1/messages', { json: { topic: 'a', data: '/wA8c2NyaXB0Pg==', encoding: 'base64' } })
+  const { body } = await call('POST', '/v1/topics/a/messages', { json: { data: '/wA8c2NyaXB0Pg==', encoding: 'base64' } })
   const path = `/v1/messages/${body.id}/data`
   const answer = await call('GET', path)
   expect(answer.body).toEqual(Buffer.from('/wA8c2NyaXB0Pg==', 'base64'))

@@ -131,8 +131,8 @@ test('does not wait for connections that are idle, also those that have become s
   const silent = connect(Number(new URL(http.url).port), '127.0.0.1')
   onTestFinished(() => void silent.destroy())
   await once(silent, 'connect')
-  const post = request(`${http.url}/v1/messages`, { method: 'POST', agent, headers: { 'content-type': 'application/json' } })
-  post.end('{"topic":"orders","data":"x"}')
+  const post = request(`${http.url}/v1/topics/orders/messages`, { method: 'POST', agent, headers: { 'content-type': 'application/json' } })
+  post.end('{"data":"x"}')
   const answered = once(post, 'response')
   await asked.promise
   const stopped = http.stop()
@@ -152,10 +152,10 @@ test('finishes what was asked before it stops', async () => {
     },
   })
   await http.start()
-  const request = fetch(`${http.url}/v1/messages`, {
+  const request = fetch(`${http.url}/v1/topics/orders/messages`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: '{"topic":"a","data":""}',
+    body: '{"data":""}',
   })
   await asked.promise
   const stopped = http.stop()

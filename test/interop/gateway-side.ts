@@ -52,14 +52,12 @@ export async function dialFrom({ rest }: GatewaySide, multiaddr: string): Promis
   expect(answer).toMatchObject({ status: 201, body: { state: 'connected' } })
 }
 
-/** Publishes bytes to a topic, one message or several as an array. @returns what was answered for each */
+/** Publishes bytes to a topic as one request. @returns what was answered for each */
 export async function post({ rest }: GatewaySide, topic: string, data: readonly Uint8Array[]): Promise<Published[]> {
-  const messages = data.map((bytes) => ({ data: Buffer.from(bytes).toString('base64'), encoding: 'base64' }))
-  const [first] = messages
-  const path = `/v1/topics/${encodeURIComponent(topic)}/messages`
-  const { status, body } = await rest.call<Published & { items?: Published[] }>('POST', path, messages.length === 1 ? first : messages)
+  const messages = data.map((bytes) => ({ topic, data: Buffer.from(bytes).toString('base64'), encoding: 'base64' }))
+  const { status, body } = await rest.call<{ items: Published[] }>('POST', '/v1/messages', { messages })
   expect(status, JSON.stringify(body)).toBe(201)
-  return body.items ?? [body]
+  return body.items
 }
 
 /** Waits until the gateway knows so many peers that have joined a topic. */

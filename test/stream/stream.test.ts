@@ -113,7 +113,7 @@ describe('subscribe', () => {
     const { rest, open } = await setUp()
     const client = await open('?topic=a')
     await client.expect('caught-up')
-    await rest.call('POST', '/v1/messages', { topic: 'a', data: '/wD+', encoding: 'base64' })
+    await rest.call('POST', '/v1/topics/a/messages', { data: '/wD+', encoding: 'base64' })
     await rest.publish('a', '\ufeffbyte order mark')
     await client.until(() => client.messages.length === 2)
     expect(client.messages).toMatchObject([

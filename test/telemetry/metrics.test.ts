@@ -80,7 +80,7 @@ test('maxEventLoopDelayMs: a late event loop refuses new work, keeps what is the
   const rest = createRest(gateway.url)
   const client = await openStream(gateway.url, { query: '?topic=orders' })
   onTestFinished(() => client[Symbol.asyncDispose]())
-  const publish = async () => (await rest.call('POST', '/v1/messages', { topic: 'orders', data: 'x' })).status
+  const publish = async () => (await rest.call('POST', '/v1/topics/orders/messages', { data: 'x' })).status
   expect(await publish()).toBe(201)
   const busy = setInterval(() => {
     for (const end = performance.now() + 300; performance.now() < end; );

@@ -187,7 +187,7 @@ test('1,000 messages that wait for a verdict are held once, by bytes that are bo
   const { here, there } = await createParties({ limits: { maxInboxBytes: 1_000 * bytes } })
   const { asked } = await validate(there, () => undefined, { deadlineMs: 2_000, default: 'accept' })
   const messages = Array.from({ length: 1_000 }, (_, number) => ({ topic: 'orders', data: `${number}`.padEnd(bytes, '.') }))
-  for (let at = 0; at < 1_000; at += 500) await here.rest.call('POST', '/v1/messages', messages.slice(at, at + 500))
+  for (let at = 0; at < 1_000; at += 500) await here.rest.call('POST', '/v1/messages', { messages: messages.slice(at, at + 500) })
   await expect.poll(() => asked.length).toBe(1_000)
   expect(await metric(there, 'peergate_open_validations')).toMatch(/ 1000$/)
   await expect.poll(() => metric(there, 'peergate_open_validations')).toMatch(/ 0$/)

@@ -1,17 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { OwnMessage } from '../../engine/engine.ts'
-import { InvalidData, InvalidRequest } from '../../errors.ts'
+import { InvalidData } from '../../errors.ts'
 import type { History } from '../../log/history.ts'
 import { cursorSchema, formatCursor } from '../../model/cursor.ts'
-import { type Grant, requireTopic } from '../../model/grant.ts'
+import { requireTopic } from '../../model/grant.ts'
 import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
 import { dataSchema, decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
 import { peerIdSchema } from '../../model/peer.ts'
 import { authorOf } from '../../model/signed-message.ts'
 import { topicSchema } from '../../model/topic.ts'
-import type { Publication, Publisher } from '../../publish/publisher.ts'
+import type { Publisher } from '../../publish/publisher.ts'
 import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
 import { publishedExample } from '../examples.ts'
@@ -35,34 +35,21 @@ const publishedSchema = z
   })
   .meta({ id: 'Published' })
 
-const answerSchema = z.union([publishedSchema, z.object({ items: z.array(publishedSchema) }).meta({ id: 'PublishedList' })])
+const publishedListSchema = z.object({ items: z.array(publishedSchema) }).meta({ id: 'PublishedList' })
 
-const response = {
-  201: json(
-    'The messages are stored. One message is returned as itself, an array as `items` in the same order.',
-    answerSchema,
-    publishedExample,
-    {
-      Location: 'URL of the message, if it was one.',
-      'Idempotent-Replayed': '`true` if this is the response to an earlier request with the same key. Nothing was published again.',
-    },
-  ),
+const replayedHeader = {
+  'Idempotent-Replayed': '`true` if this is the response to an earlier request with the same key. Nothing was published again.',
 }
 
 const headers = z.looseObject({ 'idempotency-key': idempotencyKeySchema.optional() })
-const meshQuery = {
+const querystring = z.strictObject({
   minRecipients: countQuery
     .optional()
-    .describe('Minimum number of connected peers that must have joined the topic before the messages are published.'),
+    .describe('Minimum number of connected peers that must have joined each topic before anything is published.'),
   waitMs: waitQuery.optional().describe('Maximum time to wait for `minRecipients`, in milliseconds. After it nothing is published.'),
-}
+})
 
-const operation = {
-  action: 'publish',
-  summary: 'Publish messages',
-  tag: 'Messages',
-  rawBody: true,
-} as const
+const operation = { action: 'publish', tag: 'Messages' } as const
 const problems = [
   'invalid_topic',
   'invalid_data',
@@ -76,11 +63,6 @@ const problems = [
   'draining',
   'store_unavailable',
 ]
-const description =
-  'Joins the topic if needed. Responds once all messages are durably stored and handed to the network. An array is published ' +
-  'completely or not at all. An `application/octet-stream` body is the data of one message.'
-
-type Body = { data: string; encoding?: Encoding | undefined; topic?: string }
 
 export function publishRoutes(
   app: App,
@@ -88,34 +70,29 @@ export function publishRoutes(
   components: { publisher: Publisher; history: Pick<History, 'epoch'> },
 ): void {
   const { publisher, history } = components
-  const { maxPublishMessages } = init.limits
-  const payloadListSchema = z.array(payloadSchema).min(1).max(maxPublishMessages).meta({ id: 'PayloadList' })
-  const addressedListSchema = z.array(addressedSchema).min(1).max(maxPublishMessages).meta({ id: 'AddressedPayloadList' })
+  const listSchema = z
+    .strictObject({ messages: z.array(addressedSchema).min(1).max(init.limits.maxPublishMessages) })
+    .meta({ id: 'AddressedPayloadList' })
 
-  async function publish(request: PublishCall, reply: FastifyReply) {
-    const { grant, client, method, path, key, messages, minRecipients, waitMs } = request
-    for (const { topic } of messages) requireTopic(grant, topic)
-    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, `${method} ${path}`), key }
-    const options = { signal: clientSignal(reply) }
-    const { published } = await publisher.enqueue({ client, messages, idempotency, minRecipients, waitMs }, options)
-    return await answer(await published, request.several, reply)
-  }
-
-  async function answer({ items, replayed }: Publication, several: boolean, reply: FastifyReply) {
+  /** @returns the messages as the client sees them, in the order of the request */
+  async function publish({ request, reply, query, ...publication }: PublishCall): Promise<PublishedView[]> {
+    const { grant, method, url, headers } = request
+    for (const { topic } of publication.messages) requireTopic(grant, topic)
+    const client = keyOf(request)
+    const key = headers['idempotency-key']
+    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, `${method} ${pathOf(url)}`), key }
+    const { published } = await publisher.enqueue({ client, idempotency, ...publication, ...query }, { signal: clientSignal(reply) })
+    const { items, replayed } = await published
     const epoch = await history.epoch()
-    const views = items.map(({ id, seq, topic, recipients }) => ({
+    reply.code(201)
+    if (replayed) reply.header('idempotent-replayed', 'true')
+    return items.map(({ id, seq, topic, recipients }) => ({
       id,
       cursor: formatCursor(epoch, seq),
       topic,
       recipients,
       gateway: authorOf(id),
     }))
-    reply.code(201)
-    if (replayed) reply.header('idempotent-replayed', 'true')
-    const [first] = views
-    if (several || first === undefined) return { items: views }
-    reply.header('location', `/v1/messages/${first.id}`)
-    return first
   }
 
   const onRequest = async (request: FastifyRequest) => publisher.check(keyOf(request))
@@ -124,20 +101,33 @@ export function publishRoutes(
     method: 'POST',
     url: '/v1/topics/:topic/messages',
     onRequest,
-    config: { operation: { ...operation, problems, operationId: 'publishToTopic', description } },
+    config: {
+      operation: {
+        ...operation,
+        problems,
+        operationId: 'publishToTopic',
+        summary: 'Publish a message to a topic',
+        description:
+          'Joins the topic if needed. Responds once the message is durably stored and handed to the network. An `application/octet-stream` ' +
+          'body is the data of the message.',
+        rawBody: true,
+      },
+    },
     schema: {
       params: topicParams,
       headers,
-      querystring: z.strictObject(meshQuery),
-      body: z.union([payloadSchema, payloadListSchema]).meta({ example: { data: '{"order":17}' } }),
-      response,
+      querystring,
+      body: payloadSchema.meta({ example: { data: '{"order":17}' } }),
+      response: {
+        201: json('The message is stored.', publishedSchema, publishedExample, { Location: 'URL of the message.', ...replayedHeader }),
+      },
     },
-    handler: ({ params, query, body, headers, method, url, grant, client }, reply) => {
-      const messages = decode(body, params.topic)
-      return publish(
-        { grant, client: keyOf({ grant, client }), method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query },
-        reply,
-      )
+    handler: async (request, reply) => {
+      const { params, query, body } = request
+      const data = Buffer.isBuffer(body) ? body : decodePayload(body.data, body.encoding)
+      const [message] = await publish({ request, reply, query, messages: [{ topic: params.topic, data }] })
+      if (message === undefined) throw new Error('a message was published without a result')
+      return reply.header('location', `/v1/messages/${message.id}`).send(message)
     },
   })
 
@@ -149,64 +139,50 @@ export function publishRoutes(
       operation: {
         ...operation,
         problems,
-        operationId: 'publish',
-        description: `Publishes messages with the topic in the body, or in the query if the body is raw. ${description}`,
+        operationId: 'publishMessages',
+        summary: 'Publish messages to any topics',
+        description:
+          'Publishes all messages or none, in their order. Joins their topics if needed. Responds once all are durably stored and handed to ' +
+          'the network.',
       },
     },
     schema: {
       headers,
-      querystring: z.strictObject({ topic: topicSchema.optional().describe('Topic of a raw body.'), ...meshQuery }),
-      body: z.union([addressedSchema, addressedListSchema]).meta({ example: { topic: 'orders', data: '{"order":17}' } }),
-      response,
+      querystring,
+      body: listSchema.meta({ example: { messages: [{ topic: 'orders', data: '{"order":17}' }] } }),
+      response: {
+        201: json(
+          'The messages are stored. `items` has one for each, in their order.',
+          publishedListSchema,
+          { items: [publishedExample] },
+          replayedHeader,
+        ),
+      },
     },
-    handler: ({ query: { topic, ...query }, body, headers, method, url, grant, client }, reply) => {
-      const messages = decode(body, topicOfRaw(body, topic))
-      return publish(
-        { grant, client: keyOf({ grant, client }), method, path: pathOf(url), key: headers['idempotency-key'], ...messages, ...query },
-        reply,
-      )
+    handler: async (request, reply) => {
+      const messages = request.body.messages.map((item, index) => ({ topic: item.topic, data: decodeItem(item, index) }))
+      return { items: await publish({ request, reply, query: request.query, messages, listed: true }) }
     },
   })
 }
 
-interface PublishCall extends Decoded {
-  grant: Grant
-  /** `clientKey`. */
-  client: string
-  method: string
-  path: string
-  key: string | undefined
-  minRecipients?: number | undefined
-  waitMs?: number | undefined
-}
+type PublishedView = z.infer<typeof publishedSchema>
 
-interface Decoded {
+interface PublishCall {
+  request: Pick<FastifyRequest, 'grant' | 'client' | 'method' | 'url'> & { headers: { 'idempotency-key'?: string | undefined } }
+  reply: FastifyReply
   messages: OwnMessage[]
-  /** Whether the request, and so the response, is an array. */
-  several: boolean
-}
-
-/** The topic in the query, which only a raw body needs. @throws InvalidRequest */
-function topicOfRaw(body: unknown, topic: string | undefined): string | undefined {
-  if (Buffer.isBuffer(body) === (topic !== undefined)) return topic
-  const message = topic === undefined ? 'is required with a raw body' : 'must be in the body if the body is JSON'
-  throw new InvalidRequest(`The query is not valid: topic ${message}.`, { errors: [{ path: 'topic', message }] })
-}
-
-function decode(body: Body | Body[] | Buffer, topic: string | undefined): Decoded {
-  if (Buffer.isBuffer(body)) return { messages: [{ topic: topic ?? '', data: body }], several: false }
-  if (!Array.isArray(body))
-    return { messages: [{ topic: body.topic ?? topic ?? '', data: decodePayload(body.data, body.encoding) }], several: false }
-  return { messages: body.map((item, index) => ({ topic: item.topic ?? topic ?? '', data: decodeItem(item, index) })), several: true }
+  listed?: true
+  query: z.output<typeof querystring>
 }
 
 /** @throws InvalidData with the path of the item */
-function decodeItem({ data, encoding }: Body, index: number): Uint8Array {
+function decodeItem({ data, encoding }: { data: string; encoding?: Encoding | undefined }, index: number): Uint8Array {
   try {
     return decodePayload(data, encoding)
   } catch (error) {
     if (!(error instanceof InvalidData)) throw error
-    const errors = (error.errors ?? []).map(({ path, message }) => ({ path: `${index}.${path}`, message }))
+    const errors = (error.errors ?? []).map(({ path, message }) => ({ path: `messages.${index}.${path}`, message }))
     throw new InvalidData(error.message, { errors, cause: error })
   }
 }

@@ -367,7 +367,7 @@ export const log = [
       ],
       ['a topic is not joined', 'await topics.ensureJoined(topic, client)', ''],
       ['any number is published at once', 'if (messages.length > maxPublishMessages) {', 'if (messages.length < 0) {'],
-      ['an overloaded gateway publishes', 'checkSizes(request.messages)\n      load.check()', 'checkSizes(request.messages)'],
+      ['an overloaded gateway publishes', 'checkSizes(request)\n      load.check()', 'checkSizes(request)'],
     ],
   ),
   ...breaks(

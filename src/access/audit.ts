@@ -1,4 +1,5 @@
 import { createMonotonicIds } from '../lib/monotonic-id.ts'
+import { type Page, pageOf } from '../lib/page.ts'
 import type { AuditView } from '../model/audit.ts'
 import type { AuditStore } from '../store/audit-store.ts'
 
@@ -6,8 +7,8 @@ import type { AuditStore } from '../store/audit-store.ts'
 export interface Audit {
   /** @throws StoreUnavailable */
   note(entry: { actor: string; act: string; detail: Record<string, unknown> }): Promise<void>
-  /** A page, newest first. `next` is the `before` of the next page, null on the last page. */
-  list(query: { before?: string | undefined; limit: number }): Promise<{ items: AuditView[]; next: string | null }>
+  /** A page, newest first, exclusive of `after`. */
+  list(query: { after?: string | undefined; limit: number }): Promise<Page<AuditView>>
 }
 
 /** @param components.now age time, by which entries are deleted; `toWall` converts it to the time that clients see */
@@ -17,10 +18,10 @@ export function createAudit(components: { store: AuditStore; now?: () => number;
 
   return {
     note: (entry) => store.note({ id: nextId(), at: now(), ...entry }),
-    async list({ before, limit }) {
-      const entries = await store.list({ ...(before === undefined ? {} : { before }), limit: limit + 1 })
-      const items = entries.slice(0, limit).map(({ at, ...entry }) => ({ ...entry, at: new Date(toWall(at)).toISOString() }))
-      return { items, next: entries.length > limit ? (items.at(-1)?.id ?? null) : null }
+    async list({ after, limit }) {
+      const entries = await store.list({ ...(after === undefined ? {} : { before: after }), limit: limit + 1 })
+      const views = entries.map(({ at, ...entry }) => ({ ...entry, at: new Date(toWall(at)).toISOString() }))
+      return pageOf(views, limit, ({ id }) => id)
     },
   }
 }

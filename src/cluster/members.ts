@@ -4,6 +4,7 @@ import type { Clock } from '../clock/clock.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { StoreUnavailable } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
+import { type Page, pageOf } from '../lib/page.ts'
 import { StartupError } from '../lib/startup-error.ts'
 import type { GatewayView } from '../model/gateway-view.ts'
 import type { Registration } from '../model/validator.ts'
@@ -23,7 +24,8 @@ export interface Members {
   start(): Promise<void>
   /** Stops them and records that this gateway has stopped. */
   stop(): Promise<void>
-  list(): Promise<GatewayView[]>
+  /** A page in the order of peer ids, exclusive of `after`. */
+  list(query: { after?: string | undefined; limit: number }): Promise<Page<GatewayView>>
   /** The other running gateways, from a reading at most `maxAgeMs` old. @throws StoreUnavailable */
   others(maxAgeMs: number): Promise<GatewayRecord[]>
   /** Opens a link to another gateway, if one of its addresses answers. */
@@ -183,8 +185,8 @@ export function createMembers(components: MembersComponents): Members {
     link,
     others,
     refresh,
-    async list() {
-      return (await read()).map((record) => {
+    async list({ after = '', limit }) {
+      const views = (await read()).map((record) => {
         const { services: _, judged: __, ...about } = record.about
         return {
           peerId: record.peerId,
@@ -194,6 +196,8 @@ export function createMembers(components: MembersComponents): Members {
           lastSeen: new Date(clock.toWall(record.seenAt)).toISOString(),
         }
       })
+      const later = views.filter(({ peerId }) => peerId > after).toSorted((one, other) => (one.peerId < other.peerId ? -1 : 1))
+      return pageOf(later, limit, ({ peerId }) => peerId)
     },
   }
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
 import { TopicNotFound } from '../errors.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
+import { type Page, pageOf } from '../lib/page.ts'
 import { createSerial } from '../lib/serial.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { defaultRetention } from '../model/retention.ts'
@@ -49,11 +50,8 @@ export interface Topics {
   sweep(): Promise<void>
   /** Leaves a topic. Returns false when it was not joined. Its messages stay. */
   leave(topic: string): Promise<boolean>
-  /**
-   * A page of the `visible` topics by name, exclusive of `after`. `next` is the `after` of the next page, null on the
-   * last page.
-   */
-  list(query: { after?: string | undefined; limit: number; visible?: TopicFilter }): Promise<{ items: TopicStats[]; next: string | null }>
+  /** A page of the `visible` topics by name, exclusive of `after`. */
+  list(query: { after?: string | undefined; limit: number; visible?: TopicFilter }): Promise<Page<TopicStats>>
   /** @throws TopicNotFound when it is neither joined nor has messages */
   get(topic: string): Promise<TopicStats>
 }
@@ -216,10 +214,9 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
         visible === undefined
           ? await store.topics.list({ ...omitUndefined({ after }), limit: limit + 1 })
           : await listVisibleTopics({ visible, after, limit: limit + 1 }, store.topics)
-      const page = records.slice(0, limit)
+      const { items, next } = pageOf(records, limit, ({ topic }) => topic)
       const epoch = await store.log.epoch()
-      const items = await Promise.all(page.map((record) => stats(record, epoch)))
-      return { items, next: records.length > limit ? (page.at(-1)?.topic ?? null) : null }
+      return { items: await Promise.all(items.map((record) => stats(record, epoch))), next }
     },
     async get(topic) {
       const record = await store.topics.get(topic)

@@ -306,7 +306,7 @@ test('what is done to the gateway itself is noted, and by whom', async () => {
     { actor: 'operator', act: 'revokeToken', detail: { params: { id }, address: '127.0.0.1' } },
     { actor: id, act: 'updatePeer', detail: { params: { peerId: peer }, body: { blocked: true } } },
   ])
-  const rest = await call('GET', `/v1/audit?before=${body['next']}`, { token: adminToken })
+  const rest = await call('GET', `/v1/audit?after=${body['next']}`, { token: adminToken })
   expect(rest.body.items).toMatchObject([{ actor: 'operator', act: 'createToken', detail: { body: { name: 'test', actions: ['peers'] } } }])
 })
 

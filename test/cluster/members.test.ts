@@ -123,12 +123,21 @@ test('a gateway says that it is there, links those that are not linked, and says
   await parts.note('absent', { multiaddrs: ['/memory/absent'] })
   await parts.start()
   await expect.poll(() => parts.state.dialled).toEqual(['/memory/absent'])
-  const states = async () => Object.fromEntries((await parts.list()).map(({ peerId, state }) => [peerId, state]))
+  const states = async () => Object.fromEntries((await parts.list({ limit: 10 })).items.map(({ peerId, state }) => [peerId, state]))
   expect(await states()).toMatchObject({ [parts.engine.peerId]: 'ready', absent: 'ready' })
   await parts.stop()
   expect(await states()).toMatchObject({ [parts.engine.peerId]: 'stopped' })
   parts.clocks.pass(15_001)
   expect(await states()).toMatchObject({ absent: 'gone' })
+})
+
+test('gateways are listed page by page', async () => {
+  const parts = await gateway()
+  for (const peerId of ['b', 'c', 'a']) await parts.note(peerId, { multiaddrs: [] })
+  const first = await parts.list({ limit: 2 })
+  expect([first.items.map(({ peerId }) => peerId), first.next]).toEqual([['a', 'b'], 'b'])
+  const second = await parts.list({ after: 'b', limit: 2 })
+  expect([second.items.map(({ peerId }) => peerId), second.next]).toEqual([['c'], null])
 })
 
 describe('of a database whose clock steps', () => {
@@ -149,7 +158,7 @@ describe('of a database whose clock steps', () => {
         await parts.stop()
         await clock.stop()
       })
-      const states = async () => new Map((await parts.list()).map(({ peerId, state }) => [peerId, state]))
+      const states = async () => new Map((await parts.list({ limit: 10 })).items.map(({ peerId, state }) => [peerId, state]))
       return { peerId: parts.engine.peerId, clock, clocks, others: parts.others, beat: parts.refresh, states }
     }
 

@@ -6,7 +6,12 @@ import { auditExample } from '../examples.ts'
 import { limitQuery } from '../inputs.ts'
 import { type App, json } from '../operation.ts'
 
-const pageSchema = z.object({ items: z.array(auditSchema), next: z.string().nullable() })
+const pageSchema = z
+  .object({
+    items: z.array(auditSchema),
+    next: z.string().nullable().describe('Value of `after` for the next page; null on the last page.'),
+  })
+  .meta({ id: 'AuditPage' })
 
 export function auditRoutes(app: App, components: { audit: Pick<Audit, 'list'> }): void {
   app.route({
@@ -24,7 +29,10 @@ export function auditRoutes(app: App, components: { audit: Pick<Audit, 'list'> }
       },
     },
     schema: {
-      querystring: z.strictObject({ before: nameSchema(64).optional().describe('Only entries before this one.'), limit: limitQuery }),
+      querystring: z.strictObject({
+        after: nameSchema(64).optional().describe('Only entries that follow this one in the list.'),
+        limit: limitQuery,
+      }),
       response: { 200: json('A page of entries.', pageSchema, { items: [auditExample], next: null }) },
     },
     handler: ({ query }) => components.audit.list(query),

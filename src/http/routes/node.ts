@@ -1,15 +1,22 @@
 import { z } from 'zod'
 import { type GatewayView, gatewaySchema } from '../../model/gateway-view.ts'
 import { type NodeView, nodeSchema } from '../../model/node.ts'
+import { peerIdSchema } from '../../model/peer.ts'
 import { gatewayExample, nodeExample } from '../examples.ts'
+import { limitQuery, peerIdInput } from '../inputs.ts'
 import { type App, json, noQuery } from '../operation.ts'
 
 export interface NodeComponents {
   node: () => Promise<NodeView>
-  gateways: { list(): Promise<GatewayView[]> }
+  gateways: { list(query: { after?: string | undefined; limit: number }): Promise<{ items: GatewayView[]; next: string | null }> }
 }
 
-const gatewaysSchema = z.object({ items: z.array(gatewaySchema) })
+const pageSchema = z
+  .object({
+    items: z.array(gatewaySchema),
+    next: peerIdSchema.nullable().describe('Value of `after` for the next page; null on the last page.'),
+  })
+  .meta({ id: 'GatewayPage' })
 
 export function nodeRoutes(app: App, components: NodeComponents): void {
   app.route({
@@ -43,9 +50,9 @@ export function nodeRoutes(app: App, components: NodeComponents): void {
       },
     },
     schema: {
-      querystring: noQuery,
-      response: { 200: json('The gateways, sorted by peer id.', gatewaysSchema, { items: [gatewayExample] }) },
+      querystring: z.strictObject({ after: peerIdInput.optional().describe('Only gateways after this one.'), limit: limitQuery }),
+      response: { 200: json('A page of gateways, sorted by peer id.', pageSchema, { items: [gatewayExample], next: null }) },
     },
-    handler: async () => ({ items: await components.gateways.list() }),
+    handler: ({ query }) => components.gateways.list(query),
   })
 }

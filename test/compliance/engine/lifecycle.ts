@@ -17,7 +17,10 @@ export function describeLifecycle({ createNode, pair, link, knows, publish }: En
       await engine.start()
       const addresses = await engine.multiaddrs()
       expect(addresses.length).toBeGreaterThan(0)
-      for (const address of addresses) expect(peerIdOf(parseMultiaddr(address))).toBe(engine.peerId)
+      for (const address of addresses.map(parseMultiaddr)) {
+        expect(peerIdOf(address)).toBe(engine.peerId)
+        expect(engine.capabilities.transports).toContain(address.getComponents().at(-2)?.name)
+      }
       await engine.stop()
       expect(await engine.multiaddrs()).toEqual([])
     })

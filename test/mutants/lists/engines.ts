@@ -94,7 +94,7 @@ export const engines = [
   ),
   ...breaks(
     'src/engine/dial/policy.ts',
-    ['test/engine/dial/policy.test.ts'],
+    ['test/engine/dial/policy.test.ts', 'test/engine/dial/policy-ranges.test.ts', 'test/engine/dial/policy-sources.test.ts'],
     [
       ['addresses that nobody dials are dialled', 'if (isIn(never, ip)) return', 'if (ip === text.concat("x")) return'],
       ['private addresses are always dialled', 'if (!init.dialPrivate && !isPublic(ip)) return', 'if (ip === "") return'],

@@ -4,7 +4,7 @@ import { breaks } from '../patch.ts'
 export const gossip = [
   ...breaks(
     'src/engine/libp2p/gossip/gossip-lanes.ts',
-    ['test/engine/libp2p/gossip-lanes.test.ts'],
+    ['test/engine/libp2p/gossip-lanes.test.ts', 'test/engine/libp2p/gossip-lanes-ends.test.ts'],
     [
       ['what a stream holds has left', 'const isHolding = stream !== undefined && stream.writeBufferLength > 0', 'const isHolding = false'],
       ['what waits in a queue has left', ' ?? queue.first?.id()', ''],
@@ -379,7 +379,7 @@ export const gossip = [
   ),
   ...breaks(
     'src/engine/custom/overlay/view.ts',
-    ['test/engine/custom/overlay/direct-neighbors.test.ts'],
+    ['test/engine/custom/overlay/neighbor-links.test.ts'],
     [
       ['who presses into a view drives out who was there', 'unproven().at(-1) ?? ', 'unproven()[0] ?? '],
       ['who presses into a view drives out who has brought something', 'const victim = unproven().at(-1) ?? ', 'const victim = '],
@@ -387,7 +387,7 @@ export const gossip = [
   ),
   ...breaks(
     'src/engine/custom/overlay/create-overlay.ts',
-    ['test/engine/custom/overlay/direct-neighbors.test.ts'],
+    ['test/engine/custom/overlay/neighbor-links.test.ts'],
     [
       [
         'newcomers take all places for links',

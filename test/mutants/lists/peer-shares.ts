@@ -24,7 +24,7 @@ export const peerShares = [
   ]),
   ...breaks(
     'src/engine/dht-quota.ts',
-    ['test/engine/libp2p/dht-datastore.test.ts', 'test/engine/custom/dht/parts.test.ts'],
+    ['test/engine/libp2p/dht-datastore.test.ts', 'test/engine/custom/dht/holdings.test.ts'],
     [
       [
         'an address may have all records while others have any',
@@ -68,7 +68,7 @@ export const peerShares = [
   ),
   ...breaks(
     'src/engine/dial/tellers.ts',
-    ['test/engine/dial/tellers.test.ts', 'test/engine/dial/budget.test.ts', 'test/engine/dial/policy.test.ts'],
+    ['test/engine/dial/tellers.test.ts', 'test/engine/dial/budget.test.ts', 'test/engine/dial/policy-sources.test.ts'],
     [
       ['who told an address depends on the peer id in it', "return socket.replace(/\\/p2p\\/[^/]*$/, '')", 'return socket'],
       ['a host tells any number of addresses', 'dropOldest(told, maxAddressesOfHost)', ''],

@@ -165,6 +165,7 @@ function budgetHeadersOf({ operation }: DocumentedRoute): HeaderObject[] {
 const problemHeaders: Record<number, Record<string, string>> = {
   401: { 'WWW-Authenticate': '`Bearer`, with the reason (RFC 6750).' },
   403: { 'WWW-Authenticate': '`Bearer`, if the token does not allow the operation (RFC 6750).' },
+  409: { 'Retry-After': 'Seconds to wait, if the request can succeed later.' },
   426: { Upgrade: '`websocket`' },
   429: { 'Retry-After': 'Seconds to wait.' },
   503: { 'Retry-After': 'Seconds to wait.' },

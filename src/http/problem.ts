@@ -47,9 +47,10 @@ export function toProblem(error: PeergateError, requestId: string): Problem {
  */
 const defaultRetryAfterMs = { retryable: 1_000, mended: 60_000 } as const
 
-/** Seconds for `Retry-After`, rounded up; undefined when the status has none. */
+/** Seconds for `Retry-After`, rounded up; undefined when the client need not wait. */
 export function retryAfterSeconds(error: PeergateError): number | undefined {
-  if (error.status !== 429 && error.status !== 503) return undefined
+  const waits = error.status === 429 || error.status === 503 || (error.status === 409 && error.retryAfterMs !== undefined)
+  if (!waits) return undefined
   const ms = error.retryAfterMs ?? defaultRetryAfterMs[error.retryable ? 'retryable' : 'mended']
   return Math.max(1, Math.ceil(ms / 1_000))
 }

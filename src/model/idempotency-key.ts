@@ -10,7 +10,7 @@ export const idempotencyKeySchema = z
   .meta({
     id: 'IdempotencyKey',
     description:
-      'Key chosen by the client, unique per publication, such as a UUID. A repeated request gets the first response, and publishes nothing.',
+      'Key chosen by the client, such as a UUID, for a request that it may repeat: within 24 hours a repetition gets the first response, and creates nothing. A key is unique among the publications, and among the direct messages, of one token (of one address without a token), by REST and on the stream alike.',
     maxLength: 255,
     example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
   })
@@ -23,12 +23,15 @@ export class KeyTaken extends Error {
   override readonly name = 'KeyTaken'
 }
 
+/** What a key creates once, by whichever operation or frame. */
+export type IdempotentKind = 'publish' | 'send'
+
 /**
- * The scope in which a key is unique: one client (`clientKey`) and one operation. A client without a token is
- * identified by its address, so that no client reads, uses up or answers for another's keys.
+ * The scope in which a key is unique: one client (`clientKey`) and one kind. A client without a token is identified by
+ * its address, so that no client reads, uses up or answers for another's keys.
  */
-export function idempotencyScope(client: string, operation: string): string {
-  return `${encodeURIComponent(client)} ${operation}`
+export function idempotencyScope(client: string, kind: IdempotentKind): string {
+  return `${encodeURIComponent(client)} ${kind}`
 }
 
 /** A key as stored in a database. Keys of one client share a prefix. */

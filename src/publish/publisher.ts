@@ -225,8 +225,8 @@ interface KeyOfRequest {
   fingerprint: Uint8Array
 }
 
-function keyOf({ messages }: PublishRequest, idempotency: { scope: string; key: string }): KeyOfRequest {
-  const hash = createHash('sha256')
+function keyOf({ messages, listed = false }: PublishRequest, idempotency: { scope: string; key: string }): KeyOfRequest {
+  const hash = createHash('sha256').update(listed ? 'list' : 'one')
   for (const { topic, data } of messages) {
     const name = Buffer.from(topic)
     const lengths = Buffer.alloc(8)

@@ -126,7 +126,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     const data = decodeData(frame)
     requireTopic(grant, topic)
     const client = keyOf({ grant, address })
-    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'stream publish'), key }
+    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'publish'), key }
     // The message has its place in the inbox before the next frame is taken, which keeps the order.
     const { published } = await publisher.enqueue({ client, messages: [{ topic, data }], idempotency }, { signal })
     const rest = published.then(({ items, replayed }) => {

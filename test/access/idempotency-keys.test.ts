@@ -13,7 +13,7 @@ import { hasPostgres } from '../fixtures/postgres-server.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { sqliteStore } from '../store/sqlite-place.ts'
-import { gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
+import { adminToken, gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
 
 const server = postgresForTests({ fsync: false })
 
@@ -28,9 +28,9 @@ test('a token publishes with a bounded number of keys, by all ways together; rep
     return await call('POST', path, { token, body: { data: 'x' }, headers })
   }
   expect((await publish(one, 'a')).status).toBe(201)
-  expect((await publish(one, 'a', '/v1/topics/news/messages')).status).toBe(201)
+  expect((await publish(one, 'c', '/v1/topics/news/messages')).status).toBe(201)
   await using stream = await openStream(gateway.url, { headers: { authorization: `Bearer ${one}` } })
-  stream.send({ type: 'publish', id: 1, topic: 'orders', data: 'x', idempotencyKey: 'a' })
+  stream.send({ type: 'publish', id: 1, topic: 'orders', data: 'x', idempotencyKey: 'd' })
   await stream.expect('published')
   const refused = await publish(one, 'b')
   expect([refused.status, refused.body.code]).toEqual([429, 'idempotency_key_limit'])
@@ -163,5 +163,19 @@ test('a count that fails refuses, and is made again by the next', async () => {
 })
 
 test('no two clients share a key, whatever their names are', () => {
-  expect(idempotencyScope('sub:a stream', 'publish')).not.toBe(idempotencyScope('sub:a', 'stream publish'))
+  expect(idempotencyScope('sub:a publish', 'send')).not.toMatch(new RegExp(`^${idempotencyScope('sub:a', 'publish')}`))
+})
+
+test('a key publishes once by whichever way, and belongs to what it published: a list of one is no single message', async () => {
+  const { gateway, call } = await gatewayWithTokens()
+  await using stream = await openStream(gateway.url, { headers: { authorization: `Bearer ${adminToken}` } })
+  const post = (path: string, body: unknown) => call('POST', path, { token: adminToken, body, headers: { 'idempotency-key': 'one' } })
+  stream.send({ type: 'publish', id: 1, topic: 'orders', data: 'x', idempotencyKey: 'one' })
+  const { messageId } = await stream.expect('published')
+  const again = await post('/v1/topics/orders/messages', { data: 'x' })
+  expect([again.status, again.body['id'], again.headers.get('idempotent-replayed')]).toEqual([201, messageId, 'true'])
+  expect(await post('/v1/topics/others/messages', { data: 'x' })).toMatchObject({ status: 422, body: { code: 'idempotency_key_reused' } })
+  expect(await post('/v1/messages', { messages: [{ topic: 'orders', data: 'x' }] })).toMatchObject({ status: 422 })
+  // Direct messages have keys of their own.
+  expect((await post(`/v1/peers/${peer}/messages`, { data: 'x' })).status).toBe(202)
 })

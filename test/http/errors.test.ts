@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { conditions, DialFailed, Overloaded, PeergateError, StoreUnavailable } from '../../src/errors.ts'
+import { conditions, DialFailed, IdempotencyInProgress, Overloaded, PeergateError, StoreUnavailable } from '../../src/errors.ts'
 import { retryAfterSeconds } from '../../src/http/problem.ts'
 import { appForTest } from './app-for-test.ts'
 
@@ -117,11 +117,12 @@ test.each(['/v1/messages', '/v1/topics/orders/messages'])('refuses before the bo
   expect([answer.status, answer.body.code]).toEqual([503, 'overloaded'])
 })
 
-test('says when to come back with every 429 and 503, and with nothing else', () => {
+test('says when to come back with every 429 and 503, with a 409 that a wait mends, and with nothing else', () => {
   for (const condition of conditions) {
     const seconds = retryAfterSeconds(new PeergateError(condition, ''))
     expect(seconds !== undefined).toBe([429, 503].includes(condition.status))
   }
+  expect(retryAfterSeconds(new IdempotencyInProgress('', { retryAfterMs: 1 }))).toBe(1)
   expect(retryAfterSeconds(new DialFailed('', { retryAfterMs: 1 }))).toBeUndefined()
 })
 

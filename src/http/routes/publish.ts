@@ -76,11 +76,11 @@ export function publishRoutes(
 
   /** @returns the messages as the client sees them, in the order of the request */
   async function publish({ request, reply, query, ...publication }: PublishCall): Promise<PublishedView[]> {
-    const { grant, method, url, headers } = request
+    const { grant, headers } = request
     for (const { topic } of publication.messages) requireTopic(grant, topic)
     const client = keyOf(request)
     const key = headers['idempotency-key']
-    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, `${method} ${pathOf(url)}`), key }
+    const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'publish'), key }
     const { published } = await publisher.enqueue({ client, idempotency, ...publication, ...query }, { signal: clientSignal(reply) })
     const { items, replayed } = await published
     const epoch = await history.epoch()
@@ -169,7 +169,7 @@ export function publishRoutes(
 type PublishedView = z.infer<typeof publishedSchema>
 
 interface PublishCall {
-  request: Pick<FastifyRequest, 'grant' | 'client' | 'method' | 'url'> & { headers: { 'idempotency-key'?: string | undefined } }
+  request: Pick<FastifyRequest, 'grant' | 'client'> & { headers: { 'idempotency-key'?: string | undefined } }
   reply: FastifyReply
   messages: OwnMessage[]
   listed?: true
@@ -185,8 +185,4 @@ function decodeItem({ data, encoding }: { data: string; encoding?: Encoding | un
     const errors = (error.errors ?? []).map(({ path, message }) => ({ path: `messages.${index}.${path}`, message }))
     throw new InvalidData(error.message, { errors, cause: error })
   }
-}
-
-function pathOf(url: string): string {
-  return url.split('?')[0] ?? ''
 }

@@ -41,7 +41,7 @@ export interface HistoryServiceLimits {
 
 export interface HistoryServiceComponents {
   engine: Pick<P2PEngine, 'topics' | 'handle' | 'unhandle'>
-  log: Pick<LogStore, 'epoch' | 'position' | 'outline' | 'find'>
+  log: Pick<LogStore, 'position' | 'outline' | 'find'>
   metrics: Pick<Metrics, 'sentPast' | 'busyPast'>
   now?: () => number
 }
@@ -77,11 +77,12 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
   /** Peers with a request in progress: one at a time for each, which bounds what is charged in advance. */
   const served = new Set<string>()
 
-  /** The seq to read after. A position of another log means the beginning. */
-  async function place(after: string | null): Promise<Seq> {
+  /** The seq to read after, and the epoch of the log. A position of another log means the beginning. */
+  async function place(after: string | null): Promise<{ epoch: string; seq: Seq }> {
+    const { epoch, tip } = await log.position()
     const cursor = after === null ? undefined : tryParse(after)
-    if (cursor === undefined || cursor.epoch !== (await log.epoch())) return 0
-    return cursor.seq <= (await log.position()).tip ? cursor.seq : 0
+    if (cursor === undefined || cursor.epoch !== epoch) return { epoch, seq: 0 }
+    return { epoch, seq: cursor.seq <= tip ? cursor.seq : 0 }
   }
 
   function purseOf(peerId: string): Purse {
@@ -108,7 +109,8 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     const since = now() - maxAgeMs
     const found: OutlineEntry[] = []
     const query = { topics: topics.filter((topic) => joined.has(topic)), since }
-    let position = await place(after)
+    const start = await place(after)
+    let position = start.seq
     let caughtUp = false
     for (let step = 0; step < pageSteps && found.length < pageItems && !caughtUp; step++) {
       if (step > 0) {
@@ -126,7 +128,7 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     const items = found
       .filter(({ firstSeenAt }) => firstSeenAt >= since)
       .map(({ firstSeenAt, ...entry }) => ({ ...entry, ageMs: Math.max(0, Math.round(at - firstSeenAt)) }))
-    return { items, next: formatCursor(await log.epoch(), position), caughtUp }
+    return { items, next: formatCursor(start.epoch, position), caughtUp }
   }
 
   async function get({ ids }: Extract<HistoryRequest, { type: 'get' }>): Promise<SignedMessage[]> {

@@ -17,7 +17,7 @@ export interface NodeInfoInit {
 
 export interface NodeInfoComponents {
   engine: Pick<P2PEngine, 'kind' | 'peerId' | 'capabilities' | 'multiaddrs' | 'reachability' | 'conflicts' | 'peers' | 'topics'>
-  log: Pick<LogStore, 'epoch' | 'position'>
+  log: Pick<LogStore, 'position'>
   stream: Pick<Stream, 'connections'>
   /** Milliseconds since 1970. */
   now?: () => number
@@ -37,13 +37,12 @@ export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponent
   }
 
   return async () => {
-    const [multiaddrs, reachability, conflicts, peers, topics, epoch, { earliest, tip }] = await Promise.all([
+    const [multiaddrs, reachability, conflicts, peers, topics, { epoch, earliest, tip }] = await Promise.all([
       engine.multiaddrs(),
       engine.reachability(),
       engine.conflicts(),
       engine.peers(),
       engine.topics(),
-      log.epoch(),
       log.position(),
     ])
     const uptimeMs = Math.round(performance.now() - begun)

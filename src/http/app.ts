@@ -74,7 +74,7 @@ export interface AppComponents {
   topics: TopicComponents['topics'] & Pick<Topics, 'read'>
   retention: TopicComponents['retention']
   dht: Dht
-  history: Pick<History, 'epoch' | 'page' | 'get'>
+  history: Pick<History, 'page' | 'get'>
   publisher: Publisher
   deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'>
   services: Pick<Services, 'request'>

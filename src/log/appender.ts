@@ -5,6 +5,7 @@ import { StoreUnavailable } from '../errors.ts'
 import type { Seq } from '../model/cursor.ts'
 import { idempotencyWindowMs, KeyTaken } from '../model/idempotency-key.ts'
 import type { NewMessage } from '../model/message.ts'
+import { withCursors } from '../model/published.ts'
 import { messageId } from '../model/signed-message.ts'
 import type { AppendEntry, AppendResult, LogStore } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -85,7 +86,7 @@ export function createAppender(init: { limits: { maxBatchMessages: number } }, c
       }
       const asked = batch.flatMap((item) => (item.kind === 'own' ? (item.trace ?? []) : []))
       const appending = () => log.append(messages, keysOf(batch, settledAge() - idempotencyWindowMs))
-      const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)
+      const { epoch, previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)
       metrics.committed(messages.length, secondsSince(begun))
       writes.succeeded()
       const added = entries.flatMap((entry) => (entry.known ? [] : entry.message))
@@ -95,7 +96,7 @@ export function createAppender(init: { limits: { maxBatchMessages: number } }, c
       const handing = performance.now()
       const recipients = await traceShared('hand over', asked, added.length, () => outbound.send(added))
       metrics.handedOver(secondsSince(handing))
-      settleOwn(batch, { entries, takenKeys }, recipients)
+      settleOwn(batch, { epoch, entries, takenKeys }, recipients)
     } catch (error) {
       uncertain.note(messages.flatMap(({ id, from }) => (from === engine.peerId ? id : [])))
       refuse(batch, error)
@@ -129,7 +130,7 @@ export function createAppender(init: { limits: { maxBatchMessages: number } }, c
     }
   }
 
-  function settleOwn(batch: Item[], { entries, takenKeys }: Omit<AppendResult, 'previousTip'>, recipients: Map<Seq, number>): void {
+  function settleOwn(batch: Item[], { epoch, entries, takenKeys }: Omit<AppendResult, 'previousTip'>, recipients: Map<Seq, number>): void {
     for (const { item, first } of placed(batch)) {
       if (item.kind !== 'own') continue
       if (item.key !== undefined && takenKeys.includes(item.key.key)) {
@@ -138,7 +139,8 @@ export function createAppender(init: { limits: { maxBatchMessages: number } }, c
       }
       metrics.published(item.messages)
       const stored = entries.slice(first, first + item.messages).flatMap(({ message }) => message ?? [])
-      item.done.resolve(stored.map(({ id, seq, topic }) => ({ id, seq, topic, recipients: recipients.get(seq) ?? 0 })))
+      const items = stored.map(({ id, seq, topic }) => ({ id, seq, topic, recipients: recipients.get(seq) ?? 0 }))
+      item.done.resolve(withCursors(epoch, items))
     }
   }
 

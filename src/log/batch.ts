@@ -1,7 +1,8 @@
 import type { Context } from '@opentelemetry/api'
 import type { OwnMessage } from '../engine/engine.ts'
 import type { NewMessage } from '../model/message.ts'
-import type { AppendEntry, KeyedMessages, PublishedItem } from '../store/log-store.ts'
+import type { Published } from '../model/published.ts'
+import type { AppendEntry, KeyedMessages } from '../store/log-store.ts'
 import type { BatchQueueItem } from './batch-queue.ts'
 
 /** An item of the inbox: one or more messages that are stored together or not at all. A batch is several items. */
@@ -16,7 +17,7 @@ export interface OwnItem extends BatchQueueItem {
   trace: Context | undefined
   /** In milliseconds of the monotonic clock. */
   enqueuedAt: number
-  done: PromiseWithResolvers<PublishedItem[]>
+  done: PromiseWithResolvers<Published[]>
 }
 
 /** When a message arrived, in wall time and in age time. */

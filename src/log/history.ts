@@ -13,7 +13,6 @@ import { matchesUntil } from './matches-until.ts'
 
 /** The log as clients read it: positions given as cursors or words, and pages. Live delivery belongs to the hub. */
 export interface History {
-  epoch(): Promise<string>
   /**
    * Resolves the position that a client gives: a cursor, `earliest` (before the oldest retained message that matches)
    * or `latest` (the tip). Every matching message after it is still there, except what the cursor itself knows to be
@@ -128,9 +127,9 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     filter?: TopicFilter,
     newest = (tip: Seq) => tip,
   ): Promise<{ seq: Seq; ends: LogPosition }> {
-    const [current, ends] = await Promise.all([log.epoch(), log.position(filter, pruneCount)])
-    if (epoch !== current) throw new CursorEpochMismatch('This cursor belongs to a different log.', members(current, ends))
-    if (seq > newest(ends.tip)) throw new CursorAhead('This cursor is ahead of the newest message in the log.', members(current, ends))
+    const ends = await log.position(filter, pruneCount)
+    if (epoch !== ends.epoch) throw new CursorEpochMismatch('This cursor belongs to a different log.', members(ends))
+    if (seq > newest(ends.tip)) throw new CursorAhead('This cursor is ahead of the newest message in the log.', members(ends))
     return { seq, ends }
   }
 
@@ -139,21 +138,24 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       const ends = await log.position(filter)
       const seq = position === 'earliest' ? ends.earliest : ends.tip
       const pruneCount = ends.prunedThrough > seq ? ends.pruneCount : 0
-      return { seq, pruneCount, cursor: formatCursor(await log.epoch(), seq, pruneCount) }
+      return { seq, pruneCount, cursor: formatCursor(ends.epoch, seq, pruneCount) }
     }
     const cursor = parseCursor(position)
     const { seq, ends } = await place(cursor, filter)
-    if (seq < ends.prunedThrough) throw expired(await log.epoch(), ends)
+    if (seq < ends.prunedThrough) throw expired(ends)
     return { seq, pruneCount: cursor.pruneCount ?? 0, cursor: position }
   }
 
-  /** The seq of the newest message before the position. */
-  async function lastBefore(position: string | undefined, filter?: TopicFilter): Promise<Seq> {
-    if (position === undefined || position === 'latest') return (await log.position()).tip
-    if (position === 'earliest') return (await log.position(filter)).earliest
+  /** The seq of the newest message before the position, and the epoch of the log. */
+  async function lastBefore(position: string | undefined, filter?: TopicFilter): Promise<{ epoch: string; seq: Seq }> {
+    if (position === undefined || position === 'latest' || position === 'earliest') {
+      const { epoch, tip, earliest } = await log.position(position === 'earliest' ? filter : undefined)
+      return { epoch, seq: position === 'earliest' ? earliest : tip }
+    }
+    const cursor = parseCursor(position)
     // All messages are before the one that comes next.
-    const { seq } = await place(parseCursor(position), filter, (tip) => tip + 1)
-    return Math.max(0, seq - 1)
+    const { seq } = await place(cursor, filter, (tip) => tip + 1)
+    return { epoch: cursor.epoch, seq: Math.max(0, seq - 1) }
   }
 
   async function readPage(query: PageQuery, { signal, client, pay }: PageOptions): Promise<Page> {
@@ -164,7 +166,9 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     const order = orderOf(query)
     const start = query.after === undefined ? undefined : await resolve(query.after, topics)
     const after = start?.seq ?? 0
-    const through = await lastBefore(query.before, topics)
+    const { seq: through, epoch: placed } = await lastBefore(query.before, topics)
+    // The epoch in which the range was placed: if the log is replaced meanwhile, the cursors of this page are refused.
+    const epoch = start === undefined ? placed : parseCursor(start.cursor).epoch
     const range = { low: after, high: Math.max(after, through) }
     const { kind, from, to, since, until } = query
     const filters = omitUndefined({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
@@ -185,7 +189,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
         maxBytes: maxReadBytes - bytes,
       }
       const step = await log.read({ ...filters, ...bounds, order })
-      if (step.prunes !== undefined && step.prunes.topics.length > 0) throw expired(await log.epoch(), await log.position(topics))
+      if (step.prunes !== undefined && step.prunes.topics.length > 0) throw expired(await log.position(topics))
       for (const message of step.messages) bytes += message.data.length
       items.push(...step.messages)
       damaged.push(...(step.damaged ?? []))
@@ -193,7 +197,6 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       else range.high = step.scanned
       await nextTurn()
     }
-    const epoch = await log.epoch()
     // The page covers the messages after `low` and up to `high`.
     const [low, high] = order === 'asc' ? [after, range.low] : [range.high, Math.max(after, through)]
     return {
@@ -247,17 +250,18 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
   }
 
   return {
-    epoch: () => log.epoch(),
     get longPolls() {
       return longPolls.total
     },
     resolve,
     page: ({ waitMs = 0, ...query }, options) => (waitMs === 0 ? readPage(query, options) : waitForPage({ ...query, waitMs }, options)),
     async get(id) {
+      // Asked first: if the log is replaced meanwhile, the cursor is refused instead of naming another message.
+      const epoch = await log.epoch()
       const message = await log.get(id)
       if (message === undefined)
         throw new MessageNotFound('No message with this id is stored here. It may have been pruned or damaged on disk.')
-      return { message, epoch: await log.epoch() }
+      return { message, epoch }
     },
   }
 }
@@ -286,11 +290,11 @@ function orderOf({ order, after }: PageQuery): 'asc' | 'desc' {
   return order ?? (after === undefined ? 'desc' : 'asc')
 }
 
-function expired(epoch: string, ends: LogPosition): CursorExpired {
-  return new CursorExpired('Messages after this cursor were pruned. Continue from "earliest".', members(epoch, ends))
+function expired(ends: LogPosition): CursorExpired {
+  return new CursorExpired('Messages after this cursor were pruned. Continue from "earliest".', members(ends))
 }
 
 /** What the client needs to continue, as members of the problem document. */
-function members(epoch: string, { earliest, tip }: LogPosition) {
+function members({ epoch, earliest, tip }: LogPosition) {
   return { extensions: { earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, tip), epoch } }
 }

@@ -77,8 +77,7 @@ const maxReading = 4
 
 /** What the hub needs of the store. */
 export interface HubLog {
-  epoch(): Promise<string>
-  position(): Promise<{ tip: Seq }>
+  position(): Promise<{ epoch: string; tip: Seq }>
   read(query: {
     after: Seq
     through: Seq
@@ -174,8 +173,9 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
 
   return {
     async start() {
-      epoch = await log.epoch()
-      ring.reset((await log.position()).tip)
+      const end = await log.position()
+      epoch = end.epoch
+      ring.reset(end.tip)
     },
     async stop() {
       byTopic.clear()

@@ -2,9 +2,10 @@ import type { Logger } from 'pino'
 import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { Draining, Overloaded } from '../errors.ts'
 import type { NewMessage } from '../model/message.ts'
+import type { Published } from '../model/published.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
-import type { AppendEntry, LogStore, PublishedItem } from '../store/log-store.ts'
+import type { AppendEntry, LogStore } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { traceContext } from '../telemetry/tracing.ts'
 import { type AdmissionComponents, createAdmission } from './admission.ts'
@@ -30,7 +31,7 @@ export interface Ingest {
    * same transaction. `published` resolves when they are durable and were handed over; refused messages leave no trace.
    * @throws Overloaded, Draining
    */
-  publish(messages: OwnMessage[], by: PublishedBy): { published: Promise<PublishedItem[]> }
+  publish(messages: OwnMessage[], by: PublishedBy): { published: Promise<Published[]> }
   /**
    * Takes in direct messages to this gateway, in one transaction. Returns for each whether it was known before;
    * undefined when they could not be made durable, and then none is stored.
@@ -215,7 +216,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     publish(own, { client, key }) {
       const bytes = sizeOf(own)
       checkRoom(client, own.length, bytes)
-      const done = Promise.withResolvers<PublishedItem[]>()
+      const done = Promise.withResolvers<Published[]>()
       inbox.push({
         kind: 'own',
         own,

@@ -5,7 +5,8 @@ import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge, Overloaded } from '../errors.ts'
 import type { Ingest } from '../log/ingest.ts'
 import { idempotencyWindowMs, KeyTaken, storedKey } from '../model/idempotency-key.ts'
-import type { LogStore, PublishedItem } from '../store/log-store.ts'
+import { type Published, withCursors } from '../model/published.ts'
+import type { LogStore } from '../store/log-store.ts'
 import type { LoadWatch } from '../telemetry/load-watch.ts'
 import type { Topics } from '../topics/topics.ts'
 
@@ -50,7 +51,7 @@ export interface PublishRequest {
 }
 
 export interface Publication {
-  items: PublishedItem[]
+  items: Published[]
   /** Whether the items are the result of an earlier request with the same idempotency key. */
   replayed: boolean
 }
@@ -150,11 +151,12 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
   async function replay(key: KeyOfRequest): Promise<Publication | undefined> {
     const earlier = await log.published(key.key, now() - idempotencyWindowMs)
     if (earlier === undefined) return undefined
-    if (Buffer.compare(earlier.fingerprint, key.fingerprint) === 0) return { items: earlier.items, replayed: true }
-    throw new IdempotencyKeyReused('This idempotency key was used for other messages.')
+    if (Buffer.compare(earlier.fingerprint, key.fingerprint) !== 0)
+      throw new IdempotencyKeyReused('This idempotency key was used for other messages.')
+    return { items: withCursors(earlier.epoch, earlier.items), replayed: true }
   }
 
-  async function settle(published: Promise<PublishedItem[]>, key: KeyOfRequest): Promise<Publication> {
+  async function settle(published: Promise<Published[]>, key: KeyOfRequest): Promise<Publication> {
     try {
       const items = await published
       await log.noteRecipients(

@@ -36,8 +36,8 @@ export interface LogStore {
    * Adds messages in one transaction, in the order given, and returns one entry each, in the same order. A message
    * whose id is already known is not stored again: its entry is `known` and names the stored message, or nothing when
    * it was pruned. Seqs rise in the order given and are never reused, even after the newest messages were deleted.
-   * `previousTip` is the tip before the batch, read in the transaction. Idempotency keys are noted in the same
-   * transaction. The messages of a key that has already published are not stored: the key is among `takenKeys`, and
+   * `previousTip` is the tip before the batch, `epoch` the epoch of the log that stores it; both are read in the
+   * transaction. Idempotency keys are noted in the same transaction. The messages of a key that has already published are not stored: the key is among `takenKeys`, and
    * their entries name no message. `receivedAt` never falls: a message with an earlier time is stored with that of the
    * newest message before it.
    */
@@ -117,6 +117,8 @@ export interface LogStore {
 }
 
 export interface LogPosition {
+  /** Epoch of the log, read together with its ends. */
+  epoch: string
   tip: Seq
   earliest: Seq
   prunedThrough: Seq
@@ -124,6 +126,7 @@ export interface LogPosition {
 }
 
 export interface AppendResult {
+  epoch: string
   previousTip: Seq
   entries: AppendEntry[]
   takenKeys: string[]
@@ -149,6 +152,8 @@ export interface KeyedMessages {
 }
 
 export interface PublishedUnderKey {
+  /** Epoch of the log that stores the items, read together with them. */
+  epoch: string
   fingerprint: Uint8Array
   items: PublishedItem[]
 }

@@ -130,8 +130,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     // The message has its place in the inbox before the next frame is taken, which keeps the order.
     const { published } = await publisher.enqueue({ client, messages: [{ topic, data }], idempotency }, { signal })
     const rest = published.then(({ items, replayed }) => {
-      for (const { id, seq, recipients } of items) {
-        const cursor = formatCursor(hub.epoch, seq)
+      for (const { id, cursor, recipients } of items) {
         outlet.send({
           type: 'published',
           ...answering(frame.id),

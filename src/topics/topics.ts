@@ -210,18 +210,20 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       })
     },
     async list({ after, limit, visible }) {
+      // Asked first: if the log is replaced meanwhile, the cursors are refused instead of naming other messages.
+      const epoch = await store.log.epoch()
       const records =
         visible === undefined
           ? await store.topics.list({ ...omitUndefined({ after }), limit: limit + 1 })
           : await listVisibleTopics({ visible, after, limit: limit + 1 }, store.topics)
       const { items, next } = pageOf(records, limit, ({ topic }) => topic)
-      const epoch = await store.log.epoch()
       return { items: await Promise.all(items.map((record) => stats(record, epoch))), next }
     },
     async get(topic) {
+      const epoch = await store.log.epoch()
       const record = await store.topics.get(topic)
       if (record === undefined) throw notFound()
-      return await stats(record, await store.log.epoch())
+      return await stats(record, epoch)
     },
   }
 }

@@ -255,7 +255,7 @@ test.each([
 test('answers 410 with where to go on when messages that match were pruned', async () => {
   const app = await appForTest()
   await published(3, app)
-  const position = { tip: 3, earliest: 2, prunedThrough: 2, pruneCount: 0 }
+  const position = { epoch: 'memory', tip: 3, earliest: 2, prunedThrough: 2, pruneCount: 0 }
   app.store.log.position = async () => position
   expect(await app.call('GET', '/v1/messages?after=memory.1')).toMatchObject({
     status: 410,

@@ -25,6 +25,19 @@ test('publishes messages in their order, and answers each in its place', async (
   )
 })
 
+test('answers with the cursor in the log that stores the message, also when another log takes its place before the answer', async () => {
+  const { call, store } = await appForTest()
+  const { append } = store.log
+  let epoch = 'memory'
+  store.log.epoch = async () => epoch
+  store.log.append = async (messages, keyed) => {
+    const result = await append(messages, keyed)
+    epoch = 'restored'
+    return result
+  }
+  expect((await call('POST', path, { json: { data: 'one' } })).body.cursor).toBe('memory.1')
+})
+
 test('answers a list of one as a list', async () => {
   const { call } = await appForTest()
   const answer = await call('POST', '/v1/messages', { json: list({ data: 'one' }) })

@@ -59,7 +59,13 @@ describe('resolve', () => {
 
   test('expires a cursor only for those whose messages were pruned after it', async () => {
     const history = await historyOf(['a', 'b', 'a', 'b'], wide, () => ({
-      position: async (filter) => ({ tip: 4, earliest: 2, prunedThrough: filter?.exact[0] === 'b' ? 2 : 1, pruneCount: 0 }),
+      position: async (filter) => ({
+        epoch: 'memory',
+        tip: 4,
+        earliest: 2,
+        prunedThrough: filter?.exact[0] === 'b' ? 2 : 1,
+        pruneCount: 0,
+      }),
     }))
     await expect(history.resolve('memory.1', { exact: ['b'], prefixes: [] })).rejects.toThrow(CursorExpired)
     expect(await history.resolve('memory.1', { exact: ['a'], prefixes: [] })).toMatchObject({ seq: 1 })
@@ -160,7 +166,7 @@ describe('page', () => {
     async function longHistory() {
       let looked = 0
       const history = await historyOf([], wide, () => ({
-        position: async () => ({ tip: rows, earliest: 0, prunedThrough: 0, pruneCount: 0 }),
+        position: async () => ({ epoch: 'memory', tip: rows, earliest: 0, prunedThrough: 0, pruneCount: 0 }),
         async read({ after, through = rows, order }: LogQuery) {
           const step = Math.min(scanRows, through - after)
           looked += step
@@ -269,9 +275,9 @@ describe('a wait for messages', () => {
   test('ends when the client leaves while the log is read for it', async () => {
     const gone = new AbortController()
     const history = await historyOf(['orders'], wide, (log) => ({
-      async epoch() {
+      async position() {
         gone.abort(new Error('left'))
-        return await log.epoch()
+        return await log.position()
       },
     }))
     await expect(history.page({ after: 'latest', ...waiting }, { ...asking, signal: gone.signal })).rejects.toThrow('left')

@@ -11,8 +11,7 @@ const maxBytes = 1_000_000
 function arrayLog(messages: StoredMessage[]): HubLog & { reads: number } {
   return {
     reads: 0,
-    epoch: async () => 'e1',
-    position: async () => ({ tip: messages.at(-1)?.seq ?? 0 }),
+    position: async () => ({ epoch: 'e1', tip: messages.at(-1)?.seq ?? 0 }),
     async read({ after, through, topics, limit }) {
       this.reads++
       const matching = messages.filter(({ seq, topic }) => seq > after && seq <= through && matchesTopic(topics, topic)).slice(0, limit)

@@ -8,6 +8,7 @@ import { defaultLimits } from '../../src/limits.ts'
 import { createHub } from '../../src/log/hub.ts'
 import { createIngest } from '../../src/log/ingest.ts'
 import { createWriteWatch } from '../../src/log/write-watch.ts'
+import { formatCursor, parseCursor } from '../../src/model/cursor.ts'
 import { KeyTaken } from '../../src/model/idempotency-key.ts'
 import type { StoredMessage } from '../../src/model/message.ts'
 import { createMessageSigner, messageId, type SignedMessage, verifyMessage } from '../../src/model/signed-message.ts'
@@ -117,10 +118,26 @@ test('answers a publish with what was stored: signed, numbered, in the log and i
   const road = await createRoad()
   const published = await road.publish('orders', 'hello')
   const message = await road.store.log.get(published.id)
-  expect(message).toMatchObject({ seq: published.seq, topic: 'orders', from: road.engine.peerId })
+  expect(message).toMatchObject({ seq: parseCursor(published.cursor).seq, topic: 'orders', from: road.engine.peerId })
   expect(message && (await verifyMessage(message))).toBe(true)
-  expect(road.hub.tip).toBe(published.seq)
+  expect(published.cursor).toBe(formatCursor(road.hub.epoch, road.hub.tip))
   expect(published.recipients).toBe(0)
+})
+
+test('names a stored message by the epoch of the log that stores it, also when another log takes its place before the answer', async () => {
+  const disk = createMemoryDisk()
+  const road = await createRoad({
+    disk,
+    wrapLog: (log) => ({
+      ...log,
+      async append(messages, keyed) {
+        const result = await log.append(messages, keyed)
+        disk.epoch = 'restored'
+        return result
+      },
+    }),
+  })
+  expect((await road.publish('orders', 'hello')).cursor).toBe('memory.1')
 })
 
 test('carries a message from one road to another, once, and counts its recipient', async () => {
@@ -148,7 +165,7 @@ test('stores everything published at once, in the order of the calls, in few tra
     await expect.poll(() => gated.gates.length).toBeGreaterThanOrEqual(Math.min(opened + 1, 2))
     for (const gate of gated.gates) gate.resolve()
   }
-  const seqs = (await published).map(({ seq }) => seq)
+  const seqs = (await published).map(({ cursor }) => parseCursor(cursor).seq)
   expect(await road.stored()).toEqual(texts)
   expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
   expect(gated.gates.length).toBeLessThan(10)

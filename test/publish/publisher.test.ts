@@ -3,8 +3,9 @@ import type { OwnMessage } from '../../src/engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, Overloaded, StoreUnavailable } from '../../src/errors.ts'
 import type { PublishedBy } from '../../src/log/ingest.ts'
 import { KeyTaken } from '../../src/model/idempotency-key.ts'
+import type { Published } from '../../src/model/published.ts'
 import { createPublisher, type PublishRequest } from '../../src/publish/publisher.ts'
-import type { PublishedItem } from '../../src/store/log-store.ts'
+import type { PublishedUnderKey } from '../../src/store/log-store.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 
 const limits = {
@@ -24,8 +25,8 @@ const request = (data: string, more: Partial<PublishRequest> = {}): PublishReque
 
 /** A publisher whose messages are stored when the test says so. */
 function publisher(load: () => void = () => undefined, subscribers: () => string[] = () => []) {
-  const asked: Array<{ messages: OwnMessage[]; key?: PublishedBy['key'] } & PromiseWithResolvers<PublishedItem[]>> = []
-  const published = new Map<string, { fingerprint: Uint8Array; items: PublishedItem[] }>()
+  const asked: Array<{ messages: OwnMessage[]; key?: PublishedBy['key'] } & PromiseWithResolvers<Published[]>> = []
+  const published = new Map<string, PublishedUnderKey>()
   const joined: string[] = []
   const { log } = createMemoryStore()
   const parts = createPublisher(
@@ -33,7 +34,7 @@ function publisher(load: () => void = () => undefined, subscribers: () => string
     {
       ingest: {
         publish(messages, { key }) {
-          const done = Promise.withResolvers<PublishedItem[]>()
+          const done = Promise.withResolvers<Published[]>()
           asked.push({ messages, key, ...done })
           return { published: done.promise }
         },
@@ -55,7 +56,8 @@ function publisher(load: () => void = () => undefined, subscribers: () => string
   return { ...parts, publish, asked, published, joined, signal }
 }
 
-const item: PublishedItem = { id: 'id', seq: 1, topic: 'orders', recipients: 0 }
+const item: Published = { id: 'id', cursor: 'memory.1', topic: 'orders', recipients: 0 }
+const stored = { epoch: 'memory', items: [{ id: 'id', seq: 1, topic: 'orders', recipients: 0 }] }
 
 test('a key that is publishing is refused until its message is stored, and then answers what it has published', async () => {
   const { enqueue, publish, asked, published, signal } = publisher()
@@ -65,7 +67,7 @@ test('a key that is publishing is refused until its message is stored, and then 
   await expect.poll(() => asked.length).toBe(2)
   const key = asked[0]?.key
   if (key === undefined) throw new Error('there was no key')
-  published.set(key.key, { fingerprint: key.fingerprint, items: [item] })
+  published.set(key.key, { fingerprint: key.fingerprint, ...stored })
   for (const each of asked) each.resolve([item])
   expect(await first.published).toEqual({ items: [item], replayed: false })
   await other
@@ -130,7 +132,7 @@ test('a key that another gateway has used meanwhile answers what it has publishe
   await expect.poll(() => asked.length).toBe(1)
   const key = asked[0]?.key
   if (key === undefined) throw new Error('there was no key')
-  published.set(key.key, { fingerprint: key.fingerprint, items: [item] })
+  published.set(key.key, { fingerprint: key.fingerprint, ...stored })
   asked[0]?.reject(new KeyTaken('there'))
   expect(await late).toEqual({ items: [item], replayed: true })
 })
@@ -146,7 +148,7 @@ test.each<[string, Partial<PublishRequest>]>([
   await expect.poll(() => asked.length).toBe(1)
   const key = asked[0]?.key
   if (key === undefined) throw new Error('there was no key')
-  published.set(key.key, { fingerprint: key.fingerprint, items: [item] })
+  published.set(key.key, { fingerprint: key.fingerprint, ...stored })
   asked[0]?.resolve([item])
   await first
   await expect(publish(request('x', more))).rejects.toThrow(IdempotencyKeyReused)

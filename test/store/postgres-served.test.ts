@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { beginEpoch } from '../../src/store/maintenance.ts'
 import { createPostgresStore } from '../../src/store/postgres/store.ts'
 import { openServedMarks } from '../../src/store/shared/served-mark.ts'
 import { silentLog } from '../fixtures/log.ts'
@@ -37,4 +38,17 @@ test.skipIf(!hasPostgres)('what another gateway has appended is noted as served 
   // What is read again takes nothing back.
   await one.log.read({ after: 0, order: 'asc', limit: 1 })
   expect(served(epoch)).toBe(tip)
+})
+
+test.skipIf(!hasPostgres)('an append returns the epoch of the log that it wrote to (needs PostgreSQL)', async () => {
+  const [url, directory] = [await server().createDatabase(), await temporaryDirectory()]
+  await using store = createPostgresStore({ url, servedMarkFile: join(directory, 'mine'), migrate: true }, { logger: silentLog })
+  await store.start()
+  const before = await store.log.epoch()
+  expect((await store.log.append([storedMessage(1)])).epoch).toBe(before)
+  const after = await beginEpoch(url)
+  const { epoch } = await store.log.append([storedMessage(2)])
+  expect(epoch).toBe(after)
+  expect(epoch).not.toBe(before)
+  expect((await store.log.position()).epoch).toBe(after)
 })

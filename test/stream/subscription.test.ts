@@ -24,7 +24,7 @@ function notingOutlet(): Outlet & { sent: Array<ServerFrame | number> } {
 /** What a subscription after the position 2 is sent of a step of the store, up to the end of the log at 20. */
 async function advanced(step: Omit<Awaited<ReturnType<HubLog['read']>>, 'scanned'>): Promise<{ sent: Array<ServerFrame | number> }> {
   const read: HubLog['read'] = async ({ through }) => ({ ...step, scanned: through })
-  const hub = createHub({ limits }, { log: { epoch: async () => 'e1', position: async () => ({ tip: 20 }), read } })
+  const hub = createHub({ limits }, { log: { position: async () => ({ epoch: 'e1', tip: 20 }), read } })
   await hub.start()
   const outlet = notingOutlet()
   const init = {

@@ -2,8 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { OwnMessage } from '../../engine/engine.ts'
 import { InvalidData } from '../../errors.ts'
-import type { History } from '../../log/history.ts'
-import { cursorSchema, formatCursor } from '../../model/cursor.ts'
+import { cursorSchema } from '../../model/cursor.ts'
 import { requireTopic } from '../../model/grant.ts'
 import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
@@ -64,12 +63,8 @@ const problems = [
   'store_unavailable',
 ]
 
-export function publishRoutes(
-  app: App,
-  init: { limits: { maxPublishMessages: number } },
-  components: { publisher: Publisher; history: Pick<History, 'epoch'> },
-): void {
-  const { publisher, history } = components
+export function publishRoutes(app: App, init: { limits: { maxPublishMessages: number } }, components: { publisher: Publisher }): void {
+  const { publisher } = components
   const listSchema = z
     .strictObject({ messages: z.array(addressedSchema).min(1).max(init.limits.maxPublishMessages) })
     .meta({ id: 'AddressedPayloadList' })
@@ -83,16 +78,9 @@ export function publishRoutes(
     const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'publish'), key }
     const { published } = await publisher.enqueue({ client, idempotency, ...publication, ...query }, { signal: clientSignal(reply) })
     const { items, replayed } = await published
-    const epoch = await history.epoch()
     reply.code(201)
     if (replayed) reply.header('idempotent-replayed', 'true')
-    return items.map(({ id, seq, topic, recipients }) => ({
-      id,
-      cursor: formatCursor(epoch, seq),
-      topic,
-      recipients,
-      gateway: authorOf(id),
-    }))
+    return items.map((item) => ({ ...item, gateway: authorOf(item.id) }))
   }
 
   const onRequest = async (request: FastifyRequest) => publisher.check(keyOf(request))

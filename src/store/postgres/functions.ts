@@ -28,16 +28,17 @@ const append = `CREATE OR REPLACE FUNCTION pg_temp.peergate_append(
   p_origin text, p_ids text[], p_topics text[], p_recipients text[], p_authors text[], p_received bigint[], p_first_seen bigint[], p_stored bigint[], p_absent boolean[], p_checksums integer[], p_starts integer[],
   p_lengths integer[], p_bytes bytea,
   p_keys text[], p_fingerprints text[], p_firsts integer[], p_counts integer[], p_created bigint[], p_since bigint[])
-RETURNS TABLE (previous bigint, place integer, number bigint, received bigint, taken text[]) LANGUAGE plpgsql AS $function$
+RETURNS TABLE (previous bigint, place integer, number bigint, received bigint, taken text[], log_epoch text) LANGUAGE plpgsql AS $function$
 DECLARE
   v_tip bigint;
   v_forgotten_through bigint;
   v_forgotten_at bigint;
   v_latest bigint;
   v_taken text[];
+  v_epoch text;
 BEGIN
   ${takeLock};
-  SELECT "tip", "forgottenThrough", "forgottenAt" INTO STRICT v_tip, v_forgotten_through, v_forgotten_at FROM "Log" WHERE "id" = 1;
+  SELECT "tip", "forgottenThrough", "forgottenAt", "epoch" INTO STRICT v_tip, v_forgotten_through, v_forgotten_at, v_epoch FROM "Log" WHERE "id" = 1;
   -- A time that was damaged on disk is ignored.
   SELECT coalesce((SELECT m."receivedAt" FROM "Message" AS m WHERE NOT ${sumIsWrong} ORDER BY m."seq" DESC LIMIT 1), 0) INTO v_latest;
   SELECT coalesce(array_agg(k.key), '{}') INTO v_taken FROM unnest(p_keys, p_since) AS k(key, since)
@@ -91,7 +92,7 @@ BEGIN
     ON CONFLICT ("key") DO UPDATE SET
       "fingerprint" = excluded."fingerprint", "items" = excluded."items", "createdAt" = excluded."createdAt"
   )
-  SELECT v_tip, n.at, n.seq, n.received_at, v_taken FROM numbered AS n UNION ALL SELECT v_tip, NULL, NULL, NULL, v_taken;
+  SELECT v_tip, n.at, n.seq, n.received_at, v_taken, v_epoch FROM numbered AS n UNION ALL SELECT v_tip, NULL, NULL, NULL, v_taken, v_epoch;
   PERFORM pg_notify('${channel}', json_build_object('by', p_origin, 'kind', 'log')::text);
 END $function$`
 

@@ -102,7 +102,7 @@ export function createPostgresLog(
   }
 
   /** The messages are stored, so a mark that can't be written must not refuse them. */
-  function noteServed(tip: Seq): void {
+  function noteServed(epoch: string, tip: Seq): void {
     try {
       served.write(epoch, tip)
     } catch (error) {
@@ -156,11 +156,12 @@ export function createPostgresLog(
   }
 
   async function findKey(key: string, since: number) {
-    const sql = 'SELECT "fingerprint", "items" FROM "IdempotencyKey" WHERE "key" = $1 AND "createdAt" >= $2'
+    const sql = `SELECT k."fingerprint", k."items", l."epoch" FROM "IdempotencyKey" AS k, "Log" AS l
+      WHERE k."key" = $1 AND k."createdAt" >= $2 AND l."id" = 1`
     const [row] = await database.read(sql, [key, since])
     if (row === undefined) return undefined
     const items: PublishedItem[] = JSON.parse(String(row[1]))
-    return { fingerprint: toBytes(row[0]), items }
+    return { epoch: String(row[2]), fingerprint: toBytes(row[0]), items }
   }
 
   return {
@@ -175,7 +176,7 @@ export function createPostgresLog(
       files.check()
       const values = [origin, ...packMessages(messages), ...packKeys(keyed)]
       const rows = await database.write(appendSql, values)
-      const [previousTip, , , , takenKeys] = rows.at(-1) ?? []
+      const [previousTip, , , , takenKeys, appendedTo] = rows.at(-1) ?? []
       const places = new Map(
         rows.map(([, place, seq, receivedAt]) => [Number(place) - 1, { seq: Number(seq), receivedAt: Number(receivedAt) }]),
       )
@@ -193,8 +194,8 @@ export function createPostgresLog(
         if (entries[index]?.known === true && !isRefused(index)) entries[index] = { message: there.get(id), known: true }
       })
       const last = entries.findLast(({ known }) => !known)?.message
-      if (last !== undefined) noteServed(last.seq)
-      return { previousTip: Number(previousTip), entries, takenKeys: taken.map(({ key }) => key) }
+      if (last !== undefined) noteServed(String(appendedTo), last.seq)
+      return { epoch: String(appendedTo), previousTip: Number(previousTip), entries, takenKeys: taken.map(({ key }) => key) }
     },
     async published(key, since) {
       const found = await findKey(key, since)
@@ -214,7 +215,7 @@ export function createPostgresLog(
       const { bad, noted, ...step } = await scan(database, query)
       // Messages of other gateways are served from here, too.
       const newest = query.order === 'asc' ? step.messages.at(-1) : undefined
-      if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(newest.seq)
+      if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(epoch, newest.seq)
       const found = await takeOutFound(bad, async () => (await scan(database, query)).bad)
       return withDamage(step, query, { found, noted })
     },

@@ -222,13 +222,14 @@ export async function readPosition(database: PostgresDatabase, filter: TopicFilt
   const concerned = filter === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', filter, values)})`
   const forgotten = forgottenThrough(filter, since, values)
   const sql = `SELECT l."tip", l."pruneCount", least(t.first, (SELECT d."seq" FROM "Damage" AS d WHERE ${concerned} ORDER BY d."seq" LIMIT 1)),
-      greatest(t.pruned, ${forgotten}) FROM "Log" AS l CROSS JOIN (
+      greatest(t.pruned, ${forgotten}), l."epoch" FROM "Log" AS l CROSS JOIN (
       SELECT min(CASE WHEN t."messages" > 0 THEN t."firstSeq" END) AS first,
         max(CASE WHEN t."prunedAt" > ${since}::bigint THEN t."prunedThrough" END) AS pruned
       FROM "Topic" AS t WHERE ${condition}) AS t
     WHERE l."id" = 1`
-  const [[tip, pruneCount, first, pruned] = []] = await database.read(sql, values.list)
+  const [[tip, pruneCount, first, pruned, epoch] = []] = await database.read(sql, values.list)
   return {
+    epoch: String(epoch),
     tip: Number(tip ?? 0),
     earliest: first === null || first === undefined ? Number(tip ?? 0) : Number(first) - 1,
     prunedThrough: Number(pruned ?? 0),

@@ -28,7 +28,7 @@ function toItem({ message }: AppendEntry): PublishedItem {
   return { id: message.id, topic: message.topic, seq: message.seq, recipients: 0 }
 }
 
-export function findKey(database: SqliteDatabase, key: string, since: number): PublishedUnderKey | undefined {
+export function findKey(database: SqliteDatabase, key: string, since: number): Omit<PublishedUnderKey, 'epoch'> | undefined {
   const row = database.row('SELECT "fingerprint", "items" FROM "IdempotencyKey" WHERE "key" = ? AND "createdAt" >= ?', key, since)
   if (row === undefined) return undefined
   const items: PublishedItem[] = JSON.parse(String(row.items))

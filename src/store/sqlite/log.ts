@@ -143,7 +143,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
       room.check()
       transaction(() => writer.run(putRecord, probeKey, Buffer.from(String(Date.now()))))
     },
-    position: async (filter, prunedSince = 0) => position(reader, filter, prunedSince),
+    position: async (filter, prunedSince = 0) => ({ epoch, ...position(reader, filter, prunedSince) }),
     async append(messages, keyed = []) {
       const result = transaction(() => {
         const taken = findTaken(writer, keyed)
@@ -154,7 +154,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
           keyed.filter((each) => !taken.includes(each)),
           appended.entries,
         )
-        return { ...appended, takenKeys: taken.map(({ key }) => key) }
+        return { epoch, ...appended, takenKeys: taken.map(({ key }) => key) }
       }, growing)
       const last = result.entries.findLast(({ known }) => !known)?.message
       if (last !== undefined) noteServed(last.seq)
@@ -163,7 +163,8 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     async published(key, since) {
       const found = findKey(reader, key, since)
       const recipients = recipientsOf.get(key)
-      return found === undefined || recipients === undefined ? found : { ...found, items: withRecipients(found.items, recipients) }
+      if (found === undefined) return undefined
+      return { epoch, ...found, items: recipients === undefined ? found.items : withRecipients(found.items, recipients) }
     },
     countKeys: async (prefix, limit) => countKeys(reader, prefix, limit),
     async noteRecipients(key, recipients) {
@@ -206,7 +207,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
   }
 }
 
-function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prunedSince: number): LogPosition {
+function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prunedSince: number): Omit<LogPosition, 'epoch'> {
   const tip = readTip(reader)
   const { sql, values } = filter === undefined ? { sql: 'true', values: [] } : topicCondition('"name"', filter)
   const row = reader.row(

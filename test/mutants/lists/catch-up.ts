@@ -53,10 +53,10 @@ export const catchUp = [
       ['what is older than asked is listed', '.filter(({ firstSeenAt }) => firstSeenAt >= since)', ''],
       [
         'a position in another log counts',
-        'if (cursor === undefined || cursor.epoch !== (await log.epoch())) return 0',
+        'if (cursor === undefined || cursor.epoch !== epoch) return { epoch, seq: 0 }',
         'if (cursor === undefined) return 0',
       ],
-      ['a position past the tip counts', 'return cursor.seq <= (await log.position()).tip ? cursor.seq : 0', 'return cursor.seq'],
+      ['a position past the tip counts', 'return { epoch, seq: cursor.seq <= tip ? cursor.seq : 0 }', 'return { epoch, seq: cursor.seq }'],
     ],
   ),
   ...breaks(

@@ -345,8 +345,8 @@ export const log = [
       ['a failed key stays taken', 'settle(published, key).finally(release)', 'settle(published, key)'],
       [
         'a key publishes anything',
-        'if (Buffer.compare(earlier.fingerprint, key.fingerprint) === 0) return',
-        'if (earlier.fingerprint.length > 0) return',
+        'if (Buffer.compare(earlier.fingerprint, key.fingerprint) !== 0)',
+        'if (earlier.fingerprint.length === 0)',
       ],
       [
         'a key is everybody’s',
@@ -403,7 +403,7 @@ export const log = [
     [
       ['a wait for what can never come takes its time', 'Math.min(query.waitMs, matchesUntil(query) - now())', 'query.waitMs'],
       ['a client that has left waits on', 'if (signal.aborted) end()', ''],
-      ['a cursor of another log is read', 'if (epoch !== current)', 'if (epoch === undefined)'],
+      ['a cursor of another log is read', 'if (epoch !== ends.epoch)', 'if (epoch === undefined)'],
       ['a cursor past the tip is read', 'if (seq > newest(ends.tip)) throw', 'if (seq < 0) throw'],
       ['a cursor whose messages were pruned is read', 'if (seq < ends.prunedThrough) throw', 'if (seq < 0) throw'],
       [
@@ -419,9 +419,10 @@ export const log = [
     [
       [
         'what other gateways appended is served without a mark',
-        'if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(newest.seq)',
+        'if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(epoch, newest.seq)',
         '',
       ],
+      ['an append names the log that was open before', 'return { epoch: String(appendedTo), previousTip', 'return { epoch, previousTip'],
     ],
   ),
   ...breaks(
@@ -465,8 +466,8 @@ export const log = [
   ...breaks('src/log/appender.ts', road, [
     [
       'nothing is appended before it is sent',
-      "const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
-      "await outbound.send(messages.map((message, index) => ({ ...message, seq: index + 1 })))\n      const { previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
+      "const { epoch, previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
+      "await outbound.send(messages.map((message, index) => ({ ...message, seq: index + 1 })))\n      const { epoch, previousTip, entries, takenKeys } = await traceShared('append', asked, messages.length, appending)",
     ],
     [
       'a taken idempotency key answers as if it had published',

@@ -202,7 +202,7 @@ export const access = [
     'src/model/idempotency-key.ts',
     ['test/access/idempotency-keys.test.ts'],
     [
-      ['strangers share keys', 'return `${encodeURIComponent(client)} ${operation}`', "return `anyone ${client === '' ? '' : operation}`"],
+      ['strangers share keys', 'return `${encodeURIComponent(client)} ${kind}`', "return `anyone ${client === '' ? '' : kind}`"],
       ['the name of a client runs into its operation', '${encodeURIComponent(client)} ', '${client} '],
     ],
   ),

@@ -1,6 +1,6 @@
 import { breaks } from '../patch.ts'
 
-const road = ['test/log/ingest.test.ts']
+const road = ['test/log/ingest.test.ts', 'test/log/ingest-remote.test.ts']
 
 export const log = [
   ...breaks(
@@ -222,7 +222,7 @@ export const log = [
   ),
   ...breaks(
     'src/log/author-quota.ts',
-    ['test/log/ingest.test.ts', 'test/direct/direct.test.ts'],
+    ['test/log/ingest-remote.test.ts', 'test/direct/direct.test.ts'],
     [
       ['an author has a new quota with each message', 'pair.bytes += bytes', ''],
       ['an author has one quota for ever', 'pair.since <= at - hourMs', 'pair.since <= at - 1_000 * hourMs'],
@@ -230,7 +230,7 @@ export const log = [
   ),
   ...breaks(
     'src/log/outbound.ts',
-    ['test/log/outbound.test.ts', 'test/log/ingest.test.ts'],
+    ['test/log/outbound.test.ts', 'test/log/feeds.test.ts', 'test/log/feeds-changes.test.ts', 'test/log/ingest.test.ts'],
     [
       ['the sent window is zero', 'recent[0].at <= age() - limits.sentWindowMs', 'recent[0].at <= age()'],
       ['the sent mark passes what waits', 'Math.min(settled, ...waiting.values(), ...behind,', 'Math.min(settled, ...behind,'],
@@ -270,7 +270,7 @@ export const log = [
   ),
   ...breaks(
     'src/log/outbound.ts',
-    ['test/log/outbound.test.ts'],
+    ['test/log/outbound.test.ts', 'test/log/feeds.test.ts', 'test/log/feeds-changes.test.ts'],
     [
       [
         'a subscriber without room has its messages wait for another',
@@ -489,7 +489,7 @@ export const log = [
   ]),
   ...breaks(
     'src/log/feeds.ts',
-    ['test/log/outbound.test.ts'],
+    ['test/log/feeds.test.ts', 'test/log/feeds-changes.test.ts'],
     [
       ['the first message that a straggler missed is not fed', 'found.map(({ seq }) => seq - 1)', 'found.map(({ seq }) => seq)'],
       ['a straggler is fed from the last message that it missed', 'Math.min(...found.map', 'Math.max(...found.map'],

@@ -10,15 +10,21 @@ export type Reader = 'gateway' | 'client'
 
 /**
  * Converts a zod schema to JSON Schema. Named schemas become references to the components. For clients, enumerations
- * are open: strings whose known values are in `x-extensible-enum`, which generators turn into plain strings.
+ * are open: strings whose known values are in `x-extensible-enum`, which generators turn into plain strings. A simple
+ * type or null is one schema with two types, and numbers have a format, since generators have no types for less.
  * @throws Error when two schemas have the same name
  */
 export function jsonSchema(schema: z.ZodType, reader: Reader, components: Map<string, JsonSchema>): JsonSchema {
   // The input schema leaves objects open unless they are strict. Wrapped in an object, since the root itself never
   // becomes a reference.
-  const root = z.toJSONSchema(z.object({ schema }), { io: 'input', unrepresentable: 'any', override: ({ jsonSchema }) => tidy(jsonSchema) })
+  const root = z.toJSONSchema(z.object({ schema }), {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => tidy(jsonSchema, reader),
+  })
   const definitions = root.$defs ?? {}
-  const read = (part: JsonSchema) => referring(reader === 'client' ? withOpenEnumerations(part, definitions) : part)
+  const read = (part: JsonSchema) =>
+    referring(withoutChoices(reader === 'client' ? withOpenEnumerations(part, definitions) : part, definitions))
   for (const [name, definition] of Object.entries(definitions)) {
     // A client reads an open enumeration in the place where it is used; only the gateway reads the closed one, by name.
     if (reader === 'client' && definition.enum !== undefined) continue
@@ -40,7 +46,6 @@ function referring<Value>(schema: Value): Value {
 function withOpenEnumerations(schema: JsonSchema, definitions: Record<string, JsonSchema>): JsonSchema {
   return JSON.parse(JSON.stringify(schema), (_, part) => {
     if (part?.type === 'boolean') return { ...part, const: undefined }
-    if (Array.isArray(part?.anyOf)) return withoutChoice(part)
     const { enum: values, ...meaning } = enumerationOf(part, definitions) ?? {}
     if (values === undefined) return part
     const { $ref: _named, enum: _closed, ...own } = part
@@ -51,22 +56,39 @@ function withOpenEnumerations(schema: JsonSchema, definitions: Record<string, Js
 const knownValues = 'x-extensible-enum'
 
 function enumerationOf(part: JsonSchema | null, definitions: Record<string, JsonSchema>): JsonSchema | undefined {
-  const schema = typeof part?.$ref === 'string' ? definitions[part.$ref.replace(local, '')] : part
+  const schema = definitionOf(part, definitions)
   return Array.isArray(schema?.enum) ? schema : undefined
 }
 
-/** An open enumeration or null as one schema with two types. */
-function withoutChoice(part: JsonSchema): JsonSchema {
-  const [known, other, ...more] = part.anyOf ?? []
-  const isNullable = known !== undefined && knownValues in known && other?.type === 'null' && more.length === 0
-  if (!isNullable) return part
-  const { anyOf: _, ...own } = part
-  return { ...known, ...own, type: ['string', 'null'] }
+function definitionOf(part: JsonSchema | null | undefined, definitions: Record<string, JsonSchema>): JsonSchema | null | undefined {
+  return typeof part?.$ref === 'string' ? definitions[part.$ref.replace(local, '')] : part
 }
 
-/** Removes redundant keywords: the bounds of safe integers, and the patterns of named formats. */
-function tidy(schema: JsonSchema): void {
-  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
-  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
+const simpleTypes: unknown[] = ['string', 'integer', 'number', 'boolean']
+
+/** Turns the choice between a simple type and null into one schema with two types. */
+function withoutChoices(schema: JsonSchema, definitions: Record<string, JsonSchema>): JsonSchema {
+  return JSON.parse(JSON.stringify(schema), (_, part) => {
+    const [first, other, ...more] = Array.isArray(part?.anyOf) ? part.anyOf : []
+    if (other?.type !== 'null' || more.length > 0) return part
+    const known = definitionOf(first, definitions)
+    if (known === null || known === undefined || known.enum !== undefined || !simpleTypes.includes(known.type)) return part
+    const { anyOf: _choice, ...own } = part
+    return { ...known, ...own, type: [known.type, 'null'] }
+  })
+}
+
+const maxInt32 = 2 ** 31 - 1
+
+/**
+ * Removes redundant keywords: the bounds of safe integers in answers, and the patterns of named formats. Adds the
+ * formats of numbers (https://spec.openapis.org/registry/format/).
+ */
+function tidy(schema: JsonSchema, reader: Reader): void {
   if (schema.format !== undefined) delete schema.pattern
+  if (schema.type === 'number') schema.format = 'double'
+  if (schema.type !== 'integer') return
+  schema.format = (schema.maximum ?? Number.POSITIVE_INFINITY) <= maxInt32 ? 'int32' : 'int64'
+  if (schema.maximum === Number.MAX_SAFE_INTEGER && reader === 'client') delete schema.maximum
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
 }

@@ -1,9 +1,11 @@
+import { STATUS_CODES } from 'node:http'
 import { stringify } from 'yaml'
 import type { z } from 'zod'
+import { conditions } from '../errors.ts'
 import { version } from '../version.ts'
 import { asyncApiDocument } from './asyncapi.ts'
 import { type JsonSchema, jsonSchema } from './json-schema.ts'
-import { type Answer, conditionOf, type DocumentedRoute, problemCodes, tags } from './operation.ts'
+import { type Answer, bytesSchema, conditionOf, type DocumentedRoute, problemCodes, tags } from './operation.ts'
 import { problemSchema, problemType } from './problem.ts'
 import type { Documents } from './routes/documents.ts'
 
@@ -42,6 +44,7 @@ function yaml(document: object): string {
 
 function openApiDocument(routes: DocumentedRoute[]) {
   const components = new Map<string, JsonSchema>()
+  const problems = problemResponses(routes, components)
   const paths: Record<string, Record<string, object>> = {}
   for (const route of routes) {
     const path = route.url.replaceAll(/:(\w+)/g, '{$1}')
@@ -64,6 +67,7 @@ function openApiDocument(routes: DocumentedRoute[]) {
     paths,
     components: {
       headers: budgetHeaders,
+      responses: problems,
       schemas: Object.fromEntries([...components].sort(([a], [b]) => (a < b ? -1 : 1))),
       securitySchemes: {
         bearer: {
@@ -100,10 +104,11 @@ function operationObject(route: DocumentedRoute, components: Map<string, JsonSch
     tags: [operation.tag],
     'x-action': operation.action,
     'x-cost': operation.cost ?? 1,
+    'x-codes': codesByStatus(route),
     ...(operation.action === 'none' ? {} : { security: [{ bearer: [] }, { session: [] }, {}] }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: requestBody(body, operation.rawBody === true, components) }),
-    responses: { ...Object.fromEntries(answers), ...problemResponses(route, components) },
+    responses: { ...Object.fromEntries(answers), ...problemReferences(route) },
   }
 }
 
@@ -121,7 +126,10 @@ function requestBody(body: z.ZodType, raw: boolean, components: Map<string, Json
   const { example, ...schema } = jsonSchema(body, 'gateway', components)
   return {
     required: !body.safeParse(undefined).success,
-    content: { 'application/json': { schema, example }, ...(raw ? { 'application/octet-stream': {} } : {}) },
+    content: {
+      'application/json': { schema, example },
+      ...(raw ? { 'application/octet-stream': { schema: jsonSchema(bytesSchema, 'gateway', components) } } : {}),
+    },
   }
 }
 
@@ -171,15 +179,36 @@ const problemHeaders: Record<number, Record<string, string>> = {
   503: { 'Retry-After': 'Seconds to wait.' },
 }
 
-/** One response per error status, which lists the error codes with that status. */
-function problemResponses(route: DocumentedRoute, components: Map<string, JsonSchema>) {
-  const byStatus = Map.groupBy(problemCodes(route).map(conditionOf), (condition) => condition.status)
-  const responses = [...byStatus].map(([status, conditions]) => {
-    const description = conditions.map(({ code, title }) => `- \`${code}\`: ${title}.`).join('\n')
-    const own = route.answers[status]
-    if (own !== undefined) throw new Error(`${route.operation.operationId} answers ${status} in two ways`)
+/** One response per error status, which operations share. */
+function problemResponses(routes: DocumentedRoute[], components: Map<string, JsonSchema>): Record<string, object> {
+  const answered = new Set(routes.flatMap(problemCodes))
+  const byStatus = Map.groupBy(
+    conditions.filter(({ code }) => answered.has(code)),
+    ({ status }) => status,
+  )
+  const responses = [...byStatus].map(([status, known]) => {
+    const codes = known.map(({ code, title }) => `- \`${code}\`: ${title}.`).join('\n')
+    const description = `${STATUS_CODES[status]}. \`x-codes\` of the operation has the codes that it can answer with:\n${codes}`
     const problem = { description, headers: problemHeaders[status] ?? {}, content: { [problemType]: { schema: problemSchema } } }
-    return [status, { ...responseObject(problem, components), 'x-codes': conditions.map(({ code }) => code) }]
+    return [problemName(status), responseObject(problem, components)]
   })
-  return Object.fromEntries(responses)
+  return Object.fromEntries(responses.toSorted(([one], [other]) => (String(one) < String(other) ? -1 : 1)))
+}
+
+/** The name of the response for an error status, such as `NotFound`. */
+function problemName(status: number): string {
+  return (STATUS_CODES[status] ?? '').replaceAll(/[^A-Za-z]/g, '')
+}
+
+function problemReferences(route: DocumentedRoute): Record<string, object> {
+  const statuses = Object.keys(codesByStatus(route))
+  const twice = statuses.find((status) => route.answers[status] !== undefined)
+  if (twice !== undefined) throw new Error(`${route.operation.operationId} answers ${twice} in two ways`)
+  return Object.fromEntries(statuses.map((status) => [status, { $ref: `#/components/responses/${problemName(Number(status))}` }]))
+}
+
+/** The error codes of an operation by their status. */
+function codesByStatus(route: DocumentedRoute): Record<string, string[]> {
+  const byStatus = Map.groupBy(problemCodes(route).map(conditionOf), (condition) => condition.status)
+  return Object.fromEntries([...byStatus].map(([status, known]) => [status, known.map(({ code }) => code)]))
 }

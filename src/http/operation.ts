@@ -71,7 +71,7 @@ export interface Answer {
 
 const rawType = 'application/octet-stream'
 /** In OpenAPI 3.1 the media type suffices; client generators still look for the format of 3.0. */
-const bytesSchema = z.custom<Buffer>().meta({ type: 'string', format: 'binary', contentMediaType: rawType })
+export const bytesSchema = z.custom<Buffer>().meta({ type: 'string', format: 'binary', contentMediaType: rawType })
 
 /** A JSON response, with an example and descriptions of additional headers. */
 export function json<Schema extends z.ZodType>(
@@ -99,6 +99,13 @@ export function orLines(answer: Answer, line: z.ZodType) {
 export function empty(description: string, headers: Record<string, string> = {}) {
   return { description, headers, content: {} } satisfies Answer
 }
+
+/** The `body` of an operation that needs none: absent or `{}`. */
+export const noBody = z
+  .strictObject({})
+  .meta({ id: 'EmptyBody', description: 'A body without fields, for clients that must send one.' })
+  .optional()
+  .meta({ example: {} })
 
 /** The `querystring` of an operation without parameters: refuses any. */
 export const noQuery = z.strictObject({})

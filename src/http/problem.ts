@@ -1,22 +1,29 @@
 import { z } from 'zod'
-import type { PeergateError } from '../errors.ts'
+import { conditions, type PeergateError } from '../errors.ts'
 import { cursorSchema } from '../model/cursor.ts'
 import { errorDetailSchema } from '../model/error-detail.ts'
 
 export const problemType = 'application/problem+json'
+
+const codeSchema = z.string().meta({
+  id: 'ProblemCode',
+  description: 'The kind of error, for programs (docs/errors.md). New codes can appear at any time.',
+  example: 'topic_not_found',
+  'x-extensible-enum': conditions.map(({ code }) => code).toSorted(),
+})
 
 /** An error as a problem document (RFC 9457). */
 export const problemSchema = z
   .object({
     type: z.string().describe('`urn:peergate:error:` followed by the code.').meta({ example: 'urn:peergate:error:topic_not_found' }),
     title: z.string().describe('The kind of error, for people.'),
-    status: z.int(),
+    status: z.int().min(400).max(599),
     detail: z.string().describe('Details of this occurrence, for people.'),
     instance: z
       .string()
       .describe('Id of this request, also in the log of the gateway.')
       .meta({ example: 'urn:uuid:3f0b7a52-6c58-4f0c-9a5e-0d0f4c1b8a11' }),
-    code: z.string().describe('The kind of error, for programs. New codes can appear at any time.').meta({ example: 'topic_not_found' }),
+    code: codeSchema,
     retryable: z.boolean().describe('Whether the same request may succeed later.'),
     errors: z.array(errorDetailSchema).optional().describe('Problems by field, parameter or address.'),
     earliest: cursorSchema.optional().describe('The position before the oldest matching message; only with the codes `cursor_…`.'),

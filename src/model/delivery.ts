@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { peerIdSchema } from './peer.ts'
 
 export const deliveryStateSchema = z.enum(['queued', 'delivered', 'expired', 'refused', 'cancelled']).meta({
-  id: 'DeliveryState',
+  id: 'DeliveryStateFilter',
   description:
     '`queued`: delivery is being attempted. `delivered`: the recipient has stored the message. `expired`: time ran out. `refused`: the recipient does not accept it. `cancelled`: no further attempts; the message may still have arrived.',
   example: 'queued',

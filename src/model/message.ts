@@ -6,7 +6,7 @@ import { type SignedMessage, sequenceNumber } from './signed-message.ts'
 import { directTopic, topicSchema } from './topic.ts'
 
 export const messageKindSchema = z.enum(['topic', 'direct']).meta({
-  id: 'MessageKind',
+  id: 'KindFilter',
   description: 'Kind of a message: published to a topic, or sent to one peer.',
   example: 'topic',
 })

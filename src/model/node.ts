@@ -20,19 +20,21 @@ export const nodeSchema = z
         observed: z.array(z.string()).describe('IP addresses at which peers see the node.'),
         relays: z.array(peerIdSchema).describe('Relays through which the node can be reached.'),
       })
-      .describe('Reachability of the node for other peers.'),
+      .meta({ id: 'Reachability', description: 'Reachability of the node for other peers.' }),
     identityConflicts: z
       .array(
-        z.object({
-          peerId: peerIdSchema,
-          multiaddrs: z.array(multiaddrSchema).describe('Addresses at which nodes with this peer id were seen, if known.'),
-          toldBy: peerIdSchema
-            .nullable()
-            .describe(
-              'The peer that reports the conflict of this gateway’s own id, because it is linked to another node with it. Null if seen by this gateway.',
-            ),
-          lastSeen: z.iso.datetime(),
-        }),
+        z
+          .object({
+            peerId: peerIdSchema,
+            multiaddrs: z.array(multiaddrSchema).describe('Addresses at which nodes with this peer id were seen, if known.'),
+            toldBy: peerIdSchema
+              .nullable()
+              .describe(
+                'The peer that reports the conflict of this gateway’s own id, because it is linked to another node with it. Null if seen by this gateway.',
+              ),
+            lastSeen: z.iso.datetime(),
+          })
+          .meta({ id: 'IdentityConflict', description: 'A peer id that two running nodes use.' }),
       )
       .describe(
         "Peer ids used by two running nodes, the latest last: a key file was copied. This gateway's own id may be among them. With `libp2p` only its own id is detected.",
@@ -63,18 +65,20 @@ export const nodeSchema = z
       }),
     startedAt: z.iso.datetime(),
     uptimeMs: z.int().min(0),
-    counts: z.object({
-      peers: z.int().min(0).describe('Number of connected peers.'),
-      topics: z.int().min(0).describe('Number of joined topics.'),
-      streams: z.int().min(0).describe('Number of connected clients of `GET /v1/stream`.'),
-    }),
+    counts: z
+      .object({
+        peers: z.int().min(0).describe('Number of connected peers.'),
+        topics: z.int().min(0).describe('Number of joined topics.'),
+        streams: z.int().min(0).describe('Number of connected clients of `GET /v1/stream`.'),
+      })
+      .meta({ id: 'Counts' }),
     log: z
       .object({
         epoch: z.string().describe('Epoch of the log, the first part of its cursors.').meta({ example: 'k3v9q2' }),
         earliest: cursorSchema.describe('The position before the oldest stored message.'),
         latest: cursorSchema.describe('The position of the newest stored message (the tip of the log).'),
       })
-      .describe('The log of messages.'),
+      .meta({ id: 'LogRange', description: 'The log of messages.' }),
     limits: z
       .record(z.string(), z.int())
       .describe(

@@ -15,6 +15,11 @@ const maxDataLength = 22_369_624
 /** Data in JSON, as clients send it. `maxMessageBytes` limits it further. */
 export const dataSchema = z.string().max(maxDataLength)
 
+/** Data with its encoding, as clients send it. */
+export const payloadInputSchema = z
+  .strictObject({ data: dataSchema, encoding: encodingSchema.optional().describe('Encoding of `data`. Default: `utf8`.') })
+  .meta({ id: 'Payload', description: 'Data that a client sends.' })
+
 /** Data with its encoding, as sent to clients. */
 export const payloadSchema = z.object({ data: z.string(), encoding: encodingSchema })
 export type Payload = z.infer<typeof payloadSchema>

@@ -92,7 +92,7 @@ export interface KnownAddress {
 }
 
 export const peerStateSchema = z.enum(['connected', 'known', 'blocked']).meta({
-  id: 'PeerState',
+  id: 'PeerStateFilter',
   description: 'State of a peer: `connected` (linked), `known` (seen before), or `blocked` (links are refused).',
   example: 'connected',
 })

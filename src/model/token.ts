@@ -14,12 +14,14 @@ const fields = {
 }
 
 /** A token as requested by a client. */
-export const tokenInputSchema = z.strictObject({
-  name: fields.name,
-  actions: fields.actions,
-  topics: fields.topics.default(['*']),
-  expiresAt: z.iso.datetime({ offset: true }).max(64).optional().describe('Time at which the token expires. Default: never.'),
-})
+export const tokenInputSchema = z
+  .strictObject({
+    name: fields.name,
+    actions: fields.actions,
+    topics: fields.topics.default(['*']),
+    expiresAt: z.iso.datetime({ offset: true }).max(64).optional().describe('Time at which the token expires. Default: never.'),
+  })
+  .meta({ id: 'TokenInput', description: 'A token to create.' })
 export type TokenInput = z.output<typeof tokenInputSchema>
 
 /** A token without its secret. */
@@ -42,4 +44,4 @@ export const newTokenSchema = tokenSchema
       .describe('Secret that the client sends as `Authorization: Bearer …`. It is returned only once.')
       .meta({ example: 'peergate_Jc1…' }),
   })
-  .meta({ id: 'NewToken', description: 'An access token, with its secret.' })
+  .meta({ id: 'TokenWithSecret', description: 'An access token, with its secret.' })

@@ -56,6 +56,41 @@ test('every example fits its schema', async () => {
   }
 })
 
+test('generators can name and type every part of the contract', async () => {
+  const { app } = await appForTest()
+  const document = (await app.inject('/openapi.json')).json()
+  const bodies: unknown[] = []
+  const numbers: Array<{ type: string; format?: string }> = []
+  const choices: unknown[] = []
+  JSON.parse(JSON.stringify(document), (key, value) => {
+    if (/json$/.test(key) && value.schema !== undefined) bodies.push(value.schema)
+    const types = [value?.type].flat()
+    if (types.includes('integer') || types.includes('number')) numbers.push(value)
+    if (value?.anyOf !== undefined || value?.oneOf !== undefined) choices.push(value)
+    return value
+  })
+  expect(bodies.length).toBeGreaterThan(50)
+  for (const schema of bodies) expect(schema).toEqual({ $ref: expect.stringMatching('^#/components/schemas/') })
+  for (const { format } of numbers) expect(format).toBeOneOf(['int32', 'int64', 'double'])
+  expect(choices).toEqual([])
+})
+
+test('no component has the name that a generator makes for another', async () => {
+  const { app } = await appForTest()
+  const { paths, components } = (await app.inject('/openapi.json')).json()
+  const schemas: Record<string, { properties?: Record<string, { $ref?: string }> }> = components.schemas
+  const operations = Object.values<Record<string, Operation>>(paths).flatMap((path) => Object.values(path))
+  const capital = (name: string) => `${name.charAt(0).toUpperCase()}${name.slice(1)}`
+  const made = Object.entries(schemas).flatMap(([name, { properties = {} }]) => [
+    // A constructor in Go, a type of a property, and what generators define themselves.
+    ...[`New${name}`, `Nullable${name}`],
+    ...Object.entries(properties).flatMap(([property, { $ref }]) => ($ref === undefined ? `${name}${capital(property)}` : [])),
+  ])
+  made.push(...operations.flatMap(({ operationId }) => ['Request', 'Response', 'Body'].map((end) => `${capital(operationId)}${end}`)))
+  made.push('Status', 'File', 'Client', 'Configuration', 'Response', 'Request', 'Error')
+  expect(Object.keys(schemas).filter((name) => made.includes(name))).toEqual([])
+})
+
 test('enumerations are closed in requests, and open in answers', async () => {
   const { app } = await appForTest()
   const { paths, components } = (await app.inject('/openapi.json')).json()

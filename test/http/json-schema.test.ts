@@ -4,6 +4,7 @@ import { jsonSchema } from '../../src/http/json-schema.ts'
 
 const colour = z.enum(['red', 'green'])
 const shape = z.enum(['round', 'flat']).meta({ id: 'Shape', description: 'Its form.' })
+const named = z.string().max(9).meta({ id: 'Name', description: 'A name.' })
 const colours = { type: 'string', enum: ['red', 'green'] }
 const shapes = { $ref: '#/components/schemas/Shape' }
 const openColours = { type: 'string', 'x-extensible-enum': ['red', 'green'] }
@@ -25,6 +26,26 @@ test.each([
   ['of one truth value', z.literal(true), { type: 'boolean' }],
 ])('an enumeration that a client reads is any text, with the known values beside it: %s', (_, schema, expected) => {
   expect(jsonSchema(schema, 'client', new Map())).toEqual(expected)
+})
+
+test.each([
+  ['a text', z.string().max(9).nullable(), { type: ['string', 'null'], maxLength: 9 }],
+  ['a time', z.iso.datetime().nullable(), { type: ['string', 'null'], format: 'date-time' }],
+  ['a count', z.int().min(0).nullable(), { type: ['integer', 'null'], format: 'int64', minimum: 0 }],
+  ['a named text', named.nullable(), { type: ['string', 'null'], maxLength: 9, description: 'A name.' }],
+  ['a named text with a description', named.nullable().describe('Its.'), { type: ['string', 'null'], maxLength: 9, description: 'Its.' }],
+])('%s or null is one schema with two types', (_, schema, expected) => {
+  expect(jsonSchema(schema, 'client', new Map())).toEqual(expected)
+})
+
+test.each([
+  [z.int().min(0), { minimum: 0, maximum: 2 ** 53 - 1, format: 'int64' }, { minimum: 0, format: 'int64' }],
+  [z.int().min(1).max(500), { minimum: 1, maximum: 500, format: 'int32' }, { minimum: 1, maximum: 500, format: 'int32' }],
+  [z.number(), { format: 'double' }, { format: 'double' }],
+])('a number has its format, and for the gateway its bounds', (schema, gateway, client) => {
+  expect(jsonSchema(schema, 'gateway', new Map())).toMatchObject(gateway)
+  const { type: _, ...keywords } = jsonSchema(schema, 'client', new Map())
+  expect(keywords).toEqual(client)
 })
 
 test('an enumeration that the gateway reads is what is known', () => {

@@ -13,13 +13,18 @@ export interface HttpAnswer {
 }
 
 interface OpenApi {
-  paths: Record<string, Record<string, { responses: Record<string, ResponseObject> }>>
-  components: { schemas: Record<string, unknown> }
+  paths: Record<string, Record<string, OperationObject>>
+  components: { schemas: Record<string, unknown>; responses: Record<string, ResponseObject> }
+}
+
+interface OperationObject {
+  responses: Record<string, ResponseObject>
+  'x-codes': Record<string, string[]>
 }
 
 interface ResponseObject {
+  $ref?: string
   content?: Record<string, { schema: unknown }>
-  'x-codes'?: string[]
 }
 
 const problemSchema = z.object({ code: z.string(), status: z.int() })
@@ -37,14 +42,20 @@ export function createOracle(openapi: OpenApi): Oracle {
     expect(z.fromJSONSchema(whole).safeParse(value).error?.issues ?? []).toEqual([])
   }
 
-  function documented(method: string, path: string, status: number): ResponseObject | undefined {
+  function documented(method: string, path: string): OperationObject | undefined {
     const operations = paths.find(({ shape }) => shape.test(path))?.operations ?? {}
-    return operations[method.toLowerCase().replace('head', 'get')]?.responses[status]
+    return operations[method.toLowerCase().replace('head', 'get')]
+  }
+
+  /** The response itself, or the shared one that it refers to. */
+  function resolved(response: ResponseObject | undefined): ResponseObject | undefined {
+    return response?.$ref === undefined ? response : openapi.components.responses[response.$ref.replace('#/components/responses/', '')]
   }
 
   return {
     judge(method, path, { status, headers, text }) {
-      const response = documented(method, path.replace(/\?.*/, ''), status)
+      const operation = documented(method, path.replace(/\?.*/, ''))
+      const response = resolved(operation?.responses[status])
       const type = headers['content-type']?.split(';')[0] ?? ''
       if (response === undefined) {
         // Only what is not in the contract at all is refused in ways that it does not list.
@@ -60,7 +71,7 @@ export function createOracle(openapi: OpenApi): Oracle {
       if (type !== 'application/problem+json') return
       const problem = problemSchema.parse(body)
       expect(problem.status).toBe(status)
-      expect(response['x-codes']).toContain(problem.code)
+      expect(operation?.['x-codes'][status]).toContain(problem.code)
     },
   }
 }

@@ -49,7 +49,7 @@ test.each([
   ['/v1/messages', list({ data: 'fine' }, { data: 1 }), 'invalid_request', 'messages.1.data'],
   ['/v1/messages', list({ data: 'fine' }, { data: 'a', encoding: 'base64' }), 'invalid_data', 'messages.1.data'],
   ['/v1/messages', list({ data: 'fine' }, { data: 'a', encodng: 'base64' }), 'invalid_request', 'messages.1.encodng'],
-  ['/v1/messages', list({ data: 'fine' }, { topic: '' }), 'invalid_topic', 'messages.1.topic'],
+  ['/v1/messages', list({ data: 'fine' }, { topic: '', data: 'fine' }), 'invalid_topic', 'messages.1.topic'],
   ['/v1/messages', list({ data: 'fine' }, { data: 'x'.repeat(101) }), 'message_too_large', 'messages.1.data'],
   ['/v1/messages', list({ data: 'x'.repeat(101) }), 'message_too_large', 'messages.0.data'],
   ['/v1/messages', list(), 'invalid_request', 'messages'],

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Deliveries } from '../../direct/deliveries.ts'
 import { deliverySchema, deliveryStateSchema, expirySchema } from '../../model/delivery.ts'
 import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
-import { dataSchema, decodePayload, encodingSchema } from '../../model/payload.ts'
+import { decodePayload, payloadInputSchema } from '../../model/payload.ts'
 import { nameSchema } from '../../model/text.ts'
 import { keyOf } from '../count-requests.ts'
 import { deliveryExample } from '../examples.ts'
@@ -21,9 +21,9 @@ const listSchema = z
       ),
   })
   .meta({ id: 'DeliveryPage' })
-const outgoingSchema = z
-  .strictObject({ data: dataSchema, encoding: encodingSchema.optional(), expiresInMs: expirySchema.optional() })
-  .meta({ example: { data: 'hello' } })
+const outgoingSchema = payloadInputSchema
+  .extend({ expiresInMs: expirySchema.optional() })
+  .meta({ id: 'DirectPayload', description: 'The data of a direct message.' })
 
 export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'> }): void {
   const { deliveries } = components
@@ -57,7 +57,7 @@ export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveri
       params: peerIdParams,
       headers: z.looseObject({ 'idempotency-key': idempotencyKeySchema.optional() }),
       querystring: noQuery,
-      body: outgoingSchema,
+      body: outgoingSchema.meta({ example: { data: 'hello' } }),
       response: {
         202: json('The message is queued.', deliverySchema, deliveryExample, {
           Location: 'URL of the delivery.',

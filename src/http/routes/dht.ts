@@ -4,11 +4,11 @@ import { z } from 'zod'
 import type { Dht } from '../../dht/dht.ts'
 import { InvalidRequest } from '../../errors.ts'
 import { dhtKeySchema, dhtValueSchema, type FoundPeerView, foundPeerSchema } from '../../model/dht-value.ts'
-import { dataSchema, decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
+import { decodePayload, type Encoding, encodingSchema, payloadInputSchema } from '../../model/payload.ts'
 import { clientSignal } from '../client-signal.ts'
 import { dhtValueExample, foundPeerExample } from '../examples.ts'
 import { limitQuery, peerIdParams, waitQuery } from '../inputs.ts'
-import { type App, empty, json, noQuery, orLines } from '../operation.ts'
+import { type App, empty, json, noBody, noQuery, orLines } from '../operation.ts'
 
 const timeout = {
   timeoutMs: waitQuery.optional().describe('Timeout of the operation, in milliseconds. Default and maximum: `dhtTimeoutMs`.'),
@@ -25,7 +25,9 @@ const cidSchema = z
   .max(256)
   .meta({ id: 'Cid', description: 'A CID of any version.', example: 'bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4' })
 const cidParams = z.strictObject({ cid: cidSchema })
-const payload = { data: dataSchema, encoding: encodingSchema.optional().describe('Encoding of `data`. Default: `utf8`.') }
+const keyedPayloadSchema = payloadInputSchema
+  .extend({ key: dhtKeySchema.optional() })
+  .meta({ id: 'KeyedPayload', description: 'Data that a client stores in the DHT.' })
 
 const foundPeersSchema = z.object({ items: z.array(foundPeerSchema) }).meta({ id: 'FoundPeers' })
 const foundPeers = {
@@ -102,7 +104,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
     schema: {
       params: keyParams,
       querystring: z.strictObject(timeout),
-      body: z.strictObject(payload).meta({ example: { data: 'test' } }),
+      body: payloadInputSchema.meta({ example: { data: 'test' } }),
       response: putAnswer,
     },
     handler: ({ params, query, body }, reply) => dht.put(params.key, dataOf(body), { ...query, signal: clientSignal(reply) }),
@@ -123,7 +125,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
     },
     schema: {
       querystring: z.strictObject({ key: dhtKeySchema.optional().describe('Key of a raw body.'), ...timeout }),
-      body: z.strictObject({ key: dhtKeySchema.optional(), ...payload }).meta({ example: { data: 'test' } }),
+      body: keyedPayloadSchema.meta({ example: { data: 'test' } }),
       response: putAnswer,
     },
     handler: ({ query: { key, ...query }, body }, reply) => {
@@ -164,7 +166,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
     schema: {
       params: cidParams,
       querystring: z.strictObject(timeout),
-      body: z.strictObject({}).optional().meta({ example: {} }),
+      body: noBody,
       response: { 204: empty('The closest peers have stored the announcement.') },
     },
     handler: async ({ params, query }, reply) => {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type App, json } from '../operation.ts'
+import { type App, bytesSchema, json } from '../operation.ts'
 
 /** Folder of the API explorer's files. They are served from here, so that the explorer works on a closed network. */
 const explorerFiles = join(createRequire(import.meta.url).resolve('@fastify/swagger-ui/package.json'), '../static')
@@ -59,7 +59,11 @@ export function documentRoutes(app: App, components: { documents: () => Document
         problems: ['overloaded'],
       },
     },
-    schema: { response: { 200: json('An OpenAPI 3.1 document.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.1' }) } },
+    schema: {
+      response: {
+        200: json('An OpenAPI 3.1 document.', z.looseObject({ openapi: z.string() }).meta({ id: 'OpenApiDocument' }), { openapi: '3.1.1' }),
+      },
+    },
     handler: async (_request, reply) => {
       const { openapi, openapiJson } = documents()
       // Fastify sets no type where a route has a serializer of its own.
@@ -101,7 +105,13 @@ export function documentRoutes(app: App, components: { documents: () => Document
         problems: ['overloaded'],
       },
     },
-    schema: { response: { 200: json('An AsyncAPI 3.0 document.', z.looseObject({ asyncapi: z.string() }), { asyncapi: '3.0.0' }) } },
+    schema: {
+      response: {
+        200: json('An AsyncAPI 3.0 document.', z.looseObject({ asyncapi: z.string() }).meta({ id: 'AsyncApiDocument' }), {
+          asyncapi: '3.0.0',
+        }),
+      },
+    },
     handler: async (_request, reply) => {
       const { asyncapi, asyncapiJson } = documents()
       reply.type(jsonType).serializer(() => asyncapiJson)
@@ -165,7 +175,7 @@ export function documentRoutes(app: App, components: { documents: () => Document
     },
     schema: {
       params: z.strictObject({ file: z.enum(['explorer.js', 'swagger-ui.css', 'swagger-ui-bundle.js']) }),
-      response: { 200: { description: 'The file.', headers: {}, content: { '*/*': { schema: z.custom<Buffer>() } } } },
+      response: { 200: { description: 'The file.', headers: {}, content: { '*/*': { schema: bytesSchema } } } },
     },
     handler: async ({ params }, reply) => {
       const { type, read } = assets[params.file]

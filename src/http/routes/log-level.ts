@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { logLevelSchema } from '../../model/log-level.ts'
 import { type App, json, noQuery } from '../operation.ts'
 
-const bodySchema = z.strictObject({ level: logLevelSchema }).meta({ example: { level: 'debug' } })
+const bodySchema = z.strictObject({ level: logLevelSchema }).meta({ id: 'LogLevelInput' })
 const answerSchema = z.object({ level: z.string() }).meta({ id: 'LogLevel' })
 
 export function logLevelRoutes(app: App, components: { logger: { level: string } }): void {
@@ -21,7 +21,11 @@ export function logLevelRoutes(app: App, components: { logger: { level: string }
         tag: 'Node',
       },
     },
-    schema: { querystring: noQuery, body: bodySchema, response: { 200: json('The current log level.', answerSchema, { level: 'debug' }) } },
+    schema: {
+      querystring: noQuery,
+      body: bodySchema.meta({ example: { level: 'debug' } }),
+      response: { 200: json('The current log level.', answerSchema, { level: 'debug' }) },
+    },
     handler: async ({ body }) => {
       logger.level = body.level
       return { level: logger.level }

@@ -7,7 +7,7 @@ import type { Peers } from '../../peers/peers.ts'
 import { clientSignal } from '../client-signal.ts'
 import { peerExample } from '../examples.ts'
 import { flagQuery, limitQuery, peerIdInput, peerIdParams } from '../inputs.ts'
-import { type App, empty, json, noQuery } from '../operation.ts'
+import { type App, empty, json, noBody, noQuery } from '../operation.ts'
 
 const peerPageSchema = z
   .object({
@@ -27,7 +27,13 @@ const changesSchema = z
       .describe('Whether the peer is blocked. Blocking closes its links and refuses new ones, in both directions.'),
   })
   .refine((changes) => Object.keys(changes).length > 0, 'must change something: "label" or "blocked"')
-  .meta({ example: { label: 'the one in the cellar' } })
+  .meta({ id: 'PeerChanges', description: 'What to change of a peer: at least one field.', minProperties: 1 })
+
+const dialSchema = z
+  .strictObject({ multiaddr: multiaddrSchema.optional(), peerId: peerIdInput.optional() })
+  .refine(({ multiaddr, peerId }) => (multiaddr === undefined) !== (peerId === undefined), 'must have either "multiaddr" or "peerId"')
+  .meta({ id: 'DialInput', description: 'The peer to dial: exactly one of `multiaddr` and `peerId`.', minProperties: 1, maxProperties: 1 })
+const pingSchema = z.object({ latencyMs: z.number().describe('Round-trip time, in milliseconds.') }).meta({ id: 'Ping' })
 
 const peerProblems = ['invalid_peer_id', 'peer_not_found', 'store_unavailable']
 
@@ -100,10 +106,7 @@ export function peerRoutes(
     },
     schema: {
       querystring: noQuery,
-      body: z
-        .strictObject({ multiaddr: multiaddrSchema.optional(), peerId: peerIdInput.optional() })
-        .refine(({ multiaddr, peerId }) => (multiaddr === undefined) !== (peerId === undefined), 'must have either "multiaddr" or "peerId"')
-        .meta({ example: { multiaddr: peerExample.multiaddrs[0] } }),
+      body: dialSchema.meta({ example: { multiaddr: peerExample.multiaddrs[0] } }),
       response: { 201: json('The peer.', peerSchema, peerExample, { Location: 'URL of the peer.' }) },
     },
     handler: async ({ body: { multiaddr, peerId }, grant }, reply) => {
@@ -140,7 +143,7 @@ export function peerRoutes(
     schema: {
       params: peerIdParams,
       querystring: noQuery,
-      body: changesSchema,
+      body: changesSchema.meta({ example: { label: 'the one in the cellar' } }),
       response: { 200: json('The peer.', peerSchema, peerExample) },
     },
     handler: async ({ params, body, grant }) => visible(grant, await peers.annotate(params.peerId, body)),
@@ -190,15 +193,9 @@ export function peerRoutes(
     schema: {
       params: peerIdParams,
       querystring: noQuery,
-      body: z.strictObject({}).optional().meta({ example: {} }),
+      body: noBody,
       response: {
-        200: json(
-          'The peer answered.',
-          z.object({ latencyMs: z.number().describe('Round-trip time, in milliseconds.') }).meta({ id: 'Ping' }),
-          {
-            latencyMs: 12.5,
-          },
-        ),
+        200: json('The peer answered.', pingSchema, { latencyMs: 12.5 }),
       },
     },
     handler: async ({ params }, reply) => ({ latencyMs: await peers.ping(params.peerId, { signal: clientSignal(reply) }) }),

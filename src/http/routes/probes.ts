@@ -22,17 +22,20 @@ const availabilitySchema = z
   .meta({ id: 'Availability', description: 'Whether the part is available.', example: 'ok' })
 type Availability = z.infer<typeof availabilitySchema>
 
-const statusSchema = z.object({ status: availabilitySchema }).meta({ id: 'Status' })
+const statusSchema = z.object({ status: availabilitySchema }).meta({ id: 'Probe' })
+const checksSchema = z
+  .object({
+    started: z.boolean(),
+    draining: z.boolean(),
+    database: availabilitySchema.describe(
+      'Whether the database answers and accepted the last write. After 10 s without a write, one is tried.',
+    ),
+  })
+  .meta({ id: 'Checks' })
 const readinessSchema = z
   .object({
     status: availabilitySchema,
-    checks: z.object({
-      started: z.boolean(),
-      draining: z.boolean(),
-      database: availabilitySchema.describe(
-        'Whether the database answers and accepted the last write. After 10 s without a write, one is tried.',
-      ),
-    }),
+    checks: checksSchema,
     code: z
       .string()
       .max(100)

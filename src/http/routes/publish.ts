@@ -6,7 +6,7 @@ import { cursorSchema } from '../../model/cursor.ts'
 import { requireTopic } from '../../model/grant.ts'
 import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
-import { dataSchema, decodePayload, type Encoding, encodingSchema } from '../../model/payload.ts'
+import { decodePayload, type Encoding, payloadInputSchema } from '../../model/payload.ts'
 import { peerIdSchema } from '../../model/peer.ts'
 import { authorOf } from '../../model/signed-message.ts'
 import { topicSchema } from '../../model/topic.ts'
@@ -17,9 +17,9 @@ import { publishedExample } from '../examples.ts'
 import { countQuery, topicParams, waitQuery } from '../inputs.ts'
 import { type App, json } from '../operation.ts'
 
-const payload = { data: dataSchema, encoding: encodingSchema.optional().describe('Encoding of `data`. Default: `utf8`.') }
-const payloadSchema = z.strictObject(payload).meta({ id: 'Payload' })
-const addressedSchema = z.strictObject({ topic: topicSchema, ...payload }).meta({ id: 'AddressedPayload' })
+const addressedSchema = payloadInputSchema
+  .extend({ topic: topicSchema })
+  .meta({ id: 'AddressedPayload', description: 'Data that a client sends to a topic.' })
 
 const publishedSchema = z
   .object({
@@ -105,7 +105,7 @@ export function publishRoutes(app: App, init: { limits: { maxPublishMessages: nu
       params: topicParams,
       headers,
       querystring,
-      body: payloadSchema.meta({ example: { data: '{"order":17}' } }),
+      body: payloadInputSchema.meta({ example: { data: '{"order":17}' } }),
       response: {
         201: json('The message is stored.', publishedSchema, publishedExample, { Location: 'URL of the message.', ...replayedHeader }),
       },

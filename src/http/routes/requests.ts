@@ -1,11 +1,21 @@
 import { z } from 'zod'
-import { dataSchema, decodePayload, encodePayload, encodingSchema, payloadSchema } from '../../model/payload.ts'
+import { decodePayload, encodePayload, payloadInputSchema, payloadSchema } from '../../model/payload.ts'
 import { serviceSchema } from '../../model/service.ts'
 import type { Services } from '../../services/services.ts'
 import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
 import { peerIdInput } from '../inputs.ts'
 import { type App, json, noQuery } from '../operation.ts'
+
+const requestSchema = payloadInputSchema
+  .extend({
+    timeoutMs: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('Maximum time to wait for the response, in milliseconds. Default: `requestMs`, ten seconds; maximum: `requestTimeoutMs`.'),
+  })
+  .meta({ id: 'ServiceRequest', description: 'The data of a request to a service.' })
 
 export function requestRoutes(app: App, components: { services: Pick<Services, 'request'> }): void {
   const { services } = components
@@ -42,17 +52,7 @@ export function requestRoutes(app: App, components: { services: Pick<Services, '
     schema: {
       params: z.strictObject({ peerId: peerIdInput, service: serviceSchema }),
       querystring: noQuery,
-      body: z
-        .strictObject({
-          data: dataSchema,
-          encoding: encodingSchema.optional(),
-          timeoutMs: z
-            .int()
-            .min(1)
-            .optional()
-            .describe('Maximum time to wait for the response, in milliseconds. Default: `requestMs`, ten seconds.'),
-        })
-        .meta({ example: { data: '{"symbol":"XMR"}' } }),
+      body: requestSchema.meta({ example: { data: '{"symbol":"XMR"}' } }),
       response: {
         200: json('The response of the service.', payloadSchema.meta({ id: 'ServiceAnswer' }), { data: '{"price":151}', encoding: 'utf8' }),
       },

@@ -16,7 +16,7 @@ export interface TokenComponents {
 }
 
 const idParams = z.strictObject({ id: nameSchema(64) })
-const listSchema = z.object({ items: z.array(tokenSchema) })
+const listSchema = z.object({ items: z.array(tokenSchema) }).meta({ id: 'TokenList' })
 
 export function tokenRoutes(app: App, components: TokenComponents): void {
   const { tokens } = components

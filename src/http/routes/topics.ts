@@ -25,6 +25,14 @@ const topicPageSchema = z
   })
   .meta({ id: 'TopicPage' })
 
+const joinSchema = z
+  .strictObject({ retention: retentionInputSchema.optional() })
+  .meta({ id: 'TopicJoin', description: 'How to join a topic.' })
+const topicInputSchema = joinSchema.extend({ topic: topicSchema }).meta({ id: 'TopicInput', description: 'A topic to join.' })
+const changesSchema = z
+  .strictObject({ retention: retentionInputSchema })
+  .meta({ id: 'TopicChanges', description: 'What to change of a topic.' })
+
 export interface TopicComponents {
   topics: Pick<Topics, 'join' | 'leave' | 'list' | 'get' | 'retain'>
   retention: Pick<Retention, 'purge'>
@@ -85,7 +93,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     },
     schema: {
       querystring: noQuery,
-      body: z.strictObject({ topic: topicSchema, retention: retentionInputSchema.optional() }).meta({ example: { topic: 'orders' } }),
+      body: topicInputSchema.meta({ example: { topic: 'orders' } }),
       response: joinAnswers,
     },
     handler: (request, reply) => join(request, request.body.topic, request.body.retention, reply),
@@ -111,10 +119,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     schema: {
       params: topicParams,
       querystring: noQuery,
-      body: z
-        .strictObject({ retention: retentionInputSchema.optional() })
-        .optional()
-        .meta({ example: { retention: { maxMessages: 10_000 } } }),
+      body: joinSchema.optional().meta({ example: { retention: { maxMessages: 10_000 } } }),
       response: joinAnswers,
     },
     handler: (request, reply) => join(request, request.params.topic, request.body?.retention, reply),
@@ -137,7 +142,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     schema: {
       params: topicParams,
       querystring: noQuery,
-      body: z.strictObject({ retention: retentionInputSchema }).meta({ example: { retention: { maxMessages: 10_000 } } }),
+      body: changesSchema.meta({ example: { retention: { maxMessages: 10_000 } } }),
       response: { 200: json('The topic.', topicStatsSchema, topicExample) },
     },
     handler: async ({ params, body, grant }) => {

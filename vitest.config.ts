@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/longest-first.ts'
 
 /** Tests of whole gateways, as their users have them. */
-const endToEnd = ['test/e2e/**/*.test.ts', 'test/clients/**/*.test.ts', 'test/documents/examples.test.ts']
+const endToEnd = ['test/e2e/**/*.test.ts', 'test/documents/examples.test.ts']
 
 /** Those of them that measure memory and latency, or use up a limit of the machine: one file after another, with nothing beside it. */
 const measured = [
@@ -17,8 +17,8 @@ const measured = [
 /** Nodes with real links, whose timers and sockets outlast a test; each file has a process of its own. */
 const engines = 'test/engine/**/*.test.ts'
 
-/** Beside nodes that others wrote, which are built for it: `npm run test:interop`. */
-const foreignPeers = 'test/interop/**'
+/** With programs that are built for them: `npm run test:interop` and `npm run test:clients`. */
+const builtFirst = ['test/interop/**', 'test/generated-clients/**']
 
 /** One more than there are processors: some files wait, end-to-end tests for minutes to pass. */
 const maxWorkers = availableParallelism() + 1
@@ -37,7 +37,7 @@ export default defineConfig({
         test: {
           name: 'parts',
           include: ['test/**/*.test.ts'],
-          exclude: [...endToEnd, engines, foreignPeers],
+          exclude: [...endToEnd, engines, ...builtFirst],
           maxWorkers,
           // Files of a worker share what they import: to load it for each of them takes two fifths of the processor's time.
           isolate: false,

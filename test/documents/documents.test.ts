@@ -97,3 +97,14 @@ test('the container for development has the packages that the gate installs', as
   const installed = /apt-get install -y -qq ([^"]+)"/.exec(await read('.devcontainer/devcontainer.json'))?.[1]?.split(' ')
   expect(installed?.toSorted()).toEqual([...tools, ...packages].toSorted())
 })
+
+test('docs/clients.md has each client of examples/clients, with the version that builds it', async () => {
+  const rows = [...(await read('docs/clients.md')).matchAll(/^\| \w+ \| `([\w-]+)` \| [^|]+ \| ([^|]+) \|/gm)]
+  const folders = (await Array.fromAsync(glob('examples/clients/*/build.sh', { cwd: root }))).map((path) => path.split('/').at(-2))
+  expect(rows.map(([, folder]) => folder).toSorted()).toEqual(folders.toSorted())
+  for (const [, folder = '', versions = ''] of rows) {
+    const pins = ['package.json', 'build.sh'].map((file) => `examples/clients/${folder}/${file}`).filter((file) => existsSync(root + file))
+    const pinned = await Promise.all([...pins, 'examples/clients/requirements.txt'].map(read))
+    for (const version of versions.split(', ')) expect(pinned.join('\n'), folder).toContain(version)
+  }
+})

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { copyFile, readdir, readFile } from 'node:fs/promises'
+import { copyFile, readFile } from 'node:fs/promises'
 import { arch } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { fingerprint } from '../fixtures/fingerprint.ts'
 import { cacheOfUser, intoCache } from '../fixtures/into-cache.ts'
+import { runCommand } from '../fixtures/run-command.ts'
 import type { BuiltPeer, MissingPeer, PeerKind, Peers } from './built-peers.ts'
-import { runCommand } from './run-command.ts'
 
 /** How one of the peers is built of its sources. */
 interface Recipe {
@@ -85,7 +85,7 @@ async function build(kind: PeerKind, init: { wanted: boolean }, say: (line: stri
   const compiler = await runCommand(tool, args).catch(() => undefined)
   if (compiler === undefined) return { missing: `what builds it is not there: ${tool}` }
   const sources = sourcesOf(kind)
-  const at = join(cache, `${kind}-${await fingerprint(sources, compiler)}`)
+  const at = join(cache, `${kind}-${await fingerprint(sources, `${arch()} ${compiler}`)}`)
   // The gate tries the same peers on every machine, whatever is in its cache.
   if (!init.wanted && process.env['CI'] === 'true') return { missing: 'the gate does without it; PEERGATE_INTEROP=all has it' }
   if (!existsSync(at)) {
@@ -96,16 +96,6 @@ async function build(kind: PeerKind, init: { wanted: boolean }, say: (line: stri
     say(`built ${kind} in ${Math.round((performance.now() - started) / 1_000)} s`)
   }
   return { command: command(at), version: await versionsOf(join(sources, pins.file), pins.versions) }
-}
-
-/** Names what the sources and the compiler make. */
-async function fingerprint(sources: string, compiler: string): Promise<string> {
-  const hash = createHash('sha256').update(`${arch()} ${compiler}`)
-  const files = (await readdir(sources, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
-  for (const file of files.map(({ parentPath, name }) => join(parentPath, name)).sort()) {
-    hash.update(`\0${file.slice(sources.length)}\0`).update(await readFile(file))
-  }
-  return hash.digest('hex').slice(0, 16)
 }
 
 async function versionsOf(file: string, versions: Readonly<Record<string, RegExp>>): Promise<string> {

@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { keepOutput } from '../fixtures/recent-output.ts'
+import { runCommand } from '../fixtures/run-command.ts'
 import { commandOf, endOf, type ForeignPeer, type HeardMessage, untilHolds } from './foreign-peer.ts'
-import { runCommand } from './run-command.ts'
 
 export interface KuboSettings {
   readonly listen: readonly string[]

@@ -1,4 +1,4 @@
-import { runCommand } from './run-command.ts'
+import { runCommand } from '../fixtures/run-command.ts'
 
 /** Set to `true` by `run.ts` where the tests have one. */
 export const aloneVariable = 'PEERGATE_INTEROP_ALONE'

@@ -1,0 +1,62 @@
+import { client } from './peergate/client.gen.ts'
+import {
+  cancelDelivery,
+  createToken,
+  getMessageData,
+  getNode,
+  getTopic,
+  joinTopic,
+  listTopicMessages,
+  publishMessages,
+  publishToTopic,
+  sendToPeer,
+} from './peergate/sdk.gen.ts'
+
+const [url = '', token = ''] = process.argv.slice(2)
+client.setConfig({ baseUrl: url, auth: token })
+const throwOnError = true
+const orders = { topic: 'orders' }
+
+const { data: node } = await getNode({ throwOnError })
+
+const retention = { maxMessages: 100, maxBytes: Number.MAX_SAFE_INTEGER }
+const { data: topic } = await joinTopic({ path: orders, body: { retention }, throwOnError })
+
+const { data: published } = await publishToTopic({ path: orders, body: { data: 'hello' }, throwOnError })
+
+const messages = ['one', 'two'].map((data) => ({ topic: 'orders', data }))
+const { data: listed } = await publishMessages({ body: { messages }, throwOnError })
+
+// This generator knows only the JSON body of an operation that also takes bytes.
+const base64 = Buffer.of(0, 255, 10).toString('base64')
+const { data: binary } = await publishToTopic({ path: orders, body: { data: base64, encoding: 'base64' }, throwOnError })
+const { data: bytes } = await getMessageData({ path: { id: binary.id }, throwOnError })
+
+const history: string[][] = []
+for (let after = 'earliest'; ; ) {
+  const { data: page } = await listTopicMessages({ path: orders, query: { after, limit: 2 }, throwOnError })
+  history.push(page.items.map(({ data }) => data))
+  if (page.caughtUp) break
+  after = page.newer
+}
+
+const peerId = '12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu'
+const { data: sent } = await sendToPeer({ path: { peerId }, body: { data: 'hello', expiresInMs: 60_000 }, throwOnError })
+const { data: cancelled } = await cancelDelivery({ path: { id: sent.id }, throwOnError })
+
+const { data: created } = await createToken({ body: { name: 'tour', actions: ['read'], topics: ['orders'] }, throwOnError })
+
+const refused = await getTopic({ path: { topic: 'nobody' } })
+
+const seen = {
+  node: { peerId: node.peerId, maxMessageBytes: node.limits['maxMessageBytes'] },
+  retention: topic.retention,
+  published: published.id,
+  listed: listed.items.map(({ id }) => id),
+  bytes: Buffer.from(await bytes.arrayBuffer()).toString('base64'),
+  history,
+  delivery: { to: sent.to, state: cancelled.state },
+  token: { name: created.name, actions: created.actions, expiresAt: created.expiresAt },
+  refused: { status: refused.response?.status, code: refused.error?.code },
+}
+process.stdout.write(`${JSON.stringify(seen)}\n`)

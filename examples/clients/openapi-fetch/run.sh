@@ -1,0 +1,3 @@
+#!/bin/sh
+# sh run.sh <gateway> <token>
+exec node tour.ts "$@"

@@ -1,0 +1,3 @@
+#!/bin/sh
+# sh run.sh <gateway> <token>
+exec python3 tour.py "$@"

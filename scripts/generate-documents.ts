@@ -11,10 +11,11 @@ import { createApp } from '../src/http/app.ts'
 import { createByteRooms } from '../src/http/byte-room.ts'
 import { defaultLimits, limitsSchema, limitVariable } from '../src/limits.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
+import { errorsPage } from './errors-page.ts'
 
 /**
  * Generates openapi.yaml and asyncapi.yaml (as the gateway serves them), the README's table of variables,
- * docs/limits.md and docs/metrics.md. With `--check` it writes nothing, and fails when a committed file differs.
+ * docs/limits.md, docs/metrics.md and docs/errors.md. With `--check` it writes nothing, and fails when a committed file differs.
  */
 
 const documents = [
@@ -23,6 +24,7 @@ const documents = [
   { path: 'README.md', generate: withVariables },
   { path: 'docs/limits.md', generate: limitsPage },
   { path: 'docs/metrics.md', generate: metricsPage },
+  { path: 'docs/errors.md', generate: errorsPage },
 ]
 
 for (const { path, generate } of documents) {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Members } from '../cluster/members.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { ProtocolUnsupported } from '../errors.ts'
+import { backOffMs } from '../lib/back-off.ts'
 import type { RetentionLimits } from '../log/retention.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { RecordStore } from '../store/record-store.ts'
@@ -140,7 +141,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       if (err instanceof ProtocolUnsupported) peers.delete(peerId)
       else if (err instanceof FalseHistory) distrust(peerId, err)
       else if (err instanceof PeerBusy) again(Math.min(limits.historyIntervalMs, err.retryAfterMs) * (1 + random()))
-      else again(Math.min(limits.historyIntervalMs, firstRetryMs * 2 ** peer.failures++) * (0.5 + random() / 2))
+      else again(backOffMs({ firstMs: firstRetryMs, lastMs: limits.historyIntervalMs }, peer.failures++, random))
     }
   }
 

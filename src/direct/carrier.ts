@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { createClientShares } from '../access/client-shares.ts'
 import { type Ages, agesOf } from '../clock/ages.ts'
 import type { P2PEngine } from '../engine/engine.ts'
+import { backOffMs } from '../lib/back-off.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import type { DeliveryView } from '../model/delivery.ts'
@@ -221,10 +222,10 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     if (stopping.signal.aborted) await store.renew({ by, recipient, until: now() })
   }
 
-  /** The pause before the next attempt in milliseconds: doubles with each failure, with a jitter of one half. */
+  /** The pause before the next attempt, in milliseconds. */
   async function pause(recipient: string): Promise<number> {
-    const ms = Math.min(limits.lastDeliveryRetryMs, limits.firstDeliveryRetryMs * 2 ** Math.min(30, await store.attempts(recipient)))
-    return Math.round(ms * (0.5 + random() / 2))
+    const range = { firstMs: limits.firstDeliveryRetryMs, lastMs: limits.lastDeliveryRetryMs }
+    return Math.round(backOffMs(range, await store.attempts(recipient), random))
   }
 
   return {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { backOffMs } from '../../lib/back-off.ts'
 import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
 
 /**
@@ -16,9 +17,8 @@ export interface BackOff {
   clear(): void
 }
 
-/** Milliseconds between dials: doubled from the first value to the last with each refusal, with a jitter of 25 %. */
-const firstMs = 500
-const lastMs = 300_000
+/** Between dials of a peer that refuses. */
+const pauses = { firstMs: 500, lastMs: 300_000 }
 /** A link of at least this duration, in milliseconds, was wanted by both ends. */
 const stableMs = 10_000
 /** The longest delay, in milliseconds, that a peer can ask for. */
@@ -29,13 +29,13 @@ const maxReasonLength = 32
 const maxPeers = 2_000
 
 export function createBackOff(components: { logger: Logger; now?: () => number; random?: () => number }): BackOff {
-  const { logger, now = () => performance.now(), random = Math.random } = components
+  const { logger, now = () => performance.now(), random } = components
   const isDue = createSeldom({ everyMs: sayAgainMs }, { now })
   const peers = new Map<string, { refusals: number; until: number }>()
 
   function refused(peerId: string, said?: { reason: string; retryAfterMs: number }): void {
     const refusals = (peers.get(peerId)?.refusals ?? 0) + 1
-    const own = Math.min(firstMs * 2 ** (refusals - 1), lastMs) * (0.75 + random() / 2)
+    const own = backOffMs(pauses, refusals - 1, random)
     peers.delete(peerId)
     const waitMs = Math.round(Math.max(own, Math.min(said?.retryAfterMs ?? 0, maxRetryAfterMs)))
     peers.set(peerId, { refusals, until: now() + waitMs })

@@ -1,3 +1,4 @@
+import { backOffMs } from '../../lib/back-off.ts'
 import { createLru } from '../../lib/lru.ts'
 import { createShares } from '../../lib/shares.ts'
 import { createTokenBucket, type TokenBucket } from '../../lib/token-bucket.ts'
@@ -38,9 +39,8 @@ const ofNobody = { perSecond: 1, burst: 64 }
 const ofAll = { perSecond: 4, burst: 128 }
 /** Failed dials to one host, at doors where no peer has ever been reached: two per minute after the burst. */
 const ofHost = { perSecond: 1 / 30, burst: 16 }
-/** Milliseconds until a door is tried again, doubled with each failure from the first value to the last. */
-const firstPauseMs = 1_000
-const lastPauseMs = 300_000
+/** Until a door is tried again. */
+const pauses = { firstMs: 1_000, lastMs: 300_000 }
 /** Maximum concurrent dials, shared by tellers. */
 const maxDials = 32
 /** Maximum remembered tellers, hosts and doors, some 200 bytes each; the least recently dialled are forgotten first. */
@@ -57,8 +57,8 @@ interface Door {
   isKnown: boolean
 }
 
-export function createDialBudget(components: { now?: () => number; onRefused?: () => void } = {}): DialBudget {
-  const { now = () => performance.now(), onRefused = () => undefined } = components
+export function createDialBudget(components: { now?: () => number; random?: () => number; onRefused?: () => void } = {}): DialBudget {
+  const { now = () => performance.now(), random, onRefused = () => undefined } = components
   const places = createShares({ max: maxDials })
   const all = createTokenBucket(ofAll)
   const unknown = createTokenBucket(ofNobody)
@@ -72,7 +72,7 @@ export function createDialBudget(components: { now?: () => number; onRefused?: (
 
   function failed({ door }: Target): void {
     const there = doors(door)
-    there.notBefore = now() + Math.min(firstPauseMs * 2 ** there.failures++, lastPauseMs)
+    there.notBefore = now() + backOffMs(pauses, there.failures++, random)
   }
 
   function refuse(reason: string): string {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { backOffMs } from '../../lib/back-off.ts'
 
 /**
  * Dials peers that were announced on the local network, at most one dial per peer at a time. Peers repeat their
@@ -13,9 +14,8 @@ export interface DialDiscovered {
 const maxDials = 8
 /** Maximum remembered announcements; the oldest are forgotten first. */
 const maxRemembered = 1_000
-/** Milliseconds between dials of an unresponsive peer: doubled from the first value to the last. */
-const firstPauseMs = 5_000
-const lastPauseMs = 300_000
+/** Between dials of an unresponsive peer. */
+const pauses = { firstMs: 5_000, lastMs: 300_000 }
 
 interface Announced {
   failures: number
@@ -57,7 +57,7 @@ export function createDialDiscovered(components: {
         logger.debug({ err, multiaddr }, 'a peer on the local network did not answer')
       }
     }
-    peer.notBefore = now() + Math.min(firstPauseMs * 2 ** peer.failures++, lastPauseMs)
+    peer.notBefore = now() + backOffMs(pauses, peer.failures++)
   }
 
   return {

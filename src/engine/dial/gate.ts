@@ -55,11 +55,12 @@ export function createDialGate(components: {
   policy: DialPolicy
   lookUp?: LookUp
   now?: () => number
+  random?: () => number
   /** A dial of a learnt address was refused by the budget. */
   onRefused?: () => void
 }): DialGate {
-  const { policy, lookUp = systemLookUp, now, onRefused } = components
-  const budget = createDialBudget({ ...(now === undefined ? {} : { now }), ...(onRefused === undefined ? {} : { onRefused }) })
+  const { policy, lookUp = systemLookUp } = components
+  const budget = createDialBudget(components)
 
   async function resolve(address: Multiaddr, signal: AbortSignal): Promise<string[]> {
     signal.throwIfAborted()

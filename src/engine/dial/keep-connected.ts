@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { backOffMs } from '../../lib/back-off.ts'
 import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
 
 /** Keeps links to configured peers: dials them at start, and again whenever the link is lost. */
@@ -11,11 +12,11 @@ export interface KeepConnected {
 }
 
 /**
- * Delays between attempts, in milliseconds: doubled from the first to the last, each with a jitter of 50 %. After an
- * outage of some minutes peers are reconnected within seconds; peers that are away for longer are dialled less often.
+ * Pauses between attempts. After an outage of some minutes peers are reconnected within seconds; peers that are away
+ * for longer are dialled less often.
  */
-const firstDelayMs = 500
-const lastDelayMs = { soon: 4_000, later: 60_000 }
+const pauses = { soon: { firstMs: 500, lastMs: 4_000 }, later: { firstMs: 500, lastMs: 60_000 } }
+/** Milliseconds until a peer counts as away for longer. */
 const soonMs = 300_000
 
 export interface KeptPeer {
@@ -44,13 +45,13 @@ export function createKeepConnected(components: {
 
   async function connect({ peerId, multiaddrs }: KeptPeer, signal: AbortSignal): Promise<void> {
     const since = performance.now()
-    const last = () => (performance.now() - since < soonMs ? lastDelayMs.soon : lastDelayMs.later)
-    for (let delay = firstDelayMs; !signal.aborted && !isSettled(peerId); delay = Math.min(delay * 2, last())) {
+    for (let failures = 0; !signal.aborted && !isSettled(peerId); failures++) {
       for (const multiaddr of multiaddrs) {
         if (signal.aborted || !isWanted(peerId)) break
         await dial(multiaddr, signal).catch((err: unknown) => tell(multiaddr, err))
       }
-      if (!isSettled(peerId)) await pause(delay * (0.5 + Math.random()), signal)
+      const range = performance.now() - since < soonMs ? pauses.soon : pauses.later
+      if (!isSettled(peerId)) await pause(backOffMs(range, failures), signal)
     }
   }
 

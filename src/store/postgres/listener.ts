@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import { backOffMs } from '../../lib/back-off.ts'
 import { createWatchers } from '../../lib/watchers.ts'
 import type { StoreChange } from '../store.ts'
 import { connectionOptions } from './database.ts'
@@ -24,8 +25,8 @@ export interface Listener {
 
 /** Milliseconds between heartbeats, which also make up for lost notifications. */
 const beatMs = 5_000
-const firstRetryMs = 100
-const lastRetryMs = 5_000
+/** Between attempts to connect again. */
+const pauses = { firstMs: 100, lastMs: 5_000 }
 /**
  * How long to wait for a key, in milliseconds: another process may be stopping, and the server needs time to notice a
  * killed one.
@@ -108,7 +109,7 @@ export function createListener(init: { url: string; origin: string }, components
   }
 
   async function reconnect(): Promise<void> {
-    for (let retryMs = firstRetryMs; !stopped; retryMs = Math.min(retryMs * 2, lastRetryMs)) {
+    for (let failures = 0; !stopped; failures++) {
       try {
         wake = new AbortController()
         const fresh = await connect()
@@ -117,8 +118,9 @@ export function createListener(init: { url: string; origin: string }, components
         emit({ kind: 'everything' })
         return
       } catch (err) {
+        const retryMs = backOffMs(pauses, failures)
         logger.warn({ err, retryMs }, 'could not listen to the database; retrying')
-        await delay(retryMs * (0.5 + Math.random() / 2), undefined, { signal: wake.signal }).catch(() => undefined)
+        await delay(retryMs, undefined, { signal: wake.signal }).catch(() => undefined)
       }
     }
   }

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { createBackOff } from '../../../src/engine/dial/back-off.ts'
 import { silentLog } from '../../fixtures/log.ts'
 
-/** A back-off on a clock of its own, without chance. */
+/** A back-off on a clock of its own, which draws the longest pauses. */
 function backOff() {
   let now = 0
-  const subject = createBackOff({ logger: silentLog, now: () => now, random: () => 0.5 })
+  const subject = createBackOff({ logger: silentLog, now: () => now, random: () => 1 })
   return {
     subject,
     pass(ms: number) {

@@ -5,12 +5,12 @@ import { createDialPolicy } from '../../../src/engine/dial/policy.ts'
 
 const second = 1_000
 
-/** A gate on a clock of its own, whose dials fail but where a peer is; notes what is connected to. */
+/** A gate on a clock of its own that draws the longest pauses, whose dials fail but where a peer is; notes what is connected to. */
 function gate() {
   let now = 0
   const policy = createDialPolicy({ dialPrivate: true }, { ownAddresses: () => [] })
   let refused = 0
-  const subject = createDialGate({ policy, now: () => now, onRefused: () => refused++ })
+  const subject = createDialGate({ policy, now: () => now, random: () => 1, onRefused: () => refused++ })
   const peers = new Set<string>()
   const dialled: string[] = []
   const signal = new AbortController().signal

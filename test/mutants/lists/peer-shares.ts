@@ -56,7 +56,7 @@ export const peerShares = [
     'src/engine/dial/back-off.ts',
     ['test/engine/dial/back-off.test.ts'],
     [
-      ['pauses do not grow', 'firstMs * 2 ** (refusals - 1)', 'firstMs'],
+      ['pauses do not grow', 'backOffMs(pauses, refusals - 1, random)', 'backOffMs(pauses, 0, random)'],
       [
         'a link of a moment makes pauses forgotten',
         'if (livedMs >= stableMs) peers.delete(peerId)',

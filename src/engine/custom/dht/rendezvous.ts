@@ -1,3 +1,4 @@
+import { backOffMs } from '../../../lib/back-off.ts'
 import type { DhtNode } from './dht-node.ts'
 import type { Contact } from './frames.ts'
 
@@ -9,11 +10,8 @@ export interface Rendezvous {
 
 /** Linked subscribers that suffice, since the topic's view finds the others. */
 const enough = 3
-/**
- * Milliseconds between two lookups of a topic, doubled from the first to the last while too few subscribers are linked.
- */
-const firstPauseMs = 10_000
-const lastPauseMs = 600_000
+/** Between two lookups of a topic while too few subscribers are linked. */
+const pauses = { firstMs: 10_000, lastMs: 600_000 }
 /** Milliseconds between two announcements of this node's subscription when enough subscribers are linked. */
 const sayAgainMs = 12 * 3_600_000
 
@@ -26,7 +24,7 @@ export function createRendezvous(components: {
   signal: AbortSignal
 }): Rendezvous {
   const { node, topics, onSubscribers, now, signal } = components
-  const met = new Map<string, { at: number; pauseMs: number }>()
+  const met = new Map<string, { at: number; lookups: number; pauseMs: number }>()
   let busy: Promise<void> | undefined
 
   function isDue(topic: string, linked: number): boolean {
@@ -42,8 +40,8 @@ export function createRendezvous(components: {
     const due = [...subscribed].find(([topic, linked]) => isDue(topic, linked))
     if (due === undefined) return
     const [topic] = due
-    const pauseMs = Math.min((met.get(topic)?.pauseMs ?? firstPauseMs / 2) * 2, lastPauseMs)
-    met.set(topic, { at: now(), pauseMs })
+    const lookups = met.get(topic)?.lookups ?? 0
+    met.set(topic, { at: now(), lookups: lookups + 1, pauseMs: backOffMs(pauses, lookups) })
     onSubscribers(topic, await node.meet(topic, { signal }))
   }
 

@@ -1,3 +1,4 @@
+import { backOffMs } from '../../../lib/back-off.ts'
 import { createTokenBucket, type TokenBucket } from '../../../lib/token-bucket.ts'
 import type { OverlayLimits } from './limits.ts'
 import type { HangUpReason, PeerRecord } from './overlay.ts'
@@ -49,7 +50,7 @@ export interface Links {
 
 interface Failure {
   readonly peer: PeerRecord
-  readonly waitMs: number
+  readonly count: number
   readonly retryAt: number
 }
 
@@ -70,10 +71,10 @@ export function createLinks(
   const failures = new Map<string, Failure>()
 
   function noteFailure(peer: PeerRecord): void {
-    const before = failures.get(peer.peerId)
-    const waitMs = Math.min((before?.waitMs ?? limits.firstRetryMs / 2) * 2, limits.lastRetryMs)
+    const before = failures.get(peer.peerId)?.count ?? 0
+    const waitMs = backOffMs({ firstMs: limits.firstRetryMs, lastMs: limits.lastRetryMs }, before, random)
     failures.delete(peer.peerId)
-    failures.set(peer.peerId, { peer, waitMs, retryAt: now() + waitMs * (0.5 + random()) })
+    failures.set(peer.peerId, { peer, count: before + 1, retryAt: now() + waitMs })
     if (failures.size <= limits.maxFailedPeers) return
     const oldest = failures.keys().next().value
     if (oldest !== undefined) failures.delete(oldest)

@@ -1,3 +1,4 @@
+import { backOffMs } from '../../../lib/back-off.ts'
 import { type FrameOf, frameBounds } from './frames.ts'
 import type { KnownSubscribers } from './known-subscribers.ts'
 import type { OverlayLimits } from './limits.ts'
@@ -41,7 +42,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
   const { now, random, send, links, walks, known, subscribers } = components
   const views = new Map<string, View>()
   /** When the next seek for each topic is allowed. */
-  const seeks = new Map<string, { waitMs: number; at: number }>()
+  const seeks = new Map<string, { count: number; at: number }>()
 
   function learn(topic: string, peer: PeerRecord): void {
     if (peer.peerId === init.peerId) return
@@ -76,9 +77,10 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
   }
 
   function seek(topic: string): void {
-    const { waitMs, at } = seeks.get(topic) ?? { waitMs: limits.firstSeekMs, at: 0 }
+    const { count, at } = seeks.get(topic) ?? { count: 0, at: 0 }
     if (at > now()) return
-    seeks.set(topic, { waitMs: Math.min(waitMs * 2, limits.lastSeekMs), at: now() + waitMs * (0.5 + random()) })
+    const waitMs = backOffMs({ firstMs: limits.firstSeekMs, lastMs: limits.lastSeekMs }, count, random)
+    seeks.set(topic, { count: count + 1, at: now() + waitMs })
     const seeker = views.has(topic) ? { seeker: components.self() } : {}
     for (const peerId of sample([...components.neighbors()], walkers, random)) {
       send(peerId, { type: 'seek', token: walks.begin(), topic, hops: limits.seekHops, ...seeker })

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { Logger } from 'pino'
-import { StoreUnavailable } from '../../errors.ts'
 import { createWatchers } from '../../lib/watchers.ts'
 import { getPrismaClientClass } from '../generated/internal/postgresql-class.ts'
 import { createDamageNews, type DamageNews } from '../shared/damage.ts'
@@ -19,6 +18,7 @@ import { createAuditStore, createTokenStore } from '../shared/tokens.ts'
 import { createTopicStore } from '../shared/topics.ts'
 import { attemptAsync } from '../shared/unavailable.ts'
 import { whileOpen } from '../shared/while-open.ts'
+import { createWhileStarted } from '../shared/while-started.ts'
 import type { Store, StoreChange } from '../store.ts'
 import { changePeers, forgetUnseenPeers } from './change-peers.ts'
 import { createClockStore } from './clock.ts'
@@ -58,13 +58,11 @@ export function createPostgresStore(init: PostgresStoreInit, components: { logge
   const damage = createDamageNews(components)
   /** Identifies this process to the other gateways. */
   const origin = randomUUID()
-  let opening: Promise<Open> | undefined
-  let open: Open | undefined
-
-  function opened(): Open {
-    if (open === undefined) throw new StoreUnavailable('The database is not open.')
-    return open
-  }
+  const started = createWhileStarted<Open>({
+    damage,
+    openAll: () => openAll({ ...init, origin }, { logger: components.logger, damage, onChange }),
+  })
+  const { start, stop, opened } = started
 
   function emit(change: StoreChange): void {
     void watchers.tell(change)
@@ -73,7 +71,7 @@ export function createPostgresStore(init: PostgresStoreInit, components: { logge
   /** The log may have been replaced while the database was away, or by another gateway. */
   async function onChange(change: StoreChange): Promise<void> {
     const mayBeOther = change.kind === 'everything' || change.kind === 'epoch'
-    emit(mayBeOther && (await open?.log.settle()) === true ? { kind: 'epoch' } : change)
+    emit(mayBeOther && started.isOpen && (await opened().log.settle()) ? { kind: 'epoch' } : change)
   }
 
   async function tellAfter<Result>(kind: 'topics' | 'peers', work: Promise<Result>): Promise<Result> {
@@ -99,23 +97,9 @@ export function createPostgresStore(init: PostgresStoreInit, components: { logge
   const sessions = createSessionStore({ prisma: () => opened().models })
 
   const store: Store = {
-    async start() {
-      opening ??= openAll({ ...init, origin }, { logger: components.logger, damage, onChange })
-      try {
-        open = await opening
-      } catch (error) {
-        opening = undefined
-        damage.failed(error)
-        throw error
-      }
-    },
-    async stop() {
-      const closing = open
-      opening = undefined
-      open = undefined
-      await closing?.close()
-    },
-    [Symbol.asyncDispose]: () => store.stop(),
+    start,
+    stop,
+    [Symbol.asyncDispose]: stop,
     log: whileOpen(() => opened().log),
     topics: {
       ...topics,

@@ -1,7 +1,6 @@
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
-import { StoreUnavailable } from '../../errors.ts'
 import { makeDirectory } from '../../lib/startup-error.ts'
 import { PrismaClient } from '../generated/client.ts'
 import type { LogStore } from '../log-store.ts'
@@ -18,6 +17,7 @@ import { createAuditStore, createTokenStore } from '../shared/tokens.ts'
 import { createTopicStore } from '../shared/topics.ts'
 import { attemptAsync } from '../shared/unavailable.ts'
 import { whileOpen } from '../shared/while-open.ts'
+import { createWhileStarted } from '../shared/while-started.ts'
 import type { Store } from '../store.ts'
 import { createSqliteAdapter, type WriteGuard } from './adapter.ts'
 import { changePeers, forgetUnseenPeers } from './change-peers.ts'
@@ -57,34 +57,13 @@ const migrations = fileURLToPath(new URL('../../../prisma/sqlite/migrations', im
  */
 export function createSqliteStore(init: SqliteStoreInit, components: { logger: Logger }): Store {
   const damage = createDamageNews(components)
-  let opening: Promise<Open> | undefined
-  let open: Open | undefined
-
-  function opened(): Open {
-    if (open === undefined) throw new StoreUnavailable('The database is not open.')
-    return open
-  }
-
+  const { start, stop, opened } = createWhileStarted({ damage, openAll: () => openAll(init, { logger: components.logger, damage }) })
   const deliveries = createDeliveryStore({ prisma: () => opened().prisma, turns: () => opened().turns })
 
   const store: Store = {
-    async start() {
-      opening ??= openAll(init, { logger: components.logger, damage })
-      try {
-        open = await opening
-      } catch (error) {
-        opening = undefined
-        damage.failed(error)
-        throw error
-      }
-    },
-    async stop() {
-      const closing = open
-      opening = undefined
-      open = undefined
-      await closing?.close()
-    },
-    [Symbol.asyncDispose]: () => store.stop(),
+    start,
+    stop,
+    [Symbol.asyncDispose]: stop,
     log: whileOpen(() => opened().log),
     topics: createTopicStore({ prisma: () => opened().prisma }),
     peers: createPeerStore({

@@ -1,5 +1,6 @@
 import { stdout } from 'node:process'
 import { type Logger, pino } from 'pino'
+import { exitCodes } from './cli/command.ts'
 import { type Config, ConfigError, loadConfig } from './config/config.ts'
 import { StoreUnavailable } from './errors.ts'
 import type { Gateway } from './gateway/gateway.ts'
@@ -8,9 +9,6 @@ import { createShutdown } from './gateway/shutdown.ts'
 import { StartupError } from './lib/startup-error.ts'
 
 // The process: configuration, signals, uncaught errors and the exit code. Everything else is the gateway's.
-
-/** Exit codes: the operator has to fix something (EX_CONFIG of sysexits.h), or the gateway failed. */
-const exitCodes = { config: 78, failure: 1 } as const
 
 const config = readConfig()
 const logger = pino(

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ConfigError, loadConfig } from '../config/config.ts'
+import { loadConfig } from '../config/config.ts'
 import { openIdentity } from '../identity/identity.ts'
-import { makeDirectory, StartupError } from '../lib/startup-error.ts'
+import { makeDirectory } from '../lib/startup-error.ts'
 import { directTopic } from '../model/topic.ts'
 import { type CheckReport, check } from '../store/check.ts'
 import { isPostgres, sqlitePath } from '../store/database-url.ts'
 import { backUp, beginEpoch, migrate, restore } from '../store/maintenance.ts'
+import { Misuse, runCommand } from './command.ts'
 
 /**
  * The command `npm run database`: backs up a SQLite database while its gateway runs, restores a backup, migrates a
@@ -20,16 +21,10 @@ npm run database -- check [--repair]  verifies the checksums of all messages, wh
                                       Exit code: 0 no damage left, 2 messages are damaged, 3 the file is damaged
 npm run database -- new-epoch         starts a new epoch, after PostgreSQL was restored by its own tools; the gateways must be stopped`
 
-class Misuse extends Error {
-  override readonly name = 'Misuse'
-}
-
 /** @throws Misuse */
 function fileOf(url: string): string {
   if (!isPostgres(url)) return sqlitePath(url)
-  throw new Misuse(
-    `Back up and restore PostgreSQL with its own tools (pg_dump, pg_restore). After a restore, start a new epoch.\n\n${usage}`,
-  )
+  throw new Misuse('Back up and restore PostgreSQL with its own tools (pg_dump, pg_restore). After a restore, start a new epoch.')
 }
 
 async function run([command, file, ...rest]: string[]): Promise<string> {
@@ -37,7 +32,7 @@ async function run([command, file, ...rest]: string[]): Promise<string> {
   const { url } = config.store
   const takesFile = command === 'backup' || command === 'restore'
   const isRepair = command === 'check' && file === '--repair'
-  if (rest.length > 0 || (takesFile || isRepair) !== (file !== undefined)) throw new Misuse(usage)
+  if (rest.length > 0 || (takesFile || isRepair) !== (file !== undefined)) throw new Misuse()
   switch (command) {
     case 'backup':
       await backUp(fileOf(url), file ?? '')
@@ -61,7 +56,7 @@ async function run([command, file, ...rest]: string[]): Promise<string> {
       await whileStopped(config.keyFile, config.dataDir)
       return `the log has the new epoch ${await beginEpoch(url)}`
     default:
-      throw new Misuse(usage)
+      throw new Misuse()
   }
 }
 
@@ -96,10 +91,9 @@ async function whileStopped(keyFile: string, dataDir: string): Promise<void> {
   if (existsSync(keyFile)) (await openIdentity(keyFile, dataDir)).close()
 }
 
-try {
-  process.stdout.write(`${await run(process.argv.slice(2))}\n`)
-} catch (error) {
-  if (!(error instanceof Error)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartupError ? 78 : 1
-}
+await runCommand({
+  usage,
+  async run(args) {
+    process.stdout.write(`${await run(args)}\n`)
+  },
+})

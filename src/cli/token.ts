@@ -4,11 +4,12 @@ import { parseArgs } from 'node:util'
 import { pino } from 'pino'
 import { z } from 'zod'
 import { createTokens } from '../access/tokens.ts'
-import { ConfigError, loadConfig } from '../config/config.ts'
+import { loadConfig } from '../config/config.ts'
 import { AdminTokenNeeded } from '../errors.ts'
-import { makeDirectory, StartupError } from '../lib/startup-error.ts'
+import { makeDirectory } from '../lib/startup-error.ts'
 import { tokenInputSchema } from '../model/token.ts'
 import { createStore } from '../store/create-store.ts'
+import { Misuse, runCommand } from './command.ts'
 
 /**
  * The command `npm run token`: creates, lists and revokes access tokens in the configured database, whether or not a
@@ -19,10 +20,6 @@ import { createStore } from '../store/create-store.ts'
 const usage = `npm run token -- create --name <name> --actions <action,…> [--topics <pattern,…>] [--expires <RFC 3339 time>]
 npm run token -- list
 npm run token -- revoke <id>`
-
-class Misuse extends Error {
-  override readonly name = 'Misuse'
-}
 
 async function run(args: string[]): Promise<void> {
   const { values, positionals } = parse(args)
@@ -38,7 +35,7 @@ async function run(args: string[]): Promise<void> {
   const hasOther = adminTokenFile !== undefined || jwt.jwksUrl !== undefined || jwt.secret !== undefined
   const tokens = createTokens({ adminToken, hasProvider: hasOther }, { store })
   const [command, id, ...rest] = positionals
-  if (rest.length > 0) throw new Misuse(usage)
+  if (rest.length > 0) throw new Misuse()
   switch (command) {
     case 'create': {
       const input = tokenInputSchema.safeParse({
@@ -47,7 +44,7 @@ async function run(args: string[]): Promise<void> {
         ...(values.topics === undefined ? {} : { topics: values.topics.split(',') }),
         expiresAt: values.expires,
       })
-      if (!input.success || id !== undefined) throw new Misuse(input.success ? usage : `${z.prettifyError(input.error)}\n\n${usage}`)
+      if (!input.success || id !== undefined) throw new Misuse(input.success ? '' : z.prettifyError(input.error))
       const { token, secret } = await tokens.create(input.data)
       stdout.write(`${secret}\n`)
       process.stderr.write(
@@ -59,10 +56,10 @@ async function run(args: string[]): Promise<void> {
       for (const token of await tokens.list()) stdout.write(`${JSON.stringify(token)}\n`)
       return
     case 'revoke':
-      if (id === undefined) throw new Misuse(usage)
+      if (id === undefined) throw new Misuse()
       return await tokens.revoke(id)
     default:
-      throw new Misuse(usage)
+      throw new Misuse()
   }
 }
 
@@ -71,18 +68,15 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options: { name: text, actions: text, topics: text, expires: text }, allowPositionals: true })
   } catch (cause) {
-    throw new Misuse(`${cause instanceof Error ? cause.message : cause}\n\n${usage}`, { cause })
+    throw new Misuse(cause instanceof Error ? cause.message : String(cause), { cause })
   }
 }
 
-try {
-  await run(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof Error)) throw error
-  const hint =
+await runCommand({
+  usage,
+  run,
+  hint: (error) =>
     error instanceof AdminTokenNeeded
       ? '\nIf the gateway has a token from its environment (PEERGATE_ADMIN_TOKEN, or PEERGATE_ADMIN_TOKEN_FILE), set it here too.'
-      : ''
-  process.stderr.write(`${error.message}${hint}\n`)
-  process.exitCode = error instanceof Misuse ? 64 : error instanceof ConfigError || error instanceof StartupError ? 78 : 1
-}
+      : '',
+})

@@ -10,6 +10,7 @@ import { log } from './lists/log.ts'
 import { model } from './lists/model.ts'
 import { peerShares } from './lists/peer-shares.ts'
 import { reading } from './lists/reading.ts'
+import { streamContract } from './lists/stream-contract.ts'
 import type { Mutant } from './patch.ts'
 
 /** Breaks that a reviewer would look for: checks dropped, limits off by one, things done in the wrong order, waits left out. */
@@ -26,4 +27,5 @@ export const mutants: Mutant[] = [
   ...gossip,
   ...peerShares,
   ...reading,
+  ...streamContract,
 ]

@@ -114,7 +114,8 @@ table is made of [src/errors.ts](../src/errors.ts).
 - Decide by \`code\`, which is stable. New codes can appear: treat an unknown one by its \`status\` and \`retryable\`.
 - \`retryable\`: the same request can succeed later. Wait for \`Retry-After\` if the answer has it.
 - \`errors\`: one entry for each problem, at most ten. \`path\` is a JSON Pointer (RFC 6901) into the body or the frame, or
-  \`/<name>\` of a parameter or header field; it is empty for the whole. With \`dial_failed\` it is the address.
+  \`/<name>\` of a parameter or header field; it is empty for the whole. \`multiaddr\` is the address that was
+  dialled, with \`dial_failed\` and \`dial_forbidden\`.
 - \`title\` and \`detail\` are for people, and can change.
 - \`cursor_…\` carry \`earliest\`, \`latest\` and \`epoch\` of the log.
 

@@ -4,10 +4,13 @@
  * client stay in their own rooms.
  */
 
-/** One problem in a request. `path` is the dotted path of the field, empty for the whole input. */
+/** One problem in a request. */
 export interface ErrorDetail {
+  /** JSON Pointer (RFC 6901) into the body or the frame, or `/<name>` of a parameter or header field; empty for the whole. */
   path: string
   message: string
+  /** Address that was dialled, if the problem is about one. */
+  multiaddr?: string
 }
 
 /** Maximum details per error. Together with the lengths below, it bounds the size of every error. */
@@ -49,8 +52,9 @@ export class PeergateError extends Error {
   }
 }
 
-function clipDetail({ path, message }: ErrorDetail): ErrorDetail {
-  return { path: clip(path, maxPathLength), message: clip(message, maxDetailLength) }
+function clipDetail({ path, message, multiaddr }: ErrorDetail): ErrorDetail {
+  const address = multiaddr === undefined ? {} : { multiaddr: clip(multiaddr, maxPathLength) }
+  return { path: clip(path, maxPathLength), message: clip(message, maxDetailLength), ...address }
 }
 
 /** Cuts a text to `max` UTF-16 units, without splitting a surrogate pair. */

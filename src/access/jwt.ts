@@ -1,6 +1,7 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose'
 import { z } from 'zod'
 import { InvalidToken, TokenCheckUnavailable } from '../errors.ts'
+import { issueText } from '../lib/issue-text.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 import { actionSchema } from '../model/action.ts'
 import type { Grant } from '../model/grant.ts'
@@ -99,7 +100,7 @@ const unavailable = [errors.JWKSTimeout, errors.JWKSInvalid]
 
 /** @throws InvalidToken for a claim that is not valid, rather than falling back to the rights of another claim */
 function grantOf(payload: JWTPayload): Grant {
-  const parsed = payloadSchema.safeParse(payload)
+  const parsed = payloadSchema.safeParse(payload, { error: issueText })
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0] ?? { path: [], message: 'is not valid' }
     throw new InvalidToken(`The token is not valid: its claim ${path.join('.')} is not valid (${message}).`)

@@ -132,7 +132,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     async create({ name, actions, topics, expiresAt }) {
       const expires = expiresAt === undefined ? undefined : Date.parse(expiresAt)
       if (expires !== undefined && expires <= now()) {
-        throw new InvalidRequest('The expiry of the token is in the past.', { errors: [{ path: 'expiresAt', message: 'is in the past' }] })
+        throw new InvalidRequest('The expiry of the token is in the past.', { errors: [{ path: '/expiresAt', message: 'is in the past' }] })
       }
       const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')
       const id = `tok_${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { createTokens } from '../access/tokens.ts'
 import { loadConfig } from '../config/config.ts'
 import { AdminTokenNeeded } from '../errors.ts'
+import { issueText } from '../lib/issue-text.ts'
 import { makeDirectory } from '../lib/startup-error.ts'
 import { tokenInputSchema } from '../model/token.ts'
 import { createStore } from '../store/create-store.ts'
@@ -38,12 +39,13 @@ async function run(args: string[]): Promise<void> {
   if (rest.length > 0) throw new Misuse()
   switch (command) {
     case 'create': {
-      const input = tokenInputSchema.safeParse({
+      const given = {
         name: values.name,
         actions: values.actions?.split(','),
         ...(values.topics === undefined ? {} : { topics: values.topics.split(',') }),
         expiresAt: values.expires,
-      })
+      }
+      const input = tokenInputSchema.safeParse(given, { error: issueText })
       if (!input.success || id !== undefined) throw new Misuse(input.success ? '' : z.prettifyError(input.error))
       const { token, secret } = await tokens.create(input.data)
       stdout.write(`${secret}\n`)

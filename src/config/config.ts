@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import type { JwtSettings } from '../access/jwt.ts'
 import type { DirectSenders } from '../direct/direct-inbox.ts'
 import { type EngineSettings, engineSettingsProblems } from '../engine/settings.ts'
+import { issueText } from '../lib/issue-text.ts'
 import { type Limits, limitsSchema, limitVariable } from '../limits.ts'
 import type { LogLevel } from '../model/log-level.ts'
 import { environmentSchema } from './environment.ts'
@@ -155,7 +156,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
 }
 
 function parse<Schema extends z.ZodObject>(schema: Schema, given: unknown, problems: ConfigProblem[]): z.output<Schema> | undefined {
-  const parsed = schema.safeParse(given)
+  const parsed = schema.safeParse(given, { error: issueText })
   if (parsed.success) return parsed.data
   for (const issue of parsed.error.issues) problems.push({ variable: String(issue.path[0] ?? ''), problem: issue.message })
   return undefined
@@ -167,10 +168,10 @@ function parseLimits(given: Record<string, string>, problems: ConfigProblem[]): 
     const value = given[limitVariable(name)]
     return value === undefined ? [] : [[name, /^\d+$/.test(value) ? Number(value) : value]]
   })
-  const parsed = limitsSchema.safeParse(Object.fromEntries(found))
+  const parsed = limitsSchema.safeParse(Object.fromEntries(found), { error: issueText })
   if (parsed.success) return parsed.data
   for (const issue of parsed.error.issues) {
-    problems.push({ variable: limitVariable(String(issue.path[0])), problem: `must be a whole number in its range: ${issue.message}` })
+    problems.push({ variable: limitVariable(String(issue.path[0])), problem: `must be a whole number in its range: it ${issue.message}` })
   }
   return undefined
 }

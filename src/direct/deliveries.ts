@@ -94,12 +94,12 @@ export function createDeliveries(init: { limits: DeliveriesLimits }, components:
   function check({ data, expiresInMs = deliveryMs }: OutgoingMessage): void {
     if (data.length > maxMessageBytes) {
       throw new MessageTooLarge(`A message may have at most ${maxMessageBytes} bytes of data. This one has ${data.length}.`, {
-        errors: [{ path: 'data', message: 'is too large' }],
+        errors: [{ path: '/data', message: 'is too large' }],
       })
     }
     if (expiresInMs < 1 || expiresInMs > maxDeliveryMs) {
       const message = `must be from 1 to ${maxDeliveryMs} milliseconds`
-      throw new InvalidRequest(`expiresInMs ${message}.`, { errors: [{ path: 'expiresInMs', message }] })
+      throw new InvalidRequest(`expiresInMs ${message}.`, { errors: [{ path: '/expiresInMs', message }] })
     }
   }
 

@@ -64,7 +64,8 @@ export interface AppInit extends AccessInit {
   streamCompression?: boolean | undefined
   /** Whether requests are traced. */
   tracing?: boolean
-  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages' | 'slowClientMs'> & WorkLimits
+  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages' | 'slowClientMs' | 'maxDeliveryMs' | 'requestTimeoutMs'> &
+    WorkLimits
 }
 
 export interface AppComponents {
@@ -212,8 +213,8 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   dhtRoutes(zodApp, components)
   publishRoutes(zodApp, init, components)
   messageRoutes(zodApp, components)
-  deliveryRoutes(zodApp, components)
-  requestRoutes(zodApp, components)
+  deliveryRoutes(zodApp, init, components)
+  requestRoutes(zodApp, init, components)
   streamRoutes(zodApp, components)
   tokenRoutes(zodApp, components)
   sessionRoutes(zodApp, components)

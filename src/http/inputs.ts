@@ -19,7 +19,7 @@ export const peerIdInput = peerIdSchema.transform((text, context) => {
     return parsePeerId(text)
   } catch (error) {
     if (!(error instanceof PeergateError)) throw error
-    context.addIssue({ code: 'custom', message: error.message, params: { code: error.code } })
+    context.addIssue({ code: 'custom', message: 'must be a peer id, which looks like 12D3KooW…', params: { code: error.code } })
     return z.NEVER
   }
 })

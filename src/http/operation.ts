@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyTypeProvider, RouteOptions } from 'fastify
 import { z } from 'zod'
 import { conditions, storeConditions } from '../errors.ts'
 import type { Action } from '../model/action.ts'
+import { type JsonSchema, jsonSchema } from './json-schema.ts'
 import type { Work } from './work-semaphores.ts'
 
 /** The contract of a route, in its `config`; its schemas are in Fastify's `schema`. */
@@ -154,7 +155,7 @@ export function documentedRoute(options: RouteOptions): DocumentedRoute {
 
 /** Every error code of an operation: those it names, and those that follow from the shape of the route. */
 export function problemCodes(route: DocumentedRoute): string[] {
-  const { operation, params, body } = route
+  const { operation, params, headers, query, body } = route
   const codes = new Set([
     ...['origin_not_allowed', 'client_timeout', 'headers_too_large', 'internal_error', 'rate_limited', 'invalid_request'],
     ...(operation.problems ?? []),
@@ -167,8 +168,14 @@ export function problemCodes(route: DocumentedRoute): string[] {
   if (operation.work !== undefined) codes.add('overloaded')
   if (params !== undefined) codes.add('uri_too_long')
   if (body !== undefined) for (const code of ['invalid_json', 'unsupported_media_type', 'body_too_large']) codes.add(code)
+  const inputs = new Map<string, JsonSchema>()
+  for (const part of [params, headers, query, body]) if (part !== undefined) jsonSchema(part, 'gateway', inputs)
+  for (const [code, names] of Object.entries(codesOfInputs)) if (names.some((name) => inputs.has(name))) codes.add(code)
   return [...codes]
 }
+
+/** Codes of errors in named inputs, by the components that have them. */
+const codesOfInputs = { invalid_topic: ['Topic', 'TopicPattern'], invalid_peer_id: ['PeerId'], invalid_multiaddr: ['Multiaddr'] }
 
 export function conditionOf(code: string) {
   const found = conditions.find((condition) => condition.code === code)

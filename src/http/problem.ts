@@ -25,7 +25,7 @@ export const problemSchema = z
       .meta({ example: 'urn:uuid:3f0b7a52-6c58-4f0c-9a5e-0d0f4c1b8a11' }),
     code: codeSchema,
     retryable: z.boolean().describe('Whether the same request may succeed later.'),
-    errors: z.array(errorDetailSchema).optional().describe('Problems by field, parameter or address.'),
+    errors: z.array(errorDetailSchema).optional().describe('Problems by field, parameter or address; at most ten.'),
     earliest: cursorSchema.optional().describe('The position before the oldest matching message; only with the codes `cursor_…`.'),
     latest: cursorSchema.optional().describe('The position of the newest message; only with the codes `cursor_…`.'),
     epoch: z.string().optional().describe('Epoch of the current log; only with the codes `cursor_…`.'),

@@ -212,7 +212,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
   async function waitForPage(query: PageQuery & { waitMs: number }, options: PageOptions): Promise<Page> {
     if (query.after === undefined || orderOf(query) !== 'asc') {
       throw new InvalidRequest('waitMs requires after and ascending order.', {
-        errors: [{ path: 'waitMs', message: 'requires after and ascending order' }],
+        errors: [{ path: '/waitMs', message: 'requires after and ascending order' }],
       })
     }
     using place = longPolls.take(options.client)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { issueText } from '../lib/issue-text.ts'
 
 /**
  * Checks the lengths in a value before its schema examines any element. Zod collects an issue for every element of an
@@ -67,7 +68,7 @@ function lengthOf(schema: z.core.$ZodType, path: string): number {
 function ofString(schema: z.core.$ZodType, max: number): Bounds {
   return (value) => {
     if (typeof value !== 'string' || value.length <= max) return undefined
-    const { error } = z.safeParse(schema, value.slice(0, max + 1))
+    const { error } = z.safeParse(schema, value.slice(0, max + 1), { error: issueText })
     return error?.issues ?? [tooLong(`must have at most ${max} characters`)]
   }
 }

@@ -33,11 +33,18 @@ export function parseCursor(text: string): Cursor {
 export const cursorSchema = z.string().meta({
   id: 'Cursor',
   description: 'An opaque position in the log. Exclusive: reading after it returns the messages that follow.',
+  minLength: 1,
+  maxLength: 64,
   example: 'k3v9q2.1041',
 })
 
-export const positionSchema = z.string().max(64).meta({
-  id: 'Position',
-  description: 'A cursor, or `earliest` (before the first retained message) or `latest` (after the newest).',
-  example: 'earliest',
-})
+export const positionSchema = z
+  .string()
+  .max(64)
+  .meta({
+    id: 'Position',
+    description: 'A cursor, or `earliest` (before the first retained message) or `latest` (after the newest).',
+    minLength: 1,
+    pattern: `^(earliest|latest|${shape.source.slice(1, -1)})$`,
+    example: 'earliest',
+  })

@@ -141,5 +141,5 @@ function canonicalPeerId(text: string): string {
 }
 
 function invalidKey(problem: string): InvalidRecord {
-  return new InvalidRecord(`A key ${problem}.`, { errors: [{ path: 'key', message: problem }] })
+  return new InvalidRecord(`A key ${problem}.`, { errors: [{ path: '/key', message: problem }] })
 }

@@ -48,5 +48,5 @@ export function encodePayload(bytes: Uint8Array, asked?: Encoding): Payload {
 }
 
 function dataPath(message: string) {
-  return { errors: [{ path: 'data', message }] }
+  return { errors: [{ path: '/data', message }] }
 }

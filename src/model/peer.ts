@@ -39,7 +39,7 @@ export function parseMultiaddr(text: string): Multiaddr {
       `"${foreignText(text, maxShownLength)}" is not a multiaddr; one looks like /ip4/192.0.2.1/tcp/7071/p2p/12D3KooW…`,
       {
         cause,
-        errors: [{ path: 'multiaddr', message: 'is not a multiaddr' }],
+        errors: [{ path: '/multiaddr', message: 'is not a multiaddr' }],
       },
     )
   }
@@ -68,13 +68,19 @@ export function peerIdOf(address: Multiaddr): string | undefined {
   return address.getComponents().findLast((component) => component.name === 'p2p')?.value
 }
 
-export const peerIdSchema = z
-  .string()
-  .meta({ id: 'PeerId', description: 'A libp2p peer id.', maxLength: 128, example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz' })
+export const peerIdSchema = z.string().meta({
+  id: 'PeerId',
+  description: 'A libp2p peer id.',
+  minLength: 1,
+  maxLength: 128,
+  pattern: '^[0-9A-Za-z]+$',
+  example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz',
+})
 
 export const multiaddrSchema = z.string().max(1024).meta({
   id: 'Multiaddr',
   description: 'A multiaddr.',
+  minLength: 1,
   example: '/ip4/192.0.2.7/tcp/7071/p2p/12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz',
 })
 

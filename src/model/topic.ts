@@ -19,12 +19,21 @@ function checkTopic(topic: string, ctx: z.core.$RefinementCtx): void {
   if (problem !== undefined) ctx.addIssue({ code: 'custom', message: problem, params: { code: 'invalid_topic' } })
 }
 
-export const topicSchema = z.string().superRefine(checkTopic).meta({
-  id: 'Topic',
-  description: 'A topic: 1–256 bytes of UTF-8 without control characters, not "." or "..".',
-  example: 'orders',
-  maxLength: maxTopicBytes,
-})
+/**
+ * What JSON Schema can say of `topicProblem`. A character is at least a byte. The pattern is one that every common
+ * engine of regular expressions can read.
+ */
+const textBounds = { minLength: 1, maxLength: maxTopicBytes, pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]+$' }
+
+export const topicSchema = z
+  .string()
+  .superRefine(checkTopic)
+  .meta({
+    id: 'Topic',
+    description: 'A topic: 1–256 bytes of UTF-8 without control characters, not "." or "..".',
+    example: 'orders',
+    ...textBounds,
+  })
 
 export const topicPatternSchema = z
   .string()
@@ -35,7 +44,7 @@ export const topicPatternSchema = z
     id: 'TopicPattern',
     description: 'A topic, or a pattern with a trailing `*`, which matches every topic with that prefix.',
     example: 'orders.*',
-    maxLength: maxTopicBytes,
+    ...textBounds,
   })
 
 /**

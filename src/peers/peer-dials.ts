@@ -53,7 +53,7 @@ export function createPeerDials(init: { dialTimeoutMs: number }, components: Pee
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof PeerBlocked) throw error
-        attempts.push({ path: multiaddr, message: error instanceof Error ? error.message : String(error) })
+        attempts.push({ path: '', message: error instanceof Error ? error.message : String(error), multiaddr })
       }
     }
     return false

@@ -96,7 +96,7 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
     for (const [index, { data }] of messages.entries()) {
       if (data.length <= maxMessageBytes) continue
       throw new MessageTooLarge(`A message may have at most ${maxMessageBytes} bytes of data. This one has ${data.length}.`, {
-        errors: [{ path: listed ? `messages.${index}.data` : 'data', message: 'is too large' }],
+        errors: [{ path: listed ? `/messages/${index}/data` : '/data', message: 'is too large' }],
       })
     }
   }

@@ -146,7 +146,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
       throw new MessageTooLarge(`A request may have at most ${limits.maxMessageBytes} bytes of data. This one has ${data.length}.`)
     if (timeoutMs <= limits.requestTimeoutMs) return timeoutMs
     const message = `must be from 1 to ${limits.requestTimeoutMs} milliseconds`
-    throw new InvalidRequest(`timeoutMs ${message}.`, { errors: [{ path: 'timeoutMs', message }] })
+    throw new InvalidRequest(`timeoutMs ${message}.`, { errors: [{ path: '/timeoutMs', message }] })
   }
 
   /** Sends a request to another peer. Requests beyond `maxRequestsToPeer` wait in a bounded queue. */

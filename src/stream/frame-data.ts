@@ -8,7 +8,7 @@ import type { ClientFrame } from './client-frames.ts'
 export function decodeData({ data, encoding }: Pick<FrameOf<'publish'>, 'data' | 'encoding'>): Uint8Array {
   if (typeof data === 'string') return decodePayload(data, encoding)
   if (encoding === undefined) return data
-  throw new InvalidRequest('A byte string has no encoding.', { errors: [{ path: 'encoding', message: 'not allowed with a byte string' }] })
+  throw new InvalidRequest('A byte string has no encoding.', { errors: [{ path: '/encoding', message: 'not allowed with a byte string' }] })
 }
 
 /** The `clientKey` of a connection. */

@@ -135,7 +135,7 @@ describe('a direct message', () => {
     expect(waits(await send(here, nobody, 'x'))).toBe(5_000)
     expect(waits(await send(here, nobody, 'x', { expiresInMs: 9_000 }))).toBe(9_000)
     const { status, body } = await here.rest.call<object>('POST', `/v1/peers/${nobody}/messages`, { data: 'x', expiresInMs: 9_001 })
-    expect([status, body]).toMatchObject([400, { errors: [{ path: 'expiresInMs' }] }])
+    expect([status, body]).toMatchObject([400, { errors: [{ path: '/expiresInMs' }] }])
   })
 
   test('expires, and is cancelled; what ended stays as it is', async () => {

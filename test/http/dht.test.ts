@@ -101,7 +101,7 @@ describe('values', () => {
   test('a key stands in the query only when the body is raw', async () => {
     const { call } = await connected()
     const answer = await call('PUT', `/v1/dht/values?key=${key}`, { json: { data: 'test' } })
-    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request', errors: [{ path: 'key' }] } })
+    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request', errors: [{ path: '/key' }] } })
   })
 })
 
@@ -168,7 +168,7 @@ describe('peers', () => {
     await third.stop()
     expect(await call('POST', '/v1/peers', { json: { peerId: third.peerId } })).toMatchObject({
       status: 502,
-      body: { code: 'dial_failed', errors: [{ path: third.address, message: expect.any(String) }] },
+      body: { code: 'dial_failed', errors: [{ multiaddr: third.address, message: expect.any(String) }] },
     })
     expect(await call('POST', '/v1/peers', { json: { peerId: engine.peerId } })).toMatchObject({
       status: 422,

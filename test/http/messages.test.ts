@@ -85,9 +85,9 @@ test('names the field that is wrong', async () => {
   const { body } = await call('POST', '/v1/messages', { json: { messages: [{ topic: '', data: 1, encodign: 'x' }] } })
   expect(body.code).toBe('invalid_topic')
   expect(body.errors.map(({ path }: { path: string }) => path).toSorted()).toEqual([
-    'messages.0.data',
-    'messages.0.encodign',
-    'messages.0.topic',
+    '/messages/0/data',
+    '/messages/0/encodign',
+    '/messages/0/topic',
   ])
 })
 
@@ -316,7 +316,7 @@ test('maxLongPolls: one more request that would wait is refused', async () => {
 
 test.each(['waitMs=10', 'waitMs=10&after=earliest&order=desc', 'waitMs=55001&after=latest'])('does not wait with ?%s', async (query) => {
   const { call } = await appForTest()
-  expect((await call('GET', `/v1/messages?${query}`)).body).toMatchObject({ code: 'invalid_request', errors: [{ path: 'waitMs' }] })
+  expect((await call('GET', `/v1/messages?${query}`)).body).toMatchObject({ code: 'invalid_request', errors: [{ path: '/waitMs' }] })
 })
 
 test('a walk from the earliest goes on where topics keep different amounts, and is told what is pruned on its way', async () => {

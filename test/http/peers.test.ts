@@ -37,7 +37,7 @@ test.each([
 test('says which address failed and why', async () => {
   const { call } = await appForTest()
   const { body } = await call('POST', '/v1/peers', { json: { multiaddr: '/memory/nobody' } })
-  expect(body).toMatchObject({ retryable: true, errors: [{ path: '/memory/nobody', message: 'nobody listens there' }] })
+  expect(body).toMatchObject({ retryable: true, errors: [{ path: '', multiaddr: '/memory/nobody', message: 'nobody listens there' }] })
 })
 
 test('lists peers by state and topic, page by page', async () => {

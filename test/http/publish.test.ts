@@ -46,19 +46,19 @@ test('answers a list of one as a list', async () => {
 })
 
 test.each([
-  ['/v1/messages', list({ data: 'fine' }, { data: 1 }), 'invalid_request', 'messages.1.data'],
-  ['/v1/messages', list({ data: 'fine' }, { data: 'a', encoding: 'base64' }), 'invalid_data', 'messages.1.data'],
-  ['/v1/messages', list({ data: 'fine' }, { data: 'a', encodng: 'base64' }), 'invalid_request', 'messages.1.encodng'],
-  ['/v1/messages', list({ data: 'fine' }, { topic: '', data: 'fine' }), 'invalid_topic', 'messages.1.topic'],
-  ['/v1/messages', list({ data: 'fine' }, { data: 'x'.repeat(101) }), 'message_too_large', 'messages.1.data'],
-  ['/v1/messages', list({ data: 'x'.repeat(101) }), 'message_too_large', 'messages.0.data'],
-  ['/v1/messages', list(), 'invalid_request', 'messages'],
-  ['/v1/messages', list({ data: '1' }, { data: '2' }, { data: '3' }, { data: '4' }), 'invalid_request', 'messages'],
+  ['/v1/messages', list({ data: 'fine' }, { data: 1 }), 'invalid_request', '/messages/1/data'],
+  ['/v1/messages', list({ data: 'fine' }, { data: 'a', encoding: 'base64' }), 'invalid_data', '/messages/1/data'],
+  ['/v1/messages', list({ data: 'fine' }, { data: 'a', encodng: 'base64' }), 'invalid_request', '/messages/1/encodng'],
+  ['/v1/messages', list({ data: 'fine' }, { topic: '', data: 'fine' }), 'invalid_topic', '/messages/1/topic'],
+  ['/v1/messages', list({ data: 'fine' }, { data: 'x'.repeat(101) }), 'message_too_large', '/messages/1/data'],
+  ['/v1/messages', list({ data: 'x'.repeat(101) }), 'message_too_large', '/messages/0/data'],
+  ['/v1/messages', list(), 'invalid_request', '/messages'],
+  ['/v1/messages', list({ data: '1' }, { data: '2' }, { data: '3' }, { data: '4' }), 'invalid_request', '/messages'],
   ['/v1/messages', [{ topic: 'orders', data: 'one' }], 'invalid_request', ''],
-  ['/v1/messages', { topic: 'orders', data: 'one' }, 'invalid_request', 'messages'],
-  [path, { data: 'x'.repeat(101) }, 'message_too_large', 'data'],
+  ['/v1/messages', { topic: 'orders', data: 'one' }, 'invalid_request', '/messages'],
+  [path, { data: 'x'.repeat(101) }, 'message_too_large', '/data'],
   [path, [{ data: 'one' }], 'invalid_request', ''],
-  [path, list({ data: 'one' }), 'invalid_request', 'data'],
+  [path, list({ data: 'one' }), 'invalid_request', '/data'],
   [path, 'text', 'invalid_request', ''],
 ])('publishes nothing of %s %j', async (to, json, code, where) => {
   const { call, store } = await appForTest({ limits: { maxPublishMessages: 3, maxMessageBytes: 100 } })
@@ -81,7 +81,7 @@ test('publishes bytes as they are', async () => {
 test.each([
   ['/v1/messages', octets, 'a', 415, undefined],
   [path, { ...octets, 'content-encoding': 'gzip' }, 'a', 415, undefined],
-  [path, octets, 'x'.repeat(101), 413, 'data'],
+  [path, octets, 'x'.repeat(101), 413, '/data'],
   ['/v1/topics', octets, '{"topic":"a"}', 415, undefined],
 ])('refuses raw bytes: %s %j %j', async (to, headers, raw, status, where) => {
   const { call, store } = await appForTest({ limits: { maxMessageBytes: 100 } })
@@ -145,7 +145,7 @@ test('of two requests with one key at once, one is told to wait', async () => {
 test.each(['', 'a b', 'ü', 'x'.repeat(256)])('refuses %j as an idempotency key', async (key) => {
   const { call, store } = await appForTest()
   const answer = await call('POST', path, { json: { data: 'one' }, headers: { 'idempotency-key': key } })
-  expect(answer.body).toMatchObject({ code: 'invalid_request', errors: [{ path: 'idempotency-key' }] })
+  expect(answer.body).toMatchObject({ code: 'invalid_request', errors: [{ path: '/idempotency-key' }] })
   expect((await store.log.position()).tip).toBe(0)
 })
 

@@ -42,7 +42,7 @@ describe('a value that is longer than its schema allows', () => {
   it('says where', () => {
     const schema = z.strictObject({ topics: z.array(z.strictObject({ names: z.array(z.string().max(3)).max(2) })).max(3) })
     const { error } = inputParser(schema)({ topics: [{ names: [] }, { names: ['a', 'b', 'c'] }] }, 'No')
-    expect(error?.errors).toEqual([{ path: 'topics.1.names', message: 'must have at most 2 items; these are 3' }])
+    expect(error?.errors).toEqual([{ path: '/topics/1/names', message: 'must have at most 2 items; these are 3' }])
   })
 
   it('is a string whose checks see no more than its beginning, and name the error', () => {
@@ -56,10 +56,10 @@ describe('a value that is longer than its schema allows', () => {
           return true
         }),
     })
-    expect(inputParser(schema)({ text: 'x'.repeat(1_000_000) }, 'No').error?.errors?.[0]?.path).toBe('text')
+    expect(inputParser(schema)({ text: 'x'.repeat(1_000_000) }, 'No').error?.errors?.[0]?.path).toBe('/text')
     expect(seen).toBeLessThanOrEqual(11)
     const { error } = inputParser(z.strictObject({ topic: topicPatternSchema }))({ topic: 'x'.repeat(1_000_000) }, 'No')
-    expect(error).toMatchObject({ code: 'invalid_topic', errors: [{ path: 'topic', message: 'must be at most 256 bytes of UTF-8' }] })
+    expect(error).toMatchObject({ code: 'invalid_topic', errors: [{ path: '/topic', message: 'must be at most 256 bytes of UTF-8' }] })
   })
 
   it('is an object of many unknown keys, of which ten are named, shortly', () => {

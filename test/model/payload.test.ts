@@ -61,5 +61,5 @@ test('reads as base64 exactly what it would itself write', () => {
 })
 
 test('names the field', () => {
-  expect(() => decodePayload('\ud800')).toThrow(expect.objectContaining({ errors: [{ path: 'data', message: expect.any(String) }] }))
+  expect(() => decodePayload('\ud800')).toThrow(expect.objectContaining({ errors: [{ path: '/data', message: expect.any(String) }] }))
 })

@@ -59,7 +59,7 @@ test('takes data as text too, but bytes only without an encoding', async () => {
   client.send({ type: 'publish', id: 1, topic: 'orders', data: 'AP+ACg==', encoding: 'base64' })
   expect((await client.expect('message'))['message']).toMatchObject({ data: bytes })
   client.send({ type: 'publish', id: 2, topic: 'orders', data: bytes, encoding: 'base64' })
-  expect(await client.expect('error')).toMatchObject({ id: 2, code: 'invalid_request', errors: [{ path: 'encoding' }] })
+  expect(await client.expect('error')).toMatchObject({ id: 2, code: 'invalid_request', errors: [{ path: '/encoding' }] })
 })
 
 test('the first subprotocol that is known is taken', async () => {

@@ -18,7 +18,11 @@ export function dialError(multiaddr: string, error: unknown): PeergateError {
   }
   const attempts = reasons.flatMap((reason) => attemptsOf(multiaddr, reason))
   // A relay's reason for a refusal, or the text of a certificate, comes from the other end.
-  const errors = attempts.map(({ multiaddr: path, message }) => ({ path, message: foreignText(message, maxMessageLength) }))
+  const errors = attempts.map(({ multiaddr: address, message }) => ({
+    path: '',
+    message: foreignText(message, maxMessageLength),
+    multiaddr: address,
+  }))
   const detail = [...new Set(errors.map(({ message }) => message))].join('; ')
   if (attempts.length > 0 && attempts.every(({ forbidden }) => forbidden)) {
     return new DialForbidden(`${multiaddr} may not be dialled: ${detail}.`, { errors, cause: error })

@@ -21,12 +21,16 @@ const listSchema = z
       ),
   })
   .meta({ id: 'DeliveryPage' })
-const outgoingSchema = payloadInputSchema
-  .extend({ expiresInMs: expirySchema.optional() })
-  .meta({ id: 'DirectPayload', description: 'The data of a direct message.' })
 
-export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'> }): void {
+export function deliveryRoutes(
+  app: App,
+  init: { limits: { maxDeliveryMs: number } },
+  components: { deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'> },
+): void {
   const { deliveries } = components
+  const outgoingSchema = payloadInputSchema
+    .extend({ expiresInMs: expirySchema.max(init.limits.maxDeliveryMs).optional() })
+    .meta({ id: 'DirectPayload', description: 'The data of a direct message.' })
 
   app.route({
     method: 'POST',
@@ -43,7 +47,6 @@ export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveri
         tag: 'Direct messages',
         rawBody: true,
         problems: [
-          'invalid_peer_id',
           'invalid_data',
           'message_too_large',
           'idempotency_key_reused',
@@ -89,7 +92,7 @@ export function deliveryRoutes(app: App, components: { deliveries: Pick<Deliveri
         operationId: 'listDeliveries',
         summary: 'List deliveries of direct messages',
         tag: 'Direct messages',
-        problems: ['invalid_peer_id', 'store_unavailable'],
+        problems: ['store_unavailable'],
       },
     },
     schema: {

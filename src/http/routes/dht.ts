@@ -19,11 +19,12 @@ const encoding = {
     .describe('Encoding of `data`; only `base64` changes it. Default: `utf8` for valid UTF-8, `base64` otherwise.'),
 }
 const keyParams = z.strictObject({ key: dhtKeySchema })
-const cidSchema = z
-  .string()
-  .min(1)
-  .max(256)
-  .meta({ id: 'Cid', description: 'A CID of any version.', example: 'bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4' })
+const cidSchema = z.string().min(1).max(256).meta({
+  id: 'Cid',
+  description: 'A CID of any version.',
+  pattern: '^[0-9A-Za-z]+$',
+  example: 'bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4',
+})
 const cidParams = z.strictObject({ cid: cidSchema })
 const keyedPayloadSchema = payloadInputSchema
   .extend({ key: dhtKeySchema.optional() })
@@ -202,7 +203,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
         ...operation,
         operationId: 'findDhtPeer',
         summary: 'Find the addresses of a peer',
-        problems: ['invalid_peer_id', 'peer_not_found', ...network],
+        problems: ['peer_not_found', ...network],
       },
     },
     schema: {
@@ -241,7 +242,7 @@ function dataOf(body: { data: string; encoding?: Encoding | undefined } | Buffer
 
 function keyInQuery(): InvalidRequest {
   const message = 'must be in the body if the body is JSON'
-  return new InvalidRequest(`The query is not valid: key ${message}.`, { errors: [{ path: 'key', message }] })
+  return new InvalidRequest(`The query is not valid: key ${message}.`, { errors: [{ path: '/key', message }] })
 }
 
 /** Returns all peers, or one line per peer as it is found. A failure before the first peer is returned as an error. */

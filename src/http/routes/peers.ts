@@ -35,7 +35,7 @@ const dialSchema = z
   .meta({ id: 'DialInput', description: 'The peer to dial: exactly one of `multiaddr` and `peerId`.', minProperties: 1, maxProperties: 1 })
 const pingSchema = z.object({ latencyMs: z.number().describe('Round-trip time, in milliseconds.') }).meta({ id: 'Ping' })
 
-const peerProblems = ['invalid_peer_id', 'peer_not_found', 'store_unavailable']
+const peerProblems = ['peer_not_found', 'store_unavailable']
 
 /** Removes the topics that the client is not allowed to see. */
 function visible(grant: Grant, peer: Peer): Peer {
@@ -58,7 +58,7 @@ export function peerRoutes(
         summary: 'List connected and known peers',
         description: 'Sorted by peer id.',
         tag: 'Peers',
-        problems: ['invalid_topic', 'invalid_peer_id', 'store_unavailable'],
+        problems: ['store_unavailable'],
       },
     },
     schema: {
@@ -92,8 +92,6 @@ export function peerRoutes(
           'one that existed before. The peer is dialled again after a restart, also at this address if it answered there.',
         tag: 'Peers',
         problems: [
-          'invalid_multiaddr',
-          'invalid_peer_id',
           'peer_not_found',
           'dial_forbidden',
           'dial_failed',
@@ -137,7 +135,7 @@ export function peerRoutes(
         summary: 'Label or block a peer',
         description: 'The peer need not be known, so that it can be blocked before it connects.',
         tag: 'Peers',
-        problems: ['invalid_peer_id', 'store_unavailable'],
+        problems: ['store_unavailable'],
       },
     },
     schema: {
@@ -187,7 +185,7 @@ export function peerRoutes(
         operationId: 'pingPeer',
         summary: 'Ping a connected peer',
         tag: 'Peers',
-        problems: ['invalid_peer_id', 'peer_not_connected', 'peer_unreachable'],
+        problems: ['peer_not_connected', 'peer_unreachable'],
       },
     },
     schema: {

@@ -50,7 +50,6 @@ const querystring = z.strictObject({
 
 const operation = { action: 'publish', tag: 'Messages' } as const
 const problems = [
-  'invalid_topic',
   'invalid_data',
   'message_too_large',
   'idempotency_in_progress',
@@ -170,7 +169,7 @@ function decodeItem({ data, encoding }: { data: string; encoding?: Encoding | un
     return decodePayload(data, encoding)
   } catch (error) {
     if (!(error instanceof InvalidData)) throw error
-    const errors = (error.errors ?? []).map(({ path, message }) => ({ path: `messages.${index}.${path}`, message }))
+    const errors = (error.errors ?? []).map(({ path, message }) => ({ path: `/messages/${index}${path}`, message }))
     throw new InvalidData(error.message, { errors, cause: error })
   }
 }

@@ -7,18 +7,22 @@ import { keyOf } from '../count-requests.ts'
 import { peerIdInput } from '../inputs.ts'
 import { type App, json, noQuery } from '../operation.ts'
 
-const requestSchema = payloadInputSchema
-  .extend({
-    timeoutMs: z
-      .int()
-      .min(1)
-      .optional()
-      .describe('Maximum time to wait for the response, in milliseconds. Default: `requestMs`, ten seconds; maximum: `requestTimeoutMs`.'),
-  })
-  .meta({ id: 'ServiceRequest', description: 'The data of a request to a service.' })
-
-export function requestRoutes(app: App, components: { services: Pick<Services, 'request'> }): void {
+export function requestRoutes(
+  app: App,
+  init: { limits: { requestTimeoutMs: number } },
+  components: { services: Pick<Services, 'request'> },
+): void {
   const { services } = components
+  const requestSchema = payloadInputSchema
+    .extend({
+      timeoutMs: z
+        .int()
+        .min(1)
+        .max(init.limits.requestTimeoutMs)
+        .optional()
+        .describe('Maximum time to wait for the response, in milliseconds. Default: `requestMs`, ten seconds.'),
+    })
+    .meta({ id: 'ServiceRequest', description: 'The data of a request to a service.' })
 
   app.route({
     method: 'POST',
@@ -36,7 +40,7 @@ export function requestRoutes(app: App, components: { services: Pick<Services, '
         tag: 'Services',
         rawBody: true,
         problems: [
-          ...['invalid_peer_id', 'invalid_data', 'message_too_large', 'peer_not_found', 'peer_blocked', 'dial_failed'],
+          ...['invalid_data', 'message_too_large', 'peer_not_found', 'peer_blocked', 'dial_failed'],
           ...[
             'service_not_found',
             'service_busy',

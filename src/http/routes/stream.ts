@@ -33,7 +33,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
           'is no subscription until the client sends `subscribe`. A browser, which cannot set headers, offers its token in a subprotocol beside ' +
           '`peergate.v1.json`: `peergate.bearer.` followed by the token in unpadded base64url. It is refused by an `error` frame and a close code.',
         tag: 'Stream',
-        problems: ['upgrade_required', 'invalid_topic', 'connection_limit', 'draining'],
+        problems: ['upgrade_required', 'connection_limit', 'draining'],
       },
     },
     schema: {
@@ -92,7 +92,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
           'For EventSource and any client that can read a long response. Events are `message`, `caught-up`, `progress`, `gap`, `peer`, `delivery` and `closing`. ' +
           'The data of an event is the stream frame of that name (docs/stream-protocol.md), and its id is the position to resume from.',
         tag: 'Stream',
-        problems: ['invalid_topic', 'invalid_cursor', 'topic_limit', 'connection_limit', 'draining', 'store_unavailable'],
+        problems: ['invalid_cursor', 'topic_limit', 'connection_limit', 'draining', 'store_unavailable'],
       },
     },
     schema: {
@@ -165,7 +165,7 @@ function definedHeaders(headers: Record<string, number | string | string[] | und
 
 function nothingAsked(): InvalidRequest {
   const message = 'is missing: name a topic, or ask for `direct`, `deliveries` or `peers`'
-  return new InvalidRequest(`The query is not valid: topic ${message}.`, { errors: [{ path: 'topic', message }] })
+  return new InvalidRequest(`The query is not valid: topic ${message}.`, { errors: [{ path: '/topic', message }] })
 }
 
 function upgradeRequired(reply: FastifyReply): UpgradeRequired {

@@ -16,7 +16,7 @@ const joinAnswers = {
   200: json('The topic was already joined.', topicStatsSchema, topicExample),
   201: json('The topic is joined, and stays joined after a restart.', topicStatsSchema, topicExample, { Location: 'URL of the topic.' }),
 }
-const joinProblems = ['invalid_topic', 'topic_limit', 'store_unavailable']
+const joinProblems = ['topic_limit', 'store_unavailable']
 
 const topicPageSchema = z
   .object({
@@ -67,7 +67,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         summary: 'List topics that are joined or have messages',
         description: 'Sorted by name, in code point order.',
         tag: 'Topics',
-        problems: ['invalid_topic', 'store_unavailable'],
+        problems: ['store_unavailable'],
       },
     },
     schema: {
@@ -136,7 +136,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         summary: 'Change the retention of a topic',
         description: 'Messages beyond the new retention are pruned in the background soon after.',
         tag: 'Topics',
-        problems: ['invalid_topic', 'topic_not_found', 'store_unavailable'],
+        problems: ['topic_not_found', 'store_unavailable'],
       },
     },
     schema: {
@@ -161,7 +161,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         operationId: 'getTopic',
         summary: 'Get a topic',
         tag: 'Topics',
-        problems: ['invalid_topic', 'topic_not_found', 'store_unavailable'],
+        problems: ['topic_not_found', 'store_unavailable'],
       },
     },
     schema: { params: topicParams, querystring: noQuery, response: { 200: json('The topic.', topicStatsSchema, topicExample) } },
@@ -182,7 +182,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         summary: 'Leave a topic',
         description: 'Stops receiving its messages. Stored messages stay until they are pruned, or are removed by `purge`.',
         tag: 'Topics',
-        problems: ['invalid_topic', 'topic_not_found', 'store_unavailable'],
+        problems: ['topic_not_found', 'store_unavailable'],
       },
     },
     schema: {

@@ -86,7 +86,7 @@ export function describeLinks({ createNode, pair, link }: EngineNodes): void {
       await b.engine.stop()
       const error: unknown = await a.engine.dial(address, { source: 'rest', signal }).catch((reason: unknown) => reason)
       expect(error).toBeInstanceOf(DialFailed)
-      expect(error).toMatchObject({ errors: [{ path: expect.stringContaining('/'), message: expect.stringMatching(/./) }] })
+      expect(error).toMatchObject({ errors: [{ multiaddr: expect.stringContaining('/'), message: expect.stringMatching(/./) }] })
     })
 
     test('accepts nobody else than the address names', async () => {

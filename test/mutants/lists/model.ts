@@ -2,6 +2,32 @@ import { breaks } from '../patch.ts'
 
 export const model = [
   ...breaks(
+    'src/model/validation.ts',
+    ['test/http/plain-words.test.ts', 'test/http/publish.test.ts'],
+    [
+      ['clients read the words of the library', 'schema.safeParse(value, { error: issueText })', 'schema.safeParse(value)'],
+      ['an unknown field is named without its place', 'path: [...path, key]', 'path: [key]'],
+    ],
+  ),
+  ...breaks(
+    'src/lib/json-pointer.ts',
+    ['test/lib/issue-text.test.ts'],
+    [['a slash in a name divides a pointer', ".replaceAll('/', '~1')", '']],
+  ),
+  ...breaks(
+    'src/http/json-schema.ts',
+    ['test/http/json-schema.test.ts', 'test/http/documents.test.ts'],
+    [
+      ['null is a choice', "type: [known.type, 'null']", 'type: known.type'],
+      ['every integer fits 32 bits', "<= maxInt32 ? 'int32' : 'int64'", "<= maxInt32 ? 'int32' : 'int32'"],
+    ],
+  ),
+  ...breaks(
+    'src/http/operation.ts',
+    ['test/http/plain-words.test.ts'],
+    [['an operation does not list the code of its peer id', "invalid_peer_id: ['PeerId']", 'invalid_peer_id: []']],
+  ),
+  ...breaks(
     'src/model/signed-message.ts',
     ['test/model/signed-message.test.ts'],
     [

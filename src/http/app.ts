@@ -49,6 +49,7 @@ import { type SessionComponents, sessionRoutes } from './routes/sessions.ts'
 import { streamPath, streamRoutes } from './routes/stream.ts'
 import { type TokenComponents, tokenRoutes } from './routes/tokens.ts'
 import { type TopicComponents, topicRoutes } from './routes/topics.ts'
+import { checkTopics } from './topic-rights.ts'
 import { traceRequests } from './trace-hook.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
 import { createWorkSemaphores, type WorkLimits } from './work-semaphores.ts'
@@ -197,6 +198,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   await compressAnswers(app)
   app.addHook('preHandler', createWorkSemaphores(init.limits))
   app.addHook('preHandler', createAuditHook(components))
+  app.addHook('preHandler', checkTopics)
   app.addHook('onResponse', async (request, reply) => {
     const { operation } = request.routeOptions.config
     request.log.debug({ operation: operation?.operationId, status: reply.statusCode, ms: reply.elapsedTime }, 'request')

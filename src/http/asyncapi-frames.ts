@@ -1,4 +1,4 @@
-import { clientFrameSchema, frameActions, frameCosts } from '../stream/client-frames.ts'
+import { clientFrameSchema, frameRules } from '../stream/client-frames.ts'
 import { clientAnswers } from '../stream/frame-answers.ts'
 import { serverFrameSchema } from '../stream/server-frames.ts'
 import { clientFrameExamples, serverFrameExamples } from './frame-examples.ts'
@@ -46,11 +46,16 @@ export function frameMessages(side: Side, schemas: Map<string, JsonSchema>): Rec
         ...correlation(side, type, schema),
         payload: { $ref: reference(title) },
         examples: [example],
-        ...(side === 'client' ? { 'x-action': ofType(frameActions, type), 'x-cost': ofType(frameCosts, type) } : {}),
+        ...(side === 'client' ? requirements(type) : {}),
       }
       return [name, message]
     }),
   )
+}
+
+function requirements(type: string): Pick<FrameMessage, 'x-action' | 'x-cost'> {
+  const { action, cost } = ofType(frameRules, type)
+  return { 'x-action': action, 'x-cost': cost }
 }
 
 export function messageName(side: Side, type: string): string {

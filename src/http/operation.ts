@@ -3,12 +3,15 @@ import { z } from 'zod'
 import { conditions, storeConditions } from '../errors.ts'
 import type { Action } from '../model/action.ts'
 import { type JsonSchema, jsonSchema } from './json-schema.ts'
+import type { TopicRights } from './topic-rights.ts'
 import type { Work } from './work-semaphores.ts'
 
 /** The contract of a route, in its `config`; its schemas are in Fastify's `schema`. */
 export interface Operation {
   /** Action that the token must allow. */
   action: Action
+  /** Topics that the token must allow. Required if the path, the query or the body names a topic. */
+  topics?: TopicRights
   /** Unique. Also the name in logs and metrics. */
   operationId: string
   summary: string
@@ -150,7 +153,16 @@ export function documentedRoute(options: RouteOptions): DocumentedRoute {
   const { params, headers, querystring: query, body, response: answers } = schema.data
   if (query === undefined && options.url.startsWith('/v1/')) throw new Error(`${name} has no schema for its query`)
   if (/[:*]/.test(options.url) && params === undefined) throw new Error(`${name} has no schema for its parameters`)
+  if (operation.topics === undefined && [params, query, body].some(namesTopic))
+    throw new Error(`${name} names a topic, but has no topic rights`)
   return { method, url: options.url, operation, params, headers, query, body, answers }
+}
+
+function namesTopic(schema: z.ZodType | undefined): boolean {
+  if (schema === undefined) return false
+  const named = new Map<string, JsonSchema>()
+  jsonSchema(schema, 'gateway', named)
+  return named.has('Topic') || named.has('TopicPattern')
 }
 
 /** Every error code of an operation: those it names, and those that follow from the shape of the route. */

@@ -1,7 +1,7 @@
 import { Forbidden } from '../errors.ts'
 import { type Action, type TokenAction, tokenActions } from './action.ts'
 import type { Peer } from './peer.ts'
-import { directTopic, matchesTopic, type TopicFilter } from './topic.ts'
+import { directTopic, everything, exactly, matchesTopic, type TopicFilter } from './topic.ts'
 
 /** The identity and rights of a client. */
 export interface Grant {
@@ -18,8 +18,6 @@ export interface Grant {
   /** Expiry of the token behind a session, which may be later than the session's: milliseconds since 1970. */
   readonly tokenExpiresAt?: number | undefined
 }
-
-const everything: TopicFilter = { exact: [], prefixes: [''] }
 
 /** A grant of everything, for clients that need no token, and for the configured admin token. */
 export function fullGrant(id: string): Grant {
@@ -38,7 +36,7 @@ export function readable(grant: Grant): TopicFilter | undefined {
 }
 
 /** @throws Forbidden when the filter can match a topic, or direct messages, that the grant does not allow */
-export function requireTopics(grant: Grant, filter: TopicFilter = everything): void {
+export function requireTopics(grant: Grant, filter: TopicFilter): void {
   const wider = [
     ...filter.exact.filter((topic) => topic !== directTopic && !matchesTopic(grant.topics, topic)),
     ...filter.prefixes.filter((prefix) => !grant.topics.prefixes.some((own) => prefix.startsWith(own))).map((prefix) => `${prefix}*`),
@@ -49,7 +47,7 @@ export function requireTopics(grant: Grant, filter: TopicFilter = everything): v
 
 /** @throws Forbidden */
 export function requireTopic(grant: Grant, topic: string): void {
-  requireTopics(grant, { exact: [topic], prefixes: [] })
+  requireTopics(grant, exactly(topic))
 }
 
 /** The topics that the grant allows the client to see. */

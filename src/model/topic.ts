@@ -56,6 +56,14 @@ export interface TopicFilter {
   prefixes: string[]
 }
 
+/** Matches every topic, but no direct messages. */
+export const everything: TopicFilter = { exact: [], prefixes: [''] }
+
+/** The filter of topics without patterns. */
+export function exactly(topics: string | string[]): TopicFilter {
+  return { exact: [topics].flat(), prefixes: [] }
+}
+
 /** Splits the topics and patterns of a request. */
 export function topicFilter(patterns: string[]): TopicFilter {
   const exact = new Set<string>()
@@ -73,6 +81,15 @@ export const directTopic = ''
 /** Adds direct messages to a filter, if requested. */
 export function withDirect(filter: TopicFilter, direct: boolean | undefined): TopicFilter {
   return direct === true ? { ...filter, exact: [...filter.exact, directTopic] } : filter
+}
+
+/** What a subscription tells of. Deliveries are those of direct messages, and need the same right. */
+export function subscriptionFilter(asked: {
+  topics?: string[] | undefined
+  direct?: boolean | undefined
+  deliveries?: boolean | undefined
+}): TopicFilter {
+  return withDirect(topicFilter(asked.topics ?? []), asked.direct === true || asked.deliveries === true)
 }
 
 /** The exact topics of a filter, without direct messages. */

@@ -8,11 +8,11 @@ import { dataSchema, encodingSchema } from '../model/payload.ts'
 import { peerIdSchema } from '../model/peer.ts'
 import { serviceSchema } from '../model/service.ts'
 import { nameSchema } from '../model/text.ts'
-import { topicPatternSchema, topicSchema } from '../model/topic.ts'
+import { exactly, subscriptionFilter, type TopicFilter, topicPatternSchema, topicSchema } from '../model/topic.ts'
 import { maxDeadlineMs } from '../model/validator.ts'
 import { verdictSchema } from '../model/verdict.ts'
 
-/** The frames that a client can send on `GET /v1/stream`: schemas, required actions, costs and size limits. */
+/** The frames that a client can send on `GET /v1/stream`: schemas, required rights, costs and size limits. */
 
 export const frameIdSchema = z
   .union([nameSchema(128), z.int()])
@@ -184,21 +184,48 @@ export type SubscribeFrame = z.infer<typeof subscribeSchema>
 
 export type FrameId = z.infer<typeof frameIdSchema>
 
-/** The action that each client frame needs. */
-export const frameActions: Record<ClientFrame['type'], Action> = {
-  subscribe: 'read',
-  unsubscribe: 'read',
-  publish: 'publish',
-  send: 'direct',
-  request: 'request',
-  serve: 'serve',
-  unserve: 'serve',
-  reply: 'serve',
-  validate: 'validate',
-  unvalidate: 'validate',
-  verdict: 'validate',
-  auth: 'none',
-  ping: 'none',
+/** What a client frame needs and costs. */
+interface FrameRule {
+  /** Action that the token must allow. */
+  action: Action
+  /** Units of the client's budget. */
+  cost: number
+}
+
+/** What a frame that names topics needs: those that the token must allow. The compiler asks for them. */
+interface TopicFrameRule<Frame> extends FrameRule {
+  topics(frame: Frame): TopicFilter
+}
+
+type RuleOf<Frame> = Extract<keyof Frame, 'topic' | 'topics'> extends never ? FrameRule : TopicFrameRule<Frame>
+
+function topicOf({ topic }: { topic: string }): TopicFilter {
+  return exactly(topic)
+}
+
+const noTopics = exactly([])
+
+export const frameRules: { [Frame in ClientFrame as Frame['type']]: RuleOf<Frame> } = {
+  subscribe: { action: 'read', cost: 5, topics: subscriptionFilter },
+  unsubscribe: { action: 'read', cost: 1 },
+  publish: { action: 'publish', cost: 1, topics: topicOf },
+  send: { action: 'direct', cost: 1 },
+  request: { action: 'request', cost: 2 },
+  serve: { action: 'serve', cost: 5 },
+  unserve: { action: 'serve', cost: 1 },
+  reply: { action: 'serve', cost: 1 },
+  validate: { action: 'validate', cost: 5, topics: topicOf },
+  // Ends what the connection itself registered.
+  unvalidate: { action: 'validate', cost: 1, topics: () => noTopics },
+  verdict: { action: 'validate', cost: 1 },
+  auth: { action: 'none', cost: 10 },
+  ping: { action: 'none', cost: 1 },
+}
+
+/** The rule of a frame, with the topics that this one names. */
+export function ruleOf(frame: ClientFrame): FrameRule & { topics: TopicFilter } {
+  const rule: FrameRule & Partial<TopicFrameRule<ClientFrame>> = frameRules[frame.type]
+  return { ...rule, topics: rule.topics?.(frame) ?? noTopics }
 }
 
 /** Actions whose frames carry data. */
@@ -217,21 +244,4 @@ export function maxFrameBytesOf(
 ): number {
   if (dataActions.some((action) => actions.has(action))) return limits.maxFrameBytes
   return Math.min(limits.maxFrameBytes, plainFrameBytes + limits.maxSubscriptionTopics * topicBytes)
-}
-
-/** Units of the client's budget that each client frame costs. */
-export const frameCosts: Record<ClientFrame['type'], number> = {
-  subscribe: 5,
-  unsubscribe: 1,
-  publish: 1,
-  send: 1,
-  request: 2,
-  serve: 5,
-  unserve: 1,
-  reply: 1,
-  validate: 5,
-  unvalidate: 1,
-  verdict: 1,
-  auth: 10,
-  ping: 1,
 }

@@ -9,7 +9,7 @@ import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
 import { topicFilter, withDirect } from '../model/topic.ts'
 import type { Client, StreamComponents, StreamLimits } from './client.ts'
-import { type ClientFrame, frameActions, frameCosts, type SubscribeFrame } from './client-frames.ts'
+import { type ClientFrame, ruleOf, type SubscribeFrame } from './client-frames.ts'
 import { decodeData, type FrameOf, keyOf } from './frame-data.ts'
 import type { Interests } from './interest.ts'
 import { answering, expiry, naming } from './server-frames.ts'
@@ -64,8 +64,6 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     const patterns = frame.topics ?? []
     checkSubscribe(frame, patterns, subscriptions)
     const filter = withDirect(topicFilter(patterns), frame.direct)
-    requireTopics(client.grant, filter)
-    if (frame.deliveries === true) requireAction(client.grant, 'direct')
     using held = new DisposableStack()
     held.use(await interests.open(keyOf(client), filter))
     const previous = subscriptions.get(name)
@@ -124,7 +122,6 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
   async function publish(frame: FrameOf<'publish'>, { outlet, signal, grant, address }: Client): Promise<{ rest: Promise<void> }> {
     const { topic, idempotencyKey: key } = frame
     const data = decodeData(frame)
-    requireTopic(grant, topic)
     const client = keyOf({ grant, address })
     const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'publish'), key }
     // The message has its place in the inbox before the next frame is taken, which keeps the order.
@@ -184,10 +181,9 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
       requireAction(grant, 'validate')
       requireTopic(grant, topic)
     }
-    for (const { filter, deliveries: following } of client.subscriptions.values()) {
+    for (const { filter, deliveries } of client.subscriptions.values()) {
       requireAction(grant, 'read')
-      requireTopics(grant, filter)
-      if (following) requireAction(grant, 'direct')
+      requireTopics(grant, withDirect(filter, deliveries))
     }
     client.grant = grant
     client.outlet.send({ type: 'authenticated', ...answering(frame.id), ...expiry(grant) })
@@ -201,9 +197,10 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
       rates.take({ grantId: grant.id, address }, frameCost + costOfBytes(bytes))
     },
     async take(frame, client) {
-      const cost = frameCosts[frame.type] - frameCost
-      if (cost > 0) rates.take({ grantId: client.grant.id, address: client.address }, cost)
-      requireAction(client.grant, frameActions[frame.type])
+      const { cost, action, topics } = ruleOf(frame)
+      if (cost > frameCost) rates.take({ grantId: client.grant.id, address: client.address }, cost - frameCost)
+      requireAction(client.grant, action)
+      requireTopics(client.grant, topics)
       switch (frame.type) {
         case 'subscribe':
           await subscribe(frame, client)

@@ -1,6 +1,6 @@
 import { InvalidFrame, InvalidJson, type PeergateError, UnknownFrameType } from '../errors.ts'
 import { inputParser } from '../model/validation.ts'
-import { type ClientFrame, clientFrameSchema, type FrameId, frameActions } from './client-frames.ts'
+import { type ClientFrame, clientFrameSchema, type FrameId, frameRules } from './client-frames.ts'
 
 /** `bad`: the client does not speak this protocol. `refused`: the frame's type or content is not valid. */
 export type Decoded =
@@ -27,8 +27,8 @@ export function parseFrame(value: unknown): Decoded {
   const type = typeOf(value)
   if (type === undefined) return notAFrame('A frame must be an object with a "type".')
   const id = idOf(value)
-  if (!Object.hasOwn(frameActions, type)) {
-    const known = Object.keys(frameActions).join(', ')
+  if (!Object.hasOwn(frameRules, type)) {
+    const known = Object.keys(frameRules).join(', ')
     return { kind: 'refused', id, error: new UnknownFrameType(`Unknown frame type. Known types: ${known}.`) }
   }
   const parsed = parse(value, 'The frame is not valid')

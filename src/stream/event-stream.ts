@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { clientKey } from '../access/client-key.ts'
 import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor, toPeergateError } from '../errors.ts'
 import { formatCursor, parseCursor } from '../model/cursor.ts'
-import { type Grant, requireAction, requireTopics, visibleTo } from '../model/grant.ts'
+import { type Grant, visibleTo } from '../model/grant.ts'
 import { type TopicFilter, topicFilter, withDirect } from '../model/topic.ts'
 import type { ClientConnection, QuerySubscription, StreamComponents, StreamLimits } from './client.ts'
 import { eventWriter } from './codec.ts'
@@ -13,7 +13,7 @@ import { createPump } from './pump.ts'
 import type { ServerFrame } from './server-frames.ts'
 import { createSubscription, type Subscription } from './subscription.ts'
 
-/** What a client of server-sent events asks for. */
+/** What a client of server-sent events asks for. The operation `openEvents` has checked what its token allows. */
 export interface EventQuery extends QuerySubscription {
   /** `Last-Event-ID`, which EventSource sends when it reconnects. Overrides `after` and is never refused. */
   lastEventId?: string | undefined
@@ -36,7 +36,7 @@ export interface EventStart {
  * Joins the topics and resolves the position. EventSource gives up for good on a status other than 200. So a position
  * of another log, or a `Last-Event-ID` that is not a cursor, leads to a `gap` and then to all stored messages. After an
  * expired position the subscription continues and announces what was pruned.
- * @throws Forbidden, InvalidCursor (of `after`), TopicLimit, StoreUnavailable
+ * @throws InvalidCursor (of `after`), TopicLimit, StoreUnavailable
  */
 export async function startEvents(
   query: EventQuery,
@@ -44,8 +44,6 @@ export async function startEvents(
 ): Promise<EventStart> {
   const { history, interests } = components
   const filter = withDirect(topicFilter(query.topics), query.direct)
-  requireTopics(query.grant, filter)
-  if (query.deliveries === true) requireAction(query.grant, 'direct')
   using held = new DisposableStack()
   held.use(await interests.open(clientKey({ grantId: query.grant.id, address: query.address }), filter))
   const position = query.lastEventId ?? query.after ?? 'latest'

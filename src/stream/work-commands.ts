@@ -1,5 +1,4 @@
 import { InvalidRequest, MessageTooLarge, ServiceNotFound, ValidationNotFound } from '../errors.ts'
-import { requireTopic } from '../model/grant.ts'
 import type { Client, StreamComponents } from './client.ts'
 import { decodeData, type FrameOf, keyOf } from './frame-data.ts'
 import { answering } from './server-frames.ts'
@@ -49,9 +48,8 @@ export function createWorkCommands(
   }
 
   async function validate(frame: FrameOf<'validate'>, client: Client): Promise<void> {
-    const { asked, outlet, grant, signal } = client
+    const { asked, outlet, signal } = client
     const { id, topic, deadlineMs = 1_000, default: byDefault = 'ignore' } = frame
-    requireTopic(grant, topic)
     using held = new DisposableStack()
     held.use(await topics.use(topic, keyOf(client)))
     const registration = { topic, deadlineMs, default: byDefault }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { RouteOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { topicParams, topicsQuery } from '../../src/http/inputs.ts'
 import { documentedRoute, empty, noQuery } from '../../src/http/operation.ts'
 import { appForTest } from './app-for-test.ts'
 
@@ -139,6 +140,22 @@ test.each<[string, RouteOptions, RegExp]>([
     'unknown parameters',
     { method: 'GET', url: '/v1/:x', handler, config: { operation }, schema: { querystring: noQuery, response } },
     /parameters/,
+  ],
+  [
+    'a topic in its path and no topic rights',
+    { method: 'GET', url: '/v1/:topic', handler, config: { operation }, schema: { params: topicParams, querystring: noQuery, response } },
+    /topic rights/,
+  ],
+  [
+    'topics in its query and no topic rights',
+    {
+      method: 'GET',
+      url: '/v1/x',
+      handler,
+      config: { operation },
+      schema: { querystring: z.strictObject({ topic: topicsQuery.optional() }), response },
+    },
+    /topic rights/,
   ],
   [
     'an error that does not exist',

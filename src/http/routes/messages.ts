@@ -4,17 +4,18 @@ import type { Rates } from '../../access/rates.ts'
 import type { History, Page, PageOptions, PageQuery } from '../../log/history.ts'
 import { cursorSchema, formatCursor, positionSchema } from '../../model/cursor.ts'
 import { gapFields, placeOf } from '../../model/gap.ts'
-import { readable, requireTopic, requireTopics } from '../../model/grant.ts'
+import { type Grant, readable, requireTopic } from '../../model/grant.ts'
 import { type MessageKind, messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
 import { type Encoding, encodingSchema } from '../../model/payload.ts'
 import { nameSchema } from '../../model/text.ts'
-import { directTopic, type TopicFilter, topicFilter } from '../../model/topic.ts'
+import { directTopic, exactly, type TopicFilter, topicFilter } from '../../model/topic.ts'
 import type { Topics } from '../../topics/topics.ts'
 import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
 import { messageExample } from '../examples.ts'
 import { limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
 import { type App, bytes, empty, json } from '../operation.ts'
+import { patternsOfPage, topicOfPath } from '../topic-rights.ts'
 
 const encodingQuery = encodingSchema
   .optional()
@@ -90,6 +91,13 @@ export function messageRoutes(
     return await history.page(query, options)
   }
 
+  /** @throws MessageNotFound, and Forbidden when the token does not allow the topic of the message */
+  async function get(id: string, grant: Grant) {
+    const found = await history.get(id)
+    requireTopic(grant, found.message.topic)
+    return found
+  }
+
   app.route({
     method: 'GET',
     url: '/v1/topics/:topic/messages',
@@ -97,6 +105,7 @@ export function messageRoutes(
       operation: {
         action: 'read',
         cost: 5,
+        topics: topicOfPath,
         operationId: 'listTopicMessages',
         summary: 'List messages of a topic',
         description: pageDescription,
@@ -106,8 +115,7 @@ export function messageRoutes(
     },
     schema: { params: topicParams, querystring: z.strictObject(pageQuery), response: pageAnswers },
     handler: async ({ params, query, grant, client }, reply) => {
-      const filter = { exact: [params.topic], prefixes: [] }
-      requireTopics(grant, filter)
+      const filter = exactly(params.topic)
       return pageView(await page({ ...query, topics: filter }, optionsOf({ grant, client }, reply)), query.encoding)
     },
   })
@@ -119,6 +127,7 @@ export function messageRoutes(
       operation: {
         action: 'read',
         cost: 5,
+        topics: patternsOfPage,
         operationId: 'listMessages',
         summary: 'List messages of all or several topics',
         description: pageDescription,
@@ -137,7 +146,6 @@ export function messageRoutes(
     },
     handler: async ({ query: { topic, encoding, ...query }, grant, client }, reply) => {
       const filter = filterOf(topic, query.kind) ?? readable(grant)
-      requireTopics(grant, filter)
       return pageView(await page({ ...query, topics: filter }, optionsOf({ grant, client }, reply)), encoding)
     },
   })
@@ -148,6 +156,7 @@ export function messageRoutes(
     config: {
       operation: {
         action: 'read',
+        topics: 'message',
         operationId: 'getMessage',
         summary: 'Get a message',
         tag: 'Messages',
@@ -160,8 +169,7 @@ export function messageRoutes(
       response: { 200: json('The message.', messageSchema, messageExample) },
     },
     handler: async ({ params, query, grant }) => {
-      const { message, epoch } = await history.get(params.id)
-      requireTopic(grant, message.topic)
+      const { message, epoch } = await get(params.id, grant)
       return messageView(message, epoch, query.encoding)
     },
   })
@@ -172,6 +180,7 @@ export function messageRoutes(
     config: {
       operation: {
         action: 'read',
+        topics: 'message',
         operationId: 'getMessageData',
         summary: 'Get the data of a message',
         tag: 'Messages',
@@ -187,8 +196,7 @@ export function messageRoutes(
       },
     },
     handler: async ({ params, headers, grant }, reply) => {
-      const { message } = await history.get(params.id)
-      requireTopic(grant, message.topic)
+      const { message } = await get(params.id, grant)
       const etag = `"${message.id}"`
       reply.headers({ etag, 'cache-control': 'private, max-age=31536000, immutable' })
       if (matchesTag(headers['if-none-match'], etag)) return reply.code(304).send()
@@ -201,7 +209,7 @@ export function messageRoutes(
 /** Direct messages have a topic of their own, so that a scan for them skips all others. */
 function filterOf(topics: string[] | undefined, kind: MessageKind | undefined): TopicFilter | undefined {
   if (topics !== undefined) return topicFilter(topics)
-  return kind === 'direct' ? { exact: [directTopic], prefixes: [] } : undefined
+  return kind === 'direct' ? exactly(directTopic) : undefined
 }
 
 function pageView({ items, damaged, newer, older, caughtUp, epoch }: Page, encoding: Encoding | undefined) {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Grant, requireTopic, visibleTopics } from '../../model/grant.ts'
+import { type Grant, visibleTopics } from '../../model/grant.ts'
 import { maxLabelLength, multiaddrSchema, type Peer, peerIdSchema, peerSchema, peerStateSchema } from '../../model/peer.ts'
 import { nameSchema } from '../../model/text.ts'
 import { topicSchema } from '../../model/topic.ts'
@@ -8,6 +8,7 @@ import { clientSignal } from '../client-signal.ts'
 import { peerExample } from '../examples.ts'
 import { flagQuery, limitQuery, peerIdInput, peerIdParams } from '../inputs.ts'
 import { type App, empty, json, noBody, noQuery } from '../operation.ts'
+import { topicOfQuery } from '../topic-rights.ts'
 
 const peerPageSchema = z
   .object({
@@ -54,6 +55,7 @@ export function peerRoutes(
     config: {
       operation: {
         action: 'peers',
+        topics: topicOfQuery,
         operationId: 'listPeers',
         summary: 'List connected and known peers',
         description: 'Sorted by peer id.',
@@ -71,7 +73,6 @@ export function peerRoutes(
       response: { 200: json('A page of peers.', peerPageSchema, { items: [peerExample], next: null }) },
     },
     handler: async ({ query, grant }) => {
-      if (query.topic !== undefined) requireTopic(grant, query.topic)
       const { items, next } = await peers.list(query)
       return { items: items.map((peer) => visible(grant, peer)), next }
     },

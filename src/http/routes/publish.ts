@@ -3,7 +3,6 @@ import { z } from 'zod'
 import type { OwnMessage } from '../../engine/engine.ts'
 import { InvalidData } from '../../errors.ts'
 import { cursorSchema } from '../../model/cursor.ts'
-import { requireTopic } from '../../model/grant.ts'
 import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
 import { decodePayload, type Encoding, payloadInputSchema } from '../../model/payload.ts'
@@ -16,6 +15,7 @@ import { keyOf } from '../count-requests.ts'
 import { publishedExample } from '../examples.ts'
 import { countQuery, topicParams, waitQuery } from '../inputs.ts'
 import { type App, json } from '../operation.ts'
+import { topicOfPath, topicsOfMessages } from '../topic-rights.ts'
 
 const addressedSchema = payloadInputSchema
   .extend({ topic: topicSchema })
@@ -70,10 +70,8 @@ export function publishRoutes(app: App, init: { limits: { maxPublishMessages: nu
 
   /** @returns the messages as the client sees them, in the order of the request */
   async function publish({ request, reply, query, ...publication }: PublishCall): Promise<PublishedView[]> {
-    const { grant, headers } = request
-    for (const { topic } of publication.messages) requireTopic(grant, topic)
     const client = keyOf(request)
-    const key = headers['idempotency-key']
+    const key = request.headers['idempotency-key']
     const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'publish'), key }
     const { published } = await publisher.enqueue({ client, idempotency, ...publication, ...query }, { signal: clientSignal(reply) })
     const { items, replayed } = await published
@@ -92,6 +90,7 @@ export function publishRoutes(app: App, init: { limits: { maxPublishMessages: nu
       operation: {
         ...operation,
         problems,
+        topics: topicOfPath,
         operationId: 'publishToTopic',
         summary: 'Publish a message to a topic',
         description:
@@ -126,6 +125,7 @@ export function publishRoutes(app: App, init: { limits: { maxPublishMessages: nu
       operation: {
         ...operation,
         problems,
+        topics: topicsOfMessages,
         operationId: 'publishMessages',
         summary: 'Publish messages to any topics',
         description:

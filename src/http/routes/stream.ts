@@ -8,6 +8,7 @@ import { chooseSubprotocol, codecFor, subprotocols } from '../../stream/codec.ts
 import type { Stream } from '../../stream/stream.ts'
 import { flagQuery, topicsQuery } from '../inputs.ts'
 import { type App, empty } from '../operation.ts'
+import { patternsOfSubscription } from '../topic-rights.ts'
 
 export const streamPath = '/v1/stream'
 /** Maximum characters of all header fields, the limit of Node.js, which refuses longer ones first. */
@@ -26,6 +27,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
       operation: {
         action: 'any',
         cost: 10,
+        topics: 'frames',
         operationId: 'openStream',
         summary: 'Open a stream of messages (WebSocket)',
         description:
@@ -86,6 +88,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
       operation: {
         action: 'read',
         cost: 10,
+        topics: patternsOfSubscription,
         operationId: 'openEvents',
         summary: 'Follow topics (server-sent events)',
         description:

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { Forbidden } from '../../errors.ts'
-import { type Grant, requireTopics } from '../../model/grant.ts'
+import type { Grant } from '../../model/grant.ts'
 import { nameSchema } from '../../model/text.ts'
 import { newTokenSchema, type TokenInput, type TokenView, tokenInputSchema, tokenSchema } from '../../model/token.ts'
-import { topicFilter } from '../../model/topic.ts'
 import { newTokenExample, tokenExample } from '../examples.ts'
 import { type App, empty, json, noQuery } from '../operation.ts'
+import { patternsOfBody } from '../topic-rights.ts'
 
 export interface TokenComponents {
   tokens: {
@@ -29,6 +29,7 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
         action: 'admin',
         audited: true,
         cost: 20,
+        topics: patternsOfBody,
         operationId: 'createToken',
         summary: 'Create an access token',
         description:
@@ -94,9 +95,8 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
   })
 }
 
-/** @throws Forbidden */
-function checkNoMore(grant: Grant, { actions, topics, expiresAt }: TokenInput): void {
-  requireTopics(grant, topicFilter(topics))
+/** The topics were checked before. @throws Forbidden */
+function checkNoMore(grant: Grant, { actions, expiresAt }: TokenInput): void {
   const more = actions.filter((action) => !grant.actions.has(action))
   if (more.length > 0) throw new Forbidden(`This token does not allow ${more.join(', ')}, and cannot grant it.`)
   // A session represents its token, which may last longer.

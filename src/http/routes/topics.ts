@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { omitUndefined } from '../../lib/omit-undefined.ts'
 import type { Retention } from '../../log/retention.ts'
-import { requireAction, requireTopic } from '../../model/grant.ts'
+import { requireAction } from '../../model/grant.ts'
 import { retentionInputSchema } from '../../model/retention.ts'
 import { topicSchema } from '../../model/topic.ts'
 import { topicStatsSchema } from '../../model/topic-stats.ts'
@@ -11,6 +11,7 @@ import { keyOf } from '../count-requests.ts'
 import { topicExample } from '../examples.ts'
 import { flagQuery, limitQuery, topicParams } from '../inputs.ts'
 import { type App, empty, json, noQuery } from '../operation.ts'
+import { topicOfBody, topicOfPath } from '../topic-rights.ts'
 
 const joinAnswers = {
   200: json('The topic was already joined.', topicStatsSchema, topicExample),
@@ -48,7 +49,6 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     reply: FastifyReply,
   ) {
     const { grant } = request
-    requireTopic(grant, topic)
     // A reader can join; retention affects all clients.
     if (keeps !== undefined) requireAction(grant, 'admin')
     const { created } = await topics.join(topic, { client: keyOf(request), retention: keeps && omitUndefined(keeps) })
@@ -63,6 +63,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     config: {
       operation: {
         action: 'read',
+        topics: 'visible',
         operationId: 'listTopics',
         summary: 'List topics that are joined or have messages',
         description: 'Sorted by name, in code point order.',
@@ -84,6 +85,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       operation: {
         action: 'read',
         cost: 10,
+        topics: topicOfBody,
         operationId: 'joinTopicInBody',
         summary: 'Join a topic',
         description: 'Equivalent to `PUT /v1/topics/{topic}`, for topics that do not fit a path well.',
@@ -106,6 +108,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       operation: {
         action: 'read',
         cost: 10,
+        topics: topicOfPath,
         operationId: 'joinTopic',
         summary: 'Join a topic',
         description:
@@ -132,6 +135,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       operation: {
         action: 'admin',
         audited: true,
+        topics: topicOfPath,
         operationId: 'updateTopic',
         summary: 'Change the retention of a topic',
         description: 'Messages beyond the new retention are pruned in the background soon after.',
@@ -145,8 +149,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       body: changesSchema.meta({ example: { retention: { maxMessages: 10_000 } } }),
       response: { 200: json('The topic.', topicStatsSchema, topicExample) },
     },
-    handler: async ({ params, body, grant }) => {
-      requireTopic(grant, params.topic)
+    handler: async ({ params, body }) => {
       await topics.retain(params.topic, omitUndefined(body.retention))
       return await topics.get(params.topic)
     },
@@ -158,6 +161,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
     config: {
       operation: {
         action: 'read',
+        topics: topicOfPath,
         operationId: 'getTopic',
         summary: 'Get a topic',
         tag: 'Topics',
@@ -165,10 +169,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       },
     },
     schema: { params: topicParams, querystring: noQuery, response: { 200: json('The topic.', topicStatsSchema, topicExample) } },
-    handler: ({ params, grant }) => {
-      requireTopic(grant, params.topic)
-      return topics.get(params.topic)
-    },
+    handler: ({ params }) => topics.get(params.topic),
   })
 
   app.route({
@@ -178,6 +179,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       operation: {
         action: 'admin',
         audited: true,
+        topics: topicOfPath,
         operationId: 'leaveTopic',
         summary: 'Leave a topic',
         description: 'Stops receiving its messages. Stored messages stay until they are pruned, or are removed by `purge`.',
@@ -190,8 +192,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       querystring: z.strictObject({ purge: flagQuery.describe('Whether to remove the stored messages of the topic too.') }),
       response: { 204: empty('The topic is not joined.') },
     },
-    handler: async ({ params, query, grant }, reply) => {
-      requireTopic(grant, params.topic)
+    handler: async ({ params, query }, reply) => {
       // Leaving a topic that is not joined is an error only if the topic is unknown.
       if (!(await topics.leave(params.topic))) await topics.get(params.topic)
       if (query.purge) await retention.purge(params.topic)

@@ -396,6 +396,28 @@ export const access = [
     ],
   ),
   ...breaks(
+    'src/http/operation.ts',
+    ['test/http/documents.test.ts'],
+    [['a route can forget its topic rights', 'operation.topics === undefined && ', 'operation.topics === null && ']],
+  ),
+  ...breaks(
+    'src/http/topic-rights.ts',
+    ['test/access/topic-rights.test.ts', 'test/access/tokens.test.ts'],
+    [
+      [
+        'requests for other topics are allowed',
+        "if (typeof topics === 'function') requireTopics",
+        'if (topics === undefined) requireTopics',
+      ],
+      ['a page of all messages needs no topic', "kind === 'direct' ? exactly(directTopic) : everything", 'exactly([])'],
+    ],
+  ),
+  ...breaks(
+    'src/stream/commands.ts',
+    ['test/access/topic-rights.test.ts'],
+    [['frames about other topics are allowed', 'requireTopics(client.grant, topics)', '']],
+  ),
+  ...breaks(
     'src/model/grant.ts',
     ['test/model/grant.test.ts', 'test/access/tokens.test.ts'],
     [

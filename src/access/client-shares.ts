@@ -1,4 +1,5 @@
 import { createShares, type Shares } from '../lib/shares.ts'
+import type { Limits } from '../limits.ts'
 import { localKey } from './client-key.ts'
 
 export interface ClientSharesInit {
@@ -6,7 +7,7 @@ export interface ClientSharesInit {
   max: number
   /** Units of one client at any time. 0 (the default) means its share only. */
   maxPerClient?: number
-  limits: { clientSharePercent: number }
+  limits: Pick<Limits, 'clientSharePercent'>
 }
 
 /**

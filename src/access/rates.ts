@@ -1,5 +1,6 @@
 import { RateLimited } from '../errors.ts'
 import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'
+import type { Limits } from '../limits.ts'
 import { addressKey, clientKey } from './client-key.ts'
 
 /**
@@ -29,12 +30,7 @@ export interface Budget {
   resetSeconds: number
 }
 
-export interface RateLimits {
-  tokenRate: number
-  tokenBurst: number
-  addressRate: number
-  addressBurst: number
-}
+export type RateLimits = Pick<Limits, 'tokenRate' | 'tokenBurst' | 'addressRate' | 'addressBurst'>
 
 /** Bytes that cost one unit, in addition to the call: by default a token may send 40 MB a second. */
 const bytesPerUnit = 4_096

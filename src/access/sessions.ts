@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { type Ages, agesOf } from '../clock/ages.ts'
 import { SessionLimit } from '../errors.ts'
 import { createWatchers } from '../lib/watchers.ts'
+import type { Limits } from '../limits.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import type { SessionBasis, SessionRecord, SessionStore } from '../store/session-store.ts'
@@ -38,7 +39,7 @@ export interface OpenSession {
 }
 
 export interface SessionsInit {
-  limits: { sessionMs: number; maxSessions: number; maxSessionsPerToken: number }
+  limits: Pick<Limits, 'sessionMs' | 'maxSessions' | 'maxSessionsPerToken'>
   /** Whether JSON Web Tokens are accepted. Otherwise sessions that were opened with one are refused. */
   acceptsSubjects: boolean
 }

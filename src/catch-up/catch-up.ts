@@ -3,6 +3,7 @@ import type { Members } from '../cluster/members.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { ProtocolUnsupported } from '../errors.ts'
 import { backOffMs } from '../lib/back-off.ts'
+import type { Limits } from '../limits.ts'
 import type { RetentionLimits } from '../log/retention.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { RecordStore } from '../store/record-store.ts'
@@ -25,13 +26,8 @@ export interface CatchUp {
   stop(): Promise<void>
 }
 
-export interface CatchUpLimits extends Pick<RetentionLimits, 'retentionMaxAgeMs' | 'seenWindowMs'> {
-  unsentWindowMs: number
-  historyIntervalMs: number
-  historyRoundMs: number
-  historyBeforeJoinMs: number
-  maxHistoryRounds: number
-}
+export type CatchUpLimits = Pick<RetentionLimits, 'retentionMaxAgeMs' | 'seenWindowMs'> &
+  Pick<Limits, 'unsentWindowMs' | 'historyIntervalMs' | 'historyRoundMs' | 'historyBeforeJoinMs' | 'maxHistoryRounds'>
 
 export interface CatchUpComponents {
   engine: Pick<P2PEngine, 'subscribers' | 'listen'>

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { P2PEngine } from '../engine/engine.ts'
 import { createLru } from '../lib/lru.ts'
 import { createPacer } from '../lib/pacer.ts'
+import type { Limits } from '../limits.ts'
 import type { Ingest, PastMessage } from '../log/ingest.ts'
 import { createAuthors, verifyBeside } from '../model/authors.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
@@ -78,12 +79,10 @@ export class FalseHistory extends Error {
   override readonly name = 'FalseHistory'
 }
 
-export interface HistoryReaderLimits {
-  maxMessageBytes: number
-  historyBytesPerSecond: number
-  historyPeerBytesPerSecond: number
-  requestTimeoutMs: number
-}
+export type HistoryReaderLimits = Pick<
+  Limits,
+  'maxMessageBytes' | 'historyBytesPerSecond' | 'historyPeerBytesPerSecond' | 'requestTimeoutMs'
+>
 
 export interface HistoryReaderComponents {
   engine: Pick<P2PEngine, 'request'>

@@ -3,6 +3,7 @@ import type { P2PEngine } from '../engine/engine.ts'
 import { createFairRate } from '../lib/fair-rate.ts'
 import { createLru } from '../lib/lru.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
+import type { Limits } from '../limits.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import { directTopic } from '../model/topic.ts'
@@ -33,11 +34,7 @@ export interface HistoryService {
   stop(): Promise<void>
 }
 
-export interface HistoryServiceLimits {
-  historyBytesPerSecond: number
-  historyPeerBytesPerSecond: number
-  maxHistoryRequests: number
-}
+export type HistoryServiceLimits = Pick<Limits, 'historyBytesPerSecond' | 'historyPeerBytesPerSecond' | 'maxHistoryRequests'>
 
 export interface HistoryServiceComponents {
   engine: Pick<P2PEngine, 'topics' | 'handle' | 'unhandle'>

@@ -1,3 +1,4 @@
+import type { Limits } from '../limits.ts'
 import type { ClockCheckpoint } from '../store/clock-store.ts'
 
 /**
@@ -28,14 +29,7 @@ export interface Timeline {
   readonly isKeepable: boolean
 }
 
-export interface TimelineLimits {
-  /** Minimum difference of a step, in milliseconds; smaller ones are followed at once. */
-  clockStepMs: number
-  /** How long the wall clock has to agree with the monotonic clock before it is trusted, in milliseconds. */
-  clockSettleMs: number
-  /** Maximum downtime that counts since the last checkpoint, in milliseconds. */
-  maxDowntimeMs: number
-}
+export type TimelineLimits = Pick<Limits, 'clockStepMs' | 'clockSettleMs' | 'maxDowntimeMs'>
 
 export interface TimelineComponents {
   /** Both in milliseconds. */

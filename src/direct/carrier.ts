@@ -5,6 +5,7 @@ import type { P2PEngine } from '../engine/engine.ts'
 import { backOffMs } from '../lib/back-off.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
 import { createWatchers } from '../lib/watchers.ts'
+import type { Limits } from '../limits.ts'
 import type { DeliveryView } from '../model/delivery.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { DeliveryStore } from '../store/delivery-store.ts'
@@ -33,15 +34,16 @@ export interface Carrier {
   watch(watcher: (delivery: DeliveryView) => void): () => void
 }
 
-export interface CarrierLimits {
-  maxCarried: number
-  clientSharePercent: number
-  deliveryTimeoutMs: number
-  firstDeliveryRetryMs: number
-  lastDeliveryRetryMs: number
-  deliveryKeptMs: number
-  dialTimeoutMs: number
-}
+export type CarrierLimits = Pick<
+  Limits,
+  | 'maxCarried'
+  | 'clientSharePercent'
+  | 'deliveryTimeoutMs'
+  | 'firstDeliveryRetryMs'
+  | 'lastDeliveryRetryMs'
+  | 'deliveryKeptMs'
+  | 'dialTimeoutMs'
+>
 
 export interface CarrierComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'peers' | 'listen'>

@@ -7,6 +7,7 @@ import { DeliveryNotFound, IdempotencyKeyReused, InvalidRequest, MessageTooLarge
 import { createMonotonicIds } from '../lib/monotonic-id.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { createWatchers } from '../lib/watchers.ts'
+import type { Limits } from '../limits.ts'
 import type { DeliveryState, DeliveryView } from '../model/delivery.ts'
 import { openDirect } from '../model/direct-message.ts'
 import { idempotencyWindowMs, storedKey } from '../model/idempotency-key.ts'
@@ -53,15 +54,16 @@ export interface DeliveriesQuery {
   updatedSince?: number | undefined
 }
 
-export interface DeliveriesLimits {
-  maxMessageBytes: number
-  maxQueuedDeliveries: number
-  maxQueuedDeliveryBytes: number
-  clientSharePercent: number
-  deliveryMs: number
-  maxDeliveryMs: number
-  maxIdempotencyKeysPerToken: number
-}
+export type DeliveriesLimits = Pick<
+  Limits,
+  | 'maxMessageBytes'
+  | 'maxQueuedDeliveries'
+  | 'maxQueuedDeliveryBytes'
+  | 'clientSharePercent'
+  | 'deliveryMs'
+  | 'maxDeliveryMs'
+  | 'maxIdempotencyKeysPerToken'
+>
 
 export interface DeliveriesComponents {
   engine: Pick<P2PEngine, 'signDirect'>

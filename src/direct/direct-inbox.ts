@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
+import type { Limits } from '../limits.ts'
 import { createAuthorQuota } from '../log/author-quota.ts'
 import type { Ingest } from '../log/ingest.ts'
 import { type DirectMessage, openDirect } from '../model/direct-message.ts'
@@ -26,11 +27,7 @@ export interface DirectInbox {
 /** One peer may bring messages of up to this many times an author's quota. */
 const carriedAuthors = 4
 
-export interface DirectInboxLimits {
-  maxMessageBytes: number
-  maxDirectBytesPerHour: number
-  maxDirectRequests: number
-}
+export type DirectInboxLimits = Pick<Limits, 'maxMessageBytes' | 'maxDirectBytesPerHour' | 'maxDirectRequests'>
 
 export interface DirectInboxComponents {
   engine: Pick<P2PEngine, 'peerId' | 'handle' | 'unhandle'>

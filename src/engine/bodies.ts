@@ -1,4 +1,5 @@
 import { createShares } from '../lib/shares.ts'
+import type { Limits } from '../limits.ts'
 import type { Asker } from './asker.ts'
 
 /**
@@ -23,10 +24,7 @@ export interface HeldBody extends Disposable {
   add(bytes: number): boolean
 }
 
-export interface BodiesLimits {
-  maxPeerBodyBytes: number
-  maxMessageBytes: number
-}
+export type BodiesLimits = Pick<Limits, 'maxPeerBodyBytes' | 'maxMessageBytes'>
 
 /**
  * Fraction of the request timeout within which the body must arrive: ten seconds by default, enough for the largest

@@ -1,4 +1,5 @@
 import { createShares } from '../lib/shares.ts'
+import type { Limits } from '../limits.ts'
 
 /**
  * The room for messages from the network, on either engine. A message is counted once, from the moment it was read
@@ -28,10 +29,7 @@ export interface InboundMessage extends Disposable {
   admit(author: string, topic: string): Disposable | undefined
 }
 
-export interface InboundBudgetLimits {
-  maxInboxBytes: number
-  maxTopicInboxBytes: number
-}
+export type InboundBudgetLimits = Pick<Limits, 'maxInboxBytes' | 'maxTopicInboxBytes'>
 
 /** Memory cost of a message in addition to its data, in bytes. */
 const overheadBytes = 512

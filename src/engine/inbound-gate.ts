@@ -1,13 +1,11 @@
 import type { Logger } from 'pino'
+import type { Limits } from '../limits.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { Inbound } from './engine.ts'
 import type { InboundBudget, InboundMessage } from './inbound-budget.ts'
 
-export interface InboundLimits {
-  maxMessageBytes: number
-  validateTimeoutMs: number
-}
+export type InboundLimits = Pick<Limits, 'maxMessageBytes' | 'validateTimeoutMs'>
 
 /** The way in for verified messages from the network, with a deadline for verdicts. Messages are judged concurrently. */
 export interface InboundGate {

@@ -1,3 +1,4 @@
+import type { Limits } from '../limits.ts'
 import type { Inbound } from './engine.ts'
 import type { InboundBudget, InboundMessage } from './inbound-budget.ts'
 
@@ -20,10 +21,7 @@ export interface LinkReading {
   readonly isOpen: boolean
 }
 
-export interface ReadingLimits {
-  /** Maximum bytes of one link that are being verified. */
-  maxStreamBufferBytes: number
-}
+export type ReadingLimits = Pick<Limits, 'maxStreamBufferBytes'>
 
 /**
  * Maximum time that a link waits for room, in milliseconds. After that the link is read regardless until there is room

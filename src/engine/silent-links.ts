@@ -1,6 +1,7 @@
 import { multiaddr as parse } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { createShares } from '../lib/shares.ts'
+import type { Limits } from '../limits.ts'
 import { isCircuitAddress, relayOf } from './dial/circuit-address.ts'
 import { withoutPeerId } from './dial/endpoint.ts'
 import { type DialPolicy, hostOf } from './dial/policy.ts'
@@ -53,7 +54,7 @@ interface Doubted {
 }
 
 export function createSilentLinks(
-  init: { limits: { doubtedLinkMs: number } },
+  init: { limits: Pick<Limits, 'doubtedLinkMs'> },
   components: {
     /** The open links; a peer may have several. */
     links(): Iterable<WatchedLink>

@@ -2,6 +2,7 @@ import { clientKey } from '../access/client-key.ts'
 import { createClientShares } from '../access/client-shares.ts'
 import type { RateClient } from '../access/rates.ts'
 import { Overloaded } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 
 /**
  * Memory for the data of clients: requests until they are answered, responses until they are read. Every byte is
@@ -18,7 +19,7 @@ export interface ByteRoomInit {
   max: number
   /** Bytes of the largest holding, which every share has room for. */
   largest: number
-  limits: { clientSharePercent: number }
+  limits: Pick<Limits, 'clientSharePercent'>
   /** Error text when no room is left. */
   full: string
 }
@@ -46,15 +47,10 @@ export function createByteRoom({ max, largest, limits, full }: ByteRoomInit): By
   }
 }
 
-export interface ByteLimits {
-  clientSharePercent: number
-  maxRequestBytes: number
-  maxAnswerBytes: number
-  maxBodyBytes: number
-  maxFrameBytes: number
-  maxReadBytes: number
-  maxMessageBytes: number
-}
+export type ByteLimits = Pick<
+  Limits,
+  'clientSharePercent' | 'maxRequestBytes' | 'maxAnswerBytes' | 'maxBodyBytes' | 'maxFrameBytes' | 'maxReadBytes' | 'maxMessageBytes'
+>
 
 /** Maximum bytes of a response without messages: a page of peers or audit entries, or a document of the contract. */
 const smallestAnswerRoom = 2_097_152

@@ -1,16 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { createClientShares } from '../access/client-shares.ts'
 import { Overloaded } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import { keyOf } from './count-requests.ts'
 
 /** Kinds of network work that clients wait for. */
 export type Work = 'lookup' | 'dial'
 
-export interface WorkLimits {
-  maxLookups: number
-  maxRequestedDials: number
-  clientSharePercent: number
-}
+export type WorkLimits = Pick<Limits, 'maxLookups' | 'maxRequestedDials' | 'clientSharePercent'>
 
 /** Retry hint for clients, in milliseconds. */
 const retryAfterMs = 1_000

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Limits } from '../limits.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import { type Judgement, unjudged } from '../model/validator.ts'
 import type { Verdict } from '../model/verdict.ts'
@@ -30,7 +31,7 @@ export interface AdmissionComponents {
 const acceptAll = { judge: async () => unjudged }
 
 export function createAdmission(
-  init: { limits: { maxMessageBytes: number; maxAuthorBytesPerHour: number } },
+  init: { limits: Pick<Limits, 'maxMessageBytes' | 'maxAuthorBytesPerHour'> },
   components: AdmissionComponents,
 ): Admission {
   const { maxMessageBytes } = init.limits

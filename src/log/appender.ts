@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
 import { StoreUnavailable } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import { idempotencyWindowMs, KeyTaken } from '../model/idempotency-key.ts'
 import type { NewMessage } from '../model/message.ts'
@@ -49,7 +50,7 @@ export interface AppenderComponents {
  */
 const maxGatherTurns = 16
 
-export function createAppender(init: { limits: { maxBatchMessages: number } }, components: AppenderComponents): Appender {
+export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> }, components: AppenderComponents): Appender {
   const { maxBatchMessages } = init.limits
   const { queue, engine, log, tail, outbound, own, uncertain, writes, metrics, logger, settledAge } = components
 

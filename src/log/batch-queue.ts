@@ -1,5 +1,6 @@
 import { createClientShares } from '../access/client-shares.ts'
 import type { Shares } from '../lib/shares.ts'
+import type { Limits } from '../limits.ts'
 
 /**
  * A queue bounded by messages and bytes, which its holders share. The reader takes everything that waits, up to a
@@ -41,13 +42,10 @@ export interface BatchQueueItem {
   readonly bytes: number
 }
 
-export interface BatchQueueLimits {
-  maxInboxMessages: number
-  maxInboxBytes: number
-  clientSharePercent: number
-  validateTimeoutMs: number
-  maxTopicInboxBytes: number
-}
+export type BatchQueueLimits = Pick<
+  Limits,
+  'maxInboxMessages' | 'maxInboxBytes' | 'clientSharePercent' | 'validateTimeoutMs' | 'maxTopicInboxBytes'
+>
 
 interface Waiting<Item> {
   item: Item

@@ -1,4 +1,5 @@
 import type { P2PEngine } from '../engine/engine.ts'
+import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import type { LogStore } from '../store/log-store.ts'
@@ -53,7 +54,7 @@ export interface FeedsComponents {
 /** Maximum number of messages handed to a straggler at a time: about what it has room for once it has any. */
 const feedMessages = 200
 
-export function createFeeds(init: { limits: { unsentWindowMs: number; maxReadBytes: number } }, components: FeedsComponents): Feeds {
+export function createFeeds(init: { limits: Pick<Limits, 'unsentWindowMs' | 'maxReadBytes'> }, components: FeedsComponents): Feeds {
   const { limits } = init
   const { engine, log, later, marked, settledAge } = components
   /** By peer id. */

@@ -4,6 +4,7 @@ import { costOfRows } from '../access/rates.ts'
 import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, MessageNotFound, Overloaded, RateLimited } from '../errors.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
+import type { Limits } from '../limits.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
 import type { MessageKind, StoredMessage } from '../model/message.ts'
 import { directTopic, type TopicFilter } from '../model/topic.ts'
@@ -87,12 +88,7 @@ export interface Page {
   epoch: string
 }
 
-export interface HistoryLimits {
-  maxReadMessages: number
-  maxReadBytes: number
-  maxLongPolls: number
-  clientSharePercent: number
-}
+export type HistoryLimits = Pick<Limits, 'maxReadMessages' | 'maxReadBytes' | 'maxLongPolls' | 'clientSharePercent'>
 
 /** Maximum pages read at a time, each of up to `maxReadBytes`, and maximum pages queued; clients share both. */
 const maxReadingPages = 8

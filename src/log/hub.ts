@@ -1,6 +1,7 @@
 import { createClientShares } from '../access/client-shares.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
+import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import { matchesTopic, type TopicFilter } from '../model/topic.ts'
@@ -61,12 +62,7 @@ export interface Prunes {
   topics: Array<{ topic: string | undefined; through: Seq }>
 }
 
-export interface HubLimits {
-  maxRingMessages: number
-  maxRingBytes: number
-  maxReadMessages: number
-  clientSharePercent: number
-}
+export type HubLimits = Pick<Limits, 'maxRingMessages' | 'maxRingBytes' | 'maxReadMessages' | 'clientSharePercent'>
 
 /**
  * Maximum store reads at a time for subscribers that are behind. SQLite runs one read while nothing else runs, so this

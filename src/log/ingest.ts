@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { Draining, Overloaded } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import type { NewMessage } from '../model/message.ts'
 import type { Published } from '../model/published.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
@@ -69,16 +70,18 @@ export interface PastOutcome {
   refused: number
 }
 
-export interface IngestLimits extends OutboundLimits {
-  maxMessageBytes: number
-  maxAuthorBytesPerHour: number
-  maxInboxMessages: number
-  maxInboxBytes: number
-  maxBatchMessages: number
-  clientSharePercent: number
-  validateTimeoutMs: number
-  maxTopicInboxBytes: number
-}
+export type IngestLimits = OutboundLimits &
+  Pick<
+    Limits,
+    | 'maxMessageBytes'
+    | 'maxAuthorBytesPerHour'
+    | 'maxInboxMessages'
+    | 'maxInboxBytes'
+    | 'maxBatchMessages'
+    | 'clientSharePercent'
+    | 'validateTimeoutMs'
+    | 'maxTopicInboxBytes'
+  >
 
 export interface IngestComponents {
   engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen' | 'stragglers'>

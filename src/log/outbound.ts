@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { EngineEvent, P2PEngine } from '../engine/engine.ts'
 import { createSerial } from '../lib/serial.ts'
+import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import { directTopic } from '../model/topic.ts'
@@ -26,12 +27,7 @@ export interface Outbound {
   stop(): Promise<void>
 }
 
-export interface OutboundLimits {
-  sentWindowMs: number
-  unsentWindowMs: number
-  maxReadMessages: number
-  maxReadBytes: number
-}
+export type OutboundLimits = Pick<Limits, 'sentWindowMs' | 'unsentWindowMs' | 'maxReadMessages' | 'maxReadBytes'>
 
 export interface OutboundComponents {
   engine: Pick<P2PEngine, 'peerId' | 'send' | 'subscribers' | 'listen' | 'stragglers'>

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import type { Limits } from '../limits.ts'
 import { idempotencyWindowMs } from '../model/idempotency-key.ts'
 import { defaultRetention } from '../model/retention.ts'
 import type { AuditStore } from '../store/audit-store.ts'
@@ -22,17 +23,18 @@ export interface Retention {
   stop(): Promise<void>
 }
 
-export interface RetentionLimits {
-  retentionMaxAgeMs: number
-  retentionMaxMessages: number
-  retentionMaxBytes: number
-  retentionSweepMs: number
-  maxPruneMessages: number
-  seenWindowMs: number
-  topicKeptMs: number
-  maxEmptyTopics: number
-  auditMaxAgeMs: number
-}
+export type RetentionLimits = Pick<
+  Limits,
+  | 'retentionMaxAgeMs'
+  | 'retentionMaxMessages'
+  | 'retentionMaxBytes'
+  | 'retentionSweepMs'
+  | 'maxPruneMessages'
+  | 'seenWindowMs'
+  | 'topicKeptMs'
+  | 'maxEmptyTopics'
+  | 'auditMaxAgeMs'
+>
 
 export interface RetentionComponents {
   log: Pick<LogStore, 'prunable' | 'prune' | 'forget' | 'forgetTopics'>

@@ -1,3 +1,4 @@
+import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 
@@ -6,10 +7,7 @@ export interface RingItem {
   readonly message: StoredMessage
 }
 
-export interface RingLimits {
-  maxRingMessages: number
-  maxRingBytes: number
-}
+export type RingLimits = Pick<Limits, 'maxRingMessages' | 'maxRingBytes'>
 
 /**
  * The newest messages, in memory, bounded by count and by bytes of data. It holds every message of the log with `floor

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { createWatchers } from '../lib/watchers.ts'
+import type { Limits } from '../limits.ts'
 import type { StoredMessage } from '../model/message.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { Store, StoreChange } from '../store/store.ts'
@@ -29,11 +30,7 @@ export interface LogTailComponents {
   logger: Logger
 }
 
-export interface LogTailLimits {
-  maxReadMessages: number
-  maxReadBytes: number
-  maxRingMessages: number
-}
+export type LogTailLimits = Pick<Limits, 'maxReadMessages' | 'maxReadBytes' | 'maxRingMessages'>
 
 /**
  * Maximum number of own batches that wait for other gateways' messages before them. Beyond it, readers fetch from the

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { type Ages, agesOf } from '../clock/ages.ts'
 import type { ConnectedPeer, EngineEvent, P2PEngine } from '../engine/engine.ts'
 import { InvalidPeerId, PeerNotFound, PeerUnreachable, SelfDial } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import type { Peer } from '../model/peer.ts'
 import type { PeerSighting, PeerStore } from '../store/peer-store.ts'
 import type { Store } from '../store/store.ts'
@@ -79,14 +80,10 @@ export interface PeersQuery {
   limit: number
 }
 
-export interface PeersLimits {
-  dialTimeoutMs: number
-  pingTimeoutMs: number
-  maxRemembered: number
-  peerKeptMs: number
-  maxKnownPeers: number
-  maxPruneMessages: number
-}
+export type PeersLimits = Pick<
+  Limits,
+  'dialTimeoutMs' | 'pingTimeoutMs' | 'maxRemembered' | 'peerKeptMs' | 'maxKnownPeers' | 'maxPruneMessages'
+>
 
 export interface PeersInit {
   limits: PeersLimits

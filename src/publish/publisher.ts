@@ -3,6 +3,7 @@ import { createClientShares } from '../access/client-shares.ts'
 import { createKeyRoom } from '../access/key-room.ts'
 import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge, Overloaded } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import type { Ingest } from '../log/ingest.ts'
 import { idempotencyWindowMs, KeyTaken, storedKey } from '../model/idempotency-key.ts'
 import { type Published, withCursors } from '../model/published.ts'
@@ -70,13 +71,10 @@ export interface PublisherComponents {
   now?: () => number
 }
 
-export interface PublisherLimits {
-  maxMessageBytes: number
-  maxPublishMessages: number
-  maxIdempotencyKeysPerToken: number
-  maxOpenIdempotencyKeys: number
-  clientSharePercent: number
-}
+export type PublisherLimits = Pick<
+  Limits,
+  'maxMessageBytes' | 'maxPublishMessages' | 'maxIdempotencyKeysPerToken' | 'maxOpenIdempotencyKeys' | 'clientSharePercent'
+>
 
 export function createPublisher(init: { limits: PublisherLimits }, components: PublisherComponents): Publisher {
   const { maxMessageBytes, maxPublishMessages } = init.limits

@@ -4,6 +4,7 @@ import { RequestNotFound, RequestTimeout, ServiceBusy, ServiceError, ServiceGone
 import { createCounter } from '../lib/counter.ts'
 import type { Shares } from '../lib/shares.ts'
 import { createWatchers } from '../lib/watchers.ts'
+import type { Limits } from '../limits.ts'
 
 /**
  * The services that clients of this gateway provide. Assigns each request to the server with the lowest load, queues it
@@ -61,12 +62,7 @@ export interface ServedRequest extends ServiceRequest {
   requestId: string
 }
 
-export interface ServiceRegistryLimits {
-  maxServicesPerConnection: number
-  maxServices: number
-  maxServiceQueue: number
-  clientSharePercent: number
-}
+export type ServiceRegistryLimits = Pick<Limits, 'maxServicesPerConnection' | 'maxServices' | 'maxServiceQueue' | 'clientSharePercent'>
 
 interface Offer {
   server: Server

@@ -17,6 +17,7 @@ import {
 } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
 import { createSemaphore, type Semaphore } from '../lib/semaphore.ts'
+import type { Limits } from '../limits.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { GatewayRecord } from '../store/gateway-store.ts'
 import {
@@ -55,17 +56,18 @@ export interface OutgoingRequest {
   timeoutMs?: number | undefined
 }
 
-export interface ServicesLimits {
-  maxMessageBytes: number
-  requestMs: number
-  requestTimeoutMs: number
-  maxPeerRequests: number
-  maxPeerRequestBytes: number
-  maxRequestsToPeer: number
-  maxServiceQueue: number
-  maxRequests: number
-  clientSharePercent: number
-}
+export type ServicesLimits = Pick<
+  Limits,
+  | 'maxMessageBytes'
+  | 'requestMs'
+  | 'requestTimeoutMs'
+  | 'maxPeerRequests'
+  | 'maxPeerRequestBytes'
+  | 'maxRequestsToPeer'
+  | 'maxServiceQueue'
+  | 'maxRequests'
+  | 'clientSharePercent'
+>
 
 export interface ServicesComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Limits } from '../limits.ts'
 import type { Action, TokenAction } from '../model/action.ts'
 import { positionSchema } from '../model/cursor.ts'
 import { expirySchema } from '../model/delivery.ts'
@@ -240,7 +241,7 @@ const topicBytes = 6 * 256 + 4
 /** Maximum bytes of a frame from a client with this grant: only frames with data are large. */
 export function maxFrameBytesOf(
   { actions }: Pick<Grant, 'actions'>,
-  limits: { maxFrameBytes: number; maxSubscriptionTopics: number },
+  limits: Pick<Limits, 'maxFrameBytes' | 'maxSubscriptionTopics'>,
 ): number {
   if (dataActions.some((action) => actions.has(action))) return limits.maxFrameBytes
   return Math.min(limits.maxFrameBytes, plainFrameBytes + limits.maxSubscriptionTopics * topicBytes)

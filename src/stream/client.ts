@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Endings } from '../access/endings.ts'
 import type { Rates } from '../access/rates.ts'
 import type { Deliveries } from '../direct/deliveries.ts'
+import type { Limits } from '../limits.ts'
 import type { History } from '../log/history.ts'
 import type { Hub } from '../log/hub.ts'
 import type { LogTail } from '../log/tail.ts'
@@ -21,23 +22,24 @@ import type { FrameRoom } from './incoming.ts'
 import type { Outlet } from './outlet.ts'
 import type { Subscription } from './subscription.ts'
 
-export interface StreamLimits {
-  clientSharePercent: number
-  maxStreamConnections: number
-  maxStreamConnectionsPerToken: number
-  maxStreamConnectionsPerAddress: number
-  maxSubscriptions: number
-  maxSubscriptionTopics: number
-  maxSubscribedTopics: number
-  maxFrameBytes: number
-  maxMessageBytes: number
-  maxPendingFrames: number
-  maxPendingFrameBytes: number
-  maxStreamRequests: number
-  maxSocketBufferBytes: number
-  slowClientMs: number
-  heartbeatMs: number
-}
+export type StreamLimits = Pick<
+  Limits,
+  | 'clientSharePercent'
+  | 'maxStreamConnections'
+  | 'maxStreamConnectionsPerToken'
+  | 'maxStreamConnectionsPerAddress'
+  | 'maxSubscriptions'
+  | 'maxSubscriptionTopics'
+  | 'maxSubscribedTopics'
+  | 'maxFrameBytes'
+  | 'maxMessageBytes'
+  | 'maxPendingFrames'
+  | 'maxPendingFrameBytes'
+  | 'maxStreamRequests'
+  | 'maxSocketBufferBytes'
+  | 'slowClientMs'
+  | 'heartbeatMs'
+>
 
 /** What the stream needs from the rest of the gateway. */
 export interface StreamComponents {

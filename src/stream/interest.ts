@@ -1,5 +1,6 @@
 import { createClientShares } from '../access/client-shares.ts'
 import { SubscriptionLimit } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import { type TopicFilter, topicsOf } from '../model/topic.ts'
 import type { Topics } from '../topics/topics.ts'
 
@@ -13,7 +14,7 @@ export interface Interests {
 }
 
 export function createInterests(
-  init: { limits: { maxSubscribedTopics: number; clientSharePercent: number } },
+  init: { limits: Pick<Limits, 'maxSubscribedTopics' | 'clientSharePercent'> },
   components: { topics: Pick<Topics, 'use'> },
 ): Interests {
   const { limits } = init

@@ -1,3 +1,4 @@
+import type { Limits } from '../limits.ts'
 import type { Entry } from '../log/entry.ts'
 import type { EntryFormat, FrameWriter } from './codec.ts'
 import type { ServerFrame } from './server-frames.ts'
@@ -42,10 +43,7 @@ export interface OutletComponents {
   onTooSlow(): void
 }
 
-export interface OutletLimits {
-  maxSocketBufferBytes: number
-  slowClientMs: number
-}
+export type OutletLimits = Pick<Limits, 'maxSocketBufferBytes' | 'slowClientMs'>
 
 export function createOutlet(limits: OutletLimits, components: OutletComponents): Outlet {
   return new BoundedOutlet(limits, components)

@@ -1,4 +1,5 @@
 import { InvalidRequest, MessageTooLarge, ServiceNotFound, ValidationNotFound } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import type { Client, StreamComponents } from './client.ts'
 import { decodeData, type FrameOf, keyOf } from './frame-data.ts'
 import { answering } from './server-frames.ts'
@@ -16,7 +17,7 @@ export interface WorkCommands {
 }
 
 export function createWorkCommands(
-  init: { limits: { maxMessageBytes: number } },
+  init: { limits: Pick<Limits, 'maxMessageBytes'> },
   components: Pick<StreamComponents, 'topics' | 'serviceRegistry' | 'validatorRegistry'>,
 ): WorkCommands {
   const { limits } = init

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Overloaded } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 
 /**
  * Measures the delay of the event loop. While it exceeds `maxEventLoopDelayMs`, new work is refused with a retry hint,
@@ -22,7 +23,7 @@ const resolutionMs = 10
 /** Retry hint for clients, in milliseconds. */
 const retryAfterMs = 2_000
 
-export function createLoadWatch({ limits }: { limits: { maxEventLoopDelayMs: number } }): LoadWatch {
+export function createLoadWatch({ limits }: { limits: Pick<Limits, 'maxEventLoopDelayMs'> }): LoadWatch {
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
   let timer: NodeJS.Timeout | undefined
   let delayMs = 0

@@ -1,5 +1,6 @@
 import { createClientShares } from '../access/client-shares.ts'
 import { TopicLimit } from '../errors.ts'
+import type { Limits } from '../limits.ts'
 import type { TopicJoin, TopicStore } from '../store/topic-store.ts'
 
 /**
@@ -15,11 +16,7 @@ export interface TopicRoom {
   make(client: string): Promise<boolean>
 }
 
-export interface TopicRoomLimits {
-  maxJoinedTopics: number
-  topicReclaimMs: number
-  clientSharePercent: number
-}
+export type TopicRoomLimits = Pick<Limits, 'maxJoinedTopics' | 'topicReclaimMs' | 'clientSharePercent'>
 
 export function createTopicRoom(
   init: { limits: TopicRoomLimits },

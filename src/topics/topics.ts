@@ -4,6 +4,7 @@ import { TopicNotFound } from '../errors.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { type Page, pageOf } from '../lib/page.ts'
 import { createSerial } from '../lib/serial.ts'
+import type { Limits } from '../limits.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { defaultRetention } from '../model/retention.ts'
 import type { TopicFilter } from '../model/topic.ts'
@@ -64,12 +65,8 @@ export interface TopicsComponents {
   now?: () => number
 }
 
-export interface TopicsLimits extends TopicRoomLimits {
-  subscribedTopicMs: number
-  retentionMaxAgeMs: number
-  retentionMaxMessages: number
-  retentionMaxBytes: number
-}
+export type TopicsLimits = TopicRoomLimits &
+  Pick<Limits, 'subscribedTopicMs' | 'retentionMaxAgeMs' | 'retentionMaxMessages' | 'retentionMaxBytes'>
 
 /** Milliseconds between two sweeps, at most. */
 const longestSweepMs = 600_000

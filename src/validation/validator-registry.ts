@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createClientShares } from '../access/client-shares.ts'
 import { ValidationNotFound, ValidatorLimit } from '../errors.ts'
 import { createWatchers } from '../lib/watchers.ts'
+import type { Limits } from '../limits.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import { type Judgement, joined, type Registration, strictest } from '../model/validator.ts'
 import type { Verdict } from '../model/verdict.ts'
@@ -71,7 +72,7 @@ interface Open extends Question {
 }
 
 export function createValidatorRegistry(
-  init: { limits: { maxValidators: number; clientSharePercent: number } },
+  init: { limits: Pick<Limits, 'maxValidators' | 'clientSharePercent'> },
   components: { now?: () => number } = {},
 ): ValidatorRegistry {
   const { maxValidators } = init.limits

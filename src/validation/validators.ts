@@ -3,6 +3,7 @@ import type { Members } from '../cluster/members.ts'
 import { askPeer } from '../engine/ask-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { createDeadline } from '../lib/deadline.ts'
+import type { Limits } from '../limits.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import { decodeSigned, encodeSigned, signedOverheadBytes } from '../model/signed-message-codec.ts'
 import { type Judgement, type Registration, strictest, unjudged } from '../model/validator.ts'
@@ -24,10 +25,7 @@ export interface Validators {
   judge(message: SignedMessage): Promise<Judgement>
 }
 
-export interface ValidatorsLimits {
-  maxMessageBytes: number
-  maxPeerRequests: number
-}
+export type ValidatorsLimits = Pick<Limits, 'maxMessageBytes' | 'maxPeerRequests'>
 
 export interface ValidatorsComponents {
   engine: Pick<P2PEngine, 'peerId' | 'request' | 'handle' | 'unhandle'>

@@ -1,6 +1,7 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { AddressUnsupported, PeerBlocked, SelfDial } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import { parseAddress, peerIdOf } from '../../model/peer.ts'
 import type { BackOff } from '../dial/back-off.ts'
 import { isCircuitAddress, relayOf } from '../dial/circuit-address.ts'
@@ -77,7 +78,7 @@ export class ClosedAtOnce extends Error {
 /** Milliseconds to wait for that other link. */
 const otherLinkMs = 1_000
 
-export function createDials(init: { peerId: string; limits: { dialTimeoutMs: number } }, components: DialsComponents): Dials {
+export function createDials(init: { peerId: string; limits: Pick<Limits, 'dialTimeoutMs'> }, components: DialsComponents): Dials {
   const { peerId, limits } = init
   const { links, meeting, policy, dialGate, bootstrap, backOff, reach, stopping, onPinned, logger } = components
   const { adopt, arrival, isBlocked, isWanted, onDialled, onGoodbye } = components

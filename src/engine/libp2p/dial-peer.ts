@@ -2,6 +2,7 @@ import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { AddressUnsupported, PeerBlocked, SelfDial } from '../../errors.ts'
 import type { Counter } from '../../lib/counter.ts'
+import type { Limits } from '../../limits.ts'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import type { BackOff } from '../dial/back-off.ts'
 import { relayOf } from '../dial/circuit-address.ts'
@@ -15,7 +16,7 @@ import type { Node } from './node.ts'
 
 /** The `dial` of the contract: opens a link, or returns the existing one. */
 export function createDialPeer(
-  init: { peerId: string; limits: { dialTimeoutMs: number } },
+  init: { peerId: string; limits: Pick<Limits, 'dialTimeoutMs'> },
   components: {
     node(): Node | undefined
     policy: DialPolicy

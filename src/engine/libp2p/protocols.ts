@@ -2,6 +2,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import type { Logger } from 'pino'
 import { PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../errors.ts'
 import { createDeadline } from '../../lib/deadline.ts'
+import type { Limits } from '../../limits.ts'
 import type { Asker } from '../asker.ts'
 import { type Bodies, bodyShare, type HeldBody } from '../bodies.ts'
 import type { HandleOptions, RequestHandler, RequestOptions } from '../engine.ts'
@@ -27,7 +28,7 @@ interface Handled {
 }
 
 export function createProtocols(
-  init: { limits: { requestTimeoutMs: number; maxStreamsPerConnection: number } },
+  init: { limits: Pick<Limits, 'requestTimeoutMs' | 'maxStreamsPerConnection'> },
   components: { bodies: Bodies; reached: LimitsReached; askerOf(connection: Connection): Asker; logger: Logger },
 ): Protocols {
   const { requestTimeoutMs, maxStreamsPerConnection } = init.limits

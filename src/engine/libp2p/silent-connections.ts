@@ -1,6 +1,7 @@
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
+import type { Limits } from '../../limits.ts'
 import { withoutPeerId } from '../dial/endpoint.ts'
 import type { DialPolicy } from '../dial/policy.ts'
 import { createSilentLinks, type WatchedLink } from '../silent-links.ts'
@@ -24,7 +25,7 @@ export interface SilentConnections {
 const pingMs = 2_000
 
 export function createSilentConnections(
-  init: { limits: { doubtedLinkMs: number } },
+  init: { limits: Pick<Limits, 'doubtedLinkMs'> },
   components: {
     node(): Node | undefined
     signsOfLife: Pick<SignsOfLife, 'heardAt'>

@@ -2,6 +2,7 @@ import type { ConnectionGater } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
 import { createCounter } from '../../lib/counter.ts'
+import type { Limits } from '../../limits.ts'
 import { type BackOff, createBackOff } from '../dial/back-off.ts'
 import type { DialPolicy } from '../dial/policy.ts'
 import type { ConnectedPeer, EngineEvent, P2PEngine } from '../engine.ts'
@@ -28,7 +29,7 @@ export interface WantedLinksInit {
   bootstrap: string[]
   mdns: boolean
   mdnsServiceName?: string
-  limits: { maxConnections: number; dialTimeoutMs: number }
+  limits: Pick<Limits, 'maxConnections' | 'dialTimeoutMs'>
   /** Addresses of this node. */
   multiaddrs(): string[]
 }

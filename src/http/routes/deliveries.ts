@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Deliveries } from '../../direct/deliveries.ts'
+import type { Limits } from '../../limits.ts'
 import { deliverySchema, deliveryStateSchema, expirySchema } from '../../model/delivery.ts'
 import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
 import { decodePayload, payloadInputSchema } from '../../model/payload.ts'
@@ -24,7 +25,7 @@ const listSchema = z
 
 export function deliveryRoutes(
   app: App,
-  init: { limits: { maxDeliveryMs: number } },
+  init: { limits: Pick<Limits, 'maxDeliveryMs'> },
   components: { deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'> },
 ): void {
   const { deliveries } = components

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { OwnMessage } from '../../engine/engine.ts'
 import { InvalidData } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import { cursorSchema } from '../../model/cursor.ts'
 import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
@@ -62,7 +63,7 @@ const problems = [
   'store_unavailable',
 ]
 
-export function publishRoutes(app: App, init: { limits: { maxPublishMessages: number } }, components: { publisher: Publisher }): void {
+export function publishRoutes(app: App, init: { limits: Pick<Limits, 'maxPublishMessages'> }, components: { publisher: Publisher }): void {
   const { publisher } = components
   const listSchema = z
     .strictObject({ messages: z.array(addressedSchema).min(1).max(init.limits.maxPublishMessages) })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Limits } from '../../limits.ts'
 import { decodePayload, encodePayload, payloadInputSchema, payloadSchema } from '../../model/payload.ts'
 import { serviceSchema } from '../../model/service.ts'
 import type { Services } from '../../services/services.ts'
@@ -9,7 +10,7 @@ import { type App, json, noQuery } from '../operation.ts'
 
 export function requestRoutes(
   app: App,
-  init: { limits: { requestTimeoutMs: number } },
+  init: { limits: Pick<Limits, 'requestTimeoutMs'> },
   components: { services: Pick<Services, 'request'> },
 ): void {
   const { services } = components

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Limits } from '../../../limits.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import type { InboundMessage } from '../../inbound-budget.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
@@ -69,12 +70,7 @@ export interface Link {
   readonly closed: Promise<void>
 }
 
-export interface LinkLimits extends RequestLimits {
-  maxMessageBytes: number
-  maxPubsubBufferBytes: number
-  maxStreamBufferBytes: number
-  silentLinkMs: number
-}
+export type LinkLimits = RequestLimits & Pick<Limits, 'maxMessageBytes' | 'maxPubsubBufferBytes' | 'maxStreamBufferBytes' | 'silentLinkMs'>
 
 export interface LinkInit {
   limits: LinkLimits

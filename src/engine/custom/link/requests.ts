@@ -1,6 +1,7 @@
 import { encode } from 'cborg'
 import type { Logger } from 'pino'
 import { PeerUnreachable, ProtocolUnsupported } from '../../../errors.ts'
+import type { Limits } from '../../../limits.ts'
 import { bodyShare } from '../../bodies.ts'
 import type { Teller } from '../../dial/tellers.ts'
 import type { RequestOptions } from '../../engine.ts'
@@ -26,10 +27,7 @@ export interface Requests {
   close(): void
 }
 
-export interface RequestLimits {
-  requestTimeoutMs: number
-  maxStreamsPerConnection: number
-}
+export type RequestLimits = Pick<Limits, 'requestTimeoutMs' | 'maxStreamsPerConnection'>
 
 /** Bytes of a body in one frame, and maximum bytes that wait on the link before the next frame. */
 const pieceBytes = 32_768

@@ -1,18 +1,20 @@
 import type { Stream } from '@libp2p/interface'
+import type { Limits } from '../../../limits.ts'
 import type { Echo } from './echo.ts'
 import type { OutgoingMessage } from './outgoing-message.ts'
 import type { PacedQueue } from './paced-queue.ts'
 import type { WrittenLately } from './written-lately.ts'
 
-export interface LaneLimits {
-  maxPacedMessages: number
-  pacedMessageMs: number
-  kuboMessageMs: number
-  maxPubsubBufferBytes: number
-  maxStreamBufferBytes: number
-  maxMessageBytes: number
-  silentLinkMs: number
-}
+export type LaneLimits = Pick<
+  Limits,
+  | 'maxPacedMessages'
+  | 'pacedMessageMs'
+  | 'kuboMessageMs'
+  | 'maxPubsubBufferBytes'
+  | 'maxStreamBufferBytes'
+  | 'maxMessageBytes'
+  | 'silentLinkMs'
+>
 
 /** The state of the way out to one neighbour. */
 export interface Lane {

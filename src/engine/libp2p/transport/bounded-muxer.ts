@@ -1,15 +1,12 @@
 import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, type StreamMuxerFactory } from '@libp2p/interface'
+import type { Limits } from '../../../limits.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import type { SignsOfLife } from '../signs-of-life.ts'
 import { boundFrames } from './muxer-frames.ts'
 import { pauseReading } from './pause-reading.ts'
 import { createWaitingFrames } from './waiting-frames.ts'
 
-export interface StreamLimits {
-  maxStreamBufferBytes: number
-  maxMessageBytes: number
-  maxPubsubBufferBytes: number
-}
+export type StreamLimits = Pick<Limits, 'maxStreamBufferBytes' | 'maxMessageBytes' | 'maxPubsubBufferBytes'>
 
 export interface MuxerComponents {
   reached: Pick<LimitsReached, 'note'>

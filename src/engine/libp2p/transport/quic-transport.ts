@@ -1,14 +1,12 @@
 import { type QuicComponents, quic } from '@chainsafe/libp2p-quic'
 import type { StreamMuxerFactory, Transport, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Limits } from '../../../limits.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
 import { atIp, type DialGate } from '../../dial/gate.ts'
 import { boundMuxer, type MuxerComponents, type StreamLimits } from './bounded-muxer.ts'
 
-export interface QuicLimits extends StreamLimits {
-  dialTimeoutMs: number
-  maxStreamsPerConnection: number
-}
+export type QuicLimits = StreamLimits & Pick<Limits, 'dialTimeoutMs' | 'maxStreamsPerConnection'>
 
 /** Milliseconds of silence after which a QUIC connection is dead, and between keep-alives. */
 const maxIdleMs = 15_000

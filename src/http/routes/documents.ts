@@ -23,7 +23,8 @@ const page = `<!doctype html>
   </body>
 </html>
 `
-const script = "SwaggerUIBundle({ url: '/openapi.json', dom_id: '#explorer', deepLinking: true, showExtensions: true, validatorUrl: null })\n"
+const script =
+  "SwaggerUIBundle({ url: '/openapi.json', dom_id: '#explorer', deepLinking: true, showExtensions: true, validatorUrl: null })\n"
 
 const assets = {
   'explorer.js': { type: 'text/javascript; charset=utf-8', read: async () => Buffer.from(script) },

@@ -73,7 +73,7 @@ export interface AppComponents {
   node: NodeComponents['node']
   gateways: NodeComponents['gateways']
   peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
-  topics: TopicComponents['topics'] & Pick<Topics, 'read'>
+  topics: TopicComponents['topics'] & Pick<Topics, 'read' | 'require'>
   retention: TopicComponents['retention']
   dht: Dht
   history: Pick<History, 'page' | 'get'>

@@ -53,6 +53,8 @@ export interface Topics {
   leave(topic: string): Promise<boolean>
   /** A page of the `visible` topics by name, exclusive of `after`. */
   list(query: { after?: string | undefined; limit: number; visible?: TopicFilter }): Promise<Page<TopicStats>>
+  /** Does not query the store for a joined topic. @throws TopicNotFound when it is neither joined nor has messages */
+  require(topic: string): Promise<void>
   /** @throws TopicNotFound when it is neither joined nor has messages */
   get(topic: string): Promise<TopicStats>
 }
@@ -137,6 +139,15 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     }, sweepMs)
   }
 
+  /** @throws TopicNotFound */
+  async function requireStored(topic: string): Promise<TopicRecord> {
+    const record = await store.topics.get(topic)
+    if (record !== undefined) return record
+    throw new TopicNotFound(
+      'This gateway has neither joined this topic nor stored a message of it. Join it with PUT /v1/topics/{topic}, or publish to it.',
+    )
+  }
+
   async function stats(record: TopicRecord, epoch: string): Promise<TopicStats> {
     const { earliest, latest } = record
     return {
@@ -177,7 +188,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       return joining
     },
     async retain(topic, retention) {
-      if ((await store.topics.get(topic)) === undefined) throw notFound()
+      await requireStored(topic)
       await store.topics.retain(topic, retention)
     },
     ensureJoined,
@@ -216,15 +227,12 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       const { items, next } = pageOf(records, limit, ({ topic }) => topic)
       return { items: await Promise.all(items.map((record) => stats(record, epoch))), next }
     },
+    async require(topic) {
+      if (!joined.has(topic)) await requireStored(topic)
+    },
     async get(topic) {
       const epoch = await store.log.epoch()
-      const record = await store.topics.get(topic)
-      if (record === undefined) throw notFound()
-      return await stats(record, epoch)
+      return await stats(await requireStored(topic), epoch)
     },
   }
-}
-
-function notFound(): TopicNotFound {
-  return new TopicNotFound('This gateway has neither joined this topic nor stored a message of it.')
 }

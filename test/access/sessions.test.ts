@@ -154,6 +154,7 @@ test('a session of a JSON Web Token keeps its rights until the token expires, wh
   const opened = await one.call('POST', '/v1/session', { token })
   expect(Number(/Max-Age=(\d+)/.exec(opened.headers.getSetCookie()[0] ?? '')?.[1])).toBeLessThanOrEqual(600)
   const headers = { cookie: cookieOf(opened), ...fromPage }
+  await one.call('PUT', '/v1/topics/orders', { headers })
   const codes = async (topic: string) => (await one.call('GET', `/v1/topics/${topic}/messages`, { headers })).status
   expect([await codes('orders'), await codes('news')]).toEqual([200, 403])
   expect([await one.ask(cookieOf(opened)), await without.ask(cookieOf(opened))]).toEqual([200, 401])

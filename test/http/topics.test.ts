@@ -64,11 +64,17 @@ test('leaves a topic and keeps its messages', async () => {
   expect(await call('DELETE', '/v1/topics/orders')).toMatchObject({ status: 204 })
 })
 
-test('does not find a topic that nobody joined', async () => {
-  const { call } = await appForTest()
-  for (const method of ['GET', 'DELETE']) {
-    expect(await call(method, '/v1/topics/nowhere')).toMatchObject({ status: 404, body: { code: 'topic_not_found' } })
+test('does not find a topic that nobody joined, nor its history', async () => {
+  const { call, store } = await appForTest()
+  const unknown = { status: 404, body: { code: 'topic_not_found', detail: expect.stringContaining('PUT /v1/topics/{topic}') } }
+  for (const method of ['GET', 'DELETE']) expect(await call(method, '/v1/topics/nowhere')).toMatchObject(unknown)
+  for (const query of ['', '?after=latest&waitMs=50000']) {
+    expect(await call('GET', `/v1/topics/nowhere/messages${query}`)).toMatchObject(unknown)
   }
+  expect(await call('GET', '/v1/messages?topic=nowhere')).toMatchObject({ status: 200, body: { items: [], caughtUp: true } })
+  await call('PUT', '/v1/topics/nowhere')
+  store.topics.get = () => Promise.reject(new Error('a joined topic is known without the database'))
+  expect(await call('GET', '/v1/topics/nowhere/messages')).toMatchObject({ status: 200, body: { items: [] } })
 })
 
 test('refuses more topics than the limit, and says so in 429', async () => {
@@ -159,7 +165,8 @@ test('removes its messages with purge, and nobody reads them any more', async ()
   expect(await call('DELETE', '/v1/topics/orders?purge=true')).toMatchObject({ status: 204 })
   expect(await call('GET', '/v1/topics/orders')).toMatchObject({ status: 404 })
   expect(await call('GET', `/v1/messages/${before.id}`)).toMatchObject({ status: 404 })
-  expect(await call('GET', `/v1/topics/orders/messages?after=${before.cursor}`)).toMatchObject({
+  expect(await call('GET', `/v1/topics/orders/messages?after=${before.cursor}`)).toMatchObject({ status: 404 })
+  expect(await call('GET', `/v1/messages?topic=orders&after=${before.cursor}`)).toMatchObject({
     status: 410,
     body: { code: 'cursor_expired' },
   })

@@ -72,7 +72,7 @@ const idParams = z.strictObject({ id: nameSchema(256).meta({ description, exampl
 
 export function messageRoutes(
   app: App,
-  components: { history: Pick<History, 'page' | 'get'>; topics: Pick<Topics, 'read'>; rates: Pick<Rates, 'take'> },
+  components: { history: Pick<History, 'page' | 'get'>; topics: Pick<Topics, 'read' | 'require'>; rates: Pick<Rates, 'take'> },
 ): void {
   const { history, topics, rates } = components
 
@@ -110,12 +110,13 @@ export function messageRoutes(
         summary: 'List messages of a topic',
         description: pageDescription,
         tag: 'Messages',
-        problems: pageProblems,
+        problems: [...pageProblems, 'topic_not_found'],
       },
     },
     schema: { params: topicParams, querystring: z.strictObject(pageQuery), response: pageAnswers },
     handler: async ({ params, query, grant, client }, reply) => {
       const filter = exactly(params.topic)
+      await topics.require(params.topic)
       return pageView(await page({ ...query, topics: filter }, optionsOf({ grant, client }, reply)), query.encoding)
     },
   })

@@ -62,7 +62,7 @@ test('connections that are busy for as long as they like: what is new is refused
   timeout: 60_000,
 }, async () => {
   const gateway = await start()
-  const waiting = open(gateway, 200, get('/v1/topics/x/messages?after=latest&waitMs=30000'))
+  const waiting = open(gateway, 200, get('/v1/messages?topic=x&after=latest&waitMs=30000'))
   await expect.poll(waiting.closed, { timeout: 20_000 }).toBeGreaterThan(200 - descriptors)
   expect(gateway.lines.filter((line) => line.includes('EMFILE'))).toEqual([])
   for (const socket of waiting.sockets) socket.destroy()
@@ -85,7 +85,7 @@ test('a client that takes no answer is cut off, and one that asks for much at on
     socket.pause()
     socket.write(get('/openapi.json').repeat(40))
   }
-  const greedy = open(gateway, 5, get('/v1/topics/x/messages?after=latest&waitMs=30000').repeat(150))
+  const greedy = open(gateway, 5, get('/v1/messages?topic=x&after=latest&waitMs=30000').repeat(150))
   await expect.poll(greedy.closed, { timeout: 20_000 }).toBe(5)
   const connections = async () =>
     Number(

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { P2PEngine } from '../engine/engine.ts'
 import { createLru } from '../lib/lru.ts'
-import { createPacer } from '../lib/pacer.ts'
+import { createTokenBucket, pace } from '../lib/token-bucket.ts'
 import type { Limits } from '../limits.ts'
 import type { Ingest, PastMessage } from '../log/ingest.ts'
 import { createAuthors, verifyBeside } from '../model/authors.ts'
@@ -113,8 +113,8 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
   const { maxMessageBytes, historyBytesPerSecond, historyPeerBytesPerSecond, requestTimeoutMs } = init.limits
   const { engine, log, ingest, metrics, now = Date.now } = components
   const authors = createAuthors()
-  const all = createPacer({ perSecond: historyBytesPerSecond })
-  const shareOf = createLru({ max: maxPeers }, () => createPacer({ perSecond: historyPeerBytesPerSecond }))
+  const all = createTokenBucket({ perSecond: historyBytesPerSecond, burst: 0 })
+  const shareOf = createLru({ max: maxPeers }, () => createTokenBucket({ perSecond: historyPeerBytesPerSecond, burst: 0 }))
 
   async function ask(
     peerId: string,
@@ -130,7 +130,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
 
   /** Counts received bytes, and delays the next step while the rate is exceeded. */
   async function count(peerId: string, bytes: number, signal: AbortSignal): Promise<void> {
-    await Promise.all([all.take(bytes, signal), shareOf(peerId).take(bytes, signal)])
+    await Promise.all([pace(all, bytes, signal), pace(shareOf(peerId), bytes, signal)])
   }
 
   /** Looks ids up in steps, since a look-up in an embedded database blocks the event loop. */

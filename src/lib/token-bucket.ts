@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
 /**
  * A token bucket: `burst` tokens at once, refilled at `perSecond`. `now` is in milliseconds of any clock that does not
  * go back.
@@ -12,6 +14,8 @@ export interface TokenBucket {
   spend(now: number, count: number): void
   /** Tokens left; negative while some are owed. */
   left(now: number): number
+  /** Milliseconds until no token is owed. */
+  owedMs(now: number): number
 }
 
 export function createTokenBucket(init: { perSecond: number; burst: number }): TokenBucket {
@@ -38,5 +42,21 @@ export function createTokenBucket(init: { perSecond: number; burst: number }): T
       fill(now)
       return tokens
     },
+    owedMs(now) {
+      fill(now)
+      return Math.max(0, (-tokens / init.perSecond) * 1_000)
+    },
   }
+}
+
+/**
+ * Takes `count` tokens on credit, after those that earlier callers owe are there. With a burst of 0 work proceeds at a
+ * constant rate. @throws the signal's reason
+ */
+export async function pace(bucket: TokenBucket, count: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  const now = performance.now()
+  const waitMs = bucket.owedMs(now)
+  bucket.spend(now, count)
+  if (waitMs > 0) await delay(waitMs, undefined, { signal })
 }

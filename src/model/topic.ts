@@ -6,45 +6,61 @@ export const maxTopicBytes = 256
 
 const encoder = new TextEncoder()
 
+/** `>` has no meaning in patterns yet. It is reserved, so that it can get one without a change for names in use. */
+const wildcard = /[*>]/
+
 /** The problem with a topic; undefined when it is valid. */
 export function topicProblem(topic: string): string | undefined {
-  if (topic === '') return 'must not be empty'
-  if (topic === '.' || topic === '..') return 'must not be "." or ".."'
-  if (encoder.encode(topic).length > maxTopicBytes) return `must be at most ${maxTopicBytes} bytes of UTF-8`
-  return textProblem(topic)
+  return textOfTopicProblem(topic) ?? (wildcard.test(topic) ? 'must not contain "*" or ">"' : undefined)
 }
 
-function checkTopic(topic: string, ctx: z.core.$RefinementCtx): void {
-  const problem = topicProblem(topic)
-  if (problem !== undefined) ctx.addIssue({ code: 'custom', message: problem, params: { code: 'invalid_topic' } })
+/** The problem with a topic or a pattern; undefined when it is valid. */
+export function topicPatternProblem(pattern: string): string | undefined {
+  const prefix = pattern.endsWith('*') ? pattern.slice(0, -1) : pattern
+  return textOfTopicProblem(pattern) ?? (wildcard.test(prefix) ? 'must have "*" only as its last character, and no ">"' : undefined)
+}
+
+function textOfTopicProblem(text: string): string | undefined {
+  if (text === '') return 'must not be empty'
+  if (text === '.' || text === '..') return 'must not be "." or ".."'
+  if (encoder.encode(text).length > maxTopicBytes) return `must be at most ${maxTopicBytes} bytes of UTF-8`
+  return textProblem(text)
+}
+
+function check(problemOf: (text: string) => string | undefined) {
+  return (text: string, ctx: z.core.$RefinementCtx): void => {
+    const problem = problemOf(text)
+    if (problem !== undefined) ctx.addIssue({ code: 'custom', message: problem, params: { code: 'invalid_topic' } })
+  }
 }
 
 /**
- * What JSON Schema can say of `topicProblem`. A character is at least a byte. The pattern is one that every common
- * engine of regular expressions can read.
+ * What JSON Schema can say of these rules, with patterns that every common engine of regular expressions can read. A
+ * character is at least a byte.
  */
-const textBounds = { minLength: 1, maxLength: maxTopicBytes, pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]+$' }
+const textBounds = { minLength: 1, maxLength: maxTopicBytes }
 
 export const topicSchema = z
   .string()
-  .superRefine(checkTopic)
+  .superRefine(check(topicProblem))
   .meta({
     id: 'Topic',
-    description: 'A topic: 1–256 bytes of UTF-8 without control characters, not "." or "..".',
+    description: 'A topic: 1–256 bytes of UTF-8 without control characters, `*` and `>`, not "." or "..".',
     example: 'orders',
     ...textBounds,
+    pattern: '^[^\\x00-\\x1f\\x7f-\\x9f*>]+$',
   })
 
 export const topicPatternSchema = z
   .string()
-  .superRefine((pattern, ctx) => {
-    if (pattern !== '*') checkTopic(pattern, ctx)
-  })
+  .superRefine(check(topicPatternProblem))
   .meta({
     id: 'TopicPattern',
-    description: 'A topic, or a pattern with a trailing `*`, which matches every topic with that prefix.',
+    description:
+      'A topic, or a pattern with a trailing `*`, which matches every topic with that prefix. `*` elsewhere and `>` are refused.',
     example: 'orders.*',
     ...textBounds,
+    pattern: '^[^\\x00-\\x1f\\x7f-\\x9f*>]*\\*?$',
   })
 
 /**

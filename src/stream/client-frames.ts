@@ -126,7 +126,7 @@ const validateSchema = z
   .strictObject({
     type: z.literal('validate'),
     id: frameIdSchema.optional(),
-    topic: topicSchema.refine((topic) => !topic.endsWith('*'), 'must be one topic: patterns are not validated'),
+    topic: topicSchema,
     deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('Maximum time for a verdict, in milliseconds. Default: 1,000.'),
     default: verdictSchema.optional(),
   })

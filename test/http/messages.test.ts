@@ -204,12 +204,22 @@ test('finds messages by their author in every form of its peer id', async () => 
   expect((await app.call('GET', `/v1/messages?from=${app.engine.peerId}`)).body.items).toHaveLength(2)
 })
 
-test('takes a topic in the path literally, and a pattern only in the query', async () => {
-  const app = await appForTest()
-  await app.publish('star*', 'message 1')
-  await app.publish('stars', 'message 2')
-  expect(data((await app.call('GET', '/v1/topics/star*/messages')).body.items)).toEqual(['1'])
-  expect(data((await app.call('GET', '/v1/messages?topic=star*')).body.items)).toEqual(['2', '1'])
+test('a pattern is taken where topics are chosen, refused where one topic is named, and never without effect', async () => {
+  const { call, publish, store } = await appForTest()
+  await publish('stars', 'message 1')
+  expect(data((await call('GET', '/v1/messages?topic=star*')).body.items)).toEqual(['1'])
+  const json = { data: 'x' }
+  const refused = [
+    await call('GET', '/v1/topics/star*/messages'),
+    await call('POST', '/v1/topics/star*/messages', { json }),
+    await call('POST', '/v1/messages', { json: { messages: [{ topic: 'star*', ...json }] } }),
+    await call('PUT', '/v1/topics/star%3E'),
+    await call('POST', '/v1/topics', { json: { topic: '*' } }),
+    await call('GET', '/v1/messages?topic=star.*.one'),
+    await call('GET', '/v1/messages?topic=star.%3E'),
+  ]
+  expect(refused.map(({ status, body }) => `${status} ${body.code}`)).toEqual(refused.map(() => '400 invalid_topic'))
+  expect(await store.topics.joined()).toEqual(['stars'])
 })
 
 test('gives data as base64 to those who ask', async () => {

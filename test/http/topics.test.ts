@@ -127,7 +127,7 @@ test.each([
 
 test('takes topics of 256 bytes of any script in a path', async () => {
   const { call } = await appForTest()
-  for (const topic of ['x'.repeat(256), '話'.repeat(85), 'a b?c#d%e/f', '*', 'ä\u0301']) {
+  for (const topic of ['x'.repeat(256), '話'.repeat(85), 'a b?c#d%e/f', 'ä\u0301']) {
     expect((await call('PUT', `/v1/topics/${encodeURIComponent(topic)}`)).body.topic).toBe(topic)
   }
 })

@@ -10,7 +10,7 @@ import {
   topicSchema,
 } from '../../src/model/topic.ts'
 
-test.each(['a', 'orders/new', ' ', '...', '*', 'a*', 'x'.repeat(256), '話'.repeat(85), '\u{1f600}'])('%j is a topic', (topic) => {
+test.each(['a', 'orders/new', ' ', '...', 'x'.repeat(256), '話'.repeat(85), '\u{1f600}'])('%j is a topic', (topic) => {
   expect(topicProblem(topic)).toBeUndefined()
   expect(topicSchema.parse(topic)).toBe(topic)
 })
@@ -33,7 +33,35 @@ test.each([
   expect(topicPatternSchema.safeParse(topic).success).toBe(false)
 })
 
-test('any string is a topic exactly when it comes back from its bytes and these are few and none of control', () => {
+test.each(['*', '>', 'a*', 'a>', 'orders.*', 'orders.*.paid', '*a', 'a>b', '.*'])(
+  '%j is no topic: its characters are of patterns',
+  (name) => {
+    expect(topicSchema.safeParse(name).error?.issues).toMatchObject([
+      { params: { code: 'invalid_topic' }, message: 'must not contain "*" or ">"' },
+    ])
+  },
+)
+
+test.each(['*', 'a*', 'orders.*', 'orders', '.*', `${'x'.repeat(255)}*`])('%j is a topic or a pattern', (pattern) => {
+  expect(topicPatternSchema.parse(pattern)).toBe(pattern)
+})
+
+test.each([
+  ['orders.*.paid', /last character/],
+  ['**', /last character/],
+  ['*a', /last character/],
+  ['a*\u2028', /last character/],
+  ['>', /no ">"/],
+  ['orders.>', /no ">"/],
+  ['a>*', /no ">"/],
+  [`${'x'.repeat(256)}*`, /256 bytes/],
+])('%j matches nothing and is refused', (pattern, message) => {
+  expect(topicPatternSchema.safeParse(pattern).error?.issues).toMatchObject([
+    { params: { code: 'invalid_topic' }, message: expect.stringMatching(message) },
+  ])
+})
+
+test('any string is a topic exactly when it comes back from its bytes and these are few and none of control or of patterns', () => {
   fc.assert(
     fc.property(
       fc.string({
@@ -42,7 +70,14 @@ test('any string is a topic exactly when it comes back from its bytes and these 
       (text) => {
         const bytes = Buffer.from(text)
         const plain = [...text].every((letter) => !isControl(letter.codePointAt(0) ?? 0))
-        const fits = text !== '' && text !== '.' && text !== '..' && bytes.length <= maxTopicBytes && bytes.toString() === text && plain
+        const fits =
+          text !== '' &&
+          text !== '.' &&
+          text !== '..' &&
+          bytes.length <= maxTopicBytes &&
+          bytes.toString() === text &&
+          plain &&
+          !/[*>]/.test(text)
         expect(topicProblem(text) === undefined).toBe(fits)
       },
     ),

@@ -259,7 +259,7 @@ test.each([
   [{ topic: 'orders', deadlineMs: 2_001 }, 'invalid_request'],
   [{ topic: 'orders', deadlineMs: 0 }, 'invalid_request'],
   [{ topic: 'orders', default: 'maybe' }, 'invalid_request'],
-  [{ topic: 'orders.*' }, 'invalid_request'],
+  [{ topic: 'orders.*' }, 'invalid_topic'],
   [{ topic: 'orders.*\n' }, 'invalid_topic'],
 ])('a registration that makes no sense is refused (%o)', async (registration, code) => {
   const here = await createParty()

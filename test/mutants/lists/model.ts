@@ -108,13 +108,15 @@ export const model = [
     'src/model/topic.ts',
     ['test/model/topic.test.ts', 'test/model/grant.test.ts'],
     [
-      ['a topic is any text', 'return textProblem(topic)', 'return undefined'],
+      ['a topic is any text', 'return textProblem(text)', 'return undefined'],
+      ['a pattern is a topic', `(wildcard.test(topic) ? 'must not contain "*" or ">"' : undefined)`, 'undefined'],
+      ['a pattern may have wildcards that never match', 'wildcard.test(prefix)', 'prefix === undefined'],
       [
         'a pattern matches direct messages',
         '(topic !== directTopic && filter.prefixes.some((prefix) => topic.startsWith(prefix)))',
         'filter.prefixes.some((prefix) => topic.startsWith(prefix))',
       ],
-      ['length is counted in characters', 'encoder.encode(topic).length > maxTopicBytes', 'topic.length > maxTopicBytes'],
+      ['length is counted in characters', 'encoder.encode(text).length > maxTopicBytes', 'text.length > maxTopicBytes'],
     ],
   ),
   ...breaks(

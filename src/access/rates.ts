@@ -13,6 +13,8 @@ export interface Rates {
    * `paid` is the part of the cost that the address has paid already. Returns the tighter budget. @throws RateLimited
    */
   take(client: { grantId?: string; address: string }, cost: number, paid?: number): Budget
+  /** The budgets of a client, as they are. */
+  budgets(client: RateClient): Budget[]
 }
 
 /** The token and the address of a client. */
@@ -25,6 +27,8 @@ export interface Budget {
   name: 'token' | 'address'
   /** Units in a full budget. */
   quota: number
+  /** Units that are added each second. */
+  perSecond: number
   remaining: number
   /** Seconds until it is full again. */
   resetSeconds: number
@@ -80,6 +84,11 @@ export function createRates(init: { limits: RateLimits }, components: { now?: ()
         budget.remaining / budget.quota < tightest.remaining / tightest.quota ? budget : tightest,
       )
     },
+    budgets({ grantId, address }) {
+      const at = now()
+      const token = byToken.budget(byToken.of(clientKey({ grantId, address })), at)
+      return [token, byAddress.budget(byAddress.of(addressKey(address)), at)]
+    },
   }
 }
 
@@ -99,7 +108,13 @@ function createKind(name: Budget['name'], rate: { perSecond: number; burst: numb
     },
     budget(bucket: TokenBucket, at: number): Budget {
       const remaining = Math.floor(bucket.left(at))
-      return { name, quota: rate.burst, remaining, resetSeconds: Math.ceil((rate.burst - remaining) / rate.perSecond) }
+      return {
+        name,
+        quota: rate.burst,
+        perSecond: rate.perSecond,
+        remaining,
+        resetSeconds: Math.ceil((rate.burst - remaining) / rate.perSecond),
+      }
     },
   }
 }

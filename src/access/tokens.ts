@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AdminTokenNeeded, InvalidRequest, TokenNotFound } from '../errors.ts'
+import { type Page, pageOf } from '../lib/page.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
@@ -17,6 +18,12 @@ export interface Tokens {
    */
   create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
   list(): Promise<TokenView[]>
+  /** A page in order of creation. @throws InvalidRequest when `after` is not the `next` of a page */
+  page(query: { after?: string | undefined; limit: number }): Promise<Page<TokenView>>
+  /** @throws TokenNotFound */
+  get(id: string): Promise<TokenView>
+  /** @throws TokenNotFound */
+  rename(id: string, name: string): Promise<TokenView>
   /**
    * Revokes a token at every gateway of the database.
    * @throws TokenNotFound
@@ -107,7 +114,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     const isOther = (token: TokenRecord) => token.id !== id && isLastingAdmin(token)
     const isNeeded = (tokens: TokenRecord[]) => needsAdminToken && tokens.some((token) => token.id === id && isLastingAdmin(token))
     const removal = await store.tokens.remove(id, (tokens) => !isNeeded(tokens) || tokens.some(isOther))
-    if (removal === 'unknown') throw new TokenNotFound('No token has this id.')
+    if (removal === 'unknown') throw unknownToken()
     if (removal === 'refused')
       throw new AdminTokenNeeded('This is the last token that allows "admin" and does not expire. Create another one first.')
   }
@@ -141,6 +148,20 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       return { token: viewOf(record), secret }
     },
     list: async () => (await store.tokens.list()).map(viewOf),
+    async page({ after, limit }) {
+      const read = await store.tokens.page({ ...(after === undefined ? {} : { after: placeOf(after) }), limit: limit + 1 })
+      const { items, next } = pageOf(read, limit, ({ createdAt, id }) => `${createdAt}.${id}`)
+      return { items: items.map(viewOf), next }
+    },
+    async get(id) {
+      const record = await store.tokens.get(id)
+      if (record === undefined) throw unknownToken()
+      return viewOf(record)
+    },
+    async rename(id, name) {
+      if (!(await store.tokens.rename(id, name))) throw unknownToken()
+      return await this.get(id)
+    },
     async revoke(id) {
       try {
         await removeButLast(id)
@@ -175,6 +196,19 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       unlisten?.()
     },
   }
+}
+
+function unknownToken(): TokenNotFound {
+  return new TokenNotFound('No token has this id.')
+}
+
+/** The place of a token in the list, which stays when the token is revoked. @throws InvalidRequest */
+function placeOf(after: string): Pick<TokenRecord, 'createdAt' | 'id'> {
+  const [, createdAt, id] = /^(\d{1,15})\.(\w+)$/.exec(after) ?? []
+  if (createdAt !== undefined && id !== undefined) return { createdAt: Number(createdAt), id }
+  throw new InvalidRequest('The query is not valid: after must be the `next` of a page.', {
+    errors: [{ path: '/after', message: 'must be the `next` of a page' }],
+  })
 }
 
 function isLastingAdmin({ actions, expiresAt }: TokenRecord): boolean {

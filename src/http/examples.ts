@@ -140,3 +140,15 @@ export const nodeExample: NodeView = {
   log: { epoch, earliest: `${epoch}.0`, latest: `${epoch}.1041` },
   limits: { maxMessageBytes: publishedLimits('libp2p', defaultLimits).maxMessageBytes, maxBodyBytes: defaultLimits.maxBodyBytes },
 }
+
+export const clientExample = {
+  id: 'tok_4k2m9q7x3v5b8n6c',
+  actions: ['read', 'publish'],
+  topics: ['orders.*'],
+  expiresAt: null,
+  session: false,
+  budgets: [
+    { name: 'token', quota: 2_000, perSecond: 1_000, remaining: 1_999, resetSeconds: 1 },
+    { name: 'address', quota: 4_000, perSecond: 2_000, remaining: 3_999, resetSeconds: 1 },
+  ],
+}

@@ -24,6 +24,10 @@ export const tokenInputSchema = z
   .meta({ id: 'TokenInput', description: 'A token to create.' })
 export type TokenInput = z.output<typeof tokenInputSchema>
 
+export const tokenChangesSchema = z
+  .strictObject({ name: fields.name })
+  .meta({ id: 'TokenChanges', description: 'What changes of a token.' })
+
 /** A token without its secret. */
 export const tokenSchema = z
   .object({

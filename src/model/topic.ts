@@ -113,6 +113,11 @@ export function topicsOf({ exact }: TopicFilter): string[] {
   return exact.filter((topic) => topic !== directTopic)
 }
 
+/** A filter as clients write it. Direct messages have no pattern. */
+export function patternsOf(filter: TopicFilter): string[] {
+  return [...topicsOf(filter), ...filter.prefixes.map((prefix) => `${prefix}*`)]
+}
+
 export function matchesTopic(filter: TopicFilter, topic: string): boolean {
   return filter.exact.includes(topic) || (topic !== directTopic && filter.prefixes.some((prefix) => topic.startsWith(prefix)))
 }

@@ -6,8 +6,13 @@ export interface TokenStore {
    */
   add(token: TokenRecord, check?: TokenCheck): Promise<boolean>
   find(hash: Uint8Array): Promise<TokenRecord | undefined>
+  get(id: string): Promise<TokenRecord | undefined>
   /** Tokens in order of creation. */
   list(): Promise<TokenRecord[]>
+  /** Tokens in order of creation and id, exclusive of the place of `after`, whether or not that token still exists. */
+  page(query: { after?: Pick<TokenRecord, 'createdAt' | 'id'>; limit: number }): Promise<TokenRecord[]>
+  /** Returns false when there is no such token. */
+  rename(id: string, name: string): Promise<boolean>
   /** Removes the token and the sessions opened with it, if the check allows it; atomic. */
   remove(id: string, check?: TokenCheck): Promise<TokenRemoval>
 }

@@ -294,6 +294,62 @@ describe('the stream', () => {
   })
 })
 
+test('tokens are listed page by page, also when one is revoked meanwhile, got by their id, and renamed', async () => {
+  const { call, tokenFor } = await gatewayWithTokens()
+  const token = adminToken
+  const ids = [(await tokenFor(['read'])).id, (await tokenFor(['read'])).id, (await tokenFor(['read'])).id]
+  const page = async (query: string) => (await call('GET', `/v1/tokens?limit=2${query}`, { token })).body
+  const idsOf = ({ items }: Record<string, unknown>) => (Array.isArray(items) ? items.map(({ id }) => id) : [])
+  const first = await page('')
+  for (const id of idsOf(first)) expect((await call('DELETE', `/v1/tokens/${id}`, { token })).status).toBe(204)
+  const second = await page(`&after=${first['next']}`)
+  expect([...idsOf(first), ...idsOf(second)].toSorted()).toEqual(ids.toSorted())
+  expect(second['next']).toBeNull()
+  const [left] = idsOf(second)
+  const renamed = await call('PATCH', `/v1/tokens/${left}`, { token, body: { name: 'till 4' } })
+  expect([renamed.status, renamed.body['name']]).toEqual([200, 'till 4'])
+  expect((await call('GET', `/v1/tokens/${left}`, { token })).body).toEqual(renamed.body)
+  for (const [method, body] of [['GET'], ['PATCH', { name: 'x' }]] as const) {
+    const gone = await call(method, '/v1/tokens/tok_gone', { token, body })
+    expect([gone.status, gone.body.code]).toEqual([404, 'token_not_found'])
+  }
+  expect(await call('PATCH', `/v1/tokens/${left}`, { token, body: { actions: ['admin'] } })).toMatchObject({ status: 400 })
+  expect((await call('GET', '/v1/tokens?after=1', { token })).body).toMatchObject({ code: 'invalid_request', errors: [{ path: '/after' }] })
+})
+
+test('a client is told what it may do, and how much', async () => {
+  const { call, tokenFor } = await gatewayWithTokens()
+  const expiresAt = new Date(Date.now() + 60_000).toISOString()
+  const { id, secret } = await tokenFor(['read', 'publish'], ['orders', 'news.*'], { expiresAt })
+  expect((await call('GET', '/v1/session')).status).toBe(401)
+  const budget = {
+    quota: expect.any(Number),
+    perSecond: expect.any(Number),
+    remaining: expect.any(Number),
+    resetSeconds: expect.any(Number),
+  }
+  const { status, body } = await call('GET', '/v1/session', { token: secret })
+  expect([status, body]).toEqual([
+    200,
+    {
+      id,
+      actions: ['read', 'publish'],
+      topics: ['orders', 'news.*'],
+      expiresAt,
+      session: false,
+      budgets: [
+        { name: 'token', ...budget },
+        { name: 'address', ...budget },
+      ],
+    },
+  ])
+  const opened = await call('POST', '/v1/session', { token: secret, headers: { 'sec-fetch-site': 'same-origin' } })
+  const cookie = opened.headers.get('set-cookie')?.split(';')[0] ?? ''
+  const own = await call('GET', '/v1/session', { headers: { cookie, 'sec-fetch-site': 'same-origin' } })
+  expect(own.body).toMatchObject({ id, session: true, expiresAt })
+  expect((await call('GET', '/v1/session', { token: adminToken })).body).toMatchObject({ id: 'operator', topics: ['*'], expiresAt: null })
+})
+
 test('what is done to the gateway itself is noted, and by whom', async () => {
   const { call, tokenFor } = await gatewayWithTokens()
   const { id, secret } = await tokenFor(['peers'])

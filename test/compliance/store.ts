@@ -941,6 +941,20 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await again.tokens.find(token('b', 0).hash)).toBeUndefined()
       })
 
+      test('are read page by page in the order in which they were made, also after one that is gone, and renamed', async () => {
+        const store = await open()
+        for (const each of [token('d', 2_000), token('b', 1_000), token('a', 2_000), token('c', 1_000)]) await store.tokens.add(each)
+        const page = async (after?: { createdAt: number; id: string }) =>
+          (await store.tokens.page({ ...(after && { after }), limit: 3 })).map(({ id }) => id)
+        expect(await page()).toEqual(['b', 'c', 'a'])
+        expect(await page({ createdAt: 1_000, id: 'c' })).toEqual(['a', 'd'])
+        await store.tokens.remove('a')
+        expect(await page({ createdAt: 2_000, id: 'a' })).toEqual(['d'])
+        expect(await page({ createdAt: 2_000, id: 'd' })).toEqual([])
+        expect([await store.tokens.rename('d', 'new'), await store.tokens.rename('e', 'new')]).toEqual([true, false])
+        expect([(await store.tokens.get('d'))?.name, await store.tokens.get('e')]).toEqual(['new', undefined])
+      })
+
       test('are changed when a check of all of them allows it', async () => {
         const store = await open()
         const seen: string[][] = []

@@ -1,19 +1,68 @@
+import { z } from 'zod'
+import type { Rates } from '../../access/rates.ts'
 import type { Sessions } from '../../access/sessions.ts'
+import { patternsOf } from '../../model/topic.ts'
 import { tokenOf } from '../authenticate.ts'
-import { type App, empty, noQuery } from '../operation.ts'
+import { clientExample } from '../examples.ts'
+import { type App, empty, json, noQuery } from '../operation.ts'
 import { sessionCookie, sessionOf } from '../session-cookie.ts'
 
 export interface SessionComponents {
   sessions: Pick<Sessions, 'open' | 'close'>
+  rates: Pick<Rates, 'budgets'>
   /** Wall time, milliseconds since 1970. */
   now?: (() => number) | undefined
 }
+
+const clientSchema = z
+  .object({
+    id: z.string().describe('Id of the token, or of the subject of an identity provider; `operator` or `anyone` without one.'),
+    actions: z.array(z.string()).describe('Actions that the client may perform.'),
+    topics: z.array(z.string()).describe('Topics and patterns that the client may use.'),
+    expiresAt: z.iso.datetime().nullable().describe('Time at which the token or the session expires; null for never.'),
+    session: z.boolean().describe('Whether the request came with the cookie of a session.'),
+    budgets: z
+      .array(
+        z.object({
+          name: z.string().describe('`token`, or `address` for all clients of an address.'),
+          quota: z.int().min(0).describe('Units in a full budget.'),
+          perSecond: z.int().min(0).describe('Units that are added each second.'),
+          remaining: z.int().describe('Units left.'),
+          resetSeconds: z.int().min(0).describe('Seconds until the budget is full.'),
+        }),
+      )
+      .describe('Rate limits of the client. A request takes its cost from each.'),
+  })
+  .meta({ id: 'ClientInfo', description: 'A client: what it may do, and how much.' })
 
 const cookieHeader =
   'The session cookie: `HttpOnly`, `Max-Age` of the session, and `SameSite=Strict`, or `SameSite=None; Secure; Partitioned` for a page of another site. Its name is `__Host-peergate` over TLS.'
 
 export function sessionRoutes(app: App, components: SessionComponents): void {
-  const { sessions, now = Date.now } = components
+  const { sessions, rates, now = Date.now } = components
+
+  app.route({
+    method: 'GET',
+    url: '/v1/session',
+    config: {
+      operation: {
+        action: 'any',
+        operationId: 'getSession',
+        summary: 'Get the rights and budgets of this client',
+        description: 'For any client: with a token, with the cookie of a session, or without either where no token is required.',
+        tag: 'Access',
+      },
+    },
+    schema: { querystring: noQuery, response: { 200: json('This client.', clientSchema, clientExample) } },
+    handler: async ({ grant, client }) => ({
+      id: grant.id,
+      actions: [...grant.actions],
+      topics: patternsOf(grant.topics),
+      expiresAt: grant.expiresAt === undefined ? null : new Date(grant.expiresAt).toISOString(),
+      session: grant.session !== undefined,
+      budgets: rates.budgets({ grantId: grant.id, address: client.address }),
+    }),
+  })
 
   app.route({
     method: 'POST',

@@ -2,21 +2,29 @@ import { z } from 'zod'
 import { Forbidden } from '../../errors.ts'
 import type { Grant } from '../../model/grant.ts'
 import { nameSchema } from '../../model/text.ts'
-import { newTokenSchema, type TokenInput, type TokenView, tokenInputSchema, tokenSchema } from '../../model/token.ts'
+import { newTokenSchema, type TokenInput, type TokenView, tokenChangesSchema, tokenInputSchema, tokenSchema } from '../../model/token.ts'
 import { newTokenExample, tokenExample } from '../examples.ts'
+import { limitQuery } from '../inputs.ts'
 import { type App, empty, json, noQuery } from '../operation.ts'
 import { patternsOfBody } from '../topic-rights.ts'
 
 export interface TokenComponents {
   tokens: {
     create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
-    list(): Promise<TokenView[]>
+    page(query: { after?: string | undefined; limit: number }): Promise<{ items: TokenView[]; next: string | null }>
+    get(id: string): Promise<TokenView>
+    rename(id: string, name: string): Promise<TokenView>
     revoke(id: string): Promise<void>
   }
 }
 
 const idParams = z.strictObject({ id: nameSchema(64) })
-const listSchema = z.object({ items: z.array(tokenSchema) }).meta({ id: 'TokenList' })
+const pageSchema = z
+  .object({
+    items: z.array(tokenSchema),
+    next: z.string().nullable().describe('Value of `after` for the next page; null on the last page.'),
+  })
+  .meta({ id: 'TokenPage' })
 
 export function tokenRoutes(app: App, components: TokenComponents): void {
   const { tokens } = components
@@ -67,8 +75,53 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
         problems: ['store_unavailable'],
       },
     },
-    schema: { querystring: noQuery, response: { 200: json('The tokens, oldest first.', listSchema, { items: [tokenExample] }) } },
-    handler: async () => ({ items: await tokens.list() }),
+    schema: {
+      querystring: z.strictObject({
+        after: nameSchema(64).optional().describe('Only tokens after this place: the `next` of the previous page.'),
+        limit: limitQuery,
+      }),
+      response: { 200: json('A page of tokens, oldest first.', pageSchema, { items: [tokenExample], next: null }) },
+    },
+    handler: ({ query }) => tokens.page(query),
+  })
+
+  app.route({
+    method: 'GET',
+    url: '/v1/tokens/:id',
+    config: {
+      operation: {
+        action: 'admin',
+        operationId: 'getToken',
+        summary: 'Get an access token',
+        tag: 'Access',
+        problems: ['token_not_found', 'store_unavailable'],
+      },
+    },
+    schema: { params: idParams, querystring: noQuery, response: { 200: json('The token.', tokenSchema, tokenExample) } },
+    handler: ({ params }) => tokens.get(params.id),
+  })
+
+  app.route({
+    method: 'PATCH',
+    url: '/v1/tokens/:id',
+    config: {
+      operation: {
+        action: 'admin',
+        audited: true,
+        operationId: 'renameToken',
+        summary: 'Rename an access token',
+        description: 'The rights and the expiry of a token never change. Create another token and revoke this one instead.',
+        tag: 'Access',
+        problems: ['token_not_found', 'store_unavailable'],
+      },
+    },
+    schema: {
+      params: idParams,
+      querystring: noQuery,
+      body: tokenChangesSchema.meta({ example: { name: 'till 4' } }),
+      response: { 200: json('The token.', tokenSchema, tokenExample) },
+    },
+    handler: ({ params, body }) => tokens.rename(params.id, body.name),
   })
 
   app.route({

@@ -21,11 +21,26 @@ export function createTokenStore(components: { prisma: () => Models; changes: To
         const row = await prisma().token.findFirst({ where: { hash: Buffer.from(hash) } })
         return row === null ? undefined : toRecord(row)
       }),
+    get: (id) =>
+      attemptAsync(async () => {
+        const row = await prisma().token.findUnique({ where: { id } })
+        return row === null ? undefined : toRecord(row)
+      }),
     list: () =>
       attemptAsync(async () => {
         const rows = await prisma().token.findMany({ orderBy: [{ createdAt: 'asc' }, { id: 'asc' }] })
         return rows.map(toRecord)
       }),
+    page: ({ after, limit }) =>
+      attemptAsync(async () => {
+        const later = after && {
+          createdAt: { gte: after.createdAt },
+          OR: [{ createdAt: { gt: after.createdAt } }, { id: { gt: after.id } }],
+        }
+        const rows = await prisma().token.findMany({ where: later ?? {}, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }], take: limit })
+        return rows.map(toRecord)
+      }),
+    rename: (id, name) => attemptAsync(async () => (await prisma().token.updateMany({ where: { id }, data: { name } })).count === 1),
   }
 }
 

@@ -60,7 +60,7 @@ async function served(path: string): Promise<string> {
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent, require: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent },
-      history: { page: absent, get: absent },
+      history: { page: absent, get: absent, locate: absent },
       publisher: { check: () => undefined, enqueue: absent },
       deliveries: { send: absent, list: absent, get: absent, cancel: absent },
       services: { request: absent },

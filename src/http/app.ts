@@ -76,7 +76,7 @@ export interface AppComponents {
   topics: TopicComponents['topics'] & Pick<Topics, 'read' | 'require'>
   retention: TopicComponents['retention']
   dht: Dht
-  history: Pick<History, 'page' | 'get'>
+  history: Pick<History, 'page' | 'get' | 'locate'>
   publisher: Publisher
   deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'>
   services: Pick<Services, 'request'>

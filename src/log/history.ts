@@ -1,29 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createClientShares } from '../access/client-shares.ts'
-import { costOfRows } from '../access/rates.ts'
-import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidRequest, MessageNotFound, Overloaded, RateLimited } from '../errors.ts'
+import { InvalidRequest, MessageNotFound, Overloaded } from '../errors.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
 import type { Limits } from '../limits.ts'
-import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
+import { formatCursor, parseCursor } from '../model/cursor.ts'
 import type { MessageKind, StoredMessage } from '../model/message.ts'
 import { directTopic, type TopicFilter } from '../model/topic.ts'
-import { type Damaged, type LogPosition, type LogStore, scanRows } from '../store/log-store.ts'
+import { type CountQuery, type Damaged, type LogStore, scanRows } from '../store/log-store.ts'
 import type { Hub } from './hub.ts'
 import { matchesUntil } from './matches-until.ts'
+import { createPositions, expired, type Positions } from './positions.ts'
+import { createRowBudget, type RowBudget } from './row-budget.ts'
 
 /** The log as clients read it: positions given as cursors or words, and pages. Live delivery belongs to the hub. */
-export interface History {
-  /**
-   * Resolves the position that a client gives: a cursor, `earliest` (before the oldest retained message that matches)
-   * or `latest` (the tip). Every matching message after it is still there, except what the cursor itself knows to be
-   * pruned. All errors but InvalidCursor carry `earliest`, `latest` and `epoch`.
-   * @throws InvalidCursor
-   * @throws CursorEpochMismatch when the cursor belongs to a different log
-   * @throws CursorAhead when it is past the tip
-   * @throws CursorExpired when a matching message after it was pruned
-   */
-  resolve(position: string, filter?: TopicFilter): Promise<Start>
+export interface History extends Pick<Positions, 'resolve' | 'locate'> {
   /**
    * Reads in steps, and yields to other work between them. Each step is paid before it runs, by the rows that it may
    * scan, matching or not. A page ends, short or even empty, when the next step cannot be paid, and after `maxPageRows`
@@ -38,14 +29,6 @@ export interface History {
   readonly longPolls: number
   /** @throws MessageNotFound */
   get(id: string): Promise<{ message: StoredMessage; epoch: string }>
-}
-
-/** Where a reader starts. */
-export interface Start {
-  seq: Seq
-  /** The reader already knows what was pruned up to this step of pruning. */
-  pruneCount: number
-  cursor: string
 }
 
 export interface PageQuery {
@@ -65,6 +48,8 @@ export interface PageQuery {
   limit: number
   /** How long an empty page waits for messages, in milliseconds. */
   waitMs?: number | undefined
+  /** Whether to count the matches in the whole range. The count scans what is left of the rows of the page. */
+  count?: boolean | undefined
 }
 
 export interface PageOptions {
@@ -86,6 +71,14 @@ export interface Page {
   /** Whether the page reached the far end of the requested range: at that moment there was nothing more. */
   caughtUp: boolean
   epoch: string
+  /** The matches in the requested range, if asked for. */
+  count?: Count
+}
+
+export interface Count {
+  messages: number
+  /** Whether the whole range was counted. Otherwise it has at least so many. */
+  isExact: boolean
 }
 
 export type HistoryLimits = Pick<Limits, 'maxReadMessages' | 'maxReadBytes' | 'maxLongPolls' | 'clientSharePercent'>
@@ -93,9 +86,6 @@ export type HistoryLimits = Pick<Limits, 'maxReadMessages' | 'maxReadBytes' | 'm
 /** Maximum pages read at a time, each of up to `maxReadBytes`, and maximum pages queued; clients share both. */
 const maxReadingPages = 8
 const maxPages = 1_000
-
-/** Maximum rows of the log that a page scans, matching or not. The client continues where it ends. */
-export const maxPageRows = 10 * scanRows
 
 /** Milliseconds after which a client may retry when too many others waited. */
 const retryAfterMs = 5_000
@@ -110,49 +100,13 @@ export interface HistoryComponents {
 export function createHistory(init: { limits: HistoryLimits }, components: HistoryComponents): History {
   const { maxReadMessages, maxReadBytes, maxLongPolls } = init.limits
   const { log, hub, now = Date.now } = components
+  const { resolve, locate, lastBefore } = createPositions({ log })
   const reading = createSemaphore({
     max: maxReadingPages,
     maxWaiting: maxPages,
     shares: (max) => createClientShares({ max, limits: init.limits }),
   })
   const longPolls = createClientShares({ max: maxLongPolls, limits: init.limits })
-
-  /** The cursor's seq, after checking that it belongs to this log and is not past the newest message it may name. */
-  async function place(
-    { epoch, seq, pruneCount }: Cursor,
-    filter?: TopicFilter,
-    newest = (tip: Seq) => tip,
-  ): Promise<{ seq: Seq; ends: LogPosition }> {
-    const ends = await log.position(filter, pruneCount)
-    if (epoch !== ends.epoch) throw new CursorEpochMismatch('This cursor belongs to a different log.', members(ends))
-    if (seq > newest(ends.tip)) throw new CursorAhead('This cursor is ahead of the newest message in the log.', members(ends))
-    return { seq, ends }
-  }
-
-  async function resolve(position: string, filter?: TopicFilter): Promise<Start> {
-    if (position === 'earliest' || position === 'latest') {
-      const ends = await log.position(filter)
-      const seq = position === 'earliest' ? ends.earliest : ends.tip
-      const pruneCount = ends.prunedThrough > seq ? ends.pruneCount : 0
-      return { seq, pruneCount, cursor: formatCursor(ends.epoch, seq, pruneCount) }
-    }
-    const cursor = parseCursor(position)
-    const { seq, ends } = await place(cursor, filter)
-    if (seq < ends.prunedThrough) throw expired(ends)
-    return { seq, pruneCount: cursor.pruneCount ?? 0, cursor: position }
-  }
-
-  /** The seq of the newest message before the position, and the epoch of the log. */
-  async function lastBefore(position: string | undefined, filter?: TopicFilter): Promise<{ epoch: string; seq: Seq }> {
-    if (position === undefined || position === 'latest' || position === 'earliest') {
-      const { epoch, tip, earliest } = await log.position(position === 'earliest' ? filter : undefined)
-      return { epoch, seq: position === 'earliest' ? earliest : tip }
-    }
-    const cursor = parseCursor(position)
-    // All messages are before the one that comes next.
-    const { seq } = await place(cursor, filter, (tip) => tip + 1)
-    return { epoch: cursor.epoch, seq: Math.max(0, seq - 1) }
-  }
 
   async function readPage(query: PageQuery, { signal, client, pay }: PageOptions): Promise<Page> {
     using place = await reading.take(signal, client)
@@ -170,14 +124,14 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     const filters = omitUndefined({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
     const items: StoredMessage[] = []
     const damaged: Damaged[] = []
-    const matchesAll = isSeries(topics) && [kind, from, to, since, until].every((filter) => filter === undefined)
+    const isFiltered = [kind, from, to, since, until].some((filter) => filter !== undefined)
+    const matchesAll = isSeries(topics) && !isFiltered
+    const budget = createRowBudget(pay)
     let bytes = 0
-    let rows = 0
-    while (range.low < range.high && items.length < limit && bytes < maxReadBytes && rows < maxPageRows) {
+    while (range.low < range.high && items.length < limit && bytes < maxReadBytes) {
       signal.throwIfAborted()
       const stepRows = Math.min(scanRows, range.high - range.low, matchesAll ? limit - items.length : scanRows)
-      if (!paid(() => pay(costOfRows(stepRows)), rows === 0)) break
-      rows += stepRows
+      if (!budget.take(stepRows)) break
       const bounds = {
         after: range.low,
         through: range.high,
@@ -193,6 +147,8 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       else range.high = step.scanned
       await nextTurn()
     }
+    const isWhole = !isFiltered && isEnd(query.after, 'earliest') && isEnd(query.before, 'latest')
+    const rest = { ...omitUndefined({ topics, kind, from, to, since, until }), after: range.low, through: range.high }
     // The page covers the messages after `low` and up to `high`.
     const [low, high] = order === 'asc' ? [after, range.low] : [range.high, Math.max(after, through)]
     return {
@@ -202,7 +158,32 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       older: formatCursor(epoch, low + 1),
       caughtUp: range.low >= range.high,
       epoch,
+      ...(query.count === true ? { count: await count({ found: items.length, rest, isWhole, budget, signal }) } : {}),
     }
+  }
+
+  /** Counts the matches of a range, of which the page has found some and left the rest. */
+  async function count(range: {
+    found: number
+    rest: CountQuery
+    /** Whether the range is all that is stored of its topics: their counters have the number. */
+    isWhole: boolean
+    budget: RowBudget
+    signal: AbortSignal
+  }): Promise<Count> {
+    const { found, rest, isWhole, budget, signal } = range
+    if (isWhole && rest.after < rest.through) return { messages: (await log.position(rest.topics)).messages, isExact: true }
+    let messages = found
+    let { after } = rest
+    while (after < rest.through) {
+      signal.throwIfAborted()
+      if (!budget.take(Math.min(scanRows, rest.through - after))) return { messages, isExact: false }
+      const step = await log.count({ ...rest, after })
+      messages += step.messages
+      after = step.scanned
+      await nextTurn()
+    }
+    return { messages, isExact: true }
   }
 
   async function waitForPage(query: PageQuery & { waitMs: number }, options: PageOptions): Promise<Page> {
@@ -250,6 +231,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       return longPolls.total
     },
     resolve,
+    locate,
     page: ({ waitMs = 0, ...query }, options) => (waitMs === 0 ? readPage(query, options) : waitForPage({ ...query, waitMs }, options)),
     async get(id) {
       // Asked first: if the log is replaced meanwhile, the cursor is refused instead of naming another message.
@@ -271,26 +253,11 @@ function isSeries(topics: TopicFilter | undefined): boolean {
   return prefixes.length === 0 ? exact.length === 1 : prefixes.includes('') && exact.includes(directTopic)
 }
 
-/** Whether the step was paid. @throws RateLimited for the first step, when there is nothing to return yet */
-function paid(pay: () => void, isFirst: boolean): boolean {
-  try {
-    pay()
-    return true
-  } catch (error) {
-    if (isFirst || !(error instanceof RateLimited)) throw error
-    return false
-  }
-}
-
 function orderOf({ order, after }: PageQuery): 'asc' | 'desc' {
   return order ?? (after === undefined ? 'desc' : 'asc')
 }
 
-function expired(ends: LogPosition): CursorExpired {
-  return new CursorExpired('Messages after this cursor were pruned. Continue from "earliest".', members(ends))
-}
-
-/** What the client needs to continue, as members of the problem document. */
-function members({ epoch, earliest, tip }: LogPosition) {
-  return { extensions: { earliest: formatCursor(epoch, earliest), latest: formatCursor(epoch, tip), epoch } }
+/** Whether a position of a query excludes nothing. */
+function isEnd(position: string | undefined, end: 'earliest' | 'latest'): boolean {
+  return position === undefined || position === end
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Limits } from '../limits.ts'
+import type { Seq } from '../model/cursor.ts'
 import { idempotencyWindowMs } from '../model/idempotency-key.ts'
 import { defaultRetention } from '../model/retention.ts'
 import type { AuditStore } from '../store/audit-store.ts'
@@ -17,8 +18,8 @@ export interface Retention {
    * entries.
    */
   sweep(): Promise<void>
-  /** Removes all messages that the topic holds at the time of the call. */
-  purge(topic: string): Promise<void>
+  /** Removes the messages of a topic up to a seq, all by default. Returns how many. Other peers keep theirs. */
+  purge(topic: string, through?: Seq): Promise<number>
   /** Finishes the current step. */
   stop(): Promise<void>
 }
@@ -80,15 +81,18 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
     return { defaults, now: now() }
   }
 
-  async function pruneAll(topic: string, options: { everything?: true }): Promise<void> {
+  async function pruneAll(topic: string, options: { through?: Seq }): Promise<number> {
+    let messages = 0
     while (!stopped) {
       const pruned = await log.prune({ ...query(), ...options, topic, limit: limits.maxPruneMessages })
-      if (pruned === undefined) return
+      if (pruned === undefined) break
+      messages += pruned.messages
       hub.prune(topic, pruned)
       metrics.pruned(pruned.messages, pruned.bytes)
       // Yields to waiting work.
       await nextTurn()
     }
+    return messages
   }
 
   function later(): void {
@@ -106,7 +110,7 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
       later()
     },
     sweep,
-    purge: (topic) => pruneAll(topic, { everything: true }),
+    purge: (topic, through = Number.MAX_SAFE_INTEGER) => pruneAll(topic, { through }),
     async stop() {
       stopped = true
       clearTimeout(timer)

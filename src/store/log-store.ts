@@ -29,7 +29,7 @@ export interface LogStore {
    * that matches; the `tip` when no message matches. `prunedThrough` is the seq of the newest matching message that was
    * pruned after the step of pruning `prunedSince` (default: 0, all steps); 0 without such a message. It may be greater
    * when matching topics may have been forgotten (`forgetTopics`). `pruneCount` is the number of the newest step of
-   * pruning that removed a message.
+   * pruning that removed a message. `messages` is the number of stored messages that match.
    */
   position(filter?: TopicFilter, prunedSince?: number): Promise<LogPosition>
   /**
@@ -64,6 +64,12 @@ export interface LogStore {
    */
   read(query: LogQuery): Promise<LogStep>
   /**
+   * One step of a count: the messages that `read` would return with `after < seq <= scanned`. A step scans at most
+   * `scanRows` rows; the count is complete when `scanned` equals `through`. A message whose data was damaged on disk
+   * counts until a read finds it.
+   */
+  count(query: CountQuery): Promise<CountStep>
+  /**
    * `read` without the data, for telling peers what is here. A step scans a bounded number of rows and returns all
    * matches. Messages of other topics cost nothing.
    */
@@ -91,10 +97,10 @@ export interface LogStore {
   /** The topics, a hundred at most, that exceed their retention. */
   prunable(query: PruneQuery): Promise<string[]>
   /**
-   * Removes the oldest messages of a topic, at most `limit`, as far as they exceed its retention, or any with
-   * `everything`. Undefined when there was nothing to remove. Their ids stay known, so that they are not stored again.
+   * Removes the oldest messages of a topic, at most `limit`: those that exceed its retention or, with `through`, all up
+   * to that seq. Undefined when there was nothing to remove. Their ids stay known, so that they are not stored again.
    */
-  prune(query: PruneQuery & { topic: string; limit: number; everything?: boolean }): Promise<Pruned | undefined>
+  prune(query: PruneQuery & { topic: string; limit: number; through?: Seq }): Promise<Pruned | undefined>
   /**
    * Removes ids of pruned messages and idempotency keys older than the given times, at most `limit` of each; returns
    * how many. The age of damage counts from the first call that met it.
@@ -123,6 +129,7 @@ export interface LogPosition {
   earliest: Seq
   prunedThrough: Seq
   pruneCount: number
+  messages: number
 }
 
 export interface AppendResult {
@@ -201,6 +208,16 @@ export interface LogQuery {
   storedSince?: number
   /** A step of pruning; the result then reports what was pruned after it. */
   prunedSince?: number
+}
+
+/** `through` counts as the tip when it is past it. */
+export interface CountQuery extends Omit<LogQuery, 'order' | 'limit' | 'maxBytes' | 'prunedSince'> {
+  through: Seq
+}
+
+export interface CountStep {
+  messages: number
+  scanned: Seq
 }
 
 /** Messages of exact topics after a position, stored at or after a time (age time). */

@@ -99,7 +99,7 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
     test('of a time is purged as everything is', async () => {
       const { log, ids } = await spoiltNumbers()
       const defaults = { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }
-      await log.prune({ topic: 'a', limit: 100, everything: true, defaults, now: 1 })
+      await log.prune({ topic: 'a', limit: 100, through: Number.MAX_SAFE_INTEGER, defaults, now: 1 })
       expect(await log.unknown(ids)).toEqual([])
       expect((await log.read(all)).damaged).toBeUndefined()
     })
@@ -193,7 +193,7 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
       for (const message of ids.slice(1, 3)) await spoil({ message })
       await log.read(all)
       const defaults = { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }
-      await log.prune({ topic: 'a', limit: 10, everything: true, defaults, now: Date.now() })
+      await log.prune({ topic: 'a', limit: 10, through: Number.MAX_SAFE_INTEGER, defaults, now: Date.now() })
       expect(seqsOf((await log.read(all)).damaged)).toEqual([2])
       // Its age counts from the first sweep after it was found.
       await log.forget({ now: 1_000, idsBefore: 999, keysBefore: 0, limit: 100 })

@@ -11,7 +11,7 @@ const filters = [undefined, ['a'], ['b'], ['ab', 'b'], ['a*'], ['*'], ['c', 'nev
 
 const append = (store: Store, topic: string, count = 1) => store.log.append(Array.from({ length: count }, () => newMessage(topic)))
 const prune = (store: Store, topic: string, now: number, limit = 100) =>
-  store.log.prune({ defaults: unlimited, now, topic, limit, everything: true })
+  store.log.prune({ defaults: unlimited, now, topic, limit, through: Number.MAX_SAFE_INTEGER })
 
 /** A topic whose only message was pruned at a given time. */
 async function empty(store: Store, topic: string, now: number): Promise<void> {

@@ -172,7 +172,13 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const store = await open()
         const [one, two, pruned, never] = [newMessage('a'), newMessage('a'), newMessage('b'), newMessage('a')]
         await store.log.append([one, two, pruned])
-        await store.log.prune({ defaults: { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }, now: 1, topic: 'b', limit: 10, everything: true })
+        await store.log.prune({
+          defaults: { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 },
+          now: 1,
+          topic: 'b',
+          limit: 10,
+          through: Number.MAX_SAFE_INTEGER,
+        })
         const ids = [never, two, pruned, one].map(({ id }) => id)
         expect((await store.log.find(ids, 1_000)).map(({ id }) => id)).toEqual([one.id, two.id])
         expect((await store.log.find(ids, 1)).map(({ id }) => id)).toEqual([one.id])
@@ -223,7 +229,14 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
 
       test('begins empty', async () => {
         const store = await open()
-        expect(await store.log.position()).toEqual({ epoch: await store.log.epoch(), tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0 })
+        expect(await store.log.position()).toEqual({
+          epoch: await store.log.epoch(),
+          tip: 0,
+          earliest: 0,
+          prunedThrough: 0,
+          pruneCount: 0,
+          messages: 0,
+        })
         expect(await store.log.read({ after: 0, order: 'asc', limit: 10 })).toEqual({ messages: [], scanned: 0 })
         expect(await store.log.epoch()).toMatch(/^[A-Za-z0-9]{1,32}$/)
       })
@@ -433,6 +446,15 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const tip = log.at(-1)?.seq ?? 0
         const at = (percent: number) => Math.round((tip * percent) / 100)
         const range = { after: at(after), through: at(rest.through ?? 100) }
+        for (let low = range.after; low < range.through; ) {
+          const step = await store.log.count({ ...present(filter), ...topics, after: low, through: range.through })
+          const counted = log.filter(({ seq }) => seq > low && seq <= step.scanned).filter((each) => matches(each, { patterns, ...rest }))
+          expect(step.messages).toBe(counted.length)
+          expect(step.scanned).toBeGreaterThan(low)
+          low = step.scanned
+        }
+        const stored = log.filter(({ topic }) => patterns === undefined || matchesTopic(topicFilter(patterns), topic))
+        expect((await store.log.position(topics.topics)).messages).toBe(stored.length)
         for (;;) {
           const step = await store.log.read({ ...present({ ...filter, maxBytes: rest.maxBytes }), ...topics, ...range, order, limit })
           const forward = order === 'asc'
@@ -553,9 +575,9 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       test('takes everything of a topic where that is asked, and numbers go on', async () => {
         const store = await open()
         const [, last] = await append(store, 'a', 2)
-        const pruned = await store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 10, everything: true })
+        const pruned = await store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 10, through: Number.MAX_SAFE_INTEGER })
         expect(pruned).toMatchObject({ through: last?.seq, messages: 2 })
-        expect(await store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 10, everything: true })).toBeUndefined()
+        expect(await store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 10, through: Number.MAX_SAFE_INTEGER })).toBeUndefined()
         expect(await store.log.get(last?.id ?? '')).toBeUndefined()
         await store.stop()
         await store.start()
@@ -563,11 +585,24 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(next?.seq).toBeGreaterThan(last?.seq ?? Number.NaN)
       })
 
+      test('takes what a topic has up to a seq, step by step, and nothing of other topics', async () => {
+        const store = await open()
+        const [first] = await append(store, 'b', 1)
+        const [, second, third, last] = await append(store, 'a', 4)
+        const prune = () => store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 2, through: third?.seq ?? 0 })
+        expect(await prune()).toMatchObject({ through: second?.seq, messages: 2 })
+        expect(await prune()).toMatchObject({ through: third?.seq, messages: 1 })
+        expect(await prune()).toBeUndefined()
+        expect([await seqsOf(store, 'a'), await seqsOf(store, 'b')]).toEqual([[last?.seq], [first?.seq]])
+        expect(await store.topics.get('a')).toMatchObject({ messages: 1, latest: last?.seq })
+      })
+
       test('tells what was pruned, by topic and since which step', async () => {
         const store = await open()
         const [, a] = await append(store, 'a', 3)
         const [b] = await append(store, 'b', 3)
-        const prune = (topic: string, limit: number) => store.log.prune({ defaults: unlimited, now, topic, limit, everything: true })
+        const prune = (topic: string, limit: number) =>
+          store.log.prune({ defaults: unlimited, now, topic, limit, through: Number.MAX_SAFE_INTEGER })
         const first = await prune('a', 2)
         const between = await store.log.position()
         const second = await prune('b', 1)
@@ -597,7 +632,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         const store = await open()
         const message = newMessage('a')
         await store.log.append([message])
-        await store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 10, everything: true })
+        await store.log.prune({ defaults: unlimited, now, topic: 'a', limit: 10, through: Number.MAX_SAFE_INTEGER })
         const again = await store.log.append([message, newMessage('a')])
         expect(again.entries.map((entry) => [entry.known, entry.message === undefined])).toEqual([
           [true, true],

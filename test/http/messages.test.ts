@@ -265,7 +265,7 @@ test.each([
 test('answers 410 with where to go on when messages that match were pruned', async () => {
   const app = await appForTest()
   await published(3, app)
-  const position = { epoch: 'memory', tip: 3, earliest: 2, prunedThrough: 2, pruneCount: 0 }
+  const position = { epoch: 'memory', tip: 3, earliest: 2, prunedThrough: 2, pruneCount: 0, messages: 0 }
   app.store.log.position = async () => position
   expect(await app.call('GET', '/v1/messages?after=memory.1')).toMatchObject({
     status: 410,
@@ -335,7 +335,13 @@ test('a walk from the earliest goes on where topics keep different amounts, and 
   for (const data of ['2', '3', '4']) await publish('short', data)
   await publish('long', '5')
   const prune = async (limit: number) =>
-    store.log.prune({ defaults: { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }, now: Date.now(), topic: 'short', limit, everything: true })
+    store.log.prune({
+      defaults: { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 },
+      now: Date.now(),
+      topic: 'short',
+      limit,
+      through: Number.MAX_SAFE_INTEGER,
+    })
   await prune(2)
   const first = await call('GET', '/v1/messages?after=earliest&limit=1')
   expect(first.body).toMatchObject({ items: [{ data: '1' }], caughtUp: false })
@@ -346,4 +352,65 @@ test('a walk from the earliest goes on where topics keep different amounts, and 
   await prune(1)
   expect(await call('GET', `/v1/messages?after=${first.body.newer}`)).toMatchObject({ status: 410, body: { code: 'cursor_expired' } })
   expect(await call('GET', `/v1/messages?after=${second.body.newer}`)).toMatchObject({ status: 200 })
+})
+
+test.each([
+  ['/v1/messages?count=true&limit=2', 7],
+  ['/v1/messages?count=true&limit=2&after=earliest', 7],
+  ['/v1/messages?count=true&limit=500', 7],
+  ['/v1/topics/even/messages?count=true&limit=1', 4],
+  ['/v1/messages?count=true&topic=even&topic=odd&limit=1', 7],
+  ['/v1/messages?count=true&topic=e*&limit=1', 4],
+  ['/v1/messages?count=true&kind=direct', 0],
+  ['/v1/messages?count=true&limit=1&since=2999-01-01T00:00:00Z', 0],
+  ['/v1/messages?count=true&limit=1&since=1999-01-01T00:00:00Z', 7],
+  ['/v1/messages?count=true&limit=1&after=memory.2', 5],
+  ['/v1/messages?count=true&limit=1&after=memory.2&before=memory.6&order=desc', 3],
+  ['/v1/topics/odd/messages?count=true&limit=1&before=memory.6', 2],
+  ['/v1/topics/odd/messages?count=true&after=latest', 0],
+])('counts what matches in the whole range: %s', async (path, count) => {
+  const app = await appForTest()
+  await published(7, app)
+  expect((await app.call('GET', path)).body).toMatchObject({ count, countIsExact: true })
+})
+
+test('counts only where that is asked', async () => {
+  const app = await appForTest()
+  await published(1, app)
+  for (const query of ['', '?count=false']) expect((await app.call('GET', `/v1/messages${query}`)).body.count).toBeUndefined()
+})
+
+test('purges a topic up to a cursor, and all of it, without leaving it', async () => {
+  const app = await appForTest({ limits: { maxPruneMessages: 2 } })
+  const { call, engine, store } = app
+  const items = await published(9, app)
+  const purge = async (through: string) => await call('DELETE', `/v1/topics/even/messages?through=${through}`)
+  const left = async (topic: string) => data((await call('GET', `/v1/topics/${topic}/messages?after=earliest`)).body.items)
+  expect(await purge(items[5]?.cursor ?? '')).toMatchObject({ status: 200, body: { removed: 3 } })
+  expect([await left('even'), await left('odd')]).toEqual([
+    ['6', '8'],
+    ['1', '3', '5', '7'],
+  ])
+  // A cursor whose messages are gone is no error: there is nothing to do.
+  expect(await purge(items[0]?.cursor ?? '')).toMatchObject({ status: 200, body: { removed: 0 } })
+  expect(await call('GET', `/v1/messages?after=${items[1]?.cursor}`)).toMatchObject({ status: 410 })
+  expect(await call('GET', `/v1/topics/odd/messages?after=${items[1]?.cursor}`)).toMatchObject({ status: 200 })
+  expect((await purge('latest')).body).toEqual({ removed: 2 })
+  expect([await left('even'), await left('odd')]).toEqual([[], ['1', '3', '5', '7']])
+  expect(await store.log.unknown(items.map(({ id }) => id))).toEqual([])
+  expect(await engine.topics()).toContain('even')
+  expect((await store.audit.list({ limit: 10 })).map(({ act }) => act)).toContain('purgeTopic')
+})
+
+test.each([
+  ['/v1/topics/even/messages', 400, 'invalid_request'],
+  ['/v1/topics/even/messages?through=nonsense', 400, 'invalid_cursor'],
+  ['/v1/topics/even/messages?through=other.1', 409, 'cursor_epoch_mismatch'],
+  ['/v1/topics/even/messages?through=memory.99', 409, 'cursor_ahead'],
+  ['/v1/topics/nowhere/messages?through=latest', 404, 'topic_not_found'],
+])('DELETE %s removes nothing: %s %s', async (path, status, code) => {
+  const app = await appForTest()
+  await published(3, app)
+  expect(await app.call('DELETE', path)).toMatchObject({ status, body: { code } })
+  expect((await app.store.log.position()).messages).toBe(3)
 })

@@ -3,7 +3,7 @@ import { DatabaseFull, type PeergateError, StoreUnavailable } from '../../src/er
 import type { Probes } from '../../src/http/routes/probes.ts'
 import { appForTest } from './app-for-test.ts'
 
-const position = async () => ({ epoch: 'memory', tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0 })
+const position = async () => ({ epoch: 'memory', tip: 0, earliest: 0, prunedThrough: 0, pruneCount: 0, messages: 0 })
 
 function probes(started: boolean, draining: boolean, store: Probes['store'] = { position }, failure?: PeergateError): Probes {
   return { started: () => started, draining: () => draining, store, writes: { failure }, damaged: () => false }

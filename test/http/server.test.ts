@@ -36,7 +36,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent, require: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
       retention: { purge: absent },
-      history: { page: absent, get: absent },
+      history: { page: absent, get: absent, locate: absent },
       publisher: { check: () => undefined, enqueue: publish },
       deliveries: { send: absent, list: absent, get: absent, cancel: absent },
       services: { request: absent },

@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { costOfRows } from '../../src/access/rates.ts'
 import { CursorAhead, CursorEpochMismatch, CursorExpired, InvalidCursor, MessageNotFound, RateLimited } from '../../src/errors.ts'
 import { defaultLimits } from '../../src/limits.ts'
-import { createHistory, type History, maxPageRows, type PageQuery } from '../../src/log/history.ts'
+import { createHistory, type History, type PageQuery } from '../../src/log/history.ts'
 import { createHub } from '../../src/log/hub.ts'
+import { maxPageRows } from '../../src/log/row-budget.ts'
 import type { NewMessage } from '../../src/model/message.ts'
-import { type LogQuery, type LogStore, scanRows } from '../../src/store/log-store.ts'
+import { type CountQuery, type LogQuery, type LogStore, scanRows } from '../../src/store/log-store.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 import { storedMessage } from '../fixtures/messages.ts'
 
@@ -65,6 +66,7 @@ describe('resolve', () => {
         earliest: 2,
         prunedThrough: filter?.exact[0] === 'b' ? 2 : 1,
         pruneCount: 0,
+        messages: 3,
       }),
     }))
     await expect(history.resolve('memory.1', { exact: ['b'], prefixes: [] })).rejects.toThrow(CursorExpired)
@@ -166,11 +168,16 @@ describe('page', () => {
     async function longHistory() {
       let looked = 0
       const history = await historyOf([], wide, () => ({
-        position: async () => ({ epoch: 'memory', tip: rows, earliest: 0, prunedThrough: 0, pruneCount: 0 }),
+        position: async () => ({ epoch: 'memory', tip: rows, earliest: 0, prunedThrough: 0, pruneCount: 0, messages: rows }),
         async read({ after, through = rows, order }: LogQuery) {
           const step = Math.min(scanRows, through - after)
           looked += step
           return { messages: [], scanned: order === 'asc' ? after + step : through - step }
+        },
+        async count({ after, through }: CountQuery) {
+          const step = Math.min(scanRows, through - after)
+          looked += step
+          return { messages: 0, scanned: after + step }
         },
       }))
       return { history, looked: () => looked }
@@ -203,6 +210,22 @@ describe('page', () => {
       expect([page.items, page.caughtUp, page.newer, looked()]).toEqual([[], false, `memory.${4 * scanRows}`, 4 * scanRows])
       await expect(history.page({ ...none, after: page.newer }, { ...asking, pay })).rejects.toThrow(RateLimited)
       expect([looked(), units]).toEqual([4 * scanRows, 1])
+    })
+
+    test('is counted as far as the rows of the request go, and says whether that is all', async () => {
+      const { history, looked } = await longHistory()
+      const far = await history.page({ ...none, count: true }, asking)
+      expect([far.count, looked()]).toEqual([{ messages: 0, isExact: false }, maxPageRows])
+      const near = await history.page({ ...none, after: `memory.${rows - maxPageRows + 1}`, count: true }, asking)
+      expect(near.count).toEqual({ messages: 0, isExact: true })
+    })
+
+    test('is counted without a scan where counters have the number', async () => {
+      const history = await historyOf(['a', 'b', 'a'], wide, () => ({ count: () => Promise.reject(new Error('scanned')) }))
+      const whole = { limit: 1, count: true, after: 'earliest' }
+      expect((await history.page(whole, asking)).count).toEqual({ messages: 3, isExact: true })
+      expect((await history.page({ ...whole, topics: { exact: ['a'], prefixes: [] } }, asking)).count).toMatchObject({ messages: 2 })
+      await expect(history.page({ ...whole, kind: 'topic' }, asking)).rejects.toThrow('scanned')
     })
 
     test('costs a client that has read nearly everything next to nothing, and one that takes what there is by what it takes', async () => {

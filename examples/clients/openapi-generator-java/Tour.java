@@ -54,7 +54,7 @@ class Tour {
 
     var history = new ArrayList<List<String>>();
     for (var after = "earliest"; ; ) {
-      var page = messages.listTopicMessages("orders", after, null, null, null, null, null, 2, null, null);
+      var page = messages.listTopicMessages("orders", after, null, null, null, null, null, 2, null, null, null);
       history.add(page.getItems().stream().map(Message::getData).toList());
       if (page.getCaughtUp()) break;
       after = page.getNewer();

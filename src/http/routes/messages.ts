@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Rates } from '../../access/rates.ts'
 import type { History, Page, PageOptions, PageQuery } from '../../log/history.ts'
+import type { Retention } from '../../log/retention.ts'
 import { cursorSchema, formatCursor, positionSchema } from '../../model/cursor.ts'
 import { gapFields, placeOf } from '../../model/gap.ts'
 import { type Grant, readable, requireTopic } from '../../model/grant.ts'
@@ -13,7 +14,7 @@ import type { Topics } from '../../topics/topics.ts'
 import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
 import { messageExample } from '../examples.ts'
-import { limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
+import { flagQuery, limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
 import { type App, bytes, empty, json } from '../operation.ts'
 import { patternsOfPage, topicOfPath } from '../topic-rights.ts'
 
@@ -36,6 +37,7 @@ const pageQuery = {
     .optional()
     .describe('Maximum time to wait for a matching message before an empty page is returned, in milliseconds (long poll).'),
   encoding: encodingQuery,
+  count: flagQuery.optional().describe('Whether to count all matching messages of the requested range, too.'),
 }
 
 const pageSchema = z
@@ -54,8 +56,15 @@ const pageSchema = z
     caughtUp: z
       .boolean()
       .describe('Whether this page reached the end of the requested range. Until then a page can be short or even empty.'),
+    count: z.int().min(0).optional().describe('Number of matching messages in the requested range, with `count`.'),
+    countIsExact: z
+      .boolean()
+      .optional()
+      .describe('Whether the whole range was counted. Otherwise it has at least `count` messages: narrow the range to count the rest.'),
   })
   .meta({ id: 'MessagePage' })
+
+const purgedSchema = z.object({ removed: z.int().min(0).describe('Number of messages removed.') }).meta({ id: 'PurgedMessages' })
 
 const pageAnswers = {
   200: json('A page of messages.', pageSchema, { items: [messageExample], newer: 'k3v9q2.1041', older: 'k3v9q2.1041', caughtUp: true }),
@@ -65,16 +74,23 @@ const pageProblems = ['invalid_cursor', 'cursor_epoch_mismatch', 'cursor_ahead',
 const pageDescription =
   'Without `after` and `before`, the newest messages, newest first. To read everything from a position, pass it as `after`, ' +
   'then each page’s `newer` as the following `after`, until `caughtUp`. A request examines at most 20,000 messages, matching or not, and every 40 ' +
-  'cost a unit of the rate limit. A page that ends there, or where the budget ends, is short or empty; continue from its `newer` or `older`.'
+  'cost a unit of the rate limit. A page that ends there, or where the budget ends, is short or empty; continue from its `newer` or `older`. ' +
+  'With `count`, the page also has the number of matching messages in the whole range. The count uses what the page left of the 20,000, ' +
+  'but costs nothing for all messages of topics without other filters.'
 
 const { description, example } = messageSchema.shape.id.meta() ?? {}
 const idParams = z.strictObject({ id: nameSchema(256).meta({ description, example }) })
 
 export function messageRoutes(
   app: App,
-  components: { history: Pick<History, 'page' | 'get'>; topics: Pick<Topics, 'read' | 'require'>; rates: Pick<Rates, 'take'> },
+  components: {
+    history: Pick<History, 'page' | 'get' | 'locate'>
+    topics: Pick<Topics, 'read' | 'require'>
+    retention: Pick<Retention, 'purge'>
+    rates: Pick<Rates, 'take'>
+  },
 ): void {
-  const { history, topics, rates } = components
+  const { history, topics, retention, rates } = components
 
   /** The client pays for the messages that its page examines. */
   function optionsOf({ grant, client }: Pick<FastifyRequest, 'grant' | 'client'>, reply: FastifyReply): PageOptions {
@@ -118,6 +134,37 @@ export function messageRoutes(
       const filter = exactly(params.topic)
       await topics.require(params.topic)
       return pageView(await page({ ...query, topics: filter }, optionsOf({ grant, client }, reply)), query.encoding)
+    },
+  })
+
+  app.route({
+    method: 'DELETE',
+    url: '/v1/topics/:topic/messages',
+    config: {
+      operation: {
+        action: 'admin',
+        audited: true,
+        topics: topicOfPath,
+        operationId: 'purgeTopic',
+        summary: 'Remove messages of a topic',
+        description:
+          'Removes the stored messages of the topic up to a position, here only: other peers keep theirs, and they do not come back from them. ' +
+          'The topic stays joined. Readers that were not sent them are told as of pruned messages: by a `gap`, or 410 `cursor_expired`.',
+        tag: 'Messages',
+        problems: ['invalid_cursor', 'cursor_epoch_mismatch', 'cursor_ahead', 'topic_not_found', 'store_unavailable'],
+      },
+    },
+    schema: {
+      params: topicParams,
+      querystring: z.strictObject({
+        through: positionSchema.describe('The cursor of the last message to remove, or `latest` to remove all messages.'),
+      }),
+      response: { 200: json('The messages were removed.', purgedSchema, { removed: 12 }) },
+    },
+    handler: async ({ params, query }) => {
+      await topics.require(params.topic)
+      const through = await history.locate(query.through, exactly(params.topic))
+      return { removed: await retention.purge(params.topic, through) }
     },
   })
 
@@ -213,7 +260,7 @@ function filterOf(topics: string[] | undefined, kind: MessageKind | undefined): 
   return kind === 'direct' ? exactly(directTopic) : undefined
 }
 
-function pageView({ items, damaged, newer, older, caughtUp, epoch }: Page, encoding: Encoding | undefined) {
+function pageView({ items, damaged, newer, older, caughtUp, epoch, count }: Page, encoding: Encoding | undefined) {
   const gaps = damaged.map(({ seq, topic }) => ({
     ...placeOf(topic),
     from: formatCursor(epoch, seq - 1),
@@ -221,7 +268,8 @@ function pageView({ items, damaged, newer, older, caughtUp, epoch }: Page, encod
     reason: 'damaged' as const,
   }))
   const views = items.map((message) => messageView(message, epoch, encoding))
-  return { items: views, ...(gaps.length === 0 ? {} : { gaps }), newer, older, caughtUp }
+  const counted = count === undefined ? {} : { count: count.messages, countIsExact: count.isExact }
+  return { items: views, ...(gaps.length === 0 ? {} : { gaps }), newer, older, caughtUp, ...counted }
 }
 
 /** If-None-Match, by weak comparison (RFC 9110 §13.1.2). */

@@ -97,11 +97,12 @@ BEGIN
 END $function$`
 
 /**
- * Removes the oldest messages of a topic that exceed its retention, up to the first that does not. `broken` is the seq
+ * Removes the oldest messages of a topic that exceed its retention, up to the first that does not, or all up to
+ * `p_through`, unless that is null. `broken` is the seq
  * of a row at which it stopped because its time is damaged and does not tell its age.
  */
 const prune = `CREATE OR REPLACE FUNCTION pg_temp.peergate_prune(
-  p_origin text, p_topic text, p_limit integer, p_now bigint, p_everything boolean, p_age bigint, p_count bigint, p_size bigint)
+  p_origin text, p_topic text, p_limit integer, p_now bigint, p_through bigint, p_age bigint, p_count bigint, p_size bigint)
 RETURNS TABLE (last_seq bigint, step bigint, removed bigint, removed_bytes bigint, broken bigint) LANGUAGE plpgsql AS $function$
 DECLARE
   v_topic "Topic"%ROWTYPE;
@@ -118,13 +119,14 @@ BEGIN
   p_count := coalesce(v_topic."maxMessages", p_count);
   p_size := coalesce(v_topic."maxBytes", p_size);
   WITH oldest AS (
-    SELECT m."seq", m."storedAt", octet_length(m."data")::bigint AS size, NOT p_everything AND ${sumIsWrong} AS wrong FROM "Message" AS m
-    WHERE (m."topic", m."seq") > (p_topic, 0) AND m."topic" <= p_topic ORDER BY m."topic", m."seq" LIMIT p_limit
+    SELECT m."seq", m."storedAt", octet_length(m."data")::bigint AS size, p_through IS NULL AND ${sumIsWrong} AS wrong FROM "Message" AS m
+    WHERE (m."topic", m."seq") > (p_topic, 0) AND (m."topic", m."seq") <= (p_topic, coalesce(p_through, ${Number.MAX_SAFE_INTEGER}))
+    ORDER BY m."topic", m."seq" LIMIT p_limit
   ), counted AS (
     SELECT o.*, row_number() OVER w - 1 AS gone, sum(o.size) OVER w - o.size AS gone_bytes FROM oldest AS o WINDOW w AS (ORDER BY o."seq")
   ), judged AS (
     SELECT c.*, bool_and(NOT c.wrong AND (
-      p_everything OR (p_age > 0 AND c."storedAt" < p_now - p_age) OR (p_count > 0 AND v_topic."messages" - c.gone > p_count)
+      p_through IS NOT NULL OR (p_age > 0 AND c."storedAt" < p_now - p_age) OR (p_count > 0 AND v_topic."messages" - c.gone > p_count)
       OR (p_size > 0 AND v_topic."bytes" - c.gone_bytes > p_size))) OVER (ORDER BY c."seq") AS surplus
     FROM counted AS c
   )

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { DatabaseFull, DatabaseReadOnly } from '../../errors.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
-import type { AppendEntry, Damaged, KeyedMessages, LogStore, Pruned, PublishedItem } from '../log-store.ts'
+import type { AppendEntry, Damaged, LogStore, Pruned, PublishedItem } from '../log-store.ts'
 import { afterPrefix } from '../shared/after-prefix.ts'
 import { type DamageNews, misplaced, type ReadRow, sort, withDamage } from '../shared/damage.ts'
 import { drawEpoch, warnOfEpoch, warnOfNewLog } from '../shared/epoch.ts'
@@ -14,9 +14,10 @@ import { databaseDamaged } from '../shared/unavailable.ts'
 import { describeRows, findMissing, takeOut } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { sumIsWrong } from './functions.ts'
+import { isAmong, packKeys } from './keys.ts'
 import { findByIds, findFirst, findUnknown, packMessages, toBytes } from './messages.ts'
 import { putRecord } from './records.ts'
-import { outline, readPosition, scan } from './scan.ts'
+import { count, outline, readPosition, scan } from './scan.ts'
 
 /** Bytes of data that one step of a check reads. */
 const checkBytes = 8_000_000
@@ -139,9 +140,9 @@ export function createPostgresLog(
 
   /** @param before the damaged row that stopped the previous step */
   async function prune(query: Parameters<LogStore['prune']>[0], before?: Seq): Promise<Pruned | undefined> {
-    const { topic, limit, defaults, now, everything } = query
+    const { topic, limit, defaults, now, through: upTo } = query
     const keeps = [defaults.maxAgeMs, defaults.maxMessages, defaults.maxBytes]
-    const [row] = await database.write(pruneSql, [origin, topic, limit, now, everything === true, ...keeps])
+    const [row] = await database.write(pruneSql, [origin, topic, limit, now, upTo ?? null, ...keeps])
     if (row === undefined) return undefined
     const [through, pruneCount, messages, bytes, last] = row
     const pruned =
@@ -225,6 +226,11 @@ export function createPostgresLog(
       const [[tip] = []] = await database.read('SELECT "tip" FROM "Log" WHERE "id" = 1')
       return { damaged, looked: messages.length + bad.length, scanned, caughtUp: scanned >= Number(tip) }
     },
+    async count(query) {
+      const { bad, ...step } = await count(database, query)
+      await takeOutFound(bad, async () => (await count(database, query)).bad)
+      return step
+    },
     missing: (query) => findMissing(database, query),
     async outline(query) {
       const { bad, ...step } = await outline(database, query)
@@ -283,18 +289,3 @@ const prunableSql = `SELECT "name" FROM (
 
 const oldest = (table: string, key: string, time: string) =>
   `DELETE FROM "${table}" WHERE "${key}" IN (SELECT "${key}" FROM "${table}" WHERE "${time}" < $1 ORDER BY "${time}" LIMIT $2) RETURNING 1`
-
-function packKeys(keyed: KeyedMessages[]): unknown[] {
-  return [
-    keyed.map(({ key }) => key),
-    keyed.map(({ fingerprint }) => Buffer.from(fingerprint).toString('hex')),
-    keyed.map(({ first }) => first),
-    keyed.map(({ count }) => count),
-    keyed.map(({ createdAt }) => createdAt),
-    keyed.map(({ since }) => since),
-  ]
-}
-
-function isAmong(key: string, keys: unknown): boolean {
-  return Array.isArray(keys) && keys.includes(key)
-}

@@ -1,6 +1,16 @@
 import type { Seq } from '../../model/cursor.ts'
 import { directTopic, type TopicFilter, topicsOf } from '../../model/topic.ts'
-import { type Damaged, type LogOutline, type LogPosition, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../log-store.ts'
+import {
+  type CountQuery,
+  type CountStep,
+  type Damaged,
+  type LogOutline,
+  type LogPosition,
+  type LogQuery,
+  type LogStep,
+  type OutlineQuery,
+  scanRows,
+} from '../log-store.ts'
 import { sort } from '../shared/damage.ts'
 import { toDamaged } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
@@ -115,6 +125,27 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   return collect(query, await database.read(sql, values.list))
 }
 
+/**
+ * One step of `count`, in one statement. `bad` are the seqs of matching rows whose seq or times are damaged.
+ */
+export async function count(database: PostgresDatabase, query: CountQuery): Promise<CountStep & { bad: Seq[] }> {
+  const values = new Values()
+  const after = values.add(query.after)
+  const through = values.add(query.through)
+  const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
+  const series = only === undefined ? numbered : ofTopic(values.add(only))
+  const conditions = conditionsOf(query, only === undefined, values)
+  const sql = `WITH looked AS MATERIALIZED (
+      SELECT m."seq", m."topic", m."recipient", m."author", m."receivedAt", m."storedAt", ${sumIsWrong} AS wrong FROM "Message" AS m
+      WHERE ${series.between(`${after}::bigint`, `least(${through}::bigint, (SELECT "tip" FROM "Log" WHERE "id" = 1))`)}
+      ORDER BY ${series.order('ASC')} LIMIT ${scanRows})
+    SELECT count(*), max(w."seq"), count(*) FILTER (WHERE NOT w.wrong AND ${conditions}),
+      coalesce(array_agg(w."seq"::text) FILTER (WHERE w.wrong AND ${conditions}), '{}') FROM looked AS w`
+  const [[looked, last, messages, wrong] = []] = await database.read(sql, values.list)
+  const bad = Array.isArray(wrong) ? wrong.map(Number) : []
+  return { messages: Number(messages), bad, scanned: Number(looked) < scanRows ? query.through : Number(last) }
+}
+
 /** Pruned topics, and, without a name, what was pruned of forgotten topics. */
 function prunedAfter(topics: TopicFilter | undefined, { after, since }: { after: string; since: string }, values: Values): string {
   return `UNION ALL SELECT 'pruned', t."prunedThrough", NULL, NULL, t."name", ${nulls(11)} FROM "Topic" AS t
@@ -124,7 +155,7 @@ function prunedAfter(topics: TopicFilter | undefined, { after, since }: { after:
       WHERE f.through > ${after}`
 }
 
-function conditionsOf(query: LogQuery, withTopics: boolean, values: Values): string {
+function conditionsOf(query: Omit<CountQuery, 'through'>, withTopics: boolean, values: Values): string {
   const all = ['true']
   if (withTopics && query.topics !== undefined) all.push(topicCondition('w."topic"', query.topics, values))
   if (query.kind !== undefined) all.push(`w."topic" ${query.kind === 'direct' ? '=' : '<>'} ${values.add(directTopic)}`)
@@ -222,17 +253,18 @@ export async function readPosition(database: PostgresDatabase, filter: TopicFilt
   const concerned = filter === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', filter, values)})`
   const forgotten = forgottenThrough(filter, since, values)
   const sql = `SELECT l."tip", l."pruneCount", least(t.first, (SELECT d."seq" FROM "Damage" AS d WHERE ${concerned} ORDER BY d."seq" LIMIT 1)),
-      greatest(t.pruned, ${forgotten}), l."epoch" FROM "Log" AS l CROSS JOIN (
+      greatest(t.pruned, ${forgotten}), l."epoch", t.messages FROM "Log" AS l CROSS JOIN (
       SELECT min(CASE WHEN t."messages" > 0 THEN t."firstSeq" END) AS first,
-        max(CASE WHEN t."prunedAt" > ${since}::bigint THEN t."prunedThrough" END) AS pruned
+        max(CASE WHEN t."prunedAt" > ${since}::bigint THEN t."prunedThrough" END) AS pruned, sum(t."messages") AS messages
       FROM "Topic" AS t WHERE ${condition}) AS t
     WHERE l."id" = 1`
-  const [[tip, pruneCount, first, pruned, epoch] = []] = await database.read(sql, values.list)
+  const [[tip, pruneCount, first, pruned, epoch, messages] = []] = await database.read(sql, values.list)
   return {
     epoch: String(epoch),
     tip: Number(tip ?? 0),
     earliest: first === null || first === undefined ? Number(tip ?? 0) : Number(first) - 1,
     prunedThrough: Number(pruned ?? 0),
     pruneCount: Number(pruneCount ?? 0),
+    messages: Number(messages ?? 0),
   }
 }

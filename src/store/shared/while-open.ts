@@ -11,6 +11,7 @@ export function whileOpen(log: () => LogStore): LogStore {
     countKeys: async (prefix, limit) => await log().countKeys(prefix, limit),
     noteRecipients: async (key, recipients) => await log().noteRecipients(key, recipients),
     read: async (query) => await log().read(query),
+    count: async (query) => await log().count(query),
     prunable: async (query) => await log().prunable(query),
     prune: async (query) => await log().prune(query),
     forget: async (query) => await log().forget(query),

@@ -18,7 +18,7 @@ import { countKeys, findKey, findTaken, insertKeys, updateRecipients } from './k
 import { findById, findByIds, findUnknown } from './messages.ts'
 import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } from './prune.ts'
 import { putRecord } from './records.ts'
-import { outline, scan } from './scan.ts'
+import { count, outline, scan } from './scan.ts'
 import { topicCondition } from './topic-condition.ts'
 
 /** Bytes of data that one step of a check reads. */
@@ -181,6 +181,11 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
       const damaged = repair ? takeOutBad(bad) : describeRows(reader, bad)
       return { damaged, looked: messages.length + bad.length, scanned, caughtUp: scanned >= readTip(reader) }
     },
+    async count(query) {
+      const { bad, ...step } = count(reader, query)
+      takeOutFound(bad, () => count(reader, query).bad)
+      return step
+    },
     missing: async (query) => findMissing(reader, query),
     async outline(query) {
       const { bad, ...step } = outline(reader, query)
@@ -212,7 +217,7 @@ function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prune
   const { sql, values } = filter === undefined ? { sql: 'true', values: [] } : topicCondition('"name"', filter)
   const row = reader.row(
     `SELECT min(CASE WHEN "messages" > 0 THEN "firstSeq" END) AS first,
-      max(CASE WHEN "prunedAt" > ? THEN "prunedThrough" END) AS pruned FROM "Topic" WHERE ${sql}`,
+      max(CASE WHEN "prunedAt" > ? THEN "prunedThrough" END) AS pruned, sum("messages") AS messages FROM "Topic" WHERE ${sql}`,
     prunedSince,
     ...values,
   )
@@ -222,5 +227,6 @@ function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prune
     earliest: Math.min(oldest, firstDamage(reader, filter) ?? oldest) - 1,
     prunedThrough: Math.max(Number(row?.pruned ?? 0), forgottenThrough(reader, filter, prunedSince)),
     pruneCount: readPruneCount(reader),
+    messages: Number(row?.messages ?? 0),
   }
 }

@@ -29,24 +29,25 @@ export function findPrunableTopics(reader: SqliteDatabase, { defaults, now }: Pr
  */
 export function pruneTopic(
   writer: SqliteDatabase,
-  query: PruneQuery & { topic: string; limit: number; everything?: boolean },
+  query: PruneQuery & { topic: string; limit: number; through?: Seq },
 ): { pruned: Pruned | undefined; bad: Seq | undefined } {
   const { topic, now } = query
   const row = writer.row('SELECT * FROM "Topic" WHERE "name" = ?', topic)
   if (row === undefined) return { pruned: undefined, bad: undefined }
   const oldest = writer.rows(
     `SELECT "seq", CAST("storedAt" AS REAL) AS "storedAt", length("data") AS "size", ${sumIsWrong} AS "wrong"
-      FROM "Message" WHERE "topic" = ? ORDER BY "seq" LIMIT ?`,
+      FROM "Message" WHERE "topic" = ? AND "seq" <= ? ORDER BY "seq" LIMIT ?`,
     topic,
+    query.through ?? Number.MAX_SAFE_INTEGER,
     query.limit,
   )
-  const isSurplus = query.everything === true ? () => true : surplus(row, query)
+  const isSurplus = query.through !== undefined ? () => true : surplus(row, query)
   let through: Seq = 0
   let messages = 0
   let bytes = 0
   let bad: Seq | undefined
   for (const { seq, storedAt, size, wrong } of oldest) {
-    if (wrong === 1 && query.everything !== true) {
+    if (wrong === 1 && query.through === undefined) {
       bad = Number(seq)
       break
     }

@@ -1,6 +1,6 @@
 import type { Seq } from '../../model/cursor.ts'
 import { directTopic } from '../../model/topic.ts'
-import { type LogOutline, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../log-store.ts'
+import { type CountQuery, type CountStep, type LogOutline, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../log-store.ts'
 import { type ReadRow, sort } from '../shared/damage.ts'
 import { readTip } from './append.ts'
 import type { Row, SqliteDatabase } from './database.ts'
@@ -26,12 +26,7 @@ export function scan(reader: SqliteDatabase, query: LogQuery): ScanStep {
 }
 
 function scanMessages(reader: SqliteDatabase, query: LogQuery): ScanStep {
-  const tip = readTip(reader)
-  const low = query.after
-  const high = Math.max(low, Math.min(query.through ?? tip, tip))
-  const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
-  const series: Condition = only === undefined ? { sql: '', values: [] } : { sql: ' AND "topic" = ?', values: [only] }
-  const filter = conditions(query, only === undefined)
+  const { low, high, series, filter } = rangeOf(reader, query)
   // When every row matches, `limit` bounds the number of rows scanned.
   const unbounded = filter.sql !== '' || query.limit > scanRows
   const window = { low, high, ...(unbounded ? boundary(reader, query.order, low, high, series) : {}) }
@@ -48,6 +43,37 @@ function scanMessages(reader: SqliteDatabase, query: LogQuery): ScanStep {
   const last = full ? found.at(-1)?.seq : undefined
   if (query.order === 'asc') return { ...sort(found), scanned: last ?? window.high }
   return { ...sort(found), scanned: last === undefined ? window.low : last - 1 }
+}
+
+/** The rows that a step may scan, and the conditions of a match. */
+function rangeOf(reader: SqliteDatabase, query: Omit<CountQuery, 'through'> & { through?: Seq }) {
+  const tip = readTip(reader)
+  const low = query.after
+  const high = Math.max(low, Math.min(query.through ?? tip, tip))
+  const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
+  const series: Condition = only === undefined ? { sql: '', values: [] } : { sql: ' AND "topic" = ?', values: [only] }
+  return { low, high, series, filter: conditions(query, only === undefined) }
+}
+
+/** One step of `count`. `bad` are the seqs of matching rows whose seq or times are damaged. */
+export function count(reader: SqliteDatabase, query: CountQuery): CountStep & { bad: Seq[] } {
+  const { low, high: end, series, filter } = rangeOf(reader, query)
+  const { high = end } = boundary(reader, 'asc', low, end, series)
+  const rows = reader.rows(
+    `SELECT "seq", ${sumIsWrong} AS "wrong" FROM "Message" WHERE "seq" > ? AND "seq" <= ?${series.sql}${filter.sql} ORDER BY "seq"`,
+    low,
+    high,
+    ...series.values,
+    ...filter.values,
+  )
+  let messages = 0
+  const bad: Seq[] = []
+  for (const { seq, wrong } of rows) {
+    if (wrong === 0) messages++
+    else bad.push(Number(seq))
+  }
+  // Nothing is stored beyond the tip.
+  return { messages, bad, scanned: high === end ? Math.max(end, query.through) : high }
 }
 
 /** `bad` are the seqs of rows whose seq or times are damaged; the rest of a row is not checked. */
@@ -124,7 +150,7 @@ function boundary(
   return order === 'asc' ? { high: Number(row.seq) } : { low: Number(row.seq) - 1 }
 }
 
-function conditions(query: LogQuery, withTopics: boolean): Condition {
+function conditions(query: Omit<CountQuery, 'through'>, withTopics: boolean): Condition {
   const all: Condition[] = []
   // The plus keeps SQLite from using the index, which would make it sort the rows: the window is read by seq.
   if (withTopics && query.topics !== undefined) all.push(topicCondition('+"topic"', query.topics))

@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut after = "earliest".to_string();
     loop {
         let page = messages_api::list_topic_messages(
-            &peergate, "orders", Some(&after), None, None, None, None, None, Some(2), None, None,
+            &peergate, "orders", Some(&after), None, None, None, None, None, Some(2), None, None, None,
         )
         .await?;
         history.push(page.items.into_iter().map(|message| message.data).collect::<Vec<_>>());

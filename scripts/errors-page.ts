@@ -60,7 +60,8 @@ const remedies: Record<string, string> = {
   cursor_expired: 'Continue from `earliest` of the answer: the messages in between are gone.',
   rate_limited: 'Retry after `Retry-After`, and send less.',
   subscription_limit: 'Unsubscribe from something first.',
-  topic_limit: 'Leave a topic first.',
+  topic_limit:
+    'Leave a topic first (`DELETE /v1/topics/{topic}`), or ask the operator to raise `PEERGATE_MAX_JOINED_TOPICS`. Publishing needs no join.',
   connection_limit: 'Retry after `Retry-After`, or close streams.',
   validator_limit: 'Retry when a validator has ended.',
   service_limit: 'Retry when a service or a request has ended.',

@@ -171,7 +171,7 @@ export class CursorExpired extends condition('cursor_expired', 410, 'Messages af
 /** Carries `budget`, the exhausted budget: `token` or `address`. */
 export class RateLimited extends condition('rate_limited', 429, 'Rate limit exceeded', true) {}
 export class SubscriptionLimit extends condition('subscription_limit', 429, 'Maximum number of subscriptions reached') {}
-export class TopicLimit extends condition('topic_limit', 429, 'Maximum number of joined topics reached') {}
+export class TopicLimit extends condition('topic_limit', 409, 'Maximum number of joined topics reached') {}
 export class ConnectionLimit extends condition('connection_limit', 503, 'Maximum number of stream connections reached', true) {}
 export class ValidatorLimit extends condition('validator_limit', 429, 'Maximum number of validators reached', true) {}
 export class ServiceLimit extends condition('service_limit', 429, 'Maximum number of services or requests reached', true) {}

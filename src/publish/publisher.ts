@@ -22,9 +22,9 @@ export interface Publisher {
    */
   check(client: string): void
   /**
-   * Joins the topics and puts all messages, or none, into the inbox, in the order of the calls. `published` resolves
+   * Joins the topics for which there is room, and puts all messages, or none, into the inbox, in the order of the calls. `published` resolves
    * once they are durable and were handed to the network. A refused request leaves no trace.
-   * @throws InvalidRequest, MessageTooLarge, TopicLimit, Overloaded, Draining, StoreUnavailable
+   * @throws InvalidRequest, MessageTooLarge, Overloaded, Draining, StoreUnavailable
    * @throws IdempotencyKeyReused when the key was used for other messages
    * @throws IdempotencyKeyLimit when too many keys of the client are remembered
    * @throws IdempotencyInProgress while another request with the key is in progress; Overloaded when too many keys are
@@ -63,7 +63,7 @@ const meshRetryMs = 5_000
 
 export interface PublisherComponents {
   ingest: Pick<Ingest, 'publish' | 'checkRoom'>
-  topics: Pick<Topics, 'ensureJoined'>
+  topics: Pick<Topics, 'joinIfRoom'>
   engine: Pick<P2PEngine, 'subscribers' | 'listen'>
   log: Pick<LogStore, 'published' | 'noteRecipients' | 'countKeys'>
   load: Pick<LoadWatch, 'check'>
@@ -101,7 +101,7 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
 
   async function enqueueNew({ client, messages, minRecipients = 0, waitMs = 0 }: PublishRequest, signal: AbortSignal, key?: KeyOfRequest) {
     for (const topic of new Set(messages.map((message) => message.topic))) {
-      await topics.ensureJoined(topic, client)
+      await topics.joinIfRoom(topic, client)
       if (minRecipients > 0) await untilSubscribed(topic, minRecipients, waitMs, signal)
     }
     signal.throwIfAborted()

@@ -16,6 +16,8 @@ export interface TopicRoom {
   make(client: string): Promise<boolean>
 }
 
+const remedy = 'Leave one with DELETE /v1/topics/{topic}, or raise PEERGATE_MAX_JOINED_TOPICS.'
+
 export type TopicRoomLimits = Pick<Limits, 'maxJoinedTopics' | 'topicReclaimMs' | 'clientSharePercent'>
 
 export function createTopicRoom(
@@ -51,7 +53,7 @@ export function createTopicRoom(
 
   function refused(refusal: 'all' | 'share', held: number): TopicLimit {
     return refusal === 'all'
-      ? new TopicLimit(`This gateway may join at most ${max} topics. Leave one first.`)
-      : new TopicLimit(`This client has reached its share of ${held} of the ${max} topics that this gateway may join. Leave one first.`)
+      ? new TopicLimit(`This gateway may join at most ${max} topics. ${remedy}`)
+      : new TopicLimit(`This client has reached its share of ${held} of the ${max} topics that this gateway may join. ${remedy}`)
   }
 }

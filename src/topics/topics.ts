@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
-import { TopicNotFound } from '../errors.ts'
+import { TopicLimit, TopicNotFound } from '../errors.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { type Page, pageOf } from '../lib/page.ts'
 import { createSerial } from '../lib/serial.ts'
@@ -35,10 +35,18 @@ export interface Topics {
    * @throws TopicLimit
    */
   join(topic: string, options: { client: string; retention?: Partial<OwnRetention> | undefined }): Promise<{ created: boolean }>
-  /** Sets the retention of a topic. @throws TopicNotFound when it is neither joined nor has messages */
-  retain(topic: string, retention: Partial<OwnRetention>): Promise<void>
+  /**
+   * Sets the retention of a topic for a client. A limit of its own makes the join of a joined topic explicit.
+   * @throws TopicNotFound when it is neither joined nor has messages
+   */
+  retain(topic: string, retention: Partial<OwnRetention>, client: string): Promise<void>
   /** Joins by a single use. Does not query the store if the client is known to use the topic. @throws TopicLimit */
   ensureJoined(topic: string, client: string): Promise<void>
+  /**
+   * Joins by a single use as `ensureJoined` does, or does nothing when there is no room. Publishing needs no join: a
+   * join lets peers that were away catch up from this gateway.
+   */
+  joinIfRoom(topic: string, client: string): Promise<void>
   /** Joins by use, which lasts until the result is disposed of. @throws TopicLimit */
   use(topic: string, client: string): Promise<Disposable>
   /** Records that the client reads the topic. That keeps a joined topic joined, but joins no other. */
@@ -82,6 +90,8 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   /** Runs joins and leaves one at a time, so that store and engine cannot end up apart. */
   const inTurn = createSerial()
   const uses = createTopicUses()
+  /** Clients that found no room, until a topic is left or a sweep. Each attempt reads all joins. */
+  const withoutRoom = new Set<string>()
   const isInUse = ({ topic, client }: TopicJoin) => uses.isOpen(topic, client)
   const room = createTopicRoom(init, { store: store.topics, isInUse, now })
   const sweepMs = Math.max(1, Math.min(longestSweepMs, subscribedTopicMs / 4))
@@ -100,6 +110,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     for (const topic of joined) {
       if (stored.has(topic)) continue
       joined.delete(topic)
+      withoutRoom.clear()
       uses.forgetTopic(topic)
       await engine.unsubscribe(topic)
     }
@@ -120,8 +131,19 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     if (!joined.has(topic) || !uses.note(topic, client)) await join(topic, { client, explicit: false })
   }
 
+  async function joinIfRoom(topic: string, client: string): Promise<void> {
+    if (!joined.has(topic) && withoutRoom.has(client)) return
+    try {
+      await ensureJoined(topic, client)
+    } catch (error) {
+      if (!(error instanceof TopicLimit)) throw error
+      withoutRoom.add(client)
+    }
+  }
+
   function sweep(): Promise<void> {
     return inTurn(async () => {
+      withoutRoom.clear()
       for (const [client, topics] of uses.take()) await store.topics.used(client, topics, now())
       if (subscribedTopicMs === 0) return
       // One sweep late: uses are recorded once per sweep, and a killed gateway has not recorded its last ones.
@@ -187,11 +209,13 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       if (retention !== undefined) await store.topics.retain(topic, retention)
       return joining
     },
-    async retain(topic, retention) {
-      await requireStored(topic)
+    async retain(topic, retention, client) {
+      const record = await requireStored(topic)
+      if (record.joined && Object.values(retention).some((own) => own !== null)) await join(topic, { client, explicit: true })
       await store.topics.retain(topic, retention)
     },
     ensureJoined,
+    joinIfRoom,
     async use(topic, client) {
       await ensureJoined(topic, client)
       return uses.open(topic, client)
@@ -212,6 +236,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       return inTurn(async () => {
         const left = await store.topics.leave(topic)
         joined.delete(topic)
+        withoutRoom.clear()
         uses.forgetTopic(topic)
         await engine.unsubscribe(topic)
         return left

@@ -77,12 +77,16 @@ test('does not find a topic that nobody joined, nor its history', async () => {
   expect(await call('GET', '/v1/topics/nowhere/messages')).toMatchObject({ status: 200, body: { items: [] } })
 })
 
-test('refuses more topics than the limit, and says so in 429', async () => {
+test('refuses more topics than the limit, and says so in 409', async () => {
   const { call, engine } = await appForTest({ limits: { maxJoinedTopics: 2 } })
   await call('PUT', '/v1/topics/a')
   await call('PUT', '/v1/topics/b')
   const refused = await call('PUT', '/v1/topics/c')
-  expect(refused).toMatchObject({ status: 429, body: { code: 'topic_limit' }, headers: { 'retry-after': expect.stringMatching(/^\d+$/) } })
+  const detail = expect.stringMatching(/at most 2 topics\. Leave one .*PEERGATE_MAX_JOINED_TOPICS/)
+  expect(refused).toMatchObject({ status: 409, body: { code: 'topic_limit', retryable: false, detail } })
+  expect(refused.headers['retry-after']).toBeUndefined()
+  expect(await call('POST', '/v1/topics/c/messages', { json: { data: 'x' } })).toMatchObject({ status: 201 })
+  expect(await call('GET', '/v1/topics/c')).toMatchObject({ body: { joined: false, messages: 1 } })
   expect(await engine.topics()).toEqual(['a', 'b'])
   expect(await call('PUT', '/v1/topics/a')).toMatchObject({ status: 200 })
   await call('DELETE', '/v1/topics/a')

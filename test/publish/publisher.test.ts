@@ -41,7 +41,7 @@ function publisher(load: () => void = () => undefined, subscribers: () => string
         checkRoom: () => undefined,
       },
       topics: {
-        async ensureJoined(topic) {
+        async joinIfRoom(topic) {
           joined.push(topic)
         },
       },

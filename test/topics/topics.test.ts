@@ -141,6 +141,38 @@ describe('joins of clients', () => {
     await expect(topics.join('one-more', { client: localKey })).rejects.toThrow(TopicLimit)
   })
 
+  test('are not needed to publish: without room nothing is joined, until a topic is left', async () => {
+    const { topics, store, engine, clock } = await shared()
+    await topics.ensureJoined('a1', 'a')
+    await topics.ensureJoined('a2', 'a')
+    const { joins } = store.topics
+    let reads = 0
+    store.topics.joins = () => {
+      reads++
+      return joins()
+    }
+    for (let number = 3; number < 20; number++) await topics.joinIfRoom(`a${number}`, 'a')
+    expect([await engine.topics(), reads]).toEqual([['of-b', 'a1', 'a2'], 1])
+    await topics.leave('a1')
+    await topics.joinIfRoom('a3', 'a')
+    expect(await engine.topics()).toEqual(['of-b', 'a2', 'a3'])
+    await topics.joinIfRoom('a4', 'a')
+    clock.now += 1_001
+    await topics.sweep()
+    await topics.joinIfRoom('a4', 'a')
+    expect(await engine.topics()).toEqual(['of-b', 'a3', 'a4'])
+  })
+
+  test('by use of a topic with a retention of its own last until it is left', async () => {
+    const { topics, clock, engine } = await shared()
+    await topics.ensureJoined('a1', 'a')
+    await topics.retain('of-b', { maxMessages: 5 }, 'admin')
+    await topics.retain('a1', { maxMessages: null }, 'admin')
+    clock.now += 20_000
+    await topics.sweep()
+    expect(await engine.topics()).toEqual(['of-b'])
+  })
+
   test('alone take all but a share', async () => {
     const { topics } = await shared()
     await topics.leave('of-b')

@@ -57,7 +57,6 @@ const problems = [
   'idempotency_key_reused',
   'idempotency_key_limit',
   'mesh_not_ready',
-  'topic_limit',
   'overloaded',
   'draining',
   'store_unavailable',

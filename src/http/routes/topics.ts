@@ -114,7 +114,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         description:
           'Receives and stores the messages of the topic until it is left. The topic counts towards the share of the client that joined it first. ' +
           'Publishing and subscribing join a topic implicitly: such a join ends `subscribedTopicMs` (a week) after its last use, or when its token is ' +
-          'revoked, unless other clients have joined the topic too.',
+          'revoked, unless other clients have joined the topic too. Publishing goes on without a join when there is no room for one.',
         tag: 'Topics',
         problems: joinProblems,
       },
@@ -138,7 +138,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         topics: topicOfPath,
         operationId: 'updateTopic',
         summary: 'Change the retention of a topic',
-        description: 'Messages beyond the new retention are pruned in the background soon after.',
+        description:
+          'Messages beyond the new retention are pruned in the background soon after. A joined topic with a limit of its own stays joined until it is left.',
         tag: 'Topics',
         problems: ['topic_not_found', 'store_unavailable'],
       },
@@ -149,9 +150,10 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       body: changesSchema.meta({ example: { retention: { maxMessages: 10_000 } } }),
       response: { 200: json('The topic.', topicStatsSchema, topicExample) },
     },
-    handler: async ({ params, body }) => {
-      await topics.retain(params.topic, omitUndefined(body.retention))
-      return await topics.get(params.topic)
+    handler: async (request) => {
+      const { topic } = request.params
+      await topics.retain(topic, omitUndefined(request.body.retention), keyOf(request))
+      return await topics.get(topic)
     },
   })
 

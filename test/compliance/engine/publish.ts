@@ -99,6 +99,20 @@ export function describePublish({ pair, link, knows, publish }: EngineNodes): vo
       expect(a.received).toEqual([])
     })
 
+    test('reaches subscribed neighbours on more topics than it could join, in all of them', async () => {
+      const [a, b] = await pair()
+      const topics = Array.from({ length: 300 }, (_, number) => `topic-${number}`)
+      await b.engine.subscribe('topic-0')
+      await b.engine.subscribe('topic-299')
+      await link(a, b)
+      await knows(a, b, 'topic-0')
+      await knows(a, b, 'topic-299')
+      const counts: number[] = []
+      for (const topic of [...topics, 'topic-0']) counts.push(...(await publish(a, topic, topic)))
+      expect(counts.flatMap((count, index) => (count === 0 ? [] : [index]))).toEqual([0, 299, 300])
+      await expect.poll(() => texts(b.received)).toEqual(['topic-0', 'topic-299', 'topic-0'])
+    })
+
     test('delivers a message that is sent again only once', async () => {
       const [a, b] = await pair()
       await b.engine.subscribe('orders')

@@ -366,9 +366,19 @@ export const log = [
         'signal.throwIfAborted()\n    return ingest.publish(messages, { client, key })',
         'return ingest.publish(messages, { client, key })',
       ],
-      ['a topic is not joined', 'await topics.ensureJoined(topic, client)', ''],
+      ['a topic is not joined', 'await topics.joinIfRoom(topic, client)', ''],
       ['any number is published at once', 'if (messages.length > maxPublishMessages) {', 'if (messages.length < 0) {'],
       ['an overloaded gateway publishes', 'checkSizes(request)\n      load.check()', 'checkSizes(request)'],
+    ],
+  ),
+  ...breaks(
+    'src/topics/topics.ts',
+    ['test/topics/topics.test.ts', 'test/http/topics.test.ts'],
+    [
+      ['nothing is published without room for a join', 'if (!(error instanceof TopicLimit)) throw error', 'throw error'],
+      ['each publication reads all joins', 'withoutRoom.add(client)', ''],
+      ['a place that is free again is not taken', 'joined.delete(topic)\n        withoutRoom.clear()', 'joined.delete(topic)'],
+      ['a topic with a retention of its own is left', 'await join(topic, { client, explicit: true })\n      await store', 'await store'],
     ],
   ),
   ...breaks(

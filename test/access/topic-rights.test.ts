@@ -40,11 +40,13 @@ test('a token without the topic is refused by every operation of the contract th
   for (const [path, operations] of Object.entries(paths)) {
     for (const [method, { operationId, parameters = [], requestBody }] of Object.entries(operations)) {
       const json = requestBody?.content['application/json']
-      const query = parameters.filter((parameter) => parameter.in === 'query' && namesTopic(parameter.schema))
+      const query = parameters.filter(({ in: place, required, schema }) => place === 'query' && (required === true || namesTopic(schema)))
+      // A required parameter that names no topic is a position.
+      const queried = query.map(({ name, schema }) => `${name}=${namesTopic(schema) ? 'orders' : 'earliest'}`)
       const named = namesTopic(parameters.map(({ schema }) => schema)) || namesTopic(json?.schema ?? {})
       if (unchecked.includes(operationId) || !(named || ofMessage.includes(operationId))) continue
       const url = path.replace('{topic}', 'orders').replace('{id}', String(published['id']))
-      const asked = json === undefined && query.length > 0 ? `?${query.map(({ name }) => `${name}=orders`).join('&')}` : ''
+      const asked = json === undefined && queried.length > 0 ? `?${queried.join('&')}` : ''
       const answer = await call(method.toUpperCase(), url + asked, { token, body: json?.example })
       answers[operationId] = [answer.status, answer.body.code]
     }

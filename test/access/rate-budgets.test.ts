@@ -15,7 +15,7 @@ describe('a budget', () => {
   test('tokenBurst, tokenRate: so much at once, and so much a second after it', () => {
     const { clock, take } = rates()
     const client = { grantId: 'a', address: '192.0.2.1' }
-    expect(take(client, 5)).toEqual({ name: 'token', quota: 20, remaining: 15, resetSeconds: 1 })
+    expect(take(client, 5)).toEqual({ name: 'token', quota: 20, perSecond: 10, remaining: 15, resetSeconds: 1 })
     expect(take(client, 15)).toMatchObject({ remaining: 0, resetSeconds: 2 })
     expect(() => take(client, 3)).toThrow(
       expect.objectContaining({ code: 'rate_limited', retryAfterMs: 300, extensions: { budget: 'token' } }),
@@ -24,6 +24,18 @@ describe('a budget', () => {
     expect(take(client, 3)).toMatchObject({ remaining: 0 })
     clock.now += 60_000
     expect(take(client, 1)).toMatchObject({ remaining: 19 })
+  })
+
+  test('is told of without being charged', () => {
+    const clock = { now: 0 }
+    const { take, budgets } = createRates({ limits }, { now: () => clock.now })
+    const client = { grantId: 'a', address: '192.0.2.1' }
+    take(client, 5)
+    const told = [
+      { name: 'token', quota: 20, perSecond: 10, remaining: 15, resetSeconds: 1 },
+      { name: 'address', quota: 40, perSecond: 30, remaining: 35, resetSeconds: 1 },
+    ]
+    expect([budgets(client), budgets(client)]).toEqual([told, told])
   })
 
   test('addressBurst, addressRate: all tokens behind one address together; others have their own', () => {

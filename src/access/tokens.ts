@@ -135,6 +135,12 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     return grant.expiresAt !== undefined && grant.expiresAt <= now() ? undefined : grant
   }
 
+  async function get(id: string): Promise<TokenView> {
+    const record = await store.tokens.get(id)
+    if (record === undefined) throw unknownToken()
+    return viewOf(record)
+  }
+
   return {
     async create({ name, actions, topics, expiresAt }) {
       const expires = expiresAt === undefined ? undefined : Date.parse(expiresAt)
@@ -153,14 +159,10 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       const { items, next } = pageOf(read, limit, ({ createdAt, id }) => `${createdAt}.${id}`)
       return { items: items.map(viewOf), next }
     },
-    async get(id) {
-      const record = await store.tokens.get(id)
-      if (record === undefined) throw unknownToken()
-      return viewOf(record)
-    },
+    get,
     async rename(id, name) {
       if (!(await store.tokens.rename(id, name))) throw unknownToken()
-      return await this.get(id)
+      return await get(id)
     },
     async revoke(id) {
       try {

@@ -96,7 +96,7 @@ function typeOf({ properties }: JsonSchema): string {
   return type.const
 }
 
-/** The value for a type of frame. @throws Error when there is none */
+/** Looks up the value of a frame type. @throws Error for a type without one */
 function ofType<Value>(values: Readonly<Record<string, Value>>, type: string): Value {
   const value = values[type]
   if (value === undefined) throw new Error(`nothing is known of frames of the type ${type}`)

@@ -77,7 +77,7 @@ export interface Page {
 
 export interface Count {
   messages: number
-  /** Whether the whole range was counted. Otherwise it has at least so many. */
+  /** Whether the whole range was counted. If not, `messages` is a lower bound. */
   isExact: boolean
 }
 

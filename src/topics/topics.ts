@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
 import { TopicLimit, TopicNotFound } from '../errors.ts'
+import { createLru } from '../lib/lru.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { type Page, pageOf } from '../lib/page.ts'
 import { createSerial } from '../lib/serial.ts'
@@ -78,6 +79,8 @@ export interface TopicsComponents {
 export type TopicsLimits = TopicRoomLimits &
   Pick<Limits, 'subscribedTopicMs' | 'retentionMaxAgeMs' | 'retentionMaxMessages' | 'retentionMaxBytes'>
 
+/** Clients that are remembered to have found no room. A forgotten one costs an attempt. */
+const maxRefusedClients = 10_000
 /** Milliseconds between two sweeps, at most. */
 const longestSweepMs = 600_000
 
@@ -90,8 +93,10 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   /** Runs joins and leaves one at a time, so that store and engine cannot end up apart. */
   const inTurn = createSerial()
   const uses = createTopicUses()
-  /** Clients that found no room, until a topic is left or a sweep. Each attempt reads all joins. */
-  const withoutRoom = new Set<string>()
+  /** How often room may have been made: by a leave, or by time. */
+  let roomsMade = 0
+  /** The value of `roomsMade` when a client last found no room. Until it changes, another attempt would read all joins in vain. */
+  const refusalOf = createLru({ max: maxRefusedClients }, () => ({ at: -1 }))
   const isInUse = ({ topic, client }: TopicJoin) => uses.isOpen(topic, client)
   const room = createTopicRoom(init, { store: store.topics, isInUse, now })
   const sweepMs = Math.max(1, Math.min(longestSweepMs, subscribedTopicMs / 4))
@@ -110,7 +115,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     for (const topic of joined) {
       if (stored.has(topic)) continue
       joined.delete(topic)
-      withoutRoom.clear()
+      roomsMade++
       uses.forgetTopic(topic)
       await engine.unsubscribe(topic)
     }
@@ -132,18 +137,19 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   }
 
   async function joinIfRoom(topic: string, client: string): Promise<void> {
-    if (!joined.has(topic) && withoutRoom.has(client)) return
+    const refusal = refusalOf(client)
+    if (!joined.has(topic) && refusal.at === roomsMade) return
     try {
       await ensureJoined(topic, client)
     } catch (error) {
       if (!(error instanceof TopicLimit)) throw error
-      withoutRoom.add(client)
+      refusal.at = roomsMade
     }
   }
 
   function sweep(): Promise<void> {
     return inTurn(async () => {
-      withoutRoom.clear()
+      roomsMade++
       for (const [client, topics] of uses.take()) await store.topics.used(client, topics, now())
       if (subscribedTopicMs === 0) return
       // One sweep late: uses are recorded once per sweep, and a killed gateway has not recorded its last ones.
@@ -236,7 +242,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       return inTurn(async () => {
         const left = await store.topics.leave(topic)
         joined.delete(topic)
-        withoutRoom.clear()
+        roomsMade++
         uses.forgetTopic(topic)
         await engine.unsubscribe(topic)
         return left

@@ -376,8 +376,8 @@ export const log = [
     ['test/topics/topics.test.ts', 'test/http/topics.test.ts'],
     [
       ['nothing is published without room for a join', 'if (!(error instanceof TopicLimit)) throw error', 'throw error'],
-      ['each publication reads all joins', 'withoutRoom.add(client)', ''],
-      ['a place that is free again is not taken', 'joined.delete(topic)\n        withoutRoom.clear()', 'joined.delete(topic)'],
+      ['each publication reads all joins', 'refusal.at = roomsMade', ''],
+      ['a place that is free again is not taken', 'joined.delete(topic)\n        roomsMade++', 'joined.delete(topic)'],
       ['a topic with a retention of its own is left', 'await join(topic, { client, explicit: true })\n      await store', 'await store'],
     ],
   ),

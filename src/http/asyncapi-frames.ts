@@ -16,7 +16,10 @@ export interface FrameMessage {
   'x-cost'?: number
 }
 
-/** The two sides of the stream. Both have frames of the same type, so the names of messages and schemas begin with the side. */
+/**
+ * The two sides of the stream. Both have frames of the same type, so the names of messages and schemas begin with the
+ * side.
+ */
 const sides = {
   client: { frames: clientFrameSchema.options, reader: 'gateway', base: 'ClientFrame', description: 'What all frames of clients have.' },
   server: { frames: serverFrameSchema.options, reader: 'client', base: 'ServerFrame', description: 'What all frames of the gateway have.' },

@@ -101,7 +101,10 @@ const upgradeHeaders = {
   },
 }
 
-/** An operation for each frame of a side that the other side answers. Names tell what the gateway does: it receives frames of clients. */
+/**
+ * An operation for each frame of a side that the other side answers. Names tell what the gateway does: it receives
+ * frames of clients.
+ */
 function answeredOperations(side: Side) {
   const pairs =
     side === 'client'

@@ -73,7 +73,9 @@ function bearerOf(subprotocols: string | undefined): string | undefined {
   return bearer === undefined ? undefined : Buffer.from(bearer.slice(bearerSubprotocol.length), 'base64url').toString()
 }
 
-/** @throws Unauthorized for another scheme; InvalidToken when the credentials cannot be a bearer token (RFC 6750 §2.1) */
+/**
+ * @throws Unauthorized for another scheme; InvalidToken when the credentials cannot be a bearer token (RFC 6750 §2.1)
+ */
 export function tokenOf({ headers }: FastifyRequest): string | undefined {
   const { authorization } = headers
   if (authorization === undefined) return undefined

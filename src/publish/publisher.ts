@@ -22,8 +22,9 @@ export interface Publisher {
    */
   check(client: string): void
   /**
-   * Joins the topics for which there is room, and puts all messages, or none, into the inbox, in the order of the calls. `published` resolves
-   * once they are durable and were handed to the network. A refused request leaves no trace.
+   * Joins the topics for which there is room, and puts all messages, or none, into the inbox, in the order of the
+   * calls. `published` resolves once they are durable and were handed to the network. A refused request leaves no
+   * trace.
    * @throws InvalidRequest, MessageTooLarge, Overloaded, Draining, StoreUnavailable
    * @throws IdempotencyKeyReused when the key was used for other messages
    * @throws IdempotencyKeyLimit when too many keys of the client are remembered

@@ -37,9 +37,9 @@ export interface LogStore {
    * whose id is already known is not stored again: its entry is `known` and names the stored message, or nothing when
    * it was pruned. Seqs rise in the order given and are never reused, even after the newest messages were deleted.
    * `previousTip` is the tip before the batch, `epoch` the epoch of the log that stores it; both are read in the
-   * transaction. Idempotency keys are noted in the same transaction. The messages of a key that has already published are not stored: the key is among `takenKeys`, and
-   * their entries name no message. `receivedAt` never falls: a message with an earlier time is stored with that of the
-   * newest message before it.
+   * transaction. Idempotency keys are noted in the same transaction. The messages of a key that has already published
+   * are not stored: the key is among `takenKeys`, and their entries name no message. `receivedAt` never falls: a
+   * message with an earlier time is stored with that of the newest message before it.
    */
   append(messages: NewMessage[], keyed?: KeyedMessages[]): Promise<AppendResult>
   /** Trial write: a small write, as durable as an append, always to the same place. Rejects when an append would. */

@@ -45,7 +45,7 @@ export function chooseSubprotocol(offered: Iterable<string>): string | undefined
   return [...offered].find((name) => subprotocols.some((subprotocol) => subprotocol === name))
 }
 
-/** The codec of a subprotocol. Without one it is JSON. @param inflates whether the client inflates compressed messages */
+/** The codec of a subprotocol, JSON without one. @param inflates whether the client inflates compressed messages */
 export function codecFor(subprotocol: string, inflates: boolean): Codec {
   const { plain, deflated } = subprotocol === cborCodec.subprotocol ? cbor : json
   return inflates ? deflated : plain

@@ -95,7 +95,10 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   const uses = createTopicUses()
   /** How often room may have been made: by a leave, or by time. */
   let roomsMade = 0
-  /** The value of `roomsMade` when a client last found no room. Until it changes, another attempt would read all joins in vain. */
+  /**
+   * The value of `roomsMade` when a client last found no room. Until it changes, another attempt would read all joins
+   * in vain.
+   */
   const refusalOf = createLru({ max: maxRefusedClients }, () => ({ at: -1 }))
   const isInUse = ({ topic, client }: TopicJoin) => uses.isOpen(topic, client)
   const room = createTopicRoom(init, { store: store.topics, isInUse, now })

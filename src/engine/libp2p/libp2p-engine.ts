@@ -67,9 +67,9 @@ interface Running {
 }
 
 /**
- * The P2PEngine contract on libp2p. Each start makes a new node; subscriptions and blocks outlive it here. This file only wires
- * parts together: gossip, dials, the DHT and requests between peers are in `gossip/`, `wanted-links.ts`, `dht/` and
- * `protocols.ts`.
+ * The P2PEngine contract on libp2p. Each start makes a new node; subscriptions and blocks outlive it here. This file
+ * only wires parts together: gossip, dials, the DHT and requests between peers are in `gossip/`, `wanted-links.ts`,
+ * `dht/` and `protocols.ts`.
  */
 export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEngineComponents): P2PEngine {
   const { limits } = init

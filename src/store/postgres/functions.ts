@@ -98,8 +98,8 @@ END $function$`
 
 /**
  * Removes the oldest messages of a topic that exceed its retention, up to the first that does not, or all up to
- * `p_through`, unless that is null. `broken` is the seq
- * of a row at which it stopped because its time is damaged and does not tell its age.
+ * `p_through`, unless that is null. `broken` is the seq of a row at which it stopped because its time is damaged and
+ * does not tell its age.
  */
 const prune = `CREATE OR REPLACE FUNCTION pg_temp.peergate_prune(
   p_origin text, p_topic text, p_limit integer, p_now bigint, p_through bigint, p_age bigint, p_count bigint, p_size bigint)
@@ -218,8 +218,8 @@ BEGIN
 END $function$`
 
 /**
- * Returns the epoch, a new one (`p_fresh`) in an empty database or when the log ends before messages that were served from it;
- * and the previous epoch.
+ * Returns the epoch, a new one (`p_fresh`) in an empty database or when the log ends before messages that were served
+ * from it; and the previous epoch.
  */
 const settle = `CREATE OR REPLACE FUNCTION pg_temp.peergate_settle(p_origin text, p_epochs text[], p_served bigint[], p_fresh text)
 RETURNS TABLE (epoch text, previous text, tip bigint, served bigint) LANGUAGE plpgsql AS $function$

@@ -151,7 +151,10 @@ export const limitsSchema = z.object({
     256,
     'Maximum messages waiting to be sent to a peer that is sent messages at a pace (`pacedMessageMs`). Beyond it messages follow from the log.',
   ),
-  maxJoinedTopics: limit(100, 'Maximum joined topics, shared by clients. rust-libp2p accepts no more from one peer.'),
+  maxJoinedTopics: limit(
+    100,
+    'Maximum joined topics, shared by clients. rust-libp2p accepts no more from one peer. Default with the custom engine: 1,000, which is what a peer accepts.',
+  ),
   subscribedTopicMs: limit(
     604_800_000,
     'Time that a topic joined by subscribing or publishing stays joined after its last use, in milliseconds, so that a returning client has missed nothing; 0 for no limit. Default: a week, as messages are kept.',
@@ -271,6 +274,12 @@ export const limitsSchema = z.object({
 })
 
 export type Limits = z.infer<typeof limitsSchema>
+
+/** Defaults that depend on the engine. */
+export const engineLimits: { readonly [Kind in 'custom' | 'libp2p']: Partial<Limits> } = {
+  custom: { maxJoinedTopics: 1_000 },
+  libp2p: {},
+}
 
 export const defaultLimits: Limits = limitsSchema.parse({})
 

@@ -5,7 +5,7 @@ import type { JwtSettings } from '../access/jwt.ts'
 import type { DirectSenders } from '../direct/direct-inbox.ts'
 import { type EngineSettings, engineSettingsProblems } from '../engine/settings.ts'
 import { issueText } from '../lib/issue-text.ts'
-import { type Limits, limitsSchema, limitVariable } from '../limits.ts'
+import { engineLimits, type Limits, limitsSchema, limitVariable } from '../limits.ts'
 import type { LogLevel } from '../model/log-level.ts'
 import { environmentSchema } from './environment.ts'
 import { accessProblems, type ConfigProblem, databaseProblems, originProblems, proxyProblems, tracingProblems } from './problems.ts'
@@ -78,7 +78,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const given = withoutServiceLinks(env)
   const problems: ConfigProblem[] = []
   const values = parse(environmentSchema, given, problems)
-  const limits = parseLimits(given, problems)
+  const limits = parseLimits(given, engineLimits[values?.LIBP2P_ENABLED ? 'libp2p' : 'custom'], problems)
   const known = [...Object.keys(environmentSchema.shape), ...Object.keys(limitsSchema.shape).map(limitVariable)]
   const unknown = unknownVariables(Object.keys(given), known)
   problems.push(...unknown.misspelt)
@@ -162,13 +162,13 @@ function parse<Schema extends z.ZodObject>(schema: Schema, given: unknown, probl
   return undefined
 }
 
-function parseLimits(given: Record<string, string>, problems: ConfigProblem[]): Limits | undefined {
+function parseLimits(given: Record<string, string>, defaults: Partial<Limits>, problems: ConfigProblem[]): Limits | undefined {
   const names = Object.keys(limitsSchema.shape)
   const found = names.flatMap((name) => {
     const value = given[limitVariable(name)]
     return value === undefined ? [] : [[name, /^\d+$/.test(value) ? Number(value) : value]]
   })
-  const parsed = limitsSchema.safeParse(Object.fromEntries(found), { error: issueText })
+  const parsed = limitsSchema.safeParse({ ...defaults, ...Object.fromEntries(found) }, { error: issueText })
   if (parsed.success) return parsed.data
   for (const issue of parsed.error.issues) {
     problems.push({ variable: limitVariable(String(issue.path[0])), problem: `must be a whole number in its range: it ${issue.message}` })

@@ -119,6 +119,12 @@ test('counts what is set to nothing as not set', () => {
   expect(loadConfig({ ...minimal, PEERGATE_HTTP_PORT: '', DATABASE_URL: '' }).http.port).toBe(7070)
 })
 
+test('joins as many topics by default as peers of the engine accept', () => {
+  expect(loadConfig({}).limits.maxJoinedTopics).toBe(1_000)
+  expect(loadConfig({ LIBP2P_ENABLED: 'true' }).limits.maxJoinedTopics).toBe(100)
+  expect(loadConfig({ PEERGATE_MAX_JOINED_TOPICS: '7' }).limits.maxJoinedTopics).toBe(7)
+})
+
 test('sets limits by their names', () => {
   expect(loadConfig({ ...minimal, PEERGATE_MAX_JOINED_TOPICS: '7' }).limits.maxJoinedTopics).toBe(7)
 })

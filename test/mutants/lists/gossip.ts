@@ -378,6 +378,14 @@ export const gossip = [
     [['a peer that asks many things at once loses its link', 'maxEarlyStreams: limits.maxStreamsPerConnection,', '']],
   ),
   ...breaks(
+    'src/engine/custom/overlay/topic-views.ts',
+    ['test/engine/custom/overlay/seeks.test.ts'],
+    [
+      ['all topics are sought at once', 'if (!pace.take(now())) return', 'pace.take(now())'],
+      ['the first topics are sought again and again', 'due.delete(topic)\n      walk(topic)', 'walk(topic)'],
+    ],
+  ),
+  ...breaks(
     'src/engine/custom/overlay/view.ts',
     ['test/engine/custom/overlay/neighbor-links.test.ts'],
     [

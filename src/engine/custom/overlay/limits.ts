@@ -71,6 +71,9 @@ export interface OverlayLimits {
   /** Milliseconds between two seeks for a topic, doubled up to the last value while no subscriber is found. */
   readonly firstSeekMs: number
   readonly lastSeekMs: number
+  /** Seeks of all topics: per second, and in a burst. More wait for their turn. */
+  readonly seeksPerSecond: number
+  readonly seeksBurst: number
   /** Subscriptions kept of one peer. */
   readonly maxPeerTopics: number
   /** Topics of others, and subscribers of each, kept to answer seeks. */
@@ -165,6 +168,8 @@ export const defaultOverlayLimits: OverlayLimits = {
   seekHops: 6,
   firstSeekMs: 1_000,
   lastSeekMs: 30_000,
+  seeksPerSecond: 5, // half of what a neighbour accepts (walksPerSecond), so that shuffles and the walks of others have room
+  seeksBurst: 100,
   maxPeerTopics: 1_000, // what js-libp2p peers announce at most
   maxKnownTopics: 500,
   maxKnownSubscribers: 8,

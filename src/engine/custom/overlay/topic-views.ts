@@ -1,4 +1,5 @@
 import { backOffMs } from '../../../lib/back-off.ts'
+import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import { type FrameOf, frameBounds } from './frames.ts'
 import type { KnownSubscribers } from './known-subscribers.ts'
 import type { OverlayLimits } from './limits.ts'
@@ -43,6 +44,9 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
   const views = new Map<string, View>()
   /** When the next seek for each topic is allowed. */
   const seeks = new Map<string, { count: number; at: number }>()
+  /** Topics whose seek waits for its turn, the longest waiting first. */
+  const due = new Set<string>()
+  const pace = createTokenBucket({ perSecond: limits.seeksPerSecond, burst: limits.seeksBurst })
 
   function learn(topic: string, peer: PeerRecord): void {
     if (peer.peerId === init.peerId) return
@@ -77,8 +81,22 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
   }
 
   function seek(topic: string): void {
-    const { count, at } = seeks.get(topic) ?? { count: 0, at: 0 }
-    if (at > now()) return
+    if ((seeks.get(topic)?.at ?? 0) > now()) return
+    due.add(topic)
+    seekDue()
+  }
+
+  /** Seeks in turn, at a pace that many topics without subscribers share. */
+  function seekDue(): void {
+    for (const topic of due) {
+      if (!pace.take(now())) return
+      due.delete(topic)
+      walk(topic)
+    }
+  }
+
+  function walk(topic: string): void {
+    const count = seeks.get(topic)?.count ?? 0
     const waitMs = backOffMs({ firstMs: limits.firstSeekMs, lastMs: limits.lastSeekMs }, count, random)
     seeks.set(topic, { count: count + 1, at: now() + waitMs })
     const seeker = views.has(topic) ? { seeker: components.self() } : {}
@@ -118,6 +136,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
       return
     }
     seeks.delete(frame.topic)
+    due.delete(frame.topic)
     for (const peer of frame.peers) {
       components.told(peer, link.peerId)
       learn(frame.topic, peer)
@@ -139,6 +158,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
     close(topic) {
       views.delete(topic)
       seeks.delete(topic)
+      due.delete(topic)
     },
     get: (topic) => views.get(topic),
     all: () => views.values(),
@@ -149,11 +169,14 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
     },
     tick() {
       for (const view of views.values()) view.tick()
+      seekDue()
     },
     sweep() {
       const outside = new Set(components.fanOutTopics())
       for (const topic of outside) fanOut(topic)
-      for (const topic of seeks.keys()) if (!outside.has(topic) && !views.has(topic)) seeks.delete(topic)
+      const isGone = (topic: string) => !outside.has(topic) && !views.has(topic)
+      for (const topic of seeks.keys()) if (isGone(topic)) seeks.delete(topic)
+      for (const topic of due) if (isGone(topic)) due.delete(topic)
     },
   }
 }

@@ -1,5 +1,6 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
+import { bytes } from '../lib/bytes-schema.ts'
 import { decodeCbor } from '../lib/cbor.ts'
 import { messageId, type SignedMessage, sequenceBytes } from '../model/signed-message.ts'
 import { signedFields, signedMessageSchema, signedOverheadBytes } from '../model/signed-message-codec.ts'
@@ -52,13 +53,7 @@ export const historyRequestBytes = 65_536
  * A listed message: index of its author, sequence number, index of its topic in the request, bytes of data, and
  * milliseconds since a gateway first received it.
  */
-const itemSchema = z.tuple([
-  z.int().min(0),
-  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === 8),
-  z.int().min(0),
-  z.int().min(0),
-  z.int().min(0),
-])
+const itemSchema = z.tuple([z.int().min(0), bytes({ min: 8, max: 8 }), z.int().min(0), z.int().min(0), z.int().min(0)])
 
 const listSchema = z.strictObject({
   status: z.literal('ok'),

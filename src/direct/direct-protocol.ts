@@ -1,5 +1,6 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
+import { bytes } from '../lib/bytes-schema.ts'
 import { decodeCbor } from '../lib/cbor.ts'
 import { directOverheadBytes } from '../model/direct-message.ts'
 
@@ -13,7 +14,7 @@ export const directProtocol = '/peergate/direct/1.0.0'
 export const maxDirectBatch = 64
 export const directBatchBytes = 262_144
 
-const batchSchema = z.array(z.custom<Uint8Array>((value) => value instanceof Uint8Array)).max(maxDirectBatch)
+const batchSchema = z.array(bytes()).max(maxDirectBatch)
 
 export function encodeBatch(envelopes: Uint8Array[]): Uint8Array {
   return encode(envelopes)

@@ -3,6 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { encode } from 'cborg'
 import { z } from 'zod'
 import { InvalidRecord } from '../errors.ts'
+import { bytes } from '../lib/bytes-schema.ts'
 import { decodeCbor } from '../lib/cbor.ts'
 import { openEnvelope, sealEnvelope } from './signed-envelope.ts'
 import { textProblem } from './text.ts'
@@ -44,7 +45,7 @@ const payloadSchema = z.strictObject({
     .transform(BigInt)
     .pipe(z.bigint().max(0xffff_ffff_ffff_ffffn)),
   issuedAt: z.int().min(0),
-  value: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length <= maxRecordValueBytes),
+  value: bytes({ max: maxRecordValueBytes }),
 })
 
 /** @throws InvalidRecord when the text is not a key */

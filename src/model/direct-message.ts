@@ -1,5 +1,6 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
+import { bytes } from '../lib/bytes-schema.ts'
 import { decodeCbor } from '../lib/cbor.ts'
 import { openEnvelope, sealEnvelope } from './signed-envelope.ts'
 import { messageId } from './signed-message.ts'
@@ -27,9 +28,9 @@ const kind = { domain: 'peergate-direct', payloadType: '/peergate/direct/1' }
 const sequenceLength = 8
 
 const payloadSchema = z.strictObject({
-  sequence: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === sequenceLength),
+  sequence: bytes({ min: sequenceLength, max: sequenceLength }),
   to: z.string().min(1).max(128),
-  data: z.custom<Uint8Array>((value) => value instanceof Uint8Array),
+  data: bytes(),
 })
 
 /** @param seed the 32 bytes of the author's Ed25519 private key */

@@ -1,12 +1,12 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
+import { bytes } from '../lib/bytes-schema.ts'
 import { decodeCbor } from '../lib/cbor.ts'
 import type { SignedMessage } from './signed-message.ts'
 import { topicSchema } from './topic.ts'
 
 /** The CBOR encoding of topic messages between gateways: a map of the fields of `SignedMessage`. */
 
-const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 /** Bytes of a sequence number. */
 const sequenceLength = 8
 /** Bytes for an RSA key of 8,192 bits, the largest that libp2p accepts. */
@@ -16,12 +16,12 @@ const maxKeyBytes = 1_100
 export const signedMessageSchema = z
   .strictObject({
     from: z.string().min(1).max(128),
-    sequence: bytes.refine(({ length }) => length === sequenceLength),
+    sequence: bytes({ min: sequenceLength, max: sequenceLength }),
     topic: topicSchema,
-    data: bytes,
+    data: bytes(),
     dataAbsent: z.literal(true).optional(),
-    signature: bytes.refine(({ length }) => length <= maxSignatureBytes),
-    publicKey: bytes.refine(({ length }) => length <= maxKeyBytes).optional(),
+    signature: bytes({ max: maxSignatureBytes }),
+    publicKey: bytes({ max: maxKeyBytes }).optional(),
   })
   .transform(
     ({ dataAbsent, publicKey, ...message }): SignedMessage => ({

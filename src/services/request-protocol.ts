@@ -1,5 +1,6 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
+import { bytes } from '../lib/bytes-schema.ts'
 import { decodeCbor } from '../lib/cbor.ts'
 import { serviceSchema } from '../model/service.ts'
 import { foreignTextSchema } from '../model/text.ts'
@@ -11,11 +12,9 @@ import { foreignTextSchema } from '../model/text.ts'
  */
 export const requestProtocol = '/peergate/request/1.0.0'
 
-const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
-
 const requestSchema = z.strictObject({
   service: serviceSchema,
-  data: bytes,
+  data: bytes(),
   timeoutMs: z.int().min(1),
   from: z.string().max(128).optional(),
 })
@@ -29,7 +28,7 @@ const maxMessageLength = 1_024
  * full. `late`: timeout.
  */
 const answerSchema = z.union([
-  z.strictObject({ status: z.literal('ok'), data: bytes }),
+  z.strictObject({ status: z.literal('ok'), data: bytes() }),
   z.strictObject({ status: z.enum(['error', 'not_found', 'gone', 'busy', 'late']), message: foreignTextSchema(maxMessageLength) }),
 ])
 export type WireAnswer = z.infer<typeof answerSchema>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bytes } from '../lib/bytes-schema.ts'
 import type { Limits } from '../limits.ts'
 import type { Action, TokenAction } from '../model/action.ts'
 import { positionSchema } from '../model/cursor.ts'
@@ -47,9 +48,7 @@ const unsubscribeSchema = z
   .describe('Ends a subscription. Answered with `unsubscribed`.')
 
 /** Data in a CBOR frame. */
-export const bytesSchema = z
-  .instanceof(Uint8Array)
-  .meta({ type: 'string', contentEncoding: 'binary', description: 'Data as a byte string, in CBOR only.' })
+export const bytesSchema = bytes().meta({ type: 'string', contentEncoding: 'binary', description: 'Data as a byte string, in CBOR only.' })
 
 const publishSchema = z
   .strictObject({

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bytes } from '../../lib/bytes-schema.ts'
 import type { AuditStore } from '../audit-store.ts'
 import type { Token } from '../generated/client.ts'
 import type { TokenRecord, TokenStore } from '../token-store.ts'
@@ -54,7 +55,7 @@ export function tokenValues({ id, name, hash, actions, topics, createdAt, expire
 const tokenRowSchema = z.object({
   id: z.string(),
   name: z.string(),
-  hash: z.instanceof(Uint8Array),
+  hash: bytes(),
   actions: z.string(),
   topics: z.string(),
   createdAt: z.number(),
@@ -67,7 +68,11 @@ export function tokenOfRow(row: unknown): TokenRecord {
 }
 
 function toRecord(
-  row: Omit<Token, 'createdAt' | 'expiresAt'> & { createdAt: bigint | number; expiresAt: bigint | number | null },
+  row: Omit<Token, 'hash' | 'createdAt' | 'expiresAt'> & {
+    hash: Uint8Array
+    createdAt: bigint | number
+    expiresAt: bigint | number | null
+  },
 ): TokenRecord {
   const { id, name, hash, actions, topics, createdAt, expiresAt } = row
   return {

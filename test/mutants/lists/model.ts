@@ -150,14 +150,10 @@ export const model = [
     [
       [
         'a message between gateways has a sequence of any length',
-        'sequence: bytes.refine(({ length }) => length === sequenceLength)',
-        'sequence: bytes',
+        'sequence: bytes({ min: sequenceLength, max: sequenceLength })',
+        'sequence: bytes()',
       ],
-      [
-        'a message between gateways has a signature of any length',
-        'signature: bytes.refine(({ length }) => length <= maxSignatureBytes)',
-        'signature: bytes',
-      ],
+      ['a message between gateways has a signature of any length', 'signature: bytes({ max: maxSignatureBytes })', 'signature: bytes()'],
       [
         'a message between gateways loses its key',
         '...(dataAbsent === true && { dataAbsent }), ...(publicKey && { publicKey }) }',

@@ -1,5 +1,6 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
+import { bytes } from '../../../lib/bytes-schema.ts'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { maxRecordBytes } from '../../../model/dht-record.ts'
 
@@ -8,10 +9,7 @@ import { maxRecordBytes } from '../../../model/dht-record.ts'
  * their sizes.
  */
 
-const bytes = (min: number, max: number) =>
-  z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length >= min && value.length <= max)
-
-const place = bytes(32, 32)
+const place = bytes({ min: 32, max: 32 })
 const multiaddrs = z.array(z.string().max(256)).max(8)
 const contactSchema = z.object({ peerId: z.string().min(1).max(64), multiaddrs })
 export type Contact = z.infer<typeof contactSchema>
@@ -22,7 +20,7 @@ export const requestSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('put-value'),
     key: z.string().max(1_024),
-    record: bytes(0, maxRecordBytes),
+    record: bytes({ max: maxRecordBytes }),
     /** Milliseconds since the record was first put, or was put again by its owner. */
     ageMs: z.int().min(0),
   }),
@@ -34,7 +32,7 @@ export type DhtRequest = z.infer<typeof requestSchema>
 const closer = z.array(contactSchema).max(20)
 export const answerSchema = z.object({
   closer: closer.optional(),
-  record: bytes(0, maxRecordBytes).optional(),
+  record: bytes({ max: maxRecordBytes }).optional(),
   ageMs: z.int().min(0).optional(),
   providers: z.array(contactSchema).max(20).optional(),
   refused: z.enum(['invalid', 'outdated', 'full']).optional(),

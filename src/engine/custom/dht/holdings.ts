@@ -1,6 +1,7 @@
 import { encode } from 'cborg'
 import { z } from 'zod'
 import { RecordOutdated } from '../../../errors.ts'
+import { bytes } from '../../../lib/bytes-schema.ts'
 import { decodeCbor } from '../../../lib/cbor.ts'
 import { createSampledMap, type SampledMap } from '../../../lib/sampled-map.ts'
 import { type DhtKey, parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
@@ -65,7 +66,7 @@ const providerName = (place: string, peerId: string) => `${prefix}provider/${pla
 const providedName = (place: string) => `${prefix}provided/${place}`
 
 const storedValueSchema = z.object({
-  record: z.custom<Uint8Array>((value) => value instanceof Uint8Array),
+  record: bytes(),
   putAt: z.int(),
   from: z.string().optional(),
   host: z.string().optional(),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bytes } from '../../../lib/bytes-schema.ts'
 
 /**
  * The frames of the overlay protocol. Frames are untrusted: the schemas here bound what one frame can hold, the limits
@@ -49,7 +50,7 @@ const sampledPeerSchema = z.strictObject({
 export type SampledPeer = z.infer<typeof sampledPeerSchema>
 
 /** The signed message of a `message` frame; the wire's codec judges its bytes, and takes id and topic from them. */
-const envelopeSchema = z.strictObject({ id: messageId, topic, bytes: z.custom<Uint8Array>((value) => value instanceof Uint8Array) })
+const envelopeSchema = z.strictObject({ id: messageId, topic, bytes: bytes() })
 
 export const overlayFrameSchema = z.discriminatedUnion('type', [
   /** Topics that the sender has subscribed to, and topics that it has unsubscribed from. */

@@ -1,4 +1,5 @@
 import { IdempotencyKeyLimit } from '../errors.ts'
+import { createLru } from '../lib/lru.ts'
 
 /** Limits the number of remembered idempotency keys of each client. */
 export interface KeyRoom {
@@ -8,7 +9,7 @@ export interface KeyRoom {
 
 /** Milliseconds between two counts for a client at its limit: old keys expire meanwhile. */
 const recountMs = 30_000
-/** Clients whose counts are kept in memory. One more client discards all counts. */
+/** Clients whose counts are kept in memory, the most recently active ones. Others are counted again. */
 const maxCounted = 10_000
 
 /**
@@ -22,16 +23,7 @@ export function createKeyRoom(
 ): KeyRoom {
   const { max } = init
   const { count, now = Date.now } = components
-  const counters = new Map<string, { keys: number; countedAt: number; counted: Promise<void> }>()
-
-  function counterOf(prefix: string) {
-    const known = counters.get(prefix)
-    if (known !== undefined) return known
-    if (counters.size >= maxCounted) counters.clear()
-    const fresh = { keys: max, countedAt: Number.NEGATIVE_INFINITY, counted: Promise.resolve() }
-    counters.set(prefix, fresh)
-    return fresh
-  }
+  const counterOf = createLru({ max: maxCounted }, () => ({ keys: max, countedAt: Number.NEGATIVE_INFINITY, counted: Promise.resolve() }))
 
   return {
     async take({ scope }) {

@@ -1,4 +1,5 @@
 import { RateLimited } from '../errors.ts'
+import { createLru } from '../lib/lru.ts'
 import { createTokenBucket, type TokenBucket } from '../lib/token-bucket.ts'
 import type { Limits } from '../limits.ts'
 import { addressKey, clientKey } from './client-key.ts'
@@ -54,7 +55,7 @@ export function costOfRows(rows: number): number {
   return Math.floor(rows / rowsPerUnit)
 }
 
-/** Remembered budgets of each kind. A forgotten client has a full budget again. */
+/** Remembered budgets of each kind, the most recently used ones. A forgotten client has a full budget again. */
 const maxClients = 50_000
 
 export function createRates(init: { limits: RateLimits }, components: { now?: () => number } = {}): Rates {
@@ -93,19 +94,10 @@ export function createRates(init: { limits: RateLimits }, components: { now?: ()
 }
 
 function createKind(name: Budget['name'], rate: { perSecond: number; burst: number }) {
-  const buckets = new Map<string, TokenBucket>()
   return {
     name,
     ...rate,
-    of(key: string): TokenBucket {
-      let bucket = buckets.get(key)
-      // Moves the client to the end, so that the first one has been quiet the longest.
-      if (bucket === undefined) bucket = createTokenBucket(rate)
-      else buckets.delete(key)
-      buckets.set(key, bucket)
-      if (buckets.size > maxClients) buckets.delete(buckets.keys().next().value ?? '')
-      return bucket
-    },
+    of: createLru({ max: maxClients }, () => createTokenBucket(rate)),
     budget(bucket: TokenBucket, at: number): Budget {
       const remaining = Math.floor(bucket.left(at))
       return {

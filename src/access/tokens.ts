@@ -1,5 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { AdminTokenNeeded, InvalidRequest, TokenNotFound } from '../errors.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { type Page, pageOf } from '../lib/page.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import { actionSchema } from '../model/action.ts'
@@ -69,7 +70,7 @@ const secretPrefix = 'peergate_'
 const secretBytes = 32
 const idLetters = 'abcdefghijkmnpqrstuvwxyz23456789'
 const idLength = 16
-/** Grants in the cache. One more grant empties it. */
+/** Grants in the cache; the least recently used is evicted. */
 const maxCached = 10_000
 /** Id of the operator's grant. */
 export const operatorId = 'operator'
@@ -87,7 +88,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
   const changes = createWatchers()
   const operator = init.adminToken === undefined ? undefined : hashOf(init.adminToken)
   /** By the hash of the secret, in hex. */
-  const cache = new Map<string, Grant>()
+  const cache = new BoundedMap<string, Grant>({ max: maxCached })
   /** Incremented when grants may have changed, so that results of earlier look-ups are not cached. */
   let generation = 0
   let unlisten: (() => void) | undefined
@@ -121,7 +122,7 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
 
   async function grantOfHash(hash: Buffer): Promise<Grant | undefined> {
     const key = hash.toString('hex')
-    let grant = cache.get(key)
+    let grant = cache.use(key)
     while (grant === undefined) {
       const before = generation
       const record = await store.tokens.find(hash)
@@ -129,7 +130,6 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
       // The token may have been revoked during the look-up.
       if (before !== generation) continue
       grant = grantFrom(record)
-      if (cache.size >= maxCached) cache.clear()
       cache.set(key, grant)
     }
     return grant.expiresAt !== undefined && grant.expiresAt <= now() ? undefined : grant

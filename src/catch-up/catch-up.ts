@@ -3,6 +3,7 @@ import type { Members } from '../cluster/members.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { ProtocolUnsupported } from '../errors.ts'
 import { backOffMs } from '../lib/back-off.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import type { Limits } from '../limits.ts'
 import type { RetentionLimits } from '../log/retention.ts'
 import type { LogStore } from '../store/log-store.ts'
@@ -81,7 +82,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   /** Connected peers that may share a topic. */
   const peers = new Map<string, Peer>()
   const rounds = new Map<string, Promise<void>>()
-  const distrusted = new Map<string, number>()
+  const distrusted = new BoundedMap<string, number>({ max: maxDistrusted })
   let stopping = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let cleaner: NodeJS.Timeout | undefined
@@ -144,10 +145,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   function distrust(peerId: string, err: FalseHistory): void {
     logger.warn({ err, peerId }, 'a peer sent false history; it is not asked for some time')
     peers.delete(peerId)
-    distrusted.delete(peerId)
     distrusted.set(peerId, performance.now() + distrustMs)
-    const [oldest] = distrusted.keys()
-    if (distrusted.size > maxDistrusted && oldest !== undefined) distrusted.delete(oldest)
   }
 
   /**

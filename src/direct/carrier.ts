@@ -3,6 +3,7 @@ import { createClientShares } from '../access/client-shares.ts'
 import { type Ages, agesOf } from '../clock/ages.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { backOffMs } from '../lib/back-off.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import type { Limits } from '../limits.ts'
@@ -86,7 +87,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
    * Recipients that were linked but accepted nothing, with the time (monotonic clock) until which a new link causes no
    * attempt.
    */
-  const untaken = new Map<string, number>()
+  const untaken = new BoundedMap<string, number>({ max: maxUntaken })
   const courier = createCourier(
     { dialMs: claimMs / 2, deliveryTimeoutMs: limits.deliveryTimeoutMs },
     { ...components, clock, onChange: changes.tell },
@@ -190,10 +191,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
    * blocked this gateway, for example, hangs up on every link.
    */
   function notNews(recipient: string, ms: number): void {
-    untaken.delete(recipient)
     untaken.set(recipient, performance.now() + ms)
-    const [oldest] = untaken.keys()
-    if (untaken.size > maxUntaken && oldest !== undefined) untaken.delete(oldest)
   }
 
   /** The gateway with a link to the recipient takes it over, whichever gateway was to try next. */

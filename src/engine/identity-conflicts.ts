@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { createSeldom, sayAgainMs } from '../lib/seldom.ts'
 import type { IdentityConflict } from './engine.ts'
 
@@ -14,7 +15,7 @@ const maxAddresses = 8
 
 export function createIdentityConflicts(init: { peerId: string }, components: { logger: Logger; now?: () => number }): IdentityConflicts {
   const { logger, now = Date.now } = components
-  const conflicts = new Map<string, IdentityConflict>()
+  const conflicts = new BoundedMap<string, IdentityConflict>({ max: maxConflicts })
   const isDue = createSeldom({ everyMs: sayAgainMs })
 
   return {
@@ -23,10 +24,7 @@ export function createIdentityConflicts(init: { peerId: string }, components: { 
       const all = [...new Set([...multiaddrs, ...(before?.multiaddrs ?? [])])].slice(0, maxAddresses)
       // A conflict that this node saw outweighs a report of another peer.
       const by = before !== undefined && before.toldBy === null ? null : toldBy
-      conflicts.delete(peerId)
       conflicts.set(peerId, { peerId, multiaddrs: all, toldBy: by, lastSeenAt: now() })
-      const [oldest] = conflicts.keys()
-      if (conflicts.size > maxConflicts && oldest !== undefined) conflicts.delete(oldest)
       if (!isDue(peerId)) return
       const what = peerId === init.peerId ? "another node uses this gateway's peer id" : 'two nodes use the same peer id'
       logger.warn({ peerId, multiaddrs: all, ...(toldBy === null ? {} : { toldBy }) }, `${what}; give each a key of its own`)

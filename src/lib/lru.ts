@@ -1,12 +1,11 @@
-/** A value per key, created on first use. Only the `max` most recently used are kept. */
-export function createLru<Share>(init: { max: number }, make: () => Share): (key: string) => Share {
-  const shares = new Map<string, Share>()
+import { BoundedMap } from './bounded-map.ts'
+
+/** The value of each key, made on first use. Only the `max` most recently used are kept. */
+export function createLru<Value>(init: { max: number }, make: (key: string) => Value): (key: string) => Value {
+  const values = new BoundedMap<string, Value>(init)
   return (key) => {
-    const share = shares.get(key) ?? make()
-    shares.delete(key)
-    shares.set(key, share)
-    const [oldest] = shares.keys()
-    if (shares.size > init.max && oldest !== undefined) shares.delete(oldest)
-    return share
+    const value = values.get(key) ?? make(key)
+    values.set(key, value)
+    return value
   }
 }

@@ -1,3 +1,5 @@
+import { BoundedMap } from '../lib/bounded-map.ts'
+
 /** The bytes that each remote author may add to each topic within an hour. */
 export interface AuthorQuota {
   /** Counts a message. False when it exceeds the author's quota. */
@@ -7,11 +9,11 @@ export interface AuthorQuota {
 }
 
 const hourMs = 3_600_000
-/** Maximum number of (author, topic) pairs counted. The oldest pair is evicted. */
+/** Maximum number of (author, topic) pairs counted. The pair whose hour began first is evicted. */
 const maxPairs = 20_000
 
 export function createAuthorQuota(init: { maxAuthorBytesPerHour: number }, components: { now(): number }): AuthorQuota {
-  const pairs = new Map<string, { since: number; bytes: number }>()
+  const pairs = new BoundedMap<string, { since: number; bytes: number }>({ max: maxPairs })
   return {
     take(author, topic, bytes) {
       const key = `${author} ${topic}`
@@ -19,9 +21,7 @@ export function createAuthorQuota(init: { maxAuthorBytesPerHour: number }, compo
       let pair = pairs.get(key)
       if (pair === undefined || pair.since <= at - hourMs) {
         pair = { since: at, bytes: 0 }
-        pairs.delete(key)
         pairs.set(key, pair)
-        if (pairs.size > maxPairs) pairs.delete(pairs.keys().next().value ?? '')
       }
       if (pair.bytes + bytes > init.maxAuthorBytesPerHour) return false
       pair.bytes += bytes

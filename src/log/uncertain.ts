@@ -1,3 +1,5 @@
+import { BoundedMap } from '../lib/bounded-map.ts'
+
 /** Own messages of failed batches: the commit may have succeeded without an acknowledgement. */
 export interface Uncertain {
   note(ids: string[]): void
@@ -12,15 +14,12 @@ const rememberMs = 600_000
 /** @param components.now age time */
 export function createUncertain(components: { now(): number }): Uncertain {
   const { now } = components
-  /** Time of each note, oldest first. */
-  const notedAt = new Map<string, number>()
+  /** Time of each note. */
+  const notedAt = new BoundedMap<string, number>({ max: maxIds })
   return {
     note(ids) {
       for (const id of ids) notedAt.set(id, now())
-      for (const [id, at] of notedAt) {
-        if (notedAt.size <= maxIds && at > now() - rememberMs) break
-        notedAt.delete(id)
-      }
+      notedAt.deleteWhile((at) => at <= now() - rememberMs)
     },
     found: (messages) => (notedAt.size === 0 ? [] : messages.filter(({ id }) => notedAt.delete(id))),
   }

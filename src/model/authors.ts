@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject, verify as verifySignature } from 'node
 import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import * as Digest from 'multiformats/hashes/digest'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { ed25519PublicKey, peerIdBytes, type SignedMessage, signedBytes } from './signed-message.ts'
 
 type PeerId = ReturnType<typeof peerIdFromMultihash>
@@ -57,21 +58,14 @@ interface Known extends Author {
 }
 
 export function createAuthors(): Authors {
-  const known = new Map<string, Known>()
-
-  function remember(name: string, author: Known): void {
-    known.delete(name)
-    known.set(name, author)
-    const [oldest] = known.keys()
-    if (known.size > maxAuthors && oldest !== undefined) known.delete(oldest)
-  }
+  const known = new BoundedMap<string, Known>({ max: maxAuthors })
 
   return {
     find(from, key) {
       const name = Buffer.from(from.buffer, from.byteOffset, from.length).toString('latin1')
       const author = known.get(name) ?? authorFrom(from, key)
       if (author === undefined || !isKeyOf(author, key)) return undefined
-      remember(name, author)
+      known.set(name, author)
       return author
     },
   }

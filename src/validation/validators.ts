@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Members } from '../cluster/members.ts'
 import { askPeer } from '../engine/ask-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import { createDeadline } from '../lib/deadline.ts'
 import type { Limits } from '../limits.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
@@ -51,7 +52,7 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
   /** The last pending judgement of each topic. */
   const turns = new Map<string, Promise<unknown>>()
   /** Judgements of this gateway's validators, given or pending, by message id and signature. */
-  const remembered = new Map<string, { judgement: Promise<Judgement>; at: number }>()
+  const remembered = new BoundedMap<string, { judgement: Promise<Judgement>; at: number }>({ max: maxRemembered })
   /** The other gateways as last read, used while the database cannot be read. */
   let lastKnown: GatewayRecord[] = []
   let looking: NodeJS.Timeout | undefined
@@ -74,16 +75,9 @@ export function createValidators(init: { limits: ValidatorsLimits }, components:
     return lastKnown
   }
 
-  function forgetOld(): void {
-    for (const [key, { at }] of remembered) {
-      if (remembered.size <= maxRemembered && at > performance.now() - rememberMs) return
-      remembered.delete(key)
-    }
-  }
-
   function judgeHere(message: SignedMessage): Promise<Judgement> {
     const key = `${messageId(message.from, message.sequence)} ${Buffer.from(message.signature).toString('base64')}`
-    forgetOld()
+    remembered.deleteWhile(({ at }) => at <= performance.now() - rememberMs)
     const known = remembered.get(key)
     if (known !== undefined) return known.judgement
     const judgement = registry.ask(message)

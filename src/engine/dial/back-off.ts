@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { backOffMs } from '../../lib/back-off.ts'
+import { BoundedMap } from '../../lib/bounded-map.ts'
 import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
 
 /**
@@ -31,16 +32,13 @@ const maxPeers = 2_000
 export function createBackOff(components: { logger: Logger; now?: () => number; random?: () => number }): BackOff {
   const { logger, now = () => performance.now(), random } = components
   const isDue = createSeldom({ everyMs: sayAgainMs }, { now })
-  const peers = new Map<string, { refusals: number; until: number }>()
+  const peers = new BoundedMap<string, { refusals: number; until: number }>({ max: maxPeers })
 
   function refused(peerId: string, said?: { reason: string; retryAfterMs: number }): void {
     const refusals = (peers.get(peerId)?.refusals ?? 0) + 1
     const own = backOffMs(pauses, refusals - 1, random)
-    peers.delete(peerId)
     const waitMs = Math.round(Math.max(own, Math.min(said?.retryAfterMs ?? 0, maxRetryAfterMs)))
     peers.set(peerId, { refusals, until: now() + waitMs })
-    const [oldest] = peers.keys()
-    if (peers.size > maxPeers && oldest !== undefined) peers.delete(oldest)
     // A single early end is normal, for example when the other end stops.
     if ((said !== undefined || refusals > 1) && isDue(peerId)) {
       const reason = said?.reason.slice(0, maxReasonLength) ?? 'the link ended at once'

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { backOffMs } from '../../lib/back-off.ts'
+import { createLru } from '../../lib/lru.ts'
 
 /**
  * Dials peers that were announced on the local network, at most one dial per peer at a time. Peers repeat their
@@ -12,7 +13,7 @@ export interface DialDiscovered {
 
 /** Maximum concurrent dials; a peer that is left out is announced again within seconds. */
 const maxDials = 8
-/** Maximum remembered announcements; the oldest are forgotten first. */
+/** Maximum remembered announcements; the one heard longest ago is forgotten first. */
 const maxRemembered = 1_000
 /** Between dials of an unresponsive peer. */
 const pauses = { firstMs: 5_000, lastMs: 300_000 }
@@ -31,20 +32,9 @@ export function createDialDiscovered(components: {
 }): DialDiscovered {
   const { isWanted, dial, logger, now = () => performance.now() } = components
   /** By peer and addresses: a host announces different addresses on each of its networks. */
-  const announced = new Map<string, Announced>()
+  const announced = createLru({ max: maxRemembered }, (): Announced => ({ failures: 0, notBefore: 0 }))
   const dials = new Map<string, Promise<void>>()
   let stopping = new AbortController()
-
-  function remember(peerId: string, multiaddrs: string[]): Announced {
-    const key = [peerId, ...multiaddrs.toSorted()].join()
-    const before = announced.get(key)
-    if (before !== undefined) return before
-    const fresh = { failures: 0, notBefore: 0 }
-    announced.set(key, fresh)
-    const oldest = announced.keys().next().value
-    if (announced.size > maxRemembered && oldest !== undefined) announced.delete(oldest)
-    return fresh
-  }
 
   async function dialOne(peerId: string, multiaddrs: string[], peer: Announced, signal: AbortSignal): Promise<void> {
     for (const multiaddr of multiaddrs) {
@@ -62,7 +52,7 @@ export function createDialDiscovered(components: {
 
   return {
     found(peerId, multiaddrs) {
-      const peer = remember(peerId, multiaddrs)
+      const peer = announced([peerId, ...multiaddrs.toSorted()].join())
       if (stopping.signal.aborted) stopping = new AbortController()
       if (dials.has(peerId) || dials.size >= maxDials || peer.notBefore > now() || !isWanted(peerId)) return
       const done = dialOne(peerId, multiaddrs, peer, stopping.signal).finally(() => dials.delete(peerId))

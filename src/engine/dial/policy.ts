@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { BoundedMap } from '../../lib/bounded-map.ts'
 import { createCounter } from '../../lib/counter.ts'
 import { ipNetwork, ipv6Groups } from '../../lib/ip-network.ts'
 import type { AddressSource } from '../../model/peer.ts'
@@ -118,8 +119,8 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
 
   const tellers = createTellers({ hostOf })
   const asked = createCounter()
-  const remembered = new Set<string>()
-  const foundUnder = new Map<string, string>()
+  const remembered = new BoundedMap<string, true>({ max: maxRemembered })
+  const foundUnder = new BoundedMap<string, string>({ max: maxRemembered })
 
   /** The networks of this host that contain an IP address. */
   function networksOf(ip: string, own: string[]): string[] {
@@ -151,12 +152,7 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
     note: (address, source) => sources.note(address, source),
     sourceOf: (address) => sources.sourceOf(address),
     told: (addresses, teller) => tellers.told(addresses, teller),
-    remembered(address) {
-      remembered.delete(address)
-      remembered.add(address)
-      const [oldest] = remembered
-      if (remembered.size > maxRemembered && oldest !== undefined) remembered.delete(oldest)
-    },
+    remembered: (address) => void remembered.set(address, true),
     tellersOf: (address) => ({ tellers: tellers.of(address), isRemembered: remembered.has(address) }),
     mayTell(address, teller) {
       const ip = unmapped(/^\/ip[46]\/([^/]+)/.exec(address)?.[1] ?? '')
@@ -177,12 +173,7 @@ export function createDialPolicy(init: DialPolicyInit, components: DialPolicyCom
         },
       }
     },
-    leads(from, to) {
-      foundUnder.delete(to)
-      foundUnder.set(to, from)
-      const [oldest] = foundUnder.keys()
-      if (foundUnder.size > maxRemembered && oldest !== undefined) foundUnder.delete(oldest)
-    },
+    leads: (from, to) => void foundUnder.set(to, from),
     isAskedFor: (address) => asked.count(address) > 0 || asked.count(foundUnder.get(address) ?? address) > 0,
     refusal(text, source, told = untold) {
       if (isIP(text) === 0) return `"${text}" is not an IP address`

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../lib/bounded-map.ts'
 import type { AddressSource } from '../../model/peer.ts'
 
 /** The sources of addresses; an unrecorded address is `learnt`. */
@@ -15,17 +16,13 @@ const maxOfSource = 2_000
 
 export function createAddressSources(): AddressSources {
   // In the order of trust; `learnt` addresses need no record.
-  const trusted = (['configured', 'rest', 'mdns'] as const).map((source) => ({ source, addresses: new Set<string>() }))
+  const trusted = (['configured', 'rest', 'mdns'] as const).map((source) => ({
+    source,
+    addresses: new BoundedMap<string, true>({ max: maxOfSource }),
+  }))
 
   return {
-    note(address, source) {
-      const addresses = trusted.find((entry) => entry.source === source)?.addresses
-      if (addresses === undefined) return
-      addresses.delete(address)
-      addresses.add(address)
-      const [oldest] = addresses
-      if (addresses.size > maxOfSource && oldest !== undefined) addresses.delete(oldest)
-    },
+    note: (address, source) => void trusted.find((entry) => entry.source === source)?.addresses.set(address, true),
     sourceOf(address) {
       return trusted.find(({ addresses }) => addresses.has(address))?.source ?? 'learnt'
     },

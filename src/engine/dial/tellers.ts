@@ -1,3 +1,5 @@
+import { BoundedMap } from '../../lib/bounded-map.ts'
+
 /** Remembers which peers told an address, so that dials of the address are charged to them. */
 export interface Tellers {
   told(addresses: Iterable<string>, teller: Teller): void
@@ -25,26 +27,17 @@ const maxAddressLength = 256
 
 export function createTellers(components: { hostOf(ip: string): string }): Tellers {
   const { hostOf } = components
-  const hosts = new Map<string, Map<string, Teller>>()
-
-  function addressesOf(host: string): Map<string, Teller> {
-    const addresses = hosts.get(host) ?? new Map<string, Teller>()
-    hosts.delete(host)
-    hosts.set(host, addresses)
-    dropOldest(hosts, maxHosts)
-    return addresses
-  }
+  const hosts = new BoundedMap<string, BoundedMap<string, Teller>>({ max: maxHosts })
 
   return {
     told(addresses, teller) {
       // A host that relays other peers' links and has a link of its own counts as two tellers.
-      const told = addressesOf(`${hostOf(teller.ip)}${teller.isRelayed ? ' relayed' : ''}`)
+      const host = `${hostOf(teller.ip)}${teller.isRelayed ? ' relayed' : ''}`
+      const told = hosts.get(host) ?? new BoundedMap<string, Teller>({ max: maxAddressesOfHost })
+      hosts.set(host, told)
       for (const text of addresses) {
         const address = placeOf(text)
-        if (address.length > maxAddressLength) continue
-        told.delete(address)
-        told.set(address, teller)
-        dropOldest(told, maxAddressesOfHost)
+        if (address.length <= maxAddressLength) told.set(address, teller)
       }
     },
     of(address) {
@@ -61,9 +54,4 @@ export function createTellers(components: { hostOf(ip: string): string }): Telle
 function placeOf(address: string): string {
   const [socket = ''] = address.split('/p2p-circuit')
   return socket.replace(/\/p2p\/[^/]*$/, '')
-}
-
-function dropOldest(map: Map<string, unknown>, max: number): void {
-  const [oldest] = map.keys()
-  if (map.size > max && oldest !== undefined) map.delete(oldest)
 }

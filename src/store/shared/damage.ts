@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { DatabaseDamaged } from '../../errors.ts'
+import { BoundedMap } from '../../lib/bounded-map.ts'
 import { createWatchers } from '../../lib/watchers.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
@@ -58,7 +59,7 @@ const maxStuck = 10_000
 export function createDamageNews(components: { logger: Logger }): DamageNews {
   const { logger } = components
   const watchers = createWatchers<[damaged: Damaged[]]>()
-  const told = new Set<Seq>()
+  const told = new BoundedMap<Seq, true>({ max: maxStuck })
   let isBroken = false
 
   function failed(error: unknown): void {
@@ -81,8 +82,7 @@ export function createDamageNews(components: { logger: Logger }): DamageNews {
       failed(err)
       const news = seqs.filter((seq) => !told.has(seq))
       if (news.length === 0) return
-      if (told.size > maxStuck) told.clear()
-      for (const seq of news) told.add(seq)
+      for (const seq of news) told.set(seq, true)
       logger.error({ err, seqs: news }, 'damaged messages could not be taken out of the log; they are not served')
     },
   }

@@ -9,4 +9,23 @@ export const lib = [
       ['byte strings may be longer than the maximum', 'value.length <= max', 'true'],
     ],
   ),
+  ...breaks(
+    'src/lib/bounded-map.ts',
+    ['test/lib/bounded-map.test.ts'],
+    [
+      ['a bounded map has one entry too many', 'this.size > this.#max', 'this.size > this.#max + 1'],
+      ['a bounded map keeps the place of a key that is set again', 'this.delete(key)\n    super', 'super'],
+      ['a used entry of a bounded map keeps its place', 'if (value !== undefined) this.set(key, value)', ''],
+      ['a bounded map evicts silently', 'this.#onEvicted?.(key, value)', ''],
+      ['entries behind one that is not due are deleted', 'if (!isDue(value)) return', 'if (!isDue(value)) continue'],
+    ],
+  ),
+  ...breaks(
+    'src/lib/lru.ts',
+    ['test/lib/lru.test.ts'],
+    [
+      ['a value is made anew with each use', 'values.get(key) ?? make(key)', 'make(key)'],
+      ['a used value stays the first to go', 'values.set(key, value)', 'if (!values.has(key)) values.set(key, value)'],
+    ],
+  ),
 ]

@@ -63,7 +63,7 @@ export const peerShares = [
         'if (livedMs >= 0) peers.delete(peerId)',
       ],
       ['a peer can have this node wait for ever', 'Math.min(said?.retryAfterMs ?? 0, maxRetryAfterMs)', 'said?.retryAfterMs ?? 0'],
-      ['peers that refused are remembered without end', 'if (peers.size > maxPeers && oldest !== undefined) peers.delete(oldest)', ''],
+      ['peers that refused are remembered without end', '{ max: maxPeers }', '{ max: Infinity }'],
     ],
   ),
   ...breaks(
@@ -71,7 +71,7 @@ export const peerShares = [
     ['test/engine/dial/tellers.test.ts', 'test/engine/dial/budget.test.ts', 'test/engine/dial/policy-sources.test.ts'],
     [
       ['who told an address depends on the peer id in it', "return socket.replace(/\\/p2p\\/[^/]*$/, '')", 'return socket'],
-      ['a host tells any number of addresses', 'dropOldest(told, maxAddressesOfHost)', ''],
+      ['a host tells any number of addresses', '{ max: maxAddressesOfHost }', '{ max: Infinity }'],
     ],
   ),
   ...breaks(
@@ -101,7 +101,7 @@ export const peerShares = [
     [
       ['a peer is slowed for ever and never cut', "if (!slowed.take(now, more)) return 'over'", ''],
       ['a peer is never slowed', 'if (left >= 0) return pausedUntil', 'return pausedUntil'],
-      ['a peer begins anew with each link', 'budgets.get(peerId) ?? createFrameBudget()', 'createFrameBudget()'],
+      ['a peer begins anew with each link', 'of: createLru({ max: maxRemembered }, createFrameBudget)', 'of: createFrameBudget'],
     ],
   ),
   ...breaks(

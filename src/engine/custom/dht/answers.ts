@@ -1,5 +1,6 @@
 import { DhtQuotaReached, InvalidRecord, RecordOutdated } from '../../../errors.ts'
-import { createTokenBucket, type TokenBucket } from '../../../lib/token-bucket.ts'
+import { createLru } from '../../../lib/lru.ts'
+import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import type { Contact, DhtAnswer, DhtRequest } from './frames.ts'
 import type { Holdings } from './holdings.ts'
 import { nameOf, type Place, placeOf } from './key-space.ts'
@@ -20,22 +21,15 @@ export interface AnswersComponents {
   random(): number
 }
 
-/** Maximum number of peers whose requests are counted. */
+/** Maximum number of peers whose requests are counted, the most recently asking ones. */
 const maxCountedPeers = 2_000
 
 export function createAnswers(init: { limits: DhtNodeLimits }, components: AnswersComponents): Answers {
   const { limits } = init
   const { table, holdings, now, random } = components
-  const requests = new Map<string, TokenBucket>()
-
-  function admits(from: string): boolean {
-    const bucket = requests.get(from) ?? createTokenBucket({ perSecond: limits.requestsPerSecond, burst: limits.requestsBurst })
-    requests.delete(from)
-    requests.set(from, bucket)
-    const [oldest] = requests.keys()
-    if (requests.size > maxCountedPeers && oldest !== undefined) requests.delete(oldest)
-    return bucket.take(now())
-  }
+  const bucketOf = createLru({ max: maxCountedPeers }, () =>
+    createTokenBucket({ perSecond: limits.requestsPerSecond, burst: limits.requestsBurst }),
+  )
 
   function closerThan(place: Place, asking: string): Contact[] {
     const contacts = table.closest(place, limits.k + 1).filter((contact) => contact.peerId !== asking)
@@ -69,7 +63,7 @@ export function createAnswers(init: { limits: DhtNodeLimits }, components: Answe
 
   return {
     async answer(from, request) {
-      if (!admits(from)) throw new Error('too many DHT requests')
+      if (!bucketOf(from).take(now())) throw new Error('too many DHT requests')
       switch (request.type) {
         case 'find-node':
           return { closer: closerThan(Buffer.from(request.place), from) }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { createLru } from '../../../lib/lru.ts'
 import { peerIdBytes } from '../../../model/signed-message.ts'
 
 /**
@@ -14,17 +15,12 @@ export function placeOf(bytes: Uint8Array): Place {
 }
 
 /** A cache of places, since lookups meet the same peers repeatedly. */
-const places = new Map<string, Place>()
 const maxPlaces = 10_000
+const places = createLru({ max: maxPlaces }, (peerId) => placeOf(peerIdBytes(peerId)))
 
 /** @throws Error when the text is not a peer id */
 export function placeOfPeer(peerId: string): Place {
-  const known = places.get(peerId)
-  if (known !== undefined) return known
-  const place = placeOf(peerIdBytes(peerId))
-  if (places.size >= maxPlaces) places.clear()
-  places.set(peerId, place)
-  return place
+  return places(peerId)
 }
 
 /** The place at which the subscribers of a topic announce themselves. */

@@ -1,3 +1,4 @@
+import { createLru } from '../../../lib/lru.ts'
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
 
 /**
@@ -54,16 +55,5 @@ export interface FrameBudgets {
 const maxRemembered = 4_096
 
 export function createFrameBudgets(): FrameBudgets {
-  /** Ordered by the peer's latest link, the newest last. */
-  const budgets = new Map<string, FrameBudget>()
-  return {
-    of(peerId) {
-      const budget = budgets.get(peerId) ?? createFrameBudget()
-      budgets.delete(peerId)
-      budgets.set(peerId, budget)
-      const oldest = budgets.keys().next().value
-      if (budgets.size > maxRemembered && oldest !== undefined) budgets.delete(oldest)
-      return budget
-    },
-  }
+  return { of: createLru({ max: maxRemembered }, createFrameBudget) }
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import { createLru } from '../../../lib/lru.ts'
 
 /**
@@ -15,15 +16,9 @@ const maxInstances = 4
 const maxPeers = 1_000
 
 export function createInstances(): Instances {
-  const replaced = createLru({ max: maxPeers }, () => new Set<string>())
+  const replaced = createLru({ max: maxPeers }, () => new BoundedMap<string, true>({ max: maxInstances }))
   return {
-    replaced(peerId, instance) {
-      const instances = replaced(peerId)
-      instances.delete(instance)
-      instances.add(instance)
-      const [oldest] = instances
-      if (instances.size > maxInstances && oldest !== undefined) instances.delete(oldest)
-    },
+    replaced: (peerId, instance) => void replaced(peerId).set(instance, true),
     wasReplaced: (peerId, instance) => replaced(peerId).has(instance),
   }
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import type { OverlayLimits } from './limits.ts'
 
 /**
@@ -16,17 +17,11 @@ export interface FanOut {
 export function createFanOut(init: { limits: OverlayLimits }, components: { now(): number; onExpired(topic: string): void }): FanOut {
   const { limits } = init
   const { now, onExpired } = components
-  /** Topics with the time of the last message, the latest last. */
-  const publishedAt = new Map<string, number>()
+  /** The time of each topic's last message. */
+  const publishedAt = new BoundedMap<string, number>({ max: limits.maxFanOutTopics, onEvicted: onExpired })
 
   return {
-    note(topic) {
-      publishedAt.delete(topic)
-      publishedAt.set(topic, now())
-      if (publishedAt.size <= limits.maxFanOutTopics) return
-      const oldest = publishedAt.keys().next().value
-      if (oldest !== undefined) onExpired(oldest)
-    },
+    note: (topic) => void publishedAt.set(topic, now()),
     forget: (topic) => void publishedAt.delete(topic),
     topics: () => publishedAt.keys(),
     sweep() {

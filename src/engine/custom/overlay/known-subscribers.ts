@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import type { OverlayLimits } from './limits.ts'
 import type { PeerRecord } from './overlay.ts'
 
@@ -13,24 +14,14 @@ export interface KnownSubscribers {
 }
 
 export function createKnownSubscribers(init: { limits: OverlayLimits }): KnownSubscribers {
-  const topics = new Map<string, Map<string, PeerRecord>>()
-
-  function trim(map: Map<string, unknown>, limit: number): void {
-    if (map.size <= limit) return
-    const oldest = map.keys().next().value
-    if (oldest !== undefined) map.delete(oldest)
-  }
+  const { maxKnownTopics, maxKnownSubscribers } = init.limits
+  const topics = new BoundedMap<string, BoundedMap<string, PeerRecord>>({ max: maxKnownTopics })
 
   return {
     learn(topic, peer) {
       if (peer.multiaddrs.length === 0) return
-      const peers = topics.get(topic) ?? new Map<string, PeerRecord>()
-      topics.delete(topic)
-      topics.set(topic, peers)
-      peers.delete(peer.peerId)
-      peers.set(peer.peerId, peer)
-      trim(peers, init.limits.maxKnownSubscribers)
-      trim(topics, init.limits.maxKnownTopics)
+      const peers = topics.get(topic) ?? new BoundedMap<string, PeerRecord>({ max: maxKnownSubscribers })
+      topics.set(topic, peers.set(peer.peerId, peer))
     },
     of: (topic) => [...(topics.get(topic)?.values() ?? [])],
     forget(peerId) {

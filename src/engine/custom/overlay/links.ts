@@ -1,4 +1,5 @@
 import { backOffMs } from '../../../lib/back-off.ts'
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import { createTokenBucket, type TokenBucket } from '../../../lib/token-bucket.ts'
 import type { OverlayLimits } from './limits.ts'
 import type { HangUpReason, PeerRecord } from './overlay.ts'
@@ -68,16 +69,12 @@ export function createLinks(
   const { now, random } = components
   const links = new Map<string, Link>()
   const dials = new Map<string, { peer: PeerRecord; at: number }>()
-  const failures = new Map<string, Failure>()
+  const failures = new BoundedMap<string, Failure>({ max: limits.maxFailedPeers })
 
   function noteFailure(peer: PeerRecord): void {
     const before = failures.get(peer.peerId)?.count ?? 0
     const waitMs = backOffMs({ firstMs: limits.firstRetryMs, lastMs: limits.lastRetryMs }, before, random)
-    failures.delete(peer.peerId)
     failures.set(peer.peerId, { peer, count: before + 1, retryAt: now() + waitMs })
-    if (failures.size <= limits.maxFailedPeers) return
-    const oldest = failures.keys().next().value
-    if (oldest !== undefined) failures.delete(oldest)
   }
 
   function failed(peerId: string): void {

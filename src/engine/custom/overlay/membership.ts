@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import type { FrameOf } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 import type { Link } from './links.ts'
@@ -25,8 +26,8 @@ export function createMembership(
 ): Membership {
   const { limits } = init
   const { random, send, links, told } = components
-  const contacts = new Map<string, PeerRecord>()
-  const proven = new Map<string, PeerRecord>()
+  const contacts = new BoundedMap<string, PeerRecord>({ max: maxContacts })
+  const proven = new BoundedMap<string, PeerRecord>({ max: maxContacts })
   const view = createView(
     { peerId: init.peerId, target: limits.activeView, max: limits.maxActiveView, passiveSize: limits.passiveView, limits },
     { ...components, belongs: () => true, onLonely },
@@ -37,13 +38,6 @@ export function createMembership(
     const isAway = ({ peerId }: PeerRecord) => links.get(peerId) === undefined
     const contact = pick([...contacts.values(), ...proven.values()].filter(isAway), random)
     if (contact !== undefined) view.want(contact)
-  }
-
-  function note(peers: Map<string, PeerRecord>, peer: PeerRecord): void {
-    peers.delete(peer.peerId)
-    peers.set(peer.peerId, peer)
-    const oldest = peers.keys().next().value
-    if (peers.size > maxContacts && oldest !== undefined) peers.delete(oldest)
   }
 
   function receiveJoin({ peerId, record }: Link): void {
@@ -84,11 +78,11 @@ export function createMembership(
     discovered(peers) {
       for (const peer of peers) {
         if (peer.peerId === init.peerId) continue
-        note(contacts, peer)
+        contacts.set(peer.peerId, peer)
         view.peers.know(peer)
       }
     },
-    proven: (peer) => note(proven, peer),
+    proven: (peer) => void proven.set(peer.peerId, peer),
     receive(link, frame) {
       if (frame.type === 'join') receiveJoin(link)
       else receiveForwardJoin(link, frame)

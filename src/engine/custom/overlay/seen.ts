@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import type { OverlayLimits } from './limits.ts'
 
 /**
@@ -21,19 +22,14 @@ export function createSeen(init: { limits: OverlayLimits }, components: { now():
   const { now } = components
   /** In order of arrival. */
   const recent = new Map<string, { topic: string; at: number }>()
-  const floors = new Map<string, string>()
+  const floors = new BoundedMap<string, string>({ max: limits.maxSeenAuthors })
 
   function expire(id: string, topic: string): void {
     recent.delete(id)
     const { author, sequence } = parts(id)
     const key = floorKey(topic, author)
     const floor = floors.get(key)
-    // Deleted first, so that the order of the map is that of the last change.
-    if (floor !== undefined) floors.delete(key)
     floors.set(key, floor !== undefined && isBelow(sequence, floor) ? floor : sequence)
-    if (floors.size <= limits.maxSeenAuthors) return
-    const oldest = floors.keys().next().value
-    if (oldest !== undefined) floors.delete(oldest)
   }
 
   function expireOldest(isDue: (at: number) => boolean): void {

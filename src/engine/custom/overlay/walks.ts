@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import type { OverlayLimits } from './limits.ts'
 
 /**
@@ -26,13 +27,10 @@ const maxAnswers = 4
 export function createWalks(init: { limits: OverlayLimits }, components: { now(): number; random(): number }): Walks {
   const { limits } = init
   const { now, random } = components
-  const walks = new Map<string, { from: string | undefined; at: number; answers: number }>()
+  const walks = new BoundedMap<string, { from: string | undefined; at: number; answers: number }>({ max: limits.maxWalks })
 
   function note(token: string, from: string | undefined): void {
     walks.set(token, { from, at: now(), answers: 0 })
-    if (walks.size <= limits.maxWalks) return
-    const oldest = walks.keys().next().value
-    if (oldest !== undefined) walks.delete(oldest)
   }
 
   return {
@@ -55,10 +53,7 @@ export function createWalks(init: { limits: OverlayLimits }, components: { now()
     },
     sweep() {
       const until = now() - limits.walkMs
-      for (const [token, { at }] of walks) {
-        if (at >= until) return
-        walks.delete(token)
-      }
+      walks.deleteWhile(({ at }) => at < until)
     },
     get size() {
       return walks.size

@@ -1,5 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { createTokenBucket, type TokenBucket } from '../../../lib/token-bucket.ts'
+import { createLru } from '../../../lib/lru.ts'
+import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import type { RequestHandler } from '../../engine.ts'
 import { dialBackAnswer, dialBackRequest } from './protocols.ts'
 
@@ -29,7 +30,7 @@ export class NotTried extends Error {
   override readonly name = 'NotTried'
 }
 
-/** Rates of requests: of one peer, and of all. */
+/** Rates of requests: of one peer, of which the most recently asking ones are counted, and of all. */
 const ofOne = { perSecond: 1 / 20, burst: 5 }
 const ofAll = { perSecond: 2, burst: 20 }
 const maxPeers = 1_000
@@ -38,17 +39,7 @@ const maxPeers = 1_000
 export function createDialBack(init: DialBackInit, components: DialBackComponents): RequestHandler {
   const { seenAt, probe, now = () => performance.now() } = components
   const all = createTokenBucket(ofAll)
-  const peers = new Map<string, TokenBucket>()
-
-  function bucketOf(peerId: string): TokenBucket {
-    const bucket = peers.get(peerId) ?? createTokenBucket(ofOne)
-    // The least recently asking peer is forgotten first.
-    peers.delete(peerId)
-    peers.set(peerId, bucket)
-    const [oldest] = peers.keys()
-    if (peers.size > maxPeers && oldest !== undefined) peers.delete(oldest)
-    return bucket
-  }
+  const bucketOf = createLru({ max: maxPeers }, () => createTokenBucket(ofOne))
 
   return async ({ from, body, signal }) => {
     const { multiaddrs } = dialBackRequest.decode(body)

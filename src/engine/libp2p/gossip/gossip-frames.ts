@@ -1,4 +1,5 @@
 import type { Connection, PeerId } from '@libp2p/interface'
+import { BoundedMap } from '../../../lib/bounded-map.ts'
 import type { Asker } from '../../asker.ts'
 import { FrameFlood } from '../../frame-flood.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
@@ -29,8 +30,8 @@ export function boundGossip(
   },
 ): GossipFrames {
   const { askerOf, reached } = components
-  /** The time of the last cut by host, by the monotonic clock; the oldest first. */
-  const floods = new Map<string, number>()
+  /** The time of the last cut by host, by the monotonic clock. */
+  const floods = new BoundedMap<string, number>({ max: maxSuspects })
   const { onIncomingStream, pipePeerReadStream, seenCache } = internals
   /** One budget per connection, whatever the number of its gossip streams. */
   const budgets = new WeakMap<Connection, GossipBudget>()
@@ -56,13 +57,6 @@ export function boundGossip(
   }
   internals.pipePeerReadStream = (peerId, frames) =>
     pipePeerReadStream.call(internals, peerId, opening === undefined ? frames : inTime(peerId, opening, frames))
-
-  function noteFlood(host: string): void {
-    floods.delete(host)
-    floods.set(host, performance.now())
-    const [oldest] = floods.keys()
-    if (floods.size > maxSuspects && oldest !== undefined) floods.delete(oldest)
-  }
 
   function linkTo(peerId: PeerId): Link {
     const known = links.get(peerId)
@@ -100,7 +94,7 @@ export function boundGossip(
         budget.spend(rpc)
       } catch (error) {
         if (error instanceof FrameFlood && connection.status === 'open') {
-          noteFlood(host)
+          floods.set(host, performance.now())
           reached.note('frame_flood')
           connection.abort(error)
         }

@@ -53,7 +53,7 @@ const remedies: Record<string, string> = {
   dht_disabled: 'Use another gateway: this one has `PEERGATE_DHT=false`.',
   dht_unavailable: 'Retry after `Retry-After`, or when the gateway has peers.',
   idempotency_in_progress: 'Retry after `Retry-After`: the first request is not finished.',
-  idempotency_key_limit: 'Retry when earlier keys are a day old, or publish without a key.',
+  idempotency_key_limit: 'Retry when earlier keys are a day old, or send the request without a key.',
   idempotency_key_reused: 'Use a new key for a new request.',
   cursor_epoch_mismatch: 'Continue from `earliest` or `latest` of the answer: the log is another one.',
   cursor_ahead: 'Continue from `latest` of the answer: the log was restored to an earlier state.',

@@ -41,11 +41,11 @@ export const limitsSchema = z.object({
   ),
   maxIdempotencyKeysPerToken: limit(
     1_000_000,
-    'Maximum idempotency keys of one client (a token, or the address without one) kept for a day, separately for publishing and for direct messages: twelve per second, about 300 bytes each.',
+    'Maximum idempotency keys of one client (a token, or the address without one) kept for a day, separately for publishing, for direct messages and for tokens: twelve per second, about 300 bytes each.',
   ),
   maxOpenIdempotencyKeys: limit(
     10_000,
-    'Maximum idempotency keys with a publish request in progress, shared by clients. Keys of direct messages are held by the database alone.',
+    'Maximum idempotency keys with a publish request in progress, shared by clients. Keys of direct messages and tokens are held by the database alone.',
   ),
   // Retention
   retentionMaxAgeMs: limit(604_800_000, 'Maximum age of stored messages, per topic, in milliseconds; 0 for no limit. Default: a week.', 0),

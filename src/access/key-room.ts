@@ -1,7 +1,7 @@
 import { IdempotencyKeyLimit } from '../errors.ts'
 import { createLru } from '../lib/lru.ts'
 
-/** Limits the number of remembered idempotency keys of each client. */
+/** Limits the number of remembered idempotency keys of each client, for each kind of operation. */
 export interface KeyRoom {
   /** Counts a new key. @throws IdempotencyKeyLimit, StoreUnavailable */
   take(idempotency: { scope: string }): Promise<void>
@@ -9,12 +9,12 @@ export interface KeyRoom {
 
 /** Milliseconds between two counts for a client at its limit: old keys expire meanwhile. */
 const recountMs = 30_000
-/** Clients whose counts are kept in memory, the most recently active ones. Others are counted again. */
+/** Scopes whose counts are kept in memory, the most recently active ones. Others are counted again. */
 const maxCounted = 10_000
 
 /**
- * Counts the keys of a client in the database once, and from then on in memory. Keys that other gateways store are
- * counted when the limit is reached, so a client has at most `max` keys at each gateway.
+ * Counts the keys of a scope in the database once, and from then on in memory. Keys that other gateways store are
+ * counted when the limit is reached, so a scope has at most `max` keys at each gateway.
  * @param components.count counts the stored keys that begin with a prefix, at most `limit`
  */
 export function createKeyRoom(
@@ -27,7 +27,7 @@ export function createKeyRoom(
 
   return {
     async take({ scope }) {
-      const prefix = scope.slice(0, scope.indexOf(' ') + 1)
+      const prefix = `${scope} `
       const counter = counterOf(prefix)
       if (counter.keys >= max && now() - counter.countedAt >= recountMs) {
         counter.countedAt = now()

@@ -3,12 +3,14 @@ import { AdminTokenNeeded, InvalidRequest, TokenNotFound } from '../errors.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
 import { type Page, pageOf } from '../lib/page.ts'
 import { createWatchers } from '../lib/watchers.ts'
+import type { Limits } from '../limits.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
 import type { TokenInput, TokenView } from '../model/token.ts'
 import { topicFilter } from '../model/topic.ts'
 import type { Store } from '../store/store.ts'
-import type { TokenRecord } from '../store/token-store.ts'
+import type { TokenKey, TokenRecord, TokenWithoutHash } from '../store/token-store.ts'
+import { createTokenKeys } from './token-keys.ts'
 
 /** The access tokens of this gateway's database, and the operator's token from the environment. */
 export interface Tokens {
@@ -18,6 +20,12 @@ export interface Tokens {
    * @throws AdminTokenNeeded when it is the first token and does not allow `admin`, or expires
    */
   create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
+  /**
+   * `create`, once for each idempotency key: a repetition gets the token as it was created, and no secret.
+   * @throws IdempotencyKeyReused when the key was used for another token
+   * @throws IdempotencyKeyLimit when too many keys of the client are remembered
+   */
+  createOnce(input: TokenInput, idempotency: { scope: string; key: string }): Promise<{ token: TokenView; secret: string | null }>
   list(): Promise<TokenView[]>
   /** A page in order of creation. @throws InvalidRequest when `after` is not the `next` of a page */
   page(query: { after?: string | undefined; limit: number }): Promise<Page<TokenView>>
@@ -61,8 +69,10 @@ export interface Tokens {
 }
 
 export interface TokensComponents {
-  store: Pick<Store, 'tokens' | 'listen'>
+  store: Pick<Store, 'tokens' | 'listen' | 'log'>
   now?: () => number
+  /** Age time, which stands still while the clock is not trusted: that of idempotency keys. */
+  age?: () => number
 }
 
 /** Prefix of all secrets, by which secret scanners recognize them. */
@@ -80,10 +90,12 @@ export interface TokensInit {
   adminToken: string | undefined
   /** Whether an identity provider can grant rights too. */
   hasProvider: boolean
+  limits: Pick<Limits, 'maxIdempotencyKeysPerToken'>
 }
 
 export function createTokens(init: TokensInit, components: TokensComponents): Tokens {
-  const { store, now = Date.now } = components
+  const { store, now = Date.now, age = now } = components
+  const keys = createTokenKeys(init, { store, age })
   const ends = createWatchers<[id: string]>()
   const changes = createWatchers()
   const operator = init.adminToken === undefined ? undefined : hashOf(init.adminToken)
@@ -104,9 +116,14 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
    */
   const needsAdminToken = operator === undefined && !init.hasProvider
 
-  /** Adds a token, unless it would be the first and is not a lasting `admin` token. @throws AdminTokenNeeded */
-  async function addButFirst(record: TokenRecord): Promise<void> {
-    if (await store.tokens.add(record, (tokens) => !needsAdminToken || isLastingAdmin(record) || tokens.length > 0)) return
+  /**
+   * Adds a token, unless its key is known, or it would be the first and is not a lasting `admin` token.
+   * @throws AdminTokenNeeded
+   */
+  async function addButFirst(record: TokenRecord, key?: TokenKey): Promise<'added' | 'known'> {
+    const check = (tokens: TokenRecord[]) => !needsAdminToken || isLastingAdmin(record) || tokens.length > 0
+    const addition = await store.tokens.add(record, { check, key })
+    if (addition !== 'refused') return addition
     throw new AdminTokenNeeded('The first token must allow "admin" and must not expire, since every request needs a token from then on.')
   }
 
@@ -141,17 +158,34 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     return viewOf(record)
   }
 
+  /** A new token, which is not added yet. @throws InvalidRequest */
+  function makeToken({ name, actions, topics, expiresAt }: TokenInput): { record: TokenRecord; secret: string } {
+    const expires = expiresAt === undefined ? undefined : Date.parse(expiresAt)
+    if (expires !== undefined && expires <= now()) {
+      throw new InvalidRequest('The expiry of the token is in the past.', { errors: [{ path: '/expiresAt', message: 'is in the past' }] })
+    }
+    const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')
+    const id = `tok_${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`
+    return { record: { id, name, hash: hashOf(secret), actions, topics, createdAt: now(), expiresAt: expires }, secret }
+  }
+
   return {
-    async create({ name, actions, topics, expiresAt }) {
-      const expires = expiresAt === undefined ? undefined : Date.parse(expiresAt)
-      if (expires !== undefined && expires <= now()) {
-        throw new InvalidRequest('The expiry of the token is in the past.', { errors: [{ path: '/expiresAt', message: 'is in the past' }] })
-      }
-      const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')
-      const id = `tok_${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`
-      const record: TokenRecord = { id, name, hash: hashOf(secret), actions, topics, createdAt: now(), expiresAt: expires }
+    async create(input) {
+      const { record, secret } = makeToken(input)
       await addButFirst(record)
       return { token: viewOf(record), secret }
+    },
+    async createOnce(input, idempotency) {
+      const key = keys.keyOf(input, idempotency)
+      const earlier = await keys.created(key)
+      if (earlier !== undefined) return { token: viewOf(earlier), secret: null }
+      const { record, secret } = makeToken(input)
+      await keys.take(idempotency)
+      if ((await addButFirst(record, key)) === 'added') return { token: viewOf(record), secret }
+      // Another request took the key since it was looked up.
+      const meanwhile = await keys.created(key)
+      if (meanwhile === undefined) throw new Error('what a taken idempotency key has created is not there')
+      return { token: viewOf(meanwhile), secret: null }
     },
     list: async () => (await store.tokens.list()).map(viewOf),
     async page({ after, limit }) {
@@ -227,7 +261,7 @@ function grantFrom({ id, actions, topics, expiresAt }: TokenRecord): Grant {
   return { id, actions: new Set(known), topics: topicFilter(topics), expiresAt }
 }
 
-function viewOf({ id, name, actions, topics, createdAt, expiresAt }: TokenRecord): TokenView {
+function viewOf({ id, name, actions, topics, createdAt, expiresAt }: TokenWithoutHash): TokenView {
   const expires = expiresAt === undefined ? null : new Date(expiresAt).toISOString()
   return { id, name, actions, topics, createdAt: new Date(createdAt).toISOString(), expiresAt: expires }
 }

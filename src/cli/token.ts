@@ -34,7 +34,7 @@ async function run(args: string[]): Promise<void> {
   const { adminToken, adminTokenFile, jwt } = config.access
   // Only the existence of another way to administer the gateway matters here, so the operator's file is not read.
   const hasOther = adminTokenFile !== undefined || jwt.jwksUrl !== undefined || jwt.secret !== undefined
-  const tokens = createTokens({ adminToken, hasProvider: hasOther }, { store })
+  const tokens = createTokens({ adminToken, hasProvider: hasOther, limits: config.limits }, { store })
   const [command, id, ...rest] = positionals
   if (rest.length > 0) throw new Misuse()
   switch (command) {

@@ -141,7 +141,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   const identity = { peerId: engine.peerId, engine: engine.kind }
   const { insecure = false, adminToken, jwt } = init.access ?? {}
   const verifyJwt = jwt === undefined ? undefined : createJwtVerifier(jwt, { now })
-  const tokens = createTokens({ adminToken, hasProvider: verifyJwt !== undefined }, { store, now })
+  const tokens = createTokens({ adminToken, hasProvider: verifyJwt !== undefined, limits }, { store, now, age: settledAge })
   const sessions = createSessions({ limits, acceptsSubjects: verifyJwt !== undefined }, { store: store.sessions, tokens, clock })
   const endings = createEndings({ sources: [tokens, sessions] })
   const access = createAccess({ host: init.http.host, insecure }, { tokens, sessions, verifyJwt, logger })

@@ -93,6 +93,7 @@ function operationObject(route: DocumentedRoute, components: Map<string, JsonSch
     ...parameterObjects('query', query, components),
     ...parameterObjects('header', headers, components),
   ]
+  const description = [operation.description, operation.repetition].filter((text) => text !== undefined).join(' ')
   const answers = Object.entries(route.answers).map(([status, answer]) => [
     status,
     responseObject(answer, components, budgetHeadersOf(route)),
@@ -100,7 +101,7 @@ function operationObject(route: DocumentedRoute, components: Map<string, JsonSch
   return {
     operationId: operation.operationId,
     summary: operation.summary,
-    ...(operation.description === undefined ? {} : { description: operation.description }),
+    ...(description === '' ? {} : { description }),
     tags: [operation.tag],
     'x-action': operation.action,
     'x-cost': operation.cost ?? 1,

@@ -21,6 +21,8 @@ export interface Operation {
   problems?: string[]
   /** The body may also be `application/octet-stream`, which reaches the handler as a Buffer, without validation. */
   rawBody?: true
+  /** What a repetition of the request does, in a sentence. Required of a POST that takes no idempotency key. */
+  repetition?: string
   /** Units of the client's budget that a call costs. Default: 1. */
   cost?: number
   /** Kind of network work, whose concurrency is limited. */
@@ -153,6 +155,8 @@ export function documentedRoute(options: RouteOptions): DocumentedRoute {
   const { params, headers, querystring: query, body, response: answers } = schema.data
   if (query === undefined && options.url.startsWith('/v1/')) throw new Error(`${name} has no schema for its query`)
   if (/[:*]/.test(options.url) && params === undefined) throw new Error(`${name} has no schema for its parameters`)
+  if (method === 'POST' && headers?.shape['idempotency-key'] === undefined && operation.repetition === undefined)
+    throw new Error(`${name} takes no idempotency key, and does not say what a repetition does`)
   if (operation.topics === undefined && [params, query, body].some(namesTopic))
     throw new Error(`${name} names a topic, but has no topic rights`)
   return { method, url: options.url, operation, params, headers, query, body, answers }

@@ -10,7 +10,7 @@ export const idempotencyKeySchema = z
   .meta({
     id: 'IdempotencyKey',
     description:
-      'Key chosen by the client, such as a UUID, for a request that it may repeat: within 24 hours a repetition gets the first response, and creates nothing. A key is unique among the publications, and among the direct messages, of one token (of one address without a token), by REST and on the stream alike.',
+      'Key chosen by the client, such as a UUID, for a request that it may repeat: within 24 hours a repetition gets the first response, and creates nothing. A key is unique among the publications, among the direct messages, and among the created tokens, of one token (of one address without a token), by REST and on the stream alike.',
     maxLength: 255,
     example: '8e03978e-40d5-43e8-bc93-6894a57f9324',
   })
@@ -24,7 +24,7 @@ export class KeyTaken extends Error {
 }
 
 /** What a key creates once, by whichever operation or frame. */
-export type IdempotentKind = 'publish' | 'send'
+export type IdempotentKind = 'publish' | 'send' | 'token'
 
 /**
  * The scope in which a key is unique: one client (`clientKey`) and one kind. A client without a token is identified by

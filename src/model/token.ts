@@ -45,7 +45,11 @@ export const newTokenSchema = tokenSchema
   .extend({
     secret: z
       .string()
-      .describe('Secret that the client sends as `Authorization: Bearer …`. It is returned only once.')
+      .nullable()
+      .describe(
+        'Secret that the client sends as `Authorization: Bearer …`. It is returned only once: null in the response to a repetition ' +
+          'with the same idempotency key.',
+      )
       .meta({ example: 'peergate_Jc1…' }),
   })
   .meta({ id: 'TokenWithSecret', description: 'An access token, with its secret.' })

@@ -1,10 +1,16 @@
 /** Access tokens, by the SHA-256 of their secrets. */
 export interface TokenStore {
   /**
-   * Adds the token if the check of all existing tokens allows it, otherwise returns false. Check and change are atomic:
-   * other calls, processes and gateways act before both or after both.
+   * Adds the token if the check of all existing tokens allows it. A key that has already created a token refuses
+   * another, whatever the check says (`known`); otherwise it is noted with the token. Check, key and change are atomic:
+   * other calls, processes and gateways act before them or after them.
    */
-  add(token: TokenRecord, check?: TokenCheck): Promise<boolean>
+  add(token: TokenRecord, options?: { check?: TokenCheck; key?: TokenKey | undefined }): Promise<TokenAddition>
+  /**
+   * What a key that was noted at or after `since` (age time) has created, or undefined. The token is as it was then: it
+   * may have been renamed or removed.
+   */
+  createdUnder(key: string, since: number): Promise<TokenUnderKey | undefined>
   find(hash: Uint8Array): Promise<TokenRecord | undefined>
   get(id: string): Promise<TokenRecord | undefined>
   /** Tokens in order of creation. */
@@ -20,6 +26,8 @@ export interface TokenStore {
 /** Whether a change is allowed, given all existing tokens. */
 export type TokenCheck = (tokens: TokenRecord[]) => boolean
 
+export type TokenAddition = 'added' | 'refused' | 'known'
+
 export type TokenRemoval = 'removed' | 'unknown' | 'refused'
 
 export interface TokenRecord {
@@ -32,4 +40,22 @@ export interface TokenRecord {
   /** Milliseconds since 1970. */
   createdAt: number
   expiresAt: number | undefined
+}
+
+/** An idempotency key under which a token is created. */
+export interface TokenKey {
+  key: string
+  /** Fingerprint of the request: reusing the key for another request is an error. */
+  fingerprint: Uint8Array
+  /** Age time. A key that was noted before `since` may be used again. */
+  createdAt: number
+  since: number
+}
+
+/** A token without the hash of its secret. */
+export type TokenWithoutHash = Omit<TokenRecord, 'hash'>
+
+export interface TokenUnderKey {
+  fingerprint: Uint8Array
+  token: TokenWithoutHash
 }

@@ -1,21 +1,13 @@
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createKeyRoom } from '../../src/access/key-room.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { idempotencyScope } from '../../src/model/idempotency-key.ts'
-import { createPostgresStore } from '../../src/store/postgres/store.ts'
-import type { Store } from '../../src/store/store.ts'
+import { isMissing, storeKinds, storesForTests } from '../fixtures/every-store.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'
-import { silentLog } from '../fixtures/log.ts'
-import { createMemoryStore } from '../fixtures/memory-store.ts'
-import { postgresForTests } from '../fixtures/postgres-for-tests.ts'
-import { hasPostgres } from '../fixtures/postgres-server.ts'
 import { openStream } from '../fixtures/stream-client.ts'
-import { temporaryDirectory } from '../fixtures/temporary.ts'
-import { sqliteStore } from '../store/sqlite-place.ts'
 import { adminToken, gatewayWithTokens, noJwt } from './gateway-with-tokens.ts'
 
-const server = postgresForTests({ fsync: false })
+const openStore = storesForTests()
 
 const limits = { ...defaultLimits, maxIdempotencyKeysPerToken: 3 }
 const peer = '12D3KooWRawPbxPtP1eZaJpumGnyWX2DcUyd3RQnydr3eAto4Az7'
@@ -59,19 +51,67 @@ test('a token sends direct messages with a bounded number of keys; repetitions a
   expect(await send()).not.toBe('idempotency_key_limit')
 })
 
-describe.each(['memory', 'SQLite', 'PostgreSQL'] as const)('clients without a token, on the %s store', (kind) => {
-  async function store(): Promise<Store> {
-    const directory = await temporaryDirectory()
-    if (kind === 'memory') return createMemoryStore()
-    if (kind === 'SQLite') return sqliteStore(directory)
-    const init = { url: await server().createDatabase(), servedMarkFile: join(directory, 'served'), migrate: true }
-    return createPostgresStore(init, { logger: silentLog })
-  }
+describe.each(storeKinds)('tokens, on the %s store', (kind) => {
+  const admin = { name: 'deputy', actions: ['admin', 'read'], topics: ['*'] }
+  const input = { name: 'till', actions: ['read'], topics: ['orders'] }
 
+  test.skipIf(isMissing(kind))('are created once by a key; a repetition gets the token without its secret', async () => {
+    const store = await openStore(kind)
+    const { call, tokenFor } = await gatewayWithTokens({ store, limits: { ...limits, maxIdempotencyKeysPerToken: 30 } })
+    const create = async (key: string, body: unknown = input, token = adminToken) =>
+      await call('POST', '/v1/tokens', { token, body, headers: { 'idempotency-key': key } })
+    const names = async () => (await call('GET', '/v1/tokens', { token: adminToken })).body.items?.map(({ name }) => name)
+
+    const twins = await Promise.all(Array.from({ length: 20 }, () => create('a')))
+    expect(twins.map(({ status }) => status)).toEqual(twins.map(() => 201))
+    const [made, ...more] = twins.filter(({ body }) => body['secret'] !== null)
+    expect(more).toEqual([])
+    for (const { body, headers } of twins) {
+      const isFirst = body === made?.body
+      expect(body).toEqual({ ...made?.body, secret: isFirst ? expect.stringMatching('^peergate_') : null })
+      expect([headers.get('location'), headers.get('idempotent-replayed')]).toEqual([
+        `/v1/tokens/${made?.body['id']}`,
+        isFirst ? null : 'true',
+      ])
+    }
+    expect(await names()).toEqual(['till'])
+    expect((await call('GET', '/v1/messages', { token: String(made?.body['secret']) })).status).toBe(403)
+
+    // A key belongs to its request, its client and its kind.
+    expect((await create('a', { ...input, name: 'other' })).body.code).toBe('idempotency_key_reused')
+    expect((await create('a', { ...input, expiresAt: '2999-01-01T00:00:00Z' })).body.code).toBe('idempotency_key_reused')
+    const deputy = await tokenFor(admin.actions)
+    expect((await create('a', input, deputy.secret)).body['secret']).toEqual(expect.any(String))
+    const headers = { 'idempotency-key': 'a' }
+    expect((await call('POST', '/v1/topics/orders/messages', { token: adminToken, body: { data: 'x' }, headers })).status).toBe(201)
+
+    // The client that lost the secret learns the id, and revokes the token: it does not come back.
+    expect((await call('DELETE', `/v1/tokens/${made?.body['id']}`, { token: adminToken })).status).toBe(204)
+    expect((await create('a')).body).toEqual({ ...made?.body, secret: null })
+    expect(await names()).toEqual(['test', 'till'])
+  })
+})
+
+test('a token creates others with a bounded number of keys; repetitions, what has no key, and other kinds are served', async () => {
+  const { call } = await gatewayWithTokens({ limits })
+  const create = async (key?: string) => {
+    const headers = key === undefined ? {} : { 'idempotency-key': key }
+    const body = { name: 'x', actions: ['read'] }
+    return (await call('POST', '/v1/tokens', { token: adminToken, body, headers })).body
+  }
+  for (const key of ['a', 'b', 'c']) expect((await create(key)).code).toBeUndefined()
+  expect((await create('d')).code).toBe('idempotency_key_limit')
+  expect((await create('a'))['secret']).toBeNull()
+  expect((await create())['secret']).toEqual(expect.any(String))
+  const headers = { 'idempotency-key': 'd' }
+  expect((await call('POST', '/v1/topics/orders/messages', { token: adminToken, body: { data: 'x' }, headers })).status).toBe(201)
+})
+
+describe.each(storeKinds)('clients without a token, on the %s store', (kind) => {
   /** An open gateway behind a proxy, and what is sent to it from an address. */
   async function open() {
     const { gateway, call } = await gatewayWithTokens({
-      store: await store(),
+      store: await openStore(kind),
       limits: { ...limits, maxIdempotencyKeysPerToken: 2 },
       access: { insecure: true, adminToken: undefined, jwt: noJwt },
       http: { ...loopbackHttp, trustedProxies: ['127.0.0.1'] },
@@ -96,7 +136,7 @@ describe.each(['memory', 'SQLite', 'PostgreSQL'] as const)('clients without a to
     return ways
   }
 
-  test.skipIf(kind === 'PostgreSQL' && !hasPostgres).each(['publish', 'send', 'stream'])(
+  test.skipIf(isMissing(kind)).each(['publish', 'send', 'stream'])(
     'share no key and no number of keys with others, and are one by their address (%s)',
     async (way) => {
       const act = (await open())[way]
@@ -126,7 +166,7 @@ test('keys are counted once, and anew when there are as many as may be, no more 
     {
       now: () => clock.now,
       async count(prefix, limit) {
-        expect([prefix, limit]).toEqual(['sub%3Aa%20b ', 3])
+        expect([prefix, limit]).toEqual(['sub%3Aa%20b send ', 3])
         stored.counts++
         return stored.keys
       },

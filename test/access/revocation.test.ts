@@ -296,7 +296,7 @@ test('of the last two tokens that administer one stays, also when two gateways r
   const disk = createMemoryDisk()
   const gateways = [1, 2].map(() => {
     const store = createMemoryStore(disk)
-    return createTokens({ adminToken: undefined, hasProvider: false }, { store })
+    return createTokens({ adminToken: undefined, hasProvider: false, limits: defaultLimits }, { store })
   })
   for (let round = 0; round < 10; round++) {
     disk.tokens.clear()
@@ -324,7 +324,7 @@ test('a token whose removal the database does not confirm is looked up anew', as
     throw new StoreUnavailable('The answer was lost.')
   }
   const components = { store: { ...store, tokens: { ...store.tokens, remove } } }
-  const tokens = createTokens({ adminToken: 'operator', hasProvider: false }, components)
+  const tokens = createTokens({ adminToken: 'operator', hasProvider: false, limits: defaultLimits }, components)
   const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['*'] })
   expect((await tokens.grantOf(secret))?.id).toBe(token.id)
   await expect(tokens.revoke(token.id)).rejects.toThrow(StoreUnavailable)

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createTokens } from '../../src/access/tokens.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import type { StoreChange } from '../../src/store/store.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
 
@@ -15,7 +16,7 @@ async function shared() {
       return () => undefined
     },
   }
-  const tokens = createTokens({ adminToken: undefined, hasProvider: true }, { store })
+  const tokens = createTokens({ adminToken: undefined, hasProvider: true, limits: defaultLimits }, { store })
   tokens.watchChanges(() => state.changes++)
   await tokens.start()
   return { tokens, state, tell: (change: StoreChange) => tell(change), elsewhere: createMemoryStore(disk).tokens }

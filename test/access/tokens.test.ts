@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { createTokens } from '../../src/access/tokens.ts'
+import { defaultLimits } from '../../src/limits.ts'
 import { tokenActions } from '../../src/model/action.ts'
 import { loopbackHttp } from '../fixtures/gateway-pair.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
@@ -423,7 +424,7 @@ describe('a gateway on which nobody but tokens can administer', () => {
 test('a token that is revoked while it is looked up is not remembered', async () => {
   const store = createMemoryStore()
   await store.start()
-  const tokens = createTokens({ adminToken: 'operator', hasProvider: false }, { store })
+  const tokens = createTokens({ adminToken: 'operator', hasProvider: false, limits: defaultLimits }, { store })
   const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['*'] })
   const find = store.tokens.find.bind(store.tokens)
   const found = Promise.withResolvers<void>()

@@ -997,8 +997,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           seen.push(tokens.map(({ id }) => id))
           return answer
         }
-        expect(await store.tokens.add(token('a', 1_000), check(false))).toBe(false)
-        expect(await store.tokens.add(token('a', 1_000), check(true))).toBe(true)
+        expect(await store.tokens.add(token('a', 1_000), { check: check(false) })).toBe('refused')
+        expect(await store.tokens.add(token('a', 1_000), { check: check(true) })).toBe('added')
         expect(await store.tokens.remove('b', check(true))).toBe('unknown')
         expect(await store.tokens.remove('a', check(false))).toBe('refused')
         expect((await store.tokens.list()).map(({ id }) => id)).toEqual(['a'])
@@ -1006,14 +1006,41 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(seen).toEqual([[], [], ['a'], ['a']])
       })
 
+      test('are created once by a key, whichever process asks, and noted with it as they were; an old key creates again', async () => {
+        const stores = [await open(), await reopen()]
+        const key = (createdAt: number, since: number) => ({ key: 'a token k', fingerprint: Uint8Array.of(7), createdAt, since })
+        const add = async (store: Store, id: string, at: number) =>
+          await store.tokens.add(token(id, at, 9_000), { key: key(at, at - 1_000), check: (tokens) => tokens.length === 0 })
+        expect(await Promise.all(stores.map((store, index) => add(store, `t${index}`, 5_000)))).toEqual(
+          expect.arrayContaining(['added', 'known']),
+        )
+        const [store, other] = stores
+        if (store === undefined || other === undefined) throw new Error('there are two')
+        const [made, ...more] = await store.tokens.list()
+        expect([made?.id, more]).toEqual([expect.stringMatching('^t[01]$'), []])
+        const { hash: _, ...view } = token(made?.id ?? '', 5_000, 9_000)
+        await store.tokens.rename(view.id, 'renamed')
+        await store.tokens.remove(view.id)
+        const noted = await other.tokens.createdUnder('a token k', 5_000)
+        expect({ ...noted, fingerprint: Uint8Array.from(noted?.fingerprint ?? []) }).toEqual({ fingerprint: Uint8Array.of(7), token: view })
+        expect(await store.tokens.createdUnder('a token k', 5_001)).toBeUndefined()
+        expect(await store.tokens.createdUnder('a token other', 0)).toBeUndefined()
+        expect([await add(other, 'b', 6_000), await add(other, 'b', 6_001)]).toEqual(['known', 'added'])
+        expect(await store.tokens.add(token('c', 1), { key: { ...key(7_000, 0), key: 'a token c' }, check: () => false })).toBe('refused')
+        expect(await store.tokens.createdUnder('a token c', 0)).toBeUndefined()
+        expect([await store.log.countKeys('a token ', 10), await store.log.countKeys('a publish ', 10)]).toEqual([1, 0])
+        await store.stop()
+        expect((await other.tokens.createdUnder('a token k', 6_001))?.token.id).toBe('b')
+      })
+
       test('are changed one after another, whichever process asks: of two that are to be the first one is, of the last two one stays', async () => {
         const stores = [await open(), await reopen()]
         for (let round = 0; round < 10; round++) {
           const ids = [`one ${round}`, `other ${round}`]
-          const isFirst = (tokens: TokenRecord[]) => tokens.length === 0
-          const added = await Promise.all(stores.map((store, index) => store.tokens.add(token(ids[index] ?? '', round), isFirst)))
-          expect(added.toSorted()).toEqual([false, true])
-          await Promise.all(stores.map((store, index) => added[index] === true || store.tokens.add(token(ids[index] ?? '', round))))
+          const check = (tokens: TokenRecord[]) => tokens.length === 0
+          const added = await Promise.all(stores.map((store, index) => store.tokens.add(token(ids[index] ?? '', round), { check })))
+          expect(added.toSorted()).toEqual(['added', 'refused'])
+          await Promise.all(stores.map((store, index) => added[index] === 'added' || store.tokens.add(token(ids[index] ?? '', round))))
           const isNotLast = (tokens: TokenRecord[]) => tokens.length > 1
           const removed = await Promise.all(stores.map((store, index) => store.tokens.remove(ids[index] ?? '', isNotLast)))
           expect(removed.toSorted()).toEqual(['refused', 'removed'])

@@ -100,7 +100,7 @@ export async function appForTest(overrides: AppOverrides = {}): Promise<AppForTe
       throw new Draining('no events here')
     },
   }
-  const tokens = createTokens({ adminToken: undefined, hasProvider: false }, { store })
+  const tokens = createTokens({ adminToken: undefined, hasProvider: false, limits }, { store })
   const sessions = createSessions({ limits, acceptsSubjects: false }, { store: store.sessions, tokens })
   const access = createAccess({ host: '127.0.0.1', insecure: false }, { tokens, sessions, verifyJwt: undefined, logger: silentLog })
   const node = createNodeInfo({ limits, http: {} }, { engine, log: store.log, stream: { connections: 0 } })

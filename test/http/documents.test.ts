@@ -158,6 +158,11 @@ test.each<[string, RouteOptions, RegExp]>([
     /topic rights/,
   ],
   [
+    'neither an idempotency key nor what a repetition does',
+    { method: 'POST', url: '/v1/x', handler, config: { operation }, schema: { querystring: noQuery, response } },
+    /idempotency key/,
+  ],
+  [
     'an error that does not exist',
     {
       method: 'GET',

@@ -29,7 +29,7 @@ function server(init: { port?: number; publish?: () => Promise<never> } = {}): H
       endings: createEndings(),
       rates: createRates({ limits: defaultLimits }),
       ...createByteRooms({ limits: defaultLimits }),
-      tokens: { create: absent, page: absent, get: absent, rename: absent, revoke: absent },
+      tokens: { create: absent, createOnce: absent, page: absent, get: absent, rename: absent, revoke: absent },
       sessions: { open: absent, close: absent },
       audit: { note: absent, list: absent },
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },

@@ -79,7 +79,7 @@ func main() {
 	check(err)
 	expect(cancelled.JSON200 != nil, cancelled.Body)
 
-	created, err := client.CreateTokenWithResponse(ctx, peergate.TokenInput{
+	created, err := client.CreateTokenWithResponse(ctx, nil, peergate.TokenInput{
 		Name: "tour", Actions: []peergate.TokenInputActions{"read"}, Topics: &[]string{"orders"}})
 	check(err)
 	expect(created.JSON201 != nil, created.Body)

@@ -65,7 +65,7 @@ class Tour {
     var cancelled = direct.cancelDelivery(sent.getId());
 
     var rights = new TokenInput().name("tour").actions(List.of(TokenInput.ActionsEnum.READ)).topics(List.of("orders"));
-    var created = new AccessApi(client).createToken(rights);
+    var created = new AccessApi(client).createToken(rights, null);
 
     var json = new ObjectMapper();
     ApiException refused;

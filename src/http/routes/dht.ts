@@ -161,6 +161,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
         operationId: 'provideInDht',
         summary: 'Announce that this gateway provides content',
         description: 'The announcement is repeated before it expires, also after a restart, until it is withdrawn by `DELETE`.',
+        repetition: 'A repetition announces the same again.',
         problems: ['invalid_cid', 'dht_quota_reached', 'dht_refused', ...network],
       },
     },

@@ -91,6 +91,7 @@ export function peerRoutes(
         description:
           'Dials a peer at an address, or by peer id at its known addresses and those found in the DHT. Responds once a link exists, including ' +
           'one that existed before. The peer is dialled again after a restart, also at this address if it answered there.',
+        repetition: 'A repetition responds with the link that exists.',
         tag: 'Peers',
         problems: [
           'peer_not_found',
@@ -185,6 +186,7 @@ export function peerRoutes(
         work: 'dial',
         operationId: 'pingPeer',
         summary: 'Ping a connected peer',
+        repetition: 'A repetition pings again.',
         tag: 'Peers',
         problems: ['peer_not_connected', 'peer_unreachable'],
       },

@@ -38,6 +38,8 @@ export function requestRoutes(
           'Waits for the response of a client that provides the service at that peer (`serve`, docs/stream-protocol.md); the peer can be this gateway. ' +
           'A request is sent once and never retried: after `request_timeout` and `service_gone` its outcome is unknown. Disconnecting cancels the ' +
           'request. An `application/octet-stream` body is the data.',
+        repetition:
+          'A repetition is another request: if it must not take effect twice, put an id into the data by which the service recognises it.',
         tag: 'Services',
         rawBody: true,
         problems: [

@@ -77,6 +77,7 @@ export function sessionRoutes(app: App, components: SessionComponents): void {
           'For EventSource and web pages, which cannot set headers. The cookie contains its own secret, not the token. It is accepted only ' +
           'from pages that can use the gateway, at every gateway of the database. The session ends after `sessionMs`, with its ' +
           'token, or by `DELETE`. If the request already has a session, a request with a token replaces it; otherwise it continues.',
+        repetition: 'A repetition without the cookie opens another session; beyond `maxSessionsPerToken` the oldest of the token ends.',
         tag: 'Access',
         problems: ['session_limit', 'store_unavailable'],
       },

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { Forbidden } from '../../errors.ts'
 import type { Grant } from '../../model/grant.ts'
+import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
 import { nameSchema } from '../../model/text.ts'
 import { newTokenSchema, type TokenInput, type TokenView, tokenChangesSchema, tokenInputSchema, tokenSchema } from '../../model/token.ts'
+import { keyOf } from '../count-requests.ts'
 import { newTokenExample, tokenExample } from '../examples.ts'
 import { limitQuery } from '../inputs.ts'
 import { type App, empty, json, noQuery } from '../operation.ts'
@@ -11,6 +13,7 @@ import { patternsOfBody } from '../topic-rights.ts'
 export interface TokenComponents {
   tokens: {
     create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
+    createOnce(input: TokenInput, idempotency: { scope: string; key: string }): Promise<{ token: TokenView; secret: string | null }>
     page(query: { after?: string | undefined; limit: number }): Promise<{ items: TokenView[]; next: string | null }>
     get(id: string): Promise<TokenView>
     rename(id: string, name: string): Promise<TokenView>
@@ -43,23 +46,32 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
         description:
           'The secret is returned only once; the gateway keeps a hash. Once any token exists, every request needs one. The first token must ' +
           'therefore allow `admin` and never expire, unless an admin token is configured. A token cannot grant more than it has: no further ' +
-          'actions or topics, and no later expiry.',
+          'actions or topics, and no later expiry. A repetition with the same idempotency key gets the token as it was created, without the ' +
+          'secret, which the gateway does not have: a client that never received it revokes the token, and creates another with a new key.',
         tag: 'Access',
-        problems: ['admin_token_needed', 'store_unavailable'],
+        problems: ['admin_token_needed', 'idempotency_key_reused', 'idempotency_key_limit', 'store_unavailable'],
       },
     },
     schema: {
+      headers: z.looseObject({ 'idempotency-key': idempotencyKeySchema.optional() }),
       querystring: noQuery,
       body: tokenInputSchema.meta({ example: { name: 'till 3', actions: ['publish'], topics: ['orders.*'] } }),
-      response: { 201: json('The token, with its secret.', newTokenSchema, newTokenExample, { Location: 'URL of the token.' }) },
+      response: {
+        201: json('The token, with its secret.', newTokenSchema, newTokenExample, {
+          Location: 'URL of the token.',
+          'Idempotent-Replayed':
+            '`true` if an earlier request with the same key created the token. Nothing was created again, and `secret` is null.',
+        }),
+      },
     },
-    handler: async ({ body, grant }, reply) => {
+    handler: async ({ body, headers, grant, client }, reply) => {
       checkNoMore(grant, body)
-      const { token, secret } = await tokens.create(body)
-      return reply
-        .code(201)
-        .header('location', `/v1/tokens/${token.id}`)
-        .send({ ...token, secret })
+      const key = headers['idempotency-key']
+      const scope = idempotencyScope(keyOf({ grant, client }), 'token')
+      const { token, secret } = await (key === undefined ? tokens.create(body) : tokens.createOnce(body, { scope, key }))
+      reply.code(201).header('location', `/v1/tokens/${token.id}`)
+      if (secret === null) reply.header('idempotent-replayed', 'true')
+      return { ...token, secret }
     },
   })
 

@@ -89,6 +89,7 @@ export function topicRoutes(app: App, components: TopicComponents): void {
         operationId: 'joinTopicInBody',
         summary: 'Join a topic',
         description: 'Equivalent to `PUT /v1/topics/{topic}`, for topics that do not fit a path well.',
+        repetition: 'A repetition changes nothing: the topic is joined.',
         tag: 'Topics',
         problems: joinProblems,
       },

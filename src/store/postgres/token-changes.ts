@@ -1,6 +1,7 @@
-import { type TokenChanges, tokenColumnNames, tokenOfRow, tokenValues } from '../shared/tokens.ts'
+import { itemsOfKey, type TokenChanges, tokenColumnNames, tokenOfRow, tokenValues } from '../shared/tokens.ts'
 import type { PostgresDatabase, Query } from './database.ts'
 import { channel } from './functions.ts'
+import { insertKey, isKeyTaken } from './keys.ts'
 
 const columns = tokenColumnNames.map((name) => `"${name}"`).join(', ')
 const insert = `INSERT INTO "Token" (${columns}) VALUES (${tokenColumnNames.map((_, index) => `$${index + 1}`).join(', ')})`
@@ -33,12 +34,14 @@ export function createTokenChanges(
   }
 
   return {
-    add: (token, check = () => true) =>
+    add: (token, { check = () => true, key } = {}) =>
       change(async (query) => {
-        if (!check(await all(query))) return false
+        if (key !== undefined && (await isKeyTaken(query, key.key, key.since))) return 'known'
+        if (!check(await all(query))) return 'refused'
         await query(insert, tokenValues(token))
+        if (key !== undefined) await insertKey(query, { ...key, items: itemsOfKey(token) })
         await tell(query)
-        return true
+        return 'added'
       }),
     remove: (id, check = () => true) =>
       change(async (query) => {

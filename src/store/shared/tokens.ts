@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { bytes } from '../../lib/bytes-schema.ts'
 import type { AuditStore } from '../audit-store.ts'
 import type { Token } from '../generated/client.ts'
-import type { TokenRecord, TokenStore } from '../token-store.ts'
+import type { TokenRecord, TokenStore, TokenWithoutHash } from '../token-store.ts'
 import type { Models } from './models.ts'
 import { attemptAsync } from './unavailable.ts'
 
@@ -15,7 +15,12 @@ export type TokenChanges = Pick<TokenStore, 'add' | 'remove'>
 export function createTokenStore(components: { prisma: () => Models; changes: TokenChanges }): TokenStore {
   const { prisma, changes } = components
   return {
-    add: (token, check) => attemptAsync(() => changes.add(token, check)),
+    add: (token, options) => attemptAsync(() => changes.add(token, options)),
+    createdUnder: (key, since) =>
+      attemptAsync(async () => {
+        const row = await prisma().idempotencyKey.findFirst({ where: { key, createdAt: { gte: since } } })
+        return row === null ? undefined : { fingerprint: row.fingerprint, token: tokenOfKey(row.items) }
+      }),
     remove: (id, check) => attemptAsync(() => changes.remove(id, check)),
     find: (hash) =>
       attemptAsync(async () => {
@@ -50,6 +55,25 @@ export const tokenColumnNames = ['id', 'name', 'hash', 'actions', 'topics', 'cre
 /** The column values, in column order. */
 export function tokenValues({ id, name, hash, actions, topics, createdAt, expiresAt }: TokenRecord) {
   return [id, name, Buffer.from(hash), JSON.stringify(actions), JSON.stringify(topics), createdAt, expiresAt ?? null]
+}
+
+const tokenOfKeySchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  actions: wordsSchema,
+  topics: wordsSchema,
+  createdAt: z.number(),
+  expiresAt: z.number().optional(),
+})
+
+/** What a key notes of the token that it created: nothing secret, not even the hash. */
+export function itemsOfKey({ id, name, actions, topics, createdAt, expiresAt }: TokenRecord): string {
+  return JSON.stringify({ id, name, actions, topics, createdAt, expiresAt })
+}
+
+function tokenOfKey(items: string): TokenWithoutHash {
+  const { expiresAt, ...token } = tokenOfKeySchema.parse(JSON.parse(items))
+  return { ...token, expiresAt }
 }
 
 const tokenRowSchema = z.object({

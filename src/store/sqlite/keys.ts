@@ -6,21 +6,34 @@ import { toBytes } from './messages.ts'
 
 /** Keys that have already published. Call it in the transaction of the append. */
 export function findTaken(writer: SqliteDatabase, keyed: KeyedMessages[]): KeyedMessages[] {
-  return keyed.filter(({ key, since }) => findKey(writer, key, since) !== undefined)
+  return keyed.filter(({ key, since }) => isKeyTaken(writer, key, since))
 }
 
 /** Notes what idempotency keys have published. Call it in the transaction of the append. */
 export function insertKeys(writer: SqliteDatabase, keyed: KeyedMessages[], entries: AppendEntry[]): void {
   for (const { key, fingerprint, first, count, createdAt } of keyed) {
     const items = entries.slice(first, first + count).map(toItem)
-    writer.run(
-      'INSERT OR REPLACE INTO "IdempotencyKey" ("key", "fingerprint", "items", "createdAt") VALUES (?, ?, ?, ?)',
-      key,
-      fingerprint,
-      JSON.stringify(items),
-      createdAt,
-    )
+    insertKey(writer, { key, fingerprint, items: JSON.stringify(items), createdAt })
   }
+}
+
+/** Notes a key in place of an expired one. Call it in the transaction that makes what it stands for. */
+export function insertKey(
+  writer: Pick<SqliteDatabase, 'run'>,
+  { key, fingerprint, items, createdAt }: { key: string; fingerprint: Uint8Array; items: string; createdAt: number },
+): void {
+  writer.run(
+    'INSERT OR REPLACE INTO "IdempotencyKey" ("key", "fingerprint", "items", "createdAt") VALUES (?, ?, ?, ?)',
+    key,
+    fingerprint,
+    items,
+    createdAt,
+  )
+}
+
+/** Whether the key was noted at or after `since` (age time). */
+export function isKeyTaken(database: Pick<SqliteDatabase, 'row'>, key: string, since: number): boolean {
+  return database.row('SELECT 1 FROM "IdempotencyKey" WHERE "key" = ? AND "createdAt" >= ?', key, since) !== undefined
 }
 
 function toItem({ message }: AppendEntry): PublishedItem {

@@ -1,5 +1,6 @@
-import { type TokenChanges, tokenColumnNames, tokenOfRow, tokenValues } from '../shared/tokens.ts'
+import { itemsOfKey, type TokenChanges, tokenColumnNames, tokenOfRow, tokenValues } from '../shared/tokens.ts'
 import type { SqliteDatabase } from './database.ts'
+import { insertKey, isKeyTaken } from './keys.ts'
 
 const columns = tokenColumnNames.map((name) => `"${name}"`).join(', ')
 const insert = `INSERT INTO "Token" (${columns}) VALUES (${tokenColumnNames.map(() => '?').join(', ')})`
@@ -13,11 +14,13 @@ export function createTokenChanges(components: { writer: () => SqliteDatabase })
   const all = () => Array.from(writer().rows(`SELECT ${columns} FROM "Token"`), tokenOfRow)
 
   return {
-    add: async (token, check = () => true) =>
+    add: async (token, { check = () => true, key } = {}) =>
       writer().transaction(() => {
-        if (!check(all())) return false
+        if (key !== undefined && isKeyTaken(writer(), key.key, key.since)) return 'known'
+        if (!check(all())) return 'refused'
         writer().run(insert, ...tokenValues(token))
-        return true
+        if (key !== undefined) insertKey(writer(), { ...key, items: itemsOfKey(token) })
+        return 'added'
       }),
     remove: async (id, check = () => true) =>
       writer().transaction(() => {

@@ -80,6 +80,7 @@ export const access = [
         "await query(`SELECT pg_advisory_xact_lock(x'5065746b'::int, hashtext(current_schema()))`)",
         '',
       ],
+      ['a key creates two tokens (PostgreSQL)', 'key !== undefined && (await isKeyTaken(', 'key === undefined && (await isKeyTaken('],
       ['other gateways are not told of a revoked token', "await tell(query)\n        return 'removed'", "return 'removed'"],
       ['other gateways are not told of a session that has ended', 'if (removed.length > 0) await tell(query)', ''],
       ['sessions outlive their token', `await query('DELETE FROM "Session" WHERE "holder" = $1', [id])`, ''],
@@ -89,7 +90,9 @@ export const access = [
     'src/store/sqlite/token-changes.ts',
     ['test/store/sqlite-store.test.ts'],
     [
-      ['a token is added against the check', 'if (!check(all())) return false', ''],
+      ['a token is added against the check', "if (!check(all())) return 'refused'", ''],
+      ['a key creates two tokens (SQLite)', 'key !== undefined && isKeyTaken(', 'key === undefined && isKeyTaken('],
+      ['a key is not noted with its token', 'if (key !== undefined) insertKey(', 'if (key === undefined) insertKey('],
       ['a token is removed against the check', "if (!check(tokens)) return 'refused'", ''],
     ],
   ),
@@ -205,6 +208,19 @@ export const access = [
       ['strangers share keys', 'return `${encodeURIComponent(client)} ${kind}`', "return `anyone ${client === '' ? '' : kind}`"],
       ['the name of a client runs into its operation', '${encodeURIComponent(client)} ', '${client} '],
     ],
+  ),
+  ...breaks(
+    'src/access/token-keys.ts',
+    ['test/access/idempotency-keys.test.ts'],
+    [
+      ['a key answers for another token', 'if (earlier !== undefined && Buffer.compare', 'if (earlier === undefined && Buffer.compare'],
+      ['tokens take any number of keys', 'take: (idempotency) => room.take(idempotency)', 'take: async () => undefined'],
+    ],
+  ),
+  ...breaks(
+    'src/http/routes/tokens.ts',
+    ['test/access/idempotency-keys.test.ts'],
+    [['tokens share their keys with publications', "'token')\n      const { token", "'publish')\n      const { token"]],
   ),
   ...breaks(
     'src/access/key-room.ts',

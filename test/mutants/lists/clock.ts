@@ -60,7 +60,7 @@ export const clock = [
       ['deliveries expire by the wall clock', 'carrier, clock })', 'carrier })'],
       ['sessions end by the wall clock', 'store: store.sessions, tokens, clock }', 'store: store.sessions, tokens }'],
       ['keys are looked up by the wall clock', 'log: store.log, load, now: settledAge }', 'log: store.log, load, now }'],
-      ['tokens end by the clock of the process', '!== undefined }, { store, now })', '!== undefined }, { store })'],
+      ['tokens end by the clock of the process', 'limits }, { store, now, age: settledAge })', 'limits }, { store, age: settledAge })'],
     ],
   ),
   ...breaks(

@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cancelled = direct_messages_api::cancel_delivery(&peergate, &sent.id).await?;
 
     let rights = TokenInput { topics: Some(vec!["orders".into()]), ..TokenInput::new("tour".into(), vec![Actions::Read]) };
-    let created = access_api::create_token(&peergate, rights).await?;
+    let created = access_api::create_token(&peergate, rights, None).await?;
 
     let refused = match topics_api::get_topic(&peergate, "nobody").await {
         Err(Error::ResponseError(response)) => response,

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createLoop } from '../lib/loop.ts'
 import type { Endings } from './endings.ts'
 import type { Sessions } from './sessions.ts'
 import type { Tokens } from './tokens.ts'
@@ -33,8 +34,6 @@ const onTheWayMs = 60_000
 export function watchRevocation(components: RevocationComponents): void {
   const { tokens, sessions, endings, stream, topics, logger, now = () => performance.now() } = components
   let changedAt = Number.NEGATIVE_INFINITY
-  let isAsked = false
-  let isEnding = false
 
   async function end(): Promise<void> {
     const { watched } = endings
@@ -43,23 +42,16 @@ export function watchRevocation(components: RevocationComponents): void {
     for (const id of await tokens.missing(await topics.clients())) await topics.giveUp(id)
   }
 
-  /** Runs one check at a time, and another one if it was requested meanwhile. */
-  async function run(): Promise<void> {
-    isAsked = true
-    if (isEnding) return
-    isEnding = true
-    while (isAsked) {
-      isAsked = false
-      await end().catch((err: unknown) => logger.error({ err }, 'streams and joins of revoked tokens could not be ended'))
-    }
-    isEnding = false
-  }
+  const checks = createLoop({
+    work: end,
+    onError: (err) => logger.error({ err }, 'streams and joins of revoked tokens could not be ended'),
+  })
 
   tokens.watchChanges(() => {
     changedAt = now()
-    void run()
+    checks.ask()
   })
   stream.watchOpened(() => {
-    if (now() - changedAt < onTheWayMs) void run()
+    if (now() - changedAt < onTheWayMs) checks.ask()
   })
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createSingleFlight } from '../lib/single-flight.ts'
 import type { ClockCheckpoint, ClockStore } from '../store/clock-store.ts'
 import type { Ages } from './ages.ts'
 import { createTimeline, type Timeline, type TimelineLimits } from './timeline.ts'
@@ -46,7 +47,6 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
   let asked: { ms: number; at: number } | undefined
   let notedAt = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
-  let looking: Promise<void> | undefined
 
   async function read(): Promise<ClockCheckpoint | undefined> {
     const begun = monotonic()
@@ -97,15 +97,9 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
     else if (running.isKeepable && !running.isHeld && monotonic() - notedAt >= noteMs) await note(Math.max(1, generation))
   }
 
-  /** Runs one look at a time. */
-  function look(): Promise<void> {
-    looking ??= work()
-      .catch((err: unknown) => logger.warn({ err }, 'could not save the clock checkpoint; retrying'))
-      .finally(() => {
-        looking = undefined
-      })
-    return looking
-  }
+  const looking = createSingleFlight(() =>
+    work().catch((err: unknown) => logger.warn({ err }, 'could not save the clock checkpoint; retrying')),
+  )
 
   const now = () => timeline?.now() ?? wall()
   const age = () => timeline?.age() ?? wall()
@@ -138,14 +132,14 @@ export function createClock(init: { limits: TimelineLimits }, components: ClockC
         },
       )
       // A full disk must not prevent the start.
-      if (checkpoint === undefined) await look()
-      timer = setInterval(() => void look(), Math.min(lookMs, limits.clockSettleMs / 4))
+      if (checkpoint === undefined) await looking.run()
+      timer = setInterval(() => void looking.run(), Math.min(lookMs, limits.clockSettleMs / 4))
     },
-    look,
+    look: looking.run,
     async stop() {
       clearInterval(timer)
       timer = undefined
-      await looking
+      await looking.idle()
       if (timeline?.isKeepable === true && !timeline.isHeld) {
         await note(Math.max(1, generation)).catch((err: unknown) => logger.warn({ err }, 'could not save the clock checkpoint'))
       }

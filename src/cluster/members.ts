@@ -5,6 +5,7 @@ import type { P2PEngine } from '../engine/engine.ts'
 import { StoreUnavailable } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
 import { type Page, pageOf } from '../lib/page.ts'
+import { createSingleFlight } from '../lib/single-flight.ts'
 import { StartupError } from '../lib/startup-error.ts'
 import type { GatewayView } from '../model/gateway-view.ts'
 import type { Registration } from '../model/validator.ts'
@@ -77,7 +78,6 @@ export function createMembers(components: MembersComponents): Members {
   let lastBeat = 0
   let timer: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
-  let beating: Promise<void> | undefined
   let stopping = new AbortController()
   /** The last reading of the other gateways; `at` is by the monotonic clock. */
   let known: { at: number; records: Promise<GatewayRecord[]> } | undefined
@@ -139,14 +139,11 @@ export function createMembers(components: MembersComponents): Members {
     }
   }
 
-  function beat(): void {
-    beating ??= note('ready')
+  const beating = createSingleFlight(() =>
+    note('ready')
       .then(linkOthers)
-      .catch((err: unknown) => logger.warn({ err }, 'the heartbeat of this gateway failed'))
-      .finally(() => {
-        beating = undefined
-      })
-  }
+      .catch((err: unknown) => logger.warn({ err }, 'the heartbeat of this gateway failed')),
+  )
 
   async function refresh(): Promise<void> {
     if (timer === undefined) return
@@ -170,15 +167,15 @@ export function createMembers(components: MembersComponents): Members {
       stopping = new AbortController()
       // A gateway starts also on a read-only database. The next beat tries again.
       await note('ready').catch(toleratingUnavailable)
-      beat()
+      void beating.run()
       await store.gateways.forget({ seenBefore: clock.age() - forgottenMs }).catch(toleratingUnavailable)
-      timer = setInterval(beat, beatMs)
+      timer = setInterval(() => void beating.run(), beatMs)
     },
     async stop() {
       clearInterval(timer)
       unlisten?.()
       stopping.abort()
-      await beating
+      await beating.idle()
       if (timer !== undefined) await note('stopped').catch((err: unknown) => logger.debug({ err }, 'the stop could not be recorded'))
       timer = undefined
     },

@@ -4,6 +4,7 @@ import { type Ages, agesOf } from '../clock/ages.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { backOffMs } from '../lib/back-off.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
+import { createLoop } from '../lib/loop.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import type { Limits } from '../limits.ts'
@@ -92,11 +93,13 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
     { dialMs: claimMs / 2, deliveryTimeoutMs: limits.deliveryTimeoutMs },
     { ...components, clock, onChange: changes.tell },
   )
+  const looking = createLoop({
+    work: look,
+    onError: (err) => logger.warn({ err }, 'the outbox could not be read; another attempt follows'),
+  })
   let stopping = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let unlisten: (() => void) | undefined
-  let looking: Promise<void> | undefined
-  let again = false
   let cleanAt = 0
   /** Whether the claims of an earlier run were taken over. */
   let isResumed = false
@@ -109,18 +112,15 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   }
 
   async function look(): Promise<void> {
+    if (stopping.signal.aborted) return
     if (!isResumed) await resume()
-    do {
-      again = false
-      for (const recipient of interrupted) {
-        await appeared(recipient)
-        interrupted.delete(recipient)
-      }
-      await expire()
-      if (now() >= cleanAt) await clean()
-      if (places.size >= limits.maxCarried) return
-      await claimDue()
-    } while (again && !stopping.signal.aborted)
+    for (const recipient of interrupted) {
+      await appeared(recipient)
+      interrupted.delete(recipient)
+    }
+    await expire()
+    if (now() >= cleanAt) await clean()
+    if (places.size < limits.maxCarried) await claimDue()
   }
 
   /** Claims due recipients for each client within its share. The next look continues after the last client. */
@@ -142,13 +142,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
   }
 
   function wake(): void {
-    again = true
-    if (stopping.signal.aborted || timer === undefined) return
-    looking ??= look()
-      .catch((err: unknown) => logger.warn({ err }, 'the outbox could not be read; another attempt follows'))
-      .finally(() => {
-        looking = undefined
-      })
+    if (!stopping.signal.aborted && timer !== undefined) looking.ask()
   }
 
   async function expire(): Promise<void> {
@@ -253,7 +247,7 @@ export function createCarrier(init: { limits: CarrierLimits }, components: Carri
       clearInterval(timer)
       timer = undefined
       stopping.abort()
-      await looking
+      await looking.idle()
       await Promise.all(carrying.values())
     },
   }

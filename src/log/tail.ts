@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createLoop } from '../lib/loop.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import type { Limits } from '../limits.ts'
 import type { StoredMessage } from '../model/message.ts'
@@ -45,8 +46,6 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
   const resets = createWatchers()
   const waiting: Array<{ previousTip: number; messages: StoredMessage[] }> = []
   let unlisten: (() => void) | undefined
-  let running: Promise<void> | undefined
-  let wanted = false
 
   /** Appends the parts of own batches that the hub lacks, up to the first gap. */
   function appendWaiting(): void {
@@ -80,8 +79,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
     for (let read = 0; ; read++) {
       // Too far behind for the ring to hold it: readers read from the store themselves.
       if (read * maxReadMessages > maxRingMessages || waiting.length > maxWaiting) skip()
-      if (!(await step()) && !wanted) return
-      wanted = false
+      if (!(await step())) return
     }
   }
 
@@ -92,28 +90,20 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
     hub.append(last.previousTip, last.messages)
   }
 
-  function run(): void {
-    wanted = true
-    running ??= catchUp()
-      .catch((err: unknown) => {
-        // Nothing is lost: the next batch or notice tries again, and readers that need the messages read them
-        // themselves.
-        logger.warn({ err }, 'could not read what other gateways appended')
-        wanted = false
-        skip()
-      })
-      .finally(() => {
-        running = undefined
-        // A notice arrived after the last step.
-        if (wanted) run()
-      })
-  }
+  const reading = createLoop({
+    work: catchUp,
+    onError(err) {
+      // Nothing is lost: the next batch or notice tries again, and readers that need the messages read them themselves.
+      logger.warn({ err }, 'could not read what other gateways appended')
+      skip()
+    },
+  })
 
   function onChange(change: StoreChange): void {
     switch (change.kind) {
       case 'log':
       case 'everything':
-        run()
+        reading.ask()
         break
       case 'pruned':
         hub.prune(change.topic, change)
@@ -140,7 +130,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
       }
       waiting.push({ previousTip, messages })
       appendWaiting()
-      if (waiting.length > 0) run()
+      if (waiting.length > 0) reading.ask()
     },
     watchRead: reads.watch,
     watchReset: resets.watch,
@@ -149,7 +139,7 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
     },
     async stop() {
       unlisten?.()
-      while (running !== undefined) await running
+      await reading.idle()
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { StoreUnavailable, toPeergateError } from '../errors.ts'
 import { createSeldom } from '../lib/seldom.ts'
+import { createSingleFlight } from '../lib/single-flight.ts'
 import type { Store } from '../store/store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -37,7 +38,6 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
   const { store, metrics, logger } = components
   let failure: StoreUnavailable | undefined
   let timer: NodeJS.Timeout | undefined
-  let trying: Promise<void> | undefined
   let lastWrite = Number.NEGATIVE_INFINITY
   const isDue = createSeldom({ everyMs: lineMs })
   /** Requests refused since the last log line. */
@@ -76,8 +76,7 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
     }
   }
 
-  function look(): void {
-    if (trying !== undefined) return
+  async function look(): Promise<void> {
     try {
       store.check()
     } catch (error) {
@@ -85,19 +84,19 @@ export function createWriteWatch(components: WriteWatchComponents): WriteWatch {
       return
     }
     if (failure === undefined && performance.now() - lastWrite < silenceMs) return
-    trying = tryWrite().finally(() => {
-      trying = undefined
-    })
+    await tryWrite()
   }
+
+  const looking = createSingleFlight(look)
 
   return {
     async start() {
-      timer = setInterval(look, lookMs)
-      look()
+      timer = setInterval(() => void looking.run(), lookMs)
+      void looking.run()
     },
     async stop() {
       clearInterval(timer)
-      await trying
+      await looking.idle()
     },
     succeeded,
     failed,

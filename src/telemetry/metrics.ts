@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { createSingleFlight } from '../lib/single-flight.ts'
 import { directStatus } from '../model/direct-status.ts'
 import { type EngineLimit, engineLimits } from '../model/engine-limits.ts'
 import type { Judgement } from '../model/validator.ts'
@@ -168,11 +169,10 @@ export function createMetrics(): Metrics {
     for (const { name, gauge } of readings) gauge.set(values.find(([key]) => key === name)?.[1] ?? 0)
   }
 
-  let reading: Promise<string> | undefined
-  async function readAll(): Promise<string> {
+  const reading = createSingleFlight(async () => {
     await collect()
     return `${await own.metrics()}\n${await registry.metrics()}`
-  }
+  })
 
   return {
     published: (count) => published.inc(count),
@@ -207,13 +207,7 @@ export function createMetrics(): Metrics {
     watchSteps(steps) {
       readSteps = steps
     },
-    text() {
-      // Concurrent requests share one reading.
-      reading ??= readAll().finally(() => {
-        reading = undefined
-      })
-      return reading
-    },
+    text: reading.run,
     contentType: registry.contentType,
     async describe() {
       const metrics = await own.getMetricsAsJSON()

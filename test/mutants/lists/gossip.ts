@@ -165,7 +165,7 @@ export const gossip = [
       ['echoes that come together are one', 'received -= pingBytes) asking', 'received = 0) asking'],
       ['a stream of ping is used for ever', 'performance.now() - current.openedAt > streamMs', 'performance.now() < 0'],
       ['a stream of ping is left open', 'old.close().catch((error: Error) => old.abort(error))\n', ''],
-      ['each echo has a stream of its own', 'opening ??= renew()', 'opening = renew()'],
+      ['each echo has a stream of its own', 'await renewal.run()', 'await renew()'],
       ['a stream that has ended is asked on', 'if (current === asking) current = undefined\n', ''],
       ['an old stream that ends takes the new one along', 'if (current === asking) current', 'current'],
       ['who waits on a stream that ends waits on', 'current = undefined\n      giveUp(asking)', 'current = undefined'],

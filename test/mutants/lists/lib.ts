@@ -28,4 +28,26 @@ export const lib = [
       ['a used value stays the first to go', 'values.set(key, value)', 'if (!values.has(key)) values.set(key, value)'],
     ],
   ),
+  ...breaks(
+    'src/lib/single-flight.ts',
+    ['test/lib/single-flight.test.ts'],
+    [
+      ['two runs are in progress', 'running ??= work', 'running = work'],
+      ['work runs once and never again', 'running = undefined\n      })', '})'],
+    ],
+  ),
+  ...breaks(
+    'src/lib/loop.ts',
+    ['test/lib/loop.test.ts'],
+    [
+      ['runs of a loop overlap', 'running ??= run()', 'running = run()'],
+      ['a request during a run is forgotten', 'while (isAsked) {', 'if (isAsked) {'],
+      [
+        'a request during a run is taken for served by it',
+        'isAsked = false\n      await work().catch(onError)',
+        'await work().catch(onError)\n      isAsked = false',
+      ],
+      ['a failed run ends the loop', '.catch(onError)', '.catch((error) => {\n        onError(error)\n        isAsked = false\n      })'],
+    ],
+  ),
 ]

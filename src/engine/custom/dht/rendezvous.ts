@@ -1,4 +1,5 @@
 import { backOffMs } from '../../../lib/back-off.ts'
+import { createSingleFlight } from '../../../lib/single-flight.ts'
 import type { DhtNode } from './dht-node.ts'
 import type { Contact } from './frames.ts'
 
@@ -25,7 +26,6 @@ export function createRendezvous(components: {
 }): Rendezvous {
   const { node, topics, onSubscribers, now, signal } = components
   const met = new Map<string, { at: number; lookups: number; pauseMs: number }>()
-  let busy: Promise<void> | undefined
 
   function isDue(topic: string, linked: number): boolean {
     const last = met.get(topic)
@@ -45,12 +45,5 @@ export function createRendezvous(components: {
     onSubscribers(topic, await node.meet(topic, { signal }))
   }
 
-  return {
-    tick() {
-      busy ??= doDue().finally(() => {
-        busy = undefined
-      })
-      return busy
-    },
-  }
+  return { tick: createSingleFlight(doDue).run }
 }

@@ -1,3 +1,4 @@
+import { createSingleFlight } from '../../../lib/single-flight.ts'
 import type { Contact, DhtAnswer, DhtRequest } from './frames.ts'
 import type { Holdings } from './holdings.ts'
 import { type Place, placeOf, placeOfPeer, placeWithCommonBits } from './key-space.ts'
@@ -45,7 +46,6 @@ export function createUpkeep(init: { peerId: string; limits: DhtNodeLimits; time
   let selfLookups = 0
   let sweptAt = now()
   let announced = ''
-  let busy: Promise<void> | undefined
 
   async function tellAgain(key: string, signal: AbortSignal): Promise<void> {
     const kept = await holdings.value(key)
@@ -95,14 +95,7 @@ export function createUpkeep(init: { peerId: string; limits: DhtNodeLimits; time
     await closestTo(place, signal)
   }
 
-  return {
-    tick() {
-      busy ??= doDue().finally(() => {
-        busy = undefined
-      })
-      return busy
-    },
-  }
+  return { tick: createSingleFlight(doDue).run }
 }
 
 /** A factor from 0.5 to 1.5, so that nodes do not act in step. */

@@ -1,3 +1,5 @@
+import { createSingleFlight } from '../../../lib/single-flight.ts'
+
 /**
  * Finds out how this node is reached. It asks peers for dial-backs; when none of them succeeds, it asks relays for
  * reservations. Pure: it owns no timer and no link.
@@ -47,7 +49,6 @@ export function createReachability(components: ReachabilityComponents): Reachabi
   const verdicts = new Map<string, Verdict>()
   const reserved = new Set<string>()
   const refusedAt = new Map<string, number>()
-  let stepping: Promise<void> | undefined
   let shown = ''
 
   function confirmed(): string[] {
@@ -117,15 +118,7 @@ export function createReachability(components: ReachabilityComponents): Reachabi
   }
 
   return {
-    step() {
-      stepping ??= judge()
-        .then(findRelays)
-        .then(tellChange)
-        .finally(() => {
-          stepping = undefined
-        })
-      return stepping
-    },
+    step: createSingleFlight(() => judge().then(findRelays).then(tellChange)).run,
     lost(peerId) {
       refusedAt.delete(peerId)
       if (reserved.delete(peerId)) tellChange()

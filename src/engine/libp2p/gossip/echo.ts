@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Stream } from '@libp2p/interface'
+import { createSingleFlight } from '../../../lib/single-flight.ts'
 import { pingBytes } from '../ping.ts'
 
 /**
@@ -31,7 +32,6 @@ const refusedMs = 10_000
 /** @param components.open opens a ping stream to the peer */
 export function createEcho({ open }: { open(): Promise<Stream> }): Echo {
   let current: Asking | undefined
-  let opening: Promise<void> | undefined
   let refusedAt = Number.NEGATIVE_INFINITY
 
   /**
@@ -54,6 +54,8 @@ export function createEcho({ open }: { open(): Promise<Stream> }): Echo {
     }
   }
 
+  const renewal = createSingleFlight(renew)
+
   function watch(stream: Stream): Asking {
     const asking: Asking = { stream, openedAt: performance.now(), asked: [] }
     let received = 0
@@ -75,10 +77,7 @@ export function createEcho({ open }: { open(): Promise<Stream> }): Echo {
   async function ask(): Promise<void> {
     if (performance.now() - refusedAt < refusedMs) return
     if (current === undefined || performance.now() - current.openedAt > streamMs) {
-      opening ??= renew().finally(() => {
-        opening = undefined
-      })
-      await opening
+      await renewal.run()
     }
     if (current === undefined) return
     const { promise, resolve } = Promise.withResolvers<void>()

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createWriteBehind } from '../lib/write-behind.ts'
 import type { LogStore } from '../store/log-store.ts'
 
 /** Notes the ids of refused messages, in batches, so that none is judged again when another peer delivers it. */
@@ -19,30 +20,29 @@ export function createRefusedIds(components: { log: Pick<LogStore, 'refuse'>; lo
   const { log, logger, now } = components
   let waiting = new Set<string>()
   let beingWritten = new Set<string>()
-  let timer: NodeJS.Timeout | undefined
-  let writing: Promise<void> = Promise.resolve()
+
+  const writes = createWriteBehind(
+    { delayMs: gatherMs },
+    { write, onError: (err) => logger.warn({ err }, 'could not note the ids of refused messages') },
+  )
 
   async function write(): Promise<void> {
-    timer = undefined
     if (waiting.size === 0) return
     beingWritten = waiting
     waiting = new Set()
-    await log.refuse([...beingWritten], now()).catch((err: unknown) => logger.warn({ err }, 'could not note the ids of refused messages'))
-    beingWritten = new Set()
+    try {
+      await log.refuse([...beingWritten], now())
+    } finally {
+      beingWritten = new Set()
+    }
   }
 
   return {
     add(id) {
       if (waiting.size < maxWaiting) waiting.add(id)
-      timer ??= setTimeout(() => {
-        writing = writing.then(write)
-      }, gatherMs)
+      writes.later()
     },
     has: (id) => waiting.has(id) || beingWritten.has(id),
-    async stop() {
-      clearTimeout(timer)
-      writing = writing.then(write)
-      await writing
-    },
+    stop: writes.flush,
   }
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { StoreUnavailable } from '../errors.ts'
-import { createSerial } from '../lib/serial.ts'
+import { createWriteBehind } from '../lib/write-behind.ts'
 import type { PeerSighting, PeerStore } from '../store/peer-store.ts'
 
 /**
@@ -22,8 +22,10 @@ const maxBatch = 200
 export function createSightings(components: { store: Pick<PeerStore, 'save'>; logger: Logger }): Sightings {
   const { store, logger } = components
   const waiting: PeerSighting[] = []
-  const inTurn = createSerial()
-  let timer: NodeJS.Timeout | undefined
+  const writes = createWriteBehind(
+    { delayMs: writeDelayMs },
+    { write, onError: (err) => logger.warn({ err }, 'sightings of peers could not be stored') },
+  )
 
   async function write(): Promise<void> {
     while (waiting.length > 0) {
@@ -46,18 +48,12 @@ export function createSightings(components: { store: Pick<PeerStore, 'save'>; lo
     }
   }
 
-  function flush(): Promise<void> {
-    clearTimeout(timer)
-    timer = undefined
-    return inTurn(write)
-  }
-
   return {
     note(sighting) {
       if (waiting.length >= maxWaiting) return
       waiting.push(sighting)
-      timer ??= setTimeout(flush, writeDelayMs)
+      writes.later()
     },
-    flush,
+    flush: writes.flush,
   }
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { DatabaseFull, DatabaseReadOnly } from '../../errors.ts'
+import { createWriteBehind } from '../../lib/write-behind.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
 import type { AppendEntry, Damaged, LogStore, Pruned, PublishedItem } from '../log-store.ts'
@@ -46,8 +47,11 @@ export function createPostgresLog(
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
   let epoch = ''
-  let timer: NodeJS.Timeout | undefined
-  let flushing = Promise.resolve()
+  const notes = createWriteBehind(
+    { delayMs: noteIntervalMs },
+    // Notes that can't be written stay pending: sending again is harmless.
+    { write: writeNotes, onError: (err) => logger.warn({ err }, 'could not write the sent mark') },
+  )
 
   async function settle(): Promise<boolean> {
     const known = [...served.tips]
@@ -78,27 +82,6 @@ export function createPostgresLog(
       const published = await findKey(key, 0)
       if (published !== undefined) await database.read(setRecipients, [key, JSON.stringify(withRecipients(published.items, counts))])
       recipientsOf.delete(key)
-    }
-  }
-
-  function later(): void {
-    timer ??= setTimeout(() => void flush(), noteIntervalMs)
-  }
-
-  /** One flush after another, so that the last one, before the connections close, ends after all of them. */
-  function flush(): Promise<void> {
-    flushing = flushing.then(flushNotes)
-    return flushing
-  }
-
-  /** Notes that can't be written stay pending: sending again is harmless. */
-  async function flushNotes(): Promise<void> {
-    clearTimeout(timer)
-    timer = undefined
-    try {
-      await writeNotes()
-    } catch (error) {
-      logger.warn({ err: error }, 'could not write the sent mark')
     }
   }
 
@@ -210,7 +193,7 @@ export function createPostgresLog(
     },
     async noteRecipients(key, recipients) {
       recipientsOf.set(key, recipients)
-      later()
+      notes.later()
     },
     async read(query) {
       const { bad, noted, ...step } = await scan(database, query)
@@ -268,9 +251,9 @@ export function createPostgresLog(
     },
     async markSent(author, through) {
       marks.set(author, Math.max(marks.get(author) ?? 0, through))
-      later()
+      notes.later()
     },
-    close: flush,
+    close: notes.flush,
   }
 }
 

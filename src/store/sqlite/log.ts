@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createWriteBehind } from '../../lib/write-behind.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
 import type { TopicFilter } from '../../model/topic.ts'
@@ -45,7 +46,7 @@ export interface SqliteLogComponents {
 /** The road's end: append and scan, through the driver directly. */
 export interface SqliteLog extends LogStore {
   /** Writes pending notes; the connections stay open. */
-  close(): void
+  close(): Promise<void>
 }
 
 export function createSqliteLog(init: { epoch: string }, components: SqliteLogComponents): SqliteLog {
@@ -54,7 +55,11 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
   /** Pending sent marks, and recipients by idempotency key; the next transaction writes them. */
   const marks = new Map<string, Seq>()
   const recipientsOf = new Map<string, number[]>()
-  let timer: NodeJS.Timeout | undefined
+  const notes = createWriteBehind(
+    { delayMs: markIntervalMs },
+    // Notes that can't be written stay pending: sending again is harmless.
+    { write: flushNotes, onError: (err) => logger.warn({ err }, 'could not write the sent mark') },
+  )
 
   function writeNotes(): void {
     for (const [author, through] of marks) writer.run(raiseSentMark, author, through)
@@ -74,20 +79,8 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     return result
   }
 
-  function later(): void {
-    timer ??= setTimeout(flush, markIntervalMs)
-  }
-
-  /** Notes that can't be written stay pending: sending again is harmless. */
-  function flush(): void {
-    clearTimeout(timer)
-    timer = undefined
-    if (marks.size + recipientsOf.size === 0) return
-    try {
-      transaction(() => undefined)
-    } catch (error) {
-      logger.warn({ err: error }, 'could not write the sent mark')
-    }
+  async function flushNotes(): Promise<void> {
+    if (marks.size + recipientsOf.size > 0) transaction(() => undefined)
   }
 
   /** The messages are stored, so a mark that can't be written must not refuse them. */
@@ -169,7 +162,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     countKeys: async (prefix, limit) => countKeys(reader, prefix, limit),
     async noteRecipients(key, recipients) {
       recipientsOf.set(key, recipients)
-      later()
+      notes.later()
     },
     async read(query) {
       const { bad, ...step } = scan(reader, query)
@@ -206,9 +199,9 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     },
     async markSent(author, through) {
       marks.set(author, Math.max(marks.get(author) ?? 0, through))
-      later()
+      notes.later()
     },
-    close: flush,
+    close: notes.flush,
   }
 }
 

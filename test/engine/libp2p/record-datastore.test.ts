@@ -45,3 +45,30 @@ test('maxKnownPeers: of the peers that libp2p hears of the longest unchanged are
   expect(await kept()).toContain(0)
   expect(await records.list('/libp2p/dht/')).toHaveLength(1)
 })
+
+test('a change can be read while it is written, and a failed write fails no later one', async () => {
+  const { records } = createMemoryStore()
+  let held = Promise.withResolvers<void>()
+  const slow = {
+    ...records,
+    async write(changes: Parameters<typeof records.write>[0]) {
+      await held.promise
+      await records.write(changes)
+    },
+  }
+  const datastore = new RecordDatastore({ maxPeers: 5 }, { records: slow, isLinked: () => false, logger: silentLog })
+  await datastore.open()
+  const key = new Key('/dht/x')
+  datastore.put(key, Uint8Array.of(1))
+  const flushed = datastore.flush()
+  expect(await datastore.get(key)).toEqual(Uint8Array.of(1))
+  held.reject(new Error('the disk is full'))
+  await flushed
+  await expect(datastore.get(key)).rejects.toThrow()
+  held = Promise.withResolvers()
+  held.resolve()
+  datastore.put(key, Uint8Array.of(2))
+  await datastore.flush()
+  expect(await records.get('/libp2p/dht/x')).toEqual(Uint8Array.of(2))
+  await datastore.close()
+})

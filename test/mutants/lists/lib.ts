@@ -50,4 +50,14 @@ export const lib = [
       ['a failed run ends the loop', '.catch(onError)', '.catch((error) => {\n        onError(error)\n        isAsked = false\n      })'],
     ],
   ),
+  ...breaks(
+    'src/lib/write-behind.ts',
+    ['test/lib/write-behind.test.ts'],
+    [
+      ['each change is written by itself', 'timer ??= setTimeout(begin', 'timer = setTimeout(begin'],
+      ['a flush does not wait for its write', 'await writes.idle()', ''],
+      ['a flush leaves the timer behind', 'clearTimeout(timer)\n', ''],
+      ['only the first changes are written', 'timer = undefined\n    writes', 'writes'],
+    ],
+  ),
 ]

@@ -4,6 +4,7 @@ import { BaseDatastore } from 'datastore-core'
 import { Key, type KeyQuery, type Pair, type Query } from 'interface-datastore'
 import { CID } from 'multiformats/cid'
 import type { Logger } from 'pino'
+import { createWriteBehind, type WriteBehind } from '../../../lib/write-behind.ts'
 import type { RecordStore } from '../../../store/record-store.ts'
 
 const prefix = '/libp2p'
@@ -26,19 +27,24 @@ export class RecordDatastore extends BaseDatastore {
   readonly #isLinked: (peerId: string) => boolean
   /** Names of peer records, the longest unchanged first. */
   readonly #peers = new Set<string>()
-  readonly #logger: Logger
   #closed = false
   /** Pending changes; undefined is a deletion. */
   #waiting = new Map<string, Uint8Array | undefined>()
-  #writing: Promise<void> = Promise.resolve()
-  #timer: NodeJS.Timeout | undefined
+  #beingWritten = new Map<string, Uint8Array | undefined>()
+  readonly #writes: WriteBehind
 
   constructor(init: { maxPeers: number }, components: { records: RecordStore; isLinked(peerId: string): boolean; logger: Logger }) {
     super()
     this.#maxPeers = init.maxPeers
     this.#isLinked = components.isLinked
     this.#records = components.records
-    this.#logger = components.logger
+    this.#writes = createWriteBehind(
+      { delayMs: writeBehindMs },
+      {
+        write: () => this.#write(),
+        onError: (err) => components.logger.warn({ err }, 'the peer records of libp2p could not be stored'),
+      },
+    )
   }
 
   override put(key: Key, value: Uint8Array): Key {
@@ -85,18 +91,23 @@ export class RecordDatastore extends BaseDatastore {
 
   /** Writes pending changes. */
   async flush(): Promise<void> {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    const batch = [...this.#waiting].map(([key, value]) => (value === undefined ? { key } : { key, value }))
+    await this.#writes.flush()
+  }
+
+  async #write(): Promise<void> {
+    if (this.#waiting.size === 0) return
+    this.#beingWritten = this.#waiting
     this.#waiting = new Map()
-    if (batch.length > 0) this.#writing = this.#writing.then(() => this.#records.write(batch))
-    await this.#writing
+    try {
+      await this.#records.write(Array.from(this.#beingWritten, ([key, value]) => (value === undefined ? { key } : { key, value })))
+    } finally {
+      this.#beingWritten = new Map()
+    }
   }
 
   async #find(key: Key): Promise<Uint8Array | undefined> {
     const name = prefix + key.toString()
-    if (this.#waiting.has(name)) return this.#waiting.get(name)
-    await this.#writing
+    for (const changes of [this.#waiting, this.#beingWritten]) if (changes.has(name)) return changes.get(name)
     return await this.#records.get(name)
   }
 
@@ -110,8 +121,8 @@ export class RecordDatastore extends BaseDatastore {
     const name = prefix + key.toString()
     if (name.startsWith(peerPrefix)) this.#notePeer(name, value)
     this.#waiting.set(name, value)
-    if (this.#waiting.size >= maxWaiting) this.#flushLater(0)
-    else this.#timer ??= this.#flushLater(writeBehindMs)
+    if (this.#waiting.size >= maxWaiting) void this.flush()
+    else this.#writes.later()
   }
 
   #notePeer(name: string, value: Uint8Array | undefined): void {
@@ -128,14 +139,5 @@ export class RecordDatastore extends BaseDatastore {
       this.#peers.delete(name)
       this.#change(new Key(name.slice(prefix.length)), undefined)
     }
-  }
-
-  #flushLater(delay: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.flush().catch((err: unknown) => {
-        this.#writing = Promise.resolve()
-        this.#logger.warn({ err }, 'the peer records of libp2p could not be stored')
-      })
-    }, delay)
   }
 }

@@ -109,7 +109,7 @@ export const limitsSchema = z.object({
   maxHttpConnectionsPerAddress: limit(2_500, 'Maximum HTTP connections per address (IPv6: /64), except trusted proxies and this host.'),
   maxStreamConnections: limit(5_000, 'Maximum WebSocket and event streams, shared by clients. An idle one costs some tens of KiB.'),
   maxSubscriptions: limit(100, 'Maximum subscriptions per stream connection.'),
-  maxSubscribedTopics: limit(100_000, 'Maximum topics and patterns in all subscriptions, shared by clients; about 300 bytes each.'),
+  maxSubscribedTopics: limit(100_000, 'Maximum topics and patterns in all subscriptions, shared by clients; about 700 bytes each.'),
   maxSubscriptionTopics: limit(100, 'Maximum topics and patterns per subscription.', 1, 1_000),
   maxFrameBytes: limit(1_500_000, 'Maximum bytes of a client frame: a message of the largest size in base64, and its JSON.', 1024),
   maxPendingFrames: limit(1_000, 'Maximum frames in progress per stream connection. Beyond it the socket is not read.'),

@@ -6,7 +6,7 @@ import { createTokenBucket } from '../lib/token-bucket.ts'
 import { actionSchema } from '../model/action.ts'
 import type { Grant } from '../model/grant.ts'
 import { nameSchema } from '../model/text.ts'
-import { topicFilter, topicPatternSchema } from '../model/topic.ts'
+import { everyTopic, topicFilter, topicPatternSchema } from '../model/topic.ts'
 import { fetchKeys } from './fetch-keys.ts'
 
 /** Settings for JSON Web Tokens (RFC 7519) of an identity provider. */
@@ -39,7 +39,7 @@ const asymmetric = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
  */
 const claimSchema = z.strictObject({
   actions: z.array(z.string().max(100)).max(100),
-  topics: z.array(topicPatternSchema).max(1_000).default(['*']),
+  topics: z.array(topicPatternSchema).max(1_000).default([everyTopic]),
 })
 const payloadSchema = z.object({
   /** Appears in the audit log and in the scope of idempotency keys. */
@@ -107,7 +107,7 @@ function grantOf(payload: JWTPayload): Grant {
   }
   const { sub, exp, scope, peergate } = parsed.data
   const scopes = scope.split(' ').flatMap((each) => (each.startsWith('peergate:') ? each.slice('peergate:'.length) : []))
-  const { actions, topics } = peergate ?? { actions: scopes, topics: ['*'] }
+  const { actions, topics } = peergate ?? { actions: scopes, topics: [everyTopic] }
   // Actions of newer versions are ignored.
   const known = actions.flatMap((action) => actionSchema.safeParse(action).data ?? [])
   return { id: `sub:${sub}`, actions: new Set(known), topics: topicFilter(topics), expiresAt: exp * 1_000 }

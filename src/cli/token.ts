@@ -14,7 +14,7 @@ import { Misuse, runCommand } from './command.ts'
 
 /**
  * The command `npm run token`: creates, lists and revokes access tokens in the configured database, whether or not a
- * gateway is running: `npm run token -- create --name till --actions read,publish --topics 'orders.*' --expires
+ * gateway is running: `npm run token -- create --name till --actions read,publish --topics 'orders.>' --expires
  * 2027-01-01T00:00:00Z`.
  */
 

@@ -90,7 +90,7 @@ export const tokenExample: TokenView = {
   id: 'tok_4k2m9q7x3v5b8n6c',
   name: 'till 3',
   actions: ['publish'],
-  topics: ['orders.*'],
+  topics: ['orders.>'],
   createdAt: '2026-11-23T09:00:00.000Z',
   expiresAt: null,
 }
@@ -144,7 +144,7 @@ export const nodeExample: NodeView = {
 export const clientExample = {
   id: 'tok_4k2m9q7x3v5b8n6c',
   actions: ['read', 'publish'],
-  topics: ['orders.*'],
+  topics: ['orders.>'],
   expiresAt: null,
   session: false,
   budgets: [

@@ -17,7 +17,7 @@ const requestId = 'r7'
 const validationId = 'v3'
 
 export const clientFrameExamples: ExamplesOf<ClientFrame> = {
-  subscribe: { type: 'subscribe', id: '1', topics: ['orders', 'invoices.*'], after: earlier },
+  subscribe: { type: 'subscribe', id: '1', topics: ['orders', 'invoices.*.paid'], after: earlier },
   unsubscribe: { type: 'unsubscribe', id: '2' },
   publish: { type: 'publish', id: '3', topic: 'orders', data: '{"order":17}', idempotencyKey: '8e03978e-40d5-43e8-bc93-6894a57f9324' },
   send: { type: 'send', id: '4', to: otherPeerId, data: 'hello', expiresInMs: 3_600_000 },

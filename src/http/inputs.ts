@@ -27,10 +27,10 @@ export const peerIdInput = peerIdSchema.transform((text, context) => {
 export const peerIdParams = z.strictObject({ peerId: peerIdInput })
 export const topicParams = z.strictObject({ topic: topicSchema })
 
-/** `?topic=a&topic=b*` */
+/** `?topic=a&topic=b.*` */
 export const topicsQuery = z
   .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(topicPatternSchema).max(maxQueryTopics))
-  .describe('Topics, or patterns with a trailing `*`. Repeat the parameter for several.')
+  .describe('Topics or patterns, such as `orders.*.paid` and `orders.>`. Repeat the parameter for several.')
 
 export const timeQuery = z.iso
   .datetime({ offset: true, error: 'must be a time as in RFC 3339, like 2026-11-23T12:00:00Z' })

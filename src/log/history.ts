@@ -6,7 +6,7 @@ import { createSemaphore } from '../lib/semaphore.ts'
 import type { Limits } from '../limits.ts'
 import { formatCursor, parseCursor } from '../model/cursor.ts'
 import type { MessageKind, StoredMessage } from '../model/message.ts'
-import { directTopic, type TopicFilter } from '../model/topic.ts'
+import { directTopic, everyTopic, everything, type TopicFilter, withDirect } from '../model/topic.ts'
 import { type CountQuery, type Damaged, type LogStore, scanRows } from '../store/log-store.ts'
 import type { Hub } from './hub.ts'
 import { matchesUntil } from './matches-until.ts'
@@ -197,7 +197,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       throw new Overloaded('Too many requests are waiting for messages, in all or from this client.', { retryAfterMs })
     const deadline = performance.now() + Math.min(query.waitMs, matchesUntil(query) - now())
     for (let after = query.after; ; ) {
-      using news = nextAppend(query.topics ?? everything)
+      using news = nextAppend(query.topics ?? everyMessage)
       const found = await readPage({ ...query, after }, options)
       const left = deadline - performance.now()
       if (found.items.length > 0 || found.damaged.length > 0 || !found.caughtUp || left <= 0) return found
@@ -244,13 +244,13 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
   }
 }
 
-const everything: TopicFilter = { exact: [directTopic], prefixes: [''] }
+const everyMessage: TopicFilter = withDirect(everything, true)
 
 /** Whether a step scans only matching rows: those of one topic, which has an index, or the whole log. */
 function isSeries(topics: TopicFilter | undefined): boolean {
   if (topics === undefined) return true
-  const { exact, prefixes } = topics
-  return prefixes.length === 0 ? exact.length === 1 : prefixes.includes('') && exact.includes(directTopic)
+  const { exact, patterns } = topics
+  return patterns.length === 0 ? exact.length === 1 : patterns.includes(everyTopic) && exact.includes(directTopic)
 }
 
 function orderOf({ order, after }: PageQuery): 'asc' | 'desc' {

@@ -4,8 +4,9 @@ import { createSemaphore } from '../lib/semaphore.ts'
 import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
-import { matchesTopic, type TopicFilter } from '../model/topic.ts'
+import { directTopic, matchesTopic, type TopicFilter } from '../model/topic.ts'
 import { createEntry, type Entry } from './entry.ts'
+import { createPatternIndex } from './pattern-index.ts'
 import { createRing } from './ring.ts'
 
 /**
@@ -86,8 +87,8 @@ export interface HubLog {
 }
 
 interface Follower {
-  filter: TopicFilter
   wake(first: Seq): void
+  unfollow(): void
 }
 
 export function createHub(init: { limits: HubLimits }, components: { log: HubLog }): Hub {
@@ -102,7 +103,8 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   })
   const never = new AbortController().signal
   const byTopic = new Map<string, Set<Follower>>()
-  const byPattern = new Set<Follower>()
+  const byPattern = createPatternIndex<Follower>()
+  const followers = new Set<Follower>()
   /** Pruned messages of the ring, by topic. */
   const pruned = new Map<string, { through: Seq; pruneCount: number }>()
   let epoch = ''
@@ -112,7 +114,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
     const prunes = pruned.size === 0 ? {} : { prunes: prunesInRing(after, filter, prunedSince) }
     let bytes = 0
     for (const entry of ring.after(after)) {
-      if (!concerns(filter, entry.message) || isPruned(entry.message)) continue
+      if (!matchesTopic(filter, entry.message.topic) || isPruned(entry.message)) continue
       bytes += entry.message.data.length
       entries.push(entry)
       if (entries.length >= limits.maxReadMessages || bytes >= maxBytes) return { entries, scanned: entry.message.seq, ...prunes }
@@ -158,13 +160,12 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
     return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...omitUndefined({ prunes, damaged }) }
   }
 
-  function followersOf(message: StoredMessage, woken: Map<Follower, Seq>): void {
-    for (const follower of byTopic.get(message.topic) ?? []) {
+  function wakeFollowers(message: StoredMessage, woken: Map<Follower, Seq>): void {
+    const wake = (follower: Follower) => {
       if (!woken.has(follower)) woken.set(follower, message.seq)
     }
-    for (const follower of byPattern) {
-      if (!woken.has(follower) && concerns(follower.filter, message)) woken.set(follower, message.seq)
-    }
+    byTopic.get(message.topic)?.forEach(wake)
+    if (message.topic !== directTopic) byPattern.match(message.topic, wake)
   }
 
   return {
@@ -174,8 +175,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       ring.reset(end.tip)
     },
     async stop() {
-      byTopic.clear()
-      byPattern.clear()
+      for (const { unfollow } of followers) unfollow()
     },
     get epoch() {
       return epoch
@@ -191,11 +191,11 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       if (previousTip !== ring.tip) {
         const missed = ring.tip + 1
         ring.reset(previousTip)
-        for (const followers of [byPattern, ...byTopic.values()]) for (const follower of followers) woken.set(follower, missed)
+        for (const follower of followers) woken.set(follower, missed)
       }
       for (const message of messages) {
         ring.push(createEntry(message, epoch))
-        followersOf(message, woken)
+        wakeFollowers(message, woken)
       }
       for (const [follower, first] of woken) follower.wake(first)
     },
@@ -208,21 +208,21 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       if (through > ring.floor) pruned.set(topic, { through, pruneCount })
     },
     follow(filter, wake) {
-      const follower: Follower = { filter, wake }
-      if (filter.prefixes.length > 0) byPattern.add(follower)
-      else for (const topic of filter.exact) byTopic.set(topic, (byTopic.get(topic) ?? new Set()).add(follower))
-      return () => {
-        byPattern.delete(follower)
+      const follower: Follower = { wake, unfollow }
+      followers.add(follower)
+      for (const topic of filter.exact) byTopic.set(topic, (byTopic.get(topic) ?? new Set()).add(follower))
+      for (const pattern of filter.patterns) byPattern.add(pattern, follower)
+
+      function unfollow(): void {
+        followers.delete(follower)
+        for (const pattern of filter.patterns) byPattern.delete(pattern, follower)
         for (const topic of filter.exact) {
-          const followers = byTopic.get(topic)
-          followers?.delete(follower)
-          if (followers?.size === 0) byTopic.delete(topic)
+          const others = byTopic.get(topic)
+          others?.delete(follower)
+          if (others?.size === 0) byTopic.delete(topic)
         }
       }
+      return unfollow
     },
   }
-}
-
-function concerns(filter: TopicFilter, message: StoredMessage): boolean {
-  return matchesTopic(filter, message.topic)
 }

@@ -25,6 +25,6 @@ export function matchesUntil({ topics, kind, to, since = 0, until = Number.POSIT
 /** The kinds of messages in these topics; only direct ones have a recipient. */
 function kindsOf(topics: TopicFilter | undefined, to: string | undefined): MessageKind[] {
   const hasDirect = topics === undefined || matchesTopic(topics, directTopic)
-  const hasTopics = topics === undefined || topics.prefixes.length > 0 || topics.exact.some((topic) => topic !== directTopic)
+  const hasTopics = topics === undefined || topics.patterns.length > 0 || topics.exact.some((topic) => topic !== directTopic)
   return [...(hasDirect ? (['direct'] as const) : []), ...(hasTopics && to === undefined ? (['topic'] as const) : [])]
 }

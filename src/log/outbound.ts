@@ -4,7 +4,7 @@ import { createSerial } from '../lib/serial.ts'
 import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
-import { directTopic } from '../model/topic.ts'
+import { directTopic, exactly } from '../model/topic.ts'
 import type { LogStore } from '../store/log-store.ts'
 import { createFeeds, type Straggler } from './feeds.ts'
 
@@ -146,7 +146,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
       kind: 'topic',
       from: engine.peerId,
       storedSince: settledAge() - limits.unsentWindowMs,
-      ...(topic === undefined ? {} : { topics: { exact: [topic], prefixes: [] } }),
+      ...(topic === undefined ? {} : { topics: exactly(topic) }),
     })
     return { ...step, messages: step.messages.filter(isToSend) }
   }

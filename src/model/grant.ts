@@ -1,7 +1,7 @@
 import { Forbidden } from '../errors.ts'
 import { type Action, type TokenAction, tokenActions } from './action.ts'
 import type { Peer } from './peer.ts'
-import { directTopic, everything, exactly, matchesTopic, type TopicFilter } from './topic.ts'
+import { directTopic, everything, exactly, matchesTopic, patternsOf, type TopicFilter } from './topic.ts'
 
 /** The identity and rights of a client. */
 export interface Grant {
@@ -37,10 +37,7 @@ export function readable(grant: Grant): TopicFilter | undefined {
 
 /** @throws Forbidden when the filter can match a topic, or direct messages, that the grant does not allow */
 export function requireTopics(grant: Grant, filter: TopicFilter): void {
-  const wider = [
-    ...filter.exact.filter((topic) => topic !== directTopic && !matchesTopic(grant.topics, topic)),
-    ...filter.prefixes.filter((prefix) => !grant.topics.prefixes.some((own) => prefix.startsWith(own))).map((prefix) => `${prefix}*`),
-  ]
+  const wider = patternsOf(filter).filter((each) => !matchesTopic(grant.topics, each))
   if (filter.exact.includes(directTopic)) requireAction(grant, 'direct')
   if (wider.length > 0) throw new Forbidden(`This token does not allow the topics ${wider.map((each) => JSON.stringify(each)).join(', ')}.`)
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { actionSchema } from './action.ts'
 import { nameSchema } from './text.ts'
-import { topicPatternSchema } from './topic.ts'
+import { everyTopic, topicPatternSchema } from './topic.ts'
 
 const fields = {
   name: nameSchema(100).trim().min(1).describe('Name in the list of tokens.').meta({ example: 'till 3' }),
@@ -18,7 +18,7 @@ export const tokenInputSchema = z
   .strictObject({
     name: fields.name,
     actions: fields.actions,
-    topics: fields.topics.default(['*']),
+    topics: fields.topics.default([everyTopic]),
     expiresAt: z.iso.datetime({ offset: true }).max(64).optional().describe('Time at which the token expires. Default: never.'),
   })
   .meta({ id: 'TokenInput', description: 'A token to create.' })

@@ -1,23 +1,20 @@
 import { z } from 'zod'
 import { textProblem } from './text.ts'
+import { covers, isPattern, levelsProblem } from './topic-pattern.ts'
 
 /** The longest topic, in bytes of UTF-8. */
 export const maxTopicBytes = 256
 
 const encoder = new TextEncoder()
 
-/** `>` has no meaning in patterns yet. It is reserved, so that it can get one without a change for names in use. */
-const wildcard = /[*>]/
-
 /** The problem with a topic; undefined when it is valid. */
 export function topicProblem(topic: string): string | undefined {
-  return textOfTopicProblem(topic) ?? (wildcard.test(topic) ? 'must not contain "*" or ">"' : undefined)
+  return textOfTopicProblem(topic) ?? (isPattern(topic) ? 'must not contain "*" or ">"' : undefined)
 }
 
 /** The problem with a topic or a pattern; undefined when it is valid. */
 export function topicPatternProblem(pattern: string): string | undefined {
-  const prefix = pattern.endsWith('*') ? pattern.slice(0, -1) : pattern
-  return textOfTopicProblem(pattern) ?? (wildcard.test(prefix) ? 'must have "*" only as its last character, and no ">"' : undefined)
+  return textOfTopicProblem(pattern) ?? levelsProblem(pattern)
 }
 
 function textOfTopicProblem(text: string): string | undefined {
@@ -40,12 +37,15 @@ function check(problemOf: (text: string) => string | undefined) {
  */
 const textBounds = { minLength: 1, maxLength: maxTopicBytes }
 
+/** A character of a level in a pattern. */
+const ofLevel = '[^\\x00-\\x1f\\x7f-\\x9f*>.]'
+
 export const topicSchema = z
   .string()
   .superRefine(check(topicProblem))
   .meta({
     id: 'Topic',
-    description: 'A topic: 1–256 bytes of UTF-8 without control characters, `*` and `>`, not "." or "..".',
+    description: 'A topic: 1–256 bytes of UTF-8 without control characters, `*` and `>`, not "." or "..". Levels are separated by `.`.',
     example: 'orders',
     ...textBounds,
     pattern: '^[^\\x00-\\x1f\\x7f-\\x9f*>]+$',
@@ -57,38 +57,34 @@ export const topicPatternSchema = z
   .meta({
     id: 'TopicPattern',
     description:
-      'A topic, or a pattern with a trailing `*`, which matches every topic with that prefix. `*` elsewhere and `>` are refused.',
-    example: 'orders.*',
+      'A topic, or a pattern: `*` as a whole level matches any one level (`orders.*.paid`), `>` as the last level one or more ' +
+      '(`orders.>`; `>` is every topic). Elsewhere in a pattern both are refused.',
+    example: 'orders.>',
     ...textBounds,
-    pattern: '^[^\\x00-\\x1f\\x7f-\\x9f*>]*\\*?$',
+    pattern: `^((\\*|${ofLevel}*)\\.)*(\\*|>|${ofLevel}*)$`,
   })
 
-/**
- * A set of topics: the exact ones, and those that begin with one of the prefixes.
- * A pattern's trailing `*` is removed here, so the prefix of `*` is the empty string, which matches every topic.
- */
+/** A set of topics: the exact ones, and those that a pattern with wildcards matches. */
 export interface TopicFilter {
   exact: string[]
-  prefixes: string[]
+  patterns: string[]
 }
 
+/** Matches every topic. */
+export const everyTopic = '>'
+
 /** Matches every topic, but no direct messages. */
-export const everything: TopicFilter = { exact: [], prefixes: [''] }
+export const everything: TopicFilter = { exact: [], patterns: [everyTopic] }
 
 /** The filter of topics without patterns. */
 export function exactly(topics: string | string[]): TopicFilter {
-  return { exact: [topics].flat(), prefixes: [] }
+  return { exact: [topics].flat(), patterns: [] }
 }
 
 /** Splits the topics and patterns of a request. */
-export function topicFilter(patterns: string[]): TopicFilter {
-  const exact = new Set<string>()
-  const prefixes = new Set<string>()
-  for (const pattern of patterns) {
-    if (pattern.endsWith('*')) prefixes.add(pattern.slice(0, -1))
-    else exact.add(pattern)
-  }
-  return { exact: [...exact], prefixes: [...prefixes] }
+export function topicFilter(topics: string[]): TopicFilter {
+  const all = [...new Set(topics)]
+  return { exact: all.filter((topic) => !isPattern(topic)), patterns: all.filter(isPattern) }
 }
 
 /** The topic of direct messages in the log: a name that is not a valid topic, and that no pattern matches. */
@@ -115,9 +111,13 @@ export function topicsOf({ exact }: TopicFilter): string[] {
 
 /** A filter as clients write it. Direct messages have no pattern. */
 export function patternsOf(filter: TopicFilter): string[] {
-  return [...topicsOf(filter), ...filter.prefixes.map((prefix) => `${prefix}*`)]
+  return [...topicsOf(filter), ...filter.patterns]
 }
 
+/**
+ * Whether a filter matches a topic, or direct messages (`directTopic`), which no pattern matches. Also takes a pattern:
+ * then whether the filter has one that covers it.
+ */
 export function matchesTopic(filter: TopicFilter, topic: string): boolean {
-  return filter.exact.includes(topic) || (topic !== directTopic && filter.prefixes.some((prefix) => topic.startsWith(prefix)))
+  return filter.exact.includes(topic) || (topic !== directTopic && filter.patterns.some((pattern) => covers(pattern, topic)))
 }

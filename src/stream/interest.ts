@@ -24,7 +24,7 @@ export function createInterests(
   return {
     async open(client, filter) {
       using held = new DisposableStack()
-      const place = entries.take(client, 1 + filter.exact.length + filter.prefixes.length)
+      const place = entries.take(client, 1 + filter.exact.length + filter.patterns.length)
       if (place === undefined) throw new SubscriptionLimit('The subscriptions of this gateway or of this client name too many topics.')
       held.use(place)
       for (const topic of topicsOf(filter)) held.use(await topics.use(topic, client))

@@ -2,13 +2,12 @@ import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
 import { TopicLimit, TopicNotFound } from '../errors.ts'
 import { createLru } from '../lib/lru.ts'
-import { omitUndefined } from '../lib/omit-undefined.ts'
-import { type Page, pageOf } from '../lib/page.ts'
+import type { Page } from '../lib/page.ts'
 import { createSerial } from '../lib/serial.ts'
 import type { Limits } from '../limits.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { defaultRetention } from '../model/retention.ts'
-import type { TopicFilter } from '../model/topic.ts'
+import { everything, type TopicFilter } from '../model/topic.ts'
 import type { TopicStats } from '../model/topic-stats.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { Store } from '../store/store.ts'
@@ -60,7 +59,7 @@ export interface Topics {
   sweep(): Promise<void>
   /** Leaves a topic. Returns false when it was not joined. Its messages stay. */
   leave(topic: string): Promise<boolean>
-  /** A page of the `visible` topics by name, exclusive of `after`. */
+  /** A page of the `visible` topics by name, exclusive of `after`. It may be short or empty although others follow. */
   list(query: { after?: string | undefined; limit: number; visible?: TopicFilter }): Promise<Page<TopicStats>>
   /** Does not query the store for a joined topic. @throws TopicNotFound when it is neither joined nor has messages */
   require(topic: string): Promise<void>
@@ -251,14 +250,10 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
         return left
       })
     },
-    async list({ after, limit, visible }) {
+    async list({ after, limit, visible = everything }) {
       // Asked first: if the log is replaced meanwhile, the cursors are refused instead of naming other messages.
       const epoch = await store.log.epoch()
-      const records =
-        visible === undefined
-          ? await store.topics.list({ ...omitUndefined({ after }), limit: limit + 1 })
-          : await listVisibleTopics({ visible, after, limit: limit + 1 }, store.topics)
-      const { items, next } = pageOf(records, limit, ({ topic }) => topic)
+      const { items, next } = await listVisibleTopics({ visible, after, limit }, store.topics)
       return { items: await Promise.all(items.map((record) => stats(record, epoch))), next }
     },
     async require(topic) {

@@ -49,7 +49,7 @@ export async function gatewayWithTokens(
     return { status: answer.status, headers: answer.headers, body: text.startsWith('{') ? JSON.parse(text) : {} }
   }
 
-  async function tokenFor(actions: string[], topics = ['*'], more: Record<string, unknown> = {}): Promise<{ id: string; secret: string }> {
+  async function tokenFor(actions: string[], topics = ['>'], more: Record<string, unknown> = {}): Promise<{ id: string; secret: string }> {
     const { status, body } = await call('POST', '/v1/tokens', { token: adminToken, body: { name: 'test', actions, topics, ...more } })
     if (status !== 201) throw new Error(`no token was made: ${JSON.stringify(body)}`)
     return { id: String(body['id']), secret: String(body['secret']) }

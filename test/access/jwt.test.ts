@@ -105,7 +105,7 @@ describe('a JSON Web Token', () => {
     expect([status, body.code]).toEqual([401, 'invalid_token'])
   })
 
-  const wrong: unknown[] = [null, true, 1, 'read', 'admin', [], ['read'], {}, { topics: ['*'] }]
+  const wrong: unknown[] = [null, true, 1, 'read', 'admin', [], ['read'], {}, { topics: ['>'] }]
   const wrongActions: unknown[] = [
     null,
     true,
@@ -130,7 +130,7 @@ describe('a JSON Web Token', () => {
     { 0: 'a' },
     [1],
     [null],
-    [['*']],
+    [['>']],
     [''],
     ['a', 'b\u0000'],
     ['\ud800'],
@@ -143,7 +143,7 @@ describe('a JSON Web Token', () => {
     // Of a newer version, or misspelt: a limit that is not known is none that may be passed over.
     { actions: ['read'], topic: ['orders'] },
     { actions: ['read'], Topics: ['orders'] },
-    { actions: ['read'], topics: ['*'], until: 1 },
+    { actions: ['read'], topics: ['>'], until: 1 },
   ])('whose claim peergate is %j is refused, whatever its scope says', async (peergate) => {
     const { call } = await withJwt({ secret })
     const { status, body } = await call('GET', '/v1/messages', { token: await shared({ scope: 'peergate:read peergate:admin', peergate }) })

@@ -231,7 +231,7 @@ describe('once an end is acknowledged', () => {
 
 test('a stream whose token has expired carries out nothing more, though its client keeps the socket open', async () => {
   const { gateway, tokenFor, call } = await gatewayWithTokens()
-  const { secret } = await tokenFor(['publish'], ['*'], { expiresAt: new Date(Date.now() + 1_000).toISOString() })
+  const { secret } = await tokenFor(['publish'], ['>'], { expiresAt: new Date(Date.now() + 1_000).toISOString() })
   const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
   onTestFinished(() => void socket.destroy())
   const received: Buffer[] = []
@@ -247,7 +247,7 @@ test('an answer that is ready after its token has expired is refused', async () 
   const store = createMemoryStore()
   const { call, tokenFor } = await gatewayWithTokens({ store })
   const expiresAt = Date.now() + 700
-  const { secret } = await tokenFor(['read'], ['*'], { expiresAt: new Date(expiresAt).toISOString() })
+  const { secret } = await tokenFor(['read'], ['>'], { expiresAt: new Date(expiresAt).toISOString() })
   const list = store.topics.list.bind(store.topics)
   const begun = Promise.withResolvers<void>()
   store.topics.list = async (query) => {
@@ -262,7 +262,7 @@ test('an answer that is ready after its token has expired is refused', async () 
 
 test('events end when their token expires, not with the next heartbeat', async () => {
   const { gateway, tokenFor } = await gatewayWithTokens({ limits: { ...defaultLimits, heartbeatMs: 600_000 } })
-  const { secret } = await tokenFor(['read'], ['*'], { expiresAt: new Date(Date.now() + 1_000).toISOString() })
+  const { secret } = await tokenFor(['read'], ['>'], { expiresAt: new Date(Date.now() + 1_000).toISOString() })
   const events = await fetch(`${gateway.url}/v1/events?topic=orders`, { headers: { authorization: `Bearer ${secret}` } })
   expect(events.status).toBe(200)
   await expect(events.text()).rejects.toThrow()
@@ -271,7 +271,7 @@ test('events end when their token expires, not with the next heartbeat', async (
 test('an end is remembered as long as a look-up may take', () => {
   const clock = { now: 0 }
   const endings = createEndings({ now: () => clock.now })
-  const grant = { id: 'tok_1', actions: new Set<never>(), topics: { exact: [], prefixes: [] }, session: 'abc' }
+  const grant = { id: 'tok_1', actions: new Set<never>(), topics: { exact: [], patterns: [] }, session: 'abc' }
   const calls: string[] = []
   const watching = endings.watch(grant, () => void calls.push('one'))
   endings.watch({ ...grant, session: undefined }, () => void calls.push('other'))
@@ -300,7 +300,7 @@ test('of the last two tokens that administer one stays, also when two gateways r
   })
   for (let round = 0; round < 10; round++) {
     disk.tokens.clear()
-    for (const name of ['one', 'other']) await gateways[0]?.create({ name, actions: ['admin'], topics: ['*'] })
+    for (const name of ['one', 'other']) await gateways[0]?.create({ name, actions: ['admin'], topics: ['>'] })
     const ids = [...disk.tokens.keys()]
     await Promise.allSettled(gateways.map((tokens, index) => tokens.revoke(ids[index] ?? '')))
     expect([...disk.tokens.values()].filter(({ actions }) => actions.includes('admin'))).toHaveLength(1)
@@ -311,7 +311,7 @@ test('of the last two tokens that administer one stays, also when two gateways r
     ]
     const order = round % 2 === 0 ? inputs : inputs.toReversed()
     await Promise.allSettled(
-      gateways.map((tokens, index) => tokens.create({ topics: ['*'], ...(order[index] ?? { name: '', actions: [] }) })),
+      gateways.map((tokens, index) => tokens.create({ topics: ['>'], ...(order[index] ?? { name: '', actions: [] }) })),
     )
     expect([...disk.tokens.values()].some(({ actions }) => actions.includes('admin'))).toBe(true)
   }
@@ -325,7 +325,7 @@ test('a token whose removal the database does not confirm is looked up anew', as
   }
   const components = { store: { ...store, tokens: { ...store.tokens, remove } } }
   const tokens = createTokens({ adminToken: 'operator', hasProvider: false, limits: defaultLimits }, components)
-  const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['*'] })
+  const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['>'] })
   expect((await tokens.grantOf(secret))?.id).toBe(token.id)
   await expect(tokens.revoke(token.id)).rejects.toThrow(StoreUnavailable)
   expect(await tokens.grantOf(secret)).toBeUndefined()

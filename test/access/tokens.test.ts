@@ -50,7 +50,7 @@ describe('a token', () => {
     const { id, secret } = await tokenFor(['read'])
     expect(secret).toMatch(/^peergate_[\w-]{43}$/)
     const { body } = await call('GET', '/v1/tokens', { token: adminToken })
-    expect(body.items).toMatchObject([{ id, name: 'test', actions: ['read'], topics: ['*'], expiresAt: null }])
+    expect(body.items).toMatchObject([{ id, name: 'test', actions: ['read'], topics: ['>'], expiresAt: null }])
     expect(JSON.stringify([body, [...disk.tokens.values()], disk.audit])).not.toContain(secret)
   })
 
@@ -110,8 +110,8 @@ describe('a token', () => {
         ['GET', '/v1/topics/news.local/messages'],
         ['GET', '/v1/topics/secret/messages'],
         ['GET', '/v1/messages?topic=orders&topic=news.*'],
-        ['GET', '/v1/messages?topic=*'],
-        ['GET', '/v1/messages?topic=n*'],
+        ['GET', '/v1/messages?topic=>'],
+        ['GET', '/v1/messages?topic=*.local'],
         ['GET', '/v1/messages'],
         ['GET', '/v1/topics/secret'],
         ['PUT', '/v1/topics/secret'],
@@ -139,18 +139,18 @@ describe('a token', () => {
 
   test('gives no more than it has', async () => {
     const { call, tokenFor } = await gatewayWithTokens()
-    const token = (await tokenFor(['admin', 'read'], ['orders.*'])).secret
+    const token = (await tokenFor(['admin', 'read'], ['orders.>'])).secret
     const make = async (actions: string[], topics: string[]) =>
       (await call('POST', '/v1/tokens', { token, body: { name: 'child', actions, topics } })).status
-    expect(await make(['read'], ['orders.1', 'orders.2*'])).toBe(201)
-    expect(await make(['publish'], ['orders.*'])).toBe(403)
-    expect(await make(['read'], ['*'])).toBe(403)
+    expect(await make(['read'], ['orders.1', 'orders.2.*'])).toBe(201)
+    expect(await make(['publish'], ['orders.>'])).toBe(403)
+    expect(await make(['read'], ['>'])).toBe(403)
   })
 
   test('gives nothing that lasts longer than it does, nor does its session', async () => {
     const { call, tokenFor } = await gatewayWithTokens()
     const at = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString()
-    const token = (await tokenFor(['admin', 'read'], ['*'], { expiresAt: at(30) })).secret
+    const token = (await tokenFor(['admin', 'read'], ['>'], { expiresAt: at(30) })).secret
     const lasting = (await tokenFor(['admin', 'read'])).secret
     const cookieFor = async (secret: string) =>
       (await call('POST', '/v1/session', { token: secret })).headers.getSetCookie()[0]?.split(';')[0] ?? ''
@@ -207,12 +207,12 @@ describe('a token', () => {
     await stream.expect('validating')
     stream.send({ type: 'serve', service: 'prices' })
     await stream.expect('serving')
-    const others = [tokenFor(['validate'], ['*']), tokenFor(['serve'], ['*']), tokenFor(['validate', 'serve'], ['news'])]
+    const others = [tokenFor(['validate'], ['>']), tokenFor(['serve'], ['>']), tokenFor(['validate', 'serve'], ['news'])]
     for (const [index, other] of (await Promise.all(others)).entries()) {
       stream.send({ type: 'auth', id: `other ${index}`, token: other.secret })
       expect(await stream.expect('error', ({ id }) => id === `other ${index}`)).toMatchObject({ code: 'forbidden' })
     }
-    stream.send({ type: 'auth', id: 'wide', token: (await tokenFor(['validate', 'serve'], ['*'])).secret })
+    stream.send({ type: 'auth', id: 'wide', token: (await tokenFor(['validate', 'serve'], ['>'])).secret })
     expect(await stream.expect('authenticated')).toMatchObject({ id: 'wide' })
     const reader = await openStream(gateway.url, { headers: bearer((await tokenFor(['read'])).secret) })
     onTestFinished(() => reader[Symbol.asyncDispose]())
@@ -244,8 +244,8 @@ describe('the stream', () => {
     await using stream = await openStream(gateway.url, { headers: bearer(token) })
     const refused = [
       { type: 'subscribe', topics: ['secret'] },
-      { type: 'subscribe', topics: ['*'] },
-      { type: 'subscribe', topics: ['orders', 'new*'] },
+      { type: 'subscribe', topics: ['>'] },
+      { type: 'subscribe', topics: ['orders', '*.local'] },
       { type: 'publish', topic: 'secret', data: 'x' },
     ]
     for (const [id, frame] of refused.entries()) {
@@ -291,7 +291,7 @@ describe('the stream', () => {
   test('is refused when it is wider than the token: events', async () => {
     const { call, tokenFor } = await gatewayWithTokens()
     const { secret } = await tokenFor(['read'], ['orders'])
-    expect((await call('GET', '/v1/events?topic=*', { token: secret })).body.code).toBe('forbidden')
+    expect((await call('GET', '/v1/events?topic=>', { token: secret })).body.code).toBe('forbidden')
   })
 })
 
@@ -348,7 +348,7 @@ test('a client is told what it may do, and how much', async () => {
   const cookie = opened.headers.get('set-cookie')?.split(';')[0] ?? ''
   const own = await call('GET', '/v1/session', { headers: { cookie, 'sec-fetch-site': 'same-origin' } })
   expect(own.body).toMatchObject({ id, session: true, expiresAt })
-  expect((await call('GET', '/v1/session', { token: adminToken })).body).toMatchObject({ id: 'operator', topics: ['*'], expiresAt: null })
+  expect((await call('GET', '/v1/session', { token: adminToken })).body).toMatchObject({ id: 'operator', topics: ['>'], expiresAt: null })
 })
 
 test('what is done to the gateway itself is noted, and by whom', async () => {
@@ -425,7 +425,7 @@ test('a token that is revoked while it is looked up is not remembered', async ()
   const store = createMemoryStore()
   await store.start()
   const tokens = createTokens({ adminToken: 'operator', hasProvider: false, limits: defaultLimits }, { store })
-  const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['*'] })
+  const { token, secret } = await tokens.create({ name: 'x', actions: ['read'], topics: ['>'] })
   const find = store.tokens.find.bind(store.tokens)
   const found = Promise.withResolvers<void>()
   store.tokens.find = async (hash) => {

@@ -51,7 +51,7 @@ async function setUp(kind: 'SQLite' | 'PostgreSQL') {
   }
 
   let party = await boot()
-  const { secret: token } = await party.tokenFor(['read'], ['*'], { expiresAt: new Date(clocks.wall() + hour).toISOString() })
+  const { secret: token } = await party.tokenFor(['read'], ['>'], { expiresAt: new Date(clocks.wall() + hour).toISOString() })
   const opened = await party.call('POST', '/v1/session', { token: adminToken })
   const cookie = opened.headers.getSetCookie()[0]?.split(';')[0] ?? ''
   const message = String((await party.publish('orders', 'key')).body['id'])

@@ -6,7 +6,7 @@ import { newMessage } from '../fixtures/messages.ts'
 import type { Spoilt } from './spoilt.ts'
 
 const all: LogQuery = { after: 0, order: 'asc', limit: 100 }
-const only = (topic: string) => ({ exact: [topic], prefixes: [] })
+const only = (topic: string) => ({ exact: [topic], patterns: [] })
 const seqsOf = (list: Array<{ seq: number }> = []) => list.map(({ seq }) => seq)
 
 /** The contract for messages that were damaged on disk. */

@@ -35,7 +35,7 @@ const someTime = fc.integer({ min: firstTime, max: firstTime + 20 })
 /** Messages of a small log. */
 const someLog = fc.array(
   fc.record({
-    topic: fc.constantFrom('a', 'ab', 'b', 'c', directTopic),
+    topic: fc.constantFrom('a', 'a.b', 'b', 'c', directTopic),
     from: someAuthors,
     receivedAt: someTime,
     storedAt: someTime,
@@ -54,7 +54,7 @@ const someQuery = fc.record({
   order: fc.constantFrom('asc' as const, 'desc' as const),
   limit: fc.integer({ min: 1, max: 15 }),
   maxBytes: maybe(fc.integer({ min: 1, max: 500 })),
-  patterns: maybe(fc.subarray(['a', 'a*', 'b', 'c*', 'nothing', '*', directTopic], { minLength: 1 })),
+  patterns: maybe(fc.subarray(['a', 'a.*', 'b', '*.b', 'nothing', '*', '>', directTopic], { minLength: 1 })),
   kind: maybe(fc.constantFrom('topic' as const, 'topic' as const, 'topic' as const, 'direct' as const)),
   from: maybe(fc.oneof(someAuthors, fc.constant('nobody'))),
   since: maybe(someTime),
@@ -353,17 +353,17 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
 
       test('tells its ends by topic', async () => {
         const store = await open()
-        const { entries } = await store.log.append([newMessage('a'), newMessage('b'), newMessage('bc'), newMessage('a')])
+        const { entries } = await store.log.append([newMessage('a'), newMessage('b.x'), newMessage('b.c'), newMessage('a')])
         const [a, b, bc, last] = entries.map(({ message }) => message?.seq ?? 0)
         const tip = last ?? 0
         expect(await store.log.position(topicFilter(['a']))).toMatchObject({ tip, earliest: (a ?? 0) - 1, prunedThrough: 0, pruneCount: 0 })
-        expect(await store.log.position(topicFilter(['b*']))).toMatchObject({
+        expect(await store.log.position(topicFilter(['b.*']))).toMatchObject({
           tip,
           earliest: (b ?? 0) - 1,
           prunedThrough: 0,
           pruneCount: 0,
         })
-        expect(await store.log.position(topicFilter(['bc', 'c']))).toMatchObject({
+        expect(await store.log.position(topicFilter(['b.c', 'c']))).toMatchObject({
           tip,
           earliest: (bc ?? 0) - 1,
           prunedThrough: 0,
@@ -372,18 +372,68 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.log.position(topicFilter(['c']))).toMatchObject({ tip, earliest: tip, prunedThrough: 0, pruneCount: 0 })
       })
 
-      test('takes topics literally, wildcards of the database among them', async () => {
+      test('takes levels literally, wildcards of the database among them', async () => {
         const store = await open()
-        await store.log.append(['100%', '100x', 'a_b', 'axb', 'A_B', "it's", '[a]', 'a*'].map((topic) => newMessage(topic)))
+        const topics = [
+          '100%.a',
+          '100x.a',
+          'a_b',
+          'axb',
+          'A_B',
+          "it's",
+          '[a].x.y',
+          'b.x.y',
+          'a\\b.x',
+          'a.b.x',
+          '/a/b',
+          'c..d',
+          '.e',
+          'f.',
+          'é😀.x',
+        ]
+        await store.log.append([...topics, 'a.1.c', 'a.1.2.c', 'a.1.c.2', 'a.1.2.c.3', 'a.1.c.2.3'].map((topic) => newMessage(topic)))
         const topicsOf = async (...patterns: string[]) => {
           const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 100, topics: topicFilter(patterns) })
           return messages.map(({ topic }) => topic)
         }
-        expect(await topicsOf('100%*')).toEqual(['100%'])
-        expect(await topicsOf('a_*')).toEqual(['a_b'])
+        expect(await topicsOf('100%.*')).toEqual(['100%.a'])
+        expect(await topicsOf('a_b', 'a_b.>')).toEqual(['a_b'])
         expect(await topicsOf("it's")).toEqual(["it's"])
-        expect(await topicsOf('[*')).toEqual(['[a]'])
-        expect(await topicsOf('*')).toHaveLength(8)
+        expect(await topicsOf('[a].*.y')).toEqual(['[a].x.y'])
+        expect(await topicsOf('a\\b.*')).toEqual(['a\\b.x'])
+        expect(await topicsOf('é😀.*')).toEqual(['é😀.x'])
+        expect(await topicsOf('*')).toEqual(['a_b', 'axb', 'A_B', "it's", '/a/b'])
+        expect(await topicsOf('*.*.d', '*.e', 'f.>')).toEqual(['c..d', '.e', 'f.'])
+        expect(await topicsOf('a.*.c')).toEqual(['a.1.c'])
+        expect(await topicsOf('a.*.c.>')).toEqual(['a.1.c.2', 'a.1.c.2.3'])
+        expect(await topicsOf('a.*.>')).toEqual(['a.b.x', 'a.1.c', 'a.1.2.c', 'a.1.c.2', 'a.1.2.c.3', 'a.1.c.2.3'])
+        expect(await topicsOf('>')).toHaveLength(topics.length + 5)
+      })
+
+      test('compares topics with patterns as the gateway does', async () => {
+        const store = await open()
+        const level = fc.constantFrom('a', '%', '_', '\\', '[', '')
+        const topicOf = (levels: string[]) => levels.join('.')
+        const topics = fc.uniqueArray(fc.array(level, { minLength: 1, maxLength: 4 }).map(topicOf), {
+          maxLength: 200,
+          minLength: 200,
+          size: 'max',
+        })
+        const [names = []] = fc.sample(topics, 1)
+        const all = names.filter((name) => name !== directTopic)
+        await store.log.append(all.map((topic) => newMessage(topic)))
+        const wild = fc
+          .tuple(fc.array(fc.oneof(level, fc.constant('*')), { maxLength: 3 }), fc.constantFrom('>', '*', 'a', '_'))
+          .map(([levels, last]) => topicOf([...levels, last]))
+        await fc.assert(
+          fc.asyncProperty(fc.uniqueArray(wild, { minLength: 1, maxLength: 3 }), async (patterns) => {
+            const filter = topicFilter(patterns)
+            const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 500, topics: filter })
+            const expected = all.filter((topic) => matchesTopic(filter, topic))
+            expect(messages.map(({ topic }) => topic)).toEqual(expected)
+            expect((await store.log.position(filter)).messages).toBe(expected.length)
+          }),
+        )
       })
 
       test('bounds a step by bytes, but always answers something', async () => {
@@ -406,7 +456,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(first.scanned).toBeLessThan(seq)
         expect(await scan(store, { from: otherAuthor })).toEqual([seq])
         expect(await scan(store, { topics: topicFilter(['needle']) })).toEqual([seq])
-        expect(await scan(store, { topics: topicFilter(['nee*', 'x']), order: 'desc' })).toEqual([seq])
+        expect(await scan(store, { topics: topicFilter(['needle', '*.x']), order: 'desc' })).toEqual([seq])
       })
 
       test('answers in every step exactly what a naive reading up to its end would', async () => {
@@ -612,7 +662,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await store.log.position()).toMatchObject({ tip, prunedThrough: b?.seq, pruneCount: second?.pruneCount })
         expect((await store.log.position(topicFilter(['a']))).prunedThrough).toBe(a?.seq)
         expect((await store.log.position(topicFilter(['a']), between.pruneCount)).prunedThrough).toBe(0)
-        expect((await store.log.position(topicFilter(['*']), between.pruneCount)).prunedThrough).toBe(b?.seq)
+        expect((await store.log.position(topicFilter(['>']), between.pruneCount)).prunedThrough).toBe(b?.seq)
 
         const prunes = async (after: number, prunedSince: number, patterns: string[]) =>
           (await store.log.read({ after, order: 'asc', limit: 10, topics: topicFilter(patterns), prunedSince })).prunes
@@ -620,11 +670,11 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
           { topic: 'a', through: a?.seq },
           { topic: 'b', through: b?.seq },
         ]
-        expect(await prunes(0, 0, ['*'])).toEqual({ count: second?.pruneCount, topics: expect.arrayContaining(both) })
+        expect(await prunes(0, 0, ['>'])).toEqual({ count: second?.pruneCount, topics: expect.arrayContaining(both) })
         expect((await prunes(0, 0, ['b']))?.topics).toEqual([both[1]])
-        expect((await prunes(0, between.pruneCount, ['*']))?.topics).toEqual([both[1]])
-        expect((await prunes(a?.seq ?? 0, 0, ['*']))?.topics).toEqual([both[1]])
-        expect((await prunes(b?.seq ?? 0, 0, ['*']))?.topics).toEqual([])
+        expect((await prunes(0, between.pruneCount, ['>']))?.topics).toEqual([both[1]])
+        expect((await prunes(a?.seq ?? 0, 0, ['>']))?.topics).toEqual([both[1]])
+        expect((await prunes(b?.seq ?? 0, 0, ['>']))?.topics).toEqual([])
         expect((await store.log.read({ after: 0, order: 'asc', limit: 10 })).prunes).toBeUndefined()
       })
 
@@ -1059,7 +1109,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
       test('are found by their ids with what they follow from, over a restart, until they are removed', async () => {
         const store = await open()
         const operator = session('b', 2_000, { holder: 'operator', basis: { kind: 'operator', proof: 'cd' } })
-        const topics = { exact: ['orders'], prefixes: ['news.'] }
+        const topics = { exact: ['orders'], patterns: ['news.>'] }
         const subject = session('c', 3_000, { holder: 'sub:ann', basis: { kind: 'subject', actions: ['read'], topics } })
         for (const each of [session('a', 1_000), operator, subject]) expect(await store.sessions.add(each, roomy)).toBe(true)
         await store.stop()
@@ -1084,7 +1134,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
 
       test('end with their token, and are forgotten when they have expired', async () => {
         const store = await open()
-        const token = { name: 'a', hash: Buffer.alloc(32, 1), actions: ['read'], topics: ['*'], createdAt: 1, expiresAt: undefined }
+        const token = { name: 'a', hash: Buffer.alloc(32, 1), actions: ['read'], topics: ['>'], createdAt: 1, expiresAt: undefined }
         await store.tokens.add({ id: 'tok_a', ...token })
         for (const each of [session('a', 1_000), session('b', 2_000, { holder: 'tok_b' }), session('c', 3_000, { holder: 'tok_b' })])
           await store.sessions.add(each, roomy)
@@ -1122,8 +1172,8 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
         expect(await found({ kind: 'direct' })).toEqual([direct.id])
         expect(await found({ to: otherAuthor })).toEqual([direct.id])
         expect(await found({ to: someAuthor })).toEqual([])
-        expect(await found({ topics: { exact: [directTopic], prefixes: [] } })).toEqual([direct.id])
-        expect(await found({ topics: { exact: [], prefixes: [''] } })).not.toContain(direct.id)
+        expect(await found({ topics: { exact: [directTopic], patterns: [] } })).toEqual([direct.id])
+        expect(await found({ topics: { exact: [], patterns: ['>'] } })).not.toContain(direct.id)
         expect((await store.topics.list({ limit: 10 })).map(({ topic }) => topic)).toEqual(['orders'])
       })
 

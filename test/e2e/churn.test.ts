@@ -88,8 +88,8 @@ async function visit({ url, link }: Visited, number: number): Promise<void> {
   }
 
   const admin = { authorization: `Bearer ${adminToken}` }
-  const topic = `visits/${number}`
-  const made = await call('POST', '/v1/tokens', admin, { name: topic, actions: ['read', 'publish'], topics: ['visits/*'] })
+  const topic = `visits.${number}`
+  const made = await call('POST', '/v1/tokens', admin, { name: topic, actions: ['read', 'publish'], topics: ['visits.*'] })
   const token = tokenSchema.parse(await made.json())
   const bearer = { authorization: `Bearer ${token.secret}` }
   const cookie = { cookie: ((await call('POST', '/v1/session', bearer)).headers.get('set-cookie') ?? '').split(';')[0] ?? '' }
@@ -99,7 +99,7 @@ async function visit({ url, link }: Visited, number: number): Promise<void> {
     await using client = await openStream(url, { headers: bearer })
     client.send({ type: 'subscribe', id: 's', subscription: 'mine', topics: [topic], after: 'latest' })
     await client.expect('subscribed')
-    client.send({ type: 'subscribe', id: 'p', subscription: 'all', topics: ['visits/*'] })
+    client.send({ type: 'subscribe', id: 'p', subscription: 'all', topics: ['visits.*'] })
     await call('POST', `/v1/topics/${encodeURIComponent(topic)}/messages`, bearer, { data: 'here' })
     await client.expect('message', ({ subscription }) => subscription === 'mine')
     client.send({ type: 'unsubscribe', id: 'u', subscription: 'mine' })

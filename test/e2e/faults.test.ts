@@ -125,7 +125,7 @@ describe('a heap of 256 MiB under sustained overload', () => {
         const answer = await fetch(`${gateway.url}/v1/messages`, {
           method: 'POST',
           headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ messages: Array.from({ length: 8 }, () => ({ topic: `flood-${client % 8}`, data })) }),
+          body: JSON.stringify({ messages: Array.from({ length: 8 }, () => ({ topic: `flood.${client % 8}`, data })) }),
         })
         const body = (await answer.json()) as { items?: Published[]; code?: string }
         if (answer.status === 201) {
@@ -139,7 +139,7 @@ describe('a heap of 256 MiB under sustained overload', () => {
       }
     }
     // Readers who take nothing, and readers who take everything again and again.
-    const stopped = await Promise.all(Array.from({ length: 20 }, () => openStream(gateway.url, { query: '?topic=flood-*&after=earliest' })))
+    const stopped = await Promise.all(Array.from({ length: 20 }, () => openStream(gateway.url, { query: '?topic=flood.*&after=earliest' })))
     for (const { socket } of stopped) socket.pause()
     await Promise.all(Array.from({ length: 64 }, (_, client) => publish(client)))
     expect(counts.acknowledged).toBeGreaterThan(500)

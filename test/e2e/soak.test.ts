@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../fixtures/temporary.ts'
 
 /** A message each second of a day, as fast as they go; a topic keeps what would be some minutes of it. */
 const messages = 86_400
-const topics = Array.from({ length: 20 }, (_, index) => `sensors/${index}`)
+const topics = Array.from({ length: 20 }, (_, index) => `sensors.${index}`)
 const publishers = 24
 const quick = {
   PEERGATE_RETENTION_MAX_AGE_MS: '2000',
@@ -45,7 +45,7 @@ test.skipIf(process.platform !== 'linux')(
     const gateway = await gatewayForTest({ ...quietEnvironment(directory), ...quick })
     const rest = createRest(gateway.url)
     const random = createRandom(1)
-    const follower = await openStream(gateway.url, { query: '?topic=sensors/*' })
+    const follower = await openStream(gateway.url, { query: '?topic=sensors.>' })
     let followed = 0
     follower.socket.on('message', () => {
       followed++

@@ -177,8 +177,9 @@ test('reads between two cursors in either order, both excluded', async () => {
 test.each([
   ['topic=even', ['6', '4', '2', '0']],
   ['topic=even&topic=odd&limit=2', ['6', '5']],
-  ['topic=e*', ['6', '4', '2', '0']],
   ['topic=*&limit=1', ['6']],
+  ['topic=%3E&limit=2', ['6', '5']],
+  ['topic=*.even&topic=even.>', []],
   ['topic=nobody', []],
   ['kind=topic&limit=1', ['6']],
   ['kind=direct', []],
@@ -206,20 +207,20 @@ test('finds messages by their author in every form of its peer id', async () => 
 
 test('a pattern is taken where topics are chosen, refused where one topic is named, and never without effect', async () => {
   const { call, publish, store } = await appForTest()
-  await publish('stars', 'message 1')
-  expect(data((await call('GET', '/v1/messages?topic=star*')).body.items)).toEqual(['1'])
+  await publish('star.s', 'message 1')
+  expect(data((await call('GET', '/v1/messages?topic=star.*')).body.items)).toEqual(['1'])
   const json = { data: 'x' }
   const refused = [
-    await call('GET', '/v1/topics/star*/messages'),
-    await call('POST', '/v1/topics/star*/messages', { json }),
-    await call('POST', '/v1/messages', { json: { messages: [{ topic: 'star*', ...json }] } }),
+    await call('GET', '/v1/topics/star.*/messages'),
+    await call('POST', '/v1/topics/star.*/messages', { json }),
+    await call('POST', '/v1/messages', { json: { messages: [{ topic: 'star.*', ...json }] } }),
     await call('PUT', '/v1/topics/star%3E'),
     await call('POST', '/v1/topics', { json: { topic: '*' } }),
-    await call('GET', '/v1/messages?topic=star.*.one'),
-    await call('GET', '/v1/messages?topic=star.%3E'),
+    await call('GET', '/v1/messages?topic=star*'),
+    await call('GET', '/v1/messages?topic=star.%3E.one'),
   ]
   expect(refused.map(({ status, body }) => `${status} ${body.code}`)).toEqual(refused.map(() => '400 invalid_topic'))
-  expect(await store.topics.joined()).toEqual(['stars'])
+  expect(await store.topics.joined()).toEqual(['star.s'])
 })
 
 test('gives data as base64 to those who ask', async () => {
@@ -360,7 +361,7 @@ test.each([
   ['/v1/messages?count=true&limit=500', 7],
   ['/v1/topics/even/messages?count=true&limit=1', 4],
   ['/v1/messages?count=true&topic=even&topic=odd&limit=1', 7],
-  ['/v1/messages?count=true&topic=e*&limit=1', 4],
+  ['/v1/messages?count=true&topic=*&topic=even&limit=1', 7],
   ['/v1/messages?count=true&kind=direct', 0],
   ['/v1/messages?count=true&limit=1&since=2999-01-01T00:00:00Z', 0],
   ['/v1/messages?count=true&limit=1&since=1999-01-01T00:00:00Z', 7],

@@ -28,7 +28,7 @@ async function historyOf(topics: string[], limits = wide, change: (log: LogStore
 /** All pages of a walk, by the numbers of their messages. */
 async function walk(history: History, order: 'asc' | 'desc', limit: number, topic?: string): Promise<number[][]> {
   const pages: number[][] = []
-  const topics = topic === undefined ? undefined : { exact: [topic], prefixes: [] }
+  const topics = topic === undefined ? undefined : { exact: [topic], patterns: [] }
   let position: string | undefined = order === 'asc' ? 'earliest' : undefined
   for (;;) {
     const page = await history.page({ [order === 'asc' ? 'after' : 'before']: position, order, limit, topics }, asking)
@@ -42,7 +42,7 @@ describe('resolve', () => {
   test('knows the words and cursors of its log', async () => {
     const history = await historyOf(['a', 'b', 'a', 'b'])
     expect(await history.resolve('earliest')).toMatchObject({ seq: 0 })
-    expect(await history.resolve('earliest', { exact: ['b'], prefixes: [] })).toMatchObject({ seq: 1 })
+    expect(await history.resolve('earliest', { exact: ['b'], patterns: [] })).toMatchObject({ seq: 1 })
     expect(await history.resolve('latest')).toMatchObject({ seq: 4 })
     expect(await history.resolve('memory.0')).toMatchObject({ seq: 0 })
     expect(await history.resolve('memory.4')).toMatchObject({ seq: 4 })
@@ -52,8 +52,8 @@ describe('resolve', () => {
     const history = await historyOf(['a', 'b'])
     await expect(history.resolve('Earliest')).rejects.toThrow(InvalidCursor)
     await expect(history.resolve('other.1')).rejects.toThrow(CursorEpochMismatch)
-    await expect(history.resolve('memory.3', { exact: ['b'], prefixes: [] })).rejects.toThrow(CursorAhead)
-    await expect(history.resolve('memory.3', { exact: ['b'], prefixes: [] })).rejects.toMatchObject({
+    await expect(history.resolve('memory.3', { exact: ['b'], patterns: [] })).rejects.toThrow(CursorAhead)
+    await expect(history.resolve('memory.3', { exact: ['b'], patterns: [] })).rejects.toMatchObject({
       extensions: { earliest: 'memory.1', latest: 'memory.2', epoch: 'memory' },
     })
   })
@@ -69,9 +69,9 @@ describe('resolve', () => {
         messages: 3,
       }),
     }))
-    await expect(history.resolve('memory.1', { exact: ['b'], prefixes: [] })).rejects.toThrow(CursorExpired)
-    expect(await history.resolve('memory.1', { exact: ['a'], prefixes: [] })).toMatchObject({ seq: 1 })
-    expect(await history.resolve('memory.2', { exact: ['b'], prefixes: [] })).toMatchObject({ seq: 2 })
+    await expect(history.resolve('memory.1', { exact: ['b'], patterns: [] })).rejects.toThrow(CursorExpired)
+    expect(await history.resolve('memory.1', { exact: ['a'], patterns: [] })).toMatchObject({ seq: 1 })
+    expect(await history.resolve('memory.2', { exact: ['b'], patterns: [] })).toMatchObject({ seq: 2 })
     await expect(history.resolve('memory.0')).rejects.toMatchObject({ extensions: { earliest: 'memory.2', latest: 'memory.4' } })
   })
 })
@@ -101,7 +101,7 @@ describe('page', () => {
       newer: 'memory.2',
       caughtUp: true,
     })
-    const none = { exact: ['none'], prefixes: [] }
+    const none = { exact: ['none'], patterns: [] }
     expect(await history.page({ after: 'memory.0', topics: none, limit: 5 }, asking)).toMatchObject({
       items: [],
       newer: 'memory.2',
@@ -224,7 +224,7 @@ describe('page', () => {
       const history = await historyOf(['a', 'b', 'a'], wide, () => ({ count: () => Promise.reject(new Error('scanned')) }))
       const whole = { limit: 1, count: true, after: 'earliest' }
       expect((await history.page(whole, asking)).count).toEqual({ messages: 3, isExact: true })
-      expect((await history.page({ ...whole, topics: { exact: ['a'], prefixes: [] } }, asking)).count).toMatchObject({ messages: 2 })
+      expect((await history.page({ ...whole, topics: { exact: ['a'], patterns: [] } }, asking)).count).toMatchObject({ messages: 2 })
       await expect(history.page({ ...whole, kind: 'topic' }, asking)).rejects.toThrow('scanned')
     })
 
@@ -238,7 +238,7 @@ describe('page', () => {
       expect(units).toBe(0)
       const short = await historyOf(Array.from({ length: 500 }, () => 'a'))
       await short.page({ limit: 80 }, { ...asking, pay })
-      await short.page({ limit: 80, topics: { exact: ['a'], prefixes: [] } }, { ...asking, pay })
+      await short.page({ limit: 80, topics: { exact: ['a'], patterns: [] } }, { ...asking, pay })
       expect(units).toBe(2 * costOfRows(80))
     })
 
@@ -269,16 +269,16 @@ describe('page', () => {
 
 describe('a wait for messages', () => {
   const waiting = { limit: 10, waitMs: 50_000 }
-  const orders = { exact: ['orders'], prefixes: [] }
+  const orders = { exact: ['orders'], patterns: [] }
 
   test.each<[string, Omit<PageQuery, 'limit'>]>([
     ['before a position of the log', { before: 'memory.2' }],
     ['before the oldest', { before: 'earliest' }],
     ['of a time that has passed', { until: 1_000 }],
     ['of no time at all', { since: Date.now() + 10_000, until: Date.now() + 10_000 }],
-    ['of no topic', { topics: { exact: [], prefixes: [] } }],
+    ['of no topic', { topics: { exact: [], patterns: [] } }],
     ['direct ones of a topic', { topics: orders, kind: 'direct' }],
-    ['topic ones among the direct ones', { topics: { exact: [''], prefixes: [] }, kind: 'topic' }],
+    ['topic ones among the direct ones', { topics: { exact: [''], patterns: [] }, kind: 'topic' }],
     ['topic ones to a peer', { topics: orders, to: 'peer' }],
     ['of a kind that has no recipient', { kind: 'topic', to: 'peer' }],
   ])('ends at once when none can ever match: %s', async (_, query) => {

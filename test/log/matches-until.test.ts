@@ -3,8 +3,8 @@ import { matchesUntil, type Wanted } from '../../src/log/matches-until.ts'
 
 const never = 0
 const always = Number.POSITIVE_INFINITY
-const orders = { exact: ['orders'], prefixes: [] }
-const direct = { exact: [''], prefixes: [] }
+const orders = { exact: ['orders'], patterns: [] }
+const direct = { exact: [''], patterns: [] }
 
 test.each<[Wanted, number]>([
   [{}, always],
@@ -13,10 +13,10 @@ test.each<[Wanted, number]>([
   [{ before: 'earliest' }, never],
   [{ since: 1_000, until: 2_000 }, 2_000],
   [{ since: 2_000, until: 2_000 }, never],
-  [{ topics: { exact: [], prefixes: [] } }, never],
+  [{ topics: { exact: [], patterns: [] } }, never],
   [{ topics: orders, kind: 'topic' }, always],
   [{ topics: orders, kind: 'direct' }, never],
-  [{ topics: { exact: [], prefixes: ['orders/'] }, kind: 'topic' }, always],
+  [{ topics: { exact: [], patterns: ['orders.>'] }, kind: 'topic' }, always],
   [{ topics: direct, kind: 'direct' }, always],
   [{ topics: direct, kind: 'topic' }, never],
   [{ topics: orders, to: 'peer' }, never],

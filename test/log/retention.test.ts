@@ -74,7 +74,7 @@ test('a sweep leaves what each topic keeps, and what is read from memory is the 
   await append('b', 3)
   await retention.sweep()
   expect(seqs()).toEqual([5, 6, 7, 10])
-  const { entries } = await hub.read(0, { exact: [], prefixes: [''] }, 1_000_000)
+  const { entries } = await hub.read(0, { exact: [], patterns: ['>'] }, 1_000_000)
   expect(entries.map(({ message }) => message.seq)).toEqual([5, 6, 7, 10])
 })
 

@@ -4,11 +4,16 @@ import {
   directTopic,
   matchesTopic,
   maxTopicBytes,
+  patternsOf,
   topicFilter,
+  topicPatternProblem,
   topicPatternSchema,
   topicProblem,
   topicSchema,
+  withDirect,
 } from '../../src/model/topic.ts'
+
+const schemaPattern = new RegExp(String(topicPatternSchema.meta()?.['pattern']))
 
 test.each(['a', 'orders/new', ' ', '...', 'x'.repeat(256), '話'.repeat(85), '\u{1f600}'])('%j is a topic', (topic) => {
   expect(topicProblem(topic)).toBeUndefined()
@@ -42,23 +47,37 @@ test.each(['*', '>', 'a*', 'a>', 'orders.*', 'orders.*.paid', '*a', 'a>b', '.*']
   },
 )
 
-test.each(['*', 'a*', 'orders.*', 'orders', '.*', `${'x'.repeat(255)}*`])('%j is a topic or a pattern', (pattern) => {
-  expect(topicPatternSchema.parse(pattern)).toBe(pattern)
+test.each(['*', '>', 'orders', 'orders.*', 'orders.*.paid', 'orders.>', '*.*.>', '.*', 'a..>', '/fil/blocks', `${'x'.repeat(254)}.*`])(
+  '%j is a topic or a pattern',
+  (pattern) => {
+    expect(topicPatternSchema.parse(pattern)).toBe(pattern)
+    expect(schemaPattern.test(pattern)).toBe(true)
+  },
+)
+
+test.each(['a*', 'visits/*', '**', '*a', 'a.b*', '*\u2028', '>.a', '>.>', 'a>', 'a.>.b', 'a.*>', '>>'])(
+  '%j matches nothing and is refused, with what to write instead',
+  (pattern) => {
+    expect(topicPatternSchema.safeParse(pattern).error?.issues).toMatchObject([
+      { params: { code: 'invalid_topic' }, message: expect.stringContaining('"orders.>" for all below') },
+    ])
+    expect(schemaPattern.test(pattern)).toBe(false)
+  },
+)
+
+test('a pattern has as many bytes as a topic at most', () => {
+  const { error } = topicPatternSchema.safeParse(`${'x'.repeat(255)}.*`)
+  expect(error?.issues).toMatchObject([{ params: { code: 'invalid_topic' }, message: expect.stringMatching(/256 bytes/) }])
 })
 
-test.each([
-  ['orders.*.paid', /last character/],
-  ['**', /last character/],
-  ['*a', /last character/],
-  ['a*\u2028', /last character/],
-  ['>', /no ">"/],
-  ['orders.>', /no ">"/],
-  ['a>*', /no ">"/],
-  [`${'x'.repeat(256)}*`, /256 bytes/],
-])('%j matches nothing and is refused', (pattern, message) => {
-  expect(topicPatternSchema.safeParse(pattern).error?.issues).toMatchObject([
-    { params: { code: 'invalid_topic' }, message: expect.stringMatching(message) },
-  ])
+test('the schema that clients read takes the patterns that the gateway takes', () => {
+  const unit = fc.constantFrom('a', '.', '*', '>', 'é')
+  fc.assert(
+    fc.property(fc.string({ unit, minLength: 1, maxLength: 6 }), (text) => {
+      fc.pre(text !== '.' && text !== '..')
+      expect(schemaPattern.test(text)).toBe(topicPatternProblem(text) === undefined)
+    }),
+  )
 })
 
 test('any string is a topic exactly when it comes back from its bytes and these are few and none of control or of patterns', () => {
@@ -84,27 +103,15 @@ test('any string is a topic exactly when it comes back from its bytes and these 
   )
 })
 
-test('a filter matches what it names and what begins with its prefixes', () => {
-  const filter = topicFilter(['orders', 'stock.*', 'orders'])
-  expect(filter).toEqual({ exact: ['orders'], prefixes: ['stock.'] })
-  expect(['orders', 'stock.', 'stock.red', 'stock', 'orders.new'].map((topic) => matchesTopic(filter, topic))).toEqual([
-    true,
-    true,
-    true,
-    false,
-    false,
-  ])
-  expect(matchesTopic(topicFilter(['*']), 'anything')).toBe(true)
+test('a filter matches what it names and what its patterns match', () => {
+  const filter = topicFilter(['orders', 'stock.>', 'orders', '*.red'])
+  expect(filter).toEqual({ exact: ['orders'], patterns: ['stock.>', '*.red'] })
+  const topics = ['orders', 'stock.red.1', 'paint.red', 'stock', 'orders.new', directTopic]
+  expect(topics.filter((topic) => matchesTopic(filter, topic))).toEqual(['orders', 'stock.red.1', 'paint.red'])
+  expect(matchesTopic(topicFilter(['>']), 'anything')).toBe(true)
+  expect(matchesTopic(topicFilter(['>', '*']), directTopic)).toBe(false)
   expect(matchesTopic(topicFilter([]), 'anything')).toBe(false)
-})
-
-test('a pattern matches exactly the topics that begin with what stands before its star', () => {
-  const letters = fc.string({ unit: fc.constantFrom('a', 'b', '.', '*') })
-  fc.assert(
-    fc.property(letters, letters, (prefix, topic) => {
-      expect(matchesTopic(topicFilter([`${prefix}*`]), topic)).toBe(topic !== directTopic && topic.startsWith(prefix))
-    }),
-  )
+  expect(patternsOf(withDirect(filter, true))).toEqual(['orders', 'stock.>', '*.red'])
 })
 
 /** Unicode's category Cc: C0, DEL and C1. */

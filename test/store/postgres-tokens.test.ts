@@ -31,7 +31,7 @@ describe.skipIf(!hasPostgres)('other gateways (needs PostgreSQL)', () => {
       name: 'a',
       hash: Buffer.alloc(32, 1),
       actions: ['read'],
-      topics: ['*'],
+      topics: ['>'],
       createdAt: 1,
       expiresAt: undefined,
     }

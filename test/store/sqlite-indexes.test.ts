@@ -35,7 +35,7 @@ test.each(['Message_id_key', 'Message_topic_seq_idx'])('a check finds rows that 
   expect(await check(false)).toMatchObject({ brokenPages: [], messages: 4 })
   await store.start()
   expect(await store.log.get(storedMessage(4).id)).toMatchObject({ seq: 4 })
-  const topics = { exact: ['orders'], prefixes: [] }
+  const topics = { exact: ['orders'], patterns: [] }
   expect((await store.log.read({ after: 0, order: 'asc', limit: 10, topics })).messages).toHaveLength(4)
   await store.stop()
 })

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test, vi } from 'vitest'
+import { addFunctions } from '../../src/store/sqlite/functions.ts'
 import { storeStatements } from '../fixtures/store-statements.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { sqlitePaths, sqliteStore } from './sqlite-place.ts'
@@ -35,6 +36,7 @@ describe('a statement of SQLite', () => {
     prepare.mockRestore()
     expect(made).not.toEqual([])
     using database = new DatabaseSync(sqlitePaths(directory).path)
+    addFunctions(database)
     const reads = made.flatMap((sql) => wholeReads(database, sql).map((read) => ({ ...read, sql })))
     expect(reads.filter(({ table }) => !(table in whole) && !oneRow.includes(table))).toEqual([])
   })

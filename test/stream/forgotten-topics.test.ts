@@ -21,7 +21,7 @@ describe.each(storeKinds)('on the %s store, of a topic that was forgotten', (kin
     const last = await rest.publish('gone', 'lost')
     await rest.publish('kept', 'second')
     expect((await rest.call('DELETE', '/v1/topics/gone?purge=true')).status).toBeLessThan(300)
-    const everything = { after: 0, order: 'asc', limit: 1, topics: topicFilter(['*']), prunedSince: 0 } as const
+    const everything = { after: 0, order: 'asc', limit: 1, topics: topicFilter(['>']), prunedSince: 0 } as const
     const forgotten = async () => (await store.log.read(everything)).prunes?.topics
     await expect.poll(forgotten).toEqual([expect.objectContaining({ topic: undefined })])
 
@@ -39,7 +39,7 @@ describe.each(storeKinds)('on the %s store, of a topic that was forgotten', (kin
       return [status, frame ?? 'nothing']
     }
 
-    for (const topic of ['gone', 'g*', '*', 'never']) {
+    for (const topic of ['gone', 'g.>', '*', '>', 'never']) {
       expect(await answers(topic, cursor)).toEqual([410, 'cursor_expired'])
       const gap = { type: 'gap', from: cursor, to: last.cursor, reason: 'pruned' }
       expect((await events(topic, cursor)).filter(({ type }) => type === 'gap')).toEqual([gap])

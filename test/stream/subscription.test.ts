@@ -30,7 +30,7 @@ async function advanced(step: Omit<Awaited<ReturnType<HubLog['read']>>, 'scanned
   const init = {
     name: undefined,
     client: 'tok_1',
-    filter: withDirect(topicFilter(['*']), true),
+    filter: withDirect(topicFilter(['>']), true),
     encoding: 'utf8',
     peers: false,
     deliveries: false,

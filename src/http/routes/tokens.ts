@@ -55,7 +55,7 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
     schema: {
       headers: z.looseObject({ 'idempotency-key': idempotencyKeySchema.optional() }),
       querystring: noQuery,
-      body: tokenInputSchema.meta({ example: { name: 'till 3', actions: ['publish'], topics: ['orders.*'] } }),
+      body: tokenInputSchema.meta({ example: { name: 'till 3', actions: ['publish'], topics: ['orders.>'] } }),
       response: {
         201: json('The token, with its secret.', newTokenSchema, newTokenExample, {
           Location: 'URL of the token.',

@@ -16,6 +16,7 @@ import { toDamaged } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { sumIsWrong } from './functions.ts'
 import { messageColumns, toRow } from './messages.ts'
+import { nameCondition, topicCondition, Values } from './topic-condition.ts'
 
 /**
  * `bad` are the seqs of matching rows that are damaged, or whose seq or times are. `noted` is damage that was noted
@@ -31,24 +32,6 @@ export interface OutlineStep extends LogOutline {
   bad: Seq[]
 }
 
-/** Collects the parameters of a statement. */
-class Values {
-  readonly list: unknown[] = []
-
-  /** Adds a value and returns its placeholder. */
-  add(value: unknown): string {
-    return `$${this.list.push(value)}`
-  }
-}
-
-/** No prefix matches direct messages (`directTopic`). Without prefixes, an index finds the names. */
-function topicCondition(column: string, { exact, prefixes }: TopicFilter, values: Values): string {
-  const among = `${column} = ANY(${values.add(exact)}::text[])`
-  if (prefixes.length === 0) return among
-  const beginning = `${column} <> '' AND EXISTS (SELECT 1 FROM unnest(${values.add(prefixes)}::text[]) AS p(prefix) WHERE starts_with(${column}, p.prefix))`
-  return `(${among} OR ${beginning})`
-}
-
 /**
  * SQL for the seq up to which messages of forgotten topics that the filter matches may have been pruned after a step of
  * pruning; the statement has the log's row as `l`. 0 when there are none, or when every topic that the filter names is
@@ -56,7 +39,7 @@ function topicCondition(column: string, { exact, prefixes }: TopicFilter, values
  */
 function forgottenThrough(filter: TopicFilter | undefined, since: string, values: Values): string {
   const through = `CASE WHEN l."forgottenAt" > ${since}::bigint THEN l."forgottenThrough" ELSE 0 END`
-  if (filter === undefined || filter.prefixes.length > 0) return through
+  if (filter === undefined || filter.patterns.length > 0) return through
   const names = [...new Set(topicsOf(filter))]
   const remembered = `(SELECT count(*) FROM "Topic" AS k WHERE k."name" = ANY(${values.add(names)}::text[])
     AND (k."emptySince" IS NULL OR k."emptySince" > 0))`
@@ -96,7 +79,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const direction = query.order === 'asc' ? 'ASC' : 'DESC'
   const after = values.add(query.after)
   const through = values.add(query.through ?? Number.MAX_SAFE_INTEGER)
-  const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
+  const [only] = query.topics?.patterns.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
   const series = only === undefined ? numbered : ofTopic(values.add(only))
   const conditions = conditionsOf(query, only === undefined, values)
   const limit = values.add(query.limit)
@@ -132,7 +115,7 @@ export async function count(database: PostgresDatabase, query: CountQuery): Prom
   const values = new Values()
   const after = values.add(query.after)
   const through = values.add(query.through)
-  const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
+  const [only] = query.topics?.patterns.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
   const series = only === undefined ? numbered : ofTopic(values.add(only))
   const conditions = conditionsOf(query, only === undefined, values)
   const sql = `WITH looked AS MATERIALIZED (
@@ -249,7 +232,7 @@ export async function outline(database: PostgresDatabase, query: OutlineQuery): 
 export async function readPosition(database: PostgresDatabase, filter: TopicFilter | undefined, prunedSince: number): Promise<LogPosition> {
   const values = new Values()
   const since = values.add(prunedSince)
-  const condition = filter === undefined ? 'true' : topicCondition('t."name"', filter, values)
+  const condition = filter === undefined ? 'true' : nameCondition('t."name"', filter, values)
   const concerned = filter === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', filter, values)})`
   const forgotten = forgottenThrough(filter, since, values)
   const sql = `SELECT l."tip", l."pruneCount", least(t.first, (SELECT d."seq" FROM "Damage" AS d WHERE ${concerned} ORDER BY d."seq" LIMIT 1)),

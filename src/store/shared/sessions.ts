@@ -8,7 +8,7 @@ const wordsSchema = z.array(z.string())
 const basisSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('token'), hash: z.string() }),
   z.object({ kind: z.literal('operator'), proof: z.string() }),
-  z.object({ kind: z.literal('subject'), actions: wordsSchema, topics: z.object({ exact: wordsSchema, prefixes: wordsSchema }) }),
+  z.object({ kind: z.literal('subject'), actions: wordsSchema, topics: z.object({ exact: wordsSchema, patterns: wordsSchema }) }),
 ])
 
 export function createSessionStore(components: { prisma: () => Models }): SessionStore {

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { makeDirectory } from '../../lib/startup-error.ts'
 import { asUnavailable, attempt, databaseDamaged } from '../shared/unavailable.ts'
+import { addFunctions } from './functions.ts'
 
 /**
  * How long a connection waits for another one's write, in milliseconds; ours are one statement or one short transaction
@@ -45,6 +46,7 @@ export function openSqliteDatabase(path: string, options: { queryOnly: boolean }
     try {
       database.exec(pragmas('FULL'))
       if (options.queryOnly) database.exec('PRAGMA query_only = ON')
+      addFunctions(database)
     } catch (error) {
       database.close()
       throw error

@@ -51,7 +51,7 @@ export function forgottenThrough(reader: SqliteDatabase, filter: TopicFilter | u
 }
 
 function areRemembered(reader: SqliteDatabase, filter: TopicFilter | undefined): boolean {
-  if (filter === undefined || filter.prefixes.length > 0) return false
+  if (filter === undefined || filter.patterns.length > 0) return false
   const names = new Set(topicsOf(filter))
   const row = reader.row(
     `SELECT count(*) AS "topics" FROM "Topic" WHERE "name" IN (SELECT value FROM json_each(?)) AND ("emptySince" IS NULL OR "emptySince" > 0)`,

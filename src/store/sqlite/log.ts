@@ -20,7 +20,7 @@ import { findById, findByIds, findUnknown } from './messages.ts'
 import { findPrunableTopics, forgetOld, pruneTopic, readPruneCount, refuseIds } from './prune.ts'
 import { putRecord } from './records.ts'
 import { count, outline, scan } from './scan.ts'
-import { topicCondition } from './topic-condition.ts'
+import { nameCondition } from './topic-condition.ts'
 
 /** Bytes of data that one step of a check reads. */
 const checkBytes = 8_000_000
@@ -207,7 +207,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
 
 function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prunedSince: number): Omit<LogPosition, 'epoch'> {
   const tip = readTip(reader)
-  const { sql, values } = filter === undefined ? { sql: 'true', values: [] } : topicCondition('"name"', filter)
+  const { sql, values } = filter === undefined ? { sql: 'true', values: [] } : nameCondition(filter)
   const row = reader.row(
     `SELECT min(CASE WHEN "messages" > 0 THEN "firstSeq" END) AS first,
       max(CASE WHEN "prunedAt" > ? THEN "prunedThrough" END) AS pruned, sum("messages") AS messages FROM "Topic" WHERE ${sql}`,

@@ -50,7 +50,7 @@ function rangeOf(reader: SqliteDatabase, query: Omit<CountQuery, 'through'> & { 
   const tip = readTip(reader)
   const low = query.after
   const high = Math.max(low, Math.min(query.through ?? tip, tip))
-  const [only] = query.topics?.prefixes.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
+  const [only] = query.topics?.patterns.length === 0 && query.topics.exact.length === 1 ? query.topics.exact : []
   const series: Condition = only === undefined ? { sql: '', values: [] } : { sql: ' AND "topic" = ?', values: [only] }
   return { low, high, series, filter: conditions(query, only === undefined) }
 }

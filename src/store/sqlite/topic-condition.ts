@@ -1,5 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { TopicFilter } from '../../model/topic.ts'
+import { everyTopic, type TopicFilter } from '../../model/topic.ts'
+import { areRanges, patternRows } from '../shared/pattern-rows.ts'
 
 /** An SQL condition and its values. */
 export interface Condition {
@@ -8,13 +9,39 @@ export interface Condition {
 }
 
 /**
- * Lists are passed as JSON, so that one prepared statement serves filters of any length; topics are compared literally.
- * No prefix matches direct messages (`directTopic`). Without prefixes, an index finds the names.
+ * Lists are passed as JSON, so that one prepared statement serves filters of any length. The rows of patterns are made
+ * once for a statement (`MATERIALIZED`), not for each row that it compares. No pattern matches direct messages
+ * (`directTopic`). Without patterns, an index finds the names.
  */
-export function topicCondition(column: string, { exact, prefixes }: TopicFilter): Condition {
-  if (prefixes.length === 0) return { sql: `${column} IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(exact)] }
+export function topicCondition(column: string, { exact, patterns }: TopicFilter): Condition {
+  const among = `${column} IN (SELECT value FROM json_each(?))`
+  const names = JSON.stringify(exact)
+  if (patterns.length === 0) return { sql: among, values: [names] }
+  if (patterns.includes(everyTopic)) return { sql: `(${among} OR ${column} <> '')`, values: [names] }
   return {
-    sql: `(${column} IN (SELECT value FROM json_each(?)) OR ${column} <> '' AND EXISTS (SELECT 1 FROM json_each(?) WHERE substr(${column}, 1, length(value)) = value))`,
-    values: [JSON.stringify(exact), JSON.stringify(prefixes)],
+    sql: `(${among} OR ${column} <> '' AND EXISTS (WITH ${patternTable} SELECT 1 FROM p WHERE ${matches(column)}))`,
+    values: [names, jsonOf(patterns)],
   }
+}
+
+/** The condition for the names of the table of topics, whose index finds those that begin as a pattern does. */
+export function nameCondition(filter: TopicFilter): Condition {
+  if (!areRanges(filter.patterns)) return topicCondition('"name"', filter)
+  return {
+    sql: `"name" IN (SELECT value FROM json_each(?) UNION ALL SELECT * FROM (WITH ${patternTable}
+      SELECT t."name" FROM p CROSS JOIN "Topic" AS t WHERE t."name" >= p.prefix AND t."name" < p.end AND ${matches('t."name"')}))`,
+    values: [JSON.stringify(filter.exact), jsonOf(filter.patterns)],
+  }
+}
+
+const patternTable = `p AS MATERIALIZED (SELECT value ->> 'prefix' AS prefix, value ->> 'end' AS end, value ->> 'wide' AS wide,
+  value ->> 'exact' AS exact FROM json_each(?))`
+
+/** GLOB, whose stars also match dots, spares most rows the call of our function. */
+function matches(column: string): string {
+  return `${column} GLOB p.wide AND (p.exact IS NULL OR pattern_matches(p.exact, ${column}))`
+}
+
+function jsonOf(patterns: string[]): string {
+  return JSON.stringify(patternRows(patterns, (text) => text.replaceAll(/[[?]/g, '[$&]')))
 }

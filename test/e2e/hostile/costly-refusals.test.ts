@@ -23,7 +23,7 @@ const bodies: Array<[string, string, string]> = [
   ['POST', '/v1/messages', `{"messages":${numbers}}`],
   ['POST', '/v1/messages', `{"messages":${objects}}`],
   ['POST', '/v1/messages', `{"messages":[{"topic":"${long}","data":""}]}`],
-  ['POST', '/v1/tokens', `{"name":"x","actions":${numbers},"topics":["*"]}`],
+  ['POST', '/v1/tokens', `{"name":"x","actions":${numbers},"topics":[">"]}`],
   ['POST', '/v1/tokens', `{"name":"x","actions":["read"],"topics":${numbers}}`],
   ['POST', '/v1/tokens', `{"name":"${long}","actions":["read"]}`],
   ['POST', '/v1/tokens', `{"name":"x","actions":["read"],"expiresAt":"${long}"}`],

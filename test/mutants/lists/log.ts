@@ -22,6 +22,33 @@ export const log = [
     ],
   ),
   ...breaks(
+    'src/log/pattern-index.ts',
+    ['test/log/pattern-index.test.ts'],
+    [
+      ['what only looks alike is found', 'if (covers(pattern, topic)) for', 'for'],
+      ['a star is not looked for', "[level, '*', '>']", "[level, '>']"],
+      ['no branches grow', 'if (node.patterns.size > maxUnsorted && node.branches', 'if (maxUnsorted < 0 && node.branches'],
+      ['a pattern that ends at a branch is lost', 'node.patterns.set(pattern, followers)\n      continue', 'continue'],
+    ],
+  ),
+  ...breaks(
+    'src/store/sqlite/topic-condition.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a star matches dots', '(p.exact IS NULL OR pattern_matches(p.exact, ${column}))', 'true'],
+      ['a class of characters is no text', ".replaceAll(/[[?]/g, '[$&]')", ''],
+      ['a pattern of a query matches direct messages', "${column} <> '' AND EXISTS", 'EXISTS'],
+    ],
+  ),
+  ...breaks(
+    'src/topics/visible-topics.ts',
+    ['test/topics/visible-topics.test.ts'],
+    [
+      ['a page has what a token must not see', 'if (isVisible) items.push(record)', 'items.push(record)'],
+      ['a page reads all topics', 'if (++read >= maxRead)', 'if (++read < 0)'],
+    ],
+  ),
+  ...breaks(
     'src/store/sqlite/forgotten-topics.ts',
     ['test/store/sqlite-store.test.ts'],
     [
@@ -33,8 +60,8 @@ export const log = [
       ],
       [
         'who reads by patterns is not told of forgotten topics',
-        'filter.prefixes.length > 0) return false',
-        'filter.prefixes.length > 0) return true',
+        'filter.patterns.length > 0) return false',
+        'filter.patterns.length > 0) return true',
       ],
       ['who reads several topics is told of forgotten ones only if none is there', '=== names.size', '> 0'],
     ],

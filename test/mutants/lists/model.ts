@@ -109,14 +109,20 @@ export const model = [
     ['test/model/topic.test.ts', 'test/model/grant.test.ts'],
     [
       ['a topic is any text', 'return textProblem(text)', 'return undefined'],
-      ['a pattern is a topic', `(wildcard.test(topic) ? 'must not contain "*" or ">"' : undefined)`, 'undefined'],
-      ['a pattern may have wildcards that never match', 'wildcard.test(prefix)', 'prefix === undefined'],
-      [
-        'a pattern matches direct messages',
-        '(topic !== directTopic && filter.prefixes.some((prefix) => topic.startsWith(prefix)))',
-        'filter.prefixes.some((prefix) => topic.startsWith(prefix))',
-      ],
+      ['a pattern is a topic', `(isPattern(topic) ? 'must not contain "*" or ">"' : undefined)`, 'undefined'],
+      ['a pattern matches direct messages', '(topic !== directTopic && filter', '(filter'],
       ['length is counted in characters', 'encoder.encode(text).length > maxTopicBytes', 'text.length > maxTopicBytes'],
+    ],
+  ),
+  ...breaks(
+    'src/model/topic-pattern.ts',
+    ['test/model/topic-pattern.test.ts', 'test/model/topic.test.ts'],
+    [
+      ['a pattern may have wildcards that never match', 'if (isValid) return undefined', 'if (isValid || levels) return undefined'],
+      ['a last level may be missing', 'return end === pattern.length && otherEnd', 'return otherEnd'],
+      ['a star covers all that follows', "level === '*' ? otherLevel === '>' :", "level === '*' ? otherLevel === undefined :"],
+      ['a literal level is any level', 'level !== otherLevel) return false', 'level === otherLevel && level === undefined) return false'],
+      ['a prefix includes the first wildcard', 'pattern.slice(0, at)\n}', 'pattern.slice(0, at + 1)\n}'],
     ],
   ),
   ...breaks(

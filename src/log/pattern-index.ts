@@ -1,0 +1,116 @@
+import { covers } from '../model/topic-pattern.ts'
+
+/**
+ * Who follows which pattern, found by topic: a tree of levels, whose branches grow only where many patterns share their
+ * first levels. So a topic is compared with few patterns, however many there are, and a pattern takes little more memory
+ * than its text.
+ */
+export interface PatternIndex<Follower> {
+  add(pattern: string, follower: Follower): void
+  delete(pattern: string, follower: Follower): void
+  /** Calls `found` with the followers of each pattern that matches the topic. */
+  match(topic: string, found: (follower: Follower) => void): void
+  readonly patterns: number
+}
+
+/** Patterns that a node holds before it gets branches, and the level below which it gets none. */
+const maxUnsorted = 8
+const maxDepth = 16
+
+interface Node<Follower> {
+  /** Patterns that have all levels of the path to this node, and are not in a branch. */
+  patterns: Map<string, Set<Follower>>
+  /** By the next level, which may be `*` or `>`. */
+  branches: Map<string, Node<Follower>> | undefined
+}
+
+export function createPatternIndex<Follower>(): PatternIndex<Follower> {
+  const root = createNode<Follower>()
+  let patterns = 0
+
+  return {
+    get patterns() {
+      return patterns
+    },
+    add(pattern, follower) {
+      if (insert(root, pattern, follower)) patterns++
+    },
+    delete(pattern, follower) {
+      if (remove(root, pattern, follower)) patterns--
+    },
+    match(topic, found) {
+      if (patterns > 0) visit(root, { topic, levels: topic.split('.'), depth: 0 }, found)
+    },
+  }
+}
+
+function createNode<Follower>(): Node<Follower> {
+  return { patterns: new Map(), branches: undefined }
+}
+
+/** Returns whether the pattern is new. */
+function insert<Follower>(root: Node<Follower>, pattern: string, follower: Follower): boolean {
+  const levels = pattern.split('.')
+  let [node, depth] = [root, 0]
+  for (let branch = levels[depth]; node.branches !== undefined && branch !== undefined; branch = levels[++depth]) {
+    const next = node.branches.get(branch) ?? createNode()
+    node.branches.set(branch, next)
+    node = next
+  }
+  const known = node.patterns.get(pattern)
+  if (known === undefined) node.patterns.set(pattern, new Set([follower]))
+  else known.add(follower)
+  if (node.patterns.size > maxUnsorted && node.branches === undefined && depth < maxDepth) grow(node, depth)
+  return known === undefined
+}
+
+/** Moves the patterns of a node into branches. One that ends here stays. */
+function grow<Follower>(node: Node<Follower>, depth: number): void {
+  const sorted = node.patterns
+  node.patterns = new Map()
+  node.branches = new Map()
+  for (const [pattern, followers] of sorted) {
+    const branch = pattern.split('.')[depth]
+    if (branch === undefined) {
+      node.patterns.set(pattern, followers)
+      continue
+    }
+    const next = node.branches.get(branch) ?? createNode()
+    next.patterns.set(pattern, followers)
+    node.branches.set(branch, next)
+  }
+  for (const next of node.branches.values()) if (next.patterns.size > maxUnsorted && depth + 1 < maxDepth) grow(next, depth + 1)
+}
+
+/** Returns whether the pattern has no followers left. */
+function remove<Follower>(node: Node<Follower>, pattern: string, follower: Follower, depth = 0): boolean {
+  const followers = node.patterns.get(pattern)
+  if (followers !== undefined) {
+    followers.delete(follower)
+    return followers.size === 0 && node.patterns.delete(pattern)
+  }
+  const level = pattern.split('.')[depth]
+  const branch = level === undefined ? undefined : node.branches?.get(level)
+  if (level === undefined || branch === undefined) return false
+  const removed = remove(branch, pattern, follower, depth + 1)
+  if (branch.patterns.size === 0 && branch.branches === undefined) node.branches?.delete(level)
+  if (node.branches?.size === 0) node.branches = undefined
+  return removed
+}
+
+/** Only a topic's own levels and wildcards lead to patterns that match it; each is compared, since a node may hold others. */
+function visit<Follower>(
+  node: Node<Follower>,
+  { topic, levels, depth }: { topic: string; levels: string[]; depth: number },
+  found: (follower: Follower) => void,
+): void {
+  for (const [pattern, followers] of node.patterns) {
+    if (covers(pattern, topic)) for (const follower of followers) found(follower)
+  }
+  const level = levels[depth]
+  if (node.branches === undefined || level === undefined) return
+  for (const each of [level, '*', '>']) {
+    const branch = node.branches.get(each)
+    if (branch !== undefined) visit(branch, { topic, levels, depth: depth + 1 }, found)
+  }
+}

@@ -96,7 +96,8 @@ export function describeForgetting(open: () => Promise<Store>, reopen: () => Pro
       ] as const) {
         expect((await store.log.position(topicFilter([...patterns]))).prunedThrough).toBe(prunedThrough)
       }
-      // The topic returns, and remembers what it is told from then on.
+      // The topic returns, first without messages, and remembers what it is told from then on.
+      await store.topics.join('gone', 1, { client: 'tok_1', explicit: true })
       await append(store, 'gone')
       const step = await store.log.read({ after: 0, order: 'asc', limit: 10, topics: topicFilter(['gone']), prunedSince: 0 })
       expect(step.prunes?.topics).toEqual([{ topic: 'gone', through }])

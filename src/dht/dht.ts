@@ -1,5 +1,6 @@
 import type { Routing } from '../engine/routing.ts'
 import { DhtTimeout, InvalidRecord } from '../errors.ts'
+import { createDeadline, type Deadline } from '../lib/deadline.ts'
 import type { Limits } from '../limits.ts'
 import { type DhtKey, immutableKey, openOwnRecord, parseDhtKey } from '../model/dht-record.ts'
 import type { DhtValue, FoundPeerView } from '../model/dht-value.ts'
@@ -43,30 +44,34 @@ export function createDht(init: { limits: Pick<Limits, 'dhtTimeoutMs'>; peerId: 
   const { limits, peerId } = init
   const { routing } = components
 
-  function deadlineOf({ timeoutMs = limits.dhtTimeoutMs }: DhtOptions): AbortSignal {
-    return AbortSignal.timeout(Math.min(timeoutMs, limits.dhtTimeoutMs))
+  function deadlineOf({ signal, timeoutMs = limits.dhtTimeoutMs }: DhtOptions): Deadline {
+    return createDeadline(Math.min(timeoutMs, limits.dhtTimeoutMs), [signal])
+  }
+
+  function isLate(error: unknown, { isOver, signal }: Deadline): boolean {
+    return isOver && error === signal.reason
   }
 
   async function within<Result>(options: DhtOptions, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-    const deadline = deadlineOf(options)
+    using deadline = deadlineOf(options)
     try {
-      return await work(AbortSignal.any([options.signal, deadline]))
+      return await work(deadline.signal)
     } catch (error) {
-      if (error !== deadline.reason) throw error
+      if (!isLate(error, deadline)) throw error
       throw new DhtTimeout('The DHT did not answer in time. Requests that were sent may still take effect.', { cause: error })
     }
   }
 
   async function* list(options: ListOptions, start: (signal: AbortSignal) => AsyncIterable<FoundPeerView>): AsyncGenerator<FoundPeerView> {
-    const deadline = deadlineOf(options)
+    using deadline = deadlineOf(options)
     let found = 0
     try {
-      for await (const peer of start(AbortSignal.any([options.signal, deadline]))) {
+      for await (const peer of start(deadline.signal)) {
         yield peer
         if (++found >= options.limit) return
       }
     } catch (error) {
-      if (error !== deadline.reason) throw error
+      if (!isLate(error, deadline)) throw error
     }
   }
 

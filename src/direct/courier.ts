@@ -107,8 +107,9 @@ export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number 
   async function dial(recipient: string, stopping: AbortSignal): Promise<void> {
     const dialling = new AbortController()
     dials.set(recipient, dialling)
+    using deadline = createDeadline(init.dialMs, [stopping, dialling.signal])
     try {
-      await peers.dialPeer(recipient, { signal: AbortSignal.any([stopping, dialling.signal, AbortSignal.timeout(init.dialMs)]) })
+      await peers.dialPeer(recipient, { signal: deadline.signal })
     } catch (error) {
       if (!(await isLinked(recipient))) throw error
     } finally {

@@ -1,5 +1,6 @@
 import { multiaddr as parse } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
+import { createDeadline } from '../lib/deadline.ts'
 import { createShares } from '../lib/shares.ts'
 import type { Limits } from '../limits.ts'
 import { isCircuitAddress, relayOf } from './dial/circuit-address.ts'
@@ -141,8 +142,7 @@ export function createSilentLinks(
   function ping(link: WatchedLink): void {
     if (pinged.has(link.peerId)) return
     pinged.add(link.peerId)
-    link
-      .ping(signalFor(doubtedLinkMs / 2))
+    inTime(doubtedLinkMs / 2, (signal) => link.ping(signal))
       .catch(() => undefined)
       .finally(() => pinged.delete(link.peerId))
   }
@@ -155,9 +155,8 @@ export function createSilentLinks(
     // Moves the peer to the end, so that dials rotate.
     doubted.delete(peerId)
     doubted.set(peerId, peer)
-    const signal = signalFor(doubtedLinkMs / attemptsPerDoubt)
-    const trying = link === undefined ? dialAsAsked(multiaddr, signal) : replace(link, signal)
-    const done = trying
+    const attempt = (signal: AbortSignal) => (link === undefined ? dialAsAsked(multiaddr, signal) : replace(link, signal))
+    const done = inTime(doubtedLinkMs / attemptsPerDoubt, attempt)
       .catch((err: unknown) => logger.debug({ err, multiaddr }, 'the peer of a silent link did not answer'))
       .finally(() => {
         dials.delete(peerId)
@@ -172,7 +171,7 @@ export function createSilentLinks(
       using _asking = asking(multiaddr)
       await prove(multiaddr, signal)
     }
-    if (isSilent(link)) await link.ping(signalFor(doubtedLinkMs / lastPingsPerDoubt)).catch(() => undefined)
+    if (isSilent(link)) await inTime(doubtedLinkMs / lastPingsPerDoubt, (signal) => link.ping(signal)).catch(() => undefined)
     if (!isSilent(link) || stopping.signal.aborted) return
     logger.info({ peerId, multiaddr }, 'a silent link is replaced: its peer answers on another connection')
     link.cut()
@@ -195,8 +194,9 @@ export function createSilentLinks(
     return isGiven || isIpAddress(multiaddr) ? policy.asking(withoutPeerId(address)) : undefined
   }
 
-  function signalFor(ms: number): AbortSignal {
-    return AbortSignal.any([stopping.signal, AbortSignal.timeout(Math.ceil(ms))])
+  async function inTime(ms: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    using deadline = createDeadline(Math.ceil(ms), [stopping.signal])
+    await work(deadline.signal)
   }
 
   return {

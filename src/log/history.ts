@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createClientShares } from '../access/client-shares.ts'
 import { InvalidRequest, MessageNotFound, Overloaded } from '../errors.ts'
+import { createDeadline } from '../lib/deadline.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
 import type { Limits } from '../limits.ts'
@@ -214,13 +215,10 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     return {
       /** Resolves at that append, after `ms` milliseconds, or when the signal fires. */
       async within(ms: number, signal: AbortSignal): Promise<void> {
-        const end = () => wake()
-        const timer = setTimeout(end, ms)
-        signal.addEventListener('abort', end)
-        if (signal.aborted) end()
+        using deadline = createDeadline(ms, [signal])
+        if (deadline.signal.aborted) wake()
+        deadline.signal.addEventListener('abort', () => wake())
         await promise
-        signal.removeEventListener('abort', end)
-        clearTimeout(timer)
       },
       [Symbol.dispose]: unfollow,
     }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { P2PEngine } from '../engine/engine.ts'
+import { createDeadline } from '../lib/deadline.ts'
 import type { PeerRecord, PeerStore } from '../store/peer-store.ts'
 
 const pageSize = 500
@@ -50,8 +51,8 @@ export async function redialKnownPeers(
     for (const { multiaddr, source } of peer.addresses) {
       if (signal.aborted) return false
       try {
-        const deadline = AbortSignal.any([signal, AbortSignal.timeout(dialTimeoutMs)])
-        await engine.dial(multiaddr, { source, signal: deadline, isAsked: false, isRemembered: true })
+        using deadline = createDeadline(dialTimeoutMs, [signal])
+        await engine.dial(multiaddr, { source, signal: deadline.signal, isAsked: false, isRemembered: true })
         return true
       } catch (error) {
         logger.debug({ err: error, peerId: peer.peerId }, 'known peer did not answer at one of its addresses')

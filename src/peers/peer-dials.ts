@@ -1,5 +1,6 @@
 import type { P2PEngine } from '../engine/engine.ts'
 import { DhtDisabled, DhtUnavailable, DialFailed, type ErrorDetail, PeerBlocked, PeerNotFound } from '../errors.ts'
+import { createDeadline } from '../lib/deadline.ts'
 import { type KnownAddress, parseAddress } from '../model/peer.ts'
 import type { PeerStore } from '../store/peer-store.ts'
 import { sightingOf, withPeerId } from './peer-view.ts'
@@ -46,8 +47,8 @@ export function createPeerDials(init: { dialTimeoutMs: number }, components: Pee
     const { signal } = options
     for (const { multiaddr, source } of addresses) {
       try {
-        const deadline = AbortSignal.any([signal, AbortSignal.timeout(dialTimeoutMs)])
-        const peer = await engine.dial(multiaddr, { ...options, signal: deadline, source })
+        using deadline = createDeadline(dialTimeoutMs, [signal])
+        const peer = await engine.dial(multiaddr, { ...options, signal: deadline.signal, source })
         sightings.note(sightingOf(peer, now()))
         return true
       } catch (error) {

@@ -3,6 +3,7 @@ import { createClientShares } from '../access/client-shares.ts'
 import { createKeyRoom } from '../access/key-room.ts'
 import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge, Overloaded } from '../errors.ts'
+import { createDeadline } from '../lib/deadline.ts'
 import type { Limits } from '../limits.ts'
 import type { Ingest } from '../log/ingest.ts'
 import { idempotencyWindowMs, KeyTaken, storedKey } from '../model/idempotency-key.ts'
@@ -124,12 +125,10 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
           retryAfterMs: meshRetryMs,
         })
       }
-      const timer = setTimeout(changed.cancel, left)
-      signal.addEventListener('abort', changed.cancel)
-      if (signal.aborted) changed.cancel()
+      using limit = createDeadline(left, [signal])
+      if (limit.signal.aborted) changed.cancel()
+      limit.signal.addEventListener('abort', changed.cancel)
       await changed.promise
-      signal.removeEventListener('abort', changed.cancel)
-      clearTimeout(timer)
     }
   }
 

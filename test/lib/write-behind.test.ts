@@ -33,6 +33,7 @@ test('what is collected within the delay shares a write, and nothing is written 
   note(1)
   await vi.advanceTimersByTimeAsync(999)
   note(2)
+  expect(vi.getTimerCount()).toBe(1)
   expect(batches()).toEqual([])
   await vi.advanceTimersByTimeAsync(1)
   expect(batches()).toEqual([[1, 2]])

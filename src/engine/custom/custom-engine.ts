@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { PeerNotConnected, PeerUnreachable } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
+import { createDeadline } from '../../lib/deadline.ts'
 import { createSerial } from '../../lib/serial.ts'
 import { createWatchers } from '../../lib/watchers.ts'
 import { sealDirect } from '../../model/direct-message.ts'
@@ -233,8 +234,9 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     async ping(other, { signal }) {
       signal.throwIfAborted()
       const link = linkTo(other)
+      using deadline = createDeadline(limits.pingTimeoutMs, [signal])
       try {
-        return await link.ping(AbortSignal.any([signal, AbortSignal.timeout(limits.pingTimeoutMs)]))
+        return await link.ping(deadline.signal)
       } catch (cause) {
         signal.throwIfAborted()
         throw new PeerUnreachable('The peer did not answer the ping.', { cause })

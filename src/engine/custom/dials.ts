@@ -1,6 +1,7 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { AddressUnsupported, PeerBlocked, SelfDial } from '../../errors.ts'
+import { createDeadline } from '../../lib/deadline.ts'
 import type { Limits } from '../../limits.ts'
 import { parseAddress, peerIdOf } from '../../model/peer.ts'
 import type { BackOff } from '../dial/back-off.ts'
@@ -146,8 +147,8 @@ export function createDials(init: { peerId: string; limits: Pick<Limits, 'dialTi
       return { link: await connect(text, options), isThere: true }
     } catch (error) {
       if (!(error instanceof ClosedAtOnce) || expected === undefined) throw error
-      const deadline = AbortSignal.any([options.signal, AbortSignal.timeout(otherLinkMs)])
-      const arrived = await arrival(expected, deadline)
+      using deadline = createDeadline(otherLinkMs, [options.signal])
+      const arrived = await arrival(expected, deadline.signal)
       if (arrived !== undefined) return { link: arrived, isThere: true }
       backOff.refused(expected)
       throw error
@@ -169,9 +170,9 @@ export function createDials(init: { peerId: string; limits: Pick<Limits, 'dialTi
     const waitMs = expected === undefined || isAsked || links.get(expected) !== undefined ? 0 : backOff.waitMs(expected)
     if (waitMs > 0)
       throw dialError(text, new Error(`the peer refused a link lately, and is not dialled for ${Math.ceil(waitMs / 1_000)} s`))
+    using deadline = createDeadline(limits.dialTimeoutMs, [signal, stopped])
     try {
-      const deadline = AbortSignal.any([signal, stopped, AbortSignal.timeout(limits.dialTimeoutMs)])
-      const dialled = await linkAt(text, { ...options, signal: deadline })
+      const dialled = await linkAt(text, { ...options, signal: deadline.signal })
       if (dialled.isThere) bootstrap.answered(withoutPeerId(address), dialled.link.peerId)
       onDialled(dialled.link.peerId)
       return dialled

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Identity } from '../../identity/identity.ts'
+import { createDeadline } from '../../lib/deadline.ts'
 import { parseAddress } from '../../model/peer.ts'
 import { createBackOff } from '../dial/back-off.ts'
 import { throughRelays } from '../dial/circuit-address.ts'
@@ -134,7 +135,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
       told: (multiaddrs, teller) => policy.told(multiaddrs, teller),
       onCircuit: (socket, relay) => {
         const remote = `${relay.remote}/p2p/${relay.peerId}${throughRelays}`
-        void onSocket({ socket, remote, seenAt: undefined, observed: '', signal: AbortSignal.timeout(limits.dialTimeoutMs) })
+        void onSocket({ socket, remote, seenAt: undefined, observed: '' })
       },
       onChange: updateLinks,
       reached,
@@ -220,8 +221,9 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
   }
 
   async function onSocket(incoming: Incoming): Promise<void> {
+    using deadline = createDeadline(limits.dialTimeoutMs, [])
     try {
-      await connections.welcome(await meeting.answer(incoming))
+      await connections.welcome(await meeting.answer(incoming, deadline.signal))
     } catch (err) {
       logger.debug({ err, remote: incoming.remote }, 'failed to make a link of a socket')
     }

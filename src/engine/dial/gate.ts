@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { orAborted } from '../../lib/deadline.ts'
 import { createDialBudget, type Target, type ToldDial } from './budget.ts'
 import { withoutPeerId } from './endpoint.ts'
 import { type DialPolicy, hostOf } from './policy.ts'
@@ -165,18 +166,6 @@ function isHostName(text: string): boolean {
 async function systemLookUp(name: string, family: 0 | 4 | 6): Promise<string[]> {
   const found = await lookup(name, { all: true, family })
   return found.map(({ address }) => address)
-}
-
-/** The result of the work, or the signal's reason as soon as it fires; the work itself continues. */
-async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort)
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }
 
 function reasonOf(error: unknown): string {

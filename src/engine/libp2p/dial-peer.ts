@@ -2,6 +2,7 @@ import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { AddressUnsupported, PeerBlocked, SelfDial } from '../../errors.ts'
 import type { Counter } from '../../lib/counter.ts'
+import { createDeadline } from '../../lib/deadline.ts'
 import type { Limits } from '../../limits.ts'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import type { BackOff } from '../dial/back-off.ts'
@@ -61,8 +62,8 @@ export function createDialPeer(
     try {
       const before = node.getConnections()
       const there = before.find(({ remoteAddr }) => expected === undefined && withoutPeerId(remoteAddr) === where)
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(limits.dialTimeoutMs)])
-      const connection = there ?? (await node.dial(target, { signal: deadline }))
+      using deadline = createDeadline(limits.dialTimeoutMs, [signal])
+      const connection = there ?? (await node.dial(target, { signal: deadline.signal }))
       await introductions.wait(connection, signal)
       const peer = peerOf(connection.remotePeer.toString())
       if (peer === undefined) throw new Error('the peer closed the link at once')

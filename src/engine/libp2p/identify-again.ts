@@ -1,5 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import type { Logger } from 'pino'
+import { createDeadline } from '../../lib/deadline.ts'
 import { openFor } from './transport/open-for.ts'
 
 /**
@@ -27,6 +28,11 @@ export function createIdentifyAgain(components: {
   const attempts = new WeakMap<Connection, number>()
   let timer: NodeJS.Timeout | undefined
 
+  async function identifyInTime(connection: Connection): Promise<void> {
+    using deadline = createDeadline(lookMs, [])
+    await identify(connection, deadline.signal)
+  }
+
   function look(): void {
     const late = connections().filter(
       (connection) =>
@@ -37,7 +43,7 @@ export function createIdentifyAgain(components: {
     )
     for (const connection of late) {
       attempts.set(connection, (attempts.get(connection) ?? 0) + 1)
-      identify(connection, AbortSignal.timeout(lookMs)).catch((err: unknown) => logger.debug({ err }, 'a peer did not identify itself'))
+      identifyInTime(connection).catch((err: unknown) => logger.debug({ err }, 'a peer did not identify itself'))
     }
   }
 

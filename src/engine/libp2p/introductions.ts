@@ -1,4 +1,5 @@
 import type { Connection } from '@libp2p/interface'
+import { createDeadline } from '../../lib/deadline.ts'
 import { openFor } from './transport/open-for.ts'
 
 /**
@@ -31,13 +32,11 @@ export function createIntroductions(): Introductions {
       const end = () => resolve()
       const others = waiting.get(connection) ?? new Set()
       waiting.set(connection, others.add(end))
-      const timer = setTimeout(end, left)
+      using deadline = createDeadline(left, [signal])
       connection.addEventListener('close', end)
-      signal.addEventListener('abort', end)
+      deadline.signal.addEventListener('abort', end)
       await promise
-      clearTimeout(timer)
       connection.removeEventListener('close', end)
-      signal.removeEventListener('abort', end)
       if (others.delete(end) && others.size === 0) waiting.delete(connection)
     },
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Connection, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { PeerNotConnected, PeerUnreachable } from '../../errors.ts'
+import { createDeadline } from '../../lib/deadline.ts'
 import type { Node } from './node.ts'
 
 /** https://github.com/libp2p/specs/blob/master/ping/ping.md */
@@ -44,8 +45,9 @@ export async function pingPeer(
   signal.throwIfAborted()
   const [connection] = node?.getConnections(peerIdFromString(peerId)) ?? []
   if (connection === undefined) throw new PeerNotConnected('There is no link to this peer; dial it first.')
+  using deadline = createDeadline(timeoutMs, [signal])
   try {
-    const latencyMs = await pingOver(connection, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
+    const latencyMs = await pingOver(connection, deadline.signal)
     connection.rtt = latencyMs
     return latencyMs
   } catch (cause) {

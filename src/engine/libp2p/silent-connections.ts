@@ -1,6 +1,7 @@
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
+import { createDeadline } from '../../lib/deadline.ts'
 import type { Limits } from '../../limits.ts'
 import { withoutPeerId } from '../dial/endpoint.ts'
 import type { DialPolicy } from '../dial/policy.ts'
@@ -74,7 +75,8 @@ export function createSilentConnections(
 
   /** Cuts a connection unless a ping proves it alive: a peer without anything to send is silent, too. */
   async function cutUnlessAlive(connection: Connection): Promise<void> {
-    await pingOver(connection, AbortSignal.timeout(pingMs)).catch(() => undefined)
+    using deadline = createDeadline(pingMs, [])
+    await pingOver(connection, deadline.signal).catch(() => undefined)
     if (isSilent(connection)) cut(connection)
   }
 

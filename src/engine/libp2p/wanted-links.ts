@@ -2,6 +2,7 @@ import type { ConnectionGater } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Logger } from 'pino'
 import { createCounter } from '../../lib/counter.ts'
+import { createDeadline } from '../../lib/deadline.ts'
 import type { Limits } from '../../limits.ts'
 import { type BackOff, createBackOff } from '../dial/back-off.ts'
 import type { DialPolicy } from '../dial/policy.ts'
@@ -83,7 +84,8 @@ export function createWantedLinks(
   async function hangUp(other: string): Promise<void> {
     if (peerOf(other) === undefined) return
     letGo.add(other)
-    await node()?.hangUp(peerIdFromString(other), { signal: AbortSignal.timeout(hangUpTimeoutMs) })
+    using deadline = createDeadline(hangUpTimeoutMs, [])
+    await node()?.hangUp(peerIdFromString(other), { signal: deadline.signal })
   }
 
   return {

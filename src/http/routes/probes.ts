@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DatabaseDamaged, type PeergateError, StoreUnavailable, toPeergateError } from '../../errors.ts'
+import { createDeadline, orAborted } from '../../lib/deadline.ts'
 import type { LogStore } from '../../store/log-store.ts'
 import { type App, json } from '../operation.ts'
 
@@ -54,11 +55,13 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
   async function databaseFailure(): Promise<PeergateError | undefined> {
     if (probes.writes.failure !== undefined) return probes.writes.failure
     if (probes.damaged()) return new DatabaseDamaged('Pages of the database are damaged.')
-    const { promise: late, resolve } = Promise.withResolvers<PeergateError>()
-    const silent = new StoreUnavailable('The database does not answer.')
-    const deadline = setTimeout(resolve, databaseDeadlineMs, silent)
-    const asked = probes.store.position().then(() => undefined, toPeergateError)
-    return await Promise.race([asked, late]).finally(() => clearTimeout(deadline))
+    using deadline = createDeadline(databaseDeadlineMs, [])
+    try {
+      await orAborted(probes.store.position(), deadline.signal)
+      return undefined
+    } catch (error) {
+      return deadline.isOver ? new StoreUnavailable('The database does not answer.') : toPeergateError(error)
+    }
   }
 
   app.route({

@@ -246,7 +246,7 @@ export const access = [
         'const place = openKeys.hold(request.client, openKeys.total < 8 ? 1 : 0)',
       ],
       ['a key that has published keeps its place', 'place[Symbol.dispose]()', ''],
-      ['a client that has left is waited for with its peers', 'if (signal.aborted) changed.cancel()', ''],
+      ['a client that has left is waited for with its peers', 'if (limit.signal.aborted) changed.cancel()', ''],
     ],
   ),
   ...breaks(

@@ -129,7 +129,7 @@ export const direct = [
         'createDeadline(init.deliveryTimeoutMs, [stopping])',
         'createDeadline(init.deliveryTimeoutMs)',
       ],
-      ['a stop waits for a dial', 'AbortSignal.any([stopping, dialling.signal, ', 'AbortSignal.any([dialling.signal, '],
+      ['a stop waits for a dial', '[stopping, dialling.signal]', '[dialling.signal]'],
     ],
   ),
 ]

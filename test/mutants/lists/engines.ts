@@ -63,7 +63,7 @@ export const engines = [
       ['peers with whom no link is wanted are dialled', '(isSettled(peerId) || now() - since > soughtMs)', '(now() - since > soughtMs)'],
       ['peers that refuse links are dialled', '|| (link === undefined && !isWanted(peerId))', ''],
       ['peers are looked for without end', '|| now() - since > soughtMs', ''],
-      ['a peer that was stopped loses its link', 'if (isSilent(link)) await link.ping(', 'if (false) await link.ping('],
+      ['a peer that was stopped loses its link', 'if (isSilent(link)) await inTime(', 'if (false) await inTime('],
       ['a link that ended with its relay is forgotten', '!links.has(peerId) && hasLostItsWay(link)', 'false'],
       ['a link that its peer has ended is dialled again', 'isCircuitAddress(parse(link.multiaddr)) && quietMs(link)', 'quietMs(link)'],
       ['names that others told are dialled as if they were given', 'isGiven || isIpAddress(multiaddr)', 'true'],

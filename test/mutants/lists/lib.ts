@@ -54,10 +54,21 @@ export const lib = [
     'src/lib/write-behind.ts',
     ['test/lib/write-behind.test.ts'],
     [
-      ['each change is written by itself', 'timer ??= setTimeout(begin', 'timer = setTimeout(begin'],
+      ['each change sets a timer', 'timer ??= setTimeout(begin', 'timer = setTimeout(begin'],
       ['a flush does not wait for its write', 'await writes.idle()', ''],
       ['a flush leaves the timer behind', 'clearTimeout(timer)\n', ''],
       ['only the first changes are written', 'timer = undefined\n    writes', 'writes'],
+    ],
+  ),
+  ...breaks(
+    'src/lib/deadline.ts',
+    ['test/lib/deadline.test.ts'],
+    [
+      ['a deadline takes a signal for the timeout', 'if (controller.signal.aborted) return', ''],
+      ['a deadline begins although its signal has fired', 'if (signal.aborted) controller.abort(signal.reason)', ''],
+      ['a deadline that was disposed of fires', 'clearTimeout(timer)', ''],
+      ['a deadline that was disposed of listens on', "for (const signal of signals) signal.removeEventListener('abort', follow)", ''],
+      ['work goes on although its signal has fired', 'if (signal.aborted) abort()', ''],
     ],
   ),
 ]

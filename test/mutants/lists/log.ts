@@ -452,7 +452,7 @@ export const log = [
     ['test/log/history.test.ts', 'test/http/messages.test.ts'],
     [
       ['a wait for what can never come takes its time', 'Math.min(query.waitMs, matchesUntil(query) - now())', 'query.waitMs'],
-      ['a client that has left waits on', 'if (signal.aborted) end()', ''],
+      ['a client that has left waits on', 'if (deadline.signal.aborted) wake()', ''],
       ['a part of a topic counts as all of it', "isEnd(query.after, 'earliest')", 'true'],
       [
         'any number of clients wait for messages',

@@ -9,6 +9,7 @@ import {
   RecordNotFound,
   RecordOutdated,
 } from '../../../errors.ts'
+import type { Deadline } from '../../../lib/deadline.ts'
 import { type DhtKey, parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
 import type { FoundPeer, Routing } from '../../routing.ts'
 import { createAnswers } from './answers.ts'
@@ -57,8 +58,7 @@ export interface DhtNodeComponents {
   /** In [0, 1). */
   random(): number
   randomBytes(count: number): Uint8Array
-  /** A signal that fires after `ms` milliseconds. */
-  timeout(ms: number): AbortSignal
+  deadline(ms: number, signals: AbortSignal[]): Deadline
   /** The addresses of this node, each with its peer id. */
   ownAddresses(): string[]
   networkOf(contact: Contact): string | undefined
@@ -66,12 +66,12 @@ export interface DhtNodeComponents {
 
 export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents): DhtNode {
   const { peerId, limits, timeoutMs } = init
-  const { holdings, ask, now, random, randomBytes, timeout, ownAddresses, networkOf } = components
+  const { holdings, ask, now, random, randomBytes, deadline, ownAddresses, networkOf } = components
   const table = createRoutingTable({ peerId, limits }, { now, networkOf })
   const answers = createAnswers({ limits }, { table, holdings, now, random })
   const upkeep = createUpkeep(
     { peerId, limits, timeoutMs },
-    { table, holdings, closestTo, tell, announce, now, random, randomBytes, timeout, ownAddresses },
+    { table, holdings, closestTo, tell, announce, now, random, randomBytes, deadline, ownAddresses },
   )
 
   function requireSomebody(): void {
@@ -86,22 +86,22 @@ export function createDhtNode(init: DhtNodeInit, components: DhtNodeComponents):
     onAnswer: (contact: Contact, answer: DhtAnswer) => boolean | Promise<boolean> = () => false,
   ): Promise<LookupResult> {
     signal.throwIfAborted()
-    const deadline = AbortSignal.any([signal, timeout(timeoutMs)])
+    using limit = deadline(timeoutMs, [signal])
     const result = await lookUp(
       { target: place, limits, start: table.closest(place, limits.k), self: peerId },
       {
         async ask(contact) {
           try {
-            const answer = await ask(contact, request, deadline)
+            const answer = await ask(contact, request, limit.signal)
             table.seen(contact)
             return answer
           } catch (error) {
-            if (!(error instanceof Error && error.name === 'NotAsked') && !deadline.aborted) table.failed(contact.peerId)
+            if (!(error instanceof Error && error.name === 'NotAsked') && !limit.signal.aborted) table.failed(contact.peerId)
             throw error
           }
         },
         onAnswer,
-        signal: deadline,
+        signal: limit.signal,
       },
     )
     signal.throwIfAborted()

@@ -4,6 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import { DhtUnavailable } from '../../../errors.ts'
 import type { Identity } from '../../../identity/identity.ts'
+import { createDeadline } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
 import { maxRecordBytes } from '../../../model/dht-record.ts'
 import type { RecordStore } from '../../../store/record-store.ts'
@@ -85,9 +86,9 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
   }
 
   async function ask(contact: Contact, request: DhtRequest, signal: AbortSignal): Promise<DhtAnswer> {
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(askMs)])
-    const link = links.get(contact.peerId) ?? (await linkTo(contact, deadline))
-    const options = { signal: deadline, maxAnswerBytes: limits.maxDhtMessageBytes }
+    using deadline = createDeadline(askMs, [signal])
+    const link = links.get(contact.peerId) ?? (await linkTo(contact, deadline.signal))
+    const options = { signal: deadline.signal, maxAnswerBytes: limits.maxDhtMessageBytes }
     const answer = decodeAnswer(await link.request(dhtProtocol, encodeFrame(request), options))
     onTold([...(answer.closer ?? []), ...(answer.providers ?? [])], link)
     return answer
@@ -161,7 +162,7 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
           now: age,
           random: Math.random,
           randomBytes,
-          timeout: (ms) => AbortSignal.any([stopping.signal, AbortSignal.timeout(ms)]),
+          deadline: (ms, signals) => createDeadline(ms, [stopping.signal, ...signals]),
           ownAddresses,
           networkOf,
         },

@@ -1,3 +1,4 @@
+import type { Deadline } from '../../../lib/deadline.ts'
 import { createSingleFlight } from '../../../lib/single-flight.ts'
 import type { Contact, DhtAnswer, DhtRequest } from './frames.ts'
 import type { Holdings } from './holdings.ts'
@@ -27,8 +28,7 @@ export interface UpkeepComponents {
   /** In [0, 1). */
   random(): number
   randomBytes(count: number): Uint8Array
-  /** A signal that fires after `ms` milliseconds. */
-  timeout(ms: number): AbortSignal
+  deadline(ms: number, signals: AbortSignal[]): Deadline
   ownAddresses(): string[]
 }
 
@@ -40,7 +40,7 @@ const selfLookupsMs = [0, 2_000, 5_000, 15_000, 60_000]
 
 export function createUpkeep(init: { peerId: string; limits: DhtNodeLimits; timeoutMs: number }, components: UpkeepComponents): Upkeep {
   const { limits, timeoutMs } = init
-  const { table, holdings, closestTo, tell, announce, now, random, randomBytes, timeout, ownAddresses } = components
+  const { table, holdings, closestTo, tell, announce, now, random, randomBytes, deadline, ownAddresses } = components
   const self = placeOfPeer(init.peerId)
   let metAt: number | undefined
   let selfLookups = 0
@@ -57,7 +57,8 @@ export function createUpkeep(init: { peerId: string; limits: DhtNodeLimits; time
 
   /** Does one due task, the most urgent first. */
   async function doDue(): Promise<void> {
-    const signal = timeout(timeoutMs)
+    using limit = deadline(timeoutMs, [])
+    const { signal } = limit
     if (now() - sweptAt > limits.republishMs) {
       sweptAt = now()
       await holdings.sweep()

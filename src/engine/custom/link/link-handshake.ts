@@ -25,8 +25,8 @@ export interface LinkHandshake {
   probe(target: DialTarget, expectedPeerId: string, signal: AbortSignal): Promise<void>
   /** `probe` over an open socket, which is closed afterwards. */
   probeOver(socket: RecordSocket, expectedPeerId: string, signal: AbortSignal): Promise<void>
-  /** Accepts an inbound socket. @throws Error when it does not become a link in time */
-  answer(incoming: Incoming): Promise<Link>
+  /** Accepts an inbound socket. @throws Error when it does not become a link before the signal fires */
+  answer(incoming: Incoming, signal: AbortSignal): Promise<Link>
 }
 
 export interface LinkHandshakeInit {
@@ -96,7 +96,7 @@ export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHan
     callOver: (socket, side, signal) => meet(socket, { ...side, role: 'initiator', seenAt: undefined, observed: '' }, signal),
     probe: async (target, expectedPeerId, signal) => await probeOver(await open(target, signal), expectedPeerId, signal),
     probeOver,
-    answer({ socket, remote, seenAt, observed, signal }) {
+    answer({ socket, remote, seenAt, observed }, signal) {
       return meet(socket, { role: 'responder', expectedPeerId: undefined, remote, seenAt, observed }, signal)
     },
   }

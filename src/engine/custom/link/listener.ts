@@ -40,8 +40,6 @@ export interface Incoming {
   seenAt: string | undefined
   /** The remote end, as `<ip>:<port>`. */
   observed: string
-  /** Fires when the time for the handshake is over. */
-  signal: AbortSignal
 }
 
 export function createListener(init: ListenerInit, components: { onSocket(incoming: Incoming): void }): Listener {
@@ -76,7 +74,7 @@ export function createListener(init: ListenerInit, components: { onSocket(incomi
     const ip = remoteAddress.replace(/^::ffff:(?=\d+\.)/, '')
     const [family, observed] = ip.includes(':') ? ['ip6', `[${ip}]:${remotePort}`] : ['ip4', `${ip}:${remotePort}`]
     const remote = `/${family}/${ip}/tcp/${remotePort}/${form}`
-    components.onSocket({ socket, remote, seenAt: ip, observed, signal: AbortSignal.timeout(handshakeTimeoutMs) })
+    components.onSocket({ socket, remote, seenAt: ip, observed })
   }
 
   return {

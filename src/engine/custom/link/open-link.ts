@@ -1,3 +1,4 @@
+import { createDeadline } from '../../../lib/deadline.ts'
 import { throughRelays } from '../../dial/circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import { FrameFlood } from '../../frame-flood.ts'
@@ -194,7 +195,12 @@ class PeerLink implements Link {
     const { silentLinkMs } = this.#init.limits
     // A peer that is not read can't be heard.
     if (!this.#isPaused && now - this.#channel.lastHeard > silentLinkMs) this.close()
-    else this.ping(AbortSignal.timeout(silentLinkMs)).catch(() => undefined)
+    else this.#pingWithin(silentLinkMs).catch(() => undefined)
+  }
+
+  async #pingWithin(ms: number): Promise<void> {
+    using deadline = createDeadline(ms, [])
+    await this.ping(deadline.signal)
   }
 
   get heardAt(): number {

@@ -1,6 +1,7 @@
 import { encode } from 'cborg'
 import type { Logger } from 'pino'
 import { PeerUnreachable, ProtocolUnsupported } from '../../../errors.ts'
+import { createDeadline } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
 import { bodyShare } from '../../bodies.ts'
 import type { Teller } from '../../dial/tellers.ts'
@@ -204,10 +205,9 @@ export function createRequests(
       const id = ++lastId % 0x1_0000_0000
       const answer = Promise.withResolvers<Uint8Array>()
       asked.set(id, { maxAnswerBytes, answer })
-      const abandon = () => answer.reject(signal.reason)
-      signal.addEventListener('abort', abandon)
+      using deadline = createDeadline(limits.requestTimeoutMs, [signal])
+      deadline.signal.addEventListener('abort', () => answer.reject(deadline.signal.reason))
       const over = new AbortController()
-      const timer = setTimeout(() => answer.reject(new Error('the answer timed out')), limits.requestTimeoutMs)
       try {
         channel.write(frameTypes.request, encode({ id, protocol, length: body.length }))
         // A refusal may arrive before the whole body is sent.
@@ -221,8 +221,6 @@ export function createRequests(
         asked.get(id)?.body?.[Symbol.dispose]()
         asked.delete(id)
         answer.promise.catch(() => undefined)
-        clearTimeout(timer)
-        signal.removeEventListener('abort', abandon)
         // Stops sending the rest of the body.
         over.abort(answered)
       }

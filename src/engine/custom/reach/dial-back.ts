@@ -1,4 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr'
+import { createDeadline } from '../../../lib/deadline.ts'
 import { createLru } from '../../../lib/lru.ts'
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import type { RequestHandler } from '../../engine.ts'
@@ -46,11 +47,11 @@ export function createDialBack(init: DialBackInit, components: DialBackComponent
     const ip = seenAt(from)
     if (ip === undefined) throw new Error('only peers with a direct link are dialled back')
     if (!bucketOf(from).take(now()) || !all.take(now())) throw new Error('too many dial-backs')
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(init.timeoutMs)])
+    using deadline = createDeadline(init.timeoutMs, [signal])
     const results: Array<{ multiaddr: string; reached: boolean }> = []
     for (const address of multiaddrs) {
       try {
-        await probe(multiaddr(address).toString(), { ip, peerId: from }, deadline)
+        await probe(multiaddr(address).toString(), { ip, peerId: from }, deadline.signal)
         results.push({ multiaddr: address, reached: true })
       } catch (error) {
         if (!(error instanceof NotTried)) results.push({ multiaddr: address, reached: false })

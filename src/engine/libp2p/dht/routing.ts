@@ -4,6 +4,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
 import { DhtRefused, DhtUnavailable, InvalidCid, InvalidRecord, PeerNotFound, RecordNotFound, RecordOutdated } from '../../../errors.ts'
 import type { Identity } from '../../../identity/identity.ts'
+import { createDeadline } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
 import { withoutPeerId } from '../../dial/endpoint.ts'
 import { signOwnRecord } from '../../own-record.ts'
@@ -33,12 +34,12 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
   /** The events of a query until the deadline; finding nothing is no error here. */
   async function* query(start: (signal: AbortSignal) => AsyncIterable<QueryEvent>, signal: AbortSignal): AsyncGenerator<QueryEvent> {
     signal.throwIfAborted()
-    const deadline = AbortSignal.timeout(init.limits.dhtTimeoutMs)
+    using deadline = createDeadline(init.limits.dhtTimeoutMs, [signal])
     try {
-      yield* start(AbortSignal.any([signal, deadline]))
+      yield* start(deadline.signal)
     } catch (cause) {
       signal.throwIfAborted()
-      if (!deadline.aborted && !(cause instanceof Error && cause.name === 'NotFoundError')) throw cause
+      if (!deadline.isOver && !(cause instanceof Error && cause.name === 'NotFoundError')) throw cause
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { createDeadline } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
 import type { Asker } from '../../asker.ts'
 import type { EngineEvent } from '../../engine.ts'
@@ -57,7 +58,8 @@ export function createNodeGossip(
       async openPing(other) {
         const [connection] = node.getConnections(peerIdFromString(other))
         if (connection === undefined) throw new Error('there is no link')
-        return await openPing(connection, AbortSignal.timeout(limits.pingTimeoutMs))
+        using deadline = createDeadline(limits.pingTimeoutMs, [])
+        return await openPing(connection, deadline.signal)
       },
       emit,
       reached,

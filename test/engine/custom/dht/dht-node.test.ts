@@ -6,6 +6,7 @@ import { placeOfPeer } from '../../../../src/engine/custom/dht/key-space.ts'
 import { type DhtNodeLimits, defaultDhtLimits } from '../../../../src/engine/custom/dht/limits.ts'
 import { createDhtQuota } from '../../../../src/engine/dht-quota.ts'
 import { DhtQuotaReached } from '../../../../src/errors.ts'
+import { createDeadline } from '../../../../src/lib/deadline.ts'
 import { defaultLimits } from '../../../../src/limits.ts'
 import { immutableKey } from '../../../../src/model/dht-record.ts'
 import { contactOf, first, self, signal, strangers } from '../../../fixtures/dht-peers.ts'
@@ -25,7 +26,7 @@ describe('a node', () => {
         now: () => clock.now,
         random,
         randomBytes,
-        timeout: (ms) => AbortSignal.timeout(ms),
+        deadline: createDeadline,
         ownAddresses: () => [],
         networkOf: () => undefined,
       },

@@ -110,6 +110,7 @@ export const limitsSchema = z.object({
   maxStreamConnections: limit(5_000, 'Maximum WebSocket and event streams, shared by clients. An idle one costs some tens of KiB.'),
   maxSubscriptions: limit(100, 'Maximum subscriptions per stream connection.'),
   maxSubscribedTopics: limit(100_000, 'Maximum topics and patterns in all subscriptions, shared by clients; about 700 bytes each.'),
+  maxToldTopics: limit(100, 'Maximum joined topics that the answer to a subscription by pattern names.'),
   maxSubscriptionTopics: limit(100, 'Maximum topics and patterns per subscription.', 1, 1_000),
   maxFrameBytes: limit(1_500_000, 'Maximum bytes of a client frame: a message of the largest size in base64, and its JSON.', 1024),
   maxPendingFrames: limit(1_000, 'Maximum frames in progress per stream connection. Beyond it the socket is not read.'),

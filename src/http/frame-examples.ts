@@ -41,7 +41,7 @@ export const serverFrameExamples: ExamplesOf<ServerFrame> = {
     heartbeatMs,
     limits: { maxFrameBytes, maxMessageBytes, maxSubscriptions, maxSubscriptionTopics },
   },
-  subscribed: { type: 'subscribed', id: '1', cursor: earlier },
+  subscribed: { type: 'subscribed', id: '1', cursor: earlier, topics: ['invoices.north.paid'] },
   unsubscribed: { type: 'unsubscribed', id: '2' },
   message: { type: 'message', message: messageExample },
   'caught-up': { type: 'caught-up', cursor },

@@ -110,7 +110,9 @@ export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> 
       if (item.kind === 'past') continue
       const added = entries.slice(first, first + item.messages).flatMap((entry) => (entry.known ? [] : entry.message.seq))
       const [lowest, highest] = [added[0], added.at(-1)]
-      if (lowest !== undefined && highest !== undefined) own.add(lowest, highest)
+      if (lowest === undefined || highest === undefined) continue
+      own.add(lowest, highest)
+      if (item.kind === 'own') item.stored?.(lowest, highest)
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Context } from '@opentelemetry/api'
 import type { OwnMessage } from '../engine/engine.ts'
+import type { Seq } from '../model/cursor.ts'
 import type { NewMessage } from '../model/message.ts'
 import type { Published } from '../model/published.ts'
 import type { AppendEntry, KeyedMessages } from '../store/log-store.ts'
@@ -12,6 +13,8 @@ export interface OwnItem extends BatchQueueItem {
   kind: 'own'
   own: OwnMessage[]
   key: { key: string; fingerprint: Uint8Array } | undefined
+  /** See `PublishedBy`. */
+  stored: ((first: Seq, last: Seq) => void) | undefined
   times: Times
   /** Trace context of the request, when it is traced. */
   trace: Context | undefined

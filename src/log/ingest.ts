@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { Draining, Overloaded } from '../errors.ts'
 import type { Limits } from '../limits.ts'
+import type { Seq } from '../model/cursor.ts'
 import type { NewMessage } from '../model/message.ts'
 import type { Published } from '../model/published.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
@@ -55,6 +56,8 @@ export interface PublishedBy {
   /** `clientKey`. */
   client: string
   key?: { key: string; fingerprint: Uint8Array } | undefined
+  /** Called with the messages' first and last seq once they are in the log, before a subscription is shown them. */
+  stored?: ((first: Seq, last: Seq) => void) | undefined
 }
 
 export interface PastMessage {
@@ -216,7 +219,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     },
     takePast,
     checkRoom: (client) => checkRoom(client, 1, 1),
-    publish(own, { client, key }) {
+    publish(own, { client, key, stored }) {
       const bytes = sizeOf(own)
       checkRoom(client, own.length, bytes)
       const done = Promise.withResolvers<Published[]>()
@@ -224,6 +227,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
         kind: 'own',
         own,
         key,
+        stored,
         trace: traceContext(),
         times: times(),
         enqueuedAt: performance.now(),

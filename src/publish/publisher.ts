@@ -5,7 +5,7 @@ import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { IdempotencyInProgress, IdempotencyKeyReused, InvalidRequest, MeshNotReady, MessageTooLarge, Overloaded } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
 import type { Limits } from '../limits.ts'
-import type { Ingest } from '../log/ingest.ts'
+import type { Ingest, PublishedBy } from '../log/ingest.ts'
 import { idempotencyWindowMs, KeyTaken, storedKey } from '../model/idempotency-key.ts'
 import { type Published, withCursors } from '../model/published.ts'
 import type { LogStore } from '../store/log-store.ts'
@@ -51,6 +51,8 @@ export interface PublishRequest {
    */
   minRecipients?: number | undefined
   waitMs?: number | undefined
+  /** See `PublishedBy`. */
+  stored?: PublishedBy['stored']
 }
 
 export interface Publication {
@@ -101,13 +103,17 @@ export function createPublisher(init: { limits: PublisherLimits }, components: P
     }
   }
 
-  async function enqueueNew({ client, messages, minRecipients = 0, waitMs = 0 }: PublishRequest, signal: AbortSignal, key?: KeyOfRequest) {
+  async function enqueueNew(
+    { client, messages, minRecipients = 0, waitMs = 0, stored }: PublishRequest,
+    signal: AbortSignal,
+    key?: KeyOfRequest,
+  ) {
     for (const topic of new Set(messages.map((message) => message.topic))) {
       await topics.joinIfRoom(topic, client)
       if (minRecipients > 0) await untilSubscribed(topic, minRecipients, waitMs, signal)
     }
     signal.throwIfAborted()
-    return ingest.publish(messages, { client, key })
+    return ingest.publish(messages, { client, key, stored })
   }
 
   /** Waits for subscribers of the topic. @throws MeshNotReady */

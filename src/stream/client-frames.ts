@@ -34,6 +34,13 @@ const subscribeSchema = z
     direct: z.boolean().optional().describe('Whether to include direct messages; the token must allow `direct`.'),
     peers: z.boolean().optional().describe('Whether to push changes of peers.'),
     deliveries: z.boolean().optional().describe('Whether to push changes of deliveries; the token must allow `direct`.'),
+    own: z
+      .boolean()
+      .optional()
+      .describe(
+        'Whether to send messages that this connection publishes while it has the subscription; `false` is `no_echo` of NATS and `noLocal` of MQTT. ' +
+          'Default: true.',
+      ),
     after: positionSchema.optional(),
     encoding: encodingSchema.optional(),
   })

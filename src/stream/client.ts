@@ -31,6 +31,7 @@ export type StreamLimits = Pick<
   | 'maxSubscriptions'
   | 'maxSubscriptionTopics'
   | 'maxSubscribedTopics'
+  | 'maxToldTopics'
   | 'maxFrameBytes'
   | 'maxMessageBytes'
   | 'maxPendingFrames'
@@ -45,7 +46,7 @@ export type StreamLimits = Pick<
 export interface StreamComponents {
   hub: Hub
   history: Pick<History, 'resolve'>
-  topics: Pick<Topics, 'use' | 'ensureJoined'>
+  topics: Pick<Topics, 'use' | 'ensureJoined' | 'matching'>
   publisher: Pick<Publisher, 'enqueue'>
   deliveries: Pick<Deliveries, 'send' | 'watch'>
   tail: Pick<LogTail, 'watchReset'>

@@ -7,11 +7,12 @@ import { idempotencyScope } from '../model/idempotency-key.ts'
 import { encodePayload } from '../model/payload.ts'
 import { parsePeerId } from '../model/peer.ts'
 import { authorOf } from '../model/signed-message.ts'
-import { topicFilter, withDirect } from '../model/topic.ts'
+import { type TopicFilter, topicFilter, withDirect } from '../model/topic.ts'
 import type { Client, StreamComponents, StreamLimits } from './client.ts'
 import { type ClientFrame, ruleOf, type SubscribeFrame } from './client-frames.ts'
 import { decodeData, type FrameOf, keyOf } from './frame-data.ts'
 import type { Interests } from './interest.ts'
+import { createOwnMessages } from './own-messages.ts'
 import { answering, expiry, naming } from './server-frames.ts'
 import { createSubscription, type Gaps, type Subscription } from './subscription.ts'
 import { createWorkCommands } from './work-commands.ts'
@@ -54,9 +55,10 @@ const frameCost = 1
 
 export function createCommands(init: { limits: StreamLimits }, components: CommandComponents): Commands {
   const { limits } = init
-  const { hub, history, interests, publisher, deliveries, services, serviceRegistry, validatorRegistry, access, endings, rates } =
+  const { hub, history, interests, topics, publisher, deliveries, services, serviceRegistry, validatorRegistry, access, endings, rates } =
     components
   const work = createWorkCommands(init, components)
+  const ownMessages = createOwnMessages()
 
   async function subscribe(frame: SubscribeFrame, client: Client): Promise<void> {
     const { outlet, subscriptions } = client
@@ -71,7 +73,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     if (client.signal.aborted) return
     const { seq: after, pruneCount: prunedSince, gaps } = start ? { ...start, gaps: new Map() } : goOn(previous)
     previous?.close()
-    const { encoding = 'utf8', peers = false, deliveries = false } = frame
+    const { encoding = 'utf8', peers = false, deliveries = false, own = true } = frame
     const subscription = createSubscription(
       {
         name,
@@ -80,6 +82,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
         encoding,
         peers,
         deliveries,
+        isLeftOut: own ? undefined : (seq) => ownMessages.has(client, seq),
         after,
         prunedSince,
         gaps,
@@ -89,8 +92,16 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
       { hub, outlet, onReady: () => client.onReady() },
     )
     subscriptions.set(name, subscription)
-    outlet.send({ type: 'subscribed', ...answering(frame.id), ...naming(name), cursor: start?.cursor ?? formatCursor(hub.epoch, after) })
+    const cursor = start?.cursor ?? formatCursor(hub.epoch, after)
+    outlet.send({ type: 'subscribed', ...answering(frame.id), ...naming(name), cursor, ...matchedBy(filter) })
     client.onReady()
+  }
+
+  /** The topics of which a subscription by pattern gets messages of other peers. */
+  function matchedBy({ patterns }: TopicFilter): { topics?: string[]; more?: true } {
+    if (patterns.length === 0) return {}
+    const { topics: matched, more } = topics.matching({ exact: [], patterns }, limits.maxToldTopics)
+    return { topics: matched, ...(more ? { more } : {}) }
   }
 
   /** The start of a subscription without a position: that of the subscription it replaces, or the end of the log. */
@@ -119,13 +130,15 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
     outlet.send({ type: 'unsubscribed', ...answering(frame.id), ...naming(frame.subscription) })
   }
 
-  async function publish(frame: FrameOf<'publish'>, { outlet, signal, grant, address }: Client): Promise<{ rest: Promise<void> }> {
+  async function publish(frame: FrameOf<'publish'>, publishing: Client): Promise<{ rest: Promise<void> }> {
+    const { outlet, signal, grant, address } = publishing
     const { topic, idempotencyKey: key } = frame
     const data = decodeData(frame)
     const client = keyOf({ grant, address })
     const idempotency = key === undefined ? undefined : { scope: idempotencyScope(client, 'publish'), key }
+    const stored = (first: Seq, last: Seq) => ownMessages.add(publishing, first, last)
     // The message has its place in the inbox before the next frame is taken, which keeps the order.
-    const { published } = await publisher.enqueue({ client, messages: [{ topic, data }], idempotency }, { signal })
+    const { published } = await publisher.enqueue({ client, messages: [{ topic, data }], idempotency, stored }, { signal })
     const rest = published.then(({ items, replayed }) => {
       for (const { id, cursor, recipients } of items) {
         outlet.send({

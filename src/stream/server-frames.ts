@@ -37,7 +37,14 @@ export const serverFrameSchema = z.discriminatedUnion('type', [
     })
     .describe('The first frame of a connection: the gateway, the newest cursor, and the limits in force.'),
   z
-    .object({ type: z.literal('subscribed'), ...answer, ...named, cursor: cursorSchema })
+    .object({
+      type: z.literal('subscribed'),
+      ...answer,
+      ...named,
+      cursor: cursorSchema,
+      topics: z.array(topicSchema).optional().describe('The joined topics that the patterns match now, by name; only with a pattern.'),
+      more: z.literal(true).optional().describe('There are more such topics than `maxToldTopics`; the others are left out.'),
+    })
     .describe('Answers `subscribe`. `cursor` is the position at which the subscription begins.'),
   z.object({ type: z.literal('unsubscribed'), ...answer, ...named }).describe('Answers `unsubscribe`.'),
   z.object({ type: z.literal('message'), ...named, message: messageSchema }).describe('A message of a subscription.'),

@@ -1,3 +1,4 @@
+import type { Entry } from '../log/entry.ts'
 import type { Damaged, Hub, HubStep, Prunes } from '../log/hub.ts'
 import type { Seq } from '../model/cursor.ts'
 import { formatCursor } from '../model/cursor.ts'
@@ -16,6 +17,8 @@ export interface Subscription {
   readonly filter: TopicFilter
   readonly peers: boolean
   readonly deliveries: boolean
+  /** Whether it is sent the messages that its client publishes. */
+  readonly own: boolean
   /** Everything up to this seq was sent. A client that resumes here misses nothing. */
   readonly position: Seq
   /** The step of pruning up to which all losses are known to the client or listed in `gaps`. */
@@ -38,6 +41,8 @@ export interface SubscriptionInit {
   encoding: Encoding
   peers: boolean
   deliveries: boolean
+  /** Whether a message is to be left out. Its position moves past it all the same. */
+  isLeftOut?: ((seq: Seq) => boolean) | undefined
   after: Seq
   prunedSince: number
   /** Gaps that the replaced subscription has not announced yet. */
@@ -99,6 +104,10 @@ class Reader implements Subscription {
     return this.#init.deliveries
   }
 
+  get own(): boolean {
+    return this.#init.isLeftOut === undefined
+  }
+
   get peers(): boolean {
     return this.#init.peers
   }
@@ -151,20 +160,23 @@ class Reader implements Subscription {
     const [only, another] = step.entries
     if (only !== undefined && another === undefined && this.#caughtUp && this.#gaps === undefined && isWhole(step)) {
       // The most frequent case: a single frame needs no corking.
-      this.#components.outlet.sendEntry(only, this.#init)
+      this.#sendEntry(only)
       this.#advanceTo(step.scanned)
     } else {
       this.#components.outlet.together(() => this.#send(step))
     }
   }
 
+  #sendEntry(entry: Entry): void {
+    if (this.#init.isLeftOut?.(entry.message.seq) !== true) this.#components.outlet.sendEntry(entry, this.#init)
+  }
+
   #send(step: HubStep): void {
-    const { outlet } = this.#components
     if (step.prunes !== undefined) this.#noteGaps(step.prunes)
     const damaged = [...(step.damaged ?? [])]
     for (const entry of step.entries) {
       this.#announceUpTo(entry.message.seq - 1, damaged)
-      outlet.sendEntry(entry, this.#init)
+      this.#sendEntry(entry)
     }
     this.#announceUpTo(step.scanned, damaged)
     this.#advanceTo(step.scanned)

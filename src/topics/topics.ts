@@ -7,14 +7,14 @@ import { createSerial } from '../lib/serial.ts'
 import type { Limits } from '../limits.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { defaultRetention } from '../model/retention.ts'
-import { everything, type TopicFilter } from '../model/topic.ts'
+import { everything, matchesTopic, type TopicFilter } from '../model/topic.ts'
 import type { TopicStats } from '../model/topic-stats.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { Store } from '../store/store.ts'
 import type { OwnRetention, TopicJoin, TopicRecord, TopicStore } from '../store/topic-store.ts'
 import { createTopicRoom, type TopicRoomLimits } from './topic-room.ts'
 import { createTopicUses } from './topic-uses.ts'
-import { listVisibleTopics } from './visible-topics.ts'
+import { byCodePoint, listVisibleTopics } from './visible-topics.ts'
 
 /**
  * The topics that this gateway has joined: recorded in the store and subscribed to at the engine, again after every
@@ -61,6 +61,8 @@ export interface Topics {
   leave(topic: string): Promise<boolean>
   /** A page of the `visible` topics by name, exclusive of `after`. It may be short or empty although others follow. */
   list(query: { after?: string | undefined; limit: number; visible?: TopicFilter }): Promise<Page<TopicStats>>
+  /** The joined topics that a filter matches, by name: the first ones, and whether there are `more`. */
+  matching(filter: TopicFilter, limit: number): { topics: string[]; more: boolean }
   /** Does not query the store for a joined topic. @throws TopicNotFound when it is neither joined nor has messages */
   require(topic: string): Promise<void>
   /** @throws TopicNotFound when it is neither joined nor has messages */
@@ -255,6 +257,10 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       const epoch = await store.log.epoch()
       const { items, next } = await listVisibleTopics({ visible, after, limit }, store.topics)
       return { items: await Promise.all(items.map((record) => stats(record, epoch))), next }
+    },
+    matching(filter, limit) {
+      const all = [...joined].filter((topic) => matchesTopic(filter, topic)).toSorted(byCodePoint)
+      return { topics: all.slice(0, limit), more: all.length > limit }
     },
     async require(topic) {
       if (!joined.has(topic)) await requireStored(topic)

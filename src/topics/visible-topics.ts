@@ -67,6 +67,6 @@ function outermost(prefixes: string[]): string[] {
 }
 
 /** The order of code points is that of the bytes of UTF-8. */
-function byCodePoint(one: string, other: string): number {
+export function byCodePoint(one: string, other: string): number {
   return Buffer.compare(Buffer.from(one), Buffer.from(other))
 }

@@ -16,3 +16,16 @@ test('runs without a gap count as one; of more than may be kept the oldest is fo
   own.add(105, 105)
   expect([1, 100, 102, 103, 105].filter((seq) => own.has(seq))).toEqual([102, 103, 105])
 })
+
+test('forgets the runs that end up to a seq, and keeps the others whole', () => {
+  const own = createOwnSeqs({ maxRuns: 10 })
+  own.add(3, 5)
+  own.add(8, 8)
+  own.add(10, 12)
+  own.forget(4)
+  expect([3, 8, 10].filter((seq) => own.has(seq))).toEqual([3, 8, 10])
+  own.forget(8)
+  expect([3, 5, 8, 10, 12].filter((seq) => own.has(seq))).toEqual([10, 12])
+  own.forget(Number.MAX_SAFE_INTEGER)
+  expect(own.has(12)).toBe(false)
+})

@@ -4,7 +4,7 @@ import { conditions } from '../src/errors.ts'
 const remedies: Record<string, string> = {
   invalid_request: 'Correct what `errors` names.',
   invalid_json: 'Send valid JSON in UTF-8.',
-  invalid_data: 'Send well-formed text, or padded standard base64 with `encoding: base64`.',
+  invalid_data: 'Send well-formed text, padded standard base64 with `encoding: base64`, or a JSON value with `encoding: json`.',
   invalid_topic:
     'Use a topic of 1 to 256 bytes without control characters, `*` and `>`. In a pattern `*` is a whole level, and `>` the last one.',
   invalid_multiaddr: 'Use a multiaddr such as `/ip4/192.0.2.1/tcp/7071`.',

@@ -8,6 +8,7 @@ import type { Rates } from '../access/rates.ts'
 import type { Dht } from '../dht/dht.ts'
 import type { Deliveries } from '../direct/deliveries.ts'
 import { adoptSocketsOf } from '../lib/adopt-socket.ts'
+import { stringifyJson } from '../lib/json-text.ts'
 import { adoptWebSocketsOf, sharedDeflate, webSocketBounds } from '../lib/web-socket-bounds.ts'
 import type { Limits } from '../limits.ts'
 import type { History } from '../log/history.ts'
@@ -178,7 +179,7 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   adoptWebSocketsOf(app.websocketServer)
   const routes: DocumentedRoute[] = []
   app.setValidatorCompiler(validatorCompiler)
-  app.setSerializerCompiler(() => JSON.stringify)
+  app.setSerializerCompiler(() => stringifyJson)
   app.setErrorHandler(handleError)
   readBodies(app)
   if (init.tracing === true) traceRequests(app)

@@ -124,7 +124,7 @@ export const nodeExample: NodeView = {
   identityConflicts: [{ peerId, multiaddrs: ['/ip4/192.0.2.9/tcp/7071/ws'], toldBy: null, lastSeen: '2026-11-23T12:30:00.000Z' }],
   capabilities: {
     transports: ['tcp', 'ws', 'wss', 'quic-v1', 'p2p-circuit'],
-    encodings: ['utf8', 'base64'],
+    encodings: ['utf8', 'base64', 'json'],
     subprotocols: ['peergate.v1.json', 'peergate.v1.cbor'],
     dhtNamespaces: ['/peergate', '/ipns', '/pk'],
     mdns: true,

@@ -1,3 +1,4 @@
+import { stringifyJson } from '../lib/json-text.ts'
 import { messageView, type StoredMessage } from '../model/message.ts'
 import type { Encoding } from '../model/payload.ts'
 
@@ -28,7 +29,7 @@ export function createEntry(message: StoredMessage, epoch: string): Entry {
     json(encoding) {
       let text = messages.get(encoding)
       if (text === undefined) {
-        text = JSON.stringify(messageView(message, epoch, encoding))
+        text = stringifyJson(messageView(message, epoch, encoding))
         messages.set(encoding, text)
       }
       return text

@@ -28,6 +28,8 @@ function compile(schema: z.core.$ZodType, path: string): Bounds | undefined {
   const { def } = (schema as z.core.$ZodTypes)._zod
   switch (def.type) {
     case 'string':
+    // Any value: the bound of a string holds, and elements are left to what reads them.
+    case 'unknown':
       return ofString(schema, lengthOf(schema, path))
     case 'array':
       return ofArray(lengthOf(schema, path), compile(def.element, `${path}[]`))

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { cursorSchema, formatCursor, type Seq } from './cursor.ts'
-import { type Encoding, encodePayload, encodingSchema } from './payload.ts'
+import { type Encoding, encodePayload, payloadSchema } from './payload.ts'
 import { peerIdSchema } from './peer.ts'
 import { type SignedMessage, sequenceNumber } from './signed-message.ts'
 import { directTopic, topicSchema } from './topic.ts'
@@ -58,8 +58,7 @@ export const messageSchema = z
     to: peerIdSchema.optional().describe('Recipient of a direct message.'),
     from: peerIdSchema.describe('Peer id of the gateway or peer that signed the message.'),
     sequence: z.string().describe("The author's sequence number, in decimal.").meta({ example: '1795444444000000001' }),
-    data: z.string(),
-    encoding: encodingSchema,
+    ...payloadSchema.shape,
     receivedAt: z.iso.datetime(),
     signature: z
       .string()

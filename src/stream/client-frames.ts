@@ -1,12 +1,11 @@
 import { z } from 'zod'
-import { bytes } from '../lib/bytes-schema.ts'
 import type { Limits } from '../limits.ts'
 import type { Action, TokenAction } from '../model/action.ts'
 import { positionSchema } from '../model/cursor.ts'
 import { expirySchema } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
 import { idempotencyKeySchema } from '../model/idempotency-key.ts'
-import { dataSchema, encodingSchema } from '../model/payload.ts'
+import { payloadInputSchema, wantedEncodingSchema } from '../model/payload.ts'
 import { peerIdSchema } from '../model/peer.ts'
 import { serviceSchema } from '../model/service.ts'
 import { nameSchema } from '../model/text.ts'
@@ -42,7 +41,7 @@ const subscribeSchema = z
           'Default: true.',
       ),
     after: positionSchema.optional(),
-    encoding: encodingSchema.optional(),
+    encoding: wantedEncodingSchema,
   })
   .describe('Creates a subscription, or replaces the one of that name. Answered with `subscribed`.')
 
@@ -54,16 +53,15 @@ const unsubscribeSchema = z
   })
   .describe('Ends a subscription. Answered with `unsubscribed`.')
 
-/** Data in a CBOR frame. */
-export const bytesSchema = bytes().meta({ type: 'string', contentEncoding: 'binary', description: 'Data as a byte string, in CBOR only.' })
+/** Data of a frame. In CBOR it is a byte string without an encoding. */
+const payload = payloadInputSchema.shape
 
 const publishSchema = z
   .strictObject({
     type: z.literal('publish'),
     id: frameIdSchema.optional(),
     topic: topicSchema,
-    data: z.union([dataSchema, bytesSchema]),
-    encoding: encodingSchema.optional(),
+    ...payload,
     idempotencyKey: idempotencyKeySchema.optional(),
   })
   .describe('Publishes a message. Answered with `published`.')
@@ -73,14 +71,11 @@ const sendSchema = z
     type: z.literal('send'),
     id: frameIdSchema.optional(),
     to: peerIdSchema,
-    data: z.union([dataSchema, bytesSchema]),
-    encoding: encodingSchema.optional(),
+    ...payload,
     expiresInMs: expirySchema.optional(),
     idempotencyKey: idempotencyKeySchema.optional(),
   })
   .describe('Sends a direct message to a peer. Answered with `queued`.')
-
-export const payload = { data: z.union([dataSchema, bytesSchema]), encoding: encodingSchema.optional() }
 
 export const requestSchema = z
   .strictObject({
@@ -107,6 +102,7 @@ const serveSchema = z
       .max(maxConcurrency)
       .optional()
       .describe('Maximum number of requests in progress at this connection. Default: 1.'),
+    encoding: wantedEncodingSchema,
   })
   .describe('Provides a service. Answered with `serving`; requests then arrive as `request`.')
 
@@ -135,6 +131,7 @@ const validateSchema = z
     topic: topicSchema,
     deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('Maximum time for a verdict, in milliseconds. Default: 1,000.'),
     default: verdictSchema.optional(),
+    encoding: wantedEncodingSchema,
   })
   .describe(
     'Registers a validator of a topic. Answered with `validating`; messages then arrive as `validation`. `default` is the verdict on a ' +

@@ -14,10 +14,11 @@ import type { Peer } from '../model/peer.ts'
 import type { PeerNotice } from '../peers/peer-notices.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Publisher } from '../publish/publisher.ts'
-import type { Server, ServiceRegistry } from '../services/service-registry.ts'
+import type { ServiceRegistry } from '../services/service-registry.ts'
 import type { Services } from '../services/services.ts'
 import type { Topics } from '../topics/topics.ts'
-import type { Validator, ValidatorRegistry } from '../validation/validator-registry.ts'
+import type { ValidatorRegistry } from '../validation/validator-registry.ts'
+import type { Asked } from './asked.ts'
 import type { FrameRoom } from './incoming.ts'
 import type { Outlet } from './outlet.ts'
 import type { Subscription } from './subscription.ts'
@@ -119,7 +120,7 @@ export interface Client {
   /** IP address. */
   readonly address: string
   /** The client as a server of requests and as a validator. */
-  readonly asked: Server & Validator
+  readonly asked: Asked
   /** Number of the client's own requests that wait for a response. */
   openRequests: number
   /** What the client may do. Replaced when it renews its token. */

@@ -1,5 +1,6 @@
 import { encode } from 'cborg'
 import { decodeCbor } from '../lib/cbor.ts'
+import { stringifyJson } from '../lib/json-text.ts'
 import type { Entry } from '../log/entry.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { messageView } from '../model/message.ts'
@@ -56,7 +57,7 @@ function createJsonCodec(form: string, frameOf: Framing): Codec {
   const textFrame = (text: string) => frameOf(opcodes.text, Buffer.from(text))
   return {
     subprotocol: 'peergate.v1.json',
-    write: (frame) => textFrame(JSON.stringify(frame)),
+    write: (frame) => textFrame(stringifyJson(frame)),
     writeEntry: (entry, format) => entry.frame(keyOf(form, format), () => textFrame(jsonFrame(entry, format))),
     read: (raw, binary) => (binary ? notAFrame('This stream uses JSON in text messages.') : decodeFrame(raw.toString())),
   }
@@ -86,8 +87,13 @@ export const eventWriter: FrameWriter = {
   writeEntry: (entry, format) =>
     entry.frame(keyOf('event', format), () => {
       const id = formatCursor(entry.epoch, entry.message.seq)
-      return Buffer.from(`id: ${id}\nevent: message\ndata: ${jsonFrame(entry, format)}\n\n`)
+      return Buffer.from(`id: ${id}\nevent: message\ndata: ${oneLine(jsonFrame(entry, format))}\n\n`)
     }),
+}
+
+/** JSON in one line of an event: a line break in JSON text is white space between tokens (RFC 8259 §2). */
+function oneLine(json: string): string {
+  return json.replaceAll(/[\r\n]/g, ' ')
 }
 
 /** The position from which a client resumes after a reconnect. */
@@ -102,7 +108,7 @@ function withBytes(frame: ServerFrame): object {
   return frame.type === 'request' || frame.type === 'response' ? bytesOf(frame) : frame
 }
 
-function bytesOf<Payload extends { data: string; encoding: Encoding }>({ encoding, data, ...rest }: Payload): object {
+function bytesOf<Payload extends { data: unknown; encoding: Encoding }>({ encoding, data, ...rest }: Payload): object {
   return { ...rest, data: decodePayload(data, encoding) }
 }
 

@@ -179,7 +179,7 @@ export function createCommands(init: { limits: StreamLimits }, components: Comma
         { client: keyOf(client), to: parsePeerId(frame.to), service, data: decodeData(frame), timeoutMs },
         { signal: client.signal },
       )
-      client.outlet.send({ type: 'response', ...answering(frame.id), ...encodePayload(data) })
+      client.outlet.send({ type: 'response', ...answering(frame.id), ...encodePayload(data, frame.encoding) })
     } finally {
       client.openRequests--
     }

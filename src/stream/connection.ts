@@ -8,9 +8,7 @@ import type { DeliveryView } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
 import type { Peer } from '../model/peer.ts'
 import type { PeerNotice } from '../peers/peer-notices.ts'
-import type { Server } from '../services/service-registry.ts'
-import type { Validator } from '../validation/validator-registry.ts'
-import { createAsked } from './asked.ts'
+import { type Asked, createAsked } from './asked.ts'
 import type { Client, ClientConnection, QuerySubscription, StreamLimits } from './client.ts'
 import { type FrameId, maxFrameBytesOf } from './client-frames.ts'
 import type { CloseReason } from './close-codes.ts'
@@ -68,7 +66,7 @@ const goodbyeBytes = 127
 class WebSocketClient implements Connection, Client {
   readonly outlet: Outlet
   readonly address: string
-  readonly asked: Server & Validator
+  readonly asked: Asked
   readonly subscriptions = new Map<string | undefined, Subscription>()
   #grant: Grant
   /** Ends the connection when its token expires. */

@@ -6,7 +6,7 @@ import type { ClientFrame } from './client-frames.ts'
 
 /** @throws InvalidData, or InvalidRequest when a byte string comes with an encoding */
 export function decodeData({ data, encoding }: Pick<FrameOf<'publish'>, 'data' | 'encoding'>): Uint8Array {
-  if (typeof data === 'string') return decodePayload(data, encoding)
+  if (!(data instanceof Uint8Array)) return decodePayload(data, encoding)
   if (encoding === undefined) return data
   throw new InvalidRequest('A byte string has no encoding.', { errors: [{ path: '/encoding', message: 'not allowed with a byte string' }] })
 }

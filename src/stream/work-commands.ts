@@ -25,19 +25,23 @@ export function createWorkCommands(
   /** The uses of the topics that each connection judges, by topic. */
   const judged = new WeakMap<Client, Map<string, Disposable>>()
 
-  async function serve({ id, service, concurrency = 1 }: FrameOf<'serve'>, { asked, outlet }: Client): Promise<void> {
-    await serviceRegistry.serve(asked, service, concurrency, () => outlet.send({ type: 'serving', ...answering(id), service }))
+  async function serve({ id, service, concurrency = 1, encoding }: FrameOf<'serve'>, { asked, outlet }: Client): Promise<void> {
+    await serviceRegistry.serve(asked, service, concurrency, () => {
+      asked.want(`service ${service}`, encoding)
+      outlet.send({ type: 'serving', ...answering(id), service })
+    })
   }
 
   function unserve({ id, service }: FrameOf<'unserve'>, { asked, outlet }: Client): void {
     if (!serviceRegistry.unserve(asked, service)) throw new ServiceNotFound('This connection does not serve this service.')
+    asked.want(`service ${service}`, undefined)
     outlet.send({ type: 'unserved', ...answering(id), service })
   }
 
   /** Answers only a frame with an id, and after the reply was passed on. */
   function reply({ id, requestId, data, encoding, error }: FrameOf<'reply'>, { asked, outlet }: Client): void {
     if ((data === undefined) === (error === undefined)) throw new InvalidRequest('A reply needs either "data" or "error".')
-    serviceRegistry.reply(asked, requestId, error === undefined ? { data: replyData({ data: data ?? '', encoding }) } : { error })
+    serviceRegistry.reply(asked, requestId, error === undefined ? { data: replyData({ data, encoding }) } : { error })
     if (id !== undefined) outlet.send({ type: 'replied', id, requestId })
   }
 
@@ -50,11 +54,14 @@ export function createWorkCommands(
 
   async function validate(frame: FrameOf<'validate'>, client: Client): Promise<void> {
     const { asked, outlet, signal } = client
-    const { id, topic, deadlineMs = 1_000, default: byDefault = 'ignore' } = frame
+    const { id, topic, deadlineMs = 1_000, default: byDefault = 'ignore', encoding } = frame
     using held = new DisposableStack()
     held.use(await topics.use(topic, keyOf(client)))
     const registration = { topic, deadlineMs, default: byDefault }
-    await validatorRegistry.register(asked, registration, () => outlet.send({ type: 'validating', ...answering(id), ...registration }))
+    await validatorRegistry.register(asked, registration, () => {
+      asked.want(`topic ${topic}`, encoding)
+      outlet.send({ type: 'validating', ...answering(id), ...registration })
+    })
     if (signal.aborted) return
     const uses = judged.get(client) ?? new Map<string, Disposable>()
     judged.set(client, uses)
@@ -65,6 +72,7 @@ export function createWorkCommands(
   function unvalidate({ id, topic }: FrameOf<'unvalidate'>, client: Client): void {
     const { asked, outlet } = client
     if (!validatorRegistry.unregister(asked, topic)) throw new ValidationNotFound('This connection does not validate this topic.')
+    asked.want(`topic ${topic}`, undefined)
     judged.get(client)?.get(topic)?.[Symbol.dispose]()
     judged.get(client)?.delete(topic)
     outlet.send({ type: 'unvalidated', ...answering(id), topic })

@@ -167,7 +167,7 @@ describe('a gateway that was away', () => {
       for (; handled < moderator.frames.length; handled++) {
         const frame = moderator.frames[handled]
         if (frame?.type !== 'validation') continue
-        asked.push(frame.message.data)
+        asked.push(String(frame.message.data))
         moderator.send({ type: 'verdict', validationId: frame.validationId, verdict: frame.message.data === 'bad' ? 'reject' : 'accept' })
       }
     })

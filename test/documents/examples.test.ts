@@ -20,7 +20,7 @@ async function start(
 ): Promise<{ gateway: GatewayProcess; rest: Rest; relay: Relay; data(): Promise<string[]> }> {
   const gateway = await gatewayForTest({ ...quietEnvironment(join(await temporaryDirectory(), 'data')), ...env })
   const rest = createRest(gateway.url)
-  const data = async () => (await rest.history('topic=orders')).map((message) => message.data)
+  const data = async () => (await rest.history('topic=orders')).map((message) => String(message.data))
   return { gateway, rest, relay: await startRelay(gateway.url), data }
 }
 

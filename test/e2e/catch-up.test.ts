@@ -66,7 +66,7 @@ async function cutOff(engine: EngineName): Promise<void> {
   const lines = readers[2]?.lines ?? []
   const left = () => {
     const given = counted(lines)
-    return [...counted(before.flat().map(({ data }) => data))].filter(([data, times]) => (given.get(data) ?? 0) < times).length
+    return [...counted(before.flat().map(({ data }) => String(data)))].filter(([data, times]) => (given.get(data) ?? 0) < times).length
   }
   // Ten seconds on a machine that does nothing else: a pause between two dials is up to six of them.
   await expect.poll(left, { message: engine, timeout: 60_000 }).toBe(0)

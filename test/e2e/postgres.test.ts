@@ -205,7 +205,7 @@ describe.skipIf(!hasPostgres)('two gateways on one database (needs PostgreSQL)',
         for (; handled < moderator.frames.length; handled++) {
           const frame = moderator.frames[handled]
           if (frame?.type !== 'validation') continue
-          const verdict = frame.message.data.startsWith('bad') ? 'ignore' : 'accept'
+          const verdict = String(frame.message.data).startsWith('bad') ? 'ignore' : 'accept'
           moderator.send({ type: 'verdict', validationId: frame.validationId, verdict })
         }
       })

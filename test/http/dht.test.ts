@@ -34,6 +34,14 @@ describe('values', () => {
     })
   })
 
+  test('may be JSON values', async () => {
+    const { call } = await connected()
+    const stored = await call('PUT', '/v1/dht/values', { json: { data: { name: 'test' }, encoding: 'json' } })
+    expect(stored.body).toMatchObject({ data: '{"name":"test"}', encoding: 'utf8' })
+    const read = await call('GET', `/v1/dht/values?key=${stored.body.key}&encoding=json`)
+    expect(read.body).toMatchObject({ data: { name: 'test' }, encoding: 'json' })
+  })
+
   test('may be any bytes, in base64 or as they are', async () => {
     const { call } = await connected()
     const bytes = Buffer.from([0, 255, 128])

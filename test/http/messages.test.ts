@@ -65,8 +65,10 @@ test.each([
   [{ data: 'YQ==\n', encoding: 'base64' }, 'invalid_data'],
   [{ data: 'a', encoding: 'hex' }, 'invalid_request'],
   [{ data: 'a', encodign: 'base64' }, 'invalid_request'],
-  [{ data: 7 }, 'invalid_request'],
-  [{ data: null }, 'invalid_request'],
+  [{ data: 7 }, 'invalid_data'],
+  [{ data: null }, 'invalid_data'],
+  [{ data: ['\ud800'], encoding: 'json' }, 'invalid_data'],
+  [{ encoding: 'json' }, 'invalid_request'],
   [{}, 'invalid_request'],
   [[], 'invalid_request'],
   ['a', 'invalid_request'],
@@ -82,7 +84,7 @@ test.each([
 
 test('names the field that is wrong', async () => {
   const { call } = await appForTest()
-  const { body } = await call('POST', '/v1/messages', { json: { messages: [{ topic: '', data: 1, encodign: 'x' }] } })
+  const { body } = await call('POST', '/v1/messages', { json: { messages: [{ topic: '', encodign: 'x' }] } })
   expect(body.code).toBe('invalid_topic')
   expect(body.errors.map(({ path }: { path: string }) => path).toSorted()).toEqual([
     '/messages/0/data',

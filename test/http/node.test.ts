@@ -18,7 +18,7 @@ test('GET /v1/node tells what the gateway can do: by its engine, and by its conf
   const { call, engine } = await appForTest()
   expect((await call('GET', '/v1/node')).body.capabilities).toEqual({
     ...engine.capabilities,
-    encodings: ['utf8', 'base64'],
+    encodings: ['utf8', 'base64', 'json'],
     subprotocols: ['peergate.v1.json', 'peergate.v1.cbor'],
     catchUp: true,
     streamCompression: false,

@@ -46,7 +46,7 @@ test('answers a list of one as a list', async () => {
 })
 
 test.each([
-  ['/v1/messages', list({ data: 'fine' }, { data: 1 }), 'invalid_request', '/messages/1/data'],
+  ['/v1/messages', list({ data: 'fine' }, { data: 1 }), 'invalid_data', '/messages/1/data'],
   ['/v1/messages', list({ data: 'fine' }, { data: 'a', encoding: 'base64' }), 'invalid_data', '/messages/1/data'],
   ['/v1/messages', list({ data: 'fine' }, { data: 'a', encodng: 'base64' }), 'invalid_request', '/messages/1/encodng'],
   ['/v1/messages', list({ data: 'fine' }, { topic: '', data: 'fine' }), 'invalid_topic', '/messages/1/topic'],

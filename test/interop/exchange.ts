@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { decodePayload } from '../../src/model/payload.ts'
 import type { StreamClient } from '../fixtures/stream-client.ts'
 import type { ForeignPeer } from './foreign-peer.ts'
 import { follow, type GatewaySide, post, untilSubscribed } from './gateway-side.ts'
@@ -144,7 +145,7 @@ export async function exchangePayloads(pair: Pair, largestBytes: number): Promis
       .toBe(1)
     await peer.publish(topic, [payload])
     const fromPeer = () => stream.messages.filter(({ from }) => from === peer.peerId)
-    const same = () => fromPeer().filter(({ data, encoding }) => Buffer.from(data, encoding).equals(payload))
+    const same = () => fromPeer().filter(({ data, encoding }) => Buffer.from(decodePayload(data, encoding)).equals(payload))
     await expect.poll(() => same().length, { message: `${payload.length} bytes of the peer` }).toBe(1)
   }
   return `0, 256 and ${largestBytes.toLocaleString('en')} bytes each way`
@@ -164,7 +165,8 @@ export function heard({ gateway, peer, topic }: Omit<Pair, 'stream'>, texts: rea
 /** Those of the texts that a client of the gateway has received of the peer. */
 export function received({ peer, stream }: Pick<Pair, 'peer' | 'stream'>, texts: readonly string[]): string[] {
   const wanted = new Set(texts)
-  return stream.messages.filter(({ from, data }) => from === peer.peerId && wanted.has(data)).map(({ data }) => data)
+  const ofPeer = stream.messages.filter(({ from }) => from === peer.peerId)
+  return ofPeer.map(({ data }) => String(data)).filter((text) => wanted.has(text))
 }
 
 /** Calls with each in turn, so many a second, whether or not the one before has been answered. */

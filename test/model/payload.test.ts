@@ -2,21 +2,79 @@ import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { InvalidData } from '../../src/errors.ts'
-import { decodePayload, encodePayload } from '../../src/model/payload.ts'
+import { stringifyJson } from '../../src/lib/json-text.ts'
+import { maxJsonDepth } from '../../src/model/json-value.ts'
+import { decodePayload, encodePayload, encodingSchema } from '../../src/model/payload.ts'
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
   fc.string({ unit: 'binary' }).map((text) => Uint8Array.from(Buffer.from(text))),
+  fc.json().map((text) => Uint8Array.from(Buffer.from(text))),
 )
+
+function isJson(data: Uint8Array): boolean {
+  try {
+    JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data))
+    return true
+  } catch {
+    return false
+  }
+}
 
 test('any bytes come back from JSON, as text exactly when they are UTF-8', () => {
   fc.assert(
-    fc.property(bytes, fc.constantFrom(undefined, 'utf8' as const, 'base64' as const), (data, asked) => {
-      const { data: text, encoding } = JSON.parse(JSON.stringify(encodePayload(data, asked)))
+    fc.property(bytes, fc.constantFrom(undefined, ...encodingSchema.options), (data, asked) => {
+      const { data: text, encoding } = encodePayload(data, asked)
       expect(Uint8Array.from(decodePayload(text, encoding))).toEqual(data)
-      expect(encoding).toBe(asked !== 'base64' && isUtf8(data) ? 'utf8' : 'base64')
+      const unlikeAsked = isUtf8(data) ? 'utf8' : 'base64'
+      expect(encoding).toBe(asked === 'base64' || (asked === 'json' && isJson(data)) ? asked : unlikeAsked)
     }),
   )
+})
+
+test('any JSON value comes back as an equal value, and as its compact text', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
+      const bytes = decodePayload(value, 'json')
+      expect(JSON.parse(stringifyJson(encodePayload(bytes, 'json')))).toEqual({
+        data: JSON.parse(JSON.stringify(value)),
+        encoding: 'json',
+      })
+      expect(encodePayload(bytes)).toEqual({ data: JSON.stringify(value), encoding: 'utf8' })
+    }),
+  )
+})
+
+const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
+
+test.each([
+  ['a lone surrogate', '"\\ud800"'],
+  ['a lone surrogate in a key', '{"\\udfff":1}'],
+  ['a number beyond a double', '[1e999]'],
+  ['one level too many', nested(maxJsonDepth + 1)],
+  ['a hundred thousand levels', nested(100_000)],
+  ['a hundred thousand levels of objects', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
+])('neither takes nor gives %s as JSON, which common parsers refuse', (_, text) => {
+  expect(() => decodePayload(JSON.parse(text), 'json')).toThrow(InvalidData)
+  expect(encodePayload(Buffer.from(text), 'json')).toEqual({ data: text, encoding: 'utf8' })
+})
+
+test('takes and gives the deepest JSON as it is', () => {
+  const text = nested(maxJsonDepth)
+  expect(Buffer.from(decodePayload(JSON.parse(text), 'json')).toString()).toBe(text)
+  expect(stringifyJson(encodePayload(Buffer.from(text), 'json'))).toBe(`{"data":${text},"encoding":"json"}`)
+})
+
+test.each([undefined, 1n, Uint8Array.of(1), [undefined], { a: 1n }, Symbol('no')])('refuses %s as JSON', (value) => {
+  expect(() => decodePayload(value, 'json')).toThrow(InvalidData)
+})
+
+test.each(['', '\ufeff1', '{', 'NaN', "'a'", '01', '1 2'])('gives %j, which is not JSON, as text', (text) => {
+  expect(encodePayload(Buffer.from(text), 'json')).toEqual({ data: text, encoding: 'utf8' })
+})
+
+test.each([7, null, ['a'], { a: 1 }])('takes %j only as JSON', (value) => {
+  for (const encoding of [undefined, 'utf8', 'base64'] as const) expect(() => decodePayload(value, encoding)).toThrow(InvalidData)
 })
 
 test('keeps a byte-order mark and a NUL', () => {

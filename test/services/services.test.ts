@@ -26,7 +26,7 @@ async function onEngine(engine: EngineName | 'memory'): Promise<{ here: Asking; 
 }
 
 type Asked = Extract<ServerFrame, { type: 'request' }>
-type Reply = { data?: string; encoding?: string; error?: string }
+type Reply = { data?: unknown; encoding?: string; error?: string }
 
 /** A client that serves; answers what `work` says, or nothing. */
 async function serve(
@@ -73,7 +73,7 @@ describe('a request', () => {
 
   test('goes between two clients of one gateway, by frames; one that asks itself is no deadlock', async () => {
     const here = await createParty({ limits: { maxPendingFrames: 1 } })
-    const { stream } = await serve(here, 'double', ({ data }) => ({ data: data + data }))
+    const { stream } = await serve(here, 'double', ({ data }) => ({ data: `${data}${data}` }))
     stream.send({ type: 'request', id: 'mine', to: here.peerId, service: 'double', data: 'ab' })
     expect(await stream.expect('response')).toMatchObject({ id: 'mine', data: 'abab', encoding: 'utf8' })
   })
@@ -254,7 +254,7 @@ describe('several that serve', () => {
           there,
           'work',
           ({ data }) => {
-            answeredBy.set(data, (answeredBy.get(data) ?? 0) + 1)
+            answeredBy.set(String(data), (answeredBy.get(String(data)) ?? 0) + 1)
             return { data: `done ${data}` }
           },
           60,

@@ -53,13 +53,29 @@ test('carries the same frames, with data as byte strings', async () => {
   expect([data, encoding]).toEqual(['AP+ACg==', 'base64'])
 })
 
-test('takes data as text too, but bytes only without an encoding', async () => {
+test('takes data as text and as a JSON value too, but bytes only without an encoding', async () => {
   const client = await setUp()
   client.send({ type: 'subscribe', topics: ['orders'] })
   client.send({ type: 'publish', id: 1, topic: 'orders', data: 'AP+ACg==', encoding: 'base64' })
   expect((await client.expect('message'))['message']).toMatchObject({ data: bytes })
+  client.send({ type: 'publish', id: 3, topic: 'orders', data: [1, { text: 'é' }], encoding: 'json' })
+  const messages = () => client.frames.flatMap(({ message }) => message ?? [])
+  await expect.poll(messages).toMatchObject([{ data: bytes }, { data: Uint8Array.from(Buffer.from('[1,{"text":"é"}]')) }])
   client.send({ type: 'publish', id: 2, topic: 'orders', data: bytes, encoding: 'base64' })
   expect(await client.expect('error')).toMatchObject({ id: 2, code: 'invalid_request', errors: [{ path: '/encoding' }] })
+})
+
+test('has JSON of others as the bytes of its text', async () => {
+  const client = await setUp()
+  client.send({ type: 'serve', service: 'prices', encoding: 'json' })
+  await client.expect('serving')
+  const path = `/v1/peers/${String((await client.expect('welcome'))['peerId'])}/requests/prices`
+  const answer = client.rest.call('POST', path, { data: '[1.0]' })
+  const { requestId, ...request } = await client.expect('request')
+  expect(request).toMatchObject({ data: Uint8Array.from(Buffer.from('[1.0]')) })
+  expect(request).not.toHaveProperty('encoding')
+  client.send({ type: 'reply', requestId, data: Uint8Array.from(Buffer.from('[2]')) })
+  expect(await answer).toMatchObject({ body: { data: '[2]', encoding: 'utf8' } })
 })
 
 test('the first subprotocol that is known is taken', async () => {

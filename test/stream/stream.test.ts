@@ -177,7 +177,7 @@ describe('publish', () => {
     [{ topic: 'a', data: '*', encoding: 'base64' }, 'invalid_data'],
     [{ topic: 'a', data: '\ud800' }, 'invalid_data'],
     [{ topic: 'a' }, 'invalid_request'],
-    [{ topic: 'a', data: 7 }, 'invalid_request'],
+    [{ topic: 'a', data: 7 }, 'invalid_data'],
     [{ topic: 'a', data: 'x', extra: true }, 'invalid_request'],
     [{ topic: 'a', data: 'x'.repeat(2_000) }, 'message_too_large'],
   ])('refuses %j with the code %s and stores nothing', async (fields, code) => {

@@ -50,8 +50,8 @@ describe('a validator', () => {
     const { asked } = await validate(
       there,
       ({ message: { data } }) => {
-        before = [...before, data]
-        return verdicts[data]
+        before = [...before, String(data)]
+        return verdicts[String(data)]
       },
       { deadlineMs: 2_000 },
     )

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Dht } from '../../dht/dht.ts'
 import { InvalidRequest } from '../../errors.ts'
 import { dhtKeySchema, dhtValueSchema, type FoundPeerView, foundPeerSchema } from '../../model/dht-value.ts'
-import { decodePayload, type Encoding, encodingSchema, payloadInputSchema } from '../../model/payload.ts'
+import { decodePayload, type PayloadInput, payloadInputSchema, wantedEncodingSchema } from '../../model/payload.ts'
 import { clientSignal } from '../client-signal.ts'
 import { dhtValueExample, foundPeerExample } from '../examples.ts'
 import { limitQuery, peerIdParams, waitQuery } from '../inputs.ts'
@@ -12,11 +12,6 @@ import { type App, empty, json, noBody, noQuery, orLines } from '../operation.ts
 
 const timeout = {
   timeoutMs: waitQuery.optional().describe('Timeout of the operation, in milliseconds. Default and maximum: `dhtTimeoutMs`.'),
-}
-const encoding = {
-  encoding: encodingSchema
-    .optional()
-    .describe('Encoding of `data`; only `base64` changes it. Default: `utf8` for valid UTF-8, `base64` otherwise.'),
 }
 const keyParams = z.strictObject({ key: dhtKeySchema })
 const cidSchema = z.string().min(1).max(256).meta({
@@ -64,7 +59,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
     },
     schema: {
       params: keyParams,
-      querystring: z.strictObject({ ...encoding, ...timeout }),
+      querystring: z.strictObject({ encoding: wantedEncodingSchema, ...timeout }),
       response: { 200: json('The best verified value found.', dhtValueSchema, dhtValueExample) },
     },
     handler: ({ params, query }, reply) => dht.get(params.key, { ...query, signal: clientSignal(reply) }),
@@ -83,7 +78,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       },
     },
     schema: {
-      querystring: z.strictObject({ key: dhtKeySchema, ...encoding, ...timeout }),
+      querystring: z.strictObject({ key: dhtKeySchema, encoding: wantedEncodingSchema, ...timeout }),
       response: { 200: json('The best verified value found.', dhtValueSchema, dhtValueExample) },
     },
     handler: ({ query: { key, ...query } }, reply) => dht.get(key, { ...query, signal: clientSignal(reply) }),
@@ -237,7 +232,7 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
   })
 }
 
-function dataOf(body: { data: string; encoding?: Encoding | undefined } | Buffer): Uint8Array {
+function dataOf(body: PayloadInput | Buffer): Uint8Array {
   return Buffer.isBuffer(body) ? body : decodePayload(body.data, body.encoding)
 }
 

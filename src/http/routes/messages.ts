@@ -7,7 +7,7 @@ import { cursorSchema, formatCursor, positionSchema } from '../../model/cursor.t
 import { gapFields, placeOf } from '../../model/gap.ts'
 import { type Grant, readable, requireTopic } from '../../model/grant.ts'
 import { type MessageKind, messageKindSchema, messageSchema, messageView } from '../../model/message.ts'
-import { type Encoding, encodingSchema } from '../../model/payload.ts'
+import { type Encoding, wantedEncodingSchema } from '../../model/payload.ts'
 import { nameSchema } from '../../model/text.ts'
 import { directTopic, exactly, type TopicFilter, topicFilter } from '../../model/topic.ts'
 import type { Topics } from '../../topics/topics.ts'
@@ -17,10 +17,6 @@ import { messageExample } from '../examples.ts'
 import { flagQuery, limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
 import { type App, bytes, empty, json } from '../operation.ts'
 import { patternsOfPage, topicOfPath } from '../topic-rights.ts'
-
-const encodingQuery = encodingSchema
-  .optional()
-  .describe('Encoding of all data; only `base64` changes it. Default: `utf8` for valid UTF-8, `base64` otherwise.')
 
 const pageQuery = {
   after: positionSchema.optional().describe('Only messages after this position. Makes `asc` the default of `order`.'),
@@ -36,7 +32,7 @@ const pageQuery = {
   waitMs: waitQuery
     .optional()
     .describe('Maximum time to wait for a matching message before an empty page is returned, in milliseconds (long poll).'),
-  encoding: encodingQuery,
+  encoding: wantedEncodingSchema,
   count: flagQuery.optional().describe('Whether to count all matching messages of the requested range, too.'),
 }
 
@@ -213,7 +209,7 @@ export function messageRoutes(
     },
     schema: {
       params: idParams,
-      querystring: z.strictObject({ encoding: encodingQuery }),
+      querystring: z.strictObject({ encoding: wantedEncodingSchema }),
       response: { 200: json('The message.', messageSchema, messageExample) },
     },
     handler: async ({ params, query, grant }) => {

@@ -6,7 +6,7 @@ import type { Limits } from '../../limits.ts'
 import { cursorSchema } from '../../model/cursor.ts'
 import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
 import { messageSchema } from '../../model/message.ts'
-import { decodePayload, type Encoding, payloadInputSchema } from '../../model/payload.ts'
+import { decodePayload, type PayloadInput, payloadInputSchema } from '../../model/payload.ts'
 import { peerIdSchema } from '../../model/peer.ts'
 import { authorOf } from '../../model/signed-message.ts'
 import { topicSchema } from '../../model/topic.ts'
@@ -103,7 +103,7 @@ export function publishRoutes(app: App, init: { limits: Pick<Limits, 'maxPublish
       params: topicParams,
       headers,
       querystring,
-      body: payloadInputSchema.meta({ example: { data: '{"order":17}' } }),
+      body: payloadInputSchema.meta({ example: { data: { order: 17 }, encoding: 'json' } }),
       response: {
         201: json('The message is stored.', publishedSchema, publishedExample, { Location: 'URL of the message.', ...replayedHeader }),
       },
@@ -136,7 +136,7 @@ export function publishRoutes(app: App, init: { limits: Pick<Limits, 'maxPublish
     schema: {
       headers,
       querystring,
-      body: listSchema.meta({ example: { messages: [{ topic: 'orders', data: '{"order":17}' }] } }),
+      body: listSchema.meta({ example: { messages: [{ topic: 'orders', data: { order: 17 }, encoding: 'json' }] } }),
       response: {
         201: json(
           'The messages are stored. `items` has one for each, in their order.',
@@ -164,7 +164,7 @@ interface PublishCall {
 }
 
 /** @throws InvalidData with the path of the item */
-function decodeItem({ data, encoding }: { data: string; encoding?: Encoding | undefined }, index: number): Uint8Array {
+function decodeItem({ data, encoding }: PayloadInput, index: number): Uint8Array {
   try {
     return decodePayload(data, encoding)
   } catch (error) {

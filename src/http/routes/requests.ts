@@ -36,6 +36,7 @@ export function requestRoutes(
         summary: 'Send a request to a service of a peer',
         description:
           'Waits for the response of a client that provides the service at that peer (`serve`, docs/stream-protocol.md); the peer can be this gateway. ' +
+          'The response has the encoding of the request, where its bytes allow it. ' +
           'A request is sent once and never retried: after `request_timeout` and `service_gone` its outcome is unknown. Disconnecting cancels the ' +
           'request. An `application/octet-stream` body is the data.',
         repetition:
@@ -59,16 +60,15 @@ export function requestRoutes(
     schema: {
       params: z.strictObject({ peerId: peerIdInput, service: serviceSchema }),
       querystring: noQuery,
-      body: requestSchema.meta({ example: { data: '{"symbol":"XMR"}' } }),
+      body: requestSchema.meta({ example: { data: { symbol: 'XMR' }, encoding: 'json' } }),
       response: {
-        200: json('The response of the service.', payloadSchema.meta({ id: 'ServiceAnswer' }), { data: '{"price":151}', encoding: 'utf8' }),
+        200: json('The response of the service.', payloadSchema.meta({ id: 'ServiceAnswer' }), { data: { price: 151 }, encoding: 'json' }),
       },
     },
     handler: async ({ params: { peerId: to, service }, body, grant, client }, reply) => {
       const request = Buffer.isBuffer(body) ? { data: body } : { data: decodePayload(body.data, body.encoding), timeoutMs: body.timeoutMs }
-      return encodePayload(
-        await services.request({ ...request, client: keyOf({ grant, client }), to, service }, { signal: clientSignal(reply) }),
-      )
+      const answer = await services.request({ ...request, client: keyOf({ grant, client }), to, service }, { signal: clientSignal(reply) })
+      return encodePayload(answer, Buffer.isBuffer(body) ? undefined : body.encoding)
     },
   })
 }

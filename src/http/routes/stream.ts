@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { InvalidRequest, UpgradeRequired } from '../../errors.ts'
 import { adopt } from '../../lib/adopt-socket.ts'
 import { positionSchema } from '../../model/cursor.ts'
-import { encodingSchema } from '../../model/payload.ts'
+import { wantedEncodingSchema } from '../../model/payload.ts'
 import { chooseSubprotocol, codecFor, subprotocols } from '../../stream/codec.ts'
 import type { Stream } from '../../stream/stream.ts'
 import { flagQuery, topicsQuery } from '../inputs.ts'
@@ -43,9 +43,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         topic: topicsQuery.optional(),
         direct: flagQuery.describe('Whether to include direct messages; the token must allow `direct`.'),
         after: positionSchema.optional().describe('Position after which the subscription begins. Default: `latest`.'),
-        encoding: encodingSchema
-          .optional()
-          .describe('Encoding of all data; only `base64` changes it. Default: `utf8` for valid UTF-8, `base64` otherwise.'),
+        encoding: wantedEncodingSchema,
       }),
       response: {
         101: empty('The stream is open.', {
@@ -108,9 +106,7 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
           .describe(
             'Position after which the events begin. Default: `latest`. Messages that are no longer stored are reported by a `gap`.',
           ),
-        encoding: encodingSchema
-          .optional()
-          .describe('Encoding of all data; only `base64` changes it. Default: `utf8` for valid UTF-8, `base64` otherwise.'),
+        encoding: wantedEncodingSchema,
         peers: flagQuery.describe('Whether to include changes of peers.'),
       }),
       headers: z.looseObject({

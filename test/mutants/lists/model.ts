@@ -140,7 +140,24 @@ export const model = [
   ...breaks(
     'src/model/payload.ts',
     ['test/model/payload.test.ts'],
-    [['base64 has many spellings', "|| bytes.toString('base64') !== data", '']],
+    [
+      ['base64 has many spellings', "|| bytes.toString('base64') !== data", ''],
+      ['JSON data may have what parsers refuse', 'if (problem !== undefined) throw', 'if (problem === value) throw'],
+      [
+        'stored JSON that parsers refuse is embedded',
+        'return jsonProblem(JSON.parse(text)) === undefined',
+        'return JSON.parse(text) !== undefined',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/model/json-value.ts',
+    ['test/model/payload.test.ts'],
+    [
+      ['a number that became infinite is stored as null', 'return Number.isFinite(value) ?', 'return value !== undefined ?'],
+      ['a key may have a lone surrogate', 'firstProblem(Object.keys(value), depth + 1) ?? firstProblem', 'firstProblem'],
+      ['JSON of any depth is walked', 'if (depth === maxJsonDepth)', 'if (depth < 0)'],
+    ],
   ),
   ...breaks(
     'src/model/validator.ts',

@@ -20,7 +20,7 @@ test.for(clientNames)('a program with the client of %s sees what the gateway has
   const printed = await runIn(client, 'sh', ['run.sh', gateway.url, token])
 
   const stored = await rest.history('topic=orders')
-  expect(stored.map(({ data }) => data)).toEqual(['hello', 'one', 'two', 'AP8K'])
+  expect(stored.map(({ data }) => data)).toEqual(['hello', 'one', 'two', 'AP8K', '{"order":17}'])
   const [hello, ...listed] = stored.slice(0, 3).map(({ id }) => id)
   expect(JSON.parse(printed)).toEqual({
     node: { peerId: gateway.peerId, maxMessageBytes: limits.maxMessageBytes },
@@ -32,6 +32,7 @@ test.for(clientNames)('a program with the client of %s sees what the gateway has
     history: [
       ['hello', 'one'],
       ['two', 'AP8K'],
+      [{ order: 17 }],
     ],
     delivery: { to: '12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu', state: 'cancelled' },
     token: { name: 'tour', actions: ['read'], expiresAt: null },

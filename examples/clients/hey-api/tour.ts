@@ -32,9 +32,11 @@ const base64 = Buffer.of(0, 255, 10).toString('base64')
 const { data: binary } = await publishToTopic({ path: orders, body: { data: base64, encoding: 'base64' }, throwOnError })
 const { data: bytes } = await getMessageData({ path: { id: binary.id }, throwOnError })
 
-const history: string[][] = []
+await publishToTopic({ path: orders, body: { data: { order: 17 }, encoding: 'json' }, throwOnError })
+
+const history: unknown[][] = []
 for (let after = 'earliest'; ; ) {
-  const { data: page } = await listTopicMessages({ path: orders, query: { after, limit: 2 }, throwOnError })
+  const { data: page } = await listTopicMessages({ path: orders, query: { after, limit: 2, encoding: 'json' }, throwOnError })
   history.push(page.items.map(({ data }) => data))
   if (page.caughtUp) break
   after = page.newer

@@ -52,14 +52,18 @@ func main() {
 	data, err := client.GetMessageDataWithResponse(ctx, raw.JSON201.Id)
 	check(err)
 
-	history := [][]string{}
+	order, inJSON := map[string]any{"order": 17}, peergate.Json
+	_, err = client.PublishToTopicWithResponse(ctx, "orders", nil, peergate.Payload{Data: order, Encoding: &inJSON})
+	check(err)
+
+	history := [][]any{}
 	after, limit := "earliest", int32(2)
 	for {
 		page, err := client.ListTopicMessagesWithResponse(
-			ctx, "orders", &peergate.ListTopicMessagesParams{After: &after, Limit: &limit})
+			ctx, "orders", &peergate.ListTopicMessagesParams{After: &after, Limit: &limit, Encoding: &inJSON})
 		check(err)
 		expect(page.JSON200 != nil, page.Body)
-		items := []string{}
+		items := []any{}
 		for _, message := range page.JSON200.Items {
 			items = append(items, message.Data)
 		}

@@ -31,9 +31,13 @@ const raw = expectData(
 )
 const bytes = expectData(await peergate.GET('/v1/messages/{id}/data', { params: { path: { id: raw.id } }, parseAs: 'arrayBuffer' }))
 
-const history: string[][] = []
+const order = { data: { order: 17 }, encoding: 'json' } as const
+expectData(await peergate.POST('/v1/topics/{topic}/messages', { params: orders, body: order }))
+
+const history: unknown[][] = []
 for (let after = 'earliest'; ; ) {
-  const page = expectData(await peergate.GET('/v1/topics/{topic}/messages', { params: { ...orders, query: { after, limit: 2 } } }))
+  const query = { after, limit: 2, encoding: 'json' } as const
+  const page = expectData(await peergate.GET('/v1/topics/{topic}/messages', { params: { ...orders, query } }))
   history.push(page.items.map(({ data }) => data))
   if (page.caughtUp) break
   after = page.newer

@@ -51,11 +51,17 @@ func main() {
 	data, err := io.ReadAll(file)
 	check(err)
 
-	history := [][]string{}
+	order := peergate.NewPayload(map[string]any{"order": 17})
+	order.SetEncoding(peergate.JSON)
+	_, _, err = client.MessagesAPI.PublishToTopic(ctx, "orders").Payload(*order).Execute()
+	check(err)
+
+	history := [][]any{}
 	for after := "earliest"; ; {
-		page, _, err := client.MessagesAPI.ListTopicMessages(ctx, "orders").After(after).Limit(2).Execute()
+		page, _, err := client.MessagesAPI.ListTopicMessages(ctx, "orders").After(after).Limit(2).
+			Encoding(peergate.JSON).Execute()
 		check(err)
-		items := []string{}
+		items := []any{}
 		for _, message := range page.Items {
 			items = append(items, message.Data)
 		}

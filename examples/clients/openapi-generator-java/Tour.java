@@ -52,9 +52,12 @@ class Tour {
     var bytes = Files.readAllBytes(file);
     Files.delete(file);
 
-    var history = new ArrayList<List<String>>();
+    var order = new Payload().data(Map.of("order", 17)).encoding(Encoding.JSON);
+    messages.publishToTopic("orders", order, null, null, null);
+
+    var history = new ArrayList<List<Object>>();
     for (var after = "earliest"; ; ) {
-      var page = messages.listTopicMessages("orders", after, null, null, null, null, null, 2, null, null, null);
+      var page = messages.listTopicMessages("orders", after, null, null, null, null, null, 2, null, Encoding.JSON, null);
       history.add(page.getItems().stream().map(Message::getData).toList());
       if (page.getCaughtUp()) break;
       after = page.getNewer();

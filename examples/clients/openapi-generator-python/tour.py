@@ -45,9 +45,11 @@ with ApiClient(Configuration(host=url, access_token=token)) as client:
     binary = messages.publish_to_topic("orders", Payload(data=encoded, encoding=Encoding.BASE64))
     data = messages.get_message_data(binary.id)
 
+    messages.publish_to_topic("orders", Payload(data={"order": 17}, encoding=Encoding.JSON))
+
     history, after = [], "earliest"
     while True:
-        page = messages.list_topic_messages("orders", after=after, limit=2)
+        page = messages.list_topic_messages("orders", after=after, limit=2, encoding=Encoding.JSON)
         history.append([message.data for message in page.items])
         if page.caught_up:
             break

@@ -16,6 +16,7 @@ from peergate_client.models import (
     AddressedPayloadList,
     Delivery,
     DirectPayload,
+    Encoding,
     MessagePage,
     Node,
     Payload,
@@ -53,9 +54,12 @@ assert isinstance(raw, Published), raw
 data = get_message_data.sync(raw.id, client=client)
 assert isinstance(data, File), data
 
+order = publish_to_topic.sync("orders", client=client, body=Payload(data={"order": 17}, encoding=Encoding.JSON))
+assert isinstance(order, Published), order
+
 history, after = [], "earliest"
 while True:
-    page = list_topic_messages.sync("orders", client=client, after=after, limit=2)
+    page = list_topic_messages.sync("orders", client=client, after=after, limit=2, encoding=Encoding.JSON)
     assert isinstance(page, MessagePage), page
     history.append([message.data for message in page.items])
     if page.caught_up:

@@ -24,23 +24,26 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let join = TopicJoin { retention: Some(Box::new(retention)) };
     let topic = topics_api::join_topic(&peergate, "orders", Some(join)).await?;
 
-    let hello = Payload::new("hello".into());
+    let hello = Payload::new(Some("hello".into()));
     let published = messages_api::publish_to_topic(&peergate, "orders", hello, None, None, None).await?;
 
-    let several = ["one", "two"].map(|data| AddressedPayload::new(data.into(), "orders".into()));
+    let several = ["one", "two"].map(|data| AddressedPayload::new(Some(data.into()), "orders".into()));
     let list = AddressedPayloadList::new(several.into());
     let listed = messages_api::publish_messages(&peergate, list, None, None, None).await?;
 
     // This generator knows only the JSON body of an operation that also takes bytes.
-    let encoded = Payload { data: STANDARD.encode([0, 255, 10]), encoding: Some(Encoding::Base64) };
+    let encoded = Payload { encoding: Some(Encoding::Base64), ..Payload::new(Some(STANDARD.encode([0, 255, 10]).into())) };
     let binary = messages_api::publish_to_topic(&peergate, "orders", encoded, None, None, None).await?;
     let bytes = messages_api::get_message_data(&peergate, &binary.id).await?.bytes().await?;
+
+    let order = Payload { encoding: Some(Encoding::Json), ..Payload::new(Some(json!({ "order": 17 }))) };
+    messages_api::publish_to_topic(&peergate, "orders", order, None, None, None).await?;
 
     let mut history = vec![];
     let mut after = "earliest".to_string();
     loop {
         let page = messages_api::list_topic_messages(
-            &peergate, "orders", Some(&after), None, None, None, None, None, Some(2), None, None, None,
+            &peergate, "orders", Some(&after), None, None, None, None, None, Some(2), None, Some(Encoding::Json), None,
         )
         .await?;
         history.push(page.items.into_iter().map(|message| message.data).collect::<Vec<_>>());
@@ -50,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         after = page.newer;
     }
 
-    let outgoing = DirectPayload { expires_in_ms: Some(60_000), ..DirectPayload::new("hello".into()) };
+    let outgoing = DirectPayload { expires_in_ms: Some(60_000), ..DirectPayload::new(Some("hello".into())) };
     let peer_id = "12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu";
     let sent = direct_messages_api::send_to_peer(&peergate, peer_id, outgoing, None).await?;
     let cancelled = direct_messages_api::cancel_delivery(&peergate, &sent.id).await?;

@@ -5,7 +5,7 @@ import { positionSchema } from '../model/cursor.ts'
 import { expirySchema } from '../model/delivery.ts'
 import type { Grant } from '../model/grant.ts'
 import { idempotencyKeySchema } from '../model/idempotency-key.ts'
-import { payloadInputSchema, wantedEncodingSchema } from '../model/payload.ts'
+import { dataSchema, encodingSchema } from '../model/payload.ts'
 import { peerIdSchema } from '../model/peer.ts'
 import { serviceSchema } from '../model/service.ts'
 import { nameSchema } from '../model/text.ts'
@@ -20,6 +20,12 @@ export const frameIdSchema = z
   .describe('Frame id chosen by the client: text, or a whole number. The answer carries the same id; pushed frames carry none.')
 
 export const subscriptionNameSchema = nameSchema(128).describe('Name of the subscription. Absent for the unnamed subscription.')
+
+/** A reference without a description: generators of AsyncAPI would make a type of each description. */
+const encoding = encodingSchema.optional()
+
+/** Data of a frame. In CBOR it is a byte string without an encoding. */
+const payload = { data: dataSchema, encoding }
 
 /** Maximum topics of a subscription that `maxSubscriptionTopics` can be set to. */
 const maxTopicsOfSubscription = 1_000
@@ -41,7 +47,7 @@ const subscribeSchema = z
           'Default: true.',
       ),
     after: positionSchema.optional(),
-    encoding: wantedEncodingSchema,
+    encoding,
   })
   .describe('Creates a subscription, or replaces the one of that name. Answered with `subscribed`.')
 
@@ -52,9 +58,6 @@ const unsubscribeSchema = z
     subscription: subscriptionNameSchema.optional(),
   })
   .describe('Ends a subscription. Answered with `unsubscribed`.')
-
-/** Data of a frame. In CBOR it is a byte string without an encoding. */
-const payload = payloadInputSchema.shape
 
 const publishSchema = z
   .strictObject({
@@ -102,7 +105,7 @@ const serveSchema = z
       .max(maxConcurrency)
       .optional()
       .describe('Maximum number of requests in progress at this connection. Default: 1.'),
-    encoding: wantedEncodingSchema,
+    encoding,
   })
   .describe('Provides a service. Answered with `serving`; requests then arrive as `request`.')
 
@@ -131,7 +134,7 @@ const validateSchema = z
     topic: topicSchema,
     deadlineMs: z.int().min(1).max(maxDeadlineMs).optional().describe('Maximum time for a verdict, in milliseconds. Default: 1,000.'),
     default: verdictSchema.optional(),
-    encoding: wantedEncodingSchema,
+    encoding,
   })
   .describe(
     'Registers a validator of a topic. Answered with `validating`; messages then arrive as `validation`. `default` is the verdict on a ' +

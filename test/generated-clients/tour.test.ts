@@ -29,11 +29,7 @@ test.for(clientNames)('a program with the client of %s sees what the gateway has
     published: hello,
     listed,
     bytes: 'AP8K',
-    history: [
-      ['hello', 'one'],
-      ['two', 'AP8K'],
-      [{ order: 17 }],
-    ],
+    history: [['hello', 'one'], ['two', 'AP8K'], [{ order: 17 }]],
     delivery: { to: '12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu', state: 'cancelled' },
     token: { name: 'tour', actions: ['read'], expiresAt: null },
     refused: { status: 404, code: 'topic_not_found' },

@@ -59,7 +59,7 @@ async function served(path: string): Promise<string> {
       peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
       topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent, require: absent },
       dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
-      retention: { purge: absent },
+      retention: { purge: absent, delete: absent },
       history: { page: absent, get: absent, locate: absent },
       publisher: { check: () => undefined, enqueue: absent },
       deliveries: { send: absent, list: absent, get: absent, cancel: absent },

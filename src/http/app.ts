@@ -12,6 +12,7 @@ import { stringifyJson } from '../lib/json-text.ts'
 import { adoptWebSocketsOf, sharedDeflate, webSocketBounds } from '../lib/web-socket-bounds.ts'
 import type { Limits } from '../limits.ts'
 import type { History } from '../log/history.ts'
+import type { Retention } from '../log/retention.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Publisher } from '../publish/publisher.ts'
 import type { Services } from '../services/services.ts'
@@ -75,7 +76,7 @@ export interface AppComponents {
   gateways: NodeComponents['gateways']
   peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'>
   topics: TopicComponents['topics'] & Pick<Topics, 'read' | 'require'>
-  retention: TopicComponents['retention']
+  retention: Pick<Retention, 'purge' | 'delete'>
   dht: Dht
   history: Pick<History, 'page' | 'get' | 'locate'>
   publisher: Publisher

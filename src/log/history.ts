@@ -8,7 +8,7 @@ import type { Limits } from '../limits.ts'
 import { formatCursor, parseCursor } from '../model/cursor.ts'
 import type { MessageKind, StoredMessage } from '../model/message.ts'
 import { directTopic, everyTopic, everything, type TopicFilter, withDirect } from '../model/topic.ts'
-import { type CountQuery, type Damaged, type LogStore, scanRows } from '../store/log-store.ts'
+import { type CountQuery, type LogStore, type Removed, scanRows } from '../store/log-store.ts'
 import type { Hub } from './hub.ts'
 import { matchesUntil } from './matches-until.ts'
 import { createPositions, expired, type Positions } from './positions.ts'
@@ -63,8 +63,8 @@ export interface PageOptions {
 
 export interface Page {
   items: StoredMessage[]
-  /** Damaged messages of the topics within the page's range, in the same order. */
-  damaged: Damaged[]
+  /** Damaged and deleted messages of the topics within the page's range, in the same order. */
+  removed: Removed[]
   /** The cursor after the range that this page covers: `after` of a page of newer messages. */
   newer: string
   /** The cursor before the range that this page covers: `before` of a page of older messages. */
@@ -124,7 +124,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     const { kind, from, to, since, until } = query
     const filters = omitUndefined({ topics, kind, from, to, since, until, prunedSince: start?.pruneCount })
     const items: StoredMessage[] = []
-    const damaged: Damaged[] = []
+    const removed: Removed[] = []
     const isFiltered = [kind, from, to, since, until].some((filter) => filter !== undefined)
     const matchesAll = isSeries(topics) && !isFiltered
     const budget = createRowBudget(pay)
@@ -143,7 +143,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       if (step.prunes !== undefined && step.prunes.topics.length > 0) throw expired(await log.position(topics))
       for (const message of step.messages) bytes += message.data.length
       items.push(...step.messages)
-      damaged.push(...(step.damaged ?? []))
+      removed.push(...(step.removed ?? []))
       if (order === 'asc') range.low = step.scanned
       else range.high = step.scanned
       await nextTurn()
@@ -154,7 +154,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     const [low, high] = order === 'asc' ? [after, range.low] : [range.high, Math.max(after, through)]
     return {
       items,
-      damaged,
+      removed,
       newer: formatCursor(epoch, high, start?.pruneCount),
       older: formatCursor(epoch, low + 1),
       caughtUp: range.low >= range.high,
@@ -201,7 +201,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       using news = nextAppend(query.topics ?? everyMessage)
       const found = await readPage({ ...query, after }, options)
       const left = deadline - performance.now()
-      if (found.items.length > 0 || found.damaged.length > 0 || !found.caughtUp || left <= 0) return found
+      if (found.items.length > 0 || found.removed.length > 0 || !found.caughtUp || left <= 0) return found
       await news.within(left, options.signal)
       options.signal.throwIfAborted()
       after = found.newer
@@ -235,11 +235,14 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
       // Asked first: if the log is replaced meanwhile, the cursor is refused instead of naming another message.
       const epoch = await log.epoch()
       const message = await log.get(id)
-      if (message === undefined)
-        throw new MessageNotFound('No message with this id is stored here. It may have been pruned or damaged on disk.')
+      if (message === undefined) throw messageNotFound()
       return { message, epoch }
     },
   }
+}
+
+export function messageNotFound(): MessageNotFound {
+  return new MessageNotFound('No message with this id is stored here. It may have been pruned, deleted, or damaged on disk.')
 }
 
 const everyMessage: TopicFilter = withDirect(everything, true)

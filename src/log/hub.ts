@@ -30,9 +30,13 @@ export interface Hub {
    * continues from there and has reached the log's tip when `scanned` equals `tip`. One call returns about `maxBytes`
    * of data at most, but at least one entry. A promise only when the store is read, which happens for a few readers at
    * a time; clients (`clientKey`) share these places. `prunes` names what was pruned after the position since a step of
-   * pruning, `damaged` what was found damaged in the store.
+   * pruning, `removed` what was found damaged or was deleted in the store.
    */
   read(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince?: number, client?: string): HubStep | Promise<HubStep>
+  /** Clears the memory: readers fetch from the store, which reports what was removed. */
+  forget(): void
+  /** Notes that a message was deleted: it is no longer read. */
+  delete(seq: Seq): void
   /** Notes that messages of a topic were pruned: they are no longer read. */
   prune(topic: string, pruned: { through: Seq; pruneCount: number }): void
   /** Size of the recent messages in memory; `bytes` counts their data. */
@@ -45,13 +49,14 @@ export interface HubStep {
   entries: Entry[]
   scanned: Seq
   prunes?: Prunes
-  damaged?: Damaged[]
+  removed?: Removed[]
 }
 
-/** A stored message that can't be read; `topic` is undefined when it may belong to any topic. */
-export interface Damaged {
+/** A message that was taken out of the log by itself; `topic` is undefined when it may belong to any topic. */
+export interface Removed {
   seq: Seq
   topic: string | undefined
+  reason: 'damaged' | 'deleted'
 }
 
 /**
@@ -83,7 +88,7 @@ export interface HubLog {
     maxBytes: number
     topics: TopicFilter
     prunedSince: number
-  }): Promise<{ messages: StoredMessage[]; scanned: Seq; prunes?: Prunes; damaged?: Damaged[] }>
+  }): Promise<{ messages: StoredMessage[]; scanned: Seq; prunes?: Prunes; removed?: Removed[] }>
 }
 
 interface Follower {
@@ -107,6 +112,9 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   const followers = new Set<Follower>()
   /** Pruned messages of the ring, by topic. */
   const pruned = new Map<string, { through: Seq; pruneCount: number }>()
+  /** Deleted messages that have not been appended here yet: the store's answer and another gateway's notice overlap. */
+  const deletedAhead = new Set<Seq>()
+  let deletions = 0
   let epoch = ''
 
   function readRing(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): HubStep {
@@ -147,7 +155,8 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   }
 
   async function readLog(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): Promise<HubStep> {
-    const step = await log.read({
+    const before = deletions
+    const { messages, scanned, prunes, removed } = await log.read({
       after,
       through: ring.floor,
       order: 'asc',
@@ -156,8 +165,9 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       topics: filter,
       prunedSince,
     })
-    const { messages, scanned, prunes, damaged } = step
-    return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...omitUndefined({ prunes, damaged }) }
+    // A message of this step may have been deleted while it was read.
+    if (before !== deletions) return await readLog(after, filter, maxBytes, prunedSince)
+    return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...omitUndefined({ prunes, removed }) }
   }
 
   function wakeFollowers(message: StoredMessage, woken: Map<Follower, Seq>): void {
@@ -173,6 +183,7 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       const end = await log.position()
       epoch = end.epoch
       ring.reset(end.tip)
+      deletedAhead.clear()
     },
     async stop() {
       for (const { unfollow } of followers) unfollow()
@@ -197,11 +208,25 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
         ring.push(createEntry(message, epoch))
         wakeFollowers(message, woken)
       }
+      for (const seq of deletedAhead) {
+        if (seq > ring.tip) continue
+        deletedAhead.delete(seq)
+        ring.reset(ring.tip)
+      }
       for (const [follower, first] of woken) follower.wake(first)
     },
     read(after, filter, maxBytes, prunedSince = 0, client = '') {
       if (after >= ring.floor) return readRing(after, filter, maxBytes, prunedSince)
       return readStore(after, filter, maxBytes, prunedSince, client)
+    },
+    forget() {
+      deletions++
+      ring.reset(ring.tip)
+    },
+    delete(seq) {
+      deletions++
+      if (seq > ring.tip) deletedAhead.add(seq)
+      else if (seq > ring.floor) ring.reset(ring.tip)
     },
     prune(topic, { through, pruneCount }) {
       for (const [other, { through: last }] of pruned) if (last <= ring.floor) pruned.delete(other)

@@ -20,6 +20,8 @@ export interface Retention {
   sweep(): Promise<void>
   /** Removes the messages of a topic up to a seq, all by default. Returns how many. Other peers keep theirs. */
   purge(topic: string, through?: Seq): Promise<number>
+  /** Deletes one message; false when none has this id. Other peers keep theirs, and it does not come back from them. */
+  delete(id: string): Promise<boolean>
   /** Finishes the current step. */
   stop(): Promise<void>
 }
@@ -38,12 +40,12 @@ export type RetentionLimits = Pick<
 >
 
 export interface RetentionComponents {
-  log: Pick<LogStore, 'prunable' | 'prune' | 'forget' | 'forgetTopics'>
+  log: Pick<LogStore, 'prunable' | 'prune' | 'delete' | 'forget' | 'forgetTopics'>
   audit: Pick<AuditStore, 'forget'>
   sessions: Pick<SessionStore, 'forget'>
   /** Forgets expired peers. */
   peers: { sweep(): Promise<void> }
-  hub: Pick<Hub, 'prune'>
+  hub: Pick<Hub, 'prune' | 'delete'>
   logger: Logger
   metrics: Pick<Metrics, 'pruned'>
   /** Age time, which stands still while the clock is not trusted. */
@@ -111,6 +113,13 @@ export function createRetention(init: { limits: RetentionLimits }, components: R
     },
     sweep,
     purge: (topic, through = Number.MAX_SAFE_INTEGER) => pruneAll(topic, { through }),
+    async delete(id) {
+      const deleted = await log.delete(id, now())
+      if (deleted === undefined) return false
+      hub.delete(deleted.seq)
+      metrics.pruned(1, deleted.bytes)
+      return true
+    },
     async stop() {
       stopped = true
       clearTimeout(timer)

@@ -27,7 +27,7 @@ export interface LogTail {
 
 export interface LogTailComponents {
   store: Pick<Store, 'listen'> & { readonly log: Pick<LogStore, 'read'> }
-  hub: Pick<Hub, 'tip' | 'append' | 'prune' | 'start'>
+  hub: Pick<Hub, 'tip' | 'append' | 'prune' | 'delete' | 'forget' | 'start'>
   logger: Logger
 }
 
@@ -63,12 +63,12 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
     const {
       messages,
       scanned,
-      damaged = [],
+      removed = [],
     } = await store.log.read({ after, ...bounds, order: 'asc', limit: maxReadMessages, maxBytes: maxReadBytes })
     if (scanned <= after) return false
     void reads.tell(messages)
-    // Live readers then read from the store, which reports the damage.
-    if (damaged.length === 0) hub.append(after, messages)
+    // Live readers then read from the store, which reports what was removed.
+    if (removed.length === 0) hub.append(after, messages)
     // The end of the range was pruned; nothing there is delivered.
     if (hub.tip < scanned) hub.append(scanned, [])
     appendWaiting()
@@ -101,9 +101,16 @@ export function createLogTail(init: { limits: LogTailLimits }, components: LogTa
 
   function onChange(change: StoreChange): void {
     switch (change.kind) {
-      case 'log':
       case 'everything':
+        // A deletion may be among the notices that were lost.
+        hub.forget()
         reading.ask()
+        break
+      case 'log':
+        reading.ask()
+        break
+      case 'deleted':
+        hub.delete(change.seq)
         break
       case 'pruned':
         hub.prune(change.topic, change)

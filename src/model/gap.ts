@@ -3,11 +3,11 @@ import { cursorSchema } from './cursor.ts'
 import { directTopic, topicSchema } from './topic.ts'
 
 /** The reason why messages are missing. */
-export const gapReasonSchema = z.enum(['pruned', 'damaged', 'other-log']).meta({
+export const gapReasonSchema = z.enum(['pruned', 'damaged', 'deleted', 'other-log']).meta({
   id: 'GapReason',
   description:
     '`pruned`: the messages exceeded the retention of the topic; without a topic, messages may have been pruned from topics that were forgotten since. `damaged`: the disk changed a stored message; a message of a topic is delivered again, with the same id and ' +
-    'another cursor, once a peer provides it. `other-log`: the cursor belonged to a different log, or was invalid.',
+    'another cursor, once a peer provides it. `deleted`: a client with the action `admin` deleted the message here. `other-log`: the cursor belonged to a different log, or was invalid.',
   example: 'damaged',
 })
 export type GapReason = z.infer<typeof gapReasonSchema>

@@ -59,8 +59,8 @@ export interface LogStore {
    * `scanned` is the position up to which every match was returned. The scan is complete when it equals the far end
    * (`through`, or `after` in descending order, whose steps go down to `scanned`, exclusive). `through` defaults to the
    * tip; a position past the tip counts as the tip. With `prunedSince`, `prunes` reports each topic with messages after
-   * `after` that were pruned after that step of pruning, forgotten topics included (`forgetTopics`). `damaged` are the
-   * damaged messages of the topics in the range that the step has passed, in its order.
+   * `after` that were pruned after that step of pruning, forgotten topics included (`forgetTopics`). `removed` are the
+   * damaged and deleted messages of the topics in the range that the step has passed, in its order.
    */
   read(query: LogQuery): Promise<LogStep>
   /**
@@ -101,6 +101,12 @@ export interface LogStore {
    * to that seq. Undefined when there was nothing to remove. Their ids stay known, so that they are not stored again.
    */
   prune(query: PruneQuery & { topic: string; limit: number; through?: Seq }): Promise<Pruned | undefined>
+  /**
+   * Deletes a stored message; undefined when none has this id. Atomic: the counters of its topic fall by it, its id
+   * stays known like that of a pruned one, and until it is pruned or its id is forgotten, steps that pass its seq report
+   * it.
+   */
+  delete(id: string, now: number): Promise<Deleted | undefined>
   /**
    * Removes ids of pruned messages and idempotency keys older than the given times, at most `limit` of each; returns
    * how many. The age of damage counts from the first call that met it.
@@ -250,7 +256,18 @@ export interface LogStep {
   messages: StoredMessage[]
   scanned: Seq
   prunes?: Prunes
-  damaged?: Damaged[]
+  removed?: Removed[]
+}
+
+/** A message that was taken out of the log by itself: found damaged, or deleted by a client. */
+export interface Removed extends Damaged {
+  reason: 'damaged' | 'deleted'
+}
+
+export interface Deleted {
+  seq: Seq
+  /** Bytes of data. */
+  bytes: number
 }
 
 /** A stored message that can't be read. All fields are as the damaged row states them. */

@@ -61,3 +61,4 @@ export interface Store extends AsyncDisposable {
 export type StoreChange =
   | { kind: 'log' | 'topics' | 'peers' | 'tokens' | 'epoch' | 'identity' | 'everything' }
   | { kind: 'pruned'; topic: string; through: Seq; pruneCount: number }
+  | { kind: 'deleted'; seq: Seq }

@@ -1,5 +1,5 @@
 import type { Entry } from '../log/entry.ts'
-import type { Damaged, Hub, HubStep, Prunes } from '../log/hub.ts'
+import type { Hub, HubStep, Prunes, Removed } from '../log/hub.ts'
 import type { Seq } from '../model/cursor.ts'
 import { formatCursor } from '../model/cursor.ts'
 import { type GapReason, placeOf } from '../model/gap.ts'
@@ -173,23 +173,23 @@ class Reader implements Subscription {
 
   #send(step: HubStep): void {
     if (step.prunes !== undefined) this.#noteGaps(step.prunes)
-    const damaged = [...(step.damaged ?? [])]
+    const removed = [...(step.removed ?? [])]
     for (const entry of step.entries) {
-      this.#announceUpTo(entry.message.seq - 1, damaged)
+      this.#announceUpTo(entry.message.seq - 1, removed)
       this.#sendEntry(entry)
     }
-    this.#announceUpTo(step.scanned, damaged)
+    this.#announceUpTo(step.scanned, removed)
     this.#advanceTo(step.scanned)
   }
 
   /**
-   * Announces gaps and damaged messages up to a seq. Removes the announced ones from `damaged`, which is in log order.
+   * Announces gaps and removed messages up to a seq. Takes the announced ones off `removed`, which is in log order.
    */
-  #announceUpTo(through: Seq, damaged: Damaged[]): void {
-    for (let [first] = damaged; first !== undefined && first.seq <= through; [first] = damaged) {
-      damaged.shift()
+  #announceUpTo(through: Seq, removed: Removed[]): void {
+    for (let [first] = removed; first !== undefined && first.seq <= through; [first] = removed) {
+      removed.shift()
       this.#announceGaps(first.seq)
-      this.#announce(first.topic, { from: first.seq - 1, to: first.seq, reason: 'damaged' })
+      this.#announce(first.topic, { from: first.seq - 1, to: first.seq, reason: first.reason })
     }
     this.#announceGaps(through)
   }
@@ -234,6 +234,6 @@ class Reader implements Subscription {
 }
 
 /** Whether the step has nothing but messages. */
-function isWhole({ prunes, damaged }: HubStep): boolean {
-  return prunes === undefined && damaged === undefined
+function isWhole({ prunes, removed }: HubStep): boolean {
+  return prunes === undefined && removed === undefined
 }

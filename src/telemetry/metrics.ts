@@ -134,8 +134,8 @@ export function createMetrics(): Metrics {
     ...metric('handover_seconds', 'Duration of the hand-over of a batch to the network.'),
     buckets: seconds,
   })
-  const prunedMessages = new Counter(metric('pruned_messages_total', 'Pruned messages.'))
-  const prunedBytes = new Counter(metric('pruned_bytes_total', 'Bytes of data of pruned messages.'))
+  const prunedMessages = new Counter(metric('pruned_messages_total', 'Messages that were pruned, purged or deleted.'))
+  const prunedBytes = new Counter(metric('pruned_bytes_total', 'Bytes of data of messages that were pruned, purged or deleted.'))
   const clockSteps = new Counter(metric('clock_steps_total', 'Steps of the wall clock by more than `clockStepMs`.'))
   const damaged = new Counter(
     metric('damaged_messages_total', 'Stored messages, queued direct messages included, that were found damaged and are no longer served.'),

@@ -18,7 +18,7 @@ interface Contract {
 }
 
 /** Operations whose path has no topic, but the id of a message with one. */
-const ofMessage = ['getMessage', 'getMessageData']
+const ofMessage = ['getMessage', 'getMessageData', 'deleteMessage']
 /** `after` of the list of topics is a position; the stream checks its frames. */
 const unchecked = ['listTopics', 'openStream']
 

@@ -36,7 +36,7 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
         await spoil({ message: ids[2] ?? '', ...change })
         expect((await read(store, ids[2] ?? '')).map((message) => message?.id)).not.toContain(ids[2])
         expect(await store.log.get(ids[2] ?? '')).toBeUndefined()
-        expect(seqsOf((await store.log.read(all)).damaged)).toEqual([3])
+        expect(seqsOf((await store.log.read(all)).removed)).toEqual([3])
       }
     })
 
@@ -64,9 +64,9 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
     test('of a time is answered to nobody, and told also to who reads by time', async () => {
       for (const query of [all, { ...all, since: 900, until: 1_100, storedSince: 900 }, { ...all, order: 'desc' as const, until: 0 }]) {
         const { log, spoilt } = await spoiltNumbers()
-        const { messages, damaged } = await log.read(query)
+        const { messages, removed } = await log.read(query)
         expect(seqsOf(messages)).toEqual(query.until === 0 ? [] : [spoilt.length + 1])
-        expect(seqsOf(damaged).toSorted((one, other) => one - other)).toEqual(spoilt)
+        expect(seqsOf(removed).toSorted((one, other) => one - other)).toEqual(spoilt)
       }
     })
 
@@ -101,21 +101,21 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
       const defaults = { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }
       await log.prune({ topic: 'a', limit: 100, through: Number.MAX_SAFE_INTEGER, defaults, now: 1 })
       expect(await log.unknown(ids)).toEqual([])
-      expect((await log.read(all)).damaged).toBeUndefined()
+      expect((await log.read(all)).removed).toBeUndefined()
     })
 
     test('is told of by every step that passes it, in its order, and to who reads its topic only', async () => {
       const { log, ids } = await four()
       for (const message of [ids[0], ids[3]]) await spoil({ message: message ?? '' })
       for (let round = 0; round < 2; round++) {
-        const { messages, damaged, scanned } = await log.read(all)
-        expect([seqsOf(messages), seqsOf(damaged), scanned]).toEqual([[2, 3], [1, 4], 4])
-        expect(damaged?.map(({ topic }) => topic)).toEqual(['a', 'a'])
+        const { messages, removed, scanned } = await log.read(all)
+        expect([seqsOf(messages), seqsOf(removed), scanned]).toEqual([[2, 3], [1, 4], 4])
+        expect(removed?.map(({ topic }) => topic)).toEqual(['a', 'a'])
       }
-      expect(seqsOf((await log.read({ ...all, order: 'desc' })).damaged)).toEqual([4, 1])
-      expect(seqsOf((await log.read({ ...all, after: 1 })).damaged)).toEqual([4])
-      expect(seqsOf((await log.read({ ...all, limit: 1 })).damaged)).toEqual([1])
-      expect((await log.read({ ...all, topics: only('b') })).damaged).toBeUndefined()
+      expect(seqsOf((await log.read({ ...all, order: 'desc' })).removed)).toEqual([4, 1])
+      expect(seqsOf((await log.read({ ...all, after: 1 })).removed)).toEqual([4])
+      expect(seqsOf((await log.read({ ...all, limit: 1 })).removed)).toEqual([1])
+      expect((await log.read({ ...all, topics: only('b') })).removed).toBeUndefined()
       expect((await log.position(only('a'))).earliest).toBe(0)
     })
 
@@ -164,7 +164,7 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
       expect(await log.missing({ after: 0, limit: 10 })).toEqual(missing.slice(1))
       expect(await log.get(ids[1] ?? '')).toMatchObject({ seq: 6, firstSeenAt: 5 })
       const step = await log.read(all)
-      expect([seqsOf(step.messages), seqsOf(step.damaged)]).toEqual([
+      expect([seqsOf(step.messages), seqsOf(step.removed)]).toEqual([
         [1, 4, 6],
         [2, 3, 5],
       ])
@@ -194,11 +194,11 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
       await log.read(all)
       const defaults = { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }
       await log.prune({ topic: 'a', limit: 10, through: Number.MAX_SAFE_INTEGER, defaults, now: Date.now() })
-      expect(seqsOf((await log.read(all)).damaged)).toEqual([2])
+      expect(seqsOf((await log.read(all)).removed)).toEqual([2])
       // Its age counts from the first sweep after it was found.
       await log.forget({ now: 1_000, idsBefore: 999, keysBefore: 0, limit: 100 })
       await log.forget({ now: 1_001, idsBefore: 1_000, keysBefore: 0, limit: 100 })
-      expect(seqsOf((await log.read(all)).damaged)).toEqual([2])
+      expect(seqsOf((await log.read(all)).removed)).toEqual([2])
       await log.forget({ now: 1_002, idsBefore: 1_001, keysBefore: 0, limit: 100 })
       expect(await log.read(all)).toEqual({ messages: [], scanned: 4 })
     })

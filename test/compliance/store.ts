@@ -10,6 +10,7 @@ import type { Store } from '../../src/store/store.ts'
 import type { TokenRecord } from '../../src/store/token-store.ts'
 import { newMessage, someAuthor } from '../fixtures/messages.ts'
 import { describeDamage } from './damage.ts'
+import { describeDeletion } from './deletion.ts'
 import { describeForgetting } from './forgetting.ts'
 import type { Spoilt } from './spoilt.ts'
 
@@ -1377,6 +1378,7 @@ export function describeStore(name: string, createPlace: () => Promise<StorePlac
     })
 
     describeDamage(open, (what) => place.spoil(what))
+    describeDeletion(open, reopen)
     describeForgetting(open, reopen)
 
     describe('gateways', () => {

@@ -405,6 +405,24 @@ test('purges a topic up to a cursor, and all of it, without leaving it', async (
   expect((await store.audit.list({ limit: 10 })).map(({ act }) => act)).toContain('purgeTopic')
 })
 
+test('deletes one message: it is gone, readers are told of its place, and the audit log has who did it', async () => {
+  const app = await appForTest()
+  const { call, store } = app
+  const items = await published(4, app)
+  const [first, gone] = items
+  expect(await call('DELETE', `/v1/messages/${gone?.id}`)).toMatchObject({ status: 204 })
+  for (const path of ['', '/data']) expect((await call('GET', `/v1/messages/${gone?.id}${path}`)).body.code).toBe('message_not_found')
+  const gap = { topic: 'odd', from: first?.cursor, to: gone?.cursor, reason: 'deleted' }
+  for (const path of ['/v1/messages?after=earliest&count=true', '/v1/messages?order=asc', '/v1/topics/odd/messages?after=earliest'])
+    expect((await call('GET', path)).body.gaps).toEqual([gap])
+  expect((await call('GET', '/v1/messages?after=earliest&count=true')).body.count).toBe(3)
+  expect((await call('GET', '/v1/topics/even/messages?after=earliest')).body.gaps).toBeUndefined()
+  expect((await call('GET', `/v1/messages?after=${gone?.cursor}`)).body.gaps).toBeUndefined()
+  expect((await call('GET', '/v1/topics/odd')).body).toMatchObject({ messages: 1, bytes: 'message 3'.length })
+  expect((await store.audit.list({ limit: 1 }))[0]).toMatchObject({ act: 'deleteMessage', detail: { params: { id: gone?.id } } })
+  expect(await call('DELETE', `/v1/messages/${gone?.id}`)).toMatchObject({ status: 404, body: { code: 'message_not_found' } })
+})
+
 test.each([
   ['/v1/topics/even/messages', 400, 'invalid_request'],
   ['/v1/topics/even/messages?through=nonsense', 400, 'invalid_cursor'],

@@ -89,7 +89,7 @@ describe('page', () => {
     const empty = await historyOf([])
     expect(await empty.page({ limit: 5 }, asking)).toEqual({
       items: [],
-      damaged: [],
+      removed: [],
       newer: 'memory.0',
       older: 'memory.1',
       caughtUp: true,

@@ -120,3 +120,58 @@ test('a reader that is ahead of it, since another gateway has served it, is not 
   expect(await readAll(hub, 3)).toEqual([4])
   expect(woken).toEqual([2])
 })
+
+/** A hub whose log has five messages, of which its memory has the last three. */
+async function hubOfFive() {
+  const stored = [1, 2].map((seq) => storedMessage(seq))
+  const log = arrayLog(stored)
+  const hub = createHub({ limits: { ...limits, maxReadMessages: 10 } }, { log })
+  await hub.start()
+  const remove = (seq: number) => void stored.splice(0, stored.length, ...stored.filter((message) => message.seq !== seq))
+  const append = (...seqs: number[]) => {
+    const fresh = seqs.map((seq) => storedMessage(seq))
+    stored.push(...fresh)
+    return fresh
+  }
+  hub.append(2, append(3, 4, 5))
+  return { hub, log, append, remove }
+}
+
+test('what is deleted is not read any more, neither from memory nor by a read that had begun', async () => {
+  const { hub, log, remove } = await hubOfFive()
+  remove(4)
+  hub.delete(4)
+  expect(await readAll(hub, 2)).toEqual([3, 5])
+  const read = log.read.bind(log)
+  const begun = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  log.read = async (query) => {
+    const step = await read(query)
+    begun.resolve()
+    await gate.promise
+    return step
+  }
+  const late = readAll(hub, 0)
+  await begun.promise
+  remove(2)
+  hub.delete(2)
+  gate.resolve()
+  expect(await late).toEqual([1, 3, 5])
+})
+
+test('what is deleted before it arrives here is not read, and those that follow it read from the store', async () => {
+  const { hub, log, append, remove } = await hubOfFive()
+  const woken: number[] = []
+  hub.follow(topicFilter(['>']), (first) => void woken.push(first))
+  const fresh = append(6, 7)
+  remove(6)
+  hub.delete(6)
+  hub.append(5, fresh)
+  expect(woken).toEqual([6])
+  const before = log.reads
+  expect([await readAll(hub, 5), log.reads - before]).toEqual([[7], 1])
+  hub.append(7, append(8))
+  expect(await readAll(hub, 7)).toEqual([8])
+  hub.forget()
+  expect([await readAll(hub, 7), log.reads - before]).toEqual([[8], 2])
+})

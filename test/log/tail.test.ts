@@ -18,6 +18,8 @@ async function logTail() {
     shown: [] as number[],
     read: [] as number[],
     pruned: [] as string[],
+    deleted: [] as number[],
+    forgotten: 0,
     otherLogs: 0,
     restarts: 0,
     isBroken: false,
@@ -47,8 +49,8 @@ async function logTail() {
             const scanned = messages.length < limit ? Math.max(after, through) : (messages.at(-1)?.seq ?? after)
             await state.gate
             const damaged = state.damaged.filter((seq) => seq > after && seq <= scanned)
-            const found = damaged.map((seq) => ({ seq, id: `${seq}`, topic: 'orders' }))
-            return { messages, scanned, ...(found.length === 0 ? {} : { damaged: found }) }
+            const removed = damaged.map((seq) => ({ seq, id: `${seq}`, topic: 'orders', reason: 'damaged' as const }))
+            return { messages, scanned, ...(removed.length === 0 ? {} : { removed }) }
           },
         },
       },
@@ -61,6 +63,8 @@ async function logTail() {
           state.shown.push(...messages.map(({ seq }) => seq))
         },
         prune: (topic) => void state.pruned.push(topic),
+        delete: (seq) => void state.deleted.push(seq),
+        forget: () => void state.forgotten++,
         async start() {
           state.restarts++
         },
@@ -195,10 +199,14 @@ test('so many messages of others that the ring would not hold them are left to t
   expect(reads.length).toBeLessThan(20)
 })
 
-test('pruning elsewhere, and another log, are told', async () => {
+test('pruning and deletions elsewhere, lost notices, and another log, are told', async () => {
   const { state, tell } = await logTail()
   tell({ kind: 'pruned', topic: 'orders', through: 1, pruneCount: 1 })
   expect(state.pruned).toEqual(['orders'])
+  tell({ kind: 'deleted', seq: 7 })
+  expect([state.deleted, state.forgotten]).toEqual([[7], 0])
+  tell({ kind: 'everything' })
+  expect(state.forgotten).toBe(1)
   tell({ kind: 'epoch' })
   await expect.poll(() => state.otherLogs).toBe(1)
   expect(state.restarts).toBe(1)

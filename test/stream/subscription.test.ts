@@ -45,20 +45,26 @@ async function advanced(step: Omit<Awaited<ReturnType<HubLog['read']>>, 'scanned
   return outlet
 }
 
-test('what is damaged is announced where it lay, each message for itself, among the gaps of pruning', async () => {
+test('what is damaged or deleted is announced where it lay, each message for itself, among the gaps of pruning', async () => {
   const { sent } = await advanced({
     messages: [storedMessage(4, 'c'), storedMessage(9, 'c')],
     prunes: { count: 3, topics: [{ topic: 'a', through: 6 }] },
-    damaged: [
-      { seq: 3, topic: 'c' },
-      { seq: 7, topic: directTopic },
-      { seq: 8, topic: undefined },
-      { seq: 20, topic: 'a' },
+    removed: [
+      { seq: 3, topic: 'c', reason: 'damaged' },
+      { seq: 7, topic: directTopic, reason: 'damaged' },
+      { seq: 8, topic: undefined, reason: 'deleted' },
+      { seq: 20, topic: 'a', reason: 'damaged' },
     ],
   })
-  const lost = (seq: number, where: object) => ({ type: 'gap', ...where, reason: 'damaged', from: `e1.${seq - 1}`, to: `e1.${seq}` })
+  const lost = (seq: number, where: object, reason = 'damaged') => ({
+    type: 'gap',
+    ...where,
+    reason,
+    from: `e1.${seq - 1}`,
+    to: `e1.${seq}`,
+  })
   const pruned = { type: 'gap', topic: 'a', reason: 'pruned', from: 'e1.2', to: 'e1.6' }
-  const [direct, any, last] = [lost(7, { direct: true }), lost(8, {}), lost(20, { topic: 'a' })]
+  const [direct, any, last] = [lost(7, { direct: true }), lost(8, {}, 'deleted'), lost(20, { topic: 'a' })]
   expect(sent).toEqual([lost(3, { topic: 'c' }), 4, pruned, direct, any, 9, last, { type: 'caught-up', cursor: 'e1.20' }])
 })
 

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Rates } from '../../access/rates.ts'
-import type { History, Page, PageOptions, PageQuery } from '../../log/history.ts'
+import { type History, messageNotFound, type Page, type PageOptions, type PageQuery } from '../../log/history.ts'
 import type { Retention } from '../../log/retention.ts'
 import { cursorSchema, formatCursor, positionSchema } from '../../model/cursor.ts'
 import { gapFields, placeOf } from '../../model/gap.ts'
@@ -15,7 +15,7 @@ import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
 import { messageExample } from '../examples.ts'
 import { flagQuery, limitQuery, peerIdInput, timeQuery, topicParams, topicsQuery, waitQuery } from '../inputs.ts'
-import { type App, bytes, empty, json } from '../operation.ts'
+import { type App, bytes, empty, json, noQuery } from '../operation.ts'
 import { patternsOfPage, topicOfPath } from '../topic-rights.ts'
 
 const pageQuery = {
@@ -43,7 +43,7 @@ const pageSchema = z
       .array(z.object(gapFields).meta({ id: 'Gap' }))
       .optional()
       .describe(
-        'Damaged messages of the requested topics in the range that this page covers. They may include messages that the other filters exclude.',
+        'Damaged and deleted messages of the requested topics in the range that this page covers. They may include messages that the other filters exclude.',
       ),
     newer: cursorSchema.describe(
       'Position of the messages after this page: `after` of the next page in ascending order, or of a subscription.',
@@ -82,7 +82,7 @@ export function messageRoutes(
   components: {
     history: Pick<History, 'page' | 'get' | 'locate'>
     topics: Pick<Topics, 'read' | 'require'>
-    retention: Pick<Retention, 'purge'>
+    retention: Pick<Retention, 'purge' | 'delete'>
     rates: Pick<Rates, 'take'>
   },
 ): void {
@@ -219,6 +219,31 @@ export function messageRoutes(
   })
 
   app.route({
+    method: 'DELETE',
+    url: '/v1/messages/:id',
+    config: {
+      operation: {
+        action: 'admin',
+        audited: true,
+        topics: 'message',
+        operationId: 'deleteMessage',
+        summary: 'Delete a message',
+        description:
+          'Deletes the stored message at all gateways of this database, and only there: other peers keep theirs, and it does not come back from ' +
+          'them. Readers that pass its place get a `gap` with the reason `deleted`, as long as ids are kept (`seenWindowMs`, a week).',
+        tag: 'Messages',
+        problems: ['message_not_found', 'store_unavailable'],
+      },
+    },
+    schema: { params: idParams, querystring: noQuery, response: { 204: empty('The message is deleted.') } },
+    handler: async ({ params, grant }, reply) => {
+      const { message } = await get(params.id, grant)
+      if (!(await retention.delete(message.id))) throw messageNotFound()
+      return reply.code(204).send()
+    },
+  })
+
+  app.route({
     method: 'GET',
     url: '/v1/messages/:id/data',
     config: {
@@ -256,12 +281,12 @@ function filterOf(topics: string[] | undefined, kind: MessageKind | undefined): 
   return kind === 'direct' ? exactly(directTopic) : undefined
 }
 
-function pageView({ items, damaged, newer, older, caughtUp, epoch, count }: Page, encoding: Encoding | undefined) {
-  const gaps = damaged.map(({ seq, topic }) => ({
+function pageView({ items, removed, newer, older, caughtUp, epoch, count }: Page, encoding: Encoding | undefined) {
+  const gaps = removed.map(({ seq, topic, reason }) => ({
     ...placeOf(topic),
     from: formatCursor(epoch, seq - 1),
     to: formatCursor(epoch, seq),
-    reason: 'damaged' as const,
+    reason,
   }))
   const views = items.map((message) => messageView(message, epoch, encoding))
   const counted = count === undefined ? {} : { count: count.messages, countIsExact: count.isExact }

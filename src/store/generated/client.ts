@@ -68,7 +68,7 @@ export type TopicJoin = Prisma.TopicJoinModel
 export type SeenId = Prisma.SeenIdModel
 /**
  * Model Damage
- * Messages that were found damaged and taken out of the log: readers are told of a gap, and peers are asked for them.
+ * Messages that were taken out of the log one by one: readers are told of a gap, and peers are asked for damaged ones.
  */
 export type Damage = Prisma.DamageModel
 /**

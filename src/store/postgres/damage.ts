@@ -1,6 +1,6 @@
 import type { Seq } from '../../model/cursor.ts'
 import { messageId } from '../../model/signed-message.ts'
-import type { Damaged, Missing } from '../log-store.ts'
+import type { Damaged, Missing, Removed } from '../log-store.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { messageColumns, toRow } from './messages.ts'
 
@@ -30,6 +30,11 @@ export async function takeOut(database: PostgresDatabase, seqs: Seq[]): Promise<
 /** Columns: seq, id, topic. */
 export function toDamaged([seq, id, topic]: Row): Damaged {
   return { seq: Number(seq), id: String(id), topic: topic === null ? undefined : String(topic) }
+}
+
+/** Columns: seq, id, topic, whether it was deleted. */
+export function toRemoved(row: Row): Removed {
+  return { ...toDamaged(row), reason: row[3] === true ? 'deleted' : 'damaged' }
 }
 
 export async function findMissing(database: PostgresDatabase, { after, limit }: { after: Seq; limit: number }): Promise<Missing[]> {

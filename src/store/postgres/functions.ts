@@ -152,6 +152,34 @@ BEGIN
   RETURN QUERY SELECT v_through, v_step, v_messages, v_bytes, v_broken;
 END $function$`
 
+/** Takes `v_row`, which was removed, off the counters of its topic, which, without messages, is empty since a time. */
+const countLess = (emptySince: string) => `UPDATE "Topic" AS t SET
+      "messages" = greatest(0, t."messages" - 1), "bytes" = greatest(0, t."bytes" - v_row.size),
+      "firstSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") > (v_row."name", 0) AND m."topic" <= v_row."name"
+        ORDER BY m."topic", m."seq" LIMIT 1), 0),
+      "lastSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") <= (v_row."name", t."lastSeq")
+        AND m."topic" >= v_row."name" ORDER BY m."topic" DESC, m."seq" DESC LIMIT 1), 0),
+      "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = v_row."name") THEN NULL ELSE ${emptySince} END
+      WHERE t."name" = v_row."name"`
+
+/** Deletes a message, and keeps its id and its place. No row when there is none with this id. */
+const deleteMessage = `CREATE OR REPLACE FUNCTION pg_temp.peergate_delete(p_origin text, p_id text, p_now bigint)
+RETURNS TABLE (number bigint, bytes bigint) LANGUAGE plpgsql AS $function$
+DECLARE
+  v_row record;
+BEGIN
+  ${takeLock};
+  SELECT m."seq", m."topic" AS name, octet_length(m."data")::bigint AS size INTO v_row FROM "Message" AS m WHERE m."id" = p_id;
+  IF NOT FOUND THEN RETURN; END IF;
+  INSERT INTO "SeenId" ("id", "seenAt") VALUES (p_id, p_now) ON CONFLICT ("id") DO UPDATE SET "seenAt" = excluded."seenAt";
+  INSERT INTO "Damage" ("seq", "id", "topic", "firstSeenAt", "foundAt", "deleted") VALUES (v_row."seq", p_id, v_row."name", p_now, p_now, true)
+    ON CONFLICT DO NOTHING;
+  DELETE FROM "Message" AS m WHERE m."seq" = v_row."seq";
+  ${countLess('p_now')};
+  PERFORM pg_notify('${channel}', json_build_object('by', p_origin, 'kind', 'deleted', 'seq', v_row."seq")::text);
+  RETURN QUERY SELECT v_row."seq"::bigint, v_row.size;
+END $function$`
+
 /**
  * Takes damaged rows out of the log. Notes each under its own id, and under the id given at the same index. Rows that
  * are gone are skipped. The row's topic counts only if it exists. If its times are damaged, the age of the message
@@ -174,13 +202,7 @@ BEGIN
       SELECT v_row."seq", i.id, v_row."name", v_row.seen FROM unnest(ARRAY[v_row."id", v_row.made]) AS i(id) WHERE i.id IS NOT NULL
       ON CONFLICT DO NOTHING;
     DELETE FROM "Message" AS m WHERE m."seq" = v_row."seq";
-    UPDATE "Topic" AS t SET "messages" = greatest(0, t."messages" - 1), "bytes" = greatest(0, t."bytes" - v_row.size),
-      "firstSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") > (v_row."name", 0) AND m."topic" <= v_row."name"
-        ORDER BY m."topic", m."seq" LIMIT 1), 0),
-      "lastSeq" = coalesce((SELECT m."seq" FROM "Message" AS m WHERE (m."topic", m."seq") <= (v_row."name", t."lastSeq")
-        AND m."topic" >= v_row."name" ORDER BY m."topic" DESC, m."seq" DESC LIMIT 1), 0),
-      "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = v_row."name") THEN NULL ELSE 0 END
-      WHERE t."name" = v_row."name";
+    ${countLess('0')};
     RETURN QUERY SELECT v_row."seq"::bigint, v_row."id"::text, v_row."name"::text;
   END LOOP;
 END $function$`
@@ -244,4 +266,4 @@ BEGIN
   END IF;
 END $function$`
 
-export const sessionFunctions = [append, prune, takeOut, forgetTopics, settle].join(';\n')
+export const sessionFunctions = [append, prune, takeOut, deleteMessage, forgetTopics, settle].join(';\n')

@@ -36,6 +36,7 @@ const claimRetryMs = 100
 
 const noticeSchema = z.union([
   z.object({ by: z.string(), kind: z.literal('pruned'), topic: z.string(), through: z.number(), pruneCount: z.number() }),
+  z.object({ by: z.string(), kind: z.literal('deleted'), seq: z.number() }),
   z.object({ by: z.string(), kind: z.enum(['log', 'topics', 'peers', 'tokens', 'epoch']) }),
 ])
 

@@ -5,7 +5,7 @@ import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
 import type { AppendEntry, Damaged, LogStore, Pruned, PublishedItem } from '../log-store.ts'
 import { afterPrefix } from '../shared/after-prefix.ts'
-import { type DamageNews, misplaced, type ReadRow, sort, withDamage } from '../shared/damage.ts'
+import { type DamageNews, misplaced, type ReadRow, sort, withRemoved } from '../shared/damage.ts'
 import { drawEpoch, warnOfEpoch, warnOfNewLog } from '../shared/epoch.ts'
 import type { FilesInPlace } from '../shared/files-in-place.ts'
 import { probeKey } from '../shared/probe-key.ts'
@@ -201,7 +201,7 @@ export function createPostgresLog(
       const newest = query.order === 'asc' ? step.messages.at(-1) : undefined
       if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(epoch, newest.seq)
       const found = await takeOutFound(bad, async () => (await scan(database, query)).bad)
-      return withDamage(step, query, { found, noted })
+      return withRemoved(step, query, { found, noted })
     },
     async check({ after, limit, repair }) {
       const { bad, messages, scanned } = await scan(database, { after, order: 'asc', limit, maxBytes: checkBytes })
@@ -233,6 +233,10 @@ export function createPostgresLog(
       return rows.map(([name]) => String(name))
     },
     prune: (query) => prune(query),
+    async delete(id, now) {
+      const [row] = await database.write('SELECT * FROM pg_temp.peergate_delete($1, $2, $3)', [origin, id, now])
+      return row === undefined ? undefined : { seq: Number(row[0]), bytes: Number(row[1]) }
+    },
     async forget({ now, idsBefore, keysBefore, limit }) {
       await database.write('DELETE FROM "Damage" WHERE "foundAt" < $1', [idsBefore])
       await database.write('UPDATE "Damage" SET "foundAt" = $1 WHERE "foundAt" IS NULL', [now])

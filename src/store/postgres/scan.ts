@@ -3,28 +3,28 @@ import { directTopic, type TopicFilter, topicsOf } from '../../model/topic.ts'
 import {
   type CountQuery,
   type CountStep,
-  type Damaged,
   type LogOutline,
   type LogPosition,
   type LogQuery,
   type LogStep,
   type OutlineQuery,
+  type Removed,
   scanRows,
 } from '../log-store.ts'
 import { sort } from '../shared/damage.ts'
-import { toDamaged } from './damage.ts'
+import { toRemoved } from './damage.ts'
 import type { PostgresDatabase, Row } from './database.ts'
 import { sumIsWrong } from './functions.ts'
 import { messageColumns, toRow } from './messages.ts'
 import { nameCondition, topicCondition, Values } from './topic-condition.ts'
 
 /**
- * `bad` are the seqs of matching rows that are damaged, or whose seq or times are. `noted` is damage that was noted
- * before in the step's range.
+ * `bad` are the seqs of matching rows that are damaged, or whose seq or times are. `noted` are the
+ * messages in the step's range that were noted as removed before.
  */
 export interface ScanStep extends LogStep {
   bad: Seq[]
-  noted: Damaged[]
+  noted: Removed[]
 }
 
 /** `bad` are the seqs of rows whose seq or times are damaged; the rest of a row is not checked. */
@@ -86,7 +86,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
   const maxBytes = values.add(query.maxBytes ?? Number.MAX_SAFE_INTEGER)
   const pruned = query.prunedSince === undefined ? '' : prunedAfter(query.topics, { after, since: values.add(query.prunedSince) }, values)
   const concerned = query.topics === undefined ? 'true' : `(d."topic" IS NULL OR ${topicCondition('d."topic"', query.topics, values)})`
-  const damaged = `UNION ALL (SELECT 'damaged', d."seq", d."id", d."topic", ${nulls(12)} FROM "Damage" AS d
+  const removed = `UNION ALL (SELECT 'removed', d."seq", d."id", d."topic", NULL, NULL, NULL, NULL, d."deleted", ${nulls(7)} FROM "Damage" AS d
       WHERE d."seq" > ${after}::bigint AND d."seq" <= ${through}::bigint AND ${concerned} ORDER BY d."seq" ${direction} LIMIT ${scanRows})`
   const sql = `WITH l AS MATERIALIZED (SELECT "tip", "pruneCount", "forgottenThrough", "forgottenAt" FROM "Log" WHERE "id" = 1),
     looked AS MATERIALIZED (
@@ -104,7 +104,7 @@ export async function scan(database: PostgresDatabase, query: LogQuery): Promise
     UNION ALL SELECT 'looked', count(*), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
       ${query.order === 'asc' ? 'max' : 'min'}(w."seq"), NULL, NULL FROM looked AS w
     UNION ALL SELECT 'wrong', w."seq", ${nulls(14)} FROM looked AS w WHERE w.wrong AND ${conditions}
-    UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned} ${damaged}`
+    UNION ALL SELECT 'message', ${messageColumns} FROM found AS f JOIN "Message" AS m USING ("seq") ${pruned} ${removed}`
   return collect(query, await database.read(sql, values.list))
 }
 
@@ -173,7 +173,12 @@ function collect(query: LogQuery, rows: Row[]): ScanStep {
   const { messages, bad } = sort(found)
   // A row that an index lists under a wrong seq is not among the rows found by theirs.
   const wrong = of('wrong').map(([, seq]) => Number(seq))
-  const step = { messages, bad: [...new Set([...bad, ...wrong])], scanned, noted: of('damaged').map(([, ...row]) => toDamaged(row)) }
+  const step = {
+    messages,
+    bad: [...new Set([...bad, ...wrong])],
+    scanned,
+    noted: of('removed').map(([, seq, id, topic, , , , , deleted]) => toRemoved([seq, id, topic, deleted])),
+  }
   if (query.prunedSince === undefined) return step
   const topics = of('pruned').map(([, through, , , topic]) => ({
     topic: topic === null ? undefined : String(topic),

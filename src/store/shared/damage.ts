@@ -4,7 +4,7 @@ import { BoundedMap } from '../../lib/bounded-map.ts'
 import { createWatchers } from '../../lib/watchers.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
-import { type Damaged, type LogQuery, type LogStep, scanRows } from '../log-store.ts'
+import { type Damaged, type LogQuery, type LogStep, type Removed, scanRows } from '../log-store.ts'
 import { checksumOf, sumOf } from './checksum.ts'
 
 /** A row of the log as read; `message` is undefined when the row is not what was stored. */
@@ -89,20 +89,22 @@ export function createDamageNews(components: { logger: Logger }): DamageNews {
 }
 
 /**
- * Adds the damage in a step's range: found by the step itself, and noted before, of which at most `scanRows` were read.
+ * Adds the removed messages in a step's range: damage found by the step itself, and those noted before, of which at most
+ * `scanRows` were read.
  */
-export function withDamage(step: LogStep, query: LogQuery, { found, noted }: { found: Damaged[]; noted: Damaged[] }): LogStep {
+export function withRemoved(step: LogStep, query: LogQuery, { found, noted }: { found: Damaged[]; noted: Removed[] }): LogStep {
   const isForward = query.order === 'asc'
   const last = noted.length < scanRows ? undefined : noted.at(-1)?.seq
   const { scanned, messages } = last === undefined ? step : cut(step, isForward, last)
   const [low, high] = isForward ? [query.after, scanned] : [scanned, query.through ?? Number.MAX_SAFE_INTEGER]
-  const bySeq = new Map([...noted, ...found].filter(({ seq }) => seq > low && seq <= high).map((damaged) => [damaged.seq, damaged]))
+  const damaged = found.map((each): Removed => ({ ...each, reason: 'damaged' }))
+  const bySeq = new Map([...noted, ...damaged].filter(({ seq }) => seq > low && seq <= high).map((each) => [each.seq, each]))
   if (bySeq.size === 0) return { ...step, scanned, messages }
-  const damaged = [...bySeq.values()].toSorted((one, other) => (isForward ? one.seq - other.seq : other.seq - one.seq))
-  return { ...step, scanned, messages, damaged }
+  const removed = [...bySeq.values()].toSorted((one, other) => (isForward ? one.seq - other.seq : other.seq - one.seq))
+  return { ...step, scanned, messages, removed }
 }
 
-/** The step, cut to the range whose damage is known. */
+/** The step, cut to the range whose removed messages are known. */
 function cut({ scanned, messages }: LogStep, isForward: boolean, last: Seq): Pick<LogStep, 'scanned' | 'messages'> {
   if (isForward) return { scanned: Math.min(scanned, last), messages: messages.filter(({ seq }) => seq <= last) }
   return { scanned: Math.max(scanned, last - 1), messages: messages.filter(({ seq }) => seq >= last) }

@@ -14,6 +14,7 @@ export function whileOpen(log: () => LogStore): LogStore {
     count: async (query) => await log().count(query),
     prunable: async (query) => await log().prunable(query),
     prune: async (query) => await log().prune(query),
+    delete: async (id, now) => await log().delete(id, now),
     forget: async (query) => await log().forget(query),
     forgetTopics: async (query) => await log().forgetTopics(query),
     check: async (query) => await log().check(query),

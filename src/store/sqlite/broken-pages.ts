@@ -47,7 +47,7 @@ function removeRepetitions(database: DatabaseSync): void {
     )
     for (const { seq, topic, size } of repeated.all()) {
       database.prepare('DELETE FROM "Message" WHERE "seq" = ?').run(Number(seq))
-      database.prepare(countLess).run(String(topic), Number(size))
+      database.prepare(countLess).run(String(topic), Number(size), 0)
     }
     database.exec(`${String(sql)}; COMMIT`)
   } finally {

@@ -1,7 +1,7 @@
 import type { Seq } from '../../model/cursor.ts'
 import { messageId } from '../../model/signed-message.ts'
 import type { TopicFilter } from '../../model/topic.ts'
-import { type Damaged, type LogQuery, type Missing, scanRows } from '../log-store.ts'
+import { type Damaged, type LogQuery, type Missing, type Removed, scanRows } from '../log-store.ts'
 import type { Row, SqliteDatabase } from './database.ts'
 import { findBySeq, sumIsWrong } from './messages.ts'
 import { topicCondition } from './topic-condition.ts'
@@ -13,9 +13,9 @@ const findRow = `SELECT "seq", "id", "author", "sequence", length("data") AS "si
     "topic" AS "named", (SELECT t."name" FROM "Topic" AS t WHERE t."name" = m."topic") AS "topic"
   FROM "Message" AS m WHERE "seq" = ?`
 const note = `INSERT OR IGNORE INTO "Damage" ("seq", "id", "topic", "firstSeenAt") VALUES (?, ?, ?, ?)`
-/** Takes a message of `?2` bytes off the counters of the topic `?1`. */
+/** Takes a message of `?2` bytes off the counters of the topic `?1`, which, without messages, is empty since `?3`. */
 export const countLess = `UPDATE "Topic" SET "messages" = max(0, "messages" - 1), "bytes" = max(0, "bytes" - ?2),
-    "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = ?1) THEN NULL ELSE 0 END,
+    "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = ?1) THEN NULL ELSE ?3 END,
     "firstSeq" = coalesce((SELECT min(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0),
     "lastSeq" = coalesce((SELECT max(m."seq") FROM "Message" AS m WHERE m."topic" = ?1), 0)
   WHERE "name" = ?1`
@@ -38,7 +38,7 @@ export function takeOut(writer: SqliteDatabase, seqs: Seq[]): Damaged[] {
     const damaged = toDamaged(row)
     for (const id of idsOf(row)) writer.run(note, seq, id, damaged.topic ?? null, Number(row.seenAt ?? 0))
     writer.run('DELETE FROM "Message" WHERE "seq" = ?', seq)
-    if (damaged.topic !== undefined) writer.run(countLess, damaged.topic, Number(row.size))
+    if (damaged.topic !== undefined) writer.run(countLess, damaged.topic, Number(row.size), 0)
     return damaged
   })
 }
@@ -53,21 +53,21 @@ function toDamaged({ seq, id, topic }: Row): Damaged {
   return { seq: Number(seq), id: String(id), topic: topic === null ? undefined : String(topic) }
 }
 
-/** Noted damage in the range of a step, in its order; at most `scanRows`. */
-export function damageIn(reader: SqliteDatabase, { topics, after, through, order }: LogQuery): Damaged[] {
+/** Noted messages in the range of a step, in its order; at most `scanRows`. */
+export function removedIn(reader: SqliteDatabase, { topics, after, through, order }: LogQuery): Removed[] {
   const { sql, values } = conditionOf(topics)
   const rows = reader.rows(
-    `SELECT "seq", "id", "topic" FROM "Damage" WHERE "seq" > ? AND "seq" <= ? AND ${sql}
+    `SELECT "seq", "id", "topic", "deleted" FROM "Damage" WHERE "seq" > ? AND "seq" <= ? AND ${sql}
       ORDER BY "seq" ${order === 'asc' ? 'ASC' : 'DESC'} LIMIT ${scanRows}`,
     after,
     through ?? Number.MAX_SAFE_INTEGER,
     ...values,
   )
-  return Array.from(rows, toDamaged)
+  return Array.from(rows, (row) => ({ ...toDamaged(row), reason: row.deleted === 1 ? 'deleted' : 'damaged' }))
 }
 
-/** Seq of the first noted damage that matches; undefined when none matches. */
-export function firstDamage(reader: SqliteDatabase, topics: TopicFilter | undefined): Seq | undefined {
+/** Seq of the first noted message that matches; undefined when none matches. */
+export function firstRemoved(reader: SqliteDatabase, topics: TopicFilter | undefined): Seq | undefined {
   const { sql, values } = conditionOf(topics)
   const row = reader.row(`SELECT "seq" FROM "Damage" WHERE ${sql} ORDER BY "seq" LIMIT 1`, ...values)
   return row === undefined ? undefined : Number(row.seq)

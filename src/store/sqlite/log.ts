@@ -4,15 +4,16 @@ import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
 import type { TopicFilter } from '../../model/topic.ts'
 import type { Damaged, LogPosition, LogStore, Pruned } from '../log-store.ts'
-import { type DamageNews, misplaced, type ReadRow, sort, withDamage } from '../shared/damage.ts'
+import { type DamageNews, misplaced, type ReadRow, sort, withRemoved } from '../shared/damage.ts'
 import type { FilesInPlace } from '../shared/files-in-place.ts'
 import { probeKey } from '../shared/probe-key.ts'
 import { withRecipients } from '../shared/published.ts'
 import type { ServedMarks } from '../shared/served-mark.ts'
 import { databaseDamaged } from '../shared/unavailable.ts'
 import { appendMessages, readTip } from './append.ts'
-import { damageIn, describeRows, findMissing, firstDamage, takeOut } from './damage.ts'
+import { describeRows, findMissing, firstRemoved, removedIn, takeOut } from './damage.ts'
 import type { SqliteDatabase } from './database.ts'
+import { deleteMessage } from './delete-message.ts'
 import type { DiskRoom } from './disk-room.ts'
 import { forgetTopics, forgottenThrough } from './forgotten-topics.ts'
 import { countKeys, findKey, findTaken, insertKeys, updateRecipients } from './keys.ts'
@@ -167,7 +168,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     async read(query) {
       const { bad, ...step } = scan(reader, query)
       const found = takeOutFound(bad, () => scan(reader, query).bad)
-      return withDamage(step, query, { found, noted: damageIn(reader, query) })
+      return withRemoved(step, query, { found, noted: removedIn(reader, query) })
     },
     async check({ after, limit, repair }) {
       const { bad, messages, scanned } = scan(reader, { after, order: 'asc', limit, maxBytes: checkBytes })
@@ -190,6 +191,7 @@ export function createSqliteLog(init: { epoch: string }, components: SqliteLogCo
     refuse: async (ids, now) => transaction(() => refuseIds(writer, ids, now)),
     prunable: async (query) => findPrunableTopics(reader, query),
     prune: async (query) => prune(query),
+    delete: async (id, now) => transaction(() => deleteMessage(writer, id, now)),
     forget: async (query) => transaction(() => forgetOld(writer, query)),
     forgetTopics: async (query) => transaction(() => forgetTopics(writer, query)),
     get: async (id) => sound(() => [findById(reader, id)].filter((row) => row !== undefined))[0],
@@ -217,7 +219,7 @@ function position(reader: SqliteDatabase, filter: TopicFilter | undefined, prune
   const oldest = row?.first === null || row?.first === undefined ? tip + 1 : Number(row.first)
   return {
     tip,
-    earliest: Math.min(oldest, firstDamage(reader, filter) ?? oldest) - 1,
+    earliest: Math.min(oldest, firstRemoved(reader, filter) ?? oldest) - 1,
     prunedThrough: Math.max(Number(row?.pruned ?? 0), forgottenThrough(reader, filter, prunedSince)),
     pruneCount: readPruneCount(reader),
     messages: Number(row?.messages ?? 0),

@@ -108,6 +108,29 @@ export const log = [
     ],
   ),
   ...breaks(
+    'src/store/sqlite/delete-message.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a deleted message comes back', `writer.run('INSERT OR REPLACE INTO "SeenId" ("id", "seenAt") VALUES (?, ?)', id, now)`, ''],
+      ['a deleted message leaves no place', 'writer.run(note, seq, id, topic, now)', ''],
+      ['a deleted message counts', 'writer.run(countLess, topic, bytes, now)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/store/postgres/functions.ts',
+    ['test/store/postgres-store.test.ts'],
+    [['a deleted message counts (PostgreSQL)', "${countLess('p_now')};", '']],
+  ),
+  ...breaks(
+    'src/log/hub.ts',
+    ['test/log/hub.test.ts'],
+    [
+      ['a deleted message stays in memory', 'else if (seq > ring.floor) ring.reset(ring.tip)', ''],
+      ['a deleted message is read by a read that had begun', 'if (before !== deletions) return', 'if (before > deletions) return'],
+      ['a message that was deleted before it arrived is read', 'if (seq > ring.tip) deletedAhead.add(seq)', 'if (seq > ring.tip) return'],
+    ],
+  ),
+  ...breaks(
     'src/store/sqlite/damage.ts',
     ['test/store/sqlite-store.test.ts'],
     [
@@ -156,7 +179,7 @@ export const log = [
     [
       [
         'damage is told after what is behind it',
-        'this.#announceUpTo(entry.message.seq - 1, damaged)',
+        'this.#announceUpTo(entry.message.seq - 1, removed)',
         'this.#announceGaps(entry.message.seq - 1)',
       ],
     ],
@@ -167,7 +190,7 @@ export const log = [
     [
       [
         'what others append is shown without its damage',
-        'if (damaged.length === 0) hub.append(after, messages)',
+        'if (removed.length === 0) hub.append(after, messages)',
         'hub.append(after, messages)',
       ],
     ],
@@ -367,6 +390,8 @@ export const log = [
       ['pruned messages at the end stop the tail', 'if (hub.tip < scanned) hub.append(scanned, [])', ''],
       ['one step is read and no more', 'if (!(await step())) return', 'await step()\n      return'],
       ['a pruning elsewhere is not told', 'hub.prune(change.topic, change)', ''],
+      ['a deletion elsewhere is not told', 'hub.delete(change.seq)', ''],
+      ['a deletion whose notice was lost stays in memory', 'hub.forget()', ''],
       ['another log goes on where the old one was', 'hub.start().then(resets.tell,', 'Promise.resolve().then(resets.tell,'],
       ['who is far behind reads everything', 'if (read * maxReadMessages > maxRingMessages || waiting.length > maxWaiting) skip()', ''],
       ['a failed reading blocks our own messages', "appended')\n      skip()", "appended')"],
@@ -421,6 +446,7 @@ export const log = [
       ['a topic with a retention of its own is left', 'await join(topic, { client, explicit: true })\n      await store', 'await store'],
     ],
   ),
+  ...breaks('src/log/retention.ts', ['test/log/deletion.test.ts'], [['what is deleted stays in the hub', 'hub.delete(deleted.seq)', '']]),
   ...breaks(
     'src/log/retention.ts',
     ['test/log/retention.test.ts'],

@@ -88,6 +88,7 @@ CREATE TABLE "Damage" (
     "topic" TEXT COLLATE "C",
     "firstSeenAt" BIGINT NOT NULL,
     "foundAt" BIGINT,
+    "deleted" BOOLEAN NOT NULL DEFAULT false,
 
     CONSTRAINT "Damage_pkey" PRIMARY KEY ("seq","id")
 );

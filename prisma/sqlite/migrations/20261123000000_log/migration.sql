@@ -76,6 +76,7 @@ CREATE TABLE "Damage" (
     "topic" TEXT,
     "firstSeenAt" BIGINT NOT NULL,
     "foundAt" BIGINT,
+    "deleted" BOOLEAN NOT NULL DEFAULT false,
 
     PRIMARY KEY ("seq", "id")
 );

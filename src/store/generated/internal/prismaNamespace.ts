@@ -1801,7 +1801,8 @@ export const DamageScalarFieldEnum = {
   id: 'id',
   topic: 'topic',
   firstSeenAt: 'firstSeenAt',
-  foundAt: 'foundAt'
+  foundAt: 'foundAt',
+  deleted: 'deleted'
 } as const
 
 export type DamageScalarFieldEnum = (typeof DamageScalarFieldEnum)[keyof typeof DamageScalarFieldEnum]

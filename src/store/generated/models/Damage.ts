@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Damage
- * Messages that were found damaged and taken out of the log: readers are told of a gap, and peers are asked for them.
+ * Messages that were taken out of the log one by one: readers are told of a gap, and peers are asked for damaged ones.
  */
 export type DamageModel = runtime.Types.Result.DefaultSelection<Prisma.$DamagePayload>
 
@@ -44,6 +44,7 @@ export type DamageMinAggregateOutputType = {
   topic: string | null
   firstSeenAt: bigint | null
   foundAt: bigint | null
+  deleted: boolean | null
 }
 
 export type DamageMaxAggregateOutputType = {
@@ -52,6 +53,7 @@ export type DamageMaxAggregateOutputType = {
   topic: string | null
   firstSeenAt: bigint | null
   foundAt: bigint | null
+  deleted: boolean | null
 }
 
 export type DamageCountAggregateOutputType = {
@@ -60,6 +62,7 @@ export type DamageCountAggregateOutputType = {
   topic: number
   firstSeenAt: number
   foundAt: number
+  deleted: number
   _all: number
 }
 
@@ -82,6 +85,7 @@ export type DamageMinAggregateInputType = {
   topic?: true
   firstSeenAt?: true
   foundAt?: true
+  deleted?: true
 }
 
 export type DamageMaxAggregateInputType = {
@@ -90,6 +94,7 @@ export type DamageMaxAggregateInputType = {
   topic?: true
   firstSeenAt?: true
   foundAt?: true
+  deleted?: true
 }
 
 export type DamageCountAggregateInputType = {
@@ -98,6 +103,7 @@ export type DamageCountAggregateInputType = {
   topic?: true
   firstSeenAt?: true
   foundAt?: true
+  deleted?: true
   _all?: true
 }
 
@@ -193,6 +199,7 @@ export type DamageGroupByOutputType = {
   topic: string | null
   firstSeenAt: bigint
   foundAt: bigint | null
+  deleted: boolean
   _count: DamageCountAggregateOutputType | null
   _avg: DamageAvgAggregateOutputType | null
   _sum: DamageSumAggregateOutputType | null
@@ -224,6 +231,7 @@ export type DamageWhereInput = {
   topic?: Prisma.StringNullableFilter<"Damage"> | string | null
   firstSeenAt?: Prisma.BigIntFilter<"Damage"> | bigint | number
   foundAt?: Prisma.BigIntNullableFilter<"Damage"> | bigint | number | null
+  deleted?: Prisma.BoolFilter<"Damage"> | boolean
 }
 
 export type DamageOrderByWithRelationInput = {
@@ -232,6 +240,7 @@ export type DamageOrderByWithRelationInput = {
   topic?: Prisma.SortOrderInput | Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   foundAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  deleted?: Prisma.SortOrder
 }
 
 export type DamageWhereUniqueInput = Prisma.AtLeast<{
@@ -244,6 +253,7 @@ export type DamageWhereUniqueInput = Prisma.AtLeast<{
   topic?: Prisma.StringNullableFilter<"Damage"> | string | null
   firstSeenAt?: Prisma.BigIntFilter<"Damage"> | bigint | number
   foundAt?: Prisma.BigIntNullableFilter<"Damage"> | bigint | number | null
+  deleted?: Prisma.BoolFilter<"Damage"> | boolean
 }, "seq_id">
 
 export type DamageOrderByWithAggregationInput = {
@@ -252,6 +262,7 @@ export type DamageOrderByWithAggregationInput = {
   topic?: Prisma.SortOrderInput | Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   foundAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  deleted?: Prisma.SortOrder
   _count?: Prisma.DamageCountOrderByAggregateInput
   _avg?: Prisma.DamageAvgOrderByAggregateInput
   _max?: Prisma.DamageMaxOrderByAggregateInput
@@ -268,6 +279,7 @@ export type DamageScalarWhereWithAggregatesInput = {
   topic?: Prisma.StringNullableWithAggregatesFilter<"Damage"> | string | null
   firstSeenAt?: Prisma.BigIntWithAggregatesFilter<"Damage"> | bigint | number
   foundAt?: Prisma.BigIntNullableWithAggregatesFilter<"Damage"> | bigint | number | null
+  deleted?: Prisma.BoolWithAggregatesFilter<"Damage"> | boolean
 }
 
 export type DamageCreateInput = {
@@ -276,6 +288,7 @@ export type DamageCreateInput = {
   topic?: string | null
   firstSeenAt: bigint | number
   foundAt?: bigint | number | null
+  deleted?: boolean
 }
 
 export type DamageUncheckedCreateInput = {
@@ -284,6 +297,7 @@ export type DamageUncheckedCreateInput = {
   topic?: string | null
   firstSeenAt: bigint | number
   foundAt?: bigint | number | null
+  deleted?: boolean
 }
 
 export type DamageUpdateInput = {
@@ -292,6 +306,7 @@ export type DamageUpdateInput = {
   topic?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   firstSeenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   foundAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  deleted?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type DamageUncheckedUpdateInput = {
@@ -300,6 +315,7 @@ export type DamageUncheckedUpdateInput = {
   topic?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   firstSeenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   foundAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  deleted?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type DamageCreateManyInput = {
@@ -308,6 +324,7 @@ export type DamageCreateManyInput = {
   topic?: string | null
   firstSeenAt: bigint | number
   foundAt?: bigint | number | null
+  deleted?: boolean
 }
 
 export type DamageUpdateManyMutationInput = {
@@ -316,6 +333,7 @@ export type DamageUpdateManyMutationInput = {
   topic?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   firstSeenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   foundAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  deleted?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type DamageUncheckedUpdateManyInput = {
@@ -324,6 +342,7 @@ export type DamageUncheckedUpdateManyInput = {
   topic?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   firstSeenAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   foundAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  deleted?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type DamageSeqIdCompoundUniqueInput = {
@@ -337,6 +356,7 @@ export type DamageCountOrderByAggregateInput = {
   topic?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
+  deleted?: Prisma.SortOrder
 }
 
 export type DamageAvgOrderByAggregateInput = {
@@ -351,6 +371,7 @@ export type DamageMaxOrderByAggregateInput = {
   topic?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
+  deleted?: Prisma.SortOrder
 }
 
 export type DamageMinOrderByAggregateInput = {
@@ -359,6 +380,7 @@ export type DamageMinOrderByAggregateInput = {
   topic?: Prisma.SortOrder
   firstSeenAt?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
+  deleted?: Prisma.SortOrder
 }
 
 export type DamageSumOrderByAggregateInput = {
@@ -375,6 +397,7 @@ export type DamageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   topic?: boolean
   firstSeenAt?: boolean
   foundAt?: boolean
+  deleted?: boolean
 }, ExtArgs["result"]["damage"]>
 
 export type DamageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -383,6 +406,7 @@ export type DamageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   topic?: boolean
   firstSeenAt?: boolean
   foundAt?: boolean
+  deleted?: boolean
 }, ExtArgs["result"]["damage"]>
 
 export type DamageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -391,6 +415,7 @@ export type DamageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   topic?: boolean
   firstSeenAt?: boolean
   foundAt?: boolean
+  deleted?: boolean
 }, ExtArgs["result"]["damage"]>
 
 export type DamageSelectScalar = {
@@ -399,9 +424,10 @@ export type DamageSelectScalar = {
   topic?: boolean
   firstSeenAt?: boolean
   foundAt?: boolean
+  deleted?: boolean
 }
 
-export type DamageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "topic" | "firstSeenAt" | "foundAt", ExtArgs["result"]["damage"]>
+export type DamageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"seq" | "id" | "topic" | "firstSeenAt" | "foundAt" | "deleted", ExtArgs["result"]["damage"]>
 
 export type $DamagePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Damage"
@@ -421,9 +447,13 @@ export type $DamagePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
      */
     firstSeenAt: bigint
     /**
-     * Age time of the first sweep after it was found.
+     * Age time of the first sweep after it was found, or of its deletion.
      */
     foundAt: bigint | null
+    /**
+     * A client deleted it: its id is among those that are not stored again.
+     */
+    deleted: boolean
   }, ExtArgs["result"]["damage"]>
   composites: {}
 }
@@ -852,6 +882,7 @@ export interface DamageFieldRefs {
   readonly topic: Prisma.FieldRef<"Damage", 'String'>
   readonly firstSeenAt: Prisma.FieldRef<"Damage", 'BigInt'>
   readonly foundAt: Prisma.FieldRef<"Damage", 'BigInt'>
+  readonly deleted: Prisma.FieldRef<"Damage", 'Boolean'>
 }
     
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createClientShares } from '../access/client-shares.ts'
 import { RequestNotFound, RequestTimeout, ServiceBusy, ServiceError, ServiceGone, ServiceLimit, ServiceNotFound } from '../errors.ts'
 import { createCounter } from '../lib/counter.ts'
+import { createDeadline } from '../lib/deadline.ts'
 import type { Shares } from '../lib/shares.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import type { Limits } from '../limits.ts'
@@ -270,17 +271,14 @@ export function createServiceRegistry(init: { limits: ServiceRegistryLimits }, c
         over.reject(reason)
         if (waiting !== undefined) stopWaiting(waiting)
       }
-      const late = () => end(new RequestTimeout('The service did not answer in time. The request may or may not have been carried out.'))
-      const timer = setTimeout(late, Math.max(0, deadline - now()))
-      const giveUp = () => end(signal.reason)
-      signal.addEventListener('abort', giveUp)
+      using limit = createDeadline(Math.max(0, deadline - now()), [signal])
+      const late = () => new RequestTimeout('The service did not answer in time. The request may or may not have been carried out.')
+      limit.signal.addEventListener('abort', () => end(limit.isOver ? late() : signal.reason))
       let entry = offer === undefined ? undefined : assign(request, offer)
       try {
         entry ??= await Promise.race([waiting?.assigned.promise ?? over.promise, over.promise])
         return await Promise.race([entry.answer.promise, over.promise])
       } finally {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', giveUp)
         if (waiting !== undefined) stopWaiting(waiting)
         if (entry !== undefined && open.has(entry.request.requestId)) {
           entry.offer.server.cancelled(entry.request.requestId)

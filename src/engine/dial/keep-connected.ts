@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import type { Logger } from 'pino'
 import { backOffMs } from '../../lib/back-off.ts'
+import { createDeadline } from '../../lib/deadline.ts'
 import { createSeldom, sayAgainMs } from '../../lib/seldom.ts'
 
 /** Keeps links to configured peers: dials them at start, and again whenever the link is lost. */
@@ -81,15 +83,7 @@ export function createKeepConnected(components: {
 }
 
 /** Resolves after the delay, or at once when the signal fires. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms)
-    function done(): void {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    signal.addEventListener('abort', done)
-    if (signal.aborted) done()
-  })
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  using deadline = createDeadline(ms, [signal])
+  if (!deadline.signal.aborted) await once(deadline.signal, 'abort')
 }

@@ -44,6 +44,7 @@ const remedies: Record<string, string> = {
   self_dial: 'Dial another peer.',
   peer_blocked: 'Unblock the peer with `PATCH /v1/peers/{peerId}` first.',
   invalid_cid: 'Use a CID.',
+  expiry_passed: 'Choose a time in the future.',
   invalid_record: 'Send a record that its key proves.',
   dht_namespace_unsupported: 'Use a namespace of `capabilities.dhtNamespaces` of `GET /v1/node`.',
   record_outdated: 'Read the newer record, and sign one with a higher sequence number.',
@@ -114,6 +115,7 @@ table is made of [src/errors.ts](../src/errors.ts).
 \`\`\`
 
 - Decide by \`code\`, which is stable. New codes can appear: treat an unknown one by its \`status\` and \`retryable\`.
+- 400 tells that the request does not fit the contract, 422 that it does, but cannot be: the contract cannot tell.
 - \`retryable\`: the same request can succeed later. Wait for \`Retry-After\` if the answer has it.
 - \`errors\`: one entry for each problem, at most ten. \`path\` is a JSON Pointer (RFC 6901) into the body or the frame, or
   \`/<name>\` of a parameter or header field; it is empty for the whole. \`multiaddr\` is the address that was

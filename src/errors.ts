@@ -100,7 +100,7 @@ function storeCondition(code: string, title: string) {
 // The request
 export class InvalidRequest extends condition('invalid_request', 400, 'The request is not valid') {}
 export class InvalidJson extends condition('invalid_json', 400, 'The body is not valid JSON') {}
-export class InvalidData extends condition('invalid_data', 400, 'The data does not fit its encoding') {}
+export class InvalidData extends condition('invalid_data', 422, 'The data does not fit its encoding') {}
 export class InvalidTopic extends condition('invalid_topic', 400, 'The topic is not valid') {}
 export class InvalidMultiaddr extends condition('invalid_multiaddr', 400, 'The multiaddr is not valid') {}
 export class InvalidPeerId extends condition('invalid_peer_id', 400, 'The peer id is not valid') {}
@@ -136,6 +136,7 @@ export class PeerNotFound extends condition('peer_not_found', 404, 'Peer not fou
 export class TopicNotFound extends condition('topic_not_found', 404, 'Topic not found') {}
 export class MessageNotFound extends condition('message_not_found', 404, 'Message not found') {}
 export class TokenNotFound extends condition('token_not_found', 404, 'Token not found') {}
+export class ExpiryPassed extends condition('expiry_passed', 422, 'The expiry is in the past') {}
 export class DeliveryNotFound extends condition('delivery_not_found', 404, 'Delivery not found') {}
 export class ServiceNotFound extends condition('service_not_found', 404, 'The peer does not provide this service') {}
 export class RequestNotFound extends condition('request_not_found', 404, 'Request not found') {}

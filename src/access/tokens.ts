@@ -1,12 +1,13 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { AdminTokenNeeded, InvalidRequest, TokenNotFound } from '../errors.ts'
+import { AdminTokenNeeded, ExpiryPassed, TokenNotFound } from '../errors.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
+import { omitUndefined } from '../lib/omit-undefined.ts'
 import { type Page, pageOf } from '../lib/page.ts'
 import { createWatchers } from '../lib/watchers.ts'
 import type { Limits } from '../limits.ts'
 import { actionSchema } from '../model/action.ts'
 import { fullGrant, type Grant } from '../model/grant.ts'
-import type { TokenInput, TokenView } from '../model/token.ts'
+import { formatTokenPlace, type TokenInput, type TokenPlace, type TokenView } from '../model/token.ts'
 import { topicFilter } from '../model/topic.ts'
 import type { Store } from '../store/store.ts'
 import type { TokenKey, TokenRecord, TokenWithoutHash } from '../store/token-store.ts'
@@ -16,7 +17,7 @@ import { createTokenKeys } from './token-keys.ts'
 export interface Tokens {
   /**
    * Creates a token. The secret is returned only here; the database has its hash.
-   * @throws InvalidRequest when `expiresAt` is in the past
+   * @throws ExpiryPassed when `expiresAt` is in the past
    * @throws AdminTokenNeeded when it is the first token and does not allow `admin`, or expires
    */
   create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
@@ -27,8 +28,8 @@ export interface Tokens {
    */
   createOnce(input: TokenInput, idempotency: { scope: string; key: string }): Promise<{ token: TokenView; secret: string | null }>
   list(): Promise<TokenView[]>
-  /** A page in order of creation. @throws InvalidRequest when `after` is not the `next` of a page */
-  page(query: { after?: string | undefined; limit: number }): Promise<Page<TokenView>>
+  /** A page in order of creation. */
+  page(query: { after?: TokenPlace | undefined; limit: number }): Promise<Page<TokenView>>
   /** @throws TokenNotFound */
   get(id: string): Promise<TokenView>
   /** @throws TokenNotFound */
@@ -158,11 +159,11 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     return viewOf(record)
   }
 
-  /** A new token, which is not added yet. @throws InvalidRequest */
+  /** A new token, which is not added yet. @throws ExpiryPassed */
   function makeToken({ name, actions, topics, expiresAt }: TokenInput): { record: TokenRecord; secret: string } {
     const expires = expiresAt === undefined ? undefined : Date.parse(expiresAt)
     if (expires !== undefined && expires <= now()) {
-      throw new InvalidRequest('The expiry of the token is in the past.', { errors: [{ path: '/expiresAt', message: 'is in the past' }] })
+      throw new ExpiryPassed('The expiry of the token is in the past.', { errors: [{ path: '/expiresAt', message: 'is in the past' }] })
     }
     const secret = secretPrefix + randomBytes(secretBytes).toString('base64url')
     const id = `tok_${Array.from(randomBytes(idLength), (byte) => idLetters[byte % idLetters.length]).join('')}`
@@ -189,8 +190,8 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
     },
     list: async () => (await store.tokens.list()).map(viewOf),
     async page({ after, limit }) {
-      const read = await store.tokens.page({ ...(after === undefined ? {} : { after: placeOf(after) }), limit: limit + 1 })
-      const { items, next } = pageOf(read, limit, ({ createdAt, id }) => `${createdAt}.${id}`)
+      const read = await store.tokens.page({ ...omitUndefined({ after }), limit: limit + 1 })
+      const { items, next } = pageOf(read, limit, formatTokenPlace)
       return { items: items.map(viewOf), next }
     },
     get,
@@ -236,15 +237,6 @@ export function createTokens(init: TokensInit, components: TokensComponents): To
 
 function unknownToken(): TokenNotFound {
   return new TokenNotFound('No token has this id.')
-}
-
-/** The place of a token in the list, which stays when the token is revoked. @throws InvalidRequest */
-function placeOf(after: string): Pick<TokenRecord, 'createdAt' | 'id'> {
-  const [, createdAt, id] = /^(\d{1,15})\.(\w+)$/.exec(after) ?? []
-  if (createdAt !== undefined && id !== undefined) return { createdAt: Number(createdAt), id }
-  throw new InvalidRequest('The query is not valid: after must be the `next` of a page.', {
-    errors: [{ path: '/after', message: 'must be the `next` of a page' }],
-  })
 }
 
 function isLastingAdmin({ actions, expiresAt }: TokenRecord): boolean {

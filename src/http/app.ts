@@ -99,11 +99,8 @@ export interface AppComponents {
   now?: () => number
 }
 
-/**
- * Maximum characters of a path parameter: 256 percent-encoded bytes of a topic or a DHT name, and the prefix of a DHT
- * key.
- */
-const maxParamLength = 3 * (256 + 80)
+/** Maximum characters of a path parameter: a DHT key of the largest size, percent-encoded. */
+const maxParamLength = 3 * 1_024
 /** Timeout for receiving a complete request, in milliseconds: a body of the largest size at 25 kB/s. */
 const requestTimeoutMs = 60_000
 /** Timeout for receiving the header fields, which are small, in milliseconds. */

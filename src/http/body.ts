@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { InvalidJson, UnsupportedMediaType } from '../errors.ts'
+import { InvalidJson, InvalidRequest, UnsupportedMediaType } from '../errors.ts'
 
 const compressed = 'A body must not have a Content-Encoding.'
 
@@ -43,7 +43,9 @@ export function readBodies(app: FastifyInstance): void {
     const text = body.toString('utf8').replace(/^\ufeff/, '')
     if (prototypeKeys.test(text)) return done(notJson())
     try {
-      return done(null, JSON.parse(text))
+      const value: unknown = JSON.parse(text)
+      // Fastify passes null for a missing body.
+      return value === null ? done(new InvalidRequest('The body is not valid: it must be an object.')) : done(null, value)
     } catch {
       return done(notJson())
     }

@@ -81,11 +81,11 @@ function withoutChoices(schema: JsonSchema, definitions: Record<string, JsonSche
 const maxInt32 = 2 ** 31 - 1
 
 /**
- * Removes redundant keywords: the bounds of safe integers in answers, and the patterns of named formats. Adds the
+ * Removes redundant keywords: the bounds of safe integers in answers, and the pattern of a time. Adds the
  * formats of numbers (https://spec.openapis.org/registry/format/).
  */
 function tidy(schema: JsonSchema, reader: Reader): void {
-  if (schema.format !== undefined) delete schema.pattern
+  if (schema.format === 'date-time') delete schema.pattern
   if (schema.type === 'number') schema.format = 'double'
   if (schema.type !== 'integer') return
   schema.format = (schema.maximum ?? Number.POSITIVE_INFINITY) <= maxInt32 ? 'int32' : 'int64'

@@ -5,6 +5,7 @@ import { nameSchema } from './text.ts'
 
 export const dhtKeySchema = nameSchema(1_024).min(1).meta({
   id: 'DhtKey',
+  format: 'dht-key',
   description:
     'A DHT key: `/peergate/imm/<sha256>` with the hash of the value in lower-case hexadecimal; `/peergate/own/<peer id>/<name>` for a value signed by that peer; with libp2p also `/ipns/<name>` and `/pk/<peer id>`.',
   example: '/peergate/imm/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',

@@ -71,15 +71,16 @@ export function peerIdOf(address: Multiaddr): string | undefined {
 export const peerIdSchema = z.string().meta({
   id: 'PeerId',
   description: 'A libp2p peer id.',
+  format: 'peer-id',
   minLength: 1,
   maxLength: 128,
-  pattern: '^[0-9A-Za-z]+$',
   example: '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz',
 })
 
 export const multiaddrSchema = z.string().max(1024).meta({
   id: 'Multiaddr',
   description: 'A multiaddr.',
+  format: 'multiaddr',
   minLength: 1,
   example: '/ip4/192.0.2.7/tcp/7071/p2p/12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz',
 })

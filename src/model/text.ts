@@ -2,6 +2,8 @@ import { z } from 'zod'
 
 /** Control characters: C0, DEL and C1. */
 const control = /\p{Cc}/gu
+/** The same for JSON Schema, in a form that generators of every language can read. */
+const withoutControl = '^[^\\x00-\\x1f\\x7f-\\x9f]*$'
 
 /**
  * Sanitizes text from a peer or service, such as an agent name or an error: valid Unicode without control characters,
@@ -36,4 +38,5 @@ export function nameSchema(maxLength: number) {
       const message = textProblem(text)
       if (message !== undefined) context.addIssue({ code: 'custom', message })
     })
+    .meta({ pattern: withoutControl })
 }

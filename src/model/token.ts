@@ -53,3 +53,26 @@ export const newTokenSchema = tokenSchema
       .meta({ example: 'peergate_Jc1…' }),
   })
   .meta({ id: 'TokenWithSecret', description: 'An access token, with its secret.' })
+
+/** The place of a token in the list, which stays when the token is revoked. */
+export interface TokenPlace {
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+  readonly id: string
+}
+
+const place = /^(\d{1,15})\.(\w{1,48})$/
+
+/** `next` of a page of tokens. */
+export function formatTokenPlace({ createdAt, id }: TokenPlace): string {
+  return `${createdAt}.${id}`
+}
+
+export const tokenPlaceSchema = z
+  .string()
+  .max(64)
+  .regex(place, 'must be the `next` of a page')
+  .transform((text): TokenPlace => {
+    const [, createdAt = '', id = ''] = place.exec(text) ?? []
+    return { createdAt: Number(createdAt), id }
+  })

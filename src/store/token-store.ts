@@ -1,3 +1,5 @@
+import type { TokenPlace } from '../model/token.ts'
+
 /** Access tokens, by the SHA-256 of their secrets. */
 export interface TokenStore {
   /**
@@ -16,7 +18,7 @@ export interface TokenStore {
   /** Tokens in order of creation. */
   list(): Promise<TokenRecord[]>
   /** Tokens in order of creation and id, exclusive of the place of `after`, whether or not that token still exists. */
-  page(query: { after?: Pick<TokenRecord, 'createdAt' | 'id'>; limit: number }): Promise<TokenRecord[]>
+  page(query: { after?: TokenPlace; limit: number }): Promise<TokenRecord[]>
   /** Returns false when there is no such token. */
   rename(id: string, name: string): Promise<boolean>
   /** Removes the token and the sessions opened with it, if the check allows it; atomic. */

@@ -76,6 +76,23 @@ test.each([
   expect(await store.topics.joined()).toEqual([])
 })
 
+test('refuses null as the body of every operation that takes one, also where it may be absent', async () => {
+  const { app, call } = await appForTest()
+  const { paths } = JSON.parse((await app.inject('/openapi.json')).payload) as {
+    paths: Record<string, Record<string, { requestBody?: object }>>
+  }
+  const taking = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).flatMap(([method, { requestBody }]) =>
+      requestBody === undefined ? [] : [[method.toUpperCase(), path] as const],
+    ),
+  )
+  expect(taking.length).toBeGreaterThan(10)
+  for (const [method, path] of taking) {
+    const answer = await call(method, path.replaceAll(/\{\w+\}/g, 'x'), { raw: 'null', headers: { 'content-type': 'application/json' } })
+    expect(answer, `${method} ${path}`).toMatchObject({ status: 400, body: { code: 'invalid_request' } })
+  }
+})
+
 test('ignores a body where none is expected: on GET and DELETE, whatever it is', async () => {
   const { call, publish } = await appForTest()
   await publish('orders', 'one')

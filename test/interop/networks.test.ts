@@ -71,8 +71,9 @@ cell({ kinds: ['kubo'], name: 'names of IPNS', alone: true }, async () => {
   const author = await generateKeyPair('Ed25519')
   const name = peerIdFromPrivateKey(author).toString()
   const record = marshalIPNSRecord(await createIPNSRecord(author, path, 1n, 3_600_000))
-  const put = { key: `/ipns/${name}`, data: Buffer.from(record).toString('base64'), encoding: 'base64' }
-  await expect.poll(async () => (await gateway.rest.call('PUT', '/v1/dht/values', put)).status).toBe(200)
+  const put = { data: Buffer.from(record).toString('base64'), encoding: 'base64' }
+  const namePath = `/v1/dht/values?key=${encodeURIComponent(`/ipns/${name}`)}`
+  await expect.poll(async () => (await gateway.rest.call('PUT', namePath, put)).status).toBe(200)
   expect(await peer.resolveName(name)).toBe(path)
   return 'published and resolved each way'
 })

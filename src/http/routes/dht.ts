@@ -2,7 +2,6 @@ import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Dht } from '../../dht/dht.ts'
-import { InvalidRequest } from '../../errors.ts'
 import { dhtKeySchema, dhtValueSchema, type FoundPeerView, foundPeerSchema } from '../../model/dht-value.ts'
 import { decodePayload, type PayloadInput, payloadInputSchema, wantedEncodingSchema } from '../../model/payload.ts'
 import { clientSignal } from '../client-signal.ts'
@@ -17,14 +16,10 @@ const keyParams = z.strictObject({ key: dhtKeySchema })
 const cidSchema = z.string().min(1).max(256).meta({
   id: 'Cid',
   description: 'A CID of any version.',
-  pattern: '^[0-9A-Za-z]+$',
+  format: 'cid',
   example: 'bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4',
 })
 const cidParams = z.strictObject({ cid: cidSchema })
-const keyedPayloadSchema = payloadInputSchema
-  .extend({ key: dhtKeySchema.optional() })
-  .meta({ id: 'KeyedPayload', description: 'Data that a client stores in the DHT.' })
-
 const foundPeersSchema = z.object({ items: z.array(foundPeerSchema) }).meta({ id: 'FoundPeers' })
 const foundPeers = {
   200: orLines(
@@ -112,22 +107,22 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
     config: {
       operation: {
         ...operation,
-        operationId: 'putDhtValueInBody',
+        operationId: 'putDhtValueByQuery',
         summary: 'Store a value in the DHT',
-        description: `Stores a DHT value with the key in the body, or in the query if the body is raw. Without a key the data is stored under its hash. ${putDescription}`,
+        description: `Stores a DHT value under a key in the query, or without a key under its hash. ${putDescription}`,
         rawBody: true,
         problems: putProblems,
       },
     },
     schema: {
-      querystring: z.strictObject({ key: dhtKeySchema.optional().describe('Key of a raw body.'), ...timeout }),
-      body: keyedPayloadSchema.meta({ example: { data: 'test' } }),
+      querystring: z.strictObject({
+        key: dhtKeySchema.optional().describe('Default: `/peergate/imm/` and the hash of the data.'),
+        ...timeout,
+      }),
+      body: payloadInputSchema.meta({ example: { data: 'test' } }),
       response: putAnswer,
     },
-    handler: ({ query: { key, ...query }, body }, reply) => {
-      if (key !== undefined && !Buffer.isBuffer(body)) throw keyInQuery()
-      return dht.put(Buffer.isBuffer(body) ? key : body.key, dataOf(body), { ...query, signal: clientSignal(reply) })
-    },
+    handler: ({ query: { key, ...query }, body }, reply) => dht.put(key, dataOf(body), { ...query, signal: clientSignal(reply) }),
   })
 
   app.route({
@@ -234,11 +229,6 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
 
 function dataOf(body: PayloadInput | Buffer): Uint8Array {
   return Buffer.isBuffer(body) ? body : decodePayload(body.data, body.encoding)
-}
-
-function keyInQuery(): InvalidRequest {
-  const message = 'must be in the body if the body is JSON'
-  return new InvalidRequest(`The query is not valid: key ${message}.`, { errors: [{ path: '/key', message }] })
 }
 
 /** Returns all peers, or one line per peer as it is found. A failure before the first peer is returned as an error. */

@@ -32,6 +32,8 @@ const assets = {
   'swagger-ui-bundle.js': { type: 'text/javascript; charset=utf-8', read: () => readFile(join(explorerFiles, 'swagger-ui-bundle.js')) },
 } as const
 
+const openApiSchema = z.looseObject({ openapi: z.string() }).meta({ id: 'OpenApiDocument' })
+const asyncApiSchema = z.looseObject({ asyncapi: z.string() }).meta({ id: 'AsyncApiDocument' })
 const jsonType = 'application/json; charset=utf-8'
 
 /** The contract: OpenAPI and AsyncAPI, each as JSON and YAML. */
@@ -62,7 +64,7 @@ export function documentRoutes(app: App, components: { documents: () => Document
     },
     schema: {
       response: {
-        200: json('An OpenAPI 3.1 document.', z.looseObject({ openapi: z.string() }).meta({ id: 'OpenApiDocument' }), { openapi: '3.1.1' }),
+        200: json('An OpenAPI 3.1 document.', openApiSchema, { openapi: '3.1.1' }),
       },
     },
     handler: async (_request, reply) => {
@@ -86,11 +88,14 @@ export function documentRoutes(app: App, components: { documents: () => Document
       },
     },
     schema: {
-      response: { 200: { description: 'An OpenAPI 3.1 document.', headers: {}, content: { 'application/yaml': { schema: z.string() } } } },
+      response: {
+        200: { description: 'An OpenAPI 3.1 document.', headers: {}, content: { 'application/yaml': { schema: openApiSchema } } },
+      },
     },
     handler: async (_request, reply) => {
-      reply.type('application/yaml')
-      return documents().openapiYaml
+      const { openapi, openapiYaml } = documents()
+      reply.type('application/yaml').serializer(() => openapiYaml)
+      return openapi
     },
   })
 
@@ -108,7 +113,7 @@ export function documentRoutes(app: App, components: { documents: () => Document
     },
     schema: {
       response: {
-        200: json('An AsyncAPI 3.0 document.', z.looseObject({ asyncapi: z.string() }).meta({ id: 'AsyncApiDocument' }), {
+        200: json('An AsyncAPI 3.0 document.', asyncApiSchema, {
           asyncapi: '3.0.0',
         }),
       },
@@ -133,11 +138,14 @@ export function documentRoutes(app: App, components: { documents: () => Document
       },
     },
     schema: {
-      response: { 200: { description: 'An AsyncAPI 3.0 document.', headers: {}, content: { 'application/yaml': { schema: z.string() } } } },
+      response: {
+        200: { description: 'An AsyncAPI 3.0 document.', headers: {}, content: { 'application/yaml': { schema: asyncApiSchema } } },
+      },
     },
     handler: async (_request, reply) => {
-      reply.type('application/yaml')
-      return documents().asyncapiYaml
+      const { asyncapi, asyncapiYaml } = documents()
+      reply.type('application/yaml').serializer(() => asyncapiYaml)
+      return asyncapi
     },
   })
 

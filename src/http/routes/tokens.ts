@@ -3,7 +3,16 @@ import { Forbidden } from '../../errors.ts'
 import type { Grant } from '../../model/grant.ts'
 import { idempotencyKeySchema, idempotencyScope } from '../../model/idempotency-key.ts'
 import { nameSchema } from '../../model/text.ts'
-import { newTokenSchema, type TokenInput, type TokenView, tokenChangesSchema, tokenInputSchema, tokenSchema } from '../../model/token.ts'
+import {
+  newTokenSchema,
+  type TokenInput,
+  type TokenPlace,
+  type TokenView,
+  tokenChangesSchema,
+  tokenInputSchema,
+  tokenPlaceSchema,
+  tokenSchema,
+} from '../../model/token.ts'
 import { keyOf } from '../count-requests.ts'
 import { newTokenExample, tokenExample } from '../examples.ts'
 import { limitQuery } from '../inputs.ts'
@@ -14,7 +23,7 @@ export interface TokenComponents {
   tokens: {
     create(input: TokenInput): Promise<{ token: TokenView; secret: string }>
     createOnce(input: TokenInput, idempotency: { scope: string; key: string }): Promise<{ token: TokenView; secret: string | null }>
-    page(query: { after?: string | undefined; limit: number }): Promise<{ items: TokenView[]; next: string | null }>
+    page(query: { after?: TokenPlace | undefined; limit: number }): Promise<{ items: TokenView[]; next: string | null }>
     get(id: string): Promise<TokenView>
     rename(id: string, name: string): Promise<TokenView>
     revoke(id: string): Promise<void>
@@ -49,7 +58,7 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
           'actions or topics, and no later expiry. A repetition with the same idempotency key gets the token as it was created, without the ' +
           'secret, which the gateway does not have: a client that never received it revokes the token, and creates another with a new key.',
         tag: 'Access',
-        problems: ['admin_token_needed', 'idempotency_key_reused', 'idempotency_key_limit', 'store_unavailable'],
+        problems: ['admin_token_needed', 'expiry_passed', 'idempotency_key_reused', 'idempotency_key_limit', 'store_unavailable'],
       },
     },
     schema: {
@@ -89,7 +98,7 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
     },
     schema: {
       querystring: z.strictObject({
-        after: nameSchema(64).optional().describe('Only tokens after this place: the `next` of the previous page.'),
+        after: tokenPlaceSchema.optional().describe('Only tokens after this place: the `next` of the previous page.'),
         limit: limitQuery,
       }),
       response: { 200: json('A page of tokens, oldest first.', pageSchema, { items: [tokenExample], next: null }) },

@@ -30,7 +30,7 @@ const bodies: Array<[string, string, string]> = [
   ['POST', '/v1/peers', `{"multiaddr":"/dns4/${long}"}`],
   ['POST', '/v1/peers', `{"peerId":"${long}"}`],
   ['POST', '/v1/topics', `{"topic":"x","retention":${numbers}}`],
-  ['PUT', '/v1/dht/values', `{"key":"${long}","data":""}`],
+  ['PUT', '/v1/dht/values', `{"encoding":"${long}","data":""}`],
   ['PUT', '/v1/log-level', `{"level":"${long}"}`],
 ]
 

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import { InvalidData } from '../errors.ts'
 import { JsonText } from '../lib/json-text.ts'
+import { isJsonText } from './json-scan.ts'
 import { jsonProblem } from './json-value.ts'
 
 export const encodingSchema = z.enum(['utf8', 'base64', 'json']).meta({
@@ -83,14 +84,6 @@ export function encodePayload(bytes: Uint8Array, asked?: Encoding): Payload {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (asked === 'base64' || !isUtf8(buffer)) return { data: buffer.toString('base64'), encoding: 'base64' }
   const text = buffer.toString('utf8')
-  if (asked === 'json' && isJson(text)) return { data: new JsonText(text), encoding: 'json' }
+  if (asked === 'json' && isJsonText(text)) return { data: new JsonText(text), encoding: 'json' }
   return { data: text, encoding: 'utf8' }
-}
-
-function isJson(text: string): boolean {
-  try {
-    return jsonProblem(JSON.parse(text)) === undefined
-  } catch {
-    return false
-  }
 }

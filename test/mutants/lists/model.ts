@@ -143,11 +143,6 @@ export const model = [
     [
       ['base64 has many spellings', "|| bytes.toString('base64') !== data", ''],
       ['JSON data may have what parsers refuse', 'if (problem !== undefined) throw', 'if (problem === value) throw'],
-      [
-        'stored JSON that parsers refuse is embedded',
-        'return jsonProblem(JSON.parse(text)) === undefined',
-        'return JSON.parse(text) !== undefined',
-      ],
     ],
   ),
   ...breaks(
@@ -157,6 +152,17 @@ export const model = [
       ['a number that became infinite is stored as null', 'return Number.isFinite(value) ?', 'return value !== undefined ?'],
       ['a key may have a lone surrogate', 'firstProblem(Object.keys(value), depth + 1) ?? firstProblem', 'firstProblem'],
       ['JSON of any depth is walked', 'if (depth === maxJsonDepth)', 'if (depth < 0)'],
+    ],
+  ),
+  ...breaks(
+    'src/model/json-scan.ts',
+    ['test/model/json-scan.test.ts'],
+    [
+      ['JSON text of any depth is embedded', 'if (ends.length === maxJsonDepth) return false', ''],
+      ['JSON text may be cut', 'if (ends.length === 0) return at === text.length', 'if (ends.length === 0) return true'],
+      ['JSON text may have control characters', 'if (code < space) return -1', ''],
+      ['JSON text may have numbers that common parsers refuse', 'Number.isFinite(Number(text.slice(from, end))) ? end : -1', 'end'],
+      ['an array may end with a brace', 'text.charCodeAt(at) === ends.at(-1)', 'text.charCodeAt(at) % space === 0x1d'],
     ],
   ),
   ...breaks(

@@ -49,3 +49,18 @@ test('a deleted message comes back from no peer, is given to none, and subscribe
   // Who was sent them before is told nothing.
   expect(follower.frames.filter(({ type }) => type === 'gap')).toEqual([])
 })
+
+test('a deleted message that waited for its first subscriber is not sent, and those around it are', async () => {
+  const here = await createParty({ limits })
+  const sent = []
+  for (const data of ['one', 'two', 'three']) sent.push(await here.rest.publish('orders', data))
+  expect(sent.map(({ recipients }) => recipients)).toEqual([0, 0, 0])
+  const [first, second, third] = sent.map(({ id }) => id)
+  expect(await here.rest.call('DELETE', `/v1/messages/${second}`)).toMatchObject({ status: 204 })
+  const there = await createParty({ limits })
+  await there.rest.call('PUT', '/v1/topics/orders')
+  await linkParties(here, there)
+  await expect.poll(() => idsOf(there)).toEqual([first, third])
+  const last = await here.rest.publish('orders', 'four')
+  await expect.poll(() => idsOf(there)).toEqual([first, third, last.id])
+})

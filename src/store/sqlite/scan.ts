@@ -1,5 +1,6 @@
 import type { Seq } from '../../model/cursor.ts'
-import { directTopic } from '../../model/topic.ts'
+import { directTopic, type TopicFilter } from '../../model/topic.ts'
+import { isPrefixPattern } from '../../model/topic-pattern.ts'
 import { type CountQuery, type CountStep, type LogOutline, type LogQuery, type LogStep, type OutlineQuery, scanRows } from '../log-store.ts'
 import { type ReadRow, sort } from '../shared/damage.ts'
 import { readTip } from './append.ts'
@@ -7,6 +8,9 @@ import type { Row, SqliteDatabase } from './database.ts'
 import { messageColumns, sumIsWrong, toRow } from './messages.ts'
 import { prunesOf } from './prune.ts'
 import { type Condition, topicCondition } from './topic-condition.ts'
+
+/** Patterns with which a step may compare all of `scanRows` rows. */
+const patternsAtOnce = 10
 
 /** `bad` are the seqs of matching rows that are damaged. */
 export interface ScanStep extends LogStep {
@@ -28,8 +32,9 @@ export function scan(reader: SqliteDatabase, query: LogQuery): ScanStep {
 function scanMessages(reader: SqliteDatabase, query: LogQuery): ScanStep {
   const { low, high, series, filter } = rangeOf(reader, query)
   // When every row matches, `limit` bounds the number of rows scanned.
-  const unbounded = filter.sql !== '' || query.limit > scanRows
-  const window = { low, high, ...(unbounded ? boundary(reader, query.order, low, high, series) : {}) }
+  const rowsOfStep = rowsFor(query.topics)
+  const unbounded = filter.sql !== '' || query.limit > rowsOfStep
+  const window = { low, high, ...(unbounded ? boundary(reader, query.order, { low, high, rows: rowsOfStep }, series) : {}) }
   const direction = query.order === 'asc' ? 'ASC' : 'DESC'
   const rows = reader.rows(
     `SELECT ${messageColumns} FROM "Message" WHERE "seq" > ? AND "seq" <= ?${series.sql}${filter.sql} ORDER BY "seq" ${direction} LIMIT ?`,
@@ -58,7 +63,7 @@ function rangeOf(reader: SqliteDatabase, query: Omit<CountQuery, 'through'> & { 
 /** One step of `count`. `bad` are the seqs of matching rows whose seq or times are damaged. */
 export function count(reader: SqliteDatabase, query: CountQuery): CountStep & { bad: Seq[] } {
   const { low, high: end, series, filter } = rangeOf(reader, query)
-  const { high = end } = boundary(reader, 'asc', low, end, series)
+  const { high = end } = boundary(reader, 'asc', { low, high: end, rows: rowsFor(query.topics) }, series)
   const rows = reader.rows(
     `SELECT "seq", ${sumIsWrong} AS "wrong" FROM "Message" WHERE "seq" > ? AND "seq" <= ?${series.sql}${filter.sql} ORDER BY "seq"`,
     low,
@@ -118,7 +123,7 @@ export function outline(reader: SqliteDatabase, query: OutlineQuery): OutlineSte
  */
 function outlineEnd(reader: SqliteDatabase, step: { after: number; tip: number; topics: string; count: number }): number {
   const { after, tip, topics, count } = step
-  const { high: bySeq } = boundary(reader, 'asc', after, tip, { sql: '', values: [] })
+  const { high: bySeq } = boundary(reader, 'asc', { low: after, high: tip, rows: scanRows }, { sql: '', values: [] })
   if (bySeq === undefined) return tip
   const byTopic = reader.row(
     `SELECT min((SELECT m."seq" FROM "Message" AS m INDEXED BY "Message_topic_seq_idx"
@@ -131,12 +136,20 @@ function outlineEnd(reader: SqliteDatabase, step: { after: number; tip: number; 
   return byTopic === null || byTopic === undefined ? tip : Math.max(bySeq, Number(byTopic))
 }
 
+/**
+ * How many rows a step may scan: fewer with many patterns that are more than a beginning, each of which may take 3 µs of
+ * a row when both have many levels.
+ */
+function rowsFor(topics: TopicFilter | undefined): number {
+  const patterns = topics?.patterns.filter((pattern) => !isPrefixPattern(pattern)).length ?? 0
+  return Math.ceil(scanRows / Math.max(1, patterns / patternsAtOnce))
+}
+
 /** Where a step ends: at the last row that it may scan. */
 function boundary(
   reader: SqliteDatabase,
   order: 'asc' | 'desc',
-  low: number,
-  high: number,
+  { low, high, rows }: { low: number; high: number; rows: number },
   series: Condition,
 ): { low?: number; high?: number } {
   const row = reader.row(
@@ -144,7 +157,7 @@ function boundary(
     low,
     high,
     ...series.values,
-    scanRows - 1,
+    rows - 1,
   )
   if (row === undefined) return {}
   return order === 'asc' ? { high: Number(row.seq) } : { low: Number(row.seq) - 1 }

@@ -47,6 +47,11 @@ export const log = [
     ],
   ),
   ...breaks(
+    'src/store/sqlite/scan.ts',
+    ['test/store/sqlite-scan.test.ts'],
+    [['a step compares all rows with all patterns', 'Math.max(1, patterns / patternsAtOnce)', '1']],
+  ),
+  ...breaks(
     'src/store/sqlite/topic-condition.ts',
     ['test/store/sqlite-store.test.ts'],
     [

@@ -4,6 +4,7 @@ import { conditions } from '../src/errors.ts'
 const remedies: Record<string, string> = {
   invalid_request: 'Correct what `errors` names.',
   invalid_json: 'Send valid JSON in UTF-8.',
+  parameters_conflict: 'Leave out what `errors` names, or add what it requires.',
   invalid_data: 'Send well-formed text, padded standard base64 with `encoding: base64`, or a JSON value with `encoding: json`.',
   invalid_topic:
     'Use a topic of 1 to 256 bytes without control characters, `*` and `>`. In a pattern `*` is a whole level, and `>` the last one.',

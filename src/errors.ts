@@ -101,6 +101,7 @@ function storeCondition(code: string, title: string) {
 export class InvalidRequest extends condition('invalid_request', 400, 'The request is not valid') {}
 export class InvalidJson extends condition('invalid_json', 400, 'The body is not valid JSON') {}
 export class InvalidData extends condition('invalid_data', 422, 'The data does not fit its encoding') {}
+export class ParametersConflict extends condition('parameters_conflict', 422, 'These parameters do not go together') {}
 export class InvalidTopic extends condition('invalid_topic', 400, 'The topic is not valid') {}
 export class InvalidMultiaddr extends condition('invalid_multiaddr', 400, 'The multiaddr is not valid') {}
 export class InvalidPeerId extends condition('invalid_peer_id', 400, 'The peer id is not valid') {}

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createClientShares } from '../access/client-shares.ts'
-import { InvalidRequest, MessageNotFound, Overloaded } from '../errors.ts'
+import { MessageNotFound, Overloaded, ParametersConflict } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
 import { omitUndefined } from '../lib/omit-undefined.ts'
 import { createSemaphore } from '../lib/semaphore.ts'
@@ -21,7 +21,7 @@ export interface History extends Pick<Positions, 'resolve' | 'locate'> {
    * scan, matching or not. A page ends, short or even empty, when the next step cannot be paid, and after `maxPageRows`
    * rows. With `waitMs`, an empty page in ascending order waits for messages while any that may still arrive can match.
    * @throws what `resolve` throws, for `after` and, except CursorExpired, for `before`
-   * @throws InvalidRequest when `waitMs` is given without an ascending order after a position
+   * @throws ParametersConflict when `waitMs` is given without an ascending order after a position
    * @throws Overloaded when too many requests wait, or too many of one client
    * @throws RateLimited when the first step cannot be paid
    */
@@ -189,7 +189,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
 
   async function waitForPage(query: PageQuery & { waitMs: number }, options: PageOptions): Promise<Page> {
     if (query.after === undefined || orderOf(query) !== 'asc') {
-      throw new InvalidRequest('waitMs requires after and ascending order.', {
+      throw new ParametersConflict('waitMs requires after and ascending order.', {
         errors: [{ path: '/waitMs', message: 'requires after and ascending order' }],
       })
     }

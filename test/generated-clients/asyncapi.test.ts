@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, type TestContext, test, vi } from 'vitest'
+import { npmTools } from '../fixtures/npm-tools.ts'
 import { canRun, runProgram } from '../fixtures/program.ts'
 import { pythonEnvironment } from '../fixtures/python-environment.ts'
-import { npmTools } from './npm-tools.ts'
 
 const repository = fileURLToPath(new URL('../..', import.meta.url))
 const sources = fileURLToPath(new URL('asyncapi', import.meta.url))

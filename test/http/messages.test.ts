@@ -329,7 +329,7 @@ test('maxLongPolls: one more request that would wait is refused', async () => {
 
 test.each(['waitMs=10', 'waitMs=10&after=earliest&order=desc', 'waitMs=55001&after=latest'])('does not wait with ?%s', async (query) => {
   const { call } = await appForTest()
-  expect((await call('GET', `/v1/messages?${query}`)).body).toMatchObject({ code: 'invalid_request', errors: [{ path: '/waitMs' }] })
+  expect((await call('GET', `/v1/messages?${query}`)).body).toMatchObject({ code: 'parameters_conflict', errors: [{ path: '/waitMs' }] })
 })
 
 test('a walk from the earliest goes on where topics keep different amounts, and is told what is pruned on its way', async () => {

@@ -66,7 +66,15 @@ const pageAnswers = {
   200: json('A page of messages.', pageSchema, { items: [messageExample], newer: 'k3v9q2.1041', older: 'k3v9q2.1041', caughtUp: true }),
 }
 
-const pageProblems = ['invalid_cursor', 'cursor_epoch_mismatch', 'cursor_ahead', 'cursor_expired', 'overloaded', 'store_unavailable']
+const pageProblems = [
+  'parameters_conflict',
+  'invalid_cursor',
+  'cursor_epoch_mismatch',
+  'cursor_ahead',
+  'cursor_expired',
+  'overloaded',
+  'store_unavailable',
+]
 const pageDescription =
   'Without `after` and `before`, the newest messages, newest first. To read everything from a position, pass it as `after`, ' +
   'then each page’s `newer` as the following `after`, until `caughtUp`. A request examines at most 20,000 messages, matching or not, and every 40 ' +

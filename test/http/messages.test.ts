@@ -327,9 +327,13 @@ test('maxLongPolls: one more request that would wait is refused', async () => {
   expect((await refused()).status).toBe(200)
 })
 
-test.each(['waitMs=10', 'waitMs=10&after=earliest&order=desc', 'waitMs=55001&after=latest'])('does not wait with ?%s', async (query) => {
+test.each([
+  ['waitMs=10', 'parameters_conflict'],
+  ['waitMs=10&after=earliest&order=desc', 'parameters_conflict'],
+  ['waitMs=55001&after=latest', 'invalid_request'],
+])('does not wait with ?%s', async (query, code) => {
   const { call } = await appForTest()
-  expect((await call('GET', `/v1/messages?${query}`)).body).toMatchObject({ code: 'parameters_conflict', errors: [{ path: '/waitMs' }] })
+  expect((await call('GET', `/v1/messages?${query}`)).body).toMatchObject({ code, errors: [{ path: '/waitMs' }] })
 })
 
 test('a walk from the earliest goes on where topics keep different amounts, and is told what is pruned on its way', async () => {

@@ -17,8 +17,8 @@ const measured = [
 /** Nodes with real links, whose timers and sockets outlast a test; each file has a process of its own. */
 const engines = 'test/engine/**/*.test.ts'
 
-/** With programs that are built for them: `npm run test:interop` and `npm run test:clients`. */
-const builtFirst = ['test/interop/**', 'test/generated-clients/**']
+/** With programs that are built or installed for them: `npm run test:interop`, `test:clients` and `test:contract`. */
+const builtFirst = ['test/interop/**', 'test/generated-clients/**', 'test/contract/**']
 
 /** One more than there are processors: some files wait, end-to-end tests for minutes to pass. */
 const maxWorkers = availableParallelism() + 1

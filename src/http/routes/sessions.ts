@@ -14,6 +14,16 @@ export interface SessionComponents {
   now?: (() => number) | undefined
 }
 
+const budgetSchema = z
+  .object({
+    name: z.string().describe('`token`, or `address` for all clients of an address.'),
+    quota: z.int().min(0).describe('Units in a full budget.'),
+    perSecond: z.int().min(0).describe('Units that are added each second.'),
+    remaining: z.int().describe('Units left.'),
+    resetSeconds: z.int().min(0).describe('Seconds until the budget is full.'),
+  })
+  .meta({ id: 'ClientBudget', description: 'A rate limit of a client.' })
+
 const clientSchema = z
   .object({
     id: z.string().describe('Id of the token, or of the subject of an identity provider; `operator` or `anyone` without one.'),
@@ -21,17 +31,7 @@ const clientSchema = z
     topics: z.array(z.string()).describe('Topics and patterns that the client may use.'),
     expiresAt: z.iso.datetime().nullable().describe('Time at which the token or the session expires; null for never.'),
     session: z.boolean().describe('Whether the request came with the cookie of a session.'),
-    budgets: z
-      .array(
-        z.object({
-          name: z.string().describe('`token`, or `address` for all clients of an address.'),
-          quota: z.int().min(0).describe('Units in a full budget.'),
-          perSecond: z.int().min(0).describe('Units that are added each second.'),
-          remaining: z.int().describe('Units left.'),
-          resetSeconds: z.int().min(0).describe('Seconds until the budget is full.'),
-        }),
-      )
-      .describe('Rate limits of the client. A request takes its cost from each.'),
+    budgets: z.array(budgetSchema).describe('Rate limits of the client. A request takes its cost from each.'),
   })
   .meta({ id: 'ClientInfo', description: 'A client: what it may do, and how much.' })
 

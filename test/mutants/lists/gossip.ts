@@ -382,7 +382,8 @@ export const gossip = [
     ['test/engine/custom/overlay/seeks.test.ts'],
     [
       ['all topics are sought at once', 'if (!pace.take(now())) return', 'pace.take(now())'],
-      ['the first topics are sought again and again', 'due.delete(topic)\n      walk(topic)', 'walk(topic)'],
+      ['the first topics are sought again and again', 'turns.delete(topic)\n        walk(topic)', 'walk(topic)'],
+      ['a new topic waits behind all that nobody has', '[due.first, due.again]', '[due.again, due.first]'],
     ],
   ),
   ...breaks(

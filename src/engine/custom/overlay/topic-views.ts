@@ -44,8 +44,8 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
   const views = new Map<string, View>()
   /** When the next seek for each topic is allowed. */
   const seeks = new Map<string, { count: number; at: number }>()
-  /** Topics whose seek waits for its turn, the longest waiting first. */
-  const due = new Set<string>()
+  /** Topics whose seek waits for its turn, the longest waiting first: those that were never sought, and the others. */
+  const due = { first: new Set<string>(), again: new Set<string>() }
   const pace = createTokenBucket({ perSecond: limits.seeksPerSecond, burst: limits.seeksBurst })
 
   function learn(topic: string, peer: PeerRecord): void {
@@ -82,17 +82,26 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
 
   function seek(topic: string): void {
     if ((seeks.get(topic)?.at ?? 0) > now()) return
-    due.add(topic)
+    const turns = seeks.has(topic) ? due.again : due.first
+    turns.add(topic)
     seekDue()
   }
 
   /** Seeks in turn, at a pace that many topics without subscribers share. */
   function seekDue(): void {
-    for (const topic of due) {
-      if (!pace.take(now())) return
-      due.delete(topic)
-      walk(topic)
+    for (const turns of [due.first, due.again]) {
+      for (const topic of turns) {
+        if (!pace.take(now())) return
+        turns.delete(topic)
+        walk(topic)
+      }
     }
+  }
+
+  function forgetSeek(topic: string): void {
+    seeks.delete(topic)
+    due.first.delete(topic)
+    due.again.delete(topic)
   }
 
   function walk(topic: string): void {
@@ -135,8 +144,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
       send(back.to, frame)
       return
     }
-    seeks.delete(frame.topic)
-    due.delete(frame.topic)
+    forgetSeek(frame.topic)
     for (const peer of frame.peers) {
       components.told(peer, link.peerId)
       learn(frame.topic, peer)
@@ -157,8 +165,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
     open,
     close(topic) {
       views.delete(topic)
-      seeks.delete(topic)
-      due.delete(topic)
+      forgetSeek(topic)
     },
     get: (topic) => views.get(topic),
     all: () => views.values(),
@@ -175,8 +182,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
       const outside = new Set(components.fanOutTopics())
       for (const topic of outside) fanOut(topic)
       const isGone = (topic: string) => !outside.has(topic) && !views.has(topic)
-      for (const topic of seeks.keys()) if (isGone(topic)) seeks.delete(topic)
-      for (const topic of due) if (isGone(topic)) due.delete(topic)
+      for (const topic of [...seeks.keys(), ...due.first]) if (isGone(topic)) forgetSeek(topic)
     },
   }
 }

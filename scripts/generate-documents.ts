@@ -1,14 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { pino } from 'pino'
 import { z } from 'zod'
-import { createEndings } from '../src/access/endings.ts'
-import { createRates } from '../src/access/rates.ts'
 import { environmentSchema } from '../src/config/environment.ts'
-import { createDht } from '../src/dht/dht.ts'
-import { createNoRouting } from '../src/engine/no-routing.ts'
-import { createApp } from '../src/http/app.ts'
-import { createByteRooms } from '../src/http/byte-room.ts'
+import { createContract, documentedRoutes } from '../src/http/contract.ts'
+import { documentsOf } from '../src/http/openapi.ts'
 import { defaultLimits, limitsSchema, limitVariable } from '../src/limits.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import { errorsPage } from './errors-page.ts'
@@ -18,9 +13,12 @@ import { errorsPage } from './errors-page.ts'
  * docs/limits.md, docs/metrics.md and docs/errors.md. With `--check` it writes nothing, and fails when a committed file differs.
  */
 
+const init = { limits: defaultLimits }
+const contract = documentsOf(documentedRoutes(init, createContract(init)))
+
 const documents = [
-  { path: 'openapi.yaml', generate: () => served('/openapi.yaml') },
-  { path: 'asyncapi.yaml', generate: () => served('/asyncapi.yaml') },
+  { path: 'openapi.yaml', generate: () => contract.openapiYaml },
+  { path: 'asyncapi.yaml', generate: () => contract.asyncapiYaml },
   { path: 'README.md', generate: withVariables },
   { path: 'docs/limits.md', generate: limitsPage },
   { path: 'docs/metrics.md', generate: metricsPage },
@@ -37,49 +35,6 @@ for (const { path, generate } of documents) {
     console.error(`${path} is outdated. Run: npm run generate`)
     process.exitCode = 1
   }
-}
-
-/** Requests a document from an app that serves only documents. */
-async function served(path: string): Promise<string> {
-  const absent = async (): Promise<never> => {
-    throw new Error('only documents are served here')
-  }
-  const app = await createApp(
-    { allowedHosts: [], allowedOrigins: [], trustedProxies: [], limits: defaultLimits },
-    {
-      node: absent,
-      gateways: { list: absent },
-      access: { admit: absent, admitSession: absent },
-      endings: createEndings(),
-      rates: createRates({ limits: defaultLimits }),
-      ...createByteRooms({ limits: defaultLimits }),
-      tokens: { create: absent, createOnce: absent, page: absent, get: absent, rename: absent, revoke: absent },
-      sessions: { open: absent, close: absent },
-      audit: { note: absent, list: absent },
-      peers: { list: absent, get: absent, dial: absent, dialPeer: absent, hangUp: absent, forget: absent, ping: absent, annotate: absent },
-      topics: { join: absent, leave: absent, list: absent, get: absent, retain: absent, read: absent, require: absent },
-      dht: createDht({ limits: defaultLimits, peerId: '' }, { routing: createNoRouting() }),
-      retention: { purge: absent, delete: absent },
-      history: { page: absent, get: absent, locate: absent },
-      publisher: { check: () => undefined, enqueue: absent },
-      deliveries: { send: absent, list: absent, get: absent, cancel: absent },
-      services: { request: absent },
-      stream: { admit: () => undefined, refuse: () => undefined, accept: () => undefined, acceptEvents: absent },
-      probes: {
-        started: () => false,
-        draining: () => false,
-        writes: { failure: undefined },
-        store: { position: absent },
-        damaged: () => false,
-      },
-      metrics: { request: () => undefined, text: absent, contentType: '' },
-      logger: pino({ level: 'warn' }),
-    },
-  )
-  const answer = await app.inject(path)
-  await app.close()
-  if (answer.statusCode !== 200) throw new Error(`GET ${path} answered ${answer.statusCode}`)
-  return answer.body
 }
 
 function limitsPage(): string {

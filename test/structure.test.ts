@@ -62,3 +62,11 @@ test.each(homes)('$packages are imported in $rooms only', ({ packages, but, room
   expect(theirs).not.toEqual([])
   expect(theirs.filter(({ from }) => !rooms.some((room) => within(from, room)))).toEqual([])
 })
+
+test('no file of source is longer than 300 lines', () => {
+  const files = ['src', 'scripts', 'bench'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
+  )
+  const written = files.filter((file) => file.endsWith('.ts') && !file.startsWith('src/store/generated/'))
+  expect(written.filter((file) => readFileSync(join(root, file), 'utf8').split('\n').length > 301)).toEqual([])
+})

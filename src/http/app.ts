@@ -28,17 +28,19 @@ import { createAuthentication } from './authenticate.ts'
 import { readBodies } from './body.ts'
 import type { ByteRoom } from './byte-room.ts'
 import { compressAnswers } from './compression.ts'
+import { type ContractInit, createContract, documentedRoutes } from './contract.ts'
 import { countRequests } from './count-requests.ts'
 import { endWithToken } from './end-with-token.ts'
 import { handleClientError, handleError } from './error-handler.ts'
+import { keepToContract } from './keep-to-contract.ts'
 import { refuseTheRest } from './not-found.ts'
-import { createDocuments } from './openapi.ts'
-import { type DocumentedRoute, documentedRoute, withZod } from './operation.ts'
+import { documentsOf } from './openapi.ts'
+import { withZod } from './operation.ts'
 import { countRequestBytes } from './request-bytes.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { dhtRoutes } from './routes/dht.ts'
-import { documentRoutes } from './routes/documents.ts'
+import { type Documents, documentRoutes } from './routes/documents.ts'
 import { logLevelRoutes } from './routes/log-level.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { metricRoutes } from './routes/metrics.ts'
@@ -56,19 +58,14 @@ import { traceRequests } from './trace-hook.ts'
 import { checkQueryEncoding, validatorCompiler } from './validation.ts'
 import { createWorkSemaphores, type WorkLimits } from './work-semaphores.ts'
 
-export interface AppInit extends AccessInit {
+export interface AppInit extends AccessInit, ContractInit {
   /** Addresses and networks of proxies whose X-Forwarded-… headers are trusted. */
   trustedProxies: string[]
-  /** Whether the metrics are served on a port of their own instead. */
-  metricsElsewhere?: boolean
-  /** Whether the metrics need no token. */
-  metricsPublic?: boolean | undefined
   /** Whether streams negotiate `permessage-deflate`. */
   streamCompression?: boolean | undefined
   /** Whether requests are traced. */
   tracing?: boolean
-  limits: Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'maxPublishMessages' | 'slowClientMs' | 'maxDeliveryMs' | 'requestTimeoutMs'> &
-    WorkLimits
+  limits: ContractInit['limits'] & Pick<Limits, 'maxBodyBytes' | 'maxFrameBytes' | 'slowClientMs'> & WorkLimits
 }
 
 export interface AppComponents {
@@ -175,7 +172,8 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     },
   })
   adoptWebSocketsOf(app.websocketServer)
-  const routes: DocumentedRoute[] = []
+  const contract = createContract(init)
+  const routes = documentedRoutes(init, contract)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => stringifyJson)
   app.setErrorHandler(handleError)
@@ -203,27 +201,28 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     request.log.debug({ operation: operation?.operationId, status: reply.statusCode, ms: reply.elapsedTime }, 'request')
     components.metrics.request(operation?.operationId ?? 'none', reply.statusCode, reply.elapsedTime / 1_000)
   })
-  app.addHook('onRoute', (options) => {
-    if (options.method !== 'HEAD' && options.config?.refuses !== true) routes.push(documentedRoute(options))
-  })
+  const checkContract = keepToContract(app, routes)
 
   const zodApp = withZod(app)
   nodeRoutes(zodApp, components)
   peerRoutes(zodApp, components)
   topicRoutes(zodApp, components)
   dhtRoutes(zodApp, components)
-  publishRoutes(zodApp, init, components)
+  publishRoutes(zodApp, contract.publish, components)
   messageRoutes(zodApp, components)
-  deliveryRoutes(zodApp, init, components)
-  requestRoutes(zodApp, init, components)
+  deliveryRoutes(zodApp, contract.deliveries, components)
+  requestRoutes(zodApp, contract.requests, components)
   streamRoutes(zodApp, components)
   tokenRoutes(zodApp, components)
   sessionRoutes(zodApp, components)
   auditRoutes(zodApp, components)
   probeRoutes(zodApp, components)
-  if (init.metricsElsewhere !== true) metricRoutes(zodApp, { isPublic: init.metricsPublic === true }, components)
+  if (init.metricsElsewhere !== true) metricRoutes(zodApp, contract.metrics, components)
   logLevelRoutes(zodApp, components)
-  documentRoutes(zodApp, { documents: createDocuments(routes) })
+  // Made for the first who asks.
+  let documents: Documents | undefined
+  documentRoutes(zodApp, { documents: () => (documents ??= documentsOf(routes)) })
+  checkContract()
   refuseTheRest(app, routes)
   await app.ready()
   return app

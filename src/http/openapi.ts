@@ -9,26 +9,17 @@ import { type Answer, bytesSchema, conditionOf, type DocumentedRoute, problemCod
 import { problemSchema, problemType } from './problem.ts'
 import type { Documents } from './routes/documents.ts'
 
-/**
- * The documents of the contract: OpenAPI of the routes, AsyncAPI of the stream. Built once, at the first request, when
- * all routes exist.
- */
-export function createDocuments(routes: DocumentedRoute[]): () => Documents {
-  let documents: Documents | undefined
-  return () => {
-    if (documents === undefined) {
-      const openapi = openApiDocument(routes)
-      const asyncapi = asyncApiDocument(upgradeRoute(routes))
-      documents = {
-        openapi,
-        openapiJson: JSON.stringify(openapi),
-        openapiYaml: yaml(openapi),
-        asyncapi,
-        asyncapiJson: JSON.stringify(asyncapi),
-        asyncapiYaml: yaml(asyncapi),
-      }
-    }
-    return documents
+/** The documents of the contract: OpenAPI of the routes, AsyncAPI of the stream. */
+export function documentsOf(routes: DocumentedRoute[]): Documents {
+  const openapi = openApiDocument(routes)
+  const asyncapi = asyncApiDocument(upgradeRoute(routes))
+  return {
+    openapi,
+    openapiJson: JSON.stringify(openapi),
+    openapiYaml: yaml(openapi),
+    asyncapi,
+    asyncapiJson: JSON.stringify(asyncapi),
+    asyncapiYaml: yaml(asyncapi),
   }
 }
 

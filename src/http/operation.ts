@@ -116,6 +116,18 @@ export const noBody = z
 /** The `querystring` of an operation without parameters: refuses any. */
 export const noQuery = z.strictObject({})
 
+/** What the contract says of a route, without its handler. */
+export interface RouteDeclaration extends Pick<RouteOptions, 'url'> {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  config: { operation: Operation }
+  schema: { params?: z.ZodType; headers?: z.ZodType; querystring?: z.ZodType; body?: z.ZodType; response: Record<number, Answer> }
+}
+
+/** Declares a route, with the types of its schemas, by which its handler is typed. */
+export function declareRoute<Declaration extends RouteDeclaration>(declaration: Declaration): Declaration {
+  return declaration
+}
+
 /** A route of the contract. */
 export interface DocumentedRoute {
   method: string
@@ -144,22 +156,21 @@ const routeSchema = z.object({
 })
 
 /** @throws Error when the route lacks something that the contract needs */
-export function documentedRoute(options: RouteOptions): DocumentedRoute {
-  const method = String(options.method)
-  const name = `${method} ${options.url}`
-  const operation = options.config?.operation
-  if (operation === undefined) throw new Error(`${name} has no operation in its config`)
+export function documentedRoute(declaration: RouteDeclaration): DocumentedRoute {
+  const { method, url } = declaration
+  const name = `${method} ${url}`
+  const { operation } = declaration.config
   for (const code of operation.problems ?? []) conditionOf(code)
-  const schema = routeSchema.safeParse(options.schema)
+  const schema = routeSchema.safeParse(declaration.schema)
   if (!schema.success) throw new Error(`${name}: ${z.prettifyError(schema.error)}`)
   const { params, headers, querystring: query, body, response: answers } = schema.data
-  if (query === undefined && options.url.startsWith('/v1/')) throw new Error(`${name} has no schema for its query`)
-  if (/[:*]/.test(options.url) && params === undefined) throw new Error(`${name} has no schema for its parameters`)
+  if (query === undefined && url.startsWith('/v1/')) throw new Error(`${name} has no schema for its query`)
+  if (/[:*]/.test(url) && params === undefined) throw new Error(`${name} has no schema for its parameters`)
   if (method === 'POST' && headers?.shape['idempotency-key'] === undefined && operation.repetition === undefined)
     throw new Error(`${name} takes no idempotency key, and does not say what a repetition does`)
   if (operation.topics === undefined && [params, query, body].some(namesTopic))
     throw new Error(`${name} names a topic, but has no topic rights`)
-  return { method, url: options.url, operation, params, headers, query, body, answers }
+  return { method, url, operation, params, headers, query, body, answers }
 }
 
 function namesTopic(schema: z.ZodType | undefined): boolean {

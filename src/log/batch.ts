@@ -3,7 +3,7 @@ import type { OwnMessage } from '../engine/engine.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { NewMessage } from '../model/message.ts'
 import type { Published } from '../model/published.ts'
-import type { AppendEntry, KeyedMessages } from '../store/log-store.ts'
+import type { AppendEntry, KeyedMessages } from '../store/log-append.ts'
 import type { BatchQueueItem } from './batch-queue.ts'
 
 /** An item of the inbox: one or more messages that are stored together or not at all. A batch is several items. */

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import type { RouteOptions } from 'fastify'
-import { expect, test } from 'vitest'
+import { fastify } from 'fastify'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { topicParams, topicsQuery } from '../../src/http/inputs.ts'
-import { documentedRoute, empty, noQuery } from '../../src/http/operation.ts'
+import { keepToContract } from '../../src/http/keep-to-contract.ts'
+import { documentedRoute, empty, noQuery, type RouteDeclaration } from '../../src/http/operation.ts'
 import { appForTest } from './app-for-test.ts'
 
 const committed = new URL('../../openapi.yaml', import.meta.url)
@@ -129,21 +130,13 @@ test('the explorer needs nothing from elsewhere', async () => {
 
 const operation = { action: 'read', operationId: 'x', summary: 'x', tag: 'Node' } as const
 const response = { 200: empty('x') }
-const handler = () => undefined
 
-test.each<[string, RouteOptions, RegExp]>([
-  ['no operation', { method: 'GET', url: '/v1/x', handler, schema: { querystring: noQuery, response } }, /no operation/],
-  ['no answers', { method: 'GET', url: '/v1/x', handler, config: { operation }, schema: { querystring: noQuery } }, /response/],
-  ['no schemas at all', { method: 'GET', url: '/v1/x', handler, config: { operation } }, /v1\/x/],
-  ['an unknown query', { method: 'GET', url: '/v1/x', handler, config: { operation }, schema: { response } }, /query/],
-  [
-    'unknown parameters',
-    { method: 'GET', url: '/v1/:x', handler, config: { operation }, schema: { querystring: noQuery, response } },
-    /parameters/,
-  ],
+test.each<[string, RouteDeclaration, RegExp]>([
+  ['an unknown query', { method: 'GET', url: '/v1/x', config: { operation }, schema: { response } }, /query/],
+  ['unknown parameters', { method: 'GET', url: '/v1/:x', config: { operation }, schema: { querystring: noQuery, response } }, /parameters/],
   [
     'a topic in its path and no topic rights',
-    { method: 'GET', url: '/v1/:topic', handler, config: { operation }, schema: { params: topicParams, querystring: noQuery, response } },
+    { method: 'GET', url: '/v1/:topic', config: { operation }, schema: { params: topicParams, querystring: noQuery, response } },
     /topic rights/,
   ],
   [
@@ -151,7 +144,6 @@ test.each<[string, RouteOptions, RegExp]>([
     {
       method: 'GET',
       url: '/v1/x',
-      handler,
       config: { operation },
       schema: { querystring: z.strictObject({ topic: topicsQuery.optional() }), response },
     },
@@ -159,7 +151,7 @@ test.each<[string, RouteOptions, RegExp]>([
   ],
   [
     'neither an idempotency key nor what a repetition does',
-    { method: 'POST', url: '/v1/x', handler, config: { operation }, schema: { querystring: noQuery, response } },
+    { method: 'POST', url: '/v1/x', config: { operation }, schema: { querystring: noQuery, response } },
     /idempotency key/,
   ],
   [
@@ -167,7 +159,6 @@ test.each<[string, RouteOptions, RegExp]>([
     {
       method: 'GET',
       url: '/v1/x',
-      handler,
       config: { operation: { ...operation, problems: ['nonsense'] } },
       schema: { querystring: noQuery, response },
     },
@@ -175,4 +166,26 @@ test.each<[string, RouteOptions, RegExp]>([
   ],
 ])('refuses a route with %s', (_, route, message) => {
   expect(() => documentedRoute(route)).toThrow(message)
+})
+
+describe('an app that keeps to its contract', () => {
+  const route: RouteDeclaration = { method: 'GET', url: '/v1/x', config: { operation }, schema: { querystring: noQuery, response } }
+  const handler = () => undefined
+
+  test('has no other route', () => {
+    const app = fastify()
+    keepToContract(app, [])
+    expect(() => app.route({ ...route, handler })).toThrow('GET /v1/x is not in the contract')
+  })
+
+  test('has each of its routes, once', () => {
+    const app = fastify()
+    app.setValidatorCompiler(() => () => true)
+    app.setSerializerCompiler(() => String)
+    const check = keepToContract(app, [documentedRoute(route)])
+    expect(check).toThrow('nothing serves GET /v1/x')
+    app.route({ ...route, handler })
+    check()
+    expect(() => app.route({ ...route, handler })).toThrow('is there twice')
+  })
 })

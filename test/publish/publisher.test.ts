@@ -5,7 +5,7 @@ import type { PublishedBy } from '../../src/log/ingest.ts'
 import { KeyTaken } from '../../src/model/idempotency-key.ts'
 import type { Published } from '../../src/model/published.ts'
 import { createPublisher, type PublishRequest } from '../../src/publish/publisher.ts'
-import type { PublishedUnderKey } from '../../src/store/log-store.ts'
+import type { PublishedUnderKey } from '../../src/store/log-append.ts'
 import { createMemoryStore } from '../fixtures/memory-store.ts'
 
 const limits = {

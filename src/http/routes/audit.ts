@@ -4,7 +4,7 @@ import { auditSchema } from '../../model/audit.ts'
 import { nameSchema } from '../../model/text.ts'
 import { auditExample } from '../examples.ts'
 import { limitQuery } from '../inputs.ts'
-import { type App, json } from '../operation.ts'
+import { type App, declareRoute, json } from '../operation.ts'
 
 const pageSchema = z
   .object({
@@ -13,8 +13,8 @@ const pageSchema = z
   })
   .meta({ id: 'AuditPage' })
 
-export function auditRoutes(app: App, components: { audit: Pick<Audit, 'list'> }): void {
-  app.route({
+export const auditContract = {
+  listAudit: declareRoute({
     method: 'GET',
     url: '/v1/audit',
     config: {
@@ -35,6 +35,12 @@ export function auditRoutes(app: App, components: { audit: Pick<Audit, 'list'> }
       }),
       response: { 200: json('A page of entries.', pageSchema, { items: [auditExample], next: null }) },
     },
+  }),
+}
+
+export function auditRoutes(app: App, components: { audit: Pick<Audit, 'list'> }): void {
+  app.route({
+    ...auditContract.listAudit,
     handler: ({ query }) => components.audit.list(query),
   })
 }

@@ -8,7 +8,7 @@ import { nameSchema } from '../../model/text.ts'
 import { keyOf } from '../count-requests.ts'
 import { deliveryExample } from '../examples.ts'
 import { limitQuery, peerIdInput, peerIdParams, timeQuery } from '../inputs.ts'
-import { type App, json, noQuery } from '../operation.ts'
+import { type App, declareRoute, json, noQuery } from '../operation.ts'
 
 const idParams = z.strictObject({ id: nameSchema(64) })
 const listSchema = z
@@ -23,52 +23,122 @@ const listSchema = z
   })
   .meta({ id: 'DeliveryPage' })
 
-export function deliveryRoutes(
-  app: App,
-  init: { limits: Pick<Limits, 'maxDeliveryMs'> },
-  components: { deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'> },
-): void {
-  const { deliveries } = components
+export function deliveryContract(init: { limits: Pick<Limits, 'maxDeliveryMs'> }) {
   const outgoingSchema = payloadInputSchema
     .extend({ expiresInMs: expirySchema.max(init.limits.maxDeliveryMs).optional() })
     .meta({ id: 'DirectPayload', description: 'The data of a direct message.' })
 
-  app.route({
-    method: 'POST',
-    url: '/v1/peers/:peerId/messages',
-    config: {
-      operation: {
-        action: 'direct',
-        operationId: 'sendToPeer',
-        summary: 'Send a direct message to a peer',
-        description:
-          'Responds once the message is durably stored and queued. Delivery is attempted, across restarts, until the peer has stored the message, ' +
-          'or it expires or is cancelled. Messages to one peer arrive in the order in which they were accepted. The peer need not be known: it is ' +
-          'looked up by its id. An `application/octet-stream` body is the data.',
-        tag: 'Direct messages',
-        rawBody: true,
-        problems: [
-          'invalid_data',
-          'message_too_large',
-          'idempotency_key_reused',
-          'idempotency_key_limit',
-          'outbox_full',
-          'store_unavailable',
-        ],
+  return {
+    sendToPeer: declareRoute({
+      method: 'POST',
+      url: '/v1/peers/:peerId/messages',
+      config: {
+        operation: {
+          action: 'direct',
+          operationId: 'sendToPeer',
+          summary: 'Send a direct message to a peer',
+          description:
+            'Responds once the message is durably stored and queued. Delivery is attempted, across restarts, until the peer has stored the message, ' +
+            'or it expires or is cancelled. Messages to one peer arrive in the order in which they were accepted. The peer need not be known: it is ' +
+            'looked up by its id. An `application/octet-stream` body is the data.',
+          tag: 'Direct messages',
+          rawBody: true,
+          problems: [
+            'invalid_data',
+            'message_too_large',
+            'idempotency_key_reused',
+            'idempotency_key_limit',
+            'outbox_full',
+            'store_unavailable',
+          ],
+        },
       },
-    },
-    schema: {
-      params: peerIdParams,
-      headers: z.looseObject({ 'idempotency-key': idempotencyKeySchema.optional() }),
-      querystring: noQuery,
-      body: outgoingSchema.meta({ example: { data: 'hello' } }),
-      response: {
-        202: json('The message is queued.', deliverySchema, deliveryExample, {
-          Location: 'URL of the delivery.',
-          'Idempotent-Replayed': '`true` if this is the response to an earlier request with the same key. Nothing was sent again.',
+      schema: {
+        params: peerIdParams,
+        headers: z.looseObject({ 'idempotency-key': idempotencyKeySchema.optional() }),
+        querystring: noQuery,
+        body: outgoingSchema.meta({ example: { data: 'hello' } }),
+        response: {
+          202: json('The message is queued.', deliverySchema, deliveryExample, {
+            Location: 'URL of the delivery.',
+            'Idempotent-Replayed': '`true` if this is the response to an earlier request with the same key. Nothing was sent again.',
+          }),
+        },
+      },
+    }),
+    listDeliveries: declareRoute({
+      method: 'GET',
+      url: '/v1/deliveries',
+      config: {
+        operation: {
+          action: 'direct',
+          cost: 5,
+          operationId: 'listDeliveries',
+          summary: 'List deliveries of direct messages',
+          tag: 'Direct messages',
+          problems: ['store_unavailable'],
+        },
+      },
+      schema: {
+        querystring: z.strictObject({
+          state: deliveryStateSchema.optional().describe('Only deliveries in this state.'),
+          to: peerIdInput.optional().describe('Only deliveries to this peer.'),
+          updatedSince: timeQuery.optional().describe('Only deliveries that changed at or after this time.'),
+          after: nameSchema(64).optional().describe('Only deliveries accepted after this one: the `next` of the previous page.'),
+          limit: limitQuery,
         }),
+        response: {
+          200: json('A page of deliveries, in the order in which they were accepted.', listSchema, {
+            items: [deliveryExample],
+            next: null,
+          }),
+        },
       },
-    },
+    }),
+    getDelivery: declareRoute({
+      method: 'GET',
+      url: '/v1/deliveries/:id',
+      config: {
+        operation: {
+          action: 'direct',
+          operationId: 'getDelivery',
+          summary: 'Get the delivery of a direct message',
+          tag: 'Direct messages',
+          problems: ['delivery_not_found', 'store_unavailable'],
+        },
+      },
+      schema: { params: idParams, querystring: noQuery, response: { 200: json('The delivery.', deliverySchema, deliveryExample) } },
+    }),
+    cancelDelivery: declareRoute({
+      method: 'DELETE',
+      url: '/v1/deliveries/:id',
+      config: {
+        operation: {
+          action: 'direct',
+          operationId: 'cancelDelivery',
+          summary: 'Cancel a direct message',
+          description: 'A delivery that has already ended stays unchanged. A message in transit may still arrive.',
+          tag: 'Direct messages',
+          problems: ['delivery_not_found', 'store_unavailable'],
+        },
+      },
+      schema: {
+        params: idParams,
+        querystring: noQuery,
+        response: { 200: json('The delivery, with its new state.', deliverySchema, deliveryExample) },
+      },
+    }),
+  }
+}
+
+export function deliveryRoutes(
+  app: App,
+  contract: ReturnType<typeof deliveryContract>,
+  components: { deliveries: Pick<Deliveries, 'send' | 'list' | 'get' | 'cancel'> },
+): void {
+  const { deliveries } = components
+  app.route({
+    ...contract.sendToPeer,
     handler: async ({ params, body, headers, grant, client }, reply) => {
       const message = Buffer.isBuffer(body)
         ? { data: body }
@@ -84,67 +154,17 @@ export function deliveryRoutes(
   })
 
   app.route({
-    method: 'GET',
-    url: '/v1/deliveries',
-    config: {
-      operation: {
-        action: 'direct',
-        cost: 5,
-        operationId: 'listDeliveries',
-        summary: 'List deliveries of direct messages',
-        tag: 'Direct messages',
-        problems: ['store_unavailable'],
-      },
-    },
-    schema: {
-      querystring: z.strictObject({
-        state: deliveryStateSchema.optional().describe('Only deliveries in this state.'),
-        to: peerIdInput.optional().describe('Only deliveries to this peer.'),
-        updatedSince: timeQuery.optional().describe('Only deliveries that changed at or after this time.'),
-        after: nameSchema(64).optional().describe('Only deliveries accepted after this one: the `next` of the previous page.'),
-        limit: limitQuery,
-      }),
-      response: {
-        200: json('A page of deliveries, in the order in which they were accepted.', listSchema, { items: [deliveryExample], next: null }),
-      },
-    },
+    ...contract.listDeliveries,
     handler: ({ query }) => deliveries.list(query),
   })
 
   app.route({
-    method: 'GET',
-    url: '/v1/deliveries/:id',
-    config: {
-      operation: {
-        action: 'direct',
-        operationId: 'getDelivery',
-        summary: 'Get the delivery of a direct message',
-        tag: 'Direct messages',
-        problems: ['delivery_not_found', 'store_unavailable'],
-      },
-    },
-    schema: { params: idParams, querystring: noQuery, response: { 200: json('The delivery.', deliverySchema, deliveryExample) } },
+    ...contract.getDelivery,
     handler: ({ params }) => deliveries.get(params.id),
   })
 
   app.route({
-    method: 'DELETE',
-    url: '/v1/deliveries/:id',
-    config: {
-      operation: {
-        action: 'direct',
-        operationId: 'cancelDelivery',
-        summary: 'Cancel a direct message',
-        description: 'A delivery that has already ended stays unchanged. A message in transit may still arrive.',
-        tag: 'Direct messages',
-        problems: ['delivery_not_found', 'store_unavailable'],
-      },
-    },
-    schema: {
-      params: idParams,
-      querystring: noQuery,
-      response: { 200: json('The delivery, with its new state.', deliverySchema, deliveryExample) },
-    },
+    ...contract.cancelDelivery,
     handler: ({ params }) => deliveries.cancel(params.id),
   })
 }

@@ -7,7 +7,7 @@ import { decodePayload, type PayloadInput, payloadInputSchema, wantedEncodingSch
 import { clientSignal } from '../client-signal.ts'
 import { dhtValueExample, foundPeerExample } from '../examples.ts'
 import { limitQuery, peerIdParams, waitQuery } from '../inputs.ts'
-import { type App, empty, json, noBody, noQuery, orLines } from '../operation.ts'
+import { type App, declareRoute, empty, json, noBody, noQuery, orLines } from '../operation.ts'
 
 const timeout = {
   timeoutMs: waitQuery.optional().describe('Timeout of the operation, in milliseconds. Default and maximum: `dhtTimeoutMs`.'),
@@ -38,10 +38,8 @@ const putDescription =
   'signs as the newest. Under a name of another peer, and in other namespaces, `data` is the complete record, which must prove its key. ' +
   'An `application/octet-stream` body is the data.'
 
-export function dhtRoutes(app: App, components: { dht: Dht }): void {
-  const { dht } = components
-
-  app.route({
+export const dhtContract = {
+  getDhtValue: declareRoute({
     method: 'GET',
     url: '/v1/dht/values/:key',
     config: {
@@ -57,10 +55,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       querystring: z.strictObject({ encoding: wantedEncodingSchema, ...timeout }),
       response: { 200: json('The best verified value found.', dhtValueSchema, dhtValueExample) },
     },
-    handler: ({ params, query }, reply) => dht.get(params.key, { ...query, signal: clientSignal(reply) }),
-  })
-
-  app.route({
+  }),
+  getDhtValueByQuery: declareRoute({
     method: 'GET',
     url: '/v1/dht/values',
     config: {
@@ -76,10 +72,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       querystring: z.strictObject({ key: dhtKeySchema, encoding: wantedEncodingSchema, ...timeout }),
       response: { 200: json('The best verified value found.', dhtValueSchema, dhtValueExample) },
     },
-    handler: ({ query: { key, ...query } }, reply) => dht.get(key, { ...query, signal: clientSignal(reply) }),
-  })
-
-  app.route({
+  }),
+  putDhtValue: declareRoute({
     method: 'PUT',
     url: '/v1/dht/values/:key',
     config: {
@@ -98,10 +92,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       body: payloadInputSchema.meta({ example: { data: 'test' } }),
       response: putAnswer,
     },
-    handler: ({ params, query, body }, reply) => dht.put(params.key, dataOf(body), { ...query, signal: clientSignal(reply) }),
-  })
-
-  app.route({
+  }),
+  putDhtValueByQuery: declareRoute({
     method: 'PUT',
     url: '/v1/dht/values',
     config: {
@@ -122,10 +114,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       body: payloadInputSchema.meta({ example: { data: 'test' } }),
       response: putAnswer,
     },
-    handler: ({ query: { key, ...query }, body }, reply) => dht.put(key, dataOf(body), { ...query, signal: clientSignal(reply) }),
-  })
-
-  app.route({
+  }),
+  findDhtProviders: declareRoute({
     method: 'GET',
     url: '/v1/dht/providers/:cid',
     config: {
@@ -138,11 +128,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       },
     },
     schema: { params: cidParams, querystring: z.strictObject({ limit: limitQuery, ...timeout }), response: foundPeers },
-    handler: ({ params, query, headers }, reply) =>
-      answerFound(headers, reply, dht.findProviders(params.cid, { ...query, signal: clientSignal(reply) })),
-  })
-
-  app.route({
+  }),
+  provideInDht: declareRoute({
     method: 'POST',
     url: '/v1/dht/providers/:cid',
     config: {
@@ -161,13 +148,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       body: noBody,
       response: { 204: empty('The closest peers have stored the announcement.') },
     },
-    handler: async ({ params, query }, reply) => {
-      await dht.provide(params.cid, { ...query, signal: clientSignal(reply) })
-      return reply.code(204).send()
-    },
-  })
-
-  app.route({
+  }),
+  stopProvidingInDht: declareRoute({
     method: 'DELETE',
     url: '/v1/dht/providers/:cid',
     config: {
@@ -180,13 +162,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       },
     },
     schema: { params: cidParams, querystring: noQuery, response: { 204: empty('The content is no longer announced.') } },
-    handler: async ({ params }, reply) => {
-      await dht.stopProviding(params.cid)
-      return reply.code(204).send()
-    },
-  })
-
-  app.route({
+  }),
+  findDhtPeer: declareRoute({
     method: 'GET',
     url: '/v1/dht/peers/:peerId',
     config: {
@@ -202,10 +179,8 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       querystring: z.strictObject(timeout),
       response: { 200: json('The peer.', foundPeerSchema, foundPeerExample) },
     },
-    handler: ({ params, query }, reply) => dht.findPeer(params.peerId, { ...query, signal: clientSignal(reply) }),
-  })
-
-  app.route({
+  }),
+  findClosestDhtPeers: declareRoute({
     method: 'GET',
     url: '/v1/dht/closest',
     config: {
@@ -222,6 +197,61 @@ export function dhtRoutes(app: App, components: { dht: Dht }): void {
       querystring: z.strictObject({ key: dhtKeySchema, limit: limitQuery, ...timeout }),
       response: foundPeers,
     },
+  }),
+}
+
+export function dhtRoutes(app: App, components: { dht: Dht }): void {
+  const { dht } = components
+
+  app.route({
+    ...dhtContract.getDhtValue,
+    handler: ({ params, query }, reply) => dht.get(params.key, { ...query, signal: clientSignal(reply) }),
+  })
+
+  app.route({
+    ...dhtContract.getDhtValueByQuery,
+    handler: ({ query: { key, ...query } }, reply) => dht.get(key, { ...query, signal: clientSignal(reply) }),
+  })
+
+  app.route({
+    ...dhtContract.putDhtValue,
+    handler: ({ params, query, body }, reply) => dht.put(params.key, dataOf(body), { ...query, signal: clientSignal(reply) }),
+  })
+
+  app.route({
+    ...dhtContract.putDhtValueByQuery,
+    handler: ({ query: { key, ...query }, body }, reply) => dht.put(key, dataOf(body), { ...query, signal: clientSignal(reply) }),
+  })
+
+  app.route({
+    ...dhtContract.findDhtProviders,
+    handler: ({ params, query, headers }, reply) =>
+      answerFound(headers, reply, dht.findProviders(params.cid, { ...query, signal: clientSignal(reply) })),
+  })
+
+  app.route({
+    ...dhtContract.provideInDht,
+    handler: async ({ params, query }, reply) => {
+      await dht.provide(params.cid, { ...query, signal: clientSignal(reply) })
+      return reply.code(204).send()
+    },
+  })
+
+  app.route({
+    ...dhtContract.stopProvidingInDht,
+    handler: async ({ params }, reply) => {
+      await dht.stopProviding(params.cid)
+      return reply.code(204).send()
+    },
+  })
+
+  app.route({
+    ...dhtContract.findDhtPeer,
+    handler: ({ params, query }, reply) => dht.findPeer(params.peerId, { ...query, signal: clientSignal(reply) }),
+  })
+
+  app.route({
+    ...dhtContract.findClosestDhtPeers,
     handler: ({ query: { key, ...query }, headers }, reply) =>
       answerFound(headers, reply, dht.closestPeers(key, { ...query, signal: clientSignal(reply) })),
   })

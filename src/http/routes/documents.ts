@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type App, bytesSchema, json } from '../operation.ts'
+import { type App, bytesSchema, declareRoute, json } from '../operation.ts'
 
 /** Folder of the API explorer's files. They are served from here, so that the explorer works on a closed network. */
 const explorerFiles = join(createRequire(import.meta.url).resolve('@fastify/swagger-ui/package.json'), '../static')
@@ -47,10 +47,8 @@ export interface Documents {
   asyncapiYaml: string
 }
 
-export function documentRoutes(app: App, components: { documents: () => Documents }): void {
-  const { documents } = components
-
-  app.route({
+export const documentContract = {
+  getOpenApiJson: declareRoute({
     method: 'GET',
     url: '/openapi.json',
     config: {
@@ -67,15 +65,8 @@ export function documentRoutes(app: App, components: { documents: () => Document
         200: json('An OpenAPI 3.1 document.', openApiSchema, { openapi: '3.1.1' }),
       },
     },
-    handler: async (_request, reply) => {
-      const { openapi, openapiJson } = documents()
-      // Fastify sets no type where a route has a serializer of its own.
-      reply.type(jsonType).serializer(() => openapiJson)
-      return openapi
-    },
-  })
-
-  app.route({
+  }),
+  getOpenApiYaml: declareRoute({
     method: 'GET',
     url: '/openapi.yaml',
     config: {
@@ -92,14 +83,8 @@ export function documentRoutes(app: App, components: { documents: () => Document
         200: { description: 'An OpenAPI 3.1 document.', headers: {}, content: { 'application/yaml': { schema: openApiSchema } } },
       },
     },
-    handler: async (_request, reply) => {
-      const { openapi, openapiYaml } = documents()
-      reply.type('application/yaml').serializer(() => openapiYaml)
-      return openapi
-    },
-  })
-
-  app.route({
+  }),
+  getAsyncApiJson: declareRoute({
     method: 'GET',
     url: '/asyncapi.json',
     config: {
@@ -118,14 +103,8 @@ export function documentRoutes(app: App, components: { documents: () => Document
         }),
       },
     },
-    handler: async (_request, reply) => {
-      const { asyncapi, asyncapiJson } = documents()
-      reply.type(jsonType).serializer(() => asyncapiJson)
-      return asyncapi
-    },
-  })
-
-  app.route({
+  }),
+  getAsyncApiYaml: declareRoute({
     method: 'GET',
     url: '/asyncapi.yaml',
     config: {
@@ -142,14 +121,8 @@ export function documentRoutes(app: App, components: { documents: () => Document
         200: { description: 'An AsyncAPI 3.0 document.', headers: {}, content: { 'application/yaml': { schema: asyncApiSchema } } },
       },
     },
-    handler: async (_request, reply) => {
-      const { asyncapi, asyncapiYaml } = documents()
-      reply.type('application/yaml').serializer(() => asyncapiYaml)
-      return asyncapi
-    },
-  })
-
-  app.route({
+  }),
+  getExplorer: declareRoute({
     method: 'GET',
     url: '/docs',
     config: {
@@ -164,13 +137,8 @@ export function documentRoutes(app: App, components: { documents: () => Document
     schema: {
       response: { 200: { description: 'The API explorer, an HTML page.', headers: {}, content: { 'text/html': { schema: z.string() } } } },
     },
-    handler: async (_request, reply) => {
-      reply.type('text/html; charset=utf-8').header('content-security-policy', explorerPolicy)
-      return page
-    },
-  })
-
-  app.route({
+  }),
+  getExplorerFile: declareRoute({
     method: 'GET',
     url: '/docs/:file',
     config: {
@@ -186,6 +154,59 @@ export function documentRoutes(app: App, components: { documents: () => Document
       params: z.strictObject({ file: z.enum(['explorer.js', 'swagger-ui.css', 'swagger-ui-bundle.js']) }),
       response: { 200: { description: 'The file.', headers: {}, content: { '*/*': { schema: bytesSchema } } } },
     },
+  }),
+}
+
+export function documentRoutes(app: App, components: { documents: () => Documents }): void {
+  const { documents } = components
+
+  app.route({
+    ...documentContract.getOpenApiJson,
+    handler: async (_request, reply) => {
+      const { openapi, openapiJson } = documents()
+      // Fastify sets no type where a route has a serializer of its own.
+      reply.type(jsonType).serializer(() => openapiJson)
+      return openapi
+    },
+  })
+
+  app.route({
+    ...documentContract.getOpenApiYaml,
+    handler: async (_request, reply) => {
+      const { openapi, openapiYaml } = documents()
+      reply.type('application/yaml').serializer(() => openapiYaml)
+      return openapi
+    },
+  })
+
+  app.route({
+    ...documentContract.getAsyncApiJson,
+    handler: async (_request, reply) => {
+      const { asyncapi, asyncapiJson } = documents()
+      reply.type(jsonType).serializer(() => asyncapiJson)
+      return asyncapi
+    },
+  })
+
+  app.route({
+    ...documentContract.getAsyncApiYaml,
+    handler: async (_request, reply) => {
+      const { asyncapi, asyncapiYaml } = documents()
+      reply.type('application/yaml').serializer(() => asyncapiYaml)
+      return asyncapi
+    },
+  })
+
+  app.route({
+    ...documentContract.getExplorer,
+    handler: async (_request, reply) => {
+      reply.type('text/html; charset=utf-8').header('content-security-policy', explorerPolicy)
+      return page
+    },
+  })
+
+  app.route({
+    ...documentContract.getExplorerFile,
     handler: async ({ params }, reply) => {
       const { type, read } = assets[params.file]
       reply.type(type).header('cache-control', 'private, max-age=3600')

@@ -4,7 +4,7 @@ import { type NodeView, nodeSchema } from '../../model/node.ts'
 import { peerIdSchema } from '../../model/peer.ts'
 import { gatewayExample, nodeExample } from '../examples.ts'
 import { limitQuery, peerIdInput } from '../inputs.ts'
-import { type App, json, noQuery } from '../operation.ts'
+import { type App, declareRoute, json, noQuery } from '../operation.ts'
 
 export interface NodeComponents {
   node: () => Promise<NodeView>
@@ -18,8 +18,8 @@ const pageSchema = z
   })
   .meta({ id: 'GatewayPage' })
 
-export function nodeRoutes(app: App, components: NodeComponents): void {
-  app.route({
+export const nodeContract = {
+  getNode: declareRoute({
     method: 'GET',
     url: '/v1/node',
     config: {
@@ -33,9 +33,8 @@ export function nodeRoutes(app: App, components: NodeComponents): void {
       },
     },
     schema: { querystring: noQuery, response: { 200: json('The gateway.', nodeSchema, nodeExample) } },
-    handler: () => components.node(),
-  })
-  app.route({
+  }),
+  listNodes: declareRoute({
     method: 'GET',
     url: '/v1/nodes',
     config: {
@@ -53,6 +52,16 @@ export function nodeRoutes(app: App, components: NodeComponents): void {
       querystring: z.strictObject({ after: peerIdInput.optional().describe('Only gateways after this one.'), limit: limitQuery }),
       response: { 200: json('A page of gateways, sorted by peer id.', pageSchema, { items: [gatewayExample], next: null }) },
     },
+  }),
+}
+
+export function nodeRoutes(app: App, components: NodeComponents): void {
+  app.route({
+    ...nodeContract.getNode,
+    handler: () => components.node(),
+  })
+  app.route({
+    ...nodeContract.listNodes,
     handler: ({ query }) => components.gateways.list(query),
   })
 }

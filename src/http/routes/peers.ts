@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import { type Grant, visibleTopics } from '../../model/grant.ts'
-import { maxLabelLength, multiaddrSchema, type Peer, peerIdSchema, peerSchema, peerStateSchema } from '../../model/peer.ts'
+import { visibleTo } from '../../model/grant.ts'
+import { maxLabelLength, multiaddrSchema, peerIdSchema, peerSchema, peerStateSchema } from '../../model/peer.ts'
 import { nameSchema } from '../../model/text.ts'
 import { topicSchema } from '../../model/topic.ts'
 import type { Peers } from '../../peers/peers.ts'
 import { clientSignal } from '../client-signal.ts'
 import { peerExample } from '../examples.ts'
 import { flagQuery, limitQuery, peerIdInput, peerIdParams } from '../inputs.ts'
-import { type App, empty, json, noBody, noQuery } from '../operation.ts'
+import { type App, declareRoute, empty, json, noBody, noQuery } from '../operation.ts'
 import { topicOfQuery } from '../topic-rights.ts'
 
 const peerPageSchema = z
@@ -38,18 +38,8 @@ const pingSchema = z.object({ latencyMs: z.number().describe('Round-trip time, i
 
 const peerProblems = ['peer_not_found', 'store_unavailable']
 
-/** Removes the topics that the client is not allowed to see. */
-function visible(grant: Grant, peer: Peer): Peer {
-  return { ...peer, topics: visibleTopics(grant, peer.topics) }
-}
-
-export function peerRoutes(
-  app: App,
-  components: { peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'> },
-): void {
-  const { peers } = components
-
-  app.route({
+export const peerContract = {
+  listPeers: declareRoute({
     method: 'GET',
     url: '/v1/peers',
     config: {
@@ -72,13 +62,8 @@ export function peerRoutes(
       }),
       response: { 200: json('A page of peers.', peerPageSchema, { items: [peerExample], next: null }) },
     },
-    handler: async ({ query, grant }) => {
-      const { items, next } = await peers.list(query)
-      return { items: items.map((peer) => visible(grant, peer)), next }
-    },
-  })
-
-  app.route({
+  }),
+  dialPeer: declareRoute({
     method: 'POST',
     url: '/v1/peers',
     config: {
@@ -109,24 +94,14 @@ export function peerRoutes(
       body: dialSchema.meta({ example: { multiaddr: peerExample.multiaddrs[0] } }),
       response: { 201: json('The peer.', peerSchema, peerExample, { Location: 'URL of the peer.' }) },
     },
-    handler: async ({ body: { multiaddr, peerId }, grant }, reply) => {
-      const options = { signal: clientSignal(reply) }
-      const peer = await (peerId === undefined
-        ? peers.dial(multiaddr ?? '', options)
-        : peers.dialPeer(peerId, { ...options, isAsked: true }))
-      return reply.code(201).header('location', `/v1/peers/${peer.peerId}`).send(visible(grant, peer))
-    },
-  })
-
-  app.route({
+  }),
+  getPeer: declareRoute({
     method: 'GET',
     url: '/v1/peers/:peerId',
     config: { operation: { action: 'peers', operationId: 'getPeer', summary: 'Get a peer', tag: 'Peers', problems: peerProblems } },
     schema: { params: peerIdParams, querystring: noQuery, response: { 200: json('The peer.', peerSchema, peerExample) } },
-    handler: async ({ params, grant }) => visible(grant, await peers.get(params.peerId)),
-  })
-
-  app.route({
+  }),
+  updatePeer: declareRoute({
     method: 'PATCH',
     url: '/v1/peers/:peerId',
     config: {
@@ -146,10 +121,8 @@ export function peerRoutes(
       body: changesSchema.meta({ example: { label: 'the one in the cellar' } }),
       response: { 200: json('The peer.', peerSchema, peerExample) },
     },
-    handler: async ({ params, body, grant }) => visible(grant, await peers.annotate(params.peerId, body)),
-  })
-
-  app.route({
+  }),
+  hangUpPeer: declareRoute({
     method: 'DELETE',
     url: '/v1/peers/:peerId',
     config: {
@@ -170,13 +143,8 @@ export function peerRoutes(
       }),
       response: { 204: empty('The peer is not connected.') },
     },
-    handler: async ({ params, query }, reply) => {
-      await (query.forget ? peers.forget(params.peerId) : peers.hangUp(params.peerId))
-      return reply.code(204).send()
-    },
-  })
-
-  app.route({
+  }),
+  pingPeer: declareRoute({
     method: 'POST',
     url: '/v1/peers/:peerId/ping',
     config: {
@@ -199,6 +167,54 @@ export function peerRoutes(
         200: json('The peer answered.', pingSchema, { latencyMs: 12.5 }),
       },
     },
+  }),
+}
+
+export function peerRoutes(
+  app: App,
+  components: { peers: Pick<Peers, 'list' | 'get' | 'dial' | 'dialPeer' | 'hangUp' | 'forget' | 'ping' | 'annotate'> },
+): void {
+  const { peers } = components
+
+  app.route({
+    ...peerContract.listPeers,
+    handler: async ({ query, grant }) => {
+      const { items, next } = await peers.list(query)
+      return { items: items.map((peer) => visibleTo(grant, peer)), next }
+    },
+  })
+
+  app.route({
+    ...peerContract.dialPeer,
+    handler: async ({ body: { multiaddr, peerId }, grant }, reply) => {
+      const options = { signal: clientSignal(reply) }
+      const peer = await (peerId === undefined
+        ? peers.dial(multiaddr ?? '', options)
+        : peers.dialPeer(peerId, { ...options, isAsked: true }))
+      return reply.code(201).header('location', `/v1/peers/${peer.peerId}`).send(visibleTo(grant, peer))
+    },
+  })
+
+  app.route({
+    ...peerContract.getPeer,
+    handler: async ({ params, grant }) => visibleTo(grant, await peers.get(params.peerId)),
+  })
+
+  app.route({
+    ...peerContract.updatePeer,
+    handler: async ({ params, body, grant }) => visibleTo(grant, await peers.annotate(params.peerId, body)),
+  })
+
+  app.route({
+    ...peerContract.hangUpPeer,
+    handler: async ({ params, query }, reply) => {
+      await (query.forget ? peers.forget(params.peerId) : peers.hangUp(params.peerId))
+      return reply.code(204).send()
+    },
+  })
+
+  app.route({
+    ...peerContract.pingPeer,
     handler: async ({ params }, reply) => ({ latencyMs: await peers.ping(params.peerId, { signal: clientSignal(reply) }) }),
   })
 }

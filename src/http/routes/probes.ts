@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { DatabaseDamaged, type PeergateError, StoreUnavailable, toPeergateError } from '../../errors.ts'
 import { createDeadline, orAborted } from '../../lib/deadline.ts'
 import type { LogStore } from '../../store/log-store.ts'
-import { type App, json } from '../operation.ts'
+import { type App, declareRoute, json } from '../operation.ts'
 
 /** State of the gateway that the probes report. */
 export interface Probes {
@@ -48,23 +48,8 @@ const readinessSchema = z
   })
   .meta({ id: 'Readiness' })
 
-export function probeRoutes(app: App, components: { probes: Probes }): void {
-  const { probes } = components
-
-  /** The problem of the database: from the last write, or from a read now. */
-  async function databaseFailure(): Promise<PeergateError | undefined> {
-    if (probes.writes.failure !== undefined) return probes.writes.failure
-    if (probes.damaged()) return new DatabaseDamaged('Pages of the database are damaged.')
-    using deadline = createDeadline(databaseDeadlineMs, [])
-    try {
-      await orAborted(probes.store.position(), deadline.signal)
-      return undefined
-    } catch (error) {
-      return deadline.isOver ? new StoreUnavailable('The database does not answer.') : toPeergateError(error)
-    }
-  }
-
-  app.route({
+export const probeContract = {
+  probeStarted: declareRoute({
     method: 'GET',
     url: '/startedz',
     config: {
@@ -82,14 +67,8 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
         503: json('The gateway has not started yet.', statusSchema, { status: 'unavailable' }),
       },
     },
-    handler: async (_request, reply) => {
-      const started = probes.started()
-      reply.code(started ? 200 : 503)
-      return { status: availability(started) }
-    },
-  })
-
-  app.route({
+  }),
+  probeReady: declareRoute({
     method: 'GET',
     url: '/readyz',
     config: {
@@ -115,17 +94,8 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
         }),
       },
     },
-    handler: async (_request, reply) => {
-      const failure = await databaseFailure()
-      const checks = { started: probes.started(), draining: probes.draining(), database: availability(failure === undefined) }
-      const ready = checks.started && !checks.draining && failure === undefined
-      reply.code(ready ? 200 : 503)
-      const why = failure === undefined ? {} : { code: failure.code, reason: failure.message }
-      return { status: availability(ready), checks, ...why }
-    },
-  })
-
-  app.route({
+  }),
+  probeHealthy: declareRoute({
     method: 'GET',
     url: '/healthz',
     config: {
@@ -138,6 +108,48 @@ export function probeRoutes(app: App, components: { probes: Probes }): void {
       },
     },
     schema: { response: { 200: json('The event loop runs.', statusSchema, { status: 'ok' }) } },
+  }),
+}
+
+export function probeRoutes(app: App, components: { probes: Probes }): void {
+  const { probes } = components
+
+  /** The problem of the database: from the last write, or from a read now. */
+  async function databaseFailure(): Promise<PeergateError | undefined> {
+    if (probes.writes.failure !== undefined) return probes.writes.failure
+    if (probes.damaged()) return new DatabaseDamaged('Pages of the database are damaged.')
+    using deadline = createDeadline(databaseDeadlineMs, [])
+    try {
+      await orAborted(probes.store.position(), deadline.signal)
+      return undefined
+    } catch (error) {
+      return deadline.isOver ? new StoreUnavailable('The database does not answer.') : toPeergateError(error)
+    }
+  }
+
+  app.route({
+    ...probeContract.probeStarted,
+    handler: async (_request, reply) => {
+      const started = probes.started()
+      reply.code(started ? 200 : 503)
+      return { status: availability(started) }
+    },
+  })
+
+  app.route({
+    ...probeContract.probeReady,
+    handler: async (_request, reply) => {
+      const failure = await databaseFailure()
+      const checks = { started: probes.started(), draining: probes.draining(), database: availability(failure === undefined) }
+      const ready = checks.started && !checks.draining && failure === undefined
+      reply.code(ready ? 200 : 503)
+      const why = failure === undefined ? {} : { code: failure.code, reason: failure.message }
+      return { status: availability(ready), checks, ...why }
+    },
+  })
+
+  app.route({
+    ...probeContract.probeHealthy,
     handler: async () => ({ status: availability(true) }),
   })
 }

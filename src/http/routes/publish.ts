@@ -15,7 +15,7 @@ import { clientSignal } from '../client-signal.ts'
 import { keyOf } from '../count-requests.ts'
 import { publishedExample } from '../examples.ts'
 import { countQuery, topicParams, waitQuery } from '../inputs.ts'
-import { type App, json } from '../operation.ts'
+import { type App, declareRoute, json } from '../operation.ts'
 import { topicOfPath, topicsOfMessages } from '../topic-rights.ts'
 
 const addressedSchema = payloadInputSchema
@@ -62,12 +62,72 @@ const problems = [
   'store_unavailable',
 ]
 
-export function publishRoutes(app: App, init: { limits: Pick<Limits, 'maxPublishMessages'> }, components: { publisher: Publisher }): void {
-  const { publisher } = components
+export function publishContract(init: { limits: Pick<Limits, 'maxPublishMessages'> }) {
   const listSchema = z
     .strictObject({ messages: z.array(addressedSchema).min(1).max(init.limits.maxPublishMessages) })
     .meta({ id: 'AddressedPayloadList' })
 
+  return {
+    publishToTopic: declareRoute({
+      method: 'POST',
+      url: '/v1/topics/:topic/messages',
+      config: {
+        operation: {
+          ...operation,
+          problems,
+          topics: topicOfPath,
+          operationId: 'publishToTopic',
+          summary: 'Publish a message to a topic',
+          description:
+            'Joins the topic if needed. Responds once the message is durably stored and handed to the network. An `application/octet-stream` ' +
+            'body is the data of the message.',
+          rawBody: true,
+        },
+      },
+      schema: {
+        params: topicParams,
+        headers,
+        querystring,
+        body: payloadInputSchema.meta({ example: { data: { order: 17 }, encoding: 'json' } }),
+        response: {
+          201: json('The message is stored.', publishedSchema, publishedExample, { Location: 'URL of the message.', ...replayedHeader }),
+        },
+      },
+    }),
+    publishMessages: declareRoute({
+      method: 'POST',
+      url: '/v1/messages',
+      config: {
+        operation: {
+          ...operation,
+          problems,
+          topics: topicsOfMessages,
+          operationId: 'publishMessages',
+          summary: 'Publish messages to any topics',
+          description:
+            'Publishes all messages or none, in their order. Joins their topics if needed. Responds once all are durably stored and handed to ' +
+            'the network.',
+        },
+      },
+      schema: {
+        headers,
+        querystring,
+        body: listSchema.meta({ example: { messages: [{ topic: 'orders', data: { order: 17 }, encoding: 'json' }] } }),
+        response: {
+          201: json(
+            'The messages are stored. `items` has one for each, in their order.',
+            publishedListSchema,
+            { items: [publishedExample] },
+            replayedHeader,
+          ),
+        },
+      },
+    }),
+  }
+}
+
+export function publishRoutes(app: App, contract: ReturnType<typeof publishContract>, components: { publisher: Publisher }): void {
+  const { publisher } = components
   /** @returns the messages as the client sees them, in the order of the request */
   async function publish({ request, reply, query, ...publication }: PublishCall): Promise<PublishedView[]> {
     const client = keyOf(request)
@@ -83,31 +143,8 @@ export function publishRoutes(app: App, init: { limits: Pick<Limits, 'maxPublish
   const onRequest = async (request: FastifyRequest) => publisher.check(keyOf(request))
 
   app.route({
-    method: 'POST',
-    url: '/v1/topics/:topic/messages',
+    ...contract.publishToTopic,
     onRequest,
-    config: {
-      operation: {
-        ...operation,
-        problems,
-        topics: topicOfPath,
-        operationId: 'publishToTopic',
-        summary: 'Publish a message to a topic',
-        description:
-          'Joins the topic if needed. Responds once the message is durably stored and handed to the network. An `application/octet-stream` ' +
-          'body is the data of the message.',
-        rawBody: true,
-      },
-    },
-    schema: {
-      params: topicParams,
-      headers,
-      querystring,
-      body: payloadInputSchema.meta({ example: { data: { order: 17 }, encoding: 'json' } }),
-      response: {
-        201: json('The message is stored.', publishedSchema, publishedExample, { Location: 'URL of the message.', ...replayedHeader }),
-      },
-    },
     handler: async (request, reply) => {
       const { params, query, body } = request
       const data = Buffer.isBuffer(body) ? body : decodePayload(body.data, body.encoding)
@@ -118,34 +155,8 @@ export function publishRoutes(app: App, init: { limits: Pick<Limits, 'maxPublish
   })
 
   app.route({
-    method: 'POST',
-    url: '/v1/messages',
+    ...contract.publishMessages,
     onRequest,
-    config: {
-      operation: {
-        ...operation,
-        problems,
-        topics: topicsOfMessages,
-        operationId: 'publishMessages',
-        summary: 'Publish messages to any topics',
-        description:
-          'Publishes all messages or none, in their order. Joins their topics if needed. Responds once all are durably stored and handed to ' +
-          'the network.',
-      },
-    },
-    schema: {
-      headers,
-      querystring,
-      body: listSchema.meta({ example: { messages: [{ topic: 'orders', data: { order: 17 }, encoding: 'json' }] } }),
-      response: {
-        201: json(
-          'The messages are stored. `items` has one for each, in their order.',
-          publishedListSchema,
-          { items: [publishedExample] },
-          replayedHeader,
-        ),
-      },
-    },
     handler: async (request, reply) => {
       const messages = request.body.messages.map((item, index) => ({ topic: item.topic, data: decodeItem(item, index) }))
       return { items: await publish({ request, reply, query: request.query, messages, listed: true }) }

@@ -4,7 +4,7 @@ import type { Sessions } from '../../access/sessions.ts'
 import { patternsOf } from '../../model/topic.ts'
 import { tokenOf } from '../authenticate.ts'
 import { clientExample } from '../examples.ts'
-import { type App, empty, json, noQuery } from '../operation.ts'
+import { type App, declareRoute, empty, json, noQuery } from '../operation.ts'
 import { sessionCookie, sessionOf } from '../session-cookie.ts'
 
 export interface SessionComponents {
@@ -38,10 +38,8 @@ const clientSchema = z
 const cookieHeader =
   'The session cookie: `HttpOnly`, `Max-Age` of the session, and `SameSite=Strict`, or `SameSite=None; Secure; Partitioned` for a page of another site. Its name is `__Host-peergate` over TLS.'
 
-export function sessionRoutes(app: App, components: SessionComponents): void {
-  const { sessions, rates, now = Date.now } = components
-
-  app.route({
+export const sessionContract = {
+  getSession: declareRoute({
     method: 'GET',
     url: '/v1/session',
     config: {
@@ -54,17 +52,8 @@ export function sessionRoutes(app: App, components: SessionComponents): void {
       },
     },
     schema: { querystring: noQuery, response: { 200: json('This client.', clientSchema, clientExample) } },
-    handler: async ({ grant, client }) => ({
-      id: grant.id,
-      actions: [...grant.actions],
-      topics: patternsOf(grant.topics),
-      expiresAt: grant.expiresAt === undefined ? null : new Date(grant.expiresAt).toISOString(),
-      session: grant.session !== undefined,
-      budgets: rates.budgets({ grantId: grant.id, address: client.address }),
-    }),
-  })
-
-  app.route({
+  }),
+  openSession: declareRoute({
     method: 'POST',
     url: '/v1/session',
     config: {
@@ -83,19 +72,8 @@ export function sessionRoutes(app: App, components: SessionComponents): void {
       },
     },
     schema: { querystring: noQuery, response: { 204: empty('The session is open.', { 'Set-Cookie': cookieHeader }) } },
-    handler: async (request, reply) => {
-      const token = tokenOf(request)
-      if (request.grant.session !== undefined && token === undefined) return reply.code(204).send()
-      const before = sessionOf(request)
-      const opened = token === undefined ? undefined : await sessions.open(token, request.grant)
-      if (before !== undefined) await sessions.close(before)
-      const maxAgeSeconds = opened === undefined ? 0 : Math.max(0, Math.floor((opened.expiresAt - now()) / 1_000))
-      const session = opened && { secret: opened.secret, maxAgeSeconds }
-      return reply.code(204).header('set-cookie', sessionCookie(request, session)).send()
-    },
-  })
-
-  app.route({
+  }),
+  closeSession: declareRoute({
     method: 'DELETE',
     url: '/v1/session',
     config: {
@@ -109,6 +87,40 @@ export function sessionRoutes(app: App, components: SessionComponents): void {
       },
     },
     schema: { querystring: noQuery, response: { 204: empty('The session has ended.', { 'Set-Cookie': 'Deletes the session cookie.' }) } },
+  }),
+}
+
+export function sessionRoutes(app: App, components: SessionComponents): void {
+  const { sessions, rates, now = Date.now } = components
+
+  app.route({
+    ...sessionContract.getSession,
+    handler: async ({ grant, client }) => ({
+      id: grant.id,
+      actions: [...grant.actions],
+      topics: patternsOf(grant.topics),
+      expiresAt: grant.expiresAt === undefined ? null : new Date(grant.expiresAt).toISOString(),
+      session: grant.session !== undefined,
+      budgets: rates.budgets({ grantId: grant.id, address: client.address }),
+    }),
+  })
+
+  app.route({
+    ...sessionContract.openSession,
+    handler: async (request, reply) => {
+      const token = tokenOf(request)
+      if (request.grant.session !== undefined && token === undefined) return reply.code(204).send()
+      const before = sessionOf(request)
+      const opened = token === undefined ? undefined : await sessions.open(token, request.grant)
+      if (before !== undefined) await sessions.close(before)
+      const maxAgeSeconds = opened === undefined ? 0 : Math.max(0, Math.floor((opened.expiresAt - now()) / 1_000))
+      const session = opened && { secret: opened.secret, maxAgeSeconds }
+      return reply.code(204).header('set-cookie', sessionCookie(request, session)).send()
+    },
+  })
+
+  app.route({
+    ...sessionContract.closeSession,
     handler: async (request, reply) => {
       const session = sessionOf(request)
       if (session !== undefined) await sessions.close(session)

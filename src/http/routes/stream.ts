@@ -7,7 +7,7 @@ import { wantedEncodingSchema } from '../../model/payload.ts'
 import { chooseSubprotocol, codecFor, subprotocols } from '../../stream/codec.ts'
 import type { Stream } from '../../stream/stream.ts'
 import { flagQuery, topicsQuery } from '../inputs.ts'
-import { type App, empty } from '../operation.ts'
+import { type App, declareRoute, empty } from '../operation.ts'
 import { patternsOfSubscription } from '../topic-rights.ts'
 
 export const streamPath = '/v1/stream'
@@ -17,10 +17,8 @@ const maxHeadersLength = 16_384
 /** A proxy that buffers the response would never deliver it. */
 const eventHeaders = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
 
-export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'> }): void {
-  const { stream } = components
-
-  app.route({
+export const streamContract = {
+  openStream: declareRoute({
     method: 'GET',
     url: streamPath,
     config: {
@@ -51,35 +49,8 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         }),
       },
     },
-    preHandler: async (request, reply) => {
-      if (!request.ws) return
-      checkHandshake(request, reply)
-      if (request.refusal === undefined) stream.admit({ grantId: request.grant.id, address: request.client.address })
-      // An attached response would keep the whole request in memory for the lifetime of the stream.
-      reply.raw.detachSocket(request.raw.socket)
-    },
-    handler: async (_request, reply) => {
-      throw upgradeRequired(reply)
-    },
-    wsHandler: (socket, { query, headers, raw, grant, client: { address }, refusal }) => {
-      // The plugin's own listener would keep the whole request in memory for the lifetime of the stream.
-      socket.removeAllListeners('error')
-      adopt(socket)
-      const codec = codecFor(socket.protocol, inflates(socket, headers))
-      if (refusal !== undefined) stream.refuse(socket, raw.socket, codec, refusal)
-      else
-        stream.accept(socket, raw.socket, codec, {
-          grant,
-          address,
-          topics: query.topic ?? [],
-          direct: query.direct,
-          after: query.after,
-          encoding: query.encoding,
-        })
-    },
-  })
-
-  app.route({
+  }),
+  openEvents: declareRoute({
     method: 'GET',
     url: '/v1/events',
     config: {
@@ -126,6 +97,44 @@ export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit
         },
       },
     },
+  }),
+}
+
+export function streamRoutes(app: App, components: { stream: Pick<Stream, 'admit' | 'accept' | 'acceptEvents' | 'refuse'> }): void {
+  const { stream } = components
+
+  app.route({
+    ...streamContract.openStream,
+    preHandler: async (request, reply) => {
+      if (!request.ws) return
+      checkHandshake(request, reply)
+      if (request.refusal === undefined) stream.admit({ grantId: request.grant.id, address: request.client.address })
+      // An attached response would keep the whole request in memory for the lifetime of the stream.
+      reply.raw.detachSocket(request.raw.socket)
+    },
+    handler: async (_request, reply) => {
+      throw upgradeRequired(reply)
+    },
+    wsHandler: (socket, { query, headers, raw, grant, client: { address }, refusal }) => {
+      // The plugin's own listener would keep the whole request in memory for the lifetime of the stream.
+      socket.removeAllListeners('error')
+      adopt(socket)
+      const codec = codecFor(socket.protocol, inflates(socket, headers))
+      if (refusal !== undefined) stream.refuse(socket, raw.socket, codec, refusal)
+      else
+        stream.accept(socket, raw.socket, codec, {
+          grant,
+          address,
+          topics: query.topic ?? [],
+          direct: query.direct,
+          after: query.after,
+          encoding: query.encoding,
+        })
+    },
+  })
+
+  app.route({
+    ...streamContract.openEvents,
     handler: async ({ method, query: { topic = [], after, ...query }, headers, grant, client: { address } }, reply) => {
       if (topic.length === 0 && !query.direct && !query.deliveries && !query.peers) throw nothingAsked()
       // The answer to a HEAD has no body that could go on.

@@ -16,7 +16,7 @@ import {
 import { keyOf } from '../count-requests.ts'
 import { newTokenExample, tokenExample } from '../examples.ts'
 import { limitQuery } from '../inputs.ts'
-import { type App, empty, json, noQuery } from '../operation.ts'
+import { type App, declareRoute, empty, json, noQuery } from '../operation.ts'
 import { patternsOfBody } from '../topic-rights.ts'
 
 export interface TokenComponents {
@@ -38,10 +38,8 @@ const pageSchema = z
   })
   .meta({ id: 'TokenPage' })
 
-export function tokenRoutes(app: App, components: TokenComponents): void {
-  const { tokens } = components
-
-  app.route({
+export const tokenContract = {
+  createToken: declareRoute({
     method: 'POST',
     url: '/v1/tokens',
     config: {
@@ -73,18 +71,8 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
         }),
       },
     },
-    handler: async ({ body, headers, grant, client }, reply) => {
-      checkNoMore(grant, body)
-      const key = headers['idempotency-key']
-      const scope = idempotencyScope(keyOf({ grant, client }), 'token')
-      const { token, secret } = await (key === undefined ? tokens.create(body) : tokens.createOnce(body, { scope, key }))
-      reply.code(201).header('location', `/v1/tokens/${token.id}`)
-      if (secret === null) reply.header('idempotent-replayed', 'true')
-      return { ...token, secret }
-    },
-  })
-
-  app.route({
+  }),
+  listTokens: declareRoute({
     method: 'GET',
     url: '/v1/tokens',
     config: {
@@ -103,10 +91,8 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
       }),
       response: { 200: json('A page of tokens, oldest first.', pageSchema, { items: [tokenExample], next: null }) },
     },
-    handler: ({ query }) => tokens.page(query),
-  })
-
-  app.route({
+  }),
+  getToken: declareRoute({
     method: 'GET',
     url: '/v1/tokens/:id',
     config: {
@@ -119,10 +105,8 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
       },
     },
     schema: { params: idParams, querystring: noQuery, response: { 200: json('The token.', tokenSchema, tokenExample) } },
-    handler: ({ params }) => tokens.get(params.id),
-  })
-
-  app.route({
+  }),
+  renameToken: declareRoute({
     method: 'PATCH',
     url: '/v1/tokens/:id',
     config: {
@@ -142,10 +126,8 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
       body: tokenChangesSchema.meta({ example: { name: 'till 4' } }),
       response: { 200: json('The token.', tokenSchema, tokenExample) },
     },
-    handler: ({ params, body }) => tokens.rename(params.id, body.name),
-  })
-
-  app.route({
+  }),
+  revokeToken: declareRoute({
     method: 'DELETE',
     url: '/v1/tokens/:id',
     config: {
@@ -162,6 +144,42 @@ export function tokenRoutes(app: App, components: TokenComponents): void {
       },
     },
     schema: { params: idParams, querystring: noQuery, response: { 204: empty('The token is revoked.') } },
+  }),
+}
+
+export function tokenRoutes(app: App, components: TokenComponents): void {
+  const { tokens } = components
+
+  app.route({
+    ...tokenContract.createToken,
+    handler: async ({ body, headers, grant, client }, reply) => {
+      checkNoMore(grant, body)
+      const key = headers['idempotency-key']
+      const scope = idempotencyScope(keyOf({ grant, client }), 'token')
+      const { token, secret } = await (key === undefined ? tokens.create(body) : tokens.createOnce(body, { scope, key }))
+      reply.code(201).header('location', `/v1/tokens/${token.id}`)
+      if (secret === null) reply.header('idempotent-replayed', 'true')
+      return { ...token, secret }
+    },
+  })
+
+  app.route({
+    ...tokenContract.listTokens,
+    handler: ({ query }) => tokens.page(query),
+  })
+
+  app.route({
+    ...tokenContract.getToken,
+    handler: ({ params }) => tokens.get(params.id),
+  })
+
+  app.route({
+    ...tokenContract.renameToken,
+    handler: ({ params, body }) => tokens.rename(params.id, body.name),
+  })
+
+  app.route({
+    ...tokenContract.revokeToken,
     handler: async ({ params }, reply) => {
       await tokens.revoke(params.id)
       return reply.code(204).send()

@@ -10,7 +10,7 @@ import type { Topics } from '../../topics/topics.ts'
 import { keyOf } from '../count-requests.ts'
 import { topicExample } from '../examples.ts'
 import { flagQuery, limitQuery, topicParams } from '../inputs.ts'
-import { type App, empty, json, noQuery } from '../operation.ts'
+import { type App, declareRoute, empty, json, noQuery } from '../operation.ts'
 import { topicOfBody, topicOfPath } from '../topic-rights.ts'
 
 const joinAnswers = {
@@ -39,25 +39,8 @@ export interface TopicComponents {
   retention: Pick<Retention, 'purge'>
 }
 
-export function topicRoutes(app: App, components: TopicComponents): void {
-  const { topics, retention } = components
-
-  async function join(
-    request: Pick<FastifyRequest, 'grant' | 'client'>,
-    topic: string,
-    keeps: RetentionInput | undefined,
-    reply: FastifyReply,
-  ) {
-    const { grant } = request
-    // A reader can join; retention affects all clients.
-    if (keeps !== undefined) requireAction(grant, 'admin')
-    const { created } = await topics.join(topic, { client: keyOf(request), retention: keeps && omitUndefined(keeps) })
-    reply.code(created ? 201 : 200)
-    if (created) reply.header('location', `/v1/topics/${encodeURIComponent(topic)}`)
-    return await topics.get(topic)
-  }
-
-  app.route({
+export const topicContract = {
+  listTopics: declareRoute({
     method: 'GET',
     url: '/v1/topics',
     config: {
@@ -75,10 +58,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       querystring: z.strictObject({ after: topicSchema.optional().describe('Only topics after this one.'), limit: limitQuery }),
       response: { 200: json('A page of topics.', topicPageSchema, { items: [topicExample], next: null }) },
     },
-    handler: ({ query, grant }) => topics.list({ ...query, visible: grant.topics }),
-  })
-
-  app.route({
+  }),
+  joinTopicInBody: declareRoute({
     method: 'POST',
     url: '/v1/topics',
     config: {
@@ -99,10 +80,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       body: topicInputSchema.meta({ example: { topic: 'orders' } }),
       response: joinAnswers,
     },
-    handler: (request, reply) => join(request, request.body.topic, request.body.retention, reply),
-  })
-
-  app.route({
+  }),
+  joinTopic: declareRoute({
     method: 'PUT',
     url: '/v1/topics/:topic',
     config: {
@@ -126,10 +105,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       body: joinSchema.optional().meta({ example: { retention: { maxMessages: 10_000 } } }),
       response: joinAnswers,
     },
-    handler: (request, reply) => join(request, request.params.topic, request.body?.retention, reply),
-  })
-
-  app.route({
+  }),
+  updateTopic: declareRoute({
     method: 'PATCH',
     url: '/v1/topics/:topic',
     config: {
@@ -151,14 +128,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       body: changesSchema.meta({ example: { retention: { maxMessages: 10_000 } } }),
       response: { 200: json('The topic.', topicStatsSchema, topicExample) },
     },
-    handler: async (request) => {
-      const { topic } = request.params
-      await topics.retain(topic, omitUndefined(request.body.retention), keyOf(request))
-      return await topics.get(topic)
-    },
-  })
-
-  app.route({
+  }),
+  getTopic: declareRoute({
     method: 'GET',
     url: '/v1/topics/:topic',
     config: {
@@ -172,10 +143,8 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       },
     },
     schema: { params: topicParams, querystring: noQuery, response: { 200: json('The topic.', topicStatsSchema, topicExample) } },
-    handler: ({ params }) => topics.get(params.topic),
-  })
-
-  app.route({
+  }),
+  leaveTopic: declareRoute({
     method: 'DELETE',
     url: '/v1/topics/:topic',
     config: {
@@ -195,6 +164,58 @@ export function topicRoutes(app: App, components: TopicComponents): void {
       querystring: z.strictObject({ purge: flagQuery.describe('Whether to remove the stored messages of the topic too.') }),
       response: { 204: empty('The topic is not joined.') },
     },
+  }),
+}
+
+export function topicRoutes(app: App, components: TopicComponents): void {
+  const { topics, retention } = components
+
+  async function join(
+    request: Pick<FastifyRequest, 'grant' | 'client'>,
+    topic: string,
+    keeps: RetentionInput | undefined,
+    reply: FastifyReply,
+  ) {
+    const { grant } = request
+    // A reader can join; retention affects all clients.
+    if (keeps !== undefined) requireAction(grant, 'admin')
+    const { created } = await topics.join(topic, { client: keyOf(request), retention: keeps && omitUndefined(keeps) })
+    reply.code(created ? 201 : 200)
+    if (created) reply.header('location', `/v1/topics/${encodeURIComponent(topic)}`)
+    return await topics.get(topic)
+  }
+
+  app.route({
+    ...topicContract.listTopics,
+    handler: ({ query, grant }) => topics.list({ ...query, visible: grant.topics }),
+  })
+
+  app.route({
+    ...topicContract.joinTopicInBody,
+    handler: (request, reply) => join(request, request.body.topic, request.body.retention, reply),
+  })
+
+  app.route({
+    ...topicContract.joinTopic,
+    handler: (request, reply) => join(request, request.params.topic, request.body?.retention, reply),
+  })
+
+  app.route({
+    ...topicContract.updateTopic,
+    handler: async (request) => {
+      const { topic } = request.params
+      await topics.retain(topic, omitUndefined(request.body.retention), keyOf(request))
+      return await topics.get(topic)
+    },
+  })
+
+  app.route({
+    ...topicContract.getTopic,
+    handler: ({ params }) => topics.get(params.topic),
+  })
+
+  app.route({
+    ...topicContract.leaveTopic,
     handler: async ({ params, query }, reply) => {
       // Leaving a topic that is not joined is an error only if the topic is unknown.
       if (!(await topics.leave(params.topic))) await topics.get(params.topic)

@@ -1,4 +1,4 @@
-import type { KeyedMessages } from '../log-store.ts'
+import type { KeyedMessages } from '../log-append.ts'
 import type { Query } from './database.ts'
 
 /** The idempotency keys of an append, as arrays of the session's function. */

@@ -1,6 +1,6 @@
 import type { Seq } from '../../model/cursor.ts'
 import type { NewMessage, StoredMessage } from '../../model/message.ts'
-import type { AppendEntry } from '../log-store.ts'
+import type { AppendEntry } from '../log-append.ts'
 import { checksumOf, sumOf } from '../shared/checksum.ts'
 import type { SqliteDatabase } from './database.ts'
 import { rememberTopic } from './forgotten-topics.ts'

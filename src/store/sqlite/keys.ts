@@ -1,4 +1,4 @@
-import type { AppendEntry, KeyedMessages, PublishedItem, PublishedUnderKey } from '../log-store.ts'
+import type { AppendEntry, KeyedMessages, PublishedItem, PublishedUnderKey } from '../log-append.ts'
 import { afterPrefix } from '../shared/after-prefix.ts'
 import { withRecipients } from '../shared/published.ts'
 import type { SqliteDatabase } from './database.ts'

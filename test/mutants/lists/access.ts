@@ -374,7 +374,7 @@ export const access = [
     [['metrics need no token', "isPublic ? 'none' : 'any'", "isPublic ? 'none' : 'none'"]],
   ),
   ...breaks(
-    'src/http/routes/messages.ts',
+    'src/http/routes/message-contract.ts',
     ['test/access/hostile-text.test.ts'],
     [['an id may be any text', 'id: nameSchema(256)', 'id: z.string().max(256)']],
   ),

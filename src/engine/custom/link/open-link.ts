@@ -269,17 +269,14 @@ class PeerLink implements Link {
   }
 
   #onHello(hello: Hello): void {
-    const first = this.#hello === undefined
     if (!hello.versions.some((version) => protocolVersions.some((own) => own === version))) {
       throw new ProtocolViolation('no common protocol version')
     }
+    const isFirst = this.#hello === undefined
     this.#hello = hello
-    if (first) {
-      this.#channel.pause()
-      this.#greet.resolve()
-    } else {
-      this.#components.onUpdate(this)
-    }
+    if (isFirst) this.#channel.pause()
+    if (isFirst) this.#greet.resolve()
+    else this.#components.onUpdate(this)
   }
 
   #noteFailure(err: unknown): void {

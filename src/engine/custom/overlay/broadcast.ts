@@ -56,7 +56,6 @@ export interface BroadcastComponents {
   /** See OverlayComponents. */
   onMessage(envelope: Envelope, from: string): boolean
   offence(peerId: string, offence: Offence): void
-  /** The link was used. */
   used(peerId: string): void
   /** The peer has brought a new message that was accepted. */
   brought(peerId: string): void

@@ -20,19 +20,16 @@ export function createWriteBehind(
   const writes = createLoop({ work: components.write, onError: components.onError })
   let timer: NodeJS.Timeout | undefined
 
-  function begin(): void {
+  function begin(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
-    writes.ask()
+    return writes.next()
   }
 
   return {
     later() {
       timer ??= setTimeout(begin, init.delayMs)
     },
-    async flush() {
-      begin()
-      await writes.idle()
-    },
+    flush: begin,
   }
 }

@@ -129,7 +129,7 @@ export function createHistory(init: { limits: HistoryLimits }, components: Histo
     const matchesAll = isSeries(topics) && !isFiltered
     const budget = createRowBudget(pay)
     let bytes = 0
-    while (range.low < range.high && items.length < limit && bytes < maxReadBytes) {
+    while (range.low < range.high && items.length < limit && bytes < maxReadBytes && removed.length < maxReadMessages) {
       signal.throwIfAborted()
       const stepRows = Math.min(scanRows, range.high - range.low, matchesAll ? limit - items.length : scanRows)
       if (!budget.take(stepRows)) break

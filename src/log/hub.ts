@@ -91,6 +91,9 @@ export interface HubLog {
   }): Promise<{ messages: StoredMessage[]; scanned: Seq; prunes?: Prunes; removed?: Removed[] }>
 }
 
+/** Comparisons of messages in memory with topics and patterns that one read makes, before other readers have their turn. */
+const maxComparisons = 20_000
+
 interface Follower {
   wake(first: Seq): void
   unfollow(): void
@@ -114,18 +117,23 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   const pruned = new Map<string, { through: Seq; pruneCount: number }>()
   /** Deleted messages that have not been appended here yet: the store's answer and another gateway's notice overlap. */
   const deletedAhead = new Set<Seq>()
-  let deletions = 0
+  /** For each read of the store in progress, the messages that were deleted since it began. */
+  const deletedMeanwhile = new Set<Set<Seq>>()
+  let forgotten = 0
   let epoch = ''
 
   function readRing(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): HubStep {
     const entries: Entry[] = []
     const prunes = pruned.size === 0 ? {} : { prunes: prunesInRing(after, filter, prunedSince) }
     let bytes = 0
+    let left = Math.ceil(maxComparisons / (1 + filter.patterns.length))
     for (const entry of ring.after(after)) {
-      if (!matchesTopic(filter, entry.message.topic) || isPruned(entry.message)) continue
-      bytes += entry.message.data.length
-      entries.push(entry)
-      if (entries.length >= limits.maxReadMessages || bytes >= maxBytes) return { entries, scanned: entry.message.seq, ...prunes }
+      const { topic, seq, data } = entry.message
+      if (matchesTopic(filter, topic) && !isPruned(entry.message)) {
+        bytes += data.length
+        entries.push(entry)
+      }
+      if (entries.length >= limits.maxReadMessages || bytes >= maxBytes || --left === 0) return { entries, scanned: seq, ...prunes }
     }
     // A reader that another gateway served before may be ahead of this one.
     return { entries, scanned: Math.max(after, ring.tip), ...prunes }
@@ -155,7 +163,16 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
   }
 
   async function readLog(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): Promise<HubStep> {
-    const before = deletions
+    const deleted = new Set<Seq>()
+    deletedMeanwhile.add(deleted)
+    const before = forgotten
+    const step = await readStep(after, filter, maxBytes, prunedSince).finally(() => deletedMeanwhile.delete(deleted))
+    // Which messages were deleted is not known.
+    if (before !== forgotten) return await readLog(after, filter, maxBytes, prunedSince)
+    return deleted.size === 0 ? step : withoutDeleted(step, deleted)
+  }
+
+  async function readStep(after: Seq, filter: TopicFilter, maxBytes: number, prunedSince: number): Promise<HubStep> {
     const { messages, scanned, prunes, removed } = await log.read({
       after,
       through: ring.floor,
@@ -165,8 +182,6 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       topics: filter,
       prunedSince,
     })
-    // A message of this step may have been deleted while it was read.
-    if (before !== deletions) return await readLog(after, filter, maxBytes, prunedSince)
     return { entries: messages.map((message) => createEntry(message, epoch)), scanned, ...omitUndefined({ prunes, removed }) }
   }
 
@@ -220,11 +235,11 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       return readStore(after, filter, maxBytes, prunedSince, client)
     },
     forget() {
-      deletions++
+      forgotten++
       ring.reset(ring.tip)
     },
     delete(seq) {
-      deletions++
+      for (const deleted of deletedMeanwhile) deleted.add(seq)
       if (seq > ring.tip) deletedAhead.add(seq)
       else if (seq > ring.floor) ring.reset(ring.tip)
     },
@@ -250,4 +265,13 @@ export function createHub(init: { limits: HubLimits }, components: { log: HubLog
       return unfollow
     },
   }
+}
+
+/** The step, with messages reported as deleted that it still has. */
+function withoutDeleted({ entries, ...step }: HubStep, deleted: ReadonlySet<Seq>): HubStep {
+  const gone = entries
+    .filter(({ message: { seq } }) => deleted.has(seq))
+    .map(({ message: { seq, topic } }): Removed => ({ seq, topic, reason: 'deleted' }))
+  const removed = [...(step.removed ?? []), ...gone].toSorted((one, other) => one.seq - other.seq)
+  return { ...step, entries: entries.filter(({ message: { seq } }) => !deleted.has(seq)), ...(removed.length === 0 ? {} : { removed }) }
 }

@@ -13,15 +13,16 @@ export interface PatternIndex<Follower> {
   readonly patterns: number
 }
 
-/** Patterns that a node holds before it gets branches, and the level below which it gets none. */
+/** Patterns that a node holds before it gets branches. It loses them when half as many are left in them. */
 const maxUnsorted = 8
-const maxDepth = 16
 
 interface Node<Follower> {
   /** Patterns that have all levels of the path to this node, and are not in a branch. */
   patterns: Map<string, Set<Follower>>
   /** By the next level, which may be `*` or `>`. */
   branches: Map<string, Node<Follower>> | undefined
+  /** Patterns here and in the branches. */
+  size: number
 }
 
 export function createPatternIndex<Follower>(): PatternIndex<Follower> {
@@ -45,23 +46,29 @@ export function createPatternIndex<Follower>(): PatternIndex<Follower> {
 }
 
 function createNode<Follower>(): Node<Follower> {
-  return { patterns: new Map(), branches: undefined }
+  return { patterns: new Map(), branches: undefined, size: 0 }
 }
 
 /** Returns whether the pattern is new. */
 function insert<Follower>(root: Node<Follower>, pattern: string, follower: Follower): boolean {
   const levels = pattern.split('.')
+  const path = [root]
   let [node, depth] = [root, 0]
   for (let branch = levels[depth]; node.branches !== undefined && branch !== undefined; branch = levels[++depth]) {
     const next = node.branches.get(branch) ?? createNode()
     node.branches.set(branch, next)
     node = next
+    path.push(node)
   }
   const known = node.patterns.get(pattern)
-  if (known === undefined) node.patterns.set(pattern, new Set([follower]))
-  else known.add(follower)
-  if (node.patterns.size > maxUnsorted && node.branches === undefined && depth < maxDepth) grow(node, depth)
-  return known === undefined
+  if (known !== undefined) {
+    known.add(follower)
+    return false
+  }
+  node.patterns.set(pattern, new Set([follower]))
+  for (const each of path) each.size++
+  if (node.patterns.size > maxUnsorted && node.branches === undefined) grow(node, depth)
+  return true
 }
 
 /** Moves the patterns of a node into branches. One that ends here stays. */
@@ -77,9 +84,19 @@ function grow<Follower>(node: Node<Follower>, depth: number): void {
     }
     const next = node.branches.get(branch) ?? createNode()
     next.patterns.set(pattern, followers)
+    next.size++
     node.branches.set(branch, next)
   }
-  for (const next of node.branches.values()) if (next.patterns.size > maxUnsorted && depth + 1 < maxDepth) grow(next, depth + 1)
+  for (const next of node.branches.values()) if (next.patterns.size > maxUnsorted) grow(next, depth + 1)
+}
+
+/** Moves the patterns of all branches into the node. */
+function shrink<Follower>(node: Node<Follower>): void {
+  for (const branch of node.branches?.values() ?? []) {
+    shrink(branch)
+    for (const [pattern, followers] of branch.patterns) node.patterns.set(pattern, followers)
+  }
+  node.branches = undefined
 }
 
 /** Returns whether the pattern has no followers left. */
@@ -87,15 +104,17 @@ function remove<Follower>(node: Node<Follower>, pattern: string, follower: Follo
   const followers = node.patterns.get(pattern)
   if (followers !== undefined) {
     followers.delete(follower)
-    return followers.size === 0 && node.patterns.delete(pattern)
+    if (followers.size > 0) return false
+    node.patterns.delete(pattern)
+  } else {
+    const level = pattern.split('.')[depth]
+    const branch = level === undefined ? undefined : node.branches?.get(level)
+    if (level === undefined || branch === undefined || !remove(branch, pattern, follower, depth + 1)) return false
+    if (branch.size === 0) node.branches?.delete(level)
   }
-  const level = pattern.split('.')[depth]
-  const branch = level === undefined ? undefined : node.branches?.get(level)
-  if (level === undefined || branch === undefined) return false
-  const removed = remove(branch, pattern, follower, depth + 1)
-  if (branch.patterns.size === 0 && branch.branches === undefined) node.branches?.delete(level)
-  if (node.branches?.size === 0) node.branches = undefined
-  return removed
+  node.size--
+  if (node.branches !== undefined && node.size <= maxUnsorted / 2) shrink(node)
+  return true
 }
 
 /** Only a topic's own levels and wildcards lead to patterns that match it; each is compared, since a node may hold others. */

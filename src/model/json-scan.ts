@@ -1,4 +1,4 @@
-import { maxJsonDepth } from './json-value.ts'
+import { maxJsonDepth, maxJsonKeyLength, maxJsonNumberLength } from './json-value.ts'
 
 const braceEnd = 0x7d
 const bracketStart = 0x5b
@@ -61,7 +61,8 @@ function afterSpace(text: string, from: number): number {
 /** The position of the value after a key, or -1. */
 function afterKey(text: string, from: number): number {
   const end = afterString(text, from)
-  if (end === -1) return -1
+  // Between two quotes; an escape counts as it is written.
+  if (end === -1 || end - from - 2 > maxJsonKeyLength) return -1
   const at = afterSpace(text, end)
   return text.charCodeAt(at) === colon ? afterSpace(text, at + 1) : -1
 }
@@ -71,7 +72,7 @@ function afterScalar(text: string, from: number): number {
   if (text.charCodeAt(from) === quote) return afterString(text, from)
   const end = afterMatch(number, text, from)
   if (end === -1) return afterMatch(literal, text, from)
-  return Number.isFinite(Number(text.slice(from, end))) ? end : -1
+  return end - from <= maxJsonNumberLength && Number.isFinite(Number(text.slice(from, end))) ? end : -1
 }
 
 function afterString(text: string, from: number): number {

@@ -4,6 +4,10 @@
  */
 export const maxJsonDepth = 50
 
+/** Maximum characters of a number and of a key, as written: Jackson's defaults, the lowest of common parsers. */
+export const maxJsonNumberLength = 1_000
+export const maxJsonKeyLength = 50_000
+
 /**
  * What keeps a value from being JSON that every common parser reads; undefined when nothing does. A number that was
  * too large for a double is infinite here. The recursion ends at `maxJsonDepth`.
@@ -15,7 +19,9 @@ export function jsonProblem(value: unknown, depth = 0): string | undefined {
   if (typeof value !== 'object' || ArrayBuffer.isView(value)) return 'is not a JSON value'
   if (depth === maxJsonDepth) return `has more than ${maxJsonDepth} levels of arrays and objects`
   if (Array.isArray(value)) return firstProblem(value, depth + 1)
-  return firstProblem(Object.keys(value), depth + 1) ?? firstProblem(Object.values(value), depth + 1)
+  const keys = Object.keys(value)
+  if (keys.some(({ length }) => length > maxJsonKeyLength)) return `has a key of more than ${maxJsonKeyLength} characters`
+  return firstProblem(keys, depth + 1) ?? firstProblem(Object.values(value), depth + 1)
 }
 
 function firstProblem(values: unknown[], depth: number): string | undefined {

@@ -9,6 +9,9 @@
  * - A pattern without either is a topic, and matches only itself.
  */
 
+/** Maximum levels of a pattern with a wildcard, so that the cost of finding the patterns of a topic is bounded. */
+export const maxPatternLevels = 16
+
 const wildcard = /[*>]/
 
 /** Whether a valid topic or pattern has a wildcard. No topic has these characters. */
@@ -20,7 +23,7 @@ export function isPattern(text: string): boolean {
 export function levelsProblem(pattern: string): string | undefined {
   const levels = pattern.split('.')
   const isValid = levels.every((level, index) => level === '*' || (level === '>' && index === levels.length - 1) || !isPattern(level))
-  if (isValid) return undefined
+  if (isValid) return isPattern(pattern) && levels.length > maxPatternLevels ? `must have at most ${maxPatternLevels} levels` : undefined
   return (
     'must have "*" only as a whole level and ">" only as the last level, and levels are separated by ".": ' +
     'write "orders.*" for the topics one level below, "orders.>" for all below, and ">" for every topic'

@@ -58,7 +58,7 @@ export const topicPatternSchema = z
     id: 'TopicPattern',
     description:
       'A topic, or a pattern: `*` as a whole level matches any one level (`orders.*.paid`), `>` as the last level one or more ' +
-      '(`orders.>`; `>` is every topic). Elsewhere in a pattern both are refused.',
+      '(`orders.>`; `>` is every topic). Elsewhere in a pattern both are refused. A pattern with either has at most 16 levels.',
     example: 'orders.>',
     ...textBounds,
     pattern: `^((\\*|${ofLevel}*)\\.)*(\\*|>|${ofLevel}*)$`,

@@ -119,6 +119,14 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
       expect((await log.position(only('a'))).earliest).toBe(0)
     })
 
+    test('is told of by each of several reads that find it at once', async () => {
+      const { log, ids } = await four()
+      await spoil({ message: ids[2] ?? '' })
+      for (const { messages, removed } of await Promise.all(Array.from({ length: 5 }, () => log.read(all)))) {
+        expect([seqsOf(messages), seqsOf(removed)]).toEqual([[1, 2, 4], [3]])
+      }
+    })
+
     test('ends no step before what is behind it', async () => {
       const { log, ids } = await four()
       for (const message of ids.slice(0, 2)) await spoil({ message })

@@ -9,14 +9,23 @@ const value: unknown = JSON.parse(text)
 
 test('any JSON value is published as data, and stored as its text', async () => {
   const { gateway, rest } = await createParty()
-  const values: unknown[] = [{ order: 17, lines: [{ ok: true }, null] }, null, 'text', 0, [], { constructor: 1 }]
-  const [first, second, third, fourth, fifth, sixth] = values
+  const values: unknown[] = [
+    { order: 17, lines: [{ ok: true }, null] },
+    null,
+    'text',
+    0,
+    [],
+    { constructor: 1 },
+    JSON.parse('{"__proto__":1}'),
+  ]
+  const [first, second, third, fourth, fifth, sixth, seventh] = values
   await rest.call('POST', '/v1/topics/orders/messages', { data: first, encoding: 'json' })
   const messages = [second, third, fourth, fifth].map((data) => ({ topic: 'orders', data, encoding: 'json' }))
   expect(await rest.call('POST', '/v1/messages', { messages })).toMatchObject({ status: 201 })
   await using stream = await openStream(gateway.url)
   stream.send({ type: 'publish', topic: 'orders', data: sixth, encoding: 'json' })
   await stream.expect('published')
+  await rest.call('POST', '/v1/topics/orders/messages', { data: seventh, encoding: 'json' })
   expect((await rest.history('topic=orders')).map(({ data }) => data)).toEqual(values.map((each) => JSON.stringify(each)))
   expect((await rest.history('topic=orders&encoding=json')).map(({ data }) => data)).toEqual(values)
 })

@@ -53,3 +53,27 @@ test('requests during a run share the next one, and errors are reported', async 
   expect(runs).toBe(2)
   expect(errors).toEqual(['broken'])
 })
+
+test('who asks for the next run waits for that one only, and a run that throws at once ends like others', async () => {
+  const held = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  let runs = 0
+  const loop = createLoop({
+    work() {
+      const run = held[runs++]
+      if (run === undefined) throw new Error('at once')
+      return run.promise
+    },
+    onError() {},
+  })
+  loop.ask()
+  const next = loop.next()
+  held[0]?.resolve()
+  await expect.poll(() => runs).toBe(2)
+  loop.ask()
+  held[1]?.resolve()
+  await next
+  await loop.idle()
+  expect(runs).toBe(3)
+  await loop.next()
+  expect(runs).toBe(4)
+})

@@ -81,6 +81,19 @@ test('answers only what the filter asks for', async () => {
   expect(await readAll(hub, 0, topicFilter(['c']))).toEqual([])
 })
 
+test('compares a bounded number of messages in one read of the memory, and goes on where it ended', async () => {
+  const hub = createHub({ limits: { ...limits, maxRingMessages: 1_000 } }, { log: arrayLog([]) })
+  await hub.start()
+  const messages = Array.from({ length: 1_000 }, (_, index) => storedMessage(index + 1, 'a.b'))
+  hub.append(0, messages)
+  const filter = topicFilter(Array.from({ length: 100 }, (_, number) => `*.x${number}`))
+  const first = await hub.read(0, filter, maxBytes)
+  expect(first.entries).toEqual([])
+  expect(first.scanned).toBeLessThan(500)
+  expect(await readAll(hub, 0, filter)).toEqual([])
+  expect(await readAll(hub, 0, topicFilter(['*.b', ...filter.patterns]))).toEqual(messages.map(({ seq }) => seq))
+})
+
 test('wakes the followers of a batch once, with the first message that concerns each', async () => {
   const hub = createHub({ limits }, { log: arrayLog([]) })
   await hub.start()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isJsonText } from '../../src/model/json-scan.ts'
-import { jsonProblem, maxJsonDepth } from '../../src/model/json-value.ts'
+import { jsonProblem, maxJsonDepth, maxJsonKeyLength, maxJsonNumberLength } from '../../src/model/json-value.ts'
 
 function parses(text: string): boolean {
   try {
@@ -107,4 +107,11 @@ test.each(['1e309', '[-1e999]', '"\\ud800"', '"\\udc00\\ud800"', '["\\ud83dx"]',
 test('has a maximum depth, of arrays and objects together', () => {
   const nested = (depth: number) => `${'[{"a":'.repeat(depth / 2)}1${'}]'.repeat(depth / 2)}`
   expect([maxJsonDepth, maxJsonDepth + 2].map((depth) => isJsonText(nested(depth)))).toEqual([true, false])
+})
+
+test('has numbers and keys of a bounded length', () => {
+  const [one, key] = [`0.${'1'.repeat(maxJsonNumberLength - 2)}`, 'k'.repeat(maxJsonKeyLength)]
+  expect([one, `${one}1`].map(isJsonText)).toEqual([true, false])
+  expect([`{"${key}":1}`, `{"${key}k":1}`].map(isJsonText)).toEqual([true, false])
+  expect([{ [key]: 1 }, { [`${key}k`]: 1 }].map((value) => jsonProblem(value) === undefined)).toEqual([true, false])
 })

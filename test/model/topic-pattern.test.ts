@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { covers, isPrefixPattern, literalPrefix } from '../../src/model/topic-pattern.ts'
+import { covers, isPrefixPattern, levelsProblem, literalPrefix, maxPatternLevels } from '../../src/model/topic-pattern.ts'
 
 /** The levels of the topics below. No pattern names the last one, so it stands for every level that none names. */
 const levels = ['a', 'b', '', 'other']
@@ -63,4 +63,11 @@ test('what a pattern matches begins with its literal prefix, and is all that doe
       expect(isPrefixPattern(pattern)).toBe(pattern.endsWith('>') && beginning.length === matched(pattern).length)
     }),
   )
+})
+
+test('a pattern has at most 16 levels, a topic any number', () => {
+  const deep = Array(maxPatternLevels).fill('a')
+  expect(levelsProblem([...deep.slice(1), '*'].join('.'))).toBeUndefined()
+  expect(levelsProblem([...deep, '>'].join('.'))).toBe('must have at most 16 levels')
+  expect(levelsProblem([...deep, 'a'].join('.'))).toBeUndefined()
 })

@@ -57,7 +57,8 @@ export function createListener(init: { url: string; origin: string }, components
   function onNotice(text: string | undefined): void {
     try {
       const notice = noticeSchema.parse(JSON.parse(text ?? ''))
-      if (notice.by === origin) return
+      // A deletion may have taken effect though its answer was lost.
+      if (notice.by === origin && notice.kind !== 'deleted') return
       const { by, ...change } = notice
       emit(change)
     } catch (err) {

@@ -4,7 +4,7 @@ import { createWriteBehind } from '../../lib/write-behind.ts'
 import type { Seq } from '../../model/cursor.ts'
 import type { StoredMessage } from '../../model/message.ts'
 import type { AppendEntry, PublishedItem } from '../log-append.ts'
-import type { Damaged, LogStore, Pruned } from '../log-store.ts'
+import type { Damaged, LogQuery, LogStep, LogStore, Pruned } from '../log-store.ts'
 import { afterPrefix } from '../shared/after-prefix.ts'
 import { type DamageNews, misplaced, type ReadRow, sort, withRemoved } from '../shared/damage.ts'
 import { drawEpoch, warnOfEpoch, warnOfNewLog } from '../shared/epoch.ts'
@@ -122,6 +122,17 @@ export function createPostgresLog(
     return messages
   }
 
+  async function read(query: LogQuery): Promise<LogStep> {
+    const { bad, noted, ...step } = await scan(database, query)
+    // Messages of other gateways are served from here, too.
+    const newest = query.order === 'asc' ? step.messages.at(-1) : undefined
+    if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(epoch, newest.seq)
+    const found = await takeOutFound(bad, async () => (await scan(database, query)).bad)
+    // What another reader has taken out meanwhile is noted now.
+    if (found.length < bad.length) return await read(query)
+    return withRemoved(step, query, { found, noted })
+  }
+
   /** @param before the damaged row that stopped the previous step */
   async function prune(query: Parameters<LogStore['prune']>[0], before?: Seq): Promise<Pruned | undefined> {
     const { topic, limit, defaults, now, through: upTo } = query
@@ -196,14 +207,7 @@ export function createPostgresLog(
       recipientsOf.set(key, recipients)
       notes.later()
     },
-    async read(query) {
-      const { bad, noted, ...step } = await scan(database, query)
-      // Messages of other gateways are served from here, too.
-      const newest = query.order === 'asc' ? step.messages.at(-1) : undefined
-      if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(epoch, newest.seq)
-      const found = await takeOutFound(bad, async () => (await scan(database, query)).bad)
-      return withRemoved(step, query, { found, noted })
-    },
+    read,
     async check({ after, limit, repair }) {
       const { bad, messages, scanned } = await scan(database, { after, order: 'asc', limit, maxBytes: checkBytes })
       const damaged = repair ? await takeOutBad(bad) : await describeRows(database, bad)

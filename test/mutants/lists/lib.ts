@@ -41,11 +41,11 @@ export const lib = [
     ['test/lib/loop.test.ts'],
     [
       ['runs of a loop overlap', 'running ??= run()', 'running = run()'],
-      ['a request during a run is forgotten', 'while (isAsked) {', 'if (isAsked) {'],
+      ['a request during a run is forgotten', 'turn !== undefined; turn = asked', 'turn !== undefined; turn = undefined'],
       [
         'a request during a run is taken for served by it',
-        'isAsked = false\n      await work().catch(onError)',
-        'await work().catch(onError)\n      isAsked = false',
+        'asked = undefined\n        await work().catch(onError).finally(turn.resolve)',
+        'await work().catch(onError).finally(turn.resolve)\n        asked = undefined',
       ],
       ['a failed run ends the loop', '.catch(onError)', '.catch((error) => {\n        onError(error)\n        isAsked = false\n      })'],
     ],
@@ -55,9 +55,9 @@ export const lib = [
     ['test/lib/write-behind.test.ts'],
     [
       ['each change sets a timer', 'timer ??= setTimeout(begin', 'timer = setTimeout(begin'],
-      ['a flush does not wait for its write', 'await writes.idle()', ''],
+      ['a flush does not wait for its write', 'return writes.next()', 'void writes.next()\n    return Promise.resolve()'],
       ['a flush leaves the timer behind', 'clearTimeout(timer)\n', ''],
-      ['only the first changes are written', 'timer = undefined\n    writes', 'writes'],
+      ['only the first changes are written', 'timer = undefined\n    return', 'return'],
     ],
   ),
   ...breaks(

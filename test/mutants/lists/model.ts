@@ -118,7 +118,7 @@ export const model = [
     'src/model/topic-pattern.ts',
     ['test/model/topic-pattern.test.ts', 'test/model/topic.test.ts'],
     [
-      ['a pattern may have wildcards that never match', 'if (isValid) return undefined', 'if (isValid || levels) return undefined'],
+      ['a pattern may have wildcards that never match', 'if (isValid) return isPattern', 'if (levels.length > 0) return isPattern'],
       ['a last level may be missing', 'return end === pattern.length && otherEnd', 'return otherEnd'],
       ['a star covers all that follows', "level === '*' ? otherLevel === '>' :", "level === '*' ? otherLevel === undefined :"],
       ['a literal level is any level', 'level !== otherLevel) return false', 'level === otherLevel && level === undefined) return false'],
@@ -150,7 +150,7 @@ export const model = [
     ['test/model/payload.test.ts'],
     [
       ['a number that became infinite is stored as null', 'return Number.isFinite(value) ?', 'return value !== undefined ?'],
-      ['a key may have a lone surrogate', 'firstProblem(Object.keys(value), depth + 1) ?? firstProblem', 'firstProblem'],
+      ['a key may have a lone surrogate', 'firstProblem(keys, depth + 1) ?? firstProblem', 'firstProblem'],
       ['JSON of any depth is walked', 'if (depth === maxJsonDepth)', 'if (depth < 0)'],
     ],
   ),

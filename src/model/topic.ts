@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { textProblem } from './text.ts'
-import { covers, isPattern, levelsProblem } from './topic-pattern.ts'
+import { covers, isPattern, levelsProblem, maxPatternLevels } from './topic-pattern.ts'
 
 /** The longest topic, in bytes of UTF-8. */
 export const maxTopicBytes = 256
@@ -39,6 +39,8 @@ const textBounds = { minLength: 1, maxLength: maxTopicBytes }
 
 /** A character of a level in a pattern. */
 const ofLevel = '[^\\x00-\\x1f\\x7f-\\x9f*>.]'
+/** A character of a topic. */
+const ofTopic = '[^\\x00-\\x1f\\x7f-\\x9f*>]'
 
 export const topicSchema = z
   .string()
@@ -48,7 +50,7 @@ export const topicSchema = z
     description: 'A topic: 1–256 bytes of UTF-8 without control characters, `*` and `>`, not "." or "..". Levels are separated by `.`.',
     example: 'orders',
     ...textBounds,
-    pattern: '^[^\\x00-\\x1f\\x7f-\\x9f*>]+$',
+    pattern: `^${ofTopic}+$`,
   })
 
 export const topicPatternSchema = z
@@ -61,7 +63,8 @@ export const topicPatternSchema = z
       '(`orders.>`; `>` is every topic). Elsewhere in a pattern both are refused. A pattern with either has at most 16 levels.',
     example: 'orders.>',
     ...textBounds,
-    pattern: `^((\\*|${ofLevel}*)\\.)*(\\*|>|${ofLevel}*)$`,
+    // A pattern of so many levels, or a topic of any number.
+    pattern: `^(((\\*|${ofLevel}*)\\.){0,${maxPatternLevels - 1}}(\\*|>|${ofLevel}*)|${ofTopic}+)$`,
   })
 
 /** A set of topics: the exact ones, and those that a pattern with wildcards matches. */

@@ -4,7 +4,10 @@ import type { Client } from './client.ts'
 
 /** What connections have published, for their subscriptions with `own: false`. */
 export interface OwnMessages {
-  /** Notes a run of seqs that the client has published, before any subscription is shown them. */
+  /**
+   * Notes a run of seqs that the client has published: before any subscription is shown them, unless another gateway of
+   * the database appends in the same instant, and this one reads both.
+   */
   add(client: Client, first: Seq, last: Seq): void
   has(client: Client, seq: Seq): boolean
 }

@@ -63,7 +63,7 @@ export const topicPatternSchema = z
       '(`orders.>`; `>` is every topic). Elsewhere in a pattern both are refused. A pattern with either has at most 16 levels.',
     example: 'orders.>',
     ...textBounds,
-    // A pattern of so many levels, or a topic of any number.
+    // A pattern has a maximum of levels, a topic has none.
     pattern: `^(((\\*|${ofLevel}*)\\.){0,${maxPatternLevels - 1}}(\\*|>|${ofLevel}*)|${ofTopic}+)$`,
   })
 

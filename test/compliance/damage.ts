@@ -121,8 +121,11 @@ export function describeDamage(open: () => Promise<Store>, spoil: (what: Spoilt)
 
     test('is told of by each of several reads that find it at once', async () => {
       const { log, ids } = await four()
+      const readTogether = () => Promise.all(Array.from({ length: 5 }, () => log.read(all)))
+      // Each has its connection then: the reads that follow begin at once, and all look before one takes anything out.
+      await readTogether()
       await spoil({ message: ids[2] ?? '' })
-      for (const { messages, removed } of await Promise.all(Array.from({ length: 5 }, () => log.read(all)))) {
+      for (const { messages, removed } of await readTogether()) {
         expect([seqsOf(messages), seqsOf(removed)]).toEqual([[1, 2, 4], [3]])
       }
     })

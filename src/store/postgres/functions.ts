@@ -162,7 +162,7 @@ const countLess = (emptySince: string) => `UPDATE "Topic" AS t SET
       "emptySince" = CASE WHEN EXISTS (SELECT 1 FROM "Message" AS m WHERE m."topic" = v_row."name") THEN NULL ELSE ${emptySince} END
       WHERE t."name" = v_row."name"`
 
-/** Deletes a message, and keeps its id and its place. No row when there is none with this id. */
+/** Deletes a message, and keeps its id and its place. Returns no row when no message has this id. */
 const deleteMessage = `CREATE OR REPLACE FUNCTION pg_temp.peergate_delete(p_origin text, p_id text, p_now bigint)
 RETURNS TABLE (number bigint, bytes bigint) LANGUAGE plpgsql AS $function$
 DECLARE

@@ -509,6 +509,11 @@ export const log = [
   ),
   ...breaks(
     'src/store/postgres/log.ts',
+    ['test/store/postgres-store.test.ts'],
+    [['damage that another read takes out meanwhile is no gap', 'if (found.length < bad.length) return', 'if (found.length < 0) return']],
+  ),
+  ...breaks(
+    'src/store/postgres/log.ts',
     ['test/store/postgres-served.test.ts'],
     [
       [

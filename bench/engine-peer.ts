@@ -34,6 +34,7 @@ const engine = await createEngine(
     privateNetworkKey: undefined,
     dialPrivate: true,
     dialOwnHost: false,
+    bridgeTopics: [],
     limits: defaultLimits,
   },
   { identity, records: createMemoryStore().records, logger: pino({ level: 'warn' }) },

@@ -277,9 +277,10 @@ export const limitsSchema = z.object({
 export type Limits = z.infer<typeof limitsSchema>
 
 /** Defaults that depend on the engine. */
-export const engineLimits: { readonly [Kind in 'custom' | 'libp2p']: Partial<Limits> } = {
+export const engineLimits: { readonly [Kind in 'custom' | 'libp2p' | 'both']: Partial<Limits> } = {
   custom: { maxJoinedTopics: 1_000 },
   libp2p: {},
+  both: {},
 }
 
 export const defaultLimits: Limits = limitsSchema.parse({})

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { P2PEngine } from '../engine/engine.ts'
+import type { NetworkKind, P2PEngine } from '../engine/engine.ts'
 import { createLru } from '../lib/lru.ts'
 import { createTokenBucket, pace } from '../lib/token-bucket.ts'
 import type { Limits } from '../limits.ts'
@@ -85,7 +85,7 @@ export type HistoryReaderLimits = Pick<
 >
 
 export interface HistoryReaderComponents {
-  engine: Pick<P2PEngine, 'request'>
+  engine: Pick<P2PEngine, 'request' | 'peers' | 'bridge'>
   log: Pick<LogStore, 'unknown'>
   ingest: Pick<Ingest, 'takePast'>
   metrics: Pick<Metrics, 'receivedPast'>
@@ -168,10 +168,15 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
     const given = attempt(() => decodeMessages(answer))
     if ('retryAfterMs' in given) throw new PeerBusy(given)
     const past = await check(given.messages, expected)
-    const outcome = await ingest.takePast(past.filter(({ message }) => isWanted(message.topic)))
+    const wanted = past.filter(({ message }) => isWanted(message.topic))
+    const outcome = await ingest.takePast(wanted, engine.bridge === undefined ? [] : await networksOf(peerId))
     if (outcome === undefined) throw new NoRoom('the inbox has no room for fetched messages')
     metrics.receivedPast(outcome)
     return new Set(past.map(({ message }) => messageId(message.from, message.sequence)))
+  }
+
+  async function networksOf(peerId: string): Promise<readonly NetworkKind[]> {
+    return (await engine.peers()).find((peer) => peer.peerId === peerId)?.networks ?? []
   }
 
   /** @throws FalseHistory */

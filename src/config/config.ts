@@ -7,8 +7,17 @@ import { type EngineSettings, engineSettingsProblems } from '../engine/settings.
 import { issueText } from '../lib/issue-text.ts'
 import { engineLimits, type Limits, limitsSchema, limitVariable } from '../limits.ts'
 import type { LogLevel } from '../model/log-level.ts'
-import { environmentSchema } from './environment.ts'
-import { accessProblems, type ConfigProblem, databaseProblems, originProblems, proxyProblems, tracingProblems } from './problems.ts'
+import { everyTopic } from '../model/topic.ts'
+import { engineOf, environmentSchema } from './environment.ts'
+import {
+  accessProblems,
+  type ConfigProblem,
+  databaseProblems,
+  engineProblems,
+  originProblems,
+  proxyProblems,
+  tracingProblems,
+} from './problems.ts'
 import { unknownVariables } from './unknown-variables.ts'
 
 /**
@@ -68,6 +77,7 @@ export class ConfigError extends Error {
 const defaultListen = {
   custom: ['/ip4/0.0.0.0/tcp/7071/ws'],
   libp2p: ['/ip4/0.0.0.0/tcp/7071', '/ip4/0.0.0.0/udp/7071/quic-v1', '/ip4/0.0.0.0/tcp/7072/ws'],
+  both: ['/ip4/0.0.0.0/tcp/7071/ws', '/ip4/0.0.0.0/tcp/7072', '/ip4/0.0.0.0/udp/7072/quic-v1'],
 }
 
 /**
@@ -78,14 +88,14 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
   const given = withoutServiceLinks(env)
   const problems: ConfigProblem[] = []
   const values = parse(environmentSchema, given, problems)
-  const limits = parseLimits(given, engineLimits[values?.LIBP2P_ENABLED ? 'libp2p' : 'custom'], problems)
+  const kind = engineOf(values)
+  const limits = parseLimits(given, engineLimits[kind], problems)
   const known = [...Object.keys(environmentSchema.shape), ...Object.keys(limitsSchema.shape).map(limitVariable)]
   const unknown = unknownVariables(Object.keys(given), known)
   problems.push(...unknown.misspelt)
   if (values === undefined || limits === undefined) throw new ConfigError(problems)
 
   const dataDir = resolve(values.PEERGATE_DATA_DIR)
-  const kind = values.LIBP2P_ENABLED ? 'libp2p' : 'custom'
   const isPrivate = values.PEERGATE_PRIVATE_NETWORK_KEY !== undefined
   const engine: EngineSettings = {
     kind,
@@ -102,8 +112,10 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     privateNetworkKey: values.PEERGATE_PRIVATE_NETWORK_KEY,
     dialPrivate: values.PEERGATE_DIAL !== 'public',
     dialOwnHost: values.PEERGATE_DIAL === 'host',
+    bridgeTopics: values.PEERGATE_BRIDGE_TOPICS.length > 0 ? values.PEERGATE_BRIDGE_TOPICS : [everyTopic],
   }
   problems.push(
+    ...engineProblems(values),
     ...engineSettingsProblems(engine),
     ...databaseProblems(values.DATABASE_URL),
     ...accessProblems(values),

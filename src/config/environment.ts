@@ -5,7 +5,15 @@ import { logLevelSchema } from '../model/log-level.ts'
  * The environment variables, in the order of the README's table. Limits have variables of their own (`limitVariable`).
  */
 export const environmentSchema = z.object({
-  LIBP2P_ENABLED: boolean(false, 'Engine of the node: `true` for libp2p, `false` for the custom engine.'),
+  LIBP2P_ENABLED: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .optional()
+    .describe('Engine of the node: `true` for libp2p, `false` for the custom engine, which is the default.'),
+  PEERGATE_ENGINE: z
+    .enum(['custom', 'libp2p', 'both'], { error: 'must be custom, libp2p or both' })
+    .optional()
+    .describe('The same by name, in place of `LIBP2P_ENABLED`: `custom`, `libp2p`, or `both` for a bridge between the two networks.'),
+  PEERGATE_BRIDGE_TOPICS: list('Topics and patterns whose messages a bridge hands from one network to the other. Default: all.'),
   DATABASE_URL: text(
     'Database URL: `file:<path>` for SQLite, or `postgresql://<user>:<password>@<host>/<database>` for PostgreSQL, which several gateways can share. Default: `peergate.db` in the data directory.',
   ).optional(),
@@ -38,7 +46,7 @@ export const environmentSchema = z.object({
   PEERGATE_JWT_ISSUER: text('Required issuer of JSON Web Tokens (`iss`).').optional(),
   PEERGATE_JWT_AUDIENCE: text('Required audience of JSON Web Tokens (`aud`).').optional(),
   PEERGATE_LISTEN: list(
-    'Multiaddrs that the node listens on; `/p2p-circuit` makes it reachable through connected relays. Default: WebSocket on 7071; with libp2p TCP and QUIC on 7071, and WebSocket on 7072.',
+    'Multiaddrs that the node listens on; `/p2p-circuit` makes it reachable through connected relays. Default: WebSocket on 7071; with libp2p TCP and QUIC on 7071, and WebSocket on 7072; a bridge listens for the custom network at WebSocket addresses, by default on 7071, and for libp2p at the others, by default TCP and QUIC on 7072.',
   ),
   PEERGATE_ANNOUNCE: list('Multiaddrs announced to other peers in place of the listening addresses.'),
   PEERGATE_BOOTSTRAP: list(
@@ -51,7 +59,7 @@ export const environmentSchema = z.object({
     .enum(['true', 'false'], { error: 'must be true or false' })
     .optional()
     .describe(
-      'Whether the node relays connections to peers that cannot be dialled. Default: `true` with the custom engine, `false` with libp2p.',
+      'Whether the node relays connections to peers that cannot be dialled. Default: `true` with the custom engine, `false` with libp2p and on a bridge.',
     ),
   PEERGATE_DHT: z
     .enum(['true', 'false', 'lan', 'private', 'public'])
@@ -91,6 +99,11 @@ export const environmentSchema = z.object({
 })
 
 export type Environment = z.output<typeof environmentSchema>
+
+/** The engine that the environment names, by its own variable or by the flag. */
+export function engineOf(values: Partial<Pick<Environment, 'LIBP2P_ENABLED' | 'PEERGATE_ENGINE'>> = {}): 'custom' | 'libp2p' | 'both' {
+  return values.PEERGATE_ENGINE ?? (values.LIBP2P_ENABLED === 'true' ? 'libp2p' : 'custom')
+}
 
 function boolean(byDefault: boolean, description: string) {
   return z

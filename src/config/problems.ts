@@ -1,11 +1,25 @@
 import { isIP } from 'node:net'
+import { topicPatternProblem } from '../model/topic.ts'
 import { databaseUrlProblem } from '../store/database-url.ts'
-import type { Environment } from './environment.ts'
+import { type Environment, engineOf } from './environment.ts'
 
 /** A problem with one variable, worded so that it follows the name. */
 export interface ConfigProblem {
   variable: string
   problem: string
+}
+
+export function engineProblems(values: Environment): ConfigProblem[] {
+  const { LIBP2P_ENABLED: flag, PEERGATE_ENGINE: engine, PEERGATE_BRIDGE_TOPICS: topics } = values
+  const problems = topics.flatMap((topic) => {
+    const problem = topicPatternProblem(topic)
+    return problem === undefined ? [] : [{ variable: 'PEERGATE_BRIDGE_TOPICS', problem: `has "${topic}", which ${problem}` }]
+  })
+  if (flag !== undefined && engine !== undefined && engineOf({ LIBP2P_ENABLED: flag }) !== engine)
+    problems.push({ variable: 'PEERGATE_ENGINE', problem: `is ${engine}, but LIBP2P_ENABLED is ${flag}; set only one of them` })
+  if (topics.length > 0 && engineOf(values) !== 'both')
+    problems.push({ variable: 'PEERGATE_BRIDGE_TOPICS', problem: 'is set, which is for a bridge; set PEERGATE_ENGINE=both' })
+  return problems
 }
 
 export function databaseProblems(url: string | undefined): ConfigProblem[] {

@@ -20,6 +20,10 @@ export interface P2PEngine extends AsyncDisposable {
   readonly peerId: string
   /** What it can do with its settings. Differences between engines are here, and nowhere else. */
   readonly capabilities: EngineCapabilities
+  /** The networks that this node is part of, each to be addressed by itself: one, or both of a bridge. */
+  readonly networks: readonly Network[]
+  /** Only a bridge has this. Its user hands the messages of each network to the other. */
+  readonly bridge?: Bridge
 
   /** Listens, then looks for peers. A failed start leaves nothing open. Starting twice is one start. */
   start(): Promise<void>
@@ -78,9 +82,10 @@ export interface P2PEngine extends AsyncDisposable {
   /** Signs and seals a message to one peer (model/direct-message.ts). Returns its envelope. */
   signDirect(message: { to: string; data: Uint8Array }): Promise<Uint8Array>
   /**
-   * Hands this node's own signed messages to the network, in the given order, whether or not it is subscribed to their
-   * topics. Returns for each message the number of connected peers that it was handed to, 0 when there was none. This
-   * node itself never counts. Sending a message again is harmless: receivers know its id.
+   * Hands signed messages to the network, in the given order, whether or not it is subscribed to their topics: its own,
+   * and those of others, which are not handed to their author. Returns for each message the number of connected peers
+   * that it was handed to, 0 when there was none. This node itself never counts. Sending a message again is harmless:
+   * receivers know its id.
    */
   send(messages: SignedMessage[]): Promise<number[]>
   /** Peers that were not handed every message. An engine without this property handles them itself. */
@@ -120,6 +125,18 @@ export interface P2PEngine extends AsyncDisposable {
 
   /** Notices of events. The engine does not wait for the listener. Returns a function that removes the listener. */
   listen(listener: (event: EngineEvent) => void): () => void
+}
+
+/** One network of a node. Peers, subscriptions and notices are those of this network alone. */
+export type Network = Pick<P2PEngine, 'send' | 'subscribers' | 'peers' | 'multiaddrs' | 'reachability' | 'listen' | 'stragglers'> & {
+  readonly kind: NetworkKind
+}
+
+export type NetworkKind = 'custom' | 'libp2p' | 'memory'
+
+export interface Bridge {
+  /** Whether messages of this topic are handed from one network to the other. */
+  carries(topic: string): boolean
 }
 
 /**
@@ -182,7 +199,8 @@ export interface EngineCapabilities {
   privateNetwork: boolean
 }
 
-export type EngineKind = 'custom' | 'libp2p' | 'memory'
+/** `both` is the custom and the libp2p engine under one key: a bridge. */
+export type EngineKind = NetworkKind | 'both'
 
 export interface DialOptions extends SignalOptions {
   source: AddressSource
@@ -229,9 +247,9 @@ export interface Inbound {
    * Called once for each new message of a subscribed topic, before it is forwarded. `accept` takes the message in and
    * forwards it; `ignore` drops it; `reject` drops it and counts against the peer that sent it. An error counts as
    * `ignore`. The engine bounds the bytes of messages that wait for a verdict, per topic and in total, and ignores
-   * messages beyond the bound.
+   * messages beyond the bound. A bridge names the network that the message came from.
    */
-  onMessage(message: SignedMessage): Promise<Verdict>
+  onMessage(message: SignedMessage, network?: NetworkKind): Promise<Verdict>
   /**
    * Returns undefined while there is room for more messages, and for those that this peer signs; otherwise a promise
    * that resolves when this may have changed. Until then, for a limited time, the engine reads no gossip from the peer,
@@ -242,6 +260,8 @@ export interface Inbound {
 
 export interface ConnectedPeer {
   peerId: string
+  /** The networks of the links to it. */
+  networks: NetworkKind[]
   /**
    * The addresses at which the peer was dialled, then those that it says it listens on. The remote address of a link
    * that the peer dialled is not included: it cannot be dialled.

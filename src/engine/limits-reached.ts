@@ -1,4 +1,5 @@
-import type { EngineLimit } from '../model/engine-limits.ts'
+import { type EngineLimit, engineLimits } from '../model/engine-limits.ts'
+
 /** Counts how often each limit made an engine refuse or cut something since it was created. */
 export interface LimitsReached {
   note(limit: EngineLimit): void
@@ -6,9 +7,14 @@ export interface LimitsReached {
 }
 
 export function createLimitsReached(): LimitsReached {
-  const counts = {
-    ...{ request_place: 0, body_refused: 0, body_given_up: 0, told_dial: 0, unread_link: 0, frame_flood: 0, dht_record: 0 },
-    ...{ link: 0, link_share: 0, relay_reservation: 0, relay_circuit: 0, peer_message_size: 0 },
-  }
+  const counts = countsOf(() => 0)
   return { counts, note: (limit) => void counts[limit]++ }
+}
+
+export function sumOfLimits(all: ReadonlyArray<LimitsReached['counts']>): LimitsReached['counts'] {
+  return countsOf((limit) => all.reduce((sum, counts) => sum + counts[limit], 0))
+}
+
+function countsOf(count: (limit: EngineLimit) => number): Record<EngineLimit, number> {
+  return Object.fromEntries(engineLimits.map((limit) => [limit, count(limit)])) as Record<EngineLimit, number>
 }

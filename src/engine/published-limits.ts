@@ -8,10 +8,11 @@ import type { EngineKind } from './engine.ts'
 export const rpcOverheadBytes = 512
 
 /**
- * The limits as clients see them. With libp2p, a published message must fit into an RPC that every peer takes. Messages
+ * The limits as clients see them. With libp2p, on a bridge too, a
+ * published message must fit into an RPC that every peer takes. Messages
  * of other peers may have `maxMessageBytes`, as may direct messages and requests, which have their own protocols.
  */
 export function publishedLimits(kind: EngineKind, limits: Limits): Limits {
-  if (kind !== 'libp2p') return limits
+  if (kind === 'custom' || kind === 'memory') return limits
   return { ...limits, maxMessageBytes: Math.min(limits.maxMessageBytes, limits.maxRpcBytes - rpcOverheadBytes) }
 }

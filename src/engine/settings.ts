@@ -1,9 +1,10 @@
 import { customAddressProblem, isSecureAddress } from './custom/addresses.ts'
+import { throughRelays } from './dial/circuit-address.ts'
 import { libp2pAddressProblem } from './libp2p/addresses.ts'
 
 /** The engine settings that the operator chose. */
 export interface EngineSettings {
-  readonly kind: 'custom' | 'libp2p'
+  readonly kind: 'custom' | 'libp2p' | 'both'
   readonly listen: string[]
   readonly announce: string[]
   readonly bootstrap: string[]
@@ -20,10 +21,18 @@ export interface EngineSettings {
   readonly dialPrivate: boolean
   /** Whether addresses of this host itself may be dialled when they were learnt from other peers. */
   readonly dialOwnHost: boolean
+  /** Which topics' messages a bridge hands from one network to the other: topics and patterns. */
+  readonly bridgeTopics: string[]
+}
+
+interface SettingsProblem {
+  variable: string
+  problem: string
 }
 
 /** Settings that do not work with the chosen engine, each with the variable that holds it. */
-export function engineSettingsProblems(settings: EngineSettings): Array<{ variable: string; problem: string }> {
+export function engineSettingsProblems(settings: EngineSettings): SettingsProblem[] {
+  if (settings.kind === 'both') return bothProblems(settings)
   const addressProblem = settings.kind === 'custom' ? customAddressProblem : libp2pAddressProblem
   const problems = addressRoles.flatMap(([variable, role]) =>
     settings[role].flatMap((address) => {
@@ -34,8 +43,44 @@ export function engineSettingsProblems(settings: EngineSettings): Array<{ variab
   return [...problems, ...(settings.kind === 'custom' ? customProblems(settings) : libp2pProblems(settings))]
 }
 
-function customProblems({ dht, privateNetworkKey, tls, listen }: EngineSettings): Array<{ variable: string; problem: string }> {
-  const problems: Array<{ variable: string; problem: string }> = []
+/**
+ * The settings of each engine of a bridge. WebSocket addresses to listen on and to announce are those of the custom
+ * engine, others those of libp2p. Peers at WebSocket addresses may be of either network, so both dial them.
+ */
+export function settingsOfSides(settings: EngineSettings): { custom: EngineSettings; libp2p: EngineSettings } {
+  const { listen, announce, bootstrap, dht } = settings
+  const isWebSocket = (address: string) => customAddressProblem(address, 'bootstrap') === undefined
+  const isOther = (address: string) => !isWebSocket(address) || address === throughRelays
+  return {
+    custom: {
+      ...settings,
+      kind: 'custom',
+      listen: listen.filter((address) => isWebSocket(address) || address === throughRelays),
+      announce: announce.filter(isWebSocket),
+      bootstrap: bootstrap.filter(isWebSocket),
+      dht: dht === 'false' ? 'false' : 'true',
+      privateNetworkKey: undefined,
+    },
+    libp2p: {
+      ...settings,
+      kind: 'libp2p',
+      listen: listen.filter(isOther),
+      announce: announce.filter(isOther),
+      bootstrap: bootstrap.filter((address) => libp2pAddressProblem(address, 'bootstrap') === undefined),
+      tls: { certFile: undefined, keyFile: undefined },
+    },
+  }
+}
+
+/** An address that neither engine can use is a problem of libp2p's part, which knows more forms. */
+function bothProblems(settings: EngineSettings): SettingsProblem[] {
+  const { custom, libp2p } = settingsOfSides(settings)
+  const unusable = settings.bootstrap.filter((address) => !custom.bootstrap.includes(address))
+  return [...engineSettingsProblems(custom), ...engineSettingsProblems({ ...libp2p, bootstrap: unusable })]
+}
+
+function customProblems({ dht, privateNetworkKey, tls, listen }: EngineSettings): SettingsProblem[] {
+  const problems: SettingsProblem[] = []
   if (privateNetworkKey !== undefined) {
     problems.push({ variable: 'PEERGATE_PRIVATE_NETWORK_KEY', problem: 'is set, which is for libp2p; set LIBP2P_ENABLED=true' })
   }
@@ -52,9 +97,9 @@ function customProblems({ dht, privateNetworkKey, tls, listen }: EngineSettings)
   return [...problems, ...missing.map(({ variable }) => ({ variable, problem }))]
 }
 
-function libp2pProblems(settings: EngineSettings): Array<{ variable: string; problem: string }> {
+function libp2pProblems(settings: EngineSettings): SettingsProblem[] {
   const { tls, dht, privateNetworkKey } = settings
-  const problems: Array<{ variable: string; problem: string }> = []
+  const problems: SettingsProblem[] = []
   if (tls.certFile !== undefined || tls.keyFile !== undefined) {
     const problem = 'is for the custom engine; with libp2p let a proxy terminate TLS, and announce its address'
     problems.push({ variable: 'PEERGATE_TLS_CERT_FILE', problem })

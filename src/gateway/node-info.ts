@@ -1,4 +1,4 @@
-import type { P2PEngine } from '../engine/engine.ts'
+import type { Network, P2PEngine } from '../engine/engine.ts'
 import type { Limits } from '../limits.ts'
 import { formatCursor } from '../model/cursor.ts'
 import type { NodeView } from '../model/node.ts'
@@ -16,7 +16,10 @@ export interface NodeInfoInit {
 }
 
 export interface NodeInfoComponents {
-  engine: Pick<P2PEngine, 'kind' | 'peerId' | 'capabilities' | 'multiaddrs' | 'reachability' | 'conflicts' | 'peers' | 'topics'>
+  engine: Pick<
+    P2PEngine,
+    'kind' | 'peerId' | 'capabilities' | 'networks' | 'multiaddrs' | 'reachability' | 'conflicts' | 'peers' | 'topics'
+  >
   log: Pick<LogStore, 'position'>
   stream: Pick<Stream, 'connections'>
   /** Milliseconds since 1970. */
@@ -37,9 +40,10 @@ export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponent
   }
 
   return async () => {
-    const [multiaddrs, reachability, conflicts, peers, topics, { epoch, earliest, tip }] = await Promise.all([
+    const [multiaddrs, reachability, networks, conflicts, peers, topics, { epoch, earliest, tip }] = await Promise.all([
       engine.multiaddrs(),
       engine.reachability(),
+      Promise.all(engine.networks.map(networkView)),
       engine.conflicts(),
       engine.peers(),
       engine.topics(),
@@ -52,6 +56,7 @@ export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponent
       version,
       multiaddrs,
       reachability,
+      networks,
       identityConflicts: conflicts.map(({ lastSeenAt, ...seen }) => ({ ...seen, lastSeen: new Date(lastSeenAt).toISOString() })),
       capabilities,
       startedAt: new Date(now() - uptimeMs).toISOString(),
@@ -61,4 +66,9 @@ export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponent
       limits: init.limits,
     }
   }
+}
+
+async function networkView(network: Network): Promise<NodeView['networks'][number]> {
+  const [multiaddrs, reachability, peers] = await Promise.all([network.multiaddrs(), network.reachability(), network.peers()])
+  return { engine: network.kind, multiaddrs, reachability, peers: peers.length }
 }

@@ -74,6 +74,7 @@ export const peerExample: Peer = {
   peerId: otherPeerId,
   multiaddrs: [`/ip4/192.0.2.7/tcp/7071/p2p/${otherPeerId}`],
   state: 'connected',
+  networks: ['libp2p'],
   direction: 'outbound',
   relayed: false,
   agent: 'peergate/0.1.0',
@@ -121,6 +122,14 @@ export const nodeExample: NodeView = {
   version: '0.1.0',
   multiaddrs: [`/ip4/192.0.2.1/tcp/7071/p2p/${peerId}`],
   reachability: { state: 'direct', observed: ['192.0.2.1'], relays: [] },
+  networks: [
+    {
+      engine: 'libp2p',
+      multiaddrs: [`/ip4/192.0.2.1/tcp/7071/p2p/${peerId}`],
+      reachability: { state: 'direct', observed: ['192.0.2.1'], relays: [] },
+      peers: 3,
+    },
+  ],
   identityConflicts: [{ peerId, multiaddrs: ['/ip4/192.0.2.9/tcp/7071/ws'], toldBy: null, lastSeen: '2026-11-23T12:30:00.000Z' }],
   capabilities: {
     transports: ['tcp', 'ws', 'wss', 'quic-v1', 'p2p-circuit'],

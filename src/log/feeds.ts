@@ -1,4 +1,4 @@
-import type { P2PEngine } from '../engine/engine.ts'
+import type { Network } from '../engine/engine.ts'
 import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
@@ -41,7 +41,7 @@ export interface Straggler {
 }
 
 export interface FeedsComponents {
-  engine: Pick<P2PEngine, 'subscribers' | 'stragglers'>
+  network: Pick<Network, 'subscribers' | 'stragglers'>
   log: Pick<LogStore, 'position' | 'read' | 'find'>
   /** Queues work behind other hand-overs; one runs at a time. */
   later(work: () => Promise<void>): void
@@ -54,9 +54,15 @@ export interface FeedsComponents {
 /** Maximum number of messages handed to a straggler at a time: about what it has room for once it has any. */
 const feedMessages = 200
 
-export function createFeeds(init: { limits: Pick<Limits, 'unsentWindowMs' | 'maxReadBytes'> }, components: FeedsComponents): Feeds {
-  const { limits } = init
-  const { engine, log, later, marked, settledAge } = components
+export interface FeedsInit {
+  limits: Pick<Limits, 'unsentWindowMs' | 'maxReadBytes'>
+  /** See `NetworkOutboundInit`. */
+  isToFeed(message: StoredMessage): boolean
+}
+
+export function createFeeds(init: FeedsInit, components: FeedsComponents): Feeds {
+  const { limits, isToFeed } = init
+  const { network, log, later, marked, settledAge } = components
   /** By peer id. */
   const stragglers = new Map<string, Straggler>()
   /** Peer ids of the stragglers that are queued to be fed. */
@@ -68,7 +74,7 @@ export function createFeeds(init: { limits: Pick<Limits, 'unsentWindowMs' | 'max
    * stragglers.
    */
   async function takeOver(topic: string, after: Seq): Promise<boolean> {
-    const subscribers = await engine.subscribers(topic)
+    const subscribers = await network.subscribers(topic)
     for (const peerId of subscribers) {
       const straggler = stragglers.get(peerId)
       if (straggler !== undefined) straggler.after = Math.min(straggler.after ?? after, after)
@@ -102,9 +108,9 @@ export function createFeeds(init: { limits: Pick<Limits, 'unsentWindowMs' | 'max
    * the read that finds out what has become too old for it.
    */
   async function feed(peerId: string, straggler: Straggler): Promise<void> {
-    if (engine.stragglers === undefined) return
+    if (network.stragglers === undefined) return
     const storedSince = settledAge() - limits.unsentWindowMs
-    const hasRoom = engine.stragglers.hasRoom(peerId)
+    const hasRoom = network.stragglers.hasRoom(peerId)
     if (!hasRoom && straggler.missed.length === 0 && (straggler.oldestAt ?? 0) >= storedSince) return
     const after = await placeOf(straggler)
     const { tip } = await log.position()
@@ -122,14 +128,14 @@ export function createFeeds(init: { limits: Pick<Limits, 'unsentWindowMs' | 'max
     straggler.oldestAt = oldest?.storedAt ?? 0
     // The peer may have left and come back meanwhile.
     if (oldest !== undefined || stragglers.get(peerId) !== straggler) return
-    if (step.scanned >= tip && engine.stragglers.settle(peerId)) stragglers.delete(peerId)
+    if (step.scanned >= tip && network.stragglers.settle(peerId)) stragglers.delete(peerId)
     else feedLater(peerId)
   }
 
   /** Returns the first message that there was no room for. */
   async function feedStep(peerId: string, step: StoredMessage[]): Promise<StoredMessage | undefined> {
-    const messages = step.filter(({ from, firstSeenAt }) => from !== peerId && firstSeenAt === undefined)
-    return messages[(await engine.stragglers?.send(peerId, messages)) ?? 0]
+    const messages = step.filter((message) => message.from !== peerId && message.firstSeenAt === undefined && isToFeed(message))
+    return messages[(await network.stragglers?.send(peerId, messages)) ?? 0]
   }
 
   function feedLater(peerId: string): void {

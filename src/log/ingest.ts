@@ -1,9 +1,9 @@
 import type { Logger } from 'pino'
-import type { OwnMessage, P2PEngine } from '../engine/engine.ts'
+import type { NetworkKind, OwnMessage, P2PEngine } from '../engine/engine.ts'
 import { Draining, Overloaded } from '../errors.ts'
 import type { Limits } from '../limits.ts'
 import type { Seq } from '../model/cursor.ts'
-import type { NewMessage } from '../model/message.ts'
+import type { NewMessage, StoredMessage } from '../model/message.ts'
 import type { Published } from '../model/published.ts'
 import { messageId, type SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
@@ -15,7 +15,8 @@ import { type AdmissionComponents, createAdmission } from './admission.ts'
 import { createAppender } from './appender.ts'
 import { authorKey, type ForeignItem, foreignItem, historyKey, type Item, sizeOf, type Times } from './batch.ts'
 import { createBatchQueue } from './batch-queue.ts'
-import { createOutbound, type OutboundLimits } from './outbound.ts'
+import type { OutboundLimits } from './network-outbound.ts'
+import { createOutbound, type OutboundComponents } from './outbound.ts'
 import { createOwnSeqs } from './own-seqs.ts'
 import type { LogTail } from './tail.ts'
 import { createUncertain } from './uncertain.ts'
@@ -41,10 +42,10 @@ export interface Ingest {
    */
   takeDirect(messages: NewMessage[]): Promise<Array<Pick<AppendEntry, 'known'>> | undefined>
   /**
-   * Takes in verified messages that a peer has kept. They are judged like live messages, and not forwarded. Returns the
-   * outcome; undefined when there was no room or no database for them, and then none is stored.
+   * Takes in verified messages that a peer has kept. They are judged like live messages, and not forwarded, except by a bridge
+   * to the networks that the peer is not on. Returns the outcome; undefined when there was no room or no database for them, and then none is stored.
    */
-  takePast(messages: PastMessage[]): Promise<PastOutcome | undefined>
+  takePast(messages: PastMessage[], networks?: readonly NetworkKind[]): Promise<PastOutcome | undefined>
   /** Checks that there is any room for this client. @throws Overloaded, Draining */
   checkRoom(client: string): void
   /** Messages that wait to be appended, and the number of topics with messages that no subscriber was there for. */
@@ -88,7 +89,7 @@ export type IngestLimits = OutboundLimits &
   >
 
 export interface IngestComponents {
-  engine: Pick<P2PEngine, 'peerId' | 'sign' | 'send' | 'receive' | 'subscribers' | 'listen' | 'stragglers'>
+  engine: Pick<P2PEngine, 'peerId' | 'sign' | 'receive'> & OutboundComponents['engine']
   log: Pick<LogStore, 'append' | 'position' | 'read' | 'find' | 'refuse' | 'sentThrough' | 'markSent'>
   /** Shows appended messages to live readers. */
   tail: Pick<LogTail, 'append' | 'watchRead'>
@@ -152,27 +153,38 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     return !entry.known || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'
   }
 
-  async function receive(message: SignedMessage): Promise<Verdict> {
-    const verdict = await take(message)
+  async function receive(message: SignedMessage, network?: NetworkKind): Promise<Verdict> {
+    const verdict = await take(message, network)
     metrics.received(verdict)
     return verdict
   }
 
-  async function take(message: SignedMessage): Promise<Verdict> {
-    const verdict = await admission.judge(message)
-    if (verdict !== 'accept') return verdict
-    const item = foreignItem('foreign', authorKey(message), [{ ...message, id: messageId(message.from, message.sequence), ...times() }])
+  async function take(message: SignedMessage, network?: NetworkKind): Promise<Verdict> {
+    const id = messageId(message.from, message.sequence)
+    if (engine.bridge !== undefined && network !== undefined) outbound.cameFrom(id, [network])
+    const judged = await admission.judge(message)
+    if (judged !== 'accept') return judged
+    const item = foreignItem('foreign', authorKey(message), [{ ...message, id, ...times() }])
     const entries = (await inbox.pushWhenFits(item)) ? await item.done.promise : undefined
     admission.giveBack([message], entries)
-    return verdictOn(message, entries?.[0])
+    const entry = entries?.[0]
+    const verdict = verdictOn(message, entry)
+    if (engine.bridge !== undefined && verdict === 'accept' && entry?.known === true && entry.message !== undefined) carry(entry.message)
+    return verdict
   }
 
-  async function takePast(past: PastMessage[]): Promise<PastOutcome | undefined> {
+  /** Another gateway of the database stored the message, and has left it to this one to hand it to its networks. */
+  function carry(message: StoredMessage): void {
+    outbound.send([message]).catch((err: unknown) => logger.error({ err }, 'could not hand a message to the other network'))
+  }
+
+  async function takePast(past: PastMessage[], networks: readonly NetworkKind[] = []): Promise<PastOutcome | undefined> {
     const verdicts = await Promise.all(past.map(({ message }) => admission.judge(message)))
     const at = times()
     const wanted = past
       .filter((_, index) => verdicts[index] === 'accept')
       .map(({ message, firstSeenAt }) => ({ ...message, id: messageId(message.from, message.sequence), ...at, firstSeenAt }))
+    if (engine.bridge !== undefined) for (const { id } of wanted) outbound.cameFrom(id, networks)
     const refused = past.length - wanted.length
     if (wanted.length === 0) return { stored: 0, known: 0, refused }
     if (!fits(historyKey, wanted.length, sizeOf(wanted))) {

@@ -1,36 +1,33 @@
 import type { Logger } from 'pino'
-import type { EngineEvent, P2PEngine } from '../engine/engine.ts'
-import { createSerial } from '../lib/serial.ts'
-import type { Limits } from '../limits.ts'
+import type { NetworkKind, P2PEngine } from '../engine/engine.ts'
+import { recipientsOn } from '../engine/recipients.ts'
+import { BoundedMap } from '../lib/bounded-map.ts'
 import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
-import { directTopic, exactly } from '../model/topic.ts'
+import { directTopic } from '../model/topic.ts'
 import type { LogStore } from '../store/log-store.ts'
-import { createFeeds, type Straggler } from './feeds.ts'
+import { createNetworkOutbound, type NetworkOutbound, type OutboundLimits, type SentMark, type WayOut } from './network-outbound.ts'
 
 /**
- * Hands this node's stored messages to the network and makes sure that each one gets there. A message without any
- * recipient waits until its topic has a subscriber. Messages handed over shortly before a crash may have been lost in a
- * buffer and are handed over again. After a restart, the sent mark finds both: everything of ours after it is still to
- * be sent. A neighbour without room for everything is fed from the log until it has caught up.
+ * Which stored messages go to which network: those of this node to each; on a bridge also those of other authors, to
+ * the network that they did not come from. How they get there is network-outbound.ts.
  */
 export interface Outbound {
-  /** Finds the messages that are still to be sent. Sending starts with the first subscriber. */
   start(): Promise<void>
   /**
-   * Sends a batch that was just appended, own and remote messages alike, in order; remote ones only move the mark.
-   * Returns for each own message, by its seq, the number of peers that it was handed to.
+   * Sends messages that are in the log, in order. Returns for each own message, by its seq, the number of peers that it
+   * was handed to; a peer that is linked on two networks counts once.
    */
   send(batch: StoredMessage[]): Promise<Map<Seq, number>>
+  /** Notes that a network brought this message, so that it is not handed back to it. */
+  cameFrom(id: string, networks: readonly NetworkKind[]): void
   /** Number of topics with messages that no subscriber was there for. */
   readonly waiting: number
   stop(): Promise<void>
 }
 
-export type OutboundLimits = Pick<Limits, 'sentWindowMs' | 'unsentWindowMs' | 'maxReadMessages' | 'maxReadBytes'>
-
 export interface OutboundComponents {
-  engine: Pick<P2PEngine, 'peerId' | 'send' | 'subscribers' | 'listen' | 'stragglers'>
+  engine: Pick<P2PEngine, 'peerId' | 'bridge'> & { readonly networks: readonly WayOut[] }
   log: Pick<LogStore, 'position' | 'read' | 'find' | 'sentThrough' | 'markSent'>
   logger: Logger
   /** Age time. */
@@ -40,219 +37,83 @@ export interface OutboundComponents {
 }
 
 /**
- * Messages read to find the oldest of a topic that is not too old. One is enough unless some were fetched from peers.
+ * Maximum messages whose networks are remembered, about 150 bytes each: some seconds at the highest rates. A message
+ * beyond them is handed back at worst, to peers that know its id.
  */
-const expireMessages = 10
-
-/**
- * Interval at which waiting topics are checked and the mark is moved, in milliseconds. A new subscriber is noticed at
- * once.
- */
-const tickMs = 1_000
+const maxOrigins = 20_000
 
 export function createOutbound(init: { limits: OutboundLimits }, components: OutboundComponents): Outbound {
-  const { limits } = init
   const { engine, log, logger, age = Date.now, settledAge = age } = components
-  /** Topics with own messages that were handed to no peer; all own messages after the position are to be sent. */
-  const waiting = new Map<string, Seq>()
-  /** The first message after a position of each waiting topic, so that nothing is read before it is too old. */
-  const oldest = new Map<string, { after: Seq; storedAt: number }>()
-  /** Topics that gained a subscriber since the current send began. */
-  const joined = new Set<string>()
-  /** Peers that left, with the topics of which they may have missed messages. */
-  const left: Array<{ straggler: Straggler; topics: string[] }> = []
-  /** Last seqs of the batches handed over, oldest first, with the time. A batch is settled when the window is over. */
-  const recent: Array<{ through: Seq; at: number }> = []
-  let settled: Seq = 0
-  let marked: Seq = 0
-  /** One hand-over at a time, so that messages leave in the order of their sequence numbers. */
-  const inTurn = createSerial()
-  const feeds = createFeeds({ limits }, { engine, log, later, marked: () => marked, settledAge })
-  let ticker: NodeJS.Timeout | undefined
-  let unlisten: (() => void) | undefined
+  const { peerId, bridge, networks } = engine
+  const origins = new BoundedMap<string, readonly NetworkKind[]>({ max: maxOrigins })
+  const ways = networks.map((network) => ({ network, outbound: outboundTo(network) }))
 
-  async function handOver(batch: StoredMessage[]): Promise<Map<Seq, number>> {
-    const own = batch.filter(isToSend)
-    for (const topic of new Set(own.map((message) => message.topic))) {
-      if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)
-    }
-    // A topic that just gained its first subscriber is sent from its first waiting message on.
-    const sendable = own.filter(({ topic }) => !waiting.has(topic))
-    const recipients = sendable.length === 0 ? [] : await trySend(sendable)
-    for (const { topic, seq } of await unwanted(sendable, recipients)) if (!waiting.has(topic)) waiting.set(topic, seq - 1)
-    const last = batch.at(-1)
-    if (last !== undefined) recent.push({ through: last.seq, at: age() })
-    const counts = new Map(sendable.map(({ seq }, index) => [seq, recipients?.[index] ?? 0]))
-    return new Map(own.map(({ seq }) => [seq, counts.get(seq) ?? 0]))
-  }
-
-  /**
-   * The number of peers that each message was handed to. Undefined when the engine fails: the messages are stored, so
-   * they wait.
-   */
-  async function trySend(messages: StoredMessage[]): Promise<number[] | undefined> {
-    joined.clear()
-    try {
-      return await engine.send(messages)
-    } catch (err) {
-      logger.error({ err }, 'the engine could not send; the messages stay queued')
-      return undefined
-    }
-  }
-
-  /**
-   * Messages that no subscriber was there for. Subscribers that were handed none are stragglers, or can't be sent this
-   * message at all; but a subscriber that joined meanwhile was not among those addressed.
-   */
-  async function unwanted(messages: StoredMessage[], recipients: number[] | undefined): Promise<StoredMessage[]> {
-    if (recipients === undefined) return messages
-    const left = messages.filter((_, index) => recipients[index] === 0)
-    const topics = [...new Set(left.map(({ topic }) => topic))]
-    const taken = new Set(
-      await Array.fromAsync(topics, async (topic) => ((await engine.subscribers(topic)).length > 0 ? topic : undefined)),
+  function outboundTo(network: WayOut): NetworkOutbound {
+    return createNetworkOutbound(
+      {
+        ...init,
+        author: bridge === undefined ? peerId : undefined,
+        isToSend: (message) => message.topic !== directTopic && (message.from === peerId ? isNew(message) : crosses(message, network)),
+        isToFeed: (message) => bridge === undefined || message.from === peerId || belongs(message, network),
+      },
+      { network, log, mark: markOf(network), logger, age, settledAge },
     )
-    return left.filter(({ topic }) => !taken.has(topic) || joined.has(topic))
   }
 
-  /** Sends the waiting messages of a topic up to a position, in order, as far as they are taken. */
-  async function flush(topic: string, through: Seq): Promise<void> {
-    if ((await engine.subscribers(topic)).length === 0) return
-    for (let after = waiting.get(topic); after !== undefined && (await feeds.takeOver(topic, after)); ) {
-      const step = await readOwn(after, through, { topic })
-      const [refused] = await unwanted(step.messages, await trySend(step.messages))
-      if (refused !== undefined) {
-        waiting.set(topic, refused.seq - 1)
-        return
-      }
-      after = step.scanned
-      waiting.set(topic, after)
-      if (after >= through) break
-    }
-    waiting.delete(topic)
+  function crosses({ id, topic }: StoredMessage, { kind }: WayOut): boolean {
+    return bridge?.carries(topic) === true && origins.get(id)?.includes(kind) !== true
   }
 
-  /** Own messages that a peer kept, and that this log had lost, are already in the network. */
-  function isToSend({ from, topic, firstSeenAt }: StoredMessage): boolean {
-    return from === engine.peerId && topic !== directTopic && firstSeenAt === undefined
-  }
-
-  async function readOwn(after: Seq, through: Seq, { topic, limit = limits.maxReadMessages }: { topic?: string; limit?: number } = {}) {
-    const step = await log.read({
-      after,
-      through: Math.max(after, through),
-      order: 'asc',
-      limit,
-      maxBytes: limits.maxReadBytes,
-      kind: 'topic',
-      from: engine.peerId,
-      storedSince: settledAge() - limits.unsentWindowMs,
-      ...(topic === undefined ? {} : { topics: exactly(topic) }),
-    })
-    return { ...step, messages: step.messages.filter(isToSend) }
-  }
-
-  /** Messages that a departed peer may have missed wait for another subscriber, unless the topic has one already. */
-  async function inherit(): Promise<void> {
-    for (const gone of [...left]) {
-      const after = await feeds.placeOf(gone.straggler)
-      for (const topic of gone.topics) {
-        if ((await engine.subscribers(topic)).length === 0) waiting.set(topic, Math.min(waiting.get(topic) ?? after, after))
-      }
-      left.splice(left.indexOf(gone), 1)
-    }
-  }
-
-  function notice(event: EngineEvent): void {
-    switch (event.type) {
-      case 'topic:subscribe':
-        joined.add(event.topic)
-        if (waiting.has(event.topic)) later(async () => flush(event.topic, (await log.position()).tip))
-        break
-      case 'peer:behind':
-        feeds.note(event.peerId, event.since)
-        break
-      case 'peer:room':
-        feeds.feed(event.peerId)
-        break
-      case 'peer:left':
-        left.push({ straggler: feeds.note(event.peerId, event.since), topics: event.topics })
-        feeds.drop(event.peerId)
-        later(inherit)
-        break
-      default:
-    }
-  }
-
-  /** Sends what can be sent now, gives up messages that waited too long, and notes how far everything is settled. */
-  async function tick(): Promise<void> {
-    const { tip } = await log.position()
-    await inherit()
-    feeds.feedAll()
-    for (const topic of oldest.keys()) if (!waiting.has(topic)) oldest.delete(topic)
-    for (const [topic, after] of waiting) {
-      await flush(topic, tip)
-      if (waiting.get(topic) === after) await expire(topic, after, tip)
-    }
-    while (recent[0] !== undefined && recent[0].at <= age() - limits.sentWindowMs) settled = recent.shift()?.through ?? settled
-    const behind = feeds.positions(left.map(({ straggler }) => straggler))
-    const mark = Math.min(settled, ...waiting.values(), ...behind, await unsentPlace())
-    if (mark <= marked) return
-    marked = mark
-    await log.markSent(engine.peerId, mark)
-  }
-
-  /** The position after which handed-over messages may still be in this process. */
-  async function unsentPlace(): Promise<Seq> {
-    const ids = new Set(engine.stragglers?.unsent())
-    return ids.size === 0 ? settled : await feeds.placeBefore(ids)
+  /** Whether a network has messages like this one: it brought it, or the bridge carries the topic. */
+  function belongs({ id, topic }: StoredMessage, { kind }: WayOut): boolean {
+    return bridge?.carries(topic) === true || origins.get(id)?.includes(kind) === true
   }
 
   /**
-   * Moves the waiting position past messages older than the window. Nothing is read while the oldest is known to be
-   * younger.
+   * The mark of the only network has this node's peer id for a name. A bridge has one for each network besides, and
+   * keeps that one at the lower of them, so that a node that becomes or was a bridge goes on where it was.
    */
-  async function expire(topic: string, after: Seq, through: Seq): Promise<void> {
-    const known = oldest.get(topic)
-    if (known?.after === after && known.storedAt >= settledAge() - limits.unsentWindowMs) return
-    oldest.delete(topic)
-    const step = await readOwn(after, through, { topic, limit: expireMessages })
-    const first = step.messages[0]
-    if (first !== undefined) {
-      waiting.set(topic, first.seq - 1)
-      oldest.set(topic, { after: first.seq - 1, storedAt: first.storedAt })
-    } else if (step.scanned >= through) waiting.delete(topic)
-    else waiting.set(topic, step.scanned)
-  }
-
-  async function findUnsent(): Promise<void> {
-    const { tip } = await log.position()
-    settled = marked = await log.sentThrough(engine.peerId)
-    for (let after = settled; after < tip; ) {
-      const step = await readOwn(after, tip)
-      for (const message of step.messages) if (!waiting.has(message.topic)) waiting.set(message.topic, message.seq - 1)
-      after = step.scanned
+  function markOf({ kind }: WayOut): SentMark {
+    if (bridge === undefined) return { read: () => log.sentThrough(peerId), raise: (through) => log.markSent(peerId, through) }
+    const name = `${peerId}/${kind}`
+    return {
+      read: async () => (await log.sentThrough(name)) || (await log.sentThrough(peerId)),
+      async raise(through) {
+        await log.markSent(name, through)
+        await log.markSent(peerId, Math.min(...ways.map(({ outbound }) => outbound.marked)))
+      },
     }
-    recent.push({ through: tip, at: age() })
   }
 
-  function later(work: () => Promise<void>): void {
-    inTurn(work).catch((err: unknown) => logger.warn({ err }, 'could not send queued messages; retrying'))
+  async function counted(batch: StoredMessage[], handed: Array<Map<Seq, number>>): Promise<Map<Seq, number>> {
+    const own = batch.filter(({ from, seq }) => from === peerId && handed.some((each) => each.has(seq)))
+    const counts = handed.map((each) => own.map(({ seq }) => each.get(seq) ?? 0))
+    const recipients = await recipientsOn(networks, own, counts)
+    return new Map(own.map(({ seq }, index) => [seq, recipients[index] ?? 0]))
   }
 
   return {
     async start() {
-      await findUnsent()
-      unlisten = engine.listen(notice)
-      ticker = setInterval(() => later(tick), tickMs)
+      for (const { outbound } of ways) await outbound.start()
+    },
+    async send(batch) {
+      const handed = await Promise.all(ways.map(({ outbound }) => outbound.send(batch)))
+      return await counted(batch, handed)
+    },
+    cameFrom(id, kinds) {
+      const known = origins.get(id)
+      origins.set(id, known === undefined ? kinds : [...new Set([...known, ...kinds])])
     },
     get waiting() {
-      return waiting.size
+      return new Set(ways.flatMap(({ outbound }) => outbound.waiting())).size
     },
-    send: (batch) => inTurn(() => handOver(batch)),
     async stop() {
-      clearInterval(ticker)
-      unlisten?.()
-      await inTurn(async () => undefined)
+      for (const { outbound } of ways) await outbound.stop()
     },
   }
+}
+
+/** Own messages that a peer kept, and that this log had lost, are already in the network. */
+function isNew({ firstSeenAt }: StoredMessage): boolean {
+  return firstSeenAt === undefined
 }

@@ -39,14 +39,18 @@ export async function verifyBeside(authors: Authors, message: SignedMessage): Pr
   try {
     const name = peerIdBytes(from)
     const author = authors.find(name, publicKey)
-    // Only the canonical encodings of peer id and key are valid: others would give a message several ids, or room for
-    // other bytes.
+    // Only the canonical encoding of the peer id is valid: others would give a message several ids.
     if (author === undefined || author.peerId !== from) return false
-    if (publicKey !== undefined && Buffer.compare(publicKeyToProtobuf(author.publicKey), publicKey) !== 0) return false
+    if (!isCanonicalKey(author, publicKey)) return false
     return await author.verify(signedBytes(message, name), message.signature)
   } catch {
     return false
   }
+}
+
+/** Whether a key that was sent with a message is the one encoding of its author's. Other encodings have room for other bytes. */
+export function isCanonicalKey(author: Author, key: Uint8Array | undefined): boolean {
+  return key === undefined || Buffer.compare(publicKeyToProtobuf(author.publicKey), key) === 0
 }
 
 /** Maximum cached authors, 1 to 3 KiB each. The least recently used is evicted first. */

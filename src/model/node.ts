@@ -2,25 +2,42 @@ import { z } from 'zod'
 import { cursorSchema } from './cursor.ts'
 import { multiaddrSchema, peerIdSchema } from './peer.ts'
 
+const reachabilitySchema = z
+  .object({
+    state: z
+      .string()
+      .describe(
+        'Reachability of the node: `direct` (a peer dialled it back), `hidden` (dial-backs failed, or the node does not listen), `unknown`.',
+      )
+      .meta({ example: 'direct' }),
+    observed: z.array(z.string()).describe('IP addresses at which peers see the node.'),
+    relays: z.array(peerIdSchema).describe('Relays through which the node can be reached.'),
+  })
+  .meta({ id: 'Reachability', description: 'Reachability of the node for other peers.' })
+
 /** This gateway, as returned by `GET /v1/node`. */
 export const nodeSchema = z
   .object({
     peerId: peerIdSchema,
-    engine: z.string().describe('Engine of the node: `custom` or `libp2p`.').meta({ example: 'libp2p' }),
+    engine: z
+      .string()
+      .describe('Engine of the node: `custom`, `libp2p`, or `both` for a bridge between the two networks.')
+      .meta({ example: 'libp2p' }),
     version: z.string().describe('Version of Peergate.').meta({ example: '0.1.0' }),
     multiaddrs: z.array(multiaddrSchema).describe('Addresses at which other peers can dial the node.'),
-    reachability: z
-      .object({
-        state: z
-          .string()
-          .describe(
-            'Reachability of the node: `direct` (a peer dialled it back), `hidden` (dial-backs failed, or the node does not listen), `unknown`.',
-          )
-          .meta({ example: 'direct' }),
-        observed: z.array(z.string()).describe('IP addresses at which peers see the node.'),
-        relays: z.array(peerIdSchema).describe('Relays through which the node can be reached.'),
-      })
-      .meta({ id: 'Reachability', description: 'Reachability of the node for other peers.' }),
+    reachability: reachabilitySchema,
+    networks: z
+      .array(
+        z
+          .object({
+            engine: z.string().describe('Engine of the network: `custom` or `libp2p`.').meta({ example: 'libp2p' }),
+            multiaddrs: z.array(multiaddrSchema).describe('Addresses at which peers of this network can dial the node.'),
+            reachability: reachabilitySchema,
+            peers: z.int().min(0).describe('Number of connected peers of this network.'),
+          })
+          .meta({ id: 'NodeNetwork', description: 'A network that the node is part of.' }),
+      )
+      .describe('The networks that the node is part of: one, or both of a bridge.'),
     identityConflicts: z
       .array(
         z

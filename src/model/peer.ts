@@ -117,6 +117,10 @@ export const peerSchema = z
     peerId: peerIdSchema,
     multiaddrs: z.array(multiaddrSchema).describe('Addresses at which the peer was reached or claims to listen.'),
     state: peerStateSchema,
+    networks: z
+      .array(z.string())
+      .describe('The networks of the links to the peer: `custom`, `libp2p`, or both with a bridge; empty while not connected.')
+      .meta({ example: ['libp2p'] }),
     direction: linkDirectionSchema.nullable().describe('Direction of the link; null while not connected.'),
     relayed: z.boolean().nullable().describe('Whether the link goes through a relay; null while not connected.'),
     agent: z.string().nullable().describe('Software that the peer claims to run. Not verified.'),

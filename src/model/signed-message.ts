@@ -62,7 +62,8 @@ export function signedBytes(message: UnsignedMessage, from: Uint8Array = peerIdB
   return Buffer.concat(parts)
 }
 
-function pushField(parts: Uint8Array[], fieldTag: number, bytes: Uint8Array): void {
+/** Appends a length-delimited field of a protobuf message. */
+export function pushField(parts: Uint8Array[], fieldTag: number, bytes: Uint8Array): void {
   const header = [fieldTag]
   let length = bytes.length
   for (; length >= 0x80; length = Math.floor(length / 0x80)) header.push((length % 0x80) | 0x80)

@@ -49,6 +49,7 @@ export function peerView(
     peerId,
     multiaddrs: addresses([...(connected?.multiaddrs ?? []), ...stored], peerId),
     state: record?.blocked === true ? 'blocked' : connected === undefined ? 'known' : 'connected',
+    networks: connected?.networks ?? [],
     direction: connected?.direction ?? null,
     relayed: connected?.relayed ?? null,
     agent: agentOf(connected?.agent ?? record?.agent ?? null),

@@ -55,6 +55,7 @@ function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof de
     { limits: { ...defaultLimits, ...limits } },
     {
       engine: {
+        peers: async () => [],
         async request(_peerId, _protocol, body) {
           const request = decodeHistoryRequest(body)
           asked.push(request)

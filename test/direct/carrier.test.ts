@@ -13,7 +13,16 @@ const hour = 3_600_000
 const begun = 1_000_000
 const limits = { ...defaultLimits, firstDeliveryRetryMs: 1_000, lastDeliveryRetryMs: 5_000 }
 const there: ConnectedPeer = {
-  ...{ peerId: 'there', multiaddrs: [], direction: 'inbound', relayed: false, agent: null, protocols: [], latencyMs: null },
+  ...{
+    peerId: 'there',
+    networks: ['memory'],
+    multiaddrs: [],
+    direction: 'inbound',
+    relayed: false,
+    agent: null,
+    protocols: [],
+    latencyMs: null,
+  },
 }
 const seen = {
   ...{ state: 'connected' as const, label: null, blocked: false, topics: [], gateway: 'here' },

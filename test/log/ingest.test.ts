@@ -177,7 +177,7 @@ test('what was stored and not sent when the process died is sent after the next 
   const network = createMemoryNetwork()
   const [disk, identity] = [createMemoryDisk(), await createMemoryIdentity()]
   // The engine takes the message and dies with it in a buffer.
-  const swallow = (engine: P2PEngine): P2PEngine => ({ ...engine, send: async (messages) => messages.map(() => 1) })
+  const swallow = sendingBy(() => async (messages) => messages.map(() => 1))
   const dying = await createRoad({ network, identity, disk, wrapEngine: swallow })
   expect((await dying.publish('orders', 'in a buffer')).recipients).toBe(1)
   await dying.engine.stop()
@@ -234,12 +234,9 @@ test('what was refused because its commit was not heard of is handed over once i
     },
   })
   const sent: string[] = []
-  const listening = (engine: P2PEngine): P2PEngine => ({
-    ...engine,
-    async send(messages) {
-      sent.push(...messages.map(({ data }) => Buffer.from(data).toString()))
-      return await engine.send(messages)
-    },
+  const listening = sendingBy(({ send }) => async (messages) => {
+    sent.push(...messages.map(({ data }) => Buffer.from(data).toString()))
+    return await send(messages)
   })
   const [a, b] = [await createRoad({ network, wrapLog: deaf, wrapEngine: listening }), await createRoad({ network })]
   await b.engine.subscribe('orders')
@@ -276,3 +273,11 @@ test('what comes under an idempotency key that has published is refused by name,
   await expect(publish('second')).rejects.toThrow(KeyTaken)
   expect(await road.stored()).toEqual(['first'])
 })
+
+/** Engines that send in a way of the test's own. */
+function sendingBy(sendOf: (engine: P2PEngine) => P2PEngine['send']) {
+  return (engine: P2PEngine): P2PEngine => {
+    const send = sendOf(engine)
+    return { ...engine, send, networks: engine.networks.map((network) => ({ ...network, send })) }
+  }
+}

@@ -1,6 +1,7 @@
 import { vi } from 'vitest'
 import type { EngineEvent } from '../../src/engine/engine.ts'
 import { defaultLimits } from '../../src/limits.ts'
+import type { WayOut } from '../../src/log/network-outbound.ts'
 import { createOutbound } from '../../src/log/outbound.ts'
 import type { NewMessage } from '../../src/model/message.ts'
 import { messageId, sequenceBytes } from '../../src/model/signed-message.ts'
@@ -43,52 +44,53 @@ export async function outbound(disk = createMemoryDisk()) {
     /** Called once when it is asked for subscribers. */
     onSubscribers: undefined as (() => void) | undefined,
   }
+  const network: WayOut = {
+    kind: 'memory',
+    async send(messages) {
+      if (engine.isBroken) throw new Error('broken')
+      const takes = engine.takes ?? engine.subscribers.length
+      const { onSend } = engine
+      engine.onSend = undefined
+      onSend?.()
+      if (takes > 0) engine.sent.push(...messages.map(({ data }) => Buffer.from(data).toString()))
+      return messages.map(() => takes)
+    },
+    stragglers: {
+      hasRoom: () => engine.room > 0,
+      async send(_peerId, messages) {
+        engine.feeds++
+        const { onFeed } = engine
+        engine.onFeed = undefined
+        onFeed?.()
+        const taken = messages.slice(0, engine.room)
+        engine.room -= taken.length
+        engine.fed.push(...taken.map(({ data }) => Buffer.from(data).toString()))
+        return taken.length
+      },
+      settle(peerId) {
+        const { onSettle } = engine
+        engine.onSettle = undefined
+        if (onSettle === undefined) engine.settled.push(peerId)
+        else void onSettle()
+        return onSettle === undefined
+      },
+      unsent: () => engine.unsent,
+    },
+    async subscribers() {
+      const { onSubscribers } = engine
+      engine.onSubscribers = undefined
+      onSubscribers?.()
+      return engine.subscribers
+    },
+    listen(listener) {
+      engine.listener = listener
+      return () => undefined
+    },
+  }
   const parts = createOutbound(
     { limits: defaultLimits },
     {
-      engine: {
-        peerId: us,
-        async send(messages) {
-          if (engine.isBroken) throw new Error('broken')
-          const takes = engine.takes ?? engine.subscribers.length
-          const { onSend } = engine
-          engine.onSend = undefined
-          onSend?.()
-          if (takes > 0) engine.sent.push(...messages.map(({ data }) => Buffer.from(data).toString()))
-          return messages.map(() => takes)
-        },
-        stragglers: {
-          hasRoom: () => engine.room > 0,
-          async send(_peerId, messages) {
-            engine.feeds++
-            const { onFeed } = engine
-            engine.onFeed = undefined
-            onFeed?.()
-            const taken = messages.slice(0, engine.room)
-            engine.room -= taken.length
-            engine.fed.push(...taken.map(({ data }) => Buffer.from(data).toString()))
-            return taken.length
-          },
-          settle(peerId) {
-            const { onSettle } = engine
-            engine.onSettle = undefined
-            if (onSettle === undefined) engine.settled.push(peerId)
-            else void onSettle()
-            return onSettle === undefined
-          },
-          unsent: () => engine.unsent,
-        },
-        async subscribers() {
-          const { onSubscribers } = engine
-          engine.onSubscribers = undefined
-          onSubscribers?.()
-          return engine.subscribers
-        },
-        listen(listener) {
-          engine.listener = listener
-          return () => undefined
-        },
-      },
+      engine: { peerId: us, networks: [network] },
       log,
       logger: silentLog,
     },

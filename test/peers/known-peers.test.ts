@@ -28,6 +28,7 @@ async function redial(answersFrom: Record<string, number>, { stopAfter = Number.
           const answered = {
             ...{
               peerId,
+              networks: ['memory' as const],
               multiaddrs: [],
               direction: 'outbound' as const,
               relayed: false,

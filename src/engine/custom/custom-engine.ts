@@ -7,7 +7,7 @@ import { createWatchers } from '../../lib/watchers.ts'
 import { sealDirect } from '../../model/direct-message.ts'
 import { createMessageSigner, sequenceBytes } from '../../model/signed-message.ts'
 import type { RecordStore } from '../../store/record-store.ts'
-import type { EngineEvent, Inbound, P2PEngine } from '../engine.ts'
+import type { EngineEvent, Inbound, Network, P2PEngine } from '../engine.ts'
 import { createInboundBudget } from '../inbound-budget.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createLimitsReached } from '../limits-reached.ts'
@@ -48,7 +48,7 @@ interface Running {
  * The P2PEngine contract on our own protocol (docs/custom-protocol.md). It joins links (peering.ts), gossip, the
  * overlay and the DHT, and owns none of their rules. Subscriptions, blocks and handlers outlive a stop.
  */
-export function createCustomEngine(init: CustomEngineInit, components: CustomEngineComponents): P2PEngine {
+export function createCustomEngine(init: CustomEngineInit, components: CustomEngineComponents): P2PEngine & Network {
   const { limits } = init
   const { identity, records, logger, age = Date.now } = components
   const { peerId } = identity
@@ -210,8 +210,11 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     running = undefined
   }
 
-  const engine: P2PEngine = {
+  const engine: P2PEngine & Network = {
     kind: 'custom',
+    get networks() {
+      return [engine]
+    },
     routing: dht?.routing ?? createNoRouting(),
     peerId,
     capabilities: {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { type Author, createAuthors } from '../../model/authors.ts'
+import { type Author, createAuthors, isCanonicalKey } from '../../model/authors.ts'
 import { messageId, type SignedMessage, signaturePrefix } from '../../model/signed-message.ts'
 import type { InboundMessage } from '../inbound-budget.ts'
 import type { InboundGate } from '../inbound-gate.ts'
@@ -41,8 +41,8 @@ export function createGossip(components: { gate: InboundGate; settle(id: string,
   /** @throws ProtocolViolation, also when the author is not a peer */
   function decode(bytes: Buffer): Omit<Opened, 'link'> {
     const wire = decodeMessage(bytes)
-    const author = authors.find(wire.from)
-    if (author === undefined) throw new ProtocolViolation('message whose author is not a peer')
+    const author = authors.find(wire.from, wire.key)
+    if (author === undefined || !isCanonicalKey(author, wire.key)) throw new ProtocolViolation('message whose author is not a peer')
     return { wire, author }
   }
 
@@ -76,6 +76,6 @@ export function createGossip(components: { gate: InboundGate; settle(id: string,
   }
 }
 
-function fields({ sequence, topic, data, dataAbsent, signature }: WireMessage): Omit<SignedMessage, 'from'> {
-  return { sequence, topic, data, signature, ...(dataAbsent ? { dataAbsent } : {}) }
+function fields({ sequence, topic, data, dataAbsent, signature, key }: WireMessage): Omit<SignedMessage, 'from'> {
+  return { sequence, topic, data, signature, ...(dataAbsent ? { dataAbsent } : {}), ...(key === undefined ? {} : { publicKey: key }) }
 }

@@ -11,7 +11,7 @@ import type { RecordStore } from '../../store/record-store.ts'
 import { type Asker, askerOf } from '../asker.ts'
 import { createBodies } from '../bodies.ts'
 import { createDialPolicy } from '../dial/policy.ts'
-import type { ConnectedPeer, EngineEvent, Inbound, P2PEngine } from '../engine.ts'
+import type { ConnectedPeer, EngineEvent, Inbound, Network, P2PEngine } from '../engine.ts'
 import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundBudget } from '../inbound-budget.ts'
 import { createInboundGate } from '../inbound-gate.ts'
@@ -71,7 +71,7 @@ interface Running {
  * only wires parts together: gossip, dials, the DHT and requests between peers are in `gossip/`, `wanted-links.ts`,
  * `dht/` and `protocols.ts`.
  */
-export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEngineComponents): P2PEngine {
+export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEngineComponents): P2PEngine & Network {
   const { limits } = init
   const { identity, records, logger } = components
   const { peerId } = identity
@@ -223,8 +223,11 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     await datastore.close()
   }
 
-  const engine: P2PEngine = {
+  const engine: P2PEngine & Network = {
     kind: 'libp2p',
+    get networks() {
+      return [engine]
+    },
     routing,
     peerId,
     capabilities: {

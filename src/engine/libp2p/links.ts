@@ -41,6 +41,7 @@ export function createLinks(components: {
     const reached = connections.filter(({ direction }) => direction === 'outbound').map(({ remoteAddr }) => remoteAddr.toString())
     return {
       peerId,
+      networks: ['libp2p'],
       multiaddrs: [...new Set([...reached, ...listens])],
       direction: first.direction,
       relayed: connections.every(({ direct }) => !direct),

@@ -1,9 +1,9 @@
 import { DhtQuotaReached, InvalidRecord, RecordOutdated } from '../../../errors.ts'
 import { createLru } from '../../../lib/lru.ts'
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
+import { nameOf, type Place, placeOf } from '../../key-space.ts'
 import type { Contact, DhtAnswer, DhtRequest } from './frames.ts'
 import type { Holdings } from './holdings.ts'
-import { nameOf, type Place, placeOf } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 import type { RoutingTable } from './routing-table.ts'
 

@@ -7,8 +7,8 @@ import { createSampledMap, type SampledMap } from '../../../lib/sampled-map.ts'
 import { type DhtKey, parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
 import type { RecordStore } from '../../../store/record-store.ts'
 import type { Counted, DhtQuota } from '../../dht-quota.ts'
+import { placeOfPeer } from '../../key-space.ts'
 import type { Contact } from './frames.ts'
-import { placeOfPeer } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 
 /**

@@ -1,5 +1,5 @@
+import { compareDistance, type Place, placeOfPeer } from '../../key-space.ts'
 import type { Contact, DhtAnswer } from './frames.ts'
-import { compareDistance, type Place, placeOfPeer } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 
 /**

@@ -1,5 +1,5 @@
+import { commonBits, compareDistance, type Place, placeOfPeer } from '../../key-space.ts'
 import type { Contact } from './frames.ts'
-import { commonBits, compareDistance, type Place, placeOfPeer } from './key-space.ts'
 import type { DhtNodeLimits } from './limits.ts'
 
 /**

@@ -119,6 +119,7 @@ class PeerLink implements Link {
     const { agent, multiaddrs, protocols } = this.hello
     return {
       peerId: this.peerId,
+      networks: ['custom'],
       multiaddrs: [...new Set([...(this.direction === 'outbound' ? [`${this.remote}/p2p/${this.peerId}`] : []), ...multiaddrs])],
       direction: this.direction,
       relayed: this.isRelayed,

@@ -252,7 +252,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       const message: CachedMessage = { envelope, hops: 0, from: undefined, at: now(), askedBy: new Set() }
       cache.put(message)
       state.renewal.heard(undefined)
-      return push(state, message, () => false)
+      return push(state, message, (peerId) => id.startsWith(`${peerId}.`))
     },
     settle(id, outcome) {
       const message = pending.get(id)

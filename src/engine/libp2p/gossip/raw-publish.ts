@@ -5,7 +5,7 @@ import type { GossipLanes } from './gossip-lanes.ts'
 import { type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
 
 /**
- * Hands messages that this node has signed to gossipsub. gossipsub's own `publish` takes no signed message: it signs by
+ * Hands signed messages to gossipsub. gossipsub's own `publish` takes no signed message: it signs by
  * itself, with sequence numbers that a restart can set back. test/engine/interop.test.ts proves that stock peers
  * understand the result.
  */
@@ -25,7 +25,7 @@ export function createRawPublish(components: {
 }): RawPublish {
   const { internals, lanes } = components
 
-  /** Registers an own message, so that it is gossiped about, sent on request, and ignored when others send it. */
+  /** Registers a message, so that it is gossiped about, sent on request, and ignored when others send it. */
   function remember(raw: Required<Pick<RPC.Message, 'from' | 'seqno'>> & RPC.Message): void {
     const msgId = Buffer.concat([raw.from, raw.seqno])
     const msgIdStr = internals.msgIdToStrFn(msgId)
@@ -38,10 +38,11 @@ export function createRawPublish(components: {
   function byPeer(messages: SignedMessage[]): Map<string, number[]> {
     const wanted = new Map<string, number[]>()
     const takers = new Map<string, Set<string>>()
-    messages.forEach(({ topic }, index) => {
+    messages.forEach(({ topic, from }, index) => {
       const peers = takers.get(topic) ?? internals.selectPeersToPublish(topic, true).tosend
       takers.set(topic, peers)
       for (const peerId of peers) {
+        if (peerId === from) continue
         const indices = wanted.get(peerId)
         if (indices === undefined) wanted.set(peerId, [index])
         else indices.push(index)

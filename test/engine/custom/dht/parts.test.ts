@@ -3,10 +3,10 @@ import { encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Contact, decodeAnswer, decodeRequest, encodeFrame } from '../../../../src/engine/custom/dht/frames.ts'
-import { commonBits, compareDistance, placeOf, placeOfPeer, placeWithCommonBits } from '../../../../src/engine/custom/dht/key-space.ts'
 import { type DhtNodeLimits, defaultDhtLimits } from '../../../../src/engine/custom/dht/limits.ts'
 import { lookUp, NotAsked } from '../../../../src/engine/custom/dht/lookup.ts'
 import { createRoutingTable } from '../../../../src/engine/custom/dht/routing-table.ts'
+import { commonBits, compareDistance, placeOf, placeOfPeer, placeWithCommonBits } from '../../../../src/engine/key-space.ts'
 import { contactOf, first, self, signal, strangers } from '../../../fixtures/dht-peers.ts'
 
 describe('places', () => {

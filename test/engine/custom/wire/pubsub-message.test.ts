@@ -1,18 +1,26 @@
+import { generateKeyPair, publicKeyToProtobuf } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { decodeMessage, encodeMessage, type WireMessage } from '../../../../src/engine/custom/wire/pubsub-message.ts'
 import { createAuthors } from '../../../../src/model/authors.ts'
-import { createMessageSigner, type SignedMessage, signaturePrefix } from '../../../../src/model/signed-message.ts'
+import {
+  createMessageSigner,
+  type SignedMessage,
+  sequenceBytes,
+  signaturePrefix,
+  signedBytes,
+} from '../../../../src/model/signed-message.ts'
 import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
 
 const identity = await createMemoryIdentity(new Uint8Array(32).fill(7))
 const signer = createMessageSigner(identity.peerId, identity.seed)
 const message = signer.sign(1n << 63n, 'orders', Buffer.from('hello'))
 
-async function isSigned({ from, signed, signature }: WireMessage): Promise<boolean | undefined> {
+async function isSigned({ from, key, signed, signature }: WireMessage): Promise<boolean | undefined> {
   return await createAuthors()
-    .find(from)
+    .find(from, key)
     ?.verify(Buffer.concat([signaturePrefix, signed]), signature)
 }
 
@@ -56,7 +64,8 @@ test('verifies nothing but what the author signed', async () => {
       expect(error).toBeInstanceOf(ProtocolViolation)
       continue
     }
-    expect(await isSigned(wire)).toBe(false)
+    // Other bytes may name another author, of whom no key is known.
+    expect((await isSigned(wire)) ?? false).toBe(false)
   }
 })
 
@@ -90,4 +99,33 @@ test('refuses lengths that lie', () => {
       }
     }),
   )
+})
+
+test.each(['RSA', 'secp256k1'] as const)(
+  'carries the messages of %s authors unchanged, with the key where the peer id is a hash',
+  async (type) => {
+    const privateKey = await generateKeyPair(type)
+    const author = peerIdFromPrivateKey(privateKey)
+    const unsigned = { from: author.toString(), sequence: sequenceBytes(7n), topic: 'orders', data: Buffer.from('hello') }
+    const signature = await privateKey.sign(signedBytes(unsigned))
+    const publicKey = publicKeyToProtobuf(privateKey.publicKey)
+    const bytes = encodeMessage({ ...unsigned, signature, publicKey })
+    const wire = decodeMessage(bytes)
+    expect(await isSigned(wire)).toBe(true)
+    expect(wire.key === undefined ? undefined : [...wire.key]).toEqual(type === 'RSA' ? [...publicKey] : undefined)
+    expect([...wire.signature]).toEqual([...signature])
+    if (type === 'RSA') expect(() => decodeMessage(encodeMessage({ ...unsigned, signature }))).toThrow(ProtocolViolation)
+    const long = { ...unsigned, signature: new Uint8Array(1_025), publicKey }
+    expect(() => decodeMessage(encodeMessage(long))).toThrow(ProtocolViolation)
+    const large = { ...unsigned, signature, publicKey: new Uint8Array(2_049) }
+    if (type === 'RSA') expect(() => decodeMessage(encodeMessage(large))).toThrow(ProtocolViolation)
+  },
+)
+
+test('an Ed25519 author sends no key', () => {
+  const bytes = encodeMessage(message)
+  const { publicKey } = peerIdFromString(identity.peerId)
+  if (publicKey === undefined) throw new Error('the peer id contains no key')
+  const key = publicKeyToProtobuf(publicKey)
+  expect(() => decodeMessage(Buffer.concat([bytes, Buffer.of(0x32, key.length), key]))).toThrow(ProtocolViolation)
 })

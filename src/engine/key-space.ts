@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { createLru } from '../../../lib/lru.ts'
-import { peerIdBytes } from '../../../model/signed-message.ts'
+import { createLru } from '../lib/lru.ts'
+import { peerIdBytes } from '../model/signed-message.ts'
 
 /**
  * The place of a peer or key: SHA-256 of the bytes of a peer id, of a value's key, or of a content's multihash. The

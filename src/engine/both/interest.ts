@@ -1,0 +1,125 @@
+import type { Logger } from 'pino'
+import { BoundedMap } from '../../lib/bounded-map.ts'
+import { createSerial } from '../../lib/serial.ts'
+import { topicProblem } from '../../model/topic.ts'
+import type { Network, P2PEngine } from '../engine.ts'
+
+/**
+ * Subscriptions that a bridge has in one network because the other has subscribers: so their messages reach it, and it
+ * is handed on. A subscription of the node itself is in both networks and owes nothing to this. Bridges subscribe for
+ * others, so their subscriptions count for nothing here: two bridges would keep each other's alive.
+ */
+export interface Interest {
+  start(): void
+  stop(): Promise<void>
+  /** The node itself has subscribed to, or unsubscribed from, a topic. */
+  changed(topic: string): Promise<void>
+  /** Number of topics that are subscribed to in a network only for the other's sake. */
+  readonly size: number
+}
+
+export interface InterestInit {
+  /** Maximum topics in this network: those of the node itself, and those that the other's subscribers want. */
+  maxTopics: number
+  /** Whether messages of the topic are handed from one network to the other. */
+  carries(topic: string): boolean
+}
+
+export interface InterestComponents {
+  /** The network that is subscribed to. */
+  engine: Pick<P2PEngine, 'subscribe' | 'unsubscribe'>
+  /** The network whose subscribers want the messages. */
+  other: Pick<Network, 'subscribers' | 'listen'>
+  /** Topics of the node itself. */
+  own: ReadonlySet<string>
+  isBridge(peerId: string): boolean
+  /** A topic is not carried because of `maxTopics`. */
+  onFull(): void
+  logger: Logger
+}
+
+/** Milliseconds between two looks at what is still wanted. */
+const lookMs = 5_000
+/** Milliseconds for which a topic stays subscribed to after its last subscriber has left: a peer that restarts is back by then. */
+const keptMs = 60_000
+
+export function createInterest(init: InterestInit, components: InterestComponents): Interest {
+  const { maxTopics, carries } = init
+  const { engine, other, own, isBridge, onFull, logger } = components
+  /** By topic, when a subscriber was last there, by the monotonic clock. */
+  const wanted = new Map<string, number>()
+  /** Topics that there was no room for, to be tried again. */
+  const refused = new BoundedMap<string, undefined>({ max: maxTopics })
+  const inTurn = createSerial()
+  let unlisten: (() => void) | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  async function isWanted(topic: string): Promise<boolean> {
+    return (await other.subscribers(topic)).some((peerId) => !isBridge(peerId))
+  }
+
+  async function consider(topic: string): Promise<void> {
+    if (!carries(topic) || topicProblem(topic) !== undefined || !(await isWanted(topic))) return
+    if (!wanted.has(topic) && !own.has(topic) && !hasRoom()) {
+      refused.set(topic, undefined)
+      return onFull()
+    }
+    refused.delete(topic)
+    wanted.set(topic, performance.now())
+    if (!own.has(topic)) await engine.subscribe(topic)
+  }
+
+  function hasRoom(): boolean {
+    // The exact number costs a walk over all topics, which only a network that is nearly full needs.
+    return own.size + wanted.size < maxTopics || own.size + borrowed() < maxTopics
+  }
+
+  /** Number of topics that only the other network wants. */
+  function borrowed(): number {
+    return [...wanted.keys()].filter((topic) => !own.has(topic)).length
+  }
+
+  /** Ends what nobody has wanted for a while, and takes what there was no room for before. */
+  async function look(): Promise<void> {
+    for (const [topic, at] of wanted) {
+      if (await isWanted(topic)) wanted.set(topic, performance.now())
+      else if (performance.now() - at >= keptMs) {
+        wanted.delete(topic)
+        if (!own.has(topic)) await engine.unsubscribe(topic)
+      }
+    }
+    for (const topic of [...refused.keys()]) {
+      if (!hasRoom()) return
+      refused.delete(topic)
+      await consider(topic)
+    }
+  }
+
+  function later(work: () => Promise<void>): void {
+    inTurn(work).catch((err: unknown) => logger.warn({ err }, 'a bridge could not change its subscriptions; another attempt follows'))
+  }
+
+  return {
+    start() {
+      unlisten ??= other.listen((event) => {
+        if (event.type === 'topic:subscribe') later(() => consider(event.topic))
+      })
+      timer ??= setInterval(() => later(look), lookMs)
+    },
+    async stop() {
+      unlisten?.()
+      unlisten = undefined
+      clearInterval(timer)
+      timer = undefined
+      await inTurn(async () => undefined)
+    },
+    changed: (topic) =>
+      inTurn(async () => {
+        if (own.has(topic)) await engine.subscribe(topic)
+        else if (!wanted.has(topic)) await engine.unsubscribe(topic)
+      }),
+    get size() {
+      return borrowed()
+    },
+  }
+}

@@ -1,0 +1,4 @@
+import { describeEngine } from '../../compliance/engine.ts'
+import { bothEngine } from '../../fixtures/both-engine.ts'
+
+describeEngine('both', () => ({ create: (seed) => bothEngine({ seed }) }))

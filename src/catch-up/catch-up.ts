@@ -9,15 +9,16 @@ import type { RetentionLimits } from '../log/retention.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { RecordStore } from '../store/record-store.ts'
 import type { TopicRecord, TopicStore } from '../store/topic-store.ts'
-import { isMessageId, maxHistoryMessages, maxHistoryTopics } from './history-protocol.ts'
+import { historyProtocol, isMessageId, maxHistoryMessages, maxHistoryTopics } from './history-protocol.ts'
 import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
 import { createPeerPositions } from './peer-positions.ts'
 
 /**
- * Fetches messages that this gateway has missed from peers that share a topic: soon after such a peer appears, and then
- * periodically, since any delivery can lose a message. The position in each peer's log is stored. Messages from before
- * a topic was joined are not fetched. Does not own the append, which is `log`'s, or the service that other peers read
- * from (history-service.ts).
+ * Fetches messages of joined topics that this gateway has missed from linked peers: soon after a peer appears, and then
+ * periodically, since any delivery can lose a message. A peer that has not joined a topic is asked for it too: it may
+ * have published to it, or left it. The position in each peer's log is stored. Messages from before a topic was joined
+ * are not fetched. Does not own the append, which is `log`'s, or the service that other peers read from
+ * (history-service.ts).
  */
 export interface CatchUp {
   start(): Promise<void>
@@ -31,7 +32,7 @@ export type CatchUpLimits = Pick<RetentionLimits, 'retentionMaxAgeMs' | 'seenWin
   Pick<Limits, 'unsentWindowMs' | 'historyIntervalMs' | 'historyRoundMs' | 'historyBeforeJoinMs' | 'maxHistoryRounds'>
 
 export interface CatchUpComponents {
-  engine: Pick<P2PEngine, 'subscribers' | 'listen'>
+  engine: Pick<P2PEngine, 'listen'>
   store: { topics: Pick<TopicStore, 'list'>; records: RecordStore; log: Pick<LogStore, 'missing'> }
   reader: HistoryReader
   /** Gateways of this database, which share one log and are not asked. */
@@ -41,7 +42,7 @@ export interface CatchUpComponents {
   random?: () => number
 }
 
-/** Milliseconds from a peer's first subscription until it is asked, since its other subscriptions follow at once. */
+/** Milliseconds from a peer's appearance until it is asked, since its subscriptions follow at once. */
 const settleMs = 250
 /** Milliseconds for which a peer that sent false history is not asked, and how many such peers are remembered. */
 const distrustMs = 3_600_000
@@ -62,12 +63,6 @@ interface Group {
   group: TopicRecord[]
 }
 
-/** The topics that are joined here, and those of them that a peer has joined too. */
-interface SharedTopics {
-  joined: ReadonlySet<string>
-  shared: ReadonlySet<string>
-}
-
 interface Peer {
   /** Time of the next round, by the monotonic clock. */
   dueAt: number
@@ -79,7 +74,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   const { engine, store, reader, gateways, logger, now = Date.now, random = Math.random } = components
   const { topics } = store
   const positions = createPeerPositions({ records: store.records, logger, now })
-  /** Connected peers that may share a topic. */
+  /** Connected peers that may serve history. */
   const peers = new Map<string, Peer>()
   const rounds = new Map<string, Promise<void>>()
   const distrusted = new BoundedMap<string, number>({ max: maxDistrusted })
@@ -155,13 +150,12 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   async function round(peerId: string, signal: AbortSignal): Promise<boolean> {
     if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return true
     const joined = await joinedTopics()
-    const shared = await sharedWith(peerId, joined)
     const reached = await positions.get(peerId)
     for (const topic of reached.keys()) if (!joined.some((record) => record.topic === topic)) reached.delete(topic)
     const before = new Map(reached)
     try {
-      const isDone = await readAll(peerId, groups(shared, reached), reached, signal)
-      if (shared.length > 0) await fetchMissing(peerId, { joined: namesOf(joined), shared: namesOf(shared) }, signal)
+      const isDone = await readAll(peerId, groups(joined, reached), reached, signal)
+      if (joined.length > 0) await fetchMissing(peerId, new Set(joined.map(({ topic }) => topic)), signal)
       return isDone
     } finally {
       if ([...reached].some(([topic, position]) => before.get(topic) !== position)) await positions.set(peerId, reached)
@@ -188,15 +182,15 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   }
 
   /**
-   * Fetches damaged messages of the shared topics, of any age, since they were stored here before. The peer leaves out
+   * Fetches damaged messages of the joined topics, of any age, since they were stored here before. The peer leaves out
    * messages that it does not have. The next peer, or the next round, may have them.
    */
-  async function fetchMissing(peerId: string, { joined, shared }: SharedTopics, signal: AbortSignal): Promise<void> {
+  async function fetchMissing(peerId: string, joined: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
     for (let after = 0; ; ) {
       const page = await store.log.missing({ after, limit: maxHistoryMessages })
       const last = page.at(-1)
       if (last === undefined) return
-      let wanted = page.filter(({ id, topic }) => isMessageId(id) && (topic === undefined || shared.has(topic)))
+      let wanted = page.filter(({ id, topic }) => isMessageId(id) && (topic === undefined || joined.has(topic)))
       while (wanted.length > 0) {
         const given = await reader.fetchMissing({ peerId, topics: joined, missing: wanted }, { signal })
         if (given.size === 0) break
@@ -229,11 +223,6 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     }
   }
 
-  async function sharedWith(peerId: string, joined: TopicRecord[]): Promise<TopicRecord[]> {
-    const subscribers = await Promise.all(joined.map(({ topic }) => engine.subscribers(topic)))
-    return joined.filter((_, index) => subscribers[index]?.includes(peerId))
-  }
-
   async function clean(): Promise<void> {
     await positions
       .forget(now() - limits.seenWindowMs)
@@ -244,8 +233,19 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     async start() {
       stopping = new AbortController()
       unlisten = engine.listen((event) => {
-        if (event.type === 'topic:subscribe') appeared(event.peerId)
-        else if (event.type === 'peer:disconnect') peers.delete(event.peerId)
+        switch (event.type) {
+          case 'peer:connect':
+          case 'peer:update':
+            if (event.peer.protocols.includes(historyProtocol) && !peers.has(event.peer.peerId)) appeared(event.peer.peerId)
+            break
+          case 'topic:subscribe':
+            appeared(event.peerId)
+            break
+          case 'peer:disconnect':
+            peers.delete(event.peerId)
+            break
+          default:
+        }
       })
       await clean()
       cleaner = setInterval(() => void clean(), cleanMs)
@@ -264,14 +264,10 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   }
 }
 
-function namesOf(records: TopicRecord[]): Set<string> {
-  return new Set(records.map(({ topic }) => topic))
-}
-
 /** Groups topics by the position to start from, at most `maxHistoryTopics` in each group. */
-function groups(shared: TopicRecord[], reached: ReadonlyMap<string, string>): Group[] {
+function groups(joined: TopicRecord[], reached: ReadonlyMap<string, string>): Group[] {
   const byPosition = new Map<string | null, TopicRecord[][]>()
-  for (const record of shared) {
+  for (const record of joined) {
     const after = reached.get(record.topic) ?? null
     const lists = byPosition.get(after) ?? [[]]
     byPosition.set(after, lists)

@@ -13,7 +13,7 @@ import { topicSchema } from '../model/topic.ts'
  */
 export const historyProtocol = '/peergate/history/1.0.0'
 
-/** Topics of a `list` request, and ids of a `get` request. */
+/** Topics of a request, and ids of a `get` request. */
 export const maxHistoryTopics = 100
 export const maxHistoryMessages = 64
 /** Total bytes of the messages of a `get` request. A single message may be larger. */
@@ -39,7 +39,12 @@ const requestSchema = z.discriminatedUnion('type', [
     after: z.string().max(maxCursorLength).nullable(),
     maxAgeMs: z.int().min(0),
   }),
-  z.strictObject({ type: z.literal('get'), ids: z.array(z.string().max(maxIdLength)).min(1).max(maxHistoryMessages) }),
+  /** Messages by their ids, if the asked peer has joined their topic or the requester names it. */
+  z.strictObject({
+    type: z.literal('get'),
+    ids: z.array(z.string().max(maxIdLength)).min(1).max(maxHistoryMessages),
+    topics: z.array(topicSchema).max(maxHistoryTopics).optional(),
+  }),
 ])
 export type HistoryRequest = z.infer<typeof requestSchema>
 

@@ -24,6 +24,7 @@ import {
   historyStepBytes,
   type Listed,
   maxHistoryMessages,
+  maxHistoryTopics,
 } from './history-protocol.ts'
 
 /** Reads the log of a peer page by page and ingests the messages that are missing here. */
@@ -109,6 +110,14 @@ interface Expected {
   firstSeenAt: number
 }
 
+interface Fetch {
+  expected: Expected[]
+  /** The topics that the request names, at most `maxHistoryTopics`. */
+  topics: string[]
+  bytes: number
+  isWanted?: (topic: string) => boolean
+}
+
 export function createHistoryReader(init: { limits: HistoryReaderLimits }, components: HistoryReaderComponents): HistoryReader {
   const { maxMessageBytes, historyBytesPerSecond, historyPeerBytesPerSecond, requestTimeoutMs } = init.limits
   const { engine, log, ingest, metrics, now = Date.now } = components
@@ -160,10 +169,10 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
   /** Fetches and ingests messages, except those of unwanted topics. Returns the ids of all that the peer has sent. */
   async function fetch(
     peerId: string,
-    { expected, bytes, isWanted = () => true }: { expected: Expected[]; bytes: number; isWanted?: (topic: string) => boolean },
+    { expected, topics, bytes, isWanted = () => true }: Fetch,
     signal: AbortSignal,
   ): Promise<Set<string>> {
-    const request = { type: 'get' as const, ids: expected.map(({ id }) => id) }
+    const request = { type: 'get' as const, ids: expected.map(({ id }) => id), topics }
     const { answer } = await ask(peerId, request, historyMessagesBytes(expected.length, bytes), signal)
     const given = attempt(() => decodeMessages(answer))
     if ('retryAfterMs' in given) throw new PeerBusy(given)
@@ -207,7 +216,7 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       // The topic and the size of a damaged message are not reliable.
       const expected = missing.map(({ id, firstSeenAt }) => ({ id, firstSeenAt }))
       const bytes = historyBatchBytes + maxMessageBytes
-      return fetch(peerId, { expected, bytes, isWanted: (topic) => topics.has(topic) }, signal)
+      return fetch(peerId, { expected, topics: named(missing, topics), bytes, isWanted: (topic) => topics.has(topic) }, signal)
     },
     async readPage({ peerId, topics, after }, { signal }) {
       const names = [...topics.keys()]
@@ -224,7 +233,8 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       await count(peerId, historyStepBytes + page.items.length * (historyRowBytes + historyNameBytes), signal)
       const unknown = await findUnknown(candidates.map(({ id }) => id))
       for (const batch of batches(candidates.filter(({ id }) => unknown.delete(id)))) {
-        await fetch(peerId, { expected: batch, bytes: batch.reduce((sum, item) => sum + item.bytes, 0) }, signal)
+        const [named, bytes] = [new Set(batch.map(({ topic }) => topic)), batch.reduce((sum, item) => sum + item.bytes, 0)]
+        await fetch(peerId, { expected: batch, topics: [...named], bytes }, signal)
       }
       return page
     },
@@ -238,6 +248,16 @@ function attempt<Result>(read: () => Result): Result {
   } catch (cause) {
     throw new FalseHistory('the peer sent an answer that is not valid', { cause })
   }
+}
+
+/**
+ * The joined topics to name for damaged messages: those that they are of, then others, since the topic of a message may
+ * be unknown. Of further topics the peer gives what it has joined itself.
+ */
+function named(missing: Missing[], joined: ReadonlySet<string>): string[] {
+  const known = missing.flatMap(({ topic }) => (topic !== undefined && joined.has(topic) ? topic : []))
+  const others = known.length < missing.length ? joined : []
+  return [...new Set([...known, ...others])].slice(0, maxHistoryTopics)
 }
 
 function* batches(items: Wanted[]): Generator<Wanted[]> {

@@ -25,9 +25,13 @@ import {
 } from './history-protocol.ts'
 
 /**
- * Lists and sends messages of joined topics to peers, with a rate limit in bytes per second for each peer and in total.
- * A request is charged before its work is done: a page for the maximum cost of each step of the log, of which the
- * unused part is returned afterwards.
+ * Lists and sends messages in the log to peers, with a rate limit in bytes per second for each peer and in total. A
+ * request is charged before its work is done: a page for the maximum cost of each step of the log, of which the unused
+ * part is returned afterwards.
+ *
+ * Messages of a topic that this node has not joined are served too: publishing needs no join. Since nobody is told the
+ * names of these topics, a peer gets only messages of those that it names. Sequence numbers can be guessed, so that an
+ * id alone is not enough.
  */
 export interface HistoryService {
   start(): Promise<void>
@@ -102,10 +106,8 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
    * together. The page also ends when the purse is empty.
    */
   async function list({ topics, after, maxAgeMs }: Extract<HistoryRequest, { type: 'list' }>, purse: Purse): Promise<HistoryPage> {
-    const joined = new Set(await engine.topics())
     const since = now() - maxAgeMs
     const found: OutlineEntry[] = []
-    const query = { topics: topics.filter((topic) => joined.has(topic)), since }
     const start = await place(after)
     let position = start.seq
     let caughtUp = false
@@ -115,7 +117,7 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
         if (purse.isEmpty) break
         purse.pay(stepPrice)
       }
-      const outline = await log.outline({ ...query, after: position })
+      const outline = await log.outline({ topics, since, after: position })
       purse.pay(historyRowBytes * (outline.looked - stepRows) + historyNameBytes * (outline.entries.length - stepRows))
       found.push(...outline.entries)
       position = outline.scanned
@@ -128,9 +130,9 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
     return { items, next: formatCursor(start.epoch, position), caughtUp }
   }
 
-  async function get({ ids }: Extract<HistoryRequest, { type: 'get' }>): Promise<SignedMessage[]> {
-    const joined = new Set(await engine.topics())
-    return (await log.find([...new Set(ids)], historyBatchBytes)).filter(({ topic }) => topic !== directTopic && joined.has(topic))
+  async function get({ ids, topics = [] }: Extract<HistoryRequest, { type: 'get' }>): Promise<SignedMessage[]> {
+    const known = new Set([...topics, ...(await engine.topics())])
+    return (await log.find([...new Set(ids)], historyBatchBytes)).filter(({ topic }) => topic !== directTopic && known.has(topic))
   }
 
   async function answer(from: string, body: Uint8Array): Promise<Uint8Array> {

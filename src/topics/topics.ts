@@ -43,8 +43,8 @@ export interface Topics {
   /** Joins by a single use. Does not query the store if the client is known to use the topic. @throws TopicLimit */
   ensureJoined(topic: string, client: string): Promise<void>
   /**
-   * Joins by a single use as `ensureJoined` does, or does nothing when there is no room. Publishing needs no join: a
-   * join lets peers that were away catch up from this gateway.
+   * Joins by a single use as `ensureJoined` does, or does nothing when there is no room. Publishing needs no join; with
+   * one, the engine looks for other subscribers of the topic.
    */
   joinIfRoom(topic: string, client: string): Promise<void>
   /** Joins by use, which lasts until the result is disposed of. @throws TopicLimit */

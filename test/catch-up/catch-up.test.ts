@@ -132,6 +132,47 @@ describe('a gateway that was away', () => {
     expect(await stored(there, 'other')).toEqual([])
   })
 
+  test('fetches from an author what it published without a join, and from a gateway that has left the topic', async () => {
+    const author = await createParty({ limits: { ...often, maxJoinedTopics: 1 } })
+    const { here, there } = await createParties({ limits: often }, { limits: often })
+    await linkParties(author, there)
+    await linkParties(author, here)
+    await join([author], 'full')
+    await join([here, there])
+    await expect.poll(async () => (await author.engine.subscribers('orders')).length).toBe(2)
+    for (const other of [author, here]) await part(there, other)
+    const missed = Array.from({ length: 20 }, (_, number) => `missed ${number}`)
+    for (const data of missed) await author.rest.publish('orders', data)
+    expect(await author.engine.topics()).toEqual(['full'])
+    await expect.poll(() => stored(here)).toEqual(missed)
+    await linkParties(there, author)
+    await expect.poll(() => stored(there)).toEqual(missed)
+    await author.rest.publish('orders', 'live')
+    await expect.poll(() => stored(there)).toEqual([...missed, 'live'])
+    expect(await outcomes(there)).toMatchObject({ stored: 20, refused: 0 })
+    // And from the one in the middle, by a gateway that the author has no link to.
+    await here.rest.call('DELETE', '/v1/topics/orders')
+    const late = await createParty({ limits: { ...often, historyBeforeJoinMs: 60_000 } })
+    await join([late])
+    await linkParties(late, here)
+    await expect.poll(() => stored(late)).toEqual([...missed, 'live'])
+  })
+
+  test('asks a peer that has joined none of its topics, also when it joins one later', async () => {
+    const author = await createParty({ limits: { ...often, maxJoinedTopics: 1 } })
+    await join([author], 'full')
+    const witness = await createParty()
+    await join([witness])
+    await linkParties(witness, author)
+    await expect.poll(async () => (await author.engine.subscribers('orders')).length).toBe(1)
+    await author.rest.publish('orders', 'missed')
+    await expect.poll(() => stored(witness)).toEqual(['missed'])
+    const there = await createParty({ limits: { ...often, historyBeforeJoinMs: 60_000 } })
+    await linkParties(there, author)
+    await join([there])
+    await expect.poll(() => stored(there)).toEqual(['missed'])
+  })
+
   test('goes on where it was after a restart, and fetches again from a peer whose log is another one', async () => {
     const disk = createMemoryDisk()
     const source = createMemoryDisk()
@@ -423,7 +464,7 @@ describe('a peer that lies', () => {
     expect(asked).toBeLessThanOrEqual(2 + (performance.now() - start) / often.historyIntervalMs)
   })
 
-  test('and asks for direct messages, or for topics that are not joined here, gets none', async () => {
+  test('and asks for direct messages, or guesses ids of messages of topics that are not joined here, gets none', async () => {
     const { here, there } = await createParties()
     await there.rest.call('POST', `/v1/peers/${here.peerId}/messages`, { data: 'private' })
     await expect.poll(async () => (await here.rest.history('kind=direct')).length).toBe(1)
@@ -433,7 +474,8 @@ describe('a peer that lies', () => {
     const ask = (request: HistoryRequest) =>
       there.engine.request(here.peerId, historyProtocol, encodeHistoryRequest(request), requestOptions())
     expect(decodeMessages(await ask({ type: 'get', ids: [direct?.id ?? '', published.id] }))).toMatchObject({ messages: [] })
-    expect(decodePage(await ask({ ...list, topics: ['left'] }), ['left'])).toMatchObject({ items: [], caughtUp: true })
+    expect(decodeMessages(await ask({ type: 'get', ids: [published.id], topics: ['orders'] }))).toMatchObject({ messages: [] })
+    expect(decodePage(await ask({ ...list, topics: ['lef'] }), ['lef'])).toMatchObject({ items: [], caughtUp: true })
   })
 })
 

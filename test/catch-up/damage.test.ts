@@ -51,10 +51,21 @@ test('neighbours that are there are asked at once', async () => {
   expect(follower.messages[0]?.id).toBe(ids[1])
 })
 
-test('what nobody has stays missing, and a neighbour is not asked for what is of topics that it has not joined', async () => {
+test.each([true, false])('comes back from a neighbour that has left its topic (its topic is known: %s)', async (isKnown) => {
   const { disk, here, there, ids } = await damaged()
   await there.rest.call('DELETE', '/v1/topics/orders')
   await expect.poll(() => here.engine.subscribers('orders')).toEqual([])
+  await here.engine.hangUp(there.peerId)
+  disk.broken.add(ids[1] ?? '')
+  expect(await idsOf(here)).toEqual([ids[0], ids[2]])
+  if (!isKnown) for (const [seq, missing] of disk.damage) disk.damage.set(seq, { ...missing, topic: undefined })
+  await linkParties(here, there)
+  await expect.poll(() => idsOf(here)).toEqual([ids[0], ids[2], ids[1]])
+})
+
+test('what nobody has stays missing', async () => {
+  const { disk, here, there, ids } = await damaged()
+  await there.rest.call('DELETE', `/v1/messages/${ids[1]}`)
   disk.broken.add(ids[1] ?? '')
   expect(await idsOf(here)).toEqual([ids[0], ids[2]])
   const third = await createParty({ limits: often })

@@ -23,7 +23,6 @@ async function deceived(init: { whileAsked?: (subscribe: () => void) => void } =
     { limits: defaultLimits },
     {
       engine: {
-        subscribers: async () => ['liar'],
         listen(added) {
           listener = added
           return () => undefined

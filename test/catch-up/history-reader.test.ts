@@ -10,11 +10,13 @@ import {
   historyBatchBytes,
   type Listed,
   maxHistoryMessages,
+  maxHistoryTopics,
 } from '../../src/catch-up/history-protocol.ts'
 import { createHistoryReader, FalseHistory, NoRoom, PeerBusy } from '../../src/catch-up/history-reader.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import type { PastMessage, PastOutcome } from '../../src/log/ingest.ts'
 import { createMessageSigner, messageId, type SignedMessage } from '../../src/model/signed-message.ts'
+import type { Missing } from '../../src/store/log-store.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 
@@ -84,9 +86,11 @@ function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof de
   const signal = AbortSignal.timeout(20_000)
   const read = (bounds: { kept: number; joined: number } = unbounded, after: string | null = null) =>
     parts.readPage({ peerId: 'peer', topics: new Map([['orders', bounds]]), after }, { signal })
+  const fetchMissing = (topics: string[], missing: Missing[]) =>
+    parts.fetchMissing({ peerId: 'peer', topics: new Set(topics), missing }, { signal })
   const texts = () => taken.map(({ message }) => Buffer.from(message.data).toString())
   const gets = () => asked.flatMap((request) => (request.type === 'get' ? [request.ids] : []))
-  return { read, taken, texts, gets, asked }
+  return { read, fetchMissing, taken, texts, gets, asked }
 }
 
 test('what is older than is kept here is not taken, whatever the peer offers', async () => {
@@ -191,6 +195,21 @@ test('a peer that is busy says when it is to be asked again, and is believed', a
 test('a page whose messages could not be stored is to be read again', async () => {
   const offered = sign()
   await expect(reader({ list: [entry(offered)], messages: [offered] }, { outcome: null }).read()).rejects.toThrow(NoRoom)
+})
+
+test('a request for messages names their topics, and for damaged ones of unknown topics as many joined topics as it may', async () => {
+  const message = sign()
+  const { read, fetchMissing, asked } = reader({ list: [entry(message)], messages: [message] })
+  await read()
+  const joined = Array.from({ length: maxHistoryTopics + 1 }, (_, number) => `topic${number}`)
+  const last = joined.at(-1) ?? ''
+  const missing = (topic: string | undefined) => ({ seq: 1, id: entry(sign()).id, topic, firstSeenAt: begin })
+  await fetchMissing(joined, [missing(last)])
+  await fetchMissing(joined, [missing(undefined), missing(last)])
+  await fetchMissing(joined, [missing('of which nothing is joined')])
+  const named = asked.flatMap((request) => (request.type === 'get' ? [request.topics] : []))
+  const most = joined.slice(0, maxHistoryTopics)
+  expect(named).toEqual([['orders'], [last], [last, ...most.slice(0, -1)], most])
 })
 
 test('messages are asked for in batches, bounded in number and in bytes', async () => {

@@ -5,6 +5,7 @@ import {
   encodeHistoryRequest,
   type HistoryPage,
   type HistoryRequest,
+  maxHistoryTopics,
 } from '../../src/catch-up/history-protocol.ts'
 import { createHistoryService } from '../../src/catch-up/history-service.ts'
 import type { RequestHandler } from '../../src/engine/engine.ts'
@@ -44,8 +45,8 @@ async function service(topics: string[], init: { joined?: string[]; firstSeenAt?
     if ('retryAfterMs' in page) throw new Error('the service is busy')
     return page
   }
-  const get = async (ids: string[]) => {
-    const answer = decodeMessages(await ask({ type: 'get', ids }))
+  const get = async (ids: string[], named?: string[]) => {
+    const answer = decodeMessages(await ask({ type: 'get', ids, topics: named }))
     return 'messages' in answer ? answer.messages.map(({ topic }) => topic) : undefined
   }
   return { ask, list, get, log, messages }
@@ -53,13 +54,44 @@ async function service(topics: string[], init: { joined?: string[]; firstSeenAt?
 
 const listed = ({ items }: HistoryPage) => items.map(({ topic, ageMs }) => [topic, ageMs])
 
-test('topics that are not joined are neither listed nor given, and direct messages are not given to whoever knows their ids', async () => {
-  const { list, get, messages } = await service(['orders', 'secret', directTopic, 'orders'])
+test('topics that are not joined are listed and given to a peer that names them, as joined ones are', async () => {
+  const { list, get, messages } = await service(['orders', 'secret', 'other', 'orders'])
   expect(listed(await list())).toEqual([
     ['orders', 4_000],
+    ['secret', 3_000],
     ['orders', 1_000],
   ])
-  expect(await get(messages.map(({ id }) => id))).toEqual(['orders', 'orders'])
+  const ids = messages.map(({ id }) => id)
+  expect(await get(ids, ['secret'])).toEqual(['orders', 'secret', 'orders'])
+  expect(await get(ids, ['nothing', 'secret'])).toEqual(['orders', 'secret', 'orders'])
+})
+
+test('of topics that are neither joined nor named, nothing is given to a peer that guesses ids', async () => {
+  const { list, get, messages } = await service(['orders', 'secret', directTopic])
+  const ids = messages.map(({ id }) => id)
+  expect(await get(ids)).toEqual(['orders'])
+  expect(await get(ids, ['orders', 'other'])).toEqual(['orders'])
+  expect(listed(await list({ topics: ['other'] }))).toEqual([])
+})
+
+test('direct messages cannot be named', async () => {
+  const { list, get, messages } = await service(['orders', directTopic])
+  await expect(list({ topics: [directTopic] })).rejects.toThrow()
+  await expect(
+    get(
+      messages.map(({ id }) => id),
+      [directTopic],
+    ),
+  ).rejects.toThrow()
+})
+
+test('a request names at most maxHistoryTopics topics', async () => {
+  const { list, get, messages } = await service(['orders'])
+  const names = Array.from({ length: maxHistoryTopics }, (_, number) => `topic${number}`)
+  const [id = ''] = messages.map((message) => message.id)
+  expect(await get([id], names)).toEqual(['orders'])
+  await expect(get([id], [...names, 'more'])).rejects.toThrow()
+  await expect(list({ topics: [...names, 'more'] })).rejects.toThrow()
 })
 
 test('direct messages are given to nobody, whatever an engine says is joined', async () => {

@@ -4,7 +4,7 @@ const damage = ['test/catch-up/damage.test.ts']
 
 export const catchUp = [
   ...breaks('src/catch-up/catch-up.ts', damage, [
-    ['what is damaged is not asked for', 'if (shared.length > 0) await fetchMissing(', 'if (shared.length < 0) await fetchMissing('],
+    ['what is damaged is not asked for', 'if (joined.length > 0) await fetchMissing(', 'if (joined.length < 0) await fetchMissing('],
     ['what is damaged is asked for at the next interval only', 'for (const peerId of peers.keys()) appeared(peerId)', ''],
   ]),
   ...breaks(
@@ -30,6 +30,7 @@ export const catchUp = [
       ['pages that lead nowhere are read on', 'if (page.next === after && !page.caughtUp) throw', 'if (page.next === undefined) throw'],
       ['what is known is fetched again', 'candidates.filter(({ id }) => unknown.delete(id))', 'candidates'],
       ['what is offered twice is fetched twice', 'unknown.delete(id)', 'unknown.has(id)'],
+      ['any number of topics is named for damaged messages', '.slice(0, maxHistoryTopics)', ''],
       ['a batch has any number of messages', 'batch.length >= maxHistoryMessages || ', ''],
       [
         'a batch has any number of bytes',
@@ -48,8 +49,16 @@ export const catchUp = [
     ['test/catch-up/history-service.test.ts'],
     [
       ['direct messages are given to anybody', 'topic !== directTopic && ', ''],
-      ['messages of topics that are not joined are given', 'topic !== directTopic && joined.has(topic)', 'topic !== directTopic'],
-      ['messages of topics that are not joined are listed', 'topics: topics.filter((topic) => joined.has(topic))', 'topics'],
+      [
+        'messages of topics that are neither joined nor named are given',
+        'topic !== directTopic && known.has(topic)',
+        'topic !== directTopic',
+      ],
+      [
+        'messages of topics that are not joined are not given',
+        'new Set([...topics, ...(await engine.topics())])',
+        'new Set(await engine.topics())',
+      ],
       ['what is older than asked is listed', '.filter(({ firstSeenAt }) => firstSeenAt >= since)', ''],
       [
         'a position in another log counts',
@@ -63,7 +72,8 @@ export const catchUp = [
     'src/catch-up/history-protocol.ts',
     ['test/catch-up/history-reader.test.ts', 'test/catch-up/history-service.test.ts'],
     [
-      ['any number of messages is asked for', '.min(1).max(maxHistoryMessages) }),', '.min(1) }),'],
+      ['any number of messages is asked for', '.min(1).max(maxHistoryMessages),', '.min(1),'],
+      ['any number of topics is named', '.max(maxHistoryTopics).optional()', '.optional()'],
       ['history of topics that were not asked for is taken', 'topic: given(topics[topic])', 'topic: topics[topic] ?? given(topics[0])'],
       ['a page may name authors that it does not list', 'given(answer.authors[author])', "answer.authors[author] ?? ''"],
     ],
@@ -82,6 +92,11 @@ export const catchUp = [
         'a peer that lies stays among those that are asked',
         "'a peer sent false history; it is not asked for some time')\n    peers.delete(peerId)",
         "'a peer sent false history; it is not asked for some time')",
+      ],
+      [
+        'a peer that has joined no topic is not asked',
+        'if (event.peer.protocols.includes(historyProtocol) && !peers.has(event.peer.peerId)) appeared(event.peer.peerId)',
+        '',
       ],
       ['any number of peers are asked at once', '.slice(0, limits.maxHistoryRounds - rounds.size)', ''],
       [

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, type TestContext, test, vi } from 'vitest'
-import { npmTools } from '../fixtures/npm-tools.ts'
+import { npmToolsOrSkip } from '../fixtures/npm-tools.ts'
 import { canRun, runProgram } from '../fixtures/program.ts'
 import { pythonEnvironment } from '../fixtures/python-environment.ts'
 
@@ -34,7 +34,7 @@ function generate(skip: TestContext['skip']): Promise<Generated> {
 }
 
 async function generateTypes(skip: TestContext['skip']): Promise<Generated> {
-  const tools = await npmTools(sources, skip)
+  const tools = await npmToolsOrSkip(sources, skip)
   await runProgram(process.execPath, [join(sources, 'generate.mjs'), tools, join(repository, 'asyncapi.yaml'), directory])
   const read = async (file: string) => JSON.parse(await readFile(join(directory, file), 'utf8'))
   return { diagnostics: await read('diagnostics.json'), examples: await read('examples.json') }

@@ -5,8 +5,9 @@ import { LongestFirst } from './test/longest-first.ts'
 /** Tests of whole gateways, as their users have them. */
 const endToEnd = ['test/e2e/**/*.test.ts', 'test/documents/examples.test.ts']
 
-/** Those of them that measure memory and latency, or use up a limit of the machine: one file after another, with nothing beside it. */
+/** Those of them that measure memory and latency, use up a limit of the machine or have many processes: one file after another, with nothing beside it. */
 const measured = [
+  'test/e2e/bridge/migration.test.ts',
   'test/e2e/churn.test.ts',
   'test/e2e/hostile/!(come-back|forwarded-for|fuzzed-ports|one-token|silent-requests|told-dials|unauthenticated).test.ts',
   'test/e2e/reconnect.test.ts',

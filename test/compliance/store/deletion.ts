@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { directTopic } from '../../src/model/topic.ts'
-import type { LogQuery } from '../../src/store/log-store.ts'
-import type { Store } from '../../src/store/store.ts'
-import { newMessage } from '../fixtures/messages.ts'
+import { directTopic } from '../../../src/model/topic.ts'
+import type { LogQuery } from '../../../src/store/log-store.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { newMessage } from '../../fixtures/messages.ts'
 
 const all: LogQuery = { after: 0, order: 'asc', limit: 100 }
 const only = (topic: string) => ({ exact: [topic], patterns: [] })

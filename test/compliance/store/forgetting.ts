@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { directTopic, matchesTopic, topicFilter } from '../../src/model/topic.ts'
-import type { Store } from '../../src/store/store.ts'
-import { newMessage } from '../fixtures/messages.ts'
+import { directTopic, matchesTopic, topicFilter } from '../../../src/model/topic.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { newMessage } from '../../fixtures/messages.ts'
 
 const unlimited = { maxAgeMs: 0, maxMessages: 0, maxBytes: 0 }
 const noOne = 1_000_000

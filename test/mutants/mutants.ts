@@ -1,17 +1,26 @@
 import { access } from './lists/access.ts'
 import { catchUp } from './lists/catch-up.ts'
 import { clock } from './lists/clock.ts'
+import { customEngine } from './lists/custom-engine.ts'
 import { direct } from './lists/direct.ts'
 import { disks } from './lists/disks.ts'
 import { engines } from './lists/engines.ts'
 import { gateways } from './lists/gateways.ts'
 import { gossip } from './lists/gossip.ts'
+import { http } from './lists/http.ts'
+import { identity } from './lists/identity.ts'
 import { lib } from './lists/lib.ts'
 import { log } from './lists/log.ts'
+import { logReading } from './lists/log-reading.ts'
 import { model } from './lists/model.ts'
 import { peerShares } from './lists/peer-shares.ts'
+import { publishing } from './lists/publishing.ts'
 import { reading } from './lists/reading.ts'
+import { receivedGossip } from './lists/received-gossip.ts'
+import { stores } from './lists/stores.ts'
 import { streamContract } from './lists/stream-contract.ts'
+import { streams } from './lists/streams.ts'
+import { topicsAndPeers } from './lists/topics-and-peers.ts'
 import type { Mutant } from './patch.ts'
 
 /** Breaks that a reviewer would look for: checks dropped, limits off by one, things done in the wrong order, waits left out. */
@@ -19,14 +28,23 @@ export const mutants: Mutant[] = [
   ...model,
   ...lib,
   ...log,
+  ...logReading,
+  ...publishing,
+  ...topicsAndPeers,
+  ...streams,
+  ...stores,
   ...direct,
   ...catchUp,
   ...gateways,
   ...access,
+  ...http,
+  ...identity,
   ...clock,
   ...engines,
+  ...customEngine,
   ...disks,
   ...gossip,
+  ...receivedGossip,
   ...peerShares,
   ...reading,
   ...streamContract,

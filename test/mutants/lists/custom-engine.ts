@@ -1,0 +1,169 @@
+import { breaks } from '../patch.ts'
+
+const reach = ['test/engine/custom/reach/circuit.test.ts', 'test/engine/custom/reach/relay.test.ts']
+
+/** The custom engine. The lists of what both engines share have more of it. */
+export const customEngine = [
+  ...breaks(
+    'src/engine/custom/overlay/topic-views.ts',
+    ['test/engine/custom/overlay/seeks.test.ts'],
+    [
+      ['all topics are sought at once', 'if (!pace.take(now())) return', 'pace.take(now())'],
+      ['the first topics are sought again and again', 'turns.delete(topic)\n        walk(topic)', 'walk(topic)'],
+      ['a new topic waits behind all that nobody has', '[due.first, due.again]', '[due.again, due.first]'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/view.ts',
+    ['test/engine/custom/overlay/neighbor-links.test.ts'],
+    [
+      ['who presses into a view drives out who was there', 'unproven().at(-1) ?? ', 'unproven()[0] ?? '],
+      ['who presses into a view drives out who has brought something', 'const victim = unproven().at(-1) ?? ', 'const victim = '],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/create-overlay.ts',
+    ['test/engine/custom/overlay/neighbor-links.test.ts'],
+    [
+      [
+        'newcomers take all places for links',
+        'inbound.length > Math.ceil(inboundShare * limits.maxLinks)',
+        'inbound.length > limits.maxLinks',
+      ],
+      ['what is new goes first', 'since <= now() - settleMs', 'true'],
+      ['newcomers drive out who has brought something', '!pinned && !links.isProven(peerId)', '!pinned'],
+      ['newcomers drive out neighbours', ' : others).filter(({ peerId }) => !isInView(peerId))', ' : others)'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/missing.ts',
+    ['test/engine/custom/overlay/parts.test.ts'],
+    [
+      ['who lied is asked first', ': a.doubt < b.doubt', ': a.doubt > b.doubt'],
+      ['liars are asked one at a time', 'Math.max(1, 2 * entry.asked.length)', '1'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/gossip.ts',
+    ['test/engine/custom/gossip.test.ts'],
+    [
+      [
+        'a forged message is judged',
+        "if (!(await verified)) settle(id, 'forged')",
+        "if ((await verified) === undefined) settle(id, 'forged')",
+      ],
+      ['a message that nobody signed counts for ever', 'using _counted = counted', 'void counted'],
+      ['a message without room is said to be taken', 'if (counted === undefined) return false', 'if (counted === undefined) return true'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/wire/pubsub-message.ts',
+    ['test/engine/custom/wire/pubsub-message.test.ts'],
+    [
+      [
+        'a message has something behind it',
+        "if (reader.at !== bytes.length) throw new ProtocolViolation('trailing bytes behind a message')",
+        '',
+      ],
+      ['a length has many spellings', 'if (byte === 0 && shift > 0) break', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/noise/identity-payload.ts',
+    ['test/engine/custom/noise/handshake.test.ts'],
+    [['anybody is anybody', ' || !verify(null, signed, ed25519PublicKey(raw), signature)', '']],
+  ),
+  ...breaks(
+    'src/engine/custom/reach/dial-back.ts',
+    ['test/engine/custom/reach/parts.test.ts'],
+    [
+      [
+        'a peer that is not linked directly is dialled back',
+        "if (ip === undefined) throw new Error('only peers with a direct link are dialled back')",
+        '',
+      ],
+      ['one peer is dialled back at will', '!bucketOf(from).take(now()) || ', ''],
+      ['all peers are dialled back at will', ' || !all.take(now())', ''],
+      ['what was not tried was not reached', 'if (!(error instanceof NotTried)) results.push', 'results.push'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/reach/reach.ts',
+    ['test/engine/custom/reach/dial-back.test.ts'],
+    [
+      ['a peer has others dialled', "if (at.ip !== target.ip) throw new Error('the address is not that of the peer')", ''],
+      [
+        'somebody has us dialled by a relay that was not asked',
+        "if (!reachability.relays.includes(link.peerId)) return 'this node has no reservation at this relay'",
+        '',
+      ],
+      [
+        'every node is a relay',
+        "return init.relay ? relay.open(link, other, leg) : 'this node is no relay'",
+        'return relay.open(link, other, leg)',
+      ],
+    ],
+  ),
+  ...breaks('src/engine/custom/reach/relay.ts', reach, [
+    [
+      'the window of a circuit has no bound',
+      "if (held > circuitWindow) throw new ProtocolViolation('more bytes on a circuit than its credit allows')",
+      '',
+    ],
+    ['a window has one byte too many', 'if (held > circuitWindow)', 'if (held > circuitWindow + 1)'],
+    ['credit beyond what is held is saved up', 'held = Math.max(0, held - owed)', 'held -= owed'],
+    ['credit is passed on however fast the relay carries', 'timer = waitMs > 0 ?', 'timer = waitMs < 0 ?'],
+    ['credit overflows its field', 'owed = Math.min(maxCredit, owed + bytes)', 'owed += bytes'],
+    ['a circuit leads to who did not ask', ' || !reservations.has(to)', ''],
+    ['circuits come through circuits', 'if (link.isRelayed || target === link) return', 'if (target === link) return'],
+    ['a circuit leads to its opener', 'if (link.isRelayed || target === link) return', 'if (link.isRelayed) return'],
+    ['there are any number of circuits', "reached.note('relay_circuit')\n    return refused", 'return undefined'],
+    ['a closed circuit keeps its place', 'circuits.delete(circuit)', ''],
+    [
+      'there are any number of reservations',
+      "reached.note('relay_reservation')\n        return false",
+      "reached.note('relay_reservation')",
+    ],
+    [
+      'a reservation through a relay is taken',
+      'if (link === undefined || link.isRelayed) return false',
+      'if (link === undefined) return false',
+    ],
+    ['a reservation outlives its link', 'reservations.delete(peerId)', ''],
+    ['the other end is not told that a circuit ended', 'for (const each of ends) each.close(reason)', ''],
+    [
+      'a link that takes no more loses data',
+      "if (over === undefined && to()?.data(message) === false) end('the link to the other end has no room')",
+      'to()?.data(message)',
+    ],
+  ]),
+  ...breaks('src/engine/custom/reach/circuit-ends.ts', reach, [
+    ['a number may be that of the other end', 'frame.id % 2 === parity(link) || ', ''],
+    ['a number may be taken', ' || listeners.has(frame.id)', ''],
+    ['a link has any number of circuits', 'if (listeners.size >= init.maxLegsPerLink) {', 'if (listeners.size < 0) {'],
+    [
+      'a credit has any length',
+      'else if (body.length === 8) listener?.onCredit(body.readUInt32BE(4))',
+      'else if (body.length >= 8) listener?.onCredit(body.readUInt32BE(4))',
+    ],
+    [
+      'a lost link leaves its circuits open',
+      "for (const listener of listeners?.values() ?? []) listener.onClose('the link to the relay was closed')",
+      '',
+    ],
+  ]),
+  ...breaks('src/engine/custom/reach/circuit.ts', reach, [
+    [
+      'an end takes more than it let in',
+      "if (this.#granted < 0) throw new ProtocolViolation('more bytes on a circuit than its credit allows')",
+      '',
+    ],
+    ['an end sends more than it may', ' || next.message.length > this.#credit', ''],
+    ['an end never lets more in', 'this.#leg.credit(this.#read)', ''],
+  ]),
+  ...breaks(
+    'src/engine/custom/link/requests.ts',
+    ['test/engine/custom/custom-engine.test.ts'],
+    [['a link answers whom a protocol does not admit', 'options.admits?.(from) !== false && ', '']],
+  ),
+]

@@ -1,0 +1,185 @@
+import { breaks } from '../patch.ts'
+
+/** What both databases do alike, and each in its own way. */
+export const stores = [
+  ...breaks(
+    'src/store/shared/damage.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a damaged message is served', 'message: isSound ? message : undefined', 'message'],
+      ['a damaged time is served', 'sumOf(message) === Number(row.sum) && ', ''],
+      ['a step says nothing of damage', 'if (bySeq.size === 0) return', 'if (bySeq.size >= 0) return'],
+    ],
+  ),
+  ...breaks(
+    'src/store/shared/checksum.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['data has no checksum', 'of [sequence, signature, publicKey, data])', 'of [sequence, signature, publicKey])'],
+      ['a signature has no checksum', 'of [sequence, signature, publicKey, data])', 'of [sequence, publicKey, data])'],
+      ['an author has no checksum', '${from}', ''],
+    ],
+  ),
+  ...breaks(
+    'src/store/sqlite/scan.ts',
+    ['test/store/sqlite-scan.test.ts'],
+    [['a step compares all rows with all patterns', 'Math.max(1, patterns / patternsAtOnce)', '1']],
+  ),
+  ...breaks(
+    'src/store/sqlite/scan.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a damaged time hides its message', '(${sumIsWrong} OR ${times', '(${times'],
+      ['a peer is offered what has a damaged time', 'if (wrong === 1) bad.push(Number(seq))', 'if (wrong === 2) bad.push(Number(seq))'],
+    ],
+  ),
+  ...breaks(
+    'src/store/sqlite/topic-condition.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a star matches dots', '(p.exact IS NULL OR pattern_matches(p.exact, ${column}))', 'true'],
+      ['a class of characters is no text', ".replaceAll(/[[?]/g, '[$&]')", ''],
+      ['a pattern of a query matches direct messages', "${column} <> '' AND EXISTS", 'EXISTS'],
+    ],
+  ),
+  ...breaks(
+    'src/store/sqlite/forgotten-topics.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['what was pruned of a forgotten topic is not known', 'writer.run(raiseFloor, prunedThrough ?? 0, prunedAt ?? 0)', ''],
+      [
+        'a topic that comes again does not know what it had',
+        `WHEN "emptySince" = 0 THEN max("prunedThrough",`,
+        `WHEN false THEN max("prunedThrough",`,
+      ],
+      [
+        'who reads by patterns is not told of forgotten topics',
+        'filter.patterns.length > 0) return false',
+        'filter.patterns.length > 0) return true',
+      ],
+      ['who reads several topics is told of forgotten ones only if none is there', '=== names.size', '> 0'],
+    ],
+  ),
+  ...breaks(
+    'src/store/sqlite/append.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [['a new topic says that nothing was pruned of it', 'NULL, "forgottenThrough", "forgottenAt"', 'NULL, 0, 0']],
+  ),
+  ...breaks(
+    'src/store/sqlite/append.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [['a damaged time is that of all that comes', ' AND NOT ${sumIsWrong} ORDER BY', ' ORDER BY']],
+  ),
+  ...breaks(
+    'src/store/sqlite/change-peers.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['linked peers are forgotten', ' AND "peerId" NOT IN (SELECT value FROM json_each(?)) ORDER', ' AND ? IS NOT NULL ORDER'],
+      ['labelled peers are forgotten', '"blocked" = false AND "label" IS NULL AND "peerId"', '"blocked" = false AND "peerId"'],
+    ],
+  ),
+  ...breaks(
+    'src/store/sqlite/delete-message.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a deleted message comes back', `writer.run('INSERT OR REPLACE INTO "SeenId" ("id", "seenAt") VALUES (?, ?)', id, now)`, ''],
+      ['a deleted message leaves no place', 'writer.run(note, seq, id, topic, now)', ''],
+      ['a deleted message counts', 'writer.run(countLess, topic, bytes, now)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/store/postgres/functions.ts',
+    ['test/store/postgres-store.test.ts'],
+    [['a deleted message counts (PostgreSQL)', "${countLess('p_now')};", '']],
+  ),
+  ...breaks(
+    'src/store/sqlite/damage.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a damaged message still counts for its topic', 'max(0, "messages" - 1)', '"messages"'],
+      ['a damaged message stays', `writer.run('DELETE FROM "Message" WHERE "seq" = ?', seq)`, ''],
+    ],
+  ),
+  ...breaks(
+    'src/store/sqlite/prune.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a damaged time keeps everything behind it', '"storedAt" < ? - "age" OR ${sumIsWrong}', '"storedAt" < ? - "age"'],
+      ['a damaged time has a message removed', 'if (wrong === 1 && query.through === undefined)', 'if (wrong === 2)'],
+      ['a purge goes past its position', 'query.through ?? Number.MAX_SAFE_INTEGER', 'Number.MAX_SAFE_INTEGER'],
+    ],
+  ),
+  ...breaks(
+    'src/store/shared/unavailable.ts',
+    ['test/store/broken-pages.test.ts'],
+    [['a broken page is an unknown failure', 'if (damagedCodes.has(code)) return databaseDamaged(error)', '']],
+  ),
+  ...breaks(
+    'src/store/sqlite/broken-pages.ts',
+    ['test/store/sqlite-indexes.test.ts'],
+    [
+      ['an index that lacks rows stays', 'makeIndexesAnew(database)\n    return', 'return'],
+      ['what came in twice keeps its index from being made', 'if (code !== constraintCode) throw error', 'throw error'],
+    ],
+  ),
+  ...breaks(
+    'src/store/postgres/log.ts',
+    ['test/store/postgres-store.test.ts'],
+    [['damage that another read takes out meanwhile is no gap', 'if (found.length < bad.length) return', 'if (found.length < 0) return']],
+  ),
+  ...breaks(
+    'src/store/postgres/log.ts',
+    ['test/store/postgres-served.test.ts'],
+    [
+      [
+        'what other gateways appended is served without a mark',
+        'if (newest !== undefined && newest.seq > served.tip(epoch)) noteServed(epoch, newest.seq)',
+        '',
+      ],
+      ['an append names the log that was open before', 'return { epoch: String(appendedTo), previousTip', 'return { epoch, previousTip'],
+    ],
+  ),
+  ...breaks(
+    'src/store/shared/served-mark.ts',
+    ['test/store/sqlite-epoch.test.ts'],
+    [
+      ['a torn line counts', 'return sum === checksum(`${epoch} ${tip}`) ?', 'return sum !== undefined ?'],
+      ['marks of all logs share a line', 'end += lineBytes', ''],
+      [
+        'the marks begin anew at each start',
+        'constants.O_RDWR | constants.O_CREAT',
+        'constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/store/sqlite/settle-epoch.ts',
+    ['test/store/sqlite-epoch.test.ts'],
+    [['a log that lost its tail keeps its epoch', "typeof stored === 'string' && tip >= served.tip(stored)", "typeof stored === 'string'"]],
+  ),
+  ...breaks(
+    'src/store/postgres/token-changes.ts',
+    ['test/store/postgres-tokens.test.ts', 'test/store/postgres-store.test.ts'],
+    [
+      [
+        'gateways change tokens side by side',
+        "await query(`SELECT pg_advisory_xact_lock(x'5065746b'::int, hashtext(current_schema()))`)",
+        '',
+      ],
+      ['a key creates two tokens (PostgreSQL)', 'key !== undefined && (await isKeyTaken(', 'key === undefined && (await isKeyTaken('],
+      ['other gateways are not told of a revoked token', "await tell(query)\n        return 'removed'", "return 'removed'"],
+      ['other gateways are not told of a session that has ended', 'if (removed.length > 0) await tell(query)', ''],
+      ['sessions outlive their token', `await query('DELETE FROM "Session" WHERE "holder" = $1', [id])`, ''],
+    ],
+  ),
+  ...breaks(
+    'src/store/sqlite/token-changes.ts',
+    ['test/store/sqlite-store.test.ts'],
+    [
+      ['a token is added against the check', "if (!check(all())) return 'refused'", ''],
+      ['a key creates two tokens (SQLite)', 'key !== undefined && isKeyTaken(', 'key === undefined && isKeyTaken('],
+      ['a key is not noted with its token', 'if (key !== undefined) insertKey(', 'if (key === undefined) insertKey('],
+      ['a token is removed against the check', "if (!check(tokens)) return 'refused'", ''],
+    ],
+  ),
+]

@@ -1,0 +1,35 @@
+import { breaks } from '../patch.ts'
+
+export const topicsAndPeers = [
+  ...breaks(
+    'src/topics/visible-topics.ts',
+    ['test/topics/visible-topics.test.ts'],
+    [
+      ['a page has what a token must not see', 'if (isVisible) items.push(record)', 'items.push(record)'],
+      ['a page reads all topics', 'if (++read >= maxRead)', 'if (++read < 0)'],
+    ],
+  ),
+  ...breaks(
+    'src/peers/peers.ts',
+    ['test/peers/peers.test.ts'],
+    [
+      ['configured peers are forgotten', 'keep: [...linked, ...configured]', 'keep: linked'],
+      [
+        'linked peers are not noted as seen',
+        "for (const peerId of linked) note({ peerId, multiaddrs: [], source: 'learnt', seenAt: now() })",
+        '',
+      ],
+      ['peers become too old while the clock is not trusted', 'ages.settledAge() - limits', 'ages.age() - limits'],
+    ],
+  ),
+  ...breaks(
+    'src/topics/topics.ts',
+    ['test/topics/topics.test.ts', 'test/http/topics.test.ts'],
+    [
+      ['nothing is published without room for a join', 'if (!(error instanceof TopicLimit)) throw error', 'throw error'],
+      ['each publication reads all joins', 'refusal.at = roomsMade', ''],
+      ['a place that is free again is not taken', 'joined.delete(topic)\n        roomsMade++', 'joined.delete(topic)'],
+      ['a topic with a retention of its own is left', 'await join(topic, { client, explicit: true })\n      await store', 'await store'],
+    ],
+  ),
+]

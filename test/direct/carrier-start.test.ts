@@ -6,7 +6,7 @@ import { defaultLimits } from '../../src/limits.ts'
 import { directStatus } from '../../src/model/direct-status.ts'
 import type { DeliveryStore } from '../../src/store/delivery-store.ts'
 import { silentLog } from '../fixtures/log.ts'
-import { createMemoryDeliveries } from '../fixtures/memory-deliveries.ts'
+import { createMemoryDeliveries } from '../fixtures/memory-store/deliveries.ts'
 
 /** What a carrier finds at its start: claims of a life that a crash ended, and links that came before it. */
 

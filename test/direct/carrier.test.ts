@@ -7,7 +7,7 @@ import { PeerUnreachable } from '../../src/errors.ts'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { directStatus } from '../../src/model/direct-status.ts'
 import { silentLog } from '../fixtures/log.ts'
-import { createMemoryDeliveries, type MemoryDeliveries } from '../fixtures/memory-deliveries.ts'
+import { createMemoryDeliveries, type MemoryDeliveries } from '../fixtures/memory-store/deliveries.ts'
 
 const hour = 3_600_000
 const begun = 1_000_000

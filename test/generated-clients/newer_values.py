@@ -23,6 +23,7 @@ peer = {
     "peerId": "12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu",
     "multiaddrs": [],
     "state": "connected",
+    "networks": ["custom"],
     "direction": "outbound",
     "relayed": False,
     "agent": None,
@@ -36,8 +37,8 @@ peer = {
 }
 known = Peer.from_dict(peer)
 assert (known.state, known.direction) == ("connected", "outbound")
-newer = Peer.from_dict({**peer, "state": "future", "direction": "both"})
-assert (newer.state, newer.direction) == ("future", "both")
+newer = Peer.from_dict({**peer, "state": "future", "networks": ["future"], "direction": "both"})
+assert (newer.state, newer.networks, newer.direction) == ("future", ["future"], "both")
 assert Peer.from_dict({**peer, "direction": None}).direction is None
 
 readiness = {"status": "degraded", "checks": {"started": True, "draining": False, "database": "slow"}}

@@ -4,6 +4,7 @@ import { expect, type TestContext, test } from 'vitest'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
 import { runProgram } from '../fixtures/program.ts'
+import { startRelay } from '../fixtures/relay.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 import { type BuiltClient, type ClientName, clientNames, clientsOfRun } from './built-clients.ts'
@@ -17,10 +18,14 @@ test.for(clientNames)('a program with the client of %s sees what the gateway has
   const rest = createRest(gateway.url, token)
   const { limits } = await rest.get<{ limits: { maxMessageBytes: number } }>('/v1/node')
 
-  const printed = await runIn(client, 'sh', ['run.sh', gateway.url, token])
+  const relay = await startRelay(gateway.url)
+  const printed = await runIn(client, 'sh', ['run.sh', relay.url, token])
 
   const stored = await rest.history('topic=orders')
   expect(stored.map(({ data }) => data)).toEqual(['hello', 'one', 'two', 'AP8K', '{"order":17}'])
+  // The bytes went as they are, not as base64 in JSON.
+  expect(relay.sent.match(/^content-type: application\/octet-stream\r$/gim)).toHaveLength(1)
+  expect(relay.sent).toContain('\u0000\u00ff\n')
   const [hello, ...listed] = stored.slice(0, 3).map(({ id }) => id)
   expect(JSON.parse(printed)).toEqual({
     node: { peerId: gateway.peerId, maxMessageBytes: limits.maxMessageBytes },

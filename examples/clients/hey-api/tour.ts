@@ -11,6 +11,7 @@ import {
   publishToTopic,
   sendToPeer,
 } from './peergate/sdk.gen.ts'
+import type { PublishToTopicErrors, PublishToTopicResponses } from './peergate/types.gen.ts'
 
 const [url = '', token = ''] = process.argv.slice(2)
 client.setConfig({ baseUrl: url, auth: token })
@@ -27,9 +28,16 @@ const { data: published } = await publishToTopic({ path: orders, body: { data: '
 const messages = ['one', 'two'].map((data) => ({ topic: 'orders', data }))
 const { data: listed } = await publishMessages({ body: { messages }, throwOnError })
 
-// This generator knows only the JSON body of an operation that also takes bytes.
-const base64 = Buffer.of(0, 255, 10).toString('base64')
-const { data: binary } = await publishToTopic({ path: orders, body: { data: base64, encoding: 'base64' }, throwOnError })
+// The generated function takes only JSON; the client under it sends bytes.
+const { data: binary } = await client.post<PublishToTopicResponses, PublishToTopicErrors, true>({
+  url: '/v1/topics/{topic}/messages',
+  path: orders,
+  headers: { 'Content-Type': 'application/octet-stream' },
+  body: Uint8Array.of(0, 255, 10),
+  bodySerializer: null,
+  security: [{ scheme: 'bearer', type: 'http' }],
+  throwOnError,
+})
 const { data: bytes } = await getMessageData({ path: { id: binary.id }, throwOnError })
 
 await publishToTopic({ path: orders, body: { data: { order: 17 }, encoding: 'json' }, throwOnError })

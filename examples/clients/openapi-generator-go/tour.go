@@ -1,21 +1,24 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log"
+	"net/http"
+	"net/url"
 	"os"
 
 	"tour/peergate"
 )
 
 func main() {
-	url, token := os.Args[1], os.Args[2]
+	gateway, token := os.Args[1], os.Args[2]
 	configuration := peergate.NewConfiguration()
-	configuration.Servers = peergate.ServerConfigurations{{URL: url}}
+	configuration.Servers = peergate.ServerConfigurations{{URL: gateway}}
 	client := peergate.NewAPIClient(configuration)
 	ctx := context.WithValue(context.Background(), peergate.ContextAccessToken, token)
 
@@ -40,10 +43,8 @@ func main() {
 		ids = append(ids, item.Id)
 	}
 
-	// This generator knows only the JSON body of an operation that also takes bytes.
-	encoded := peergate.NewPayload(base64.StdEncoding.EncodeToString([]byte{0, 255, 10}))
-	encoded.SetEncoding(peergate.BASE64)
-	binary, _, err := client.MessagesAPI.PublishToTopic(ctx, "orders").Payload(*encoded).Execute()
+	// The generated method takes only JSON; the HTTP client of the configuration sends bytes.
+	binary, err := publishBytes(ctx, configuration, "orders", []byte{0, 255, 10})
 	check(err)
 	file, _, err := client.MessagesAPI.GetMessageData(ctx, binary.Id).Execute()
 	check(err)
@@ -106,6 +107,30 @@ func main() {
 		"token":     map[string]any{"name": created.Name, "actions": created.Actions, "expiresAt": created.ExpiresAt.Get()},
 		"refused":   map[string]any{"status": response.StatusCode, "code": problem.Code},
 	}))
+}
+
+func publishBytes(ctx context.Context, to *peergate.Configuration, topic string, data []byte) (*peergate.Published, error) {
+	base, err := to.ServerURLWithContext(ctx, "MessagesAPIService.PublishToTopic")
+	if err != nil {
+		return nil, err
+	}
+	at := base + "/v1/topics/" + url.PathEscape(topic) + "/messages"
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, at, bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", fmt.Sprint("Bearer ", ctx.Value(peergate.ContextAccessToken)))
+	request.Header.Set("Content-Type", "application/octet-stream")
+	response, err := to.HTTPClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		return nil, errors.New(response.Status)
+	}
+	published := &peergate.Published{}
+	return published, json.NewDecoder(response.Body).Decode(published)
 }
 
 func check(err error) {

@@ -17,9 +17,12 @@ import dev.peergate.model.Published;
 import dev.peergate.model.RetentionInput;
 import dev.peergate.model.TokenInput;
 import dev.peergate.model.TopicJoin;
+import java.net.URI;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,10 +47,14 @@ class Tour {
     var several = Stream.of("one", "two").map(data -> new AddressedPayload().topic("orders").data(data)).toList();
     var listed = messages.publishMessages(new AddressedPayloadList().messages(several), null, null, null);
 
-    // This generator knows only the JSON body of an operation that also takes bytes.
-    var encoded = Base64.getEncoder().encodeToString(new byte[] {0, (byte) 255, 10});
-    var payload = new Payload().data(encoded).encoding(Encoding.BASE64);
-    var binary = messages.publishToTopic("orders", payload, null, null, null);
+    // The generated method takes only JSON; the client's own connection sends bytes.
+    var request = HttpRequest.newBuilder(URI.create(client.getBaseUri() + "/v1/topics/orders/messages"))
+        .header("Content-Type", "application/octet-stream")
+        .POST(BodyPublishers.ofByteArray(new byte[] {0, (byte) 255, 10}));
+    client.getRequestInterceptor().accept(request);
+    var answer = client.getHttpClient().send(request.build(), BodyHandlers.ofString());
+    if (answer.statusCode() != 201) throw new ApiException(answer.statusCode(), answer.body());
+    var binary = client.getObjectMapper().readValue(answer.body(), Published.class);
     var file = messages.getMessageData(binary.getId()).toPath();
     var bytes = Files.readAllBytes(file);
     Files.delete(file);

@@ -40,9 +40,18 @@ with ApiClient(Configuration(host=url, access_token=token)) as client:
     several = [AddressedPayload(topic="orders", data=data) for data in ("one", "two")]
     listed = messages.publish_messages(AddressedPayloadList(messages=several))
 
-    # This generator knows only the JSON body of an operation that also takes bytes.
-    encoded = base64.b64encode(b"\x00\xff\n").decode()
-    binary = messages.publish_to_topic("orders", Payload(data=encoded, encoding=Encoding.BASE64))
+    # The generated method takes only JSON; the client under it sends bytes.
+    request = client.param_serialize(
+        "POST",
+        "/v1/topics/{topic}/messages",
+        path_params={"topic": "orders"},
+        header_params={"Content-Type": "application/octet-stream"},
+        body=b"\x00\xff\n",
+        auth_settings=["bearer"],
+    )
+    response = client.call_api(*request)
+    response.read()
+    binary = client.response_deserialize(response, {"201": "Published"}).data
     data = messages.get_message_data(binary.id)
 
     messages.publish_to_topic("orders", Payload(data={"order": 17}, encoding=Encoding.JSON))

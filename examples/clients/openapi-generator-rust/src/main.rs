@@ -3,7 +3,8 @@ use peergate_client::apis::configuration::Configuration;
 use peergate_client::apis::{access_api, direct_messages_api, messages_api, node_api, topics_api, Error};
 use peergate_client::models::token_input::Actions;
 use peergate_client::models::{
-    AddressedPayload, AddressedPayloadList, DirectPayload, Encoding, Payload, Problem, RetentionInput, TokenInput, TopicJoin,
+    AddressedPayload, AddressedPayloadList, DirectPayload, Encoding, Payload, Problem, Published, RetentionInput, TokenInput,
+    TopicJoin,
 };
 use serde_json::json;
 
@@ -31,9 +32,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let list = AddressedPayloadList::new(several.into());
     let listed = messages_api::publish_messages(&peergate, list, None, None, None).await?;
 
-    // This generator knows only the JSON body of an operation that also takes bytes.
-    let encoded = Payload { encoding: Some(Encoding::Base64), ..Payload::new(Some(STANDARD.encode([0, 255, 10]).into())) };
-    let binary = messages_api::publish_to_topic(&peergate, "orders", encoded, None, None, None).await?;
+    // The generated function takes only JSON; the client of the configuration sends bytes.
+    let binary: Published = peergate
+        .client
+        .post(format!("{}/v1/topics/orders/messages", peergate.base_path))
+        .bearer_auth(peergate.bearer_access_token.as_deref().unwrap_or_default())
+        .header("content-type", "application/octet-stream")
+        .body(vec![0, 255, 10])
+        .send()
+        .await?
+        .error_for_status()?
+        .json()
+        .await?;
     let bytes = messages_api::get_message_data(&peergate, &binary.id).await?.bytes().await?;
 
     let order = Payload { encoding: Some(Encoding::Json), ..Payload::new(Some(json!({ "order": 17 }))) };

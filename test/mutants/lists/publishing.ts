@@ -3,37 +3,22 @@ import { breaks } from '../patch.ts'
 /** What leaves: accepted, sent, and sent again. */
 export const publishing = [
   ...breaks(
-    'src/log/outbound.ts',
+    'src/log/network-outbound.ts',
     ['test/log/outbound.test.ts', 'test/log/feeds.test.ts', 'test/log/feeds-changes.test.ts', 'test/log/ingest.test.ts'],
     [
       ['the sent window is zero', 'recent[0].at <= age() - limits.sentWindowMs', 'recent[0].at <= age()'],
       ['the sent mark passes what waits', 'Math.min(settled, ...waiting.values(), ...behind,', 'Math.min(settled, ...behind,'],
       ['the sent mark passes what has not left', ', ...behind, await unsentPlace())', ', ...behind)'],
-      ['the sent mark is not written', 'await log.markSent(engine.peerId, mark)', ''],
-      ['what is new overtakes what waits for a subscriber that has just come', 'own.filter(({ topic }) => !waiting.has(topic))', 'own'],
+      ['the sent mark is not written', 'await mark.raise(through)', ''],
+      ['what is new overtakes what waits for a subscriber that has just come', 'due.filter(({ topic }) => !waiting.has(topic))', 'due'],
       ['what waits is overtaken by what is new', 'if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)', ''],
-      [
-        'messages of others are sent as ours',
-        'return from === engine.peerId && topic !== directTopic && firstSeenAt === undefined',
-        'return topic !== directTopic && firstSeenAt === undefined',
-      ],
-      [
-        'direct messages to ourselves are sent to the network',
-        'return from === engine.peerId && topic !== directTopic && firstSeenAt === undefined',
-        'return from === engine.peerId && firstSeenAt === undefined',
-      ],
-      [
-        'what a peer gave back is sent again',
-        'return from === engine.peerId && topic !== directTopic && firstSeenAt === undefined',
-        'return from === engine.peerId && topic !== directTopic',
-      ],
       [
         'what the engine refused is not tried again',
         'waiting.set(topic, refused.seq - 1)\n        return',
         'return waiting.delete(topic) ? undefined : undefined',
       ],
-      ['what waits never expires', 'storedSince: settledAge() - limits.unsentWindowMs,\n      ...(topic', '...(topic'],
-      ['a start forgets what was not sent', 'settled = marked = await log.sentThrough(engine.peerId)', 'settled = marked = tip'],
+      ['what waits never expires', 'storedSince: settledAge() - limits.unsentWindowMs,\n      ...(author', '...(author'],
+      ['a start forgets what was not sent', 'settled = marked = await mark.read()', 'settled = marked = tip'],
       [
         'an engine that fails loses the messages',
         'if (recipients === undefined) return messages',
@@ -43,7 +28,7 @@ export const publishing = [
     ],
   ),
   ...breaks(
-    'src/log/outbound.ts',
+    'src/log/network-outbound.ts',
     ['test/log/outbound.test.ts', 'test/log/feeds.test.ts', 'test/log/feeds-changes.test.ts'],
     [
       [
@@ -72,6 +57,15 @@ export const publishing = [
         '.length >= 0) waiting.set(topic, Math.min',
       ],
       ['what waits is forgotten for what is left', 'Math.min(waiting.get(topic) ?? after, after)', 'after'],
+    ],
+  ),
+  ...breaks(
+    'src/log/outbound.ts',
+    ['test/log/outbound.test.ts', 'test/log/ingest.test.ts'],
+    [
+      ['messages of others are sent as ours', '(message.from === peerId ? isNew(message) : crosses(message, network))', 'isNew(message)'],
+      ['direct messages to ourselves are sent to the network', 'message.topic !== directTopic && (message.from', '(message.from'],
+      ['what a peer gave back is sent again', 'return firstSeenAt === undefined', 'return true'],
     ],
   ),
   ...breaks(

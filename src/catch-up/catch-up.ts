@@ -32,7 +32,7 @@ export type CatchUpLimits = Pick<RetentionLimits, 'retentionMaxAgeMs' | 'seenWin
   Pick<Limits, 'unsentWindowMs' | 'historyIntervalMs' | 'historyRoundMs' | 'historyBeforeJoinMs' | 'maxHistoryRounds'>
 
 export interface CatchUpComponents {
-  engine: Pick<P2PEngine, 'listen'>
+  engine: Pick<P2PEngine, 'listen' | 'bridge'>
   store: { topics: Pick<TopicStore, 'list'>; records: RecordStore; log: Pick<LogStore, 'missing'> }
   reader: HistoryReader
   /** Gateways of this database, which share one log and are not asked. */
@@ -57,10 +57,15 @@ const noteMs = 1_000
 /** The longest delay of a timer. One that ends early finds no peer due and is set again. */
 const maxTimerMs = 2 ** 31 - 1
 
+/** A topic whose messages are fetched, and since when. */
+type Wanted = Pick<TopicRecord, 'topic' | 'retention' | 'joinedAt'>
+
+const noRetention: TopicRecord['retention'] = { maxAgeMs: null, maxMessages: null, maxBytes: null }
+
 /** Topics that are read together, and the position to start from. */
 interface Group {
   after: string | null
-  group: TopicRecord[]
+  group: Wanted[]
 }
 
 interface Peer {
@@ -204,7 +209,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
    * The oldest times of messages to accept. Older ones may have been stored here and forgotten, would be pruned at
    * once, or are from before the join.
    */
-  function boundsOf({ retention, joinedAt }: TopicRecord): { kept: number; joined: number } {
+  function boundsOf({ retention, joinedAt }: Wanted): { kept: number; joined: number } {
     const maxAgeMs = retention.maxAgeMs ?? limits.retentionMaxAgeMs
     // A publisher may hold a message for `unsentWindowMs` before the first peer sees it, so it may be older than its
     // age says.
@@ -213,13 +218,23 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     return { kept: now() - keptMs, joined: (joinedAt ?? now()) - limits.historyBeforeJoinMs }
   }
 
-  async function joinedTopics(): Promise<TopicRecord[]> {
-    const joined: TopicRecord[] = []
+  /**
+   * The joined topics, and those that a bridge has subscribed to for peers: of these everything that is recent enough,
+   * since the peers may have been away as long.
+   */
+  async function joinedTopics(): Promise<Wanted[]> {
+    const joined: Wanted[] = []
+    const bridged = new Set(engine.bridge?.topics())
     for (let after: string | undefined; ; ) {
       const page = await topics.list({ ...(after === undefined ? {} : { after }), limit: topicsPerPage })
-      joined.push(...page.filter((record) => record.joined))
+      for (const { topic, retention, ...record } of page) {
+        if (record.joined) joined.push({ topic, retention, joinedAt: record.joinedAt })
+        else if (bridged.has(topic)) joined.push({ topic, retention, joinedAt: 0 })
+        bridged.delete(topic)
+      }
       after = page.at(-1)?.topic
-      if (page.length < topicsPerPage) return joined
+      if (page.length === topicsPerPage) continue
+      return [...joined, ...Array.from(bridged, (topic) => ({ topic, retention: noRetention, joinedAt: 0 }))]
     }
   }
 
@@ -240,6 +255,9 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
             break
           case 'topic:subscribe':
             appeared(event.peerId)
+            break
+          case 'topic:bridged':
+            for (const peerId of peers.keys()) appeared(peerId)
             break
           case 'peer:disconnect':
             peers.delete(event.peerId)
@@ -265,8 +283,8 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
 }
 
 /** Groups topics by the position to start from, at most `maxHistoryTopics` in each group. */
-function groups(joined: TopicRecord[], reached: ReadonlyMap<string, string>): Group[] {
-  const byPosition = new Map<string | null, TopicRecord[][]>()
+function groups(joined: Wanted[], reached: ReadonlyMap<string, string>): Group[] {
+  const byPosition = new Map<string | null, Wanted[][]>()
   for (const record of joined) {
     const after = reached.get(record.topic) ?? null
     const lists = byPosition.get(after) ?? [[]]

@@ -137,6 +137,8 @@ export type NetworkKind = 'custom' | 'libp2p' | 'memory'
 export interface Bridge {
   /** Whether messages of this topic are handed from one network to the other. */
   carries(topic: string): boolean
+  /** Topics that it is subscribed to in one network for the subscribers of the other. */
+  topics(): string[]
 }
 
 /**
@@ -298,3 +300,5 @@ export type EngineEvent =
   | { type: 'peer:room'; peerId: string }
   | { type: 'topic:subscribe'; peerId: string; topic: string }
   | { type: 'topic:unsubscribe'; peerId: string; topic: string }
+  /** A bridge has subscribed to a topic in one network for the subscribers of the other. */
+  | { type: 'topic:bridged'; topic: string }

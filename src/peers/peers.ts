@@ -148,6 +148,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
       case 'peer:room':
       case 'topic:subscribe':
       case 'topic:unsubscribe':
+      case 'topic:bridged':
         break
       default:
         event satisfies never

@@ -16,7 +16,7 @@ export interface Side extends Pick<InterestInit, 'maxTopics'> {
   speaks(multiaddr: string): boolean
 }
 
-export interface BothEngineInit extends Bridge {
+export interface BothEngineInit extends Pick<Bridge, 'carries'> {
   sides: readonly [Side, Side]
 }
 
@@ -39,9 +39,10 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
 
   function interestIn({ engine, maxTopics }: Side, other: Side) {
     const isBridge = (peer: string) => linked.peerOf(peer)?.protocols.includes(bridgeProtocol) === true
+    const onBridged = (topic: string) => linked.tell({ type: 'topic:bridged', topic })
     return createInterest(
       { maxTopics, carries },
-      { engine, other: other.engine, own: topics, isBridge, onFull: () => refusedTopics++, logger },
+      { engine, other: other.engine, own: topics, isBridge, onFull: () => refusedTopics++, onBridged, logger },
     )
   }
 
@@ -96,7 +97,7 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
   const engine: P2PEngine = {
     kind: 'both',
     networks: engines,
-    bridge: { carries },
+    bridge: { carries, topics: () => [...new Set(interests.flatMap((interest) => interest.topics()))] },
     peerId,
     capabilities: {
       transports: [...new Set(engines.flatMap(({ capabilities }) => capabilities.transports))],

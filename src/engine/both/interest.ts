@@ -14,8 +14,8 @@ export interface Interest {
   stop(): Promise<void>
   /** The node itself has subscribed to, or unsubscribed from, a topic. */
   changed(topic: string): Promise<void>
-  /** Number of topics that are subscribed to in a network only for the other's sake. */
-  readonly size: number
+  /** Topics that are subscribed to in the network only for the other's sake. */
+  topics(): string[]
 }
 
 export interface InterestInit {
@@ -35,6 +35,8 @@ export interface InterestComponents {
   isBridge(peerId: string): boolean
   /** A topic is not carried because of `maxTopics`. */
   onFull(): void
+  /** A topic was subscribed to for the other network. */
+  onBridged(topic: string): void
   logger: Logger
 }
 
@@ -45,7 +47,7 @@ const keptMs = 60_000
 
 export function createInterest(init: InterestInit, components: InterestComponents): Interest {
   const { maxTopics, carries } = init
-  const { engine, other, own, isBridge, onFull, logger } = components
+  const { engine, other, own, isBridge, onFull, onBridged, logger } = components
   /** By topic, when a subscriber was last there, by the monotonic clock. */
   const wanted = new Map<string, number>()
   /** Topics that there was no room for, to be tried again. */
@@ -65,18 +67,20 @@ export function createInterest(init: InterestInit, components: InterestComponent
       return onFull()
     }
     refused.delete(topic)
+    const isNew = !wanted.has(topic) && !own.has(topic)
     wanted.set(topic, performance.now())
-    if (!own.has(topic)) await engine.subscribe(topic)
+    if (!isNew) return
+    await engine.subscribe(topic)
+    onBridged(topic)
   }
 
   function hasRoom(): boolean {
     // The exact number costs a walk over all topics, which only a network that is nearly full needs.
-    return own.size + wanted.size < maxTopics || own.size + borrowed() < maxTopics
+    return own.size + wanted.size < maxTopics || own.size + borrowed().length < maxTopics
   }
 
-  /** Number of topics that only the other network wants. */
-  function borrowed(): number {
-    return [...wanted.keys()].filter((topic) => !own.has(topic)).length
+  function borrowed(): string[] {
+    return [...wanted.keys()].filter((topic) => !own.has(topic))
   }
 
   /** Ends what nobody has wanted for a while, and takes what there was no room for before. */
@@ -118,8 +122,6 @@ export function createInterest(init: InterestInit, components: InterestComponent
         if (own.has(topic)) await engine.subscribe(topic)
         else if (!wanted.has(topic)) await engine.unsubscribe(topic)
       }),
-    get size() {
-      return borrowed()
-    },
+    topics: borrowed,
   }
 }

@@ -10,8 +10,9 @@ export interface LinkedPeers {
   peers(): Promise<ConnectedPeer[]>
   /** The peer as last told by the engines; undefined when it is not linked. */
   peerOf(peerId: string): ConnectedPeer | undefined
-  /** The notices of both engines. */
+  /** The notices of both engines, and those of `tell`. */
   listen: P2PEngine['listen']
+  tell(event: EngineEvent): void
 }
 
 export function createLinkedPeers(engines: ReadonlyArray<Pick<P2PEngine, 'listen' | 'peers'>>): LinkedPeers {
@@ -54,6 +55,7 @@ export function createLinkedPeers(engines: ReadonlyArray<Pick<P2PEngine, 'listen
     },
     peerOf,
     listen: watchers.watch,
+    tell: (event) => void watchers.tell(event),
   }
 }
 

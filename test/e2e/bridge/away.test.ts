@@ -1,0 +1,41 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect, onTestFinished, test } from 'vitest'
+import { type MovingGateway, movingGateway } from '../../fixtures/moving-gateway.ts'
+import { stockNode } from '../../fixtures/stock-node.ts'
+
+const topic = 'orders'
+
+async function subscribersAt({ rest }: MovingGateway): Promise<number> {
+  return (await rest.get<{ items: unknown[] }>(`/v1/peers?topic=${topic}&state=connected`)).items.length
+}
+
+test('what happened in one network while a bridge was away reaches the other, also peers without a log', async () => {
+  const [bridge, first, second, there] = [await movingGateway(), await movingGateway(), await movingGateway(), await movingGateway()]
+  await bridge.start('both')
+  await first.start('custom', [bridge])
+  await second.start('custom', [bridge, first])
+  await there.start('libp2p', [bridge])
+  for (const gateway of [first, second, there]) await gateway.rest.call('PUT', `/v1/topics/${topic}`, {})
+  const stock = await stockNode()
+  const heard = new Set<string>()
+  stock.services.pubsub.addEventListener('message', ({ detail }) => heard.add(Buffer.from(detail.data).toString()))
+  stock.services.pubsub.subscribe(topic)
+  const dial = () => stock.dial(multiaddr(bridge.address('libp2p'))).catch(() => undefined)
+  await dial()
+  const dialling = setInterval(dial, 250)
+  onTestFinished(() => clearInterval(dialling))
+  await expect.poll(() => subscribersAt(bridge)).toBe(4)
+
+  await bridge.end('SIGKILL')
+  await expect.poll(() => subscribersAt(first)).toBe(1)
+  // The second gateway takes them, so that they do not wait at the first for a subscriber.
+  const texts = Array.from({ length: 20 }, (_, number) => `while away ${number}`)
+  for (const text of texts) expect((await first.rest.publish(topic, text)).recipients).toBe(1)
+  await bridge.start('both', [first, second, there])
+
+  await expect.poll(() => [...heard].filter((text) => texts.includes(text)).toSorted(), { timeout: 60_000 }).toEqual(texts.toSorted())
+  for (const { rest } of [bridge, there]) {
+    const stored = async () => (await rest.history(`topic=${topic}`)).map(({ data }) => String(data)).toSorted()
+    await expect.poll(stored, { timeout: 60_000 }).toEqual(texts.toSorted())
+  }
+})

@@ -5,7 +5,7 @@ import { multiaddrSchema, peerIdSchema } from './peer.ts'
 export const gatewaySchema = z
   .object({
     peerId: peerIdSchema,
-    engine: z.string().describe('Engine of the node: `custom` or `libp2p`.').meta({ example: 'custom' }),
+    engine: z.string().describe('Engine of the node: `custom`, `libp2p`, or `both` for a bridge.').meta({ example: 'custom' }),
     version: z.string().describe('Version of Peergate.').meta({ example: '0.1.0' }),
     multiaddrs: z.array(multiaddrSchema).describe('Addresses at which the node can be dialled.'),
     state: z

@@ -1,4 +1,13 @@
+import type { P2PEngine } from '../../../src/engine/engine.ts'
 import { describeEngine } from '../../compliance/engine.ts'
 import { bothEngine } from '../../fixtures/both-engine.ts'
 
-describeEngine('both', () => ({ create: (seed) => bothEngine({ seed }) }))
+describeEngine('both, linked on the custom network', () => ({ create: (seed) => bothEngine({ seed }) }))
+
+/** The same bridge, whose first address is one of libp2p. */
+function libp2pFirst(engine: P2PEngine): P2PEngine {
+  const multiaddrs = async () => (await engine.multiaddrs()).toReversed()
+  return Object.create(engine, { multiaddrs: { value: multiaddrs } })
+}
+
+describeEngine('both, linked on libp2p', () => ({ create: async (seed) => libp2pFirst(await bothEngine({ seed })) }))

@@ -96,6 +96,10 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     arm()
   }
 
+  function askAll(): void {
+    for (const peerId of peers.keys()) appeared(peerId)
+  }
+
   /** Sets the timer for the peer that is due next, if a place is free. */
   function arm(): void {
     clearTimeout(timer)
@@ -257,7 +261,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
             appeared(event.peerId)
             break
           case 'topic:bridged':
-            for (const peerId of peers.keys()) appeared(peerId)
+            askAll()
             break
           case 'peer:disconnect':
             peers.delete(event.peerId)
@@ -268,9 +272,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       await clean()
       cleaner = setInterval(() => void clean(), cleanMs)
     },
-    lookForMissing() {
-      for (const peerId of peers.keys()) appeared(peerId)
-    },
+    lookForMissing: askAll,
     async stop() {
       unlisten?.()
       clearTimeout(timer)

@@ -71,7 +71,8 @@ async function createBoth(init: EngineSettings & { limits: Limits }, components:
           speaks: able(libp2pAddressProblem),
         },
       ],
-      carries: (topic) => matchesTopic(topics, topic),
+      mayCarry: (topic) => matchesTopic(topics, topic),
+      keptMs: limits.unsentWindowMs,
     },
     components,
   )

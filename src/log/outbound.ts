@@ -62,13 +62,13 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
 
   /** Gateways fetch older messages for themselves, and others would be flooded with them. */
   function crosses({ id, topic, firstSeenAt = Number.POSITIVE_INFINITY }: StoredMessage, { kind }: WayOut): boolean {
-    if (bridge?.carries(topic) !== true || firstSeenAt < settledAge() - init.limits.unsentWindowMs) return false
+    if (bridge?.carries(topic, kind) !== true || firstSeenAt < settledAge() - init.limits.unsentWindowMs) return false
     return origins.get(id)?.includes(kind) !== true
   }
 
   /** Whether a network has messages like this one: it brought it, or the bridge carries the topic. */
   function belongs({ id, topic }: StoredMessage, { kind }: WayOut): boolean {
-    return bridge?.carries(topic) === true || origins.get(id)?.includes(kind) === true
+    return bridge?.carries(topic, kind) === true || origins.get(id)?.includes(kind) === true
   }
 
   /**

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { AddressUnsupported, DialFailed, type ErrorDetail, PeerNotConnected } from '../../errors.ts'
 import { createSerial } from '../../lib/serial.ts'
 import { bridgeProtocol } from '../bridge/protocols.ts'
-import type { Bridge, DialledPeer, DialOptions, Network, P2PEngine, Reachability } from '../engine.ts'
+import type { DialledPeer, DialOptions, Network, NetworkKind, P2PEngine, Reachability } from '../engine.ts'
 import { sumOfLimits } from '../limits-reached.ts'
 import { recipientsOn } from '../recipients.ts'
 import { createInterest, type InterestInit } from './interest.ts'
@@ -16,7 +16,7 @@ export interface Side extends Pick<InterestInit, 'maxTopics'> {
   speaks(multiaddr: string): boolean
 }
 
-export interface BothEngineInit extends Pick<Bridge, 'carries'> {
+export interface BothEngineInit extends Pick<InterestInit, 'mayCarry' | 'keptMs'> {
   sides: readonly [Side, Side]
 }
 
@@ -26,7 +26,7 @@ export interface BothEngineInit extends Pick<Bridge, 'carries'> {
  * (log/outbound.ts).
  */
 export function createBothEngine(init: BothEngineInit, components: { logger: Logger }): P2PEngine {
-  const { sides, carries } = init
+  const { sides, mayCarry, keptMs } = init
   const { logger } = components
   const engines = sides.map(({ engine }) => engine)
   const [first, second] = sides
@@ -35,13 +35,19 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
   const linked = createLinkedPeers(engines)
   const inTurn = createSerial()
   let refusedTopics = 0
-  const interests = [interestIn(first, second), interestIn(second, first)]
+  let startedAt = Number.POSITIVE_INFINITY
+  /** What each network has subscribers for, which is subscribed to in the other. */
+  const wanted = new Map([
+    [first.engine.kind, interestOf(first, second)],
+    [second.engine.kind, interestOf(second, first)],
+  ])
+  const interests = [...wanted.values()]
 
-  function interestIn({ engine, maxTopics }: Side, other: Side) {
+  function interestOf(other: Side, { engine, maxTopics }: Side) {
     const isBridge = (peer: string) => linked.peerOf(peer)?.protocols.includes(bridgeProtocol) === true
     const onBridged = (topic: string) => linked.tell({ type: 'topic:bridged', topic })
     return createInterest(
-      { maxTopics, carries },
+      { maxTopics, mayCarry, keptMs },
       { engine, other: other.engine, own: topics, isBridge, onFull: () => refusedTopics++, onBridged, logger },
     )
   }
@@ -54,7 +60,13 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
     return [one.value, other.value]
   }
 
+  /** Who had subscribed before the bridge started is not known, and may not be linked yet. */
+  function carries(topic: string, network: NetworkKind): boolean {
+    return mayCarry(topic) && (performance.now() < startedAt + keptMs || wanted.get(network)?.has(topic) === true)
+  }
+
   async function startBoth(): Promise<void> {
+    startedAt = Math.min(startedAt, performance.now())
     for (const interest of interests) interest.start()
     try {
       await onBoth((engine) => engine.start())

@@ -16,13 +16,17 @@ export interface Interest {
   changed(topic: string): Promise<void>
   /** Topics that are subscribed to in the network only for the other's sake. */
   topics(): string[]
+  /** Whether the other network has a subscriber of the topic, or lately had one. */
+  has(topic: string): boolean
 }
 
 export interface InterestInit {
   /** Maximum topics in this network: those of the node itself, and those that the other's subscribers want. */
   maxTopics: number
-  /** Whether messages of the topic are handed from one network to the other. */
-  carries(topic: string): boolean
+  /** Whether messages of the topic may be handed from one network to the other. */
+  mayCarry(topic: string): boolean
+  /** Milliseconds for which a topic stays wanted after its last subscriber has left, who may come back. */
+  keptMs: number
 }
 
 export interface InterestComponents {
@@ -42,11 +46,9 @@ export interface InterestComponents {
 
 /** Milliseconds between two looks at what is still wanted. */
 const lookMs = 5_000
-/** Milliseconds for which a topic stays subscribed to after its last subscriber has left: a peer that restarts is back by then. */
-const keptMs = 60_000
 
 export function createInterest(init: InterestInit, components: InterestComponents): Interest {
-  const { maxTopics, carries } = init
+  const { maxTopics, mayCarry, keptMs } = init
   const { engine, other, own, isBridge, onFull, onBridged, logger } = components
   /** By topic, when a subscriber was last there, by the monotonic clock. */
   const wanted = new Map<string, number>()
@@ -61,7 +63,7 @@ export function createInterest(init: InterestInit, components: InterestComponent
   }
 
   async function consider(topic: string): Promise<void> {
-    if (!carries(topic) || topicProblem(topic) !== undefined || !(await isWanted(topic))) return
+    if (!mayCarry(topic) || topicProblem(topic) !== undefined || !(await isWanted(topic))) return
     if (!wanted.has(topic) && !own.has(topic) && !hasRoom()) {
       refused.set(topic, undefined)
       return onFull()
@@ -123,5 +125,6 @@ export function createInterest(init: InterestInit, components: InterestComponent
         else if (!wanted.has(topic)) await engine.unsubscribe(topic)
       }),
     topics: borrowed,
+    has: (topic) => wanted.has(topic),
   }
 }

@@ -132,12 +132,13 @@ export function createProtocols(
       }
     },
     handle(protocol, handler, options) {
+      const isNew = !handled.has(protocol)
       handled.set(protocol, {
         handler,
         options,
         places: createRequestSemaphore(options, { onRefused: () => reached.note('request_place') }),
       })
-      if (running !== undefined) void listen(running, protocol)
+      if (running !== undefined && isNew) void listen(running, protocol)
     },
     unhandle(protocol) {
       handled.delete(protocol)

@@ -177,6 +177,14 @@ export function describeRequests({ pair, link }: EngineNodes): void {
       await told.promise
     })
 
+    test('are answered by the handler that was set last', async () => {
+      const [a, b] = await pair()
+      await b.engine.handle(protocol, async () => data('first'), limits)
+      await link(a, b)
+      await b.engine.handle(protocol, async () => data('second'), limits)
+      expect(text(await a.engine.request(b.engine.peerId, protocol, data('x'), asking))).toBe('second')
+    })
+
     test('are answered again after a stop and a start', async () => {
       const [a, b] = await pair()
       await b.engine.handle(protocol, async ({ body }) => body, limits)

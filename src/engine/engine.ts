@@ -136,9 +136,11 @@ export type Network = Pick<P2PEngine, 'send' | 'subscribers' | 'peers' | 'multia
 export type NetworkKind = 'custom' | 'libp2p' | 'memory'
 
 export interface Bridge {
+  /** Whether messages of this topic may be handed from one network to another. */
+  mayCarry(topic: string): boolean
   /**
    * Whether messages of this topic that another network brought are handed to this one: the topic is one of those that
-   * the bridge carries, and the network has subscribers, had some lately, or may have had before the bridge started.
+   * it may carry, and the network has subscribers, had some lately, or may have had before the bridge started.
    */
   carries(topic: string, network: NetworkKind): boolean
   /** Topics that it is subscribed to in one network for the subscribers of the other. */

@@ -1,25 +1,27 @@
 import { vi } from 'vitest'
-import type { EngineEvent } from '../../src/engine/engine.ts'
+import type { Bridge, EngineEvent, NetworkKind } from '../../src/engine/engine.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import type { WayOut } from '../../src/log/network-outbound.ts'
 import { createOutbound } from '../../src/log/outbound.ts'
 import type { NewMessage } from '../../src/model/message.ts'
 import { messageId, sequenceBytes } from '../../src/model/signed-message.ts'
 import { silentLog } from '../fixtures/log.ts'
-import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
+import { createMemoryDisk, createMemoryStore, type MemoryDisk } from '../fixtures/memory-store.ts'
 
 const us = '12D3KooWBhV2jAUWCKRCV2CfkrRQAPfaE9ttLxpcBhZMfEQfMLh2'
 
-/** Outbound on a log in memory, with an engine of the test's. */
-export async function outbound(disk = createMemoryDisk()) {
-  const { log } = createMemoryStore(disk)
-  const { read } = log
-  let rows = 0
-  log.read = async (query) => {
-    const step = await read.call(log, query)
-    rows += step.messages.length
-    return step
-  }
+let sequence = 0n
+
+/** A message of this node, unless another author is said. */
+function message(text: string, more: Partial<NewMessage> = {}): NewMessage {
+  const from = more.from ?? us
+  const bytes = sequenceBytes(BigInt(Date.now()) * 1_000n + sequence++)
+  const base = { from, sequence: bytes, topic: 'orders', data: Buffer.from(text), signature: new Uint8Array(64), receivedAt: Date.now() }
+  return { ...base, id: messageId(from, bytes), ...more }
+}
+
+/** A network of the test's, and what it was handed. */
+export function fakeNetwork(kind: NetworkKind) {
   const engine = {
     subscribers: [] as string[],
     sent: [] as string[],
@@ -45,7 +47,7 @@ export async function outbound(disk = createMemoryDisk()) {
     onSubscribers: undefined as (() => void) | undefined,
   }
   const network: WayOut = {
-    kind: 'memory',
+    kind,
     async send(messages) {
       if (engine.isBroken) throw new Error('broken')
       const takes = engine.takes ?? engine.subscribers.length
@@ -87,24 +89,23 @@ export async function outbound(disk = createMemoryDisk()) {
       return () => undefined
     },
   }
-  const parts = createOutbound(
-    { limits: defaultLimits },
-    {
-      engine: { peerId: us, networks: [network] },
-      log,
-      logger: silentLog,
-    },
-  )
-  await parts.start()
-  let sequence = 0n
-  const message = (text: string, more: Partial<NewMessage> = {}): NewMessage => {
-    const from = more.from ?? us
-    const bytes = sequenceBytes(BigInt(Date.now()) * 1_000n + sequence++)
-    const base = { from, sequence: bytes, topic: 'orders', data: Buffer.from(text), signature: new Uint8Array(64), receivedAt: Date.now() }
-    return { ...base, id: messageId(from, bytes), ...more }
+  return { engine, network }
+}
+
+/** Outbound on a log in memory. */
+async function outboundOn(networks: WayOut[], bridge: Bridge | undefined, disk: MemoryDisk) {
+  const { log } = createMemoryStore(disk)
+  const { read } = log
+  let rows = 0
+  log.read = async (query) => {
+    const step = await read.call(log, query)
+    rows += step.messages.length
+    return step
   }
+  const engine = { peerId: us, networks, ...(bridge && { bridge }) }
+  const parts = createOutbound({ limits: defaultLimits }, { engine, log, logger: silentLog })
+  await parts.start()
   return {
-    engine,
     parts,
     message,
     /** How many messages were read from the log. */
@@ -119,7 +120,16 @@ export async function outbound(disk = createMemoryDisk()) {
         throw new Error('away')
       }
     },
-    mark: () => log.sentThrough(us),
+    /** Has the next read of messages fail. */
+    failToRead() {
+      const before = log.read
+      log.read = async () => {
+        log.read = before
+        throw new Error('away')
+      }
+    },
+    mark: (name = '') => log.sentThrough(us + name),
+    raise: (name: string, through: number) => log.markSent(us + name, through),
     /** Appends messages and hands them over, as ingest does. */
     async append(...messages: NewMessage[]) {
       const { entries } = await log.append(messages)
@@ -131,4 +141,19 @@ export async function outbound(disk = createMemoryDisk()) {
       await parts.send([])
     },
   }
+}
+
+/** Outbound on a log in memory, with a network of the test's. */
+export async function outbound(disk = createMemoryDisk()) {
+  const { engine, network } = fakeNetwork('memory')
+  return Object.assign(await outboundOn([network], undefined, disk), { engine })
+}
+
+/** The same of a bridge, with two networks of the test's. It carries all topics but `secret`. */
+export async function bridgeOutbound(disk = createMemoryDisk()) {
+  const [custom, libp2p] = [fakeNetwork('custom'), fakeNetwork('libp2p')]
+  const mayCarry = (topic: string) => topic !== 'secret'
+  const bridge = { mayCarry, carries: mayCarry, topics: () => [] }
+  const base = await outboundOn([custom.network, libp2p.network], bridge, disk)
+  return Object.assign(base, { custom: custom.engine, libp2p: libp2p.engine })
 }

@@ -69,6 +69,7 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
     startedAt = Math.min(startedAt, performance.now())
     for (const interest of interests) interest.start()
     try {
+      await onBoth((engine) => engine.handle(bridgeProtocol, async () => new Uint8Array(), { maxRequestBytes: 0, maxConcurrent: 1 }))
       await onBoth((engine) => engine.start())
     } catch (error) {
       await stopBoth()
@@ -109,7 +110,7 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
   const engine: P2PEngine = {
     kind: 'both',
     networks: engines,
-    bridge: { carries, topics: () => [...new Set(interests.flatMap((interest) => interest.topics()))] },
+    bridge: { mayCarry, carries, topics: () => [...new Set(interests.flatMap((interest) => interest.topics()))] },
     peerId,
     capabilities: {
       transports: [...new Set(engines.flatMap(({ capabilities }) => capabilities.transports))],

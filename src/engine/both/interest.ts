@@ -52,7 +52,7 @@ export function createInterest(init: InterestInit, components: InterestComponent
   const { engine, other, own, isBridge, onFull, onBridged, logger } = components
   /** By topic, when a subscriber was last there, by the monotonic clock. */
   const wanted = new Map<string, number>()
-  /** Topics that there was no room for, to be tried again. */
+  /** Topics that there was no room for, or that the engine failed to subscribe to, to be tried again. */
   const refused = new BoundedMap<string, undefined>({ max: maxTopics })
   const inTurn = createSerial()
   let unlisten: (() => void) | undefined
@@ -63,17 +63,15 @@ export function createInterest(init: InterestInit, components: InterestComponent
   }
 
   async function consider(topic: string): Promise<void> {
-    if (!mayCarry(topic) || topicProblem(topic) !== undefined || !(await isWanted(topic))) return
-    if (!wanted.has(topic) && !own.has(topic) && !hasRoom()) {
-      refused.set(topic, undefined)
-      return onFull()
-    }
-    refused.delete(topic)
+    if (!mayCarry(topic) || topicProblem(topic) !== undefined) return
+    if (!(await isWanted(topic))) return void refused.delete(topic)
     const isNew = !wanted.has(topic) && !own.has(topic)
+    refused.set(topic, undefined)
+    if (isNew && !hasRoom()) return onFull()
+    if (isNew) await engine.subscribe(topic)
     wanted.set(topic, performance.now())
-    if (!isNew) return
-    await engine.subscribe(topic)
-    onBridged(topic)
+    refused.delete(topic)
+    if (isNew) onBridged(topic)
   }
 
   function hasRoom(): boolean {
@@ -85,18 +83,28 @@ export function createInterest(init: InterestInit, components: InterestComponent
     return [...wanted.keys()].filter((topic) => !own.has(topic))
   }
 
+  /** Gives up what the other network wants, the newest first, for as many topics as the node itself has beyond the room. */
+  async function makeRoom(): Promise<void> {
+    if (own.size + wanted.size <= maxTopics) return
+    for (const topic of borrowed().slice(Math.max(0, maxTopics - own.size))) {
+      await engine.unsubscribe(topic)
+      wanted.delete(topic)
+      refused.set(topic, undefined)
+      onFull()
+    }
+  }
+
   /** Ends what nobody has wanted for a while, and takes what there was no room for before. */
   async function look(): Promise<void> {
     for (const [topic, at] of wanted) {
       if (await isWanted(topic)) wanted.set(topic, performance.now())
       else if (performance.now() - at >= keptMs) {
-        wanted.delete(topic)
         if (!own.has(topic)) await engine.unsubscribe(topic)
+        wanted.delete(topic)
       }
     }
     for (const topic of [...refused.keys()]) {
       if (!hasRoom()) return
-      refused.delete(topic)
       await consider(topic)
     }
   }
@@ -121,8 +129,10 @@ export function createInterest(init: InterestInit, components: InterestComponent
     },
     changed: (topic) =>
       inTurn(async () => {
-        if (own.has(topic)) await engine.subscribe(topic)
-        else if (!wanted.has(topic)) await engine.unsubscribe(topic)
+        if (own.has(topic)) {
+          await makeRoom()
+          await engine.subscribe(topic)
+        } else if (!wanted.has(topic)) await engine.unsubscribe(topic)
       }),
     topics: borrowed,
     has: (topic) => wanted.has(topic),

@@ -1,2 +1,2 @@
-/** Spoken by bridges only: peers of one network ask it for what is in the other. */
+/** Announced by bridges only, so that bridges know each other. A request of it has an empty answer. */
 export const bridgeProtocol = '/peergate/bridge/1.0.0'

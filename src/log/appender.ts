@@ -31,7 +31,7 @@ export interface Appender {
 
 export interface AppenderComponents {
   queue: Pick<BatchQueue<Item>, 'take' | 'size'>
-  engine: Pick<P2PEngine, 'peerId' | 'sign'>
+  engine: Pick<P2PEngine, 'peerId' | 'sign' | 'bridge'>
   log: Pick<LogStore, 'append'>
   tail: Pick<LogTail, 'append'>
   outbound: Pick<Outbound, 'send'>
@@ -100,7 +100,8 @@ export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> 
       metrics.handedOver(secondsSince(handing))
       settleOwn(batch, { epoch, entries, takenKeys }, recipients)
     } catch (error) {
-      uncertain.note(messages.flatMap(({ id, from }) => (from === engine.peerId ? id : [])))
+      const { own = [], others = [] } = Object.groupBy(messages, ({ from }) => (from === engine.peerId ? 'own' : 'others'))
+      uncertain.note(idsOf(own), engine.bridge === undefined ? [] : idsOf(others))
       refuse(batch, error)
     }
   }
@@ -164,6 +165,10 @@ export function createAppender(init: { limits: Pick<Limits, 'maxBatchMessages'> 
   }
 
   return { run }
+}
+
+function idsOf(messages: NewMessage[]): string[] {
+  return messages.map(({ id }) => id)
 }
 
 function secondsSince(start: number): number {

@@ -134,7 +134,7 @@ export function createFeeds(init: FeedsInit, components: FeedsComponents): Feeds
 
   /** Returns the first message that there was no room for. */
   async function feedStep(peerId: string, step: StoredMessage[]): Promise<StoredMessage | undefined> {
-    const messages = step.filter((message) => message.from !== peerId && message.firstSeenAt === undefined && isToFeed(message))
+    const messages = step.filter((message) => message.from !== peerId && isToFeed(message))
     return messages[(await network.stragglers?.send(peerId, messages)) ?? 0]
   }
 

@@ -141,16 +141,16 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   /**
    * A known message already went to this gateway's neighbours when it first arrived, unless it arrived at another
-   * gateway of the database.
+   * gateway of the database, or from another network of a bridge: then this copy is the one that its network forwards.
    */
-  function verdictOn({ signature }: SignedMessage, entry: AppendEntry | undefined): Verdict {
+  function verdictOn({ signature }: SignedMessage, entry: AppendEntry | undefined, isBrought: boolean): Verdict {
     if (entry === undefined || entry.message === undefined) return 'ignore'
     const { seq, storedAt } = entry.message
     // A different message of the same author under the same id: the first one counts, and no validator has judged this
     // one.
     if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'
     const isFresh = storedAt > Math.max(startedAt, age() - newsMs)
-    return !entry.known || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'
+    return !entry.known || (isFresh && (isBrought || !own.has(seq))) ? 'accept' : 'ignore'
   }
 
   async function receive(message: SignedMessage, network?: NetworkKind): Promise<Verdict> {
@@ -161,20 +161,24 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   async function take(message: SignedMessage, network?: NetworkKind): Promise<Verdict> {
     const id = messageId(message.from, message.sequence)
-    if (engine.bridge !== undefined && network !== undefined) outbound.cameFrom(id, [network])
     const judged = await admission.judge(message)
     if (judged !== 'accept') return judged
+    const from = engine.bridge === undefined ? undefined : network
+    // From here on the message may be appended, this copy of it or the other network's.
+    const isBrought = from !== undefined && outbound.cameFrom(id, from)
     const item = foreignItem('foreign', authorKey(message), [{ ...message, id, ...times() }])
     const entries = (await inbox.pushWhenFits(item)) ? await item.done.promise : undefined
     admission.giveBack([message], entries)
     const entry = entries?.[0]
-    const verdict = verdictOn(message, entry)
-    if (engine.bridge !== undefined && verdict === 'accept' && entry?.known === true && entry.message !== undefined) carry(entry.message)
+    const verdict = verdictOn(message, entry, isBrought)
+    if (isBrought && verdict !== 'accept') outbound.notFrom(id, from)
+    if (isBrought && verdict === 'accept' && entry?.known === true) carry(entry.message)
     return verdict
   }
 
-  /** Another gateway of the database stored the message, and has left it to this one to hand it to its networks. */
-  function carry(message: StoredMessage): void {
+  /** What another gateway of the database stored, it has left to this one to hand to this one's networks. */
+  function carry(message: StoredMessage | undefined): void {
+    if (message === undefined || own.has(message.seq)) return
     outbound.send([message]).catch((err: unknown) => logger.error({ err }, 'could not hand a message to the other network'))
   }
 
@@ -184,7 +188,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     const wanted = past
       .filter((_, index) => verdicts[index] === 'accept')
       .map(({ message, firstSeenAt }) => ({ ...message, id: messageId(message.from, message.sequence), ...at, firstSeenAt }))
-    if (engine.bridge !== undefined) for (const { id } of wanted) outbound.cameFrom(id, networks)
+    if (engine.bridge !== undefined) for (const { id } of wanted) for (const network of networks) outbound.cameFrom(id, network)
     const refused = past.length - wanted.length
     if (wanted.length === 0) return { stored: 0, known: 0, refused }
     if (!fits(historyKey, wanted.length, sizeOf(wanted))) {

@@ -39,6 +39,8 @@ export interface NetworkOutboundInit {
   isToSend(message: StoredMessage): boolean
   /** Whether a straggler of this network is handed a message of the log, of any author, that it may have missed. */
   isToFeed(message: StoredMessage): boolean
+  /** The messages are about to be handed to the network. */
+  onSend(messages: StoredMessage[]): void
 }
 
 /** What a network is needed for here. */
@@ -73,14 +75,14 @@ const expireMessages = 10
 const tickMs = 1_000
 
 export function createNetworkOutbound(init: NetworkOutboundInit, components: NetworkOutboundComponents): NetworkOutbound {
-  const { limits, author, isToSend, isToFeed } = init
+  const { limits, author, isToSend, isToFeed, onSend } = init
   const { network, log, mark, logger, age, settledAge } = components
   /** Topics with messages that were handed to no peer; all messages after the position are to be sent. */
   const waiting = new Map<string, Seq>()
   /** The first message after a position of each waiting topic, so that nothing is read before it is too old. */
   const oldest = new Map<string, { after: Seq; storedAt: number }>()
-  /** Topics that gained a subscriber since the current send began. */
-  const joined = new Set<string>()
+  /** Topics that gained a subscriber since the current send began; undefined while nothing is sent. */
+  let joined: Set<string> | undefined
   /** Peers that left, with the topics of which they may have missed messages. */
   const left: Array<{ straggler: Straggler; topics: string[] }> = []
   /** Last seqs of the batches handed over, oldest first, with the time. A batch is settled when the window is over. */
@@ -96,29 +98,43 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
   async function handOver(batch: StoredMessage[]): Promise<Map<Seq, number>> {
     const due = batch.filter(isToSend)
     for (const topic of new Set(due.map((message) => message.topic))) {
-      if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)
+      if (waiting.has(topic)) await flushBefore(topic, batch)
     }
     // A topic that just gained its first subscriber is sent from its first waiting message on.
     const sendable = due.filter(({ topic }) => !waiting.has(topic))
-    const recipients = sendable.length === 0 ? [] : await trySend(sendable)
-    for (const { topic, seq } of await unwanted(sendable, recipients)) if (!waiting.has(topic)) waiting.set(topic, seq - 1)
+    const { recipients, unwanted } = await trySend(sendable)
+    for (const { topic, seq } of unwanted) if (!waiting.has(topic)) waiting.set(topic, seq - 1)
     const last = batch.at(-1)
     if (last !== undefined) recent.push({ through: last.seq, at: age() })
-    const counts = new Map(sendable.map(({ seq }, index) => [seq, recipients?.[index] ?? 0]))
+    const counts = new Map(sendable.map(({ seq }, index) => [seq, recipients[index] ?? 0]))
     return new Map(due.map(({ seq }) => [seq, counts.get(seq) ?? 0]))
   }
 
-  /**
-   * The number of peers that each message was handed to. Undefined when the engine fails: the messages are stored, so
-   * they wait.
-   */
-  async function trySend(messages: StoredMessage[]): Promise<number[] | undefined> {
-    joined.clear()
+  /** What waits of a topic before a batch. Should it fail, the messages of the batch wait too. */
+  async function flushBefore(topic: string, batch: StoredMessage[]): Promise<void> {
     try {
-      return await network.send(messages)
+      await flush(topic, (batch[0]?.seq ?? 1) - 1)
+    } catch (err) {
+      logger.warn({ err }, 'could not send queued messages; retrying')
+    }
+  }
+
+  /**
+   * The number of peers that each message was handed to, and the messages that no subscriber was there for. When the
+   * engine fails, the messages are stored, so they wait.
+   */
+  async function trySend(messages: StoredMessage[]): Promise<{ recipients: number[]; unwanted: StoredMessage[] }> {
+    if (messages.length === 0) return { recipients: [], unwanted: [] }
+    joined = new Set()
+    onSend(messages)
+    try {
+      const recipients = await network.send(messages)
+      return { recipients, unwanted: await unwantedOf(messages, recipients, joined) }
     } catch (err) {
       logger.error({ err }, 'the engine could not send; the messages stay queued')
-      return undefined
+      return { recipients: [], unwanted: messages }
+    } finally {
+      joined = undefined
     }
   }
 
@@ -126,8 +142,7 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
    * Messages that no subscriber was there for. Subscribers that were handed none are stragglers, or can't be sent this
    * message at all; but a subscriber that joined meanwhile was not among those addressed.
    */
-  async function unwanted(messages: StoredMessage[], recipients: number[] | undefined): Promise<StoredMessage[]> {
-    if (recipients === undefined) return messages
+  async function unwantedOf(messages: StoredMessage[], recipients: number[], joined: ReadonlySet<string>): Promise<StoredMessage[]> {
     const left = messages.filter((_, index) => recipients[index] === 0)
     const topics = [...new Set(left.map(({ topic }) => topic))]
     const taken = new Set(
@@ -141,7 +156,9 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
     if ((await network.subscribers(topic)).length === 0) return
     for (let after = waiting.get(topic); after !== undefined && (await feeds.takeOver(topic, after)); ) {
       const step = await readUnsent(after, through, { topic })
-      const [refused] = await unwanted(step.messages, await trySend(step.messages))
+      const {
+        unwanted: [refused],
+      } = await trySend(step.messages)
       if (refused !== undefined) {
         waiting.set(topic, refused.seq - 1)
         return
@@ -182,7 +199,7 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
   function notice(event: EngineEvent): void {
     switch (event.type) {
       case 'topic:subscribe':
-        joined.add(event.topic)
+        joined?.add(event.topic)
         if (waiting.has(event.topic)) later(async () => flush(event.topic, (await log.position()).tip))
         break
       case 'peer:behind':

@@ -19,8 +19,13 @@ export interface Outbound {
    * was handed to; a peer that is linked on two networks counts once.
    */
   send(batch: StoredMessage[]): Promise<Map<Seq, number>>
-  /** Notes that a network brought this message, so that it is not handed back to it. */
-  cameFrom(id: string, networks: readonly NetworkKind[]): void
+  /**
+   * Notes that a network brought this message, and forwards it itself, so that it is not handed back to it. False when
+   * the network was handed the message before: then it has nothing to forward.
+   */
+  cameFrom(id: string, network: NetworkKind): boolean
+  /** Takes `cameFrom` back: the network does not forward the message. */
+  notFrom(id: string, network: NetworkKind): void
   /** Number of topics with messages that no subscriber was there for. */
   readonly waiting: number
   stop(): Promise<void>
@@ -36,16 +41,19 @@ export interface OutboundComponents {
   settledAge?: () => number
 }
 
+/** Of a message of another author, the networks that brought it, and those that were handed it. */
+type Passage = Partial<Record<NetworkKind, 'brought' | 'handed'>>
+
 /**
  * Maximum messages whose networks are remembered, about 150 bytes each: some seconds at the highest rates. A message
  * beyond them is handed back at worst, to peers that know its id.
  */
-const maxOrigins = 20_000
+const maxPassages = 20_000
 
 export function createOutbound(init: { limits: OutboundLimits }, components: OutboundComponents): Outbound {
   const { engine, log, logger, age = Date.now, settledAge = age } = components
   const { peerId, bridge, networks } = engine
-  const origins = new BoundedMap<string, readonly NetworkKind[]>({ max: maxOrigins })
+  const passages = new BoundedMap<string, Passage>({ max: maxPassages })
   const ways = networks.map((network) => ({ network, outbound: outboundTo(network) }))
 
   function outboundTo(network: WayOut): NetworkOutbound {
@@ -54,7 +62,8 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
         ...init,
         author: bridge === undefined ? peerId : undefined,
         isToSend: (message) => message.topic !== directTopic && (message.from === peerId ? isNew(message) : crosses(message, network)),
-        isToFeed: (message) => bridge === undefined || message.from === peerId || belongs(message, network),
+        isToFeed: (message) => (isNew(message) ? belongs(message, network) : message.from !== peerId && crosses(message, network)),
+        onSend: (messages) => noteHanded(messages, network),
       },
       { network, log, mark: markOf(network), logger, age, settledAge },
     )
@@ -63,12 +72,17 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   /** Gateways fetch older messages for themselves, and others would be flooded with them. */
   function crosses({ id, topic, firstSeenAt = Number.POSITIVE_INFINITY }: StoredMessage, { kind }: WayOut): boolean {
     if (bridge?.carries(topic, kind) !== true || firstSeenAt < settledAge() - init.limits.unsentWindowMs) return false
-    return origins.get(id)?.includes(kind) !== true
+    return passages.get(id)?.[kind] !== 'brought'
   }
 
-  /** Whether a network has messages like this one: it brought it, or the bridge carries the topic. */
-  function belongs({ id, topic }: StoredMessage, { kind }: WayOut): boolean {
-    return bridge?.carries(topic, kind) === true || origins.get(id)?.includes(kind) === true
+  /** Whether a network has live messages like this one: our own, those that it brought, and those that are carried to it. */
+  function belongs({ id, from, topic }: StoredMessage, { kind }: WayOut): boolean {
+    return bridge === undefined || from === peerId || bridge.carries(topic, kind) || passages.get(id)?.[kind] === 'brought'
+  }
+
+  function noteHanded(messages: StoredMessage[], { kind }: WayOut): void {
+    if (bridge === undefined) return
+    for (const { id, from } of messages) if (from !== peerId) passages.set(id, { [kind]: 'handed', ...passages.get(id) })
   }
 
   /**
@@ -102,9 +116,16 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
       const handed = await Promise.all(ways.map(({ outbound }) => outbound.send(batch)))
       return await counted(batch, handed)
     },
-    cameFrom(id, kinds) {
-      const known = origins.get(id)
-      origins.set(id, known === undefined ? kinds : [...new Set([...known, ...kinds])])
+    cameFrom(id, network) {
+      const passage = passages.get(id)
+      if (passage?.[network] === 'handed') return false
+      passages.set(id, { ...passage, [network]: 'brought' })
+      return true
+    },
+    notFrom(id, network) {
+      const { [network]: _, ...others } = passages.get(id) ?? {}
+      if (Object.keys(others).length > 0) passages.set(id, others)
+      else passages.delete(id)
     },
     get waiting() {
       return new Set(ways.flatMap(({ outbound }) => outbound.waiting())).size
@@ -115,7 +136,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   }
 }
 
-/** Own messages that a peer kept, and that this log had lost, are already in the network. */
+/** Whether the message was live when it came; a message that a peer kept is in that peer's network already. */
 function isNew({ firstSeenAt }: StoredMessage): boolean {
   return firstSeenAt === undefined
 }

@@ -1,8 +1,9 @@
 import { BoundedMap } from '../lib/bounded-map.ts'
 
-/** Own messages of failed batches: the commit may have succeeded without an acknowledgement. */
+/** Messages of failed batches that are to be sent: the commit may have succeeded without an acknowledgement. */
 export interface Uncertain {
-  note(ids: string[]): void
+  /** @param others messages of other authors; however many there are, own ones are not forgotten for them */
+  note(own: string[], others: string[]): void
   /** Returns the noted messages among these and removes them from the notes: they are in the log. */
   found<Message extends { id: string }>(messages: Message[]): Message[]
 }
@@ -15,12 +16,20 @@ const rememberMs = 600_000
 export function createUncertain(components: { now(): number }): Uncertain {
   const { now } = components
   /** Time of each note. */
-  const notedAt = new BoundedMap<string, number>({ max: maxIds })
+  const ownNotes = new BoundedMap<string, number>({ max: maxIds })
+  const otherNotes = new BoundedMap<string, number>({ max: maxIds })
+
+  function noteIn(notes: BoundedMap<string, number>, ids: string[]): void {
+    for (const id of ids) notes.set(id, now())
+    notes.deleteWhile((at) => at <= now() - rememberMs)
+  }
+
   return {
-    note(ids) {
-      for (const id of ids) notedAt.set(id, now())
-      notedAt.deleteWhile((at) => at <= now() - rememberMs)
+    note(own, others) {
+      noteIn(ownNotes, own)
+      noteIn(otherNotes, others)
     },
-    found: (messages) => (notedAt.size === 0 ? [] : messages.filter(({ id }) => notedAt.delete(id))),
+    found: (messages) =>
+      ownNotes.size + otherNotes.size === 0 ? [] : messages.filter(({ id }) => ownNotes.delete(id) || otherNotes.delete(id)),
   }
 }

@@ -108,6 +108,16 @@ test('what an engine could not send waits, and is sent later', async () => {
   expect(engine.sent).toEqual(['kept'])
 })
 
+test('what is new waits with what cannot be read, and both leave in order', async () => {
+  const { engine, append, message, pass, failToRead } = await outbound()
+  await append(message('first'))
+  engine.subscribers = ['peer']
+  failToRead()
+  expect([...(await append(message('second')))]).toEqual([[2, 0]])
+  await pass(1_000)
+  expect(engine.sent).toEqual(['first', 'second'])
+})
+
 test('a subscriber that comes while something is sent is sent it too', async () => {
   const { engine, append, message, pass } = await outbound()
   engine.onSend = () => {

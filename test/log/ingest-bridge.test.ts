@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest'
+import type { Inbound, NetworkKind } from '../../src/engine/engine.ts'
+import { StoreUnavailable } from '../../src/errors.ts'
+import { messageId, type SignedMessage } from '../../src/model/signed-message.ts'
+import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
+import { fakeNetwork } from './outbound-for-test.ts'
+import { author, createRoad, gatedLog, type Setup } from './road-for-test.ts'
+
+/** The road of a bridge between two networks of the test's, each with a subscriber. */
+async function bridgeRoad(setup: Setup = {}) {
+  let inbound: Inbound | undefined
+  const [custom, libp2p] = [fakeNetwork('custom'), fakeNetwork('libp2p')]
+  custom.engine.subscribers = ['one']
+  libp2p.engine.subscribers = ['other']
+  const road = await createRoad({
+    ...setup,
+    wrapEngine: (engine) => ({
+      ...engine,
+      networks: [custom, libp2p].map(({ network }) => ({ ...engine, ...network })),
+      bridge: { mayCarry: () => true, carries: () => true, topics: () => [] },
+      receive(handler) {
+        inbound = handler
+      },
+    }),
+  })
+  return {
+    ...road,
+    custom: custom.engine,
+    libp2p: libp2p.engine,
+    async hear(message: SignedMessage, network: NetworkKind) {
+      if (inbound === undefined) throw new Error('nobody hears')
+      return await inbound.onMessage(message, network)
+    },
+  }
+}
+
+test('a message is taken once and handed to the other network; a copy that comes back from there is not forwarded', async () => {
+  const { hear, stored, custom, libp2p } = await bridgeRoad()
+  const { sign } = await author()
+  const message = sign('one')
+  expect(await hear(message, 'custom')).toBe('accept')
+  await expect.poll(() => libp2p.sent).toEqual(['one'])
+  expect(await hear(message, 'libp2p')).toBe('ignore')
+  expect([await stored(), custom.sent, libp2p.sent]).toEqual([['one'], [], ['one']])
+})
+
+test('a message that both networks bring at once is forwarded by each of them, and handed to neither', async () => {
+  const gated = gatedLog()
+  const { hear, stored, custom, libp2p, publish } = await bridgeRoad({ wrapLog: gated.wrap })
+  const { sign } = await author()
+  const message = sign('one')
+  const first = hear(message, 'custom')
+  await expect.poll(() => gated.gates.length).toBe(1)
+  const second = hear(message, 'libp2p')
+  gated.gates[0]?.resolve()
+  expect(await first).toBe('accept')
+  await expect.poll(() => gated.gates.length).toBe(2)
+  gated.gates[1]?.resolve()
+  expect(await second).toBe('accept')
+  const after = publish('orders', 'after it')
+  await expect.poll(() => gated.gates.length).toBe(3)
+  gated.gates[2]?.resolve()
+  await after
+  expect(await stored()).toEqual(['one', 'after it'])
+  expect([custom.sent, libp2p.sent]).toEqual([['after it'], ['after it']])
+})
+
+test('a message that another gateway of the database has just stored is handed to the other network', async () => {
+  const disk = createMemoryDisk()
+  const { hear, custom, libp2p } = await bridgeRoad({ disk })
+  const { sign } = await author()
+  const message = sign('stored there')
+  const stored = { ...message, id: messageId(message.from, message.sequence), receivedAt: Date.now() + 1_000 }
+  await createMemoryStore(disk).log.append([stored])
+  expect(await hear(message, 'custom')).toBe('accept')
+  await expect.poll(() => libp2p.sent).toEqual(['stored there'])
+  expect(custom.sent).toEqual([])
+})
+
+test('a known message of an earlier run is still handed to a network that brings it, since the network does not forward it', async () => {
+  const disk = createMemoryDisk()
+  const { sign } = await author()
+  const message = sign('before the start')
+  const stored = { ...message, id: messageId(message.from, message.sequence), receivedAt: Date.now() - 1_000, storedAt: Date.now() - 1_000 }
+  await createMemoryStore(disk).log.append([stored])
+  const { hear, libp2p, publish } = await bridgeRoad({ disk })
+  expect(await hear(message, 'libp2p')).toBe('ignore')
+  await publish('orders', 'after it')
+  expect(libp2p.sent).toEqual(['before the start', 'after it'])
+})
+
+test('messages of a batch that seemed to fail go to the other network when they turn out to be stored', async () => {
+  const { hear, stored, store, reads, libp2p } = await bridgeRoad({
+    wrapLog: (log) => ({
+      ...log,
+      async append(messages, keyed) {
+        await log.append(messages, keyed)
+        throw new StoreUnavailable('the connection broke')
+      },
+    }),
+  })
+  const { sign } = await author()
+  expect(await hear(sign('uncertain'), 'custom')).toBe('ignore')
+  expect(await stored()).toEqual(['uncertain'])
+  expect(libp2p.sent).toEqual([])
+  const { messages } = await store.log.read({ after: 0, order: 'asc', limit: 10 })
+  await reads.tell(messages)
+  await expect.poll(() => libp2p.sent).toEqual(['uncertain'])
+})
+
+test('fetched messages cross to the networks that the peer who kept them is not on', async () => {
+  const { ingest, custom, libp2p } = await bridgeRoad()
+  const { sign } = await author()
+  await ingest.takePast([{ message: sign('kept'), firstSeenAt: Date.now() - 1_000 }], ['custom'])
+  await expect.poll(() => libp2p.sent).toEqual(['kept'])
+  await ingest.takePast([{ message: sign('kept by a peer on both'), firstSeenAt: Date.now() - 1_000 }], ['custom', 'libp2p'])
+  expect([custom.sent, libp2p.sent]).toEqual([[], ['kept']])
+})

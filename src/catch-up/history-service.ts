@@ -5,7 +5,7 @@ import { createLru } from '../lib/lru.ts'
 import { createTokenBucket } from '../lib/token-bucket.ts'
 import type { Limits } from '../limits.ts'
 import { type Cursor, formatCursor, parseCursor, type Seq } from '../model/cursor.ts'
-import type { SignedMessage } from '../model/signed-message.ts'
+import { authorOf, type SignedMessage } from '../model/signed-message.ts'
 import { directTopic } from '../model/topic.ts'
 import type { LogStore, OutlineEntry } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -32,6 +32,9 @@ import {
  * Messages of a topic that this node has not joined are served too: publishing needs no join. Since nobody is told the
  * names of these topics, a peer gets only messages of those that it names. Sequence numbers can be guessed, so that an
  * id alone is not enough.
+ *
+ * The log does not say from which network a message came. Of topics that a bridge does not carry it serves its own
+ * messages only, which are for both networks.
  */
 export interface HistoryService {
   start(): Promise<void>
@@ -41,7 +44,7 @@ export interface HistoryService {
 export type HistoryServiceLimits = Pick<Limits, 'historyBytesPerSecond' | 'historyPeerBytesPerSecond' | 'maxHistoryRequests'>
 
 export interface HistoryServiceComponents {
-  engine: Pick<P2PEngine, 'topics' | 'handle' | 'unhandle'>
+  engine: Pick<P2PEngine, 'peerId' | 'bridge' | 'topics' | 'handle' | 'unhandle'>
   log: Pick<LogStore, 'position' | 'outline' | 'find'>
   metrics: Pick<Metrics, 'sentPast' | 'busyPast'>
   now?: () => number
@@ -119,7 +122,7 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
       }
       const outline = await log.outline({ topics, since, after: position })
       purse.pay(historyRowBytes * (outline.looked - stepRows) + historyNameBytes * (outline.entries.length - stepRows))
-      found.push(...outline.entries)
+      found.push(...outline.entries.filter(isServed))
       position = outline.scanned
       caughtUp = outline.caughtUp
     }
@@ -132,7 +135,12 @@ export function createHistoryService(init: { limits: HistoryServiceLimits }, com
 
   async function get({ ids, topics = [] }: Extract<HistoryRequest, { type: 'get' }>): Promise<SignedMessage[]> {
     const known = new Set([...topics, ...(await engine.topics())])
-    return (await log.find([...new Set(ids)], historyBatchBytes)).filter(({ topic }) => topic !== directTopic && known.has(topic))
+    const found = (await log.find([...new Set(ids)], historyBatchBytes)).filter(isServed)
+    return found.filter(({ topic }) => topic !== directTopic && known.has(topic))
+  }
+
+  function isServed({ id, topic }: Pick<OutlineEntry, 'id' | 'topic'>): boolean {
+    return engine.bridge === undefined || engine.bridge.mayCarry(topic) || authorOf(id) === engine.peerId
   }
 
   async function answer(from: string, body: Uint8Array): Promise<Uint8Array> {

@@ -8,7 +8,7 @@ import {
   maxHistoryTopics,
 } from '../../src/catch-up/history-protocol.ts'
 import { createHistoryService } from '../../src/catch-up/history-service.ts'
-import type { RequestHandler } from '../../src/engine/engine.ts'
+import type { Bridge, RequestHandler } from '../../src/engine/engine.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { directTopic } from '../../src/model/topic.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -18,8 +18,8 @@ import { storedMessage } from '../fixtures/messages.ts'
 const now = 1_800_000_000_000
 
 /** A service for a log with messages of the given topics, of which `orders` alone is joined. They were received a second from each other. */
-async function service(topics: string[], init: { joined?: string[]; firstSeenAt?: number } = {}) {
-  const { joined = ['orders'], ...seen } = init
+async function service(topics: string[], init: { joined?: string[]; firstSeenAt?: number; peerId?: string; bridge?: Bridge } = {}) {
+  const { joined = ['orders'], peerId = 'us', bridge, ...seen } = init
   const { log } = createMemoryStore()
   const messages = topics.map((topic, index) => ({
     ...storedMessage(index + 1, topic),
@@ -29,6 +29,8 @@ async function service(topics: string[], init: { joined?: string[]; firstSeenAt?
   await log.append(messages)
   const handlers: RequestHandler[] = []
   const engine = {
+    peerId,
+    ...(bridge && { bridge }),
     topics: async () => joined,
     handle: async (_protocol: string, handler: RequestHandler) => void handlers.push(handler),
     unhandle: async () => undefined,
@@ -64,6 +66,18 @@ test('topics that are not joined are listed and given to a peer that names them,
   const ids = messages.map(({ id }) => id)
   expect(await get(ids, ['secret'])).toEqual(['orders', 'secret', 'orders'])
   expect(await get(ids, ['nothing', 'secret'])).toEqual(['orders', 'secret', 'orders'])
+})
+
+test('of topics that a bridge does not carry, it lists and gives only its own messages', async () => {
+  const bridge = { mayCarry: (topic: string) => topic === 'orders', carries: () => true, topics: () => [] }
+  const topics = ['orders', 'secret']
+  const foreign = await service(topics, { bridge })
+  const ids = foreign.messages.map(({ id }) => id)
+  expect(listed(await foreign.list())).toEqual([['orders', 2_000]])
+  expect(await foreign.get(ids, topics)).toEqual(['orders'])
+  const own = await service(topics, { bridge, peerId: foreign.messages[0]?.from ?? '' })
+  expect(listed(await own.list()).map(([topic]) => topic)).toEqual(topics)
+  expect(await own.get(ids, topics)).toEqual(topics)
 })
 
 test('of topics that are neither joined nor named, nothing is given to a peer that guesses ids', async () => {

@@ -1,4 +1,5 @@
 import { access } from './lists/access.ts'
+import { bridge } from './lists/bridge.ts'
 import { catchUp } from './lists/catch-up.ts'
 import { clock } from './lists/clock.ts'
 import { customEngine } from './lists/custom-engine.ts'
@@ -41,6 +42,7 @@ export const mutants: Mutant[] = [
   ...identity,
   ...clock,
   ...engines,
+  ...bridge,
   ...customEngine,
   ...disks,
   ...gossip,

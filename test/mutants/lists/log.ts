@@ -58,10 +58,10 @@ export const log = [
     ['another message under a known id is passed on', "if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'", ''],
     ['what this gateway stored long ago is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > startedAt'],
     ['what was there before the start is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > age() - newsMs'],
-    ['what this gateway has forwarded is forwarded again', '(isFresh && !own.has(seq))', 'isFresh'],
+    ['what this gateway has forwarded is forwarded again', '(isBrought || !own.has(seq))', 'true'],
     [
       'what another gateway of the database stored is not forwarded',
-      "return !entry.known || (isFresh && !own.has(seq)) ? 'accept' : 'ignore'",
+      "return !entry.known || (isFresh && (isBrought || !own.has(seq))) ? 'accept' : 'ignore'",
       "return !entry.known ? 'accept' : 'ignore'",
     ],
     ['messages of the past are taken unjudged', ".filter((_, index) => verdicts[index] === 'accept')", ''],
@@ -145,11 +145,5 @@ export const log = [
     ],
     ['what nobody judged costs its author', 'else giveBack([message], undefined)', ''],
   ]),
-  ...breaks('src/log/uncertain.ts', road, [
-    [
-      'what was found again is sent each time',
-      'messages.filter(({ id }) => notedAt.delete(id))',
-      'messages.filter(({ id }) => notedAt.has(id))',
-    ],
-  ]),
+  ...breaks('src/log/uncertain.ts', road, [['what was found again is sent each time', 'ownNotes.delete(id) || ', 'ownNotes.has(id) || ']]),
 ]

@@ -11,7 +11,7 @@ export const publishing = [
       ['the sent mark passes what has not left', ', ...behind, await unsentPlace())', ', ...behind)'],
       ['the sent mark is not written', 'await mark.raise(through)', ''],
       ['what is new overtakes what waits for a subscriber that has just come', 'due.filter(({ topic }) => !waiting.has(topic))', 'due'],
-      ['what waits is overtaken by what is new', 'if (waiting.has(topic)) await flush(topic, (batch[0]?.seq ?? 1) - 1)', ''],
+      ['what waits is overtaken by what is new', 'if (waiting.has(topic)) await flushBefore(topic, batch)', ''],
       [
         'what the engine refused is not tried again',
         'waiting.set(topic, refused.seq - 1)\n        return',
@@ -21,8 +21,8 @@ export const publishing = [
       ['a start forgets what was not sent', 'settled = marked = await mark.read()', 'settled = marked = tip'],
       [
         'an engine that fails loses the messages',
-        'if (recipients === undefined) return messages',
-        'if (recipients === undefined) return []',
+        'return { recipients: [], unwanted: messages }',
+        'return { recipients: [], unwanted: [] }',
       ],
       ['a new subscriber is not noticed', 'if (waiting.has(event.topic)) later', 'if (waiting.size < 0) later'],
     ],
@@ -38,7 +38,7 @@ export const publishing = [
       ],
       ['a peer that is behind is not noted', "case 'peer:behind':\n        feeds.note(event.peerId, event.since)", "case 'peer:behind':"],
       ['room is not noticed', "case 'peer:room':\n        feeds.feed(event.peerId)", "case 'peer:room':"],
-      ['a topic that once had a new subscriber has nobody', 'joined.clear()', ''],
+      ['what cannot be read is lost with what is new', 'await flushBefore(topic, batch)', 'await flush(topic, (batch[0]?.seq ?? 1) - 1)'],
       ['a subscriber that comes while something is sent misses it', '|| joined.has(topic))', ')'],
       ['a straggler whose room nobody tells of is not fed', 'feeds.feedAll()\n', ''],
       [

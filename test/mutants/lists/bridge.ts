@@ -1,0 +1,113 @@
+import { breaks } from '../patch.ts'
+
+/** What crosses from one network to the other, and what does not. */
+export const bridge = [
+  ...breaks(
+    'src/log/outbound.ts',
+    ['test/log/outbound-bridge.test.ts', 'test/log/feeds.test.ts', 'test/log/ingest-bridge.test.ts'],
+    [
+      ['a straggler is fed what came by history', '(isNew(message) ? belongs(message, network) :', '(belongs(message, network) ||'],
+      ['a message goes back to the network that brought it', "return passages.get(id)?.[kind] !== 'brought'", 'return true'],
+      ['a message of any age crosses', ' || firstSeenAt < settledAge() - init.limits.unsentWindowMs) return', ') return'],
+      ['a network forwards what it was handed', "if (passage?.[network] === 'handed') return false", ''],
+      ['what a network was handed is not noted', 'if (bridge === undefined) return\n    for', 'if (ways.length > 0) return\n    for'],
+      ['a network that did not take a message is not handed it', 'passages.delete(id)', 'return'],
+      ['a straggler is fed what its network does not have', "|| passages.get(id)?.[kind] === 'brought'", '|| true'],
+      ['a straggler is not fed what its network brought', " || passages.get(id)?.[kind] === 'brought'", ''],
+      ['a bridge begins anew', '(await log.sentThrough(name)) || (await log.sentThrough(peerId))', 'log.sentThrough(name)'],
+      ['the mark of the node is that of one network', 'Math.min(...ways.map(({ outbound }) => outbound.marked))', 'through'],
+      [
+        'a topic that waits in two networks counts twice',
+        'new Set(ways.flatMap(({ outbound }) => outbound.waiting())).size',
+        'ways.flatMap(({ outbound }) => outbound.waiting()).length',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/log/ingest.ts',
+    ['test/log/ingest-bridge.test.ts'],
+    [
+      ['what both networks bring at once is forwarded by one', '(isBrought || !own.has(seq))', '!own.has(seq)'],
+      [
+        'what is known and not forwarded is not handed over either',
+        "if (isBrought && verdict !== 'accept') outbound.notFrom(id, from)",
+        '',
+      ],
+      [
+        'what another gateway stored does not cross',
+        "if (isBrought && verdict === 'accept' && entry?.known === true) carry(entry.message)",
+        '',
+      ],
+      [
+        'a bridge does not note which network brought a message',
+        'const from = engine.bridge === undefined ? undefined : network',
+        'const from = undefined',
+      ],
+      ['what was fetched goes back to its network', 'for (const network of networks) outbound.cameFrom(id, network)', 'void id'],
+    ],
+  ),
+  ...breaks(
+    'src/log/appender.ts',
+    ['test/log/ingest-bridge.test.ts'],
+    [['what others wrote is lost with a batch that seemed to fail', 'engine.bridge === undefined ? [] : idsOf(others)', '[]']],
+  ),
+  ...breaks(
+    'src/engine/both/interest.ts',
+    ['test/engine/both/interest.test.ts'],
+    [
+      ['bridges keep each other’s subscriptions', '.some((peerId) => !isBridge(peerId))', '.length > 0'],
+      ['a topic that may not be carried is subscribed to', 'if (!mayCarry(topic) || ', 'if ('],
+      ['a name that is no topic is subscribed to', ' || topicProblem(topic) !== undefined) return', ') return'],
+      ['any number of topics is subscribed to for the other network', 'if (isNew && !hasRoom()) return onFull()', ''],
+      ['a subscription that failed is not tried again', 'refused.set(topic, undefined)\n    if (isNew &&', 'if (isNew &&'],
+      ['own topics do not push out others', 'await makeRoom()', ''],
+      ['all others give way to one own topic', 'borrowed().slice(Math.max(0, maxTopics - own.size))', 'borrowed()'],
+      ['a topic that gave way does not come back', 'wanted.delete(topic)\n      refused.set(topic, undefined)', 'wanted.delete(topic)'],
+      ['a topic that nobody wants is kept', 'performance.now() - at >= keptMs', 'performance.now() < 0'],
+      ['a topic is dropped with its last subscriber', 'performance.now() - at >= keptMs', 'performance.now() >= at'],
+      [
+        'an own topic ends with its last subscriber',
+        'if (!own.has(topic)) await engine.unsubscribe(topic)',
+        'await engine.unsubscribe(topic)',
+      ],
+      ['what others want ends with the node’s own subscription', 'else if (!wanted.has(topic)) await', 'else await'],
+      ['a stopped bridge goes on watching', 'unlisten?.()\n', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/both/both-engine.ts',
+    ['test/engine/both/bridge.test.ts'],
+    [
+      [
+        'a bridge is not known as one',
+        'await onBoth((engine) => engine.handle(bridgeProtocol',
+        'void ((engine: P2PEngine) => engine.handle(bridgeProtocol',
+      ],
+      ['a failed start leaves one network open', 'await stopBoth()\n      throw error', 'throw error'],
+      ['nobody learns which network brought a message', 'inbound.onMessage(message, each.kind)', 'inbound.onMessage(message)'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/both/linked-peers.ts',
+    ['test/engine/both/linked-peers.test.ts'],
+    [
+      ['a peer connects with each link', "type: wasLinked ? 'peer:update' : 'peer:connect'", "type: 'peer:connect'"],
+      ['a peer disconnects with its first link', 'return left === undefined ? event :', 'return left !== undefined ? event :'],
+      ['a peer that one network relays counts as relayed', 'views.every(({ relayed }) => relayed)', 'views.some(({ relayed }) => relayed)'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/recipients.ts',
+    ['test/log/outbound-bridge.test.ts'],
+    [['a peer on two networks counts twice', 'sum - (onSeveral.get(topic) ?? 0)', 'sum']],
+  ),
+  ...breaks(
+    'src/catch-up/history-service.ts',
+    ['test/catch-up/history-service.test.ts'],
+    [
+      ['a bridge lists what it does not carry', 'outline.entries.filter(isServed)', 'outline.entries'],
+      ['a bridge gives what it does not carry', 'historyBatchBytes)).filter(isServed)', 'historyBatchBytes))'],
+      ['a bridge serves nothing of its own that it does not carry', ' || authorOf(id) === engine.peerId', ''],
+    ],
+  ),
+]

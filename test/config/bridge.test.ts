@@ -81,7 +81,7 @@ describe('a bridge', () => {
     [{ PEERGATE_BOOTSTRAP: 'http://192.0.2.7' }, /^PEERGATE_BOOTSTRAP .*http:\/\/192\.0\.2\.7/],
     [{ PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/1/wss' }, /^PEERGATE_TLS_CERT_FILE is not set/],
     [{ PEERGATE_PRIVATE_NETWORK_KEY: 'short' }, /^PEERGATE_PRIVATE_NETWORK_KEY must be 64/],
-    [{ PEERGATE_BRIDGE_TOPICS: 'orders.>,a\u0001b' }, /^PEERGATE_BRIDGE_TOPICS has "a\u0001b"/],
+    [{ PEERGATE_BRIDGE_TOPICS: 'orders.>,a.>.b' }, /^PEERGATE_BRIDGE_TOPICS has "a\.>\.b"/],
   ])('has the problems of either engine: %o', (env, expected) => {
     expect(problems({ ...bridge, ...env })).toContainEqual(expect.stringMatching(expected))
   })

@@ -61,7 +61,7 @@ async function knows(gateway: Gateway, other: Gateway, topic: string): Promise<v
     const { items } = await gateway.rest.get<{ items: Peer[] }>(`/v1/peers?topic=${topic}&state=connected`)
     return items.map(({ peerId }) => peerId)
   }
-  await expect.poll(subscribed, { timeout: 10_000 }).toContain(other.peerId)
+  await expect.poll(subscribed, { timeout: 30_000 }).toContain(other.peerId)
 }
 
 const textsOf = (messages: MessageView[]) => messages.map(({ data }) => data)
@@ -75,7 +75,7 @@ test('messages cross a bridge unchanged, both ways, without a client at the brid
   expect(sent.map(({ recipients }) => recipients)).toEqual([1, 1])
   for (const { rest } of [here, bridge, there]) {
     await expect
-      .poll(async () => textsOf(await rest.history('topic=orders')).toSorted(), { timeout: 10_000 })
+      .poll(async () => textsOf(await rest.history('topic=orders')).toSorted(), { timeout: 30_000 })
       .toEqual(['from custom', 'from libp2p'])
   }
   const authored = async ({ rest }: Gateway) =>
@@ -119,7 +119,7 @@ test('only topics of PEERGATE_BRIDGE_TOPICS cross, and what the bridge’s own c
   await here.rest.publish('news', 'stays with custom')
   await there.rest.publish('news', 'stays with libp2p')
   const atBridge = async () => textsOf(await bridge.rest.history('topic=news')).toSorted()
-  await expect.poll(atBridge, { timeout: 10_000 }).toEqual(['stays with custom', 'stays with libp2p'])
+  await expect.poll(atBridge, { timeout: 30_000 }).toEqual(['stays with custom', 'stays with libp2p'])
   for (const gateway of [here, there]) await knows(bridge, gateway, 'news')
   expect((await bridge.rest.publish('news', 'of the bridge')).recipients).toBe(2)
   await here.rest.publish('orders.eu', 'from custom')
@@ -129,8 +129,8 @@ test('only topics of PEERGATE_BRIDGE_TOPICS cross, and what the bridge’s own c
     [there, 'stays with libp2p'],
   ] as const) {
     const orders = async () => textsOf(await rest.history('topic=orders.eu')).toSorted()
-    await expect.poll(orders, { timeout: 10_000 }).toEqual(['from custom', 'from libp2p'])
-    await expect.poll(async () => textsOf(await rest.history('topic=news')).toSorted(), { timeout: 10_000 }).toEqual(['of the bridge', own])
+    await expect.poll(orders, { timeout: 30_000 }).toEqual(['from custom', 'from libp2p'])
+    await expect.poll(async () => textsOf(await rest.history('topic=news')).toSorted(), { timeout: 30_000 }).toEqual(['of the bridge', own])
   }
 })
 
@@ -141,12 +141,12 @@ test('a bridge that is killed delivers what the other network had no subscriber 
   await knows(here, bridge, 'orders')
   const texts = ['one', 'two', 'three']
   for (const text of texts) await here.rest.publish('orders', text)
-  await expect.poll(async () => textsOf(await bridge.rest.history('topic=orders')), { timeout: 10_000 }).toEqual(texts)
+  await expect.poll(async () => textsOf(await bridge.rest.history('topic=orders')), { timeout: 30_000 }).toEqual(texts)
   await bridge.end('SIGKILL')
   const next = await bridge.restart()
   const heard = subscribe(stock, 'orders')
   await stock.dial(multiaddr(addressOf(next, 'libp2p')))
-  await expect.poll(() => heard, { timeout: 20_000 }).toEqual(texts)
+  await expect.poll(() => heard, { timeout: 30_000 }).toEqual(texts)
 })
 
 test('bridges in a ring store each message once, and count peers, not links', async () => {
@@ -177,7 +177,7 @@ test('bridges in a ring store each message once, and count peers, not links', as
   }
   expect([3, 4]).toContain((await one.rest.publish('orders', 'of a bridge')).recipients)
   for (const { rest } of [...all, one, other]) {
-    await expect.poll(async () => (await rest.history('topic=orders')).length, { timeout: 20_000 }).toBe(61)
+    await expect.poll(async () => (await rest.history('topic=orders')).length, { timeout: 30_000 }).toBe(61)
     expect(new Set((await rest.history('topic=orders')).map(({ id }) => id)).size).toBe(61)
   }
 }, 120_000)
@@ -189,9 +189,9 @@ test('a message of an author with an RSA key crosses to the custom network with 
   await join(here, 'orders')
   await stock.dial(multiaddr(addressOf(bridge, 'libp2p')))
   stock.services.pubsub.subscribe('orders')
-  await expect.poll(() => stock.services.pubsub.getSubscribers('orders').map(String), { timeout: 10_000 }).toContain(bridge.peerId)
+  await expect.poll(() => stock.services.pubsub.getSubscribers('orders').map(String), { timeout: 30_000 }).toContain(bridge.peerId)
   await stock.services.pubsub.publish('orders', Buffer.from('signed with RSA'))
-  await expect.poll(async () => textsOf(await here.rest.history('topic=orders')), { timeout: 10_000 }).toEqual(['signed with RSA'])
+  await expect.poll(async () => textsOf(await here.rest.history('topic=orders')), { timeout: 30_000 }).toEqual(['signed with RSA'])
   const [message] = await here.rest.history('topic=orders')
   if (message === undefined) throw new Error('no message')
   expect(message.from).toBe(stock.peerId.toString())

@@ -256,6 +256,9 @@ export const limitsSchema = z.object({
   maxPeerRequests: limit(1_000, 'Maximum service requests from peers in progress.'),
   maxPeerRequestBytes: limit(67_108_864, 'Maximum bytes of the bodies of service requests from peers in progress.', 1_048_576),
   maxRequestsToPeer: limit(200, 'Maximum client requests at one peer’s services, below its `maxStreamsPerConnection`; more wait.'),
+  maxBridgedRequests: limit(500, 'Maximum requests in progress that this gateway carries as a bridge, and that bridges bring to it.'),
+  maxBridgedRequestBytes: limit(67_108_864, 'Maximum bytes of the bodies of the requests in `maxBridgedRequests`.', 1_048_576),
+  maxBridgedRequestsKnown: limit(20_000, 'Maximum requests from bridges of the last half minute, remembered so that none is repeated.'),
   maxStreamRequests: limit(100, 'Maximum service requests in progress per stream connection.'),
   pingTimeoutMs: limit(5_000, 'Timeout of a ping, in milliseconds.'),
   peerKeptMs: limit(

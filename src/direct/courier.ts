@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Ages } from '../clock/ages.ts'
+import { askPeer } from '../engine/ask-peer.ts'
 import type { P2PEngine } from '../engine/engine.ts'
 import { PeergateError } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
@@ -18,7 +19,7 @@ export interface Courier {
    */
   soundOf(next: Next): Promise<Queued[]>
   /**
-   * Dials the recipient if there is no link, and sends the batch. Returns the first problem unless all deliveries
+   * Dials the recipient if there is neither a link nor a bridge to it, and sends the batch. Returns the first problem unless all deliveries
    * ended.
    */
   send(recipient: string, batch: Queued[], signal: AbortSignal): Promise<Problem | undefined>
@@ -72,15 +73,13 @@ export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number 
 
   async function send(recipient: string, batch: Queued[], signal: AbortSignal): Promise<Problem | undefined> {
     let statuses: Uint8Array
-    let wasReached = false
+    let wasReached = await isLinked(recipient)
     try {
-      if (recipient !== engine.peerId && !(await isLinked(recipient))) await dial(recipient, signal)
-      wasReached = true
-      statuses = await hand(
-        recipient,
-        batch.map(({ envelope }) => envelope),
-        signal,
-      )
+      const envelopes = batch.map(({ envelope }) => envelope)
+      statuses = await hand(recipient, envelopes, signal, async () => {
+        await dial(recipient, signal)
+        wasReached = true
+      })
     } catch (error) {
       if (!(error instanceof PeergateError)) logger.debug({ err: error }, 'direct messages could not be sent')
       return { reason: error instanceof PeergateError ? error.message : 'The recipient could not be reached.', wasReached }
@@ -94,13 +93,16 @@ export function createCourier(init: { dialMs: number; deliveryTimeoutMs: number 
     return undefined
   }
 
-  async function hand(recipient: string, envelopes: Uint8Array[], stopping: AbortSignal): Promise<Uint8Array> {
+  async function hand(recipient: string, envelopes: Uint8Array[], stopping: AbortSignal, link: () => Promise<void>): Promise<Uint8Array> {
     if (recipient === engine.peerId) return await inbox.take(envelopes, engine.peerId)
-    using deadline = createDeadline(init.deliveryTimeoutMs, [stopping])
-    return await engine.request(recipient, directProtocol, encodeBatch(envelopes), {
-      signal: deadline.signal,
-      maxAnswerBytes: maxDirectBatch,
-    })
+    const asked = { peerId: recipient, protocol: directProtocol, body: encodeBatch(envelopes), link }
+    return await askPeer({ request: inTime }, asked, { signal: stopping, maxAnswerBytes: maxDirectBatch, bridged: true })
+  }
+
+  /** A request with its own deadline, whatever time the dial took. */
+  async function inTime(...[recipient, protocol, body, options]: Parameters<P2PEngine['request']>): Promise<Uint8Array> {
+    using deadline = createDeadline(init.deliveryTimeoutMs, [options.signal])
+    return await engine.request(recipient, protocol, body, { ...options, signal: deadline.signal })
   }
 
   /** Dials the recipient, unless it connects by itself meanwhile. */

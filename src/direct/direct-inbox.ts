@@ -49,7 +49,7 @@ export function createDirectInbox(
   const authors = createAuthorQuota({ maxAuthorBytesPerHour: limits.maxDirectBytesPerHour }, { now: age })
   /**
    * Bounds invented authors, which cost a peer nothing. A gateway brings messages of the other gateways of its
-   * database, so a peer may bring those of a few authors.
+   * database, and a bridge those of another network, so a peer may bring those of a few authors.
    */
   const carriers = createAuthorQuota({ maxAuthorBytesPerHour: carriedAuthors * limits.maxDirectBytesPerHour }, { now: age })
 
@@ -114,9 +114,10 @@ export function createDirectInbox(
   return {
     take,
     async start() {
-      await engine.handle(directProtocol, ({ from, body }) => take(decodeBatch(body), from), {
+      await engine.handle(directProtocol, ({ from, body, via }) => take(decodeBatch(body), via ?? from), {
         maxRequestBytes: maxRequestBytes(limits.maxMessageBytes),
         maxConcurrent: limits.maxDirectRequests,
+        bridged: true,
       })
     },
     async stop() {

@@ -2,8 +2,8 @@ import { PeerNotConnected } from '../errors.ts'
 import type { P2PEngine, RequestOptions } from './engine.ts'
 
 /**
- * Sends a request on the existing link, or on one that `link` opens. No request is sent twice: without a link, nothing
- * left this node.
+ * Sends a request on the existing link, with `bridged` through a bridge that reaches the peer, or on a link that `link`
+ * opens. No request is sent twice: without a link and a bridge, nothing left this node.
  */
 export async function askPeer(
   engine: Pick<P2PEngine, 'request'>,

@@ -198,10 +198,18 @@ export interface DialOptions extends SignalOptions {
 
 export interface RequestOptions extends SignalOptions {
   maxAnswerBytes: number
+  /**
+   * Whether a linked bridge may be asked when the peer is not linked (`withBridges`). The bridge can neither read nor
+   * change request and answer.
+   */
+  bridged?: boolean
 }
 
-/** Answers a peer's request. The signal fires when its time is over or the peer cancels it. */
-export type RequestHandler = (request: { from: string; body: Uint8Array; signal: AbortSignal }) => Promise<Uint8Array>
+/**
+ * Answers a peer's request. The signal fires when its time is over or the peer cancels it. `via` is the bridge that has
+ * brought it; it was then signed by `from`.
+ */
+export type RequestHandler = (request: { from: string; body: Uint8Array; signal: AbortSignal; via?: string }) => Promise<Uint8Array>
 
 export interface HandleOptions {
   maxRequestBytes: number
@@ -214,6 +222,11 @@ export interface HandleOptions {
   maxConcurrentBytes?: number
   /** Whether the peer's requests are accepted; called before the body arrives. Default: all peers are admitted. */
   admits?(from: string): boolean
+  /**
+   * Whether requests that bridges bring are answered too (`withBridges`). They have places of their own, as many again,
+   * in which all authors behind one bridge count as the peers of one address.
+   */
+  bridged?: boolean
 }
 
 export interface OwnMessage {
@@ -281,5 +294,7 @@ export type EngineEvent =
   | { type: 'peer:room'; peerId: string }
   | { type: 'topic:subscribe'; peerId: string; topic: string }
   | { type: 'topic:unsubscribe'; peerId: string; topic: string }
+  /** A peer that is not linked has answered a request through a bridge. */
+  | { type: 'peer:bridged'; peerId: string; via: string }
   /** A bridge has subscribed to a topic in one network for the subscribers of the other. */
   | { type: 'topic:bridged'; topic: string }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { createClock } from '../clock/clock.ts'
 import type { AccessSettings, Config } from '../config/config.ts'
 import { adminTokenProblem } from '../config/problems.ts'
+import { withBridges } from '../engine/bridge/with-bridges.ts'
 import { createEngine } from '../engine/create-engine.ts'
 import { limitsForSystem } from '../http/descriptors.ts'
 import { openIdentity } from '../identity/identity.ts'
@@ -26,7 +27,8 @@ export async function openGateway(config: Config, components: { logger: Logger; 
   const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { logger })
   const clock = createClock({ limits }, { store: store.clock, logger })
   const records = recordsOf(identity.peerId, store.records)
-  const engine = await createEngine({ ...config.engine, limits }, { identity, records, logger, age: clock.age })
+  const node = await createEngine({ ...config.engine, limits }, { identity, records, logger, age: clock.age })
+  const engine = withBridges({ limits }, { engine: node, identity })
   const tracing = config.tracing === undefined ? undefined : await startTracing({ ...config.tracing, instance: identity.peerId })
   const foundation = [
     { name: 'identity', stop: async () => identity.close() },

@@ -77,6 +77,8 @@ export const peerExample: Peer = {
   networks: ['libp2p'],
   direction: 'outbound',
   relayed: false,
+  route: 'direct',
+  bridgedVia: null,
   agent: 'peergate/0.1.0',
   protocols: ['/ipfs/ping/1.0.0', '/meshsub/1.2.0'],
   latencyMs: 12.5,

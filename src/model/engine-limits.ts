@@ -10,11 +10,12 @@
  * - `link`, `link_share`: the maximum of links, or the share of one address, was reached.
  * - `relay_reservation`, `relay_circuit`: this relay refused a reservation or a circuit.
  * - `bridged_topic`: a bridge did not subscribe to a topic in one network for the other's subscribers.
+ * - `bridged_request`: a request was refused by the bridge that was to carry it, or by its recipient behind a bridge.
  * - `peer_message_size`: a message was not sent to a peer that had ended the gossip over one that was no larger.
  */
 export type EngineLimit = (typeof engineLimits)[number]
 
 export const engineLimits = [
   ...(['request_place', 'body_refused', 'body_given_up', 'told_dial', 'unread_link', 'frame_flood', 'dht_record'] as const),
-  ...(['link', 'link_share', 'relay_reservation', 'relay_circuit', 'peer_message_size', 'bridged_topic'] as const),
+  ...(['link', 'link_share', 'relay_reservation', 'relay_circuit', 'peer_message_size', 'bridged_topic', 'bridged_request'] as const),
 ] as const

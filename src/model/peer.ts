@@ -123,6 +123,14 @@ export const peerSchema = z
       .meta({ example: ['libp2p'] }),
     direction: linkDirectionSchema.nullable().describe('Direction of the link; null while not connected.'),
     relayed: z.boolean().nullable().describe('Whether the link goes through a relay; null while not connected.'),
+    route: z
+      .string()
+      .nullable()
+      .describe(
+        'How requests and direct messages reach the peer: `direct` (a link), `relayed` (a link through a relay), `bridged` (it answered through a bridge in the last minutes), or null.',
+      )
+      .meta({ example: 'direct' }),
+    bridgedVia: peerIdSchema.nullable().describe('The bridge, if `route` is `bridged`; otherwise null.'),
     agent: z.string().nullable().describe('Software that the peer claims to run. Not verified.'),
     protocols: z.array(z.string()).describe('Protocols that the peer claims to support. Not verified.'),
     latencyMs: z.number().nullable().describe('Last measured round-trip time, in milliseconds.'),

@@ -40,9 +40,10 @@ export function peerView(
   record: PeerRecord | undefined,
   connected: ConnectedPeer | undefined,
   topics: string[] | undefined,
-  here: { now: number; gateway: string },
+  here: { now: number; gateway: string; viaBridge(peerId: string): string | undefined },
 ): Peer {
   const { now, gateway } = here
+  const bridge = connected === undefined && record?.blocked !== true ? here.viaBridge(peerId) : undefined
   const stored = record?.addresses.map(({ multiaddr }) => multiaddr) ?? []
   const lastSeen = connected === undefined ? (record?.lastSeen ?? now) : now
   return {
@@ -52,6 +53,8 @@ export function peerView(
     networks: connected?.networks ?? [],
     direction: connected?.direction ?? null,
     relayed: connected?.relayed ?? null,
+    route: routeOf(connected, bridge),
+    bridgedVia: bridge ?? null,
     agent: agentOf(connected?.agent ?? record?.agent ?? null),
     protocols: protocolsOf(connected?.protocols ?? record?.protocols ?? []),
     latencyMs: connected?.latencyMs ?? null,
@@ -61,6 +64,11 @@ export function peerView(
     label: record?.label ?? null,
     gateway,
   }
+}
+
+function routeOf(connected: ConnectedPeer | undefined, bridge: string | undefined): Peer['route'] {
+  if (connected === undefined) return bridge === undefined ? null : 'bridged'
+  return connected.relayed ? 'relayed' : 'direct'
 }
 
 function addresses(multiaddrs: string[], peerId: string): string[] {

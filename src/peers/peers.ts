@@ -8,11 +8,13 @@ import type { Peer } from '../model/peer.ts'
 import type { PeerSighting, PeerStore } from '../store/peer-store.ts'
 import type { Store } from '../store/store.ts'
 import { createBlocks } from './blocks.ts'
+import { createBridgedRoutes } from './bridged-routes.ts'
 import { redialKnownPeers } from './known-peers.ts'
 import { createPeerDials } from './peer-dials.ts'
 import { listPeers } from './peer-list.ts'
 import { createPeerNotices, type PeerNotice } from './peer-notices.ts'
 import { peerView, sightingOf, withPeerId } from './peer-view.ts'
+import { sharedTopics } from './shared-topics.ts'
 import { createSightings } from './sightings.ts'
 import { within } from './within.ts'
 
@@ -125,6 +127,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
   const blocks = createBlocks({ engine, store })
   const dials = createPeerDials({ dialTimeoutMs: limits.dialTimeoutMs }, { engine, store, sightings: { ...sightings, note }, now })
   const notices = createPeerNotices({ view, logger })
+  const routes = createBridgedRoutes()
 
   function onEvent(event: EngineEvent): void {
     switch (event.type) {
@@ -143,6 +146,11 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
         note({ peerId: event.peerId, multiaddrs, source: event.source, seenAt: now() })
         break
       }
+      case 'peer:bridged':
+        if (!routes.note(event.peerId, event.via)) break
+        note({ peerId: event.peerId, multiaddrs: [], source: 'learnt', seenAt: now() })
+        notices.tell('update', event.peerId)
+        break
       case 'peer:behind':
       case 'peer:left':
       case 'peer:room':
@@ -155,19 +163,10 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
     }
   }
 
-  const here = () => ({ now: now(), gateway: engine.peerId })
-
-  /** The topics that this gateway shares with each connected peer, by peer id. */
-  async function sharedTopics(): Promise<Map<string, string[]>> {
-    const shared = new Map<string, string[]>()
-    for (const topic of await engine.topics()) {
-      for (const peerId of await engine.subscribers(topic)) shared.set(peerId, [...(shared.get(peerId) ?? []), topic])
-    }
-    return shared
-  }
+  const here = () => ({ now: now(), gateway: engine.peerId, viaBridge: routes.via })
 
   async function view(peerId: string, connected: ConnectedPeer | undefined): Promise<Peer> {
-    return peerView(peerId, await store.get(peerId), connected, (await sharedTopics()).get(peerId), here())
+    return peerView(peerId, await store.get(peerId), connected, (await sharedTopics(engine)).get(peerId), here())
   }
 
   async function connectedPeers(): Promise<Map<string, ConnectedPeer>> {
@@ -179,7 +178,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
     const record = await store.get(peerId)
     const connected = (await connectedPeers()).get(peerId)
     if (record === undefined && connected === undefined) return undefined
-    return peerView(peerId, record, connected, (await sharedTopics()).get(peerId), here())
+    return peerView(peerId, record, connected, (await sharedTopics(engine)).get(peerId), here())
   }
 
   async function get(peerId: string): Promise<Peer> {
@@ -191,7 +190,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
   async function list({ state, topic, after, limit }: PeersQuery): Promise<{ items: Peer[]; next: string | null }> {
     await sightings.flush()
     const connected = await connectedPeers()
-    const shared = await sharedTopics()
+    const shared = await sharedTopics(engine)
     const among = topic === undefined ? undefined : new Set(await engine.subscribers(topic))
     const items: Peer[] = []
     for await (const listed of listPeers({ state, among, after, pageSize: limit + 1 }, { store, connected })) {

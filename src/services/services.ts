@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { createClientShares } from '../access/client-shares.ts'
 import type { Members } from '../cluster/members.ts'
 import { askPeer } from '../engine/ask-peer.ts'
-import type { P2PEngine } from '../engine/engine.ts'
+import type { P2PEngine, RequestHandler } from '../engine/engine.ts'
 import {
   InvalidRequest,
   MessageTooLarge,
@@ -108,7 +108,7 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
 
   async function ask(peerId: string, request: WireRequest, link: () => Promise<unknown>, signal: AbortSignal): Promise<Uint8Array> {
     const asked = { peerId, protocol: requestProtocol, body: encodeRequest(request), link }
-    return outcomeOf(decodeAnswer(await askPeer(engine, asked, { signal, maxAnswerBytes: maxBytes })))
+    return outcomeOf(decodeAnswer(await askPeer(engine, asked, { signal, maxAnswerBytes: maxBytes, bridged: true })))
   }
 
   /** Sends a request to a client of this gateway, or of another gateway of the database. */
@@ -122,16 +122,18 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
     return await ask(other.peerId, { service, data, from, timeoutMs }, () => gateways.link(other.peerId, other.about.multiaddrs), signal)
   }
 
-  async function answer(from: string, body: Uint8Array, signal: AbortSignal): Promise<WireAnswer> {
+  async function answer({ from, via, body, signal }: Parameters<RequestHandler>[0]): Promise<WireAnswer> {
     const request = decodeRequest(body)
     const isForwarded = request.from !== undefined
     // Only a gateway of this database may send requests on behalf of another peer.
     if (isForwarded && (await others(({ peerId }) => peerId === from)).length === 0)
       return { status: 'not_found', message: 'Only gateways of the same database may set "from".' }
     const timeoutMs = Math.min(request.timeoutMs, limits.requestTimeoutMs)
-    const asker = request.from ?? from
+    const author = request.from ?? from
+    // Peer ids are free, so those behind one bridge are one asker.
+    const asker = `peer ${via ?? author}`
     try {
-      return { status: 'ok', data: await askHere({ ...request, timeoutMs, from: asker, asker: `peer ${asker}`, signal, isForwarded }) }
+      return { status: 'ok', data: await askHere({ ...request, timeoutMs, from: author, asker, signal, isForwarded }) }
     } catch (error) {
       return failureOf(error)
     }
@@ -169,10 +171,11 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
 
   return {
     async start() {
-      await engine.handle(requestProtocol, async ({ from, body, signal }) => encodeAnswer(await answer(from, body, signal)), {
+      await engine.handle(requestProtocol, async (request) => encodeAnswer(await answer(request)), {
         maxRequestBytes: maxBytes,
         maxConcurrent: limits.maxPeerRequests,
         maxConcurrentBytes: limits.maxPeerRequestBytes,
+        bridged: true,
       })
     },
     async stop() {

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { agesOf } from '../../src/clock/ages.ts'
 import { createCarrier } from '../../src/direct/carrier.ts'
 import type { ConnectedPeer } from '../../src/engine/engine.ts'
+import { PeerNotConnected } from '../../src/errors.ts'
 import { defaultLimits } from '../../src/limits.ts'
 import { directStatus } from '../../src/model/direct-status.ts'
 import type { DeliveryStore } from '../../src/store/delivery-store.ts'
@@ -25,7 +26,7 @@ const there: ConnectedPeer = {
   },
 }
 const seen = {
-  ...{ state: 'connected' as const, label: null, blocked: false, topics: [], gateway: 'here' },
+  ...{ state: 'connected' as const, route: 'direct', bridgedVia: null, label: null, blocked: false, topics: [], gateway: 'here' },
   ...{ firstSeen: new Date(now).toISOString(), lastSeen: new Date(now).toISOString() },
 }
 
@@ -37,16 +38,25 @@ async function queued({ isLinked }: { isLinked: boolean }) {
     { id: '1', messageId: 'm', client: 'c', to: 'there', envelope: new Uint8Array(10), expiresAt, createdAt: now, idempotency: undefined },
     0,
   )
+  let hasLink = isLinked
   const carrier = createCarrier(
     { limits: defaultLimits },
     {
       engine: {
         peerId: 'here',
-        request: async () => Uint8Array.of(directStatus.kept),
-        peers: async () => (isLinked ? [there] : []),
+        async request() {
+          if (!hasLink) throw new PeerNotConnected('There is no link to this peer.')
+          return Uint8Array.of(directStatus.kept)
+        },
+        peers: async () => (hasLink ? [there] : []),
         listen: () => () => undefined,
       },
-      peers: { dialPeer: async () => ({ ...there, ...seen }) },
+      peers: {
+        async dialPeer() {
+          hasLink = true
+          return { ...there, ...seen }
+        },
+      },
       store,
       inbox: { take: async () => new Uint8Array() },
       metrics: { damaged: () => undefined },

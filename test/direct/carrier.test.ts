@@ -3,7 +3,7 @@ import { agesOf } from '../../src/clock/ages.ts'
 import { createCarrier } from '../../src/direct/carrier.ts'
 import { decodeBatch, maxDirectBatch } from '../../src/direct/direct-protocol.ts'
 import type { ConnectedPeer, EngineEvent } from '../../src/engine/engine.ts'
-import { PeerUnreachable } from '../../src/errors.ts'
+import { PeerNotConnected, PeerUnreachable } from '../../src/errors.ts'
 import { defaultLimits, type Limits } from '../../src/limits.ts'
 import { directStatus } from '../../src/model/direct-status.ts'
 import { silentLog } from '../fixtures/log.ts'
@@ -25,7 +25,7 @@ const there: ConnectedPeer = {
   },
 }
 const seen = {
-  ...{ state: 'connected' as const, label: null, blocked: false, topics: [], gateway: 'here' },
+  ...{ state: 'connected' as const, route: 'direct', bridgedVia: null, label: null, blocked: false, topics: [], gateway: 'here' },
   ...{ firstSeen: new Date(begun).toISOString(), lastSeen: new Date(begun).toISOString() },
 }
 const keepAll = async (numbers: number[]) => numbers.map(() => directStatus.kept)
@@ -48,6 +48,7 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
   const batches: number[][] = []
   const counts = { underWay: 0, mostUnderWay: 0, dials: 0, looks: 0, damaged: 0 }
   const told: string[] = []
+  const dialled = new Set<string>()
   let listener: ((event: EngineEvent) => void) | undefined
 
   const clientsDue = store.clientsDue
@@ -62,7 +63,9 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
     {
       engine: {
         peerId: 'here',
-        request: async (_peerId, _protocol, body, { signal }) => {
+        request: async (peerId, _protocol, body, { signal }) => {
+          if (!(scene.isLinked && peerId === there.peerId) && !dialled.delete(peerId))
+            throw new PeerNotConnected('There is no link to this peer.')
           const numbers = decodeBatch(body).map((envelope) => Buffer.from(envelope).readUInt16BE())
           batches.push(numbers)
           counts.mostUnderWay = Math.max(counts.mostUnderWay, ++counts.underWay)
@@ -84,6 +87,7 @@ function stage({ isLinked = true, random = 1, answer = keepAll, dial = async () 
         dialPeer: async (peerId, { signal }) => {
           counts.dials++
           await dial(signal, peerId)
+          dialled.add(peerId)
           return { ...there, ...seen }
         },
       },

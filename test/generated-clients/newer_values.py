@@ -26,6 +26,8 @@ peer = {
     "networks": ["custom"],
     "direction": "outbound",
     "relayed": False,
+    "route": "direct",
+    "bridgedVia": None,
     "agent": None,
     "protocols": [],
     "latencyMs": None,
@@ -37,8 +39,8 @@ peer = {
 }
 known = Peer.from_dict(peer)
 assert (known.state, known.direction) == ("connected", "outbound")
-newer = Peer.from_dict({**peer, "state": "future", "networks": ["future"], "direction": "both"})
-assert (newer.state, newer.networks, newer.direction) == ("future", ["future"], "both")
+newer = Peer.from_dict({**peer, "state": "future", "networks": ["future"], "direction": "both", "route": "future"})
+assert (newer.state, newer.networks, newer.direction, newer.route) == ("future", ["future"], "both", "future")
 assert Peer.from_dict({**peer, "direction": None}).direction is None
 
 readiness = {"status": "degraded", "checks": {"started": True, "draining": False, "database": "slow"}}

@@ -1,5 +1,6 @@
 import { access } from './lists/access.ts'
 import { bridge } from './lists/bridge.ts'
+import { bridgedRequests } from './lists/bridged-requests.ts'
 import { catchUp } from './lists/catch-up.ts'
 import { clock } from './lists/clock.ts'
 import { customEngine } from './lists/custom-engine.ts'
@@ -50,4 +51,5 @@ export const mutants: Mutant[] = [
   ...peerShares,
   ...reading,
   ...streamContract,
+  ...bridgedRequests,
 ]

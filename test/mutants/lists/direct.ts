@@ -126,8 +126,8 @@ export const direct = [
       ],
       [
         'a stop waits for a recipient that is silent',
-        'createDeadline(init.deliveryTimeoutMs, [stopping])',
-        'createDeadline(init.deliveryTimeoutMs)',
+        'createDeadline(init.deliveryTimeoutMs, [options.signal])',
+        'createDeadline(init.deliveryTimeoutMs, [])',
       ],
       ['a stop waits for a dial', '[stopping, dialling.signal]', '[dialling.signal]'],
     ],

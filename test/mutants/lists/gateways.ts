@@ -21,7 +21,7 @@ export const gateways = [
         'const timeoutMs = request.timeoutMs',
       ],
       ['a request has any size', 'if (data.length > limits.maxMessageBytes)', 'if (data.length < 0)'],
-      ['who asked is not said', 'const asker = request.from ?? from', 'const asker = from'],
+      ['who asked is not said', 'const author = request.from ?? from', 'const author = from'],
       ['any number of requests go to one peer at once', 'max: limits.maxRequestsToPeer,', 'max: 1_000_000,'],
     ],
   ),

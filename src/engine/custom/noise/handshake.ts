@@ -1,6 +1,6 @@
+import { generateKeyPair } from '../../../lib/x25519.ts'
 import type { CipherState } from './cipher-state.ts'
 import { encodeIdentity, verifyIdentity } from './identity-payload.ts'
-import { generateKeyPair } from './x25519.ts'
 import { createXxHandshake, type Role } from './xx-handshake.ts'
 
 /**

@@ -1,6 +1,6 @@
+import { type KeyPair, publicKeyBytes, sharedSecret } from '../../../lib/x25519.ts'
 import { type CipherState, maxMessageBytes, tagBytes } from './cipher-state.ts'
 import { createSymmetricState } from './symmetric-state.ts'
-import { type KeyPair, publicKeyBytes, sharedSecret } from './x25519.ts'
 
 /**
  * The XX handshake pattern (Noise §5.3 and §7.5): each end learns the other's static key, and proves that it holds its

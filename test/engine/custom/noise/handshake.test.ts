@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { createCipherState, DecryptionFailed } from '../../../../src/engine/custom/noise/cipher-state.ts'
 import { createHandshake, type Handshake, HandshakeFailed, type HandshakeInit } from '../../../../src/engine/custom/noise/handshake.ts'
 import { encodeIdentity, verifyIdentity } from '../../../../src/engine/custom/noise/identity-payload.ts'
-import { generateKeyPair, sharedSecret } from '../../../../src/engine/custom/noise/x25519.ts'
+import { generateKeyPair, sharedSecret } from '../../../../src/lib/x25519.ts'
 import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
 
 const [alice, bob, carol] = await Promise.all([1, 2, 3].map((byte) => createMemoryIdentity(new Uint8Array(32).fill(byte))))

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { keyPairOf } from '../../../../src/engine/custom/noise/x25519.ts'
 import { createXxHandshake, type Role } from '../../../../src/engine/custom/noise/xx-handshake.ts'
+import { keyPairOf } from '../../../../src/lib/x25519.ts'
 import cacophony from '../../../vectors/noise/cacophony.json' with { type: 'json' }
 import snow from '../../../vectors/noise/snow.json' with { type: 'json' }
 

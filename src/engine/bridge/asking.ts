@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto'
+import { PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../errors.ts'
+import { BoundedMap } from '../../lib/bounded-map.ts'
+import { createDeadline, orAborted } from '../../lib/deadline.ts'
+import { createSingleFlight, type SingleFlight } from '../../lib/single-flight.ts'
+import type { Limits } from '../../limits.ts'
+import type { P2PEngine, RequestOptions } from '../engine.ts'
+import { decodeCarried, encodeCarry } from './carrying.ts'
+import { type Answer, beginMs, encodeRequest, envelopeOverheadBytes, nonceBytes, openAnswer, sealQuestion } from './envelopes.ts'
+import { bridgeProtocol } from './protocols.ts'
+import { sealRequest } from './sealing.ts'
+
+/** The asker's side: requests to peers that are not linked, through linked bridges. */
+export interface Asking {
+  /**
+   * The recipient proves that it is there before anything of the request is sent; then the request is sent once, and
+   * begins at most once.
+   * @throws PeerNotConnected when no linked bridge reaches the peer; nothing of the request has left this node
+   * @throws ProtocolUnsupported when the peer says so
+   * @throws PeerUnreachable when the bridge brings no answer of the peer, or a wrong one
+   */
+  request(peerId: string, protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
+}
+
+export interface AskingInit {
+  peerId: string
+  seed: Uint8Array
+  limits: Pick<Limits, 'requestTimeoutMs'>
+}
+
+export interface AskingComponents {
+  engine: Pick<P2PEngine, 'peers' | 'request'>
+  /** A peer has answered a request through a bridge. */
+  onAnswered(peerId: string, bridge: string): void
+}
+
+/** The way to a peer: a bridge, and what the peer's ticket says. */
+interface Route {
+  bridge: string
+  run: Uint8Array
+  key: Uint8Array
+  /** The peer's time when it wrote the ticket, and this node's when the ticket came. */
+  theirNow: number
+  at: number
+}
+
+/** Bridges that are asked for one peer at a time. */
+const maxBridges = 8
+/** Milliseconds in which a bridge finds out whether the peer is there, and after which it counts as silent. */
+const findMs = 3_000
+const silentAfterMs = 5_000
+/** Milliseconds for which a silent bridge is not asked, so that it does not delay what can go another way. */
+const silentMs = 60_000
+/** Milliseconds for which a ticket is used. */
+const routeMs = 60_000
+const maxRoutes = 1_000
+
+export function createAsking(init: AskingInit, components: AskingComponents): Asking {
+  const { peerId: from, seed, limits } = init
+  const { engine, onAnswered } = components
+  const routes = new BoundedMap<string, Route>({ max: maxRoutes })
+  const finding = new Map<string, SingleFlight<Route>>()
+  /** By bridge, until when it is not asked. */
+  const silent = new BoundedMap<string, number>({ max: maxRoutes })
+  /** By peer, the bridge that brought no good answer of it last. Others are asked first. */
+  const failed = new BoundedMap<string, string>({ max: maxRoutes })
+
+  async function askBridge(
+    bridge: string,
+    to: string,
+    question: Uint8Array,
+    options: RequestOptions & { timeoutMs: number },
+  ): Promise<Answer> {
+    const { signal, maxAnswerBytes, timeoutMs } = options
+    const carried = decodeCarried(
+      await engine.request(bridge, bridgeProtocol, encodeCarry({ to, envelope: question, timeoutMs }), {
+        signal,
+        maxAnswerBytes: maxAnswerBytes + envelopeOverheadBytes,
+      }),
+    )
+    if (carried.status !== 'answered') throw new Error(refusals[carried.status])
+    return await openAnswer(carried.envelope, { question, from: to })
+  }
+
+  async function ticketThrough(bridge: string, to: string): Promise<Route> {
+    using deadline = createDeadline(silentAfterMs, [])
+    try {
+      const question = await sealQuestion({ type: 'ticket', to, nonce: randomBytes(nonceBytes) }, seed)
+      const answer = await askBridge(bridge, to, question, { signal: deadline.signal, timeoutMs: findMs, maxAnswerBytes: 0 })
+      if (answer.status !== 'ticket') throw new Error('the peer gave no ticket')
+      const { run, key, now } = answer
+      return { bridge, run, key, theirNow: now, at: performance.now() }
+    } catch (error) {
+      if (deadline.isOver) silent.set(bridge, performance.now() + silentMs)
+      throw error
+    }
+  }
+
+  /** @throws PeerNotConnected */
+  async function find(to: string): Promise<Route> {
+    const isAsked = (bridge: string) => bridge !== to && (silent.get(bridge) ?? 0) <= performance.now()
+    const bridges = (await engine.peers())
+      .filter(({ peerId, protocols }) => protocols.includes(bridgeProtocol) && isAsked(peerId))
+      .map(({ peerId }) => peerId)
+    const bad = failed.get(to)
+    const [others, last] = [bridges.filter((bridge) => bridge !== bad), bridges.filter((bridge) => bridge === bad)]
+    const reasons: string[] = []
+    for (const some of [others.slice(0, maxBridges), last]) {
+      const asked = some.map((bridge) =>
+        ticketThrough(bridge, to).catch((error: unknown) => {
+          reasons.push(`${bridge}: ${reasonOf(error)}`)
+          throw error
+        }),
+      )
+      // The first ticket wins; an empty list has none.
+      const route = await Promise.any(asked).catch(() => undefined)
+      if (route !== undefined) return route
+    }
+    if (reasons.length === 0) throw new PeerNotConnected('There is no link to this peer; dial it first.')
+    throw new PeerNotConnected(`There is no link to this peer, and no linked bridge reaches it (${reasons.join('; ')}).`)
+  }
+
+  /** The way to a peer. Requests that need it at the same time find it together. @throws PeerNotConnected */
+  async function routeTo(to: string): Promise<Route> {
+    const route = routes.get(to)
+    if (route !== undefined && performance.now() - route.at < routeMs) return route
+    const flight = finding.get(to) ?? createSingleFlight(() => find(to).finally(() => finding.delete(to)))
+    finding.set(to, flight)
+    const found = await flight.run()
+    routes.set(to, found)
+    return found
+  }
+
+  /**
+   * Sends the request. Returns what the peer says, with the box of its answer opened; undefined when nothing has left.
+   * @throws PeerUnreachable
+   */
+  async function send(to: string, route: Route, text: Uint8Array, options: RequestOptions): Promise<Said | undefined> {
+    const { signal, maxAnswerBytes } = options
+    const { bridge, run } = route
+    const { key, box, openAnswer: open } = sealRequest(text, route.key, { from, to })
+    const until = Math.floor(route.theirNow + (performance.now() - route.at)) + beginMs
+    const question = await sealQuestion({ type: 'request', to, nonce: randomBytes(nonceBytes), run, until, key, box }, seed)
+    try {
+      const answer = await askBridge(bridge, to, question, { signal, maxAnswerBytes, timeoutMs: limits.requestTimeoutMs })
+      if (answer.status === 'ticket') throw new Error('the peer gave a ticket')
+      return answer.status === 'answered' ? { status: 'answered', text: open(answer.box) } : { status: answer.status }
+    } catch (error) {
+      routes.delete(to)
+      if (error instanceof PeerNotConnected) return undefined
+      failed.set(to, bridge)
+      signal.throwIfAborted()
+      throw new PeerUnreachable(`The bridge ${bridge} brought no answer of the peer: ${reasonOf(error)}.`, { cause: error })
+    }
+  }
+
+  function answerOf(said: Exclude<Said, { status: 'stale' }>, maxAnswerBytes: number): Uint8Array {
+    switch (said.status) {
+      case 'answered':
+        if (said.text.length > maxAnswerBytes) throw new PeerUnreachable('The answer of the peer is too large.')
+        return said.text
+      case 'unsupported':
+        throw new ProtocolUnsupported('The peer does not answer this protocol through a bridge.')
+      case 'refused':
+        throw new PeerUnreachable('The peer did not answer the request.')
+      default:
+        return said satisfies never
+    }
+  }
+
+  return {
+    async request(to, protocol, body, options) {
+      const text = encodeRequest({ protocol, body })
+      for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+        const route = await orAborted(routeTo(to), options.signal)
+        const said = await send(to, route, text, options)
+        if (said !== undefined && said.status !== 'stale') {
+          failed.delete(to)
+          onAnswered(to, route.bridge)
+          return answerOf(said, options.maxAnswerBytes)
+        }
+        routes.delete(to)
+      }
+      throw new PeerNotConnected('There is no link to this peer, and the way through a bridge has just ended.')
+    },
+  }
+}
+
+/** What a peer says of a request. `stale`: it has not begun, and may be sent with a new ticket. */
+type Said = { status: 'answered'; text: Uint8Array } | { status: 'stale' } | { status: 'unsupported' } | { status: 'refused' }
+
+const maxAttempts = 2
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/\.$/, '') : String(error)
+}
+
+const refusals = {
+  no_link: 'it has no link to the peer in another network',
+  unsupported: 'the peer takes nothing from bridges',
+  busy: 'it carries too many requests, in all or to the peer',
+  unanswered: 'the peer has not answered it',
+} as const

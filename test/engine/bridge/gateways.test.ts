@@ -1,0 +1,91 @@
+import { expect, onTestFinished, test } from 'vitest'
+import type { DeliveryView } from '../../../src/model/delivery.ts'
+import type { Peer } from '../../../src/model/peer.ts'
+import { bridgedNetworks, linkTo } from '../../fixtures/bridged-networks.ts'
+import { createParty, type Party } from '../../fixtures/party.ts'
+import { openStream } from '../../fixtures/stream-client.ts'
+
+/** A gateway of each network, each linked to a bridge only. */
+async function acrossBridge() {
+  const networks = bridgedNetworks()
+  const bridge = await networks.bridge()
+  const here = await createParty({ engine: await networks.nodeOf('custom') })
+  const there = await createParty({ engine: await networks.nodeOf('libp2p') })
+  for (const { engine } of [here, there]) await linkTo(engine, bridge)
+  return { bridge, here, there }
+}
+
+/** A client that serves, and answers when `work` does. */
+async function serve({ gateway }: Party, work: (from: string) => Promise<string>) {
+  const stream = await openStream(gateway.url)
+  onTestFinished(() => stream.socket.terminate())
+  stream.socket.on('message', async (raw) => {
+    const frame = JSON.parse(raw.toString())
+    if (frame.type === 'request') stream.send({ type: 'reply', requestId: frame.requestId, data: await work(frame.from) })
+  })
+  stream.send({ type: 'serve', service: 'who', concurrency: 1 })
+  await stream.expect('serving')
+}
+
+const ask = ({ rest }: Party, { peerId }: Party) =>
+  rest.call<Record<string, unknown>>('POST', `/v1/peers/${peerId}/requests/who`, { data: 'x' })
+const peerAt = ({ rest }: Party, peerId: string) => rest.get<Peer>(`/v1/peers/${peerId}`)
+
+test('a service answers peers of the other network, who have no address of it', async () => {
+  const { bridge, here, there } = await acrossBridge()
+  await serve(there, async (from) => from)
+  expect((await here.rest.call('GET', `/v1/peers/${there.peerId}`)).status).toBe(404)
+  expect(await ask(here, there)).toMatchObject({ status: 200, body: { data: here.peerId } })
+  const shown = { state: 'known', direction: null, route: 'bridged', bridgedVia: bridge.peerId }
+  expect(await peerAt(here, there.peerId)).toMatchObject(shown)
+  const { items } = await here.rest.get<{ items: Peer[] }>('/v1/peers')
+  expect(items.find(({ peerId }) => peerId === there.peerId)).toMatchObject(shown)
+  expect(await peerAt(here, bridge.peerId)).toMatchObject({ route: 'direct', bridgedVia: null })
+  expect(await peerAt(there, bridge.peerId)).toMatchObject({ route: 'direct', bridgedVia: null })
+})
+
+test('nobody answers in the name of a peer that is blocked, or without a bridge: the errors are those of a dial', async () => {
+  const { bridge, here, there } = await acrossBridge()
+  await serve(there, async (from) => from)
+  expect((await ask(here, there)).status).toBe(200)
+  await here.rest.call('PATCH', `/v1/peers/${there.peerId}`, { blocked: true })
+  expect(await peerAt(here, there.peerId)).toMatchObject({ state: 'blocked', route: null, bridgedVia: null })
+  expect((await ask(here, there)).body).not.toHaveProperty('data')
+  await here.rest.call('PATCH', `/v1/peers/${there.peerId}`, { blocked: false })
+  await bridge.stop()
+  expect(await ask(here, there)).toMatchObject({ status: 404, body: { code: 'peer_not_found' } })
+})
+
+test('a direct message is delivered through a bridge without a dial, and is its author’s', async () => {
+  const { here, there } = await acrossBridge()
+  let dials = 0
+  const { dial } = here.engine
+  here.engine.dial = async (...given) => {
+    dials++
+    return await dial(...given)
+  }
+  const { body } = await here.rest.call<DeliveryView>('POST', `/v1/peers/${there.peerId}/messages`, { data: 'hello' })
+  await expect.poll(async () => (await here.rest.get<DeliveryView>(`/v1/deliveries/${body.id}`)).state).toBe('delivered')
+  expect(await there.rest.history('kind=direct')).toMatchObject([{ from: here.peerId, to: there.peerId, data: 'hello' }])
+  expect(dials).toBe(0)
+})
+
+test('maxDirectBytesPerHour: authors behind a bridge have four times one’s bytes together', async () => {
+  const networks = bridgedNetworks()
+  const bridge = await networks.bridge()
+  const there = await createParty({ engine: await networks.nodeOf('libp2p'), limits: { maxDirectBytesPerHour: 1_000 } })
+  await linkTo(there.engine, bridge)
+  const states: string[] = []
+  for (let number = 0; number < 5; number++) {
+    const author = await createParty({ engine: await networks.nodeOf('custom') })
+    await linkTo(author.engine, bridge)
+    const { body } = await author.rest.call<DeliveryView>('POST', `/v1/peers/${there.peerId}/messages`, { data: 'x'.repeat(900) })
+    const attempted = async () => {
+      const { state, attempts } = await author.rest.get<DeliveryView>(`/v1/deliveries/${body.id}`)
+      return state === 'delivered' || attempts > 0
+    }
+    await expect.poll(attempted).toBe(true)
+    states.push((await author.rest.get<DeliveryView>(`/v1/deliveries/${body.id}`)).state)
+  }
+  expect(states).toEqual(['delivered', 'delivered', 'delivered', 'delivered', 'queued'])
+})

@@ -1,0 +1,93 @@
+import { breaks } from '../patch.ts'
+
+const requests = ['test/engine/bridge/requests.test.ts']
+const hostile = ['test/engine/bridge/hostile-bridge.test.ts']
+const gateways = ['test/engine/bridge/gateways.test.ts']
+const limits = ['test/engine/bridge/limits.test.ts']
+
+/** Requests through a bridge: what makes them safe from it, and what bounds them. */
+export const bridgedRequests = [
+  ...breaks('src/direct/courier.ts', gateways, [
+    [
+      'a recipient is dialled before a bridge is asked',
+      'maxAnswerBytes: maxDirectBatch, bridged: true }',
+      'maxAnswerBytes: maxDirectBatch }',
+    ],
+  ]),
+  ...breaks('src/direct/direct-inbox.ts', gateways, [
+    ['direct messages are taken from links only', ',\n        bridged: true', ''],
+    ['authors behind a bridge have no bound', 'via ?? from', 'from'],
+  ]),
+  ...breaks(
+    'src/services/services.ts',
+    [...gateways, 'test/services/bridged.test.ts'],
+    [
+      ['services are asked on links only', 'maxAnswerBytes: maxBytes, bridged: true }', 'maxAnswerBytes: maxBytes }'],
+      ['authors behind a bridge have a turn each', 'via ?? author', 'author'],
+    ],
+  ),
+  ...breaks('src/peers/peers.ts', gateways, [['a bridged peer is not kept', 'if (!routes.note(event.peerId, event.via)) break', 'break']]),
+  ...breaks('src/peers/peer-view.ts', gateways, [
+    ['a bridged route is not shown', "return bridge === undefined ? null : 'bridged'", 'return null'],
+  ]),
+  ...breaks(
+    'src/peers/bridged-routes.ts',
+    ['test/peers/bridged-routes.test.ts'],
+    [
+      ['a route is shown for ever', 'now() - route.at < shownMs', 'route.at >= 0'],
+      ['each answer is news', 'if (known?.bridge === bridge && now() - known.at < notedMs) return false', ''],
+      ['another bridge is no news', 'known?.bridge === bridge &&', 'known !== undefined &&'],
+    ],
+  ),
+  ...breaks('src/engine/bridge/envelopes.ts', hostile, [
+    ['anybody may answer', 'if (signer !== from) throw', 'if (signer === "") throw'],
+    ['any answer will do', 'if (Buffer.compare(answer.question, hashOf(question)) !== 0)', 'if (answer.question.length === 0)'],
+  ]),
+  ...breaks('src/engine/bridge/sealing.ts', hostile, [
+    ['a request is sent as it is', 'const encrypted = [cipher.update(text), cipher.final()]', 'const encrypted = [text, cipher.final()]'],
+    ['another may sign the box', '`peergate-bridged ${from} ${to}`', '`peergate-bridged ${from.length} ${to}`'],
+  ]),
+  ...breaks('src/engine/bridge/answering.ts', hostile, [
+    ['a peer takes what is for another', 'if (to !== peerId) throw', 'if (to === "") throw'],
+    ['a request begins again', "if (known.has(id)) throw new Error('the request is known')", ''],
+  ]),
+  ...breaks('src/engine/bridge/answering.ts', limits, [
+    ['what is remembered has no bound', 'const place = places.take(bridge)', 'const place = places.hold(bridge, 1)'],
+    ['nothing is forgotten', 'if (until > now()) return', 'if (until > 0) return'],
+    ['a request is forgotten while it could begin', 'until: now() + beginMs + driftMs, place', 'until: now() + 1, place'],
+    ['any run will do', 'Buffer.compare(asked, run) !== 0 ||', 'asked.length !== run.length ||'],
+    ['a request begins whenever it comes', ' || until < now()', ''],
+    ['a request may come after it was forgotten', ' || until > now() + beginMs + driftMs', ''],
+    ['who is not admitted is answered', 'options.admits?.(from) === false || ', ''],
+    ['a body has any size', ' || body.length > options.maxRequestBytes', ''],
+    ['places are those of an author', '{ peerId: from, host: bridge }', '{ peerId: from, host: from }'],
+  ]),
+  ...breaks('src/engine/bridge/answering.ts', requests, [
+    ['a blocked author is answered', ' || isBlocked(from)', ''],
+    ['who has brought it is not said', 'signal, via: bridge', 'signal'],
+  ]),
+  ...breaks('src/engine/bridge/carrying.ts', limits, [
+    ['a bridge carries any number', 'using place = places.take(to)', 'using place = places.hold(to, 1)'],
+    ['one peer may have all places', ', maxPerHolder: limits.maxRequestsToPeer', ''],
+  ]),
+  ...breaks('src/engine/bridge/carrying.ts', requests, [
+    ['a bridge carries within a network', 'return !recipient.networks.some((network) => asker.networks.includes(network))', 'return true'],
+  ]),
+  ...breaks('src/engine/bridge/asking.ts', hostile, [
+    ['a bridge that has failed is asked again first', 'failed.set(to, bridge)', ''],
+    ['a silent bridge is asked each time', 'if (deadline.isOver) silent.set(bridge, performance.now() + silentMs)', ''],
+    ['a silent bridge is never asked again', '(silent.get(bridge) ?? 0) <= performance.now()', '!silent.has(bridge)'],
+  ]),
+  ...breaks('src/engine/bridge/asking.ts', requests, [
+    ['a stale ticket is the end', 'const maxAttempts = 2', 'const maxAttempts = 1'],
+    ['nobody hears of the way', 'onAnswered(to, route.bridge)\n', ''],
+  ]),
+  ...breaks('src/engine/bridge/asking.ts', limits, [
+    ['an answer has any size', 'if (said.text.length > maxAnswerBytes) throw', 'if (said.text.length < 0) throw'],
+  ]),
+  ...breaks('src/engine/bridge/with-bridges.ts', requests, [
+    ['every request may go through a bridge', ' || options.bridged !== true', ''],
+    ['a blocked peer is asked', ' || blocked.has(other)', ''],
+    ['every handler answers bridges', 'if (options.bridged === true) answering', 'if (options.maxConcurrent > 0) answering'],
+  ]),
+]

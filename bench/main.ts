@@ -3,6 +3,7 @@ import { cpus } from 'node:os'
 import { benchAppend } from './append.ts'
 import { benchDht } from './dht.ts'
 import { benchFanOut } from './fan-out.ts'
+import { benchJoinedTopics } from './joined-topics.ts'
 import { benchLink } from './link.ts'
 import { benchLive } from './live.ts'
 import { benchMemory } from './memory.ts'
@@ -37,6 +38,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   reconnect: () => benchReconnect(),
   simulation: () => benchSimulation(),
   dht: () => benchDht(),
+  topics: () => benchJoinedTopics(),
 }
 
 const wanted = process.argv.slice(2)

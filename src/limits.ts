@@ -154,7 +154,7 @@ export const limitsSchema = z.object({
   ),
   maxJoinedTopics: limit(
     100,
-    'Maximum joined topics, shared by clients. rust-libp2p accepts no more from one peer. Default with the custom engine: 1,000, which is what a peer accepts.',
+    'Maximum joined topics, shared by clients. rust-libp2p accepts no more from one peer. Default with the custom engine: 10,000, which is what a peer accepts.',
   ),
   subscribedTopicMs: limit(
     604_800_000,
@@ -166,6 +166,9 @@ export const limitsSchema = z.object({
     'Time without use, in milliseconds, after which a topic joined by subscribing or publishing can be left to make room for another, once its client has used up its share. Default: a day.',
     0,
   ),
+  maxPeerTopics: limit(10_000, 'Maximum noted topics of a peer (custom engine). Messages of others reach it by catch-up.'),
+  ownPeerTopics: limit(500, 'Topics of each peer that always find room (custom engine).'),
+  maxSharedPeerTopics: limit(100_000, 'Maximum noted topics of all peers beyond `ownPeerTopics` of each (custom engine).', 0),
   maxPeerSubscriptionBytes: limit(1_048_576, 'Maximum bytes of memory for the topic subscriptions of one peer, about 1 KiB each.', 1024),
   dialTimeoutMs: limit(10_000, 'Timeout of a dial, all addresses of the peer together, in milliseconds.'),
   silentLinkMs: limit(30_000, 'Silence of a peer, in milliseconds, that closes its link. It is pinged three times meanwhile.', 30),
@@ -193,7 +196,7 @@ export const limitsSchema = z.object({
     'Maximum DHT values and provider records kept for other peers. One peer, address or author can have a quarter of them while others have any.',
   ),
   maxDhtBytes: limit(268_435_456, 'Maximum bytes of the DHT values and provider records kept for other peers.'),
-  maxDhtRecordsPerPeer: limit(5_000, 'Maximum DHT values and provider records kept for one peer, so that it cannot fill the store.'),
+  maxDhtRecordsPerPeer: limit(12_000, 'Maximum DHT values and provider records kept for one peer. Each topic that it has joined is one.'),
   maxDhtBytesPerPeer: limit(16_777_216, 'Maximum bytes of the DHT values and provider records kept for one peer.'),
   maxDhtMessageBytes: limit(131_072, 'Maximum bytes of a DHT message: a value of 64 KiB, and twenty peers with addresses.', 66_560),
   maxLookups: limit(100, 'Maximum client requests in progress that read from or write to the DHT, shared by clients.'),
@@ -281,7 +284,7 @@ export type Limits = z.infer<typeof limitsSchema>
 
 /** Defaults that depend on the engine. */
 export const engineLimits: { readonly [Kind in 'custom' | 'libp2p' | 'both']: Partial<Limits> } = {
-  custom: { maxJoinedTopics: 1_000 },
+  custom: { maxJoinedTopics: 10_000 },
   libp2p: {},
   both: {},
 }

@@ -44,6 +44,11 @@ export interface CatchUpComponents {
 
 /** Milliseconds from a peer's appearance until it is asked, since its subscriptions follow at once. */
 const settleMs = 250
+/**
+ * A peer that joins topics one after the other is asked again after a pause of so many times what the last round took,
+ * since a round is about all topics.
+ */
+const pauses = 4
 /** Milliseconds for which a peer that sent false history is not asked, and how many such peers are remembered. */
 const distrustMs = 3_600_000
 const maxDistrusted = 1_000
@@ -72,6 +77,8 @@ interface Peer {
   /** Time of the next round, by the monotonic clock. */
   dueAt: number
   failures: number
+  /** Milliseconds that the last round took. */
+  tookMs: number
 }
 
 export function createCatchUp(init: { limits: CatchUpLimits }, components: CatchUpComponents): CatchUp {
@@ -91,8 +98,10 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   function appeared(peerId: string): void {
     if ((distrusted.get(peerId) ?? 0) > performance.now()) return
     const known = peers.get(peerId)
-    const dueAt = Math.min(known?.dueAt ?? Number.POSITIVE_INFINITY, performance.now() + settleMs)
-    peers.set(peerId, { dueAt, failures: 0 })
+    const dueAt = performance.now() + settleMs + pauses * (known?.tookMs ?? 0)
+    if (known !== undefined && known.dueAt <= dueAt) return
+    if (known === undefined) peers.set(peerId, { dueAt, failures: 0, tookMs: 0 })
+    else Object.assign(known, { dueAt, failures: 0 })
     arm()
   }
 
@@ -129,6 +138,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   async function run(peerId: string, peer: Peer): Promise<void> {
     // `appeared` may set an earlier time during the round.
     peer.dueAt = Number.POSITIVE_INFINITY
+    const began = performance.now()
     const again = (ms: number) => {
       peer.dueAt = Math.min(peer.dueAt, performance.now() + ms)
     }
@@ -143,6 +153,8 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       else if (err instanceof FalseHistory) distrust(peerId, err)
       else if (err instanceof PeerBusy) again(Math.min(limits.historyIntervalMs, err.retryAfterMs) * (1 + random()))
       else again(backOffMs({ firstMs: firstRetryMs, lastMs: limits.historyIntervalMs }, peer.failures++, random))
+    } finally {
+      peer.tookMs = performance.now() - began
     }
   }
 
@@ -160,11 +172,12 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return true
     const joined = await joinedTopics()
     const reached = await positions.get(peerId)
-    for (const topic of reached.keys()) if (!joined.some((record) => record.topic === topic)) reached.delete(topic)
+    const names = new Set(joined.map(({ topic }) => topic))
+    for (const topic of reached.keys()) if (!names.has(topic)) reached.delete(topic)
     const before = new Map(reached)
     try {
       const isDone = await readAll(peerId, groups(joined, reached), reached, signal)
-      if (joined.length > 0) await fetchMissing(peerId, new Set(joined.map(({ topic }) => topic)), signal)
+      if (joined.length > 0) await fetchMissing(peerId, names, signal)
       return isDone
     } finally {
       if ([...reached].some(([topic, position]) => before.get(topic) !== position)) await positions.set(peerId, reached)

@@ -11,6 +11,7 @@
  * - `relay_reservation`, `relay_circuit`: this relay refused a reservation or a circuit.
  * - `bridged_topic`: a bridge did not subscribe to a topic in one network for the other's subscribers.
  * - `bridged_request`: a request was refused by the bridge that was to carry it, or by its recipient behind a bridge.
+ * - `peer_topic`: there was no room to take note of a topic that a peer has joined.
  * - `peer_message_size`: a message was not sent to a peer that had ended the gossip over one that was no larger.
  */
 export type EngineLimit = (typeof engineLimits)[number]
@@ -18,4 +19,5 @@ export type EngineLimit = (typeof engineLimits)[number]
 export const engineLimits = [
   ...(['request_place', 'body_refused', 'body_given_up', 'told_dial', 'unread_link', 'frame_flood', 'dht_record'] as const),
   ...(['link', 'link_share', 'relay_reservation', 'relay_circuit', 'peer_message_size', 'bridged_topic', 'bridged_request'] as const),
+  ...(['peer_topic'] as const),
 ] as const

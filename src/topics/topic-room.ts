@@ -1,5 +1,6 @@
 import { createClientShares } from '../access/client-shares.ts'
 import { TopicLimit } from '../errors.ts'
+import type { Shares } from '../lib/shares.ts'
 import type { Limits } from '../limits.ts'
 import type { TopicJoin, TopicStore } from '../store/topic-store.ts'
 
@@ -14,6 +15,8 @@ export interface TopicRoom {
    * above their share. Returns whether a join was ended. @throws TopicLimit
    */
   make(client: string): Promise<boolean>
+  /** What the joins were is no longer known: some have ended, or another gateway of the database has changed them. */
+  forget(): void
 }
 
 const remedy = 'Leave one with DELETE /v1/topics/{topic}, or raise PEERGATE_MAX_JOINED_TOPICS.'
@@ -28,15 +31,33 @@ export function createTopicRoom(
   const { maxJoinedTopics: max, topicReclaimMs } = limits
   const { store, isInUse, now } = components
 
+  /**
+   * What each client holds, as the last look at all joins told, and those made since. Reading all of them for each join
+   * would make many joins take a time that grows with the square of their number.
+   */
+  let known: Shares | undefined
+
   return {
+    forget() {
+      known = undefined
+    },
     async make(client) {
+      if (known !== undefined && known.refusal(client) === undefined) {
+        known.hold(client, 1)
+        return false
+      }
+      known = undefined
       for (let hasGivenUp = false; ; hasGivenUp = true) {
         const byTopic = Map.groupBy(await store.joins(), ({ topic }) => topic)
         const shares = createClientShares({ max, limits })
         const owned = [...byTopic.values()].flatMap(([owner, ...others]) => (owner === undefined ? [] : [{ owner, others }]))
         for (const { owner } of owned) shares.hold(owner.client, 1)
         const refusal = shares.refusal(client)
-        if (refusal === undefined) return hasGivenUp
+        if (refusal === undefined) {
+          shares.hold(client, 1)
+          known = shares
+          return hasGivenUp
+        }
         const isIdle = (join: TopicJoin) => !join.explicit && join.usedAt < now() - topicReclaimMs && !isInUse(join)
         const [least] = owned
           .filter(({ owner }) => owner.client === client || (refusal === 'all' && shares.held(owner.client) > shares.share))

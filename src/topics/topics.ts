@@ -105,10 +105,13 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
   const room = createTopicRoom(init, { store: store.topics, isInUse, now })
   const sweepMs = Math.max(1, Math.min(longestSweepMs, subscribedTopicMs / 4))
   let sweeping: NodeJS.Timeout | undefined
+  /** Whether a reading of the joins is queued and has not begun. */
+  let isFollowing = false
   let unlisten: (() => void) | undefined
 
   /** Makes the engine's subscriptions equal to the joined topics of the store. */
   async function follow(): Promise<void> {
+    room.forget()
     const stored = new Set(await store.topics.joined())
     if (stored.size > maxJoinedTopics) logger.warn({ joined: stored.size, maxJoinedTopics }, 'more topics are joined than the limit')
     for (const topic of stored) {
@@ -127,12 +130,18 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
 
   function join(topic: string, by: { client: string; explicit: boolean }): Promise<{ created: boolean }> {
     return inTurn(async () => {
-      if (!joined.has(topic) && (await room.make(by.client))) await follow()
-      const created = await store.topics.join(topic, now(), by)
-      if (!joined.has(topic)) await engine.subscribe(topic)
-      joined.add(topic)
-      uses.add(topic, by.client)
-      return { created }
+      const isNew = !joined.has(topic)
+      if (isNew && (await room.make(by.client))) await follow()
+      try {
+        const created = await store.topics.join(topic, now(), by)
+        if (isNew) await engine.subscribe(topic)
+        joined.add(topic)
+        uses.add(topic, by.client)
+        return { created }
+      } catch (error) {
+        room.forget()
+        throw error
+      }
     })
   }
 
@@ -159,6 +168,16 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       // One sweep late: uses are recorded once per sweep, and a killed gateway has not recorded its last ones.
       if (await store.topics.giveUp({ usedBefore: now() - subscribedTopicMs - sweepMs })) await follow()
     })
+  }
+
+  /** Notices that arrive before a reading of the joins has begun are answered by it together. */
+  function followLater(): void {
+    if (isFollowing) return
+    isFollowing = true
+    inTurn(() => {
+      isFollowing = false
+      return follow()
+    }).catch((err: unknown) => logger.warn({ err }, 'joins and leaves of other gateways could not be applied'))
   }
 
   function sweepLater(): void {
@@ -205,7 +224,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       sweepLater()
       unlisten = store.listen(({ kind }) => {
         if (kind !== 'topics' && kind !== 'everything') return
-        inTurn(follow).catch((err: unknown) => logger.warn({ err }, 'joins and leaves of other gateways could not be applied'))
+        followLater()
       })
     },
     async stop() {
@@ -246,6 +265,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       return inTurn(async () => {
         const left = await store.topics.leave(topic)
         joined.delete(topic)
+        room.forget()
         roomsMade++
         uses.forgetTopic(topic)
         await engine.unsubscribe(topic)

@@ -120,7 +120,8 @@ test('counts what is set to nothing as not set', () => {
 })
 
 test('joins as many topics by default as peers of the engine accept', () => {
-  expect(loadConfig({}).limits.maxJoinedTopics).toBe(1_000)
+  expect(loadConfig({}).limits.maxJoinedTopics).toBe(10_000)
+  expect(loadConfig({}).limits.maxPeerTopics).toBe(10_000)
   expect(loadConfig({ LIBP2P_ENABLED: 'true' }).limits.maxJoinedTopics).toBe(100)
   expect(loadConfig({ PEERGATE_MAX_JOINED_TOPICS: '7' }).limits.maxJoinedTopics).toBe(7)
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { localKey } from '../../src/access/client-key.ts'
 import { StoreUnavailable, TopicLimit, TopicNotFound } from '../../src/errors.ts'
-import { defaultLimits } from '../../src/limits.ts'
+import { defaultLimits, engineLimits } from '../../src/limits.ts'
 import { createTopics, type Topics } from '../../src/topics/topics.ts'
 import { silentLog } from '../fixtures/log.ts'
 import { createMemoryEngine, createMemoryNetwork } from '../fixtures/memory-engine.ts'
@@ -49,6 +49,38 @@ test('subscribes to everything that was joined, also when the limit has become l
   await stricter.start()
   expect(await engine.topics()).toEqual(['a', 'b'])
   await expect(stricter.join('c', { client })).rejects.toThrow(TopicLimit)
+})
+
+test('joins as many topics as the custom engine allows without reading all joins for each, and no more', async () => {
+  const max = engineLimits.custom.maxJoinedTopics ?? 0
+  expect(max).toBe(10_000)
+  const { topics, store, engine } = await setUp(max)
+  let reads = 0
+  const { joins } = store.topics
+  store.topics.joins = () => {
+    reads++
+    return joins()
+  }
+  for (let number = 0; number < max; number++) await topics.join(`topic-${number}`, { client })
+  expect(reads).toBe(1)
+  const refusal = topics.join('one-more', { client })
+  await expect(refusal).rejects.toThrow(TopicLimit)
+  await expect(refusal).rejects.toThrow(/at most 10000 topics\. Leave one with DELETE .*, or raise PEERGATE_MAX_JOINED_TOPICS/)
+  expect((await engine.topics()).length).toBe(max)
+  await topics.leave('topic-7')
+  expect(await topics.join('one-more', { client })).toEqual({ created: true })
+  await expect(topics.join('another', { client })).rejects.toThrow(TopicLimit)
+})
+
+test('a join that the database refused takes no place', async () => {
+  const { topics, store } = await setUp(2)
+  await topics.join('a', { client })
+  const { join } = store.topics
+  store.topics.join = () => Promise.reject(new StoreUnavailable('gone'))
+  await expect(topics.join('b', { client })).rejects.toThrow(StoreUnavailable)
+  store.topics.join = join
+  expect(await topics.join('b', { client })).toEqual({ created: true })
+  await expect(topics.join('c', { client })).rejects.toThrow(TopicLimit)
 })
 
 test('joins once, however many ask at once', async () => {

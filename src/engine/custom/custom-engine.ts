@@ -15,12 +15,12 @@ import { createNoRouting } from '../no-routing.ts'
 import { createReading } from '../reading.ts'
 import { createDht } from './dht/dht.ts'
 import { createGossip } from './gossip.ts'
-import { priceOf, priceOfControl } from './link/frame-prices.ts'
+import { priceOf, priceOfControl, priceOfTold } from './link/frame-prices.ts'
 import { frameTypes } from './link/frame-types.ts'
 import type { Link } from './link/link.ts'
 import { createOverlay } from './overlay/create-overlay.ts'
 import type { OverlayFrame } from './overlay/frames.ts'
-import { defaultOverlayLimits } from './overlay/limits.ts'
+import { defaultOverlayLimits, overlayLimitsFor } from './overlay/limits.ts'
 import type { Overlay, PeerRecord } from './overlay/overlay.ts'
 import { createPeering, type PeeringInit } from './peering.ts'
 import { decodeControl, encodeControl, messageHead, parseMessageHead } from './wire/overlay-frame.ts'
@@ -94,7 +94,8 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           },
           ownAddresses: peering.addresses,
           isDialable: () => reach.state !== 'hidden',
-          topics: () => new Map(Array.from(topics, (topic) => [topic, running?.overlay.subscribers(topic).length ?? 0])),
+          topics,
+          linkedSubscribers: (topic) => running?.overlay.subscribers(topic).length ?? 0,
           onSubscribers: (topic, peers) => running?.overlay.subscribersFound(topic, peers),
           onChange: updateLinks,
           logger,
@@ -156,7 +157,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       {
         peerId,
         multiaddrs: peering.addresses,
-        limits: { ...defaultOverlayLimits, maxLinks: Math.min(defaultOverlayLimits.maxLinks, limits.maxConnections) },
+        limits: overlayLimitsFor(limits),
       },
       {
         now: () => performance.now(),
@@ -180,6 +181,8 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
         },
         onSubscription: (other, topic, subscribed) =>
           emit({ type: subscribed ? 'topic:subscribe' : 'topic:unsubscribe', peerId: other, topic }),
+        onTopicRefused: () => reached.note('peer_topic'),
+        onTold: (other, messages) => links.get(other)?.charge(priceOfTold(messages)),
       },
     )
     return overlay

@@ -22,7 +22,7 @@ export const customEngine = [
     ],
   ),
   ...breaks(
-    'src/engine/custom/overlay/create-overlay.ts',
+    'src/engine/custom/overlay/pruning.ts',
     ['test/engine/custom/overlay/neighbor-links.test.ts'],
     [
       [
@@ -32,8 +32,35 @@ export const customEngine = [
       ],
       ['what is new goes first', 'since <= now() - settleMs', 'true'],
       ['newcomers drive out who has brought something', '!pinned && !links.isProven(peerId)', '!pinned'],
-      ['newcomers drive out neighbours', ' : others).filter(({ peerId }) => !isInView(peerId))', ' : others)'],
+      ['newcomers drive out neighbours', 'outsideViews(settled.length > 0 ? settled : others)', 'settled.length > 0 ? settled : others'],
     ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/create-overlay.ts',
+    ['test/engine/custom/overlay/many-topics.test.ts'],
+    [
+      ['what a peer is told of costs it nothing', 'if (told > 0) components.onTold(peerId, told)', ''],
+      ['who asks for messages is no subscriber', 'if (untold.length > 0)', 'if (untold.length > 1)'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/subscriptions.ts',
+    ['test/engine/custom/overlay/many-topics.test.ts'],
+    [
+      ['peers share no room', 'topics.size < ownPeerTopics || shared < maxSharedPeerTopics', 'topics.size < ownPeerTopics'],
+      ['a peer has no room of its own', 'topics.size < ownPeerTopics || shared', 'shared'],
+      ['shared room does not come back', 'if (link.topics.size >= ownPeerTopics) shared--', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/overlay/topic-views.ts',
+    ['test/engine/custom/overlay/many-topics.test.ts'],
+    [['views ask without a pace', 'mayAsk: (link) => link.asks.take(now())', 'mayAsk: () => true']],
+  ),
+  ...breaks(
+    'src/engine/custom/dht/rendezvous.ts',
+    ['test/engine/custom/dht/rendezvous.test.ts'],
+    [['new topics wait', 'for (const topic of topics) if (!met.has(topic)) return topic', '']],
   ),
   ...breaks(
     'src/engine/custom/overlay/missing.ts',

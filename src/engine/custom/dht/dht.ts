@@ -48,8 +48,10 @@ export interface DhtComponents {
   ownAddresses(): string[]
   /** Whether peers can dial this node, as far as it knows. Otherwise it serves no DHT requests. */
   isDialable(): boolean
-  /** Topics that this node is subscribed to, each with the number of linked subscribers. */
-  topics(): Map<string, number>
+  /** Topics that this node is subscribed to. */
+  topics: ReadonlySet<string>
+  /** The number of linked subscribers of a topic. */
+  linkedSubscribers(topic: string): number
   onSubscribers(topic: string, peers: Contact[]): void
   /** The protocols in this node's hello have changed. */
   onChange(): void
@@ -73,8 +75,22 @@ interface Running {
 
 export function createDht(init: { limits: Limits }, components: DhtComponents): Dht {
   const { limits } = init
-  const { identity, records, links, handlers, reached, linkTo, onTold, ownAddresses, isDialable, topics, onSubscribers, onChange, logger } =
-    components
+  const {
+    identity,
+    records,
+    links,
+    handlers,
+    reached,
+    linkTo,
+    onTold,
+    ownAddresses,
+    isDialable,
+    topics,
+    linkedSubscribers,
+    onSubscribers,
+    onChange,
+    logger,
+  } = components
   const { age } = components
   const { peerId } = identity
   let running: Running | undefined
@@ -168,7 +184,14 @@ export function createDht(init: { limits: Limits }, components: DhtComponents): 
         },
       )
       const stopping = new AbortController()
-      const rendezvous = createRendezvous({ node: started, topics, onSubscribers, now: age, signal: stopping.signal })
+      const rendezvous = createRendezvous({
+        node: started,
+        topics,
+        linked: linkedSubscribers,
+        onSubscribers,
+        now: age,
+        signal: stopping.signal,
+      })
       const timer = setInterval(() => running !== undefined && onTick(running), tickMs)
       running = { node: started, rendezvous, timer, stopping }
       serve()

@@ -18,29 +18,37 @@ const sayAgainMs = 12 * 3_600_000
 
 export function createRendezvous(components: {
   node: Pick<DhtNode, 'meet' | 'table'>
-  /** Topics that this node is subscribed to, each with the number of linked subscribers. */
-  topics(): Map<string, number>
+  /** Topics that this node is subscribed to. */
+  topics: ReadonlySet<string>
+  /** The number of linked subscribers of a topic. */
+  linked(topic: string): number
   onSubscribers(topic: string, peers: Contact[]): void
   now(): number
   signal: AbortSignal
 }): Rendezvous {
-  const { node, topics, onSubscribers, now, signal } = components
+  const { node, topics, linked, onSubscribers, now, signal } = components
+  /** In the order of the last lookups. */
   const met = new Map<string, { at: number; lookups: number; pauseMs: number }>()
 
-  function isDue(topic: string, linked: number): boolean {
-    const last = met.get(topic)
-    if (last === undefined) return true
-    return now() - last.at > (linked >= enough ? sayAgainMs : last.pauseMs)
+  /**
+   * The topic to look up now. Those that were never looked up go first, then those whose last lookup is the longest
+   * ago. Otherwise a few topics that nobody else has would keep all others waiting.
+   */
+  function next(): string | undefined {
+    for (const topic of topics) if (!met.has(topic)) return topic
+    for (const [topic, { at, pauseMs }] of met) {
+      if (!topics.has(topic)) met.delete(topic)
+      else if (now() - at > (linked(topic) >= enough ? sayAgainMs : pauseMs)) return topic
+    }
+    return undefined
   }
 
   async function doDue(): Promise<void> {
     if (node.table.size === 0) return
-    const subscribed = topics()
-    for (const topic of met.keys()) if (!subscribed.has(topic)) met.delete(topic)
-    const due = [...subscribed].find(([topic, linked]) => isDue(topic, linked))
-    if (due === undefined) return
-    const [topic] = due
+    const topic = next()
+    if (topic === undefined) return
     const lookups = met.get(topic)?.lookups ?? 0
+    met.delete(topic)
     met.set(topic, { at: now(), lookups: lookups + 1, pauseMs: backOffMs(pauses, lookups) })
     onSubscribers(topic, await node.meet(topic, { signal }))
   }

@@ -16,7 +16,7 @@ export interface FrameBudget {
 /**
  * A tenth of a second of work per second, and a burst of ten seconds of that. An honest peer that announces 5,000
  * messages per second, or sends a frame on each of 200 topics ten times per second, stays below a third of it. The
- * burst is five times the greeting of a peer with 1,000 topics.
+ * burst is four times the greeting of a peer with 10,000 topics in common, with its requests for their trees.
  */
 export const workBudget = { perSecond: 100_000, burst: 1_000_000 }
 /** Milliseconds for which a peer may be slowed: per second, and in a burst. Occasional slowing is not an offence. */

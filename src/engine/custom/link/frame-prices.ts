@@ -51,17 +51,26 @@ export const requestPrices = {
   cancelled: 200,
 } as const
 
+/** The price of a topic that a peer joins or leaves: each listener hears of it, and a tree and a view may change. */
+const priceOfTopic = 20
+
+/** The price of messages that a peer is told of because it joined a topic. */
+export function priceOfTold(messages: number): number {
+  return 2 * messages
+}
+
 /** The price of the work that a control frame causes beyond decoding, by its content. */
 export function priceOfControl(frame: OverlayFrame): number {
   switch (frame.type) {
     case 'subscriptions':
-      // For each common topic, this node announces the latest messages to the peer.
-      return 200 * (frame.add.length + frame.remove.length)
+      return priceOfTopic * (frame.add.length + frame.remove.length)
     case 'ihave':
       return 2 * frame.messages.length
     case 'graft':
       // Each id may be answered with a message.
       return 20 + 5 * frame.ids.length
+    case 'grafts':
+      return 5 * frame.topics.length
     case 'join':
     case 'forward-join':
     case 'neighbor':

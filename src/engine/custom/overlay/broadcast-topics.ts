@@ -1,4 +1,4 @@
-import { frameBounds, type OverlayFrame } from './frames.ts'
+import { type FrameOf, frameBounds, type OverlayFrame } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 import type { MessageCache } from './message-cache.ts'
 import { createRenewal, type Renewal } from './renewal.ts'
@@ -10,12 +10,13 @@ export interface BroadcastTopics extends Iterable<[topic: string, state: Broadca
   /** The state of a topic; a new one has the linked subscribers as neighbours. */
   open(topic: string): BroadcastTopic
   close(topic: string): void
-  neighborUp(peerId: string, topic: string): void
+  /** A linked peer has subscribed to these topics. Returns how many messages it was told of. */
+  neighborUp(peerId: string, topics: readonly string[]): number
   neighborDown(peerId: string, topic: string): void
   /** The link is gone. */
   forgetPeer(peerId: string): void
-  /** Whether the peer is pushed messages of any topic. */
-  carries(peerId: string): boolean
+  /** Removes the peers that are pushed messages of any topic. */
+  spare(peerIds: Set<string>): void
 }
 
 export interface BroadcastTopic {
@@ -50,41 +51,60 @@ export function createBroadcastTopics(init: { limits: OverlayLimits }, component
   function open(topic: string): BroadcastTopic {
     const known = topics.get(topic)
     if (known !== undefined) return known
+    let renewal: Renewal | undefined
     const state: BroadcastTopic = {
       tree: createTree(),
       since: now(),
       isGrown: false,
       prunedAt: new Map(),
-      renewal: createRenewal(init, components),
+      // A topic without messages needs none.
+      get renewal() {
+        renewal ??= createRenewal(init, components)
+        return renewal
+      },
       aside: new Set(),
     }
     topics.set(topic, state)
-    for (const peerId of components.subscribers(topic)) addNeighbor(topic, state, peerId)
+    for (const peerId of components.subscribers(topic)) {
+      if (addNeighbor(topic, state, peerId)) send(peerId, { type: 'graft', topic, ids: [] })
+      recap(topic, peerId)
+    }
     return state
   }
 
   /**
-   * With few neighbours, a new one joins the tree at both ends. With enough, it gets announcements first, so that a new
-   * link costs no duplicates while the tree is whole. In both cases it is told of the latest messages, which a closed
-   * link may have lost.
+   * With few neighbours, a new one joins the tree at both ends: returns true, and the neighbour is to be asked for it.
+   * With enough, it gets announcements first, so that a new link costs no duplicates while the tree is whole.
    */
-  function addNeighbor(topic: string, { tree, isGrown }: BroadcastTopic, peerId: string): void {
-    if (tree.has(peerId)) return
-    if (isSubscribed(topic)) {
-      const needed = !isGrown || tree.size < limits.topicView
-      tree.add(peerId, needed ? 'eager' : 'lazy')
-      if (needed) send(peerId, { type: 'graft', topic, ids: [] })
-    } else {
+  function addNeighbor(topic: string, { tree, isGrown }: BroadcastTopic, peerId: string): boolean {
+    if (!isSubscribed(topic)) {
       tree.add(peerId, tree.size < limits.fanOut ? 'eager' : 'lazy')
+      return false
     }
+    const needed = !isGrown || tree.size < limits.topicView
+    tree.add(peerId, needed ? 'eager' : 'lazy')
+    return needed
+  }
+
+  /** Tells a new neighbour of the latest messages, which a closed link may have lost; returns how many. */
+  function recap(topic: string, peerId: string): number {
     const latest = cache.latest(topic, now() - limits.recapMs, Math.min(limits.maxRecap, frameBounds.ids))
-    if (latest.length === 0) return
+    if (latest.length === 0) return 0
     const messages = latest.reverse().map(({ envelope, hops, at }) => ({
       id: envelope.id,
       hops: Math.min(hops, frameBounds.hops),
       ageMs: Math.min(Math.floor(now() - at), frameBounds.ageMs),
     }))
     send(peerId, { type: 'ihave', topic, messages })
+    return messages.length
+  }
+
+  /** One frame for all topics: a new link to a peer with many topics in common costs few frames. */
+  function askForTrees(peerId: string, asked: string[]): void {
+    const [topic] = asked
+    if (topic === undefined) return
+    const frame: FrameOf<'graft' | 'grafts'> = asked.length === 1 ? { type: 'graft', topic, ids: [] } : { type: 'grafts', topics: asked }
+    send(peerId, frame)
   }
 
   function forget(state: BroadcastTopic | undefined, peerId: string): void {
@@ -98,17 +118,27 @@ export function createBroadcastTopics(init: { limits: OverlayLimits }, component
     get: (topic) => topics.get(topic),
     open,
     close: (topic) => void topics.delete(topic),
-    neighborUp(peerId, topic) {
-      const state = topics.get(topic)
-      if (state !== undefined) addNeighbor(topic, state, peerId)
+    neighborUp(peerId, subscribed) {
+      const asked: string[] = []
+      const added: string[] = []
+      for (const topic of subscribed) {
+        const state = topics.get(topic)
+        if (state === undefined || state.tree.has(peerId)) continue
+        added.push(topic)
+        if (addNeighbor(topic, state, peerId)) asked.push(topic)
+      }
+      askForTrees(peerId, asked)
+      return added.reduce((told, topic) => told + recap(topic, peerId), 0)
     },
     neighborDown: (peerId, topic) => forget(topics.get(topic), peerId),
     forgetPeer(peerId) {
       for (const state of topics.values()) forget(state, peerId)
     },
-    carries(peerId) {
-      for (const { tree, isGrown } of topics.values()) if (isGrown && tree.eager.has(peerId)) return true
-      return false
+    spare(peerIds) {
+      for (const { tree, isGrown } of topics.values()) {
+        if (peerIds.size === 0) return
+        if (isGrown) for (const peerId of tree.eager) peerIds.delete(peerId)
+      }
     },
   }
 }

@@ -1,14 +1,14 @@
 import { createAnnouncements } from './announcements.ts'
 import { createBeacons } from './beacons.ts'
+import type { BroadcastComponents } from './broadcast-components.ts'
 import { type BroadcastTopic, createBroadcastTopics } from './broadcast-topics.ts'
 import { createFanOut } from './fan-out.ts'
-import { type FrameOf, frameBounds, type OverlayFrame } from './frames.ts'
+import { type FrameOf, frameBounds } from './frames.ts'
 import type { OverlayLimits } from './limits.ts'
 import { type CachedMessage, createMessageCache } from './message-cache.ts'
 import { createMissing } from './missing.ts'
 import type { Envelope, Outcome, OverlaySize } from './overlay.ts'
 import type { PendingMessage } from './pending.ts'
-import type { Offence } from './scores.ts'
 import { createSeen } from './seen.ts'
 import type { Tree } from './tree.ts'
 
@@ -24,8 +24,9 @@ export interface Broadcast {
   /** Subscribes this node. Linked subscribers become neighbours at once. */
   subscribe(topic: string): void
   unsubscribe(topic: string): void
-  /** A linked peer has subscribed, or unsubscribed. */
-  neighborUp(peerId: string, topic: string): void
+  /** A linked peer has subscribed to these topics. Returns how many messages it was told of. */
+  neighborUp(peerId: string, topics: readonly string[]): number
+  /** A linked peer has unsubscribed. */
   neighborDown(peerId: string, topic: string): void
   /** The link has closed. */
   forgetPeer(peerId: string): void
@@ -39,29 +40,12 @@ export interface Broadcast {
   /** Removes expired entries. */
   sweep(): void
   tree(topic: string): Tree | undefined
-  /** Whether the peer is pushed messages of any topic. */
-  carries(peerId: string): boolean
+  /** Removes the peers that are pushed messages of any topic. */
+  spare(peerIds: Set<string>): void
   size(): Pick<OverlaySize, 'seen' | 'cacheBytes' | 'cacheMessages' | 'missing' | 'pending' | 'announcements'>
 }
 
-export type BroadcastFrame = FrameOf<'message' | 'ihave' | 'graft' | 'prune' | 'beacon'>
-
-export interface BroadcastComponents {
-  now(): number
-  random(): number
-  send(peerId: string, frame: OverlayFrame): boolean
-  isLinked(peerId: string): boolean
-  isSubscribed(topic: string): boolean
-  subscribers(topic: string): ReadonlySet<string>
-  /** See OverlayComponents. */
-  onMessage(envelope: Envelope, from: string): boolean
-  offence(peerId: string, offence: Offence): void
-  used(peerId: string): void
-  /** The peer has brought a new message that was accepted. */
-  brought(peerId: string): void
-  /** The doubt about a peer's announcements. Peers with less doubt are asked first. */
-  doubt(peerId: string): number
-}
+export type BroadcastFrame = FrameOf<'message' | 'ihave' | 'graft' | 'grafts' | 'prune' | 'beacon'>
 
 /** Milliseconds after a prune within which a payload may still have been in transit. */
 const pruneGraceMs = 10_000
@@ -153,6 +137,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     const message: CachedMessage = { envelope, hops, from, at: now(), askedBy: new Set() }
     cache.put(message)
     state.renewal.heard(from)
+    beacons.passed(topic)
     if (spare && state.tree.size > 0) send(from, { type: 'prune', topic })
     else if (!state.aside.has(from)) state.tree.makeEager(from)
     for (const peerId of senders) prune(topic, state, peerId)
@@ -172,7 +157,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     }
   }
 
-  function receiveGraft(from: string, { topic, ids }: FrameOf<'graft'>): void {
+  function receiveGraft(from: string, { topic, ids }: Omit<FrameOf<'graft'>, 'type'>): void {
     const state = topics.get(topic)
     if (state === undefined || !components.subscribers(topic).has(from)) return
     state.tree.makeEager(from)
@@ -230,6 +215,9 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
           return receiveIHave(from, frame)
         case 'graft':
           return receiveGraft(from, frame)
+        case 'grafts':
+          for (const topic of frame.topics) receiveGraft(from, { topic, ids: [] })
+          return
         case 'prune':
           topics.get(frame.topic)?.tree.makeLazy(from)
           return
@@ -252,6 +240,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       const message: CachedMessage = { envelope, hops: 0, from: undefined, at: now(), askedBy: new Set() }
       cache.put(message)
       state.renewal.heard(undefined)
+      beacons.passed(topic)
       return push(state, message, (peerId) => id.startsWith(`${peerId}.`))
     },
     settle(id, outcome) {
@@ -287,7 +276,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       fanOut.sweep()
     },
     tree: (topic) => topics.get(topic)?.tree,
-    carries: topics.carries,
+    spare: topics.spare,
     size: () => ({
       seen: seen.size,
       cacheBytes: cache.bytes,

@@ -5,7 +5,8 @@ import type { OverlayLimits } from './limits.ts'
 import { createLinks, type Link } from './links.ts'
 import { createMembership } from './membership.ts'
 import type { HangUpReason, Overlay, OverlayComponents, PeerRecord } from './overlay.ts'
-import { pick, sample } from './partial-view.ts'
+import { sample } from './partial-view.ts'
+import { createPruning } from './pruning.ts'
 import { createScores, type Offence } from './scores.ts'
 import { createSubscriptions } from './subscriptions.ts'
 import { createTopicViews } from './topic-views.ts'
@@ -13,12 +14,6 @@ import { createWalks } from './walks.ts'
 
 /** Milliseconds between two sweeps. */
 const sweepMs = 1_000
-
-/** Maximum share of inbound links, so that they leave places for the dials of this node. */
-const inboundShare = 0.75
-
-/** Milliseconds for which a new link is not hung up to make room, since it may find a role. */
-const settleMs = 2_000
 
 /** Frames that make other nodes send and dial. Excess is dropped without a penalty, since a neighbour may relay. */
 const setsOff: ReadonlySet<OverlayFrame['type']> = new Set(['join', 'forward-join', 'neighbor', 'shuffle', 'seek'])
@@ -33,11 +28,10 @@ export function createOverlay(
   },
   components: OverlayComponents,
 ): Overlay {
-  const { limits } = init
   const { now, random } = components
   const scores = createScores(init, components)
   const links = createLinks(init, { ...components, isAvoided: scores.avoided })
-  const subscriptions = createSubscriptions(init)
+  const subscriptions = createSubscriptions(init, { onRefused: components.onTopicRefused })
   const walks = createWalks(init, components)
   const known = createKnownSubscribers(init)
 
@@ -61,6 +55,15 @@ export function createOverlay(
     subscribers: subscriptions.of,
     fanOutTopics: broadcast.fanOutTopics,
     neighbors: () => membership.view.peers.active,
+  })
+
+  const pruning = createPruning(init, {
+    now,
+    random,
+    links,
+    broadcast,
+    views: () => [membership.view, ...topicViews.all()],
+    hangUp,
   })
 
   function self(): PeerRecord {
@@ -126,57 +129,28 @@ export function createOverlay(
     forget(link)
   }
 
-  function hasRole({ peerId, pinned }: Link): boolean {
-    return pinned || isInView(peerId) || broadcast.carries(peerId)
-  }
-
-  function isInView(peerId: string): boolean {
-    if (membership.view.needs(peerId)) return true
-    for (const view of topicViews.all()) if (view.needs(peerId)) return true
-    return false
-  }
-
-  /**
-   * Hangs up one link when there are too many, in all or inbound. Keeps proven peers first, then peers in a view, then
-   * eager neighbours. Of the rest, a random one of the younger half goes: newcomers displace newcomers only.
-   */
-  function makeRoom(): void {
-    const all = [...links.all()]
-    const inbound = all.filter(({ direction }) => direction === 'inbound')
-    const isCrowded = inbound.length > Math.ceil(inboundShare * limits.maxLinks)
-    if (links.size <= limits.maxLinks && !isCrowded) return
-    const others = (isCrowded ? inbound : all).filter(({ peerId, pinned }) => !pinned && !links.isProven(peerId))
-    const settled = others.filter(({ since }) => since <= now() - settleMs)
-    const free = (settled.length > 0 ? settled : others).filter(({ peerId }) => !isInView(peerId))
-    const idle = free.filter(({ peerId }) => !broadcast.carries(peerId))
-    const spare = idle.length > 0 ? idle : free.length > 0 ? free : others
-    // Links are ordered by age, the oldest first.
-    const victim = pick(spare.slice(Math.floor(spare.length / 2)), random)
-    if (victim !== undefined) hangUp(victim, 'full')
-  }
-
-  function hangUpIdle(): void {
-    const until = now() - limits.idleLinkMs
-    const anchors = new Set(links.latestProven(limits.anchors))
-    for (const link of links.all()) if (link.usedAt < until && !hasRole(link) && !anchors.has(link)) hangUp(link, 'idle')
-  }
-
   function announce(frame: OverlayFrame): void {
     for (const { peerId } of links.all()) send(peerId, frame)
   }
 
   function receiveSubscriptions(link: Link, frame: Extract<OverlayFrame, { type: 'subscriptions' }>): void {
     const { peerId, record } = link
-    for (const { topic, subscribed } of subscriptions.receive(link, frame)) {
-      components.onSubscription(peerId, topic, subscribed)
-      if (subscribed) {
-        broadcast.neighborUp(peerId, topic)
-        topicViews.learn(topic, record)
-      } else {
-        broadcast.neighborDown(peerId, topic)
-        topicViews.get(topic)?.gone(peerId)
-      }
+    const { added, removed } = subscriptions.receive(link, frame)
+    for (const topic of removed) {
+      components.onSubscription(peerId, topic, false)
+      broadcast.neighborDown(peerId, topic)
+      topicViews.get(topic)?.gone(peerId)
     }
+    for (const topic of added) components.onSubscription(peerId, topic, true)
+    const told = broadcast.neighborUp(peerId, added)
+    if (told > 0) components.onTold(peerId, told)
+    for (const topic of added) topicViews.learn(topic, record)
+  }
+
+  /** Only subscribers ask for the tree and the view of a topic. There may have been no room for what the peer said before. */
+  function impliesSubscription(link: Link, topics: readonly string[]): void {
+    const untold = topics.filter((topic) => subscriptions.own.has(topic) && !link.topics.has(topic))
+    if (untold.length > 0) receiveSubscriptions(link, { type: 'subscriptions', add: untold, remove: [] })
   }
 
   let sweepAt = 0
@@ -192,7 +166,7 @@ export function createOverlay(
       const link = links.add(peer, about)
       for (const frame of subscriptions.greeting()) send(peer.peerId, frame)
       membership.connected(link)
-      makeRoom()
+      pruning.makeRoom()
     },
     updated(peer, { pinned }) {
       const link = links.get(peer.peerId)
@@ -225,9 +199,14 @@ export function createOverlay(
       switch (frame.type) {
         case 'subscriptions':
           return receiveSubscriptions(link, frame)
+        case 'graft':
+          impliesSubscription(link, [frame.topic])
+          return broadcast.receive(peerId, frame)
+        case 'grafts':
+          impliesSubscription(link, frame.topics)
+          return broadcast.receive(peerId, frame)
         case 'message':
         case 'ihave':
-        case 'graft':
         case 'prune':
         case 'beacon':
           return broadcast.receive(peerId, frame)
@@ -238,6 +217,7 @@ export function createOverlay(
         case 'neighbor':
         case 'neighbor-reply':
         case 'disconnect': {
+          if (frame.type === 'neighbor' && frame.topic !== undefined) impliesSubscription(link, [frame.topic])
           const view = frame.topic === undefined ? membership.view : topicViews.get(frame.topic)
           if (view !== undefined) view.receive(link, frame)
           else if (frame.type === 'neighbor') send(peerId, { type: 'neighbor-reply', topic: frame.topic, accepted: false })
@@ -281,7 +261,7 @@ export function createOverlay(
       walks.sweep()
       broadcast.sweep()
       topicViews.sweep()
-      hangUpIdle()
+      pruning.hangUpIdle()
     },
     size: () => ({
       links: links.size,

@@ -107,6 +107,8 @@ export const overlayFrameSchema = z.discriminatedUnion('type', [
   }),
   /** Requests these messages, and asks to be pushed later ones. */
   z.strictObject({ type: z.literal('graft'), topic, ids: z.array(messageId).max(frameBounds.ids) }),
+  /** Asks to be pushed the messages of these topics, as a new neighbour in each. */
+  z.strictObject({ type: z.literal('grafts'), topics: z.array(topic).max(frameBounds.topics) }),
   /**
    * Renews the topic's tree. A beacon is sent on all links; the path on which it arrives first is the shortest to its
    * root. A higher round wins; within a round, the higher rank, which is random.

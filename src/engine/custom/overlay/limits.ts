@@ -1,3 +1,5 @@
+import { defaultLimits, type Limits } from '../../../limits.ts'
+
 /**
  * The limits of the overlay: what it keeps, waits for and sends. The unit is in the name; the others are counts.
  * HyParView's and Plumtree's own values are those of the papers' evaluation (10,000 nodes), scaled by log n.
@@ -41,8 +43,12 @@ export interface OverlayLimits {
   readonly shuffleHops: number
   /** Milliseconds between two shuffles of a view, randomised from 0.5 to 1.5 times. */
   readonly shuffleMs: number
-  /** Milliseconds between two attempts to fill a view that lacks neighbours. */
+  /**
+   * Milliseconds between two attempts to fill a view that lacks neighbours. In a topic's view doubled up to the last
+   * value while an attempt finds nobody.
+   */
   readonly fillMs: number
+  readonly lastFillMs: number
   /** Milliseconds after which an unanswered neighbour request is given up. */
   readonly neighborMs: number
   /** Milliseconds between two dials to peers whose dial failed, which heal a partition. */
@@ -74,8 +80,16 @@ export interface OverlayLimits {
   /** Seeks of all topics: per second, and in a burst. More wait for their turn. */
   readonly seeksPerSecond: number
   readonly seeksBurst: number
-  /** Subscriptions kept of one peer. */
+  /** Neighbour requests and shuffles of all topics to one peer: per second, and in a burst. More wait for their turn. */
+  readonly topicAsksPerSecond: number
+  readonly topicAsksBurst: number
+  /** Links to reserve peers that keep the views of topics open, of all topics: per second, and in a burst. */
+  readonly topicMixesPerSecond: number
+  readonly topicMixesBurst: number
+  /** Subscriptions kept of one peer; those that each peer has room for, and those that all share beyond them. */
   readonly maxPeerTopics: number
+  readonly ownPeerTopics: number
+  readonly maxSharedPeerTopics: number
   /** Topics of others, and subscribers of each, kept to answer seeks. */
   readonly maxKnownTopics: number
   readonly maxKnownSubscribers: number
@@ -153,6 +167,7 @@ export const defaultOverlayLimits: OverlayLimits = {
   shuffleHops: 3,
   shuffleMs: 20_000,
   fillMs: 1_000,
+  lastFillMs: 10_000, // ten thousand topics that nobody else has are looked at a thousand a second
   neighborMs: 5_000,
   mendMs: 30_000, // two halves of 100 nodes make three attempts a second
   firstMixMs: 10_000,
@@ -170,7 +185,13 @@ export const defaultOverlayLimits: OverlayLimits = {
   lastSeekMs: 30_000,
   seeksPerSecond: 5, // half of what a neighbour accepts (walksPerSecond), so that shuffles and the walks of others have room
   seeksBurst: 100,
-  maxPeerTopics: 1_000, // what js-libp2p peers announce at most
+  topicAsksPerSecond: 3, // with the seeks, less than what a neighbour accepts (walksPerSecond)
+  topicAsksBurst: 60,
+  topicMixesPerSecond: 1,
+  topicMixesBurst: 20,
+  maxPeerTopics: defaultLimits.maxPeerTopics,
+  ownPeerTopics: defaultLimits.ownPeerTopics,
+  maxSharedPeerTopics: defaultLimits.maxSharedPeerTopics,
   maxKnownTopics: 500,
   maxKnownSubscribers: 8,
   maxWalks: 1_000,
@@ -204,4 +225,11 @@ export const defaultOverlayLimits: OverlayLimits = {
   controlFramesBurst: 10_000,
   walksPerSecond: 10,
   walksBurst: 200, // a bootstrap peer sees everyone start at once
+}
+
+/** The values in force at a gateway with these limits. */
+export function overlayLimitsFor(limits: Limits): OverlayLimits {
+  const { maxConnections, maxPeerTopics, ownPeerTopics, maxSharedPeerTopics } = limits
+  const maxLinks = Math.min(defaultOverlayLimits.maxLinks, maxConnections)
+  return { ...defaultOverlayLimits, maxLinks, maxPeerTopics, ownPeerTopics, maxSharedPeerTopics }
 }

@@ -22,7 +22,7 @@ const maxContacts = 50
 
 export function createMembership(
   init: { peerId: string; limits: OverlayLimits },
-  components: Omit<ViewComponents, 'belongs' | 'onLonely'>,
+  components: Omit<ViewComponents, 'belongs' | 'onLonely' | 'mayAsk' | 'mayMix'>,
 ): Membership {
   const { limits } = init
   const { random, send, links, told } = components
@@ -30,7 +30,7 @@ export function createMembership(
   const proven = new BoundedMap<string, PeerRecord>({ max: maxContacts })
   const view = createView(
     { peerId: init.peerId, target: limits.activeView, max: limits.maxActiveView, passiveSize: limits.passiveView, limits },
-    { ...components, belongs: () => true, onLonely },
+    { ...components, belongs: () => true, onLonely, mayAsk: () => true, mayMix: () => true },
   )
 
   /** A view without a reserve falls back to contacts. */

@@ -104,4 +104,8 @@ export interface OverlayComponents {
   onMessage(envelope: Envelope, from: string): boolean
   /** A linked peer has subscribed or unsubscribed. */
   onSubscription(peerId: string, topic: string, subscribed: boolean): void
+  /** There was no room for a topic of a linked peer (subscriptions.ts). */
+  onTopicRefused(): void
+  /** The subscriptions of a linked peer made this node tell it of so many messages. */
+  onTold(peerId: string, messages: number): void
 }

@@ -24,6 +24,8 @@ export interface Renewal {
    * old one.
    */
   readonly phase: 'making' | 'made' | undefined
+  /** Whether time alone may make something due. Otherwise nothing is due before the next message or beacon. */
+  readonly isWaiting: boolean
 }
 
 export type Beacon = Pick<FrameOf<'beacon'>, 'round' | 'rank'>
@@ -69,6 +71,11 @@ export function createRenewal(init: { limits: OverlayLimits }, components: { now
     return last
   }
 
+  function phaseOf(): Renewal['phase'] {
+    const ms = last === undefined ? Number.POSITIVE_INFINITY : now() - last.at
+    return ms < settleMs ? 'making' : ms < 2 * settleMs ? 'made' : undefined
+  }
+
   return {
     heard(from) {
       counts.set(from, (counts.get(from) ?? 0) + 1)
@@ -110,8 +117,10 @@ export function createRenewal(init: { limits: OverlayLimits }, components: { now
       for (const [peerId, at] of distrusted) if (now() - at >= distrustMs) distrusted.delete(peerId)
     },
     get phase() {
-      const ms = last === undefined ? Number.POSITIVE_INFINITY : now() - last.at
-      return ms < settleMs ? 'making' : ms < 2 * settleMs ? 'made' : undefined
+      return phaseOf()
+    },
+    get isWaiting() {
+      return isMiddle() || phaseOf() !== undefined
     },
   }
 }

@@ -21,21 +21,28 @@ export interface ShufflesComponents {
   send(peerId: string, frame: OverlayFrame): boolean
   readonly links: Links
   readonly walks: Walks
-  readonly peers: PartialView
   self(): PeerRecord
   /** Topics to name with a peer in a sample. */
   topicsOf(peerId: string): string[]
   learn(peers: readonly SampledPeer[], by: string): void
 }
 
-export function createShuffles(init: { topic?: string; peerId: string; limits: OverlayLimits }, components: ShufflesComponents): Shuffles {
-  const { topic, limits } = init
-  const { random, send, links, walks, peers } = components
+export function createShuffles(
+  init: { topic?: string; peerId: string; limits: OverlayLimits; peers: PartialView },
+  components: ShufflesComponents,
+): Shuffles {
+  const { topic, limits, peers } = init
+  const { random, send, links, walks } = components
   const about = topic === undefined ? {} : { topic }
+
+  /** A shuffle of a topic's subscribers is about that topic only. */
+  function topicsOf(peerId: string): string[] {
+    return topic === undefined ? components.topicsOf(peerId) : [topic]
+  }
 
   function sampled(peerId: string): SampledPeer[] {
     const link = links.get(peerId)
-    return link === undefined ? [] : [{ peer: link.record, topics: components.topicsOf(peerId) }]
+    return link === undefined ? [] : [{ peer: link.record, topics: topicsOf(peerId) }]
   }
 
   function sampleOf(except?: string): SampledPeer[] {
@@ -44,8 +51,8 @@ export function createShuffles(init: { topic?: string; peerId: string; limits: O
       sampledActive,
       random,
     )
-    const reserve = peers.samplePassive(sampledPassive).map((peer) => ({ peer, topics: components.topicsOf(peer.peerId) }))
-    const self = { peer: components.self(), topics: components.topicsOf(init.peerId) }
+    const reserve = peers.samplePassive(sampledPassive).map((peer) => ({ peer, topics: topicsOf(peer.peerId) }))
+    const self = { peer: components.self(), topics: topicsOf(init.peerId) }
     return [self, ...neighbors.flatMap(sampled), ...reserve].slice(0, frameBounds.samplePeers)
   }
 

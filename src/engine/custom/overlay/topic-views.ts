@@ -6,6 +6,7 @@ import type { OverlayLimits } from './limits.ts'
 import type { Link } from './links.ts'
 import type { PeerRecord } from './overlay.ts'
 import { pick, sample } from './partial-view.ts'
+import { createTurns } from './turns.ts'
 import { createView, type View, type ViewComponents } from './view.ts'
 
 /**
@@ -28,8 +29,12 @@ export interface TopicViews {
 
 /** Walkers of one seek. */
 const walkers = 2
+/** Each view has a turn a second, a part of them in each tick. */
+const turnsPerSecond = 10
+/** Views in one tick that have a turn before, because there is news for them. */
+const maxWoken = 500
 
-export interface TopicViewsComponents extends Omit<ViewComponents, 'belongs' | 'onLonely'> {
+export interface TopicViewsComponents extends Omit<ViewComponents, 'belongs' | 'onLonely' | 'mayAsk' | 'mayMix'> {
   readonly known: KnownSubscribers
   subscribers(topic: string): ReadonlySet<string>
   /** Topics that this node publishes to without being subscribed. */
@@ -46,12 +51,31 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
   const seeks = new Map<string, { count: number; at: number }>()
   /** Topics whose seek waits for its turn, the longest waiting first: those that were never sought, and the others. */
   const due = { first: new Set<string>(), again: new Set<string>() }
+  const turns = createTurns<View>({ turns: turnsPerSecond, turnMs: 1_000 / turnsPerSecond, maxWoken })
+  const mixes = createTokenBucket({ perSecond: limits.topicMixesPerSecond, burst: limits.topicMixesBurst })
   const pace = createTokenBucket({ perSecond: limits.seeksPerSecond, burst: limits.seeksBurst })
+
+  const ofViews: ViewComponents = {
+    ...components,
+    belongs: (link, topic = '') => link.topics.has(topic),
+    onLonely: (topic = '') => seek(topic),
+    mayAsk: (link) => link.asks.take(now()),
+    mayMix: () => mixes.take(now()),
+  }
 
   function learn(topic: string, peer: PeerRecord): void {
     if (peer.peerId === init.peerId) return
     known.learn(topic, peer)
-    views.get(topic)?.peers.know(peer)
+    const view = views.get(topic)
+    if (view === undefined) return
+    view.peers.know(peer)
+    wake(view)
+  }
+
+  function wake(view: View): void {
+    if (view.peers.active.size >= limits.topicView) return
+    view.wake()
+    turns.wake(view)
   }
 
   function open(topic: string): void {
@@ -64,14 +88,10 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
         passiveSize: limits.topicPassiveView,
         limits,
       },
-      {
-        ...components,
-        belongs: (link) => link.topics.has(topic),
-        topicsOf: () => [topic],
-        onLonely: () => seek(topic),
-      },
+      ofViews,
     )
     views.set(topic, view)
+    turns.add(view)
     for (const peer of known.of(topic)) view.peers.know(peer)
   }
 
@@ -164,6 +184,8 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
   return {
     open,
     close(topic) {
+      const view = views.get(topic)
+      if (view !== undefined) turns.delete(view)
       views.delete(topic)
       forgetSeek(topic)
     },
@@ -175,7 +197,7 @@ export function createTopicViews(init: { peerId: string; limits: OverlayLimits }
       else receiveFound(link, frame)
     },
     tick() {
-      for (const view of views.values()) view.tick()
+      turns.take(now(), (view) => view.tick())
       seekDue()
     },
     sweep() {

@@ -22,8 +22,10 @@ export interface View {
   /** Makes the peer a neighbour. Another one leaves when the view is full. */
   take(peerId: string): void
   receive(link: Link, frame: FrameOf<'neighbor' | 'neighbor-reply' | 'disconnect' | 'shuffle'>): void
-  /** Whether the link has a role here, or is about to get one. */
-  needs(peerId: string): boolean
+  /** Removes the peers whose links have a role here, or are about to get one. */
+  spare(peerIds: Set<string>): void
+  /** There is news of a peer that may become a neighbour: an attempt to fill the view is worth while at once. */
+  wake(): void
   /** Exchanges samples with this peer, without a walk. */
   shuffleWith(peerId: string): void
   tick(): void
@@ -38,14 +40,19 @@ export interface ViewInit {
   readonly limits: OverlayLimits
 }
 
-export interface ViewComponents extends Omit<ShufflesComponents, 'peers'> {
+/** The same for the views of all topics, which is why some are told the topic. */
+export interface ViewComponents extends ShufflesComponents {
   now(): number
-  /** Whether a linked peer can be a neighbour here. */
-  belongs(link: Link): boolean
+  /** Whether a linked peer can be a neighbour in the view of all peers, or of the topic. */
+  belongs(link: Link, topic: string | undefined): boolean
   /** A linked peer has told the addresses of a peer. */
   told(peer: PeerRecord, by: string): void
   /** No candidate is left, or the remaining ones are not reliable. */
-  onLonely(): void
+  onLonely(topic: string | undefined): void
+  /** Whether a request or shuffle may be sent on the link now, among those of other views. Counts it. */
+  mayAsk(link: Link): boolean
+  /** Whether a link to a reserve peer may be made now, among those of other views. Counts it. */
+  mayMix(): boolean
 }
 
 /** Milliseconds until a peer that refused is asked again. */
@@ -59,7 +66,7 @@ export function createView(init: ViewInit, components: ViewComponents): View {
   const { topic, target, max, limits } = init
   const { now, random, send, links } = components
   const peers = createPartialView(init, components)
-  const shuffles = createShuffles(init, { ...components, peers })
+  const shuffles = createShuffles({ ...init, peers }, components)
   const about = topic === undefined ? {} : { topic }
   /** Peers that are being dialled for this view. */
   const wanted = new Set<string>()
@@ -67,6 +74,7 @@ export function createView(init: ViewInit, components: ViewComponents): View {
   const asked = new Map<string, number>()
   const refused = new Map<string, number>()
   let fillAt = 0
+  let fillMs = limits.fillMs
   let shuffleAt = soon(limits.shuffleMs)
   let mendAt = soon(limits.mendMs)
   let mixMs = limits.firstMixMs
@@ -76,20 +84,19 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     return now() + ms * (0.5 + random())
   }
 
-  function ask(peerId: string): void {
+  function ask(link: Link): boolean {
+    if (!components.mayAsk(link)) return false
+    const { peerId } = link
     asked.set(peerId, now())
     send(peerId, { type: 'neighbor', ...about, priority: peers.active.size === 0 ? 'high' : 'low' })
+    return true
   }
 
   function want(peer: PeerRecord): boolean {
     const { peerId } = peer
     if (peers.active.has(peerId) || asked.has(peerId) || wanted.has(peerId)) return false
     const link = links.get(peerId)
-    if (link !== undefined) {
-      if (!components.belongs(link)) return false
-      ask(peerId)
-      return true
-    }
+    if (link !== undefined) return components.belongs(link, topic) && ask(link)
     if (links.isDialling(peerId)) wanted.add(peerId)
     else if (links.canDial(peer)) {
       wanted.add(peerId)
@@ -105,22 +112,34 @@ export function createView(init: ViewInit, components: ViewComponents): View {
   /** A linked peer costs no dial; a peer of the reserve keeps the view from closing into a clique. */
   function candidate(): PeerRecord | undefined {
     const linked: PeerRecord[] = []
-    for (const link of links.all()) if (isCandidate(link.peerId) && components.belongs(link)) linked.push(link.record)
+    for (const link of links.all()) if (isCandidate(link.peerId) && components.belongs(link, topic)) linked.push(link.record)
     const others = [...peers.passive.values()].filter((peer) => isCandidate(peer.peerId) && links.canDial(peer))
     const [first, second] = random() < contactShare ? [linked, others] : [others, linked]
     return pick(first, random) ?? pick(second, random)
   }
 
-  function fill(): void {
+  /** Returns whether it found somebody to ask. */
+  function fill(): boolean {
     const open = () => target - peers.active.size - asked.size - wanted.size
+    let hasAsked = false
     while (open() > 0) {
       const peer = candidate()
       if (peer === undefined) {
-        if (peers.active.size < target) components.onLonely()
-        return
+        if (peers.active.size < target) components.onLonely(topic)
+        return hasAsked
       }
-      if (!want(peer)) return
+      if (!want(peer)) return hasAsked
+      hasAsked = true
     }
+    return hasAsked
+  }
+
+  /** The next attempt follows soon if this one may lead to something. The view of all peers never waits longer. */
+  function fillAgain(): void {
+    expire()
+    const isUseful = fill() || asked.size > 0
+    fillMs = topic === undefined || isUseful ? limits.fillMs : Math.min(2 * fillMs, limits.lastFillMs)
+    fillAt = soon(fillMs)
   }
 
   function leave(peerId: string): void {
@@ -156,7 +175,7 @@ export function createView(init: ViewInit, components: ViewComponents): View {
   function receiveNeighbor(link: Link, { priority }: FrameOf<'neighbor'>): void {
     const { peerId } = link
     const isIn = peers.active.has(peerId) || asked.has(peerId)
-    const accepted = components.belongs(link) && (isIn || priority === 'high' || peers.active.size < max)
+    const accepted = components.belongs(link, topic) && (isIn || priority === 'high' || peers.active.size < max)
     if (accepted) take(peerId)
     send(peerId, { type: 'neighbor-reply', ...about, accepted })
   }
@@ -186,8 +205,8 @@ export function createView(init: ViewInit, components: ViewComponents): View {
   function mix(): void {
     const reserve = [...peers.passive.values()].filter(({ peerId }) => isCandidate(peerId) && links.get(peerId) === undefined)
     const peer = pick(reserve, random)
-    if (peer === undefined || random() < 0.5) components.onLonely()
-    else want(peer)
+    if (peer === undefined || random() < 0.5) components.onLonely(topic)
+    else if (components.mayMix()) want(peer)
   }
 
   function nextMixMs(): number {
@@ -206,9 +225,9 @@ export function createView(init: ViewInit, components: ViewComponents): View {
     wanted,
     want,
     connected(link) {
-      if (wanted.has(link.peerId) && components.belongs(link)) {
+      if (wanted.has(link.peerId) && components.belongs(link, topic)) {
         wanted.delete(link.peerId)
-        ask(link.peerId)
+        ask(link)
       }
     },
     gone(peerId) {
@@ -242,19 +261,21 @@ export function createView(init: ViewInit, components: ViewComponents): View {
           return frame satisfies never
       }
     },
-    needs: (peerId) => peers.active.has(peerId) || asked.has(peerId) || wanted.has(peerId),
+    spare(peerIds) {
+      for (const role of [peers.active, asked, wanted]) for (const peerId of role.keys()) peerIds.delete(peerId)
+    },
+    wake() {
+      fillAt = Math.min(fillAt, now())
+      fillMs = limits.fillMs
+    },
     shuffleWith: (peerId) => shuffles.begin(peerId, 0),
     tick() {
       const at = now()
-      if (at >= fillAt) {
-        fillAt = soon(limits.fillMs)
-        expire()
-        fill()
-      }
+      if (at >= fillAt) fillAgain()
       if (at >= shuffleAt) {
         shuffleAt = soon(limits.shuffleMs)
-        const neighbor = pick([...peers.active], random)
-        if (neighbor !== undefined) shuffles.begin(neighbor, limits.shuffleHops)
+        const neighbor = links.get(pick([...peers.active], random) ?? '')
+        if (neighbor !== undefined && components.mayAsk(neighbor)) shuffles.begin(neighbor.peerId, limits.shuffleHops)
       }
       if (at >= mendAt && topic === undefined) {
         mendAt = soon(limits.mendMs)

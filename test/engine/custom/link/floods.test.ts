@@ -105,6 +105,7 @@ function controlFrames(): ControlFrame[] {
     { type: 'ihave', topic: 'orders', messages: ids.map((id) => ({ id, hops: 1 })) },
     { type: 'graft', topic: 'orders', ids },
     { type: 'graft', topic: 'orders', ids: [] },
+    { type: 'grafts', topics: topics.with(0, 'orders') },
     { type: 'beacon', topic: 'orders', round: 1, rank: 1 },
     { type: 'prune', topic: 'orders' },
   ]

@@ -132,11 +132,12 @@ describe('a link', () => {
   test('holds a bounded number of subscriptions', () => {
     const { link, overlay } = overlayForTest()
     link('b')
-    for (let at = 0; at < 20; at++) {
+    for (let at = 0; at < 41; at++) {
       const add = Array.from({ length: 256 }, (_, index) => `topic-${at}-${index}`)
       overlay.receive('b', { type: 'subscriptions', add, remove: [] })
     }
     expect(overlay.subscribers('topic-0-0')).toEqual(['b'])
-    expect(overlay.subscribers('topic-19-0')).toEqual([])
+    expect(overlay.subscribers('topic-38-255')).toEqual(['b'])
+    expect(overlay.subscribers('topic-40-0')).toEqual([])
   })
 })

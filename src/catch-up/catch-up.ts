@@ -8,8 +8,9 @@ import type { Limits } from '../limits.ts'
 import type { RetentionLimits } from '../log/retention.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { RecordStore } from '../store/record-store.ts'
-import type { TopicRecord, TopicStore } from '../store/topic-store.ts'
-import { historyProtocol, isMessageId, maxHistoryMessages, maxHistoryTopics } from './history-protocol.ts'
+import type { TopicStore } from '../store/topic-store.ts'
+import { type Group, groups, type Wanted } from './history-groups.ts'
+import { historyProtocol, isMessageId, maxHistoryMessages } from './history-protocol.ts'
 import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
 import { createPeerPositions } from './peer-positions.ts'
 
@@ -62,16 +63,7 @@ const noteMs = 1_000
 /** The longest delay of a timer. One that ends early finds no peer due and is set again. */
 const maxTimerMs = 2 ** 31 - 1
 
-/** A topic whose messages are fetched, and since when. */
-type Wanted = Pick<TopicRecord, 'topic' | 'retention' | 'joinedAt'>
-
-const noRetention: TopicRecord['retention'] = { maxAgeMs: null, maxMessages: null, maxBytes: null }
-
-/** Topics that are read together, and the position to start from. */
-interface Group {
-  after: string | null
-  group: Wanted[]
-}
+const noRetention: Wanted['retention'] = { maxAgeMs: null, maxMessages: null, maxBytes: null }
 
 interface Peer {
   /** Time of the next round, by the monotonic clock. */
@@ -295,18 +287,4 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       peers.clear()
     },
   }
-}
-
-/** Groups topics by the position to start from, at most `maxHistoryTopics` in each group. */
-function groups(joined: Wanted[], reached: ReadonlyMap<string, string>): Group[] {
-  const byPosition = new Map<string | null, Wanted[][]>()
-  for (const record of joined) {
-    const after = reached.get(record.topic) ?? null
-    const lists = byPosition.get(after) ?? [[]]
-    byPosition.set(after, lists)
-    const last = lists.at(-1)
-    if (last !== undefined && last.length < maxHistoryTopics) last.push(record)
-    else lists.push([record])
-  }
-  return [...byPosition].flatMap(([after, lists]) => lists.map((group) => ({ after, group })))
 }

@@ -4,7 +4,9 @@ import { startedCustomEngine } from '../../fixtures/custom-engine.ts'
 
 const topics = Array.from({ length: 10_000 }, (_, index) => `joined.topic.${index}`)
 const last = topics.at(-1) ?? ''
-const patience = { timeout: 60_000 }
+const patience = { timeout: 60_000, interval: 500 }
+/** On a busy machine a late event loop is no silent peer. */
+const patientLimits = { silentLinkMs: 600_000, doubtedLinkMs: 600_000 }
 
 interface Node {
   engine: P2PEngine
@@ -18,6 +20,7 @@ async function startNode(options: { seed?: Uint8Array; joins: boolean; bootstrap
   const ended: string[] = []
   const engine = await startedCustomEngine({
     dialOwnHost: true,
+    limits: patientLimits,
     ...options,
     inbound: {
       async onMessage({ data }) {

@@ -28,7 +28,7 @@ export const topicsAndPeers = [
     [
       ['nothing is published without room for a join', 'if (!(error instanceof TopicLimit)) throw error', 'throw error'],
       ['each publication reads all joins', 'refusal.at = roomsMade', ''],
-      ['a place that is free again is not taken', 'joined.delete(topic)\n        roomsMade++', 'joined.delete(topic)'],
+      ['a place that is free again is not taken', 'room.forget()\n        roomsMade++', 'room.forget()'],
       ['a topic with a retention of its own is left', 'await join(topic, { client, explicit: true })\n      await store', 'await store'],
     ],
   ),

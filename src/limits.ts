@@ -152,10 +152,7 @@ export const limitsSchema = z.object({
     256,
     'Maximum messages waiting to be sent to a peer that is sent messages at a pace (`pacedMessageMs`). Beyond it messages follow from the log.',
   ),
-  maxJoinedTopics: limit(
-    100,
-    'Maximum joined topics, shared by clients. rust-libp2p accepts no more from one peer. Default with the custom engine: 10,000, which is what a peer accepts.',
-  ),
+  maxJoinedTopics: limit(100, 'Maximum joined topics, shared by clients; rust-libp2p accepts no more of a peer. Custom engine: 10,000.'),
   subscribedTopicMs: limit(
     604_800_000,
     'Time that a topic joined by subscribing or publishing stays joined after its last use, in milliseconds, so that a returning client has missed nothing; 0 for no limit. Default: a week, as messages are kept.',

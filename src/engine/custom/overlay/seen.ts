@@ -3,8 +3,10 @@ import type { OverlayLimits } from './limits.ts'
 
 /**
  * The messages that this node has seen. Each id is kept for `seenMs`. When it expires or makes room, its sequence
- * number becomes the floor of its author and topic, and ids up to the floor count as seen. Floors are kept for the last
- * `maxSeenAuthors` authors; beyond them the log's own record of ids decides.
+ * number becomes the floor of its author and topic, and ids up to the floor count as seen, once it has risen
+ * `floorAfter` times. Floors are kept for the last `maxSeenAuthors` authors; beyond them the log's own record of ids
+ * decides. It also decides for authors whose numbers do not rise: js-libp2p draws 64 random bits for each message, and
+ * a bridge brings these. Three of four such numbers are beyond every time and count (`isDrawn`).
  *
  * Add verified messages only: a forged id would shut out the true message, or raise the floor.
  */
@@ -17,19 +19,32 @@ export interface Seen {
   readonly size: number
 }
 
+/** Expired numbers of an author before its floor counts: all of them look like times if they are drawn once in 65,000 times. */
+const floorAfter = 8
+/** 2^62: as a number of nanoseconds since 1970, the year 2116. */
+const firstDrawn = '4611686018427387904'
+
+/** What is known of the numbers of an author in a topic. */
+interface Floor {
+  sequence: string
+  /** How many numbers have made it; undefined when they are drawn. */
+  count: number | undefined
+}
+
 export function createSeen(init: { limits: OverlayLimits }, components: { now(): number }): Seen {
   const { limits } = init
   const { now } = components
   /** In order of arrival. */
   const recent = new Map<string, { topic: string; at: number }>()
-  const floors = new BoundedMap<string, string>({ max: limits.maxSeenAuthors })
+  const floors = new BoundedMap<string, Floor>({ max: limits.maxSeenAuthors })
 
   function expire(id: string, topic: string): void {
     recent.delete(id)
     const { author, sequence } = parts(id)
     const key = floorKey(topic, author)
-    const floor = floors.get(key)
-    floors.set(key, floor !== undefined && isBelow(sequence, floor) ? floor : sequence)
+    const { sequence: before, count } = floors.get(key) ?? { sequence, count: 0 }
+    const isOrdered = count !== undefined && !isDrawn(sequence)
+    floors.set(key, { sequence: isBelow(sequence, before) ? before : sequence, count: isOrdered ? count + 1 : undefined })
   }
 
   function expireOldest(isDue: (at: number) => boolean): void {
@@ -44,7 +59,7 @@ export function createSeen(init: { limits: OverlayLimits }, components: { now():
       if (recent.has(id)) return true
       const { author, sequence } = parts(id)
       const floor = floors.get(floorKey(topic, author))
-      return floor !== undefined && !isBelow(floor, sequence)
+      return floor?.count !== undefined && floor.count >= floorAfter && !isBelow(floor.sequence, sequence)
     },
     add(topic, id) {
       recent.set(id, { topic, at: now() })
@@ -65,6 +80,11 @@ export function createSeen(init: { limits: OverlayLimits }, components: { now():
 function parts(id: string): { author: string; sequence: string } {
   const dot = id.lastIndexOf('.')
   return { author: id.slice(0, dot), sequence: id.slice(dot + 1) }
+}
+
+/** Whether a number is too high for a time or a count. */
+function isDrawn(sequence: string): boolean {
+  return !isBelow(sequence, firstDrawn)
 }
 
 /** Compares decimal numbers of any length. */

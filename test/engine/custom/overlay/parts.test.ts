@@ -18,12 +18,32 @@ describe('seen', () => {
   test('knows an id one by one, then by the floor of its author', () => {
     const time = clock()
     const seen = createSeen({ limits: defaultOverlayLimits }, time)
-    seen.add('orders', 'a.9')
-    seen.add('orders', 'a.12')
-    expect([seen.has('orders', 'a.9'), seen.has('orders', 'a.10')]).toEqual([true, false])
+    const known = (...ids: string[]) => ids.map((id) => seen.has('orders', id))
+    for (const id of ['a.2', 'a.3', 'a.4', 'a.5', 'a.6', 'a.7', 'a.9']) seen.add('orders', id)
+    expect(known('a.9', 'a.10')).toEqual([true, false])
     time.pass(defaultOverlayLimits.seenMs + 1)
     seen.sweep()
-    expect(['a.1', 'a.9', 'a.10', 'a.12', 'a.13'].map((id) => seen.has('orders', id))).toEqual([true, true, true, true, false])
+    // Seven numbers make no row yet.
+    expect(known('a.1', 'a.9', 'a.10')).toEqual([false, false, false])
+    seen.add('orders', 'a.12')
+    time.pass(defaultOverlayLimits.seenMs + 1)
+    seen.sweep()
+    expect(known('a.1', 'a.9', 'a.10', 'a.12', 'a.13')).toEqual([true, true, true, true, false])
+  })
+
+  test('has no floor for an author who draws numbers, as js-libp2p does', () => {
+    const time = clock()
+    const seen = createSeen({ limits: defaultOverlayLimits }, time)
+    const drawn = `a.${2n ** 62n}`
+    for (const id of ['a.1', 'a.2', 'a.3', 'a.4', 'a.5', 'a.6', 'a.7', 'a.8', 'a.20', drawn]) seen.add('orders', id)
+    expect(seen.has('orders', drawn)).toBe(true)
+    time.pass(defaultOverlayLimits.seenMs + 1)
+    seen.sweep()
+    for (const id of ['a.10', 'a.11', `a.${2n ** 62n + 1n}`]) expect(seen.has('orders', id)).toBe(false)
+    for (const id of ['a.21', 'a.22']) seen.add('orders', id)
+    time.pass(defaultOverlayLimits.seenMs + 1)
+    seen.sweep()
+    expect(seen.has('orders', 'a.12')).toBe(false)
   })
 
   test('has a floor for each topic and author', () => {

@@ -46,12 +46,14 @@ test('a message is taken once and handed to the other network; a copy that comes
 
 test('a message that both networks bring at once is forwarded by each of them, and handed to neither', async () => {
   const gated = gatedLog()
-  const { hear, stored, custom, libp2p, publish } = await bridgeRoad({ wrapLog: gated.wrap })
+  const { hear, stored, custom, libp2p, publish, ingest } = await bridgeRoad({ wrapLog: gated.wrap })
   const { sign } = await author()
   const message = sign('one')
   const first = hear(message, 'custom')
   await expect.poll(() => gated.gates.length).toBe(1)
   const second = hear(message, 'libp2p')
+  // The first is out of the inbox, the second waits in it.
+  await expect.poll(() => ingest.backlog.messages).toBe(1)
   gated.gates[0]?.resolve()
   expect(await first).toBe('accept')
   await expect.poll(() => gated.gates.length).toBe(2)

@@ -3,10 +3,12 @@ import type { OverlayLimits } from './limits.ts'
 
 /**
  * The messages that this node has seen. Each id is kept for `seenMs`. When it expires or makes room, its sequence
- * number becomes the floor of its author and topic, and ids up to the floor count as seen, once it has risen
- * `floorAfter` times. Floors are kept for the last `maxSeenAuthors` authors; beyond them the log's own record of ids
- * decides. It also decides for authors whose numbers do not rise: js-libp2p draws 64 random bits for each message, and
- * a bridge brings these. Three of four such numbers are beyond every time and count (`isDrawn`).
+ * number becomes the floor of its author and topic, and ids up to the floor count as seen. Floors are kept for the last
+ * `maxSeenAuthors` authors; beyond them the log's own record of ids decides.
+ *
+ * A bridge also brings authors whose numbers do not rise: js-libp2p draws 64 random bits for each message. Three of
+ * four such numbers are beyond every time and count, and end the floor of their author. Before the first of them, a
+ * floor hides one of 4,000 (`floorReach`).
  *
  * Add verified messages only: a forged id would shut out the true message, or raise the floor.
  */
@@ -19,16 +21,15 @@ export interface Seen {
   readonly size: number
 }
 
-/** Expired numbers of an author before its floor counts: all of them look like times if they are drawn once in 65,000 times. */
-const floorAfter = 8
+/** How far below itself a floor reaches: 52 days, where numbers are nanoseconds. The log knows what is older. */
+const floorReach = 2n ** 52n
 /** 2^62: as a number of nanoseconds since 1970, the year 2116. */
 const firstDrawn = '4611686018427387904'
 
 /** What is known of the numbers of an author in a topic. */
 interface Floor {
   sequence: string
-  /** How many numbers have made it; undefined when they are drawn. */
-  count: number | undefined
+  isDrawn: boolean
 }
 
 export function createSeen(init: { limits: OverlayLimits }, components: { now(): number }): Seen {
@@ -42,9 +43,9 @@ export function createSeen(init: { limits: OverlayLimits }, components: { now():
     recent.delete(id)
     const { author, sequence } = parts(id)
     const key = floorKey(topic, author)
-    const { sequence: before, count } = floors.get(key) ?? { sequence, count: 0 }
-    const isOrdered = count !== undefined && !isDrawn(sequence)
-    floors.set(key, { sequence: isBelow(sequence, before) ? before : sequence, count: isOrdered ? count + 1 : undefined })
+    const before = floors.get(key) ?? { sequence, isDrawn: false }
+    const highest = isBelow(sequence, before.sequence) ? before.sequence : sequence
+    floors.set(key, { sequence: highest, isDrawn: before.isDrawn || isDrawn(sequence) })
   }
 
   function expireOldest(isDue: (at: number) => boolean): void {
@@ -59,7 +60,8 @@ export function createSeen(init: { limits: OverlayLimits }, components: { now():
       if (recent.has(id)) return true
       const { author, sequence } = parts(id)
       const floor = floors.get(floorKey(topic, author))
-      return floor?.count !== undefined && floor.count >= floorAfter && !isBelow(floor.sequence, sequence)
+      if (floor === undefined || floor.isDrawn || isBelow(floor.sequence, sequence)) return false
+      return BigInt(floor.sequence) - BigInt(sequence) < floorReach
     },
     add(topic, id) {
       recent.set(id, { topic, at: now() })

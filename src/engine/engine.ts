@@ -143,8 +143,8 @@ export interface Bridge {
    * it may carry, and the network has subscribers, had some lately, or may have had before the bridge started.
    */
   carries(topic: string, network: NetworkKind): boolean
-  /** Topics that it is subscribed to in one network for the subscribers of the other. */
-  topics(): string[]
+  /** Topics that it is subscribed to in a network, by default in any, for the subscribers of the other. */
+  topics(network?: NetworkKind): string[]
 }
 
 export interface Reachability {

@@ -19,6 +19,11 @@ export interface Stragglers {
    */
   settle(peerId: string): boolean
   /**
+   * Whether the topic has subscribers and all of them, this message's author aside, take only smaller messages, so that
+   * nobody is handed it, now or later. Cheap to call.
+   */
+  isTooLarge(message: SignedMessage): boolean
+  /**
    * For each peer that does not read this node's log for missed messages, straggler or not: the id of the first message
    * that was handed to its link and has not left this node. The message is lost if the process ends now.
    */

@@ -41,7 +41,7 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { createTopics } from '../topics/topics.ts'
 import { createValidatorRegistry } from '../validation/validator-registry.ts'
 import { createValidators } from '../validation/validators.ts'
-import { readGauges } from './gauges.ts'
+import { readGauges, readNetworks } from './gauges.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
 import { listening } from './listening.ts'
 import { createNodeInfo } from './node-info.ts'
@@ -261,6 +261,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     catchUp.lookForMissing()
   })
   metrics.watchLimits(() => engine.limitsReached)
+  metrics.watchNetworks(readNetworks({ engine, ingest }))
   metrics.watch(
     readGauges({
       clock,

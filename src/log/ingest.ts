@@ -16,7 +16,7 @@ import { createAppender } from './appender.ts'
 import { authorKey, type ForeignItem, foreignItem, historyKey, type Item, sizeOf, type Times } from './batch.ts'
 import { createBatchQueue } from './batch-queue.ts'
 import type { OutboundLimits } from './network-outbound.ts'
-import { createOutbound, type OutboundComponents } from './outbound.ts'
+import { createOutbound, type Outbound, type OutboundComponents } from './outbound.ts'
 import { createOwnSeqs } from './own-seqs.ts'
 import type { LogTail } from './tail.ts'
 import { createUncertain } from './uncertain.ts'
@@ -50,6 +50,7 @@ export interface Ingest {
   checkRoom(client: string): void
   /** Messages that wait to be appended, and the number of topics with messages that no subscriber was there for. */
   readonly backlog: { messages: number; bytes: number; unsentTopics: number }
+  readonly networks: Outbound['networks']
   /** Refuses new messages, and finishes those in the inbox. */
   stop(): Promise<void>
 }
@@ -258,6 +259,9 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     },
     get backlog() {
       return { messages: inbox.size, bytes: inbox.bytes, unsentTopics: outbound.waiting }
+    },
+    get networks() {
+      return outbound.networks
     },
     async stop() {
       stopped = true

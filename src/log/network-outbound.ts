@@ -7,6 +7,7 @@ import type { StoredMessage } from '../model/message.ts'
 import { exactly } from '../model/topic.ts'
 import type { LogStore } from '../store/log-store.ts'
 import { createFeeds, type Straggler } from './feeds.ts'
+import type { NetworkCounts } from './network-counts.ts'
 
 /**
  * Hands stored messages to one network and makes sure that each one gets there. A message without any recipient waits
@@ -56,6 +57,7 @@ export interface NetworkOutboundComponents {
   network: WayOut
   log: Pick<LogStore, 'position' | 'read' | 'find'>
   mark: SentMark
+  counts: Pick<NetworkCounts, 'sent' | 'wait' | 'waited' | 'giveUp'>
   logger: Logger
   /** Age time. */
   age(): number
@@ -76,7 +78,7 @@ const tickMs = 1_000
 
 export function createNetworkOutbound(init: NetworkOutboundInit, components: NetworkOutboundComponents): NetworkOutbound {
   const { limits, author, isToSend, isToFeed, onSend } = init
-  const { network, log, mark, logger, age, settledAge } = components
+  const { network, log, mark, counts, logger, age, settledAge } = components
   /** Topics with messages that were handed to no peer; all messages after the position are to be sent. */
   const waiting = new Map<string, Seq>()
   /** The first message after a position of each waiting topic, so that nothing is read before it is too old. */
@@ -104,19 +106,16 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
     const sendable = due.filter(({ topic }) => !waiting.has(topic))
     const { recipients, unwanted } = await trySend(sendable)
     for (const { topic, seq } of unwanted) if (!waiting.has(topic)) waiting.set(topic, seq - 1)
+    counts.wait(due.filter(({ topic, seq }) => seq > (waiting.get(topic) ?? seq)))
     const last = batch.at(-1)
     if (last !== undefined) recent.push({ through: last.seq, at: age() })
-    const counts = new Map(sendable.map(({ seq }, index) => [seq, recipients[index] ?? 0]))
-    return new Map(due.map(({ seq }) => [seq, counts.get(seq) ?? 0]))
+    const handed = new Map(sendable.map(({ seq }, index) => [seq, recipients[index] ?? 0]))
+    return new Map(due.map(({ seq }) => [seq, handed.get(seq) ?? 0]))
   }
 
   /** What waits of a topic before a batch. Should it fail, the messages of the batch wait too. */
   async function flushBefore(topic: string, batch: StoredMessage[]): Promise<void> {
-    try {
-      await flush(topic, (batch[0]?.seq ?? 1) - 1)
-    } catch (err) {
-      logger.warn({ err }, 'could not send queued messages; retrying')
-    }
+    await flush(topic, (batch[0]?.seq ?? 1) - 1).catch(warn)
   }
 
   /**
@@ -129,7 +128,9 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
     onSend(messages)
     try {
       const recipients = await network.send(messages)
-      return { recipients, unwanted: await unwantedOf(messages, recipients, joined) }
+      const unwanted = await unwantedOf(messages, recipients, joined)
+      counts.sent(messages, { recipients, unwanted })
+      return { recipients, unwanted }
     } catch (err) {
       logger.error({ err }, 'the engine could not send; the messages stay queued')
       return { recipients: [], unwanted: messages }
@@ -156,9 +157,8 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
     if ((await network.subscribers(topic)).length === 0) return
     for (let after = waiting.get(topic); after !== undefined && (await feeds.takeOver(topic, after)); ) {
       const step = await readUnsent(after, through, { topic })
-      const {
-        unwanted: [refused],
-      } = await trySend(step.messages)
+      const [refused] = (await trySend(step.messages)).unwanted
+      counts.waited(topic, refused === undefined ? step.messages.length : step.messages.indexOf(refused))
       if (refused !== undefined) {
         waiting.set(topic, refused.seq - 1)
         return
@@ -168,6 +168,7 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
       if (after >= through) break
     }
     waiting.delete(topic)
+    counts.waited(topic)
   }
 
   async function readUnsent(after: Seq, through: Seq, { topic, limit = limits.maxReadMessages }: { topic?: string; limit?: number } = {}) {
@@ -251,11 +252,11 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
     oldest.delete(topic)
     const step = await readUnsent(after, through, { topic, limit: expireMessages })
     const first = step.messages[0]
-    if (first !== undefined) {
-      waiting.set(topic, first.seq - 1)
-      oldest.set(topic, { after: first.seq - 1, storedAt: first.storedAt })
-    } else if (step.scanned >= through) waiting.delete(topic)
-    else waiting.set(topic, step.scanned)
+    if (first === undefined && step.scanned < through) return void waiting.set(topic, step.scanned)
+    counts.giveUp(topic, first?.storedAt)
+    if (first === undefined) return void waiting.delete(topic)
+    waiting.set(topic, first.seq - 1)
+    oldest.set(topic, { after: first.seq - 1, storedAt: first.storedAt })
   }
 
   async function findUnsent(): Promise<void> {
@@ -264,13 +265,18 @@ export function createNetworkOutbound(init: NetworkOutboundInit, components: Net
     for (let after = settled; after < tip; ) {
       const step = await readUnsent(after, tip)
       for (const message of step.messages) if (!waiting.has(message.topic)) waiting.set(message.topic, message.seq - 1)
+      counts.wait(step.messages)
       after = step.scanned
     }
     recent.push({ through: tip, at: age() })
   }
 
   function later(work: () => Promise<void>): void {
-    inTurn(work).catch((err: unknown) => logger.warn({ err }, 'could not send queued messages; retrying'))
+    inTurn(work).catch(warn)
+  }
+
+  function warn(err: unknown): void {
+    logger.warn({ err }, 'could not send queued messages; retrying')
   }
 
   return {

@@ -6,6 +6,7 @@ import type { Seq } from '../model/cursor.ts'
 import type { StoredMessage } from '../model/message.ts'
 import { directTopic } from '../model/topic.ts'
 import type { LogStore } from '../store/log-store.ts'
+import { createNetworkCounts, type NetworkCounts } from './network-counts.ts'
 import { createNetworkOutbound, type NetworkOutbound, type OutboundLimits, type SentMark, type WayOut } from './network-outbound.ts'
 
 /**
@@ -28,7 +29,14 @@ export interface Outbound {
   notFrom(id: string, network: NetworkKind): void
   /** Number of topics with messages that no subscriber was there for. */
   readonly waiting: number
+  /** The same for each network, and what became of its messages. */
+  readonly networks: NetworkBacklog[]
   stop(): Promise<void>
+}
+
+export interface NetworkBacklog extends Pick<NetworkCounts, 'bridged' | 'givenUp'> {
+  network: NetworkKind
+  waiting: number
 }
 
 export interface OutboundComponents {
@@ -54,9 +62,12 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
   const { engine, log, logger, age = Date.now, settledAge = age } = components
   const { peerId, bridge, networks } = engine
   const passages = new BoundedMap<string, Passage>({ max: maxPassages })
-  const ways = networks.map((network) => ({ network, outbound: outboundTo(network) }))
+  const ways = networks.map((network) => {
+    const counts = createNetworkCounts({ peerId, windowMs: init.limits.unsentWindowMs }, { network })
+    return { network, counts, outbound: outboundTo(network, counts) }
+  })
 
-  function outboundTo(network: WayOut): NetworkOutbound {
+  function outboundTo(network: WayOut, counts: NetworkCounts): NetworkOutbound {
     return createNetworkOutbound(
       {
         ...init,
@@ -65,7 +76,7 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
         isToFeed: (message) => (isNew(message) ? belongs(message, network) : message.from !== peerId && crosses(message, network)),
         onSend: (messages) => noteHanded(messages, network),
       },
-      { network, log, mark: markOf(network), logger, age, settledAge },
+      { network, log, mark: markOf(network), counts, logger, age, settledAge },
     )
   }
 
@@ -129,6 +140,12 @@ export function createOutbound(init: { limits: OutboundLimits }, components: Out
     },
     get waiting() {
       return new Set(ways.flatMap(({ outbound }) => outbound.waiting())).size
+    },
+    get networks() {
+      return ways.map(({ network, counts, outbound }) => {
+        const { bridged, givenUp } = counts
+        return { network: network.kind, waiting: outbound.waiting().length, bridged, givenUp }
+      })
     },
     async stop() {
       for (const { outbound } of ways) await outbound.stop()

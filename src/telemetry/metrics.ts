@@ -4,6 +4,7 @@ import { directStatus } from '../model/direct-status.ts'
 import { type EngineLimit, engineLimits } from '../model/engine-limits.ts'
 import type { Judgement } from '../model/validator.ts'
 import type { Verdict } from '../model/verdict.ts'
+import { createNetworkMetrics, type NetworkValues } from './network-metrics.ts'
 
 /**
  * The metrics of the gateway. This room owns their names, which are part of the contract (docs/metrics.md); the parts
@@ -42,6 +43,8 @@ export interface Metrics {
   watch(read: () => Promise<GaugeValues>): void
   /** Registers the source of the engine's limit counters: how often each limit was reached. */
   watchLimits(read: () => Readonly<Record<EngineLimit, number>>): void
+  /** Registers the source of the metrics that are kept for each network. */
+  watchNetworks(read: () => NetworkValues[]): void
   /** Registers the source of the clock step counter. */
   watchSteps(read: () => number): void
   /** All metrics in the Prometheus text format. */
@@ -93,6 +96,10 @@ const labels: Record<string, string[]> = {
   peergate_judged_messages_total: ['verdict', 'given'],
   peergate_http_request_seconds: ['operation', 'status'],
   peergate_network_limits_reached_total: ['limit'],
+  peergate_network_unsent_topics: ['network'],
+  peergate_bridged_topics: ['network'],
+  peergate_bridged_messages_total: ['network'],
+  peergate_given_up_messages_total: ['network', 'reason'],
 }
 
 const statusNames = new Map<number, string>(Object.entries(directStatus).map(([name, status]) => [status, name]))
@@ -154,6 +161,8 @@ export function createMetrics(): Metrics {
     labelNames: ['limit'],
   })
 
+  const setNetworks = createNetworkMetrics(own)
+  let readNetworks: (() => NetworkValues[]) | undefined
   let readLimits: (() => Readonly<Record<EngineLimit, number>>) | undefined
   let readSteps: (() => number) | undefined
   let read: (() => Promise<GaugeValues>) | undefined
@@ -162,6 +171,7 @@ export function createMetrics(): Metrics {
   async function collect(): Promise<void> {
     limitsReached.reset()
     for (const limit of engineLimits) limitsReached.inc({ limit }, readLimits?.()[limit] ?? 0)
+    setNetworks(readNetworks?.() ?? [])
     clockSteps.reset()
     clockSteps.inc(readSteps?.() ?? 0)
     if (read === undefined) return
@@ -203,6 +213,9 @@ export function createMetrics(): Metrics {
     },
     watchLimits(values) {
       readLimits = values
+    },
+    watchNetworks(values) {
+      readNetworks = values
     },
     watchSteps(steps) {
       readSteps = steps

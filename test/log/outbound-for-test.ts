@@ -34,6 +34,8 @@ export function fakeNetwork(kind: NetworkKind) {
     /** How often it was fed. */
     feeds: 0,
     settled: [] as string[],
+    /** The largest data that its peers take. */
+    maxBytes: Number.POSITIVE_INFINITY,
     /** Ids of what was handed over and has not left. */
     unsent: [] as string[],
     /** What is kept from a straggler before it has settled. */
@@ -76,6 +78,7 @@ export function fakeNetwork(kind: NetworkKind) {
         else void onSettle()
         return onSettle === undefined
       },
+      isTooLarge: ({ data }) => data.length > engine.maxBytes,
       unsent: () => engine.unsent,
     },
     async subscribers() {

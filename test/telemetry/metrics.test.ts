@@ -59,6 +59,17 @@ test('what the engine refuses because a limit is reached is counted by the limit
   expect(await reached('told_dial')).toBe(7)
 })
 
+test('topics that wait for a subscriber are counted for each network', async () => {
+  const gateway = await memoryGateway(createMemoryNetwork())
+  onTestFinished(() => gateway.stop())
+  await createRest(gateway.url).publish('orders', 'nobody is there')
+  const value = await metricsOf(gateway.url)
+  expect(value('peergate_network_unsent_topics{network="memory"}')).toBe(1)
+  expect(value('peergate_given_up_messages_total{network="memory",reason="no_subscriber"}')).toBe(0)
+  expect(value('peergate_given_up_messages_total{network="memory",reason="too_large"}')).toBe(0)
+  expect([value('peergate_bridged_messages_total{network="memory"}'), value('peergate_bridged_topics{network="memory"}')]).toEqual([0, 0])
+})
+
 test('what clients and peers say is in no label', async () => {
   const gateway = await memoryGateway(createMemoryNetwork())
   onTestFinished(() => gateway.stop())

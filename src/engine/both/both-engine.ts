@@ -65,6 +65,11 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
     return mayCarry(topic) && (performance.now() < startedAt + keptMs || wanted.get(network)?.has(topic) === true)
   }
 
+  function bridgedTopics(network?: NetworkKind): string[] {
+    const subscribed = [...wanted].filter(([wanting]) => wanting !== network).map(([, interest]) => interest.topics())
+    return [...new Set(subscribed.flat())]
+  }
+
   async function startBoth(): Promise<void> {
     startedAt = Math.min(startedAt, performance.now())
     for (const interest of interests) interest.start()
@@ -110,7 +115,7 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
   const engine: P2PEngine = {
     kind: 'both',
     networks: engines,
-    bridge: { mayCarry, carries, topics: () => [...new Set(interests.flatMap((interest) => interest.topics()))] },
+    bridge: { mayCarry, carries, topics: bridgedTopics },
     peerId,
     capabilities: {
       transports: [...new Set(engines.flatMap(({ capabilities }) => capabilities.transports))],

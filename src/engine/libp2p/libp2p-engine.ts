@@ -271,6 +271,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       hasRoom: (other) => running?.gossip.lanes.hasRoom(other) ?? false,
       send: async (other, messages) => running?.gossip.raw.feed(other, messages) ?? 0,
       settle: (other) => running?.gossip.lanes.settle(other) ?? true,
+      isTooLarge: (message) => running?.gossip.raw.isTooLarge(message) ?? false,
       unsent: () => running?.gossip.lanes.unsent() ?? [],
     },
     request: (other, protocol, body, options) => protocols.request(running?.node, other, protocol, body, options),

@@ -117,6 +117,7 @@ test('a peer that closes its end of the gossip over a message is sent the others
   await expect.poll(() => heard).toEqual(['before', 'before', 'behind it', 'after'])
   expect(streams.length).toBe(2)
   expect(engine.limitsReached.peer_message_size).toBe(2)
+  expect(signed.map((message) => engine.stragglers?.isTooLarge(message))).toEqual([false, true, false])
 })
 
 const idOf = (message: SignedMessage | undefined) => (message === undefined ? '' : messageId(message.from, message.sequence))

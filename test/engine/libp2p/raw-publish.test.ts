@@ -39,6 +39,7 @@ function setUp(subscribers: Record<string, string[]>, room: Record<string, numbe
       },
       isReady: (to) => to !== 'forgotten',
       feed: take,
+      isTooLarge: (to, { rpcBytes }) => to.startsWith('small') && rpcBytes > 1_000,
     },
   })
   const signer = createMessageSigner(peerId, seed)
@@ -91,4 +92,11 @@ test('messages leave with everything that their authors signed, whoever they are
 test('a peer whose topics are not known is fed nothing', () => {
   const { raw, sign } = setUp({ a: [] })
   expect(raw.feed('forgotten', [sign('a', '1')])).toBe(0)
+})
+
+test('a message is too large when none of the subscribers of its topic but its author takes one of its size', () => {
+  const { raw, sign } = setUp({ a: ['small one', 'small two'], b: ['small one', 'two'], c: [], d: ['small one', peerId], e: [peerId] })
+  const isTooLarge = (text: string) => ['a', 'b', 'c', 'd', 'e', 'f'].filter((topic) => raw.isTooLarge(sign(topic, text)))
+  expect(isTooLarge('x')).toEqual([])
+  expect(isTooLarge('x'.repeat(1_000))).toEqual(['a', 'd'])
 })

@@ -60,6 +60,30 @@ export const publishing = [
     ],
   ),
   ...breaks(
+    'src/log/network-outbound.ts',
+    ['test/log/network-counts.test.ts'],
+    [
+      ['what waited is given up though it was taken', 'waiting.delete(topic)\n    counts.waited(topic)', 'waiting.delete(topic)'],
+      ['what waited before a restart is not counted', 'counts.wait(step.messages)', ''],
+      ['what waits is not counted', 'counts.wait(due.filter(({ topic, seq }) => seq > (waiting.get(topic) ?? seq)))', ''],
+      ['messages that waited in vain are not counted', 'counts.giveUp(topic, first?.storedAt)\n', '\n'],
+    ],
+  ),
+  ...breaks(
+    'src/log/network-counts.ts',
+    ['test/log/network-counts.test.ts'],
+    [
+      ['own messages are counted as those of others', 'else if (message.from !== peerId) bridged++', 'else bridged++'],
+      ['what is too large is counted as handed over', 'givenUp.too_large++', 'bridged++'],
+      ['what waits is counted as handed over', 'if (waits.has(message)) return', ''],
+      ['what was handed over is too large', 'recipients[index] === 0 && network', 'network'],
+      ['the groups of a topic are not limited', ' || groups.length >= maxGroups)', ')'],
+      ['a group is given up before its last message is due', 'groups[0].last < storedBefore', 'true'],
+      ['what is taken is the whole first group', 'Math.min(left, groups[0].count)', 'groups[0].count'],
+      ['a group keeps the time of its first message', 'group.last = Math.max(group.last, storedAt)', ''],
+    ],
+  ),
+  ...breaks(
     'src/log/outbound.ts',
     ['test/log/outbound.test.ts', 'test/log/ingest.test.ts'],
     [

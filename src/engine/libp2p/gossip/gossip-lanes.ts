@@ -29,6 +29,8 @@ export interface GossipLanes {
   /** Hands messages to a peer that is behind. Returns the number, from the first, that were handed or skipped. */
   feed(peerId: string, messages: OutgoingMessage[]): number
   settle: Stragglers['settle']
+  /** Whether the peer takes only smaller messages. */
+  isTooLarge(peerId: string, message: OutgoingMessage): boolean
   unsent: Stragglers['unsent']
   /** The peer has told its agent. */
   identified(peerId: string): void
@@ -247,6 +249,7 @@ export function createGossipLanes(
       if (!lane.isBehind) lane.since = undefined
       return !lane.isBehind
     },
+    isTooLarge: (peerId, { rpcBytes }) => rpcBytes > (lanes.get(peerId)?.maxRpcBytes ?? Number.POSITIVE_INFINITY),
     unsent: () => [...lanes].flatMap(([peerId, lane]) => (traits(peerId).catchesUp ? [] : (firstUnsent(peerId, lane) ?? []))),
     identified(peerId) {
       if (traits(peerId).takesBatches) lanes.get(peerId)?.queue.hurry()

@@ -1,5 +1,6 @@
 import type { RPC } from '@libp2p/gossipsub/message'
 import { peerIdBytes, type SignedMessage } from '../../../model/signed-message.ts'
+import type { Stragglers } from '../../stragglers.ts'
 import type { GossipInternals } from './gossip-internals.ts'
 import type { GossipLanes } from './gossip-lanes.ts'
 import { type OutgoingMessage, toOutgoing } from './outgoing-message.ts'
@@ -17,11 +18,12 @@ export interface RawPublish {
   send(messages: SignedMessage[]): number[]
   /** Hands messages of any author to one neighbour. Returns the number, from the first, that were handed or skipped. */
   feed(peerId: string, messages: SignedMessage[]): number
+  isTooLarge: Stragglers['isTooLarge']
 }
 
 export function createRawPublish(components: {
   internals: GossipInternals
-  lanes: Pick<GossipLanes, 'hand' | 'isReady' | 'feed'>
+  lanes: Pick<GossipLanes, 'hand' | 'isReady' | 'feed' | 'isTooLarge'>
 }): RawPublish {
   const { internals, lanes } = components
 
@@ -81,6 +83,11 @@ export function createRawPublish(components: {
           )
         ]
       return refused === undefined ? messages.length : messages.indexOf(refused)
+    },
+    isTooLarge(message) {
+      const others = [...(internals.topics.get(message.topic) ?? [])].filter((peerId) => peerId !== message.from)
+      const outgoing = toOutgoing(toRaw(message))
+      return others.length > 0 && others.every((peerId) => lanes.isTooLarge(peerId, outgoing))
     },
   }
 }

@@ -1,0 +1,53 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+
+/** What happened between the log and one network, for the metrics that are kept for each. */
+export interface NetworkValues {
+  network: string
+  /** Topics with messages that wait for a subscriber. */
+  unsentTopics: number
+  /** Messages of other peers that the network was handed because this node is a bridge. */
+  bridgedMessages: number
+  /** Topics that a bridge is subscribed to here only for the other network. */
+  bridgedTopics: number
+  givenUp: Readonly<Record<GivenUpReason, number>>
+}
+
+/**
+ * Why a message is no longer meant for a network, as values of a metric label.
+ * - `no_subscriber`: its topic had no subscriber for `unsentWindowMs`.
+ * - `too_large`: all subscribers take only smaller messages.
+ */
+export const givenUpReasons = ['no_subscriber', 'too_large'] as const
+export type GivenUpReason = (typeof givenUpReasons)[number]
+
+/** Registers the metrics of the networks. Returns a function that sets them, for each scrape. */
+export function createNetworkMetrics(registry: Registry): (values: NetworkValues[]) => void {
+  const metric = (name: string, help: string) => ({ name: `peergate_${name}`, help, registers: [registry], labelNames: ['network'] })
+  const unsentTopics = new Gauge(metric('network_unsent_topics', 'Topics with messages that wait for a first subscriber in this network.'))
+  const bridgedTopics = new Gauge(
+    metric('bridged_topics', "Topics that a bridge is subscribed to in this network only for the other network's subscribers."),
+  )
+  const bridged = new Counter(
+    metric(
+      'bridged_messages_total',
+      'Messages of other peers that a bridge handed to this network. Slow subscribers are fed some of them later.',
+    ),
+  )
+  const givenUp = new Counter({
+    ...metric(
+      'given_up_messages_total',
+      'Messages that this network was not handed, by reason: `no_subscriber` came within `unsentWindowMs`, or the message is `too_large` for all subscribers. They stay in the log.',
+    ),
+    labelNames: ['network', 'reason'],
+  })
+
+  return (values) => {
+    for (const each of [unsentTopics, bridgedTopics, bridged, givenUp]) each.reset()
+    for (const { network, ...of } of values) {
+      unsentTopics.set({ network }, of.unsentTopics)
+      bridgedTopics.set({ network }, of.bridgedTopics)
+      bridged.inc({ network }, of.bridgedMessages)
+      for (const reason of givenUpReasons) givenUp.inc({ network, reason }, of.givenUp[reason])
+    }
+  }
+}

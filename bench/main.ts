@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { benchAppend } from './append.ts'
+import { benchBridge } from './bridge.ts'
 import { benchDht } from './dht.ts'
 import { benchFanOut } from './fan-out.ts'
 import { benchJoinedTopics } from './joined-topics.ts'
@@ -39,6 +40,7 @@ const benchmarks: Record<string, () => Promise<BenchResult>> = {
   simulation: () => benchSimulation(),
   dht: () => benchDht(),
   topics: () => benchJoinedTopics(),
+  bridge: () => benchBridge(),
 }
 
 const wanted = process.argv.slice(2)

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startGateway } from '../test/fixtures/gateway-process.ts'
 import { startServer } from './child.ts'
 import { benchEnvironment } from './environment.ts'
 import { createHttpClient } from './http-client.ts'
 import type { BenchResult } from './result.ts'
+import { collectOnSignal, settledMemory } from './settled-memory.ts'
 import { startSubscribers } from './subscribers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -17,7 +16,6 @@ const count = 2_000
 const publishedMiB = 128
 /** Subscribers that connect and leave first, so that code loaded and compiled for them is not counted. */
 const firstVisitors = 20
-const collectOnSignal = new URL('./collect-on-signal.ts', import.meta.url).href
 
 interface Subject {
   url: string
@@ -83,19 +81,4 @@ async function perSubscriber({ url, pid, greeting }: Subject, resources: AsyncDi
   const subscribers = resources.adopt(startSubscribers(), (started) => started.end())
   await subscribers.connect({ url, count, greeting })
   return ((await settledMemory(pid)) - before) / count
-}
-
-/** Resident memory in KiB, when another garbage collection frees at most a hundredth of it. */
-async function settledMemory(pid: number): Promise<number> {
-  for (let last = Number.POSITIVE_INFINITY; ; ) {
-    process.kill(pid, 'SIGUSR2')
-    await sleep(1_000)
-    const now = await residentMemory(pid)
-    if (now > last * 0.99) return now
-    last = now
-  }
-}
-
-async function residentMemory(pid: number): Promise<number> {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1])
 }

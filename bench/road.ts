@@ -1,14 +1,13 @@
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { WebSocket } from 'ws'
 import { checkSignature, createMessageSigner } from '../src/model/signed-message.ts'
-import { type EngineName, type GatewayProcess, startGateway } from '../test/fixtures/gateway-process.ts'
+import { type EngineName, startGateway } from '../test/fixtures/gateway-process.ts'
 import { createMemoryIdentity } from '../test/fixtures/memory-identity.ts'
 import { startChild } from './child.ts'
+import { deliver, subscribe, untilSubscribed } from './deliver.ts'
 import { benchEnvironment } from './environment.ts'
-import { createHttpClient, type HttpClient } from './http-client.ts'
+import { createHttpClient } from './http-client.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 import { percentile } from './statistics.ts'
 
@@ -20,6 +19,7 @@ import { percentile } from './statistics.ts'
 
 const payload = 'x'.repeat(256)
 const connections = 64
+const topic = 'bench'
 
 export async function benchRoad(init: { messages: number }): Promise<BenchResult> {
   const bare = await signAndVerifyRate(init.messages)
@@ -34,12 +34,12 @@ async function benchEngine(engine: EngineName, messages: number, bare: number): 
   const b = await startGateway(benchEnvironment(join(directory, 'b'), engine))
   const a = await startGateway({ ...benchEnvironment(join(directory, 'a'), engine), PEERGATE_BOOTSTRAP: b.multiaddrs.join(',') })
   try {
-    const subscriber = await subscribe(b)
+    const subscriber = await subscribe(b.url, topic)
     const client = createHttpClient(a.url, connections)
-    await untilNeighbour(a)
-    await run(client, subscriber, messages / 4, Number.POSITIVE_INFINITY)
-    const full = await run(client, subscriber, messages, Number.POSITIVE_INFINITY)
-    const half = await run(client, subscriber, messages / 2, 500)
+    await untilSubscribed(a.url, topic)
+    await deliver(client, subscriber, { topic, connections, payload, count: messages / 4 })
+    const full = await deliver(client, subscriber, { topic, connections, payload, count: messages })
+    const half = await deliver(client, subscriber, { topic, connections, payload, count: messages / 2, perSecond: 500 })
     client.close()
     subscriber.socket.terminate()
     return [
@@ -58,74 +58,6 @@ async function benchEngine(engine: EngineName, messages: number, bare: number): 
     await b.end('SIGTERM')
     await rm(directory, { recursive: true })
   }
-}
-
-interface Subscriber {
-  socket: WebSocket
-  /** Arrival time of each message, by its data. */
-  arrivals: Map<string, number>
-  onArrival: () => void
-}
-
-async function subscribe(gateway: GatewayProcess): Promise<Subscriber> {
-  const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/v1/stream?topic=bench`)
-  const subscriber: Subscriber = { socket, arrivals: new Map(), onArrival: () => undefined }
-  const caughtUp = new Promise<void>((resolve) => {
-    socket.on('message', (raw) => {
-      const frame = JSON.parse(raw.toString())
-      if (frame.type === 'caught-up') resolve()
-      if (frame.type !== 'message') return
-      subscriber.arrivals.set(frame.message.data, performance.now())
-      subscriber.onArrival()
-    })
-  })
-  await once(socket, 'open')
-  await caughtUp
-  return subscriber
-}
-
-async function untilNeighbour(gateway: GatewayProcess): Promise<void> {
-  await fetch(`${gateway.url}/v1/topics/bench`, { method: 'PUT' })
-  for (;;) {
-    const answer = await fetch(`${gateway.url}/v1/topics/bench`)
-    const topic: unknown = await answer.json()
-    if (Object(topic).subscribers > 0) return
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
-
-let runs = 0
-
-/**
- * Publishes `count` messages, at most `perSecond`, and waits for all at the subscriber. @throws when one is missing
- * after 30 s
- */
-async function run(client: HttpClient, subscriber: Subscriber, count: number, perSecond: number) {
-  const name = `run ${runs++}`
-  const sent = new Map<string, number>()
-  const complete = Promise.withResolvers<void>()
-  const timeout = setTimeout(() => complete.reject(new Error(`${name}: ${subscriber.arrivals.size} of ${count} arrived`)), 30_000)
-  subscriber.arrivals.clear()
-  subscriber.onArrival = () => subscriber.arrivals.size === count && complete.resolve()
-  const start = performance.now()
-  let next = 0
-  await Promise.all(
-    Array.from({ length: connections }, async () => {
-      for (let number = next++; number < count; number = next++) {
-        const due = start + (number / perSecond) * 1_000
-        if (due > performance.now()) await new Promise((resolve) => setTimeout(resolve, due - performance.now()))
-        const data = `${name}/${number}/${payload}`
-        sent.set(data, performance.now())
-        const answer = await client.post('/v1/topics/bench/messages', JSON.stringify({ data }))
-        if (answer.status !== 201) throw new Error(`publishing answered ${answer.status}: ${answer.body}`)
-      }
-    }),
-  )
-  await complete.promise
-  clearTimeout(timeout)
-  const end = Math.max(...subscriber.arrivals.values())
-  const latencies = [...sent].map(([data, at]) => (subscriber.arrivals.get(data) ?? Number.NaN) - at)
-  return { rate: count / ((end - start) / 1_000), latencies }
 }
 
 /** Messages a second from one engine to another, each in its own process. */

@@ -16,7 +16,7 @@ import {
   ServiceNotFound,
 } from '../errors.ts'
 import { createDeadline } from '../lib/deadline.ts'
-import { createSemaphore, type Semaphore } from '../lib/semaphore.ts'
+import { createSemaphores } from '../lib/semaphores.ts'
 import type { Limits } from '../limits.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { GatewayRecord } from '../store/gateway-store.ts'
@@ -91,14 +91,10 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   const { limits } = init
   const { engine, peers, registry, gateways, logger, now = Date.now } = components
   const maxBytes = limits.maxMessageBytes + requestOverheadBytes
-  /**
-   * Places for requests of this gateway's clients, by the peer that they go to. Only peers with open requests are
-   * listed.
-   */
-  const placesAt = new Map<string, Semaphore>()
-  const requests = createClientShares({ max: limits.maxRequests, limits })
-
   const shares = (max: number) => createClientShares({ max, limits })
+  /** Places for requests of this gateway's clients, by the peer that they go to. */
+  const places = createSemaphores({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue, shares })
+  const requests = createClientShares({ max: limits.maxRequests, limits })
 
   /** The other gateways of the database that match. */
   async function others(fits: (gateway: GatewayRecord) => boolean): Promise<GatewayRecord[]> {
@@ -156,17 +152,11 @@ export function createServices(init: { limits: ServicesLimits }, components: Ser
   /** Sends a request to another peer. Requests beyond `maxRequestsToPeer` wait in a bounded queue. */
   async function askThere(to: string, request: WireRequest, asker: string, signal: AbortSignal): Promise<Uint8Array> {
     const begun = now()
-    const places = placesAt.get(to) ?? createSemaphore({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue, shares })
-    placesAt.set(to, places)
-    try {
-      using place = await places.take(signal, asker)
-      if (place === undefined)
-        throw new ServiceBusy('Too many requests to this peer are queued, in total or for this client.', { retryAfterMs })
-      const timeoutMs = Math.max(1, request.timeoutMs - (now() - begun))
-      return await ask(to, { ...request, timeoutMs }, () => peers.dialPeer(to, { signal }), signal)
-    } finally {
-      if (places.size === 0) placesAt.delete(to)
-    }
+    using place = await places.take(to, signal, asker)
+    if (place === undefined)
+      throw new ServiceBusy('Too many requests to this peer are queued, in total or for this client.', { retryAfterMs })
+    const timeoutMs = Math.max(1, request.timeoutMs - (now() - begun))
+    return await ask(to, { ...request, timeoutMs }, () => peers.dialPeer(to, { signal }), signal)
   }
 
   return {

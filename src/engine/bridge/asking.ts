@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../errors.ts'
 import { BoundedMap } from '../../lib/bounded-map.ts'
 import { createDeadline, orAborted } from '../../lib/deadline.ts'
+import { createSemaphores } from '../../lib/semaphores.ts'
 import { createSingleFlight, type SingleFlight } from '../../lib/single-flight.ts'
 import type { Limits } from '../../limits.ts'
 import type { P2PEngine, RequestOptions } from '../engine.ts'
@@ -25,7 +26,7 @@ export interface Asking {
 export interface AskingInit {
   peerId: string
   seed: Uint8Array
-  limits: Pick<Limits, 'requestTimeoutMs'>
+  limits: Pick<Limits, 'requestTimeoutMs' | 'maxRequestsToPeer' | 'maxServiceQueue'>
 }
 
 export interface AskingComponents {
@@ -59,6 +60,8 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
   const { peerId: from, seed, limits } = init
   const { engine, onAnswered } = components
   const routes = new BoundedMap<string, Route>({ max: maxRoutes })
+  /** Places for requests by the bridge that they go through, whoever they are for. */
+  const places = createSemaphores({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue })
   const finding = new Map<string, SingleFlight<Route>>()
   /** By bridge, until when it is not asked. */
   const silent = new BoundedMap<string, number>({ max: maxRoutes })
@@ -138,6 +141,8 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
   async function send(to: string, route: Route, text: Uint8Array, options: RequestOptions): Promise<Said | undefined> {
     const { signal, maxAnswerBytes } = options
     const { bridge, run } = route
+    using place = await places.take(bridge, signal)
+    if (place === undefined) throw new PeerUnreachable(`Too many requests wait for a place at the bridge ${bridge}.`)
     const { key, box, openAnswer: open } = sealRequest(text, route.key, { from, to })
     const until = Math.floor(route.theirNow + (performance.now() - route.at)) + beginMs
     const question = await sealQuestion({ type: 'request', to, nonce: randomBytes(nonceBytes), run, until, key, box }, seed)

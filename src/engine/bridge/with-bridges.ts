@@ -9,7 +9,7 @@ import { type BridgeLimits, carryOptions, createCarrying } from './carrying.ts'
 import { bridgedProtocol, bridgeProtocol } from './protocols.ts'
 
 export interface WithBridgesInit {
-  limits: BridgeLimits & Pick<Limits, 'maxBridgedRequestsKnown'>
+  limits: BridgeLimits & Pick<Limits, 'maxBridgedRequestsKnown' | 'maxServiceQueue'>
   /** Whether this node is a bridge. Default: whether the engine is of two networks. */
   isBridge?: boolean
 }

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { decode, encode } from 'cborg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Carried, Carry } from '../../../src/engine/bridge/carrying.ts'
 import { openQuestion, sealAnswer, sealQuestion } from '../../../src/engine/bridge/envelopes.ts'
 import { bridgedProtocol, bridgeProtocol } from '../../../src/engine/bridge/protocols.ts'
 import type { P2PEngine } from '../../../src/engine/engine.ts'
-import { PeerNotConnected, PeerUnreachable } from '../../../src/errors.ts'
+import { PeerNotConnected, PeerUnreachable, ProtocolUnsupported } from '../../../src/errors.ts'
 import { bridgedNetworks, linkTo } from '../../fixtures/bridged-networks.ts'
 
 const protocol = '/peergate/test/1.0.0'
@@ -20,8 +21,9 @@ interface Hands {
   seed: Uint8Array
   /** Hands an envelope to a peer, as an honest bridge would. */
   hand(to: string, envelope: Uint8Array): Promise<Uint8Array>
-  /** The answers that it has carried. */
+  /** The answers that it has carried, and those that it keeps. */
   earlier: Uint8Array[]
+  refusals: Uint8Array[]
 }
 
 /** A node of each network, linked to a bridge with a will of its own. `begun` has what the recipient's handler got. */
@@ -30,6 +32,7 @@ async function behindHostileBridge(deed: Deed) {
   const [here, there, bystander] = [await networks.node('custom'), await networks.node('libp2p'), await networks.node('libp2p')]
   const { engine: bridge, seed } = await networks.idleBridge()
   const earlier: Uint8Array[] = []
+  const refusals: Uint8Array[] = []
   const hand = async (to: string, envelope: Uint8Array) => {
     const answer = await bridge.request(to, bridgedProtocol, envelope, { signal, maxAnswerBytes: 10_000 })
     earlier.push(answer)
@@ -41,7 +44,9 @@ async function behindHostileBridge(deed: Deed) {
       const carry: Carry = decode(body)
       const { type } = await openQuestion(carry.envelope)
       const carried =
-        type === 'ticket' ? { status: 'answered', envelope: await hand(carry.to, carry.envelope) } : deed(carry, { seed, hand, earlier })
+        type === 'ticket'
+          ? { status: 'answered', envelope: await hand(carry.to, carry.envelope) }
+          : deed(carry, { seed, hand, earlier, refusals })
       return encode(await carried)
     },
     { maxRequestBytes: 10_000, maxConcurrent: 10 },
@@ -159,6 +164,19 @@ describe('of a bridge that', () => {
     await expect(ask(here, there)).rejects.toThrow(PeerUnreachable)
   })
 
+  test('brings an earlier refusal to another request, it is none', async () => {
+    const { here, there } = await behindHostileBridge(async ({ to, envelope }, { hand, refusals }) => {
+      const [earlier] = refusals
+      if (earlier !== undefined) return { status: 'answered', envelope: earlier }
+      refusals.push(await hand(to, envelope))
+      return { status: 'answered', envelope: refusals[0] ?? new Uint8Array() }
+    })
+    await there.unhandle(protocol)
+    await expect(ask(here, there)).rejects.toThrow(ProtocolUnsupported)
+    await there.handle(protocol, async ({ body }) => body, handled)
+    await expect(ask(here, there)).rejects.toThrow('the answer is that of another question')
+  })
+
   test('lets the request fall, the asker waits until its own deadline', async () => {
     const begunAt = Promise.withResolvers<void>()
     const { here, there, begun } = await behindHostileBridge(() => {
@@ -203,7 +221,17 @@ describe('beside an honest bridge', () => {
       return { status: 'no_link' }
     })
     await expect(ask(here, there)).rejects.toThrow(PeerUnreachable)
-    const honest = await networks.bridge()
+    const { engine: honest } = await networks.idleBridge()
+    // It is slower than the other to find the peer.
+    const handler = async ({ body }: { body: Uint8Array }) => {
+      const { to, envelope }: Carry = decode(body)
+      for (let turn = 0; turn < 20; turn++) await nextTurn()
+      return encode({
+        status: 'answered',
+        envelope: await honest.request(to, bridgedProtocol, envelope, { signal, maxAnswerBytes: 10_000 }),
+      })
+    }
+    await honest.handle(bridgeProtocol, handler, { maxRequestBytes: 10_000, maxConcurrent: 10 })
     for (const each of [here, there]) await linkTo(each, honest)
     for (let turn = 0; turn < 5; turn++) expect(text(await ask(here, there))).toBe('the answer')
     expect(deeds).toBe(1)

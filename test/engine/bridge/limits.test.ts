@@ -14,9 +14,13 @@ const signal = AbortSignal.timeout(600_000)
 const handled: HandleOptions = { maxRequestBytes: 1_000_000, maxConcurrent: 100, bridged: true }
 
 /** Three nodes of one network, one of the other, and a bridge. The recipient's handler waits for `finish`. */
-async function crowded(limits: { bridge?: Partial<Limits>; recipient?: Partial<Limits> }, options: Partial<HandleOptions> = {}) {
+async function crowded(
+  limits: { asker?: Partial<Limits>; bridge?: Partial<Limits>; recipient?: Partial<Limits> },
+  options: Partial<HandleOptions> = {},
+) {
   const networks = bridgedNetworks()
-  const [here, beside, third] = [await networks.node('custom'), await networks.node('custom'), await networks.node('custom')]
+  const asker = { limits: limits.asker ?? {} }
+  const [here, beside, third] = [await networks.node('custom', asker), await networks.node('custom'), await networks.node('custom')]
   const bridge = await networks.bridge({ limits: limits.bridge ?? {} })
   const there = await networks.node('libp2p', { limits: limits.recipient ?? {} })
   for (const each of [here, beside, third, there]) await linkTo(each, bridge)
@@ -83,6 +87,18 @@ describe('a bridge', () => {
     await ask(here, 262_000)
     await expect(ask(here, 280_000)).rejects.toThrow(PeerUnreachable)
   })
+})
+
+test('maxRequestsToPeer, maxServiceQueue: so many requests of one asker are at a bridge, others wait, and more are refused', async () => {
+  const scene = await crowded({ asker: { maxRequestsToPeer: 2, maxServiceQueue: 1 } })
+  const { here, counts, ask, finish } = scene
+  const pending = await begun(scene, here, 2)
+  pending.push(ask(here))
+  await expect(ask(here)).rejects.toThrow('Too many requests wait for a place at the bridge')
+  expect(counts.begun).toBe(2)
+  finish()
+  await Promise.all(pending)
+  expect(counts.begun).toBe(3)
 })
 
 describe('the recipient', () => {
@@ -178,6 +194,17 @@ describe('what bridges bring', () => {
     expect([await next('other'), await next('third')]).toEqual(['answered', 'refused'])
     clock.now += beginMs + 1_001
     expect(await next('one')).toBe('answered')
+  })
+
+  test('is answered only by the peer that it is for', async () => {
+    const { made, say, ticket, request } = await recipient(100)
+    const other = createAnswering(
+      { peerId: (await createMemoryIdentity()).peerId, seed: randomBytes(32), limits: { maxBridgedRequestsKnown: 100 } },
+      { isBlocked: () => false, onRefused: () => undefined },
+    )
+    const envelope = await request(1_000 + beginMs, await ticket())
+    await expect(say(envelope, 'one', other)).rejects.toThrow('the request is for another peer')
+    expect((await say(envelope, 'one', made())).status).toBe('stale')
   })
 
   test('begins once, until its time is over; then it is stale, as is one of another run or of a far time', async () => {

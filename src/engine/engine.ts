@@ -1,6 +1,7 @@
 import type { AddressSource } from '../model/peer.ts'
 import type { SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
+import type { IdentityConflict } from './identity-conflicts.ts'
 import type { LimitsReached } from './limits-reached.ts'
 import type { Routing } from './routing.ts'
 import type { SignalOptions } from './signal-options.ts'
@@ -128,8 +129,11 @@ export interface P2PEngine extends AsyncDisposable {
   listen(listener: (event: EngineEvent) => void): () => void
 }
 
-/** One network of a node. Peers, subscriptions and notices are those of this network alone. */
-export type Network = Pick<P2PEngine, 'send' | 'subscribers' | 'peers' | 'multiaddrs' | 'reachability' | 'listen' | 'stragglers'> & {
+/** One network of a node. Peers, subscriptions, notices and the DHT are those of this network alone. */
+export type Network = Pick<
+  P2PEngine,
+  'send' | 'subscribers' | 'peers' | 'multiaddrs' | 'reachability' | 'listen' | 'stragglers' | 'routing'
+> & {
   readonly kind: NetworkKind
 }
 
@@ -145,6 +149,8 @@ export interface Bridge {
   carries(topic: string, network: NetworkKind): boolean
   /** Topics that it is subscribed to in a network, by default in any, for the subscribers of the other. */
   topics(network?: NetworkKind): string[]
+  /** Whether a topic is one of those in this network. */
+  subscribes(topic: string, network: NetworkKind): boolean
 }
 
 export interface Reachability {
@@ -157,16 +163,6 @@ export interface Reachability {
   observed: string[]
   /** Relays that carry circuits to this node, by peer id. */
   relays: string[]
-}
-
-export interface IdentityConflict {
-  peerId: string
-  /** Addresses of the nodes that use the peer id, as multiaddrs. */
-  multiaddrs: string[]
-  /** The peer that reported a conflict about this node's own peer id; null when this node saw it. */
-  toldBy: string | null
-  /** In milliseconds since 1970. */
-  lastSeenAt: number
 }
 
 export interface EngineCapabilities {

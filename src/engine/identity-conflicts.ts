@@ -1,7 +1,16 @@
 import type { Logger } from 'pino'
 import { BoundedMap } from '../lib/bounded-map.ts'
 import { createSeldom, sayAgainMs } from '../lib/seldom.ts'
-import type { IdentityConflict } from './engine.ts'
+
+export interface IdentityConflict {
+  peerId: string
+  /** Addresses of the nodes that use the peer id, as multiaddrs. */
+  multiaddrs: string[]
+  /** The peer that reported a conflict about this node's own peer id; null when this node saw it. */
+  toldBy: string | null
+  /** In milliseconds since 1970. */
+  lastSeenAt: number
+}
 
 /** Peer ids that two running nodes use: a key was copied. */
 export interface IdentityConflicts {

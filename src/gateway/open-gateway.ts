@@ -28,7 +28,7 @@ export async function openGateway(config: Config, components: { logger: Logger; 
   const clock = createClock({ limits }, { store: store.clock, logger })
   const records = recordsOf(identity.peerId, store.records)
   const node = await createEngine({ ...config.engine, limits }, { identity, records, logger, age: clock.age })
-  const engine = withBridges({ limits }, { engine: node, identity })
+  const engine = withBridges({ limits, dht: config.engine.dht !== 'false' }, { engine: node, identity })
   const tracing = config.tracing === undefined ? undefined : await startTracing({ ...config.tracing, instance: identity.peerId })
   const foundation = [
     { name: 'identity', stop: async () => identity.close() },

@@ -67,6 +67,7 @@ export const topicExample: TopicStats = {
   latest: `${epoch}.1041`,
   retention: { maxAgeMs: 604_800_000, maxMessages: 0, maxBytes: 1_073_741_824 },
   subscribers: 3,
+  networks: [{ engine: 'libp2p', subscribers: 3, bridged: false }],
   gateway: peerId,
 }
 

@@ -15,7 +15,18 @@ export const topicStatsSchema = z
     latest: cursorSchema.nullable().describe('The position of the newest stored message; null for an empty topic.'),
     retention: retentionSchema,
     subscribers: z.int().min(0).describe('Number of connected peers known to have joined the topic.'),
-    gateway: peerIdSchema.describe('The gateway that responds, and whose peers `subscribers` counts.'),
+    networks: z
+      .array(
+        z
+          .object({
+            engine: z.string().describe('Engine of the network: `custom` or `libp2p`.').meta({ example: 'libp2p' }),
+            subscribers: z.int().min(0).describe('Number of connected peers of this network known to have joined the topic.'),
+            bridged: z.boolean().describe('Whether this gateway, a bridge, is subscribed here for the subscribers of the other network.'),
+          })
+          .meta({ id: 'TopicNetwork', description: 'A topic in a network that this gateway is part of.' }),
+      )
+      .describe('The topic in each network: one, or both of a bridge.'),
+    gateway: peerIdSchema.describe('The gateway that responds, and whose peers and networks are shown.'),
   })
   .meta({ id: 'TopicStats' })
 export type TopicStats = z.infer<typeof topicStatsSchema>

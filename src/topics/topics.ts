@@ -5,7 +5,6 @@ import { createLru } from '../lib/lru.ts'
 import type { Page } from '../lib/page.ts'
 import { createSerial } from '../lib/serial.ts'
 import type { Limits } from '../limits.ts'
-import { formatCursor } from '../model/cursor.ts'
 import { defaultRetention } from '../model/retention.ts'
 import { everything, matchesTopic, type TopicFilter } from '../model/topic.ts'
 import type { TopicStats } from '../model/topic-stats.ts'
@@ -13,6 +12,7 @@ import type { LogStore } from '../store/log-store.ts'
 import type { Store } from '../store/store.ts'
 import type { OwnRetention, TopicJoin, TopicRecord, TopicStore } from '../store/topic-store.ts'
 import { createTopicRoom, type TopicRoomLimits } from './topic-room.ts'
+import { createTopicStats, type TopicStatsComponents } from './topic-stats.ts'
 import { createTopicUses } from './topic-uses.ts'
 import { byCodePoint, listVisibleTopics } from './visible-topics.ts'
 
@@ -70,7 +70,7 @@ export interface Topics {
 }
 
 export interface TopicsComponents {
-  engine: Pick<P2PEngine, 'peerId' | 'subscribe' | 'unsubscribe' | 'subscribers'>
+  engine: Pick<P2PEngine, 'subscribe' | 'unsubscribe'> & TopicStatsComponents['engine']
   store: { readonly topics: TopicStore; readonly log: Pick<LogStore, 'epoch'> } & Pick<Store, 'listen'>
   logger: Logger
   /** Milliseconds since 1970. */
@@ -87,7 +87,6 @@ const longestSweepMs = 600_000
 
 export function createTopics(init: { limits: TopicsLimits }, components: TopicsComponents): Topics {
   const { maxJoinedTopics, subscribedTopicMs } = init.limits
-  const byDefault = defaultRetention(init.limits)
   const { engine, store, logger, now = Date.now } = components
   /** Topics that are joined in the store and subscribed to at the engine. */
   const joined = new Set<string>()
@@ -102,6 +101,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
    */
   const refusalOf = createLru({ max: maxRefusedClients }, () => ({ at: -1 }))
   const isInUse = ({ topic, client }: TopicJoin) => uses.isOpen(topic, client)
+  const stats = createTopicStats({ byDefault: defaultRetention(init.limits) }, { engine })
   const room = createTopicRoom(init, { store: store.topics, isInUse, now })
   const sweepMs = Math.max(1, Math.min(longestSweepMs, subscribedTopicMs / 4))
   let sweeping: NodeJS.Timeout | undefined
@@ -197,25 +197,6 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     throw new TopicNotFound(
       'This gateway has neither joined this topic nor stored a message of it. Join it with PUT /v1/topics/{topic}, or publish to it.',
     )
-  }
-
-  async function stats(record: TopicRecord, epoch: string): Promise<TopicStats> {
-    const { earliest, latest } = record
-    return {
-      topic: record.topic,
-      joined: record.joined,
-      messages: record.messages,
-      bytes: record.bytes,
-      earliest: record.messages === 0 ? null : formatCursor(epoch, earliest),
-      latest: record.messages === 0 ? null : formatCursor(epoch, latest),
-      retention: {
-        maxAgeMs: record.retention.maxAgeMs ?? byDefault.maxAgeMs,
-        maxMessages: record.retention.maxMessages ?? byDefault.maxMessages,
-        maxBytes: record.retention.maxBytes ?? byDefault.maxBytes,
-      },
-      subscribers: (await engine.subscribers(record.topic)).length,
-      gateway: engine.peerId,
-    }
   }
 
   return {

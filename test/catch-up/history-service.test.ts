@@ -69,7 +69,7 @@ test('topics that are not joined are listed and given to a peer that names them,
 })
 
 test('of topics that a bridge does not carry, it lists and gives only its own messages', async () => {
-  const bridge = { mayCarry: (topic: string) => topic === 'orders', carries: () => true, topics: () => [] }
+  const bridge = { mayCarry: (topic: string) => topic === 'orders', carries: () => true, topics: () => [], subscribes: () => false }
   const topics = ['orders', 'secret']
   const foreign = await service(topics, { bridge })
   const ids = foreign.messages.map(({ id }) => id)

@@ -16,6 +16,7 @@ test('joins a topic once, says whether it is new, and shows it', async () => {
     latest: null,
     retention: byDefault,
     subscribers: 0,
+    networks: [{ engine: 'memory', subscribers: 0, bridged: false }],
     gateway: expect.any(String),
   })
   const again = await call('PUT', '/v1/topics/orders%2Fnew', { json: {} })

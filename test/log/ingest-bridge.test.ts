@@ -17,7 +17,7 @@ async function bridgeRoad(setup: Setup = {}) {
     wrapEngine: (engine) => ({
       ...engine,
       networks: [custom, libp2p].map(({ network }) => ({ ...engine, ...network })),
-      bridge: { mayCarry: () => true, carries: () => true, topics: () => [] },
+      bridge: { mayCarry: () => true, carries: () => true, topics: () => [], subscribes: () => false },
       receive(handler) {
         inbound = handler
       },

@@ -156,7 +156,7 @@ export async function outbound(disk = createMemoryDisk()) {
 export async function bridgeOutbound(disk = createMemoryDisk()) {
   const [custom, libp2p] = [fakeNetwork('custom'), fakeNetwork('libp2p')]
   const mayCarry = (topic: string) => topic !== 'secret'
-  const bridge = { mayCarry, carries: mayCarry, topics: () => [] }
+  const bridge = { mayCarry, carries: mayCarry, topics: () => [], subscribes: () => false }
   const base = await outboundOn([custom.network, libp2p.network], bridge, disk)
   return Object.assign(base, { custom: custom.engine, libp2p: libp2p.engine })
 }

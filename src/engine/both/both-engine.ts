@@ -1,13 +1,13 @@
 import type { Logger } from 'pino'
 import { AddressUnsupported, DialFailed, type ErrorDetail, PeerNotConnected } from '../../errors.ts'
 import { createSerial } from '../../lib/serial.ts'
-import { bridgeProtocol } from '../bridge/protocols.ts'
 import type { DialledPeer, DialOptions, Network, NetworkKind, P2PEngine, Reachability } from '../engine.ts'
 import { sumOfLimits } from '../limits-reached.ts'
+import { createMergedRouting } from '../merged-routing.ts'
 import { recipientsOn } from '../recipients.ts'
 import { createInterest, type InterestInit } from './interest.ts'
+import { createInterestBeyond, interestProtocol } from './interest-beyond.ts'
 import { createLinkedPeers } from './linked-peers.ts'
-import { createMergedRouting } from './merged-routing.ts'
 
 /** One of the two engines, and what a bridge may do with it. */
 export interface Side extends Pick<InterestInit, 'maxTopics'> {
@@ -34,6 +34,9 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
   const topics = new Set<string>()
   const linked = createLinkedPeers(engines)
   const inTurn = createSerial()
+  const isBridge = (peer: string) => linked.peerOf(peer)?.protocols.includes(interestProtocol) === true
+  const isInBoth = (peer: string) => linked.peerOf(peer)?.networks.length === engines.length
+  const beyond = createInterestBeyond({ sides: [first.engine, second.engine], own: topics, isBridge, isInBoth })
   let refusedTopics = 0
   let startedAt = Number.POSITIVE_INFINITY
   /** What each network has subscribers for, which is subscribed to in the other. */
@@ -44,11 +47,19 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
   const interests = [...wanted.values()]
 
   function interestOf(other: Side, { engine, maxTopics }: Side) {
-    const isBridge = (peer: string) => linked.peerOf(peer)?.protocols.includes(bridgeProtocol) === true
     const onBridged = (topic: string) => linked.tell({ type: 'topic:bridged', topic })
     return createInterest(
       { maxTopics, mayCarry, keptMs },
-      { engine, other: other.engine, own: topics, isBridge, onFull: () => refusedTopics++, onBridged, logger },
+      {
+        engine,
+        other: other.engine,
+        own: topics,
+        isBridge,
+        beyond: (asked) => beyond.ask(other.engine, asked),
+        onFull: () => refusedTopics++,
+        onBridged,
+        logger,
+      },
     )
   }
 
@@ -65,16 +76,24 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
     return mayCarry(topic) && (performance.now() < startedAt + keptMs || wanted.get(network)?.has(topic) === true)
   }
 
+  /** The interests of the networks other than this one, for which topics are subscribed to in it. */
+  function interestsBeside(network?: NetworkKind) {
+    return [...wanted].filter(([wanting]) => wanting !== network).map(([, interest]) => interest)
+  }
+
   function bridgedTopics(network?: NetworkKind): string[] {
-    const subscribed = [...wanted].filter(([wanting]) => wanting !== network).map(([, interest]) => interest.topics())
-    return [...new Set(subscribed.flat())]
+    return [...new Set(interestsBeside(network).flatMap((interest) => interest.topics()))]
+  }
+
+  function subscribes(topic: string, network: NetworkKind): boolean {
+    return interestsBeside(network).some((interest) => interest.subscribes(topic))
   }
 
   async function startBoth(): Promise<void> {
     startedAt = Math.min(startedAt, performance.now())
     for (const interest of interests) interest.start()
     try {
-      await onBoth((engine) => engine.handle(bridgeProtocol, async () => new Uint8Array(), { maxRequestBytes: 0, maxConcurrent: 1 }))
+      await onBoth((engine) => beyond.answerIn(engine))
       await onBoth((engine) => engine.start())
     } catch (error) {
       await stopBoth()
@@ -115,7 +134,7 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
   const engine: P2PEngine = {
     kind: 'both',
     networks: engines,
-    bridge: { mayCarry, carries, topics: bridgedTopics },
+    bridge: { mayCarry, carries, topics: bridgedTopics, subscribes },
     peerId,
     capabilities: {
       transports: [...new Set(engines.flatMap(({ capabilities }) => capabilities.transports))],

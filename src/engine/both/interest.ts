@@ -1,13 +1,14 @@
 import type { Logger } from 'pino'
 import { BoundedMap } from '../../lib/bounded-map.ts'
 import { createSerial } from '../../lib/serial.ts'
+import { createSingleFlight } from '../../lib/single-flight.ts'
 import { topicProblem } from '../../model/topic.ts'
 import type { Network, P2PEngine } from '../engine.ts'
 
 /**
  * Subscriptions that a bridge has in one network because the other has subscribers: so their messages reach it, and it
- * is handed on. A subscription of the node itself is in both networks and owes nothing to this. Bridges subscribe for
- * others, so their subscriptions count for nothing here: two bridges would keep each other's alive.
+ * is handed on. A subscription of the node itself is in both networks and owes nothing to this. A bridge subscribes for
+ * others, so its subscription counts only if it says that it stands for somebody (interest-beyond.ts).
  */
 export interface Interest {
   start(): void
@@ -16,7 +17,9 @@ export interface Interest {
   changed(topic: string): Promise<void>
   /** Topics that are subscribed to in the network only for the other's sake. */
   topics(): string[]
-  /** Whether the other network has a subscriber of the topic, or lately had one. */
+  /** Whether a topic is one of those. */
+  subscribes(topic: string): boolean
+  /** Whether messages of the topic are for the other network: they came while it was subscribed to for it, and wait for `keptMs`. */
   has(topic: string): boolean
 }
 
@@ -37,6 +40,8 @@ export interface InterestComponents {
   /** Topics of the node itself. */
   own: ReadonlySet<string>
   isBridge(peerId: string): boolean
+  /** Of these topics, those that bridges among the other network's peers want for who is not in it. */
+  beyond(topics: string[]): Promise<ReadonlySet<string>>
   /** A topic is not carried because of `maxTopics`. */
   onFull(): void
   /** A topic was subscribed to for the other network. */
@@ -49,25 +54,48 @@ const lookMs = 5_000
 
 export function createInterest(init: InterestInit, components: InterestComponents): Interest {
   const { maxTopics, mayCarry, keptMs } = init
-  const { engine, other, own, isBridge, onFull, onBridged, logger } = components
+  const { engine, other, own, isBridge, beyond, onFull, onBridged, logger } = components
   /** By topic, when a subscriber was last there, by the monotonic clock. */
   const wanted = new Map<string, number>()
+  /** Topics that were given up, and until when what came before waits for a subscriber. */
+  const ended = new BoundedMap<string, number>({ max: maxTopics })
   /** Topics that there was no room for, or that the engine failed to subscribe to, to be tried again. */
   const refused = new BoundedMap<string, undefined>({ max: maxTopics })
+  /** Topics that only bridges are subscribed to. */
+  const doubtful = new BoundedMap<string, undefined>({ max: maxTopics })
   const inTurn = createSerial()
+  const asking = createSingleFlight(askBridges)
   let unlisten: (() => void) | undefined
   let timer: NodeJS.Timeout | undefined
 
+  /** Whether a peer of the other network wants the topic. Notes those of which only bridges can say more. */
   async function isWanted(topic: string): Promise<boolean> {
-    return (await other.subscribers(topic)).some((peerId) => !isBridge(peerId))
+    const subscribers = await other.subscribers(topic)
+    const wants = subscribers.some((peerId) => !isBridge(peerId))
+    if (wants || subscribers.length === 0) doubtful.delete(topic)
+    else doubtful.set(topic, undefined)
+    return wants
   }
 
   async function consider(topic: string): Promise<void> {
     if (!mayCarry(topic) || topicProblem(topic) !== undefined) return
-    if (!(await isWanted(topic))) return void refused.delete(topic)
+    if (await isWanted(topic)) return await take(topic)
+    refused.delete(topic)
+    if (doubtful.has(topic)) void asking.run()
+  }
+
+  /** Asks bridges about the topics that only they are subscribed to, while other topics are considered. */
+  async function askBridges(): Promise<void> {
+    const topics = [...doubtful.keys()]
+    const found = topics.length === 0 ? new Set<string>() : await beyond(topics).catch(() => new Set<string>())
+    for (const topic of found) later(() => take(topic))
+  }
+
+  async function take(topic: string): Promise<void> {
     const isNew = !wanted.has(topic) && !own.has(topic)
+    const wasRefused = refused.has(topic)
     refused.set(topic, undefined)
-    if (isNew && !hasRoom()) return onFull()
+    if (isNew && !hasRoom()) return wasRefused ? undefined : onFull()
     if (isNew) await engine.subscribe(topic)
     wanted.set(topic, performance.now())
     refused.delete(topic)
@@ -101,8 +129,12 @@ export function createInterest(init: InterestInit, components: InterestComponent
       else if (performance.now() - at >= keptMs) {
         if (!own.has(topic)) await engine.unsubscribe(topic)
         wanted.delete(topic)
+        ended.set(topic, performance.now() + keptMs)
       }
     }
+    ended.deleteWhile((until) => until <= performance.now())
+    for (const topic of [...doubtful.keys()]) await isWanted(topic)
+    void asking.run()
     for (const topic of [...refused.keys()]) {
       if (!hasRoom()) return
       await consider(topic)
@@ -135,6 +167,7 @@ export function createInterest(init: InterestInit, components: InterestComponent
         } else if (!wanted.has(topic)) await engine.unsubscribe(topic)
       }),
     topics: borrowed,
-    has: (topic) => wanted.has(topic),
+    subscribes: (topic) => wanted.has(topic) && !own.has(topic),
+    has: (topic) => wanted.has(topic) || ended.has(topic),
   }
 }

@@ -3,8 +3,10 @@ import type { Identity } from '../../identity/identity.ts'
 import { createWatchers } from '../../lib/watchers.ts'
 import type { Limits } from '../../limits.ts'
 import type { EngineEvent, P2PEngine } from '../engine.ts'
+import { createMergedRouting } from '../merged-routing.ts'
 import { createAnswering } from './answering.ts'
 import { createAsking } from './asking.ts'
+import { answerFromOtherNetworks, bridgeDhtOptions, bridgeDhtProtocol, createBridgedRouting } from './bridged-routing.ts'
 import { type BridgeLimits, carryOptions, createCarrying } from './carrying.ts'
 import { bridgedProtocol, bridgeProtocol } from './protocols.ts'
 
@@ -12,16 +14,18 @@ export interface WithBridgesInit {
   limits: BridgeLimits & Pick<Limits, 'maxBridgedRequestsKnown' | 'maxServiceQueue'>
   /** Whether this node is a bridge. Default: whether the engine is of two networks. */
   isBridge?: boolean
+  /** Whether the node takes part in a DHT. */
+  dht?: boolean
 }
 
 /**
  * An engine of any kind whose requests and handlers with `bridged` also work through bridges: it asks linked bridges
- * for peers that are not linked, answers what bridges bring, and carries both ways if it is a bridge itself. It knows
- * the engine by its contract only.
+ * for peers that are not linked and for what is in another network's DHT, answers what bridges bring, and does the work
+ * of a bridge if it is one. It knows the engine by its contract only.
  */
 export function withBridges(init: WithBridgesInit, components: { engine: P2PEngine; identity: Pick<Identity, 'seed'> }): P2PEngine {
   const { engine, identity } = components
-  const { limits, isBridge = engine.kind === 'both' } = init
+  const { limits, isBridge = engine.kind === 'both', dht = true } = init
   const { peerId } = engine
   const { seed } = identity
   const blocked = new Set<string>()
@@ -39,11 +43,12 @@ export function withBridges(init: WithBridgesInit, components: { engine: P2PEngi
     get networks() {
       return engine.networks
     },
+    routing: dht && !isBridge ? createMergedRouting([engine.routing, createBridgedRouting({ engine })]) : engine.routing,
     async start() {
       await engine.handle(bridgedProtocol, answering.handler, carryOptions(limits))
-      await engine.start()
-      // An engine of two networks announces the protocol as it starts, with a handler that does nothing.
       if (isBridge) await engine.handle(bridgeProtocol, createCarrying({ limits }, { engine, onRefused }), carryOptions(limits))
+      if (isBridge && dht) await engine.handle(bridgeDhtProtocol, answerFromOtherNetworks(engine), bridgeDhtOptions)
+      await engine.start()
     },
     async block(other) {
       blocked.add(other)

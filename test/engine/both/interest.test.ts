@@ -15,6 +15,8 @@ function interestFor(init: { maxTopics?: number; bridges?: string[]; mayCarry?: 
   /** By topic, the other network's subscribers. */
   const there = new Map<string, string[]>()
   const listeners = new Set<(event: EngineEvent) => void>()
+  /** Topics that bridges want for others. */
+  const wantedBeyond = new Set<string>()
   /** Topics as they were told to be subscribed to for the other network. */
   const bridged: string[] = []
   const state = { refusals: 0, isBroken: false }
@@ -37,6 +39,7 @@ function interestFor(init: { maxTopics?: number; bridges?: string[]; mayCarry?: 
       },
       own,
       isBridge: (peerId) => bridges.includes(peerId),
+      beyond: async (topics) => wantedBeyond.intersection(new Set(topics)),
       onFull: () => state.refusals++,
       onBridged: (topic) => void bridged.push(topic),
       logger: silentLog,
@@ -49,6 +52,7 @@ function interestFor(init: { maxTopics?: number; bridges?: string[]; mayCarry?: 
     bridged,
     state,
     listeners,
+    wantedBeyond,
     pass,
     subscribed: () => [...subscribed].toSorted(),
     async join(topic: string, peerId = 'peer') {
@@ -81,6 +85,16 @@ test('a topic is subscribed to while the other network has a subscriber, and for
   expect([subscribed(), interest.topics().length]).toEqual([[], 0])
 })
 
+test('what came at the last moment of a subscription is still for the other network for a minute', async () => {
+  const { interest, join, leave, pass } = interestFor()
+  await join('orders')
+  leave('orders')
+  await pass(110_000)
+  expect(interest.has('orders')).toBe(true)
+  await pass(20_000)
+  expect(interest.has('orders')).toBe(false)
+})
+
 test('a subscriber that is back within a minute keeps the subscription', async () => {
   const { subscribed, join, leave, pass } = interestFor()
   await join('orders')
@@ -92,14 +106,20 @@ test('a subscriber that is back within a minute keeps the subscription', async (
   expect(subscribed()).toEqual(['orders'])
 })
 
-test('subscriptions of bridges count for nothing', async () => {
-  const { subscribed, join, pass } = interestFor({ bridges: ['bridge'] })
+test('subscriptions of bridges count for nothing, unless one says that it wants the topic for others', async () => {
+  const { subscribed, join, pass, wantedBeyond } = interestFor({ bridges: ['bridge'] })
   await join('orders', 'bridge')
   expect(subscribed()).toEqual([])
   await join('orders', 'peer')
   expect(subscribed()).toEqual(['orders'])
   await join('news', 'bridge')
   await pass(10_000)
+  expect(subscribed()).toEqual(['orders'])
+  wantedBeyond.add('news')
+  await pass(5_000)
+  expect(subscribed()).toEqual(['news', 'orders'])
+  wantedBeyond.delete('news')
+  await pass(70_000)
   expect(subscribed()).toEqual(['orders'])
 })
 

@@ -89,3 +89,23 @@ test('maxDirectBytesPerHour: authors behind a bridge have four times one’s byt
   }
   expect(states).toEqual(['delivered', 'delivered', 'delivered', 'delivered', 'queued'])
 })
+
+test('a bridge shows a topic in each network', async () => {
+  const networks = bridgedNetworks()
+  const bridge = await createParty({ engine: await networks.bridgeNode() })
+  const [here, there] = [await networks.node('custom'), await networks.node('libp2p')]
+  for (const node of [here, there]) await linkTo(node, bridge.engine)
+  await there.subscribe('orders')
+  await expect.poll(() => here.subscribers('orders')).toEqual([bridge.peerId])
+  await here.send(await here.sign([{ topic: 'orders', data: Buffer.from('one') }]))
+  await expect.poll(async () => (await bridge.rest.call('GET', '/v1/topics/orders')).status).toBe(200)
+  expect(await bridge.rest.get('/v1/topics/orders')).toMatchObject({
+    joined: false,
+    messages: 1,
+    subscribers: 1,
+    networks: [
+      { engine: 'custom', subscribers: 0, bridged: true },
+      { engine: 'libp2p', subscribers: 1, bridged: false },
+    ],
+  })
+})

@@ -58,7 +58,11 @@ export const bridge = [
       ['bridges keep each other’s subscriptions', '.some((peerId) => !isBridge(peerId))', '.length > 0'],
       ['a topic that may not be carried is subscribed to', 'if (!mayCarry(topic) || ', 'if ('],
       ['a name that is no topic is subscribed to', ' || topicProblem(topic) !== undefined) return', ') return'],
-      ['any number of topics is subscribed to for the other network', 'if (isNew && !hasRoom()) return onFull()', ''],
+      [
+        'any number of topics is subscribed to for the other network',
+        'if (isNew && !hasRoom()) return wasRefused ? undefined : onFull()',
+        '',
+      ],
       ['a subscription that failed is not tried again', 'refused.set(topic, undefined)\n    if (isNew &&', 'if (isNew &&'],
       ['own topics do not push out others', 'await makeRoom()', ''],
       ['all others give way to one own topic', 'borrowed().slice(Math.max(0, maxTopics - own.size))', 'borrowed()'],
@@ -72,17 +76,32 @@ export const bridge = [
       ],
       ['what others want ends with the node’s own subscription', 'else if (!wanted.has(topic)) await', 'else await'],
       ['a stopped bridge goes on watching', 'unlisten?.()\n', ''],
+      ['what came at the last moment of a subscription does not wait', ' || ended.has(topic)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/both/interest-beyond.ts',
+    ['test/engine/both/interest-beyond.test.ts'],
+    [
+      ['bridges that are linked in both networks want of each other', 'isBridge(peer) && !isInBoth(peer)', 'isBridge(peer)'],
+      ['what clients of a bridge follow is not wanted', 'own.has(topic) || ', ''],
+      ['a question goes round a ring', 'return !isKnown', 'return true'],
+      ['a bridge asks no bridges beyond', 'open.length === 0 || question.hops === 0', 'true'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/bridge/bridged-routing.ts',
+    ['test/engine/bridge/routing.test.ts'],
+    [
+      ['a record is believed', 'if (record !== undefined) await validateRecord(key, record)', ''],
+      ['a bridge asks the network of the asker', 'isIn(network, from)) ? [] : [network]', 'isIn(network, from)) ? [network] : []'],
     ],
   ),
   ...breaks(
     'src/engine/both/both-engine.ts',
     ['test/engine/both/bridge.test.ts'],
     [
-      [
-        'a bridge is not known as one',
-        'await onBoth((engine) => engine.handle(bridgeProtocol',
-        'void ((engine: P2PEngine) => engine.handle(bridgeProtocol',
-      ],
+      ['a bridge is not known as one', 'await onBoth((engine) => beyond.answerIn(engine))', 'void beyond'],
       ['a failed start leaves one network open', 'await stopBoth()\n      throw error', 'throw error'],
       ['nobody learns which network brought a message', 'inbound.onMessage(message, each.kind)', 'inbound.onMessage(message)'],
     ],

@@ -1,14 +1,14 @@
-import { DhtDisabled, DhtNamespaceUnsupported, DhtUnavailable, RecordNotFound } from '../../errors.ts'
-import { parseDhtKey, replaces } from '../../model/dht-record.ts'
-import { compareDistance, placeOf, placeOfPeer } from '../key-space.ts'
-import type { FoundPeer, Routing } from '../routing.ts'
+import { DhtDisabled, DhtNamespaceUnsupported, DhtUnavailable, RecordNotFound } from '../errors.ts'
+import { parseDhtKey, replaces } from '../model/dht-record.ts'
+import { compareDistance, placeOf, placeOfPeer } from './key-space.ts'
+import type { FoundPeer, Routing } from './routing.ts'
 
 /** Number of closest peers that a lookup finds (k of Kademlia). */
 const closestCount = 20
 
 /**
- * The DHTs of two engines as one: what either finds counts, and what is announced or stored goes to both. An engine
- * whose DHT is off, or does not know the namespace, is left out as long as the other can do it.
+ * Several DHTs as one: what any finds counts, and what is announced or stored goes to all. One that is off, does not
+ * know the namespace, or can only be asked is left out as long as another can do it.
  */
 export function createMergedRouting(all: readonly Routing[]): Routing {
   /** Does the work on each DHT. Rejects only if all do, with the error that says most. */
@@ -78,7 +78,7 @@ function mostTelling(errors: unknown[]): unknown {
 }
 
 /** What several lookups find, as they find it, each peer once. Fails only if all do before the first peer. */
-async function* together(lookups: Array<AsyncIterable<FoundPeer>>, signal: AbortSignal): AsyncGenerator<FoundPeer> {
+export async function* together(lookups: Array<AsyncIterable<FoundPeer>>, signal: AbortSignal): AsyncGenerator<FoundPeer> {
   const seen = new Set<string>()
   const errors: unknown[] = []
   const iterators = lookups.map((lookup) => lookup[Symbol.asyncIterator]())

@@ -2,7 +2,7 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
-import { type Identify, identify, identifyPush } from '@libp2p/identify'
+import type { Identify } from '@libp2p/identify'
 import type { Connection, ConnectionGater, Libp2p } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
@@ -21,8 +21,10 @@ import { dhtService } from './dht/dht.ts'
 import type { Namespaces } from './dht/dht-namespaces.ts'
 import type { DialledAt } from './dialled-at.ts'
 import { gossipOptions } from './gossip/gossip-options.ts'
+import { identifyServices } from './identify.ts'
 import { watchingForOwnKey } from './own-key.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
+import { firstAddresses } from './stored-addresses.ts'
 import { boundMuxer } from './transport/bounded-muxer.ts'
 import { createDnsaddrResolver } from './transport/dnsaddr.ts'
 import { quicTransport } from './transport/quic-transport.ts'
@@ -91,6 +93,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     nodeInfo: { userAgent: init.agent },
     addresses: { listen: init.listen, announce: init.announce },
     datastore,
+    peerStore: { addressFilter: firstAddresses() },
     connectionGater: gater,
     connectionManager: {
       maxConnections,
@@ -137,8 +140,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
         ),
     ],
     services: {
-      identify: identify(),
-      identifyPush: identifyPush(),
+      ...identifyServices({ reached }),
       // Clients, the DHT and the connection monitor ping concurrently.
       ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
       pubsub: gossipsub(gossipOptions(limits)),

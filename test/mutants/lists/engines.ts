@@ -2,6 +2,20 @@ import { breaks } from '../patch.ts'
 
 export const engines = [
   ...breaks(
+    'src/engine/libp2p/identify.ts',
+    ['test/engine/libp2p/identify.test.ts'],
+    [
+      ['a peer pushes without end', 'return !budget.take(performance.now())', 'return budget === undefined'],
+      ['a peer speaks any number of protocols', '.slice(0, maxProtocols)', ''],
+      ['a peer says any number of bytes', 'return bytes > maxBytes', 'return bytes < 0'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/stored-addresses.ts',
+    ['test/engine/libp2p/identify.test.ts'],
+    [['a peer has any number of addresses', 'return count <= maxAddresses', 'return count > 0']],
+  ),
+  ...breaks(
     'src/engine/inbound-gate.ts',
     ['test/engine/inbound-gate.test.ts'],
     [

@@ -10,6 +10,7 @@ import {
   type SingleKadDHT,
 } from '@libp2p/kad-dht'
 import type { Datastore } from 'interface-datastore'
+import { overriding } from '../../../lib/overriding.ts'
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
 import type { Limits } from '../../../limits.ts'
 import type { Asker } from '../../asker.ts'
@@ -192,16 +193,4 @@ export function tableSize(dht: KadDHT): number {
 
 function isSingle(dht: KadDHT): dht is SingleKadDHT {
   return 'routingTable' in dht
-}
-
-/** A proxy of an object with some of its methods replaced. */
-function overriding<T extends object>(target: T, methods: Partial<T>): T {
-  return new Proxy(target, {
-    get(object, name) {
-      const own: unknown = Reflect.get(methods, name)
-      if (own !== undefined) return own
-      const inherited: unknown = Reflect.get(object, name)
-      return typeof inherited === 'function' ? inherited.bind(object) : inherited
-    },
-  })
 }

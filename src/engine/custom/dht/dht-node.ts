@@ -1,16 +1,15 @@
-import { CID } from 'multiformats/cid'
 import {
   DhtNamespaceUnsupported,
   DhtQuotaReached,
   DhtRefused,
   DhtUnavailable,
-  InvalidCid,
   PeerNotFound,
   RecordNotFound,
   RecordOutdated,
 } from '../../../errors.ts'
 import type { Deadline } from '../../../lib/deadline.ts'
 import { type DhtKey, parseDhtKey, replaces, validateRecord } from '../../../model/dht-record.ts'
+import { parseCid } from '../../cid.ts'
 import { nameOf, type Place, placeOf, placeOfPeer, placeOfTopic } from '../../key-space.ts'
 import type { FoundPeer, Routing } from '../../routing.ts'
 import { createAnswers } from './answers.ts'
@@ -254,9 +253,5 @@ function knownKey(text: string): DhtKey {
 }
 
 function placeOfCid(text: string): Place {
-  try {
-    return placeOf(CID.parse(text).multihash.bytes)
-  } catch (cause) {
-    throw new InvalidCid(`"${text}" is not a CID.`, { cause })
-  }
+  return placeOf(parseCid(text).multihash.bytes)
 }

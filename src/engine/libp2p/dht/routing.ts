@@ -1,11 +1,11 @@
 import type { KadDHT, QueryEvent } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { CID } from 'multiformats/cid'
-import { DhtRefused, DhtUnavailable, InvalidCid, InvalidRecord, PeerNotFound, RecordNotFound, RecordOutdated } from '../../../errors.ts'
+import { DhtRefused, DhtUnavailable, InvalidRecord, PeerNotFound, RecordNotFound, RecordOutdated } from '../../../errors.ts'
 import type { Identity } from '../../../identity/identity.ts'
 import { createDeadline } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
+import { parseCid } from '../../cid.ts'
 import { withoutPeerId } from '../../dial/endpoint.ts'
 import { signOwnRecord } from '../../own-record.ts'
 import type { FoundPeer, Routing } from '../../routing.ts'
@@ -160,12 +160,4 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
 function foundPeer({ id, multiaddrs }: { id: { toString(): string }; multiaddrs: Multiaddr[] }): FoundPeer {
   const peerId = id.toString()
   return { peerId, multiaddrs: multiaddrs.map((address) => `${withoutPeerId(address)}/p2p/${peerId}`) }
-}
-
-function parseCid(text: string): CID {
-  try {
-    return CID.parse(text)
-  } catch (cause) {
-    throw new InvalidCid(`"${text}" is not a CID.`, { cause })
-  }
 }

@@ -8,6 +8,11 @@ function notJson(): InvalidJson {
   return new InvalidJson('The body is not valid JSON.')
 }
 
+function notAnObject(): InvalidRequest {
+  const message = 'must be an object'
+  return new InvalidRequest(`The body is not valid: ${message}`, { errors: [{ path: '', message }] })
+}
+
 const charset = /;\s*charset\s*=\s*"?([^\s";]*)/i
 
 /**
@@ -29,7 +34,7 @@ export function readBodies(app: FastifyInstance): void {
     try {
       const value: unknown = JSON.parse(text)
       // Fastify passes null for a missing body.
-      return value === null ? done(new InvalidRequest('The body is not valid: it must be an object.')) : done(null, value)
+      return value === null ? done(notAnObject()) : done(null, value)
     } catch {
       return done(notJson())
     }

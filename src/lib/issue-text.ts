@@ -26,6 +26,7 @@ export function issueText(issue: z.core.$ZodRawIssue): string {
     case 'invalid_format':
       return issue.format === 'datetime' ? 'must be a time as in RFC 3339, like 2026-11-23T12:00:00Z' : 'does not have the right form'
     case 'invalid_value':
+      if (issue.input === undefined) return 'is missing'
       return `must be ${issue.values.length === 1 ? '' : 'one of '}${issue.values.map((value) => JSON.stringify(value)).join(', ')}`
     case 'unrecognized_keys':
       return 'has unknown fields'

@@ -5,6 +5,7 @@ import { jsonPointer } from '../../src/lib/json-pointer.ts'
 
 it.each([
   [z.object({ name: z.string() }), {}, 'is missing'],
+  [z.object({ level: z.enum(['info', 'debug']) }), {}, 'is missing'],
   [z.string(), 7, 'must be a string'],
   [z.int(), 1.5, 'must be a whole number'],
   [z.int(), '1', 'must be a number'],

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { PeergateError } from '../errors.ts'
 import { parsePeerId, peerIdSchema } from '../model/peer.ts'
+import { timeSchema } from '../model/time.ts'
 import { topicPatternSchema, topicSchema } from '../model/topic.ts'
 
 /** Parameters that several routes share. */
@@ -32,10 +33,7 @@ export const topicsQuery = z
   .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(topicPatternSchema).max(maxQueryTopics))
   .describe('Topics or patterns, such as `orders.*.paid` and `orders.>`. Repeat the parameter for several.')
 
-export const timeQuery = z.iso
-  .datetime({ offset: true, error: 'must be a time as in RFC 3339, like 2026-11-23T12:00:00Z' })
-  .meta({ maxLength: 64 })
-  .transform(Date.parse)
+export const timeQuery = timeSchema.transform(Date.parse)
 
 /** A number of connected peers. */
 export const countQuery = z.preprocess(wholeNumber, z.int('must be a whole number from 0 to 1000').min(0).max(1_000))

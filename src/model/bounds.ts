@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { issueText } from '../lib/issue-text.ts'
+import { firstCharacters, isLonger } from './text.ts'
 
 /**
  * Checks the lengths in a value before its schema examines any element. Zod collects an issue for every element of an
@@ -69,8 +70,8 @@ function lengthOf(schema: z.core.$ZodType, path: string): number {
 /** Passes only the beginning of an excessive string to the schema, which names the error. */
 function ofString(schema: z.core.$ZodType, max: number): Bounds {
   return (value) => {
-    if (typeof value !== 'string' || value.length <= max) return undefined
-    const { error } = z.safeParse(schema, value.slice(0, max + 1), { error: issueText })
+    if (typeof value !== 'string' || !isLonger(value, max)) return undefined
+    const { error } = z.safeParse(schema, firstCharacters(value, max + 1), { error: issueText })
     return error?.issues ?? [tooLong(`must have at most ${max} characters`)]
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { InvalidCursor } from '../errors.ts'
 
-/** A position in the log: the number of a message, or 0 before the first. Increasing, with gaps, below 2^53. */
+/** A position in the log: the number of a message, or 0 before the first. Increasing, with gaps, below 10^15. */
 export type Seq = number
 
 /**
@@ -14,7 +14,7 @@ export interface Cursor {
   pruneCount?: number
 }
 
-const shape = /^([A-Za-z0-9]{1,32})\.(0|[1-9][0-9]{0,15})(?:\.([1-9][0-9]{0,14}))?$/
+const shape = /^([A-Za-z0-9]{1,32})\.(0|[1-9][0-9]{0,14})(?:\.([1-9][0-9]{0,14}))?$/
 
 export function formatCursor(epoch: string, seq: Seq, pruneCount = 0): string {
   return pruneCount === 0 ? `${epoch}.${seq}` : `${epoch}.${seq}.${pruneCount}`
@@ -23,11 +23,10 @@ export function formatCursor(epoch: string, seq: Seq, pruneCount = 0): string {
 /** @throws InvalidCursor when the text is not `<epoch>.<seq>` or `<epoch>.<seq>.<pruning step>` */
 export function parseCursor(text: string): Cursor {
   const match = shape.exec(text)
-  const seq = Number(match?.[2])
-  if (match?.[1] === undefined || !Number.isSafeInteger(seq)) {
+  if (match?.[1] === undefined) {
     throw new InvalidCursor('A cursor must be a "cursor", "newer" or "older" value returned by this API, or "earliest" or "latest".')
   }
-  return { epoch: match[1], seq, ...(match[3] === undefined ? {} : { pruneCount: Number(match[3]) }) }
+  return { epoch: match[1], seq: Number(match[2]), ...(match[3] === undefined ? {} : { pruneCount: Number(match[3]) }) }
 }
 
 export const cursorSchema = z.string().meta({

@@ -9,7 +9,10 @@ export const deliveryStateSchema = z.enum(['queued', 'delivered', 'expired', 're
 })
 
 /** Time for delivery attempts. */
-export const expirySchema = z.int().min(1).describe('Time for delivery attempts, in milliseconds. Default: `deliveryMs`, a week.')
+export const expirySchema = z
+  .int()
+  .min(1)
+  .describe('Time for delivery attempts, in milliseconds. Default: `deliveryMs`, a week. Maximum: `maxDeliveryMs`.')
 
 /** The delivery of a direct message, as clients see it. */
 export const deliverySchema = z

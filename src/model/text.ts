@@ -27,13 +27,35 @@ export function textProblem(text: string): string | undefined {
 }
 
 /**
+ * The first characters of a text, counted as JSON Schema does: one outside the Basic Multilingual Plane is one, though
+ * it has two UTF-16 units.
+ */
+export function firstCharacters(text: string, count: number): string {
+  let end = 0
+  for (let counted = 0; counted < count && end < text.length; counted++) end += (text.codePointAt(end) ?? 0) > 0xffff ? 2 : 1
+  return text.slice(0, end)
+}
+
+/** Whether a text has more characters than allowed. */
+export function isLonger(text: string, maxLength: number): boolean {
+  if (text.length <= maxLength) return false
+  return text.length > 2 * maxLength || firstCharacters(text, maxLength).length < text.length
+}
+
+/** A text of at most `maxLength` characters. */
+export function textSchema(maxLength: number) {
+  return z
+    .string()
+    .refine((text) => !isLonger(text, maxLength), `must have at most ${maxLength} character${maxLength === 1 ? '' : 's'}`)
+    .meta({ maxLength })
+}
+
+/**
  * A name given by a client. Invalid text is refused, not changed: PostgreSQL cannot store NUL, and control characters
  * break logs and pages.
  */
 export function nameSchema(maxLength: number) {
-  return z
-    .string()
-    .max(maxLength)
+  return textSchema(maxLength)
     .superRefine((text, context) => {
       const message = textProblem(text)
       if (message !== undefined) context.addIssue({ code: 'custom', message })

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { actionSchema } from './action.ts'
 import { nameSchema } from './text.ts'
+import { timeSchema } from './time.ts'
 import { everyTopic, topicPatternSchema } from './topic.ts'
 
 const fields = {
-  name: nameSchema(100).trim().min(1).describe('Name in the list of tokens.').meta({ example: 'till 3' }),
+  name: nameSchema(100).min(1).describe('Name in the list of tokens.').meta({ example: 'till 3' }),
   actions: z
     .array(actionSchema)
     .min(1)
@@ -19,7 +20,7 @@ export const tokenInputSchema = z
     name: fields.name,
     actions: fields.actions,
     topics: fields.topics.default([everyTopic]),
-    expiresAt: z.iso.datetime({ offset: true }).max(64).optional().describe('Time at which the token expires. Default: never.'),
+    expiresAt: timeSchema.optional().describe('Time at which the token expires. Default: never.'),
   })
   .meta({ id: 'TokenInput', description: 'A token to create.' })
 export type TokenInput = z.output<typeof tokenInputSchema>

@@ -42,6 +42,18 @@ const ofLevel = '[^\\x00-\\x1f\\x7f-\\x9f*>.]'
 /** A character of a topic. */
 const ofTopic = '[^\\x00-\\x1f\\x7f-\\x9f*>]'
 
+/** Up to two dots are followed by another character, so that "." and ".." are not among them. */
+const anyTopic = `\\.{0,2}${ofLevel}${ofTopic}*|\\.{3}${ofTopic}*`
+
+const levelAndDot = `(\\*|${ofLevel}*)\\.`
+/** A pattern has a maximum of levels, a topic has none. One that ends in a dot has a wildcard, or three levels before it. */
+const anyPattern = [
+  `(${levelAndDot}){0,${maxPatternLevels - 1}}(\\*|>|${ofLevel}+)`,
+  `\\*\\.(${ofLevel}*\\.)?`,
+  `${levelAndDot}\\*\\.`,
+  `(${levelAndDot}){3,${maxPatternLevels - 1}}`,
+].join('|')
+
 export const topicSchema = z
   .string()
   .superRefine(check(topicProblem))
@@ -50,7 +62,7 @@ export const topicSchema = z
     description: 'A topic: 1–256 bytes of UTF-8 without control characters, `*` and `>`, not "." or "..". Levels are separated by `.`.',
     example: 'orders',
     ...textBounds,
-    pattern: `^${ofTopic}+$`,
+    pattern: `^(${anyTopic})$`,
   })
 
 export const topicPatternSchema = z
@@ -63,8 +75,7 @@ export const topicPatternSchema = z
       '(`orders.>`; `>` is every topic). Elsewhere in a pattern both are refused. A pattern with either has at most 16 levels.',
     example: 'orders.>',
     ...textBounds,
-    // A pattern has a maximum of levels, a topic has none.
-    pattern: `^(((\\*|${ofLevel}*)\\.){0,${maxPatternLevels - 1}}(\\*|>|${ofLevel}*)|${ofTopic}+)$`,
+    pattern: `^(${anyPattern}|${anyTopic})$`,
   })
 
 /** A set of topics: the exact ones, and those that a pattern with wildcards matches. */

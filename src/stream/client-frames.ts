@@ -8,7 +8,7 @@ import { idempotencyKeySchema } from '../model/idempotency-key.ts'
 import { dataSchema, encodingSchema } from '../model/payload.ts'
 import { peerIdSchema } from '../model/peer.ts'
 import { serviceSchema } from '../model/service.ts'
-import { nameSchema } from '../model/text.ts'
+import { nameSchema, textSchema } from '../model/text.ts'
 import { exactly, subscriptionFilter, type TopicFilter, topicPatternSchema, topicSchema } from '../model/topic.ts'
 import { maxDeadlineMs } from '../model/validator.ts'
 import { verdictSchema } from '../model/verdict.ts'
@@ -87,7 +87,11 @@ export const requestSchema = z
     to: peerIdSchema,
     service: serviceSchema,
     ...payload,
-    timeoutMs: z.int().min(1).optional(),
+    timeoutMs: z
+      .int()
+      .min(1)
+      .optional()
+      .describe('Maximum time to wait for the response, in milliseconds. Default: `requestMs`. Maximum: `requestTimeoutMs`.'),
   })
   .describe('Sends a request to a service of a peer. Answered with `response`.')
 
@@ -123,7 +127,7 @@ const replySchema = z
     requestId: nameSchema(64),
     data: payload.data.optional(),
     encoding: payload.encoding,
-    error: z.string().min(1).max(maxErrorLength).optional().describe('Error text for the requester, in place of `data`.'),
+    error: textSchema(maxErrorLength).min(1).optional().describe('Error text for the requester, in place of `data`.'),
   })
   .describe('Answers a `request` of the gateway. Answered with `replied` if it has an `id`.')
 

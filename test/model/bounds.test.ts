@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { PeergateError } from '../../src/errors.ts'
 import { boundsOf } from '../../src/model/bounds.ts'
+import { nameSchema } from '../../src/model/text.ts'
 import { topicPatternSchema } from '../../src/model/topic.ts'
 import { inputParser } from '../../src/model/validation.ts'
 import { clientFrameSchema } from '../../src/stream/client-frames.ts'
@@ -60,6 +61,13 @@ describe('a value that is longer than its schema allows', () => {
     expect(seen).toBeLessThanOrEqual(11)
     const { error } = inputParser(z.strictObject({ topic: topicPatternSchema }))({ topic: 'x'.repeat(1_000_000) }, 'No')
     expect(error).toMatchObject({ code: 'invalid_topic', errors: [{ path: '/topic', message: 'must be at most 256 bytes of UTF-8' }] })
+  })
+
+  it('is a string of fewer characters than units, as JSON Schema counts, or named as too long', () => {
+    const parse = inputParser(z.strictObject({ name: nameSchema(10) }))
+    expect(parse({ name: '😀'.repeat(10) }, 'No')).toEqual({ value: { name: '😀'.repeat(10) } })
+    const { error } = parse({ name: '😀'.repeat(11) }, 'No')
+    expect(error?.errors).toEqual([{ path: '/name', message: 'must have at most 10 characters' }])
   })
 
   it('is an object of many unknown keys, of which ten are named, shortly', () => {

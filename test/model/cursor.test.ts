@@ -6,7 +6,7 @@ import { formatCursor, parseCursor } from '../../src/model/cursor.ts'
 test('comes back as it was formatted', () => {
   const epoch = fc.string({ unit: fc.constantFrom(...'abcXYZ019'), minLength: 1, maxLength: 32 })
   fc.assert(
-    fc.property(epoch, fc.maxSafeNat(), (name, seq) => {
+    fc.property(epoch, fc.nat({ max: 10 ** 15 - 1 }), (name, seq) => {
       expect(parseCursor(formatCursor(name, seq))).toEqual({ epoch: name, seq })
     }),
   )
@@ -31,7 +31,7 @@ test.each([
   'a.1e3',
   'a.0x1',
   'a.١',
-  'a.9007199254740992',
+  'a.1000000000000000',
   'a.99999999999999999999',
   'é.1',
   `${'a'.repeat(33)}.1`,

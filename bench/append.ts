@@ -34,7 +34,7 @@ async function compare(batch: number): Promise<BenchRow[]> {
   const directory = await mkdtemp(join(tmpdir(), 'peergate-bench-'))
   const url = `file:${join(directory, 'store.db')}`
   const logger = pino({ level: 'silent' })
-  const store = createStore({ url, servedMarkFile: join(directory, 'served'), migrate: true }, { logger })
+  const store = await createStore({ url, servedMarkFile: join(directory, 'served'), migrate: true }, { logger })
   await store.start()
   const driver = openDriver(join(directory, 'driver.db'))
   try {

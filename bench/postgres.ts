@@ -41,7 +41,7 @@ async function appends(server: PostgresServer, directory: string): Promise<Bench
   const rows: BenchRow[] = []
   for (const batch of [1, 100, 500]) {
     const url = await server.createDatabase()
-    const store = createStore(
+    const store = await createStore(
       { url, servedMarkFile: join(directory, `served-${batch}`), migrate: true },
       { logger: pino({ level: 'silent' }) },
     )

@@ -61,7 +61,7 @@ function median(rates: number[]): number {
 async function fill(directory: string): Promise<void> {
   const url = pathToFileURL(join(directory, 'peergate.db')).href
   const init = { url, servedMarkFile: join(directory, 'served'), migrate: true }
-  await using store = createStore(init, { logger: pino({ level: 'silent' }) })
+  await using store = await createStore(init, { logger: pino({ level: 'silent' }) })
   await store.start()
   for (let stored = 0; stored < messages; stored += pageSize) {
     await store.log.append(Array.from({ length: pageSize }, () => newMessage('bench', data)))

@@ -26,7 +26,7 @@ async function run(args: string[]): Promise<void> {
   const { values, positionals } = parse(args)
   const config = loadConfig(process.env)
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
-  await using store = createStore(
+  await using store = await createStore(
     { ...config.store, servedMarkFile: join(config.dataDir, 'served') },
     { logger: pino({ level: 'silent' }) },
   )

@@ -24,7 +24,7 @@ export async function openGateway(config: Config, components: { logger: Logger; 
   const limits = await limitsForSystem(config.limits, { listeners: config.engine.listen.length }, { logger })
   makeDirectory(config.dataDir, 'PEERGATE_DATA_DIR')
   const identity = await openIdentity(config.keyFile, config.dataDir)
-  const store = createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { logger })
+  const store = await createStore({ ...config.store, servedMarkFile: join(config.dataDir, 'served') }, { logger })
   const clock = createClock({ limits }, { store: store.clock, logger })
   const records = recordsOf(identity.peerId, store.records)
   const node = await createEngine({ ...config.engine, limits }, { identity, records, logger, age: clock.age })

@@ -34,8 +34,7 @@ import { endWithToken } from './end-with-token.ts'
 import { handleClientError, handleError } from './error-handler.ts'
 import { keepToContract } from './keep-to-contract.ts'
 import { refuseTheRest } from './not-found.ts'
-import { documentsOf } from './openapi.ts'
-import { withZod } from './operation.ts'
+import { type DocumentedRoute, withZod } from './operation.ts'
 import { countRequestBytes } from './request-bytes.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
@@ -133,6 +132,8 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
     keepAliveTimeout: keepAliveTimeoutMs,
     return503OnClosing: false,
     routerOptions: { maxParamLength },
+    // Otherwise Fastify loads compilers of its own, ajv and fast-json-stringify.
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     http: {
       headersTimeout: headersTimeoutMs,
       connectionsCheckingInterval: lateClientsCheckMs,
@@ -174,9 +175,9 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   adoptWebSocketsOf(app.websocketServer)
   const contract = createContract(init)
   const routes = documentedRoutes(init, contract)
+  app.setErrorHandler(handleError)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(() => stringifyJson)
-  app.setErrorHandler(handleError)
   readBodies(app)
   if (init.tracing === true) traceRequests(app)
   app.addHook('onRequest', async (_request, reply) => {
@@ -219,13 +220,22 @@ export async function createApp(init: AppInit, components: AppComponents): Promi
   probeRoutes(zodApp, components)
   if (init.metricsElsewhere !== true) metricRoutes(zodApp, contract.metrics, components)
   logLevelRoutes(zodApp, components)
-  // Made for the first who asks.
-  let documents: Documents | undefined
-  documentRoutes(zodApp, { documents: () => (documents ??= documentsOf(routes)) })
+  let documents: Promise<Documents> | undefined
+  documentRoutes(zodApp, { documents: () => (documents ??= makeDocuments(routes)) })
   checkContract()
   refuseTheRest(app, routes)
   await app.ready()
   return app
+}
+
+function noCompiler(): never {
+  throw new Error('the app sets its own compilers')
+}
+
+/** Made for the first who asks: until then, neither the generators nor the library for YAML are loaded. */
+async function makeDocuments(routes: DocumentedRoute[]): Promise<Documents> {
+  const { documentsOf } = await import('./openapi.ts')
+  return documentsOf(routes)
 }
 
 /** The error of a request that reaches no hook: the refusal of its count, or else its own error. */

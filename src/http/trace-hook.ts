@@ -1,4 +1,4 @@
-import { context, type Span } from '@opentelemetry/api'
+import type { Span } from '@opentelemetry/api'
 import type { FastifyInstance } from 'fastify'
 import { failSpan, traceRequest } from '../telemetry/tracing.ts'
 
@@ -19,9 +19,10 @@ export function traceRequests(app: FastifyInstance): void {
       return
     }
     const attributes = { 'http.request.method': request.method, 'http.route': request.routeOptions.url ?? '' }
-    const { span, within } = traceRequest(operation.operationId, request.headers, attributes)
-    request.span = span
-    context.with(within, done)
+    const traced = traceRequest(operation.operationId, request.headers, attributes)
+    request.span = traced?.span
+    if (traced === undefined) done()
+    else traced.run(done)
   })
   app.addHook('onError', async ({ span }, _reply, error) => {
     if (span !== undefined) failSpan(span, error)

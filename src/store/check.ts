@@ -34,7 +34,7 @@ export async function check(init: { url: string; servedMarkFile: string }, { rep
     report.brokenPages = findBrokenPages(sqlitePath(url), { repair })
     if (report.brokenPages.length > 0) return report
   }
-  await using store = createStore({ ...init, migrate: false }, { logger: pino({ level: 'silent' }) })
+  await using store = await createStore({ ...init, migrate: false }, { logger: pino({ level: 'silent' }) })
   await store.start()
   await checkLog(store, report, repair)
   await checkDeliveries(store, report, repair)

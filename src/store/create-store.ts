@@ -1,8 +1,6 @@
 import type { Logger } from 'pino'
 import { isPostgres, sqlitePath } from './database-url.ts'
-import { createPostgresStore } from './postgres/store.ts'
 import { databaseStartProblem } from './shared/start-problem.ts'
-import { createSqliteStore } from './sqlite/store.ts'
 import type { Store } from './store.ts'
 
 export interface StoreInit {
@@ -15,13 +13,11 @@ export interface StoreInit {
 }
 
 /**
- * Creates the store for a URL that `databaseUrlProblem` accepts. `start` throws StartupError when the database can't be
- * used.
+ * Creates the store for a URL that `databaseUrlProblem` accepts, and loads the code of this database only. `start` throws
+ * StartupError when the database can't be used.
  */
-export function createStore(init: StoreInit, components: { logger: Logger }): Store {
-  const store = isPostgres(init.url)
-    ? createPostgresStore(init, components)
-    : createSqliteStore({ ...init, path: sqlitePath(init.url) }, components)
+export async function createStore(init: StoreInit, components: { logger: Logger }): Promise<Store> {
+  const store = isPostgres(init.url) ? await createPostgres(init, components) : await createSqlite(init, components)
   return {
     ...store,
     async start() {
@@ -32,4 +28,14 @@ export function createStore(init: StoreInit, components: { logger: Logger }): St
       }
     },
   }
+}
+
+async function createPostgres(init: StoreInit, components: { logger: Logger }): Promise<Store> {
+  const { createPostgresStore } = await import('./postgres/store.ts')
+  return createPostgresStore(init, components)
+}
+
+async function createSqlite(init: StoreInit, components: { logger: Logger }): Promise<Store> {
+  const { createSqliteStore } = await import('./sqlite/store.ts')
+  return createSqliteStore({ ...init, path: sqlitePath(init.url) }, components)
 }

@@ -19,6 +19,6 @@ export async function beginEpoch(url: string): Promise<string> {
  * Applies missing migrations; gateways may be running, because each release also runs on the schema of the next one.
  */
 export async function migrate(url: string, servedMarkFile: string): Promise<void> {
-  await using store = createStore({ url, servedMarkFile, migrate: true }, { logger: pino({ level: 'silent' }) })
+  await using store = await createStore({ url, servedMarkFile, migrate: true }, { logger: pino({ level: 'silent' }) })
   await store.start()
 }

@@ -59,7 +59,10 @@ describe.each([
 
 async function sqliteStore(): Promise<Store> {
   const directory = await temporaryDirectory()
-  return createStore({ url: `file:${directory}/log.db`, servedMarkFile: join(directory, 'served'), migrate: true }, { logger: silentLog })
+  return await createStore(
+    { url: `file:${directory}/log.db`, servedMarkFile: join(directory, 'served'), migrate: true },
+    { logger: silentLog },
+  )
 }
 
 /** Reads as if from far away, so that pruning overtakes those who read. */

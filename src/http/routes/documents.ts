@@ -157,13 +157,13 @@ export const documentContract = {
   }),
 }
 
-export function documentRoutes(app: App, components: { documents: () => Documents }): void {
+export function documentRoutes(app: App, components: { documents: () => Promise<Documents> }): void {
   const { documents } = components
 
   app.route({
     ...documentContract.getOpenApiJson,
     handler: async (_request, reply) => {
-      const { openapi, openapiJson } = documents()
+      const { openapi, openapiJson } = await documents()
       // Fastify sets no type where a route has a serializer of its own.
       reply.type(jsonType).serializer(() => openapiJson)
       return openapi
@@ -173,7 +173,7 @@ export function documentRoutes(app: App, components: { documents: () => Document
   app.route({
     ...documentContract.getOpenApiYaml,
     handler: async (_request, reply) => {
-      const { openapi, openapiYaml } = documents()
+      const { openapi, openapiYaml } = await documents()
       reply.type('application/yaml').serializer(() => openapiYaml)
       return openapi
     },
@@ -182,7 +182,7 @@ export function documentRoutes(app: App, components: { documents: () => Document
   app.route({
     ...documentContract.getAsyncApiJson,
     handler: async (_request, reply) => {
-      const { asyncapi, asyncapiJson } = documents()
+      const { asyncapi, asyncapiJson } = await documents()
       reply.type(jsonType).serializer(() => asyncapiJson)
       return asyncapi
     },
@@ -191,7 +191,7 @@ export function documentRoutes(app: App, components: { documents: () => Document
   app.route({
     ...documentContract.getAsyncApiYaml,
     handler: async (_request, reply) => {
-      const { asyncapi, asyncapiYaml } = documents()
+      const { asyncapi, asyncapiYaml } = await documents()
       reply.type('application/yaml').serializer(() => asyncapiYaml)
       return asyncapi
     },

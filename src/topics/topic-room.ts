@@ -1,5 +1,6 @@
 import { createClientShares } from '../access/client-shares.ts'
 import { TopicLimit } from '../errors.ts'
+import { createLru } from '../lib/lru.ts'
 import type { Shares } from '../lib/shares.ts'
 import type { Limits } from '../limits.ts'
 import type { TopicJoin, TopicStore } from '../store/topic-store.ts'
@@ -19,6 +20,9 @@ export interface TopicRoom {
   forget(): void
 }
 
+/** Clients whose last refusal is remembered. */
+const maxRefused = 10_000
+
 const remedy = 'Leave one with DELETE /v1/topics/{topic}, or raise PEERGATE_MAX_JOINED_TOPICS.'
 
 export type TopicRoomLimits = Pick<Limits, 'maxJoinedTopics' | 'topicReclaimMs' | 'clientSharePercent'>
@@ -36,18 +40,29 @@ export function createTopicRoom(
    * would make many joins take a time that grows with the square of their number.
    */
   let known: Shares | undefined
+  /** How often what the joins were was forgotten. */
+  let changes = 0
+  /**
+   * What a client was told when it last found no room. Until joins change, or one can have become idle by time, another
+   * look at all of them would be in vain.
+   */
+  const refusalOf = createLru({ max: maxRefused }, (): { at: number; until: number; error?: TopicLimit } => ({ at: -1, until: 0 }))
 
   return {
     forget() {
       known = undefined
+      changes++
     },
     async make(client) {
+      const last = refusalOf(client)
+      if (last.error !== undefined && last.at === changes && now() < last.until) throw last.error
       if (known !== undefined && known.refusal(client) === undefined) {
         known.hold(client, 1)
         return false
       }
       known = undefined
       for (let hasGivenUp = false; ; hasGivenUp = true) {
+        const at = changes
         const byTopic = Map.groupBy(await store.joins(), ({ topic }) => topic)
         const shares = createClientShares({ max, limits })
         const owned = [...byTopic.values()].flatMap(([owner, ...others]) => (owner === undefined ? [] : [{ owner, others }]))
@@ -59,13 +74,20 @@ export function createTopicRoom(
           return hasGivenUp
         }
         const isIdle = (join: TopicJoin) => !join.explicit && join.usedAt < now() - topicReclaimMs && !isInUse(join)
-        const [least] = owned
-          .filter(({ owner }) => owner.client === client || (refusal === 'all' && shares.held(owner.client) > shares.share))
+        const candidates = owned.filter(
+          ({ owner }) => !owner.explicit && (owner.client === client || (refusal === 'all' && shares.held(owner.client) > shares.share)),
+        )
+        const [least] = candidates
           // If all places are taken, a topic must be idle for all its clients. If the share is reached, other clients
           // may keep the topic.
           .filter(({ owner, others }) => isIdle(owner) && (refusal === 'share' || others.every(isIdle)))
           .toSorted((one, other) => one.owner.usedAt - other.owner.usedAt)
-        if (least === undefined) throw refused(refusal, shares.held(client))
+        if (least === undefined) {
+          const oldest = candidates.reduce((usedAt, { owner }) => Math.min(usedAt, owner.usedAt), Number.POSITIVE_INFINITY)
+          const error = refused(refusal, shares.held(client))
+          Object.assign(last, { at, until: oldest + topicReclaimMs, error })
+          throw error
+        }
         const { topic } = least.owner
         await store.giveUp(refusal === 'share' ? { topic, client } : { topic })
       }

@@ -165,6 +165,7 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
       roomsMade++
       for (const [client, topics] of uses.take()) await store.topics.used(client, topics, now())
       if (subscribedTopicMs === 0) return
+      room.forget()
       // One sweep late: uses are recorded once per sweep, and a killed gateway has not recorded its last ones.
       if (await store.topics.giveUp({ usedBefore: now() - subscribedTopicMs - sweepMs })) await follow()
     })
@@ -238,6 +239,8 @@ export function createTopics(init: { limits: TopicsLimits }, components: TopicsC
     giveUp(client) {
       return inTurn(async () => {
         uses.forgetClient(client)
+        // Topics that others have joined too stay, and count for these.
+        room.forget()
         if (await store.topics.giveUp({ client })) await follow()
       })
     },

@@ -205,6 +205,33 @@ describe('joins of clients', () => {
     expect(await engine.topics()).toEqual(['of-b'])
   })
 
+  test('that find no room look for it again only when there can be some', async () => {
+    const { topics, store, clock } = await shared()
+    const { joins } = store.topics
+    let looks = 0
+    store.topics.joins = async () => {
+      looks++
+      return await joins()
+    }
+    const ask = async (): Promise<[boolean, number]> => {
+      looks = 0
+      const isRefused = await topics.join('a3', { client: 'a' }).then(
+        () => false,
+        (error) => error instanceof TopicLimit,
+      )
+      return [isRefused, looks]
+    }
+    await topics.join('a1', { client: 'a' })
+    await topics.ensureJoined('a2', 'a')
+    expect(await ask()).toEqual([true, 1])
+    for (let time = 0; time < 3; time++) expect(await ask()).toEqual([true, 0])
+    await topics.leave('of-b')
+    await topics.join('of-b', { client: 'b' })
+    expect(await ask()).toEqual([true, 1])
+    clock.now += 1_001
+    expect(await ask()).toEqual([false, 2])
+  })
+
   test('alone take all but a share', async () => {
     const { topics } = await shared()
     await topics.leave('of-b')

@@ -5,12 +5,16 @@ import { conditions } from '../errors.ts'
 import { version } from '../version.ts'
 import { asyncApiDocument } from './asyncapi.ts'
 import { type JsonSchema, jsonSchema } from './json-schema.ts'
-import { type Answer, bytesSchema, conditionOf, type DocumentedRoute, problemCodes, tags } from './operation.ts'
+import { type Answer, bytesSchema, checkTopicRights, conditionOf, type DocumentedRoute, problemCodes, tags } from './operation.ts'
 import { problemSchema, problemType } from './problem.ts'
 import type { Documents } from './routes/documents.ts'
 
-/** The documents of the contract: OpenAPI of the routes, AsyncAPI of the stream. */
+/**
+ * The documents of the contract: OpenAPI of the routes, AsyncAPI of the stream.
+ * @throws Error when a route names a topic, but has no topic rights
+ */
 export function documentsOf(routes: DocumentedRoute[]): Documents {
+  for (const route of routes) checkTopicRights(route)
   const openapi = openApiDocument(routes)
   const asyncapi = asyncApiDocument(upgradeRoute(routes))
   return {

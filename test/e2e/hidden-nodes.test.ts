@@ -9,22 +9,27 @@ import { temporaryDirectory } from '../fixtures/temporary.ts'
 const topic = 'from behind the routers'
 const numbers = (count: number) => Array.from({ length: count }, (_, number) => `${number}`)
 
+interface Place {
+  url: string
+  peerId: string
+  under: string[]
+}
+
 async function start(under: string[], env: Record<string, string>): Promise<GatewayProcess> {
   return await gatewayForTest({ ...quietEnvironment(await temporaryDirectory()), ...env }, under)
 }
 
-test('two gateways that no packet from outside can reach exchange 1,000 of 1,000 messages each way through a third (needs network namespaces)', {
-  timeout: 180_000,
-}, async ({ skip }) => {
-  skip(!(await canRoute()), 'network namespaces and nft are needed')
-  const { outside, hosts } = await createRoutedNetwork(2)
+/** A relay in the public network, and two gateways that no packet from outside can reach. */
+async function hiddenPair(init: { symmetric: boolean }): Promise<[Place, Place]> {
+  const { outside, hosts } = await createRoutedNetwork(2, init)
   const relay = await start(outside, { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071/ws' })
   const bootstrap = `/ip4/${publicAddress}/tcp/7071/ws/p2p/${relay.peerId}`
   const hidden = await Promise.all(
     hosts.map((host) => start(host, { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071/ws', PEERGATE_BOOTSTRAP: bootstrap })),
   )
-  const places = hidden.map(({ url, peerId }, index) => ({ url, peerId, under: hosts[index] ?? [] }))
-  for (const { under, url } of places) {
+  const [first, second] = hidden.map(({ url, peerId }, index) => ({ url, peerId, under: hosts[index] ?? [] }))
+  if (first === undefined || second === undefined) throw new Error('there are two hosts')
+  for (const { under, url } of [first, second]) {
     // As long as nobody has dialled back in vain.
     await expect
       .poll(async () => (await getInside<NodeView>(under, `${url}/v1/node`)).reachability, { timeout: 60_000, interval: 1_000 })
@@ -33,6 +38,11 @@ test('two gateways that no packet from outside can reach exchange 1,000 of 1,000
         relays: [relay.peerId],
       })
   }
+  return [first, second]
+}
+
+/** Each publishes 1,000 messages while the other receives. */
+async function exchange(places: Place[]): Promise<void> {
   const readers = places.map(({ under, url }) => inside(under, 'receive', url, topic, '1000'))
   for (const { lines } of readers) await expect.poll(() => lines[0]).toBe('subscribed')
   const writers = places.map(({ under, url }) => inside(under, 'publish', url, topic, '1000'))
@@ -43,7 +53,30 @@ test('two gateways that no packet from outside can reach exchange 1,000 of 1,000
     // Each once. The first may come last: what is announced while the tree of the topic forms is fetched seconds later.
     expect(received.toSorted((one, other) => Number(one) - Number(other))).toEqual(numbers(1000))
   }
-  const [first, second] = places
-  const peer = await getInside(first?.under ?? [], `${first?.url}/v1/peers/${second?.peerId}`)
-  expect(peer).toMatchObject({ state: 'connected', relayed: true })
+}
+
+const peerOf = ({ under, url }: Place, { peerId }: Place) => getInside(under, `${url}/v1/peers/${peerId}`)
+
+test('two gateways behind routers that let nothing in get a direct link while they exchange 1,000 of 1,000 messages each way (needs network namespaces)', {
+  timeout: 180_000,
+}, async ({ skip }) => {
+  skip(!(await canRoute()), 'network namespaces and nft are needed')
+  const [first, second] = await hiddenPair({ symmetric: false })
+  await exchange([first, second])
+  for (const [one, other] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    await expect.poll(() => peerOf(one, other), { timeout: 60_000 }).toMatchObject({ state: 'connected', relayed: false, route: 'direct' })
+  }
+  await exchange([first, second])
+})
+
+test('two gateways behind routers that map each destination anew exchange 1,000 of 1,000 messages each way through a relay (needs network namespaces)', {
+  timeout: 180_000,
+}, async ({ skip }) => {
+  skip(!(await canRoute()), 'network namespaces and nft are needed')
+  const [first, second] = await hiddenPair({ symmetric: true })
+  await exchange([first, second])
+  expect(await peerOf(first, second)).toMatchObject({ state: 'connected', relayed: true, route: 'relayed' })
 })

@@ -99,7 +99,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
     if (counted !== link) {
       // The peer may have used this link for a moment and sent frames on it.
       link.begin()
-      queueMicrotask(() => link.giveWay())
+      queueMicrotask(() => void link.giveWay())
       if (pinned) onPinned(counted)
       return counted
     }
@@ -112,8 +112,7 @@ export function createConnections(init: { peerId: string; limits: Limits }, comp
   /** Takes the peer's frames on the replaced link first. A restarted peer sends nothing more on it. */
   async function begin(link: Link, replaced: Link | undefined): Promise<void> {
     if (replaced?.hello.instance === link.hello.instance) {
-      replaced.giveWay()
-      await replaced.closed
+      await replaced.giveWay()
     } else if (replaced !== undefined) {
       instances.replaced(link.peerId, replaced.hello.instance)
       // Reaches the old instance only if it is still running.

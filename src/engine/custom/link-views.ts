@@ -37,7 +37,7 @@ export function createLinkViews({ policy }: { policy: Pick<DialPolicy, 'mayTell'
 export function watchedOf(link: Link): WatchedLink {
   return {
     peerId: link.peerId,
-    multiaddr: `${link.remote}/p2p/${link.peerId}`,
+    multiaddr: `${link.dialledAt ?? link.remote}/p2p/${link.peerId}`,
     get heardAt() {
       return link.heardAt
     },

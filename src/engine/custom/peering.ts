@@ -12,7 +12,6 @@ import { createIdentityConflicts, type IdentityConflicts } from '../identity-con
 import type { LimitsReached } from '../limits-reached.ts'
 import type { Reading } from '../reading.ts'
 import { createBootstrap } from './bootstrap.ts'
-import { readCertificate } from './certificate.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { frameTypes } from './link/frame-types.ts'
 import { createHandlers, type Handlers } from './link/handlers.ts'
@@ -20,9 +19,10 @@ import { type Hello, protocolVersions } from './link/hello.ts'
 import type { Link } from './link/link.ts'
 import { createLinkHandshake } from './link/link-handshake.ts'
 import { createLinks, type Links } from './link/links.ts'
-import { createListener, type Incoming } from './link/listener.ts'
+import type { Incoming, Listener } from './link/listener.ts'
 import { tellerOf } from './link/teller-of.ts'
 import { createLinkViews } from './link-views.ts'
+import { createListeners } from './listeners.ts'
 import type { PeerRecord } from './overlay/overlay.ts'
 import { createReach, type Reach } from './reach/reach.ts'
 import { createSeeking, type SeekingComponents, type SeekingInit } from './seeking.ts'
@@ -92,7 +92,7 @@ export interface PeeringComponents extends Pick<SeekingComponents, 'onFound' | '
 
 /** The state between a start and a stop. */
 interface Running {
-  listeners: ReturnType<typeof createListener>[]
+  listeners: Listener[]
   instance: string
   stopping: AbortController
   heartbeat?: NodeJS.Timeout
@@ -137,6 +137,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
         const remote = `${relay.remote}/p2p/${relay.peerId}${throughRelays}`
         void onSocket({ socket, remote, seenAt: undefined, observed: '' })
       },
+      adopt: (link) => connections.welcome(link),
       onChange: updateLinks,
       reached,
       logger,
@@ -229,24 +230,6 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
     }
   }
 
-  async function createListeners(): Promise<Running['listeners']> {
-    const tls = await readCertificate(init.tls)
-    return init.listen
-      .filter((text) => text !== throughRelays)
-      .map((text) =>
-        createListener(
-          {
-            address: parseAddress(text),
-            tls,
-            maxSockets: limits.maxConnections * 2,
-            maxSocketsPerAddressAndSecond: limits.maxInboundConnectionsPerAddress,
-            handshakeTimeoutMs: limits.dialTimeoutMs,
-          },
-          { onSocket: (incoming) => void onSocket(incoming) },
-        ),
-      )
-  }
-
   return {
     links,
     handlers,
@@ -263,7 +246,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
     stopping: () => running?.stopping.signal,
     async listen() {
       backOff.clear()
-      const listeners = await createListeners()
+      const listeners = await createListeners(init, { onSocket: (incoming) => void onSocket(incoming) })
       const starting: Running = { listeners, instance: randomUUID(), stopping: new AbortController() }
       running = starting
       try {

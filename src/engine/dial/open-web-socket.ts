@@ -1,16 +1,25 @@
-import { connect as connectTcp, isIP } from 'node:net'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { WebSocket } from 'ws'
 import { adopt } from '../../lib/adopt-socket.ts'
 import { adoptWebSocket, webSocketBounds } from '../../lib/web-socket-bounds.ts'
 import { endpointOf } from './endpoint.ts'
 import type { DialTarget } from './gate.ts'
+import { onSharedPort } from './shared-port.ts'
 
 export interface OpenOptions {
   /** Maximum size of a message, in bytes. */
   maxPayload: number
   subprotocols?: string[]
+  /** The local port, which other connections may have too. By default the system chooses one. */
+  localPort?: number | undefined
   signal: AbortSignal
+}
+
+export interface OpenedWebSocket {
+  socket: WebSocket
+  /** The local port of its connection, which another connection can share. */
+  localPort: number | undefined
 }
 
 /**
@@ -18,8 +27,8 @@ export interface OpenOptions {
  * since the other end may send first.
  * @throws Error when the socket does not open before the signal fires
  */
-export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptions): Promise<WebSocket> {
-  const { maxPayload, subprotocols = [], signal } = init
+export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptions): Promise<OpenedWebSocket> {
+  const { maxPayload, subprotocols = [], localPort, signal } = init
   const endpoint = endpointOf(address)
   if (endpoint === undefined || (endpoint.form !== 'ws' && endpoint.form !== 'wss'))
     throw new Error(`${address} is not a WebSocket address`)
@@ -27,11 +36,16 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
   const { form, name, port } = endpoint
   const servername = isIP(name) === 0 ? name : ''
   const url = `${form}://${isIP(name) === 6 ? `[${name}]` : name}:${port}/`
+  const from = { host: ip, port, ...onSharedPort(ip, localPort) }
+  let wire: Socket | undefined
   const options = {
     ...webSocketBounds,
     maxPayload,
     // The socket connects to the judged address, whatever host the URL names.
-    createConnection: () => adopt(form === 'wss' ? connectTls({ host: ip, port, servername }) : connectTcp({ host: ip, port })),
+    createConnection: () => {
+      wire = adopt(form === 'wss' ? connectTls({ ...from, servername }) : connectTcp(from))
+      return wire
+    },
   }
   const socket = adoptWebSocket(new WebSocket(url, subprotocols, options))
   const opened = Promise.withResolvers<void>()
@@ -44,7 +58,7 @@ export async function openWebSocket({ address, ip }: DialTarget, init: OpenOptio
   signal.addEventListener('abort', cut)
   try {
     await opened.promise
-    return socket
+    return { socket, localPort: wire?.localPort }
   } finally {
     socket.off('error', opened.reject)
     signal.removeEventListener('abort', cut)

@@ -26,6 +26,7 @@ const prices: Record<number, number> = {
   [frameTypes.circuitData]: 10,
   [frameTypes.circuitCredit]: 10,
   [frameTypes.goodbye]: 0,
+  [frameTypes.moved]: 20,
 }
 
 /**

@@ -14,6 +14,7 @@ export const frameTypes = {
   circuitData: 12,
   circuitCredit: 13,
   goodbye: 14,
+  moved: 15,
 } as const
 
 /** Bytes of the frame type, and of the number in front of a piece of a body or of circuit data. */
@@ -39,6 +40,7 @@ const maxBytes: Partial<Record<number, number>> = {
   [frameTypes.circuitCredit]: typeBytes + 2 * numberBytes,
   /** Eight peers with eight addresses of 256 bytes. */
   [frameTypes.goodbye]: 20_480,
+  [frameTypes.moved]: typeBytes,
 }
 /** Maximum bytes of a frame of an unknown type, which belongs to a later version and is ignored. */
 const maxUnknownBytes = 69_632

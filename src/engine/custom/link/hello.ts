@@ -37,8 +37,15 @@ export function encodeHello(hello: Hello): Uint8Array {
   return encode(hello)
 }
 
-/** @throws ProtocolViolation */
+/** @throws ProtocolViolation, also when there is no common version */
 export function decodeHello(bytes: Uint8Array): Hello {
+  const hello = parse(bytes)
+  const isCommon = hello.versions.some((version) => protocolVersions.some((own) => own === version))
+  if (!isCommon) throw new ProtocolViolation('no common protocol version')
+  return hello
+}
+
+function parse(bytes: Uint8Array): Hello {
   try {
     return helloSchema.parse(decodeCbor(bytes, { rejectDuplicateMapKeys: true }))
   } catch (cause) {

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino'
 import { omitUndefined } from '../../../lib/omit-undefined.ts'
-import { withoutPeerId } from '../../dial/endpoint.ts'
+import { answerWebSocket } from '../../dial/answer-web-socket.ts'
+import { endpointOf, withoutPeerId } from '../../dial/endpoint.ts'
 import type { DialTarget } from '../../dial/gate.ts'
-import { openWebSocket } from '../../dial/open-web-socket.ts'
+import { type OpenedWebSocket, openWebSocket } from '../../dial/open-web-socket.ts'
 import { type Established, establish, subprotocol } from './establish.ts'
 import { createFrameBudgets } from './frame-budget.ts'
 import { frameBoundsFor, frameTypes } from './frame-types.ts'
@@ -21,12 +22,27 @@ export interface LinkHandshake {
   call(target: DialTarget, expectedPeerId: string | undefined, signal: AbortSignal): Promise<Link>
   /** `call` over an open socket, such as a circuit. */
   callOver(socket: RecordSocket, side: { expectedPeerId: string; remote: string }, signal: AbortSignal): Promise<Link>
+  /**
+   * `call` or `answer` on a connection that both ends open at the same moment, from a local port that other connections
+   * use too.
+   */
+  meet(target: DialTarget, side: Meeting, signal: AbortSignal): Promise<Link>
   /** Performs the handshake only. @throws Error when the peer at the address is not the expected one */
   probe(target: DialTarget, expectedPeerId: string, signal: AbortSignal): Promise<void>
   /** `probe` over an open socket, which is closed afterwards. */
   probeOver(socket: RecordSocket, expectedPeerId: string, signal: AbortSignal): Promise<void>
   /** Accepts an inbound socket. @throws Error when it does not become a link before the signal fires */
   answer(incoming: Incoming, signal: AbortSignal): Promise<Link>
+}
+
+/** A side of a link whose ends connect to each other at the same moment. */
+export interface Meeting {
+  /** The initiator is the client of the WebSocket, and the dialling end of the link. */
+  role: 'initiator' | 'responder'
+  expectedPeerId: string
+  localPort: number
+  /** Where the peer can be dialled again, without peer id: not at the address of its router. */
+  dialledAt: string
 }
 
 export interface LinkHandshakeInit {
@@ -55,8 +71,8 @@ export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHan
   const budgets = createFrameBudgets()
   let dials = 0
 
-  async function meet(socket: RecordSocket, side: Side, signal: AbortSignal): Promise<Link> {
-    const { role, expectedPeerId, remote, seenAt, observed } = side
+  async function make(socket: RecordSocket, side: Side, signal: AbortSignal): Promise<Link> {
+    const { role, expectedPeerId, remote, seenAt, observed, localPort } = side
     try {
       const established = await establish(socket, { role, seed, expectedPeerId }, signal)
       const refusal = components.refusal(established.session.remotePeerId)
@@ -68,15 +84,20 @@ export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHan
       const dial = role === 'initiator' ? ++dials : undefined
       const hello = () => ({ ...init.hello(observed), ...omitUndefined({ dial }) })
       const budget = budgets.of(established.session.remotePeerId)
-      return await openLink({ limits, direction, remote, seenAt, hello }, { ...components, socket, established, budget }, signal)
+      const dialledAt = role === 'initiator' ? (side.dialledAt ?? remote) : undefined
+      return await openLink(
+        { limits, direction, remote, seenAt, dialledAt, localPort, hello },
+        { ...components, socket, established, budget },
+        signal,
+      )
     } catch (error) {
       socket.terminate()
       throw error
     }
   }
 
-  function open(target: DialTarget, signal: AbortSignal): Promise<RecordSocket> {
-    return openWebSocket(target, { maxPayload: maxSocketMessageBytes, subprotocols: [subprotocol], signal })
+  function open(target: DialTarget, signal: AbortSignal, localPort?: number): Promise<OpenedWebSocket> {
+    return openWebSocket(target, { maxPayload: maxSocketMessageBytes, subprotocols: [subprotocol], localPort, signal })
   }
 
   async function probeOver(socket: RecordSocket, expectedPeerId: string, signal: AbortSignal): Promise<void> {
@@ -89,15 +110,26 @@ export function createLinkHandshake(init: LinkHandshakeInit, components: LinkHan
 
   return {
     async call(target, expectedPeerId, signal) {
-      const socket = await open(target, signal)
+      const { socket, localPort } = await open(target, signal)
       const remote = withoutPeerId(target.address)
-      return await meet(socket, { role: 'initiator', expectedPeerId, remote, seenAt: target.ip, observed: target.ip }, signal)
+      return await make(socket, { role: 'initiator', expectedPeerId, remote, seenAt: target.ip, observed: target.ip, localPort }, signal)
     },
-    callOver: (socket, side, signal) => meet(socket, { ...side, role: 'initiator', seenAt: undefined, observed: '' }, signal),
-    probe: async (target, expectedPeerId, signal) => await probeOver(await open(target, signal), expectedPeerId, signal),
+    callOver: (socket, side, signal) => make(socket, { ...side, role: 'initiator', seenAt: undefined, observed: '' }, signal),
+    async meet(target, meeting, signal) {
+      const { role, localPort } = meeting
+      const end = { ip: target.ip, port: endpointOf(target.address)?.port ?? 0 }
+      const socket =
+        role === 'initiator'
+          ? (await open(target, signal, localPort)).socket
+          : await answerWebSocket(end, { localPort, maxPayload: maxSocketMessageBytes, subprotocol, signal })
+      const remote = withoutPeerId(target.address)
+      // The local port is that of another link.
+      return await make(socket, { ...meeting, remote, seenAt: target.ip, observed: target.ip, localPort: undefined }, signal)
+    },
+    probe: async (target, expectedPeerId, signal) => await probeOver((await open(target, signal)).socket, expectedPeerId, signal),
     probeOver,
     answer({ socket, remote, seenAt, observed }, signal) {
-      return meet(socket, { role: 'responder', expectedPeerId: undefined, remote, seenAt, observed }, signal)
+      return make(socket, { role: 'responder', expectedPeerId: undefined, remote, seenAt, observed }, signal)
     },
   }
 }
@@ -108,6 +140,9 @@ interface Side {
   remote: string
   seenAt: string | undefined
   observed: string
+  localPort?: number | undefined
+  /** For the initiator; the default is `remote`. */
+  dialledAt?: string
 }
 
 /** Room for the one frame that is written, with the overhead of its records. */

@@ -20,6 +20,10 @@ export interface Link {
   readonly remote: string
   /** The remote IP address of the socket; undefined for a link through a relay. */
   readonly seenAt: string | undefined
+  /** Where the peer can be dialled again, without peer id; undefined for an inbound link. */
+  readonly dialledAt: string | undefined
+  /** The local port of the socket, if another connection can share it. */
+  readonly localPort: number | undefined
   /** Whether the link runs on a circuit through a relay. */
   readonly isRelayed: boolean
   /** Milliseconds of the monotonic clock. */
@@ -61,10 +65,10 @@ export interface Link {
   /** The peer's goodbye, if it sent one. */
   readonly goodbye: Goodbye | undefined
   /**
-   * Closes the link because another link to the same peer counts now. Frames that the peer sent before it knew are
-   * still taken.
+   * Ends the link because another link to the same peer counts now (give-way.ts). It closes when the requests in
+   * progress are done. Resolves when all frames that the peer sent before it knew were taken.
    */
-  giveWay(): void
+  giveWay(): Promise<void>
   readonly isClosed: boolean
   /** Resolves when the link is closed. */
   readonly closed: Promise<void>
@@ -78,6 +82,8 @@ export interface LinkInit {
   /** The remote end of the socket, as a multiaddr without peer id. */
   remote: string
   seenAt: string | undefined
+  dialledAt: string | undefined
+  localPort: number | undefined
   /** This node's own hello, asked for again at each update. */
   hello: () => Hello
 }

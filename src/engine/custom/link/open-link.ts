@@ -1,3 +1,4 @@
+import { PeerUnreachable } from '../../../errors.ts'
 import { createDeadline } from '../../../lib/deadline.ts'
 import { throughRelays } from '../../dial/circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
@@ -5,10 +6,12 @@ import { FrameFlood } from '../../frame-flood.ts'
 import type { InboundMessage } from '../../inbound-budget.ts'
 import type { LinkReading } from '../../reading.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
+import { connectedPeerOf } from './connected-peer.ts'
 import { priceOf, priceOfUseless } from './frame-prices.ts'
 import { frameBoundsFor, frameTypes } from './frame-types.ts'
+import { createGivingWay, type GivingWay } from './give-way.ts'
 import { decodeGoodbye, encodeGoodbye, type Goodbye, LinkRefused } from './goodbye.ts'
-import { decodeHello, encodeHello, type Hello, protocolVersions } from './hello.ts'
+import { decodeHello, encodeHello, type Hello } from './hello.ts'
 import type { Link, LinkComponents, LinkInit } from './link.ts'
 import { createPings, type Pings } from './pings.ts'
 import { createRequests, type Requests } from './requests.ts'
@@ -44,6 +47,8 @@ class PeerLink implements Link {
   readonly direction: 'inbound' | 'outbound'
   readonly remote: string
   readonly seenAt: string | undefined
+  readonly dialledAt: string | undefined
+  readonly localPort: number | undefined
   readonly openedAt = performance.now()
   readonly closed: Promise<void>
   readonly greeted: Promise<void>
@@ -52,12 +57,12 @@ class PeerLink implements Link {
   readonly #channel: SecureChannel
   readonly #requests: Requests
   readonly #pings: Pings
+  readonly #givingWay: GivingWay
   readonly #lost = new AbortController()
   readonly #greet = Promise.withResolvers<void>()
   readonly #close = Promise.withResolvers<void>()
   #hello: Hello | undefined
   #goodbye: Goodbye | undefined
-  #latencyMs: number | null = null
   readonly #reading: LinkReading
   #isPaused = false
   /** Whether the link counts. Until then no frame behind the hello is taken. */
@@ -74,6 +79,8 @@ class PeerLink implements Link {
     this.direction = init.direction
     this.remote = init.remote
     this.seenAt = init.seenAt
+    this.dialledAt = init.dialledAt
+    this.localPort = init.localPort
     this.greeted = this.#greet.promise
     this.closed = this.#close.promise
     this.greeted.catch(() => undefined)
@@ -91,8 +98,9 @@ class PeerLink implements Link {
     this.#pings = createPings({ send: (nonce) => this.#channel.write(frameTypes.ping, nonce), lost: this.#lost.signal })
     this.#requests = createRequests(
       { limits, from: this.peerId, seen: tellerOf(init) },
-      { channel: this.#channel, handlers, charge: (units) => this.charge(units), logger },
+      { channel: this.#channel, handlers, charge: (units) => this.charge(units), onIdle: () => this.#givingWay.onIdle(), logger },
     )
+    this.#givingWay = createGivingWay({ channel: this.#channel, requests: this.#requests })
     this.#channel.write(frameTypes.hello, encodeHello(init.hello()))
     this.#channel.resume()
   }
@@ -116,17 +124,7 @@ class PeerLink implements Link {
   }
 
   get view(): ConnectedPeer {
-    const { agent, multiaddrs, protocols } = this.hello
-    return {
-      peerId: this.peerId,
-      networks: ['custom'],
-      multiaddrs: [...new Set([...(this.direction === 'outbound' ? [`${this.remote}/p2p/${this.peerId}`] : []), ...multiaddrs])],
-      direction: this.direction,
-      relayed: this.isRelayed,
-      agent,
-      protocols,
-      latencyMs: this.#latencyMs,
-    }
+    return connectedPeerOf(this, this.#pings.latencyMs)
   }
 
   begin(): void {
@@ -147,13 +145,13 @@ class PeerLink implements Link {
     this.#channel.write(frameTypes.hello, encodeHello(this.#init.hello()))
   }
 
-  async ping(signal: AbortSignal): Promise<number> {
-    this.#latencyMs = await this.#pings.ping(signal)
-    return this.#latencyMs
+  ping(signal: AbortSignal): Promise<number> {
+    return this.#pings.ping(signal)
   }
 
-  request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
-    return this.#requests.request(protocol, body, options)
+  async request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
+    if (this.#givingWay.hasBegun) throw new PeerUnreachable('Another link to this peer has replaced this one.')
+    return await this.#requests.request(protocol, body, options)
   }
 
   enter(dataBytes: number): InboundMessage | undefined {
@@ -221,8 +219,9 @@ class PeerLink implements Link {
     return this.#goodbye
   }
 
-  giveWay(): void {
-    this.#channel.close({ drained: true })
+  giveWay(): Promise<void> {
+    this.#givingWay.begin()
+    return this.#givingWay.moved
   }
 
   #onFrame(type: number, body: Buffer): void {
@@ -264,15 +263,15 @@ class PeerLink implements Link {
       case frameTypes.cancel:
         if (!this.#requests.receive(type, body)) this.charge(priceOfUseless(body.length))
         break
+      case frameTypes.moved:
+        if (!this.#givingWay.onMoved()) this.charge(priceOfUseless(body.length))
+        break
       default:
         this.charge(priceOfUseless(body.length))
     }
   }
 
   #onHello(hello: Hello): void {
-    if (!hello.versions.some((version) => protocolVersions.some((own) => own === version))) {
-      throw new ProtocolViolation('no common protocol version')
-    }
     const isFirst = this.#hello === undefined
     this.#hello = hello
     if (isFirst) this.#channel.pause()
@@ -291,6 +290,7 @@ class PeerLink implements Link {
     if (reason !== undefined) this.#noteFailure(reason)
     clearTimeout(this.#slowed)
     this.#requests.close()
+    this.#givingWay.stop()
     this.#lost.abort()
     const refusal = this.#goodbye === undefined ? undefined : new LinkRefused(this.peerId, this.#goodbye)
     this.#greet.reject(reason ?? refusal ?? new Error('the peer closed the link'))

@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto'
 export interface Pings {
   /** Measures one round trip, in milliseconds. @throws the signal's reason, or Error when the link is lost */
   ping(signal: AbortSignal): Promise<number>
+  /** The last measured round trip, in milliseconds; null before the first. */
+  readonly latencyMs: number | null
   /** Takes a pong. Returns false when no ping waits for it. */
   answered(nonce: Buffer): boolean
 }
@@ -11,6 +13,7 @@ export interface Pings {
 export function createPings(components: { send(nonce: Buffer): void; lost: AbortSignal }): Pings {
   const { send, lost } = components
   const waiting = new Map<string, () => void>()
+  let latencyMs: number | null = null
 
   return {
     async ping(signal) {
@@ -27,12 +30,16 @@ export function createPings(components: { send(nonce: Buffer): void; lost: Abort
       if (lost.aborted) onLost()
       send(nonce)
       try {
-        return await answer.promise
+        latencyMs = await answer.promise
+        return latencyMs
       } finally {
         waiting.delete(name)
         signal.removeEventListener('abort', giveUp)
         lost.removeEventListener('abort', onLost)
       }
+    },
+    get latencyMs() {
+      return latencyMs
     },
     answered(nonce) {
       const answer = waiting.get(nonce.toString('hex'))

@@ -24,6 +24,8 @@ export interface Requests {
   request(protocol: string, body: Uint8Array, options: RequestOptions): Promise<Uint8Array>
   /** Takes a frame of one of the request types. Returns whether a request waits for it. @throws ProtocolViolation */
   receive(type: number, body: Buffer): boolean
+  /** Whether no request of either end is in progress. */
+  readonly isIdle: boolean
   /** Rejects and aborts all requests, because the link is closed. */
   close(): void
 }
@@ -58,10 +60,10 @@ interface Serving {
 
 export function createRequests(
   init: { limits: RequestLimits; from: string; seen: Teller },
-  components: { channel: SecureChannel; handlers: Handlers; charge(units: number): void; logger: Logger },
+  components: { channel: SecureChannel; handlers: Handlers; charge(units: number): void; onIdle(): void; logger: Logger },
 ): Requests {
   const { limits, from, seen } = init
-  const { channel, handlers, charge, logger } = components
+  const { channel, handlers, charge, onIdle, logger } = components
   const asked = new Map<number, Asked>()
   const serving = new Map<number, Serving>()
   const asker = () => handlers.askerOf(from, seen)
@@ -104,6 +106,12 @@ export function createRequests(
     serving.set(id, entry)
   }
 
+  const isIdle = () => asked.size === 0 && serving.size === 0
+
+  function noteEnd(): void {
+    if (isIdle()) onIdle()
+  }
+
   function refuse(id: number, refused: 'unsupported' | 'failed'): void {
     charge(requestPrices[refused])
     channel.write(frameTypes.answer, encode({ id, refused }))
@@ -120,6 +128,7 @@ export function createRequests(
     clearTimeout(entry.late)
     entry.body[Symbol.dispose]()
     entry.gone.abort(reason)
+    noteEnd()
     return true
   }
 
@@ -223,6 +232,7 @@ export function createRequests(
         answer.promise.catch(() => undefined)
         // Stops sending the rest of the body.
         over.abort(answered)
+        noteEnd()
       }
     },
     receive(type, bytes) {
@@ -239,6 +249,9 @@ export function createRequests(
         default:
           return onCancel(numbered(bytes).id)
       }
+    },
+    get isIdle() {
+      return isIdle()
     },
     close() {
       closed = new Error('the link was closed')

@@ -1,3 +1,4 @@
+import { createQueue } from '../../../lib/queue.ts'
 import { maxMessageBytes, tagBytes } from '../noise/cipher-state.ts'
 import type { Session } from '../noise/handshake.ts'
 import { createFrameReader, type FrameReaderInit, frameHead, ProtocolViolation } from '../wire/frame-stream.ts'
@@ -21,6 +22,8 @@ export interface SecureChannel {
   /** Stops reading and taking frames until `resume`. */
   pause(): void
   resume(): void
+  /** Takes all frames that the other end sent, also when it has closed the channel. */
+  takeAll(): void
   /** Cuts the channel and takes no more frames. `onClose` gets the reason. */
   cut(reason: Error): void
   /** When the other end was last heard, in milliseconds of the monotonic clock. */
@@ -174,6 +177,10 @@ class Channel implements SecureChannel {
     if (reads === this.#socket.isPaused) this.#socket[reads ? 'resume' : 'pause']()
   }
 
+  takeAll(): void {
+    this.#isDraining = true
+  }
+
   cut(reason: Error): void {
     this.#failure ??= reason
     this.#isOver = true
@@ -183,7 +190,11 @@ class Channel implements SecureChannel {
   close({ drained }: { drained: boolean } = { drained: false }): void {
     this.#isDraining = drained
     this.#isOver ||= !drained
-    if (!this.isOpen) return
+    if (!this.isOpen) {
+      // A socket tells that it is closed when it has been read to the end.
+      this.resume()
+      return
+    }
     this.#flush()
     this.#socket.close()
     const cut = setTimeout(() => this.#socket.terminate(), closeGraceMs)
@@ -271,30 +282,5 @@ class Channel implements SecureChannel {
   #fail(error: unknown): void {
     this.#failure ??= error instanceof Error ? error : new Error(String(error))
     this.close()
-  }
-}
-
-/** A FIFO queue. */
-interface Queue<Item> {
-  push(item: Item): void
-  shift(): Item | undefined
-  readonly size: number
-}
-
-function createQueue<Item>(): Queue<Item> {
-  let items: Item[] = []
-  let next = 0
-  return {
-    push: (item) => void items.push(item),
-    shift() {
-      const item = items[next++]
-      if (next < items.length) return item
-      items = []
-      next = 0
-      return item
-    },
-    get size() {
-      return items.length - next
-    },
   }
 }

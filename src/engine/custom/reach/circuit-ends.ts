@@ -6,6 +6,7 @@ import { priceOfUseless } from '../link/frame-prices.ts'
 import { frameTypes } from '../link/frame-types.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
+import type { SeenAt } from './direct-path.ts'
 
 /**
  * The circuits on links. A circuit has two legs: from its opener over a link to a relay, and from there over another
@@ -14,6 +15,8 @@ import { ProtocolViolation } from '../wire/frame-stream.ts'
 export interface CircuitEnds {
   /** Begins a circuit on a link: as its opener (`open`, to a relay) or as the relay (`offer`, to the target). */
   begin(link: Link, role: 'open' | 'offer', peerId: string, listener: CircuitEndListener): CircuitEnd
+  /** Asks a relay to show a peer where it sees this node. */
+  show(relay: Link, peerId: string): void
   /** Takes a frame of one of the types that are for circuits. @throws ProtocolViolation */
   receive(link: Link, type: number, body: Buffer): void
   /** The link has closed, and all its legs with it. */
@@ -46,6 +49,10 @@ export interface CircuitEndsComponents {
    * or the reason for a refusal.
    */
   onBegin(link: Link, role: 'open' | 'offer', peerId: string, leg: CircuitEnd): CircuitEndListener | string
+  /** A peer asks to be shown to another one. Returns the link to that one and what it is told, if it is. */
+  onShow(link: Link, peerId: string): { to: Link; at: SeenAt } | undefined
+  /** A relay shows where it sees a peer. Returns whether this node waits for it. */
+  onSeen(link: Link, peerId: string, at: SeenAt): boolean
 }
 
 /** Bytes that an end of a circuit may send without further credit, and so the maximum that a relay holds for it. */
@@ -58,6 +65,8 @@ const frameSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), id, to: z.string().max(64) }),
   z.strictObject({ type: z.literal('offer'), id, from: z.string().max(64) }),
   z.strictObject({ type: z.literal('opened'), id }),
+  z.strictObject({ type: z.literal('show'), to: z.string().max(64) }),
+  z.strictObject({ type: z.literal('seen'), from: z.string().max(64), ip: z.string().max(64), port: z.int().min(1).max(65_535) }),
   z.strictObject({ type: z.literal('close'), id, reason: foreignTextSchema(maxReasonLength) }),
 ])
 type CircuitFrame = z.infer<typeof frameSchema>
@@ -109,7 +118,13 @@ export function createCircuitEnds(init: { maxLegsPerLink: number }, components: 
     else listeners.set(frame.id, listener)
   }
 
-  function onFrame(link: Link, frame: CircuitFrame): void {
+  function onShow(link: Link, peerId: string): void {
+    const shown = components.onShow(link, peerId)
+    if (shown === undefined) link.charge(priceOfUseless(0))
+    else tell(shown.to, { type: 'seen', from: link.peerId, ...shown.at })
+  }
+
+  function onFrame(link: Link, frame: CircuitFrame, bytes: number): void {
     const { listeners } = legsOf(link)
     switch (frame.type) {
       case 'open':
@@ -125,6 +140,12 @@ export function createCircuitEnds(init: { maxLegsPerLink: number }, components: 
         listener?.onClose(frame.reason)
         break
       }
+      case 'show':
+        onShow(link, frame.to)
+        break
+      case 'seen':
+        if (!components.onSeen(link, frame.from, { ip: frame.ip, port: frame.port })) link.charge(priceOfUseless(bytes))
+        break
       default:
         frame satisfies never
     }
@@ -140,9 +161,10 @@ export function createCircuitEnds(init: { maxLegsPerLink: number }, components: 
       tell(link, role === 'open' ? { type: 'open', id: number, to: peerId } : { type: 'offer', id: number, from: peerId })
       return legOf(link, number)
     },
+    show: (relay, peerId) => void tell(relay, { type: 'show', to: peerId }),
     receive(link, type, body) {
       if (type === frameTypes.circuit) {
-        onFrame(link, parse(body))
+        onFrame(link, parse(body), body.length)
         return
       }
       if (body.length < 4) throw new ProtocolViolation('a frame of a circuit without its number')

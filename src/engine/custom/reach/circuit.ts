@@ -48,6 +48,10 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
   readonly #leg: CircuitEnd
   readonly #opening: PromiseWithResolvers<void> | undefined
   #isOpen = true
+  /** Whether `close` was emitted. */
+  #isTold = false
+  /** Whether messages that were not read are dropped. */
+  #isCut = false
   #credit = circuitWindow
   /** Messages that wait for credit. */
   #queue: Queued[] = []
@@ -94,7 +98,9 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
   }
 
   terminate(): void {
+    this.#isCut = true
     this.#end('the peer cut the link')
+    queueMicrotask(() => this.#deliver())
   }
 
   onOpened(): void {
@@ -122,13 +128,13 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
     this.#queue = []
     this.bufferedAmount = 0
     for (const { sent } of waiting) sent?.(new Error(reason))
-    queueMicrotask(() => this.emit('close'))
+    queueMicrotask(() => this.#deliver())
   }
 
   #deliver(): void {
     while (!this.isPaused && this.listenerCount('message') > 0) {
       const message = this.#inbox.shift()
-      if (message === undefined) return
+      if (message === undefined) break
       this.#read += message.length
       this.emit('message', message, true)
       if (this.#read < circuitWindow / 2 || !this.#isOpen) continue
@@ -136,6 +142,10 @@ class CircuitSocket extends EventEmitter implements Circuit, CircuitEndListener 
       this.#leg.credit(this.#read)
       this.#read = 0
     }
+    // As with a WebSocket, what came before the end is read before it.
+    if (this.#isOpen || this.#isTold || (this.#inbox.length > 0 && !this.#isCut)) return
+    this.#isTold = true
+    this.emit('close')
   }
 
   #flush(): void {

@@ -2,9 +2,10 @@ import { encode } from 'cborg'
 import { z } from 'zod'
 import { decodeCbor } from '../../../lib/cbor.ts'
 
-/** The protocols of relays and dial-backs (docs/custom-protocol.md). */
+/** The protocols of relays, dial-backs and direct paths (docs/custom-protocol.md). */
 export const relayProtocol = '/peergate/relay/1.0.0'
 export const dialBackProtocol = '/peergate/dial-back/1.0.0'
+export const directPathProtocol = '/peergate/direct-path/1.0.0'
 
 /** Maximum addresses of one dial-back. */
 export const maxDialBackAddresses = 8

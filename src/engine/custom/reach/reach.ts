@@ -1,24 +1,37 @@
+import { isIP } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Logger } from 'pino'
 import type { Limits } from '../../../limits.ts'
-import { parseMultiaddr } from '../../../model/peer.ts'
+import { parseMultiaddr, peerIdOf } from '../../../model/peer.ts'
 import { throughRelays as circuitSuffix, isCircuitAddress } from '../../dial/circuit-address.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
 import type { DialGate } from '../../dial/gate.ts'
+import { isPublicAddress } from '../../dial/policy.ts'
 import type { Teller } from '../../dial/tellers.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { addressProblem } from '../addresses.ts'
 import type { Handlers } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
-import type { LinkHandshake } from '../link/link-handshake.ts'
+import type { LinkHandshake, Meeting } from '../link/link-handshake.ts'
 import type { Links } from '../link/links.ts'
+import { tellerOf } from '../link/teller-of.ts'
 import { type Circuit, createCircuit, openCircuit } from './circuit.ts'
 import { type CircuitEnd, type CircuitEndListener, createCircuitEnds } from './circuit-ends.ts'
 import { createDialBack, NotTried } from './dial-back.ts'
+import { createDirectPath, type SeenAt } from './direct-path.ts'
 import { createObserved } from './observed.ts'
-import { dialBackAnswer, dialBackProtocol, dialBackRequest, maxDialBackAddresses, relayProtocol, reservationAnswer } from './protocols.ts'
+import {
+  dialBackAnswer,
+  dialBackProtocol,
+  dialBackRequest,
+  directPathProtocol,
+  maxDialBackAddresses,
+  relayProtocol,
+  reservationAnswer,
+} from './protocols.ts'
 import { createReachability, type Reachability } from './reachability.ts'
 import { createRelay } from './relay.ts'
+import { createShowing } from './showing.ts'
 
 /** Reachability of this node and of its peers: observed addresses, dial-backs, relays and circuits. */
 export interface Reach {
@@ -52,7 +65,7 @@ export interface ReachInit {
 export interface ReachComponents {
   links: Links
   handlers: Handlers
-  meeting: Pick<LinkHandshake, 'probe'>
+  meeting: Pick<LinkHandshake, 'probe' | 'meet'>
   dialGate: DialGate
   /** The listening addresses, or those announced instead, without peer id. */
   listened(): string[]
@@ -60,6 +73,8 @@ export interface ReachComponents {
   told(addresses: Iterable<string>, teller: Teller): void
   /** A peer has reached this node through a relay. */
   onCircuit(circuit: Circuit, relay: Link): void
+  /** Takes a link whose peer has said hello. @throws Error when it is not wanted */
+  adopt(link: Link): Promise<void>
   /** This node's addresses have changed. */
   onChange(): void
   reached: LimitsReached
@@ -75,10 +90,22 @@ const maxAddressesPerRelay = 2
 
 export function createReach(init: ReachInit, components: ReachComponents): Reach {
   const { limits } = init
-  const { links, handlers, meeting, dialGate, listened, told, onCircuit, onChange, reached, logger } = components
+  const { links, handlers, meeting, dialGate, listened, told, onCircuit, adopt, onChange, reached, logger } = components
   const observed = createObserved()
   const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other), reached })
-  const legs = createCircuitEnds({ maxLegsPerLink: limits.maxStreamsPerConnection }, { onBegin })
+  const showing = createShowing({ hasCircuit: (one, other) => relay.joins(one, other) })
+  const legs = createCircuitEnds(
+    { maxLegsPerLink: limits.maxStreamsPerConnection },
+    { onBegin, onShow, onSeen: (link, peerId, at) => directPath.seen(link, peerId, at) },
+  )
+  const directPath = createDirectPath({
+    links,
+    relayOf: (link) => links.get(peerIdOf(multiaddr(link.remote.slice(0, -circuitSuffix.length))) ?? ''),
+    show: (over, other) => legs.show(over, other),
+    meet,
+    stopping: () => stopping.signal,
+    logger,
+  })
   const reachability = createReachability({
     now: () => performance.now(),
     candidates,
@@ -153,12 +180,32 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     return circuit.listener
   }
 
+  function onShow(link: Link, other: string): { to: Link; at: SeenAt } | undefined {
+    const to = links.get(other)
+    const at = to === undefined ? undefined : showing.of(link, other)
+    return to === undefined || at === undefined ? undefined : { to, at }
+  }
+
+  async function meet({ ip, port }: SeenAt, over: Link, side: Meeting, signal: AbortSignal): Promise<void> {
+    if (!isPublicAddress(ip)) throw new Error('the peer has no public address')
+    if (isIP(ip) !== isIP(over.seenAt ?? '')) throw new Error('the peer is seen at an address of another kind than this node')
+    const address = multiaddr(`/${isIP(ip) === 6 ? 'ip6' : 'ip4'}/${ip}/tcp/${port}/ws`)
+    told([address.toString()], tellerOf(over))
+    await dialGate.dial(address, signal, async (target) => adopt(await meeting.meet(target, side, signal)))
+  }
+
   function note(link: Link): void {
     if (link.direction === 'outbound') observed.note(link.peerId, link.hello.observed)
-    if (reachability.state !== 'direct') step()
+    if (reachability.state !== 'direct') stepReachability()
+    directPath.step()
   }
 
   function step(): void {
+    stepReachability()
+    directPath.step()
+  }
+
+  function stepReachability(): void {
     reachability.step().catch((err: unknown) => logger.warn({ err }, 'failed to determine how this node is reached'))
   }
 
@@ -175,6 +222,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
       stopping = new AbortController()
       const seenAt = (other: string) => links.get(other)?.seenAt
       handlers.set(dialBackProtocol, createDialBack({ timeoutMs: limits.dialTimeoutMs }, { seenAt, probe }), handleOptions)
+      handlers.set(directPathProtocol, directPath.handle, handleOptions)
       if (init.relay) handlers.set(relayProtocol, onReserve, handleOptions)
       timer = setInterval(step, stepMs)
     },
@@ -183,6 +231,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
       stopping.abort(new Error('the node was stopped'))
       handlers.delete(dialBackProtocol)
       handlers.delete(relayProtocol)
+      handlers.delete(directPathProtocol)
     },
     linked: note,
     updated: note,

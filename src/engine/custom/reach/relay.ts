@@ -15,6 +15,8 @@ export interface Relay {
   reserve(peerId: string): boolean
   /** Opens a circuit to a peer. Returns the listener of the opener's leg, or the reason for a refusal. */
   open(link: Link, to: string, leg: CircuitEnd): CircuitEndListener | string
+  /** Whether a circuit joins the two peers. */
+  joins(one: string, other: string): boolean
   /** The peer's link has closed. */
   lost(peerId: string): void
   readonly size: { reservations: number; circuits: number }
@@ -101,6 +103,9 @@ export function createRelay(init: { limits: RelayLimits }, components: RelayComp
       const target = linkTo(to)
       const problem = refusal(link, to, target)
       return problem !== undefined || target === undefined ? (problem ?? '') : carry(link, target, leg)
+    },
+    joins(one, other) {
+      return [...circuits].some(({ opener, target }) => (opener === one && target === other) || (opener === other && target === one))
     },
     lost(peerId) {
       reservations.delete(peerId)

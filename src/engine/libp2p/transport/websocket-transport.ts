@@ -15,7 +15,7 @@ export function webSocketTransport(init: WebSocketListenerInit, { gate }: { gate
     const log = components.logger.forComponent('libp2p:websockets')
 
     async function connect(target: DialTarget, options: DialTransportOptions) {
-      const socket = await openWebSocket(target, { maxPayload: maxSocketMessageBytes, signal: options.signal })
+      const { socket } = await openWebSocket(target, { maxPayload: maxSocketMessageBytes, signal: options.signal })
       const remoteAddr = target.address
       const connection = new WebSocketConnection({ remoteAddr, direction: 'outbound', log: log.newScope('connection') }, socket)
       try {

@@ -73,9 +73,20 @@ const floods: Array<[what: string, type: number, say: (channel: Sender, round: n
     (channel, round) => channel.write(frameTypes.circuit, encode({ type: 'open', id: round * 2, to: 'nobody' })),
   ],
   ['ends of no circuit', frameTypes.circuit, (channel) => channel.write(frameTypes.circuit, encode({ type: 'opened', id: 0 }))],
+  [
+    'wishes to be shown to nobody',
+    frameTypes.circuit,
+    (channel) => channel.write(frameTypes.circuit, encode({ type: 'show', to: 'nobody' })),
+  ],
+  [
+    'addresses that nobody waits for',
+    frameTypes.circuit,
+    (channel) => channel.write(frameTypes.circuit, encode({ type: 'seen', from: 'nobody', ip: '8.8.4.7', port: 1 })),
+  ],
   ['data of no circuit', frameTypes.circuitData, (channel) => channel.write(frameTypes.circuitData, Buffer.alloc(4))],
   ['credit of no circuit', frameTypes.circuitCredit, (channel) => channel.write(frameTypes.circuitCredit, Buffer.alloc(8))],
   ['goodbyes', frameTypes.goodbye, (channel) => channel.write(frameTypes.goodbye, encode({ reason: 'full', retryAfterMs: 1_000 }))],
+  ['moves to another link', frameTypes.moved, (channel) => channel.write(frameTypes.moved)],
   ['frames of later versions', 200, (channel) => channel.write(200)],
   ...controlFrames().map((frame): (typeof floods)[number] => [
     `${frame.type} frames`,

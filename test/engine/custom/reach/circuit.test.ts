@@ -16,7 +16,7 @@ import { createRelay, type Relay } from '../../../../src/engine/custom/reach/rel
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
 import type { RelayLimits } from '../../../../src/engine/relay-bounds.ts'
-import { fakeLink } from '../../../fixtures/fake-link.ts'
+import { fakeLink, notShown } from '../../../fixtures/fake-link.ts'
 import { unbounded } from '../../../fixtures/raw-peer.ts'
 
 const signal = AbortSignal.timeout(60_000)
@@ -43,10 +43,11 @@ function network(own: Partial<RelayLimits> = {}): Network {
   const carried: Buffer[] = []
   const circuits: Circuit[] = []
   const none: CircuitEndsComponents['onBegin'] = () => 'not here'
-  const openerLegs: CircuitEnds = createCircuitEnds({ maxLegsPerLink: 100 }, { onBegin: none })
+  const openerLegs: CircuitEnds = createCircuitEnds({ maxLegsPerLink: 100 }, { onBegin: none, ...notShown })
   const targetLegs: CircuitEnds = createCircuitEnds(
     { maxLegsPerLink: 100 },
     {
+      ...notShown,
       onBegin(_link, _role, _from, leg) {
         leg.opened()
         const circuit = createCircuit(leg)
@@ -57,7 +58,7 @@ function network(own: Partial<RelayLimits> = {}): Network {
   )
   const relayLegs: CircuitEnds = createCircuitEnds(
     { maxLegsPerLink: 100 },
-    { onBegin: (link, _role, to, leg) => relay.open(link, to, leg) },
+    { onBegin: (link, _role, to, leg) => relay.open(link, to, leg), ...notShown },
   )
   const tap = (legs: CircuitEnds): CircuitEnds => ({
     ...legs,
@@ -175,7 +176,8 @@ test('a peer opens sixteen circuits at most, and a peer is reached by a share of
 })
 
 describe('a peer that breaks the protocol', () => {
-  const listening = () => createCircuitEnds({ maxLegsPerLink: 2 }, { onBegin: (_link, _role, _peer, leg) => createCircuit(leg).listener })
+  const listening = () =>
+    createCircuitEnds({ maxLegsPerLink: 2 }, { onBegin: (_link, _role, _peer, leg) => createCircuit(leg).listener, ...notShown })
   const number = (value: number) => Buffer.from([0, 0, 0, value])
 
   test('sends more than it was let to: the link is closed', () => {

@@ -41,6 +41,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
         async probe({ ip }) {
           probed.push(ip)
         },
+        meet: () => Promise.reject(new Error('no peer is met')),
       },
       dialGate: createDialGate({
         policy,
@@ -49,6 +50,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
       listened: () => [],
       told: policy.told,
       onCircuit: (circuit) => void circuits.push(circuit),
+      adopt: async () => undefined,
       onChange: () => undefined,
       reached: createLimitsReached(),
       logger: silentLog,

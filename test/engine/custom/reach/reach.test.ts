@@ -81,6 +81,50 @@ test('a direct link takes the place of one through a relay', async () => {
   expect((await linked(other)).filter((peerId) => peerId === target.peerId)).toHaveLength(1)
 })
 
+test('requests in progress in both directions are answered on the relayed link that a direct one replaces', async () => {
+  const relay = await helpful()
+  const target = await node({ announce: ['/ip4/127.0.0.1/tcp/1/ws'] })
+  await link(target, relay)
+  const address = async () => (await target.multiaddrs()).find((text) => text.includes('/p2p-circuit')) ?? ''
+  await expect.poll(address).not.toBe('')
+  const other = await node()
+  const release = Promise.withResolvers<void>()
+  let begun = 0
+  for (const engine of [target, other]) {
+    const hold = async ({ body }: { body: Uint8Array }) => {
+      begun++
+      await release.promise
+      return body
+    }
+    await engine.handle('/hold/1', hold, { maxRequestBytes: 1_000_000, maxConcurrent: 4 })
+  }
+  const gone: string[] = []
+  for (const engine of [target, other]) engine.listen((event) => void (event.type === 'peer:disconnect' && gone.push(event.peerId)))
+  await other.dial(await address(), { source: 'rest', signal })
+  const protocols = async (engine: P2PEngine, peerId: string) => (await engine.peers()).find((peer) => peer.peerId === peerId)?.protocols
+  await expect.poll(() => protocols(other, target.peerId)).toContain('/hold/1')
+  await expect.poll(() => protocols(target, other.peerId)).toContain('/hold/1')
+  const body = randomBytes(600_000)
+  const options = { signal, maxAnswerBytes: 1_000_000 }
+  const answers = Promise.all([
+    other.request(target.peerId, '/hold/1', body, options),
+    target.request(other.peerId, '/hold/1', body, options),
+  ])
+  await expect.poll(() => begun).toBe(2)
+  await link(target, other)
+  for (const [one, another] of [
+    [target, other],
+    [other, target],
+  ] as const) {
+    await expect.poll(async () => (await one.peers()).find(({ peerId }) => peerId === another.peerId)?.relayed).toBe(false)
+    // The new link is read while the old one is still open.
+    await one.ping(another.peerId, { signal })
+  }
+  release.resolve()
+  for (const answer of await answers) expect(Buffer.compare(answer, body)).toBe(0)
+  expect(gone).toEqual([])
+})
+
 test('maxRelayReservations: a full relay takes no more', async () => {
   const relay = await node({ relay: true, limits: { maxRelayReservations: 1 } })
   await hiddenBehind(relay)

@@ -49,6 +49,7 @@ function relay(own: Partial<RelayLimits> = {}) {
           begun.push(begins)
           return begins.leg
         },
+        show: () => undefined,
         receive: () => undefined,
         lost: () => undefined,
       }),

@@ -1,0 +1,18 @@
+import type { ConnectedPeer } from '../../engine.ts'
+import type { Link } from './link.ts'
+
+/** The peer of a link, as other parts of the gateway see it. */
+export function connectedPeerOf(link: Omit<Link, 'view'>, latencyMs: number | null): ConnectedPeer {
+  const { peerId, dialledAt, direction, isRelayed } = link
+  const { agent, multiaddrs, protocols } = link.hello
+  return {
+    peerId,
+    networks: ['custom'],
+    multiaddrs: [...new Set([...(dialledAt === undefined ? [] : [`${dialledAt}/p2p/${peerId}`]), ...multiaddrs])],
+    direction,
+    relayed: isRelayed,
+    agent,
+    protocols,
+    latencyMs,
+  }
+}

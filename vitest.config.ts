@@ -9,7 +9,7 @@ const endToEnd = ['test/e2e/**/*.test.ts', 'test/documents/examples.test.ts']
 const measured = [
   'test/e2e/bridge/migration.test.ts',
   'test/e2e/churn.test.ts',
-  'test/e2e/hostile/!(come-back|forwarded-for|fuzzed-ports|one-token|silent-requests|told-dials|unauthenticated).test.ts',
+  'test/e2e/hostile/!(come-back|forwarded-for|fuzzed-ports|one-token|silent-requests|told-dials|unauthenticated|unread-answers|waiting-bodies).test.ts',
   'test/e2e/reconnect.test.ts',
   'test/e2e/slow-readers.test.ts',
   'test/e2e/soak.test.ts',

@@ -31,6 +31,7 @@ const longest = [
   'e2e/deployment',
   'e2e/start-errors',
   'e2e/hostile/silent-requests',
+  'e2e/hostile/waiting-bodies',
   'catch-up/catch-up',
   'engine/custom/link/floods',
   'engine/libp2p/full-speed',

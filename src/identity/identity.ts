@@ -1,6 +1,7 @@
 import { basename, dirname, resolve } from 'node:path'
-import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { publicKeyFromRaw } from '@libp2p/crypto/keys'
+import { peerIdFromPublicKey } from '@libp2p/peer-id'
+import { ed25519PrivateKey, ed25519PublicBytes } from '../lib/ed25519.ts'
 import { IdentityInUse } from './errors.ts'
 import { loadKeyFile } from './key-file.ts'
 import { type KeyState, openKeyState } from './key-state.ts'
@@ -37,7 +38,7 @@ export async function openIdentity(keyFile: string, dataDir: string = dirname(ke
     const state = openKeyState(path)
     // The ceiling of an earlier data directory.
     if (lock !== undefined && lock.ceiling > state.ceiling) state.raise(lock.ceiling)
-    const peerId = peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', seed)).toString()
+    const peerId = peerIdFromPublicKey(publicKeyFromRaw(ed25519PublicBytes(ed25519PrivateKey(seed)))).toString()
     return {
       peerId,
       seed,

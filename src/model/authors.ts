@@ -3,7 +3,8 @@ import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import * as Digest from 'multiformats/hashes/digest'
 import { BoundedMap } from '../lib/bounded-map.ts'
-import { ed25519PublicKey, peerIdBytes, type SignedMessage, signedBytes } from './signed-message.ts'
+import { ed25519PublicKey } from '../lib/ed25519.ts'
+import { peerIdBytes, type SignedMessage, signedBytes } from './signed-message.ts'
 
 type PeerId = ReturnType<typeof peerIdFromMultihash>
 type PublicKey = ReturnType<typeof publicKeyFromProtobuf>

@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { sign, verify } from 'node:crypto'
 import { publicKeyFromProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPublicKey, peerIdFromString } from '@libp2p/peer-id'
+import { ed25519PrivateKey, ed25519PublicKey } from '../lib/ed25519.ts'
 
 /**
  * A topic message in libp2p pubsub's StrictSign format: the one format of both engines.
@@ -77,13 +78,9 @@ export interface MessageSigner {
   sign(sequence: bigint, topic: string, data: Uint8Array): SignedMessage
 }
 
-// RFC 8410: the fixed DER prefixes of an Ed25519 private and public key.
-const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex')
-const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex')
-
 /** @param seed the 32 bytes of an Ed25519 private key (RFC 8032 §5.1.5) */
 export function createMessageSigner(peerId: string, seed: Uint8Array): MessageSigner {
-  const key = createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' })
+  const key = ed25519PrivateKey(seed)
   const from = peerIdBytes(peerId)
   return {
     peerId,
@@ -127,9 +124,4 @@ export function checkSignature(message: SignedMessage): boolean | Promise<boolea
 function keyOf(publicKey: Uint8Array): ReturnType<typeof publicKeyFromProtobuf> | undefined {
   const key = publicKeyFromProtobuf(publicKey)
   return Buffer.compare(publicKeyToProtobuf(key), publicKey) === 0 ? key : undefined
-}
-
-/** @param raw the 32 bytes of an Ed25519 public key */
-export function ed25519PublicKey(raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: 'der', type: 'spki' })
 }

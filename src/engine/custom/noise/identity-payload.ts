@@ -1,7 +1,7 @@
-import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
+import { sign, verify } from 'node:crypto'
 import { publicKeyFromRaw } from '@libp2p/crypto/keys'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
-import { ed25519PublicKey } from '../../../model/signed-message.ts'
+import { ed25519PrivateKey, ed25519PublicBytes, ed25519PublicKey } from '../../../lib/ed25519.ts'
 
 /**
  * The owner of a static key: the payload of libp2p's handshake, a protobuf of an Ed25519 public key (field 1) and its
@@ -17,13 +17,10 @@ const keyPrefix = Buffer.from('08011220', 'hex')
 const keyLength = keyPrefix.length + 32
 const signatureLength = 64
 
-// RFC 8410: the fixed DER prefix of an Ed25519 private key.
-const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex')
-
 /** @param seed the 32 bytes of an Ed25519 private key @param staticKey 32 bytes of the X25519 public key */
 export function encodeIdentity(seed: Uint8Array, staticKey: Uint8Array): Buffer {
-  const key = createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' })
-  const raw = createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-32)
+  const key = ed25519PrivateKey(seed)
+  const raw = ed25519PublicBytes(key)
   const signature = sign(null, Buffer.concat([signaturePrefix, staticKey]), key)
   return Buffer.concat([Buffer.of(identityTag, keyLength), keyPrefix, raw, Buffer.of(signatureTag, signatureLength), signature])
 }

@@ -179,6 +179,38 @@ export const customEngine = [
       '',
     ],
   ]),
+  ...breaks(
+    'src/engine/custom/reach/direct-path.ts',
+    ['test/engine/custom/reach/direct-path.test.ts'],
+    [
+      ['attempts never rest', 'isLast ? restMs : ', ''],
+      ['any relay shows any peer', 'if (attempt?.relayId !== relay.peerId) return false', 'if (attempt === undefined) return false'],
+      ['a peer has attempts without end', '!bucketOf(from).take(now()) || ', ''],
+      ['the beginning end does not wait for the other', 'await passed(roundTripMs / 2, signal)', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/reach/reach.ts',
+    ['test/engine/custom/reach/met-addresses.test.ts'],
+    [['a relay has private addresses dialled', "if (!isPublicAddress(ip)) throw new Error('the peer has no public address')", '']],
+  ),
+  ...breaks(
+    'src/engine/custom/reach/showing.ts',
+    ['test/engine/custom/reach/showing.test.ts'],
+    [
+      ['a peer is shown to anybody', '!hasCircuit(link.peerId, to) || ', ''],
+      ['a peer is shown without end', ' || !bucketOf(`${link.peerId} ${to}`).take(now())', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/custom/link/give-way.ts',
+    ['test/engine/custom/link/give-way.test.ts'],
+    [
+      ['requests in progress are cut', ' || !requests.isIdle', ''],
+      ['a link closes before the peer has moved', ' || !hasPeerMoved || ', ' || '],
+      ['what waits for credit is dropped', 'await channel.drained(0, stopping.signal).catch(() => undefined)', ''],
+    ],
+  ),
   ...breaks('src/engine/custom/reach/circuit.ts', reach, [
     [
       'an end takes more than it let in',

@@ -50,6 +50,22 @@ test('a link closes when both ends have moved, no request is left, and all was s
   expect(state.closed).toBe(1)
 })
 
+test('a link does not close before its peer has moved, nor while a request is in progress', async () => {
+  const { state, givingWay } = end()
+  state.drain.resolve()
+  givingWay.begin()
+  await nextTurn()
+  expect(state.closed).toBe(0)
+  state.isIdle = false
+  givingWay.onMoved()
+  await nextTurn()
+  expect(state.closed).toBe(0)
+  state.isIdle = true
+  givingWay.onIdle()
+  await nextTurn()
+  expect(state.closed).toBe(1)
+})
+
 test('a link whose peer moves first stays until this end moves', async () => {
   const { state, givingWay } = end()
   state.drain.resolve()

@@ -1,0 +1,105 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { encode } from 'cborg'
+import { expect, onTestFinished, test } from 'vitest'
+import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
+import { createHandlers } from '../../../../src/engine/custom/link/handlers.ts'
+import type { Link } from '../../../../src/engine/custom/link/link.ts'
+import { directPathProtocol } from '../../../../src/engine/custom/reach/protocols.ts'
+import { createReach } from '../../../../src/engine/custom/reach/reach.ts'
+import { createDialGate } from '../../../../src/engine/dial/gate.ts'
+import { createDialPolicy } from '../../../../src/engine/dial/policy.ts'
+import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { defaultLimits } from '../../../../src/limits.ts'
+import { silentLog } from '../../../fixtures/log.ts'
+
+const relayId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
+
+/** A node with a link to a relay, and links through it to any peer; it meets nobody. */
+function node({ relayAt = '8.8.4.7' } = {}) {
+  const hello = { protocols: [], multiaddrs: [], observed: '' }
+  const charged: number[] = []
+  const common = { hello, send: () => true, charge: (units: number) => charged.push(units) }
+  const relay = {
+    ...common,
+    peerId: relayId,
+    direction: 'outbound',
+    isRelayed: false,
+    seenAt: relayAt,
+    localPort: 5_000,
+    remote: '',
+  } as unknown
+  const through = { ...common, direction: 'inbound', isRelayed: true, remote: `/ip4/8.8.4.7/tcp/1/ws/p2p/${relayId}/p2p-circuit` }
+  const get = (peerId: string) => (peerId === relayId ? relay : { ...through, peerId }) as Link
+  const policy = createDialPolicy({ dialPrivate: true, dialOwnHost: true })
+  const handlers = createHandlers({ limits: defaultLimits }, { reached: createLimitsReached(), isConfigured: () => false })
+  const met: string[] = []
+  const reach = createReach(
+    { relay: false, limits: defaultLimits },
+    {
+      links: { get, all: [] } as never,
+      handlers,
+      meeting: {
+        probe: () => Promise.reject(new Error('nobody is probed')),
+        async meet({ address }) {
+          met.push(address.toString())
+          throw new Error('nobody came')
+        },
+      },
+      dialGate: createDialGate({ policy }),
+      listened: () => [],
+      told: policy.told,
+      onCircuit: () => undefined,
+      adopt: async () => undefined,
+      onChange: () => undefined,
+      reached: createLimitsReached(),
+      logger: silentLog,
+    },
+  )
+  reach.start()
+  onTestFinished(() => reach.stop())
+
+  /** A peer asks for a direct path, and the relay shows it at an address. */
+  async function shown(from: string, ip: string, port: number): Promise<void> {
+    const signal = AbortSignal.timeout(60_000)
+    await handlers.get(directPathProtocol)?.handler({ from, body: Buffer.alloc(0), signal })
+    see(from, ip, port)
+    for (let turn = 0; turn < 5; turn++) await nextTurn()
+  }
+
+  function see(from: string, ip: string, port: number): void {
+    reach.receive(get(relayId), frameTypes.circuit, Buffer.from(encode({ type: 'seen', from, ip, port })))
+  }
+  return { shown, see, met, charged }
+}
+
+test.each([
+  ['a public address', '9.9.9.9', ['/ip4/9.9.9.9/tcp/4001/ws']],
+  ['a private address', '10.0.0.1', []],
+  ['this host', '127.0.0.1', []],
+  ['a service of a cloud provider', '169.254.169.254', []],
+  ['an address of another version of IP', '2606:4700::7', []],
+  ['a name', 'elsewhere.example', []],
+])('a peer that is shown at %s is met only if that is one that routers have', async (_, ip, expected) => {
+  const { shown, met } = node()
+  await shown('b', ip, 4_001)
+  expect(met).toEqual(expected)
+})
+
+test('a relay on this host, whose word would do to dial it, has no other port of it met', async () => {
+  const { shown, met } = node({ relayAt: '127.0.0.1' })
+  await shown('b', '127.0.0.1', 4_001)
+  expect(met).toEqual([])
+})
+
+test('peers that are shown at one host, at port after port, are met sixteen times', async () => {
+  const { shown, met } = node()
+  for (let number = 0; number < 20; number++) await shown(`b${number}`, '9.9.9.9', 4_000 + number)
+  expect(met).toHaveLength(16)
+})
+
+test('a relay that shows a peer that nobody asked for is charged, and the peer is not met', () => {
+  const { see, met, charged } = node()
+  see('b', '9.9.9.9', 4_001)
+  expect(charged.length).toBe(1)
+  expect(met).toEqual([])
+})

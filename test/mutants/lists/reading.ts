@@ -27,6 +27,11 @@ export const reading = [
     ],
   ),
   ...breaks(
+    'src/engine/libp2p/transport/late-windows.ts',
+    ['test/engine/libp2p/ended-while-paused.test.ts'],
+    [['a window that nobody can be told of ends the process', 'return false\n', 'throw error\n']],
+  ),
+  ...breaks(
     'src/engine/custom/link/open-link.ts',
     ['test/engine/custom/full-speed.test.ts', 'test/engine/custom/link/links.test.ts', 'test/engine/custom/link/hostile-peers.test.ts'],
     [

@@ -2,6 +2,7 @@ import { type MessageStream, type Stream, StreamBufferError, type StreamMuxer, t
 import type { Limits } from '../../../limits.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import type { SignsOfLife } from '../signs-of-life.ts'
+import { dropLateWindows } from './late-windows.ts'
 import { boundFrames } from './muxer-frames.ts'
 import { pauseReading } from './pause-reading.ts'
 import { createWaitingFrames } from './waiting-frames.ts'
@@ -45,6 +46,7 @@ export function boundMuxer<Factory extends StreamMuxerFactory>(
     cutOverflow(connection, limits.maxPubsubBufferBytes + room, () => reached.note('unread_link'))
     const muxer = createStreamMuxer.call(factory, connection)
     pauseReading(muxer)
+    dropLateWindows(muxer)
     signsOfLife.listen(muxer, connection)
     const frames = boundFrames(muxer, connection, {
       maxFrameBytes: limits.maxStreamBufferBytes,

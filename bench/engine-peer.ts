@@ -30,6 +30,7 @@ const engine = await createEngine(
     tls: { certFile: undefined, keyFile: undefined },
     mdns: false,
     relay: false,
+    portMapping: false,
     dht: 'false',
     privateNetworkKey: undefined,
     dialPrivate: true,

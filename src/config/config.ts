@@ -80,6 +80,8 @@ const defaultListen = {
   both: ['/ip4/0.0.0.0/tcp/7071/ws', '/ip4/0.0.0.0/tcp/7072', '/ip4/0.0.0.0/udp/7072/quic-v1'],
 }
 
+const defaultRelay = { custom: true, libp2p: 'when-reachable', both: false } as const
+
 /**
  * Reads the environment.
  * @throws ConfigError with every invalid variable
@@ -107,7 +109,8 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     bootstrap: values.PEERGATE_BOOTSTRAP,
     tls: { certFile: values.PEERGATE_TLS_CERT_FILE, keyFile: values.PEERGATE_TLS_KEY_FILE },
     mdns: values.PEERGATE_MDNS,
-    relay: values.PEERGATE_RELAY === undefined ? kind === 'custom' : values.PEERGATE_RELAY === 'true',
+    relay: values.PEERGATE_RELAY === undefined ? defaultRelay[kind] : values.PEERGATE_RELAY === 'true',
+    portMapping: values.PEERGATE_PORT_MAPPING === undefined ? kind !== 'custom' : values.PEERGATE_PORT_MAPPING === 'true',
     dht: values.PEERGATE_DHT,
     privateNetworkKey: values.PEERGATE_PRIVATE_NETWORK_KEY,
     dialPrivate: values.PEERGATE_DIAL !== 'public',

@@ -59,7 +59,13 @@ export const environmentSchema = z.object({
     .enum(['true', 'false'], { error: 'must be true or false' })
     .optional()
     .describe(
-      'Whether the node relays connections to peers that cannot be dialled. Default: `true` with the custom engine, `false` with libp2p and on a bridge.',
+      'Whether the node relays connections to peers that cannot be dialled. Default: `true` with the custom engine, `false` on a bridge; with libp2p `true` once a peer has dialled it back.',
+    ),
+  PEERGATE_PORT_MAPPING: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .optional()
+    .describe(
+      'Whether the node has the router of its network forward its ports, by NAT-PMP or UPnP. Not with the custom engine. Default: `true` with libp2p and for the libp2p side of a bridge.',
     ),
   PEERGATE_DHT: z
     .enum(['true', 'false', 'lan', 'private', 'public'])

@@ -48,7 +48,7 @@ async function createLibp2p(init: EngineSettings & { limits: Limits }, component
 
 async function createCustom(init: EngineSettings & { limits: Limits }, components: EngineComponents): Promise<P2PEngine & Network> {
   const { createCustomEngine } = await import('./custom/custom-engine.ts')
-  return createCustomEngine({ ...init, dht: init.dht !== 'false', agent }, components)
+  return createCustomEngine({ ...init, relay: init.relay === true, dht: init.dht !== 'false', agent }, components)
 }
 
 async function createBoth(init: EngineSettings & { limits: Limits }, components: EngineComponents): Promise<P2PEngine> {

@@ -3,6 +3,7 @@ import type { SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { IdentityConflict } from './identity-conflicts.ts'
 import type { LimitsReached } from './limits-reached.ts'
+import type { Reachability } from './reach/reachability.ts'
 import type { Routing } from './routing.ts'
 import type { SignalOptions } from './signal-options.ts'
 import type { Stragglers } from './stragglers.ts'
@@ -20,7 +21,7 @@ export interface P2PEngine extends AsyncDisposable {
   readonly kind: EngineKind
   /** This node's peer id, derived from its Ed25519 key: the same on every engine. */
   readonly peerId: string
-  /** What it can do with its settings. Differences between engines are here, and nowhere else. */
+  /** What it can do. Differences between engines are here, and nowhere else. Only `relay` changes while it runs. */
   readonly capabilities: EngineCapabilities
   /** The networks that this node is part of, each to be addressed by itself: one, or both of a bridge. */
   readonly networks: readonly Network[]
@@ -151,18 +152,6 @@ export interface Bridge {
   topics(network?: NetworkKind): string[]
   /** Whether a topic is one of those in this network. */
   subscribes(topic: string, network: NetworkKind): boolean
-}
-
-export interface Reachability {
-  /**
-   * `direct`: a peer has dialled back. `hidden`: the dial-backs failed, or the node listens on no address; it uses
-   * relays.
-   */
-  state: 'unknown' | 'direct' | 'hidden'
-  /** IP addresses at which peers see this node. */
-  observed: string[]
-  /** Relays that carry circuits to this node, by peer id. */
-  relays: string[]
 }
 
 export interface EngineCapabilities {

@@ -11,8 +11,10 @@ export interface EngineSettings {
   /** Files for listening with TLS. */
   readonly tls: { readonly certFile: string | undefined; readonly keyFile: string | undefined }
   readonly mdns: boolean
-  /** Whether this node relays circuits for other peers. */
-  readonly relay: boolean
+  /** Whether this node relays circuits for other peers. `when-reachable` is for libp2p: once a peer has dialled it back. */
+  readonly relay: boolean | 'when-reachable'
+  /** Whether to have a router forward the ports of the node. */
+  readonly portMapping: boolean
   /** The DHT to join: `true` for the engine's default one, `false` for none, or one of libp2p's. */
   readonly dht: 'true' | 'false' | DhtMode
   /** Key of a private network, 32 bytes in hexadecimal. Only nodes with the same key can connect to each other. */
@@ -60,6 +62,7 @@ export function settingsOfSides(settings: EngineSettings): { custom: EngineSetti
       bootstrap: bootstrap.filter(isWebSocket),
       dht: dht === 'false' ? 'false' : 'true',
       privateNetworkKey: undefined,
+      portMapping: false,
     },
     libp2p: {
       ...settings,
@@ -79,8 +82,12 @@ function bothProblems(settings: EngineSettings): SettingsProblem[] {
   return [...engineSettingsProblems(custom), ...engineSettingsProblems({ ...libp2p, bootstrap: unusable })]
 }
 
-function customProblems({ dht, privateNetworkKey, tls, listen }: EngineSettings): SettingsProblem[] {
+function customProblems({ dht, privateNetworkKey, tls, listen, portMapping }: EngineSettings): SettingsProblem[] {
   const problems: SettingsProblem[] = []
+  if (portMapping) {
+    const problem = 'is true, but the custom engine uses no ports of routers; set LIBP2P_ENABLED=true, or forward the port by hand'
+    problems.push({ variable: 'PEERGATE_PORT_MAPPING', problem })
+  }
   if (privateNetworkKey !== undefined) {
     problems.push({ variable: 'PEERGATE_PRIVATE_NETWORK_KEY', problem: 'is set, which is for libp2p; set LIBP2P_ENABLED=true' })
   }

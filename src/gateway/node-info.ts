@@ -30,8 +30,7 @@ export interface NodeInfoComponents {
 export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponents): () => Promise<NodeView> {
   const { engine, log, stream, now = Date.now } = components
   const begun = performance.now()
-  const capabilities = {
-    ...engine.capabilities,
+  const ownCapabilities = {
     encodings: encodingSchema.options,
     subprotocols,
     catchUp: init.catchUp !== false,
@@ -58,7 +57,8 @@ export function createNodeInfo(init: NodeInfoInit, components: NodeInfoComponent
       reachability,
       networks,
       identityConflicts: conflicts.map(({ lastSeenAt, ...seen }) => ({ ...seen, lastSeen: new Date(lastSeenAt).toISOString() })),
-      capabilities,
+      // A node may become a relay while it runs.
+      capabilities: { ...engine.capabilities, ...ownCapabilities },
       startedAt: new Date(now() - uptimeMs).toISOString(),
       uptimeMs,
       counts: { peers: peers.length, topics: topics.length, streams: stream.connections },

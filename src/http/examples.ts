@@ -124,12 +124,17 @@ export const nodeExample: NodeView = {
   engine: 'libp2p',
   version: '0.1.0',
   multiaddrs: [`/ip4/192.0.2.1/tcp/7071/p2p/${peerId}`],
-  reachability: { state: 'direct', observed: ['192.0.2.1'], relays: [] },
+  reachability: { state: 'direct', confirmed: [{ multiaddr: '/ip4/192.0.2.1/tcp/7071', peers: 2 }], observed: ['192.0.2.1'], relays: [] },
   networks: [
     {
       engine: 'libp2p',
       multiaddrs: [`/ip4/192.0.2.1/tcp/7071/p2p/${peerId}`],
-      reachability: { state: 'direct', observed: ['192.0.2.1'], relays: [] },
+      reachability: {
+        state: 'direct',
+        confirmed: [{ multiaddr: '/ip4/192.0.2.1/tcp/7071', peers: 2 }],
+        observed: ['192.0.2.1'],
+        relays: [],
+      },
       peers: 3,
     },
   ],

@@ -10,6 +10,16 @@ const reachabilitySchema = z
         'Reachability of the node: `direct` (a peer dialled it back), `hidden` (dial-backs failed, or the node does not listen), `unknown`.',
       )
       .meta({ example: 'direct' }),
+    confirmed: z
+      .array(
+        z
+          .object({
+            multiaddr: z.string().describe('Address of the node, without its peer id.').meta({ example: '/ip4/192.0.2.1/tcp/7071' }),
+            peers: z.int().min(1).describe('Number of peers that reached it.'),
+          })
+          .meta({ id: 'ConfirmedAddress', description: 'An address at which peers have reached the node.' }),
+      )
+      .describe('Addresses that peers have dialled back in the last ten minutes.'),
     observed: z.array(z.string()).describe('IP addresses at which peers see the node.'),
     relays: z.array(peerIdSchema).describe('Relays through which the node can be reached.'),
   })

@@ -38,7 +38,7 @@ test.each([
 describe('a bridge', () => {
   test('has defaults: both networks, every topic, and no relay', () => {
     const { engine } = loadConfig(bridge)
-    expect(engine).toMatchObject({ kind: 'both', relay: false, bridgeTopics: ['>'] })
+    expect(engine).toMatchObject({ kind: 'both', relay: false, portMapping: true, bridgeTopics: ['>'] })
     const { custom, libp2p } = settingsOfSides(engine)
     expect([custom.kind, libp2p.kind]).toEqual(['custom', 'libp2p'])
     expect(custom.listen).toEqual(['/ip4/0.0.0.0/tcp/7071/ws'])

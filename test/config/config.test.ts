@@ -28,6 +28,15 @@ test('listens by default on what the engine speaks', () => {
   expect(loadConfig(minimal).engine).toMatchObject({ kind: 'libp2p', listen: expect.arrayContaining(['/ip4/0.0.0.0/tcp/7071']) })
 })
 
+test('ports of a router are used by default with libp2p, which relays by default once it is reachable', () => {
+  expect(loadConfig(minimal).engine).toMatchObject({ portMapping: true, relay: 'when-reachable' })
+  expect(loadConfig({ ...minimal, PEERGATE_PORT_MAPPING: 'false', PEERGATE_RELAY: 'false' }).engine).toMatchObject({
+    portMapping: false,
+    relay: false,
+  })
+  expect(loadConfig({ PEERGATE_PORT_MAPPING: 'false' }).engine).toMatchObject({ portMapping: false, relay: true })
+})
+
 describe('what does not fit the engine is an error that names the variable', () => {
   const custom = { LIBP2P_ENABLED: 'false' }
   const privateNetwork = { PEERGATE_PRIVATE_NETWORK_KEY: '0f'.repeat(32) }
@@ -42,6 +51,7 @@ describe('what does not fit the engine is an error that names the variable', () 
     [{ ...custom, PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071/wss', PEERGATE_TLS_KEY_FILE: 'a.key' }, /^PEERGATE_TLS_CERT_FILE is not set/],
     [{ ...custom, PEERGATE_TLS_CERT_FILE: 'a.crt' }, /^PEERGATE_TLS_KEY_FILE is not set/],
     [{ PEERGATE_TLS_CERT_FILE: 'a.crt' }, /^PEERGATE_TLS_CERT_FILE .*custom engine/],
+    [{ ...custom, PEERGATE_PORT_MAPPING: 'true' }, /^PEERGATE_PORT_MAPPING is true.*custom engine.*LIBP2P_ENABLED=true/],
     [{ ...custom, PEERGATE_DHT: 'lan' }, /^PEERGATE_DHT is lan.*LIBP2P_ENABLED=true/],
     [{ PEERGATE_BOOTSTRAP: 'ws://192.0.2.7:7071' }, /^PEERGATE_BOOTSTRAP .*ws:\/\//],
     [{ ...custom, ...privateNetwork }, /^PEERGATE_PRIVATE_NETWORK_KEY .*LIBP2P_ENABLED=true/],

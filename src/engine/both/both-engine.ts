@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
 import { AddressUnsupported, DialFailed, type ErrorDetail, PeerNotConnected } from '../../errors.ts'
 import { createSerial } from '../../lib/serial.ts'
-import type { DialledPeer, DialOptions, Network, NetworkKind, P2PEngine, Reachability } from '../engine.ts'
+import type { DialledPeer, DialOptions, Network, NetworkKind, P2PEngine } from '../engine.ts'
 import { sumOfLimits } from '../limits-reached.ts'
 import { createMergedRouting } from '../merged-routing.ts'
+import type { Reachability } from '../reach/reachability.ts'
 import { recipientsOn } from '../recipients.ts'
 import { createInterest, type InterestInit } from './interest.ts'
 import { createInterestBeyond, interestProtocol } from './interest-beyond.ts'
@@ -140,7 +141,9 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
       transports: [...new Set(engines.flatMap(({ capabilities }) => capabilities.transports))],
       dhtNamespaces: [...new Set(engines.flatMap(({ capabilities }) => capabilities.dhtNamespaces))],
       mdns: engines.some(({ capabilities }) => capabilities.mdns),
-      relay: engines.some(({ capabilities }) => capabilities.relay),
+      get relay() {
+        return engines.some(({ capabilities }) => capabilities.relay)
+      },
       privateNetwork: engines.some(({ capabilities }) => capabilities.privateNetwork),
     },
     routing: createMergedRouting(engines.map(({ routing }) => routing)),
@@ -211,6 +214,8 @@ function mergeReachability(all: Reachability[]): Reachability {
   const states = all.map(({ state }) => state)
   return {
     state: states.includes('direct') ? 'direct' : states.every((state) => state === 'hidden') ? 'hidden' : 'unknown',
+    // The sides listen on different ports.
+    confirmed: all.flatMap(({ confirmed }) => confirmed),
     observed: [...new Set(all.flatMap(({ observed }) => observed))],
     relays: [...new Set(all.flatMap(({ relays }) => relays))],
   }

@@ -230,7 +230,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     start: () => inTurn(startNode),
     stop: () => inTurn(stopNode),
     [Symbol.asyncDispose]: () => engine.stop(),
-    reachability: async () => ({ state: reach.state, observed: reach.observed, relays: reach.relays }),
+    reachability: async () => ({ state: reach.state, confirmed: reach.confirmed, observed: reach.observed, relays: reach.relays }),
     multiaddrs: async () => peering.addresses(),
     async dial(text, options) {
       const { link, isThere } = await connections.dial(text, options)

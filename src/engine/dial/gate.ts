@@ -40,10 +40,13 @@ export interface DialAttempt {
 export class AddressNotReached extends Error {
   override readonly name = 'AddressNotReached'
   readonly attempts: DialAttempt[]
+  /** Whether a socket was opened, or tried to be. */
+  readonly wasTried: boolean
 
-  constructor(attempts: DialAttempt[]) {
+  constructor(attempts: DialAttempt[], { wasTried = false } = {}) {
     super(attempts.map(({ message }) => message).join('; '))
     this.attempts = attempts
+    this.wasTried = wasTried
   }
 }
 
@@ -103,6 +106,7 @@ export function createDialGate(components: {
       const where = withoutPeerId(address)
       const source = policy.sourceOf(where)
       const attempts: DialAttempt[] = []
+      let wasTried = false
       const note = (message: string, forbidden: boolean) => attempts.push({ multiaddr: address.toString(), message, forbidden })
       using told = pay(address)
       const ips = await resolve(address, signal).catch((error: unknown) => {
@@ -126,13 +130,14 @@ export function createDialGate(components: {
           continue
         }
         try {
+          wasTried = true
           return await reach(told, target, () => connect({ address, ip }))
         } catch (error) {
           if (saysOfPeer(error)) throw error
           note(`${ip}: ${reasonOf(error)}`, false)
         }
       }
-      throw new AddressNotReached(attempts)
+      throw new AddressNotReached(attempts, { wasTried })
     },
     async dialThrough(address, { relay, peerId }, open) {
       using told = pay(address)

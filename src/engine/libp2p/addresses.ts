@@ -2,7 +2,6 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import { circuitProblem, isCircuitAddress, relayOf, throughRelays } from '../dial/circuit-address.ts'
 import { endpointOf } from '../dial/endpoint.ts'
-import type { Reachability } from '../engine.ts'
 
 /** Why a configured address does not work with this engine, as the end of a sentence, or undefined. */
 export function libp2pAddressProblem(text: string, role: 'listen' | 'announce' | 'bootstrap'): string | undefined {
@@ -39,12 +38,11 @@ function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstra
   return undefined
 }
 
-/** The `reachability` of the contract: libp2p does not tell where peers see this node. */
-export function reachabilityOf(listen: string[], multiaddrs: string[]): Reachability {
+/** The relays in relayed addresses of a node, by peer id. */
+export function relaysIn(multiaddrs: string[]): string[] {
   const relays = multiaddrs.flatMap((address) => {
     const relay = relayOf(multiaddr(address))
     return relay === undefined ? [] : (peerIdOf(relay) ?? [])
   })
-  const hidden = !listen.some((address) => address !== throughRelays)
-  return { state: hidden ? 'hidden' : 'unknown', observed: [], relays: [...new Set(relays)] }
+  return [...new Set(relays)]
 }

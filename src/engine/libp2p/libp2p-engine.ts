@@ -17,8 +17,8 @@ import { createInboundBudget } from '../inbound-budget.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createLimitsReached } from '../limits-reached.ts'
 import { createReading } from '../reading.ts'
-import type { DhtMode } from '../settings.ts'
-import { reachabilityOf } from './addresses.ts'
+import type { DhtMode, EngineSettings } from '../settings.ts'
+import { capabilitiesOf } from './capabilities.ts'
 import { createEngineDht } from './dht/engine-dht.ts'
 import { createDialledAt } from './dialled-at.ts'
 import { createNodeGossip, type NodeGossip } from './gossip/node-gossip.ts'
@@ -29,26 +29,19 @@ import { createNode, type Node } from './node.ts'
 import { listenToNode } from './node-events.ts'
 import { pingPeer } from './ping.ts'
 import { createProtocols } from './protocols.ts'
+import { createReachable } from './reach/reachable.ts'
 import { createSignsOfLife } from './signs-of-life.ts'
 import { createSilentConnections } from './silent-connections.ts'
 import { tellerOf } from './teller-of.ts'
-import { createRelayServer } from './transport/relay-server.ts'
 import { createWantedLinks } from './wanted-links.ts'
 
-export interface Libp2pEngineInit {
-  listen: string[]
-  announce: string[]
-  bootstrap: string[]
-  mdns: boolean
+type Settings = 'listen' | 'announce' | 'bootstrap' | 'mdns' | 'relay' | 'portMapping' | 'privateNetworkKey' | 'dialPrivate'
+
+export interface Libp2pEngineInit extends Pick<EngineSettings, Settings> {
   /** Default: libp2p's own service name. */
   mdnsServiceName?: string
-  /** Whether this node relays circuits for other peers. */
-  relay: boolean
   /** The DHT to join; undefined for none. */
   dht?: DhtMode | undefined
-  /** Only nodes with the same key can connect to each other. */
-  privateNetworkKey?: string | undefined
-  dialPrivate: boolean
   dialOwnHost?: boolean
   agent: string
   limits: Limits
@@ -109,7 +102,8 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   )
   const { backOff, gater, ownDials } = wanted
   const isProtected = ownDials.isConfigured
-  const relay = createRelayServer({ limits }, { isConfigured: isProtected, reached })
+  const reachable = createReachable(init, { node: () => running?.node, links, policy, isConfigured: isProtected, reached, logger })
+  const { relay } = reachable
   const askerOfConnection = (connection: Connection): Asker => {
     const other = connection.remotePeer.toString()
     return askerOf(other, tellerOf(connection), { isConfigured: isProtected(other) })
@@ -150,7 +144,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
 
   async function prepare(): Promise<Running> {
     const node = await createNode(
-      { ...init, seed: identity.seed, protectedPeers: ownDials.configured },
+      { ...init, relay: init.relay !== false, seed: identity.seed, protectedPeers: ownDials.configured },
       {
         policy,
         reached,
@@ -158,6 +152,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         askerOf: askerOfConnection,
         gater: { ...gater, ...relay.gater },
         relay,
+        addresses: reachable.addresses,
         datastore,
         dhtDatastore,
         namespaces,
@@ -192,7 +187,19 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     await datastore.open()
     const started = await prepare()
     await protocols.register(started.node)
-    listenToNode(started, { peerOf, emit, links, relay, backOff, introductions, policy, silentConnections, onLost: ownDials.lost })
+    await reachable.register(started.node)
+    listenToNode(started, {
+      peerOf,
+      emit,
+      links,
+      relay,
+      backOff,
+      introductions,
+      policy,
+      silentConnections,
+      reach: reachable,
+      onLost: ownDials.lost,
+    })
     running = started
     try {
       await started.node.start()
@@ -205,11 +212,12 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     ownDials.start()
     silentConnections.start()
     identifyAgain.start()
+    reachable.start()
   }
 
   async function stopNode(): Promise<void> {
     identifyAgain.stop()
-    await Promise.all([ownDials.stop(), silentConnections.stop()])
+    await Promise.all([ownDials.stop(), silentConnections.stop(), reachable.stop()])
     if (running === undefined) return
     const { node, gossip } = running
     const connected = links.peers(node)
@@ -230,17 +238,11 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     },
     routing,
     peerId,
-    capabilities: {
-      transports: ['tcp', 'ws', 'wss', ...(init.privateNetworkKey === undefined ? ['quic-v1'] : []), 'p2p-circuit'],
-      dhtNamespaces: init.dht === undefined ? [] : namespaces.names,
-      mdns: init.mdns,
-      relay: init.relay,
-      privateNetwork: init.privateNetworkKey !== undefined,
-    },
+    capabilities: capabilitiesOf(init, { namespaces, relay }),
     start: () => inTurn(startNode),
     stop: () => inTurn(stopNode),
     [Symbol.asyncDispose]: () => engine.stop(),
-    reachability: async () => reachabilityOf(init.listen, ownAddresses()),
+    reachability: async () => reachable.view(),
     multiaddrs: async () => ownAddresses(),
     dial: wanted.dial,
     hangUp: wanted.hangUp,

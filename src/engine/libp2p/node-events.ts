@@ -5,6 +5,7 @@ import type { NodeGossip } from './gossip/node-gossip.ts'
 import type { Introductions } from './introductions.ts'
 import type { Links } from './links.ts'
 import type { Node } from './node.ts'
+import type { Reach } from './reach/reach.ts'
 import type { SilentConnections } from './silent-connections.ts'
 import { tellerOf } from './teller-of.ts'
 import type { RelayServer } from './transport/relay-server.ts'
@@ -21,11 +22,12 @@ export function listenToNode(
     introductions: Introductions
     policy: Pick<DialPolicy, 'told'>
     silentConnections: Pick<SilentConnections, 'opened'>
+    reach: Pick<Reach, 'identified' | 'gone'>
     /** The link to a peer has ended. */
     onLost(peerId: string): void
   },
 ): void {
-  const { peerOf, emit, links, relay, backOff, introductions, policy, silentConnections, onLost } = components
+  const { peerOf, emit, links, relay, backOff, introductions, policy, silentConnections, reach, onLost } = components
   /** When the first of the connections to a peer opened, by the monotonic clock. */
   const linkedAt = new Map<string, number>()
 
@@ -41,6 +43,7 @@ export function listenToNode(
     gossip.links.gone(other)
     links.gone(other)
     relay.gone(detail)
+    reach.gone(other)
     backOff.ended(other, performance.now() - (linkedAt.get(other) ?? 0))
     linkedAt.delete(other)
     emit({ type: 'peer:disconnect', peerId: other })
@@ -51,6 +54,7 @@ export function listenToNode(
     // A peer that has disconnected meanwhile has no later event that would remove its entry.
     if (peerOf(detail.peerId.toString()) === undefined) return
     links.identified(detail)
+    reach.identified(detail)
     gossip.lanes.identified(detail.peerId.toString())
     policy.told(
       detail.listenAddrs.map((address) => address.toString()),

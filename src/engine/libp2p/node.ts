@@ -23,6 +23,7 @@ import type { DialledAt } from './dialled-at.ts'
 import { gossipOptions } from './gossip/gossip-options.ts'
 import { identifyServices } from './identify.ts'
 import { watchingForOwnKey } from './own-key.ts'
+import type { OwnAddresses } from './reach/own-addresses.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
 import { firstAddresses } from './stored-addresses.ts'
 import { boundMuxer } from './transport/bounded-muxer.ts'
@@ -41,7 +42,7 @@ export interface NodeInit {
   announce: string[]
   /** Number of configured peers, which may have links beyond the limit. */
   protectedPeers: number
-  /** Whether this node relays circuits for other peers. */
+  /** Whether this node may relay circuits for other peers. */
   relay: boolean
   /** The DHT to join; undefined for none. */
   dht?: DhtMode | undefined
@@ -58,6 +59,7 @@ export interface NodeComponents {
   askerOf(connection: Connection): Asker
   gater: ConnectionGater
   relay: Pick<RelayServer, 'service'>
+  addresses: Pick<OwnAddresses, 'service'>
   datastore: Datastore
   dhtDatastore: Datastore
   namespaces: Namespaces
@@ -82,7 +84,7 @@ const negotiationTimeoutMs = 5_000
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
   const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onOwnKey, onTold } = components
-  const { signsOfLife, dialledAt } = components
+  const { signsOfLife, dialledAt, addresses } = components
   const gate = dialledAt.through(createDialGate({ policy, onRefused: () => reached.note('told_dial') }))
   // The gater refuses connections over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
@@ -144,6 +146,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       // Clients, the DHT and the connection monitor ping concurrently.
       ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
       pubsub: gossipsub(gossipOptions(limits)),
+      addresses: addresses.service,
       ...(init.dht === undefined
         ? {}
         : { dht: dhtService(dhtInit(init.dht, init), { datastore: dhtDatastore, namespaces, onTold, bodies, askerOf }) }),

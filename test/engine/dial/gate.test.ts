@@ -183,6 +183,13 @@ describe('names', () => {
 })
 
 describe('attempts', () => {
+  test('are told apart from refusals: an address was tried when a socket to it was opened', async () => {
+    const tried = await dial({ answers: [['8.8.8.8']], outcomes: [new Error('refused')] })
+    expect(tried.end).toMatchObject({ wasTried: true })
+    const forbidden = await dial({ answers: [['169.254.169.254']] })
+    expect(forbidden.end).toMatchObject({ wasTried: false })
+  })
+
   test('after a failed one the next address is tried, and none after the first that connects', async () => {
     const { end, ips } = await dial({ answers: [['8.8.8.8', '8.8.4.4', '1.1.1.1']], outcomes: [new Error('refused')] })
     expect(end).toBe('link to 8.8.4.4')

@@ -9,6 +9,8 @@ import type { DialGate } from '../../dial/gate.ts'
 import { isPublicAddress } from '../../dial/policy.ts'
 import type { Teller } from '../../dial/tellers.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import { createObserved } from '../../reach/observed.ts'
+import type { ConfirmedAddress } from '../../reach/reachability.ts'
 import { addressProblem } from '../addresses.ts'
 import type { Handlers } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
@@ -19,7 +21,6 @@ import { type Circuit, createCircuit, openCircuit } from './circuit.ts'
 import { type CircuitEnd, type CircuitEndListener, createCircuitEnds } from './circuit-ends.ts'
 import { createDialBack, NotTried } from './dial-back.ts'
 import { createDirectPath, type SeenAt } from './direct-path.ts'
-import { createObserved } from './observed.ts'
 import {
   dialBackAnswer,
   dialBackProtocol,
@@ -50,6 +51,8 @@ export interface Reach {
    */
   addresses(): string[]
   readonly state: Reachability['state']
+  /** Addresses that peers have dialled back, without peer id. */
+  readonly confirmed: ConfirmedAddress[]
   /** Relays that carry circuits to this node. */
   readonly relays: string[]
   /** The IP addresses at which peers observe this node. */
@@ -245,11 +248,14 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     receive: (link, type, body) => legs.receive(link, type, body),
     openCircuit: (over, other, signal) => openCircuit((listener) => legs.begin(over, 'open', other, listener), signal),
     addresses() {
-      const confirmed = new Set(reachability.confirmed)
+      const confirmed = new Set(reachability.confirmed.map(({ multiaddr: address }) => address))
       return [...observedAddresses().filter((address) => confirmed.has(address)), ...throughRelays()]
     },
     get state() {
       return reachability.state
+    },
+    get confirmed() {
+      return reachability.confirmed
     },
     get relays() {
       return reachability.relays

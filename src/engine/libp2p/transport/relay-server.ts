@@ -6,7 +6,7 @@ import {
   RELAY_V2_HOP_CODEC,
   RELAY_V2_STOP_CODEC,
 } from '@libp2p/circuit-relay-v2'
-import type { Connection, ConnectionGater, PeerId, Stream } from '@libp2p/interface'
+import { type Connection, type ConnectionGater, type PeerId, type Startable, type Stream, start, stop } from '@libp2p/interface'
 import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../../crowds.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { type CircuitBounds, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
@@ -20,7 +20,14 @@ import { limitFields, stateLimits } from './stated-limits.ts'
  */
 export interface RelayServer {
   /** Creates the relay service of a node. */
-  service(components: CircuitRelayServerComponents): CircuitRelayService
+  service(components: CircuitRelayServerComponents): Startable
+  /**
+   * Has the node relay, or no longer. It is a relay to its peers from the first time on; when it is none again, it
+   * refuses reservations.
+   */
+  switchTo(isOn: boolean): Promise<void>
+  /** Whether it relays. */
+  readonly isOn: boolean
   /** The last link to a peer has ended: its reservation is removed, since no circuit can reach it. */
   gone(peerId: PeerId): void
   /** The node's gater for reservations and circuits. */
@@ -39,7 +46,7 @@ interface Hop {
 }
 
 export function createRelayServer(
-  init: { limits: RelayLimits },
+  init: { limits: RelayLimits; isOn: boolean },
   components: {
     /** Whether the operator configured the peer, which then needs no share. */
     isConfigured(peerId: string): boolean
@@ -52,6 +59,7 @@ export function createRelayServer(
   const circuits = new Set<CarriedCircuit>()
   const bounds = createRelayBounds({ limits })
   let service: CircuitRelayService | undefined
+  let { isOn } = init
 
   /** Gives the gater, which receives only peer ids, access to the request in question. */
   function watchingHops(registrar: Registrar): Registrar {
@@ -124,11 +132,28 @@ export function createRelayServer(
         logger,
         registrar: watchingHops(registrar),
       })
-      return service
+      const made = service
+      isOn = init.isOn
+      return {
+        async start() {
+          if (isOn) await start(made)
+        },
+        stop: () => stop(made),
+      }
+    },
+    async switchTo(wanted) {
+      const isFirst = wanted && !isOn && service !== undefined
+      isOn = wanted
+      // Starting it twice is one start.
+      if (isFirst) await start(service)
+    },
+    get isOn() {
+      return isOn
     },
     gone: (peerId) => void service?.reservations.delete(peerId),
     gater: {
       denyInboundRelayReservation(source) {
+        if (!isOn) return true
         const peerId = source.toString()
         if (isReserved(peerId) || isConfigured(peerId)) return false
         const held = [...(service?.reservations ?? [])].map(([each, { addr }]) =>

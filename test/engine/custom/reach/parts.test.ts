@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createDialBack, NotTried } from '../../../../src/engine/custom/reach/dial-back.ts'
-import { createObserved } from '../../../../src/engine/custom/reach/observed.ts'
 import { dialBackAnswer, dialBackRequest } from '../../../../src/engine/custom/reach/protocols.ts'
+import { createObserved } from '../../../../src/engine/reach/observed.ts'
 
 describe('addresses as others see them', () => {
   test('count when two agree, or when there is only one to ask', () => {

@@ -39,7 +39,7 @@ describe('a node', () => {
     const { reachability, state } = node({ peers: { a: 'fails', b: 'reaches', c: 'refuses' }, relays: ['a'] })
     await reachability.step()
     expect(reachability.state).toBe('direct')
-    expect(reachability.confirmed).toEqual(state.candidates)
+    expect(reachability.confirmed).toEqual(state.candidates.map((multiaddr) => ({ multiaddr, peers: 1 })))
     expect(reachability.relays).toEqual([])
   })
 
@@ -103,7 +103,7 @@ describe('a node', () => {
     state.candidates = [...state.candidates, '/ip4/203.0.113.9/tcp/7071/ws']
     state.now = 31_000
     await reachability.step()
-    expect(reachability.confirmed).toEqual(state.candidates)
+    expect(reachability.confirmed).toEqual(state.candidates.map((multiaddr) => ({ multiaddr, peers: 1 })))
   })
 
   test('tells of changes, and of nothing else', async () => {

@@ -1,0 +1,92 @@
+import type { Logger } from 'pino'
+import type { Limits } from '../../../limits.ts'
+import type { DialPolicy } from '../../dial/policy.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
+import type { PortMapper } from '../../port-mapping/port-mapper.ts'
+import type { EngineSettings } from '../../settings.ts'
+import { relaysIn } from '../addresses.ts'
+import type { Links } from '../links.ts'
+import type { Node } from '../node.ts'
+import { createRelayServer, type RelayServer } from '../transport/relay-server.ts'
+import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
+import { createReach, type Reach } from './reach.ts'
+
+/** How this node is reached, and what follows from it: the ports of its router, and whether it relays for others. */
+export interface Reachable extends Pick<Reach, 'register' | 'identified' | 'gone' | 'view'> {
+  readonly addresses: OwnAddresses
+  readonly relay: RelayServer
+  start(): void
+  stop(): Promise<void>
+}
+
+export interface ReachableInit extends Pick<EngineSettings, 'announce' | 'relay' | 'portMapping'> {
+  limits: Limits
+}
+
+export function createReachable(
+  init: ReachableInit,
+  components: {
+    node(): Node | undefined
+    links: Pick<Links, 'peers'>
+    policy: DialPolicy
+    /** Whether the operator configured the peer. */
+    isConfigured(peerId: string): boolean
+    reached: LimitsReached
+    logger: Logger
+  },
+): Reachable {
+  const { limits } = init
+  const { node, links, policy, isConfigured, reached, logger } = components
+  const relay = createRelayServer({ limits, isOn: init.relay === true }, { isConfigured, reached })
+  const addresses = createOwnAddresses()
+  let mapper: Promise<PortMapper> | undefined
+  let running: PortMapper | undefined
+  const reach = createReach(init, {
+    node,
+    peers: links.peers,
+    addresses,
+    policy,
+    mapped: () => running?.mapped ?? [],
+    relays: () =>
+      relaysIn(
+        node()
+          ?.getMultiaddrs()
+          .map((address) => address.toString()) ?? [],
+      ),
+    onState(state) {
+      if (init.relay !== 'when-reachable') return
+      relay.switchTo(state === 'direct').catch((err: unknown) => logger.warn({ err }, 'the node could not become a relay'))
+    },
+    logger,
+  })
+
+  /** Not loaded where it is not wanted, and after everything that a start waits for. */
+  async function loadMapper(): Promise<PortMapper> {
+    const { createPortMapper } = await import('../../port-mapping/port-mapper.ts')
+    running = createPortMapper({ ports: reach.localPorts, onChange: reach.update, logger })
+    running.start()
+    return running
+  }
+
+  return {
+    addresses,
+    relay,
+    register: reach.register,
+    identified: reach.identified,
+    gone: reach.gone,
+    view: reach.view,
+    start() {
+      reach.start()
+      if (!init.portMapping) return
+      mapper = loadMapper()
+      mapper.catch((err: unknown) => logger.warn({ err }, 'the ports of the router cannot be used'))
+    },
+    async stop() {
+      reach.stop()
+      const stopping = mapper
+      mapper = undefined
+      await (await stopping?.catch(() => undefined))?.stop()
+      running = undefined
+    },
+  }
+}

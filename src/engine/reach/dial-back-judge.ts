@@ -1,0 +1,94 @@
+import type { ConfirmedAddress, Reachability } from './reachability.ts'
+
+/**
+ * Judges by dial-backs whether this node can be dialled. It asks a few peers, and repeats a question when its result no
+ * longer holds. Pure: it owns no timer and no link.
+ */
+export interface DialBackJudge {
+  /** Asks the peers that are due. */
+  judge(): Promise<void>
+  readonly state: Reachability['state']
+  /** Addresses of this node that a peer has recently dialled back. */
+  readonly confirmed: ConfirmedAddress[]
+}
+
+export interface DialBackJudgeComponents {
+  now(): number
+  /** Addresses at which this node may be reachable, without peer id; empty when it does not listen. */
+  candidates(): string[]
+  /** Linked peers that dial back. */
+  dialsBack(): string[]
+  /** Returns the result of each address that the peer tried. @throws Error when the peer refuses */
+  askDialBack(peerId: string, addresses: string[]): Promise<Array<{ multiaddr: string; reached: boolean }>>
+}
+
+/** Failed dial-backs, by different peers, after which the node counts as hidden; all peers when there are fewer. */
+const judges = 3
+/** Milliseconds for which a result holds, and after which a refused request is retried. */
+const holdsMs = 600_000
+export const retryMs = 30_000
+
+interface Verdict {
+  at: number
+  /** Whether each address was reached. Empty when the peer refused. */
+  results: Map<string, boolean>
+}
+
+export function createDialBackJudge(components: DialBackJudgeComponents): DialBackJudge {
+  const { now, candidates, dialsBack, askDialBack } = components
+  const verdicts = new Map<string, Verdict>()
+
+  function confirmed(): ConfirmedAddress[] {
+    const all = [...verdicts.values()]
+    return candidates().flatMap((multiaddr) => {
+      const peers = all.filter(({ results }) => results.get(multiaddr) === true).length
+      return peers === 0 ? [] : { multiaddr, peers }
+    })
+  }
+
+  function state(): Reachability['state'] {
+    const wanted = candidates()
+    if (wanted.length === 0) return 'hidden'
+    if (confirmed().length > 0) return 'direct'
+    const failed = [...verdicts.values()].filter(({ results }) => wanted.some((address) => results.get(address) === false))
+    return failed.length > 0 && failed.length >= Math.min(judges, dialsBack().length) ? 'hidden' : 'unknown'
+  }
+
+  function isDue({ at, results }: Verdict): boolean {
+    const wanted = candidates()
+    const tried = (address: string) => [...verdicts.values()].some((verdict) => verdict.results.has(address))
+    const holds = wanted.some((address) => results.has(address)) && wanted.every(tried)
+    return now() - at > (holds ? holdsMs : retryMs)
+  }
+
+  /** Results of peers without a link hold as long as others. */
+  function forget(): void {
+    const linked = new Set(dialsBack())
+    for (const [peerId, { at }] of verdicts) if (!linked.has(peerId) && now() - at > holdsMs) verdicts.delete(peerId)
+  }
+
+  return {
+    async judge() {
+      const wanted = candidates()
+      if (wanted.length === 0) return
+      forget()
+      const asked = dialsBack().filter((peerId) => verdicts.has(peerId))
+      const due = asked.filter((peerId) => isDue(verdicts.get(peerId) ?? never))
+      const fresh = dialsBack()
+        .filter((peerId) => !verdicts.has(peerId))
+        .slice(0, Math.max(0, judges - asked.length))
+      for (const peerId of [...due, ...fresh].slice(0, judges)) {
+        const results = await askDialBack(peerId, wanted).catch(() => [])
+        verdicts.set(peerId, { at: now(), results: new Map(results.map(({ multiaddr, reached }) => [multiaddr, reached])) })
+      }
+    },
+    get state() {
+      return state()
+    },
+    get confirmed() {
+      return confirmed()
+    },
+  }
+}
+
+const never: Verdict = { at: Number.NEGATIVE_INFINITY, results: new Map() }

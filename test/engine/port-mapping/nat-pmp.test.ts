@@ -1,0 +1,64 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { defaultRouter, findNatPmpRouter } from '../../../src/engine/port-mapping/nat-pmp.ts'
+import { temporaryDirectory } from '../../fixtures/temporary.ts'
+
+const signal = AbortSignal.timeout(60_000)
+/** An address of this host that is no other test's. */
+const ip = '127.53.51.1'
+const port = { transport: 'udp', ip, port: 7071 } as const
+
+/** A router that answers a request, or does not. Notes the requests. */
+async function router(answer: (request: Buffer) => string | undefined): Promise<Buffer[]> {
+  const requests: Buffer[] = []
+  const socket = createSocket('udp4')
+  socket.on('message', (request, { port: from, address }) => {
+    requests.push(request)
+    const bytes = answer(request)
+    if (bytes !== undefined) socket.send(Buffer.from(bytes, 'hex'), from, address)
+  })
+  socket.bind(5351, ip)
+  await once(socket, 'listening')
+  onTestFinished(() => void socket.close())
+  return requests
+}
+
+const find = () => findNatPmpRouter(signal, { router: async () => ip })
+const externalIp = '008000000000000108080404'
+
+test('a port is forwarded for an hour, at the port that the router gives', async () => {
+  const requests = await router((request) => (request[1] === 0 ? externalIp : '00810000000000011b9f4e2100000e10'))
+  const found = await find()
+  expect(await found?.externalIp(signal)).toBe('8.8.4.4')
+  expect(await found?.map(port, 7072, signal)).toBe(20_001)
+  expect(requests.at(-1)?.toString('hex')).toBe('000100001b9f1ba000000e10')
+  await found?.unmap(port, 20_001, signal)
+  expect(requests.at(-1)?.toString('hex')).toBe('000100001b9f000000000000')
+})
+
+test('a lost datagram is repeated, and an answer to something else is not taken', async () => {
+  let count = 0
+  const requests = await router(() => (['00810000000000011b9f4e2100000e10', undefined, externalIp] as const)[count++])
+  expect((await find())?.protocol).toBe('NAT-PMP')
+  expect(requests).toHaveLength(3)
+})
+
+test('a refusal has the words of the specification', async () => {
+  await router((request) => (request[1] === 0 ? externalIp : '00810002'))
+  await expect((await find())?.map(port, 7071, signal)).rejects.toThrow('the router refuses: it is not allowed to')
+})
+
+test('a router that does not speak NAT-PMP is not taken', async () => {
+  await router(() => '00800001')
+  expect(await find()).toBeUndefined()
+})
+
+test('the default router is that of the routing table', async () => {
+  const path = join(await temporaryDirectory(), 'route')
+  await writeFile(path, 'Iface\tDestination\tGateway\neth0\t0001A8C0\t00000000\neth0\t00000000\t0101A8C0\t0003\n')
+  expect(await defaultRouter(path)).toBe('192.168.1.1')
+  expect(await defaultRouter(`${path}-missing`)).toBeUndefined()
+})

@@ -1,0 +1,116 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { locationIn } from '../../../src/engine/port-mapping/ssdp.ts'
+import { routerOf, serviceIn, UpnpRefusal } from '../../../src/engine/port-mapping/upnp.ts'
+
+const signal = AbortSignal.timeout(60_000)
+const location = new URL('http://192.168.1.1:5000/rootDesc.xml')
+const igd = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1'
+const connection = 'urn:schemas-upnp-org:service:WANIPConnection:1'
+const port = { transport: 'tcp', ip: '192.168.1.2', port: 7071 } as const
+
+function answerOf(headers: Record<string, string>, status = 'HTTP/1.1 200 OK'): string {
+  return [status, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`), '', ''].join('\r\n')
+}
+
+function description(control: string, type = connection, base = ''): string {
+  const service = (name: string, path: string) => `<service>\n<serviceType>${name}</serviceType><controlURL>${path}</controlURL></service>`
+  return `<root>${base}<serviceList>${service('urn:schemas-upnp-org:service:Layer3Forwarding:1', '/l3')}${service(type, control)}</serviceList></root>`
+}
+
+/** A router whose answers a test decides. Notes the actions and their values. */
+async function router(answer: (action: string, body: string) => { status?: number; body: string }) {
+  const asked: Array<{ action: string; body: string }> = []
+  const server = createServer(async (request, response) => {
+    const body = (await request.toArray()).join('')
+    const action = /#(\w+)/.exec(String(request.headers['soapaction']))?.[1] ?? ''
+    asked.push({ action, body })
+    const { status = 200, body: text } = answer(action, body)
+    response.writeHead(status, { 'content-type': 'text/xml' }).end(text)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const { port: at } = server.address() as AddressInfo
+  const control = new URL(`http://127.0.0.1:${at}/control`)
+  return { asked, router: routerOf({ type: connection, control }, '192.168.1.2') }
+}
+
+const fault = (code: number) => ({
+  status: 500,
+  body: `<errorCode>${code}</errorCode><errorDescription>No &lt;way&gt;</errorDescription>`,
+})
+const valueIn = (body: string | undefined, name: string) => new RegExp(`<${name}>(.*?)</${name}>`).exec(body ?? '')?.[1]
+
+test('the location of a router is on the address that it answers from', () => {
+  expect(locationIn(answerOf({ ST: igd, Location: location.href }), '192.168.1.1')?.href).toBe(location.href)
+})
+
+test.each([
+  ['another host', answerOf({ ST: igd, LOCATION: 'http://192.168.1.9:5000/' })],
+  ['a name', answerOf({ ST: igd, LOCATION: 'http://router.example/' })],
+  ['another protocol', answerOf({ ST: igd, LOCATION: 'file:///etc/passwd' })],
+  ['no location', answerOf({ ST: igd })],
+  ['another device', answerOf({ ST: 'upnp:rootdevice', LOCATION: location.href })],
+  ['an announcement', answerOf({ ST: igd, LOCATION: location.href }, 'NOTIFY * HTTP/1.1')],
+])('an answer with %s is no router', (_, answer) => {
+  expect(locationIn(answer, '192.168.1.1')).toBeUndefined()
+})
+
+test.each([
+  ['/control', '', 'http://192.168.1.1:5000/control'],
+  ['control', '', 'http://192.168.1.1:5000/control'],
+  ['http://192.168.1.1:80/control', '', 'http://192.168.1.1/control'],
+  ['/control', '<URLBase>http://192.168.1.1:81/</URLBase>', 'http://192.168.1.1:81/control'],
+])('ports are controlled at %s%s', (control, base, url) => {
+  expect(serviceIn(description(control, connection, base), location)).toEqual({ type: connection, control: new URL(url) })
+})
+
+test.each([
+  ['http://192.168.1.9/control', ''],
+  ['https://192.168.1.1/control', ''],
+  ['/control', '<URLBase>http://10.0.0.1/</URLBase>'],
+])('ports are not controlled at %s%s, which is not on the router', (control, base) => {
+  expect(serviceIn(description(control, connection, base), location)).toBeUndefined()
+})
+
+test('a device without a service for ports is no router', () => {
+  expect(serviceIn(description('/control', 'urn:schemas-upnp-org:service:WANCommonInterfaceConfig:1'), location)).toBeUndefined()
+})
+
+test('a port is forwarded for an hour', async () => {
+  const { asked, router: made } = await router(() => ({ body: '' }))
+  expect(await made.map(port, 7071, signal)).toBe(7071)
+  expect(valueIn(asked[0]?.body, 'NewLeaseDuration')).toBe('3600')
+  expect(valueIn(asked[0]?.body, 'NewInternalClient')).toBe('192.168.1.2')
+})
+
+test('a router that forwards without a time only is asked for that', async () => {
+  const { asked, router: made } = await router((_, body) => (valueIn(body, 'NewLeaseDuration') === '0' ? { body: '' } : fault(725)))
+  expect(await made.map(port, 7071, signal)).toBe(7071)
+  expect(asked.map(({ body }) => valueIn(body, 'NewLeaseDuration'))).toEqual(['3600', '0'])
+})
+
+test('where another host has the port, others are tried, five in all', async () => {
+  const taken = await router((_, body) => (valueIn(body, 'NewExternalPort') === '7071' ? fault(718) : { body: '' }))
+  const outside = await taken.router.map(port, 7071, signal)
+  expect(outside).toBeGreaterThanOrEqual(20_000)
+  const full = await router(() => fault(718))
+  await expect(full.router.map(port, 7071, signal)).rejects.toThrow(UpnpRefusal)
+  expect(full.asked).toHaveLength(5)
+})
+
+test('a refusal has the words of the router', async () => {
+  const { router: made } = await router(() => fault(606))
+  await expect(made.map(port, 7071, signal)).rejects.toThrow('the router refuses: No &lt;way&gt; (UPnP error 606)')
+})
+
+test('a port that the router does not forward any more is removed', async () => {
+  const { router: made } = await router(() => fault(714))
+  await made.unmap(port, 7071, signal)
+})
+
+test('maxAnswerBytes: an answer of more than 256 KiB is not read', async () => {
+  const { router: made } = await router(() => ({ body: ' '.repeat(262_145) }))
+  await expect(made.externalIp(signal)).rejects.toThrow(/too long/)
+})

@@ -118,11 +118,14 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     reserve,
     onChange,
   })
+  /** Links through routers, whose peers cannot be dialled: they are no relays, and judge nothing. */
+  const crossing = new WeakSet<Link>()
   let timer: NodeJS.Timeout | undefined
   let stopping = new AbortController()
 
   function speaking(protocol: string): string[] {
-    return [...links.all].filter((link) => !link.isRelayed && link.hello.protocols.includes(protocol)).map((link) => link.peerId)
+    const direct = [...links.all].filter((link) => !link.isRelayed && !crossing.has(link))
+    return direct.filter((link) => link.hello.protocols.includes(protocol)).map((link) => link.peerId)
   }
 
   /** Observed IP addresses with the listening port, on the assumption that the router forwards it. */
@@ -194,7 +197,11 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     if (isIP(ip) !== isIP(over.seenAt ?? '')) throw new Error('the peer is seen at an address of another kind than this node')
     const address = multiaddr(`/${isIP(ip) === 6 ? 'ip6' : 'ip4'}/${ip}/tcp/${port}/ws`)
     told([address.toString()], tellerOf(over))
-    await dialGate.dial(address, signal, async (target) => adopt(await meeting.meet(target, side, signal)))
+    await dialGate.dial(address, signal, async (target) => {
+      const link = await meeting.meet(target, side, signal)
+      crossing.add(link)
+      await adopt(link)
+    })
   }
 
   function note(link: Link): void {

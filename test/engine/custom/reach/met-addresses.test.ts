@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { frameTypes } from '../../../../src/engine/custom/link/frame-types.ts'
 import { createHandlers } from '../../../../src/engine/custom/link/handlers.ts'
 import type { Link } from '../../../../src/engine/custom/link/link.ts'
-import { directPathProtocol } from '../../../../src/engine/custom/reach/protocols.ts'
+import { directPathProtocol, relayProtocol, reservationAnswer } from '../../../../src/engine/custom/reach/protocols.ts'
 import { createReach } from '../../../../src/engine/custom/reach/reach.ts'
 import { createDialGate } from '../../../../src/engine/dial/gate.ts'
 import { createDialPolicy } from '../../../../src/engine/dial/policy.ts'
@@ -15,7 +15,7 @@ import { silentLog } from '../../../fixtures/log.ts'
 const relayId = '12D3KooWGzBVWSyX2WwYPxNSUAtV5E7aVvZLgzPZKbLsdFQhcZYz'
 
 /** A node with a link to a relay, and links through it to any peer; it meets nobody. */
-function node({ relayAt = '8.8.4.7' } = {}) {
+function node({ relayAt = '8.8.4.7', comes }: { relayAt?: string; comes?: Link } = {}) {
   const hello = { protocols: [], multiaddrs: [], observed: '' }
   const charged: number[] = []
   const common = { hello, send: () => true, charge: (units: number) => charged.push(units) }
@@ -29,27 +29,30 @@ function node({ relayAt = '8.8.4.7' } = {}) {
     remote: '',
   } as unknown
   const through = { ...common, direction: 'inbound', isRelayed: true, remote: `/ip4/8.8.4.7/tcp/1/ws/p2p/${relayId}/p2p-circuit` }
-  const get = (peerId: string) => (peerId === relayId ? relay : { ...through, peerId }) as Link
+  const adopted: Link[] = []
+  const get = (peerId: string) =>
+    adopted.find((link) => link.peerId === peerId) ?? ((peerId === relayId ? relay : { ...through, peerId }) as Link)
   const policy = createDialPolicy({ dialPrivate: true, dialOwnHost: true })
   const handlers = createHandlers({ limits: defaultLimits }, { reached: createLimitsReached(), isConfigured: () => false })
   const met: string[] = []
   const reach = createReach(
     { relay: false, limits: defaultLimits },
     {
-      links: { get, all: [] } as never,
+      links: { get, all: adopted } as never,
       handlers,
       meeting: {
         probe: () => Promise.reject(new Error('nobody is probed')),
         async meet({ address }) {
           met.push(address.toString())
-          throw new Error('nobody came')
+          if (comes === undefined) throw new Error('nobody came')
+          return comes
         },
       },
       dialGate: createDialGate({ policy }),
       listened: () => [],
       told: policy.told,
       onCircuit: () => undefined,
-      adopt: async () => undefined,
+      adopt: async (link) => void adopted.push(link),
       onChange: () => undefined,
       reached: createLimitsReached(),
       logger: silentLog,
@@ -69,7 +72,7 @@ function node({ relayAt = '8.8.4.7' } = {}) {
   function see(from: string, ip: string, port: number): void {
     reach.receive(get(relayId), frameTypes.circuit, Buffer.from(encode({ type: 'seen', from, ip, port })))
   }
-  return { shown, see, met, charged }
+  return { shown, see, met, charged, adopted, linked: reach.linked }
 }
 
 test.each([
@@ -102,4 +105,20 @@ test('a relay that shows a peer that nobody asked for is charged, and the peer i
   see('b', '9.9.9.9', 4_001)
   expect(charged.length).toBe(1)
   expect(met).toEqual([])
+})
+
+test('a peer that was met is no relay: it cannot be dialled itself', async () => {
+  const asked: string[] = []
+  const hello = { protocols: [relayProtocol], multiaddrs: [], observed: '' }
+  const request = async (protocol: string) => {
+    asked.push(protocol)
+    return reservationAnswer.encode({ maxBytes: 0, maxMs: 0 })
+  }
+  const peer: unknown = { peerId: 'b', isRelayed: false, direction: 'inbound', hello, request }
+  const { shown, linked, adopted } = node({ comes: peer as Link })
+  await shown('b', '9.9.9.9', 4_001)
+  expect(adopted).toHaveLength(1)
+  linked(peer as Link)
+  for (let turn = 0; turn < 5; turn++) await nextTurn()
+  expect(asked).toEqual([])
 })

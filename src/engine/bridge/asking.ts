@@ -60,7 +60,7 @@ export function createAsking(init: AskingInit, components: AskingComponents): As
   const { peerId: from, seed, limits } = init
   const { engine, onAnswered } = components
   const routes = new BoundedMap<string, Route>({ max: maxRoutes })
-  /** Places for requests by the bridge that they go through, whoever they are for. */
+  /** Places for requests through each bridge, to all peers together. */
   const places = createSemaphores({ max: limits.maxRequestsToPeer, maxWaiting: limits.maxServiceQueue })
   const finding = new Map<string, SingleFlight<Route>>()
   /** By bridge, until when it is not asked. */

@@ -41,7 +41,7 @@ function encodeContent(message: Message): Buffer {
   }
 }
 
-/** @throws Error when it is none of the messages */
+/** @throws Error when the bytes are not a message of AutoNAT v2 */
 export function decodeMessage(bytes: Uint8Array): Message {
   for (const { number, value } of readFields(bytes)) {
     if (!(value instanceof Uint8Array)) continue

@@ -22,7 +22,7 @@ export interface RelayServer {
   /** Creates the relay service of a node. */
   service(components: CircuitRelayServerComponents): Startable
   /**
-   * Has the node relay, or no longer. It is a relay to its peers from the first time on; when it is none again, it
+   * Turns relaying on or off. Peers see a relay from the first time that it is on; while it is off again, it
    * refuses reservations.
    */
   switchTo(isOn: boolean): Promise<void>

@@ -57,7 +57,7 @@ export default defineConfig({
           exclude: measured,
           // Each of them has several processes.
           maxWorkers: Math.min(3, maxWorkers),
-          globalSetup: ['test/fixtures/warm-compile-cache.ts'],
+          globalSetup: ['test/fixtures/build-gateway.ts'],
           sequence: { groupOrder: 1 },
         },
       },
@@ -67,7 +67,7 @@ export default defineConfig({
           name: 'measured',
           include: measured,
           fileParallelism: false,
-          globalSetup: ['test/fixtures/warm-compile-cache.ts'],
+          globalSetup: ['test/fixtures/build-gateway.ts'],
           sequence: { groupOrder: 2 },
         },
       },

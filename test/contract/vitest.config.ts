@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/contract/**/*.test.ts'],
     setupFiles: ['test/fixtures/show-output-of-failures.ts'],
-    globalSetup: ['test/fixtures/warm-compile-cache.ts'],
+    globalSetup: ['test/fixtures/build-gateway.ts'],
     testTimeout: 600_000,
   },
 })

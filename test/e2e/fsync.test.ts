@@ -1,18 +1,17 @@
 import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import type { DeliveryView } from '../../src/model/delivery.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { quietEnvironment } from '../fixtures/gateway-process.ts'
+import { gatewayProgram } from '../fixtures/gateway-program.ts'
 import { createMemoryIdentity } from '../fixtures/memory-identity.ts'
 import { runProgram } from '../fixtures/program.ts'
 import { createRest } from '../fixtures/rest.ts'
 import { openStream } from '../fixtures/stream-client.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
-const command = fileURLToPath(new URL('../../src/cli/database.ts', import.meta.url))
 const hasStrace = spawnSync('strace', ['-V']).status === 0
 
 /** What the trace tells of a publish: the log was written, it was forced to the disk, the client was told. */
@@ -142,11 +141,11 @@ test.skipIf(!hasStrace)(
     await createRest(gateway.url).publish('orders', 'kept')
     const env = { ...process.env, PEERGATE_DATA_DIR: dataDir }
     const backup = join(directory, 'backup.db')
-    await runProgram(process.execPath, [command, 'backup', backup], { env })
+    await runProgram(process.execPath, [gatewayProgram('database'), 'backup', backup], { env })
     await gateway.end('SIGKILL')
     const trace = join(directory, 'trace')
     const strace = ['-f', '-y', '-e', 'trace=fsync,rename,unlink', '-o', trace]
-    await runProgram('strace', [...strace, process.execPath, command, 'restore', backup], { env })
+    await runProgram('strace', [...strace, process.execPath, gatewayProgram('database'), 'restore', backup], { env })
     const calls = (await readFile(trace, 'utf8')).split('\n').flatMap((line) => /(?:fsync|rename|unlink)\(.*\) = 0$/.exec(line)?.[0] ?? [])
     const about = calls.map((call) =>
       call

@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     include: ['test/interop/**/*.test.ts'],
     setupFiles: ['test/fixtures/show-output-of-failures.ts'],
-    globalSetup: ['test/fixtures/warm-compile-cache.ts'],
+    globalSetup: ['test/fixtures/build-gateway.ts'],
     reporters: ['default', 'test/interop/table-reporter.ts'],
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000, interval: 20 } },

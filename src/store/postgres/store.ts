@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { Logger } from 'pino'
+import { packageRoot } from '../../lib/package-root.ts'
 import { createWatchers } from '../../lib/watchers.ts'
 import { getPrismaClientClass } from '../generated/internal/postgresql-class.ts'
 import { createDamageNews, type DamageNews } from '../shared/damage.ts'
@@ -46,7 +47,7 @@ interface Open {
   close(): Promise<void>
 }
 
-const migrations = fileURLToPath(new URL('../../../prisma/postgresql/migrations', import.meta.url))
+const migrations = join(packageRoot, 'prisma/postgresql/migrations')
 const maxPrismaConnections = 4
 
 /**

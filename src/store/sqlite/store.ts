@@ -1,6 +1,6 @@
-import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
 import type { Logger } from 'pino'
+import { packageRoot } from '../../lib/package-root.ts'
 import { makeDirectory } from '../../lib/startup-error.ts'
 import { PrismaClient } from '../generated/client.ts'
 import type { LogStore } from '../log-store.ts'
@@ -48,7 +48,7 @@ interface Open {
   close(): Promise<void>
 }
 
-const migrations = fileURLToPath(new URL('../../../prisma/sqlite/migrations', import.meta.url))
+const migrations = join(packageRoot, 'prisma/sqlite/migrations')
 
 /**
  * The Store contract on one SQLite file. The road goes through the driver, with one writer and one reader. The rest

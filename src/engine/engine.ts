@@ -3,6 +3,7 @@ import type { SignedMessage } from '../model/signed-message.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { IdentityConflict } from './identity-conflicts.ts'
 import type { LimitsReached } from './limits-reached.ts'
+import type { LinkPath } from './reach/link-path.ts'
 import type { Reachability } from './reach/reachability.ts'
 import type { Routing } from './routing.ts'
 import type { SignalOptions } from './signal-options.ts'
@@ -249,7 +250,8 @@ export interface ConnectedPeer {
    */
   multiaddrs: string[]
   direction: 'inbound' | 'outbound'
-  relayed: boolean
+  /** Of several links, that of a direct one. */
+  path: LinkPath
   /** Null until the peer has identified itself. */
   agent: string | null
   protocols: string[]

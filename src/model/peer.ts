@@ -110,6 +110,10 @@ const linkDirectionSchema = z.enum(['inbound', 'outbound']).meta({
   example: 'outbound',
 })
 
+/** How a link reaches its peer: the transport of a direct link, or a relay. */
+export const linkPathNames = ['tcp', 'websocket', 'quic', 'relay'] as const
+export type LinkPathName = (typeof linkPathNames)[number]
+
 export const maxLabelLength = 200
 
 export const peerSchema = z
@@ -122,15 +126,15 @@ export const peerSchema = z
       .describe('The networks of the links to the peer: `custom`, `libp2p`, or both with a bridge; empty while not connected.')
       .meta({ example: ['libp2p'] }),
     direction: linkDirectionSchema.nullable().describe('Direction of the link; null while not connected.'),
-    relayed: z.boolean().nullable().describe('Whether the link goes through a relay; null while not connected.'),
-    route: z
+    path: z
       .string()
       .nullable()
       .describe(
-        'How requests and direct messages reach the peer: `direct` (a link), `relayed` (a link through a relay), `bridged` (it answered through a bridge in the last minutes), or null.',
+        'How requests and direct messages reach the peer: by a direct link over `tcp`, `websocket` or `quic`, by a link through a `relay`, through a `bridge` (the peer answered through it in the last minutes), or null. Of several links a direct one is shown.',
       )
-      .meta({ example: 'direct' }),
-    bridgedVia: peerIdSchema.nullable().describe('The bridge, if `route` is `bridged`; otherwise null.'),
+      .meta({ example: 'tcp' }),
+    via: peerIdSchema.nullable().describe('The relay or the bridge that `path` leads through, if it is known; null for a direct link.'),
+    since: z.iso.datetime().nullable().describe('When this gateway began to use `path`; null without one.'),
     agent: z.string().nullable().describe('Software that the peer claims to run. Not verified.'),
     protocols: z.array(z.string()).describe('Protocols that the peer claims to support. Not verified.'),
     latencyMs: z.number().nullable().describe('Last measured round-trip time, in milliseconds.'),

@@ -2,6 +2,7 @@ import type { ConnectedPeer } from '../engine/engine.ts'
 import type { Peer } from '../model/peer.ts'
 import { foreignText, textProblem } from '../model/text.ts'
 import type { PeerRecord, PeerSighting } from '../store/peer-store.ts'
+import type { BridgedPath } from './bridged-paths.ts'
 
 /** What peers say about themselves is truncated, so that a page of peers stays small. */
 const maxAgentLength = 256
@@ -40,10 +41,11 @@ export function peerView(
   record: PeerRecord | undefined,
   connected: ConnectedPeer | undefined,
   topics: string[] | undefined,
-  here: { now: number; gateway: string; viaBridge(peerId: string): string | undefined },
+  here: { now: number; gateway: string; throughBridge(peerId: string): BridgedPath | undefined },
 ): Peer {
   const { now, gateway } = here
-  const bridge = connected === undefined && record?.blocked !== true ? here.viaBridge(peerId) : undefined
+  const bridged = connected === undefined && record?.blocked !== true ? here.throughBridge(peerId) : undefined
+  const path = connected?.path ?? (bridged && { by: 'bridge', ...bridged })
   const stored = record?.addresses.map(({ multiaddr }) => multiaddr) ?? []
   const lastSeen = connected === undefined ? (record?.lastSeen ?? now) : now
   return {
@@ -52,9 +54,9 @@ export function peerView(
     state: record?.blocked === true ? 'blocked' : connected === undefined ? 'known' : 'connected',
     networks: connected?.networks ?? [],
     direction: connected?.direction ?? null,
-    relayed: connected?.relayed ?? null,
-    route: routeOf(connected, bridge),
-    bridgedVia: bridge ?? null,
+    path: path?.by ?? null,
+    via: path?.via ?? null,
+    since: path === undefined ? null : new Date(path.since).toISOString(),
     agent: agentOf(connected?.agent ?? record?.agent ?? null),
     protocols: protocolsOf(connected?.protocols ?? record?.protocols ?? []),
     latencyMs: connected?.latencyMs ?? null,
@@ -64,11 +66,6 @@ export function peerView(
     label: record?.label ?? null,
     gateway,
   }
-}
-
-function routeOf(connected: ConnectedPeer | undefined, bridge: string | undefined): Peer['route'] {
-  if (connected === undefined) return bridge === undefined ? null : 'bridged'
-  return connected.relayed ? 'relayed' : 'direct'
 }
 
 function addresses(multiaddrs: string[], peerId: string): string[] {

@@ -8,7 +8,7 @@ import type { Peer } from '../model/peer.ts'
 import type { PeerSighting, PeerStore } from '../store/peer-store.ts'
 import type { Store } from '../store/store.ts'
 import { createBlocks } from './blocks.ts'
-import { createBridgedRoutes } from './bridged-routes.ts'
+import { createBridgedPaths } from './bridged-paths.ts'
 import { redialKnownPeers } from './known-peers.ts'
 import { createPeerDials } from './peer-dials.ts'
 import { listPeers } from './peer-list.ts'
@@ -127,7 +127,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
   const blocks = createBlocks({ engine, store })
   const dials = createPeerDials({ dialTimeoutMs: limits.dialTimeoutMs }, { engine, store, sightings: { ...sightings, note }, now })
   const notices = createPeerNotices({ view, logger })
-  const routes = createBridgedRoutes()
+  const bridgedPaths = createBridgedPaths({ wallNow: now })
 
   function onEvent(event: EngineEvent): void {
     switch (event.type) {
@@ -147,7 +147,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
         break
       }
       case 'peer:bridged':
-        if (!routes.note(event.peerId, event.via)) break
+        if (!bridgedPaths.note(event.peerId, event.via)) break
         note({ peerId: event.peerId, multiaddrs: [], source: 'learnt', seenAt: now() })
         notices.tell('update', event.peerId)
         break
@@ -163,7 +163,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
     }
   }
 
-  const here = () => ({ now: now(), gateway: engine.peerId, viaBridge: routes.via })
+  const here = () => ({ now: now(), gateway: engine.peerId, throughBridge: bridgedPaths.of })
 
   async function view(peerId: string, connected: ConnectedPeer | undefined): Promise<Peer> {
     return peerView(peerId, await store.get(peerId), connected, (await sharedTopics(engine)).get(peerId), here())

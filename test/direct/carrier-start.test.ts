@@ -19,14 +19,23 @@ const there: ConnectedPeer = {
     networks: ['memory'],
     multiaddrs: [],
     direction: 'inbound',
-    relayed: false,
+    path: { by: 'tcp', via: null, since: now },
     agent: null,
     protocols: [],
     latencyMs: null,
   },
 }
 const seen = {
-  ...{ state: 'connected' as const, route: 'direct', bridgedVia: null, label: null, blocked: false, topics: [], gateway: 'here' },
+  ...{
+    state: 'connected' as const,
+    path: 'tcp',
+    via: null,
+    since: new Date(now).toISOString(),
+    label: null,
+    blocked: false,
+    topics: [],
+    gateway: 'here',
+  },
   ...{ firstSeen: new Date(now).toISOString(), lastSeen: new Date(now).toISOString() },
 }
 

@@ -18,14 +18,23 @@ const there: ConnectedPeer = {
     networks: ['memory'],
     multiaddrs: [],
     direction: 'inbound',
-    relayed: false,
+    path: { by: 'tcp', via: null, since: begun },
     agent: null,
     protocols: [],
     latencyMs: null,
   },
 }
 const seen = {
-  ...{ state: 'connected' as const, route: 'direct', bridgedVia: null, label: null, blocked: false, topics: [], gateway: 'here' },
+  ...{
+    state: 'connected' as const,
+    path: 'tcp',
+    via: null,
+    since: new Date(begun).toISOString(),
+    label: null,
+    blocked: false,
+    topics: [],
+    gateway: 'here',
+  },
   ...{ firstSeen: new Date(begun).toISOString(), lastSeen: new Date(begun).toISOString() },
 }
 const keepAll = async (numbers: number[]) => numbers.map(() => directStatus.kept)

@@ -53,7 +53,7 @@ describe.each(engines)('$kind', ({ started }) => {
     const target = await hidden(relay, received)
     const other = await started()
     const peer = await other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })
-    expect(peer).toMatchObject({ peerId: target.peerId, relayed: true })
+    expect(peer).toMatchObject({ peerId: target.peerId, path: { by: 'relay', via: relay.peerId } })
     await target.subscribe('orders')
     await expect.poll(() => other.subscribers('orders')).toEqual([target.peerId])
     const numbers = Array.from({ length: 200 }, (_, number) => `${number}`)
@@ -90,7 +90,7 @@ describe.each(engines)('$kind', ({ started }) => {
     await other.dial(await addressOf(relay), { source: 'rest', signal })
     await other.hangUp(relay.peerId)
     const peer = await other.dial(relayed(await target.multiaddrs()), { source: 'rest', signal })
-    expect(peer).toMatchObject({ peerId: target.peerId, relayed: true })
+    expect(peer).toMatchObject({ peerId: target.peerId, path: { by: 'relay', via: relay.peerId } })
   })
 
   test('who is no relay relays for nobody', async () => {

@@ -25,9 +25,9 @@ peer = {
     "state": "connected",
     "networks": ["custom"],
     "direction": "outbound",
-    "relayed": False,
-    "route": "direct",
-    "bridgedVia": None,
+    "path": "tcp",
+    "via": None,
+    "since": "2026-11-23T12:00:00+00:00",
     "agent": None,
     "protocols": [],
     "latencyMs": None,
@@ -39,8 +39,8 @@ peer = {
 }
 known = Peer.from_dict(peer)
 assert (known.state, known.direction) == ("connected", "outbound")
-newer = Peer.from_dict({**peer, "state": "future", "networks": ["future"], "direction": "both", "route": "future"})
-assert (newer.state, newer.networks, newer.direction, newer.route) == ("future", ["future"], "both", "future")
+newer = Peer.from_dict({**peer, "state": "future", "networks": ["future"], "direction": "both", "path": "future"})
+assert (newer.state, newer.networks, newer.direction, newer.path) == ("future", ["future"], "both", "future")
 assert Peer.from_dict({**peer, "direction": None}).direction is None
 
 readiness = {"status": "degraded", "checks": {"started": True, "draining": False, "database": "slow"}}

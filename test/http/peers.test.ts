@@ -10,7 +10,7 @@ test('dials a peer and shows it', async () => {
   expect(dialled).toMatchObject({
     status: 201,
     headers: { location: `/v1/peers/${peerId}` },
-    body: { peerId, state: 'connected', direction: 'outbound', relayed: false, multiaddrs: [address], label: null },
+    body: { peerId, state: 'connected', direction: 'outbound', path: 'tcp', via: null, multiaddrs: [address], label: null },
   })
   expect(await call('GET', `/v1/peers/${peerId}`)).toMatchObject({ status: 200, body: { peerId, state: 'connected' } })
   expect((await call('POST', '/v1/peers', { json: { multiaddr: address } })).status).toBe(201)

@@ -31,7 +31,7 @@ async function redial(answersFrom: Record<string, number>, { stopAfter = Number.
               networks: ['memory' as const],
               multiaddrs: [],
               direction: 'outbound' as const,
-              relayed: false,
+              path: { by: 'tcp' as const, via: null, since: 0 },
               agent: null,
               protocols: [],
               latencyMs: null,

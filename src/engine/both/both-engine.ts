@@ -107,10 +107,11 @@ export function createBothEngine(init: BothEngineInit, components: { logger: Log
     await Promise.all(interests.map((interest) => interest.stop()))
   }
 
-  /** The engine that is linked to a peer; the first one if both are. @throws PeerNotConnected */
+  /** @throws PeerNotConnected */
   async function linkedTo(other: string): Promise<P2PEngine> {
-    for (const engine of engines) if ((await engine.peers()).some((peer) => peer.peerId === other)) return engine
-    throw new PeerNotConnected('There is no link to this peer; dial it first.')
+    const engine = await linked.engineOf(other)
+    if (engine === undefined) throw new PeerNotConnected('There is no link to this peer; dial it first.')
+    return engine
   }
 
   /** Tries the engines that the address can belong to, one after the other. */

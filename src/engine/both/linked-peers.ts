@@ -1,21 +1,24 @@
 import { createWatchers } from '../../lib/watchers.ts'
 import type { ConnectedPeer, EngineEvent, P2PEngine } from '../engine.ts'
+import { bestPath } from '../reach/link-path.ts'
 
 /**
  * The peers of two engines as those of one. A peer connects with its first link and disconnects with its last; its view
  * is made of those that the engines have of it.
  */
-export interface LinkedPeers {
+export interface LinkedPeers<Engine> {
   /** All linked peers, each listed once. */
   peers(): Promise<ConnectedPeer[]>
   /** The peer as last told by the engines; undefined when it is not linked. */
   peerOf(peerId: string): ConnectedPeer | undefined
+  /** The engine whose link is the path to the peer; undefined when it is not linked. */
+  engineOf(peerId: string): Promise<Engine | undefined>
   /** The notices of both engines, and those of `tell`. */
   listen: P2PEngine['listen']
   tell(event: EngineEvent): void
 }
 
-export function createLinkedPeers(engines: ReadonlyArray<Pick<P2PEngine, 'listen' | 'peers'>>): LinkedPeers {
+export function createLinkedPeers<Engine extends Pick<P2PEngine, 'listen' | 'peers'>>(engines: readonly Engine[]): LinkedPeers<Engine> {
   const watchers = createWatchers<[event: EngineEvent]>()
   /** By engine, the views of its linked peers. */
   const told = engines.map(() => new Map<string, ConnectedPeer>())
@@ -54,6 +57,15 @@ export function createLinkedPeers(engines: ReadonlyArray<Pick<P2PEngine, 'listen
       return [...Map.groupBy(all, ({ peerId }) => peerId).values()].flatMap((views) => merge(views) ?? [])
     },
     peerOf,
+    async engineOf(peerId) {
+      const links = await Promise.all(
+        engines.map(async (engine) => {
+          const peer = (await engine.peers()).find((each) => each.peerId === peerId)
+          return peer === undefined ? [] : [{ engine, path: peer.path }]
+        }),
+      )
+      return bestPath(links.flat())?.engine
+    },
     listen: watchers.watch,
     tell: (event) => void watchers.tell(event),
   }
@@ -67,7 +79,7 @@ function merge(views: ConnectedPeer[]): ConnectedPeer | undefined {
     ...first,
     networks: views.flatMap(({ networks }) => networks),
     multiaddrs: [...new Set(views.flatMap(({ multiaddrs }) => multiaddrs))],
-    relayed: views.every(({ relayed }) => relayed),
+    path: bestPath(views)?.path ?? first.path,
     agent: views.map(({ agent }) => agent).find((agent) => agent !== null) ?? null,
     protocols: [...new Set(views.flatMap(({ protocols }) => protocols))],
     latencyMs: views.reduce<number | null>(

@@ -1,5 +1,6 @@
 import type { Connection, IdentifyResult } from '@libp2p/interface'
 import type { ConnectedPeer } from '../engine.ts'
+import { bestPath, type LinkPath, linkPathOf } from '../reach/link-path.ts'
 import type { Node } from './node.ts'
 
 /** What connected peers say about themselves, beyond their connections. */
@@ -35,19 +36,19 @@ export function createLinks(components: {
   }
 
   function view(peerId: string, connections: Connection[]): ConnectedPeer | undefined {
-    const [first] = connections
-    if (first === undefined) return undefined
+    const best = bestPath(connections.map((connection) => ({ connection, path: pathOf(connection) })))
+    if (best === undefined) return undefined
     const { agent, protocols, listens } = knownOf(peerId)
     const reached = connections.filter(({ direction }) => direction === 'outbound').map(({ remoteAddr }) => remoteAddr.toString())
     return {
       peerId,
       networks: ['libp2p'],
       multiaddrs: [...new Set([...reached, ...listens])],
-      direction: first.direction,
-      relayed: connections.every(({ direct }) => !direct),
+      direction: best.connection.direction,
+      path: best.path,
       agent,
       protocols,
-      latencyMs: first.rtt ?? null,
+      latencyMs: best.connection.rtt ?? null,
     }
   }
 
@@ -75,4 +76,13 @@ export function createLinks(components: {
       return id === undefined ? undefined : view(peerId, node.getConnections(id))
     },
   }
+}
+
+/** Kept, since views are asked for often. */
+const paths = new WeakMap<Connection, LinkPath>()
+
+function pathOf(connection: Connection): LinkPath {
+  const path = paths.get(connection) ?? linkPathOf(connection.remoteAddr, connection.timeline.open)
+  paths.set(connection, path)
+  return path
 }

@@ -1,6 +1,8 @@
+import type { Connection } from '@libp2p/interface'
 import type { BackOff } from '../dial/back-off.ts'
 import type { DialPolicy } from '../dial/policy.ts'
 import type { ConnectedPeer, EngineEvent } from '../engine.ts'
+import type { LinkPath } from '../reach/link-path.ts'
 import type { NodeGossip } from './gossip/node-gossip.ts'
 import type { Introductions } from './introductions.ts'
 import type { Links } from './links.ts'
@@ -30,13 +32,31 @@ export function listenToNode(
   const { peerOf, emit, links, relay, backOff, introductions, policy, silentConnections, reach, onLost } = components
   /** When the first of the connections to a peer opened, by the monotonic clock. */
   const linkedAt = new Map<string, number>()
+  /** By peer, the path as told. */
+  const paths = new Map<string, LinkPath>()
+
+  /** A peer is told again when another of its connections is the path to it. libp2p's own lists change in the same turn. */
+  function tellPath({ remotePeer }: Connection): void {
+    queueMicrotask(() => {
+      const peer = peerOf(remotePeer.toString())
+      if (peer === undefined || !paths.has(peer.peerId) || paths.get(peer.peerId) === peer.path) return
+      paths.set(peer.peerId, peer.path)
+      emit({ type: 'peer:update', peer })
+    })
+  }
 
   node.addEventListener('peer:connect', ({ detail }) => {
     linkedAt.set(detail.toString(), performance.now())
     const peer = peerOf(detail.toString())
-    if (peer !== undefined) emit({ type: 'peer:connect', peer })
+    if (peer === undefined) return
+    paths.set(peer.peerId, peer.path)
+    emit({ type: 'peer:connect', peer })
   })
-  node.addEventListener('connection:open', ({ detail }) => silentConnections.opened(detail))
+  node.addEventListener('connection:open', ({ detail }) => {
+    silentConnections.opened(detail)
+    tellPath(detail)
+  })
+  node.addEventListener('connection:close', ({ detail }) => tellPath(detail))
   node.addEventListener('peer:disconnect', ({ detail }) => {
     const other = detail.toString()
     gossip.lanes.gone(other)
@@ -46,6 +66,7 @@ export function listenToNode(
     reach.gone(other)
     backOff.ended(other, performance.now() - (linkedAt.get(other) ?? 0))
     linkedAt.delete(other)
+    paths.delete(other)
     emit({ type: 'peer:disconnect', peerId: other })
     onLost(other)
   })

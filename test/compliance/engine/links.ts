@@ -12,7 +12,7 @@ export function describeLinks({ createNode, pair, link }: EngineNodes): void {
       expect(peer).toMatchObject({
         peerId: b.engine.peerId,
         direction: 'outbound',
-        relayed: false,
+        path: { by: expect.stringMatching(/^(tcp|websocket|quic)$/), via: null, since: expect.any(Number) },
         agent: expect.any(String),
         isThere: true,
       })

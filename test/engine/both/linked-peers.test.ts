@@ -9,7 +9,7 @@ function view(network: NetworkKind, more: Partial<ConnectedPeer> = {}): Connecte
     networks: [network],
     multiaddrs: [`/${network}`],
     direction: 'outbound',
-    relayed: false,
+    path: { by: 'tcp', via: null, since: 5 },
     agent: null,
     protocols: [],
     latencyMs: null,
@@ -54,7 +54,9 @@ test('a peer connects with its first link and disconnects with its last', () => 
 
 test('the view of a peer is made of those that the engines have', async () => {
   const { custom, libp2p, linked } = linkedPeers()
-  custom.linked.push(view('custom', { multiaddrs: ['/a', '/b'], protocols: ['/p', '/q'], latencyMs: 30, relayed: true }))
+  custom.linked.push(
+    view('custom', { multiaddrs: ['/a', '/b'], protocols: ['/p', '/q'], latencyMs: 30, path: { by: 'relay', via: 'relay', since: 1 } }),
+  )
   libp2p.linked.push(view('libp2p', { multiaddrs: ['/b', '/c'], protocols: ['/q', '/r'], latencyMs: 20, agent: 'agent' }))
   libp2p.linked.push(view('libp2p', { peerId: 'other' }))
   expect(await linked.peers()).toEqual([
@@ -63,7 +65,7 @@ test('the view of a peer is made of those that the engines have', async () => {
       networks: ['custom', 'libp2p'],
       multiaddrs: ['/a', '/b', '/c'],
       direction: 'outbound',
-      relayed: false,
+      path: { by: 'tcp', via: null, since: 5 },
       agent: 'agent',
       protocols: ['/p', '/q', '/r'],
       latencyMs: 20,
@@ -86,4 +88,13 @@ test('an update is one of the merged view, and other notices pass as they are', 
     },
     joined,
   ])
+})
+
+test('requests take the link that is shown as the path: a direct one before one through a relay', async () => {
+  const { custom, libp2p, linked } = linkedPeers()
+  custom.linked.push(view('custom', { path: { by: 'relay', via: 'relay', since: 1 } }))
+  expect(await linked.engineOf('peer')).toBe(custom)
+  libp2p.linked.push(view('libp2p'))
+  expect(await linked.engineOf('peer')).toBe(libp2p)
+  expect(await linked.engineOf('other')).toBeUndefined()
 })

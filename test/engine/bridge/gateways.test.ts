@@ -36,12 +36,12 @@ test('a service answers peers of the other network, who have no address of it', 
   await serve(there, async (from) => from)
   expect((await here.rest.call('GET', `/v1/peers/${there.peerId}`)).status).toBe(404)
   expect(await ask(here, there)).toMatchObject({ status: 200, body: { data: here.peerId } })
-  const shown = { state: 'known', direction: null, route: 'bridged', bridgedVia: bridge.peerId }
+  const shown = { state: 'known', direction: null, path: 'bridge', via: bridge.peerId, since: expect.any(String) }
   expect(await peerAt(here, there.peerId)).toMatchObject(shown)
   const { items } = await here.rest.get<{ items: Peer[] }>('/v1/peers')
   expect(items.find(({ peerId }) => peerId === there.peerId)).toMatchObject(shown)
-  expect(await peerAt(here, bridge.peerId)).toMatchObject({ route: 'direct', bridgedVia: null })
-  expect(await peerAt(there, bridge.peerId)).toMatchObject({ route: 'direct', bridgedVia: null })
+  expect(await peerAt(here, bridge.peerId)).toMatchObject({ path: 'tcp', via: null, since: expect.any(String) })
+  expect(await peerAt(there, bridge.peerId)).toMatchObject({ path: 'tcp', via: null, since: expect.any(String) })
 })
 
 test('nobody answers in the name of a peer that is blocked, or without a bridge: the errors are those of a dial', async () => {
@@ -49,7 +49,7 @@ test('nobody answers in the name of a peer that is blocked, or without a bridge:
   await serve(there, async (from) => from)
   expect((await ask(here, there)).status).toBe(200)
   await here.rest.call('PATCH', `/v1/peers/${there.peerId}`, { blocked: true })
-  expect(await peerAt(here, there.peerId)).toMatchObject({ state: 'blocked', route: null, bridgedVia: null })
+  expect(await peerAt(here, there.peerId)).toMatchObject({ state: 'blocked', path: null, via: null, since: null })
   expect((await ask(here, there)).body).not.toHaveProperty('data')
   await here.rest.call('PATCH', `/v1/peers/${there.peerId}`, { blocked: false })
   await bridge.stop()

@@ -105,7 +105,7 @@ test('a link through a relay is not limited by default; one through a relay with
     const connection = await node.dial(multiaddr((await addresses())[0] ?? ''))
     const left = connection.limits?.seconds
     expect(left === undefined ? undefined : Math.ceil(left / 600) * 600).toBe(seconds)
-    await expect.poll(async () => (await target.peers()).find(({ peerId }) => peerId === node.peerId.toString())?.relayed).toBe(true)
+    await expect.poll(async () => (await target.peers()).find(({ peerId }) => peerId === node.peerId.toString())?.path.by).toBe('relay')
   }
 })
 
@@ -209,4 +209,28 @@ test('what an end sent before it closed arrives, although the relay was not read
   await expect.poll(() => near.readBufferLength).toBe(1_000)
   await opener.close()
   await expect.poll(() => state.arrived).toBe(1_010)
+})
+
+test('a direct connection beside a relayed one is the path to the peer, and each change is told', async () => {
+  const relay = await startedLibp2pEngine({ relay: true })
+  const target = await startedLibp2pEngine({ listen: ['/ip4/127.0.0.1/tcp/0', '/p2p-circuit'] })
+  const other = await startedLibp2pEngine({ listen: [] })
+  const told: Array<string | undefined> = []
+  other.listen((event) => {
+    if (event.type === 'peer:update' && event.peer.peerId === target.peerId) told.push(event.peer.path.by)
+  })
+  const [address = ''] = await relay.multiaddrs()
+  await target.dial(address, { source: 'rest', signal })
+  const addresses = async () => (await target.multiaddrs()).filter((each) => each.includes('/p2p-circuit'))
+  await expect.poll(addresses).not.toEqual([])
+  const before = Date.now()
+  expect(await other.dial((await addresses())[0] ?? '', { source: 'rest', signal })).toMatchObject({
+    path: { by: 'relay', via: relay.peerId },
+  })
+  const [seen] = (await target.peers()).filter(({ peerId }) => peerId === other.peerId)
+  expect(seen?.path).toEqual({ by: 'relay', via: relay.peerId, since: expect.any(Number) })
+  expect(seen?.path.since).toBeGreaterThanOrEqual(before)
+  const direct = (await target.multiaddrs()).find((each) => !each.includes('/p2p-circuit')) ?? ''
+  expect(await other.dial(direct, { source: 'rest', signal })).toMatchObject({ path: { by: 'tcp', via: null } })
+  await expect.poll(() => told.at(-1)).toBe('tcp')
 })

@@ -112,7 +112,7 @@ export const bridge = [
     [
       ['a peer connects with each link', "type: wasLinked ? 'peer:update' : 'peer:connect'", "type: 'peer:connect'"],
       ['a peer disconnects with its first link', 'return left === undefined ? event :', 'return left !== undefined ? event :'],
-      ['a peer that one network relays counts as relayed', 'views.every(({ relayed }) => relayed)', 'views.some(({ relayed }) => relayed)'],
+      ['a peer that one network relays counts as relayed', 'bestPath(views)?.path ?? first.path', 'first.path'],
     ],
   ),
   ...breaks(

@@ -26,17 +26,18 @@ export const bridgedRequests = [
       ['authors behind a bridge have a turn each', 'via ?? author', 'author'],
     ],
   ),
-  ...breaks('src/peers/peers.ts', gateways, [['a bridged peer is not kept', 'if (!routes.note(event.peerId, event.via)) break', 'break']]),
+  ...breaks('src/peers/peers.ts', gateways, [['a bridged peer is not kept', 'if (!bridgedPaths.note(event.peerId, event.via)) break', 'break']]),
   ...breaks('src/peers/peer-view.ts', gateways, [
-    ['a bridged route is not shown', "return bridge === undefined ? null : 'bridged'", 'return null'],
+    ['a bridged path is not shown', "connected?.path ?? (bridged && { by: 'bridge', ...bridged })", 'connected?.path'],
   ]),
   ...breaks(
-    'src/peers/bridged-routes.ts',
-    ['test/peers/bridged-routes.test.ts'],
+    'src/peers/bridged-paths.ts',
+    ['test/peers/bridged-paths.test.ts'],
     [
-      ['a route is shown for ever', 'now() - route.at < shownMs', 'route.at >= 0'],
-      ['each answer is news', 'if (known?.bridge === bridge && now() - known.at < notedMs) return false', ''],
-      ['another bridge is no news', 'known?.bridge === bridge &&', 'known !== undefined &&'],
+      ['a path is shown for ever', 'now() - path.at < shownMs', 'path.at >= 0'],
+      ['each answer is news', 'if (isSame && now() - known.at < notedMs) return false', ''],
+      ['another bridge is no news', 'known?.via === bridge &&', 'known !== undefined &&'],
+      ['each note begins a path', 'isSame ? known.since : wallNow()', 'wallNow()'],
     ],
   ),
   ...breaks('src/engine/bridge/envelopes.ts', hostile, [

@@ -3,14 +3,14 @@ import type { Link } from './link.ts'
 
 /** The peer of a link, as other parts of the gateway see it. */
 export function connectedPeerOf(link: Omit<Link, 'view'>, latencyMs: number | null): ConnectedPeer {
-  const { peerId, dialledAt, direction, isRelayed } = link
+  const { peerId, dialledAt, direction, path } = link
   const { agent, multiaddrs, protocols } = link.hello
   return {
     peerId,
     networks: ['custom'],
     multiaddrs: [...new Set([...(dialledAt === undefined ? [] : [`${dialledAt}/p2p/${peerId}`]), ...multiaddrs])],
     direction,
-    relayed: isRelayed,
+    path,
     agent,
     protocols,
     latencyMs,

@@ -3,6 +3,7 @@ import type { Limits } from '../../../limits.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import type { InboundMessage } from '../../inbound-budget.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import type { LinkPath } from '../../reach/link-path.ts'
 import type { Reading } from '../../reading.ts'
 import type { Established } from './establish.ts'
 import type { FrameBudget } from './frame-budget.ts'
@@ -26,6 +27,7 @@ export interface Link {
   readonly localPort: number | undefined
   /** Whether the link runs on a circuit through a relay. */
   readonly isRelayed: boolean
+  readonly path: LinkPath
   /** Milliseconds of the monotonic clock. */
   readonly openedAt: number
   /** The peer's latest hello. */

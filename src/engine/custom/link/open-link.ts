@@ -1,9 +1,9 @@
 import { PeerUnreachable } from '../../../errors.ts'
 import { createDeadline } from '../../../lib/deadline.ts'
-import { throughRelays } from '../../dial/circuit-address.ts'
 import type { ConnectedPeer, RequestOptions } from '../../engine.ts'
 import { FrameFlood } from '../../frame-flood.ts'
 import type { InboundMessage } from '../../inbound-budget.ts'
+import { isDirect, type LinkPath, linkPathOf } from '../../reach/link-path.ts'
 import type { LinkReading } from '../../reading.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
 import { connectedPeerOf } from './connected-peer.ts'
@@ -50,6 +50,8 @@ class PeerLink implements Link {
   readonly dialledAt: string | undefined
   readonly localPort: number | undefined
   readonly openedAt = performance.now()
+  readonly path: LinkPath
+  readonly isRelayed: boolean
   readonly closed: Promise<void>
   readonly greeted: Promise<void>
   readonly #init: LinkInit
@@ -78,6 +80,8 @@ class PeerLink implements Link {
     this.peerId = established.session.remotePeerId
     this.direction = init.direction
     this.remote = init.remote
+    this.path = linkPathOf(init.remote, Date.now())
+    this.isRelayed = !isDirect(this.path)
     this.seenAt = init.seenAt
     this.dialledAt = init.dialledAt
     this.localPort = init.localPort
@@ -107,10 +111,6 @@ class PeerLink implements Link {
 
   get isClosed(): boolean {
     return this.#lost.signal.aborted
-  }
-
-  get isRelayed(): boolean {
-    return this.remote.endsWith(throughRelays)
   }
 
   get hello(): Hello {

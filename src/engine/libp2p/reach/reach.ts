@@ -12,6 +12,7 @@ import type { ConnectedPeer } from '../../engine.ts'
 import type { MappedPort } from '../../port-mapping/port-mapper.ts'
 import type { LocalPort } from '../../port-mapping/router.ts'
 import { createDialBackJudge } from '../../reach/dial-back-judge.ts'
+import { isDirect } from '../../reach/link-path.ts'
 import { createObserved } from '../../reach/observed.ts'
 import type { Reachability } from '../../reach/reachability.ts'
 import type { Node } from '../node.ts'
@@ -123,7 +124,9 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   function dialsBack(): string[] {
     const running = node()
     if (running === undefined) return []
-    return peers(running).flatMap(({ peerId, relayed, protocols }) => (!relayed && protocols.includes(dialRequestProtocol) ? peerId : []))
+    return peers(running).flatMap(({ peerId, path, protocols }) =>
+      isDirect(path) && protocols.includes(dialRequestProtocol) ? peerId : [],
+    )
   }
 
   async function askDialBack(other: string, wanted: string[]) {

@@ -59,7 +59,7 @@ test('two hidden nodes reach each other through a relay', async () => {
   const [a, b] = await Promise.all([hiddenBehind(relay), hiddenBehind(relay)])
   await b.engine.handle('/echo/1', async ({ body }) => body, { maxRequestBytes: 1_000_000, maxConcurrent: 4 })
   const peer = await a.engine.dial(b.address, { source: 'rest', signal })
-  expect(peer).toMatchObject({ peerId: b.engine.peerId, relayed: true, direction: 'outbound' })
+  expect(peer).toMatchObject({ peerId: b.engine.peerId, path: { by: 'relay', via: relay.peerId }, direction: 'outbound' })
   await expect.poll(async () => (await a.engine.peers()).find(({ peerId }) => peerId === b.engine.peerId)?.protocols).toContain('/echo/1')
   const secret = randomBytes(600_000)
   const answers = await Promise.all(
@@ -75,9 +75,9 @@ test('a direct link takes the place of one through a relay', async () => {
   const address = async () => (await target.multiaddrs()).find((text) => text.includes('/p2p-circuit')) ?? ''
   await expect.poll(address).not.toBe('')
   const other = await node()
-  expect(await other.dial(await address(), { source: 'rest', signal })).toMatchObject({ relayed: true })
+  expect(await other.dial(await address(), { source: 'rest', signal })).toMatchObject({ path: { by: 'relay', via: relay.peerId } })
   await link(target, other)
-  await expect.poll(async () => (await other.peers()).find(({ peerId }) => peerId === target.peerId)?.relayed).toBe(false)
+  await expect.poll(async () => (await other.peers()).find(({ peerId }) => peerId === target.peerId)?.path.by).toBe('websocket')
   expect((await linked(other)).filter((peerId) => peerId === target.peerId)).toHaveLength(1)
 })
 
@@ -116,7 +116,7 @@ test('requests in progress in both directions are answered on the relayed link t
     [target, other],
     [other, target],
   ] as const) {
-    await expect.poll(async () => (await one.peers()).find(({ peerId }) => peerId === another.peerId)?.relayed).toBe(false)
+    await expect.poll(async () => (await one.peers()).find(({ peerId }) => peerId === another.peerId)?.path.by).toBe('websocket')
     // The new link is read while the old one is still open.
     await one.ping(another.peerId, { signal })
   }

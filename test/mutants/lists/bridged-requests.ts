@@ -26,7 +26,9 @@ export const bridgedRequests = [
       ['authors behind a bridge have a turn each', 'via ?? author', 'author'],
     ],
   ),
-  ...breaks('src/peers/peers.ts', gateways, [['a bridged peer is not kept', 'if (!bridgedPaths.note(event.peerId, event.via)) break', 'break']]),
+  ...breaks('src/peers/peers.ts', gateways, [
+    ['a bridged peer is not kept', 'if (!bridgedPaths.note(event.peerId, event.via)) break', 'break'],
+  ]),
   ...breaks('src/peers/peer-view.ts', gateways, [
     ['a bridged path is not shown', "connected?.path ?? (bridged && { by: 'bridge', ...bridged })", 'connected?.path'],
   ]),

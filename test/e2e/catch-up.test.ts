@@ -28,7 +28,7 @@ test('a gateway that is cut off for a minute of publishing has the whole log soo
 })
 
 async function cutOff(engine: EngineName): Promise<void> {
-  const { outside, hosts, cut, mend } = await createRoutedNetwork(1)
+  const { outside, hosts, cut, mend } = await createRoutedNetwork(['port-restricted'])
   const address = listening[engine]
   const start = async (under: string[], port: number, bootstrap: string[]) => {
     const env = {

@@ -3,6 +3,7 @@ import type { NodeView } from '../../src/model/node.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
 import { type GatewayProcess, quietEnvironment } from '../fixtures/gateway-process.ts'
 import { getInside, inside } from '../fixtures/inside.ts'
+import type { NatKind } from '../fixtures/nat-kinds.ts'
 import { canRoute, createRoutedNetwork, publicAddress } from '../fixtures/routed-network.ts'
 import { temporaryDirectory } from '../fixtures/temporary.ts'
 
@@ -20,8 +21,8 @@ async function start(under: string[], env: Record<string, string>): Promise<Gate
 }
 
 /** A relay in the public network, and two gateways that no packet from outside can reach. */
-async function hiddenPair(init: { symmetric: boolean }): Promise<[Place, Place]> {
-  const { outside, hosts } = await createRoutedNetwork(2, init)
+async function hiddenPair(kind: NatKind): Promise<[Place, Place]> {
+  const { outside, hosts } = await createRoutedNetwork([kind, kind])
   const relay = await start(outside, { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071/ws' })
   const bootstrap = `/ip4/${publicAddress}/tcp/7071/ws/p2p/${relay.peerId}`
   const hidden = await Promise.all(
@@ -61,7 +62,7 @@ test('two gateways behind routers that let nothing in get a direct link while th
   timeout: 180_000,
 }, async ({ skip }) => {
   skip(!(await canRoute()), 'network namespaces and nft are needed')
-  const [first, second] = await hiddenPair({ symmetric: false })
+  const [first, second] = await hiddenPair('port-restricted')
   await exchange([first, second])
   for (const [one, other] of [
     [first, second],
@@ -76,7 +77,7 @@ test('two gateways behind routers that map each destination anew exchange 1,000 
   timeout: 180_000,
 }, async ({ skip }) => {
   skip(!(await canRoute()), 'network namespaces and nft are needed')
-  const [first, second] = await hiddenPair({ symmetric: true })
+  const [first, second] = await hiddenPair('symmetric')
   await exchange([first, second])
   expect(await peerOf(first, second)).toMatchObject({ state: 'connected', path: 'relay', via: expect.any(String) })
 })

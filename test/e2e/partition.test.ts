@@ -15,7 +15,7 @@ test.for(['both', 'to', 'from'] as const)(
   { timeout: 120_000 },
   async (direction, { skip }) => {
     skip(!(await canRoute()), 'network namespaces and nft are needed')
-    const { outside, hosts, cut, mend } = await createRoutedNetwork(1)
+    const { outside, hosts, cut, mend } = await createRoutedNetwork(['port-restricted'])
     const start = async (under: string[], more: Record<string, string>) => {
       const env = { ...quietEnvironment(await temporaryDirectory()), PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071/ws', ...more }
       const { url, peerId } = await gatewayForTest({ ...env, PEERGATE_SILENT_LINK_MS: '2000', PEERGATE_DIAL_TIMEOUT_MS: '1000' }, under)

@@ -29,7 +29,7 @@ test.for<[string, MiniupnpdOptions]>([
   },
   async ([, options], { skip }) => {
     skip(!(await canTest()), 'network namespaces, nft and miniupnpd are needed')
-    const { outside, hosts, routers } = await createRoutedNetwork(1)
+    const { outside, hosts, routers } = await createRoutedNetwork(['port-restricted'])
     const [[host = [], router = []] = []] = hosts.map((each, index) => [each, routers[index] ?? []])
     await startMiniupnpd(router, options)
     const peer = await start(outside, {})

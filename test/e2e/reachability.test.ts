@@ -23,7 +23,7 @@ test('with libp2p a gateway behind a router is hidden, and direct where the rout
   timeout: 180_000,
 }, async ({ skip }) => {
   skip(!(await canRoute()), 'network namespaces and nft are needed')
-  const { outside, hosts, routers } = await createRoutedNetwork(2)
+  const { outside, hosts, routers } = await createRoutedNetwork(['port-restricted', 'port-restricted'])
   const [closed = [], open = []] = hosts
   await runIn(
     routers[1]?.at(-1) ?? '',
@@ -51,7 +51,7 @@ test('a gateway and a stock js-libp2p node confirm the addresses of each other b
   timeout: 180_000,
 }, async ({ skip }) => {
   skip(!(await canRoute()), 'network namespaces and nft are needed')
-  const { outside } = await createRoutedNetwork(0)
+  const { outside } = await createRoutedNetwork([])
   // Each is seen at the first address, so each has the other send data before it dials the second.
   await runIn(outside.at(-1) ?? '', 'ip address add 12.0.0.1/24 dev bridge0')
   const gateway = await start(outside, { PEERGATE_LISTEN: '/ip4/11.0.0.1/tcp/7071,/ip4/12.0.0.1/tcp/7071', PEERGATE_DIAL: 'host' })

@@ -29,6 +29,7 @@ import { createNode, type Node } from './node.ts'
 import { listenToNode } from './node-events.ts'
 import { pingPeer } from './ping.ts'
 import { createProtocols } from './protocols.ts'
+import { createPunching } from './punching/punching.ts'
 import { createReachable } from './reach/reachable.ts'
 import { createSignsOfLife } from './signs-of-life.ts'
 import { createSilentConnections } from './silent-connections.ts'
@@ -129,6 +130,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       logger,
     },
   )
+  const punching = createPunching({ limits }, { node: () => running?.node, logger })
 
   function ownAddresses(): string[] {
     return running?.node.getMultiaddrs().map((address) => address.toString()) ?? []
@@ -158,6 +160,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         namespaces,
         signsOfLife,
         dialledAt,
+        punching,
         onOwnKey: (remote) => conflicts.note({ peerId, multiaddrs: remote === undefined ? [] : [remote], toldBy: null }),
         onTold(addresses, other) {
           const [connection] = running?.node.getConnections(peerIdFromString(other)) ?? []
@@ -188,18 +191,8 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     const started = await prepare()
     await protocols.register(started.node)
     await reachable.register(started.node)
-    listenToNode(started, {
-      peerOf,
-      emit,
-      links,
-      relay,
-      backOff,
-      introductions,
-      policy,
-      silentConnections,
-      reach: reachable,
-      onLost: ownDials.lost,
-    })
+    const parts = { links, relay, backOff, introductions, policy, silentConnections, reach: reachable, punching, ownDials }
+    listenToNode(started, { peerOf, emit, ...parts })
     running = started
     try {
       await started.node.start()

@@ -7,6 +7,8 @@ import type { NodeGossip } from './gossip/node-gossip.ts'
 import type { Introductions } from './introductions.ts'
 import type { Links } from './links.ts'
 import type { Node } from './node.ts'
+import type { OwnDials } from './own-dials.ts'
+import type { Punching } from './punching/punching.ts'
 import type { Reach } from './reach/reach.ts'
 import type { SilentConnections } from './silent-connections.ts'
 import { tellerOf } from './teller-of.ts'
@@ -25,11 +27,11 @@ export function listenToNode(
     policy: Pick<DialPolicy, 'told'>
     silentConnections: Pick<SilentConnections, 'opened'>
     reach: Pick<Reach, 'identified' | 'gone'>
-    /** The link to a peer has ended. */
-    onLost(peerId: string): void
+    punching: Pick<Punching, 'identified'>
+    ownDials: Pick<OwnDials, 'lost'>
   },
 ): void {
-  const { peerOf, emit, links, relay, backOff, introductions, policy, silentConnections, reach, onLost } = components
+  const { peerOf, emit, links, relay, backOff, introductions, policy, silentConnections, reach, punching, ownDials } = components
   /** When the first of the connections to a peer opened, by the monotonic clock. */
   const linkedAt = new Map<string, number>()
   /** By peer, the path as told. */
@@ -68,10 +70,11 @@ export function listenToNode(
     linkedAt.delete(other)
     paths.delete(other)
     emit({ type: 'peer:disconnect', peerId: other })
-    onLost(other)
+    ownDials.lost(other)
   })
   node.addEventListener('peer:identify', ({ detail }) => {
     introductions.made(detail.connection)
+    punching.identified(detail)
     // A peer that has disconnected meanwhile has no later event that would remove its entry.
     if (peerOf(detail.peerId.toString()) === undefined) return
     links.identified(detail)

@@ -23,11 +23,14 @@ import type { DialledAt } from './dialled-at.ts'
 import { gossipOptions } from './gossip/gossip-options.ts'
 import { identifyServices } from './identify.ts'
 import { watchingForOwnKey } from './own-key.ts'
+import type { ObservedAddresses } from './punching/observed-addresses.ts'
+import { punchService } from './punching/punch-service.ts'
 import type { OwnAddresses } from './reach/own-addresses.ts'
 import type { SignsOfLife } from './signs-of-life.ts'
 import { firstAddresses } from './stored-addresses.ts'
 import { boundMuxer } from './transport/bounded-muxer.ts'
 import { createDnsaddrResolver } from './transport/dnsaddr.ts'
+import { createOwnPort } from './transport/own-port.ts'
 import { quicTransport } from './transport/quic-transport.ts'
 import type { RelayServer } from './transport/relay-server.ts'
 import { relayTransport } from './transport/relay-transport.ts'
@@ -65,6 +68,7 @@ export interface NodeComponents {
   namespaces: Namespaces
   signsOfLife: SignsOfLife
   dialledAt: Pick<DialledAt, 'through'>
+  punching: Pick<ObservedAddresses, 'dialled' | 'all'>
   /** Another node, at this address if it is known, has this node's own key. */
   onOwnKey: (remote: string | undefined) => void
   /** A connected peer has told addresses of other peers. */
@@ -84,8 +88,10 @@ const negotiationTimeoutMs = 5_000
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
   const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onOwnKey, onTold } = components
-  const { signsOfLife, dialledAt, addresses } = components
+  const { signsOfLife, dialledAt, punching, addresses } = components
   const gate = dialledAt.through(createDialGate({ policy, onRefused: () => reached.note('told_dial') }))
+  // Whoever can be dialled needs no holes. On a server, a shared port could let two dials of the same two peers collide.
+  const ownPort = init.listen.includes(throughRelays) ? await createOwnPort() : undefined
   // The gater refuses connections over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
   const maxSockets = maxConnections + maxPendingConnections
@@ -115,7 +121,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       pingTimeout: { minTimeout: (limits.silentLinkMs * 2) / 3, maxTimeout: (limits.silentLinkMs * 2) / 3 },
     },
     transports: [
-      tcpTransport({ maxConnections: maxSockets }, { gate }),
+      tcpTransport({ maxConnections: maxSockets }, { gate, ownPort, onFromOwnPort: punching.dialled }),
       webSocketTransport({ maxSockets }, { gate }),
       // QUIC has its own encryption, which a private network key does not protect.
       ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, reached, signsOfLife })] : []),
@@ -145,6 +151,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       ...identifyServices({ reached }),
       // Clients, the DHT and the connection monitor ping concurrently.
       ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
+      punching: punchService({ policy, observed: punching }),
       pubsub: gossipsub(gossipOptions(limits)),
       addresses: addresses.service,
       ...(init.dht === undefined

@@ -4,6 +4,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { PeerNotConnected, PeerUnreachable } from '../../errors.ts'
 import { createDeadline } from '../../lib/deadline.ts'
 import type { Node } from './node.ts'
+import { directFirst } from './transport/direct-first.ts'
 
 /** https://github.com/libp2p/specs/blob/master/ping/ping.md */
 export const pingProtocol = '/ipfs/ping/1.0.0'
@@ -43,7 +44,7 @@ export async function pingPeer(
   { signal, timeoutMs }: { signal: AbortSignal; timeoutMs: number },
 ): Promise<number> {
   signal.throwIfAborted()
-  const [connection] = node?.getConnections(peerIdFromString(peerId)) ?? []
+  const [connection] = directFirst(node?.getConnections(peerIdFromString(peerId)) ?? [])
   if (connection === undefined) throw new PeerNotConnected('There is no link to this peer; dial it first.')
   using deadline = createDeadline(timeoutMs, [signal])
   try {

@@ -10,6 +10,7 @@ import type { LimitsReached } from '../limits-reached.ts'
 import { createRequestSemaphore, type RequestSemaphore } from '../request-semaphore.ts'
 import type { Node } from './node.ts'
 import { readMessage, withStream, writeMessage } from './stream-io.ts'
+import { directFirst } from './transport/direct-first.ts'
 
 /** Outbound and inbound requests, each on its own stream: one message there, one message back. */
 export interface Protocols {
@@ -106,7 +107,7 @@ export function createProtocols(
   return {
     async request(node, peerId, protocol, body, { signal, maxAnswerBytes }) {
       signal.throwIfAborted()
-      const connection = node?.getConnections().find(({ remotePeer }) => remotePeer.toString() === peerId)
+      const [connection] = directFirst(node?.getConnections().filter(({ remotePeer }) => remotePeer.toString() === peerId) ?? [])
       if (connection === undefined) throw new PeerNotConnected('There is no link to this peer; dial it first.')
       const gone = new AbortController()
       const onGone = () => gone.abort(new Error('the link was closed'))

@@ -1,5 +1,6 @@
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Connection } from '@libp2p/interface'
+import { directFirst } from '../transport/direct-first.ts'
 import { openFor } from '../transport/open-for.ts'
 import type { GossipInternals, OutboundGossip } from './gossip-internals.ts'
 
@@ -84,7 +85,7 @@ export function createGossipLinks(components: {
   }
 
   function linksOf(peerId: string): Connection[] {
-    return connections().filter(({ remotePeer, status }) => status === 'open' && remotePeer.toString() === peerId)
+    return directFirst(connections().filter(({ remotePeer, status }) => status === 'open' && remotePeer.toString() === peerId))
   }
 
   function isWithout(connection: Connection): boolean {

@@ -9,6 +9,7 @@ import type { LimitsReached } from '../../limits-reached.ts'
 import type { Reading } from '../../reading.ts'
 import type { Node } from '../node.ts'
 import { openPing } from '../ping.ts'
+import { directFirst } from '../transport/direct-first.ts'
 import { boundGossip } from './gossip-frames.ts'
 import { gossipInternals } from './gossip-internals.ts'
 import { createGossipLanes, type GossipLanes } from './gossip-lanes.ts'
@@ -56,7 +57,7 @@ export function createNodeGossip(
       traits: (other) => gossipTraits(agentOf(other)),
       isLinked: (other) => node.getConnections(peerIdFromString(other)).length > 0,
       async openPing(other) {
-        const [connection] = node.getConnections(peerIdFromString(other))
+        const [connection] = directFirst(node.getConnections(peerIdFromString(other)))
         if (connection === undefined) throw new Error('there is no link')
         using deadline = createDeadline(limits.pingTimeoutMs, [])
         return await openPing(connection, deadline.signal)

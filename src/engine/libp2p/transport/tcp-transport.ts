@@ -1,17 +1,58 @@
-import type { MultiaddrConnection, Transport, Upgrader, UpgraderOptions } from '@libp2p/interface'
+import type { Connection, MultiaddrConnection, Transport, Upgrader, UpgraderOptions } from '@libp2p/interface'
 import { type TCPComponents, type TCPDialOptions, type TCPOptions, tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from '../../dial/endpoint.ts'
-import { atIp, type DialGate } from '../../dial/gate.ts'
+import { atIp, type DialGate, type DialTarget } from '../../dial/gate.ts'
+import { isPortTaken, type OwnPort } from './own-port.ts'
+
+export interface TcpTransportComponents {
+  gate: DialGate
+  /** Undefined: dials leave from any port. */
+  ownPort?: OwnPort | undefined
+  /** A connection was dialled from the listening port. */
+  onFromOwnPort?(connection: Connection): void
+}
+
+/** Of a dial that punches a hole: `initiator: false` makes this end answer the handshake of a socket that both ends dial. */
+interface PunchOptions {
+  initiator?: boolean
+}
 
 /** libp2p over TCP, with dials through the gate, and without the Unix sockets that libp2p's own would dial. */
-export function tcpTransport(init: TCPOptions, { gate }: { gate: DialGate }): (components: TCPComponents) => Transport {
+export function tcpTransport(
+  init: TCPOptions,
+  { gate, ownPort, onFromOwnPort }: TcpTransportComponents,
+): (components: TCPComponents) => Transport {
   return (components) => {
     const transport = tcp(init)(components)
-    const { dial } = transport
+    const { dial, createListener } = transport
     const ofTcp = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'tcp')
-    transport.dial = (address, options) =>
-      gate.dial(address, options.signal, (target) => dial.call(transport, atIp(target), abortingUntilConnected(options)))
+
+    /** A dial that punches a hole is of no use from another port; others are made from any. */
+    async function connect(target: DialTarget, options: TCPDialOptions & PunchOptions): Promise<Connection> {
+      const isPunch = options.initiator !== undefined
+      const handle = ownPort?.bind(target.ip)
+      if (handle === undefined && isPunch) throw new Error('the listening port is not shared with dials')
+      if (handle === undefined) return await dial.call(transport, atIp(target), abortingUntilConnected(options))
+      try {
+        // A socket that is given a handle reads at once, unless it is to be started by hand.
+        const bound = { ...abortingUntilConnected(options), handle, manualStart: true }
+        const connection = await dial.call(transport, atIp(target), bound)
+        onFromOwnPort?.(connection)
+        return connection
+      } catch (error) {
+        if (isPunch || !isPortTaken(error)) throw error
+        return await dial.call(transport, atIp(target), abortingUntilConnected(options))
+      }
+    }
+
+    transport.dial = (address, options) => gate.dial(address, options.signal, (target) => connect(target, options))
+    transport.createListener = (options) => {
+      if (ownPort === undefined) return createListener.call(transport, options)
+      const listener = createListener.call(transport, Object.assign({ reusePort: true }, options))
+      ownPort.share(listener)
+      return listener
+    }
     transport.dialFilter = ofTcp
     transport.listenFilter = ofTcp
     return transport
@@ -22,7 +63,7 @@ export function tcpTransport(init: TCPOptions, { gate }: { gate: DialGate }): (c
  * Dial options whose signal no longer affects the socket once it is connected. libp2p passes the signal to Node, which
  * destroys the socket whenever it fires: even when the link is open by then and only the caller has given up.
  */
-function abortingUntilConnected(options: TCPDialOptions): TCPDialOptions {
+function abortingUntilConnected(options: TCPDialOptions & PunchOptions): TCPDialOptions {
   const { signal, upgrader } = options
   const connecting = new AbortController()
   const abort = () => connecting.abort(signal.reason)
@@ -30,6 +71,8 @@ function abortingUntilConnected(options: TCPDialOptions): TCPDialOptions {
   if (signal.aborted) abort()
   const upgradeOutbound: Upgrader['upgradeOutbound'] = (connection: MultiaddrConnection, upgrading: UpgraderOptions) => {
     signal.removeEventListener('abort', abort)
+    // The muxer numbers its streams by this, whichever end answers the handshake.
+    if (options.initiator === false) connection.direction = 'inbound'
     return upgrader.upgradeOutbound(connection, { ...upgrading, signal })
   }
   return { ...options, signal: connecting.signal, upgrader: Object.assign(Object.create(upgrader), { upgradeOutbound }) }

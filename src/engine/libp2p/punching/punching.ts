@@ -1,0 +1,33 @@
+import type { IdentifyResult } from '@libp2p/interface'
+import type { Logger } from 'pino'
+import type { Limits } from '../../../limits.ts'
+import type { Node } from '../node.ts'
+import { createHandover } from './handover.ts'
+import { createObservedAddresses, type ObservedAddresses } from './observed-addresses.ts'
+
+/** What the hole punching of a node (`punch-service.ts`) keeps from start to start. */
+export interface Punching extends Pick<ObservedAddresses, 'dialled' | 'all'> {
+  /** A peer has identified itself on a connection. */
+  identified(result: IdentifyResult): void
+}
+
+export function createPunching(
+  init: { limits: Pick<Limits, 'requestTimeoutMs'> },
+  components: { node(): Node | undefined; logger: Logger },
+): Punching {
+  const { node, logger } = components
+  const observed = createObservedAddresses()
+  const handover = createHandover(init, {
+    connectionsTo: (peer) => node()?.getConnections(peer) ?? [],
+    isLasting: (protocol) => node()?.services.pubsub.protocols.includes(protocol) === true,
+    logger,
+  })
+  return {
+    dialled: observed.dialled,
+    all: observed.all,
+    identified(result) {
+      observed.told(result)
+      handover.answered(result.connection)
+    },
+  }
+}

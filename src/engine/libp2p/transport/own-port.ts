@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Listener } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { endpointOf } from '../../dial/endpoint.ts'
+import { isPublicAddress } from '../../dial/policy.ts'
+
+/**
+ * Dials peers on the Internet from the TCP port that this node listens on. A router then shows one address of this
+ * node to all of them, and packets of a peer that is dialled reach the listening port: without that no hole is punched.
+ * @libp2p/tcp always dials from a port of its own (https://github.com/libp2p/test-plans/pull/864).
+ *
+ * IPv4 only: the listening port of an IPv6 address needs no router to translate it.
+ */
+export interface OwnPort {
+  /** Lets a listener share its port with dials. Another program on the port is still an error (`EADDRINUSE`). */
+  share(listener: Listener): void
+  /** A socket bound to the listening port, for a dial of this IP address; undefined where a dial needs none. */
+  bind(ip: string): BoundHandle | undefined
+}
+
+/** The part of Node's TCP handle in use. `net.connect` takes one as the option `handle`. */
+export interface BoundHandle {
+  bind(address: string, port: number, flags: number): number
+  close(): void
+}
+
+type HandleClass = new (type: number) => BoundHandle
+
+/** `TCPConstants.SOCKET` of Node's tcp_wrap, and `UV_TCP_REUSEPORT` of libuv. */
+const socketType = 0
+const reusePortFlag = 2
+
+/** Resolves with undefined on systems without SO_REUSEPORT. */
+export async function createOwnPort(): Promise<OwnPort | undefined> {
+  const Handle = await findHandleClass()
+  if (Handle === undefined) return undefined
+  const listening = new Set<{ host: string; port: number }>()
+
+  function share(listener: Listener): void {
+    const { listen, close } = listener
+    let place: { host: string; port: number } | undefined
+    listener.listen = async (address: Multiaddr) => {
+      await throwIfTaken(address)
+      await listen.call(listener, address)
+      const [host] = address.getComponents()
+      const port = listener.getAddrs().map((each) => endpointOf(each)?.port)[0]
+      if (host?.name !== 'ip4' || host.value === undefined || port === undefined) return
+      place = { host: host.value, port }
+      listening.add(place)
+    }
+    listener.close = async () => {
+      if (place !== undefined) listening.delete(place)
+      await close.call(listener)
+    }
+  }
+
+  return {
+    share,
+    bind(ip) {
+      const [place] = listening
+      if (place === undefined || ip.includes(':') || !isPublicAddress(ip)) return undefined
+      const handle = new Handle(socketType)
+      if (handle.bind(place.host, place.port, reusePortFlag) === 0) return handle
+      handle.close()
+      return undefined
+    },
+  }
+}
+
+/** Node exports the class of its TCP handles nowhere, but servers have one. */
+async function findHandleClass(): Promise<HandleClass | undefined> {
+  const server = createServer()
+  try {
+    await once(server.listen({ host: '127.0.0.1', port: 0, reusePort: true }), 'listening')
+    const handle: unknown = Reflect.get(server, '_handle')
+    const type = typeof handle === 'object' && handle !== null ? handle.constructor : undefined
+    return isHandleClass(type) ? type : undefined
+  } catch {
+    return undefined
+  } finally {
+    server.close()
+  }
+}
+
+function isHandleClass(type: unknown): type is HandleClass {
+  return typeof type === 'function' && typeof type.prototype.bind === 'function' && typeof type.prototype.close === 'function'
+}
+
+/** With SO_REUSEPORT the system would let two programs of one user have the port, and give each half of the links. */
+async function throwIfTaken(address: Multiaddr): Promise<void> {
+  const port = endpointOf(address)?.port
+  const [host] = address.getComponents()
+  if (port === undefined || port === 0 || host?.value === undefined) return
+  const server = createServer()
+  await once(server.listen({ host: host.value, port, ipv6Only: host.name === 'ip6', exclusive: true }), 'listening')
+  const closed = once(server, 'close')
+  server.close()
+  await closed
+}
+
+const takenCodes = ['EADDRINUSE', 'EADDRNOTAVAIL']
+
+/** Whether a dial failed because this node has, or had until lately, a connection between the same two ports. */
+export function isPortTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && takenCodes.includes(String(error.code))
+}

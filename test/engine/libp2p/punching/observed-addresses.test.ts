@@ -1,0 +1,44 @@
+import type { Connection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect, test } from 'vitest'
+import { createObservedAddresses } from '../../../../src/engine/libp2p/punching/observed-addresses.ts'
+
+const to = (ip: string) => ({ remoteAddr: multiaddr(`/ip4/${ip}/tcp/4001`) }) as Connection
+const seen = '/ip4/11.0.0.10/tcp/7071'
+
+test('what a peer has observed is kept when the connection was dialled from the listening port', () => {
+  const observed = createObservedAddresses()
+  const [own, other] = [to('11.0.0.1'), to('11.0.0.2')]
+  observed.dialled(own)
+  observed.told({ connection: own, observedAddr: multiaddr(seen) })
+  observed.told({ connection: other, observedAddr: multiaddr('/ip4/11.0.0.10/tcp/40001') })
+  expect(observed.all()).toEqual([seen])
+})
+
+test.each([
+  ['a private address', '/ip4/192.168.1.2/tcp/7071'],
+  ['a cloud metadata service', '/ip4/169.254.169.254/tcp/80'],
+  ['a WebSocket', `${seen}/ws`],
+  ['QUIC', '/ip4/11.0.0.10/udp/7071/quic-v1'],
+  ['a relayed address', `${seen}/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN/p2p-circuit`],
+  ['a name', '/dns4/example.org/tcp/7071'],
+])('%s is not kept', (_, address) => {
+  const observed = createObservedAddresses()
+  const connection = to('11.0.0.1')
+  observed.dialled(connection)
+  observed.told({ connection, observedAddr: multiaddr(address) })
+  expect(observed.all()).toEqual([])
+})
+
+test('one host that tells many addresses has one of them kept, and the last four hosts count', () => {
+  const observed = createObservedAddresses()
+  function tell(ip: string, port: number): void {
+    const connection = to(ip)
+    observed.dialled(connection)
+    observed.told({ connection, observedAddr: multiaddr(`/ip4/11.0.0.10/tcp/${port}`) })
+  }
+  for (let port = 1; port <= 20; port++) tell('11.0.0.1', port)
+  expect(observed.all()).toEqual(['/ip4/11.0.0.10/tcp/20'])
+  for (let host = 2; host <= 6; host++) tell(`11.0.0.${host}`, 100 + host)
+  expect(observed.all()).toEqual([103, 104, 105, 106].map((port) => `/ip4/11.0.0.10/tcp/${port}`))
+})

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { ComponentLogger, Connection, DialTransportOptions, Logger, MultiaddrConnection, Upgrader } from '@libp2p/interface'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { expect, onTestFinished, test } from 'vitest'
+import type { DialGate } from '../../../../src/engine/dial/gate.ts'
+import { type BoundHandle, createOwnPort, type OwnPort } from '../../../../src/engine/libp2p/transport/own-port.ts'
+import { tcpTransport } from '../../../../src/engine/libp2p/transport/tcp-transport.ts'
+import { libp2pEngine, startedLibp2pEngine } from '../../../fixtures/libp2p-engine.ts'
+
+const silent: Logger = Object.assign(() => undefined, {
+  error: () => undefined,
+  trace: () => undefined,
+  enabled: false,
+  newScope: () => silent,
+})
+const logger: ComponentLogger = { forComponent: () => silent }
+const openGate: DialGate = {
+  dial: async (address, _signal, connect) => await connect({ address, ip: address.getComponents()[0]?.value ?? '' }),
+  dialThrough: async (_address, _ends, open) => await open(),
+}
+
+/** A connection that is as far as the transport makes it. */
+type Dialled = Connection & { socket: MultiaddrConnection }
+
+/** A transport that listens, and dials from where it listens, also on loopback. */
+async function listening() {
+  const ownPort = await createOwnPort()
+  if (ownPort === undefined) throw new Error('this system has no SO_REUSEPORT')
+  const fromOwnPort: Connection[] = []
+  const onLoopback: OwnPort = { ...ownPort, bind: () => ownPort.bind('11.0.0.1') }
+  const transport = tcpTransport({}, { gate: openGate, ownPort: onLoopback, onFromOwnPort: (one) => fromOwnPort.push(one) })({ logger })
+  const upgradeOutbound = async (socket: MultiaddrConnection) => Object.assign(Object.create(null), { socket })
+  const upgrader: Upgrader = Object.assign(Object.create(null), { upgradeOutbound })
+  const listener = transport.createListener({ upgrader })
+  await listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0'))
+  onTestFinished(() => listener.close())
+  const dial = async (address: Multiaddr, options: { initiator?: boolean } = {}): Promise<Dialled> => {
+    const dialling: DialTransportOptions = Object.assign({ upgrader, signal: AbortSignal.timeout(20_000) }, options)
+    const dialled: Dialled = Object.assign(Object.create(null), await transport.dial(address, dialling))
+    onTestFinished(() => dialled.socket.abort(new Error('the test is over')))
+    return dialled
+  }
+  const port = listener.getAddrs()[0]?.getComponents()[1]?.value
+  return { ownPort, listener, dial, fromOwnPort, port: Number(port) }
+}
+
+/** A server, and the ports that its clients had. */
+async function server(): Promise<{ address: Multiaddr; clients: (number | undefined)[] }> {
+  const clients: (number | undefined)[] = []
+  const listens = createServer((socket) => {
+    socket.on('error', () => undefined)
+    clients.push(socket.remotePort)
+  })
+  await once(listens.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void listens.close())
+  const place = listens.address()
+  if (place === null || typeof place === 'string') throw new Error('the server has no port')
+  return { address: multiaddr(`/ip4/127.0.0.1/tcp/${place.port}`), clients }
+}
+
+test('a dial leaves from the listening port, and a second one to the same place from another', async () => {
+  const { dial, fromOwnPort, port } = await listening()
+  const { address, clients } = await server()
+  const first = await dial(address)
+  await dial(address)
+  await expect.poll(() => clients).toEqual([port, expect.not.toBeOneOf([port])])
+  expect(fromOwnPort).toHaveLength(1)
+  expect(first.socket.direction).toBe('outbound')
+})
+
+test('a dial that punches a hole leaves from the listening port or not at all', async () => {
+  const { dial, listener, port } = await listening()
+  const { address, clients } = await server()
+  expect((await dial(address, { initiator: false })).socket.direction).toBe('inbound')
+  await expect(dial(address, { initiator: true })).rejects.toThrow(/EADDR/)
+  await listener.close()
+  await expect(dial(address, { initiator: true })).rejects.toThrow(/not shared/)
+  await expect.poll(() => clients).toEqual([port])
+})
+
+test.each(['127.0.0.1', '192.168.1.2', '::1', '2600::1'])('a dial of %s needs no port', async (ip) => {
+  const { ownPort } = await listening()
+  expect(ownPort.bind(ip)).toBeUndefined()
+})
+
+test('a dial of an address on the Internet has the port as long as somebody listens', async () => {
+  const { ownPort, listener } = await listening()
+  const handle: BoundHandle | undefined = ownPort.bind('11.0.0.1')
+  expect(handle).toBeDefined()
+  handle?.close()
+  await listener.close()
+  expect(ownPort.bind('11.0.0.1')).toBeUndefined()
+})
+
+test('a gateway that shares its port with its dials does not share it with another gateway', async () => {
+  const first = await startedLibp2pEngine({ listen: ['/ip4/127.0.0.1/tcp/0', '/p2p-circuit'] })
+  const [address = ''] = await first.multiaddrs()
+  const [place = ''] = address.split('/p2p/')
+  const second = await libp2pEngine({ listen: [place, '/p2p-circuit'] })
+  await expect(second.start()).rejects.toThrow(/EADDRINUSE/)
+})

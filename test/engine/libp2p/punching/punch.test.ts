@@ -1,0 +1,93 @@
+import type { Connection, ConnectionGater } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { expect, test, vi } from 'vitest'
+import { createPunch, maxPunchAddresses, type PunchOptions } from '../../../../src/engine/libp2p/punching/punch.ts'
+import { createMemoryIdentity } from '../../../fixtures/memory-identity.ts'
+
+const [peer, other] = await Promise.all([1, 2].map(async () => peerIdFromString((await createMemoryIdentity()).peerId)))
+if (peer === undefined || other === undefined) throw new Error('there are two peers')
+const relayAddress = `/ip4/11.0.0.1/tcp/7071/p2p/${other}/p2p-circuit`
+const relayed = { remotePeer: peer, remoteAddr: multiaddr(relayAddress), direct: false, status: 'open' } as Connection
+const direct = { ...relayed, direct: true }
+
+function punching(
+  init: { dial?: (address: Multiaddr, options: PunchOptions) => Promise<Connection>; there?: Connection[]; denies?: boolean } = {},
+) {
+  const dial = vi.fn(init.dial ?? (async () => direct))
+  const told = vi.fn()
+  const events = new EventTarget()
+  const gater: ConnectionGater = { denyDialPeer: () => init.denies ?? false }
+  const punch = createPunch({ policy: { told }, gater, dial, connectionsTo: () => init.there ?? [relayed], events })
+  return {
+    dial,
+    told,
+    events,
+    punch: (addresses: string[], signal = AbortSignal.timeout(20_000)) =>
+      punch(
+        relayed,
+        addresses.map((address) => multiaddr(address)),
+        { signal, initiator: false },
+      ),
+    dialled: () => dial.mock.calls.map(([address]) => address.toString()),
+  }
+}
+
+const never = async (_: Multiaddr, { signal }: PunchOptions) =>
+  await new Promise<Connection>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+
+test('every address is dialled at once, as the end that answers, and only for the peer; the relay is their teller', async () => {
+  const { punch, dial, dialled, told } = punching()
+  expect(await punch(['/ip4/11.0.0.10/tcp/1', `/ip4/11.0.0.10/tcp/2/p2p/${peer}`])).toBe(direct)
+  const named = [`/ip4/11.0.0.10/tcp/1/p2p/${peer}`, `/ip4/11.0.0.10/tcp/2/p2p/${peer}`]
+  expect(dialled()).toEqual(named)
+  expect(dial.mock.calls[0]?.[1].initiator).toBe(false)
+  expect(told).toHaveBeenCalledExactlyOnceWith(named, { ip: '11.0.0.1', isRelayed: true })
+})
+
+test('addresses of another peer, private ones, relayed ones and names are not dialled', async () => {
+  const { punch, dialled } = punching()
+  const hostile = ['/ip4/10.0.0.1/tcp/22', '/ip4/127.0.0.1/tcp/80', '/ip4/169.254.169.254/tcp/80', '/dns4/example.org/tcp/1', relayAddress]
+  await punch([...hostile, `/ip4/11.0.0.10/tcp/1/p2p/${other}`, '/ip4/11.0.0.10/tcp/2'])
+  expect(dialled()).toEqual([`/ip4/11.0.0.10/tcp/2/p2p/${peer}`])
+})
+
+test('of many addresses the first are dialled, each once', async () => {
+  const { punch, dialled } = punching()
+  const many = Array.from({ length: 300 }, (_, index) => `/ip4/11.0.0.10/tcp/${index + 1}`)
+  await punch(['/ip4/11.0.0.10/tcp/1', ...many])
+  expect(dialled()).toEqual(many.slice(0, maxPunchAddresses).map((address) => `${address}/p2p/${peer}`))
+})
+
+test('a peer that this node does not dial is not punched to', async () => {
+  const { punch, dial } = punching({ denies: true })
+  await expect(punch(['/ip4/11.0.0.10/tcp/1'])).rejects.toThrow(/does not dial/)
+  expect(dial).not.toHaveBeenCalled()
+})
+
+test('a direct connection that is there already is taken', async () => {
+  const { punch, dial } = punching({ there: [relayed, direct] })
+  expect(await punch(['/ip4/11.0.0.10/tcp/1'])).toBe(direct)
+  expect(dial).not.toHaveBeenCalled()
+})
+
+test('when the peer comes through first, its connection is taken, and the dials end', async () => {
+  const { punch, dial, events } = punching({ dial: never })
+  const punched = punch(['/ip4/11.0.0.10/tcp/1'])
+  await vi.waitFor(() => expect(dial).toHaveBeenCalled())
+  events.dispatchEvent(new CustomEvent('connection:open', { detail: { ...direct, remotePeer: other } }))
+  events.dispatchEvent(new CustomEvent('connection:open', { detail: relayed }))
+  expect(dial.mock.calls[0]?.[1].signal.aborted).toBe(false)
+  events.dispatchEvent(new CustomEvent('connection:open', { detail: direct }))
+  expect(await punched).toBe(direct)
+  expect(dial.mock.calls[0]?.[1].signal.aborted).toBe(true)
+})
+
+test('a punch ends with its signal', async () => {
+  const { punch, dial } = punching({ dial: never })
+  const gone = new AbortController()
+  const punched = punch(['/ip4/11.0.0.10/tcp/1'], gone.signal)
+  await vi.waitFor(() => expect(dial).toHaveBeenCalled())
+  gone.abort(new Error('given up'))
+  await expect(punched).rejects.toThrow()
+})

@@ -2,8 +2,9 @@ import type { CircuitRelayServerComponents, CircuitRelayTransportComponents } fr
 import type { Connection } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { isCircuitAddress } from '../../dial/circuit-address.ts'
+import type { PortOptions } from '../transport/tcp-transport.ts'
 
-/** The addresses of the running node, as libp2p manages them, and the dials of single addresses. */
+/** The addresses of the running node, as libp2p manages them, and dial-backs. */
 export interface OwnAddresses {
   /** A service of the node, which gives access to its parts. */
   service(components: OwnAddressesComponents): object
@@ -14,8 +15,8 @@ export interface OwnAddresses {
    * it arrive at: it differs when a router forwards them. libp2p itself announces private addresses only.
    */
   announce(addresses: AnnouncedAddress[]): void
-  /** Opens a connection, also when there is one to the peer. @throws Error */
-  dial(address: Multiaddr, signal: AbortSignal): Promise<Connection>
+  /** Opens a connection from a port that is not listened on, also when there is one to the peer. @throws Error */
+  dialBack(address: Multiaddr, signal: AbortSignal): Promise<Connection>
 }
 
 export interface AnnouncedAddress {
@@ -66,9 +67,10 @@ export function createOwnAddresses(): OwnAddresses {
       for (const each of addresses) if (!isIn(announced, each)) add(each)
       announced = addresses
     },
-    async dial(address, signal) {
+    async dialBack(address, signal) {
       if (components === undefined) throw new Error('the node is not running')
-      return await components.transportManager.dial(address, { signal })
+      const options: PortOptions & { signal: AbortSignal } = { signal, fromAnyPort: true }
+      return await components.transportManager.dial(address, options)
     },
   }
 }

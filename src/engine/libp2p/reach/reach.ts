@@ -91,7 +91,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   /** In half of the time of a request, so that its failure can be told. */
   async function dial(address: Multiaddr, given: AbortSignal): Promise<Connection> {
     using deadline = createDeadline(limits.dialTimeoutMs, [given])
-    return await addresses.dial(address, deadline.signal)
+    return await addresses.dialBack(address, deadline.signal)
   }
 
   /** Addresses that lead to a listened one, if a router has them do so; whether it says that it does. */

@@ -13,9 +13,14 @@ export interface TcpTransportComponents {
   onFromOwnPort?(connection: Connection): void
 }
 
-/** Of a dial that punches a hole: `initiator: false` makes this end answer the handshake of a socket that both ends dial. */
-interface PunchOptions {
+export interface PortOptions {
+  /** Of a dial that punches a hole: with false this end answers the handshake of a socket that both ends dial. */
   initiator?: boolean
+  /**
+   * Of a dial-back: it leaves from a port that the peer has not sent to. From another one it would pass a router that
+   * lets in nobody else (https://github.com/libp2p/specs/blob/master/autonat/autonat-v2.md#implementation-suggestions).
+   */
+  fromAnyPort?: boolean
 }
 
 /** libp2p over TCP, with dials through the gate, and without the Unix sockets that libp2p's own would dial. */
@@ -29,9 +34,9 @@ export function tcpTransport(
     const ofTcp = (addresses: Multiaddr[]) => addresses.filter((address) => endpointOf(address)?.form === 'tcp')
 
     /** A dial that punches a hole is of no use from another port; others are made from any. */
-    async function connect(target: DialTarget, options: TCPDialOptions & PunchOptions): Promise<Connection> {
+    async function connect(target: DialTarget, options: TCPDialOptions & PortOptions): Promise<Connection> {
       const isPunch = options.initiator !== undefined
-      const handle = ownPort?.bind(target.ip)
+      const handle = options.fromAnyPort === true ? undefined : ownPort?.bind(target.ip)
       if (handle === undefined && isPunch) throw new Error('the listening port is not shared with dials')
       if (handle === undefined) return await dial.call(transport, atIp(target), abortingUntilConnected(options))
       try {
@@ -63,7 +68,7 @@ export function tcpTransport(
  * Dial options whose signal no longer affects the socket once it is connected. libp2p passes the signal to Node, which
  * destroys the socket whenever it fires: even when the link is open by then and only the caller has given up.
  */
-function abortingUntilConnected(options: TCPDialOptions & PunchOptions): TCPDialOptions {
+function abortingUntilConnected(options: TCPDialOptions & PortOptions): TCPDialOptions {
   const { signal, upgrader } = options
   const connecting = new AbortController()
   const abort = () => connecting.abort(signal.reason)

@@ -5,7 +5,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { expect, onTestFinished, test } from 'vitest'
 import type { DialGate } from '../../../../src/engine/dial/gate.ts'
 import { type BoundHandle, createOwnPort, type OwnPort } from '../../../../src/engine/libp2p/transport/own-port.ts'
-import { tcpTransport } from '../../../../src/engine/libp2p/transport/tcp-transport.ts'
+import { type PortOptions, tcpTransport } from '../../../../src/engine/libp2p/transport/tcp-transport.ts'
 import { libp2pEngine, startedLibp2pEngine } from '../../../fixtures/libp2p-engine.ts'
 
 const silent: Logger = Object.assign(() => undefined, {
@@ -35,7 +35,7 @@ async function listening() {
   const listener = transport.createListener({ upgrader })
   await listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0'))
   onTestFinished(() => listener.close())
-  const dial = async (address: Multiaddr, options: { initiator?: boolean } = {}): Promise<Dialled> => {
+  const dial = async (address: Multiaddr, options: PortOptions = {}): Promise<Dialled> => {
     const dialling: DialTransportOptions = Object.assign({ upgrader, signal: AbortSignal.timeout(20_000) }, options)
     const dialled: Dialled = Object.assign(Object.create(null), await transport.dial(address, dialling))
     onTestFinished(() => dialled.socket.abort(new Error('the test is over')))
@@ -67,6 +67,14 @@ test('a dial leaves from the listening port, and a second one to the same place 
   await expect.poll(() => clients).toEqual([port, expect.not.toBeOneOf([port])])
   expect(fromOwnPort).toHaveLength(1)
   expect(first.socket.direction).toBe('outbound')
+})
+
+test('a dial-back leaves from a port that the peer has not sent to', async () => {
+  const { dial, fromOwnPort, port } = await listening()
+  const { address, clients } = await server()
+  await dial(address, { fromAnyPort: true })
+  await expect.poll(() => clients).toEqual([expect.not.toBeOneOf([port])])
+  expect(fromOwnPort).toEqual([])
 })
 
 test('a dial that punches a hole leaves from the listening port or not at all', async () => {

@@ -40,8 +40,7 @@ async function startBehind({ outside, hosts }: RoutedNetwork): Promise<[target: 
 
 /** How each of the two reaches the other. */
 async function paths([one, other]: [Place, Place]): Promise<unknown[]> {
-  const path = async ({ under, url }: Place, { peerId }: Place) =>
-    (await getInside<Partial<Peer>>(under, `${url}/v1/peers/${peerId}`)).path
+  const path = async ({ under, url }: Place, { peerId }: Place) => (await getInside<Partial<Peer>>(under, `${url}/v1/peers/${peerId}`)).path
   return [await path(one, other), await path(other, one)]
 }
 

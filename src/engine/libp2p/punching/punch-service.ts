@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
 import { type DCUtRServiceComponents, dcutr } from '@libp2p/dcutr'
-import type { Connection, ConnectionGater } from '@libp2p/interface'
+import type { Connection, ConnectionGater, PeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { DialPolicy } from '../../dial/policy.ts'
 import { createAttempts } from './attempts.ts'
 import { isPublicTcp, type ObservedAddresses } from './observed-addresses.ts'
+import { createOwnUpgrades } from './own-upgrades.ts'
 import { createPunch } from './punch.ts'
 
 /**
@@ -33,11 +34,13 @@ export function punchService(components: {
       events,
     })
 
+    const own = createOwnUpgrades(node.peerId.toString())
     const attempts = createAttempts({ isDirect: (peer) => connectionManager.getConnections(peer).some(({ direct }) => direct) })
 
     const handle: Registrar['handle'] = async (protocol, handler, options) => {
       const onUpgrade: typeof handler = (stream, connection) => {
         if (connection.direct) stream.abort(new Error('the connection is direct'))
+        else if (own.goesBefore(connection.remotePeer.toString())) stream.abort(new Error('an upgrade is in progress'))
         else return upgrades.run(connection, () => handler(stream, keptOpen(connection)))
       }
       await registrar.handle(protocol, onUpgrade, options)
@@ -46,14 +49,14 @@ export function punchService(components: {
       registrar.register(protocol, {
         ...topology,
         onConnect(peerId, connection) {
-          const upgrade = () => upgrades.run(connection, () => topology.onConnect?.(peerId, keptOpen(connection)))
+          const upgrade = () => upgrades.run(connection, () => topology.onConnect?.(peerId, keptOpen(own.of(connection))))
           // The end that was dialled begins.
           if (!connection.direct && connection.direction === 'inbound') attempts.begin(connection, upgrade)
         },
       })
     const getAddresses: AddressManager['getAddresses'] = () => {
-      const own = addressManager.getAddresses().filter(isPublicTcp)
-      return [...own, ...observed.all().map((address) => multiaddr(address))]
+      const listened = addressManager.getAddresses().filter(isPublicTcp)
+      return [...listened, ...observed.all().map((address) => multiaddr(address))]
     }
     const openConnection: ConnectionManager['openConnection'] = async (target, options = {}) => {
       const relayed = upgrades.getStore()
@@ -80,6 +83,7 @@ type AddressManager = DCUtRServiceComponents['addressManager']
 type ConnectionManager = DCUtRServiceComponents['connectionManager']
 
 export interface PunchServiceNode extends DCUtRServiceComponents {
+  peerId: PeerId
   connectionGater: ConnectionGater
   events: CircuitRelayTransportComponents['events']
 }

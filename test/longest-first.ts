@@ -6,6 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  */
 const longest = [
   'e2e/no-gap',
+  'e2e/nat/matrix',
   'e2e/catch-up',
   'e2e/crash',
   'e2e/postgres-failures',
@@ -22,6 +23,7 @@ const longest = [
   'e2e/hostile/fuzzed-ports',
   'e2e/hostile/come-back',
   'e2e/hidden-nodes',
+  'e2e/nat/punching',
   'e2e/clock-steps',
   'e2e/commands',
   'e2e/faults',

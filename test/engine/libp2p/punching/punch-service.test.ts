@@ -5,7 +5,7 @@ import { startedLibp2pEngine } from '../../../fixtures/libp2p-engine.ts'
 import { field, fieldsOf, sized, unsized } from '../../../fixtures/protobuf.ts'
 import { stockNode } from '../../../fixtures/stock-node.ts'
 
-/* test/e2e/nat/punching.test.ts shows, over real routers, that holes are punched. */
+/* test/e2e/nat/matrix.test.ts shows, over real routers, that holes are punched. */
 
 const protocol = '/libp2p/dcutr'
 /** Tag and value of `type`, CONNECT (https://github.com/libp2p/specs/blob/master/relay/DCUtR.md#rpc-messages). */

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import type { EngineName } from '../../fixtures/gateway-process.ts'
+import { type NatKind, natKinds } from '../../fixtures/nat-kinds.ts'
+import { canRoute, createRoutedNetwork } from '../../fixtures/routed-network.ts'
+import { paths, startPair, startReaders } from '../../fixtures/routed-pair.ts'
+import type { Cell } from './cell.ts'
+
+/** Two gateways, each behind a router of some kind, and a relay in the public network. `PEERGATE_NAT=all` has every pair of kinds tried. */
+
+type Kinds = readonly [NatKind, NatKind]
+
+const isAll = process.env['PEERGATE_NAT'] === 'all'
+const engines: EngineName[] = ['custom', 'libp2p']
+/** How a direct path is shown. */
+const direct = { custom: 'websocket', libp2p: 'tcp' }
+
+/** Pairs that differ from each other in how the path is found, or in that there is none. */
+const telling: Kinds[] = [
+  ['none', 'symmetric'],
+  ['full-cone', 'address-restricted'],
+  ['address-restricted', 'symmetric'],
+  ['port-restricted', 'double'],
+  ['port-restricted', 'symmetric'],
+]
+const every: Kinds[] = natKinds.flatMap((one, index) => natKinds.slice(index).map((other): Kinds => [one, other]))
+/** Neither end can be dialled, and each has to let in the other: tried twenty times. */
+const punched: Kinds[] = Array.from({ length: 19 }, () => ['port-restricted', 'port-restricted'])
+const kinds = isAll ? [...every, ...punched] : telling
+
+test.for(engines.flatMap((engine) => kinds.map((pair): Cell => ({ engine, kinds: pair, path: pathOf(engine, pair) }))))(
+  '$engine: behind $kinds.0 and $kinds.1 routers the path is $path, and messages go both ways (needs network namespaces)',
+  { timeout: 240_000 },
+  async (cell, { skip, task }) => {
+    skip(!(await canRoute()), 'network namespaces and nft are needed')
+    task.meta.reach = cell
+    const pair = await startPair(cell.engine, await createRoutedNetwork([...cell.kinds]))
+    const begun = performance.now()
+    const path = cell.path === 'direct' ? direct[cell.engine] : 'relay'
+    await expect.poll(() => paths(pair), { timeout: 120_000, interval: 100 }).toEqual([path, path])
+    task.meta.reach = { ...cell, tookMs: performance.now() - begun }
+    const readers = await startReaders(pair)
+    for (let round = 0; round < 3; round++) await readers.publish()
+    await readers.expectAll()
+    expect(await paths(pair)).toEqual([path, path])
+  },
+)
+
+/**
+ * The stated path of a pair. The port from which a symmetric router sends to the other one cannot be told, and a router
+ * that lets in only ports that its host has sent to refuses it. Behind one that lets in all ports of an address, the
+ * packets arrive at the port that a libp2p gateway listens on; on the custom engine nothing listens at that of a link.
+ */
+function pathOf(engine: EngineName, pair: Kinds): Cell['path'] {
+  if (!pair.includes('symmetric')) return 'direct'
+  const [other = 'symmetric'] = pair.filter((kind) => kind !== 'symmetric')
+  const open: NatKind[] = engine === 'custom' ? ['none', 'full-cone'] : ['none', 'full-cone', 'address-restricted']
+  return open.includes(other) ? 'direct' : 'relay'
+}

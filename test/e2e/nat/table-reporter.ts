@@ -1,0 +1,54 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Reporter, TestCase, TestModule } from 'vitest/node'
+import type { EngineName } from '../../fixtures/gateway-process.ts'
+import { type NatKind, natKinds } from '../../fixtures/nat-kinds.ts'
+import type { Cell } from './cell.ts'
+
+const page = fileURLToPath(new URL('../../../docs/reach.md', import.meta.url))
+/** What follows this line is written here. */
+const heading = '## Results'
+
+const introduction = `\`npm run test:nat\` tries every pair of kinds, and writes what follows. The routers are network namespaces of Linux, and so
+are the hosts: the second gateway starts while the first has a link to the relay. A time is that from its start until
+both gateways use the path; the machine had other work meanwhile. On every path each gateway then sends the other 300
+messages, and each arrives once.`
+
+/** Writes the tables of a run in which every pair was tried. */
+export default class TableReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()])
+    const tried = tests.flatMap(tryOf)
+    if (process.env['PEERGATE_NAT'] !== 'all' || tried.length !== tests.length) return
+    const [prose = ''] = readFileSync(page, 'utf8').split(heading)
+    writeFileSync(page, `${prose.trimEnd()}\n\n${heading}\n\n${introduction}\n\n${table('custom', tried)}\n\n${table('libp2p', tried)}\n`)
+  }
+}
+
+interface Try extends Cell {
+  passed: boolean
+}
+
+function tryOf(test: TestCase): Try[] {
+  const { reach } = test.meta()
+  return reach === undefined ? [] : [{ ...reach, passed: test.result().state === 'passed' }]
+}
+
+function table(engine: EngineName, tried: Try[]): string {
+  const rows = natKinds.map((row) => `| ${row} | ${natKinds.map((column) => field(engine, [row, column], tried)).join(' | ')} |`)
+  return [`| ${engine} | ${natKinds.join(' | ')} |`, `| --- |${' --- |'.repeat(natKinds.length)}`, ...rows].join('\n')
+}
+
+/** Empty below the diagonal: the other order of the two is the same pair. */
+function field(engine: EngineName, [row, column]: [NatKind, NatKind], tried: Try[]): string {
+  const tries = tried.filter(({ engine: of, kinds: [one, other] }) => of === engine && one === row && other === column)
+  const [first] = tries
+  if (first === undefined) return ''
+  const passed = tries.filter((each) => each.passed)
+  if (passed.length < tries.length) return `**${passed.length} of ${tries.length} ${first.path}**`
+  if (first.path === 'relay') return first.path
+  const seconds = passed.map(({ tookMs = 0 }) => tookMs / 1_000).toSorted((one, other) => one - other)
+  const [least = 0, most = 0] = [seconds.at(0), seconds.at(-1)]
+  if (tries.length === 1) return `direct, ${least.toFixed(1)} s`
+  return `direct, ${passed.length} of ${tries.length}, ${least.toFixed(1)} to ${most.toFixed(1)} s`
+}

@@ -4,6 +4,7 @@ import type { Verdict } from '../model/verdict.ts'
 import type { IdentityConflict } from './identity-conflicts.ts'
 import type { LimitsReached } from './limits-reached.ts'
 import type { LinkPath } from './reach/link-path.ts'
+import type { ReachCounts } from './reach/reach-counts.ts'
 import type { Reachability } from './reach/reachability.ts'
 import type { Routing } from './routing.ts'
 import type { SignalOptions } from './signal-options.ts'
@@ -137,6 +138,8 @@ export type Network = Pick<
   'send' | 'subscribers' | 'peers' | 'multiaddrs' | 'reachability' | 'listen' | 'stragglers' | 'routing'
 > & {
   readonly kind: NetworkKind
+  /** What it did so that peers behind routers are reached. */
+  readonly reachCounts: ReachCounts
 }
 
 export type NetworkKind = 'custom' | 'libp2p' | 'memory'

@@ -1,6 +1,7 @@
 import { createFairRate } from '../lib/fair-rate.ts'
 import type { Limits } from '../limits.ts'
 import { type CarriedCircuit, holderOf } from './crowds.ts'
+import type { ReachCounter } from './reach/reach-counts.ts'
 
 /**
  * Limits on the bytes and duration of circuits through this relay, on either engine. The rate and the idle time are
@@ -29,7 +30,7 @@ export type RelayLimits = Pick<
 /** Milliseconds until a circuit over the rate is checked again. */
 const lookAgainMs = 20
 
-export function createRelayBounds({ limits }: { limits: RelayLimits }): RelayBounds {
+export function createRelayBounds({ limits }: { limits: RelayLimits }, { counter }: { counter: ReachCounter }): RelayBounds {
   const rate = createFairRate({ perSecond: limits.relayBytesPerSecond })
 
   return {
@@ -37,12 +38,15 @@ export function createRelayBounds({ limits }: { limits: RelayLimits }): RelayBou
       const holder = holderOf({ peerId: opener, seenAt })
       const totals = { there: 0, back: 0 }
       let isOver = false
+      counter.circuitOpened()
       const idle = setTimeout(() => finish('the circuit was idle for too long'), limits.relayIdleMs)
       const whole =
         limits.relayMs === 0 ? undefined : setTimeout(() => finish('the circuit has reached its maximum duration'), limits.relayMs)
 
       function stop(): void {
+        if (isOver) return
         isOver = true
+        counter.circuitClosed()
         clearTimeout(idle)
         clearTimeout(whole)
       }
@@ -58,6 +62,7 @@ export function createRelayBounds({ limits }: { limits: RelayLimits }): RelayBou
           if (isOver) return
           idle.refresh()
           rate.spend(holder, performance.now(), bytes)
+          counter.carried(bytes)
           totals[direction] += bytes
           if (limits.maxRelayBytes > 0 && totals[direction] > limits.maxRelayBytes)
             finish('the circuit has reached its maximum number of bytes')

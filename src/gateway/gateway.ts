@@ -41,9 +41,10 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { createTopics } from '../topics/topics.ts'
 import { createValidatorRegistry } from '../validation/validator-registry.ts'
 import { createValidators } from '../validation/validators.ts'
-import { readGauges, readNetworks } from './gauges.ts'
+import { readGauges } from './gauges.ts'
 import { createLifecycle, type Part } from './lifecycle.ts'
 import { listening } from './listening.ts'
+import { watchNetworks } from './network-values.ts'
 import { createNodeInfo } from './node-info.ts'
 
 /**
@@ -260,8 +261,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
     metrics.damaged(found.length)
     catchUp.lookForMissing()
   })
-  metrics.watchLimits(() => engine.limitsReached)
-  metrics.watchNetworks(readNetworks({ engine, ingest }))
+  watchNetworks(metrics, { engine, ingest })
   metrics.watch(
     readGauges({
       clock,

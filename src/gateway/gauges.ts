@@ -8,18 +8,17 @@ import type { DeliveryStore } from '../store/delivery-store.ts'
 import type { Stream } from '../stream/stream.ts'
 import type { LoadWatch } from '../telemetry/load-watch.ts'
 import type { GaugeValues } from '../telemetry/metrics.ts'
-import type { NetworkValues } from '../telemetry/network-metrics.ts'
 import type { ValidatorRegistry } from '../validation/validator-registry.ts'
 
 /** The parts whose state is read whenever metrics are scraped. */
 export interface GaugeSources {
   clock: Pick<Clock, 'isHeld'>
   deliveries: Pick<DeliveryStore, 'queued'>
-  engine: Pick<P2PEngine, 'peers' | 'topics' | 'dropped' | 'bridge'>
+  engine: Pick<P2PEngine, 'peers' | 'topics' | 'dropped'>
   history: Pick<History, 'longPolls'>
   http: Pick<HttpServer, 'connections'>
   hub: Pick<Hub, 'ring' | 'tip'>
-  ingest: Pick<Ingest, 'backlog' | 'networks'>
+  ingest: Pick<Ingest, 'backlog'>
   load: Pick<LoadWatch, 'delayMs' | 'overloaded'>
   /** Memory for requests of clients, and for answers that they have not read yet. */
   requestBytes: { readonly bytes: number }
@@ -57,15 +56,4 @@ export function readGauges(sources: GaugeSources): () => Promise<GaugeValues> {
       overloaded: load.overloaded ? 1 : 0,
     }
   }
-}
-
-export function readNetworks({ engine, ingest }: Pick<GaugeSources, 'engine' | 'ingest'>): () => NetworkValues[] {
-  return () =>
-    ingest.networks.map(({ network, waiting, bridged, givenUp }) => ({
-      network,
-      unsentTopics: waiting,
-      bridgedMessages: bridged,
-      bridgedTopics: engine.bridge?.topics(network).length ?? 0,
-      givenUp,
-    }))
 }

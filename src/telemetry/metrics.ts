@@ -39,12 +39,14 @@ export interface Metrics {
   damaged(messages: number): void
   /** An HTTP request: its operation, response status, and duration in seconds. */
   request(operation: string, status: number, seconds: number): void
+  /** A relayed link got a direct one in its place; the time that the peer was linked through a relay. */
+  becameDirect(network: string, seconds: number): void
   /** Registers the source of the gauges, read with every scrape. */
   watch(read: () => Promise<GaugeValues>): void
   /** Registers the source of the engine's limit counters: how often each limit was reached. */
   watchLimits(read: () => Readonly<Record<EngineLimit, number>>): void
   /** Registers the source of the metrics that are kept for each network. */
-  watchNetworks(read: () => NetworkValues[]): void
+  watchNetworks(read: () => Promise<NetworkValues[]>): void
   /** Registers the source of the clock step counter. */
   watchSteps(read: () => number): void
   /** All metrics in the Prometheus text format. */
@@ -85,6 +87,8 @@ export type GaugeValues = Record<keyof typeof gauges, number>
 
 /** Buckets in seconds: from a commit on a fast disk to a typical client timeout. */
 const seconds = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+/** Buckets in seconds: from a punch at once to one after the pauses between attempts. */
+const pathSeconds = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 3_600]
 const batchSizes = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000]
 
 /** Labels by metric. The number of their values is fixed, whatever clients and peers do. */
@@ -100,6 +104,11 @@ const labels: Record<string, string[]> = {
   peergate_bridged_topics: ['network'],
   peergate_bridged_messages_total: ['network'],
   peergate_given_up_messages_total: ['network', 'reason'],
+  peergate_links: ['network', 'path'],
+  peergate_hole_punches_total: ['network', 'outcome'],
+  peergate_relayed_circuits: ['network'],
+  peergate_relayed_bytes_total: ['network'],
+  peergate_time_to_direct_seconds: ['network'],
 }
 
 const statusNames = new Map<number, string>(Object.entries(directStatus).map(([name, status]) => [status, name]))
@@ -152,6 +161,11 @@ export function createMetrics(): Metrics {
     labelNames: ['operation', 'status'],
     buckets: seconds,
   })
+  const timesToDirect = new Histogram({
+    ...metric('time_to_direct_seconds', 'Time that a peer was linked through a relay only, until a direct link took its place.'),
+    labelNames: ['network'],
+    buckets: pathSeconds,
+  })
 
   const limitsReached = new Counter({
     ...metric(
@@ -162,7 +176,7 @@ export function createMetrics(): Metrics {
   })
 
   const setNetworks = createNetworkMetrics(own)
-  let readNetworks: (() => NetworkValues[]) | undefined
+  let readNetworks: (() => Promise<NetworkValues[]>) | undefined
   let readLimits: (() => Readonly<Record<EngineLimit, number>>) | undefined
   let readSteps: (() => number) | undefined
   let read: (() => Promise<GaugeValues>) | undefined
@@ -171,7 +185,7 @@ export function createMetrics(): Metrics {
   async function collect(): Promise<void> {
     limitsReached.reset()
     for (const limit of engineLimits) limitsReached.inc({ limit }, readLimits?.()[limit] ?? 0)
-    setNetworks(readNetworks?.() ?? [])
+    setNetworks((await readNetworks?.()) ?? [])
     clockSteps.reset()
     clockSteps.inc(readSteps?.() ?? 0)
     if (read === undefined) return
@@ -207,6 +221,7 @@ export function createMetrics(): Metrics {
       prunedBytes.inc(bytes)
     },
     damaged: (messages) => damaged.inc(messages),
+    becameDirect: (network, time) => timesToDirect.observe({ network }, time),
     request: (operation, status, time) => requests.observe({ operation, status }, time),
     watch(values) {
       read = values

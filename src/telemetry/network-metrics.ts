@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { type LinkPathName, linkPathNames } from '../model/peer.ts'
 
 /** What happened between the log and one network, for the metrics that are kept for each. */
 export interface NetworkValues {
@@ -10,7 +11,18 @@ export interface NetworkValues {
   /** Topics that a bridge is subscribed to here only for the other network. */
   bridgedTopics: number
   givenUp: Readonly<Record<GivenUpReason, number>>
+  /** Linked peers by the path to them. */
+  links: Readonly<Record<LinkPathName, number>>
+  /** Attempts at a direct path through routers, by outcome. */
+  punches: Readonly<Record<PunchOutcome, number>>
+  /** Circuits that are carried for other peers now, and the bytes that were. */
+  circuits: number
+  circuitBytes: number
 }
+
+/** How an attempt at a direct path ended, as values of a metric label. */
+export const punchOutcomes = ['succeeded', 'failed'] as const
+export type PunchOutcome = (typeof punchOutcomes)[number]
 
 /**
  * Why a message is no longer meant for a network, as values of a metric label.
@@ -40,14 +52,31 @@ export function createNetworkMetrics(registry: Registry): (values: NetworkValues
     ),
     labelNames: ['network', 'reason'],
   })
+  const links = new Gauge({
+    ...metric('links', 'Linked peers, by the path to them: the transport of a direct link, or `relay`.'),
+    labelNames: ['network', 'path'],
+  })
+  const punches = new Counter({
+    ...metric(
+      'hole_punches_total',
+      'Attempts to get a direct link through the routers of both ends in place of a relayed one, by outcome. Both ends count them.',
+    ),
+    labelNames: ['network', 'outcome'],
+  })
+  const circuits = new Gauge(metric('relayed_circuits', 'Circuits that this gateway carries for other peers as a relay.'))
+  const circuitBytes = new Counter(metric('relayed_bytes_total', 'Bytes that this gateway carried for other peers as a relay.'))
 
   return (values) => {
-    for (const each of [unsentTopics, bridgedTopics, bridged, givenUp]) each.reset()
+    for (const each of [unsentTopics, bridgedTopics, bridged, givenUp, links, punches, circuits, circuitBytes]) each.reset()
     for (const { network, ...of } of values) {
       unsentTopics.set({ network }, of.unsentTopics)
       bridgedTopics.set({ network }, of.bridgedTopics)
       bridged.inc({ network }, of.bridgedMessages)
       for (const reason of givenUpReasons) givenUp.inc({ network, reason }, of.givenUp[reason])
+      for (const path of linkPathNames) links.set({ network, path }, of.links[path])
+      for (const outcome of punchOutcomes) punches.inc({ network, outcome }, of.punches[outcome])
+      circuits.set({ network }, of.circuits)
+      circuitBytes.inc({ network }, of.circuitBytes)
     }
   }
 }

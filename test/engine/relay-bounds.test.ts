@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createReachCounter } from '../../src/engine/reach/reach-counts.ts'
 import { createRelayBounds, type RelayLimits } from '../../src/engine/relay-bounds.ts'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -15,11 +16,13 @@ const byDefault: RelayLimits = {
 
 /** A circuit of a peer, and why it was ended. */
 function relay(own: Partial<RelayLimits> = {}) {
-  const bounds = createRelayBounds({ limits: { ...byDefault, ...own } })
-  return (opener: string) => {
+  const counter = createReachCounter()
+  const bounds = createRelayBounds({ limits: { ...byDefault, ...own } }, { counter })
+  const begin = (opener: string) => {
     const ended: string[] = []
     return { ended, circuit: bounds.begin({ opener, seenAt: undefined, target: 'target' }, (reason) => void ended.push(reason)) }
   }
+  return Object.assign(begin, { counts: counter.counts })
 }
 
 test('relayBytesPerSecond: a circuit that has carried more has to wait, and one of somebody else has not', () => {
@@ -79,4 +82,20 @@ test('relayMs: a circuit ends, once, when its time is over, busy or not; one tha
   vi.advanceTimersByTime(10_000)
   expect(ended).toEqual([expect.stringMatching(/maximum duration/)])
   expect(gone.ended).toEqual([])
+})
+
+test('circuits are counted until they end, by themselves or not, and their bytes for good', () => {
+  const begin = relay({ maxRelayBytes: 1_000 })
+  const [one, other] = [begin('one'), begin('other')]
+  one.circuit.carried('there', 600)
+  one.circuit.carried('back', 300)
+  expect(begin.counts).toMatchObject({ circuits: 2, circuitBytes: 900 })
+  one.circuit.carried('there', 500)
+  expect(one.ended).toHaveLength(1)
+  one.circuit[Symbol.dispose]()
+  one.circuit.carried('back', 100)
+  expect(begin.counts).toMatchObject({ circuits: 1, circuitBytes: 1_400 })
+  other.circuit[Symbol.dispose]()
+  other.circuit[Symbol.dispose]()
+  expect(begin.counts).toMatchObject({ circuits: 0, circuitBytes: 1_400 })
 })

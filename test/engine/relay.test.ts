@@ -66,6 +66,12 @@ describe.each(engines)('$kind', ({ started }) => {
     const answer = await other.request(target.peerId, '/peergate/test/1.0.0', body, { signal, maxAnswerBytes: 1_000_000 })
     expect(Buffer.compare(answer, body)).toBe(0)
     expect(await other.ping(target.peerId, { signal })).toBeGreaterThan(0)
+    const counts = () => relay.networks[0]?.reachCounts
+    expect(counts()?.circuits).toBe(1)
+    // The body there and back.
+    expect(counts()?.circuitBytes).toBeGreaterThan(1_000_000)
+    await other.stop()
+    await expect.poll(() => counts()?.circuits).toBe(0)
   })
 
   test('a relay that went away and came back is used again', async () => {

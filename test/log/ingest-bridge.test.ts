@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Inbound, NetworkKind } from '../../src/engine/engine.ts'
+import { createReachCounter } from '../../src/engine/reach/reach-counts.ts'
 import { StoreUnavailable } from '../../src/errors.ts'
 import { messageId, type SignedMessage } from '../../src/model/signed-message.ts'
 import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
@@ -16,7 +17,7 @@ async function bridgeRoad(setup: Setup = {}) {
     ...setup,
     wrapEngine: (engine) => ({
       ...engine,
-      networks: [custom, libp2p].map(({ network }) => ({ ...engine, ...network })),
+      networks: [custom, libp2p].map(({ network }) => ({ ...engine, ...network, reachCounts: createReachCounter().counts })),
       bridge: { mayCarry: () => true, carries: () => true, topics: () => [], subscribes: () => false },
       receive(handler) {
         inbound = handler

@@ -70,6 +70,25 @@ test('topics that wait for a subscriber are counted for each network', async () 
   expect([value('peergate_bridged_messages_total{network="memory"}'), value('peergate_bridged_topics{network="memory"}')]).toEqual([0, 0])
 })
 
+test('links are counted by path, and what the node did for peers behind routers, for each network', async () => {
+  const pair = await memoryPair({})
+  onTestFinished(() => pair.stop())
+  const value = await metricsOf(pair.subject.url)
+  const paths = ['tcp', 'websocket', 'quic', 'relay']
+  expect(paths.map((path) => value(`peergate_links{network="memory",path="${path}"}`))).toEqual([1, 0, 0, 0])
+  const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
+  const reachCounts = { punches: { succeeded: 3, failed: 2 }, circuits: 4, circuitBytes: 5_000 }
+  Object.defineProperty(engine, 'reachCounts', { value: reachCounts })
+  const gateway = createGateway({ http: loopbackHttp, limits: defaultLimits }, { store: createMemoryStore(), engine, logger: silentLog })
+  await gateway.start()
+  onTestFinished(() => gateway.stop())
+  const counted = await metricsOf(gateway.url)
+  const punches = ['succeeded', 'failed'].map((outcome) => counted(`peergate_hole_punches_total{network="memory",outcome="${outcome}"}`))
+  expect(punches).toEqual([3, 2])
+  expect(counted('peergate_relayed_circuits{network="memory"}')).toBe(4)
+  expect(counted('peergate_relayed_bytes_total{network="memory"}')).toBe(5_000)
+})
+
 test('what clients and peers say is in no label', async () => {
   const gateway = await memoryGateway(createMemoryNetwork())
   onTestFinished(() => gateway.stop())

@@ -12,6 +12,7 @@ import { createInboundBudget } from '../inbound-budget.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createLimitsReached } from '../limits-reached.ts'
 import { createNoRouting } from '../no-routing.ts'
+import { createReachCounter } from '../reach/reach-counts.ts'
 import { createReading } from '../reading.ts'
 import { createDht } from './dht/dht.ts'
 import { createGossip } from './gossip.ts'
@@ -54,6 +55,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
   const { peerId } = identity
   const signer = createMessageSigner(peerId, identity.seed)
   const reached = createLimitsReached()
+  const counter = createReachCounter()
   const topics = new Set<string>()
   const events = createWatchers<[event: EngineEvent]>()
   const inTurn = createSerial()
@@ -67,6 +69,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
     identity,
     reading,
     reached,
+    counter,
     onLink,
     onUpdate,
     onPinned: (link) => running?.overlay.updated(recordOf(link), { pinned: true }),
@@ -281,6 +284,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
       return gate.dropped
     },
     limitsReached: reached.counts,
+    reachCounts: counter.counts,
     receive(handler) {
       inbound = handler
     },

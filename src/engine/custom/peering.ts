@@ -10,6 +10,7 @@ import { createDialPolicy } from '../dial/policy.ts'
 import type { ConnectedPeer } from '../engine.ts'
 import { createIdentityConflicts, type IdentityConflicts } from '../identity-conflicts.ts'
 import type { LimitsReached } from '../limits-reached.ts'
+import type { ReachCounter } from '../reach/reach-counts.ts'
 import type { Reading } from '../reading.ts'
 import { createBootstrap } from './bootstrap.ts'
 import { type Connections, createConnections } from './connections.ts'
@@ -76,6 +77,7 @@ export interface PeeringComponents extends Pick<SeekingComponents, 'onFound' | '
   identity: Identity
   reading: Reading
   reached: LimitsReached
+  counter: ReachCounter
   /** A link counts now. It may have `replaced` another to the same peer. */
   onLink(link: Link, options: { pinned: boolean; replaced: Link | undefined }): void
   /** The peer of a link has told more about itself. */
@@ -100,7 +102,7 @@ interface Running {
 
 export function createPeering(init: PeeringInit, components: PeeringComponents): Peering {
   const { limits } = init
-  const { identity, reading, reached, logger } = components
+  const { identity, reading, reached, counter, logger } = components
   const { peerId } = identity
   const policy = createDialPolicy(init)
   const dialGate = createDialGate({ policy, onRefused: () => reached.note('told_dial') })
@@ -140,6 +142,7 @@ export function createPeering(init: PeeringInit, components: PeeringComponents):
       adopt: (link) => connections.welcome(link),
       onChange: updateLinks,
       reached,
+      counter,
       logger,
     },
   )

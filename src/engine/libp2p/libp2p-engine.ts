@@ -16,6 +16,7 @@ import { createIdentityConflicts } from '../identity-conflicts.ts'
 import { createInboundBudget } from '../inbound-budget.ts'
 import { createInboundGate } from '../inbound-gate.ts'
 import { createLimitsReached } from '../limits-reached.ts'
+import { createReachCounter } from '../reach/reach-counts.ts'
 import { createReading } from '../reading.ts'
 import type { DhtMode, EngineSettings } from '../settings.ts'
 import { capabilitiesOf } from './capabilities.ts'
@@ -72,6 +73,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const signer = createMessageSigner(peerId, identity.seed)
   const policy = createDialPolicy(init)
   const reached = createLimitsReached()
+  const counter = createReachCounter()
   const { datastore, dhtDatastore, namespaces, routing } = createEngineDht(
     { mode: init.dht, limits },
     {
@@ -103,7 +105,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   )
   const { backOff, gater, ownDials } = wanted
   const isProtected = ownDials.isConfigured
-  const reachable = createReachable(init, { node: () => running?.node, links, policy, isConfigured: isProtected, reached, logger })
+  const reachable = createReachable(init, { node: () => running?.node, links, policy, isConfigured: isProtected, reached, counter, logger })
   const { relay } = reachable
   const askerOfConnection = (connection: Connection): Asker => {
     const other = connection.remotePeer.toString()
@@ -280,6 +282,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
       return inboundGate.dropped
     },
     limitsReached: reached.counts,
+    reachCounts: counter.counts,
     receive(handler) {
       inbound = handler
     },

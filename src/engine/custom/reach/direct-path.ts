@@ -3,6 +3,7 @@ import { backOffMs } from '../../../lib/back-off.ts'
 import { createDeadline, orAborted } from '../../../lib/deadline.ts'
 import { createLru } from '../../../lib/lru.ts'
 import { createTokenBucket } from '../../../lib/token-bucket.ts'
+import type { PunchOutcome } from '../../../telemetry/network-metrics.ts'
 import type { RequestHandler } from '../../engine.ts'
 import type { Link } from '../link/link.ts'
 import type { Meeting } from '../link/link-handshake.ts'
@@ -40,6 +41,8 @@ export interface DirectPathComponents {
   show(relay: Link, peerId: string): void
   /** Connects and makes a link that counts. @throws Error */
   meet(at: SeenAt, relay: Link, side: Meeting, signal: AbortSignal): Promise<void>
+  /** An attempt has ended. */
+  onEnd(outcome: PunchOutcome): void
   /** Fires when the node is stopped. */
   stopping(): AbortSignal
   logger: Logger
@@ -66,7 +69,7 @@ interface Attempt {
 }
 
 export function createDirectPath(components: DirectPathComponents): DirectPath {
-  const { links, relayOf, show, meet, stopping, logger, now = () => performance.now(), random } = components
+  const { links, relayOf, show, meet, onEnd, stopping, logger, now = () => performance.now(), random } = components
   const attempts = new Map<string, Attempt>()
   const historyOf = createLru({ max: maxPeers }, () => ({ failures: 0, notBefore: 0 }))
   const bucketOf = createLru({ max: maxPeers }, () => createTokenBucket(ofOne))
@@ -104,9 +107,11 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
       await passed(roundTripMs / 2, signal)
       await meet(at, relay, { role: 'initiator', expectedPeerId: peerId, localPort, dialledAt: remote }, signal)
       historyOf(peerId).failures = 0
+      onEnd('succeeded')
       logger.debug({ peerId }, 'a direct link takes the place of one through a relay')
     } catch (err) {
       failed(peerId)
+      onEnd('failed')
       logger.debug({ err, peerId }, 'found no direct path to a peer behind a relay')
     } finally {
       attempts.delete(peerId)
@@ -120,7 +125,9 @@ export function createDirectPath(components: DirectPathComponents): DirectPath {
     try {
       const at = await orAborted(attempt.shown.promise, signal)
       await meet(at, relay, { role: 'responder', expectedPeerId: peerId, localPort, dialledAt: remote }, signal)
+      onEnd('succeeded')
     } catch (err) {
+      onEnd('failed')
       logger.debug({ err, peerId }, 'found no direct path to a peer behind a relay')
     } finally {
       attempts.delete(peerId)

@@ -10,6 +10,7 @@ import { isPublicAddress } from '../../dial/policy.ts'
 import type { Teller } from '../../dial/tellers.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import { createObserved } from '../../reach/observed.ts'
+import type { ReachCounter } from '../../reach/reach-counts.ts'
 import type { ConfirmedAddress } from '../../reach/reachability.ts'
 import { addressProblem } from '../addresses.ts'
 import type { Handlers } from '../link/handlers.ts'
@@ -81,6 +82,7 @@ export interface ReachComponents {
   /** This node's addresses have changed. */
   onChange(): void
   reached: LimitsReached
+  counter: ReachCounter
   logger: Logger
 }
 
@@ -93,9 +95,9 @@ const maxAddressesPerRelay = 2
 
 export function createReach(init: ReachInit, components: ReachComponents): Reach {
   const { limits } = init
-  const { links, handlers, meeting, dialGate, listened, told, onCircuit, adopt, onChange, reached, logger } = components
+  const { links, handlers, meeting, dialGate, listened, told, onCircuit, adopt, onChange, reached, counter, logger } = components
   const observed = createObserved()
-  const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other), reached })
+  const relay = createRelay({ limits }, { legs: () => legs, linkTo: (other) => links.get(other), reached, counter })
   const showing = createShowing({ hasCircuit: (one, other) => relay.joins(one, other) })
   const legs = createCircuitEnds(
     { maxLegsPerLink: limits.maxStreamsPerConnection },
@@ -107,6 +109,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     show: (over, other) => legs.show(over, other),
     meet,
     stopping: () => stopping.signal,
+    onEnd: counter.punched,
     logger,
   })
   const reachability = createReachability({

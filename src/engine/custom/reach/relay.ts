@@ -1,5 +1,6 @@
 import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../../crowds.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import type { ReachCounter } from '../../reach/reach-counts.ts'
 import { type CircuitBounds, type CircuitDirection, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
 import type { Link } from '../link/link.ts'
 import { ProtocolViolation } from '../wire/frame-stream.ts'
@@ -26,15 +27,16 @@ export interface RelayComponents {
   legs(): CircuitEnds
   linkTo(peerId: string): Link | undefined
   reached: LimitsReached
+  counter: ReachCounter
 }
 
 export function createRelay(init: { limits: RelayLimits }, components: RelayComponents): Relay {
   const { limits } = init
-  const { legs, linkTo, reached } = components
+  const { legs, linkTo, reached, counter } = components
   /** Reservations by peer id, with the holder that each is counted by. */
   const reservations = new Map<string, string>()
   const circuits = new Set<CarriedCircuit>()
-  const bounds = createRelayBounds({ limits })
+  const bounds = createRelayBounds({ limits }, { counter })
 
   function refusal(link: Link, to: string, target: Link | undefined): string | undefined {
     if (target === undefined || !reservations.has(to)) return 'the peer has no reservation at this relay'

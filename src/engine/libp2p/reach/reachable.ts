@@ -3,6 +3,7 @@ import type { Limits } from '../../../limits.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import type { PortMapper } from '../../port-mapping/port-mapper.ts'
+import type { ReachCounter } from '../../reach/reach-counts.ts'
 import type { EngineSettings } from '../../settings.ts'
 import { relaysIn } from '../addresses.ts'
 import type { Links } from '../links.ts'
@@ -32,12 +33,13 @@ export function createReachable(
     /** Whether the operator configured the peer. */
     isConfigured(peerId: string): boolean
     reached: LimitsReached
+    counter: ReachCounter
     logger: Logger
   },
 ): Reachable {
   const { limits } = init
-  const { node, links, policy, isConfigured, reached, logger } = components
-  const relay = createRelayServer({ limits, isOn: init.relay === true }, { isConfigured, reached })
+  const { node, links, policy, isConfigured, reached, counter, logger } = components
+  const relay = createRelayServer({ limits, isOn: init.relay === true }, { isConfigured, reached, counter })
   const addresses = createOwnAddresses()
   let mapper: Promise<PortMapper> | undefined
   let running: PortMapper | undefined

@@ -9,6 +9,7 @@ import {
 import { type Connection, type ConnectionGater, type PeerId, type Startable, type Stream, start, stop } from '@libp2p/interface'
 import { type CarriedCircuit, circuitRefusal, crowdRefusal, holderOf } from '../../crowds.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
+import type { ReachCounter } from '../../reach/reach-counts.ts'
 import { type CircuitBounds, createRelayBounds, type RelayLimits } from '../../relay-bounds.ts'
 import { seenAtOf } from '../teller-of.ts'
 import { holdBack } from './circuit-streams.ts'
@@ -51,13 +52,14 @@ export function createRelayServer(
     /** Whether the operator configured the peer, which then needs no share. */
     isConfigured(peerId: string): boolean
     reached: LimitsReached
+    counter: ReachCounter
   },
 ): RelayServer {
   const { limits } = init
-  const { isConfigured, reached } = components
+  const { isConfigured, reached, counter } = components
   const hops = new AsyncLocalStorage<Hop>()
   const circuits = new Set<CarriedCircuit>()
-  const bounds = createRelayBounds({ limits })
+  const bounds = createRelayBounds({ limits }, { counter })
   let service: CircuitRelayService | undefined
   let { isOn } = init
 

@@ -15,6 +15,7 @@ import {
 import { createRelay, type Relay } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { createReachCounter } from '../../../../src/engine/reach/reach-counts.ts'
 import type { RelayLimits } from '../../../../src/engine/relay-bounds.ts'
 import { fakeLink, notShown } from '../../../fixtures/fake-link.ts'
 import { unbounded } from '../../../fixtures/raw-peer.ts'
@@ -71,7 +72,12 @@ function network(own: Partial<RelayLimits> = {}): Network {
   const target = fakeLink('target', targetLegs, 'relay', tap(relayLegs))
   const relay = createRelay(
     { limits: { ...limits, ...own } },
-    { legs: () => relayLegs, linkTo: (peerId) => (peerId === 'target' ? target.there : opener.there), reached: createLimitsReached() },
+    {
+      legs: () => relayLegs,
+      linkTo: (peerId) => (peerId === 'target' ? target.there : opener.there),
+      reached: createLimitsReached(),
+      counter: createReachCounter(),
+    },
   )
   relay.reserve('target')
   return {

@@ -9,6 +9,7 @@ import { createReach } from '../../../../src/engine/custom/reach/reach.ts'
 import { createDialGate } from '../../../../src/engine/dial/gate.ts'
 import { createDialPolicy } from '../../../../src/engine/dial/policy.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { createReachCounter } from '../../../../src/engine/reach/reach-counts.ts'
 import { defaultLimits } from '../../../../src/limits.ts'
 import { silentLog } from '../../../fixtures/log.ts'
 
@@ -53,6 +54,7 @@ function reach(init: { relay?: boolean; remote?: string; isRelayed?: boolean; na
       adopt: async () => undefined,
       onChange: () => undefined,
       reached: createLimitsReached(),
+      counter: createReachCounter(),
       logger: silentLog,
     },
   )

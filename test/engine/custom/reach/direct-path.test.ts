@@ -23,7 +23,14 @@ interface Met {
 }
 
 function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean } = {}) {
-  const state = { now: 0, met: [] as Met[], shown: [] as string[], isShown: init.isShown ?? true, meets: init.meets ?? true }
+  const state = {
+    now: 0,
+    met: [] as Met[],
+    shown: [] as string[],
+    ended: [] as string[],
+    isShown: init.isShown ?? true,
+    meets: init.meets ?? true,
+  }
   const ends: Record<string, DirectPath> = {}
   const over = { ...relay, localPort: init.canShare === false ? undefined : relay.localPort } as Link
   const stopping = new AbortController()
@@ -51,6 +58,7 @@ function pair(init: { meets?: boolean; canShare?: boolean; isShown?: boolean } =
         state.met.push({ by: name, at, side, now: state.now })
         if (!state.meets) throw new Error('nobody came')
       },
+      onEnd: (outcome) => void state.ended.push(`${name} ${outcome}`),
       stopping: () => stopping.signal,
       logger: silentLog,
       now: () => state.now,
@@ -86,6 +94,7 @@ describe('two ends of a relayed link', () => {
     const begins = { role: 'initiator', expectedPeerId: 'b', localPort: 5_000, dialledAt: '/through/the/relay' }
     expect(state.met[1]).toEqual({ by: 'a', at: addresses.b, side: begins, now: roundTripMs / 2 })
     expect([a.size, b.size]).toEqual([0, 0])
+    expect(state.ended).toEqual(['b succeeded', 'a succeeded'])
   })
 
   test('try three times, with growing pauses, then not for an hour', async () => {
@@ -114,6 +123,7 @@ describe('two ends of a relayed link', () => {
     await pass(1)
     expect([a.size, b.size]).toEqual([0, 0])
     expect(state.met).toEqual([])
+    expect(state.ended.toSorted()).toEqual(['a failed', 'b failed'])
   })
 })
 

@@ -9,6 +9,7 @@ import { createReach } from '../../../../src/engine/custom/reach/reach.ts'
 import { createDialGate } from '../../../../src/engine/dial/gate.ts'
 import { createDialPolicy } from '../../../../src/engine/dial/policy.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { createReachCounter } from '../../../../src/engine/reach/reach-counts.ts'
 import { defaultLimits } from '../../../../src/limits.ts'
 import { silentLog } from '../../../fixtures/log.ts'
 
@@ -55,6 +56,7 @@ function node({ relayAt = '8.8.4.7', comes }: { relayAt?: string; comes?: Link }
       adopt: async (link) => void adopted.push(link),
       onChange: () => undefined,
       reached: createLimitsReached(),
+      counter: createReachCounter(),
       logger: silentLog,
     },
   )

@@ -5,6 +5,7 @@ import { type CircuitEnd, type CircuitEndListener, circuitWindow } from '../../.
 import { createRelay } from '../../../../src/engine/custom/reach/relay.ts'
 import { ProtocolViolation } from '../../../../src/engine/custom/wire/frame-stream.ts'
 import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { createReachCounter } from '../../../../src/engine/reach/reach-counts.ts'
 import type { RelayLimits } from '../../../../src/engine/relay-bounds.ts'
 
 const limits: RelayLimits = {
@@ -43,6 +44,7 @@ function relay(own: Partial<RelayLimits> = {}) {
     {
       linkTo: (peerId) => links.get(peerId),
       reached,
+      counter: createReachCounter(),
       legs: () => ({
         begin(_link, _role, _peerId, listener) {
           const begins = { leg: leg(), listener }

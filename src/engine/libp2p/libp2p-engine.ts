@@ -163,6 +163,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         signsOfLife,
         dialledAt,
         punching,
+        onPunch: counter.punched,
         onOwnKey: (remote) => conflicts.note({ peerId, multiaddrs: remote === undefined ? [] : [remote], toldBy: null }),
         onTold(addresses, other) {
           const [connection] = running?.node.getConnections(peerIdFromString(other)) ?? []

@@ -10,6 +10,7 @@ import { preSharedKey } from '@libp2p/pnet'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p } from 'libp2p'
 import type { Limits } from '../../limits.ts'
+import type { PunchOutcome } from '../../telemetry/network-metrics.ts'
 import type { Asker } from '../asker.ts'
 import type { Bodies } from '../bodies.ts'
 import { throughRelays } from '../dial/circuit-address.ts'
@@ -69,6 +70,7 @@ export interface NodeComponents {
   signsOfLife: SignsOfLife
   dialledAt: Pick<DialledAt, 'through'>
   punching: Pick<ObservedAddresses, 'dialled' | 'all'>
+  onPunch(outcome: PunchOutcome): void
   /** Another node, at this address if it is known, has this node's own key. */
   onOwnKey: (remote: string | undefined) => void
   /** A connected peer has told addresses of other peers. */
@@ -151,7 +153,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       ...identifyServices({ reached }),
       // Clients, the DHT and the connection monitor ping concurrently.
       ping: ping({ timeout: limits.pingTimeoutMs, maxInboundStreams: maxPings, maxOutboundStreams: maxPings }),
-      punching: punchService({ policy, observed: punching }),
+      punching: punchService({ policy, observed: punching, onEnd: components.onPunch }),
       pubsub: gossipsub(gossipOptions(limits)),
       addresses: addresses.service,
       ...(init.dht === undefined

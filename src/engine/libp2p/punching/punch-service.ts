@@ -3,6 +3,7 @@ import type { CircuitRelayTransportComponents } from '@libp2p/circuit-relay-v2'
 import { type DCUtRServiceComponents, dcutr } from '@libp2p/dcutr'
 import type { Connection, ConnectionGater, PeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
+import type { PunchOutcome } from '../../../telemetry/network-metrics.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import { createAttempts } from './attempts.ts'
 import { isPublicTcp, type ObservedAddresses } from './observed-addresses.ts'
@@ -19,8 +20,9 @@ import { createPunch } from './punch.ts'
 export function punchService(components: {
   policy: Pick<DialPolicy, 'told'>
   observed: Pick<ObservedAddresses, 'all'>
+  onEnd(outcome: PunchOutcome): void
 }): (node: PunchServiceNode) => unknown {
-  const { policy, observed } = components
+  const { policy, observed, onEnd } = components
   return (node) => {
     const { registrar, addressManager, connectionManager, connectionGater: gater, events } = node
     /** Gives a dial access to the relayed connection that it is made for. */
@@ -32,6 +34,7 @@ export function punchService(components: {
       dial: (address, options) => transportManager.dial(address, options),
       connectionsTo: (peer) => connectionManager.getConnections(peer),
       events,
+      onEnd,
     })
 
     const own = createOwnUpgrades(node.peerId.toString())

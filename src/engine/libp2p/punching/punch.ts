@@ -3,6 +3,7 @@ import type { Connection, ConnectionGater } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createDeadline } from '../../../lib/deadline.ts'
 import { peerIdOf } from '../../../model/peer.ts'
+import type { PunchOutcome } from '../../../telemetry/network-metrics.ts'
 import { withoutPeerId } from '../../dial/endpoint.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import { tellerOf } from '../teller-of.ts'
@@ -30,8 +31,10 @@ export function createPunch(components: {
   dial(address: Multiaddr, options: PunchOptions): Promise<Connection>
   connectionsTo(peer: Connection['remotePeer']): Connection[]
   events: Pick<CircuitRelayTransportComponents['events'], 'addEventListener' | 'removeEventListener'>
+  /** The dials to a peer have ended. */
+  onEnd(outcome: PunchOutcome): void
 }): (relayed: Connection, addresses: Multiaddr[], options: PunchOptions) => Promise<Connection> {
-  const { policy, gater, dial, connectionsTo, events } = components
+  const { policy, gater, dial, connectionsTo, events, onEnd } = components
 
   return async function punch(relayed, addresses, { signal, initiator }) {
     const { remotePeer } = relayed
@@ -52,7 +55,12 @@ export function createPunch(components: {
     using either = createDeadline(maxPunchMs, [signal, rest.signal])
     try {
       const dials = named.map((address) => dial(multiaddr(address), { signal: either.signal, initiator }))
-      return await Promise.any([opened.promise, ...dials])
+      const connection = await Promise.any([opened.promise, ...dials])
+      onEnd('succeeded')
+      return connection
+    } catch (error) {
+      onEnd('failed')
+      throw error
     } finally {
       rest.abort(new Error('the peer was reached at another address'))
       events.removeEventListener('connection:open', onOpen)

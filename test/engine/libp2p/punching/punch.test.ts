@@ -17,12 +17,21 @@ function punching(
   const dial = vi.fn(init.dial ?? (async () => direct))
   const told = vi.fn()
   const events = new EventTarget()
+  const ended: string[] = []
   const gater: ConnectionGater = { denyDialPeer: () => init.denies ?? false }
-  const punch = createPunch({ policy: { told }, gater, dial, connectionsTo: () => init.there ?? [relayed], events })
+  const punch = createPunch({
+    policy: { told },
+    gater,
+    dial,
+    connectionsTo: () => init.there ?? [relayed],
+    events,
+    onEnd: (outcome) => void ended.push(outcome),
+  })
   return {
     dial,
     told,
     events,
+    ended,
     punch: (addresses: string[], signal = AbortSignal.timeout(20_000)) =>
       punch(
         relayed,
@@ -37,12 +46,13 @@ const never = async (_: Multiaddr, { signal }: PunchOptions) =>
   await new Promise<Connection>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 
 test('every address is dialled at once, as the end that answers, and only for the peer; the relay is their teller', async () => {
-  const { punch, dial, dialled, told } = punching()
+  const { punch, dial, dialled, told, ended } = punching()
   expect(await punch(['/ip4/11.0.0.10/tcp/1', `/ip4/11.0.0.10/tcp/2/p2p/${peer}`])).toBe(direct)
   const named = [`/ip4/11.0.0.10/tcp/1/p2p/${peer}`, `/ip4/11.0.0.10/tcp/2/p2p/${peer}`]
   expect(dialled()).toEqual(named)
   expect(dial.mock.calls[0]?.[1].initiator).toBe(false)
   expect(told).toHaveBeenCalledExactlyOnceWith(named, { ip: '11.0.0.1', isRelayed: true })
+  expect(ended).toEqual(['succeeded'])
 })
 
 test('addresses of another peer, private ones, relayed ones and names are not dialled', async () => {
@@ -66,8 +76,9 @@ test('a peer that this node does not dial is not punched to', async () => {
 })
 
 test('a direct connection that is there already is taken', async () => {
-  const { punch, dial } = punching({ there: [relayed, direct] })
+  const { punch, dial, ended } = punching({ there: [relayed, direct] })
   expect(await punch(['/ip4/11.0.0.10/tcp/1'])).toBe(direct)
+  expect(ended).toEqual([])
   expect(dial).not.toHaveBeenCalled()
 })
 
@@ -84,10 +95,11 @@ test('when the peer comes through first, its connection is taken, and the dials 
 })
 
 test('a punch ends with its signal', async () => {
-  const { punch, dial } = punching({ dial: never })
+  const { punch, dial, ended } = punching({ dial: never })
   const gone = new AbortController()
   const punched = punch(['/ip4/11.0.0.10/tcp/1'], gone.signal)
   await vi.waitFor(() => expect(dial).toHaveBeenCalled())
   gone.abort(new Error('given up'))
   await expect(punched).rejects.toThrow()
+  expect(ended).toEqual(['failed'])
 })

@@ -199,6 +199,10 @@ export function isPublicAddress(text: string): boolean {
   return isIP(text) !== 0 && isPublic(unmapped(text))
 }
 
+export function isLoopbackAddress(text: string): boolean {
+  return isIP(text) !== 0 && isIn(loopback, unmapped(text))
+}
+
 function isPublic(ip: string): boolean {
   return !isIn(never, ip) && !isIn(notPublic, ip) && (isIP(ip) === 4 || isIn(globalUnicast, ip))
 }

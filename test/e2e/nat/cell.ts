@@ -1,11 +1,11 @@
 import type { EngineName } from '../../fixtures/gateway-process.ts'
-import type { NatKind } from '../../fixtures/nat-kinds.ts'
+import type { RouterKind } from '../../fixtures/nat-kinds.ts'
 
 /** One try of a field of the tables in `docs/reach.md`. */
 export interface Cell {
   readonly engine: EngineName
   /** The routers of the two gateways. */
-  readonly kinds: readonly [NatKind, NatKind]
+  readonly kinds: readonly [RouterKind, RouterKind]
   /** The path that was awaited. */
   readonly path: 'direct' | 'relay'
   /** Milliseconds from the start of the second gateway until both used the path. */

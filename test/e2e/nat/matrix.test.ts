@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import type { EngineName } from '../../fixtures/gateway-process.ts'
-import { type NatKind, natKinds } from '../../fixtures/nat-kinds.ts'
+import { natKinds, type RouterKind } from '../../fixtures/nat-kinds.ts'
 import { canRoute, createRoutedNetwork } from '../../fixtures/routed-network.ts'
 import { paths, startPair, startReaders } from '../../fixtures/routed-pair.ts'
 import type { Cell } from './cell.ts'
 
 /** Two gateways, each behind a router of some kind, and a relay in the public network. `PEERGATE_NAT=all` has every pair of kinds tried. */
 
-type Kinds = readonly [NatKind, NatKind]
+type Kinds = readonly [RouterKind, RouterKind]
 
 const isAll = process.env['PEERGATE_NAT'] === 'all'
 const engines: EngineName[] = ['custom', 'libp2p']
@@ -23,9 +23,14 @@ const telling: Kinds[] = [
   ['port-restricted', 'symmetric'],
 ]
 const every: Kinds[] = natKinds.flatMap((one, index) => natKinds.slice(index).map((other): Kinds => [one, other]))
+/** With IPv6. */
+const six: Kinds[] = [
+  ['none', 'firewall'],
+  ['firewall', 'firewall'],
+]
 /** Neither end can be dialled, and each has to let in the other: tried twenty times. */
 const punched: Kinds[] = Array.from({ length: 19 }, () => ['port-restricted', 'port-restricted'])
-const kinds = isAll ? [...every, ...punched] : telling
+const kinds = isAll ? [...every, ...six, ...punched] : [...telling, ...six.slice(1)]
 
 test.for(engines.flatMap((engine) => kinds.map((pair): Cell => ({ engine, kinds: pair, path: pathOf(engine, pair) }))))(
   '$engine: behind $kinds.0 and $kinds.1 routers the path is $path, and messages go both ways (needs network namespaces)',
@@ -33,7 +38,8 @@ test.for(engines.flatMap((engine) => kinds.map((pair): Cell => ({ engine, kinds:
   async (cell, { skip, task }) => {
     skip(!(await canRoute()), 'network namespaces and nft are needed')
     task.meta.reach = cell
-    const pair = await startPair(cell.engine, await createRoutedNetwork([...cell.kinds]))
+    const network = await createRoutedNetwork([...cell.kinds])
+    const pair = await startPair(cell.engine, network, cell.kinds.includes('firewall') ? 6 : 4)
     const begun = performance.now()
     const path = cell.path === 'direct' ? direct[cell.engine] : 'relay'
     await expect.poll(() => paths(pair), { timeout: 120_000, interval: 100 }).toEqual([path, path])
@@ -53,6 +59,6 @@ test.for(engines.flatMap((engine) => kinds.map((pair): Cell => ({ engine, kinds:
 function pathOf(engine: EngineName, pair: Kinds): Cell['path'] {
   if (!pair.includes('symmetric')) return 'direct'
   const [other = 'symmetric'] = pair.filter((kind) => kind !== 'symmetric')
-  const open: NatKind[] = engine === 'custom' ? ['none', 'full-cone'] : ['none', 'full-cone', 'address-restricted']
+  const open: RouterKind[] = engine === 'custom' ? ['none', 'full-cone'] : ['none', 'full-cone', 'address-restricted']
   return open.includes(other) ? 'direct' : 'relay'
 }

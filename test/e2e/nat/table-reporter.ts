@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
 import type { EngineName } from '../../fixtures/gateway-process.ts'
-import { type NatKind, natKinds } from '../../fixtures/nat-kinds.ts'
+import { natKinds, type RouterKind } from '../../fixtures/nat-kinds.ts'
 import type { Cell } from './cell.ts'
 
 const page = fileURLToPath(new URL('../../../docs/reach.md', import.meta.url))
@@ -35,12 +35,13 @@ function tryOf(test: TestCase): Try[] {
 }
 
 function table(engine: EngineName, tried: Try[]): string {
-  const rows = natKinds.map((row) => `| ${row} | ${natKinds.map((column) => field(engine, [row, column], tried)).join(' | ')} |`)
-  return [`| ${engine} | ${natKinds.join(' | ')} |`, `| --- |${' --- |'.repeat(natKinds.length)}`, ...rows].join('\n')
+  const kinds: RouterKind[] = [...natKinds, 'firewall']
+  const rows = kinds.map((row) => `| ${row} | ${kinds.map((column) => field(engine, [row, column], tried)).join(' | ')} |`)
+  return [`| ${engine} | ${kinds.join(' | ')} |`, `| --- |${' --- |'.repeat(kinds.length)}`, ...rows].join('\n')
 }
 
-/** Empty below the diagonal: the other order of the two is the same pair. */
-function field(engine: EngineName, [row, column]: [NatKind, NatKind], tried: Try[]): string {
+/** Empty below the diagonal, since the other order of the two is the same pair, and where the two have no common IP version. */
+function field(engine: EngineName, [row, column]: [RouterKind, RouterKind], tried: Try[]): string {
   const tries = tried.filter(({ engine: of, kinds: [one, other] }) => of === engine && one === row && other === column)
   const [first] = tries
   if (first === undefined) return ''

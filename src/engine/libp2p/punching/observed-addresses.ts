@@ -39,5 +39,5 @@ export function createObservedAddresses(): ObservedAddresses {
 
 export function isPublicTcp(address: Multiaddr): boolean {
   const [host] = address.getComponents()
-  return endpointOf(address)?.form === 'tcp' && host?.name === 'ip4' && isPublicAddress(host.value ?? '')
+  return endpointOf(address)?.form === 'tcp' && isPublicAddress(host?.value ?? '')
 }

@@ -7,7 +7,7 @@ import { createSingleFlight } from '../../../lib/single-flight.ts'
 import type { Limits } from '../../../limits.ts'
 import { isCircuitAddress } from '../../dial/circuit-address.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
-import { type DialPolicy, isPublicAddress } from '../../dial/policy.ts'
+import { type DialPolicy, isLoopbackAddress, isPublicAddress } from '../../dial/policy.ts'
 import type { ConnectedPeer } from '../../engine.ts'
 import type { MappedPort } from '../../port-mapping/port-mapper.ts'
 import type { LocalPort } from '../../port-mapping/router.ts'
@@ -117,7 +117,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     if (init.announce.length > 0) return announced.slice(0, maxCandidates)
     const all = [...outside().map((each) => each.outside), ...addresses.listened().filter(isOfSocket)]
     const open = all.filter((address) => isPublicAddress(socketOf(address).ip))
-    const local = all.filter((address) => !isLoopback(socketOf(address).ip))
+    const local = all.filter((address) => !isLoopbackAddress(socketOf(address).ip))
     return (open.length > 0 ? open : local.length > 0 ? local : all).slice(0, maxCandidates)
   }
 
@@ -182,7 +182,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
         .listened()
         .filter(isOfSocket)
         .map(socketOf)
-        .filter(({ ip }) => !ip.includes(':') && !isLoopback(ip) && !isPublicAddress(ip))
+        .filter(({ ip }) => !ip.includes(':') && !isLoopbackAddress(ip) && !isPublicAddress(ip))
       return [...new Map(ports.map((each) => [Object.values(each).join(' '), each])).values()]
     },
     view: () => ({ state: judge.state, confirmed: judge.confirmed, observed: observed.addresses(), relays: relays() }),
@@ -192,7 +192,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
 /** One listened address of each port: on every interface the same ports are open. */
 function placesOf(listened: string[]): Iterable<string> {
   const of = (address: string) => movedTo(address, { ip: socketOf(address).ip.includes(':') ? '::' : '0.0.0.0' })
-  const isInside = (address: string) => !isLoopback(socketOf(address).ip)
+  const isInside = (address: string) => !isLoopbackAddress(socketOf(address).ip)
   return new Map(
     listened.toSorted((one, other) => Number(isInside(one)) - Number(isInside(other))).map((each) => [of(each), each]),
   ).values()
@@ -205,8 +205,4 @@ function isOfSocket(address: string): boolean {
 
 function isSameSocket(one: LocalPort, other: LocalPort): boolean {
   return one.transport === other.transport && one.ip === other.ip && one.port === other.port
-}
-
-function isLoopback(ip: string): boolean {
-  return ip === '::1' || ip.startsWith('127.')
 }

@@ -1,16 +1,15 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, isIP } from 'node:net'
 import type { Listener } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { endpointOf } from '../../dial/endpoint.ts'
-import { isPublicAddress } from '../../dial/policy.ts'
+import { isLoopbackAddress, isPublicAddress } from '../../dial/policy.ts'
 
 /**
  * Dials peers on the Internet from the TCP port that this node listens on. A router then shows one address of this
  * node to all of them, and packets of a peer that is dialled reach the listening port: without that no hole is punched.
+ * With IPv6 routers translate nothing, but let in only what their hosts' packets have asked for.
  * @libp2p/tcp always dials from a port of its own (https://github.com/libp2p/test-plans/pull/864).
- *
- * IPv4 only: the listening port of an IPv6 address needs no router to translate it.
  */
 export interface OwnPort {
   /** Lets a listener share its port with dials. Another program on the port is still an error (`EADDRINUSE`). */
@@ -22,30 +21,38 @@ export interface OwnPort {
 /** The part of Node's TCP handle in use. `net.connect` takes one as the option `handle`. */
 export interface BoundHandle {
   bind(address: string, port: number, flags: number): number
+  bind6(address: string, port: number, flags: number): number
   close(): void
 }
 
 type HandleClass = new (type: number) => BoundHandle
 
-/** `TCPConstants.SOCKET` of Node's tcp_wrap, and `UV_TCP_REUSEPORT` of libuv. */
+/** `TCPConstants.SOCKET` of Node's tcp_wrap, and `UV_TCP_IPV6ONLY` and `UV_TCP_REUSEPORT` of libuv. */
 const socketType = 0
+const ipv6OnlyFlag = 1
 const reusePortFlag = 2
+
+interface Place {
+  host: string
+  port: number
+}
 
 /** Resolves with undefined on systems without SO_REUSEPORT. */
 export async function createOwnPort(): Promise<OwnPort | undefined> {
   const Handle = await findHandleClass()
   if (Handle === undefined) return undefined
-  const listening = new Set<{ host: string; port: number }>()
+  const listening = new Set<Place>()
 
   function share(listener: Listener): void {
     const { listen, close } = listener
-    let place: { host: string; port: number } | undefined
+    let place: Place | undefined
     listener.listen = async (address: Multiaddr) => {
       await throwIfTaken(address)
       await listen.call(listener, address)
       const [host] = address.getComponents()
       const port = listener.getAddrs().map((each) => endpointOf(each)?.port)[0]
-      if (host?.name !== 'ip4' || host.value === undefined || port === undefined) return
+      // A socket on loopback reaches nobody else.
+      if (host?.value === undefined || port === undefined || isLoopbackAddress(host.value)) return
       place = { host: host.value, port }
       listening.add(place)
     }
@@ -58,14 +65,20 @@ export async function createOwnPort(): Promise<OwnPort | undefined> {
   return {
     share,
     bind(ip) {
-      const [place] = listening
-      if (place === undefined || ip.includes(':') || !isPublicAddress(ip)) return undefined
+      const place = [...listening].find(({ host }) => isIP(host) === isIP(ip))
+      if (place === undefined || !isPublicAddress(ip)) return undefined
       const handle = new Handle(socketType)
-      if (handle.bind(place.host, place.port, reusePortFlag) === 0) return handle
+      if (bindTo(place, handle) === 0) return handle
       handle.close()
       return undefined
     },
   }
+}
+
+/** @returns 0, or the number of an error */
+function bindTo({ host, port }: Place, handle: BoundHandle): number {
+  if (isIP(host) === 4) return handle.bind(host, port, reusePortFlag)
+  return handle.bind6(host, port, reusePortFlag | ipv6OnlyFlag)
 }
 
 /** Node exports the class of its TCP handles nowhere, but servers have one. */
@@ -84,7 +97,7 @@ async function findHandleClass(): Promise<HandleClass | undefined> {
 }
 
 function isHandleClass(type: unknown): type is HandleClass {
-  return typeof type === 'function' && typeof type.prototype.bind === 'function' && typeof type.prototype.close === 'function'
+  return typeof type === 'function' && ['bind', 'bind6', 'close'].every((name) => typeof type.prototype[name] === 'function')
 }
 
 /** With SO_REUSEPORT the system would let two programs of one user have the port, and give each half of the links. */

@@ -15,8 +15,17 @@ test('what a peer has observed is kept when the connection was dialled from the 
   expect(observed.all()).toEqual([seen])
 })
 
+test('an address of IPv6 is kept too, which a firewall keeps from being dialled', () => {
+  const observed = createObservedAddresses()
+  const connection: Connection = Object.assign(Object.create(null), { remoteAddr: multiaddr('/ip6/2600::1/tcp/4001') })
+  observed.dialled(connection)
+  observed.told({ connection, observedAddr: multiaddr('/ip6/2600:0:0:1::2/tcp/7071') })
+  expect(observed.all()).toEqual(['/ip6/2600:0:0:1::2/tcp/7071'])
+})
+
 test.each([
   ['a private address', '/ip4/192.168.1.2/tcp/7071'],
+  ['a private address of IPv6', '/ip6/fd00::2/tcp/7071'],
   ['a cloud metadata service', '/ip4/169.254.169.254/tcp/80'],
   ['a WebSocket', `${seen}/ws`],
   ['QUIC', '/ip4/11.0.0.10/udp/7071/quic-v1'],

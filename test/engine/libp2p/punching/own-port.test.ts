@@ -24,16 +24,16 @@ const openGate: DialGate = {
 type Dialled = Connection & { socket: MultiaddrConnection }
 
 /** A transport that listens, and dials from where it listens, also on loopback. */
-async function listening() {
+async function listening(host = '/ip4/0.0.0.0') {
   const ownPort = await createOwnPort()
   if (ownPort === undefined) throw new Error('this system has no SO_REUSEPORT')
   const fromOwnPort: Connection[] = []
-  const onLoopback: OwnPort = { ...ownPort, bind: () => ownPort.bind('11.0.0.1') }
+  const onLoopback: OwnPort = { ...ownPort, bind: (ip) => ownPort.bind(ip.includes(':') ? '2600::1' : '11.0.0.1') }
   const transport = tcpTransport({}, { gate: openGate, ownPort: onLoopback, onFromOwnPort: (one) => fromOwnPort.push(one) })({ logger })
   const upgradeOutbound = async (socket: MultiaddrConnection) => Object.assign(Object.create(null), { socket })
   const upgrader: Upgrader = Object.assign(Object.create(null), { upgradeOutbound })
   const listener = transport.createListener({ upgrader })
-  await listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0'))
+  await listener.listen(multiaddr(`${host}/tcp/0`))
   onTestFinished(() => listener.close())
   const dial = async (address: Multiaddr, options: PortOptions = {}): Promise<Dialled> => {
     const dialling: DialTransportOptions = Object.assign({ upgrader, signal: AbortSignal.timeout(20_000) }, options)
@@ -46,22 +46,25 @@ async function listening() {
 }
 
 /** A server, and the ports that its clients had. */
-async function server(): Promise<{ address: Multiaddr; clients: (number | undefined)[] }> {
+async function server(ip = '127.0.0.1'): Promise<{ address: Multiaddr; clients: (number | undefined)[] }> {
   const clients: (number | undefined)[] = []
   const listens = createServer((socket) => {
     socket.on('error', () => undefined)
     clients.push(socket.remotePort)
   })
-  await once(listens.listen(0, '127.0.0.1'), 'listening')
+  await once(listens.listen(0, ip), 'listening')
   onTestFinished(() => void listens.close())
   const place = listens.address()
   if (place === null || typeof place === 'string') throw new Error('the server has no port')
-  return { address: multiaddr(`/ip4/127.0.0.1/tcp/${place.port}`), clients }
+  return { address: multiaddr(`/ip${ip.includes(':') ? 6 : 4}/${ip}/tcp/${place.port}`), clients }
 }
 
-test('a dial leaves from the listening port, and a second one to the same place from another', async () => {
-  const { dial, fromOwnPort, port } = await listening()
-  const { address, clients } = await server()
+test.each([
+  ['/ip4/0.0.0.0', '127.0.0.1'],
+  ['/ip6/::', '::1'],
+])('on %s a dial leaves from the listening port, and a second one to the same place from another', async (host, ip) => {
+  const { dial, fromOwnPort, port } = await listening(host)
+  const { address, clients } = await server(ip)
   const first = await dial(address)
   await dial(address)
   await expect.poll(() => clients).toEqual([port, expect.not.toBeOneOf([port])])
@@ -87,9 +90,13 @@ test('a dial that punches a hole leaves from the listening port or not at all', 
   await expect.poll(() => clients).toEqual([port])
 })
 
-test.each(['127.0.0.1', '192.168.1.2', '::1', '2600::1'])('a dial of %s needs no port', async (ip) => {
-  const { ownPort } = await listening()
-  expect(ownPort.bind(ip)).toBeUndefined()
+test.each([
+  ['/ip4/0.0.0.0', ['127.0.0.1', '192.168.1.2', '::1', '2600::1']],
+  ['/ip6/::', ['127.0.0.1', '11.0.0.1', '::1', 'fd00::1']],
+  ['/ip4/127.0.0.1', ['11.0.0.1']],
+])('listening on %s, dials of %s leave from any port: they need no other, or none would arrive from this one', async (host, ips) => {
+  const { ownPort } = await listening(host)
+  for (const ip of ips) expect(ownPort.bind(ip)).toBeUndefined()
 })
 
 test('a dial of an address on the Internet has the port as long as somebody listens', async () => {

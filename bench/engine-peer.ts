@@ -31,6 +31,7 @@ const engine = await createEngine(
     mdns: false,
     relay: false,
     portMapping: false,
+    webRtc: undefined,
     dht: 'false',
     privateNetworkKey: undefined,
     dialPrivate: true,

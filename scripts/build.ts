@@ -5,7 +5,14 @@ import { rolldown } from 'rolldown'
 const root = join(import.meta.dirname, '..')
 
 /** Packages that read files of their own or have native parts: they stay packages. */
-const kept = ['@chainsafe/libp2p-quic', '@fastify/swagger-ui', '@prisma/schema-engine-wasm', 'pino', 'prisma-adapter-sqlite']
+const kept = [
+  '@chainsafe/libp2p-quic',
+  '@fastify/swagger-ui',
+  '@prisma/schema-engine-wasm',
+  'node-datachannel',
+  'pino',
+  'prisma-adapter-sqlite',
+]
 
 /**
  * Makes one file of each program and of what several of them have in common. A gateway then reads 40 modules instead of

@@ -174,6 +174,7 @@ export const limitsSchema = z.object({
     'Time without any data from the peer, in milliseconds, after which a link is doubted: the peer is dialled again, and gets a new link if it answers.',
     30,
   ),
+  maxWebrtcConnections: limit(50, 'Maximum WebRTC connections, in setup or open (libp2p only). Each has native buffers of its own.'),
   maxRelayReservations: limit(50, 'Maximum reservations: peers that can be reached through this gateway as a relay.'),
   maxRelayStreams: limit(100, 'Maximum relayed connections at a time through this gateway as a relay.'),
   relayBytesPerSecond: limit(

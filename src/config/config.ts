@@ -111,6 +111,7 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
     mdns: values.PEERGATE_MDNS,
     relay: values.PEERGATE_RELAY === undefined ? defaultRelay[kind] : values.PEERGATE_RELAY === 'true',
     portMapping: values.PEERGATE_PORT_MAPPING === undefined ? kind !== 'custom' : values.PEERGATE_PORT_MAPPING === 'true',
+    webRtc: values.PEERGATE_WEBRTC ? { stunPort: values.PEERGATE_STUN_PORT } : undefined,
     dht: values.PEERGATE_DHT,
     privateNetworkKey: values.PEERGATE_PRIVATE_NETWORK_KEY,
     dialPrivate: values.PEERGATE_DIAL !== 'public',

@@ -67,6 +67,11 @@ export const environmentSchema = z.object({
     .describe(
       'Whether the node has the router of its network forward its ports, by NAT-PMP or UPnP. Not with the custom engine. Default: `true` with libp2p and for the libp2p side of a bridge.',
     ),
+  PEERGATE_WEBRTC: boolean(
+    false,
+    'Whether peers that cannot be dialled, browsers among them, can connect by WebRTC, with signals through a relay, when the node listens on `/p2p-circuit` (libp2p only). Also starts a STUN server for them.',
+  ),
+  PEERGATE_STUN_PORT: port('UDP port of the STUN server; 0 picks a free port.').default(7073),
   PEERGATE_DHT: z
     .enum(['true', 'false', 'lan', 'private', 'public'])
     .default('true')

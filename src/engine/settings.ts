@@ -15,6 +15,8 @@ export interface EngineSettings {
   readonly relay: boolean | 'when-reachable'
   /** Whether to have a router forward the ports of the node. */
   readonly portMapping: boolean
+  /** WebRTC, for libp2p: undefined when it is off. The STUN server for peers listens on the UDP port. */
+  readonly webRtc: { readonly stunPort: number } | undefined
   /** The DHT to join: `true` for the engine's default one, `false` for none, or one of libp2p's. */
   readonly dht: 'true' | 'false' | DhtMode
   /** Key of a private network, 32 bytes in hexadecimal. Only nodes with the same key can connect to each other. */
@@ -63,6 +65,7 @@ export function settingsOfSides(settings: EngineSettings): { custom: EngineSetti
       dht: dht === 'false' ? 'false' : 'true',
       privateNetworkKey: undefined,
       portMapping: false,
+      webRtc: undefined,
     },
     libp2p: {
       ...settings,
@@ -82,8 +85,9 @@ function bothProblems(settings: EngineSettings): SettingsProblem[] {
   return [...engineSettingsProblems(custom), ...engineSettingsProblems({ ...libp2p, bootstrap: unusable })]
 }
 
-function customProblems({ dht, privateNetworkKey, tls, listen, portMapping }: EngineSettings): SettingsProblem[] {
+function customProblems({ dht, privateNetworkKey, tls, listen, portMapping, webRtc }: EngineSettings): SettingsProblem[] {
   const problems: SettingsProblem[] = []
+  if (webRtc !== undefined) problems.push({ variable: 'PEERGATE_WEBRTC', problem: 'is true, which is for libp2p; set LIBP2P_ENABLED=true' })
   if (portMapping) {
     const problem = 'is true, but the custom engine uses no ports of routers; set LIBP2P_ENABLED=true, or forward the port by hand'
     problems.push({ variable: 'PEERGATE_PORT_MAPPING', problem })
@@ -105,7 +109,7 @@ function customProblems({ dht, privateNetworkKey, tls, listen, portMapping }: En
 }
 
 function libp2pProblems(settings: EngineSettings): SettingsProblem[] {
-  const { tls, dht, privateNetworkKey } = settings
+  const { tls, dht, privateNetworkKey, webRtc } = settings
   const problems: SettingsProblem[] = []
   if (tls.certFile !== undefined || tls.keyFile !== undefined) {
     const problem = 'is for the custom engine; with libp2p let a proxy terminate TLS, and announce its address'
@@ -123,6 +127,10 @@ function libp2pProblems(settings: EngineSettings): SettingsProblem[] {
       variable: 'PEERGATE_DHT',
       problem: 'is public, but PEERGATE_PRIVATE_NETWORK_KEY restricts this node to a private network',
     })
+  if (webRtc !== undefined) {
+    const problem = 'is true, but WebRTC has its own encryption, which PEERGATE_PRIVATE_NETWORK_KEY does not protect'
+    problems.push({ variable: 'PEERGATE_WEBRTC', problem })
+  }
   for (const [variable, role] of addressRoles) {
     const quic = settings[role].find((address) => address.includes('/quic'))
     if (quic === undefined) continue

@@ -36,7 +36,7 @@ function readNetworks({ engine, ingest }: Sources): () => Promise<NetworkValues[
 }
 
 function countLinks(peers: ConnectedPeer[]): NetworkValues['links'] {
-  const counts = { tcp: 0, websocket: 0, quic: 0, relay: 0 }
+  const counts = { tcp: 0, websocket: 0, quic: 0, webrtc: 0, relay: 0 }
   for (const { path } of peers) counts[path.by]++
   return counts
 }

@@ -71,7 +71,7 @@ export const nodeSchema = z
         transports: z
           .array(z.string())
           .describe(
-            'Transports that the node dials and listens on, by their multiaddr protocol: `tcp`, `ws`, `wss`, `quic-v1`, `p2p-circuit`.',
+            'Transports that the node dials and listens on, by their multiaddr protocol: `tcp`, `ws`, `wss`, `quic-v1`, `p2p-circuit`, `webrtc`.',
           ),
         encodings: z.array(z.string()).describe('Encodings of data that clients can send and ask for.'),
         subprotocols: z.array(z.string()).describe('Subprotocols of the stream.'),

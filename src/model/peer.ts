@@ -111,7 +111,7 @@ const linkDirectionSchema = z.enum(['inbound', 'outbound']).meta({
 })
 
 /** How a link reaches its peer: the transport of a direct link, or a relay. */
-export const linkPathNames = ['tcp', 'websocket', 'quic', 'relay'] as const
+export const linkPathNames = ['tcp', 'websocket', 'quic', 'webrtc', 'relay'] as const
 export type LinkPathName = (typeof linkPathNames)[number]
 
 export const maxLabelLength = 200
@@ -130,7 +130,7 @@ export const peerSchema = z
       .string()
       .nullable()
       .describe(
-        'How requests and direct messages reach the peer: by a direct link over `tcp`, `websocket` or `quic`, by a link through a `relay`, through a `bridge` (the peer answered through it in the last minutes), or null. Of several links a direct one is shown.',
+        'How requests and direct messages reach the peer: by a direct link over `tcp`, `websocket`, `quic` or `webrtc`, by a link through a `relay`, through a `bridge` (the peer answered through it in the last minutes), or null. Of several links a direct one is shown.',
       )
       .meta({ example: 'tcp' }),
     via: peerIdSchema.nullable().describe('The relay or the bridge that `path` leads through, if it is known; null for a direct link.'),

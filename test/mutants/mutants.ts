@@ -23,6 +23,7 @@ import { stores } from './lists/stores.ts'
 import { streamContract } from './lists/stream-contract.ts'
 import { streams } from './lists/streams.ts'
 import { topicsAndPeers } from './lists/topics-and-peers.ts'
+import { webRtc } from './lists/webrtc.ts'
 import type { Mutant } from './patch.ts'
 
 /** Breaks that a reviewer would look for: checks dropped, limits off by one, things done in the wrong order, waits left out. */
@@ -52,4 +53,5 @@ export const mutants: Mutant[] = [
   ...reading,
   ...streamContract,
   ...bridgedRequests,
+  ...webRtc,
 ]

@@ -74,8 +74,8 @@ test('links are counted by path, and what the node did for peers behind routers,
   const pair = await memoryPair({})
   onTestFinished(() => pair.stop())
   const value = await metricsOf(pair.subject.url)
-  const paths = ['tcp', 'websocket', 'quic', 'relay']
-  expect(paths.map((path) => value(`peergate_links{network="memory",path="${path}"}`))).toEqual([1, 0, 0, 0])
+  const paths = ['tcp', 'websocket', 'quic', 'webrtc', 'relay']
+  expect(paths.map((path) => value(`peergate_links{network="memory",path="${path}"}`))).toEqual([1, 0, 0, 0, 0])
   const engine = createMemoryEngine({ network: createMemoryNetwork(), identity: await createMemoryIdentity() })
   const reachCounts = { punches: { succeeded: 3, failed: 2 }, circuits: 4, circuitBytes: 5_000 }
   Object.defineProperty(engine, 'reachCounts', { value: reachCounts })

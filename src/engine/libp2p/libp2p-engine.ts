@@ -37,7 +37,7 @@ import { createSilentConnections } from './silent-connections.ts'
 import { tellerOf } from './teller-of.ts'
 import { createWantedLinks } from './wanted-links.ts'
 
-type Settings = 'listen' | 'announce' | 'bootstrap' | 'mdns' | 'relay' | 'portMapping' | 'privateNetworkKey' | 'dialPrivate'
+type Settings = 'listen' | 'announce' | 'bootstrap' | 'mdns' | 'relay' | 'portMapping' | 'webRtc' | 'privateNetworkKey' | 'dialPrivate'
 
 export interface Libp2pEngineInit extends Pick<EngineSettings, Settings> {
   /** Default: libp2p's own service name. */
@@ -105,14 +105,15 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   )
   const { backOff, gater, ownDials } = wanted
   const isProtected = ownDials.isConfigured
-  const reachable = createReachable(init, { node: () => running?.node, links, policy, isConfigured: isProtected, reached, counter, logger })
-  const { relay } = reachable
   const askerOfConnection = (connection: Connection): Asker => {
     const other = connection.remotePeer.toString()
     return askerOf(other, tellerOf(connection), { isConfigured: isProtected(other) })
   }
   const bodies = createBodies({ limits }, { onGivenUp: () => reached.note('body_given_up'), onRefused: () => reached.note('body_refused') })
   const protocols = createProtocols({ limits }, { bodies, reached, askerOf: askerOfConnection, logger })
+  const nodeNow = () => running?.node
+  const reachable = createReachable(init, { node: nodeNow, links, policy, protocols, isConfigured: isProtected, reached, counter, logger })
+  const { relay } = reachable
   const identifyAgain = createIdentifyAgain({
     connections: () => running?.node.getConnections() ?? [],
     isIdentified: (other) => (peerOf(other)?.protocols.length ?? 0) > 0,
@@ -157,6 +158,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         gater: { ...gater, ...relay.gater },
         relay,
         addresses: reachable.addresses,
+        webRtc: reachable.webRtc,
         datastore,
         dhtDatastore,
         namespaces,

@@ -37,6 +37,7 @@ import type { RelayServer } from './transport/relay-server.ts'
 import { relayTransport } from './transport/relay-transport.ts'
 import { tcpTransport } from './transport/tcp-transport.ts'
 import { webSocketTransport } from './transport/websocket-transport.ts'
+import type { WebRtcLoader } from './webrtc/webrtc-transport.ts'
 
 export type Node = Libp2p<{ pubsub: GossipSub; identify: Identify; ping: Ping; dht?: KadDHT }>
 
@@ -64,6 +65,7 @@ export interface NodeComponents {
   gater: ConnectionGater
   relay: Pick<RelayServer, 'service'>
   addresses: Pick<OwnAddresses, 'service'>
+  webRtc: WebRtcLoader
   datastore: Datastore
   dhtDatastore: Datastore
   namespaces: Namespaces
@@ -90,7 +92,7 @@ const negotiationTimeoutMs = 5_000
 export async function createNode(init: NodeInit, components: NodeComponents): Promise<Node> {
   const { limits } = init
   const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onOwnKey, onTold } = components
-  const { signsOfLife, dialledAt, punching, addresses } = components
+  const { signsOfLife, dialledAt, punching, addresses, webRtc } = components
   const gate = dialledAt.through(createDialGate({ policy, onRefused: () => reached.note('told_dial') }))
   // Whoever can be dialled needs no holes. On a server, a shared port could let two dials of the same two peers collide.
   const ownPort = init.listen.includes(throughRelays) ? await createOwnPort() : undefined
@@ -101,7 +103,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', init.seed),
     nodeInfo: { userAgent: init.agent },
-    addresses: { listen: init.listen, announce: init.announce },
+    addresses: { listen: webRtc.isOn ? withWebRtc(init.listen) : init.listen, announce: init.announce },
     datastore,
     peerStore: { addressFilter: firstAddresses() },
     connectionGater: gater,
@@ -128,6 +130,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       // QUIC has its own encryption, which a private network key does not protect.
       ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, reached, signsOfLife })] : []),
       relayTransport({ gate }),
+      ...(webRtc.isOn ? [await webRtc.load({ gate, policy, reached, signsOfLife })] : []),
     ],
     ...(init.privateNetworkKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey(init.privateNetworkKey) }) }),
     connectionEncrypters: [watchingForOwnKey(noise(), onOwnKey)],
@@ -167,6 +170,11 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
 /** A node that is reached only through relays queries the DHT, and answers no queries. */
 function dhtInit(mode: DhtMode, { listen, limits }: NodeInit) {
   return { mode, isDialable: listen.some((address) => address !== throughRelays), limits }
+}
+
+/** Whoever is reached through relays takes signals for WebRTC there. */
+function withWebRtc(listen: string[]): string[] {
+  return listen.includes(throughRelays) ? [...listen, '/webrtc'] : listen
 }
 
 /** The format of IPFS's swarm.key file: https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md */

@@ -9,8 +9,9 @@ export function tellerOf({ remoteAddr }: { remoteAddr: RemoteAddr }): Teller {
   return { ip: remoteAddr.getComponents()[0]?.value ?? '', isRelayed: isCircuitAddress(remoteAddr) }
 }
 
-/** The IP address at which the other end of a connection is seen; undefined behind a relay. */
+/** The IP address at which the other end of a connection is seen; undefined behind a relay, and
+ * for WebRTC, whose peer is known by its signals. */
 export function seenAtOf(remoteAddr: RemoteAddr): string | undefined {
   const { ip, isRelayed } = tellerOf({ remoteAddr })
-  return isRelayed ? undefined : ip
+  return isRelayed || ip === '' ? undefined : ip
 }

@@ -14,8 +14,10 @@ export interface LinkPath {
 /** The path to the remote end of a link. */
 export function linkPathOf(remote: Multiaddr | string, since: number): LinkPath {
   const address = typeof remote === 'string' ? multiaddr(remote) : remote
-  if (isCircuitAddress(address)) return { by: 'relay', via: relayIn(address), since }
   const names = new Set(address.getComponents().map(({ name }) => name))
+  // A relay in such an address has carried the signals only.
+  if (names.has('webrtc')) return { by: 'webrtc', via: null, since }
+  if (isCircuitAddress(address)) return { by: 'relay', via: relayIn(address), since }
   if (names.has('quic-v1') || names.has('quic')) return { by: 'quic', via: null, since }
   return { by: names.has('ws') || names.has('wss') ? 'websocket' : 'tcp', via: null, since }
 }

@@ -4,7 +4,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { isCircuitAddress } from '../../dial/circuit-address.ts'
 import type { PortOptions } from '../transport/tcp-transport.ts'
 
-/** The addresses of the running node, as libp2p manages them, and dial-backs. */
+/** The addresses of the running node, as libp2p manages them, and dials of single ones. */
 export interface OwnAddresses {
   /** A service of the node, which gives access to its parts. */
   service(components: OwnAddressesComponents): object
@@ -17,6 +17,8 @@ export interface OwnAddresses {
   announce(addresses: AnnouncedAddress[]): void
   /** Opens a connection from a port that is not listened on, also when there is one to the peer. @throws Error */
   dialBack(address: Multiaddr, signal: AbortSignal): Promise<Connection>
+  /** Opens a connection with signals through a relay, also when there is one to the peer. @throws Error */
+  dialBySignals(address: Multiaddr, signal: AbortSignal): Promise<Connection>
 }
 
 export interface AnnouncedAddress {
@@ -66,6 +68,10 @@ export function createOwnAddresses(): OwnAddresses {
       for (const each of announced) if (!isIn(addresses, each)) remove(each)
       for (const each of addresses) if (!isIn(announced, each)) add(each)
       announced = addresses
+    },
+    async dialBySignals(address, signal) {
+      if (components === undefined) throw new Error('the node is not running')
+      return await components.transportManager.dial(address, { signal })
     },
     async dialBack(address, signal) {
       if (components === undefined) throw new Error('the node is not running')

@@ -8,7 +8,10 @@ import type { EngineSettings } from '../../settings.ts'
 import { relaysIn } from '../addresses.ts'
 import type { Links } from '../links.ts'
 import type { Node } from '../node.ts'
+import type { Protocols } from '../protocols.ts'
 import { createRelayServer, type RelayServer } from '../transport/relay-server.ts'
+import { createWebRtc } from '../webrtc/webrtc.ts'
+import type { WebRtcLoader } from '../webrtc/webrtc-transport.ts'
 import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
 import { createReach, type Reach } from './reach.ts'
 
@@ -16,11 +19,12 @@ import { createReach, type Reach } from './reach.ts'
 export interface Reachable extends Pick<Reach, 'register' | 'identified' | 'gone' | 'view'> {
   readonly addresses: OwnAddresses
   readonly relay: RelayServer
+  readonly webRtc: WebRtcLoader
   start(): void
   stop(): Promise<void>
 }
 
-export interface ReachableInit extends Pick<EngineSettings, 'announce' | 'relay' | 'portMapping'> {
+export interface ReachableInit extends Pick<EngineSettings, 'announce' | 'relay' | 'portMapping' | 'webRtc'> {
   limits: Limits
 }
 
@@ -30,6 +34,7 @@ export function createReachable(
     node(): Node | undefined
     links: Pick<Links, 'peers'>
     policy: DialPolicy
+    protocols: Pick<Protocols, 'request' | 'handle'>
     /** Whether the operator configured the peer. */
     isConfigured(peerId: string): boolean
     reached: LimitsReached
@@ -38,9 +43,10 @@ export function createReachable(
   },
 ): Reachable {
   const { limits } = init
-  const { node, links, policy, isConfigured, reached, counter, logger } = components
+  const { node, links, policy, protocols, isConfigured, reached, counter, logger } = components
   const relay = createRelayServer({ limits, isOn: init.relay === true }, { isConfigured, reached, counter })
   const addresses = createOwnAddresses()
+  const webRtc = createWebRtc(init, { node, peers: links.peers, addresses, protocols, logger })
   let mapper: Promise<PortMapper> | undefined
   let running: PortMapper | undefined
   const reach = createReach(init, {
@@ -73,18 +79,24 @@ export function createReachable(
   return {
     addresses,
     relay,
+    webRtc,
     register: reach.register,
-    identified: reach.identified,
+    identified(result) {
+      reach.identified(result)
+      webRtc.identified(result)
+    },
     gone: reach.gone,
     view: reach.view,
     start() {
       reach.start()
+      webRtc.start()
       if (!init.portMapping) return
       mapper = loadMapper()
       mapper.catch((err: unknown) => logger.warn({ err }, 'the ports of the router cannot be used'))
     },
     async stop() {
       reach.stop()
+      await webRtc.stop()
       const stopping = mapper
       mapper = undefined
       await (await stopping?.catch(() => undefined))?.stop()

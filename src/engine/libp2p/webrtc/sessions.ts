@@ -1,0 +1,111 @@
+import type { Connection, MultiaddrConnection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createDeadline } from '../../../lib/deadline.ts'
+import { createLru } from '../../../lib/lru.ts'
+import { createShares } from '../../../lib/shares.ts'
+import { createTokenBucket } from '../../../lib/token-bucket.ts'
+import type { Limits } from '../../../limits.ts'
+import type { DialGate } from '../../dial/gate.ts'
+import type { DialPolicy } from '../../dial/policy.ts'
+import type { LimitsReached } from '../../limits-reached.ts'
+import { tellerOf } from '../teller-of.ts'
+import type { Candidate } from './session-description.ts'
+
+/** Limits the native peer connections that peers can cause, and what each of them sends to. */
+export interface Sessions {
+  /** Begins one over a relayed connection. @throws Error when there is no place for it */
+  begin(relayed: { peerId: string; relayId: string }): Session
+}
+
+/** A peer connection, from its first signal to its end. */
+export interface Session {
+  /** Has the dial policy and the budget of dials decide whether this node may send to an address that the peer named. */
+  judge(candidate: Candidate, relayed: Pick<Connection, 'remoteAddr'>, use: () => void): void
+  /** The peer is reached at this address; undefined when it is not known. */
+  connected(at: { ip: string; port: number } | undefined): void
+  /** The peer connection is in use until this ends. */
+  carries(connection: MultiaddrConnection): void
+  failed(): void
+}
+
+/** Places of one peer: a page that lost its connection may return before this node has noticed. */
+const maxOfPeer = 2
+/** Maximum addresses of one peer that are tried: a host with a few networks, in IPv4 and IPv6. */
+const maxCandidates = 12
+/** Peer connections that peers begin: of one peer, of which the most recent ones are counted, and of all. */
+const ofOne = { perSecond: 1 / 60, burst: 5 }
+const ofAll = { perSecond: 2, burst: 30 }
+const maxPeers = 1_000
+
+export function createSessions(
+  init: { limits: Pick<Limits, 'maxWebrtcConnections' | 'dialTimeoutMs'> },
+  components: {
+    gate: DialGate
+    policy: Pick<DialPolicy, 'told'>
+    reached: Pick<LimitsReached, 'note'>
+    now?: () => number
+  },
+): Sessions {
+  const { maxWebrtcConnections: max, dialTimeoutMs } = init.limits
+  const { gate, policy, reached, now = () => performance.now() } = components
+  const peers = createShares({ max, maxPerHolder: maxOfPeer })
+  // Peer ids cost nothing, and behind a relay nobody sees an address: those of one relay share the places.
+  const relays = createShares({ max })
+  const bucketOf = createLru({ max: maxPeers }, () => createTokenBucket(ofOne))
+  const all = createTokenBucket(ofAll)
+
+  function take(peerId: string, relayId: string): Disposable {
+    const ofPeer = peers.take(peerId)
+    const ofRelay = ofPeer === undefined ? undefined : relays.take(relayId)
+    const places = new DisposableStack()
+    if (ofPeer !== undefined) places.use(ofPeer)
+    if (ofRelay === undefined || !bucketOf(peerId).take(now()) || !all.take(now())) {
+      ofRelay?.[Symbol.dispose]()
+      places.dispose()
+      reached.note('webrtc')
+      throw new Error('the maximum number of WebRTC connections is reached')
+    }
+    places.use(ofRelay)
+    return places
+  }
+
+  return {
+    begin({ peerId, relayId }) {
+      const place = take(peerId, relayId)
+      const deadline = createDeadline(dialTimeoutMs, [])
+      const selected = Promise.withResolvers<string | undefined>()
+      let candidates = 0
+
+      function end(): void {
+        deadline[Symbol.dispose]()
+        selected.resolve(undefined)
+        place[Symbol.dispose]()
+      }
+      deadline.signal.addEventListener('abort', end)
+
+      return {
+        judge({ ip, port }, relayed, use) {
+          if (++candidates > maxCandidates) return
+          const address = `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/udp/${port}`
+          policy.told([address], tellerOf(relayed))
+          const attempt = gate.dial(multiaddr(address), deadline.signal, async () => {
+            use()
+            if ((await selected.promise) !== keyOf({ ip, port })) throw new Error('the peer was not reached there')
+          })
+          // Refused, or no path: the budget has counted it.
+          attempt.catch(() => undefined)
+        },
+        connected(at) {
+          deadline[Symbol.dispose]()
+          selected.resolve(at === undefined ? undefined : keyOf(at))
+        },
+        carries: (connection) => connection.addEventListener('close', end, { once: true }),
+        failed: end,
+      }
+    },
+  }
+}
+
+function keyOf({ ip, port }: { ip: string; port: number }): string {
+  return `${ip} ${port}`
+}

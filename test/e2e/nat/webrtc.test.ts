@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import type { NodeView } from '../../../src/model/node.ts'
+import type { Peer } from '../../../src/model/peer.ts'
+import { gatewayForTest } from '../../fixtures/gateway-for-test.ts'
+import { quietEnvironment } from '../../fixtures/gateway-process.ts'
+import { getInside, inside } from '../../fixtures/inside.ts'
+import { canRoute, createRoutedNetwork, publicAddress, type RoutedNetwork } from '../../fixtures/routed-network.ts'
+import { temporaryDirectory } from '../../fixtures/temporary.ts'
+
+/** Two gateways behind routers that let no TCP through, on libp2p with WebRTC, and a relay that is their STUN server, too. */
+
+const topic = 'by datagrams'
+
+interface Place {
+  url: string
+  peerId: string
+  under: string[]
+}
+
+async function start(under: string[] = [], env: Record<string, string>): Promise<Place> {
+  const environment = { ...quietEnvironment(await temporaryDirectory(), 'libp2p'), PEERGATE_WEBRTC: 'true', PEERGATE_STUN_PORT: '3478' }
+  const { url, peerId } = await gatewayForTest({ ...environment, ...env }, under)
+  return { url, peerId, under }
+}
+
+async function startBehind({ outside, hosts }: RoutedNetwork): Promise<[Place, Place]> {
+  const place = `/ip4/${publicAddress}/tcp/7071`
+  const relay = await start(outside, { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071', PEERGATE_ANNOUNCE: place, PEERGATE_RELAY: 'true' })
+  const hidden = { PEERGATE_LISTEN: '/ip4/0.0.0.0/tcp/7071,/p2p-circuit' }
+  const toRelay = `${place}/p2p/${relay.peerId}`
+  const target = await start(hosts[0], { ...hidden, PEERGATE_BOOTSTRAP: toRelay })
+  const relays = async () => (await getInside<NodeView>(target.under, `${target.url}/v1/node`)).reachability.relays
+  await expect.poll(relays, { timeout: 60_000 }).toEqual([relay.peerId])
+  const through = `${toRelay}/p2p-circuit/p2p/${target.peerId}`
+  return [target, await start(hosts[1], { ...hidden, PEERGATE_BOOTSTRAP: `${toRelay},${through}` })]
+}
+
+async function paths([one, other]: [Place, Place]): Promise<unknown[]> {
+  const path = async ({ under, url }: Place, { peerId }: Place) => (await getInside<Partial<Peer>>(under, `${url}/v1/peers/${peerId}`)).path
+  return [await path(one, other), await path(other, one)]
+}
+
+test('behind port-restricted routers that let no TCP through, 1,000 of 1,000 messages arrive each way while a relayed link gives way to WebRTC (needs network namespaces)', {
+  timeout: 240_000,
+}, async ({ skip }) => {
+  skip(!(await canRoute()), 'network namespaces and nft are needed')
+  const network = await createRoutedNetwork(['port-restricted', 'port-restricted'])
+  await network.part(0, 1, 'tcp')
+  await network.part(1, 0, 'tcp')
+  const places = await startBehind(network)
+  const readers = places.map(({ under, url }) => inside(under, 'receive', url, topic, '1000000'))
+  for (const { lines } of readers) await expect.poll(() => lines[0], { timeout: 30_000 }).toBe('subscribed')
+  let rounds = 0
+  async function publish(): Promise<void> {
+    rounds++
+    const writers = places.map(({ under, url }) => inside(under, 'publish', url, topic, '100'))
+    for (const { ended } of writers) expect(await ended).toEqual({ code: 0, output: 'done' })
+  }
+  while (rounds < 5 || (await paths(places)).includes('relay')) await publish()
+  expect(await paths(places)).toEqual(['webrtc', 'webrtc'])
+  while (rounds < 10) await publish()
+  const all = Array.from({ length: 100 * rounds }, (_, index) => `${Math.floor(index / rounds)}`)
+  const sorted = () => readers.map(({ lines }) => lines.slice(1).toSorted((one, other) => Number(one) - Number(other)))
+  await expect.poll(sorted, { timeout: 60_000 }).toEqual([all, all])
+})

@@ -1,0 +1,103 @@
+import type { MultiaddrConnection } from '@libp2p/interface'
+import { multiaddrConnectionPair } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect, test } from 'vitest'
+import { createDialGate } from '../../../../src/engine/dial/gate.ts'
+import { createDialPolicy } from '../../../../src/engine/dial/policy.ts'
+import { createSessions, type Session } from '../../../../src/engine/libp2p/webrtc/sessions.ts'
+import { createLimitsReached } from '../../../../src/engine/limits-reached.ts'
+import { defaultLimits } from '../../../../src/limits.ts'
+
+const relayed = { remoteAddr: multiaddr('/ip4/11.0.0.1/tcp/7071/p2p-circuit') }
+
+function setUp(max = defaultLimits.maxWebrtcConnections) {
+  let now = 0
+  const reached = createLimitsReached()
+  const policy = createDialPolicy({ dialPrivate: true }, { ownAddresses: () => ['192.168.1.2/24'] })
+  const gate = createDialGate({ policy, now: () => now })
+  const limits = { ...defaultLimits, maxWebrtcConnections: max }
+  const sessions = createSessions({ limits }, { gate, policy, reached, now: () => now })
+  return { sessions, reached, pass: (ms: number) => (now += ms) }
+}
+
+/** Whether packets may be sent to the address. */
+async function mayUse(session: Session, ip: string, port = 9): Promise<boolean> {
+  let isUsed = false
+  session.judge({ ip, port, text: '' }, relayed, () => {
+    isUsed = true
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  return isUsed
+}
+
+test('nothing is sent to private, local and reserved addresses that a peer names over a relay', async () => {
+  const session = setUp().sessions.begin({ peerId: 'a', relayId: 'r' })
+  expect(await mayUse(session, '11.0.0.9')).toBe(true)
+  for (const ip of ['192.168.1.7', '10.0.0.1', '127.0.0.1', '169.254.169.254', '224.0.0.1', '::1', 'fd00::1']) {
+    expect(await mayUse(session, ip)).toBe(false)
+  }
+})
+
+test('of one peer a few addresses are tried', async () => {
+  const session = setUp().sessions.begin({ peerId: 'a', relayId: 'r' })
+  const tried: boolean[] = []
+  for (let host = 1; host <= 20; host++) tried.push(await mayUse(session, `11.0.1.${host}`))
+  expect(tried.filter(Boolean)).toHaveLength(12)
+})
+
+test('peers that name a victim cannot have this node send to many of its ports', async () => {
+  const { sessions, pass } = setUp()
+  let used = 0
+  for (let peer = 0; peer < 20; peer++) {
+    pass(1_000)
+    const session = sessions.begin({ peerId: `peer ${peer}`, relayId: `r${peer}` })
+    for (let port = 1; port <= 12; port++) if (await mayUse(session, '11.0.0.66', peer * 100 + port)) used++
+    session.connected({ ip: '11.0.0.9', port: 9 })
+    session.failed()
+  }
+  expect(used).toBeGreaterThan(0)
+  expect(used).toBeLessThan(20)
+})
+
+test('a peer has two places, and the peers of one relay leave others a share', () => {
+  const { sessions, reached, pass } = setUp(8)
+  const begin = (peerId: string, relayId: string) => {
+    pass(60_000)
+    return sessions.begin({ peerId, relayId })
+  }
+  begin('a', 'r')
+  begin('a', 'r')
+  expect(() => begin('a', 'r')).toThrow('maximum')
+  const taken = ['b', 'c', 'd', 'e'].map((peerId) => begin(peerId, 'r'))
+  expect(() => begin('f', 'r')).toThrow('maximum')
+  begin('f', 'another relay')
+  expect(reached.counts.webrtc).toBe(2)
+  for (const session of taken) session.failed()
+  begin('g', 'another relay')
+})
+
+test('a peer that begins again and again has to wait', () => {
+  const { sessions, pass } = setUp()
+  const begin = () => sessions.begin({ peerId: 'a', relayId: 'r' }).failed()
+  for (let times = 0; times < 5; times++) begin()
+  expect(begin).toThrow('maximum')
+  pass(60_000)
+  begin()
+})
+
+test('a connection holds its place until it closes', async () => {
+  const { sessions, pass } = setUp()
+  const [connection]: MultiaddrConnection[] = multiaddrConnectionPair()
+  if (connection === undefined) throw new Error('there are two')
+  const begin = () => {
+    pass(60_000)
+    return sessions.begin({ peerId: 'a', relayId: 'r' })
+  }
+  for (const session of [begin(), begin()]) {
+    session.connected(undefined)
+    session.carries(connection)
+  }
+  expect(begin).toThrow('maximum')
+  connection.abort(new Error('closed'))
+  await expect.poll(begin).toBeDefined()
+})

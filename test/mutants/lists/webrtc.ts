@@ -1,0 +1,64 @@
+import { breaks } from '../patch.ts'
+
+export const webRtc = [
+  ...breaks(
+    'src/engine/libp2p/webrtc/session-description.ts',
+    ['test/engine/libp2p/webrtc/session-description.test.ts'],
+    [
+      ['values of a description are not checked', '|| !forms[name].test(found)', ''],
+      ['names are candidates', 'isIP(ip) !== 0 && ', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/webrtc/signals.ts',
+    ['test/engine/libp2p/webrtc/signals.test.ts'],
+    [
+      ['a peer sends any number of signals', 'if (++signals > maxSignals)', 'if (++signals < 0)'],
+      ['signals come in any order', 'if (type !== (signals === 1 ? types[first] : types.candidate))', 'if (type > types.candidate)'],
+      ['a description is handed on as it is', 'checkDescription(text)', 'text'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/webrtc/sessions.ts',
+    ['test/engine/libp2p/webrtc/sessions.test.ts'],
+    [
+      ['any number of candidates is tried', 'if (++candidates > maxCandidates) return', ''],
+      [
+        'each address counts as reached',
+        "if ((await selected.promise) !== keyOf({ ip, port })) throw new Error('the peer was not reached there')",
+        'await selected.promise',
+      ],
+      ['peers begin as often as they like', ' || !bucketOf(peerId).take(now())', ''],
+      ['the peers of one relay take every place', 'relays.take(relayId)', 'relays.take(peerId)'],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/webrtc/webrtc-transport.ts',
+    ['test/engine/libp2p/webrtc/webrtc-transport.test.ts'],
+    [
+      [
+        'a relay names one peer for another',
+        "if (peerIdOf(remoteAddr) !== peerId) throw new Error('the relay has named another peer')",
+        '',
+      ],
+      ['signals are taken from anywhere', "if (direct) throw new Error('signals are taken over relayed connections only')", ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/libp2p/webrtc/channels.ts',
+    ['test/engine/libp2p/webrtc/channels.test.ts', 'test/engine/libp2p/webrtc/hostile-channels.test.ts'],
+    [
+      ['a peer opens any number of streams', 'if (muxer.streams.length >= maxStreamsPerConnection)', 'if (muxer.streams.length < 0)'],
+      ['messages are not counted', 'spend(1, event.data.byteLength)', ''],
+      ['streams hold anything', 'stream.maxReadBufferLength = maxStreamBufferBytes', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/stun/stun-server.ts',
+    ['test/engine/stun/stun.test.ts'],
+    [
+      ['an address gets any number of answers', '!bucketOf(ipNetwork(ip)).take(now()) || ', ''],
+      ['all addresses get any number of answers', ' || !all.take(now())', ''],
+    ],
+  ),
+]

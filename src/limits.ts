@@ -30,10 +30,9 @@ export const limitsSchema = z.object({
   maxInboxBytes: limit(67_108_864, 'Maximum bytes of data of the messages waiting for the append (`maxInboxMessages`, in bytes).'),
   maxTopicInboxBytes: limit(16_777_216, 'Maximum bytes of network messages per topic in the inbox, so that no topic fills it.'),
   maxBatchMessages: limit(500, 'Maximum messages in one append: about 3 ms of a blocked event loop on a laptop.', 1, 10_000),
-  sentWindowMs: limit(
-    5_000,
-    'Time before a crash, in milliseconds. Messages handed over within it are sent again, since a buffer may have lost them.',
-  ),
+  orderWaitMs: limit(3_000, 'Maximum wait of a network message for earlier ones of its author in milliseconds, below `validateTimeoutMs`.'),
+  maxOrderBytes: limit(8_388_608, 'Maximum bytes of messages that wait in `orderWaitMs`, each counted with 512, shared by authors.'),
+  sentWindowMs: limit(5_000, 'Time before a crash, in milliseconds, whose messages are handed over again: a buffer may have lost them.'),
   unsentWindowMs: limit(600_000, 'Time that a message without a subscriber waits for one, in milliseconds.'),
   maxAuthorBytesPerHour: limit(
     1_073_741_824,

@@ -18,6 +18,7 @@ const longest = [
   'documents/examples',
   'e2e/bad-links',
   'e2e/power-loss',
+  'e2e/bridge/order',
   'e2e/hostile/told-dials',
   'e2e/local-networks',
   'e2e/hostile/fuzzed-ports',

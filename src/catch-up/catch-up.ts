@@ -5,11 +5,13 @@ import { ProtocolUnsupported } from '../errors.ts'
 import { backOffMs } from '../lib/back-off.ts'
 import { BoundedMap } from '../lib/bounded-map.ts'
 import type { Limits } from '../limits.ts'
+import type { Ingest } from '../log/ingest.ts'
 import type { RetentionLimits } from '../log/retention.ts'
 import type { LogStore } from '../store/log-store.ts'
 import type { RecordStore } from '../store/record-store.ts'
 import type { TopicStore } from '../store/topic-store.ts'
-import { type Group, groups, type Wanted } from './history-groups.ts'
+import { createFirstRounds } from './first-rounds.ts'
+import { type Group, groups, type Wanted, wantedTopics } from './history-groups.ts'
 import { historyProtocol, isMessageId, maxHistoryMessages } from './history-protocol.ts'
 import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
 import { createPeerPositions } from './peer-positions.ts'
@@ -33,9 +35,10 @@ export type CatchUpLimits = Pick<RetentionLimits, 'retentionMaxAgeMs' | 'seenWin
   Pick<Limits, 'unsentWindowMs' | 'historyIntervalMs' | 'historyRoundMs' | 'historyBeforeJoinMs' | 'maxHistoryRounds'>
 
 export interface CatchUpComponents {
-  engine: Pick<P2PEngine, 'listen' | 'bridge'>
+  engine: Pick<P2PEngine, 'listen' | 'bridge' | 'topics'>
   store: { topics: Pick<TopicStore, 'list'>; records: RecordStore; log: Pick<LogStore, 'missing'> }
   reader: HistoryReader
+  ingest: { order: Pick<Ingest['order'], 'holdLive'> }
   /** Gateways of this database, which share one log and are not asked. */
   gateways: Pick<Members, 'others'>
   logger: Logger
@@ -57,13 +60,10 @@ const maxDistrusted = 1_000
 const firstRetryMs = 1_000
 /** Milliseconds between two cleanings of stored positions. */
 const cleanMs = 3_600_000
-const topicsPerPage = 500
 /** Milliseconds between two writes of a position while a log is being read. */
 const noteMs = 1_000
 /** The longest delay of a timer. One that ends early finds no peer due and is set again. */
 const maxTimerMs = 2 ** 31 - 1
-
-const noRetention: Wanted['retention'] = { maxAgeMs: null, maxMessages: null, maxBytes: null }
 
 interface Peer {
   /** Time of the next round, by the monotonic clock. */
@@ -75,9 +75,10 @@ interface Peer {
 
 export function createCatchUp(init: { limits: CatchUpLimits }, components: CatchUpComponents): CatchUp {
   const { limits } = init
-  const { engine, store, reader, gateways, logger, now = Date.now, random = Math.random } = components
+  const { engine, store, reader, ingest, gateways, logger, now = Date.now, random = Math.random } = components
   const { topics } = store
   const positions = createPeerPositions({ records: store.records, logger, now })
+  const firstRounds = createFirstRounds({ engine, hold: ingest.order.holdLive })
   /** Connected peers that may serve history. */
   const peers = new Map<string, Peer>()
   const rounds = new Map<string, Promise<void>>()
@@ -88,7 +89,10 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
   let unlisten: (() => void) | undefined
 
   function appeared(peerId: string): void {
-    if ((distrusted.get(peerId) ?? 0) > performance.now()) return
+    if ((distrusted.get(peerId) ?? 0) > performance.now()) {
+      firstRounds.asked(peerId)
+      return
+    }
     const known = peers.get(peerId)
     const dueAt = performance.now() + settleMs + pauses * (known?.tookMs ?? 0)
     if (known !== undefined && known.dueAt <= dueAt) return
@@ -146,6 +150,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       else if (err instanceof PeerBusy) again(Math.min(limits.historyIntervalMs, err.retryAfterMs) * (1 + random()))
       else again(backOffMs({ firstMs: firstRetryMs, lastMs: limits.historyIntervalMs }, peer.failures++, random))
     } finally {
+      firstRounds.asked(peerId)
       peer.tookMs = performance.now() - began
     }
   }
@@ -162,7 +167,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
    */
   async function round(peerId: string, signal: AbortSignal): Promise<boolean> {
     if ((await gateways.others(0)).some((gateway) => gateway.peerId === peerId)) return true
-    const joined = await joinedTopics()
+    const joined = await wantedTopics({ topics, engine })
     const reached = await positions.get(peerId)
     const names = new Set(joined.map(({ topic }) => topic))
     for (const topic of reached.keys()) if (!names.has(topic)) reached.delete(topic)
@@ -227,26 +232,6 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
     return { kept: now() - keptMs, joined: (joinedAt ?? now()) - limits.historyBeforeJoinMs }
   }
 
-  /**
-   * The joined topics, and those that a bridge has subscribed to for peers: of these everything that is recent enough,
-   * since the peers may have been away as long.
-   */
-  async function joinedTopics(): Promise<Wanted[]> {
-    const joined: Wanted[] = []
-    const bridged = new Set(engine.bridge?.topics())
-    for (let after: string | undefined; ; ) {
-      const page = await topics.list({ ...(after === undefined ? {} : { after }), limit: topicsPerPage })
-      for (const { topic, retention, ...record } of page) {
-        if (record.joined) joined.push({ topic, retention, joinedAt: record.joinedAt })
-        else if (bridged.has(topic)) joined.push({ topic, retention, joinedAt: 0 })
-        bridged.delete(topic)
-      }
-      after = page.at(-1)?.topic
-      if (page.length === topicsPerPage) continue
-      return [...joined, ...Array.from(bridged, (topic) => ({ topic, retention: noRetention, joinedAt: 0 }))]
-    }
-  }
-
   async function clean(): Promise<void> {
     await positions
       .forget(now() - limits.seenWindowMs)
@@ -259,9 +244,12 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       unlisten = engine.listen((event) => {
         switch (event.type) {
           case 'peer:connect':
-          case 'peer:update':
-            if (event.peer.protocols.includes(historyProtocol) && !peers.has(event.peer.peerId)) appeared(event.peer.peerId)
+          case 'peer:update': {
+            const { peerId, protocols } = event.peer
+            const isFirst = firstRounds.linked(event.peer, event.type === 'peer:update')
+            if (protocols.includes(historyProtocol) && (isFirst || !peers.has(peerId))) appeared(peerId)
             break
+          }
           case 'topic:subscribe':
             appeared(event.peerId)
             break
@@ -270,6 +258,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
             break
           case 'peer:disconnect':
             peers.delete(event.peerId)
+            firstRounds.gone(event.peerId)
             break
           default:
         }
@@ -285,6 +274,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       stopping.abort(new Error('the gateway is stopping'))
       await Promise.all(rounds.values())
       peers.clear()
+      firstRounds.stop()
     },
   }
 }

@@ -3,9 +3,10 @@ import type { NetworkKind, P2PEngine } from '../engine/engine.ts'
 import { createLru } from '../lib/lru.ts'
 import { createTokenBucket, pace } from '../lib/token-bucket.ts'
 import type { Limits } from '../limits.ts'
-import type { Ingest, PastMessage } from '../log/ingest.ts'
+import type { Ingest } from '../log/ingest.ts'
+import type { PastMessage } from '../log/past-intake.ts'
 import { createAuthors, verifyBeside } from '../model/authors.ts'
-import { messageId, type SignedMessage } from '../model/signed-message.ts'
+import { authorOf, firstDrawn, messageId, type SignedMessage, sequenceOf } from '../model/signed-message.ts'
 import type { LogStore, Missing } from '../store/log-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import {
@@ -88,7 +89,7 @@ export type HistoryReaderLimits = Pick<
 export interface HistoryReaderComponents {
   engine: Pick<P2PEngine, 'request' | 'peers' | 'bridge'>
   log: Pick<LogStore, 'unknown'>
-  ingest: Pick<Ingest, 'takePast'>
+  ingest: Pick<Ingest, 'takePast' | 'order'>
   metrics: Pick<Metrics, 'receivedPast'>
   now?: () => number
 }
@@ -188,10 +189,10 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
     return (await engine.peers()).find((peer) => peer.peerId === peerId)?.networks ?? []
   }
 
-  /** @throws FalseHistory */
+  /** Returns the messages in the order in which they were requested. @throws FalseHistory */
   async function check(messages: SignedMessage[], list: Expected[]): Promise<PastMessage[]> {
     const expected = new Map(list.map((item) => [item.id, item]))
-    const past: PastMessage[] = []
+    const past = new Map<string, PastMessage>()
     const verified: Array<Promise<boolean>> = []
     for (const message of messages) {
       const id = messageId(message.from, message.sequence)
@@ -199,11 +200,11 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const isOfAnother = item?.topic !== undefined && item.topic !== message.topic
       if (item === undefined || isOfAnother || !expected.delete(id)) throw falseMessage()
       verified.push(verifyBeside(authors, message))
-      past.push({ message, firstSeenAt: item.firstSeenAt })
+      past.set(id, { message, firstSeenAt: item.firstSeenAt })
     }
     // At most `maxHistoryMessages`, verified off the event loop.
     if (!(await Promise.all(verified)).every(Boolean)) throw falseMessage()
-    return past
+    return list.flatMap(({ id }) => past.get(id) ?? [])
   }
 
   function falseMessage(): FalseHistory {
@@ -232,7 +233,9 @@ export function createHistoryReader(init: { limits: HistoryReaderLimits }, compo
       const candidates = choose(page.items, topics, { askedAt, answeredAt })
       await count(peerId, historyStepBytes + page.items.length * (historyRowBytes + historyNameBytes), signal)
       const unknown = await findUnknown(candidates.map(({ id }) => id))
-      for (const batch of batches(candidates.filter(({ id }) => unknown.delete(id)))) {
+      const missing = inOrder(candidates.filter(({ id }) => unknown.delete(id)))
+      using _expected = ingest.order.expect(missing.map(({ id }) => id))
+      for (const batch of batches(missing)) {
         const [named, bytes] = [new Set(batch.map(({ topic }) => topic)), batch.reduce((sum, item) => sum + item.bytes, 0)]
         await fetch(peerId, { expected: batch, topics: [...named], bytes }, signal)
       }
@@ -258,6 +261,21 @@ function named(missing: Missing[], joined: ReadonlySet<string>): string[] {
   const known = missing.flatMap(({ topic }) => (topic !== undefined && joined.has(topic) ? topic : []))
   const others = known.length < missing.length ? joined : []
   return [...new Set([...known, ...others])].slice(0, maxHistoryTopics)
+}
+
+/** Each author's messages in the order of their numbers, in the places that they have in the page. */
+function inOrder(items: Wanted[]): Wanted[] {
+  const byAuthor = Map.groupBy(items, ({ id }) => authorOf(id))
+  for (const [author, list] of byAuthor) {
+    const numbered = list.map((item) => ({ item, sequence: sequenceOf(item.id) }))
+    if (numbered.some(({ sequence }) => sequence >= firstDrawn)) continue
+    byAuthor.set(
+      author,
+      numbered.toSorted((one, other) => (one.sequence < other.sequence ? -1 : 1)).map(({ item }) => item),
+    )
+  }
+  const rest = new Map(Array.from(byAuthor, ([author, list]) => [author, list.values()]))
+  return items.flatMap(({ id }) => rest.get(authorOf(id))?.next().value ?? [])
 }
 
 function* batches(items: Wanted[]): Generator<Wanted[]> {

@@ -282,6 +282,11 @@ export type EngineEvent =
   | { type: 'peer:left'; peerId: string; since: string; topics: string[] }
   /** A peer that is behind may have room again. */
   | { type: 'peer:room'; peerId: string }
+  /**
+   * Peers have announced these messages of subscribed topics, which have not come. The engine asks for them; it does not
+   * tell when none of the peers sends them after all.
+   */
+  | { type: 'message:announced'; ids: string[] }
   | { type: 'topic:subscribe'; peerId: string; topic: string }
   | { type: 'topic:unsubscribe'; peerId: string; topic: string }
   /** A peer that is not linked has answered a request through a bridge. */

@@ -130,7 +130,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
   )
   const historyService = createHistoryService({ limits }, { engine, log: store.log, metrics, now: age })
   const historyReader = createHistoryReader({ limits }, { engine, log: store.log, ingest, metrics, now: age })
-  const catchUp = createCatchUp({ limits }, { engine, store, reader: historyReader, gateways, logger, now: age })
+  const catchUp = createCatchUp({ limits }, { engine, store, reader: historyReader, ingest, gateways, logger, now: age })
   const directInbox = createDirectInbox(
     { senders: init.directSenders ?? 'all', limits },
     { engine, ingest, peers: store.peers, metrics, logger, now, age },

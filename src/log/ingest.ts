@@ -13,11 +13,13 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { traceContext } from '../telemetry/tracing.ts'
 import { type AdmissionComponents, createAdmission } from './admission.ts'
 import { createAppender } from './appender.ts'
+import { type AuthorOrder, type AuthorOrderLimits, createAuthorOrder } from './author-order.ts'
 import { authorKey, type ForeignItem, foreignItem, historyKey, type Item, sizeOf, type Times } from './batch.ts'
 import { createBatchQueue } from './batch-queue.ts'
 import type { OutboundLimits } from './network-outbound.ts'
 import { createOutbound, type Outbound, type OutboundComponents } from './outbound.ts'
 import { createOwnSeqs } from './own-seqs.ts'
+import { createPastIntake, type PastIntake } from './past-intake.ts'
 import type { LogTail } from './tail.ts'
 import { createUncertain } from './uncertain.ts'
 import type { WriteWatch } from './write-watch.ts'
@@ -41,11 +43,9 @@ export interface Ingest {
    * undefined when they could not be made durable, and then none is stored.
    */
   takeDirect(messages: NewMessage[]): Promise<Array<Pick<AppendEntry, 'known'>> | undefined>
-  /**
-   * Takes in verified messages that a peer has kept. They are judged like live messages, and not forwarded, except by a bridge
-   * to the networks that the peer is not on. Returns the outcome; undefined when there was no room or no database for them, and then none is stored.
-   */
-  takePast(messages: PastMessage[], networks?: readonly NetworkKind[]): Promise<PastOutcome | undefined>
+  takePast: PastIntake['take']
+  /** What catch-up knows of messages that are missing. */
+  readonly order: Pick<AuthorOrder, 'expect' | 'holdLive'>
   /** Checks that there is any room for this client. @throws Overloaded, Draining */
   checkRoom(client: string): void
   /** Messages that wait to be appended, and the number of topics with messages that no subscriber was there for. */
@@ -63,20 +63,8 @@ export interface PublishedBy {
   stored?: ((first: Seq, last: Seq) => void) | undefined
 }
 
-export interface PastMessage {
-  message: SignedMessage
-  /** When the first gateway on the way here received it; age time. */
-  firstSeenAt: number
-}
-
-/** Numbers of messages that were new and stored, already known, and refused. */
-export interface PastOutcome {
-  stored: number
-  known: number
-  refused: number
-}
-
 export type IngestLimits = OutboundLimits &
+  AuthorOrderLimits &
   Pick<
     Limits,
     | 'maxMessageBytes'
@@ -90,8 +78,8 @@ export type IngestLimits = OutboundLimits &
   >
 
 export interface IngestComponents {
-  engine: Pick<P2PEngine, 'peerId' | 'sign' | 'receive'> & OutboundComponents['engine']
-  log: Pick<LogStore, 'append' | 'position' | 'read' | 'find' | 'refuse' | 'sentThrough' | 'markSent'>
+  engine: Pick<P2PEngine, 'peerId' | 'sign' | 'receive' | 'listen'> & OutboundComponents['engine']
+  log: Pick<LogStore, 'append' | 'unknown' | 'position' | 'read' | 'find' | 'refuse' | 'sentThrough' | 'markSent'>
   /** Shows appended messages to live readers. */
   tail: Pick<LogTail, 'append' | 'watchRead'>
   /** See `AdmissionComponents`. */
@@ -125,20 +113,35 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   const outbound = createOutbound({ limits }, { ...components, age, settledAge })
   const own = createOwnSeqs({ maxRuns })
   const uncertain = createUncertain({ now: age })
+  const order = createAuthorOrder({ limits }, { log })
   const admission = createAdmission({ limits }, { log, judges: components.judges, logger, age })
   const appender = createAppender({ limits }, { ...components, queue: inbox, outbound, own, uncertain, settledAge })
+  const past = createPastIntake({
+    admission,
+    order,
+    fits: (messages) => fits(historyKey, messages.length, sizeOf(messages)),
+    store: (messages) => store('past', historyKey, messages),
+    onTaken(ids, networks) {
+      if (engine.bridge !== undefined) for (const id of ids) for (const network of networks) outbound.cameFrom(id, network)
+    },
+    times,
+  })
   let startedAt = Number.POSITIVE_INFINITY
   let running: Promise<void> | undefined
+  let unlisten: (() => void) | undefined
   let stopped = false
 
-  // A batch that seemed to fail was committed after all: hand its messages over now.
   tail.watchRead((messages) => {
+    order.settled(idsOf(messages))
+    // A batch that seemed to fail was committed after all: hand its messages over now.
     const lost = uncertain.found(messages)
     if (lost.length === 0) return
     outbound.send(lost).catch((err: unknown) => logger.error({ err }, 'could not hand over messages that turned out to be stored'))
   })
 
-  const times = (): Times => ({ receivedAt: now(), storedAt: age() })
+  function times(): Times {
+    return { receivedAt: now(), storedAt: age() }
+  }
 
   /**
    * A known message already went to this gateway's neighbours when it first arrived, unless it arrived at another
@@ -155,15 +158,17 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   }
 
   async function receive(message: SignedMessage, network?: NetworkKind): Promise<Verdict> {
-    const verdict = await take(message, network)
+    const verdict = await take(message, network).finally(() => order.settled([messageId(message.from, message.sequence)]))
     metrics.received(verdict)
     return verdict
   }
 
   async function take(message: SignedMessage, network?: NetworkKind): Promise<Verdict> {
     const id = messageId(message.from, message.sequence)
+    const since = performance.now()
     const judged = await admission.judge(message)
     if (judged !== 'accept') return judged
+    await order.turn(message, since)
     const from = engine.bridge === undefined ? undefined : network
     // From here on the message may be appended, this copy of it or the other network's.
     const isBrought = from !== undefined && outbound.cameFrom(id, from)
@@ -181,26 +186,6 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
   function carry(message: StoredMessage | undefined): void {
     if (message === undefined || own.has(message.seq)) return
     outbound.send([message]).catch((err: unknown) => logger.error({ err }, 'could not hand a message to the other network'))
-  }
-
-  async function takePast(past: PastMessage[], networks: readonly NetworkKind[] = []): Promise<PastOutcome | undefined> {
-    const verdicts = await Promise.all(past.map(({ message }) => admission.judge(message)))
-    const at = times()
-    const wanted = past
-      .filter((_, index) => verdicts[index] === 'accept')
-      .map(({ message, firstSeenAt }) => ({ ...message, id: messageId(message.from, message.sequence), ...at, firstSeenAt }))
-    if (engine.bridge !== undefined) for (const { id } of wanted) for (const network of networks) outbound.cameFrom(id, network)
-    const refused = past.length - wanted.length
-    if (wanted.length === 0) return { stored: 0, known: 0, refused }
-    if (!fits(historyKey, wanted.length, sizeOf(wanted))) {
-      admission.giveBack(wanted, undefined)
-      return undefined
-    }
-    const entries = await store('past', historyKey, wanted)
-    admission.giveBack(wanted, entries)
-    if (entries === undefined) return undefined
-    const stored = entries.filter(({ known }) => !known).length
-    return { stored, known: entries.length - stored, refused }
   }
 
   /** Whether there is room for messages from the network. */
@@ -225,6 +210,9 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     async start() {
       startedAt = age()
       await outbound.start()
+      unlisten = engine.listen((event) => {
+        if (event.type === 'message:announced') order.expect(event.ids)
+      })
       engine.receive({ onMessage: receive, room: (from) => inbox.room(authorKey({ from })) })
       running = appender.run()
     },
@@ -235,7 +223,8 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
       if (!fits(from, messages.length, sizeOf(messages))) return undefined
       return await store('foreign', from, messages)
     },
-    takePast,
+    takePast: past.take,
+    order,
     checkRoom: (client) => checkRoom(client, 1, 1),
     publish(own, { client, key, stored }) {
       const bytes = sizeOf(own)
@@ -265,10 +254,16 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     },
     async stop() {
       stopped = true
+      unlisten?.()
+      order.stop()
       inbox.close()
       await running
       await outbound.stop()
       await admission.stop()
     },
   }
+}
+
+function idsOf(messages: Array<{ id: string }>): string[] {
+  return messages.map(({ id }) => id)
 }

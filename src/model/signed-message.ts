@@ -34,6 +34,17 @@ export function authorOf(id: string): string {
   return id.slice(0, id.lastIndexOf('.'))
 }
 
+/** The author's number of a message, from its id. */
+export function sequenceOf(id: string): bigint {
+  return BigInt(id.slice(id.lastIndexOf('.') + 1))
+}
+
+/**
+ * js-libp2p draws 64 random bits for each message, which give no order. Three of four such numbers are from here on,
+ * beyond every time and count: as nanoseconds since 1970 this is the year 2116.
+ */
+export const firstDrawn = 2n ** 62n
+
 export function sequenceNumber(sequence: Uint8Array): bigint {
   return new DataView(sequence.buffer, sequence.byteOffset, sequence.byteLength).getBigUint64(0)
 }

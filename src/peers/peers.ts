@@ -154,6 +154,7 @@ export function createPeers(init: PeersInit, components: PeersComponents): Peers
       case 'peer:behind':
       case 'peer:left':
       case 'peer:room':
+      case 'message:announced':
       case 'topic:subscribe':
       case 'topic:unsubscribe':
       case 'topic:bridged':

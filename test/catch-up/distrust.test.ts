@@ -23,6 +23,7 @@ async function deceived(init: { whileAsked?: (subscribe: () => void) => void } =
     { limits: defaultLimits },
     {
       engine: {
+        topics: async () => ['orders'],
         listen(added) {
           listener = added
           return () => undefined
@@ -37,6 +38,7 @@ async function deceived(init: { whileAsked?: (subscribe: () => void) => void } =
         },
         fetchMissing: async () => new Set(),
       },
+      ingest: { order: { holdLive: () => ({ [Symbol.dispose]: () => undefined }) } },
       gateways: { others: async () => [] },
       logger: silentLog,
     },

@@ -14,7 +14,7 @@ import {
 } from '../../src/catch-up/history-protocol.ts'
 import { createHistoryReader, FalseHistory, NoRoom, PeerBusy } from '../../src/catch-up/history-reader.ts'
 import { defaultLimits } from '../../src/limits.ts'
-import type { PastMessage, PastOutcome } from '../../src/log/ingest.ts'
+import type { PastMessage, PastOutcome } from '../../src/log/past-intake.ts'
 import { createMessageSigner, messageId, type SignedMessage } from '../../src/model/signed-message.ts'
 import type { Missing } from '../../src/store/log-store.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -73,6 +73,7 @@ function reader(peer: Peer, init: { known?: string[]; limits?: Partial<typeof de
       },
       log: { unknown: async (ids) => ids.filter((id) => !known.includes(id)) },
       ingest: {
+        order: { expect: () => ({ [Symbol.dispose]: () => undefined }), holdLive: () => ({ [Symbol.dispose]: () => undefined }) },
         async takePast(past) {
           if (outcome === null) return undefined
           taken.push(...past)

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
 import { localKey } from '../../src/access/client-key.ts'
-import type { Inbound, P2PEngine } from '../../src/engine/engine.ts'
+import type { EngineEvent, Inbound, P2PEngine } from '../../src/engine/engine.ts'
 import type { Identity } from '../../src/identity/identity.ts'
 import { createWatchers } from '../../src/lib/watchers.ts'
 import { defaultLimits } from '../../src/limits.ts'
@@ -128,10 +128,15 @@ export async function author() {
 /** A road that hears what its engine brings without an engine in between. */
 export async function hearing(setup: Setup = {}) {
   let inbound: Inbound | undefined
+  const notices = createWatchers<[event: EngineEvent]>()
   const road = await createRoad({
     ...setup,
     wrapEngine: (engine) => ({
       ...engine,
+      listen(listener) {
+        notices.watch(listener)
+        return engine.listen(listener)
+      },
       receive(handler) {
         inbound = handler
         engine.receive(handler)
@@ -140,6 +145,10 @@ export async function hearing(setup: Setup = {}) {
   })
   return {
     ...road,
+    /** The neighbours of the engine announce messages. */
+    announce(...messages: SignedMessage[]) {
+      void notices.tell({ type: 'message:announced', ids: messages.map(({ from, sequence }) => messageId(from, sequence)) })
+    },
     /** Whether the engine is to read more of the author. */
     hasRoom: (peerId: string) => inbound?.room?.(peerId) === undefined,
     async hear(message: SignedMessage) {

@@ -182,6 +182,7 @@ export function createCustomEngine(init: CustomEngineInit, components: CustomEng
           if (isTaken) links.get(from)?.charge(-priceOf(frameTypes.message))
           return isTaken
         },
+        onAnnounced: (ids) => emit({ type: 'message:announced', ids }),
         onSubscription: (other, topic, subscribed) =>
           emit({ type: subscribed ? 'topic:subscribe' : 'topic:unsubscribe', peerId: other, topic }),
         onTopicRefused: () => reached.note('peer_topic'),

@@ -16,7 +16,7 @@ import type { RelayServer } from './transport/relay-server.ts'
 
 /** Translates the events of a libp2p node to those of the contract, and passes them to the parts with state by peer. */
 export function listenToNode(
-  { node, gossip }: { node: Node; gossip: Pick<NodeGossip, 'lanes' | 'links'> },
+  { node, gossip }: { node: Node; gossip: Pick<NodeGossip, 'lanes' | 'links' | 'announced'> },
   components: {
     peerOf(peerId: string): ConnectedPeer | undefined
     emit(event: EngineEvent): void
@@ -89,6 +89,8 @@ export function listenToNode(
   })
   node.services.pubsub.addEventListener('subscription-change', ({ detail }) => {
     const other = detail.peerId.toString()
+    const subscribed = detail.subscriptions.flatMap(({ topic, subscribe }) => (subscribe ? topic : []))
+    if (gossip.links.reaches(other)) gossip.announced.recap(other, subscribed)
     for (const { topic, subscribe } of detail.subscriptions) {
       if (!subscribe) emit({ type: 'topic:unsubscribe', peerId: other, topic })
       // The subscription of a peer that cannot be sent to yet is emitted once it can.

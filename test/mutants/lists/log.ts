@@ -26,6 +26,65 @@ export const log = [
       'metrics.refused(item.messages)',
     ],
   ]),
+  ...breaks('src/log/past-intake.ts', road, [
+    ['a message of the past costs its author, known or not', 'admission.giveBack(messages, entries)', ''],
+    ['messages of the past are taken unjudged', "isLetIn: verdicts[index] === 'accept'", 'isLetIn: index >= 0'],
+    ['messages of the past are taken without room', 'fits(messages) ? await store(messages) : undefined', 'await store(messages)'],
+    [
+      'messages of the past count as stored when the store refused them',
+      'if (entries === undefined) return undefined',
+      'if (entries === undefined) return { stored: wanted.length, known: 0, refused: 0 }',
+    ],
+  ]),
+  ...breaks(
+    'src/log/past-intake.ts',
+    ['test/log/ingest-order.test.ts'],
+    [
+      ['messages of the past do not wait for earlier ones', 'await Promise.all(turns.values())', ''],
+      ['what is not let in is waited for', 'order.settled(judged.flatMap(({ isLetIn, message }) => (isLetIn ? [] : message.id)))', ''],
+      ['what was fetched is waited for', 'order.settled(messages.map(({ id }) => id))', ''],
+      [
+        'messages of two peers wait for each other',
+        'const first = await storeNow(now)\n    await Promise.all(turns.values())',
+        'await Promise.all(turns.values())\n    const first = await storeNow(now)',
+      ],
+    ],
+  ),
+  ...breaks(
+    'src/log/ingest.ts',
+    ['test/log/ingest-order.test.ts'],
+    [
+      ['a live message does not wait for earlier ones', 'await order.turn(message, since)', ''],
+      ['what has come live is waited for', '.finally(() => order.settled([messageId(message.from, message.sequence)]))', ''],
+      ['announcements are not heard', "if (event.type === 'message:announced') order.expect(event.ids)", ''],
+      ['messages wait beyond the end', 'order.stop()\n', ''],
+    ],
+  ),
+  ...breaks(
+    'src/log/author-order.ts',
+    ['test/log/author-order.test.ts'],
+    [
+      ['a message waits for ever', 'held.until <= now || ', ''],
+      ['a message waits though the log has the earlier one', 'if (!unknown.has(id)) settle(id)', 'void unknown'],
+      ['messages are let go as they came', 'author.held.splice(placeOf(author.held, held.sequence), 0,', 'author.held.push('],
+      ['drawn numbers wait', 'held.sequence >= firstDrawn || ', ''],
+      ['any number of bytes wait', 'if (refusal !== undefined) {', "if (refusal === 'share' && held.sequence < 0n) {"],
+      ['an author beyond its share lets all go', "refusal === 'all' ? [...authors]", 'refusal.length > 0 ? [...authors]'],
+      ['a message waits for those of its own page', 'if (!beside.has(`${name}.${entry.sequence}`)) return true', 'return true'],
+      ['live messages are not held', 'if (isLive && holds.size > 0) return true', ''],
+      ['fetched messages are held with the live ones', 'if (isLive && holds.size > 0) return true', 'if (holds.size > 0) return true'],
+      [
+        'a hold has no end',
+        'const end = setTimeout(() => held[Symbol.dispose](), 2 * orderWaitMs)',
+        'const end = setTimeout(() => undefined, 0)',
+      ],
+      [
+        'a message waits for what is no longer expected',
+        'if (until > now) return\n      settle(id)',
+        'if (until + now > 0) return\n      settle(id)',
+      ],
+    ],
+  ),
   ...breaks('src/log/ingest.ts', road, [
     [
       'a direct message is acknowledged before it is stored',
@@ -40,21 +99,11 @@ export const log = [
     ['a direct message is taken without room', 'if (!fits(from, messages.length, sizeOf(messages))) return undefined', ''],
     ['a repeated message costs its author', 'admission.giveBack([message], entries)', ''],
     [
-      'a message of the past that was known costs its author',
-      "const entries = await store('past', historyKey, wanted)\n    admission.giveBack(wanted, entries)",
-      "const entries = await store('past', historyKey, wanted)",
-    ],
-    [
       'a message of the network that has to wait for room is ignored',
       '(await inbox.pushWhenFits(item)) ? await item.done.promise : undefined',
       'inbox.fits(item) ? (inbox.push(item), await item.done.promise) : undefined',
     ],
     ['an engine is not told that there is no room', ', room: (from) => inbox.room(authorKey({ from }))', ''],
-    [
-      'a page of the past that has no room costs its authors',
-      'admission.giveBack(wanted, undefined)\n      return undefined',
-      'return undefined',
-    ],
     ['another message under a known id is passed on', "if (Buffer.compare(entry.message.signature, signature) !== 0) return 'ignore'", ''],
     ['what this gateway stored long ago is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > startedAt'],
     ['what was there before the start is passed on again', 'storedAt > Math.max(startedAt, age() - newsMs)', 'storedAt > age() - newsMs'],
@@ -63,13 +112,6 @@ export const log = [
       'what another gateway of the database stored is not forwarded',
       "return !entry.known || (isFresh && (isBrought || !own.has(seq))) ? 'accept' : 'ignore'",
       "return !entry.known ? 'accept' : 'ignore'",
-    ],
-    ['messages of the past are taken unjudged', ".filter((_, index) => verdicts[index] === 'accept')", ''],
-    ['messages of the past are taken without room', 'if (!fits(historyKey, wanted.length, sizeOf(wanted))) {', 'if (stopped) {'],
-    [
-      'messages of the past count as stored when the store refused them',
-      'if (entries === undefined) return undefined\n    const stored',
-      'if (entries === undefined) return { stored: wanted.length, known: 0, refused }\n    const stored',
     ],
     ['what an append left uncertain is lost', 'outbound.send(lost).catch(', 'Promise.resolve().catch('],
     [

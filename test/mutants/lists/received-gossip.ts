@@ -110,4 +110,15 @@ export const receivedGossip = [
       ],
     ],
   ),
+  ...breaks(
+    'src/engine/libp2p/gossip/announced.ts',
+    ['test/engine/libp2p/announced.test.ts'],
+    [
+      ['announced messages are not told of', "if (ids.length > 0) emit({ type: 'message:announced', ids })", ''],
+      ['peers of old links are told of the latest messages', ' || linkAge(peerId) > newLinkMs', ''],
+      ['peers that ignore earlier messages are told of them', '!ordersItself(peerId) || ', ''],
+      ['any number of messages is told of', 'left -= messageIDs.length', ''],
+      ['messages from before a subscription are asked for', 'all.filter(({ topicID }) => isWanted(topicID))', 'all'],
+    ],
+  ),
 ]

@@ -12,6 +12,8 @@ export interface BroadcastComponents {
   subscribers(topic: string): ReadonlySet<string>
   /** See OverlayComponents. */
   onMessage(envelope: Envelope, from: string): boolean
+  /** See OverlayComponents. */
+  onAnnounced(ids: string[]): void
   offence(peerId: string, offence: Offence): void
   used(peerId: string): void
   /** The peer has brought a new message that was accepted. */

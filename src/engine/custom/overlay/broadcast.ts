@@ -73,6 +73,8 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     for (const peerId of state.tree.eager) {
       if (has(peerId)) continue
       const spare = isOutside && handed > 0
+      // Of earlier messages the neighbour is told first, if it was lazy until now.
+      for (const frame of announcements.takeFor(peerId, topic)) send(peerId, frame)
       const sent = send(peerId, { type: 'message', hops, ...(spare && { spare }), envelope })
       if (sent) {
         handed++
@@ -115,6 +117,7 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
       return
     }
     missing.found(id)
+    missing.overtaken(id)
     pending.set(id, {
       envelope,
       from,
@@ -148,13 +151,16 @@ export function createBroadcast(init: { limits: OverlayLimits }, components: Bro
     const state = topics.get(topic)
     if (state === undefined || !isSubscribed(topic)) return
     const subscribedMs = now() - state.since
+    const announced: string[] = []
     for (const { id, hops, ageMs = 0 } of messages) {
       // Messages from before the subscription are not requested.
       if (seen.has(topic, id) || ageMs > subscribedMs) continue
       const waiting = pending.get(id)
-      if (waiting === undefined) missing.announce(topic, id, from, hops)
-      else if (waiting.holders.size < limits.maxHolders) waiting.holders.add(from)
+      if (waiting === undefined) {
+        if (missing.announce(topic, id, from, hops)) announced.push(id)
+      } else if (waiting.holders.size < limits.maxHolders) waiting.holders.add(from)
     }
+    if (announced.length > 0) components.onAnnounced(announced)
   }
 
   function receiveGraft(from: string, { topic, ids }: Omit<FrameOf<'graft'>, 'type'>): void {

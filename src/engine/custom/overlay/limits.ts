@@ -100,6 +100,8 @@ export interface OverlayLimits {
   // Broadcast
   /** Milliseconds after an announcement until the missing message is requested. */
   readonly graftMs: number
+  /** The same once a later message of the author has arrived, since those of one author take one way. */
+  readonly overtakenMs: number
   /** Milliseconds until the next neighbour is asked. */
   readonly graftAgainMs: number
   /** Missing messages in all and by neighbour, and holders kept for one message. */
@@ -198,6 +200,7 @@ export const defaultOverlayLimits: OverlayLimits = {
   walkMs: 10_000,
 
   graftMs: 2_000, // the time a message takes from one end of the tree to the other, so that few come twice
+  overtakenMs: 300, // so long a message may be on its way while the tree changes
   graftAgainMs: 1_000,
   maxMissing: 20_000,
   maxPeerMissing: 5_000,

@@ -1,9 +1,12 @@
+import { authorOf, firstDrawn, sequenceOf } from '../../../model/signed-message.ts'
 import type { OverlayLimits } from './limits.ts'
 
 /** Announced messages that have not arrived: which neighbours have them, and when to request them from which. */
 export interface Missing {
-  /** A neighbour has a message that is not here. */
-  announce(topic: string, id: string, holder: string, hops: number): void
+  /** A neighbour has a message that is not here. Returns whether it is the first one to say so. */
+  announce(topic: string, id: string, holder: string, hops: number): boolean
+  /** A message has arrived: earlier ones of its author are asked for soon. */
+  overtaken(id: string): void
   /** A received message was forged: the other holders are asked at the next tick. */
   askNow(topic: string, id: string, holders: Iterable<string>): void
   /** The message has arrived. */
@@ -44,6 +47,8 @@ export function createMissing(
   const { now } = components
   /** In order of announcement. */
   const entries = new Map<string, Entry>()
+  /** The ids of the entries, by author. */
+  const authors = new Map<string, Set<string>>()
   /** Entries in which a neighbour is a holder, so that one cannot fill the list. */
   const counts = new Map<string, number>()
 
@@ -55,6 +60,9 @@ export function createMissing(
 
   function remove(id: string, entry: Entry): void {
     entries.delete(id)
+    const ids = authors.get(authorOf(id))
+    ids?.delete(id)
+    if (ids?.size === 0) authors.delete(authorOf(id))
     for (const { peerId } of entry.holders) count(peerId, -1)
   }
 
@@ -78,14 +86,28 @@ export function createMissing(
     if (entries.size >= limits.maxMissing) return undefined
     const entry: Entry = { topic, holders: [], asked: [], dueAt }
     entries.set(id, entry)
+    const ids = authors.get(authorOf(id)) ?? new Set()
+    authors.set(authorOf(id), ids.add(id))
     return entry
   }
 
   return {
     announce(topic, id, holder, hops) {
-      if ((counts.get(holder) ?? 0) >= limits.maxPeerMissing) return
+      if ((counts.get(holder) ?? 0) >= limits.maxPeerMissing) return false
+      const isNew = !entries.has(id)
       const entry = entryOf(topic, id, now() + limits.graftMs)
       if (entry !== undefined && entry.topic === topic) addHolder(entry, holder, hops)
+      return isNew && entry !== undefined
+    },
+    overtaken(id) {
+      const ids = authors.get(authorOf(id))
+      if (ids === undefined) return
+      const [sequence, dueAt] = [sequenceOf(id), now() + limits.overtakenMs]
+      if (sequence >= firstDrawn) return
+      for (const other of ids) {
+        const entry = entries.get(other)
+        if (entry !== undefined && entry.asked.length === 0 && entry.dueAt > dueAt && sequenceOf(other) < sequence) entry.dueAt = dueAt
+      }
     },
     askNow(topic, id, holders) {
       const others = [...holders]
@@ -120,7 +142,7 @@ export function createMissing(
         for (const peerId of entry.asked) broken.add(peerId)
         const next = entry.holders.splice(0, Math.max(1, 2 * entry.asked.length))
         if (next.length === 0) {
-          entries.delete(id)
+          remove(id, entry)
           continue
         }
         entry.asked = next.map(({ peerId }) => peerId)

@@ -102,6 +102,8 @@ export interface OverlayComponents {
    * verdict.
    */
   onMessage(envelope: Envelope, from: string): boolean
+  /** These messages of subscribed topics were announced, and are not here. */
+  onAnnounced(ids: string[]): void
   /** A linked peer has subscribed or unsubscribed. */
   onSubscription(peerId: string, topic: string, subscribed: boolean): void
   /** There was no room for a topic of a linked peer (subscriptions.ts). */

@@ -1,4 +1,5 @@
 import { BoundedMap } from '../../../lib/bounded-map.ts'
+import { firstDrawn } from '../../../model/signed-message.ts'
 import type { OverlayLimits } from './limits.ts'
 
 /**
@@ -23,8 +24,7 @@ export interface Seen {
 
 /** How far below itself a floor reaches: 52 days, where numbers are nanoseconds. The log knows what is older. */
 const floorReach = 2n ** 52n
-/** 2^62: as a number of nanoseconds since 1970, the year 2116. */
-const firstDrawn = '4611686018427387904'
+const firstDrawnText = String(firstDrawn)
 
 /** What is known of the numbers of an author in a topic. */
 interface Floor {
@@ -86,7 +86,7 @@ function parts(id: string): { author: string; sequence: string } {
 
 /** Whether a number is too high for a time or a count. */
 function isDrawn(sequence: string): boolean {
-  return !isBelow(sequence, firstDrawn)
+  return !isBelow(sequence, firstDrawnText)
 }
 
 /** Compares decimal numbers of any length. */

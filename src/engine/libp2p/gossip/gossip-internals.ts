@@ -49,12 +49,18 @@ export interface GossipInternals {
   pipePeerReadStream(peerId: PeerId, frames: AsyncIterable<GossipFrame>): Promise<void>
   /** Verifies a message and has it judged; gossipsub scores, delivers and forwards by the answer. */
   validateReceivedMessage(source: PeerId, message: RPC.Message): Promise<ReceivedMessageResult>
+  /** What to ask a peer for of what it has announced: what was not seen, unless the peer announces too much. */
+  handleIHave(peerId: string, ihave: RPC.ControlIHave[]): RPC.ControlIWant[]
   /** Sends IDONTWANT for a message to the topic's mesh, except to the source. */
   sendIDontWants(id: Uint8Array, topic: string, source: string): void
   msgIdToStrFn(id: Uint8Array): string
   readonly seenCache: { has(id: string): boolean; put(id: string, value: undefined): boolean }
   readonly publishedMessageIds: { put(id: string, value: undefined): boolean }
-  readonly mcache: { put(id: { msgId: Uint8Array; msgIdStr: string }, message: RPC.Message, validated: boolean): boolean }
+  readonly mcache: {
+    put(id: { msgId: Uint8Array; msgIdStr: string }, message: RPC.Message, validated: boolean): boolean
+    /** The ids of the messages of the last heartbeats, by topic. */
+    getGossipIDs(topics: Set<string>): Map<string, Uint8Array[]>
+  }
   readonly peers: Map<string, PeerId>
   /** Subscribers by topic. */
   readonly topics: Map<string, Set<string>>
@@ -82,6 +88,7 @@ const methods = [
   'onIncomingStream',
   'pipePeerReadStream',
   'validateReceivedMessage',
+  'handleIHave',
   'sendIDontWants',
   'msgIdToStrFn',
 ]
@@ -98,6 +105,7 @@ function missingParts(pubsub: object): string[] {
     ...methods.filter((name) => typeof part(name) !== 'function'),
     ...caches.filter((name) => typeof Object(part(name)).put !== 'function'),
     ...maps.filter((name) => !(part(name) instanceof Map)),
+    ...(typeof Object(part('mcache')).getGossipIDs === 'function' ? [] : ['mcache']),
     ...(typeof Object(part('seenCache')).has === 'function' ? [] : ['seenCache']),
     ...(typeof Object(part('opts')).idontwantMinDataSize === 'number' ? [] : ['opts']),
     ...(typeof Object(Object(part('score')).params).topics === 'object' ? [] : ['score']),

@@ -10,6 +10,8 @@ import type { Reading } from '../../reading.ts'
 import type { Node } from '../node.ts'
 import { openPing } from '../ping.ts'
 import { directFirst } from '../transport/direct-first.ts'
+import { openFor } from '../transport/open-for.ts'
+import { type Announced, createAnnounced } from './announced.ts'
 import { boundGossip } from './gossip-frames.ts'
 import { gossipInternals } from './gossip-internals.ts'
 import { createGossipLanes, type GossipLanes } from './gossip-lanes.ts'
@@ -25,6 +27,7 @@ export interface NodeGossip {
   raw: RawPublish
   links: GossipLinks
   lanes: GossipLanes
+  announced: Announced
   subscribe(topic: string): void
   unsubscribe(topic: string): void
 }
@@ -66,12 +69,19 @@ export function createNodeGossip(
       reached,
     },
   )
+  const announced = createAnnounced({
+    internals,
+    linkAge: (other) => Math.min(...node.getConnections(peerIdFromString(other)).map(openFor)),
+    ordersItself: (other) => gossipTraits(agentOf(other)).catchesUp,
+    emit,
+  })
   const links = createGossipLinks({
     pubsub,
     internals,
     connections: () => node.getConnections(),
     spoken,
     onReachable: (other, subscribed) => {
+      announced.recap(other, subscribed)
       lanes.opened(other)
       for (const topic of subscribed) emit({ type: 'topic:subscribe', peerId: other, topic })
     },
@@ -85,10 +95,15 @@ export function createNodeGossip(
     raw: createRawPublish({ internals, lanes }),
     links,
     lanes,
+    announced,
     subscribe(topic) {
       scored[topic] = topicScoreParams
+      announced.subscribed(topic)
       pubsub.subscribe(topic)
     },
-    unsubscribe: (topic) => pubsub.unsubscribe(topic),
+    unsubscribe(topic) {
+      announced.unsubscribed(topic)
+      pubsub.unsubscribe(topic)
+    },
   }
 }

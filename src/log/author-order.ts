@@ -1,0 +1,273 @@
+import { BoundedMap } from '../lib/bounded-map.ts'
+import { createShares } from '../lib/shares.ts'
+import type { Limits } from '../limits.ts'
+import { authorOf, firstDrawn, messageId, type SignedMessage, sequenceNumber, sequenceOf } from '../model/signed-message.ts'
+import type { LogStore } from '../store/log-store.ts'
+
+/**
+ * Keeps the messages of an author in the order of their sequence numbers on their way into the log. A message waits
+ * only while it is known that an earlier one of its author may be missing: a peer has announced or listed it, or the
+ * gateway has just come back and has not yet asked its peers what it missed. No message waits for longer than
+ * `orderWaitMs`, and none is dropped here.
+ */
+export interface AuthorOrder {
+  /**
+   * Peers say that they have these messages. Later ones of their authors wait for those that are not here, until the
+   * result is disposed of, or for twice `orderWaitMs`.
+   */
+  expect(ids: readonly string[]): Disposable
+  /** Live messages wait until the result is disposed of, or for twice `orderWaitMs`, each for `orderWaitMs` at most. */
+  holdLive(): Disposable
+  /**
+   * Resolves when it is the turn of a live message; undefined when it is now. Messages of one author are let go in
+   * order, those that are let go at once in one turn of the event loop.
+   * @param since when it arrived, by the monotonic clock
+   */
+  turn(message: SignedMessage, since: number): Promise<void> | undefined
+  /** `turn` of messages that are stored together: they wait for no other message of the same list. */
+  turnOfPast(messages: SignedMessage[]): Promise<void> | undefined
+  /** These messages are in the log, or are not let in: no other waits for them any longer. */
+  settled(ids: Iterable<string>): void
+  /** Lets everything go, now and from now on. */
+  stop(): void
+}
+
+export type AuthorOrderLimits = Pick<Limits, 'orderWaitMs' | 'maxOrderBytes'>
+
+/** Expected messages at most, about 150 bytes each: several pages of history. Beyond them the first are forgotten. */
+const maxExpected = 20_000
+/** Ids that are looked up at once: a part of a millisecond. */
+const lookedUpAtOnce = 200
+interface Expected {
+  readonly author: string
+  readonly sequence: bigint
+  readonly until: number
+  /** Whether it was looked up in the log, which may have it though the peer's link does not know. */
+  isLookedUp: boolean
+}
+
+interface Held {
+  readonly sequence: bigint
+  readonly until: number
+  /** Whether live messages are waited for as well. */
+  readonly isLive: boolean
+  /** Expected messages that come together with this one. */
+  readonly beside: ReadonlySet<string>
+  letGo(): void
+}
+
+interface Author {
+  /** By rising sequence number. */
+  readonly expected: Expected[]
+  readonly held: Held[]
+  timer?: NodeJS.Timeout | undefined
+  isLookingUp: boolean
+}
+
+/** Memory cost of a message in addition to its data, in bytes. */
+const overheadBytes = 512
+
+const nothing: ReadonlySet<string> = new Set()
+
+export function createAuthorOrder(init: { limits: AuthorOrderLimits }, components: { log: Pick<LogStore, 'unknown'> }): AuthorOrder {
+  const { orderWaitMs, maxOrderBytes } = init.limits
+  const { log } = components
+  const authors = new Map<string, Author>()
+  /** By id. */
+  const expected = new BoundedMap<string, Expected>({ max: maxExpected, onEvicted: (_, entry) => removeExpected(entry) })
+  const holds = new Set<Disposable>()
+  let stopped = false
+  const bytes = createShares({ max: maxOrderBytes })
+
+  function authorNamed(name: string): Author {
+    const known = authors.get(name) ?? { expected: [], held: [], isLookingUp: false }
+    authors.set(name, known)
+    return known
+  }
+
+  function forgetIdle(name: string, author: Author): void {
+    if (author.held.length > 0 || author.expected.length > 0) return
+    clearTimeout(author.timer)
+    authors.delete(name)
+  }
+
+  function removeExpected({ author: name, sequence }: Expected): void {
+    const author = authors.get(name)
+    if (author === undefined) return
+    const at = placeOf(author.expected, sequence)
+    if (author.expected[at]?.sequence === sequence) author.expected.splice(at, 1)
+    review(name, author)
+  }
+
+  function settle(id: string): void {
+    const entry = expected.get(id)
+    if (entry === undefined) return
+    expected.delete(id)
+    removeExpected(entry)
+  }
+
+  /** All are expected for the same time, so the first ends first. */
+  function expire(): void {
+    const now = performance.now()
+    for (const [id, { until }] of expected) {
+      if (until > now) return
+      settle(id)
+    }
+  }
+
+  /** Whether a message with this number has to wait for others of its author. */
+  function isEarly(
+    name: string,
+    author: Author | undefined,
+    { sequence, isLive, beside }: Pick<Held, 'sequence' | 'isLive' | 'beside'>,
+  ): boolean {
+    if (isLive && holds.size > 0) return true
+    for (const entry of author?.expected ?? []) {
+      if (entry.sequence >= sequence) return false
+      if (!beside.has(`${name}.${entry.sequence}`)) return true
+    }
+    return false
+  }
+
+  /** Lets go what need not wait any longer, and what is before it. */
+  function review(name: string, author: Author): void {
+    const now = performance.now()
+    const last = author.held.findLastIndex((held) => held.until <= now || !isEarly(name, author, held))
+    for (const held of author.held.splice(0, last + 1)) held.letGo()
+    if (author.held.length > 0) watch(name, author)
+    else forgetIdle(name, author)
+  }
+
+  /** Reviews an author when one of its messages has waited long enough, or when a message is no longer expected. */
+  function watch(name: string, author: Author): void {
+    const [first] = expected.values()
+    const end = Math.min(...author.held.map(({ until }) => until), first?.until ?? Number.POSITIVE_INFINITY)
+    const onEnd = () => {
+      expire()
+      review(name, author)
+    }
+    clearTimeout(author.timer)
+    author.timer = setTimeout(onEnd, Math.max(0, end - performance.now()) + 1)
+  }
+
+  /** Asks the log for the expected messages that somebody waits for. */
+  async function lookUp(name: string, author: Author): Promise<void> {
+    if (author.isLookingUp) return
+    author.isLookingUp = true
+    try {
+      for (;;) {
+        const last = author.held.at(-1)?.sequence ?? 0n
+        const asked = author.expected.filter(({ isLookedUp, sequence }) => !isLookedUp && sequence < last).slice(0, lookedUpAtOnce)
+        if (asked.length === 0) return
+        for (const entry of asked) entry.isLookedUp = true
+        const ids = asked.map(({ sequence }) => `${name}.${sequence}`)
+        const unknown = new Set(await log.unknown(ids))
+        for (const id of ids) if (!unknown.has(id)) settle(id)
+      }
+    } catch {
+      // The wait has an end of its own.
+    } finally {
+      author.isLookingUp = false
+    }
+  }
+
+  /**
+   * Holds a message if it has to wait. Without room for it, none of its author is held any longer, or none at all.
+   */
+  function hold({ from: name, sequence, data }: SignedMessage, wait: Pick<Held, 'until' | 'isLive' | 'beside'>): Promise<void> | undefined {
+    const held = { ...wait, sequence: sequenceNumber(sequence) }
+    const size = data.length + overheadBytes
+    if (stopped || held.sequence >= firstDrawn || !isEarly(name, authors.get(name), held)) return undefined
+    const refusal = bytes.refusal(name, size)
+    if (refusal !== undefined) {
+      for (const [each, author] of refusal === 'all' ? [...authors] : [[name, authorNamed(name)] as const]) giveUp(each, author)
+      return undefined
+    }
+    const author = authorNamed(name)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const place = bytes.hold(name, size)
+    const letGo = () => {
+      place[Symbol.dispose]()
+      resolve()
+    }
+    author.held.splice(placeOf(author.held, held.sequence), 0, { ...held, letGo })
+    // It is here, so later ones need not wait for it, but only for what it waits for.
+    settle(messageId(name, sequence))
+    watch(name, author)
+    void lookUp(name, author)
+    return promise
+  }
+
+  function giveUp(name: string, author: Author): void {
+    for (const held of author.held.splice(0)) held.letGo()
+    forgetIdle(name, author)
+  }
+
+  function reviewAll(): void {
+    for (const [name, author] of [...authors]) review(name, author)
+  }
+
+  return {
+    expect(ids) {
+      expire()
+      const until = performance.now() + 2 * orderWaitMs
+      const added: string[] = []
+      for (const id of ids) {
+        const name = authorOf(id)
+        const sequence = sequenceOf(id)
+        if (expected.has(id) || sequence >= firstDrawn) continue
+        const author = authorNamed(name)
+        // It is here, and waits itself.
+        if (author.held[placeOf(author.held, sequence)]?.sequence === sequence) continue
+        const entry = { author: name, sequence, until, isLookedUp: false }
+        author.expected.splice(placeOf(author.expected, sequence), 0, entry)
+        expected.set(id, entry)
+        added.push(id)
+      }
+      return { [Symbol.dispose]: () => added.forEach(settle) }
+    },
+    holdLive() {
+      const held: Disposable = {
+        [Symbol.dispose]() {
+          clearTimeout(end)
+          if (holds.delete(held) && holds.size === 0) reviewAll()
+        },
+      }
+      const end = setTimeout(() => held[Symbol.dispose](), 2 * orderWaitMs)
+      holds.add(held)
+      return held
+    },
+    turn(message, since) {
+      if (expected.size === 0 && holds.size === 0) return undefined
+      expire()
+      return hold(message, { until: since + orderWaitMs, isLive: true, beside: nothing })
+    },
+    turnOfPast(list) {
+      if (expected.size === 0) return undefined
+      expire()
+      const beside = new Set(list.map(({ from, sequence }) => messageId(from, sequence)))
+      const until = performance.now() + orderWaitMs
+      const waits = list.flatMap((message) => hold(message, { until, isLive: false, beside }) ?? [])
+      return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined)
+    },
+    settled(ids) {
+      if (expected.size > 0) for (const id of ids) settle(id)
+    },
+    stop() {
+      stopped = true
+      for (const held of [...holds]) held[Symbol.dispose]()
+      for (const [name, author] of [...authors]) giveUp(name, author)
+    },
+  }
+}
+
+/** The index of the first element whose sequence number is not below one. */
+function placeOf(list: ReadonlyArray<{ sequence: bigint }>, sequence: bigint): number {
+  let [from, to] = [0, list.length]
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if ((list[middle]?.sequence ?? sequence) < sequence) from = middle + 1
+    else to = middle
+  }
+  return from
+}

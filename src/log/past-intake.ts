@@ -1,0 +1,91 @@
+import type { NetworkKind } from '../engine/engine.ts'
+import type { NewMessage } from '../model/message.ts'
+import { messageId, type SignedMessage } from '../model/signed-message.ts'
+import type { AppendEntry } from '../store/log-append.ts'
+import type { Admission } from './admission.ts'
+import type { AuthorOrder } from './author-order.ts'
+import type { Times } from './batch.ts'
+
+/** Takes in messages that peers have kept, which are judged like live ones. */
+export interface PastIntake {
+  /**
+   * Takes in verified messages, which are not forwarded, except by a bridge to networks other than these, those of the
+   * peer. Returns the outcome; undefined when there was no room or no database for all of them.
+   */
+  take(past: PastMessage[], networks?: readonly NetworkKind[]): Promise<PastOutcome | undefined>
+}
+
+export interface PastMessage {
+  message: SignedMessage
+  /** When the first gateway on the way here received it; age time. */
+  firstSeenAt: number
+}
+
+/** Numbers of messages that were new and stored, already known, and refused. */
+export interface PastOutcome {
+  stored: number
+  known: number
+  refused: number
+}
+
+export interface PastIntakeComponents {
+  admission: Pick<Admission, 'judge' | 'giveBack'>
+  order: Pick<AuthorOrder, 'turnOfPast' | 'settled'>
+  fits(messages: NewMessage[]): boolean
+  /** Appends messages in one transaction; undefined when that failed. */
+  store(messages: NewMessage[]): Promise<AppendEntry[] | undefined>
+  /** The messages that the networks brought are about to be stored. */
+  onTaken(ids: string[], networks: readonly NetworkKind[]): void
+  times(): Times
+}
+
+export function createPastIntake(components: PastIntakeComponents): PastIntake {
+  const { admission, order, fits, store, onTaken, times } = components
+
+  async function storeNow(messages: NewMessage[]): Promise<AppendEntry[] | undefined> {
+    if (messages.length === 0) return []
+    const entries = fits(messages) ? await store(messages) : undefined
+    admission.giveBack(messages, entries)
+    order.settled(messages.map(({ id }) => id))
+    return entries
+  }
+
+  /**
+   * Those of authors who have to wait for others come last, so that the messages of two peers do not wait for each
+   * other.
+   */
+  async function storeInTurn(messages: NewMessage[]): Promise<AppendEntry[] | undefined> {
+    const turns = new Map(
+      Array.from(
+        Map.groupBy(messages, ({ from }) => from),
+        ([from, list]) => [from, order.turnOfPast(list)],
+      ),
+    )
+    const { now = [], later = [] } = Object.groupBy(messages, ({ from }) => (turns.get(from) === undefined ? 'now' : 'later'))
+    const first = await storeNow(now)
+    await Promise.all(turns.values())
+    const last = await storeNow(later)
+    return first === undefined || last === undefined ? undefined : [...first, ...last]
+  }
+
+  return {
+    async take(past, networks = []) {
+      const verdicts = await Promise.all(past.map(({ message }) => admission.judge(message)))
+      const at = times()
+      const judged = past.map(({ message, firstSeenAt }, index) => ({
+        isLetIn: verdicts[index] === 'accept',
+        message: { ...message, id: messageId(message.from, message.sequence), ...at, firstSeenAt },
+      }))
+      const wanted = judged.flatMap(({ isLetIn, message }) => (isLetIn ? message : []))
+      order.settled(judged.flatMap(({ isLetIn, message }) => (isLetIn ? [] : message.id)))
+      onTaken(
+        wanted.map(({ id }) => id),
+        networks,
+      )
+      const entries = await storeInTurn(wanted)
+      if (entries === undefined) return undefined
+      const stored = entries.filter(({ known }) => !known).length
+      return { stored, known: entries.length - stored, refused: past.length - wanted.length }
+    },
+  }
+}

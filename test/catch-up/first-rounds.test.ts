@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { createFirstRounds } from '../../src/catch-up/first-rounds.ts'
+import { historyProtocol } from '../../src/catch-up/history-protocol.ts'
+import type { Bridge, NetworkKind } from '../../src/engine/engine.ts'
+
+const bridge: Bridge = { mayCarry: () => true, carries: () => true, topics: () => [], subscribes: () => false }
+
+/** First rounds, and how many times live messages are held. */
+function rounds(init: { topics?: string[]; bridge?: Bridge } = {}) {
+  const { topics = ['orders'], ...others } = init
+  let held = 0
+  const parts = createFirstRounds({
+    engine: { topics: async () => topics, ...others },
+    hold() {
+      held++
+      let isHeld = true
+      return {
+        [Symbol.dispose]() {
+          if (isHeld) held--
+          isHeld = false
+        },
+      }
+    },
+  })
+  return {
+    ...parts,
+    held: () => held,
+    link: (peerId: string, networks: NetworkKind[] = ['custom'], protocols = [historyProtocol], hasTold = true) =>
+      parts.linked({ peerId, networks, protocols }, hasTold),
+  }
+}
+
+test('live messages are held from the first link until the peers that are linked meanwhile have been asked', () => {
+  const { link, asked, held } = rounds()
+  expect([link('one'), held()]).toEqual([true, 1])
+  expect([link('one'), link('other'), held()]).toEqual([false, false, 1])
+  asked('one')
+  expect(held()).toBe(1)
+  asked('other')
+  expect(held()).toBe(0)
+  link('third')
+  expect(held()).toBe(0)
+})
+
+test('they are held again after a time without any link, and not for a peer that leaves or keeps no messages', () => {
+  const { link, gone, held } = rounds()
+  link('one')
+  gone('one')
+  expect(held()).toBe(0)
+  link('stranger', ['libp2p'], [], false)
+  expect(held()).toBe(1)
+  link('stranger', ['libp2p'], ['/meshsub/1.1.0'])
+  expect(held()).toBe(0)
+  gone('stranger')
+  link('one')
+  expect(held()).toBe(1)
+})
+
+test('a bridge that is back in one of its networks holds them, also if the peer was linked in the other', () => {
+  const { link, asked, held } = rounds({ bridge, topics: [] })
+  link('one', ['libp2p'])
+  asked('one')
+  expect(held()).toBe(0)
+  expect([link('one', ['libp2p', 'custom']), held()]).toEqual([true, 1])
+  asked('one')
+  expect([link('other', ['custom']), held()]).toEqual([false, 0])
+})
+
+test('a gateway that has joined no topic holds none, nor one that stops', async () => {
+  const idle = rounds({ topics: [] })
+  idle.link('one')
+  await expect.poll(idle.held).toBe(0)
+  const stopping = rounds()
+  stopping.link('one')
+  stopping.stop()
+  expect(stopping.held()).toBe(0)
+})

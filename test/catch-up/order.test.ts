@@ -1,0 +1,87 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, onTestFinished, test } from 'vitest'
+import { createParty, linkParties, memoryNode, type Party } from '../fixtures/party.ts'
+
+const stored = async ({ rest }: Party) => (await rest.history('topic=orders')).map(({ data }) => data)
+
+async function joined(): Promise<Party> {
+  const party = await createParty()
+  await party.rest.call('PUT', '/v1/topics/orders')
+  return party
+}
+
+/** An author that is linked to some gateways, and hands its messages to them by itself. */
+async function authorAt(...parties: Party[]) {
+  const author = await memoryNode()
+  await author.start()
+  onTestFinished(() => author.stop())
+  for (const party of parties) await author.dial(await party.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
+  return { author, sign: (...texts: string[]) => author.sign(texts.map((data) => ({ topic: 'orders', data: Buffer.from(data) }))) }
+}
+
+test('a gateway that comes back has what it missed before what comes now, of each author', async () => {
+  const [here, there, witness] = [await joined(), await joined(), await joined()]
+  await linkParties(here, witness)
+  const texts = Array.from({ length: 100 }, (_, number) => `missed ${number}`)
+  for (const text of texts) await here.rest.publish('orders', text)
+  await expect.poll(() => stored(witness)).toEqual(texts)
+  const { request } = there.engine
+  there.engine.request = async (...args) => {
+    await delay(300)
+    return request(...args)
+  }
+  await linkParties(there, here)
+  await here.rest.publish('orders', 'now')
+  await expect.poll(() => stored(there), { timeout: 20_000 }).toContain('now')
+  expect(await stored(there)).toEqual([...texts, 'now'])
+})
+
+test('messages that stand out of order in a peer’s log are fetched in the order of their author', async () => {
+  const [here, there] = [await joined(), await joined()]
+  const { author, sign } = await authorAt(here)
+  const [first, second, third] = await sign('first', 'second', 'third')
+  if (first === undefined || second === undefined || third === undefined) throw new Error('not signed')
+  for (const [index, message] of [third, first, second].entries()) {
+    await author.send([message])
+    await expect.poll(async () => (await stored(here)).length).toBe(index + 1)
+  }
+  await linkParties(there, here)
+  await expect.poll(async () => (await stored(there)).length).toBe(3)
+  expect([await stored(here), await stored(there)]).toEqual([
+    ['third', 'first', 'second'],
+    ['first', 'second', 'third'],
+  ])
+})
+
+test('a live message waits for an earlier one that a peer has listed', async () => {
+  const [here, there] = [await joined(), await joined()]
+  const { author, sign } = await authorAt(there)
+  await author.hangUp(there.peerId)
+  await author.dial(await here.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
+  const [missed, live] = await sign('missed', 'live')
+  if (missed === undefined || live === undefined) throw new Error('not signed')
+  await author.send([missed])
+  await expect.poll(() => stored(here)).toEqual(['missed'])
+  // It is linked already, so nothing is held; its next round finds what it missed.
+  const other = await joined()
+  await linkParties(there, other)
+  await delay(400)
+  const { request } = there.engine
+  const fetching = Promise.withResolvers<void>()
+  let requests = 0
+  there.engine.request = async (...args) => {
+    // The first asks what there is, the second for the message.
+    if (++requests === 2) {
+      fetching.resolve()
+      await delay(300)
+    }
+    return request(...args)
+  }
+  await linkParties(there, here)
+  await fetching.promise
+  await author.hangUp(here.peerId)
+  await author.dial(await there.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
+  await author.send([live])
+  await expect.poll(async () => (await stored(there)).length).toBe(2)
+  expect(await stored(there)).toEqual(['missed', 'live'])
+})

@@ -1,0 +1,87 @@
+import type { RPC } from '@libp2p/gossipsub/message'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createAnnounced } from '../../../src/engine/libp2p/gossip/announced.ts'
+import { peerIdBytes, sequenceBytes } from '../../../src/model/signed-message.ts'
+import { createMemoryIdentity } from '../../fixtures/memory-identity.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+const id = (from: string, sequence: bigint) => Buffer.concat([peerIdBytes(from), sequenceBytes(sequence)])
+
+/** What a node is told and tells of messages; gossipsub asks for everything that is announced. */
+function announcing(init: { ordersItself?: boolean; latest?: Map<string, Uint8Array[]> } = {}) {
+  const { ordersItself = true, latest = new Map() } = init
+  const told: string[][] = []
+  const sent: RPC.ControlIHave[] = []
+  const openedAt = performance.now()
+  const internals = {
+    handleIHave: (_: string, ihave: RPC.ControlIHave[]): RPC.ControlIWant[] =>
+      ihave.length === 0 ? [] : [{ messageIDs: ihave.flatMap(({ messageIDs }) => messageIDs) }],
+    mcache: { put: () => false, getGossipIDs: () => latest },
+    sendRpc(_: string, { control }: RPC) {
+      sent.push(...(control?.ihave ?? []))
+      return true
+    },
+  }
+  const announced = createAnnounced({
+    internals,
+    linkAge: () => performance.now() - openedAt,
+    ordersItself: () => ordersItself,
+    emit: ({ ids }) => told.push(ids),
+  })
+  return { announced, internals, told, sent }
+}
+
+test('announced messages are told of by their ids, and ids of other implementations are not', async () => {
+  const { peerId } = await createMemoryIdentity()
+  const { internals, told } = announcing()
+  const messageIDs = [id(peerId, 7n), Buffer.from('another form'), Buffer.alloc(3), id(peerId, 8n)]
+  expect(internals.handleIHave('one', [{ topicID: 'orders', messageIDs }])).toEqual([{ messageIDs }])
+  internals.handleIHave('one', [{ topicID: 'orders', messageIDs: [Buffer.from('x')] }])
+  expect(told).toEqual([[`${peerId}.7`, `${peerId}.8`]])
+})
+
+test('a peer of a new link is told of the latest messages, up to 512, if it puts them in order itself', async () => {
+  const { peerId } = await createMemoryIdentity()
+  const ids = (count: number) => Array.from({ length: count }, (_, number) => id(peerId, BigInt(number)))
+  const latest = new Map([
+    ['orders', ids(500)],
+    ['news', ids(100)],
+    ['more', ids(1)],
+  ])
+  const { announced, sent } = announcing({ latest })
+  announced.recap('one', ['orders', 'news', 'more'])
+  expect(sent).toEqual([
+    { topicID: 'orders', messageIDs: ids(500) },
+    { topicID: 'news', messageIDs: ids(12) },
+  ])
+  vi.advanceTimersByTime(6_000)
+  announced.recap('one', ['orders'])
+  expect(sent).toHaveLength(2)
+  const stranger = announcing({ latest, ordersItself: false })
+  stranger.announced.recap('one', ['orders'])
+  expect(stranger.sent).toEqual([])
+  const quiet = announcing()
+  quiet.announced.recap('one', ['orders'])
+  expect(quiet.sent).toEqual([])
+})
+
+test('a new link brings no messages from before a subscription', async () => {
+  const { peerId } = await createMemoryIdentity()
+  const { announced, internals, told } = announcing()
+  const ihave = [{ topicID: 'orders', messageIDs: [id(peerId, 1n)] }]
+  announced.subscribed('orders')
+  expect(internals.handleIHave('one', ihave)).toEqual([])
+  expect(told).toEqual([])
+  announced.unsubscribed('orders')
+  internals.handleIHave('one', ihave)
+  announced.subscribed('orders')
+  vi.advanceTimersByTime(6_000)
+  internals.handleIHave('one', ihave)
+  expect(told).toHaveLength(2)
+  const stranger = announcing({ ordersItself: false })
+  stranger.announced.subscribed('orders')
+  stranger.internals.handleIHave('one', ihave)
+  expect(stranger.told).toHaveLength(1)
+})

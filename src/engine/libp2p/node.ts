@@ -98,6 +98,8 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
   const ownPort = init.listen.includes(throughRelays) ? await createOwnPort() : undefined
   // The gater refuses connections over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
+  // An `AbortSignal` refuses fractions of a millisecond.
+  const pingTimeoutMs = Math.round((limits.silentLinkMs * 2) / 3)
   const maxSockets = maxConnections + maxPendingConnections
   return await createLibp2p({
     start: false,
@@ -122,7 +124,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     },
     connectionMonitor: {
       pingInterval: limits.silentLinkMs / 3,
-      pingTimeout: { minTimeout: (limits.silentLinkMs * 2) / 3, maxTimeout: (limits.silentLinkMs * 2) / 3 },
+      pingTimeout: { minTimeout: pingTimeoutMs, maxTimeout: pingTimeoutMs },
     },
     transports: [
       tcpTransport({ maxConnections: maxSockets }, { gate, ownPort, onFromOwnPort: punching.dialled }),

@@ -124,6 +124,14 @@ test('maxStreamsPerConnection: as many may come before this end has finished its
   expect(connection.status).toBe('open')
 })
 
+test('silentLinkMs: a time that is no multiple of three keeps the links of peers that answer', async () => {
+  const limits = { silentLinkMs: 5_000 }
+  const [engine, other] = [await startedLibp2pEngine({ limits }), await startedLibp2pEngine({ limits })]
+  await link(engine, other)
+  // Pings have been answered.
+  await expect.poll(async () => (await engine.peers()).map(({ latencyMs }) => latencyMs)).toEqual([expect.any(Number)])
+})
+
 test('silentLinkMs: a peer that answers no ping any more is cut', async () => {
   const engine = await startedLibp2pEngine({ limits: { silentLinkMs: 600 } })
   const node = await stockNode()

@@ -26,14 +26,14 @@ test('a longer frame is an error at its length, as is a length without an end', 
 })
 
 /** A bounded muxer, one stream that its peer has opened, and the channel of that. */
-async function setUp(rate?: FrameRate) {
+async function setUp(rate?: FrameRate, others: Stream[] = []) {
   const [there, here] = await streamPair()
   const [connection] = multiaddrConnectionPair()
   const received: unknown[] = []
   const channel = { onmessage: (event: { data: unknown }) => void received.push(event.data) }
-  const muxer = { streams: [], createStream: async () => here, onRemoteStream: (_stream: Stream) => undefined }
+  const muxer = { streams: others, createStream: async () => here, onRemoteStream: (_stream: Stream) => undefined }
   const factory: StreamMuxerFactory = Object.assign(Object.create(null), { createStreamMuxer: () => muxer })
-  const limits = { ...defaultLimits, maxStreamBufferBytes: 100_000 }
+  const limits = { ...defaultLimits, maxStreamBufferBytes: 100_000, maxStreamsPerConnection: 2 }
   const reached = createLimitsReached()
   boundChannels(factory, { limits, ...(rate === undefined ? {} : { rate }) }, { reached }).createStreamMuxer(connection)
   muxer.onRemoteStream(Object.assign(here, { channel }))
@@ -56,4 +56,10 @@ test('a connection is cut when its peer sends more messages than any honest one'
   expect(received).toHaveLength(9)
   expect(connection.status).toBe('aborted')
   expect(reached.counts.frame_flood).toBe(1)
+})
+
+test('a stream beyond the maximum of a connection is aborted', async () => {
+  const [one, two] = await streamPair()
+  expect((await setUp(undefined, [one])).here.status).toBe('open')
+  expect((await setUp(undefined, [one, two])).here.status).toBe('aborted')
 })

@@ -19,8 +19,8 @@ COPY src ./src
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
-# HTTP, links of other peers, and with libp2p QUIC and WebSocket.
-EXPOSE 7070/tcp 7071/tcp 7071/udp 7072/tcp
+# HTTP, links of other peers, with libp2p QUIC and WebSocket, and with WebRTC the STUN server.
+EXPOSE 7070/tcp 7071/tcp 7071/udp 7072/tcp 7073/udp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:7070/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "src/main.ts"]

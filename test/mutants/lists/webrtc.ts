@@ -54,6 +54,19 @@ export const webRtc = [
     ],
   ),
   ...breaks(
+    'src/engine/libp2p/webrtc/upgrades.ts',
+    ['test/engine/libp2p/webrtc/upgrades.test.ts'],
+    [
+      ['both ends begin a WebRTC connection', "connection.direction === 'outbound' && ", ''],
+      ['hole punching gets no time', 'protocols.includes(punchProtocol) ? waitMs : 0', '0'],
+      [
+        'a WebRTC connection is opened beside a direct one',
+        "if (connectionsTo(remotePeer).some(({ direct, status }) => direct && status === 'open')) return",
+        '',
+      ],
+    ],
+  ),
+  ...breaks(
     'src/engine/stun/stun-server.ts',
     ['test/engine/stun/stun.test.ts'],
     [

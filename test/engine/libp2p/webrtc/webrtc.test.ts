@@ -1,6 +1,9 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { startedLibp2pEngine } from '../../../fixtures/libp2p-engine.ts'
 import { stockNode } from '../../../fixtures/stock-node.ts'
 import { echoOver, hiddenGateway, patience, relayForTest } from '../../../fixtures/webrtc-network.ts'
 
@@ -35,4 +38,32 @@ test('a gateway that reaches a peer through a relay opens a WebRTC connection to
   await expect
     .poll(() => engine.peers(), patience)
     .toContainEqual(expect.objectContaining({ peerId, path: expect.objectContaining({ by: 'webrtc' }) }))
+})
+
+test('a gateway tells peers the port of its STUN server, which says where their packets come from', { timeout }, async () => {
+  const relay = await relayForTest()
+  const { engine } = await hiddenGateway(relay)
+  const options = { signal: AbortSignal.timeout(20_000), maxAnswerBytes: 2 }
+  const relayId = relay.split('/p2p/')[1] ?? ''
+  const ask = () => engine.request(relayId, '/peergate/stun/1.0.0', new Uint8Array(), options)
+  const port = Buffer.from(await vi.waitFor(ask, patience)).readUInt16BE()
+  const socket = createSocket('udp4')
+  onTestFinished(() => void socket.close())
+  const answered = once(socket, 'message')
+  socket.send(Buffer.from('000100002112a442b7e7a701bc34d686fa87dfae', 'hex'), port, '127.0.0.1')
+  const [answer]: Buffer[] = await answered
+  expect((answer?.readUInt16BE(26) ?? 0) ^ 0x2112).toBe(socket.address().port)
+})
+
+test('without the setting a gateway has nothing of WebRTC', { timeout }, async () => {
+  const engine = await startedLibp2pEngine({ listen: ['/p2p-circuit', '/ip4/127.0.0.1/tcp/0'] })
+  const stock = await stockNode()
+  const [address = ''] = await engine.multiaddrs()
+  const identified = Promise.withResolvers<string[]>()
+  stock.addEventListener('peer:identify', ({ detail }) => identified.resolve(detail.protocols))
+  await stock.dial(multiaddr(address))
+  const protocols = await identified.promise
+  expect(protocols).toContain('/ipfs/id/1.0.0')
+  expect(protocols.filter((protocol) => /webrtc|stun/.test(protocol))).toEqual([])
+  expect(engine.capabilities.transports).not.toContain('webrtc')
 })

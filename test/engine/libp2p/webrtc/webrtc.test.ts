@@ -40,6 +40,18 @@ test('a gateway that reaches a peer through a relay opens a WebRTC connection to
     .toContainEqual(expect.objectContaining({ peerId, path: expect.objectContaining({ by: 'webrtc' }) }))
 })
 
+test.for(['hangUp', 'block'] as const)('%s ends a WebRTC connection', { timeout }, async (way) => {
+  const { engine, address } = await hiddenGateway(await relayForTest())
+  const stock = await stockNode({ webRtc: true, listen: [] })
+  const connection = await stock.dial(multiaddr(address), { signal: AbortSignal.timeout(20_000) })
+  await engine.subscribe('orders')
+  stock.services.pubsub.subscribe('orders')
+  await expect.poll(() => engine.subscribers('orders'), patience).toEqual([stock.peerId.toString()])
+  await engine[way](stock.peerId.toString())
+  expect((await engine.peers()).map(({ peerId }) => peerId)).not.toContain(stock.peerId.toString())
+  await expect.poll(() => connection.status, patience).not.toBe('open')
+})
+
 test('a gateway tells peers the port of its STUN server, which says where their packets come from', { timeout }, async () => {
   const relay = await relayForTest()
   const { engine } = await hiddenGateway(relay)

@@ -96,6 +96,8 @@ function cut(connection: Connection): void {
   connection.abort(new Error('the other end has gone silent'))
 }
 
-function isWatched({ direction, status }: Connection): boolean {
-  return status === 'open' && direction === 'outbound'
+/** A WebRTC connection ends by itself when its peer is silent (RFC 7675), and has no address to dial it at again. */
+function isWatched({ direction, status, remoteAddr }: Connection): boolean {
+  const isWebRtc = remoteAddr.getComponents().some(({ name }) => name === 'webrtc')
+  return status === 'open' && direction === 'outbound' && !isWebRtc
 }

@@ -40,7 +40,7 @@ async function paths([one, other]: [Place, Place]): Promise<unknown[]> {
   return [await path(one, other), await path(other, one)]
 }
 
-test('behind port-restricted routers that let no TCP through, 1,000 of 1,000 messages arrive each way while a relayed link gives way to WebRTC (needs network namespaces)', {
+test('behind port-restricted routers that let no TCP through, 1,000 of 1,000 messages arrive each way while a relayed link gives way to WebRTC, and when that way ends (needs network namespaces)', {
   timeout: 240_000,
 }, async ({ skip }) => {
   skip(!(await canRoute()), 'network namespaces and nft are needed')
@@ -59,6 +59,11 @@ test('behind port-restricted routers that let no TCP through, 1,000 of 1,000 mes
   while (rounds < 5 || (await paths(places)).includes('relay')) await publish()
   expect(await paths(places)).toEqual(['webrtc', 'webrtc'])
   while (rounds < 10) await publish()
+  // The way over UDP ends, and the relay is used again.
+  await network.part(0, 1)
+  await network.part(1, 0)
+  await expect.poll(() => paths(places), { timeout: 90_000, interval: 500 }).toEqual(['relay', 'relay'])
+  await publish()
   const all = Array.from({ length: 100 * rounds }, (_, index) => `${Math.floor(index / rounds)}`)
   const sorted = () => readers.map(({ lines }) => lines.slice(1).toSorted((one, other) => Number(one) - Number(other)))
   await expect.poll(sorted, { timeout: 60_000 }).toEqual([all, all])

@@ -97,6 +97,7 @@ test('an announced message that the log has delays none', async () => {
 test('held live messages come in order of their authors when the hold ends, and after some time by themselves', async () => {
   const { order, gone, come, comePast, pass } = createOrder()
   const hold = order.holdLive()
+  order.expect(['c.1'])
   come('a.3', 'b.2', 'a.2')
   await comePast('a.1', 'b.1')
   expect(gone).toEqual(['a.1', 'b.1'])

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import type { SignedMessage } from '../../src/model/signed-message.ts'
 import { author, hearing } from './road-for-test.ts'
 
+const patient = { orderWaitMs: 60_000, validateTimeoutMs: 120_000 }
+
 const past = (message: SignedMessage) => ({ message, firstSeenAt: Date.now() - 1_000 })
 
 test('a message is stored after an announced one of its author, whether that comes live or is fetched', async () => {
@@ -18,23 +20,42 @@ test('a message is stored after an announced one of its author, whether that com
   expect(await road.stored()).toEqual(['of another author', 'first', 'second', 'third'])
 })
 
-test('a message does not wait for one that is refused, nor for one that is never sent', async () => {
+test('a message does not wait for those that are refused', async () => {
   const judges = {
     judge: async ({ data }: SignedMessage) => ({
       verdict: Buffer.from(data).toString() === 'bad' ? ('reject' as const) : ('accept' as const),
       given: true,
     }),
   }
-  const road = await hearing({ judges, limits: { orderWaitMs: 500 } })
+  const road = await hearing({ judges, limits: patient })
   const { sign } = await author()
-  const [bad, alsoBad, good, never, last] = [sign('bad'), sign('bad'), sign('good'), sign('never sent'), sign('last')]
-  road.announce(bad, alsoBad, never)
+  const [bad, alsoBad, good] = [sign('bad'), sign('bad'), sign('good')]
+  road.announce(bad, alsoBad)
   const waiting = road.hear(good)
   expect(await road.hear(bad)).toBe('reject')
   expect(await road.ingest.takePast([past(alsoBad)])).toEqual({ stored: 0, known: 0, refused: 1 })
   expect(await waiting).toBe('accept')
-  expect(await road.hear(last)).toBe('accept')
-  expect(await road.stored()).toEqual(['good', 'last'])
+  expect(await road.stored()).toEqual(['good'])
+})
+
+test('a message does not wait for ever for one that is never sent', async () => {
+  const road = await hearing({ limits: { orderWaitMs: 300 } })
+  const { sign } = await author()
+  road.announce(sign('never sent'))
+  expect(await road.hear(sign('last'))).toBe('accept')
+  expect(await road.stored()).toEqual(['last'])
+})
+
+test('a fetched message is stored after an announced one of its author', async () => {
+  const road = await hearing({ limits: patient })
+  const { sign } = await author()
+  const [first, second] = [sign('first'), sign('second')]
+  road.announce(first)
+  const fetched = road.ingest.takePast([past(second)])
+  expect(await road.hear((await author()).sign('of another author'))).toBe('accept')
+  expect(await road.hear(first)).toBe('accept')
+  expect(await fetched).toEqual({ stored: 1, known: 0, refused: 0 })
+  expect(await road.stored()).toEqual(['of another author', 'first', 'second'])
 })
 
 test('live messages are stored after what is fetched while they are held', async () => {
@@ -50,7 +71,7 @@ test('live messages are stored after what is fetched while they are held', async
 })
 
 test('messages that two peers have kept are stored in the order of each author, and do not wait for each other', async () => {
-  const road = await hearing({ limits: { orderWaitMs: 60_000, validateTimeoutMs: 120_000 } })
+  const road = await hearing({ limits: patient })
   const [one, other] = [await author(), await author()]
   const [a1, a2, b1, b2] = [one.sign('a1'), one.sign('a2'), other.sign('b1'), other.sign('b2')]
   road.announce(a1, a2, b1, b2)
@@ -61,7 +82,7 @@ test('messages that two peers have kept are stored in the order of each author, 
 })
 
 test('at the end no message waits any longer', async () => {
-  const road = await hearing({ limits: { orderWaitMs: 60_000, validateTimeoutMs: 120_000 } })
+  const road = await hearing({ limits: patient })
   const { sign } = await author()
   road.announce(sign('never sent'))
   const waiting = road.hear(sign('last'))

@@ -24,6 +24,7 @@ const longest = [
   'e2e/hostile/fuzzed-ports',
   'e2e/hostile/come-back',
   'e2e/hidden-nodes',
+  'e2e/nat/changes',
   'e2e/nat/punching',
   'e2e/clock-steps',
   'e2e/commands',

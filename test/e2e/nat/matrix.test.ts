@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { EngineName } from '../../fixtures/gateway-process.ts'
 import { natKinds, type RouterKind } from '../../fixtures/nat-kinds.ts'
 import { canRoute, createRoutedNetwork } from '../../fixtures/routed-network.ts'
-import { paths, startPair, startReaders } from '../../fixtures/routed-pair.ts'
+import { directPath, paths, startPair, startReaders, startRelay } from '../../fixtures/routed-pair.ts'
 import type { Cell } from './cell.ts'
 
 /** Two gateways, each behind a router of some kind, and a relay in the public network. `PEERGATE_NAT=all` has every pair of kinds tried. */
@@ -11,9 +11,6 @@ type Kinds = readonly [RouterKind, RouterKind]
 
 const isAll = process.env['PEERGATE_NAT'] === 'all'
 const engines: EngineName[] = ['custom', 'libp2p']
-/** How a direct path is shown. */
-const direct = { custom: 'websocket', libp2p: 'tcp' }
-
 /** Pairs that differ from each other in how the path is found, or in that there is none. */
 const telling: Kinds[] = [
   ['none', 'symmetric'],
@@ -39,9 +36,10 @@ test.for(engines.flatMap((engine) => kinds.map((pair): Cell => ({ engine, kinds:
     skip(!(await canRoute()), 'network namespaces and nft are needed')
     task.meta.reach = cell
     const network = await createRoutedNetwork([...cell.kinds])
-    const pair = await startPair(cell.engine, network, cell.kinds.includes('firewall') ? 6 : 4)
+    const ip = cell.kinds.includes('firewall') ? 6 : 4
+    const pair = await startPair(cell.engine, network, [await startRelay(cell.engine, network, { ip })], ip)
     const begun = performance.now()
-    const path = cell.path === 'direct' ? direct[cell.engine] : 'relay'
+    const path = cell.path === 'direct' ? directPath[cell.engine] : 'relay'
     await expect.poll(() => paths(pair), { timeout: 120_000, interval: 100 }).toEqual([path, path])
     task.meta.reach = { ...cell, tookMs: performance.now() - begun }
     const readers = await startReaders(pair)

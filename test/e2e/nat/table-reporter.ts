@@ -9,9 +9,9 @@ const page = fileURLToPath(new URL('../../../docs/reach.md', import.meta.url))
 /** What follows this line is written here. */
 const heading = '## Results'
 
-const introduction = `\`npm run test:nat\` tries every pair of kinds, and writes what follows. The routers are network namespaces of Linux, and so
-are the hosts: the second gateway starts while the first has a link to the relay. A time is that from its start until
-both gateways use the path; the machine had other work meanwhile. On every path each gateway then sends the other 300
+const introduction = `\`npm run test:nat\` tries every pair of kinds, and writes what follows. Hosts and routers are network namespaces of
+Linux. The second gateway starts when the first has a link to the relay. A time is that from its start until both
+gateways use the path; the machine had other work meanwhile. On every path each gateway then sends the other 300
 messages, and each arrives once.`
 
 /** Writes the tables of a run in which every pair was tried. */

@@ -7,10 +7,12 @@ import { documentsOf } from '../src/http/openapi.ts'
 import { defaultLimits, limitsSchema, limitVariable } from '../src/limits.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import { errorsPage } from './errors-page.ts'
+import { restTypesPath, sealHolds } from './rest-types.ts'
 
 /**
  * Generates openapi.yaml and asyncapi.yaml (as the gateway serves them), the README's table of variables,
  * docs/limits.md, docs/metrics.md and docs/errors.md. With `--check` it writes nothing, and fails when a committed file differs.
+ * The types of REST in the TypeScript client have a generator of their own; here it is checked that they are those of openapi.yaml.
  */
 
 const init = { limits: defaultLimits }
@@ -35,6 +37,12 @@ for (const { path, generate } of documents) {
     console.error(`${path} is outdated. Run: npm run generate`)
     process.exitCode = 1
   }
+}
+
+const restTypes = await readFile(fileURLToPath(new URL(`../${restTypesPath}`, import.meta.url)), 'utf8')
+if (!sealHolds(restTypes, contract.openapiYaml)) {
+  console.error(`${restTypesPath} is outdated. Run: npm run generate:rest-types`)
+  process.exitCode = 1
 }
 
 function limitsPage(): string {

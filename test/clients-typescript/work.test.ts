@@ -1,0 +1,114 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { bytesOf, PeergateError } from '../../clients/typescript/src/index.ts'
+import { memoryGateway } from '../fixtures/gateway-pair.ts'
+import { createMemoryNetwork } from '../fixtures/memory-engine.ts'
+import { clientForTest } from './client-for-test.ts'
+import { scriptedGateway } from './scripted-gateway.ts'
+
+/** What a gateway and the client do together, without a broken connection. */
+
+async function gatewayAndClient() {
+  const gateway = await memoryGateway(createMemoryNetwork())
+  onTestFinished(() => gateway.stop())
+  return { gateway, client: clientForTest({ url: gateway.url }) }
+}
+
+test('text, bytes and JSON values come as they were published', async () => {
+  const { client } = await gatewayAndClient()
+  const items = client.subscribe('orders', { after: 'earliest', encoding: 'json' })
+  const bytes = Uint8Array.from({ length: 20_000 }, (_, index) => index % 256)
+  for (const data of ['héllo', bytes, { json: { order: 17 } }]) await client.publish('orders', data)
+  const seen = []
+  for await (const item of items) {
+    if (item.type === 'message') seen.push(item.message)
+    if (seen.length === 3) break
+  }
+  expect(seen[0]).toMatchObject({ topic: 'orders', data: 'héllo', encoding: 'utf8' })
+  expect(bytesOf(seen[1] ?? { data: '', encoding: 'utf8' })).toEqual(bytes)
+  expect(seen[2]).toMatchObject({ data: { order: 17 }, encoding: 'json' })
+})
+
+test('a service answers requests, and its errors have their text', async () => {
+  const { client } = await gatewayAndClient()
+  const { peerId } = await client.rest.call('get', '/v1/node')
+  const serving = await client.serve('capitals', ({ data }) => {
+    if (data === '') throw new Error('nothing to do')
+    return String(data).toUpperCase()
+  })
+  expect(await client.request(peerId, 'capitals', 'hello')).toEqual({ data: 'HELLO', encoding: 'utf8' })
+  await expect(client.request(peerId, 'capitals', '')).rejects.toThrow('nothing to do')
+  serving.stop()
+  await serving.ended
+  await expect(client.request(peerId, 'capitals', 'hello')).rejects.toBeInstanceOf(PeergateError)
+})
+
+test('REST has the answer of the operation, or the code of the problem', async () => {
+  const { client } = await gatewayAndClient()
+  await client.rest.call('post', '/v1/topics/{topic}/messages', { path: { topic: 'a/b' }, body: { data: 'hello' } })
+  const { items } = await client.rest.call('get', '/v1/topics/{topic}/messages', { path: { topic: 'a/b' }, query: { after: 'earliest' } })
+  expect(items.map(({ data }) => data)).toEqual(['hello'])
+  const refused = client.rest.call('get', '/v1/topics/{topic}', { path: { topic: 'nobody' } })
+  await expect(refused).rejects.toMatchObject({ status: 404, code: 'topic_not_found' })
+})
+
+test('services and validators register again on the next connection, and judge there', async () => {
+  const gateway = await scriptedGateway()
+  const client = clientForTest({ url: gateway.url })
+  const serving = client.serve('capitals', () => 'done', { concurrency: 4 })
+  const validating = client.validate('orders', ({ data }) => (data === 'good' ? 'accept' : 'reject'), { deadlineMs: 500 })
+  for (const round of [1, 2]) {
+    const connection = await gateway.connection()
+    connection.welcome()
+    const [serve, validate] = [await connection.next('serve'), await connection.next('validate')]
+    expect([serve, validate]).toMatchObject([
+      { service: 'capitals', concurrency: 4 },
+      { topic: 'orders', deadlineMs: 500 },
+    ])
+    connection.send({ type: 'serving', id: serve['id'], service: 'capitals' })
+    connection.send({ type: 'validating', id: validate['id'], topic: 'orders', deadlineMs: 500, default: 'ignore' })
+    await Promise.all([serving, validating])
+    const message = { topic: 'orders', data: round === 1 ? 'good' : 'bad', encoding: 'utf8' }
+    connection.send({ type: 'validation', validationId: `v${round}`, message, deadline: '' })
+    expect(await connection.next('verdict')).toMatchObject({ validationId: `v${round}`, verdict: round === 1 ? 'accept' : 'reject' })
+    connection.send({
+      type: 'request',
+      requestId: `r${round}`,
+      from: 'peer',
+      service: 'capitals',
+      data: '',
+      encoding: 'utf8',
+      deadline: '',
+    })
+    expect(await connection.next('reply')).toMatchObject({ requestId: `r${round}`, data: 'done' })
+    connection.socket.terminate()
+  }
+})
+
+test('what nobody waits for any more is aborted and not answered', async () => {
+  const gateway = await scriptedGateway()
+  const client = clientForTest({ url: gateway.url })
+  const aborted: string[] = []
+  void client.serve(
+    'slow',
+    async ({ data, signal }) => {
+      if (data === 'quick') return 'done'
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      aborted.push(String(data))
+      return 'late'
+    },
+    { concurrency: 2 },
+  )
+  const connection = await gateway.connection()
+  connection.welcome()
+  const { id } = await connection.next('serve')
+  connection.send({ type: 'serving', id, service: 'slow' })
+  const request = { type: 'request', from: 'peer', service: 'slow', encoding: 'utf8', deadline: '' }
+  connection.send({ ...request, requestId: 'r1', data: 'cancelled' })
+  connection.send({ type: 'cancelled', requestId: 'r1' })
+  connection.send({ ...request, requestId: 'r2', data: 'quick' })
+  expect(await connection.next('reply')).toMatchObject({ requestId: 'r2' })
+  connection.send({ ...request, requestId: 'r3', data: 'cut off' })
+  connection.send({ type: 'closing', reason: 'draining', retryAfterMs: 0 })
+  connection.socket.close(4002)
+  await expect.poll(() => aborted).toEqual(['cancelled', 'cut off'])
+})

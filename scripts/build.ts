@@ -1,6 +1,7 @@
-import { readdirSync } from 'node:fs'
-import { join, parse } from 'node:path'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join, sep } from 'node:path'
 import { rolldown } from 'rolldown'
+import { isolatedDeclaration } from 'rolldown/experimental'
 
 const root = join(import.meta.dirname, '..')
 
@@ -17,18 +18,50 @@ const kept = [
 /**
  * Makes one file of each program and of what several of them have in common. A gateway then reads 40 modules instead of
  * 1,200 when it starts, which takes two thirds of the processor's time.
- * @param directory where they are written: `main.js` and the commands of operators, below the project, whose packages they use
+ * @param directory where they are written: `main.js`, `peergate.js`, the library and its types; below the project, whose packages they use
  */
 export async function build(directory: string): Promise<void> {
-  const commands = readdirSync(join(root, 'src/cli')).filter((file) => file !== 'command.ts')
   const bundle = await rolldown({
     cwd: root,
-    input: Object.fromEntries(['main.ts', ...commands.map((file) => `cli/${file}`)].map((file) => [parse(file).name, `src/${file}`])),
+    input: { main: 'src/main.ts', peergate: 'src/cli/peergate.ts', index: 'src/index.ts' },
     platform: 'node',
     external: [/^node:/, /\.node$/, ...kept.map((name) => new RegExp(`^${name}(/|$)`))],
   })
-  await bundle.write({ dir: directory, format: 'esm', cleanDir: true })
+  const { output } = await bundle.write({ dir: directory, format: 'esm', cleanDir: true })
   await bundle.close()
+  const modules = output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
+  await writeFile(join(directory, 'licenses.txt'), await licensesOf(modules))
+  await writeFile(join(directory, 'index.d.ts'), await declarations())
+}
+
+/** The licenses of the packages that modules come from, as these ask for wherever a copy of them is. */
+async function licensesOf(modules: string[]): Promise<string> {
+  const texts: string[] = []
+  for (const directory of new Set(modules.flatMap(packageOf).toSorted())) {
+    const { name, version, license }: { name: string; version: string; license?: string } = JSON.parse(
+      await readFile(join(directory, 'package.json'), 'utf8'),
+    )
+    const files = (await readdir(directory)).filter((file) => /^(licen[sc]e|notice|copying)/i.test(file)).toSorted()
+    const contents = await Promise.all(files.map((file) => readFile(join(directory, file), 'utf8')))
+    texts.push(`${name} ${version} (${license ?? 'see below'})\n\n${contents.map((text) => text.trim()).join('\n\n')}`)
+  }
+  return `${texts.join(`\n\n${'-'.repeat(80)}\n\n`)}\n`
+}
+
+/** The directory of the package of a module; none for a module of this project. */
+function packageOf(id: string): string[] {
+  const parts = id.split(sep)
+  const at = parts.lastIndexOf('node_modules')
+  if (at === -1) return []
+  return [parts.slice(0, at + (parts[at + 1]?.startsWith('@') ? 3 : 2)).join(sep)]
+}
+
+/** The types of the library: those of its one module, which name no others. */
+async function declarations(): Promise<string> {
+  const file = join(root, 'src/index.ts')
+  const { code, errors } = await isolatedDeclaration(file, await readFile(file, 'utf8'))
+  if (errors.length > 0) throw new AggregateError(errors, `the types of ${file} do not stand for themselves`)
+  return code
 }
 
 if (import.meta.main) await build(join(root, 'dist'))

@@ -6,12 +6,13 @@ import { createContract, documentedRoutes } from '../src/http/contract.ts'
 import { documentsOf } from '../src/http/openapi.ts'
 import { defaultLimits, limitsSchema, limitVariable } from '../src/limits.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
+import { commandPage } from './command-page.ts'
 import { errorsPage } from './errors-page.ts'
 import { restTypesPath, sealHolds } from './rest-types.ts'
 
 /**
  * Generates openapi.yaml and asyncapi.yaml (as the gateway serves them), the README's table of variables,
- * docs/limits.md, docs/metrics.md and docs/errors.md. With `--check` it writes nothing, and fails when a committed file differs.
+ * docs/limits.md, docs/metrics.md, docs/errors.md and docs/command.md. With `--check` it writes nothing, and fails when a committed file differs.
  * The types of REST in the TypeScript client have a generator of their own; here it is checked that they are those of openapi.yaml.
  */
 
@@ -25,6 +26,7 @@ const documents = [
   { path: 'docs/limits.md', generate: limitsPage },
   { path: 'docs/metrics.md', generate: metricsPage },
   { path: 'docs/errors.md', generate: errorsPage },
+  { path: 'docs/command.md', generate: commandPage },
 ]
 
 for (const { path, generate } of documents) {

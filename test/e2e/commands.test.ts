@@ -69,7 +69,11 @@ describe('token', () => {
     'says how it is used: %j',
     async (args) => {
       const ended = await runCommand('token', args, quietEnvironment(await temporaryDirectory()))
-      expect(ended).toMatchObject({ code: 64, stdout: '', stderr: expect.stringContaining('npm run token -- create') })
+      expect(ended).toMatchObject({
+        code: 64,
+        stdout: '',
+        stderr: expect.stringMatching(/^Usage: peergate token|^See: peergate token create --help$/m),
+      })
     },
   )
 })
@@ -130,7 +134,7 @@ describe('database', () => {
     'says how it is used: %j',
     async (args) => {
       const ended = await runCommand('database', args, quietEnvironment(await temporaryDirectory()))
-      expect(ended).toMatchObject({ code: 64, stderr: expect.stringContaining('npm run database -- backup') })
+      expect(ended).toMatchObject({ code: 64, stderr: expect.stringMatching(/^Usage: peergate database/m) })
     },
   )
 })

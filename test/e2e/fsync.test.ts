@@ -141,11 +141,11 @@ test.skipIf(!hasStrace)(
     await createRest(gateway.url).publish('orders', 'kept')
     const env = { ...process.env, PEERGATE_DATA_DIR: dataDir }
     const backup = join(directory, 'backup.db')
-    await runProgram(process.execPath, [gatewayProgram('database'), 'backup', backup], { env })
+    await runProgram(process.execPath, [gatewayProgram('peergate'), 'database', 'backup', backup], { env })
     await gateway.end('SIGKILL')
     const trace = join(directory, 'trace')
     const strace = ['-f', '-y', '-e', 'trace=fsync,rename,unlink', '-o', trace]
-    await runProgram('strace', [...strace, process.execPath, gatewayProgram('database'), 'restore', backup], { env })
+    await runProgram('strace', [...strace, process.execPath, gatewayProgram('peergate'), 'database', 'restore', backup], { env })
     const calls = (await readFile(trace, 'utf8')).split('\n').flatMap((line) => /(?:fsync|rename|unlink)\(.*\) = 0$/.exec(line)?.[0] ?? [])
     const about = calls.map((call) =>
       call

@@ -1,0 +1,14 @@
+import { loadEnvFile } from 'node:process'
+import type { Command } from 'commander'
+
+export function addStart(program: Command): void {
+  program
+    .command('start')
+    .description('start a gateway, configured by the environment; docs/operations.md lists the variables')
+    .option('--env-file <file>', 'read variables from a file; those of the environment win')
+    .action(async ({ envFile }: { envFile?: string }) => {
+      if (envFile !== undefined) loadEnvFile(envFile)
+      const { runGateway } = await import('../local/gateway.ts')
+      await runGateway()
+    })
+}

@@ -1,0 +1,69 @@
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { connect } from '../globals.ts'
+import { listed } from '../listed.ts'
+import { parseCount, parseSeconds } from '../numbers.ts'
+
+const topicSchema = z.looseObject({
+  topic: z.string(),
+  joined: z.boolean(),
+  messages: z.number(),
+  bytes: z.number(),
+  latest: z.string().nullable(),
+  subscribers: z.number(),
+})
+
+export function addTopics(program: Command): void {
+  const topics = program.command('topics').description('the topics of the gateway: list them, join or leave one, say what it keeps')
+  topics
+    .command('list', { isDefault: true })
+    .description('list topics')
+    .action(async (_options: object, command: Command) => {
+      const { remote, output } = await connect(command)
+      const rows = await listed(remote, '/v1/topics', topicSchema)
+      if (output.isJson) for (const row of rows) output.json(row)
+      else {
+        output.table(rows, {
+          TOPIC: ({ topic }) => topic,
+          JOINED: ({ joined }) => (joined ? 'yes' : 'no'),
+          MESSAGES: ({ messages }) => messages,
+          BYTES: ({ bytes }) => bytes,
+          SUBSCRIBERS: ({ subscribers }) => subscribers,
+          LATEST: ({ latest }) => latest ?? '',
+        })
+      }
+    })
+  topics
+    .command('join')
+    .description('join a topic: its messages are kept from now on, whoever follows')
+    .argument('<topic>')
+    .action(async (topic: string, _options: object, command: Command) => {
+      const { remote, output } = await connect(command)
+      const joined = await remote.call('POST', '/v1/topics', topicSchema, { body: { topic } })
+      if (output.isJson) output.json(joined)
+    })
+  topics
+    .command('leave')
+    .description('leave a topic; what is stored stays')
+    .argument('<topic>')
+    .action(async (topic: string, _options: object, command: Command) => {
+      const { remote } = await connect(command)
+      await remote.call('DELETE', pathOf(topic), z.unknown())
+    })
+  topics
+    .command('retain')
+    .description('say how much of a topic is kept; what is not said stays as it is')
+    .argument('<topic>')
+    .option('--age <seconds>', 'messages of this time; 0 for all', parseSeconds)
+    .option('--messages <count>', 'so many messages', parseCount)
+    .option('--bytes <count>', 'so many bytes of data', parseCount)
+    .action(async (topic: string, options: { age?: number; messages?: number; bytes?: number }, command: Command) => {
+      const { remote, output } = await connect(command)
+      const { age, messages: maxMessages, bytes: maxBytes } = options
+      const retention = { maxAgeMs: age === undefined ? undefined : Math.round(age * 1_000), maxMessages, maxBytes }
+      const changed = await remote.call('PATCH', pathOf(topic), topicSchema, { body: { retention } })
+      output.json(changed['retention'])
+    })
+}
+
+const pathOf = (topic: string) => `/v1/topics/${encodeURIComponent(topic)}`

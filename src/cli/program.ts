@@ -1,0 +1,45 @@
+import { Command } from 'commander'
+import { version } from '../version.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addContext } from './commands/context.ts'
+import { addDatabase } from './commands/database.ts'
+import { addDht } from './commands/dht.ts'
+import { addHistory } from './commands/history.ts'
+import { addNode } from './commands/node.ts'
+import { addPeers } from './commands/peers.ts'
+import { addPublish } from './commands/publish.ts'
+import { addRequest, addSend } from './commands/send.ts'
+import { addStart } from './commands/start.ts'
+import { addToken } from './commands/token.ts'
+import { addTopics } from './commands/topics.ts'
+
+/** The command `peergate` with all that it can do. Its help, its completions and docs/command.md are made of it. */
+export function createProgram(): Command {
+  const program = new Command('peergate')
+    .description('A gateway that connects any HTTP program to a peer-to-peer network.')
+    .version(version)
+    .option('--url <url>', 'where the gateway is (PEERGATE_URL; http://127.0.0.1:7070)')
+    .option('--token <token>', 'a token for it (PEERGATE_TOKEN, which others on this machine do not see)')
+    .option('--context <name>', 'a gateway that `peergate context add` has named')
+    .option('--json', 'print JSON, one value on each line')
+    .exitOverride()
+    .showHelpAfterError()
+    .helpCommand(true)
+  for (const add of [
+    addStart,
+    addPublish,
+    addHistory,
+    addSend,
+    addRequest,
+    addPeers,
+    addTopics,
+    addNode,
+    addDht,
+    addToken,
+    addDatabase,
+    addContext,
+    addCompletion,
+  ])
+    add(program)
+  return program
+}

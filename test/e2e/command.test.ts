@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { expect, onTestFinished, test } from 'vitest'
+import { freePort } from '../fixtures/free-port.ts'
+import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
+import { type GatewayProcess, quietEnvironment, startGateway } from '../fixtures/gateway-process.ts'
+import { gatewayProgram } from '../fixtures/gateway-program.ts'
+import { createRest } from '../fixtures/rest.ts'
+import { temporaryDirectory } from '../fixtures/temporary.ts'
+
+/** The command `peergate` as a client of a gateway, in a process of its own. */
+
+interface Ended {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+function begin(args: string[], env: Record<string, string>) {
+  const child = spawn(process.execPath, [gatewayProgram('peergate'), ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]).then(
+    ([stdout, stderr, [code]]): Ended => ({ code, stdout, stderr }),
+  )
+  return { child, ended }
+}
+
+async function run(args: string[], env: Record<string, string>, input = ''): Promise<Ended> {
+  const { child, ended } = begin(args, env)
+  child.stdin.end(input)
+  return await ended
+}
+
+/** The environment of a command for a gateway, without the contexts of whoever runs the tests. */
+async function commandsOf(url: string): Promise<Record<string, string>> {
+  return { PEERGATE_URL: url, XDG_CONFIG_HOME: await temporaryDirectory() }
+}
+
+test('publishes and reads back text, bytes and JSON, one or many', async () => {
+  const gateway = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
+  const env = await commandsOf(gateway.url)
+  const [cursor, id] = (await run(['publish', 'orders', 'hello'], env)).stdout.trim().split('\t')
+  expect(await createRest(gateway.url).history('topic=orders')).toMatchObject([{ cursor, id, data: 'hello' }])
+  const lines = await run(['publish', 'many', '--lines'], env, Array.from({ length: 1_200 }, (_, number) => `line ${number}`).join('\n'))
+  expect(lines.stdout.trim().split('\n')).toHaveLength(1_200)
+  const all = await run(['history', 'many', '--template', '{data}'], env)
+  expect(all.stdout).toBe(Array.from({ length: 1_200 }, (_, number) => `line ${number}\n`).join(''))
+  expect(await run(['publish', 'json', '--ndjson'], env, '{"a": 1}\n[2]\nno json\n')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('line 3 is not JSON'),
+  })
+  const json = (await run(['history', 'json', '--json'], env)).stdout.trim().split('\n')
+  expect(json.map((line): { data: string } => JSON.parse(line)).map(({ data }) => data)).toEqual(['{"a":1}', '[2]'])
+  expect((await run(['history', 'm*', '-n', '3'], env)).code).toBe(1)
+  expect((await run(['history', '-n', '3'], env)).stdout.trim().split('\n')).toHaveLength(3)
+})
+
+test('publishes each line as it comes, and each once while its gateway is killed and started again', async () => {
+  const directory = await temporaryDirectory()
+  const settings = { ...quietEnvironment(join(directory, 'data')), PEERGATE_HTTP_PORT: String(await freePort()) }
+  let gateway: GatewayProcess = await startGateway(settings)
+  onTestFinished(async () => {
+    await gateway.end('SIGKILL')
+  })
+  const { child, ended } = begin(['publish', 'orders', '--lines', '--patience', '60'], await commandsOf(gateway.url))
+  child.stdin.write('first\n')
+  await expect.poll(async () => (await createRest(gateway.url).history('topic=orders')).length).toBe(1)
+  const total = 3_000
+  for (let number = 0; number < total; number++) {
+    if (!child.stdin.write(`${number}\n`)) await once(child.stdin, 'drain')
+    if (number % 1_000 === 500) {
+      await gateway.end('SIGKILL')
+      gateway = await startGateway(settings)
+    }
+  }
+  child.stdin.end()
+  expect((await ended).code).toBe(0)
+  const log = await createRest(gateway.url).history('topic=orders')
+  expect(log.map(({ data }) => data)).toEqual(['first', ...Array.from({ length: total }, (_, number) => String(number))])
+})
+
+test('says what went wrong, and by its exit code of what kind it was', async () => {
+  const gateway = await gatewayForTest({ ...quietEnvironment(await temporaryDirectory()), PEERGATE_ADMIN_TOKEN: 'a-token-of-the-operator' })
+  const env = await commandsOf(gateway.url)
+  expect(await run(['node'], env)).toMatchObject({ code: 77, stdout: '', stderr: expect.stringContaining('(unauthorized)') })
+  expect((await run(['node', '--json'], { ...env, PEERGATE_TOKEN: 'a-token-of-the-operator' })).code).toBe(0)
+  expect(await run(['node', '--url', `http://127.0.0.1:${await freePort()}`], env)).toMatchObject({
+    code: 69,
+    stderr: expect.stringContaining('No gateway answers'),
+  })
+  expect(await run(['peers', 'fly'], env)).toMatchObject({ code: 64 })
+  expect(await run(['history', '-n', 'x'], env)).toMatchObject({ code: 64, stderr: expect.stringContaining('above zero') })
+})
+
+test('knows gateways by names', async () => {
+  const gateway = await gatewayForTest({ ...quietEnvironment(await temporaryDirectory()), PEERGATE_ADMIN_TOKEN: 'a-token-of-the-operator' })
+  const env = { XDG_CONFIG_HOME: await temporaryDirectory() }
+  expect(await run(['context', 'add', 'home', '--url', gateway.url, '--token', 'a-token-of-the-operator'], env)).toMatchObject({ code: 0 })
+  const { stdout } = await run(['node', '--json'], env)
+  expect(JSON.parse(stdout)).toMatchObject({ peerId: gateway.peerId })
+  expect((await run(['context', 'list'], env)).stdout).toBe(`home\t${gateway.url}\tyes\tyes\n`)
+  expect(await run(['node', '--context', 'away'], env)).toMatchObject({ code: 64 })
+  expect(await run(['context', 'remove', 'home'], env)).toMatchObject({ code: 0 })
+  expect((await run(['context', 'list'], env)).stdout).toBe('')
+})
+
+test('sends to a peer and waits until the peer has it, and asks its services', async () => {
+  const recipient = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
+  const sender = await gatewayForTest({
+    ...quietEnvironment(await temporaryDirectory()),
+    PEERGATE_BOOTSTRAP: recipient.multiaddrs.join(','),
+  })
+  const env = await commandsOf(sender.url)
+  const sent = await run(['send', recipient.peerId, '-', '--wait'], env, 'for you')
+  expect(sent).toMatchObject({ code: 0, stdout: expect.stringMatching(/\tdelivered\n$/) })
+  expect(await createRest(recipient.url).history('kind=direct')).toMatchObject([{ data: 'for you' }])
+  expect(await run(['request', recipient.peerId, 'echo', 'x'], env)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('service_not_found'),
+  })
+  expect((await run(['peers'], env)).stdout).toContain(`${recipient.peerId}\tconnected`)
+})

@@ -107,3 +107,25 @@ test('the gateways are tried in turn', async () => {
   void Array.fromAsync(client.subscribe('orders'))
   for (const gateway of [one, other, one]) (await gateway.connection()).socket.terminate()
 })
+
+test('a function that fails to give a token is asked again, with a pause', async () => {
+  const gateway = await scriptedGateway()
+  let asked = 0
+  const client = clientForTest({
+    url: gateway.url,
+    token: async () => {
+      if (++asked === 1) throw new Error('the issuer is away')
+      return 'secret'
+    },
+  })
+  const errors: string[] = []
+  client.watch((state) => state.type === 'waiting' && errors.push(state.error.code))
+  void Array.fromAsync(client.subscribe('orders'))
+  await gateway.connection()
+  expect(errors).toEqual(['no_token'])
+})
+
+test('a URL that is none ends the client with an error', async () => {
+  const client = clientForTest({ url: 'gopher://gateway' })
+  await expect(client.publish('orders', 'hello')).rejects.toMatchObject({ code: 'connection_closed' })
+})

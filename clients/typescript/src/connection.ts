@@ -40,6 +40,9 @@ export interface ConnectionInit {
 /** Milliseconds for which a connection must have been open to count as a success: one that is cut at once is a failure. */
 const provenMs = 5_000
 
+/** RFC 6455 §7.1.5: there was no close frame. */
+const unconnected = 1006
+
 /** One stream to one of the gateways at a time. It begins with the first use, and is opened again until it is closed. */
 export class Connection {
   readonly #init: ConnectionInit
@@ -86,8 +89,10 @@ export class Connection {
       call.refused(this.#state.error ?? clientError('closed'))
       return () => {}
     }
+    // The first attempt can fail before it returns: it must find the call.
+    const giveUp = this.#calls.add(call)
     this.#begin()
-    return this.#calls.add(call)
+    return giveUp
   }
 
   /** Returns false, and sends nothing, if no connection is open. */
@@ -115,9 +120,17 @@ export class Connection {
     const { urls, token, WebSocket, connectTimeoutMs } = this.#init
     const url = urls[this.#attempts++ % urls.length] ?? ''
     this.#enter({ type: 'connecting', url, failures: this.#failures })
+    let bearer: string | undefined
     try {
-      const bearer = typeof token === 'function' ? await token() : token
-      if (this.#state.type !== 'connecting') return
+      bearer = typeof token === 'function' ? await token() : token
+    } catch (cause) {
+      // Where tokens come from can be away for a while too.
+      const error = clientError('no_token', undefined, cause)
+      this.#ended({ code: unconnected, error, wasOpen: false, retryAfterMs: 0 })
+      return
+    }
+    if (this.#state.type !== 'connecting') return
+    try {
       this.#attempt = new Attempt({
         url,
         token: bearer,
@@ -127,7 +140,7 @@ export class Connection {
         ended: (ending) => this.#ended(ending),
       })
     } catch (cause) {
-      this.close(clientError('connection_closed', `There is no token, or no connection to ${url}: ${String(cause)}`, cause))
+      this.close(clientError('connection_closed', `There can be no connection to ${url}: ${String(cause)}`, cause))
     }
   }
 

@@ -17,6 +17,7 @@ export const clientErrors = {
   connection_closed: 'The gateway ended the connection for good',
   connection_lost: 'The connection was lost before the answer',
   protocol_error: 'The gateway sent something that is not of the protocol',
+  no_token: 'The function that gives tokens failed',
   too_many_calls: 'Too many calls wait for their answers',
   connect_timeout: 'The gateway did not answer in time',
 } as const
@@ -49,6 +50,6 @@ export class PeergateError extends Error {
 
 /** @param detail more than the title of the code */
 export function clientError(code: ClientErrorCode, detail?: string, cause?: unknown): PeergateError {
-  const retryable = code === 'connection_lost' || code === 'too_many_calls' || code === 'connect_timeout'
+  const retryable = code === 'connection_lost' || code === 'too_many_calls' || code === 'connect_timeout' || code === 'no_token'
   return new PeergateError({ code, detail: detail ?? clientErrors[code], retryable }, undefined, cause)
 }

@@ -22,8 +22,8 @@ export interface RegistrationInit {
 /** Resolves when the gateway has accepted it for the first time. */
 export async function register(connection: Connection, init: RegistrationInit): Promise<Registration> {
   init.signal?.throwIfAborted()
-  const accepted = Promise.withResolvers<void>()
-  const ended = Promise.withResolvers<void>()
+  const accepted = settleable()
+  const ended = settleable()
   // Whoever waits for neither shall not end the program.
   ended.promise.catch(() => {})
   let isEnded = false
@@ -63,6 +63,16 @@ export async function register(connection: Connection, init: RegistrationInit): 
   })
   await accepted.promise
   return { stop, ended: ended.promise }
+}
+
+/** `Promise.withResolvers`, which Node.js 20 does not have. */
+function settleable() {
+  let resolve = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<void>((...settle) => {
+    ;[resolve, reject] = settle
+  })
+  return { promise, resolve, reject }
 }
 
 function codeOf(error: unknown): unknown {

@@ -16,6 +16,8 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY package.json ./
 COPY prisma ./prisma
 COPY src ./src
+# `peergate follow` and others use it.
+COPY clients/typescript/src ./clients/typescript/src
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data

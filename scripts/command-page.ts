@@ -19,6 +19,10 @@ checkout, \`npm run peergate --\` stands for \`peergate\`.
 - **A gateway that is busy or not there** is tried again for a while by \`publish\`, \`send\` and \`history\`; a message is
   published once, however often it was tried.
 
+- **\`follow --state FILE\`** goes on where it ended. It saves the position after each message: one that is killed
+  (\`SIGKILL\`) just then prints this message again, one that is ended (\`SIGTERM\`, Ctrl-C) prints each once. With
+  \`--exec\` a message counts when the command has succeeded.
+
 | exit code | meaning |
 | --- | --- |
 | 0 | done |

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { chosenContext } from './contexts.ts'
+import { omitUndefined } from '../lib/omit-undefined.ts'
+import { type Context, chosenContext } from './contexts.ts'
 import { createOutput, type Output } from './output.ts'
 import { createRemote, type Remote } from './remote.ts'
 
@@ -16,15 +17,14 @@ export function outputOf(command: Command): Output {
   return createOutput(process, { isJson: json })
 }
 
-/** The gateway that a command is for, and where the command writes. */
-export async function connect(command: Command): Promise<{ remote: Remote; output: Output }> {
+/** The gateway that a command is for. */
+export async function contextOf(command: Command): Promise<Context> {
   const { url, token, context } = command.optsWithGlobals<GlobalOptions>()
-  const flags = {
-    ...(url === undefined ? {} : { url }),
-    ...(token === undefined ? {} : { token }),
-    ...(context === undefined ? {} : { context }),
-  }
-  const output = outputOf(command)
+  return await chosenContext(omitUndefined({ url, token, context }), process.env)
+}
+
+/** The API of the gateway that a command is for, and where the command writes. */
+export async function connect(command: Command): Promise<{ remote: Remote; output: Output }> {
   const say = (text: string) => void process.stderr.write(`${text}\n`)
-  return { remote: createRemote(await chosenContext(flags, process.env), say), output }
+  return { remote: createRemote(await contextOf(command), say), output: outputOf(command) }
 }

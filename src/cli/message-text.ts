@@ -7,7 +7,7 @@ export interface ShownMessage {
   id: string
   topic?: string | undefined
   from: string
-  data: string
+  data: unknown
   encoding: string
   receivedAt: string
 }
@@ -23,7 +23,7 @@ export function messagePrinter(output: Output, template: string | undefined): (m
   if (output.isJson) return output.json
   if (template !== undefined) return byTemplate(output, template)
   return ({ receivedAt, topic = 'direct', from, data }) => {
-    if (output.isTerminal) output.line(`${receivedAt.slice(11, 23)}  ${topic}  …${from.slice(-6)}  ${data}`)
+    if (output.isTerminal) output.line(`${receivedAt.slice(11, 23)}  ${topic}  …${from.slice(-6)}  ${textOf(data)}`)
     else output.line([receivedAt, topic, from, JSON.stringify(data)].join('\t'))
   }
 }
@@ -34,7 +34,10 @@ function byTemplate(output: Output, template: string): (message: ShownMessage) =
   const print = parts.map((part, index) => {
     if (index % 2 === 0) return () => part.replaceAll('\\n', '\n').replaceAll('\\t', '\t')
     if (!isField(part)) throw new Misuse(`A template has {${fields.join('}, {')}}, not {${part}}.`)
-    return (message: ShownMessage) => message[part] ?? ''
+    return (message: ShownMessage) => textOf(message[part])
   })
   return (message) => output.line(print.map((each) => each(message)).join(''))
 }
+
+/** Text as it is, and a value as JSON. */
+const textOf = (value: unknown) => (typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value))

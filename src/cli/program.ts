@@ -4,6 +4,7 @@ import { addCompletion } from './commands/completion.ts'
 import { addContext } from './commands/context.ts'
 import { addDatabase } from './commands/database.ts'
 import { addDht } from './commands/dht.ts'
+import { addFollow } from './commands/follow.ts'
 import { addHistory } from './commands/history.ts'
 import { addNode } from './commands/node.ts'
 import { addPeers } from './commands/peers.ts'
@@ -12,6 +13,7 @@ import { addRequest, addSend } from './commands/send.ts'
 import { addStart } from './commands/start.ts'
 import { addToken } from './commands/token.ts'
 import { addTopics } from './commands/topics.ts'
+import { addServe, addValidate } from './commands/work.ts'
 
 /** The command `peergate` with all that it can do. Its help, its completions and docs/command.md are made of it. */
 export function createProgram(): Command {
@@ -28,9 +30,12 @@ export function createProgram(): Command {
   for (const add of [
     addStart,
     addPublish,
+    addFollow,
     addHistory,
     addSend,
     addRequest,
+    addServe,
+    addValidate,
     addPeers,
     addTopics,
     addNode,

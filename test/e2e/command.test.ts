@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { freePort } from '../fixtures/free-port.ts'
 import { gatewayForTest } from '../fixtures/gateway-for-test.ts'
@@ -78,6 +79,107 @@ test('publishes each line as it comes, and each once while its gateway is killed
   expect((await ended).code).toBe(0)
   const log = await createRest(gateway.url).history('topic=orders')
   expect(log.map(({ data }) => data)).toEqual(['first', ...Array.from({ length: total }, (_, number) => String(number))])
+})
+
+/** What a follower prints of 2,000 messages while it is ended twenty times, run by run. */
+async function printedThrough(signal: NodeJS.Signals): Promise<string[][]> {
+  const gateway = await gatewayForTest(quietEnvironment(await temporaryDirectory()))
+  const env = await commandsOf(gateway.url)
+  const follow = ['follow', 'orders', '--after', 'earliest', '--state', join(await temporaryDirectory(), 'state'), '--template', '{data}']
+  const rest = createRest(gateway.url)
+  const publishing = (async () => {
+    for (let number = 0; number < 2_000; number++) await rest.publish('orders', String(number))
+    await rest.publish('orders', 'end')
+  })()
+  const runs: string[][] = []
+  const linesOf = ({ stdout }: Ended) => stdout.split('\n').slice(0, -1)
+  for (let kills = 0; kills < 20; kills++) {
+    const { child, ended } = begin(follow, env)
+    await Promise.race([once(child.stdout, 'data'), once(child, 'close')])
+    await delay(kills * 10)
+    child.kill(signal)
+    runs.push(linesOf(await ended))
+    if (runs.at(-1)?.at(-1) === 'end') return runs
+  }
+  await publishing
+  const last = begin(follow, env)
+  let seen = ''
+  last.child.stdout.on('data', (data) => {
+    seen += data
+    if (/^end$/m.test(seen)) last.child.kill('SIGTERM')
+  })
+  runs.push(linesOf(await last.ended))
+  return runs
+}
+
+const everything = [...Array.from({ length: 2_000 }, (_, number) => String(number)), 'end']
+
+test('a follower that is ended twenty times prints each message once, in order', async () => {
+  expect((await printedThrough('SIGTERM')).flat()).toEqual(everything)
+})
+
+test('a follower that is killed twenty times leaves none out, and repeats at most the one that it was printing', async () => {
+  const runs = await printedThrough('SIGKILL')
+  const printed: string[] = []
+  for (const lines of runs) printed.push(...(lines[0] === printed.at(-1) ? lines.slice(1) : lines))
+  expect(printed).toEqual(everything)
+})
+
+test('follows through a restart of its gateway, and runs a command for each message until one fails', async () => {
+  const directory = await temporaryDirectory()
+  const settings = { ...quietEnvironment(join(directory, 'data')), PEERGATE_HTTP_PORT: String(await freePort()) }
+  const before = await startGateway(settings)
+  const env = await commandsOf(before.url)
+  await createRest(before.url).publish('orders', 'before')
+  const { child, ended } = begin(['follow', 'orders', '--after', 'earliest', '--template', '{data}', '-n', '2'], env)
+  await once(child.stdout, 'data')
+  await before.end('SIGKILL')
+  const gateway = await gatewayForTest(settings)
+  await createRest(gateway.url).publish('orders', 'after')
+  expect(await ended).toMatchObject({ code: 0, stderr: expect.stringContaining('Trying again') })
+  const state = join(directory, 'state')
+  const failing = [
+    'follow',
+    'orders',
+    '--after',
+    'earliest',
+    '--state',
+    state,
+    '--exec',
+    'read -r data; echo "got $data"; [ "$data" = before ]',
+  ]
+  expect(await run(failing, env)).toMatchObject({
+    code: 1,
+    stdout: 'got before\ngot after\n',
+    stderr: expect.stringContaining('ended with 1'),
+  })
+  expect((await run([...failing.slice(0, -1), 'cat', '-n', '1'], env)).stdout).toBe('after')
+})
+
+test('serves requests and judges messages by programs', async () => {
+  const [here, there] = [await temporaryDirectory(), await temporaryDirectory()]
+  const server = await gatewayForTest(quietEnvironment(here))
+  const other = await gatewayForTest({ ...quietEnvironment(there), PEERGATE_BOOTSTRAP: server.multiaddrs.join(',') })
+  const ofServer = await commandsOf(server.url)
+  const ofOther = await commandsOf(other.url)
+  const serving = begin(['serve', 'shout', '--', 'tr', 'a-z', 'A-Z'], ofServer)
+  const failing = begin(['serve', 'fails', '--', 'sh', '-c', 'echo no such thing >&2; exit 3'], ofServer)
+  const judging = begin(['validate', 'orders', '--', 'grep', '-q', 'good'], ofServer)
+  onTestFinished(() => {
+    for (const { child } of [serving, failing, judging]) child.kill('SIGKILL')
+  })
+  await Promise.all([serving, failing, judging].map(({ child }) => once(child.stderr, 'data')))
+  expect((await run(['request', server.peerId, 'shout', 'hello'], ofOther)).stdout).toBe('HELLO')
+  expect(await run(['request', server.peerId, 'fails', 'x'], ofOther)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no such thing'),
+  })
+  await createRest(server.url).call('PUT', '/v1/topics/orders')
+  for (const data of ['bad', 'good']) await run(['publish', 'orders', data], ofOther)
+  const log = async () => (await createRest(server.url).history('topic=orders')).map(({ data }) => data)
+  await expect.poll(log).toEqual(['good'])
+  serving.child.kill('SIGTERM')
+  expect((await serving.ended).code).toBe(0)
 })
 
 test('says what went wrong, and by its exit code of what kind it was', async () => {

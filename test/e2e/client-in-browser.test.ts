@@ -75,6 +75,7 @@ test('a page follows with the built client through a restart of the gateway, and
   await expect.poll(items).toEqual(['stored', 'caughtUp', 'after the restart', 'last'])
   await opened.reload()
   // The loop waited for a further value, so all before it were handled.
+  await expect.poll(items).toEqual(['caughtUp'])
   await rest.publish('orders', 'after the reload')
   await expect.poll(items).toEqual(['caughtUp', 'after the reload'])
 })

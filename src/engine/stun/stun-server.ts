@@ -1,5 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { adopt } from '../../lib/adopt-socket.ts'
 import { ipNetwork } from '../../lib/ip-network.ts'
 import { createLru } from '../../lib/lru.ts'
 import { createTokenBucket } from '../../lib/token-bucket.ts'
@@ -56,14 +57,13 @@ export async function startStunServer(
 
 /** For IPv6 and IPv4, or IPv4 alone on a host without IPv6. */
 async function bind(port: number): Promise<Socket> {
-  return await listen(createSocket({ type: 'udp6' }), port).catch((error: NodeJS.ErrnoException) => {
+  return await listen(adopt(createSocket({ type: 'udp6' })), port).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EAFNOSUPPORT' && error.code !== 'EINVAL') throw error
-    return listen(createSocket({ type: 'udp4' }), port)
+    return listen(adopt(createSocket({ type: 'udp4' })), port)
   })
 }
 
 async function listen(socket: Socket, port: number): Promise<Socket> {
-  socket.on('error', () => undefined)
   socket.bind(port)
   try {
     await once(socket, 'listening')

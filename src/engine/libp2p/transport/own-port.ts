@@ -1,7 +1,8 @@
 import { once } from 'node:events'
-import { createServer, isIP } from 'node:net'
+import { createServer, isIP, type Server } from 'node:net'
 import type { Listener } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { adoptSocketsOf } from '../../../lib/adopt-socket.ts'
 import { endpointOf } from '../../dial/endpoint.ts'
 import { isLoopbackAddress, isPublicAddress } from '../../dial/policy.ts'
 
@@ -83,7 +84,7 @@ function bindTo({ host, port }: Place, handle: BoundHandle): number {
 
 /** Node exports the class of its TCP handles nowhere, but servers have one. */
 async function findHandleClass(): Promise<HandleClass | undefined> {
-  const server = createServer()
+  const server = closedToAll()
   try {
     await once(server.listen({ host: '127.0.0.1', port: 0, reusePort: true }), 'listening')
     const handle: unknown = Reflect.get(server, '_handle')
@@ -96,6 +97,11 @@ async function findHandleClass(): Promise<HandleClass | undefined> {
   }
 }
 
+/** A server that is there for its place only: whoever connects meanwhile neither ends the process nor keeps the server open. */
+function closedToAll(): Server {
+  return adoptSocketsOf(createServer((socket) => socket.destroy()))
+}
+
 function isHandleClass(type: unknown): type is HandleClass {
   return typeof type === 'function' && ['bind', 'bind6', 'close'].every((name) => typeof type.prototype[name] === 'function')
 }
@@ -105,7 +111,7 @@ async function throwIfTaken(address: Multiaddr): Promise<void> {
   const port = endpointOf(address)?.port
   const [host] = address.getComponents()
   if (port === undefined || port === 0 || host?.value === undefined) return
-  const server = createServer()
+  const server = closedToAll()
   await once(server.listen({ host: host.value, port, ipv6Only: host.name === 'ip6', exclusive: true }), 'listening')
   const closed = once(server, 'close')
   server.close()

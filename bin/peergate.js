@@ -24,6 +24,8 @@ async function runOnPackagedNode() {
     process.exit(1)
   }
   const child = spawn(packaged, [program, ...process.argv.slice(2)], { stdio: 'inherit' })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  // A terminal sends these to the child too: a second one would end it at once.
+  const forwarded = (signal) => signal === 'SIGTERM' || !process.stdin.isTTY
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => forwarded(signal) && child.kill(signal))
   child.on('exit', (code, signal) => process.exit(signal === null ? code : 128 + constants.signals[signal]))
 }

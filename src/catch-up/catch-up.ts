@@ -12,7 +12,7 @@ import type { RecordStore } from '../store/record-store.ts'
 import type { TopicStore } from '../store/topic-store.ts'
 import { createFirstRounds } from './first-rounds.ts'
 import { type Group, groups, type Wanted, wantedTopics } from './history-groups.ts'
-import { historyProtocol, isMessageId, maxHistoryMessages } from './history-protocol.ts'
+import { historyProtocol, isHistoryId, maxHistoryMessages } from './history-protocol.ts'
 import { FalseHistory, type HistoryReader, PeerBusy } from './history-reader.ts'
 import { createPeerPositions } from './peer-positions.ts'
 
@@ -209,7 +209,7 @@ export function createCatchUp(init: { limits: CatchUpLimits }, components: Catch
       const page = await store.log.missing({ after, limit: maxHistoryMessages })
       const last = page.at(-1)
       if (last === undefined) return
-      let wanted = page.filter(({ id, topic }) => isMessageId(id) && (topic === undefined || joined.has(topic)))
+      let wanted = page.filter(({ id, topic }) => isHistoryId(id) && (topic === undefined || joined.has(topic)))
       while (wanted.length > 0) {
         const given = await reader.fetchMissing({ peerId, topics: joined, missing: wanted }, { signal })
         if (given.size === 0) break

@@ -2,7 +2,7 @@ import { encode } from 'cborg'
 import { z } from 'zod'
 import { bytes } from '../lib/bytes-schema.ts'
 import { decodeCbor } from '../lib/cbor.ts'
-import { messageId, type SignedMessage, sequenceBytes } from '../model/signed-message.ts'
+import { isMessageId, messageId, type SignedMessage, sequenceBytes } from '../model/signed-message.ts'
 import { signedFields, signedMessageSchema, signedOverheadBytes } from '../model/signed-message-codec.ts'
 import { topicSchema } from '../model/topic.ts'
 
@@ -49,7 +49,7 @@ const requestSchema = z.discriminatedUnion('type', [
 export type HistoryRequest = z.infer<typeof requestSchema>
 
 /** Whether an id can be requested. The id of a damaged row may be anything. */
-export const isMessageId = (id: string): boolean => id.length <= maxIdLength && /^[A-Za-z0-9]+\.\d+$/.test(id)
+export const isHistoryId = (id: string): boolean => id.length <= maxIdLength && isMessageId(id)
 
 /** Bytes of a request, at most. */
 export const historyRequestBytes = 65_536

@@ -44,6 +44,12 @@ const longestPauseMs = 2_000
 export function createRemote({ url, token }: Context, onWait: (why: string) => void): Remote {
   const base = url.replace(/\/+$/, '')
 
+  function unreachable(error: Error): never {
+    const { cause } = error
+    const why = cause instanceof Error ? cause.message : error.message
+    throw new Refused(`No gateway answers at ${base}: ${why}`, exitCodes.unavailable, firstPauseMs)
+  }
+
   async function once<T>(method: string, path: string, answer: z.ZodType<T>, { query = {}, body, idempotencyKey }: Call): Promise<T> {
     const isBytes = body instanceof Uint8Array
     const response = await fetch(`${base}${path}${queryText(query)}`, {
@@ -56,15 +62,9 @@ export function createRemote({ url, token }: Context, onWait: (why: string) => v
         ...(body === undefined ? {} : { 'content-type': isBytes ? 'application/octet-stream' : 'application/json' }),
       },
       ...(body === undefined ? {} : { body: isBytes ? Buffer.from(body) : JSON.stringify(body) }),
-    }).catch((error: Error) => {
-      const { cause } = error
-      throw new Refused(
-        `No gateway answers at ${base}: ${cause instanceof Error ? cause.message : error.message}`,
-        exitCodes.unavailable,
-        firstPauseMs,
-      )
-    })
-    const text = await response.text()
+    }).catch(unreachable)
+    // An answer that is cut says as little as none.
+    const text = await response.text().catch(unreachable)
     if (!response.ok) throw refusal(response, text)
     const read = answer.safeParse(text === '' ? undefined : json(text))
     if (!read.success)
@@ -114,7 +114,7 @@ function refusal(response: Response, text: string): CommandFailed {
     `${detail ?? title}${code === undefined ? '' : ` (${code})`}`,
     ...errors.map(({ path, message }) => `  ${path}: ${message}`),
   ]
-  const retryAfterMs = Number(response.headers.get('retry-after') ?? 1) * 1_000
+  const retryAfterMs = (Number(response.headers.get('retry-after')) || 1) * 1_000
   return new Refused(lines.join('\n'), exitCodeOfStatus(response.status), retryable ? retryAfterMs : undefined)
 }
 

@@ -60,6 +60,8 @@ interface Author {
   /** By rising sequence number. */
   readonly expected: Expected[]
   readonly held: Held[]
+  /** How many of the expected were not looked up yet. */
+  toLookUp: number
   timer?: NodeJS.Timeout | undefined
   isLookingUp: boolean
 }
@@ -74,13 +76,13 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
   const { log } = components
   const authors = new Map<string, Author>()
   /** By id. */
-  const expected = new BoundedMap<string, Expected>({ max: maxExpected, onEvicted: (_, entry) => removeExpected(entry) })
+  const expected = new BoundedMap<string, Expected>({ max: maxExpected, onEvicted: evicted })
   const holds = new Set<Disposable>()
   let stopped = false
   const bytes = createShares({ max: maxOrderBytes })
 
   function authorNamed(name: string): Author {
-    const known = authors.get(name) ?? { expected: [], held: [], isLookingUp: false }
+    const known = authors.get(name) ?? { expected: [], held: [], toLookUp: 0, isLookingUp: false }
     authors.set(name, known)
     return known
   }
@@ -88,31 +90,50 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
   function forgetIdle(name: string, author: Author): void {
     if (author.held.length > 0 || author.expected.length > 0) return
     clearTimeout(author.timer)
-    authors.delete(name)
+    if (authors.get(name) === author) authors.delete(name)
+  }
+
+  function evicted(_: string, entry: Expected): void {
+    removeExpected(entry)
+    reviewNamed(entry.author)
   }
 
   function removeExpected({ author: name, sequence }: Expected): void {
     const author = authors.get(name)
     if (author === undefined) return
     const at = placeOf(author.expected, sequence)
-    if (author.expected[at]?.sequence === sequence) author.expected.splice(at, 1)
-    review(name, author)
+    if (author.expected[at]?.sequence !== sequence) return
+    const [removed] = author.expected.splice(at, 1)
+    if (removed?.isLookedUp === false) author.toLookUp--
   }
 
-  function settle(id: string): void {
-    const entry = expected.get(id)
-    if (entry === undefined) return
-    expected.delete(id)
-    removeExpected(entry)
+  /** Removes ids that are expected no longer, and reviews each of their authors once: there may be thousands of one. */
+  function settle(ids: Iterable<string>): void {
+    const touched = new Set<string>()
+    for (const id of ids) {
+      const entry = expected.get(id)
+      if (entry === undefined) continue
+      expected.delete(id)
+      removeExpected(entry)
+      touched.add(entry.author)
+    }
+    for (const name of touched) reviewNamed(name)
+  }
+
+  function reviewNamed(name: string): void {
+    const author = authors.get(name)
+    if (author !== undefined) review(name, author)
   }
 
   /** All are expected for the same time, so the first ends first. */
   function expire(): void {
     const now = performance.now()
+    const over: string[] = []
     for (const [id, { until }] of expected) {
-      if (until > now) return
-      settle(id)
+      if (until > now) break
+      over.push(id)
     }
+    settle(over)
   }
 
   /** Whether a message with this number has to wait for others of its author. */
@@ -122,6 +143,7 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     { sequence, isLive, beside }: Pick<Held, 'sequence' | 'isLive' | 'beside'>,
   ): boolean {
     if (isLive && holds.size > 0) return true
+    if (beside.size === 0) return (author?.expected[0]?.sequence ?? sequence) < sequence
     for (const entry of author?.expected ?? []) {
       if (entry.sequence >= sequence) return false
       if (!beside.has(`${name}.${entry.sequence}`)) return true
@@ -152,7 +174,7 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
 
   /** Asks the log for the expected messages that somebody waits for. */
   async function lookUp(name: string, author: Author): Promise<void> {
-    if (author.isLookingUp) return
+    if (author.isLookingUp || author.toLookUp === 0) return
     author.isLookingUp = true
     try {
       for (;;) {
@@ -160,9 +182,10 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
         const asked = author.expected.filter(({ isLookedUp, sequence }) => !isLookedUp && sequence < last).slice(0, lookedUpAtOnce)
         if (asked.length === 0) return
         for (const entry of asked) entry.isLookedUp = true
+        author.toLookUp -= asked.length
         const ids = asked.map(({ sequence }) => `${name}.${sequence}`)
         const unknown = new Set(await log.unknown(ids))
-        for (const id of ids) if (!unknown.has(id)) settle(id)
+        settle(ids.filter((id) => !unknown.has(id)))
       }
     } catch {
       // The wait has an end of its own.
@@ -192,8 +215,8 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
     }
     author.held.splice(placeOf(author.held, held.sequence), 0, { ...held, letGo })
     // It is here, so later ones need not wait for it, but only for what it waits for.
-    settle(messageId(name, sequence))
-    watch(name, author)
+    settle([messageId(name, sequence)])
+    if (author.held.length > 0) watch(name, author)
     void lookUp(name, author)
     return promise
   }
@@ -221,10 +244,11 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
         if (author.held[placeOf(author.held, sequence)]?.sequence === sequence) continue
         const entry = { author: name, sequence, until, isLookedUp: false }
         author.expected.splice(placeOf(author.expected, sequence), 0, entry)
+        author.toLookUp++
         expected.set(id, entry)
         added.push(id)
       }
-      return { [Symbol.dispose]: () => added.forEach(settle) }
+      return { [Symbol.dispose]: () => settle(added) }
     },
     holdLive() {
       const held: Disposable = {
@@ -251,7 +275,7 @@ export function createAuthorOrder(init: { limits: AuthorOrderLimits }, component
       return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined)
     },
     settled(ids) {
-      if (expected.size > 0) for (const id of ids) settle(id)
+      if (expected.size > 0) settle(ids)
     },
     stop() {
       stopped = true

@@ -29,6 +29,9 @@ export function messageId(from: string, sequence: Uint8Array): string {
   return `${from}.${sequenceNumber(sequence)}`
 }
 
+/** Whether text of a peer can be an id: only such text may be taken apart. */
+export const isMessageId = (text: string): boolean => /^[A-Za-z0-9]+\.\d{1,20}$/.test(text)
+
 /** The author of a message, from its id. */
 export function authorOf(id: string): string {
   return id.slice(0, id.lastIndexOf('.'))

@@ -65,7 +65,7 @@ export const log = [
     ['test/log/author-order.test.ts'],
     [
       ['a message waits for ever', 'held.until <= now || ', ''],
-      ['a message waits though the log has the earlier one', 'if (!unknown.has(id)) settle(id)', 'void unknown'],
+      ['a message waits though the log has the earlier one', 'settle(ids.filter((id) => !unknown.has(id)))', 'void unknown'],
       ['messages are let go as they came', 'author.held.splice(placeOf(author.held, held.sequence), 0,', 'author.held.push('],
       ['drawn numbers wait', 'held.sequence >= firstDrawn || ', ''],
       ['any number of bytes wait', 'if (refusal !== undefined) {', "if (refusal === 'share' && held.sequence < 0n) {"],
@@ -80,8 +80,8 @@ export const log = [
       ],
       [
         'a message waits for what is no longer expected',
-        'if (until > now) return\n      settle(id)',
-        'if (until + now > 0) return\n      settle(id)',
+        'if (until > now) break\n      over.push(id)',
+        'if (until + now > 0) break\n      over.push(id)',
       ],
     ],
   ),

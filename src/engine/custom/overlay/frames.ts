@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { bytes } from '../../../lib/bytes-schema.ts'
+import { isMessageId } from '../../../model/signed-message.ts'
 
 /**
  * The frames of the overlay protocol. Frames are untrusted: the schemas here bound what one frame can hold, the limits
@@ -31,7 +32,7 @@ export const frameBounds = {
 
 const peerId = z.string().min(1).max(frameBounds.peerIdLength)
 const topic = z.string().min(1).max(frameBounds.topicLength)
-const messageId = z.string().min(3).max(frameBounds.messageIdLength)
+const messageId = z.string().max(frameBounds.messageIdLength).refine(isMessageId)
 const hops = z.int().min(0).max(frameBounds.hops)
 const walkHops = z.int().min(0).max(frameBounds.walkHops)
 /** Identifies a walk, so that its answer finds the way back. Chosen at random by the origin. */

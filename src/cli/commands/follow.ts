@@ -22,10 +22,10 @@ export function addFollow(program: Command): void {
     .command('follow')
     .description('print messages as they come, over lost connections and restarts of the gateway')
     .argument('[topic...]', 'topics or patterns')
-    .option('--after <cursor>', 'begin after this position, or with "earliest"; with new messages by default')
+    .option('--after <cursor>', 'start after this cursor, or at "earliest"; default: new messages only')
     .option('--state <file>', 'keep the position in a file, and go on there the next time')
     .option('--direct', 'also direct messages to the gateway')
-    .option('-n, --limit <count>', 'end after so many', parseCount)
+    .option('-n, --limit <count>', 'stop after this number of messages', parseCount)
     .option('--template <text>', 'how a message is printed, such as "{receivedAt} {topic} {data}"')
     .option('--exec <command>', 'run a command of the shell for each message, with its data as input; end when one fails')
     .action(async (topics: string[], options: Options, command: Command) => {

@@ -37,12 +37,12 @@ export function addHistory(program: Command): void {
     .command('history')
     .description('print stored messages, the oldest first')
     .argument('[topic...]', 'topics or patterns; all by default')
-    .option('--after <cursor>', 'those after this position', 'earliest')
+    .option('--after <cursor>', 'only messages after this cursor', 'earliest')
     .option('--since <time>', 'received at this time or later (RFC 3339)')
     .option('--until <time>', 'received before this time')
     .option('--from <peer>', 'of one author')
     .addOption(new Option('--kind <kind>', 'only of topics, or only direct messages').choices(['topic', 'direct']))
-    .option('-n, --limit <count>', 'at most so many', parseCount)
+    .option('-n, --limit <count>', 'maximum number of messages', parseCount)
     .option('--template <text>', 'how a message is printed, such as "{receivedAt} {topic} {data}"')
     .action(async (topics: string[], options: Options, command: Command) => {
       const { after, since, until, from, kind, limit = Number.POSITIVE_INFINITY, template } = options

@@ -35,7 +35,7 @@ export function addTopics(program: Command): void {
     })
   topics
     .command('join')
-    .description('join a topic: its messages are kept from now on, whoever follows')
+    .description('join a topic: the gateway stores its messages from now on, even without followers')
     .argument('<topic>')
     .action(async (topic: string, _options: object, command: Command) => {
       const { remote, output } = await connect(command)
@@ -52,11 +52,11 @@ export function addTopics(program: Command): void {
     })
   topics
     .command('retain')
-    .description('say how much of a topic is kept; what is not said stays as it is')
+    .description('change how much of a topic is kept; limits that are not given do not change')
     .argument('<topic>')
-    .option('--age <seconds>', 'messages of this time; 0 for all', parseSeconds)
-    .option('--messages <count>', 'so many messages', parseCount)
-    .option('--bytes <count>', 'so many bytes of data', parseCount)
+    .option('--age <seconds>', 'maximum age of messages; 0 for no limit', parseSeconds)
+    .option('--messages <count>', 'maximum number of messages', parseCount)
+    .option('--bytes <count>', 'maximum bytes of data', parseCount)
     .action(async (topic: string, options: { age?: number; messages?: number; bytes?: number }, command: Command) => {
       const { remote, output } = await connect(command)
       const { age, messages: maxMessages, bytes: maxBytes } = options

@@ -65,7 +65,7 @@ export const environmentSchema = z.object({
     .enum(['true', 'false'], { error: 'must be true or false' })
     .optional()
     .describe(
-      'Whether the node has the router of its network forward its ports, by NAT-PMP or UPnP. Not with the custom engine. Default: `true` with libp2p and for the libp2p side of a bridge.',
+      'Whether the node has the router of its network forward its ports, by PCP, NAT-PMP or UPnP. Not with the custom engine. Default: `true` with libp2p and for the libp2p side of a bridge.',
     ),
   PEERGATE_WEBRTC: boolean(
     false,

@@ -16,6 +16,7 @@ import { log } from './lists/log.ts'
 import { logReading } from './lists/log-reading.ts'
 import { model } from './lists/model.ts'
 import { peerShares } from './lists/peer-shares.ts'
+import { portMapping } from './lists/port-mapping.ts'
 import { publishing } from './lists/publishing.ts'
 import { reading } from './lists/reading.ts'
 import { receivedGossip } from './lists/received-gossip.ts'
@@ -54,4 +55,5 @@ export const mutants: Mutant[] = [
   ...streamContract,
   ...bridgedRequests,
   ...webRtc,
+  ...portMapping,
 ]

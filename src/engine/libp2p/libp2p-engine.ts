@@ -112,7 +112,10 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const bodies = createBodies({ limits }, { onGivenUp: () => reached.note('body_given_up'), onRefused: () => reached.note('body_refused') })
   const protocols = createProtocols({ limits }, { bodies, reached, askerOf: askerOfConnection, logger })
   const nodeNow = () => running?.node
-  const reachable = createReachable(init, { node: nodeNow, links, policy, protocols, isConfigured: isProtected, reached, counter, logger })
+  const reachable = createReachable(
+    { ...init, secret: identity.seed },
+    { node: nodeNow, links, policy, protocols, isConfigured: isProtected, reached, counter, logger },
+  )
   const { relay } = reachable
   const identifyAgain = createIdentifyAgain({
     connections: () => running?.node.getConnections() ?? [],

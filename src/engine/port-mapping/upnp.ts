@@ -74,7 +74,7 @@ export function routerOf(service: Service, localIp: string): Router {
 
   return {
     protocol: 'UPnP',
-    localIp,
+    serves: (each) => each === localIp,
     async externalIp(signal) {
       return textIn(await act(service, 'GetExternalIPAddress', {}, signal), 'NewExternalIPAddress') ?? ''
     },
@@ -82,7 +82,7 @@ export function routerOf(service: Service, localIp: string): Router {
       for (let external = wanted, attempt = 1; ; attempt++) {
         try {
           await addForATime(port, external, signal)
-          return external
+          return { port: external }
         } catch (error) {
           if (codeOf(error) !== codes.conflict || attempt > otherPorts.attempts) throw error
           external = randomInt(otherPorts.from, otherPorts.to)

@@ -1,5 +1,5 @@
-import { expect, onTestFinished, test } from 'vitest'
-import { createPortMapper, type MappedPort } from '../../../src/engine/port-mapping/port-mapper.ts'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createPortMapper, lookMs, type MappedPort } from '../../../src/engine/port-mapping/port-mapper.ts'
 import type { LocalPort, Router } from '../../../src/engine/port-mapping/router.ts'
 import { silentLog } from '../../fixtures/log.ts'
 
@@ -12,14 +12,14 @@ const external = (port: LocalPort, outside = port.port): MappedPort => ({ ...por
 function mapper(init: { ports?: LocalPort[]; externalIp?: string; router?: Partial<Router>; missing?: boolean }) {
   const { ports = [tcp, udp], externalIp = '8.8.4.4', router = {}, missing = false } = init
   const forwarded = new Set<string>()
-  const state = { ports, searches: 0, changes: 0, forwarded }
+  const state = { now: 0, ports, searches: 0, changes: 0, forwarded }
   const found: Router = {
     protocol: 'UPnP',
-    localIp: ip,
+    serves: (each) => each === ip,
     externalIp: async () => externalIp,
     async map({ transport }, wanted) {
       forwarded.add(`${transport} ${wanted}`)
-      return wanted
+      return { port: wanted }
     },
     unmap: async ({ transport }, outside) => void forwarded.delete(`${transport} ${outside}`),
     ...router,
@@ -31,6 +31,7 @@ function mapper(init: { ports?: LocalPort[]; externalIp?: string; router?: Parti
       return missing ? undefined : found
     },
     onChange: () => state.changes++,
+    now: () => state.now,
     logger: silentLog,
   })
   onTestFinished(() => made.stop())
@@ -52,7 +53,7 @@ test('asks for the port again that the router gave it, and tells no change then'
   const wanted: number[] = []
   const map: Router['map'] = async (_port, port) => {
     wanted.push(port)
-    return 20_001
+    return { port: 20_001 }
   }
   const { state, mapper: made } = mapper({ ports: [tcp], router: { map } })
   await expect.poll(() => made.mapped).toEqual([external(tcp, 20_001)])
@@ -72,7 +73,7 @@ test('uses no port of a router that has a private address outside itself', async
 test('a port that the router refuses does not keep it from the others', async () => {
   const map: Router['map'] = async ({ transport }, wanted) => {
     if (transport === 'tcp') throw new Error('refused')
-    return wanted
+    return { port: wanted }
   }
   const { mapper: made } = mapper({ router: { map } })
   await expect.poll(() => made.mapped).toEqual([external(udp)])
@@ -114,4 +115,79 @@ test('removeMs: a router that does not answer does not delay the stop for long',
   await expect.poll(() => made.mapped).toHaveLength(1)
   await made.stop()
   expect(made.mapped).toEqual([])
+})
+
+describe('the time of a lease', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] }))
+  afterEach(() => void vi.useRealTimers())
+
+  /** A mapper whose router gives ports for some seconds, and the number of times that it was asked. */
+  async function leased(seconds: number, isRestarted: () => Promise<boolean> = async () => false) {
+    let asked = 0
+    const map: Router['map'] = async (_port, wanted) => {
+      asked++
+      return { port: wanted, seconds }
+    }
+    const { state, mapper: made } = mapper({ ports: [tcp], router: { map, isRestarted } })
+    await expect.poll(() => made.mapped).toHaveLength(1)
+    return {
+      made,
+      /** Lets minutes pass; answers how often the router was asked for the port in all. */
+      async pass(minutes: number): Promise<number> {
+        for (let minute = 0; minute < minutes; minute++) {
+          state.now += lookMs
+          await vi.advanceTimersByTimeAsync(lookMs)
+        }
+        return asked
+      },
+    }
+  }
+
+  test('renewMs: an hour is renewed every ten minutes', async () => {
+    const { pass } = await leased(3_600)
+    expect([await pass(9), await pass(1), await pass(9), await pass(1)]).toEqual([1, 2, 2, 3])
+  })
+
+  test('a shorter one is renewed when half of it is over', async () => {
+    const { pass } = await leased(360)
+    expect([await pass(2), await pass(1), await pass(3)]).toEqual([1, 2, 3])
+  })
+
+  test('lookMs: one of a second, or of none, is renewed once a minute', async () => {
+    for (const seconds of [0, 1]) {
+      const { pass, made } = await leased(seconds)
+      expect(await pass(5)).toBe(6)
+      await made.stop()
+    }
+  })
+
+  test('one of a router that was restarted is renewed within a minute, once', async () => {
+    let isRestarted = false
+    const { pass } = await leased(3_600, async () => {
+      const answer = isRestarted
+      isRestarted = false
+      return answer
+    })
+    expect(await pass(2)).toBe(1)
+    isRestarted = true
+    expect([await pass(1), await pass(2)]).toEqual([2, 2])
+  })
+
+  test('a router that does not answer a look keeps its ports until they are renewed', async () => {
+    const { made, pass } = await leased(3_600, () => Promise.reject(new Error('no answer')))
+    expect(await pass(3)).toBe(1)
+    expect(made.mapped).toHaveLength(1)
+  })
+})
+
+test('a port with a private address outside is taken back', async () => {
+  const unmapped: number[] = []
+  const router: Partial<Router> = {
+    map: async () => ({ ip: '10.0.0.1', port: 1 }),
+    unmap: async (_port, outside) => void unmapped.push(outside),
+  }
+  const { state, mapper: made } = mapper({ ports: [tcp], router })
+  await expect.poll(() => unmapped).toHaveLength(1)
+  expect(made.mapped).toEqual([])
+  expect(state.changes).toBe(0)
 })

@@ -182,7 +182,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
         .listened()
         .filter(isOfSocket)
         .map(socketOf)
-        .filter(({ ip }) => !ip.includes(':') && !isLoopbackAddress(ip) && !isPublicAddress(ip))
+        .filter(({ ip }) => !isLoopbackAddress(ip))
       return [...new Map(ports.map((each) => [Object.values(each).join(' '), each])).values()]
     },
     view: () => ({ state: judge.state, confirmed: judge.confirmed, observed: observed.addresses(), relays: relays() }),

@@ -26,6 +26,8 @@ export interface Reachable extends Pick<Reach, 'register' | 'identified' | 'gone
 
 export interface ReachableInit extends Pick<EngineSettings, 'announce' | 'relay' | 'portMapping' | 'webRtc'> {
   limits: Limits
+  /** A secret of this node, of which routers are shown keyed hashes. */
+  secret: Uint8Array
 }
 
 export function createReachable(
@@ -42,7 +44,7 @@ export function createReachable(
     logger: Logger
   },
 ): Reachable {
-  const { limits } = init
+  const { limits, secret } = init
   const { node, links, policy, protocols, isConfigured, reached, counter, logger } = components
   const relay = createRelayServer({ limits, isOn: init.relay === true }, { isConfigured, reached, counter })
   const addresses = createOwnAddresses()
@@ -70,8 +72,8 @@ export function createReachable(
 
   /** Not loaded where it is not wanted, and after everything that a start waits for. */
   async function loadMapper(): Promise<PortMapper> {
-    const { createPortMapper } = await import('../../port-mapping/port-mapper.ts')
-    running = createPortMapper({ ports: reach.localPorts, onChange: reach.update, logger })
+    const { createPortMapping } = await import('../../port-mapping/port-mapping.ts')
+    running = createPortMapping({ secret }, { ports: reach.localPorts, onChange: reach.update, logger })
     running.start()
     return running
   }

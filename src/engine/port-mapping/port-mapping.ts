@@ -1,0 +1,37 @@
+import type { Logger } from 'pino'
+import { isPublicAddress } from '../dial/policy.ts'
+import { createFindFirewall, createFindRouter } from './find-router.ts'
+import { createPortMapper, type PortMapper } from './port-mapper.ts'
+import type { LocalPort } from './router.ts'
+
+/**
+ * The ports of this node at the edge of its network: those on private IPv4 addresses, which a router forwards, and those
+ * on public IPv6 addresses, which a firewall lets packets through to.
+ */
+export function createPortMapping(
+  /** A secret of this node; see `findPcpRouter`. */
+  init: { secret: Uint8Array },
+  components: { ports(): LocalPort[]; onChange(): void; logger: Logger },
+): PortMapper {
+  const { ports, onChange, logger } = components
+  const isForwarded = ({ ip }: LocalPort) => !ip.includes(':') && !isPublicAddress(ip)
+  const isLetThrough = ({ ip }: LocalPort) => ip.includes(':') && isPublicAddress(ip)
+  const mappers = [
+    createPortMapper({ ports: () => ports().filter(isForwarded), findRouter: createFindRouter(init), onChange, logger }),
+    createPortMapper({ ports: () => ports().filter(isLetThrough), findRouter: createFindFirewall(init), onChange, logger }),
+  ]
+  return {
+    start() {
+      for (const mapper of mappers) mapper.start()
+    },
+    async stop() {
+      await Promise.all(mappers.map((mapper) => mapper.stop()))
+    },
+    changed() {
+      for (const mapper of mappers) mapper.changed()
+    },
+    get mapped() {
+      return mappers.flatMap(({ mapped }) => mapped)
+    },
+  }
+}

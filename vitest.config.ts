@@ -5,14 +5,11 @@ import { LongestFirst } from './test/longest-first.ts'
 /** Tests of whole gateways, as their users have them. */
 const endToEnd = ['test/e2e/**/*.test.ts', 'test/documents/examples.test.ts']
 
-/** Those of them that measure memory and latency, use up a limit of the machine or have many processes: one file after another, with nothing beside it. */
+/** Those of them that measure latency or use up a limit of the machine: one file after another, with nothing beside it. */
 const measured = [
-  'test/e2e/bridge/migration.test.ts',
-  'test/e2e/churn.test.ts',
   'test/e2e/hostile/!(come-back|forwarded-for|fuzzed-ports|one-token|silent-requests|told-dials|unauthenticated|unread-answers|waiting-bodies).test.ts',
   'test/e2e/reconnect.test.ts',
   'test/e2e/slow-readers.test.ts',
-  'test/e2e/soak.test.ts',
 ]
 
 /** Nodes with real links, whose timers and sockets outlast a test; each file has a process of its own. */

@@ -5,9 +5,14 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * a file of a minute that begins last has one worker go on alone.
  */
 const longest = [
-  'e2e/no-gap',
   'e2e/nat/matrix',
+  'e2e/nat/changes',
+  'e2e/no-gap',
+  'e2e/churn',
+  'e2e/soak',
+  'e2e/bridge/migration',
   'e2e/catch-up',
+  'e2e/command',
   'e2e/crash',
   'e2e/postgres-failures',
   'e2e/postgres',
@@ -24,7 +29,6 @@ const longest = [
   'e2e/hostile/fuzzed-ports',
   'e2e/hostile/come-back',
   'e2e/hidden-nodes',
-  'e2e/nat/changes',
   'e2e/nat/punching',
   'e2e/clock-steps',
   'e2e/commands',

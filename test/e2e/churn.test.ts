@@ -129,7 +129,7 @@ function median(numbers: number[]): number {
 test.each<EngineName>(['custom', 'libp2p'])(
   'of what comes and goes, under new names each time, nothing stays in memory or database, on a heap of 256 MiB (%s)',
   {
-    timeout: 300_000,
+    timeout: 480_000,
   },
   async (engine) => {
     const directory = await temporaryDirectory()

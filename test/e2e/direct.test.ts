@@ -11,7 +11,8 @@ import { temporaryDirectory } from '../fixtures/temporary.ts'
 /** Direct messages between gateways that are killed, both of them, again and again. */
 
 const total = 1_000
-const kills = 6
+/** Of both together; each at a moment of a part of the sending of its own. */
+const kills = 12
 
 /** A gateway that is started again after each kill, at the same addresses. */
 async function phoenix(env: Record<string, string>) {
@@ -66,16 +67,23 @@ test.each(['custom', 'libp2p'] as const)(
         await delay(50)
       }
     }
-    let isSending = true
-    async function kill(): Promise<void> {
-      for (let round = 0; round < kills || isSending; round++) {
-        await delay(random.below(700))
-        await (round % 2 === 0 ? sender : recipient).killAndStart(random.below(500))
-      }
+    // In the middle of a request or between two, while the sending goes on.
+    let killing = Promise.resolve()
+    const killAt = new Map(
+      Array.from({ length: kills }, (_, index) => [Math.floor(((index + random.below(100) / 100) * total) / kills), index] as const),
+    )
+    async function kill(index: number): Promise<void> {
+      await delay(random.below(20))
+      await (index % 2 === 0 ? sender : recipient).killAndStart(random.below(500))
     }
-    const killing = kill()
-    for (let number = 0; number < total; number++) accepted.push(await send(number))
-    isSending = false
+    for (let number = 0; number < total; number++) {
+      const due = killAt.get(number)
+      if (due !== undefined) {
+        await killing
+        killing = kill(due)
+      }
+      accepted.push(await send(number))
+    }
     await killing
 
     const rest = createRest(sender.url)

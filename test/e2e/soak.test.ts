@@ -82,5 +82,5 @@ test.skipIf(process.platform !== 'linux')(
     // A byte that stayed of each message would be 21 pages.
     await expect.poll(() => pagesInUse(directory), { timeout: 15_000 }).toBeLessThanOrEqual(pagesBefore + 8)
   },
-  240_000,
+  480_000,
 )

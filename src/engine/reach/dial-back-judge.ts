@@ -5,8 +5,10 @@ import type { ConfirmedAddress, Reachability } from './reachability.ts'
  * longer holds. Pure: it owns no timer and no link.
  */
 export interface DialBackJudge {
-  /** Asks the peers that are due. */
+  /** Asks the peers that are due, all at once, except those that have not answered yet. Resolves with the last answer. */
   judge(): Promise<void>
+  /** When the longest waiting of the asked peers was asked; undefined when none is. */
+  readonly askedAt: number | undefined
   readonly state: Reachability['state']
   /** Addresses of this node that a peer has recently dialled back. */
   readonly confirmed: ConfirmedAddress[]
@@ -37,6 +39,8 @@ interface Verdict {
 export function createDialBackJudge(components: DialBackJudgeComponents): DialBackJudge {
   const { now, candidates, dialsBack, askDialBack } = components
   const verdicts = new Map<string, Verdict>()
+  /** When the peers that have not answered yet were asked. */
+  const asking = new Map<string, number>()
 
   function confirmed(): ConfirmedAddress[] {
     const all = [...verdicts.values()]
@@ -61,6 +65,13 @@ export function createDialBackJudge(components: DialBackJudgeComponents): DialBa
     return now() - at > (holds ? holdsMs : retryMs)
   }
 
+  async function ask(peerId: string, wanted: string[]): Promise<void> {
+    asking.set(peerId, now())
+    const results = await askDialBack(peerId, wanted).catch(() => [])
+    asking.delete(peerId)
+    verdicts.set(peerId, { at: now(), results: new Map(results.map(({ multiaddr, reached }) => [multiaddr, reached])) })
+  }
+
   /** Results of peers without a link hold as long as others. */
   function forget(): void {
     const linked = new Set(dialsBack())
@@ -72,15 +83,16 @@ export function createDialBackJudge(components: DialBackJudgeComponents): DialBa
       const wanted = candidates()
       if (wanted.length === 0) return
       forget()
-      const asked = dialsBack().filter((peerId) => verdicts.has(peerId))
-      const due = asked.filter((peerId) => isDue(verdicts.get(peerId) ?? never))
+      const known = dialsBack().filter((peerId) => verdicts.has(peerId) || asking.has(peerId))
+      const due = known.filter((peerId) => isDue(verdicts.get(peerId) ?? never))
       const fresh = dialsBack()
-        .filter((peerId) => !verdicts.has(peerId))
-        .slice(0, Math.max(0, judges - asked.length))
-      for (const peerId of [...due, ...fresh].slice(0, judges)) {
-        const results = await askDialBack(peerId, wanted).catch(() => [])
-        verdicts.set(peerId, { at: now(), results: new Map(results.map(({ multiaddr, reached }) => [multiaddr, reached])) })
-      }
+        .filter((peerId) => !known.includes(peerId))
+        .slice(0, Math.max(0, judges - known.length))
+      const free = [...due, ...fresh].filter((peerId) => !asking.has(peerId))
+      await Promise.all(free.slice(0, judges - asking.size).map((peerId) => ask(peerId, wanted)))
+    },
+    get askedAt() {
+      return [...asking.values()].at(0)
     },
     get state() {
       return state()

@@ -115,6 +115,24 @@ export const customEngine = [
     ],
   ),
   ...breaks(
+    'src/engine/custom/reach/reachability.ts',
+    ['test/engine/custom/reach/reachability.test.ts'],
+    [
+      ['a node takes relays before it was dialled back', 'now() - askedAt >= patienceMs', 'now() - askedAt >= 0'],
+      ['a node waits for each dial-back before it takes relays', " || (state === 'unknown' && isLate)", ''],
+      ['a node that can be reached keeps its relays', "if (judge.state === 'direct') reserved.clear()", ''],
+      ['any number of relays is taken', 'reserved.size < wantedRelays && ', ''],
+    ],
+  ),
+  ...breaks(
+    'src/engine/reach/dial-back-judge.ts',
+    ['test/engine/custom/reach/reachability.test.ts'],
+    [
+      ['a peer is asked again before it has answered', '.filter((peerId) => !asking.has(peerId))', ''],
+      ['any number of peers is asked', '.slice(0, Math.max(0, judges - known.length))', ''],
+    ],
+  ),
+  ...breaks(
     'src/engine/custom/reach/reach.ts',
     ['test/engine/custom/reach/dial-back.test.ts'],
     [

@@ -31,7 +31,7 @@ import {
   relayProtocol,
   reservationAnswer,
 } from './protocols.ts'
-import { createReachability, type Reachability } from './reachability.ts'
+import { createReachability, patienceMs, type Reachability } from './reachability.ts'
 import { createRelay } from './relay.ts'
 import { createShowing } from './showing.ts'
 
@@ -124,6 +124,7 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   /** Links through routers, whose peers cannot be dialled: they are no relays, and judge nothing. */
   const crossing = new WeakSet<Link>()
   let timer: NodeJS.Timeout | undefined
+  let patience: NodeJS.Timeout | undefined
   let stopping = new AbortController()
 
   function speaking(protocol: string): string[] {
@@ -210,6 +211,10 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
   function note(link: Link): void {
     if (link.direction === 'outbound') observed.note(link.peerId, link.hello.observed)
     if (reachability.state !== 'direct') stepReachability()
+    patience ??= setTimeout(() => {
+      patience = undefined
+      if (reachability.state !== 'direct') stepReachability()
+    }, patienceMs)
     directPath.step()
   }
 
@@ -241,6 +246,8 @@ export function createReach(init: ReachInit, components: ReachComponents): Reach
     },
     async stop() {
       clearInterval(timer)
+      clearTimeout(patience)
+      patience = undefined
       stopping.abort(new Error('the node was stopped'))
       handlers.delete(dialBackProtocol)
       handlers.delete(relayProtocol)

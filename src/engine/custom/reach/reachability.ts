@@ -3,10 +3,11 @@ import { createDialBackJudge, type DialBackJudge, type DialBackJudgeComponents, 
 
 /**
  * Finds out how this node is reached. It asks peers for dial-backs; when none of them succeeds, it asks relays for
- * reservations. Pure: it owns no timer and no link.
+ * reservations. A router that drops packets lets a dial-back wait for its whole time, so a node relies on relays as soon
+ * as that takes longer than `patienceMs`. Pure: it owns no timer and no link.
  */
 export interface Reachability extends Pick<DialBackJudge, 'state' | 'confirmed'> {
-  /** Does what is due. Call it every few seconds and at each new link. Concurrent calls share one step. */
+  /** Does what is due. Call it every few seconds, at each new link, and `patienceMs` after that. */
   step(): Promise<void>
   lost(peerId: string): void
   /** Relays that carry circuits to this node, by peer id. */
@@ -22,6 +23,8 @@ export interface ReachabilityComponents extends DialBackJudgeComponents {
   onChange(): void
 }
 
+/** Milliseconds in which a peer that can dial this node usually has: a dial-back takes about five round trips. */
+export const patienceMs = 1_000
 /** Reservations that are kept, so that one relay may fail. */
 const wantedRelays = 2
 
@@ -30,15 +33,17 @@ export function createReachability(components: ReachabilityComponents): Reachabi
   const judge = createDialBackJudge(components)
   const reserved = new Set<string>()
   const refusedAt = new Map<string, number>()
-  let shown = ''
+  let shown = viewOf('unknown', [], [])
 
-  async function findRelays(): Promise<void> {
-    if (judge.state !== 'hidden') {
-      reserved.clear()
-      return
-    }
+  function wantsRelay(): boolean {
+    const { state, askedAt } = judge
+    const isLate = askedAt !== undefined && now() - askedAt >= patienceMs
+    return reserved.size < wantedRelays && (state === 'hidden' || (state === 'unknown' && isLate))
+  }
+
+  const finding = createSingleFlight(async () => {
     for (const peerId of relays()) {
-      if (reserved.size >= wantedRelays) return
+      if (!wantsRelay()) return
       if (reserved.has(peerId) || now() - (refusedAt.get(peerId) ?? -retryMs) < retryMs) continue
       try {
         await reserve(peerId)
@@ -47,17 +52,28 @@ export function createReachability(components: ReachabilityComponents): Reachabi
         refusedAt.set(peerId, now())
       }
     }
+  })
+
+  async function findRelays(): Promise<void> {
+    await finding.run()
+    if (judge.state === 'direct') reserved.clear()
+    tellChange()
   }
 
   function tellChange(): void {
-    const view = JSON.stringify([judge.state, judge.confirmed.map(({ multiaddr }) => multiaddr), [...reserved]])
+    const view = viewOf(judge.state, judge.confirmed, [...reserved])
     if (view === shown) return
     shown = view
     onChange()
   }
 
   return {
-    step: createSingleFlight(() => judge.judge().then(findRelays).then(tellChange)).run,
+    async step() {
+      const judged = judge.judge()
+      await findRelays()
+      await judged
+      await findRelays()
+    },
     lost(peerId) {
       refusedAt.delete(peerId)
       if (reserved.delete(peerId)) tellChange()
@@ -72,4 +88,9 @@ export function createReachability(components: ReachabilityComponents): Reachabi
       return [...reserved]
     },
   }
+}
+
+/** What others are told of. */
+function viewOf(state: Reachability['state'], confirmed: Reachability['confirmed'], relays: string[]): string {
+  return JSON.stringify([state, confirmed.map(({ multiaddr }) => multiaddr), relays])
 }

@@ -1,15 +1,19 @@
 import { describe, expect, test } from 'vitest'
-import { createReachability } from '../../../../src/engine/custom/reach/reachability.ts'
+import { createReachability, patienceMs } from '../../../../src/engine/custom/reach/reachability.ts'
 
-/** A node among peers that dial it back, or fail to, or would not say. */
-function node(init: { candidates?: string[]; peers?: Record<string, 'reaches' | 'fails' | 'refuses'>; relays?: string[] }) {
+type Word = 'reaches' | 'fails' | 'refuses'
+
+/** A node among peers that dial it back, or fail to, or would not say, or do not answer before they are told how. */
+function node(init: { candidates?: string[]; peers?: Record<string, Word | 'waits'>; relays?: string[] }) {
   const state = {
     now: 0,
     candidates: init.candidates ?? ['/ip4/198.51.100.7/tcp/7071/ws'],
     peers: new Map(Object.entries(init.peers ?? {})),
     relays: init.relays ?? [],
     full: new Set<string>(),
+    waiting: Promise.withResolvers<Word>(),
     asked: [] as string[],
+    reserving: [] as string[],
     changes: 0,
   }
   const reachability = createReachability({
@@ -19,10 +23,12 @@ function node(init: { candidates?: string[]; peers?: Record<string, 'reaches' | 
     relays: () => state.relays,
     async askDialBack(peerId, addresses) {
       state.asked.push(peerId)
-      const word = state.peers.get(peerId)
+      const told = state.peers.get(peerId)
+      const word = told === 'waits' ? await state.waiting.promise : told
       return word === 'refuses' ? [] : addresses.map((multiaddr) => ({ multiaddr, reached: word === 'reaches' }))
     },
     async reserve(peerId) {
+      state.reserving.push(peerId)
       if (state.full.has(peerId)) throw new Error('full')
     },
     onChange: () => state.changes++,
@@ -60,6 +66,38 @@ describe('a node', () => {
     await reachability.step()
     expect(reachability.state).toBe('unknown')
     expect(reachability.relays).toEqual([])
+  })
+
+  test('asks all at once, and nobody twice before the answer', async () => {
+    const { reachability, state } = node({ peers: { a: 'waits', b: 'waits', c: 'waits', d: 'waits' } })
+    const steps = [reachability.step(), reachability.step()]
+    expect(state.asked).toEqual(['a', 'b', 'c'])
+    state.waiting.resolve('fails')
+    await Promise.all(steps)
+    await reachability.step()
+    expect(state.asked).toEqual(['a', 'b', 'c'])
+    expect(reachability.state).toBe('hidden')
+  })
+
+  test.each([
+    ['fails', ['a', 'b']],
+    ['refuses', ['a', 'b']],
+    ['reaches', []],
+  ] as const)('patienceMs: has relays once a dial-back takes longer, and when it then %s, %j', async (word, relays) => {
+    const { reachability, state } = node({ peers: { a: 'waits' }, relays: ['a', 'b', 'c'] })
+    const first = reachability.step()
+    state.now = patienceMs - 1
+    const early = reachability.step()
+    expect(state.reserving).toEqual([])
+    state.now = patienceMs
+    const late = reachability.step()
+    await expect.poll(() => reachability.relays).toEqual(['a', 'b'])
+    expect(reachability.state).toBe('unknown')
+    expect(state.changes).toBe(1)
+    state.waiting.resolve(word)
+    await Promise.all([first, early, late])
+    expect(reachability.relays).toEqual(relays)
+    expect(state.asked).toEqual(['a'])
   })
 
   test('that does not listen is hidden without asking anybody', async () => {

@@ -8,11 +8,12 @@ import { defaultLimits, limitsSchema, limitVariable } from '../src/limits.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import { commandPage } from './command-page.ts'
 import { errorsPage } from './errors-page.ts'
+import { pythonOperations, pythonOperationsPath } from './python-operations.ts'
 import { restTypesPath, sealHolds } from './rest-types.ts'
 
 /**
  * Generates openapi.yaml and asyncapi.yaml (as the gateway serves them), the README's table of variables,
- * docs/limits.md, docs/metrics.md, docs/errors.md and docs/command.md. With `--check` it writes nothing, and fails when a committed file differs.
+ * docs/limits.md, docs/metrics.md, docs/errors.md, docs/command.md and the operations of REST in the Python client. With `--check` it writes nothing, and fails when a committed file differs.
  * The types of REST in the TypeScript client have a generator of their own; here it is checked that they are those of openapi.yaml.
  */
 
@@ -22,6 +23,7 @@ const contract = documentsOf(documentedRoutes(init, createContract(init)))
 const documents = [
   { path: 'openapi.yaml', generate: () => contract.openapiYaml },
   { path: 'asyncapi.yaml', generate: () => contract.asyncapiYaml },
+  { path: pythonOperationsPath, generate: () => pythonOperations(contract.openapiYaml) },
   { path: 'README.md', generate: withVariables },
   { path: 'docs/limits.md', generate: limitsPage },
   { path: 'docs/metrics.md', generate: metricsPage },

@@ -6,7 +6,7 @@ import { clientNames, clientsVariable } from './built-clients.ts'
 
 /**
  * `npm run test:clients`: builds the programs of `examples/clients` with clients that generators make of openapi.yaml,
- * for which it needs registries, then runs each with a gateway.
+ * for which it needs registries, then runs each with a gateway. The tests of clients in other languages run with them.
  */
 
 /** Those that machines of CI may lack the tools for. */

@@ -1,13 +1,15 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-/** Generated clients, and a gateway for each. `run.ts` starts it, with the clients built. */
+/** Clients in other languages, generated and written, and gateways for them. `run.ts` starts it, with the generated clients built. */
 export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
   test: {
-    include: ['test/generated-clients/**/*.test.ts'],
+    include: ['test/generated-clients/**/*.test.ts', 'test/clients-python/**/*.test.ts'],
     setupFiles: ['test/fixtures/show-output-of-failures.ts'],
     globalSetup: ['test/fixtures/build-gateway.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000, interval: 20 } },
   },
 })

@@ -1,0 +1,26 @@
+import random as randomness
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MAX_DOUBLINGS = 50
+"""More than any range has; it keeps the power finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """Pauses between attempts: at most `first_ms` after the first failure, doubled with each to `last_ms`."""
+
+    first_ms: float = 500
+    last_ms: float = 30_000
+
+
+def pause_ms(
+    back_off: BackOff, failures: int, least_ms: float = 0, random: Callable[[], float] = randomness.random
+) -> float:
+    """A pause with full jitter, so that clients which lost one gateway together do not come back together.
+
+    Source: "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+
+    `failures` counts those before this one; `least_ms` is what the gateway asked for, to which the jitter is added.
+    """
+    return least_ms + random() * min(back_off.first_ms * 2.0 ** min(failures, MAX_DOUBLINGS), back_off.last_ms)

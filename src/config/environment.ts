@@ -46,7 +46,7 @@ export const environmentSchema = z.object({
   PEERGATE_JWT_ISSUER: text('Required issuer of JSON Web Tokens (`iss`).').optional(),
   PEERGATE_JWT_AUDIENCE: text('Required audience of JSON Web Tokens (`aud`).').optional(),
   PEERGATE_LISTEN: list(
-    'Multiaddrs that the node listens on; `/p2p-circuit` makes it reachable through connected relays. Default: WebSocket on 7071; with libp2p TCP and QUIC on 7071, and WebSocket on 7072; a bridge listens for the custom network at WebSocket addresses, by default on 7071, and for libp2p at the others, by default TCP and QUIC on 7072.',
+    'Multiaddrs that the node listens on; `/p2p-circuit` makes it reachable through relays even if it can be dialled. Default: WebSocket on 7071; with libp2p TCP and QUIC on 7071, and WebSocket on 7072; a bridge listens for the custom network at WebSocket addresses, by default on 7071, and for libp2p at the others, by default TCP and QUIC on 7072.',
   ),
   PEERGATE_ANNOUNCE: list('Multiaddrs announced to other peers in place of the listening addresses.'),
   PEERGATE_BOOTSTRAP: list(
@@ -69,7 +69,7 @@ export const environmentSchema = z.object({
     ),
   PEERGATE_WEBRTC: boolean(
     false,
-    'Whether peers that cannot be dialled, browsers among them, can connect by WebRTC, with signals through a relay, when the node listens on `/p2p-circuit` (libp2p only). Also starts a STUN server for them.',
+    'Whether peers that cannot be dialled, browsers among them, can connect by WebRTC, with signals through a relay (libp2p only). Also starts a STUN server for them.',
   ),
   PEERGATE_STUN_PORT: port('UDP port of the STUN server; 0 picks a free port.').default(7073),
   PEERGATE_DHT: z

@@ -20,6 +20,7 @@ import { portMapping } from './lists/port-mapping.ts'
 import { publishing } from './lists/publishing.ts'
 import { reading } from './lists/reading.ts'
 import { receivedGossip } from './lists/received-gossip.ts'
+import { relays } from './lists/relays.ts'
 import { stores } from './lists/stores.ts'
 import { streamContract } from './lists/stream-contract.ts'
 import { streams } from './lists/streams.ts'
@@ -56,4 +57,5 @@ export const mutants: Mutant[] = [
   ...bridgedRequests,
   ...webRtc,
   ...portMapping,
+  ...relays,
 ]

@@ -1,4 +1,4 @@
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { parseMultiaddr, peerIdOf } from '../../model/peer.ts'
 import { circuitProblem, isCircuitAddress, relayOf, throughRelays } from '../dial/circuit-address.ts'
 import { endpointOf } from '../dial/endpoint.ts'
@@ -36,13 +36,4 @@ function roleProblem(address: Multiaddr, role: 'listen' | 'announce' | 'bootstra
   if (host?.name !== 'ip4' && host?.name !== 'ip6') return 'it is a name; listen on an IP address, such as /ip4/0.0.0.0/tcp/7071'
   if (endpointOf(address)?.form === 'wss') return 'listening with TLS is not supported; let a proxy terminate TLS, and announce its address'
   return undefined
-}
-
-/** The relays in relayed addresses of a node, by peer id. */
-export function relaysIn(multiaddrs: string[]): string[] {
-  const relays = multiaddrs.flatMap((address) => {
-    const relay = relayOf(multiaddr(address))
-    return relay === undefined ? [] : (peerIdOf(relay) ?? [])
-  })
-  return [...new Set(relays)]
 }

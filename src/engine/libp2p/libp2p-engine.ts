@@ -103,7 +103,7 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
     { ...init, peerId, multiaddrs: ownAddresses },
     { node: () => running?.node, policy, introductions, peerOf, emit, reached, logger },
   )
-  const { backOff, gater, ownDials } = wanted
+  const { backOff, ownDials } = wanted
   const isProtected = ownDials.isConfigured
   const askerOfConnection = (connection: Connection): Asker => {
     const other = connection.remotePeer.toString()
@@ -113,8 +113,8 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
   const protocols = createProtocols({ limits }, { bodies, reached, askerOf: askerOfConnection, logger })
   const nodeNow = () => running?.node
   const reachable = createReachable(
-    { ...init, secret: identity.seed },
-    { node: nodeNow, links, policy, protocols, isConfigured: isProtected, reached, counter, logger },
+    { ...init, peerId, secret: identity.seed },
+    { node: nodeNow, links, policy, protocols, wanted, routing, dialledAt, reached, counter, logger },
   )
   const { relay } = reachable
   const identifyAgain = createIdentifyAgain({
@@ -158,10 +158,11 @@ export function createLibp2pEngine(init: Libp2pEngineInit, components: Libp2pEng
         reached,
         bodies,
         askerOf: askerOfConnection,
-        gater: { ...gater, ...relay.gater },
+        gater: reachable.gater,
         relay,
         addresses: reachable.addresses,
         webRtc: reachable.webRtc,
+        needsHoles: reachable.needsHoles,
         datastore,
         dhtDatastore,
         namespaces,

@@ -9,7 +9,7 @@ import type { Links } from './links.ts'
 import type { Node } from './node.ts'
 import type { OwnDials } from './own-dials.ts'
 import type { Punching } from './punching/punching.ts'
-import type { Reach } from './reach/reach.ts'
+import type { Reachable } from './reach/reachable.ts'
 import type { SilentConnections } from './silent-connections.ts'
 import { tellerOf } from './teller-of.ts'
 import type { RelayServer } from './transport/relay-server.ts'
@@ -26,7 +26,7 @@ export function listenToNode(
     introductions: Introductions
     policy: Pick<DialPolicy, 'told'>
     silentConnections: Pick<SilentConnections, 'opened'>
-    reach: Pick<Reach, 'identified' | 'gone'>
+    reach: Pick<Reachable, 'identified' | 'closed' | 'gone'>
     punching: Pick<Punching, 'identified'>
     ownDials: Pick<OwnDials, 'lost'>
   },
@@ -58,7 +58,10 @@ export function listenToNode(
     silentConnections.opened(detail)
     tellPath(detail)
   })
-  node.addEventListener('connection:close', ({ detail }) => tellPath(detail))
+  node.addEventListener('connection:close', ({ detail }) => {
+    reach.closed(detail)
+    tellPath(detail)
+  })
   node.addEventListener('peer:disconnect', ({ detail }) => {
     const other = detail.toString()
     gossip.lanes.gone(other)

@@ -64,8 +64,10 @@ export interface NodeComponents {
   askerOf(connection: Connection): Asker
   gater: ConnectionGater
   relay: Pick<RelayServer, 'service'>
-  addresses: Pick<OwnAddresses, 'service'>
+  addresses: Pick<OwnAddresses, 'service' | 'relayedListener'>
   webRtc: WebRtcLoader
+  /** Whether this node is hidden, as far as it knows. */
+  needsHoles(): boolean
   datastore: Datastore
   dhtDatastore: Datastore
   namespaces: Namespaces
@@ -94,8 +96,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
   const { policy, reached, bodies, askerOf, gater, relay, datastore, dhtDatastore, namespaces, onOwnKey, onTold } = components
   const { signsOfLife, dialledAt, punching, addresses, webRtc } = components
   const gate = dialledAt.through(createDialGate({ policy, onRefused: () => reached.note('told_dial') }))
-  // Whoever can be dialled needs no holes. On a server, a shared port could let two dials of the same two peers collide.
-  const ownPort = init.listen.includes(throughRelays) ? await createOwnPort() : undefined
+  const ownPort = await createOwnPort()
   // The gater refuses connections over the limit; libp2p itself would prune by age.
   const maxConnections = limits.maxConnections + init.protectedPeers
   // An `AbortSignal` refuses fractions of a millisecond.
@@ -105,7 +106,7 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', init.seed),
     nodeInfo: { userAgent: init.agent },
-    addresses: { listen: webRtc.isOn ? withWebRtc(init.listen) : init.listen, announce: init.announce },
+    addresses: { listen: listened(init.listen, webRtc), announce: init.announce },
     datastore,
     peerStore: { addressFilter: firstAddresses() },
     connectionGater: gater,
@@ -127,11 +128,11 @@ export async function createNode(init: NodeInit, components: NodeComponents): Pr
       pingTimeout: { minTimeout: pingTimeoutMs, maxTimeout: pingTimeoutMs },
     },
     transports: [
-      tcpTransport({ maxConnections: maxSockets }, { gate, ownPort, onFromOwnPort: punching.dialled }),
+      tcpTransport({ maxConnections: maxSockets }, { gate, ownPort, needsHoles: components.needsHoles, onFromOwnPort: punching.dialled }),
       webSocketTransport({ maxSockets }, { gate }),
       // QUIC has its own encryption, which a private network key does not protect.
       ...(init.privateNetworkKey === undefined ? [quicTransport({ limits }, { gate, reached, signsOfLife })] : []),
-      relayTransport({ gate }),
+      relayTransport({ gate, listener: addresses.relayedListener }),
       ...(webRtc.isOn ? [await webRtc.load({ gate, policy, reached, signsOfLife })] : []),
     ],
     ...(init.privateNetworkKey === undefined ? {} : { connectionProtector: preSharedKey({ psk: swarmKey(init.privateNetworkKey) }) }),
@@ -174,9 +175,9 @@ function dhtInit(mode: DhtMode, { listen, limits }: NodeInit) {
   return { mode, isDialable: listen.some((address) => address !== throughRelays), limits }
 }
 
-/** Whoever is reached through relays takes signals for WebRTC there. */
-function withWebRtc(listen: string[]): string[] {
-  return listen.includes(throughRelays) ? [...listen, '/webrtc'] : listen
+/** Any node may become one that is reached through relays, where it takes signals for WebRTC, too. */
+function listened(listen: string[], webRtc: Pick<WebRtcLoader, 'isOn'>): string[] {
+  return [...new Set([...listen, throughRelays, ...(webRtc.isOn ? ['/webrtc'] : [])])]
 }
 
 /** The format of IPFS's swarm.key file: https://github.com/libp2p/specs/blob/master/pnet/Private-Networks-PSK-V1.md */

@@ -1,12 +1,14 @@
 import type { KadDHT, QueryEvent } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { DhtRefused, DhtUnavailable, InvalidRecord, PeerNotFound, RecordNotFound, RecordOutdated } from '../../../errors.ts'
 import type { Identity } from '../../../identity/identity.ts'
 import { createDeadline } from '../../../lib/deadline.ts'
 import type { Limits } from '../../../limits.ts'
 import { parseCid } from '../../cid.ts'
+import { isCircuitAddress } from '../../dial/circuit-address.ts'
 import { withoutPeerId } from '../../dial/endpoint.ts'
+import { isPublicAddress } from '../../dial/policy.ts'
 import { signOwnRecord } from '../../own-record.ts'
 import type { FoundPeer, Routing } from '../../routing.ts'
 import type { Namespaces } from './dht-namespaces.ts'
@@ -103,13 +105,21 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
   return {
     async findPeer(peerId, { signal }) {
       const there = linked(peerId)
-      if (there !== undefined) return there
+      // Of one that has dialled this node nothing may be known yet.
+      if (there !== undefined && there.multiaddrs.length > 0) return there
       const node = dht()
       const target = peerIdFromString(peerId)
-      for await (const event of query((until) => node.findPeer(target, { signal: until }), signal)) {
-        if (event.name === 'FINAL_PEER') return foundPeer(event.peer)
+      // What peers said earlier may be from before the peer had these addresses.
+      const lookup = query((until) => node.findPeer(target, { signal: until, useCache: false }), signal)
+      const found = new Set<string>()
+      for await (const event of lookup) {
+        if (event.name !== 'FINAL_PEER') continue
+        const { multiaddrs } = foundPeer(event.peer)
+        if (multiaddrs.some(leadsAnywhere)) return { peerId, multiaddrs }
+        for (const address of multiaddrs) found.add(address)
       }
-      throw new PeerNotFound('No queried peer knows this peer.')
+      if (found.size === 0 && there === undefined) throw new PeerNotFound('No queried peer knows this peer.')
+      return { peerId, multiaddrs: [...found] }
     },
     async *closestPeers(key, { signal }) {
       const node = dht()
@@ -155,6 +165,13 @@ export function createRouting(init: { limits: Limits }, components: RoutingCompo
       return found
     },
   }
+}
+
+/** Whether an address can be dialled from any network: those of private ones are a second choice. */
+function leadsAnywhere(text: string): boolean {
+  const address = multiaddr(text)
+  const [host] = address.getComponents()
+  return isCircuitAddress(address) || host?.name.startsWith('dns') === true || isPublicAddress(host?.value ?? '')
 }
 
 function foundPeer({ id, multiaddrs }: { id: { toString(): string }; multiaddrs: Multiaddr[] }): FoundPeer {

@@ -2,6 +2,7 @@ import type { CircuitRelayServerComponents, CircuitRelayTransportComponents } fr
 import type { Connection } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { isCircuitAddress } from '../../dial/circuit-address.ts'
+import { RelayedListener } from '../transport/relayed-listener.ts'
 import type { PortOptions } from '../transport/tcp-transport.ts'
 
 /** The addresses of the running node, as libp2p manages them, and dials of single ones. */
@@ -15,6 +16,10 @@ export interface OwnAddresses {
    * it arrive at: it differs when a router forwards them. libp2p itself announces private addresses only.
    */
   announce(addresses: AnnouncedAddress[]): void
+  /** Announces these addresses through relays, without this node's peer id, and no longer those of an earlier call. */
+  announceRelayed(addresses: string[]): void
+  /** Makes the listener of the node that has these addresses. */
+  relayedListener(): RelayedListener
   /** Opens a connection from a port that is not listened on, also when there is one to the peer. @throws Error */
   dialBack(address: Multiaddr, signal: AbortSignal): Promise<Connection>
   /** Opens a connection with signals through a relay, also when there is one to the peer. @throws Error */
@@ -32,6 +37,7 @@ type OwnAddressesComponents = Pick<CircuitRelayServerComponents, 'addressManager
 export function createOwnAddresses(): OwnAddresses {
   let components: OwnAddressesComponents | undefined
   let announced: AnnouncedAddress[] = []
+  let relayed: RelayedListener | undefined
 
   function add({ inside, outside }: AnnouncedAddress): void {
     const manager = components?.addressManager
@@ -68,6 +74,17 @@ export function createOwnAddresses(): OwnAddresses {
       for (const each of announced) if (!isIn(addresses, each)) remove(each)
       for (const each of addresses) if (!isIn(announced, each)) add(each)
       announced = addresses
+    },
+    announceRelayed(addresses) {
+      const now = addresses.map((address) => multiaddr(address))
+      const before = relayed?.getAddrs() ?? []
+      relayed?.set(now)
+      for (const each of now) components?.addressManager.confirmObservedAddr(each, { type: 'transport' })
+      for (const each of before) if (!addresses.includes(each.toString())) components?.addressManager.removeObservedAddr(each)
+    },
+    relayedListener() {
+      relayed = new RelayedListener()
+      return relayed
     },
     async dialBySignals(address, signal) {
       if (components === undefined) throw new Error('the node is not running')

@@ -1,30 +1,41 @@
+import type { ConnectionGater } from '@libp2p/interface'
 import type { Logger } from 'pino'
 import type { Limits } from '../../../limits.ts'
+import { throughRelays } from '../../dial/circuit-address.ts'
 import type { DialPolicy } from '../../dial/policy.ts'
 import type { LimitsReached } from '../../limits-reached.ts'
 import type { PortMapper } from '../../port-mapping/port-mapper.ts'
 import type { ReachCounter } from '../../reach/reach-counts.ts'
+import type { Routing } from '../../routing.ts'
 import type { EngineSettings } from '../../settings.ts'
-import { relaysIn } from '../addresses.ts'
+import type { DialledAt } from '../dialled-at.ts'
 import type { Links } from '../links.ts'
 import type { Node } from '../node.ts'
 import type { Protocols } from '../protocols.ts'
 import { createRelayServer, type RelayServer } from '../transport/relay-server.ts'
+import type { WantedLinks } from '../wanted-links.ts'
 import { createWebRtc } from '../webrtc/webrtc.ts'
 import type { WebRtcLoader } from '../webrtc/webrtc-transport.ts'
 import { createOwnAddresses, type OwnAddresses } from './own-addresses.ts'
 import { createReach, type Reach } from './reach.ts'
+import type { RelayNeed } from './relay-keeper.ts'
+import { createRelays, type Relays } from './relays.ts'
 
-/** How this node is reached, and what follows from it: the ports of its router, and whether it relays for others. */
-export interface Reachable extends Pick<Reach, 'register' | 'identified' | 'gone' | 'view'> {
+/** How this node is reached, and what follows from it: the ports of its router, its relays, and whether it is one. */
+export interface Reachable extends Pick<Reach, 'register' | 'identified' | 'gone' | 'view'>, Pick<Relays, 'closed'> {
   readonly addresses: OwnAddresses
   readonly relay: RelayServer
+  /** The gater of the node, with the decisions about circuits. */
+  readonly gater: ConnectionGater
   readonly webRtc: WebRtcLoader
+  /** Whether this node is hidden, as far as it knows. */
+  needsHoles(): boolean
   start(): void
   stop(): Promise<void>
 }
 
-export interface ReachableInit extends Pick<EngineSettings, 'announce' | 'relay' | 'portMapping' | 'webRtc'> {
+export interface ReachableInit extends Pick<EngineSettings, 'listen' | 'announce' | 'relay' | 'portMapping' | 'webRtc'> {
+  peerId: string
   limits: Limits
   /** A secret of this node, of which routers are shown keyed hashes. */
   secret: Uint8Array
@@ -37,15 +48,17 @@ export function createReachable(
     links: Pick<Links, 'peers'>
     policy: DialPolicy
     protocols: Pick<Protocols, 'request' | 'handle'>
-    /** Whether the operator configured the peer. */
-    isConfigured(peerId: string): boolean
+    wanted: Pick<WantedLinks, 'dial' | 'isWanted' | 'isSettled' | 'gater' | 'ownDials'>
+    routing: Pick<Routing, 'closestPeers' | 'findPeer'>
+    dialledAt: Pick<DialledAt, 'of'>
     reached: LimitsReached
     counter: ReachCounter
     logger: Logger
   },
 ): Reachable {
   const { limits, secret } = init
-  const { node, links, policy, protocols, isConfigured, reached, counter, logger } = components
+  const { node, links, policy, protocols, wanted, reached, counter, logger } = components
+  const { isConfigured } = wanted.ownDials
   const relay = createRelayServer({ limits, isOn: init.relay === true }, { isConfigured, reached, counter })
   const addresses = createOwnAddresses()
   const webRtc = createWebRtc(init, { node, peers: links.peers, addresses, protocols, logger })
@@ -57,18 +70,28 @@ export function createReachable(
     addresses,
     policy,
     mapped: () => running?.mapped ?? [],
-    relays: () =>
-      relaysIn(
-        node()
-          ?.getMultiaddrs()
-          .map((address) => address.toString()) ?? [],
-      ),
+    relays: () => relays.all,
     onState(state) {
       if (init.relay !== 'when-reachable') return
       relay.switchTo(state === 'direct').catch((err: unknown) => logger.warn({ err }, 'the node could not become a relay'))
     },
     logger,
   })
+
+  const relays = createRelays(init, {
+    ...components,
+    need,
+    peers: links.peers,
+    announce: addresses.announceRelayed,
+  })
+
+  /** Configured addresses are announced in place of relayed ones, too. */
+  function need(): RelayNeed {
+    if (init.listen.includes(throughRelays)) return 'seek'
+    const { state } = reach.view()
+    if (init.announce.length > 0 || state === 'direct') return 'none'
+    return state === 'hidden' ? 'seek' : 'keep'
+  }
 
   /** Not loaded where it is not wanted, and after everything that a start waits for. */
   async function loadMapper(): Promise<PortMapper> {
@@ -82,15 +105,28 @@ export function createReachable(
     addresses,
     relay,
     webRtc,
+    needsHoles: () => need() !== 'none',
+    gater: {
+      ...wanted.gater,
+      ...relay.gater,
+      denyInboundRelayedConnection: (over, peer) =>
+        relays.offered(over.toString(), peer.toString()) || wanted.gater.denyInboundRelayedConnection?.(over, peer) === true,
+    },
     register: reach.register,
     identified(result) {
       reach.identified(result)
       webRtc.identified(result)
+      relays.look()
     },
-    gone: reach.gone,
+    closed: relays.closed,
+    gone(peerId) {
+      reach.gone(peerId)
+      relays.gone(peerId)
+    },
     view: reach.view,
     start() {
       reach.start()
+      relays.start()
       webRtc.start()
       if (!init.portMapping) return
       mapper = loadMapper()
@@ -98,7 +134,7 @@ export function createReachable(
     },
     async stop() {
       reach.stop()
-      await webRtc.stop()
+      await Promise.all([relays.stop(), webRtc.stop()])
       const stopping = mapper
       mapper = undefined
       await (await stopping?.catch(() => undefined))?.stop()

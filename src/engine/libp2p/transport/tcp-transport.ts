@@ -9,6 +9,11 @@ export interface TcpTransportComponents {
   gate: DialGate
   /** Undefined: dials leave from any port. */
   ownPort?: OwnPort | undefined
+  /**
+   * Whether dials that punch no hole leave from the listening port, too. Whoever can be dialled needs no holes, and on
+   * a server two dials of the same two peers could collide.
+   */
+  needsHoles?(): boolean
   /** A connection was dialled from the listening port. */
   onFromOwnPort?(connection: Connection): void
 }
@@ -26,7 +31,7 @@ export interface PortOptions {
 /** libp2p over TCP, with dials through the gate, and without the Unix sockets that libp2p's own would dial. */
 export function tcpTransport(
   init: TCPOptions,
-  { gate, ownPort, onFromOwnPort }: TcpTransportComponents,
+  { gate, ownPort, needsHoles = () => false, onFromOwnPort }: TcpTransportComponents,
 ): (components: TCPComponents) => Transport {
   return (components) => {
     const transport = tcp(init)(components)
@@ -36,7 +41,8 @@ export function tcpTransport(
     /** A dial that punches a hole is of no use from another port; others are made from any. */
     async function connect(target: DialTarget, options: TCPDialOptions & PortOptions): Promise<Connection> {
       const isPunch = options.initiator !== undefined
-      const handle = options.fromAnyPort === true ? undefined : ownPort?.bind(target.ip)
+      const isFromOwnPort = isPunch || (options.fromAnyPort !== true && needsHoles())
+      const handle = isFromOwnPort ? ownPort?.bind(target.ip) : undefined
       if (handle === undefined && isPunch) throw new Error('the listening port is not shared with dials')
       if (handle === undefined) return await dial.call(transport, atIp(target), abortingUntilConnected(options))
       try {

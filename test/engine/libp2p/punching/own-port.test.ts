@@ -24,12 +24,15 @@ const openGate: DialGate = {
 type Dialled = Connection & { socket: MultiaddrConnection }
 
 /** A transport that listens, and dials from where it listens, also on loopback. */
-async function listening(host = '/ip4/0.0.0.0') {
+async function listening(host = '/ip4/0.0.0.0', needsHoles = true) {
   const ownPort = await createOwnPort()
   if (ownPort === undefined) throw new Error('this system has no SO_REUSEPORT')
   const fromOwnPort: Connection[] = []
   const onLoopback: OwnPort = { ...ownPort, bind: (ip) => ownPort.bind(ip.includes(':') ? '2600::1' : '11.0.0.1') }
-  const transport = tcpTransport({}, { gate: openGate, ownPort: onLoopback, onFromOwnPort: (one) => fromOwnPort.push(one) })({ logger })
+  const transport = tcpTransport(
+    {},
+    { gate: openGate, ownPort: onLoopback, needsHoles: () => needsHoles, onFromOwnPort: (one) => fromOwnPort.push(one) },
+  )({ logger })
   const upgradeOutbound = async (socket: MultiaddrConnection) => Object.assign(Object.create(null), { socket })
   const upgrader: Upgrader = Object.assign(Object.create(null), { upgradeOutbound })
   const listener = transport.createListener({ upgrader })
@@ -70,6 +73,15 @@ test.each([
   await expect.poll(() => clients).toEqual([port, expect.not.toBeOneOf([port])])
   expect(fromOwnPort).toHaveLength(1)
   expect(first.socket.direction).toBe('outbound')
+})
+
+test('of a node that can be dialled only dials that punch holes leave from the listening port', async () => {
+  const { dial, fromOwnPort, port } = await listening('/ip4/0.0.0.0', false)
+  const { address, clients } = await server()
+  await dial(address)
+  await dial(address, { initiator: true })
+  await expect.poll(() => clients).toEqual([expect.not.toBeOneOf([port]), port])
+  expect(fromOwnPort).toHaveLength(1)
 })
 
 test('a dial-back leaves from a port that the peer has not sent to', async () => {

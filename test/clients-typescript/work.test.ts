@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { bytesOf, PeergateError } from '../../clients/typescript/src/index.ts'
+import { bytesOf, type Item, type Message, PeergateError } from '../../clients/typescript/src/index.ts'
 import { memoryGateway } from '../fixtures/gateway-pair.ts'
 import { createMemoryNetwork } from '../fixtures/memory-engine.ts'
 import { clientForTest } from './client-for-test.ts'
@@ -18,15 +18,20 @@ test('text, bytes and JSON values come as they were published', async () => {
   const items = client.subscribe('orders', { after: 'earliest', encoding: 'json' })
   const bytes = Uint8Array.from({ length: 20_000 }, (_, index) => index % 256)
   for (const data of ['héllo', bytes, { json: { order: 17 } }]) await client.publish('orders', data)
-  const seen = []
-  for await (const item of items) {
-    if (item.type === 'message') seen.push(item.message)
-    if (seen.length === 3) break
-  }
+  const seen = await messagesOf(items, 3)
   expect(seen[0]).toMatchObject({ topic: 'orders', data: 'héllo', encoding: 'utf8' })
   expect(bytesOf(seen[1] ?? { data: '', encoding: 'utf8' })).toEqual(bytes)
   expect(seen[2]).toMatchObject({ data: { order: 17 }, encoding: 'json' })
 })
+
+async function messagesOf(items: AsyncIterable<Item>, count: number): Promise<Message[]> {
+  const seen: Message[] = []
+  for await (const item of items) {
+    if (item.type === 'message') seen.push(item.message)
+    if (seen.length === count) break
+  }
+  return seen
+}
 
 test('a service answers requests, and its errors have their text', async () => {
   const { client } = await gatewayAndClient()
@@ -40,6 +45,42 @@ test('a service answers requests, and its errors have their text', async () => {
   serving.stop()
   await serving.ended
   await expect(client.request(peerId, 'capitals', 'hello')).rejects.toBeInstanceOf(PeergateError)
+})
+
+test('a direct message comes to those who asked for direct messages, and not to others', async () => {
+  const { client } = await gatewayAndClient()
+  const { peerId } = await client.rest.call('get', '/v1/node')
+  const all = client.subscribe('orders', { after: 'earliest', direct: true })
+  const ofTopics = client.subscribe('orders', { after: 'earliest' })
+  const delivery = await client.send(peerId, 'for you', { expiresInMs: 60_000 })
+  expect(delivery).toMatchObject({ to: peerId })
+  await client.publish('orders', 'for all')
+  expect(await messagesOf(all, 2)).toMatchObject([
+    { kind: 'direct', to: peerId, data: 'for you' },
+    { kind: 'topic', topic: 'orders', data: 'for all' },
+  ])
+  expect(await messagesOf(ofTopics, 1)).toMatchObject([{ data: 'for all' }])
+})
+
+test('a direct message with the key of an earlier one is sent once', async () => {
+  const { client } = await gatewayAndClient()
+  const { peerId } = await client.rest.call('get', '/v1/node')
+  const first = await client.send(peerId, 'once', { idempotencyKey: 'key' })
+  const second = await client.send(peerId, 'once', { idempotencyKey: 'key' })
+  expect(second.id).toBe(first.id)
+  await expect(client.send('nobody', 'hello')).rejects.toBeInstanceOf(PeergateError)
+})
+
+test('without `own` a subscription leaves out what this client publishes, and has what others do', async () => {
+  const { client, gateway } = await gatewayAndClient()
+  const other = clientForTest({ url: gateway.url })
+  const items = client.subscribe('orders', { own: false })
+  const everything = client.subscribe('orders')
+  for (const subscription of [items, everything]) expect((await subscription.next()).value).toMatchObject({ type: 'caughtUp' })
+  await client.publish('orders', 'mine')
+  await other.publish('orders', 'of another')
+  expect(await messagesOf(items, 1)).toMatchObject([{ data: 'of another' }])
+  expect(await messagesOf(everything, 2)).toMatchObject([{ data: 'mine' }, { data: 'of another' }])
 })
 
 test('REST has the answer of the operation, or the code of the problem', async () => {

@@ -2,6 +2,7 @@ import { access } from './lists/access.ts'
 import { bridge } from './lists/bridge.ts'
 import { bridgedRequests } from './lists/bridged-requests.ts'
 import { catchUp } from './lists/catch-up.ts'
+import { clientTypescript } from './lists/client-typescript.ts'
 import { clock } from './lists/clock.ts'
 import { customEngine } from './lists/custom-engine.ts'
 import { direct } from './lists/direct.ts'
@@ -58,4 +59,5 @@ export const mutants: Mutant[] = [
   ...webRtc,
   ...portMapping,
   ...relays,
+  ...clientTypescript,
 ]

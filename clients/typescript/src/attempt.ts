@@ -79,7 +79,7 @@ export class Attempt {
       this.#isOpen = true
       this.#beat(Math.min(Math.max(frame.heartbeatMs, heartbeatBounds.leastMs), heartbeatBounds.mostMs))
     }
-    if (frame.type === 'closing') this.#retryAfterMs = Math.min(frame.retryAfterMs, heartbeatBounds.mostMs)
+    if (frame.type === 'closing') this.#retryAfterMs = Math.min(Math.max(frame.retryAfterMs, 0), heartbeatBounds.mostMs)
     if (frame.type === 'error' && frame.id === undefined && frame.subscription === undefined) this.#refusal = new PeergateError(frame)
     this.#init.frame(frame, String(data).length)
   }

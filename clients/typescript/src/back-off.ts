@@ -6,6 +6,15 @@ export interface BackOff {
 
 export const defaultBackOff: BackOff = { firstMs: 500, lastMs: 30_000 }
 
+/** Bounds of the pause before a call is repeated, in milliseconds, whatever the gateway says, and the pause when it says nothing. */
+const repetition = { leastMs: 50, mostMs: 120_000, usualMs: 1_000 }
+
+/** The pause after a retryable error. Without bounds a gateway could make the client repeat without pause, or never. */
+export function repeatAfterMs(asked: unknown): number {
+  if (typeof asked !== 'number') return repetition.usualMs
+  return Math.min(Math.max(asked, repetition.leastMs), repetition.mostMs)
+}
+
 /** More doublings than any range has; it keeps the power finite. */
 const maxDoublings = 50
 

@@ -1,3 +1,4 @@
+import { repeatAfterMs } from './back-off.ts'
 import { clientError, PeergateError } from './errors.ts'
 import type { ClientFrame, ServerFrame } from './frames.ts'
 
@@ -10,10 +11,12 @@ export interface Call {
   readonly repeat: boolean
   /** Whether it waits for a connection, and is sent again on the next one, unless it has been answered. Otherwise it fails with its connection. */
   readonly resend: boolean
+  /**
+   * Whether it counts against the maximum of calls that wait, and is refused beyond it. What the client itself needs does
+   * not count: an application that waits with many publications keeps its subscriptions.
+   */
+  readonly counts: boolean
 }
-
-/** Milliseconds after a retryable error that says nothing else. */
-const repeatMs = 1_000
 
 interface Pending extends Call {
   /** On the present connection. */
@@ -27,6 +30,7 @@ export class Calls {
   readonly #maxPending: number
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
+  #counted = 0
 
   /** @param init.send false when there is no connection */
   constructor(init: { send: (frame: ClientFrame) => boolean; maxPending: number }) {
@@ -36,12 +40,13 @@ export class Calls {
 
   /** @returns gives the call up; its callbacks run no more */
   add(call: Call): () => void {
-    if (this.#pending.size >= this.#maxPending) {
+    if (call.counts && this.#counted >= this.#maxPending) {
       call.refused(clientError('too_many_calls'))
       return () => {}
     }
     const id = ++this.#lastId
     this.#pending.set(id, { ...call, isSent: false })
+    if (call.counts) this.#counted++
     if (!this.#sendOne(id) && !call.resend) this.#take(id)?.refused(clientError('connection_lost'))
     return () => this.#take(id)
   }
@@ -57,7 +62,7 @@ export class Calls {
     } else if (frame.retryable === true && call.repeat) {
       const { id } = frame
       clearTimeout(call.timer)
-      call.timer = setTimeout(() => this.#sendOne(id), frame.retryAfterMs ?? repeatMs)
+      call.timer = setTimeout(() => this.#sendOne(id), repeatAfterMs(frame.retryAfterMs))
     } else {
       this.#take(frame.id)?.refused(new PeergateError(frame))
     }
@@ -91,6 +96,7 @@ export class Calls {
     const call = this.#pending.get(id)
     clearTimeout(call?.timer)
     this.#pending.delete(id)
+    if (call?.counts) this.#counted--
     return call
   }
 }

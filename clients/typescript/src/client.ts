@@ -95,6 +95,7 @@ export function createClient(init: ClientInit): Client {
         frame,
         repeat: again,
         resend: again,
+        counts: true,
         answered(answer) {
           done()
           if (isOf(answer, type)) resolve(answer)

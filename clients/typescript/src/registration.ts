@@ -27,11 +27,15 @@ export async function register(connection: Connection, init: RegistrationInit): 
   // Whoever waits for neither shall not end the program.
   ended.promise.catch(() => {})
   let isEnded = false
+  let leave = () => {}
+  let giveUpStart = () => {}
 
   function end(error?: unknown): void {
     if (isEnded) return
     isEnded = true
     leave()
+    // Else it could be repeated after the end.
+    giveUpStart()
     init.lost()
     init.signal?.removeEventListener('abort', stop)
     if (error === undefined) ended.resolve()
@@ -40,18 +44,18 @@ export async function register(connection: Connection, init: RegistrationInit): 
   }
 
   function stop(): void {
-    if (!isEnded) connection.call({ frame: init.stop, repeat: true, resend: false, answered: () => {}, refused: () => {} })
+    if (!isEnded) connection.call({ frame: init.stop, repeat: true, resend: false, counts: false, answered: () => {}, refused: () => {} })
     end()
   }
 
-  let leave = () => {}
   init.signal?.addEventListener('abort', stop, { once: true })
   leave = connection.join({
     connected: () => {
-      connection.call({
+      giveUpStart = connection.call({
         frame: init.start,
         repeat: true,
         resend: false,
+        counts: false,
         answered: () => accepted.resolve(),
         // Without a connection the next one asks again.
         refused: (error) => (codeOf(error) === 'connection_lost' ? undefined : end(error)),

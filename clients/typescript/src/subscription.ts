@@ -1,3 +1,4 @@
+import { repeatAfterMs } from './back-off.ts'
 import type { Connection } from './connection.ts'
 import { CursorSaver } from './cursor-saver.ts'
 import type { CursorStore } from './cursors.ts'
@@ -64,6 +65,10 @@ export class Subscription implements AsyncIterableIterator<Item> {
   /** Name of the present subscription at the gateway; frames of earlier ones are ignored. */
   #name: string | undefined
   #asked = 0
+  /** Takes the question back that has no answer yet. */
+  #giveUp = () => {}
+  /** Runs until it may be asked again. */
+  #pause: ReturnType<typeof setTimeout> | undefined
   #lost: { from: string; reason: string } | undefined
   #isCaughtUp = false
   /** Cursor of the value that the application has. */
@@ -137,29 +142,29 @@ export class Subscription implements AsyncIterableIterator<Item> {
     if (this.#end !== undefined) return
     this.#leave = this.#connection.join({
       connected: () => this.#subscribe(),
-      lost: () => {
-        this.#name = undefined
-      },
+      lost: () => this.#forget(),
       frame: (frame, length) => this.#take(frame, length),
       ended: (error) => this.#finish(error.code === 'closed' ? {} : { error }),
     })
   }
 
   #subscribe(): void {
+    this.#forget()
     if (this.#isFull()) return
     const name = `${this.#number}.${++this.#asked}`
     this.#name = name
     const { direct, own, encoding } = this.#options
     const frame = { type: 'subscribe', subscription: name, topics: this.#topics, after: this.#position, direct, own, encoding }
-    this.#connection.call({
+    this.#giveUp = this.#connection.call({
       frame,
       repeat: true,
       resend: false,
+      counts: false,
       answered: (answer) => {
         if (answer.type === 'subscribed' && this.#name === name) this.#subscribed(answer.cursor)
       },
       refused: (error) => {
-        if (this.#name === name) this.#refused(error)
+        if (this.#name === name) this.#refused(error, { afterAnswer: false })
       },
     })
   }
@@ -171,8 +176,10 @@ export class Subscription implements AsyncIterableIterator<Item> {
     this.#position = cursor
   }
 
-  #refused(error: unknown): void {
-    this.#name = undefined
+  /** @param afterAnswer whether the gateway had accepted the subscription first */
+  #refused(error: unknown, { afterAnswer }: { afterAnswer: boolean }): void {
+    this.#forget()
+    const wasEarliest = this.#position === 'earliest'
     if (!(error instanceof PeergateError)) return
     const reason = lostPositions.get(error.code)
     // The next connection asks again.
@@ -181,9 +188,10 @@ export class Subscription implements AsyncIterableIterator<Item> {
       this.#finish({ error })
       return
     }
-    this.#lost = { from: this.#position, reason }
+    this.#lost ??= { from: this.#position, reason }
     this.#position = 'earliest'
-    this.#subscribe()
+    if (wasEarliest || afterAnswer) this.#subscribeLater()
+    else this.#subscribe()
   }
 
   #take(frame: ServerFrame, length: number): void {
@@ -202,9 +210,23 @@ export class Subscription implements AsyncIterableIterator<Item> {
       this.#put({ cursor: frame.cursor, length: 0 })
     } else if (frame.type === 'error') {
       // Such as an interrupted database: the same place is asked for again.
-      if (frame.retryable === true) this.#subscribe()
-      else this.#refused(new PeergateError(frame))
+      if (frame.retryable === true) this.#subscribeLater(frame.retryAfterMs)
+      else this.#refused(new PeergateError(frame), { afterAnswer: true })
     }
+  }
+
+  /** A gateway that refuses at once, again and again, is asked at intervals. */
+  #subscribeLater(askedMs?: number): void {
+    this.#forget()
+    this.#pause = setTimeout(() => this.#subscribe(), repeatAfterMs(askedMs))
+  }
+
+  /** What was asked, and what was going to be, is of no use any more. */
+  #forget(): void {
+    this.#name = undefined
+    this.#giveUp()
+    clearTimeout(this.#pause)
+    this.#pause = undefined
   }
 
   #put(entry: Entry): void {
@@ -231,19 +253,20 @@ export class Subscription implements AsyncIterableIterator<Item> {
   }
 
   #resume(): void {
-    if (this.#name !== undefined || this.#end !== undefined || this.#connection.state.type !== 'open') return
+    if (this.#name !== undefined || this.#pause !== undefined || this.#end !== undefined || this.#connection.state.type !== 'open') return
     if (this.#entries.length > this.#limits.items / 2 || this.#characters > this.#limits.characters / 2) return
     this.#subscribe()
   }
 
   #unsubscribe(): void {
     const subscription = this.#name
-    this.#name = undefined
+    this.#forget()
     if (subscription === undefined) return
     this.#connection.call({
       frame: { type: 'unsubscribe', subscription },
       repeat: true,
       resend: false,
+      counts: false,
       answered: () => {},
       refused: () => {},
     })

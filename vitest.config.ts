@@ -16,7 +16,7 @@ const measured = [
 const engines = 'test/engine/**/*.test.ts'
 
 /** With programs that are built or installed for them: `npm run test:interop`, `test:clients` and `test:contract`. */
-const builtFirst = ['test/interop/**', 'test/generated-clients/**', 'test/clients-python/**', 'test/contract/**']
+const builtFirst = ['test/interop/**', 'test/generated-clients/**', 'test/clients-{go,python}/**', 'test/contract/**']
 
 /** One more than there are processors: some files wait, end-to-end tests for minutes to pass. */
 const maxWorkers = availableParallelism() + 1

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
-import { chmod, cp, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { arch } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fingerprint } from '../fixtures/fingerprint.ts'
-import { cacheOfUser, intoCache } from '../fixtures/into-cache.ts'
+import { intoCache } from '../fixtures/into-cache.ts'
 import { runCommand } from '../fixtures/run-command.ts'
 import {
   type BuiltClient,
@@ -15,11 +15,11 @@ import {
   type MissingClient,
   type Tool,
 } from './built-clients.ts'
+import { cache, keptBuild } from './kept-build.ts'
 
 const repository = fileURLToPath(new URL('../../', import.meta.url))
 const contract = join(repository, 'openapi.yaml')
 const examples = join(repository, 'examples/clients/')
-const cache = cacheOfUser('peergate-clients')
 
 /** Prints the version of a tool; fails when it is not there, or too old. */
 const versionCommands: Record<Tool, readonly [string, ...string[]]> = {
@@ -93,29 +93,12 @@ async function build(
   const built = (await readFile(join(examples, '.gitignore'), 'utf8')).split('\n').map((line) => line.replace(/\/$/, ''))
   const source = join(examples, name, '/')
   const further = [arch(), generators, process.version, ...tools.map((tool) => versions.get(tool)), await readFile(contract, 'utf8')]
-  const at = join(cache, `${name}-${await fingerprint(source, further.join('\0'), built)}`)
-  if (!existsSync(at)) {
+  const at = await keptBuild(name, await fingerprint(source, further.join('\0'), built), async (into) => {
     say(`building ${name}, once for this contract`)
     const started = performance.now()
-    await intoCache(at, async (into) => {
-      await cp(source, into, { recursive: true, filter: (path) => !built.includes(basename(path)) })
-      await runCommand('sh', ['build.sh', contract], { cwd: into, env })
-    })
+    await cp(source, into, { recursive: true, filter: (path) => !built.includes(basename(path)) })
+    await runCommand('sh', ['build.sh', contract], { cwd: into, env })
     say(`built ${name} in ${Math.round((performance.now() - started) / 1_000)} s`)
-    await forgetUnused()
-  }
-  await utimes(at, new Date(), new Date())
+  })
   return { at, env }
-}
-
-const keptMs = 7 * 86_400_000
-
-/** Removes clients of contracts that no run has used for a week. */
-async function forgetUnused(): Promise<void> {
-  const entries = (await readdir(cache)).filter((entry) => clientNames.some((name) => entry.startsWith(`${name}-`)))
-  for (const entry of entries) {
-    const path = join(cache, entry)
-    const found = await stat(path).catch(() => undefined)
-    if (found !== undefined && Date.now() - found.mtimeMs > keptMs) await rm(path, { recursive: true, force: true })
-  }
 }

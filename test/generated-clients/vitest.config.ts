@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
   test: {
-    include: ['test/generated-clients/**/*.test.ts', 'test/clients-python/**/*.test.ts'],
+    include: ['test/generated-clients/**/*.test.ts', 'test/clients-{go,python}/**/*.test.ts'],
     setupFiles: ['test/fixtures/show-output-of-failures.ts'],
     globalSetup: ['test/fixtures/build-gateway.ts'],
     testTimeout: 120_000,

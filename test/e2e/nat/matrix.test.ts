@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
+import { canMakeBadLinks } from '../../fixtures/bad-link.ts'
 import type { EngineName } from '../../fixtures/gateway-process.ts'
 import { natKinds, type RouterKind } from '../../fixtures/nat-kinds.ts'
 import { canRoute, createRoutedNetwork } from '../../fixtures/routed-network.ts'
 import { directPath, paths, startPair, startReaders, startRelay } from '../../fixtures/routed-pair.ts'
-import type { Cell } from './cell.ts'
+import { badLine, type Cell } from './cell.ts'
 
 /** Two gateways, each behind a router of some kind, and a relay in the public network. `PEERGATE_NAT=all` has every pair of kinds tried. */
 
@@ -28,14 +29,21 @@ const six: Kinds[] = [
 /** Neither end can be dialled, and each has to let in the other: tried twenty times. */
 const punched: Kinds[] = Array.from({ length: 19 }, () => ['port-restricted', 'port-restricted'])
 const kinds = isAll ? [...every, ...six, ...punched] : [...telling, ...six.slice(1)]
+/** The same twenty times where packets are lost and late. */
+const bad: Kinds[] = isAll ? [...punched, ['port-restricted', 'port-restricted']] : []
 
-test.for(engines.flatMap((engine) => kinds.map((pair): Cell => ({ engine, kinds: pair, path: pathOf(engine, pair) }))))(
-  '$engine: behind $kinds.0 and $kinds.1 routers the path is $path, and messages go both ways (needs network namespaces)',
+function cells(engine: EngineName): Cell[] {
+  const of = (lines: Cell['lines']) => (pair: Kinds) => ({ engine, kinds: pair, lines, path: pathOf(engine, pair) })
+  return [...kinds.map(of('good')), ...bad.map(of('bad'))]
+}
+
+test.for(engines.flatMap(cells))(
+  '$engine: behind $kinds.0 and $kinds.1 routers on $lines lines the path is $path, and messages go both ways (needs network namespaces)',
   { timeout: 240_000 },
   async (cell, { skip, task }) => {
-    skip(!(await canRoute()), 'network namespaces and nft are needed')
+    skip(!(await canRoute()) || (cell.lines === 'bad' && !(await canMakeBadLinks())), 'network namespaces, nft and TUN devices are needed')
     task.meta.reach = cell
-    const network = await createRoutedNetwork([...cell.kinds])
+    const network = await createRoutedNetwork([...cell.kinds], cell.lines === 'bad' ? badLine : undefined)
     const ip = cell.kinds.includes('firewall') ? 6 : 4
     const pair = await startPair(cell.engine, network, [await startRelay(cell.engine, network, { ip })], ip)
     const begun = performance.now()

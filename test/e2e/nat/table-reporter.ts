@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Reporter, TestCase, TestModule } from 'vitest/node'
 import type { EngineName } from '../../fixtures/gateway-process.ts'
 import { natKinds, type RouterKind } from '../../fixtures/nat-kinds.ts'
-import type { Cell } from './cell.ts'
+import { badLine, type Cell } from './cell.ts'
 
 const page = fileURLToPath(new URL('../../../docs/reach.md', import.meta.url))
 /** What follows this line is written here. */
@@ -21,7 +21,8 @@ export default class TableReporter implements Reporter {
     const tried = tests.flatMap(tryOf)
     if (process.env['PEERGATE_NAT'] !== 'all' || tried.length !== tests.length) return
     const [prose = ''] = readFileSync(page, 'utf8').split(heading)
-    writeFileSync(page, `${prose.trimEnd()}\n\n${heading}\n\n${introduction}\n\n${table('custom', tried)}\n\n${table('libp2p', tried)}\n`)
+    const tables = (['custom', 'libp2p'] as const).map((engine) => table(engine, tried))
+    writeFileSync(page, `${[prose.trimEnd(), heading, introduction, ...tables, badLines(tried)].join('\n\n')}\n`)
   }
 }
 
@@ -40,9 +41,23 @@ function table(engine: EngineName, tried: Try[]): string {
   return [`| ${engine} | ${kinds.join(' | ')} |`, `| --- |${' --- |'.repeat(kinds.length)}`, ...rows].join('\n')
 }
 
+function badLines(tried: Try[]): string {
+  const kind = 'port-restricted'
+  const results = (['custom', 'libp2p'] as const).map(
+    (engine) => `- ${engine}: ${result(tried.filter((each) => each.engine === engine && each.lines === 'bad'))}`,
+  )
+  const line = `loses ${badLine.lossPercent} % of the packets each way, and delays them by ${badLine.delayMs} ms`
+  return `Two ${kind} routers, where the line of each gateway ${line}:\n\n${results.join('\n')}`
+}
+
 /** Empty below the diagonal, since the other order of the two is the same pair, and where the two have no common IP version. */
 function field(engine: EngineName, [row, column]: [RouterKind, RouterKind], tried: Try[]): string {
-  const tries = tried.filter(({ engine: of, kinds: [one, other] }) => of === engine && one === row && other === column)
+  return result(
+    tried.filter(({ engine: of, kinds: [one, other], lines }) => of === engine && one === row && other === column && lines === 'good'),
+  )
+}
+
+function result(tries: Try[]): string {
   const [first] = tries
   if (first === undefined) return ''
   const passed = tries.filter((each) => each.passed)

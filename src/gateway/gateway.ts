@@ -243,6 +243,7 @@ export function createGateway(init: GatewayInit, components: GatewayComponents):
       { name: 'validators', start: () => validators.start(), stop: () => validators.stop() },
       { name: 'services', start: () => services.start(), stop: () => services.stop() },
       { name: 'peers', start: () => peers.start(), stop: () => peers.stop() },
+      { name: 'author order', stop: async () => ingest.letGo() },
       { name: 'engine', start: () => listening(listeners.engine, () => engine.start()), stop: () => engine.stop() },
       { name: 'carrier', start: () => carrier.start(), stop: () => carrier.stop() },
       { name: 'known peers', start: () => peers.reconnect() },

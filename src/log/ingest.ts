@@ -51,7 +51,9 @@ export interface Ingest {
   /** Messages that wait to be appended, and the number of topics with messages that no subscriber was there for. */
   readonly backlog: { messages: number; bytes: number; unsentTopics: number }
   readonly networks: Outbound['networks']
-  /** Refuses new messages, and finishes those in the inbox. */
+  /** Messages wait for no others of their author any longer. Call it once the engine brings none. */
+  letGo(): void
+  /** Refuses new messages, and finishes those that are being taken in or are in the inbox. */
   stop(): Promise<void>
 }
 
@@ -126,6 +128,8 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     },
     times,
   })
+  /** Takes of remote messages that have not ended. */
+  const taking = new Set<Promise<unknown>>()
   let startedAt = Number.POSITIVE_INFINITY
   let running: Promise<void> | undefined
   let unlisten: (() => void) | undefined
@@ -157,8 +161,19 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     return !entry.known || (isFresh && (isBrought || !own.has(seq))) ? 'accept' : 'ignore'
   }
 
+  /** Runs a take of remote messages, which `stop` waits for. */
+  async function counted<Result>(take: Promise<Result>): Promise<Result> {
+    taking.add(take)
+    try {
+      return await take
+    } finally {
+      taking.delete(take)
+    }
+  }
+
   async function receive(message: SignedMessage, network?: NetworkKind): Promise<Verdict> {
-    const verdict = await take(message, network).finally(() => order.settled([messageId(message.from, message.sequence)]))
+    if (stopped) return 'ignore'
+    const verdict = await counted(take(message, network)).finally(() => order.settled([messageId(message.from, message.sequence)]))
     metrics.received(verdict)
     return verdict
   }
@@ -190,7 +205,7 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
 
   /** Whether there is room for messages from the network. */
   function fits(holder: string, messages: number, bytes: number): boolean {
-    return !stopped && inbox.fits({ holder, isForeign: true, messages, bytes })
+    return inbox.fits({ holder, isForeign: true, messages, bytes })
   }
 
   /** Puts remote messages into the inbox as one item. */
@@ -219,11 +234,12 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     async takeDirect(messages) {
       const [first] = messages
       if (first === undefined) return []
+      if (stopped) return undefined
       const from = authorKey(first)
       if (!fits(from, messages.length, sizeOf(messages))) return undefined
       return await store('foreign', from, messages)
     },
-    takePast: past.take,
+    takePast: async (messages, networks) => (stopped ? undefined : await counted(past.take(messages, networks))),
     order,
     checkRoom: (client) => checkRoom(client, 1, 1),
     publish(own, { client, key, stored }) {
@@ -252,10 +268,12 @@ export function createIngest(init: { limits: IngestLimits }, components: IngestC
     get networks() {
       return outbound.networks
     },
+    letGo: order.stop,
     async stop() {
       stopped = true
       unlisten?.()
       order.stop()
+      await Promise.allSettled(taking)
       inbox.close()
       await running
       await outbound.stop()

@@ -1,5 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
+import type { EngineEvent } from '../../src/engine/engine.ts'
+import { createWatchers } from '../../src/lib/watchers.ts'
+import { messageId } from '../../src/model/signed-message.ts'
+import { createMemoryDisk, createMemoryStore } from '../fixtures/memory-store.ts'
 import { createParty, linkParties, memoryNode, type Party } from '../fixtures/party.ts'
 
 const stored = async ({ rest }: Party) => (await rest.history('topic=orders')).map(({ data }) => data)
@@ -84,4 +88,44 @@ test('a live message waits for an earlier one that a peer has listed', async () 
   await author.send([live])
   await expect.poll(async () => (await stored(there)).length).toBe(2)
   expect(await stored(there)).toEqual(['missed', 'live'])
+})
+
+test('at a stop, live and fetched messages that wait for others are stored, and nothing waits', async () => {
+  const engine = await memoryNode()
+  const { listen, receive } = engine
+  const notices = createWatchers<[event: EngineEvent]>()
+  engine.listen = (listener) => {
+    notices.watch(listener)
+    return listen(listener)
+  }
+  const heard: string[] = []
+  engine.receive = ({ onMessage }) =>
+    receive({
+      onMessage(message) {
+        heard.push(Buffer.from(message.data).toString())
+        return onMessage(message)
+      },
+    })
+  const disk = createMemoryDisk()
+  const limits = { orderWaitMs: 600_000, validateTimeoutMs: 600_000 }
+  const there = await createParty({ engine, store: createMemoryStore(disk), limits })
+  await there.rest.call('PUT', '/v1/topics/orders')
+  const here = await joined()
+  const { author, sign } = await authorAt(here)
+  const [missing, fetched, live] = await sign('missing', 'fetched', 'live')
+  if (missing === undefined || fetched === undefined || live === undefined) throw new Error('not signed')
+  await author.send([fetched])
+  await expect.poll(() => stored(here)).toEqual(['fetched'])
+  await here.rest.publish('orders', 'of another author')
+  void notices.tell({ type: 'message:announced', ids: [messageId(missing.from, missing.sequence)] })
+  await linkParties(there, here)
+  // Both are fetched together, and only the one that waits for nothing is stored.
+  await expect.poll(() => stored(there)).toEqual(['of another author'])
+  await author.hangUp(here.peerId)
+  await author.dial(await there.address(), { signal: AbortSignal.timeout(20_000), source: 'rest' })
+  await author.send([live])
+  await expect.poll(() => heard).toContain('live')
+  await there.gateway.stop()
+  const { messages } = await createMemoryStore(disk).log.read({ after: 0, order: 'asc', limit: 10 })
+  expect(messages.map(({ data }) => Buffer.from(data).toString()).toSorted()).toEqual(['fetched', 'live', 'of another author'])
 })

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { SignedMessage } from '../../src/model/signed-message.ts'
 import { author, hearing } from './road-for-test.ts'
@@ -81,11 +82,30 @@ test('messages that two peers have kept are stored in the order of each author, 
   expect([stored.indexOf('a1') < stored.indexOf('a2'), stored.indexOf('b1') < stored.indexOf('b2')]).toEqual([true, true])
 })
 
-test('at the end no message waits any longer', async () => {
+test('at the end messages that wait for others are stored, in order and before the end', async () => {
   const road = await hearing({ limits: patient })
   const { sign } = await author()
-  road.announce(sign('never sent'))
-  const waiting = road.hear(sign('last'))
+  const [first, second, third, fourth] = [sign('never sent'), sign('second'), sign('third'), sign('fourth')]
+  road.announce(first)
+  const waiting = [road.hear(fourth), road.hear(second)]
+  const fetching = road.ingest.takePast([past(third)])
+  await nextTurn()
   await road.ingest.stop()
-  expect(await waiting).toBe('ignore')
+  expect((await road.stored()).slice(0, 2)).toEqual(['second', 'fourth'])
+  expect((await road.stored()).toSorted()).toEqual(['fourth', 'second', 'third'])
+  expect(await Promise.all(waiting)).toEqual(['accept', 'accept'])
+  expect(await fetching).toEqual({ stored: 1, known: 0, refused: 0 })
+  expect(await road.hear(sign('too late'))).toBe('ignore')
+})
+
+test('at the end a message that is being judged is stored', async () => {
+  const given = Promise.withResolvers<{ verdict: 'accept'; given: true }>()
+  const road = await hearing({ judges: { judge: () => given.promise } })
+  const { sign } = await author()
+  const waiting = road.hear(sign('last'))
+  const stopped = road.ingest.stop()
+  given.resolve({ verdict: 'accept', given: true })
+  await stopped
+  expect(await waiting).toBe('accept')
+  expect(await road.stored()).toEqual(['last'])
 })
